@@ -1,0 +1,1 @@
+//! dmarc: see the crate description.

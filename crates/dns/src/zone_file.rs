@@ -1,0 +1,191 @@
+//! Zones from a JSON text: what `--dns FILE` and the test cases answer from.
+//!
+//! An object of names; each an object of types: `A`, `AAAA`, `PTR` (lists of text),
+//! `MX` (lists of `[preference, host]`), `TXT` (lists of lists of character-strings,
+//! where each character up to U+00FF is one octet), `CNAME` (a text). In place of a
+//! list a fault: `SERVFAIL`, `TIMEOUT`, `NXDOMAIN`, `NODATA`, `REFUSED`. The type `*`
+//! holds the fault of every type that is not listed. Other types are ignored.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use auth::lookup::{DnsName, Fault, Record, RecordType, ZoneData, Zones};
+use serde_json::Value;
+
+/// What is wrong with a zone file.
+#[derive(Debug, thiserror::Error)]
+pub enum ZoneFileError {
+    /// Not JSON; the source tells line and column.
+    #[error("the zone file is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// JSON of another shape.
+    #[error("the zone file: {place}: {problem}")]
+    Shape {
+        /// Name and type.
+        place: String,
+        /// What is expected there.
+        problem: &'static str,
+    },
+}
+
+/// Reads zones from JSON text.
+///
+/// # Errors
+/// [`ZoneFileError`] with the place of the first mistake.
+pub fn parse(text: &str) -> Result<Zones, ZoneFileError> {
+    from_value(&serde_json::from_str(text)?)
+}
+
+/// Reads zones from a JSON value.
+///
+/// # Errors
+/// [`ZoneFileError::Shape`] with the place of the first mistake.
+pub fn from_value(value: &Value) -> Result<Zones, ZoneFileError> {
+    let names = value
+        .as_object()
+        .ok_or_else(|| shape("the top", "an object of names is expected"))?;
+    let mut zones = Zones::new();
+    for (name, types) in names {
+        let dns_name = dns_name(name, name)?;
+        let types = types
+            .as_object()
+            .ok_or_else(|| shape(name, "an object of types is expected"))?;
+        zones.add_name(dns_name.clone());
+        for (record_type, data) in types {
+            set(
+                &mut zones,
+                &dns_name,
+                record_type,
+                data,
+                &format!("{name} {record_type}"),
+            )?;
+        }
+    }
+    Ok(zones)
+}
+
+fn set(
+    zones: &mut Zones,
+    name: &DnsName,
+    type_word: &str,
+    data: &Value,
+    place: &str,
+) -> Result<(), ZoneFileError> {
+    let record_type = match type_word {
+        "TXT" => RecordType::Txt,
+        "A" => RecordType::A,
+        "AAAA" => RecordType::Aaaa,
+        "MX" => RecordType::Mx,
+        "PTR" => RecordType::Ptr,
+        "CNAME" => {
+            let target = data.as_str().ok_or_else(|| shape(place, "a name is expected"))?;
+            zones.set_alias(name.clone(), dns_name(target, place)?);
+            return Ok(());
+        }
+        "*" => {
+            let word = data.as_str().ok_or_else(|| shape(place, "a fault is expected"))?;
+            zones.set_others(name.clone(), fault(word, place)?);
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    let zone_data = match data {
+        Value::String(word) => ZoneData::Fault(fault(word, place)?),
+        Value::Array(items) => ZoneData::Records(
+            items
+                .iter()
+                .map(|item| record(record_type, item, place))
+                .collect::<Result<_, _>>()?,
+        ),
+        _ => return Err(shape(place, "a list of records or a fault is expected")),
+    };
+    zones.set(name.clone(), record_type, zone_data);
+    Ok(())
+}
+
+fn record(record_type: RecordType, item: &Value, place: &str) -> Result<Record, ZoneFileError> {
+    let text = || item.as_str().ok_or_else(|| shape(place, "a text is expected"));
+    Ok(match record_type {
+        RecordType::Txt => {
+            let strings = item
+                .as_array()
+                .ok_or_else(|| shape(place, "a list of character-strings is expected"))?;
+            let mut joined = Vec::new();
+            for string in strings {
+                let string = string
+                    .as_str()
+                    .ok_or_else(|| shape(place, "a character-string is expected"))?;
+                joined.extend(octets(string));
+            }
+            Record::Txt(joined.into())
+        }
+        RecordType::A => Record::A(
+            text()?
+                .parse::<Ipv4Addr>()
+                .map_err(|_| shape(place, "an IPv4 address is expected"))?,
+        ),
+        RecordType::Aaaa => Record::Aaaa(
+            text()?
+                .parse::<Ipv6Addr>()
+                .map_err(|_| shape(place, "an IPv6 address is expected"))?,
+        ),
+        RecordType::Ptr => Record::Ptr(dns_name(text()?, place)?),
+        RecordType::Mx => {
+            let (preference, host) = match item.as_array().map(Vec::as_slice) {
+                Some([preference, host]) => (preference.as_u64(), host.as_str()),
+                _ => (None, None),
+            };
+            let preference = preference.and_then(|number| u16::try_from(number).ok());
+            let (Some(preference), Some(host)) = (preference, host) else {
+                return Err(shape(place, "[preference, \"host\"] is expected"));
+            };
+            Record::Mx {
+                preference,
+                exchange: dns_name(host, place)?,
+            }
+        }
+    })
+}
+
+fn fault(word: &str, place: &str) -> Result<Fault, ZoneFileError> {
+    Ok(match word {
+        "SERVFAIL" => Fault::ServFail,
+        "TIMEOUT" => Fault::Timeout,
+        "NXDOMAIN" => Fault::NxDomain,
+        "NODATA" => Fault::NoData,
+        "REFUSED" => Fault::Refused,
+        _ => {
+            return Err(shape(
+                place,
+                "a fault is SERVFAIL, TIMEOUT, NXDOMAIN, NODATA or REFUSED",
+            ));
+        }
+    })
+}
+
+/// A name; the empty text and the dot are the root.
+fn dns_name(text: &str, place: &str) -> Result<DnsName, ZoneFileError> {
+    if matches!(text, "" | ".") {
+        return Ok(DnsName::root());
+    }
+    DnsName::from_octets(&octets(text))
+        .ok_or_else(|| shape(place, "a name has labels of 1 to 63 octets, 253 in all"))
+}
+
+/// Each character up to U+00FF is one octet, any other its UTF-8.
+fn octets(text: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(u32::from(character)) {
+            Ok(octet) => octets.push(octet),
+            Err(_) => octets.extend(character.to_string().into_bytes()),
+        }
+    }
+    octets
+}
+
+fn shape(place: impl Into<String>, problem: &'static str) -> ZoneFileError {
+    ZoneFileError::Shape {
+        place: place.into(),
+        problem,
+    }
+}

@@ -1,0 +1,16 @@
+//! Bytes and values of a message.
+//!
+//! Knows names, header fields, the envelope, the Author Domain and the
+//! Authentication-Results field. Deliberately knows no DNS, no mechanism and no
+//! policy: what a name *means* is asked in the rooms after this one.
+
+pub mod author;
+pub mod authres;
+pub mod envelope;
+pub mod message;
+pub mod name;
+
+pub use author::Author;
+pub use envelope::{Envelope, ReversePath};
+pub use message::{HeaderField, HeaderSection};
+pub use name::{DomainName, NameError};

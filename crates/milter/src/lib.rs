@@ -1,0 +1,1 @@
+//! milter: see the crate description.
