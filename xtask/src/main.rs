@@ -1,1 +1,96 @@
-fn main() {}
+//! What a machine can hold us to, and the pages that are printed from the source.
+//!
+//! `cargo xtask tidy` is part of every check; `cargo xtask docs` writes the printed pages
+//! anew.
+
+mod citations;
+mod pages;
+mod purity;
+mod rooms;
+mod seeds;
+mod source;
+mod text;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use source::Workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  tidy                   says what does not hold to the house style
+  docs [--check]         writes all printed pages, or says which are out of date
+  conformance [--check]  the same for docs/conformance.md alone
+  seeds                  fills fuzz/corpus from the conformance cases";
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Finding {
+    /// The file, relative to the workspace.
+    path: String,
+    /// Counted from one; 0 where the whole file is meant.
+    line: usize,
+    /// What is wrong and what to do, in words.
+    problem: String,
+}
+
+impl Finding {
+    fn new(path: &str, line: usize, problem: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            line,
+            problem: problem.into(),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(f, "{}: {}", self.path, self.problem),
+            line => write!(f, "{}:{line}: {}", self.path, self.problem),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match *arguments {
+        ["tidy"] => tidy(),
+        ["docs"] => pages::write(pages::ALL),
+        ["docs", "--check"] => pages::check(pages::ALL),
+        ["conformance"] => pages::write(&[pages::CONFORMANCE]),
+        ["conformance", "--check"] => pages::check(&[pages::CONFORMANCE]),
+        ["seeds"] => seeds::write(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(64);
+        }
+    };
+    match outcome {
+        Ok(findings) if findings.is_empty() => ExitCode::SUCCESS,
+        Ok(findings) => {
+            for finding in &findings {
+                println!("{finding}");
+            }
+            ExitCode::FAILURE
+        }
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// All checks, in the order of the files.
+fn tidy() -> Result<Vec<Finding>, source::SourceError> {
+    let workspace = Workspace::read()?;
+    let mut findings = rooms::check(&workspace.packages);
+    findings.extend(purity::check(&workspace.files));
+    findings.extend(text::check(&workspace.files));
+    findings.extend(pages::stale(&workspace, pages::ALL));
+    findings.sort();
+    Ok(findings)
+}

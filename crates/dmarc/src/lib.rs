@@ -1,1 +1,24 @@
-//! dmarc: see the crate description.
+//! What the Domain Owner asks for: DMARC (RFC 9989).
+//!
+//! Knows the DMARC Policy Record, the DNS Tree Walk, alignment, and how they come to
+//! one result; beside it the way of RFC 7489, by public suffix list, for comparison.
+//! Deliberately knows nothing of the message, of how SPF and DKIM came to their
+//! results, and of what is done with a message that fails: that is local policy.
+//!
+//! Not implemented: sampling by `pct` (removed by RFC 9989; its old meaning needs a
+//! random number), report format and interval (`rf`, `ri`: historic, one value each).
+
+pub mod alignment;
+pub mod discovery;
+pub mod evaluation;
+pub mod record;
+pub mod suffixes;
+
+pub use alignment::{Aligned, AuthenticatedIdentifier, Mechanism};
+pub use discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, WalkStep};
+pub use evaluation::{
+    DiscoveryMethod, DmarcResult, Evaluation, IdentifierStep, Identifiers, Options, evaluate,
+    evaluate_rfc7489,
+};
+pub use record::{AssessmentPolicy, Mode, PolicyTag, Psd, Record, Usability};
+pub use suffixes::Suffixes;

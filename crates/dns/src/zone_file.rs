@@ -189,3 +189,172 @@ fn shape(place: impl Into<String>, problem: &'static str) -> ZoneFileError {
         problem,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth::lookup::{Answer, LookupError, Missing, Question};
+    use testkit::dns_name as name;
+
+    use super::*;
+
+    #[test]
+    fn each_type_is_read_in_its_form() {
+        let zones = read(
+            r#"{"Example.COM": {
+                "A": ["192.0.2.1"], "AAAA": ["2001:db8::1"], "PTR": ["Host.example"],
+                "MX": [[10, "mx.example"], [0, ""]], "TXT": [["v=spf1 ", "-all"], []],
+                "NS": ["ns.example"], "SPF": [["v=spf1"]]
+            }}"#,
+        );
+        let answers = |record_type| zones.answer(&Question::new(name("example.com"), record_type));
+        let records = |records: &[Record]| Answer::Records(records.into());
+        assert_eq!(
+            answers(RecordType::A),
+            records(&[Record::A([192, 0, 2, 1].into())])
+        );
+        assert_eq!(
+            answers(RecordType::Aaaa),
+            records(&[Record::Aaaa("2001:db8::1".parse().unwrap())])
+        );
+        assert_eq!(
+            answers(RecordType::Ptr),
+            records(&[Record::Ptr(name("host.example"))])
+        );
+        let mx = |preference, exchange| Record::Mx { preference, exchange };
+        assert_eq!(
+            answers(RecordType::Mx),
+            records(&[mx(10, name("mx.example")), mx(0, DnsName::root())])
+        );
+        let texts = [&b"v=spf1 -all"[..], b""].map(|text| Record::Txt(text.into()));
+        assert_eq!(answers(RecordType::Txt), records(&texts));
+    }
+
+    #[test]
+    fn a_character_up_to_u_00ff_is_an_octet_and_others_are_utf_8() {
+        let zones = read(r#"{"\u00e9.example": {"TXT": [["\u00ff\u0100\u0000"]]}}"#);
+        let question = Question::txt(DnsName::from_octets(b"\xE9.example").unwrap());
+        let expected = Answer::Records([Record::Txt((*b"\xFF\xC4\x80\0").into())].into());
+        assert_eq!(zones.answer(&question), expected);
+    }
+
+    #[test]
+    fn faults_stand_in_place_of_records_and_the_star_for_what_is_not_listed() {
+        let zones = read(
+            r#"{"a.example": {"TXT": "SERVFAIL", "A": "TIMEOUT", "AAAA": "NXDOMAIN", "MX": "NODATA", "PTR": "REFUSED"},
+                "b.example": {"*": "SERVFAIL", "A": []}}"#,
+        );
+        let answer = |owner, record_type| zones.answer(&Question::new(name(owner), record_type));
+        let failed = Answer::Failed;
+        assert_eq!(
+            answer("a.example", RecordType::Txt),
+            failed(LookupError::ServFail)
+        );
+        assert_eq!(answer("a.example", RecordType::A), failed(LookupError::Timeout));
+        assert_eq!(
+            answer("a.example", RecordType::Aaaa),
+            Answer::NxDomain(Missing::Name)
+        );
+        assert_eq!(answer("a.example", RecordType::Mx), Answer::NoData);
+        assert_eq!(answer("a.example", RecordType::Ptr), failed(LookupError::Refused));
+        assert_eq!(
+            answer("b.example", RecordType::Txt),
+            failed(LookupError::ServFail)
+        );
+        assert_eq!(answer("b.example", RecordType::A), Answer::NoData);
+    }
+
+    #[test]
+    fn aliases_lead_on_and_names_without_types_exist() {
+        let zones = read(
+            r#"{"alias.example": {"CNAME": "Empty.example."}, "empty.example": {}, ".": {"A": "NODATA"}}"#,
+        );
+        let alias = Question::txt(name("alias.example"));
+        assert_eq!(zones.alias(&alias), Some(&name("empty.example")));
+        assert_eq!(zones.answer(&alias), Answer::NoData);
+        let root = Question::new(DnsName::root(), RecordType::A);
+        assert_eq!(zones.answer(&root), Answer::NoData);
+        let missing = Question::new(name("missing.example"), RecordType::A);
+        assert_eq!(zones.answer(&missing), Answer::NxDomain(Missing::Name));
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        for (text, expected) in [
+            ("[]", "the top: an object of names is expected"),
+            (r#"{"a": []}"#, "a: an object of types is expected"),
+            (
+                r#"{"a..b": {}}"#,
+                "a..b: a name has labels of 1 to 63 octets, 253 in all",
+            ),
+            (
+                r#"{"a": {"A": 1}}"#,
+                "a A: a list of records or a fault is expected",
+            ),
+            (r#"{"a": {"A": [1]}}"#, "a A: a text is expected"),
+            (r#"{"a": {"A": ["::1"]}}"#, "a A: an IPv4 address is expected"),
+            (
+                r#"{"a": {"AAAA": ["127.0.0.1"]}}"#,
+                "a AAAA: an IPv6 address is expected",
+            ),
+            (
+                r#"{"a": {"TXT": ["text"]}}"#,
+                "a TXT: a list of character-strings is expected",
+            ),
+            (
+                r#"{"a": {"TXT": [[1]]}}"#,
+                "a TXT: a character-string is expected",
+            ),
+            (
+                r#"{"a": {"MX": [["mx", 10]]}}"#,
+                "a MX: [preference, \"host\"] is expected",
+            ),
+            (
+                r#"{"a": {"MX": [[65536, "mx"]]}}"#,
+                "a MX: [preference, \"host\"] is expected",
+            ),
+            (
+                r#"{"a": {"MX": [[10, "mx", 1]]}}"#,
+                "a MX: [preference, \"host\"] is expected",
+            ),
+            (
+                r#"{"a": {"PTR": [".a"]}}"#,
+                "a PTR: a name has labels of 1 to 63 octets, 253 in all",
+            ),
+            (r#"{"a": {"CNAME": ["b"]}}"#, "a CNAME: a name is expected"),
+            (r#"{"a": {"*": []}}"#, "a *: a fault is expected"),
+            (
+                r#"{"a": {"TXT": "timeout"}}"#,
+                "a TXT: a fault is SERVFAIL, TIMEOUT, NXDOMAIN, NODATA or REFUSED",
+            ),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert_eq!(error, format!("the zone file: {expected}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_says_where() {
+        let error = parse("{\"a\": {\n}").unwrap_err();
+        assert_eq!(error.to_string(), "the zone file is not JSON");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.ends_with("at line 2 column 1"), "{source}");
+    }
+
+    #[test]
+    fn the_largest_preference_and_the_longest_label_fit_and_the_next_do_not() {
+        let with = |preference: u32, label: usize| {
+            parse(&format!(
+                "{{\"a\": {{\"MX\": [[{preference}, \"{}\"]]}}}}",
+                "x".repeat(label)
+            ))
+            .is_ok()
+        };
+        assert!(with(65_535, 63));
+        assert!(!with(65_536, 63));
+        assert!(!with(65_535, 64));
+    }
+
+    fn read(text: &str) -> Zones {
+        parse(text).unwrap()
+    }
+}

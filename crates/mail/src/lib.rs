@@ -7,6 +7,8 @@
 pub mod author;
 pub mod authres;
 pub mod envelope;
+mod lexer;
+pub mod mbox;
 pub mod message;
 pub mod name;
 

@@ -1,1 +1,29 @@
-//! milter: see the crate description.
+//! The milter protocol, from the filter's side: an MTA hands over each message as
+//! it arrives, and does with it what we answer.
+//!
+//! Knows: packets ([`codec`]), the order they may come in and who waits for whom
+//! ([`session`]), sockets ([`listener`]). Knows nothing of judging mail: it drives
+//! a [`Service`], and tells each [`Session`] of it what the MTA says.
+//!
+//! There is no RFC for this protocol; what holds is what Sendmail and Postfix do,
+//! in the versions 2 to 6. Not done, because no filter of ours asks for it:
+//! replacing bodies, changing the reverse-path, removing recipients, verdicts
+//! before the end of the message, and recipients the MTA itself has refused.
+
+pub mod address;
+pub mod codec;
+pub mod handler;
+pub mod listener;
+pub mod macros;
+mod notices;
+pub mod options;
+pub mod session;
+
+pub use address::{AddressError, SocketAddress};
+pub use codec::{Actions, Capabilities, MacroStage, Protocol};
+pub use handler::{
+    Arguments, ConnectInfo, Edit, Peer, PeerAddress, Response, Service, Session, Verdict, ip_address,
+};
+pub use listener::{Drained, ListenError, Server, UnixAccess};
+pub use macros::Macros;
+pub use options::ServerOptions;

@@ -1,1 +1,20 @@
-//! receiver: see the crate description.
+//! What a receiver does about a message.
+//!
+//! Knows local policy, evidence, actions and how to explain them. Deliberately knows
+//! no milter, no SMTP and no DNS server: it is given an envelope, header fields, body
+//! chunks and a [`auth::lookup::Lookup`], and gives back a [`Judgement`].
+//!
+//! The rooms in the order in which a message walks through them: [`judge`] runs the
+//! mechanisms, [`evidence`] collects what else is known, [`action`] decides,
+//! [`results`] writes the Authentication-Results field, [`story`] explains.
+
+pub mod action;
+pub mod evidence;
+pub mod judge;
+pub mod local;
+pub mod results;
+pub mod story;
+
+pub use action::{Action, Disposition, Override, OverrideKind, Reply};
+pub use judge::{Head, Judgement, SpfPair, check_spf};
+pub use local::Rules;

@@ -1,1 +1,80 @@
-//! settings: see the crate description.
+//! Every configuration key, declared once.
+//!
+//! [`mod@keys`] holds the declarations: name, type, default, range, unit, whether a reload
+//! takes it up, since when, and what it is for. The struct, the reader, the sample file
+//! ([`default_file`]), the page ([`manual`]) and `config show` ([`show`]) all come from
+//! them. Reading takes two steps: the text as written, then what it says, checked, with
+//! every mistake reported at its line, all at once.
+//!
+//! Deliberately knows no file, no clock and no socket: text goes in, settings come out.
+//! What only an edge can judge (the spelling of a socket, whether a user exists) is
+//! checked by the program, which reports it at the line through [`Settings::refuse`].
+//! Not implemented: including other files, and variables; one file says it all.
+//!
+//! ```
+//! # use landmarc_settings::{Mode, read};
+//! let (settings, warnings) = read("mode = \"enforce\"\n").unwrap();
+//! assert_eq!(settings.mode, Mode::Enforce);
+//! assert!(warnings.is_empty());
+//!
+//! let mistakes = read("[dns]\nqestion_timeout = \"5s\"\n").unwrap_err();
+//! assert_eq!(
+//!     mistakes.render("landmarc.toml"),
+//!     "landmarc.toml:2:1: dns.qestion_timeout: unknown key, did you mean dns.question_timeout?\n"
+//! );
+//! ```
+
+#[macro_use]
+mod declare;
+#[macro_use]
+mod value;
+
+mod check;
+pub mod keys;
+mod mistake;
+mod nearest;
+mod network;
+mod print;
+mod reader;
+mod warning;
+
+pub use declare::{Key, keys};
+pub use keys::{
+    ArcValidation, Discovery, FailureAction, LogFormat, LogLevel, LogTarget, Mode, Quarantine, Reject,
+    Settings, SyslogFacility, UnusableAuthor,
+};
+pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Place, Wrong};
+pub use network::{Network, NetworkError};
+pub use print::{default_file, manual, restarts, show};
+pub use reader::{MAX_FILE_OCTETS, Written};
+pub use value::Choice;
+pub use value::reply::{MAX_REPLY_OCTETS, Placeholder, ReplyText, TransientStatus};
+pub use value::system::{FileMode, NameServer};
+pub use value::text::{AuthservId, FieldName};
+pub use value::unit::Size;
+pub use warning::{Concern, Warning};
+
+/// Reads a settings file: TOML 1.1, at most [`MAX_FILE_OCTETS`]. What the text does
+/// not mention is at its default, so the empty text is `Settings::default()`.
+///
+/// The warnings are for what is allowed but should be looked at, in the order of the file.
+///
+/// # Errors
+/// Every mistake there is, in the order of the file: none hides another, but that a line
+/// whose syntax is broken is not judged for what it may have meant.
+pub fn read(text: &str) -> Result<(Settings, Vec<Warning>), Mistakes> {
+    let settings = reader::read(text)?;
+    let warnings = warning::warnings(&settings);
+    Ok((settings, warnings))
+}
+
+/// As [`read`], from octets that should be UTF-8, as a file holds them.
+///
+/// # Errors
+/// As there; where the octets are not UTF-8, one mistake at the first that is not.
+pub fn read_octets(octets: &[u8]) -> Result<(Settings, Vec<Warning>), Mistakes> {
+    match str::from_utf8(octets) {
+        Ok(text) => read(text),
+        Err(error) => Err(reader::not_utf8(octets, error.valid_up_to())),
+    }
+}

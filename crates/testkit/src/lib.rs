@@ -2,6 +2,10 @@
 //! scripted MTA on loopback.
 
 pub mod cases;
+#[cfg(feature = "server")]
+pub mod dns_server;
+#[cfg(feature = "server")]
+pub mod mta;
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,6 +1,17 @@
 //! ARC: what an earlier hop claims to have seen (RFC 8617). Validation only.
+//!
+//! A [`Validator`] reads the chain at the end of the header section; [`Validator::finish`]
+//! asks for the keys and decides. Knows whether the chain holds; deliberately does not know
+//! whom to trust: a chain that passes is worth what its newest sealer is worth. Not
+//! implemented: sealing, because RFC 8617 is an experiment about to be ended.
+
+mod chain;
+mod set;
 
 use std::fmt;
+
+pub use chain::{MAX_MESSAGE_SIGNATURES, Validator};
+pub use set::MAX_SETS;
 
 use mail::DomainName;
 

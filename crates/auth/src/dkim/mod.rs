@@ -1,8 +1,76 @@
 //! DKIM: which domains signed the message (RFC 6376, 8301, 8463, 8616).
+//!
+//! A [`Verifier`] is made at the end of the header section, a [`BodyHashing`] hashes the
+//! body as it arrives, and [`Verifier::finish`] asks for the keys and decides. [`sign()`]
+//! is for our own letters.
+//!
+//! Knows signatures and keys. Deliberately knows neither the From field nor alignment:
+//! the author's domains only order the work. Not implemented: rsa-sha1 (RFC 8301 forbids
+//! it), the author domain signing practices of RFC 5617 (historic), the reporting tags of
+//! RFC 6651 (a signature's `r=` would let strangers make us send mail).
+
+mod body;
+pub mod canonical;
+mod der;
+mod headers;
+pub mod key;
+mod keys;
+pub mod sign;
+pub mod signature;
+pub mod tags;
+mod verify;
 
 use std::fmt;
 
 use mail::DomainName;
+
+pub use body::{BodyDigest, BodyDigests, BodyHandle, BodyHashing, MAX_BODY_HASHES, Sha256};
+pub use canonical::Canonicalization;
+pub(crate) use headers::HeaderIndex;
+pub use headers::{MAX_SIGNED_NAMES, SignedNames};
+pub(crate) use keys::{Claim, KeyAnswers, KeyHandle, KeyProblem, KeyQuestions, RsaBits};
+pub use sign::{SignError, SignRequest, SigningKey, SigningKeyError, sign};
+pub use signature::Algorithm;
+pub use verify::{MAX_FIELD_OCTETS, MAX_RESULTS, Verifier};
+
+/// Octets of canonical header that the signatures of one message may hold until their keys
+/// are there: twice the largest header section, so that the one that counts always fits.
+pub(crate) const MAX_HELD_OCTETS: usize = 2 * 1024 * 1024;
+
+/// What is accepted of a signature, and how much work a message may cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Signatures verified; the rest is neutral. Author-equal domains come first.
+    pub max_signatures: usize,
+    /// The shortest RSA key. Less than 1024 has no effect (RFC 8301 §3.2).
+    pub min_rsa_bits: u32,
+    /// The longest RSA key. More than 8192 has no effect: the arithmetic stops there.
+    pub max_rsa_bits: u32,
+    /// Whether a signature whose `l=` leaves some of the body unsigned may pass. Otherwise
+    /// it is `policy`. `l=0` never counts.
+    pub accept_body_length: bool,
+    /// Whether a key in test mode (`t=y`) counts, with a remark. Otherwise it is `policy`.
+    pub accept_testing_keys: bool,
+    /// Seconds by which clocks may differ when `t=` and `x=` are judged.
+    pub clock_skew: u64,
+    /// Values of `d=` that are `policy` unverified, such as public suffixes; names below
+    /// them are not meant.
+    pub refused_domains: Vec<DomainName>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_signatures: 10,
+            min_rsa_bits: key::MIN_RSA_BITS,
+            max_rsa_bits: key::MAX_RSA_BITS,
+            accept_body_length: false,
+            accept_testing_keys: true,
+            clock_skew: 300,
+            refused_domains: Vec::new(),
+        }
+    }
+}
 
 /// The result of one signature (RFC 8601 §2.7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

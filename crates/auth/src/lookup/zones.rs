@@ -115,6 +115,15 @@ impl Zones {
         Answer::Failed(LookupError::ServFail)
     }
 
+    /// The target to which a question at this name is passed on: that of its CNAME, unless
+    /// the name has something of its own for the type.
+    #[must_use]
+    pub fn alias(&self, question: &Question) -> Option<&DnsName> {
+        let node = self.nodes.get(&question.name)?;
+        let target = node.alias.as_ref()?;
+        (!node.by_type.contains_key(&question.record_type)).then_some(target)
+    }
+
     /// Whether a name exists only because another lies below it (RFC 8020).
     fn has_below(&self, name: &DnsName) -> bool {
         self.nodes

@@ -1,8 +1,110 @@
 //! SPF: whether the client may send for a domain (RFC 7208).
+//!
+//! Knows the record, its macros and how a check comes to its result, within the limits
+//! of RFC 7208 §4.6.4 and some of our own ([`limits`]). Deliberately knows no policy: a
+//! fail refuses nothing here. Not implemented: records of type SPF (RFC 7208 §3.1 ended
+//! them), the Received-SPF field (§9.1; Authentication-Results says the same), and the
+//! reporting modifiers of RFC 6652, which are ignored like all unknown ones.
+
+mod check;
+mod explanation;
+pub mod limits;
+pub mod macros;
+mod mechanism;
+mod network;
+pub mod record;
+mod trace;
 
 use std::fmt;
+use std::net::IpAddr;
 
-use mail::DomainName;
+use mail::{DomainName, ReversePath};
+
+use crate::lookup::Lookup;
+pub use record::{RecordError, SpfRecord};
+
+/// Stands in for a local part that is not there (RFC 7208 §4.3).
+const POSTMASTER: &[u8] = b"postmaster";
+
+/// What one SMTP transaction gives an SPF check to go on.
+#[derive(Clone, Copy, Debug)]
+pub struct SpfRequest<'a> {
+    /// The client. An IPv4-mapped IPv6 address counts as IPv4 (RFC 7208 §5).
+    pub client: IpAddr,
+    /// The argument of HELO or EHLO, as sent.
+    pub helo: &'a [u8],
+    /// The reverse-path.
+    pub mail_from: &'a ReversePath,
+    /// Our own name for `%{r}` in explanations; empty for `unknown`.
+    pub receiver: &'a str,
+    /// The time for `%{t}` in explanations, in Unix seconds.
+    pub now: u64,
+    /// Whether to ask for the owner's explanation of a fail: one more TXT question, and
+    /// eleven more where it has `%{p}`. Not counted by any limit of RFC 7208.
+    pub fetch_explanation: bool,
+}
+
+/// Checks the MAIL FROM identity, the only one that DMARC uses. With a null
+/// reverse-path that is `postmaster@HELO` (RFC 7208 §2.4).
+///
+/// Asks at most one TXT question for the domain, then those of ten terms: each at most
+/// one for its target and ten for hosts found there.
+pub async fn check_mail_from(lookup: &impl Lookup, request: &SpfRequest<'_>) -> SpfOutcome {
+    let from_helo = request.mail_from.is_null();
+    let identity = Identity {
+        scope: Scope::MailFrom,
+        from_helo,
+        local_part: request.mail_from.local_part().unwrap_or(POSTMASTER),
+        domain: if from_helo {
+            request.helo
+        } else {
+            request.mail_from.domain_octets()
+        },
+    };
+    check::run(lookup, request, &identity).await
+}
+
+/// Checks the HELO identity on its own (RFC 7208 §2.3), with the same limits as
+/// [`check_mail_from`].
+pub async fn check_helo(lookup: &impl Lookup, request: &SpfRequest<'_>) -> SpfOutcome {
+    let identity = Identity {
+        scope: Scope::Helo,
+        from_helo: false,
+        local_part: POSTMASTER,
+        domain: request.helo,
+    };
+    check::run(lookup, request, &identity).await
+}
+
+/// The identity that is checked.
+struct Identity<'a> {
+    scope: Scope,
+    from_helo: bool,
+    local_part: &'a [u8],
+    domain: &'a [u8],
+}
+
+impl Identity<'_> {
+    /// The domain to check, or why there is none (RFC 7208 §4.3).
+    fn usable_domain(&self) -> Result<DomainName, String> {
+        let is_helo = self.from_helo || self.scope == Scope::Helo;
+        let what = if is_helo {
+            "HELO"
+        } else {
+            "the domain of MAIL FROM"
+        };
+        let unusable = |why: &dyn fmt::Display| format!("{what} `{}`: {why}", trace::quoted(self.domain));
+        // RFC 8616 §4: the argument of EHLO is in A-labels, so U-labels are no name there.
+        if is_helo && !self.domain.is_ascii() {
+            return Err(unusable(&"it is not ASCII"));
+        }
+        let name = DomainName::from_bytes(self.domain).map_err(|error| unusable(&error))?;
+        if name.label_count() < 2 {
+            return Err(unusable(&"a single label is not a fully qualified name"));
+        }
+        Ok(name)
+    }
+}
 
 /// The result of one SPF check (RFC 7208 §2.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,18 +178,20 @@ pub struct SpfOutcome {
     pub scope: Scope,
     /// Whether the MAIL FROM identity came from HELO, because the reverse-path is null.
     pub from_helo: bool,
-    /// The directive that decided, as written, such as `ip4:192.0.2.0/24` or `-all`'s `all`;
-    /// with the include chain in front where it matched inside one (`include:x.example`).
+    /// The directive that decided, as written, such as `ip4:192.0.2.0/24` or `-all`. Where
+    /// it stands in another record, the terms that led there are in front of it:
+    /// `include:x.example ip4:192.0.2.0/24`. Escaped, and long terms cut.
     pub mechanism: Option<String>,
     /// The owner's explanation of a fail (third-party text, ASCII), when it was asked for.
     pub explanation: Option<String>,
     /// For temperror and permerror (and none): what is wrong and where, in words.
     pub problem: Option<String>,
-    /// Terms that count toward the limit of ten (RFC 7208 §4.6.4).
+    /// Terms that count toward the limit of ten (RFC 7208 §4.6.4), the one too many included.
     pub lookup_terms: usize,
-    /// Void lookups (RFC 7208 §4.6.4).
+    /// Terms whose questions found nothing (RFC 7208 §4.6.4), the one too many included.
     pub void_lookups: usize,
-    /// Every term evaluated, in order.
+    /// Every record read and term evaluated, in order; the first [`limits::MAX_STEPS`] of
+    /// them and a note where there are more.
     pub steps: Vec<SpfStep>,
 }
 
@@ -98,7 +202,8 @@ pub struct SpfStep {
     pub depth: usize,
     /// The domain whose record this is.
     pub domain: String,
-    /// The term as written; the whole record for the step that reads it.
+    /// The term as written; for the step that reads a record the whole record, or `TXT`
+    /// where there is none. Escaped, and cut when long.
     pub term: String,
     /// What came of it, in words: `matches`, `no match`, `has no record` …
     pub outcome: String,

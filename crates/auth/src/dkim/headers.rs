@@ -1,0 +1,124 @@
+//! Which header fields a signature covers (RFC 6376 §5.4.2).
+
+use std::collections::BTreeMap;
+
+use mail::{HeaderField, HeaderSection};
+
+use super::canonical::{Canonicalization, header_field};
+use super::signature::SignatureError;
+use super::tags::items;
+
+/// Names one `h=` may list. Real signatures list some dozens, oversigning included.
+pub const MAX_SIGNED_NAMES: usize = 1_000;
+
+/// The header section indexed by name once, so that a signature costs the fields it
+/// covers, not names times fields.
+pub(crate) struct HeaderIndex<'a> {
+    headers: &'a HeaderSection,
+    by_name: BTreeMap<Vec<u8>, Vec<usize>>,
+}
+
+impl<'a> HeaderIndex<'a> {
+    /// Reads all names.
+    pub(crate) fn new(headers: &'a HeaderSection) -> Self {
+        let mut by_name = BTreeMap::<_, Vec<_>>::new();
+        for (at, field) in headers.fields().iter().enumerate() {
+            by_name
+                .entry(field.name().to_ascii_lowercase())
+                .or_default()
+                .push(at);
+        }
+        Self { headers, by_name }
+    }
+
+    /// Whether there is a field of that name, in lower case.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name.as_bytes())
+    }
+
+    /// Indices of the fields of a name, in lower case, topmost first.
+    pub(crate) fn positions(&self, name: &str) -> &[usize] {
+        self.by_name.get(name.as_bytes()).map_or(&[], Vec::as_slice)
+    }
+
+    /// A field by its index.
+    pub(crate) fn field(&self, at: usize) -> Option<&'a HeaderField> {
+        self.headers.fields().get(at)
+    }
+
+    /// Canonical form of the fields that `names` chooses, each with its CRLF. Of several
+    /// fields with one name the lowest comes first, and a name listed once too often adds
+    /// nothing (RFC 6376 §5.4.2). `own` is the signature field: §3.5 says `h=` "MUST NOT
+    /// include the DKIM-Signature header field that is being created or verified".
+    pub(crate) fn signed_fields(
+        &self,
+        kind: Canonicalization,
+        names: &SignedNames,
+        own: Option<usize>,
+    ) -> Vec<u8> {
+        let mut left = BTreeMap::<&[u8], &[usize]>::new();
+        let mut out = Vec::new();
+        for name in names.iter() {
+            let Some(positions) = self.by_name.get(name) else {
+                continue;
+            };
+            let left = left.entry(name).or_insert(positions);
+            while let Some((&at, above)) = left.split_last() {
+                *left = above;
+                if Some(at) == own {
+                    continue;
+                }
+                if let Some(field) = self.field(at) {
+                    header_field(kind, field.raw_name(), field.value(), &mut out);
+                    out.extend_from_slice(b"\r\n");
+                }
+                break;
+            }
+        }
+        out
+    }
+}
+
+/// The names of `h=` in order, in lower case. Empty ones are kept: ARC tolerates them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedNames(Box<[u8]>);
+
+impl SignedNames {
+    /// Reads a list with colons between the names.
+    ///
+    /// # Errors
+    /// [`SignatureError::Names`] for what no field name can be, [`SignatureError::TooManyNames`].
+    pub fn read(value: &[u8]) -> Result<Self, SignatureError> {
+        let mut joined = Vec::with_capacity(value.len());
+        for (count, name) in items(value).enumerate() {
+            if count == MAX_SIGNED_NAMES {
+                return Err(SignatureError::TooManyNames);
+            }
+            if !name.iter().all(u8::is_ascii_graphic) {
+                return Err(SignatureError::Names);
+            }
+            if count > 0 {
+                joined.push(b':');
+            }
+            joined.extend(name.iter().map(u8::to_ascii_lowercase));
+        }
+        Ok(Self(joined.into()))
+    }
+
+    /// The names, as often as listed.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.split(|&b| b == b':')
+    }
+
+    /// Whether a name, in lower case, is listed.
+    #[must_use]
+    pub fn contains(&self, name: &[u8]) -> bool {
+        self.iter().any(|listed| listed == name)
+    }
+
+    /// Whether a name is empty.
+    #[must_use]
+    pub fn has_empty(&self) -> bool {
+        self.contains(b"")
+    }
+}

@@ -1,0 +1,187 @@
+//! Evaluation by RFC 9989: policy and Organizational Domains by the DNS Tree Walk.
+
+use auth::lookup::{DnsName, Existence, Lookup, LookupError, existence};
+use mail::DomainName;
+
+use super::identifiers::{self, Ownership, Tally};
+use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options, policy};
+use crate::alignment::Owned;
+use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, discover};
+use crate::record::{Psd, Record, Usability};
+use crate::suffixes::Suffixes;
+
+/// Evaluates one Author Domain (RFC 9989 §5.3).
+///
+/// Questions: at most eight for the author, eight for each identifier that passed and
+/// lies at or below the author's Organizational Domain, eleven of these at most, and one
+/// whether the author exists where a policy hangs on that. The upper names of all walks
+/// are the same, so `lookup` should remember its answers.
+pub async fn evaluate(
+    lookup: &impl Lookup,
+    author: &DomainName,
+    identifiers: &Identifiers,
+    options: &Options,
+    suffixes: &Suffixes,
+) -> Evaluation {
+    let (mut walk, discovery) = discover(lookup, author).await;
+    // What is above a record of the author's own decides nothing but who belongs to it:
+    // that is needed for relaxed alignment, and told in any case. A failure up there
+    // matters only where an identifier needs it (§5.3.6).
+    walk.complete(lookup).await;
+    let guard = Guard { options, suffixes };
+    let mut evaluation = Evaluation::begin(author, DiscoveryMethod::TreeWalk, discovery.clone(), walk);
+    evaluation.organizational_domain = guard.organizational_domain(&mut evaluation, 0);
+    evaluation.author_existence = existence_shown(&evaluation);
+    match discovery {
+        // §4.10.1: without a record DMARC must not be applied, however well the message
+        // is authenticated.
+        Discovery::Absent => evaluation.problem = super::discarded_records(&evaluation),
+        Discovery::Unanswered(error) => {
+            evaluation.result = DmarcResult::TempError;
+            evaluation.problem = Some(format!("the policy of {author} is not known: {error}"));
+        }
+        Discovery::Applies(PolicyAt { domain, record, .. }) if record.usability() == Usability::Unusable => {
+            evaluation.result = DmarcResult::PermError;
+            evaluation.problem = Some(super::unusable(&domain, &record));
+        }
+        Discovery::Applies(at) => {
+            look_at_identifiers(lookup, &guard, &at.record, identifiers, &mut evaluation).await;
+            if evaluation.result != DmarcResult::TempError {
+                select_policy(lookup, &at, options, &mut evaluation).await;
+            }
+            let discarded = super::discarded_records(&evaluation);
+            evaluation.problem = evaluation.problem.or(discarded);
+        }
+    }
+    evaluation
+}
+
+/// The guard against public suffixes that publish a record and forget `psd=y`.
+struct Guard<'a> {
+    options: &'a Options,
+    suffixes: &'a Suffixes,
+}
+
+impl Guard<'_> {
+    /// The Organizational Domain that a walk of the evaluation came to.
+    ///
+    /// This deviates from the letter of RFC 9989 §4.10.2 where §11.8 warns of a record
+    /// above the right one: an unmarked record at a public suffix would make one
+    /// organization of everybody below it. It is taken as `psd=y`; for policy it is not.
+    fn organizational_domain(&self, evaluation: &mut Evaluation, walk: usize) -> Option<DomainName> {
+        let walk = evaluation.walks.get(walk)?;
+        let chosen = walk.organizational_domain()?;
+        let is_unmarked = walk
+            .found()
+            .last()
+            .is_some_and(|found| *found.name == chosen && found.record.psd == Psd::Undeclared);
+        let applies = self.options.unmarked_suffix_guard
+            && is_unmarked
+            && chosen != walk.start
+            && self.suffixes.is_public_suffix(&chosen);
+        if !applies {
+            return Some(chosen);
+        }
+        let below = self.below_suffixes(&walk.start, &chosen);
+        evaluation.guard_applied = true;
+        Some(below)
+    }
+
+    /// The name one label below `suffix`, or below those that are suffixes again:
+    /// otherwise an unmarked record at `uk` would make one organization of `co.uk`.
+    fn below_suffixes(&self, start: &DomainName, suffix: &DomainName) -> DomainName {
+        (suffix.label_count() + 1..start.label_count())
+            .map(|labels| start.last_labels(labels))
+            .find(|name| !self.suffixes.is_public_suffix(name))
+            .unwrap_or_else(|| start.clone())
+    }
+}
+
+/// Alignment of every identifier, with a walk of its own for each that needs one.
+async fn look_at_identifiers(
+    lookup: &impl Lookup,
+    guard: &Guard<'_>,
+    record: &Record,
+    identifiers: &Identifiers,
+    evaluation: &mut Evaluation,
+) {
+    let author = evaluation.author_domain.clone();
+    let organization = evaluation.organizational_domain.clone();
+    let known_organization = organization.as_ref().ok_or_else(|| walk_failure(evaluation, 0));
+    let owned_author = Owned {
+        domain: &author,
+        organizational_domain: organization.as_ref(),
+    };
+    let mut tally = Tally::default();
+    for candidate in identifiers::candidates(identifiers, &author) {
+        let mode = identifiers::mode(record, candidate.mechanism);
+        let ownership = match identifiers::settled(&author, known_organization, &candidate, mode) {
+            Some(settled) => settled,
+            None => ownership(lookup, guard, &candidate.domain, evaluation).await,
+        };
+        tally.add(owned_author, &candidate, &ownership, mode);
+    }
+    tally.conclude(evaluation);
+}
+
+/// The Organizational Domain of an identifier, by a walk that starts there (§4.10.2):
+/// that of the author says nothing about it, even where it lies below.
+async fn ownership(
+    lookup: &impl Lookup,
+    guard: &Guard<'_>,
+    domain: &DomainName,
+    evaluation: &mut Evaluation,
+) -> Ownership {
+    let known = evaluation.walks.iter().position(|walk| walk.start == *domain);
+    let index = match known {
+        Some(index) => index,
+        // The first walk is that of the author.
+        None if evaluation.walks.len() > MAX_IDENTIFIERS_WALKED => {
+            return Ownership::Needless("is one identifier too many to look into");
+        }
+        None => {
+            let mut walk = Walk::new(domain.clone());
+            walk.complete(lookup).await;
+            evaluation.walks.push(walk);
+            evaluation.walks.len() - 1
+        }
+    };
+    match guard.organizational_domain(evaluation, index) {
+        Some(organization) => Ownership::Known(organization),
+        None => Ownership::Unanswered(walk_failure(evaluation, index)),
+    }
+}
+
+fn walk_failure(evaluation: &Evaluation, walk: usize) -> LookupError {
+    let failure = evaluation.walks.get(walk).and_then(Walk::failure);
+    // A walk that was gone through and has no Organizational Domain did fail.
+    failure.unwrap_or(LookupError::BadAnswer)
+}
+
+/// The policy that applies, with the question whether the author exists where it matters.
+async fn select_policy(lookup: &impl Lookup, at: &PolicyAt, options: &Options, evaluation: &mut Evaluation) {
+    let record = &at.record;
+    let selected = if at.taken_as == TakenAs::Author {
+        policy::for_itself(record)
+    } else {
+        if evaluation.author_existence.is_none() && policy::depends_on_existence(record) {
+            let name = DnsName::from(&evaluation.author_domain);
+            evaluation.author_existence = Some(existence(lookup, &name).await);
+        }
+        policy::for_name_below(record, evaluation.author_existence)
+    };
+    // §A.6 has `t` as the successor of `pct=0`; who declares it has said what is meant.
+    let pct_means_test = options.pct_zero_as_test && record.percent == Some(0) && !record.testing_declared;
+    selected.apply(record.testing || pct_means_test, evaluation);
+}
+
+/// NOERROR below a name proves that the name exists; NXDOMAIN there proves nothing
+/// (RFC 9989 §3.2.13: only NXDOMAIN for the name itself makes it non-existent).
+fn existence_shown(evaluation: &Evaluation) -> Option<Existence> {
+    match evaluation.walks.first()?.steps.first()?.outcome {
+        WalkOutcome::Record(_) | WalkOutcome::SeveralRecords(_) | WalkOutcome::NoRecord => {
+            Some(Existence::Exists)
+        }
+        WalkOutcome::NoName | WalkOutcome::CannotExist | WalkOutcome::Failed(_) => None,
+    }
+}

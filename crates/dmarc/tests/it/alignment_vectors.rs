@@ -1,0 +1,170 @@
+//! Alignment and result (A), for identifiers that passed their own mechanism.
+
+use landmarc_dmarc::Options;
+
+use crate::common::{LETTER, judge, name, passed, records};
+
+struct Case {
+    id: &'static str,
+    zone: &'static [(&'static str, &'static str)],
+    author: &'static str,
+    spf: &'static str,
+    dkim: &'static [&'static str],
+    /// SPF, DKIM.
+    aligned: (bool, bool),
+    result: &'static str,
+}
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    Case { id: "A01", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "example.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "A02", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "child.example.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "A03", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s")], author: "example.com", spf: "child.example.com", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "A04", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "example.net", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "A05", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "", dkim: &["example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "A06", zone: &[("example.com", "v=DMARC1; p=reject; adkim=s")], author: "child.example.com", spf: "", dkim: &["example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "A07", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "", dkim: &["example.net"], aligned: (false, false), result: "fail" },
+    Case { id: "A08", zone: &[("example.com", "v=DMARC1; p=reject")], author: "news.example.com", spf: "foo.example.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "A09", zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "example.com", dkim: &["signing.example.com"], aligned: (true, true), result: "pass" },
+    Case { id: "A10", zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")], author: "a.b.c.d.e.f.g.h.i.j.k.example.com", spf: "example.com", dkim: &["signing.example.com"], aligned: (true, true), result: "pass" },
+    Case { id: "A11", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=reject")], author: "giant.bank.example", spf: "mail.giant.bank.example", dkim: &["mail.mega.bank.example"], aligned: (true, false), result: "pass" },
+    Case { id: "A12", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=reject")], author: "giant.bank.example", spf: "", dkim: &["mail.mega.bank.example"], aligned: (false, false), result: "fail" },
+    Case { id: "A13", zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none; psd=n")], author: "example.com", spf: "", dkim: &["mail.b.example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "A14", zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none; psd=n")], author: "x.b.example.com", spf: "", dkim: &["example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "A15", zone: &[("mail.example.com", "v=DMARC1; p=reject")], author: "mail.example.com", spf: "bounce.example.com", dkim: &["example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "A16", zone: &[("mail.example.com", "v=DMARC1; p=reject")], author: "mail.example.com", spf: "", dkim: &["mail.example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "A17", zone: &[("mail.example.com", "v=DMARC1; p=reject"), ("example.com", "v=DMARC1; p=none")], author: "mail.example.com", spf: "", dkim: &["example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "A18", zone: &[("com", "v=DMARC1; p=reject")], author: "victim.com", spf: "attacker.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "A19", zone: &[("com", "v=DMARC1; p=reject; psd=y")], author: "victim.com", spf: "attacker.com", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "A20", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y")], author: "bank.example", spf: "", dkim: &["mail.bank.example"], aligned: (false, false), result: "fail" },
+    Case { id: "A21", zone: &[("example.com", "v=DMARC1; p=reject")], author: "EXAMPLE.com", spf: "Bounce.Example.COM", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "A22", zone: &[("xn--bcher-kva.example", "v=DMARC1; p=reject")], author: "xn--bcher-kva.example", spf: "", dkim: &["xn--bcher-kva.example"], aligned: (false, true), result: "pass" },
+    Case { id: "A23", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "", dkim: &["example.com.evil.test", "notexample.com"], aligned: (false, false), result: "fail" },
+    Case { id: "A24", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "A25", zone: &[], author: "example.com", spf: "example.com", dkim: &["example.com"], aligned: (false, false), result: "none" },
+    Case { id: "A26", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s; adkim=r")], author: "example.com", spf: "bounce.example.com", dkim: &["news.example.com"], aligned: (false, true), result: "pass" },
+];
+
+fn check(case: &Case, options: Options) {
+    let zones = records(case.zone);
+    let (found, _) = judge(&zones, case.author, &passed(case.spf, case.dkim), options);
+    assert_eq!(found.result.as_str(), case.result, "{}: result", case.id);
+    assert_eq!(
+        (found.spf_aligned, found.dkim_aligned),
+        case.aligned,
+        "{}: aligned",
+        case.id
+    );
+}
+
+#[test]
+fn a01_to_a26_by_the_letter() {
+    for case in CASES {
+        check(case, LETTER);
+    }
+    assert_eq!(CASES.len(), 26);
+}
+
+#[test]
+fn a01_to_a26_with_the_guard_only_a18_differs() {
+    for case in CASES {
+        if case.id != "A18" {
+            check(case, Options::default());
+        }
+    }
+}
+
+#[test]
+fn a18_the_guard_closes_the_hole_of_an_unmarked_suffix() {
+    let zones = records(&[("com", "v=DMARC1; p=reject")]);
+    let (found, _) = judge(
+        &zones,
+        "victim.com",
+        &passed("attacker.com", &[]),
+        Options::default(),
+    );
+    assert_eq!(found.result.as_str(), "fail");
+    assert!(found.guard_applied && !found.spf_aligned);
+    assert_eq!(found.organizational_domain, Some(name("victim.com")));
+    assert_eq!(found.method.as_str(), "treewalk");
+}
+
+#[test]
+fn a18_the_guard_looks_through_nested_suffixes() {
+    let zones = records(&[("uk", "v=DMARC1; p=reject")]);
+    let attack = passed("attacker.co.uk", &[]);
+    let (open, _) = judge(&zones, "victim.co.uk", &attack, LETTER);
+    assert!(open.result.is_pass());
+    let (guarded, _) = judge(&zones, "victim.co.uk", &attack, Options::default());
+    assert_eq!(guarded.result.as_str(), "fail");
+    assert_eq!(guarded.organizational_domain, Some(name("victim.co.uk")));
+}
+
+#[test]
+fn a18_names_of_one_owner_still_align_under_the_guard() {
+    let zones = records(&[("com", "v=DMARC1; p=reject")]);
+    let own = passed("bounce.victim.com", &[]);
+    let (found, _) = judge(&zones, "mail.victim.com", &own, Options::default());
+    assert!(found.result.is_pass() && found.guard_applied);
+}
+
+#[test]
+fn a18_a_mark_or_a_private_suffix_leaves_the_guard_alone() {
+    for (at, text) in [
+        ("com", "v=DMARC1; p=reject; psd=n"),
+        ("uk.com", "v=DMARC1; p=reject"),
+    ] {
+        let zones = records(&[(at, text)]);
+        let (author, other) = (format!("one.{at}"), format!("two.{at}"));
+        let (found, _) = judge(&zones, &author, &passed(&other, &[]), Options::default());
+        assert!(found.result.is_pass() && !found.guard_applied, "{at}");
+    }
+}
+
+#[test]
+fn a09_every_step_tells_its_organizational_domain() {
+    let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
+    let identifiers = passed("example.com", &["signing.example.com", "example.net"]);
+    let (found, _) = judge(&zones, "example.com", &identifiers, Options::default());
+    let told: Vec<_> = found
+        .identifiers
+        .iter()
+        .map(|step| {
+            format!(
+                "{} {} {}: {}",
+                step.mechanism, step.domain, step.aligned, step.note
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "spf example.com true: is the Author Domain",
+            "dkim signing.example.com true: has the Organizational Domain of the author",
+            "dkim example.net false: is not at or below the Organizational Domain of the author",
+        ]
+    );
+    assert_eq!(
+        found.identifiers[1].organizational_domain,
+        Some(name("example.com"))
+    );
+    assert_eq!(found.walks.len(), 2);
+    assert_eq!(found.walks[0].start, name("example.com"));
+}
+
+#[test]
+fn a20_the_guard_has_nothing_to_say_about_mail_of_the_suffix_itself() {
+    let zones = records(&[("com", "v=DMARC1; p=reject")]);
+    let (found, _) = judge(
+        &zones,
+        "com",
+        &passed("com", &["attacker.com"]),
+        Options::default(),
+    );
+    assert!(found.spf_aligned && !found.dkim_aligned);
+    assert_eq!(found.organizational_domain, Some(name("com")));
+    // The walk of the signer is another matter: that one was kept apart.
+    assert!(found.guard_applied);
+    let (alone, _) = judge(&zones, "com", &passed("com", &[]), Options::default());
+    assert!(!alone.guard_applied);
+}

@@ -1,0 +1,97 @@
+//! Limits on what a sender can make us do, at the limit and one past it.
+
+use auth::dkim::DkimVerdict;
+use auth::lookup::{Ledger, LookupError};
+use landmarc_dmarc::evaluation::MAX_IDENTIFIERS_WALKED;
+use landmarc_dmarc::{Identifiers, Options, Suffixes, evaluate};
+use testkit::block_on;
+
+use crate::common::{judge, name, records};
+
+/// Signatures of so many names below example.com, of which only the last is aligned:
+/// the others are cut off by `psd=n`.
+fn signatures(count: usize) -> (auth::lookup::Zones, Identifiers) {
+    let cut_off: Vec<String> = (1..count).map(|i| format!("s{i}.example.com")).collect();
+    let mut zone = vec![("example.com", "v=DMARC1; p=reject")];
+    zone.extend(
+        cut_off
+            .iter()
+            .map(|name| (name.as_str(), "v=DMARC1; p=none; psd=n")),
+    );
+    let names = cut_off.iter().map(String::as_str).chain(["aligned.example.com"]);
+    let dkim = names.map(|text| (DkimVerdict::Pass, name(text))).collect();
+    (records(&zone), Identifiers { spf: None, dkim })
+}
+
+#[test]
+fn eleven_identifiers_are_walked_and_the_twelfth_is_not_aligned() {
+    let (zones, at_limit) = signatures(MAX_IDENTIFIERS_WALKED);
+    let (found, _) = judge(&zones, "example.com", &at_limit, Options::default());
+    assert!(found.result.is_pass());
+    assert_eq!(found.walks.len(), 1 + MAX_IDENTIFIERS_WALKED);
+
+    let (zones, past_limit) = signatures(MAX_IDENTIFIERS_WALKED + 1);
+    let (found, _) = judge(&zones, "example.com", &past_limit, Options::default());
+    assert_eq!(found.result.as_str(), "fail");
+    assert_eq!(found.walks.len(), 1 + MAX_IDENTIFIERS_WALKED);
+    let last = found.identifiers.last().unwrap();
+    assert!(last.note.contains("too many"), "{}", last.note);
+}
+
+#[test]
+fn the_author_itself_passes_however_many_signatures_stand_before_it() {
+    let (zones, mut many) = signatures(90);
+    many.dkim.push((DkimVerdict::Pass, name("example.com")));
+    let (found, _) = judge(&zones, "example.com", &many, Options::default());
+    assert!(found.result.is_pass());
+}
+
+#[test]
+fn one_name_signing_often_is_walked_once() {
+    let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
+    let dkim = vec![(DkimVerdict::Pass, name("a.example.com")); 50];
+    let (found, _) = judge(
+        &zones,
+        "example.com",
+        &Identifiers { spf: None, dkim },
+        Options::default(),
+    );
+    assert!(found.result.is_pass());
+    assert_eq!(found.walks.len(), 2);
+}
+
+#[test]
+fn a_hundred_labels_cost_eight_questions() {
+    let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
+    let author = format!("{}example.com", "a.".repeat(100));
+    let (found, asked) = judge(&zones, &author, &Identifiers::default(), Options::default());
+    assert_eq!(found.result.as_str(), "fail");
+    assert_eq!(asked.len(), 8);
+}
+
+#[test]
+fn a_budget_that_is_used_up_is_never_a_pass_nor_a_fail() {
+    let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
+    let identifiers = Identifiers {
+        spf: None,
+        dkim: vec![(DkimVerdict::Pass, name("mail.example.com"))],
+    };
+    let result = |limit| {
+        let ledger = Ledger::new(&zones, limit);
+        let (author, options) = (name("example.com"), Options::default());
+        let found = block_on(evaluate(
+            &ledger,
+            &author,
+            &identifiers,
+            &options,
+            &Suffixes::built_in(),
+        ));
+        (found.result.as_str(), found.problem)
+    };
+    assert_eq!(result(3).0, "pass");
+    for limit in 0..3 {
+        let (word, problem) = result(limit);
+        assert_eq!(word, "temperror", "{limit}");
+        assert!(problem.unwrap().contains(&LookupError::Budget.to_string()));
+    }
+}

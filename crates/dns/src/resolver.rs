@@ -1,0 +1,404 @@
+//! `Lookup` over the name servers of the system, or over given ones.
+//!
+//! A stub resolver: it relies on a recursive server, best on this host, and knows no
+//! zones. Each question is answered from the cache, joined to the same question under
+//! way, or put to the servers, within a time that is fixed beforehand:
+//!
+//! * one question, all packets and servers together: [`ResolverOptions::question_timeout`];
+//! * one message: [`ResolverOptions::message_timeout`], and less when DNS is dead: see
+//!   [`MessageLookup`], which is how "dead DNS is answered within 10 s" (design D11) is kept.
+//!
+//! Built on `hickory-proto` and sockets of its own in place of `hickory-resolver`,
+//! because mail needs to see what that one hides: the alias in an NXDOMAIN answer, NSEC
+//! records, a TXT record without strings, an ICMP refusal; and because it answers names
+//! such as `localhost` by itself.
+//!
+//! Not implemented: validation of DNSSEC (a validating server says SERVFAIL of what is
+//! forged); questions without EDNS for servers of before 1999; upper and lower case at random in
+//! names, which guards the way to distant servers (the port and the ID are random);
+//! `search` domains and the hosts file, which say nothing about mail; serving answers
+//! past their TTL.
+
+mod cache;
+mod exchange;
+mod message;
+mod servers;
+mod system;
+mod wire;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use auth::lookup::{Answer, Lookup, LookupError, Question};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use cache::Cache;
+pub use message::MessageLookup;
+use servers::{Outcome, Servers};
+
+/// Negative answers are kept no longer than this, whatever the zone says: a record that
+/// was just published should be seen soon. RFC 2308 §5 leaves the limit to us.
+const MAX_NEGATIVE_TTL: Duration = Duration::from_secs(15 * 60);
+
+/// Longer times than this in the options are taken as this (RFC 8767 §4 finds no TTL
+/// above seven days sensible).
+const MAX_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Name servers that are asked at most; of a longer list the first ones.
+const MAX_NAME_SERVERS: usize = 8;
+
+/// Different questions waiting for each one under way. Past that a question fails at
+/// once, as it would after its whole time.
+const WAITING_PER_QUESTION_IN_FLIGHT: usize = 128;
+
+/// How a [`Resolver`] behaves.
+#[derive(Clone, Debug)]
+pub struct ResolverOptions {
+    /// The recursive servers, asked in this order; at most eight. Empty: those of
+    /// `/etc/resolv.conf`, read once.
+    pub name_servers: Vec<SocketAddr>,
+    /// All attempts of one question together. A third of it passes between two packets
+    /// to one server, and at most that before the next server is asked as well.
+    pub question_timeout: Duration,
+    /// All questions of one message together.
+    pub message_timeout: Duration,
+    /// Questions put to the servers at the same time; others wait their turn, within
+    /// their own time.
+    pub questions_in_flight: usize,
+    /// Answers kept in memory; fewer than 2 keeps none.
+    pub cache_entries: usize,
+    /// Answers are kept no longer than this, whatever their TTL. Negative ones, by
+    /// RFC 2308, no longer than 15 minutes either.
+    pub max_ttl: Duration,
+    /// For how long a failure is the answer to the same question (RFC 9520 §3.2: at
+    /// least a second, at most five minutes).
+    pub failure_ttl: Duration,
+}
+
+impl Default for ResolverOptions {
+    fn default() -> Self {
+        Self {
+            name_servers: Vec::new(),
+            question_timeout: Duration::from_secs(5),
+            message_timeout: Duration::from_secs(20),
+            questions_in_flight: 128,
+            cache_entries: 16_384,
+            // The server behind us has a cache of its own, so asking again costs little.
+            max_ttl: Duration::from_secs(60 * 60),
+            failure_ttl: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why there is no resolver.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolverError {
+    /// The list of the system cannot be read.
+    #[error("the name servers in {file:?} cannot be read")]
+    SystemConfig {
+        /// The file.
+        file: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The options allow no question at all.
+    #[error("with {option} = 0 no question could be asked")]
+    Zero {
+        /// The name of the option.
+        option: &'static str,
+    },
+}
+
+/// Asks name servers. Cheap to clone: all clones share cache, servers and limits.
+///
+/// Must be used within a tokio runtime that has time and network.
+#[derive(Clone)]
+pub struct Resolver {
+    inner: Arc<Inner>,
+}
+
+impl Resolver {
+    /// A resolver; no packet is sent yet.
+    ///
+    /// # Errors
+    /// [`ResolverError`] when the servers of the system cannot be read, or an option is 0
+    /// that must not be.
+    pub fn new(options: ResolverOptions) -> Result<Self, ResolverError> {
+        let options = checked(options)?;
+        let mut addresses = options.name_servers.clone();
+        if addresses.is_empty() {
+            let file = system::RESOLV_CONF;
+            addresses = system::name_servers(Path::new(file))
+                .map_err(|source| ResolverError::SystemConfig { file, source })?;
+        }
+        addresses.truncate(MAX_NAME_SERVERS);
+        debug!(?addresses, "name servers");
+        let inner = Inner {
+            servers: Servers::new(addresses),
+            permits: Semaphore::new(options.questions_in_flight),
+            state: Mutex::new(State {
+                cache: Cache::new(options.cache_entries),
+                flights: HashMap::new(),
+            }),
+            counters: Counters::default(),
+            options,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// A lookup for one message, whose time starts now.
+    #[must_use]
+    pub fn for_message(&self) -> MessageLookup {
+        MessageLookup::new(self.clone())
+    }
+
+    /// What was done since the start.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let counters = &self.inner.counters;
+        Statistics {
+            questions: counters.questions.load(Ordering::Relaxed),
+            cache_hits: counters.cache_hits.load(Ordering::Relaxed),
+            joined: counters.joined.load(Ordering::Relaxed),
+            failures: counters.failures.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Lookup for Resolver {
+    async fn ask(&self, question: &Question) -> Answer {
+        Inner::ask(&self.inner, question).await
+    }
+}
+
+/// Counters since the start of a [`Resolver`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Questions put to the servers; repeated packets do not count.
+    pub questions: u64,
+    /// Questions answered from the cache, failures included.
+    pub cache_hits: u64,
+    /// Questions that waited for the same one under way.
+    pub joined: u64,
+    /// Questions that ended without an answer, each counted once however many waited.
+    pub failures: u64,
+}
+
+struct Inner {
+    options: ResolverOptions,
+    servers: Servers,
+    permits: Semaphore,
+    state: Mutex<State>,
+    counters: Counters,
+}
+
+/// Under one lock, so that between a miss in the cache and joining a question under way
+/// no answer can slip through.
+struct State {
+    cache: Cache,
+    flights: HashMap<Question, Flight>,
+}
+
+/// Where those who wait for an answer see it; none yet while it is under way.
+type Flight = watch::Receiver<Option<Answer>>;
+
+#[derive(Default)]
+struct Counters {
+    questions: AtomicU64,
+    cache_hits: AtomicU64,
+    joined: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Inner {
+    async fn ask(this: &Arc<Self>, question: &Question) -> Answer {
+        let mut flight = match this.enter(question) {
+            Entered::Known(answer) => return answer,
+            Entered::Joined(flight) => flight,
+            Entered::First(flight, sender) => {
+                // A task of its own: who asked first may go away, the others still wait.
+                tokio::spawn(Arc::clone(this).fly(question.clone(), sender));
+                flight
+            }
+        };
+        let landed = flight.wait_for(Option::is_some).await;
+        let answer = landed.ok().and_then(|answer| answer.clone());
+        // No answer at all only when the runtime is shutting down.
+        answer.unwrap_or(Answer::Failed(LookupError::Unreachable))
+    }
+
+    fn enter(&self, question: &Question) -> Entered {
+        let mut state = self.lock();
+        if let Some(answer) = state.cache.answer(question, Instant::now()) {
+            count(&self.counters.cache_hits);
+            return Entered::Known(answer);
+        }
+        if let Some(flight) = state.flights.get(question) {
+            count(&self.counters.joined);
+            return Entered::Joined(flight.clone());
+        }
+        if state.flights.len() >= self.options.questions_in_flight * (1 + WAITING_PER_QUESTION_IN_FLIGHT) {
+            count(&self.counters.failures);
+            return Entered::Known(Answer::Failed(LookupError::Timeout));
+        }
+        let (sender, flight) = watch::channel(None);
+        state.flights.insert(question.clone(), flight.clone());
+        Entered::First(flight, sender)
+    }
+
+    /// Asks the servers and tells all who wait.
+    async fn fly(self: Arc<Self>, question: Question, sender: watch::Sender<Option<Answer>>) {
+        // However this ends, by a panic too, nobody may wait for it any more.
+        let _landing = Landing {
+            inner: &self,
+            question: &question,
+        };
+        let deadline = Instant::now() + self.options.question_timeout;
+        let answer = match timeout_at(deadline, self.permits.acquire()).await {
+            Ok(Ok(_permit)) => {
+                count(&self.counters.questions);
+                let wait = servers::wait_between(self.options.question_timeout);
+                let outcome = self.servers.resolve(&question, wait, deadline).await;
+                self.keep(&question, &outcome);
+                outcome.answer
+            }
+            // It was not asked, so nothing is known that could be kept.
+            Ok(Err(_)) | Err(_) => Answer::Failed(LookupError::Timeout),
+        };
+        if let Some(error) = answer.failure() {
+            count(&self.counters.failures);
+            debug!(%question, %error, "no answer");
+        }
+        sender.send_replace(Some(answer));
+    }
+
+    fn keep(&self, question: &Question, outcome: &Outcome) {
+        let ttl = Duration::from_secs(outcome.ttl.into()).min(self.options.max_ttl);
+        let ttl = match outcome.answer {
+            Answer::Records(_) => ttl,
+            Answer::NoData | Answer::NxDomain(_) => ttl.min(MAX_NEGATIVE_TTL),
+            Answer::Failed(_) => self.options.failure_ttl,
+        };
+        if !ttl.is_zero() {
+            let expires = Instant::now() + ttl;
+            self.lock()
+                .cache
+                .keep(question.clone(), outcome.answer.clone(), expires);
+        }
+    }
+
+    fn known(&self, question: &Question) -> Option<Answer> {
+        let known = self.lock().cache.answer(question, Instant::now());
+        known.inspect(|_| count(&self.counters.cache_hits))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change of the state is one call, complete or not begun.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a question stands when it comes in.
+enum Entered {
+    Known(Answer),
+    Joined(Flight),
+    First(Flight, watch::Sender<Option<Answer>>),
+}
+
+/// Takes a question off the list of those under way.
+struct Landing<'a> {
+    inner: &'a Inner,
+    question: &'a Question,
+}
+
+impl Drop for Landing<'_> {
+    fn drop(&mut self) {
+        self.inner.lock().flights.remove(self.question);
+    }
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The options with all times and counts in a range that can be reckoned with.
+fn checked(mut options: ResolverOptions) -> Result<ResolverOptions, ResolverError> {
+    if options.questions_in_flight == 0 {
+        return Err(ResolverError::Zero {
+            option: "questions_in_flight",
+        });
+    }
+    if options.question_timeout.is_zero() {
+        return Err(ResolverError::Zero {
+            option: "question_timeout",
+        });
+    }
+    let most = Semaphore::MAX_PERMITS / (1 + WAITING_PER_QUESTION_IN_FLIGHT);
+    options.questions_in_flight = options.questions_in_flight.min(most);
+    for time in [
+        &mut options.question_timeout,
+        &mut options.message_timeout,
+        &mut options.max_ttl,
+        &mut options.failure_ttl,
+    ] {
+        *time = MAX_TIME.min(*time);
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_that_allow_no_question_are_refused() {
+        let none_in_flight = ResolverOptions {
+            questions_in_flight: 0,
+            ..given()
+        };
+        let no_time = ResolverOptions {
+            question_timeout: Duration::ZERO,
+            ..given()
+        };
+        for (options, option) in [
+            (none_in_flight, "questions_in_flight"),
+            (no_time, "question_timeout"),
+        ] {
+            let error = Resolver::new(options).err().map(|error| error.to_string());
+            assert_eq!(
+                error,
+                Some(format!("with {option} = 0 no question could be asked"))
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_greatest_options_are_no_overflow() {
+        let options = ResolverOptions {
+            question_timeout: Duration::MAX,
+            message_timeout: Duration::MAX,
+            questions_in_flight: usize::MAX,
+            max_ttl: Duration::MAX,
+            failure_ttl: Duration::MAX,
+            ..given()
+        };
+        let message = Resolver::new(options).unwrap().for_message();
+        assert_eq!(message.patience(), MAX_TIME * 9 / 5);
+    }
+
+    fn given() -> ResolverOptions {
+        ResolverOptions {
+            name_servers: vec!["127.0.0.1:53".parse().unwrap()],
+            ..ResolverOptions::default()
+        }
+    }
+}

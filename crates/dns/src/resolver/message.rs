@@ -1,0 +1,248 @@
+//! What one message may ask, and for how long.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use auth::lookup::{Answer, Lookup, LookupError, Question};
+use tokio::time::{Instant, timeout_at};
+
+use super::Resolver;
+
+/// The questions of one message.
+///
+/// Only time spent waiting for answers counts, and waiting at the same time counts once: how
+/// slowly the message itself arrives is not DNS's fault. Past the message's time every
+/// question is [`LookupError::Budget`] at once, and one that is under way ends then.
+///
+/// Also, a message waits in vain for less than two question timeouts: nine tenths of
+/// that, which is 9 s by default. All waiting that ended in a failure is added up, and
+/// what is still open counts against a new question. When it is used up, questions end with [`LookupError::Timeout`], and later ones
+/// are answered from the cache or in that way. So a message is through with dead DNS
+/// within 10 s (design D11), however many questions follow one another, and without
+/// harm to other messages where only its own zones are dead.
+pub struct MessageLookup {
+    resolver: Resolver,
+    waiting: Mutex<Waiting>,
+}
+
+impl MessageLookup {
+    /// For a message that has not waited yet.
+    pub(super) fn new(resolver: Resolver) -> Self {
+        let none = Spent {
+            time: Duration::ZERO,
+            counted_to: Instant::now(),
+        };
+        let waiting = Waiting {
+            in_all: none,
+            in_vain: none,
+            under_way: Vec::new(),
+        };
+        Self {
+            resolver,
+            waiting: Mutex::new(waiting),
+        }
+    }
+
+    /// What is left of the time that may be spent at all.
+    fn time_left(&self) -> Duration {
+        let waiting = self.waiting();
+        self.resolver
+            .inner
+            .options
+            .message_timeout
+            .saturating_sub(waiting.so_far(waiting.in_all, Instant::now()))
+    }
+
+    /// What is left of the time that may be spent in vain.
+    pub(super) fn patience(&self) -> Duration {
+        let all = self.resolver.inner.options.question_timeout * 9 / 5;
+        let waiting = self.waiting();
+        all.saturating_sub(waiting.so_far(waiting.in_vain, Instant::now()))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lookup for MessageLookup {
+    async fn ask(&self, question: &Question) -> Answer {
+        let now = Instant::now();
+        let time_left = self.time_left();
+        if time_left.is_zero() {
+            return Answer::Failed(LookupError::Budget);
+        }
+        let patience = self.patience();
+        if patience.is_zero() {
+            let known = self.resolver.inner.known(question);
+            return known.unwrap_or(Answer::Failed(LookupError::Timeout));
+        }
+        let wait = Wait::start(self, now);
+        let answer = match timeout_at(now + time_left.min(patience), self.resolver.ask(question)).await {
+            Ok(answer) => answer,
+            Err(_) if time_left <= patience => Answer::Failed(LookupError::Budget),
+            Err(_) => Answer::Failed(LookupError::Timeout),
+        };
+        if answer.failure().is_some() {
+            wait.was_in_vain();
+        }
+        answer
+    }
+}
+
+/// The time a message spends on questions.
+struct Waiting {
+    /// On all questions.
+    in_all: Spent,
+    /// On questions that failed.
+    in_vain: Spent,
+    /// Since when the open questions wait; as many as one message asks at once.
+    under_way: Vec<Instant>,
+}
+
+/// Time added up from waits that may overlap.
+#[derive(Clone, Copy)]
+struct Spent {
+    time: Duration,
+    /// Up to here it is counted already, by this or another question.
+    counted_to: Instant,
+}
+
+impl Spent {
+    fn uncounted(self, since: Instant, now: Instant) -> Duration {
+        now.saturating_duration_since(since.max(self.counted_to))
+    }
+
+    fn add(&mut self, since: Instant, now: Instant) {
+        self.time += self.uncounted(since, now);
+        self.counted_to = now;
+    }
+}
+
+impl Waiting {
+    /// Spent, together with what may turn out to be.
+    fn so_far(&self, spent: Spent, now: Instant) -> Duration {
+        let first = self.under_way.iter().min();
+        spent.time + first.map_or(Duration::ZERO, |&first| spent.uncounted(first, now))
+    }
+}
+
+/// One open question. It ends by being dropped, also where nobody waits any longer.
+struct Wait<'a> {
+    message: &'a MessageLookup,
+    since: Instant,
+}
+
+impl<'a> Wait<'a> {
+    fn start(message: &'a MessageLookup, since: Instant) -> Self {
+        message.waiting().under_way.push(since);
+        Self { message, since }
+    }
+
+    fn was_in_vain(self) {
+        self.message.waiting().in_vain.add(self.since, Instant::now());
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.message.waiting();
+        waiting.in_all.add(self.since, Instant::now());
+        if let Some(at) = waiting.under_way.iter().position(|&since| since == self.since) {
+            waiting.under_way.swap_remove(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::dns_server::DnsServer;
+    use testkit::txt_zones;
+
+    use super::*;
+    use crate::resolver::ResolverOptions;
+
+    const ALL: Duration = Duration::from_secs(9);
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_at_the_same_time_counts_once() {
+        let message = message("127.0.0.1:53".parse().unwrap());
+        let waits = [(); 10].map(|()| Wait::start(&message, Instant::now()));
+        pass(5).await;
+        assert_eq!(message.patience(), ALL - Duration::from_secs(5), "all are open");
+        waits.into_iter().for_each(Wait::was_in_vain);
+        assert_eq!(
+            message.patience(),
+            ALL - Duration::from_secs(5),
+            "all have failed"
+        );
+        pass(100).await;
+        assert_eq!(message.patience(), ALL - Duration::from_secs(5), "nobody waits");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overlapping_waits_add_up_to_the_time_that_passed() {
+        let message = message("127.0.0.1:53".parse().unwrap());
+        let first = Wait::start(&message, Instant::now());
+        pass(2).await;
+        let second = Wait::start(&message, Instant::now());
+        pass(2).await;
+        first.was_in_vain();
+        pass(2).await;
+        assert_eq!(message.patience(), ALL - Duration::from_secs(6));
+        second.was_in_vain();
+        assert_eq!(message.patience(), ALL - Duration::from_secs(6));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_with_an_answer_or_given_up_costs_nothing() {
+        let message = message("127.0.0.1:53".parse().unwrap());
+        let wait = Wait::start(&message, Instant::now());
+        pass(4).await;
+        drop(wait);
+        assert_eq!(message.patience(), ALL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_waiting_uses_up_the_time_of_a_message() {
+        let message = message("127.0.0.1:53".parse().unwrap());
+        pass(1_000).await;
+        assert_eq!(
+            message.time_left(),
+            Duration::from_secs(20),
+            "a slow body is not a wait"
+        );
+        let wait = Wait::start(&message, Instant::now());
+        pass(19).await;
+        drop(wait);
+        assert_eq!(message.time_left(), Duration::from_secs(1));
+        let _open = Wait::start(&message, Instant::now());
+        pass(1).await;
+        let answer = message.ask(&Question::txt(testkit::dns_name("a.example"))).await;
+        assert_eq!(answer, Answer::Failed(LookupError::Budget));
+    }
+
+    #[tokio::test]
+    async fn answers_cost_no_patience() {
+        let server = DnsServer::start(txt_zones(&[("a.example", "a"), ("b.example", "b")]));
+        server.set_delay(Duration::from_millis(10));
+        let message = message(server.addr());
+        for name in ["a.example", "b.example", "c.example"] {
+            let answer = message.ask(&Question::txt(testkit::dns_name(name))).await;
+            assert_eq!(answer.failure(), None);
+        }
+        assert_eq!(message.patience(), ALL);
+    }
+
+    fn message(server: std::net::SocketAddr) -> MessageLookup {
+        let options = ResolverOptions {
+            name_servers: vec![server],
+            ..ResolverOptions::default()
+        };
+        Resolver::new(options).unwrap().for_message()
+    }
+
+    async fn pass(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+}

@@ -1,0 +1,219 @@
+//! The name servers: whom to ask first, whom next, and when to give up.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use auth::lookup::{Answer, LookupError, Missing, Question};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::warn;
+
+use super::exchange::{self, UDP_SENDS};
+use super::wire::{MAX_ALIASES, Packet, Reply};
+
+/// How long after an ICMP refusal the same server is tried again, as a part of one UDP
+/// wait: a resolver that is being restarted is back in a moment.
+const REFUSAL_PAUSE_DIVISOR: u32 = 4;
+
+/// How often a server that refuses packets is tried again for one question.
+const REFUSAL_RETRIES: u32 = 3;
+
+/// Name servers that are asked in the same order until the first one falls silent.
+pub(super) struct Servers {
+    addresses: Vec<SocketAddr>,
+    /// The place of the server to ask first: the one that answered last when another was silent.
+    first: AtomicUsize,
+}
+
+/// The end of one question: the answer, and for how long it holds.
+pub(super) struct Outcome {
+    pub(super) answer: Answer,
+    /// Seconds; without meaning for a failure.
+    pub(super) ttl: u32,
+}
+
+impl Outcome {
+    pub(super) fn failed(error: LookupError) -> Self {
+        Self {
+            answer: Answer::Failed(error),
+            ttl: 0,
+        }
+    }
+}
+
+impl Servers {
+    pub(super) fn new(addresses: Vec<SocketAddr>) -> Self {
+        Self {
+            addresses,
+            first: AtomicUsize::new(0),
+        }
+    }
+
+    /// Asks a question, and where a server leaves an alias unfollowed, about its target,
+    /// all until `deadline`. `wait` is the time between two packets to one server, and at
+    /// most that until the next server is asked as well.
+    pub(super) async fn resolve(&self, question: &Question, wait: Duration, deadline: Instant) -> Outcome {
+        let mut question = question.clone();
+        let mut chain_ttl = u32::MAX;
+        for hop in 0..=MAX_ALIASES {
+            match self.ask(&question, wait, deadline).await {
+                Reply::Failed(error) => return Outcome::failed(error),
+                Reply::Alias { target, ttl } => {
+                    question.name = target;
+                    chain_ttl = chain_ttl.min(ttl);
+                }
+                Reply::Final { answer, ttl } => {
+                    let answer = match answer {
+                        // The name asked about first owned an alias, so it is there.
+                        Answer::NxDomain(_) if hop > 0 => Answer::NxDomain(Missing::AliasTarget),
+                        other => other,
+                    };
+                    let ttl = ttl.min(chain_ttl);
+                    return Outcome { answer, ttl };
+                }
+            }
+        }
+        Outcome::failed(LookupError::ServFail)
+    }
+
+    /// The first usable answer of any server. A server that fails, is silent for `wait`
+    /// or cannot be reached makes us ask the next one as well.
+    async fn ask(&self, question: &Question, wait: Duration, deadline: Instant) -> Reply {
+        let Some(packet) = Packet::new(question).map(Arc::new) else {
+            return Reply::Failed(LookupError::BadAnswer);
+        };
+        let mut conversations = Conversations::new(packet, wait);
+        let mut to_ask = self.in_order();
+        let mut ask_next_at = Instant::now();
+        let mut failure = LookupError::Timeout;
+        while !(conversations.is_over() && to_ask.len() == 0) {
+            tokio::select! {
+                biased;
+                ended = conversations.next() => match ended.reply {
+                    Reply::Failed(error) => {
+                        failure = more_telling(failure, error);
+                        conversations.retry_if_unreachable(&ended, error);
+                        ask_next_at = Instant::now();
+                    }
+                    reply => {
+                        self.prefer(ended.server, failure);
+                        return reply;
+                    }
+                },
+                () = sleep_until(ask_next_at), if to_ask.len() > 0 => {
+                    if let Some(server) = to_ask.next() {
+                        conversations.start(server, Duration::ZERO, REFUSAL_RETRIES);
+                    }
+                    ask_next_at = Instant::now() + self.wait_for_one(wait);
+                }
+                () = sleep_until(deadline) => break,
+            }
+        }
+        Reply::Failed(failure)
+    }
+
+    /// How long one server may be silent before the next is asked as well: so that the
+    /// last one has its turn in time.
+    fn wait_for_one(&self, wait: Duration) -> Duration {
+        let servers = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX);
+        wait * UDP_SENDS / servers.max(UDP_SENDS)
+    }
+
+    fn in_order(&self) -> std::vec::IntoIter<SocketAddr> {
+        let mut addresses = self.addresses.clone();
+        let first = self.first.load(Ordering::Relaxed).min(addresses.len());
+        addresses.rotate_left(first);
+        addresses.into_iter()
+    }
+
+    /// Stays with the server that answered where the first one was silent. One that
+    /// answered SERVFAIL or the like keeps its place: that is about the name.
+    fn prefer(&self, server: SocketAddr, failure_of_others: LookupError) {
+        let silent = matches!(failure_of_others, LookupError::Timeout | LookupError::Unreachable);
+        let place = self.addresses.iter().position(|&address| address == server);
+        if let Some(place) = place.filter(|_| silent)
+            && self.first.swap(place, Ordering::Relaxed) != place
+        {
+            warn!(%server, "the name server asked first is silent: another one is from now on");
+        }
+    }
+}
+
+/// The servers we wait for. Dropped, it ends them all.
+struct Conversations {
+    packet: Arc<Packet>,
+    wait: Duration,
+    tasks: JoinSet<Ended>,
+}
+
+/// What came of asking one server.
+struct Ended {
+    server: SocketAddr,
+    retries: u32,
+    reply: Reply,
+}
+
+impl Conversations {
+    fn new(packet: Arc<Packet>, wait: Duration) -> Self {
+        Self {
+            packet,
+            wait,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    fn start(&mut self, server: SocketAddr, pause: Duration, retries: u32) {
+        let (packet, wait) = (Arc::clone(&self.packet), self.wait);
+        self.tasks.spawn(async move {
+            sleep(pause).await;
+            let reply = exchange::ask(server, &packet, wait).await;
+            Ended {
+                server,
+                retries,
+                reply,
+            }
+        });
+    }
+
+    fn is_over(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The next that ends.
+    async fn next(&mut self) -> Ended {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(ended)) => return ended,
+                // Only a panic gets here, a bug of ours: the question then ends in time.
+                Some(Err(bug)) => warn!(%bug, "asking a name server came to an end"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn retry_if_unreachable(&mut self, ended: &Ended, error: LookupError) {
+        if error == LookupError::Unreachable && ended.retries > 0 {
+            let pause = self.wait / REFUSAL_PAUSE_DIVISOR;
+            self.start(ended.server, pause, ended.retries - 1);
+        }
+    }
+}
+
+/// Which of two failures to report: what a server said goes before silence.
+fn more_telling(so_far: LookupError, new: LookupError) -> LookupError {
+    let rank = |error| match error {
+        LookupError::Timeout | LookupError::Budget => 0,
+        LookupError::Unreachable => 1,
+        LookupError::BadAnswer => 2,
+        LookupError::Refused => 3,
+        LookupError::ServFail => 4,
+    };
+    if rank(new) > rank(so_far) { new } else { so_far }
+}
+
+/// The time between two packets, so that all of them fit into one question's time.
+pub(super) fn wait_between(question_timeout: Duration) -> Duration {
+    question_timeout / UDP_SENDS
+}

@@ -1,0 +1,149 @@
+//! Questions under way: shared, abandoned, and no more of them than allowed.
+
+use std::time::{Duration, Instant};
+
+use auth::lookup::{Answer, Lookup, LookupError};
+use landmarc_dns::resolver::{Resolver, ResolverOptions};
+use testkit::dns_server::DnsServer;
+use tokio::task::JoinSet;
+
+use crate::support::{numbered, numbered_answer, numbered_zones, options, resolver, see_questions};
+
+#[tokio::test]
+async fn fifty_equal_questions_at_once_are_one() {
+    let server = DnsServer::start(numbered_zones(1));
+    server.set_delay(Duration::from_millis(50));
+    // Nothing is kept, so that it is not the cache that answers.
+    server.set_ttl(0);
+    let resolver = resolver(&server);
+    let mut askers = JoinSet::new();
+    for _ in 0..50 {
+        let resolver = resolver.clone();
+        askers.spawn(async move { resolver.ask(&numbered(0)).await });
+    }
+    for answer in askers.join_all().await {
+        assert_eq!(answer, numbered_answer(0));
+    }
+    assert_eq!(server.log(), [numbered(0)]);
+    let statistics = resolver.statistics();
+    assert_eq!((statistics.questions, statistics.joined), (1, 49));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_threads_share_questions_too() {
+    let server = DnsServer::start(numbered_zones(20));
+    let resolver = resolver(&server);
+    let mut askers = JoinSet::new();
+    for asker in 0..400 {
+        let resolver = resolver.clone();
+        askers.spawn(async move { (asker % 20, resolver.ask(&numbered(asker % 20)).await) });
+    }
+    for (number, answer) in askers.join_all().await {
+        assert_eq!(answer, numbered_answer(number));
+    }
+    assert_eq!(server.log().len(), 20);
+}
+
+#[tokio::test]
+async fn who_asked_first_may_go_away() {
+    let server = DnsServer::start(numbered_zones(1));
+    server.set_delay(Duration::from_millis(100));
+    let resolver = resolver(&server);
+    let asker = |resolver: Resolver| tokio::spawn(async move { resolver.ask(&numbered(0)).await });
+    let first = asker(resolver.clone());
+    see_questions(&server, 1).await;
+    let second = asker(resolver.clone());
+    tokio::task::yield_now().await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    assert_eq!(second.await.unwrap(), numbered_answer(0));
+    assert_eq!(server.log().len(), 1);
+    assert_eq!(resolver.statistics().joined, 1);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_known_afterwards() {
+    let server = DnsServer::start(numbered_zones(1));
+    server.set_delay(Duration::from_millis(20));
+    let resolver = resolver(&server);
+    let only = tokio::spawn({
+        let resolver = resolver.clone();
+        async move { resolver.ask(&numbered(0)).await }
+    });
+    see_questions(&server, 1).await;
+    only.abort();
+    assert_eq!(resolver.ask(&numbered(0)).await, numbered_answer(0));
+    assert_eq!(server.log().len(), 1);
+}
+
+#[tokio::test]
+async fn no_more_questions_are_in_flight_than_allowed() {
+    let server = DnsServer::start(numbered_zones(6));
+    let delay = Duration::from_millis(60);
+    server.set_delay(delay);
+    let resolver = Resolver::new(ResolverOptions {
+        questions_in_flight: 2,
+        ..options(&server)
+    })
+    .unwrap();
+    let start = Instant::now();
+    let mut askers = JoinSet::new();
+    for number in 0..6 {
+        let resolver = resolver.clone();
+        askers.spawn(async move { (number, resolver.ask(&numbered(number)).await) });
+    }
+    for (number, answer) in askers.join_all().await {
+        assert_eq!(answer, numbered_answer(number));
+    }
+    assert!(start.elapsed() >= delay * 3, "two at a time take three rounds");
+}
+
+#[tokio::test]
+async fn a_question_that_never_has_its_turn_is_not_remembered_as_failed() {
+    let server = DnsServer::start(numbered_zones(2));
+    server.set_silent(true);
+    let resolver = Resolver::new(ResolverOptions {
+        questions_in_flight: 1,
+        question_timeout: Duration::from_millis(150),
+        ..options(&server)
+    })
+    .unwrap();
+    let (first, second) = (resolver.clone(), resolver.clone());
+    let (first, second) = tokio::join!(async move { first.ask(&numbered(0)).await }, async move {
+        second.ask(&numbered(1)).await
+    },);
+    assert_eq!(first, Answer::Failed(LookupError::Timeout));
+    assert_eq!(second, Answer::Failed(LookupError::Timeout));
+    server.set_silent(false);
+    assert_eq!(resolver.ask(&numbered(0)).await, first, "this one was asked");
+    assert_eq!(resolver.ask(&numbered(1)).await, numbered_answer(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_128_waiting_for_each_in_flight_a_question_fails_at_once() {
+    let server = DnsServer::start(numbered_zones(100));
+    server.set_silent(true);
+    let resolver = Resolver::new(ResolverOptions {
+        questions_in_flight: 2,
+        ..options(&server)
+    })
+    .unwrap();
+    let start = tokio::time::Instant::now();
+    let mut askers = JoinSet::new();
+    for number in 0..259 {
+        let resolver = resolver.clone();
+        askers.spawn(async move { (number, resolver.ask(&numbered(number)).await, start.elapsed()) });
+    }
+    let mut at_once = Vec::new();
+    for (number, answer, after) in askers.join_all().await {
+        assert_eq!(answer, Answer::Failed(LookupError::Timeout));
+        if after.is_zero() {
+            at_once.push(number);
+        }
+    }
+    assert_eq!(
+        at_once,
+        [258],
+        "two in flight and 256 waiting are taken, the next is not"
+    );
+}

@@ -1,0 +1,80 @@
+//! What these tests share.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use auth::lookup::{Answer, Fault, Question, Record, RecordType, ZoneData, Zones};
+use landmarc_dns::resolver::{Resolver, ResolverOptions};
+use testkit::dns_name;
+use testkit::dns_server::DnsServer;
+
+/// Asks this server alone, with the options of real life. Tests in which nobody answers
+/// set the clock forward or the time lower.
+pub(crate) fn options(server: &DnsServer) -> ResolverOptions {
+    ResolverOptions {
+        name_servers: vec![server.addr()],
+        ..ResolverOptions::default()
+    }
+}
+
+pub(crate) fn resolver(server: &DnsServer) -> Resolver {
+    Resolver::new(options(server)).unwrap()
+}
+
+/// `n0.example`, `n1.example` and so on, with a TXT record each.
+pub(crate) fn numbered_zones(names: usize) -> Zones {
+    let mut zones = Zones::new();
+    for number in 0..names {
+        zones.add_txt(numbered(number).name, number.to_string().as_bytes());
+    }
+    zones
+}
+
+pub(crate) fn numbered(number: usize) -> Question {
+    txt(&format!("n{number}.example"))
+}
+
+pub(crate) fn numbered_answer(number: usize) -> Answer {
+    texts(&[&number.to_string()])
+}
+
+pub(crate) fn faulty(name: &str, fault: Fault) -> Zones {
+    let mut zones = Zones::new();
+    zones.set(dns_name(name), RecordType::Txt, ZoneData::Fault(fault));
+    zones
+}
+
+pub(crate) fn txt(name: &str) -> Question {
+    Question::txt(dns_name(name))
+}
+
+pub(crate) fn texts(texts: &[&str]) -> Answer {
+    let records = texts.iter().map(|text| Record::Txt(text.as_bytes().into()));
+    Answer::from_records(records.collect())
+}
+
+/// Waits until the server has received so many questions; its thread runs beside ours.
+pub(crate) fn wait_for_questions(server: &DnsServer, questions: usize) {
+    let start = Instant::now();
+    while server.log().len() < questions {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "only {:?}",
+            server.log()
+        );
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The same where our own runtime must go on in the meantime.
+pub(crate) async fn see_questions(server: &DnsServer, questions: usize) {
+    let start = Instant::now();
+    while server.log().len() < questions {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "only {:?}",
+            server.log()
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}

@@ -1,0 +1,456 @@
+//! The path from the milter socket to the reply.
+//!
+//! Decides nothing: it hands what the MTA says to `receiver` at the moments when
+//! something can be done with it, and what `receiver` says back to the MTA.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
+
+use dns::resolver::{MessageLookup, Resolver};
+use mail::message::{HeaderDefect, HeaderField, HeaderSection};
+use mail::{Envelope, ReversePath};
+use milter::{Arguments, ConnectInfo, Edit, Macros, Peer, PeerAddress, Response, Service, Session, Verdict};
+use receiver::action::{Reply, Step};
+use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
+use receiver::local::{Blanks, ClientFacts, OnFailure, QuarantineBy, Rules};
+use receiver::story::story;
+use settings::Settings;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
+
+use crate::{log, rules};
+
+/// A header section up to this size is not counted against the memory of all sessions:
+/// nearly all are smaller, and `milter.max_sessions` bounds them.
+const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
+/// The unit in which memory is counted.
+const MEMORY_UNIT: usize = 1024;
+/// Recipients that are kept; none of them decides anything, they are for the record.
+const MAX_RECIPIENTS: usize = 1_000;
+/// From so many messages on, mostly authenticated mail is worth a warning (design D7).
+const MESSAGES_BEFORE_WARNING: u64 = 100;
+
+/// What a session works with; replaced as a whole by a reload.
+pub(crate) struct Running {
+    pub(crate) settings: Settings,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) resolver: Resolver,
+}
+
+/// The service: makes a [`Connection`] for each SMTP connection.
+pub(crate) struct Filter {
+    running: RwLock<Arc<Running>>,
+    memory: Arc<Semaphore>,
+    tally: Arc<Tally>,
+}
+
+/// Counts of mail that is not judged.
+#[derive(Default)]
+struct Tally {
+    messages: AtomicU64,
+    authenticated: AtomicU64,
+    warned: AtomicBool,
+}
+
+impl Filter {
+    pub(crate) fn new(running: Running) -> Self {
+        let units = running.settings.limits.memory.as_usize() / MEMORY_UNIT;
+        Self {
+            memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+            running: RwLock::new(Arc::new(running)),
+            tally: Arc::default(),
+        }
+    }
+
+    /// Sessions that begin from now on work with these; those under way keep theirs.
+    pub(crate) fn replace(&self, running: Running) {
+        *self.running.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(running);
+    }
+
+    pub(crate) fn running(&self) -> Arc<Running> {
+        Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Service for Filter {
+    type Session = Connection;
+
+    fn connect(&self, _mta: &Peer) -> Connection {
+        let running = self.running();
+        Connection {
+            rules: Arc::clone(&running.rules),
+            running,
+            memory: Arc::clone(&self.memory),
+            tally: Arc::clone(&self.tally),
+            client: None,
+            client_name: None,
+            helo: Vec::new(),
+            skipped: None,
+            message: None,
+        }
+    }
+}
+
+/// One SMTP connection.
+pub(crate) struct Connection {
+    running: Arc<Running>,
+    rules: Arc<Rules>,
+    memory: Arc<Semaphore>,
+    tally: Arc<Tally>,
+    client: Option<IpAddr>,
+    client_name: Option<String>,
+    helo: Vec<u8>,
+    skipped: Option<Skipped>,
+    message: Option<Message>,
+}
+
+/// Why a message is not judged (design D7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipped {
+    TrustedNetwork,
+    LocalProgram,
+    Authenticated,
+}
+
+impl Skipped {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TrustedNetwork => "trusted_network",
+            Self::LocalProgram => "local_program",
+            Self::Authenticated => "authenticated",
+        }
+    }
+}
+
+/// One message under way.
+struct Message {
+    envelope: Envelope,
+    client: ClientFacts,
+    skipped: Option<Skipped>,
+    ledgers: Arc<Ledgers<MessageLookup>>,
+    now: u64,
+    spf: Option<Task<SpfPair>>,
+    headers: HeaderSection,
+    memory: Option<OwnedSemaphorePermit>,
+    head: Option<Head>,
+    plan: Option<Task<()>>,
+}
+
+/// A task that ends with whoever waits for it.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<T: Send + 'static> Task<T> {
+    fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self(tokio::spawn(future))
+    }
+
+    /// What it came to; nothing when it panicked.
+    async fn outcome(mut self) -> Option<T> {
+        (&mut self.0).await.ok()
+    }
+}
+
+impl Session for Connection {
+    async fn connected(&mut self, info: ConnectInfo, macros: &Macros) {
+        let (client, local) = match info.address {
+            PeerAddress::Ip(address, _port) => (Some(address.to_canonical()), false),
+            PeerAddress::Unix(_) => (None, true),
+            PeerAddress::Unknown => (macros.ip("client_addr").map(|ip| ip.to_canonical()), false),
+        };
+        self.client = client;
+        self.client_name = String::from_utf8(info.hostname.to_vec()).ok();
+        self.skipped = match client {
+            Some(address) if rules::is_trusted(&self.running.settings, address) => {
+                Some(Skipped::TrustedNetwork)
+            }
+            None if local => Some(Skipped::LocalProgram),
+            _ => None,
+        };
+        self.take_name(macros);
+    }
+
+    async fn helo(&mut self, name: &[u8], _macros: &Macros) {
+        self.helo = name.to_vec();
+    }
+
+    async fn mail(&mut self, path: &[u8], _arguments: Arguments<'_>, macros: &Macros) {
+        let authenticated = macros.get("auth_authen").is_some_and(|user| !user.is_empty());
+        let authenticated = authenticated && self.running.settings.clients.skip_authenticated;
+        self.tally.count(authenticated);
+        let skipped = self.skipped.or(authenticated.then_some(Skipped::Authenticated));
+        let envelope = Envelope {
+            client: self.client,
+            client_name: self.client_name.clone(),
+            helo: self.helo.clone(),
+            mail_from: ReversePath::new(path),
+            rcpt_to: Vec::new(),
+        };
+        self.message = Some(self.begin(envelope, skipped));
+    }
+
+    async fn rcpt(&mut self, path: &[u8], _macros: &Macros) {
+        if let Some(message) = self
+            .message
+            .as_mut()
+            .filter(|m| m.envelope.rcpt_to.len() < MAX_RECIPIENTS)
+        {
+            message
+                .envelope
+                .rcpt_to
+                .push(ReversePath::new(path).as_bytes().to_vec());
+        }
+    }
+
+    async fn header(&mut self, name: &[u8], value: &[u8]) {
+        let limits = self.rules.header_limits;
+        let Some(message) = self.judged() else {
+            return;
+        };
+        message
+            .headers
+            .push(HeaderField::from_milter(name, value), &limits);
+        if message.memory.is_none() && message.headers.octets() > UNCOUNTED_HEADER_OCTETS {
+            self.wait_for_memory(limits.section_octets).await;
+        }
+    }
+
+    async fn header_too_long(&mut self, _name: &[u8], _size: u32) {
+        if let Some(message) = self.judged() {
+            message.headers.note(HeaderDefect::FieldTooLong);
+        }
+    }
+
+    async fn end_of_headers(&mut self, _macros: &Macros) {
+        let rules = Arc::clone(&self.rules);
+        let Some(message) = self.judged() else {
+            return;
+        };
+        let head = Head::new(&message.headers, &rules, message.client, message.now);
+        message.headers = HeaderSection::default();
+        message.memory = None;
+        let (plan, ledgers) = (head.plan(), Arc::clone(&message.ledgers));
+        message.plan = Some(Task::spawn(async move { plan.ask(&ledgers.content).await }));
+        message.head = Some(head);
+    }
+
+    fn wants_body(&self) -> bool {
+        self.message
+            .as_ref()
+            .is_some_and(|message| message.skipped.is_none())
+    }
+
+    async fn body(&mut self, chunk: &[u8]) {
+        if let Some(head) = self.judged().and_then(|message| message.head.as_mut()) {
+            head.body(chunk);
+        }
+    }
+
+    async fn end_of_message(&mut self, macros: &Macros) -> Response {
+        let arrived = Instant::now();
+        let id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
+        let Some(message) = self.message.take() else {
+            return Response::default();
+        };
+        if let Some(skipped) = message.skipped {
+            let client = self
+                .client
+                .map_or_else(|| "local".to_owned(), |client| client.to_string());
+            log::skipped(&id, &client, skipped.as_str());
+            return Response::default();
+        }
+        let rules = Arc::clone(&self.rules);
+        let task = Task::spawn(finish(message, id.clone(), rules));
+        match task.outcome().await.flatten() {
+            Some(judgement) => {
+                log::message(&id, &judgement, arrived.elapsed());
+                tracing::debug!("{}", story(&judgement));
+                response(&judgement)
+            }
+            None => internal_failure(&self.rules, &id),
+        }
+    }
+
+    fn abort(&mut self) {
+        self.message = None;
+    }
+}
+
+impl Connection {
+    /// The message under way, when it is one to be judged.
+    fn judged(&mut self) -> Option<&mut Message> {
+        self.message.as_mut().filter(|message| message.skipped.is_none())
+    }
+
+    fn begin(&self, envelope: Envelope, skipped: Option<Skipped>) -> Message {
+        let limit = self.running.settings.dns.questions_per_message;
+        let ledgers = Arc::new(Ledgers::new(limit, || self.running.resolver.for_message()));
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        // Everything SPF needs is known, and the content has yet to come (design D12).
+        let spf = skipped.is_none().then(|| {
+            let (envelope, ledgers, rules) =
+                (envelope.clone(), Arc::clone(&ledgers), Arc::clone(&self.rules));
+            Task::spawn(async move { judge::check_spf(&ledgers, &envelope, &rules, now).await })
+        });
+        Message {
+            client: rules::client_facts(&self.running.settings, envelope.client),
+            envelope,
+            skipped,
+            ledgers,
+            now,
+            spf,
+            headers: HeaderSection::default(),
+            memory: None,
+            head: None,
+            plan: None,
+        }
+    }
+
+    /// Without a name of our own we go by the MTA's, as its other filters do.
+    fn take_name(&mut self, macros: &Macros) {
+        if self.running.settings.authserv_id.is_some() {
+            return;
+        }
+        let name = macros.text("j").map(str::to_ascii_lowercase);
+        let Some(name) = name.filter(|name| mail::DomainName::parse(name).is_ok()) else {
+            return;
+        };
+        if name != self.rules.authserv_id {
+            self.rules = Arc::new(Rules {
+                authserv_id: name,
+                ..Rules::clone(&self.rules)
+            });
+        }
+    }
+
+    /// Waits until a whole header section fits; one that has begun to be counted never
+    /// waits again, so those inside can always finish.
+    async fn wait_for_memory(&mut self, octets: usize) {
+        let units = u32::try_from(octets / MEMORY_UNIT).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.memory).acquire_many_owned(units).await.ok();
+        if let Some(message) = self.judged() {
+            message.memory = permit;
+        }
+    }
+}
+
+/// The last moment of a message; nothing when a part of it panicked.
+async fn finish(mut message: Message, id: String, rules: Arc<Rules>) -> Option<Judgement> {
+    let spf = message.spf.take()?.outcome().await?;
+    if let Some(plan) = message.plan.take() {
+        plan.outcome().await?;
+    }
+    // A message without end of headers cannot be, but then it has no fields either.
+    let head = message
+        .head
+        .take()
+        .unwrap_or_else(|| Head::new(&message.headers, &rules, message.client, message.now));
+    let transaction = Transaction {
+        envelope: message.envelope.clone(),
+        client: message.client,
+        id: &id,
+    };
+    Some(judge::judge(head, transaction, spf, &message.ledgers, &rules).await)
+}
+
+/// What the MTA calls the message, as far as it can stand in a log line and a reply.
+fn queue_id(octets: &[u8]) -> String {
+    const MAX: usize = 64;
+    octets
+        .iter()
+        .take(MAX)
+        .map(|&b| if b.is_ascii_graphic() { char::from(b) } else { '?' })
+        .collect()
+}
+
+/// Header edits and verdict.
+fn response(judgement: &Judgement) -> Response {
+    let delete = |removal: &receiver::results::Removal| Edit::DeleteHeader {
+        name: removal.name.clone(),
+        nth: removal.nth,
+    };
+    let mut edits: Vec<Edit> = judgement.removals.iter().map(delete).collect();
+    let verdict = match &judgement.action.step {
+        Step::Accept => Verdict::Accept,
+        Step::Quarantine(QuarantineBy::Hold, reason) => {
+            edits.push(Edit::Quarantine(reason.clone()));
+            Verdict::Accept
+        }
+        Step::Quarantine(QuarantineBy::Header(name), reason) => {
+            edits.push(Edit::InsertHeader {
+                index: 0,
+                name: name.clone(),
+                value: reason.clone(),
+            });
+            Verdict::Accept
+        }
+        Step::Reject(reply) | Step::TempFail(reply) => verdict(reply),
+    };
+    // RFC 8601 §4.1: a trace field, so it goes to the top.
+    let value = judgement.authentication_results.trim_start().to_owned();
+    edits.push(Edit::InsertHeader {
+        index: 0,
+        name: "Authentication-Results".to_owned(),
+        value,
+    });
+    Response { edits, verdict }
+}
+
+fn verdict(reply: &Reply) -> Verdict {
+    Verdict::Reply {
+        code: reply.code,
+        enhanced: reply.enhanced.clone(),
+        text: reply.text.clone(),
+    }
+}
+
+/// Design D6: a bug of ours costs this message its verdict, and nothing more.
+fn internal_failure(rules: &Rules, id: &str) -> Response {
+    tracing::error!(queue_id = %id, "a bug in landmarc: this message was not judged; please report it with the panic above");
+    let verdict = match &rules.failures.internal {
+        OnFailure::Accept => Verdict::Accept,
+        OnFailure::TempFail { code, enhanced, text } => {
+            let blanks = Blanks {
+                author_domain: "unknown",
+                reason: "internal error",
+                id,
+            };
+            Verdict::Reply {
+                code: *code,
+                enhanced: enhanced.clone(),
+                text: text.fill(&blanks),
+            }
+        }
+    };
+    Response {
+        edits: Vec::new(),
+        verdict,
+    }
+}
+
+impl Tally {
+    /// Counts a message; warns once when most of them come from authenticated clients.
+    fn count(&self, authenticated: bool) {
+        let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
+        let authenticated = self
+            .authenticated
+            .fetch_add(u64::from(authenticated), Ordering::Relaxed)
+            + u64::from(authenticated);
+        let mostly = messages >= MESSAGES_BEFORE_WARNING && authenticated * 2 > messages;
+        if mostly && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "{authenticated} of {messages} messages came from authenticated clients and were not judged: \
+                 is this the submission service? take landmarc out of its smtpd_milters"
+            );
+        }
+    }
+}

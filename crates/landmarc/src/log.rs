@@ -1,0 +1,250 @@
+//! Logs: one line for each message, and where lines go.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use auth::dkim::DkimVerdict;
+use receiver::judge::Judgement;
+use settings::Settings;
+use settings::keys::{LogFormat, LogLevel, LogTarget, SyslogFacility};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Where the system's log daemon listens.
+const SYSLOG_SOCKET: &str = "/dev/log";
+/// A datagram longer than this is cut by many a log daemon.
+const MAX_SYSLOG_LINE: usize = 8 * 1024;
+
+type BoxedLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
+
+/// Changes the level while the service runs.
+pub(crate) struct Level(reload::Handle<LevelFilter, tracing_subscriber::Registry>);
+
+impl Level {
+    pub(crate) fn set(&self, settings: &Settings) {
+        // It fails only when logging has ended, and then there is nothing to change.
+        let _ = self.0.reload(level(settings));
+    }
+}
+
+/// Starts logging as the settings say; falls back to standard error, and says so,
+/// when a log daemon cannot be reached.
+pub(crate) fn start(settings: &Settings) -> Level {
+    let (layer, complaint) = match target(settings.log.target) {
+        LogTarget::Journald => match tracing_journald::layer() {
+            Ok(layer) => (layer.with_syslog_identifier("landmarc".to_owned()).boxed(), None),
+            Err(error) => (
+                stderr_layer(settings),
+                Some(format!("journald cannot be reached: {error}")),
+            ),
+        },
+        LogTarget::Syslog => match Syslog::connect(settings.log.syslog_facility) {
+            Ok(syslog) => (syslog_layer(settings, syslog), None),
+            Err(error) => (
+                stderr_layer(settings),
+                Some(format!("{SYSLOG_SOCKET} cannot be reached: {error}")),
+            ),
+        },
+        LogTarget::Auto | LogTarget::Stderr => (stderr_layer(settings), None),
+    };
+    let (filter, handle) = reload::Layer::new(level(settings));
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .init();
+    if let Some(complaint) = complaint {
+        tracing::warn!("{complaint}; logging to standard error");
+    }
+    Level(handle)
+}
+
+/// Under systemd standard error is the journal's, so its own protocol is better.
+fn target(target: LogTarget) -> LogTarget {
+    match target {
+        LogTarget::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => LogTarget::Journald,
+        LogTarget::Auto => LogTarget::Stderr,
+        other => other,
+    }
+}
+
+fn level(settings: &Settings) -> LevelFilter {
+    match settings.log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    }
+}
+
+fn stderr_layer(settings: &Settings) -> BoxedLayer {
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(false);
+    match settings.log.format {
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text => layer.boxed(),
+    }
+}
+
+fn syslog_layer(settings: &Settings, syslog: Syslog) -> BoxedLayer {
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(syslog)
+        .with_target(false)
+        .with_ansi(false)
+        .with_level(false)
+        .without_time();
+    match settings.log.format {
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        LogFormat::Text => layer.boxed(),
+    }
+}
+
+/// The local syslog (RFC 3164 over a datagram socket).
+struct Syslog {
+    socket: UnixDatagram,
+    facility: u8,
+}
+
+impl Syslog {
+    fn connect(facility: SyslogFacility) -> io::Result<Self> {
+        let socket = UnixDatagram::unbound()?;
+        socket.connect(SYSLOG_SOCKET)?;
+        // A log daemon that hangs must not hold mail.
+        socket.set_write_timeout(Some(Duration::from_millis(100)))?;
+        Ok(Self {
+            socket,
+            facility: facility_number(facility),
+        })
+    }
+}
+
+/// The numbers of RFC 5424 §6.2.1.
+fn facility_number(facility: SyslogFacility) -> u8 {
+    match facility {
+        SyslogFacility::User => 1,
+        SyslogFacility::Mail => 2,
+        SyslogFacility::Daemon => 3,
+        SyslogFacility::Auth => 4,
+        SyslogFacility::Local0 => 16,
+        SyslogFacility::Local1 => 17,
+        SyslogFacility::Local2 => 18,
+        SyslogFacility::Local3 => 19,
+        SyslogFacility::Local4 => 20,
+        SyslogFacility::Local5 => 21,
+        SyslogFacility::Local6 => 22,
+        SyslogFacility::Local7 => 23,
+    }
+}
+
+/// One line on its way to the log daemon.
+struct SyslogLine<'a> {
+    syslog: &'a Syslog,
+    severity: u8,
+}
+
+impl<'a> MakeWriter<'a> for Syslog {
+    type Writer = SyslogLine<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        SyslogLine {
+            syslog: self,
+            severity: 6,
+        }
+    }
+
+    fn make_writer_for(&'a self, metadata: &tracing::Metadata<'_>) -> Self::Writer {
+        let severity = match *metadata.level() {
+            tracing::Level::ERROR => 3,
+            tracing::Level::WARN => 4,
+            tracing::Level::INFO => 6,
+            _ => 7,
+        };
+        SyslogLine {
+            syslog: self,
+            severity,
+        }
+    }
+}
+
+impl Write for SyslogLine<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let priority = self.syslog.facility * 8 + self.severity;
+        let mut datagram = format!("<{priority}>landmarc[{}]: ", std::process::id()).into_bytes();
+        datagram.extend_from_slice(line.trim_ascii());
+        datagram.truncate(MAX_SYSLOG_LINE);
+        // A lost log line is no reason to hold mail.
+        let _ = self.syslog.socket.send(&datagram);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One word for all signatures: pass when one passes, else what the first came to.
+pub(crate) fn dkim_word(judgement: &Judgement) -> &'static str {
+    let passed = judgement
+        .dkim
+        .iter()
+        .any(|signature| signature.result == DkimVerdict::Pass);
+    match judgement.dkim.first() {
+        _ if passed => "pass",
+        Some(first) => first.result.as_str(),
+        None => "none",
+    }
+}
+
+/// The one line of a judged message: the same keys in the same order, always.
+/// Local-parts and subjects stay out (design D37).
+pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) {
+    let evaluation = judgement.evaluation();
+    let policy_domain = evaluation.and_then(|e| match &e.discovery {
+        dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
+        _ => None,
+    });
+    let policy = evaluation
+        .and_then(|e| e.policy)
+        .map_or("-", |policy| policy.as_str());
+    let overrides: Vec<_> = judgement
+        .action
+        .overrides
+        .iter()
+        .map(|o| o.kind.as_str())
+        .collect();
+    tracing::info!(
+        queue_id = %printable(queue_id),
+        client = %judgement.envelope.client.map_or_else(|| "-".to_owned(), |client| client.to_string()),
+        author_domain = %judgement.author_domain().map_or("-", |domain| domain.as_str()),
+        spf = %judgement.spf.mail_from.result,
+        dkim = %dkim_word(judgement),
+        arc = %judgement.arc.status,
+        dmarc = %judgement.dmarc.as_str(),
+        policy_domain = %policy_domain.unwrap_or("-"),
+        policy = %policy,
+        disposition = %judgement.action.disposition,
+        action = %judgement.action.step.as_str(),
+        would = %judgement.decision.step.as_str(),
+        r#override = %if overrides.is_empty() { "-".to_owned() } else { overrides.join(",") },
+        cause = ?judgement.cause,
+        questions = judgement.asked.len(),
+        ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+    );
+}
+
+/// A message that is not judged: why not.
+pub(crate) fn skipped(queue_id: &str, client: &str, why: &str) {
+    tracing::info!(queue_id = %printable(queue_id), client = %client, skipped = %why);
+}
+
+/// What an MTA calls a message; foreign enough to be escaped, and bounded.
+fn printable(text: &str) -> String {
+    text.chars()
+        .take(64)
+        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
+        .collect()
+}

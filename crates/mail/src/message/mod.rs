@@ -1,0 +1,324 @@
+//! Header fields and body, byte for byte, under stated limits.
+//!
+//! Knows where a field begins and ends, and what is wrong with it; deliberately
+//! repairs nothing and decodes nothing, for signatures are over octets. No MIME
+//! structure: only report mail is taken apart, elsewhere.
+
+mod read;
+
+pub use read::{MessageError, Parsed, split};
+
+/// One header field, byte for byte.
+///
+/// `name` is all that stood before the colon (with the blanks of the obsolete form
+/// `From :`), `value` all after it up to, and without, the final CRLF: leading blank
+/// and folds (as CRLF) included, so that `name ":" value CRLF` is the field as sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HeaderField {
+    name: Box<[u8]>,
+    value: Box<[u8]>,
+}
+
+impl HeaderField {
+    /// A field of these octets, which are kept as they are.
+    pub fn new(name: impl Into<Box<[u8]>>, value: impl Into<Box<[u8]>>) -> Self {
+        Self {
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    /// A field as a milter hears of it: the MTA has turned the CRLF of folds into LF
+    /// (and leaves a CRLF it did not make). Folds become CRLF again; `value` must be
+    /// with its leading blank, as the milter protocol's leading-space option gives it.
+    #[must_use]
+    pub fn from_milter(name: &[u8], value: &[u8]) -> Self {
+        Self::new(name, read::with_crlf(value).into_owned())
+    }
+
+    /// The field name without the white space that may stand before the colon.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.name.trim_ascii_end()
+    }
+
+    /// All octets before the colon.
+    #[must_use]
+    pub fn raw_name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// All octets after the colon, without the final CRLF.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
+    /// Whether this is a field of that name; names are compared without case.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.name().eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// Octets of the field on the wire: name, colon, value, CRLF.
+    #[must_use]
+    pub fn wire_len(&self) -> usize {
+        self.name.len() + self.value.len() + 3
+    }
+}
+
+impl std::fmt::Debug for HeaderField {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.name.escape_ascii(), self.value.escape_ascii())
+    }
+}
+
+/// What is wrong with a header section. Such a message is judged all the same, and
+/// says so: an unparsable message is an attack more often than an accident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum HeaderDefect {
+    /// A CR or LF that is no part of a fold: alone, or a CRLF without a blank after it.
+    /// Some reader takes it for the end of the field; here it never is.
+    #[error("a bare CR or LF in the header section")]
+    BareLineEnd,
+    /// A NUL octet.
+    #[error("a NUL octet in the header section")]
+    Nul,
+    /// A line that begins no field and continues none: the body begins with it.
+    #[error("a line that is no header field")]
+    NotAField,
+    /// A continuation line of white space only (RFC 5322 §4.2 calls it obsolete).
+    #[error("a line of white space inside the header section")]
+    BlankContinuation,
+    /// A field name with octets outside RFC 5322 §2.2.
+    #[error("a field name with characters it may not have")]
+    FieldName,
+    /// A field over [`HeaderLimits::field_octets`]; it is cut off from evaluation.
+    #[error("a header field over the size limit")]
+    FieldTooLong,
+    /// More than [`HeaderLimits::section_octets`] or [`HeaderLimits::fields`].
+    #[error("a header section over the size limit")]
+    SectionTooLong,
+}
+
+/// How much of a header section is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeaderLimits {
+    /// Octets of all fields together.
+    pub section_octets: usize,
+    /// Octets of one field.
+    pub field_octets: usize,
+    /// Number of fields.
+    pub fields: usize,
+}
+
+impl Default for HeaderLimits {
+    /// 1 MiB in all, 256 KiB a field (standards: one header block, one field), 10,000 fields.
+    fn default() -> Self {
+        Self {
+            section_octets: 1024 * 1024,
+            field_octets: 256 * 1024,
+            fields: 10_000,
+        }
+    }
+}
+
+/// The header section in the order of arrival, topmost field first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderSection {
+    fields: Vec<HeaderField>,
+    defects: Vec<HeaderDefect>,
+    octets: usize,
+}
+
+impl HeaderSection {
+    /// Appends a field as received, unless a limit is passed: then the field is left
+    /// out and the defect noted.
+    pub fn push(&mut self, field: HeaderField, limits: &HeaderLimits) {
+        self.octets = self.octets.saturating_add(field.wire_len());
+        self.note_defects(&field);
+        if field.wire_len() > limits.field_octets {
+            self.note(HeaderDefect::FieldTooLong);
+        } else if self.octets > limits.section_octets || self.fields.len() >= limits.fields {
+            self.note(HeaderDefect::SectionTooLong);
+        } else {
+            self.fields.push(field);
+        }
+    }
+
+    /// Notes a defect once.
+    pub fn note(&mut self, defect: HeaderDefect) {
+        if !self.defects.contains(&defect) {
+            self.defects.push(defect);
+        }
+    }
+
+    /// All fields, topmost first.
+    #[must_use]
+    pub fn fields(&self) -> &[HeaderField] {
+        &self.fields
+    }
+
+    /// The fields of one name with their index among all, topmost first.
+    pub fn named<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = (usize, &'a HeaderField)> {
+        self.fields
+            .iter()
+            .enumerate()
+            .filter(move |(_, field)| field.is(name))
+    }
+
+    /// What is wrong with the section, each thing once.
+    #[must_use]
+    pub fn defects(&self) -> &[HeaderDefect] {
+        &self.defects
+    }
+
+    /// Octets received, kept or not.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        self.octets
+    }
+
+    fn note_defects(&mut self, field: &HeaderField) {
+        let name = field.name();
+        // RFC 5322 §2.2: printable ASCII without the colon.
+        if name.is_empty() || !name.iter().all(|&b| b.is_ascii_graphic() && b != b':') {
+            self.note(HeaderDefect::FieldName);
+        }
+        self.note_odd_octets(field.raw_name());
+        self.note_odd_octets(field.value());
+    }
+
+    /// Looks at each NUL, CR and LF, of which only CRLF before a blank or tab is right.
+    fn note_odd_octets(&mut self, octets: &[u8]) {
+        for at in memchr::memchr3_iter(b'\r', b'\n', 0, octets) {
+            let (before, after) = (&octets[..at], &octets[at + 1..]);
+            match (octets[at], before, after) {
+                (0, ..) => self.note(HeaderDefect::Nul),
+                (b'\r', _, [b'\n', b' ' | b'\t', line @ ..]) => {
+                    if is_blank_line(line) {
+                        self.note(HeaderDefect::BlankContinuation);
+                    }
+                }
+                // The LF of a CRLF: its CR was looked at.
+                (b'\n', [.., b'\r'], _) => {}
+                _ => self.note(HeaderDefect::BareLineEnd),
+            }
+        }
+    }
+}
+
+fn is_blank_line(octets: &[u8]) -> bool {
+    let text = octets.iter().position(|b| !matches!(b, b' ' | b'\t'));
+    text.is_none_or(|at| octets[at..].starts_with(b"\r\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defects_of(name: &[u8], value: &[u8]) -> Vec<HeaderDefect> {
+        let mut header = HeaderSection::default();
+        header.push(HeaderField::new(name, value), &HeaderLimits::default());
+        header.defects().to_vec()
+    }
+
+    #[test]
+    fn a_field_is_kept_as_sent() {
+        let field = HeaderField::new(*b"Subject \t", *b" a\r\n  b ");
+        assert_eq!(field.name(), b"Subject");
+        assert_eq!(field.raw_name(), b"Subject \t");
+        assert_eq!(field.value(), b" a\r\n  b ");
+        assert!(field.is("SUBJECT"));
+        assert_eq!(field.wire_len(), b"Subject \t: a\r\n  b \r\n".len());
+    }
+
+    #[test]
+    fn a_milter_value_gets_its_line_ends_back() {
+        let field = HeaderField::from_milter(b"To", b" a,\n\tb,\r\n c\n\n d");
+        assert_eq!(field.value(), b" a,\r\n\tb,\r\n c\r\n\r\n d");
+        assert_eq!(HeaderField::from_milter(b"To", b"\n a").value(), b"\r\n a");
+    }
+
+    #[test]
+    fn at08_a_line_end_that_is_no_fold_is_noted() {
+        use HeaderDefect::BareLineEnd;
+        for value in [
+            &b" a\rFrom: x@bank.test"[..],
+            b" a\nFrom: x@bank.test",
+            b" a\r\nFrom: x@bank.test",
+            b" a\n b",
+            b" a\r\r\n b",
+            b" a\r",
+            b"\n",
+        ] {
+            assert!(
+                defects_of(b"Subject", value).contains(&BareLineEnd),
+                "{}",
+                value.escape_ascii()
+            );
+        }
+        assert_eq!(defects_of(b"Subject", b" a\r\n b\r\n\tc"), []);
+    }
+
+    #[test]
+    fn nul_odd_names_and_blank_lines_are_noted() {
+        assert_eq!(defects_of(b"Subject", b" a\0b"), [HeaderDefect::Nul]);
+        assert_eq!(
+            defects_of(b"Sub\0ject", b" a"),
+            [HeaderDefect::FieldName, HeaderDefect::Nul]
+        );
+        for name in [&b""[..], b" ", b"a b", b"a:b", "ü".as_bytes()] {
+            assert_eq!(defects_of(name, b" a"), [HeaderDefect::FieldName]);
+        }
+        for value in [&b" a\r\n \r\n b"[..], b" a\r\n\t ", b"\r\n "] {
+            assert_eq!(defects_of(b"To", value), [HeaderDefect::BlankContinuation]);
+        }
+        assert_eq!(defects_of(b"From ", b" a"), []);
+    }
+
+    #[test]
+    fn a_field_is_left_out_one_octet_past_its_limit() {
+        let limits = HeaderLimits {
+            field_octets: 10,
+            ..HeaderLimits::default()
+        };
+        let mut header = HeaderSection::default();
+        header.push(HeaderField::new(*b"X", *b" 45678"), &limits);
+        assert_eq!((header.fields().len(), header.defects()), (1, &[][..]));
+        header.push(HeaderField::new(*b"X", *b" 456789"), &limits);
+        header.push(HeaderField::new(*b"X", *b" 456789"), &limits);
+        assert_eq!(header.fields().len(), 1);
+        assert_eq!(header.defects(), [HeaderDefect::FieldTooLong]);
+        assert_eq!(header.octets(), 10 + 11 + 11);
+    }
+
+    #[test]
+    fn a_section_is_cut_one_octet_or_one_field_past_its_limit() {
+        let section = |octets, fields| {
+            let limits = HeaderLimits {
+                section_octets: octets,
+                fields,
+                ..HeaderLimits::default()
+            };
+            let mut header = HeaderSection::default();
+            for _ in 0..3 {
+                header.push(HeaderField::new(*b"X", *b" 45678"), &limits);
+            }
+            (header.fields().len(), header.defects().to_vec())
+        };
+        assert_eq!(section(30, 3), (3, vec![]));
+        assert_eq!(section(29, 3), (2, vec![HeaderDefect::SectionTooLong]));
+        assert_eq!(section(30, 2), (2, vec![HeaderDefect::SectionTooLong]));
+    }
+
+    #[test]
+    fn fields_of_a_name_come_with_their_place() {
+        let mut header = HeaderSection::default();
+        for name in [&b"To"[..], b"X", b"TO "] {
+            header.push(HeaderField::new(name, *b" a"), &HeaderLimits::default());
+        }
+        let places: Vec<_> = header.named("to").map(|(place, _)| place).collect();
+        assert_eq!(places, [0, 2]);
+    }
+}

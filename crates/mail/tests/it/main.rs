@@ -1,0 +1,6 @@
+//! What the rooms after this one rely on, told in the vectors of the standards.
+
+mod author;
+mod authres;
+mod message;
+mod properties;

@@ -1,0 +1,205 @@
+//! Sockets that wait for MTAs, and the conversations that come of them.
+
+mod error;
+mod socket;
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use crate::address::SocketAddress;
+use crate::handler::{Peer, Service};
+use crate::options::ServerOptions;
+use crate::session::{Context, SessionError, serve};
+pub use error::ListenError;
+pub use socket::UnixAccess;
+use socket::{Listener, Stream};
+
+/// Pause after the system could not give us a connection, for want of descriptors or
+/// memory: to try at once would only burn what is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Sockets that are open, and not yet served.
+#[derive(Debug)]
+pub struct Server {
+    listeners: Vec<Listener>,
+    options: ServerOptions,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that ended by themselves within the grace.
+    pub finished: usize,
+    /// Connections that had to be cut, with a message under way.
+    pub cut: usize,
+}
+
+impl Server {
+    /// Opens the sockets. `access` says who may connect to the UNIX sockets among them.
+    /// To be called within a tokio runtime.
+    ///
+    /// A socket file that nobody listens on any more is replaced. When one of several
+    /// sockets cannot be opened, none is.
+    ///
+    /// # Errors
+    /// With the socket, the cause, and what to do about it.
+    pub async fn bind(
+        addresses: &[SocketAddress],
+        access: &UnixAccess,
+        options: ServerOptions,
+    ) -> Result<Self, ListenError> {
+        let mut listeners = Vec::new();
+        for address in addresses {
+            listeners.extend(Listener::open(address, access).await?);
+        }
+        if listeners.is_empty() {
+            return Err(ListenError::Nothing);
+        }
+        Ok(Self { listeners, options })
+    }
+
+    /// The addresses listened on, each with the port that the system chose if it was to.
+    #[must_use]
+    pub fn local_addresses(&self) -> Vec<SocketAddress> {
+        self.listeners
+            .iter()
+            .filter_map(Listener::local_address)
+            .collect()
+    }
+
+    /// Serves until `shutdown` is done. Then the sockets are closed, connections at
+    /// rest are ended, and messages under way may end within the grace.
+    pub async fn run<S: Service>(self, service: S, shutdown: impl Future<Output = ()>) -> Drained {
+        let Self { listeners, options } = self;
+        let (stop, stopped) = watch::channel(false);
+        let grace = options.shutdown_grace;
+        let mut house = House {
+            room: options.max_sessions.max(1),
+            service: Arc::new(service),
+            context: Context::new(options).with_shutdown(stopped),
+            sessions: JoinSet::new(),
+        };
+        house.accept_until(&listeners, shutdown).await;
+        drop(listeners);
+        // There is no receiver left only when there is no session.
+        let _ = stop.send(true);
+        house.drain(grace).await
+    }
+}
+
+/// All that is being served.
+struct House<S> {
+    room: usize,
+    service: Arc<S>,
+    context: Context,
+    sessions: JoinSet<()>,
+}
+
+impl<S: Service> House<S> {
+    async fn accept_until(&mut self, listeners: &[Listener], shutdown: impl Future<Output = ()>) {
+        let mut shutdown = pin!(shutdown);
+        let mut turn = 0;
+        loop {
+            let room = self.sessions.len() < self.room;
+            if !room && self.context.notices.no_room.first_time() {
+                tracing::warn!(
+                    max_sessions = self.room,
+                    "all sessions are taken: MTAs wait until one ends; see max_sessions"
+                );
+            }
+            tokio::select! {
+                biased;
+                () = &mut shutdown => return,
+                Some(ended) = self.sessions.join_next(), if !self.sessions.is_empty() => report(&ended),
+                accepted = accept(listeners, &mut turn), if room => match accepted {
+                    Ok((stream, peer)) => self.begin(stream, peer),
+                    Err(error) => self.pause(&error).await,
+                },
+            }
+        }
+    }
+
+    fn begin(&mut self, stream: Box<dyn Stream>, peer: Peer) {
+        self.context.notices.accept_failed.over();
+        let (service, context) = (Arc::clone(&self.service), self.context.clone());
+        self.sessions.spawn(async move {
+            match serve(stream, &*service, peer, &context).await {
+                Ok(end) => tracing::debug!(%peer, ?end, "the session ended"),
+                Err(error) => log_early_end(peer, &error),
+            }
+        });
+    }
+
+    async fn pause(&self, error: &io::Error) {
+        // The one who came is gone again, and there may be another.
+        if matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+        ) {
+            return;
+        }
+        if self.context.notices.accept_failed.first_time() {
+            tracing::error!(%error, "cannot accept connections; trying on");
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+
+    async fn drain(mut self, grace: Duration) -> Drained {
+        let mut finished = 0;
+        let all = async {
+            while let Some(ended) = self.sessions.join_next().await {
+                report(&ended);
+                finished += 1;
+            }
+        };
+        let in_time = timeout(grace, all).await.is_ok();
+        let cut = self.sessions.len();
+        if !in_time {
+            tracing::warn!(
+                sessions = cut,
+                "cutting the sessions that did not end within the grace"
+            );
+            self.sessions.shutdown().await;
+        }
+        Drained { finished, cut }
+    }
+}
+
+/// The next connection of any socket, each getting its turn.
+async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Result<(Box<dyn Stream>, Peer)> {
+    poll_fn(|context| {
+        for step in 0..listeners.len() {
+            let index = (*turn + step) % listeners.len();
+            if let Some(listener) = listeners.get(index)
+                && let Poll::Ready(accepted) = listener.poll_accept(context)
+            {
+                *turn = index + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// A session guards itself against its own bugs; what gets through is one of ours.
+fn report(ended: &Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a bug: a session ended in a panic");
+    }
+}
+
+fn log_early_end(peer: Peer, error: &SessionError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::warn!(%peer, %error, cause, "the session ended early");
+}

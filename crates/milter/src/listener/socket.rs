@@ -1,0 +1,234 @@
+//! Opening one listening socket, and saying what is in the way.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
+use tokio::time::timeout;
+
+use super::ListenError;
+use crate::address::SocketAddress;
+use crate::handler::Peer;
+
+/// Connections that may wait to be accepted; the system may cut it further
+/// (`net.core.somaxconn`).
+const BACKLOG: u32 = 4_096;
+
+/// How long a program that is at the other end of a socket file has to show itself.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Octets of a path that the system takes for a socket: `sun_path`, without its NUL.
+const PATH_LIMIT: usize = 107;
+
+/// Who may connect to UNIX sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixAccess {
+    /// Permission bits of the socket file. To connect takes the right to write.
+    pub mode: u32,
+    /// The user it shall belong to; by default ours.
+    pub user_id: Option<u32>,
+    /// The group it shall belong to; by default ours.
+    pub group_id: Option<u32>,
+}
+
+/// For this user and group only.
+impl Default for UnixAccess {
+    fn default() -> Self {
+        Self {
+            mode: 0o660,
+            user_id: None,
+            group_id: None,
+        }
+    }
+}
+
+/// One socket that listens.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener, SocketFile),
+}
+
+/// A stream of either kind.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Listener {
+    pub(super) async fn open(address: &SocketAddress, access: &UnixAccess) -> Result<Vec<Self>, ListenError> {
+        match address {
+            SocketAddress::Unix(path) => Ok(vec![open_unix(address, path, access).await?]),
+            SocketAddress::Inet { host, port, v6 } => {
+                let mut listeners = Vec::new();
+                for resolved in resolve(address, host.as_deref(), *port, *v6).await? {
+                    let listener = open_tcp(resolved).map_err(|error| ListenError::new(address, error))?;
+                    listeners.push(Self::Tcp(listener));
+                }
+                Ok(listeners)
+            }
+        }
+    }
+
+    /// The address as it turned out: with the port that the system chose.
+    pub(super) fn local_address(&self) -> Option<SocketAddress> {
+        match self {
+            Self::Tcp(listener) => {
+                let address = listener.local_addr().ok()?;
+                Some(SocketAddress::Inet {
+                    host: Some(address.ip().to_string()),
+                    port: address.port(),
+                    v6: address.is_ipv6(),
+                })
+            }
+            Self::Unix(_, file) => Some(SocketAddress::Unix(file.path.clone())),
+        }
+    }
+
+    pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Stream>, Peer)>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, peer)| {
+                // Our one answer must not wait for the acknowledgement of an earlier one.
+                // Without it all works, if more slowly: no reason to refuse mail.
+                let _ = stream.set_nodelay(true);
+                (Box::new(stream) as Box<dyn Stream>, Peer::Tcp(peer))
+            }),
+            Self::Unix(listener, _) => listener
+                .poll_accept(context)
+                .map_ok(|(stream, _)| (Box::new(stream) as Box<dyn Stream>, Peer::Unix)),
+        }
+    }
+}
+
+/// The addresses of a host, of the one family that was asked for. A name may stand for
+/// several.
+async fn resolve(
+    address: &SocketAddress,
+    host: Option<&str>,
+    port: u16,
+    v6: bool,
+) -> Result<Vec<SocketAddr>, ListenError> {
+    let host = host.unwrap_or(if v6 { "::" } else { "0.0.0.0" });
+    let found = tokio::net::lookup_host((host, port))
+        .await
+        .map_err(|source| ListenError::Host {
+            address: address.clone(),
+            source,
+        })?;
+    let mut found: Vec<SocketAddr> = found.filter(|found| found.is_ipv6() == v6).collect();
+    found.sort();
+    found.dedup();
+    if found.is_empty() {
+        let family = if v6 { "IPv6" } else { "IPv4" };
+        let address = address.clone();
+        return Err(ListenError::Family { address, family });
+    }
+    Ok(found)
+}
+
+fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv6() {
+        TcpSocket::new_v6()?
+    } else {
+        TcpSocket::new_v4()?
+    };
+    // A restart must not wait for the old connections to be forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+async fn open_unix(
+    address: &SocketAddress,
+    path: &Path,
+    access: &UnixAccess,
+) -> Result<Listener, ListenError> {
+    let failed = |error| ListenError::new(address, error);
+    if path.as_os_str().len() > PATH_LIMIT {
+        let (address, limit) = (address.clone(), PATH_LIMIT);
+        return Err(ListenError::PathTooLong { address, limit });
+    }
+    remove_stale(address, path).await?;
+    let socket = UnixSocket::new_stream().map_err(failed)?;
+    socket.bind(path).map_err(failed)?;
+    let file = SocketFile::of(path).map_err(failed)?;
+    // Nobody can connect before `listen`: there is no moment in which the file is open
+    // to those it shall not be open to.
+    set_access(path, access).map_err(|source| ListenError::Access {
+        address: address.clone(),
+        source,
+    })?;
+    let listener = socket.listen(BACKLOG).map_err(failed)?;
+    Ok(Listener::Unix(listener, file))
+}
+
+fn set_access(path: &Path, access: &UnixAccess) -> io::Result<()> {
+    if access.user_id.is_some() || access.group_id.is_some() {
+        chown(path, access.user_id, access.group_id)?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))
+}
+
+/// Removes the socket file of a program that is no more. What is in use, or is no
+/// socket, stays.
+async fn remove_stale(address: &SocketAddress, path: &Path) -> Result<(), ListenError> {
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(ListenError::new(address, error)),
+    };
+    if !metadata.file_type().is_socket() {
+        return Err(ListenError::NotASocket {
+            address: address.clone(),
+        });
+    }
+    match timeout(PROBE_TIMEOUT, UnixStream::connect(path)).await {
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+            tracing::info!(socket = %address, "removing the socket file that an earlier run left behind");
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(ListenError::new(address, error)),
+                _ => Ok(()),
+            }
+        }
+        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => {
+            Err(ListenError::new(address, error))
+        }
+        // It answers, or its queue is full, or it is slow: somebody is there.
+        _ => Err(ListenError::new(address, ErrorKind::AddrInUse.into())),
+    }
+}
+
+/// The file of a UNIX socket, removed when we are done with it; unless another program
+/// has put its own in the place.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| metadata.dev() == self.device && metadata.ino() == self.inode);
+        if ours && let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
+        }
+    }
+}

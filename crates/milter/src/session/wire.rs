@@ -1,0 +1,182 @@
+//! The stream to the MTA: frames in, answers out, and how long to wait for either.
+
+use std::future::pending;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{SessionError, Stage};
+use crate::codec::{Decoder, Frame};
+use crate::options::ServerOptions;
+
+/// Octets of buffer for a connection that has nothing to say: ten thousand of them
+/// cost 5 MB.
+const IDLE_BUFFER: usize = 512;
+
+/// Octets of buffer for one that is telling a message. A body needs no more; a header
+/// field may let it grow up to its limit.
+const BUSY_BUFFER: usize = 16 * 1024;
+
+/// What came of waiting for the MTA.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Frame(Frame),
+    /// The MTA closed the stream between two packets.
+    Closed,
+    /// Nothing, for longer than an MTA may be idle.
+    Silence,
+    /// We are to come to an end.
+    Shutdown,
+}
+
+pub(super) struct Wire<IO> {
+    io: IO,
+    buffer: BytesMut,
+    /// Whether the buffer is larger than one for a connection at rest. Its capacity does
+    /// not tell: that is only what is left of it.
+    grown: bool,
+    decoder: Decoder,
+    shutdown: watch::Receiver<bool>,
+    stall_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
+    pub(super) fn new(io: IO, options: &ServerOptions, shutdown: watch::Receiver<bool>) -> Self {
+        Self {
+            io,
+            buffer: BytesMut::new(),
+            grown: false,
+            decoder: Decoder::new(options.packet_limit, options.header_limit),
+            shutdown,
+            stall_timeout: options.stall_timeout,
+            idle_timeout: options.idle_timeout,
+        }
+    }
+
+    /// The next frame. Within a message or a packet the MTA must not stall; between
+    /// messages it may take its time, and a shutdown may end the conversation.
+    pub(super) async fn hear(&mut self, stage: Stage) -> Result<Heard, SessionError> {
+        loop {
+            if let Some(frame) = self.decoder.next(&mut self.buffer)? {
+                return Ok(Heard::Frame(frame));
+            }
+            let within_packet = self.decoder.is_within_packet(&self.buffer);
+            let at_rest = !within_packet && !stage.is_within_message();
+            let may_idle = at_rest && stage != Stage::New;
+            self.make_room(at_rest);
+            let patience = if may_idle {
+                self.idle_timeout
+            } else {
+                self.stall_timeout
+            };
+            let Self {
+                io, buffer, shutdown, ..
+            } = self;
+            let read = tokio::select! {
+                biased;
+                () = requested(shutdown), if at_rest => return Ok(Heard::Shutdown),
+                read = timeout(patience, io.read_buf(buffer)) => read,
+            };
+            match read {
+                Err(_elapsed) if may_idle => return Ok(Heard::Silence),
+                Err(_elapsed) => return Err(SessionError::Stalled(patience)),
+                Ok(Err(error)) => return Err(SessionError::Read(error)),
+                Ok(Ok(0)) if within_packet => return Err(SessionError::CutOff),
+                Ok(Ok(0)) => return Ok(Heard::Closed),
+                Ok(Ok(_)) => {}
+            }
+        }
+    }
+
+    /// Sends octets as one write, as far as the system takes them as one.
+    pub(super) async fn say(&mut self, octets: &[u8]) -> Result<(), SessionError> {
+        let write = async {
+            self.io.write_all(octets).await?;
+            self.io.flush().await
+        };
+        match timeout(self.stall_timeout, write).await {
+            Err(_elapsed) => Err(SessionError::Stalled(self.stall_timeout)),
+            Ok(written) => written.map_err(SessionError::Write),
+        }
+    }
+
+    /// Comes back when the MTA says something though it should wait, which is kept for
+    /// later; or with the error that it is gone.
+    pub(super) async fn stirs(&mut self) -> Result<(), SessionError> {
+        self.make_room(false);
+        match self.io.read_buf(&mut self.buffer).await {
+            Ok(0) => Err(SessionError::Gone),
+            Ok(_) => Ok(()),
+            Err(error) => Err(SessionError::Read(error)),
+        }
+    }
+
+    /// Room to read into. A buffer that a message has used is given back when the
+    /// connection comes to rest.
+    fn make_room(&mut self, at_rest: bool) {
+        if at_rest && self.grown {
+            self.buffer = BytesMut::with_capacity(IDLE_BUFFER);
+            self.grown = false;
+        } else if at_rest {
+            self.buffer.reserve(IDLE_BUFFER);
+        } else if self.buffer.capacity() - self.buffer.len() < IDLE_BUFFER {
+            self.buffer.reserve(BUSY_BUFFER);
+            self.grown = true;
+        }
+    }
+}
+
+async fn requested(shutdown: &mut watch::Receiver<bool>) {
+    if shutdown.wait_for(|requested| *requested).await.is_err() {
+        // Nobody is left who could ask for it.
+        pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Code;
+
+    fn wire(io: tokio::io::DuplexStream) -> Wire<tokio::io::DuplexStream> {
+        Wire::new(io, &ServerOptions::default(), watch::channel(false).1)
+    }
+
+    #[tokio::test]
+    async fn a_connection_at_rest_holds_a_small_buffer_only() {
+        let (mut mta, ours) = tokio::io::duplex(1 << 20);
+        let mut wire = wire(ours);
+        let mut stream = [&[0, 1, 0, 1, b'B'][..], &[b'x'; 0x1_0000]].concat();
+        stream.extend_from_slice(&[0, 0, 0, 1, b'A']);
+        mta.write_all(&stream).await.unwrap();
+        let mut largest = 0;
+        loop {
+            let heard = wire.hear(Stage::Body).await.unwrap();
+            largest = largest.max(wire.buffer.capacity());
+            if matches!(heard, Heard::Frame(Frame::Packet(Code::Abort, _))) {
+                break;
+            }
+        }
+        assert!(largest <= 2 * BUSY_BUFFER, "{largest}");
+        let rest = timeout(Duration::from_millis(1), wire.hear(Stage::Idle)).await;
+        assert!(rest.is_err() && wire.buffer.capacity() <= IDLE_BUFFER && !wire.grown);
+    }
+
+    #[tokio::test]
+    async fn an_end_within_a_packet_is_not_an_end_between_two() {
+        let (mut mta, ours) = tokio::io::duplex(64);
+        mta.write_all(&[0, 0, 0, 9, b'H', b'm']).await.unwrap();
+        drop(mta);
+        assert!(matches!(
+            wire(ours).hear(Stage::Idle).await,
+            Err(SessionError::CutOff)
+        ));
+        let (mta, ours) = tokio::io::duplex(64);
+        drop(mta);
+        assert!(matches!(wire(ours).hear(Stage::Idle).await, Ok(Heard::Closed)));
+    }
+}

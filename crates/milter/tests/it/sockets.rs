@@ -1,0 +1,189 @@
+//! Opening sockets, and what is in the way.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+
+use landmarc_milter::{ListenError, Server, ServerOptions, SocketAddress, UnixAccess};
+use testkit::mta::{Mail, Mta, Verdict};
+
+use crate::recorder::{Directory, Recorder, Running, Script};
+
+fn bind_with(address: &str, access: &UnixAccess) -> Result<Vec<SocketAddress>, ListenError> {
+    let addresses: Vec<SocketAddress> = address.split(' ').map(|text| text.parse().unwrap()).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let server = Server::bind(&addresses, access, ServerOptions::default()).await?;
+        Ok(server.local_addresses())
+    })
+}
+
+/// Error and remedy, both of which an operator reads.
+fn refused(address: &str) -> (ListenError, String) {
+    let error = bind_with(address, &UnixAccess::default()).unwrap_err();
+    let text = format!("{error}: {}", error.remedy());
+    assert!(text.contains(address.split(' ').next_back().unwrap()), "{text}");
+    (error, text)
+}
+
+#[test]
+fn several_sockets_of_every_kind_are_served_at_once() {
+    let directory = Directory::new();
+    let text = format!(
+        "inet:0@127.0.0.1 inet6:0@[::1] inet:0@localhost {}",
+        directory.socket()
+    );
+    let bound = bind_with(&text, &UnixAccess::default()).unwrap();
+    assert_eq!(bound.len(), 4);
+    assert!(
+        bound.iter().all(|address| !address.to_string().contains(":0@")),
+        "{bound:?}"
+    );
+}
+
+#[test]
+fn the_socket_file_has_the_mode_it_was_told_and_goes_with_the_server() {
+    let directory = Directory::new();
+    let path = directory.0.join("s");
+    let mut server = Running::start_on(&directory.socket(), Recorder::default(), ServerOptions::default());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o660);
+    server.join();
+    assert!(!path.exists());
+}
+
+#[test]
+fn owner_and_group_are_set_where_that_is_allowed() {
+    let directory = Directory::new();
+    let ours = fs::metadata(&directory.0).unwrap();
+    let access = UnixAccess {
+        mode: 0o600,
+        user_id: Some(ours.uid()),
+        group_id: Some(ours.gid()),
+    };
+    bind_with(&directory.socket(), &access).unwrap();
+    if ours.uid() != 0 {
+        let access = UnixAccess {
+            user_id: Some(0),
+            ..access
+        };
+        let error = bind_with(&directory.socket(), &access).unwrap_err();
+        assert!(matches!(error, ListenError::Access { .. }), "{error}");
+        assert!(
+            !directory.0.join("s").exists(),
+            "what cannot be guarded is not left behind"
+        );
+    }
+}
+
+#[test]
+fn a_stale_socket_file_is_replaced() {
+    let directory = Directory::new();
+    let path = directory.0.join("s");
+    drop(UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let server = Running::start_on(&directory.socket(), Recorder::default(), ServerOptions::default());
+    let mut mta = Mta::connect(&server.address).unwrap();
+    assert_eq!(mta.deliver(&Mail::plain()).unwrap().verdict, Verdict::Accept);
+}
+
+#[test]
+fn a_socket_file_in_use_is_left_alone() {
+    let directory = Directory::new();
+    let path = directory.0.join("s");
+    let _other = UnixListener::bind(&path).unwrap();
+    let (error, text) = refused(&directory.socket());
+    assert!(matches!(error, ListenError::InUse { .. }), "{text}");
+    assert!(text.contains("ss -xlp"), "{text}");
+    assert!(fs::metadata(&path).unwrap().file_type().is_socket());
+}
+
+#[test]
+fn a_socket_file_that_another_server_put_there_is_not_removed_at_the_end() {
+    let directory = Directory::new();
+    let path = directory.0.join("s");
+    let mut server = Running::start_on(
+        &directory.socket(),
+        Recorder::new(Script::default()),
+        ServerOptions::default(),
+    );
+    fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    server.join();
+    assert!(path.exists());
+}
+
+#[test]
+fn what_is_no_socket_is_not_removed() {
+    let directory = Directory::new();
+    let path = directory.0.join("s");
+    fs::write(&path, "precious").unwrap();
+    let (error, text) = refused(&directory.socket());
+    assert!(matches!(error, ListenError::NotASocket { .. }), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn a_directory_that_is_not_there_or_not_open_is_named() {
+    let directory = Directory::new();
+    let missing = directory.0.join("missing");
+    let (error, text) = refused(&format!("unix:{}/s", missing.display()));
+    assert!(matches!(error, ListenError::NoDirectory { .. }), "{text}");
+    assert!(text.contains(&format!("create {}", missing.display())), "{text}");
+    let file = directory.0.join("file");
+    fs::write(&file, "").unwrap();
+    let (error, text) = refused(&format!("unix:{}/s", file.display()));
+    assert!(matches!(error, ListenError::NoDirectory { .. }), "{text}");
+    // Root is denied nothing but what the kernel itself keeps closed.
+    let (error, text) = refused("unix:/proc/self/s");
+    assert!(
+        matches!(
+            error,
+            ListenError::Denied { .. } | ListenError::NoDirectory { .. }
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_path_is_as_long_as_the_system_allows_and_no_longer() {
+    let directory = Directory::new();
+    let start = directory.0.display().to_string();
+    let path = |length: usize| format!("unix:{start}/{}", "s".repeat(length - start.len() - 1));
+    bind_with(&path(107), &UnixAccess::default()).unwrap();
+    let (error, text) = refused(&path(108));
+    assert!(
+        matches!(error, ListenError::PathTooLong { limit: 107, .. }),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_to_find_its_holder() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let (error, text) = refused(&format!("inet:{port}@127.0.0.1"));
+    assert!(matches!(error, ListenError::InUse { .. }), "{text}");
+    assert!(text.contains(&format!("sport = :{port}")), "{text}");
+}
+
+#[test]
+fn a_host_that_is_not_ours_or_of_the_wrong_kind_is_named() {
+    let (error, text) = refused("inet:0@192.0.2.1");
+    assert!(matches!(error, ListenError::NotOurs { .. }), "{text}");
+    let (error, text) = refused("inet6:0@127.0.0.1");
+    assert!(matches!(error, ListenError::Family { .. }), "{text}");
+}
+
+#[test]
+fn when_one_socket_cannot_be_opened_none_is() {
+    let directory = Directory::new();
+    refused(&format!(
+        "{} unix:{}/missing/s",
+        directory.socket(),
+        directory.0.display()
+    ));
+    assert!(!directory.0.join("s").exists());
+}

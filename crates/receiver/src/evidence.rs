@@ -1,0 +1,259 @@
+//! Evidence: what speaks for and against a message that fails DMARC.
+//!
+//! RFC 9989 §5.4 and §7.4 forbid rejecting on `p=reject` alone; what else is known
+//! decides. Each piece names what was seen, so that it can be told to a person.
+
+use auth::arc::{ArcResult, ArcStatus};
+use auth::dkim::{DkimResult, DkimVerdict};
+use auth::lookup::Existence;
+use auth::spf::{SpfOutcome, SpfResult};
+use dmarc::evaluation::Evaluation;
+use mail::authres::AuthenticationResults;
+use mail::message::HeaderSection;
+use mail::{DomainName, HeaderField};
+
+use crate::local::{ClientFacts, Rules};
+
+/// Header fields that a forwarder or list leaves and a direct message does not have.
+const FORWARDING_FIELDS: [&str; 8] = [
+    "Resent-From",
+    "Resent-Sender",
+    "Resent-To",
+    "Delivered-To",
+    "X-Forwarded-To",
+    "X-Forwarded-For",
+    "X-Original-To",
+    "ARC-Seal",
+];
+/// Header fields of mailing lists (RFC 2369, RFC 2919).
+const LIST_FIELDS: [&str; 5] = [
+    "List-Id",
+    "List-Post",
+    "List-Unsubscribe",
+    "List-Help",
+    "Mailing-List",
+];
+
+/// One piece of evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Against: the Author Domain does not exist (NXDOMAIN).
+    AuthorDoesNotExist(DomainName),
+    /// Against: the Author Domain is one of ours, and the client is not.
+    AuthorIsLocal(DomainName),
+    /// Against: SPF says `-all`, there is no signature at all, and no trace of forwarding.
+    ForbiddenAndUnsigned(DomainName),
+    /// In favour: a list that signs its mail sent it.
+    MailingList(DomainName),
+    /// In favour: signed by the Author Domain, only the body changed since.
+    BodyChangedOnly(DomainName),
+    /// In favour, decisive: the client is a trusted forwarder.
+    TrustedForwarder,
+    /// In favour, decisive: a trusted sealer saw it pass.
+    TrustedArc {
+        /// The newest sealer.
+        sealer: DomainName,
+        /// The comment RFC 8617 §7.2.2 wants in reports.
+        comment: String,
+    },
+}
+
+impl Evidence {
+    /// Whether it speaks for rejecting.
+    #[must_use]
+    pub fn is_against(&self) -> bool {
+        matches!(
+            self,
+            Self::AuthorDoesNotExist(_) | Self::AuthorIsLocal(_) | Self::ForbiddenAndUnsigned(_)
+        )
+    }
+
+    /// Whether it settles the matter in favour of the message.
+    #[must_use]
+    pub fn is_decisive(&self) -> bool {
+        matches!(self, Self::TrustedForwarder | Self::TrustedArc { .. })
+    }
+
+    /// In words, for the reply, the log and the story.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::AuthorDoesNotExist(domain) => format!("{domain} does not exist in DNS"),
+            Self::AuthorIsLocal(domain) => {
+                format!("{domain} is a domain of this server, and the client is not one of its own")
+            }
+            Self::ForbiddenAndUnsigned(domain) => {
+                format!("SPF of {domain} forbids this client, and nothing is signed")
+            }
+            Self::MailingList(domain) => format!("the mailing list at {domain} signed it"),
+            Self::BodyChangedOnly(domain) => {
+                format!("the signature of {domain} covers the header, only the body was changed afterwards")
+            }
+            Self::TrustedForwarder => "the client is a trusted forwarder".to_owned(),
+            Self::TrustedArc { sealer, .. } => {
+                format!("the trusted sealer {sealer} saw it pass before it was forwarded")
+            }
+        }
+    }
+}
+
+/// What of the header section matters as evidence; taken before the fields are let go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderFacts {
+    /// The domain in List-Id, where there is one.
+    pub list_id: Option<DomainName>,
+    /// Whether any field of a mailing list is there.
+    pub list_fields: bool,
+    /// Whether any field is there that forwarding leaves.
+    pub forwarding_fields: bool,
+}
+
+impl HeaderFacts {
+    /// Looks at the fields once.
+    #[must_use]
+    pub fn new(headers: &HeaderSection) -> Self {
+        let has = |names: &[&str]| {
+            headers
+                .fields()
+                .iter()
+                .any(|field| names.iter().any(|name| field.is(name)))
+        };
+        Self {
+            list_id: headers
+                .named("List-Id")
+                .next()
+                .and_then(|(_, field)| list_id_domain(field)),
+            list_fields: has(&LIST_FIELDS),
+            forwarding_fields: has(&FORWARDING_FIELDS),
+        }
+    }
+}
+
+/// The identifier between the last angle brackets of List-Id (RFC 2919 §2).
+fn list_id_domain(field: &HeaderField) -> Option<DomainName> {
+    let value = field.value();
+    let open = value.iter().rposition(|&b| b == b'<')?;
+    let close = value.iter().rposition(|&b| b == b'>')?;
+    DomainName::from_bytes(value.get(open + 1..close)?.trim_ascii()).ok()
+}
+
+/// What there is to collect from.
+#[derive(Clone, Copy, Debug)]
+pub struct Findings<'a> {
+    /// SPF of MAIL FROM.
+    pub spf: &'a SpfOutcome,
+    /// Every signature.
+    pub dkim: &'a [DkimResult],
+    /// The ARC chain.
+    pub arc: &'a ArcResult,
+    /// The header section.
+    pub header: &'a HeaderFacts,
+    /// The client.
+    pub client: ClientFacts,
+}
+
+/// Collects the evidence about one failing Author Domain.
+#[must_use]
+pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) -> Vec<Evidence> {
+    let author = &evaluation.author_domain;
+    let mut evidence = Vec::new();
+    if evaluation.author_existence == Some(Existence::NxDomain) {
+        evidence.push(Evidence::AuthorDoesNotExist(author.clone()));
+    }
+    if rules
+        .local_domains
+        .iter()
+        .any(|local| author.is_at_or_below(local))
+    {
+        evidence.push(Evidence::AuthorIsLocal(author.clone()));
+    }
+    evidence.extend(forbidden_and_unsigned(findings));
+    if rules.recognise_lists {
+        evidence.extend(mailing_list(findings));
+    }
+    evidence.extend(body_changed_only(evaluation, findings));
+    if findings.client.trusted_forwarder {
+        evidence.push(Evidence::TrustedForwarder);
+    }
+    evidence.extend(trusted_arc(author, findings.arc, &rules.trusted_sealers));
+    evidence
+}
+
+/// The domain's own word that this client may not send, with no sign that the message
+/// took a detour on which SPF breaks (RFC 9989 §7.4).
+fn forbidden_and_unsigned(findings: &Findings<'_>) -> Option<Evidence> {
+    let direct = !findings.header.list_fields && !findings.header.forwarding_fields;
+    let forbidden = findings.spf.result == SpfResult::Fail;
+    (forbidden && direct && findings.dkim.is_empty())
+        .then(|| findings.spf.domain.clone().map(Evidence::ForbiddenAndUnsigned))
+        .flatten()
+}
+
+/// A List-Id that a passing signature of the same domain stands behind. Anybody can
+/// write such fields, so this holds a message back from rejection and no more.
+fn mailing_list(findings: &Findings<'_>) -> Option<Evidence> {
+    let list = findings.header.list_id.as_ref()?;
+    let signed = passing(findings.dkim).any(|domain| list.is_at_or_below(domain));
+    signed.then(|| Evidence::MailingList(list.clone()))
+}
+
+fn body_changed_only(evaluation: &Evaluation, findings: &Findings<'_>) -> Option<Evidence> {
+    let organization = evaluation
+        .organizational_domain
+        .as_ref()
+        .unwrap_or(&evaluation.author_domain);
+    let mut broken = findings
+        .dkim
+        .iter()
+        .filter(|signature| signature.body_only_broken);
+    broken
+        .find_map(|signature| {
+            signature
+                .domain
+                .clone()
+                .filter(|domain| domain.is_at_or_below(organization))
+        })
+        .map(Evidence::BodyChangedOnly)
+}
+
+fn passing(dkim: &[DkimResult]) -> impl Iterator<Item = &DomainName> {
+    dkim.iter()
+        .filter(|signature| signature.result == DkimVerdict::Pass)
+        .filter_map(|s| s.domain.as_ref())
+}
+
+/// RFC 8617 §7.2.1 and design D8: a whole chain, the newest sealer trusted, and its
+/// claim that DMARC passed for this very author.
+fn trusted_arc(author: &DomainName, arc: &ArcResult, trusted: &[DomainName]) -> Option<Evidence> {
+    if arc.status != ArcStatus::Pass {
+        return None;
+    }
+    let newest = arc.sealers.last()?;
+    if !trusted.contains(&newest.domain) || !claims_pass(arc.newest_results.as_deref()?, author) {
+        return None;
+    }
+    let mut comment = String::from("arc=pass");
+    for sealer in arc.sealers.iter().rev() {
+        let (i, domain, selector) = (sealer.instance, &sealer.domain, &sealer.selector);
+        comment.push_str(&format!(" as[{i}].d={domain} as[{i}].s={selector}"));
+    }
+    Some(Evidence::TrustedArc {
+        sealer: newest.domain.clone(),
+        comment,
+    })
+}
+
+fn claims_pass(results: &[u8], author: &DomainName) -> bool {
+    let Ok(results) = AuthenticationResults::parse(results) else {
+        return false;
+    };
+    results.results.iter().any(|result| {
+        result.method.eq_ignore_ascii_case("dmarc")
+            && result.result.eq_ignore_ascii_case("pass")
+            && result.properties.iter().any(|property| {
+                property.ptype.eq_ignore_ascii_case("header")
+                    && property.property.eq_ignore_ascii_case("from")
+                    && DomainName::parse(&property.value).is_ok_and(|from| from == *author)
+            })
+    })
+}

@@ -1,0 +1,193 @@
+//! Local policy: what the operator decided, as plain values.
+
+use std::sync::Arc;
+
+use dmarc::evaluation::DiscoveryMethod;
+use dmarc::suffixes::Suffixes;
+use mail::DomainName;
+use mail::message::HeaderLimits;
+
+/// All that decides about a message besides the message and DNS. The same for every
+/// message until the settings are read again.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Whether anything is done at all (design D33).
+    pub mode: Mode,
+    /// Our name in Authentication-Results (RFC 8601 §2.5).
+    pub authserv_id: String,
+    /// How much of a header section is read.
+    pub header_limits: HeaderLimits,
+    /// Whether HELO is checked beside MAIL FROM.
+    pub check_helo: bool,
+    /// Whether the explanation of an SPF fail is asked for.
+    pub fetch_explanation: bool,
+    /// How DKIM signatures are taken.
+    pub dkim: auth::dkim::Options,
+    /// When ARC chains are validated (design D8).
+    pub arc: ArcUse,
+    /// Sealers whose word softens an action.
+    pub trusted_sealers: Vec<DomainName>,
+    /// Which discovery counts (design D1).
+    pub discovery: DiscoveryMethod,
+    /// Whether the verdict of RFC 7489 is computed beside it.
+    pub compare_rfc7489: bool,
+    /// Switches of the evaluation (design D2).
+    pub dmarc: dmarc::evaluation::Options,
+    /// The public suffix list.
+    pub suffixes: Arc<Suffixes>,
+    /// What turns `p=reject` into a rejection (design D5).
+    pub reject: RejectRule,
+    /// What a rejected client is told.
+    pub reject_text: Wording,
+    /// How a message is quarantined.
+    pub quarantine: QuarantineBy,
+    /// What becomes of a message whose Author Domain cannot be told (design D3).
+    pub unusable_author: UnusableAuthor,
+    /// Domains whose mail never comes from outside: their use there is evidence.
+    pub local_domains: Vec<DomainName>,
+    /// Whether signs of a mailing list keep a message from being rejected.
+    pub recognise_lists: bool,
+    /// What is done when something fails on our side (design D6).
+    pub failures: FailureTable,
+    /// Whether every incoming Authentication-Results field goes, not only those in our name.
+    pub remove_all_results: bool,
+}
+
+/// Whether verdicts are acted upon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Judge, record, add the results; refuse and hold nothing.
+    Observe,
+    /// Do what the decision says.
+    Enforce,
+}
+
+/// When an ARC chain is validated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArcUse {
+    /// Never.
+    Never,
+    /// When the newest sealer is trusted and DMARC does not pass: only then it can matter.
+    Trusted,
+    /// Always.
+    Always,
+}
+
+/// What turns the Domain Owner's wish to reject into a rejection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RejectRule {
+    /// Evidence besides the policy; without any, quarantine (RFC 9989 §7.4).
+    Evidence,
+    /// The policy alone. Beyond the RFC, which says MUST NOT.
+    Always,
+    /// Nothing: quarantine at most.
+    Never,
+}
+
+/// How a message is set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum QuarantineBy {
+    /// The MTA holds it.
+    Hold,
+    /// It is delivered with this header field for the delivery agent to see.
+    Header(String),
+}
+
+/// What becomes of a message without a usable Author Domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnusableAuthor {
+    /// Refused where the From field is an attack or broken, accepted where it is merely without domain.
+    Refuse,
+    /// Accepted, with `dmarc=permerror`.
+    Accept,
+}
+
+/// What is done for each cause of failure on our side. Never a reject.
+#[derive(Clone, Debug)]
+pub struct FailureTable {
+    /// DNS did not answer a question that the verdict needs.
+    pub dns: OnFailure,
+    /// A record that cannot be used (RFC 9989 §4.10.1).
+    pub unusable_record: OnFailure,
+    /// The message used up its DNS questions or time.
+    pub budget: OnFailure,
+    /// A bug of ours.
+    pub internal: OnFailure,
+}
+
+impl Default for FailureTable {
+    /// Everything is accepted: no mail is lost by default.
+    fn default() -> Self {
+        let accept = || OnFailure::Accept;
+        Self {
+            dns: accept(),
+            unusable_record: accept(),
+            budget: accept(),
+            internal: accept(),
+        }
+    }
+}
+
+/// What a failure of ours does to the message.
+#[derive(Clone, Debug)]
+pub enum OnFailure {
+    /// Accepted without a claim.
+    Accept,
+    /// Deferred with this reply.
+    TempFail {
+        /// 4xx.
+        code: u16,
+        /// The enhanced status code, 4.x.x (RFC 3463).
+        enhanced: String,
+        /// What the client is told.
+        text: Wording,
+    },
+}
+
+/// How the text of a reply is worded: the operator's words, with the blanks filled in.
+#[derive(Clone)]
+pub struct Wording(Arc<dyn Fn(&Blanks<'_>) -> String + Send + Sync>);
+
+/// What can be filled into a reply.
+#[derive(Clone, Copy, Debug)]
+pub struct Blanks<'a> {
+    /// The Author Domain.
+    pub author_domain: &'a str,
+    /// Why, in a few words.
+    pub reason: &'a str,
+    /// What the log calls the message.
+    pub id: &'a str,
+}
+
+impl Wording {
+    /// From what writes the text: one line of printable ASCII that fits a reply line.
+    pub fn new(write: impl Fn(&Blanks<'_>) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    /// The text for one message.
+    #[must_use]
+    pub fn fill(&self, blanks: &Blanks<'_>) -> String {
+        (self.0)(blanks)
+    }
+}
+
+impl std::fmt::Debug for Wording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = Blanks {
+            author_domain: "{author_domain}",
+            reason: "{reason}",
+            id: "{id}",
+        };
+        write!(f, "Wording({:?})", self.fill(&names))
+    }
+}
+
+/// What the edge knows of the client from the operator's lists.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientFacts {
+    /// On the list of trusted forwarders.
+    pub trusted_forwarder: bool,
+    /// A relay of ours, whose Authentication-Results are kept.
+    pub keeps_results: bool,
+}

@@ -1,0 +1,227 @@
+//! Our Authentication-Results field, and the forged ones that go before it (RFC 8601).
+
+use auth::dkim::DkimResult;
+use auth::spf::{SpfOutcome, SpfResult};
+use dmarc::evaluation::Evaluation;
+use mail::author::Author;
+use mail::authres::{self, AuthenticationResults, AuthresError, Property, ResultInfo};
+use mail::message::HeaderSection;
+
+use crate::judge::Judgement;
+use crate::local::{ClientFacts, QuarantineBy, Rules};
+
+/// A header field that must go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removal {
+    /// Its name.
+    pub name: String,
+    /// Which of that name, the topmost being 1, before anything is removed.
+    pub nth: u32,
+}
+
+/// The incoming fields that must not stay: those in our name (RFC 8601 §5), and the
+/// field by which we mark quarantine.
+#[must_use]
+pub fn removals(headers: &HeaderSection, rules: &Rules, client: ClientFacts) -> Vec<Removal> {
+    if client.keeps_results {
+        return Vec::new();
+    }
+    // RFC 8601 §5: "MUST" go as well when the version is one we do not know.
+    let unknown_version =
+        |value: &[u8]| matches!(AuthenticationResults::parse(value), Err(AuthresError::Version(_)));
+    let forged = |value: &[u8]| {
+        rules.remove_all_results
+            || authres::claims_authserv_id(value, &rules.authserv_id)
+            || unknown_version(value)
+    };
+    let mut removals = removals_of(headers, "Authentication-Results", forged);
+    if let QuarantineBy::Header(name) = &rules.quarantine {
+        removals.extend(removals_of(headers, name, |_| true));
+    }
+    removals
+}
+
+fn removals_of(headers: &HeaderSection, name: &str, goes: impl Fn(&[u8]) -> bool) -> Vec<Removal> {
+    let numbered = (1u32..).zip(headers.named(name));
+    numbered
+        .filter(|(_, (_, field))| goes(field.value()))
+        .map(|(nth, _)| Removal {
+            name: name.to_owned(),
+            nth,
+        })
+        .collect()
+}
+
+/// The value of the one merged field: spf, each dkim, arc when checked, dmarc.
+#[must_use]
+pub fn field_value(judgement: &Judgement, authserv_id: &str) -> String {
+    let mut results = vec![spf(&judgement.spf.mail_from)];
+    results.extend(dkim(&judgement.dkim));
+    results.extend(arc(judgement));
+    results.extend(dmarc(judgement));
+    AuthenticationResults {
+        authserv_id: authserv_id.to_owned(),
+        version: None,
+        results,
+    }
+    .to_value()
+}
+
+fn info(method: &str, result: &str) -> ResultInfo {
+    ResultInfo {
+        method: method.to_owned(),
+        method_version: None,
+        result: result.to_owned(),
+        reason: None,
+        comment: None,
+        properties: Vec::new(),
+    }
+}
+
+fn property(ptype: &str, property: &str, value: impl ToString) -> Property {
+    Property {
+        ptype: ptype.to_owned(),
+        property: property.to_owned(),
+        value: value.to_string(),
+    }
+}
+
+/// Only the domain is given, never a local part: RFC 8601 §2.7.2 leaves the choice, and
+/// consumers have been fooled by what stood in one.
+fn spf(outcome: &SpfOutcome) -> ResultInfo {
+    let name = if outcome.from_helo { "helo" } else { "mailfrom" };
+    let properties = outcome
+        .domain
+        .iter()
+        .map(|domain| property("smtp", name, domain))
+        .collect();
+    let comment = match outcome.result {
+        SpfResult::Pass | SpfResult::Fail | SpfResult::SoftFail | SpfResult::Neutral => {
+            outcome.mechanism.clone()
+        }
+        SpfResult::None | SpfResult::TempError | SpfResult::PermError => outcome.problem.clone(),
+    };
+    ResultInfo {
+        comment,
+        properties,
+        ..info("spf", outcome.result.as_str())
+    }
+}
+
+fn dkim(signatures: &[DkimResult]) -> Vec<ResultInfo> {
+    if signatures.is_empty() {
+        return vec![info("dkim", "none")];
+    }
+    let texts: Vec<&str> = signatures
+        .iter()
+        .map(|signature| signature.signature.as_str())
+        .collect();
+    let lengths = authres::unique_prefixes(&texts);
+    signatures
+        .iter()
+        .zip(lengths)
+        .map(|(signature, length)| one_signature(signature, length))
+        .collect()
+}
+
+fn one_signature(signature: &DkimResult, prefix: usize) -> ResultInfo {
+    let mut properties = Vec::new();
+    properties.extend(
+        signature
+            .domain
+            .as_ref()
+            .map(|domain| property("header", "d", domain)),
+    );
+    properties.extend(
+        signature
+            .selector
+            .as_ref()
+            .map(|selector| property("header", "s", selector)),
+    );
+    properties.extend(
+        signature
+            .algorithm
+            .as_ref()
+            .map(|algorithm| property("header", "a", algorithm)),
+    );
+    let start = signature
+        .signature
+        .get(..prefix)
+        .filter(|start| !start.is_empty());
+    properties.extend(start.map(|start| property("header", "b", start)));
+    let bits = signature.key_bits.map(|bits| format!("{bits}-bit key"));
+    let comment = match (&signature.reason, bits) {
+        (Some(reason), Some(bits)) => Some(format!("{bits}, {reason}")),
+        (reason, bits) => reason.clone().or(bits),
+    };
+    ResultInfo {
+        comment,
+        properties,
+        ..info("dkim", signature.result.as_str())
+    }
+}
+
+/// RFC 8617 §10.1: `smtp.remote-ip`, and how far down the message signatures still hold.
+fn arc(judgement: &Judgement) -> Option<ResultInfo> {
+    if judgement.arc.instances == 0 {
+        return None;
+    }
+    let client = judgement
+        .envelope
+        .client
+        .map(|client| property("smtp", "remote-ip", client));
+    let oldest = judgement
+        .arc
+        .oldest_pass
+        .map(|instance| property("header", "oldest-pass", instance));
+    Some(ResultInfo {
+        comment: judgement.arc.reason.clone(),
+        properties: client.into_iter().chain(oldest).collect(),
+        ..info("arc", judgement.arc.status.as_str())
+    })
+}
+
+/// RFC 9989 §9.1. One result for each author domain; one without domain where there is none.
+fn dmarc(judgement: &Judgement) -> Vec<ResultInfo> {
+    match &judgement.author {
+        Author::Unusable(fault) => {
+            vec![ResultInfo {
+                reason: Some(fault.to_string()),
+                ..info("dmarc", "permerror")
+            }]
+        }
+        Author::Domain(_) => judgement
+            .evaluations
+            .iter()
+            .map(|evaluation| one_domain(evaluation, evaluation.result.as_str(), judgement))
+            .collect(),
+        // RFC 9989 has no result for several domains; the message's own is said of each.
+        Author::Domains(_) => judgement
+            .evaluations
+            .iter()
+            .map(|evaluation| one_domain(evaluation, judgement.dmarc.as_str(), judgement))
+            .collect(),
+    }
+}
+
+fn one_domain(evaluation: &Evaluation, result: &str, judgement: &Judgement) -> ResultInfo {
+    let mut properties = vec![property("header", "from", &evaluation.author_domain)];
+    let policy = evaluation.policy.filter(|_| !evaluation.policy_uncertain);
+    properties.extend(policy.map(|policy| property("policy", "dmarc", policy)));
+    let comment = match &evaluation.discovery {
+        dmarc::discovery::Discovery::Applies(at) => {
+            let published = evaluation
+                .policy_published
+                .map_or("none", |policy| policy.as_str());
+            let test = if at.record.testing { " t=y" } else { "" };
+            let disposition = judgement.action.disposition;
+            Some(format!("p={published}{test} dis={disposition} dom={}", at.domain))
+        }
+        _ => evaluation.problem.clone(),
+    };
+    ResultInfo {
+        comment,
+        properties,
+        ..info("dmarc", result)
+    }
+}

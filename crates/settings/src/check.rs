@@ -1,0 +1,56 @@
+//! What must hold between keys: each is allowed alone, but not with the other.
+
+use crate::Settings;
+use crate::mistake::{Mistake, Wrong};
+use crate::value::Value;
+
+/// The mistakes that take two keys to make. A key that is in `mistakes` already has no
+/// value to compare, so it is left out.
+pub(crate) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
+    macro_rules! at_most {
+        ($($smaller:ident).+, $($larger:ident).+) => {
+            at_most(
+                settings,
+                mistakes,
+                (key!($($smaller).+), &settings.$($smaller).+),
+                (key!($($larger).+), &settings.$($larger).+),
+            )
+        };
+    }
+    let found = [
+        // One question that outlasts its message would never be told from a dead server.
+        at_most!(dns.question_timeout, dns.message_timeout),
+        // Otherwise no RSA key is left to verify with.
+        at_most!(dkim.min_rsa_bits, dkim.max_rsa_bits),
+        at_most!(limits.header_field, limits.header_section),
+        // A single session has to fit, or it waits for room that never comes.
+        at_most!(limits.header_section, limits.memory),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+/// The mistake that the first key is more than the second; told at whichever of them the
+/// file mentions, the first before the second.
+fn at_most<T: Value + PartialOrd>(
+    settings: &Settings,
+    mistakes: &[Mistake],
+    (key, value): (&str, &T),
+    (other, limit): (&str, &T),
+) -> Option<Mistake> {
+    let mistaken = |name: &str| mistakes.iter().any(|mistake| mistake.key == name);
+    if value <= limit || mistaken(key) || mistaken(other) {
+        return None;
+    }
+    let other_place = settings.written.place(other);
+    let wrong = Wrong::MoreThan {
+        found: value.print(),
+        other: other.to_owned(),
+        limit: limit.print(),
+        line: other_place.map(|place| place.line),
+    };
+    Some(Mistake {
+        place: settings.written.place(key).or(other_place),
+        key: key.to_owned(),
+        wrong,
+    })
+}

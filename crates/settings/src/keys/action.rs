@@ -1,0 +1,150 @@
+//! The tables of what is done: to failing messages, to special clients, after failures of ours.
+
+use mail::DomainName;
+
+use crate::Network;
+use crate::value::fixed;
+use crate::value::reply::{ReplyText, TransientStatus};
+use crate::value::text::FieldName;
+
+table! {
+    /// What is done to a message that fails.
+    pub struct Action {
+        keys {
+            /// When a failing message is refused, if its domain asks for that (p=reject).
+            reject: Reject = Reject::Evidence, reloads since "0.1.0";
+
+            /// What the sender's mail server is told with a refusal. {author_domain}, {reason} and {id}
+            /// are filled in; the id is what the log calls the message.
+            reject_text: ReplyText =
+                fixed("DMARC: message refused by policy of {author_domain}: {reason} ({id})"),
+                reloads since "0.1.0";
+
+            /// How a failing message is quarantined, if its domain asks for that, or for a refusal
+            /// that there is not evidence enough for.
+            quarantine: Quarantine = Quarantine::Hold, reloads since "0.1.0";
+
+            /// The header field that marks a quarantined message, where that is how it is done. A
+            /// field of this name that comes from outside is removed.
+            quarantine_header: FieldName = fixed("DMARC-Quarantine"), reloads since "0.1.0";
+
+            /// What is done to a message that has no Author Domain to judge: no From field or several,
+            /// none that can be read, or more domains than anybody writes.
+            unusable_author: UnusableAuthor = UnusableAuthor::Refuse, reloads since "0.1.0";
+
+            /// Whether the signs of a mailing list (List-Id, and a signature of the list) speak against
+            /// refusing a message.
+            mailing_lists: bool = true, reloads since "0.1.0";
+
+            /// The domains whose mail this system sends, with all names below them. A failing message
+            /// that claims to be from one, and comes from outside, is evidence for a refusal.
+            local_domains: Vec<DomainName> = Vec::new(), reloads since "0.1.0";
+
+            /// The networks of forwarders, which break SPF in all honesty. A message that comes from
+            /// one is not refused.
+            trusted_forwarders: Vec<Network> = Vec::new(), reloads since "0.1.0";
+        }
+    }
+}
+
+choices! {
+    /// When a failing message is refused.
+    pub enum Reject {
+        /// when something beside the policy speaks for it (RFC 9989 §7.4); otherwise it is quarantined.
+        Evidence = "evidence",
+        /// on the policy alone. This goes beyond the RFC.
+        Always = "always",
+        /// never; it is quarantined.
+        Never = "never",
+    }
+}
+
+choices! {
+    /// How a message is quarantined.
+    pub enum Quarantine {
+        /// kept in the hold queue of the mail server, for a human to release.
+        Hold = "hold",
+        /// delivered with a header field that a filter can sort it by.
+        Header = "header",
+    }
+}
+
+choices! {
+    /// What is done to a message without an Author Domain.
+    pub enum UnusableAuthor {
+        /// refused: RFC 5322 §3.6 wants one From field, and DMARC would be a choice otherwise.
+        Refuse = "refuse",
+        /// accepted, and recorded as permerror.
+        Accept = "accept",
+    }
+}
+
+table! {
+    /// Clients that are treated apart from the rest of the world.
+    pub struct Clients {
+        keys {
+            /// The networks whose messages are not judged: this host, and the systems that send their
+            /// mail through it.
+            trusted_networks: Vec<Network> = vec![fixed("127.0.0.0/8"), fixed("::1/128")],
+                reloads since "0.1.0";
+
+            /// Whether the messages of users who have signed in are not judged.
+            skip_authenticated: bool = true, reloads since "0.1.0";
+
+            /// The networks of relays of our own that judge messages under our name before we do: the
+            /// Authentication-Results they bring are kept.
+            trusted_relays_keep_results: Vec<Network> = Vec::new(), reloads since "0.1.0";
+
+            /// Whether all Authentication-Results from outside are removed, and not only those
+            /// that bear our name (RFC 8601 §5).
+            remove_all_results: bool = false, reloads since "0.1.0";
+        }
+    }
+}
+
+table! {
+    /// What is done to a message that could not be judged, by cause.
+    pub struct Failures {
+        keys {}
+        tables {
+            /// DNS did not answer, or said that it could not.
+            dns: Failure;
+            /// The DMARC Policy Record is there, but nobody can tell what it asks for.
+            unusable_record: Failure;
+            /// The message is over one of its limits, of questions, of time or of size.
+            budget: Failure;
+            /// A mistake of ours: this one session went wrong, and the log has an error.
+            internal: Failure;
+        }
+    }
+}
+
+table! {
+    /// What is done to a message for one cause of failure.
+    pub struct Failure {
+        keys {
+            /// What is done.
+            action: FailureAction = FailureAction::Accept, reloads since "0.1.0";
+
+            /// The reply code of a tempfail (RFC 5321 §4.2.1).
+            code: u16 = 451, [400..=459], reloads since "0.1.0";
+
+            /// The enhanced status code of a tempfail (RFC 3463).
+            enhanced: TransientStatus = fixed("4.7.1"), reloads since "0.1.0";
+
+            /// The text of a tempfail. {author_domain}, {reason} and {id} are filled in.
+            text: ReplyText = fixed("the message could not be checked, try again later ({id})"),
+                reloads since "0.1.0";
+        }
+    }
+}
+
+choices! {
+    /// What is done to a message that could not be judged.
+    pub enum FailureAction {
+        /// accepted; Authentication-Results says that it was not judged.
+        Accept = "accept",
+        /// put off with a temporary reply, so that its sender tries again for some days.
+        Tempfail = "tempfail",
+    }
+}

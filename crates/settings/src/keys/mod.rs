@@ -1,0 +1,210 @@
+//! The declarations: every key of the settings file, in its order.
+//!
+//! The documentation of a field is its help text in the sample file and on the page, so
+//! it speaks to the operator. Where a value is not at our discretion, it names the RFC.
+
+mod action;
+mod judging;
+mod wire;
+
+use std::time::Duration;
+
+pub use action::{Action, Clients, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor};
+pub use judging::{Arc, ArcValidation, Discovery, Dkim, Dmarc, Spf};
+pub use wire::{Dns, Milter};
+
+use crate::reader::Written;
+use crate::value::text::AuthservId;
+use crate::value::unit::Size;
+
+table! {
+    /// Everything that can be set. Made by [`read`](crate::read), or by `default()` where
+    /// there is no file.
+    pub struct Settings {
+        keys {
+            /// Whether messages are acted upon. Observe first: the log and the reports show
+            /// what enforcing would do, until nothing in them surprises.
+            mode: Mode = Mode::Observe, reloads since "0.1.0";
+
+            /// The name this service goes by in Authentication-Results (RFC 8601 §2.5). Fields
+            /// that bear it and come from outside are removed as forged. Empty: the name of
+            /// this host.
+            authserv_id: Option<AuthservId> = None, reloads since "0.1.0";
+
+            /// The version of this file's format. A later format will have a higher number,
+            /// and be refused by a program that does not know it.
+            config_version: u32 = 1, [1..=1], reloads since "0.1.0";
+        }
+        tables {
+            /// The socket that the mail server speaks to (the milter protocol).
+            milter: Milter;
+            /// How DNS is asked. Every message has a budget, so that no sender can make us ask
+            /// without end.
+            dns: Dns;
+            /// Sender Policy Framework (RFC 7208).
+            spf: Spf;
+            /// Signatures (RFC 6376, RFC 8301, RFC 8463).
+            dkim: Dkim;
+            /// Chains of custody (RFC 8617). A valid chain of a trusted sealer can soften what is
+            /// done to a message; it never makes DMARC pass.
+            arc: Arc;
+            /// How the wish of the Domain Owner is found and compared (RFC 9989).
+            dmarc: Dmarc;
+            /// What is done to a message that fails. Only in mode "enforce"; in mode "observe" it is
+            /// what would be done.
+            action: Action;
+            /// Clients that are treated apart from the rest of the world.
+            clients: Clients;
+            /// What is done to a message that could not be judged. It is never refused for good:
+            /// that we failed is not the sender's fault. As set here it is accepted, without
+            /// claiming anything about it, or put off until later.
+            failures: Failures;
+            /// How much of a message is kept in memory.
+            limits: Limits;
+            /// Where the log goes, and how much it says.
+            log: Log;
+            /// The service itself.
+            server: Server;
+        }
+        beside {
+            /// Where the file mentions each key; no part of what it says.
+            written: Written;
+        }
+    }
+}
+
+choices! {
+    /// Whether messages are acted upon.
+    pub enum Mode {
+        /// judge, mark and record every message, refuse and hold none.
+        Observe = "observe",
+        /// do what the table "action" says.
+        Enforce = "enforce",
+    }
+}
+
+table! {
+    /// How much of a message is kept in memory.
+    pub struct Limits {
+        keys {
+            /// The longest header section of a message. One that is longer cannot be judged:
+            /// see "failures.budget".
+            header_section: Size = Size::mib(1), [Size::kib(16)..=Size::mib(64)], reloads since "0.1.0";
+
+            /// The longest header field.
+            header_field: Size = Size::kib(256), [Size::kib(1)..=Size::mib(64)], reloads since "0.1.0";
+
+            /// The most header fields in one message.
+            header_fields: usize = 10_000, [100..=1_000_000, "fields"], reloads since "0.1.0";
+
+            /// The memory of all sessions together. When it is used up, sessions wait for
+            /// others to end; none is cut off.
+            memory: Size = Size::mib(256), [Size::mib(16)..=Size::mib(1 << 20)], restarts since "0.1.0";
+        }
+    }
+}
+
+table! {
+    /// Where the log goes, and how much it says.
+    pub struct Log {
+        keys {
+            /// Where the log goes.
+            target: LogTarget = LogTarget::Auto, restarts since "0.1.0";
+
+            /// How a line looks.
+            format: LogFormat = LogFormat::Text, restarts since "0.1.0";
+
+            /// How much is said: this level and those above it.
+            level: LogLevel = LogLevel::Info, reloads since "0.1.0";
+
+            /// The facility of syslog, where that is the target (RFC 5424 §6.2.1).
+            syslog_facility: SyslogFacility = SyslogFacility::Mail, restarts since "0.1.0";
+        }
+    }
+}
+
+choices! {
+    /// Where the log goes.
+    pub enum LogTarget {
+        /// the journal when systemd started the service, otherwise standard error.
+        Auto = "auto",
+        /// standard error.
+        Stderr = "stderr",
+        /// the systemd journal, with a field for each key.
+        Journald = "journald",
+        /// the socket /dev/log.
+        Syslog = "syslog",
+    }
+}
+
+choices! {
+    /// How a line of the log looks.
+    pub enum LogFormat {
+        /// key=value pairs, always in the same order.
+        Text = "text",
+        /// one JSON object a line.
+        Json = "json",
+    }
+}
+
+choices! {
+    /// How much is logged.
+    pub enum LogLevel {
+        /// the service is not being provided.
+        Error = "error",
+        /// someone should look.
+        Warn = "warn",
+        /// one line for each message.
+        Info = "info",
+        /// why each message was judged as it was.
+        Debug = "debug",
+    }
+}
+
+choices! {
+    /// A facility of syslog that a service may use (RFC 5424 §6.2.1).
+    pub enum SyslogFacility {
+        /// user-level messages.
+        User = "user",
+        /// the mail system.
+        Mail = "mail",
+        /// system daemons.
+        Daemon = "daemon",
+        /// security and authorization.
+        Auth = "auth",
+        /// local use 0.
+        Local0 = "local0",
+        /// local use 1.
+        Local1 = "local1",
+        /// local use 2.
+        Local2 = "local2",
+        /// local use 3.
+        Local3 = "local3",
+        /// local use 4.
+        Local4 = "local4",
+        /// local use 5.
+        Local5 = "local5",
+        /// local use 6.
+        Local6 = "local6",
+        /// local use 7.
+        Local7 = "local7",
+    }
+}
+
+table! {
+    /// The service itself.
+    pub struct Server {
+        keys {
+            /// The user to become once the sockets are open, when started as root. Empty: the
+            /// user that started the service.
+            user: Option<String> = None, restarts since "0.1.0";
+
+            /// The group to become. Empty: the first group of the user.
+            group: Option<String> = None, restarts since "0.1.0";
+
+            /// How long a session may take to end when the service is asked to stop.
+            shutdown_grace: Duration = Duration::from_secs(30),
+                [Duration::ZERO..=Duration::from_secs(600)], restarts since "0.1.0";
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! What a key can hold: how each type is read from TOML, printed, and told of in words.
+
+#[macro_use]
+mod choice;
+
+pub(crate) mod reply;
+pub(crate) mod system;
+pub(crate) mod text;
+pub(crate) mod unit;
+
+use std::ops::{Range, RangeInclusive};
+
+pub use choice::Choice;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use crate::mistake::Wrong;
+
+/// A type a key can have.
+pub(crate) trait Value: Sized {
+    /// The words it takes, for the types that take no others.
+    const CHOICES: &'static [Choice] = &[];
+    /// The units that may be written with a number.
+    const UNIT: Option<&'static str> = None;
+
+    /// What it is called in messages and pages: `duration`, `list of networks`.
+    fn kind() -> String;
+
+    /// What may be written, in words.
+    fn allowed() -> String;
+
+    /// Reads it. Nothing where it is not what is allowed, and `faults` says why.
+    fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self>;
+
+    /// The value as it would be written in TOML.
+    fn print(&self) -> String;
+}
+
+/// What is wrong with a value, each with where it is in the text, in octets.
+pub(crate) type Faults = Vec<(Range<usize>, Wrong)>;
+
+/// A type that is written as a TOML string.
+pub(crate) trait Word: Sized {
+    const KIND: &'static str;
+    const ALLOWED: &'static str;
+    const CHOICES: &'static [Choice] = &[];
+    const UNIT: Option<&'static str> = None;
+
+    /// Reads the string; otherwise says why it is none, to follow "is no KIND: ".
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The string.
+    fn text(&self) -> String;
+}
+
+/// A default that is written as text.
+pub(crate) fn fixed<T: Word>(text: &'static str) -> T {
+    T::parse(text).expect("defaults are part of the program, and each is built in the tests")
+}
+
+/// The range a declaration gives.
+pub(crate) struct Limits<T> {
+    range: RangeInclusive<T>,
+    contains: fn(&RangeInclusive<T>, &T) -> bool,
+}
+
+impl<T: Value> Limits<T> {
+    pub(crate) fn new(range: RangeInclusive<T>) -> Self
+    where
+        T: PartialOrd,
+    {
+        Self {
+            range,
+            contains: |range, value| range.contains(value),
+        }
+    }
+
+    pub(crate) fn hold(&self, value: &T) -> bool {
+        (self.contains)(&self.range, value)
+    }
+
+    /// Has a message name the declared range, which is narrower than what the type takes.
+    pub(crate) fn tell(&self, wrong: &mut Wrong) {
+        if let Wrong::NotA { allowed, .. } | Wrong::OutOfRange { allowed, .. } = wrong {
+            *allowed = self.in_words();
+        }
+    }
+
+    pub(crate) fn in_words(&self) -> String {
+        let (least, most) = (self.range.start().print(), self.range.end().print());
+        if least == most {
+            least
+        } else {
+            format!("{least} to {most}")
+        }
+    }
+}
+
+impl<T: Word> Value for T {
+    const CHOICES: &'static [Choice] = T::CHOICES;
+    const UNIT: Option<&'static str> = T::UNIT;
+
+    fn kind() -> String {
+        T::KIND.to_owned()
+    }
+
+    fn allowed() -> String {
+        match T::CHOICES {
+            [] => T::ALLOWED.to_owned(),
+            choices => {
+                let words: Vec<_> = choices.iter().map(|choice| quoted(choice.word)).collect();
+                words.join(", ")
+            }
+        }
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self> {
+        let Some(text) = value.get_ref().as_str() else {
+            return not_a::<Self>(value, None, faults);
+        };
+        T::parse(text)
+            .or_else(|why| not_a::<Self>(value, Some(why), faults).ok_or(()))
+            .ok()
+    }
+
+    fn print(&self) -> String {
+        quoted(&self.text())
+    }
+}
+
+/// The empty string stands for "not set".
+impl<T: Word> Value for Option<T> {
+    const UNIT: Option<&'static str> = T::UNIT;
+
+    fn kind() -> String {
+        T::kind()
+    }
+
+    fn allowed() -> String {
+        format!("{}, or \"\" for none", T::allowed())
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self> {
+        match value.get_ref().as_str() {
+            Some("") => Some(None),
+            Some(text) => match T::parse(text) {
+                Ok(read) => Some(Some(read)),
+                Err(why) => not_a::<Self>(value, Some(why), faults),
+            },
+            None => not_a::<Self>(value, None, faults),
+        }
+    }
+
+    fn print(&self) -> String {
+        self.as_ref().map_or_else(|| quoted(""), Value::print)
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    const CHOICES: &'static [Choice] = T::CHOICES;
+    const UNIT: Option<&'static str> = T::UNIT;
+
+    fn kind() -> String {
+        format!("list of {}s", T::kind())
+    }
+
+    fn allowed() -> String {
+        format!("in brackets, each {}", T::allowed())
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self> {
+        let Some(items) = value.get_ref().as_array() else {
+            return not_a::<Self>(value, None, faults);
+        };
+        // Not `collect` into an `Option`: it would stop at the first mistake.
+        let read: Vec<T> = items.iter().filter_map(|item| T::read(item, faults)).collect();
+        (read.len() == items.len()).then_some(read)
+    }
+
+    fn print(&self) -> String {
+        let items: Vec<_> = self.iter().map(Value::print).collect();
+        format!("[{}]", items.join(", "))
+    }
+}
+
+impl Value for bool {
+    fn kind() -> String {
+        "truth value".to_owned()
+    }
+
+    fn allowed() -> String {
+        "true or false".to_owned()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self> {
+        value
+            .get_ref()
+            .as_bool()
+            .or_else(|| not_a::<Self>(value, None, faults))
+    }
+
+    fn print(&self) -> String {
+        self.to_string()
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($Number:ty),*) => { $(
+        impl Value for $Number {
+            fn kind() -> String {
+                "whole number".to_owned()
+            }
+
+            fn allowed() -> String {
+                format!("{} to {}", <$Number>::MIN, <$Number>::MAX)
+            }
+
+            fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self> {
+                let Some(number) = value.get_ref().as_integer() else {
+                    return not_a::<Self>(value, None, faults);
+                };
+                <$Number>::from_str_radix(number.as_str(), number.radix()).ok().or_else(|| {
+                    faults.push((value.span(), out_of_range(value, Self::allowed())));
+                    None
+                })
+            }
+
+            fn print(&self) -> String {
+                self.to_string()
+            }
+        }
+    )* };
+}
+
+whole_numbers!(u16, u32, usize);
+
+/// Notes that the value is no `T`, and why.
+fn not_a<T: Value>(value: &Spanned<DeValue<'_>>, why: Option<String>, faults: &mut Faults) -> Option<T> {
+    let wrong = Wrong::NotA {
+        found: found(value),
+        kind: T::kind(),
+        why: why.filter(|why| !why.is_empty()),
+        allowed: T::allowed(),
+    };
+    faults.push((value.span(), wrong));
+    None
+}
+
+pub(crate) fn out_of_range(value: &Spanned<DeValue<'_>>, allowed: String) -> Wrong {
+    Wrong::OutOfRange {
+        found: found(value),
+        allowed,
+    }
+}
+
+/// The value as it stands in the file, in short, for messages.
+pub(crate) fn found(value: &Spanned<DeValue<'_>>) -> String {
+    match value.get_ref() {
+        DeValue::String(text) => quoted_short(text),
+        DeValue::Integer(number) => short(&number.to_string()),
+        DeValue::Float(number) => short(number.as_str()),
+        DeValue::Boolean(value) => value.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+/// How much of a foreign text a message quotes, in characters.
+const MAX_QUOTED_CHARS: usize = 60;
+
+/// The text, or its start and three dots.
+pub(crate) fn short(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED_CHARS) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+/// The text in quotes, in short, with control characters made visible.
+pub(crate) fn quoted_short(text: &str) -> String {
+    format!("{:?}", short(text))
+}
+
+/// The text as a TOML basic string.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut printed = String::with_capacity(text.len() + 2);
+    printed.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => printed.extend(['\\', c]),
+            // TOML forbids control characters but for the tab, which nobody would see.
+            c if c.is_control() => printed.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => printed.push(c),
+        }
+    }
+    printed.push('"');
+    printed
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Reads one value as a file would have it; the messages otherwise.
+    pub(crate) fn read<T: Value>(toml: &str) -> Result<T, Vec<String>> {
+        let value = DeValue::parse(toml).unwrap();
+        let mut faults = Vec::new();
+        T::read(&value, &mut faults)
+            .ok_or_else(|| faults.iter().map(|(_, wrong)| wrong.to_string()).collect())
+    }
+
+    #[test]
+    fn whole_numbers_in_every_spelling_of_toml() {
+        assert_eq!(read::<usize>("10_000"), Ok(10_000));
+        assert_eq!(read::<u16>("0x1F"), Ok(31));
+        assert_eq!(read::<u16>("0o17"), Ok(15));
+        assert_eq!(read::<u16>("65535"), Ok(u16::MAX));
+        assert_eq!(
+            read::<u16>("65536"),
+            Err(vec!["65536 is out of range; allowed: 0 to 65535".to_owned()])
+        );
+        assert_eq!(
+            read::<u16>("-1"),
+            Err(vec!["-1 is out of range; allowed: 0 to 65535".to_owned()])
+        );
+        assert_eq!(
+            read::<u16>("1.5"),
+            Err(vec!["1.5 is no whole number; allowed: 0 to 65535".to_owned()])
+        );
+    }
+
+    #[test]
+    fn every_item_of_a_list_is_judged() {
+        assert_eq!(read::<Vec<bool>>("[true, false]"), Ok(vec![true, false]));
+        assert_eq!(
+            read::<Vec<bool>>("[1, true, 'x']"),
+            Err(vec![
+                "1 is no truth value; allowed: true or false".to_owned(),
+                "\"x\" is no truth value; allowed: true or false".to_owned(),
+            ])
+        );
+        assert_eq!(
+            read::<Vec<bool>>("true"),
+            Err(vec![
+                "true is no list of truth values; allowed: in brackets, each true or false".to_owned()
+            ])
+        );
+    }
+
+    #[test]
+    fn printed_strings_read_back() {
+        for text in ["", "plain", "a\"b\\c", "tab\tnew\nline\u{7f}\u{0}", "Bücher"] {
+            let printed = quoted(text);
+            assert_eq!(
+                DeValue::parse(&printed).unwrap().get_ref().as_str(),
+                Some(text),
+                "{printed}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_quotes_no_more_than_sixty_characters() {
+        let at_limit = "ü".repeat(MAX_QUOTED_CHARS);
+        assert_eq!(short(&at_limit), at_limit);
+        assert_eq!(short(&format!("{at_limit}x")), format!("{at_limit}..."));
+    }
+}

@@ -1,0 +1,217 @@
+//! What an SMTP client is told: reply texts and enhanced status codes.
+
+use std::fmt;
+
+use super::Word;
+
+/// The longest reply text as written, in octets: room is left for what is filled in.
+const MAX_TEMPLATE_OCTETS: usize = 200;
+
+/// The longest filled-in reply text, in octets. RFC 5321 §4.5.3.1.5 gives a reply line
+/// 512 with its code and CRLF; an enhanced status code takes up to twelve of them.
+pub const MAX_REPLY_OCTETS: usize = 480;
+
+/// The text of an SMTP reply, in which `{author_domain}`, `{reason}` and `{id}` are
+/// filled in for each message. Printable ASCII, at most 200 octets as written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReplyText(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Piece {
+    Text(String),
+    Filled(Placeholder),
+}
+
+choices! {
+    /// What can be filled into a [`ReplyText`].
+    pub enum Placeholder {
+        /// The Author Domain.
+        AuthorDomain = "author_domain",
+        /// Why, in a few words.
+        Reason = "reason",
+        /// What the log calls this message.
+        Id = "id",
+    }
+}
+
+impl ReplyText {
+    /// The text for one message: one line of printable ASCII, at most [`MAX_REPLY_OCTETS`].
+    ///
+    /// What is filled in may come from a stranger, so a character that has no place in a
+    /// reply (RFC 5321 §4.2: `%d32-126`) is replaced by a question mark.
+    pub fn fill<'v>(&self, value_of: impl Fn(Placeholder) -> &'v str) -> String {
+        let pieces = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            Piece::Filled(placeholder) => value_of(*placeholder),
+        });
+        pieces
+            .flat_map(str::chars)
+            .map(|c| if is_reply_character(c) { c } else { '?' })
+            .take(MAX_REPLY_OCTETS)
+            .collect()
+    }
+}
+
+impl Word for ReplyText {
+    const KIND: &'static str = "reply text";
+    const ALLOWED: &'static str =
+        "printable ASCII, at most 200 octets, with {author_domain}, {reason} or {id} to be filled in";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        if text.len() > MAX_TEMPLATE_OCTETS {
+            return Err(format!("it has more than {MAX_TEMPLATE_OCTETS} octets"));
+        }
+        if let Some(c) = text.chars().find(|&c| !is_reply_character(c)) {
+            return Err(format!("the character {c:?} cannot be in it"));
+        }
+        pieces(text).map(Self)
+    }
+
+    fn text(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Filled(placeholder) => write!(f, "{{{}}}", placeholder.word()),
+        }
+    }
+}
+
+fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or("a \"{\" is not closed")?;
+        let placeholder = Placeholder::parse(name).map_err(|_| format!("unknown placeholder {{{name}}}"))?;
+        pieces.push(plain(before)?);
+        pieces.push(Piece::Filled(placeholder));
+        rest = after;
+    }
+    pieces.push(plain(rest)?);
+    pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
+    Ok(pieces)
+}
+
+fn plain(text: &str) -> Result<Piece, String> {
+    match text.contains('}') {
+        true => Err("a \"}\" was not opened".to_owned()),
+        false => Ok(Piece::Text(text.to_owned())),
+    }
+}
+
+fn is_reply_character(c: char) -> bool {
+    matches!(c, ' '..='~')
+}
+
+/// An enhanced status code of class 4, "persistent transient failure" (RFC 3463 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TransientStatus {
+    subject: u16,
+    detail: u16,
+}
+
+impl Word for TransientStatus {
+    const KIND: &'static str = "transient status code";
+    const ALLOWED: &'static str = "\"4.0.0\" to \"4.999.999\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("4.") else {
+            return Err("it does not start with \"4.\", and a temporary failure must".to_owned());
+        };
+        let numbers = rest
+            .split_once('.')
+            .and_then(|(subject, detail)| Some((number(subject)?, number(detail)?)));
+        let (subject, detail) = numbers.ok_or("it is not three numbers with dots between them")?;
+        Ok(Self { subject, detail })
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// RFC 3463 §2: one to three digits.
+fn number(text: &str) -> Option<u16> {
+    let well_formed = (1..=3).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    // There too: "Each numeric sub-code [...] MUST be expressed without leading zero digits."
+    let leading_zero = text.len() > 1 && text.starts_with('0');
+    (well_formed && !leading_zero)
+        .then(|| text.parse().ok())
+        .flatten()
+}
+
+impl fmt::Display for TransientStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "4.{}.{}", self.subject, self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filled(template: &str) -> Result<String, String> {
+        let text = ReplyText::parse(template)?;
+        assert_eq!(text.text(), template);
+        Ok(text.fill(|placeholder| match placeholder {
+            Placeholder::AuthorDomain => "example.com",
+            Placeholder::Reason => "a\r\n250 b\u{fc}",
+            Placeholder::Id => "4Fb1",
+        }))
+    }
+
+    #[test]
+    fn placeholders_are_filled_in_and_nothing_breaks_the_line() {
+        assert_eq!(filled("no").unwrap(), "no");
+        assert_eq!(filled("{id}{author_domain}").unwrap(), "4Fb1example.com");
+        assert_eq!(filled("why: {reason} ({id})").unwrap(), "why: a??250 b? (4Fb1)");
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_filled_says_why() {
+        for (template, why) in [
+            ("", "it is empty"),
+            ("{sender}", "unknown placeholder {sender}"),
+            ("{}", "unknown placeholder {}"),
+            ("a {id", "a \"{\" is not closed"),
+            ("a id}", "a \"}\" was not opened"),
+            ("{id}}", "a \"}\" was not opened"),
+            ("a\tb", "the character '\\t' cannot be in it"),
+            ("für", "the character 'ü' cannot be in it"),
+        ] {
+            assert_eq!(filled(template), Err(why.to_owned()), "{template}");
+        }
+        assert!(filled(&"a".repeat(200)).is_ok());
+        assert_eq!(
+            filled(&"a".repeat(201)),
+            Err("it has more than 200 octets".to_owned())
+        );
+    }
+
+    #[test]
+    fn a_filled_reply_fits_its_line() {
+        let text = ReplyText::parse("{reason}").unwrap();
+        let (fits, too_long) = ("x".repeat(MAX_REPLY_OCTETS), "x".repeat(MAX_REPLY_OCTETS + 1));
+        assert_eq!(text.fill(|_| &fits), fits);
+        assert_eq!(text.fill(|_| &too_long), fits);
+    }
+
+    #[test]
+    fn only_transient_codes_are_taken() {
+        for text in ["4.7.1", "4.0.0", "4.999.999"] {
+            assert_eq!(TransientStatus::parse(text).unwrap().text(), text);
+        }
+        for text in [
+            "5.7.1", "2.0.0", "451", "4.7", "4.7.1.1", "4.7.x", "4.1000.0", "4.07.1", "4..1", "4.+7.1", "",
+        ] {
+            assert!(TransientStatus::parse(text).is_err(), "{text}");
+        }
+    }
+}

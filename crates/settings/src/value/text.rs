@@ -1,0 +1,229 @@
+//! Values that are text of a certain form.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use mail::DomainName;
+
+use super::Word;
+use crate::Network;
+
+/// One line of text that is not empty. An empty one is spelled by `Option`.
+impl Word for String {
+    const KIND: &'static str = "text";
+    const ALLOWED: &'static str = "one line";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        no_control_character(text)?;
+        Ok(text.to_owned())
+    }
+
+    fn text(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Word for DomainName {
+    const KIND: &'static str = "domain name";
+    const ALLOWED: &'static str = "a domain name such as \"example.com\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Word for Network {
+    const KIND: &'static str = "network";
+    const ALLOWED: &'static str =
+        "an address or network such as \"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::NetworkError| error.to_string())
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// A file, from the root: the service may run in any directory.
+impl Word for PathBuf {
+    const KIND: &'static str = "path";
+    const ALLOWED: &'static str = "a path that starts with \"/\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        no_control_character(text)?;
+        match text.starts_with('/') {
+            true => Ok(Self::from(text)),
+            false => Err("it does not start with \"/\"".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.to_string_lossy().into_owned()
+    }
+}
+
+/// The name this service goes by in Authentication-Results (RFC 8601 §2.5).
+///
+/// RFC 8601 §2.2 allows any `value`; here it is an RFC 2045 §5.1 token, which needs no
+/// quotes and so cannot be told apart by a reader that forgets to take them off.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AuthservId(String);
+
+/// The longest [`AuthservId`], in octets: that of a domain name, which it usually is.
+const MAX_AUTHSERV_ID_OCTETS: usize = 253;
+
+impl AuthservId {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Word for AuthservId {
+    const KIND: &'static str = "authserv-id";
+    const ALLOWED: &'static str = "a name such as \"mx.example.com\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        if text.len() > MAX_AUTHSERV_ID_OCTETS {
+            return Err(format!("it has more than {MAX_AUTHSERV_ID_OCTETS} octets"));
+        }
+        // RFC 2045 §5.1: tspecials, spaces and control characters are no part of a token.
+        match text
+            .chars()
+            .find(|&c| !c.is_ascii_graphic() || r#"()<>@,;:\"/[]?="#.contains(c))
+        {
+            Some(c) => Err(format!("the character {c:?} cannot be in it")),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl fmt::Display for AuthservId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a header field (RFC 5322 §2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldName(String);
+
+/// The longest [`FieldName`], in octets: with its colon it fits a line of the 78
+/// characters that RFC 5322 §2.1.1 recommends.
+const MAX_FIELD_NAME_OCTETS: usize = 77;
+
+impl FieldName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Word for FieldName {
+    const KIND: &'static str = "header field name";
+    const ALLOWED: &'static str = "printable ASCII without a colon, such as \"X-Quarantine\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        if text.len() > MAX_FIELD_NAME_OCTETS {
+            return Err(format!("it has more than {MAX_FIELD_NAME_OCTETS} octets"));
+        }
+        // RFC 5322 §3.6.8: ftext is printable US-ASCII except the colon.
+        match text.chars().find(|&c| !c.is_ascii_graphic() || c == ':') {
+            Some(c) => Err(format!("the character {c:?} cannot be in it")),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl fmt::Display for FieldName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn no_control_character(text: &str) -> Result<(), String> {
+    match text.chars().find(|c| c.is_control()) {
+        Some(c) => Err(format!("the character {c:?} cannot be in it")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why<T: Word>(text: &str) -> String {
+        T::parse(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn text_is_one_line_and_not_empty() {
+        assert_eq!(why::<String>("inet:127.0.0.1:8894"), "");
+        assert_eq!(why::<String>(" "), "it is empty");
+        assert_eq!(why::<String>("a\nb"), "the character '\\n' cannot be in it");
+    }
+
+    #[test]
+    fn paths_start_at_the_root() {
+        assert_eq!(why::<PathBuf>("/usr/share/x"), "");
+        assert_eq!(why::<PathBuf>("x"), "it does not start with \"/\"");
+        assert_eq!(why::<PathBuf>("/a\0"), "the character '\\0' cannot be in it");
+    }
+
+    #[test]
+    fn an_authserv_id_is_a_token() {
+        assert_eq!(why::<AuthservId>("mx.example.com"), "");
+        assert_eq!(
+            why::<AuthservId>("mx example"),
+            "the character ' ' cannot be in it"
+        );
+        assert_eq!(
+            why::<AuthservId>("mx;dmarc=pass"),
+            "the character ';' cannot be in it"
+        );
+        assert_eq!(why::<AuthservId>("bücher"), "the character 'ü' cannot be in it");
+        assert_eq!(why::<AuthservId>(&"a".repeat(253)), "");
+        assert_eq!(why::<AuthservId>(&"a".repeat(254)), "it has more than 253 octets");
+    }
+
+    #[test]
+    fn a_field_name_has_no_colon_and_no_space() {
+        assert_eq!(why::<FieldName>("X-Quarantine"), "");
+        assert_eq!(
+            why::<FieldName>("X-Quarantine:"),
+            "the character ':' cannot be in it"
+        );
+        assert_eq!(
+            why::<FieldName>("X Quarantine"),
+            "the character ' ' cannot be in it"
+        );
+        assert_eq!(why::<FieldName>(&"a".repeat(77)), "");
+        assert_eq!(why::<FieldName>(&"a".repeat(78)), "it has more than 77 octets");
+    }
+}

@@ -1,0 +1,182 @@
+//! What is allowed, but should be looked at.
+
+use crate::keys::{ArcValidation, Mode, Reject, UnusableAuthor};
+use crate::mistake::{self, Place};
+use crate::{Network, Settings};
+
+/// From here on fewer keys are accepted than most domains sign with.
+const COMMON_RSA_BITS: usize = 2048;
+
+/// RFC 5321 §3.8: the reply that announces the end of the connection.
+const CLOSING_CHANNEL: u16 = 421;
+
+/// A setting that is taken as written, and why to look at it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where the value is; nowhere, if the file does not mention the key.
+    pub place: Option<Place>,
+    /// The full name of the key.
+    pub key: String,
+    /// Why.
+    pub concern: Concern,
+}
+
+/// Why a setting should be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Concern {
+    /// Rejection on the word of the Domain Owner alone.
+    #[error(
+        "goes beyond RFC 9989 §7.4, which forbids rejecting a message solely because its domain asks for \
+         it; mailing lists lose subscribers by it"
+    )]
+    BeyondTheRfc,
+    /// Messages without an Author Domain pass (D3).
+    #[error("lets a message escape judgement by a From field that nobody can read")]
+    AuthorLoophole,
+    /// Any local user may connect.
+    #[error("lets every user of this host speak to the milter socket")]
+    WorldWritableSocket,
+    /// The network of everybody.
+    #[error("{0} is every address there is: {1}")]
+    Everybody(Network, &'static str),
+    /// What follows the signed part of a body is not signed.
+    #[error("accepts text that anybody added below the signed part of a body (RFC 6376 §8.2)")]
+    UnsignedEnd,
+    /// More than RFC 8301 asks for.
+    #[error("fails signatures that RFC 8301 §3.2 has verifiers accept, and that many domains make")]
+    FewRsaKeys,
+    /// Sealers are listed, but ARC is not looked at.
+    #[error("has no effect, as arc validation is switched off")]
+    SealersUnused,
+    /// Reply 421.
+    #[error("421 makes the mail server close the connection, and other messages with it (RFC 5321 §3.8)")]
+    ClosesConnection,
+}
+
+impl Warning {
+    /// `FILE:LINE:COLUMN: KEY: warning: why`, without a line feed.
+    #[must_use]
+    pub fn render(&self, file: &str) -> String {
+        mistake::line(
+            file,
+            self.place,
+            &self.key,
+            &format_args!("warning: {}", self.concern),
+        )
+    }
+}
+
+/// All warnings, in the order of the file.
+pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
+    let mut warnings: Vec<_> = judging(settings)
+        .into_iter()
+        .chain(networks(settings))
+        .chain(failures(settings))
+        .collect();
+    warnings.sort_by_key(|warning| warning.place);
+    warnings
+}
+
+fn judging(settings: &Settings) -> Vec<Warning> {
+    let enforcing = settings.mode == Mode::Enforce;
+    let Settings {
+        action,
+        arc,
+        dkim,
+        milter,
+        ..
+    } = settings;
+    let concerns = [
+        (
+            action.reject == Reject::Always,
+            key!(action.reject),
+            Concern::BeyondTheRfc,
+        ),
+        (
+            enforcing && action.unusable_author == UnusableAuthor::Accept,
+            key!(action.unusable_author),
+            Concern::AuthorLoophole,
+        ),
+        (
+            milter.socket_mode.is_world_writable(),
+            key!(milter.socket_mode),
+            Concern::WorldWritableSocket,
+        ),
+        (
+            dkim.accept_body_length,
+            key!(dkim.accept_body_length),
+            Concern::UnsignedEnd,
+        ),
+        (
+            dkim.min_rsa_bits > COMMON_RSA_BITS,
+            key!(dkim.min_rsa_bits),
+            Concern::FewRsaKeys,
+        ),
+        (
+            arc.validate == ArcValidation::Never && !arc.trusted_sealers.is_empty(),
+            key!(arc.trusted_sealers),
+            Concern::SealersUnused,
+        ),
+    ];
+    let holding = concerns.into_iter().filter(|(holds, ..)| *holds);
+    holding
+        .map(|(_, key, concern)| Warning {
+            place: settings.written.place(key),
+            key: key.to_owned(),
+            concern,
+        })
+        .collect()
+}
+
+fn networks(settings: &Settings) -> Vec<Warning> {
+    let lists = [
+        (
+            key!(clients.trusted_networks),
+            &settings.clients.trusted_networks,
+            "no client of that family is judged",
+        ),
+        (
+            key!(clients.trusted_relays_keep_results),
+            &settings.clients.trusted_relays_keep_results,
+            "anybody's Authentication-Results are believed",
+        ),
+        (
+            key!(action.trusted_forwarders),
+            &settings.action.trusted_forwarders,
+            "every client counts as a forwarder",
+        ),
+    ];
+    let mut warnings = Vec::new();
+    for (key, list, effect) in lists {
+        for (item, network) in list
+            .iter()
+            .enumerate()
+            .filter(|(_, network)| network.is_everything())
+        {
+            warnings.push(Warning {
+                place: settings.written.item_place(key, item),
+                key: key.to_owned(),
+                concern: Concern::Everybody(*network, effect),
+            });
+        }
+    }
+    warnings
+}
+
+fn failures(settings: &Settings) -> Vec<Warning> {
+    let failures = &settings.failures;
+    let codes = [
+        (key!(failures.dns.code), failures.dns.code),
+        (key!(failures.unusable_record.code), failures.unusable_record.code),
+        (key!(failures.budget.code), failures.budget.code),
+        (key!(failures.internal.code), failures.internal.code),
+    ];
+    let closing = codes.into_iter().filter(|(_, code)| *code == CLOSING_CHANNEL);
+    closing
+        .map(|(key, _)| Warning {
+            place: settings.written.place(key),
+            key: key.to_owned(),
+            concern: Concern::ClosesConnection,
+        })
+        .collect()
+}

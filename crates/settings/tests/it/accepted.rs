@@ -1,0 +1,86 @@
+//! Files that are right, and what they say.
+
+use std::time::Duration;
+
+use landmarc_settings::keys::{FailureAction, LogLevel, Mode, Quarantine, Reject};
+use landmarc_settings::{Placeholder, Settings, read};
+
+#[test]
+fn no_text_is_the_defaults() {
+    for text in ["", "\n", "# nothing\n", "\u{feff}", "[dns]\n[failures]\n"] {
+        assert_eq!(read(text).unwrap().0, Settings::default(), "{text:?}");
+    }
+}
+
+#[test]
+fn out_of_the_box_nothing_is_refused() {
+    let settings = Settings::default();
+    assert_eq!(settings.mode, Mode::Observe);
+    assert_eq!(settings.action.reject, Reject::Evidence);
+    assert_eq!(settings.failures.dns.action, FailureAction::Accept);
+    assert_eq!(settings.milter.listen, ["inet:127.0.0.1:8894"]);
+}
+
+#[test]
+fn each_spelling_of_a_table_says_the_same() {
+    let header = "[failures.dns]\naction = \"tempfail\"\ncode = 450\n";
+    let dotted = "failures.dns.action = \"tempfail\"\nfailures.dns.code = 450\n";
+    let inline = "failures = { dns = { action = \"tempfail\", code = 450 } }\n";
+    let expected = read(header).unwrap().0;
+    assert_eq!(expected.failures.dns.code, 450);
+    assert_ne!(expected, Settings::default());
+    assert_eq!(read(dotted).unwrap().0, expected);
+    assert_eq!(read(inline).unwrap().0, expected);
+}
+
+#[test]
+fn a_whole_file() {
+    let (settings, warnings) = read(
+        r#"
+        mode = "enforce"
+        authserv_id = "mx.example.com"
+        [dns]
+        name_servers = ["127.0.0.1:5353", "::1"]
+        question_timeout = "2500ms"
+        [action]
+        reject = "never"
+        quarantine = "header"
+        reject_text = "{author_domain} says no"
+        local_domains = ["Example.COM."]
+        [clients]
+        trusted_networks = ["198.51.100.0/24"]
+        [limits]
+        header_section = 65536
+        header_field = "64 KiB"
+        [log]
+        level = "debug"
+        "#,
+    )
+    .unwrap();
+    assert_eq!(warnings, []);
+    assert_eq!(settings.mode, Mode::Enforce);
+    assert_eq!(settings.authserv_id.unwrap().as_str(), "mx.example.com");
+    let servers: Vec<_> = settings
+        .dns
+        .name_servers
+        .iter()
+        .map(|server| server.0.to_string())
+        .collect();
+    assert_eq!(servers, ["127.0.0.1:5353", "[::1]:53"]);
+    assert_eq!(settings.dns.question_timeout, Duration::from_millis(2500));
+    assert_eq!(settings.action.reject, Reject::Never);
+    assert_eq!(settings.action.quarantine, Quarantine::Header);
+    let reply = settings.action.reject_text.fill(|placeholder| match placeholder {
+        Placeholder::AuthorDomain => "example.net",
+        Placeholder::Reason | Placeholder::Id => "",
+    });
+    assert_eq!(reply, "example.net says no");
+    assert_eq!(
+        settings.action.local_domains.first().unwrap().as_str(),
+        "example.com"
+    );
+    let network = settings.clients.trusted_networks.first().unwrap();
+    assert!(network.contains("::ffff:198.51.100.7".parse().unwrap()));
+    assert_eq!(settings.limits.header_section.as_usize(), 65_536);
+    assert_eq!(settings.log.level, LogLevel::Debug);
+}

@@ -1,0 +1,288 @@
+//! Every kind of mistake: told at its line, with what is wrong and what is allowed, all at once.
+
+use landmarc_settings::{MAX_FILE_OCTETS, MAX_MISTAKES, Settings, Wrong, key, read, read_octets};
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
+/// What is told of a file that is wrong.
+fn told(text: &str) -> String {
+    read(text).expect_err("this file has mistakes").render("f")
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let told = told(
+        r#"mode = "enforced"
+authserv_id = "mx example"
+colour = "red"
+
+[milter]
+listen = ["inet:127.0.0.1:8894", "", 5]
+max_sesions = 5
+max_sessions = 0
+socket_mode = "rw"
+idle_timeout = 30
+
+[dns]
+name_servers = ["192.0.2.53", "ns.example.com"]
+question_timeout = "30s"
+message_timeout = "20s"
+failure_ttl = "10 minutes"
+
+[mitler]
+listen = []
+
+[spf]
+helo_check = "yes"
+
+[dkim]
+min_rsa_bits = 512
+refused_domains = ["a..b"]
+
+[clients]
+trusted_networks = ["192.0.2.1/24", "localhost"]
+
+[action]
+quarantine_header = "X Quarantine"
+reject_text = "no, {sender}"
+
+[failures.dns]
+code = 550
+enhanced = "5.7.1"
+
+[limits]
+header_section = "1MB"
+"#,
+    );
+    insta::assert_snapshot!(told, @r#"
+    f:1:8: mode: "enforced" is no choice; allowed: "observe", "enforce"
+    f:2:15: authserv_id: "mx example" is no authserv-id: the character ' ' cannot be in it; allowed: a name such as "mx.example.com", or "" for none
+    f:3:1: colour: unknown key
+    f:6:34: milter.listen: "" is no text: it is empty; allowed: one line
+    f:6:38: milter.listen: 5 is no text; allowed: one line
+    f:7:1: milter.max_sesions: unknown key, did you mean milter.max_sessions?
+    f:8:16: milter.max_sessions: 0 is out of range; allowed: 1 to 100000
+    f:9:15: milter.socket_mode: "rw" is no file mode: it is not in octal digits; allowed: "0000" to "0777", in octal
+    f:10:16: milter.idle_timeout: 30 is no duration; allowed: "1m" to "1d"
+    f:13:31: dns.name_servers: "ns.example.com" is no name server: it is not an IP address, with or without a port; allowed: an address such as "192.0.2.53", "192.0.2.53:5353", "2001:db8::53" or "[2001:db8::53]:5353"
+    f:14:20: dns.question_timeout: "30s" is more than dns.message_timeout = "20s" (line 15); allowed: at most that
+    f:16:15: dns.failure_ttl: "10 minutes" is no duration: unknown unit "minutes"; there are ms, s, m, h and d; allowed: "1s" to "5m"
+    f:18:2: mitler: unknown table, did you mean milter?
+    f:22:14: spf.helo_check: "yes" is no truth value; allowed: true or false
+    f:25:16: dkim.min_rsa_bits: 512 is out of range; allowed: 1024 to 8192
+    f:26:20: dkim.refused_domains: "a..b" is no domain name: a label is empty; allowed: a domain name such as "example.com"
+    f:29:21: clients.trusted_networks: "192.0.2.1/24" is no network: the address has bits set beyond the prefix, did you mean "192.0.2.0/24"?; allowed: an address or network such as "192.0.2.1", "192.0.2.0/24" or "2001:db8::/32"
+    f:29:37: clients.trusted_networks: "localhost" is no network: it is not an IP address; allowed: an address or network such as "192.0.2.1", "192.0.2.0/24" or "2001:db8::/32"
+    f:32:21: action.quarantine_header: "X Quarantine" is no header field name: the character ' ' cannot be in it; allowed: printable ASCII without a colon, such as "X-Quarantine"
+    f:33:15: action.reject_text: "no, {sender}" is no reply text: unknown placeholder {sender}; allowed: printable ASCII, at most 200 octets, with {author_domain}, {reason} or {id} to be filled in
+    f:36:8: failures.dns.code: 550 is out of range; allowed: 400 to 459
+    f:37:12: failures.dns.enhanced: "5.7.1" is no transient status code: it does not start with "4.", and a temporary failure must; allowed: "4.0.0" to "4.999.999"
+    f:40:18: limits.header_section: "1MB" is no size: unknown unit "MB"; there are B, KiB, MiB and GiB; allowed: "16KiB" to "64MiB"
+    "#);
+}
+
+#[test]
+fn broken_syntax_is_told_line_by_line_and_hides_no_other_line() {
+    insta::assert_snapshot!(told("mode = enforce\n[milter\nlisten = []\n[dns]\nfailure_ttl = 'abc\ncache_entries = -1\n"), @r#"
+    f:1:8: mode: a value that is no number, true or false must be in quotes, in "mode = enforce"
+    f:2:8: unclosed table, expected `]`, in "[milter"
+    f:5:19: dns.failure_ttl: invalid literal string, expected `'`, in "failure_ttl = 'abc"
+    f:6:17: dns.cache_entries: -1 is out of range; allowed: 0 to 10000000
+    "#);
+    insta::assert_snapshot!(told("mode = \"observe\"\nmode = \"enforce\"\n[spf]\n[dns]\n[spf]\n"), @r#"
+    f:2:1: duplicate key, in "mode = \"enforce\""
+    f:5:2: duplicate key, in "[spf]"
+    "#);
+    insta::assert_snapshot!(told("[dkim]\nclock_skew = 5m\nmax_signatures =\naccept_testing_keys\n= true\n"), @r#"
+    f:2:14: dkim.clock_skew: a value that is no number, true or false must be in quotes, in "clock_skew = 5m"
+    f:3:17: dkim.max_signatures: there is no value, in "max_signatures ="
+    f:4:20: key with no value, expected `=`, in "accept_testing_keys"
+    "#);
+}
+
+#[test]
+fn a_table_is_no_value_and_a_value_no_table() {
+    insta::assert_snapshot!(told("dns = 5\nmode = { a = 1 }\n[failures]\nbudget = \"accept\"\n[failures.dns.code]\n[[spf]]\n"), @r#"
+    f:1:7: dns: 5 stands where a table is meant; write [dns] and its keys below
+    f:2:8: mode: a table is no choice; allowed: "observe", "enforce"
+    f:4:10: failures.budget: "accept" stands where a table is meant; write [failures.budget] and its keys below
+    f:5:1: failures.dns.code: a table is no whole number; allowed: 400 to 459
+    f:6:1: spf: a list stands where a table is meant; write [spf] and its keys below
+    "#);
+}
+
+#[test]
+fn an_unknown_name_is_quoted_where_it_could_confuse() {
+    insta::assert_snapshot!(told("\"a b\" = 1\n\"\\u001b[31m\" = 1\n\"\" = 1\nzzzzzzzz = 1\n[dns.\"x\\ny\"]\n"), @r#"
+    f:1:1: "a b": unknown key
+    f:2:1: "\u{1b}[31m": unknown key
+    f:3:1: "": unknown key
+    f:4:1: zzzzzzzz: unknown key
+    f:5:6: dns."x\ny": unknown table
+    "#);
+}
+
+#[test]
+fn numbers_at_and_past_their_range() {
+    for (table, key, good, bad) in [
+        ("milter", "max_sessions", ["1", "100000"], ["0", "100001"]),
+        (
+            "milter",
+            "idle_timeout",
+            ["\"1m\"", "\"1d\""],
+            ["\"59999ms\"", "\"25h\""],
+        ),
+        (
+            "dns",
+            "question_timeout",
+            ["\"100ms\"", "\"20s\""],
+            ["\"99ms\"", "\"61s\""],
+        ),
+        ("dkim", "max_rsa_bits", ["4096", "8192"], ["4095", "8193"]),
+        ("failures.dns", "code", ["400", "459"], ["399", "460"]),
+        (
+            "limits",
+            "memory",
+            ["\"16MiB\"", "\"1024GiB\""],
+            ["16777215", "\"1025GiB\""],
+        ),
+    ] {
+        for value in good {
+            let text = format!("[{table}]\n{key} = {value}\n");
+            assert!(read(&text).is_ok(), "{text}");
+        }
+        for value in bad {
+            let told = told(&format!("[{table}]\n{key} = {value}\n"));
+            assert!(
+                told.contains(&format!("{table}.{key}: {value} is out of range; allowed: ")),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!(
+        told("config_version = 2"),
+        "f:1:18: config_version: 2 is out of range; allowed: 1\n"
+    );
+    // Too long for any integer type, and still only out of range.
+    assert_eq!(
+        told("[dkim]\nmax_signatures = 99999999999999999999999999"),
+        "f:2:18: dkim.max_signatures: 99999999999999999999999999 is out of range; allowed: 1 to 100\n"
+    );
+}
+
+#[test]
+fn keys_that_contradict_each_other() {
+    insta::assert_snapshot!(told("[dkim]\nmin_rsa_bits = 8192\nmax_rsa_bits = 4096\n"), @r#"f:2:16: dkim.min_rsa_bits: 8192 is more than dkim.max_rsa_bits = 4096 (line 3); allowed: at most that"#);
+    insta::assert_snapshot!(told("[dns]\nmessage_timeout = \"2s\"\n"), @r#"f:2:19: dns.question_timeout: "5s" is more than dns.message_timeout = "2s" (line 2); allowed: at most that"#);
+    insta::assert_snapshot!(told("[dns]\nquestion_timeout = \"25s\"\n"), @r#"f:2:20: dns.question_timeout: "25s" is more than dns.message_timeout = "20s" (its default); allowed: at most that"#);
+    insta::assert_snapshot!(told("limits = { header_field = \"2MiB\", memory = \"16MiB\" }\n"), @r#"f:1:27: limits.header_field: "2MiB" is more than limits.header_section = "1MiB" (its default); allowed: at most that"#);
+    insta::assert_snapshot!(told("limits = { header_section = \"32MiB\", memory = \"16MiB\" }\n"), @r#"f:1:29: limits.header_section: "32MiB" is more than limits.memory = "16MiB" (line 1); allowed: at most that"#);
+    assert!(
+        read("[dns]\nquestion_timeout = \"20s\"\n").is_ok(),
+        "as long is no contradiction"
+    );
+}
+
+#[test]
+fn a_key_without_a_value_contradicts_nothing() {
+    assert_eq!(
+        told("[dns]\nquestion_timeout = 3\nmessage_timeout = \"2s\"\n"),
+        "f:2:20: dns.question_timeout: 3 is no duration; allowed: \"100ms\" to \"1m\"\n"
+    );
+}
+
+#[test]
+fn a_hundred_mistakes_are_told_and_the_rest_counted() {
+    let file = |count: usize| {
+        (0..count)
+            .map(|index| format!("x{index} = 1\n"))
+            .collect::<String>()
+    };
+    let at_limit = read(&file(MAX_MISTAKES)).unwrap_err();
+    assert_eq!(at_limit.0.len(), MAX_MISTAKES);
+    assert!(!at_limit.render("f").contains("more"));
+
+    let past_it = read(&file(MAX_MISTAKES + 1)).unwrap_err();
+    assert_eq!(past_it.0.len(), MAX_MISTAKES + 1);
+    assert!(
+        past_it
+            .render("f")
+            .ends_with("f:100:1: x99: unknown key\nf:101:1: and 1 more\n")
+    );
+}
+
+#[test]
+fn what_only_the_program_knows_is_refused_at_its_line() {
+    let (settings, _) = read("[milter]\nlisten = [\n  \"inet:127.0.0.1:8894\",\n  \"inet\",\n]\n").unwrap();
+    assert_eq!(settings.line_of(key!(milter.listen)), Some(2));
+    assert_eq!(settings.line_of(key!(server.user)), None);
+    let second = settings.refuse(key!(milter.listen), Some(1), "\"inet\" has no port");
+    assert_eq!(second.render("f"), "f:4:3: milter.listen: \"inet\" has no port");
+    let whole = settings.refuse(key!(milter.listen), None, "no socket can be opened");
+    assert_eq!(
+        whole.render("f"),
+        "f:2:10: milter.listen: no socket can be opened"
+    );
+    assert_eq!(
+        whole.to_string(),
+        "line 2, column 10: milter.listen: no socket can be opened"
+    );
+
+    let default = Settings::default().refuse(key!(server.user), Some(7), "no such user");
+    assert_eq!(default.render("f"), "f: server.user: no such user");
+}
+
+#[test]
+fn octets_that_are_no_text_are_told_where_they_are() {
+    assert_eq!(
+        read_octets(b"mode = \"observe\"\n# \xc3\xbc \xff\n")
+            .unwrap_err()
+            .render("f"),
+        "f:2:5: the text is not UTF-8\n"
+    );
+    assert!(read_octets("# ü\n".as_bytes()).is_ok());
+}
+
+#[test]
+fn files_of_one_kind_of_trouble_are_bounded() {
+    let fill = |unit: &str| unit.repeat(10_000);
+    for text in [
+        fill("x\n"),
+        fill("[a]\n"),
+        format!("a = {}", fill("[")),
+        format!("[milter]\nlisten = [{}]", fill("5,")),
+        // As deep as a file can be: nothing may recurse so far.
+        "[".repeat(MAX_FILE_OCTETS),
+        "a.".repeat(100_000),
+        format!(
+            "spf = {{ {} }}",
+            (0..10_000)
+                .map(|index| format!("x{index}=1,"))
+                .collect::<String>()
+        ),
+    ] {
+        let mistakes = read(&text).unwrap_err();
+        assert!(mistakes.0.len() <= MAX_MISTAKES + 1);
+        for mistake in &mistakes.0 {
+            assert!(!matches!(mistake.wrong, Wrong::FileTooLong { .. }));
+            assert!(mistake.render("f").len() < 1000, "{}", mistake.render("f").len());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn no_octets_make_it_panic(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = read_octets(&octets);
+    }
+
+    #[test]
+    fn no_toml_makes_it_panic(text in "(\\[{1,2}(dns|milter|failures\\.dns|x)\\]{1,2}\n|(mode|listen|code|question_timeout|a\\.b) ?= ?(\"[^\n]{0,5}\"|[-0-9]{1,4}|\\[[^\n]{0,6}\\]?|\\{ ?\\}?|'[ms]'|)\n){0,8}") {
+        if let Err(mistakes) = read(&text) {
+            let lines = text.lines().count() + 1;
+            assert!(!mistakes.0.is_empty());
+            assert!(mistakes.0.iter().all(|mistake| mistake.place.is_some_and(|place| place.line <= lines)));
+        }
+    }
+}

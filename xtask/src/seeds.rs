@@ -1,0 +1,182 @@
+//! What fuzzing starts from: the conformance cases, taken apart for each target.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value;
+
+use crate::Finding;
+use crate::source::{SourceError, Workspace};
+
+/// The sets with messages, zones and fields that a target can use.
+const SETS: [&str; 5] = [
+    "arc/validation.jsonl",
+    "authres/cases.jsonl",
+    "dkim/cases.jsonl",
+    "dmarc/cases.jsonl",
+    "spf/cases.jsonl",
+];
+
+/// The seeds of one target; the same octets twice are one seed.
+type Seeds = BTreeSet<Vec<u8>>;
+
+/// Fills `fuzz/corpus/TARGET` for each target that can be given seeds.
+pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
+    let workspace = Workspace::read()?;
+    let conformance = conformance_folder(&workspace);
+    let mut cases = Vec::new();
+    for set in SETS {
+        cases.extend(read_set(&conformance.join(set))?);
+    }
+    for (target, seeds_of) in TARGETS {
+        let folder = workspace.root.join("fuzz/corpus").join(target);
+        fs::create_dir_all(&folder).map_err(|error| SourceError::Io(folder.clone(), error))?;
+        let seeds: Seeds = cases.iter().flat_map(seeds_of).collect();
+        for (number, seed) in seeds.iter().enumerate() {
+            let path = folder.join(format!("seed-{number:04}"));
+            fs::write(&path, seed).map_err(|error| SourceError::Io(path, error))?;
+        }
+        println!("{target}: {} seeds", seeds.len());
+    }
+    Ok(Vec::new())
+}
+
+/// How a case is made into seeds of a target.
+type SeedsOf = fn(&Case) -> Seeds;
+
+/// The targets that conformance cases can be seeds of.
+const TARGETS: [(&str, SeedsOf); 6] = [
+    ("record", |case| case.texts("v=DMARC1")),
+    // The target reads a local part, a HELO name, and then records.
+    ("spf", |case| {
+        let with_session = |record: Vec<u8>| [&b"user\nmx.example\n"[..], &record].concat();
+        case.texts("v=spf1").into_iter().map(with_session).collect()
+    }),
+    ("dkim", |case| case.messages()),
+    ("header_fields", |case| case.messages()),
+    ("author", |case| case.field_values("From")),
+    ("authres", |case| {
+        let mut values = case.field_values("Authentication-Results");
+        values.extend(
+            case.json["input"]["header"]
+                .as_str()
+                .map(|value| value.as_bytes().to_vec()),
+        );
+        values
+    }),
+];
+
+fn conformance_folder(workspace: &Workspace) -> PathBuf {
+    let default = || workspace.root.join("../shared/conformance");
+    std::env::var_os("LANDMARC_CONFORMANCE").map_or_else(default, PathBuf::from)
+}
+
+fn read_set(path: &Path) -> Result<Vec<Case>, SourceError> {
+    let failed = |error| SourceError::Io(path.to_owned(), error);
+    let text = fs::read_to_string(path).map_err(failed)?;
+    let folder = path.parent().unwrap_or(path);
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .map(|line| Case::parse(line, folder).map_err(|error| failed(error.into())))
+        .collect()
+}
+
+/// One conformance case.
+struct Case {
+    json: Value,
+    message: Option<Vec<u8>>,
+}
+
+impl Case {
+    fn parse(line: &str, folder: &Path) -> serde_json::Result<Self> {
+        let json: Value = serde_json::from_str(line)?;
+        let input = &json["input"];
+        let from_file = input["message"]
+            .as_str()
+            .and_then(|file| fs::read(folder.join(file)).ok());
+        let from_text = || BASE64.decode(input["message_b64"].as_str()?).ok();
+        let message = from_file.or_else(from_text);
+        Ok(Self { json, message })
+    }
+
+    fn messages(&self) -> Seeds {
+        self.message.iter().cloned().collect()
+    }
+
+    /// The values of a header field, folds left in.
+    fn field_values(&self, name: &str) -> Seeds {
+        let text = self
+            .message
+            .as_deref()
+            .map(String::from_utf8_lossy)
+            .unwrap_or_default();
+        let header = text.split_once("\r\n\r\n").map_or(&*text, |(header, _)| header);
+        let mut values = Seeds::new();
+        let mut current: Option<String> = None;
+        for line in header.split("\r\n") {
+            if let (true, Some(value)) = (line.starts_with([' ', '\t']), &mut current) {
+                value.push_str("\r\n");
+                value.push_str(line);
+                continue;
+            }
+            values.extend(current.take().map(String::into_bytes));
+            let field = line
+                .split_once(':')
+                .filter(|(its_name, _)| its_name.trim().eq_ignore_ascii_case(name));
+            current = field.map(|(_, value)| value.to_owned());
+        }
+        values.extend(current.map(String::into_bytes));
+        values
+    }
+
+    /// The TXT records that start so, without regard to case.
+    fn texts(&self, start: &str) -> Seeds {
+        let zones = self.json["dns"].as_object().into_iter().flatten();
+        let records = zones.filter_map(|(_, types)| types["TXT"].as_array()).flatten();
+        let texts = records.map(joined);
+        texts
+            .filter(|text| {
+                text.get(..start.len())
+                    .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+            })
+            .collect()
+    }
+}
+
+/// The character-strings of a TXT record; each character up to U+00FF is one octet.
+fn joined(record: &Value) -> Vec<u8> {
+    let strings = record.as_array().into_iter().flatten().filter_map(Value::as_str);
+    strings
+        .flat_map(str::chars)
+        .map(|character| u8::try_from(u32::from(character)).unwrap_or(b'?'))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"input": {"message_b64": "RnJvbTogYQ0KIGINCkZyb206IGMNClg6IGQNCg0KRnJvbTogZQ=="},
+        "dns": {"x.test": {"TXT": [["V=SPF1 ", "-all\u00ff"], ["other"]], "A": ["192.0.2.1"]}, "y.test": {"TXT": "TIMEOUT"}}}"#;
+
+    fn case() -> Case {
+        Case::parse(LINE, Path::new("")).unwrap()
+    }
+
+    #[test]
+    fn records_are_found_by_how_they_start() {
+        assert_eq!(case().texts("v=spf1"), Seeds::from([b"V=SPF1 -all\xff".to_vec()]));
+        assert_eq!(case().texts("v=DMARC1"), Seeds::new());
+    }
+
+    #[test]
+    fn fields_are_found_in_the_header_only() {
+        assert_eq!(
+            case().field_values("from"),
+            Seeds::from([b" a\r\n b".to_vec(), b" c".to_vec()])
+        );
+    }
+}
