@@ -48,14 +48,22 @@ pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
 type SeedsOf = fn(&Case) -> Seeds;
 
 /// The targets that conformance cases can be seeds of.
-const TARGETS: [(&str, SeedsOf); 6] = [
+const TARGETS: [(&str, SeedsOf); 7] = [
     ("record", |case| case.texts("v=DMARC1")),
     // The target reads a local part, a HELO name, and then records.
     ("spf", |case| {
         let with_session = |record: Vec<u8>| [&b"user\nmx.example\n"[..], &record].concat();
         case.texts("v=spf1").into_iter().map(with_session).collect()
     }),
-    ("dkim", |case| case.messages()),
+    ("dkim", |case| {
+        let mut values = case.field_values("DKIM-Signature");
+        values.extend(case.field_values("ARC-Message-Signature"));
+        values.extend(case.texts("v=DKIM1"));
+        values
+    }),
+    ("milter", |case| {
+        case.message.iter().map(|message| conversation(message)).collect()
+    }),
     ("header_fields", |case| case.messages()),
     ("author", |case| case.field_values("From")),
     ("authres", |case| {
@@ -146,6 +154,38 @@ impl Case {
     }
 }
 
+/// What an MTA says of a message after the negotiation, behind four octets of protocol
+/// flags: each packet is its length, a letter, and its arguments.
+fn conversation(message: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message);
+    let (header, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let mut octets = vec![0; 4];
+    packet(&mut octets, b'C', b"mail.example\x004\x00\x19192.0.2.1\0");
+    packet(&mut octets, b'H', b"mail.example\0");
+    packet(&mut octets, b'D', b"Mi\x004Fb1\0");
+    packet(&mut octets, b'M', b"<a@example.com>\0SIZE=100\0");
+    packet(&mut octets, b'R', b"<b@example.net>\0");
+    for line in header.split("\r\n") {
+        packet(
+            &mut octets,
+            b'L',
+            [&line.replacen(':', "\0", 1), "\0"].concat().as_bytes(),
+        );
+    }
+    packet(&mut octets, b'N', b"");
+    packet(&mut octets, b'B', body.as_bytes());
+    packet(&mut octets, b'E', b"");
+    packet(&mut octets, b'Q', b"");
+    octets
+}
+
+fn packet(octets: &mut Vec<u8>, letter: u8, arguments: &[u8]) {
+    let length = u32::try_from(1 + arguments.len()).unwrap_or(u32::MAX);
+    octets.extend(length.to_be_bytes());
+    octets.push(letter);
+    octets.extend_from_slice(arguments);
+}
+
 /// The character-strings of a TXT record; each character up to U+00FF is one octet.
 fn joined(record: &Value) -> Vec<u8> {
     let strings = record.as_array().into_iter().flatten().filter_map(Value::as_str);
@@ -178,5 +218,18 @@ mod tests {
             case().field_values("from"),
             Seeds::from([b" a\r\n b".to_vec(), b" c".to_vec()])
         );
+    }
+
+    #[test]
+    fn a_conversation_is_whole_packets() {
+        let mut rest = &conversation(b"From: a\r\nTo: b\r\n\r\nhello\r\n")[4..];
+        let mut letters = Vec::new();
+        while let Some((length, packet)) = rest.split_first_chunk() {
+            let (packet, next) = packet.split_at(u32::from_be_bytes(*length).try_into().unwrap());
+            letters.push(packet[0]);
+            rest = next;
+        }
+        assert_eq!(letters, b"CHDMRLLNBEQ");
+        assert_eq!(rest, b"");
     }
 }

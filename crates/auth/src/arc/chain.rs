@@ -6,7 +6,7 @@ use super::set::{Collected, MessageSignatureError, Set, collect, read_message_si
 use super::{ArcResult, ArcStatus};
 use crate::dkim::canonical::{Canonicalization, header_field};
 use crate::dkim::key::{MAX_RSA_BITS, MIN_RSA_BITS, Signed};
-use crate::dkim::signature::{Coverage, Signer, TimeError, check_time};
+use crate::dkim::signature::{Coverage, Expired, Signer, check_expiry};
 use crate::dkim::tags::TagList;
 use crate::dkim::{
     BodyDigests, BodyHandle, BodyHashing, Claim, HeaderIndex, KeyAnswers, KeyHandle, KeyProblem,
@@ -74,7 +74,7 @@ enum MessageError {
     #[error("{0}")]
     Unreadable(#[from] MessageSignatureError),
     #[error("{0}")]
-    Time(#[from] TimeError),
+    Time(#[from] Expired),
     #[error("{0}")]
     Key(#[from] KeyProblem),
     #[error("no key can exist: s= and d= make a name longer than DNS has")]
@@ -297,7 +297,7 @@ impl Plan<'_, '_> {
     }
 
     fn reading(&mut self, at: usize, signer: &Signer, coverage: Coverage) -> Result<Reading, MessageError> {
-        check_time(signer, &coverage, self.now, CLOCK_SKEW)?;
+        check_expiry(&coverage, self.now, CLOCK_SKEW)?;
         let mut octets = self
             .index
             .signed_fields(coverage.header, &coverage.names, Some(at));

@@ -230,27 +230,28 @@ impl Coverage {
     }
 }
 
-/// Why a signature does not hold at this time.
+/// A signature that has expired (`x=`), so many seconds ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TimeError {
-    /// `x=` has passed.
-    #[error("expired {0} seconds ago (x=)")]
-    Expired(u64),
-    /// `t=` is yet to come.
-    #[error("made {0} seconds in the future (t=)")]
-    Future(u64),
-}
+#[error("expired {0} seconds ago (x=)")]
+pub struct Expired(pub u64);
 
 /// Whether a signature holds at `now`, with clocks that differ by up to `skew` seconds.
 ///
 /// # Errors
-/// [`TimeError`] when it does not: RFC 6376 §3.5 lets us ignore such signatures.
-pub fn check_time(signer: &Signer, coverage: &Coverage, now: u64, skew: u64) -> Result<(), TimeError> {
-    match (coverage.expires, signer.signed_at) {
-        (Some(x), _) if now > x.saturating_add(skew) => Err(TimeError::Expired(now - x)),
-        (_, Some(t)) if t > now.saturating_add(skew) => Err(TimeError::Future(t - now)),
+/// [`Expired`] when `x=` has passed: RFC 6376 §3.5 lets us ignore such signatures.
+pub fn check_expiry(coverage: &Coverage, now: u64, skew: u64) -> Result<(), Expired> {
+    match coverage.expires {
+        Some(x) if now > x.saturating_add(skew) => Err(Expired(now - x)),
         _ => Ok(()),
     }
+}
+
+/// How many seconds `t=` is yet to come, past what clocks may differ. RFC 6376 §3.5: such a
+/// signature MAY be ignored. Nobody gains by a wrong `t=`, and clocks of signers are wrong now
+/// and then, so it is told and not ignored.
+#[must_use]
+pub fn seconds_ahead(signer: &Signer, now: u64, skew: u64) -> Option<u64> {
+    signer.signed_at.filter(|&t| t > now.saturating_add(skew)).map(|t| t - now)
 }
 
 /// Parts of a field that are worth telling even when the rest is broken; each only where
@@ -474,15 +475,13 @@ mod tests {
     #[test]
     fn clocks_may_differ_a_little() {
         let signature = field(&[("t", Some("1000")), ("x", Some("2000"))]).unwrap();
-        let at = |now| check_time(&signature.signer, &signature.coverage, now, 300);
-        assert_eq!(at(699), Err(TimeError::Future(301)));
-        assert_eq!(at(700), Ok(()));
+        let ahead = |now| seconds_ahead(&signature.signer, now, 300);
+        assert_eq!(ahead(699), Some(301));
+        assert_eq!(ahead(700), None);
+        let at = |now| check_expiry(&signature.coverage, now, 300);
         assert_eq!(at(2300), Ok(()));
-        assert_eq!(at(2301), Err(TimeError::Expired(301)));
+        assert_eq!(at(2301), Err(Expired(301)));
         let endless = field(&[("x", Some("9999999999999"))]).unwrap();
-        assert_eq!(
-            check_time(&endless.signer, &endless.coverage, u64::MAX, 0),
-            Ok(())
-        );
+        assert_eq!(check_expiry(&endless.coverage, u64::MAX, 0), Ok(()));
     }
 }

@@ -9,7 +9,7 @@ use super::canonical::header_field;
 use super::headers::HeaderIndex;
 use super::key::Signed;
 use super::keys::{Claim, KeyAnswers, KeyHandle, KeyQuestions, RsaBits};
-use super::signature::{Described, Signature, SignatureError, check_time};
+use super::signature::{Described, Signature, SignatureError, check_expiry, seconds_ahead};
 use super::tags::TagList;
 use super::{DkimResult, DkimVerdict, MAX_HELD_OCTETS, Options};
 use crate::lookup::{Lookup, Question};
@@ -180,7 +180,9 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             continue;
         };
         let domain = &signature.signer.domain;
-        if let Err(error) = check_time(&signature.signer, &signature.coverage, now, options.clock_skew) {
+        read.result.reason = seconds_ahead(&signature.signer, now, options.clock_skew)
+            .map(|seconds| format!("signed {seconds} seconds in the future (t=)"));
+        if let Err(error) = check_expiry(&signature.coverage, now, options.clock_skew) {
             read.refuse(DkimVerdict::Neutral, error.to_string());
         } else if domain.label_count() == 1 {
             // RFC 6376 §6.1.1: verifiers may ignore signatures of a top-level domain.
@@ -382,7 +384,7 @@ impl Judge<'_> {
 
     /// The signature is good; whether it is good enough (sections 2.4 and 2.2 of our rules).
     fn accept(&self, body_length: Option<u64>, octets: u64, result: &mut DkimResult) {
-        let mut remarks = Vec::new();
+        let mut remarks = Vec::from_iter(result.reason.take());
         match body_length {
             // Whatever the body is now, such a signature fits any other as well.
             Some(0) => {
