@@ -1,12 +1,19 @@
 //! Runs the built program.
 
+use std::io::{ErrorKind, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use crate::harness::wait_for;
+
 /// The program under test.
 pub(crate) const LANDMARC: &str = env!("CARGO_BIN_EXE_landmarc");
+
+/// The number of the user and group that own nothing.
+const NOBODY: u32 = 65_534;
 
 /// A directory of one test, removed at the end.
 pub(crate) struct Folder(PathBuf);
@@ -46,7 +53,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn new(output: Output) -> Self {
+    fn new(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -68,10 +75,44 @@ where
     A: AsRef<std::ffi::OsStr>,
 {
     Ran::new(
-        Command::new(LANDMARC)
+        &Command::new(LANDMARC)
             .args(arguments)
             .stdin(Stdio::null())
             .output()
             .unwrap(),
     )
+}
+
+/// Runs `landmarc` with these octets on its standard input.
+pub(crate) fn landmarc_reading(arguments: &[&str], input: &[u8]) -> Ran {
+    let mut child = Command::new(LANDMARC)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    // A program that ends before it has read all is the test's business, not ours.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    Ran::new(&child.wait_with_output().unwrap())
+}
+
+/// Runs it with the rights of nobody in particular, where we are root; else with ours.
+pub(crate) fn landmarc_as_nobody(folder: &Folder, arguments: &[&str]) -> Ran {
+    // The program itself may lie where only root can go.
+    let program = folder.path().join("landmarc");
+    std::fs::copy(LANDMARC, &program).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    if nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = wait_for(|| match command.output() {
+        // Another test forked while the copy was being written, and has yet to let go of it.
+        Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => None,
+        ended => Some(ended.unwrap()),
+    });
+    Ran::new(&output.expect("nobody writes to the copy any more"))
 }

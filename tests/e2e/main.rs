@@ -3,7 +3,21 @@
 //! A tier of its own: it needs root and the unpacked `postfix` package, both of which
 //! `scripts/test` sees to. Where they are absent, each test says so and ends.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod binary;
+mod check;
+mod config;
 mod conformance;
 mod harness;
+mod parity;
+mod postfix_clients;
+mod postfix_dns;
 mod postfix_harness;
+mod postfix_header;
+mod postfix_service;
+mod postfix_verdicts;
+mod serve;
+mod service;
+mod world;

@@ -112,11 +112,12 @@ const ROOMS: [Room; 11] = [
 ];
 
 /// What any package may use for its tests, beside its own dependencies.
-const FOR_TESTS: [&str; 6] = [
+const FOR_TESTS: [&str; 7] = [
     "landmarc-testkit",
     "base64",
     "insta",
     "proptest",
+    "ring",
     "serde_json",
     "tokio",
 ];

@@ -119,7 +119,7 @@ pub struct Found<'a> {
 /// Chooses the Organizational Domain among the records of one walk, given
 /// longest name first (RFC 9989 §4.10.2). Without any, it is `start` itself.
 ///
-/// A record that is unusable for policy counts (doubt D-6): what makes it one is the
+/// A record that is unusable for policy counts, which §4.10.2 leaves open: what makes it one is the
 /// `v` tag alone.
 #[must_use]
 pub fn organizational_domain(start: &DomainName, found: &[Found<'_>]) -> DomainName {
@@ -208,7 +208,7 @@ impl Walk {
         match (at_organizational, found.last()) {
             (Some(found), _) => applies(*found, TakenAs::Organizational),
             // Only psd=y makes an Organizational Domain without a record, and it is the
-            // last record of a walk. Those between it and the author do not count (W13).
+            // last record of a walk. Those between it and the author do not count (§4.10.1).
             (None, Some(suffix)) => applies(*suffix, TakenAs::PublicSuffix),
             (None, None) => Discovery::Absent,
         }

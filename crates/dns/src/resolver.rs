@@ -14,16 +14,17 @@
 //! such as `localhost` by itself.
 //!
 //! Not implemented: validation of DNSSEC (a validating server says SERVFAIL of what is
-//! forged); questions without EDNS for servers of before 1999; upper and lower case at random in
-//! names, which guards the way to distant servers (the port and the ID are random);
-//! `search` domains and the hosts file, which say nothing about mail; serving answers
-//! past their TTL.
+//! forged); questions without EDNS for servers of before 1999; upper and lower case at
+//! random in names, which guards the way to distant servers (the port and the ID are
+//! random, and who guesses at them is soon left behind); `search` domains and the hosts
+//! file, which say nothing about mail; serving answers past their TTL.
 
 mod cache;
 mod exchange;
 mod message;
 mod servers;
 mod system;
+mod turns;
 mod wire;
 
 use std::collections::HashMap;
@@ -36,12 +37,13 @@ use std::time::Duration;
 
 use auth::lookup::{Answer, Lookup, LookupError, Question};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tracing::debug;
 
 use cache::Cache;
 pub use message::MessageLookup;
 use servers::{Outcome, Servers};
+use turns::Turns;
 
 /// Negative answers are kept no longer than this, whatever the zone says: a record that
 /// was just published should be seen soon. RFC 2308 §5 leaves the limit to us.
@@ -70,7 +72,8 @@ pub struct ResolverOptions {
     /// All questions of one message together.
     pub message_timeout: Duration,
     /// Questions put to the servers at the same time; others wait their turn, within
-    /// their own time.
+    /// their own time. Where some wait, those that have been silent for a twentieth of
+    /// their time end early, so that dead names do not hold up the rest.
     pub questions_in_flight: usize,
     /// Answers kept in memory; fewer than 2 keeps none.
     pub cache_entries: usize,
@@ -142,7 +145,7 @@ impl Resolver {
         debug!(?addresses, "name servers");
         let inner = Inner {
             servers: Servers::new(addresses),
-            permits: Semaphore::new(options.questions_in_flight),
+            turns: Turns::new(options.questions_in_flight, options.question_timeout),
             state: Mutex::new(State {
                 cache: Cache::new(options.cache_entries),
                 flights: HashMap::new(),
@@ -196,7 +199,7 @@ pub struct Statistics {
 struct Inner {
     options: ResolverOptions,
     servers: Servers,
-    permits: Semaphore,
+    turns: Turns,
     state: Mutex<State>,
     counters: Counters,
 }
@@ -263,16 +266,16 @@ impl Inner {
             question: &question,
         };
         let deadline = Instant::now() + self.options.question_timeout;
-        let answer = match timeout_at(deadline, self.permits.acquire()).await {
-            Ok(Ok(_permit)) => {
+        let answer = match self.turns.take(deadline).await {
+            Some(turn) => {
                 count(&self.counters.questions);
                 let wait = servers::wait_between(self.options.question_timeout);
-                let outcome = self.servers.resolve(&question, wait, deadline).await;
+                let outcome = self.servers.resolve(&question, wait, deadline, turn).await;
                 self.keep(&question, &outcome);
                 outcome.answer
             }
             // It was not asked, so nothing is known that could be kept.
-            Ok(Err(_)) | Err(_) => Answer::Failed(LookupError::Timeout),
+            None => Answer::Failed(LookupError::Timeout),
         };
         if let Some(error) = answer.failure() {
             count(&self.counters.failures);

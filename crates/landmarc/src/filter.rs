@@ -3,8 +3,10 @@
 //! Decides nothing: it hands what the MTA says to `receiver` at the moments when
 //! something can be done with it, and what `receiver` says back to the MTA.
 
+mod memory;
+mod tally;
+
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
@@ -17,20 +19,20 @@ use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
 use receiver::local::{Blanks, ClientFacts, OnFailure, QuarantineBy, Rules};
 use receiver::story::story;
 use settings::Settings;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 
 use crate::{log, rules};
+use memory::Memory;
+use tally::Tally;
 
 /// A header section up to this size is not counted against the memory of all sessions:
 /// nearly all are smaller, and `milter.max_sessions` bounds them.
 const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
-/// The unit in which memory is counted.
-const MEMORY_UNIT: usize = 1024;
 /// Recipients that are kept; none of them decides anything, they are for the record.
 const MAX_RECIPIENTS: usize = 1_000;
-/// From so many messages on, mostly authenticated mail is worth a warning (design D7).
-const MESSAGES_BEFORE_WARNING: u64 = 100;
+/// What is kept of the MTA's name for a message; Postfix's own have at most 25 octets.
+const MAX_QUEUE_ID_OCTETS: usize = 64;
 
 /// What a session works with; replaced as a whole by a reload.
 pub(crate) struct Running {
@@ -42,23 +44,14 @@ pub(crate) struct Running {
 /// The service: makes a [`Connection`] for each SMTP connection.
 pub(crate) struct Filter {
     running: RwLock<Arc<Running>>,
-    memory: Arc<Semaphore>,
+    memory: Memory,
     tally: Arc<Tally>,
-}
-
-/// Counts of mail that is not judged.
-#[derive(Default)]
-struct Tally {
-    messages: AtomicU64,
-    authenticated: AtomicU64,
-    warned: AtomicBool,
 }
 
 impl Filter {
     pub(crate) fn new(running: Running) -> Self {
-        let units = running.settings.limits.memory.as_usize() / MEMORY_UNIT;
         Self {
-            memory: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))),
+            memory: Memory::new(running.settings.limits.memory.as_usize()),
             running: RwLock::new(Arc::new(running)),
             tally: Arc::default(),
         }
@@ -82,7 +75,7 @@ impl Service for Filter {
         Connection {
             rules: Arc::clone(&running.rules),
             running,
-            memory: Arc::clone(&self.memory),
+            memory: self.memory.clone(),
             tally: Arc::clone(&self.tally),
             client: None,
             client_name: None,
@@ -97,7 +90,7 @@ impl Service for Filter {
 pub(crate) struct Connection {
     running: Arc<Running>,
     rules: Arc<Rules>,
-    memory: Arc<Semaphore>,
+    memory: Memory,
     tally: Arc<Tally>,
     client: Option<IpAddr>,
     client_name: Option<String>,
@@ -237,7 +230,7 @@ impl Session for Connection {
         message.headers = HeaderSection::default();
         message.memory = None;
         let (plan, ledgers) = (head.plan(), Arc::clone(&message.ledgers));
-        message.plan = Some(Task::spawn(async move { plan.ask(&ledgers.content).await }));
+        message.plan = Some(Task::spawn(async move { plan.ask(&ledgers).await }));
         message.head = Some(head);
     }
 
@@ -335,8 +328,7 @@ impl Connection {
     /// Waits until a whole header section fits; one that has begun to be counted never
     /// waits again, so those inside can always finish.
     async fn wait_for_memory(&mut self, octets: usize) {
-        let units = u32::try_from(octets / MEMORY_UNIT).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.memory).acquire_many_owned(units).await.ok();
+        let permit = self.memory.take(octets).await;
         if let Some(message) = self.judged() {
             message.memory = permit;
         }
@@ -364,10 +356,9 @@ async fn finish(mut message: Message, id: String, rules: Arc<Rules>) -> Option<J
 
 /// What the MTA calls the message, as far as it can stand in a log line and a reply.
 fn queue_id(octets: &[u8]) -> String {
-    const MAX: usize = 64;
     octets
         .iter()
-        .take(MAX)
+        .take(MAX_QUEUE_ID_OCTETS)
         .map(|&b| if b.is_ascii_graphic() { char::from(b) } else { '?' })
         .collect()
 }
@@ -437,20 +428,18 @@ fn internal_failure(rules: &Rules, id: &str) -> Response {
     }
 }
 
-impl Tally {
-    /// Counts a message; warns once when most of them come from authenticated clients.
-    fn count(&self, authenticated: bool) {
-        let messages = self.messages.fetch_add(1, Ordering::Relaxed) + 1;
-        let authenticated = self
-            .authenticated
-            .fetch_add(u64::from(authenticated), Ordering::Relaxed)
-            + u64::from(authenticated);
-        let mostly = messages >= MESSAGES_BEFORE_WARNING && authenticated * 2 > messages;
-        if mostly && !self.warned.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "{authenticated} of {messages} messages came from authenticated clients and were not judged: \
-                 is this the submission service? take landmarc out of its smtpd_milters"
-            );
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_message_is_printable_and_bounded() {
+        assert_eq!(queue_id(b"4Fb1"), "4Fb1");
+        assert_eq!(queue_id(b"a b\r\nc\xff"), "a?b??c?");
+        assert_eq!(queue_id(&[b'x'; MAX_QUEUE_ID_OCTETS]).len(), MAX_QUEUE_ID_OCTETS);
+        assert_eq!(
+            queue_id(&[b'x'; MAX_QUEUE_ID_OCTETS + 1]).len(),
+            MAX_QUEUE_ID_OCTETS
+        );
     }
 }

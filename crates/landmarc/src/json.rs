@@ -3,8 +3,10 @@
 
 use dmarc::discovery::Discovery;
 use dmarc::evaluation::Evaluation;
+use dmarc::record::AssessmentPolicy;
 use mail::DomainName;
 use receiver::action::{Action, Reply};
+use receiver::evidence::Evidence;
 use receiver::judge::Judgement;
 use serde_json::{Map, Value, json};
 
@@ -34,7 +36,7 @@ pub(crate) fn object(judgement: &Judgement) -> Value {
             "action": judgement.decision.step.as_str(),
             "reply": judgement.decision.step.reply().map(Reply::to_string),
         },
-        "evidence": judgement.evidence.iter().map(|e| e.in_words()).collect::<Vec<_>>(),
+        "evidence": judgement.evidence.iter().map(Evidence::in_words).collect::<Vec<_>>(),
         "cause": Some(&judgement.cause).filter(|cause| !cause.is_empty()),
         "defects": judgement.defects.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "authentication_results": judgement.authentication_results.trim_start(),
@@ -92,8 +94,8 @@ fn dmarc(judgement: &Judgement, evaluation: Option<&Evaluation>) -> Value {
         "result": judgement.dmarc.as_str(),
         "policy_domain": applied.map(|at| at.domain.as_str()),
         "record": applied.map(|at| at.record.raw.as_str()),
-        "policy_published": evaluation.and_then(|e| e.policy_published).map(|p| p.as_str()),
-        "policy": evaluation.and_then(|e| e.policy).map(|p| p.as_str()),
+        "policy_published": evaluation.and_then(|e| e.policy_published).map(AssessmentPolicy::as_str),
+        "policy": evaluation.and_then(|e| e.policy).map(AssessmentPolicy::as_str),
         "spf_aligned": evaluation.map(|e| e.spf_aligned),
         "dkim_aligned": evaluation.map(|e| e.dkim_aligned),
         "discovery_method": evaluation.map(|e| e.method.as_str()),

@@ -34,7 +34,8 @@ impl Level {
 /// Starts logging as the settings say; falls back to standard error, and says so,
 /// when a log daemon cannot be reached.
 pub(crate) fn start(settings: &Settings) -> Level {
-    let (layer, complaint) = match target(settings.log.target) {
+    let is_under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
+    let (layer, complaint) = match target(settings.log.target, is_under_systemd) {
         LogTarget::Journald => match tracing_journald::layer() {
             Ok(layer) => (layer.with_syslog_identifier("landmarc".to_owned()).boxed(), None),
             Err(error) => (
@@ -62,9 +63,9 @@ pub(crate) fn start(settings: &Settings) -> Level {
 }
 
 /// Under systemd standard error is the journal's, so its own protocol is better.
-fn target(target: LogTarget) -> LogTarget {
+fn target(target: LogTarget, is_under_systemd: bool) -> LogTarget {
     match target {
-        LogTarget::Auto if std::env::var_os("JOURNAL_STREAM").is_some() => LogTarget::Journald,
+        LogTarget::Auto if is_under_systemd => LogTarget::Journald,
         LogTarget::Auto => LogTarget::Stderr,
         other => other,
     }
@@ -172,10 +173,7 @@ impl<'a> MakeWriter<'a> for Syslog {
 
 impl Write for SyslogLine<'_> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let priority = self.syslog.facility * 8 + self.severity;
-        let mut datagram = format!("<{priority}>landmarc[{}]: ", std::process::id()).into_bytes();
-        datagram.extend_from_slice(line.trim_ascii());
-        datagram.truncate(MAX_SYSLOG_LINE);
+        let datagram = datagram(self.syslog.facility, self.severity, line);
         // A lost log line is no reason to hold mail.
         let _ = self.syslog.socket.send(&datagram);
         Ok(line.len())
@@ -184,6 +182,19 @@ impl Write for SyslogLine<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Priority, tag, text (RFC 3164 §4.1); the daemon adds the time. The text is one line.
+fn datagram(facility: u8, severity: u8, line: &[u8]) -> Vec<u8> {
+    let priority = facility * 8 + severity;
+    let mut datagram = format!("<{priority}>landmarc[{}]: ", std::process::id()).into_bytes();
+    datagram.extend(
+        line.trim_ascii()
+            .iter()
+            .map(|&b| if b == b'\n' { b' ' } else { b }),
+    );
+    datagram.truncate(MAX_SYSLOG_LINE);
+    datagram
 }
 
 /// One word for all signatures: pass when one passes, else what the first came to.
@@ -217,7 +228,7 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
         .map(|o| o.kind.as_str())
         .collect();
     tracing::info!(
-        queue_id = %printable(queue_id),
+        queue_id = %queue_id,
         client = %judgement.envelope.client.map_or_else(|| "-".to_owned(), |client| client.to_string()),
         author_domain = %judgement.author_domain().map_or("-", |domain| domain.as_str()),
         spf = %judgement.spf.mail_from.result,
@@ -230,7 +241,7 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
         action = %judgement.action.step.as_str(),
         would = %judgement.decision.step.as_str(),
         r#override = %if overrides.is_empty() { "-".to_owned() } else { overrides.join(",") },
-        cause = ?judgement.cause,
+        cause = judgement.cause.as_str(),
         questions = judgement.asked.len(),
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
     );
@@ -238,13 +249,35 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
 
 /// A message that is not judged: why not.
 pub(crate) fn skipped(queue_id: &str, client: &str, why: &str) {
-    tracing::info!(queue_id = %printable(queue_id), client = %client, skipped = %why);
+    tracing::info!(queue_id = %queue_id, client = %client, skipped = %why);
 }
 
-/// What an MTA calls a message; foreign enough to be escaped, and bounded.
-fn printable(text: &str) -> String {
-    text.chars()
-        .take(64)
-        .map(|c| if c.is_ascii_graphic() { c } else { '?' })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_has_priority_and_tag_and_is_one_line() {
+        let text = datagram(facility_number(SyslogFacility::Mail), 6, b"queue_id=1\nnext \n");
+        let text = String::from_utf8(text).unwrap();
+        let id = std::process::id();
+        assert_eq!(text, format!("<22>landmarc[{id}]: queue_id=1 next"));
+        let highest = datagram(facility_number(SyslogFacility::Local7), 7, b"x");
+        assert!(highest.starts_with(b"<191>"));
+    }
+
+    #[test]
+    fn a_datagram_is_cut_at_its_limit() {
+        let head = datagram(2, 6, b"").len();
+        let room = MAX_SYSLOG_LINE - head;
+        assert_eq!(datagram(2, 6, &vec![b'x'; room]).len(), MAX_SYSLOG_LINE);
+        assert_eq!(datagram(2, 6, &vec![b'x'; room + 1]).len(), MAX_SYSLOG_LINE);
+    }
+
+    #[test]
+    fn under_systemd_the_journal_is_the_automatic_target() {
+        assert_eq!(target(LogTarget::Auto, true), LogTarget::Journald);
+        assert_eq!(target(LogTarget::Auto, false), LogTarget::Stderr);
+        assert_eq!(target(LogTarget::Syslog, true), LogTarget::Syslog);
+    }
 }

@@ -3,13 +3,17 @@
 //! Here the rooms are wired together: the command line, the settings, signals and
 //! logs. Whatever decides is in the crates this one uses.
 
+mod account;
 mod commands;
 mod exit;
 mod filter;
 mod json;
+mod load;
 mod log;
 mod mailbox;
+mod output;
 mod rules;
+mod words;
 
 use std::process::ExitCode;
 
@@ -17,9 +21,14 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Exit;
 
+/// What the help says below the commands.
+const AFTER_HELP: &str = "\
+Settings are read from /etc/landmarc/landmarc.toml, if it exists; without it, mail is judged and\n\
+marked, but nothing is refused. To begin: landmarc check --ip ADDRESS --explain MESSAGE";
+
 /// Judges mail by SPF, DKIM and DMARC behind a milter socket, and explains each verdict.
 #[derive(Debug, Parser)]
-#[command(name = "landmarc", version, about, max_term_width = 100)]
+#[command(name = "landmarc", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -29,14 +38,14 @@ pub(crate) struct CommandLine {
 enum Command {
     /// Run the service: a milter for Postfix and Sendmail
     Serve(commands::serve::Arguments),
-    /// Judge messages from files, and say why
+    /// Judge messages from files as the service would, and say why
     Check(commands::check::Arguments),
-    /// Show, check or print settings
+    /// Show or check settings, or print a file of them all
     #[command(subcommand)]
     Config(commands::config::Action),
     /// Print shell completions
     Completions(commands::documents::Completions),
-    /// Print the manual page, or write all of them into a directory
+    /// Print the manual page, or write those of all commands into a directory
     Man(commands::documents::Man),
 }
 
@@ -45,14 +54,17 @@ fn main() -> ExitCode {
         Ok(line) => line,
         Err(error) => return usage(&error),
     };
-    let exit = match line.command {
+    exit::guarded(|| run(line.command)).into()
+}
+
+fn run(command: Command) -> Exit {
+    match command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Config(action) => commands::config::run(&action),
         Command::Completions(arguments) => commands::documents::completions(&arguments),
         Command::Man(arguments) => commands::documents::man(&arguments),
-    };
-    exit.into()
+    }
 }
 
 /// clap ends with 2 on its own; 2 is "could not find out" here, so usage is 64.

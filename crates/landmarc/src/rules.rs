@@ -1,9 +1,6 @@
 //! From settings to the values that each room takes.
 
-use std::fs;
-use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,155 +8,17 @@ use dmarc::evaluation::DiscoveryMethod;
 use dmarc::suffixes::Suffixes;
 use dns::resolver::ResolverOptions;
 use mail::message::HeaderLimits;
-use milter::{ServerOptions, SocketAddress};
+use milter::ServerOptions;
 use receiver::local::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor,
     Wording,
 };
 use settings::keys::{self, Failure};
-use settings::{Mistakes, Network, Placeholder, ReplyText, Settings};
-
-use crate::exit::Exit;
-
-/// Read when no file is named on the command line, if it is there.
-pub(crate) const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";
-
-/// Settings and the file they come from, if any.
-#[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    pub(crate) settings: Settings,
-    pub(crate) file: Option<PathBuf>,
-}
-
-/// Why there are no settings to work with.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
-    /// The file cannot be read.
-    #[error("{file}: {source}")]
-    Io {
-        /// The file.
-        file: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is wrong; the lines tell where.
-    #[error("{0}")]
-    Mistakes(String),
-}
-
-impl LoadError {
-    /// How a command ends that could not load its settings.
-    pub(crate) fn exit(&self) -> Exit {
-        Exit::Config
-    }
-}
-
-/// Reads the named file, or the default one where it exists; prints warnings.
-///
-/// # Errors
-/// [`LoadError`] with every mistake at its line.
-pub(crate) fn load_file(named: Option<&Path>) -> Result<(Loaded, Vec<String>), LoadError> {
-    let default = Path::new(DEFAULT_FILE);
-    let Some(path) = named.or_else(|| Some(default).filter(|path| path.exists())) else {
-        return Ok((
-            Loaded {
-                settings: Settings::default(),
-                file: None,
-            },
-            Vec::new(),
-        ));
-    };
-    let file = path.display().to_string();
-    let octets = read_limited(path).map_err(|source| LoadError::Io {
-        file: file.clone(),
-        source,
-    })?;
-    let mistakes = |mistakes: Mistakes| LoadError::Mistakes(mistakes.render(&file).trim_end().to_owned());
-    let (settings, warnings) = settings::read_octets(&octets).map_err(mistakes)?;
-    check(&settings).map_err(mistakes)?;
-    let warnings = warnings.iter().map(|warning| warning.render(&file)).collect();
-    Ok((
-        Loaded {
-            settings,
-            file: Some(path.to_owned()),
-        },
-        warnings,
-    ))
-}
-
-/// One octet more than is allowed is enough to know that it is too much.
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    use io::Read;
-    let limit = u64::try_from(settings::MAX_FILE_OCTETS)
-        .unwrap_or(u64::MAX)
-        .saturating_add(1);
-    let mut octets = Vec::new();
-    fs::File::open(path)?.take(limit).read_to_end(&mut octets)?;
-    Ok(octets)
-}
-
-/// As [`load_file`], for a command: prints what is wrong and says how to end.
-pub(crate) fn load(named: Option<&Path>) -> Result<Settings, Exit> {
-    match load_file(named) {
-        Ok((loaded, warnings)) => {
-            for warning in warnings {
-                eprintln!("{warning}");
-            }
-            Ok(loaded.settings)
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            Err(error.exit())
-        }
-    }
-}
-
-/// What only the program can check: sockets and files that settings name.
-fn check(settings: &Settings) -> Result<(), Mistakes> {
-    let mut mistakes = Vec::new();
-    for (index, spelling) in settings.milter.listen.iter().enumerate() {
-        if let Err(error) = spelling.parse::<SocketAddress>() {
-            mistakes.push(settings.refuse("milter.listen", Some(index), error.to_string()));
-        }
-    }
-    if settings.milter.listen.is_empty() {
-        mistakes.push(settings.refuse("milter.listen", None, "without a socket no mail can be judged"));
-    }
-    if let Err(error) = suffixes(settings) {
-        mistakes.push(settings.refuse("dmarc.public_suffix_list", None, error));
-    }
-    if mistakes.is_empty() {
-        Ok(())
-    } else {
-        Err(Mistakes(mistakes))
-    }
-}
-
-/// The list of the file, or the one inside the program where no file was asked for.
-fn suffixes(settings: &Settings) -> Result<Suffixes, String> {
-    const KEY: &str = "dmarc.public_suffix_list";
-    let Some(path) = &settings.dmarc.public_suffix_list else {
-        return Ok(Suffixes::built_in());
-    };
-    let asked_for = settings.written.place(KEY).is_some();
-    match fs::read_to_string(path) {
-        Ok(text) => Suffixes::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
-        Err(error) if asked_for => Err(format!("{}: {error}", path.display())),
-        Err(_) => Ok(Suffixes::built_in()),
-    }
-}
-
-/// Why rules cannot be made of settings.
-#[derive(Debug, thiserror::Error)]
-#[error("the public suffix list cannot be used: {0}")]
-pub(crate) struct RulesError(String);
+use settings::{Network, Placeholder, ReplyText, Settings};
 
 /// The operator's decisions as the receiver takes them.
-///
-/// # Errors
-/// When the public suffix list became unreadable since the settings were checked.
-pub(crate) fn rules(settings: &Settings) -> Result<Rules, RulesError> {
-    Ok(Rules {
+pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
+    Rules {
         mode: match settings.mode {
             keys::Mode::Observe => Mode::Observe,
             keys::Mode::Enforce => Mode::Enforce,
@@ -191,7 +50,7 @@ pub(crate) fn rules(settings: &Settings) -> Result<Rules, RulesError> {
             unmarked_suffix_guard: settings.dmarc.unmarked_suffix_guard,
             pct_zero_as_test: settings.dmarc.pct_zero_as_test,
         },
-        suffixes: Arc::new(suffixes(settings).map_err(RulesError)?),
+        suffixes,
         reject: match settings.action.reject {
             keys::Reject::Evidence => RejectRule::Evidence,
             keys::Reject::Always => RejectRule::Always,
@@ -217,7 +76,7 @@ pub(crate) fn rules(settings: &Settings) -> Result<Rules, RulesError> {
             internal: on_failure(&settings.failures.internal),
         },
         remove_all_results: settings.clients.remove_all_results,
-    })
+    }
 }
 
 fn dkim(dkim: &keys::Dkim) -> auth::dkim::Options {
@@ -306,4 +165,84 @@ pub(crate) fn is_trusted(settings: &Settings, client: IpAddr) -> bool {
         .trusted_networks
         .iter()
         .any(|network| network.contains(client))
+}
+
+#[cfg(test)]
+mod tests {
+    use receiver::local::Blanks;
+
+    use super::*;
+
+    fn read(text: &str) -> Settings {
+        settings::read(text).unwrap().0
+    }
+
+    fn rules_of(text: &str) -> Rules {
+        rules(&read(text), Arc::new(Suffixes::built_in()))
+    }
+
+    /// Design D33 and D6: out of the box nothing is refused and no mail is lost.
+    #[test]
+    fn the_defaults_observe_and_accept_what_could_not_be_judged() {
+        let rules = rules_of("");
+        assert_eq!(rules.mode, Mode::Observe);
+        assert_eq!(rules.reject, RejectRule::Evidence);
+        let failures = &rules.failures;
+        for failure in [
+            &failures.dns,
+            &failures.unusable_record,
+            &failures.budget,
+            &failures.internal,
+        ] {
+            assert!(matches!(failure, OnFailure::Accept));
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_settings_become_those_of_the_receiver() {
+        let rules = rules_of(
+            "mode = \"enforce\"\nauthserv_id = \"mx.example\"\n\
+             [arc]\nvalidate = \"never\"\n[dmarc]\ndiscovery = \"psl\"\n\
+             [action]\nreject = \"never\"\nquarantine = \"header\"\nunusable_author = \"accept\"\n\
+             [limits]\nheader_fields = 123\n",
+        );
+        assert_eq!(rules.mode, Mode::Enforce);
+        assert_eq!(rules.authserv_id, "mx.example");
+        assert_eq!(rules.arc, ArcUse::Never);
+        assert_eq!(rules.discovery, DiscoveryMethod::Psl);
+        assert_eq!(rules.reject, RejectRule::Never);
+        let header = QuarantineBy::Header("DMARC-Quarantine".to_owned());
+        assert_eq!(rules.quarantine, header);
+        assert_eq!(rules.unusable_author, UnusableAuthor::Accept);
+        assert_eq!(rules.header_limits.fields, 123);
+    }
+
+    #[test]
+    fn a_tempfail_has_its_code_and_its_words() {
+        let rules = rules_of("[failures.dns]\naction = \"tempfail\"\ncode = 450\ntext = \"{reason} {id}\"\n");
+        let OnFailure::TempFail { code, enhanced, text } = &rules.failures.dns else {
+            panic!("{:?}", rules.failures.dns);
+        };
+        let blanks = Blanks {
+            author_domain: "example.com",
+            reason: "no answer",
+            id: "4Fb1",
+        };
+        assert_eq!(
+            (*code, enhanced.as_str(), text.fill(&blanks).as_str()),
+            (450, "4.7.1", "no answer 4Fb1")
+        );
+    }
+
+    #[test]
+    fn clients_are_found_in_the_lists_that_name_them() {
+        let settings = read("[action]\ntrusted_forwarders = [\"192.0.2.0/24\"]\n");
+        let facts = |ip: &str| client_facts(&settings, ip.parse().ok());
+        assert!(facts("192.0.2.7").trusted_forwarder);
+        assert!(!facts("192.0.2.7").keeps_results);
+        assert!(!facts("198.51.100.7").trusted_forwarder);
+        assert_eq!(client_facts(&settings, None), ClientFacts::default());
+        assert!(is_trusted(&settings, IpAddr::from([127, 0, 0, 1])));
+        assert!(!is_trusted(&settings, IpAddr::from([192, 0, 2, 7])));
+    }
 }

@@ -10,8 +10,8 @@ pub struct ServerOptions {
     /// Connections served at the same time. At the limit no more are accepted until
     /// one ends: MTAs wait in the socket's queue. At least 1.
     pub max_sessions: usize,
-    /// How long the MTA may be silent within a message, within a packet, before the
-    /// negotiation, and in taking our answer. Within a message it is the SMTP client
+    /// How long the MTA may be silent within a message and before the negotiation, how
+    /// long it may take over one packet, and how long over taking our answer. Within a message it is the SMTP client
     /// that sets the pace: 10 minutes is the longest that RFC 5321 §4.5.3.2 has a
     /// server wait for it, but for the DATA block's end.
     pub stall_timeout: Duration,

@@ -8,6 +8,8 @@ use mail::author::AuthorFault;
 
 use crate::evidence::Evidence;
 use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor};
+use crate::reply::one_line;
+pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
 
 /// What is done with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,23 +89,6 @@ impl Step {
     }
 }
 
-/// An SMTP reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// 4xx or 5xx.
-    pub code: u16,
-    /// The enhanced status code (RFC 3463).
-    pub enhanced: String,
-    /// One line of printable ASCII.
-    pub text: String,
-}
-
-impl fmt::Display for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.code, self.enhanced, self.text)
-    }
-}
-
 /// Why a disposition differs from the policy (RFC 9990, PolicyOverrideReason).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
@@ -142,9 +127,24 @@ impl OverrideKind {
     }
 }
 
-/// Longest reason in a reply: with the fixed text it stays under the 512 octets of a
-/// reply line (RFC 5321 §4.5.3.1.5).
+impl Override {
+    fn local_policy(comment: &str) -> Self {
+        Self {
+            kind: OverrideKind::LocalPolicy,
+            comment: comment.to_owned(),
+        }
+    }
+}
+
+/// The longest reason that is filled into a reply or quarantine text, so that what stands
+/// behind it, such as the id of the message, is not what gets cut off.
 pub const MAX_REASON_OCTETS: usize = 330;
+
+/// What a report says of a message quarantined although `p=reject` (D26).
+const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
+
+/// What a report says where the message used up its share of DNS.
+pub(crate) const BUDGET_REACHED: &str = "DNS limit of one message reached";
 
 /// What is known when the decision is made.
 #[derive(Clone, Copy, Debug)]
@@ -176,6 +176,9 @@ impl<'a> Case<'a> {
 }
 
 /// What the decision is, whatever the mode (design D5, D6; RFC 9989 §5.3.6, §5.4, §7.4).
+///
+/// Only evidence in favour, the operator and test mode soften what the Domain Owner asks for;
+/// nothing makes it stricter.
 #[must_use]
 pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
     if let Some(fault) = case.fault {
@@ -188,32 +191,33 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
         // RFC 9989 §4.10.1: no record, so DMARC "MUST NOT be applied".
         DmarcResult::None => accept(Disposition::None, Vec::new()),
         DmarcResult::TempError if case.budget_reached => {
-            on_failure(&rules.failures.budget, "DNS limit of one message reached", case)
+            on_failure(&rules.failures.budget, BUDGET_REACHED, case)
         }
         DmarcResult::TempError => on_failure(&rules.failures.dns, "DNS temperror", case),
         DmarcResult::PermError => on_failure(&rules.failures.unusable_record, "unusable DMARC record", case),
         DmarcResult::Fail => failing(case, evaluation, rules),
-        ref passed if passed.is_pass() => match evaluation.policy_published {
+        // D30: the disposition `pass` is for policies that ask for something.
+        DmarcResult::Pass(_) => match evaluation.policy_published {
             Some(AssessmentPolicy::None) | None => accept(Disposition::None, Vec::new()),
             Some(_) => accept(Disposition::Pass, Vec::new()),
         },
-        _ => accept(Disposition::None, Vec::new()),
     }
 }
 
 /// What is done of a decision in a mode: when observing, nothing, and the report says so.
 #[must_use]
 pub fn in_mode(decision: &Action, mode: Mode) -> Action {
-    match (mode, &decision.step) {
-        (Mode::Enforce, _) | (Mode::Observe, Step::Accept) => decision.clone(),
-        (Mode::Observe, step) => accept(
-            Disposition::None,
-            vec![Override {
-                kind: OverrideKind::LocalPolicy,
-                comment: format!("observe mode: {} not carried out", step.as_str()),
-            }],
-        ),
+    if mode == Mode::Enforce || decision.step == Step::Accept {
+        return decision.clone();
     }
+    // Why no policy was applied is true in either mode; why one was softened is not.
+    let mut overrides = decision.overrides.clone();
+    overrides.retain(|reason| reason.kind == OverrideKind::Other);
+    let step = decision.step.as_str();
+    overrides.push(Override::local_policy(&format!(
+        "observe mode: {step} not carried out"
+    )));
+    accept(Disposition::None, overrides)
 }
 
 fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
@@ -233,11 +237,7 @@ fn without_author(fault: AuthorFault, rules: &Rules) -> Action {
     let text = format!("Email rejected: its author cannot be determined, {fault}");
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(Reply {
-            code: 550,
-            enhanced: "5.7.1".to_owned(),
-            text: one_line(&text),
-        }),
+        step: Step::Reject(Reply::new(550, "5.7.1", &text)),
         overrides: Vec::new(),
     }
 }
@@ -250,11 +250,9 @@ fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
     }];
     let step = match rule {
         OnFailure::Accept => Step::Accept,
-        OnFailure::TempFail { code, enhanced, text } => Step::TempFail(Reply {
-            code: *code,
-            enhanced: enhanced.clone(),
-            text: text.fill(&case.blanks(comment)),
-        }),
+        OnFailure::TempFail { code, enhanced, text } => {
+            Step::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(comment))))
+        }
     };
     Action {
         disposition: Disposition::None,
@@ -282,57 +280,31 @@ fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
 
 /// D29: `t=y` is an override of its own.
 fn test_mode(published: AssessmentPolicy, policy: AssessmentPolicy) -> Vec<Override> {
-    let lowered = published != policy;
-    let comment = || format!("t=y: {policy} instead of {published}");
-    lowered
-        .then(|| Override {
-            kind: OverrideKind::PolicyTestMode,
-            comment: comment(),
-        })
-        .into_iter()
-        .collect()
+    if published == policy {
+        return Vec::new();
+    }
+    vec![Override {
+        kind: OverrideKind::PolicyTestMode,
+        comment: format!("t=y: {policy} instead of {published}"),
+    }]
 }
 
 /// RFC 9989 §7.4: a receiver "MUST NOT" reject on the policy alone; without other
 /// knowledge reject is treated as quarantine.
 fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
-    let local = |comment: &str| {
-        vec![Override {
-            kind: OverrideKind::LocalPolicy,
-            comment: comment.to_owned(),
-        }]
-    };
-    if evaluation.policy_uncertain {
-        return quarantine(
-            case,
-            evaluation,
-            rules,
-            local("existence of the author domain unknown"),
-        );
-    }
-    match rules.reject {
-        RejectRule::Always => reject(case, rules),
-        RejectRule::Never => quarantine(
-            case,
-            evaluation,
-            rules,
-            local("this receiver never rejects for DMARC"),
-        ),
-        RejectRule::Evidence => {
-            let favour = case.evidence.iter().find(|evidence| !evidence.is_against());
-            let against = case.evidence.iter().any(Evidence::is_against);
-            match favour {
-                Some(evidence) => quarantine(case, evaluation, rules, vec![override_for(evidence)]),
-                None if against => reject(case, rules),
-                None => quarantine(
-                    case,
-                    evaluation,
-                    rules,
-                    local("RFC 9989 section 7.4: no evidence besides p=reject"),
-                ),
-            }
+    let favour = case.evidence.iter().find(|evidence| !evidence.is_against());
+    let against = case.evidence.iter().any(Evidence::is_against);
+    let softened = match (rules.reject, favour) {
+        _ if evaluation.policy_uncertain => {
+            Override::local_policy("whether the author domain exists is not known")
         }
-    }
+        (RejectRule::Never, _) => Override::local_policy("this receiver never rejects for DMARC"),
+        (RejectRule::Always, _) => return reject(case, rules),
+        (RejectRule::Evidence, Some(evidence)) => override_for(evidence),
+        (RejectRule::Evidence, None) if against => return reject(case, rules),
+        (RejectRule::Evidence, None) => Override::local_policy(NO_EVIDENCE),
+    };
+    quarantine(case, evaluation, rules, vec![softened])
 }
 
 fn override_for(evidence: &Evidence) -> Override {
@@ -349,15 +321,11 @@ fn override_for(evidence: &Evidence) -> Override {
 }
 
 fn reject(case: &Case<'_>, rules: &Rules) -> Action {
-    let reason = one_line(case.reason);
+    let reason = one_line(case.reason, MAX_REASON_OCTETS);
     let text = rules.reject_text.fill(&case.blanks(&reason));
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(Reply {
-            code: 550,
-            enhanced: "5.7.1".to_owned(),
-            text,
-        }),
+        step: Step::Reject(Reply::new(550, "5.7.1", &text)),
         overrides: Vec::new(),
     }
 }
@@ -366,19 +334,11 @@ fn quarantine(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules, overrides
     let text = format!(
         "quarantined by DMARC policy for {}: {}",
         evaluation.author_domain,
-        one_line(case.reason)
+        one_line(case.reason, MAX_REASON_OCTETS)
     );
     Action {
         disposition: Disposition::Quarantine,
         step: Step::Quarantine(rules.quarantine.clone(), text),
         overrides,
     }
-}
-
-/// Printable ASCII on one line, cut at [`MAX_REASON_OCTETS`].
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
-        .take(MAX_REASON_OCTETS)
-        .collect()
 }

@@ -41,7 +41,8 @@ pub enum Evidence {
     AuthorDoesNotExist(DomainName),
     /// Against: the Author Domain is one of ours, and the client is not.
     AuthorIsLocal(DomainName),
-    /// Against: SPF says `-all`, there is no signature at all, and no trace of forwarding.
+    /// Against: SPF of the author's organization says `-all`, there is no signature at all,
+    /// and no trace of forwarding.
     ForbiddenAndUnsigned(DomainName),
     /// In favour: a list that signs its mail sent it.
     MailingList(DomainName),
@@ -167,7 +168,7 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
     {
         evidence.push(Evidence::AuthorIsLocal(author.clone()));
     }
-    evidence.extend(forbidden_and_unsigned(findings));
+    evidence.extend(forbidden_and_unsigned(evaluation, findings));
     if rules.recognise_lists {
         evidence.extend(mailing_list(findings));
     }
@@ -179,14 +180,21 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
     evidence
 }
 
-/// The domain's own word that this client may not send, with no sign that the message
-/// took a detour on which SPF breaks (RFC 9989 §7.4).
-fn forbidden_and_unsigned(findings: &Findings<'_>) -> Option<Evidence> {
+/// The word of the author's own organization that this client may not send, with no sign
+/// that the message took a detour on which SPF breaks (RFC 9989 §7.4). What the record of
+/// another domain says would be no word of the Domain Owner.
+fn forbidden_and_unsigned(evaluation: &Evaluation, findings: &Findings<'_>) -> Option<Evidence> {
     let direct = !findings.header.list_fields && !findings.header.forwarding_fields;
     let forbidden = findings.spf.result == SpfResult::Fail;
-    (forbidden && direct && findings.dkim.is_empty())
-        .then(|| findings.spf.domain.clone().map(Evidence::ForbiddenAndUnsigned))
-        .flatten()
+    let domain = findings.spf.domain.as_ref().filter(|d| is_own(evaluation, d))?;
+    (forbidden && direct && findings.dkim.is_empty()).then(|| Evidence::ForbiddenAndUnsigned(domain.clone()))
+}
+
+/// Whether a domain is the author's or of the same organization, as far as that is known
+/// without further questions.
+pub(crate) fn is_own(evaluation: &Evaluation, domain: &DomainName) -> bool {
+    let organization = evaluation.organizational_domain.as_ref();
+    domain.is_at_or_below(organization.unwrap_or(&evaluation.author_domain))
 }
 
 /// A List-Id that a passing signature of the same domain stands behind. Anybody can
@@ -197,23 +205,15 @@ fn mailing_list(findings: &Findings<'_>) -> Option<Evidence> {
     signed.then(|| Evidence::MailingList(list.clone()))
 }
 
+/// The author's own signature, good but for the body. Anybody can send a signed header
+/// again with another body, so this too holds a message back from rejection and no more.
 fn body_changed_only(evaluation: &Evaluation, findings: &Findings<'_>) -> Option<Evidence> {
-    let organization = evaluation
-        .organizational_domain
-        .as_ref()
-        .unwrap_or(&evaluation.author_domain);
     let mut broken = findings
         .dkim
         .iter()
         .filter(|signature| signature.body_only_broken);
-    broken
-        .find_map(|signature| {
-            signature
-                .domain
-                .clone()
-                .filter(|domain| domain.is_at_or_below(organization))
-        })
-        .map(Evidence::BodyChangedOnly)
+    let own = broken.find_map(|signature| signature.domain.as_ref().filter(|d| is_own(evaluation, d)))?;
+    Some(Evidence::BodyChangedOnly(own.clone()))
 }
 
 fn passing(dkim: &[DkimResult]) -> impl Iterator<Item = &DomainName> {

@@ -3,24 +3,26 @@
 //!
 //! The edge calls them when it has what they need, so that DNS is asked while the
 //! rest of the message still arrives (design D12). What was asked early is not asked
-//! again: the [`Ledger`] remembers.
+//! again: the [`Ledgers`] remember.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use auth::arc::{ArcResult, Validator};
-use auth::dkim::{BodyDigests, BodyHashing, DkimResult, Verifier};
-use auth::lookup::{Asked, Ledger, Lookup, Question};
-use auth::spf::{self, SpfOutcome, SpfRequest};
+use auth::dkim::{BodyDigests, DkimResult};
+use auth::lookup::{Asked, DnsName, Lookup, existence};
+use auth::spf::{self, Scope, SpfOutcome, SpfRequest, SpfResult};
 use dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifiers};
 use dmarc::record::AssessmentPolicy;
-use futures_util::future::{join, join_all};
-use mail::author::{Author, AuthorFault, author};
-use mail::message::{HeaderDefect, HeaderSection};
+use futures_util::future::join;
+use mail::author::Author;
+use mail::message::HeaderDefect;
 use mail::{DomainName, Envelope};
 
 use crate::action::{self, Action};
-use crate::evidence::{self, Evidence, Findings, HeaderFacts};
-use crate::local::{ArcUse, ClientFacts, Rules};
+use crate::evidence::{self, Evidence, Findings};
+pub use crate::head::{Head, Plan};
+pub use crate::ledgers::Ledgers;
+use crate::local::{ArcUse, ClientFacts, RejectRule, Rules};
 use crate::results::{self, Removal};
 use crate::story;
 
@@ -33,48 +35,25 @@ pub struct SpfPair {
     pub helo: Option<SpfOutcome>,
 }
 
-/// The DNS questions of one message, in shares, each with a lookup and so a time of its own.
-///
-/// A sender writes the SPF records of MAIL FROM and HELO. If their questions could use up
-/// what the policy of the Author Domain needs, a forger would only have to publish a
-/// large or silent record to turn `fail` into `temperror`.
-pub struct Ledgers<L> {
-    /// For SPF of MAIL FROM.
-    pub mail_from: Ledger<L>,
-    /// For SPF of HELO.
-    pub helo: Ledger<L>,
-    /// For keys and policies.
-    pub content: Ledger<L>,
-}
-
-impl<L: Lookup> Ledgers<L> {
-    /// Shares `limit` questions out: three tenths, one, six.
-    pub fn new(limit: usize, lookup: impl Fn() -> L) -> Self {
-        let tenths = |count: usize| (limit * count / 10).max(1);
-        Self {
-            mail_from: Ledger::new(lookup(), tenths(3)),
-            helo: Ledger::new(lookup(), tenths(1)),
-            content: Ledger::new(lookup(), tenths(6)),
-        }
-    }
-
-    fn asked(&self) -> Vec<Asked> {
-        [self.mail_from.asked(), self.helo.asked(), self.content.asked()].concat()
-    }
-}
-
 /// Checks SPF; everything it needs is known at MAIL FROM.
 ///
-/// `now` is Unix time in seconds. A client without address, as on a local socket, is
-/// taken as 0.0.0.0, which no sane record authorizes.
+/// `now` is Unix time in seconds. Of a client without address, as on a local socket,
+/// nothing is asked, and the result is *none*: that we do not know where a message comes
+/// from must not read as if its domain forbade it.
 pub async fn check_spf<L: Lookup>(
     ledgers: &Ledgers<L>,
     envelope: &Envelope,
     rules: &Rules,
     now: u64,
 ) -> SpfPair {
+    let Some(client) = envelope.client else {
+        return SpfPair {
+            mail_from: unchecked(envelope),
+            helo: None,
+        };
+    };
     let request = SpfRequest {
-        client: envelope.client.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        client,
         helo: &envelope.helo,
         mail_from: &envelope.mail_from,
         receiver: &rules.authserv_id,
@@ -98,91 +77,19 @@ pub async fn check_spf<L: Lookup>(
     }
 }
 
-/// A message whose header section is complete: parsed and hashed as far as it goes.
-pub struct Head {
-    author: Author,
-    facts: HeaderFacts,
-    defects: Vec<HeaderDefect>,
-    removals: Vec<Removal>,
-    verifier: Verifier,
-    validator: Option<Validator>,
-    bodies: BodyHashing,
-}
-
-impl Head {
-    /// Reads the header section; it is not needed afterwards. `now` is Unix time in seconds.
-    #[must_use]
-    pub fn new(headers: &HeaderSection, rules: &Rules, client: ClientFacts, now: u64) -> Self {
-        let author = author(headers);
-        let mut bodies = BodyHashing::new();
-        let verifier = Verifier::new(headers, author.domains(), &rules.dkim, now, &mut bodies);
-        let validator = validator(headers, rules, now, &mut bodies);
-        Self {
-            facts: HeaderFacts::new(headers),
-            defects: headers.defects().to_vec(),
-            removals: results::removals(headers, rules, client),
-            author,
-            verifier,
-            validator,
-            bodies,
-        }
-    }
-
-    /// The questions that can be asked while the body arrives.
-    #[must_use]
-    pub fn plan(&self) -> Plan {
-        let mut questions = self.verifier.questions();
-        questions.extend(self.validator.iter().flat_map(Validator::questions));
-        Plan {
-            authors: self.author.domains().to_vec(),
-            questions,
-        }
-    }
-
-    /// Takes the next octets of the body.
-    pub fn body(&mut self, chunk: &[u8]) {
-        self.bodies.update(chunk);
-    }
-}
-
-/// ARC costs two questions a set, so it is looked at only where it may matter (design D8).
-fn validator(
-    headers: &HeaderSection,
-    rules: &Rules,
-    now: u64,
-    bodies: &mut BodyHashing,
-) -> Option<Validator> {
-    match rules.arc {
-        ArcUse::Never => None,
-        ArcUse::Always => Some(Validator::new(headers, now, bodies)),
-        ArcUse::Trusted if rules.trusted_sealers.is_empty() => None,
-        ArcUse::Trusted => {
-            let validator = Validator::new(headers, now, bodies);
-            let trusted = validator
-                .newest_sealer()
-                .is_some_and(|s| rules.trusted_sealers.contains(s));
-            trusted.then_some(validator)
-        }
-    }
-}
-
-/// Questions to be asked ahead.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    authors: Vec<DomainName>,
-    questions: Vec<Question>,
-}
-
-impl Plan {
-    /// Asks them all at once; the lookup remembers the answers.
-    pub async fn ask(self, lookup: &impl Lookup) {
-        let keys = join_all(self.questions.iter().map(|question| lookup.ask(question)));
-        let policies = join_all(
-            self.authors
-                .iter()
-                .map(|author| dmarc::discovery::warm(lookup, author)),
-        );
-        join(keys, policies).await;
+/// What SPF comes to without a client to ask about.
+fn unchecked(envelope: &Envelope) -> SpfOutcome {
+    SpfOutcome {
+        result: SpfResult::None,
+        domain: envelope.mail_from.domain(),
+        scope: Scope::MailFrom,
+        from_helo: envelope.mail_from.is_null(),
+        mechanism: None,
+        explanation: None,
+        problem: Some("the address of the client is not known".to_owned()),
+        lookup_terms: 0,
+        void_lookups: 0,
+        steps: Vec::new(),
     }
 }
 
@@ -258,27 +165,21 @@ pub async fn judge<L: Lookup>(
     ledgers: &Ledgers<L>,
     rules: &Rules,
 ) -> Judgement {
-    let lookup = &ledgers.content;
     let Transaction { envelope, client, id } = transaction;
+    let lookup = &ledgers.content;
     let digests = head.bodies.finish();
     let dkim = head.verifier.finish(lookup, &digests).await;
     let identifiers = identifiers(&spf.mail_from, &dkim);
-    let evaluations = evaluate_each(lookup, head.author.domains(), &identifiers, rules).await;
+    let mut evaluations = evaluate_each(lookup, head.author.domains(), &identifiers, rules).await;
+    let budget_reached = ledgers.is_exhausted();
     let deciding = deciding(&evaluations);
-    let dmarc = overall(&head.author, &evaluations);
-    let rfc7489 = compare(
-        lookup,
-        deciding.map(|index| &evaluations[index]),
-        &identifiers,
-        rules,
-    )
-    .await;
-    let arc = validate(head.validator, &dmarc, lookup, &digests, rules).await;
+    if let Some(evaluation) = deciding.and_then(|index| evaluations.get_mut(index)) {
+        look_for_author(lookup, evaluation, rules).await;
+    }
+    let evaluation = deciding.and_then(|index| evaluations.get(index));
+    let arc = validate(head.validator, evaluation, &ledgers.arc, &digests, rules).await;
+    let rfc7489 = compare(lookup, evaluation, &identifiers, rules).await;
 
-    let fault = match head.author {
-        Author::Unusable(fault) => Some(fault),
-        Author::Domain(_) | Author::Domains(_) => None,
-    };
     let findings = Findings {
         spf: &spf.mail_from,
         dkim: &dkim,
@@ -286,10 +187,9 @@ pub async fn judge<L: Lookup>(
         header: &head.facts,
         client,
     };
-    let budget_reached = lookup.limit_reached();
     let given = Given {
-        fault,
-        deciding: deciding.map(|index| &evaluations[index]),
+        author: &head.author,
+        evaluation,
         budget_reached,
         id,
     };
@@ -300,6 +200,7 @@ pub async fn judge<L: Lookup>(
         cause: decided.cause,
         evidence: decided.evidence,
         authentication_results: String::new(),
+        dmarc: overall(&head.author, &evaluations),
         envelope,
         author: head.author,
         defects: head.defects,
@@ -308,7 +209,6 @@ pub async fn judge<L: Lookup>(
         arc,
         evaluations,
         deciding,
-        dmarc,
         rfc7489,
         removals: head.removals,
         asked: ledgers.asked(),
@@ -358,6 +258,18 @@ async fn evaluate(
     }
 }
 
+/// Asks whether the author exists where a rejection hangs on evidence and nothing has shown it
+/// yet: that a name does not exist is the best evidence there is (RFC 9989 §5.4, §7.4).
+async fn look_for_author(lookup: &impl Lookup, evaluation: &mut Evaluation, rules: &Rules) {
+    let may_be_rejected = evaluation.result == DmarcResult::Fail
+        && evaluation.policy == Some(AssessmentPolicy::Reject)
+        && rules.reject == RejectRule::Evidence;
+    if may_be_rejected && evaluation.author_existence.is_none() {
+        let name = DnsName::from(&evaluation.author_domain);
+        evaluation.author_existence = Some(existence(lookup, &name).await);
+    }
+}
+
 /// The verdict of the other RFC (design D1); only a second opinion, so it asks last.
 async fn compare(
     lookup: &impl Lookup,
@@ -382,13 +294,16 @@ async fn compare(
 }
 
 /// Among several author domains the strictest failing policy counts (design D3,
-/// RFC 9989 §11.5); without a failure one that could not be settled, else the first.
+/// RFC 9989 §11.5). One that asks for nothing does not outrank one that could not be
+/// settled: what that asks for may be more.
 fn deciding(evaluations: &[Evaluation]) -> Option<usize> {
-    let rank = |evaluation: &Evaluation| match &evaluation.result {
-        DmarcResult::Fail => (3, evaluation.policy.unwrap_or(AssessmentPolicy::None)),
-        DmarcResult::TempError => (2, AssessmentPolicy::None),
-        result if result.is_pass() => (0, AssessmentPolicy::None),
-        _ => (1, AssessmentPolicy::None),
+    let rank = |evaluation: &Evaluation| match (&evaluation.result, evaluation.policy) {
+        (DmarcResult::Fail, Some(AssessmentPolicy::Reject)) => 5,
+        (DmarcResult::Fail, Some(AssessmentPolicy::Quarantine)) => 4,
+        (DmarcResult::TempError, _) => 3,
+        (DmarcResult::Fail, _) => 2,
+        (DmarcResult::None | DmarcResult::PermError, _) => 1,
+        (DmarcResult::Pass(_), _) => 0,
     };
     // max_by_key takes the last of equals; the first domain of the field is meant.
     (0..evaluations.len())
@@ -396,8 +311,9 @@ fn deciding(evaluations: &[Evaluation]) -> Option<usize> {
         .max_by_key(|&index| rank(&evaluations[index]))
 }
 
-/// One domain has its own result. Several: pass when all pass, else permerror, for no
-/// single result would be true (design D3).
+/// One domain has its own result. Several pass when all of them pass; else the message is
+/// `permerror`, for no single result would be true of it (design D3). RFC 9989 leaves
+/// several domains to the receiver (§5.3.1, §11.5).
 fn overall(author: &Author, evaluations: &[Evaluation]) -> DmarcResult {
     match (author, evaluations) {
         (Author::Domain(_), [only]) => only.result.clone(),
@@ -408,24 +324,25 @@ fn overall(author: &Author, evaluations: &[Evaluation]) -> DmarcResult {
     }
 }
 
+/// ARC speaks only for a message that fails (RFC 8617 §7.2.1, design D8).
 async fn validate(
     validator: Option<Validator>,
-    dmarc: &DmarcResult,
+    evaluation: Option<&Evaluation>,
     lookup: &impl Lookup,
     digests: &BodyDigests,
     rules: &Rules,
 ) -> ArcResult {
-    let matters = rules.arc == ArcUse::Always || matches!(dmarc, DmarcResult::Fail | DmarcResult::PermError);
+    let fails = evaluation.is_some_and(|e| e.result == DmarcResult::Fail);
     match validator {
-        Some(validator) if matters => validator.finish(lookup, digests).await,
+        Some(validator) if fails || rules.arc == ArcUse::Always => validator.finish(lookup, digests).await,
         _ => ArcResult::none(),
     }
 }
 
 /// What the decision starts from.
 struct Given<'a> {
-    fault: Option<AuthorFault>,
-    deciding: Option<&'a Evaluation>,
+    author: &'a Author,
+    evaluation: Option<&'a Evaluation>,
     budget_reached: bool,
     id: &'a str,
 }
@@ -437,16 +354,18 @@ struct Decided {
 }
 
 fn decide(given: &Given<'_>, findings: &Findings<'_>, client: Option<IpAddr>, rules: &Rules) -> Decided {
-    let failing = given
-        .deciding
-        .filter(|evaluation| evaluation.result == DmarcResult::Fail);
+    let failing = given.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let evidence = failing.map_or_else(Vec::new, |e| evidence::collect(e, findings, rules));
     let cause = failing.map_or_else(String::new, |e| {
         story::cause(e, findings.spf, findings.dkim, client)
     });
+    let fault = match given.author {
+        Author::Unusable(fault) => Some(*fault),
+        Author::Domain(_) | Author::Domains(_) => None,
+    };
     let case = action::Case {
-        fault: given.fault,
-        evaluation: given.deciding,
+        fault,
+        evaluation: given.evaluation,
         evidence: &evidence,
         reason: &cause,
         budget_reached: given.budget_reached,

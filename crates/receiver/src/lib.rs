@@ -10,8 +10,11 @@
 
 pub mod action;
 pub mod evidence;
+mod head;
 pub mod judge;
+mod ledgers;
 pub mod local;
+mod reply;
 pub mod results;
 pub mod story;
 

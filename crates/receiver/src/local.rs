@@ -45,7 +45,8 @@ pub struct Rules {
     pub unusable_author: UnusableAuthor,
     /// Domains whose mail never comes from outside: their use there is evidence.
     pub local_domains: Vec<DomainName>,
-    /// Whether signs of a mailing list keep a message from being rejected.
+    /// Whether signs of a mailing list keep a message from being rejected where
+    /// [`RejectRule::Evidence`] decides.
     pub recognise_lists: bool,
     /// What is done when something fails on our side (design D6).
     pub failures: FailureTable,
@@ -78,7 +79,8 @@ pub enum ArcUse {
 pub enum RejectRule {
     /// Evidence besides the policy; without any, quarantine (RFC 9989 §7.4).
     Evidence,
-    /// The policy alone. Beyond the RFC, which says MUST NOT.
+    /// The policy alone, unless a trusted forwarder or sealer stands behind the message.
+    /// Beyond the RFC, which says MUST NOT.
     Always,
     /// Nothing: quarantine at most.
     Never,
@@ -160,7 +162,7 @@ pub struct Blanks<'a> {
 }
 
 impl Wording {
-    /// From what writes the text: one line of printable ASCII that fits a reply line.
+    /// From what writes the text. [`Reply::new`](crate::Reply::new) makes it fit a reply line.
     pub fn new(write: impl Fn(&Blanks<'_>) -> String + Send + Sync + 'static) -> Self {
         Self(Arc::new(write))
     }

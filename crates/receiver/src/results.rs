@@ -2,6 +2,7 @@
 
 use auth::dkim::DkimResult;
 use auth::spf::{SpfOutcome, SpfResult};
+use dmarc::discovery::Discovery;
 use dmarc::evaluation::Evaluation;
 use mail::author::Author;
 use mail::authres::{self, AuthenticationResults, AuthresError, Property, ResultInfo};
@@ -78,7 +79,7 @@ fn info(method: &str, result: &str) -> ResultInfo {
     }
 }
 
-fn property(ptype: &str, property: &str, value: impl ToString) -> Property {
+fn property(ptype: &str, property: &str, value: &(impl ToString + ?Sized)) -> Property {
     Property {
         ptype: ptype.to_owned(),
         property: property.to_owned(),
@@ -169,11 +170,11 @@ fn arc(judgement: &Judgement) -> Option<ResultInfo> {
     let client = judgement
         .envelope
         .client
-        .map(|client| property("smtp", "remote-ip", client));
+        .map(|client| property("smtp", "remote-ip", &client));
     let oldest = judgement
         .arc
         .oldest_pass
-        .map(|instance| property("header", "oldest-pass", instance));
+        .map(|instance| property("header", "oldest-pass", &instance));
     Some(ResultInfo {
         comment: judgement.arc.reason.clone(),
         properties: client.into_iter().chain(oldest).collect(),
@@ -195,7 +196,9 @@ fn dmarc(judgement: &Judgement) -> Vec<ResultInfo> {
             .iter()
             .map(|evaluation| one_domain(evaluation, evaluation.result.as_str(), judgement))
             .collect(),
-        // RFC 9989 has no result for several domains; the message's own is said of each.
+        // Who reads `dmarc=pass` beside one of several domains takes the message for that
+        // domain's. So the result of the message is said of each: pass when all pass, else
+        // permerror.
         Author::Domains(_) => judgement
             .evaluations
             .iter()
@@ -207,21 +210,23 @@ fn dmarc(judgement: &Judgement) -> Vec<ResultInfo> {
 fn one_domain(evaluation: &Evaluation, result: &str, judgement: &Judgement) -> ResultInfo {
     let mut properties = vec![property("header", "from", &evaluation.author_domain)];
     let policy = evaluation.policy.filter(|_| !evaluation.policy_uncertain);
-    properties.extend(policy.map(|policy| property("policy", "dmarc", policy)));
-    let comment = match &evaluation.discovery {
-        dmarc::discovery::Discovery::Applies(at) => {
-            let published = evaluation
-                .policy_published
-                .map_or("none", |policy| policy.as_str());
-            let test = if at.record.testing { " t=y" } else { "" };
-            let disposition = judgement.action.disposition;
-            Some(format!("p={published}{test} dis={disposition} dom={}", at.domain))
-        }
-        _ => evaluation.problem.clone(),
-    };
+    properties.extend(policy.map(|policy| property("policy", "dmarc", &policy)));
+    let comment = in_force(evaluation, judgement).or_else(|| evaluation.problem.clone());
     ResultInfo {
         comment,
         properties,
         ..info("dmarc", result)
     }
+}
+
+/// What applies, as other receivers write it too. Nothing where no policy could be applied:
+/// then `p=none` would be a claim about the Domain Owner that is not true.
+fn in_force(evaluation: &Evaluation, judgement: &Judgement) -> Option<String> {
+    let Discovery::Applies(at) = &evaluation.discovery else {
+        return None;
+    };
+    let published = evaluation.policy_published?;
+    let test = if at.record.testing { " t=y" } else { "" };
+    let disposition = judgement.action.disposition;
+    Some(format!("p={published}{test} dis={disposition} dom={}", at.domain))
 }

@@ -5,29 +5,34 @@
 //! publishes, what follows, and what can be done about it.
 
 mod cause;
+mod lines;
+mod mechanisms;
+mod policy;
 mod remedy;
 mod sections;
 
 pub use cause::cause;
 
 use crate::judge::Judgement;
+use lines::Section;
 
-/// The whole story in plain text, one line per fact, ending in what to do.
+/// The whole story in plain text, one line per fact, ending in what to do. Lines are
+/// wrapped; the same judgement always gives the same text.
 #[must_use]
 pub fn story(judgement: &Judgement) -> String {
-    let parts = [
+    let mut parts = vec![
         sections::headline(judgement),
         sections::author(judgement),
-        sections::spf(judgement),
-        sections::dkim(judgement),
-        sections::arc(judgement),
-        sections::policy(judgement),
-        sections::alignment(judgement),
-        sections::verdict(judgement),
-        sections::action(judgement),
-        remedy::section(judgement),
-        sections::questions(judgement),
+        mechanisms::spf(judgement),
+        mechanisms::dkim(judgement),
     ];
-    let texts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.extend(mechanisms::arc(judgement));
+    parts.extend(judgement.evaluations.iter().map(policy::policy));
+    parts.extend(judgement.evaluation().and_then(policy::alignment));
+    parts.push(sections::verdict(judgement));
+    parts.push(sections::action(judgement));
+    parts.extend(remedy::section(judgement));
+    parts.push(sections::questions(judgement));
+    let texts: Vec<String> = parts.into_iter().map(Section::into_text).collect();
     texts.join("\n")
 }

@@ -63,9 +63,7 @@ pub use warning::{Concern, Warning};
 /// Every mistake there is, in the order of the file: none hides another, but that a line
 /// whose syntax is broken is not judged for what it may have meant.
 pub fn read(text: &str) -> Result<(Settings, Vec<Warning>), Mistakes> {
-    let settings = reader::read(text)?;
-    let warnings = warning::warnings(&settings);
-    Ok((settings, warnings))
+    read_with(text, |_| Vec::new())
 }
 
 /// As [`read`], from octets that should be UTF-8, as a file holds them.
@@ -73,8 +71,32 @@ pub fn read(text: &str) -> Result<(Settings, Vec<Warning>), Mistakes> {
 /// # Errors
 /// As there; where the octets are not UTF-8, one mistake at the first that is not.
 pub fn read_octets(octets: &[u8]) -> Result<(Settings, Vec<Warning>), Mistakes> {
+    read_checked(octets, |_| Vec::new())
+}
+
+/// As [`read_octets`], with a check of what only the program can judge; it reports by
+/// [`Settings::refuse`].
+///
+/// It is called even where there are other mistakes, so that all are told at once. A key
+/// with a mistake is at its default then, and nothing that is refused about it is told.
+///
+/// # Errors
+/// As there.
+pub fn read_checked(
+    octets: &[u8],
+    check: impl FnOnce(&Settings) -> Vec<Mistake>,
+) -> Result<(Settings, Vec<Warning>), Mistakes> {
     match str::from_utf8(octets) {
-        Ok(text) => read(text),
+        Ok(text) => read_with(text, check),
         Err(error) => Err(reader::not_utf8(octets, error.valid_up_to())),
     }
+}
+
+fn read_with(
+    text: &str,
+    check: impl FnOnce(&Settings) -> Vec<Mistake>,
+) -> Result<(Settings, Vec<Warning>), Mistakes> {
+    let settings = reader::read(text, check)?;
+    let warnings = warning::warnings(&settings);
+    Ok((settings, warnings))
 }

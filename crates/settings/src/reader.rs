@@ -19,8 +19,12 @@ pub const MAX_FILE_OCTETS: usize = 1 << 20;
 /// work would grow with the square of its length.
 const MAX_COLUMN: usize = 1000;
 
-/// Reads the text; the cross-checks are made too, the warnings are not.
-pub(crate) fn read(text: &str) -> Result<Settings, Mistakes> {
+/// Reads the text; the cross-checks and those of the program are made too, the
+/// warnings are not.
+pub(crate) fn read(
+    text: &str,
+    check_of_program: impl FnOnce(&Settings) -> Vec<Mistake>,
+) -> Result<Settings, Mistakes> {
     if text.len() > MAX_FILE_OCTETS {
         return Err(whole_file(Wrong::FileTooLong { octets: text.len() }).into());
     }
@@ -45,7 +49,10 @@ pub(crate) fn read(text: &str) -> Result<Settings, Mistakes> {
     settings.written = written;
 
     let conflicts = check::conflicts(&settings, &mistakes);
+    let mut refused = check_of_program(&settings);
+    refused.retain(|refused| mistakes.iter().all(|mistake| mistake.key != refused.key));
     mistakes.extend(conflicts);
+    mistakes.extend(refused);
     let all = with_syntax(mistakes, syntax, &settings.written);
     if all.is_empty() {
         Ok(settings)
@@ -90,7 +97,7 @@ impl Reader<'_> {
         value: &Spanned<DeValue<'_>>,
     ) {
         let key = join(&self.path, name.get_ref());
-        self.written.add(&key, value, self.lines);
+        self.written.add(&key, name, value, self.lines);
         let mut faults = Vec::new();
         match (T::read(value, &mut faults), limits) {
             (Some(read), Some(limits)) if !limits.hold(&read) => {
@@ -101,7 +108,7 @@ impl Reader<'_> {
             (None, None) => {}
         }
         for (span, wrong) in faults {
-            self.mistake(&span, key.clone(), wrong);
+            self.mistake(&written_span(name, span), key.clone(), wrong);
         }
     }
 
@@ -143,6 +150,12 @@ impl Reader<'_> {
     }
 }
 
+/// Where a value stands. The parser makes one up where the syntax left none, as in
+/// `key = = 3`; that one stands nowhere, so its key has to do.
+fn written_span(name: &Name<'_>, value: Range<usize>) -> Range<usize> {
+    if value.is_empty() { name.span() } else { value }
+}
+
 /// Where the file mentions each key.
 ///
 /// Two settings that say the same are equal wherever they were written, so any two of
@@ -157,8 +170,8 @@ struct WrittenValue {
 }
 
 impl Written {
-    fn add(&mut self, key: &str, value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) {
-        let place_of = |value: &Spanned<DeValue<'_>>| lines.place(value.span().start);
+    fn add(&mut self, key: &str, name: &Name<'_>, value: &Spanned<DeValue<'_>>, lines: &Lines<'_>) {
+        let place_of = |value: &Spanned<DeValue<'_>>| lines.place(written_span(name, value.span()).start);
         let items = value
             .get_ref()
             .as_array()
@@ -363,8 +376,8 @@ mod tests {
     #[test]
     fn a_file_at_the_limit_is_read_and_one_past_it_is_not() {
         let at_limit = "#".repeat(MAX_FILE_OCTETS);
-        assert_eq!(read(&at_limit), Ok(Settings::default()));
-        let mistakes = read(&(at_limit + "#")).unwrap_err();
+        assert_eq!(read(&at_limit, |_| Vec::new()), Ok(Settings::default()));
+        let mistakes = read(&(at_limit + "#"), |_| Vec::new()).unwrap_err();
         assert_eq!(
             mistakes.render("f"),
             "f:1:1: the file has 1048577 octets, at most 1048576 are read\n"

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use postfix::{HOST_NAME, Postfix, PostfixConfig};
 pub(crate) use sasl::{PASSWORD, USER};
+pub(crate) use sink::Delivered;
 pub(crate) use smtp::{Envelope, Outcome, Smtp};
 
 /// The longest that anything here is waited for: far beyond what it takes, short

@@ -98,6 +98,12 @@ impl Smtp {
         self.read_reply()
     }
 
+    /// Sends a part of a message, after DATA, and waits for nothing. Its lines have CRLF and
+    /// their dots stuffed; the command `.` ends the message.
+    pub(crate) fn write(&mut self, part: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(part)
+    }
+
     pub(crate) fn helo(&mut self, name: &str) -> io::Result<Reply> {
         self.command(&format!("HELO {name}"))
     }

@@ -11,6 +11,10 @@ pub type Sha256 = [u8; 32];
 /// reached by them; it bounds the work an octet of body can cause.
 pub const MAX_BODY_HASHES: usize = 24;
 
+/// Canonical octets gathered before they are hashed. White space can cut a body into
+/// pieces of one octet, and each piece costs a call for each hash.
+const GATHERED_OCTETS: usize = 4 * 1024;
+
 /// Which hash of the body a signature is about; from [`BodyHashing::want`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyHandle(usize);
@@ -31,11 +35,18 @@ struct Wanted {
     hash: LimitedHash,
 }
 
-/// One canonicalization of the body, and how much came of it.
+/// One canonicalization of the body.
 struct Pass {
     canonicalizer: BodyCanonicalizer,
+    text: CanonicalText,
+}
+
+/// What came of a canonicalization, on its way to the hashes.
+struct CanonicalText {
     canonicalization: Canonicalization,
     octets: u64,
+    /// Not hashed yet; at most [`GATHERED_OCTETS`].
+    gathered: Vec<u8>,
 }
 
 struct LimitedHash {
@@ -64,11 +75,18 @@ impl BodyHashing {
         if self.wanted.len() >= MAX_BODY_HASHES {
             return None;
         }
-        if !self.passes.iter().any(|p| p.canonicalization == canonicalization) {
+        if !self
+            .passes
+            .iter()
+            .any(|p| p.text.canonicalization == canonicalization)
+        {
             self.passes.push(Pass {
                 canonicalizer: BodyCanonicalizer::new(canonicalization),
-                canonicalization,
-                octets: 0,
+                text: CanonicalText {
+                    canonicalization,
+                    octets: 0,
+                    gathered: Vec::new(),
+                },
             });
         }
         self.wanted.push(Wanted {
@@ -85,13 +103,8 @@ impl BodyHashing {
     /// Takes the next piece of the body, line ends as received.
     pub fn update(&mut self, chunk: &[u8]) {
         let Self { wanted, passes } = self;
-        for pass in passes {
-            let Pass {
-                canonicalizer,
-                canonicalization,
-                octets,
-            } = pass;
-            canonicalizer.update(chunk, &mut |text| feed(wanted, *canonicalization, octets, text));
+        for Pass { canonicalizer, text } in passes {
+            canonicalizer.update(chunk, &mut |piece| text.add(piece, wanted));
         }
     }
 
@@ -101,13 +114,11 @@ impl BodyHashing {
         let Self { mut wanted, passes } = self;
         let mut octets_of = Vec::with_capacity(passes.len());
         for pass in passes {
-            let Pass {
-                canonicalizer,
-                canonicalization,
-                mut octets,
-            } = pass;
-            canonicalizer.finish(&mut |text| feed(&mut wanted, canonicalization, &mut octets, text));
-            octets_of.push((canonicalization, octets));
+            let mut text = pass.text;
+            pass.canonicalizer
+                .finish(&mut |piece| text.add(piece, &mut wanted));
+            text.hash_gathered(&mut wanted);
+            octets_of.push((text.canonicalization, text.octets));
         }
         let octets = |kind| octets_of.iter().find(|(k, _)| *k == kind).map_or(0, |(_, n)| *n);
         let digests = wanted
@@ -121,14 +132,31 @@ impl BodyHashing {
     }
 }
 
-/// Gives canonical text to all hashes of that canonicalization.
-fn feed(wanted: &mut [Wanted], canonicalization: Canonicalization, octets: &mut u64, text: &[u8]) {
-    *octets = octets.saturating_add(text.len() as u64);
-    for wanted in wanted
-        .iter_mut()
-        .filter(|w| w.canonicalization == canonicalization)
-    {
-        wanted.hash.update(text);
+impl CanonicalText {
+    /// Takes the next piece.
+    fn add(&mut self, piece: &[u8], wanted: &mut [Wanted]) {
+        self.octets = self.octets.saturating_add(piece.len() as u64);
+        if self.gathered.len() + piece.len() > GATHERED_OCTETS {
+            self.hash_gathered(wanted);
+        }
+        if piece.len() > GATHERED_OCTETS {
+            self.hash(piece, wanted);
+        } else {
+            self.gathered.extend_from_slice(piece);
+        }
+    }
+
+    fn hash_gathered(&mut self, wanted: &mut [Wanted]) {
+        self.hash(&self.gathered, wanted);
+        self.gathered.clear();
+    }
+
+    /// Gives text to all hashes of this canonicalization.
+    fn hash(&self, text: &[u8], wanted: &mut [Wanted]) {
+        let mine = |w: &&mut Wanted| w.canonicalization == self.canonicalization;
+        for wanted in wanted.iter_mut().filter(mine) {
+            wanted.hash.update(text);
+        }
     }
 }
 
@@ -210,6 +238,25 @@ mod tests {
             digest_of(Canonicalization::Simple, Some(0), b"ab").sha256,
             sha256(b"")
         );
+    }
+
+    #[test]
+    fn pieces_of_every_size_around_what_is_gathered_are_hashed_in_order() {
+        for len in [1, GATHERED_OCTETS - 1, GATHERED_OCTETS, GATHERED_OCTETS + 1] {
+            let line = [&b"x".repeat(len)[..], b"\r\n"].concat();
+            let mut hashing = BodyHashing::new();
+            let handle = hashing.want(Canonicalization::Relaxed, None).unwrap();
+            for piece in [&b"a \t b "[..], &line, b"\tc", &line] {
+                hashing.update(piece);
+                assert!(hashing.passes[0].text.gathered.len() <= GATHERED_OCTETS);
+            }
+            let expected = [b"a b ", &line[..], b" c", &line].concat();
+            assert_eq!(
+                hashing.finish().digest(handle).unwrap().sha256,
+                sha256(&expected),
+                "{len}"
+            );
+        }
     }
 
     #[test]

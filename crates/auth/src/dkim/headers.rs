@@ -110,6 +110,12 @@ impl SignedNames {
         self.0.split(|&b| b == b':')
     }
 
+    /// How often a name, in lower case, is listed.
+    #[must_use]
+    pub fn count(&self, name: &[u8]) -> usize {
+        self.iter().filter(|listed| *listed == name).count()
+    }
+
     /// Whether a name, in lower case, is listed.
     #[must_use]
     pub fn contains(&self, name: &[u8]) -> bool {

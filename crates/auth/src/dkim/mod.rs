@@ -135,7 +135,7 @@ pub struct DkimResult {
     pub body_length: Option<u64>,
     /// The signature is good, only the body is not what was signed (a list footer, say).
     pub body_only_broken: bool,
-    /// Which of Subject, Date, To, Content-Type the message has but the signature leaves out.
+    /// Of which of Subject, Date, To, Content-Type the message has more than the signature covers.
     pub unsigned_fields: Vec<&'static str>,
     /// Index of the DKIM-Signature field among all header fields.
     pub field_index: usize,

@@ -251,7 +251,10 @@ pub fn check_expiry(coverage: &Coverage, now: u64, skew: u64) -> Result<(), Expi
 /// and then, so it is told and not ignored.
 #[must_use]
 pub fn seconds_ahead(signer: &Signer, now: u64, skew: u64) -> Option<u64> {
-    signer.signed_at.filter(|&t| t > now.saturating_add(skew)).map(|t| t - now)
+    signer
+        .signed_at
+        .filter(|&t| t > now.saturating_add(skew))
+        .map(|t| t - now)
 }
 
 /// Parts of a field that are worth telling even when the rest is broken; each only where
@@ -282,8 +285,6 @@ impl Described {
                 && a.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-')
         };
         let algorithm = tags.value("a").filter(is_algorithm);
-        let is_base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
-        let signature = squeeze(tags.value("b").unwrap_or_default());
         Self {
             identity_domain: match tags.value("i") {
                 Some(identity) => identity_domain(identity).ok(),
@@ -291,15 +292,22 @@ impl Described {
             },
             selector: name(tags, "s").ok(),
             algorithm: algorithm.map(|a| String::from_utf8_lossy(a).into_owned()),
-            signature: signature
-                .into_iter()
-                .take_while(is_base64)
-                .map(char::from)
-                .collect(),
+            signature: tags.value("b").map(base64_start).unwrap_or_default(),
             body_length: optional_number(tags, "l", LENGTH_DIGITS).ok().flatten(),
             domain,
         }
     }
+}
+
+/// The start of a text without white space, as far as it is base64: letters, and then two
+/// signs of padding at most. With text after them it could say `dmarc=pass`.
+fn base64_start(text: &[u8]) -> String {
+    let mut text = squeeze(text);
+    let is_letter = |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let letters = text.iter().take_while(is_letter).count();
+    let padding = text.iter().skip(letters).take(2).take_while(|b| **b == b'=');
+    text.truncate(letters + padding.count());
+    text.into_iter().map(char::from).collect()
 }
 
 fn required<'a>(tags: &TagList<'a>, name: &'static str) -> Result<&'a [u8], SignatureError> {

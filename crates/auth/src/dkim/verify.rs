@@ -139,7 +139,8 @@ impl Read {
                 result.conclude(DkimVerdict::Neutral, reason);
                 None
             }
-            // Section 2.7 of our rules: algorithms are permerror, syntax is neutral.
+            // RFC 8601 §2.7.1 has both words for what cannot be verified. Permerror is for what
+            // no sender could mend in the field alone: keys and algorithms.
             Err(Unread::Signature(error)) => {
                 let verdict = match error.is_algorithm() {
                     true => DkimVerdict::PermError,
@@ -180,6 +181,12 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             continue;
         };
         let domain = &signature.signer.domain;
+        if headers.is_cut() {
+            // What is left out may be a second Subject, which this signature forbids.
+            let reason = "the header section is over its limits, so not all of it can be verified";
+            read.refuse(DkimVerdict::Neutral, reason.to_owned());
+            continue;
+        }
         read.result.reason = seconds_ahead(&signature.signer, now, options.clock_skew)
             .map(|seconds| format!("signed {seconds} seconds in the future (t=)"));
         if let Err(error) = check_expiry(&signature.coverage, now, options.clock_skew) {
@@ -242,9 +249,10 @@ impl<'a> Plan<'a> {
     /// The work for one signature; none when the result is decided by trying.
     fn task(&mut self, result: &mut DkimResult, signature: Signature) -> Option<Task> {
         let coverage = &signature.coverage;
+        // A Subject added above the one that is signed is as good as none signed.
         let unsigned = |name: &&str| {
             let name = name.to_ascii_lowercase();
-            self.index.has(&name) && !coverage.names.contains(name.as_bytes())
+            self.index.positions(&name).len() > coverage.names.count(name.as_bytes())
         };
         result.unsigned_fields = WATCHED_FIELDS.into_iter().filter(unsigned).collect();
 
@@ -382,7 +390,7 @@ impl Judge<'_> {
         }
     }
 
-    /// The signature is good; whether it is good enough (sections 2.4 and 2.2 of our rules).
+    /// The signature is good; whether it is good enough for us, body and key.
     fn accept(&self, body_length: Option<u64>, octets: u64, result: &mut DkimResult) {
         let mut remarks = Vec::from_iter(result.reason.take());
         match body_length {

@@ -325,6 +325,18 @@ fn arc_oldest_pass_at_the_limit_and_one_past() {
 }
 
 #[test]
+fn arc_no_chain_holds_in_a_header_section_that_was_cut() {
+    let mut cut = chain(1);
+    let limits = HeaderLimits {
+        field_octets: 20,
+        ..HeaderLimits::default()
+    };
+    cut.headers
+        .push(HeaderField::new(*b"Subject", *b" Another one, left out"), &limits);
+    fails(&cut, "over its limits");
+}
+
+#[test]
 fn arc_instances_out_of_range() {
     for odd in ["0", "51", "100", "x", ""] {
         let mail = with_change(&chain(1), "ARC-Seal", 1, "i=1", &format!("i={odd}"));

@@ -58,6 +58,36 @@ fn rz10_at18_results_smuggled_in_by_domain_or_selector() {
 }
 
 #[test]
+fn results_smuggled_in_by_the_signature_end_at_its_padding() {
+    for (value, kept) in [("dmarc=pass", "dmarc="), ("AAA===", "AAA=="), ("AAAA=", "AAAA=")] {
+        let mail = letter().with("DKIM-Signature", &format!("{TAGS}{value}"));
+        assert_eq!(only(verify(&mail, &zones())).signature, kept, "{value}");
+    }
+}
+
+#[test]
+fn a_second_subject_above_the_signed_one_is_told() {
+    let mail = letter().signed(TAGS).with("Subject", " Pay everything");
+    let result = only(verify(&mail, &zones()));
+    expect(&result, Pass, "");
+    assert_eq!(result.unsigned_fields, ["Subject"]);
+}
+
+#[test]
+fn nothing_passes_for_a_header_section_that_was_cut() {
+    let signed = letter().signed(TAGS);
+    expect(&only(verify(&signed, &zones())), Pass, "");
+    let limits = HeaderLimits {
+        field_octets: 20,
+        ..HeaderLimits::default()
+    };
+    let mut cut = signed;
+    cut.headers
+        .push(HeaderField::new(*b"Subject", *b" Another one, left out"), &limits);
+    expect(&only(verify(&cut, &zones())), Neutral, "over its limits");
+}
+
+#[test]
 fn at10_a_signature_of_no_body_at_all() {
     let empty_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
     let mut mail = letter().signed(&TAGS.replace("bh=BODY", &format!("l=0; bh={empty_hash}")));

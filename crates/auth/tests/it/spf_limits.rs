@@ -8,7 +8,7 @@ use auth::spf::{SpfResult, check_mail_from};
 use landmarc_auth as auth;
 use testkit::{block_on, dns_name};
 
-use crate::spf::{Session, check, zones};
+use crate::spf_support::{Session, check, zones};
 
 #[test]
 fn at14_two_hundred_victims_stop_at_the_limits() {

@@ -117,7 +117,7 @@ impl Record {
     pub fn usability(&self) -> Usability {
         // §4.10.1: without a valid p, or with an sp or np that is not valid, it hangs on
         // rua: at least one URI, and the record counts as p=none; none, and there is no
-        // DMARC for this message. Doubt D-1: §4.7 reads a missing p as none; the more
+        // DMARC for this message. Against it, §4.7 reads a missing p as none; the more
         // specific section was taken.
         if self.policy.is_some() && self.invalid_policies.is_empty() {
             Usability::AsPublished

@@ -27,7 +27,7 @@ impl Tag {
         }
     }
 
-    /// Doubt D-3: equal values are one, different ones make the tag invalid. Read as a
+    /// No section says it: equal values are one, different ones make the tag invalid. Read as a
     /// RFC 6376 tag list the record would be void; §4.8 has errors ignored.
     fn merge(&mut self, other: &Self, problems: &mut Problems) {
         let is_same = match (&self.value, &other.value) {
@@ -95,7 +95,7 @@ fn read_element(element: &[u8], problems: &mut Problems) -> Option<Tag> {
         problems.add(RecordProblem::TagName(quoted_name));
         return None;
     }
-    // Doubt D-4: the grammar folds the case of tag names, RFC 6376 §3.2 does not.
+    // Two readings: the grammar folds the case of tag names, RFC 6376 §3.2 does not.
     if name.iter().any(u8::is_ascii_uppercase) {
         problems.add(RecordProblem::TagCase(quoted_name));
     }

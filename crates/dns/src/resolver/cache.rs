@@ -62,19 +62,22 @@ impl Cache {
         if self.entries_a_map == 0 {
             return;
         }
+        // Before the mark is looked at: many short answers replaced by long ones of the
+        // same names must not go past it either.
+        self.elder.remove(&question);
+        self.younger.remove(&question);
         let full =
             self.younger.entries.len() >= self.entries_a_map || self.younger.octets >= self.octets_a_map;
-        if full && !self.younger.entries.contains_key(&question) {
+        if full {
             self.elder = mem::take(&mut self.younger);
         }
-        self.elder.remove(&question);
         self.younger.insert(question, Entry { answer, expires });
     }
 }
 
 impl Half {
+    /// A question that is not in it.
     fn insert(&mut self, question: Question, entry: Entry) {
-        self.remove(&question);
         self.octets += octets(&question, &entry.answer);
         self.entries.insert(question, entry);
     }
@@ -168,6 +171,20 @@ mod tests {
             cache.keep(question(number), long.clone(), now + Duration::from_secs(60));
         }
         // One answer past the mark for each half, since the mark is looked at before.
+        let most = CACHE_OCTETS + 2 * octets(&question(0), &long);
+        assert!(cache.younger.octets + cache.elder.octets <= most);
+        assert!(cache.answer(&question(1_999), now).is_some());
+    }
+
+    #[test]
+    fn long_answers_in_the_place_of_short_ones_do_not_either() {
+        let (mut cache, now) = (Cache::new(1_000_000), Instant::now());
+        let long = Answer::from_records(vec![Record::Txt(vec![b'x'; 60_000].into())]);
+        for answer in [Answer::NoData, long.clone()] {
+            for number in 0..2_000 {
+                cache.keep(question(number), answer.clone(), now + Duration::from_secs(60));
+            }
+        }
         let most = CACHE_OCTETS + 2 * octets(&question(0), &long);
         assert!(cache.younger.octets + cache.elder.octets <= most);
         assert!(cache.answer(&question(1_999), now).is_some());

@@ -18,6 +18,11 @@ use super::wire::{self, Packet, Received, Reply};
 /// Packets sent over UDP to one server for one question.
 pub(super) const UDP_SENDS: u32 = 3;
 
+/// Packets that are no answer to ours, on one socket, before UDP is given up for the
+/// question: somebody is guessing. RFC 5452 §9.3 allows to ask over TCP then, where there
+/// is nothing to guess.
+const MAX_FOREIGN: usize = 16;
+
 /// More than we announce: some servers send more than they are allowed to.
 const UDP_BUFFER_OCTETS: usize = 4096;
 
@@ -32,7 +37,8 @@ pub(super) async fn ask(server: SocketAddr, packet: &Packet, wait: Duration) -> 
     }
 }
 
-/// `None` for a truncated answer.
+/// `None` when it is to be asked over TCP: the answer is truncated, or somebody tries to
+/// pass for the server.
 async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Result<Option<Reply>> {
     let local: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -40,9 +46,10 @@ async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Res
     };
     let socket = UdpSocket::bind(local).await?;
     socket.connect(server).await?;
+    let mut foreign = 0;
     for _ in 0..UDP_SENDS {
         socket.send(&packet.octets).await?;
-        if let Ok(reply) = timeout(wait, receive(&socket, packet)).await {
+        if let Ok(reply) = timeout(wait, receive(&socket, packet, &mut foreign)).await {
             return reply;
         }
     }
@@ -50,16 +57,17 @@ async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Res
 }
 
 /// Waits for the answer among whatever arrives; time is the caller's limit.
-async fn receive(socket: &UdpSocket, packet: &Packet) -> io::Result<Option<Reply>> {
+async fn receive(socket: &UdpSocket, packet: &Packet, foreign: &mut usize) -> io::Result<Option<Reply>> {
     let mut buffer = [0; UDP_BUFFER_OCTETS];
-    loop {
+    while *foreign < MAX_FOREIGN {
         let length = socket.recv(&mut buffer).await?;
         match wire::read(buffer.get(..length).unwrap_or_default(), packet) {
-            Received::Foreign => {}
+            Received::Foreign => *foreign += 1,
             Received::Truncated => return Ok(None),
             Received::Reply(reply) => return Ok(Some(reply)),
         }
     }
+    Ok(None)
 }
 
 /// RFC 7766 §8: two octets of length before each message. One question a connection;

@@ -16,10 +16,11 @@ use super::Resolver;
 ///
 /// Also, a message waits in vain for less than two question timeouts: nine tenths of
 /// that, which is 9 s by default. All waiting that ended in a failure is added up, and
-/// what is still open counts against a new question. When it is used up, questions end with [`LookupError::Timeout`], and later ones
-/// are answered from the cache or in that way. So a message is through with dead DNS
-/// within 10 s (design D11), however many questions follow one another, and without
-/// harm to other messages where only its own zones are dead.
+/// what is still open counts against a new question. When it is used up, questions end
+/// with [`LookupError::Timeout`], and later ones are answered from the cache or in that
+/// way. So a message is through with dead DNS within 10 s (design D11), however many
+/// questions follow one another, and without harm to other messages where only its own
+/// zones are dead.
 pub struct MessageLookup {
     resolver: Resolver,
     waiting: Mutex<Waiting>,
@@ -28,18 +29,9 @@ pub struct MessageLookup {
 impl MessageLookup {
     /// For a message that has not waited yet.
     pub(super) fn new(resolver: Resolver) -> Self {
-        let none = Spent {
-            time: Duration::ZERO,
-            counted_to: Instant::now(),
-        };
-        let waiting = Waiting {
-            in_all: none,
-            in_vain: none,
-            under_way: Vec::new(),
-        };
         Self {
             resolver,
-            waiting: Mutex::new(waiting),
+            waiting: Mutex::default(),
         }
     }
 
@@ -50,14 +42,14 @@ impl MessageLookup {
             .inner
             .options
             .message_timeout
-            .saturating_sub(waiting.so_far(waiting.in_all, Instant::now()))
+            .saturating_sub(waiting.in_all.so_far(waiting.first(), Instant::now()))
     }
 
     /// What is left of the time that may be spent in vain.
     pub(super) fn patience(&self) -> Duration {
         let all = self.resolver.inner.options.question_timeout * 9 / 5;
         let waiting = self.waiting();
-        all.saturating_sub(waiting.so_far(waiting.in_vain, Instant::now()))
+        all.saturating_sub(waiting.in_vain.so_far(waiting.first(), Instant::now()))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
@@ -91,6 +83,7 @@ impl Lookup for MessageLookup {
 }
 
 /// The time a message spends on questions.
+#[derive(Default)]
 struct Waiting {
     /// On all questions.
     in_all: Spent,
@@ -100,30 +93,40 @@ struct Waiting {
     under_way: Vec<Instant>,
 }
 
+impl Waiting {
+    /// Since when there is a question open.
+    fn first(&self) -> Option<Instant> {
+        self.under_way.iter().min().copied()
+    }
+}
+
 /// Time added up from waits that may overlap.
-#[derive(Clone, Copy)]
+#[derive(Default)]
 struct Spent {
-    time: Duration,
-    /// Up to here it is counted already, by this or another question.
-    counted_to: Instant,
+    /// Start and end of each stretch of it, in order and apart from each other; no more
+    /// of them than questions, which the message's ledger limits.
+    stretches: Vec<(Instant, Instant)>,
 }
 
 impl Spent {
-    fn uncounted(self, since: Instant, now: Instant) -> Duration {
-        now.saturating_duration_since(since.max(self.counted_to))
+    /// Adds a wait that ends now, and so not before any other.
+    fn add(&mut self, mut since: Instant, now: Instant) {
+        while let Some((start, _)) = self.stretches.pop_if(|&mut (_, end)| end >= since) {
+            since = since.min(start);
+        }
+        if now > since {
+            self.stretches.push((since, now));
+        }
     }
 
-    fn add(&mut self, since: Instant, now: Instant) {
-        self.time += self.uncounted(since, now);
-        self.counted_to = now;
-    }
-}
-
-impl Waiting {
-    /// Spent, together with what may turn out to be.
-    fn so_far(&self, spent: Spent, now: Instant) -> Duration {
-        let first = self.under_way.iter().min();
-        spent.time + first.map_or(Duration::ZERO, |&first| spent.uncounted(first, now))
+    /// All of it, together with a wait that is open since `open`.
+    fn so_far(&self, open: Option<Instant>, now: Instant) -> Duration {
+        let open = open.unwrap_or(now);
+        let before = self.stretches.iter().map(|&(start, end)| {
+            let end = end.min(open);
+            end.saturating_duration_since(start)
+        });
+        before.sum::<Duration>() + now.saturating_duration_since(open)
     }
 }
 
@@ -192,6 +195,28 @@ mod tests {
         assert_eq!(message.patience(), ALL - Duration::from_secs(6));
         second.was_in_vain();
         assert_eq!(message.patience(), ALL - Duration::from_secs(6));
+    }
+
+    /// As a slow name and many that fail at once beside it would have it.
+    #[tokio::test(start_paused = true)]
+    async fn a_short_wait_within_a_long_one_does_not_hide_it() {
+        let message = message("127.0.0.1:53".parse().unwrap());
+        let long = Wait::start(&message, Instant::now());
+        pass(3).await;
+        for _ in 0..2 {
+            let short = Wait::start(&message, Instant::now());
+            pass(1).await;
+            short.was_in_vain();
+        }
+        long.was_in_vain();
+        assert_eq!(message.patience(), ALL - Duration::from_secs(5));
+        assert_eq!(message.time_left(), Duration::from_secs(15));
+        pass(7).await;
+        let after = Wait::start(&message, Instant::now());
+        pass(2).await;
+        after.was_in_vain();
+        assert_eq!(message.patience(), ALL - Duration::from_secs(7));
+        assert_eq!(message.time_left(), Duration::from_secs(13));
     }
 
     #[tokio::test(start_paused = true)]

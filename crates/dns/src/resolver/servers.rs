@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use super::exchange::{self, UDP_SENDS};
+use super::turns::Turn;
 use super::wire::{MAX_ALIASES, Packet, Reply};
 
 /// How long after an ICMP refusal the same server is tried again, as a part of one UDP
@@ -52,13 +53,19 @@ impl Servers {
     }
 
     /// Asks a question, and where a server leaves an alias unfollowed, about its target,
-    /// all until `deadline`. `wait` is the time between two packets to one server, and at
-    /// most that until the next server is asked as well.
-    pub(super) async fn resolve(&self, question: &Question, wait: Duration, deadline: Instant) -> Outcome {
+    /// all until `deadline`, or until the turn is wanted. `wait` is the time between two
+    /// packets to one server, and at most that until the next server is asked as well.
+    pub(super) async fn resolve(
+        &self,
+        question: &Question,
+        wait: Duration,
+        deadline: Instant,
+        mut turn: Turn<'_>,
+    ) -> Outcome {
         let mut question = question.clone();
         let mut chain_ttl = u32::MAX;
         for hop in 0..=MAX_ALIASES {
-            match self.ask(&question, wait, deadline).await {
+            match self.ask(&question, wait, deadline, &mut turn).await {
                 Reply::Failed(error) => return Outcome::failed(error),
                 Reply::Alias { target, ttl } => {
                     question.name = target;
@@ -79,14 +86,22 @@ impl Servers {
     }
 
     /// The first usable answer of any server. A server that fails, is silent for `wait`
-    /// or cannot be reached makes us ask the next one as well.
-    async fn ask(&self, question: &Question, wait: Duration, deadline: Instant) -> Reply {
+    /// or cannot be reached makes us ask the next one as well. So does another question
+    /// that waits for our turn; it gets the turn when all servers are silent.
+    async fn ask(
+        &self,
+        question: &Question,
+        wait: Duration,
+        deadline: Instant,
+        turn: &mut Turn<'_>,
+    ) -> Reply {
         let Some(packet) = Packet::new(question).map(Arc::new) else {
             return Reply::Failed(LookupError::BadAnswer);
         };
         let mut conversations = Conversations::new(packet, wait);
         let mut to_ask = self.in_order();
         let mut ask_next_at = Instant::now();
+        let mut asked_last = ask_next_at;
         let mut failure = LookupError::Timeout;
         while !(conversations.is_over() && to_ask.len() == 0) {
             tokio::select! {
@@ -106,7 +121,15 @@ impl Servers {
                     if let Some(server) = to_ask.next() {
                         conversations.start(server, Duration::ZERO, REFUSAL_RETRIES);
                     }
-                    ask_next_at = Instant::now() + self.wait_for_one(wait);
+                    asked_last = Instant::now();
+                    ask_next_at = asked_last + self.wait_for_one(wait);
+                }
+                wish = turn.is_wanted(asked_last) => {
+                    if to_ask.len() == 0 {
+                        turn.give_way(wish);
+                        break;
+                    }
+                    ask_next_at = Instant::now();
                 }
                 () = sleep_until(deadline) => break,
             }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use auth::lookup::{Answer, Lookup, LookupError};
+use auth::lookup::{Answer, Fault, Lookup, LookupError, RecordType, ZoneData, Zones};
 use landmarc_dns::resolver::{Resolver, ResolverOptions};
 use testkit::dns_server::DnsServer;
 use tokio::task::JoinSet;
@@ -100,23 +100,73 @@ async fn no_more_questions_are_in_flight_than_allowed() {
 
 #[tokio::test]
 async fn a_question_that_never_has_its_turn_is_not_remembered_as_failed() {
-    let server = DnsServer::start(numbered_zones(2));
+    let server = DnsServer::start(numbered_zones(80));
     server.set_silent(true);
+    let resolver = few_turns(&server, 1, 200);
+    let mut askers = ask_all(&resolver, 0..80);
+    while let Some(answer) = askers.join_next().await {
+        assert_eq!(answer.unwrap().1, TIMEOUT);
+    }
+    server.set_silent(false);
+    assert_eq!(resolver.ask(&numbered(0)).await, TIMEOUT, "this one was asked");
+    assert_eq!(resolver.ask(&numbered(79)).await, numbered_answer(79));
+}
+
+/// One sender with many names that nobody answers for must not keep others waiting.
+#[tokio::test]
+async fn silent_names_make_room_for_others() {
+    let mut zones = numbered_zones(4);
+    for number in 100..160 {
+        zones.set(
+            numbered(number).name,
+            RecordType::Txt,
+            ZoneData::Fault(Fault::Timeout),
+        );
+    }
+    let server = DnsServer::start(zones);
+    let resolver = few_turns(&server, 4, 4_000);
+    let mut silent = ask_all(&resolver, 100..160);
+    see_questions(&server, 4).await;
+    let mut others = ask_all(&resolver, 0..4);
+    while let Some(answer) = others.join_next().await {
+        let (number, answer) = answer.unwrap();
+        assert_eq!(answer, numbered_answer(number));
+    }
+    while let Some(answer) = silent.join_next().await {
+        assert_eq!(answer.unwrap().1, TIMEOUT);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_name_has_all_its_time_where_nobody_waits() {
+    let server = DnsServer::start(numbered_zones(4));
+    server.set_delay(Duration::from_millis(1_000));
+    let resolver = few_turns(&server, 4, 4_000);
+    let answers = ask_all(&resolver, 0..4).join_all().await;
+    assert!(
+        answers
+            .iter()
+            .all(|(number, answer)| *answer == numbered_answer(*number))
+    );
+}
+
+/// Whose turn is wanted asks the other servers before it gives up.
+#[tokio::test]
+async fn under_pressure_the_next_server_is_still_asked() {
+    let (silent, good) = (
+        DnsServer::start(Zones::new()),
+        DnsServer::start(numbered_zones(40)),
+    );
+    silent.set_silent(true);
     let resolver = Resolver::new(ResolverOptions {
-        questions_in_flight: 1,
-        question_timeout: Duration::from_millis(150),
-        ..options(&server)
+        name_servers: vec![silent.addr(), good.addr()],
+        questions_in_flight: 2,
+        ..options(&good)
     })
     .unwrap();
-    let (first, second) = (resolver.clone(), resolver.clone());
-    let (first, second) = tokio::join!(async move { first.ask(&numbered(0)).await }, async move {
-        second.ask(&numbered(1)).await
-    },);
-    assert_eq!(first, Answer::Failed(LookupError::Timeout));
-    assert_eq!(second, Answer::Failed(LookupError::Timeout));
-    server.set_silent(false);
-    assert_eq!(resolver.ask(&numbered(0)).await, first, "this one was asked");
-    assert_eq!(resolver.ask(&numbered(1)).await, numbered_answer(1));
+    for (number, answer) in ask_all(&resolver, 0..40).join_all().await {
+        assert_eq!(answer, numbered_answer(number));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,4 +196,25 @@ async fn past_128_waiting_for_each_in_flight_a_question_fails_at_once() {
         [258],
         "two in flight and 256 waiting are taken, the next is not"
     );
+}
+
+const TIMEOUT: Answer = Answer::Failed(LookupError::Timeout);
+
+fn few_turns(server: &DnsServer, turns: usize, milliseconds: u64) -> Resolver {
+    Resolver::new(ResolverOptions {
+        questions_in_flight: turns,
+        question_timeout: Duration::from_millis(milliseconds),
+        ..options(server)
+    })
+    .unwrap()
+}
+
+/// Asks at once, in this order.
+fn ask_all(resolver: &Resolver, numbers: std::ops::Range<usize>) -> JoinSet<(usize, Answer)> {
+    numbers
+        .map(|number| {
+            let resolver = resolver.clone();
+            async move { (number, resolver.ask(&numbered(number)).await) }
+        })
+        .collect()
 }

@@ -147,30 +147,39 @@ async fn of_a_long_list_eight_servers_are_asked() {
     assert_eq!(asked, [1, 1, 1, 1, 1, 1, 1, 1, 0]);
 }
 
+/// Fifteen guesses are passed over. The sixteenth makes us ask over TCP, where there is
+/// nothing to guess; here nobody answers there.
 #[tokio::test]
-async fn answers_of_a_stranger_are_not_taken() {
-    // Whoever gets a question here answers it twice: under a wrong ID, and rightly.
-    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    let server = tokio::spawn(async move {
-        let mut buffer = [0; 512];
-        let (length, client) = socket.recv_from(&mut buffer).await.unwrap();
-        let answer = &mut buffer[..length];
-        answer[2] |= 0x80; // a response
-        answer[3] = 3; // NXDOMAIN
-        answer[0] ^= 1;
-        socket.send_to(answer, client).await.unwrap();
-        answer[0] ^= 1;
-        answer[3] = 2; // SERVFAIL
-        socket.send_to(answer, client).await.unwrap();
-    });
-    let options = ResolverOptions {
-        name_servers: vec![address],
-        ..ResolverOptions::default()
-    };
-    let answer = Resolver::new(options).unwrap().ask(&numbered(0)).await;
-    assert_eq!(answer, Answer::Failed(LookupError::ServFail));
-    server.await.unwrap();
+async fn answers_of_a_stranger_are_not_taken_and_many_of_them_end_the_guessing() {
+    for (guesses, error) in [
+        (1, LookupError::ServFail),
+        (15, LookupError::ServFail),
+        (16, LookupError::Unreachable),
+    ] {
+        let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut buffer = [0; 512];
+            let (length, client) = socket.recv_from(&mut buffer).await.unwrap();
+            let answer = &mut buffer[..length];
+            answer[2] |= 0x80; // a response
+            answer[3] = 3; // NXDOMAIN
+            answer[0] ^= 1;
+            for _ in 0..guesses {
+                socket.send_to(answer, client).await.unwrap();
+            }
+            answer[0] ^= 1;
+            answer[3] = 2; // SERVFAIL
+            socket.send_to(answer, client).await.unwrap();
+        });
+        let options = ResolverOptions {
+            name_servers: vec![address],
+            ..ResolverOptions::default()
+        };
+        let answer = Resolver::new(options).unwrap().ask(&numbered(0)).await;
+        assert_eq!(answer, Answer::Failed(error), "{guesses} guesses");
+        server.await.unwrap();
+    }
 }
 
 #[tokio::test]

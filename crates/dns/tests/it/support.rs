@@ -56,12 +56,7 @@ pub(crate) fn texts(texts: &[&str]) -> Answer {
 /// Waits until the server has received so many questions; its thread runs beside ours.
 pub(crate) fn wait_for_questions(server: &DnsServer, questions: usize) {
     let start = Instant::now();
-    while server.log().len() < questions {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "only {:?}",
-            server.log()
-        );
+    while !have_come(server, questions, start) {
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -69,12 +64,13 @@ pub(crate) fn wait_for_questions(server: &DnsServer, questions: usize) {
 /// The same where our own runtime must go on in the meantime.
 pub(crate) async fn see_questions(server: &DnsServer, questions: usize) {
     let start = Instant::now();
-    while server.log().len() < questions {
-        assert!(
-            start.elapsed() < Duration::from_secs(20),
-            "only {:?}",
-            server.log()
-        );
+    while !have_come(server, questions, start) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+fn have_come(server: &DnsServer, questions: usize, start: Instant) -> bool {
+    let log = server.log();
+    assert!(start.elapsed() < Duration::from_secs(20), "only {log:?}");
+    log.len() >= questions
 }

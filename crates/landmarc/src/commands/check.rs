@@ -1,9 +1,9 @@
 //! `check`: judges messages from files as the milter would.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use auth::lookup::{Answer, Lookup, Question, Zones};
@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use dmarc::evaluation::DmarcResult;
 use dns::resolver::{MessageLookup, Resolver};
 use dns::zone_file;
-use mail::message::{self, HeaderSection};
+use mail::message::{self, HeaderSection, MessageError};
 use mail::{Envelope, ReversePath};
 use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
 use receiver::local::{ArcUse, Mode, Rules};
@@ -19,102 +19,90 @@ use receiver::story::story;
 use settings::Settings;
 
 use crate::exit::Exit;
-use crate::mailbox::{self, Stored};
-use crate::{json, rules};
+use crate::load::{Loaded, load_or_complain};
+use crate::mailbox::{self, MailFile, STANDARD_INPUT};
+use crate::output::{complain, in_full, print};
+use crate::{json, log, rules};
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+Exit code: 0 when no message fails, 1 when one fails DMARC or cannot be evaluated, 2 when DNS\n\
+did not answer, 64 for a wrong command line, 65 for a file that is no message, 78 for wrong\n\
+settings; the largest of those that apply.";
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Message files, mbox files, Maildir directories; `-` or none is standard input
+    /// Message files, mbox files or Maildirs [default: -, which is standard input]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Address of the client that delivered the message
+    /// Address of the client that delivered the message; without it SPF cannot be checked
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<IpAddr>,
     /// Name the client gave in HELO or EHLO
-    #[arg(long, value_name = "NAME", default_value = "")]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     helo: String,
-    /// Reverse-path of MAIL FROM; empty is the null reverse-path [default: the Return-Path field]
+    /// Address in MAIL FROM; "" is the null reverse-path [default: that of the Return-Path field]
     #[arg(long, value_name = "ADDRESS")]
     mail_from: Option<String>,
-    /// Recipients
+    /// Address in RCPT TO; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     rcpt: Vec<String>,
     /// Answer all DNS questions from this zone file (JSON) instead of the network
     #[arg(long, value_name = "FILE")]
     dns: Option<PathBuf>,
-    /// Judge as if it were this time, in seconds since 1970
+    /// Judge as if it were this time, in seconds since 1970 [default: now]
     #[arg(long, value_name = "SECONDS")]
     now: Option<u64>,
-    /// Tell the whole story: DNS answers, steps, verdict, what to do
+    /// Tell the whole story of each message: DNS answers, steps, verdict, what to do
     #[arg(long)]
     explain: bool,
-    /// One JSON object a message
+    /// Print one JSON object for each message, on a line of its own
     #[arg(long, conflicts_with = "explain")]
     json: bool,
-    /// Read settings from this file
+    /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Judge as in this mode, whatever the settings say
+    /// Judge in this mode, whatever the settings say
     #[arg(long)]
     mode: Option<ModeName>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ModeName {
-    /// Say what would be done
+    /// Accept every message, and tell what would be done
     Observe,
-    /// Do it
+    /// Do what the policy and the settings ask for
     Enforce,
 }
 
 /// Judges and prints.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let settings = match rules::load(arguments.config.as_deref()) {
-        Ok(settings) => settings,
-        Err(exit) => return exit,
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return complain(Exit::Unavailable, &format!("cannot start the runtime: {error}")),
-    };
-    runtime.block_on(check_all(arguments, &settings))
+    check(arguments).unwrap_or_else(|exit| exit)
 }
 
-async fn check_all(arguments: &Arguments, settings: &Settings) -> Exit {
-    let rules = match rules_for(arguments, settings) {
-        Ok(rules) => rules,
-        Err(exit) => return exit,
-    };
-    let source = match source(arguments, settings) {
-        Ok(source) => source,
-        Err(exit) => return exit,
-    };
-    let standard_input = [PathBuf::from("-")];
-    let files = if arguments.files.is_empty() {
-        &standard_input[..]
-    } else {
-        &arguments.files
-    };
-    let mut worst = Exit::Fine;
-    for file in files {
-        let stored = match mailbox::read(file) {
-            Ok(stored) => stored,
-            Err(error) => {
-                worst = worst.max(complain(Exit::BadInput, &error.to_string()));
-                continue;
-            }
+fn check(arguments: &Arguments) -> Result<Exit, Exit> {
+    let loaded = load_or_complain(arguments.config.as_deref())?;
+    let unavailable =
+        |error: io::Error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(unavailable)?;
+    runtime.block_on(async {
+        let bench = Bench {
+            rules: rules_for(arguments, &loaded),
+            source: source(arguments, &loaded.settings)?,
+            settings: &loaded.settings,
+            arguments,
         };
-        let several = files.len() > 1 || stored.len() > 1;
-        for message in &stored {
-            worst = worst.max(check_one(message, several, arguments, &rules, settings, &source).await);
-        }
-    }
-    worst
+        Ok(bench.judge_all().await)
+    })
 }
 
-fn rules_for(arguments: &Arguments, settings: &Settings) -> Result<Rules, Exit> {
-    let mut rules = rules::rules(settings).map_err(|error| complain(Exit::Config, &error.to_string()))?;
+fn rules_for(arguments: &Arguments, loaded: &Loaded) -> Rules {
+    let mut rules = loaded.rules();
     // A person who asks wants to know of the chain whether or not it would matter.
     if rules.arc == ArcUse::Trusted {
         rules.arc = ArcUse::Always;
@@ -124,7 +112,7 @@ fn rules_for(arguments: &Arguments, settings: &Settings) -> Result<Rules, Exit> 
         Some(ModeName::Enforce) => rules.mode = Mode::Enforce,
         None => {}
     }
-    Ok(rules)
+    rules
 }
 
 /// Where answers come from.
@@ -151,50 +139,113 @@ impl Lookup for MessageSource<'_> {
 fn source(arguments: &Arguments, settings: &Settings) -> Result<Source, Exit> {
     let Some(path) = &arguments.dns else {
         let resolver = Resolver::new(rules::resolver_options(settings))
-            .map_err(|error| complain(Exit::Unavailable, &error.to_string()))?;
+            .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?;
         return Ok(Source::Resolver(resolver));
     };
-    let text = fs::read_to_string(path)
-        .map_err(|error| complain(Exit::BadInput, &format!("{}: {error}", path.display())))?;
-    let zones = zone_file::parse(&text).map_err(|error| {
-        let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-        complain(Exit::BadInput, &format!("{}: {error}{cause}", path.display()))
-    })?;
+    let bad = |error: &dyn std::error::Error| {
+        complain(Exit::BadInput, &format!("{}: {}", path.display(), in_full(error)))
+    };
+    let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
+    let zones = zone_file::parse(&text).map_err(|error| bad(&error))?;
     Ok(Source::Zones(zones))
 }
 
-async fn check_one(
-    stored: &Stored,
-    several: bool,
-    arguments: &Arguments,
-    rules: &Rules,
-    settings: &Settings,
-    source: &Source,
-) -> Exit {
-    let parsed = match message::split(&stored.octets, &rules.header_limits) {
-        Ok(parsed) => parsed,
-        Err(error) => return complain(Exit::BadInput, &format!("{}: {error}", stored.place)),
-    };
-    let ledgers = Ledgers::new(settings.dns.questions_per_message, || match source {
-        Source::Zones(zones) => MessageSource::Zones(zones),
-        Source::Resolver(resolver) => MessageSource::Resolver(resolver.for_message()),
-    });
-    let envelope = envelope(arguments, &parsed.header);
-    let client = rules::client_facts(settings, envelope.client);
-    let now = arguments.now.unwrap_or_else(unix_now);
+/// What all messages are judged with.
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    settings: &'a Settings,
+    rules: Rules,
+    source: Source,
+}
 
-    let spf = check_spf(&ledgers, &envelope, rules, now).await;
-    let mut head = Head::new(&parsed.header, rules, client, now);
-    head.plan().ask(&ledgers.content).await;
-    head.body(&parsed.body);
-    let transaction = Transaction {
-        envelope,
-        client,
-        id: "check",
-    };
-    let judgement = judge(head, transaction, spf, &ledgers, rules).await;
-    print(&judgement, several.then_some(&stored.place), arguments);
-    exit_of(&judgement)
+impl Bench<'_> {
+    async fn judge_all(&self) -> Exit {
+        let standard_input = [PathBuf::from(STANDARD_INPUT)];
+        let paths = match self.arguments.files.as_slice() {
+            [] => &standard_input[..],
+            paths => paths,
+        };
+        let mut worst = Exit::Fine;
+        for path in paths {
+            // One message of one file needs no name beside it.
+            let named = paths.len() > 1 || path.is_dir();
+            match self.judge_path(path, named).await {
+                Ok(exit) => worst = worst.max(exit),
+                // Nobody reads on, or can.
+                Err(exit) => return worst.max(exit),
+            }
+        }
+        worst
+    }
+
+    async fn judge_path(&self, path: &Path, named: bool) -> Result<Exit, Exit> {
+        let files = match mailbox::files(path) {
+            Ok(files) => files,
+            Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
+        };
+        if files.is_empty() {
+            return Ok(complain(Exit::Fine, &format!("{}: no messages", path.display())));
+        }
+        let mut worst = Exit::Fine;
+        for file in &files {
+            worst = worst.max(self.judge_file(file, named).await?);
+        }
+        Ok(worst)
+    }
+
+    async fn judge_file(&self, path: &Path, named: bool) -> Result<Exit, Exit> {
+        let file = match MailFile::read(path) {
+            Ok(file) => file,
+            Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
+        };
+        let named = named || file.is_mbox();
+        let mut worst = Exit::Fine;
+        for stored in file.messages() {
+            let exit = match self.judge(&stored.octets).await {
+                Ok(judgement) => {
+                    self.print(&judgement, named.then_some(stored.place.as_str()))?;
+                    exit_of(&judgement)
+                }
+                Err(error) => complain(Exit::BadInput, &format!("{}: {error}", stored.place)),
+            };
+            worst = worst.max(exit);
+        }
+        Ok(worst)
+    }
+
+    async fn judge(&self, octets: &[u8]) -> Result<Judgement, MessageError> {
+        let rules = &self.rules;
+        let parsed = message::split(octets, &rules.header_limits)?;
+        let ledgers = Ledgers::new(self.settings.dns.questions_per_message, || match &self.source {
+            Source::Zones(zones) => MessageSource::Zones(zones),
+            Source::Resolver(resolver) => MessageSource::Resolver(resolver.for_message()),
+        });
+        let envelope = envelope(self.arguments, &parsed.header);
+        let client = rules::client_facts(self.settings, envelope.client);
+        let now = self.arguments.now.unwrap_or_else(unix_now);
+
+        let spf = check_spf(&ledgers, &envelope, rules, now).await;
+        let mut head = Head::new(&parsed.header, rules, client, now);
+        head.plan().ask(&ledgers).await;
+        head.body(&parsed.body);
+        let transaction = Transaction {
+            envelope,
+            client,
+            id: "check",
+        };
+        Ok(judge(head, transaction, spf, &ledgers, rules).await)
+    }
+
+    fn print(&self, judgement: &Judgement, place: Option<&str>) -> Result<(), Exit> {
+        let text = match (self.arguments.json, self.arguments.explain, place) {
+            (true, _, Some(place)) => json::object_of_file(place, judgement).to_string(),
+            (true, _, None) => json::object(judgement).to_string(),
+            (false, true, Some(place)) => format!("{place}\n{}", story(judgement)),
+            (false, true, None) => story(judgement),
+            (false, false, _) => summary(judgement, place),
+        };
+        print(&format!("{text}\n"))
+    }
 }
 
 fn envelope(arguments: &Arguments, headers: &HeaderSection) -> Envelope {
@@ -206,15 +257,14 @@ fn envelope(arguments: &Arguments, headers: &HeaderSection) -> Envelope {
             .next()
             .map_or_else(ReversePath::default, |(_, field)| ReversePath::new(field.value())),
     };
+    let recipients = arguments.rcpt.iter();
     Envelope {
         client: arguments.ip,
         client_name: None,
         helo: arguments.helo.clone().into_bytes(),
         mail_from,
-        rcpt_to: arguments
-            .rcpt
-            .iter()
-            .map(|rcpt| rcpt.clone().into_bytes())
+        rcpt_to: recipients
+            .map(|rcpt| ReversePath::new(rcpt.as_bytes()).as_bytes().to_vec())
             .collect(),
     }
 }
@@ -225,35 +275,18 @@ fn unix_now() -> u64 {
         .map_or(0, |elapsed| elapsed.as_secs())
 }
 
-fn print(judgement: &Judgement, place: Option<&String>, arguments: &Arguments) {
-    let text = match (arguments.json, arguments.explain) {
-        (true, _) => match place {
-            Some(place) => json::object_of_file(place, judgement).to_string(),
-            None => json::object(judgement).to_string(),
-        },
-        (false, true) => match place {
-            Some(place) => format!("{place}\n{}", story(judgement)),
-            None => story(judgement),
-        },
-        (false, false) => summary(judgement, place),
-    };
-    // A closed pipe is the reader's way to say that it has enough.
-    let _ = writeln!(io::stdout(), "{text}");
-}
-
-/// A line a message, and the way to more.
-fn summary(judgement: &Judgement, place: Option<&String>) -> String {
+/// A line for a message, a second one for the cause of its failure, and the way to more.
+fn summary(judgement: &Judgement, place: Option<&str>) -> String {
     let place = place.map_or_else(String::new, |place| format!("{place}: "));
     let author = judgement
         .author_domain()
-        .map_or("(none)", |domain| domain.as_str());
-    let cause = if judgement.cause.is_empty() {
-        String::new()
-    } else {
-        format!("\n  {}", judgement.cause)
+        .map_or("(no author domain)", |domain| domain.as_str());
+    let cause = match judgement.cause.as_str() {
+        "" => String::new(),
+        cause => format!("\n  {cause}"),
     };
     let hint = if io::stdout().is_terminal() {
-        "\n  --explain tells why."
+        "\n  --explain tells why"
     } else {
         ""
     };
@@ -261,7 +294,7 @@ fn summary(judgement: &Judgement, place: Option<&String>) -> String {
         "{place}{author}: dmarc={} spf={} dkim={} disposition={} action={}{cause}{hint}",
         judgement.dmarc.as_str(),
         judgement.spf.mail_from.result,
-        crate::log::dkim_word(judgement),
+        log::dkim_word(judgement),
         judgement.action.disposition,
         judgement.action.step.as_str(),
     )
@@ -271,11 +304,6 @@ fn exit_of(judgement: &Judgement) -> Exit {
     match &judgement.dmarc {
         DmarcResult::TempError => Exit::Unknown,
         DmarcResult::Fail | DmarcResult::PermError => Exit::Findings,
-        _ => Exit::Fine,
+        DmarcResult::None | DmarcResult::Pass(_) => Exit::Fine,
     }
-}
-
-fn complain(exit: Exit, message: &str) -> Exit {
-    eprintln!("landmarc: {message}");
-    exit
 }

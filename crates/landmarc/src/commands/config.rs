@@ -1,23 +1,24 @@
 //! `config`: shows, checks and prints settings.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use crate::exit::Exit;
-use crate::rules;
+use crate::load::{DEFAULT_FILE, load_or_complain};
+use crate::output::print;
+use crate::words::in_plain_words;
 
-/// What to do with settings.
+/// Show or check settings, or print a file of them all
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Print the settings in effect, and in plain words what they do to forged mail
+    /// Print the settings in force, and in plain words what they do to mail that fails
     Show {
         /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Report every mistake in a settings file, with its line; exit code 78 when there is one
+    /// Report every mistake in a settings file with its line; exit code 78 when there is one
     Check {
         /// The file to check [default: /etc/landmarc/landmarc.toml, if it exists]
         #[arg(value_name = "FILE")]
@@ -29,37 +30,26 @@ pub(crate) enum Action {
 
 /// Does it.
 pub(crate) fn run(action: &Action) -> Exit {
-    match action {
+    let done = match action {
         Action::Default => print(&settings::default_file()),
-        Action::Check { file } => match rules::load(file.as_deref()) {
-            Ok(_) => Exit::Fine,
-            Err(exit) => exit,
-        },
-        Action::Show { file } => match rules::load(file.as_deref()) {
-            Ok(loaded) => match rules::rules(&loaded) {
-                Ok(rules) => {
-                    let words = super::serve::in_plain_words(&rules);
-                    let words: String = words.iter().map(|line| format!("# {line}\n")).collect();
-                    print(&format!("{words}\n{}", settings::show(&loaded)))
-                }
-                Err(error) => {
-                    eprintln!("landmarc: {error}");
-                    Exit::Config
-                }
-            },
-            Err(exit) => exit,
-        },
+        Action::Check { file } => check(file.as_deref()),
+        Action::Show { file } => show(file.as_deref()),
+    };
+    done.err().unwrap_or(Exit::Fine)
+}
+
+fn check(file: Option<&Path>) -> Result<(), Exit> {
+    match load_or_complain(file)?.file {
+        Some(file) => print(&format!("{}: no mistakes\n", file.display())),
+        None => print(&format!(
+            "{DEFAULT_FILE} does not exist: all settings are at their defaults\n"
+        )),
     }
 }
 
-fn print(text: &str) -> Exit {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Exit::Fine,
-        // A closed pipe is the reader's way to say that it has enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Fine,
-        Err(error) => {
-            eprintln!("landmarc: cannot write: {error}");
-            Exit::Unavailable
-        }
-    }
+fn show(file: Option<&Path>) -> Result<(), Exit> {
+    let loaded = load_or_complain(file)?;
+    let words = in_plain_words(&loaded.rules());
+    let words: String = words.iter().map(|line| format!("# {line}\n")).collect();
+    print(&format!("{words}\n{}", settings::show(&loaded.settings)))
 }

@@ -1,13 +1,14 @@
 //! `completions` and `man`: what packages ship beside the program.
 
-use std::io::{self, Write};
+use std::fs;
 use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use crate::CommandLine;
 use crate::exit::Exit;
+use crate::output::{complain, print};
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
@@ -19,7 +20,7 @@ pub(crate) struct Completions {
 /// Arguments of `man`.
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Write one page per command into this directory instead of the first page to standard output
+    /// Write a page for each command into this directory, which is made if need be
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
 }
@@ -33,29 +34,33 @@ pub(crate) fn completions(arguments: &Completions) -> Exit {
         "landmarc",
         &mut text,
     );
-    report(io::stdout().write_all(&text))
+    print_octets(&text)
 }
 
 /// Prints or writes manual pages.
 pub(crate) fn man(arguments: &Man) -> Exit {
-    report(match &arguments.output_dir {
-        Some(directory) => clap_mangen::generate_to(CommandLine::command(), directory),
-        None => print_page(CommandLine::command()),
-    })
-}
-
-fn print_page(command: Command) -> io::Result<()> {
-    let mut text = Vec::new();
-    clap_mangen::Man::new(command).render(&mut text)?;
-    io::stdout().write_all(&text)
-}
-
-fn report(result: io::Result<()>) -> Exit {
-    match result {
+    let Some(directory) = &arguments.output_dir else {
+        return print_page();
+    };
+    let written = fs::create_dir_all(directory)
+        .and_then(|()| clap_mangen::generate_to(CommandLine::command(), directory));
+    match written {
         Ok(()) => Exit::Fine,
-        Err(error) => {
-            eprintln!("landmarc: cannot write: {error}");
-            Exit::Unavailable
-        }
+        Err(error) => complain(
+            Exit::Unavailable,
+            &format!("cannot write to {}: {error}", directory.display()),
+        ),
     }
+}
+
+fn print_page() -> Exit {
+    let mut text = Vec::new();
+    match clap_mangen::Man::new(CommandLine::command()).render(&mut text) {
+        Ok(()) => print_octets(&text),
+        Err(error) => complain(Exit::Unavailable, &format!("cannot make the page: {error}")),
+    }
+}
+
+fn print_octets(text: &[u8]) -> Exit {
+    print(&String::from_utf8_lossy(text)).err().unwrap_or(Exit::Fine)
 }

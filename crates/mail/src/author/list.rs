@@ -3,6 +3,8 @@
 //! Reads forward only, keeps no more than a handful of domains, and wants to know
 //! nothing else of the field: names and local parts are stepped over.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::{AuthorFault, MAX_AUTHOR_DOMAINS, MAX_AUTHOR_MAILBOXES, MAX_LOCAL_PART_OCTETS};
 use crate::lexer::{Cursor, LexFault, has_stray_controls, is_atom_octet};
 use crate::name::{DomainName, MAX_NAME_OCTETS};
@@ -173,6 +175,12 @@ impl<'a> Reader<'a> {
         if has_encoded_word(words.raw) {
             return Err(AuthorFault::EncodedWord);
         }
+        if has_at_sign(words.raw) {
+            // `From: "ceo@bank.test"`: to the grammar a name, to whoever reads it the address.
+            return Err(AuthorFault::Malformed(
+                "a name without a domain reads like an address",
+            ));
+        }
         self.count(Domain::None)
     }
 
@@ -251,15 +259,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// An address literal names a host, not a domain. Only its end matters.
+    /// An address literal (RFC 5321 §4.1.3) names a host, not a domain. In `x@[bank.test]`
+    /// stands no address, but a domain for people to read.
     fn domain_literal(&mut self) -> Result<Domain, AuthorFault> {
         // The backslashes of obs-dtext are not taken: a `]` behind one is the end for
         // some readers and not for others.
-        self.cursor.take_while(|b| !matches!(b, b'[' | b']' | b'\\'));
-        if self.cursor.eat(b']') {
+        let literal = self.cursor.take_while(|b| !matches!(b, b'[' | b']' | b'\\'));
+        if !self.cursor.eat(b']') {
+            Err(AuthorFault::Malformed("an address literal is broken"))
+        } else if is_address(literal) {
             Ok(Domain::None)
         } else {
-            Err(AuthorFault::Malformed("an address literal is broken"))
+            Err(AuthorFault::InvalidDomain)
         }
     }
 }
@@ -314,6 +325,23 @@ fn has_encoded_word(octets: &[u8]) -> bool {
     let inside = &octets[start + 2..];
     memchr::memmem::rfind(inside, b"?=")
         .is_some_and(|end| memchr::memchr_iter(b'?', &inside[..end]).nth(1).is_some())
+}
+
+/// Whether people see an at sign in here, in one of the forms Unicode has for it.
+fn has_at_sign(octets: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(octets);
+    text.contains(['@', '\u{fe6b}', '\u{ff20}'])
+}
+
+/// Whether the inside of a literal is an address of IPv4 or, with its tag, of IPv6.
+fn is_address(literal: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(literal.trim_ascii()) else {
+        return false;
+    };
+    match text.split_at_checked("IPv6:".len()) {
+        Some((tag, v6)) if tag.eq_ignore_ascii_case("IPv6:") => v6.parse::<Ipv6Addr>().is_ok(),
+        _ => text.parse::<Ipv4Addr>().is_ok(),
+    }
 }
 
 impl From<LexFault> for AuthorFault {

@@ -139,17 +139,16 @@ pub fn author(header: &HeaderSection) -> Author {
 
 /// The one From field, if the header section leaves no doubt that it is the one.
 fn only_from_field(header: &HeaderSection) -> Result<&HeaderField, AuthorFault> {
-    let has = |defect| header.defects().contains(&defect);
     let mut from_fields = header.fields().iter().filter(|field| reads_as_from(field));
     let first = from_fields.next();
     let others = from_fields.count();
     if others > 0 {
         return Err(AuthorFault::SeveralFromFields(1 + others));
     }
-    if has(HeaderDefect::FieldTooLong) || has(HeaderDefect::SectionTooLong) {
+    if header.is_cut() {
         return Err(AuthorFault::TooLong);
     }
-    if has(HeaderDefect::BareLineEnd) {
+    if header.defects().contains(&HeaderDefect::BareLineEnd) {
         return Err(AuthorFault::BareLineEnd);
     }
     let field = first.ok_or(AuthorFault::NoFromField)?;

@@ -100,14 +100,16 @@ impl ResultInfo {
             .map(|p| p.value.as_str())
     }
 
-    /// Says why. What a quoted string cannot hold is replaced in writing.
+    /// Says why. What a quoted string cannot hold is replaced in writing, and so is the
+    /// equals sign of what looks like a result.
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Adds a remark. What could end a comment early is replaced in writing.
+    /// Adds a remark. What could end a comment early is replaced in writing, and so is
+    /// the equals sign of what looks like a result.
     #[must_use]
     pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
         self.comment = Some(comment.into());

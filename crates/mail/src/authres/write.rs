@@ -19,6 +19,21 @@ const MAX_VALUE_OCTETS: usize = 320;
 const MAX_REASON_OCTETS: usize = 320;
 /// The longest comment; the rest is cut off.
 const MAX_COMMENT_OCTETS: usize = 500;
+/// Methods that somebody may search a field for, as registered (RFC 8601 §2.7) and as in use.
+const SEARCHED_METHODS: [&str; 12] = [
+    "arc",
+    "auth",
+    "bimi",
+    "compauth",
+    "dkim",
+    "dkim-adsp",
+    "dmarc",
+    "domainkeys",
+    "iprev",
+    "sender-id",
+    "smime",
+    "spf",
+];
 /// The longest authserv-id; the rest is cut off.
 const MAX_ID_OCTETS: usize = 255;
 
@@ -65,7 +80,7 @@ impl ResultInfo {
             words.extend(comment_words(comment));
         }
         if let Some(reason) = &self.reason {
-            let reason = token_or_quoted(&printable(reason, MAX_REASON_OCTETS));
+            let reason = token_or_quoted(&without_results(&printable(reason, MAX_REASON_OCTETS)));
             words.push(format!("reason={reason}"));
         }
         words.extend(self.properties.iter().filter_map(Property::written));
@@ -167,6 +182,23 @@ fn printable(text: &str, limit: usize) -> String {
         .collect()
 }
 
+/// The text with a colon for the `=` of all that looks like a result. Rules of mail servers
+/// search the whole field for `dmarc=pass`, and texts quote what strangers wrote, in an SPF
+/// record say.
+fn without_results(text: &str) -> String {
+    let mut harmless = String::with_capacity(text.len());
+    for octet in text.chars() {
+        let is_result = octet == '=' && ends_in_method(harmless.trim_end());
+        harmless.push(if is_result { ':' } else { octet });
+    }
+    harmless
+}
+
+fn ends_in_method(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    SEARCHED_METHODS.iter().any(|method| text.ends_with(method))
+}
+
 fn token_or_quoted(text: &str) -> String {
     if is_token(text.as_bytes()) {
         text.to_owned()
@@ -179,7 +211,7 @@ fn token_or_quoted(text: &str) -> String {
 /// could end it early for somebody; quotes and semicolons too, for a reader that looks
 /// for those first.
 fn comment_words(comment: &str) -> Vec<String> {
-    let harmless: String = printable(comment, MAX_COMMENT_OCTETS)
+    let harmless: String = without_results(&printable(comment, MAX_COMMENT_OCTETS))
         .chars()
         .map(|c| match c {
             '(' => '[',

@@ -113,7 +113,7 @@ pub struct HeaderLimits {
 }
 
 impl Default for HeaderLimits {
-    /// 1 MiB in all, 256 KiB a field (standards: one header block, one field), 10,000 fields.
+    /// 1 MiB in all, 256 KiB a field, 10,000 fields: some ten times what honest mail has.
     fn default() -> Self {
         Self {
             section_octets: 1024 * 1024,
@@ -171,6 +171,15 @@ impl HeaderSection {
     #[must_use]
     pub fn defects(&self) -> &[HeaderDefect] {
         &self.defects
+    }
+
+    /// Whether fields were left out at a limit. What they say is not known then: of a name
+    /// that is here once there may be two, and of one that is not here, one.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.defects
+            .iter()
+            .any(|defect| matches!(defect, HeaderDefect::FieldTooLong | HeaderDefect::SectionTooLong))
     }
 
     /// Octets received, kept or not.
@@ -286,10 +295,12 @@ mod tests {
         let mut header = HeaderSection::default();
         header.push(HeaderField::new(*b"X", *b" 45678"), &limits);
         assert_eq!((header.fields().len(), header.defects()), (1, &[][..]));
+        assert!(!header.is_cut());
         header.push(HeaderField::new(*b"X", *b" 456789"), &limits);
         header.push(HeaderField::new(*b"X", *b" 456789"), &limits);
         assert_eq!(header.fields().len(), 1);
         assert_eq!(header.defects(), [HeaderDefect::FieldTooLong]);
+        assert!(header.is_cut());
         assert_eq!(header.octets(), 10 + 11 + 11);
     }
 

@@ -475,6 +475,47 @@ fn a_defect_that_others_noted_counts_too() {
 }
 
 #[test]
+fn an_address_in_quotes_alone_is_not_mail_without_an_author() {
+    for shown_as_address in [
+        "\"ceo@bank.test\"",
+        "<\"ceo@bank.test\">",
+        "Joe <\"ceo@bank.test\">",
+        "team: \"ceo@bank.test\";",
+        "ceo\u{ff20}bank.test",
+        "<ceo\u{fe6b}bank.test>",
+    ] {
+        is_malformed(shown_as_address);
+    }
+    assert_eq!(of("\"the root user\""), Err(AuthorFault::NoDomain));
+    assert_eq!(of("\"ceo@bank.test\" <>"), Err(AuthorFault::NoDomain));
+}
+
+#[test]
+fn a_domain_in_brackets_is_not_mail_without_an_author() {
+    for address in ["[192.0.2.1]", "[ 192.0.2.1 ]", "[IPv6:2001:db8::1]", "[ipv6:::1]"] {
+        assert_eq!(
+            of(format!("x@{address}")),
+            Err(AuthorFault::NoDomain),
+            "{address}"
+        );
+    }
+    for other in [
+        "[bank.test]",
+        "[]",
+        "[192.0.2]",
+        "[2001:db8::1]",
+        "[IPv6:bank.test]",
+        "[x:bank.test]",
+    ] {
+        assert_eq!(
+            of(format!("x@{other}")),
+            Err(AuthorFault::InvalidDomain),
+            "{other}"
+        );
+    }
+}
+
+#[test]
 fn faults_say_what_is_wrong_in_plain_words() {
     let faults = [
         AuthorFault::NoFromField,

@@ -293,6 +293,21 @@ fn what_is_out_of_place_is_replaced_or_left_out() {
 }
 
 #[test]
+fn foreign_text_in_a_comment_or_reason_does_not_look_like_a_result() {
+    let foreign = "exists:dmarc=pass.evil.test DKIM = pass x-spf=pass p=reject d=a.test";
+    let mut field = AuthenticationResults::new("mx.example");
+    let info = ResultInfo::new("spf", "fail").with_comment(foreign);
+    field.results.push(info.with_reason(foreign));
+    let written = field.to_value().to_ascii_lowercase();
+    for result in ["dmarc=pass", "dkim =", "dkim=pass", "spf=pass"] {
+        assert!(!written.contains(result), "{result} in {written}");
+    }
+    for kept in ["dmarc:pass.evil.test", "p=reject", "d=a.test"] {
+        assert_eq!(written.matches(kept).count(), 2, "{kept} in {written}");
+    }
+}
+
+#[test]
 fn nothing_over_its_limit_is_written_or_read() {
     let long = "\"".repeat(2_000);
     let mut field = AuthenticationResults::new(long.clone());

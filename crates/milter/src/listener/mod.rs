@@ -1,6 +1,7 @@
 //! Sockets that wait for MTAs, and the conversations that come of them.
 
 mod error;
+mod prompt;
 mod socket;
 
 use std::future::{Future, poll_fn};

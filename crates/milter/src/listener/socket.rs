@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
@@ -10,15 +11,20 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::ListenError;
+use super::prompt::Prompt;
 use crate::address::SocketAddress;
 use crate::handler::Peer;
 
 /// Connections that may wait to be accepted; the system may cut it further
 /// (`net.core.somaxconn`).
 const BACKLOG: u32 = 4_096;
+
+/// What lies between two looks at a socket file that nobody seems to listen on: another
+/// server may have put it there just now, and is about to listen.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a program that is at the other end of a socket file has to show itself.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -56,8 +62,8 @@ pub(super) enum Listener {
 }
 
 /// A stream of either kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + AsFd + Unpin + Send> Stream for T {}
 
 impl Listener {
     pub(super) async fn open(address: &SocketAddress, access: &UnixAccess) -> Result<Vec<Self>, ListenError> {
@@ -91,12 +97,9 @@ impl Listener {
 
     pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Stream>, Peer)>> {
         match self {
-            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, peer)| {
-                // Our one answer must not wait for the acknowledgement of an earlier one.
-                // Without it all works, if more slowly: no reason to refuse mail.
-                let _ = stream.set_nodelay(true);
-                (Box::new(stream) as Box<dyn Stream>, Peer::Tcp(peer))
-            }),
+            Self::Tcp(listener) => listener
+                .poll_accept(context)
+                .map_ok(|(stream, peer)| (Box::new(Prompt::new(stream)) as Box<dyn Stream>, Peer::Tcp(peer))),
             Self::Unix(listener, _) => listener
                 .poll_accept(context)
                 .map_ok(|(stream, _)| (Box::new(stream) as Box<dyn Stream>, Peer::Unix)),
@@ -176,9 +179,29 @@ fn set_access(path: &Path, access: &UnixAccess) -> io::Result<()> {
 /// Removes the socket file of a program that is no more. What is in use, or is no
 /// socket, stays.
 async fn remove_stale(address: &SocketAddress, path: &Path) -> Result<(), ListenError> {
+    let Some(first_seen) = stale(address, path).await? else {
+        return Ok(());
+    };
+    sleep(PROBE_PAUSE).await;
+    let Some(seen) = stale(address, path).await? else {
+        return Ok(());
+    };
+    if seen != first_seen {
+        // It came in between: somebody else is starting too.
+        return Err(ListenError::new(address, ErrorKind::AddrInUse.into()));
+    }
+    tracing::info!(socket = %address, "removing the socket file that an earlier run left behind");
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(ListenError::new(address, error)),
+        _ => Ok(()),
+    }
+}
+
+/// The socket file that nobody listens on; none where there is nothing.
+async fn stale(address: &SocketAddress, path: &Path) -> Result<Option<FileId>, ListenError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ListenError::new(address, error)),
     };
     if !metadata.file_type().is_socket() {
@@ -187,14 +210,8 @@ async fn remove_stale(address: &SocketAddress, path: &Path) -> Result<(), Listen
         });
     }
     match timeout(PROBE_TIMEOUT, UnixStream::connect(path)).await {
-        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
-            tracing::info!(socket = %address, "removing the socket file that an earlier run left behind");
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(ListenError::new(address, error)),
-                _ => Ok(()),
-            }
-        }
-        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => Ok(Some(FileId::of(&metadata))),
+        Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
         Ok(Err(error)) if error.kind() == ErrorKind::PermissionDenied => {
             Err(ListenError::new(address, error))
         }
@@ -203,32 +220,91 @@ async fn remove_stale(address: &SocketAddress, path: &Path) -> Result<(), Listen
     }
 }
 
+/// Which file it is, whatever its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
 /// The file of a UNIX socket, removed when we are done with it; unless another program
 /// has put its own in the place.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    id: FileId,
 }
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            device: metadata.dev(),
-            inode: metadata.ino(),
-        })
+        let id = FileId::of(&fs::symlink_metadata(path)?);
+        let path = path.to_owned();
+        Ok(Self { path, id })
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| metadata.dev() == self.device && metadata.ino() == self.inode);
+        let ours = fs::symlink_metadata(&self.path).is_ok_and(|metadata| FileId::of(&metadata) == self.id);
         if ours && let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_we_write_to_a_tcp_mta_is_not_held_back() {
+        let address = "inet:0@127.0.0.1".parse().unwrap();
+        let listener = Listener::open(&address, &UnixAccess::default())
+            .await
+            .unwrap()
+            .remove(0);
+        let Some(SocketAddress::Inet { port, .. }) = listener.local_address() else {
+            unreachable!("a TCP socket");
+        };
+        let mta = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let (stream, peer) = poll_fn(|context| listener.poll_accept(context)).await.unwrap();
+        assert_eq!(peer, Peer::Tcp(mta.local_addr().unwrap()));
+        let accepted = std::net::TcpStream::from(stream.as_fd().try_clone_to_owned().unwrap());
+        assert!(accepted.nodelay().unwrap());
+        assert!(!mta.nodelay().unwrap(), "it is not so by itself");
+    }
+
+    /// Two servers that start at the same time: the file of the other is there already,
+    /// and in a moment it listens.
+    #[tokio::test]
+    async fn a_server_that_is_just_starting_does_not_lose_its_socket_file() {
+        let name = format!("landmarc-milter-starting-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = fs::remove_file(&path);
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&path).unwrap();
+        let other = tokio::spawn(async move {
+            sleep(PROBE_PAUSE / 5).await;
+            socket.listen(1).unwrap()
+        });
+        let address = SocketAddress::Unix(path.clone());
+        let error = Listener::open(&address, &UnixAccess::default())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, ListenError::InUse { .. }), "{error}");
+        let _listening = other.await.unwrap();
+        assert!(UnixStream::connect(&path).await.is_ok());
+        fs::remove_file(&path).unwrap();
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{SessionError, Stage};
 use crate::codec::{Decoder, Frame};
@@ -39,6 +39,8 @@ pub(super) struct Wire<IO> {
     /// not tell: that is only what is left of it.
     grown: bool,
     decoder: Decoder,
+    /// When the first octet of the packet came that has not ended yet.
+    packet_since: Option<Instant>,
     shutdown: watch::Receiver<bool>,
     stall_timeout: Duration,
     idle_timeout: Duration,
@@ -51,17 +53,23 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
             buffer: BytesMut::new(),
             grown: false,
             decoder: Decoder::new(options.packet_limit, options.header_limit),
+            packet_since: None,
             shutdown,
             stall_timeout: options.stall_timeout,
             idle_timeout: options.idle_timeout,
         }
     }
 
-    /// The next frame. Within a message or a packet the MTA must not stall; between
-    /// messages it may take its time, and a shutdown may end the conversation.
+    /// The next frame. Within a message the MTA must not stall, and a packet that has
+    /// begun must be whole in that time, however its octets trickle: the SMTP client sets
+    /// the pace of the packets, but not of what is inside one. Between messages the MTA
+    /// may take its time, and a shutdown may end the conversation.
     pub(super) async fn hear(&mut self, stage: Stage) -> Result<Heard, SessionError> {
         loop {
             if let Some(frame) = self.decoder.next(&mut self.buffer)? {
+                if !matches!(frame, Frame::Body { ends: false, .. }) {
+                    self.packet_since = None;
+                }
                 return Ok(Heard::Frame(frame));
             }
             let within_packet = self.decoder.is_within_packet(&self.buffer);
@@ -70,6 +78,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
             self.make_room(at_rest);
             let patience = if may_idle {
                 self.idle_timeout
+            } else if within_packet {
+                let since = *self.packet_since.get_or_insert_with(Instant::now);
+                self.stall_timeout.saturating_sub(since.elapsed())
             } else {
                 self.stall_timeout
             };
@@ -83,7 +94,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
             };
             match read {
                 Err(_elapsed) if may_idle => return Ok(Heard::Silence),
-                Err(_elapsed) => return Err(SessionError::Stalled(patience)),
+                Err(_elapsed) => return Err(SessionError::Stalled(self.stall_timeout)),
                 Ok(Err(error)) => return Err(SessionError::Read(error)),
                 Ok(Ok(0)) if within_packet => return Err(SessionError::CutOff),
                 Ok(Ok(0)) => return Ok(Heard::Closed),
@@ -164,6 +175,48 @@ mod tests {
         assert!(largest <= 2 * BUSY_BUFFER, "{largest}");
         let rest = timeout(Duration::from_millis(1), wire.hear(Stage::Idle)).await;
         assert!(rest.is_err() && wire.buffer.capacity() <= IDLE_BUFFER && !wire.grown);
+    }
+
+    /// A packet of 100 octets, one of them a second.
+    #[tokio::test(start_paused = true)]
+    async fn a_packet_that_trickles_in_has_no_more_time_than_a_silent_one() {
+        for (code, pause, whole) in [
+            (b'H', 1, true),
+            (b'B', 1, true),
+            (b'H', 7, false),
+            (b'B', 7, false),
+        ] {
+            let (mut mta, ours) = tokio::io::duplex(64);
+            let trickle = tokio::spawn(async move {
+                mta.write_all(&[0, 0, 0, 100, code]).await.unwrap();
+                for _ in 0..99 {
+                    tokio::time::sleep(Duration::from_secs(pause)).await;
+                    if mta.write_all(b"x").await.is_err() {
+                        return;
+                    }
+                }
+                pending::<()>().await;
+            });
+            let mut wire = wire(ours);
+            let begun = Instant::now();
+            let end = loop {
+                match wire.hear(Stage::Body).await {
+                    Ok(Heard::Frame(Frame::Body { ends: false, .. })) => {}
+                    end => break end,
+                }
+            };
+            if whole {
+                assert!(matches!(end, Ok(Heard::Frame(_))), "{end:?}");
+                // The next one has all its time again.
+                let silence = wire.hear(Stage::Body).await;
+                assert!(matches!(silence, Err(SessionError::Stalled(_))), "{silence:?}");
+                assert_eq!(begun.elapsed().as_secs(), 99 + 600);
+            } else {
+                assert!(matches!(end, Err(SessionError::Stalled(_))), "{end:?}");
+                assert_eq!(begun.elapsed().as_secs(), 600);
+            }
+            trickle.abort();
+        }
     }
 
     #[tokio::test]

@@ -24,6 +24,17 @@ fn working(work: Duration) -> Script {
     }
 }
 
+/// An MTA that has told a message and waits for its verdict.
+fn waiting_mta(server: &Running) -> Mta {
+    let mut mta = Mta::connect(&server.address).unwrap();
+    let mail = Mail::plain();
+    mta.greet(&mail).unwrap();
+    mta.tell_up_to_body(&mail).unwrap();
+    mta.wire.send(b'E', b"").unwrap();
+    server.recorder.await_line("end_of_message");
+    mta
+}
+
 #[test]
 fn a_stall_within_a_message_or_a_packet_ends_the_session() {
     let server = Running::start_with(Script::default(), short_of_patience());
@@ -100,12 +111,7 @@ fn an_interval_of_nothing_or_forever_is_no_bug() {
 #[test]
 fn an_mta_that_goes_while_a_message_is_judged_ends_the_judging() {
     let server = Running::start(working(Duration::from_secs(3_600)));
-    let mut mta = Mta::connect(&server.address).unwrap();
-    let mail = Mail::plain();
-    mta.greet(&mail).unwrap();
-    mta.tell_up_to_body(&mail).unwrap();
-    mta.wire.send(b'E', b"").unwrap();
-    server.recorder.await_line("end_of_message");
+    let mta = waiting_mta(&server);
     drop(mta);
     server.recorder.await_line("abort");
     assert!(!server.recorder.log().contains(&"worked".to_owned()));
@@ -114,12 +120,7 @@ fn an_mta_that_goes_while_a_message_is_judged_ends_the_judging() {
 #[test]
 fn what_comes_while_a_message_is_judged_is_kept_for_later() {
     let server = Running::start(working(SHORT));
-    let mut mta = Mta::connect(&server.address).unwrap();
-    let mail = Mail::plain();
-    mta.greet(&mail).unwrap();
-    mta.tell_up_to_body(&mail).unwrap();
-    mta.wire.send(b'E', b"").unwrap();
-    server.recorder.await_line("end_of_message");
+    let mut mta = waiting_mta(&server);
     mta.wire.send(b'H', b"early\0").unwrap();
     assert_eq!(mta.wire.receive().unwrap().code, b'a');
     server.recorder.await_line("helo early");

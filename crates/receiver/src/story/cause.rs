@@ -7,6 +7,8 @@ use auth::spf::{SpfOutcome, SpfResult};
 use dmarc::evaluation::Evaluation;
 use mail::DomainName;
 
+use super::remedy::own_signature;
+
 /// The cause of a failure in one line, such as `SPF of example.com does not authorize
 /// 192.0.2.7, and there is no DKIM signature`.
 #[must_use]
@@ -28,7 +30,9 @@ fn spf_part(spf: &SpfOutcome, author: &DomainName, client: Option<IpAddr>) -> St
     let Some(domain) = &spf.domain else {
         return "SPF has no domain to check".to_owned();
     };
-    let client = client.map_or_else(|| "the client".to_owned(), |client| client.to_string());
+    let Some(client) = client else {
+        return "SPF was not checked, as the address of the client is not known".to_owned();
+    };
     match spf.result {
         SpfResult::Pass => format!("SPF passed for {domain} only, which is not aligned with {author}"),
         SpfResult::Fail => format!("SPF of {domain} does not authorize {client}"),
@@ -42,11 +46,7 @@ fn spf_part(spf: &SpfOutcome, author: &DomainName, client: Option<IpAddr>) -> St
 
 fn dkim_part(evaluation: &Evaluation, dkim: &[DkimResult]) -> String {
     let author = &evaluation.author_domain;
-    let organization = evaluation.organizational_domain.as_ref().unwrap_or(author);
-    // The signature that was meant to help: one of the author's own organization.
-    let own = dkim
-        .iter()
-        .find(|s| s.domain.as_ref().is_some_and(|d| d.is_at_or_below(organization)));
+    let own = own_signature(dkim, evaluation);
     let Some(signature) = own.or_else(|| dkim.first()) else {
         return "there is no DKIM signature".to_owned();
     };

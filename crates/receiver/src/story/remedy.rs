@@ -1,135 +1,169 @@
 //! What can be done about it, and by whom.
 
-use std::fmt::Write as _;
-
-use auth::dkim::DkimVerdict;
+use auth::dkim::{DkimResult, DkimVerdict};
 use auth::spf::SpfResult;
 use dmarc::discovery::Discovery;
 use dmarc::evaluation::{DmarcResult, Evaluation};
+use dmarc::record::AssessmentPolicy;
+use mail::DomainName;
 use mail::author::Author;
 
-use crate::action::{OverrideKind, Step};
+use super::lines::Section;
+use crate::action::{BUDGET_REACHED, Step};
+use crate::evidence::{Evidence, is_own};
 use crate::judge::Judgement;
 
 /// The section, or nothing for a message that nobody has to do anything about.
-pub(super) fn section(judgement: &Judgement) -> String {
+pub(super) fn section(judgement: &Judgement) -> Option<Section> {
     let advice = advice(judgement);
-    if advice.is_empty() {
-        return String::new();
+    let mut section = Section::new("What to do");
+    for line in &advice {
+        section.line(format!("- {line}"));
     }
-    let mut text = String::from("What to do\n");
-    for line in advice {
-        let _ = writeln!(text, "  - {line}");
-    }
-    text
+    (!advice.is_empty()).then_some(section)
 }
 
 fn advice(judgement: &Judgement) -> Vec<String> {
     if let Author::Unusable(_) = judgement.author {
-        return vec![
-            "The sender must write exactly one From field with one address; no setting here makes such mail safe to deliver."
-                .to_owned(),
-        ];
+        return vec!["The sender must write one From field with a valid address. Every filter would have to guess whom such a message is from; accepting it invites forgery.".to_owned()];
     }
     let Some(evaluation) = judgement.evaluation() else {
         return Vec::new();
     };
     match &evaluation.result {
         DmarcResult::Fail => failing(judgement, evaluation),
-        DmarcResult::TempError => vec![
-            "Look at the name servers in the DNS questions below; the same message may pass in a minute."
-                .to_owned(),
-            "To have such mail retried instead of accepted, set `failures.dns.action = \"tempfail\"`."
-                .to_owned(),
-        ],
+        DmarcResult::TempError => unanswered(judgement),
         DmarcResult::PermError => vec![format!(
-            "The owner of {} must mend the DMARC record: p=, sp= or np= is missing or wrong, and there is no usable rua=.",
+            "Only the owner of {} can help: its DMARC record needs a valid p= (none, quarantine or reject), and valid sp= and np= where they are used.",
             policy_domain(evaluation)
         )],
         DmarcResult::None => vec![format!(
-            "The owner of {} can publish a DMARC record, to begin with `v=DMARC1; p=none; rua=mailto:...`.",
-            evaluation.author_domain
+            "The owner of {} can protect it by publishing a DMARC record at _dmarc.{}; to begin with, `v=DMARC1; p=none; rua=mailto:ADDRESS`.",
+            evaluation.author_domain,
+            evaluation
+                .organizational_domain
+                .as_ref()
+                .unwrap_or(&evaluation.author_domain)
         )],
-        _ => Vec::new(),
+        DmarcResult::Pass(_) => Vec::new(),
     }
 }
 
-fn policy_domain(evaluation: &Evaluation) -> String {
+fn policy_domain(evaluation: &Evaluation) -> &DomainName {
     match &evaluation.discovery {
-        Discovery::Applies(at) => at.domain.to_string(),
-        Discovery::Absent | Discovery::Unanswered(_) => evaluation.author_domain.to_string(),
+        Discovery::Applies(at) => &at.domain,
+        Discovery::Absent | Discovery::Unanswered(_) => &evaluation.author_domain,
     }
+}
+
+fn unanswered(judgement: &Judgement) -> Vec<String> {
+    let decision = &judgement.decision;
+    let is_limit = decision.overrides.iter().any(|o| o.comment == BUDGET_REACHED);
+    let cause = if is_limit {
+        "The message used up its DNS questions or time: see `dns.questions_per_message` and `dns.message_timeout`."
+    } else {
+        "Look at the name servers of the questions below that failed. The same message may pass in a minute."
+    };
+    let key = if is_limit {
+        "failures.budget"
+    } else {
+        "failures.dns"
+    };
+    let retried = match decision.step {
+        Step::TempFail(_) => {
+            format!("The sender is asked to try again because of `{key}.action = \"tempfail\"`.")
+        }
+        _ => format!("To have the sender try again, set `{key}.action = \"tempfail\"`."),
+    };
+    vec![cause.to_owned(), retried]
 }
 
 fn failing(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
+    let evidence = &judgement.evidence;
+    let does_not_exist = |evidence: &Evidence| matches!(evidence, Evidence::AuthorDoesNotExist(_));
+    if evidence.iter().any(Evidence::is_decisive) {
+        return Vec::new();
+    }
+    if evidence.iter().any(does_not_exist) {
+        let author = &evaluation.author_domain;
+        return vec![format!(
+            "If it is genuine, the sender must use a From domain that exists: {author} is not in DNS."
+        )];
+    }
     let mut advice = vec![for_the_signer(judgement, evaluation)];
     advice.extend(for_the_spf_owner(judgement, evaluation));
-    advice.push(for_the_receiver(judgement));
+    advice.extend(for_the_receiver(judgement, evaluation));
     advice
+}
+
+/// The signature that was meant to help: one of the author's own organization, and of several
+/// the one that came closest.
+pub(super) fn own_signature<'a>(dkim: &'a [DkimResult], evaluation: &Evaluation) -> Option<&'a DkimResult> {
+    let own = |s: &&DkimResult| s.domain.as_ref().is_some_and(|domain| is_own(evaluation, domain));
+    // max_by_key takes the last of equals; the topmost is meant.
+    dkim.iter()
+        .rev()
+        .filter(own)
+        .max_by_key(|signature| (signature.result == DkimVerdict::Pass, signature.body_only_broken))
 }
 
 fn for_the_signer(judgement: &Judgement, evaluation: &Evaluation) -> String {
     let author = &evaluation.author_domain;
-    let organization = evaluation.organizational_domain.as_ref().unwrap_or(author);
-    let own = judgement.dkim.iter().find(|signature| {
-        signature
-            .domain
-            .as_ref()
-            .is_some_and(|domain| domain.is_at_or_below(organization))
-    });
-    match own {
-        None => format!(
-            "If {author} sent it: sign it with DKIM as d={author} (or a name under {organization}); that survives forwarding."
+    let genuine = format!("If it is genuine, the owner of {author} can");
+    let Some(signature) = own_signature(&judgement.dkim, evaluation) else {
+        return format!(
+            "{genuine} sign its mail with DKIM (d={author}). A signature also survives forwarding."
+        );
+    };
+    let reason = signature.reason.as_deref().unwrap_or("it does not verify");
+    match signature.result {
+        _ if signature.body_only_broken => format!(
+            "The signature of {author} was good until the body was changed on the way, by a footer or a scanner, say. Whoever did that can leave the body alone, or put their own address into From."
         ),
-        Some(signature) if signature.body_only_broken => format!(
-            "If {author} sent it: something on the way changed the body after signing, such as a footer or a scanner; have that hop leave it alone."
-        ),
-        Some(signature) if signature.result == DkimVerdict::PermError => {
-            format!(
-                "If {author} sent it: mend the DKIM key in DNS ({}).",
-                signature.reason.as_deref().unwrap_or("unusable key")
-            )
+        DkimVerdict::Pass => {
+            format!("{genuine} sign with d={author}: its record asks that the names be the same (adkim=s).")
         }
-        Some(signature) => format!(
-            "If {author} sent it: find out why its signature does not count ({}).",
-            signature
-                .reason
-                .as_deref()
-                .unwrap_or("not aligned in strict mode")
-        ),
+        DkimVerdict::PermError => format!("{genuine} mend its DKIM key in DNS: {reason}."),
+        _ => format!("{genuine} find out why its DKIM signature does not count: {reason}."),
     }
 }
 
+/// SPF helps only for a domain of the author's own, so changing another record is no remedy.
 fn for_the_spf_owner(judgement: &Judgement, evaluation: &Evaluation) -> Option<String> {
     let outcome = &judgement.spf.mail_from;
-    let domain = outcome.domain.as_ref()?;
     let client = judgement.envelope.client?;
-    let author = &evaluation.author_domain;
-    match outcome.result {
-        SpfResult::Pass => Some(format!(
-            "Or let the envelope sender be a name under {author} instead of {domain}, so that its SPF pass counts."
-        )),
-        SpfResult::PermError => Some(format!(
-            "The SPF record of {domain} must be mended before it can help."
-        )),
-        SpfResult::Fail | SpfResult::SoftFail | SpfResult::Neutral | SpfResult::None => Some(format!(
-            "Or add {client} to the SPF record of {domain}, if it is one of its servers."
-        )),
-        SpfResult::TempError => None,
+    // Then it came by way of a list, and the list's server is none of the owner's.
+    if own_signature(&judgement.dkim, evaluation).is_some_and(|s| s.body_only_broken) {
+        return None;
     }
+    let author = &evaluation.author_domain;
+    let own = outcome
+        .domain
+        .as_ref()
+        .filter(|domain| is_own(evaluation, domain));
+    Some(match (own, outcome.result) {
+        (None, _) => {
+            format!("Or send it with an envelope sender under {author}, whose SPF record lists {client}.")
+        }
+        (Some(domain), SpfResult::Pass) => format!(
+            "Or send it with an envelope sender at {author} instead of {domain}: its record asks that the names be the same (aspf=s)."
+        ),
+        (Some(domain), SpfResult::PermError) => format!("Or mend the SPF record of {domain}."),
+        (Some(domain), _) => {
+            format!("Or list {client} in the SPF record of {domain}, if it is one of its servers.")
+        }
+    })
 }
 
-fn for_the_receiver(judgement: &Judgement) -> String {
-    let by_default_only = judgement
-        .decision
-        .overrides
-        .iter()
-        .any(|reason| reason.kind == OverrideKind::LocalPolicy && reason.comment.contains("7.4"));
+fn for_the_receiver(judgement: &Judgement, evaluation: &Evaluation) -> Option<String> {
+    let is_reject = evaluation.policy == Some(AssessmentPolicy::Reject);
     match &judgement.decision.step {
-        Step::Quarantine(..) if by_default_only => {
-            "It is set aside, not refused, because the policy alone is no ground to refuse (RFC 9989 section 7.4); `action.reject = \"always\"` would refuse it.".to_owned()
-        }
-        Step::Accept => "Nothing is done about it here: the owner asks for nothing, or local policy speaks for it.".to_owned(),
-        _ => "If you want this mail: list the forwarder in `action.trusted_forwarders` when you know the client, or ask the sender to mend the above.".to_owned(),
+        Step::Quarantine(..) if is_reject && judgement.evidence.is_empty() => Some(
+            "The policy alone is no ground to refuse it; `action.reject = \"always\"` refuses such mail all the same.".to_owned(),
+        ),
+        Step::Quarantine(..) | Step::Reject(_) => Some(
+            "If you know this client as a forwarder or list that you trust, list it in `action.trusted_forwarders`.".to_owned(),
+        ),
+        Step::Accept | Step::TempFail(_) => None,
     }
 }

@@ -17,7 +17,7 @@ table! {
             /// What the sender's mail server is told with a refusal. {author_domain}, {reason} and {id}
             /// are filled in; the id is what the log calls the message.
             reject_text: ReplyText =
-                fixed("DMARC: message refused by policy of {author_domain}: {reason} ({id})"),
+                fixed("Email rejected per DMARC policy for {author_domain}: {reason} ({id})"),
                 reloads since "0.1.0";
 
             /// How a failing message is quarantined, if its domain asks for that, or for a refusal
@@ -28,8 +28,9 @@ table! {
             /// field of this name that comes from outside is removed.
             quarantine_header: FieldName = fixed("DMARC-Quarantine"), reloads since "0.1.0";
 
-            /// What is done to a message that has no Author Domain to judge: no From field or several,
-            /// none that can be read, or more domains than anybody writes.
+            /// What is done to a message whose Author Domain cannot be told, because it has several From
+            /// fields, one that is malformed, or more domains than anybody writes. A message that shows
+            /// no domain at all has none to deceive with, and is accepted either way.
             unusable_author: UnusableAuthor = UnusableAuthor::Refuse, reloads since "0.1.0";
 
             /// Whether the signs of a mailing list (List-Id, and a signature of the list) speak against

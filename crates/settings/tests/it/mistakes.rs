@@ -1,6 +1,8 @@
 //! Every kind of mistake: told at its line, with what is wrong and what is allowed, all at once.
 
-use landmarc_settings::{MAX_FILE_OCTETS, MAX_MISTAKES, Settings, Wrong, key, read, read_octets};
+use landmarc_settings::{
+    MAX_FILE_OCTETS, MAX_MISTAKES, Settings, Wrong, key, read, read_checked, read_octets,
+};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
 /// What is told of a file that is wrong.
@@ -285,4 +287,36 @@ proptest! {
             assert!(mistakes.0.iter().all(|mistake| mistake.place.is_some_and(|place| place.line <= lines)));
         }
     }
+}
+
+#[test]
+fn what_the_program_refuses_is_told_with_the_rest_but_not_twice() {
+    let refuse = |settings: &Settings| {
+        vec![
+            settings.refuse("milter.listen", Some(1), "is no socket"),
+            settings.refuse("dmarc.public_suffix_list", None, "is not there"),
+        ]
+    };
+    let file = b"[dmarc]\npublic_suffix_list = 5\n[milter]\nlisten = [\"a\", \"b\"]\n[wat]\n";
+    let mistakes = read_checked(file, refuse).unwrap_err().render("f");
+    let lines: Vec<_> = mistakes.lines().collect();
+    assert_eq!(lines.len(), 3, "{mistakes}");
+    assert!(
+        lines[0].starts_with("f:2:22: dmarc.public_suffix_list: "),
+        "{mistakes}"
+    );
+    assert_ne!(lines[0], "f:2:22: dmarc.public_suffix_list: is not there");
+    assert_eq!(lines[1], "f:4:16: milter.listen: is no socket");
+    assert_eq!(lines[2], "f:5:2: wat: unknown table");
+}
+
+#[test]
+fn a_value_that_the_parser_made_up_is_not_told_of() {
+    let mistakes = read("mode = \"observe\"\n[log]\nlevel = = 3\n")
+        .unwrap_err()
+        .render("f");
+    assert_eq!(
+        mistakes,
+        "f:3:9: log.level: extra `=`, expected nothing, in \"level = = 3\"\n"
+    );
 }

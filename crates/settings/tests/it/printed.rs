@@ -195,7 +195,7 @@ fn the_names_of_the_keys() {
     dmarc.pct_zero_as_test = false
     dmarc.public_suffix_list = "/usr/share/publicsuffix/public_suffix_list.dat"
     action.reject = "evidence"
-    action.reject_text = "DMARC: message refused by policy of {author_domain}: {reason} ({id})"
+    action.reject_text = "Email rejected per DMARC policy for {author_domain}: {reason} ({id})"
     action.quarantine = "hold"
     action.quarantine_header = "DMARC-Quarantine"
     action.unusable_author = "refuse"
@@ -313,7 +313,7 @@ fn the_page_has_an_entry_for_every_key() {
     |---|---|
     | Takes | duration, "1s" to "5m", in ms, s, m, h or d |
     | Default | `"5s"` |
-    | Changed by | a restart |
+    | Changed by | a reload |
     | Since | 0.1.0 |
 
     ## `[spf]`

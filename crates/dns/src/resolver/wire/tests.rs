@@ -1,3 +1,5 @@
+//! Packets and answers, octet by octet.
+
 use hickory_proto::op::OpCode;
 use hickory_proto::rr::rdata::{A, CNAME, NULL, SOA, TXT};
 use hickory_proto::rr::{RData, Record as WireRecord};
@@ -34,8 +36,12 @@ fn dnssec_data_is_asked_for_with_addresses_alone() {
 fn the_root_and_the_longest_name_can_be_asked_about() {
     let label = "x".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}", "y".repeat(61));
-    assert!(Packet::new(&question(longest.as_bytes(), RecordType::A)).is_some());
-    assert!(Packet::new(&Question::new(DnsName::root(), RecordType::A)).is_some());
+    let longest = question(longest.as_bytes(), RecordType::A);
+    for asked in [longest, Question::new(DnsName::root(), RecordType::A)] {
+        let packet = Packet::new(&asked).unwrap();
+        let found = records(vec![Record::A([192, 0, 2, 1].into())], 60);
+        assert_eq!(read_octets(&with_data(&packet, &[192, 0, 2, 1]), &packet), found);
+    }
 }
 
 #[test]

@@ -1,0 +1,186 @@
+//! Reads settings, and what they name, from the file system.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dmarc::suffixes::Suffixes;
+use milter::SocketAddress;
+use receiver::local::Rules;
+use settings::{Mistake, Mistakes, Settings, key};
+
+use crate::exit::Exit;
+use crate::output::{complain, in_full, tell};
+use crate::rules;
+
+/// Read when no file is named on the command line, if it is there.
+pub(crate) const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";
+
+/// Settings, ready to work with.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) settings: Settings,
+    /// The file they come from, if any.
+    pub(crate) file: Option<PathBuf>,
+    /// What should be looked at, a line each.
+    pub(crate) warnings: Vec<String>,
+    suffixes: Arc<Suffixes>,
+}
+
+impl Loaded {
+    /// The operator's decisions as the receiver takes them.
+    pub(crate) fn rules(&self) -> Rules {
+        rules::rules(&self.settings, Arc::clone(&self.suffixes))
+    }
+}
+
+/// Why there are no settings to work with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read the settings file {file}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is wrong: a line for each mistake, each beginning with `FILE:LINE:COLUMN:`.
+    #[error("{0}")]
+    Mistakes(String),
+}
+
+/// Reads the named file, or the default one where it exists; else all is at its default.
+///
+/// # Errors
+/// [`LoadError`] with every mistake at its line.
+pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
+    let default = Path::new(DEFAULT_FILE);
+    match named.or_else(|| Some(default).filter(|path| path.exists())) {
+        None => read(DEFAULT_FILE, b"", None),
+        Some(path) => {
+            let file = path.display().to_string();
+            let octets = read_limited(path).map_err(|source| LoadError::Io {
+                file: file.clone(),
+                source,
+            })?;
+            read(&file, &octets, Some(path.to_owned()))
+        }
+    }
+}
+
+/// As [`load`], for a command: prints warnings, or what is wrong.
+///
+/// # Errors
+/// With [`Exit::Config`], when it has said why.
+pub(crate) fn load_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
+    match load(named) {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|warning| tell(warning));
+            Ok(loaded)
+        }
+        Err(LoadError::Mistakes(lines)) => {
+            tell(&lines);
+            Err(Exit::Config)
+        }
+        Err(error) => Err(complain(Exit::Config, &in_full(&error))),
+    }
+}
+
+fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, LoadError> {
+    let mut suffixes = Suffixes::built_in();
+    let read = settings::read_checked(octets, |settings| check(settings, &mut suffixes));
+    let render = |mistakes: Mistakes| LoadError::Mistakes(mistakes.render(name).trim_end().to_owned());
+    let (settings, warnings) = read.map_err(render)?;
+    Ok(Loaded {
+        warnings: warnings.iter().map(|warning| warning.render(name)).collect(),
+        settings,
+        file,
+        suffixes: Arc::new(suffixes),
+    })
+}
+
+/// One octet more than is allowed is enough to know that it is too much.
+fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(settings::MAX_FILE_OCTETS)
+        .unwrap_or(u64::MAX)
+        .saturating_add(1);
+    let mut octets = Vec::new();
+    fs::File::open(path)?.take(limit).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+/// What only the program can check: sockets, and the list that is read on the way.
+fn check(settings: &Settings, suffixes: &mut Suffixes) -> Vec<Mistake> {
+    let mut mistakes = Vec::new();
+    for (index, spelling) in settings.milter.listen.iter().enumerate() {
+        if let Err(error) = spelling.parse::<SocketAddress>() {
+            mistakes.push(settings.refuse(key!(milter.listen), Some(index), error.to_string()));
+        }
+    }
+    if settings.milter.listen.is_empty() {
+        mistakes.push(settings.refuse(
+            key!(milter.listen),
+            None,
+            "without a socket no mail can be judged",
+        ));
+    }
+    match read_suffixes(settings) {
+        Ok(list) => *suffixes = list,
+        Err(why) => mistakes.push(settings.refuse(key!(dmarc.public_suffix_list), None, why)),
+    }
+    mistakes
+}
+
+/// The list of the file, or the one inside the program where no file was asked for.
+fn read_suffixes(settings: &Settings) -> Result<Suffixes, String> {
+    let Some(path) = &settings.dmarc.public_suffix_list else {
+        return Ok(Suffixes::built_in());
+    };
+    let asked_for = settings.written.place(key!(dmarc.public_suffix_list)).is_some();
+    match fs::read_to_string(path) {
+        Ok(text) => Suffixes::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) if asked_for => Err(format!("{}: {error}", path.display())),
+        Err(_) => Ok(Suffixes::built_in()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(text: &str) -> String {
+        match read("f", text.as_bytes(), None) {
+            Err(LoadError::Mistakes(lines)) => lines,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_socket_is_told_at_its_own_place() {
+        assert_eq!(
+            mistakes("[milter]\nlisten = []\n"),
+            "f:2:10: milter.listen: without a socket no mail can be judged"
+        );
+        let told = mistakes("[milter]\nlisten = [\"inet:1\", \"inet:x\",\n  \"unix:y\"]\n");
+        let places: Vec<_> = told.lines().map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(places, [Some("f:2:21:"), Some("f:3:3:")], "{told}");
+    }
+
+    #[test]
+    fn a_list_that_is_named_must_be_there() {
+        assert_eq!(
+            mistakes("[dmarc]\npublic_suffix_list = \"/nonexistent/list\"\n"),
+            "f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2)"
+        );
+        assert!(read("f", b"[dmarc]\npublic_suffix_list = \"\"\n", None).is_ok());
+    }
+
+    #[test]
+    fn warnings_are_lines_that_name_the_file() {
+        let loaded = read("f", b"[action]\nreject = \"always\"\n", None).unwrap();
+        assert_eq!(loaded.warnings.len(), 1);
+        assert!(loaded.warnings[0].starts_with("f:2:10: action.reject: warning: "));
+    }
+}

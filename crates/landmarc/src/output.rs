@@ -1,0 +1,82 @@
+//! What commands print, and how they complain.
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Write};
+
+use crate::exit::Exit;
+
+/// Writes to standard output.
+///
+/// # Errors
+/// With how the command is to end: [`Exit::Fine`] when the reader of a pipe has closed
+/// it, for then it has seen enough.
+pub(crate) fn print(text: &str) -> Result<(), Exit> {
+    write(&mut io::stdout().lock(), text)
+}
+
+fn write(out: &mut impl Write, text: &str) -> Result<(), Exit> {
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Exit::Fine,
+        _ => complain(Exit::Unavailable, &format!("cannot write: {error}")),
+    })
+}
+
+/// Writes lines to standard error. When that is gone, there is nobody to tell.
+pub(crate) fn tell(lines: &str) {
+    let _ = writeln!(io::stderr(), "{lines}");
+}
+
+/// Says what is wrong, and hands back how the command is to end.
+pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
+    tell(&format!("landmarc: {message}"));
+    exit
+}
+
+/// An error with its causes: the errors themselves leave them out.
+pub(crate) fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(&format!(": {source}"));
+        cause = source.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A writer that fails as it is told to.
+    struct Failing(ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error_and_a_full_disk_is() {
+        assert_eq!(write(&mut Failing(ErrorKind::BrokenPipe), "x"), Err(Exit::Fine));
+        assert_eq!(
+            write(&mut Failing(ErrorKind::StorageFull), "x"),
+            Err(Exit::Unavailable)
+        );
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the outer")]
+    struct Outer(#[source] io::Error);
+
+    #[test]
+    fn causes_follow_what_they_caused() {
+        let error = Outer(io::Error::other("the inner"));
+        assert_eq!(in_full(&error), "the outer: the inner");
+    }
+}

@@ -1,0 +1,102 @@
+//! The end of the header section: what is read of it, and what can be asked from then on.
+
+use auth::arc::Validator;
+use auth::dkim::{BodyHashing, Verifier};
+use auth::lookup::{Lookup, Question};
+use dmarc::discovery::warm;
+use futures_util::future::{join_all, join3};
+use mail::DomainName;
+use mail::author::{Author, author};
+use mail::message::{HeaderDefect, HeaderSection};
+
+use crate::evidence::HeaderFacts;
+use crate::ledgers::Ledgers;
+use crate::local::{ArcUse, ClientFacts, Rules};
+use crate::results::{self, Removal};
+
+/// A message whose header section is complete: parsed and hashed as far as it goes.
+pub struct Head {
+    pub(crate) author: Author,
+    pub(crate) facts: HeaderFacts,
+    pub(crate) defects: Vec<HeaderDefect>,
+    pub(crate) removals: Vec<Removal>,
+    pub(crate) verifier: Verifier,
+    pub(crate) validator: Option<Validator>,
+    pub(crate) bodies: BodyHashing,
+}
+
+impl Head {
+    /// Reads the header section; it is not needed afterwards. `now` is Unix time in seconds.
+    #[must_use]
+    pub fn new(headers: &HeaderSection, rules: &Rules, client: ClientFacts, now: u64) -> Self {
+        let author = author(headers);
+        let mut bodies = BodyHashing::new();
+        let verifier = Verifier::new(headers, author.domains(), &rules.dkim, now, &mut bodies);
+        let validator = validator(headers, rules, now, &mut bodies);
+        Self {
+            facts: HeaderFacts::new(headers),
+            defects: headers.defects().to_vec(),
+            removals: results::removals(headers, rules, client),
+            author,
+            verifier,
+            validator,
+            bodies,
+        }
+    }
+
+    /// The questions that can be asked while the body arrives.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        Plan {
+            authors: self.author.domains().to_vec(),
+            keys: self.verifier.questions(),
+            seals: self.validator.iter().flat_map(Validator::questions).collect(),
+        }
+    }
+
+    /// Takes the next octets of the body.
+    pub fn body(&mut self, chunk: &[u8]) {
+        self.bodies.update(chunk);
+    }
+}
+
+/// ARC costs two questions a set, so it is looked at only where it may matter (design D8).
+fn validator(
+    headers: &HeaderSection,
+    rules: &Rules,
+    now: u64,
+    bodies: &mut BodyHashing,
+) -> Option<Validator> {
+    match rules.arc {
+        ArcUse::Never => None,
+        ArcUse::Always => Some(Validator::new(headers, now, bodies)),
+        ArcUse::Trusted if rules.trusted_sealers.is_empty() => None,
+        ArcUse::Trusted => {
+            let validator = Validator::new(headers, now, bodies);
+            let trusted = validator
+                .newest_sealer()
+                .is_some_and(|s| rules.trusted_sealers.contains(s));
+            trusted.then_some(validator)
+        }
+    }
+}
+
+/// Questions to be asked ahead.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    authors: Vec<DomainName>,
+    keys: Vec<Question>,
+    seals: Vec<Question>,
+}
+
+impl Plan {
+    /// Asks them all at once; the ledgers remember the answers.
+    pub async fn ask<L: Lookup>(self, ledgers: &Ledgers<L>) {
+        let Ledgers { arc, content, .. } = ledgers;
+        // The policies come first: whatever else the sender makes us ask, they are asked.
+        let policies = join_all(self.authors.iter().map(|author| warm(content, author)));
+        let keys = join_all(self.keys.iter().map(|question| content.ask(question)));
+        let seals = join_all(self.seals.iter().map(|question| arc.ask(question)));
+        join3(policies, keys, seals).await;
+    }
+}

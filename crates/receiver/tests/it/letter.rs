@@ -1,0 +1,159 @@
+//! A message under construction: fields and body, signed and sealed on the fly.
+
+use auth::dkim::canonical::{Canonicalization, header_field};
+use auth::dkim::{BodyHashing, SignRequest, SigningKey, sign};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use mail::message::HeaderLimits;
+use mail::{DomainName, HeaderField, HeaderSection};
+use ring::digest::{SHA256, digest};
+use ring::rand::SystemRandom;
+use ring::signature::Ed25519KeyPair;
+
+/// When everything happens.
+pub(crate) const NOW: u64 = 1_700_000_000;
+/// The seed of the one key that all domains of the tests sign with.
+const SEED: [u8; 32] = [7; 32];
+const ARC_FIELDS: [&str; 3] = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
+
+pub(crate) struct Letter {
+    fields: Vec<HeaderField>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Letter {
+    pub(crate) fn new() -> Self {
+        Self {
+            fields: Vec::new(),
+            body: b"Text\r\n".to_vec(),
+        }
+    }
+
+    /// Adds a field below the others.
+    pub(crate) fn append(&mut self, name: &[u8], value: &[u8]) {
+        self.fields.push(HeaderField::new(name, value));
+    }
+
+    /// Adds a field above the others, as each hop does.
+    pub(crate) fn put_on_top(&mut self, name: &[u8], value: &[u8]) {
+        self.fields.insert(0, HeaderField::new(name, value));
+    }
+
+    pub(crate) fn headers(&self) -> HeaderSection {
+        let mut section = HeaderSection::default();
+        for field in &self.fields {
+            section.push(field.clone(), &HeaderLimits::default());
+        }
+        section
+    }
+
+    /// Signs From and Subject, and with `extra` that field too.
+    pub(crate) fn sign(&mut self, domain: &str, selector: &str, extra: Option<&str>) {
+        let name = |text| DomainName::parse(text).expect("a name");
+        let fields: Vec<_> = ["From", "Subject"].into_iter().chain(extra).collect();
+        let request = SignRequest {
+            domain: &name(domain),
+            selector: &name(selector),
+            key: &key(),
+            header_canon: Canonicalization::Relaxed,
+            body_canon: Canonicalization::Relaxed,
+            fields: &fields,
+            now: NOW - 60,
+            expires: None,
+        };
+        let field = sign(&self.headers(), &self.body, &request, &SystemRandom::new()).expect("signed");
+        self.fields.insert(0, field);
+    }
+
+    /// Signs From, and no octet of the body: `l=0`, which our signer does not do.
+    pub(crate) fn sign_without_body(&mut self, domain: &str, selector: &str) {
+        let tags = format!(
+            "v=1; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s={selector}; l=0; h=from; bh={}; b=",
+            body_hash(b"")
+        );
+        let value = self.signature("DKIM-Signature", &tags, &["From"]);
+        self.put_on_top(b"DKIM-Signature", value.as_bytes());
+    }
+
+    /// Seals it as the next hop of an ARC chain, with these results (RFC 8617 §5.1).
+    pub(crate) fn seal(&mut self, domain: &str, selector: &str, results: &str) {
+        let i = 1 + self.fields.iter().filter(|field| field.is("ARC-Seal")).count();
+        let message = format!(
+            "i={i}; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s={selector}; h=from:subject; bh={}; b=",
+            body_hash(&self.body)
+        );
+        let message = self.signature("ARC-Message-Signature", &message, &["From", "Subject"]);
+        self.put_on_top(
+            b"ARC-Authentication-Results",
+            format!("i={i}; {results}").as_bytes(),
+        );
+        self.put_on_top(b"ARC-Message-Signature", message.as_bytes());
+        let status = if i == 1 { "none" } else { "pass" };
+        let seal = format!("i={i}; a=ed25519-sha256; cv={status}; d={domain}; s={selector}; b=");
+        let seal = self.arc_seal(&seal);
+        self.put_on_top(b"ARC-Seal", seal.as_bytes());
+    }
+
+    /// The value of a signature field over the named fields of this message.
+    fn signature(&self, field: &str, tags: &str, names: &[&str]) -> String {
+        let mut octets = Vec::new();
+        for name in names {
+            if let Some(signed) = self.fields.iter().rfind(|field| field.is(name)) {
+                append_canonical(signed, &mut octets);
+            }
+        }
+        header_field(
+            Canonicalization::Relaxed,
+            field.as_bytes(),
+            tags.as_bytes(),
+            &mut octets,
+        );
+        format!("{tags}{}", ed25519(&octets))
+    }
+
+    /// A seal covers the fields of all sets. Each set stands above the one before, so from
+    /// below they come in order.
+    fn arc_seal(&self, tags: &str) -> String {
+        let mut octets = Vec::new();
+        let is_arc = |field: &&HeaderField| ARC_FIELDS.iter().any(|name| field.is(name));
+        for field in self.fields.iter().rev().filter(is_arc) {
+            append_canonical(field, &mut octets);
+        }
+        header_field(
+            Canonicalization::Relaxed,
+            b"ARC-Seal",
+            tags.as_bytes(),
+            &mut octets,
+        );
+        format!("{tags}{}", ed25519(&octets))
+    }
+}
+
+/// The key record of every domain of the tests.
+pub(crate) fn key_record() -> String {
+    key().dns_record()
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_ed25519_seed(&SEED).expect("32 octets")
+}
+
+fn append_canonical(field: &HeaderField, octets: &mut Vec<u8>) {
+    header_field(Canonicalization::Relaxed, field.raw_name(), field.value(), octets);
+    octets.extend_from_slice(b"\r\n");
+}
+
+fn body_hash(body: &[u8]) -> String {
+    let mut hashing = BodyHashing::new();
+    let handle = hashing
+        .want(Canonicalization::Relaxed, None)
+        .expect("room for one");
+    hashing.update(body);
+    BASE64.encode(hashing.finish().digest(handle).expect("asked for").sha256)
+}
+
+/// RFC 8463 §3: the digest is what is signed.
+fn ed25519(octets: &[u8]) -> String {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&SEED).expect("32 octets");
+    BASE64.encode(pair.sign(digest(&SHA256, octets).as_ref()))
+}

@@ -1,0 +1,179 @@
+//! What holds of every judgement, of scenarios and of messages nobody thought of.
+
+use auth::lookup::{Fault, RecordType, ZoneData};
+use dmarc::evaluation::DmarcResult;
+use landmarc_receiver::action::{Reply, Step};
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::local::{Mode, Rules};
+use landmarc_receiver::story::story;
+use mail::authres::AuthenticationResults;
+use proptest::prelude::*;
+use testkit::dns_name;
+
+use crate::scenario::Given;
+
+/// Asserts it of one judgement.
+#[track_caller]
+pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
+    let (step, decision) = (&judgement.action.step, &judgement.decision.step);
+    if rules.mode == Mode::Observe {
+        assert_eq!(*step, Step::Accept, "{what}: observing changes nothing");
+    }
+    let may_reject = judgement
+        .evaluation()
+        .is_none_or(|e| e.result == DmarcResult::Fail && !e.policy_uncertain);
+    let rejects = matches!(decision, Step::Reject(_));
+    assert!(
+        may_reject || !rejects,
+        "{what}: {decision:?} of {:?}",
+        judgement.evaluation()
+    );
+    for reply in [step, decision].into_iter().filter_map(Step::reply) {
+        is_one_line(reply, what);
+    }
+    let value = &judgement.authentication_results;
+    AuthenticationResults::parse(value.as_bytes()).expect(what);
+    assert!(
+        value.lines().all(|line| line.len() <= 998 && is_printable(line)),
+        "{what}: {value}"
+    );
+    let story = story(judgement);
+    assert!(story.lines().all(is_printable), "{what}: {story}");
+}
+
+#[track_caller]
+fn is_one_line(reply: &Reply, what: &str) {
+    let line = format!("{reply}\r\n");
+    assert!(line.len() <= 512, "{what}: {line}");
+    assert!(is_printable(reply.to_string().as_str()), "{what}: {line}");
+}
+
+fn is_printable(line: &str) -> bool {
+    line.chars().all(|c| matches!(c, ' '..='~' | '\t'))
+}
+
+fn policies() -> impl Strategy<Value = String> {
+    let policy = || prop::sample::select(vec!["none", "quarantine", "reject", "bogus"]);
+    let tags = (policy(), policy(), policy(), any::<bool>(), any::<bool>());
+    tags.prop_map(|(p, sp, np, test, rua)| {
+        let test = if test { "; t=y" } else { "" };
+        let rua = if rua { "; rua=mailto:d@example.com" } else { "" };
+        format!("v=DMARC1; p={p}; sp={sp}; np={np}{test}{rua}")
+    })
+}
+
+fn faults() -> impl Strategy<Value = Option<Fault>> {
+    prop::sample::select(vec![
+        None,
+        Some(Fault::Timeout),
+        Some(Fault::ServFail),
+        Some(Fault::NxDomain),
+    ])
+}
+
+const RULES: [&str; 9] = [
+    "mode observe",
+    "reject always",
+    "reject never",
+    "local_domains example.com",
+    "trusted_forwarder yes",
+    "tempfail dns",
+    "tempfail budget",
+    "questions 2",
+    "unusable_author accept",
+];
+const AUTHORS: [&str; 7] = [
+    "a@example.com",
+    "a@mail.example.com",
+    "a@ghost.example.com",
+    "a@example.com, b@example.net",
+    "\\0",
+    "a@b@c",
+    "undisclosed:;",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_is_published_and_whatever_fails(
+        policy in policies(),
+        author in prop::sample::select(AUTHORS.to_vec()),
+        rules in prop::sample::subsequence(RULES.to_vec(), 0..=RULES.len()),
+        policy_fault in faults(),
+        author_fault in faults(),
+        spf_fault in faults(),
+        is_signed in any::<bool>(),
+    ) {
+        let mut text = format!(
+            "zone _dmarc.example.com TXT \"{policy}\"\nzone example.com TXT \"v=spf1 -all\"\n\
+             zone mail.example.com A 192.0.2.9\nmail <a@example.com>\nfrom {author}\n"
+        );
+        if is_signed {
+            text.push_str("signed by d=example.com s=s1\nbody Changed\n");
+        }
+        for rule in &rules {
+            text.push_str(&format!("rules {rule}\n"));
+        }
+        let mut given = Given::read(&text);
+        let faults = [
+            ("_dmarc.example.com", RecordType::Txt, policy_fault),
+            ("ghost.example.com", RecordType::A, author_fault),
+            ("example.com", RecordType::Txt, spf_fault),
+        ];
+        for (name, record_type, fault) in faults {
+            if let Some(fault) = fault {
+                given.zones.set(dns_name(name), record_type, ZoneData::Fault(fault));
+            }
+        }
+        always_holds(&given.judge(), &given.rules, &text);
+    }
+
+    #[test]
+    fn whatever_octets_a_sender_chooses(
+        from in prop::collection::vec(any::<u8>(), 0..80),
+        signature in prop::collection::vec(any::<u8>(), 0..80),
+        results in prop::collection::vec(any::<u8>(), 0..80),
+        helo in prop::collection::vec(any::<u8>(), 0..80),
+        mail_from in prop::collection::vec(any::<u8>(), 0..80),
+    ) {
+        let mut given = Given::read("zone _dmarc.example.com TXT \"v=DMARC1; p=reject\"");
+        given.letter.append(b"From", &from);
+        given.letter.put_on_top(b"DKIM-Signature", &signature);
+        given.letter.put_on_top(b"Authentication-Results", &results);
+        given.envelope.helo = helo;
+        given.envelope.mail_from = mail::ReversePath::new(&mail_from);
+        always_holds(&given.judge(), &given.rules, "octets");
+    }
+
+    #[test]
+    fn whatever_octets_dns_holds(
+        policy in prop::collection::vec(any::<u8>(), 0..60),
+        spf in prop::collection::vec(any::<u8>(), 0..60),
+        key in prop::collection::vec(any::<u8>(), 0..60),
+    ) {
+        let mut given = Given::read(
+            "mail <a@example.com>\nfrom a@example.com\nsigned by d=example.com s=s1 key=none",
+        );
+        let records = [
+            ("_dmarc.example.com", b"v=DMARC1; p=reject; ".as_slice(), policy),
+            ("example.com", b"v=spf1 ", spf),
+            ("s1._domainkey.example.com", b"v=DKIM1; ", key),
+        ];
+        for (name, start, rest) in records {
+            given.zones.add_txt(dns_name(name), &[start, &rest].concat());
+        }
+        always_holds(&given.judge(), &given.rules, "records");
+    }
+
+    #[test]
+    fn whatever_an_operator_words(words in ".{0,600}") {
+        let mut given = Given::read(
+            "zone _dmarc.example.com TXT \"v=DMARC1; p=reject\"\nfrom a@example.com\nrules reject always",
+        );
+        given.rules.reject_text = landmarc_receiver::local::Wording::new(move |_| words.clone());
+        let judgement = given.judge();
+        prop_assert!(judgement.action.step.reply().is_some());
+        always_holds(&judgement, &given.rules, "words");
+    }
+}

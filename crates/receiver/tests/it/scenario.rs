@@ -1,0 +1,301 @@
+//! One scenario: what is given, as a text, and the judgement of it.
+//!
+//! Above the rule, a line for each thing that is given, in the order in which it happens to
+//! the message: a `body` line after `signed` changes the body after signing.
+//!
+//! ```text
+//! zone    NAME TYPE "text" | address | preference host | FAULT      (TYPE ANY: of all types)
+//! client  ADDRESS        helo  NAME        mail  <PATH>
+//! from    VALUE          another From field for each such line
+//! header  Name: value    below the others; top: above the others
+//! body    TEXT
+//! signed  by d=NAME s=NAME [key=none|testing] [l=0] [h=NAME]
+//! sealed  by d=NAME s=NAME claiming RESULTS
+//! rules   KEY VALUE      see `set_rule`
+//! ```
+//!
+//! In values, `\r`, `\n`, `\0` and `\xNN` stand for octets.
+//! The rules are those of the defaults, but for `mode enforce`.
+
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::Poll;
+
+use auth::lookup::{Answer, DnsName, Fault, Lookup, Question, Record, RecordType, ZoneData, Zones};
+use dmarc::evaluation::DiscoveryMethod;
+use dmarc::suffixes::Suffixes;
+use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
+use landmarc_receiver::local::{
+    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor,
+    Wording,
+};
+use mail::message::HeaderLimits;
+use mail::{DomainName, Envelope, ReversePath};
+use testkit::{block_on, dns_name};
+
+use crate::letter::{Letter, NOW, key_record};
+
+/// What is given.
+pub(crate) struct Given {
+    pub(crate) zones: Zones,
+    pub(crate) envelope: Envelope,
+    pub(crate) letter: Letter,
+    pub(crate) rules: Rules,
+    pub(crate) client: ClientFacts,
+    pub(crate) questions: usize,
+}
+
+impl Given {
+    /// Reads the lines above the rule.
+    pub(crate) fn read(text: &str) -> Self {
+        let mut given = Self {
+            zones: Zones::new(),
+            envelope: Envelope {
+                client: Some([192, 0, 2, 1].into()),
+                helo: b"mx.example.net".to_vec(),
+                mail_from: ReversePath::new(b"<bounce@example.net>"),
+                ..Envelope::default()
+            },
+            letter: Letter::new(),
+            rules: rules(),
+            client: ClientFacts::default(),
+            questions: auth::lookup::QUESTIONS_PER_MESSAGE,
+        };
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            given.take(key, value.trim());
+        }
+        given
+    }
+
+    fn take(&mut self, key: &str, value: &str) {
+        match key {
+            "zone" => self.zone(value),
+            "client" => self.envelope.client = value.parse::<IpAddr>().ok(),
+            "helo" => self.envelope.helo = octets(value),
+            "mail" => self.envelope.mail_from = ReversePath::new(&octets(value)),
+            "from" => self.letter.append(b"From", &octets(&format!(" {value}"))),
+            "header" => {
+                let (name, value) = value.split_once(':').expect("a colon");
+                self.letter.append(name.as_bytes(), &octets(value));
+            }
+            "top" => {
+                let (name, value) = value.split_once(':').expect("a colon");
+                self.letter.put_on_top(name.as_bytes(), &octets(value));
+            }
+            "body" => self.letter.body = [octets(value), b"\r\n".to_vec()].concat(),
+            "signed" => self.signed(value),
+            "sealed" => {
+                let (by, results) = value.split_once(" claiming ").expect("claiming");
+                let (domain, selector) = self.signer(by, "");
+                self.letter.seal(&domain, &selector, results);
+            }
+            "rules" => {
+                let (key, value) = value.split_once(' ').unwrap_or((value, ""));
+                self.set_rule(key, value.trim());
+            }
+            _ => unreachable!("nothing is called {key:?}"),
+        }
+    }
+
+    fn zone(&mut self, value: &str) {
+        let mut words = value.splitn(3, char::is_whitespace);
+        let name = dns_name(words.next().expect("a name"));
+        let kind = words.next().expect("a type").trim();
+        let data = words.next().unwrap_or_default().trim();
+        let types = match kind {
+            "EXISTS" => return self.zones.add_name(name),
+            "ANY" => return self.zones.set_others(name, fault(data).expect("a fault")),
+            "CNAME" => return self.zones.set_alias(name, dns_name(data)),
+            "TXT" => RecordType::Txt,
+            "A" => RecordType::A,
+            "MX" => RecordType::Mx,
+            "PTR" => RecordType::Ptr,
+            _ => unreachable!("no type is called {kind:?}"),
+        };
+        if let Some(fault) = fault(data) {
+            return self.zones.set(name, types, ZoneData::Fault(fault));
+        }
+        let record = match types {
+            RecordType::Txt => return self.zones.add_txt(name, data.trim_matches('"').as_bytes()),
+            RecordType::A => Record::A(data.parse().expect("an address")),
+            RecordType::Ptr => Record::Ptr(dns_name(data)),
+            _ => Record::Mx {
+                preference: 10,
+                exchange: dns_name(data),
+            },
+        };
+        self.zones.set(name, types, ZoneData::Records(vec![record]));
+    }
+
+    fn signed(&mut self, value: &str) {
+        let key = option(value, "key").unwrap_or("published");
+        let (domain, selector) = self.signer(value, key);
+        if option(value, "l").is_some() {
+            self.letter.sign_without_body(&domain, &selector);
+        } else {
+            self.letter.sign(&domain, &selector, option(value, "h"));
+        }
+    }
+
+    /// `d=` and `s=`; publishes the key, unless `key=none`.
+    fn signer(&mut self, value: &str, key: &str) -> (String, String) {
+        let named = |name| option(value, name).expect("d= and s=").to_owned();
+        let (domain, selector) = (named("d"), named("s"));
+        let name: DnsName = dns_name(&format!("{selector}._domainkey.{domain}"));
+        let record = match key {
+            "testing" => format!("{}; t=y", key_record()),
+            _ => key_record(),
+        };
+        if key != "none" {
+            let records = vec![Record::Txt(record.into_bytes().into())];
+            self.zones.set(name, RecordType::Txt, ZoneData::Records(records));
+        }
+        (domain, selector)
+    }
+
+    fn set_rule(&mut self, key: &str, value: &str) {
+        let rules = &mut self.rules;
+        let names = || {
+            value
+                .split_whitespace()
+                .map(|name| DomainName::parse(name).expect("a name"))
+        };
+        let tempfail = || OnFailure::TempFail {
+            code: 451,
+            enhanced: "4.7.0".to_owned(),
+            text: wording("try again later: {reason} ({id})"),
+        };
+        match (key, value) {
+            ("mode", "observe") => rules.mode = Mode::Observe,
+            ("reject", "always") => rules.reject = RejectRule::Always,
+            ("reject", "never") => rules.reject = RejectRule::Never,
+            ("reject_text", text) => rules.reject_text = wording(text),
+            ("quarantine", name) => rules.quarantine = QuarantineBy::Header(name.to_owned()),
+            ("unusable_author", "accept") => rules.unusable_author = UnusableAuthor::Accept,
+            ("local_domains", _) => rules.local_domains = names().collect(),
+            ("trusted_sealers", _) => rules.trusted_sealers = names().collect(),
+            ("mailing_lists", "no") => rules.recognise_lists = false,
+            ("remove_all_results", "yes") => rules.remove_all_results = true,
+            ("keeps_results", "yes") => self.client.keeps_results = true,
+            ("trusted_forwarder", "yes") => self.client.trusted_forwarder = true,
+            ("tempfail", "dns") => rules.failures.dns = tempfail(),
+            ("tempfail", "unusable_record") => rules.failures.unusable_record = tempfail(),
+            ("tempfail", "budget") => rules.failures.budget = tempfail(),
+            ("arc", "always") => rules.arc = ArcUse::Always,
+            ("discovery", "psl") => rules.discovery = DiscoveryMethod::Psl,
+            ("questions", number) => self.questions = number.parse().expect("a number"),
+            _ => unreachable!("no rule is {key:?} {value:?}"),
+        }
+    }
+
+    /// Judges it, as the edges do.
+    pub(crate) fn judge(&self) -> Judgement {
+        let ledgers = Ledgers::new(self.questions, || Distant(&self.zones));
+        block_on(async {
+            let spf = check_spf(&ledgers, &self.envelope, &self.rules, NOW).await;
+            let mut head = Head::new(&self.letter.headers(), &self.rules, self.client, NOW);
+            head.plan().ask(&ledgers).await;
+            for chunk in self.letter.body.chunks(3) {
+                head.body(chunk);
+            }
+            let transaction = Transaction {
+                envelope: self.envelope.clone(),
+                client: self.client,
+                id: "4Fb1",
+            };
+            judge(head, transaction, spf, &ledgers, &self.rules).await
+        })
+    }
+}
+
+/// Zones whose answers take a moment, so that questions asked together are under way together.
+struct Distant<'a>(&'a Zones);
+
+impl Lookup for Distant<'_> {
+    async fn ask(&self, question: &Question) -> Answer {
+        let mut waited = false;
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if std::mem::replace(&mut waited, true) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self.0.answer(question)
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        mode: Mode::Enforce,
+        authserv_id: "mx.receiver.example".to_owned(),
+        header_limits: HeaderLimits::default(),
+        check_helo: true,
+        fetch_explanation: false,
+        dkim: auth::dkim::Options::default(),
+        arc: ArcUse::Trusted,
+        trusted_sealers: Vec::new(),
+        discovery: DiscoveryMethod::TreeWalk,
+        compare_rfc7489: true,
+        dmarc: dmarc::evaluation::Options::default(),
+        suffixes: Arc::new(Suffixes::built_in()),
+        reject: RejectRule::Evidence,
+        reject_text: wording("Email rejected per DMARC policy for {author_domain}: {reason} ({id})"),
+        quarantine: QuarantineBy::Hold,
+        unusable_author: UnusableAuthor::Refuse,
+        local_domains: Vec::new(),
+        recognise_lists: true,
+        failures: FailureTable::default(),
+        remove_all_results: false,
+    }
+}
+
+fn wording(text: &str) -> Wording {
+    let text = text.to_owned();
+    Wording::new(move |blanks| {
+        text.replace("{author_domain}", blanks.author_domain)
+            .replace("{reason}", blanks.reason)
+            .replace("{id}", blanks.id)
+    })
+}
+
+fn fault(word: &str) -> Option<Fault> {
+    Some(match word {
+        "SERVFAIL" => Fault::ServFail,
+        "REFUSED" => Fault::Refused,
+        "TIMEOUT" => Fault::Timeout,
+        "NXDOMAIN" => Fault::NxDomain,
+        "NODATA" => Fault::NoData,
+        _ => return None,
+    })
+}
+
+/// The value of `name=` among words.
+fn option<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    let mut words = value.split_whitespace().filter_map(|word| word.split_once('='));
+    words.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// The octets a value stands for.
+fn octets(text: &str) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        octets.extend_from_slice(before.as_bytes());
+        let (octet, length) = match escape.as_bytes().first() {
+            Some(b'r') => (b'\r', 1),
+            Some(b'n') => (b'\n', 1),
+            Some(b'0') => (0, 1),
+            Some(b'x') => (u8::from_str_radix(&escape[1..3], 16).expect("two digits"), 3),
+            _ => unreachable!("an escape in {text:?}"),
+        };
+        octets.push(octet);
+        rest = &escape[length..];
+    }
+    octets.extend_from_slice(rest.as_bytes());
+    octets
+}
