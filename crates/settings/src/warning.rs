@@ -7,6 +7,10 @@ use crate::{Network, Settings};
 /// From here on fewer keys are accepted than most domains sign with.
 const COMMON_RSA_BITS: usize = 2048;
 
+/// What the policies of one message may take: four author domains with eight names of a
+/// tree walk each (RFC 9989 §4.10), and one question whether the domain exists.
+const POLICY_QUESTIONS: usize = 4 * (8 + 1);
+
 /// RFC 5321 §3.8: the reply that announces the end of the connection.
 const CLOSING_CHANNEL: u16 = 421;
 
@@ -45,6 +49,18 @@ pub enum Concern {
     /// More than RFC 8301 asks for.
     #[error("fails signatures that RFC 8301 §3.2 has verifiers accept, and that many domains make")]
     FewRsaKeys,
+    /// Keys can use up what the policies need; holds the fewest questions that suffice.
+    #[error(
+        "a forger can make the keys of {signatures} signatures use up the questions that the policy of the \
+         author needs, and so escape judgement: allow at least {needed} questions for each message \
+         (dns.questions_per_message), or fewer signatures (dkim.max_signatures)"
+    )]
+    FewQuestions {
+        /// Signatures that are verified.
+        signatures: usize,
+        /// Questions for each message.
+        needed: usize,
+    },
     /// Sealers are listed, but ARC is not looked at.
     #[error("has no effect, as arc validation is switched off")]
     SealersUnused,
@@ -70,6 +86,7 @@ impl Warning {
 pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
     let mut warnings: Vec<_> = judging(settings)
         .into_iter()
+        .chain(questions(settings))
         .chain(networks(settings))
         .chain(failures(settings))
         .collect();
@@ -126,6 +143,20 @@ fn judging(settings: &Settings) -> Vec<Warning> {
             concern,
         })
         .collect()
+}
+
+/// Keys and policies share half of the questions; the other half is for SPF and ARC.
+fn questions(settings: &Settings) -> Option<Warning> {
+    let signatures = settings.dkim.max_signatures;
+    let needed = 2 * (signatures + POLICY_QUESTIONS);
+    let keys = [key!(dkim.max_signatures), key!(dns.questions_per_message)];
+    let written = keys.into_iter().find(|key| settings.written.place(key).is_some());
+    let key = written.filter(|_| settings.dns.questions_per_message < needed)?;
+    Some(Warning {
+        place: settings.written.place(key),
+        key: key.to_owned(),
+        concern: Concern::FewQuestions { signatures, needed },
+    })
 }
 
 fn networks(settings: &Settings) -> Vec<Warning> {

@@ -58,6 +58,31 @@ fn what_is_only_observed_is_no_loophole() {
 }
 
 #[test]
+fn keys_may_not_use_up_the_questions_of_the_policy() {
+    for enough in [
+        "",
+        "[dkim]\nmax_signatures = 14\n",
+        "[dns]\nquestions_per_message = 92\n",
+        "[dkim]\nmax_signatures = 100\n[dns]\nquestions_per_message = 272\n",
+    ] {
+        assert_eq!(warned(enough), "", "{enough}");
+    }
+    for (too_few, said) in [
+        (
+            "[dkim]\nmax_signatures = 15\n",
+            "f:2:18: dkim.max_signatures: warning: ",
+        ),
+        (
+            "[dns]\nquestions_per_message = 91\n",
+            "f:2:25: dns.questions_per_message: warning: ",
+        ),
+    ] {
+        assert!(warned(too_few).starts_with(said), "{}", warned(too_few));
+    }
+    assert!(warned("[dkim]\nmax_signatures = 15\n").contains("at least 102 questions"));
+}
+
+#[test]
 fn values_at_the_edge_are_no_concern() {
     assert_eq!(
         warned("[milter]\nsocket_mode = \"0664\"\n[dkim]\nmin_rsa_bits = 2048\n"),
