@@ -196,12 +196,12 @@ fn a_message_is_one_line_with_the_same_keys() {
                 "policy_domain",
                 "policy",
                 "disposition",
-                "action",
-                "would",
                 "override",
-                "cause",
                 "questions",
                 "ms",
+                "action",
+                "would",
+                "cause",
             ]
         );
     }

@@ -386,12 +386,12 @@ const KEYS: [&str; 18] = [
     "policy_domain",
     "policy",
     "disposition",
-    "action",
-    "would",
     "override",
-    "cause",
     "questions",
     "ms",
+    "action",
+    "would",
+    "cause",
 ];
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::iter;
 
 use auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question};
+use futures_util::future::join_all;
 use mail::DomainName;
 
 use crate::record::{Psd, Record};
@@ -251,9 +252,12 @@ pub async fn discover(lookup: &impl Lookup, author: &DomainName) -> (Walk, Disco
 }
 
 /// Asks the questions that an evaluation of this Author Domain will need, for a lookup
-/// that remembers its answers: so they are there when the body has arrived.
+/// that remembers its answers: so they are there when the body has arrived. All at once: a
+/// walk one name after the other would cost a round trip each, and the few questions past a
+/// `psd` tag are cheap, for all mail shares the names up there.
 pub async fn warm(lookup: &impl Lookup, author: &DomainName) {
-    Walk::new(author.clone()).complete(lookup).await;
+    let names: Vec<DomainName> = names_to_ask(author).collect();
+    join_all(names.iter().map(|name| look_at(lookup, name))).await;
 }
 
 /// What is at `_dmarc.` of a name: one TXT question, none where it cannot be asked.

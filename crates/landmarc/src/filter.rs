@@ -3,26 +3,30 @@
 //! Decides nothing: it hands what the MTA says to `receiver` at the moments when
 //! something can be done with it, and what `receiver` says back to the MTA.
 
+mod answer;
 mod memory;
 mod tally;
 
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 use dns::resolver::{MessageLookup, Resolver};
 use mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use mail::{Envelope, ReversePath};
-use milter::{Arguments, ConnectInfo, Edit, Macros, Peer, PeerAddress, Response, Service, Session, Verdict};
-use receiver::action::{Reply, Step};
+use milter::{
+    Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
+};
 use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
-use receiver::local::{Blanks, ClientFacts, OnFailure, QuarantineBy, Rules};
+use receiver::local::{ClientFacts, QuarantineBy, Rules};
 use receiver::story::story;
 use settings::Settings;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::{log, rules};
+use answer::{failure, internal_failure, response};
 use memory::Memory;
 use tally::Tally;
 
@@ -31,6 +35,9 @@ use tally::Tally;
 const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
 /// Recipients that are kept; none of them decides anything, they are for the record.
 const MAX_RECIPIENTS: usize = 1_000;
+/// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
+/// What is longer is no name that could be looked up, and is taken for an empty one.
+const MAX_ENVELOPE_OCTETS: usize = 1024;
 /// What is kept of the MTA's name for a message; Postfix's own have at most 25 octets.
 const MAX_QUEUE_ID_OCTETS: usize = 64;
 
@@ -39,6 +46,38 @@ pub(crate) struct Running {
     pub(crate) settings: Settings,
     pub(crate) rules: Arc<Rules>,
     pub(crate) resolver: Resolver,
+    /// The rules as last changed for an MTA; most hosts have but one.
+    adapted: Mutex<Option<Arc<Rules>>>,
+}
+
+impl Running {
+    pub(crate) fn new(settings: Settings, rules: Arc<Rules>, resolver: Resolver) -> Self {
+        Self {
+            settings,
+            rules,
+            resolver,
+            adapted: Mutex::new(None),
+        }
+    }
+
+    /// The rules for an MTA: in its name, and marking where it does not let us hold.
+    fn rules_for(&self, authserv_id: &str, quarantine: &QuarantineBy) -> Arc<Rules> {
+        let fits = |rules: &Rules| rules.authserv_id == authserv_id && rules.quarantine == *quarantine;
+        if fits(&self.rules) {
+            return Arc::clone(&self.rules);
+        }
+        let mut adapted = self.adapted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = adapted.as_ref().filter(|known| fits(known)) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(Rules {
+            authserv_id: authserv_id.to_owned(),
+            quarantine: quarantine.clone(),
+            ..Rules::clone(&self.rules)
+        });
+        *adapted = Some(Arc::clone(&made));
+        made
+    }
 }
 
 /// The service: makes a [`Connection`] for each SMTP connection.
@@ -127,6 +166,9 @@ struct Message {
     spf: Option<Task<SpfPair>>,
     headers: HeaderSection,
     memory: Option<OwnedSemaphorePermit>,
+    /// Memory was waited for in vain, so no more of the header section is kept, and the
+    /// message cannot be judged.
+    starved: bool,
     head: Option<Head>,
     plan: Option<Task<()>>,
 }
@@ -152,6 +194,17 @@ impl<T: Send + 'static> Task<T> {
 }
 
 impl Session for Connection {
+    fn negotiated(&mut self, capabilities: &Capabilities) {
+        // An MTA that does not let us hold would deliver what we call quarantined.
+        if !capabilities.allows(Actions::QUARANTINE) && self.rules.quarantine == QuarantineBy::Hold {
+            let header = self.running.settings.action.quarantine_header.as_str().to_owned();
+            let authserv_id = self.rules.authserv_id.clone();
+            self.rules = self
+                .running
+                .rules_for(&authserv_id, &QuarantineBy::Header(header));
+        }
+    }
+
     async fn connected(&mut self, info: ConnectInfo, macros: &Macros) {
         let (client, local) = match info.address {
             PeerAddress::Ip(address, _port) => (Some(address.to_canonical()), false),
@@ -159,7 +212,7 @@ impl Session for Connection {
             PeerAddress::Unknown => (macros.ip("client_addr").map(|ip| ip.to_canonical()), false),
         };
         self.client = client;
-        self.client_name = String::from_utf8(info.hostname.to_vec()).ok();
+        self.client_name = String::from_utf8(bounded(&info.hostname).to_vec()).ok();
         self.skipped = match client {
             Some(address) if rules::is_trusted(&self.running.settings, address) => {
                 Some(Skipped::TrustedNetwork)
@@ -171,7 +224,7 @@ impl Session for Connection {
     }
 
     async fn helo(&mut self, name: &[u8], _macros: &Macros) {
-        self.helo = name.to_vec();
+        self.helo = bounded(name).to_vec();
     }
 
     async fn mail(&mut self, path: &[u8], _arguments: Arguments<'_>, macros: &Macros) {
@@ -183,23 +236,22 @@ impl Session for Connection {
             client: self.client,
             client_name: self.client_name.clone(),
             helo: self.helo.clone(),
-            mail_from: ReversePath::new(path),
+            mail_from: ReversePath::new(bounded(path)),
             rcpt_to: Vec::new(),
         };
         self.message = Some(self.begin(envelope, skipped));
     }
 
     async fn rcpt(&mut self, path: &[u8], _macros: &Macros) {
-        if let Some(message) = self
-            .message
-            .as_mut()
-            .filter(|m| m.envelope.rcpt_to.len() < MAX_RECIPIENTS)
-        {
-            message
-                .envelope
-                .rcpt_to
-                .push(ReversePath::new(path).as_bytes().to_vec());
+        let rules = Arc::clone(&self.rules);
+        let Some(message) = self.judged() else {
+            return;
+        };
+        if message.envelope.rcpt_to.len() < MAX_RECIPIENTS {
+            let path = ReversePath::new(bounded(path));
+            message.envelope.rcpt_to.push(path.as_bytes().to_vec());
         }
+        message.start_spf(&rules);
     }
 
     async fn header(&mut self, name: &[u8], value: &[u8]) {
@@ -207,6 +259,9 @@ impl Session for Connection {
         let Some(message) = self.judged() else {
             return;
         };
+        if message.starved {
+            return;
+        }
         message
             .headers
             .push(HeaderField::from_milter(name, value), &limits);
@@ -215,9 +270,12 @@ impl Session for Connection {
         }
     }
 
-    async fn header_too_long(&mut self, _name: &[u8], _size: u32) {
+    async fn header_too_long(&mut self, name: &[u8], size: u32) {
         if let Some(message) = self.judged() {
-            message.headers.note(HeaderDefect::FieldTooLong);
+            let octets = usize::try_from(size).unwrap_or(usize::MAX);
+            message
+                .headers
+                .leave_out(name, octets, HeaderDefect::FieldTooLong);
         }
     }
 
@@ -250,7 +308,7 @@ impl Session for Connection {
         let arrived = Instant::now();
         let id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
         let Some(message) = self.message.take() else {
-            return Response::default();
+            return internal_failure(&self.rules, &id);
         };
         if let Some(skipped) = message.skipped {
             let client = self
@@ -258,6 +316,13 @@ impl Session for Connection {
                 .map_or_else(|| "local".to_owned(), |client| client.to_string());
             log::skipped(&id, &client, skipped.as_str());
             return Response::default();
+        }
+        if message.starved {
+            return failure(
+                &self.rules.failures.budget,
+                "no memory for the header section",
+                &id,
+            );
         }
         let rules = Arc::clone(&self.rules);
         let task = Task::spawn(finish(message, id.clone(), rules));
@@ -288,21 +353,16 @@ impl Connection {
         let now = SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
-        // Everything SPF needs is known, and the content has yet to come (design D12).
-        let spf = skipped.is_none().then(|| {
-            let (envelope, ledgers, rules) =
-                (envelope.clone(), Arc::clone(&ledgers), Arc::clone(&self.rules));
-            Task::spawn(async move { judge::check_spf(&ledgers, &envelope, &rules, now).await })
-        });
         Message {
             client: rules::client_facts(&self.running.settings, envelope.client),
             envelope,
             skipped,
             ledgers,
             now,
-            spf,
+            spf: None,
             headers: HeaderSection::default(),
             memory: None,
+            starved: false,
             head: None,
             plan: None,
         }
@@ -314,29 +374,53 @@ impl Connection {
             return;
         }
         let name = macros.text("j").map(str::to_ascii_lowercase);
-        let Some(name) = name.filter(|name| mail::DomainName::parse(name).is_ok()) else {
-            return;
-        };
-        if name != self.rules.authserv_id {
-            self.rules = Arc::new(Rules {
-                authserv_id: name,
-                ..Rules::clone(&self.rules)
-            });
+        if let Some(name) = name.filter(|name| mail::DomainName::parse(name).is_ok()) {
+            self.rules = self.running.rules_for(&name, &self.rules.quarantine);
         }
     }
 
     /// Waits until a whole header section fits; one that has begun to be counted never
     /// waits again, so those inside can always finish.
     async fn wait_for_memory(&mut self, octets: usize) {
-        let permit = self.memory.take(octets).await;
+        let patience = self.running.settings.milter.stall_timeout;
+        let permit = timeout(patience, self.memory.take(octets)).await.ok().flatten();
+        if permit.is_none() {
+            tracing::warn!("no memory for a long header section within the stall timeout (limits.memory)");
+        }
         if let Some(message) = self.judged() {
+            message.starved = permit.is_none();
             message.memory = permit;
         }
     }
 }
 
+/// An envelope field, unless it is too long to mean anything.
+fn bounded(octets: &[u8]) -> &[u8] {
+    if octets.len() > MAX_ENVELOPE_OCTETS {
+        &[]
+    } else {
+        octets
+    }
+}
+
+impl Message {
+    /// Starts SPF while the content has yet to come (design D12), once the MTA wants the
+    /// message: who is refused every recipient shall not make us ask anything.
+    fn start_spf(&mut self, rules: &Arc<Rules>) {
+        if self.spf.is_some() {
+            return;
+        }
+        let (envelope, ledgers) = (self.envelope.clone(), Arc::clone(&self.ledgers));
+        let (rules, now) = (Arc::clone(rules), self.now);
+        self.spf = Some(Task::spawn(async move {
+            judge::check_spf(&ledgers, &envelope, &rules, now).await
+        }));
+    }
+}
+
 /// The last moment of a message; nothing when a part of it panicked.
 async fn finish(mut message: Message, id: String, rules: Arc<Rules>) -> Option<Judgement> {
+    message.start_spf(&rules);
     let spf = message.spf.take()?.outcome().await?;
     if let Some(plan) = message.plan.take() {
         plan.outcome().await?;
@@ -361,71 +445,6 @@ fn queue_id(octets: &[u8]) -> String {
         .take(MAX_QUEUE_ID_OCTETS)
         .map(|&b| if b.is_ascii_graphic() { char::from(b) } else { '?' })
         .collect()
-}
-
-/// Header edits and verdict.
-fn response(judgement: &Judgement) -> Response {
-    let delete = |removal: &receiver::results::Removal| Edit::DeleteHeader {
-        name: removal.name.clone(),
-        nth: removal.nth,
-    };
-    let mut edits: Vec<Edit> = judgement.removals.iter().map(delete).collect();
-    let verdict = match &judgement.action.step {
-        Step::Accept => Verdict::Accept,
-        Step::Quarantine(QuarantineBy::Hold, reason) => {
-            edits.push(Edit::Quarantine(reason.clone()));
-            Verdict::Accept
-        }
-        Step::Quarantine(QuarantineBy::Header(name), reason) => {
-            edits.push(Edit::InsertHeader {
-                index: 0,
-                name: name.clone(),
-                value: reason.clone(),
-            });
-            Verdict::Accept
-        }
-        Step::Reject(reply) | Step::TempFail(reply) => verdict(reply),
-    };
-    // RFC 8601 §4.1: a trace field, so it goes to the top.
-    let value = judgement.authentication_results.trim_start().to_owned();
-    edits.push(Edit::InsertHeader {
-        index: 0,
-        name: "Authentication-Results".to_owned(),
-        value,
-    });
-    Response { edits, verdict }
-}
-
-fn verdict(reply: &Reply) -> Verdict {
-    Verdict::Reply {
-        code: reply.code,
-        enhanced: reply.enhanced.clone(),
-        text: reply.text.clone(),
-    }
-}
-
-/// Design D6: a bug of ours costs this message its verdict, and nothing more.
-fn internal_failure(rules: &Rules, id: &str) -> Response {
-    tracing::error!(queue_id = %id, "a bug in landmarc: this message was not judged; please report it with the panic above");
-    let verdict = match &rules.failures.internal {
-        OnFailure::Accept => Verdict::Accept,
-        OnFailure::TempFail { code, enhanced, text } => {
-            let blanks = Blanks {
-                author_domain: "unknown",
-                reason: "internal error",
-                id,
-            };
-            Verdict::Reply {
-                code: *code,
-                enhanced: enhanced.clone(),
-                text: text.fill(&blanks),
-            }
-        }
-    };
-    Response {
-        edits: Vec::new(),
-        verdict,
-    }
 }
 
 #[cfg(test)]

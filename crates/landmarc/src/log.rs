@@ -238,12 +238,12 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
         policy_domain = %policy_domain.unwrap_or("-"),
         policy = %policy,
         disposition = %judgement.action.disposition,
-        action = %judgement.action.step.as_str(),
-        would = %judgement.decision.step.as_str(),
         r#override = %if overrides.is_empty() { "-".to_owned() } else { overrides.join(",") },
-        cause = judgement.cause.as_str(),
         questions = judgement.asked.len(),
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        action = %judgement.action.step.as_str(),
+        would = %judgement.decision.step.as_str(),
+        cause = judgement.cause.as_str(),
     );
 }
 

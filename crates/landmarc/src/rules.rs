@@ -9,6 +9,7 @@ use dmarc::suffixes::Suffixes;
 use dns::resolver::ResolverOptions;
 use mail::message::HeaderLimits;
 use milter::ServerOptions;
+use receiver::ledgers::keys_share;
 use receiver::local::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor,
     Wording,
@@ -34,7 +35,7 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
         },
         check_helo: settings.spf.helo_check,
         fetch_explanation: settings.spf.fetch_explanation,
-        dkim: dkim(&settings.dkim),
+        dkim: dkim(settings),
         arc: match settings.arc.validate {
             keys::ArcValidation::Trusted => ArcUse::Trusted,
             keys::ArcValidation::Always => ArcUse::Always,
@@ -79,9 +80,12 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
     }
 }
 
-fn dkim(dkim: &keys::Dkim) -> auth::dkim::Options {
+fn dkim(settings: &Settings) -> auth::dkim::Options {
+    let dkim = &settings.dkim;
     auth::dkim::Options {
-        max_signatures: dkim.max_signatures,
+        max_signatures: dkim
+            .max_signatures
+            .min(keys_share(settings.dns.questions_per_message)),
         min_rsa_bits: u32::try_from(dkim.min_rsa_bits).unwrap_or(u32::MAX),
         max_rsa_bits: u32::try_from(dkim.max_rsa_bits).unwrap_or(u32::MAX),
         accept_body_length: dkim.accept_body_length,

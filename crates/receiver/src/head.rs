@@ -92,11 +92,9 @@ pub struct Plan {
 impl Plan {
     /// Asks them all at once; the ledgers remember the answers.
     pub async fn ask<L: Lookup>(self, ledgers: &Ledgers<L>) {
-        let Ledgers { arc, content, .. } = ledgers;
-        // The policies come first: whatever else the sender makes us ask, they are asked.
-        let policies = join_all(self.authors.iter().map(|author| warm(content, author)));
-        let keys = join_all(self.keys.iter().map(|question| content.ask(question)));
-        let seals = join_all(self.seals.iter().map(|question| arc.ask(question)));
+        let policies = join_all(self.authors.iter().map(|author| warm(&ledgers.policies, author)));
+        let keys = join_all(self.keys.iter().map(|question| ledgers.keys.ask(question)));
+        let seals = join_all(self.seals.iter().map(|question| ledgers.arc.ask(question)));
         join3(policies, keys, seals).await;
     }
 }

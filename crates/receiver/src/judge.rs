@@ -166,9 +166,9 @@ pub async fn judge<L: Lookup>(
     rules: &Rules,
 ) -> Judgement {
     let Transaction { envelope, client, id } = transaction;
-    let lookup = &ledgers.content;
+    let lookup = &ledgers.policies;
     let digests = head.bodies.finish();
-    let dkim = head.verifier.finish(lookup, &digests).await;
+    let dkim = head.verifier.finish(&ledgers.keys, &digests).await;
     let identifiers = identifiers(&spf.mail_from, &dkim);
     let mut evaluations = evaluate_each(lookup, head.author.domains(), &identifiers, rules).await;
     let budget_reached = ledgers.is_exhausted();

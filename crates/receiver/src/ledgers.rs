@@ -4,7 +4,7 @@ use auth::lookup::{Answer, Asked, Ledger, Lookup, LookupError};
 
 /// The DNS questions of one message, in shares, each with a lookup and so a time of its own.
 ///
-/// A sender writes the SPF records of MAIL FROM and HELO, and any number of ARC sets. If
+/// A sender writes the SPF records of MAIL FROM and HELO, and any number of signatures and ARC sets. If
 /// their questions could use up what the policy of the Author Domain needs, a forger would
 /// only have to publish a large or silent record to turn `fail` into `temperror`.
 pub struct Ledgers<L> {
@@ -14,26 +14,28 @@ pub struct Ledgers<L> {
     pub helo: Ledger<L>,
     /// For the keys of ARC sets.
     pub arc: Ledger<L>,
-    /// For DKIM keys and policies. Of a hundred questions it has fifty: ten keys, four author
-    /// domains with eight names and one question for their existence each, and four more.
-    pub content: Ledger<L>,
+    /// For DKIM keys.
+    pub keys: Ledger<L>,
+    /// For policies. Of a hundred questions it has forty: four author domains with eight names
+    /// and one question for their existence each, and four more.
+    pub policies: Ledger<L>,
 }
 
 impl<L: Lookup> Ledgers<L> {
-    /// Shares `limit` questions out: three tenths, one, one, five.
+    /// Shares `limit` questions out: five twentieths, one, two, four, eight.
     pub fn new(limit: usize, lookup: impl Fn() -> L) -> Self {
-        let tenths = |count: usize| (limit.saturating_mul(count) / 10).max(1);
         Self {
-            mail_from: Ledger::new(lookup(), tenths(3)),
-            helo: Ledger::new(lookup(), tenths(1)),
-            arc: Ledger::new(lookup(), tenths(1)),
-            content: Ledger::new(lookup(), tenths(5)),
+            mail_from: Ledger::new(lookup(), twentieths(limit, 5)),
+            helo: Ledger::new(lookup(), twentieths(limit, 1)),
+            arc: Ledger::new(lookup(), twentieths(limit, 2)),
+            keys: Ledger::new(lookup(), keys_share(limit)),
+            policies: Ledger::new(lookup(), twentieths(limit, 8)),
         }
     }
 
     /// Every question so far: those of SPF, of DKIM and the policy, of ARC.
     pub(crate) fn asked(&self) -> Vec<Asked> {
-        [&self.mail_from, &self.helo, &self.content, &self.arc]
+        [&self.mail_from, &self.helo, &self.keys, &self.policies, &self.arc]
             .into_iter()
             .flat_map(Ledger::asked)
             .collect()
@@ -43,8 +45,19 @@ impl<L: Lookup> Ledgers<L> {
     /// message had used up its share of questions or time.
     pub(crate) fn is_exhausted(&self) -> bool {
         let out_of_time = |asked: &Asked| asked.answer == Some(Answer::Failed(LookupError::Budget));
-        [&self.mail_from, &self.content]
+        [&self.mail_from, &self.keys, &self.policies]
             .into_iter()
             .any(|ledger| ledger.limit_reached() || ledger.asked().iter().any(out_of_time))
     }
+}
+
+/// Of `limit` questions those for DKIM keys. More signatures than that must not be verified:
+/// the key of one too many would be a temporary error that its signer can choose.
+#[must_use]
+pub fn keys_share(limit: usize) -> usize {
+    twentieths(limit, 4)
+}
+
+fn twentieths(limit: usize, count: usize) -> usize {
+    (limit.saturating_mul(count) / 20).max(1)
 }

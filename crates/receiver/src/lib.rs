@@ -12,7 +12,7 @@ pub mod action;
 pub mod evidence;
 mod head;
 pub mod judge;
-mod ledgers;
+pub mod ledgers;
 pub mod local;
 mod reply;
 pub mod results;

@@ -11,6 +11,8 @@ use mail::message::HeaderSection;
 use crate::judge::Judgement;
 use crate::local::{ClientFacts, QuarantineBy, Rules};
 
+const RESULTS: &str = "Authentication-Results";
+
 /// A header field that must go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removal {
@@ -35,7 +37,12 @@ pub fn removals(headers: &HeaderSection, rules: &Rules, client: ClientFacts) -> 
             || authres::claims_authserv_id(value, &rules.authserv_id)
             || unknown_version(value)
     };
-    let mut removals = removals_of(headers, "Authentication-Results", forged);
+    let mut removals = removals_of(headers, RESULTS, forged);
+    // What was not kept cannot be read, so it goes, as an unparsable field of ours would.
+    removals.extend(headers.results_left_out().iter().map(|&nth| Removal {
+        name: RESULTS.to_owned(),
+        nth,
+    }));
     if let QuarantineBy::Header(name) = &rules.quarantine {
         removals.extend(removals_of(headers, name, |_| true));
     }
@@ -43,8 +50,15 @@ pub fn removals(headers: &HeaderSection, rules: &Rules, client: ClientFacts) -> 
 }
 
 fn removals_of(headers: &HeaderSection, name: &str, goes: impl Fn(&[u8]) -> bool) -> Vec<Removal> {
-    let numbered = (1u32..).zip(headers.named(name));
-    numbered
+    let left_out: &[u32] = if name == RESULTS {
+        headers.results_left_out()
+    } else {
+        &[]
+    };
+    // The MTA counts all fields it sent, so those that were not kept have numbers too.
+    let numbers = (1u32..).filter(|nth| left_out.binary_search(nth).is_err());
+    numbers
+        .zip(headers.named(name))
         .filter(|(_, (_, field))| goes(field.value()))
         .map(|(nth, _)| Removal {
             name: name.to_owned(),
@@ -229,4 +243,40 @@ fn in_force(evaluation: &Evaluation, judgement: &Judgement) -> Option<String> {
     let test = if at.record.testing { " t=y" } else { "" };
     let disposition = judgement.action.disposition;
     Some(format!("p={published}{test} dis={disposition} dom={}", at.domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::HeaderField;
+    use mail::message::HeaderLimits;
+
+    use super::*;
+
+    #[test]
+    fn fields_that_were_not_kept_are_counted_and_go() {
+        let limits = HeaderLimits {
+            field_octets: 60,
+            fields: 4,
+            ..HeaderLimits::default()
+        };
+        let mut headers = HeaderSection::default();
+        let long = format!(" {}", "x".repeat(80));
+        for value in [
+            " other; none",
+            &long,
+            " ours; spf=pass",
+            " other; none",
+            " third; none",
+            " ours; spf=pass",
+        ] {
+            headers.push(HeaderField::new(RESULTS.as_bytes(), value.as_bytes()), &limits);
+        }
+        assert_eq!(headers.results_left_out(), [2, 6]);
+        let goes = |value: &[u8]| authres::claims_authserv_id(value, "ours");
+        let kept: Vec<u32> = removals_of(&headers, RESULTS, goes)
+            .iter()
+            .map(|removal| removal.nth)
+            .collect();
+        assert_eq!(kept, [3]);
+    }
 }

@@ -49,11 +49,11 @@ pub enum Concern {
     /// More than RFC 8301 asks for.
     #[error("fails signatures that RFC 8301 §3.2 has verifiers accept, and that many domains make")]
     FewRsaKeys,
-    /// Keys can use up what the policies need; holds the fewest questions that suffice.
+    /// A share of the questions is too small for what it is for; holds the fewest that suffice.
     #[error(
-        "a forger can make the keys of {signatures} signatures use up the questions that the policy of the \
-         author needs, and so escape judgement: allow at least {needed} questions for each message \
-         (dns.questions_per_message), or fewer signatures (dkim.max_signatures)"
+        "is too little: {signatures} signatures and the policies of four author domains need {needed} \
+         questions for each message (dns.questions_per_message), a fifth of them for keys; signatures past \
+         that are not verified, and policies past that are a temporary error"
     )]
     FewQuestions {
         /// Signatures that are verified.
@@ -145,10 +145,10 @@ fn judging(settings: &Settings) -> Vec<Warning> {
         .collect()
 }
 
-/// Keys and policies share half of the questions; the other half is for SPF and ARC.
+/// A fifth of the questions is for keys, two fifths are for policies; the rest is for SPF and ARC.
 fn questions(settings: &Settings) -> Option<Warning> {
     let signatures = settings.dkim.max_signatures;
-    let needed = 2 * (signatures + POLICY_QUESTIONS);
+    let needed = (5 * signatures).max(POLICY_QUESTIONS * 5 / 2);
     let keys = [key!(dkim.max_signatures), key!(dns.questions_per_message)];
     let written = keys.into_iter().find(|key| settings.written.place(key).is_some());
     let key = written.filter(|_| settings.dns.questions_per_message < needed)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use dns::resolver::Resolver;
 use milter::{ListenError, Server, SocketAddress, UnixAccess};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use receiver::local::Rules;
 use settings::Settings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -103,15 +104,35 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    make_room_for_sessions(&loaded.settings);
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
     introduce(&rules, loaded.file.as_deref(), &server.local_addresses());
-    let running = Running {
-        settings: loaded.settings,
-        rules,
-        resolver,
-    };
+    let running = Running::new(loaded.settings, rules, resolver);
     runtime.block_on(serve_until_stopped(server, running, loaded.file, level, signals));
     Ok(())
+}
+
+/// Each session and each DNS question under way takes a file descriptor, and systems start
+/// services with few. Without one more, neither connections nor questions can be made.
+fn make_room_for_sessions(settings: &Settings) {
+    const OTHERS: usize = 64;
+    let needed = settings.milter.max_sessions + 2 * settings.dns.questions_in_flight + OTHERS;
+    let needed = u64::try_from(needed).unwrap_or(u64::MAX);
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    let wanted = needed.min(hard);
+    if soft < wanted {
+        // Within the hard limit anybody may raise it; should it fail, the next line tells.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted, hard);
+    }
+    let granted = getrlimit(Resource::RLIMIT_NOFILE).map_or(soft, |(soft, _)| soft);
+    if granted < needed {
+        tracing::warn!(
+            "the system allows {granted} open files, {needed} may be needed: raise the limit (LimitNOFILE in \
+             systemd) or lower milter.max_sessions"
+        );
+    }
 }
 
 /// What the service is told by.
@@ -242,10 +263,5 @@ fn reloaded(
     for key in settings::restarts(started_with, &settings) {
         tracing::warn!("{key} has changed; that takes a restart");
     }
-    let running = Running {
-        settings,
-        rules,
-        resolver,
-    };
-    Ok((running, loaded.file))
+    Ok((Running::new(settings, rules, resolver), loaded.file))
 }

@@ -123,27 +123,64 @@ impl Default for HeaderLimits {
     }
 }
 
+/// The field that every receiver writes and must remove where it is forged (RFC 8601).
+const RESULTS: &str = "Authentication-Results";
+
 /// The header section in the order of arrival, topmost field first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderSection {
     fields: Vec<HeaderField>,
     defects: Vec<HeaderDefect>,
     octets: usize,
+    results: ResultsFields,
 }
+
+/// Which Authentication-Results fields were received and which of them are not kept: those
+/// that are not may still have to be removed (RFC 8601 §5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct ResultsFields {
+    received: u32,
+    left_out: Vec<u32>,
+}
+
+/// Authentication-Results fields that are left out and remembered. Past that they are not,
+/// and a message with ten thousand such fields is not one that anybody reads.
+pub const MAX_RESULTS_LEFT_OUT: usize = 10_000;
 
 impl HeaderSection {
     /// Appends a field as received, unless a limit is passed: then the field is left
     /// out and the defect noted.
     pub fn push(&mut self, field: HeaderField, limits: &HeaderLimits) {
-        self.octets = self.octets.saturating_add(field.wire_len());
         self.note_defects(&field);
+        let octets = self.octets.saturating_add(field.wire_len());
         if field.wire_len() > limits.field_octets {
-            self.note(HeaderDefect::FieldTooLong);
-        } else if self.octets > limits.section_octets || self.fields.len() >= limits.fields {
-            self.note(HeaderDefect::SectionTooLong);
+            self.leave_out(field.name(), field.wire_len(), HeaderDefect::FieldTooLong);
+        } else if octets > limits.section_octets || self.fields.len() >= limits.fields {
+            self.leave_out(field.name(), field.wire_len(), HeaderDefect::SectionTooLong);
         } else {
+            self.octets = octets;
+            self.results.received += u32::from(field.is(RESULTS));
             self.fields.push(field);
         }
+    }
+
+    /// Notes that a field of that name and size was received and is not kept.
+    pub fn leave_out(&mut self, name: &[u8], octets: usize, defect: HeaderDefect) {
+        self.octets = self.octets.saturating_add(octets);
+        self.note(defect);
+        if name.trim_ascii_end().eq_ignore_ascii_case(RESULTS.as_bytes()) {
+            self.results.received = self.results.received.saturating_add(1);
+            if self.results.left_out.len() < MAX_RESULTS_LEFT_OUT {
+                self.results.left_out.push(self.results.received);
+            }
+        }
+    }
+
+    /// The numbers, from 1 at the top, of the Authentication-Results fields that were received
+    /// and are not kept, at most [`MAX_RESULTS_LEFT_OUT`]. Those of the kept ones are the others.
+    #[must_use]
+    pub fn results_left_out(&self) -> &[u32] {
+        &self.results.left_out
     }
 
     /// Notes a defect once.
@@ -321,6 +358,25 @@ mod tests {
         assert_eq!(section(30, 3), (3, vec![]));
         assert_eq!(section(29, 3), (2, vec![HeaderDefect::SectionTooLong]));
         assert_eq!(section(30, 2), (2, vec![HeaderDefect::SectionTooLong]));
+    }
+
+    #[test]
+    fn results_that_are_left_out_are_remembered_to_a_limit() {
+        let mut header = HeaderSection::default();
+        header.push(
+            HeaderField::new(RESULTS.as_bytes(), *b" a"),
+            &HeaderLimits::default(),
+        );
+        for _ in 0..=MAX_RESULTS_LEFT_OUT {
+            header.leave_out(b"authentication-results ", 10, HeaderDefect::FieldTooLong);
+        }
+        header.leave_out(b"Subject", 10, HeaderDefect::FieldTooLong);
+        let left_out = header.results_left_out();
+        assert_eq!(
+            (left_out.len(), left_out.first()),
+            (MAX_RESULTS_LEFT_OUT, Some(&2))
+        );
+        assert!(header.is_cut());
     }
 
     #[test]

@@ -116,7 +116,14 @@ fn every_share_has_a_question_and_together_they_keep_the_limit() {
     for limit in [0, 1, 10, 100, usize::MAX] {
         let ledgers = Ledgers::new(limit, || &zones);
         let question = auth::lookup::Question::txt(testkit::dns_name("example.com"));
-        for ledger in [&ledgers.mail_from, &ledgers.helo, &ledgers.arc, &ledgers.content] {
+        let Ledgers {
+            mail_from,
+            helo,
+            arc,
+            keys,
+            policies,
+        } = &ledgers;
+        for ledger in [mail_from, helo, arc, keys, policies] {
             testkit::block_on(auth::lookup::Lookup::ask(ledger, &question));
             assert!(!ledger.limit_reached(), "{limit}");
         }
