@@ -19,15 +19,20 @@ need_root() {
     [[ $(id -u) -eq 0 ]] || die "$1 is missing; run this as root once, or install it"
 }
 
-# apt_get ARGUMENTS...: never asks, and takes the lists of packages first where a fresh
-# machine has none.
+# apt_get ARGUMENTS...: never asks, and fetches the lists of packages where a fresh machine
+# has none, or has some that are too old to find a package by.
 apt_get() {
     local lists=(/var/lib/apt/lists/*_Packages*)
-    if [[ ! -e ${lists[0]} ]]; then
-        say "fetching Debian's lists of packages"
-        apt-get -qq update
+    if [[ -e ${lists[0]} ]] && apt_get_once "$@"; then
+        return
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -o APT::Sandbox::User=root "$@"
+    say "fetching Debian's lists of packages"
+    apt_get_once update
+    apt_get_once "$@"
+}
+
+apt_get_once() {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq -o APT::Sandbox::User=root "$@" </dev/null >/dev/null
 }
 
 # need_packages PACKAGE...: installs those that are not there.
@@ -42,7 +47,7 @@ need_packages() {
     fi
     need_root "the Debian package ${missing[*]}"
     say "installing ${missing[*]}"
-    apt_get install --no-install-recommends -y "${missing[@]}" >/dev/null
+    apt_get install --no-install-recommends -y "${missing[@]}"
 }
 
 # need_cargo_tool NAME VERSION: builds and installs `cargo-NAME` where there is none.

@@ -234,7 +234,7 @@ fn json_of_a_message_without_anything_to_tell() {
         "reply": null
       },
       "evidence": [],
-      "cause": null,
+      "cause": "the Author Domain cannot be determined, there is no From field",
       "defects": [],
       "authentication_results": "mx.example.net;\r\n\tspf=none (the address of the client is not known);\r\n\tdkim=none;\r\n\tdmarc=permerror reason=\"there is no From field\"",
       "questions": 0,
@@ -269,7 +269,7 @@ fn a_summary_names_the_verdict_and_the_cause() {
     let ran = desk.check(&["--ip", STRANGER, "--mail-from", "b@example.com", &file]);
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
     insta::assert_snapshot!(ran.stdout, @r#"
-    example.com: dmarc=fail spf=fail dkim=none disposition=none action=accept
+    example.com: dmarc=fail spf=fail dkim=none disposition=none action=accept would=reject
       SPF of example.com does not authorize 203.0.113.7, and there is no DKIM signature
     "#);
 }
@@ -356,7 +356,7 @@ fn without_an_address_spf_is_not_checked() {
     let ran = desk.check(&["--mail-from", "a@example.com", &file]);
     assert_eq!(
         ran.stdout,
-        "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept\n  \
+        "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept would=quarantine\n  \
          SPF was not checked, as the address of the client is not known, and there is no DKIM signature\n"
     );
 }

@@ -1,5 +1,6 @@
 //! Through Postfix: sockets, signals, restarts, and the log.
 
+use crate::serve::KEYS;
 use crate::service::Socket;
 use crate::world::{
     RECIPIENT, STRANGER, Scene, Stage, envelope, letter, queue_id, results, send, signed_letter,
@@ -183,27 +184,7 @@ fn a_message_is_one_line_with_the_same_keys() {
     let lines = scene.service.messages(4);
     assert_eq!(lines.len(), 4, "{lines:?}");
     for line in &lines {
-        assert_eq!(
-            line.keys,
-            [
-                "queue_id",
-                "client",
-                "author_domain",
-                "spf",
-                "dkim",
-                "arc",
-                "dmarc",
-                "policy_domain",
-                "policy",
-                "disposition",
-                "override",
-                "questions",
-                "ms",
-                "action",
-                "would",
-                "cause",
-            ]
-        );
+        assert_eq!(line.keys, KEYS);
     }
     let log = scene.service.log();
     let of_messages: Vec<_> = log.iter().filter(|line| line.contains("queue_id=")).collect();

@@ -14,6 +14,7 @@ use testkit::dns_server::DnsServer;
 use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::{Folder, LANDMARC, Ran, landmarc, landmarc_as_nobody};
+use crate::harness::wait_for;
 
 /// A running service, whose log is read as it comes; dropping it kills it.
 struct Running {
@@ -134,6 +135,8 @@ fn without_a_settings_file_it_observes_and_says_so() {
         eprintln!("SKIPPED: this machine has settings of its own");
         return;
     }
+    // Another run on this machine has it for as long as this test takes.
+    wait_for(|| TcpListener::bind("127.0.0.1:8894").ok()).expect("nobody else serves the default port");
     let service = Running::start(&[]);
     let said = service.first_lines.join("\n");
     for part in [
@@ -262,24 +265,20 @@ fn an_unknown_user_or_group_ends_it_with_78() {
     for (settings, complaint) in [
         (
             "server.user = \"no-such-user\"\n",
-            "server.user: there is no user \"no-such-user\" on this system\n  create the user",
+            "server.user: there is no user \"no-such-user\" on this system",
         ),
         (
             "server.group = \"no-such-group\"\n",
-            "server.group: there is no group \"no-such-group\" on this system\n  create the group",
+            "server.group: there is no group \"no-such-group\" on this system",
         ),
         (
             "milter.socket_group = \"no-such-group\"\n",
-            "milter.socket_group: there is no group \"no-such-group\" on this system\n  create the group",
+            "milter.socket_group: there is no group \"no-such-group\" on this system",
         ),
     ] {
         let ran = refused(&folder, &format!("{ANY_PORT}{settings}"));
         assert_eq!(ran.code, 78, "{}", ran.stderr);
-        assert!(
-            ran.stderr.starts_with(&format!("landmarc: {complaint}")),
-            "{}",
-            ran.stderr
-        );
+        assert!(ran.stderr.contains(&format!(": {complaint}")), "{}", ran.stderr);
     }
 }
 
@@ -351,6 +350,10 @@ fn a_reload_tells_what_it_took_what_it_did_not_and_what_takes_a_restart() {
     };
     let said = reload(&format!("mode = \"enforce\"\n{ANY_PORT}"));
     assert!(said.ends_with("INFO configuration reloaded from FILE"), "{said}");
+    assert!(
+        said.contains("INFO landmarc") && said.contains("enforces DMARC policies"),
+        "{said}"
+    );
 
     let said = reload("mode = \"no\"\n[dns]\nquestion_timeout = 1\n");
     assert_eq!(said.lines().count(), 1, "{said}");
@@ -373,9 +376,7 @@ fn a_reload_tells_what_it_took_what_it_did_not_and_what_takes_a_restart() {
 }
 
 /// The keys of the line of a message, whatever the message: `grep` and `jq` are enough.
-const KEYS: [&str; 18] = [
-    "timestamp",
-    "level",
+pub(crate) const KEYS: [&str; 18] = [
     "queue_id",
     "client",
     "author_domain",
@@ -391,6 +392,8 @@ const KEYS: [&str; 18] = [
     "ms",
     "action",
     "would",
+    "evidence",
+    "rfc7489",
     "cause",
 ];
 
@@ -412,7 +415,7 @@ fn a_json_log_is_an_object_a_line_with_the_same_keys() {
         let line = service.line_with("queue_id");
         let object: Value = serde_json::from_str(&line).unwrap();
         let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, KEYS, "{line}");
+        assert_eq!(keys, [&["timestamp", "level"], &KEYS[..]].concat(), "{line}");
         assert_eq!(object["queue_id"], "4Fb1");
         assert!(object["questions"].is_u64() && object["ms"].is_u64(), "{line}");
         assert!(

@@ -1,7 +1,7 @@
 //! The user and group that the service becomes once its sockets are open (design D35).
 
 use nix::unistd::{self, Gid, Group, Uid, User};
-use settings::Settings;
+use settings::{Mistake, Settings, key};
 
 /// Whom to become; where nothing is set, whoever started the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,6 +41,24 @@ impl AccountError {
             Self::Denied { .. } => "start as root, or leave server.user and server.group empty".to_owned(),
         }
     }
+}
+
+/// The settings that name users and groups whom the system does not know.
+pub(crate) fn unknown(settings: &Settings) -> Vec<Mistake> {
+    let socket_group = settings.milter.socket_group.as_deref();
+    let found = [
+        Account::find(settings).err(),
+        socket_group.and_then(|name| find_group(key!(milter.socket_group), name).err()),
+    ];
+    let told = |error: AccountError| match error {
+        AccountError::NoSuch { key, kind, name } => {
+            settings.refuse(key, None, format!("there is no {kind} {name:?} on this system"))
+        }
+        AccountError::Denied { what, source } => {
+            settings.refuse("server.user", None, format!("{what}: {source}"))
+        }
+    };
+    found.into_iter().flatten().map(told).collect()
 }
 
 impl Account {

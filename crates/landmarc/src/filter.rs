@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::{log, rules};
-use answer::{failure, internal_failure, response};
+use answer::{internal_failure, no_memory, response};
 use memory::Memory;
 use tally::Tally;
 
@@ -260,6 +260,10 @@ impl Session for Connection {
             return;
         };
         if message.starved {
+            let octets = name.len() + value.len();
+            message
+                .headers
+                .leave_out(name, octets, HeaderDefect::SectionTooLong);
             return;
         }
         message
@@ -287,15 +291,17 @@ impl Session for Connection {
         let head = Head::new(&message.headers, &rules, message.client, message.now);
         message.headers = HeaderSection::default();
         message.memory = None;
-        let (plan, ledgers) = (head.plan(), Arc::clone(&message.ledgers));
-        message.plan = Some(Task::spawn(async move { plan.ask(&ledgers).await }));
+        if !message.starved {
+            let (plan, ledgers) = (head.plan(), Arc::clone(&message.ledgers));
+            message.plan = Some(Task::spawn(async move { plan.ask(&ledgers).await }));
+        }
         message.head = Some(head);
     }
 
     fn wants_body(&self) -> bool {
         self.message
             .as_ref()
-            .is_some_and(|message| message.skipped.is_none())
+            .is_some_and(|message| message.skipped.is_none() && !message.starved)
     }
 
     async fn body(&mut self, chunk: &[u8]) {
@@ -308,7 +314,7 @@ impl Session for Connection {
         let arrived = Instant::now();
         let id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
         let Some(message) = self.message.take() else {
-            return internal_failure(&self.rules, &id);
+            return internal_failure(&self.rules, &id, &[]);
         };
         if let Some(skipped) = message.skipped {
             let client = self
@@ -317,13 +323,11 @@ impl Session for Connection {
             log::skipped(&id, &client, skipped.as_str());
             return Response::default();
         }
+        let removals = message.head.as_ref().map(Head::removals).unwrap_or_default();
         if message.starved {
-            return failure(
-                &self.rules.failures.budget,
-                "no memory for the header section",
-                &id,
-            );
+            return no_memory(&self.rules, &id, removals);
         }
+        let removals = removals.to_vec();
         let rules = Arc::clone(&self.rules);
         let task = Task::spawn(finish(message, id.clone(), rules));
         match task.outcome().await.flatten() {
@@ -332,7 +336,7 @@ impl Session for Connection {
                 tracing::debug!("{}", story(&judgement));
                 response(&judgement)
             }
-            None => internal_failure(&self.rules, &id),
+            None => internal_failure(&self.rules, &id, &removals),
         }
     }
 
@@ -384,9 +388,6 @@ impl Connection {
     async fn wait_for_memory(&mut self, octets: usize) {
         let patience = self.running.settings.milter.stall_timeout;
         let permit = timeout(patience, self.memory.take(octets)).await.ok().flatten();
-        if permit.is_none() {
-            tracing::warn!("no memory for a long header section within the stall timeout (limits.memory)");
-        }
         if let Some(message) = self.judged() {
             message.starved = permit.is_none();
             message.memory = permit;
@@ -448,17 +449,4 @@ fn queue_id(octets: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_message_is_printable_and_bounded() {
-        assert_eq!(queue_id(b"4Fb1"), "4Fb1");
-        assert_eq!(queue_id(b"a b\r\nc\xff"), "a?b??c?");
-        assert_eq!(queue_id(&[b'x'; MAX_QUEUE_ID_OCTETS]).len(), MAX_QUEUE_ID_OCTETS);
-        assert_eq!(
-            queue_id(&[b'x'; MAX_QUEUE_ID_OCTETS + 1]).len(),
-            MAX_QUEUE_ID_OCTETS
-        );
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use milter::SocketAddress;
 use receiver::local::Rules;
 use settings::{Mistake, Mistakes, Settings, key};
 
+use crate::account;
 use crate::exit::Exit;
 use crate::output::{complain, in_full, tell};
 use crate::rules;
@@ -93,12 +95,37 @@ fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, Load
     let read = settings::read_checked(octets, |settings| check(settings, &mut suffixes));
     let render = |mistakes: Mistakes| LoadError::Mistakes(mistakes.render(name).trim_end().to_owned());
     let (settings, warnings) = read.map_err(render)?;
+    let exposed = settings
+        .milter
+        .listen
+        .iter()
+        .filter(|spelling| is_exposed(spelling));
+    let exposed = exposed.map(|spelling| {
+        format!(
+            "{name}: milter.listen: warning: {spelling} lets every host that reaches it speak to the milter"
+        )
+    });
     Ok(Loaded {
-        warnings: warnings.iter().map(|warning| warning.render(name)).collect(),
+        warnings: warnings
+            .iter()
+            .map(|warning| warning.render(name))
+            .chain(exposed)
+            .collect(),
         settings,
         file,
         suffixes: Arc::new(suffixes),
     })
+}
+
+/// Whether a socket listens beyond this host.
+fn is_exposed(spelling: &str) -> bool {
+    match spelling.parse() {
+        Ok(SocketAddress::Inet { host: Some(host), .. }) => {
+            host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Ok(SocketAddress::Inet { host: None, .. }) => true,
+        Ok(SocketAddress::Unix(_)) | Err(_) => false,
+    }
 }
 
 /// One octet more than is allowed is enough to know that it is too much.
@@ -114,11 +141,18 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 /// What only the program can check: sockets, and the list that is read on the way.
 fn check(settings: &Settings, suffixes: &mut Suffixes) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
+    let mut sockets = Vec::new();
     for (index, spelling) in settings.milter.listen.iter().enumerate() {
-        if let Err(error) = spelling.parse::<SocketAddress>() {
-            mistakes.push(settings.refuse(key!(milter.listen), Some(index), error.to_string()));
+        let refuse = |why: String| settings.refuse(key!(milter.listen), Some(index), why);
+        match spelling.parse::<SocketAddress>() {
+            Err(error) => mistakes.push(refuse(error.to_string())),
+            Ok(socket) if sockets.contains(&socket) => {
+                mistakes.push(refuse(format!("{spelling} is there twice")));
+            }
+            Ok(socket) => sockets.push(socket),
         }
     }
+    mistakes.extend(account::unknown(settings));
     if settings.milter.listen.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),
@@ -166,6 +200,33 @@ mod tests {
         let told = mistakes("[milter]\nlisten = [\"inet:1\", \"inet:x\",\n  \"unix:y\"]\n");
         let places: Vec<_> = told.lines().map(|line| line.split_whitespace().next()).collect();
         assert_eq!(places, [Some("f:2:21:"), Some("f:3:3:")], "{told}");
+    }
+
+    #[test]
+    fn what_would_keep_the_service_from_starting_is_told_by_the_check() {
+        let told = mistakes(
+            "[server]\nuser = \"no such user\"\n[milter]\nsocket_group = \"no such group\"\n\
+             listen = [\"inet:1@127.0.0.1\", \"inet:127.0.0.1:1\"]\n",
+        );
+        assert!(told.contains("f:2:8: server.user: there is no user"), "{told}");
+        assert!(
+            told.contains("f:4:16: milter.socket_group: there is no group"),
+            "{told}"
+        );
+        assert!(told.contains("inet:127.0.0.1:1 is there twice"), "{told}");
+    }
+
+    #[test]
+    fn a_socket_for_the_world_is_warned_about() {
+        let warnings = |text: &str| read("f", text.as_bytes(), None).unwrap().warnings.len();
+        assert_eq!(
+            warnings("[milter]\nlisten = [\"inet:127.0.0.1:1\", \"inet:[::1]:2\", \"/run/x\"]\n"),
+            0
+        );
+        assert_eq!(
+            warnings("[milter]\nlisten = [\"inet:0.0.0.0:1\", \"inet:192.0.2.1:1\"]\n"),
+            2
+        );
     }
 
     #[test]

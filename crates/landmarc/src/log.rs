@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use auth::dkim::DkimVerdict;
+use receiver::evidence::Evidence;
 use receiver::judge::Judgement;
 use settings::Settings;
 use settings::keys::{LogFormat, LogLevel, LogTarget, SyslogFacility};
@@ -221,12 +222,6 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
     let policy = evaluation
         .and_then(|e| e.policy)
         .map_or("-", |policy| policy.as_str());
-    let overrides: Vec<_> = judgement
-        .action
-        .overrides
-        .iter()
-        .map(|o| o.kind.as_str())
-        .collect();
     tracing::info!(
         queue_id = %queue_id,
         client = %judgement.envelope.client.map_or_else(|| "-".to_owned(), |client| client.to_string()),
@@ -238,13 +233,25 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
         policy_domain = %policy_domain.unwrap_or("-"),
         policy = %policy,
         disposition = %judgement.action.disposition,
-        r#override = %if overrides.is_empty() { "-".to_owned() } else { overrides.join(",") },
+        r#override = %listed(judgement.action.overrides.iter().map(|reason| reason.kind.as_str())),
         questions = judgement.asked.len(),
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         action = %judgement.action.step.as_str(),
         would = %judgement.decision.step.as_str(),
+        evidence = %listed(judgement.evidence.iter().map(Evidence::as_str)),
+        rfc7489 = %judgement.rfc7489.as_ref().map_or("-", |other| other.result.as_str()),
         cause = judgement.cause.as_str(),
     );
+}
+
+/// Words joined by commas; a hyphen for none, so that each key has a value.
+fn listed(words: impl Iterator<Item = &'static str>) -> String {
+    let words: Vec<_> = words.collect();
+    if words.is_empty() {
+        "-".to_owned()
+    } else {
+        words.join(",")
+    }
 }
 
 /// A message that is not judged: why not.

@@ -140,7 +140,7 @@ impl Override {
 /// behind it, such as the id of the message, is not what gets cut off.
 pub const MAX_REASON_OCTETS: usize = 330;
 
-/// What a report says of a message quarantined although `p=reject` (D26).
+/// What a report says of a message quarantined although `p=reject`.
 const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
 
 /// What a report says where the message used up its share of DNS.
@@ -182,7 +182,7 @@ impl<'a> Case<'a> {
 #[must_use]
 pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
     if let Some(fault) = case.fault {
-        return without_author(fault, rules);
+        return without_author(fault, rules, case.id);
     }
     let Some(evaluation) = case.evaluation else {
         return accept(Disposition::None, Vec::new());
@@ -196,7 +196,7 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
         DmarcResult::TempError => on_failure(&rules.failures.dns, "DNS temperror", case),
         DmarcResult::PermError => on_failure(&rules.failures.unusable_record, "unusable DMARC record", case),
         DmarcResult::Fail => failing(case, evaluation, rules),
-        // D30: the disposition `pass` is for policies that ask for something.
+        // The disposition `pass` is for policies that ask for something.
         DmarcResult::Pass(_) => match evaluation.policy_published {
             Some(AssessmentPolicy::None) | None => accept(Disposition::None, Vec::new()),
             Some(_) => accept(Disposition::Pass, Vec::new()),
@@ -230,11 +230,11 @@ fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
 
 /// Design D3: what cannot be evaluated must not become a way around the policy
 /// (RFC 9989 §11.5).
-fn without_author(fault: AuthorFault, rules: &Rules) -> Action {
+fn without_author(fault: AuthorFault, rules: &Rules, id: &str) -> Action {
     if rules.unusable_author == UnusableAuthor::Accept || !fault.is_refusable() {
         return accept(Disposition::None, Vec::new());
     }
-    let text = format!("Email rejected: its author cannot be determined, {fault}");
+    let text = format!("Email rejected: its author cannot be determined, {fault} ({id})");
     Action {
         disposition: Disposition::Reject,
         step: Step::Reject(Reply::new(550, "5.7.1", &text)),
@@ -278,7 +278,7 @@ fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
     }
 }
 
-/// D29: `t=y` is an override of its own.
+/// `t=y` is an override of its own (RFC 9990, `policy_test_mode`).
 fn test_mode(published: AssessmentPolicy, policy: AssessmentPolicy) -> Vec<Override> {
     if published == policy {
         return Vec::new();

@@ -75,6 +75,20 @@ impl Evidence {
         matches!(self, Self::TrustedForwarder | Self::TrustedArc { .. })
     }
 
+    /// A word for it, for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::AuthorDoesNotExist(_) => "author_does_not_exist",
+            Self::AuthorIsLocal(_) => "author_is_local",
+            Self::ForbiddenAndUnsigned(_) => "spf_forbids",
+            Self::MailingList(_) => "mailing_list",
+            Self::BodyChangedOnly(_) => "body_changed",
+            Self::TrustedForwarder => "trusted_forwarder",
+            Self::TrustedArc { .. } => "trusted_arc",
+        }
+    }
+
     /// In words, for the reply, the log and the story.
     #[must_use]
     pub fn in_words(&self) -> String {

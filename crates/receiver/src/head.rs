@@ -44,6 +44,12 @@ impl Head {
         }
     }
 
+    /// The fields that must go, whatever becomes of the message.
+    #[must_use]
+    pub fn removals(&self) -> &[Removal] {
+        &self.removals
+    }
+
     /// The questions that can be asked while the body arrives.
     #[must_use]
     pub fn plan(&self) -> Plan {

@@ -118,7 +118,7 @@ pub struct Judgement {
     pub rfc7489: Option<Evaluation>,
     /// Evidence about a failing message.
     pub evidence: Vec<Evidence>,
-    /// Why it failed, in one line; empty when it did not.
+    /// Why it failed or could not be judged, in one line; empty when it passed.
     pub cause: String,
     /// What the decision is.
     pub decision: Action,
@@ -356,9 +356,7 @@ struct Decided {
 fn decide(given: &Given<'_>, findings: &Findings<'_>, client: Option<IpAddr>, rules: &Rules) -> Decided {
     let failing = given.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let evidence = failing.map_or_else(Vec::new, |e| evidence::collect(e, findings, rules));
-    let cause = failing.map_or_else(String::new, |e| {
-        story::cause(e, findings.spf, findings.dkim, client)
-    });
+    let cause = cause(given, &evidence, findings, client);
     let fault = match given.author {
         Author::Unusable(fault) => Some(*fault),
         Author::Domain(_) | Author::Domains(_) => None,
@@ -376,4 +374,35 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, client: Option<IpAddr>, ru
         cause,
         evidence,
     }
+}
+
+/// Why, in one line, for the reply, the log and the headline: what was decisive comes first.
+fn cause(
+    given: &Given<'_>,
+    evidence: &[Evidence],
+    findings: &Findings<'_>,
+    client: Option<IpAddr>,
+) -> String {
+    if let Author::Unusable(fault) = given.author {
+        return format!("the Author Domain cannot be determined, {fault}");
+    }
+    let Some(evaluation) = given.evaluation else {
+        return String::new();
+    };
+    if evaluation.result != DmarcResult::Fail {
+        return evaluation.problem.clone().unwrap_or_default();
+    }
+    let tells_more = |piece: &&Evidence| {
+        matches!(
+            piece,
+            Evidence::AuthorDoesNotExist(_) | Evidence::AuthorIsLocal(_)
+        )
+    };
+    let mut parts: Vec<String> = evidence
+        .iter()
+        .filter(tells_more)
+        .map(Evidence::in_words)
+        .collect();
+    parts.push(story::cause(evaluation, findings.spf, findings.dkim, client));
+    parts.join("; ")
 }

@@ -4,8 +4,9 @@ use auth::dkim::DkimResult;
 use auth::spf::{SpfOutcome, SpfResult};
 use dmarc::discovery::Discovery;
 use dmarc::evaluation::Evaluation;
+use mail::DomainName;
 use mail::author::Author;
-use mail::authres::{self, AuthenticationResults, AuthresError, Property, ResultInfo};
+use mail::authres::{self, AuthenticationResults, AuthresError, ResultInfo};
 use mail::message::HeaderSection;
 
 use crate::judge::Judgement;
@@ -70,62 +71,34 @@ fn removals_of(headers: &HeaderSection, name: &str, goes: impl Fn(&[u8]) -> bool
 /// The value of the one merged field: spf, each dkim, arc when checked, dmarc.
 #[must_use]
 pub fn field_value(judgement: &Judgement, authserv_id: &str) -> String {
-    let mut results = vec![spf(&judgement.spf.mail_from)];
-    results.extend(dkim(&judgement.dkim));
-    results.extend(arc(judgement));
-    results.extend(dmarc(judgement));
-    AuthenticationResults {
-        authserv_id: authserv_id.to_owned(),
-        version: None,
-        results,
-    }
-    .to_value()
-}
-
-fn info(method: &str, result: &str) -> ResultInfo {
-    ResultInfo {
-        method: method.to_owned(),
-        method_version: None,
-        result: result.to_owned(),
-        reason: None,
-        comment: None,
-        properties: Vec::new(),
-    }
-}
-
-fn property(ptype: &str, property: &str, value: &(impl ToString + ?Sized)) -> Property {
-    Property {
-        ptype: ptype.to_owned(),
-        property: property.to_owned(),
-        value: value.to_string(),
-    }
+    let mut field = AuthenticationResults::new(authserv_id);
+    field.results.push(spf(&judgement.spf.mail_from));
+    field.results.extend(dkim(&judgement.dkim));
+    field.results.extend(arc(judgement));
+    field.results.extend(dmarc(judgement));
+    field.to_value()
 }
 
 /// Only the domain is given, never a local part: RFC 8601 §2.7.2 leaves the choice, and
 /// consumers have been fooled by what stood in one.
 fn spf(outcome: &SpfOutcome) -> ResultInfo {
-    let name = if outcome.from_helo { "helo" } else { "mailfrom" };
-    let properties = outcome
-        .domain
-        .iter()
-        .map(|domain| property("smtp", name, domain))
-        .collect();
-    let comment = match outcome.result {
+    let mut info = ResultInfo::new("spf", outcome.result.as_str());
+    info.comment = match outcome.result {
         SpfResult::Pass | SpfResult::Fail | SpfResult::SoftFail | SpfResult::Neutral => {
             outcome.mechanism.clone()
         }
         SpfResult::None | SpfResult::TempError | SpfResult::PermError => outcome.problem.clone(),
     };
-    ResultInfo {
-        comment,
-        properties,
-        ..info("spf", outcome.result.as_str())
+    let identity = if outcome.from_helo { "helo" } else { "mailfrom" };
+    match &outcome.domain {
+        Some(domain) => info.with_domain("smtp", identity, domain),
+        None => info,
     }
 }
 
 fn dkim(signatures: &[DkimResult]) -> Vec<ResultInfo> {
     if signatures.is_empty() {
-        return vec![info("dkim", "none")];
+        return vec![ResultInfo::new("dkim", "none")];
     }
     let texts: Vec<&str> = signatures
         .iter()
@@ -140,97 +113,72 @@ fn dkim(signatures: &[DkimResult]) -> Vec<ResultInfo> {
 }
 
 fn one_signature(signature: &DkimResult, prefix: usize) -> ResultInfo {
-    let mut properties = Vec::new();
-    properties.extend(
-        signature
-            .domain
-            .as_ref()
-            .map(|domain| property("header", "d", domain)),
-    );
-    properties.extend(
-        signature
-            .selector
-            .as_ref()
-            .map(|selector| property("header", "s", selector)),
-    );
-    properties.extend(
-        signature
-            .algorithm
-            .as_ref()
-            .map(|algorithm| property("header", "a", algorithm)),
-    );
     let start = signature
         .signature
         .get(..prefix)
         .filter(|start| !start.is_empty());
-    properties.extend(start.map(|start| property("header", "b", start)));
+    let values = [
+        ("d", signature.domain.as_ref().map(DomainName::as_str)),
+        ("s", signature.selector.as_deref()),
+        ("a", signature.algorithm.as_deref()),
+        ("b", start),
+    ];
+    let mut info = ResultInfo::new("dkim", signature.result.as_str());
+    for (tag, value) in values {
+        if let Some(value) = value {
+            info = info.with_value("header", tag, value);
+        }
+    }
     let bits = signature.key_bits.map(|bits| format!("{bits}-bit key"));
-    let comment = match (&signature.reason, bits) {
+    info.comment = match (&signature.reason, bits) {
         (Some(reason), Some(bits)) => Some(format!("{bits}, {reason}")),
         (reason, bits) => reason.clone().or(bits),
     };
-    ResultInfo {
-        comment,
-        properties,
-        ..info("dkim", signature.result.as_str())
-    }
+    info
 }
 
 /// RFC 8617 §10.1: `smtp.remote-ip`, and how far down the message signatures still hold.
 fn arc(judgement: &Judgement) -> Option<ResultInfo> {
-    if judgement.arc.instances == 0 {
+    let arc = &judgement.arc;
+    if arc.instances == 0 {
         return None;
     }
-    let client = judgement
-        .envelope
-        .client
-        .map(|client| property("smtp", "remote-ip", &client));
-    let oldest = judgement
-        .arc
-        .oldest_pass
-        .map(|instance| property("header", "oldest-pass", &instance));
-    Some(ResultInfo {
-        comment: judgement.arc.reason.clone(),
-        properties: client.into_iter().chain(oldest).collect(),
-        ..info("arc", judgement.arc.status.as_str())
-    })
+    let mut info = ResultInfo::new("arc", arc.status.as_str());
+    info.comment.clone_from(&arc.reason);
+    if let Some(client) = judgement.envelope.client {
+        info = info.with_value("smtp", "remote-ip", client.to_string());
+    }
+    if let Some(instance) = arc.oldest_pass {
+        info = info.with_value("header", "oldest-pass", instance.to_string());
+    }
+    Some(info)
 }
 
 /// RFC 9989 §9.1. One result for each author domain; one without domain where there is none.
 fn dmarc(judgement: &Judgement) -> Vec<ResultInfo> {
+    // Who reads `dmarc=pass` beside one of several domains takes the message for that
+    // domain's. So the result of the message is said of each: pass when all pass, else
+    // permerror.
+    let result = judgement.dmarc.as_str();
     match &judgement.author {
         Author::Unusable(fault) => {
-            vec![ResultInfo {
-                reason: Some(fault.to_string()),
-                ..info("dmarc", "permerror")
-            }]
+            vec![ResultInfo::new("dmarc", "permerror").with_reason(fault.to_string())]
         }
-        Author::Domain(_) => judgement
+        Author::Domain(_) | Author::Domains(_) => judgement
             .evaluations
             .iter()
-            .map(|evaluation| one_domain(evaluation, evaluation.result.as_str(), judgement))
-            .collect(),
-        // Who reads `dmarc=pass` beside one of several domains takes the message for that
-        // domain's. So the result of the message is said of each: pass when all pass, else
-        // permerror.
-        Author::Domains(_) => judgement
-            .evaluations
-            .iter()
-            .map(|evaluation| one_domain(evaluation, judgement.dmarc.as_str(), judgement))
+            .map(|evaluation| one_domain(evaluation, result, judgement))
             .collect(),
     }
 }
 
-fn one_domain(evaluation: &Evaluation, result: &str, judgement: &Judgement) -> ResultInfo {
-    let mut properties = vec![property("header", "from", &evaluation.author_domain)];
-    let policy = evaluation.policy.filter(|_| !evaluation.policy_uncertain);
-    properties.extend(policy.map(|policy| property("policy", "dmarc", &policy)));
-    let comment = in_force(evaluation, judgement).or_else(|| evaluation.problem.clone());
-    ResultInfo {
-        comment,
-        properties,
-        ..info("dmarc", result)
+fn one_domain(evaluation: &Evaluation, result: &'static str, judgement: &Judgement) -> ResultInfo {
+    let mut info = ResultInfo::new("dmarc", result).with_domain("header", "from", &evaluation.author_domain);
+    if let Some(policy) = evaluation.policy.filter(|_| !evaluation.policy_uncertain) {
+        info = info.with_value("policy", "dmarc", policy.as_str());
     }
+    info.comment = in_force(evaluation, judgement).or_else(|| evaluation.problem.clone());
+    info
 }
 
 /// What applies, as other receivers write it too. Nothing where no policy could be applied:

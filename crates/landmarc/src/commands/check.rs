@@ -49,7 +49,8 @@ pub(crate) struct Arguments {
     /// Address in RCPT TO; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     rcpt: Vec<String>,
-    /// Answer all DNS questions from this zone file (JSON) instead of the network
+    /// Answer all DNS questions from this zone file instead of the network: JSON such as
+    /// {"example.com": {"TXT": [["v=spf1 -all"]], "A": ["192.0.2.1"]}, "x.example": {"*": "TIMEOUT"}}
     #[arg(long, value_name = "FILE")]
     dns: Option<PathBuf>,
     /// Judge as if it were this time, in seconds since 1970 [default: now]
@@ -291,12 +292,13 @@ fn summary(judgement: &Judgement, place: Option<&str>) -> String {
         ""
     };
     format!(
-        "{place}{author}: dmarc={} spf={} dkim={} disposition={} action={}{cause}{hint}",
+        "{place}{author}: dmarc={} spf={} dkim={} disposition={} action={} would={}{cause}{hint}",
         judgement.dmarc.as_str(),
         judgement.spf.mail_from.result,
         log::dkim_word(judgement),
         judgement.action.disposition,
         judgement.action.step.as_str(),
+        judgement.decision.step.as_str(),
     )
 }
 

@@ -104,6 +104,9 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    if nix::unistd::geteuid().is_root() {
+        tracing::warn!("running as root: set server.user, so that no more than that is at stake");
+    }
     make_room_for_sessions(&loaded.settings);
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
     introduce(&rules, loaded.file.as_deref(), &server.local_addresses());
@@ -183,7 +186,12 @@ fn introduce(rules: &Rules, file: Option<&Path>, sockets: &[SocketAddress]) {
     }
     for socket in sockets {
         let spelling = for_postfix(socket);
-        tracing::info!("milter socket {socket}; in Postfix: smtpd_milters = {spelling}");
+        tracing::info!("milter socket {spelling}; in Postfix: smtpd_milters = {spelling}");
+        if let SocketAddress::Unix(_) = socket {
+            tracing::info!(
+                "where smtpd is chrooted, Postfix wants that path relative to its queue directory"
+            );
+        }
     }
 }
 
@@ -230,6 +238,11 @@ fn reload(filter: &Filter, started_with: &Settings, file: Option<&Path>, level: 
     match reloaded(&filter.running(), started_with, file) {
         Ok((running, file)) => {
             level.set(&running.settings);
+            let words = in_plain_words(&running.rules);
+            // The most important switch there is: whoever turns it shall see what it does.
+            if words != in_plain_words(&filter.running().rules) {
+                words.iter().for_each(|line| tracing::info!("{line}"));
+            }
             filter.replace(running);
             let name = file.map_or_else(|| "the defaults".to_owned(), |file| file.display().to_string());
             tracing::info!("configuration reloaded from {name}");

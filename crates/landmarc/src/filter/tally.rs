@@ -26,6 +26,7 @@ impl Tally {
             );
         }
     }
+
     /// Whether most of so many are authenticated; true but once.
     fn is_worth_a_warning(&self, messages: u64, authenticated: u64) -> bool {
         let mostly = messages >= MESSAGES_BEFORE_WARNING && authenticated * 2 > messages;

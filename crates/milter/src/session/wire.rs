@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{SessionError, Stage};
 use crate::codec::{Decoder, Frame};
@@ -19,6 +19,10 @@ const IDLE_BUFFER: usize = 512;
 /// Octets of buffer for one that is telling a message. A body needs no more; a header
 /// field may let it grow up to its limit.
 const BUSY_BUFFER: usize = 16 * 1024;
+
+/// How long a connection at rest is still listened to when it is to end: the MTA may have
+/// begun a message in packets that are not answered, and that we have yet to read.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What came of waiting for the MTA.
 #[derive(Debug)]
@@ -141,11 +145,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
     }
 }
 
+/// Done when a connection at rest is to end.
 async fn requested(shutdown: &mut watch::Receiver<bool>) {
     if shutdown.wait_for(|requested| *requested).await.is_err() {
         // Nobody is left who could ask for it.
         pending::<()>().await;
     }
+    sleep(LAST_WORDS).await;
 }
 
 #[cfg(test)]
@@ -190,7 +196,7 @@ mod tests {
             let trickle = tokio::spawn(async move {
                 mta.write_all(&[0, 0, 0, 100, code]).await.unwrap();
                 for _ in 0..99 {
-                    tokio::time::sleep(Duration::from_secs(pause)).await;
+                    sleep(Duration::from_secs(pause)).await;
                     if mta.write_all(b"x").await.is_err() {
                         return;
                     }
@@ -216,6 +222,22 @@ mod tests {
                 assert_eq!(begun.elapsed().as_secs(), 600);
             }
             trickle.abort();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_has_begun_unheard_is_heard_before_the_shutdown() {
+        for (late, heard) in [(false, true), (true, false)] {
+            let (mut mta, ours) = tokio::io::duplex(64);
+            let (_stop, stopped) = watch::channel(true);
+            let mut wire = Wire::new(ours, &ServerOptions::default(), stopped);
+            let told = async {
+                sleep(LAST_WORDS / 2 + if late { LAST_WORDS } else { Duration::ZERO }).await;
+                mta.write_all(&[0, 0, 0, 1, b'A']).await.is_ok()
+            };
+            let (end, _) = tokio::join!(wire.hear(Stage::Idle), told);
+            assert_eq!(matches!(end, Ok(Heard::Frame(_))), heard, "{end:?}");
+            assert_eq!(matches!(end, Ok(Heard::Shutdown)), late, "{end:?}");
         }
     }
 

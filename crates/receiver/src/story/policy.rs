@@ -42,7 +42,7 @@ pub(super) fn policy(evaluation: &Evaluation) -> Section {
 fn walk_lines(section: &mut Section, walk: &Walk) {
     for step in &walk.steps {
         let outcome = match &step.outcome {
-            WalkOutcome::Record(record) => quoted(&record.raw),
+            WalkOutcome::Record(record) => shortened(&record.raw),
             WalkOutcome::SeveralRecords(count) => format!("{count} DMARC records, so none of them counts"),
             WalkOutcome::NoRecord => "no DMARC record".to_owned(),
             WalkOutcome::NoName => "no such name".to_owned(),
@@ -53,11 +53,11 @@ fn walk_lines(section: &mut Section, walk: &Walk) {
     }
 }
 
-/// A record as it may stand in a text: printable ASCII, cut when long.
-fn quoted(record: &str) -> String {
+/// A record, which is printable as it is kept, cut when long.
+fn shortened(record: &str) -> String {
     match record.char_indices().nth(MAX_RECORD_CHARACTERS) {
-        Some((end, _)) => format!("{}[...]", record.get(..end).unwrap_or_default().escape_default()),
-        None => record.escape_default().to_string(),
+        Some((end, _)) => format!("{}[...]", record.get(..end).unwrap_or_default()),
+        None => record.to_owned(),
     }
 }
 

@@ -24,8 +24,15 @@ pub(super) fn section(judgement: &Judgement) -> Option<Section> {
 }
 
 fn advice(judgement: &Judgement) -> Vec<String> {
-    if let Author::Unusable(_) = judgement.author {
-        return vec!["The sender must write one From field with a valid address. Every filter would have to guess whom such a message is from; accepting it invites forgery.".to_owned()];
+    if let Author::Unusable(fault) = judgement.author {
+        let sender = "The sender must write one From field with a valid address.";
+        return vec![if fault.is_refusable() {
+            format!(
+                "{sender} Every filter would have to guess whom such a message is from; accepting it invites forgery."
+            )
+        } else {
+            format!("{sender} Until then it shows no domain to its readers, so it can deceive with none.")
+        }];
     }
     let Some(evaluation) = judgement.evaluation() else {
         return Vec::new();
@@ -37,6 +44,10 @@ fn advice(judgement: &Judgement) -> Vec<String> {
             "Only the owner of {} can help: its DMARC record needs a valid p= (none, quarantine or reject), and valid sp= and np= where they are used.",
             policy_domain(evaluation)
         )],
+        DmarcResult::None if evaluation.problem.is_some() => vec![
+            "Its owner must remove all DMARC records but one: while there are several, none of them counts."
+                .to_owned(),
+        ],
         DmarcResult::None => vec![format!(
             "The owner of {} can protect it by publishing a DMARC record at _dmarc.{}; to begin with, `v=DMARC1; p=none; rua=mailto:ADDRESS`.",
             evaluation.author_domain,

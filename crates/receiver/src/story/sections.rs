@@ -12,10 +12,9 @@ use crate::judge::Judgement;
 use crate::local::QuarantineBy;
 
 pub(super) fn headline(judgement: &Judgement) -> Section {
-    let from = judgement.author_domain().map_or_else(
-        || "an author that cannot be determined".to_owned(),
-        ToString::to_string,
-    );
+    let from = judgement
+        .author_domain()
+        .map_or_else(|| "an unknown author".to_owned(), ToString::to_string);
     let found = match judgement.dmarc {
         DmarcResult::None => "is not covered by DMARC",
         DmarcResult::Pass(_) => "passes DMARC",
@@ -56,7 +55,7 @@ pub(super) fn author(judgement: &Judgement) -> Section {
                 names.join(", ")
             )
         }
-        Author::Unusable(fault) => format!("That cannot be told: {fault}. DMARC needs exactly one From field."),
+        Author::Unusable(fault) => format!("That cannot be told: {fault}."),
     });
     for defect in &judgement.defects {
         section.line(format!("Malformed: {defect}."));
@@ -118,6 +117,12 @@ pub(super) fn action(judgement: &Judgement) -> Section {
     }
     for reason in &judgement.decision.overrides {
         section.line(override_line(judgement, reason));
+    }
+    if !judgement.removals.is_empty() {
+        let count = judgement.removals.len();
+        section.line(format!(
+            "Removed as forged, for they bear the name of this server: {count} header fields."
+        ));
     }
     section
 }

@@ -88,8 +88,8 @@ table! {
             /// How the DMARC Policy Record and the Organizational Domain are found.
             discovery: Discovery = Discovery::Treewalk, reloads since "0.1.0";
 
-            /// Whether the verdict of the other way is worked out too, and every difference logged
-            /// and counted. It changes nothing else.
+            /// Whether the verdict of the other way is worked out too, and told in the log
+            /// (rfc7489=). It changes nothing else.
             compare_rfc7489: bool = true, reloads since "0.1.0";
 
             /// Whether a public suffix that does not say so in its record (psd=y) is kept from being

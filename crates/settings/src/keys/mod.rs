@@ -22,13 +22,13 @@ table! {
     /// there is no file.
     pub struct Settings {
         keys {
-            /// Whether messages are acted upon. Observe first: the log and the reports show
-            /// what enforcing would do, until nothing in them surprises.
+            /// Whether messages are acted upon. Observe first: the log shows what
+            /// enforcing would do, until nothing in it surprises.
             mode: Mode = Mode::Observe, reloads since "0.1.0";
 
             /// The name this service goes by in Authentication-Results (RFC 8601 §2.5). Fields
-            /// that bear it and come from outside are removed as forged. Empty: the name of
-            /// this host.
+            /// that bear it and come from outside are removed as forged. Empty: the name
+            /// that the mail server goes by, or of this host where there is none.
             authserv_id: Option<AuthservId> = None, reloads since "0.1.0";
 
             /// The version of this file's format. A later format will have a higher number,
@@ -76,7 +76,7 @@ table! {
 choices! {
     /// Whether messages are acted upon.
     pub enum Mode {
-        /// judge, mark and record every message, refuse and hold none.
+        /// judge, mark and log every message, refuse and hold none.
         Observe = "observe",
         /// do what the table "action" says.
         Enforce = "enforce",

@@ -249,16 +249,16 @@ fn the_sample_file_looks_like_this() {
     # the file and tells every mistake with its line; `landmarc config show`
     # prints what is in force.
 
-    # Whether messages are acted upon. Observe first: the log and the reports show
-    # what enforcing would do, until nothing in them surprises.
-    #   "observe" - judge, mark and record every message, refuse and hold none.
+    # Whether messages are acted upon. Observe first: the log shows what enforcing
+    # would do, until nothing in it surprises.
+    #   "observe" - judge, mark and log every message, refuse and hold none.
     #   "enforce" - do what the table "action" says.
     # (choice; changed at a reload; since 0.1.0)
     #mode = "observe"
 
     # The name this service goes by in Authentication-Results (RFC 8601 §2.5).
     # Fields that bear it and come from outside are removed as forged. Empty: the
-    # name of this host.
+    # name that the mail server goes by, or of this host where there is none.
     # (authserv-id, a name such as "mx.example.com", or "" for none; changed at a
     # reload; since 0.1.0)
     #authserv_id = ""
