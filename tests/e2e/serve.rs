@@ -453,6 +453,24 @@ fn without_a_log_daemon_it_says_so_and_logs_to_standard_error() {
     }
 }
 
+/// M3 of what filters of this kind do: a macro that the MTA does not send is told of once.
+#[test]
+fn a_missing_macro_is_told_once() {
+    let folder = Folder::new("serve-macro");
+    let service = Running::with_settings(
+        &folder,
+        &format!("{ANY_PORT}clients.trusted_networks = [\"192.0.2.0/24\"]\n"),
+    );
+    let mut nameless = Mail::plain();
+    nameless.macros.retain(|(name, _)| name != "i");
+    for _ in 0..3 {
+        service.connect().deliver(&nameless).unwrap();
+    }
+    let (_, log) = service.stop(Signal::SIGTERM);
+    assert_eq!(log.matches("symbol 'i' not available").count(), 1, "{log}");
+    assert_eq!(log.matches("queue_id=unknown").count(), 3, "{log}");
+}
+
 #[test]
 fn malformed_packets_end_their_session_only() {
     let folder = Folder::new("serve-malformed");

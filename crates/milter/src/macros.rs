@@ -85,8 +85,7 @@ impl Macros {
         let value = self.get(name);
         if value.is_none() && self.notices.first_time_missing(name) {
             tracing::warn!(
-                macro_name = name,
-                "the MTA does not send this macro; see its milter settings"
+                "symbol '{name}' not available: the MTA does not send it; see its milter settings"
             );
         }
         value
