@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 11] = [
+const ROOMS: [Room; 12] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
@@ -77,9 +77,23 @@ const ROOMS: [Room; 11] = [
         crates: &["bytes", "thiserror", "tokio", "tracing"],
     },
     Room {
+        // Takes words and plain values, and so needs no room of the core.
+        name: "landmarc-store",
+        rooms: &[],
+        crates: &[
+            "flate2",
+            "ring",
+            "rusqlite",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
+    },
+    Room {
         name: "landmarc",
         rooms: &[
-            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter",
+            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store",
         ],
         crates: &[
             "clap",
@@ -110,10 +124,11 @@ const ROOMS: [Room; 11] = [
 ];
 
 /// What any package may use for its tests, beside its own dependencies.
-const FOR_TESTS: [&str; 7] = [
+const FOR_TESTS: [&str; 8] = [
     "landmarc-testkit",
     "base64",
     "insta",
+    "nix",
     "proptest",
     "ring",
     "serde_json",

@@ -1,0 +1,31 @@
+//! What a storage engine has to do (design D16). SQLite is the first; server databases stand
+//! beside it behind this trait, and nothing outside an engine's module knows which one it is.
+
+use crate::error::StoreError;
+use crate::maintenance::{Expired, Keep};
+use crate::queue::Batch;
+
+/// The writing side of a store, held by the one writer thread.
+pub(crate) trait Engine: Send {
+    /// Writes all of it in one durable transaction, or nothing of it.
+    fn write(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Whether what was opened is still what others find under its name.
+    fn in_place(&self) -> bool;
+
+    /// Work that is due after a batch, when nobody waits any more: indexes, checkpoints.
+    fn tidy(&mut self) -> Result<(), StoreError>;
+
+    /// One short step of expiry; adds to `done` what it removed.
+    fn expire(&mut self, keep: &Keep, done: &mut Expired) -> Result<Step, StoreError>;
+}
+
+/// Whether a job needs another step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    More,
+    Done,
+}
+
+/// Opens the engine: at the start, and again after trouble.
+pub(crate) type Opener = Box<dyn Fn() -> Result<Box<dyn Engine>, StoreError> + Send>;

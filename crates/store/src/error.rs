@@ -1,0 +1,130 @@
+//! What can go wrong with a store, and what the operator can do about it.
+
+use std::path::PathBuf;
+
+/// The cause of a failure, as the engine words it.
+pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the store cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store was made by a later version. It was not touched.
+    #[error("{path:?} is at version {found} of the schema, this build knows versions up to {known}")]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The last one this build knows.
+        known: u32,
+    },
+    /// A database, but not one of ours. It was not touched.
+    #[error("{path:?} is a database of another program")]
+    Foreign {
+        /// The database.
+        path: PathBuf,
+    },
+    /// There is no store to read.
+    #[error("there is no store at {path:?}")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The file was removed or replaced while it was open.
+    #[error("{path:?} was removed or replaced while in use")]
+    Vanished {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("cannot {doing} {path:?}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The database engine refused.
+    #[error("cannot {doing} in {path:?}")]
+    Engine {
+        /// What was tried.
+        doing: &'static str,
+        /// On which database.
+        path: PathBuf,
+        /// What the engine says.
+        source: Source,
+    },
+    /// A row holds what this program never writes.
+    #[error("{path:?} holds a damaged {what}")]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// Which kind of row.
+        what: &'static str,
+    },
+    /// The recorder has ended.
+    #[error("the recorder has ended")]
+    Ended,
+}
+
+impl StoreError {
+    /// What the operator can do, in a sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Newer { .. } => {
+                "run the version that wrote it or a later one, or name another data directory; the file is unchanged"
+            }
+            Self::Foreign { .. } => "name another data directory; the file is unchanged",
+            Self::Missing { .. } => {
+                "check the data directory in the settings; the service makes the store when it starts"
+            }
+            Self::Vanished { .. } => {
+                "nothing: a new store is made, and what waits in memory is written there"
+            }
+            Self::Io { .. } | Self::Engine { .. } => {
+                "check free space, owner and mode of the data directory, and that no other program holds the file"
+            }
+            Self::Damaged { .. } => {
+                "stop the service, move the file away, restore the last backup in its place"
+            }
+            Self::Ended => "nothing: the service is stopping",
+        }
+    }
+
+    /// Whether waiting cannot help: someone has to choose another file or another build.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Newer { .. } | Self::Foreign { .. })
+    }
+
+    /// The error and its causes, in one line for logs and statistics.
+    pub fn in_full(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(inner) = cause {
+            text.push_str(": ");
+            text.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_causes_follow_the_message() {
+        let error = StoreError::Io {
+            doing: "make",
+            path: "/var/lib/x".into(),
+            source: std::io::Error::other("no space"),
+        };
+        assert_eq!(error.to_string(), "cannot make \"/var/lib/x\"");
+        assert_eq!(error.in_full(), "cannot make \"/var/lib/x\": no space");
+        assert!(!error.is_final());
+        assert!(error.remedy().contains("free space"));
+    }
+}

@@ -1,0 +1,253 @@
+//! The front of the recording room: takes records from any number of tasks and tells each when
+//! its record is on disk.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::digest::TraceDigests;
+use crate::engine::{Engine, Opener};
+use crate::error::StoreError;
+use crate::maintenance::{Expired, Keep};
+use crate::observation::{Observation, Recorded};
+use crate::prepared::Prepared;
+use crate::queue::{Limits, Queue, Waiting};
+use crate::sqlite::Sqlite;
+use crate::statistics::{Counters, Statistics};
+use crate::writer;
+
+/// How long an answer to the MTA waits for its record (design D13).
+pub const PATIENCE: Duration = Duration::from_millis(100);
+
+/// How a store is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file. It and its directory are made when they are not there.
+    pub path: PathBuf,
+    /// How long [`Recorder::record`] waits before it says [`Recorded::Later`].
+    pub patience: Duration,
+    /// Whether observations are kept at all; without, there are only tallies.
+    pub keep_observations: bool,
+    /// How much may wait in memory while the store cannot be written.
+    pub limits: Limits,
+    /// How long a batch gathers more records when the one before had several: fewer, larger
+    /// transactions under load. A record that comes alone never waits for others.
+    pub gather: Duration,
+    /// Whether an unusable store is an error at the start. When not, records wait in memory until it
+    /// can be used. A store of a newer version or of another program is always an error.
+    pub must_open: bool,
+}
+
+impl Options {
+    /// The defaults, for the database at this path.
+    pub fn at(path: impl AsRef<Path>) -> Self {
+        Self {
+            path: path.as_ref().to_owned(),
+            patience: PATIENCE,
+            keep_observations: true,
+            limits: Limits::default(),
+            gather: Duration::from_millis(2),
+            must_open: true,
+        }
+    }
+}
+
+/// Writes records down. Dropping it tries once more to write what still waits, and ends.
+#[derive(Debug)]
+pub struct Recorder {
+    shared: Arc<Shared>,
+    patience: Duration,
+    keep_observations: bool,
+    traces: TraceDigests,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Opens the store, brings its schema up to date and starts the writer thread.
+    ///
+    /// # Errors
+    /// When the store is of a newer version or another program's; and, unless `must_open` is off,
+    /// when it cannot be opened.
+    pub fn open(options: Options) -> Result<Self, StoreError> {
+        let path = options.path.clone();
+        let opener: Opener = Box::new(move || Ok(Box::new(Sqlite::open(&path)?) as Box<dyn Engine>));
+        Self::with_engine(options, opener)
+    }
+
+    pub(crate) fn with_engine(options: Options, opener: Opener) -> Result<Self, StoreError> {
+        let Options {
+            path,
+            patience,
+            keep_observations,
+            limits,
+            gather,
+            must_open,
+        } = options;
+        let engine = match opener() {
+            Err(error) if must_open || error.is_final() => return Err(error),
+            other => other,
+        };
+        let shared = Arc::new(Shared::new(limits));
+        let writer = writer::spawn(Arc::clone(&shared), opener, engine, gather);
+        let writer = writer.map_err(|source| StoreError::Io {
+            doing: "start a thread for",
+            path,
+            source,
+        })?;
+        Ok(Self {
+            shared,
+            patience,
+            keep_observations,
+            traces: TraceDigests::new(),
+            writer: Some(writer),
+        })
+    }
+
+    /// Hands over a record. It is in memory when this returns; the future only waits for the disk,
+    /// and dropping it loses nothing. Needs a tokio runtime with time, when it is awaited.
+    pub fn record(&self, observation: Observation) -> impl Future<Output = Recorded> + Send + use<> {
+        let (waiter, answer) = oneshot::channel();
+        let prepared = Prepared::new(observation, self.keep_observations, &self.traces);
+        self.shared.push(prepared, waiter);
+        let shared = Arc::clone(&self.shared);
+        let patience = self.patience;
+        async move {
+            match tokio::time::timeout(patience, answer).await {
+                Ok(Ok(recorded)) => recorded,
+                Ok(Err(_)) => Recorded::Dropped,
+                Err(_) => {
+                    shared.counters.later.fetch_add(1, Relaxed);
+                    Recorded::Later
+                }
+            }
+        }
+    }
+
+    /// What was done so far.
+    pub fn statistics(&self) -> Statistics {
+        let state = hold(&self.shared.state);
+        let (length, bytes) = (state.queue.len(), state.queue.bytes());
+        drop(state);
+        self.shared.counters.read(length, bytes)
+    }
+
+    /// Removes what is too old or too much, in short transactions between those of the recording.
+    /// Like [`Recorder::record`], it goes on when its future is dropped.
+    pub fn expire(&self, keep: Keep) -> impl Future<Output = Result<Expired, StoreError>> + Send + use<> {
+        let (waiter, answer) = oneshot::channel();
+        self.shared.start(Job {
+            keep,
+            done: Expired::default(),
+            waiter,
+        });
+        async move { answer.await.unwrap_or(Err(StoreError::Ended)) }
+    }
+
+    /// Writes what waits and ends. What the store does not take within this time is lost; the
+    /// statistics tell how much.
+    pub fn close(mut self, within: Duration) -> Statistics {
+        self.end(within);
+        self.statistics()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shared_for_tests(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    fn end(&mut self, within: Duration) {
+        if let Some(writer) = self.writer.take() {
+            self.shared.end(within);
+            // A panic of the writer has been told by the panic hook.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+/// What the recorder and its writer share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) state: Mutex<Waits>,
+    pub(crate) news: Condvar,
+    pub(crate) counters: Counters,
+}
+
+/// What waits for the writer.
+#[derive(Debug)]
+pub(crate) struct Waits {
+    pub(crate) queue: Queue,
+    pub(crate) jobs: Vec<Job>,
+    /// Set when the recorder ends: until when the writer may go on trying.
+    pub(crate) ends: Option<std::time::Instant>,
+    /// The writer is gone.
+    pub(crate) over: bool,
+}
+
+/// An expiry under way.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) keep: Keep,
+    pub(crate) done: Expired,
+    pub(crate) waiter: oneshot::Sender<Result<Expired, StoreError>>,
+}
+
+impl Shared {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let state = Waits {
+            queue: Queue::new(limits),
+            jobs: Vec::new(),
+            ends: None,
+            over: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            news: Condvar::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn push(&self, prepared: Prepared, waiter: oneshot::Sender<Recorded>) {
+        self.counters.recorded.fetch_add(1, Relaxed);
+        let waiter = Some(waiter);
+        let mut state = hold(&self.state);
+        let lost = if state.over {
+            // The waiter goes with the record: its future says *dropped*.
+            prepared.lost()
+        } else {
+            state.queue.push(Waiting { prepared, waiter })
+        };
+        drop(state);
+        self.counters.add_lost(lost);
+        self.news.notify_one();
+    }
+
+    fn start(&self, job: Job) {
+        let mut state = hold(&self.state);
+        if !state.over {
+            state.jobs.push(job);
+        }
+        drop(state);
+        self.news.notify_one();
+    }
+
+    fn end(&self, within: Duration) {
+        hold(&self.state).ends = Some(std::time::Instant::now() + within);
+        self.news.notify_one();
+    }
+}
+
+/// Locks. A panic while it was held left the state usable: every change to it is one step.
+pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,165 @@
+//! Opening the file: who it belongs to, how it is used, and whether it is still there.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::migrations;
+use crate::error::StoreError;
+
+/// How long another writer (`store expire` on the command line) is waited for: its transactions
+/// are short. Mail does not wait for it longer than design D13 allows.
+const BUSY: Duration = Duration::from_secs(1);
+/// Prepared statements kept by a connection: more than there are.
+const STATEMENTS: usize = 64;
+/// Page cache of a connection, in KiB: the ends of the tables and the tally of the day.
+const CACHE_KIB: i64 = 16 << 10;
+/// What the write-ahead log is cut to after a checkpoint, in octets.
+const WAL_KEPT: i64 = 16 << 20;
+/// Who may read it: the service and its group. It tells who writes to whom (design D37).
+const MODE: u32 = 0o640;
+
+/// Opens for writing; makes the file and its directory, and brings the schema up to date.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+    let fresh = prepare_file(path)?;
+    if !fresh {
+        // Before anything is written: whose is it?
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        migrations::version(&connection, path)?;
+    }
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    set_up(&connection).map_err(engine(path, "prepare for writing"))?;
+    migrations::migrate(&mut connection, path)?;
+    sync_directory(path)?;
+    Ok(connection)
+}
+
+/// Opens for reading. Nothing is made, changed or repaired.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(StoreError::Missing {
+            path: path.to_owned(),
+        });
+    }
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match migrations::version(&connection, path)? {
+        0 => Err(StoreError::Missing {
+            path: path.to_owned(),
+        }),
+        _ => Ok(connection),
+    }
+}
+
+/// Makes an empty file and its directory where there are none; whether it has.
+fn prepare_file(path: &Path) -> Result<bool, StoreError> {
+    if let Some(directory) = path.parent().filter(|one| !one.as_os_str().is_empty()) {
+        fs::create_dir_all(directory).map_err(io(directory, "make the directory"))?;
+    }
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(path)
+    {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(io(path, "make")(error)),
+    }
+}
+
+fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+    // Without SQLITE_OPEN_URI: a path is a path, whatever is in it.
+    let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(engine(path, "open the store"))?;
+    let set = || {
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)
+    };
+    set().map_err(engine(path, "open the store"))?;
+    Ok(connection)
+}
+
+fn set_up(connection: &Connection) -> rusqlite::Result<()> {
+    // Takes effect in an empty file only.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // We do it ourselves when nobody waits (`Sqlite::tidy`).
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "journal_size_limit", WAL_KEPT)
+}
+
+fn sync_directory(path: &Path) -> Result<(), StoreError> {
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let sync = || File::open(directory)?.sync_all();
+    sync().map_err(io(directory, "sync"))
+}
+
+/// Which files these are: of the database, its write-ahead log and its index, device and inode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    paths: [PathBuf; 3],
+    found: [Option<(u64, u64)>; 3],
+}
+
+impl Identity {
+    pub(super) fn of(path: &Path) -> Self {
+        let paths = [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")];
+        let found = [0, 1, 2].map(|place: usize| paths.get(place).and_then(|path| inode(path)));
+        Self { paths, found }
+    }
+
+    /// Whether others who open the store find the same files.
+    pub(super) fn holds(&self) -> bool {
+        let pairs = self.paths.iter().zip(&self.found);
+        // One that was not there at the time may have come since.
+        pairs
+            .into_iter()
+            .all(|(path, found)| found.is_none() || inode(path) == *found)
+    }
+}
+
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// The file beside the database whose name ends so.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Words an error of SQLite.
+pub(super) fn engine<'a>(
+    path: &'a Path,
+    doing: &'static str,
+) -> impl Fn(rusqlite::Error) -> StoreError + use<'a> {
+    move |error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign {
+            path: path.to_owned(),
+        },
+        _ => StoreError::Engine {
+            doing,
+            path: path.to_owned(),
+            source: Box::new(error),
+        },
+    }
+}
+
+/// Words an error of the file system.
+pub(super) fn io<'a>(path: &'a Path, doing: &'static str) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
+    move |source| StoreError::Io {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,161 @@
+//! Removing what is too old or too much, a little at a time.
+//!
+//! Each step finds by itself what there is to do and does some of it, so that an expiry may stop
+//! and begin anywhere. What refers to something goes before what it refers to.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::blocks::block_of;
+use crate::day::{Day, hour_of};
+use crate::engine::Step;
+use crate::maintenance::{Expired, Keep};
+
+/// Most rows removed in one step: about 5 ms.
+const ROWS: i64 = 2_000;
+/// Most pages given back to the file system in one step.
+const PAGES: i64 = 512;
+/// Free pages are kept for what comes next until they are more than one in so many.
+const SPARE: i64 = 8;
+
+/// One step. *Done* means that no row is left to remove.
+pub(super) fn step(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
+    let cutoff = hour_of(keep.observations_from_ms());
+    if let Some(hour) = oldest_hour(connection)?.filter(|hour| *hour < cutoff) {
+        done.observations += remove_hour(connection, hour)?;
+        return Ok(Step::More);
+    }
+    if let Some(day) = oldest_day(connection)?.filter(|day| *day < keep.tally_from()) {
+        done.tally_rows += remove_day(connection, day)?;
+        return Ok(Step::More);
+    }
+    if remove_unused(connection, keep, done)? > 0 {
+        return Ok(Step::More);
+    }
+    if over_size(connection, keep)? {
+        make_room(connection, keep, done)
+    } else {
+        Ok(Step::Done)
+    }
+}
+
+/// Gives free pages back, when they are many or the file is too large.
+pub(super) fn give_back(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
+    let (pages, free, size) = pages(connection)?;
+    let most = keep
+        .max_bytes
+        .map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX) / size);
+    let surplus = (free - pages / SPARE).max((pages - most).min(free));
+    if surplus <= 0 {
+        return Ok(Step::Done);
+    }
+    let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", surplus.min(PAGES)))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    let (after, ..) = self::pages(connection)?;
+    done.pages += u64::try_from(pages - after).unwrap_or(0);
+    // Were none to be moved, asking again would not end.
+    Ok(if after < pages { Step::More } else { Step::Done })
+}
+
+fn oldest_hour(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT min(hour) FROM hour", [], |row| row.get(0))
+}
+
+fn oldest_day(connection: &Connection) -> rusqlite::Result<Option<Day>> {
+    let day: Option<u32> = connection.query_row("SELECT min(day) FROM tally", [], |row| row.get(0))?;
+    Ok(day.map(Day))
+}
+
+/// Observations of the hour; when none is left, the hour itself.
+fn remove_hour(connection: &Connection, hour: i64) -> rusqlite::Result<u64> {
+    let sql = "DELETE FROM observation WHERE id IN (SELECT o.id FROM hour AS h JOIN observation AS o \
+               ON o.id BETWEEN h.first AND h.last WHERE h.hour = ?1 AND o.at_ms / 3600000 = ?1 LIMIT ?2)";
+    let removed = connection.prepare_cached(sql)?.execute((hour, ROWS))?;
+    if removed < usize::try_from(ROWS).unwrap_or(usize::MAX) {
+        connection.execute("DELETE FROM hour WHERE hour = ?1", [hour])?;
+    }
+    Ok(removed as u64)
+}
+
+fn remove_day(connection: &Connection, day: Day) -> rusqlite::Result<u64> {
+    let sql = "DELETE FROM tally WHERE (day, policy_domain, reporting_row) IN \
+               (SELECT day, policy_domain, reporting_row FROM tally WHERE day = ?1 LIMIT ?2)";
+    let removed = connection.prepare_cached(sql)?.execute((day.0, ROWS))?;
+    Ok(removed as u64)
+}
+
+/// Removes some of what no observation and no day of the tally refers to; how much.
+fn remove_unused(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<u64> {
+    let indexes = remove_indexes(connection)?;
+    // The oldest observation there is says what is used: fewer may be kept than asked for.
+    let observed = oldest_hour(connection)?.map_or(Day::at(keep.now_ms), |hour| {
+        Day(u32::try_from(hour / 24).unwrap_or(u32::MAX))
+    });
+    let counted = oldest_day(connection)?.unwrap_or(Day::at(keep.now_ms));
+    let traces = remove_before(connection, "trace", observed)?;
+    let outcomes = remove_before(connection, "outcome", observed)?;
+    done.traces += traces;
+    let rows = remove_before(connection, "reporting_row", counted)?;
+    done.distinct_rows += rows;
+    if indexes + traces + outcomes + rows > 0 {
+        return Ok(indexes + traces + outcomes + rows);
+    }
+    Ok(remove_before(connection, "published", counted)? + remove_before(connection, "text", counted)?)
+}
+
+fn remove_before(connection: &Connection, table: &'static str, day: Day) -> rusqlite::Result<u64> {
+    let sql =
+        format!("DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE last_day < ?1 LIMIT ?2)");
+    let removed = connection.prepare_cached(&sql)?.execute((day.0, ROWS))?;
+    Ok(removed as u64)
+}
+
+/// Removes the index of one block that has no observation any more. The last index stays: it says
+/// which numbers were given out.
+fn remove_indexes(connection: &Connection) -> rusqlite::Result<u64> {
+    let first: Option<i64> = connection.query_row("SELECT min(id) FROM observation", [], |row| row.get(0))?;
+    let sql = "SELECT min(block) FROM name HAVING min(block) < max(block)";
+    let indexed: Option<i64> = connection
+        .query_row(sql, [], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let Some(block) = indexed.filter(|block| first.is_none_or(|first| *block < block_of(first))) else {
+        return Ok(0);
+    };
+    let names = connection.execute("DELETE FROM name WHERE block = ?1", [block])?;
+    let postings = connection.execute("DELETE FROM posting WHERE block = ?1", [block])?;
+    Ok((names + postings) as u64)
+}
+
+fn over_size(connection: &Connection, keep: &Keep) -> rusqlite::Result<bool> {
+    let Some(most) = keep.max_bytes else {
+        return Ok(false);
+    };
+    let (pages, free, size) = pages(connection)?;
+    Ok(u64::try_from((pages - free) * size).unwrap_or(0) > most)
+}
+
+/// The oldest hour of observations, or else the oldest day of the tally, goes before its time.
+fn make_room(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
+    if let Some(hour) = oldest_hour(connection)? {
+        let removed = remove_hour(connection, hour)?;
+        done.observations += removed;
+        done.observations_for_size += removed;
+        return Ok(Step::More);
+    }
+    let yesterday = Day::at(keep.now_ms).back(1);
+    if let Some(day) = oldest_day(connection)?.filter(|day| *day < yesterday) {
+        let removed = remove_day(connection, day)?;
+        done.tally_rows += removed;
+        done.tally_rows_for_size += removed;
+        return Ok(Step::More);
+    }
+    Ok(Step::Done)
+}
+
+/// Pages in all, free pages, octets of a page.
+fn pages(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
+    let sql = "SELECT page_count, freelist_count, page_size \
+               FROM pragma_page_count, pragma_freelist_count, pragma_page_size";
+    connection.query_row(sql, params![], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+}

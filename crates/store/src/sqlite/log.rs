@@ -1,0 +1,230 @@
+//! Observations by what happened to them, newest first.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::blocks::{block_of, number_at, places, unsealed_from};
+use super::interned::address;
+use super::tally::{damaged, read_address, read_pairs};
+use crate::day::{as_integer, hour_of};
+use crate::reading::{Filter, LogRow};
+
+/// Up to so many outcomes are looked up one by one in each block; more are picked out of all
+/// outcomes of the block.
+const FEW_OUTCOMES: usize = 64;
+
+/// The observations that the filter lets through, those recorded last first.
+pub(super) fn read(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<LogRow>> {
+    let Some((first, last)) = range(connection, filter)? else {
+        return Ok(Vec::new());
+    };
+    let mut found = Found {
+        connection,
+        filter,
+        rows: Vec::new(),
+    };
+    match outcomes(connection, filter)? {
+        None => found.scan(first, last, None)?,
+        Some(outcomes) if outcomes.is_empty() => {}
+        Some(outcomes) => found.by_outcome(first, last, &outcomes)?,
+    }
+    Ok(found.rows)
+}
+
+/// The observation with this number, and the number of its trace.
+pub(super) fn observation(
+    connection: &Connection,
+    number: i64,
+) -> rusqlite::Result<Option<(LogRow, Option<i64>)>> {
+    let sql = "SELECT o.at_ms, o.queue_id, o.short_id, o.client, c.author, c.spf, c.dkim, c.arc, c.dmarc, \
+               c.policy_domain, c.policy, c.disposition, c.action, c.would, c.overrides, c.cause, \
+               o.questions, o.ms, o.trace \
+               FROM observation AS o JOIN outcome AS c ON c.id = o.outcome WHERE o.id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .query_row([number], |row| {
+            let client = row.get_ref(3)?.as_blob_or_null()?;
+            let author: Option<String> = row.get(4)?;
+            let overrides = read_pairs(row.get_ref(14)?.as_str()?);
+            let log = LogRow {
+                at_ms: row.get(0)?,
+                queue_id: row.get(1)?,
+                id: row.get(2)?,
+                client: client
+                    .map(|octets| read_address(octets).ok_or_else(|| damaged(3)))
+                    .transpose()?,
+                author_domain: author.as_deref().map(unreversed),
+                spf: row.get(5)?,
+                dkim: row.get(6)?,
+                arc: row.get(7)?,
+                dmarc: row.get(8)?,
+                policy_domain: row.get(9)?,
+                policy: row.get(10)?,
+                disposition: row.get(11)?,
+                action: row.get(12)?,
+                would: row.get(13)?,
+                overrides: overrides.ok_or_else(|| damaged(14))?,
+                cause: row.get(15)?,
+                questions: row.get(16)?,
+                ms: row.get(17)?,
+            };
+            Ok((log, row.get(18)?))
+        })
+        .optional()
+}
+
+/// A domain as it is sorted: the labels from the right, each with a dot behind it. What is at or
+/// below `example.com` then begins with `com.example.`.
+pub(super) fn reversed(domain: &str) -> String {
+    let labels = domain.rsplit('.');
+    labels.flat_map(|label| [label, "."]).collect()
+}
+
+fn unreversed(author: &str) -> String {
+    let labels: Vec<_> = author.strip_suffix('.').unwrap_or(author).rsplit('.').collect();
+    labels.join(".")
+}
+
+/// The first and last number among which the observations of the time asked for are.
+fn range(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<(i64, i64)>> {
+    let since = filter.since_ms.map_or(0, hour_of);
+    let until = filter.until_ms.map_or(i64::MAX, hour_of);
+    let sql = "SELECT min(first), max(last) FROM hour WHERE hour BETWEEN ?1 AND ?2";
+    let ends: (Option<i64>, Option<i64>) = connection
+        .prepare_cached(sql)?
+        .query_row((since, until), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(ends.0.zip(ends.1))
+}
+
+/// The outcomes that the filter lets through; none when it lets all of them.
+fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec<i64>>> {
+    let (result, disposition) = (filter.result.as_deref(), filter.disposition.as_deref());
+    let ids = match &filter.domain {
+        Some(domain) => {
+            // `/` is the character after the dot.
+            let from = reversed(&domain.to_ascii_lowercase());
+            let to = format!("{}/", from.strip_suffix('.').unwrap_or(&from));
+            let sql = "SELECT id FROM outcome WHERE author >= ?1 AND author < ?2 \
+                       AND (?3 IS NULL OR dmarc = ?3) AND (?4 IS NULL OR disposition = ?4)";
+            let mut statement = connection.prepare_cached(sql)?;
+            let ids = statement.query_map((from, to, result, disposition), |row| row.get(0))?;
+            ids.collect::<rusqlite::Result<_>>()?
+        }
+        None if result.is_none() && disposition.is_none() => return Ok(None),
+        None => {
+            let sql = "SELECT id FROM outcome WHERE (?1 IS NULL OR dmarc = ?1) AND (?2 IS NULL OR disposition = ?2)";
+            let mut statement = connection.prepare_cached(sql)?;
+            let ids = statement.query_map((result, disposition), |row| row.get(0))?;
+            ids.collect::<rusqlite::Result<_>>()?
+        }
+    };
+    Ok(Some(ids))
+}
+
+struct Found<'a> {
+    connection: &'a Connection,
+    filter: &'a Filter,
+    rows: Vec<LogRow>,
+}
+
+impl Found<'_> {
+    fn full(&self) -> bool {
+        self.rows.len() >= self.filter.limit
+    }
+
+    /// Block by block from the newest; the unfinished one has no index and is read whole.
+    fn by_outcome(&mut self, first: i64, last: i64, outcomes: &[i64]) -> rusqlite::Result<()> {
+        let wanted: HashSet<i64> = outcomes.iter().copied().collect();
+        let unsealed = unsealed_from(self.connection)?;
+        self.scan(first.max(unsealed), last, Some(&wanted))?;
+        let mut block = block_of(last.min(unsealed - 1));
+        while block >= block_of(first) && !self.full() {
+            let mut numbers = self.in_block(block, outcomes, &wanted)?;
+            numbers.retain(|number| (first..=last).contains(number));
+            numbers.sort_unstable_by(|a, b| b.cmp(a));
+            for number in numbers {
+                self.take(number)?;
+            }
+            block -= 1;
+        }
+        Ok(())
+    }
+
+    fn in_block(&self, block: i64, outcomes: &[i64], wanted: &HashSet<i64>) -> rusqlite::Result<Vec<i64>> {
+        let mut numbers = Vec::new();
+        let mut add = |blob: &[u8]| numbers.extend(places(blob).map(|place| number_at(block, place)));
+        if outcomes.len() <= FEW_OUTCOMES {
+            let sql = "SELECT places FROM posting WHERE block = ?1 AND outcome = ?2";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            for outcome in outcomes {
+                let mut rows = statement.query((block, outcome))?;
+                if let Some(row) = rows.next()? {
+                    add(row.get_ref(0)?.as_blob()?);
+                }
+            }
+        } else {
+            let sql = "SELECT outcome, places FROM posting WHERE block = ?1";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([block])?;
+            while let Some(row) = rows.next()? {
+                if wanted.contains(&row.get(0)?) {
+                    add(row.get_ref(1)?.as_blob()?);
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Reads every observation between two numbers, from the last.
+    fn scan(&mut self, first: i64, last: i64, wanted: Option<&HashSet<i64>>) -> rusqlite::Result<()> {
+        let sql = "SELECT id, outcome FROM observation WHERE id BETWEEN ?1 AND ?2 \
+                   AND (?3 IS NULL OR client = ?3) ORDER BY id DESC";
+        let client = self.filter.client.map(address);
+        let connection = self.connection;
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![first, last, client])?;
+        while !self.full()
+            && let Some(row) = rows.next()?
+        {
+            let outcome = row.get(1)?;
+            if wanted.is_none_or(|wanted| wanted.contains(&outcome)) {
+                self.take(row.get(0)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the observation, when time and client are those asked for.
+    fn take(&mut self, number: i64) -> rusqlite::Result<()> {
+        if self.full() {
+            return Ok(());
+        }
+        let Some((row, _)) = observation(self.connection, number)? else {
+            return Ok(());
+        };
+        let filter = self.filter;
+        let client = filter.client.map(|client| client.to_canonical());
+        let fits = filter.since_ms.is_none_or(|since| row.at_ms >= since)
+            && filter.until_ms.is_none_or(|until| row.at_ms < until)
+            && client.is_none_or(|client| row.client == Some(client));
+        debug_assert!(as_integer(row.at_ms) >= 0);
+        if fits {
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_is_sorted_by_its_top() {
+        assert_eq!(reversed("a.example.com"), "com.example.a.");
+        assert_eq!(unreversed("com.example.a."), "a.example.com");
+        assert_eq!(unreversed(&reversed("com")), "com");
+        assert_eq!(unreversed(&reversed("it's\"odd.example")), "it's\"odd.example");
+    }
+}

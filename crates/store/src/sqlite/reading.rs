@@ -1,0 +1,159 @@
+//! The reading connection: explanations, the tally, the state of the store.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::connection::{beside, engine, open_to_read};
+use super::{backup, blocks, log, migrations, tally};
+use crate::day::Day;
+use crate::error::StoreError;
+use crate::observation::TallyRow;
+use crate::prepared::MAX_TRACE;
+use crate::reading::{Explained, Filter, LogRow, Status};
+
+/// A connection that cannot write.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Reading {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = open_to_read(path)?;
+        let path = path.to_owned();
+        Ok(Self { connection, path })
+    }
+
+    pub(crate) fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
+        self.snapshot("look for a message", |connection| explain(connection, id))
+    }
+
+    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
+        self.snapshot("read the log", |connection| log::read(connection, filter))
+    }
+
+    pub(crate) fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
+        self.snapshot("read the tally", |connection| {
+            tally::read(connection, day, policy_domain)
+        })
+    }
+
+    pub(crate) fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
+        self.snapshot("read the tally", |connection| {
+            tally::policy_domains(connection, day)
+        })
+    }
+
+    pub(crate) fn backup(&self, to: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
+        backup::copy(&self.connection, &self.path, to, progress)
+    }
+
+    pub(crate) fn status(&self) -> Result<Status, StoreError> {
+        let version = migrations::version(&self.connection, &self.path)?;
+        self.snapshot("read the state", |connection| {
+            Ok(Status {
+                path: self.path.clone(),
+                version,
+                file_bytes: length(&self.path),
+                wal_bytes: length(&beside(&self.path, "-wal")),
+                free_bytes: count(
+                    connection,
+                    "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
+                )?,
+                observations: count(
+                    connection,
+                    "SELECT coalesce((SELECT max(id) FROM observation) - (SELECT min(id) FROM observation) + 1, 0)",
+                )?,
+                observation_days: days(connection, "SELECT min(hour) / 24, max(hour) / 24 FROM hour")?,
+                traces: count(connection, "SELECT count(*) FROM trace")?,
+                tally_rows: count(connection, "SELECT count(*) FROM tally")?,
+                tally_days: days(
+                    connection,
+                    "SELECT (SELECT min(day) FROM tally), (SELECT max(day) FROM tally)",
+                )?,
+                distinct_rows: count(connection, "SELECT count(*) FROM reporting_row")?,
+            })
+        })
+    }
+
+    /// Asks within one transaction, so that all answers are about the same state.
+    fn snapshot<T>(
+        &self,
+        doing: &'static str,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let within = || {
+            let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
+            ask(&transaction)
+        };
+        within().map_err(|error| match error {
+            rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::QueryReturnedNoRows => StoreError::Damaged {
+                path: self.path.clone(),
+                what: "row",
+            },
+            other => engine(&self.path, doing)(other),
+        })
+    }
+}
+
+fn explain(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Explained>> {
+    if id.is_empty() {
+        // Many messages may have no queue id: none of them is meant.
+        return Ok(Vec::new());
+    }
+    let mut numbers = blocks::with_name(connection, id)?;
+    let sql = "SELECT id FROM observation WHERE id >= ?1 AND (queue_id = ?2 OR short_id = ?2) ORDER BY id";
+    let mut statement = connection.prepare_cached(sql)?;
+    let unfinished = statement.query_map((blocks::unsealed_from(connection)?, id), |row| row.get(0))?;
+    for number in unfinished {
+        numbers.push(number?);
+    }
+    let mut found = Vec::new();
+    for number in numbers {
+        let Some((observation, trace)) = log::observation(connection, number)? else {
+            continue;
+        };
+        if observation.queue_id == id || observation.id == id {
+            let trace = trace.map(|trace| trace_text(connection, trace)).transpose()?;
+            found.push(Explained { observation, trace });
+        }
+    }
+    Ok(found)
+}
+
+fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<String> {
+    let sql = "SELECT text FROM trace WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([trace])?;
+    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let compressed = row.get_ref(0)?.as_blob()?;
+    let mut text = String::new();
+    // The file may be damaged: no more is unpacked than was ever packed.
+    let limit = MAX_TRACE as u64;
+    flate2::read::DeflateDecoder::new(compressed)
+        .take(limit)
+        .read_to_string(&mut text)
+        .map_err(|_| tally::damaged(0))?;
+    Ok(text)
+}
+
+fn count(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+fn days(connection: &Connection, sql: &str) -> rusqlite::Result<Option<(Day, Day)>> {
+    let ends: (Option<u32>, Option<u32>) =
+        connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(ends.0.zip(ends.1).map(|(first, last)| (Day(first), Day(last))))
+}
+
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}

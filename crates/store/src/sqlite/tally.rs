@@ -1,0 +1,250 @@
+//! The tally as rows of the database, and back.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row};
+use serde_json::Value;
+
+use crate::day::Day;
+use crate::observation::{PublishedPolicy, TallyRow};
+
+/// The bits of the column `aligned`.
+const DKIM: u8 = 1;
+const SPF: u8 = 2;
+
+pub(super) fn aligned(row: &TallyRow) -> u8 {
+    DKIM * u8::from(row.dkim_aligned) + SPF * u8::from(row.spf_aligned)
+}
+
+/// The rows of one day for one policy domain.
+pub(super) fn read(
+    connection: &Connection,
+    day: Day,
+    policy_domain: &str,
+) -> rusqlite::Result<Vec<(TallyRow, u64)>> {
+    let sql = "SELECT r.published, r.source_ip, r.aligned, r.disposition, r.reasons, r.header_from, \
+               r.envelope_from, r.envelope_to, r.dkim, r.spf, t.count \
+               FROM tally AS t JOIN reporting_row AS r ON r.id = t.reporting_row \
+               WHERE t.day = ?1 AND t.policy_domain = (SELECT id FROM text WHERE digest = ?2) \
+               ORDER BY t.reporting_row";
+    let digest = crate::digest::Digest::of(policy_domain.as_bytes());
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((day.0, digest.0))?;
+    let mut texts = Texts::new(connection);
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push((texts.row(policy_domain, row)?, row.get(10)?));
+    }
+    Ok(found)
+}
+
+/// The policy domains of one day.
+pub(super) fn policy_domains(connection: &Connection, day: Day) -> rusqlite::Result<Vec<String>> {
+    // Each step jumps to the next domain: the cost goes with the domains, not with the rows.
+    let sql = "WITH RECURSIVE domain (id) AS ( \
+                 SELECT min(policy_domain) FROM tally WHERE day = ?1 \
+                 UNION ALL \
+                 SELECT (SELECT min(policy_domain) FROM tally WHERE day = ?1 AND policy_domain > domain.id) \
+                 FROM domain WHERE domain.id IS NOT NULL) \
+               SELECT text.value FROM domain JOIN text ON text.id = domain.id ORDER BY text.value";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([day.0], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Texts by number: those of one domain repeat in most of its rows.
+struct Texts<'a> {
+    connection: &'a Connection,
+    texts: HashMap<i64, String>,
+    published: HashMap<i64, PublishedPolicy>,
+}
+
+impl<'a> Texts<'a> {
+    fn new(connection: &'a Connection) -> Self {
+        Self {
+            connection,
+            texts: HashMap::new(),
+            published: HashMap::new(),
+        }
+    }
+
+    fn row(&mut self, policy_domain: &str, row: &Row<'_>) -> rusqlite::Result<TallyRow> {
+        let bits: u8 = row.get(2)?;
+        Ok(TallyRow {
+            policy_domain: policy_domain.to_owned(),
+            published: self.published(row.get(0)?)?,
+            source_ip: read_address(row.get_ref(1)?.as_blob()?).ok_or_else(|| damaged(1))?,
+            dkim_aligned: bits & DKIM != 0,
+            spf_aligned: bits & SPF != 0,
+            disposition: self.text(row.get(3)?)?,
+            reasons: read_pairs(&self.text(row.get(4)?)?).ok_or_else(|| damaged(4))?,
+            header_from: self.text(row.get(5)?)?,
+            envelope_from: self.optional(row.get(6)?)?,
+            envelope_to: self.optional(row.get(7)?)?,
+            dkim: read_triples(&self.text(row.get(8)?)?).ok_or_else(|| damaged(8))?,
+            spf: self.spf(row.get(9)?)?,
+        })
+    }
+
+    fn spf(&mut self, id: i64) -> rusqlite::Result<Option<(String, String, String)>> {
+        let text = self.text(id)?;
+        if text == "null" {
+            return Ok(None);
+        }
+        let value = serde_json::from_str(&text).ok();
+        value
+            .as_ref()
+            .and_then(triple)
+            .map(Some)
+            .ok_or_else(|| damaged(9))
+    }
+
+    fn optional(&mut self, id: Option<i64>) -> rusqlite::Result<Option<String>> {
+        id.map(|id| self.text(id)).transpose()
+    }
+
+    fn text(&mut self, id: i64) -> rusqlite::Result<String> {
+        if let Some(text) = self.texts.get(&id) {
+            return Ok(text.clone());
+        }
+        let sql = "SELECT value FROM text WHERE id = ?1";
+        let text: String = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row([id], |row| row.get(0))?;
+        self.texts.insert(id, text.clone());
+        Ok(text)
+    }
+
+    fn published(&mut self, id: i64) -> rusqlite::Result<PublishedPolicy> {
+        if let Some(published) = self.published.get(&id) {
+            return Ok(published.clone());
+        }
+        let sql = "SELECT p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf FROM published WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let published = statement.query_row([id], |row| {
+            Ok(PublishedPolicy {
+                p: row.get(0)?,
+                sp: row.get(1)?,
+                np: row.get(2)?,
+                adkim: row.get(3)?,
+                aspf: row.get(4)?,
+                fo: row.get(5)?,
+                testing: row.get(6)?,
+                discovery_method: row.get(7)?,
+                rua: read_strings(row.get_ref(8)?.as_str()?).ok_or_else(|| damaged(8))?,
+                ruf: read_strings(row.get_ref(9)?.as_str()?).ok_or_else(|| damaged(9))?,
+            })
+        })?;
+        self.published.insert(id, published.clone());
+        Ok(published)
+    }
+}
+
+/// A list as JSON: no separator for foreign text to imitate.
+pub(super) fn list(values: &(impl ToJson + ?Sized)) -> String {
+    values.to_json().to_string()
+}
+
+/// The few shapes that are stored as JSON.
+pub(super) trait ToJson {
+    fn to_json(&self) -> Value;
+}
+
+impl ToJson for String {
+    fn to_json(&self) -> Value {
+        Value::from(self.as_str())
+    }
+}
+
+impl ToJson for (String, String) {
+    fn to_json(&self) -> Value {
+        Value::from(vec![self.0.as_str(), self.1.as_str()])
+    }
+}
+
+impl ToJson for (String, String, String) {
+    fn to_json(&self) -> Value {
+        Value::from(vec![self.0.as_str(), self.1.as_str(), self.2.as_str()])
+    }
+}
+
+impl<T: ToJson> ToJson for Vec<T> {
+    fn to_json(&self) -> Value {
+        Value::Array(self.iter().map(ToJson::to_json).collect())
+    }
+}
+
+impl<T: ToJson> ToJson for Option<T> {
+    fn to_json(&self) -> Value {
+        self.as_ref().map_or(Value::Null, ToJson::to_json)
+    }
+}
+
+pub(super) fn read_strings(text: &str) -> Option<Vec<String>> {
+    items(text, |value| value.as_str().map(str::to_owned))
+}
+
+pub(super) fn read_pairs(text: &str) -> Option<Vec<(String, String)>> {
+    items(text, |value| match value.as_array()?.as_slice() {
+        [name, comment] => Some((name.as_str()?.to_owned(), comment.as_str()?.to_owned())),
+        _ => None,
+    })
+}
+
+fn read_triples(text: &str) -> Option<Vec<(String, String, String)>> {
+    items(text, triple)
+}
+
+fn triple(value: &Value) -> Option<(String, String, String)> {
+    match value.as_array()?.as_slice() {
+        [a, b, c] => Some((
+            a.as_str()?.to_owned(),
+            b.as_str()?.to_owned(),
+            c.as_str()?.to_owned(),
+        )),
+        _ => None,
+    }
+}
+
+fn items<T>(text: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    value.as_array()?.iter().map(read).collect()
+}
+
+/// An address from its 4 or 16 octets.
+pub(super) fn read_address(octets: &[u8]) -> Option<std::net::IpAddr> {
+    let four = <[u8; 4]>::try_from(octets).map(Into::into);
+    four.or_else(|_| <[u8; 16]>::try_from(octets).map(Into::into))
+        .ok()
+}
+
+/// What is in this column was not written by us.
+pub(super) fn damaged(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "damaged".to_owned(), rusqlite::types::Type::Text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_come_back_whatever_is_in_them() {
+        let nasty = "a'b\"c\\d\n\u{1f}, ] é ';--".to_owned();
+        let pairs = vec![(nasty.clone(), String::new()), (String::new(), nasty.clone())];
+        assert_eq!(read_pairs(&list(&pairs)), Some(pairs));
+        let triples = vec![(nasty.clone(), nasty.clone(), nasty.clone())];
+        assert_eq!(read_triples(&list(&triples)), Some(triples));
+        let strings = vec![nasty];
+        assert_eq!(read_strings(&list(&strings)), Some(strings));
+        assert_eq!(list(&None::<String>), "null");
+    }
+
+    #[test]
+    fn what_we_never_wrote_is_damaged() {
+        for text in ["", "{}", "[1]", "[[\"a\"]]", "[[\"a\",\"b\",\"c\"]]"] {
+            assert_eq!(read_pairs(text), None, "{text}");
+        }
+        assert_eq!(read_address(&[1, 2, 3]), None);
+    }
+}

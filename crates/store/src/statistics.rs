@@ -1,0 +1,93 @@
+//! What the recorder has done, for metrics.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use crate::queue::Lost;
+
+/// Whether the store takes what it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The last attempt to write went well.
+    Ok,
+    /// It did not: records wait in memory.
+    Degraded,
+}
+
+/// Counters since the recorder was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statistics {
+    /// Records handed over.
+    pub recorded: u64,
+    /// Records written; those of which only the tally was left are not among them.
+    pub committed: u64,
+    /// Callers that were told *later*.
+    pub later: u64,
+    /// Traces given up while their observation was kept.
+    pub dropped_traces: u64,
+    /// Observations given up; their tallies may have been kept.
+    pub dropped_observations: u64,
+    /// Messages that no tally counts.
+    pub dropped_tallies: u64,
+    /// Records that wait in memory, and folded rows of the tally.
+    pub queue_length: usize,
+    /// Octets of them, about.
+    pub queue_bytes: usize,
+    /// Transactions.
+    pub commits: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// The last failure, with its causes.
+    pub last_error: Option<String>,
+    /// Whether the store takes what it is given.
+    pub state: State,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) recorded: AtomicU64,
+    pub(crate) committed: AtomicU64,
+    pub(crate) later: AtomicU64,
+    dropped_traces: AtomicU64,
+    dropped_observations: AtomicU64,
+    dropped_tallies: AtomicU64,
+    pub(crate) commits: AtomicU64,
+    pub(crate) failures: AtomicU64,
+    pub(crate) degraded: AtomicBool,
+    pub(crate) last_error: Mutex<Option<String>>,
+}
+
+impl Counters {
+    pub(crate) fn add_lost(&self, lost: Lost) {
+        self.dropped_traces.fetch_add(lost.traces, Relaxed);
+        self.dropped_observations.fetch_add(lost.observations, Relaxed);
+        self.dropped_tallies.fetch_add(lost.tallies, Relaxed);
+    }
+
+    pub(crate) fn lost(&self) -> Lost {
+        Lost {
+            traces: self.dropped_traces.load(Relaxed),
+            observations: self.dropped_observations.load(Relaxed),
+            tallies: self.dropped_tallies.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn read(&self, queue_length: usize, queue_bytes: usize) -> Statistics {
+        let lost = self.lost();
+        let degraded = self.degraded.load(Relaxed);
+        Statistics {
+            recorded: self.recorded.load(Relaxed),
+            committed: self.committed.load(Relaxed),
+            later: self.later.load(Relaxed),
+            dropped_traces: lost.traces,
+            dropped_observations: lost.observations,
+            dropped_tallies: lost.tallies,
+            queue_length,
+            queue_bytes,
+            commits: self.commits.load(Relaxed),
+            failures: self.failures.load(Relaxed),
+            last_error: crate::recorder::hold(&self.last_error).clone(),
+            state: if degraded { State::Degraded } else { State::Ok },
+        }
+    }
+}

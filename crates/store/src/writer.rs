@@ -1,0 +1,286 @@
+//! The writer thread: takes all that waits, writes it in one transaction, wakes all who wait for it.
+//! When the store does not take it, it waits in memory and is tried again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use crate::engine::{Engine, Opener, Step};
+use crate::error::StoreError;
+use crate::observation::Recorded;
+use crate::queue::{Batch, Lost, MAX_BATCH};
+use crate::recorder::{Job, Shared, hold};
+
+/// After a failure the next attempt waits this long, after each further one twice as long,
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// and this long at most: a store that is back is used again soon.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Losses are told once in so long, however many there are.
+const BETWEEN_LOSS_LINES: Duration = Duration::from_mins(1);
+
+/// Starts the thread. `engine` is what the first opening came to.
+pub(crate) fn spawn(
+    shared: Arc<Shared>,
+    opener: Opener,
+    engine: Result<Box<dyn Engine>, StoreError>,
+    gather: Duration,
+) -> std::io::Result<JoinHandle<()>> {
+    let mut writer = Writer {
+        shared,
+        opener,
+        engine: None,
+        gather,
+        together: false,
+        trouble: None,
+        told: Losses::default(),
+        ending: false,
+    };
+    match engine {
+        Ok(engine) => writer.engine = Some(engine),
+        Err(error) => writer.failed(&error),
+    }
+    std::thread::Builder::new()
+        .name("store-writer".to_owned())
+        .spawn(move || writer.run())
+}
+
+struct Writer {
+    shared: Arc<Shared>,
+    opener: Opener,
+    /// None after a failure: the next attempt opens the store anew.
+    engine: Option<Box<dyn Engine>>,
+    gather: Duration,
+    /// The last batch held several records: others are likely on their way.
+    together: bool,
+    trouble: Option<Trouble>,
+    told: Losses,
+    /// The recorder ends, and the last attempt that is owed to what waits has begun.
+    ending: bool,
+}
+
+/// The store does not take what it is given.
+struct Trouble {
+    since: Instant,
+    next: Instant,
+    pause: Duration,
+}
+
+/// What the log has been told of losses.
+#[derive(Default)]
+struct Losses {
+    lost: Lost,
+    at: Option<Instant>,
+}
+
+enum Work {
+    Write(Batch),
+    Step(Job),
+    End,
+}
+
+impl Writer {
+    fn run(mut self) {
+        let end = End(Arc::clone(&self.shared));
+        loop {
+            self.tell_losses();
+            match self.wait_for_work() {
+                Work::Write(batch) => {
+                    self.write(batch);
+                    // Expiry gets its turn under any load.
+                    let job = hold(&self.shared.state).jobs.pop();
+                    if let (Some(job), None) = (job, &self.trouble) {
+                        self.step(job);
+                    }
+                }
+                Work::Step(job) => self.step(job),
+                Work::End => break,
+            }
+        }
+        drop(end);
+    }
+
+    fn wait_for_work(&mut self) -> Work {
+        let shared = Arc::clone(&self.shared);
+        let mut state = hold(&shared.state);
+        loop {
+            let now = Instant::now();
+            if let (Some(_), false) = (state.ends, self.ending) {
+                self.ending = true;
+                self.trouble.iter_mut().for_each(|trouble| trouble.next = now);
+                if state.queue.is_empty() {
+                    return Work::End;
+                }
+            } else if let Some(ends) = state.ends {
+                let hopeless = self.trouble.is_some() && ends <= now;
+                if state.queue.is_empty() || hopeless {
+                    return Work::End;
+                }
+            }
+            let due = self.trouble.as_ref().is_none_or(|trouble| trouble.next <= now);
+            if due && !state.queue.is_empty() {
+                if self.together && state.ends.is_none() && state.queue.len() < MAX_BATCH {
+                    self.together = false;
+                    drop(state);
+                    std::thread::sleep(self.gather);
+                    state = hold(&shared.state);
+                }
+                return Work::Write(state.queue.take());
+            }
+            if due && let Some(job) = state.jobs.pop() {
+                return Work::Step(job);
+            }
+            let pause = match &self.trouble {
+                Some(trouble) => trouble.next.saturating_duration_since(now),
+                None => LONGEST_PAUSE,
+            };
+            let pause = pause.max(Duration::from_millis(1));
+            let waited = shared.news.wait_timeout(state, pause);
+            state = waited.map_or_else(|poisoned| poisoned.into_inner().0, |(state, _)| state);
+        }
+    }
+
+    fn write(&mut self, batch: Batch) {
+        match self.attempt(&batch) {
+            Ok(()) => self.written(batch),
+            Err(error) => {
+                let lost = hold(&self.shared.state).queue.put_back(batch);
+                self.shared.counters.add_lost(lost);
+                self.failed(&error);
+            }
+        }
+    }
+
+    fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let engine = self.opened()?;
+        engine.write(batch)?;
+        if engine.in_place() {
+            return Ok(());
+        }
+        // It went into a file that nobody finds any more: once again, into the next one.
+        self.engine = None;
+        self.opened()?.write(batch)
+    }
+
+    /// The engine, opened anew when there is none or when its file was removed.
+    fn opened(&mut self) -> Result<&mut Box<dyn Engine>, StoreError> {
+        if self.engine.as_ref().is_some_and(|engine| !engine.in_place()) {
+            warn!("the store was removed or replaced while in use: it is opened anew, and made if need be");
+            self.engine = None;
+        }
+        match &mut self.engine {
+            Some(engine) => Ok(engine),
+            none => Ok(none.insert((self.opener)()?)),
+        }
+    }
+
+    fn written(&mut self, batch: Batch) {
+        let written = batch.len();
+        self.together = written > 1;
+        self.shared.counters.commits.fetch_add(1, Relaxed);
+        self.shared.counters.committed.fetch_add(written as u64, Relaxed);
+        hold(&self.shared.state).queue.settle();
+        self.recovered();
+        batch.answer(Recorded::Committed);
+        if let Some(Err(error)) = self.engine.as_mut().map(|engine| engine.tidy()) {
+            // Nothing is lost by it; it is tried again after the next batch.
+            self.note(&error);
+        }
+    }
+
+    fn step(&mut self, mut job: Job) {
+        let keep = job.keep;
+        let outcome = self
+            .opened()
+            .and_then(|engine| engine.expire(&keep, &mut job.done));
+        match outcome {
+            Ok(Step::More) => {
+                job.done.steps += 1;
+                hold(&self.shared.state).jobs.push(job);
+            }
+            // Who asked may have stopped waiting; the work is done all the same.
+            Ok(Step::Done) => drop(job.waiter.send(Ok(job.done))),
+            Err(error) => {
+                self.note(&error);
+                drop(job.waiter.send(Err(error)));
+            }
+        }
+    }
+
+    fn note(&self, error: &StoreError) {
+        self.shared.counters.failures.fetch_add(1, Relaxed);
+        *hold(&self.shared.counters.last_error) = Some(error.in_full());
+    }
+
+    /// One line when trouble begins; the next attempts are only counted.
+    fn failed(&mut self, error: &StoreError) {
+        self.note(error);
+        self.engine = None;
+        let now = Instant::now();
+        let pause = match &self.trouble {
+            None => {
+                self.shared.counters.degraded.store(true, Relaxed);
+                warn!(
+                    error = error.in_full(),
+                    remedy = error.remedy(),
+                    "the store cannot be written: mail goes on, records wait in memory"
+                );
+                FIRST_PAUSE
+            }
+            Some(trouble) => (trouble.pause * 2).min(LONGEST_PAUSE),
+        };
+        self.trouble = Some(Trouble {
+            since: self.trouble.as_ref().map_or(now, |trouble| trouble.since),
+            next: now + pause,
+            pause,
+        });
+    }
+
+    fn recovered(&mut self) {
+        if let Some(trouble) = self.trouble.take() {
+            self.shared.counters.degraded.store(false, Relaxed);
+            let seconds = trouble.since.elapsed().as_secs_f32();
+            info!(seconds, "the store is written again");
+        }
+    }
+
+    fn tell_losses(&mut self) {
+        let lost = self.shared.counters.lost();
+        let quiet = self.told.at.is_some_and(|at| at.elapsed() < BETWEEN_LOSS_LINES);
+        if lost == self.told.lost || quiet {
+            return;
+        }
+        warn!(
+            traces = lost.traces,
+            observations = lost.observations,
+            tallies = lost.tallies,
+            "records were given up for want of memory (sums since the start)"
+        );
+        self.told = Losses {
+            lost,
+            at: Some(Instant::now()),
+        };
+    }
+}
+
+/// However the thread ends, by a panic too: nobody is left waiting.
+struct End(Arc<Shared>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let mut state = hold(&self.0.state);
+        state.over = true;
+        state.jobs.clear();
+        while !state.queue.is_empty() {
+            let batch = state.queue.take();
+            state.queue.settle();
+            self.0.counters.add_lost(batch.lost());
+            batch.answer(Recorded::Dropped);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,279 @@
+//! The writer with an engine that does what it is told.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use tokio::sync::oneshot;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+use super::*;
+use crate::maintenance::{Expired, Keep};
+use crate::prepared::tests::{observation, prepared};
+use crate::queue::{Limits, Waiting};
+use crate::recorder::{Options, Recorder};
+use crate::{Observation, State};
+
+/// What the engine does with each batch, in turn; afterwards all goes well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Written,
+    Refused,
+    /// Written, into a file that was removed meanwhile.
+    WrittenNowhere,
+}
+
+/// An engine that does what it is told, and the short ids it has written.
+#[derive(Clone, Default)]
+struct Scripted {
+    fates: Arc<Mutex<VecDeque<Fate>>>,
+    written: Arc<Mutex<Vec<Vec<String>>>>,
+    opened: Arc<Mutex<u32>>,
+}
+
+struct Opened {
+    script: Scripted,
+    gone: bool,
+}
+
+impl Scripted {
+    fn new(fates: &[Fate]) -> Self {
+        let script = Self::default();
+        hold(&script.fates).extend(fates);
+        script
+    }
+
+    fn opener(&self) -> Opener {
+        let script = self.clone();
+        Box::new(move || {
+            *hold(&script.opened) += 1;
+            let script = script.clone();
+            Ok(Box::new(Opened { script, gone: false }))
+        })
+    }
+
+    fn written(&self) -> Vec<Vec<String>> {
+        hold(&self.written).clone()
+    }
+}
+
+impl Engine for Opened {
+    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let fate = hold(&self.script.fates).pop_front().unwrap_or(Fate::Written);
+        match fate {
+            Fate::Refused => return Err(StoreError::Vanished { path: "store".into() }),
+            Fate::WrittenNowhere => self.gone = true,
+            Fate::Written => {
+                let kept = batch.records.iter().filter_map(|one| one.prepared.kept.as_ref());
+                let ids = kept.map(|kept| kept.short_id.clone()).collect();
+                hold(&self.script.written).push(ids);
+            }
+        }
+        Ok(())
+    }
+
+    fn in_place(&self) -> bool {
+        !self.gone
+    }
+
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn expire(&mut self, _: &Keep, _: &mut Expired) -> Result<Step, StoreError> {
+        Ok(Step::Done)
+    }
+}
+
+fn writer(script: &Scripted, limits: Limits) -> Writer {
+    let opener = script.opener();
+    Writer {
+        shared: Arc::new(Shared::new(limits)),
+        engine: Some(opener().unwrap()),
+        opener,
+        gather: Duration::ZERO,
+        together: false,
+        trouble: None,
+        told: Losses::default(),
+        ending: false,
+    }
+}
+
+fn push(writer: &Writer, observation: Observation) -> oneshot::Receiver<Recorded> {
+    let (waiter, answer) = oneshot::channel();
+    writer.shared.push(prepared(observation), waiter);
+    answer
+}
+
+/// One attempt, without the pause before it.
+fn attempt(writer: &mut Writer) {
+    let batch = hold(&writer.shared.state).queue.take();
+    writer.write(batch);
+    writer.tell_losses();
+}
+
+#[test]
+fn trouble_is_told_when_it_begins_and_when_it_ends() {
+    let script = Scripted::new(&[Fate::Refused; 5]);
+    let mut writer = writer(&script, Limits::default());
+    let mut first = push(&writer, observation(1));
+    let lines = logged(|| {
+        for number in 2..7 {
+            attempt(&mut writer);
+            drop(push(&writer, observation(number)));
+        }
+        assert!(first.try_recv().is_err(), "still waits");
+        attempt(&mut writer);
+        attempt(&mut writer);
+    });
+    assert_eq!(
+        lines,
+        [
+            "WARN the store cannot be written: mail goes on, records wait in memory",
+            "INFO the store is written again"
+        ]
+    );
+    assert_eq!(first.try_recv(), Ok(Recorded::Committed));
+    let all: Vec<_> = (1..7).map(|number| format!("id-{number}")).collect();
+    assert_eq!(script.written(), [all, Vec::new()]);
+    let statistics = writer.shared.counters.read(0, 0);
+    assert_eq!((statistics.failures, statistics.committed), (5, 6));
+    assert_eq!(statistics.state, State::Ok);
+    assert_eq!(*hold(&script.opened), 1 + 5, "opened anew after each failure");
+}
+
+#[test]
+fn pauses_grow_to_a_limit() {
+    let script = Scripted::new(&[Fate::Refused; 20]);
+    let mut writer = writer(&script, Limits::default());
+    drop(push(&writer, observation(1)));
+    let mut pauses = Vec::new();
+    for _ in 0..10 {
+        attempt(&mut writer);
+        pauses.push(writer.trouble.as_ref().unwrap().pause);
+    }
+    assert_eq!(pauses[..3], [100, 200, 400].map(Duration::from_millis));
+    assert_eq!(pauses[9], LONGEST_PAUSE);
+}
+
+#[test]
+fn what_went_into_a_removed_file_is_written_again() {
+    let script = Scripted::new(&[Fate::WrittenNowhere]);
+    let mut writer = writer(&script, Limits::default());
+    let mut answer = push(&writer, observation(1));
+    attempt(&mut writer);
+    assert_eq!(answer.try_recv(), Ok(Recorded::Committed));
+    assert_eq!(script.written(), [["id-1"]]);
+}
+
+#[test]
+fn losses_are_told_once_in_a_while() {
+    let script = Scripted::new(&[Fate::Refused; 100]);
+    let limits = Limits {
+        bytes: usize::MAX,
+        records: 2,
+    };
+    let mut writer = writer(&script, limits);
+    let lines = logged(|| {
+        for number in 0..50 {
+            drop(push(&writer, observation(number)));
+            attempt(&mut writer);
+        }
+    });
+    let losses = lines.iter().filter(|line| line.contains("given up"));
+    assert_eq!((losses.count(), lines.len()), (1, 2), "{lines:?}");
+    assert!(writer.shared.counters.lost().observations > 40);
+}
+
+#[tokio::test]
+async fn a_writer_that_is_gone_leaves_nobody_waiting() {
+    let script = Scripted::default();
+    let recorder = Recorder::with_engine(Options::at("nowhere"), script.opener()).unwrap();
+    let written = recorder.record(observation(1)).await;
+    assert_eq!(written, Recorded::Committed);
+    let job = recorder.expire(Keep::standard(0));
+    assert_eq!(job.await.unwrap(), Expired::default());
+    let shared = recorder.shared_for_tests();
+    drop(recorder);
+    let (waiter, answer) = oneshot::channel();
+    shared.push(prepared(observation(2)), waiter);
+    assert!(answer.await.is_err(), "which the recorder tells as *dropped*");
+    let statistics = shared.counters.read(0, 0);
+    assert_eq!(
+        (statistics.dropped_observations, statistics.dropped_tallies),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_record_alone_does_not_wait_for_others() {
+    let script = Scripted::default();
+    let mut writer = writer(&script, Limits::default());
+    writer.gather = Duration::from_hours(1);
+    for number in 0..3 {
+        drop(push(&writer, observation(number)));
+        let Work::Write(batch) = writer.wait_for_work() else {
+            panic!("there is work");
+        };
+        writer.write(batch);
+        assert!(!writer.together);
+    }
+}
+
+/// Level and message of what is logged on this thread meanwhile.
+fn logged(during: impl FnOnce()) -> Vec<String> {
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), during);
+    hold(&lines.0).clone()
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::INFO
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut message = Message::default();
+        event.record(&mut message);
+        hold(&self.0).push(format!("{} {}", event.metadata().level(), message.0));
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+#[test]
+fn a_waiting_record_is_not_lost_with_its_waiter() {
+    let script = Scripted::default();
+    let mut writer = writer(&script, Limits::default());
+    let waiting = Waiting {
+        prepared: prepared(observation(1)),
+        waiter: None,
+    };
+    assert_eq!(hold(&writer.shared.state).queue.push(waiting), Lost::default());
+    attempt(&mut writer);
+    assert_eq!(script.written(), [["id-1"]]);
+}

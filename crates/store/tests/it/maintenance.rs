@@ -1,0 +1,296 @@
+//! Expiry and copies, while messages go on being recorded.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use landmarc_store::{Day, Filter, Keep, Observation, Reader, Recorded, Recorder};
+
+use crate::samples::{
+    DAY, Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, store_with,
+};
+
+/// A message so many days after the first, with a trace of its day.
+fn on_day(day: u64, number: u64) -> Observation {
+    let mut one = message(number);
+    one.at_ms = MIDNIGHT + day * DAY + number;
+    one.trace = format!("trace of day {day}").into();
+    one
+}
+
+fn days(status: Option<(Day, Day)>) -> Option<(u32, u32)> {
+    let first = Day::at(MIDNIGHT).0;
+    status.map(|(from, to)| (from.0 - first, to.0 - first))
+}
+
+#[tokio::test]
+async fn whole_days_expire_with_what_only_they_used() {
+    let directory = Directory::new();
+    let recorder = store_with(&directory, (0..20).map(|day| on_day(day, day))).await;
+    let now_ms = MIDNIGHT + 20 * DAY;
+    let expired = recorder.expire(Keep::standard(now_ms)).await.unwrap();
+    assert_eq!(
+        (expired.observations, expired.traces, expired.tally_rows),
+        (6, 6, 0)
+    );
+    let reader = reader(&directory);
+    let status = reader.status().unwrap();
+    assert_eq!(
+        (days(status.observation_days), days(status.tally_days)),
+        (Some((6, 19)), Some((0, 19)))
+    );
+    assert_eq!(
+        (status.observations, status.traces, status.distinct_rows),
+        (14, 14, 1)
+    );
+    assert_eq!(reader.explain("id-5").unwrap(), []);
+    assert_eq!(
+        reader.explain("id-6").unwrap()[0].trace.as_deref(),
+        Some("trace of day 6")
+    );
+
+    let keep = Keep {
+        tally_days: 5,
+        observation_days: 0,
+        ..Keep::standard(now_ms)
+    };
+    let expired = recorder.expire(keep).await.unwrap();
+    assert_eq!(
+        (expired.observations, expired.tally_rows, expired.distinct_rows),
+        (14, 15, 0)
+    );
+    assert_eq!(
+        counted(&reader, Day::at(now_ms).back(5)),
+        1,
+        "the row is used by a day that is left"
+    );
+    let nothing = recorder.expire(keep).await.unwrap();
+    assert_eq!(
+        (nothing.observations, nothing.tally_rows, nothing.traces),
+        (0, 0, 0)
+    );
+
+    let keep = Keep {
+        tally_days: 0,
+        ..keep
+    };
+    let expired = recorder.expire(keep).await.unwrap();
+    assert_eq!((expired.tally_rows, expired.distinct_rows), (5, 1));
+    let status = reader.status().unwrap();
+    assert_eq!(
+        (
+            status.observations,
+            status.traces,
+            status.tally_rows,
+            status.distinct_rows
+        ),
+        (0, 0, 0, 0)
+    );
+    // All that was remembered is gone from the store: the same message is recorded whole again.
+    record_all(&recorder, [on_day(20, 99)]).await;
+    assert_eq!(
+        reader.explain("id-99").unwrap()[0].trace.as_deref(),
+        Some("trace of day 20")
+    );
+    assert_eq!(counted(&reader, Day::at(now_ms)), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expiry_goes_in_short_steps_between_the_batches() {
+    const OLD: u64 = 70_000;
+    let directory = Directory::new();
+    let recorder = Arc::new(store_with(&directory, (0..OLD).map(|number| on_day(0, number))).await);
+    let over = Arc::new(AtomicBool::new(false));
+    let recording = {
+        let (recorder, over) = (Arc::clone(&recorder), Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut recorded = 0;
+            while !over.load(Relaxed) {
+                assert_eq!(
+                    recorder.record(on_day(20, OLD + recorded)).await,
+                    Recorded::Committed
+                );
+                recorded += 1;
+            }
+            recorded
+        })
+    };
+    let expired = recorder
+        .expire(Keep::standard(MIDNIGHT + 20 * DAY))
+        .await
+        .unwrap();
+    over.store(true, Relaxed);
+    let recorded = recording.await.unwrap();
+    assert_eq!((expired.observations, expired.traces), (OLD, 1));
+    assert!(expired.steps > OLD / 2_000, "{expired:?}");
+    assert!(recorded > 1, "recording went on: {recorded}");
+    let reader = reader(&directory);
+    let status = reader.status().unwrap();
+    assert_eq!(status.observations, recorded);
+    assert_eq!(
+        counted(&reader, Day::at(MIDNIGHT)),
+        OLD,
+        "the tally is kept longer"
+    );
+    let last = format!("id-{}", OLD + recorded - 1);
+    assert_eq!(reader.explain(&last).unwrap().len(), 1);
+    assert_eq!(reader.explain("id-7").unwrap(), []);
+}
+
+#[tokio::test]
+async fn expiry_by_another_process_leaves_no_dangling_numbers() {
+    let directory = Directory::new();
+    let recorder = store_with(&directory, [on_day(0, 1)]).await;
+    let other = Recorder::open(patient(directory.store())).unwrap();
+    let keep = Keep {
+        tally_days: 0,
+        observation_days: 0,
+        ..Keep::standard(MIDNIGHT + 9 * DAY)
+    };
+    assert_eq!(other.expire(keep).await.unwrap().observations, 1);
+    // What the first one remembers of day 0 is no more.
+    record_all(&recorder, [on_day(0, 2)]).await;
+    let reader = reader(&directory);
+    assert_eq!(
+        reader.explain("id-2").unwrap()[0].trace.as_deref(),
+        Some("trace of day 0")
+    );
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 1);
+    // And two recorders never give out one number twice.
+    record_all(&other, [on_day(1, 3)]).await;
+    record_all(&recorder, [on_day(1, 4)]).await;
+    assert_eq!(reader.log(&Filter::default()).unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_size_cap_takes_observations_first_and_never_todays_tally() {
+    let directory = Directory::new();
+    let mut messages = Vec::new();
+    for day in 0..4 {
+        for number in 0..3_000 {
+            let mut one = on_day(day, day * 3_000 + number);
+            one.at_ms = MIDNIGHT + day * DAY + number * 28_000;
+            one.trace = format!("trace of message {number} on {day}").into();
+            one.row.as_mut().unwrap().header_from = format!("{number}.example");
+            messages.push(one);
+        }
+    }
+    let recorder = store_with(&directory, messages).await;
+    let reader = reader(&directory);
+    let full = reader.status().unwrap();
+    let now_ms = MIDNIGHT + 3 * DAY + 1;
+    let used = pages(&directory);
+    let cap = used * 3 / 4;
+    let keep = Keep {
+        max_bytes: Some(cap),
+        ..Keep::standard(now_ms)
+    };
+    let expired = recorder.expire(keep).await.unwrap();
+    assert!(expired.observations > 0 && expired.observations == expired.observations_for_size);
+    assert_eq!(expired.tally_rows, 0);
+    assert!(pages(&directory) <= cap, "{} of {cap}", pages(&directory));
+    let status = reader.status().unwrap();
+    assert!(status.observations > 0 && status.observations < full.observations);
+    assert_eq!(reader.explain("id-0").unwrap(), [], "the oldest went");
+    assert_eq!(reader.explain("id-11999").unwrap().len(), 1, "the newest stayed");
+
+    let keep = Keep {
+        max_bytes: Some(1),
+        ..keep
+    };
+    let expired = recorder.expire(keep).await.unwrap();
+    assert_eq!(expired.tally_rows_for_size, 6_000);
+    let today = Day::at(now_ms);
+    let left = [3, 2, 1, 0].map(|back| counted(&reader, today.back(back)));
+    assert_eq!(left, [0, 0, 3_000, 3_000]);
+    assert!(expired.pages > 0 && reader.status().unwrap().free_bytes == 0);
+}
+
+/// Octets of the database as its header has them: the file itself follows at the next checkpoint.
+fn pages(directory: &Directory) -> u64 {
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_backup_is_one_state_of_a_store_that_is_written() {
+    let directory = Directory::new();
+    let before = (0..20_000).map(|number| from(number, &format!("{}.example", number % 500)));
+    let recorder = Arc::new(store_with(&directory, before).await);
+    let over = Arc::new(AtomicBool::new(false));
+    let recording = {
+        let (recorder, over) = (Arc::clone(&recorder), Arc::clone(&over));
+        tokio::spawn(async move {
+            let mut number = 20_000;
+            while !over.load(Relaxed) {
+                assert_eq!(recorder.record(message(number)).await, Recorded::Committed);
+                number += 1;
+            }
+            number
+        })
+    };
+    let copy = directory.path().join("copy.db");
+    fs::write(&copy, "what was there before").unwrap();
+    let (path, to) = (directory.store(), copy.clone());
+    let steps = tokio::task::spawn_blocking(move || {
+        let mut steps = Vec::new();
+        let reader = Reader::open(path).unwrap();
+        let mut tell = |done, whole| {
+            steps.push((done, whole));
+            // Long enough that others write between the steps.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        };
+        reader.backup(to, &mut tell).unwrap();
+        steps
+    })
+    .await
+    .unwrap();
+    over.store(true, Relaxed);
+    let recorded = recording.await.unwrap();
+    assert!(
+        steps.len() > 1 && steps.iter().all(|(done, whole)| done <= whole),
+        "{steps:?}"
+    );
+    let copied = Reader::open(&copy).unwrap();
+    let all = Filter {
+        limit: usize::MAX,
+        ..Filter::default()
+    };
+    let messages = copied.log(&all).unwrap().len() as u64;
+    assert!(
+        (20_000..=recorded).contains(&messages),
+        "{messages} of {recorded}"
+    );
+    assert_eq!(
+        counted(&copied, Day::at(MIDNIGHT)),
+        messages,
+        "tally and observations of one moment"
+    );
+    let connection = rusqlite::Connection::open(&copy).unwrap();
+    let check: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(check, "ok");
+    drop((copied, connection));
+    // It is a store like any other.
+    let restored = Recorder::open(patient(&copy)).unwrap();
+    record_all(&restored, [message(1_000_000)]).await;
+}
+
+#[tokio::test]
+async fn a_backup_that_fails_leaves_nothing_behind() {
+    let directory = Directory::new();
+    let _recorder = store_with(&directory, [message(1)]).await;
+    let reader = reader(&directory);
+    assert!(
+        reader
+            .backup(directory.path().join("no/such/place.db"), |_, _| ())
+            .is_err()
+    );
+    let occupied = directory.path().join("occupied");
+    fs::create_dir(&occupied).unwrap();
+    assert!(reader.backup(&occupied, |_, _| ()).is_err());
+    assert!(!directory.path().join("occupied.partial").exists());
+    assert_eq!(reader.explain("id-1").unwrap().len(), 1);
+}

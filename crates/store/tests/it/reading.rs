@@ -1,0 +1,261 @@
+//! Finding messages again, in finished blocks and in the unfinished one.
+
+use std::net::IpAddr;
+
+use landmarc_store::{Day, Filter, Observation, Reader};
+
+use crate::samples::{Directory, HOUR, MIDNIGHT, from, message, reader, store_with};
+
+/// Messages whose properties follow from their number.
+fn varied(number: u64) -> Observation {
+    let domain = ["example.com", "a.example.com", "badexample.com", "example.org"];
+    let mut one = from(number, domain[number as usize % 4]);
+    if number.is_multiple_of(3) {
+        one.dmarc = "fail".to_owned();
+        one.disposition = if number.is_multiple_of(2) {
+            "reject"
+        } else {
+            "quarantine"
+        }
+        .to_owned();
+    }
+    one.client = Some(IpAddr::from([192, 0, 2, (number % 5) as u8]));
+    // One in a hundred seconds.
+    one.at_ms = MIDNIGHT + number * 100_000;
+    one
+}
+
+fn numbers(reader: &Reader, filter: &Filter) -> Vec<u64> {
+    let rows = reader.log(filter).unwrap();
+    rows.iter()
+        .map(|row| row.id.strip_prefix("id-").unwrap().parse().unwrap())
+        .collect()
+}
+
+/// What the filter should let through, newest first.
+fn expected(count: u64, fits: impl Fn(u64) -> bool) -> Vec<u64> {
+    (0..count)
+        .rev()
+        .filter(|number| fits(*number))
+        .take(100)
+        .collect()
+}
+
+fn check_filters(reader: &Reader, count: u64) {
+    let some = |text: &str| Some(text.to_owned());
+    let all = Filter::default();
+    assert_eq!(numbers(reader, &all), expected(count, |_| true));
+    let below = Filter {
+        domain: some("Example.com"),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &below), expected(count, |n| n % 4 < 2));
+    let one = Filter {
+        domain: some("a.example.com"),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &one), expected(count, |n| n % 4 == 1));
+    let failed = Filter {
+        result: some("fail"),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &failed), expected(count, |n| n % 3 == 0));
+    let rejected = Filter {
+        disposition: some("reject"),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &rejected), expected(count, |n| n % 6 == 0));
+    let client = Filter {
+        client: Some("::ffff:192.0.2.3".parse().unwrap()),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &client), expected(count, |n| n % 5 == 3));
+    let everything = Filter {
+        domain: some("example.org"),
+        result: some("fail"),
+        disposition: some("quarantine"),
+        client: Some([192, 0, 2, 2].into()),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &everything), expected(count, |n| n % 60 == 27));
+    let none = Filter {
+        domain: some("example.net"),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &none), [0; 0]);
+    let no_room = Filter { limit: 0, ..below };
+    assert_eq!(numbers(reader, &no_room), [0; 0]);
+}
+
+#[tokio::test]
+async fn filters_find_what_fits_in_the_unfinished_block() {
+    let directory = Directory::new();
+    let _recorder = store_with(&directory, (0..500).map(varied)).await;
+    check_filters(&reader(&directory), 500);
+}
+
+#[tokio::test]
+async fn filters_and_ids_find_the_same_in_finished_blocks() {
+    const COUNT: u64 = 2 * 65_536 + 1_000;
+    let directory = Directory::new();
+    let recorder = store_with(&directory, (0..COUNT).map(varied)).await;
+    // The indexes are made after the batch.
+    drop(recorder);
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    let blocks: i64 = connection
+        .query_row("SELECT count(DISTINCT block) FROM name", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(blocks, 2);
+    // Nothing is in the unfinished block: what is found, is found by the index.
+    connection
+        .execute("DELETE FROM observation WHERE id >= 2 * 65536", [])
+        .unwrap();
+    drop(connection);
+    let reader = reader(&directory);
+    check_filters(&reader, 2 * 65_536);
+    for number in [0, 1, 65_535, 65_536, 65_537, 131_071] {
+        for id in [format!("id-{number}"), format!("4ZQ{number:08x}")] {
+            let found = reader.explain(&id).unwrap();
+            assert_eq!(found.len(), 1, "{id}");
+            assert_eq!(found[0].observation.id, format!("id-{number}"));
+        }
+    }
+    assert_eq!(reader.explain("id-131072").unwrap(), []);
+    let since = MIDNIGHT + 70_000 * 100_000;
+    let window = Filter {
+        since_ms: Some(since),
+        until_ms: Some(since + 1_000_000),
+        ..Filter::default()
+    };
+    assert_eq!(
+        numbers(&reader, &window),
+        (70_000..70_010).rev().collect::<Vec<_>>()
+    );
+    let in_domain = Filter {
+        domain: Some("example.org".to_owned()),
+        ..window
+    };
+    assert_eq!(numbers(&reader, &in_domain), [70_007, 70_003]);
+}
+
+#[tokio::test]
+async fn time_is_from_until() {
+    let directory = Directory::new();
+    let _recorder = store_with(&directory, (0..100).map(varied)).await;
+    let reader = reader(&directory);
+    let at = |number: u64| Some(MIDNIGHT + number * 100_000);
+    let between = |since_ms, until_ms| Filter {
+        since_ms,
+        until_ms,
+        ..Filter::default()
+    };
+    assert_eq!(numbers(&reader, &between(at(97), None)), [99, 98, 97]);
+    assert_eq!(numbers(&reader, &between(None, at(2))), [1, 0]);
+    assert_eq!(numbers(&reader, &between(at(40), at(42))), [41, 40]);
+    assert_eq!(numbers(&reader, &between(at(42), at(42))), [0; 0]);
+    assert_eq!(
+        numbers(&reader, &between(Some(MIDNIGHT + 300 * HOUR), None)),
+        [0; 0]
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_backwards_hides_nothing() {
+    let directory = Directory::new();
+    let times = [50, 51, 2, 3, 52].map(|hours| MIDNIGHT + hours * HOUR);
+    let messages = times.iter().enumerate().map(|(number, at_ms)| {
+        let mut one = message(number as u64);
+        one.at_ms = *at_ms;
+        one
+    });
+    let _recorder = store_with(&directory, messages).await;
+    let reader = reader(&directory);
+    let early = Filter {
+        until_ms: Some(MIDNIGHT + 10 * HOUR),
+        ..Filter::default()
+    };
+    assert_eq!(numbers(&reader, &early), [3, 2]);
+    let late = Filter {
+        since_ms: Some(MIDNIGHT + 10 * HOUR),
+        ..Filter::default()
+    };
+    assert_eq!(numbers(&reader, &late), [4, 1, 0]);
+    assert_eq!(reader.explain("id-2").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_queue_id_that_came_twice_has_two_stories() {
+    let directory = Directory::new();
+    let mut again = message(2);
+    again.queue_id = message(1).queue_id;
+    let mut without = message(3);
+    without.queue_id = String::new();
+    let _recorder = store_with(&directory, [message(1), again, without]).await;
+    let reader = reader(&directory);
+    let found = reader.explain(&message(1).queue_id).unwrap();
+    let ids: Vec<_> = found.iter().map(|one| one.observation.id.as_str()).collect();
+    assert_eq!(ids, ["id-1", "id-2"]);
+    assert_eq!(reader.explain("").unwrap(), []);
+    assert_eq!(reader.explain("id-").unwrap(), []);
+}
+
+#[tokio::test]
+async fn foreign_text_is_only_text() {
+    let directory = Directory::new();
+    let nasty = [
+        "'; drop table observation; --",
+        "\"x\".example",
+        "a%_b.example",
+        "nul\0.example",
+        "line\nfeed.example",
+        "bücher.example",
+        "/.example",
+        "..",
+    ];
+    let messages = nasty.iter().zip(0..).map(|(text, number)| {
+        let mut one = from(number, text);
+        one.queue_id = format!("Q{text}");
+        one.cause = (*text).to_owned();
+        one.overrides = vec![((*text).to_owned(), (*text).to_owned())];
+        one.trace = (*text).into();
+        one
+    });
+    let _recorder = store_with(&directory, messages).await;
+    let reader = reader(&directory);
+    let day = Day::at(MIDNIGHT);
+    for text in nasty {
+        let found = reader.explain(&format!("Q{text}")).unwrap();
+        assert_eq!(found.len(), 1, "{text:?}");
+        let observation = &found[0].observation;
+        assert_eq!(observation.author_domain.as_deref(), Some(text));
+        assert_eq!(observation.overrides, [(text.to_owned(), text.to_owned())]);
+        assert_eq!(found[0].trace.as_deref(), Some(text));
+        let filter = Filter {
+            domain: Some(text.to_owned()),
+            ..Filter::default()
+        };
+        assert_eq!(reader.log(&filter).unwrap().len(), 1, "{text:?}");
+        let tally = reader.tally(day, text).unwrap();
+        assert_eq!(tally, [(crate::samples::row(text), 1)]);
+    }
+    assert_eq!(reader.policy_domains(day).unwrap().len(), nasty.len());
+    for text in ["%", "_", "' OR 1=1 --", "x\".example"] {
+        let filter = Filter {
+            domain: Some(text.to_owned()),
+            ..Filter::default()
+        };
+        assert_eq!(reader.log(&filter).unwrap(), [], "{text:?}");
+        assert_eq!(reader.explain(text).unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn the_policy_domains_of_a_day_are_told_in_order() {
+    let directory = Directory::new();
+    let messages = (0..50).map(|number| from(number, &format!("{:02}.example", number * 7 % 50)));
+    let _recorder = store_with(&directory, messages).await;
+    let domains = reader(&directory).policy_domains(Day::at(MIDNIGHT)).unwrap();
+    let expected: Vec<_> = (0..50).map(|number| format!("{number:02}.example")).collect();
+    assert_eq!(domains, expected);
+    assert_eq!(reader(&directory).policy_domains(Day(1)).unwrap(), [""; 0]);
+}

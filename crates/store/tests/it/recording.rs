@@ -1,0 +1,250 @@
+//! What is recorded is there: whole, once, and on the right day.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landmarc_store::{Day, Filter, MAX_LIST, MAX_TRACE, Options, Recorded, Recorder, State};
+
+use crate::samples::{
+    DAY, Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, row, store_with,
+};
+
+#[tokio::test]
+async fn an_observation_comes_back_as_it_was() {
+    let directory = Directory::new();
+    let given = message(1);
+    let _recorder = store_with(&directory, [given.clone()]).await;
+    let found = reader(&directory).explain("id-1").unwrap();
+    let [explained] = found.as_slice() else {
+        panic!("{found:?}")
+    };
+    assert_eq!(explained.trace.as_deref(), Some(&*given.trace));
+    let found = &explained.observation;
+    assert_eq!(
+        (found.at_ms, &found.queue_id, &found.id, found.client),
+        (given.at_ms, &given.queue_id, &given.id, given.client)
+    );
+    assert_eq!(
+        (&found.author_domain, &found.policy_domain, &found.policy),
+        (&given.author_domain, &given.policy_domain, &given.policy)
+    );
+    assert_eq!(
+        [&found.spf, &found.dkim, &found.arc, &found.dmarc],
+        [&given.spf, &given.dkim, &given.arc, &given.dmarc]
+    );
+    assert_eq!(
+        [&found.disposition, &found.action, &found.would, &found.cause],
+        [&given.disposition, &given.action, &given.would, &given.cause]
+    );
+    assert_eq!(found.overrides, given.overrides);
+    assert_eq!((found.questions, found.ms), (given.questions, given.ms));
+}
+
+#[tokio::test]
+async fn a_tally_row_comes_back_as_it_was_and_equal_ones_are_one() {
+    let directory = Directory::new();
+    let mut bare = row("example.com");
+    bare.strip();
+    let mut messages: Vec<_> = (0..5).map(message).collect();
+    messages.push(message(5));
+    messages[5].row = Some(bare.clone());
+    messages.push(message(6));
+    messages[6].row = None;
+    let recorder = store_with(&directory, messages).await;
+    // Across transactions and openings as well.
+    drop(recorder);
+    let _recorder = store_with(&directory, [message(7)]).await;
+    let day = Day::at(MIDNIGHT);
+    let mut tally = reader(&directory).tally(day, "example.com").unwrap();
+    // Rows of one batch come in any order.
+    tally.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    assert_eq!(tally, [(row("example.com"), 6), (bare, 1)]);
+    assert_eq!(reader(&directory).status().unwrap().distinct_rows, 2);
+}
+
+trait Bare {
+    fn strip(&mut self);
+}
+
+impl Bare for landmarc_store::TallyRow {
+    /// Everything that can be absent is.
+    fn strip(&mut self) {
+        self.published.np = None;
+        self.published.rua.clear();
+        self.published.ruf.clear();
+        self.reasons.clear();
+        self.envelope_from = None;
+        self.envelope_to = None;
+        self.dkim.clear();
+        self.spf = None;
+        self.source_ip = "2001:db8::1".parse().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_message_counts_on_the_utc_day_it_was_judged() {
+    let directory = Directory::new();
+    let mut messages = Vec::new();
+    for (number, at_ms) in [MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + DAY - 1, MIDNIGHT + DAY]
+        .into_iter()
+        .enumerate()
+    {
+        let mut one = message(number as u64);
+        one.at_ms = at_ms;
+        messages.push(one);
+    }
+    let _recorder = store_with(&directory, messages).await;
+    let reader = reader(&directory);
+    let day = Day::at(MIDNIGHT);
+    assert_eq!(
+        [
+            counted(&reader, day.back(1)),
+            counted(&reader, day),
+            counted(&reader, Day(day.0 + 1))
+        ],
+        [1, 2, 1]
+    );
+    assert_eq!(counted(&reader, Day(day.0 + 2)), 0);
+    let status = reader.status().unwrap();
+    let days = Some((day.back(1), Day(day.0 + 1)));
+    assert_eq!((status.observation_days, status.tally_days), (days, days));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_tasks_record_at_once() {
+    let directory = Directory::new();
+    let recorder = Arc::new(Recorder::open(patient(directory.store())).unwrap());
+    let tasks: Vec<_> = (0..50_u64)
+        .map(|task| {
+            let recorder = Arc::clone(&recorder);
+            tokio::spawn(async move {
+                for number in 0..40 {
+                    let one = from(task * 40 + number, &format!("{}.example", number % 7));
+                    assert_eq!(recorder.record(one).await, Recorded::Committed);
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let statistics = recorder.statistics();
+    assert_eq!(
+        (statistics.recorded, statistics.committed, statistics.later),
+        (2_000, 2_000, 0)
+    );
+    assert_eq!(
+        (statistics.queue_length, statistics.queue_bytes, statistics.state),
+        (0, 0, State::Ok)
+    );
+    assert!(
+        statistics.commits < 2_000,
+        "group commit: {} transactions",
+        statistics.commits
+    );
+    let reader = reader(&directory);
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 2_000);
+    let all = Filter {
+        limit: usize::MAX,
+        ..Filter::default()
+    };
+    let mut ids: Vec<_> = reader.log(&all).unwrap().into_iter().map(|row| row.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 2_000);
+}
+
+#[tokio::test]
+async fn what_is_handed_over_is_kept_though_nobody_waits() {
+    let directory = Directory::new();
+    let recorder = Recorder::open(patient(directory.store())).unwrap();
+    drop(recorder.record(message(1)));
+    let statistics = recorder.close(Duration::from_secs(10));
+    assert_eq!((statistics.committed, statistics.queue_length), (1, 0));
+    assert_eq!(reader(&directory).explain("id-1").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn observations_can_be_switched_off() {
+    let directory = Directory::new();
+    let mut options = patient(directory.store());
+    options.keep_observations = false;
+    let recorder = Recorder::open(options).unwrap();
+    record_all(&recorder, [message(1)]).await;
+    let reader = reader(&directory);
+    assert_eq!(reader.explain("id-1").unwrap(), []);
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 1);
+}
+
+#[tokio::test]
+async fn equal_traces_are_stored_once() {
+    let directory = Directory::new();
+    let mut messages: Vec<_> = (0..10).map(message).collect();
+    messages[9].trace = "another".into();
+    messages[8].trace = "".into();
+    let _recorder = store_with(&directory, messages).await;
+    let reader = reader(&directory);
+    assert_eq!(reader.status().unwrap().traces, 2);
+    assert_eq!(
+        reader.explain("id-9").unwrap()[0].trace.as_deref(),
+        Some("another")
+    );
+    assert_eq!(reader.explain("id-8").unwrap()[0].trace, None);
+}
+
+#[tokio::test]
+async fn the_largest_values_come_back_and_larger_ones_are_cut() {
+    let directory = Directory::new();
+    let mut just = message(1);
+    just.trace = (0..MAX_TRACE)
+        .map(|place| char::from(b'a' + (place % 26) as u8))
+        .collect::<String>()
+        .into();
+    just.row.as_mut().unwrap().dkim = vec![("d".repeat(255), "s".to_owned(), "pass".to_owned()); MAX_LIST];
+    just.at_ms = u64::MAX;
+    just.questions = u32::MAX;
+    let mut over = message(2);
+    over.trace = "x".repeat(MAX_TRACE + 1).into();
+    over.row.as_mut().unwrap().dkim = vec![("d".to_owned(), "s".to_owned(), "pass".to_owned()); MAX_LIST + 1];
+    let _recorder = store_with(&directory, [just.clone(), over]).await;
+    let reader = reader(&directory);
+    let found = reader.explain("id-1").unwrap();
+    assert_eq!(found[0].trace.as_deref(), Some(&*just.trace));
+    assert_eq!(found[0].observation.questions, u32::MAX);
+    assert_eq!(
+        reader.tally(Day::at(u64::MAX), "example.com").unwrap()[0].0,
+        just.row.unwrap()
+    );
+    assert_eq!(
+        reader.explain("id-2").unwrap()[0].trace.as_ref().unwrap().len(),
+        MAX_TRACE
+    );
+    assert_eq!(
+        reader.tally(Day::at(MIDNIGHT), "example.com").unwrap()[0]
+            .0
+            .dkim
+            .len(),
+        MAX_LIST
+    );
+}
+
+#[tokio::test]
+async fn only_the_service_and_its_group_can_read_it() {
+    let directory = Directory::new();
+    let _recorder = store_with(&directory, [message(1)]).await;
+    for ending in ["", "-wal", "-shm"] {
+        let path = directory.path().join(format!("landmarc.db{ending}"));
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & !0o640, 0, "{path:?} {mode:o}");
+    }
+}
+
+#[tokio::test]
+async fn the_data_directory_is_made() {
+    let directory = Directory::new();
+    let path = directory.path().join("a/b/landmarc.db");
+    let recorder = Recorder::open(Options::at(&path)).unwrap();
+    drop(recorder);
+    assert!(path.exists());
+}

@@ -1,0 +1,282 @@
+//! The store does not take what it is given: mail is answered, nothing is lost in silence.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use landmarc_store::{
+    Day, Filter, Limits, Options, PATIENCE, Recorded, Recorder, State, Statistics, StoreError,
+};
+use rusqlite::Connection;
+
+use crate::samples::{Directory, MIDNIGHT, counted, from, message, patient, reader, record_all};
+
+/// Holds the store as another program would that forgets to let go.
+fn lock(path: &Path) -> Connection {
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+/// Waits until all is written, and the back-off with it.
+async fn settled(recorder: &Recorder) -> Statistics {
+    let began = Instant::now();
+    loop {
+        let statistics = recorder.statistics();
+        if statistics.queue_length == 0 && statistics.state == State::Ok {
+            return statistics;
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "{statistics:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn degraded(recorder: &Recorder) -> Statistics {
+    let began = Instant::now();
+    loop {
+        let statistics = recorder.statistics();
+        if statistics.state == State::Degraded {
+            return statistics;
+        }
+        assert!(began.elapsed() < Duration::from_mins(2), "{statistics:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn mail_waits_a_hundred_milliseconds_and_the_record_follows() {
+    let directory = Directory::new();
+    let recorder = Recorder::open(Options::at(directory.store())).unwrap();
+    let other = lock(&directory.store());
+    let began = Instant::now();
+    assert_eq!(recorder.record(message(1)).await, Recorded::Later);
+    let waited = began.elapsed();
+    assert!(waited >= PATIENCE && waited < 20 * PATIENCE, "{waited:?}");
+    assert_eq!(recorder.statistics().later, 1);
+    let statistics = degraded(&recorder).await;
+    assert!(statistics.last_error.unwrap().contains("database is locked"));
+    assert_eq!((statistics.queue_length, statistics.committed), (1, 0));
+    drop(other);
+    let statistics = settled(&recorder).await;
+    assert_eq!((statistics.committed, statistics.dropped_tallies), (1, 0));
+    assert_eq!(reader(&directory).explain("id-1").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_store_removed_under_our_feet_is_made_anew() {
+    let directory = Directory::new();
+    let recorder = Recorder::open(patient(directory.store())).unwrap();
+    record_all(&recorder, (0..10).map(message)).await;
+    for ending in ["", "-wal", "-shm"] {
+        fs::remove_file(directory.path().join(format!("landmarc.db{ending}"))).unwrap();
+    }
+    record_all(&recorder, (10..15).map(message)).await;
+    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 5);
+    assert_eq!(reader(&directory).explain("id-12").unwrap().len(), 1);
+
+    // The whole directory, and another file in its place.
+    fs::remove_dir_all(directory.path()).unwrap();
+    record_all(&recorder, (20..23).map(message)).await;
+    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 3);
+    let aside = directory.path().join("aside.db");
+    fs::rename(directory.store(), aside).unwrap();
+    drop(Recorder::open(Options::at(directory.store())).unwrap());
+    record_all(&recorder, [message(30)]).await;
+    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 1);
+    assert_eq!(recorder.statistics().dropped_tallies, 0);
+}
+
+#[tokio::test]
+async fn what_waits_in_memory_goes_into_the_new_store() {
+    let directory = Directory::new();
+    let mut options = Options::at(directory.store());
+    options.patience = Duration::from_millis(1);
+    options.limits.records = 20;
+    let recorder = Recorder::open(options).unwrap();
+    let other = lock(&directory.store());
+    for number in 0..100 {
+        recorder
+            .record(from(number, &format!("{}.example", number % 3)))
+            .await;
+    }
+    degraded(&recorder).await;
+    for ending in ["", "-wal", "-shm"] {
+        fs::remove_file(directory.path().join(format!("landmarc.db{ending}"))).unwrap();
+    }
+    let statistics = settled(&recorder).await;
+    drop(other);
+    assert_eq!((statistics.dropped_tallies, statistics.recorded), (0, 100));
+    let reader = reader(&directory);
+    assert_eq!(
+        counted(&reader, Day::at(MIDNIGHT)),
+        100,
+        "tallies of dropped observations too"
+    );
+    let kept = reader.log(&Filter::default()).unwrap().len() as u64;
+    assert_eq!(kept + statistics.dropped_observations, 100);
+    assert!(statistics.dropped_observations >= 80, "{statistics:?}");
+}
+
+#[tokio::test]
+async fn losses_come_in_order_and_are_counted() {
+    let directory = Directory::new();
+    let mut options = Options::at(directory.store());
+    options.patience = Duration::ZERO;
+    options.limits = Limits {
+        bytes: 200_000,
+        records: 1_000_000,
+    };
+    let recorder = Recorder::open(options).unwrap();
+    let other = lock(&directory.store());
+    let mut seen = Vec::new();
+    for number in 0..3_000 {
+        let mut one = from(number, &format!("{number}.example"));
+        one.trace = format!("{number} {}", "t".repeat(2_000)).into();
+        recorder.record(one).await;
+        let now = recorder.statistics();
+        // What the writer has in hand comes on top.
+        assert!(now.queue_bytes <= 400_000, "{now:?}");
+        let lost = [now.dropped_traces, now.dropped_observations, now.dropped_tallies];
+        seen.push(lost.map(|count| count > 0));
+    }
+    seen.dedup();
+    let order = [[false; 3], [true, false, false], [true, true, false], [true; 3]];
+    assert_eq!(seen, order);
+    drop(other);
+    let end = settled(&recorder).await;
+    let reader = reader(&directory);
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)) + end.dropped_tallies, 3_000);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_opened_is_an_error_or_waited_for() {
+    let directory = Directory::new();
+    // A file where the directory should be: true for root as well.
+    fs::write(directory.path().join("data"), "").unwrap();
+    let path = directory.path().join("data/landmarc.db");
+    let error = Recorder::open(Options::at(&path)).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Io { .. }) && !error.is_final(),
+        "{error}"
+    );
+    let mut options = Options::at(&path);
+    options.must_open = false;
+    let recorder = Recorder::open(options).unwrap();
+    assert_eq!(recorder.statistics().state, State::Degraded);
+    assert_eq!(recorder.record(message(1)).await, Recorded::Later);
+    fs::remove_file(directory.path().join("data")).unwrap();
+    assert_eq!(settled(&recorder).await.committed, 1);
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_take_at_the_end_is_counted() {
+    let directory = Directory::new();
+    let mut options = Options::at(directory.store());
+    options.patience = Duration::from_millis(1);
+    let recorder = Recorder::open(options).unwrap();
+    let other = lock(&directory.store());
+    for number in 0..3 {
+        assert_eq!(recorder.record(message(number)).await, Recorded::Later);
+    }
+    let waits = recorder.record(message(3));
+    let statistics = recorder.close(Duration::ZERO);
+    drop(other);
+    assert_eq!(
+        (statistics.dropped_observations, statistics.dropped_tallies),
+        (4, 4)
+    );
+    assert_eq!(waits.await, Recorded::Dropped);
+}
+
+/// A file system of its own for a test, of so many kilobytes. Mounting takes root, as in CI.
+struct Mounted(Directory);
+
+impl Mounted {
+    fn new(kilobytes: u32) -> Option<Self> {
+        let mounted = Self(Directory::new());
+        let size = format!("size={kilobytes}k");
+        if nix::unistd::geteuid().is_root() && mounted.mount(&["-t", "tmpfs", "-o", &size, "none"]) {
+            return Some(mounted);
+        }
+        eprintln!("SKIPPED, NOTHING WAS TRIED: this test mounts a tmpfs, which only root may do");
+        None
+    }
+
+    fn mount(&self, arguments: &[&str]) -> bool {
+        let status = Command::new("mount").args(arguments).arg(self.0.path()).status();
+        status.is_ok_and(|status| status.success())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_delays_and_loses_nothing() {
+    let Some(mounted) = Mounted::new(2_048) else {
+        return;
+    };
+    let directory = &mounted.0;
+    let filler = directory.path().join("filler");
+    let recorder = Recorder::open(Options::at(directory.store())).unwrap();
+    fs::write(&filler, vec![0; 1_000_000]).unwrap();
+    let mut number = 0;
+    let mut slowest = Duration::ZERO;
+    while recorder.statistics().state == State::Ok {
+        let began = Instant::now();
+        recorder.record(bulky(number)).await;
+        slowest = slowest.max(began.elapsed());
+        number += 1;
+        assert!(number < 10_000, "the disk never fills");
+    }
+    for _ in 0..5 {
+        assert_eq!(recorder.record(bulky(number)).await, Recorded::Later);
+        number += 1;
+    }
+    assert!(slowest < 20 * PATIENCE, "{slowest:?}");
+    let error = recorder.statistics().last_error.unwrap();
+    assert!(error.contains("full"), "{error}");
+    fs::remove_file(&filler).unwrap();
+    let statistics = settled(&recorder).await;
+    assert_eq!(statistics.committed, number);
+    assert_eq!(counted(&reader(directory), Day::at(MIDNIGHT)), number);
+    drop(recorder);
+}
+
+/// A message whose trace does not compress well.
+fn bulky(number: u64) -> landmarc_store::Observation {
+    let mut one = message(number);
+    let digits = (0..1_500).map(|place| {
+        format!(
+            "{:x}",
+            (number + 7) * (place * place + 3) * 2_654_435_761 % 65_521
+        )
+    });
+    one.trace = digits.collect::<String>().into();
+    one
+}
+
+#[tokio::test]
+async fn a_read_only_file_system_is_waited_for() {
+    let Some(mounted) = Mounted::new(8_192) else {
+        return;
+    };
+    let directory = &mounted.0;
+    drop(Recorder::open(Options::at(directory.store())).unwrap());
+    assert!(mounted.mount(&["-o", "remount,ro"]));
+    assert!(Recorder::open(Options::at(directory.store())).is_err());
+    let mut options = Options::at(directory.store());
+    options.must_open = false;
+    let recorder = Recorder::open(options).unwrap();
+    for number in 0..3 {
+        assert_eq!(recorder.record(message(number)).await, Recorded::Later);
+    }
+    assert!(mounted.mount(&["-o", "remount,rw"]));
+    assert_eq!(settled(&recorder).await.committed, 3);
+    assert_eq!(counted(&reader(directory), Day::at(MIDNIGHT)), 3);
+    drop(recorder);
+}

@@ -1,0 +1,90 @@
+//! Stores of other versions, and files that are no stores.
+
+use std::fs;
+use std::time::Duration;
+
+use landmarc_store::{Day, Options, Reader, Recorder, StoreError};
+
+use crate::samples::{Directory, MIDNIGHT, counted, message, reader, store_with};
+
+#[tokio::test]
+async fn a_newer_store_is_refused_untouched() {
+    let directory = Directory::new();
+    let path = directory.store();
+    store_with(&directory, [message(1)])
+        .await
+        .close(Duration::from_secs(10));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute("INSERT INTO migration VALUES (999, 0)", [])
+        .unwrap();
+    drop(connection);
+    let before = fs::read(&path).unwrap();
+
+    let error = Recorder::open(Options::at(&path)).unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
+    assert!(error.remedy().contains("run the version that wrote it"));
+    let mut options = Options::at(&path);
+    options.must_open = false;
+    assert!(matches!(Recorder::open(options), Err(StoreError::Newer { .. })));
+    assert!(matches!(Reader::open(&path), Err(StoreError::Newer { .. })));
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn files_of_others_are_refused_untouched() {
+    let directory = Directory::new();
+    let path = directory.store();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch("CREATE TABLE tally (x); INSERT INTO tally VALUES (1)")
+        .unwrap();
+    drop(other);
+    let before = fs::read(&path).unwrap();
+    assert!(matches!(
+        Recorder::open(Options::at(&path)),
+        Err(StoreError::Foreign { .. })
+    ));
+    assert!(matches!(Reader::open(&path), Err(StoreError::Foreign { .. })));
+    assert_eq!(fs::read(&path).unwrap(), before);
+
+    let text = "not a database at all, ".repeat(1_000);
+    fs::write(&path, &text).unwrap();
+    assert!(matches!(
+        Recorder::open(Options::at(&path)),
+        Err(StoreError::Foreign { .. })
+    ));
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_opened_and_brought_up_to_date() {
+    let directory = Directory::new();
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    connection.execute_batch(include_str!("version_1.sql")).unwrap();
+    drop(connection);
+    let recorder = store_with(&directory, [message(2)]).await;
+    let reader = reader(&directory);
+    let old = reader.explain("id-1").unwrap();
+    assert_eq!(old[0].observation.author_domain.as_deref(), Some("example.com"));
+    assert_eq!(old[0].trace.as_deref(), Some("a trace of version 1"));
+    // The row of the old message and that of the new one are the same.
+    assert_eq!(reader.status().unwrap().distinct_rows, 1);
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 42);
+    drop(recorder);
+}
+
+#[test]
+fn there_is_nothing_to_read_where_no_store_is() {
+    let directory = Directory::new();
+    assert!(matches!(
+        Reader::open(directory.store()),
+        Err(StoreError::Missing { .. })
+    ));
+    fs::write(directory.store(), "").unwrap();
+    assert!(matches!(
+        Reader::open(directory.store()),
+        Err(StoreError::Missing { .. })
+    ));
+    assert!(fs::read(directory.store()).unwrap().is_empty());
+}
