@@ -87,8 +87,8 @@ table! {
     /// How much of a message is kept in memory.
     pub struct Limits {
         keys {
-            /// The longest header section of a message. One that is longer cannot be judged:
-            /// see "failures.budget".
+            /// The longest header section of a message. Where one is longer, or a field of it, the
+            /// author is in doubt: see "action.unusable_author".
             header_section: Size = Size::mib(1), [Size::kib(16)..=Size::mib(64)], reloads since "0.1.0";
 
             /// The longest header field.
