@@ -1,5 +1,6 @@
 //! Which header fields a signature covers (RFC 6376 §5.4.2).
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use mail::{HeaderField, HeaderSection};
@@ -15,30 +16,42 @@ pub const MAX_SIGNED_NAMES: usize = 1_000;
 /// covers, not names times fields.
 pub(crate) struct HeaderIndex<'a> {
     headers: &'a HeaderSection,
-    by_name: BTreeMap<Vec<u8>, Vec<usize>>,
+    /// Indices of all fields, by name without regard to case, then from the top.
+    by_name: Vec<usize>,
 }
 
 impl<'a> HeaderIndex<'a> {
     /// Reads all names.
     pub(crate) fn new(headers: &'a HeaderSection) -> Self {
-        let mut by_name = BTreeMap::<_, Vec<_>>::new();
-        for (at, field) in headers.fields().iter().enumerate() {
-            by_name
-                .entry(field.name().to_ascii_lowercase())
-                .or_default()
-                .push(at);
-        }
+        let fields = headers.fields();
+        let mut by_name: Vec<usize> = (0..fields.len()).collect();
+        // Stable: fields of one name stay in their order.
+        by_name.sort_by(|&a, &b| match (fields.get(a), fields.get(b)) {
+            (Some(a), Some(b)) => compare_names(a.name(), b.name()),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        });
         Self { headers, by_name }
     }
 
-    /// Whether there is a field of that name, in lower case.
+    /// Whether there is a field of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.by_name.contains_key(name.as_bytes())
+        !self.positions(name).is_empty()
     }
 
-    /// Indices of the fields of a name, in lower case, topmost first.
+    /// Indices of the fields of a name, topmost first.
     pub(crate) fn positions(&self, name: &str) -> &[usize] {
-        self.by_name.get(name.as_bytes()).map_or(&[], Vec::as_slice)
+        self.named(name.as_bytes())
+    }
+
+    fn named(&self, name: &[u8]) -> &[usize] {
+        let order = |at: &usize| {
+            self.field(*at)
+                .map_or(Ordering::Greater, |field| compare_names(field.name(), name))
+        };
+        let start = self.by_name.partition_point(|at| order(at).is_lt());
+        let rest = self.by_name.get(start..).unwrap_or_default();
+        let count = rest.partition_point(|at| order(at).is_eq());
+        rest.get(..count).unwrap_or_default()
     }
 
     /// A field by its index.
@@ -59,10 +72,7 @@ impl<'a> HeaderIndex<'a> {
         let mut left = BTreeMap::<&[u8], &[usize]>::new();
         let mut out = Vec::new();
         for name in names.iter() {
-            let Some(positions) = self.by_name.get(name) else {
-                continue;
-            };
-            let left = left.entry(name).or_insert(positions);
+            let left = left.entry(name).or_insert_with(|| self.named(name));
             while let Some((&at, above)) = left.split_last() {
                 *left = above;
                 if Some(at) == own {
@@ -77,6 +87,12 @@ impl<'a> HeaderIndex<'a> {
         }
         out
     }
+}
+
+/// By octets, upper case taken as lower case.
+fn compare_names(a: &[u8], b: &[u8]) -> Ordering {
+    let lower = u8::to_ascii_lowercase;
+    a.iter().map(lower).cmp(b.iter().map(lower))
 }
 
 /// The names of `h=` in order, in lower case. Empty ones are kept: ARC tolerates them.
