@@ -47,7 +47,7 @@ impl<L: Lookup> Ledgers<L> {
         let out_of_time = |asked: &Asked| asked.answer == Some(Answer::Failed(LookupError::Budget));
         [&self.mail_from, &self.keys, &self.policies]
             .into_iter()
-            .any(|ledger| ledger.limit_reached() || ledger.asked().iter().any(out_of_time))
+            .any(|ledger| ledger.limit_reached() || ledger.any(out_of_time))
     }
 }
 

@@ -48,6 +48,11 @@ impl<L: Lookup> Ledger<L> {
         self.lock().asked.clone()
     }
 
+    /// Whether there is such a question.
+    pub fn any(&self, is_such: impl Fn(&Asked) -> bool) -> bool {
+        self.lock().asked.iter().any(is_such)
+    }
+
     /// Whether a question was refused because the limit was reached.
     #[must_use]
     pub fn limit_reached(&self) -> bool {

@@ -190,7 +190,10 @@ impl Conversations {
     fn start(&mut self, server: SocketAddr, pause: Duration, retries: u32) {
         let (packet, wait) = (Arc::clone(&self.packet), self.wait);
         self.tasks.spawn(async move {
-            sleep(pause).await;
+            // Nearly always there is none, and even that would be a timer to set.
+            if !pause.is_zero() {
+                sleep(pause).await;
+            }
             let reply = exchange::ask(server, &packet, wait).await;
             Ended {
                 server,

@@ -195,8 +195,11 @@ fn without_results(text: &str) -> String {
 }
 
 fn ends_in_method(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    SEARCHED_METHODS.iter().any(|method| text.ends_with(method))
+    SEARCHED_METHODS.iter().any(|method| {
+        let start = text.len().checked_sub(method.len());
+        let end = start.and_then(|start| text.get(start..));
+        end.is_some_and(|end| end.eq_ignore_ascii_case(method))
+    })
 }
 
 fn token_or_quoted(text: &str) -> String {

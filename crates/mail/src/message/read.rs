@@ -75,7 +75,11 @@ fn in_crlf_form(octets: &[u8]) -> Cow<'_, [u8]> {
 
 /// Puts a CR before each LF that has none.
 pub(super) fn with_crlf(octets: &[u8]) -> Cow<'_, [u8]> {
-    let mut converted = Vec::new();
+    let line_ends = memchr::memchr_iter(b'\n', octets).count();
+    if line_ends == 0 {
+        return Cow::Borrowed(octets);
+    }
+    let mut converted = Vec::with_capacity(octets.len() + line_ends);
     let mut done = 0;
     for at in memchr::memchr_iter(b'\n', octets) {
         if !octets[..at].ends_with(b"\r") {
