@@ -1,6 +1,6 @@
 //! What recording costs, in CPU time of the process, and what it takes on disk.
 //!
-//! `cargo bench -p landmarc-store -- [MESSAGES] [DIRECTORY]`; a million messages without arguments.
+//! `cargo bench -p landmarc-store --bench recording -- [MESSAGES] [DIRECTORY]`; a million messages without arguments.
 //! CPU time is quoted because it depends little on what else the machine does.
 
 #![allow(
@@ -9,22 +9,24 @@
     reason = "figures are rounded"
 )]
 
+mod common;
+
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use landmarc_store::{Day, Filter, Keep, Observation, Options, PublishedPolicy, Reader, Recorder, TallyRow};
-use nix::time::{ClockId, clock_gettime};
+
+use crate::common::{MIDNIGHT, cpu_seconds, mix, remove, tables};
 
 /// Distinct rows of the tally, and of every hundred messages one has a trace of its own.
 const ROWS: u64 = 6_700;
-const MIDNIGHT: u64 = 1_780_272_000_000;
 /// Messages recorded before the clock starts.
 const WARM: u64 = 30_000;
 /// Messages made at a time.
 const CHUNK: usize = 50_000;
-const IN_FLIGHT: [usize; 4] = [1, 8, 128, 2_000];
+const IN_FLIGHT: [usize; 5] = [1, 8, 32, 128, 2_000];
 
 fn main() {
     let numbers: Vec<String> = std::env::args()
@@ -119,52 +121,23 @@ fn sizes(path: &Path, messages: u64) {
         .and_then(|reader| reader.status())
         .expect("a status");
     println!("{status:#?}");
-    let connection = rusqlite::Connection::open(path).expect("the store");
-    let mut total = 0.0;
+    let tables = tables(path);
+    let total: f64 = tables.iter().map(|(_, octets)| octets).sum();
     println!("octets a message:");
-    for table in [
-        "observation",
-        "name",
-        "posting",
-        "outcome",
-        "trace",
-        "text",
-        "published",
-        "reporting_row",
-        "tally",
-    ] {
-        let octets = pages_of(&connection, table);
-        total += octets;
+    for (table, octets) in &tables {
         println!(
-            "  {table:15} {:8.2}  ({:.0} in all)",
-            octets / messages as f64,
-            octets
+            "  {table:15} {:8.2}  ({octets:.0} in all)",
+            octets / messages as f64
         );
     }
     println!("  {:15} {:8.2}", "all", total / messages as f64);
-    let rows = ["text", "reporting_row", "tally"].map(|table| pages_of(&connection, table));
+    let rows = tables
+        .iter()
+        .filter(|(table, _)| ["text", "reporting_row", "tally"].contains(&table.as_str()));
     println!(
         "octets a distinct row: {:.0}",
-        rows.iter().sum::<f64>() / status.distinct_rows as f64
+        rows.map(|(_, octets)| octets).sum::<f64>() / status.distinct_rows as f64
     );
-}
-
-/// Octets of the pages of a table and its indexes, as `sqlite3_analyzer` counts them: the file is
-/// rebuilt without the table, and compared.
-fn pages_of(connection: &rusqlite::Connection, table: &str) -> f64 {
-    let free = |connection: &rusqlite::Connection| {
-        let sql = "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size";
-        connection
-            .query_row(sql, [], |row| row.get::<_, f64>(0))
-            .expect("a number")
-    };
-    let before = free(connection);
-    connection
-        .execute_batch(&format!("BEGIN; DROP TABLE {table}"))
-        .expect("dropped");
-    let after = free(connection);
-    connection.execute_batch("ROLLBACK").expect("undone");
-    after - before
 }
 
 fn questions(path: &Path, messages: u64) {
@@ -178,8 +151,9 @@ fn questions(path: &Path, messages: u64) {
         disposition: Some("reject".to_owned()),
         ..Filter::default()
     };
+    let never = IpAddr::from([198, 51, 100, 200]);
     let by_client = Filter {
-        client: Some([198, 51, 100, 200].into()),
+        client: Some(never..=never),
         ..Filter::default()
     };
     time("explain by queue id", || {
@@ -248,7 +222,7 @@ fn message(number: u64, messages: u64) -> Observation {
     let result = |good: &str, bad: &str| if passed { good } else { bad }.to_owned();
     let trace = if random.is_multiple_of(100) { number } else { row };
     Observation {
-        at_ms: MIDNIGHT + number * 86_400_000 / messages,
+        at_ms: MIDNIGHT + number * 86_400_000 / (messages + WARM),
         queue_id: queue_id(number),
         id: short_id(number),
         client: Some(client),
@@ -270,6 +244,7 @@ fn message(number: u64, messages: u64) -> Observation {
         action: "accept".to_owned(),
         would: result("accept", "quarantine"),
         overrides: Vec::new(),
+        rule: None,
         cause: result(
             "an aligned signature passed",
             "no Authenticated Identifier is aligned",
@@ -326,26 +301,4 @@ fn trace_text(number: u64, domain: &str, client: IpAddr) -> Arc<str> {
         ));
     }
     text.into()
-}
-
-/// SplitMix64: numbers that look random and are the same in each run.
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
-fn cpu_seconds() -> f64 {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).expect("Linux has this clock");
-    Duration::from(time).as_secs_f64()
-}
-
-fn remove(path: &Path) {
-    for ending in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        // It need not be there.
-        let _ = std::fs::remove_file(name);
-    }
 }

@@ -22,33 +22,34 @@ impl Digest {
     }
 }
 
-/// Digests of traces met lately, found by a quicker hash: a trace is longer than all else, and
-/// most messages have one that others had. The hash is keyed at random, so that nobody can make
-/// two traces meet; by chance it happens once in a hundred million days of ten million messages,
-/// and then one message is explained by the trace of another.
+/// Digests of contents met lately, found by a quicker hash: most messages have the outcome, the
+/// reporting row and the trace that others had. The hash is keyed at random, so that nobody can make
+/// two contents meet; by chance it happens once in ten million days of ten million messages, and
+/// then one message is taken for another.
 #[derive(Debug)]
-pub(crate) struct TraceDigests {
+pub(crate) struct Digests {
     keys: RandomState,
     recent: Mutex<Recent<u64, Digest>>,
 }
 
-/// Digests of traces remembered: about 1 MB.
-const TRACE_DIGESTS: usize = 20_000;
+/// Digests remembered: about 2 MB.
+const REMEMBERED: usize = 50_000;
 
-impl TraceDigests {
+impl Digests {
     pub(crate) fn new() -> Self {
         Self {
             keys: RandomState::new(),
-            recent: Mutex::new(Recent::new(TRACE_DIGESTS)),
+            recent: Mutex::new(Recent::new(REMEMBERED)),
         }
     }
 
-    pub(crate) fn of(&self, text: &str) -> Digest {
-        let quick = self.keys.hash_one(text);
+    /// The same as [`Digest::of`].
+    pub(crate) fn of(&self, content: &[u8]) -> Digest {
+        let quick = self.keys.hash_one(content);
         if let Some(digest) = hold(&self.recent).find(quick) {
             return digest;
         }
-        let digest = Digest::of(text.as_bytes());
+        let digest = Digest::of(content);
         hold(&self.recent).remember(quick, digest);
         digest
     }
@@ -93,11 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_met_before_has_the_same_digest() {
-        let traces = TraceDigests::new();
-        let first = traces.of("a");
-        assert_eq!((traces.of("a"), first), (first, Digest::of(b"a")));
-        assert_ne!(traces.of("b"), first);
+    fn a_content_met_before_has_the_same_digest() {
+        let digests = Digests::new();
+        let first = digests.of(b"a");
+        assert_eq!((digests.of(b"a"), first), (first, Digest::of(b"a")));
+        assert_ne!(digests.of(b"b"), first);
     }
 
     #[test]

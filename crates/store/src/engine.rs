@@ -13,6 +13,10 @@ pub(crate) trait Engine: Send {
     /// Whether what was opened is still what others find under its name.
     fn in_place(&self) -> bool;
 
+    /// Asked when it is in place no longer: brings what was written into files that are gone to
+    /// where others find it, as far as that can be done. Whether all of it is there.
+    fn bring_home(&mut self) -> bool;
+
     /// Work that is due after a batch, when nobody waits any more: indexes, checkpoints.
     fn tidy(&mut self) -> Result<(), StoreError>;
 

@@ -1,5 +1,6 @@
 //! What is written down: the observation of each message, which answers "why", and the tally of
-//! reporting rows by UTC day, which feeds reports and pages (design D13, D14).
+//! reporting rows by UTC day, which feeds reports and pages (design D13, D14). With them goes the count
+//! of the operator's rules.
 //!
 //! [`Recorder`] writes, [`Reader`] reads; they meet in a database file only, and need not be in
 //! one process. What comes in are plain values and words ([`Observation`], [`TallyRow`]): this room
@@ -61,6 +62,7 @@ mod day;
 mod digest;
 mod engine;
 mod error;
+mod folded;
 mod maintenance;
 mod observation;
 mod prepared;
@@ -78,6 +80,6 @@ pub use maintenance::{Expired, Keep};
 pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
 pub use prepared::{MAX_LIST, MAX_TEXT, MAX_TRACE, MAX_WORD};
 pub use queue::Limits;
-pub use reading::{Explained, Filter, LogRow, Reader, Status};
+pub use reading::{Explained, Filter, LogRow, Reader, RuleHits, Status};
 pub use recorder::{Options, PATIENCE, Recorder};
 pub use statistics::{State, Statistics};

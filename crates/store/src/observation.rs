@@ -41,6 +41,9 @@ pub struct Observation {
     pub would: String,
     /// Override reasons: type and comment.
     pub overrides: Vec<(String, String)>,
+    /// The name of the operator's rule that decided, if one did. Each of its messages counts as a hit
+    /// ([`Reader::rule_hits`](crate::Reader::rule_hits)).
+    pub rule: Option<String>,
     /// The cause of the action, in words. Keep what differs from message to message out of it:
     /// equal outcomes are stored once.
     pub cause: String,

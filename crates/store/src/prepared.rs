@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::day::Day;
-use crate::digest::{Digest, Encoder, TraceDigests};
+use crate::digest::{Digest, Digests, Encoder};
 use crate::observation::{Observation, TallyRow};
 use crate::queue::Lost;
 
@@ -24,6 +24,7 @@ pub const MAX_LIST: usize = 100;
 pub(crate) struct Prepared {
     pub(crate) kept: Option<Kept>,
     pub(crate) counted: Option<Counted>,
+    pub(crate) hit: Option<Hit>,
     /// Octets in memory, but for the trace.
     bytes: usize,
 }
@@ -58,6 +59,7 @@ pub(crate) struct Outcome {
     pub(crate) action: String,
     pub(crate) would: String,
     pub(crate) overrides: Vec<(String, String)>,
+    pub(crate) rule: Option<Arc<str>>,
     pub(crate) cause: String,
 }
 
@@ -78,16 +80,34 @@ pub(crate) struct Counted {
     pub(crate) bytes: usize,
 }
 
+/// That a rule of the operator decided.
+#[derive(Clone, Debug)]
+pub(crate) struct Hit {
+    pub(crate) name: Arc<str>,
+    pub(crate) at_ms: u64,
+}
+
 impl Prepared {
-    /// Without `keep` only the tally is left of it.
-    pub(crate) fn new(mut observation: Observation, keep: bool, traces: &TraceDigests) -> Self {
+    /// Without `keep` only the tally and the rule's hit are left of it.
+    pub(crate) fn new(mut observation: Observation, keep: bool, digests: &Digests) -> Self {
         let day = Day::at(observation.at_ms);
-        let counted = observation.row.take().map(|row| Counted::new(day, row));
-        let kept = keep.then(|| Kept::new(observation, traces));
+        let counted = observation.row.take().map(|row| Counted::new(day, row, digests));
+        let hit = observation.rule.take().map(|name| Hit {
+            name: word(name).into(),
+            at_ms: observation.at_ms,
+        });
+        let rule = hit.as_ref().map(|hit| Arc::clone(&hit.name));
+        let kept = keep.then(|| Kept::new(observation, rule, digests));
         let bytes = size_of::<Self>()
+            + hit.as_ref().map_or(0, |hit| hit.name.len())
             + kept.as_ref().map_or(0, |kept| kept.bytes)
             + counted.as_ref().map_or(0, |counted| counted.bytes);
-        Self { kept, counted, bytes }
+        Self {
+            kept,
+            counted,
+            hit,
+            bytes,
+        }
     }
 
     /// Octets in memory. A trace counts in full, though equal ones may share theirs.
@@ -102,14 +122,15 @@ impl Prepared {
             traces: 0,
             observations: u64::from(self.kept.is_some()),
             tallies: u64::from(self.counted.is_some()),
+            rule_hits: u64::from(self.hit.is_some()),
         }
     }
 }
 
 impl Kept {
-    fn new(mut observation: Observation, traces: &TraceDigests) -> Self {
-        let trace = cut_trace(take_trace(&mut observation), traces);
-        let outcome = Outcome::new(&mut observation);
+    fn new(mut observation: Observation, rule: Option<Arc<str>>, digests: &Digests) -> Self {
+        let trace = cut_trace(take_trace(&mut observation), digests);
+        let outcome = Outcome::new(&mut observation, rule);
         let content = outcome.encoded();
         Self {
             bytes: content.len() + observation.queue_id.len() + observation.id.len(),
@@ -117,7 +138,7 @@ impl Kept {
             queue_id: word(observation.queue_id),
             short_id: word(observation.id),
             client: observation.client.map(|client| client.to_canonical()),
-            outcome_digest: Digest::of(&content),
+            outcome_digest: digests.of(&content),
             outcome,
             trace,
             questions: observation.questions,
@@ -134,7 +155,7 @@ fn take_trace(observation: &mut Observation) -> Arc<str> {
     std::mem::replace(&mut observation.trace, Arc::from(""))
 }
 
-fn cut_trace(text: Arc<str>, traces: &TraceDigests) -> Option<Trace> {
+fn cut_trace(text: Arc<str>, digests: &Digests) -> Option<Trace> {
     let text = match text.len() {
         0 => return None,
         1..=MAX_TRACE => text,
@@ -144,13 +165,13 @@ fn cut_trace(text: Arc<str>, traces: &TraceDigests) -> Option<Trace> {
         ),
     };
     Some(Trace {
-        digest: traces.of(&text),
+        digest: digests.of(text.as_bytes()),
         text,
     })
 }
 
 impl Outcome {
-    fn new(observation: &mut Observation) -> Self {
+    fn new(observation: &mut Observation, rule: Option<Arc<str>>) -> Self {
         Self {
             author_domain: observation.author_domain.take().map(word),
             spf: word(take(&mut observation.spf)),
@@ -163,6 +184,7 @@ impl Outcome {
             action: word(take(&mut observation.action)),
             would: word(take(&mut observation.would)),
             overrides: pairs(take(&mut observation.overrides)),
+            rule,
             cause: text(take(&mut observation.cause)),
         }
     }
@@ -172,6 +194,7 @@ impl Outcome {
         content.optional(self.author_domain.as_deref());
         content.optional(self.policy_domain.as_deref());
         content.optional(self.policy.as_deref());
+        content.optional(self.rule.as_deref());
         for word in [&self.spf, &self.dkim, &self.arc, &self.dmarc] {
             content.text(word);
         }
@@ -184,12 +207,12 @@ impl Outcome {
 }
 
 impl Counted {
-    fn new(day: Day, row: TallyRow) -> Self {
+    fn new(day: Day, row: TallyRow, digests: &Digests) -> Self {
         let row = within_limits(row);
         let content = encoded_row(&row);
         Self {
             day,
-            digest: Digest::of(&content),
+            digest: digests.of(&content),
             row: Arc::new(row),
             bytes: size_of::<TallyRow>() + content.len(),
         }
@@ -321,6 +344,7 @@ pub(crate) mod tests {
             action: "accept".to_owned(),
             would: "accept".to_owned(),
             overrides: Vec::new(),
+            rule: None,
             cause: "an aligned signature passed".to_owned(),
             questions: 4,
             ms: 12,
@@ -350,13 +374,13 @@ pub(crate) mod tests {
     }
 
     pub(crate) fn prepared(observation: Observation) -> Prepared {
-        Prepared::new(observation, true, &TraceDigests::new())
+        Prepared::new(observation, true, &Digests::new())
     }
 
     fn digest(change: impl FnOnce(&mut TallyRow)) -> Digest {
         let mut row = row("example.com");
         change(&mut row);
-        Counted::new(Day(1), row).digest
+        Counted::new(Day(1), row, &Digests::new()).digest
     }
 
     #[test]
@@ -425,9 +449,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn without_observations_the_tally_is_left() {
-        let prepared = Prepared::new(observation(1), false, &TraceDigests::new());
+    fn without_observations_the_tally_and_the_hit_are_left() {
+        let mut ruled = observation(1);
+        ruled.rule = Some("r".repeat(MAX_WORD + 1));
+        let prepared = Prepared::new(ruled, false, &Digests::new());
         assert!(prepared.kept.is_none());
         assert!(prepared.counted.is_some());
+        assert_eq!(prepared.hit.unwrap().name.len(), MAX_WORD);
     }
 }

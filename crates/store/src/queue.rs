@@ -2,23 +2,22 @@
 //!
 //! Knows no thread, no clock and no database.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use crate::day::Day;
-use crate::digest::Digest;
+use crate::folded::Folded;
 use crate::observation::Recorded;
-use crate::prepared::{Counted, Prepared};
+use crate::prepared::Prepared;
 
 /// How much may wait in memory. Past either, first the traces of the oldest records go, then the
-/// oldest observations; their tallies are kept, folded together, and go last of all. What the
+/// oldest observations; what they count (tally, hits of rules) is kept, folded together, and goes last of all. What the
 /// writer has in hand, one batch, may come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Octets, about.
     pub bytes: usize,
-    /// Records, and folded rows of the tally with them.
+    /// Records, and with them folded rows of the tally and rules.
     pub records: usize,
 }
 
@@ -44,14 +43,16 @@ pub(crate) struct Lost {
     /// A trace that is lost with its observation is not counted again.
     pub(crate) observations: u64,
     pub(crate) tallies: u64,
+    pub(crate) rule_hits: u64,
 }
 
 impl Lost {
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             traces: self.traces + other.traces,
             observations: self.observations + other.observations,
             tallies: self.tallies + other.tallies,
+            rule_hits: self.rule_hits + other.rule_hits,
         }
     }
 }
@@ -72,14 +73,11 @@ impl Waiting {
     }
 }
 
-/// Rows of the tally and how often each was seen.
-pub(crate) type Folded = HashMap<(Day, Digest), (Counted, u64)>;
-
 /// What one transaction writes.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) records: Vec<Waiting>,
-    /// Tallies of observations given up earlier.
+    /// Counts of observations given up earlier.
     pub(crate) folded: Folded,
     bytes: usize,
 }
@@ -90,25 +88,17 @@ impl Batch {
         self.records.len()
     }
 
-    /// Every tally in it, equal rows together.
-    pub(crate) fn tallies(&self) -> Folded {
+    /// All that it counts, equal rows together.
+    pub(crate) fn counts(&self) -> Folded {
         let mut all = self.folded.clone();
-        for counted in self
-            .records
-            .iter()
-            .filter_map(|one| one.prepared.counted.as_ref())
-        {
-            add(&mut all, counted.clone(), 1);
-        }
+        self.records.iter().for_each(|one| all.add(&one.prepared));
         all
     }
 
     /// What is lost when all of it is.
     pub(crate) fn lost(&self) -> Lost {
         let records = self.records.iter().map(|waiting| waiting.prepared.lost());
-        let mut sum = records.fold(Lost::default(), Lost::and);
-        sum.tallies += self.folded.values().map(|(_, count)| count).sum::<u64>();
-        sum
+        records.fold(self.folded.lost(), Lost::and)
     }
 
     /// Tells everyone who waits.
@@ -119,20 +109,28 @@ impl Batch {
     }
 }
 
+/// How much the writer holds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    len: usize,
+    bytes: usize,
+    /// Rows and rules among it, which may have to be merged with newer ones, and their octets.
+    folded: usize,
+    folded_bytes: usize,
+}
+
 /// What waits.
 #[derive(Debug)]
 pub(crate) struct Queue {
     limits: Limits,
     records: VecDeque<Waiting>,
     folded: Folded,
-    /// Octets of both.
+    /// Octets of the records.
     bytes: usize,
-    /// Octets of `folded` alone.
-    folded_bytes: usize,
     /// Records at the front that are known to have no trace left.
     without_trace: usize,
     /// What the writer holds at this moment: it is in memory as well.
-    in_hand: (usize, usize),
+    in_hand: Held,
 }
 
 impl Queue {
@@ -140,11 +138,10 @@ impl Queue {
         Self {
             limits,
             records: VecDeque::new(),
-            folded: Folded::new(),
+            folded: Folded::default(),
             bytes: 0,
-            folded_bytes: 0,
             without_trace: 0,
-            in_hand: (0, 0),
+            in_hand: Held::default(),
         }
     }
 
@@ -162,12 +159,16 @@ impl Queue {
 
     /// Records and folded rows, in hand included.
     pub(crate) fn len(&self) -> usize {
-        self.records.len() + self.folded.len() + self.in_hand.0
+        self.records.len() + self.folded.len() + self.in_hand.len
     }
 
     /// Octets, in hand included.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.in_hand.1
+        self.bytes_waiting() + self.in_hand.bytes
+    }
+
+    fn bytes_waiting(&self) -> usize {
+        self.bytes + self.folded.bytes()
     }
 
     /// The oldest, as many as one transaction may hold. They stay counted until [`Queue::settle`]
@@ -182,22 +183,21 @@ impl Queue {
             batch.records.push(oldest);
         }
         self.without_trace = self.without_trace.saturating_sub(batch.records.len());
-        batch.folded = self.folded.extract_if(|_, _| true).take(MAX_BATCH).collect();
-        let folded_bytes = batch
-            .folded
-            .values()
-            .map(|(counted, _)| folded_bytes(counted))
-            .sum::<usize>();
-        self.folded_bytes = self.folded_bytes.saturating_sub(folded_bytes);
-        batch.bytes += folded_bytes;
         self.bytes = self.bytes.saturating_sub(batch.bytes);
-        self.in_hand = (batch.records.len() + batch.folded.len(), batch.bytes);
+        batch.folded = self.folded.take(MAX_BATCH);
+        batch.bytes += batch.folded.bytes();
+        self.in_hand = Held {
+            len: batch.records.len() + batch.folded.len(),
+            bytes: batch.bytes,
+            folded: batch.folded.len(),
+            folded_bytes: batch.folded.bytes(),
+        };
         batch
     }
 
     /// What was taken is written.
     pub(crate) fn settle(&mut self) {
-        self.in_hand = (0, 0);
+        self.in_hand = Held::default();
     }
 
     /// What was taken could not be written: it is the oldest again.
@@ -208,18 +208,21 @@ impl Queue {
             self.bytes += waiting.prepared.bytes();
             self.records.push_front(waiting);
         }
-        for (counted, count) in batch.folded.into_values() {
-            self.fold(counted, count);
-        }
+        self.folded.merge(batch.folded);
         self.shed()
     }
 
+    /// Keeps what waits within the limits. What is in hand is not counted: it is the oldest, and
+    /// would crowd out all that is newer as long as an attempt lasts. It has its turn when it is
+    /// put back.
     fn shed(&mut self) -> Lost {
         let mut lost = Lost::default();
-        while self.bytes() > self.limits.bytes && self.drop_oldest_trace() {
+        while self.bytes_waiting() > self.limits.bytes && self.drop_oldest_trace() {
             lost.traces += 1;
         }
-        while self.bytes() > self.limits.bytes || self.len() > self.limits.records {
+        while self.bytes_waiting() > self.limits.bytes
+            || self.records.len() + self.folded.len() > self.limits.records
+        {
             let Some(oldest) = self.records.pop_front() else {
                 break;
             };
@@ -240,44 +243,19 @@ impl Queue {
         false
     }
 
-    /// The observation goes, its tally is folded into the others, if there is room for that much.
+    /// The observation goes, what it counts is folded into the others, if there is room for that much.
     fn give_up(&mut self, mut oldest: Waiting, lost: &mut Lost) {
         self.without_trace = self.without_trace.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(oldest.prepared.bytes());
         oldest.answer(Recorded::Dropped);
         lost.observations += u64::from(oldest.prepared.kept.is_some());
-        let Some(counted) = oldest.prepared.counted else {
-            return;
+        // Those in hand may come back.
+        let limits = Limits {
+            bytes: self.limits.bytes.saturating_sub(self.in_hand.folded_bytes),
+            records: self.limits.records.saturating_sub(self.in_hand.folded),
         };
-        let bytes = folded_bytes(&counted);
-        let known = self.folded.contains_key(&(counted.day, counted.digest));
-        let room = self.folded.len() < self.limits.records && self.folded_bytes + bytes <= self.limits.bytes;
-        if known || room {
-            self.fold(counted, 1);
-        } else {
-            lost.tallies += 1;
-        }
+        *lost = lost.and(self.folded.add_within(oldest.prepared, limits));
     }
-
-    fn fold(&mut self, counted: Counted, count: u64) {
-        if !self.folded.contains_key(&(counted.day, counted.digest)) {
-            let bytes = folded_bytes(&counted);
-            self.bytes += bytes;
-            self.folded_bytes += bytes;
-        }
-        add(&mut self.folded, counted, count);
-    }
-}
-
-fn folded_bytes(counted: &Counted) -> usize {
-    size_of::<(Counted, u64)>() + counted.bytes
-}
-
-fn add(folded: &mut Folded, counted: Counted, count: u64) {
-    let entry = folded
-        .entry((counted.day, counted.digest))
-        .or_insert_with(|| (counted, 0));
-    entry.1 = entry.1.saturating_add(count);
 }
 
 #[cfg(test)]
@@ -291,6 +269,15 @@ mod tests {
         let mut observation = observation(number);
         observation.trace = "t".repeat(TRACE).into();
         observation.row = Some(row(domain));
+        Waiting {
+            prepared: prepared(observation),
+            waiter: None,
+        }
+    }
+
+    fn ruled(number: u64) -> Waiting {
+        let mut observation = observation(number);
+        observation.rule = Some("forwarder".to_owned());
         Waiting {
             prepared: prepared(observation),
             waiter: None,
@@ -340,8 +327,7 @@ mod tests {
         }
         let batch = queue.take();
         assert_eq!(ids(&batch), ["id-98", "id-99"]);
-        let tallies = batch.tallies();
-        assert_eq!(tallies.values().map(|(_, count)| count).sum::<u64>(), 100);
+        assert_eq!(batch.counts().lost().tallies, 100);
     }
 
     #[test]
@@ -356,7 +342,7 @@ mod tests {
         assert_eq!((lost.observations, lost.tallies), (10, 7));
         // A row that is already counted needs no room.
         assert_eq!(queue.push(waiting(11, "0.example")).tallies, 0);
-        let counts: u64 = queue.take().tallies().values().map(|(_, count)| count).sum();
+        let counts = queue.take().counts().lost().tallies;
         assert_eq!(counts, 4);
     }
 
@@ -374,7 +360,7 @@ mod tests {
             assert!(queue.bytes() <= limit, "{} after {number}", queue.bytes());
         }
         assert!(lost.traces > 0 && lost.observations > 0 && lost.tallies > 0);
-        let counts: u64 = queue.take().tallies().values().map(|(_, count)| count).sum();
+        let counts = queue.take().counts().lost().tallies;
         assert_eq!(counts + lost.tallies, total);
     }
 
@@ -400,24 +386,55 @@ mod tests {
     }
 
     #[test]
-    fn folded_tallies_survive_a_failed_attempt_once() {
-        let mut queue = queue(usize::MAX, 2);
-        for number in 0..6 {
+    fn what_is_in_hand_does_not_crowd_out_what_is_newer() {
+        let mut queue = queue(usize::MAX, 4);
+        for number in 0..3 {
             queue.push(waiting(number, "example.com"));
         }
         let batch = queue.take();
+        for number in 3..6 {
+            assert_eq!(queue.push(waiting(number, "example.com")), Lost::default());
+        }
+        assert_eq!(queue.len(), 6);
+        let lost = queue.put_back(batch);
+        // The folded tally takes up a place.
+        assert_eq!((lost.observations, lost.tallies), (3, 0));
+        assert_eq!(ids(&queue.take()), ["id-3", "id-4", "id-5"]);
+    }
+
+    #[test]
+    fn folded_counts_stay_within_the_limits_when_they_come_back() {
+        let mut queue = queue(usize::MAX, 3);
+        let mut lost = Lost::default();
+        for round in 0..10 {
+            let batch = queue.take();
+            for number in 0..10 {
+                let domain = format!("{round}-{number}.example");
+                lost = lost.and(queue.push(waiting(number, &domain)));
+                assert!(queue.len() <= 2 * 3, "{} in round {round}", queue.len());
+            }
+            lost = lost.and(queue.put_back(batch));
+            assert!(queue.len() <= 3);
+        }
+        assert_eq!(queue.take().counts().lost().tallies + lost.tallies, 100);
+    }
+
+    #[test]
+    fn folded_counts_survive_a_failed_attempt_once() {
+        let mut queue = queue(usize::MAX, 3);
+        for number in 0..6 {
+            queue.push(ruled(number));
+        }
+        let batch = queue.take();
         for number in 6..9 {
-            queue.push(waiting(number, "example.com"));
+            queue.push(ruled(number));
         }
         queue.put_back(batch);
         let mut sum = 0;
         while !queue.is_empty() {
-            sum += queue
-                .take()
-                .tallies()
-                .values()
-                .map(|(_, count)| count)
-                .sum::<u64>();
+            let counts = queue.take().counts().lost();
+            assert_eq!(counts.tallies, counts.rule_hits);
+            sum += counts.tallies;
             queue.settle();
         }
         assert_eq!(sum, 9);

@@ -4,6 +4,7 @@
 //! recording. Each question sees one consistent state of the store.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::day::Day;
@@ -50,6 +51,8 @@ pub struct LogRow {
     pub would: String,
     /// Override reasons: type and comment.
     pub overrides: Vec<(String, String)>,
+    /// The name of the operator's rule that decided, if one did.
+    pub rule: Option<String>,
     /// The cause of the action.
     pub cause: String,
     /// DNS questions asked.
@@ -67,6 +70,19 @@ pub struct Explained {
     pub trace: Option<String>,
 }
 
+/// How often a rule of the operator decided. These counts do not expire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleHits {
+    /// The name of the rule.
+    pub name: String,
+    /// Messages it decided.
+    pub hits: u64,
+    /// When the first of them was judged, in milliseconds since the epoch.
+    pub first_ms: u64,
+    /// When the last was.
+    pub last_ms: u64,
+}
+
 /// Which observations [`Reader::log`] tells. What is none does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
@@ -76,9 +92,10 @@ pub struct Filter {
     pub result: Option<String>,
     /// What was done because of DMARC.
     pub disposition: Option<String>,
-    /// The SMTP client. Alone, it reads every observation of the time asked for: about three
+    /// The SMTP client: from this address to that one, both of one family; a network is a range, and
+    /// so is one address. Alone, it reads every observation of the time asked for: about three
     /// million a second.
-    pub client: Option<IpAddr>,
+    pub client: Option<RangeInclusive<IpAddr>>,
     /// From this time on, in milliseconds since the epoch.
     pub since_ms: Option<u64>,
     /// Before this time.
@@ -122,7 +139,8 @@ pub struct Status {
     pub observation_days: Option<(Day, Day)>,
     /// Distinct texts of explanations.
     pub traces: u64,
-    /// Rows of the tally, one for each distinct reporting row and day.
+    /// Rows of the tally, one for each distinct reporting row and day. Those that only the last
+    /// few thousand messages count in are not among them yet.
     pub tally_rows: u64,
     /// The first day of the tally, and the last.
     pub tally_days: Option<(Day, Day)>,
@@ -171,6 +189,14 @@ impl Reader {
     /// When the store cannot be read.
     pub fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
         self.inner.policy_domains(day)
+    }
+
+    /// The rules that ever decided a message, in alphabetical order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
+        self.inner.rule_hits()
     }
 
     /// How the store is.

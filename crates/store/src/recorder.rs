@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::digest::TraceDigests;
+use crate::digest::Digests;
 use crate::engine::{Engine, Opener};
 use crate::error::StoreError;
 use crate::maintenance::{Expired, Keep};
 use crate::observation::{Observation, Recorded};
 use crate::prepared::Prepared;
 use crate::queue::{Limits, Queue, Waiting};
-use crate::sqlite::Sqlite;
-use crate::statistics::{Counters, Statistics};
+use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};
+use crate::statistics::{Counters, State, Statistics};
 use crate::writer;
 
 /// How long an answer to the MTA waits for its record (design D13).
@@ -41,6 +41,9 @@ pub struct Options {
     /// Whether an unusable store is an error at the start. When not, records wait in memory until it
     /// can be used. A store of a newer version or of another program is always an error.
     pub must_open: bool,
+    /// Whether another process may be recording into the same store, as the service does while
+    /// `store expire` runs: after each step of an expiry it gets as long for itself as the step took.
+    pub gives_way: bool,
 }
 
 impl Options {
@@ -53,6 +56,7 @@ impl Options {
             limits: Limits::default(),
             gather: Duration::from_millis(2),
             must_open: true,
+            gives_way: false,
         }
     }
 }
@@ -63,7 +67,7 @@ pub struct Recorder {
     shared: Arc<Shared>,
     patience: Duration,
     keep_observations: bool,
-    traces: TraceDigests,
+    digests: Digests,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -75,7 +79,8 @@ impl Recorder {
     /// when it cannot be opened.
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let path = options.path.clone();
-        let opener: Opener = Box::new(move || Ok(Box::new(Sqlite::open(&path)?) as Box<dyn Engine>));
+        let busy = if options.gives_way { BUSY_SERVICE } else { BUSY };
+        let opener: Opener = Box::new(move || Ok(Box::new(Sqlite::open(&path, busy)?) as Box<dyn Engine>));
         Self::with_engine(options, opener)
     }
 
@@ -87,13 +92,15 @@ impl Recorder {
             limits,
             gather,
             must_open,
+            gives_way,
         } = options;
         let engine = match opener() {
             Err(error) if must_open || error.is_final() => return Err(error),
             other => other,
         };
         let shared = Arc::new(Shared::new(limits));
-        let writer = writer::spawn(Arc::clone(&shared), opener, engine, gather);
+        let pace = writer::Pace { gather, gives_way };
+        let writer = writer::spawn(Arc::clone(&shared), opener, engine, pace);
         let writer = writer.map_err(|source| StoreError::Io {
             doing: "start a thread for",
             path,
@@ -103,7 +110,7 @@ impl Recorder {
             shared,
             patience,
             keep_observations,
-            traces: TraceDigests::new(),
+            digests: Digests::new(),
             writer: Some(writer),
         })
     }
@@ -112,7 +119,7 @@ impl Recorder {
     /// and dropping it loses nothing. Needs a tokio runtime with time, when it is awaited.
     pub fn record(&self, observation: Observation) -> impl Future<Output = Recorded> + Send + use<> {
         let (waiter, answer) = oneshot::channel();
-        let prepared = Prepared::new(observation, self.keep_observations, &self.traces);
+        let prepared = Prepared::new(observation, self.keep_observations, &self.digests);
         self.shared.push(prepared, waiter);
         let shared = Arc::clone(&self.shared);
         let patience = self.patience;
@@ -134,6 +141,11 @@ impl Recorder {
         let (length, bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
         self.shared.counters.read(length, bytes)
+    }
+
+    /// Whether the store takes what it is given; cheap enough to be asked for each message.
+    pub fn state(&self) -> State {
+        self.shared.counters.state()
     }
 
     /// Removes what is too old or too much, in short transactions between those of the recording.

@@ -29,6 +29,8 @@ pub struct Statistics {
     pub dropped_observations: u64,
     /// Messages that no tally counts.
     pub dropped_tallies: u64,
+    /// Hits of rules that are not counted.
+    pub dropped_rule_hits: u64,
     /// Records that wait in memory, and folded rows of the tally.
     pub queue_length: usize,
     /// Octets of them, about.
@@ -51,6 +53,7 @@ pub(crate) struct Counters {
     dropped_traces: AtomicU64,
     dropped_observations: AtomicU64,
     dropped_tallies: AtomicU64,
+    dropped_rule_hits: AtomicU64,
     pub(crate) commits: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) degraded: AtomicBool,
@@ -62,6 +65,7 @@ impl Counters {
         self.dropped_traces.fetch_add(lost.traces, Relaxed);
         self.dropped_observations.fetch_add(lost.observations, Relaxed);
         self.dropped_tallies.fetch_add(lost.tallies, Relaxed);
+        self.dropped_rule_hits.fetch_add(lost.rule_hits, Relaxed);
     }
 
     pub(crate) fn lost(&self) -> Lost {
@@ -69,12 +73,20 @@ impl Counters {
             traces: self.dropped_traces.load(Relaxed),
             observations: self.dropped_observations.load(Relaxed),
             tallies: self.dropped_tallies.load(Relaxed),
+            rule_hits: self.dropped_rule_hits.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        if self.degraded.load(Relaxed) {
+            State::Degraded
+        } else {
+            State::Ok
         }
     }
 
     pub(crate) fn read(&self, queue_length: usize, queue_bytes: usize) -> Statistics {
         let lost = self.lost();
-        let degraded = self.degraded.load(Relaxed);
         Statistics {
             recorded: self.recorded.load(Relaxed),
             committed: self.committed.load(Relaxed),
@@ -82,12 +94,13 @@ impl Counters {
             dropped_traces: lost.traces,
             dropped_observations: lost.observations,
             dropped_tallies: lost.tallies,
+            dropped_rule_hits: lost.rule_hits,
             queue_length,
             queue_bytes,
             commits: self.commits.load(Relaxed),
             failures: self.failures.load(Relaxed),
             last_error: crate::recorder::hold(&self.last_error).clone(),
-            state: if degraded { State::Degraded } else { State::Ok },
+            state: self.state(),
         }
     }
 }

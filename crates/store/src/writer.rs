@@ -18,21 +18,33 @@ use crate::recorder::{Job, Shared, hold};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// and this long at most: a store that is back is used again soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A step of an expiry that gives way is followed by a pause of this length at least: longer than most
+/// pauses of a connection that waits for the lock, which SQLite does not queue.
+const LEAST_WAY: Duration = Duration::from_millis(10);
 /// Losses are told once in so long, however many there are.
 const BETWEEN_LOSS_LINES: Duration = Duration::from_mins(1);
+
+/// How the writer spends its time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// [`Options::gather`](crate::Options::gather).
+    pub(crate) gather: Duration,
+    /// [`Options::gives_way`](crate::Options::gives_way).
+    pub(crate) gives_way: bool,
+}
 
 /// Starts the thread. `engine` is what the first opening came to.
 pub(crate) fn spawn(
     shared: Arc<Shared>,
     opener: Opener,
     engine: Result<Box<dyn Engine>, StoreError>,
-    gather: Duration,
+    pace: Pace,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut writer = Writer {
         shared,
         opener,
         engine: None,
-        gather,
+        pace,
         together: false,
         trouble: None,
         told: Losses::default(),
@@ -52,7 +64,7 @@ struct Writer {
     opener: Opener,
     /// None after a failure: the next attempt opens the store anew.
     engine: Option<Box<dyn Engine>>,
-    gather: Duration,
+    pace: Pace,
     /// The last batch held several records: others are likely on their way.
     together: bool,
     trouble: Option<Trouble>,
@@ -124,7 +136,7 @@ impl Writer {
                 if self.together && state.ends.is_none() && state.queue.len() < MAX_BATCH {
                     self.together = false;
                     drop(state);
-                    std::thread::sleep(self.gather);
+                    std::thread::sleep(self.pace.gather);
                     state = hold(&shared.state);
                 }
                 return Work::Write(state.queue.take());
@@ -156,7 +168,7 @@ impl Writer {
     fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let engine = self.opened()?;
         engine.write(batch)?;
-        if engine.in_place() {
+        if engine.in_place() || engine.bring_home() {
             return Ok(());
         }
         // It went into a file that nobody finds any more: once again, into the next one.
@@ -192,12 +204,16 @@ impl Writer {
 
     fn step(&mut self, mut job: Job) {
         let keep = job.keep;
+        let began = Instant::now();
         let outcome = self
             .opened()
             .and_then(|engine| engine.expire(&keep, &mut job.done));
         match outcome {
             Ok(Step::More) => {
                 job.done.steps += 1;
+                if self.pace.gives_way {
+                    std::thread::sleep(began.elapsed().max(LEAST_WAY));
+                }
                 hold(&self.shared.state).jobs.push(job);
             }
             // Who asked may have stopped waiting; the work is done all the same.
@@ -256,6 +272,7 @@ impl Writer {
             traces = lost.traces,
             observations = lost.observations,
             tallies = lost.tallies,
+            rule_hits = lost.rule_hits,
             "records were given up for want of memory (sums since the start)"
         );
         self.told = Losses {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::connection::{beside, engine, io};
+use super::connection::{beside, engine, io, make_file};
 use crate::error::StoreError;
 
 /// Pages of one step, between which progress is told.
@@ -47,8 +47,10 @@ fn copy_pages(
     snapshot
         .query_row("SELECT count(*) FROM migration", [], |_| Ok(()))
         .map_err(engine(path, "begin a copy"))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let mut copy = Connection::open_with_flags(partial, flags).map_err(engine(partial, "make a copy"))?;
+    // Not readable by more people than the store is.
+    make_file(partial)?;
+    let mut copy = Connection::open_with_flags(partial, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .map_err(engine(partial, "make a copy"))?;
     let backup = Backup::new(&snapshot, &mut copy).map_err(engine(partial, "make a copy"))?;
     let mut pauses = 0;
     loop {

@@ -1,6 +1,7 @@
 //! Opening the file: who it belongs to, how it is used, and whether it is still there.
 
 use std::fs::{self, File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,7 +13,12 @@ use crate::error::StoreError;
 
 /// How long another writer (`store expire` on the command line) is waited for: its transactions
 /// are short. Mail does not wait for it longer than design D13 allows.
-const BUSY: Duration = Duration::from_secs(1);
+pub(crate) const BUSY: Duration = Duration::from_secs(1);
+/// How long one waits that gives way to a service under load. SQLite does not queue those who wait:
+/// each asks again every tenth of a second, and may find the store locked by the next batch.
+pub(crate) const BUSY_SERVICE: Duration = Duration::from_mins(1);
+/// The `auto_vacuum` that gives free pages back when it is told to.
+const INCREMENTAL: i64 = 2;
 /// Prepared statements kept by a connection: more than there are.
 const STATEMENTS: usize = 64;
 /// Page cache of a connection, in KiB: the ends of the tables and the tally of the day.
@@ -23,7 +29,7 @@ const WAL_KEPT: i64 = 16 << 20;
 const MODE: u32 = 0o640;
 
 /// Opens for writing; makes the file and its directory, and brings the schema up to date.
-pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_to_write(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
     let fresh = prepare_file(path)?;
     if !fresh {
         // Before anything is written: whose is it?
@@ -31,6 +37,9 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
         migrations::version(&connection, path)?;
     }
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection
+        .busy_timeout(busy)
+        .map_err(engine(path, "prepare for writing"))?;
     set_up(&connection).map_err(engine(path, "prepare for writing"))?;
     migrations::migrate(&mut connection, path)?;
     sync_directory(path)?;
@@ -44,8 +53,11 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
             path: path.to_owned(),
         });
     }
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    match migrations::version(&connection, path)? {
+    let (connection, version) = match versioned(path, connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)) {
+        Err(StoreError::Engine { .. }) if is_closed(path) => versioned(path, connect_to_closed(path))?,
+        other => other?,
+    };
+    match version {
         0 => Err(StoreError::Missing {
             path: path.to_owned(),
         }),
@@ -53,11 +65,52 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
+fn versioned(
+    path: &Path,
+    connection: Result<Connection, StoreError>,
+) -> Result<(Connection, u32), StoreError> {
+    let connection = connection?;
+    let version = migrations::version(&connection, path)?;
+    Ok((connection, version))
+}
+
+/// Whether nobody has the store open: the last one to close it removes the log beside it.
+fn is_closed(path: &Path) -> bool {
+    matches!(fs::exists(beside(path, "-wal")), Ok(false))
+}
+
+/// Opens a store that nobody has open where we may make no files beside it: a backup on a
+/// read-only disk, or that of a stopped service with the rights of its group. SQLite reads a store
+/// in WAL mode only with its log, unless it is told that nothing is going to change.
+fn connect_to_closed(path: &Path) -> Result<Connection, StoreError> {
+    let mut uri = String::from("file:");
+    for octet in path.as_os_str().as_bytes() {
+        match octet {
+            b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*octet)),
+            octet if octet.is_ascii_alphanumeric() => uri.push(char::from(*octet)),
+            octet => uri.push_str(&format!("%{octet:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let uri = PathBuf::from(uri);
+    set_limits(Connection::open_with_flags(
+        &uri,
+        flags | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    ))
+    .map_err(engine(path, "open the store"))
+}
+
 /// Makes an empty file and its directory where there are none; whether it has.
 fn prepare_file(path: &Path) -> Result<bool, StoreError> {
     if let Some(directory) = path.parent().filter(|one| !one.as_os_str().is_empty()) {
         fs::create_dir_all(directory).map_err(io(directory, "make the directory"))?;
     }
+    make_file(path)
+}
+
+/// Makes an empty file that is for the service and its group; whether there was none.
+pub(super) fn make_file(path: &Path) -> Result<bool, StoreError> {
     match OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -73,19 +126,23 @@ fn prepare_file(path: &Path) -> Result<bool, StoreError> {
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
     // Without SQLITE_OPEN_URI: a path is a path, whatever is in it.
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(engine(path, "open the store"))?;
-    let set = || {
-        connection.busy_timeout(BUSY)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.pragma_update(None, "cache_size", -CACHE_KIB)
-    };
-    set().map_err(engine(path, "open the store"))?;
+    set_limits(Connection::open_with_flags(path, flags)).map_err(engine(path, "open the store"))
+}
+
+fn set_limits(opened: rusqlite::Result<Connection>) -> rusqlite::Result<Connection> {
+    let connection = opened?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     Ok(connection)
 }
 
 fn set_up(connection: &Connection) -> rusqlite::Result<()> {
-    // Takes effect in an empty file only.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let vacuum: i64 = connection.query_row("PRAGMA auto_vacuum", [], |row| row.get(0))?;
+    if vacuum != INCREMENTAL {
+        // Takes effect in an empty file only; in others it would wait for the lock to write for nothing.
+        connection.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // We do it ourselves when nobody waits (`Sqlite::tidy`).
@@ -123,6 +180,13 @@ impl Identity {
         pairs
             .into_iter()
             .all(|(path, found)| found.is_none() || inode(path) == *found)
+    }
+
+    /// Whether the database itself is the same; those beside it may not be.
+    pub(super) fn file_holds(&self) -> bool {
+        let [path, ..] = &self.paths;
+        let [found, ..] = &self.found;
+        found.is_some() && inode(path) == *found
     }
 }
 

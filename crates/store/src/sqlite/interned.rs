@@ -27,8 +27,8 @@ pub(super) struct Interned {
     compressor: Compressor,
 }
 
-impl Interned {
-    pub(super) fn new() -> Self {
+impl Default for Interned {
+    fn default() -> Self {
         Self {
             outcomes: Numbers::new(),
             traces: Numbers::new(),
@@ -38,19 +38,16 @@ impl Interned {
             compressor: Compressor::new(),
         }
     }
+}
 
-    /// Nothing is certain any more: a transaction was taken back, or someone else wrote.
-    pub(super) fn forget(&mut self) {
-        *self = Self::new();
-    }
-
+impl Interned {
     pub(super) fn outcome(&mut self, connection: &Connection, kept: &Kept) -> rusqlite::Result<i64> {
         let day = kept.day();
         let outcome = &kept.outcome;
         self.outcomes.or_else(kept.outcome_digest, day, || {
             let sql = "INSERT INTO outcome (digest, last_day, author, spf, dkim, arc, dmarc, policy_domain, \
-                       policy, disposition, action, would, overrides, cause) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+                       policy, disposition, action, would, overrides, rule, cause) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
                        ON CONFLICT (digest) DO UPDATE SET last_day = max(last_day, excluded.last_day) \
                        RETURNING id";
             let author = outcome.author_domain.as_deref().map(super::log::reversed);
@@ -68,6 +65,7 @@ impl Interned {
                 outcome.action,
                 outcome.would,
                 list(&outcome.overrides),
+                outcome.rule.as_deref(),
                 outcome.cause
             ];
             number(connection, sql, values)

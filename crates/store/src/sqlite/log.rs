@@ -1,6 +1,8 @@
 //! Observations by what happened to them, newest first.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -38,8 +40,8 @@ pub(super) fn observation(
     number: i64,
 ) -> rusqlite::Result<Option<(LogRow, Option<i64>)>> {
     let sql = "SELECT o.at_ms, o.queue_id, o.short_id, o.client, c.author, c.spf, c.dkim, c.arc, c.dmarc, \
-               c.policy_domain, c.policy, c.disposition, c.action, c.would, c.overrides, c.cause, \
-               o.questions, o.ms, o.trace \
+               c.policy_domain, c.policy, c.disposition, c.action, c.would, c.overrides, c.rule, \
+               c.cause, o.questions, o.ms, o.trace \
                FROM observation AS o JOIN outcome AS c ON c.id = o.outcome WHERE o.id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     statement
@@ -65,11 +67,12 @@ pub(super) fn observation(
                 action: row.get(12)?,
                 would: row.get(13)?,
                 overrides: overrides.ok_or_else(|| damaged(14))?,
-                cause: row.get(15)?,
-                questions: row.get(16)?,
-                ms: row.get(17)?,
+                rule: row.get(15)?,
+                cause: row.get(16)?,
+                questions: row.get(17)?,
+                ms: row.get(18)?,
             };
-            Ok((log, row.get(18)?))
+            Ok((log, row.get(19)?))
         })
         .optional()
 }
@@ -179,11 +182,13 @@ impl Found<'_> {
     /// Reads every observation between two numbers, from the last.
     fn scan(&mut self, first: i64, last: i64, wanted: Option<&HashSet<i64>>) -> rusqlite::Result<()> {
         let sql = "SELECT id, outcome FROM observation WHERE id BETWEEN ?1 AND ?2 \
-                   AND (?3 IS NULL OR client = ?3) ORDER BY id DESC";
-        let client = self.filter.client.map(address);
+                   AND (?3 IS NULL OR client BETWEEN ?3 AND ?4 AND length(client) = length(?3)) ORDER BY id DESC";
+        let clients = self.filter.client.as_ref();
+        let [from, to] = [RangeInclusive::start, RangeInclusive::end]
+            .map(|end| clients.map(|clients| address(*end(clients))));
         let connection = self.connection;
         let mut statement = connection.prepare_cached(sql)?;
-        let mut rows = statement.query(params![first, last, client])?;
+        let mut rows = statement.query(params![first, last, from, to])?;
         while !self.full()
             && let Some(row) = rows.next()?
         {
@@ -204,16 +209,24 @@ impl Found<'_> {
             return Ok(());
         };
         let filter = self.filter;
-        let client = filter.client.map(|client| client.to_canonical());
         let fits = filter.since_ms.is_none_or(|since| row.at_ms >= since)
             && filter.until_ms.is_none_or(|until| row.at_ms < until)
-            && client.is_none_or(|client| row.client == Some(client));
+            && filter
+                .client
+                .as_ref()
+                .is_none_or(|clients| row.client.is_some_and(|client| within(clients, client)));
         debug_assert!(as_integer(row.at_ms) >= 0);
         if fits {
             self.rows.push(row);
         }
         Ok(())
     }
+}
+
+/// Whether the range holds this address. Any IPv4 address is less than any IPv6 address, so that
+/// a range of one family holds none of the other.
+fn within(clients: &RangeInclusive<IpAddr>, client: IpAddr) -> bool {
+    (clients.start().to_canonical()..=clients.end().to_canonical()).contains(&client)
 }
 
 #[cfg(test)]

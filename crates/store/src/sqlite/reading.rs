@@ -12,7 +12,7 @@ use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
 use crate::prepared::MAX_TRACE;
-use crate::reading::{Explained, Filter, LogRow, Status};
+use crate::reading::{Explained, Filter, LogRow, RuleHits, Status};
 
 /// A connection that cannot write.
 #[derive(Debug)]
@@ -48,6 +48,10 @@ impl Reading {
         })
     }
 
+    pub(crate) fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
+        self.snapshot("read the hits of rules", rule_hits)
+    }
+
     pub(crate) fn backup(&self, to: &Path, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
         backup::copy(&self.connection, &self.path, to, progress)
     }
@@ -73,7 +77,9 @@ impl Reading {
                 tally_rows: count(connection, "SELECT count(*) FROM tally")?,
                 tally_days: days(
                     connection,
-                    "SELECT (SELECT min(day) FROM tally), (SELECT max(day) FROM tally)",
+                    "SELECT min(first), max(last) FROM (\
+                     SELECT (SELECT min(day) FROM tally) AS first, (SELECT max(day) FROM tally) AS last \
+                     UNION ALL SELECT min(day), max(day) FROM tally_journal)",
                 )?,
                 distinct_rows: count(connection, "SELECT count(*) FROM reporting_row")?,
             })
@@ -142,6 +148,20 @@ fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<String> {
         .read_to_string(&mut text)
         .map_err(|_| tally::damaged(0))?;
     Ok(text)
+}
+
+fn rule_hits(connection: &Connection) -> rusqlite::Result<Vec<RuleHits>> {
+    let sql = "SELECT name, hits, first_ms, last_ms FROM rule_hit ORDER BY name";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        Ok(RuleHits {
+            name: row.get(0)?,
+            hits: row.get(1)?,
+            first_ms: row.get(2)?,
+            last_ms: row.get(3)?,
+        })
+    })?;
+    rows.collect()
 }
 
 fn count(connection: &Connection, sql: &str) -> rusqlite::Result<u64> {

@@ -1,10 +1,11 @@
 //! The tally as rows of the database, and back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 
+use super::journal;
 use crate::day::Day;
 use crate::observation::{PublishedPolicy, TallyRow};
 
@@ -22,20 +23,36 @@ pub(super) fn read(
     day: Day,
     policy_domain: &str,
 ) -> rusqlite::Result<Vec<(TallyRow, u64)>> {
-    let sql = "SELECT r.published, r.source_ip, r.aligned, r.disposition, r.reasons, r.header_from, \
-               r.envelope_from, r.envelope_to, r.dkim, r.spf, t.count \
-               FROM tally AS t JOIN reporting_row AS r ON r.id = t.reporting_row \
-               WHERE t.day = ?1 AND t.policy_domain = (SELECT id FROM text WHERE digest = ?2) \
-               ORDER BY t.reporting_row";
+    let sql = "SELECT id FROM text WHERE digest = ?1";
     let digest = crate::digest::Digest::of(policy_domain.as_bytes());
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((day.0, digest.0))?;
+    let Some(domain) = statement.query_row([digest.0], |row| row.get(0)).optional()? else {
+        return Ok(Vec::new());
+    };
+    let sql = "SELECT published, source_ip, aligned, disposition, reasons, header_from, envelope_from, \
+               envelope_to, dkim, spf FROM reporting_row WHERE id = ?1";
+    let mut statement = connection.prepare_cached(sql)?;
     let mut texts = Texts::new(connection);
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push((texts.row(policy_domain, row)?, row.get(10)?));
+    let counts = counts(connection, day, domain)?.into_iter();
+    counts
+        .map(|(row, count)| {
+            let row = statement.query_row([row], |row| texts.row(policy_domain, row))?;
+            Ok((row, count))
+        })
+        .collect()
+}
+
+/// Messages by reporting row: those in the tally, and those that are still in its journal.
+fn counts(connection: &Connection, day: Day, domain: i64) -> rusqlite::Result<BTreeMap<i64, u64>> {
+    let sql = "SELECT reporting_row, count FROM tally WHERE day = ?1 AND policy_domain = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map((day.0, domain), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut counts: BTreeMap<i64, u64> = rows.collect::<rusqlite::Result<_>>()?;
+    for ((_, row), count) in journal::counted(connection, day)?.range((domain, i64::MIN)..=(domain, i64::MAX))
+    {
+        *counts.entry(*row).or_default() += count;
     }
-    Ok(found)
+    Ok(counts)
 }
 
 /// The policy domains of one day.
@@ -46,10 +63,22 @@ pub(super) fn policy_domains(connection: &Connection, day: Day) -> rusqlite::Res
                  UNION ALL \
                  SELECT (SELECT min(policy_domain) FROM tally WHERE day = ?1 AND policy_domain > domain.id) \
                  FROM domain WHERE domain.id IS NOT NULL) \
-               SELECT text.value FROM domain JOIN text ON text.id = domain.id ORDER BY text.value";
+               SELECT id FROM domain WHERE id IS NOT NULL";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([day.0], |row| row.get(0))?;
-    rows.collect()
+    let mut ids: BTreeSet<i64> = rows.collect::<rusqlite::Result<_>>()?;
+    ids.extend(
+        journal::counted(connection, day)?
+            .into_keys()
+            .map(|(domain, _)| domain),
+    );
+    let mut statement = connection.prepare_cached("SELECT value FROM text WHERE id = ?1")?;
+    let names = ids
+        .into_iter()
+        .map(|id| statement.query_row([id], |row| row.get(0)));
+    let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Texts by number: those of one domain repeat in most of its rows.

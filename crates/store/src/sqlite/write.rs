@@ -1,20 +1,17 @@
-//! One batch, one transaction.
+//! The writing connection: one batch, one transaction; and what is put in order afterwards.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
-use super::blocks::{self, BLOCK};
+use super::batch::Remembered;
 use super::connection::{self, Identity, beside, engine};
-use super::expire;
-use super::interned::{Interned, address};
-use crate::day::{as_integer, hour_of};
+use super::{blocks, expire, journal};
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
 use crate::maintenance::{Expired, Keep};
-use crate::prepared::Kept;
 use crate::queue::Batch;
 
 /// The write-ahead log is written back when it is longer than this, in octets: often enough that
@@ -28,9 +25,7 @@ pub(crate) struct Sqlite {
     connection: Connection,
     path: PathBuf,
     identity: Identity,
-    interned: Interned,
-    /// The number of the next observation; none when it has to be looked up.
-    next: Option<i64>,
+    remembered: Remembered,
     /// The block of the next observation when last there was no full block left to index.
     indexed_to: Option<i64>,
     /// What SQLite counts up when another connection has written.
@@ -38,14 +33,14 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = connection::open_to_write(path)?;
+    /// `busy` is how long another writer is waited for.
+    pub(crate) fn open(path: &Path, busy: Duration) -> Result<Self, StoreError> {
+        let connection = connection::open_to_write(path, busy)?;
         Ok(Self {
             connection,
             path: path.to_owned(),
             identity: Identity::of(path),
-            interned: Interned::new(),
-            next: None,
+            remembered: Remembered::default(),
             indexed_to: None,
             foreign_writes: 0,
         })
@@ -56,23 +51,17 @@ impl Sqlite {
         let foreign_writes = foreign_writes(&transaction)?;
         if foreign_writes != self.foreign_writes {
             // `store expire` in another process may have removed what we remember.
-            self.interned.forget();
-            self.next = None;
+            self.remembered.forget();
             self.foreign_writes = foreign_writes;
         }
-        let first = match self.next {
-            Some(next) => next,
-            None => blocks::next_number(&transaction)?,
-        };
-        let next = write_observations(&transaction, &mut self.interned, batch, first)?;
-        write_tallies(&transaction, &mut self.interned, batch)?;
-        transaction.commit()?;
-        self.next = Some(next);
-        Ok(())
+        self.remembered.write(&transaction, batch)?;
+        transaction.commit()
     }
 
     fn step(&mut self, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        // Expiry then finds in the tally all there is of a day.
+        journal::fold(&transaction)?;
         let step = expire::step(&transaction, keep, done)?;
         transaction.commit()?;
         // Giving pages back rewrites the end of the file.
@@ -82,14 +71,34 @@ impl Sqlite {
             Ok(step)
         }
     }
+
+    /// One piece of work that was put off, when there is some: each takes as long as a large batch.
+    fn put_in_order(&mut self) -> rusqlite::Result<()> {
+        if self
+            .remembered
+            .journalled
+            .is_none_or(|entries| entries >= journal::LONG)
+        {
+            journal::fold_alone(&self.connection)?;
+            self.remembered.journalled = Some(0);
+            return Ok(());
+        }
+        let block = self.remembered.next.map(blocks::block_of);
+        if let Some(next) = self.remembered.next
+            && block != self.indexed_to
+        {
+            let more = blocks::seal_one(&self.connection, next)?;
+            self.indexed_to = if more { None } else { block };
+        }
+        Ok(())
+    }
 }
 
 impl Engine for Sqlite {
     fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
         let written = self.transact(batch);
         if written.is_err() {
-            self.interned.forget();
-            self.next = None;
+            self.remembered.forget();
         }
         written.map_err(engine(&self.path, "write a batch"))
     }
@@ -98,16 +107,21 @@ impl Engine for Sqlite {
         self.identity.holds()
     }
 
+    fn bring_home(&mut self) -> bool {
+        // Only the files beside the database are gone. Closing it would write back the log, which
+        // we still hold, without a word; and the batch would be in the store twice.
+        let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
+        self.identity.file_holds()
+            && matches!(
+                self.connection
+                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy),
+                Ok(false)
+            )
+    }
+
     fn tidy(&mut self) -> Result<(), StoreError> {
-        let block = self.next.map(blocks::block_of);
-        if let Some(next) = self.next
-            && block != self.indexed_to
-        {
-            // One at a time: it takes as long as a large batch.
-            let sealed = blocks::seal_one(&self.connection, next);
-            let more = sealed.map_err(engine(&self.path, "index a block"))?;
-            self.indexed_to = if more { None } else { block };
-        }
+        self.put_in_order()
+            .map_err(engine(&self.path, "put in order what was written"))?;
         let long = fs::metadata(beside(&self.path, "-wal")).is_ok_and(|wal| wal.len() > WAL_LONG);
         if long {
             // Does what it can beside readers of older states, and waits for none of them.
@@ -120,7 +134,7 @@ impl Engine for Sqlite {
 
     fn expire(&mut self, keep: &Keep, done: &mut Expired) -> Result<Step, StoreError> {
         // What goes may be something we remember the number of.
-        self.interned.forget();
+        self.remembered.forget();
         self.step(keep, done)
             .map_err(engine(&self.path, "remove what has expired"))
     }
@@ -134,59 +148,35 @@ fn foreign_writes(connection: &Connection) -> rusqlite::Result<i64> {
         .query_row([], |row| row.get(0))
 }
 
-/// Appends the observations; the number of the next one.
-fn write_observations(
-    connection: &Connection,
-    interned: &mut Interned,
-    batch: &Batch,
-    first: i64,
-) -> rusqlite::Result<i64> {
-    let sql = "INSERT INTO observation (id, at_ms, queue_id, short_id, client, outcome, trace, questions, ms) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let mut insert = connection.prepare_cached(sql)?;
-    let mut hours = BTreeMap::new();
-    let mut number = first;
-    for kept in batch.records.iter().filter_map(|one| one.prepared.kept.as_ref()) {
-        let outcome = interned.outcome(connection, kept)?;
-        let trace = trace_of(connection, interned, kept)?;
-        insert.execute(params![
-            number,
-            as_integer(kept.at_ms),
-            kept.queue_id,
-            kept.short_id,
-            kept.client.map(address),
-            outcome,
-            trace,
-            kept.questions,
-            kept.ms
-        ])?;
-        hours.entry(hour_of(kept.at_ms)).or_insert((number, number)).1 = number;
-        number += 1;
-    }
-    let sql = "INSERT INTO hour (hour, first, last) VALUES (?1, ?2, ?3) ON CONFLICT (hour) DO UPDATE \
-               SET first = min(first, excluded.first), last = max(last, excluded.last)";
-    let mut upsert = connection.prepare_cached(sql)?;
-    for (hour, (first, last)) in hours {
-        upsert.execute((hour, first, last))?;
-    }
-    debug_assert!(number - first <= BLOCK, "a batch is shorter than a block");
-    Ok(number)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reader;
+    use crate::prepared::tests::{observation, prepared};
+    use crate::queue::Waiting;
 
-fn trace_of(connection: &Connection, interned: &mut Interned, kept: &Kept) -> rusqlite::Result<Option<i64>> {
-    let trace = kept.trace.as_ref();
-    trace
-        .map(|trace| interned.trace(connection, kept.day(), trace))
-        .transpose()
-}
+    #[test]
+    fn what_went_into_a_log_that_was_removed_is_brought_home_once() {
+        let directory = std::env::temp_dir().join(format!("landmarc-store-home-{}", std::process::id()));
+        let path = directory.join("landmarc.db");
+        let mut engine = Sqlite::open(&path, Duration::ZERO).unwrap();
+        let mut batch = Batch::default();
+        batch.records.push(Waiting {
+            prepared: prepared(observation(1)),
+            waiter: None,
+        });
+        engine.write(&batch).unwrap();
+        for ending in ["-wal", "-shm"] {
+            fs::remove_file(beside(&path, ending)).unwrap();
+        }
+        assert!(!engine.in_place() && engine.bring_home());
+        drop(engine);
+        assert_eq!(Reader::open(&path).unwrap().explain("id-1").unwrap().len(), 1);
 
-fn write_tallies(connection: &Connection, interned: &mut Interned, batch: &Batch) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO tally (day, policy_domain, reporting_row, count) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT (day, policy_domain, reporting_row) DO UPDATE SET count = count + excluded.count";
-    let mut upsert = connection.prepare_cached(sql)?;
-    for (counted, count) in batch.tallies().into_values() {
-        let (row, policy_domain) = interned.row(connection, &counted)?;
-        upsert.execute((counted.day.0, policy_domain, row, as_integer(count)))?;
+        let mut engine = Sqlite::open(&path, Duration::ZERO).unwrap();
+        engine.write(&batch).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(!engine.in_place() && !engine.bring_home());
+        fs::remove_dir_all(directory).unwrap();
     }
-    Ok(())
 }

@@ -76,6 +76,10 @@ impl Engine for Opened {
         !self.gone
     }
 
+    fn bring_home(&mut self) -> bool {
+        false
+    }
+
     fn tidy(&mut self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -91,7 +95,10 @@ fn writer(script: &Scripted, limits: Limits) -> Writer {
         shared: Arc::new(Shared::new(limits)),
         engine: Some(opener().unwrap()),
         opener,
-        gather: Duration::ZERO,
+        pace: Pace {
+            gather: Duration::ZERO,
+            gives_way: false,
+        },
         together: false,
         trouble: None,
         told: Losses::default(),
@@ -209,7 +216,7 @@ async fn a_writer_that_is_gone_leaves_nobody_waiting() {
 fn a_record_alone_does_not_wait_for_others() {
     let script = Scripted::default();
     let mut writer = writer(&script, Limits::default());
-    writer.gather = Duration::from_hours(1);
+    writer.pace.gather = Duration::from_hours(1);
     for number in 0..3 {
         drop(push(&writer, observation(number)));
         let Work::Write(batch) = writer.wait_for_work() else {

@@ -58,6 +58,7 @@ fn kill_9_loses_nothing_that_was_answered_and_doubles_nothing() {
         );
     }
     assert_eq!(counted(&reader, day), rows.len() as u64);
+    assert_eq!(reader.rule_hits().unwrap()[0].hits, rows.len() as u64);
 }
 
 fn domain(number: u64) -> String {
@@ -128,6 +129,7 @@ async fn record_for_ever(recorder: Arc<Recorder>, first: u64) {
         let mut one = from(number, &domain(number));
         one.at_ms = MIDNIGHT;
         one.id = number.to_string();
+        one.rule = Some("all".to_owned());
         one.trace = format!("message {number}").into();
         assert_eq!(recorder.record(one).await, Recorded::Committed);
         // One write, one line: the pipe is what tells answered from not.

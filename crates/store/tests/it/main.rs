@@ -11,4 +11,5 @@ mod reading;
 mod recording;
 mod samples;
 mod trouble;
+mod two;
 mod versions;

@@ -1,8 +1,10 @@
 //! Expiry and copies, while messages go on being recorded.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use landmarc_store::{Day, Filter, Keep, Observation, Reader, Recorded, Recorder};
 
@@ -162,6 +164,31 @@ async fn expiry_by_another_process_leaves_no_dangling_numbers() {
     assert_eq!(reader.log(&Filter::default()).unwrap().len(), 3);
 }
 
+/// `store expire` beside a service under load: it pauses after each step, and the service goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn expiry_by_another_process_gives_way_to_the_recording() {
+    const OLD: u64 = 20_000;
+    let directory = Directory::new();
+    let recorder = store_with(&directory, (0..OLD).map(|number| on_day(0, number))).await;
+    let mut options = patient(directory.store());
+    options.gives_way = true;
+    let other = Recorder::open(options).unwrap();
+    let expiring = tokio::spawn(other.expire(Keep::standard(MIDNIGHT + 20 * DAY)));
+    let began = Instant::now();
+    let mut recorded = 0;
+    while !expiring.is_finished() {
+        record_all(&recorder, [on_day(20, OLD + recorded)]).await;
+        recorded += 1;
+    }
+    let expired = expiring.await.unwrap().unwrap();
+    assert_eq!(expired.observations, OLD);
+    // A pause of 10 ms or more each: nothing makes it shorter.
+    let pauses = Duration::from_millis(10) * u32::try_from(expired.steps).unwrap();
+    assert!(began.elapsed() >= pauses, "{expired:?}");
+    assert!(recorded > 1, "recording went on: {recorded}");
+    assert_eq!(reader(&directory).status().unwrap().observations, recorded);
+}
+
 #[tokio::test]
 async fn a_size_cap_takes_observations_first_and_never_todays_tally() {
     let directory = Directory::new();
@@ -273,6 +300,9 @@ async fn a_backup_is_one_state_of_a_store_that_is_written() {
         .unwrap();
     assert_eq!(check, "ok");
     drop((copied, connection));
+    // No more people may read it than the store.
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&copy), mode(&directory.store()));
     // It is a store like any other.
     let restored = Recorder::open(patient(&copy)).unwrap();
     record_all(&restored, [message(1_000_000)]).await;

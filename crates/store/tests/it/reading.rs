@@ -1,6 +1,7 @@
 //! Finding messages again, in finished blocks and in the unfinished one.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use landmarc_store::{Day, Filter, Observation, Reader};
 
@@ -23,6 +24,10 @@ fn varied(number: u64) -> Observation {
     // One in a hundred seconds.
     one.at_ms = MIDNIGHT + number * 100_000;
     one
+}
+
+fn clients(from: &str, to: &str) -> Option<RangeInclusive<IpAddr>> {
+    Some(from.parse().unwrap()..=to.parse().unwrap())
 }
 
 fn numbers(reader: &Reader, filter: &Filter) -> Vec<u64> {
@@ -66,15 +71,28 @@ fn check_filters(reader: &Reader, count: u64) {
     };
     assert_eq!(numbers(reader, &rejected), expected(count, |n| n % 6 == 0));
     let client = Filter {
-        client: Some("::ffff:192.0.2.3".parse().unwrap()),
+        client: clients("::ffff:192.0.2.3", "::ffff:192.0.2.3"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &client), expected(count, |n| n % 5 == 3));
+    let network = Filter {
+        client: clients("192.0.2.2", "192.0.2.3"),
+        ..all.clone()
+    };
+    assert_eq!(
+        numbers(reader, &network),
+        expected(count, |n| (2..=3).contains(&(n % 5)))
+    );
+    let other_family = Filter {
+        client: clients("::", "ffff::"),
+        ..all.clone()
+    };
+    assert_eq!(numbers(reader, &other_family), [0; 0]);
     let everything = Filter {
         domain: some("example.org"),
         result: some("fail"),
         disposition: some("quarantine"),
-        client: Some([192, 0, 2, 2].into()),
+        client: clients("192.0.2.2", "192.0.2.2"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &everything), expected(count, |n| n % 60 == 27));
@@ -136,6 +154,38 @@ async fn filters_and_ids_find_the_same_in_finished_blocks() {
         ..window
     };
     assert_eq!(numbers(&reader, &in_domain), [70_007, 70_003]);
+}
+
+#[tokio::test]
+async fn a_range_of_clients_is_of_one_family() {
+    let directory = Directory::new();
+    // The octets of the second begin like those of the first, and lie between those of 192.0.2.7 and 192.0.2.8.
+    let clients_of = ["192.0.2.7", "c000:207::1", "192.0.2.8", "2001:db8::1"];
+    let messages = clients_of.iter().zip(0..).map(|(client, number)| {
+        let mut one = message(number);
+        one.client = Some(client.parse().unwrap());
+        one
+    });
+    let mut unknown = message(9);
+    unknown.client = None;
+    let _recorder = store_with(&directory, messages.chain([unknown])).await;
+    let reader = reader(&directory);
+    let found = |from: &str, to: &str, result: Option<&str>| {
+        numbers(
+            &reader,
+            &Filter {
+                client: clients(from, to),
+                result: result.map(str::to_owned),
+                ..Filter::default()
+            },
+        )
+    };
+    for result in [None, Some("pass")] {
+        assert_eq!(found("192.0.2.7", "192.0.2.8", result), [2, 0]);
+        assert_eq!(found("c000::", "c000:ffff::", result), [1]);
+        assert_eq!(found("::", "ffff::", result), [3, 1]);
+        assert_eq!(found("192.0.2.8", "192.0.2.7", result), [0; 0]);
+    }
 }
 
 #[tokio::test]

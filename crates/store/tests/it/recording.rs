@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_store::{Day, Filter, MAX_LIST, MAX_TRACE, Options, Recorded, Recorder, State};
+use landmarc_store::{
+    Day, Filter, MAX_LIST, MAX_TRACE, Observation, Options, Recorded, Recorder, RuleHits, State,
+};
 
 use crate::samples::{
     DAY, Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, row, store_with,
@@ -13,7 +15,8 @@ use crate::samples::{
 #[tokio::test]
 async fn an_observation_comes_back_as_it_was() {
     let directory = Directory::new();
-    let given = message(1);
+    let mut given = message(1);
+    given.rule = Some("forwarder".to_owned());
     let _recorder = store_with(&directory, [given.clone()]).await;
     let found = reader(&directory).explain("id-1").unwrap();
     let [explained] = found.as_slice() else {
@@ -37,7 +40,7 @@ async fn an_observation_comes_back_as_it_was() {
         [&found.disposition, &found.action, &found.would, &found.cause],
         [&given.disposition, &given.action, &given.would, &given.cause]
     );
-    assert_eq!(found.overrides, given.overrides);
+    assert_eq!((&found.overrides, &found.rule), (&given.overrides, &given.rule));
     assert_eq!((found.questions, found.ms), (given.questions, given.ms));
 }
 
@@ -171,10 +174,47 @@ async fn observations_can_be_switched_off() {
     let mut options = patient(directory.store());
     options.keep_observations = false;
     let recorder = Recorder::open(options).unwrap();
-    record_all(&recorder, [message(1)]).await;
+    record_all(&recorder, [ruled(1, "forwarder")]).await;
     let reader = reader(&directory);
     assert_eq!(reader.explain("id-1").unwrap(), []);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 1);
+    assert_eq!(reader.rule_hits().unwrap()[0].hits, 1);
+}
+
+/// A message that a rule of this name decided.
+fn ruled(number: u64, rule: &str) -> Observation {
+    Observation {
+        rule: Some(rule.to_owned()),
+        ..message(number)
+    }
+}
+
+#[tokio::test]
+async fn the_hits_of_a_rule_are_counted_once_each() {
+    let directory = Directory::new();
+    let messages = [
+        ruled(7, "list"),
+        ruled(3, "forwarder"),
+        ruled(9, "list"),
+        message(4),
+    ];
+    let recorder = store_with(&directory, messages).await;
+    // Across transactions and openings as well.
+    drop(recorder);
+    let _recorder = store_with(&directory, [ruled(2, "list"), ruled(5, "nul\0'\" rule")]).await;
+    let hits = |name: &str, hits, first, last| RuleHits {
+        name: name.to_owned(),
+        hits,
+        first_ms: MIDNIGHT + first,
+        last_ms: MIDNIGHT + last,
+    };
+    let found = reader(&directory).rule_hits().unwrap();
+    let expected = [
+        hits("forwarder", 1, 3, 3),
+        hits("list", 3, 2, 9),
+        hits("nul\0'\" rule", 1, 5, 5),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

@@ -105,6 +105,7 @@ pub(crate) fn from(number: u64, domain: &str) -> Observation {
         action: "accept".to_owned(),
         would: "accept".to_owned(),
         overrides: vec![("local_policy".to_owned(), "arc=pass".to_owned())],
+        rule: None,
         cause: "an aligned signature passed".to_owned(),
         questions: 4,
         ms: 12,

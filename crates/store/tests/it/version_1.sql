@@ -42,9 +42,10 @@ CREATE TABLE outcome (
     action        TEXT    NOT NULL,
     would         TEXT    NOT NULL,
     overrides     TEXT    NOT NULL,    -- JSON: [[type, comment], ...]
+    rule          TEXT,
     cause         TEXT    NOT NULL
 ) STRICT;
-INSERT INTO "outcome" VALUES(1,X'C62748DED6E0CAB9E99871F4CC11586F',20605,'com.example.','pass','pass','none','pass','example.com','reject','pass','accept','accept','[["local_policy","arc=pass"]]','an aligned signature passed');
+INSERT INTO "outcome" VALUES(1,X'C62748DED6E0CAB9E99871F4CC11586F',20605,'com.example.','pass','pass','none','pass','example.com','reject','pass','accept','accept','[["local_policy","arc=pass"]]','forwarder','an aligned signature passed');
 CREATE TABLE posting (
     block   INTEGER NOT NULL,
     outcome INTEGER NOT NULL,
@@ -84,6 +85,13 @@ CREATE TABLE reporting_row (
     spf           INTEGER NOT NULL
 ) STRICT;
 INSERT INTO "reporting_row" VALUES(1,X'AA5D9E564B7DB4E2435FA25181A6A341',20605,1,1,X'C0000207',1,2,3,1,4,5,6,7);
+CREATE TABLE rule_hit (
+    name     TEXT    NOT NULL PRIMARY KEY,
+    hits     INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    last_ms  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO "rule_hit" VALUES('forwarder',17,1780272000001,1780272000009);
 CREATE TABLE tally (
     day           INTEGER NOT NULL,
     policy_domain INTEGER NOT NULL,
@@ -91,7 +99,14 @@ CREATE TABLE tally (
     count         INTEGER NOT NULL,
     PRIMARY KEY (day, policy_domain, reporting_row)
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "tally" VALUES(20605,1,1,41);
+INSERT INTO "tally" VALUES(20605,1,1,38);
+CREATE TABLE tally_journal (
+    id      INTEGER PRIMARY KEY,
+    day     INTEGER NOT NULL,
+    entries BLOB    NOT NULL
+) STRICT;
+INSERT INTO "tally_journal" VALUES(1,20605,X'010102');
+INSERT INTO "tally_journal" VALUES(2,20605,X'010101');
 CREATE TABLE text (
     id       INTEGER PRIMARY KEY,
     digest   BLOB    NOT NULL UNIQUE,

@@ -68,6 +68,9 @@ async fn a_store_of_version_1_is_opened_and_brought_up_to_date() {
     let old = reader.explain("id-1").unwrap();
     assert_eq!(old[0].observation.author_domain.as_deref(), Some("example.com"));
     assert_eq!(old[0].trace.as_deref(), Some("a trace of version 1"));
+    assert_eq!(old[0].observation.rule.as_deref(), Some("forwarder"));
+    let hits = reader.rule_hits().unwrap();
+    assert_eq!((hits[0].name.as_str(), hits[0].hits), ("forwarder", 17));
     // The row of the old message and that of the new one are the same.
     assert_eq!(reader.status().unwrap().distinct_rows, 1);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 42);

@@ -5,7 +5,8 @@
 --   `digest` is the first half of the SHA-256 of the content; `last_day` the last UTC day that used it,
 --   so that what nothing uses any more can be found without a search for users.
 -- * Observations are only ever appended. What finds them is made afterwards, a block of them at a
---   time and in order (name, posting), so that no message costs a write in the middle of an index.
+--   time and in order (name, posting), and what they count is journalled first (tally_journal), so
+--   that no message costs a write in the middle of a table.
 -- * What expires is led by what it expires by, so that expiry is a cut and not a search.
 
 CREATE TABLE outcome (
@@ -23,6 +24,7 @@ CREATE TABLE outcome (
     action        TEXT    NOT NULL,
     would         TEXT    NOT NULL,
     overrides     TEXT    NOT NULL,    -- JSON: [[type, comment], ...]
+    rule          TEXT,
     cause         TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX outcome_by_author ON outcome (author);
@@ -122,4 +124,20 @@ CREATE TABLE tally (
     reporting_row INTEGER NOT NULL,
     count         INTEGER NOT NULL,
     PRIMARY KEY (day, policy_domain, reporting_row)
+) STRICT, WITHOUT ROWID;
+
+-- What each batch counted and the tally does not yet: policy domain, reporting row, count, three
+-- LEB128 numbers an entry. Folded into the tally many batches at a time.
+CREATE TABLE tally_journal (
+    id      INTEGER PRIMARY KEY,
+    day     INTEGER NOT NULL,
+    entries BLOB    NOT NULL
+) STRICT;
+
+-- How often each rule of the operator decided.
+CREATE TABLE rule_hit (
+    name     TEXT    NOT NULL PRIMARY KEY,
+    hits     INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    last_ms  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
