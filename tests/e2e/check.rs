@@ -173,10 +173,11 @@ fn json_of_a_message_that_passes() {
         "action": "accept",
         "reply": null
       },
+      "rule": null,
       "evidence": [],
       "cause": null,
       "defects": [],
-      "authentication_results": "mx.example.net;\r\n\tspf=pass (ip4:192.0.2.0/24) smtp.mailfrom=example.com;\r\n\tdkim=none;\r\n\tdmarc=pass (p=reject dis=pass dom=example.com) header.from=example.com\r\n\tpolicy.dmarc=reject",
+      "authentication_results": "mx.example.net;\r\n\tspf=pass (ip4:192.0.2.0/24) smtp.mailfrom=example.com;\r\n\tdkim=none;\r\n\tdmarc=pass (p=reject dis=pass dom=example.com id=check)\r\n\theader.from=example.com policy.dmarc=reject",
       "questions": 4,
       "rfc7489": {
         "result": "pass",
@@ -233,10 +234,11 @@ fn json_of_a_message_without_anything_to_tell() {
         "action": "accept",
         "reply": null
       },
+      "rule": null,
       "evidence": [],
       "cause": "the Author Domain cannot be determined, there is no From field",
       "defects": [],
-      "authentication_results": "mx.example.net;\r\n\tspf=none (the address of the client is not known);\r\n\tdkim=none;\r\n\tdmarc=permerror reason=\"there is no From field\"",
+      "authentication_results": "mx.example.net;\r\n\tspf=none (the address of the client is not known);\r\n\tdkim=none;\r\n\tdmarc=permerror reason=\"the Author Domain cannot be determined, there\r\n is no From field\" (id=check, remedy: The sender must write one From field\r\n\twith a valid address. Until then it shows no domain to its readers, so\r\n\tit can deceive with none.)",
       "questions": 0,
       "rfc7489": null
     }
@@ -357,7 +359,8 @@ fn without_an_address_spf_is_not_checked() {
     assert_eq!(
         ran.stdout,
         "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept would=quarantine\n  \
-         SPF was not checked, as the address of the client is not known, and there is no DKIM signature\n"
+         SPF was not checked, as the address of the client is not known, and there is no DKIM signature, \
+         but there is no evidence besides the policy\n"
     );
 }
 

@@ -149,10 +149,10 @@ fn judged_by_check(object: &Value) -> Judged {
     match object["reply"].as_str() {
         Some(reply) => Judged {
             authentication_results: None,
-            verdict: without_id(reply, "check"),
+            verdict: without_id(reply),
         },
         None => Judged {
-            authentication_results: Some(unfolded(&word("authentication_results"))),
+            authentication_results: Some(without_id(&word("authentication_results"))),
             verdict: word("action"),
         },
     }
@@ -184,7 +184,7 @@ fn filtered(outcome: &Outcome) -> Judged {
         Verdict::Accept | Verdict::Continue if outcome.edits.iter().any(is_held) => "quarantine".to_owned(),
         Verdict::Accept | Verdict::Continue => "accept".to_owned(),
         // On the wire `%` is doubled.
-        Verdict::Reply(text) => without_id(&text.replace("%%", "%"), QUEUE_ID),
+        Verdict::Reply(text) => without_id(&text.replace("%%", "%")),
         other => format!("{other:?}"),
     };
     Judged {
@@ -200,15 +200,26 @@ fn results(edit: &Edit) -> Option<String> {
             index: 0,
             name,
             value,
-        } if name == b"Authentication-Results" => Some(unfolded(&String::from_utf8_lossy(value))),
+        } if name == b"Authentication-Results" => Some(without_id(&String::from_utf8_lossy(value))),
         _ => None,
     }
 }
 
-fn without_id(reply: &str, id: &str) -> String {
-    reply.replace(&format!("({id})"), "(ID)")
-}
-
-fn unfolded(value: &str) -> String {
-    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+/// With the id of the message, which is another one each time, taken out wherever it stands.
+fn without_id(text: &str) -> String {
+    let is_id =
+        |word: &str| word == "check" || word.len() == 12 && word.bytes().all(|b| b.is_ascii_alphanumeric());
+    let word = |word: &str| {
+        let bare = word.trim_matches(['(', ')', ',', ';']);
+        let bare = bare.strip_prefix("id=").unwrap_or(bare);
+        if is_id(bare) {
+            word.replace(bare, "ID")
+        } else {
+            word.to_owned()
+        }
+    };
+    text.split_ascii_whitespace()
+        .map(word)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

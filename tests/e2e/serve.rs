@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,6 +20,8 @@ use crate::harness::wait_for;
 /// A running service, whose log is read as it comes; dropping it kills it.
 struct Running {
     child: Child,
+    /// Where its store is.
+    _state: Folder,
     log: BufReader<ChildStderr>,
     /// In the form of `smtpd_milters`.
     socket: String,
@@ -28,10 +31,14 @@ struct Running {
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let state = Folder::new(&format!("serve-state-{number}"));
         let mut child = Command::new(LANDMARC)
             .arg("serve")
             .args(arguments)
             .env_remove("JOURNAL_STREAM")
+            .env("STATE_DIRECTORY", state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -40,6 +47,7 @@ impl Running {
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut running = Self {
             child,
+            _state: state,
             log,
             socket: String::new(),
             first_lines: Vec::new(),
@@ -119,16 +127,17 @@ fn refused(folder: &Folder, settings: &str) -> Ran {
     landmarc(["serve", "--config", &file.display().to_string()])
 }
 
-const ANY_PORT: &str = "milter.listen = [\"inet:127.0.0.1:0\"]\nlog.target = \"stderr\"\n";
+/// Without a port for monitoring, of which there is only one by default.
+const ANY_PORT: &str = "milter.listen = [\"inet:127.0.0.1:0\"]\nweb.listen = []\nlog.target = \"stderr\"\n";
 
 fn unix(path: &Path) -> String {
     format!(
-        "milter.listen = [\"unix:{}\"]\nlog.target = \"stderr\"\n",
+        "milter.listen = [\"unix:{}\"]\nweb.listen = []\nlog.target = \"stderr\"\n",
         path.display()
     )
 }
 
-/// The only test that takes the default port.
+/// The only test that takes the default ports.
 #[test]
 fn without_a_settings_file_it_observes_and_says_so() {
     if Path::new("/etc/landmarc/landmarc.toml").exists() {
@@ -136,8 +145,12 @@ fn without_a_settings_file_it_observes_and_says_so() {
         return;
     }
     // Another run on this machine has it for as long as this test takes.
-    wait_for(|| TcpListener::bind("127.0.0.1:8894").ok()).expect("nobody else serves the default port");
-    let service = Running::start(&[]);
+    for port in [8894, 8895] {
+        wait_for(|| TcpListener::bind(("127.0.0.1", port)).ok())
+            .expect("nobody else serves the default port");
+    }
+    let mut service = Running::start(&[]);
+    service.line_with("http port http://127.0.0.1:8895/ for /metrics, /healthz and /readyz");
     let said = service.first_lines.join("\n");
     for part in [
         "observes: mail is judged and marked; nothing is refused or held",
@@ -376,7 +389,7 @@ fn a_reload_tells_what_it_took_what_it_did_not_and_what_takes_a_restart() {
 }
 
 /// The keys of the line of a message, whatever the message: `grep` and `jq` are enough.
-pub(crate) const KEYS: [&str; 18] = [
+pub(crate) const KEYS: [&str; 21] = [
     "queue_id",
     "client",
     "author_domain",
@@ -390,11 +403,14 @@ pub(crate) const KEYS: [&str; 18] = [
     "override",
     "questions",
     "ms",
+    "id",
     "action",
     "would",
+    "rule",
     "evidence",
     "rfc7489",
     "cause",
+    "remedy",
 ];
 
 #[test]
@@ -444,7 +460,8 @@ fn without_a_log_daemon_it_says_so_and_logs_to_standard_error() {
         eprintln!("SKIPPED: this machine has both log daemons");
     }
     for (target, complaint) in targets {
-        let settings = format!("milter.listen = [\"inet:127.0.0.1:0\"]\nlog.target = \"{target}\"\n");
+        let settings =
+            format!("milter.listen = [\"inet:127.0.0.1:0\"]\nweb.listen = []\nlog.target = \"{target}\"\n");
         let service = Running::with_settings(&folder, &settings);
         let said = service.first_lines.join("\n");
         assert!(said.contains(complaint), "{said}");

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,6 +29,10 @@ pub(crate) enum Socket {
 pub(crate) struct Service {
     child: Child,
     lines: Arc<Lines>,
+    /// Ends when the process has, and all it wrote was read.
+    reader: Option<JoinHandle<()>>,
+    /// Lines of earlier lives.
+    before: usize,
     folder: Folder,
     dns: SocketAddr,
     /// As the settings have it: `inet:127.0.0.1:PORT`, `unix:PATH`.
@@ -55,16 +60,18 @@ impl Service {
         };
         let file = write_settings(&folder, &socket, dns, settings);
         let lines = Arc::default();
-        let child = spawn(&file, &lines);
+        let (child, reader) = spawn(&file, &lines);
         let mut service = Self {
             child,
             lines,
+            reader: Some(reader),
+            before: 0,
             folder,
             dns,
             socket,
         };
         // The port it was given is the one it will have after a restart.
-        service.socket = service.wait_until_it_listens(0);
+        service.socket = service.wait_until_it_listens();
         service.configure(settings);
         service
     }
@@ -89,6 +96,11 @@ impl Service {
         })
     }
 
+    /// Its database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.folder.path().join("store").join("landmarc.db")
+    }
+
     /// Asks it to stop, and returns at once.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::SIGTERM);
@@ -96,8 +108,10 @@ impl Service {
 
     /// Waits until it has ended by itself.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
-        wait_for(|| self.child.try_wait().ok().flatten())
-            .unwrap_or_else(|| panic!("it does not end:\n{}", self.log().join("\n")))
+        let status = wait_for(|| self.child.try_wait().ok().flatten())
+            .unwrap_or_else(|| panic!("it does not end:\n{}", self.log().join("\n")));
+        self.read_to_the_end();
+        status
     }
 
     /// `kill -9`: nothing is tidied up, a unix socket stays where it was.
@@ -105,13 +119,28 @@ impl Service {
         // Both fail only when it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.read_to_the_end();
     }
 
     /// Starts it again on the socket it had, and waits until it listens.
     pub(crate) fn start_again(&mut self) {
-        let before = self.log().len();
-        self.child = spawn(&self.folder.path().join("landmarc.toml"), &self.lines);
-        assert_eq!(self.wait_until_it_listens(before), self.socket);
+        self.start_again_unawaited();
+        assert_eq!(self.wait_until_it_listens(), self.socket);
+    }
+
+    /// Starts it again on the socket it had, and returns at once.
+    pub(crate) fn start_again_unawaited(&mut self) {
+        self.before = self.log().len();
+        let (child, reader) = spawn(&self.folder.path().join("landmarc.toml"), &self.lines);
+        self.child = child;
+        self.reader = Some(reader);
+    }
+
+    fn read_to_the_end(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // A panic over there has been printed.
+            drop(reader.join());
+        }
     }
 
     /// Every line of its log so far.
@@ -150,13 +179,19 @@ impl Service {
         number.unwrap_or_else(|| panic!("no {figure} in {status}"))
     }
 
-    fn signal(&self, signal: Signal) {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process id is an i32");
         kill(Pid::from_raw(pid), signal).expect("it runs");
     }
 
-    fn wait_until_it_listens(&self, after: usize) -> String {
-        let line = self.wait_for_line_after(after, |line| line.contains(LISTENS));
+    fn wait_until_it_listens(&self) -> String {
+        let line = self.wait_for_line_after(self.before, |line| line.contains(LISTENS));
         let (_, socket) = line.split_once(LISTENS).unwrap_or_default();
         socket.to_owned()
     }
@@ -181,13 +216,20 @@ fn write_settings(folder: &Folder, socket: &str, dns: SocketAddr, settings: &str
         "milter.listen = [\"{socket}\"]\nmilter.socket_mode = \"0666\"\n\
          dns.name_servers = [\"{dns}\"]\nlog.target = \"stderr\"\n"
     );
-    folder.write("landmarc.toml", format!("{common}{settings}"))
+    // Of the port for monitoring there is only one by default.
+    let web = if settings.contains("web.listen") {
+        ""
+    } else {
+        "web.listen = []\n"
+    };
+    folder.write("landmarc.toml", format!("{common}{web}{settings}"))
 }
 
-fn spawn(settings: &std::path::Path, lines: &Arc<Lines>) -> Child {
+fn spawn(settings: &std::path::Path, lines: &Arc<Lines>) -> (Child, JoinHandle<()>) {
     let mut child = Command::new(LANDMARC)
         .args(["serve", "--config"])
         .arg(settings)
+        .env("STATE_DIRECTORY", settings.with_file_name("store"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -195,9 +237,8 @@ fn spawn(settings: &std::path::Path, lines: &Arc<Lines>) -> Child {
         .expect("the program was built");
     let stderr = child.stderr.take().expect("it was asked for");
     let lines = Arc::clone(lines);
-    // Ends when the process does.
-    std::thread::spawn(move || keep(stderr, &lines));
-    child
+    let reader = std::thread::spawn(move || keep(stderr, &lines));
+    (child, reader)
 }
 
 fn keep(stderr: ChildStderr, lines: &Lines) {
@@ -215,11 +256,13 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// Reads `TIME LEVEL key=value key="some value"`; nothing when it is of no message.
+    /// Reads `TIME LEVEL key=value key="some value"`; nothing when it is of no message, or a
+    /// complaint that names one.
     fn read(text: &str) -> Option<Self> {
-        let at = text.find("queue_id=")?;
+        let (_, mut rest) = text
+            .split_once(" INFO ")
+            .filter(|(_, rest)| rest.starts_with("queue_id="))?;
         let (mut keys, mut values) = (Vec::new(), BTreeMap::new());
-        let mut rest = &text[at..];
         while let Some((key, after)) = rest.split_once('=') {
             let (value, after) = match after.strip_prefix('"') {
                 Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
@@ -264,4 +307,8 @@ fn a_line_is_read_with_its_keys_in_order() {
     assert_eq!(line.get("cause"), "SPF fail, no key=1");
     assert_eq!(line.milliseconds(), 3);
     assert_eq!(Line::read("2026-11-20T10:00:00Z  INFO stopped"), None);
+    assert_eq!(
+        Line::read("2026-11-20T10:00:00Z  WARN late queue_id=4F id=1"),
+        None
+    );
 }

@@ -73,7 +73,8 @@ pub(crate) fn add_text(zones: &mut Zones, name: &str, text: &str) {
     zones.add_txt(name, text.as_bytes());
 }
 
-fn signing_key(selector: &str) -> SigningKey {
+/// The key of this selector.
+pub(crate) fn signing_key(selector: &str) -> SigningKey {
     if selector == ED25519 {
         return SigningKey::from_ed25519_seed(&[42; 32]).expect("32 octets");
     }

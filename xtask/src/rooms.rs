@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 12] = [
+const ROOMS: [Room; 14] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
@@ -91,18 +91,27 @@ const ROOMS: [Room; 12] = [
         ],
     },
     Room {
+        // Is given what to answer, and so needs no other room.
+        name: "landmarc-web",
+        rooms: &[],
+        crates: &["axum", "hyper", "hyper-util", "thiserror", "tokio", "tracing"],
+    },
+    Room {
         name: "landmarc",
         rooms: &[
-            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store",
+            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store", "web",
         ],
         crates: &[
             "clap",
             "clap_complete",
             "clap_mangen",
             "futures-util",
+            "mimalloc",
             "nix",
+            "prometheus-client",
             "sd-notify",
             "serde_json",
+            "terminal_size",
             "thiserror",
             "tokio",
             "tracing",
@@ -115,6 +124,11 @@ const ROOMS: [Room; 12] = [
         name: "landmarc-testkit",
         rooms: &["mail", "auth", "dns"],
         crates: &["base64", "hickory-proto", "serde_json", "tokio"],
+    },
+    Room {
+        name: "landmarc-benches",
+        rooms: &["mail", "auth", "milter"],
+        crates: &["base64", "nix", "ring", "serde_json", "tokio"],
     },
     Room {
         name: "xtask",
@@ -185,6 +199,7 @@ fn describe(room: &Room, dependency: &Dependency) -> String {
 
 fn manifest_of(package: &str) -> String {
     match package.strip_prefix(PREFIX) {
+        Some("benches") => "benches/Cargo.toml".to_owned(),
         Some(room) => format!("crates/{room}/Cargo.toml"),
         None if package == "xtask" => "xtask/Cargo.toml".to_owned(),
         None => format!("crates/{package}/Cargo.toml"),

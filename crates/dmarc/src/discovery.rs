@@ -4,10 +4,11 @@
 use std::fmt;
 use std::iter;
 
-use auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question};
+use auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, existence};
 use futures_util::future::join_all;
 use mail::DomainName;
 
+use crate::evaluation::hangs_on_existence;
 use crate::record::{Psd, Record};
 
 /// The most questions of one walk (RFC 9989 §4.10).
@@ -252,12 +253,33 @@ pub async fn discover(lookup: &impl Lookup, author: &DomainName) -> (Walk, Disco
 }
 
 /// Asks the questions that an evaluation of this Author Domain will need, for a lookup
-/// that remembers its answers: so they are there when the body has arrived. All at once: a
-/// walk one name after the other would cost a round trip each, and the few questions past a
-/// `psd` tag are cheap, for all mail shares the names up there.
+/// that remembers its answers: so they are there when the body has arrived. The walk is asked
+/// all at once, for one name after the other would cost a round trip each; whether the author
+/// exists is asked where the policy hangs on that, which takes the walk to know.
 pub async fn warm(lookup: &impl Lookup, author: &DomainName) {
-    let names: Vec<DomainName> = names_to_ask(author).collect();
-    join_all(names.iter().map(|name| look_at(lookup, name))).await;
+    let answers = ask_walks(lookup, [author]).await;
+    if let Some(Answer::NxDomain(Missing::Name)) = answers.first() {
+        let (_, discovery) = discover(lookup, author).await;
+        if let Discovery::Applies(at) = discovery
+            && hangs_on_existence(&at)
+        {
+            existence(lookup, &DnsName::from(author)).await;
+        }
+    }
+}
+
+/// Asks for all names of the walks from these names, side by side. The few questions past a
+/// `psd` tag, where a walk would end, are cheap: all mail shares the names up there.
+pub(crate) async fn ask_walks<'a>(
+    lookup: &impl Lookup,
+    starts: impl IntoIterator<Item = &'a DomainName>,
+) -> Vec<Answer> {
+    let mut questions = Vec::<Question>::new();
+    for name in starts.into_iter().flat_map(names_to_ask) {
+        let question = DnsName::below("_dmarc", &name).map(Question::txt);
+        questions.extend(question.filter(|question| !questions.contains(question)));
+    }
+    join_all(questions.iter().map(|question| lookup.ask(question))).await
 }
 
 /// What is at `_dmarc.` of a name: one TXT question, none where it cannot be asked.

@@ -23,6 +23,7 @@ mod cache;
 mod exchange;
 mod message;
 mod servers;
+mod statistics;
 mod system;
 mod turns;
 mod wire;
@@ -31,7 +32,6 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +43,8 @@ use tracing::debug;
 use cache::Cache;
 pub use message::MessageLookup;
 use servers::{Outcome, Servers};
+use statistics::{Counters, count};
+pub use statistics::{Endings, Statistics};
 use turns::Turns;
 
 /// Negative answers are kept no longer than this, whatever the zone says: a record that
@@ -167,13 +169,8 @@ impl Resolver {
     /// What was done since the start.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let counters = &self.inner.counters;
-        Statistics {
-            questions: counters.questions.load(Ordering::Relaxed),
-            cache_hits: counters.cache_hits.load(Ordering::Relaxed),
-            joined: counters.joined.load(Ordering::Relaxed),
-            failures: counters.failures.load(Ordering::Relaxed),
-        }
+        let in_flight = self.inner.lock().flights.len();
+        self.inner.counters.read(in_flight)
     }
 }
 
@@ -181,19 +178,6 @@ impl Lookup for Resolver {
     async fn ask(&self, question: &Question) -> Answer {
         Inner::ask(&self.inner, question).await
     }
-}
-
-/// Counters since the start of a [`Resolver`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Questions put to the servers; repeated packets do not count.
-    pub questions: u64,
-    /// Questions answered from the cache, failures included.
-    pub cache_hits: u64,
-    /// Questions that waited for the same one under way.
-    pub joined: u64,
-    /// Questions that ended without an answer, each counted once however many waited.
-    pub failures: u64,
 }
 
 struct Inner {
@@ -213,14 +197,6 @@ struct State {
 
 /// Where those who wait for an answer see it; none yet while it is under way.
 type Flight = watch::Receiver<Option<Answer>>;
-
-#[derive(Default)]
-struct Counters {
-    questions: AtomicU64,
-    cache_hits: AtomicU64,
-    joined: AtomicU64,
-    failures: AtomicU64,
-}
 
 impl Inner {
     async fn ask(this: &Arc<Self>, question: &Question) -> Answer {
@@ -250,8 +226,9 @@ impl Inner {
             return Entered::Joined(flight.clone());
         }
         if state.flights.len() >= self.options.questions_in_flight * (1 + WAITING_PER_QUESTION_IN_FLIGHT) {
-            count(&self.counters.failures);
-            return Entered::Known(Answer::Failed(LookupError::Timeout));
+            let answer = Answer::Failed(LookupError::Timeout);
+            self.counters.ended(&answer);
+            return Entered::Known(answer);
         }
         let (sender, flight) = watch::channel(None);
         state.flights.insert(question.clone(), flight.clone());
@@ -277,8 +254,8 @@ impl Inner {
             // It was not asked, so nothing is known that could be kept.
             None => Answer::Failed(LookupError::Timeout),
         };
+        self.counters.ended(&answer);
         if let Some(error) = answer.failure() {
-            count(&self.counters.failures);
             debug!(%question, %error, "no answer");
         }
         sender.send_replace(Some(answer));
@@ -327,10 +304,6 @@ impl Drop for Landing<'_> {
     fn drop(&mut self) {
         self.inner.lock().flights.remove(self.question);
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The options with all times and counts in a range that can be reckoned with.

@@ -4,95 +4,89 @@
 //! something can be done with it, and what `receiver` says back to the MTA.
 
 mod answer;
+mod copying;
+mod ids;
 mod memory;
+mod record;
+mod running;
+mod skipping;
 mod tally;
+mod task;
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
 
-use dns::resolver::{MessageLookup, Resolver};
+use dns::resolver::MessageLookup;
 use mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use mail::{Envelope, ReversePath};
 use milter::{
-    Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
+    Actions, Arguments, Capabilities, ConnectInfo, Edit, Macros, Peer, PeerAddress, Response, Service,
+    Session,
 };
 use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
-use receiver::local::{ClientFacts, QuarantineBy, Rules};
+use receiver::local::{ClientFacts, Mode, OnFailure, QuarantineBy, Rules};
+use receiver::operator::MAX_RECIPIENTS;
+use receiver::results::Removal;
 use receiver::story::story;
-use settings::Settings;
+use store::{Observation, Recorded, Recorder, State};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::metrics::Metrics;
 use crate::{log, rules};
-use answer::{internal_failure, no_memory, response};
+use answer::{Unjudged, response, unjudged};
+use ids::Ids;
 use memory::Memory;
+use record::Moment;
+pub(crate) use running::Running;
+use skipping::{Lists, Skipped, verified_name};
 use tally::Tally;
+use task::{Task, unless_it_panics};
 
 /// A header section up to this size is not counted against the memory of all sessions:
 /// nearly all are smaller, and `milter.max_sessions` bounds them.
 const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
-/// Recipients that are kept; none of them decides anything, they are for the record.
-const MAX_RECIPIENTS: usize = 1_000;
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
 /// What is longer is no name that could be looked up, and is taken for an empty one.
 const MAX_ENVELOPE_OCTETS: usize = 1024;
 /// What is kept of the MTA's name for a message; Postfix's own have at most 25 octets.
 const MAX_QUEUE_ID_OCTETS: usize = 64;
 
-/// What a session works with; replaced as a whole by a reload.
-pub(crate) struct Running {
-    pub(crate) settings: Settings,
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) resolver: Resolver,
-    /// The rules as last changed for an MTA; most hosts have but one.
-    adapted: Mutex<Option<Arc<Rules>>>,
-}
-
-impl Running {
-    pub(crate) fn new(settings: Settings, rules: Arc<Rules>, resolver: Resolver) -> Self {
-        Self {
-            settings,
-            rules,
-            resolver,
-            adapted: Mutex::new(None),
-        }
-    }
-
-    /// The rules for an MTA: in its name, and marking where it does not let us hold.
-    fn rules_for(&self, authserv_id: &str, quarantine: &QuarantineBy) -> Arc<Rules> {
-        let fits = |rules: &Rules| rules.authserv_id == authserv_id && rules.quarantine == *quarantine;
-        if fits(&self.rules) {
-            return Arc::clone(&self.rules);
-        }
-        let mut adapted = self.adapted.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = adapted.as_ref().filter(|known| fits(known)) {
-            return Arc::clone(known);
-        }
-        let made = Arc::new(Rules {
-            authserv_id: authserv_id.to_owned(),
-            quarantine: quarantine.clone(),
-            ..Rules::clone(&self.rules)
-        });
-        *adapted = Some(Arc::clone(&made));
-        made
-    }
-}
-
 /// The service: makes a [`Connection`] for each SMTP connection.
 pub(crate) struct Filter {
     running: RwLock<Arc<Running>>,
+    common: Arc<Common>,
+}
+
+/// What all sessions share, whatever is reloaded.
+struct Common {
     memory: Memory,
-    tally: Arc<Tally>,
+    tally: Tally,
+    ids: Ids,
+    recorder: Arc<Recorder>,
+    metrics: Arc<Metrics>,
+    /// Whether it was said that copies cannot be made.
+    told_of_no_copies: AtomicBool,
+    /// Whether the story of each verdict is written down.
+    keeps_stories: bool,
 }
 
 impl Filter {
-    pub(crate) fn new(running: Running) -> Self {
-        Self {
+    pub(crate) fn new(running: Running, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> Self {
+        let common = Common {
             memory: Memory::new(running.settings.limits.memory.as_usize()),
+            tally: Tally::default(),
+            ids: Ids::default(),
+            recorder,
+            metrics,
+            told_of_no_copies: AtomicBool::new(false),
+            keeps_stories: running.settings.store.observations,
+        };
+        Self {
             running: RwLock::new(Arc::new(running)),
-            tally: Arc::default(),
+            common: Arc::new(common),
         }
     }
 
@@ -104,6 +98,11 @@ impl Filter {
     pub(crate) fn running(&self) -> Arc<Running> {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
     }
+
+    /// Octets that long header sections hold, and how many they may.
+    pub(crate) fn header_memory(&self) -> (u64, u64) {
+        self.common.memory.in_use()
+    }
 }
 
 impl Service for Filter {
@@ -114,12 +113,12 @@ impl Service for Filter {
         Connection {
             rules: Arc::clone(&running.rules),
             running,
-            memory: self.memory.clone(),
-            tally: Arc::clone(&self.tally),
+            common: Arc::clone(&self.common),
             client: None,
             client_name: None,
             helo: Vec::new(),
             skipped: None,
+            adds_recipients: true,
             message: None,
         }
     }
@@ -129,38 +128,27 @@ impl Service for Filter {
 pub(crate) struct Connection {
     running: Arc<Running>,
     rules: Arc<Rules>,
-    memory: Memory,
-    tally: Arc<Tally>,
+    common: Arc<Common>,
     client: Option<IpAddr>,
     client_name: Option<String>,
     helo: Vec<u8>,
     skipped: Option<Skipped>,
-    message: Option<Message>,
-}
-
-/// Why a message is not judged (design D7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Skipped {
-    TrustedNetwork,
-    LocalProgram,
-    Authenticated,
-}
-
-impl Skipped {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::TrustedNetwork => "trusted_network",
-            Self::LocalProgram => "local_program",
-            Self::Authenticated => "authenticated",
-        }
-    }
+    /// Whether the MTA lets us add recipients.
+    adds_recipients: bool,
+    /// In a box, for most connections are at rest most of the time.
+    message: Option<Box<Message>>,
 }
 
 /// One message under way.
 struct Message {
+    /// The short id; made when all of it is there.
+    id: String,
     envelope: Envelope,
     client: ClientFacts,
     skipped: Option<Skipped>,
+    /// Whether all recipients so far are on the list of those whose mail is not judged; nothing
+    /// before the first.
+    is_to_listed_only: Option<bool>,
     ledgers: Arc<Ledgers<MessageLookup>>,
     now: u64,
     spf: Option<Task<SpfPair>>,
@@ -173,28 +161,9 @@ struct Message {
     plan: Option<Task<()>>,
 }
 
-/// A task that ends with whoever waits for it.
-struct Task<T>(JoinHandle<T>);
-
-impl<T> Drop for Task<T> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl<T: Send + 'static> Task<T> {
-    fn spawn(future: impl Future<Output = T> + Send + 'static) -> Self {
-        Self(tokio::spawn(future))
-    }
-
-    /// What it came to; nothing when it panicked.
-    async fn outcome(mut self) -> Option<T> {
-        (&mut self.0).await.ok()
-    }
-}
-
 impl Session for Connection {
     fn negotiated(&mut self, capabilities: &Capabilities) {
+        self.adds_recipients = capabilities.allows(Actions::ADD_RECIPIENTS);
         // An MTA that does not let us hold would deliver what we call quarantined.
         if !capabilities.allows(Actions::QUARANTINE) && self.rules.quarantine == QuarantineBy::Hold {
             let header = self.running.settings.action.quarantine_header.as_str().to_owned();
@@ -212,13 +181,10 @@ impl Session for Connection {
             PeerAddress::Unknown => (macros.ip("client_addr").map(|ip| ip.to_canonical()), false),
         };
         self.client = client;
-        self.client_name = String::from_utf8(bounded(&info.hostname).to_vec()).ok();
+        self.client_name = verified_name(bounded(&info.hostname), macros);
         self.skipped = match client {
-            Some(address) if rules::is_trusted(&self.running.settings, address) => {
-                Some(Skipped::TrustedNetwork)
-            }
-            None if local => Some(Skipped::LocalProgram),
-            _ => None,
+            Some(address) => self.running.lists.of_client(address, self.client_name.as_deref()),
+            None => local.then_some(Skipped::LocalProgram),
         };
         self.take_name(macros);
     }
@@ -230,7 +196,7 @@ impl Session for Connection {
     async fn mail(&mut self, path: &[u8], _arguments: Arguments<'_>, macros: &Macros) {
         let authenticated = macros.get("auth_authen").is_some_and(|user| !user.is_empty());
         let authenticated = authenticated && self.running.settings.clients.skip_authenticated;
-        self.tally.count(authenticated);
+        self.common.tally.count(authenticated);
         let skipped = self.skipped.or(authenticated.then_some(Skipped::Authenticated));
         let envelope = Envelope {
             client: self.client,
@@ -239,19 +205,24 @@ impl Session for Connection {
             mail_from: ReversePath::new(bounded(path)),
             rcpt_to: Vec::new(),
         };
-        self.message = Some(self.begin(envelope, skipped));
+        self.message = Some(Box::new(self.begin(envelope, skipped)));
     }
 
     async fn rcpt(&mut self, path: &[u8], _macros: &Macros) {
         let rules = Arc::clone(&self.rules);
+        let path = ReversePath::new(bounded(path));
+        let is_listed = self.running.lists.have_recipient(&path);
         let Some(message) = self.judged() else {
             return;
         };
-        if message.envelope.rcpt_to.len() < MAX_RECIPIENTS {
-            let path = ReversePath::new(bounded(path));
+        // One more than are told apart, which shows that there were more.
+        if message.envelope.rcpt_to.len() <= MAX_RECIPIENTS {
             message.envelope.rcpt_to.push(path.as_bytes().to_vec());
         }
-        message.start_spf(&rules);
+        message.is_to_listed_only = Some(is_listed && message.is_to_listed_only != Some(false));
+        if !is_listed {
+            message.start_spf(&rules);
+        }
     }
 
     async fn header(&mut self, name: &[u8], value: &[u8]) {
@@ -284,16 +255,17 @@ impl Session for Connection {
     }
 
     async fn end_of_headers(&mut self, _macros: &Macros) {
-        let rules = Arc::clone(&self.rules);
+        let (rules, running) = (Arc::clone(&self.rules), Arc::clone(&self.running));
         let Some(message) = self.judged() else {
             return;
         };
         let head = Head::new(&message.headers, &rules, message.client, message.now);
         message.headers = HeaderSection::default();
         message.memory = None;
-        if !message.starved {
+        message.skipped = message.skipped_for_what_it_is(&head, &running.lists);
+        if message.skipped.is_none() && !message.starved {
             let (plan, ledgers) = (head.plan(), Arc::clone(&message.ledgers));
-            message.plan = Some(Task::spawn(async move { plan.ask(&ledgers).await }));
+            message.plan = Some(Task::start(async move { plan.ask(&ledgers).await }));
         }
         message.head = Some(head);
     }
@@ -312,32 +284,39 @@ impl Session for Connection {
 
     async fn end_of_message(&mut self, macros: &Macros) -> Response {
         let arrived = Instant::now();
-        let id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
-        let Some(message) = self.message.take() else {
-            return internal_failure(&self.rules, &id, &[]);
+        let queue_id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
+        let Some(mut message) = self.message.take() else {
+            let id = self.common.ids.next(now());
+            return self.give_up(Unjudged::Internal, &queue_id, &id, &[]).await;
         };
+        let removals = message
+            .head
+            .as_ref()
+            .map(Head::removals)
+            .unwrap_or_default()
+            .to_vec();
         if let Some(skipped) = message.skipped {
-            let client = self
-                .client
-                .map_or_else(|| "local".to_owned(), |client| client.to_string());
-            log::skipped(&id, &client, skipped.as_str());
-            return Response::default();
+            self.skip(skipped, &queue_id);
+            return answer::skipped(&removals);
         }
-        let removals = message.head.as_ref().map(Head::removals).unwrap_or_default();
-        if message.starved {
-            return no_memory(&self.rules, &id, removals);
+        let id = self.common.ids.next(message.now);
+        if let Some(why) = self.obstacle(&message) {
+            return self.give_up(why, &queue_id, &id, &removals).await;
         }
-        let removals = removals.to_vec();
-        let rules = Arc::clone(&self.rules);
-        let task = Task::spawn(finish(message, id.clone(), rules));
-        match task.outcome().await.flatten() {
-            Some(judgement) => {
-                log::message(&id, &judgement, arrived.elapsed());
-                tracing::debug!("{}", story(&judgement));
-                response(&judgement)
-            }
-            None => internal_failure(&self.rules, &id, &removals),
-        }
+        message.id.clone_from(&id);
+        let judgement = unless_it_panics(finish(message, Arc::clone(&self.rules))).await;
+        let Some(judgement) = judgement.flatten() else {
+            return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
+        };
+        let moment = Moment {
+            queue_id: &queue_id,
+            id: &id,
+            elapsed: arrived.elapsed(),
+        };
+        self.write_down(&judgement, &moment).await;
+        let mut response = response(&judgement);
+        response.edits.extend(self.copy(&judgement));
+        response
     }
 
     fn abort(&mut self) {
@@ -346,23 +325,103 @@ impl Session for Connection {
 }
 
 impl Connection {
+    /// Design D13: what is answered is written down first, on disk if that is not long. The
+    /// record is on its way while the log line is written.
+    async fn write_down(&self, judgement: &Judgement, moment: &Moment<'_>) {
+        let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
+        let story = wants_story.then(|| story(judgement));
+        let kept = story.as_deref().filter(|_| self.common.keeps_stories);
+        let record = self
+            .common
+            .recorder
+            .record(record::judged(judgement, kept, moment));
+        log::message(moment.queue_id, judgement, moment.elapsed);
+        self.common.metrics.message(judgement, moment.elapsed);
+        if let Some(story) = story {
+            tracing::debug!(queue_id = %moment.queue_id, "{story}");
+        }
+        self.tell_if_late(record.await, moment);
+    }
+
+    /// Design D13: a crash now would lose the record. While the store takes nothing at all, its
+    /// own lines say so, once.
+    fn tell_if_late(&self, recorded: Recorded, moment: &Moment<'_>) {
+        if recorded != Recorded::Committed && self.common.recorder.state() == State::Ok {
+            tracing::warn!(queue_id = %moment.queue_id, id = %moment.id, "answered before it was written down: the disk is slow; the record follows");
+        }
+    }
+
+    /// The copy for a human to look at.
+    fn copy(&self, judgement: &Judgement) -> Option<Edit> {
+        let edit = self.running.copy_to.as_ref()?.edit(judgement)?;
+        if !self.adds_recipients && !self.common.told_of_no_copies.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the mail server lets no filter add recipients: nobody gets the copies of action.copy_to"
+            );
+        }
+        self.adds_recipients.then_some(edit)
+    }
+
+    fn skip(&self, why: Skipped, queue_id: &str) {
+        let client = self
+            .client
+            .map_or_else(|| "local".to_owned(), |client| client.to_string());
+        log::skipped(queue_id, &client, why.as_str());
+        self.common.metrics.skipped(why.as_str());
+    }
+
+    /// What keeps the message from being judged at all.
+    fn obstacle(&self, message: &Message) -> Option<Unjudged> {
+        let may_not_be_lost = self.rules.mode == Mode::Enforce
+            && matches!(self.rules.failures.store, OnFailure::TempFail { .. });
+        if message.starved {
+            Some(Unjudged::Memory)
+        } else if may_not_be_lost && self.common.recorder.state() == State::Degraded {
+            Some(Unjudged::Store)
+        } else {
+            None
+        }
+    }
+
+    /// The answer to a message that is not judged; that, too, is written down.
+    async fn give_up(&self, why: Unjudged, queue_id: &str, id: &str, removals: &[Removal]) -> Response {
+        why.tell(queue_id, id);
+        self.common.metrics.failed(why.as_str());
+        let response = unjudged(why, &self.rules, self.client, id, removals);
+        let action = match response.verdict {
+            milter::Verdict::Reply { .. } => "tempfail",
+            _ => "accept",
+        };
+        let moment = Moment {
+            queue_id,
+            id,
+            elapsed: Duration::ZERO,
+        };
+        let observation = Observation {
+            client: self.client,
+            ..record::unjudged(action, why.reason(), &moment)
+        };
+        self.tell_if_late(self.common.recorder.record(observation).await, &moment);
+        response
+    }
+
     /// The message under way, when it is one to be judged.
     fn judged(&mut self) -> Option<&mut Message> {
-        self.message.as_mut().filter(|message| message.skipped.is_none())
+        let message = self.message.as_deref_mut();
+        message.filter(|message| message.skipped.is_none())
     }
 
     fn begin(&self, envelope: Envelope, skipped: Option<Skipped>) -> Message {
         let limit = self.running.settings.dns.questions_per_message;
         let ledgers = Arc::new(Ledgers::new(limit, || self.running.resolver.for_message()));
-        let now = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
         Message {
+            id: String::new(),
             client: rules::client_facts(&self.running.settings, envelope.client),
             envelope,
             skipped,
+            is_to_listed_only: None,
             ledgers,
-            now,
+            now: now(),
             spf: None,
             headers: HeaderSection::default(),
             memory: None,
@@ -387,7 +446,10 @@ impl Connection {
     /// waits again, so those inside can always finish.
     async fn wait_for_memory(&mut self, octets: usize) {
         let patience = self.running.settings.milter.stall_timeout;
-        let permit = timeout(patience, self.memory.take(octets)).await.ok().flatten();
+        let permit = timeout(patience, self.common.memory.take(octets))
+            .await
+            .ok()
+            .flatten();
         if let Some(message) = self.judged() {
             message.starved = permit.is_none();
             message.memory = permit;
@@ -405,6 +467,13 @@ fn bounded(octets: &[u8]) -> &[u8] {
 }
 
 impl Message {
+    /// Whether its recipients or its author are on a list of those that are not judged.
+    fn skipped_for_what_it_is(&self, head: &Head, lists: &Lists) -> Option<Skipped> {
+        let by_recipients = (self.is_to_listed_only == Some(true)).then_some(Skipped::Recipient);
+        // Of a header section that was not kept nobody knows the author.
+        by_recipients.or_else(|| lists.of_author(head.author()).filter(|_| !self.starved))
+    }
+
     /// Starts SPF while the content has yet to come (design D12), once the MTA wants the
     /// message: who is refused every recipient shall not make us ask anything.
     fn start_spf(&mut self, rules: &Arc<Rules>) {
@@ -413,14 +482,14 @@ impl Message {
         }
         let (envelope, ledgers) = (self.envelope.clone(), Arc::clone(&self.ledgers));
         let (rules, now) = (Arc::clone(rules), self.now);
-        self.spf = Some(Task::spawn(async move {
+        self.spf = Some(Task::start(async move {
             judge::check_spf(&ledgers, &envelope, &rules, now).await
         }));
     }
 }
 
 /// The last moment of a message; nothing when a part of it panicked.
-async fn finish(mut message: Message, id: String, rules: Arc<Rules>) -> Option<Judgement> {
+async fn finish(mut message: Box<Message>, rules: Arc<Rules>) -> Option<Judgement> {
     message.start_spf(&rules);
     let spf = message.spf.take()?.outcome().await?;
     if let Some(plan) = message.plan.take() {
@@ -434,9 +503,15 @@ async fn finish(mut message: Message, id: String, rules: Arc<Rules>) -> Option<J
     let transaction = Transaction {
         envelope: message.envelope.clone(),
         client: message.client,
-        id: &id,
+        id: &message.id,
     };
     Some(judge::judge(head, transaction, spf, &message.ledgers, &rules).await)
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// What the MTA calls the message, as far as it can stand in a log line and a reply.

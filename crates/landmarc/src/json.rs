@@ -8,6 +8,7 @@ use mail::DomainName;
 use receiver::action::{Action, Reply};
 use receiver::evidence::Evidence;
 use receiver::judge::Judgement;
+use receiver::operator::AppliedRule;
 use serde_json::{Map, Value, json};
 
 /// The object for one message.
@@ -36,6 +37,7 @@ pub(crate) fn object(judgement: &Judgement) -> Value {
             "action": judgement.decision.step.as_str(),
             "reply": judgement.decision.step.reply().map(Reply::to_string),
         },
+        "rule": judgement.rule.as_ref().map(rule),
         "evidence": judgement.evidence.iter().map(Evidence::in_words).collect::<Vec<_>>(),
         "cause": Some(&judgement.cause).filter(|cause| !cause.is_empty()),
         "defects": judgement.defects.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -107,6 +109,17 @@ fn policy_domain(evaluation: &Evaluation) -> Option<&str> {
         Discovery::Applies(at) => Some(at.domain.as_str()),
         Discovery::Absent | Discovery::Unanswered(_) => None,
     }
+}
+
+/// The rule of the operator that decided.
+fn rule(rule: &AppliedRule) -> Value {
+    json!({
+        "name": rule.name,
+        "owner": rule.owner,
+        "reason": rule.reason,
+        "effect": rule.effect.as_str(),
+        "without": rule.without.step.as_str(),
+    })
 }
 
 fn overrides(action: &Action) -> Vec<Value> {

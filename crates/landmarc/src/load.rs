@@ -1,5 +1,7 @@
 //! Reads settings, and what they name, from the file system.
 
+mod rules_file;
+
 use std::fs;
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -9,12 +11,16 @@ use std::sync::Arc;
 use dmarc::suffixes::Suffixes;
 use milter::SocketAddress;
 use receiver::local::Rules;
-use settings::{Mistake, Mistakes, Settings, key};
+use settings::{Mistake, Mistakes, Settings, WebAddress, key};
 
 use crate::account;
 use crate::exit::Exit;
+use crate::http;
 use crate::output::{complain, in_full, tell};
-use crate::rules;
+use crate::{records, rules};
+
+use rules_file::Fault;
+pub(crate) use rules_file::RulesFile;
 
 /// Read when no file is named on the command line, if it is there.
 pub(crate) const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";
@@ -27,14 +33,28 @@ pub(crate) struct Loaded {
     pub(crate) file: Option<PathBuf>,
     /// What should be looked at, a line each.
     pub(crate) warnings: Vec<String>,
+    /// The rules of the operator, which the settings name.
+    pub(crate) operator: RulesFile,
     suffixes: Arc<Suffixes>,
 }
 
 impl Loaded {
     /// The operator's decisions as the receiver takes them.
     pub(crate) fn rules(&self) -> Rules {
-        rules::rules(&self.settings, Arc::clone(&self.suffixes))
+        Rules {
+            operator: rules::operator::for_receiver(&self.operator.rules),
+            ..rules::rules(&self.settings, Arc::clone(&self.suffixes))
+        }
     }
+}
+
+/// What is read beside the settings, because they name it.
+#[derive(Default)]
+struct Named {
+    suffixes: Option<Suffixes>,
+    operator: RulesFile,
+    /// The mistakes in the file of the rules, a line each.
+    rule_mistakes: Option<String>,
 }
 
 /// Why there are no settings to work with.
@@ -91,10 +111,17 @@ pub(crate) fn load_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
 }
 
 fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, LoadError> {
-    let mut suffixes = Suffixes::built_in();
-    let read = settings::read_checked(octets, |settings| check(settings, &mut suffixes));
-    let render = |mistakes: Mistakes| LoadError::Mistakes(mistakes.render(name).trim_end().to_owned());
-    let (settings, warnings) = read.map_err(render)?;
+    let mut named = Named::default();
+    let read = settings::read_checked(octets, |settings| check(settings, &mut named));
+    let render = |mistakes: Mistakes| mistakes.render(name).trim_end().to_owned();
+    let (settings, warnings) = match (read.map_err(render), named.rule_mistakes) {
+        (Ok(read), None) => read,
+        (Ok(_), Some(of_rules)) => return Err(LoadError::Mistakes(of_rules)),
+        (Err(of_settings), None) => return Err(LoadError::Mistakes(of_settings)),
+        (Err(of_settings), Some(of_rules)) => {
+            return Err(LoadError::Mistakes(format!("{of_settings}\n{of_rules}")));
+        }
+    };
     let exposed = settings
         .milter
         .listen
@@ -105,15 +132,26 @@ fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, Load
             "{name}: milter.listen: warning: {spelling} lets every host that reaches it speak to the milter"
         )
     });
+    let exposed_web = settings
+        .web
+        .listen
+        .iter()
+        .filter(|address| !address.0.ip().is_loopback());
+    let exposed_web = exposed_web.map(|WebAddress(address)| {
+        format!("{name}: web.listen: warning: {address} lets every host that reaches it read the metrics")
+    });
     Ok(Loaded {
         warnings: warnings
             .iter()
             .map(|warning| warning.render(name))
             .chain(exposed)
+            .chain(exposed_web)
+            .chain(named.operator.warnings.iter().cloned())
             .collect(),
         settings,
         file,
-        suffixes: Arc::new(suffixes),
+        operator: named.operator,
+        suffixes: Arc::new(named.suffixes.unwrap_or_else(Suffixes::built_in)),
     })
 }
 
@@ -138,8 +176,8 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// What only the program can check: sockets, and the list that is read on the way.
-fn check(settings: &Settings, suffixes: &mut Suffixes) -> Vec<Mistake> {
+/// What only the program can check: sockets, and the files that are read on the way.
+fn check(settings: &Settings, named: &mut Named) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut sockets = Vec::new();
     for (index, spelling) in settings.milter.listen.iter().enumerate() {
@@ -152,6 +190,7 @@ fn check(settings: &Settings, suffixes: &mut Suffixes) -> Vec<Mistake> {
             Ok(socket) => sockets.push(socket),
         }
     }
+    mistakes.extend(http::listed_twice(settings));
     mistakes.extend(account::unknown(settings));
     if settings.milter.listen.is_empty() {
         mistakes.push(settings.refuse(
@@ -161,8 +200,15 @@ fn check(settings: &Settings, suffixes: &mut Suffixes) -> Vec<Mistake> {
         ));
     }
     match read_suffixes(settings) {
-        Ok(list) => *suffixes = list,
+        Ok(list) => named.suffixes = Some(list),
         Err(why) => mistakes.push(settings.refuse(key!(dmarc.public_suffix_list), None, why)),
+    }
+    match rules_file::read(settings, records::now_ms() / 1_000) {
+        Ok(operator) => named.operator = operator,
+        Err(Fault::Unreadable(why)) => {
+            mistakes.push(settings.refuse(key!(action.rules_file), None, why));
+        }
+        Err(Fault::Mistakes(lines)) => named.rule_mistakes = Some(lines),
     }
     mistakes
 }
@@ -172,7 +218,8 @@ fn read_suffixes(settings: &Settings) -> Result<Suffixes, String> {
     let Some(path) = &settings.dmarc.public_suffix_list else {
         return Ok(Suffixes::built_in());
     };
-    let asked_for = settings.written.place(key!(dmarc.public_suffix_list)).is_some();
+    // The default, written out, asks for no more than the default: `config show` writes it.
+    let asked_for = settings.dmarc.public_suffix_list != Settings::default().dmarc.public_suffix_list;
     match fs::read_to_string(path) {
         Ok(text) => Suffixes::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
         Err(error) if asked_for => Err(format!("{}: {error}", path.display())),
@@ -230,12 +277,88 @@ mod tests {
     }
 
     #[test]
+    fn the_port_for_monitoring_is_checked_like_the_sockets() {
+        assert_eq!(
+            mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1\",\n  \"localhost:1\"]\n"),
+            "f:2:26: web.listen: \"127.0.0.1\" is no HTTP port: the port is missing; allowed: an address and port such as \
+             \"127.0.0.1:8895\" or \"[::1]:8895\"\n\
+             f:3:3: web.listen: \"localhost:1\" is no HTTP port: it is not an IP address with a port; allowed: an \
+             address and port such as \"127.0.0.1:8895\" or \"[::1]:8895\""
+        );
+        assert_eq!(
+            mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"[::1]:1\", \"127.0.0.1:1\"]\n"),
+            "f:2:37: web.listen: 127.0.0.1:1 is there twice"
+        );
+        let warnings = |text: &str| read("f", text.as_bytes(), None).unwrap().warnings;
+        assert!(warnings("[web]\nlisten = []\n").is_empty());
+        assert!(warnings("[web]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:0\", \"[::1]:1\"]\n").is_empty());
+        assert_eq!(
+            warnings("[web]\nlisten = [\"0.0.0.0:1\"]\n"),
+            ["f: web.listen: warning: 0.0.0.0:1 lets every host that reaches it read the metrics"]
+        );
+    }
+
+    #[test]
     fn a_list_that_is_named_must_be_there() {
         assert_eq!(
             mistakes("[dmarc]\npublic_suffix_list = \"/nonexistent/list\"\n"),
             "f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2)"
         );
         assert!(read("f", b"[dmarc]\npublic_suffix_list = \"\"\n", None).is_ok());
+    }
+
+    /// Settings that name a file of rules with this text, which is gone afterwards.
+    fn with_rules(test: &str, rules: &str, settings: &str) -> Result<Loaded, LoadError> {
+        let path = std::env::temp_dir().join(format!("landmarc-load-{}-{test}.toml", std::process::id()));
+        fs::write(&path, rules).unwrap();
+        let text = format!("action.rules_file = \"{}\"\n{settings}", path.display());
+        let loaded = read("f", text.as_bytes(), None);
+        fs::remove_file(&path).unwrap();
+        loaded
+    }
+
+    const RULE: &str = "[[rule]]\nname = \"r\"\nclient = [\"192.0.2.1\"]\naction = \"accept\"\n\
+                        reason = \"why\"\nowner = \"anna\"\n";
+
+    #[test]
+    fn rules_come_from_the_file_that_the_settings_name() {
+        let loaded = with_rules("right", RULE, "").unwrap();
+        assert_eq!(loaded.operator.rules.len(), 1);
+        assert!(loaded.warnings.is_empty());
+        assert_eq!(loaded.rules().operator[0].name, "r");
+
+        let expired = format!("{RULE}expires = 2020-01-01\n");
+        let loaded = with_rules("expired", &expired, "").unwrap();
+        assert_eq!(loaded.warnings.len(), 1);
+        assert!(loaded.warnings[0].contains(".toml:1:1: rule r: warning: applies no more"));
+    }
+
+    #[test]
+    fn mistakes_of_both_files_are_told_each_with_its_own_name() {
+        let Err(LoadError::Mistakes(lines)) = with_rules("wrong", "[[rule]]\nx = 1\n", "mode = 3\n") else {
+            panic!("it was read");
+        };
+        assert!(lines.starts_with("f:2:8: mode: 3 is no choice"), "{lines}");
+        assert!(lines.contains("-wrong.toml:2:1: rule.x: unknown key"), "{lines}");
+        assert!(
+            lines.contains("-wrong.toml:1:1: rule.name: it is missing"),
+            "{lines}"
+        );
+        let alone = with_rules("alone", "[[rule]]\nx = 1\n", "");
+        assert!(matches!(alone, Err(LoadError::Mistakes(lines)) if !lines.contains("f:")));
+    }
+
+    #[test]
+    fn a_rules_file_that_is_named_must_be_there() {
+        assert_eq!(
+            mistakes("[action]\nrules_file = \"/nonexistent/rules\"\n"),
+            "f:2:14: action.rules_file: /nonexistent/rules: No such file or directory (os error 2)"
+        );
+        assert!(mistakes("[action]\nrules_file = \"/\"\n").contains("Is a directory"));
+        for none in ["rules_file = \"\"", "rules_file = \"/etc/landmarc/rules.toml\""] {
+            let loaded = read("f", format!("[action]\n{none}\n").as_bytes(), None).unwrap();
+            assert!(loaded.operator.rules.is_empty() && loaded.operator.file.is_none());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use auth::dkim::DkimVerdict;
 use receiver::evidence::Evidence;
 use receiver::judge::Judgement;
+use receiver::story::remedy;
 use settings::Settings;
 use settings::keys::{LogFormat, LogLevel, LogTarget, SyslogFacility};
 use tracing::level_filters::LevelFilter;
@@ -236,11 +237,14 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
         r#override = %listed(judgement.action.overrides.iter().map(|reason| reason.kind.as_str())),
         questions = judgement.asked.len(),
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        id = %judgement.id,
         action = %judgement.action.step.as_str(),
         would = %judgement.decision.step.as_str(),
+        rule = %judgement.rule.as_ref().map_or("-", |rule| rule.name.as_str()),
         evidence = %listed(judgement.evidence.iter().map(Evidence::as_str)),
         rfc7489 = %judgement.rfc7489.as_ref().map_or("-", |other| other.result.as_str()),
         cause = judgement.cause.as_str(),
+        remedy = remedy(judgement).unwrap_or_default(),
     );
 }
 

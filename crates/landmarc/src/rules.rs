@@ -1,5 +1,7 @@
 //! From settings to the values that each room takes.
 
+pub(crate) mod operator;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +13,14 @@ use mail::message::HeaderLimits;
 use milter::ServerOptions;
 use receiver::ledgers::keys_share;
 use receiver::local::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor,
-    Wording,
+    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
+    UnusableAuthor, Wording,
 };
 use settings::keys::{self, Failure};
 use settings::{Network, Placeholder, ReplyText, Settings};
 
-/// The operator's decisions as the receiver takes them.
+/// The operator's decisions as the receiver takes them, but for the rules that are in a file of
+/// their own ([`operator::for_receiver`]).
 pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
     Rules {
         mode: match settings.mode {
@@ -52,28 +55,36 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
             pct_zero_as_test: settings.dmarc.pct_zero_as_test,
         },
         suffixes,
+        operator: Arc::from([]),
         reject: match settings.action.reject {
             keys::Reject::Evidence => RejectRule::Evidence,
             keys::Reject::Always => RejectRule::Always,
             keys::Reject::Never => RejectRule::Never,
         },
         reject_text: wording(&settings.action.reject_text),
+        reject_codes: ReplyCodes {
+            basic: settings.action.reject_code,
+            enhanced: settings.action.reject_enhanced.to_string(),
+        },
         quarantine: match settings.action.quarantine {
             keys::Quarantine::Hold => QuarantineBy::Hold,
             keys::Quarantine::Header => {
                 QuarantineBy::Header(settings.action.quarantine_header.as_str().to_owned())
             }
         },
+        quarantine_text: wording(&settings.action.quarantine_text),
         unusable_author: match settings.action.unusable_author {
             keys::UnusableAuthor::Refuse => UnusableAuthor::Refuse,
             keys::UnusableAuthor::Accept => UnusableAuthor::Accept,
         },
+        unusable_author_text: wording(&settings.action.unusable_author_text),
         local_domains: settings.action.local_domains.clone(),
         recognise_lists: settings.action.mailing_lists,
         failures: FailureTable {
             dns: on_failure(&settings.failures.dns),
             unusable_record: on_failure(&settings.failures.unusable_record),
             budget: on_failure(&settings.failures.budget),
+            store: on_failure(&settings.failures.store),
             internal: on_failure(&settings.failures.internal),
         },
         remove_all_results: settings.clients.remove_all_results,
@@ -109,9 +120,14 @@ fn on_failure(failure: &Failure) -> OnFailure {
 fn wording(text: &ReplyText) -> Wording {
     let text = text.clone();
     Wording::new(move |blanks| {
+        let client = blanks
+            .client
+            .map_or_else(|| "unknown".to_owned(), |client| client.to_string());
         text.fill(|placeholder| match placeholder {
             Placeholder::AuthorDomain => blanks.author_domain,
+            Placeholder::PolicyDomain => blanks.policy_domain,
             Placeholder::Reason => blanks.reason,
+            Placeholder::Client => &client,
             Placeholder::Id => blanks.id,
         })
     })
@@ -162,15 +178,6 @@ pub(crate) fn client_facts(settings: &Settings, client: Option<IpAddr>) -> Clien
     }
 }
 
-/// Whether the client is one of ours and not judged.
-pub(crate) fn is_trusted(settings: &Settings, client: IpAddr) -> bool {
-    settings
-        .clients
-        .trusted_networks
-        .iter()
-        .any(|network| network.contains(client))
-}
-
 #[cfg(test)]
 mod tests {
     use receiver::local::Blanks;
@@ -196,6 +203,7 @@ mod tests {
             &failures.dns,
             &failures.unusable_record,
             &failures.budget,
+            &failures.store,
             &failures.internal,
         ] {
             assert!(matches!(failure, OnFailure::Accept));
@@ -223,19 +231,39 @@ mod tests {
 
     #[test]
     fn a_tempfail_has_its_code_and_its_words() {
-        let rules = rules_of("[failures.dns]\naction = \"tempfail\"\ncode = 450\ntext = \"{reason} {id}\"\n");
+        let rules = rules_of(
+            "[failures.dns]\naction = \"tempfail\"\ncode = 450\n\
+             text = \"{author_domain} {policy_domain} {client} {reason} {id}\"\n",
+        );
         let OnFailure::TempFail { code, enhanced, text } = &rules.failures.dns else {
             panic!("{:?}", rules.failures.dns);
         };
+        assert_eq!((*code, enhanced.as_str()), (450, "4.7.1"));
         let blanks = Blanks {
-            author_domain: "example.com",
+            author_domain: "mail.example.com",
+            policy_domain: "example.com",
+            client: Some(IpAddr::from([192, 0, 2, 7])),
             reason: "no answer",
             id: "4Fb1",
         };
         assert_eq!(
-            (*code, enhanced.as_str(), text.fill(&blanks).as_str()),
-            (450, "4.7.1", "no answer 4Fb1")
+            text.fill(&blanks),
+            "mail.example.com example.com 192.0.2.7 no answer 4Fb1"
         );
+        let of_nobody = Blanks {
+            client: None,
+            ..blanks
+        };
+        assert!(text.fill(&of_nobody).contains(" unknown "));
+    }
+
+    /// P41, RejectString: a refusal has the operator's codes.
+    #[test]
+    fn p41_a_refusal_has_its_codes() {
+        let codes = rules_of("").reject_codes;
+        assert_eq!((codes.basic, codes.enhanced.as_str()), (550, "5.7.1"));
+        let codes = rules_of("[action]\nreject_code = 554\nreject_enhanced = \"5.7.26\"\n").reject_codes;
+        assert_eq!((codes.basic, codes.enhanced.as_str()), (554, "5.7.26"));
     }
 
     #[test]
@@ -246,7 +274,5 @@ mod tests {
         assert!(!facts("192.0.2.7").keeps_results);
         assert!(!facts("198.51.100.7").trusted_forwarder);
         assert_eq!(client_facts(&settings, None), ClientFacts::default());
-        assert!(is_trusted(&settings, IpAddr::from([127, 0, 0, 1])));
-        assert!(!is_trusted(&settings, IpAddr::from([192, 0, 2, 7])));
     }
 }

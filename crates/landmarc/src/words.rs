@@ -1,13 +1,13 @@
 //! What is going to happen to mail, in plain words (design D33).
 
 use milter::SocketAddress;
-use receiver::local::{Mode, QuarantineBy, RejectRule, Rules};
+use receiver::local::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
 
 /// What the mode means for mail that fails, in a few lines.
 pub(crate) fn in_plain_words(rules: &Rules) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let enforced = what_enforcing_does(rules);
-    match rules.mode {
+    let mut lines = match rules.mode {
         Mode::Observe => vec![
             format!("landmarc {version} observes: mail is judged and marked; nothing is refused or held"),
             "a message that fails DMARC under p=reject is delivered, marked dmarc=fail".to_owned(),
@@ -17,7 +17,14 @@ pub(crate) fn in_plain_words(rules: &Rules) -> Vec<String> {
             format!("landmarc {version} enforces DMARC policies"),
             format!("a message that fails DMARC under p=reject is {enforced}"),
         ],
+    };
+    let count = rules.operator.len();
+    if count > 0 {
+        lines.push(format!(
+            "unless a rule of this server decides; rules: {count} (landmarc rules list)"
+        ));
     }
+    lines
 }
 
 fn what_enforcing_does(rules: &Rules) -> String {
@@ -25,11 +32,12 @@ fn what_enforcing_does(rules: &Rules) -> String {
         QuarantineBy::Hold => "held by the mail server".to_owned(),
         QuarantineBy::Header(name) => format!("delivered with a {name} header field"),
     };
+    let ReplyCodes { basic, enhanced } = &rules.reject_codes;
     match rules.reject {
-        RejectRule::Evidence => {
-            format!("refused (550 5.7.1) when there is further evidence that it is forged, else {set_aside}")
-        }
-        RejectRule::Always => "refused (550 5.7.1), whatever else is known of it".to_owned(),
+        RejectRule::Evidence => format!(
+            "refused ({basic} {enhanced}) when there is further evidence that it is forged, else {set_aside}"
+        ),
+        RejectRule::Always => format!("refused ({basic} {enhanced}), whatever else is known of it"),
         RejectRule::Never => set_aside,
     }
 }
@@ -79,6 +87,24 @@ mod tests {
         assert_eq!(
             fate("reject = \"never\"\nquarantine = \"header\""),
             "a message that fails DMARC under p=reject is delivered with a DMARC-Quarantine header field"
+        );
+    }
+
+    #[test]
+    fn rules_of_the_operator_are_counted() {
+        let (settings, _) = settings::read("").unwrap();
+        let suffixes = std::sync::Arc::new(dmarc::suffixes::Suffixes::built_in());
+        let (operator, _) = settings::rules::read(
+            "[[rule]]\nname = \"r\"\nclient = [\"::1\"]\naction = \"accept\"\nreason = \"x\"\nowner = \"x\"\n",
+        )
+        .unwrap();
+        let rules = Rules {
+            operator: crate::rules::operator::for_receiver(&operator),
+            ..crate::rules::rules(&settings, suffixes)
+        };
+        assert_eq!(
+            in_plain_words(&rules).last().map(String::as_str),
+            Some("unless a rule of this server decides; rules: 1 (landmarc rules list)")
         );
     }
 

@@ -18,6 +18,7 @@ pub mod macros;
 mod notices;
 pub mod options;
 pub mod session;
+mod statistics;
 
 pub use address::{AddressError, SocketAddress};
 pub use codec::{Actions, Capabilities, MacroStage, Protocol};
@@ -27,3 +28,4 @@ pub use handler::{
 pub use listener::{Drained, ListenError, Server, UnixAccess};
 pub use macros::Macros;
 pub use options::ServerOptions;
+pub use statistics::{Gauge, Statistics};

@@ -52,7 +52,7 @@ impl Default for ServerOptions {
             macros: vec![
                 (
                     MacroStage::Connect,
-                    "j {daemon_name} {daemon_addr} {client_addr} {client_name} {client_ptr} v _",
+                    "j {daemon_name} {daemon_addr} {client_addr} {client_name} {client_ptr} {client_resolve} v _",
                 ),
                 (MacroStage::Mail, "i {auth_authen} {auth_type} {mail_addr}"),
                 (MacroStage::Rcpt, "i"),

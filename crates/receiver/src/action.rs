@@ -1,7 +1,9 @@
 //! From what was found to what is done.
 
 use std::fmt;
+use std::net::IpAddr;
 
+use dmarc::discovery::Discovery;
 use dmarc::evaluation::{DmarcResult, Evaluation};
 use dmarc::record::AssessmentPolicy;
 use mail::author::AuthorFault;
@@ -10,6 +12,7 @@ use crate::evidence::Evidence;
 use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor};
 use crate::reply::one_line;
 pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
+use crate::story::MAX_CAUSE_OCTETS;
 
 /// What is done with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,14 +140,14 @@ impl Override {
 }
 
 /// The longest reason that is filled into a reply or quarantine text, so that what stands
-/// behind it, such as the id of the message, is not what gets cut off.
-pub const MAX_REASON_OCTETS: usize = 330;
+/// behind it, such as the id of the message, is not what gets cut off. A cause fits.
+pub const MAX_REASON_OCTETS: usize = MAX_CAUSE_OCTETS;
 
 /// What a report says of a message quarantined although `p=reject`.
-const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
+pub(crate) const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
 
 /// What a report says where the message used up its share of DNS.
-pub(crate) const BUDGET_REACHED: &str = "DNS limit of one message reached";
+pub const BUDGET_REACHED: &str = "DNS limit of one message reached";
 
 /// What is known when the decision is made.
 #[derive(Clone, Copy, Debug)]
@@ -162,27 +165,36 @@ pub struct Case<'a> {
     pub budget_reached: bool,
     /// What the log calls the message.
     pub id: &'a str,
+    /// Who delivers it.
+    pub client: Option<IpAddr>,
 }
 
 impl<'a> Case<'a> {
     fn blanks(&self, reason: &'a str) -> Blanks<'a> {
         let author_domain = self.evaluation.map_or("unknown", |e| e.author_domain.as_str());
+        let policy_domain = match self.evaluation.map(|e| &e.discovery) {
+            Some(Discovery::Applies(at)) => at.domain.as_str(),
+            _ => "unknown",
+        };
         Blanks {
             author_domain,
+            policy_domain,
+            client: self.client,
             reason,
             id: self.id,
         }
     }
 }
 
-/// What the decision is, whatever the mode (design D5, D6; RFC 9989 §5.3.6, §5.4, §7.4).
+/// What the decision is without a rule of the operator ([`crate::operator`]), whatever the mode
+/// (design D5, D6; RFC 9989 §5.3.6, §5.4, §7.4).
 ///
-/// Only evidence in favour, the operator and test mode soften what the Domain Owner asks for;
-/// nothing makes it stricter.
+/// Only evidence in favour, the operator's settings and test mode soften what the Domain Owner
+/// asks for; nothing makes it stricter.
 #[must_use]
 pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
     if let Some(fault) = case.fault {
-        return without_author(fault, rules, case.id);
+        return without_author(fault, case, rules);
     }
     let Some(evaluation) = case.evaluation else {
         return accept(Disposition::None, Vec::new());
@@ -205,14 +217,16 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
 }
 
 /// What is done of a decision in a mode: when observing, nothing, and the report says so.
+/// `by_rule` is what a rule of the operator recorded.
 #[must_use]
-pub fn in_mode(decision: &Action, mode: Mode) -> Action {
+pub fn in_mode(decision: &Action, by_rule: Option<&Override>, mode: Mode) -> Action {
     if mode == Mode::Enforce || decision.step == Step::Accept {
         return decision.clone();
     }
-    // Why no policy was applied is true in either mode; why one was softened is not.
+    // Why no policy was applied is true in either mode; why one was softened is not, nor why a
+    // rule would have done more.
     let mut overrides = decision.overrides.clone();
-    overrides.retain(|reason| reason.kind == OverrideKind::Other);
+    overrides.retain(|reason| reason.kind == OverrideKind::Other && Some(reason) != by_rule);
     let step = decision.step.as_str();
     overrides.push(Override::local_policy(&format!(
         "observe mode: {step} not carried out"
@@ -230,14 +244,15 @@ fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
 
 /// Design D3: what cannot be evaluated must not become a way around the policy
 /// (RFC 9989 §11.5).
-fn without_author(fault: AuthorFault, rules: &Rules, id: &str) -> Action {
+fn without_author(fault: AuthorFault, case: &Case<'_>, rules: &Rules) -> Action {
     if rules.unusable_author == UnusableAuthor::Accept || !fault.is_refusable() {
         return accept(Disposition::None, Vec::new());
     }
-    let text = format!("Email rejected: its author cannot be determined, {fault} ({id})");
+    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    let text = rules.unusable_author_text.fill(&case.blanks(&reason));
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(Reply::new(550, "5.7.1", &text)),
+        step: Step::Reject(permanent(&text, rules)),
         overrides: Vec::new(),
     }
 }
@@ -251,7 +266,8 @@ fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
     let step = match rule {
         OnFailure::Accept => Step::Accept,
         OnFailure::TempFail { code, enhanced, text } => {
-            Step::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(comment))))
+            let reason = one_line(case.reason, MAX_REASON_OCTETS);
+            Step::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(&reason))))
         }
     };
     Action {
@@ -273,7 +289,7 @@ fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
     match policy {
         AssessmentPolicy::Reject => rejecting(case, evaluation, rules),
         AssessmentPolicy::None | AssessmentPolicy::Quarantine => {
-            quarantine(case, evaluation, rules, test_mode(published, policy))
+            quarantine(case, rules, test_mode(published, policy))
         }
     }
 }
@@ -304,7 +320,7 @@ fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action 
         (RejectRule::Evidence, None) if against => return reject(case, rules),
         (RejectRule::Evidence, None) => Override::local_policy(NO_EVIDENCE),
     };
-    quarantine(case, evaluation, rules, vec![softened])
+    quarantine(case, rules, vec![softened])
 }
 
 fn override_for(evidence: &Evidence) -> Override {
@@ -321,24 +337,61 @@ fn override_for(evidence: &Evidence) -> Override {
 }
 
 fn reject(case: &Case<'_>, rules: &Rules) -> Action {
-    let reason = one_line(case.reason, MAX_REASON_OCTETS);
-    let text = rules.reject_text.fill(&case.blanks(&reason));
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(Reply::new(550, "5.7.1", &text)),
+        step: Step::Reject(refusal(case, true, rules)),
         overrides: Vec::new(),
     }
 }
 
-fn quarantine(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules, overrides: Vec<Override>) -> Action {
-    let text = format!(
-        "quarantined by DMARC policy for {}: {}",
-        evaluation.author_domain,
-        one_line(case.reason, MAX_REASON_OCTETS)
-    );
+/// What a refused client is told; in the name of the policy only where that asks for it.
+pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> Reply {
+    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    let blanks = case.blanks(&reason);
+    let text = if policy_asks {
+        rules.reject_text.fill(&blanks)
+    } else {
+        let because = because(&reason);
+        format!(
+            "Email rejected per local policy for {}{because} ({})",
+            blanks.author_domain, case.id
+        )
+    };
+    permanent(&text, rules)
+}
+
+fn permanent(text: &str, rules: &Rules) -> Reply {
+    let codes = &rules.reject_codes;
+    Reply::new(codes.basic, &codes.enhanced, text)
+}
+
+fn quarantine(case: &Case<'_>, rules: &Rules, overrides: Vec<Override>) -> Action {
     Action {
         disposition: Disposition::Quarantine,
-        step: Step::Quarantine(rules.quarantine.clone(), text),
+        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(None, case, rules)),
         overrides,
+    }
+}
+
+/// What the MTA or the delivery agent is told of a message that is set aside: by local policy, or
+/// because the policy of its domain asks for it.
+pub(crate) fn quarantine_text(local_policy: Option<&str>, case: &Case<'_>, rules: &Rules) -> String {
+    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    let blanks = case.blanks(&reason);
+    match local_policy {
+        None => rules.quarantine_text.fill(&blanks),
+        Some(policy) => format!(
+            "quarantined by {policy} for {}{}",
+            blanks.author_domain,
+            because(&reason)
+        ),
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
     }
 }

@@ -127,11 +127,12 @@ impl HeaderFacts {
     /// Looks at the fields once.
     #[must_use]
     pub fn new(headers: &HeaderSection) -> Self {
+        // What was left out at a limit may be such a field: that there is none must not be
+        // concluded then.
+        let lacks = |name: &&str| headers.is_cut() && headers.may_lack(name.as_bytes());
         let has = |names: &[&str]| {
-            headers
-                .fields()
-                .iter()
-                .any(|field| names.iter().any(|name| field.is(name)))
+            let mut fields = headers.fields().iter();
+            fields.any(|field| names.iter().any(|name| field.is(name))) || names.iter().any(lacks)
         };
         Self {
             list_id: headers

@@ -12,6 +12,7 @@ use mail::message::{HeaderDefect, HeaderSection};
 use crate::evidence::HeaderFacts;
 use crate::ledgers::Ledgers;
 use crate::local::{ArcUse, ClientFacts, Rules};
+use crate::operator::Rule;
 use crate::results::{self, Removal};
 
 /// A message whose header section is complete: parsed and hashed as far as it goes.
@@ -23,6 +24,8 @@ pub struct Head {
     pub(crate) verifier: Verifier,
     pub(crate) validator: Option<Validator>,
     pub(crate) bodies: BodyHashing,
+    /// When it arrived, in Unix time.
+    pub(crate) now: u64,
 }
 
 impl Head {
@@ -41,7 +44,14 @@ impl Head {
             verifier,
             validator,
             bodies,
+            now,
         }
+    }
+
+    /// The Author Domain, or why there is none.
+    #[must_use]
+    pub fn author(&self) -> &Author {
+        &self.author
     }
 
     /// The fields that must go, whatever becomes of the message.
@@ -66,7 +76,8 @@ impl Head {
     }
 }
 
-/// ARC costs two questions a set, so it is looked at only where it may matter (design D8).
+/// ARC costs two questions a set, so it is looked at only where it may matter (design D8):
+/// where the newest sealer is trusted, or named by a rule of the operator.
 fn validator(
     headers: &HeaderSection,
     rules: &Rules,
@@ -76,15 +87,24 @@ fn validator(
     match rules.arc {
         ArcUse::Never => None,
         ArcUse::Always => Some(Validator::new(headers, now, bodies)),
-        ArcUse::Trusted if rules.trusted_sealers.is_empty() => None,
+        ArcUse::Trusted if rules.trusted_sealers.is_empty() && !names_sealers(rules) => None,
         ArcUse::Trusted => {
             let validator = Validator::new(headers, now, bodies);
-            let trusted = validator
+            let is_believed = |sealer: &DomainName| {
+                let by_rule = |rule: &Rule| rule.believes_sealer(sealer, now);
+                rules.trusted_sealers.contains(sealer) || rules.operator.iter().any(by_rule)
+            };
+            validator
                 .newest_sealer()
-                .is_some_and(|s| rules.trusted_sealers.contains(s));
-            trusted.then_some(validator)
+                .is_some_and(is_believed)
+                .then_some(validator)
         }
     }
+}
+
+fn names_sealers(rules: &Rules) -> bool {
+    let mut rules = rules.operator.iter();
+    rules.any(|rule| !rule.conditions.arc_sealer.is_empty())
 }
 
 /// Questions to be asked ahead.

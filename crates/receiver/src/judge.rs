@@ -5,8 +5,6 @@
 //! rest of the message still arrives (design D12). What was asked early is not asked
 //! again: the [`Ledgers`] remember.
 
-use std::net::IpAddr;
-
 use auth::arc::{ArcResult, Validator};
 use auth::dkim::{BodyDigests, DkimResult};
 use auth::lookup::{Asked, DnsName, Lookup, existence};
@@ -19,10 +17,11 @@ use mail::message::HeaderDefect;
 use mail::{DomainName, Envelope};
 
 use crate::action::{self, Action};
-use crate::evidence::{self, Evidence, Findings};
+use crate::evidence::{self, Evidence, Findings, HeaderFacts};
 pub use crate::head::{Head, Plan};
 pub use crate::ledgers::Ledgers;
 use crate::local::{ArcUse, ClientFacts, RejectRule, Rules};
+use crate::operator::{self, AppliedRule, Facts, ResultWord, Rule};
 use crate::results::{self, Removal};
 use crate::story;
 
@@ -96,12 +95,16 @@ fn unchecked(envelope: &Envelope) -> SpfOutcome {
 /// All that was found about a message and what is to be done with it.
 #[derive(Clone, Debug)]
 pub struct Judgement {
+    /// The short id of the message; empty where it has none.
+    pub id: String,
     /// The envelope.
     pub envelope: Envelope,
     /// The Author Domain, or why there is none.
     pub author: Author,
     /// What is wrong with the header section.
     pub defects: Vec<HeaderDefect>,
+    /// What of the header section matters beside the author.
+    pub header: HeaderFacts,
     /// SPF.
     pub spf: SpfPair,
     /// DKIM, topmost signature first.
@@ -118,8 +121,11 @@ pub struct Judgement {
     pub rfc7489: Option<Evaluation>,
     /// Evidence about a failing message.
     pub evidence: Vec<Evidence>,
-    /// Why it failed or could not be judged, in one line; empty when it passed.
+    /// Why it does not simply pass, in one line of printable ASCII, at most
+    /// [`MAX_CAUSE_OCTETS`](crate::story::MAX_CAUSE_OCTETS) long; empty when it does, or DMARC does not apply.
     pub cause: String,
+    /// The rule of the operator that decided, if one did.
+    pub rule: Option<AppliedRule>,
     /// What the decision is.
     pub decision: Action,
     /// What is done: the decision, unless we only observe.
@@ -143,6 +149,20 @@ impl Judgement {
     #[must_use]
     pub fn author_domain(&self) -> Option<&DomainName> {
         self.evaluation().map(|evaluation| &evaluation.author_domain)
+    }
+
+    /// Whether it fails under a policy that asks for more than watching, and is taken all the same:
+    /// accepted or set aside, in whatever mode.
+    #[must_use]
+    pub fn is_taken_against_policy(&self) -> bool {
+        let asks = |evaluation: &Evaluation| {
+            evaluation.result == DmarcResult::Fail
+                && matches!(
+                    evaluation.policy,
+                    Some(AssessmentPolicy::Quarantine | AssessmentPolicy::Reject)
+                )
+        };
+        self.evaluation().is_some_and(asks) && self.action.step.reply().is_none()
     }
 }
 
@@ -177,7 +197,8 @@ pub async fn judge<L: Lookup>(
         look_for_author(lookup, evaluation, rules).await;
     }
     let evaluation = deciding.and_then(|index| evaluations.get(index));
-    let arc = validate(head.validator, evaluation, &ledgers.arc, &digests, rules).await;
+    let matters = arc_matters(evaluation, rules, head.now);
+    let arc = validate(head.validator, matters, &ledgers.arc, &digests).await;
     let rfc7489 = compare(lookup, evaluation, &identifiers, rules).await;
 
     let findings = Findings {
@@ -187,16 +208,29 @@ pub async fn judge<L: Lookup>(
         header: &head.facts,
         client,
     };
-    let given = Given {
+    let asked = ledgers.asked();
+    let facts = Facts {
         author: &head.author,
         evaluation,
+        dkim: &dkim,
+        arc: &arc,
+        asked: &asked,
+        header: &head.facts,
+        envelope: &envelope,
+        now: head.now,
+    };
+    let given = Given {
+        facts,
         budget_reached,
         id,
     };
-    let decided = decide(&given, &findings, envelope.client, rules);
+    let decided = decide(&given, &findings, rules);
+    let by_rule = decided.rule.as_ref().and_then(|rule| rule.recorded.as_ref());
     let mut judgement = Judgement {
-        action: action::in_mode(&decided.action, rules.mode),
+        id: id.to_owned(),
+        action: action::in_mode(&decided.action, by_rule, rules.mode),
         decision: decided.action,
+        rule: decided.rule,
         cause: decided.cause,
         evidence: decided.evidence,
         authentication_results: String::new(),
@@ -204,6 +238,7 @@ pub async fn judge<L: Lookup>(
         envelope,
         author: head.author,
         defects: head.defects,
+        header: head.facts,
         spf,
         dkim,
         arc,
@@ -211,7 +246,7 @@ pub async fn judge<L: Lookup>(
         deciding,
         rfc7489,
         removals: head.removals,
-        asked: ledgers.asked(),
+        asked,
     };
     judgement.authentication_results = results::field_value(&judgement, &rules.authserv_id);
     judgement
@@ -324,85 +359,72 @@ fn overall(author: &Author, evaluations: &[Evaluation]) -> DmarcResult {
     }
 }
 
-/// ARC speaks only for a message that fails (RFC 8617 §7.2.1, design D8).
+/// ARC speaks only for a message that fails (RFC 8617 §7.2.1, design D8), unless a rule of the
+/// operator asks about it.
+fn arc_matters(evaluation: Option<&Evaluation>, rules: &Rules, now: u64) -> bool {
+    let found = ResultWord::of(evaluation);
+    let asks = |rule: &Rule| rule.asks_about_arc(found, now);
+    found == ResultWord::Fail || rules.arc == ArcUse::Always || rules.operator.iter().any(asks)
+}
+
 async fn validate(
     validator: Option<Validator>,
-    evaluation: Option<&Evaluation>,
+    matters: bool,
     lookup: &impl Lookup,
     digests: &BodyDigests,
-    rules: &Rules,
 ) -> ArcResult {
-    let fails = evaluation.is_some_and(|e| e.result == DmarcResult::Fail);
-    match validator {
-        Some(validator) if fails || rules.arc == ArcUse::Always => validator.finish(lookup, digests).await,
-        _ => ArcResult::none(),
+    match validator.filter(|_| matters) {
+        Some(validator) => validator.finish(lookup, digests).await,
+        None => ArcResult::none(),
     }
 }
 
 /// What the decision starts from.
 struct Given<'a> {
-    author: &'a Author,
-    evaluation: Option<&'a Evaluation>,
+    facts: Facts<'a>,
     budget_reached: bool,
     id: &'a str,
 }
 
 struct Decided {
     action: Action,
+    rule: Option<AppliedRule>,
     cause: String,
     evidence: Vec<Evidence>,
 }
 
-fn decide(given: &Given<'_>, findings: &Findings<'_>, client: Option<IpAddr>, rules: &Rules) -> Decided {
-    let failing = given.evaluation.filter(|e| e.result == DmarcResult::Fail);
+fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided {
+    let facts = &given.facts;
+    let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let evidence = failing.map_or_else(Vec::new, |e| evidence::collect(e, findings, rules));
-    let cause = cause(given, &evidence, findings, client);
-    let fault = match given.author {
+    let found = story::found(facts, &evidence, findings);
+    let fault = match facts.author {
         Author::Unusable(fault) => Some(*fault),
         Author::Domain(_) | Author::Domains(_) => None,
     };
-    let case = action::Case {
-        fault,
-        evaluation: given.evaluation,
-        evidence: &evidence,
-        reason: &cause,
-        budget_reached: given.budget_reached,
-        id: given.id,
+    let decided = |reason: &str| {
+        let case = action::Case {
+            fault,
+            evaluation: facts.evaluation,
+            evidence: &evidence,
+            reason,
+            budget_reached: given.budget_reached,
+            id: given.id,
+            client: facts.envelope.client,
+        };
+        let selected = operator::select(&rules.operator, facts);
+        operator::apply(selected, action::decide(&case, rules), &case, rules)
     };
+    let (mut action, mut rule) = decided(&found);
+    let cause = story::cause(&found, facts, &evidence, &action, rule.as_ref());
+    // What is done is part of the cause, and the cause is part of what is told with it.
+    if cause != found {
+        (action, rule) = decided(&cause);
+    }
     Decided {
-        action: action::decide(&case, rules),
+        action,
+        rule,
         cause,
         evidence,
     }
-}
-
-/// Why, in one line, for the reply, the log and the headline: what was decisive comes first.
-fn cause(
-    given: &Given<'_>,
-    evidence: &[Evidence],
-    findings: &Findings<'_>,
-    client: Option<IpAddr>,
-) -> String {
-    if let Author::Unusable(fault) = given.author {
-        return format!("the Author Domain cannot be determined, {fault}");
-    }
-    let Some(evaluation) = given.evaluation else {
-        return String::new();
-    };
-    if evaluation.result != DmarcResult::Fail {
-        return evaluation.problem.clone().unwrap_or_default();
-    }
-    let tells_more = |piece: &&Evidence| {
-        matches!(
-            piece,
-            Evidence::AuthorDoesNotExist(_) | Evidence::AuthorIsLocal(_)
-        )
-    };
-    let mut parts: Vec<String> = evidence
-        .iter()
-        .filter(tells_more)
-        .map(Evidence::in_words)
-        .collect();
-    parts.push(story::cause(evaluation, findings.spf, findings.dkim, client));
-    parts.join("; ")
 }

@@ -5,8 +5,8 @@
 //! chunks and a [`auth::lookup::Lookup`], and gives back a [`Judgement`].
 //!
 //! The rooms in the order in which a message walks through them: [`judge`] runs the
-//! mechanisms, [`evidence`] collects what else is known, [`action`] decides,
-//! [`results`] writes the Authentication-Results field, [`story`] explains.
+//! mechanisms, [`evidence`] collects what else is known, [`action`] decides unless a rule of the
+//! [`operator`] does, [`results`] writes the Authentication-Results field, [`story`] explains.
 
 pub mod action;
 pub mod evidence;
@@ -14,6 +14,7 @@ mod head;
 pub mod judge;
 pub mod ledgers;
 pub mod local;
+pub mod operator;
 mod reply;
 pub mod results;
 pub mod story;

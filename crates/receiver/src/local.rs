@@ -1,11 +1,14 @@
 //! Local policy: what the operator decided, as plain values.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dmarc::evaluation::DiscoveryMethod;
 use dmarc::suffixes::Suffixes;
 use mail::DomainName;
 use mail::message::HeaderLimits;
+
+use crate::operator::Rule;
 
 /// All that decides about a message besides the message and DNS. The same for every
 /// message until the settings are read again.
@@ -35,14 +38,22 @@ pub struct Rules {
     pub dmarc: dmarc::evaluation::Options,
     /// The public suffix list.
     pub suffixes: Arc<Suffixes>,
+    /// Rules of the operator, which come before everything below; the first that holds decides.
+    pub operator: Arc<[Rule]>,
     /// What turns `p=reject` into a rejection (design D5).
     pub reject: RejectRule,
     /// What a rejected client is told.
     pub reject_text: Wording,
+    /// The codes of every refusal.
+    pub reject_codes: ReplyCodes,
     /// How a message is quarantined.
     pub quarantine: QuarantineBy,
+    /// What is said of a message that is quarantined because its policy asks for it.
+    pub quarantine_text: Wording,
     /// What becomes of a message whose Author Domain cannot be told (design D3).
     pub unusable_author: UnusableAuthor,
+    /// What the client is told when that is a refusal.
+    pub unusable_author_text: Wording,
     /// Domains whose mail never comes from outside: their use there is evidence.
     pub local_domains: Vec<DomainName>,
     /// Whether signs of a mailing list keep a message from being rejected where
@@ -113,6 +124,8 @@ pub struct FailureTable {
     pub unusable_record: OnFailure,
     /// The message used up its DNS questions or time.
     pub budget: OnFailure,
+    /// The store cannot be written.
+    pub store: OnFailure,
     /// A bug of ours.
     pub internal: OnFailure,
 }
@@ -125,6 +138,7 @@ impl Default for FailureTable {
             dns: accept(),
             unusable_record: accept(),
             budget: accept(),
+            store: accept(),
             internal: accept(),
         }
     }
@@ -146,6 +160,15 @@ pub enum OnFailure {
     },
 }
 
+/// The codes of an SMTP reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyCodes {
+    /// The reply code (RFC 5321 §4.2.1).
+    pub basic: u16,
+    /// The enhanced status code (RFC 3463), of the same class.
+    pub enhanced: String,
+}
+
 /// How the text of a reply is worded: the operator's words, with the blanks filled in.
 #[derive(Clone)]
 pub struct Wording(Arc<dyn Fn(&Blanks<'_>) -> String + Send + Sync>);
@@ -155,6 +178,10 @@ pub struct Wording(Arc<dyn Fn(&Blanks<'_>) -> String + Send + Sync>);
 pub struct Blanks<'a> {
     /// The Author Domain.
     pub author_domain: &'a str,
+    /// The DMARC Policy Domain.
+    pub policy_domain: &'a str,
+    /// The client, if its address is known.
+    pub client: Option<IpAddr>,
     /// Why, in a few words.
     pub reason: &'a str,
     /// What the log calls the message.
@@ -178,6 +205,8 @@ impl std::fmt::Debug for Wording {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = Blanks {
             author_domain: "{author_domain}",
+            policy_domain: "{policy_domain}",
+            client: None,
             reason: "{reason}",
             id: "{id}",
         };

@@ -1,5 +1,7 @@
 //! Our Authentication-Results field, and the forged ones that go before it (RFC 8601).
 
+use std::borrow::Cow;
+
 use auth::dkim::DkimResult;
 use auth::spf::{SpfOutcome, SpfResult};
 use dmarc::discovery::Discovery;
@@ -11,8 +13,13 @@ use mail::message::HeaderSection;
 
 use crate::judge::Judgement;
 use crate::local::{ClientFacts, QuarantineBy, Rules};
+use crate::story::remedy;
 
 const RESULTS: &str = "Authentication-Results";
+/// As much of the remedy stands in the field; the whole is in the log and in the story.
+pub const MAX_REMEDY_CHARACTERS: usize = 200;
+/// Room for what stands in most comments, so that they grow without being moved.
+const USUAL_COMMENT_OCTETS: usize = 100;
 
 /// A header field that must go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,15 +167,46 @@ fn dmarc(judgement: &Judgement) -> Vec<ResultInfo> {
     // domain's. So the result of the message is said of each: pass when all pass, else
     // permerror.
     let result = judgement.dmarc.as_str();
-    match &judgement.author {
-        Author::Unusable(fault) => {
-            vec![ResultInfo::new("dmarc", "permerror").with_reason(fault.to_string())]
-        }
+    let mut results: Vec<ResultInfo> = match &judgement.author {
+        Author::Unusable(_) => vec![ResultInfo::new("dmarc", result)],
         Author::Domain(_) | Author::Domains(_) => judgement
             .evaluations
             .iter()
             .map(|evaluation| one_domain(evaluation, result, judgement))
             .collect(),
+    };
+    if let Some(first) = results.first_mut() {
+        explain(first, judgement);
+    }
+    results
+}
+
+/// What is true of the message, once: why (RFC 8601 §2.2, `reasonspec`), and for people by
+/// which id to ask further and what can be done.
+fn explain(first: &mut ResultInfo, judgement: &Judgement) {
+    if !judgement.cause.is_empty() {
+        first.reason = Some(judgement.cause.clone());
+    }
+    let comment = first.comment.get_or_insert_default();
+    if !judgement.id.is_empty() {
+        let blank = if comment.is_empty() { "" } else { " " };
+        comment.push_str(blank);
+        comment.push_str("id=");
+        comment.push_str(&judgement.id);
+    }
+    if let Some(remedy) = remedy(judgement) {
+        let comma = if comment.is_empty() { "" } else { ", " };
+        comment.push_str(comma);
+        comment.push_str("remedy: ");
+        comment.push_str(&shortened(&remedy));
+    }
+}
+
+/// The remedy, cut where it is too long for a header field.
+fn shortened(remedy: &str) -> Cow<'_, str> {
+    match remedy.char_indices().nth(MAX_REMEDY_CHARACTERS) {
+        Some((end, _)) => Cow::Owned(format!("{}...", remedy.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(remedy),
     }
 }
 
@@ -177,7 +215,13 @@ fn one_domain(evaluation: &Evaluation, result: &'static str, judgement: &Judgeme
     if let Some(policy) = evaluation.policy.filter(|_| !evaluation.policy_uncertain) {
         info = info.with_value("policy", "dmarc", policy.as_str());
     }
-    info.comment = in_force(evaluation, judgement).or_else(|| evaluation.problem.clone());
+    // What is wrong with the domain that decides is the cause, and told as the reason.
+    let decides = judgement
+        .evaluation()
+        .is_some_and(|deciding| std::ptr::eq(deciding, evaluation));
+    let told = decides && !judgement.cause.is_empty();
+    let problem = || evaluation.problem.clone().filter(|_| !told);
+    info.comment = in_force(evaluation, judgement).or_else(problem);
     info
 }
 
@@ -190,7 +234,19 @@ fn in_force(evaluation: &Evaluation, judgement: &Judgement) -> Option<String> {
     let published = evaluation.policy_published?;
     let test = if at.record.testing { " t=y" } else { "" };
     let disposition = judgement.action.disposition;
-    Some(format!("p={published}{test} dis={disposition} dom={}", at.domain))
+    let mut comment = String::with_capacity(USUAL_COMMENT_OCTETS);
+    for part in [
+        "p=",
+        published.as_str(),
+        test,
+        " dis=",
+        disposition.as_str(),
+        " dom=",
+        at.domain.as_str(),
+    ] {
+        comment.push_str(part);
+    }
+    Some(comment)
 }
 
 #[cfg(test)]
@@ -199,6 +255,13 @@ mod tests {
     use mail::message::HeaderLimits;
 
     use super::*;
+
+    #[test]
+    fn a_remedy_is_cut_one_character_past_its_limit() {
+        let longest = "x".repeat(MAX_REMEDY_CHARACTERS);
+        assert_eq!(shortened(&longest), longest);
+        assert_eq!(shortened(&format!("{longest}x")), format!("{longest}..."));
+    }
 
     #[test]
     fn fields_that_were_not_kept_are_counted_and_go() {

@@ -11,7 +11,9 @@ mod policy;
 mod remedy;
 mod sections;
 
-pub use cause::cause;
+pub use cause::MAX_CAUSE_OCTETS;
+pub(crate) use cause::{cause, found};
+pub use remedy::remedy;
 
 use crate::judge::Judgement;
 use lines::Section;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::reader::MAX_FILE_OCTETS;
-use crate::{nearest, value};
+use crate::value;
 
 /// How many mistakes are told of: a file of the wrong kind is one mistake, not thousands.
 pub const MAX_MISTAKES: usize = 100;
@@ -105,6 +105,19 @@ pub enum Wrong {
         /// The line of that key, if the file mentions it.
         line: Option<usize>,
     },
+    /// A key that must be there is not.
+    #[error("it is missing: {0}")]
+    Missing(&'static str),
+    /// More than is allowed.
+    #[error("{found} {what}, at most {most} are allowed")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// Of what.
+        what: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
     /// What the program finds wrong beyond what is declared.
     #[error("{0}")]
     Refused(String),
@@ -117,16 +130,17 @@ pub enum Wrong {
 }
 
 impl Mistakes {
-    /// Puts them in the order of the file and leaves out what nobody would read.
-    pub(crate) fn gather(mut all: Vec<Mistake>) -> Self {
+    /// Puts them in the order of the file and leaves out what nobody would read. `nearest` finds
+    /// the name that was probably meant.
+    pub(crate) fn gather(mut all: Vec<Mistake>, nearest: impl Fn(&str) -> Option<String>) -> Self {
         all.sort_by_key(|mistake| mistake.place);
         let next = all.get(MAX_MISTAKES).and_then(|mistake| mistake.place);
         let left_out = all.len().saturating_sub(MAX_MISTAKES);
         all.truncate(MAX_MISTAKES);
         // Only now: finding the nearest name is the one thing here that takes time.
         for Mistake { key, wrong, .. } in &mut all {
-            if let Wrong::UnknownKey { nearest } | Wrong::UnknownTable { nearest } = wrong {
-                *nearest = nearest::nearest(key);
+            if let Wrong::UnknownKey { nearest: found } | Wrong::UnknownTable { nearest: found } = wrong {
+                *found = nearest(key);
             }
         }
         if left_out > 0 {

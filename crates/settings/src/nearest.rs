@@ -12,8 +12,6 @@ const MAX_NAME_CHARS: usize = 40;
 /// The full name of the key or table whose own name is most like that of `unknown`: in
 /// the same table first, then in any other, where the header was forgotten.
 pub(crate) fn nearest(unknown: &str) -> Option<String> {
-    let (table, name) = split(unknown);
-    let allowed = (name.chars().count() / 3).clamp(1, MAX_SLIPS);
     let tables = Settings::default()
         .items()
         .into_iter()
@@ -21,7 +19,13 @@ pub(crate) fn nearest(unknown: &str) -> Option<String> {
             Item::Table { name, .. } => Some(name),
             Item::Key { .. } => None,
         });
-    let names = tables.chain(keys().map(|Key { name, .. }| name.clone()));
+    nearest_of(unknown, tables.chain(keys().map(|Key { name, .. }| name.clone())))
+}
+
+/// As [`nearest`], among these full names.
+pub(crate) fn nearest_of(unknown: &str, names: impl Iterator<Item = String>) -> Option<String> {
+    let (table, name) = split(unknown);
+    let allowed = (name.chars().count() / 3).clamp(1, MAX_SLIPS);
     let ranked = names.filter_map(|candidate| {
         let (its_table, its_name) = split(&candidate);
         let elsewhere = its_table != table;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 /// An address, or a range of addresses with a common prefix: `192.0.2.1`,
@@ -50,6 +51,22 @@ impl Network {
     #[must_use]
     pub const fn prefix(&self) -> u8 {
         self.prefix
+    }
+
+    /// The addresses in it, in order. No range of one family holds an address of the other.
+    #[must_use]
+    pub fn addresses(&self) -> RangeInclusive<IpAddr> {
+        let highest = match self.address {
+            IpAddr::V4(v4) => {
+                let host = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                Ipv4Addr::from_bits(v4.to_bits() | host).into()
+            }
+            IpAddr::V6(v6) => {
+                let host = u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                Ipv6Addr::from_bits(v6.to_bits() | host).into()
+            }
+        };
+        self.address..=highest
     }
 
     /// Whether it holds every address of its family.
@@ -174,6 +191,29 @@ mod tests {
                 expected,
                 "{net} {address}"
             );
+        }
+    }
+
+    #[test]
+    fn addresses_are_those_it_contains() {
+        for (net, lowest, highest) in [
+            ("192.0.2.7", "192.0.2.7", "192.0.2.7"),
+            ("192.0.2.0/25", "192.0.2.0", "192.0.2.127"),
+            ("0.0.0.0/0", "0.0.0.0", "255.255.255.255"),
+            ("2001:db8::/127", "2001:db8::", "2001:db8::1"),
+            ("::/0", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0", "192.0.2.255"),
+        ] {
+            let address = |text: &str| text.parse::<IpAddr>().unwrap();
+            let range = network(net).addresses();
+            assert_eq!(range, address(lowest)..=address(highest), "{net}");
+            for other in ["::", "0.0.0.0", "192.0.2.7", "2001:db8::1"].map(address) {
+                assert_eq!(
+                    range.contains(&other),
+                    network(net).contains(other),
+                    "{net} {other}"
+                );
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::declare::{Table, join};
 use crate::mistake::{Mistake, Mistakes, Place, Wrong, key_in_words};
 use crate::value::{self, Limits, Value};
-use crate::{Settings, check};
+use crate::{Settings, check, nearest};
 
 /// The longest file that is read, in octets: a hundred times one with every key and its help.
 pub const MAX_FILE_OCTETS: usize = 1 << 20;
@@ -33,19 +33,10 @@ pub(crate) fn read(
     let (table, errors) = DeTable::parse_recoverable(text);
     let syntax: Vec<_> = errors.iter().map(|error| syntax_mistake(error, &lines)).collect();
 
-    let mut reader = Reader {
-        lines: &lines,
-        path: String::new(),
-        mistakes: Vec::new(),
-        written: Written::default(),
-    };
+    let mut reader = Reader::new(&lines);
     let mut settings = Settings::default();
     settings.read(table.get_ref(), &mut reader);
-    let Reader {
-        mut mistakes,
-        written,
-        ..
-    } = reader;
+    let (mut mistakes, written) = reader.into_parts();
     settings.written = written;
 
     let conflicts = check::conflicts(&settings, &mistakes);
@@ -53,11 +44,11 @@ pub(crate) fn read(
     refused.retain(|refused| mistakes.iter().all(|mistake| mistake.key != refused.key));
     mistakes.extend(conflicts);
     mistakes.extend(refused);
-    let all = with_syntax(mistakes, syntax, &settings.written);
+    let all = with_syntax(mistakes, syntax, &settings.written.keys_by_line());
     if all.is_empty() {
         Ok(settings)
     } else {
-        Err(Mistakes::gather(all))
+        Err(Mistakes::gather(all, nearest::nearest))
     }
 }
 
@@ -85,9 +76,43 @@ pub(crate) struct Reader<'t> {
     written: Written,
 }
 
-type Name<'n> = Spanned<std::borrow::Cow<'n, str>>;
+pub(crate) type Name<'n> = Spanned<std::borrow::Cow<'n, str>>;
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    pub(crate) fn new(lines: &'t Lines<'t>) -> Self {
+        Self {
+            lines,
+            path: String::new(),
+            mistakes: Vec::new(),
+            written: Written::default(),
+        }
+    }
+
+    /// Of the keys of one table.
+    pub(crate) fn inside(lines: &'t Lines<'t>, path: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            ..Self::new(lines)
+        }
+    }
+
+    /// The value of a key that has no default; nothing if there is a mistake.
+    pub(crate) fn taken<T: Value>(&mut self, name: &Name<'_>, value: &Spanned<DeValue<'_>>) -> Option<T> {
+        let key = join(&self.path, name.get_ref());
+        self.written.add(&key, name, value, self.lines);
+        let mut faults = Vec::new();
+        let read = T::read(value, &mut faults);
+        for (span, wrong) in faults {
+            self.mistake(&written_span(name, span), key.clone(), wrong);
+        }
+        read
+    }
+
+    /// All mistakes so far, and where the keys stand that were read.
+    pub(crate) fn into_parts(self) -> (Vec<Mistake>, Written) {
+        (self.mistakes, self.written)
+    }
+
     /// Reads the value of a key into `target`, which stays as it is if there is a mistake.
     pub(crate) fn value<T: Value>(
         &mut self,
@@ -141,7 +166,8 @@ impl Reader<'_> {
         self.mistake(&name.span(), key, wrong);
     }
 
-    fn mistake(&mut self, span: &Range<usize>, key: String, wrong: Wrong) {
+    /// Notes a mistake at the start of `span`.
+    pub(crate) fn mistake(&mut self, span: &Range<usize>, key: String, wrong: Wrong) {
         self.mistakes.push(Mistake {
             place: Some(self.lines.place(span.start)),
             key,
@@ -201,7 +227,7 @@ impl Written {
     }
 
     /// The first key on each line.
-    fn keys_by_line(&self) -> BTreeMap<usize, &str> {
+    pub(crate) fn keys_by_line(&self) -> BTreeMap<usize, &str> {
         let mut keys = BTreeMap::new();
         for (key, WrittenValue { place, .. }) in &self.0 {
             keys.entry(place.line).or_insert(key.as_str());
@@ -243,8 +269,11 @@ impl Settings {
 /// Puts the two kinds together. One line, one broken rule: what a line with broken syntax
 /// seemed to say is a guess of the parser, so nothing else is reported for it. In turn the
 /// syntax mistake is told with the key of that line.
-fn with_syntax(mistakes: Vec<Mistake>, syntax: Vec<Mistake>, written: &Written) -> Vec<Mistake> {
-    let keys = written.keys_by_line();
+pub(crate) fn with_syntax(
+    mistakes: Vec<Mistake>,
+    syntax: Vec<Mistake>,
+    keys: &BTreeMap<usize, &str>,
+) -> Vec<Mistake> {
     let mut by_line: BTreeMap<usize, Mistake> = BTreeMap::new();
     for mut mistake in syntax {
         let Some(Place { line, .. }) = mistake.place else {
@@ -266,7 +295,7 @@ fn with_syntax(mistakes: Vec<Mistake>, syntax: Vec<Mistake>, written: &Written) 
     by_line.into_values().chain(others).collect()
 }
 
-fn syntax_mistake(error: &toml::de::Error, lines: &Lines<'_>) -> Mistake {
+pub(crate) fn syntax_mistake(error: &toml::de::Error, lines: &Lines<'_>) -> Mistake {
     let start = error.span().map_or(0, |span| span.start);
     let place = lines.place(start);
     let line = value::quoted_short(lines.line(place.line).trim());
@@ -292,7 +321,7 @@ fn syntax_in_words(message: &str, rest: &str) -> String {
     }
 }
 
-fn whole_file(wrong: Wrong) -> Mistake {
+pub(crate) fn whole_file(wrong: Wrong) -> Mistake {
     Mistake {
         place: Some(Place { line: 1, column: 1 }),
         key: String::new(),
@@ -301,14 +330,14 @@ fn whole_file(wrong: Wrong) -> Mistake {
 }
 
 /// The lines of a text, to tell places by.
-struct Lines<'t> {
+pub(crate) struct Lines<'t> {
     text: &'t str,
     /// The octet each line starts at; the first at 0.
     starts: Vec<usize>,
 }
 
 impl<'t> Lines<'t> {
-    fn new(text: &'t str) -> Self {
+    pub(crate) fn new(text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n');
         let starts = std::iter::once(0)
             .chain(ends.map(|(index, _)| index + 1))
@@ -317,7 +346,7 @@ impl<'t> Lines<'t> {
     }
 
     /// The place of an octet.
-    fn place(&self, octet: usize) -> Place {
+    pub(crate) fn place(&self, octet: usize) -> Place {
         let line = self.starts.partition_point(|start| *start <= octet);
         let start = self.start(line);
         let before = self.text.get(start..octet).unwrap_or_default();

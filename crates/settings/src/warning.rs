@@ -37,6 +37,9 @@ pub enum Concern {
     /// Messages without an Author Domain pass (design D3).
     #[error("lets a message escape judgement by a From field that nobody can read")]
     AuthorLoophole,
+    /// A list that anybody can be on.
+    #[error("lets a message escape judgement by a From field that anybody can write; a rule can name more")]
+    AnybodysAuthor,
     /// Any local user may connect.
     #[error("lets every user of this host speak to the milter socket")]
     WorldWritableSocket,
@@ -64,6 +67,12 @@ pub enum Concern {
     /// Sealers are listed, but ARC is not looked at.
     #[error("has no effect, as arc validation is switched off")]
     SealersUnused,
+    /// A rule of the operator that accepts whatever claims to be meant.
+    #[error(
+        "accepts what anybody can write into a message; name what is verified as well, such as dkim_domain, \
+         client or arc_sealer"
+    )]
+    AnybodyCanMeetIt,
     /// Reply 421.
     #[error("421 makes the mail server close the connection, and other messages with it (RFC 5321 §3.8)")]
     ClosesConnection,
@@ -99,6 +108,7 @@ fn judging(settings: &Settings) -> Vec<Warning> {
     let Settings {
         action,
         arc,
+        clients,
         dkim,
         milter,
         ..
@@ -113,6 +123,11 @@ fn judging(settings: &Settings) -> Vec<Warning> {
             enforcing && action.unusable_author == UnusableAuthor::Accept,
             key!(action.unusable_author),
             Concern::AuthorLoophole,
+        ),
+        (
+            enforcing && !clients.skip_author_domains.is_empty(),
+            key!(clients.skip_author_domains),
+            Concern::AnybodysAuthor,
         ),
         (
             milter.socket_mode.is_world_writable(),

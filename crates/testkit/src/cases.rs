@@ -33,13 +33,21 @@ pub fn load(file: &str) -> Vec<Case> {
         eprintln!("SKIPPED: no conformance data for {file}; set LANDMARC_CONFORMANCE to its folder");
         return Vec::new();
     };
-    let path = folder.join(file);
-    let text = fs::read_to_string(&path).unwrap_or_else(|e| unreachable!("{}: {e}", path.display()));
+    read(&folder.join(file))
+}
+
+/// The cases of a file of the same form, wherever it is.
+///
+/// # Panics
+/// When it is not there, or is not JSON.
+#[must_use]
+pub fn read(path: &Path) -> Vec<Case> {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| unreachable!("{}: {e}", path.display()));
     let base = path.parent().map(Path::to_owned).unwrap_or_default();
     text.lines()
         .filter(|line| !line.trim().is_empty())
         .map(|line| {
-            let json = serde_json::from_str(line).unwrap_or_else(|e| unreachable!("{file}: {e}"));
+            let json = serde_json::from_str(line).unwrap_or_else(|e| unreachable!("{}: {e}", path.display()));
             Case {
                 json,
                 base: base.clone(),

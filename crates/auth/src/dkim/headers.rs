@@ -38,6 +38,11 @@ impl<'a> HeaderIndex<'a> {
         !self.positions(name).is_empty()
     }
 
+    /// Whether there may have been one more field of that name, left out at a limit.
+    pub(crate) fn may_lack(&self, name: &str) -> bool {
+        self.headers.may_lack(name.as_bytes())
+    }
+
     /// Indices of the fields of a name, topmost first.
     pub(crate) fn positions(&self, name: &str) -> &[usize] {
         self.named(name.as_bytes())

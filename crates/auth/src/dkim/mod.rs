@@ -137,6 +137,7 @@ pub struct DkimResult {
     pub body_only_broken: bool,
     /// Of which of Subject, Date, To, Content-Type the message has more than the signature covers.
     pub unsigned_fields: Vec<&'static str>,
-    /// Index of the DKIM-Signature field among all header fields.
+    /// Index of the DKIM-Signature field among all header fields; one past the last for those
+    /// that were left out at a limit.
     pub field_index: usize,
 }

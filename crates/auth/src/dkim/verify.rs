@@ -76,6 +76,10 @@ impl Verifier {
         // The sort keeps the order of appearance among equals.
         chosen.sort_by_key(|(_, signature)| rank(&signature.signer.domain, author_domains));
 
+        if headers.is_cut() && headers.may_lack(FIELD.as_bytes()) {
+            entries.push(left_out(headers));
+        }
+
         let mut plan = Plan::new(headers, bodies);
         for (count, (at, signature)) in chosen.into_iter().enumerate() {
             if let Some(Entry { result, task }) = entries.get_mut(at) {
@@ -181,9 +185,11 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             continue;
         };
         let domain = &signature.signer.domain;
-        if headers.is_cut() {
-            // What is left out may be a second Subject, which this signature forbids.
-            let reason = "the header section is over its limits, so not all of it can be verified";
+        if headers.is_cut() && signature.coverage.names.iter().any(|name| headers.may_lack(name)) {
+            // What is left out may be a second Subject, which this signature forbids; or the one
+            // it signs, and then it would fail because of us. RFC 8601 §2.7.1 has "neutral" for
+            // signatures that were "not otherwise able to be processed".
+            let reason = "a header field that it covers is over the limits of this server";
             read.refuse(DkimVerdict::Neutral, reason.to_owned());
             continue;
         }
@@ -212,6 +218,15 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             );
         }
     }
+}
+
+/// Stands for the signatures that were left out at a limit: that nobody signed the message
+/// must not be concluded.
+fn left_out(headers: &HeaderSection) -> Entry {
+    let mut result = DkimResult::unread(headers.fields().len());
+    let reason = "a DKIM-Signature field may be among those over the limits of this server";
+    result.conclude(DkimVerdict::Neutral, reason.to_owned());
+    Entry { result, task: None }
 }
 
 /// Author-equal, related to an author by ancestry, other.
@@ -252,7 +267,8 @@ impl<'a> Plan<'a> {
         // A Subject added above the one that is signed is as good as none signed.
         let unsigned = |name: &&str| {
             let name = name.to_ascii_lowercase();
-            self.index.positions(&name).len() > coverage.names.count(name.as_bytes())
+            let covered = coverage.names.count(name.as_bytes());
+            self.index.positions(&name).len() > covered || self.index.may_lack(&name)
         };
         result.unsigned_fields = WATCHED_FIELDS.into_iter().filter(unsigned).collect();
 

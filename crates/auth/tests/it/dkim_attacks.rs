@@ -4,7 +4,7 @@
 use landmarc_auth::dkim::DkimVerdict::{Fail, Neutral, Pass, PermError, Policy};
 use landmarc_auth::dkim::{BodyHashing, MAX_FIELD_OCTETS, MAX_RESULTS, MAX_SIGNED_NAMES, Options, Verifier};
 use landmarc_auth::lookup::Zones;
-use mail::message::HeaderLimits;
+use mail::message::{HeaderDefect, HeaderLimits};
 use mail::{HeaderField, HeaderSection};
 use testkit::txt_zones;
 
@@ -73,18 +73,63 @@ fn a_second_subject_above_the_signed_one_is_told() {
     assert_eq!(result.unsigned_fields, ["Subject"]);
 }
 
-#[test]
-fn nothing_passes_for_a_header_section_that_was_cut() {
-    let signed = letter().signed(TAGS);
-    expect(&only(verify(&signed, &zones())), Pass, "");
+/// The letter, signed, with one more field that is left out.
+fn cut(name: &str) -> Mail {
     let limits = HeaderLimits {
         field_octets: 20,
         ..HeaderLimits::default()
     };
-    let mut cut = signed;
-    cut.headers
-        .push(HeaderField::new(*b"Subject", *b" Another one, left out"), &limits);
-    expect(&only(verify(&cut, &zones())), Neutral, "over its limits");
+    let mut mail = letter().signed(TAGS);
+    let value = *b" Another one, left out";
+    mail.headers
+        .push(HeaderField::new(name.as_bytes(), value), &limits);
+    assert!(mail.headers.is_cut());
+    mail
+}
+
+#[test]
+fn a_signature_that_covers_a_field_left_out_is_neutral() {
+    expect(&only(verify(&letter().signed(TAGS), &zones())), Pass, "");
+    for covered in ["Subject", "FROM ", "subject"] {
+        expect(
+            &only(verify(&cut(covered), &zones())),
+            Neutral,
+            "a header field that it covers is over the limits",
+        );
+    }
+}
+
+#[test]
+fn a_signature_that_covers_no_field_left_out_is_verified() {
+    let result = only(verify(&cut("X-Report"), &zones()));
+    expect(&result, Pass, "");
+    assert!(result.unsigned_fields.is_empty());
+    let result = only(verify(&cut("Content-Type"), &zones()));
+    expect(&result, Pass, "");
+    assert_eq!(result.unsigned_fields, ["Content-Type"]);
+}
+
+#[test]
+fn where_any_field_may_be_left_out_no_signature_is_verified() {
+    let mut mail = letter().signed(TAGS);
+    mail.headers.note(HeaderDefect::SectionTooLong);
+    let results = verify(&mail, &zones());
+    assert!(
+        results.iter().all(|result| result.result == Neutral),
+        "{results:?}"
+    );
+}
+
+#[test]
+fn a_signature_left_out_is_told() {
+    let results = verify(&cut("DKIM-Signature"), &zones());
+    assert_eq!(results.len(), 2);
+    expect(&results[0], Pass, "");
+    expect(
+        &results[1],
+        Neutral,
+        "a DKIM-Signature field may be among those over the limits",
+    );
 }
 
 #[test]

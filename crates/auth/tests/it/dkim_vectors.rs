@@ -261,7 +261,11 @@ fn dk34_a_tag_twice() {
 #[test]
 fn dk35_expired() {
     let expires = |x: u64| with_tags(" h=", &format!(" x={x}; h="));
-    expect(&expires(NOW - 301), Neutral, "expired 301 seconds ago");
+    expect(
+        &expires(NOW - 301),
+        Neutral,
+        &format!("expired: x={} has passed", NOW - 301),
+    );
     expect(&expires(NOW - 300), Pass, "");
     let made = |t: u64| with_tags(" h=", &format!(" t={t}; h="));
     expect(&made(NOW + 301), Pass, "301 seconds in the future");

@@ -4,9 +4,12 @@ use auth::lookup::{DnsName, Existence, Lookup, LookupError, existence};
 use mail::DomainName;
 
 use super::identifiers::{self, Ownership, Tally};
-use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options, policy};
+use super::{
+    DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options,
+    hangs_on_existence, policy,
+};
 use crate::alignment::Owned;
-use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, discover};
+use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, ask_walks, discover};
 use crate::record::{Psd, Record, Usability};
 use crate::suffixes::Suffixes;
 
@@ -112,8 +115,19 @@ async fn look_at_identifiers(
         domain: &author,
         organizational_domain: organization.as_ref(),
     };
+    let candidates = identifiers::candidates(identifiers, &author);
+    // One name after the other, each walk would cost a round trip for each of its names.
+    let to_walk = candidates
+        .iter()
+        .filter(|candidate| {
+            let mode = identifiers::mode(record, candidate.mechanism);
+            identifiers::settled(&author, known_organization, candidate, mode).is_none()
+        })
+        .take(MAX_IDENTIFIERS_WALKED);
+    ask_walks(lookup, to_walk.map(|candidate| &candidate.domain)).await;
+
     let mut tally = Tally::default();
-    for candidate in identifiers::candidates(identifiers, &author) {
+    for candidate in candidates {
         let mode = identifiers::mode(record, candidate.mechanism);
         let ownership = match identifiers::settled(&author, known_organization, &candidate, mode) {
             Some(settled) => settled,
@@ -164,7 +178,7 @@ async fn select_policy(lookup: &impl Lookup, at: &PolicyAt, options: &Options, e
     let selected = if at.taken_as == TakenAs::Author {
         policy::for_itself(record)
     } else {
-        if evaluation.author_existence.is_none() && policy::depends_on_existence(record) {
+        if evaluation.author_existence.is_none() && hangs_on_existence(at) {
             let name = DnsName::from(&evaluation.author_domain);
             evaluation.author_existence = Some(existence(lookup, &name).await);
         }

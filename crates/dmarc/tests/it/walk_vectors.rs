@@ -345,3 +345,20 @@ fn warming_asks_all_that_an_evaluation_will_ask() {
     );
     assert_eq!(questions(&ledger), asked);
 }
+
+/// RFC 9989 §4.7: `np` is for names that do not exist, and whether the author does is asked ahead
+/// where that decides, and only there.
+#[test]
+fn warming_asks_whether_the_author_exists_where_a_policy_hangs_on_it() {
+    for (record, author) in [
+        ("v=DMARC1; p=none; np=reject", "ghost.example.com"),
+        ("v=DMARC1; p=none; sp=reject", "ghost.example.com"),
+        ("v=DMARC1; p=none; np=reject", "example.com"),
+    ] {
+        let zones = records(&[("example.com", record)]);
+        let ledger = Ledger::new(&zones, NO_LIMIT);
+        block_on(discovery::warm(&ledger, &name(author)));
+        let (_, asked) = judge(&zones, author, &passed("", &[]), LETTER);
+        assert_eq!(questions(&ledger), asked, "{record}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth::lookup::{Answer, Fault, Lookup, LookupError, Missing, Zones};
-use landmarc_dns::resolver::{Resolver, ResolverOptions};
+use landmarc_dns::resolver::{Endings, Resolver, ResolverOptions};
 use testkit::dns_server::DnsServer;
 use testkit::txt_zones;
 
@@ -121,6 +121,47 @@ async fn clones_share_the_cache() {
     resolver.for_message().ask(&numbered(0)).await;
     resolver.ask(&numbered(0)).await;
     assert_eq!(server.log().len(), 1);
+}
+
+/// What metrics show: each question once, by how it ended.
+#[tokio::test]
+async fn questions_are_counted_by_how_they_ended() {
+    let mut zones = numbered_zones(1);
+    for (name, fault) in [("fails.test", Fault::ServFail), ("refuses.test", Fault::Refused)] {
+        zones.set(
+            testkit::dns_name(name),
+            auth::lookup::RecordType::Txt,
+            auth::lookup::ZoneData::Fault(fault),
+        );
+    }
+    let server = DnsServer::start(zones);
+    let resolver = resolver(&server);
+    for name in [
+        "n0.example",
+        "example",
+        "missing.example",
+        "fails.test",
+        "refuses.test",
+    ] {
+        for _ in 0..2 {
+            resolver.ask(&txt(name)).await;
+        }
+    }
+    let expected = Endings {
+        records: 1,
+        no_data: 1,
+        nx_domain: 1,
+        serv_fail: 1,
+        refused: 1,
+        ..Endings::default()
+    };
+    let statistics = resolver.statistics();
+    assert_eq!(statistics.endings, expected);
+    assert_eq!(
+        (statistics.questions, statistics.cache_hits, statistics.failures),
+        (5, 5, 2)
+    );
+    assert_eq!(statistics.in_flight, 0, "all have landed");
 }
 
 async fn kept_for(seconds: u64, server: &DnsServer, resolver: &Resolver, name: &str) {

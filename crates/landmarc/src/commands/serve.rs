@@ -9,16 +9,19 @@ use milter::{ListenError, Server, SocketAddress, UnixAccess};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use receiver::local::Rules;
 use settings::Settings;
+use store::{Recorder, StoreError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::account::{Account, AccountError, find_group};
 use crate::exit::Exit;
 use crate::filter::{Filter, Running};
+use crate::http::{Board, Parts};
 use crate::load::{LoadError, load};
 use crate::log;
+use crate::metrics::Metrics;
 use crate::output::{complain, in_full, tell};
-use crate::rules;
 use crate::words::{for_postfix, in_plain_words};
+use crate::{database, http, rules, systemd, upkeep};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -46,7 +49,11 @@ enum ServeError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]
+    Web(#[from] web::ListenError),
+    #[error(transparent)]
     Account(#[from] AccountError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("the system does not let us wait for signals, or start threads")]
     System(#[from] std::io::Error),
 }
@@ -55,7 +62,9 @@ impl ServeError {
     fn remedy(&self) -> Option<String> {
         match self {
             Self::Listen(error) => Some(error.remedy()),
+            Self::Web(error) => Some(error.remedy()),
             Self::Account(error) => Some(error.remedy()),
+            Self::Store(error) => Some(error.remedy().to_owned()),
             Self::Resolver(_) => Some("set dns.name_servers".to_owned()),
             Self::Load(_) | Self::System(_) => None,
         }
@@ -64,7 +73,12 @@ impl ServeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Load(_) | Self::Account(AccountError::NoSuch { .. }) => Exit::Config,
-            Self::Resolver(_) | Self::Listen(_) | Self::Account(_) | Self::System(_) => Exit::Unavailable,
+            Self::Resolver(_)
+            | Self::Listen(_)
+            | Self::Web(_)
+            | Self::Account(_)
+            | Self::Store(_)
+            | Self::System(_) => Exit::Unavailable,
         }
     }
 }
@@ -97,6 +111,9 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     // Before anybody can know of us: an early SIGHUP would end us otherwise.
     let signals = Signals::new()?;
     let server = runtime.block_on(bind(&loaded.settings, &account))?;
+    let web = runtime.block_on(http::bind(&loaded.settings))?;
+    let database = database::path(&loaded.settings);
+    let prepared = database::prepare(&database, &account);
     // The sockets are open, so root is not needed any more.
     account.assume()?;
     let level = log::start(&loaded.settings);
@@ -107,11 +124,36 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     if nix::unistd::geteuid().is_root() {
         tracing::warn!("running as root: set server.user, so that no more than that is at stake");
     }
+    if let Err(error) = prepared {
+        tracing::warn!("cannot make the directory of {}: {error}", database.display());
+    }
     make_room_for_sessions(&loaded.settings);
+    let ports = web.local_addresses();
+    let metrics = Arc::new(Metrics::new());
+    let board = Arc::new(Board::new(Arc::clone(&metrics)));
+    let web = http::answer(web, &loaded.settings, Arc::clone(&board));
+    let recorder = Arc::new(database::open(&loaded.settings, &database)?);
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
     introduce(&rules, loaded.file.as_deref(), &server.local_addresses());
+    tracing::info!("records in {}", database.display());
+    for port in ports {
+        tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
+    }
     let running = Running::new(loaded.settings, rules, resolver);
-    runtime.block_on(serve_until_stopped(server, running, loaded.file, level, signals));
+    runtime.block_on(async {
+        serve_until_stopped(
+            server,
+            running,
+            recorder,
+            loaded.file,
+            level,
+            signals,
+            (&board, metrics),
+        )
+        .await;
+        // Last, so that the end can be watched.
+        web.end().await;
+    });
     Ok(())
 }
 
@@ -119,7 +161,10 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
 /// services with few. Without one more, neither connections nor questions can be made.
 fn make_room_for_sessions(settings: &Settings) {
     const OTHERS: usize = 64;
-    let needed = settings.milter.max_sessions + 2 * settings.dns.questions_in_flight + OTHERS;
+    let needed = settings.milter.max_sessions
+        + 2 * settings.dns.questions_in_flight
+        + http::descriptors(settings)
+        + OTHERS;
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return;
@@ -198,9 +243,11 @@ fn introduce(rules: &Rules, file: Option<&Path>, sockets: &[SocketAddress]) {
 async fn serve_until_stopped(
     server: Server,
     running: Running,
+    recorder: Arc<Recorder>,
     file: Option<PathBuf>,
     level: log::Level,
     signals: Signals,
+    (board, metrics): (&Arc<Board>, Arc<Metrics>),
 ) {
     let Signals {
         mut terminate,
@@ -208,28 +255,45 @@ async fn serve_until_stopped(
         mut hangup,
     } = signals;
     let started_with = running.settings.clone();
-    let filter = Arc::new(Filter::new(running));
+    let filter = Arc::new(Filter::new(running, Arc::clone(&recorder), metrics));
+    let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder));
     let reloads = tokio::spawn({
         let filter = Arc::clone(&filter);
         async move {
             while hangup.recv().await.is_some() {
+                systemd::reloading();
                 reload(&filter, &started_with, file.as_deref(), &level);
+                systemd::ready();
             }
         }
     });
-    // Without systemd there is nobody to notify.
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    board.running(Parts {
+        filter: Arc::clone(&filter),
+        recorder: Arc::clone(&recorder),
+        milter: server.gauge(),
+        sockets: server.local_addresses(),
+    });
+    systemd::ready();
+    let watchdog = systemd::watchdog();
+    let told = Arc::clone(board);
     let drained = server
         .run(filter, async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+            told.stopping();
+            systemd::stopping();
             tracing::info!("stopping: messages under way may end");
         })
         .await;
-    reloads.abort();
+    board.ended();
+    for helper in [reloads, expiry].into_iter().chain(watchdog) {
+        helper.abort();
+        // Aborted is what it should be; and it lets go of the store.
+        let _ = helper.await;
+    }
+    upkeep::end(recorder).await;
     tracing::info!(finished = drained.finished, cut = drained.cut, "stopped");
 }
 

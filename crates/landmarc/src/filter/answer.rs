@@ -1,5 +1,7 @@
 //! What the MTA is answered at the end of a message.
 
+use std::net::IpAddr;
+
 use milter::{Edit, Response, Verdict};
 use receiver::action::{Reply, Step};
 use receiver::judge::Judgement;
@@ -35,6 +37,15 @@ pub(super) fn response(judgement: &Judgement) -> Response {
     Response { edits, verdict }
 }
 
+/// The answer to a message that is not meant to be judged. Results in our name are forged all the
+/// same, and whoever wrote them may have chosen what it is not judged for (RFC 8601 §5).
+pub(super) fn skipped(removals: &[Removal]) -> Response {
+    Response {
+        edits: deletions(removals),
+        verdict: Verdict::Accept,
+    }
+}
+
 fn verdict(reply: &Reply) -> Verdict {
     Verdict::Reply {
         code: reply.code,
@@ -51,27 +62,75 @@ fn deletions(removals: &[Removal]) -> Vec<Edit> {
     removals.iter().map(delete).collect()
 }
 
-/// Design D6: a bug of ours costs this message its verdict, and nothing more.
-pub(super) fn internal_failure(rules: &Rules, id: &str, removals: &[Removal]) -> Response {
-    tracing::error!(queue_id = %id, "a bug in landmarc: this message was not judged; please report it with the panic above");
-    failure(rules, &rules.failures.internal, "internal error", id, removals)
+/// Why a message is not judged although it should be (design D6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unjudged {
+    /// A bug of ours.
+    Internal,
+    /// All sessions together had no room for a long header section.
+    Memory,
+    /// It could not be written down, and the operator wants no message that is not.
+    Store,
 }
 
-/// All sessions together had no room for a long header section.
-pub(super) fn no_memory(rules: &Rules, id: &str, removals: &[Removal]) -> Response {
-    tracing::warn!(queue_id = %id, "this message was not judged: no memory for its header section within the stall timeout (limits.memory)");
-    let reason = "no memory for the header section";
-    failure(rules, &rules.failures.budget, reason, id, removals)
+impl Unjudged {
+    /// What is said of it in the reply and in the store.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Internal => "internal error",
+            Self::Memory => "no memory for the header section",
+            Self::Store => "the store cannot be written",
+        }
+    }
+
+    /// The word of the metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Memory => "memory",
+            Self::Store => "store",
+        }
+    }
+
+    pub(super) fn tell(self, queue_id: &str, id: &str) {
+        match self {
+            Self::Internal => {
+                tracing::error!(queue_id = %queue_id, id = %id, "a bug in landmarc: this message was not judged; please report it with the panic above");
+            }
+            Self::Memory => {
+                tracing::warn!(queue_id = %queue_id, id = %id, "this message was not judged: no memory for its header section within the stall timeout (limits.memory)");
+            }
+            Self::Store => {
+                tracing::warn!(queue_id = %queue_id, id = %id, "this message was put off: it could not be written down (failures.store)");
+            }
+        }
+    }
+
+    fn rule(self, rules: &Rules) -> &OnFailure {
+        match self {
+            Self::Internal => &rules.failures.internal,
+            Self::Memory => &rules.failures.budget,
+            Self::Store => &rules.failures.store,
+        }
+    }
 }
 
 /// What is done with a message that was not judged; when observing, nothing. Results in our
 /// name are forged all the same, so they go (RFC 8601 §5).
-fn failure(rules: &Rules, rule: &OnFailure, reason: &str, id: &str, removals: &[Removal]) -> Response {
-    let verdict = match rule {
+pub(super) fn unjudged(
+    why: Unjudged,
+    rules: &Rules,
+    client: Option<IpAddr>,
+    id: &str,
+    removals: &[Removal],
+) -> Response {
+    let verdict = match why.rule(rules) {
         OnFailure::TempFail { code, enhanced, text } if rules.mode == Mode::Enforce => {
             let blanks = Blanks {
                 author_domain: "unknown",
-                reason,
+                policy_domain: "unknown",
+                client,
+                reason: why.reason(),
                 id,
             };
             verdict(&Reply::new(*code, enhanced, &text.fill(&blanks)))

@@ -33,6 +33,14 @@ impl Memory {
         let units = units.min(self.units);
         Arc::clone(&self.free).acquire_many_owned(units).await.ok()
     }
+
+    /// Octets that are taken, and all there are.
+    pub(super) fn in_use(&self) -> (u64, u64) {
+        let octets = |units: usize| u64::try_from(units.saturating_mul(MEMORY_UNIT)).unwrap_or(u64::MAX);
+        let all = usize::try_from(self.units).unwrap_or(usize::MAX);
+        let taken = all.saturating_sub(self.free.available_permits());
+        (octets(taken), octets(all))
+    }
 }
 
 #[cfg(test)]
@@ -44,8 +52,10 @@ mod tests {
     #[test]
     fn memory_is_waited_for_but_never_for_more_than_there_is() {
         let memory = Memory::new(4 * MEMORY_UNIT);
+        assert_eq!(memory.in_use(), (0, 4096));
         let all = memory.take(5 * MEMORY_UNIT).now_or_never().flatten();
         assert!(all.is_some());
+        assert_eq!(memory.in_use(), (4096, 4096));
         assert!(memory.take(MEMORY_UNIT).now_or_never().is_none());
         drop(all);
         assert!(memory.take(4 * MEMORY_UNIT).now_or_never().flatten().is_some());

@@ -87,7 +87,7 @@ pub enum AuthorFault {
     #[error("the From field has an invalid domain")]
     InvalidDomain,
     /// Over [`MAX_FROM_OCTETS`], or a header section that was cut at its limits, with
-    /// perhaps another From field in what was cut off.
+    /// perhaps a From field in what was left out.
     #[error("the header section or its From field is too long")]
     TooLong,
 }
@@ -145,7 +145,9 @@ fn only_from_field(header: &HeaderSection) -> Result<&HeaderField, AuthorFault> 
     if others > 0 {
         return Err(AuthorFault::SeveralFromFields(1 + others));
     }
-    if header.is_cut() {
+    // Design D3: a From field over a limit is the sender's doing, not a failure of ours. Fields
+    // of other names that were left out do not change whom the message is from.
+    if header.may_lack_from() {
         return Err(AuthorFault::TooLong);
     }
     if header.defects().contains(&HeaderDefect::BareLineEnd) {

@@ -11,6 +11,7 @@ mod read;
 mod write;
 
 pub use read::AuthresError;
+pub use write::{MAX_COMMENT_OCTETS, MAX_REASON_OCTETS};
 
 use crate::name::DomainName;
 

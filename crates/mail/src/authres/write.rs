@@ -1,6 +1,8 @@
 //! Writing Authentication-Results (RFC 8601 §2.2), ours to the last octet: whatever
 //! the values hold, what is written reads back, is ASCII, and breaks no line.
 
+use std::borrow::Cow;
+
 use super::read::{is_keyword, is_mailbox, is_token};
 use super::{AuthenticationResults, Property, ResultInfo};
 
@@ -16,9 +18,11 @@ const MAX_KEYWORD_OCTETS: usize = 64;
 /// The longest value: the longest mailbox (RFC 5321 §4.5.3.1: 64 and 255, and the `@`).
 const MAX_VALUE_OCTETS: usize = 320;
 /// The longest reason; the rest is cut off.
-const MAX_REASON_OCTETS: usize = 320;
+pub const MAX_REASON_OCTETS: usize = 320;
 /// The longest comment; the rest is cut off.
-const MAX_COMMENT_OCTETS: usize = 500;
+pub const MAX_COMMENT_OCTETS: usize = 600;
+/// A field that needs more is written as well, only slower.
+const USUAL_OCTETS: usize = 640;
 /// Methods that somebody may search a field for, as registered (RFC 8601 §2.7) and as in use.
 const SEARCHED_METHODS: [&str; 12] = [
     "arc",
@@ -47,23 +51,26 @@ impl AuthenticationResults {
     #[must_use]
     pub fn to_value(&self) -> String {
         let mut line = Folded::new();
-        let mut id = token_or_quoted(&printable(&self.authserv_id, MAX_ID_OCTETS));
         let mut results = self
             .results
             .iter()
             .filter(|info| info.can_be_written())
             .peekable();
-        if let Some(version) = self.version {
-            id = format!("{id} {version}");
+        let id = printable(&self.authserv_id, MAX_ID_OCTETS);
+        let id = token_or_quoted(&id);
+        match self.version {
+            Some(version) => line.add(&[&id, " ", &version.to_string(), ";"]),
+            None => line.add(&[&id, ";"]),
         }
-        line.add(&format!("{id};"));
         if results.peek().is_none() {
-            line.add("none");
+            line.add(&["none"]);
         }
         while let Some(info) = results.next() {
             line.fold();
-            let end = if results.peek().is_some() { ";" } else { "" };
-            info.write(&mut line, end);
+            info.write(&mut line);
+            if results.peek().is_some() {
+                line.text.push(';');
+            }
         }
         line.text
     }
@@ -74,36 +81,28 @@ impl ResultInfo {
         is_short_keyword(&self.method) && is_short_keyword(&self.result)
     }
 
-    fn write(&self, line: &mut Folded, end: &str) {
-        let mut words = vec![self.method_and_result()];
-        if let Some(comment) = &self.comment {
-            words.extend(comment_words(comment));
+    /// The result, its reason and its comment, then what it is about. The grammar wants the
+    /// reason before all properties, and a comment may stand anywhere.
+    fn write(&self, line: &mut Folded) {
+        match self.method_version {
+            Some(version) => line.add(&[&self.method, "/", &version.to_string(), "=", &self.result]),
+            None => line.add(&[&self.method, "=", &self.result]),
         }
         if let Some(reason) = &self.reason {
-            let reason = token_or_quoted(&without_results(&printable(reason, MAX_REASON_OCTETS)));
-            words.push(format!("reason={reason}"));
+            line.add_reason(&harmless(reason, MAX_REASON_OCTETS, |octet| octet));
         }
-        words.extend(self.properties.iter().filter_map(Property::written));
-        if let Some(last) = words.last_mut() {
-            last.push_str(end);
+        if let Some(comment) = &self.comment {
+            line.add_comment(comment);
         }
-        for word in words {
-            line.add(&word);
-        }
-    }
-
-    fn method_and_result(&self) -> String {
-        let Self { method, result, .. } = self;
-        match self.method_version {
-            Some(version) => format!("{method}/{version}={result}"),
-            None => format!("{method}={result}"),
+        for property in &self.properties {
+            property.write(line);
         }
     }
 }
 
 impl Property {
     /// `ptype.property=pvalue`, if it can be said.
-    fn written(&self) -> Option<String> {
+    fn write(&self, line: &mut Folded) {
         let Self {
             ptype,
             property,
@@ -113,13 +112,16 @@ impl Property {
             && is_short_keyword(property)
             && value.len() <= MAX_VALUE_OCTETS
             && value.bytes().all(is_text_octet);
+        if !is_sayable {
+            return;
+        }
         // A mailbox is written as it is, quoted local part and all; quoted as a whole it
         // would be another value to some readers.
         let value = match value {
-            value if is_mailbox(value.as_bytes()) => value.clone(),
+            value if is_mailbox(value.as_bytes()) => Cow::Borrowed(value.as_str()),
             value => token_or_quoted(value),
         };
-        is_sayable.then(|| format!("{ptype}.{property}={value}"))
+        line.add(&[ptype, ".", property, "=", &value]);
     }
 }
 
@@ -132,24 +134,30 @@ struct Folded {
 
 impl Folded {
     fn new() -> Self {
+        let mut text = String::with_capacity(USUAL_OCTETS);
+        text.push(' ');
         Self {
-            text: " ".to_owned(),
+            text,
             column: FIRST_COLUMN + 1,
             is_at_start: true,
         }
     }
 
-    /// Adds a word that is not broken, after a blank or a fold.
-    fn add(&mut self, word: &str) {
-        let fits = self.column + 1 + word.len() <= LINE_COLUMNS;
+    /// Adds a word that is not broken, given in parts, after a blank or a fold.
+    fn add(&mut self, parts: &[&str]) {
+        let octets: usize = parts.iter().map(|part| part.len()).sum();
+        // A semicolon may follow: as a tab is one octet and counts for eight columns, it fits.
+        let fits = self.column + 1 + octets <= LINE_COLUMNS;
         if !self.is_at_start && fits {
             self.text.push(' ');
             self.column += 1;
         } else if !self.is_at_start {
             self.fold();
         }
-        self.text.push_str(word);
-        self.column += word.len();
+        for part in parts {
+            self.text.push_str(part);
+        }
+        self.column += octets;
         self.is_at_start = false;
     }
 
@@ -157,6 +165,52 @@ impl Folded {
         self.text.push_str("\r\n\t");
         self.column = TAB_COLUMNS;
         self.is_at_start = true;
+    }
+
+    /// Adds `reason=` and a text, broken at its blanks: what folds a line inside a quoted string
+    /// is no part of the string, but the blank behind it is (RFC 5322 §3.2.4).
+    fn add_reason(&mut self, reason: &str) {
+        if is_token(reason.as_bytes()) {
+            return self.add(&["reason=", reason]);
+        }
+        let mut words = reason.split(' ');
+        let first = escaped(words.next().unwrap_or_default());
+        self.add(&["reason=\"", &first]);
+        for word in words {
+            let word = escaped(word);
+            // The final quote needs a column as well.
+            let fits = self.column + 1 + word.len() < LINE_COLUMNS;
+            // A line of nothing but blanks would be none (RFC 5322 §3.2.2).
+            if !fits && !word.is_empty() {
+                self.text.push_str("\r\n");
+                self.column = 0;
+            }
+            self.text.push(' ');
+            self.text.push_str(&word);
+            self.column += 1 + word.len();
+        }
+        self.text.push('"');
+        self.column += 1;
+    }
+
+    /// Adds a comment, parentheses around all. Parentheses and backslashes inside could end it
+    /// early for somebody; quotes and semicolons too, for a reader that looks for those first.
+    fn add_comment(&mut self, comment: &str) {
+        let harmless = harmless(comment, MAX_COMMENT_OCTETS, |octet| match octet {
+            b'(' => b'[',
+            b')' => b']',
+            b';' => b',',
+            b'"' => b'\'',
+            b'\\' => b'?',
+            other => other,
+        });
+        let mut words = harmless.split_ascii_whitespace().peekable();
+        let mut open = "(";
+        while let Some(word) = words.next() {
+            let close = if words.peek().is_none() { ")" } else { "" };
+            self.add(&[open, word, close]);
+            open = "";
+        }
     }
 }
 
@@ -171,66 +225,49 @@ fn is_text_octet(octet: u8) -> bool {
 
 /// The text with a `?` for each character that is not printable ASCII, cut at `limit`.
 fn printable(text: &str, limit: usize) -> String {
-    text.chars()
-        .take(limit)
-        .map(|c| {
-            u8::try_from(c)
-                .ok()
-                .filter(|&b| is_text_octet(b))
-                .map_or('?', char::from)
-        })
-        .collect()
+    let characters = text.chars().take(limit);
+    characters.map(|c| char::from(printable_octet(c))).collect()
 }
 
-/// The text with a colon for the `=` of all that looks like a result. Rules of mail servers
-/// search the whole field for `dmarc=pass`, and texts quote what strangers wrote, in an SPF
-/// record say.
-fn without_results(text: &str) -> String {
-    let mut harmless = String::with_capacity(text.len());
-    for octet in text.chars() {
-        let is_result = octet == '=' && ends_in_method(harmless.trim_end());
-        harmless.push(if is_result { ':' } else { octet });
+fn printable_octet(character: char) -> u8 {
+    let octet = u8::try_from(character).ok();
+    octet.filter(|&octet| is_text_octet(octet)).unwrap_or(b'?')
+}
+
+/// The printable text with its octets replaced, and with a colon for the `=` of all that looks
+/// like a result. Rules of mail servers search the whole field for `dmarc=pass`, and texts quote
+/// what strangers wrote, in an SPF record say.
+fn harmless(text: &str, limit: usize, replaced: impl Fn(u8) -> u8) -> String {
+    let mut harmless = Vec::with_capacity(text.len().min(limit));
+    for octet in text.chars().take(limit).map(printable_octet) {
+        let is_result = octet == b'=' && ends_in_method(harmless.trim_ascii_end());
+        harmless.push(if is_result { b':' } else { replaced(octet) });
     }
-    harmless
+    // It is ASCII, and so never lost.
+    String::from_utf8(harmless).unwrap_or_default()
 }
 
-fn ends_in_method(text: &str) -> bool {
+fn ends_in_method(text: &[u8]) -> bool {
     SEARCHED_METHODS.iter().any(|method| {
         let start = text.len().checked_sub(method.len());
         let end = start.and_then(|start| text.get(start..));
-        end.is_some_and(|end| end.eq_ignore_ascii_case(method))
+        end.is_some_and(|end| end.eq_ignore_ascii_case(method.as_bytes()))
     })
 }
 
-fn token_or_quoted(text: &str) -> String {
+fn token_or_quoted(text: &str) -> Cow<'_, str> {
     if is_token(text.as_bytes()) {
-        text.to_owned()
+        Cow::Borrowed(text)
     } else {
-        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+        Cow::Owned(format!("\"{}\"", escaped(text)))
     }
 }
 
-/// The words of a comment, parentheses around all. Parentheses and backslashes inside
-/// could end it early for somebody; quotes and semicolons too, for a reader that looks
-/// for those first.
-fn comment_words(comment: &str) -> Vec<String> {
-    let harmless: String = without_results(&printable(comment, MAX_COMMENT_OCTETS))
-        .chars()
-        .map(|c| match c {
-            '(' => '[',
-            ')' => ']',
-            ';' => ',',
-            '"' => '\'',
-            '\\' => '?',
-            other => other,
-        })
-        .collect();
-    let mut words: Vec<String> = harmless.split_ascii_whitespace().map(str::to_owned).collect();
-    if let Some(first) = words.first_mut() {
-        first.insert(0, '(');
+/// As it stands inside a quoted string.
+fn escaped(text: &str) -> Cow<'_, str> {
+    if text.contains(['\\', '"']) {
+        Cow::Owned(text.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        Cow::Borrowed(text)
     }
-    if let Some(last) = words.last_mut() {
-        last.push(')');
-    }
-    words
 }

@@ -4,8 +4,11 @@
 //! repairs nothing and decodes nothing, for signatures are over octets. No MIME
 //! structure: only report mail is taken apart, elsewhere.
 
+mod left_out;
 mod read;
 
+use left_out::NamesLeftOut;
+pub use left_out::{MAX_NAME_LEFT_OUT_OCTETS, MAX_NAMES_LEFT_OUT};
 pub use read::{MessageError, Parsed, split};
 
 /// One header field, byte for byte.
@@ -132,6 +135,7 @@ pub struct HeaderSection {
     fields: Vec<HeaderField>,
     defects: Vec<HeaderDefect>,
     octets: usize,
+    left_out: NamesLeftOut,
     results: ResultsFields,
 }
 
@@ -167,7 +171,8 @@ impl HeaderSection {
     /// Notes that a field of that name and size was received and is not kept.
     pub fn leave_out(&mut self, name: &[u8], octets: usize, defect: HeaderDefect) {
         self.octets = self.octets.saturating_add(octets);
-        self.note(defect);
+        self.note_once(defect);
+        self.left_out.add(name);
         if name.trim_ascii_end().eq_ignore_ascii_case(RESULTS.as_bytes()) {
             self.results.received = self.results.received.saturating_add(1);
             if self.results.left_out.len() < MAX_RESULTS_LEFT_OUT {
@@ -183,8 +188,16 @@ impl HeaderSection {
         &self.results.left_out
     }
 
-    /// Notes a defect once.
+    /// Notes a defect. One of size, noted without [`HeaderSection::leave_out`], says that fields
+    /// were left out and nobody knows which.
     pub fn note(&mut self, defect: HeaderDefect) {
+        if matches!(defect, HeaderDefect::FieldTooLong | HeaderDefect::SectionTooLong) {
+            self.left_out.add_unknown();
+        }
+        self.note_once(defect);
+    }
+
+    fn note_once(&mut self, defect: HeaderDefect) {
         if !self.defects.contains(&defect) {
             self.defects.push(defect);
         }
@@ -217,6 +230,19 @@ impl HeaderSection {
         self.defects
             .iter()
             .any(|defect| matches!(defect, HeaderDefect::FieldTooLong | HeaderDefect::SectionTooLong))
+    }
+
+    /// Whether a field of that name may be among those that were left out: then what is here of
+    /// that name is perhaps not all there was.
+    #[must_use]
+    pub fn may_lack(&self, name: &[u8]) -> bool {
+        self.left_out.may_contain(name)
+    }
+
+    /// Whether one that was left out may be the From field, or be taken for it.
+    #[must_use]
+    pub fn may_lack_from(&self) -> bool {
+        self.left_out.may_contain_from()
     }
 
     /// Octets received, kept or not.

@@ -431,35 +431,64 @@ fn a_from_field_is_read_to_a_limit() {
 }
 
 #[test]
-fn a_section_that_was_cut_has_no_author_domain() {
-    let cut = |limits: HeaderLimits| {
-        let mut header = HeaderSection::default();
-        for field in [
-            ("From", " a@example.com"),
-            ("X", " long enough"),
-            ("From", " b@evil.test"),
-        ] {
-            header.push(HeaderField::new(field.0.as_bytes(), field.1.as_bytes()), &limits);
-        }
-        author(&header)
-    };
+fn a_from_field_left_out_at_any_limit_leaves_no_author_domain() {
+    let cut =
+        |limits: HeaderLimits| author_of([" a@example.com", " long enough", " b@evil.test"], "From", limits);
     let limits = HeaderLimits::default();
-    let unusable = Author::Unusable(AuthorFault::TooLong);
-    assert_eq!(cut(HeaderLimits { fields: 2, ..limits }), unusable);
-    assert_eq!(
-        cut(HeaderLimits {
+    for limits in [
+        HeaderLimits { fields: 2, ..limits },
+        HeaderLimits {
             section_octets: 40,
             ..limits
-        }),
-        unusable
-    );
-    assert_eq!(
-        cut(HeaderLimits {
+        },
+        HeaderLimits {
             field_octets: 10,
             ..limits
-        }),
-        unusable
-    );
+        },
+    ] {
+        assert_eq!(cut(limits), Author::Unusable(AuthorFault::TooLong), "{limits:?}");
+    }
+    assert_eq!(cut(limits), Author::Unusable(AuthorFault::SeveralFromFields(2)));
+}
+
+#[test]
+fn a_field_of_another_name_left_out_does_not_change_the_author() {
+    // The From field has 21 octets in all, X has 9; with a third of that name the section has 43.
+    let cut = |name, limits: HeaderLimits| author_of([" a@example.com", " long", " 45678901"], name, limits);
+    let limits = HeaderLimits {
+        field_octets: 21,
+        ..HeaderLimits::default()
+    };
+    let stands = Author::Domain(DomainName::parse("example.com").unwrap());
+    let unusable = Author::Unusable(AuthorFault::TooLong);
+    let at_its_limit = |octets| HeaderLimits {
+        section_octets: octets,
+        ..limits
+    };
+    for octets in [42, 43] {
+        assert_eq!(cut("X", at_its_limit(octets)), stands, "{octets}");
+    }
+    for (name, expected) in [
+        ("Subject", &stands),
+        ("X-From", &stands),
+        ("From", &unusable),
+        ("F\0ROM ", &unusable),
+    ] {
+        assert_eq!(
+            cut(name, HeaderLimits { fields: 2, ..limits }),
+            *expected,
+            "{name:?}"
+        );
+    }
+}
+
+/// The author where a From field, a field X and a third of that name are received.
+fn author_of(values: [&str; 3], third: &str, limits: HeaderLimits) -> Author {
+    let mut header = HeaderSection::default();
+    for (name, value) in ["From", "X", third].into_iter().zip(values) {
+        header.push(HeaderField::new(name.as_bytes(), value.as_bytes()), &limits);
+    }
+    author(&header)
 }
 
 #[test]

@@ -284,7 +284,7 @@ fn what_is_out_of_place_is_replaced_or_left_out() {
     field.results.push(info);
     field.results.push(ResultInfo::new("no keyword", "pass"));
     let expected = format!(
-        " \"mx ???\";\r\n\tspf=fail (a] b, 'c? ??X: [d? ?) reason=\"say \\\"no\\\"\\\\??X: y?\"\
+        " \"mx ???\";\r\n\tspf=fail reason=\"say \\\"no\\\"\\\\??X: y?\" (a] b, 'c? ??X: [d? ?)\
          \r\n\tsmtp.d={}\r\n\tsmtp.f=\"\"",
         "x".repeat(320)
     );
@@ -346,6 +346,44 @@ fn lines_are_folded_where_they_can_be() {
         " mx.receiver.example;\r\n\tdmarc=pass (many words of a comment that is too wide for one line of a\
          \r\n\theader field by far)"
     );
+}
+
+#[test]
+fn a_reason_is_folded_at_its_blanks_and_reads_back_the_same() {
+    let reason = "SPF of a.example does not authorize 192.0.2.7,  and \"there\" is  no DKIM \\ signature ";
+    let info = ResultInfo::new("dmarc", "fail").with_reason(reason);
+    let mut field = AuthenticationResults::new(OURS);
+    field.results.push(
+        info.with_comment("p=reject")
+            .with_value("header", "from", "a.example"),
+    );
+    assert_eq!(
+        field.to_value(),
+        " mx.receiver.example;\r\n\tdmarc=fail reason=\"SPF of a.example does not authorize 192.0.2.7, \
+         \r\n and \\\"there\\\" is  no DKIM \\\\ signature \" (p=reject) header.from=a.example"
+    );
+    let read = AuthenticationResults::parse(field.to_value().as_bytes()).unwrap();
+    assert_eq!(read.results[0].reason.as_deref(), Some(reason));
+}
+
+#[test]
+fn no_line_of_a_reason_is_blank_and_none_is_too_long() {
+    for reason in [
+        " ".repeat(320),
+        "x".repeat(320),
+        "\\ \" ".repeat(80),
+        format!("{}x", " ".repeat(200)),
+    ] {
+        let read = written_and_read(ResultInfo::new("dmarc", "fail").with_reason(reason.clone()));
+        assert_eq!(read.results[0].reason.as_deref(), Some(reason.as_str()));
+        let mut field = AuthenticationResults::new(OURS);
+        field
+            .results
+            .push(ResultInfo::new("dmarc", "fail").with_reason(reason));
+        for line in field.to_value().split("\r\n") {
+            assert!(line.len() <= 998 && !line.trim().is_empty(), "{line:?}");
+        }
+    }
 }
 
 #[test]

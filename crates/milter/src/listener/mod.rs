@@ -19,6 +19,7 @@ use crate::address::SocketAddress;
 use crate::handler::{Peer, Service};
 use crate::options::ServerOptions;
 use crate::session::{Context, SessionError, serve};
+use crate::statistics::{Counters, Gauge};
 pub use error::ListenError;
 pub use socket::UnixAccess;
 use socket::{Listener, Stream};
@@ -32,6 +33,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listeners: Vec<Listener>,
     options: ServerOptions,
+    counters: Arc<Counters>,
 }
 
 /// How a server ended.
@@ -64,7 +66,11 @@ impl Server {
         if listeners.is_empty() {
             return Err(ListenError::Nothing);
         }
-        Ok(Self { listeners, options })
+        Ok(Self {
+            listeners,
+            options,
+            counters: Arc::default(),
+        })
     }
 
     /// The addresses listened on, each with the port that the system chose if it was to.
@@ -76,19 +82,33 @@ impl Server {
             .collect()
     }
 
+    /// What tells of the server while it runs.
+    #[must_use]
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.counters))
+    }
+
     /// Serves until `shutdown` is done. Then the sockets are closed, connections at
     /// rest are ended, and messages under way may end within the grace.
     pub async fn run<S: Service>(self, service: S, shutdown: impl Future<Output = ()>) -> Drained {
-        let Self { listeners, options } = self;
+        let Self {
+            listeners,
+            options,
+            counters,
+        } = self;
         let (stop, stopped) = watch::channel(false);
         let grace = options.shutdown_grace;
         let mut house = House {
             room: options.max_sessions.max(1),
             service: Arc::new(service),
-            context: Context::new(options).with_shutdown(stopped),
+            context: Context::new(options)
+                .with_counters(Arc::clone(&counters))
+                .with_shutdown(stopped),
             sessions: JoinSet::new(),
         };
+        counters.set_accepting(true);
         house.accept_until(&listeners, shutdown).await;
+        counters.set_accepting(false);
         drop(listeners);
         // There is no receiver left only when there is no session.
         let _ = stop.send(true);
@@ -108,8 +128,13 @@ impl<S: Service> House<S> {
     async fn accept_until(&mut self, listeners: &[Listener], shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut turn = 0;
+        let mut was_room = true;
         loop {
             let room = self.sessions.len() < self.room;
+            if was_room && !room {
+                self.context.counters.full();
+            }
+            was_room = room;
             if !room && self.context.notices.no_room.first_time() {
                 tracing::warn!(
                     max_sessions = self.room,
@@ -131,10 +156,12 @@ impl<S: Service> House<S> {
     fn begin(&mut self, stream: Box<dyn Stream>, peer: Peer) {
         self.context.notices.accept_failed.over();
         let (service, context) = (Arc::clone(&self.service), self.context.clone());
+        let served = self.context.counters.begin();
         self.sessions.spawn(async move {
+            let _served = served;
             match serve(stream, &*service, peer, &context).await {
                 Ok(end) => tracing::debug!(%peer, ?end, "the session ended"),
-                Err(error) => log_early_end(peer, &error),
+                Err(error) => note_early_end(peer, &error, &context.counters),
             }
         });
     }
@@ -147,10 +174,13 @@ impl<S: Service> House<S> {
         ) {
             return;
         }
+        self.context.counters.accept_failed();
         if self.context.notices.accept_failed.first_time() {
             tracing::error!(%error, "cannot accept connections; trying on");
         }
         sleep(ACCEPT_PAUSE).await;
+        // Whoever waited may be gone, and then no attempt would show that all is well again.
+        self.context.counters.set_accepting(true);
     }
 
     async fn drain(mut self, grace: Duration) -> Drained {
@@ -200,7 +230,12 @@ fn report(ended: &Result<(), JoinError>) {
     }
 }
 
-fn log_early_end(peer: Peer, error: &SessionError) {
+fn note_early_end(peer: Peer, error: &SessionError, counters: &Counters) {
+    if error.is_protocol_error() {
+        counters.protocol_error();
+    } else {
+        counters.interrupted();
+    }
     let cause = std::error::Error::source(error).map(ToString::to_string);
     tracing::warn!(%peer, %error, cause, "the session ended early");
 }

@@ -23,6 +23,7 @@ use crate::handler::{Arguments, Peer, Response, Service, Session, Verdict};
 use crate::macros::Macros;
 use crate::notices::Notices;
 use crate::options::ServerOptions;
+use crate::statistics::Counters;
 use guard::{Panicked, guarded, guarded_call};
 pub use order::{OrderError, Stage, Step};
 use wire::{Heard, Wire};
@@ -63,6 +64,7 @@ where
 pub struct Context {
     pub(crate) options: Arc<ServerOptions>,
     pub(crate) notices: Arc<Notices>,
+    pub(crate) counters: Arc<Counters>,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -73,8 +75,16 @@ impl Context {
         Self {
             options: Arc::new(options),
             notices: Arc::default(),
+            counters: Arc::default(),
             shutdown: watch::channel(false).1,
         }
+    }
+
+    /// The same, with counters that others read.
+    #[must_use]
+    pub(crate) fn with_counters(mut self, counters: Arc<Counters>) -> Self {
+        self.counters = counters;
+        self
     }
 
     /// The same, and told by the channel when to come to an end: between messages
@@ -83,6 +93,17 @@ impl Context {
     pub fn with_shutdown(mut self, shutdown: watch::Receiver<bool>) -> Self {
         self.shutdown = shutdown;
         self
+    }
+}
+
+impl SessionError {
+    /// Whether it was the MTA's words that ended the conversation, rather than what happened to it.
+    #[must_use]
+    pub fn is_protocol_error(&self) -> bool {
+        match self {
+            Self::Frame(_) | Self::Command(_) | Self::Order(_) | Self::Negotiation(_) => true,
+            Self::Stalled(_) | Self::CutOff | Self::Gone | Self::Read(_) | Self::Write(_) => false,
+        }
     }
 }
 
@@ -405,6 +426,7 @@ where
     }
 
     fn lose_session(&mut self, panicked: &Panicked) {
+        self.context.counters.panicked();
         tracing::error!(
             peer = %self.peer, stage = ?self.stage, panic = panicked.0,
             "a bug: the session panicked, its mail is refused for now"

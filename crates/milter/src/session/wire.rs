@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{SessionError, Stage};
 use crate::codec::{Decoder, Frame};
@@ -21,7 +21,8 @@ const IDLE_BUFFER: usize = 512;
 const BUSY_BUFFER: usize = 16 * 1024;
 
 /// How long a connection at rest is still listened to when it is to end: the MTA may have
-/// begun a message in packets that are not answered, and that we have yet to read.
+/// begun a message in packets that are not answered, and that we have yet to read. Once only:
+/// an MTA with one message after the other would else keep us up, and be cut off in the last.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What came of waiting for the MTA.
@@ -46,6 +47,8 @@ pub(super) struct Wire<IO> {
     /// When the first octet of the packet came that has not ended yet.
     packet_since: Option<Instant>,
     shutdown: watch::Receiver<bool>,
+    /// Until when the connection is listened to at rest, once it is to end.
+    last_words: Option<Instant>,
     stall_timeout: Duration,
     idle_timeout: Duration,
 }
@@ -59,6 +62,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
             decoder: Decoder::new(options.packet_limit, options.header_limit),
             packet_since: None,
             shutdown,
+            last_words: None,
             stall_timeout: options.stall_timeout,
             idle_timeout: options.idle_timeout,
         }
@@ -89,12 +93,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
                 self.stall_timeout
             };
             let Self {
-                io, buffer, shutdown, ..
+                io,
+                buffer,
+                shutdown,
+                last_words,
+                ..
             } = self;
             let read = tokio::select! {
+                // What has come already is heard.
                 biased;
-                () = requested(shutdown), if at_rest => return Ok(Heard::Shutdown),
                 read = timeout(patience, io.read_buf(buffer)) => read,
+                () = requested(shutdown, last_words), if at_rest => return Ok(Heard::Shutdown),
             };
             match read {
                 Err(_elapsed) if may_idle => return Ok(Heard::Silence),
@@ -146,16 +155,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
 }
 
 /// Done when a connection at rest is to end.
-async fn requested(shutdown: &mut watch::Receiver<bool>) {
+async fn requested(shutdown: &mut watch::Receiver<bool>, last_words: &mut Option<Instant>) {
     if shutdown.wait_for(|requested| *requested).await.is_err() {
         // Nobody is left who could ask for it.
         pending::<()>().await;
     }
-    sleep(LAST_WORDS).await;
+    let until = *last_words.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+    sleep_until(until).await;
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::sleep;
+
     use super::*;
     use crate::codec::Code;
 
@@ -239,6 +251,25 @@ mod tests {
             assert_eq!(matches!(end, Ok(Heard::Frame(_))), heard, "{end:?}");
             assert_eq!(matches!(end, Ok(Heard::Shutdown)), late, "{end:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_mta_that_goes_on_and_on_is_heard_out_once() {
+        let (mut mta, ours) = tokio::io::duplex(64);
+        let talk = tokio::spawn(async move {
+            while mta.write_all(&[0, 0, 0, 1, b'A']).await.is_ok() {
+                sleep(LAST_WORDS * 3 / 4).await;
+            }
+        });
+        let (_stop, stopped) = watch::channel(true);
+        let mut wire = Wire::new(ours, &ServerOptions::default(), stopped);
+        let begun = Instant::now();
+        let mut packets = 0;
+        while let Heard::Frame(_) = wire.hear(Stage::Idle).await.unwrap() {
+            packets += 1;
+        }
+        assert_eq!((packets, begun.elapsed()), (2, LAST_WORDS));
+        talk.abort();
     }
 
     #[tokio::test]

@@ -13,3 +13,4 @@ mod negotiation;
 mod one_write;
 mod recorder;
 mod sockets;
+mod statistics;

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use landmarc_milter::{
-    Arguments, Capabilities, ConnectInfo, Drained, Edit, Macros, Peer, Response, Server, ServerOptions,
-    Service, Session, SocketAddress, UnixAccess, Verdict,
+    Arguments, Capabilities, ConnectInfo, Drained, Edit, Gauge, Macros, Peer, Response, Server,
+    ServerOptions, Service, Session, SocketAddress, UnixAccess, Verdict,
 };
 use tokio::sync::oneshot;
 
@@ -160,6 +160,7 @@ impl Session for Recorder {
 pub(crate) struct Running {
     pub(crate) address: String,
     pub(crate) recorder: Recorder,
+    pub(crate) gauge: Gauge,
     shutdown: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Drained>>,
 }
@@ -187,16 +188,19 @@ impl Running {
                 let server = Server::bind(&[address], &UnixAccess::default(), options)
                     .await
                     .unwrap();
-                tell.send(server.local_addresses()[0].to_string()).unwrap();
+                let address = server.local_addresses()[0].to_string();
+                tell.send((address, server.gauge())).unwrap();
                 let stopped = async {
                     let _ = stop.await;
                 };
                 server.run(service, stopped).await
             })
         });
+        let (address, gauge) = told.recv().unwrap();
         Self {
-            address: told.recv().unwrap(),
+            address,
             recorder,
+            gauge,
             shutdown: Some(shutdown),
             thread: Some(thread),
         }

@@ -1,36 +1,158 @@
-//! Why a message fails DMARC, in one line.
-
-use std::net::IpAddr;
+//! Why a message does not simply pass, in one line: the same words in the reply, the log, our
+//! results and the headline of the story.
 
 use auth::dkim::{DkimResult, DkimVerdict};
 use auth::spf::{SpfOutcome, SpfResult};
-use dmarc::evaluation::Evaluation;
-use mail::DomainName;
+use dmarc::discovery::Discovery;
+use dmarc::evaluation::{DmarcResult, Evaluation, PolicyTag};
+use dmarc::record::AssessmentPolicy;
+use mail::author::Author;
+use mail::authres;
 
 use super::remedy::own_signature;
+use crate::action::{Action, NO_EVIDENCE, Override, Step};
+use crate::evidence::{Evidence, Findings};
+use crate::operator::{AppliedRule, Effect, Facts};
+use crate::reply::one_line;
 
-/// The cause of a failure in one line, such as `SPF of example.com does not authorize
-/// 192.0.2.7, and there is no DKIM signature`.
-#[must_use]
-pub fn cause(
-    evaluation: &Evaluation,
-    spf: &SpfOutcome,
-    dkim: &[DkimResult],
-    client: Option<IpAddr>,
-) -> String {
-    let author = &evaluation.author_domain;
-    format!(
-        "{}, and {}",
-        spf_part(spf, author, client),
-        dkim_part(evaluation, dkim)
-    )
+/// The longest cause, so that it stands whole wherever it stands: in a reply, with the id of the
+/// message behind it, and in the reason of our results. It is made of names, and they can be long.
+pub const MAX_CAUSE_OCTETS: usize = authres::MAX_REASON_OCTETS;
+/// What shows that something was cut off.
+const CUT: &str = "...";
+
+/// What was found, decisive things first; empty when it passed, or DMARC does not apply.
+///
+/// It is printable ASCII on one line, and so is what [`cause`] makes of it.
+pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Findings<'_>) -> String {
+    let text = match (facts.author, facts.evaluation) {
+        (Author::Unusable(fault), _) => format!("the Author Domain cannot be determined, {fault}"),
+        (_, None) => return String::new(),
+        (Author::Domain(_), Some(evaluation)) => of_domain(evaluation, facts, evidence, findings),
+        (Author::Domains(_), Some(evaluation)) if evaluation.result.is_pass() => return String::new(),
+        (Author::Domains(domains), Some(evaluation)) => {
+            let (count, domain) = (domains.len(), &evaluation.author_domain);
+            match of_domain(evaluation, facts, evidence, findings) {
+                why if why.is_empty() => {
+                    format!("of {count} author domains, {domain} does not pass: it has no DMARC record")
+                }
+                why => format!("of {count} author domains, {domain} does not pass: {why}"),
+            }
+        }
+    };
+    within_limit(&text)
 }
 
-fn spf_part(spf: &SpfOutcome, author: &DomainName, client: Option<IpAddr>) -> String {
+/// The cause: what was found, and why something else is done about it than the policy asks for.
+pub(crate) fn cause(
+    found: &str,
+    facts: &Facts<'_>,
+    evidence: &[Evidence],
+    action: &Action,
+    rule: Option<&AppliedRule>,
+) -> String {
+    let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
+    let by_rule = rule.filter(|rule| rule.recorded.is_some());
+    let (joint, done) = match (by_rule, failing) {
+        (Some(rule), _) => (joint(rule.effect), Some(decided_by(rule))),
+        (None, Some(evaluation)) => (BUT, why_less(evaluation, evidence, action)),
+        (None, None) => (BUT, None),
+    };
+    match done {
+        Some(done) if found.is_empty() => within_limit(&done),
+        Some(done) => within_limit(&format!("{found}{joint}{done}")),
+        None => found.to_owned(),
+    }
+}
+
+/// Between what was found and why less is done.
+const BUT: &str = ", but ";
+
+fn joint(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Softened => BUT,
+        Effect::Unchanged | Effect::Hardened => ", and ",
+    }
+}
+
+fn decided_by(rule: &AppliedRule) -> String {
+    format!("the rule {} of this server decides: {}", rule.name, rule.reason)
+}
+
+fn of_domain(
+    evaluation: &Evaluation,
+    facts: &Facts<'_>,
+    evidence: &[Evidence],
+    findings: &Findings<'_>,
+) -> String {
+    let problem = |otherwise: &str| {
+        let problem = evaluation.problem.clone();
+        problem.unwrap_or_else(|| otherwise.to_owned())
+    };
+    match evaluation.result {
+        DmarcResult::Pass(_) => String::new(),
+        DmarcResult::None => problem(""),
+        DmarcResult::TempError => problem("DNS did not answer"),
+        DmarcResult::PermError => problem("the DMARC record cannot be applied"),
+        DmarcResult::Fail => failure(evaluation, facts, evidence, findings),
+    }
+}
+
+fn failure(
+    evaluation: &Evaluation,
+    facts: &Facts<'_>,
+    evidence: &[Evidence],
+    findings: &Findings<'_>,
+) -> String {
+    let mut text = String::new();
+    for piece in evidence {
+        if matches!(
+            piece,
+            Evidence::AuthorDoesNotExist(_) | Evidence::AuthorIsLocal(_)
+        ) {
+            text.push_str(&piece.in_words());
+            text.push_str(", ");
+        }
+    }
+    text.push_str(&spf_part(findings.spf, evaluation, facts));
+    text.push_str(", and ");
+    text.push_str(&dkim_part(evaluation, findings.dkim));
+    text
+}
+
+/// Why less is done than was found; nothing where the policy is carried out.
+fn why_less(evaluation: &Evaluation, evidence: &[Evidence], action: &Action) -> Option<String> {
+    if let Some(reason) = action.overrides.first() {
+        return Some(in_words(reason, evidence));
+    }
+    let domain = match &evaluation.discovery {
+        Discovery::Applies(at) => &at.domain,
+        Discovery::Absent | Discovery::Unanswered(_) => &evaluation.author_domain,
+    };
+    let tag = evaluation.policy_tag.map_or("p", PolicyTag::as_str);
+    let asks_for_nothing = evaluation.policy == Some(AssessmentPolicy::None) && action.step == Step::Accept;
+    asks_for_nothing.then(|| format!("{domain} asks for nothing else, {tag}=none"))
+}
+
+/// Words that fit behind "but": the comment of an override is for reports.
+fn in_words(reason: &Override, evidence: &[Evidence]) -> String {
+    let behind = |piece: &&Evidence| match piece {
+        Evidence::TrustedArc { comment, .. } => *comment == reason.comment,
+        _ => false,
+    };
+    match evidence.iter().find(behind) {
+        Some(piece) => piece.in_words(),
+        None if reason.comment == NO_EVIDENCE => "there is no evidence besides the policy".to_owned(),
+        None => reason.comment.clone(),
+    }
+}
+
+fn spf_part(spf: &SpfOutcome, evaluation: &Evaluation, facts: &Facts<'_>) -> String {
+    let author = &evaluation.author_domain;
     let Some(domain) = &spf.domain else {
         return "SPF has no domain to check".to_owned();
     };
-    let Some(client) = client else {
+    let Some(client) = facts.envelope.client else {
         return "SPF was not checked, as the address of the client is not known".to_owned();
     };
     match spf.result {
@@ -53,12 +175,64 @@ fn dkim_part(evaluation: &Evaluation, dkim: &[DkimResult]) -> String {
     let signer = signature
         .domain
         .as_ref()
-        .map_or_else(|| "unknown".to_owned(), ToString::to_string);
+        .map_or("an unknown domain", |domain| domain.as_str());
     match signature.result {
         DkimVerdict::Pass => format!("the DKIM signature of {signer} is not aligned with {author}"),
         _ => {
-            let reason = signature.reason.as_deref().unwrap_or("it does not verify");
+            let reason = signature.reason.as_deref().map_or("", without_quotation);
+            let reason = if reason.is_empty() {
+                "it does not verify"
+            } else {
+                reason
+            };
             format!("the DKIM signature of {signer} does not count: {reason}")
         }
+    }
+}
+
+/// Without what is quoted of a record: a cause stands in replies, and no stranger writes those.
+/// The story has the whole.
+fn without_quotation(reason: &str) -> &str {
+    let own = reason.split(['"', '`']).next().unwrap_or_default();
+    own.trim_end_matches([' ', ':', ','])
+}
+
+/// One line within the limit, of what no reader of our results takes for an end: many take the
+/// field apart at semicolons, quotes and parentheses, wherever they stand.
+fn within_limit(text: &str) -> String {
+    let harmless = |c| match c {
+        ';' => ',',
+        '(' => '[',
+        ')' => ']',
+        '"' => '\'',
+        '\\' => '?',
+        other => other,
+    };
+    let line: String = one_line(text, MAX_CAUSE_OCTETS + 1)
+        .chars()
+        .map(harmless)
+        .collect();
+    if line.len() <= MAX_CAUSE_OCTETS {
+        return line;
+    }
+    let kept = line.get(..MAX_CAUSE_OCTETS - CUT.len()).unwrap_or_default();
+    format!("{kept}{CUT}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_one_printable_line_up_to_its_limit() {
+        let longest = "x".repeat(MAX_CAUSE_OCTETS);
+        assert_eq!(within_limit(&longest), longest);
+        let cut = within_limit(&format!("{longest}x"));
+        assert_eq!(cut.len(), MAX_CAUSE_OCTETS);
+        assert!(cut.ends_with("x..."));
+        assert_eq!(without_quotation("no key: \"dmarc\" is none"), "no key");
+        assert_eq!(without_quotation("\"x"), "");
+        assert_eq!(within_limit("a\r\nb\0\u{1b}[31m\u{fc}"), "a??b??[31m?");
+        assert_eq!(within_limit("a; (b) \"c\\\""), "a, [b] 'c?'");
     }
 }

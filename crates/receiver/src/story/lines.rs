@@ -1,14 +1,22 @@
-//! Lines of the story: indented, and wrapped so that they fit a terminal.
+//! Lines of the story: indented, wrapped so that they fit a terminal, and printable ASCII.
+
+use std::borrow::Cow;
+
+use crate::reply::one_line;
 
 /// Where a line is wrapped. A longer word, such as a name of 253 octets, stays whole.
 const COLUMNS: usize = 106;
+/// Room for what stands in most sections.
+const USUAL_OCTETS: usize = 512;
 
 /// A part of the story: a heading, and lines below it.
 pub(super) struct Section(String);
 
 impl Section {
     pub(super) fn new(heading: &str) -> Self {
-        Self(wrapped(0, heading))
+        let mut text = String::with_capacity(USUAL_OCTETS);
+        wrap(&mut text, 0, heading);
+        Self(text)
     }
 
     /// Adds a line below the heading.
@@ -18,7 +26,7 @@ impl Section {
 
     /// Adds a line so many levels below the heading.
     pub(super) fn indented(&mut self, levels: usize, text: impl AsRef<str>) {
-        self.0.push_str(&wrapped(levels * 2, text.as_ref()));
+        wrap(&mut self.0, levels * 2, text.as_ref());
     }
 
     /// Tells how many of `count` were left out, when only the first `told` are told.
@@ -33,14 +41,22 @@ impl Section {
     }
 }
 
-fn wrapped(indent: usize, text: &str) -> String {
-    let mut out = " ".repeat(indent);
+/// Adds a text in lines. What strangers wrote cannot begin a line of its own: anything but
+/// printable ASCII becomes a question mark.
+fn wrap(out: &mut String, indent: usize, text: &str) {
+    let text = printable(text);
+    blanks(out, indent);
+    if indent + text.len() <= COLUMNS {
+        out.push_str(&text);
+        out.push('\n');
+        return;
+    }
     let mut column = indent;
     for (at, word) in text.split(' ').enumerate() {
         if at > 0 && column + 1 + word.len() > COLUMNS {
             column = indent + 2;
             out.push('\n');
-            out.push_str(&" ".repeat(column));
+            blanks(out, column);
         } else if at > 0 {
             out.push(' ');
             column += 1;
@@ -49,12 +65,39 @@ fn wrapped(indent: usize, text: &str) -> String {
         column += word.len();
     }
     out.push('\n');
-    out
+}
+
+fn printable(text: &str) -> Cow<'_, str> {
+    // Looking at all of them, and not only up to the first odd one, is done many at a time.
+    let is_plain = |plain: bool, octet: u8| plain & matches!(octet, b' '..=b'~');
+    if text.bytes().fold(true, is_plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(one_line(text, usize::MAX))
+    }
+}
+
+fn blanks(out: &mut String, count: usize) {
+    out.extend(std::iter::repeat_n(' ', count));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn wrapped(indent: usize, text: &str) -> String {
+        let mut out = String::new();
+        wrap(&mut out, indent, text);
+        out
+    }
+
+    #[test]
+    fn nothing_begins_a_line_that_is_not_ours() {
+        assert_eq!(
+            wrapped(2, "a\nResult\r\n\tb\0\u{1b}[2J\u{85}\u{2028}\u{fc}"),
+            "  a?Result???b??[2J???\n"
+        );
+    }
 
     #[test]
     fn a_line_is_full_before_it_is_wrapped() {

@@ -29,7 +29,12 @@ pub(super) fn policy(evaluation: &Evaluation) -> Section {
             section.line(format!("What counts is the record of {}, {taken}.", at.domain));
             asked_for(&mut section, evaluation, at);
         }
-        Discovery::Absent => section.line("Nothing: no DMARC record was found."),
+        Discovery::Absent => {
+            section.line("Nothing: no DMARC record was found.");
+            if evaluation.problem.is_none() {
+                section.line(how_to_begin(evaluation));
+            }
+        }
         Discovery::Unanswered(error) => section.line(format!("That is not known: {error}.")),
     }
     let told = matches!(evaluation.discovery, Discovery::Unanswered(_));
@@ -37,6 +42,15 @@ pub(super) fn policy(evaluation: &Evaluation) -> Section {
         section.line(format!("Note: {problem}."));
     }
     section
+}
+
+fn how_to_begin(evaluation: &Evaluation) -> String {
+    let author = &evaluation.author_domain;
+    let organization = evaluation.organizational_domain.as_ref();
+    format!(
+        "The owner of {author} can protect it by publishing one at _dmarc.{}; to begin with, `v=DMARC1; p=none; rua=mailto:ADDRESS`.",
+        organization.unwrap_or(author)
+    )
 }
 
 fn walk_lines(section: &mut Section, walk: &Walk) {

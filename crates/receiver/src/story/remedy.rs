@@ -12,6 +12,14 @@ use super::lines::Section;
 use crate::action::{BUDGET_REACHED, Step};
 use crate::evidence::{Evidence, is_own};
 use crate::judge::Judgement;
+use crate::operator::Effect;
+
+/// The first piece of advice, on one line that stands alone: the first of "What to do" in the
+/// story. Nothing where nobody has to do anything.
+#[must_use]
+pub fn remedy(judgement: &Judgement) -> Option<String> {
+    advice(judgement).into_iter().next()
+}
 
 /// The section, or nothing for a message that nobody has to do anything about.
 pub(super) fn section(judgement: &Judgement) -> Option<Section> {
@@ -24,12 +32,31 @@ pub(super) fn section(judgement: &Judgement) -> Option<Section> {
 }
 
 fn advice(judgement: &Judgement) -> Vec<String> {
+    let mut advice = by_result(judgement);
+    advice.extend(for_the_owner_of_the_rule(judgement));
+    advice
+}
+
+/// Whoever made a rule shall be asked about what it does, and know when it has had its day.
+fn for_the_owner_of_the_rule(judgement: &Judgement) -> Option<String> {
+    let rule = judgement.rule.as_ref()?;
+    let (name, owner) = (&rule.name, &rule.owner);
+    match (&judgement.decision.step, rule.effect) {
+        (Step::Accept, Effect::Softened) => Some(format!(
+            "When such mail passes by itself, the rule {name} is not needed any more: {owner} can take it away."
+        )),
+        (Step::Accept | Step::TempFail(_), _) => None,
+        (Step::Quarantine(..) | Step::Reject(_), _) => Some(format!(
+            "If that is not meant, {owner} can change the rule {name} in the file of `action.rules_file`."
+        )),
+    }
+}
+
+fn by_result(judgement: &Judgement) -> Vec<String> {
     if let Author::Unusable(fault) = judgement.author {
         let sender = "The sender must write one From field with a valid address.";
         return vec![if fault.is_refusable() {
-            format!(
-                "{sender} Every filter would have to guess whom such a message is from; accepting it invites forgery."
-            )
+            format!("{sender} As it is, every filter would have to guess whom it is from.")
         } else {
             format!("{sender} Until then it shows no domain to its readers, so it can deceive with none.")
         }];
@@ -39,24 +66,20 @@ fn advice(judgement: &Judgement) -> Vec<String> {
     };
     match &evaluation.result {
         DmarcResult::Fail => failing(judgement, evaluation),
-        DmarcResult::TempError => unanswered(judgement),
+        DmarcResult::TempError => unanswered(judgement, evaluation),
         DmarcResult::PermError => vec![format!(
-            "Only the owner of {} can help: its DMARC record needs a valid p= (none, quarantine or reject), and valid sp= and np= where they are used.",
+            "The owner of {} must mend its DMARC record: it needs a p= of none, quarantine or reject, and the like for sp= and np= where they are used.",
             policy_domain(evaluation)
         )],
-        DmarcResult::None if evaluation.problem.is_some() => vec![
-            "Its owner must remove all DMARC records but one: while there are several, none of them counts."
+        DmarcResult::None if evaluation.problem.is_some() => vec![format!(
+            "The owner of {} must remove all DMARC records but one. While there are several, none of them counts.",
+            evaluation.author_domain
+        )],
+        DmarcResult::None if matches!(judgement.author, Author::Domains(_)) => vec![
+            "The sender should name one author. Where a message has several domains in From, each of them must pass."
                 .to_owned(),
         ],
-        DmarcResult::None => vec![format!(
-            "The owner of {} can protect it by publishing a DMARC record at _dmarc.{}; to begin with, `v=DMARC1; p=none; rua=mailto:ADDRESS`.",
-            evaluation.author_domain,
-            evaluation
-                .organizational_domain
-                .as_ref()
-                .unwrap_or(&evaluation.author_domain)
-        )],
-        DmarcResult::Pass(_) => Vec::new(),
+        DmarcResult::None | DmarcResult::Pass(_) => Vec::new(),
     }
 }
 
@@ -67,13 +90,17 @@ fn policy_domain(evaluation: &Evaluation) -> &DomainName {
     }
 }
 
-fn unanswered(judgement: &Judgement) -> Vec<String> {
+fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     let decision = &judgement.decision;
     let is_limit = decision.overrides.iter().any(|o| o.comment == BUDGET_REACHED);
     let cause = if is_limit {
-        "The message used up its DNS questions or time: see `dns.questions_per_message` and `dns.message_timeout`."
+        "The message used up its DNS questions or time, see `dns.questions_per_message` and `dns.message_timeout`."
+            .to_owned()
     } else {
-        "Look at the name servers of the questions below that failed. The same message may pass in a minute."
+        format!(
+            "Look at the name servers of {}, which did not answer. The same message may pass in a minute.",
+            silent_domain(judgement, evaluation)
+        )
     };
     let key = if is_limit {
         "failures.budget"
@@ -86,22 +113,46 @@ fn unanswered(judgement: &Judgement) -> Vec<String> {
         }
         _ => format!("To have the sender try again, set `{key}.action = \"tempfail\"`."),
     };
-    vec![cause.to_owned(), retried]
+    vec![cause, retried]
+}
+
+/// Whose name servers left the question open that decides.
+fn silent_domain<'a>(judgement: &'a Judgement, evaluation: &'a Evaluation) -> &'a DomainName {
+    let spf = &judgement.spf.mail_from;
+    let of_spf = spf.domain.as_ref().filter(|_| spf.result == SpfResult::TempError);
+    let is_silent = |signature: &&DkimResult| signature.result == DkimVerdict::TempError;
+    let of_dkim = judgement
+        .dkim
+        .iter()
+        .find(is_silent)
+        .and_then(|s| s.domain.as_ref());
+    match &evaluation.discovery {
+        Discovery::Unanswered(_) => &evaluation.author_domain,
+        Discovery::Applies(_) | Discovery::Absent => of_spf.or(of_dkim).unwrap_or(&evaluation.author_domain),
+    }
 }
 
 fn failing(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     let evidence = &judgement.evidence;
-    let does_not_exist = |evidence: &Evidence| matches!(evidence, Evidence::AuthorDoesNotExist(_));
-    if evidence.iter().any(Evidence::is_decisive) {
+    let author = &evaluation.author_domain;
+    let has = |kind: fn(&Evidence) -> bool| evidence.iter().any(kind);
+    if has(Evidence::is_decisive) {
         return Vec::new();
     }
-    if evidence.iter().any(does_not_exist) {
-        let author = &evaluation.author_domain;
+    if has(|piece| matches!(piece, Evidence::AuthorDoesNotExist(_))) {
         return vec![format!(
             "If it is genuine, the sender must use a From domain that exists: {author} is not in DNS."
         )];
     }
-    let mut advice = vec![for_the_signer(judgement, evaluation)];
+    let mut advice = Vec::new();
+    if let Some(client) = judgement.envelope.client
+        && has(|piece| matches!(piece, Evidence::AuthorIsLocal(_)))
+    {
+        advice.push(format!(
+            "If {client} sends mail for you, list it in `clients.trusted_networks`, or have it sign with d={author}."
+        ));
+    }
+    advice.push(for_the_signer(judgement, evaluation));
     advice.extend(for_the_spf_owner(judgement, evaluation));
     advice.extend(for_the_receiver(judgement, evaluation));
     advice
@@ -122,20 +173,24 @@ fn for_the_signer(judgement: &Judgement, evaluation: &Evaluation) -> String {
     let author = &evaluation.author_domain;
     let genuine = format!("If it is genuine, the owner of {author} can");
     let Some(signature) = own_signature(&judgement.dkim, evaluation) else {
-        return format!(
-            "{genuine} sign its mail with DKIM (d={author}). A signature also survives forwarding."
-        );
+        return format!("{genuine} sign its mail with DKIM, d={author}, which survives forwarding too.");
     };
-    let reason = signature.reason.as_deref().unwrap_or("it does not verify");
+    let named = match (&signature.selector, &signature.domain) {
+        (Some(selector), Some(domain)) => format!(" {selector}._domainkey.{domain}"),
+        _ => String::new(),
+    };
     match signature.result {
-        _ if signature.body_only_broken => format!(
-            "The signature of {author} was good until the body was changed on the way, by a footer or a scanner, say. Whoever did that can leave the body alone, or put their own address into From."
-        ),
-        DkimVerdict::Pass => {
-            format!("{genuine} sign with d={author}: its record asks that the names be the same (adkim=s).")
+        _ if signature.body_only_broken => {
+            "Whoever changed the body on the way, by a footer or a scanner, say, can leave it alone, or put their own address into From."
+                .to_owned()
         }
-        DkimVerdict::PermError => format!("{genuine} mend its DKIM key in DNS: {reason}."),
-        _ => format!("{genuine} find out why its DKIM signature does not count: {reason}."),
+        DkimVerdict::Pass => {
+            format!("{genuine} sign with d={author}, as its record asks that the names be the same.")
+        }
+        DkimVerdict::PermError => {
+            format!("{genuine} mend its DKIM key{named} in DNS, or sign with another.")
+        }
+        _ => format!("{genuine} find out why its DKIM signature with the key{named} does not count."),
     }
 }
 
@@ -167,6 +222,9 @@ fn for_the_spf_owner(judgement: &Judgement, evaluation: &Evaluation) -> Option<S
 }
 
 fn for_the_receiver(judgement: &Judgement, evaluation: &Evaluation) -> Option<String> {
+    if judgement.rule.is_some() {
+        return None;
+    }
     let is_reject = evaluation.policy == Some(AssessmentPolicy::Reject);
     match &judgement.decision.step {
         Step::Quarantine(..) if is_reject && judgement.evidence.is_empty() => Some(

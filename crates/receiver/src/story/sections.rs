@@ -10,6 +10,7 @@ use crate::action::{Override, Step};
 use crate::evidence::Evidence;
 use crate::judge::Judgement;
 use crate::local::QuarantineBy;
+use crate::operator::{AppliedRule, Effect};
 
 pub(super) fn headline(judgement: &Judgement) -> Section {
     let from = judgement
@@ -22,12 +23,7 @@ pub(super) fn headline(judgement: &Judgement) -> Section {
         DmarcResult::TempError => "could not be judged by DMARC this time (temperror)",
         DmarcResult::PermError => "cannot be judged by DMARC (permerror)",
     };
-    let decision = match &judgement.decision.step {
-        Step::Accept => "accepted",
-        Step::Quarantine(..) => "quarantined",
-        Step::Reject(_) => "refused",
-        Step::TempFail(_) => "deferred",
-    };
+    let decision = done(&judgement.decision.step);
     let done = if is_observed(judgement) {
         format!("accepted; in mode \"enforce\" it would be {decision}")
     } else {
@@ -38,6 +34,15 @@ pub(super) fn headline(judgement: &Judgement) -> Section {
         section.indented(0, format!("Cause: {}.", judgement.cause));
     }
     section
+}
+
+fn done(step: &Step) -> &'static str {
+    match step {
+        Step::Accept => "accepted",
+        Step::Quarantine(..) => "quarantined",
+        Step::Reject(_) => "refused",
+        Step::TempFail(_) => "deferred",
+    }
 }
 
 fn is_observed(judgement: &Judgement) -> bool {
@@ -99,7 +104,7 @@ pub(super) fn action(judgement: &Judgement) -> Section {
         section.line(format!("{side}: {}.", evidence.in_words()));
     }
     let decision = match &judgement.decision.step {
-        Step::Accept if asks_for_nothing(judgement) => {
+        Step::Accept if judgement.rule.is_none() && asks_for_nothing(judgement) => {
             "It is accepted, as the owner asks for nothing else.".to_owned()
         }
         Step::Accept => "It is accepted.".to_owned(),
@@ -115,7 +120,12 @@ pub(super) fn action(judgement: &Judgement) -> Section {
     } else {
         section.line(decision);
     }
-    for reason in &judgement.decision.overrides {
+    if let Some(rule) = &judgement.rule {
+        section.line(rule_line(rule));
+    }
+    let by_rule = judgement.rule.as_ref().and_then(|rule| rule.recorded.as_ref());
+    let others = |reason: &&Override| Some(*reason) != by_rule;
+    for reason in judgement.decision.overrides.iter().filter(others) {
         section.line(override_line(judgement, reason));
     }
     if !judgement.removals.is_empty() {
@@ -125,6 +135,21 @@ pub(super) fn action(judgement: &Judgement) -> Section {
         ));
     }
     section
+}
+
+/// Which rule of the operator decided, who answers for it, and what it is good for.
+fn rule_line(rule: &AppliedRule) -> String {
+    let AppliedRule {
+        name, owner, reason, ..
+    } = rule;
+    let without = done(&rule.without.step);
+    match (rule.effect, &rule.recorded) {
+        (Effect::Softened | Effect::Hardened, Some(recorded)) => format!(
+            "The rule {name} of this server decides (owner {owner}, override {}): {reason}. Without it, the message would be {without}.",
+            recorded.kind.as_str()
+        ),
+        _ => format!("The rule {name} of this server says so too (owner {owner}): {reason}."),
+    }
 }
 
 fn asks_for_nothing(judgement: &Judgement) -> bool {

@@ -4,7 +4,7 @@ use auth::dkim::canonical::{Canonicalization, header_field};
 use auth::dkim::{BodyHashing, SignRequest, SigningKey, sign};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mail::message::HeaderLimits;
+use mail::message::{HeaderLimits, split};
 use mail::{DomainName, HeaderField, HeaderSection};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
@@ -14,6 +14,8 @@ use ring::signature::Ed25519KeyPair;
 pub(crate) const NOW: u64 = 1_700_000_000;
 /// The seed of the one key that all domains of the tests sign with.
 const SEED: [u8; 32] = [7; 32];
+/// Fields that are no ordinary ones.
+const LONG: usize = 64 * 1024;
 const ARC_FIELDS: [&str; 3] = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
 
 pub(crate) struct Letter {
@@ -27,6 +29,21 @@ impl Letter {
             fields: Vec::new(),
             body: b"Text\r\n".to_vec(),
         }
+    }
+
+    /// A message as a file holds it.
+    pub(crate) fn read(octets: &[u8]) -> Self {
+        let message = split(octets, &HeaderLimits::default()).expect("it has a header section");
+        Self {
+            fields: message.header.fields().to_vec(),
+            body: message.body.into_owned(),
+        }
+    }
+
+    /// Takes the fields of a name away, whatever covers them.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.fields
+            .retain(|field| !field.is(name) || field.wire_len() > LONG);
     }
 
     /// Adds a field below the others.

@@ -1,5 +1,6 @@
 //! The limits of what is told, at the limit and one past it.
 
+use auth::dkim::DkimVerdict;
 use landmarc_receiver::action::MAX_REASON_OCTETS;
 use landmarc_receiver::local::Wording;
 use landmarc_receiver::story::story;
@@ -62,6 +63,72 @@ fn a_thousand_characters_of_a_record_are_told() {
     assert!(with(1_001).contains("a[...]"));
 }
 
+/// A signed message whose last field, of this name, has so many octets in all.
+fn with_a_long_field(name: &str, octets: usize) -> Given {
+    let mut given = Given::read(
+        "zone _dmarc.example.com TXT \"v=DMARC1; p=reject\"\nzone example.com TXT \"v=spf1 -all\"\n\
+         mail <a@example.com>\nfrom a@example.com\nheader Subject: Hello\nsigned by d=example.com s=s1",
+    );
+    let value = "x".repeat(octets - name.len() - ":\r\n".len());
+    given.letter.append(name.as_bytes(), value.as_bytes());
+    given
+}
+
+const FIELD: usize = 256 * 1024;
+
+#[test]
+fn a_field_past_its_limit_does_not_change_the_author_nor_a_signature_that_does_not_cover_it() {
+    for octets in [FIELD, FIELD + 1] {
+        let judgement = with_a_long_field("X-Report", octets).judge();
+        assert!(judgement.dmarc.is_pass(), "{octets}: {}", judgement.cause);
+        assert_eq!(judgement.cause, "");
+        assert_eq!(judgement.defects.len(), octets - FIELD);
+    }
+}
+
+#[test]
+fn a_signature_that_covers_a_field_past_its_limit_is_neutral_and_no_ground_to_refuse() {
+    let judgement = with_a_long_field("Subject", FIELD + 1).judge();
+    assert_eq!(judgement.dkim[0].result, DkimVerdict::Neutral);
+    assert!(
+        judgement.cause.contains("is over the limits of this server"),
+        "{}",
+        judgement.cause
+    );
+    assert_eq!(judgement.action.step.as_str(), "quarantine");
+    // Kept, it is a second Subject above a signature that allows but one.
+    let kept = with_a_long_field("Subject", FIELD).judge();
+    assert_eq!(kept.dkim[0].result, DkimVerdict::Fail);
+}
+
+#[test]
+fn that_nobody_signed_is_not_concluded_from_what_was_left_out() {
+    let unsigned = |name: &str, octets: usize| {
+        let mut given = with_a_long_field(name, octets);
+        given.letter.remove("DKIM-Signature");
+        let judgement = given.judge();
+        (judgement.action.step.as_str(), judgement.cause)
+    };
+    assert_eq!(unsigned("X-Report", FIELD + 1).0, "reject");
+    assert_eq!(unsigned("ARC-Seal", FIELD + 1).0, "quarantine");
+    let mut given = with_a_long_field("DKIM-Signature", FIELD + 1);
+    given.letter.remove("Subject");
+    let judgement = given.judge();
+    assert_eq!(judgement.dkim.len(), 2);
+    assert_eq!(judgement.action.step.as_str(), "quarantine");
+}
+
+#[test]
+fn a_from_field_past_its_limit_is_refused() {
+    let judgement = with_a_long_field("From", FIELD + 1).judge();
+    let reply = judgement.action.step.reply().expect("refused").to_string();
+    assert_eq!(
+        reply,
+        "550 5.7.1 Email rejected: the Author Domain cannot be determined, the header section or its From \
+         field is too long (4Fb1)"
+    );
+}
+
 /// A reason is made of names, and they can be long.
 #[test]
 fn a_reason_leaves_room_for_what_stands_behind_it() {
@@ -72,8 +139,8 @@ fn a_reason_leaves_room_for_what_stands_behind_it() {
     ));
     given.rules.reject_text = Wording::new(|blanks| format!("{} ({})", blanks.reason, blanks.id));
     let judgement = given.judge();
-    assert!(judgement.cause.len() > MAX_REASON_OCTETS, "{}", judgement.cause);
-    let cut = judgement.cause.get(..MAX_REASON_OCTETS).expect("ASCII");
+    assert_eq!(judgement.cause.len(), MAX_REASON_OCTETS, "{}", judgement.cause);
+    assert!(judgement.cause.ends_with("..."), "{}", judgement.cause);
     let reply = judgement.action.step.reply().expect("refused");
-    assert_eq!(reply.text, format!("{cut} (4Fb1)"));
+    assert_eq!(reply.text, format!("{} (4Fb1)", judgement.cause));
 }

@@ -3,7 +3,9 @@
 mod golden;
 mod letter;
 mod limits;
+mod operator;
 mod properties;
+mod puzzles;
 mod scenario;
 mod scenarios;
 mod shares;

@@ -2,10 +2,11 @@
 
 use auth::lookup::{Fault, RecordType, ZoneData};
 use dmarc::evaluation::DmarcResult;
-use landmarc_receiver::action::{Reply, Step};
+use landmarc_receiver::action::{MAX_REPLY_OCTETS, Reply, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::local::{Mode, Rules};
-use landmarc_receiver::story::story;
+use landmarc_receiver::operator::Effect;
+use landmarc_receiver::story::{MAX_CAUSE_OCTETS, remedy, story};
 use mail::authres::AuthenticationResults;
 use proptest::prelude::*;
 use testkit::dns_name;
@@ -19,15 +20,23 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
     if rules.mode == Mode::Observe {
         assert_eq!(*step, Step::Accept, "{what}: observing changes nothing");
     }
+    let by_rule = judgement
+        .rule
+        .as_ref()
+        .is_some_and(|rule| rule.effect == Effect::Hardened);
     let may_reject = judgement
         .evaluation()
-        .is_none_or(|e| e.result == DmarcResult::Fail && !e.policy_uncertain);
+        .is_none_or(|e| e.result == DmarcResult::Fail && !e.policy_uncertain || by_rule);
     let rejects = matches!(decision, Step::Reject(_));
     assert!(
         may_reject || !rejects,
         "{what}: {decision:?} of {:?}",
         judgement.evaluation()
     );
+    let is_unanswered = judgement
+        .evaluation()
+        .is_some_and(|e| e.result == DmarcResult::TempError);
+    assert!(!(rejects && is_unanswered), "{what}: {decision:?} of a temperror");
     for reply in [step, decision].into_iter().filter_map(Step::reply) {
         is_one_line(reply, what);
     }
@@ -38,7 +47,69 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
         "{what}: {value}"
     );
     let story = story(judgement);
-    assert!(story.lines().all(is_printable), "{what}: {story}");
+    assert!(story.split('\n').all(is_plain), "{what}: {story}");
+    one_cause_everywhere(judgement, &story, what);
+}
+
+/// Cause and remedy are the same words wherever they are told, and there is a cause for all
+/// that is not a plain pass or a domain without a record.
+#[track_caller]
+fn one_cause_everywhere(judgement: &Judgement, story: &str, what: &str) {
+    let cause = &judgement.cause;
+    assert!(
+        is_plain(cause) && cause.len() <= MAX_CAUSE_OCTETS,
+        "{what}: {cause}"
+    );
+    let is_plain_result = matches!(judgement.dmarc, DmarcResult::Pass(_) | DmarcResult::None);
+    let is_accepted = judgement.decision.step == Step::Accept;
+    assert!(
+        !cause.is_empty() || is_plain_result && is_accepted,
+        "{what}: no cause"
+    );
+    for reply in [&judgement.action.step, &judgement.decision.step]
+        .into_iter()
+        .filter_map(Step::reply)
+    {
+        let told = reply.to_string();
+        // An operator may word it without the cause, and names may fill the line before its end.
+        let is_free = what == "words" || told.len() == MAX_REPLY_OCTETS;
+        assert!(is_free || told.contains(cause.as_str()), "{what}: {told}");
+    }
+    let field = AuthenticationResults::parse(judgement.authentication_results.as_bytes()).expect(what);
+    let reasons: Vec<_> = field
+        .results
+        .iter()
+        .filter(|info| info.is("dmarc"))
+        .filter_map(|info| info.reason.as_deref())
+        .collect();
+    if cause.is_empty() {
+        assert_eq!(reasons, [""; 0], "{what}");
+        assert!(!story.contains("\nCause: "), "{what}: {story}");
+    } else {
+        assert_eq!(reasons, [cause], "{what}");
+        assert!(
+            unwrapped(story).contains(&format!(" Cause: {}.", unwrapped(cause))),
+            "{what}: {story}"
+        );
+    }
+    let Some(remedy) = remedy(judgement) else {
+        assert!(!story.contains("\nWhat to do\n"), "{what}: {story}");
+        return;
+    };
+    assert!(is_plain(&remedy), "{what}: {remedy}");
+    assert!(
+        unwrapped(story).contains(&format!(" What to do - {remedy}")),
+        "{what}: {story}"
+    );
+}
+
+/// The words of a text that may be wrapped or folded.
+pub(crate) fn unwrapped(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn is_plain(line: &str) -> bool {
+    line.chars().all(|c| matches!(c, ' '..='~'))
 }
 
 #[track_caller]

@@ -12,6 +12,8 @@
 //! signed  by d=NAME s=NAME [key=none|testing] [l=0] [h=NAME]
 //! sealed  by d=NAME s=NAME claiming RESULTS
 //! rules   KEY VALUE      see `set_rule`
+//! rule    NAME ACTION KEY=VALUE,VALUE ...                           one of the operator's, see `operator`
+//! name    NAME           the client's          rcpt  ADDRESS
 //! ```
 //!
 //! In values, `\r`, `\n`, `\0` and `\xNN` stand for octets.
@@ -27,14 +29,15 @@ use dmarc::evaluation::DiscoveryMethod;
 use dmarc::suffixes::Suffixes;
 use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
 use landmarc_receiver::local::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor,
-    Wording,
+    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
+    UnusableAuthor, Wording,
 };
 use mail::message::HeaderLimits;
 use mail::{DomainName, Envelope, ReversePath};
 use testkit::{block_on, dns_name};
 
 use crate::letter::{Letter, NOW, key_record};
+use crate::operator;
 
 /// What is given.
 pub(crate) struct Given {
@@ -73,6 +76,12 @@ impl Given {
         match key {
             "zone" => self.zone(value),
             "client" => self.envelope.client = value.parse::<IpAddr>().ok(),
+            "name" => self.envelope.client_name = Some(value.to_owned()),
+            "rcpt" => self.envelope.rcpt_to.push(octets(value)),
+            "rule" => {
+                let rules = self.rules.operator.iter().cloned();
+                self.rules.operator = rules.chain([operator::rule(value)]).collect();
+            }
             "helo" => self.envelope.helo = octets(value),
             "mail" => self.envelope.mail_from = ReversePath::new(&octets(value)),
             "from" => self.letter.append(b"From", &octets(&format!(" {value}"))),
@@ -172,6 +181,15 @@ impl Given {
             ("reject", "always") => rules.reject = RejectRule::Always,
             ("reject", "never") => rules.reject = RejectRule::Never,
             ("reject_text", text) => rules.reject_text = wording(text),
+            ("quarantine_text", text) => rules.quarantine_text = wording(text),
+            ("unusable_author_text", text) => rules.unusable_author_text = wording(text),
+            ("reject_codes", codes) => {
+                let (basic, enhanced) = codes.split_once(' ').expect("two codes");
+                rules.reject_codes = ReplyCodes {
+                    basic: basic.parse().expect("a number"),
+                    enhanced: enhanced.to_owned(),
+                };
+            }
             ("quarantine", name) => rules.quarantine = QuarantineBy::Header(name.to_owned()),
             ("unusable_author", "accept") => rules.unusable_author = UnusableAuthor::Accept,
             ("local_domains", _) => rules.local_domains = names().collect(),
@@ -243,10 +261,17 @@ fn rules() -> Rules {
         compare_rfc7489: true,
         dmarc: dmarc::evaluation::Options::default(),
         suffixes: Arc::new(Suffixes::built_in()),
+        operator: Arc::from([]),
         reject: RejectRule::Evidence,
         reject_text: wording("Email rejected per DMARC policy for {author_domain}: {reason} ({id})"),
+        reject_codes: ReplyCodes {
+            basic: 550,
+            enhanced: "5.7.1".to_owned(),
+        },
         quarantine: QuarantineBy::Hold,
+        quarantine_text: wording("quarantined by DMARC policy for {author_domain}: {reason}"),
         unusable_author: UnusableAuthor::Refuse,
+        unusable_author_text: wording("Email rejected: {reason} ({id})"),
         local_domains: Vec::new(),
         recognise_lists: true,
         failures: FailureTable::default(),
@@ -258,6 +283,13 @@ fn wording(text: &str) -> Wording {
     let text = text.to_owned();
     Wording::new(move |blanks| {
         text.replace("{author_domain}", blanks.author_domain)
+            .replace("{policy_domain}", blanks.policy_domain)
+            .replace(
+                "{client}",
+                &blanks
+                    .client
+                    .map_or_else(String::new, |client| client.to_string()),
+            )
             .replace("{reason}", blanks.reason)
             .replace("{id}", blanks.id)
     })

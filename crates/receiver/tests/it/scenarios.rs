@@ -91,7 +91,15 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
             Step::Quarantine(_, text) => is(text.clone()),
             _ => Some("not quarantined".to_owned()),
         },
+        "taken_against_policy" => {
+            let taken = judgement.is_taken_against_policy();
+            is(if taken { "yes" } else { "no" }.to_owned())
+        }
         "override" => is(overrides(judgement)),
+        "rule" => is(judgement
+            .rule
+            .as_ref()
+            .map_or_else(dash, |rule| format!("{} {}", rule.name, rule.effect.as_str()))),
         "author_domain" => is(judgement.author_domain().map_or_else(dash, ToString::to_string)),
         "organizational_domain" => {
             let name = evaluation.and_then(|e| e.organizational_domain.as_ref());

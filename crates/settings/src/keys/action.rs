@@ -1,10 +1,14 @@
 //! The tables of what is done: to failing messages, to special clients, after failures of ours.
 
+use std::path::PathBuf;
+
 use mail::DomainName;
 
 use crate::Network;
+use crate::rules::{NamePattern, RecipientPattern};
+use crate::value::address::MailAddress;
 use crate::value::fixed;
-use crate::value::reply::{ReplyText, TransientStatus};
+use crate::value::reply::{PermanentStatus, ReplyText, TransientStatus};
 use crate::value::text::FieldName;
 
 table! {
@@ -14,8 +18,16 @@ table! {
             /// When a failing message is refused, if its domain asks for that (p=reject).
             reject: Reject = Reject::Evidence, reloads since "0.1.0";
 
-            /// What the sender's mail server is told with a refusal. {author_domain}, {reason} and {id}
-            /// are filled in; the id is what the log calls the message.
+            /// The reply code of a refusal (RFC 5321 §4.2.1).
+            reject_code: u16 = 550, [550..=554], reloads since "0.1.0";
+
+            /// The enhanced status code of a refusal. The example in RFC 9989 has 5.7.1; 5.7.26 (RFC 7372)
+            /// is in wide use too.
+            reject_enhanced: PermanentStatus = fixed("5.7.1"), reloads since "0.1.0";
+
+            /// What the sender's mail server is told with a refusal. {author_domain}, {policy_domain}
+            /// (where the policy was found), {reason}, {client} (its address) and {id} (what the log
+            /// calls the message) are filled in, here and in the other texts.
             reject_text: ReplyText =
                 fixed("Email rejected per DMARC policy for {author_domain}: {reason} ({id})"),
                 reloads since "0.1.0";
@@ -28,10 +40,27 @@ table! {
             /// field of this name that comes from outside is removed.
             quarantine_header: FieldName = fixed("DMARC-Quarantine"), reloads since "0.1.0";
 
+            /// What that header field says, or what the mail server is told when it is to hold the message.
+            quarantine_text: ReplyText = fixed("quarantined by DMARC policy for {author_domain}: {reason}"),
+                reloads since "0.1.0";
+
+            /// The address that is added to the recipients of a message that fails DMARC and is not
+            /// refused although its domain asks for quarantine or reject, so that a human can look at it:
+            /// because mode is "observe", because it is only quarantined, or because a rule or a sign of
+            /// forwarding speaks for it. Whoever reads that mailbox reads other people's mail. Not added
+            /// to messages that are not judged, nor where it is a recipient already. Where the mail server
+            /// holds the message, it holds the copy with it. Empty: nobody.
+            copy_to: Option<MailAddress> = None, reloads since "0.1.0";
+
             /// What is done to a message whose Author Domain cannot be told, because it has several From
             /// fields, one that is malformed, or more domains than anybody writes. A message that shows
             /// no domain at all has none to deceive with, and is accepted either way.
             unusable_author: UnusableAuthor = UnusableAuthor::Refuse, reloads since "0.1.0";
+
+            /// What the sender's mail server is told with such a refusal.
+            unusable_author_text: ReplyText =
+                fixed("Email rejected: {reason} ({id})"),
+                reloads since "0.1.0";
 
             /// Whether the signs of a mailing list (List-Id, and a signature of the list) speak against
             /// refusing a message.
@@ -44,6 +73,12 @@ table! {
             /// The networks of forwarders, which break SPF in all honesty. A message that comes from
             /// one is not refused.
             trusted_forwarders: Vec<Network> = Vec::new(), reloads since "0.1.0";
+
+            /// The file of this server's own rules about single senders, lists and recipients, which
+            /// come before everything above; docs/rules.md tells how they are written. Where this is
+            /// empty, or at its default and the file does not exist, there are none.
+            rules_file: Option<PathBuf> = Some(PathBuf::from("/etc/landmarc/rules.toml")),
+                reloads since "0.1.0";
         }
     }
 }
@@ -89,8 +124,28 @@ table! {
             trusted_networks: Vec<Network> = vec![fixed("127.0.0.0/8"), fixed("::1/128")],
                 reloads since "0.1.0";
 
+            /// The host names of more such systems: "mx.example.com", or "*.example.com" for all names
+            /// below that. Only a name counts that the mail server has verified: of the address, and with
+            /// that address in turn.
+            trusted_names: Vec<NamePattern> = Vec::new(), reloads since "0.1.0";
+
+            /// The networks of clients that are judged all the same, though one of the two lists above
+            /// has them.
+            trusted_networks_except: Vec<Network> = Vec::new(), reloads since "0.1.0";
+
             /// Whether the messages of users who have signed in are not judged.
             skip_authenticated: bool = true, reloads since "0.1.0";
+
+            /// The Author Domains whose messages are not judged: "example.com", or "*.example.com" for
+            /// all domains below that. Of several, all must be here. Anybody can write such a From field,
+            /// and is let in by this: prefer a rule that accepts, and that names the client or the
+            /// signature as well. Results in our name are removed from these messages all the same.
+            skip_author_domains: Vec<NamePattern> = Vec::new(), reloads since "0.1.0";
+
+            /// The recipients whose messages are not judged: "abuse@example.com", "example.com" or
+            /// "*.example.com". A message is judged if one of its recipients is not here. Results in our
+            /// name are removed from these messages all the same.
+            skip_recipients: Vec<RecipientPattern> = Vec::new(), reloads since "0.1.0";
 
             /// The networks of relays of our own that judge messages under our name before we do: the
             /// Authentication-Results they bring are kept.
@@ -114,6 +169,9 @@ table! {
             unusable_record: Failure;
             /// The message is over one of its limits, of questions, of time or of size.
             budget: Failure;
+            /// The database does not take what is to be written down. The message is written down from
+            /// memory as soon as it can be, so that nothing is lost by accepting it.
+            store: Failure;
             /// A mistake of ours: this one session went wrong, and the log has an error.
             internal: Failure;
         }
@@ -133,7 +191,8 @@ table! {
             /// The enhanced status code of a tempfail (RFC 3463).
             enhanced: TransientStatus = fixed("4.7.1"), reloads since "0.1.0";
 
-            /// The text of a tempfail. {author_domain}, {reason} and {id} are filled in.
+            /// The text of a tempfail. {author_domain}, {policy_domain}, {reason}, {client} and {id} are
+            /// filled in.
             text: ReplyText = fixed("the message could not be checked, try again later ({id})"),
                 reloads since "0.1.0";
         }

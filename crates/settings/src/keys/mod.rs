@@ -5,13 +5,15 @@
 
 mod action;
 mod judging;
+mod store;
 mod wire;
 
 use std::time::Duration;
 
 pub use action::{Action, Clients, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor};
 pub use judging::{Arc, ArcValidation, Discovery, Dkim, Dmarc, Spf};
-pub use wire::{Dns, Milter};
+pub use store::Store;
+pub use wire::{Dns, Milter, Web};
 
 use crate::reader::Written;
 use crate::value::text::AuthservId;
@@ -61,6 +63,10 @@ table! {
             failures: Failures;
             /// How much of a message is kept in memory.
             limits: Limits;
+            /// What is written down, and for how long it is kept.
+            store: Store;
+            /// The HTTP port for monitoring: metrics, and whether the service is well.
+            web: Web;
             /// Where the log goes, and how much it says.
             log: Log;
             /// The service itself.
@@ -87,11 +93,12 @@ table! {
     /// How much of a message is kept in memory.
     pub struct Limits {
         keys {
-            /// The longest header section of a message. Where one is longer, or a field of it, the
-            /// author is in doubt: see "action.unusable_author".
+            /// The longest header section of a message. Fields past it, and fields that are too long, are
+            /// left out of what is judged. A DKIM signature that covers one is neutral. Where one may be a
+            /// From field, the author cannot be told: see "action.unusable_author".
             header_section: Size = Size::mib(1), [Size::kib(16)..=Size::mib(64)], reloads since "0.1.0";
 
-            /// The longest header field.
+            /// The longest header field. A longer one is left out of what is judged, as above.
             header_field: Size = Size::kib(256), [Size::kib(1)..=Size::mib(64)], reloads since "0.1.0";
 
             /// The most header fields in one message.

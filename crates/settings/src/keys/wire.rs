@@ -1,9 +1,11 @@
-//! The tables of what talks to others: the milter socket and DNS.
+//! The tables of what talks to others: the milter socket, the HTTP port and DNS.
 
 use std::time::Duration;
 
+use mail::DomainName;
+
 use crate::value::fixed;
-use crate::value::system::{FileMode, NameServer};
+use crate::value::system::{FileMode, NameServer, WebAddress};
 
 table! {
     /// The socket that the mail server speaks to.
@@ -33,6 +35,23 @@ table! {
             /// open for as long as its own clients do.
             idle_timeout: Duration = Duration::from_secs(7200),
                 [Duration::from_secs(60)..=Duration::from_secs(86_400)], restarts since "0.1.0";
+        }
+    }
+}
+
+table! {
+    /// The HTTP port for monitoring.
+    pub struct Web {
+        keys {
+            /// The addresses and ports to listen on. /metrics is for Prometheus, /healthz and /readyz
+            /// for whoever watches over the service. Nobody has to sign in, so whoever reaches the port
+            /// can read them. Empty: no port.
+            listen: Vec<WebAddress> = vec![fixed("127.0.0.1:8895")], restarts since "0.1.0";
+
+            /// The names this host is asked under, such as in the targets of Prometheus. "localhost" and
+            /// addresses are always right; requests for other names are refused, since a web site could
+            /// make a browser on this host send them.
+            host_names: Vec<DomainName> = Vec::new(), restarts since "0.1.0";
         }
     }
 }

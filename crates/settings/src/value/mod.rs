@@ -3,6 +3,8 @@
 #[macro_use]
 mod choice;
 
+pub(crate) mod address;
+pub(crate) mod date;
 pub(crate) mod reply;
 pub(crate) mod system;
 pub(crate) mod text;

@@ -11,8 +11,8 @@ const MAX_TEMPLATE_OCTETS: usize = 200;
 /// 512 with its code and CRLF; an enhanced status code takes up to twelve of them.
 pub const MAX_REPLY_OCTETS: usize = 480;
 
-/// The text of an SMTP reply, in which `{author_domain}`, `{reason}` and `{id}` are
-/// filled in for each message. Printable ASCII, at most 200 octets as written.
+/// The text of an SMTP reply, in which each [`Placeholder`] is filled in for each message.
+/// Printable ASCII, at most 200 octets as written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ReplyText(Vec<Piece>);
 
@@ -27,8 +27,12 @@ choices! {
     pub enum Placeholder {
         /// The Author Domain.
         AuthorDomain = "author_domain",
+        /// The DMARC Policy Domain.
+        PolicyDomain = "policy_domain",
         /// Why, in a few words.
         Reason = "reason",
+        /// The address of the client.
+        Client = "client",
         /// What the log calls this message.
         Id = "id",
     }
@@ -38,24 +42,40 @@ impl ReplyText {
     /// The text for one message: one line of printable ASCII, at most [`MAX_REPLY_OCTETS`].
     ///
     /// What is filled in may come from a stranger, so a character that has no place in a
-    /// reply (RFC 5321 §4.2: `%d32-126`) is replaced by a question mark.
+    /// reply (RFC 5321 §4.2: `%d32-126`) is replaced by a question mark. Where all of it is too
+    /// long, the reason is cut, lest the id behind it be lost; and the end only if that is not enough.
     pub fn fill<'v>(&self, value_of: impl Fn(Placeholder) -> &'v str) -> String {
+        let room = self.room_for_reason(&value_of);
         let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text.as_str(),
-            Piece::Filled(placeholder) => value_of(*placeholder),
+            Piece::Text(text) => (text.as_str(), MAX_REPLY_OCTETS),
+            Piece::Filled(Placeholder::Reason) => (value_of(Placeholder::Reason), room),
+            Piece::Filled(placeholder) => (value_of(*placeholder), MAX_REPLY_OCTETS),
         });
         pieces
-            .flat_map(str::chars)
+            .flat_map(|(text, room)| text.chars().take(room))
             .map(|c| if is_reply_character(c) { c } else { '?' })
             .take(MAX_REPLY_OCTETS)
             .collect()
+    }
+
+    /// How many characters of the reason fit, each time that it is filled in.
+    fn room_for_reason<'v>(&self, value_of: impl Fn(Placeholder) -> &'v str) -> usize {
+        let (mut taken, mut reasons) = (0, 0);
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => taken += text.len(),
+                Piece::Filled(Placeholder::Reason) => reasons += 1,
+                Piece::Filled(placeholder) => taken += value_of(*placeholder).chars().count(),
+            }
+        }
+        MAX_REPLY_OCTETS.saturating_sub(taken) / reasons.max(1)
     }
 }
 
 impl Word for ReplyText {
     const KIND: &'static str = "reply text";
-    const ALLOWED: &'static str =
-        "printable ASCII, at most 200 octets, with {author_domain}, {reason} or {id} to be filled in";
+    const ALLOWED: &'static str = "printable ASCII, at most 200 octets, with {author_domain}, {policy_domain}, {reason}, {client} or \
+         {id} to be filled in";
 
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
@@ -112,10 +132,7 @@ fn is_reply_character(c: char) -> bool {
 
 /// An enhanced status code of class 4, "persistent transient failure" (RFC 3463 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TransientStatus {
-    subject: u16,
-    detail: u16,
-}
+pub struct TransientStatus(SubCodes);
 
 impl Word for TransientStatus {
     const KIND: &'static str = "transient status code";
@@ -125,15 +142,66 @@ impl Word for TransientStatus {
         let Some(rest) = text.strip_prefix("4.") else {
             return Err("it does not start with \"4.\", and a temporary failure must".to_owned());
         };
-        let numbers = rest
+        SubCodes::parse(rest).map(Self)
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for TransientStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "4.{}", self.0)
+    }
+}
+
+/// An enhanced status code of class 5, "permanent failure" (RFC 3463 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PermanentStatus(SubCodes);
+
+impl Word for PermanentStatus {
+    const KIND: &'static str = "permanent status code";
+    const ALLOWED: &'static str = "\"5.0.0\" to \"5.999.999\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("5.") else {
+            return Err("it does not start with \"5.\", and a refusal must".to_owned());
+        };
+        SubCodes::parse(rest).map(Self)
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl fmt::Display for PermanentStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "5.{}", self.0)
+    }
+}
+
+/// What follows the class in an enhanced status code (RFC 3463 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct SubCodes {
+    subject: u16,
+    detail: u16,
+}
+
+impl SubCodes {
+    fn parse(text: &str) -> Result<Self, String> {
+        let numbers = text
             .split_once('.')
             .and_then(|(subject, detail)| Some((number(subject)?, number(detail)?)));
         let (subject, detail) = numbers.ok_or("it is not three numbers with dots between them")?;
         Ok(Self { subject, detail })
     }
+}
 
-    fn text(&self) -> String {
-        self.to_string()
+impl fmt::Display for SubCodes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.subject, self.detail)
     }
 }
 
@@ -147,12 +215,6 @@ fn number(text: &str) -> Option<u16> {
         .flatten()
 }
 
-impl fmt::Display for TransientStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "4.{}.{}", self.subject, self.detail)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,7 +223,9 @@ mod tests {
         let text = ReplyText::parse(template)?;
         assert_eq!(text.text(), template);
         Ok(text.fill(|placeholder| match placeholder {
-            Placeholder::AuthorDomain => "example.com",
+            Placeholder::AuthorDomain => "mail.example.com",
+            Placeholder::PolicyDomain => "example.com",
+            Placeholder::Client => "192.0.2.1",
             Placeholder::Reason => "a\r\n250 b\u{fc}",
             Placeholder::Id => "4Fb1",
         }))
@@ -170,7 +234,11 @@ mod tests {
     #[test]
     fn placeholders_are_filled_in_and_nothing_breaks_the_line() {
         assert_eq!(filled("no").unwrap(), "no");
-        assert_eq!(filled("{id}{author_domain}").unwrap(), "4Fb1example.com");
+        assert_eq!(filled("{id}{policy_domain}").unwrap(), "4Fb1example.com");
+        assert_eq!(
+            filled("{author_domain} [{client}]").unwrap(),
+            "mail.example.com [192.0.2.1]"
+        );
         assert_eq!(filled("why: {reason} ({id})").unwrap(), "why: a??250 b? (4Fb1)");
     }
 
@@ -204,6 +272,34 @@ mod tests {
     }
 
     #[test]
+    fn a_long_reason_gives_way_to_what_follows_it() {
+        fn filled(template: &str, domain: &str, reason: &str) -> String {
+            ReplyText::parse(template)
+                .unwrap()
+                .fill(|placeholder| match placeholder {
+                    Placeholder::Reason => reason,
+                    Placeholder::Id => "0123456789ab",
+                    _ => domain,
+                })
+        }
+        let domain = "d".repeat(253);
+        let room = MAX_REPLY_OCTETS - domain.len() - ": ".len() - " (0123456789ab)".len();
+        let (fits, too_long) = ("x".repeat(room), "x".repeat(room + 1));
+        let whole = format!("{domain}: {fits} (0123456789ab)");
+        for reason in [fits, too_long] {
+            assert_eq!(
+                filled("{author_domain}: {reason} ({id})", &domain, &reason),
+                whole
+            );
+        }
+        let twice = filled("{reason} {reason} ({id})", "", &"x".repeat(600));
+        assert!(twice.ends_with("x (0123456789ab)"), "{twice}");
+        assert!((MAX_REPLY_OCTETS - 1..=MAX_REPLY_OCTETS).contains(&twice.len()));
+        let cut = filled("{author_domain}{policy_domain} {reason} ({id})", &domain, "why");
+        assert_eq!(cut, "d".repeat(MAX_REPLY_OCTETS));
+    }
+
+    #[test]
     fn only_transient_codes_are_taken() {
         for text in ["4.7.1", "4.0.0", "4.999.999"] {
             assert_eq!(TransientStatus::parse(text).unwrap().text(), text);
@@ -212,6 +308,17 @@ mod tests {
             "5.7.1", "2.0.0", "451", "4.7", "4.7.1.1", "4.7.x", "4.1000.0", "4.07.1", "4..1", "4.+7.1", "",
         ] {
             assert!(TransientStatus::parse(text).is_err(), "{text}");
+        }
+    }
+
+    /// RFC 7372 §3: 5.7.26 says that several kinds of authentication failed.
+    #[test]
+    fn only_permanent_codes_refuse() {
+        for text in ["5.7.1", "5.7.26", "5.0.0", "5.999.999"] {
+            assert_eq!(PermanentStatus::parse(text).unwrap().text(), text);
+        }
+        for text in ["4.7.1", "2.0.0", "550", "5.7", "5.7.026", "5.1000.0", ""] {
+            assert!(PermanentStatus::parse(text).is_err(), "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Values that name something of the system: a file mode, a name server.
+//! Values that name something of the system: a file mode, a name server, a port.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -82,6 +82,27 @@ impl Word for NameServer {
     }
 }
 
+/// An address and port to serve HTTP on. Port 0 is one that the system chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WebAddress(pub SocketAddr);
+
+impl Word for WebAddress {
+    const KIND: &'static str = "HTTP port";
+    const ALLOWED: &'static str = "an address and port such as \"127.0.0.1:8895\" or \"[::1]:8895\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.parse::<SocketAddr>() {
+            Ok(address) => Ok(Self(address)),
+            Err(_) if text.parse::<IpAddr>().is_ok() => Err("the port is missing".to_owned()),
+            Err(_) => Err("it is not an IP address with a port".to_owned()),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +159,22 @@ mod tests {
             NameServer::parse("192.0.2.53:0"),
             Err("there is no port 0".to_owned())
         );
+    }
+
+    #[test]
+    fn web_addresses_have_a_port() {
+        for written in ["127.0.0.1:8895", "[::1]:8895", "0.0.0.0:0"] {
+            assert_eq!(WebAddress::parse(written).unwrap().text(), written);
+        }
+        for (written, why) in [
+            ("127.0.0.1", "the port is missing"),
+            ("::1", "the port is missing"),
+            ("localhost:8895", "it is not an IP address with a port"),
+            ("127.0.0.1:65536", "it is not an IP address with a port"),
+            ("inet:127.0.0.1:8895", "it is not an IP address with a port"),
+            ("", "it is not an IP address with a port"),
+        ] {
+            assert_eq!(WebAddress::parse(written), Err(why.to_owned()), "{written}");
+        }
     }
 }

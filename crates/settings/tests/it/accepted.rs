@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use landmarc_settings::keys::{FailureAction, LogLevel, Mode, Quarantine, Reject};
+use landmarc_settings::rules::{NamePattern, RecipientPattern};
 use landmarc_settings::{Placeholder, Settings, read};
 
 #[test]
@@ -47,8 +48,13 @@ fn a_whole_file() {
         quarantine = "header"
         reject_text = "{author_domain} says no"
         local_domains = ["Example.COM."]
+        reject_code = 554
+        reject_enhanced = "5.7.26"
+        copy_to = "Postmaster@Example.COM"
         [clients]
         trusted_networks = ["198.51.100.0/24"]
+        trusted_names = ["mx.example.com", "*.Relay.example"]
+        skip_recipients = ["abuse@example.com", "*.lists.example"]
         [limits]
         header_section = 65536
         header_field = "64 KiB"
@@ -72,9 +78,31 @@ fn a_whole_file() {
     assert_eq!(settings.action.quarantine, Quarantine::Header);
     let reply = settings.action.reject_text.fill(|placeholder| match placeholder {
         Placeholder::AuthorDomain => "example.net",
-        Placeholder::Reason | Placeholder::Id => "",
+        _ => "",
     });
     assert_eq!(reply, "example.net says no");
+    assert_eq!(settings.action.reject_code, 554);
+    assert_eq!(settings.action.reject_enhanced.to_string(), "5.7.26");
+    let copy_to = settings.action.copy_to.unwrap();
+    assert_eq!(
+        (copy_to.local_part(), copy_to.domain().as_str()),
+        ("Postmaster", "example.com")
+    );
+    let [NamePattern::Exactly(mx), NamePattern::Below(relay)] = &settings.clients.trusted_names[..] else {
+        panic!("{:?}", settings.clients.trusted_names);
+    };
+    assert_eq!((mx.as_str(), relay.as_str()), ("mx.example.com", "relay.example"));
+    let [
+        RecipientPattern::Address { local_part, domain },
+        RecipientPattern::Domain(NamePattern::Below(lists)),
+    ] = &settings.clients.skip_recipients[..]
+    else {
+        panic!("{:?}", settings.clients.skip_recipients);
+    };
+    assert_eq!(
+        (local_part.as_str(), domain.as_str(), lists.as_str()),
+        ("abuse", "example.com", "lists.example")
+    );
     assert_eq!(
         settings.action.local_domains.first().unwrap().as_str(),
         "example.com"

@@ -3,4 +3,5 @@
 mod accepted;
 mod mistakes;
 mod printed;
+mod rules;
 mod warnings;

@@ -42,10 +42,16 @@ refused_domains = ["a..b"]
 
 [clients]
 trusted_networks = ["192.0.2.1/24", "localhost"]
+trusted_names = ["*example.com", "mx.example.com"]
+skip_author_domains = ["a@example.com"]
+skip_recipients = ["example.com", "a b@example.com"]
 
 [action]
 quarantine_header = "X Quarantine"
 reject_text = "no, {sender}"
+reject_code = 450
+reject_enhanced = "4.7.1"
+copy_to = "postmaster"
 
 [failures.dns]
 code = 550
@@ -74,11 +80,17 @@ header_section = "1MB"
     f:26:20: dkim.refused_domains: "a..b" is no domain name: a label is empty; allowed: a domain name such as "example.com"
     f:29:21: clients.trusted_networks: "192.0.2.1/24" is no network: the address has bits set beyond the prefix, did you mean "192.0.2.0/24"?; allowed: an address or network such as "192.0.2.1", "192.0.2.0/24" or "2001:db8::/32"
     f:29:37: clients.trusted_networks: "localhost" is no network: it is not an IP address; allowed: an address or network such as "192.0.2.1", "192.0.2.0/24" or "2001:db8::/32"
-    f:32:21: action.quarantine_header: "X Quarantine" is no header field name: the character ' ' cannot be in it; allowed: printable ASCII without a colon, such as "X-Quarantine"
-    f:33:15: action.reject_text: "no, {sender}" is no reply text: unknown placeholder {sender}; allowed: printable ASCII, at most 200 octets, with {author_domain}, {reason} or {id} to be filled in
-    f:36:8: failures.dns.code: 550 is out of range; allowed: 400 to 459
-    f:37:12: failures.dns.enhanced: "5.7.1" is no transient status code: it does not start with "4.", and a temporary failure must; allowed: "4.0.0" to "4.999.999"
-    f:40:18: limits.header_section: "1MB" is no size: unknown unit "MB"; there are B, KiB, MiB and GiB; allowed: "16KiB" to "64MiB"
+    f:30:18: clients.trusted_names: "*example.com" is no domain name or pattern: the character '*' cannot be in a domain name; allowed: a domain name such as "example.com", or "*.example.com" for the names below it
+    f:31:24: clients.skip_author_domains: "a@example.com" is no domain name or pattern: the character '@' cannot be in a domain name; allowed: a domain name such as "example.com", or "*.example.com" for the names below it
+    f:32:35: clients.skip_recipients: "a b@example.com" is no recipient: the character ' ' cannot be in it; allowed: an address such as "postmaster@example.org", a domain, or "*.example.org" for the domains below one
+    f:35:21: action.quarantine_header: "X Quarantine" is no header field name: the character ' ' cannot be in it; allowed: printable ASCII without a colon, such as "X-Quarantine"
+    f:36:15: action.reject_text: "no, {sender}" is no reply text: unknown placeholder {sender}; allowed: printable ASCII, at most 200 octets, with {author_domain}, {policy_domain}, {reason}, {client} or {id} to be filled in
+    f:37:15: action.reject_code: 450 is out of range; allowed: 550 to 554
+    f:38:19: action.reject_enhanced: "4.7.1" is no permanent status code: it does not start with "5.", and a refusal must; allowed: "5.0.0" to "5.999.999"
+    f:39:11: action.copy_to: "postmaster" is no mail address: it has no "@"; allowed: an address such as "postmaster@example.com", or "" for none
+    f:42:8: failures.dns.code: 550 is out of range; allowed: 400 to 459
+    f:43:12: failures.dns.enhanced: "5.7.1" is no transient status code: it does not start with "4.", and a temporary failure must; allowed: "4.0.0" to "4.999.999"
+    f:46:18: limits.header_section: "1MB" is no size: unknown unit "MB"; there are B, KiB, MiB and GiB; allowed: "16KiB" to "64MiB"
     "#);
 }
 

@@ -57,6 +57,18 @@ fn what_is_only_observed_is_no_loophole() {
     );
 }
 
+/// P18: whoever writes the From field decides whether it is judged.
+#[test]
+fn an_author_domain_that_is_not_judged_is_a_loophole_once_it_matters() {
+    let skipped = "[clients]\nskip_author_domains = [\"example.com\"]\n";
+    assert_eq!(warned(skipped), "");
+    assert_eq!(
+        warned(&format!("mode = \"enforce\"\n{skipped}")),
+        "f:3:23: clients.skip_author_domains: warning: lets a message escape judgement by a From field that \
+         anybody can write; a rule can name more\n"
+    );
+}
+
 #[test]
 fn the_questions_must_do_for_keys_and_policies() {
     for enough in [

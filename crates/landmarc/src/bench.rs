@@ -1,0 +1,267 @@
+//! Messages from files, judged as the service would judge them: what `check` and `rules test`
+//! have in common.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use auth::lookup::{Answer, Lookup, Question, Zones};
+use clap::{Args, ValueEnum};
+use dns::resolver::{MessageLookup, Resolver};
+use dns::zone_file;
+use mail::message::{self, HeaderSection, MessageError};
+use mail::{Envelope, ReversePath};
+use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
+use receiver::local::{ArcUse, Mode, Rules};
+use settings::Settings;
+
+use crate::exit::Exit;
+use crate::load::{Loaded, load_or_complain};
+use crate::mailbox::{self, MailFile, STANDARD_INPUT};
+use crate::output::{complain, in_full};
+use crate::{records, rules};
+
+/// Which messages are judged, and what of them is not in the message.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Message files, mbox files or Maildirs [default: -, which is standard input]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Address of the client that delivered the message; without it SPF cannot be checked
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Option<IpAddr>,
+    /// Host name of that client, as a mail server has verified it
+    #[arg(long, value_name = "NAME")]
+    client_name: Option<String>,
+    /// Name the client gave in HELO or EHLO
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
+    helo: String,
+    /// Address in MAIL FROM; "" is the null reverse-path [default: that of the Return-Path field]
+    #[arg(long, value_name = "ADDRESS")]
+    mail_from: Option<String>,
+    /// Address in RCPT TO; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    rcpt: Vec<String>,
+    /// Answer all DNS questions from this zone file instead of the network: JSON such as
+    /// {"example.com": {"TXT": [["v=spf1 -all"]], "A": ["192.0.2.1"]}, "x.example": {"*": "TIMEOUT"}}
+    #[arg(long, value_name = "FILE")]
+    dns: Option<PathBuf>,
+    /// Judge as if it were this time, in seconds since 1970 [default: now]
+    #[arg(long, value_name = "SECONDS")]
+    now: Option<u64>,
+    /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Judge in this mode, whatever the settings say
+    #[arg(long)]
+    mode: Option<ModeName>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeName {
+    /// Accept every message, and tell what would be done
+    Observe,
+    /// Do what the policy and the settings ask for
+    Enforce,
+}
+
+/// One message that was judged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged<'a> {
+    /// Where it is stored; nothing where it is the only one.
+    pub(crate) place: Option<&'a str>,
+    pub(crate) judgement: &'a Judgement,
+    /// What it was judged by.
+    pub(crate) rules: &'a Rules,
+    /// When, in Unix time.
+    pub(crate) now: u64,
+}
+
+/// Judges every message that the options name, in order, and has each told of. What cannot be
+/// read is told of here, and does not stop the others.
+///
+/// `tell` says how the command is to end as far as this message goes; the largest counts. Its
+/// error ends the command at once: nobody reads on, or can.
+pub(crate) fn judge_each(
+    options: &Options,
+    tell: impl FnMut(Judged<'_>) -> Result<Exit, Exit>,
+) -> Result<Exit, Exit> {
+    let loaded = load_or_complain(options.config.as_deref())?;
+    let unavailable =
+        |error: io::Error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(unavailable)?;
+    runtime.block_on(async {
+        let mut bench = Bench {
+            rules: rules_for(options, &loaded),
+            source: source(options, &loaded.settings)?,
+            settings: &loaded.settings,
+            options,
+            tell,
+        };
+        Ok(bench.judge_all().await)
+    })
+}
+
+fn rules_for(options: &Options, loaded: &Loaded) -> Rules {
+    let mut rules = loaded.rules();
+    // A person who asks wants to know of the chain whether or not it would matter.
+    if rules.arc == ArcUse::Trusted {
+        rules.arc = ArcUse::Always;
+    }
+    match options.mode {
+        Some(ModeName::Observe) => rules.mode = Mode::Observe,
+        Some(ModeName::Enforce) => rules.mode = Mode::Enforce,
+        None => {}
+    }
+    rules
+}
+
+/// Where answers come from.
+enum Source {
+    Zones(Zones),
+    Resolver(Resolver),
+}
+
+/// Where the answers for one message come from.
+enum MessageSource<'a> {
+    Zones(&'a Zones),
+    Resolver(MessageLookup),
+}
+
+impl Lookup for MessageSource<'_> {
+    async fn ask(&self, question: &Question) -> Answer {
+        match self {
+            Self::Zones(zones) => zones.ask(question).await,
+            Self::Resolver(lookup) => lookup.ask(question).await,
+        }
+    }
+}
+
+fn source(options: &Options, settings: &Settings) -> Result<Source, Exit> {
+    let Some(path) = &options.dns else {
+        let resolver = Resolver::new(rules::resolver_options(settings))
+            .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?;
+        return Ok(Source::Resolver(resolver));
+    };
+    let bad = |error: &dyn std::error::Error| {
+        complain(Exit::BadInput, &format!("{}: {}", path.display(), in_full(error)))
+    };
+    let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
+    let zones = zone_file::parse(&text).map_err(|error| bad(&error))?;
+    Ok(Source::Zones(zones))
+}
+
+/// What all messages are judged with.
+struct Bench<'a, T> {
+    options: &'a Options,
+    settings: &'a Settings,
+    rules: Rules,
+    source: Source,
+    tell: T,
+}
+
+impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
+    async fn judge_all(&mut self) -> Exit {
+        let standard_input = [PathBuf::from(STANDARD_INPUT)];
+        let paths = match self.options.files.as_slice() {
+            [] => &standard_input[..],
+            paths => paths,
+        };
+        let mut worst = Exit::Fine;
+        for path in paths {
+            // One message of one file needs no name beside it.
+            let named = paths.len() > 1 || path.is_dir();
+            match self.judge_path(path, named).await {
+                Ok(exit) => worst = worst.max(exit),
+                // Nobody reads on, or can.
+                Err(exit) => return worst.max(exit),
+            }
+        }
+        worst
+    }
+
+    async fn judge_path(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
+        let files = match mailbox::files(path) {
+            Ok(files) => files,
+            Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
+        };
+        if files.is_empty() {
+            return Ok(complain(Exit::Fine, &format!("{}: no messages", path.display())));
+        }
+        let mut worst = Exit::Fine;
+        for file in &files {
+            worst = worst.max(self.judge_file(file, named).await?);
+        }
+        Ok(worst)
+    }
+
+    async fn judge_file(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
+        let file = match MailFile::read(path) {
+            Ok(file) => file,
+            Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
+        };
+        let named = named || file.is_mbox();
+        let mut worst = Exit::Fine;
+        for stored in file.messages() {
+            let now = self.options.now.unwrap_or_else(|| records::now_ms() / 1_000);
+            let exit = match self.judge(&stored.octets, now).await {
+                Ok(judgement) => (self.tell)(Judged {
+                    place: named.then_some(stored.place.as_str()),
+                    judgement: &judgement,
+                    rules: &self.rules,
+                    now,
+                })?,
+                Err(error) => complain(Exit::BadInput, &format!("{}: {error}", stored.place)),
+            };
+            worst = worst.max(exit);
+        }
+        Ok(worst)
+    }
+
+    async fn judge(&self, octets: &[u8], now: u64) -> Result<Judgement, MessageError> {
+        let rules = &self.rules;
+        let parsed = message::split(octets, &rules.header_limits)?;
+        let ledgers = Ledgers::new(self.settings.dns.questions_per_message, || match &self.source {
+            Source::Zones(zones) => MessageSource::Zones(zones),
+            Source::Resolver(resolver) => MessageSource::Resolver(resolver.for_message()),
+        });
+        let envelope = envelope(self.options, &parsed.header);
+        let client = rules::client_facts(self.settings, envelope.client);
+
+        let spf = check_spf(&ledgers, &envelope, rules, now).await;
+        let mut head = Head::new(&parsed.header, rules, client, now);
+        head.plan().ask(&ledgers).await;
+        head.body(&parsed.body);
+        let transaction = Transaction {
+            envelope,
+            client,
+            id: "check",
+        };
+        Ok(judge(head, transaction, spf, &ledgers, rules).await)
+    }
+}
+
+fn envelope(options: &Options, headers: &HeaderSection) -> Envelope {
+    let mail_from = match &options.mail_from {
+        Some(path) => ReversePath::new(path.as_bytes()),
+        // What the delivering MTA kept of the envelope (RFC 5321 §4.4).
+        None => headers
+            .named("Return-Path")
+            .next()
+            .map_or_else(ReversePath::default, |(_, field)| ReversePath::new(field.value())),
+    };
+    let recipients = options.rcpt.iter();
+    Envelope {
+        client: options.ip,
+        client_name: options.client_name.clone(),
+        helo: options.helo.clone().into_bytes(),
+        mail_from,
+        rcpt_to: recipients
+            .map(|rcpt| ReversePath::new(rcpt.as_bytes()).as_bytes().to_vec())
+            .collect(),
+    }
+}

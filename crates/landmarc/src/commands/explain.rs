@@ -1,0 +1,261 @@
+//! `explain`: why a message was treated as it was, days later.
+
+use clap::Args;
+use settings::Settings;
+use store::{Explained, LogRow, Reader};
+
+use crate::exit::Exit;
+use crate::output::{complain, print, tell};
+use crate::pasted;
+use crate::records::{Found, Place, object, refuse, word};
+use crate::trace::with_id;
+use crate::visible::{visible, visible_lines};
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+An id may be pasted with what stood around it: 4ZQ0000001:, (id=0n2v5x8k4q1m), a whole line of a\n\
+log or a bounce in quotes. Several messages may have had one queue id; all are told, oldest first.\n\n\
+Exit code: 0 when it was found, 2 when nothing is recorded under this id, 64 for a wrong command\n\
+line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for\n\
+wrong settings.";
+
+/// What the head of a message tells: always, and when there is something to tell.
+const ALWAYS: [&str; 13] = [
+    "at",
+    "queue_id",
+    "id",
+    "client",
+    "author_domain",
+    "spf",
+    "dkim",
+    "arc",
+    "dmarc",
+    "policy_domain",
+    "policy",
+    "disposition",
+    "action",
+];
+const WHEN_PRESENT: [&str; 3] = ["override", "rule", "cause"];
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The queue id of the mail server, or the short id in the SMTP reply
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    id: String,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object for each message, on a line of its own
+    #[arg(long)]
+    json: bool,
+}
+
+/// Looks it up and prints.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    explain(arguments).err().unwrap_or(Exit::Fine)
+}
+
+fn explain(arguments: &Arguments) -> Result<(), Exit> {
+    let ids = pasted::candidates(&arguments.id);
+    if ids.is_empty() {
+        let message = format!(
+            "{:?} is no id: give a queue id, or the id of an SMTP reply",
+            arguments.id
+        );
+        return Err(complain(Exit::Usage, &message));
+    }
+    let store = arguments.place.find()?;
+    let reader = store.read()?;
+    let found = look_up(&reader, &ids)?;
+    if found.is_empty() {
+        return Err(not_found(&ids, &store));
+    }
+    let text = if arguments.json {
+        as_json(&found)
+    } else {
+        as_text(&found)
+    };
+    print(&text)
+}
+
+/// The messages of the first id that has any.
+fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Exit> {
+    for id in ids {
+        let found = reader.explain(id).map_err(|error| refuse(&error))?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The remedies are what has been the matter, the likeliest first.
+fn not_found(ids: &[String], store: &Found) -> Exit {
+    let asked = ids.first().map_or("", String::as_str);
+    let message = format!("nothing is recorded under {asked:?} in {}", store.path.display());
+    let exit = complain(Exit::Unknown, &message);
+    tell(
+        "  ids look like 0n2v5x8k4q1m (12 characters, in SMTP replies and logs), or as the mail server writes them",
+    );
+    tell(&format!("  {}", how_long(store.settings.as_ref())));
+    tell(
+        "  each host records its own messages: ask the one that took this one, or read a backup with --store",
+    );
+    exit
+}
+
+fn how_long(settings: Option<&Settings>) -> String {
+    match settings.map(|settings| &settings.store) {
+        Some(store) if !store.observations => {
+            "messages are not recorded, for store.observations is false".to_owned()
+        }
+        Some(store) => format!(
+            "messages are kept for {} days (store.observation_days), or less where store.max_size = {} is reached",
+            store.observation_days, store.max_size
+        ),
+        None => "messages are kept for the days of store.observation_days".to_owned(),
+    }
+}
+
+fn as_json(found: &[Explained]) -> String {
+    let line = |message: &Explained| {
+        let mut object = object(&message.observation);
+        object.insert("trace".to_owned(), story(message).into());
+        format!("{}\n", serde_json::Value::Object(object))
+    };
+    found.iter().map(line).collect()
+}
+
+fn as_text(found: &[Explained]) -> String {
+    let parts = found.iter().zip(1..).map(|(message, number)| {
+        let count = match found.len() {
+            1 => String::new(),
+            all => format!("message {number} of {all}\n"),
+        };
+        let story = story(message).map_or_else(|| NO_STORY.to_owned(), |story| visible_lines(&story));
+        format!("{count}{}\n{story}", head(&message.observation))
+    });
+    parts.collect::<Vec<_>>().join("\n\n")
+}
+
+const NO_STORY: &str = "\
+There is no story of this message: it was recorded without one, or its story was given up when the\n\
+store could not be written and memory ran short. What is above was kept.\n";
+
+/// The story with the message's own id in it.
+fn story(message: &Explained) -> Option<String> {
+    let trace = message.trace.as_deref()?;
+    Some(with_id(trace, &message.observation.id))
+}
+
+/// A line for each thing that is known, the names in a column.
+fn head(row: &LogRow) -> String {
+    let mut lines: Vec<(&str, String)> = ALWAYS.iter().map(|name| (*name, word(row, name))).collect();
+    if row.would != row.action {
+        lines.push(("would", word(row, "would")));
+    }
+    let present = WHEN_PRESENT.iter().map(|name| (*name, word(row, name)));
+    lines.extend(present.filter(|(_, word)| word != "-"));
+    lines.extend(["questions", "ms"].map(|name| (name, word(row, name))));
+    let line = |(name, word): &(&str, String)| format!("{name:<14} {}\n", visible(word));
+    lines.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::records::tests::row;
+    use crate::trace::ID_MARK;
+
+    fn told(trace: Option<&str>) -> Explained {
+        Explained {
+            observation: row(),
+            trace: trace.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_head_tells_what_happened_and_the_story_why() {
+        let trace = format!("Refused.\n  550 5.7.1 (id={ID_MARK})\n");
+        insta::assert_snapshot!(as_text(&[told(Some(&trace))]), @r#"
+        at             2026-06-01T00:00:00.005Z
+        queue_id       4ZQ0000001
+        id             0n2v5x8k4q1m
+        client         192.0.2.7
+        author_domain  mail.example.com
+        spf            fail
+        dkim           none
+        arc            none
+        dmarc          fail
+        policy_domain  example.com
+        policy         reject
+        disposition    none
+        action         accept
+        would          reject
+        override       local_policy: observing; other
+        rule           partners
+        cause          nobody vouches for mail.example.com
+        questions      6
+        ms             38
+
+        Refused.
+          550 5.7.1 (id=0n2v5x8k4q1m)
+        "#);
+    }
+
+    #[test]
+    fn what_is_absent_takes_no_line_and_a_missing_story_says_so() {
+        let mut message = told(None);
+        message.observation.would = "accept".to_owned();
+        message.observation.rule = None;
+        message.observation.overrides = Vec::new();
+        message.observation.cause = String::new();
+        message.observation.queue_id = String::new();
+        insta::assert_snapshot!(as_text(&[message]), @r#"
+        at             2026-06-01T00:00:00.005Z
+        queue_id       -
+        id             0n2v5x8k4q1m
+        client         192.0.2.7
+        author_domain  mail.example.com
+        spf            fail
+        dkim           none
+        arc            none
+        dmarc          fail
+        policy_domain  example.com
+        policy         reject
+        disposition    none
+        action         accept
+        questions      6
+        ms             38
+
+        There is no story of this message: it was recorded without one, or its story was given up when the
+        store could not be written and memory ran short. What is above was kept.
+        "#);
+    }
+
+    #[test]
+    fn messages_with_one_id_are_counted() {
+        let text = as_text(&[told(Some("one\n")), told(Some("two\n"))]);
+        assert!(text.starts_with("message 1 of 2\nat "), "{text}");
+        assert!(text.contains("\none\n\n\nmessage 2 of 2\nat "), "{text}");
+        assert!(text.ends_with("\ntwo\n"), "{text}");
+        assert_eq!(as_json(&[told(None), told(None)]).lines().count(), 2);
+    }
+
+    #[test]
+    fn a_story_cannot_steer_the_terminal_and_json_keeps_it_as_it_is() {
+        let message = told(Some("a\u{1b}[2Jb\n"));
+        assert!(as_text(std::slice::from_ref(&message)).ends_with("\na\\u{1b}[2Jb\n"));
+        let object: serde_json::Value = serde_json::from_str(&as_json(&[message])).unwrap();
+        assert_eq!(object["trace"], "a\u{1b}[2Jb\n");
+    }
+
+    #[test]
+    fn how_long_messages_are_kept_comes_from_the_settings() {
+        let told = |text: &str| how_long(Some(&settings::read(text).unwrap().0));
+        assert!(told("[store]\nobservation_days = 3\n").starts_with("messages are kept for 3 days"));
+        assert!(told("[store]\nobservations = false\n").starts_with("messages are not recorded"));
+        assert!(how_long(None).contains("store.observation_days"));
+    }
+}

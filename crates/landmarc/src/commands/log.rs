@@ -1,0 +1,365 @@
+//! `log`: the messages that were recorded, newest last, as a log reads.
+
+use std::io::{self, IsTerminal};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+
+use clap::{Args, ValueEnum};
+use mail::DomainName;
+use settings::Network;
+use store::{Filter, LogRow};
+
+use crate::csv;
+use crate::exit::Exit;
+use crate::output::{complain, print, tell};
+use crate::records::{FIELDS, Place, now_ms, object, refuse, word};
+use crate::table::{self, Column, Cut};
+use crate::time::{When, to_the_second};
+
+/// Most messages of one answer: they are in memory together, at half a kilobyte each. More can
+/// be had in several times with --since and --until.
+const MAX_MESSAGES: u32 = 100_000;
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+Times are in UTC. A date, a time such as 2026-06-01T14:30:00+02:00, or a span before now (30m, 2h,\n\
+3d, 1w) will do; --until with a date includes that day.\n\n\
+A terminal that is narrow gets fewer columns, with long values shortened; a pipe, --csv and --json\n\
+get all. In --csv a cell that a spreadsheet would take for a formula begins with an apostrophe.\n\
+`landmarc explain ID` tells why.\n\n\
+Exit code: 0, also when no message fits; 64 for a wrong command line, 65 for a file that is no\n\
+store of this version, 69 when the store cannot be read, 78 for wrong settings.";
+
+/// Arguments of `log`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Only messages of this Author Domain, or of one below it
+    #[arg(long, value_name = "DOMAIN", value_parser = domain)]
+    domain: Option<String>,
+    /// Only those with this DMARC result
+    #[arg(long)]
+    result: Option<ResultWord>,
+    /// Only those of which this was done because of DMARC
+    #[arg(long)]
+    disposition: Option<DispositionWord>,
+    /// Only those from the client with this address, or from this network: 192.0.2.0/24
+    #[arg(long, value_name = "ADDRESS")]
+    client: Option<Network>,
+    /// Only those judged at this time or later
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Only those judged before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+    /// So many at most, the newest of those that fit
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MESSAGES)))]
+    limit: u32,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object for each message, on a line of its own
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print comma-separated values with a line of names on top (RFC 4180)
+    #[arg(long)]
+    csv: bool,
+}
+
+/// What was found.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ResultWord {
+    None,
+    Pass,
+    Fail,
+    Temperror,
+    Permerror,
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DispositionWord {
+    None,
+    Pass,
+    Quarantine,
+    Reject,
+}
+
+/// The word as it is stored.
+fn stored(word: &impl ValueEnum) -> Option<String> {
+    word.to_possible_value().map(|value| value.get_name().to_owned())
+}
+
+/// Domains are stored as A-labels.
+fn domain(text: &str) -> Result<String, mail::name::NameError> {
+    DomainName::parse(text).map(|name| name.to_string())
+}
+
+/// From the first address of a network to the last.
+fn addresses(network: Network) -> RangeInclusive<IpAddr> {
+    let (first, prefix) = (network.address(), u32::from(network.prefix()));
+    // Shifted by all of its bits, nothing of the mask is left.
+    let last = match first {
+        IpAddr::V4(first) => {
+            let others = u32::MAX.checked_shr(prefix).unwrap_or(0);
+            Ipv4Addr::from_bits(first.to_bits() | others).into()
+        }
+        IpAddr::V6(first) => {
+            let others = u128::MAX.checked_shr(prefix).unwrap_or(0);
+            Ipv6Addr::from_bits(first.to_bits() | others).into()
+        }
+    };
+    first..=last
+}
+
+/// Looks for them and prints.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    log(arguments).err().unwrap_or(Exit::Fine)
+}
+
+fn log(arguments: &Arguments) -> Result<(), Exit> {
+    let filter = filter(arguments, now_ms())?;
+    let store = arguments.place.find()?;
+    let found = store.read()?.log(&filter);
+    let mut rows = found.map_err(|error| refuse(&error))?;
+    rows.reverse();
+    if rows.is_empty() {
+        let everything = Filter {
+            limit: filter.limit,
+            ..Filter::default()
+        };
+        let which = if filter == everything {
+            "is recorded"
+        } else {
+            "that fits is recorded"
+        };
+        tell(&format!(
+            "landmarc: no message {which} in {}",
+            store.path.display()
+        ));
+    }
+    print(&match arguments {
+        Arguments { json: true, .. } => as_json(&rows),
+        Arguments { csv: true, .. } => as_csv(&rows),
+        _ => as_table(&rows, terminal_width()),
+    })?;
+    if rows.len() == filter.limit && io::stdout().is_terminal() {
+        tell(&format!("the last {} messages; --limit N shows more", rows.len()));
+    }
+    Ok(())
+}
+
+fn filter(arguments: &Arguments, now_ms: u64) -> Result<Filter, Exit> {
+    let since_ms = arguments.since.map(|since| since.begins_ms(now_ms));
+    let until_ms = arguments.until.map(|until| until.ends_ms(now_ms));
+    if let (Some(since), Some(until)) = (since_ms, until_ms)
+        && since >= until
+    {
+        let (since, until) = (to_the_second(since), to_the_second(until));
+        let message = format!("--since {since} is not before --until {until}: no message can fit");
+        return Err(complain(Exit::Usage, &message));
+    }
+    Ok(Filter {
+        domain: arguments.domain.clone(),
+        result: arguments.result.as_ref().and_then(stored),
+        disposition: arguments.disposition.as_ref().and_then(stored),
+        client: arguments.client.map(addresses),
+        since_ms,
+        until_ms,
+        limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),
+    })
+}
+
+/// Columns of the terminal that is written to, if it is one.
+fn terminal_width() -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
+    Some(usize::from(width.0))
+}
+
+/// In the order of the log line, the cause last because it has blanks. The five that are always
+/// there fit 80 characters.
+const COLUMNS: [Column; 13] = [
+    column("at", 0, 20, Cut::End),
+    column("queue_id", 4, 10, Cut::End),
+    column("id", 0, 12, Cut::End),
+    column("client", 1, 15, Cut::End),
+    column("author_domain", 0, 16, Cut::Start),
+    column("spf", 5, 9, Cut::End),
+    column("dkim", 5, 9, Cut::End),
+    column("dmarc", 0, 9, Cut::End),
+    column("policy", 6, 10, Cut::End),
+    column("disposition", 0, 11, Cut::End),
+    column("would", 3, 10, Cut::End),
+    column("rule", 7, 8, Cut::End),
+    column("cause", 2, 24, Cut::End),
+];
+
+const fn column(name: &'static str, rank: u8, least: usize, cut: Cut) -> Column {
+    Column {
+        name,
+        rank,
+        least,
+        cut,
+    }
+}
+
+fn as_table(rows: &[LogRow], width: Option<usize>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cell = |row: &LogRow, column: &Column| match column.name {
+        "at" => to_the_second(row.at_ms),
+        name => word(row, name),
+    };
+    let cells = |row| COLUMNS.iter().map(|column| cell(row, column)).collect();
+    table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+}
+
+fn as_json(rows: &[LogRow]) -> String {
+    let line = |row| format!("{}\n", serde_json::Value::Object(object(row)));
+    rows.iter().map(line).collect()
+}
+
+/// The names are there even when no message is, so that whoever reads it finds its columns.
+fn as_csv(rows: &[LogRow]) -> String {
+    let mut text = csv::line(FIELDS.iter().map(|field| field.name));
+    for row in rows {
+        let cells: Vec<_> = FIELDS
+            .iter()
+            .map(|field| (field.text)(row).unwrap_or_default())
+            .collect();
+        text.push_str(&csv::line(cells.iter().map(String::as_str)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::records::tests::row;
+
+    /// 2026-06-01T00:00:00Z.
+    const JUNE: u64 = 1_780_272_000_000;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn read(options: &[&str]) -> Result<Filter, String> {
+        let line = Line::try_parse_from([&["log"], options].concat()).map_err(|error| error.to_string())?;
+        filter(&line.arguments, JUNE).map_err(|exit| format!("{exit:?}"))
+    }
+
+    #[test]
+    fn without_options_it_is_the_last_hundred() {
+        assert_eq!(read(&[]), Ok(Filter::default()));
+    }
+
+    #[test]
+    fn each_option_narrows_the_filter() {
+        let options = [
+            "--domain",
+            "Bücher.Example.",
+            "--result",
+            "temperror",
+            "--disposition",
+            "quarantine",
+            "--client",
+            "2001:db8::1",
+            "--since",
+            "2d",
+            "--until",
+            "2026-05-31",
+            "--limit",
+            "7",
+        ];
+        let day = 86_400_000;
+        assert_eq!(
+            read(&options),
+            Ok(Filter {
+                domain: Some("xn--bcher-kva.example".to_owned()),
+                result: Some("temperror".to_owned()),
+                disposition: Some("quarantine".to_owned()),
+                client: Some(range("2001:db8::1", "2001:db8::1")),
+                since_ms: Some(JUNE - 2 * day),
+                until_ms: Some(JUNE),
+                limit: 7,
+            })
+        );
+    }
+
+    fn range(first: &str, last: &str) -> RangeInclusive<IpAddr> {
+        first.parse().unwrap()..=last.parse().unwrap()
+    }
+
+    #[test]
+    fn a_network_is_all_its_addresses() {
+        let all = |network: &str| addresses(network.parse().unwrap());
+        assert_eq!(all("192.0.2.7"), range("192.0.2.7", "192.0.2.7"));
+        assert_eq!(all("192.0.2.0/25"), range("192.0.2.0", "192.0.2.127"));
+        assert_eq!(all("0.0.0.0/0"), range("0.0.0.0", "255.255.255.255"));
+        assert_eq!(all("2001:db8::/127"), range("2001:db8::", "2001:db8::1"));
+        assert_eq!(*all("::/0").end(), IpAddr::from([0xff; 16]));
+    }
+
+    #[test]
+    fn wrong_values_are_refused_with_a_reason() {
+        let refused = |options: &[&str]| read(options).unwrap_err();
+        assert!(refused(&["--result", "fial"]).contains("a similar value exists: 'fail'"));
+        assert!(refused(&["--disposition", "rejected"]).contains("a similar value exists: 'reject'"));
+        assert!(refused(&["--domain", "a..b"]).contains("a label is empty"));
+        assert!(refused(&["--client", "192.0.2.1/24"]).contains("did you mean \"192.0.2.0/24\"?"));
+        assert!(refused(&["--since", "yesterday"]).contains("a span before now"));
+        assert!(refused(&["--json", "--csv"]).contains("cannot be used with"));
+        assert_eq!(refused(&["--since", "1h", "--until", "2h"]), "Usage");
+        assert_eq!(refused(&["--since", "1h", "--until", "1h"]), "Usage");
+    }
+
+    #[test]
+    fn the_number_of_messages_has_its_limit() {
+        let limit = |number: &str| read(&["--limit", number]).map(|filter| filter.limit);
+        assert_eq!(limit("1"), Ok(1));
+        assert_eq!(limit(&MAX_MESSAGES.to_string()), Ok(100_000));
+        assert!(limit("0").is_err() && limit("100001").is_err());
+    }
+
+    #[test]
+    fn five_columns_fit_a_terminal_of_eighty_and_all_a_wide_one() {
+        let mut long = row();
+        long.author_domain = Some(format!("{}.example.com", "a".repeat(60)));
+        let rows = [row(), long];
+        insta::assert_snapshot!(as_table(&rows, Some(80)), @r#"
+        at                    id            author_domain             dmarc  disposition
+        2026-06-01T00:00:00Z  0n2v5x8k4q1m  mail.example.com          fail   none
+        2026-06-01T00:00:00Z  0n2v5x8k4q1m  …aaaaaaaaaaa.example.com  fail   none
+        "#);
+        let widest = |width| {
+            let table = as_table(&rows, Some(width));
+            table.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+        };
+        for width in 80..300 {
+            assert!(widest(width) <= width, "{width}");
+        }
+        assert_eq!(as_table(&rows, Some(1_000)), as_table(&rows, None));
+        for column in COLUMNS {
+            assert!(
+                FIELDS.iter().any(|field| field.name == column.name),
+                "{}",
+                column.name
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_an_empty_table_and_the_names_of_csv() {
+        assert_eq!(
+            (as_table(&[], None), as_json(&[])),
+            (String::new(), String::new())
+        );
+        assert_eq!(as_csv(&[]).lines().count(), 1);
+    }
+}

@@ -1,0 +1,26 @@
+//! `rules`: the operator's own rules, listed and tried on messages.
+
+mod list;
+mod test;
+
+use clap::Subcommand;
+
+use crate::exit::Exit;
+
+/// Show this server's own rules, or try them on messages
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// List the rules in their order, with how often each has decided
+    List(list::Arguments),
+    /// Tell of messages in files which rule decides, and why the others do not
+    Test(test::Arguments),
+}
+
+/// Does it.
+pub(crate) fn run(action: &Action) -> Exit {
+    let done = match action {
+        Action::List(arguments) => list::run(arguments),
+        Action::Test(arguments) => test::run(arguments),
+    };
+    done.unwrap_or_else(|exit| exit)
+}

@@ -1,0 +1,208 @@
+//! `rules list`: what there is, until when, and whether it is of use.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use settings::rules::OperatorRule;
+use store::{Reader, RuleHits};
+
+use crate::exit::Exit;
+use crate::load::{Loaded, load_or_complain};
+use crate::output::{print, tell};
+use crate::rules::operator::{State, stale};
+use crate::table::{self, Column, Cut};
+use crate::{database, records, time};
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+A rule is active, expiring (within 14 days) or expired. Hits are the messages that it decided about,\n\
+whether or not it changed what was done; where the database cannot be read they are \"-\". A rule\n\
+that once decided, and about nothing for 90 days, is told of on standard error.\n\n\
+Exit code: 0, also when there are no rules; 78 for wrong settings or rules.";
+
+/// Arguments of `rules list`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON object for each rule, on a line of its own
+    #[arg(long)]
+    json: bool,
+}
+
+const COLUMNS: [Column; 7] = [
+    column("name", Cut::End),
+    column("action", Cut::End),
+    column("state", Cut::End),
+    column("expires", Cut::End),
+    column("hits", Cut::End),
+    column("last_hit", Cut::End),
+    column("owner", Cut::End),
+];
+
+const fn column(name: &'static str, cut: Cut) -> Column {
+    Column {
+        name,
+        rank: 0,
+        least: 0,
+        cut,
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let loaded = load_or_complain(arguments.config.as_deref())?;
+    let rules = &loaded.operator.rules;
+    let hits = hits(&database::path(&loaded.settings));
+    let now_ms = records::now_ms();
+    stale(rules, hits.as_deref().unwrap_or_default(), now_ms)
+        .iter()
+        .for_each(|line| tell(line));
+    let lines = rules.iter().map(|rule| Line {
+        rule,
+        state: State::of(rule, now_ms / 1_000),
+        hits: hits.as_ref().map(|hits| of_rule(hits, rule)),
+    });
+    let text = if arguments.json {
+        lines.map(|line| format!("{}\n", line.object())).collect()
+    } else if rules.is_empty() {
+        none(&loaded)
+    } else {
+        table::render(
+            &COLUMNS,
+            &lines.map(|line| line.cells()).collect::<Vec<_>>(),
+            None,
+        )
+    };
+    print(&text)?;
+    Ok(Exit::Fine)
+}
+
+/// Why there is nothing to list.
+fn none(loaded: &Loaded) -> String {
+    match (&loaded.operator.file, &loaded.settings.action.rules_file) {
+        (Some(file), _) => format!("{}: no rules\n", file.display()),
+        (None, Some(file)) => format!("no rules: {} does not exist\n", file.display()),
+        (None, None) => "no rules: action.rules_file is empty\n".to_owned(),
+    }
+}
+
+/// The hits of every rule that ever decided; nothing where they cannot be known, and then it is
+/// said why. A store that is not there yet has counted nothing, but a wrong path looks the same.
+fn hits(path: &Path) -> Option<Vec<RuleHits>> {
+    let hits = Reader::open(path).and_then(|reader| reader.rule_hits());
+    match hits {
+        Ok(hits) => Some(hits),
+        Err(error) => {
+            tell(&format!(
+                "landmarc: warning: hits are not known: {}",
+                error.in_full()
+            ));
+            None
+        }
+    }
+}
+
+fn of_rule<'a>(hits: &'a [RuleHits], rule: &OperatorRule) -> Option<&'a RuleHits> {
+    hits.iter().find(|hits| hits.name == rule.name.as_str())
+}
+
+/// One rule, and what is known of it.
+struct Line<'a> {
+    rule: &'a OperatorRule,
+    state: State,
+    /// None where hits are not known; none inside where it had none.
+    hits: Option<Option<&'a RuleHits>>,
+}
+
+impl Line<'_> {
+    fn cells(&self) -> Vec<String> {
+        let Self { rule, state, hits } = self;
+        let dash = || "-".to_owned();
+        let last_ms = hits.flatten().map(|hits| hits.last_ms);
+        vec![
+            rule.name.to_string(),
+            rule.action.word().to_owned(),
+            state.as_str().to_owned(),
+            rule.expires.map_or_else(dash, |day| day.to_string()),
+            hits.map_or_else(dash, |hits| hits.map_or(0, |hits| hits.hits).to_string()),
+            last_ms.map_or_else(dash, time::to_the_second),
+            rule.owner.to_string(),
+        ]
+    }
+
+    /// The same with the reason; keys are never missing, what is absent is null.
+    fn object(&self) -> Value {
+        let Self { rule, state, hits } = self;
+        let known = hits.flatten();
+        json!({
+            "name": rule.name.as_str(),
+            "action": rule.action.word(),
+            "state": state.as_str(),
+            "expires": rule.expires.map(|day| day.to_string()),
+            "hits": hits.map(|hits| hits.map_or(0, |hits| hits.hits)),
+            "first_hit": known.map(|hits| time::to_the_second(hits.first_ms)),
+            "last_hit": known.map(|hits| time::to_the_second(hits.last_ms)),
+            "owner": rule.owner.as_str(),
+            "reason": rule.reason.as_str(),
+            "override": rule.override_type.word(),
+            "line": rule.place.line,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(hits: Option<Option<&RuleHits>>, now: u64) -> (String, String) {
+        let (rules, _) = settings::rules::read(
+            "[[rule]]\nname = \"acme\"\nclient = [\"192.0.2.1\"]\naction = \"accept\"\nreason = \"why\"\n\
+             owner = \"anna\"\nexpires = 2027-03-31\n",
+        )
+        .unwrap();
+        let line = Line {
+            rule: &rules[0],
+            state: State::of(&rules[0], now),
+            hits,
+        };
+        (
+            table::render(&COLUMNS, &[line.cells()], None),
+            line.object().to_string(),
+        )
+    }
+
+    #[test]
+    fn a_rule_with_hits_shows_the_last() {
+        let hits = RuleHits {
+            name: "acme".to_owned(),
+            hits: 41,
+            first_ms: 1_780_272_000_000,
+            last_ms: 1_780_272_061_500,
+        };
+        let (table, object) = lines(Some(Some(&hits)), 0);
+        insta::assert_snapshot!(table, @r#"
+        name  action  state   expires     hits  last_hit              owner
+        acme  accept  active  2027-03-31  41    2026-06-01T00:01:01Z  anna
+        "#);
+        insta::assert_snapshot!(object, @r#"{"name":"acme","action":"accept","state":"active","expires":"2027-03-31","hits":41,"first_hit":"2026-06-01T00:00:00Z","last_hit":"2026-06-01T00:01:01Z","owner":"anna","reason":"why","override":"local_policy","line":1}"#);
+    }
+
+    #[test]
+    fn no_hits_and_unknown_hits_are_not_the_same() {
+        let (none, object) = lines(Some(None), 1_806_537_599);
+        assert_eq!(
+            none.lines().last(),
+            Some("acme  accept  expiring  2027-03-31  0     -         anna")
+        );
+        assert!(object.contains("\"hits\":0,\"first_hit\":null"), "{object}");
+        let (unknown, object) = lines(None, 1_806_537_600);
+        assert_eq!(
+            unknown.lines().last(),
+            Some("acme  accept  expired  2027-03-31  -     -         anna")
+        );
+        assert!(object.contains("\"hits\":null"), "{object}");
+    }
+}

@@ -1,0 +1,370 @@
+//! `store`: how the database is, what expires, and a copy of it.
+
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use nix::unistd::AccessFlags;
+use serde_json::{Value, json};
+use settings::Settings;
+use store::{Day, Expired, Keep, Options, Reader, Recorder, Status, StoreError};
+
+use crate::exit::Exit;
+use crate::figures::{grouped, size};
+use crate::load::load_or_complain;
+use crate::output::{complain, print};
+use crate::records::{Found, Place, refuse};
+use crate::time::date;
+use crate::upkeep::keep;
+
+/// What the help says below the options of each.
+const AFTER_HELP: &str = "\
+Exit code: 0 when it was done, 64 for a wrong command line, 65 for a file that is no store of this\n\
+version, 69 when the store cannot be read or written, 78 for wrong settings.";
+
+/// Look after the database: how it is, what expires, a backup
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Show where the database is, how large, from when to when, and what is kept for how long
+    #[command(after_help = AFTER_HELP)]
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove what the settings no longer keep; the service does it by itself, each hour
+    #[command(after_help = AFTER_HELP)]
+    Expire {
+        #[command(flatten)]
+        place: Place,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Copy the database to a file, while the service goes on recording
+    #[command(after_help = AFTER_HELP)]
+    Backup(Backup),
+}
+
+/// Arguments of `store backup`.
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// Where to copy it; an earlier backup of that name is replaced when the new one is complete
+    #[arg(value_name = "FILE")]
+    to: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Does it.
+pub(crate) fn run(action: &Action) -> Exit {
+    let done = match action {
+        Action::Status { place, json } => status(place, *json),
+        Action::Expire { place, json } => expire(place, *json),
+        Action::Backup(arguments) => backup(arguments),
+    };
+    done.err().unwrap_or(Exit::Fine)
+}
+
+fn status(place: &Place, as_json: bool) -> Result<(), Exit> {
+    let store = place.find()?;
+    let status = store.read()?.status().map_err(|error| refuse(&error))?;
+    let text = if as_json {
+        status_object(&status, store.settings.as_ref()).to_string()
+    } else {
+        status_text(&status, store.settings.as_ref())
+    };
+    print(&format!("{}\n", text.trim_end()))
+}
+
+fn status_text(status: &Status, settings: Option<&Settings>) -> String {
+    let of_days = |count: u64, days: Option<(Day, Day)>| match days {
+        Some((first, last)) => format!("{}, from {} to {}", grouped(count), date(first), date(last)),
+        None => grouped(count),
+    };
+    let mut lines = vec![
+        ("path", status.path.display().to_string()),
+        ("schema version", status.version.to_string()),
+        ("size", size(status.file_bytes)),
+        ("  free in it", size(status.free_bytes)),
+        ("  log beside it", size(status.wal_bytes)),
+        (
+            "observations",
+            of_days(status.observations, status.observation_days),
+        ),
+        ("  stories", grouped(status.traces)),
+        ("tally rows", of_days(status.tally_rows, status.tally_days)),
+        ("  distinct", grouped(status.distinct_rows)),
+    ];
+    if let Some(settings) = settings {
+        lines.push(("kept", kept(settings)));
+    }
+    let line = |(name, text): &(&str, String)| format!("{name:<15} {text}\n");
+    lines.iter().map(line).collect()
+}
+
+/// The retention of the settings, in words.
+fn kept(settings: &Settings) -> String {
+    let store = &settings.store;
+    let observations = if store.observations {
+        format!("observations {} days", store.observation_days)
+    } else {
+        "no observations".to_owned()
+    };
+    let most = size(store.max_size.as_u64());
+    format!("{observations}, tally {} days, at most {most}", store.tally_days)
+}
+
+fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
+    let days = |days: Option<(Day, Day)>| {
+        days.map(|(first, last)| json!({"first": date(first), "last": date(last)}))
+    };
+    json!({
+        "path": status.path.to_string_lossy(),
+        "schema_version": status.version,
+        "file_bytes": status.file_bytes,
+        "free_bytes": status.free_bytes,
+        "wal_bytes": status.wal_bytes,
+        "observations": status.observations,
+        "observation_days": days(status.observation_days),
+        "traces": status.traces,
+        "tally_rows": status.tally_rows,
+        "tally_days": days(status.tally_days),
+        "distinct_rows": status.distinct_rows,
+        "retention": settings.map(|settings| json!({
+            "observations": settings.store.observations,
+            "observation_days": settings.store.observation_days,
+            "tally_days": settings.store.tally_days,
+            "max_size_bytes": settings.store.max_size.as_u64(),
+        })),
+    })
+}
+
+/// Retention is the settings' business: they are read even when the file is named.
+fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
+    let settings = load_or_complain(place.config.as_deref())?.settings;
+    let store = Found {
+        path: place
+            .store
+            .clone()
+            .unwrap_or_else(|| crate::database::path(&settings)),
+        settings: None,
+    };
+    // A recorder would make what is not there.
+    store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
+    let done = remove_expired(&store.path, keep(&settings)).map_err(|error| refuse(&error))?;
+    let text = if as_json {
+        expired_object(&done).to_string()
+    } else {
+        expired_text(&done)
+    };
+    print(&format!("{text}\n"))
+}
+
+fn remove_expired(path: &Path, keep: Keep) -> Result<Expired, StoreError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.map_err(|source| StoreError::Io {
+        doing: "start a runtime for",
+        path: path.to_owned(),
+        source,
+    })?;
+    let recorder = Recorder::open(Options {
+        // The service may be recording at this moment, and mail waits for it.
+        gives_way: true,
+        ..Options::at(path)
+    })?;
+    runtime.block_on(recorder.expire(keep))
+}
+
+fn expired_text(done: &Expired) -> String {
+    let early = |count: u64| match count {
+        0 => String::new(),
+        count => format!(", {} of them early, because of the size", grouped(count)),
+    };
+    format!(
+        "removed observations: {}{}\nremoved stories: {}\nremoved tally rows: {}{}\n\
+         removed distinct rows: {}\npages given back: {}",
+        grouped(done.observations),
+        early(done.observations_for_size),
+        grouped(done.traces),
+        grouped(done.tally_rows),
+        early(done.tally_rows_for_size),
+        grouped(done.distinct_rows),
+        grouped(done.pages),
+    )
+}
+
+fn expired_object(done: &Expired) -> Value {
+    json!({
+        "observations": done.observations,
+        "observations_for_size": done.observations_for_size,
+        "traces": done.traces,
+        "tally_rows": done.tally_rows,
+        "tally_rows_for_size": done.tally_rows_for_size,
+        "distinct_rows": done.distinct_rows,
+        "pages": done.pages,
+    })
+}
+
+fn backup(arguments: &Backup) -> Result<(), Exit> {
+    let (store, to) = (arguments.place.find()?, arguments.to.as_path());
+    let reader = store.read()?;
+    may_be_replaced(&store.path, to)?;
+    let copied = reader.backup(to, progress());
+    end_progress();
+    copied.map_err(|error| refuse(&error))?;
+    // A copy that cannot be read is no backup: better to know now.
+    let copy = Reader::open(to).and_then(|copy| copy.status());
+    let copy = copy.map_err(|error| refuse(&error))?;
+    print(&format!(
+        "{}: {}, observations: {}, tally rows: {}\n",
+        to.display(),
+        size(copy.file_bytes),
+        grouped(copy.observations),
+        grouped(copy.tally_rows)
+    ))
+}
+
+/// A slip of the keyboard must cost neither the store nor a file that is no backup.
+fn may_be_replaced(store: &Path, to: &Path) -> Result<(), Exit> {
+    if is_same(store, to) {
+        let message = format!("{} is the store itself: name another file", to.display());
+        return Err(complain(Exit::Usage, &message));
+    }
+    match fs::metadata(to) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(_) if Reader::open(to).is_ok() => Ok(()),
+        _ => {
+            let message = format!("{} exists and is no backup: it is not replaced", to.display());
+            Err(complain(Exit::BadInput, &message))
+        }
+    }
+}
+
+/// Whether two names are of one file, or of one that belongs to it.
+fn is_same(store: &Path, to: &Path) -> bool {
+    let inode = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let beside = ["", "-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = store.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    });
+    let is_one = |path: &PathBuf| path == to || inode(path).is_some_and(|found| inode(to) == Some(found));
+    beside.iter().any(is_one)
+}
+
+/// Tells how far it is, where somebody looks.
+fn progress() -> impl FnMut(u64, u64) {
+    let is_seen = io::stderr().is_terminal();
+    let mut told = None;
+    move |done, whole| {
+        let percent = done.saturating_mul(100).checked_div(whole);
+        if is_seen && percent != told {
+            told = percent;
+            // When the terminal is gone nobody looks any more.
+            let _ = write!(io::stderr(), "\r{:3} %", percent.unwrap_or(100));
+        }
+    }
+}
+
+fn end_progress() {
+    if io::stderr().is_terminal() {
+        let _ = write!(io::stderr(), "\r      \r");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Settings {
+        settings::read(text).unwrap().0
+    }
+
+    fn some() -> Status {
+        Status {
+            path: "/var/lib/landmarc/landmarc.db".into(),
+            version: 1,
+            file_bytes: 5 << 20,
+            free_bytes: 8_192,
+            wal_bytes: 100,
+            observations: 12_345,
+            observation_days: Some((Day(20_605), Day(20_618))),
+            traces: 17,
+            tally_rows: 99,
+            tally_days: None,
+            distinct_rows: 9,
+        }
+    }
+
+    #[test]
+    fn the_state_is_told_in_figures_that_people_read() {
+        let settings = of("[store]\ntally_days = 30\nmax_size = \"64MiB\"\n");
+        insta::assert_snapshot!(status_text(&some(), Some(&settings)), @r#"
+        path            /var/lib/landmarc/landmarc.db
+        schema version  1
+        size            5.0 MiB
+          free in it    8.0 KiB
+          log beside it 100 B
+        observations    12,345, from 2026-06-01 to 2026-06-14
+          stories       17
+        tally rows      99
+          distinct      9
+        kept            observations 14 days, tally 30 days, at most 64.0 MiB
+        "#);
+        let without = of("[store]\nobservations = false\n");
+        assert!(status_text(&some(), Some(&without)).contains("no observations, tally 400 days"));
+        assert!(!status_text(&some(), None).contains("kept"));
+    }
+
+    #[test]
+    fn the_object_has_every_key_whatever_is_absent() {
+        let full = status_object(&some(), Some(&of("")));
+        let bare = status_object(
+            &Status {
+                observation_days: None,
+                ..some()
+            },
+            None,
+        );
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&full), keys(&bare));
+        assert_eq!(
+            full["observation_days"],
+            json!({"first": "2026-06-01", "last": "2026-06-14"})
+        );
+        assert_eq!(
+            (&bare["observation_days"], &bare["retention"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+
+    #[test]
+    fn what_went_is_counted_and_what_went_early_is_said() {
+        let done = Expired {
+            observations: 2_000,
+            traces: 3,
+            tally_rows: 40,
+            tally_rows_for_size: 4,
+            ..Expired::default()
+        };
+        insta::assert_snapshot!(expired_text(&done), @r#"
+        removed observations: 2,000
+        removed stories: 3
+        removed tally rows: 40, 4 of them early, because of the size
+        removed distinct rows: 0
+        pages given back: 0
+        "#);
+    }
+
+    #[test]
+    fn a_name_beside_the_store_belongs_to_it() {
+        let store = Path::new("/nonexistent/landmarc.db");
+        assert!(is_same(store, store) && is_same(store, Path::new("/nonexistent/landmarc.db-wal")));
+        assert!(!is_same(store, Path::new("/nonexistent/backup.db")));
+    }
+}

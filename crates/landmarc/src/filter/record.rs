@@ -1,0 +1,164 @@
+//! From a judgement to what is written down.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dmarc::discovery::{Discovery, PolicyAt};
+use dmarc::evaluation::{DmarcResult, Evaluation};
+use dmarc::record::{AssessmentPolicy, Record, ReportUri};
+use mail::DomainName;
+use receiver::action::{Override, Step};
+use receiver::judge::Judgement;
+use store::{Observation, PublishedPolicy, TallyRow};
+
+use crate::log::dkim_word;
+use crate::records::now_ms;
+use crate::trace;
+
+/// What of a message is known only where the MTA is spoken to.
+pub(super) struct Moment<'a> {
+    /// What the MTA calls the message.
+    pub(super) queue_id: &'a str,
+    /// What we call it.
+    pub(super) id: &'a str,
+    /// How long it was judged.
+    pub(super) elapsed: Duration,
+}
+
+/// A message that was judged.
+pub(super) fn judged(judgement: &Judgement, story: Option<&str>, moment: &Moment<'_>) -> Observation {
+    let evaluation = judgement.evaluation();
+    let trace = story.map(|story| trace::without_id(story, moment.id).into());
+    Observation {
+        client: judgement.envelope.client,
+        author_domain: judgement.author_domain().map(ToString::to_string),
+        spf: judgement.spf.mail_from.result.as_str().to_owned(),
+        dkim: dkim_word(judgement).to_owned(),
+        arc: judgement.arc.status.as_str().to_owned(),
+        dmarc: judgement.dmarc.as_str().to_owned(),
+        policy_domain: evaluation.and_then(applied).map(|at| at.domain.to_string()),
+        policy: evaluation
+            .and_then(|evaluation| evaluation.policy)
+            .map(|policy| policy.as_str().to_owned()),
+        disposition: judgement.action.disposition.as_str().to_owned(),
+        would: judgement.decision.step.as_str().to_owned(),
+        overrides: words(&judgement.action.overrides),
+        questions: u32::try_from(judgement.asked.len()).unwrap_or(u32::MAX),
+        trace: trace.unwrap_or_default(),
+        rule: judgement.rule.as_ref().map(|rule| rule.name.clone()),
+        row: evaluation.and_then(|evaluation| row(evaluation, judgement)),
+        ..blank(judgement.action.step.as_str(), &judgement.cause, moment)
+    }
+}
+
+/// A message that could not be judged: what was done, and why.
+pub(super) fn unjudged(action: &str, cause: &str, moment: &Moment<'_>) -> Observation {
+    Observation {
+        trace: format!("The message was not judged: {cause}.\n").into(),
+        ..blank(action, cause, moment)
+    }
+}
+
+/// Of a message of which nothing was found.
+fn blank(action: &str, cause: &str, moment: &Moment<'_>) -> Observation {
+    let none = || "none".to_owned();
+    Observation {
+        at_ms: now_ms(),
+        queue_id: moment.queue_id.to_owned(),
+        id: moment.id.to_owned(),
+        client: None,
+        author_domain: None,
+        spf: none(),
+        dkim: none(),
+        arc: none(),
+        dmarc: none(),
+        policy_domain: None,
+        policy: None,
+        disposition: none(),
+        action: action.to_owned(),
+        would: action.to_owned(),
+        overrides: Vec::new(),
+        cause: cause.to_owned(),
+        questions: 0,
+        ms: u32::try_from(moment.elapsed.as_millis()).unwrap_or(u32::MAX),
+        trace: Arc::default(),
+        rule: None,
+        row: None,
+    }
+}
+
+fn applied(evaluation: &Evaluation) -> Option<&PolicyAt> {
+    match &evaluation.discovery {
+        Discovery::Applies(at) => Some(at),
+        Discovery::Absent | Discovery::Unanswered(_) => None,
+    }
+}
+
+/// The row of the aggregate report that a message counts in (RFC 9990 §3.1): of those that a
+/// policy was applied to. One that was put off is counted when it comes again.
+fn row(evaluation: &Evaluation, judgement: &Judgement) -> Option<TallyRow> {
+    let is_settled = !matches!(evaluation.result, DmarcResult::None | DmarcResult::PermError)
+        && !matches!(judgement.action.step, Step::TempFail(_));
+    let at = applied(evaluation).filter(|_| is_settled)?;
+    Some(TallyRow {
+        policy_domain: at.domain.to_string(),
+        published: published(&at.record, evaluation),
+        source_ip: judgement.envelope.client?,
+        disposition: judgement.action.disposition.as_str().to_owned(),
+        dkim_aligned: evaluation.dkim_aligned,
+        spf_aligned: evaluation.spf_aligned,
+        reasons: words(&judgement.action.overrides),
+        header_from: evaluation.author_domain.to_string(),
+        envelope_from: Some(domain_of_mail_from(judgement)),
+        // Recipients of one message are many, and whom it went to is not the Domain Owner's business.
+        envelope_to: None,
+        dkim: judgement.dkim.iter().filter_map(signature).collect(),
+        spf: spf(judgement),
+    })
+}
+
+/// Empty where the reverse-path was.
+fn domain_of_mail_from(judgement: &Judgement) -> String {
+    let mail_from = &judgement.envelope.mail_from;
+    mail_from
+        .domain()
+        .map_or_else(String::new, |domain| domain.to_string())
+}
+
+fn signature(signature: &auth::dkim::DkimResult) -> Option<(String, String, String)> {
+    let selector = signature.selector.clone().unwrap_or_default();
+    let result = signature.result.as_str().to_owned();
+    Some((signature.domain.as_ref()?.to_string(), selector, result))
+}
+
+fn spf(judgement: &Judgement) -> Option<(String, String, String)> {
+    let outcome = &judgement.spf.mail_from;
+    // `mfrom` for the null reverse-path too: the identity is MAIL FROM then, as postmaster at
+    // the HELO name (RFC 7208 §2.4), and RFC 9990 knows no other scope.
+    let scope = outcome.scope.as_str().to_owned();
+    let domain = outcome.domain.as_ref().map(DomainName::to_string)?;
+    Some((domain, scope, outcome.result.as_str().to_owned()))
+}
+
+fn published(record: &Record, evaluation: &Evaluation) -> PublishedPolicy {
+    // RFC 9989 §4.10.1: without a valid p, but with a place to report to, it is taken for none.
+    let policy = record.policy.unwrap_or(AssessmentPolicy::None);
+    let addresses = |uris: &[ReportUri]| uris.iter().map(ToString::to_string).collect();
+    PublishedPolicy {
+        p: policy.as_str().to_owned(),
+        sp: record.subdomain_policy.unwrap_or(policy).as_str().to_owned(),
+        np: record.nonexistent_policy.map(|policy| policy.as_str().to_owned()),
+        adkim: record.dkim_mode.as_str().to_owned(),
+        aspf: record.spf_mode.as_str().to_owned(),
+        fo: record.failure_options.to_string(),
+        testing: record.testing,
+        discovery_method: evaluation.method.as_str().to_owned(),
+        rua: addresses(&record.aggregate_uris),
+        ruf: addresses(&record.failure_uris),
+    }
+}
+
+fn words(overrides: &[Override]) -> Vec<(String, String)> {
+    let words = |reason: &Override| (reason.kind.as_str().to_owned(), reason.comment.clone());
+    overrides.iter().map(words).collect()
+}

@@ -1,0 +1,231 @@
+//! The HTTP port: what it tells, put together from all rooms.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use milter::SocketAddress;
+use settings::{Mistake, Settings, WebAddress, key};
+use store::{Recorder, State};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use web::{Health, Limits, ListenError, Part, Readiness, Server, Site, Status};
+
+use crate::filter::Filter;
+use crate::metrics::{Metrics, Sources};
+
+/// Opens the ports of the settings; there may be none.
+///
+/// # Errors
+/// With the address, the cause, and what to do about it.
+pub(crate) async fn bind(settings: &Settings) -> Result<Server, ListenError> {
+    let addresses: Vec<SocketAddr> = settings.web.listen.iter().map(|address| address.0).collect();
+    Server::bind(&addresses, Limits::default()).await
+}
+
+/// File descriptors that the ports of the settings may take.
+pub(crate) fn descriptors(settings: &Settings) -> usize {
+    match settings.web.listen.len() {
+        0 => 0,
+        ports => ports + Limits::default().connections,
+    }
+}
+
+/// The addresses that the settings name more than once. Of port 0 there is one each time.
+pub(crate) fn listed_twice(settings: &Settings) -> Vec<Mistake> {
+    let listen = &settings.web.listen;
+    let is_repeated = |(index, address): &(usize, &WebAddress)| {
+        address.0.port() != 0 && listen.iter().take(*index).any(|earlier| earlier == *address)
+    };
+    let repeated = listen.iter().enumerate().filter(is_repeated);
+    repeated
+        .map(|(index, WebAddress(address))| {
+            settings.refuse(key!(web.listen), Some(index), format!("{address} is there twice"))
+        })
+        .collect()
+}
+
+/// Answers on the ports, from now until [`Answering::end`].
+pub(crate) fn answer(server: Server, settings: &Settings, board: Arc<Board>) -> Answering {
+    let host_names = settings.web.host_names.iter().map(ToString::to_string);
+    let site = Site::new(board, host_names);
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(server.run(site, async move {
+        // A sender that is gone is told, too.
+        let _ = stopped.await;
+    }));
+    Answering { stop, task }
+}
+
+/// Ports that are being answered on.
+pub(crate) struct Answering {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Answering {
+    /// Closes the ports. To be called last, so that the end can be watched.
+    pub(crate) async fn end(self) {
+        // Both fail only when it has ended by a panic, which has been told.
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+/// Where the service writes how it is, for those who ask.
+pub(crate) struct Board {
+    metrics: Arc<Metrics>,
+    service: RwLock<Service>,
+}
+
+/// The life of the service.
+enum Service {
+    Starting,
+    Running(Parts),
+    Stopping(Parts),
+    Ended,
+}
+
+/// The parts that are asked how they are.
+pub(crate) struct Parts {
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) milter: milter::Gauge,
+    pub(crate) sockets: Vec<SocketAddress>,
+}
+
+impl Board {
+    /// Of a service that is being started.
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics,
+            service: RwLock::new(Service::Starting),
+        }
+    }
+
+    /// The service takes mail.
+    pub(crate) fn running(&self, parts: Parts) {
+        self.change(|_| Service::Running(parts));
+    }
+
+    /// No new mail is taken.
+    pub(crate) fn stopping(&self) {
+        self.change(|service| match service {
+            Service::Running(parts) => Service::Stopping(parts),
+            other => other,
+        });
+    }
+
+    /// The last message is over. Lets go of the parts.
+    pub(crate) fn ended(&self) {
+        self.change(|_| Service::Ended);
+    }
+
+    fn change(&self, next: impl FnOnce(Service) -> Service) {
+        // A poisoned lock guards a value that is whole all the same; here and below.
+        let mut service = self.service.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *service, Service::Ended);
+        *service = next(before);
+    }
+
+    fn service(&self) -> RwLockReadGuard<'_, Service> {
+        self.service.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Status for Board {
+    fn metrics(&self) -> String {
+        let mut sources = Sources::of_process();
+        if let Service::Running(parts) | Service::Stopping(parts) = &*self.service() {
+            sources.milter = Some(parts.milter.read());
+            sources.dns = Some(parts.filter.running().resolver.statistics());
+            sources.store = Some(parts.recorder.statistics());
+            sources.header_memory = Some(parts.filter.header_memory());
+        }
+        self.metrics.encode(sources)
+    }
+
+    fn readiness(&self) -> Readiness {
+        let down = |why: &str| Health::Down(why.to_owned());
+        let parts = match &*self.service() {
+            Service::Starting => vec![("milter", down("starting"))],
+            Service::Running(parts) => vec![("milter", parts.milter()), ("store", parts.store())],
+            Service::Stopping(parts) => vec![("milter", down("stopping")), ("store", parts.store())],
+            Service::Ended => vec![("milter", down("stopped"))],
+        };
+        let part = |(name, health)| Part { name, health };
+        Readiness {
+            parts: parts.into_iter().map(part).collect(),
+        }
+    }
+}
+
+impl Parts {
+    fn milter(&self) -> Health {
+        if let Some(path) = self.sockets.iter().find_map(vanished) {
+            return Health::Down(format!("{} is gone: restart the service", path.display()));
+        }
+        match self.milter.read().accepting {
+            true => Health::Ok,
+            false => Health::Down("connections cannot be accepted".to_owned()),
+        }
+    }
+
+    /// Design D13: mail goes on without the store.
+    fn store(&self) -> Health {
+        let statistics = self.recorder.statistics();
+        match statistics.state {
+            State::Ok => Health::Ok,
+            State::Degraded => Health::Degraded(
+                statistics
+                    .last_error
+                    .unwrap_or_else(|| "records wait in memory".to_owned()),
+            ),
+        }
+    }
+}
+
+/// The path of a unix socket that somebody removed: no mail server can reach us by it.
+fn vanished(socket: &SocketAddress) -> Option<&Path> {
+    match socket {
+        // Where we may not look, we do not know.
+        SocketAddress::Unix(path) => path.try_exists().is_ok_and(|exists| !exists).then_some(path),
+        SocketAddress::Inet { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn before_and_after_it_takes_mail_it_is_not_ready() {
+        let board = Board::new(Arc::new(Metrics::new()));
+        assert_eq!(board.readiness().to_string(), "milter down: starting\n");
+        assert!(!board.readiness().is_ready());
+        assert!(board.metrics().ends_with("# EOF\n"));
+        board.ended();
+        assert_eq!(board.readiness().to_string(), "milter down: stopped\n");
+        board.stopping();
+        assert!(
+            !board.readiness().is_ready(),
+            "what has ended is not stopping again"
+        );
+    }
+
+    #[test]
+    fn a_unix_socket_that_somebody_removed_is_missed() {
+        let unix = |path: &str| format!("unix:{path}").parse::<SocketAddress>().unwrap();
+        assert!(vanished(&unix("/nonexistent/landmarc.sock")).is_some());
+        assert!(vanished(&unix("/dev/null")).is_none());
+        assert!(vanished(&"inet:1@127.0.0.1".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn the_port_can_be_switched_off() {
+        let (settings, _) = settings::read("[web]\nlisten = []\n").unwrap();
+        assert_eq!(descriptors(&settings), 0);
+        let (settings, _) = settings::read("").unwrap();
+        assert_eq!(descriptors(&settings), 65);
+    }
+}

@@ -1,0 +1,62 @@
+//! The file of the operator's own rules, which the settings name.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use settings::rules::{self, OperatorRule};
+use settings::{ArcValidation, Settings};
+
+use super::read_limited;
+use crate::rules::operator;
+
+/// The rules of the operator, as they were read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RulesFile {
+    /// The file they come from, if any.
+    pub(crate) file: Option<PathBuf>,
+    /// In its order.
+    pub(crate) rules: Vec<OperatorRule>,
+    /// What should be looked at, a line each.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Why there are no rules to work with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The file cannot be read: a mistake of the setting that names it.
+    Unreadable(String),
+    /// The file is wrong: a line for each mistake, each beginning with `FILE:LINE:COLUMN:`.
+    Mistakes(String),
+}
+
+/// Reads the file that the settings name; none is needed where nobody asked for one. `now` is
+/// Unix time in seconds.
+pub(super) fn read(settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
+    let Some(path) = &settings.action.rules_file else {
+        return Ok(RulesFile::default());
+    };
+    // The default, written out, asks for no more than the default: `config show` writes it.
+    let asked_for = settings.action.rules_file != Settings::default().action.rules_file;
+    match read_limited(path) {
+        Ok(octets) => parse(path, &octets, settings, now),
+        Err(error) if error.kind() == ErrorKind::NotFound && !asked_for => Ok(RulesFile::default()),
+        Err(error) => Err(Fault::Unreadable(format!("{}: {error}", path.display()))),
+    }
+}
+
+fn parse(path: &Path, octets: &[u8], settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
+    let name = path.display().to_string();
+    let read = rules::read_octets(octets);
+    let (rules, concerns) =
+        read.map_err(|mistakes| Fault::Mistakes(mistakes.render(&name).trim_end().to_owned()))?;
+    let mut warnings: Vec<_> = concerns.iter().map(|concern| concern.render(&name)).collect();
+    warnings.extend(operator::expiries(&rules, &name, now));
+    if settings.arc.validate == ArcValidation::Never {
+        warnings.extend(operator::blind_to_arc(&rules, &name));
+    }
+    Ok(RulesFile {
+        file: Some(path.to_owned()),
+        rules,
+        warnings,
+    })
+}

@@ -1,0 +1,141 @@
+//! What the service counts, for Prometheus (design D36).
+//!
+//! Counted here is what happens to messages; what other rooms count themselves is read when somebody
+//! asks ([`Sources`]). Counting a message allocates nothing and waits for nobody. No label has
+//! values that strangers choose, such as domains: their number would have no bound.
+
+mod counts;
+mod exposition;
+mod process;
+mod sheet;
+
+use std::time::{Duration, SystemTime};
+
+use dmarc::evaluation::DmarcResult;
+use receiver::action::BUDGET_REACHED;
+use receiver::judge::Judgement;
+
+use counts::{Counts, Distribution, Named, places, words};
+pub(crate) use exposition::Sources;
+
+/// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
+/// millisecond; a message has `dns.message_timeout`, 20 s by default.
+const TIMES: [u64; 14] = [
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000, 25_000_000,
+];
+/// Bounds of the DNS questions of messages; a message has `dns.questions_per_message`, 100 by default.
+const QUESTIONS: [u64; 9] = [0, 2, 5, 10, 15, 20, 30, 50, 100];
+
+/// The counters of the service since its start.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    started: SystemTime,
+    /// By DMARC result, disposition and what the MTA was told.
+    messages: Counts<{ words::DMARC.len() * words::DISPOSITION.len() * words::STEP.len() }>,
+    would: Counts<{ words::STEP.len() }>,
+    skipped: Counts<{ words::SKIPPED.len() }>,
+    failures: Counts<{ words::FAILURE.len() }>,
+    spf: Counts<{ words::SPF.len() }>,
+    dkim: Counts<{ words::DKIM.len() }>,
+    arc: Counts<{ words::ARC.len() }>,
+    rfc7489_differences: Counts<1>,
+    rule_hits: Named,
+    seconds: Distribution<{ TIMES.len() }>,
+    questions: Distribution<{ QUESTIONS.len() }>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: SystemTime::now(),
+            messages: Counts::default(),
+            would: Counts::default(),
+            skipped: Counts::default(),
+            failures: Counts::default(),
+            spf: Counts::default(),
+            dkim: Counts::default(),
+            arc: Counts::default(),
+            rfc7489_differences: Counts::default(),
+            rule_hits: Named::default(),
+            seconds: Distribution::new(TIMES),
+            questions: Distribution::new(QUESTIONS),
+        }
+    }
+
+    /// A message was judged, so long after its end.
+    pub(crate) fn message(&self, judgement: &Judgement, elapsed: Duration) {
+        let done = &judgement.action;
+        self.messages.add(places::message(
+            places::dmarc(&judgement.dmarc),
+            places::disposition(done.disposition),
+            places::step(&done.step),
+        ));
+        if judgement.decision.step != done.step {
+            self.would.add(places::step(&judgement.decision.step));
+        }
+        self.spf.add(places::spf(judgement.spf.mail_from.result));
+        for signature in &judgement.dkim {
+            self.dkim.add(places::dkim(signature.result));
+        }
+        self.arc.add(places::arc(judgement.arc.status));
+        if differs_from_rfc7489(judgement) {
+            self.rfc7489_differences.add(0);
+        }
+        if let Some(rule) = &judgement.rule {
+            self.rule_hits.add(&rule.name);
+        }
+        if let Some(cause) = cause_of_failure(judgement) {
+            self.failed(cause);
+        }
+        self.seconds
+            .add(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+        self.questions
+            .add(u64::try_from(judgement.asked.len()).unwrap_or(u64::MAX));
+    }
+
+    /// A message was not to be judged; why, see [`words::SKIPPED`].
+    pub(crate) fn skipped(&self, reason: &'static str) {
+        self.skipped.add(places::of(reason, &words::SKIPPED));
+    }
+
+    /// A message could not be judged, or not be written down: `dns`, `unusable_record`, `budget`, `internal`,
+    /// `store`, `memory`. The first three are counted by [`Metrics::message`].
+    pub(crate) fn failed(&self, cause: &'static str) {
+        self.failures.add(places::of(cause, &words::FAILURE));
+    }
+
+    /// All metrics, and what was read elsewhere just now, in the text format of OpenMetrics 1.0.
+    pub(crate) fn encode(self: &std::sync::Arc<Self>, sources: Sources) -> String {
+        exposition::encode(self, sources)
+    }
+}
+
+fn differs_from_rfc7489(judgement: &Judgement) -> bool {
+    match (judgement.evaluation(), &judgement.rfc7489) {
+        (Some(decided), Some(other)) => {
+            places::dmarc(&decided.result) != places::dmarc(&other.result) || decided.policy != other.policy
+        }
+        _ => false,
+    }
+}
+
+/// Why there is no verdict, in the words of the table `failures` of the settings.
+fn cause_of_failure(judgement: &Judgement) -> Option<&'static str> {
+    match judgement.evaluation()?.result {
+        DmarcResult::PermError => Some("unusable_record"),
+        DmarcResult::TempError => {
+            // A rule of the operator may have put another action in place of this.
+            let decided = judgement
+                .rule
+                .as_ref()
+                .map_or(&judgement.decision, |rule| &rule.without);
+            let is_over_budget = decided
+                .overrides
+                .iter()
+                .any(|reason| reason.comment == BUDGET_REACHED);
+            Some(if is_over_budget { "budget" } else { "dns" })
+        }
+        DmarcResult::None | DmarcResult::Pass(_) | DmarcResult::Fail => None,
+    }
+}

@@ -1,0 +1,449 @@
+//! The text that Prometheus reads: every name, its help and its unit.
+//!
+//! Names follow the habits of Prometheus: base units, `_total` for what only grows. Where a metric
+//! is added, it is added to `docs/monitoring.md` too.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use dns::resolver;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, text};
+use prometheus_client::registry::Registry;
+
+use super::Metrics;
+use super::counts::{OTHER, places, words};
+use super::process::Process;
+use super::sheet::{BYTES, SECONDS, Sheet};
+
+/// What is read elsewhere at the moment of asking. What is not there is left out.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) milter: Option<milter::Statistics>,
+    pub(crate) dns: Option<resolver::Statistics>,
+    pub(crate) store: Option<store::Statistics>,
+    /// Octets of long header sections that are held, and how many may be.
+    pub(crate) header_memory: Option<(u64, u64)>,
+    pub(crate) process: Process,
+}
+
+impl Sources {
+    /// With what the system knows of us.
+    pub(crate) fn of_process() -> Self {
+        Self {
+            process: Process::read(),
+            ..Self::default()
+        }
+    }
+}
+
+pub(super) fn encode(metrics: &Arc<Metrics>, sources: Sources) -> String {
+    let page = Page {
+        metrics: Arc::clone(metrics),
+        sources,
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(page));
+    let mut encoded = String::new();
+    // Writing to a string does not fail; should an encoder of the crate, the page is cut short, has
+    // no `# EOF`, and so is refused by its reader.
+    if text::encode(&mut encoded, &registry).is_err() {
+        tracing::error!("a bug: the metrics cannot be written");
+    }
+    encoded
+}
+
+/// All that is told, at one moment.
+#[derive(Debug)]
+struct Page {
+    metrics: Arc<Metrics>,
+    sources: Sources,
+}
+
+impl Collector for Page {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut sheet = Sheet(encoder);
+        self.messages(&mut sheet)?;
+        self.mechanisms(&mut sheet)?;
+        self.distributions(&mut sheet)?;
+        let Sources {
+            milter,
+            dns,
+            store,
+            header_memory,
+            process,
+        } = &self.sources;
+        milter
+            .as_ref()
+            .map_or(Ok(()), |milter| sessions(&mut sheet, milter))?;
+        header_memory.map_or(Ok(()), |(used, limit)| memory(&mut sheet, used, limit))?;
+        dns.as_ref().map_or(Ok(()), |dns| questions(&mut sheet, dns))?;
+        store
+            .as_ref()
+            .map_or(Ok(()), |store| records(&mut sheet, store))?;
+        sheet.info(
+            "landmarc_build",
+            "The version that runs.",
+            [("version", env!("CARGO_PKG_VERSION"))],
+        )?;
+        of_process(&mut sheet, process, self.metrics.started)
+    }
+}
+
+impl Page {
+    fn messages(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let Metrics {
+            messages,
+            would,
+            skipped,
+            failures,
+            rfc7489_differences,
+            rule_hits,
+            ..
+        } = &*self.metrics;
+        sheet.counters(
+            "landmarc_messages",
+            "Messages that were judged, by what DMARC found, what was done and what the mail server was told.",
+            kinds_of_messages(&messages.read()),
+        )?;
+        let [_, would @ ..] = labelled("action", words::STEP, would.read());
+        sheet.counters(
+            "landmarc_would",
+            "Messages that were accepted because mode is observe, by what enforcing would have done.",
+            would,
+        )?;
+        sheet.counters(
+            "landmarc_messages_skipped",
+            "Messages that were not to be judged, by why.",
+            without_other(labelled("reason", words::SKIPPED, skipped.read())),
+        )?;
+        sheet.counters(
+            "landmarc_failures",
+            "Messages that could not be judged, by why: see the table failures of the settings.",
+            without_other(labelled("cause", words::FAILURE, failures.read())),
+        )?;
+        let [differences] = rfc7489_differences.read();
+        sheet.counter(
+            "landmarc_rfc7489_differences",
+            "Messages of which RFC 7489 and RFC 9989 say different things.",
+            differences,
+        )?;
+        let hits = rule_hits.read();
+        sheet.counters(
+            "landmarc_rule_hits",
+            "Messages that a rule of the operator decided, by its name.",
+            hits.iter().map(|(name, hits)| ([("rule", name.as_str())], *hits)),
+        )
+    }
+
+    fn mechanisms(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let Metrics { spf, dkim, arc, .. } = &*self.metrics;
+        sheet.counters(
+            "landmarc_spf_results",
+            "SPF results of judged messages, for the MAIL FROM identity.",
+            labelled("result", words::SPF, spf.read()),
+        )?;
+        sheet.counters(
+            "landmarc_dkim_results",
+            "DKIM results of judged messages, one for each signature.",
+            labelled("result", words::DKIM, dkim.read()),
+        )?;
+        sheet.counters(
+            "landmarc_arc_results",
+            "ARC results of judged messages.",
+            labelled("result", words::ARC, arc.read()),
+        )
+    }
+
+    fn distributions(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        sheet.distribution(
+            "landmarc_message",
+            "Time from the end of a message to its verdict.",
+            SECONDS,
+            self.metrics.seconds.read(),
+            1e6,
+        )?;
+        sheet.distribution(
+            "landmarc_message_dns_questions",
+            "DNS questions of a message, answered from the cache or not.",
+            None,
+            self.metrics.questions.read(),
+            1.0,
+        )
+    }
+}
+
+/// A row for each kind of message that is usual, and for every other that has come.
+fn kinds_of_messages(counts: &[u64]) -> impl Iterator<Item = ([(&'static str, &'static str); 3], u64)> {
+    let mut rows = Vec::new();
+    for (dmarc, found) in words::DMARC.iter().enumerate() {
+        for (disposition, done) in words::DISPOSITION.iter().enumerate() {
+            for (step, told) in words::STEP.iter().enumerate() {
+                let place = places::message(dmarc, disposition, step);
+                let count = counts.get(place).copied().unwrap_or(0);
+                if count > 0 || is_usual(found, done, told) {
+                    let labels = [("dmarc", *found), ("disposition", *done), ("action", *told)];
+                    rows.push((labels, count));
+                }
+            }
+        }
+    }
+    rows.into_iter()
+}
+
+/// What happens to messages out of the box. Told from the start, so that the first message is seen
+/// as one more than none.
+fn is_usual(dmarc: &str, disposition: &str, action: &str) -> bool {
+    match dmarc {
+        "pass" => matches!((disposition, action), ("none" | "pass", "accept")),
+        "fail" => matches!(
+            (disposition, action),
+            ("none", "accept") | ("quarantine", "quarantine") | ("reject", "reject")
+        ),
+        "permerror" => matches!((disposition, action), ("none", "accept") | ("reject", "reject")),
+        _ => (disposition, action) == ("none", "accept"),
+    }
+}
+
+fn labelled<const N: usize>(
+    label: &'static str,
+    words: [&'static str; N],
+    counts: [u64; N],
+) -> [([(&'static str, &'static str); 1], u64); N] {
+    std::array::from_fn(|place| {
+        let word = words.get(place).copied().unwrap_or(OTHER);
+        ([(label, word)], counts.get(place).copied().unwrap_or(0))
+    })
+}
+
+/// The last row is for words that are in no table: told only when there are some.
+fn without_other<T>(rows: impl IntoIterator<Item = (T, u64)>) -> Vec<(T, u64)> {
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    if rows.last().is_some_and(|(_, count)| *count == 0) {
+        rows.pop();
+    }
+    rows
+}
+
+fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
+    let milter::Statistics {
+        sessions,
+        accepted,
+        full,
+        accept_failures,
+        protocol_errors,
+        interrupted,
+        panics,
+        accepting,
+    } = *milter;
+    sheet.gauge(
+        "landmarc_milter_sessions",
+        "Connections of mail servers that are open.",
+        None,
+        &sessions,
+    )?;
+    let counters = [
+        (
+            "landmarc_milter_connections",
+            "Connections of mail servers that were accepted.",
+            accepted,
+        ),
+        (
+            "landmarc_milter_full",
+            "Times that all sessions were taken, so that mail servers had to wait (milter.max_sessions).",
+            full,
+        ),
+        (
+            "landmarc_milter_accept_failures",
+            "Attempts to accept a connection that failed, as for want of file descriptors.",
+            accept_failures,
+        ),
+        (
+            "landmarc_milter_protocol_errors",
+            "Sessions ended by packets that are not of the milter protocol.",
+            protocol_errors,
+        ),
+        (
+            "landmarc_milter_interrupted",
+            "Sessions that ended within a message, by silence or a cut connection.",
+            interrupted,
+        ),
+        (
+            "landmarc_milter_panics",
+            "Sessions ended by a bug of landmarc.",
+            panics,
+        ),
+    ];
+    for (name, help, value) in counters {
+        sheet.counter(name, help, value)?;
+    }
+    sheet.gauge(
+        "landmarc_milter_accepting",
+        "1 while connections of mail servers can be accepted.",
+        None,
+        &u64::from(accepting),
+    )
+}
+
+fn memory(sheet: &mut Sheet<'_>, used: u64, limit: u64) -> fmt::Result {
+    sheet.gauge(
+        "landmarc_header_memory",
+        "Memory set aside for long header sections.",
+        BYTES,
+        &used,
+    )?;
+    let help = "Memory that all sessions together may set aside for them (limits.memory).";
+    sheet.gauge("landmarc_header_memory_limit", help, BYTES, &limit)
+}
+
+fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
+    let resolver::Statistics {
+        questions,
+        cache_hits,
+        joined,
+        failures: _,
+        endings,
+        in_flight,
+    } = *dns;
+    sheet.counter(
+        "landmarc_dns_questions",
+        "Questions put to name servers.",
+        questions,
+    )?;
+    sheet.counter(
+        "landmarc_dns_cache_hits",
+        "Questions that were answered from the cache.",
+        cache_hits,
+    )?;
+    sheet.counter(
+        "landmarc_dns_joined",
+        "Questions that waited for the answer to the same question of another message.",
+        joined,
+    )?;
+    let resolver::Endings {
+        records,
+        no_data,
+        nx_domain,
+        timeout,
+        serv_fail,
+        refused,
+        bad_answer,
+        unreachable,
+    } = endings;
+    let endings = [
+        ("records", records),
+        ("no_data", no_data),
+        ("nx_domain", nx_domain),
+        ("timeout", timeout),
+        ("serv_fail", serv_fail),
+        ("refused", refused),
+        ("bad_answer", bad_answer),
+        ("unreachable", unreachable),
+    ];
+    sheet.counters(
+        "landmarc_dns_answers",
+        "Answers to questions put to name servers, or why there was none.",
+        endings.map(|(word, count)| ([("answer", word)], count)),
+    )?;
+    sheet.gauge(
+        "landmarc_dns_in_flight",
+        "Questions that are under way, or wait for their turn.",
+        None,
+        &in_flight,
+    )
+}
+
+fn records(sheet: &mut Sheet<'_>, store: &store::Statistics) -> fmt::Result {
+    let counters = [
+        (
+            "landmarc_store_recorded",
+            "Records handed to the store.",
+            store.recorded,
+        ),
+        ("landmarc_store_committed", "Records on disk.", store.committed),
+        (
+            "landmarc_store_later",
+            "Messages answered before their record was on disk.",
+            store.later,
+        ),
+        ("landmarc_store_commits", "Transactions.", store.commits),
+        (
+            "landmarc_store_failures",
+            "Attempts to write that failed.",
+            store.failures,
+        ),
+    ];
+    for (name, help, value) in counters {
+        sheet.counter(name, help, value)?;
+    }
+    let dropped = [
+        ("trace", store.dropped_traces),
+        ("observation", store.dropped_observations),
+        ("tally", store.dropped_tallies),
+        ("rule_hit", store.dropped_rule_hits),
+    ];
+    sheet.counters(
+        "landmarc_store_dropped",
+        "What was given up because the store could not be written for too long.",
+        dropped.map(|(kind, count)| ([("kind", kind)], count)),
+    )?;
+    sheet.gauge(
+        "landmarc_store_queue_length",
+        "Records that wait in memory.",
+        None,
+        &store.queue_length,
+    )?;
+    sheet.gauge(
+        "landmarc_store_queue",
+        "Memory of the records that wait.",
+        BYTES,
+        &store.queue_bytes,
+    )?;
+    sheet.gauge(
+        "landmarc_store_up",
+        "1 while the store takes what it is given.",
+        None,
+        &u64::from(store.state == store::State::Ok),
+    )
+}
+
+/// The names that client libraries of Prometheus agree on.
+fn of_process(sheet: &mut Sheet<'_>, process: &Process, started: SystemTime) -> fmt::Result {
+    let Process {
+        cpu_seconds,
+        resident_bytes,
+        open_files,
+        max_open_files,
+    } = *process;
+    let since = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    sheet.gauge(
+        "process_start_time",
+        "When the service was started, in Unix time.",
+        SECONDS,
+        &since.as_secs_f64(),
+    )?;
+    if let Some(seconds) = cpu_seconds {
+        let help = "Processor time that was used.";
+        sheet.number("process_cpu", help, SECONDS, seconds)?;
+    }
+    if let Some(bytes) = resident_bytes {
+        let help = "Memory that is in the machine's.";
+        sheet.gauge("process_resident_memory", help, BYTES, &bytes)?;
+    }
+    if let Some(files) = open_files {
+        sheet.gauge("process_open_fds", "Open file descriptors.", None, &files)?;
+    }
+    if let Some(files) = max_open_files {
+        sheet.gauge(
+            "process_max_fds",
+            "File descriptors that may be open.",
+            None,
+            &files,
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

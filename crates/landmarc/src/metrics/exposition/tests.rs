@@ -1,0 +1,213 @@
+//! The page as Prometheus reads it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::*;
+
+fn sources() -> Sources {
+    let milter = milter::Statistics {
+        sessions: 3,
+        accepted: 40,
+        full: 1,
+        accept_failures: 2,
+        protocol_errors: 4,
+        interrupted: 5,
+        panics: 6,
+        accepting: true,
+    };
+    let dns = resolver::Statistics {
+        questions: 70,
+        cache_hits: 71,
+        joined: 72,
+        failures: 5,
+        endings: resolver::Endings {
+            records: 80,
+            no_data: 81,
+            nx_domain: 82,
+            timeout: 1,
+            serv_fail: 1,
+            refused: 1,
+            bad_answer: 1,
+            unreachable: 1,
+        },
+        in_flight: 9,
+    };
+    let store = store::Statistics {
+        recorded: 90,
+        committed: 91,
+        later: 92,
+        dropped_traces: 93,
+        dropped_observations: 94,
+        dropped_tallies: 95,
+        dropped_rule_hits: 96,
+        queue_length: 97,
+        queue_bytes: 98,
+        commits: 99,
+        failures: 100,
+        last_error: None,
+        state: store::State::Degraded,
+    };
+    Sources {
+        milter: Some(milter),
+        dns: Some(dns),
+        store: Some(store),
+        header_memory: Some((65_536, 268_435_456)),
+        process: Process {
+            cpu_seconds: Some(1.5),
+            resident_bytes: Some(20 << 20),
+            open_files: Some(17),
+            max_open_files: Some(16_384),
+        },
+    }
+}
+
+fn metrics() -> Arc<Metrics> {
+    let metrics = Metrics {
+        started: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_190_400_250),
+        ..Metrics::new()
+    };
+    metrics.messages.add(places::message(1, 1, 0));
+    metrics.messages.add(places::message(2, 0, 0));
+    metrics.messages.add(places::message(2, 0, 3));
+    metrics.would.add(2);
+    metrics.spf.add(2);
+    metrics.spf.add(3);
+    metrics.dkim.add(0);
+    metrics.arc.add(0);
+    metrics.rfc7489_differences.add(0);
+    metrics.rule_hits.add("partner \"A\"\\B");
+    metrics.skipped("authenticated");
+    metrics.failed("store");
+    for micros in [800, 12_000, 30_000_000] {
+        metrics.seconds.add(micros);
+    }
+    metrics.questions.add(6);
+    metrics.questions.add(0);
+    Arc::new(metrics)
+}
+
+#[test]
+fn the_page_with_everything_on_it() {
+    let page = encode(&metrics(), sources());
+    insta::assert_snapshot!(page.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+}
+
+/// While the service starts and after its end there is less to tell.
+#[test]
+fn what_is_not_there_is_left_out() {
+    let page = encode(&metrics(), Sources::default());
+    for absent in [
+        "milter",
+        "dns_answers",
+        "store_",
+        "process_open_fds",
+        "header_memory",
+    ] {
+        assert!(
+            !page.contains(&format!("landmarc_{absent}")) && !page.contains(absent),
+            "{absent} is in {page}"
+        );
+    }
+    assert!(page.contains("landmarc_messages_total{"));
+    assert!(page.ends_with("# EOF\n"));
+}
+
+/// OpenMetrics 1.0: each family is described before its samples, which follow in one piece, and
+/// named by its type and unit.
+#[test]
+fn every_metric_is_described_and_named_as_is_the_habit() {
+    let page = encode(&metrics(), sources());
+    let mut families = BTreeSet::new();
+    let (mut name, mut kind, mut help) = (String::new(), String::new(), String::new());
+    let mut lines = page.lines().peekable();
+    while let Some(line) = lines.next() {
+        match line.splitn(4, ' ').collect::<Vec<_>>()[..] {
+            ["#", "EOF"] => assert_eq!(lines.peek(), None, "the end is the end"),
+            ["#", "HELP", family, words] => {
+                assert!(families.insert(family.to_owned()), "{family} is told twice");
+                assert!(words.ends_with('.'), "{line}");
+                (name, help) = (family.to_owned(), words.to_owned());
+            }
+            ["#", "TYPE", family, of] => {
+                assert_eq!(family, name, "HELP goes before TYPE");
+                family_is_well_named(family, of);
+                of.clone_into(&mut kind);
+            }
+            ["#", "UNIT", family, unit] => {
+                assert_eq!(family, name);
+                assert!(family.ends_with(&format!("_{unit}")), "{line}");
+            }
+            _ => sample_belongs(line, &name, &kind),
+        }
+    }
+    assert!(!help.is_empty() && families.len() > 35, "{families:?}");
+}
+
+fn family_is_well_named(family: &str, kind: &str) {
+    assert!(
+        family.starts_with("landmarc_") || family.starts_with("process_"),
+        "{family}"
+    );
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    assert!(family.chars().all(is_plain), "{family}");
+    for wrong in [
+        "_total",
+        "_count",
+        "_sum",
+        "_bucket",
+        "_ms",
+        "_milliseconds",
+        "_kb",
+        "_octets",
+    ] {
+        assert!(!family.ends_with(wrong), "{family}");
+    }
+    assert!(
+        ["counter", "gauge", "histogram", "info"].contains(&kind),
+        "{family} {kind}"
+    );
+}
+
+fn sample_belongs(line: &str, family: &str, kind: &str) {
+    let (name, value) = line.rsplit_once(' ').unwrap();
+    let name = name.split('{').next().unwrap();
+    let suffix = name
+        .strip_prefix(family)
+        .unwrap_or_else(|| panic!("{line} is not of {family}"));
+    let suffixes: &[&str] = match kind {
+        "counter" => &["_total"],
+        "gauge" => &[""],
+        "info" => &["_info"],
+        _ => &["_sum", "_count", "_bucket"],
+    };
+    assert!(suffixes.contains(&suffix), "{line} of a {kind}");
+    assert!(value.parse::<f64>().is_ok_and(|value| value >= 0.0), "{line}");
+}
+
+/// Every metric is explained to operators, and no other.
+#[test]
+fn the_documentation_names_each_metric() {
+    let documented = include_str!("../../../../../docs/monitoring.md");
+    let page = encode(&metrics(), sources());
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let names: BTreeSet<&str> = samples
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .map(|name| {
+            name.trim_end_matches("_sum")
+                .trim_end_matches("_count")
+                .trim_end_matches("_bucket")
+        })
+        .collect();
+    for name in &names {
+        assert!(
+            documented.contains(&format!("`{name}")),
+            "{name} is not in docs/monitoring.md"
+        );
+    }
+    let rows = documented.lines().filter_map(|line| line.strip_prefix("| `"));
+    let in_rows = rows.filter_map(|row| row.split(['{', '`']).next());
+    for name in in_rows.filter(|name| name.starts_with("landmarc_") || name.starts_with("process_")) {
+        assert!(names.contains(name), "docs/monitoring.md tells of {name}");
+    }
+}

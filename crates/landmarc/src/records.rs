@@ -1,0 +1,304 @@
+//! What was written down, for the commands that read it: finding the store, saying what is wrong
+//! with it, and the words of one message.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+use nix::errno::Errno;
+use nix::unistd::{AccessFlags, access};
+use serde_json::{Map, Value, json};
+use settings::Settings;
+use store::{LogRow, Reader, StoreError};
+
+use crate::database;
+use crate::exit::Exit;
+use crate::load::load_or_complain;
+use crate::output::{complain, tell};
+use crate::time::to_the_millisecond;
+
+/// Which store is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Use this database file instead of the service's: a backup, say
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// A database file, and the settings of the service that writes it.
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    /// None when the file was named and the settings were not.
+    pub(crate) settings: Option<Settings>,
+}
+
+impl Place {
+    /// Where the store is. Settings that nobody asked for are not read when the file is named:
+    /// whoever looks into a backup need not be able to.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(crate) fn find(&self) -> Result<Found, Exit> {
+        match (&self.store, &self.config) {
+            (Some(path), None) => Ok(Found {
+                path: path.clone(),
+                settings: None,
+            }),
+            (named, config) => {
+                let settings = load_or_complain(config.as_deref())?.settings;
+                let path = named.clone().unwrap_or_else(|| database::path(&settings));
+                Ok(Found {
+                    path,
+                    settings: Some(settings),
+                })
+            }
+        }
+    }
+}
+
+impl Found {
+    /// Opens it for reading, also while the service writes it.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(crate) fn read(&self) -> Result<Reader, Exit> {
+        self.reachable(AccessFlags::R_OK)?;
+        Reader::open(&self.path).map_err(|error| refuse(&error))
+    }
+
+    /// Says what is wrong when the file is not there, or not for us. SQLite would only say that
+    /// it cannot be opened.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(crate) fn reachable(&self, how: AccessFlags) -> Result<(), Exit> {
+        match access(&self.path, how) {
+            Ok(()) => Ok(()),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Err(missing(&self.path)),
+            Err(errno) => {
+                let doing = if how.contains(AccessFlags::W_OK) {
+                    "write"
+                } else {
+                    "read"
+                };
+                let message = format!("cannot {doing} {}: {}", self.path.display(), errno.desc());
+                let exit = complain(Exit::Unavailable, &message);
+                tell("  run it as root, as the user of the service, or as a member of its group");
+                Err(exit)
+            }
+        }
+    }
+}
+
+fn missing(path: &Path) -> Exit {
+    complain(
+        Exit::Unavailable,
+        &format!(
+            "nothing has been recorded at {}: is the service running, with another store.directory?",
+            path.display()
+        ),
+    )
+}
+
+/// Says what is wrong with a store, and what can be done.
+pub(crate) fn refuse(error: &StoreError) -> Exit {
+    let exit = match error {
+        StoreError::Missing { path } => return missing(path),
+        StoreError::Newer { .. } | StoreError::Foreign { .. } | StoreError::Damaged { .. } => Exit::BadInput,
+        StoreError::Vanished { .. }
+        | StoreError::Io { .. }
+        | StoreError::Engine { .. }
+        | StoreError::Ended => Exit::Unavailable,
+    };
+    complain(exit, &error.in_full());
+    tell(&format!("  {}", error.remedy()));
+    exit
+}
+
+/// The present, in milliseconds since the epoch.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// One thing that is known of a message, under the name that it has in the log.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    /// In words; none when it is absent.
+    pub(crate) text: fn(&LogRow) -> Option<String>,
+}
+
+/// All that is known of a message but its story: the keys of the log line, in its order, behind
+/// the time.
+pub(crate) const FIELDS: [Field; 19] = [
+    field("at", |row| Some(to_the_millisecond(row.at_ms))),
+    field("queue_id", |row| present(&row.queue_id)),
+    field("id", |row| present(&row.id)),
+    field("client", |row| row.client.map(|client| client.to_string())),
+    field("author_domain", |row| row.author_domain.clone()),
+    field("spf", |row| present(&row.spf)),
+    field("dkim", |row| present(&row.dkim)),
+    field("arc", |row| present(&row.arc)),
+    field("dmarc", |row| present(&row.dmarc)),
+    field("policy_domain", |row| row.policy_domain.clone()),
+    field("policy", |row| row.policy.clone()),
+    field("disposition", |row| present(&row.disposition)),
+    field("override", |row| present(&overrides(row))),
+    field("rule", |row| row.rule.clone()),
+    field("questions", |row| Some(row.questions.to_string())),
+    field("ms", |row| Some(row.ms.to_string())),
+    field("action", |row| present(&row.action)),
+    field("would", |row| present(&row.would)),
+    field("cause", |row| present(&row.cause)),
+];
+
+const fn field(name: &'static str, text: fn(&LogRow) -> Option<String>) -> Field {
+    Field { name, text }
+}
+
+/// The field with this name, in words; a hyphen where it is absent, as in the log.
+pub(crate) fn word(row: &LogRow, name: &str) -> String {
+    let field = FIELDS.iter().find(|field| field.name == name);
+    field
+        .and_then(|field| (field.text)(row))
+        .unwrap_or_else(|| "-".to_owned())
+}
+
+fn present(text: &str) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
+/// Override reasons, each with its comment.
+fn overrides(row: &LogRow) -> String {
+    let reasons = row
+        .overrides
+        .iter()
+        .map(|(kind, comment)| match comment.as_str() {
+            "" => kind.clone(),
+            comment => format!("{kind}: {comment}"),
+        });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+/// The object for one message. Keys are never missing; what is absent is null.
+pub(crate) fn object(row: &LogRow) -> Map<String, Value> {
+    let value = |field: &Field| match field.name {
+        "override" => json!(
+            row.overrides
+                .iter()
+                .map(|(kind, comment)| json!({"type": kind, "comment": comment}))
+                .collect::<Vec<_>>()
+        ),
+        "questions" => json!(row.questions),
+        "ms" => json!(row.ms),
+        _ => json!((field.text)(row)),
+    };
+    // `check --json` calls the list by the plural.
+    let name = |field: &Field| {
+        if field.name == "override" {
+            "overrides"
+        } else {
+            field.name
+        }
+    };
+    FIELDS
+        .iter()
+        .map(|field| (name(field).to_owned(), value(field)))
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// 2026-06-01T00:00:00.005Z.
+    const AT: u64 = 1_780_272_000_005;
+
+    /// A message that failed, with something in each field.
+    pub(crate) fn row() -> LogRow {
+        LogRow {
+            at_ms: AT,
+            queue_id: "4ZQ0000001".to_owned(),
+            id: "0n2v5x8k4q1m".to_owned(),
+            client: Some([192, 0, 2, 7].into()),
+            author_domain: Some("mail.example.com".to_owned()),
+            spf: "fail".to_owned(),
+            dkim: "none".to_owned(),
+            arc: "none".to_owned(),
+            dmarc: "fail".to_owned(),
+            policy_domain: Some("example.com".to_owned()),
+            policy: Some("reject".to_owned()),
+            disposition: "none".to_owned(),
+            action: "accept".to_owned(),
+            would: "reject".to_owned(),
+            overrides: vec![
+                ("local_policy".to_owned(), "observing".to_owned()),
+                ("other".to_owned(), String::new()),
+            ],
+            rule: Some("partners".to_owned()),
+            cause: "nobody vouches for mail.example.com".to_owned(),
+            questions: 6,
+            ms: 38,
+        }
+    }
+
+    #[test]
+    fn each_field_has_its_words_and_a_hyphen_when_absent() {
+        let row = row();
+        assert_eq!(word(&row, "at"), "2026-06-01T00:00:00.005Z");
+        assert_eq!(word(&row, "override"), "local_policy: observing; other");
+        assert_eq!(word(&row, "rule"), "partners");
+        let bare = LogRow {
+            client: None,
+            rule: None,
+            overrides: Vec::new(),
+            queue_id: String::new(),
+            ..row
+        };
+        for name in ["client", "rule", "override", "queue_id"] {
+            assert_eq!(word(&bare, name), "-", "{name}");
+        }
+    }
+
+    #[test]
+    fn the_object_has_every_key_whatever_is_absent() {
+        let full = object(&row());
+        let bare = object(&LogRow {
+            client: None,
+            author_domain: None,
+            policy_domain: None,
+            policy: None,
+            rule: None,
+            overrides: Vec::new(),
+            queue_id: String::new(),
+            cause: String::new(),
+            ..row()
+        });
+        assert!(full.keys().eq(bare.keys()));
+        assert_eq!(bare["queue_id"], Value::Null);
+        assert_eq!(bare["overrides"], json!([]));
+        assert_eq!(full["overrides"][1], json!({"type": "other", "comment": ""}));
+        assert_eq!((&full["questions"], &full["ms"]), (&json!(6), &json!(38)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_store_decides_how_the_command_ends() {
+        let path = PathBuf::from("x.db");
+        let newer = StoreError::Newer {
+            path: path.clone(),
+            found: 9,
+            known: 1,
+        };
+        assert_eq!(refuse(&newer), Exit::BadInput);
+        assert_eq!(
+            refuse(&StoreError::Foreign { path: path.clone() }),
+            Exit::BadInput
+        );
+        assert_eq!(refuse(&StoreError::Missing { path }), Exit::Unavailable);
+        assert_eq!(refuse(&StoreError::Ended), Exit::Unavailable);
+    }
+}

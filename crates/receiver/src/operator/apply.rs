@@ -1,0 +1,162 @@
+//! What a rule makes of the action.
+
+use dmarc::evaluation::DmarcResult;
+use dmarc::record::AssessmentPolicy;
+
+use super::{Rule, RuleAction, Selected};
+use crate::action::{self, Action, Case, Disposition, Override, OverrideKind, Step};
+use crate::local::Rules;
+
+/// The rule that decided about a message, and what it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedRule {
+    /// The name of the rule.
+    pub name: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why there is such a rule.
+    pub reason: String,
+    /// What it did.
+    pub effect: Effect,
+    /// What would have been done without it.
+    pub without: Action,
+    /// What it adds to the report; nothing where it changed nothing.
+    pub recorded: Option<Override>,
+}
+
+/// What a rule made of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Less is done than without it.
+    Softened,
+    /// The same is done without it.
+    Unchanged,
+    /// More is done than without it.
+    Hardened,
+}
+
+impl Effect {
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Softened => "softened",
+            Self::Unchanged => "unchanged",
+            Self::Hardened => "hardened",
+        }
+    }
+
+    fn of(without: &Step, rule: RuleAction) -> Self {
+        let without = match without {
+            Step::Accept => 0,
+            Step::Quarantine(..) => 1,
+            Step::TempFail(_) => 2,
+            Step::Reject(_) => 3,
+        };
+        let with = match rule {
+            RuleAction::Accept => 0,
+            RuleAction::Quarantine => 1,
+            RuleAction::Reject => 3,
+        };
+        match with.cmp(&without) {
+            std::cmp::Ordering::Less => Self::Softened,
+            std::cmp::Ordering::Equal => Self::Unchanged,
+            std::cmp::Ordering::Greater => Self::Hardened,
+        }
+    }
+}
+
+/// Lets the rules of the operator have their say about what would be done without them.
+pub(crate) fn apply(
+    selected: Selected<'_>,
+    without: Action,
+    case: &Case<'_>,
+    rules: &Rules,
+) -> (Action, Option<AppliedRule>) {
+    let Some(rule) = selected.rule else {
+        return (in_doubt(without, selected.doubtful, case, rules), None);
+    };
+    let effect = Effect::of(&without.step, rule.action);
+    let recorded = (effect != Effect::Unchanged).then(|| Override {
+        kind: rule.kind,
+        comment: rule.reason.clone(),
+    });
+    let action = match &recorded {
+        Some(reason) => decided_by(rule, reason, &without, case, rules),
+        None => without.clone(),
+    };
+    let applied = AppliedRule {
+        name: rule.name.clone(),
+        owner: rule.owner.clone(),
+        reason: rule.reason.clone(),
+        effect,
+        without,
+        recorded,
+    };
+    (in_doubt(action, selected.doubtful, case, rules), Some(applied))
+}
+
+fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>, rules: &Rules) -> Action {
+    // Why no policy could be applied stays true; why one was softened does not.
+    let mut overrides = without.overrides.clone();
+    overrides.retain(|reason| reason.kind == OverrideKind::Other);
+    overrides.push(reason.clone());
+    match rule.action {
+        RuleAction::Accept => Action {
+            disposition: Disposition::None,
+            step: Step::Accept,
+            overrides,
+        },
+        RuleAction::Quarantine => Action {
+            disposition: Disposition::Quarantine,
+            step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(rule, case, rules)),
+            overrides,
+        },
+        RuleAction::Reject => Action {
+            disposition: Disposition::Reject,
+            step: Step::Reject(action::refusal(
+                case,
+                asks_for(case, AssessmentPolicy::Reject),
+                rules,
+            )),
+            overrides,
+        },
+    }
+}
+
+/// What the MTA and the delivery agent are told; only what the Domain Owner asks for is said
+/// in the name of the policy.
+fn quarantine_text(rule: &Rule, case: &Case<'_>, rules: &Rules) -> String {
+    let asked_for = [AssessmentPolicy::Quarantine, AssessmentPolicy::Reject];
+    if asked_for.into_iter().any(|policy| asks_for(case, policy)) {
+        action::quarantine_text(None, case, rules)
+    } else {
+        let policy = format!("local policy (rule {})", rule.name);
+        action::quarantine_text(Some(&policy), case, rules)
+    }
+}
+
+fn asks_for(case: &Case<'_>, policy: AssessmentPolicy) -> bool {
+    case.evaluation
+        .is_some_and(|e| e.result == DmarcResult::Fail && e.policy == Some(policy))
+}
+
+/// Design D6: that DNS did not tell whether a rule would have spared the message is no ground to
+/// refuse it. Setting it aside loses nothing.
+fn in_doubt(action: Action, doubtful: Option<&Rule>, case: &Case<'_>, rules: &Rules) -> Action {
+    let (Some(rule), Step::Reject(_)) = (doubtful, &action.step) else {
+        return action;
+    };
+    let comment = format!(
+        "whether the rule {} applies is not known: DNS did not answer",
+        rule.name
+    );
+    Action {
+        disposition: Disposition::Quarantine,
+        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(rule, case, rules)),
+        overrides: vec![Override {
+            kind: OverrideKind::LocalPolicy,
+            comment,
+        }],
+    }
+}

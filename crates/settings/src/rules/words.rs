@@ -1,0 +1,264 @@
+//! The values of a rule that are text of a certain form.
+
+use std::fmt;
+
+use mail::DomainName;
+
+use crate::value::Word;
+
+/// The longest name of a rule, in octets.
+pub const MAX_NAME_OCTETS: usize = 64;
+/// The longest reason of a rule, in octets: it stands in every report that it is told in.
+pub const MAX_REASON_OCTETS: usize = 200;
+/// The longest owner of a rule, in octets.
+pub const MAX_OWNER_OCTETS: usize = 100;
+/// The longest local part of a recipient, in octets (RFC 5321 §4.5.3.1.1).
+const MAX_LOCAL_PART_OCTETS: usize = 64;
+
+/// The name of a rule: lower-case letters, digits, `_` and `-`, so that it can stand in a log
+/// line and a command without quotes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleName(String);
+
+/// Why there is a rule, on one line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reason(String);
+
+/// Who answers for a rule, on one line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner(String);
+
+macro_rules! as_text {
+    ($($Text:ident)*) => { $(
+        impl $Text {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $Text {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )* };
+}
+
+as_text!(RuleName Reason Owner);
+
+impl Word for RuleName {
+    const KIND: &'static str = "name of a rule";
+    const ALLOWED: &'static str = "1 to 64 lower-case letters, digits, \"-\" and \"_\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let is_allowed = |c: &char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
+        match text.chars().find(|c| !is_allowed(c)) {
+            Some(c) => Err(format!("the character {c:?} cannot be in it")),
+            None if text.is_empty() => Err("it is empty".to_owned()),
+            None if text.len() > MAX_NAME_OCTETS => Err(too_long(MAX_NAME_OCTETS)),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Word for Reason {
+    const KIND: &'static str = "reason";
+    const ALLOWED: &'static str = "one line of at most 200 octets";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        line(text, MAX_REASON_OCTETS).map(Self)
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl Word for Owner {
+    const KIND: &'static str = "owner";
+    const ALLOWED: &'static str = "one line of at most 100 octets";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        line(text, MAX_OWNER_OCTETS).map(Self)
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+fn line(text: &str, most: usize) -> Result<String, String> {
+    let line = <String as Word>::parse(text)?;
+    match line.len() > most {
+        true => Err(too_long(most)),
+        false => Ok(line.trim().to_owned()),
+    }
+}
+
+fn too_long(most: usize) -> String {
+    format!("it has more than {most} octets")
+}
+
+/// One domain name, or all names below one: `example.com`, `*.example.com`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NamePattern {
+    /// This name.
+    Exactly(DomainName),
+    /// The names below this one, without it.
+    Below(DomainName),
+}
+
+impl Word for NamePattern {
+    const KIND: &'static str = "domain name or pattern";
+    const ALLOWED: &'static str =
+        "a domain name such as \"example.com\", or \"*.example.com\" for the names below it";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let name = |text: &str| <DomainName as Word>::parse(text);
+        match text.strip_prefix("*.") {
+            Some(base) => name(base).map(Self::Below),
+            None => name(text).map(Self::Exactly),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Exactly(name) => name.to_string(),
+            Self::Below(name) => format!("*.{name}"),
+        }
+    }
+}
+
+/// One recipient, or all those of a domain: `postmaster@example.org`, `example.org`,
+/// `*.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RecipientPattern {
+    /// This address.
+    Address {
+        /// Left of the `@`.
+        local_part: String,
+        /// Right of it.
+        domain: DomainName,
+    },
+    /// Every address at these domains.
+    Domain(NamePattern),
+}
+
+impl Word for RecipientPattern {
+    const KIND: &'static str = "recipient";
+    const ALLOWED: &'static str = "an address such as \"postmaster@example.org\", a domain, or \"*.example.org\" for the domains below one";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some((local_part, domain)) = text.rsplit_once('@') else {
+            return NamePattern::parse(text).map(Self::Domain);
+        };
+        if local_part.is_empty() {
+            return Err("there is nothing before the \"@\"".to_owned());
+        }
+        if local_part.len() > MAX_LOCAL_PART_OCTETS {
+            return Err(format!(
+                "there are more than {MAX_LOCAL_PART_OCTETS} octets before the \"@\""
+            ));
+        }
+        if let Some(c) = local_part.chars().find(|c| c.is_control() || *c == ' ') {
+            return Err(format!("the character {c:?} cannot be in it"));
+        }
+        Ok(Self::Address {
+            local_part: local_part.to_owned(),
+            domain: <DomainName as Word>::parse(domain)?,
+        })
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Address { local_part, domain } => format!("{local_part}@{domain}"),
+            Self::Domain(pattern) => pattern.text(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why<T: Word>(text: &str) -> String {
+        T::parse(text).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_name_needs_no_quotes_anywhere() {
+        assert_eq!(why::<RuleName>("acme-news_2"), "");
+        assert_eq!(why::<RuleName>("Acme"), "the character 'A' cannot be in it");
+        assert_eq!(why::<RuleName>("a b"), "the character ' ' cannot be in it");
+        assert_eq!(why::<RuleName>(""), "it is empty");
+        assert_eq!(why::<RuleName>(&"a".repeat(MAX_NAME_OCTETS)), "");
+        assert_eq!(
+            why::<RuleName>(&"a".repeat(MAX_NAME_OCTETS + 1)),
+            "it has more than 64 octets"
+        );
+    }
+
+    #[test]
+    fn reason_and_owner_are_one_line_of_limited_length() {
+        assert_eq!(
+            Reason::parse(" Vertrag für März ").unwrap().as_str(),
+            "Vertrag für März"
+        );
+        assert_eq!(why::<Reason>("a\nb"), "the character '\\n' cannot be in it");
+        assert_eq!(why::<Reason>(" "), "it is empty");
+        assert_eq!(why::<Reason>(&"a".repeat(MAX_REASON_OCTETS)), "");
+        assert_eq!(
+            why::<Reason>(&"a".repeat(MAX_REASON_OCTETS + 1)),
+            "it has more than 200 octets"
+        );
+        assert_eq!(why::<Owner>(&"a".repeat(MAX_OWNER_OCTETS)), "");
+        assert_eq!(
+            why::<Owner>(&"a".repeat(MAX_OWNER_OCTETS + 1)),
+            "it has more than 100 octets"
+        );
+    }
+
+    #[test]
+    fn patterns_read_back_as_they_are_printed() {
+        for (written, printed) in [
+            ("Example.COM.", "example.com"),
+            ("*.Example.com", "*.example.com"),
+            ("*.bücher.example", "*.xn--bcher-kva.example"),
+        ] {
+            assert_eq!(NamePattern::parse(written).unwrap().text(), printed);
+            assert_eq!(RecipientPattern::parse(written).unwrap().text(), printed);
+        }
+        assert_eq!(
+            RecipientPattern::parse("\"a@b\"@Example.org").unwrap().text(),
+            "\"a@b\"@example.org"
+        );
+        assert_ne!(why::<NamePattern>("*"), "");
+        assert_ne!(why::<NamePattern>("*."), "");
+        assert_ne!(why::<NamePattern>("a.*.example"), "");
+        assert_ne!(why::<NamePattern>("a@example.org"), "");
+    }
+
+    #[test]
+    fn a_recipient_has_a_local_part_that_smtp_can_carry() {
+        assert_eq!(
+            why::<RecipientPattern>("@example.org"),
+            "there is nothing before the \"@\""
+        );
+        assert_eq!(
+            why::<RecipientPattern>("a b@example.org"),
+            "the character ' ' cannot be in it"
+        );
+        let at_limit = format!("{}@example.org", "a".repeat(MAX_LOCAL_PART_OCTETS));
+        assert_eq!(why::<RecipientPattern>(&at_limit), "");
+        assert_eq!(
+            why::<RecipientPattern>(&format!("a{at_limit}")),
+            "there are more than 64 octets before the \"@\""
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! One connection, from its first octet to its last.
+
+use std::pin::pin;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+
+use crate::limits::Limits;
+use crate::patience::{Answer, Patience, Watched};
+
+/// What a client is told that finds all connections taken.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 29\r\nRetry-After: 1\r\nConnection: close\r\n\r\nAll connections are in use.\r\n";
+
+/// Serves requests until the client has had enough, its time is over, or `stopped` says so; then
+/// an answer under way is still given.
+pub(crate) async fn serve<IO>(stream: IO, pages: Router, limits: Limits, mut stopped: watch::Receiver<bool>)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let patience = Patience::new(limits);
+    let pages = TowerToHyperService::new(pages);
+    let service = service_fn(|request| {
+        patience.answering();
+        let (answer, patience) = (pages.call(request), patience.clone());
+        async move {
+            let answer = answer.await?;
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Answer::new(body, patience)))
+        }
+    });
+    let stream = TokioIo::new(Watched::new(stream, patience.clone()));
+    let header_octets = limits.header_octets.max(Limits::LEAST_HEADER_OCTETS);
+    let connection = http1::Builder::new()
+        // Our own deadline is for more than the header section.
+        .header_read_timeout(None)
+        .max_header_size(header_octets)
+        .max_buf_size(header_octets)
+        .max_headers(limits.headers)
+        // A client that sends all it has to say, and then its end, still reads.
+        .half_close(true)
+        .serve_connection(stream, service);
+    let mut connection = pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "an HTTP connection ended early");
+                }
+                return;
+            }
+            () = patience.at_its_end() => return,
+            _ = stopped.wait_for(|&stopped| stopped), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// Tells a client that there are too many.
+pub(crate) async fn turn_away(mut stream: impl AsyncWrite + Unpin) {
+    // So few octets find room in the buffer of the system at once; if not, the client is none.
+    let _ = stream.write_all(NO_ROOM).await;
+    let _ = stream.shutdown().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET /short HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    /// More than all buffers on the way hold.
+    const LONG: usize = 1024 * 1024;
+
+    fn limits() -> Limits {
+        Limits {
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(75),
+            ..Limits::default()
+        }
+    }
+
+    struct Client {
+        stream: DuplexStream,
+        stop: watch::Sender<bool>,
+    }
+
+    fn connect() -> Client {
+        let (ours, stream) = duplex(1024);
+        let (stop, stopped) = watch::channel(false);
+        let pages = Router::new()
+            .route("/short", get(|| async { "short" }))
+            .route("/long", get(|| async { "x".repeat(LONG) }))
+            .route("/slow", get(|| async { sleep(Duration::from_secs(5)).await }));
+        tokio::spawn(serve(ours, pages, limits(), stopped));
+        Client { stream, stop }
+    }
+
+    impl Client {
+        async fn say(&mut self, octets: &[u8]) {
+            self.stream.write_all(octets).await.unwrap();
+        }
+
+        /// Reads an answer of no more than 4 KiB.
+        async fn answer(&mut self) -> String {
+            let mut answer = vec![0; 4096];
+            let read = self.stream.read(&mut answer).await.unwrap();
+            String::from_utf8_lossy(&answer[..read]).into_owned()
+        }
+
+        /// The seconds until it is closed, without reading before.
+        async fn seconds_until_the_end(mut self) -> u64 {
+            let start = Instant::now();
+            // What is written when nobody reads any more is an error.
+            while self.stream.write_all(b"").await.is_ok()
+                && self.stream.read(&mut [0; 1024]).await.unwrap() > 0
+            {}
+            start.elapsed().as_secs()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_left_after_the_time_of_a_header_section() {
+        assert_eq!(connect().seconds_until_the_end().await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_comes_drop_by_drop_has_the_time_of_one() {
+        let mut client = connect();
+        let start = Instant::now();
+        for octet in REQUEST.iter().cycle() {
+            if client.stream.write_all(&[*octet]).await.is_err() {
+                break;
+            }
+            sleep(Duration::from_millis(800)).await;
+        }
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_request_has_the_same_time_from_its_first_octet() {
+        let mut client = connect();
+        client.say(REQUEST).await;
+        assert!(client.answer().await.ends_with("short"));
+        sleep(Duration::from_secs(60)).await;
+        client.say(b"G").await;
+        assert_eq!(client.seconds_until_the_end().await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_may_be_idle_between_requests() {
+        let mut client = connect();
+        for _ in 0..3 {
+            client.say(REQUEST).await;
+            assert!(client.answer().await.ends_with("short"));
+            sleep(Duration::from_secs(74)).await;
+        }
+        client.say(REQUEST).await;
+        assert!(client.answer().await.ends_with("short"));
+        assert_eq!(client.seconds_until_the_end().await, 75);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_the_answer_is_left() {
+        let mut client = connect();
+        client.say(b"GET /long HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        sleep(Duration::from_secs(41)).await;
+        let mut rest = Vec::new();
+        client.stream.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.len() < LONG, "{}", rest.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_under_way_is_given_when_we_stop() {
+        let mut client = connect();
+        client.say(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        sleep(Duration::from_secs(1)).await;
+        client.stop.send_replace(true);
+        assert!(client.answer().await.starts_with("HTTP/1.1 200 OK\r\n"));
+        assert_eq!(client.seconds_until_the_end().await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_client_is_left_at_once_when_we_stop() {
+        let mut client = connect();
+        client.say(REQUEST).await;
+        client.answer().await;
+        client.stop.send_replace(true);
+        assert_eq!(client.seconds_until_the_end().await, 0);
+    }
+
+    #[tokio::test]
+    async fn the_answer_to_one_too_many_is_one() {
+        let (ours, mut theirs) = duplex(1024);
+        turn_away(ours).await;
+        let mut answer = String::new();
+        theirs.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(
+            head.contains(&format!("Content-Length: {}\r\n", body.len())),
+            "{answer}"
+        );
+    }
+}

@@ -1,0 +1,27 @@
+//! The HTTP edge: what monitoring asks the service.
+//!
+//! Three pages: `/metrics`, for Prometheus; `/healthz`, which says that the process serves; and
+//! `/readyz`, which says whether mail can be judged, with a line for each part. The numbers and the
+//! parts come from a [`Status`] that is handed in: this room knows neither metrics nor mail.
+//!
+//! Every connection is bounded in number, octets and time ([`Limits`]). Requests are GET and HEAD,
+//! and their bodies are not read. There is no authentication, so the port belongs on loopback
+//! (design D32); and a page of some web site that a browser on this host shows must not read it
+//! either, hence the check of the Host field ([`Site`]).
+//!
+//! Not implemented: HTTP/2, TLS and compression, which nothing on this host needs.
+
+mod connection;
+mod error;
+mod guard;
+mod limits;
+mod pages;
+mod patience;
+mod server;
+mod status;
+
+pub use error::ListenError;
+pub use limits::Limits;
+pub use pages::{METRICS_CONTENT_TYPE, Site};
+pub use server::Server;
+pub use status::{Health, Part, Readiness, Status};

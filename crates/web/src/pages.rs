@@ -1,0 +1,96 @@
+//! The pages, and who they are shown to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::guard::{self, Guard};
+use crate::limits::Limits;
+use crate::status::Status;
+
+/// The content type of `/metrics`. Prometheus asks for this format since its version 2.5, and goes by
+/// the answer.
+pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// What is served, and under which names.
+///
+/// A request whose Host field has another name is refused (421): a web site can make a browser on this
+/// host ask us under a name of its own that leads to a loopback address (DNS rebinding), and would
+/// be shown the answer. IP addresses and `localhost` are always right, since nobody can rebind those.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pages: Router,
+    host_names: BTreeSet<String>,
+}
+
+impl Site {
+    /// The pages of this status; `host_names` are those that this host is asked under, besides
+    /// `localhost` and its addresses.
+    pub fn new(status: Arc<dyn Status>, host_names: impl IntoIterator<Item = String>) -> Self {
+        let lower = |name: String| name.to_ascii_lowercase();
+        Self {
+            pages: pages(status),
+            host_names: host_names.into_iter().map(lower).collect(),
+        }
+    }
+
+    /// All of it, behind the checks that each request has to pass.
+    pub(crate) fn guarded(self, limits: &Limits) -> Router {
+        let guard = Guard {
+            host_names: self.host_names,
+            target_octets: limits.target_octets,
+            request_timeout: limits.request_timeout,
+        };
+        guard::guarded(self.pages, guard)
+    }
+}
+
+fn pages(status: Arc<dyn Status>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .with_state(status)
+        .fallback(not_found)
+        .method_not_allowed_fallback(only_get)
+}
+
+async fn metrics(State(status): State<Arc<dyn Status>>) -> Response {
+    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], status.metrics()).into_response()
+}
+
+/// That there is an answer says it all.
+async fn healthz() -> Response {
+    text(StatusCode::OK, "ok\n".to_owned())
+}
+
+async fn readyz(State(status): State<Arc<dyn Status>>) -> Response {
+    let readiness = status.readiness();
+    let code = match readiness.is_ready() {
+        true => StatusCode::OK,
+        false => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    text(code, readiness.to_string())
+}
+
+async fn not_found() -> Response {
+    let words = "There is no such page. There are /metrics, /healthz and /readyz.\n";
+    text(StatusCode::NOT_FOUND, words.to_owned())
+}
+
+async fn only_get() -> Response {
+    let words = "This page is for GET and HEAD.\n";
+    text(StatusCode::METHOD_NOT_ALLOWED, words.to_owned())
+}
+
+/// A page of plain text.
+pub(crate) fn text(code: StatusCode, words: String) -> Response {
+    (code, [(header::CONTENT_TYPE, PLAIN_TEXT)], words).into_response()
+}

@@ -1,0 +1,264 @@
+//! The HTTP port: numbers that messages move, and whether the service is ready.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use testkit::dns_server::DnsServer;
+use testkit::mta::{Mail, Mta, Verdict};
+
+use crate::binary::{Folder, landmarc};
+use crate::harness::wait_for;
+use crate::serve::for_mta;
+use crate::service::{Service, Socket};
+use crate::world::{ALLOWED, RECIPIENT, STRANGER, zones};
+
+pub(crate) const ANY_PORT: &str = "web.listen = [\"127.0.0.1:0\"]\n";
+
+/// A service, and the port it answers on.
+struct Watched {
+    service: Service,
+    port: SocketAddr,
+    _dns: DnsServer,
+}
+
+impl Watched {
+    fn start(name: &str, socket: Socket, settings: &str) -> Self {
+        let dns = DnsServer::start(zones());
+        let service = Service::start(name, socket, dns.addr(), &format!("{ANY_PORT}{settings}"));
+        let port = port(&service);
+        Self {
+            service,
+            port,
+            _dns: dns,
+        }
+    }
+
+    /// Code and body of a page; nothing when nobody answers.
+    fn get(&self, page: &str) -> Option<(u16, String)> {
+        get(self.port, page)
+    }
+
+    fn metrics(&self) -> BTreeMap<String, f64> {
+        metrics(self.port)
+    }
+
+    /// Waits until `/readyz` says this.
+    #[track_caller]
+    fn wait_until_it_says(&self, code: u16, words: &str) {
+        let mut last = None;
+        let said = wait_for(|| {
+            last = self.get("/readyz");
+            last.as_ref()
+                .is_some_and(|(found, body)| *found == code && body.contains(words))
+                .then_some(())
+        });
+        assert!(said.is_some(), "{code} {words:?} is not said, but {last:?}");
+    }
+
+    fn connect(&self) -> Mta {
+        Mta::connect(&for_mta(self.service.milter())).unwrap()
+    }
+}
+
+/// The port that the service says it answers on.
+pub(crate) fn port(service: &Service) -> SocketAddr {
+    let line = service.wait_for_line("http port http://");
+    let address = line
+        .split("http://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    address.unwrap().parse().unwrap()
+}
+
+fn get(port: SocketAddr, page: &str) -> Option<(u16, String)> {
+    let mut stream = TcpStream::connect(port).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!("GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    Some((head.get(9..12)?.parse().ok()?, body.to_owned()))
+}
+
+/// The samples of `/metrics`, by name and labels.
+pub(crate) fn metrics(port: SocketAddr) -> BTreeMap<String, f64> {
+    let (code, page) = get(port, "/metrics").expect("the port is open");
+    assert_eq!(code, 200);
+    assert!(page.ends_with("# EOF\n"), "{page}");
+    let samples = page.lines().filter(|line| !line.starts_with('#'));
+    let sample = |line: &str| {
+        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+        (name.to_owned(), value.parse().expect("a number"))
+    };
+    samples.map(sample).collect()
+}
+
+fn mail(client: &str, domain: &str) -> Mail {
+    let text = format!("From: a@{domain}\r\nSubject: hello\r\n\r\nhello\r\n");
+    Mail {
+        client: Some(client.parse().unwrap()),
+        mail_from: format!("<a@{domain}>"),
+        rcpt_to: vec![format!("<{RECIPIENT}>")],
+        ..Mail::plain().with_text(text.as_bytes())
+    }
+}
+
+#[test]
+fn what_happens_to_messages_is_counted() {
+    let watched = Watched::start("http-metrics", Socket::Inet, "");
+    let before = watched.metrics();
+    for mail in [
+        mail(ALLOWED, "reject.example"),
+        mail(STRANGER, "reject.example"),
+        mail(STRANGER, "broken.example"),
+        mail("127.0.0.1", "reject.example"),
+    ] {
+        let mut mta = watched.connect();
+        assert_eq!(mta.deliver(&mail).unwrap().verdict, Verdict::Accept);
+        mta.quit().unwrap();
+    }
+    let _idle = watched.connect();
+    let open = wait_for(|| {
+        Some(watched.metrics()["landmarc_milter_sessions"]).filter(|open| (open - 1.0).abs() < 0.5)
+    });
+    assert!(open.is_some(), "one session is open, and no other");
+    let after = watched.metrics();
+    let grown = |name: &str| {
+        let value =
+            |samples: &BTreeMap<String, f64>| *samples.get(name).unwrap_or_else(|| panic!("no {name}"));
+        value(&after) - value(&before)
+    };
+    for (name, by) in [
+        (
+            "landmarc_messages_total{dmarc=\"pass\",disposition=\"pass\",action=\"accept\"}",
+            1.0,
+        ),
+        (
+            "landmarc_messages_total{dmarc=\"fail\",disposition=\"none\",action=\"accept\"}",
+            1.0,
+        ),
+        (
+            "landmarc_messages_total{dmarc=\"temperror\",disposition=\"none\",action=\"accept\"}",
+            1.0,
+        ),
+        ("landmarc_would_total{action=\"reject\"}", 1.0),
+        ("landmarc_would_total{action=\"quarantine\"}", 0.0),
+        ("landmarc_messages_skipped_total{reason=\"trusted_network\"}", 1.0),
+        ("landmarc_failures_total{cause=\"dns\"}", 1.0),
+        ("landmarc_failures_total{cause=\"internal\"}", 0.0),
+        ("landmarc_spf_results_total{result=\"pass\"}", 1.0),
+        ("landmarc_spf_results_total{result=\"fail\"}", 1.0),
+        ("landmarc_spf_results_total{result=\"temperror\"}", 1.0),
+        ("landmarc_message_seconds_count", 3.0),
+        ("landmarc_message_seconds_bucket{le=\"+Inf\"}", 3.0),
+        ("landmarc_message_dns_questions_count", 3.0),
+        ("landmarc_milter_connections_total", 5.0),
+        ("landmarc_milter_protocol_errors_total", 0.0),
+        ("landmarc_store_recorded_total", 3.0),
+    ] {
+        assert!((grown(name) - by).abs() < 1e-9, "{name} grew by {}", grown(name));
+    }
+    assert!(grown("landmarc_dns_questions_total") >= 3.0);
+    assert!(grown("landmarc_dns_answers_total{answer=\"serv_fail\"}") >= 1.0);
+    assert!(after["landmarc_milter_accepting"] > 0.0 && after["landmarc_store_up"] > 0.0);
+    assert!(after["process_resident_memory_bytes"] > 1e6);
+}
+
+/// The limit of one message is our own doing, so it is not counted as a failure of DNS.
+#[test]
+fn a_message_that_asks_too_much_is_counted_apart() {
+    let watched = Watched::start("http-budget", Socket::Inet, "dns.questions_per_message = 10\n");
+    let mut mta = watched.connect();
+    mta.deliver(&mail(STRANGER, "a.b.c.d.e.f.g.plain.example"))
+        .unwrap();
+    mta.quit().unwrap();
+    let metrics = watched.metrics();
+    let failures =
+        ["budget", "dns"].map(|cause| metrics[&format!("landmarc_failures_total{{cause=\"{cause}\"}}")]);
+    assert!(failures[0] > 0.5 && failures[1] < 0.5, "{failures:?}");
+}
+
+/// Until the last message is answered, the port tells that no more are taken.
+#[test]
+fn it_is_ready_until_it_is_told_to_stop() {
+    let mut watched = Watched::start("http-ready", Socket::Inet, "");
+    watched.wait_until_it_says(200, "milter ok\nstore ok\n");
+    assert_eq!(watched.get("/healthz"), Some((200, "ok\n".to_owned())));
+    let mut mta = watched.connect();
+    let mail = mail(ALLOWED, "reject.example");
+    assert!(mta.greet(&mail).unwrap().is_none());
+    assert!(mta.tell_up_to_body(&mail).unwrap().is_none());
+    watched.service.terminate();
+    watched.wait_until_it_says(503, "milter down: stopping\nstore ok\n");
+    assert_eq!(watched.get("/healthz"), Some((200, "ok\n".to_owned())));
+    assert!(watched.metrics().contains_key("landmarc_milter_sessions"));
+    assert_eq!(mta.finish(&mail).unwrap().verdict, Verdict::Accept);
+    assert_eq!(watched.service.wait_for_end().code(), Some(0));
+    assert_eq!(watched.get("/healthz"), None, "the port is closed");
+}
+
+/// Design D13: mail goes on without the store, and the port says so.
+#[test]
+fn a_store_that_cannot_be_written_is_told_and_does_not_make_it_unready() {
+    let watched = Watched::start(
+        "http-store",
+        Socket::Inet,
+        "store.directory = \"/proc/landmarc\"\n",
+    );
+    let mut mta = watched.connect();
+    assert_eq!(
+        mta.deliver(&mail(ALLOWED, "reject.example")).unwrap().verdict,
+        Verdict::Accept
+    );
+    watched.wait_until_it_says(200, "milter ok\nstore degraded: ");
+    let metrics = watched.metrics();
+    assert!(metrics["landmarc_store_up"] < 0.5);
+    assert!(metrics["landmarc_store_queue_length"] > 0.5);
+    mta.quit().unwrap();
+}
+
+#[test]
+fn a_socket_that_somebody_removed_makes_it_unready() {
+    let watched = Watched::start("http-socket", Socket::Unix, "");
+    watched.wait_until_it_says(200, "milter ok\n");
+    let path = watched.service.milter().trim_start_matches("unix:").to_owned();
+    std::fs::remove_file(&path).unwrap();
+    watched.wait_until_it_says(
+        503,
+        &format!("milter down: {path} is gone: restart the service\n"),
+    );
+}
+
+#[test]
+fn a_port_in_use_is_told_with_cause_and_remedy() {
+    let folder = Folder::new("http-taken");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let settings = format!("milter.listen = [\"inet:127.0.0.1:0\"]\nweb.listen = [\"{address}\"]\n");
+    let file = folder.write("landmarc.toml", settings);
+    let ran = landmarc(["serve", "--config", &file.display().to_string()]);
+    assert_eq!(ran.code, 69);
+    assert_eq!(
+        ran.stderr,
+        format!(
+            "landmarc: cannot listen on http://{address}: another program does\n  \
+             stop the program that holds it (`ss -tlnp 'sport = :{}'`), or set web.listen to another port, \
+             or to [] for none\n",
+            address.port()
+        )
+    );
+}
+
+#[test]
+fn switched_off_there_is_no_port() {
+    let dns = DnsServer::start(zones());
+    let mut service = Service::start("http-off", Socket::Inet, dns.addr(), "web.listen = []\n");
+    service.terminate();
+    assert_eq!(service.wait_for_end().code(), Some(0));
+    service.wait_for_line("stopped finished=");
+    let log = service.log().join("\n");
+    assert!(!log.contains("http port"), "{log}");
+}

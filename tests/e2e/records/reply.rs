@@ -1,0 +1,48 @@
+//! The way of a complaint: from the SMTP reply that a sender quotes to the story of their message.
+
+use store::Reader;
+
+use crate::binary::landmarc;
+use crate::world::{STRANGER, Scene, letter};
+
+/// The product's answer to "legitimate mail refused, and nobody can see why": whoever has the
+/// bounce pastes the reply, and is told, while the service runs.
+#[test]
+fn the_reply_that_refused_a_message_leads_to_its_story() {
+    let settings = "mode = \"enforce\"\naction.reject = \"always\"";
+    let Some(scene) = Scene::start("records-reply", settings) else {
+        return;
+    };
+    let message = letter("a@reject.example");
+    let outcome = scene.send(STRANGER, "a@reject.example", &message);
+    let reply = outcome.last();
+    assert_eq!(reply.code, 550, "{reply:?}");
+    let store = scene.service.database().display().to_string();
+    let explain = |id: &str| {
+        let ran = landmarc(["explain", id, "--store", &store]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{id}");
+        ran.stdout
+    };
+    let told = explain(&reply.text());
+    for fact in [
+        "author_domain  reject.example",
+        "client         198.51.100.66",
+        "action         reject",
+    ] {
+        assert!(told.contains(fact), "{told}");
+    }
+    // The story has the id of this very message wherever it speaks of it, and leads back here.
+    let rows = Reader::open(&store)
+        .unwrap()
+        .log(&store::Filter::default())
+        .unwrap();
+    let row = rows
+        .first()
+        .expect("it was recorded before it was answered (design D13)");
+    assert!(reply.text().contains(&row.id) && told.contains(&row.id), "{told}");
+    assert_eq!(explain(&row.id), told);
+    assert_eq!(explain(&row.queue_id), told);
+
+    let log = landmarc(["log", "--domain", "reject.example", "--store", &store]);
+    assert_eq!((log.code, log.stdout.lines().count()), (0, 2), "{}", log.stdout);
+}

@@ -1,0 +1,169 @@
+//! Which store is read, and what is said of one that cannot be.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use store::Observation;
+
+use super::{Book, failed};
+use crate::binary::{Folder, Ran, landmarc, landmarc_as_nobody};
+
+#[test]
+fn the_store_of_the_settings_is_the_one_that_is_read() {
+    let book = Book::new("settings", [failed()]);
+    let text = format!("[store]\ndirectory = \"{}\"\n", book.folder.path().display());
+    let config = book.folder.write("landmarc.toml", text).display().to_string();
+    for command in [&["explain", "4ZQ0000001"][..], &["log"], &["store", "status"]] {
+        let ran = landmarc([command, &["--config", &config]].concat());
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{command:?}");
+        assert!(!ran.stdout.is_empty());
+    }
+    let wrong = book
+        .folder
+        .write("wrong.toml", "[store]\ndirectry = \"/x\"\n")
+        .display()
+        .to_string();
+    let ran = landmarc(["log", "--config", &wrong]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (78, ""));
+}
+
+/// Each command that reads says the same of a store that it cannot read.
+#[track_caller]
+fn refused(book: &Book, path: &Path, run: impl Fn(&[&str]) -> Ran) -> (i32, String) {
+    let path = path.display().to_string();
+    let copy = book.file("copy.db");
+    let told = |command: &[&str]| {
+        let ran = run(&[command, &["--store", &path]].concat());
+        assert_eq!(ran.stdout, "", "{command:?}");
+        (ran.code, ran.stderr.replace(&path, "FILE"))
+    };
+    let first = told(&["explain", "4ZQ0000001"]);
+    assert_eq!(told(&["log"]), first);
+    assert_eq!(told(&["store", "status"]), first);
+    assert_eq!(told(&["store", "backup", &copy]), first);
+    assert!(!Path::new(&copy).exists());
+    first
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_told_with_the_remedy() {
+    let book = Book::new("unreadable", [failed()]);
+    let said = |path: &Path| refused(&book, path, |arguments| landmarc(arguments));
+
+    let absent = book.folder.path().join("absent.db");
+    let nothing_there = (
+        69,
+        "landmarc: nothing has been recorded at FILE: is the service running, with another store.directory?\n"
+            .to_owned(),
+    );
+    assert_eq!(said(&absent), nothing_there);
+    assert_eq!(said(&book.path().join("below-a-file.db")), nothing_there);
+    assert!(!absent.exists(), "reading makes nothing");
+    let empty = book.folder.write("empty.db", "");
+    assert_eq!(said(&empty), nothing_there);
+
+    let text = book
+        .folder
+        .write("text.db", "this is no database, and never was\n".repeat(100));
+    assert_eq!(
+        said(&text),
+        (
+            65,
+            "landmarc: \"FILE\" is a database of another program\n  \
+             name another data directory; the file is unchanged\n"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
+fn a_store_of_a_later_version_is_left_alone() {
+    let book = Book::new("newer", [failed()]);
+    let mut octets = fs::read(book.path()).unwrap();
+    // The last row in the table of versions, as SQLite lays it out: nine octets, the number, a
+    // head of three, and the time as a 48-bit number.
+    let row = |octets: &[u8]| octets.len() == 5 && octets[0] == 9 && octets[2..] == [3, 0, 5];
+    let places: Vec<usize> = octets
+        .windows(5)
+        .enumerate()
+        .filter(|(_, o)| row(o))
+        .map(|(at, _)| at)
+        .collect();
+    let last = places
+        .iter()
+        .max_by_key(|at| octets[**at + 1])
+        .expect("a row of the table of versions");
+    octets[last + 1] = 99;
+    let newer = book.folder.write("newer.db", &octets);
+    let (code, told) = refused(&book, &newer, |arguments| landmarc(arguments));
+    assert_eq!(code, 65);
+    assert!(
+        told.starts_with("landmarc: \"FILE\" is at version 99 of the schema, this build knows"),
+        "{told}"
+    );
+    assert!(told.ends_with("the file is unchanged\n"), "{told}");
+    let config = book.folder.write("landmarc.toml", "").display().to_string();
+    let expired = landmarc([
+        "store",
+        "expire",
+        "--config",
+        &config,
+        "--store",
+        &newer.display().to_string(),
+    ]);
+    assert_eq!((expired.code, expired.stdout.as_str()), (65, ""));
+    assert_eq!(fs::read(&newer).unwrap(), octets);
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn who_may_not_read_the_store_is_told_as_whom_to() {
+    let book = Book::new("forbidden", [failed()]);
+    set_mode(&book.path(), 0o000);
+    let (code, told) = refused(&book, &book.path(), |arguments| {
+        landmarc_as_nobody(&book.folder, arguments)
+    });
+    assert_eq!(code, 69);
+    assert_eq!(
+        told,
+        "landmarc: cannot read FILE: Permission denied\n  \
+         run it as root, as the user of the service, or as a member of its group\n"
+    );
+}
+
+/// Neither the service nor its absence keeps another user from reading, when the modes do not.
+#[test]
+fn another_user_reads_while_the_service_writes_and_when_it_is_stopped() {
+    let book = Book::new("other-user", [failed()]);
+    set_mode(&book.path(), 0o644);
+    let store = book.store();
+    let read = || {
+        let ran = landmarc_as_nobody(&book.folder, &["explain", "4ZQ0000001", "--store", &store]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        ran.stdout
+    };
+    let running = book.record([Observation {
+        queue_id: "other".to_owned(),
+        ..failed()
+    }]);
+    let meanwhile = read();
+    drop(running);
+    // The program is copied there by now; nothing else can be made beside the store.
+    let beside = || fs::exists(format!("{store}-wal")).unwrap();
+    assert!(!beside());
+    let directory = Folder::new("records-other-user-closed");
+    let closed = directory.path().join("50% of a?store#.db");
+    fs::copy(book.path(), &closed).unwrap();
+    set_mode(&closed, 0o444);
+    set_mode(directory.path(), 0o555);
+    let closed = closed.display().to_string();
+    let ran = landmarc_as_nobody(&book.folder, &["explain", "4ZQ0000001", "--store", &closed]);
+    set_mode(directory.path(), 0o755);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert_eq!(ran.stdout, meanwhile);
+    assert_eq!(read(), meanwhile);
+}

@@ -1,0 +1,413 @@
+//! The operator's own rules: how their file is told wrong, taken up and kept, what they do to a
+//! message on its way, and the commands `rules list` and `rules test`.
+
+use serde_json::Value;
+use testkit::dns_server::DnsServer;
+use testkit::mta::{Mail, Mta, Verdict};
+
+use crate::binary::{Folder, Ran, landmarc};
+use crate::serve::for_mta;
+use crate::service::{Service, Socket};
+
+/// Two rules that are right.
+const RULES: &str = r#"
+[[rule]]
+name = "acme-newsletter"
+author_domain = ["example.com"]
+client = ["192.0.2.0/24"]
+action = "accept"
+reason = "contract 4711"
+owner = "anna"
+expires = 2999-12-31
+
+[[rule]]
+name = "no-invoices"
+author_domain = ["example.com", "*.example.com"]
+recipient = ["accounting@example.net"]
+action = "reject"
+override = "other"
+reason = "forged in every case so far"
+owner = "ben"
+"#;
+
+/// `example.com` asks for rejection, and lets nobody send.
+const ZONES: &str = r#"{
+    "example.com": {"A": ["192.0.2.80"], "TXT": [["v=spf1 -all"]]},
+    "_dmarc.example.com": {"TXT": [["v=DMARC1; p=reject"]]}
+}"#;
+
+const MESSAGE: &str = "From: a@example.com\r\nTo: reader@example.net\r\nSubject: a test\r\n\r\nHello\r\n";
+
+/// A folder with zones, settings, rules and a message.
+struct Desk {
+    folder: Folder,
+}
+
+impl Desk {
+    fn new(name: &str, rules: &str) -> Self {
+        let folder = Folder::new(&format!("rules-{name}"));
+        folder.write("zones.json", ZONES);
+        folder.write("m.eml", MESSAGE);
+        let desk = Self { folder };
+        let rules = desk.write("rules.toml", rules);
+        let store = desk.path("store");
+        desk.write(
+            "landmarc.toml",
+            &format!(
+                "authserv_id = \"mx.example.net\"\naction.rules_file = \"{rules}\"\nstore.directory = \"{store}\"\n"
+            ),
+        );
+        desk
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        self.folder.write(name, text).display().to_string()
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// `landmarc rules` with these settings.
+    fn rules(&self, action: &str, rest: &[&str]) -> Ran {
+        let config = self.path("landmarc.toml");
+        landmarc([&["rules", action, "--config", &config], rest].concat())
+    }
+
+    /// `rules test` of the message, with these zones at a fixed time.
+    fn test(&self, rest: &[&str]) -> Ran {
+        let (zones, message) = (self.path("zones.json"), self.path("m.eml"));
+        let fixed = ["--dns", &zones, "--now", "1700000000", &message];
+        self.rules("test", &[rest, &fixed].concat())
+    }
+
+    /// The text with the folder taken out.
+    fn plain(&self, text: &str) -> String {
+        text.replace(&self.folder.path().display().to_string(), "DIR")
+    }
+}
+
+#[test]
+fn a_file_with_mistakes_keeps_the_service_from_starting_and_is_told_by_every_command() {
+    let desk = Desk::new("broken", "[[rule]]\nname = \"r\"\nacton = \"accept\"\n");
+    let config = desk.path("landmarc.toml");
+    let checked = landmarc(["config", "check", &config]);
+    assert_eq!((checked.code, checked.stdout.as_str()), (78, ""));
+    insta::assert_snapshot!(desk.plain(&checked.stderr), @r#"
+    DIR/rules.toml:1:1: rule.action: it is missing: write "accept", "quarantine" or "reject"
+    DIR/rules.toml:1:1: rule.reason: it is missing: write why there is such a rule; reports tell it
+    DIR/rules.toml:1:1: rule.owner: it is missing: write who answers for the rule
+    DIR/rules.toml:1:1: rule: it has no condition, so it would hold for every message; name one, such as author_domain
+    DIR/rules.toml:3:1: rule.acton: unknown key, did you mean rule.action?
+    "#);
+    for arguments in [
+        &["serve", "--config", &config][..],
+        &["check", "--config", &config, "/dev/null"],
+        &["rules", "list", "--config", &config],
+        &["rules", "test", "--config", &config, "/dev/null"],
+    ] {
+        let ran = landmarc(arguments);
+        assert_eq!(
+            (ran.code, &ran.stderr, ran.stdout.as_str()),
+            (78, &checked.stderr, "")
+        );
+    }
+}
+
+#[test]
+fn mistakes_of_the_settings_and_of_the_rules_are_told_together() {
+    let desk = Desk::new("both", "[[rule]]\nwat = 1\n");
+    let rules = desk.path("rules.toml");
+    let config = desk.write(
+        "both.toml",
+        &format!("action.rules_file = \"{rules}\"\nmode = \"no\"\n"),
+    );
+    let ran = landmarc(["config", "check", &config]);
+    assert_eq!(ran.code, 78);
+    let places: Vec<_> = ran
+        .stderr
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert_eq!(places[0], format!("{config}:2:8:"));
+    assert!(
+        places[1..].iter().all(|place| place.starts_with(&rules)),
+        "{places:?}"
+    );
+    assert!(ran.stderr.contains("rule.wat: unknown key"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_rules_file_that_is_asked_for_and_absent_is_a_mistake_of_the_settings() {
+    let desk = Desk::new("absent", "");
+    let config = desk.write(
+        "absent.toml",
+        "[action]\nrules_file = \"/nonexistent/rules.toml\"\n",
+    );
+    let ran = landmarc(["serve", "--config", &config]);
+    assert_eq!(ran.code, 78);
+    assert_eq!(
+        desk.plain(&ran.stderr),
+        "DIR/absent.toml:2:14: action.rules_file: /nonexistent/rules.toml: No such file or directory (os error \
+         2)\n"
+    );
+}
+
+#[test]
+fn expired_rules_are_warned_about_and_are_no_mistakes() {
+    let expired = RULES.replace("2999-12-31", "2020-01-31");
+    let desk = Desk::new("expired", &expired);
+    let ran = landmarc(["config", "check", &desk.path("landmarc.toml")]);
+    assert_eq!(ran.code, 0);
+    assert_eq!(
+        desk.plain(&ran.stderr),
+        "DIR/rules.toml:2:1: rule acme-newsletter: warning: applies no more since the end of 2020-01-31: anna \
+         can take it out\n"
+    );
+}
+
+/// The whole way: the rule decides about a message, the log and the store name it, a broken file
+/// changes nothing, and a new one is taken up.
+#[test]
+fn a_running_service_goes_by_its_rules_and_keeps_them_when_the_new_ones_are_broken() {
+    let desk = Desk::new("serve", RULES);
+    let dns = DnsServer::start(testkit::txt_zones(&[
+        ("_dmarc.example.com", "v=DMARC1; p=reject"),
+        ("example.com", "v=spf1 -all"),
+    ]));
+    let settings = format!(
+        "mode = \"enforce\"\naction.rules_file = \"{}\"\nstore.directory = \"{}\"\n",
+        desk.path("rules.toml"),
+        desk.path("store")
+    );
+    let service = Service::start("rules-service", Socket::Inet, dns.addr(), &settings);
+    let deliver = |queue_id: &str, rcpt: &str| {
+        let mut mail = Mail::plain();
+        for (name, value) in &mut mail.macros {
+            if name == "i" {
+                *value = queue_id.to_owned();
+            }
+        }
+        mail.rcpt_to = vec![rcpt.to_owned()];
+        let mut mta = Mta::connect(&for_mta(service.milter())).unwrap();
+        let verdict = mta.deliver(&mail).unwrap().verdict;
+        (verdict, service.message(queue_id))
+    };
+    let (verdict, line) = deliver("A1", "<reader@example.net>");
+    assert_eq!(verdict, Verdict::Accept);
+    line.says("dmarc=fail rule=acme-newsletter disposition=none override=local_policy action=accept");
+
+    let broken = service_reload(&service, &desk, "[[rule]]\nname = \"r\"\n", &settings);
+    assert!(
+        broken.contains("ERROR not reloaded, the old settings stay: ")
+            && broken.contains("rules.toml:1:1: rule.action: it is missing"),
+        "{broken}"
+    );
+    let (verdict, line) = deliver("A2", "<reader@example.net>");
+    assert_eq!(verdict, Verdict::Accept);
+    line.says("rule=acme-newsletter");
+
+    // The second rule first: of two that hold, the first in the file decides.
+    let (first, second) = RULES.trim().split_once("\n\n").unwrap();
+    let turned = service_reload(&service, &desk, &format!("{second}\n{first}\n"), &settings);
+    assert!(turned.contains("configuration reloaded"), "{turned}");
+    let (verdict, line) = deliver("A3", "<Accounting@example.net>");
+    assert!(
+        matches!(&verdict, Verdict::Reply(text) if text.starts_with("550 5.7.1 Email rejected")),
+        "{verdict:?}"
+    );
+    line.says("dmarc=fail rule=no-invoices disposition=reject action=reject");
+
+    let listed = desk.rules("list", &["--json"]);
+    let hits = |name: &str| {
+        let objects = listed
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let mut of_name = objects.filter(|object| object["name"] == name);
+        of_name.next().map(|object| object["hits"].clone())
+    };
+    assert_eq!(listed.stderr, "");
+    assert_eq!(hits("acme-newsletter"), Some(2.into()));
+    assert_eq!(hits("no-invoices"), Some(1.into()));
+}
+
+fn service_reload(service: &Service, desk: &Desk, rules: &str, settings: &str) -> String {
+    desk.write("rules.toml", rules);
+    service.reload(settings)
+}
+
+#[test]
+fn a_list_without_a_database_says_so_and_lists_all_the_same() {
+    let desk = Desk::new("list", RULES);
+    let ran = desk.rules("list", &[]);
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.stderr.starts_with("landmarc: warning: hits are not known: "),
+        "{}",
+        ran.stderr
+    );
+    insta::assert_snapshot!(ran.stdout, @r#"
+    name             action  state   expires     hits  last_hit  owner
+    acme-newsletter  accept  active  2999-12-31  -     -         anna
+    no-invoices      reject  active  -           -     -         ben
+    "#);
+    let objects = desk.rules("list", &["--json"]);
+    insta::assert_snapshot!(objects.stdout, @r#"
+    {"name":"acme-newsletter","action":"accept","state":"active","expires":"2999-12-31","hits":null,"first_hit":null,"last_hit":null,"owner":"anna","reason":"contract 4711","override":"local_policy","line":2}
+    {"name":"no-invoices","action":"reject","state":"active","expires":null,"hits":null,"first_hit":null,"last_hit":null,"owner":"ben","reason":"forged in every case so far","override":"other","line":11}
+    "#);
+
+    let empty = Desk::new("list-empty", "# none\n");
+    let ran = empty.rules("list", &[]);
+    assert_eq!(
+        (ran.code, empty.plain(&ran.stdout).as_str()),
+        (0, "DIR/rules.toml: no rules\n")
+    );
+}
+
+#[test]
+fn a_trial_tells_which_rule_decides_and_why_the_others_do_not() {
+    let desk = Desk::new("test", RULES);
+    let ran = desk.test(&["--ip", "192.0.2.7", "--mail-from", "a@example.com"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(ran.stdout, @r#"
+    example.com: dmarc=fail
+      acme-newsletter: matches, accept
+      no-invoices: no, recipient: the message has no known recipients (--rcpt)
+      decides: acme-newsletter
+      done: accept (disposition none, override local_policy: contract 4711)
+      without it: reject (disposition reject)
+    "#);
+    // None decides: what is missing on the command line is named.
+    let ran = desk.test(&["--rcpt", "reader@example.net"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
+    insta::assert_snapshot!(ran.stdout, @r#"
+    example.com: dmarc=fail
+      acme-newsletter: no, client: the message has no known client (--ip)
+      no-invoices: no, recipient: the message has reader@example.net
+      decides: no rule
+      done: quarantine (disposition quarantine, override local_policy: RFC 9989 section 7.4: no evidence besides p=reject)
+    "#);
+}
+
+#[test]
+fn a_trial_in_json_has_every_rule_and_both_ends() {
+    let desk = Desk::new("test-json", RULES);
+    let ran = desk.test(&[
+        "--json",
+        "--ip",
+        "198.51.100.7",
+        "--rcpt",
+        "accounting@example.net",
+    ]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let pretty = serde_json::to_string_pretty(&ran.json()).unwrap();
+    insta::assert_snapshot!(pretty, @r#"
+    {
+      "file": null,
+      "author_domain": "example.com",
+      "dmarc": "fail",
+      "rules": [
+        {
+          "name": "acme-newsletter",
+          "action": "accept",
+          "owner": "anna",
+          "matches": false,
+          "condition": "client",
+          "found": "198.51.100.7"
+        },
+        {
+          "name": "no-invoices",
+          "action": "reject",
+          "owner": "ben",
+          "matches": true,
+          "condition": null,
+          "found": null
+        }
+      ],
+      "decides": "no-invoices",
+      "effect": "hardened",
+      "done": {
+        "action": "reject",
+        "disposition": "reject",
+        "overrides": [
+          {
+            "type": "other",
+            "comment": "forged in every case so far"
+          }
+        ]
+      },
+      "without": {
+        "action": "quarantine",
+        "disposition": "quarantine",
+        "overrides": [
+          {
+            "type": "local_policy",
+            "comment": "RFC 9989 section 7.4: no evidence besides p=reject"
+          }
+        ]
+      }
+    }
+    "#);
+}
+
+#[test]
+fn a_trial_at_the_end_of_the_last_day_and_after_it() {
+    let desk = Desk::new("test-expiry", &RULES.replace("2999-12-31", "2027-03-31"));
+    let (zones, message) = (desk.path("zones.json"), desk.path("m.eml"));
+    let decides = |now: &str| {
+        let rest = [
+            "--json",
+            "--ip",
+            "192.0.2.7",
+            "--dns",
+            &zones,
+            "--now",
+            now,
+            &message,
+        ];
+        let ran = desk.rules("test", &rest);
+        (ran.code, ran.json()["decides"].clone())
+    };
+    assert_eq!(decides("1806537599"), (0, "acme-newsletter".into()));
+    assert_eq!(decides("1806537600"), (1, Value::Null));
+}
+
+#[test]
+fn check_goes_by_the_rules_and_explains_them() {
+    let desk = Desk::new("check", RULES);
+    let (config, zones, message) = (
+        desk.path("landmarc.toml"),
+        desk.path("zones.json"),
+        desk.path("m.eml"),
+    );
+    let check = |rest: &[&str]| {
+        let fixed = [
+            "check",
+            "--config",
+            &config,
+            "--dns",
+            &zones,
+            "--ip",
+            "192.0.2.7",
+            "--mode",
+            "enforce",
+            &message,
+        ];
+        landmarc([&fixed, rest].concat())
+    };
+    let object = check(&["--json"]).json();
+    assert_eq!(object["action"], "accept");
+    insta::assert_snapshot!(object["rule"], @r#"{"name":"acme-newsletter","owner":"anna","reason":"contract 4711","effect":"softened","without":"quarantine"}"#);
+    let story = check(&["--explain"]).stdout;
+    let told: Vec<_> = story
+        .lines()
+        .filter(|line| line.contains("acme-newsletter"))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    Cause: SPF has no domain to check, and there is no DKIM signature, but the rule acme-newsletter of this
+      The rule acme-newsletter of this server decides (owner anna, override local_policy): contract 4711.
+      - When such mail passes by itself, the rule acme-newsletter is not needed any more: anna can take it
+    "#);
+}
