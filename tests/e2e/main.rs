@@ -20,6 +20,7 @@ mod postfix_harness;
 mod postfix_header;
 mod postfix_service;
 mod postfix_verdicts;
+mod puzzles;
 mod records;
 mod rules;
 mod serve;
