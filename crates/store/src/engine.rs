@@ -3,12 +3,12 @@
 
 use crate::error::StoreError;
 use crate::maintenance::{Expired, Keep};
-use crate::queue::Batch;
+use crate::queue::{Batch, Lost};
 
 /// The writing side of a store, held by the one writer thread.
 pub(crate) trait Engine: Send {
-    /// Writes all of it in one durable transaction, or nothing of it.
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError>;
+    /// Writes all of it in one durable transaction, or nothing of it; what it had no room for.
+    fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError>;
 
     /// Whether what was opened is still what others find under its name.
     fn in_place(&self) -> bool;

@@ -24,6 +24,12 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// A file that does not begin as a database does. It was not touched.
+    #[error("{path:?} is no database, or its beginning is damaged")]
+    NoDatabase {
+        /// The file.
+        path: PathBuf,
+    },
     /// There is no store to read.
     #[error("there is no store at {path:?}")]
     Missing {
@@ -56,13 +62,21 @@ pub enum StoreError {
         /// What the engine says.
         source: Source,
     },
-    /// A row holds what this program never writes.
+    /// A page or a row holds what neither the engine nor this program ever writes.
     #[error("{path:?} holds a damaged {what}")]
     Damaged {
         /// The database.
         path: PathBuf,
-        /// Which kind of row.
+        /// What is damaged: a `page` or a kind of row.
         what: &'static str,
+    },
+    /// A defect of this program ended an attempt to use the store.
+    #[error("a defect of this program, while it was to {doing}: {panic:?}")]
+    Panicked {
+        /// What was tried.
+        doing: &'static str,
+        /// The words of the panic.
+        panic: String,
     },
     /// The recorder has ended.
     #[error("the recorder has ended")]
@@ -77,6 +91,10 @@ impl StoreError {
                 "run the version that wrote it or a later one, or name another data directory; the file is unchanged"
             }
             Self::Foreign { .. } => "name another data directory; the file is unchanged",
+            Self::NoDatabase { .. } => {
+                "if it was the store: stop the service, move the file away, restore the last backup in its place; \
+                 else name another data directory; the file is unchanged"
+            }
             Self::Missing { .. } => {
                 "check the data directory in the settings; the service makes the store when it starts"
             }
@@ -89,13 +107,19 @@ impl StoreError {
             Self::Damaged { .. } => {
                 "stop the service, move the file away, restore the last backup in its place"
             }
+            Self::Panicked { .. } => {
+                "report it, with the lines of the log around it; the store is opened anew"
+            }
             Self::Ended => "nothing: the service is stopping",
         }
     }
 
     /// Whether waiting cannot help: someone has to choose another file or another build.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Newer { .. } | Self::Foreign { .. })
+        matches!(
+            self,
+            Self::Newer { .. } | Self::Foreign { .. } | Self::NoDatabase { .. }
+        )
     }
 
     /// The error and its causes, in one line for logs and statistics.

@@ -18,7 +18,7 @@ pub(crate) struct Folded {
     bytes: usize,
 }
 
-/// How often a rule decided, and when for the first and the last time.
+/// How often a rule decided; since when it is known, and when it decided last, 0 for never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hits {
     pub(crate) count: u64,
@@ -74,7 +74,7 @@ impl Folded {
             if self.rules.contains_key(&hit.name) || self.room(limits, rule_bytes(&hit.name)) {
                 self.add_hits(Arc::clone(&hit.name), Hits::of(&hit));
             } else {
-                lost.rule_hits = 1;
+                lost.rule_hits = hit.lost();
             }
         }
         lost
@@ -133,9 +133,9 @@ impl Folded {
 impl Hits {
     fn of(hit: &Hit) -> Self {
         Self {
-            count: 1,
+            count: u64::from(hit.decided),
             first_ms: hit.at_ms,
-            last_ms: hit.at_ms,
+            last_ms: if hit.decided { hit.at_ms } else { 0 },
         }
     }
 

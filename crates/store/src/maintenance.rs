@@ -11,8 +11,10 @@ pub struct Keep {
     pub observation_days: u32,
     /// Days that the tally is kept.
     pub tally_days: u32,
-    /// Most octets that the database file may have: past it, observations go before their time,
-    /// then days of the tally, but never those of yesterday and today, which reports are made from.
+    /// Most octets that the database file may have. Past it, traces go before their time, the oldest
+    /// first, whatever their day; then observations, hour by hour; then, when none of either is left,
+    /// days of the tally, but never those of yesterday and today, which reports are made from.
+    /// [`Expired::over_bytes`] tells where that is not enough.
     pub max_bytes: Option<u64>,
 }
 
@@ -46,8 +48,11 @@ pub struct Expired {
     pub observations: u64,
     /// Those among them that had to go before their time, because of the size.
     pub observations_for_size: u64,
-    /// Texts of explanations that no observation refers to any more.
+    /// Texts of explanations.
     pub traces: u64,
+    /// Those among them that had to go before their time, because of the size; their observations
+    /// may still be there.
+    pub traces_for_size: u64,
     /// Rows of the tally, one for each distinct row and day.
     pub tally_rows: u64,
     /// Those among them that had to go before their time, because of the size.
@@ -56,6 +61,8 @@ pub struct Expired {
     pub distinct_rows: u64,
     /// Pages of the file given back to the file system.
     pub pages: u64,
+    /// Octets that the file still has past [`Keep::max_bytes`], for nothing more may go.
+    pub over_bytes: u64,
     /// Short transactions it took.
     pub steps: u64,
 }

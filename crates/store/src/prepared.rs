@@ -80,11 +80,20 @@ pub(crate) struct Counted {
     pub(crate) bytes: usize,
 }
 
-/// That a rule of the operator decided.
+/// That a rule of the operator decided, or was in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
     pub(crate) name: Arc<str>,
     pub(crate) at_ms: u64,
+    /// Whether it decided about a message.
+    pub(crate) decided: bool,
+}
+
+impl Hit {
+    /// Whether something is lost with it: that a rule is in force will be said again.
+    pub(crate) fn lost(&self) -> u64 {
+        u64::from(self.decided)
+    }
 }
 
 impl Prepared {
@@ -95,6 +104,7 @@ impl Prepared {
         let hit = observation.rule.take().map(|name| Hit {
             name: word(name).into(),
             at_ms: observation.at_ms,
+            decided: true,
         });
         let rule = hit.as_ref().map(|hit| Arc::clone(&hit.name));
         let kept = keep.then(|| Kept::new(observation, rule, digests));
@@ -110,6 +120,21 @@ impl Prepared {
         }
     }
 
+    /// That a rule is in force, of no message.
+    pub(crate) fn rule_in_force(name: &str, at_ms: u64) -> Self {
+        let name: Arc<str> = word(name.to_owned()).into();
+        Self {
+            bytes: size_of::<Self>() + name.len(),
+            kept: None,
+            counted: None,
+            hit: Some(Hit {
+                name,
+                at_ms,
+                decided: false,
+            }),
+        }
+    }
+
     /// Octets in memory. A trace counts in full, though equal ones may share theirs.
     pub(crate) fn bytes(&self) -> usize {
         let trace = self.kept.as_ref().and_then(|kept| kept.trace.as_ref());
@@ -122,7 +147,7 @@ impl Prepared {
             traces: 0,
             observations: u64::from(self.kept.is_some()),
             tallies: u64::from(self.counted.is_some()),
-            rule_hits: u64::from(self.hit.is_some()),
+            rule_hits: self.hit.as_ref().map_or(0, Hit::lost),
         }
     }
 }

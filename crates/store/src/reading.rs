@@ -66,20 +66,22 @@ pub struct LogRow {
 pub struct Explained {
     /// What happened.
     pub observation: LogRow,
-    /// The explanation; none when the message had none, or when it was given up for want of memory.
+    /// The explanation; none when the message had none, or when it was given up for want of memory
+    /// or of room on disk.
     pub trace: Option<String>,
 }
 
-/// How often a rule of the operator decided. These counts do not expire.
+/// How often a rule of the operator decided, since it is known. These counts do not expire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleHits {
     /// The name of the rule.
     pub name: String,
     /// Messages it decided.
     pub hits: u64,
-    /// When the first of them was judged, in milliseconds since the epoch.
+    /// Since when the rule is known: when it came into force, or decided for the first time. In
+    /// milliseconds since the epoch.
     pub first_ms: u64,
-    /// When the last was.
+    /// When it decided last; 0 when it never did.
     pub last_ms: u64,
 }
 
@@ -92,6 +94,12 @@ pub struct Filter {
     pub result: Option<String>,
     /// What was done because of DMARC.
     pub disposition: Option<String>,
+    /// What the MTA was told.
+    pub action: Option<String>,
+    /// What it would have been told, were the mode *enforce*.
+    pub would: Option<String>,
+    /// The name of the operator's rule that decided.
+    pub rule: Option<String>,
     /// The SMTP client: from this address to that one, both of one family; a network is a range, and
     /// so is one address. Alone, it reads every observation of the time asked for: about three
     /// million a second.
@@ -111,6 +119,9 @@ impl Default for Filter {
             domain: None,
             result: None,
             disposition: None,
+            action: None,
+            would: None,
+            rule: None,
             client: None,
             since_ms: None,
             until_ms: None,
@@ -139,8 +150,7 @@ pub struct Status {
     pub observation_days: Option<(Day, Day)>,
     /// Distinct texts of explanations.
     pub traces: u64,
-    /// Rows of the tally, one for each distinct reporting row and day. Those that only the last
-    /// few thousand messages count in are not among them yet.
+    /// Rows of the tally, one for each distinct reporting row and day.
     pub tally_rows: u64,
     /// The first day of the tally, and the last.
     pub tally_days: Option<(Day, Day)>,
@@ -191,7 +201,7 @@ impl Reader {
         self.inner.policy_domains(day)
     }
 
-    /// The rules that ever decided a message, in alphabetical order.
+    /// The rules that ever were in force or decided a message, in alphabetical order.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -208,11 +218,12 @@ impl Reader {
     }
 
     /// Copies the store as it is now to another file, while it is being written. A file of that
-    /// name is replaced when the copy is whole and on disk, not before. The write-ahead log grows
-    /// while it lasts. `progress` is called with pages done and pages in all.
+    /// name is replaced when the copy is whole, sound and on disk, not before. The write-ahead log
+    /// grows while it lasts. `progress` is called with pages done and pages in all.
     ///
     /// # Errors
-    /// When the store cannot be read or the copy not be written; what there is of it is removed.
+    /// When the store cannot be read or is damaged, or the copy cannot be written; what there is of
+    /// it is removed.
     pub fn backup(&self, to: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
         self.inner.backup(to.as_ref(), progress)
     }

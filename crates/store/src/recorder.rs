@@ -135,6 +135,17 @@ impl Recorder {
         }
     }
 
+    /// Notes that these rules are in force at this time, in milliseconds since the epoch, so that
+    /// one that never decides can be told from one that is new ([`RuleHits`](crate::RuleHits)).
+    /// Waits for nothing, and may be said again and again.
+    pub fn rules_in_force<'a>(&self, names: impl IntoIterator<Item = &'a str>, at_ms: u64) {
+        for name in names {
+            let (nobody_waits, _) = oneshot::channel();
+            self.shared
+                .push(Prepared::rule_in_force(name, at_ms), nobody_waits);
+        }
+    }
+
     /// What was done so far.
     pub fn statistics(&self) -> Statistics {
         let state = hold(&self.shared.state);

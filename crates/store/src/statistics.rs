@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use crate::error::StoreError;
 use crate::queue::Lost;
 
 /// Whether the store takes what it is given.
@@ -10,7 +11,8 @@ use crate::queue::Lost;
 pub enum State {
     /// The last attempt to write went well.
     Ok,
-    /// It did not: records wait in memory.
+    /// It did not: records wait in memory. Or nobody tries any more, for a defect has ended the
+    /// writer: then all that is handed over is dropped and counted.
     Degraded,
 }
 
@@ -23,7 +25,8 @@ pub struct Statistics {
     pub committed: u64,
     /// Callers that were told *later*.
     pub later: u64,
-    /// Traces given up while their observation was kept.
+    /// Traces given up while their observation was kept: for want of memory, or because new ones took
+    /// up 256 MiB in that hour.
     pub dropped_traces: u64,
     /// Observations given up; their tallies may have been kept.
     pub dropped_observations: u64,
@@ -61,6 +64,12 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Counts a failure.
+    pub(crate) fn note(&self, error: &StoreError) {
+        self.failures.fetch_add(1, Relaxed);
+        *crate::recorder::hold(&self.last_error) = Some(error.in_full());
+    }
+
     pub(crate) fn add_lost(&self, lost: Lost) {
         self.dropped_traces.fetch_add(lost.traces, Relaxed);
         self.dropped_observations.fetch_add(lost.observations, Relaxed);

@@ -1,6 +1,9 @@
 //! The writer thread: takes all that waits, writes it in one transaction, wakes all who wait for it.
-//! When the store does not take it, it waits in memory and is tried again.
+//! When the store does not take it, it waits in memory and is tried again. An engine that panics loses
+//! the batch it had in hand, and no more.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
@@ -155,8 +158,18 @@ impl Writer {
     }
 
     fn write(&mut self, batch: Batch) {
-        match self.attempt(&batch) {
-            Ok(()) => self.written(batch),
+        match guarded("write a batch", || self.attempt(&batch)) {
+            Ok(lost) => {
+                self.shared.counters.add_lost(lost);
+                self.written(batch);
+            }
+            Err(error @ StoreError::Panicked { .. }) => {
+                // Something in it is poison, as far as we know: with a next time there would be no end.
+                hold(&self.shared.state).queue.settle();
+                self.shared.counters.add_lost(batch.lost());
+                batch.answer(Recorded::Dropped);
+                self.failed(&error);
+            }
             Err(error) => {
                 let lost = hold(&self.shared.state).queue.put_back(batch);
                 self.shared.counters.add_lost(lost);
@@ -165,11 +178,11 @@ impl Writer {
         }
     }
 
-    fn attempt(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    fn attempt(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
         let engine = self.opened()?;
-        engine.write(batch)?;
+        let lost = engine.write(batch)?;
         if engine.in_place() || engine.bring_home() {
-            return Ok(());
+            return Ok(lost);
         }
         // It went into a file that nobody finds any more: once again, into the next one.
         self.engine = None;
@@ -196,18 +209,22 @@ impl Writer {
         hold(&self.shared.state).queue.settle();
         self.recovered();
         batch.answer(Recorded::Committed);
-        if let Some(Err(error)) = self.engine.as_mut().map(|engine| engine.tidy()) {
+        let engine = self.engine.as_mut();
+        let tidied = guarded("put the store in order", || {
+            engine.map_or(Ok(()), |engine| engine.tidy())
+        });
+        if let Err(error) = tidied {
             // Nothing is lost by it; it is tried again after the next batch.
-            self.note(&error);
+            self.noted(&error);
         }
     }
 
     fn step(&mut self, mut job: Job) {
         let keep = job.keep;
         let began = Instant::now();
-        let outcome = self
-            .opened()
-            .and_then(|engine| engine.expire(&keep, &mut job.done));
+        let outcome = guarded("remove what has expired", || {
+            self.opened()?.expire(&keep, &mut job.done)
+        });
         match outcome {
             Ok(Step::More) => {
                 job.done.steps += 1;
@@ -219,20 +236,23 @@ impl Writer {
             // Who asked may have stopped waiting; the work is done all the same.
             Ok(Step::Done) => drop(job.waiter.send(Ok(job.done))),
             Err(error) => {
-                self.note(&error);
+                self.noted(&error);
                 drop(job.waiter.send(Err(error)));
             }
         }
     }
 
-    fn note(&self, error: &StoreError) {
-        self.shared.counters.failures.fetch_add(1, Relaxed);
-        *hold(&self.shared.counters.last_error) = Some(error.in_full());
+    /// A failure that costs no record. An engine that panicked is not used again.
+    fn noted(&mut self, error: &StoreError) {
+        self.shared.counters.note(error);
+        if let StoreError::Panicked { .. } = error {
+            self.engine = None;
+        }
     }
 
     /// One line when trouble begins; the next attempts are only counted.
     fn failed(&mut self, error: &StoreError) {
-        self.note(error);
+        self.shared.counters.note(error);
         self.engine = None;
         let now = Instant::now();
         let pause = match &self.trouble {
@@ -273,7 +293,7 @@ impl Writer {
             observations = lost.observations,
             tallies = lost.tallies,
             rule_hits = lost.rule_hits,
-            "records were given up for want of memory (sums since the start)"
+            "records were given up for want of memory, or stories of an hour that had too many (sums since the start)"
         );
         self.told = Losses {
             lost,
@@ -282,13 +302,36 @@ impl Writer {
     }
 }
 
-/// However the thread ends, by a panic too: nobody is left waiting.
+/// Calls the engine; its panic is an error like others. Who calls gives up what it may have left half
+/// done: the engine, whose transaction is then rolled back.
+fn guarded<T>(doing: &'static str, call: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
+        let panic = words(payload.as_ref());
+        Err(StoreError::Panicked { doing, panic })
+    })
+}
+
+fn words(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
+
+/// However the thread ends, by a panic too: nobody is left waiting. If it was not asked to, the store
+/// takes nothing more, and says so.
 struct End(Arc<Shared>);
 
 impl Drop for End {
     fn drop(&mut self) {
         let mut state = hold(&self.0.state);
         state.over = true;
+        if state.ends.is_none() {
+            self.0.counters.degraded.store(true, Relaxed);
+            self.0.counters.note(&StoreError::Panicked {
+                doing: "wait for records",
+                panic: "the writer ended".to_owned(),
+            });
+        }
         state.jobs.clear();
         while !state.queue.is_empty() {
             let batch = state.queue.take();

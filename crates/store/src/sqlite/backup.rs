@@ -25,8 +25,8 @@ pub(super) fn copy(
 ) -> Result<(), StoreError> {
     let partial = beside(to, ".partial");
     // Left over from one that was interrupted.
-    remove(&partial)?;
-    let copied = copy_pages(from, path, &partial, progress).and_then(|()| put_in_place(&partial, to));
+    remove(&partial).map_err(named(to))?;
+    let copied = copy_pages(from, path, to, &partial, progress).and_then(|()| put_in_place(&partial, to));
     if copied.is_err() {
         // The first error is the one to tell.
         let _ = remove(&partial);
@@ -37,8 +37,9 @@ pub(super) fn copy(
 fn copy_pages(
     from: &Connection,
     path: &Path,
+    to: &Path,
     partial: &Path,
-    mut progress: impl FnMut(u64, u64),
+    progress: impl FnMut(u64, u64),
 ) -> Result<(), StoreError> {
     // Held open for as long as it lasts, this keeps the state to be copied: else each write of the
     // recorder would make the copy begin anew, and it would never end.
@@ -48,13 +49,48 @@ fn copy_pages(
         .query_row("SELECT count(*) FROM migration", [], |_| Ok(()))
         .map_err(engine(path, "begin a copy"))?;
     // Not readable by more people than the store is.
-    make_file(partial)?;
+    make_file(partial).map_err(named(to))?;
     let mut copy = Connection::open_with_flags(partial, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        .map_err(engine(partial, "make a copy"))?;
-    let backup = Backup::new(&snapshot, &mut copy).map_err(engine(partial, "make a copy"))?;
+        .map_err(engine(to, "make a copy"))?;
+    copy_steps(&snapshot, &mut copy, to, progress)?;
+    // The log of the store may be cut again while the copy is looked through.
+    drop(snapshot);
+    if !is_sound(&copy).map_err(engine(path, "check a copy"))? {
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            what: "page",
+        });
+    }
+    // The copy came with the mark of a write-ahead log, and whoever reads it would leave one
+    // beside it. The service sets the mark again when it is restored.
+    copy.pragma_update(None, "journal_mode", "DELETE")
+        .map_err(engine(to, "finish a copy"))
+}
+
+/// Pages are copied as they are, and a damaged store must not take the place of its last backup.
+fn is_sound(copy: &Connection) -> rusqlite::Result<bool> {
+    let found: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok(found == "ok")
+}
+
+/// Names the file that was asked for: nobody has heard of the one beside it.
+fn named(to: &Path) -> impl Fn(StoreError) -> StoreError {
+    move |error| match error {
+        StoreError::Io { doing, source, .. } => io(to, doing)(source),
+        other => other,
+    }
+}
+
+fn copy_steps(
+    from: &Connection,
+    copy: &mut Connection,
+    to: &Path,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), StoreError> {
+    let backup = Backup::new(from, copy).map_err(engine(to, "make a copy"))?;
     let mut pauses = 0;
     loop {
-        let step = backup.step(PAGES).map_err(engine(partial, "make a copy"))?;
+        let step = backup.step(PAGES).map_err(engine(to, "make a copy"))?;
         let now = backup.progress();
         let whole = u64::try_from(now.pagecount).unwrap_or(0);
         progress(
@@ -69,9 +105,7 @@ fn copy_pages(
                 std::thread::sleep(PAUSE);
             }
             _ => {
-                return Err(io(partial, "make a copy in")(
-                    std::io::ErrorKind::ResourceBusy.into(),
-                ));
+                return Err(io(to, "make a copy in")(std::io::ErrorKind::ResourceBusy.into()));
             }
         }
     }
@@ -79,7 +113,7 @@ fn copy_pages(
 
 fn put_in_place(partial: &Path, to: &Path) -> Result<(), StoreError> {
     let sync = |path: &Path| File::open(path)?.sync_all();
-    sync(partial).map_err(io(partial, "sync"))?;
+    sync(partial).map_err(io(to, "sync"))?;
     fs::rename(partial, to).map_err(io(to, "put the copy in place of"))?;
     let directory = to.parent().filter(|one| !one.as_os_str().is_empty());
     let directory = directory.unwrap_or_else(|| Path::new("."));

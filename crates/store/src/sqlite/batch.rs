@@ -7,10 +7,11 @@ use rusqlite::{Connection, params};
 use super::blocks::{self, BLOCK};
 use super::interned::{Interned, address};
 use super::journal::Entries;
+use super::stories::Stories;
 use crate::day::{as_integer, hour_of};
 use crate::folded::Folded;
 use crate::prepared::Kept;
-use crate::queue::Batch;
+use crate::queue::{Batch, Lost};
 
 /// An hour gets room for so many further observations at a time, so that few batches have to
 /// write it again. That room reaches into the next hour does no harm.
@@ -27,20 +28,29 @@ pub(super) struct Remembered {
     hour: Option<(i64, i64)>,
     /// Entries in the journal of the tally; none when that is not known.
     pub(super) journalled: Option<u64>,
+    stories: Stories,
 }
 
 impl Remembered {
-    /// Nothing is certain any more.
+    /// Nothing is certain any more, but for what this hour has had.
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            stories: self.stories,
+            ..Self::default()
+        };
     }
 
-    pub(super) fn write(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
-        self.write_observations(connection, batch)?;
-        self.write_counts(connection, batch.counts())
+    /// Writes all of it but new traces for which this hour has no room; how many those were.
+    pub(super) fn write(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<Lost> {
+        let traces = self.write_observations(connection, batch)?;
+        self.write_counts(connection, batch.counts())?;
+        Ok(Lost {
+            traces,
+            ..Lost::default()
+        })
     }
 
-    fn write_observations(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<()> {
+    fn write_observations(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<u64> {
         let first = match self.next {
             Some(next) => next,
             None => blocks::next_number(connection)?,
@@ -50,9 +60,11 @@ impl Remembered {
         let mut insert = connection.prepare_cached(sql)?;
         let mut hours = BTreeMap::new();
         let mut number = first;
+        let mut without_trace = 0;
         for kept in batch.records.iter().filter_map(|one| one.prepared.kept.as_ref()) {
             let outcome = self.interned.outcome(connection, kept)?;
             let trace = self.trace_of(connection, kept)?;
+            without_trace += u64::from(trace.is_none() && kept.trace.is_some());
             insert.execute(params![
                 number,
                 as_integer(kept.at_ms),
@@ -69,14 +81,16 @@ impl Remembered {
         }
         debug_assert!(number - first <= BLOCK, "a batch is shorter than a block");
         self.next = Some(number);
-        self.write_hours(connection, hours)
+        self.write_hours(connection, hours)?;
+        Ok(without_trace)
     }
 
     fn trace_of(&mut self, connection: &Connection, kept: &Kept) -> rusqlite::Result<Option<i64>> {
-        let trace = kept.trace.as_ref();
-        trace
-            .map(|trace| self.interned.trace(connection, kept.day(), trace))
-            .transpose()
+        let Some(trace) = &kept.trace else {
+            return Ok(None);
+        };
+        self.interned
+            .trace(connection, kept.at_ms, trace, &mut self.stories)
     }
 
     fn write_hours(
@@ -113,5 +127,66 @@ impl Remembered {
             upsert.execute((&*name, as_integer(hits.count), first, last))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::prepared::tests::{observation, prepared};
+    use crate::queue::Waiting;
+    use crate::sqlite::Sqlite;
+    use crate::sqlite::stories::MAX_STORIES;
+    use crate::{Observation, Reader};
+
+    fn batch(observations: impl IntoIterator<Item = Observation>) -> Batch {
+        let mut batch = Batch::default();
+        batch.records = observations
+            .into_iter()
+            .map(|one| Waiting {
+                prepared: prepared(one),
+                waiter: None,
+            })
+            .collect();
+        batch
+    }
+
+    #[test]
+    fn past_the_share_of_an_hour_only_stories_that_are_there_are_told() {
+        let directory = std::env::temp_dir().join(format!("landmarc-store-stories-{}", std::process::id()));
+        let path = directory.join("landmarc.db");
+        drop(Sqlite::open(&path, Duration::ZERO).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        let mut remembered = Remembered::default();
+        let write = |remembered: &mut Remembered, one: Observation| {
+            remembered.write(&connection, &batch([one])).unwrap().traces
+        };
+        let told = |number: u64, trace: &str| Observation {
+            trace: trace.into(),
+            ..observation(number)
+        };
+        assert_eq!(write(&mut remembered, told(1, "first")), 0);
+        remembered.stories.add(hour_of(observation(1).at_ms), MAX_STORIES);
+        // An expiry in between does not give the hour another share.
+        remembered.forget();
+        assert_eq!(write(&mut remembered, told(2, "first")), 0);
+        assert_eq!(write(&mut remembered, told(3, "second")), 1);
+        assert_eq!(write(&mut remembered, told(4, "")), 0, "it has none to lose");
+        let next_hour = Observation {
+            at_ms: observation(5).at_ms + 3_600_000,
+            ..told(5, "second")
+        };
+        assert_eq!(write(&mut remembered, next_hour), 0);
+
+        let reader = Reader::open(&path).unwrap();
+        let trace = |number: u64| reader.explain(&format!("id-{number}")).unwrap().remove(0).trace;
+        let traces = [1, 2, 3, 4, 5].map(trace);
+        assert_eq!(
+            traces.each_ref().map(Option::as_deref),
+            [Some("first"), Some("first"), None, None, Some("second")]
+        );
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

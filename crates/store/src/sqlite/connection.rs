@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::migrations;
-use crate::error::StoreError;
+use crate::error::{Source, StoreError};
 
 /// How long another writer (`store expire` on the command line) is waited for: its transactions
 /// are short. Mail does not wait for it longer than design D13 allows.
@@ -208,14 +208,29 @@ pub(super) fn engine<'a>(
     doing: &'static str,
 ) -> impl Fn(rusqlite::Error) -> StoreError + use<'a> {
     move |error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::Foreign {
+        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::NoDatabase {
             path: path.to_owned(),
+        },
+        Some(rusqlite::ErrorCode::DatabaseCorrupt) => StoreError::Damaged {
+            path: path.to_owned(),
+            what: "page",
         },
         _ => StoreError::Engine {
             doing,
             path: path.to_owned(),
-            source: Box::new(error),
+            source: in_one_text(error),
         },
+    }
+}
+
+/// What SQLite says, once: its errors have the general text for the code as their cause, which
+/// says the same again.
+fn in_one_text(error: rusqlite::Error) -> Source {
+    match error {
+        rusqlite::Error::SqliteFailure(code, Some(text)) => {
+            format!("{text} (code {})", code.extended_code).into()
+        }
+        other => other.to_string().into(),
     }
 }
 

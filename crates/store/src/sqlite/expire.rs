@@ -1,9 +1,10 @@
 //! Removing what is too old or too much, a little at a time.
 //!
 //! Each step finds by itself what there is to do and does some of it, so that an expiry may stop
-//! and begin anywhere. What refers to something goes before what it refers to.
+//! and begin anywhere. What refers to something goes before what it refers to; but when the file is
+//! too large, traces go before the observations that had them, which are then read as ones without.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::blocks::block_of;
 use crate::day::{Day, hour_of};
@@ -12,6 +13,8 @@ use crate::maintenance::{Expired, Keep};
 
 /// Most rows removed in one step: about 5 ms.
 const ROWS: i64 = 2_000;
+/// Octets of traces after which a step removes no further one: each of their pages is visited.
+const TRACE_BYTES: u64 = 4 << 20;
 /// Most pages given back to the file system in one step.
 const PAGES: i64 = 512;
 /// Free pages are kept for what comes next until they are more than one in so many.
@@ -46,6 +49,7 @@ pub(super) fn give_back(connection: &Connection, keep: &Keep, done: &mut Expired
         .map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX) / size);
     let surplus = (free - pages / SPARE).max((pages - most).min(free));
     if surplus <= 0 {
+        done.over_bytes = over(pages, size, keep);
         return Ok(Step::Done);
     }
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", surplus.min(PAGES)))?;
@@ -53,8 +57,18 @@ pub(super) fn give_back(connection: &Connection, keep: &Keep, done: &mut Expired
     while rows.next()?.is_some() {}
     let (after, ..) = self::pages(connection)?;
     done.pages += u64::try_from(pages - after).unwrap_or(0);
-    // Were none to be moved, asking again would not end.
-    Ok(if after < pages { Step::More } else { Step::Done })
+    if after < pages {
+        return Ok(Step::More);
+    }
+    // None could be moved: asking again would not end.
+    done.over_bytes = over(pages, size, keep);
+    Ok(Step::Done)
+}
+
+/// How far so many pages are past what is wanted, in octets.
+fn over(pages: i64, size: i64, keep: &Keep) -> u64 {
+    let bytes = u64::try_from(pages * size).unwrap_or(0);
+    keep.max_bytes.map_or(0, |most| bytes.saturating_sub(most))
 }
 
 fn oldest_hour(connection: &Connection) -> rusqlite::Result<Option<i64>> {
@@ -87,12 +101,13 @@ fn remove_day(connection: &Connection, day: Day) -> rusqlite::Result<u64> {
 /// Removes some of what no observation and no day of the tally refers to; how much.
 fn remove_unused(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<u64> {
     let indexes = remove_indexes(connection)?;
-    // The oldest observation there is says what is used: fewer may be kept than asked for.
-    let observed = oldest_hour(connection)?.map_or(Day::at(keep.now_ms), |hour| {
-        Day(u32::try_from(hour / 24).unwrap_or(u32::MAX))
-    });
+    // The oldest observation there is says what is used: fewer may be kept than asked for. Without
+    // any, nothing is, whatever its day: so a flood of one day leaves nothing behind.
+    let observed = oldest_hour(connection)?
+        .and_then(|hour| u32::try_from(hour / 24).ok())
+        .map_or(Day(u32::MAX), Day);
     let counted = oldest_day(connection)?.unwrap_or(Day::at(keep.now_ms));
-    let traces = remove_before(connection, "trace", observed)?;
+    let traces = remove_traces(connection, UNUSED_TRACES, (observed.0, ROWS))?;
     let outcomes = remove_before(connection, "outcome", observed)?;
     done.traces += traces;
     let rows = remove_before(connection, "reporting_row", counted)?;
@@ -101,6 +116,32 @@ fn remove_unused(connection: &Connection, keep: &Keep, done: &mut Expired) -> ru
         return Ok(indexes + traces + outcomes + rows);
     }
     Ok(remove_before(connection, "published", counted)? + remove_before(connection, "text", counted)?)
+}
+
+/// Those last used before a day, and those that have to make room: the oldest first, whatever their
+/// day. The last trace stays as long as there is an observation, for it says which numbers were given
+/// out: were one given out again, an observation that lost its trace would tell the story of another.
+const UNUSED_TRACES: &str = "SELECT id, length(text) FROM trace WHERE last_day < ?1 AND \
+    (id < (SELECT max(id) FROM trace) OR NOT EXISTS (SELECT 1 FROM hour)) ORDER BY last_day LIMIT ?2";
+const OLDEST_TRACES: &str = "SELECT id, length(text) FROM trace \
+    WHERE id < (SELECT max(id) FROM trace) ORDER BY id LIMIT ?1";
+
+/// Removes some of the traces that one of these two finds; how many.
+fn remove_traces(connection: &Connection, which: &'static str, values: impl Params) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached(which)?;
+    let found = statement.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found: Vec<(i64, u64)> = found.collect::<rusqlite::Result<_>>()?;
+    let mut remove = connection.prepare_cached("DELETE FROM trace WHERE id = ?1")?;
+    let (mut removed, mut octets) = (0, 0);
+    for (id, length) in found {
+        if octets >= TRACE_BYTES {
+            break;
+        }
+        remove.execute([id])?;
+        removed += 1;
+        octets += length;
+    }
+    Ok(removed)
 }
 
 fn remove_before(connection: &Connection, table: &'static str, day: Day) -> rusqlite::Result<u64> {
@@ -135,8 +176,18 @@ fn over_size(connection: &Connection, keep: &Keep) -> rusqlite::Result<bool> {
     Ok(u64::try_from((pages - free) * size).unwrap_or(0) > most)
 }
 
-/// The oldest hour of observations, or else the oldest day of the tally, goes before its time.
+/// What goes before its time: the oldest traces, whatever their day, so that no flood of stories
+/// costs an observation; then the oldest hour of observations; then the oldest day of the tally.
+///
+/// What the observations of one UTC day have in common goes with the last of them (`last_day`), and
+/// not hour by hour.
 fn make_room(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
+    let removed = remove_traces(connection, OLDEST_TRACES, (ROWS,))?;
+    if removed > 0 {
+        done.traces += removed;
+        done.traces_for_size += removed;
+        return Ok(Step::More);
+    }
     if let Some(hour) = oldest_hour(connection)? {
         let removed = remove_hour(connection, hour)?;
         done.observations += removed;

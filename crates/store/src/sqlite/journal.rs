@@ -56,6 +56,25 @@ pub(super) fn counted(connection: &Connection, day: Day) -> rusqlite::Result<Cou
     Ok(counts)
 }
 
+/// How many rows the tally is going to have more when the journal is folded.
+pub(super) fn new_rows(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT 1 FROM tally WHERE day = ?1 AND policy_domain = ?2 AND reporting_row = ?3";
+    let mut known = connection.prepare_cached(sql)?;
+    let mut new = 0;
+    for day in days(connection)? {
+        for (policy_domain, row) in counted(connection, Day(day))?.into_keys() {
+            new += u64::from(!known.exists((day, policy_domain, row))?);
+        }
+    }
+    Ok(new)
+}
+
+fn days(connection: &Connection) -> rusqlite::Result<Vec<u32>> {
+    let mut statement = connection.prepare_cached("SELECT DISTINCT day FROM tally_journal")?;
+    let days = statement.query_map([], |row| row.get(0))?;
+    days.collect()
+}
+
 /// Folds all of it into the tally, in a transaction of its own.
 pub(super) fn fold_alone(connection: &Connection) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
@@ -65,14 +84,10 @@ pub(super) fn fold_alone(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Folds all of it into the tally.
 pub(super) fn fold(connection: &Connection) -> rusqlite::Result<()> {
-    let days: Vec<u32> = connection
-        .prepare_cached("SELECT DISTINCT day FROM tally_journal")?
-        .query_map([], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
     let sql = "INSERT INTO tally (day, policy_domain, reporting_row, count) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (day, policy_domain, reporting_row) DO UPDATE SET count = count + excluded.count";
     let mut upsert = connection.prepare_cached(sql)?;
-    for day in days {
+    for day in days(connection)? {
         // In the order of the tally: each of its pages is changed once.
         for ((policy_domain, row), count) in counted(connection, Day(day))? {
             upsert.execute((day, policy_domain, row, as_integer(count)))?;

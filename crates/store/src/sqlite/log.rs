@@ -102,27 +102,41 @@ fn range(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<(i
 
 /// The outcomes that the filter lets through; none when it lets all of them.
 fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec<i64>>> {
-    let (result, disposition) = (filter.result.as_deref(), filter.disposition.as_deref());
-    let ids = match &filter.domain {
+    let words = [
+        &filter.result,
+        &filter.disposition,
+        &filter.action,
+        &filter.would,
+        &filter.rule,
+    ];
+    if filter.domain.is_none() && words.iter().all(|word| word.is_none()) {
+        return Ok(None);
+    }
+    let of_words = "(?1 IS NULL OR dmarc = ?1) AND (?2 IS NULL OR disposition = ?2) \
+                    AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR would = ?4) AND (?5 IS NULL OR rule = ?5)";
+    let [result, disposition, action, would, rule] = words;
+    let ids: rusqlite::Result<Vec<i64>> = match &filter.domain {
         Some(domain) => {
             // `/` is the character after the dot.
             let from = reversed(&domain.to_ascii_lowercase());
             let to = format!("{}/", from.strip_suffix('.').unwrap_or(&from));
-            let sql = "SELECT id FROM outcome WHERE author >= ?1 AND author < ?2 \
-                       AND (?3 IS NULL OR dmarc = ?3) AND (?4 IS NULL OR disposition = ?4)";
-            let mut statement = connection.prepare_cached(sql)?;
-            let ids = statement.query_map((from, to, result, disposition), |row| row.get(0))?;
-            ids.collect::<rusqlite::Result<_>>()?
+            let sql = format!("SELECT id FROM outcome WHERE author >= ?6 AND author < ?7 AND {of_words}");
+            connection
+                .prepare_cached(&sql)?
+                .query_map(
+                    params![result, disposition, action, would, rule, from, to],
+                    |row| row.get(0),
+                )?
+                .collect()
         }
-        None if result.is_none() && disposition.is_none() => return Ok(None),
-        None => {
-            let sql = "SELECT id FROM outcome WHERE (?1 IS NULL OR dmarc = ?1) AND (?2 IS NULL OR disposition = ?2)";
-            let mut statement = connection.prepare_cached(sql)?;
-            let ids = statement.query_map((result, disposition), |row| row.get(0))?;
-            ids.collect::<rusqlite::Result<_>>()?
-        }
+        None => connection
+            .prepare_cached(&format!("SELECT id FROM outcome WHERE {of_words}"))?
+            .query_map(params![result, disposition, action, would, rule], |row| {
+                row.get(0)
+            })?
+            .collect(),
     };
-    Ok(Some(ids))
+    ids.map(Some)
 }
 
 struct Found<'a> {

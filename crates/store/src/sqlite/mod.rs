@@ -13,6 +13,7 @@ mod journal;
 mod log;
 mod migrations;
 mod reading;
+mod stories;
 mod tally;
 mod write;
 

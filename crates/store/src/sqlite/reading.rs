@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connection::{beside, engine, open_to_read};
-use super::{backup, blocks, log, migrations, tally};
+use super::{backup, blocks, journal, log, migrations, tally};
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
@@ -74,7 +74,7 @@ impl Reading {
                 )?,
                 observation_days: days(connection, "SELECT min(hour) / 24, max(hour) / 24 FROM hour")?,
                 traces: count(connection, "SELECT count(*) FROM trace")?,
-                tally_rows: count(connection, "SELECT count(*) FROM tally")?,
+                tally_rows: count(connection, "SELECT count(*) FROM tally")? + journal::new_rows(connection)?,
                 tally_days: days(
                     connection,
                     "SELECT min(first), max(last) FROM (\
@@ -127,18 +127,24 @@ fn explain(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Explained>
             continue;
         };
         if observation.queue_id == id || observation.id == id {
-            let trace = trace.map(|trace| trace_text(connection, trace)).transpose()?;
+            let trace = match trace {
+                Some(trace) => trace_text(connection, trace)?,
+                None => None,
+            };
             found.push(Explained { observation, trace });
         }
     }
     Ok(found)
 }
 
-fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<String> {
+/// The text of a trace; none when it had to make room, which it does before its observations.
+fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<Option<String>> {
     let sql = "SELECT text FROM trace WHERE id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([trace])?;
-    let row = rows.next()?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
     let compressed = row.get_ref(0)?.as_blob()?;
     let mut text = String::new();
     // The file may be damaged: no more is unpacked than was ever packed.
@@ -147,7 +153,7 @@ fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<String> {
         .take(limit)
         .read_to_string(&mut text)
         .map_err(|_| tally::damaged(0))?;
-    Ok(text)
+    Ok(Some(text))
 }
 
 fn rule_hits(connection: &Connection) -> rusqlite::Result<Vec<RuleHits>> {

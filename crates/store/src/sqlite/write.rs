@@ -12,7 +12,7 @@ use super::{blocks, expire, journal};
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
 use crate::maintenance::{Expired, Keep};
-use crate::queue::Batch;
+use crate::queue::{Batch, Lost};
 
 /// The write-ahead log is written back when it is longer than this, in octets: often enough that
 /// it stays in the page cache of the system, seldom enough that a page which changes with each
@@ -46,7 +46,7 @@ impl Sqlite {
         })
     }
 
-    fn transact(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+    fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Lost> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let foreign_writes = foreign_writes(&transaction)?;
         if foreign_writes != self.foreign_writes {
@@ -54,8 +54,9 @@ impl Sqlite {
             self.remembered.forget();
             self.foreign_writes = foreign_writes;
         }
-        self.remembered.write(&transaction, batch)?;
-        transaction.commit()
+        let lost = self.remembered.write(&transaction, batch)?;
+        transaction.commit()?;
+        Ok(lost)
     }
 
     fn step(&mut self, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
@@ -70,6 +71,18 @@ impl Sqlite {
         } else {
             Ok(step)
         }
+    }
+
+    /// Writes back the write-ahead log, where it is longer than so many octets. Does what it can
+    /// beside readers of older states, and waits for none of them.
+    fn write_back(&self, longer_than: u64) -> Result<(), StoreError> {
+        let log = fs::metadata(beside(&self.path, "-wal"));
+        if log.is_ok_and(|log| log.len() > longer_than) {
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+                .map_err(engine(&self.path, "write back the log"))?;
+        }
+        Ok(())
     }
 
     /// One piece of work that was put off, when there is some: each takes as long as a large batch.
@@ -95,7 +108,7 @@ impl Sqlite {
 }
 
 impl Engine for Sqlite {
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
         let written = self.transact(batch);
         if written.is_err() {
             self.remembered.forget();
@@ -122,21 +135,19 @@ impl Engine for Sqlite {
     fn tidy(&mut self) -> Result<(), StoreError> {
         self.put_in_order()
             .map_err(engine(&self.path, "put in order what was written"))?;
-        let long = fs::metadata(beside(&self.path, "-wal")).is_ok_and(|wal| wal.len() > WAL_LONG);
-        if long {
-            // Does what it can beside readers of older states, and waits for none of them.
-            self.connection
-                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-                .map_err(engine(&self.path, "write back the log"))?;
-        }
-        Ok(())
+        self.write_back(WAL_LONG)
     }
 
     fn expire(&mut self, keep: &Keep, done: &mut Expired) -> Result<Step, StoreError> {
         // What goes may be something we remember the number of.
         self.remembered.forget();
-        self.step(keep, done)
-            .map_err(engine(&self.path, "remove what has expired"))
+        let step = self
+            .step(keep, done)
+            .map_err(engine(&self.path, "remove what has expired"))?;
+        // Where no message comes, nobody else does it; and the file gets shorter by it, at the end.
+        let all = step == Step::Done && done.pages > 0;
+        self.write_back(if all { 0 } else { WAL_LONG })?;
+        Ok(step)
     }
 }
 

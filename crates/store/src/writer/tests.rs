@@ -21,7 +21,12 @@ enum Fate {
     Refused,
     /// Written, into a file that was removed meanwhile.
     WrittenNowhere,
+    /// The engine panics.
+    Panic,
 }
+
+/// An expiry at this time panics.
+const DOOMSDAY: u64 = u64::MAX;
 
 /// An engine that does what it is told, and the short ids it has written.
 #[derive(Clone, Default)]
@@ -58,18 +63,19 @@ impl Scripted {
 }
 
 impl Engine for Opened {
-    fn write(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
         let fate = hold(&self.script.fates).pop_front().unwrap_or(Fate::Written);
         match fate {
             Fate::Refused => return Err(StoreError::Vanished { path: "store".into() }),
             Fate::WrittenNowhere => self.gone = true,
+            Fate::Panic => panic!("a batch of {}", batch.len()),
             Fate::Written => {
                 let kept = batch.records.iter().filter_map(|one| one.prepared.kept.as_ref());
                 let ids = kept.map(|kept| kept.short_id.clone()).collect();
                 hold(&self.script.written).push(ids);
             }
         }
-        Ok(())
+        Ok(Lost::default())
     }
 
     fn in_place(&self) -> bool {
@@ -84,7 +90,8 @@ impl Engine for Opened {
         Ok(())
     }
 
-    fn expire(&mut self, _: &Keep, _: &mut Expired) -> Result<Step, StoreError> {
+    fn expire(&mut self, keep: &Keep, _: &mut Expired) -> Result<Step, StoreError> {
+        assert_ne!(keep.now_ms, DOOMSDAY, "the end of time");
         Ok(Step::Done)
     }
 }
@@ -206,9 +213,99 @@ async fn a_writer_that_is_gone_leaves_nobody_waiting() {
     shared.push(prepared(observation(2)), waiter);
     assert!(answer.await.is_err(), "which the recorder tells as *dropped*");
     let statistics = shared.counters.read(0, 0);
+    assert_eq!(statistics.state, State::Ok, "it was asked to end");
     assert_eq!(
         (statistics.dropped_observations, statistics.dropped_tallies),
         (1, 1)
+    );
+}
+
+#[test]
+fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
+    let script = Scripted::new(&[Fate::Panic, Fate::Written]);
+    let mut writer = writer(&script, Limits::default());
+    let mut poison = [1, 2].map(|number| push(&writer, observation(number)));
+    attempt(&mut writer);
+    assert_eq!(
+        poison.each_mut().map(oneshot::Receiver::try_recv),
+        [Ok(Recorded::Dropped), Ok(Recorded::Dropped)]
+    );
+    let statistics = writer.shared.counters.read(0, 0);
+    assert_eq!(
+        (statistics.dropped_observations, statistics.dropped_tallies),
+        (2, 2)
+    );
+    assert_eq!(statistics.state, State::Degraded);
+    assert_eq!(
+        statistics.last_error.unwrap(),
+        r#"a defect of this program, while it was to write a batch: "a batch of 2""#
+    );
+    assert_eq!(
+        hold(&writer.shared.state).queue.len(),
+        0,
+        "nothing is left in hand"
+    );
+
+    let mut next = push(&writer, observation(3));
+    attempt(&mut writer);
+    assert_eq!(next.try_recv(), Ok(Recorded::Committed));
+    assert_eq!(script.written(), [["id-3"]]);
+    assert_eq!(
+        *hold(&script.opened),
+        2,
+        "the engine that panicked is not used again"
+    );
+    assert_eq!(writer.shared.counters.state(), State::Ok);
+}
+
+#[tokio::test]
+async fn the_recorder_outlives_panics_of_the_engine() {
+    let script = Scripted::new(&[Fate::Panic]);
+    let mut options = Options::at("nowhere");
+    options.patience = Duration::from_mins(1);
+    let recorder = Recorder::with_engine(options, script.opener()).unwrap();
+    assert_eq!(recorder.record(observation(1)).await, Recorded::Dropped);
+    assert_eq!(recorder.record(observation(2)).await, Recorded::Committed);
+    assert_eq!(recorder.state(), State::Ok);
+
+    let failed = recorder.expire(Keep::standard(DOOMSDAY)).await.unwrap_err();
+    assert!(
+        matches!(failed, StoreError::Panicked { ref panic, .. } if panic.contains("the end of time")),
+        "{failed}"
+    );
+    assert_eq!(recorder.record(observation(3)).await, Recorded::Committed);
+    let statistics = recorder.close(Duration::from_mins(1));
+    assert_eq!(
+        (
+            statistics.committed,
+            statistics.dropped_tallies,
+            statistics.failures
+        ),
+        (2, 1, 2)
+    );
+    assert_eq!(*hold(&script.opened), 3);
+}
+
+#[test]
+fn a_writer_that_ends_unasked_is_told() {
+    let shared = Arc::new(Shared::new(Limits::default()));
+    let (waiter, mut answer) = oneshot::channel();
+    shared.push(prepared(observation(1)), waiter);
+    let end = End(Arc::clone(&shared));
+    let thread = std::thread::spawn(move || {
+        let _end = end;
+        panic!("outside of the engine");
+    });
+    assert!(thread.join().is_err());
+    assert_eq!(answer.try_recv(), Ok(Recorded::Dropped));
+    let (waiter, _answer) = oneshot::channel();
+    shared.push(prepared(observation(2)), waiter);
+    let statistics = shared.counters.read(0, 0);
+    assert_eq!(statistics.state, State::Degraded);
+    assert!(statistics.last_error.unwrap().contains("the writer ended"));
+    assert_eq!(
+        (statistics.dropped_observations, statistics.dropped_tallies),
+        (2, 2)
     );
 }
 

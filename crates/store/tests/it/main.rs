@@ -10,6 +10,7 @@ mod maintenance;
 mod reading;
 mod recording;
 mod samples;
+mod size;
 mod trouble;
 mod two;
 mod versions;

@@ -6,19 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use landmarc_store::{Day, Filter, Keep, Observation, Reader, Recorded, Recorder};
+use landmarc_store::{Day, Filter, Keep, Reader, Recorded, Recorder};
 
 use crate::samples::{
-    DAY, Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, store_with,
+    DAY, Directory, MIDNIGHT, counted, from, message, on_day, patient, reader, record_all, store_with,
 };
-
-/// A message so many days after the first, with a trace of its day.
-fn on_day(day: u64, number: u64) -> Observation {
-    let mut one = message(number);
-    one.at_ms = MIDNIGHT + day * DAY + number;
-    one.trace = format!("trace of day {day}").into();
-    one
-}
 
 fn days(status: Option<(Day, Day)>) -> Option<(u32, u32)> {
     let first = Day::at(MIDNIGHT).0;
@@ -189,57 +181,6 @@ async fn expiry_by_another_process_gives_way_to_the_recording() {
     assert_eq!(reader(&directory).status().unwrap().observations, recorded);
 }
 
-#[tokio::test]
-async fn a_size_cap_takes_observations_first_and_never_todays_tally() {
-    let directory = Directory::new();
-    let mut messages = Vec::new();
-    for day in 0..4 {
-        for number in 0..3_000 {
-            let mut one = on_day(day, day * 3_000 + number);
-            one.at_ms = MIDNIGHT + day * DAY + number * 28_000;
-            one.trace = format!("trace of message {number} on {day}").into();
-            one.row.as_mut().unwrap().header_from = format!("{number}.example");
-            messages.push(one);
-        }
-    }
-    let recorder = store_with(&directory, messages).await;
-    let reader = reader(&directory);
-    let full = reader.status().unwrap();
-    let now_ms = MIDNIGHT + 3 * DAY + 1;
-    let used = pages(&directory);
-    let cap = used * 3 / 4;
-    let keep = Keep {
-        max_bytes: Some(cap),
-        ..Keep::standard(now_ms)
-    };
-    let expired = recorder.expire(keep).await.unwrap();
-    assert!(expired.observations > 0 && expired.observations == expired.observations_for_size);
-    assert_eq!(expired.tally_rows, 0);
-    assert!(pages(&directory) <= cap, "{} of {cap}", pages(&directory));
-    let status = reader.status().unwrap();
-    assert!(status.observations > 0 && status.observations < full.observations);
-    assert_eq!(reader.explain("id-0").unwrap(), [], "the oldest went");
-    assert_eq!(reader.explain("id-11999").unwrap().len(), 1, "the newest stayed");
-
-    let keep = Keep {
-        max_bytes: Some(1),
-        ..keep
-    };
-    let expired = recorder.expire(keep).await.unwrap();
-    assert_eq!(expired.tally_rows_for_size, 6_000);
-    let today = Day::at(now_ms);
-    let left = [3, 2, 1, 0].map(|back| counted(&reader, today.back(back)));
-    assert_eq!(left, [0, 0, 3_000, 3_000]);
-    assert!(expired.pages > 0 && reader.status().unwrap().free_bytes == 0);
-}
-
-/// Octets of the database as its header has them: the file itself follows at the next checkpoint.
-fn pages(directory: &Directory) -> u64 {
-    let connection = rusqlite::Connection::open(directory.store()).unwrap();
-    let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
-    connection.query_row(sql, [], |row| row.get(0)).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_backup_is_one_state_of_a_store_that_is_written() {
     let directory = Directory::new();
@@ -323,4 +264,36 @@ async fn a_backup_that_fails_leaves_nothing_behind() {
     assert!(reader.backup(&occupied, |_, _| ()).is_err());
     assert!(!directory.path().join("occupied.partial").exists());
     assert_eq!(reader.explain("id-1").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_backup_is_one_file_also_after_it_was_read() {
+    let directory = Directory::new();
+    let _recorder = store_with(&directory, [message(1)]).await;
+    let copies = directory.path().join("copies");
+    std::fs::create_dir(&copies).unwrap();
+    let to = copies.join("backup.db");
+    reader(&directory).backup(&to, |_, _| ()).unwrap();
+    let copy = Reader::open(&to).unwrap();
+    assert_eq!(copy.explain("id-1").unwrap().len(), 1);
+    let names = std::fs::read_dir(&copies).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["backup.db"]);
+    drop(copy);
+    // Restored, it is written as any other, and read meanwhile.
+    let restored = Recorder::open(patient(&to)).unwrap();
+    record_all(&restored, [message(2)]).await;
+    assert_eq!(Reader::open(&to).unwrap().explain("id-2").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn rows_count_before_the_journal_is_folded_and_once_only() {
+    let directory = Directory::new();
+    let status = || reader(&directory).status().unwrap();
+    let recorder = store_with(&directory, [message(1), message(2)]).await;
+    assert_eq!(status().tally_rows, 1);
+    // Expiry folds; what follows is one row that is known and one that is new.
+    recorder.expire(Keep::standard(MIDNIGHT)).await.unwrap();
+    record_all(&recorder, [message(3), crate::samples::from(4, "example.net")]).await;
+    assert_eq!((status().tally_rows, status().distinct_rows), (2, 2));
 }

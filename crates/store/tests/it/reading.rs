@@ -309,3 +309,43 @@ async fn the_policy_domains_of_a_day_are_told_in_order() {
     assert_eq!(domains, expected);
     assert_eq!(reader(&directory).policy_domains(Day(1)).unwrap(), [""; 0]);
 }
+
+#[tokio::test]
+async fn what_was_told_what_would_have_been_and_the_rule_can_be_asked_for() {
+    let directory = Directory::new();
+    let words = [("accept", "accept"), ("accept", "reject"), ("reject", "reject")];
+    let messages = (0..60_u64).map(|number| {
+        let (action, would) = words[number as usize % 3];
+        let mut one = message(number);
+        one.action = action.to_owned();
+        one.would = would.to_owned();
+        one.rule = number.is_multiple_of(2).then(|| "partners".to_owned());
+        one
+    });
+    let _recorder = store_with(&directory, messages).await;
+    let reader = reader(&directory);
+    let some = |text: &str| Some(text.to_owned());
+    let filter = Filter {
+        would: some("reject"),
+        ..Filter::default()
+    };
+    assert_eq!(numbers(&reader, &filter), expected(60, |n| n % 3 > 0));
+    let filter = Filter {
+        action: some("accept"),
+        ..filter
+    };
+    assert_eq!(numbers(&reader, &filter), expected(60, |n| n % 3 == 1));
+    let filter = Filter {
+        rule: some("partners"),
+        domain: some("example.com"),
+        limit: 3,
+        ..filter
+    };
+    // The limit is of those that fit.
+    assert_eq!(numbers(&reader, &filter), [58, 52, 46]);
+    let other = Filter {
+        rule: some("others"),
+        ..Filter::default()
+    };
+    assert_eq!(numbers(&reader, &other), [0; 0]);
+}

@@ -190,6 +190,24 @@ fn ruled(number: u64, rule: &str) -> Observation {
 }
 
 #[tokio::test]
+async fn a_rule_in_force_is_known_before_it_decides_and_however_often_that_is_said() {
+    let directory = Directory::new();
+    let recorder = Recorder::open(patient(directory.store())).unwrap();
+    recorder.rules_in_force(["list", "unused"], MIDNIGHT + 1);
+    record_all(&recorder, [ruled(5, "list")]).await;
+    recorder.rules_in_force(["list", "unused"], MIDNIGHT + 8);
+    recorder.close(Duration::from_secs(10));
+    let hits = |name: &str, hits, last_ms| RuleHits {
+        name: name.to_owned(),
+        hits,
+        first_ms: MIDNIGHT + 1,
+        last_ms,
+    };
+    let found = reader(&directory).rule_hits().unwrap();
+    assert_eq!(found, [hits("list", 1, MIDNIGHT + 5), hits("unused", 0, 0)]);
+}
+
+#[tokio::test]
 async fn the_hits_of_a_rule_are_counted_once_each() {
     let directory = Directory::new();
     let messages = [

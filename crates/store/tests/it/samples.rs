@@ -114,6 +114,14 @@ pub(crate) fn from(number: u64, domain: &str) -> Observation {
     }
 }
 
+/// A message so many days after the first, with a trace of its day.
+pub(crate) fn on_day(day: u64, number: u64) -> Observation {
+    let mut one = message(number);
+    one.at_ms = MIDNIGHT + day * DAY + number;
+    one.trace = format!("trace of day {day}").into();
+    one
+}
+
 /// A row with something in each field.
 pub(crate) fn row(domain: &str) -> TallyRow {
     TallyRow {

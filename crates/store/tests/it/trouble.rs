@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use landmarc_store::{
-    Day, Filter, Limits, Options, PATIENCE, Recorded, Recorder, State, Statistics, StoreError,
+    Day, Filter, Limits, Options, PATIENCE, Reader, Recorded, Recorder, State, Statistics, StoreError,
 };
 use rusqlite::Connection;
 
-use crate::samples::{Directory, MIDNIGHT, counted, from, message, patient, reader, record_all};
+use crate::samples::{Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, store_with};
 
 /// Holds the store as another program would that forgets to let go.
 fn lock(path: &Path) -> Connection {
@@ -321,4 +321,56 @@ async fn a_read_only_file_system_is_waited_for() {
     assert_eq!(settled(&recorder).await.committed, 3);
     assert_eq!(counted(&reader(directory), Day::at(MIDNIGHT)), 3);
     drop(recorder);
+}
+
+/// What SQLite says of a damaged file is said with the remedy, and once.
+#[tokio::test]
+async fn a_damaged_store_is_called_so() {
+    let directory = Directory::new();
+    let messages = (0..2_000).map(crate::samples::message);
+    drop(store_with(&directory, messages).await);
+    let backup = directory.path().join("backup.db");
+    reader(&directory).backup(&backup, |_, _| ()).unwrap();
+    let whole = std::fs::read(directory.store()).unwrap();
+    // One page in the middle: the store opens, and a copy of it would.
+    let mut scratched = whole.clone();
+    let middle = scratched.len() / 2 / 4_096 * 4_096;
+    scratched
+        .iter_mut()
+        .skip(middle)
+        .take(4_096)
+        .for_each(|octet| *octet = 0xa5);
+    std::fs::write(directory.store(), scratched).unwrap();
+    let told = reader(&directory).backup(&backup, |_, _| ()).unwrap_err();
+    assert!(
+        matches!(told, StoreError::Damaged { ref path, .. } if *path == directory.store()),
+        "{told:?}"
+    );
+    // The last good one stays.
+    let kept = Reader::open(&backup).unwrap();
+    assert_eq!(kept.explain("id-1999").unwrap().len(), 1);
+    // The first page and its head stay: whose it is can still be told.
+    let mut damaged = whole.clone();
+    damaged.iter_mut().skip(4_096).for_each(|octet| *octet = 0xa5);
+    std::fs::write(directory.store(), damaged).unwrap();
+    let told = Reader::open(directory.store())
+        .and_then(|reader| reader.log(&Filter::default()))
+        .unwrap_err();
+    assert!(
+        matches!(told, StoreError::Damaged { what: "page", .. }),
+        "{told:?}"
+    );
+    assert!(
+        told.in_full().ends_with(" holds a damaged page"),
+        "{}",
+        told.in_full()
+    );
+    assert!(told.remedy().contains("restore the last backup"));
+
+    let mut beheaded = whole;
+    beheaded.iter_mut().take(4_096).for_each(|octet| *octet = 0xa5);
+    std::fs::write(directory.store(), beheaded).unwrap();
+    let told = Reader::open(directory.store()).unwrap_err();
+    assert!(matches!(told, StoreError::NoDatabase { .. }), "{told:?}");
+    assert!(told.is_final() && told.remedy().contains("restore the last backup"));
 }

@@ -52,7 +52,7 @@ fn files_of_others_are_refused_untouched() {
     fs::write(&path, &text).unwrap();
     assert!(matches!(
         Recorder::open(Options::at(&path)),
-        Err(StoreError::Foreign { .. })
+        Err(StoreError::NoDatabase { .. })
     ));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
 }

@@ -134,7 +134,7 @@ CREATE TABLE tally_journal (
     entries BLOB    NOT NULL
 ) STRICT;
 
--- How often each rule of the operator decided.
+-- How often each rule of the operator decided: since when it is known, and when it did last (0: never).
 CREATE TABLE rule_hit (
     name     TEXT    NOT NULL PRIMARY KEY,
     hits     INTEGER NOT NULL,
