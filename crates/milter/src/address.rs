@@ -44,7 +44,7 @@ pub enum AddressError {
     #[error("\"{0}\" is no absolute path of a UNIX socket: write unix:/run/name.sock")]
     Path(String),
     /// The port is missing, or no number up to 65535.
-    #[error("\"{0}\" has no port from 0 to 65535: write inet:port@host, as in inet:8893@127.0.0.1")]
+    #[error("\"{0}\" has no port from 0 to 65535: write inet:host:port, as in inet:127.0.0.1:8894")]
     Port(String),
     /// The host is empty, or is no host.
     #[error("\"{0}\" has no usable host: write a name, an IPv4 address, or an IPv6 address in brackets")]
@@ -118,17 +118,18 @@ fn is_host_name(host: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
-/// The form that reads back as the same address: `unix:/path`, `inet:port@host`.
+/// The form that reads back as the same address, as Postfix and our settings spell it: `unix:/path`,
+/// `inet:host:port`.
 impl fmt::Display for SocketAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Inet { host, port, v6 } => {
-                write!(f, "{}:{port}", if *v6 { "inet6" } else { "inet" })?;
+                let scheme = if *v6 { "inet6" } else { "inet" };
                 match host {
-                    Some(host) if host.contains(':') => write!(f, "@[{host}]"),
-                    Some(host) => write!(f, "@{host}"),
-                    None => Ok(()),
+                    Some(host) if host.contains(':') => write!(f, "inet:[{host}]:{port}"),
+                    Some(host) => write!(f, "{scheme}:{host}:{port}"),
+                    None => write!(f, "{scheme}:{port}"),
                 }
             }
         }
@@ -168,6 +169,19 @@ mod tests {
         for (text, address) in cases {
             assert_eq!(text.parse::<SocketAddress>().as_ref(), Ok(&address), "{text}");
             assert_eq!(address.to_string().parse(), Ok(address), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_is_what_the_settings_say() {
+        for text in [
+            "inet:127.0.0.1:8894",
+            "inet:[::1]:8894",
+            "inet6:localhost:8894",
+            "inet:8894",
+            "unix:/run/a",
+        ] {
+            assert_eq!(text.parse::<SocketAddress>().unwrap().to_string(), text);
         }
     }
 

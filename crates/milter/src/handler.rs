@@ -246,6 +246,15 @@ pub enum Edit {
     Quarantine(String),
     /// One recipient more, such as `<user@example.com>`.
     AddRcpt(String),
+    /// The same with ESMTP parameters. Only where the MTA allows
+    /// [`ADD_RECIPIENTS_WITH_PARAMETERS`](crate::Actions::ADD_RECIPIENTS_WITH_PARAMETERS); it is no plain
+    /// [`AddRcpt`](Self::AddRcpt) elsewhere, for what the parameters forbid must not happen.
+    AddRcptWithParameters {
+        /// Such as `<user@example.com>`.
+        path: String,
+        /// Such as `NOTIFY=NEVER`, separated by blanks (RFC 5321 §4.1.2).
+        parameters: String,
+    },
 }
 
 impl Edit {
@@ -258,7 +267,7 @@ impl Edit {
             Self::ChangeHeader { .. } => "change header",
             Self::DeleteHeader { .. } => "delete header",
             Self::Quarantine(_) => "quarantine",
-            Self::AddRcpt(_) => "add recipient",
+            Self::AddRcpt(_) | Self::AddRcptWithParameters { .. } => "add recipient",
         }
     }
 }

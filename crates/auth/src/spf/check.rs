@@ -11,6 +11,7 @@ use super::macros::{DomainSpec, Unusable, Values};
 use super::mechanism::ReverseNames;
 use super::record::{Directive, Mechanism, Modifier, Qualifier, SpfRecord};
 use super::trace::{Trace, quoted_record};
+use super::veil::Veil;
 use super::{Identity, SpfOutcome, SpfRequest, SpfResult};
 use crate::lookup::{Answer, DnsName, Lookup, LookupError, Question, Record};
 
@@ -31,6 +32,7 @@ pub(super) async fn run(
         lookup_terms: 0,
         void_lookups: 0,
         steps: Vec::new(),
+        veiled: Vec::new(),
     };
     let domain = match identity.usable_domain() {
         Ok(domain) => domain,
@@ -62,7 +64,12 @@ pub(super) async fn run(
     }
     outcome.lookup_terms = check.lookup_terms;
     outcome.void_lookups = check.void_lookups;
+    let veil = check.veil;
     outcome.steps = check.trace.into_steps();
+    let steps = outcome.steps.iter_mut();
+    let texts = steps.flat_map(|step| [&mut step.domain, &mut step.outcome]);
+    texts.chain(&mut outcome.problem).for_each(|text| veil.over(text));
+    outcome.veiled = veil.into_names();
     outcome.domain = Some(domain);
     outcome
 }
@@ -76,6 +83,7 @@ pub(super) struct Check<'a, L> {
     local_part: &'a [u8],
     sender_domain: &'a DomainName,
     pub(super) trace: Trace,
+    pub(super) veil: Veil,
     lookup_terms: usize,
     void_lookups: usize,
     /// The names of the client, once they were asked for.
@@ -183,6 +191,7 @@ impl<'a, L: Lookup> Check<'a, L> {
             local_part: identity.local_part,
             sender_domain: domain,
             trace: Trace::default(),
+            veil: Veil::default(),
             lookup_terms: 0,
             void_lookups: 0,
             reverse: None,
@@ -352,8 +361,12 @@ impl<'a, L: Lookup> Check<'a, L> {
             }
         }
         let values = self.values(&at.domain, validated.as_ref());
-        Ok(match spec.expand(&values) {
-            Ok(Some(name)) => Target::Name(name),
+        let (expanded, told) = (spec.expand(&values), self.veil.of(spec, &values));
+        Ok(match expanded {
+            Ok(Some(name)) => {
+                told.into_iter().for_each(|told| self.veil.add(&name, told));
+                Target::Name(name)
+            }
             Ok(None) => Target::Malformed,
             Err(unusable) => Target::Unusable(unusable),
         })

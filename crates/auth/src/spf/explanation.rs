@@ -13,21 +13,25 @@ impl<L: Lookup> Check<'_, L> {
         let step = self.trace.open(at.depth, &at.domain, &modifier.text);
         let explanation = self.fetch_explanation(modifier, at).await;
         let outcome = match &explanation {
-            Ok(text) => format!("explains: {text}"),
+            Ok((_, true)) => "explains, in a text that names the sender".to_owned(),
+            Ok((text, false)) => format!("explains: {text}"),
             Err(why) => format!("explains nothing: {why}"),
         };
         self.trace.close(step, outcome);
-        explanation.ok()
+        explanation.ok().map(|(text, _)| text)
     }
 
-    async fn fetch_explanation(&mut self, modifier: &Modifier, at: &At) -> Result<String, String> {
+    /// The text, and whether the local part of the sender is in it.
+    async fn fetch_explanation(&mut self, modifier: &Modifier, at: &At) -> Result<(String, bool), String> {
         let mut validated = None;
         if modifier.target.uses_validated_name() {
             validated = self.name_for_explanation(at, &modifier.text).await?;
         }
         let values = self.values(&at.domain, validated.as_ref());
         let name = modifier.target.expand(&values).map_err(|e| e.to_string())?;
+        let told = self.veil.of(&modifier.target, &values);
         let name = name.ok_or("DNS cannot carry the name: a label is empty or too long")?;
+        told.into_iter().for_each(|told| self.veil.add(&name, told));
 
         let question = Question::txt(name);
         let answer = self.lookup.ask(&question).await;
@@ -42,7 +46,9 @@ impl<L: Lookup> Check<'_, L> {
             .expand(&values, MAX_EXPLANATION_OCTETS)
             .map_err(|e| e.to_string())?
             .ok_or_else(|| format!("it has more than {MAX_EXPLANATION_OCTETS} octets"))?;
-        printable(expanded).map_err(str::to_owned)
+        let text_shows_it = text.shows_local_part(self.veil.covers(&at.domain));
+        let text = printable(expanded).map_err(str::to_owned)?;
+        Ok((text, text_shows_it))
     }
 
     /// `%{p}` here counts toward no limit: the check is over.

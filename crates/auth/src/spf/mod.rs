@@ -14,13 +14,14 @@ mod mechanism;
 mod network;
 pub mod record;
 mod trace;
+mod veil;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use mail::{DomainName, ReversePath};
 
-use crate::lookup::Lookup;
+use crate::lookup::{DnsName, Lookup};
 pub use record::{RecordError, SpfRecord};
 
 /// Stands in for a local part that is not there (RFC 7208 §4.3).
@@ -193,6 +194,9 @@ pub struct SpfOutcome {
     /// Every record read and term evaluated, in order; the first [`limits::MAX_STEPS`] of
     /// them and a note where there are more.
     pub steps: Vec<SpfStep>,
+    /// The names asked about that show the local part of the sender, each with what is told in its
+    /// place; the texts above are without them, but for the owner's explanation.
+    pub veiled: Vec<(DnsName, DnsName)>,
 }
 
 /// One step of an SPF check: a record read or a term evaluated.

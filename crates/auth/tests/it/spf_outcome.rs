@@ -233,3 +233,85 @@ fn names_that_dns_cannot_carry_do_not_match_and_lead_nowhere() {
         assert_eq!(asked(&questions), ["example.com TXT"], "{term}");
     }
 }
+
+/// Design D37: a record can ask for names with the local part of the sender in them. What is told of
+/// the check is kept; so they are told as the record has them.
+#[test]
+fn a_local_part_is_asked_for_but_not_told() {
+    let session = Session {
+        mail_from: b"ann.secret@example.com",
+        fetch_explanation: true,
+        ..Session::default()
+    };
+    for (zone, questions, told) in [
+        (
+            "example.com TXT v=spf1 exists:%{l}.x.example -all exp=%{l}.why.example
+             ann.secret.why.example TXT no %{s}",
+            vec!["ann.secret.x.example A", "ann.secret.why.example TXT"],
+            vec![
+                "%{l}.x.example has no A record",
+                "explains, in a text that names the sender",
+            ],
+        ),
+        (
+            "example.com TXT v=spf1 redirect=%{l1r-}.x.example
+             ann.secret.x.example TXT v=spf1 a exists:%{d}.y.example ?all",
+            vec![
+                "ann.secret.x.example TXT",
+                "ann.secret.x.example A",
+                "ann.secret.x.example.y.example A",
+            ],
+            vec![
+                "goes on at %{l}.x.example",
+                "%{l}.x.example.y.example has no A record",
+            ],
+        ),
+        (
+            "example.com TXT v=spf1 include:%{L}.x.example -all",
+            vec!["ann.secret.x.example TXT"],
+            vec!["permerror", "does not exist"],
+        ),
+    ] {
+        let (outcome, all) = session.check(zone);
+        for question in questions {
+            assert!(
+                asked(&all).iter().any(|one| one == question),
+                "{question}: {all:?}"
+            );
+        }
+        let steps = outcome.steps.iter();
+        let texts: String = steps
+            .map(|step| format!("{}: {}: {}\n", step.domain, step.term, step.outcome))
+            .chain(outcome.problem.clone())
+            .collect();
+        for words in told {
+            assert!(texts.contains(words), "{words}: {texts}");
+        }
+        assert!(!texts.contains("secret"), "{texts}");
+        let secret = all
+            .iter()
+            .filter(|one| one.question.to_string().contains("secret"));
+        for asked in secret {
+            let veiled = outcome
+                .veiled
+                .iter()
+                .find(|(name, _)| *name == asked.question.name);
+            let (_, told) = veiled.unwrap_or_else(|| panic!("{asked:?}"));
+            assert!(!told.to_string().contains("secret"), "{told}");
+        }
+    }
+}
+
+/// It is nobody's, and tells who looks into a bounce what was asked.
+#[test]
+fn the_postmaster_of_the_null_reverse_path_is_told() {
+    let session = Session {
+        helo: b"mx.example.org",
+        mail_from: b"<>",
+        ..Session::default()
+    };
+    let (outcome, _) = session.check("mx.example.org TXT v=spf1 exists:%{l}.x.example -all");
+    assert!(outcome.veiled.is_empty());
+    let last = outcome.steps.iter().map(|step| step.outcome.as_str()).nth(1);
+    assert_eq!(last, Some("no match: postmaster.x.example has no A record"));
+}

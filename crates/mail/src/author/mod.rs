@@ -58,7 +58,7 @@ pub enum AuthorFault {
     #[error("there is no From field")]
     NoFromField,
     /// RFC 5322 §3.6 allows one; holds how many there are.
-    #[error("there are {0} From fields")]
+    #[error("the message has {0} From fields")]
     SeveralFromFields(usize),
     /// A group without members, a bare user name, an address literal, nothing.
     #[error("the From field names no domain")]

@@ -566,7 +566,7 @@ fn faults_say_what_is_wrong_in_plain_words() {
     }
     let expected = "\
 accept: there is no From field
-refuse: there are 2 From fields
+refuse: the message has 2 From fields
 accept: the From field names no domain
 refuse: the From field names more than 4 domains in 30 mailboxes
 refuse: the From field has 1001 mailboxes

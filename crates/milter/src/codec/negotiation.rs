@@ -91,7 +91,8 @@ impl MacroStage {
 impl Capabilities {
     /// Settles on what is both offered and wished for. An action that is needed and
     /// not offered does not end the conversation: a filter that can only watch is of
-    /// more use than one whose absence holds up mail.
+    /// more use than one whose absence holds up mail. Where recipients may be added, this may
+    /// be done with parameters too, if the MTA knows how.
     ///
     /// # Errors
     /// When the MTA is older than version 2.
@@ -101,7 +102,7 @@ impl Capabilities {
         }
         Ok(Self {
             version: offer.version.min(*VERSIONS.end()),
-            actions: offer.actions.intersection(needed.union(Actions::SET_MACRO_LIST)),
+            actions: offer.actions.intersection(needed.union(helpful(needed))),
             protocol: offer.protocol.intersection(WISHED_PROTOCOL),
             refused: needed.without(offer.actions),
         })
@@ -173,6 +174,15 @@ impl Capabilities {
             }
         }
         reply::packet(b'O', &[&content], out);
+    }
+}
+
+/// What makes a filter that needs these actions better, and that it can do without.
+fn helpful(needed: Actions) -> Actions {
+    if needed.contains(Actions::ADD_RECIPIENTS) {
+        Actions::SET_MACRO_LIST.union(Actions::ADD_RECIPIENTS_WITH_PARAMETERS)
+    } else {
+        Actions::SET_MACRO_LIST
     }
 }
 

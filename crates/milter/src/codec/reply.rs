@@ -14,7 +14,7 @@ pub enum LeftOut {
     /// The MTA did not grant the action.
     #[error("the MTA does not allow it")]
     NotAllowed,
-    /// The name of a header field that is none, or a recipient that is none.
+    /// The name of a header field that is none, or a recipient that is none, or what stands beside it.
     #[error("its name is not one")]
     Name,
     /// There is no field number 0.
@@ -105,6 +105,9 @@ fn write_edit(edit: &Edit, capabilities: &Capabilities, out: &mut Vec<u8>) -> Re
         }
         Edit::Quarantine(reason) => (b'q', None, vec![one_line(reason)]),
         Edit::AddRcpt(path) => (b'+', None, vec![recipient(path)?]),
+        Edit::AddRcptWithParameters { path, parameters } => {
+            (b'2', None, vec![recipient(path)?, recipient(parameters)?])
+        }
     };
     let number = number.map(u32::to_be_bytes);
     let mut parts: Vec<&[u8]> = number.iter().map(<[u8; 4]>::as_slice).collect();
@@ -124,6 +127,7 @@ fn needed_action(edit: &Edit) -> Actions {
         Edit::ChangeHeader { .. } | Edit::DeleteHeader { .. } => Actions::CHANGE_HEADERS,
         Edit::Quarantine(_) => Actions::QUARANTINE,
         Edit::AddRcpt(_) => Actions::ADD_RECIPIENTS,
+        Edit::AddRcptWithParameters { .. } => Actions::ADD_RECIPIENTS_WITH_PARAMETERS,
     }
 }
 
@@ -162,9 +166,10 @@ fn one_line(text: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-fn recipient(path: &str) -> Result<Vec<u8>, LeftOut> {
-    let valid = !path.is_empty() && !path.contains(char::is_control);
-    valid.then(|| path.into()).ok_or(LeftOut::Name)
+/// A path, or the parameters beside one.
+fn recipient(text: &str) -> Result<Vec<u8>, LeftOut> {
+    let valid = !text.is_empty() && !text.contains(char::is_control);
+    valid.then(|| text.into()).ok_or(LeftOut::Name)
 }
 
 fn write_verdict(verdict: &Verdict, out: &mut Vec<u8>) {
@@ -300,8 +305,26 @@ mod tests {
         assert_eq!(one_line("a\r\nb"), b"a  b");
     }
 
+    fn with_parameters(parameters: &str) -> Edit {
+        Edit::AddRcptWithParameters {
+            path: "<a@b>".into(),
+            parameters: parameters.into(),
+        }
+    }
+
+    #[test]
+    fn a_recipient_is_added_with_parameters_or_without() {
+        let all = capabilities(Actions::KNOWN, Protocol::default());
+        let edits = vec![Edit::AddRcpt("<a@b>".into()), with_parameters("NOTIFY=NEVER")];
+        assert_eq!(
+            written(&edited(edits), &all),
+            b"\0\0\0\x07+<a@b>\0\0\0\0\x142<a@b>\0NOTIFY=NEVER\0\0\0\0\x01a"
+        );
+    }
+
     #[test]
     fn what_cannot_be_done_is_left_out_and_told() {
+        let plain = capabilities(Actions::ADD_RECIPIENTS, Protocol::default());
         let meagre = capabilities(Actions::CHANGE_HEADERS, Protocol::default());
         let all = capabilities(Actions::KNOWN, Protocol::default());
         let bad_name = Edit::AddHeader {
@@ -316,6 +339,9 @@ mod tests {
             (delete("", 1), &all, LeftOut::Name),
             (bad_name, &all, LeftOut::Name),
             (Edit::AddRcpt("<a\n>".into()), &all, LeftOut::Name),
+            (with_parameters("NOTIFY=NEVER"), &plain, LeftOut::NotAllowed),
+            (with_parameters("NOTIFY=NEVER\0"), &all, LeftOut::Name),
+            (with_parameters(""), &all, LeftOut::Name),
         ] {
             let response = edited(vec![edit.clone()]);
             let mut out = Vec::new();

@@ -125,7 +125,7 @@ impl ListenError {
             Self::Family { .. } => "use inet: for IPv4 and inet6: for IPv6".to_owned(),
             Self::NotOurs { .. } => "choose an address that `ip address` shows".to_owned(),
             Self::Other { .. } => "see the cause above".to_owned(),
-            Self::Nothing => "give at least one socket, such as inet:8893@127.0.0.1".to_owned(),
+            Self::Nothing => "give at least one socket, such as inet:127.0.0.1:8894".to_owned(),
         }
     }
 }

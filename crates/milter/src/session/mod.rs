@@ -7,7 +7,6 @@ mod order;
 mod wire;
 
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -339,7 +338,8 @@ where
             return Ok(tempfail());
         };
         let outcome = {
-            let mut work = pin!(guarded(|| session.end_of_message(macros)));
+            // In a box: what a verdict takes is large, and a connection at rest would keep room for it.
+            let mut work = Box::pin(guarded(|| session.end_of_message(macros)));
             let period = context
                 .options
                 .progress_interval

@@ -37,6 +37,13 @@ pub enum Edit {
     Quarantine(Vec<u8>),
     /// One recipient more.
     AddRcpt(Vec<u8>),
+    /// The same, with parameters of RCPT TO.
+    AddRcptWithParameters {
+        /// The recipient.
+        path: Vec<u8>,
+        /// Its parameters.
+        parameters: Vec<u8>,
+    },
 }
 
 impl Edit {
@@ -61,6 +68,10 @@ impl Edit {
             },
             b'q' => Self::Quarantine(text(&mut reader)?),
             b'+' => Self::AddRcpt(text(&mut reader)?),
+            b'2' => Self::AddRcptWithParameters {
+                path: text(&mut reader)?,
+                parameters: text(&mut reader)?,
+            },
             _ => return None,
         };
         reader.0.is_empty().then_some(edit)
@@ -103,7 +114,7 @@ pub fn apply(edits: &[Edit], fields: &Fields, numbering: Numbering) -> Fields {
                     slots[at] = (!value.is_empty()).then(|| (name.clone(), value.clone()));
                 }
             }
-            Edit::Quarantine(_) | Edit::AddRcpt(_) => {}
+            Edit::Quarantine(_) | Edit::AddRcpt(_) | Edit::AddRcptWithParameters { .. } => {}
         }
     }
     slots.into_iter().flatten().collect()

@@ -38,7 +38,7 @@ enum Stream {
 }
 
 impl Wire {
-    /// Connects to `inet:port@host`, `inet6:port@host` or `unix:/path`; says nothing.
+    /// Connects to `inet:host:port`, `inet:port@host`, `inet6:port@host` or `unix:/path`; says nothing.
     ///
     /// # Errors
     /// When that fails.
@@ -51,7 +51,11 @@ impl Wire {
                 Stream::Unix(stream)
             }
             Some(("inet" | "inet6", rest)) => {
-                let (port, host) = rest.split_once('@').unwrap_or((rest, "127.0.0.1"));
+                let (port, host) = match (rest.split_once('@'), rest.rsplit_once(':')) {
+                    (Some(port_and_host), _) => port_and_host,
+                    (None, Some((host, port))) => (port, host),
+                    (None, None) => (rest, "127.0.0.1"),
+                };
                 let host = host.trim_matches(['[', ']']);
                 let port: u16 = port.parse().map_err(io::Error::other)?;
                 let stream = TcpStream::connect((host, port))?;

@@ -33,6 +33,12 @@ impl DomainSpec {
         self.0.uses_validated_name()
     }
 
+    /// As [`MacroString::shows_local_part`].
+    #[must_use]
+    pub fn shows_local_part(&self, domain_shows_it: bool) -> bool {
+        self.0.shows_local_part(domain_shows_it)
+    }
+
     /// The name that results; `None` when DNS could not carry a question for it.
     ///
     /// # Errors
@@ -66,6 +72,20 @@ impl MacroString {
         self.0
             .iter()
             .any(|part| matches!(part, Part::Macro(m) if m.letter == Letter::ValidatedName))
+    }
+
+    /// Whether the local part of the sender is in what results: by `%{s}` or `%{l}`, or by `%{d}`
+    /// where the domain shows it already.
+    #[must_use]
+    pub fn shows_local_part(&self, domain_shows_it: bool) -> bool {
+        self.0.iter().any(|part| match part {
+            Part::Macro(macro_) => match macro_.letter {
+                Letter::Sender | Letter::LocalPart => true,
+                Letter::Domain => domain_shows_it,
+                _ => false,
+            },
+            Part::Literal(_) | Part::Escape(_) => false,
+        })
     }
 
     /// The text that results; `None` when it has more than `limit` octets.
