@@ -83,7 +83,7 @@ impl<'a> Bench<'a> {
     fn check(&self, name: &str) -> io::Result<Check> {
         match name {
             "landmarc" => self.options.check(),
-            peer if PEERS.contains(&peer) => Ok(Check::Enforcing),
+            peer if PEERS.contains(&peer) => Ok(Check::Peer),
             _ => Ok(Check::Nothing),
         }
     }

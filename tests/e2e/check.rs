@@ -236,9 +236,9 @@ fn json_of_a_message_without_anything_to_tell() {
       },
       "rule": null,
       "evidence": [],
-      "cause": "the Author Domain cannot be determined, there is no From field",
+      "cause": "there is no From field",
       "defects": [],
-      "authentication_results": "mx.example.net;\r\n\tspf=none (the address of the client is not known);\r\n\tdkim=none;\r\n\tdmarc=permerror reason=\"the Author Domain cannot be determined, there\r\n is no From field\" (id=check, remedy: The sender must write one From field\r\n\twith a valid address. Until then it shows no domain to its readers, so\r\n\tit can deceive with none.)",
+      "authentication_results": "mx.example.net;\r\n\tspf=none (the address of the client is not known);\r\n\tdkim=none;\r\n\tdmarc=permerror reason=\"there is no From field\" (id=check, remedy: The\r\n\tsender must write one From field with a valid address. Until then it\r\n\tshows no domain to its readers, so it can deceive with none.)",
       "questions": 0,
       "rfc7489": null
     }
@@ -360,7 +360,7 @@ fn without_an_address_spf_is_not_checked() {
         ran.stdout,
         "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept would=quarantine\n  \
          SPF was not checked, as the address of the client is not known, and there is no DKIM signature, \
-         but there is no evidence besides the policy\n"
+         but it is not refused, as nothing besides the policy shows that it is forged\n"
     );
 }
 

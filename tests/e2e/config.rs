@@ -22,6 +22,10 @@ fn the_default_file_has_every_key_and_reads_back_to_the_defaults() {
     let empty = folder.write("empty.toml", "").display().to_string();
     let shown = config(&["show", &empty]).stdout;
     assert_eq!(config(&["show", &file]).stdout, shown);
+    // As other commands take it.
+    assert_eq!(config(&["show", "--config", &file]).stdout, shown);
+    assert_eq!(config(&["check", "--config", &file]).stdout, checked.stdout);
+    assert_eq!(config(&["check", "--config", &file, &file]).code, 64);
     // With each key uncommented it is what `show` prints, apart from the words.
     let values = |text: &str| {
         let lines = text.lines().map(|line| line.trim_start_matches('#'));
@@ -75,7 +79,7 @@ level = = 3
     FILE:5:3: milter.listen: "carrier-pigeon:1" is no socket: write unix:/path, local:/path, /path, inet:port, inet:port@host, inet:host:port, inet6:port or inet6:port@host
     FILE:8:1: dns.qestion_timeout: unknown key, did you mean dns.question_timeout?
     FILE:9:19: dns.question_timeout: "5s" is more than dns.message_timeout = "2s" (line 9); allowed: at most that
-    FILE:11:22: dmarc.public_suffix_list: /nonexistent/list.dat: No such file or directory (os error 2)
+    FILE:11:22: dmarc.public_suffix_list: /nonexistent/list.dat: No such file or directory (os error 2); create it, or set it to ""
     FILE:13:17: limits.header_fields: 3 is out of range; allowed: 100 to 1000000
     FILE:14:2: wat: unknown table
     FILE:17:9: log.level: extra `=`, expected nothing, in "level = = 3"

@@ -214,10 +214,50 @@ fn a_store_that_cannot_be_written_is_told_and_does_not_make_it_unready() {
         Verdict::Accept
     );
     watched.wait_until_it_says(200, "milter ok\nstore degraded: ");
+    let banner = watched.service.wait_for_line("records wait in memory: ");
+    assert!(
+        banner.contains("/proc/landmarc/landmarc.db cannot be written; ") && banner.contains("chown "),
+        "{banner}"
+    );
+    assert!(
+        !watched
+            .service
+            .log()
+            .iter()
+            .any(|line| line.contains("records in "))
+    );
     let metrics = watched.metrics();
     assert!(metrics["landmarc_store_up"] < 0.5);
     assert!(metrics["landmarc_store_queue_length"] > 0.5);
     mta.quit().unwrap();
+}
+
+/// Design D34: a failed reload keeps what runs, and those who watch see it until it is mended.
+#[test]
+fn a_reload_that_failed_is_told_until_one_goes_well() {
+    let watched = Watched::start("http-reload", Socket::Inet, "");
+    let state = || {
+        let metrics = watched.metrics();
+        [
+            "last_reload_successful",
+            "reloads_total{result=\"ok\"}",
+            "reloads_total{result=\"failed\"}",
+        ]
+        .map(|name| metrics[&format!("landmarc_config_{name}")].to_string())
+    };
+    watched.wait_until_it_says(200, "store ok\nsettings ok\n");
+    assert_eq!(state(), ["1", "0", "0"]);
+    assert!(watched.metrics()["landmarc_config_loaded_timestamp_seconds"] > 1_000_000_000.0);
+    let line = watched.service.reload(&format!("{ANY_PORT}mode = \"no\"\n"));
+    assert!(
+        line.ends_with("not reloaded, the old settings stay: 1 mistake"),
+        "{line}"
+    );
+    watched.wait_until_it_says(200, "settings degraded: not reloaded, the old ones stay");
+    assert_eq!(state(), ["0", "0", "1"]);
+    watched.service.reload(ANY_PORT);
+    watched.wait_until_it_says(200, "store ok\nsettings ok\n");
+    assert_eq!(state(), ["1", "1", "1"]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn several_from_fields_are_refused() {
     let reply = outcome.last();
     assert_eq!(reply.code, 550, "{reply:?}");
     assert!(
-        reply.text().starts_with("5.7.1 ") && reply.text().contains("there are 2 From fields"),
+        reply.text().starts_with("5.7.1 ") && reply.text().contains("the message has 2 From fields"),
         "{reply:?}"
     );
     scene.service.messages(1)[0].says("author_domain=- dmarc=permerror disposition=reject action=reject");
@@ -97,7 +97,7 @@ fn several_from_fields_are_told_while_observing() {
     let (delivered, line) = scene.delivered(&outcome);
     let results = results(&delivered);
     assert!(results.contains("dmarc=permerror reason="), "{results}");
-    assert!(results.contains("there are 2 From fields"), "{results}");
+    assert!(results.contains("the message has 2 From fields"), "{results}");
     assert_eq!(delivered.values("From").len(), 2);
     line.says("author_domain=- dmarc=permerror action=accept would=reject");
 }

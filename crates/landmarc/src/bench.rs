@@ -17,9 +17,10 @@ use receiver::local::{ArcUse, Mode, Rules};
 use settings::Settings;
 
 use crate::exit::Exit;
-use crate::load::{Loaded, load_or_complain};
+use crate::filter::{Lists, Skipped};
+use crate::load::{Loaded, load_with_rules_or_complain};
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
-use crate::output::{complain, in_full};
+use crate::output::{complain, in_full, tell};
 use crate::{records, rules};
 
 /// Which messages are judged, and what of them is not in the message.
@@ -53,6 +54,9 @@ pub(crate) struct Options {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Go by the rules in this file, in place of those of action.rules_file
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Judge in this mode, whatever the settings say
     #[arg(long)]
     mode: Option<ModeName>,
@@ -87,7 +91,7 @@ pub(crate) fn judge_each(
     options: &Options,
     tell: impl FnMut(Judged<'_>) -> Result<Exit, Exit>,
 ) -> Result<Exit, Exit> {
-    let loaded = load_or_complain(options.config.as_deref())?;
+    let loaded = load_with_rules_or_complain(options.config.as_deref(), options.rules.as_deref())?;
     let unavailable =
         |error: io::Error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -98,10 +102,12 @@ pub(crate) fn judge_each(
         let mut bench = Bench {
             rules: rules_for(options, &loaded),
             source: source(options, &loaded.settings)?,
+            lists: Lists::new(&loaded.settings.clients),
             settings: &loaded.settings,
             options,
             tell,
         };
+        bench.tell_of_client();
         Ok(bench.judge_all().await)
     })
 }
@@ -160,6 +166,8 @@ struct Bench<'a, T> {
     options: &'a Options,
     settings: &'a Settings,
     rules: Rules,
+    /// Of what the service does not judge; here all is judged, and it is said.
+    lists: Lists,
     source: Source,
     tell: T,
 }
@@ -182,6 +190,42 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
             }
         }
         worst
+    }
+
+    /// Says it where the service would take the mail of this client as it comes.
+    fn tell_of_client(&self) {
+        if let Some(skipped) = self.client_is_skipped() {
+            tell(&format!(
+                "landmarc: the service would not judge this client: {} (clients.*)",
+                skipped.as_str()
+            ));
+        }
+    }
+
+    fn client_is_skipped(&self) -> Option<Skipped> {
+        let name = self.options.client_name.as_deref();
+        self.options.ip.and_then(|ip| self.lists.of_client(ip, name))
+    }
+
+    /// The same of one message, for its recipients or its author.
+    fn tell_of_message(&self, judgement: &Judgement, place: Option<&str>) {
+        if self.client_is_skipped().is_some() {
+            return;
+        }
+        let is_listed = |rcpt: &String| self.lists.have_recipient(&ReversePath::new(rcpt.as_bytes()));
+        let recipients = &self.options.rcpt;
+        let by_recipients = !recipients.is_empty() && recipients.iter().all(is_listed);
+        let skipped = match by_recipients {
+            true => Some(Skipped::Recipient),
+            false => self.lists.of_author(&judgement.author),
+        };
+        if let Some(skipped) = skipped {
+            let place = place.map_or_else(String::new, |place| format!("{place}: "));
+            tell(&format!(
+                "landmarc: {place}the service would not judge this message: {} (clients.*)",
+                skipped.as_str()
+            ));
+        }
     }
 
     async fn judge_path(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
@@ -209,12 +253,16 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
         for stored in file.messages() {
             let now = self.options.now.unwrap_or_else(|| records::now_ms() / 1_000);
             let exit = match self.judge(&stored.octets, now).await {
-                Ok(judgement) => (self.tell)(Judged {
-                    place: named.then_some(stored.place.as_str()),
-                    judgement: &judgement,
-                    rules: &self.rules,
-                    now,
-                })?,
+                Ok(judgement) => {
+                    let place = named.then_some(stored.place.as_str());
+                    self.tell_of_message(&judgement, place);
+                    (self.tell)(Judged {
+                        place,
+                        judgement: &judgement,
+                        rules: &self.rules,
+                        now,
+                    })?
+                }
                 Err(error) => complain(Exit::BadInput, &format!("{}: {error}", stored.place)),
             };
             worst = worst.max(exit);

@@ -1,16 +1,20 @@
 //! Where the database is, and how the service opens it.
 
+mod lock;
+
 use std::ffi::OsString;
-use std::fs::{DirBuilder, Permissions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::{AccessFlags, access, geteuid};
+use nix::fcntl::OFlag;
+use nix::unistd::{AccessFlags, User, access, geteuid};
 use settings::Settings;
 use store::{Limits, Options, Recorder, StoreError};
 
 use crate::account::Account;
+pub(crate) use lock::{Lock, Taken, lock};
 
 /// The file in the directory of the store.
 const FILE: &str = "landmarc.db";
@@ -52,7 +56,7 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, is_root: bool, system_is_
 }
 
 /// Makes the directory of the database, while we may still be root, for the account that the
-/// service becomes. One that is there already stays as it is.
+/// service becomes. One that is there already stays as it is, and so does what is a link to nowhere.
 ///
 /// # Errors
 /// What the system says.
@@ -60,13 +64,21 @@ pub(crate) fn prepare(database: &Path, account: &Account) -> io::Result<()> {
     let Some(directory) = database.parent().filter(|directory| !directory.exists()) else {
         return Ok(());
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(directory)?;
+    if let Some(above) = directory.parent() {
+        // As the umask has them: they are nobody's in particular, and the service must get through.
+        DirBuilder::new().recursive(true).create(above)?;
+    }
+    DirBuilder::new().mode(DIRECTORY_MODE).create(directory)?;
+    // Given away by its handle: whoever may write above it could have put a link in its place, and
+    // would be given what that leads to.
+    let no_link = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    let made = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link.bits())
+        .open(directory)?;
     // Whatever the umask took away.
-    std::fs::set_permissions(directory, Permissions::from_mode(DIRECTORY_MODE))?;
-    chown(directory, account.user_id(), account.group_id())
+    made.set_permissions(Permissions::from_mode(DIRECTORY_MODE))?;
+    fchown(&made, account.user_id(), account.group_id())
 }
 
 /// Opens the store for writing. One that cannot be written at the moment is no error: mail
@@ -84,6 +96,22 @@ pub(crate) fn open(settings: &Settings, database: &Path) -> Result<Recorder, Sto
         must_open: false,
         ..Options::at(database)
     })
+}
+
+/// What can be done when the database cannot be written: most often its directory is another's.
+pub(crate) fn remedy(database: &Path) -> String {
+    let directory = database.parent().unwrap_or(Path::new("."));
+    let user = User::from_uid(geteuid()).ok().flatten();
+    let user = user.map_or_else(|| geteuid().to_string(), |user| user.name);
+    let shown = directory.display();
+    let may_write = AccessFlags::W_OK | AccessFlags::X_OK;
+    if !directory.exists() {
+        format!("make {shown} for the user {user}: mkdir {shown} && chown {user} {shown}")
+    } else if access(directory, may_write).is_err() {
+        format!("the user {user} must be able to write in {shown}: chown {user} {shown}")
+    } else {
+        format!("landmarc store status tells how {} is", database.display())
+    }
 }
 
 #[cfg(test)]
@@ -115,5 +143,66 @@ mod tests {
     fn the_setting_comes_before_all() {
         let (settings, _) = settings::read("[store]\ndirectory = \"/srv/mail\"\n").unwrap();
         assert_eq!(path(&settings), Path::new("/srv/mail/landmarc.db"));
+    }
+
+    #[test]
+    fn who_cannot_write_is_told_which_user_and_which_directory() {
+        let told = remedy(Path::new("/nonexistent/mail/landmarc.db"));
+        let user = User::from_uid(geteuid()).unwrap().unwrap().name;
+        assert!(
+            told.ends_with(&format!("chown {user} /nonexistent/mail")),
+            "{told}"
+        );
+        // Not even root writes there.
+        let told = remedy(Path::new("/proc/landmarc.db"));
+        let of_user = format!("the user {user} must be able to write in /proc: chown {user} /proc");
+        assert!(told == of_user || geteuid().is_root(), "{told}");
+    }
+
+    /// A place for a test, which is gone afterwards.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(test: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("landmarc-database-{}-{test}", std::process::id()));
+            std::fs::create_dir(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            // A leftover in the temporary directory is all it can come to.
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    #[test]
+    fn the_directory_is_for_the_service_and_those_above_it_are_as_usual() {
+        let place = Place::new("above");
+        let usual = place.0.join("usual");
+        std::fs::create_dir(&usual).unwrap();
+        let directory = place.0.join("srv/mail");
+        prepare(&directory.join(FILE), &Account::default()).unwrap();
+        assert_eq!(mode(&directory), DIRECTORY_MODE);
+        assert_eq!(mode(&place.0.join("srv")), mode(&usual));
+    }
+
+    #[test]
+    fn what_is_there_stays_as_it_is_and_a_link_is_not_followed() {
+        let place = Place::new("link");
+        let (target, link) = (place.0.join("target"), place.0.join("link"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let refused = prepare(&link.join(FILE), &Account::default()).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert!(!target.exists(), "nothing is made where a link leads to");
+        std::fs::create_dir(&target).unwrap();
+        std::fs::set_permissions(&target, Permissions::from_mode(0o700)).unwrap();
+        prepare(&link.join(FILE), &Account::default()).unwrap();
+        assert_eq!(mode(&target), 0o700);
     }
 }

@@ -7,47 +7,47 @@ mod answer;
 mod copying;
 mod ids;
 mod memory;
+mod message;
+mod recipients;
 mod record;
 mod running;
 mod skipping;
 mod tally;
 mod task;
+mod throttle;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use dns::resolver::MessageLookup;
-use mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use mail::{Envelope, ReversePath};
 use milter::{
     Actions, Arguments, Capabilities, ConnectInfo, Edit, Macros, Peer, PeerAddress, Response, Service,
     Session,
 };
-use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
-use receiver::local::{ClientFacts, Mode, OnFailure, QuarantineBy, Rules};
-use receiver::operator::MAX_RECIPIENTS;
+use receiver::judge::Judgement;
+use receiver::local::{Mode, OnFailure, QuarantineBy, Rules};
 use receiver::results::Removal;
 use receiver::story::story;
 use store::{Observation, Recorded, Recorder, State};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
+use crate::log;
 use crate::metrics::Metrics;
-use crate::{log, rules};
 use answer::{Unjudged, response, unjudged};
+use copying::Adding;
 use ids::Ids;
 use memory::Memory;
+use message::Message;
 use record::Moment;
 pub(crate) use running::Running;
-use skipping::{Lists, Skipped, verified_name};
+use skipping::verified_name;
+pub(crate) use skipping::{Lists, Skipped};
 use tally::Tally;
-use task::{Task, unless_it_panics};
+use task::{Step, caught, unless_it_panics};
+use throttle::Throttle;
 
-/// A header section up to this size is not counted against the memory of all sessions:
-/// nearly all are smaller, and `milter.max_sessions` bounds them.
-const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
 /// What is longer is no name that could be looked up, and is taken for an empty one.
 const MAX_ENVELOPE_OCTETS: usize = 1024;
@@ -67,6 +67,10 @@ struct Common {
     ids: Ids,
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
+    /// Of messages that were answered before their record was on disk.
+    late: Throttle,
+    /// Of those that have no record.
+    dropped: Throttle,
     /// Whether it was said that copies cannot be made.
     told_of_no_copies: AtomicBool,
     /// Whether the story of each verdict is written down.
@@ -81,6 +85,8 @@ impl Filter {
             ids: Ids::default(),
             recorder,
             metrics,
+            late: Throttle::default(),
+            dropped: Throttle::default(),
             told_of_no_copies: AtomicBool::new(false),
             keeps_stories: running.settings.store.observations,
         };
@@ -118,7 +124,8 @@ impl Service for Filter {
             client_name: None,
             helo: Vec::new(),
             skipped: None,
-            adds_recipients: true,
+            adding: Adding::Never,
+            is_broken: false,
             message: None,
         }
     }
@@ -133,37 +140,16 @@ pub(crate) struct Connection {
     client_name: Option<String>,
     helo: Vec<u8>,
     skipped: Option<Skipped>,
-    /// Whether the MTA lets us add recipients.
-    adds_recipients: bool,
+    adding: Adding,
+    /// A bug in its first steps: none of its messages is judged.
+    is_broken: bool,
     /// In a box, for most connections are at rest most of the time.
     message: Option<Box<Message>>,
 }
 
-/// One message under way.
-struct Message {
-    /// The short id; made when all of it is there.
-    id: String,
-    envelope: Envelope,
-    client: ClientFacts,
-    skipped: Option<Skipped>,
-    /// Whether all recipients so far are on the list of those whose mail is not judged; nothing
-    /// before the first.
-    is_to_listed_only: Option<bool>,
-    ledgers: Arc<Ledgers<MessageLookup>>,
-    now: u64,
-    spf: Option<Task<SpfPair>>,
-    headers: HeaderSection,
-    memory: Option<OwnedSemaphorePermit>,
-    /// Memory was waited for in vain, so no more of the header section is kept, and the
-    /// message cannot be judged.
-    starved: bool,
-    head: Option<Head>,
-    plan: Option<Task<()>>,
-}
-
 impl Session for Connection {
     fn negotiated(&mut self, capabilities: &Capabilities) {
-        self.adds_recipients = capabilities.allows(Actions::ADD_RECIPIENTS);
+        self.adding = Adding::of(capabilities);
         // An MTA that does not let us hold would deliver what we call quarantined.
         if !capabilities.allows(Actions::QUARANTINE) && self.rules.quarantine == QuarantineBy::Hold {
             let header = self.running.settings.action.quarantine_header.as_str().to_owned();
@@ -175,6 +161,113 @@ impl Session for Connection {
     }
 
     async fn connected(&mut self, info: ConnectInfo, macros: &Macros) {
+        self.is_broken = caught(Step::Connect, || self.take_client(&info, macros)).is_none();
+    }
+
+    async fn helo(&mut self, name: &[u8], _macros: &Macros) {
+        self.helo = bounded(name).to_vec();
+    }
+
+    async fn mail(&mut self, path: &[u8], _arguments: Arguments<'_>, macros: &Macros) {
+        let begun = caught(Step::Mail, || self.begin(path, macros));
+        let is_broken = self.is_broken || begun.is_none();
+        let mut message =
+            begun.unwrap_or_else(|| Message::new(Envelope::default(), self.skipped, &self.running, now()));
+        message.unjudged = is_broken.then_some(Unjudged::Internal);
+        self.message = Some(Box::new(message));
+    }
+
+    async fn rcpt(&mut self, path: &[u8], _macros: &Macros) {
+        let (rules, running) = (Arc::clone(&self.rules), Arc::clone(&self.running));
+        if let Some(message) = self.judged() {
+            message.take_step(Step::Rcpt, |message| {
+                message.recipient(bounded(path), &running, &rules);
+            });
+        }
+    }
+
+    async fn header(&mut self, name: &[u8], value: &[u8]) {
+        let rules = Arc::clone(&self.rules);
+        let Some(message) = self.judged() else {
+            return;
+        };
+        message.header(name, value, &rules);
+        if message.wants_memory() {
+            self.wait_for_memory(rules.header_limits.section_octets).await;
+        }
+    }
+
+    async fn header_too_long(&mut self, name: &[u8], size: u32) {
+        if let Some(message) = self.judged() {
+            message.header_too_long(name, size);
+        }
+    }
+
+    async fn end_of_headers(&mut self, _macros: &Macros) {
+        let (rules, running) = (Arc::clone(&self.rules), Arc::clone(&self.running));
+        let Some(message) = self.judged() else {
+            return;
+        };
+        message.take_step(Step::EndOfHeaders, |message| {
+            message.end_of_headers(&running, &rules);
+        });
+        if !message.has_head() {
+            message.take_step(Step::Removals, |message| message.find_removals(&rules));
+        }
+    }
+
+    fn wants_body(&self) -> bool {
+        self.message.as_deref().is_some_and(Message::is_to_be_judged)
+    }
+
+    async fn body(&mut self, chunk: &[u8]) {
+        if let Some(message) = self.judged() {
+            message.take_step(Step::Body, |message| message.body(chunk));
+        }
+    }
+
+    async fn end_of_message(&mut self, macros: &Macros) -> Response {
+        let arrived = Instant::now();
+        let queue_id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
+        let Some(message) = self.message.take() else {
+            let id = self.common.ids.next(now());
+            return self.give_up(Unjudged::Internal, &queue_id, &id, &[]).await;
+        };
+        let removals = message.removals().to_vec();
+        if let Some(skipped) = message.skipped {
+            self.skip(skipped, &queue_id);
+            return answer::skipped(&removals);
+        }
+        let id = self.common.ids.next(message.now);
+        if let Some(why) = self.obstacle(&message) {
+            return self.give_up(why, &queue_id, &id, &removals).await;
+        }
+        let Some((judgement, response)) = unless_it_panics(self.judge(message, &id)).await.flatten() else {
+            return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
+        };
+        let moment = Moment {
+            queue_id: &queue_id,
+            id: &id,
+            elapsed: arrived.elapsed(),
+        };
+        if unless_it_panics(self.write_down(&judgement, &moment))
+            .await
+            .is_none()
+        {
+            // What was found stands: nothing about records ever refuses mail (design D13).
+            tracing::error!(queue_id = %queue_id, id = %id, "a bug in landmarc: this message may not be written down; please report it with the panic above");
+            self.common.metrics.failed(Unjudged::Internal.as_str());
+        }
+        response
+    }
+
+    fn abort(&mut self) {
+        self.message = None;
+    }
+}
+
+impl Connection {
+    fn take_client(&mut self, info: &ConnectInfo, macros: &Macros) {
         let (client, local) = match info.address {
             PeerAddress::Ip(address, _port) => (Some(address.to_canonical()), false),
             PeerAddress::Unix(_) => (None, true),
@@ -189,11 +282,7 @@ impl Session for Connection {
         self.take_name(macros);
     }
 
-    async fn helo(&mut self, name: &[u8], _macros: &Macros) {
-        self.helo = bounded(name).to_vec();
-    }
-
-    async fn mail(&mut self, path: &[u8], _arguments: Arguments<'_>, macros: &Macros) {
+    fn begin(&self, path: &[u8], macros: &Macros) -> Message {
         let authenticated = macros.get("auth_authen").is_some_and(|user| !user.is_empty());
         let authenticated = authenticated && self.running.settings.clients.skip_authenticated;
         self.common.tally.count(authenticated);
@@ -205,126 +294,20 @@ impl Session for Connection {
             mail_from: ReversePath::new(bounded(path)),
             rcpt_to: Vec::new(),
         };
-        self.message = Some(Box::new(self.begin(envelope, skipped)));
+        Message::new(envelope, skipped, &self.running, now())
     }
 
-    async fn rcpt(&mut self, path: &[u8], _macros: &Macros) {
-        let rules = Arc::clone(&self.rules);
-        let path = ReversePath::new(bounded(path));
-        let is_listed = self.running.lists.have_recipient(&path);
-        let Some(message) = self.judged() else {
-            return;
-        };
-        // One more than are told apart, which shows that there were more.
-        if message.envelope.rcpt_to.len() <= MAX_RECIPIENTS {
-            message.envelope.rcpt_to.push(path.as_bytes().to_vec());
-        }
-        message.is_to_listed_only = Some(is_listed && message.is_to_listed_only != Some(false));
-        if !is_listed {
-            message.start_spf(&rules);
-        }
-    }
-
-    async fn header(&mut self, name: &[u8], value: &[u8]) {
-        let limits = self.rules.header_limits;
-        let Some(message) = self.judged() else {
-            return;
-        };
-        if message.starved {
-            let octets = name.len() + value.len();
-            message
-                .headers
-                .leave_out(name, octets, HeaderDefect::SectionTooLong);
-            return;
-        }
-        message
-            .headers
-            .push(HeaderField::from_milter(name, value), &limits);
-        if message.memory.is_none() && message.headers.octets() > UNCOUNTED_HEADER_OCTETS {
-            self.wait_for_memory(limits.section_octets).await;
-        }
-    }
-
-    async fn header_too_long(&mut self, name: &[u8], size: u32) {
-        if let Some(message) = self.judged() {
-            let octets = usize::try_from(size).unwrap_or(usize::MAX);
-            message
-                .headers
-                .leave_out(name, octets, HeaderDefect::FieldTooLong);
-        }
-    }
-
-    async fn end_of_headers(&mut self, _macros: &Macros) {
-        let (rules, running) = (Arc::clone(&self.rules), Arc::clone(&self.running));
-        let Some(message) = self.judged() else {
-            return;
-        };
-        let head = Head::new(&message.headers, &rules, message.client, message.now);
-        message.headers = HeaderSection::default();
-        message.memory = None;
-        message.skipped = message.skipped_for_what_it_is(&head, &running.lists);
-        if message.skipped.is_none() && !message.starved {
-            let (plan, ledgers) = (head.plan(), Arc::clone(&message.ledgers));
-            message.plan = Some(Task::start(async move { plan.ask(&ledgers).await }));
-        }
-        message.head = Some(head);
-    }
-
-    fn wants_body(&self) -> bool {
-        self.message
-            .as_ref()
-            .is_some_and(|message| message.skipped.is_none() && !message.starved)
-    }
-
-    async fn body(&mut self, chunk: &[u8]) {
-        if let Some(head) = self.judged().and_then(|message| message.head.as_mut()) {
-            head.body(chunk);
-        }
-    }
-
-    async fn end_of_message(&mut self, macros: &Macros) -> Response {
-        let arrived = Instant::now();
-        let queue_id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
-        let Some(mut message) = self.message.take() else {
-            let id = self.common.ids.next(now());
-            return self.give_up(Unjudged::Internal, &queue_id, &id, &[]).await;
-        };
-        let removals = message
-            .head
-            .as_ref()
-            .map(Head::removals)
-            .unwrap_or_default()
-            .to_vec();
-        if let Some(skipped) = message.skipped {
-            self.skip(skipped, &queue_id);
-            return answer::skipped(&removals);
-        }
-        let id = self.common.ids.next(message.now);
-        if let Some(why) = self.obstacle(&message) {
-            return self.give_up(why, &queue_id, &id, &removals).await;
-        }
-        message.id.clone_from(&id);
-        let judgement = unless_it_panics(finish(message, Arc::clone(&self.rules))).await;
-        let Some(judgement) = judgement.flatten() else {
-            return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
-        };
-        let moment = Moment {
-            queue_id: &queue_id,
-            id: &id,
-            elapsed: arrived.elapsed(),
-        };
-        self.write_down(&judgement, &moment).await;
+    /// What is found, and what the MTA is to be told; nothing when a part of it panicked.
+    async fn judge(&self, message: Box<Message>, id: &str) -> Option<(Judgement, Response)> {
+        let has_reader = message.recipients.have_reader();
+        let judgement = message.finish(id, &self.rules).await?;
         let mut response = response(&judgement);
-        response.edits.extend(self.copy(&judgement));
-        response
+        if judgement.is_taken_against_policy() && !has_reader {
+            response.edits.extend(self.copy());
+        }
+        Some((judgement, response))
     }
 
-    fn abort(&mut self) {
-        self.message = None;
-    }
-}
-
-impl Connection {
     /// Design D13: what is answered is written down first, on disk if that is not long. The
     /// record is on its way while the log line is written.
     async fn write_down(&self, judgement: &Judgement, moment: &Moment<'_>) {
@@ -346,20 +329,39 @@ impl Connection {
     /// Design D13: a crash now would lose the record. While the store takes nothing at all, its
     /// own lines say so, once.
     fn tell_if_late(&self, recorded: Recorded, moment: &Moment<'_>) {
-        if recorded != Recorded::Committed && self.common.recorder.state() == State::Ok {
-            tracing::warn!(queue_id = %moment.queue_id, id = %moment.id, "answered before it was written down: the disk is slow; the record follows");
+        let Moment { queue_id, id, .. } = moment;
+        if recorded == Recorded::Committed || self.common.recorder.state() != State::Ok {
+            return;
+        }
+        let now = Instant::now();
+        if recorded == Recorded::Later {
+            tracing::debug!(queue_id = %queue_id, id = %id, "answered before it was written down");
+            if let Some(messages) = self.common.late.count(now) {
+                tracing::warn!(
+                    messages,
+                    "answered before they were written down: the disk is slow; the records follow"
+                );
+            }
+        } else {
+            tracing::debug!(queue_id = %queue_id, id = %id, "answered and not written down");
+            if let Some(messages) = self.common.dropped.count(now) {
+                tracing::warn!(
+                    messages,
+                    "answered and not written down: no room in memory (store.memory), or nobody writes any more"
+                );
+            }
         }
     }
 
     /// The copy for a human to look at.
-    fn copy(&self, judgement: &Judgement) -> Option<Edit> {
-        let edit = self.running.copy_to.as_ref()?.edit(judgement)?;
-        if !self.adds_recipients && !self.common.told_of_no_copies.swap(true, Ordering::Relaxed) {
+    fn copy(&self) -> Option<Edit> {
+        let edit = self.running.copy_to.as_ref()?.edit(self.adding);
+        if edit.is_none() && !self.common.told_of_no_copies.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the mail server lets no filter add recipients: nobody gets the copies of action.copy_to"
             );
         }
-        self.adds_recipients.then_some(edit)
+        edit
     }
 
     fn skip(&self, why: Skipped, queue_id: &str) {
@@ -374,8 +376,8 @@ impl Connection {
     fn obstacle(&self, message: &Message) -> Option<Unjudged> {
         let may_not_be_lost = self.rules.mode == Mode::Enforce
             && matches!(self.rules.failures.store, OnFailure::TempFail { .. });
-        if message.starved {
-            Some(Unjudged::Memory)
+        if message.unjudged.is_some() {
+            message.unjudged
         } else if may_not_be_lost && self.common.recorder.state() == State::Degraded {
             Some(Unjudged::Store)
         } else {
@@ -411,26 +413,6 @@ impl Connection {
         message.filter(|message| message.skipped.is_none())
     }
 
-    fn begin(&self, envelope: Envelope, skipped: Option<Skipped>) -> Message {
-        let limit = self.running.settings.dns.questions_per_message;
-        let ledgers = Arc::new(Ledgers::new(limit, || self.running.resolver.for_message()));
-        Message {
-            id: String::new(),
-            client: rules::client_facts(&self.running.settings, envelope.client),
-            envelope,
-            skipped,
-            is_to_listed_only: None,
-            ledgers,
-            now: now(),
-            spf: None,
-            headers: HeaderSection::default(),
-            memory: None,
-            starved: false,
-            head: None,
-            plan: None,
-        }
-    }
-
     /// Without a name of our own we go by the MTA's, as its other filters do.
     fn take_name(&mut self, macros: &Macros) {
         if self.running.settings.authserv_id.is_some() {
@@ -451,8 +433,7 @@ impl Connection {
             .ok()
             .flatten();
         if let Some(message) = self.judged() {
-            message.starved = permit.is_none();
-            message.memory = permit;
+            message.give_memory(permit);
         }
     }
 }
@@ -464,48 +445,6 @@ fn bounded(octets: &[u8]) -> &[u8] {
     } else {
         octets
     }
-}
-
-impl Message {
-    /// Whether its recipients or its author are on a list of those that are not judged.
-    fn skipped_for_what_it_is(&self, head: &Head, lists: &Lists) -> Option<Skipped> {
-        let by_recipients = (self.is_to_listed_only == Some(true)).then_some(Skipped::Recipient);
-        // Of a header section that was not kept nobody knows the author.
-        by_recipients.or_else(|| lists.of_author(head.author()).filter(|_| !self.starved))
-    }
-
-    /// Starts SPF while the content has yet to come (design D12), once the MTA wants the
-    /// message: who is refused every recipient shall not make us ask anything.
-    fn start_spf(&mut self, rules: &Arc<Rules>) {
-        if self.spf.is_some() {
-            return;
-        }
-        let (envelope, ledgers) = (self.envelope.clone(), Arc::clone(&self.ledgers));
-        let (rules, now) = (Arc::clone(rules), self.now);
-        self.spf = Some(Task::start(async move {
-            judge::check_spf(&ledgers, &envelope, &rules, now).await
-        }));
-    }
-}
-
-/// The last moment of a message; nothing when a part of it panicked.
-async fn finish(mut message: Box<Message>, rules: Arc<Rules>) -> Option<Judgement> {
-    message.start_spf(&rules);
-    let spf = message.spf.take()?.outcome().await?;
-    if let Some(plan) = message.plan.take() {
-        plan.outcome().await?;
-    }
-    // A message without end of headers cannot be, but then it has no fields either.
-    let head = message
-        .head
-        .take()
-        .unwrap_or_else(|| Head::new(&message.headers, &rules, message.client, message.now));
-    let transaction = Transaction {
-        envelope: message.envelope.clone(),
-        client: message.client,
-        id: &message.id,
-    };
-    Some(judge::judge(head, transaction, spf, &message.ledgers, &rules).await)
 }
 
 /// Seconds since the epoch.

@@ -121,6 +121,14 @@ impl Board {
         self.change(|_| Service::Ended);
     }
 
+    /// Design D34: mail goes on under the old ones.
+    fn settings(&self) -> Health {
+        match self.metrics.reloads().is_current() {
+            true => Health::Ok,
+            false => Health::Degraded("not reloaded, the old ones stay: see the log".to_owned()),
+        }
+    }
+
     fn change(&self, next: impl FnOnce(Service) -> Service) {
         // A poisoned lock guards a value that is whole all the same; here and below.
         let mut service = self.service.write().unwrap_or_else(PoisonError::into_inner);
@@ -149,7 +157,13 @@ impl Status for Board {
         let down = |why: &str| Health::Down(why.to_owned());
         let parts = match &*self.service() {
             Service::Starting => vec![("milter", down("starting"))],
-            Service::Running(parts) => vec![("milter", parts.milter()), ("store", parts.store())],
+            Service::Running(parts) => {
+                vec![
+                    ("milter", parts.milter()),
+                    ("store", parts.store()),
+                    ("settings", self.settings()),
+                ]
+            }
             Service::Stopping(parts) => vec![("milter", down("stopping")), ("store", parts.store())],
             Service::Ended => vec![("milter", down("stopped"))],
         };

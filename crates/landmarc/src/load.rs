@@ -1,9 +1,10 @@
 //! Reads settings, and what they name, from the file system.
 
+mod of_store;
 mod rules_file;
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::http;
 use crate::output::{complain, in_full, tell};
 use crate::{records, rules};
 
+pub(crate) use of_store::{Need, load_store_or_complain};
 use rules_file::Fault;
 pub(crate) use rules_file::RulesFile;
 
@@ -38,7 +40,22 @@ pub(crate) struct Loaded {
     suffixes: Arc<Suffixes>,
 }
 
+/// What a line says is a warning, where its reader is not told by other means.
+const WARNING: &str = ": warning: ";
+
+/// A line for the log, which tells by its level that it is a warning.
+pub(crate) fn without_level(warning: &str) -> String {
+    warning.replacen(WARNING, ": ", 1)
+}
+
 impl Loaded {
+    /// Logs what should be looked at.
+    pub(crate) fn log_warnings(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{}", without_level(warning));
+        }
+    }
+
     /// The operator's decisions as the receiver takes them.
     pub(crate) fn rules(&self) -> Rules {
         Rules {
@@ -78,16 +95,22 @@ pub(crate) enum LoadError {
 /// # Errors
 /// [`LoadError`] with every mistake at its line.
 pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
+    load_with(named, None)
+}
+
+/// As [`load`], with the operator's rules from this file, if there is one, in place of the one that
+/// the settings name.
+fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, LoadError> {
     let default = Path::new(DEFAULT_FILE);
     match named.or_else(|| Some(default).filter(|path| path.exists())) {
-        None => read(DEFAULT_FILE, b"", None),
+        None => read_with(DEFAULT_FILE, b"", None, rules_file),
         Some(path) => {
             let file = path.display().to_string();
             let octets = read_limited(path).map_err(|source| LoadError::Io {
                 file: file.clone(),
                 source,
             })?;
-            read(&file, &octets, Some(path.to_owned()))
+            read_with(&file, &octets, Some(path.to_owned()), rules_file)
         }
     }
 }
@@ -97,7 +120,19 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
 /// # Errors
 /// With [`Exit::Config`], when it has said why.
 pub(crate) fn load_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
-    match load(named) {
+    load_with_rules_or_complain(named, None)
+}
+
+/// As [`load_or_complain`], with the operator's rules from this file, if there is one, in place of
+/// the one that the settings name: rules are tried before they are in force.
+///
+/// # Errors
+/// As there.
+pub(crate) fn load_with_rules_or_complain(
+    named: Option<&Path>,
+    rules_file: Option<&Path>,
+) -> Result<Loaded, Exit> {
+    match load_with(named, rules_file) {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(|warning| tell(warning));
             Ok(loaded)
@@ -110,9 +145,16 @@ pub(crate) fn load_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
     }
 }
 
-fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, LoadError> {
+/// Reads settings from these octets, of the file with this name, and rules from the file that is
+/// given or named.
+fn read_with(
+    name: &str,
+    octets: &[u8],
+    file: Option<PathBuf>,
+    rules_file: Option<&Path>,
+) -> Result<Loaded, LoadError> {
     let mut named = Named::default();
-    let read = settings::read_checked(octets, |settings| check(settings, &mut named));
+    let read = settings::read_checked(octets, |settings| check(settings, rules_file, &mut named));
     let render = |mistakes: Mistakes| mistakes.render(name).trim_end().to_owned();
     let (settings, warnings) = match (read.map_err(render), named.rule_mistakes) {
         (Ok(read), None) => read,
@@ -155,6 +197,21 @@ fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, Load
     })
 }
 
+/// Settings from these octets, with the rules that they name.
+#[cfg(test)]
+pub(crate) fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, LoadError> {
+    read_with(name, octets, file, None)
+}
+
+/// Why a file that a setting names cannot be read, and what can be done where it is not there.
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => "; create it, or set it to \"\"",
+        _ => "",
+    };
+    format!("{}: {error}{remedy}", path.display())
+}
+
 /// Whether a socket listens beyond this host.
 fn is_exposed(spelling: &str) -> bool {
     match spelling.parse() {
@@ -177,7 +234,7 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// What only the program can check: sockets, and the files that are read on the way.
-fn check(settings: &Settings, named: &mut Named) -> Vec<Mistake> {
+fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
     let mut sockets = Vec::new();
     for (index, spelling) in settings.milter.listen.iter().enumerate() {
@@ -203,8 +260,15 @@ fn check(settings: &Settings, named: &mut Named) -> Vec<Mistake> {
         Ok(list) => named.suffixes = Some(list),
         Err(why) => mistakes.push(settings.refuse(key!(dmarc.public_suffix_list), None, why)),
     }
-    match rules_file::read(settings, records::now_ms() / 1_000) {
+    let now = records::now_ms() / 1_000;
+    let read = match rules_file {
+        Some(path) => rules_file::read_this(path, settings, now),
+        None => rules_file::read(settings, now),
+    };
+    match read {
         Ok(operator) => named.operator = operator,
+        // No setting names it, so it stands for itself.
+        Err(Fault::Unreadable(why)) if rules_file.is_some() => named.rule_mistakes = Some(why),
         Err(Fault::Unreadable(why)) => {
             mistakes.push(settings.refuse(key!(action.rules_file), None, why));
         }
@@ -222,7 +286,7 @@ fn read_suffixes(settings: &Settings) -> Result<Suffixes, String> {
     let asked_for = settings.dmarc.public_suffix_list != Settings::default().dmarc.public_suffix_list;
     match fs::read_to_string(path) {
         Ok(text) => Suffixes::parse(&text).map_err(|error| format!("{}: {error}", path.display())),
-        Err(error) if asked_for => Err(format!("{}: {error}", path.display())),
+        Err(error) if asked_for => Err(unreadable(path, &error)),
         Err(_) => Ok(Suffixes::built_in()),
     }
 }
@@ -302,7 +366,8 @@ mod tests {
     fn a_list_that_is_named_must_be_there() {
         assert_eq!(
             mistakes("[dmarc]\npublic_suffix_list = \"/nonexistent/list\"\n"),
-            "f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2)"
+            "f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2); create it, or \
+             set it to \"\""
         );
         assert!(read("f", b"[dmarc]\npublic_suffix_list = \"\"\n", None).is_ok());
     }
@@ -331,6 +396,17 @@ mod tests {
         let loaded = with_rules("expired", &expired, "").unwrap();
         assert_eq!(loaded.warnings.len(), 1);
         assert!(loaded.warnings[0].contains(".toml:1:1: rule r: warning: applies no more"));
+        let logged = without_level(&loaded.warnings[0]);
+        assert!(logged.contains(".toml:1:1: rule r: applies no more"), "{logged}");
+        // It lets nobody in any more, so that anybody could meet it is no concern.
+        let open = expired.replace("client = [\"192.0.2.1\"]", "author_domain = [\"a.example\"]");
+        assert_eq!(with_rules("open", &open, "").unwrap().warnings.len(), 1);
+        let open = open.replace("2020", "2999");
+        let warnings = with_rules("still-open", &open, "").unwrap().warnings;
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("anybody can write"),
+            "{warnings:?}"
+        );
     }
 
     #[test]
@@ -352,7 +428,8 @@ mod tests {
     fn a_rules_file_that_is_named_must_be_there() {
         assert_eq!(
             mistakes("[action]\nrules_file = \"/nonexistent/rules\"\n"),
-            "f:2:14: action.rules_file: /nonexistent/rules: No such file or directory (os error 2)"
+            "f:2:14: action.rules_file: /nonexistent/rules: No such file or directory (os error 2); create it, or set it \
+             to \"\""
         );
         assert!(mistakes("[action]\nrules_file = \"/\"\n").contains("Is a directory"));
         for none in ["rules_file = \"\"", "rules_file = \"/etc/landmarc/rules.toml\""] {

@@ -28,6 +28,7 @@ mod trace;
 mod upkeep;
 mod visible;
 mod words;
+mod wrap;
 
 use std::process::ExitCode;
 

@@ -7,6 +7,7 @@
 mod counts;
 mod exposition;
 mod process;
+mod reloads;
 mod sheet;
 
 use std::time::{Duration, SystemTime};
@@ -17,6 +18,7 @@ use receiver::judge::Judgement;
 
 use counts::{Counts, Distribution, Named, places, words};
 pub(crate) use exposition::Sources;
+use reloads::Reloads;
 
 /// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
 /// millisecond; a message has `dns.message_timeout`, 20 s by default.
@@ -43,6 +45,7 @@ pub(crate) struct Metrics {
     rule_hits: Named,
     seconds: Distribution<{ TIMES.len() }>,
     questions: Distribution<{ QUESTIONS.len() }>,
+    reloads: Reloads,
 }
 
 impl Metrics {
@@ -60,6 +63,7 @@ impl Metrics {
             rule_hits: Named::default(),
             seconds: Distribution::new(TIMES),
             questions: Distribution::new(QUESTIONS),
+            reloads: Reloads::new(SystemTime::now()),
         }
     }
 
@@ -103,6 +107,11 @@ impl Metrics {
     /// `store`, `memory`. The first three are counted by [`Metrics::message`].
     pub(crate) fn failed(&self, cause: &'static str) {
         self.failures.add(places::of(cause, &words::FAILURE));
+    }
+
+    /// What came of reading the settings.
+    pub(crate) fn reloads(&self) -> &Reloads {
+        &self.reloads
     }
 
     /// All metrics, and what was read elsewhere just now, in the text format of OpenMetrics 1.0.

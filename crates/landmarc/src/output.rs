@@ -1,9 +1,12 @@
 //! What commands print, and how they complain.
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use crate::exit::Exit;
+
+/// How wide a terminal is that does not say.
+const USUAL_COLUMNS: usize = 80;
 
 /// Writes to standard output.
 ///
@@ -20,6 +23,21 @@ fn write(out: &mut impl Write, text: &str) -> Result<(), Exit> {
         ErrorKind::BrokenPipe => Exit::Fine,
         _ => complain(Exit::Unavailable, &format!("cannot write: {error}")),
     })
+}
+
+/// Columns of the terminal that is written to, if it is one.
+pub(crate) fn terminal_width() -> Option<usize> {
+    let out = io::stdout();
+    let size = terminal_size::terminal_size_of(&out);
+    out.is_terminal().then(|| columns(size.map(|(width, _)| width.0)))
+}
+
+/// A terminal that nobody has told its size has none, or 0: those of serial lines and of some
+/// programs.
+fn columns(width: Option<u16>) -> usize {
+    width
+        .filter(|width| *width > 0)
+        .map_or(USUAL_COLUMNS, usize::from)
 }
 
 /// Writes lines to standard error. When that is gone, there is nobody to tell.
@@ -68,6 +86,11 @@ mod tests {
             write(&mut Failing(ErrorKind::StorageFull), "x"),
             Err(Exit::Unavailable)
         );
+    }
+
+    #[test]
+    fn a_terminal_without_a_size_has_eighty_columns() {
+        assert_eq!([None, Some(0), Some(1), Some(200)].map(columns), [80, 80, 1, 200]);
     }
 
     #[derive(Debug, thiserror::Error)]

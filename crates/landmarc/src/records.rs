@@ -13,7 +13,7 @@ use store::{LogRow, Reader, StoreError};
 
 use crate::database;
 use crate::exit::Exit;
-use crate::load::load_or_complain;
+use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, tell};
 use crate::time::to_the_millisecond;
 
@@ -48,7 +48,7 @@ impl Place {
                 settings: None,
             }),
             (named, config) => {
-                let settings = load_or_complain(config.as_deref())?.settings;
+                let settings = load_store_or_complain(config.as_deref(), Need::Directory)?;
                 let path = named.clone().unwrap_or_else(|| database::path(&settings));
                 Ok(Found {
                     path,
@@ -107,7 +107,11 @@ fn missing(path: &Path) -> Exit {
 pub(crate) fn refuse(error: &StoreError) -> Exit {
     let exit = match error {
         StoreError::Missing { path } => return missing(path),
-        StoreError::Newer { .. } | StoreError::Foreign { .. } | StoreError::Damaged { .. } => Exit::BadInput,
+        StoreError::Newer { .. }
+        | StoreError::Foreign { .. }
+        | StoreError::NoDatabase { .. }
+        | StoreError::Damaged { .. } => Exit::BadInput,
+        StoreError::Panicked { .. } => Exit::Bug,
         StoreError::Vanished { .. }
         | StoreError::Io { .. }
         | StoreError::Engine { .. }

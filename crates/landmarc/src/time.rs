@@ -29,6 +29,9 @@ const UNITS: [(&str, u64); 5] = [
     ("w", 7 * DAY_MS),
 ];
 
+/// The days that have a name, and how long ago they are.
+const DAYS: [(&str, u32); 2] = [("today", 0), ("yesterday", 1)];
+
 /// A time in milliseconds since the epoch: `2026-06-01T14:30:00.005Z`.
 pub(crate) fn to_the_millisecond(at_ms: u64) -> String {
     let seconds = to_the_second(at_ms);
@@ -82,6 +85,10 @@ pub(crate) enum When {
     Ago(u64),
     /// A whole day.
     Date(Day),
+    /// The day that is so many days ago.
+    DaysAgo(u32),
+    /// So many milliseconds into the present day.
+    Today(u64),
     /// Milliseconds since the epoch.
     At(u64),
 }
@@ -92,6 +99,8 @@ impl When {
         match self {
             Self::Ago(span) => now_ms.saturating_sub(span),
             Self::Date(day) => day.begins_ms(),
+            Self::DaysAgo(days) => Day(Day::at(now_ms).0.saturating_sub(days)).begins_ms(),
+            Self::Today(within) => Day::at(now_ms).begins_ms() + within,
             Self::At(at_ms) => at_ms,
         }
     }
@@ -99,15 +108,18 @@ impl When {
     /// The first millisecond behind it: who says *until June 1* means all of that day.
     pub(crate) fn ends_ms(self, now_ms: u64) -> u64 {
         match self {
-            Self::Date(day) => day.begins_ms() + DAY_MS,
-            Self::Ago(_) | Self::At(_) => self.begins_ms(now_ms),
+            Self::Date(_) | Self::DaysAgo(_) => self.begins_ms(now_ms) + DAY_MS,
+            Self::Ago(_) | Self::At(_) | Self::Today(_) => self.begins_ms(now_ms),
         }
     }
 }
 
 /// A text that is no time.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write a date (2026-06-01), a time (2026-06-01T14:30:00Z), or a span before now (30m, 2h, 3d)")]
+#[error(
+    "write a date (2026-06-01, today, yesterday), a time (2026-06-01T14:30:00Z, 14:30), \
+     or a span before now (30m, 2h, 3d)"
+)]
 pub(crate) struct NoTime;
 
 impl FromStr for When {
@@ -115,8 +127,11 @@ impl FromStr for When {
 
     fn from_str(text: &str) -> Result<Self, NoTime> {
         let text = text.trim();
-        let time = span(text).map(Self::Ago);
+        let time = DAYS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+        let time = time.map(|(_, days)| Self::DaysAgo(*days));
+        let time = time.or_else(|| span(text).map(Self::Ago));
         let time = time.or_else(|| day(text).map(Self::Date));
+        let time = time.or_else(|| time_of_day_ms(text).map(Self::Today));
         time.or_else(|| date_time(text).map(Self::At)).ok_or(NoTime)
     }
 }
@@ -305,7 +320,9 @@ mod tests {
             "2026-06-01T14:30:00ZZ",
             "1970-01-01T00:00+00:01",
             "٢٠٢٦-06-01",
-            "yesterday",
+            "tomorrow",
+            "24:00",
+            "9:30",
         ] {
             assert_eq!(text.parse::<When>(), Err(NoTime), "{text}");
         }
@@ -320,5 +337,21 @@ mod tests {
         assert_eq!(when("10s").begins_ms(5), 0);
         assert_eq!(when(" 2026-06-01 ").begins_ms(0), JUNE);
         assert_eq!(when("2026-06-01").ends_ms(0), JUNE + DAY_MS);
+    }
+
+    #[test]
+    fn days_with_a_name_and_times_of_today_follow_the_clock() {
+        let when = |text: &str| text.parse::<When>().unwrap();
+        let noon = JUNE + 12 * HOUR_MS;
+        assert_eq!(when("today").begins_ms(noon), JUNE);
+        assert_eq!(when("Today").ends_ms(noon), JUNE + DAY_MS);
+        assert_eq!(when("yesterday").begins_ms(noon), JUNE - DAY_MS);
+        assert_eq!(when("yesterday").ends_ms(noon), JUNE);
+        assert_eq!(when("yesterday").begins_ms(5), 0);
+        assert_eq!(when("09:30").begins_ms(noon), JUNE + 9 * HOUR_MS + 30 * MINUTE_MS);
+        assert_eq!(
+            when("09:30:05").ends_ms(noon),
+            JUNE + 9 * HOUR_MS + 30 * MINUTE_MS + 5_000
+        );
     }
 }

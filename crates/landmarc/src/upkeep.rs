@@ -1,20 +1,28 @@
 //! What the service does beside mail: old records go, and losses at the end are told.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use settings::Settings;
-use store::{Expired, Keep, Recorder};
+use store::{Expired, Keep, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::database;
 use crate::filter::Filter;
 use crate::records::now_ms;
 
 /// How often old records are looked for. Whole hours of them go (see [`Keep`]).
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
+/// How often the size is looked at. Who sees to it that no message and no story is like another
+/// fills gigabytes within an hour.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How long the service may take at its end to write what still waits.
 const LAST_WRITE: Duration = Duration::from_secs(10);
+/// The same where nothing could ever be written: that will not change in the last moment.
+const LAST_HOPE: Duration = Duration::from_secs(2);
 
 /// What the settings say is to be kept, now.
 pub(crate) fn keep(settings: &Settings) -> Keep {
@@ -26,19 +34,39 @@ pub(crate) fn keep(settings: &Settings) -> Keep {
     }
 }
 
-/// Lets old records go at the start and every hour, by the settings of that moment.
+/// Lets old records go at the start, every hour, and as soon as the database is too large, by the
+/// settings of that moment.
 pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<()> {
+    // Where it is does not change while we run.
+    let database = database::path(&filter.running().settings);
     tokio::spawn(async move {
-        let mut hours = interval(BETWEEN_EXPIRIES);
-        hours.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut looks = interval(BETWEEN_LOOKS);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut last = None;
         loop {
-            hours.tick().await;
-            match recorder.expire(keep(&filter.running().settings)).await {
+            let now = looks.tick().await;
+            let keep = keep(&filter.running().settings);
+            if !is_due(last.map(|last| now - last), size(&database), &keep) {
+                continue;
+            }
+            last = Some(now);
+            match recorder.expire(keep).await {
                 Ok(expired) => tell(&expired),
                 Err(error) => tracing::warn!("old records were not removed: {}", error.in_full()),
             }
         }
     })
+}
+
+/// Whether records may have to go, so long after the last time, from a file of so many octets.
+fn is_due(since: Option<Duration>, bytes: u64, keep: &Keep) -> bool {
+    let is_time = since.is_none_or(|since| since >= BETWEEN_EXPIRIES);
+    is_time || keep.max_bytes.is_some_and(|most| bytes > most)
+}
+
+/// One that cannot be looked at is not too large.
+fn size(database: &Path) -> u64 {
+    fs::metadata(database).map_or(0, |metadata| metadata.len())
 }
 
 fn tell(expired: &Expired) {
@@ -49,11 +77,18 @@ fn tell(expired: &Expired) {
             "old records were removed"
         );
     }
-    if expired.observations_for_size + expired.tally_rows_for_size > 0 {
+    if expired.traces_for_size + expired.observations_for_size + expired.tally_rows_for_size > 0 {
         tracing::warn!(
+            stories = expired.traces_for_size,
             observations = expired.observations_for_size,
             tally_rows = expired.tally_rows_for_size,
             "records were removed before their time, for the database is at store.max_size"
+        );
+    }
+    if expired.over_bytes > 0 {
+        tracing::warn!(
+            bytes = expired.over_bytes,
+            "the database is larger than store.max_size, and nothing more in it may go"
         );
     }
 }
@@ -64,7 +99,8 @@ pub(crate) async fn end(recorder: Arc<Recorder>) {
     let Some(recorder) = Arc::into_inner(recorder) else {
         return;
     };
-    let Ok(last) = tokio::task::spawn_blocking(move || recorder.close(LAST_WRITE)).await else {
+    let within = time_for_the_last(&recorder.statistics());
+    let Ok(last) = tokio::task::spawn_blocking(move || recorder.close(within)).await else {
         return;
     };
     let lost = last.dropped_observations + last.dropped_tallies;
@@ -74,5 +110,54 @@ pub(crate) async fn end(recorder: Arc<Recorder>) {
             tallies = last.dropped_tallies,
             "records were lost: the store could not be written"
         );
+    }
+}
+
+fn time_for_the_last(so_far: &Statistics) -> Duration {
+    match so_far.state == State::Degraded && so_far.commits == 0 {
+        true => LAST_HOPE,
+        false => LAST_WRITE,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_never_was_there_is_not_waited_for_as_long() {
+        let recorder = |path: &str| {
+            let options = store::Options {
+                must_open: false,
+                ..store::Options::at(path)
+            };
+            Recorder::open(options).unwrap()
+        };
+        let dead = recorder("/proc/nowhere/landmarc.db");
+        assert_eq!(time_for_the_last(&dead.statistics()), LAST_HOPE);
+        let was_there = Statistics {
+            commits: 1,
+            ..dead.statistics()
+        };
+        assert_eq!(time_for_the_last(&was_there), LAST_WRITE);
+        let works = Statistics {
+            state: State::Ok,
+            ..dead.statistics()
+        };
+        assert_eq!(time_for_the_last(&works), LAST_WRITE);
+    }
+
+    #[test]
+    fn records_go_at_the_start_each_hour_and_when_there_are_too_many() {
+        let keep = Keep {
+            max_bytes: Some(1_000),
+            ..Keep::standard(0)
+        };
+        let minute = Duration::from_secs(60);
+        assert!(is_due(None, 0, &keep));
+        assert!(!is_due(Some(BETWEEN_EXPIRIES - minute), 1_000, &keep));
+        assert!(is_due(Some(BETWEEN_EXPIRIES), 0, &keep));
+        assert!(is_due(Some(minute), 1_001, &keep));
+        assert!(!is_due(Some(minute), 1_001, &Keep::standard(0)));
     }
 }

@@ -23,10 +23,22 @@ fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// Control characters, and those of Unicode that are not seen but change what is.
+/// Control characters, and those of Unicode that are not seen but change what is: format
+/// characters that turn the direction around, join, hide, or say what is meant by others.
 fn steers(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+        || matches!(
+            c,
+            '\u{AD}'
+                | '\u{61C}'
+                | '\u{180E}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{2028}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{FEFF}'
+                | '\u{FFF9}'..='\u{FFFB}'
+                | '\u{E0000}'..='\u{E007F}'
+        )
 }
 
 #[cfg(test)]
@@ -38,6 +50,10 @@ mod tests {
         assert_eq!(
             visible("a\u{1b}[31m\r\nb\u{202E}c\u{7f}\u{9b}"),
             "a\\u{1b}[31m\\r\\nb\\u{202e}c\\u{7f}\\u{9b}"
+        );
+        assert_eq!(
+            visible("a\u{61C}b\u{2060}c\u{E0041}"),
+            "a\\u{61c}b\\u{2060}c\\u{e0041}"
         );
         assert_eq!(visible_lines("a\nb\rc"), "a\nb\\rc");
         assert_eq!(visible("bücher – “so”"), "bücher – “so”");

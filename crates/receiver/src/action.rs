@@ -9,7 +9,7 @@ use dmarc::record::AssessmentPolicy;
 use mail::author::AuthorFault;
 
 use crate::evidence::Evidence;
-use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, Rules, UnusableAuthor};
+use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, UnusableAuthor};
 use crate::reply::one_line;
 pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
 use crate::story::MAX_CAUSE_OCTETS;
@@ -351,13 +351,20 @@ pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> Repl
     let text = if policy_asks {
         rules.reject_text.fill(&blanks)
     } else {
-        let because = because(&reason);
-        format!(
-            "Email rejected per local policy for {}{because} ({})",
-            blanks.author_domain, case.id
-        )
+        local_refusal(&blanks, &rules.reject_codes)
     };
     permanent(&text, rules)
+}
+
+/// Where all of it is too long, for author domains can be, the reason is cut and never the id: by
+/// that the sender can ask.
+fn local_refusal(blanks: &Blanks<'_>, codes: &ReplyCodes) -> String {
+    let ReplyCodes { basic, enhanced } = codes;
+    let before = format!("Email rejected per local policy for {}", blanks.author_domain);
+    let id = format!(" ({})", blanks.id);
+    let taken = format!("{basic} {enhanced} {before}: {id}").len();
+    let reason = one_line(blanks.reason, MAX_REPLY_OCTETS.saturating_sub(taken));
+    format!("{before}{}{id}", because(&reason))
 }
 
 fn permanent(text: &str, rules: &Rules) -> Reply {

@@ -89,6 +89,7 @@ fn unchecked(envelope: &Envelope) -> SpfOutcome {
         lookup_terms: 0,
         void_lookups: 0,
         steps: Vec::new(),
+        veiled: Vec::new(),
     }
 }
 
@@ -402,6 +403,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
         Author::Unusable(fault) => Some(*fault),
         Author::Domain(_) | Author::Domains(_) => None,
     };
+    let selected = operator::select(&rules.operator, facts);
     let decided = |reason: &str| {
         let case = action::Case {
             fault,
@@ -412,7 +414,6 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
             id: given.id,
             client: facts.envelope.client,
         };
-        let selected = operator::select(&rules.operator, facts);
         operator::apply(selected, action::decide(&case, rules), &case, rules)
     };
     let (mut action, mut rule) = decided(&found);

@@ -16,12 +16,12 @@ use mail::{DomainName, ReversePath};
 
 use crate::action::OverrideKind;
 
-pub(crate) use apply::apply;
 pub use apply::{AppliedRule, Effect};
+pub(crate) use apply::{apply, is_doubt};
 pub use facts::{Check, Facts, Selected, select};
 
-/// As many recipients are told apart. An edge that keeps one more shows by it that there were
-/// more; what holds for all of them is not known then, so no condition on recipients holds.
+/// As many recipients are told apart. An edge that keeps one more, or none, shows by it that
+/// there were more; what holds for all of them is not known then, so no condition on recipients holds.
 pub const MAX_RECIPIENTS: usize = 1_000;
 
 /// A rule of the operator.
@@ -232,18 +232,31 @@ impl RecipientPattern {
     /// Whether it means the forward-path of a RCPT TO.
     #[must_use]
     pub fn matches(&self, path: &[u8]) -> bool {
-        let path = ReversePath::new(path);
-        let Some(at) = path.domain() else {
-            return false;
-        };
+        is_among(std::slice::from_ref(self), path)
+    }
+
+    fn means(&self, local: Option<&[u8]>, at: &DomainName) -> bool {
         match self {
-            Self::Domain(pattern) => pattern.matches(&at),
+            Self::Domain(pattern) => pattern.matches(at),
             Self::Address { local_part, domain } => {
                 let same = |local: &[u8]| local.eq_ignore_ascii_case(local_part.as_bytes());
-                *domain == at && path.local_part().is_some_and(same)
+                domain == at && local.is_some_and(same)
             }
         }
     }
+}
+
+/// Whether one of the patterns means the forward-path of a RCPT TO. A message has up to
+/// [`MAX_RECIPIENTS`], and lists are long: so a path is taken apart once, and not for each pattern.
+#[must_use]
+pub fn is_among(patterns: &[RecipientPattern], path: &[u8]) -> bool {
+    let path = ReversePath::new(path);
+    let meant = |at: DomainName| {
+        patterns
+            .iter()
+            .any(|pattern| pattern.means(path.local_part(), &at))
+    };
+    path.domain().is_some_and(meant)
 }
 
 #[cfg(test)]
@@ -288,6 +301,9 @@ mod tests {
             (b"", false, false),
         ] {
             assert_eq!(postmaster.matches(path), is_postmaster, "{}", path.escape_ascii());
+            let both = [postmaster.clone(), anybody.clone()];
+            assert_eq!(is_among(&both, path), is_there, "{}", path.escape_ascii());
+            assert!(!is_among(&[], path));
             assert_eq!(anybody.matches(path), is_there, "{}", path.escape_ascii());
         }
     }

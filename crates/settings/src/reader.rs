@@ -15,6 +15,10 @@ use crate::{Settings, check, nearest};
 /// The longest file that is read, in octets: a hundred times one with every key and its help.
 pub const MAX_FILE_OCTETS: usize = 1 << 20;
 
+/// The name of the tables of another file, which many will write into this one.
+pub(crate) const RULE: &str = "rule";
+const RULES_ELSEWHERE: &str = "rules belong in the file that action.rules_file names";
+
 /// The highest column that is told. Were each column of an endless line counted out, the
 /// work would grow with the square of its length.
 const MAX_COLUMN: usize = 1000;
@@ -158,9 +162,13 @@ impl<'t> Reader<'t> {
 
     /// Notes a name that is not declared. Nothing below it is looked at.
     pub(crate) fn unknown(&mut self, name: &Name<'_>, value: &Spanned<DeValue<'_>>) {
-        let wrong = match value.get_ref().is_table() {
-            true => Wrong::UnknownTable { nearest: None },
-            false => Wrong::UnknownKey { nearest: None },
+        let is_table = value.get_ref().is_table();
+        let is_list = value.get_ref().is_array();
+        let is_outermost = self.path.is_empty();
+        let wrong = match (name.get_ref().as_ref(), is_table) {
+            (RULE, _) if is_outermost && (is_table || is_list) => Wrong::Refused(RULES_ELSEWHERE.to_owned()),
+            (_, true) => Wrong::UnknownTable { nearest: None },
+            (_, false) => Wrong::UnknownKey { nearest: None },
         };
         let key = join(&self.path, &key_in_words(name.get_ref()));
         self.mistake(&name.span(), key, wrong);

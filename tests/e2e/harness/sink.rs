@@ -15,8 +15,10 @@ use super::PATIENCE;
 pub(crate) struct Delivered {
     /// The argument of MAIL FROM with its parameters: `<a@example.com> SIZE=...`.
     pub(crate) mail_from: String,
-    /// The arguments of RCPT TO.
+    /// The paths of RCPT TO.
     pub(crate) rcpt_to: Vec<String>,
+    /// What stood beside each of them (RFC 3461 §4).
+    pub(crate) rcpt_parameters: Vec<String>,
     /// Header and body, CRLF line ends, dots unstuffed.
     pub(crate) message: Vec<u8>,
 }
@@ -137,7 +139,7 @@ fn serve(stream: &TcpStream, kept: &Kept) -> io::Result<()> {
         if command.starts_with("EHLO") {
             say(
                 stream,
-                "250-sink.landmarc.test\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 SIZE 0",
+                "250-sink.landmarc.test\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250 SIZE 0",
             )?;
         } else if command.starts_with("MAIL FROM:") {
             current = Delivered {
@@ -146,7 +148,10 @@ fn serve(stream: &TcpStream, kept: &Kept) -> io::Result<()> {
             };
             say(stream, "250 2.1.0 fine")?;
         } else if command.starts_with("RCPT TO:") {
-            current.rcpt_to.push(argument(&line));
+            let argument = argument(&line);
+            let (path, parameters) = argument.split_once(' ').unwrap_or((&argument, ""));
+            current.rcpt_to.push(path.to_owned());
+            current.rcpt_parameters.push(parameters.to_owned());
             say(stream, "250 2.1.5 fine")?;
         } else if command == "DATA" {
             say(stream, "354 go on")?;

@@ -42,6 +42,12 @@ fn a_message_is_explained_by_either_id() {
         "ON2V5X8K4QIM",
         "550 5.7.1 refused by the policy of example.com (id=0n2v5x8k4q1m)",
         "550 5.7.1 Email rejected per DMARC policy for example.com: no signature (0n2v5x8k4q1m)",
+        "Nov 20 18:59:35 mx postfix/cleanup[19237]: 4ZQ0000001: milter-hold: END-OF-MESSAGE from mx[192.0.2.7]",
+        "Nov 20 18:59:36 mx postfix/smtp[19240]: 4ZQ0000001: to=<b@example.net>, dsn=2.0.0, status=sent",
+        "250 2.0.0 Ok: queued as 4ZQ0000001",
+        "Nov 20 18:59:36 other postfix/smtp[7]: 2DB0EC92349: to=<b@mail.example.com>, status=sent (250 2.0.0 Ok: \
+         queued as 4ZQ0000001)",
+        "4zq0000001",
     ] {
         assert_eq!(book.said(&["explain", pasted]), text, "{pasted}");
     }
@@ -161,7 +167,17 @@ fn an_id_that_nobody_has_could_not_be_found_out() {
       ids look like 0n2v5x8k4q1m (12 characters, in SMTP replies and logs), or as the mail server writes them
       messages are kept for the days of store.observation_days
       each host records its own messages: ask the one that took this one, or read a backup with --store
+      what is not judged is not recorded: its line in the log has skipped= with the reason
+      nor is mail that came while the filter was down, or past it: then the log has no line of it at all
+      a record may still wait in memory for a store that cannot be written: /readyz tells (web.listen)
     "#);
+    // Of a whole line, all that was tried.
+    let line = "Nov 20 18:59:35 mx postfix/qmgr[7]: 4ZQ9999999: removed after 4ZQ8888888";
+    let told = book.run(&["explain", line]).stderr;
+    assert!(
+        told.starts_with("landmarc: nothing is recorded under \"4ZQ9999999\" or \"4ZQ8888888\" in "),
+        "{told}"
+    );
     let json = book.run(&["explain", "--json", "4ZQ9999999"]);
     assert_eq!(
         (json.code, json.stdout.as_str(), &json.stderr),

@@ -6,18 +6,13 @@ use super::{Book, HOUR, failed, now_ms, skipped, varied};
 
 #[test]
 fn the_log_is_a_table_newest_last() {
-    let [first, second, third, fourth] = varied();
-    let ruled = Observation {
-        rule: Some("partners".to_owned()),
-        ..second
-    };
-    let book = Book::new("log-table", [first, ruled, third, fourth, skipped()]);
+    let book = Book::new("log-table", varied().into_iter().chain([skipped()]));
     insta::assert_snapshot!(book.said(&["log"]), @r#"
     at                    queue_id    id            client        author_domain          spf   dkim  dmarc      policy  disposition  would   rule      cause
     2026-06-01T00:00:00Z  4ZQ0000000  message0      192.0.2.7     example.com            fail  none  pass       reject  pass         reject  -         SPF forbids 192.0.2.7, and nothing is signed
     2026-06-01T01:00:00Z  4ZQ0000001  message1      192.0.2.8     a.example.com          fail  none  fail       reject  quarantine   reject  partners  SPF forbids 192.0.2.7, and nothing is signed
     2026-06-01T02:00:00Z  4ZQ0000002  message2      198.51.100.1  notexample.com         fail  none  fail       reject  reject       reject  -         SPF forbids 192.0.2.7, and nothing is signed
-    2026-06-01T03:00:00Z  4ZQ0000003  message3      192.0.2.7     xn--bcher-kva.example  fail  none  temperror  reject  none         reject  -         SPF forbids 192.0.2.7, and nothing is signed
+    2026-06-01T03:00:00Z  4ZQ0000003  message3      192.0.2.7     xn--bcher-kva.example  fail  none  temperror  reject  none         reject  partners  SPF forbids 192.0.2.7, and nothing is signed
     2026-06-03T00:00:00Z  -           0n2v5x8k4q1n  -             -                      none  none  none       -       none         accept  -         -
     "#);
 }
@@ -74,7 +69,13 @@ fn what_a_stranger_wrote_does_not_steer_the_terminal() {
 fn each_filter_lets_through_what_it_says() {
     let book = Book::new("log-filters", varied());
     let numbers = |options: &[&str]| {
-        let ids = book.ids(options);
+        // That nothing fits is said on standard error.
+        let found = book.run(&[&["log", "--json"], options].concat()).stdout;
+        let id = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["id"].clone();
+        let ids: Vec<_> = found
+            .lines()
+            .map(|line| id(line).as_str().unwrap().to_owned())
+            .collect();
         ids.iter()
             .map(|id| id.trim_start_matches("message").to_owned())
             .collect::<String>()
@@ -91,6 +92,14 @@ fn each_filter_lets_through_what_it_says() {
         (&["--disposition", "pass"], "0"),
         (&["--disposition", "none"], "3"),
         (&["--result", "fail", "--disposition", "reject"], "2"),
+        (&["--would", "reject"], "0123"),
+        (&["--would", "quarantine"], ""),
+        (&["--would", "reject", "--limit", "2"], "23"),
+        (&["--action", "accept", "--result", "fail"], "12"),
+        (&["--action", "tempfail"], ""),
+        (&["--rule", "partners"], "13"),
+        (&["--rule", "partners", "--limit", "1"], "3"),
+        (&["--rule", "partner"], ""),
         (&["--client", "192.0.2.7"], "03"),
         (&["--client", "::ffff:192.0.2.7"], "03"),
         (&["--client", "192.0.2.0/24"], "013"),
@@ -127,6 +136,9 @@ fn a_span_is_counted_back_from_now() {
     assert_eq!(book.ids(&["--since", "2d"]), ["today", "new"]);
     assert_eq!(book.ids(&["--since", "30m"]), ["new"]);
     assert_eq!(book.ids(&["--since", "1w", "--until", "2h"]), ["old", "today"]);
+    // Wherever in the day this is: what was 50 hours ago was before yesterday.
+    assert_eq!(book.ids(&["--since", "yesterday"]), ["today", "new"]);
+    assert_eq!(book.ids(&["--until", "today"]), ["old", "today", "new"]);
 }
 
 #[test]
@@ -163,7 +175,7 @@ fn wrong_words_are_refused_with_a_suggestion() {
         ),
         (&["--domain", "a..b"], "a label is empty"),
         (&["--client", "192.0.2.7/24"], "did you mean \"192.0.2.0/24\"?"),
-        (&["--since", "yesterday"], "a span before now (30m, 2h, 3d)"),
+        (&["--since", "tomorrow"], "a span before now (30m, 2h, 3d)"),
         (&["--since", "1h", "--until", "2h"], "no message can fit"),
         (&["--limit", "0"], "0 is not in 1..=100000"),
         (&["--limit", "100001"], "100001 is not in 1..=100000"),

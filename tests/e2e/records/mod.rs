@@ -171,6 +171,7 @@ fn varied() -> [Observation; 4] {
             author_domain: Some(domain.to_owned()),
             dmarc: result.to_owned(),
             disposition: disposition.to_owned(),
+            rule: (number % 2 == 1).then(|| "partners".to_owned()),
             ..failed()
         };
     [

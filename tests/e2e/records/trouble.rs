@@ -28,6 +28,51 @@ fn the_store_of_the_settings_is_the_one_that_is_read() {
     assert_eq!((ran.code, ran.stdout.as_str()), (78, ""));
 }
 
+/// A mistake that has nothing to do with the store keeps nobody from reading it.
+#[test]
+fn mistakes_elsewhere_in_the_settings_are_told_in_one_line() {
+    let book = Book::new("mistakes", [failed()]);
+    let rules = book.folder.write(
+        "rules.toml",
+        "[[rule]]\nname = \"r\"\nclient = [\"192.0.2.1\"]\naction = \"accept\"\nreason = \"x\"\nowner = \"x\"\nexpires = 2020-01-01\n",
+    );
+    let settings = |name: &str, first: &str| {
+        let text = format!(
+            "{first}\n[store]\ndirectory = \"{}\"\n",
+            book.folder.path().display()
+        );
+        book.folder.write(name, text).display().to_string()
+    };
+    let wrong = settings("wrong.toml", "mode = 3");
+    let absent = settings("absent.toml", "action.rules_file = \"/nonexistent/rules.toml\"");
+    let expired = settings(
+        "expired.toml",
+        &format!("action.rules_file = \"{}\"", rules.display()),
+    );
+    let copy = book.file("copy.db");
+    for command in [
+        &["explain", "4ZQ0000001"][..],
+        &["log"],
+        &["store", "status"],
+        &["store", "expire"],
+        &["store", "backup", &copy],
+    ] {
+        let told = |config: &str| {
+            let ran = landmarc([command, &["--config", config]].concat());
+            assert_eq!(ran.code, 0, "{command:?}: {}", ran.stderr);
+            assert!(!ran.stdout.is_empty(), "{command:?}");
+            ran.stderr
+        };
+        let line = format!("landmarc: {wrong} has mistakes: `landmarc config check {wrong}` tells them\n");
+        assert_eq!(told(&wrong), line, "{command:?}");
+        // The rules are not read at all.
+        assert_eq!(told(&absent), "", "{command:?}");
+        assert_eq!(told(&expired), "", "{command:?}");
+        // Expiry has removed it.
+        drop(book.record([failed()]));
+    }
+}
+
 /// Each command that reads says the same of a store that it cannot read.
 #[track_caller]
 fn refused(book: &Book, path: &Path, run: impl Fn(&[&str]) -> Ran) -> (i32, String) {
@@ -70,11 +115,23 @@ fn a_store_that_cannot_be_read_is_told_with_the_remedy() {
         said(&text),
         (
             65,
-            "landmarc: \"FILE\" is a database of another program\n  \
-             name another data directory; the file is unchanged\n"
+            "landmarc: \"FILE\" is no database, or its beginning is damaged\n  \
+             if it was the store: stop the service, move the file away, restore the last backup in its place; \
+             else name another data directory; the file is unchanged\n"
                 .to_owned()
         )
     );
+    let mut octets = fs::read(book.path()).unwrap();
+    octets.iter_mut().skip(4_096).for_each(|octet| *octet = 0xa5);
+    let damaged = book.folder.write("damaged.db", &octets);
+    let damage = "landmarc: \"FILE\" holds a damaged page\n  \
+                  stop the service, move the file away, restore the last backup in its place\n";
+    let path = damaged.display().to_string();
+    for command in [&["explain", "4ZQ0000001"][..], &["log"], &["store", "status"]] {
+        let ran = landmarc([command, &["--store", &path]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{command:?}");
+        assert_eq!(ran.stderr.replace(&path, "FILE"), damage, "{command:?}");
+    }
 }
 
 #[test]

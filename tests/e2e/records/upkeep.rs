@@ -37,7 +37,7 @@ fn the_state_of_a_store_is_told() {
     observations    2, from 2026-06-01 to 2026-06-03
       stories       1
     tally rows      1, from 2026-06-01 to 2026-06-01
-      distinct      1
+      distinct      1 over all days
     kept            observations 3 days, tally 400 days, at most 16.0 GiB
     "#);
 
@@ -115,6 +115,10 @@ fn a_backup_is_a_store_like_any_other() {
     );
     assert_eq!(of_copy(&["log"]), book.said(&["log"]));
 
+    for ending in ["-wal", "-shm", "-journal", ".partial"] {
+        assert!(!Path::new(&format!("{copy}{ending}")).exists(), "{ending}");
+    }
+
     // A later one takes its place; what is no backup stays.
     drop(running);
     drop(book.record([skipped()]));
@@ -131,6 +135,18 @@ fn a_backup_is_a_store_like_any_other() {
     let ran = book.run(&["store", "backup", &nowhere]);
     assert_eq!((ran.code, ran.stdout.as_str()), (69, ""));
     assert!(ran.stderr.contains("No such file or directory"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(&format!("{nowhere:?}")) && !ran.stderr.contains("partial"),
+        "{}",
+        ran.stderr
+    );
+    let ran = book.run(&["store", "backup", "-"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (64, ""));
+    assert!(
+        ran.stderr.contains("goes to a file, not to standard output"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
 use crate::load::{DEFAULT_FILE, load_or_complain};
@@ -14,26 +14,41 @@ use crate::words::in_plain_words;
 pub(crate) enum Action {
     /// Print the settings in force, and in plain words what they do to mail that fails
     Show {
-        /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Report every mistake in a settings file with its line; exit code 78 when there is one
     Check {
-        /// The file to check [default: /etc/landmarc/landmarc.toml, if it exists]
-        #[arg(value_name = "FILE")]
-        file: Option<PathBuf>,
+        #[command(flatten)]
+        which: Which,
     },
     /// Print a settings file with every key, its default and what it is for
     Default,
+}
+
+/// Which settings are meant.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The settings file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The same, as other commands take it
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    config: Option<PathBuf>,
+}
+
+impl Which {
+    fn file(&self) -> Option<&Path> {
+        self.file.as_deref().or(self.config.as_deref())
+    }
 }
 
 /// Does it.
 pub(crate) fn run(action: &Action) -> Exit {
     let done = match action {
         Action::Default => print(&settings::default_file()),
-        Action::Check { file } => check(file.as_deref()),
-        Action::Show { file } => show(file.as_deref()),
+        Action::Check { which } => check(which.file()),
+        Action::Show { which } => show(which.file()),
     };
     done.err().unwrap_or(Exit::Fine)
 }

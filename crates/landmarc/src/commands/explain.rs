@@ -5,16 +5,18 @@ use settings::Settings;
 use store::{Explained, LogRow, Reader};
 
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::output::{complain, print, tell, terminal_width};
 use crate::pasted;
 use crate::records::{Found, Place, object, refuse, word};
 use crate::trace::with_id;
 use crate::visible::{visible, visible_lines};
+use crate::wrap::{broken, wrapped};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
 An id may be pasted with what stood around it: 4ZQ0000001:, (id=0n2v5x8k4q1m), a whole line of a\n\
-log or a bounce in quotes. Several messages may have had one queue id; all are told, oldest first.\n\n\
+log or a bounce in quotes: what stands where ids are written is tried first, then what looks like\n\
+one. Several messages may have had one queue id; all are told, oldest first.\n\n\
 Exit code: 0 when it was found, 2 when nothing is recorded under this id, 64 for a wrong command\n\
 line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for\n\
 wrong settings.";
@@ -36,6 +38,9 @@ const ALWAYS: [&str; 13] = [
     "action",
 ];
 const WHEN_PRESENT: [&str; 3] = ["override", "rule", "cause"];
+
+/// The column in which the values of the head begin.
+const VALUES: usize = 15;
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -74,15 +79,15 @@ fn explain(arguments: &Arguments) -> Result<(), Exit> {
     let text = if arguments.json {
         as_json(&found)
     } else {
-        as_text(&found)
+        as_text(&found, terminal_width())
     };
     print(&text)
 }
 
 /// The messages of the first id that has any.
 fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Exit> {
-    for id in ids {
-        let found = reader.explain(id).map_err(|error| refuse(&error))?;
+    for id in ids.iter().flat_map(|id| pasted::spellings(id)) {
+        let found = reader.explain(&id).map_err(|error| refuse(&error))?;
         if !found.is_empty() {
             return Ok(found);
         }
@@ -92,8 +97,12 @@ fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Exit> {
 
 /// The remedies are what has been the matter, the likeliest first.
 fn not_found(ids: &[String], store: &Found) -> Exit {
-    let asked = ids.first().map_or("", String::as_str);
-    let message = format!("nothing is recorded under {asked:?} in {}", store.path.display());
+    let asked: Vec<_> = ids.iter().map(|id| format!("{id:?}")).collect();
+    let message = format!(
+        "nothing is recorded under {} in {}",
+        asked.join(" or "),
+        store.path.display()
+    );
     let exit = complain(Exit::Unknown, &message);
     tell(
         "  ids look like 0n2v5x8k4q1m (12 characters, in SMTP replies and logs), or as the mail server writes them",
@@ -101,6 +110,13 @@ fn not_found(ids: &[String], store: &Found) -> Exit {
     tell(&format!("  {}", how_long(store.settings.as_ref())));
     tell(
         "  each host records its own messages: ask the one that took this one, or read a backup with --store",
+    );
+    tell("  what is not judged is not recorded: its line in the log has skipped= with the reason");
+    tell(
+        "  nor is mail that came while the filter was down, or past it: then the log has no line of it at all",
+    );
+    tell(
+        "  a record may still wait in memory for a store that cannot be written: /readyz tells (web.listen)",
     );
     exit
 }
@@ -127,14 +143,16 @@ fn as_json(found: &[Explained]) -> String {
     found.iter().map(line).collect()
 }
 
-fn as_text(found: &[Explained]) -> String {
+/// Stored stories are as wide as a usual terminal: a narrower one gets their lines broken.
+fn as_text(found: &[Explained], width: Option<usize>) -> String {
     let parts = found.iter().zip(1..).map(|(message, number)| {
         let count = match found.len() {
             1 => String::new(),
             all => format!("message {number} of {all}\n"),
         };
         let story = story(message).map_or_else(|| NO_STORY.to_owned(), |story| visible_lines(&story));
-        format!("{count}{}\n{story}", head(&message.observation))
+        let story = width.map_or_else(|| story.clone(), |width| wrapped(&story, width));
+        format!("{count}{}\n{story}", head(&message.observation, width))
     });
     parts.collect::<Vec<_>>().join("\n\n")
 }
@@ -150,7 +168,7 @@ fn story(message: &Explained) -> Option<String> {
 }
 
 /// A line for each thing that is known, the names in a column.
-fn head(row: &LogRow) -> String {
+fn head(row: &LogRow, width: Option<usize>) -> String {
     let mut lines: Vec<(&str, String)> = ALWAYS.iter().map(|name| (*name, word(row, name))).collect();
     if row.would != row.action {
         lines.push(("would", word(row, "would")));
@@ -158,7 +176,10 @@ fn head(row: &LogRow) -> String {
     let present = WHEN_PRESENT.iter().map(|name| (*name, word(row, name)));
     lines.extend(present.filter(|(_, word)| word != "-"));
     lines.extend(["questions", "ms"].map(|name| (name, word(row, name))));
-    let line = |(name, word): &(&str, String)| format!("{name:<14} {}\n", visible(word));
+    let line = |(name, word): &(&str, String)| {
+        let line = format!("{name:<14} {}", visible(word));
+        width.map_or_else(|| line.clone(), |width| broken(&line, width, VALUES)) + "\n"
+    };
     lines.iter().map(line).collect()
 }
 
@@ -178,7 +199,7 @@ mod tests {
     #[test]
     fn the_head_tells_what_happened_and_the_story_why() {
         let trace = format!("Refused.\n  550 5.7.1 (id={ID_MARK})\n");
-        insta::assert_snapshot!(as_text(&[told(Some(&trace))]), @r#"
+        insta::assert_snapshot!(as_text(&[told(Some(&trace))], None), @r#"
         at             2026-06-01T00:00:00.005Z
         queue_id       4ZQ0000001
         id             0n2v5x8k4q1m
@@ -212,7 +233,7 @@ mod tests {
         message.observation.overrides = Vec::new();
         message.observation.cause = String::new();
         message.observation.queue_id = String::new();
-        insta::assert_snapshot!(as_text(&[message]), @r#"
+        insta::assert_snapshot!(as_text(&[message], None), @r#"
         at             2026-06-01T00:00:00.005Z
         queue_id       -
         id             0n2v5x8k4q1m
@@ -235,8 +256,25 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_gets_no_line_that_is_too_wide() {
+        let story = "  - If it is genuine, the owner of example.com can sign its mail with DKIM\n";
+        let text = as_text(&[told(Some(story))], Some(40));
+        assert!(
+            text.contains("cause          nobody vouches for\n               mail.example.com\n"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(
+                "\n  - If it is genuine, the owner of\n    example.com can sign its mail with\n    DKIM\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(as_text(&[told(None)], Some(200)), as_text(&[told(None)], None));
+    }
+
+    #[test]
     fn messages_with_one_id_are_counted() {
-        let text = as_text(&[told(Some("one\n")), told(Some("two\n"))]);
+        let text = as_text(&[told(Some("one\n")), told(Some("two\n"))], None);
         assert!(text.starts_with("message 1 of 2\nat "), "{text}");
         assert!(text.contains("\none\n\n\nmessage 2 of 2\nat "), "{text}");
         assert!(text.ends_with("\ntwo\n"), "{text}");
@@ -246,7 +284,7 @@ mod tests {
     #[test]
     fn a_story_cannot_steer_the_terminal_and_json_keeps_it_as_it_is() {
         let message = told(Some("a\u{1b}[2Jb\n"));
-        assert!(as_text(std::slice::from_ref(&message)).ends_with("\na\\u{1b}[2Jb\n"));
+        assert!(as_text(std::slice::from_ref(&message), None).ends_with("\na\\u{1b}[2Jb\n"));
         let object: serde_json::Value = serde_json::from_str(&as_json(&[message])).unwrap();
         assert_eq!(object["trace"], "a\u{1b}[2Jb\n");
     }

@@ -1,8 +1,6 @@
 //! `log`: the messages that were recorded, newest last, as a log reads.
 
 use std::io::{self, IsTerminal};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::ops::RangeInclusive;
 
 use clap::{Args, ValueEnum};
 use mail::DomainName;
@@ -11,7 +9,7 @@ use store::{Filter, LogRow};
 
 use crate::csv;
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{FIELDS, Place, now_ms, object, refuse, word};
 use crate::table::{self, Column, Cut};
 use crate::time::{When, to_the_second};
@@ -22,8 +20,9 @@ const MAX_MESSAGES: u32 = 100_000;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-Times are in UTC. A date, a time such as 2026-06-01T14:30:00+02:00, or a span before now (30m, 2h,\n\
-3d, 1w) will do; --until with a date includes that day.\n\n\
+Times are in UTC. A date, today, yesterday, a time of today such as 14:30, a time such as\n\
+2026-06-01T14:30:00+02:00, or a span before now (30m, 2h, 3d, 1w) will do; --until with a day\n\
+includes that day.\n\n\
 A terminal that is narrow gets fewer columns, with long values shortened; a pipe, --csv and --json\n\
 get all. In --csv a cell that a spreadsheet would take for a formula begins with an apostrophe.\n\
 `landmarc explain ID` tells why.\n\n\
@@ -43,6 +42,15 @@ pub(crate) struct Arguments {
     /// Only those of which this was done because of DMARC
     #[arg(long)]
     disposition: Option<DispositionWord>,
+    /// Only those of which the mail server was told this
+    #[arg(long)]
+    action: Option<ActionWord>,
+    /// Only those of which it would be told this, were the mode "enforce"
+    #[arg(long)]
+    would: Option<ActionWord>,
+    /// Only those that the operator's rule of this name decided about
+    #[arg(long, value_name = "NAME")]
+    rule: Option<String>,
     /// Only those from the client with this address, or from this network: 192.0.2.0/24
     #[arg(long, value_name = "ADDRESS")]
     client: Option<Network>,
@@ -76,6 +84,15 @@ enum ResultWord {
     Permerror,
 }
 
+/// What the mail server was told, or would have been.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ActionWord {
+    Accept,
+    Quarantine,
+    Reject,
+    Tempfail,
+}
+
 /// What was done.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum DispositionWord {
@@ -93,23 +110,6 @@ fn stored(word: &impl ValueEnum) -> Option<String> {
 /// Domains are stored as A-labels.
 fn domain(text: &str) -> Result<String, mail::name::NameError> {
     DomainName::parse(text).map(|name| name.to_string())
-}
-
-/// From the first address of a network to the last.
-fn addresses(network: Network) -> RangeInclusive<IpAddr> {
-    let (first, prefix) = (network.address(), u32::from(network.prefix()));
-    // Shifted by all of its bits, nothing of the mask is left.
-    let last = match first {
-        IpAddr::V4(first) => {
-            let others = u32::MAX.checked_shr(prefix).unwrap_or(0);
-            Ipv4Addr::from_bits(first.to_bits() | others).into()
-        }
-        IpAddr::V6(first) => {
-            let others = u128::MAX.checked_shr(prefix).unwrap_or(0);
-            Ipv6Addr::from_bits(first.to_bits() | others).into()
-        }
-    };
-    first..=last
 }
 
 /// Looks for them and prints.
@@ -163,17 +163,14 @@ fn filter(arguments: &Arguments, now_ms: u64) -> Result<Filter, Exit> {
         domain: arguments.domain.clone(),
         result: arguments.result.as_ref().and_then(stored),
         disposition: arguments.disposition.as_ref().and_then(stored),
-        client: arguments.client.map(addresses),
+        action: arguments.action.as_ref().and_then(stored),
+        would: arguments.would.as_ref().and_then(stored),
+        rule: arguments.rule.clone(),
+        client: arguments.client.as_ref().map(Network::addresses),
         since_ms,
         until_ms,
         limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),
     })
-}
-
-/// Columns of the terminal that is written to, if it is one.
-fn terminal_width() -> Option<usize> {
-    let (width, _) = terminal_size::terminal_size_of(io::stdout())?;
-    Some(usize::from(width.0))
 }
 
 /// In the order of the log line, the cause last because it has blanks. The five that are always
@@ -235,6 +232,9 @@ fn as_csv(rows: &[LogRow]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+    use std::ops::RangeInclusive;
+
     use clap::Parser;
 
     use super::*;
@@ -268,6 +268,12 @@ mod tests {
             "temperror",
             "--disposition",
             "quarantine",
+            "--action",
+            "tempfail",
+            "--would",
+            "reject",
+            "--rule",
+            "partners",
             "--client",
             "2001:db8::1",
             "--since",
@@ -284,6 +290,9 @@ mod tests {
                 domain: Some("xn--bcher-kva.example".to_owned()),
                 result: Some("temperror".to_owned()),
                 disposition: Some("quarantine".to_owned()),
+                action: Some("tempfail".to_owned()),
+                would: Some("reject".to_owned()),
+                rule: Some("partners".to_owned()),
                 client: Some(range("2001:db8::1", "2001:db8::1")),
                 since_ms: Some(JUNE - 2 * day),
                 until_ms: Some(JUNE),
@@ -297,23 +306,13 @@ mod tests {
     }
 
     #[test]
-    fn a_network_is_all_its_addresses() {
-        let all = |network: &str| addresses(network.parse().unwrap());
-        assert_eq!(all("192.0.2.7"), range("192.0.2.7", "192.0.2.7"));
-        assert_eq!(all("192.0.2.0/25"), range("192.0.2.0", "192.0.2.127"));
-        assert_eq!(all("0.0.0.0/0"), range("0.0.0.0", "255.255.255.255"));
-        assert_eq!(all("2001:db8::/127"), range("2001:db8::", "2001:db8::1"));
-        assert_eq!(*all("::/0").end(), IpAddr::from([0xff; 16]));
-    }
-
-    #[test]
     fn wrong_values_are_refused_with_a_reason() {
         let refused = |options: &[&str]| read(options).unwrap_err();
         assert!(refused(&["--result", "fial"]).contains("a similar value exists: 'fail'"));
         assert!(refused(&["--disposition", "rejected"]).contains("a similar value exists: 'reject'"));
         assert!(refused(&["--domain", "a..b"]).contains("a label is empty"));
         assert!(refused(&["--client", "192.0.2.1/24"]).contains("did you mean \"192.0.2.0/24\"?"));
-        assert!(refused(&["--since", "yesterday"]).contains("a span before now"));
+        assert!(refused(&["--since", "tomorrow"]).contains("a span before now"));
         assert!(refused(&["--json", "--csv"]).contains("cannot be used with"));
         assert_eq!(refused(&["--since", "1h", "--until", "2h"]), "Usage");
         assert_eq!(refused(&["--since", "1h", "--until", "1h"]), "Usage");

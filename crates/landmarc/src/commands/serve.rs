@@ -9,10 +9,11 @@ use milter::{ListenError, Server, SocketAddress, UnixAccess};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use receiver::local::Rules;
 use settings::Settings;
-use store::{Recorder, StoreError};
+use store::{Recorder, State, StoreError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::account::{Account, AccountError, find_group};
+use crate::database::Lock;
 use crate::exit::Exit;
 use crate::filter::{Filter, Running};
 use crate::http::{Board, Parts};
@@ -29,6 +30,10 @@ SIGHUP reads the settings again; a file with a mistake changes nothing. SIGTERM 
 the service, after the messages that are under way.\n\n\
 Exit code: 0 when it was told to stop, 69 when it cannot start (a socket is taken, a right is\n\
 lacking), 78 for wrong settings.";
+
+/// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
+/// where to look, and a broken file shall not fill it.
+const MAX_MISTAKES_LOGGED: usize = 20;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -54,6 +59,8 @@ enum ServeError {
     Account(#[from] AccountError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Taken(#[from] database::Taken),
     #[error("the system does not let us wait for signals, or start threads")]
     System(#[from] std::io::Error),
 }
@@ -65,6 +72,7 @@ impl ServeError {
             Self::Web(error) => Some(error.remedy()),
             Self::Account(error) => Some(error.remedy()),
             Self::Store(error) => Some(error.remedy().to_owned()),
+            Self::Taken(error) => Some(error.remedy()),
             Self::Resolver(_) => Some("set dns.name_servers".to_owned()),
             Self::Load(_) | Self::System(_) => None,
         }
@@ -78,6 +86,7 @@ impl ServeError {
             | Self::Web(_)
             | Self::Account(_)
             | Self::Store(_)
+            | Self::Taken(_)
             | Self::System(_) => Exit::Unavailable,
         }
     }
@@ -118,15 +127,14 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     account.assume()?;
     let level = log::start(&loaded.settings);
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
+    loaded.log_warnings();
     if nix::unistd::geteuid().is_root() {
         tracing::warn!("running as root: set server.user, so that no more than that is at stake");
     }
     if let Err(error) = prepared {
         tracing::warn!("cannot make the directory of {}: {error}", database.display());
     }
+    let lock = database::lock(&database)?;
     make_room_for_sessions(&loaded.settings);
     let ports = web.local_addresses();
     let metrics = Arc::new(Metrics::new());
@@ -135,26 +143,35 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     let recorder = Arc::new(database::open(&loaded.settings, &database)?);
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
     introduce(&rules, loaded.file.as_deref(), &server.local_addresses());
-    tracing::info!("records in {}", database.display());
+    tell_of_records(&recorder, &database, &lock);
     for port in ports {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
     }
-    let running = Running::new(loaded.settings, rules, resolver);
+    let file = loaded.file.clone();
+    let running = Running::new(loaded, rules, resolver);
     runtime.block_on(async {
-        serve_until_stopped(
-            server,
-            running,
-            recorder,
-            loaded.file,
-            level,
-            signals,
-            (&board, metrics),
-        )
-        .await;
+        serve_until_stopped(server, running, recorder, file, level, signals, (&board, metrics)).await;
         // Last, so that the end can be watched.
         web.end().await;
     });
+    // Held to here: now all is written.
+    drop(lock);
     Ok(())
+}
+
+/// Where records go, or why they do not.
+fn tell_of_records(recorder: &Recorder, database: &Path, lock: &Lock) {
+    let file = database.display();
+    if recorder.state() == State::Degraded {
+        // Why, the store has told already.
+        let remedy = database::remedy(database);
+        tracing::warn!("records wait in memory: {file} cannot be written; {remedy}");
+        return;
+    }
+    tracing::info!("records in {file}");
+    if let Lock::Unknown(error) = lock {
+        tracing::warn!("whether another service writes to {file} cannot be known: no lock: {error}");
+    }
 }
 
 /// Each session and each DNS question under way takes a file descriptor, and systems start
@@ -255,14 +272,18 @@ async fn serve_until_stopped(
         mut hangup,
     } = signals;
     let started_with = running.settings.clone();
-    let filter = Arc::new(Filter::new(running, Arc::clone(&recorder), metrics));
+    let filter = Arc::new(Filter::new(running, Arc::clone(&recorder), Arc::clone(&metrics)));
     let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder));
+    let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
     let reloads = tokio::spawn({
         let filter = Arc::clone(&filter);
         async move {
             while hangup.recv().await.is_some() {
                 systemd::reloading();
-                reload(&filter, &started_with, file.as_deref(), &level);
+                match reload(&filter, &started_with, file.as_deref(), &level) {
+                    true => metrics.reloads().succeeded(),
+                    false => metrics.reloads().failed(),
+                }
                 systemd::ready();
             }
         }
@@ -288,7 +309,7 @@ async fn serve_until_stopped(
         })
         .await;
     board.ended();
-    for helper in [reloads, expiry].into_iter().chain(watchdog) {
+    for helper in [reloads, expiry, watch].into_iter().chain(watchdog) {
         helper.abort();
         // Aborted is what it should be; and it lets go of the store.
         let _ = helper.await;
@@ -297,8 +318,8 @@ async fn serve_until_stopped(
     tracing::info!(finished = drained.finished, cut = drained.cut, "stopped");
 }
 
-/// A failed reload keeps what is running, and says so (design D34).
-fn reload(filter: &Filter, started_with: &Settings, file: Option<&Path>, level: &log::Level) {
+/// A failed reload keeps what is running, and says so (design D34). Whether it went well.
+fn reload(filter: &Filter, started_with: &Settings, file: Option<&Path>, level: &log::Level) -> bool {
     match reloaded(&filter.running(), started_with, file) {
         Ok((running, file)) => {
             level.set(&running.settings);
@@ -310,13 +331,31 @@ fn reload(filter: &Filter, started_with: &Settings, file: Option<&Path>, level: 
             filter.replace(running);
             let name = file.map_or_else(|| "the defaults".to_owned(), |file| file.display().to_string());
             tracing::info!("configuration reloaded from {name}");
+            true
         }
         Err(error) => {
-            // One line for one event, however many mistakes there are.
-            let why = in_full(&error).replace('\n', "; ");
-            tracing::error!("not reloaded, the old settings stay: {why}");
+            why_not_reloaded(&error)
+                .iter()
+                .for_each(|line| tracing::error!("{line}"));
+            false
         }
     }
+}
+
+/// A line that says so, which is what people look for, and one for each mistake.
+fn why_not_reloaded(error: &ServeError) -> Vec<String> {
+    const BEGINS: &str = "not reloaded, the old settings stay";
+    let ServeError::Load(LoadError::Mistakes(mistakes)) = error else {
+        return vec![format!("{BEGINS}: {}", in_full(error).replace('\n', "; "))];
+    };
+    let count = mistakes.lines().count();
+    let are = if count == 1 { "mistake" } else { "mistakes" };
+    let mut lines = vec![format!("{BEGINS}: {count} {are}")];
+    lines.extend(mistakes.lines().take(MAX_MISTAKES_LOGGED).map(ToOwned::to_owned));
+    if let Some(more) = count.checked_sub(MAX_MISTAKES_LOGGED).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more: landmarc config check tells them"));
+    }
+    lines
 }
 
 /// What the file says now, made ready to work with, and the file that was read.
@@ -327,18 +366,58 @@ fn reloaded(
 ) -> Result<(Running, Option<PathBuf>), ServeError> {
     let loaded = load(file)?;
     let rules = Arc::new(loaded.rules());
-    let settings = loaded.settings;
+    let settings = &loaded.settings;
     // The cache is worth keeping while its resolver stays the same.
     let resolver = if settings.dns == old.settings.dns {
         old.resolver.clone()
     } else {
-        Resolver::new(rules::resolver_options(&settings))?
+        Resolver::new(rules::resolver_options(settings))?
     };
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    for key in settings::restarts(started_with, &settings) {
+    loaded.log_warnings();
+    for key in settings::restarts(started_with, settings) {
         tracing::warn!("{key} has changed; that takes a restart");
     }
-    Ok((Running::new(settings, rules, resolver), loaded.file))
+    let file = loaded.file.clone();
+    Ok((Running::new(loaded, rules, resolver), file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(count: usize) -> Vec<String> {
+        let lines: Vec<_> = (1..=count).map(|line| format!("f:{line}:1: wrong")).collect();
+        why_not_reloaded(&LoadError::Mistakes(lines.join("\n")).into())
+    }
+
+    #[test]
+    fn each_mistake_of_a_reload_has_a_line_up_to_a_limit() {
+        assert_eq!(
+            mistakes(1),
+            ["not reloaded, the old settings stay: 1 mistake", "f:1:1: wrong"]
+        );
+        let at_limit = mistakes(MAX_MISTAKES_LOGGED);
+        assert_eq!(at_limit[0], "not reloaded, the old settings stay: 20 mistakes");
+        assert_eq!(at_limit.last().map(String::as_str), Some("f:20:1: wrong"));
+        let past = mistakes(MAX_MISTAKES_LOGGED + 1);
+        assert_eq!(past.len(), MAX_MISTAKES_LOGGED + 2);
+        assert_eq!(
+            past.last().map(String::as_str),
+            Some("and 1 more: landmarc config check tells them")
+        );
+    }
+
+    #[test]
+    fn what_is_no_mistake_of_a_file_is_told_in_one_line() {
+        let error = LoadError::Io {
+            file: "f".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let lines = why_not_reloaded(&error.into());
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].starts_with("not reloaded, the old settings stay: "),
+            "{lines:?}"
+        );
+    }
 }

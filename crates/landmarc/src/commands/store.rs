@@ -13,7 +13,7 @@ use store::{Day, Expired, Keep, Options, Reader, Recorder, Status, StoreError};
 
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
-use crate::load::load_or_complain;
+use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
 use crate::time::date;
@@ -36,7 +36,7 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Remove what the settings no longer keep; the service does it by itself, each hour
+    /// Remove what the settings no longer keep; the service does it by itself
     #[command(after_help = AFTER_HELP)]
     Expire {
         #[command(flatten)]
@@ -98,7 +98,10 @@ fn status_text(status: &Status, settings: Option<&Settings>) -> String {
         ),
         ("  stories", grouped(status.traces)),
         ("tally rows", of_days(status.tally_rows, status.tally_days)),
-        ("  distinct", grouped(status.distinct_rows)),
+        (
+            "  distinct",
+            format!("{} over all days", grouped(status.distinct_rows)),
+        ),
     ];
     if let Some(settings) = settings {
         lines.push(("kept", kept(settings)));
@@ -146,7 +149,7 @@ fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
 
 /// Retention is the settings' business: they are read even when the file is named.
 fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
-    let settings = load_or_complain(place.config.as_deref())?.settings;
+    let settings = load_store_or_complain(place.config.as_deref(), Need::Retention)?;
     let store = Found {
         path: place
             .store
@@ -185,12 +188,17 @@ fn expired_text(done: &Expired) -> String {
         0 => String::new(),
         count => format!(", {} of them early, because of the size", grouped(count)),
     };
+    let over = match done.over_bytes {
+        0 => String::new(),
+        bytes => format!("\nstill too large by: {}, and nothing more may go", size(bytes)),
+    };
     format!(
-        "removed observations: {}{}\nremoved stories: {}\nremoved tally rows: {}{}\n\
-         removed distinct rows: {}\npages given back: {}",
+        "removed observations: {}{}\nremoved stories: {}{}\nremoved tally rows: {}{}\n\
+         removed distinct rows: {}\npages given back: {}{over}",
         grouped(done.observations),
         early(done.observations_for_size),
         grouped(done.traces),
+        early(done.traces_for_size),
         grouped(done.tally_rows),
         early(done.tally_rows_for_size),
         grouped(done.distinct_rows),
@@ -203,15 +211,22 @@ fn expired_object(done: &Expired) -> Value {
         "observations": done.observations,
         "observations_for_size": done.observations_for_size,
         "traces": done.traces,
+        "traces_for_size": done.traces_for_size,
         "tally_rows": done.tally_rows,
         "tally_rows_for_size": done.tally_rows_for_size,
         "distinct_rows": done.distinct_rows,
         "pages": done.pages,
+        "over_bytes": done.over_bytes,
     })
 }
 
 fn backup(arguments: &Backup) -> Result<(), Exit> {
-    let (store, to) = (arguments.place.find()?, arguments.to.as_path());
+    let to = arguments.to.as_path();
+    if to == Path::new("-") {
+        let message = "a backup is a database and goes to a file, not to standard output: name one";
+        return Err(complain(Exit::Usage, message));
+    }
+    let store = arguments.place.find()?;
     let reader = store.read()?;
     may_be_replaced(&store.path, to)?;
     let copied = reader.backup(to, progress());
@@ -313,7 +328,7 @@ mod tests {
         observations    12,345, from 2026-06-01 to 2026-06-14
           stories       17
         tally rows      99
-          distinct      9
+          distinct      9 over all days
         kept            observations 14 days, tally 30 days, at most 64.0 MiB
         "#);
         let without = of("[store]\nobservations = false\n");
@@ -348,16 +363,19 @@ mod tests {
         let done = Expired {
             observations: 2_000,
             traces: 3,
+            traces_for_size: 2,
             tally_rows: 40,
             tally_rows_for_size: 4,
+            over_bytes: 4_096,
             ..Expired::default()
         };
         insta::assert_snapshot!(expired_text(&done), @r#"
         removed observations: 2,000
-        removed stories: 3
+        removed stories: 3, 2 of them early, because of the size
         removed tally rows: 40, 4 of them early, because of the size
         removed distinct rows: 0
         pages given back: 0
+        still too large by: 4.0 KiB, and nothing more may go
         "#);
     }
 

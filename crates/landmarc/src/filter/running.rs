@@ -4,30 +4,41 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dns::resolver::Resolver;
 use receiver::local::{QuarantineBy, Rules};
+use receiver::operator::Rule;
 use settings::Settings;
 
 use super::copying::CopyTo;
 use super::skipping::Lists;
+use crate::load::{Loaded, RulesFile};
 
 /// What a session works with; replaced as a whole by a reload.
 pub(crate) struct Running {
     pub(crate) settings: Settings,
     pub(crate) rules: Arc<Rules>,
     pub(crate) resolver: Resolver,
+    /// The rules of the operator as they were read; [`Rules`] has them as they are applied.
+    pub(crate) operator: RulesFile,
     pub(super) lists: Lists,
     pub(super) copy_to: Option<CopyTo>,
+    /// Whether a rule asks who the recipients of a message are.
+    pub(super) keeps_recipients: bool,
     /// The rules as last changed for an MTA; most hosts have but one.
     adapted: Mutex<Option<Arc<Rules>>>,
 }
 
 impl Running {
-    pub(crate) fn new(settings: Settings, rules: Arc<Rules>, resolver: Resolver) -> Self {
+    pub(crate) fn new(loaded: Loaded, rules: Arc<Rules>, resolver: Resolver) -> Self {
+        let Loaded {
+            settings, operator, ..
+        } = loaded;
         Self {
             lists: Lists::new(&settings.clients),
             copy_to: settings.action.copy_to.as_ref().map(CopyTo::new),
+            keeps_recipients: asks_about_recipients(&rules.operator),
             settings,
             rules,
             resolver,
+            operator,
             adapted: Mutex::new(None),
         }
     }
@@ -50,4 +61,8 @@ impl Running {
         *adapted = Some(Arc::clone(&made));
         made
     }
+}
+
+pub(super) fn asks_about_recipients(rules: &[Rule]) -> bool {
+    rules.iter().any(|rule| !rule.conditions.recipient.is_empty())
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use mail::author::Author;
 use mail::{DomainName, ReversePath};
 use milter::Macros;
-use receiver::operator::{NamePattern, RecipientPattern};
+use receiver::operator::{NamePattern, RecipientPattern, is_among};
 use settings::Network;
 use settings::keys::Clients;
 
@@ -13,7 +13,7 @@ use crate::rules::operator::{mailbox, name};
 
 /// Why a message is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Skipped {
+pub(crate) enum Skipped {
     /// The client is in `clients.trusted_networks`.
     TrustedNetwork,
     /// The client has one of `clients.trusted_names`.
@@ -29,7 +29,7 @@ pub(super) enum Skipped {
 }
 
 impl Skipped {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TrustedNetwork => "trusted_network",
             Self::TrustedName => "trusted_name",
@@ -42,7 +42,7 @@ impl Skipped {
 }
 
 /// The operator's lists of what is not judged.
-pub(super) struct Lists {
+pub(crate) struct Lists {
     networks: Vec<Network>,
     names: Vec<NamePattern>,
     except: Vec<Network>,
@@ -51,7 +51,7 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    pub(super) fn new(clients: &Clients) -> Self {
+    pub(crate) fn new(clients: &Clients) -> Self {
         Self {
             networks: clients.trusted_networks.clone(),
             names: clients.trusted_names.iter().map(name).collect(),
@@ -62,7 +62,7 @@ impl Lists {
     }
 
     /// Whether a client is one of ours; `host_name` is the one that was verified.
-    pub(super) fn of_client(&self, client: IpAddr, host_name: Option<&str>) -> Option<Skipped> {
+    pub(crate) fn of_client(&self, client: IpAddr, host_name: Option<&str>) -> Option<Skipped> {
         let is_in = |networks: &[Network]| networks.iter().any(|network| network.contains(client));
         if is_in(&self.except) {
             return None;
@@ -79,14 +79,13 @@ impl Lists {
     }
 
     /// Whether mail to this recipient alone is not judged.
-    pub(super) fn have_recipient(&self, path: &ReversePath) -> bool {
-        let listed = |pattern: &RecipientPattern| pattern.matches(path.as_bytes());
-        self.recipients.iter().any(listed)
+    pub(crate) fn have_recipient(&self, path: &ReversePath) -> bool {
+        is_among(&self.recipients, path.as_bytes())
     }
 
     /// Whether mail of this author is not judged: of several domains each must be listed, lest a
     /// second one be carried past its own policy.
-    pub(super) fn of_author(&self, author: &Author) -> Option<Skipped> {
+    pub(crate) fn of_author(&self, author: &Author) -> Option<Skipped> {
         let is_listed =
             |domain: &DomainName| self.author_domains.iter().any(|pattern| pattern.matches(domain));
         let domains = author.domains();

@@ -61,6 +61,63 @@ pub(super) fn unless_it_panics<T>(work: impl Future<Output = T> + Send) -> impl 
     )
 }
 
+/// A step of a session at which something is worked out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Connect,
+    Mail,
+    Rcpt,
+    Header,
+    /// Counting a header field that is not kept.
+    LeaveOut,
+    EndOfHeaders,
+    /// Looking for forged results where the end of headers had a bug.
+    Removals,
+    Body,
+}
+
+/// What a step that does not wait comes to; nothing when it panics.
+///
+/// What it can reach is used again only for the answer that a message gets that is not judged.
+pub(super) fn caught<T>(step: Step, work: impl FnOnce() -> T) -> Option<T> {
+    let work = || {
+        bug::strike(step);
+        work()
+    };
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+#[cfg(not(test))]
+mod bug {
+    pub(super) fn strike(_step: super::Step) {}
+}
+
+/// Bugs that tests put into a step.
+#[cfg(test)]
+pub(super) mod bug {
+    use std::cell::Cell;
+
+    use super::Step;
+
+    thread_local! {
+        static AT: Cell<&'static [Step]> = const { Cell::new(&[]) };
+    }
+
+    /// The next steps of this thread that are these, in this order, end in a panic.
+    pub(in super::super) fn put_into(steps: &'static [Step]) {
+        AT.set(steps);
+    }
+
+    pub(super) fn strike(step: Step) {
+        if let [first, others @ ..] = AT.get()
+            && *first == step
+        {
+            AT.set(others);
+            panic!("a bug in {step:?}");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use dmarc::suffixes::Suffixes;
 use dns::resolver::Resolver;
 
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use super::message::UNCOUNTED_HEADER_OCTETS;
+use super::task::bug;
 use super::*;
-use crate::trace;
+use crate::metrics::Sources;
+use crate::{rules, trace};
 
 #[test]
 fn the_name_of_a_message_is_printable_and_bounded() {
@@ -41,12 +45,12 @@ fn service(name: &str, settings: &str) -> Fixture {
 
 fn service_with(database: PathBuf, settings: &str) -> Fixture {
     let text = format!("authserv_id = \"ours.example\"\ndns.name_servers = [\"127.0.0.1:53\"]\n{settings}");
-    let settings = settings::read(&text).unwrap().0;
-    let rules = Arc::new(rules::rules(&settings, Arc::new(Suffixes::built_in())));
-    let resolver = Resolver::new(rules::resolver_options(&settings)).unwrap();
-    let recorder = Arc::new(crate::database::open(&settings, &database).unwrap());
+    let loaded = crate::load::read("test", text.as_bytes(), None).unwrap();
+    let rules = Arc::new(loaded.rules());
+    let resolver = Resolver::new(rules::resolver_options(&loaded.settings)).unwrap();
+    let recorder = Arc::new(crate::database::open(&loaded.settings, &database).unwrap());
     let filter = Filter::new(
-        Running::new(settings, rules, resolver),
+        Running::new(loaded, rules, resolver),
         recorder,
         Arc::new(Metrics::new()),
     );
@@ -184,4 +188,188 @@ async fn a_store_that_takes_nothing_defers_mail_only_where_that_is_wanted() {
         let response = bounce(filter).await;
         assert_eq!(deferral(&response), verdict, "{settings}");
     }
+}
+
+/// A log that ends in a panic over the line of a message: a bug of ours past the verdict.
+struct Broken;
+
+impl<S: tracing::Subscriber> Layer<S> for Broken {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = event.metadata().fields().iter();
+        assert!(fields.all(|field| field.name() != "disposition"), "a bug");
+    }
+}
+
+/// Design D13: what is only about records refuses no mail, and cannot take the verdict back.
+#[tokio::test]
+async fn a_bug_in_what_is_recorded_leaves_the_answer_as_it_is() {
+    let settings = "mode = \"enforce\"\nfailures.internal.action = \"tempfail\"\n";
+    let Fixture { filter, .. } = &service("recording-bug", settings);
+    let response = {
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(Broken));
+        bounce(filter).await
+    };
+    assert_eq!(deferral(&response), None);
+    let [milter::Edit::InsertHeader { name, .. }] = &response.edits[..] else {
+        panic!("{response:?}");
+    };
+    assert_eq!(name, "Authentication-Results");
+    let failures = filter.common.metrics.encode(Sources::default());
+    assert!(
+        failures.contains("landmarc_failures_total{cause=\"internal\"} 1\n"),
+        "{failures}"
+    );
+}
+
+/// A session, and what it answers to a message with forged results in our name.
+struct Forgery {
+    session: Connection,
+    wants_body: bool,
+}
+
+impl Forgery {
+    async fn connect(filter: &Filter) -> Self {
+        let mut session = filter.connect(&Peer::Unix);
+        let client = ConnectInfo {
+            hostname: b"mx.example".to_vec().into(),
+            address: PeerAddress::Ip("192.0.2.1".parse().unwrap(), 25),
+        };
+        session.connected(client, &Macros::default()).await;
+        Self {
+            session,
+            wants_body: false,
+        }
+    }
+
+    async fn send(&mut self) -> Response {
+        let session = &mut self.session;
+        let macros: Macros = [("i", "4Fb1")].into_iter().collect();
+        session.mail(b"<>", Arguments::default(), &macros).await;
+        session.rcpt(b"<a@ours.example>", &macros).await;
+        for (name, value) in [
+            ("Authentication-Results", " ours.example; dmarc=pass"),
+            ("Authentication-Results", " other.example; dmarc=pass"),
+            ("Subject", " none"),
+        ] {
+            session.header(name.as_bytes(), value.as_bytes()).await;
+        }
+        session.end_of_headers(&macros).await;
+        session.body(b"text\r\n").await;
+        self.wants_body = session.wants_body();
+        session.end_of_message(&macros).await
+    }
+}
+
+fn is_judged(response: &Response) -> bool {
+    let adds = |edit: &Edit| matches!(edit, Edit::InsertHeader { .. });
+    response.edits.iter().any(adds)
+}
+
+/// Design D6: what is done about it is the operator's to say, and when observing nothing is. Forged
+/// results go all the same, as far as there is anything left to find them with.
+#[tokio::test]
+async fn a_bug_in_any_step_costs_its_message_and_not_the_session() {
+    const TEMPFAIL: &str = "failures.internal.action = \"tempfail\"\n";
+    const ENFORCED: &str = "mode = \"enforce\"\nfailures.internal.action = \"tempfail\"\n";
+    const BUGS: [(&[Step], &[u32]); 8] = [
+        (&[Step::Mail], &[1, 2]),
+        (&[Step::Rcpt], &[1, 2]),
+        (&[Step::Header], &[1, 2]),
+        (&[Step::Header, Step::LeaveOut], &[1]),
+        (&[Step::EndOfHeaders], &[1]),
+        (&[Step::EndOfHeaders, Step::Removals], &[]),
+        (&[Step::Body], &[1]),
+        (&[Step::Connect], &[1, 2]),
+    ];
+    for (number, (settings, verdict)) in [("", None), (TEMPFAIL, None), (ENFORCED, Some(DEFERRED))]
+        .into_iter()
+        .enumerate()
+    {
+        let Fixture { filter, .. } = &service(&format!("bug-{number}"), settings);
+        for (bug, removals) in BUGS {
+            bug::put_into(bug);
+            let mut forgery = Forgery::connect(filter).await;
+            let response = forgery.send().await;
+            assert_eq!(deferral(&response), verdict, "{bug:?} {settings}");
+            assert_eq!(removed(&response), removals, "{bug:?}");
+            assert!(!is_judged(&response) && !forgery.wants_body, "{bug:?}");
+            // Of a client that nobody knows no message is judged.
+            let response = forgery.send().await;
+            assert_eq!(is_judged(&response), bug != [Step::Connect], "{bug:?}");
+        }
+        let failures = filter.common.metrics.encode(Sources::default());
+        // Each message once, and two of the last session.
+        let expected = format!(
+            "landmarc_failures_total{{cause=\"internal\"}} {}\n",
+            BUGS.len() + 1
+        );
+        assert!(failures.contains(&expected), "{failures}");
+    }
+}
+
+/// A recipient that was lost in a bug is not taken for one that is listed.
+#[tokio::test]
+async fn a_bug_in_a_recipient_gets_no_message_past_us() {
+    let settings = "mode = \"enforce\"\nfailures.internal.action = \"tempfail\"\nclients.skip_recipients = [\"ours.example\"]\n";
+    let Fixture { filter, .. } = &service("bug-recipient", settings);
+    let macros = Macros::default();
+    let mut session = filter.connect(&Peer::Unix);
+    session.mail(b"<>", Arguments::default(), &macros).await;
+    session.rcpt(b"<a@ours.example>", &macros).await;
+    bug::put_into(&[Step::Rcpt]);
+    session.rcpt(b"<b@other.example>", &macros).await;
+    session.rcpt(b"<c@ours.example>", &macros).await;
+    session.end_of_headers(&macros).await;
+    let response = session.end_of_message(&macros).await;
+    assert_eq!(deferral(&response), Some(DEFERRED));
+}
+
+/// Counts the lines of the log by level.
+#[derive(Clone, Default)]
+struct Counting(Arc<std::sync::Mutex<Vec<tracing::Level>>>);
+
+impl<S: tracing::Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        self.0.lock().unwrap().push(*event.metadata().level());
+    }
+}
+
+/// A line for each message would only make a slow disk slower; who looks for one message asks for
+/// more (`log.level`).
+#[tokio::test]
+async fn of_a_slow_disk_each_message_tells_only_at_debug() {
+    let Fixture { filter, .. } = &service("late", "");
+    bounce(filter).await;
+    let session = filter.connect(&Peer::Unix);
+    let counting = Counting::default();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(counting.clone()));
+    filter
+        .common
+        .late
+        .count(Instant::now() + Duration::from_secs(3_600));
+    filter
+        .common
+        .dropped
+        .count(Instant::now() + Duration::from_secs(3_600));
+    session.tell_if_late(Recorded::Later, &moment());
+    session.tell_if_late(Recorded::Dropped, &moment());
+    session.tell_if_late(Recorded::Committed, &moment());
+    assert_eq!(
+        counting.0.lock().unwrap()[..],
+        [tracing::Level::DEBUG, tracing::Level::DEBUG]
+    );
+}
+
+/// Recipients are kept for the rules that ask about them, and for nothing else.
+#[test]
+fn paths_of_recipients_are_kept_only_for_a_rule_that_asks_about_them() {
+    let kept = |lines: &str| {
+        let rule = format!(
+            "[[rule]]\nname = \"r\"\nreason = \"why\"\nowner = \"anna\"\naction = \"accept\"\n{lines}"
+        );
+        let rules = settings::rules::read(&rule).unwrap().0;
+        running::asks_about_recipients(&rules::operator::for_receiver(&rules))
+    };
+    assert!(!kept("client = [\"192.0.2.0/24\"]\n"));
+    assert!(kept("recipient = [\"ours.example\"]\n"));
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use settings::rules::{self, OperatorRule};
 use settings::{ArcValidation, Settings};
 
-use super::read_limited;
-use crate::rules::operator;
+use super::{read_limited, unreadable};
+use crate::rules::operator::{self, State};
 
 /// The rules of the operator, as they were read.
 #[derive(Clone, Debug, Default)]
@@ -38,10 +38,17 @@ pub(super) fn read(settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
     // The default, written out, asks for no more than the default: `config show` writes it.
     let asked_for = settings.action.rules_file != Settings::default().action.rules_file;
     match read_limited(path) {
-        Ok(octets) => parse(path, &octets, settings, now),
         Err(error) if error.kind() == ErrorKind::NotFound && !asked_for => Ok(RulesFile::default()),
-        Err(error) => Err(Fault::Unreadable(format!("{}: {error}", path.display()))),
+        Err(error) => Err(Fault::Unreadable(unreadable(path, &error))),
+        Ok(octets) => parse(path, &octets, settings, now),
     }
+}
+
+/// Reads this file, whatever the settings name; it must be there.
+pub(super) fn read_this(path: &Path, settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
+    let octets = read_limited(path);
+    let octets = octets.map_err(|error| Fault::Unreadable(format!("{}: {error}", path.display())))?;
+    parse(path, &octets, settings, now)
 }
 
 fn parse(path: &Path, octets: &[u8], settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
@@ -49,7 +56,13 @@ fn parse(path: &Path, octets: &[u8], settings: &Settings, now: u64) -> Result<Ru
     let read = rules::read_octets(octets);
     let (rules, concerns) =
         read.map_err(|mistakes| Fault::Mistakes(mistakes.render(&name).trim_end().to_owned()))?;
-    let mut warnings: Vec<_> = concerns.iter().map(|concern| concern.render(&name)).collect();
+    // What a rule lets in is of no concern when it lets nothing in any more.
+    let has_expired = |place| {
+        let mut at_place = rules.iter().filter(|rule| Some(rule.place) == place);
+        at_place.any(|rule| State::of(rule, now) == State::Expired)
+    };
+    let concerns = concerns.iter().filter(|concern| !has_expired(concern.place));
+    let mut warnings: Vec<_> = concerns.map(|concern| concern.render(&name)).collect();
     warnings.extend(operator::expiries(&rules, &name, now));
     if settings.arc.validate == ArcValidation::Never {
         warnings.extend(operator::blind_to_arc(&rules, &name));

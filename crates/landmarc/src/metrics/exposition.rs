@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::Metrics;
 use super::counts::{OTHER, places, words};
 use super::process::Process;
+use super::reloads::Reloads;
 use super::sheet::{BYTES, SECONDS, Sheet};
 
 /// What is read elsewhere at the moment of asking. What is not there is left out.
@@ -82,6 +83,7 @@ impl Collector for Page {
         store
             .as_ref()
             .map_or(Ok(()), |store| records(&mut sheet, store))?;
+        settings(&mut sheet, self.metrics.reloads())?;
         sheet.info(
             "landmarc_build",
             "The version that runs.",
@@ -405,6 +407,27 @@ fn records(sheet: &mut Sheet<'_>, store: &store::Statistics) -> fmt::Result {
         "1 while the store takes what it is given.",
         None,
         &u64::from(store.state == store::State::Ok),
+    )
+}
+
+/// Whether what somebody wrote into the settings is in force.
+fn settings(sheet: &mut Sheet<'_>, reloads: &Reloads) -> fmt::Result {
+    sheet.counters(
+        "landmarc_config_reloads",
+        "Reloads of the settings, by whether the new ones were taken up.",
+        labelled("result", ["ok", "failed"], reloads.counts()),
+    )?;
+    sheet.gauge(
+        "landmarc_config_last_reload_successful",
+        "0 after a reload that failed: the settings are older than their file.",
+        None,
+        &u64::from(reloads.is_current()),
+    )?;
+    sheet.gauge(
+        "landmarc_config_loaded_timestamp",
+        "When the settings in force were read, in Unix time.",
+        SECONDS,
+        &reloads.loaded_seconds(),
     )
 }
 

@@ -154,22 +154,20 @@ fn warning(file: &str, rule: &OperatorRule, what: &str) -> String {
     format!("{file}:{line}:{column}: rule {}: warning: {what}", rule.name)
 }
 
-/// A line for each rule in force that once decided about messages, and about none for
-/// [`STALE_DAYS`]: it may not be needed any more.
-///
-/// A rule that never decided about any is not told of here. Nobody knows how old it is, and a new
-/// one must not be told to go; `rules list` shows that it has no hits.
+/// A line for each rule in force that has decided about no message for [`STALE_DAYS`], or never
+/// since it is known, if that is as long ago: it may not be needed any more.
 pub(crate) fn stale(rules: &[OperatorRule], hits: &[RuleHits], now_ms: u64) -> Vec<String> {
     let by_name: BTreeMap<&str, &RuleHits> = hits.iter().map(|hits| (hits.name.as_str(), hits)).collect();
     let told = |rule: &OperatorRule| {
-        let last_ms = by_name.get(rule.name.as_str())?.last_ms;
-        let is_old = now_ms.saturating_sub(last_ms) >= STALE_DAYS * DAY_SECONDS * 1_000;
+        let hits = by_name.get(rule.name.as_str())?;
+        let since_ms = hits.last_ms.max(hits.first_ms);
+        let is_old = now_ms.saturating_sub(since_ms) >= STALE_DAYS * DAY_SECONDS * 1_000;
         let is_in_force = State::of(rule, now_ms / 1_000) != State::Expired;
         (is_old && is_in_force).then(|| {
             format!(
                 "rule {}: it decided about no message since {}; {} can say whether it is still needed",
                 rule.name,
-                time::date(Day::at(last_ms)),
+                time::date(Day::at(since_ms)),
                 rule.owner
             )
         })
@@ -342,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_stale_ninety_days_after_its_last_hit_and_not_while_it_never_had_one() {
+    fn a_rule_is_stale_ninety_days_after_its_last_hit_or_without_any_since_it_is_known() {
         const LAST_MS: u64 = 1_780_272_000_000;
         let hits = |name: &str| {
             [RuleHits {
@@ -352,12 +350,23 @@ mod tests {
                 last_ms: LAST_MS,
             }]
         };
+        let never = [RuleHits {
+            name: "r".to_owned(),
+            hits: 0,
+            first_ms: LAST_MS,
+            last_ms: 0,
+        }];
         let rules = until_march();
         let later = |days: u64| LAST_MS + days * 86_400_000;
         assert_eq!(stale(&rules, &hits("r"), later(90) - 1), [""; 0]);
         assert_eq!(
             stale(&rules, &hits("r"), later(90)),
             ["rule r: it decided about no message since 2026-06-01; anna can say whether it is still needed"]
+        );
+        assert_eq!(stale(&rules, &never, later(90) - 1), [""; 0]);
+        assert_eq!(
+            stale(&rules, &never, later(90)),
+            stale(&rules, &hits("r"), later(90))
         );
         assert_eq!(stale(&rules, &hits("other"), later(90)), [""; 0]);
         assert_eq!(stale(&rules, &[], later(1_000)), [""; 0]);

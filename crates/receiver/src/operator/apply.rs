@@ -109,7 +109,7 @@ fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>,
         },
         RuleAction::Quarantine => Action {
             disposition: Disposition::Quarantine,
-            step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(rule, case, rules)),
+            step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
             overrides,
         },
         RuleAction::Reject => Action {
@@ -125,14 +125,13 @@ fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>,
 }
 
 /// What the MTA and the delivery agent are told; only what the Domain Owner asks for is said
-/// in the name of the policy.
-fn quarantine_text(rule: &Rule, case: &Case<'_>, rules: &Rules) -> String {
+/// in the name of the policy. Which rule it was is not for them to know.
+fn quarantine_text(case: &Case<'_>, rules: &Rules) -> String {
     let asked_for = [AssessmentPolicy::Quarantine, AssessmentPolicy::Reject];
     if asked_for.into_iter().any(|policy| asks_for(case, policy)) {
         action::quarantine_text(None, case, rules)
     } else {
-        let policy = format!("local policy (rule {})", rule.name);
-        action::quarantine_text(Some(&policy), case, rules)
+        action::quarantine_text(Some("local policy"), case, rules)
     }
 }
 
@@ -147,16 +146,21 @@ fn in_doubt(action: Action, doubtful: Option<&Rule>, case: &Case<'_>, rules: &Ru
     let (Some(rule), Step::Reject(_)) = (doubtful, &action.step) else {
         return action;
     };
-    let comment = format!(
-        "whether the rule {} applies is not known: DNS did not answer",
-        rule.name
-    );
     Action {
         disposition: Disposition::Quarantine,
-        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(rule, case, rules)),
+        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
         overrides: vec![Override {
             kind: OverrideKind::LocalPolicy,
-            comment,
+            comment: format!("{DOUBT_BEGINS}{}{DOUBT_ENDS}", rule.name),
         }],
     }
+}
+
+/// Around the name of the rule, which is for reports and the story only.
+const DOUBT_BEGINS: &str = "whether the rule ";
+const DOUBT_ENDS: &str = " applies is not known: DNS did not answer";
+
+/// Whether this comment of an override tells of a rule in doubt.
+pub(crate) fn is_doubt(comment: &str) -> bool {
+    comment.starts_with(DOUBT_BEGINS) && comment.ends_with(DOUBT_ENDS)
 }

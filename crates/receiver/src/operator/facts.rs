@@ -9,6 +9,7 @@ use mail::{DomainName, Envelope};
 
 use super::{
     Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, any,
+    is_among,
 };
 use crate::evidence::HeaderFacts;
 use crate::judge::Judgement;
@@ -197,8 +198,7 @@ fn written_by(patterns: &[NamePattern], authors: &[DomainName], action: RuleActi
 /// Of nobody, or of more than are kept, it is not known that all are meant.
 fn sent_to(patterns: &[RecipientPattern], paths: &[Vec<u8>]) -> bool {
     let is_known = !paths.is_empty() && paths.len() <= MAX_RECIPIENTS;
-    let is_meant = |path: &Vec<u8>| patterns.iter().any(|pattern| pattern.matches(path));
-    is_known && paths.iter().all(is_meant)
+    is_known && paths.iter().all(|path| is_among(patterns, path))
 }
 
 fn signed_by(patterns: &[NamePattern], dkim: &[DkimResult]) -> Truth {

@@ -12,7 +12,7 @@ use mail::authres;
 use super::remedy::own_signature;
 use crate::action::{Action, NO_EVIDENCE, Override, Step};
 use crate::evidence::{Evidence, Findings};
-use crate::operator::{AppliedRule, Effect, Facts};
+use crate::operator::{self, AppliedRule, Effect, Facts};
 use crate::reply::one_line;
 
 /// The longest cause, so that it stands whole wherever it stands: in a reply, with the id of the
@@ -26,7 +26,7 @@ const CUT: &str = "...";
 /// It is printable ASCII on one line, and so is what [`cause`] makes of it.
 pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Findings<'_>) -> String {
     let text = match (facts.author, facts.evaluation) {
-        (Author::Unusable(fault), _) => format!("the Author Domain cannot be determined, {fault}"),
+        (Author::Unusable(fault), _) => fault.to_string(),
         (_, None) => return String::new(),
         (Author::Domain(_), Some(evaluation)) => of_domain(evaluation, facts, evidence, findings),
         (Author::Domains(_), Some(evaluation)) if evaluation.result.is_pass() => return String::new(),
@@ -44,6 +44,9 @@ pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Finding
 }
 
 /// The cause: what was found, and why something else is done about it than the policy asks for.
+///
+/// Strangers read it in replies and in the header. That a rule of the operator decided they may know;
+/// its name and its reason are for the story, the log and, as the operator was told, for reports.
 pub(crate) fn cause(
     found: &str,
     facts: &Facts<'_>,
@@ -54,8 +57,11 @@ pub(crate) fn cause(
     let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let by_rule = rule.filter(|rule| rule.recorded.is_some());
     let (joint, done) = match (by_rule, failing) {
-        (Some(rule), _) => (joint(rule.effect), Some(decided_by(rule))),
-        (None, Some(evaluation)) => (BUT, why_less(evaluation, evidence, action)),
+        (Some(rule), _) => (joint(rule.effect), Some(BY_RULE.to_owned())),
+        (None, Some(evaluation)) => match why_nothing(evaluation, action) {
+            Some(done) => (AND, Some(done)),
+            None => (BUT, why_less(evidence, action)),
+        },
         (None, None) => (BUT, None),
     };
     match done {
@@ -67,17 +73,20 @@ pub(crate) fn cause(
 
 /// Between what was found and why less is done.
 const BUT: &str = ", but ";
+/// Between what was found and what it leads to.
+const AND: &str = ", and ";
 
 fn joint(effect: Effect) -> &'static str {
     match effect {
         Effect::Softened => BUT,
-        Effect::Unchanged | Effect::Hardened => ", and ",
+        Effect::Unchanged | Effect::Hardened => AND,
     }
 }
 
-fn decided_by(rule: &AppliedRule) -> String {
-    format!("the rule {} of this server decides: {}", rule.name, rule.reason)
-}
+/// All that is told of a rule that decided.
+const BY_RULE: &str = "a rule of this server decides";
+/// All that is told of one that may apply, or not.
+const IN_DOUBT: &str = "whether a rule of this server applies is not known, as DNS did not answer";
 
 fn of_domain(
     evaluation: &Evaluation,
@@ -120,19 +129,27 @@ fn failure(
     text
 }
 
-/// Why less is done than was found; nothing where the policy is carried out.
-fn why_less(evaluation: &Evaluation, evidence: &[Evidence], action: &Action) -> Option<String> {
-    if let Some(reason) = action.overrides.first() {
-        return Some(in_words(reason, evidence));
-    }
+/// Why less is done than the policy asks for; nothing where it is carried out.
+fn why_less(evidence: &[Evidence], action: &Action) -> Option<String> {
+    let reason = action.overrides.first()?;
+    Some(in_words(reason, evidence))
+}
+
+/// Why nothing is done, where the policy asks for nothing.
+fn why_nothing(evaluation: &Evaluation, action: &Action) -> Option<String> {
     let domain = match &evaluation.discovery {
         Discovery::Applies(at) => &at.domain,
         Discovery::Absent | Discovery::Unanswered(_) => &evaluation.author_domain,
     };
     let tag = evaluation.policy_tag.map_or("p", PolicyTag::as_str);
-    let asks_for_nothing = evaluation.policy == Some(AssessmentPolicy::None) && action.step == Step::Accept;
-    asks_for_nothing.then(|| format!("{domain} asks for nothing else, {tag}=none"))
+    let asks_for_nothing = evaluation.policy == Some(AssessmentPolicy::None)
+        && action.step == Step::Accept
+        && action.overrides.is_empty();
+    asks_for_nothing.then(|| format!("the policy of {domain} is {tag}=none, so nothing is done about it"))
 }
+
+/// Why a message under `p=reject` is quarantined.
+const NOT_REFUSED: &str = "it is not refused, as nothing besides the policy shows that it is forged";
 
 /// Words that fit behind "but": the comment of an override is for reports.
 fn in_words(reason: &Override, evidence: &[Evidence]) -> String {
@@ -142,7 +159,8 @@ fn in_words(reason: &Override, evidence: &[Evidence]) -> String {
     };
     match evidence.iter().find(behind) {
         Some(piece) => piece.in_words(),
-        None if reason.comment == NO_EVIDENCE => "there is no evidence besides the policy".to_owned(),
+        None if reason.comment == NO_EVIDENCE => NOT_REFUSED.to_owned(),
+        None if operator::is_doubt(&reason.comment) => IN_DOUBT.to_owned(),
         None => reason.comment.clone(),
     }
 }

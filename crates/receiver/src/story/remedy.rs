@@ -18,7 +18,8 @@ use crate::operator::Effect;
 /// story. Nothing where nobody has to do anything.
 #[must_use]
 pub fn remedy(judgement: &Judgement) -> Option<String> {
-    advice(judgement).into_iter().next()
+    // That of a rule's owner stays within the house: everybody reads our results.
+    by_result(judgement).into_iter().next()
 }
 
 /// The section, or nothing for a message that nobody has to do anything about.

@@ -1,6 +1,6 @@
 //! How the story begins and ends: the author, the result, what is done, what was asked.
 
-use auth::lookup::{Answer, Asked, Missing};
+use auth::lookup::{Answer, Asked, Missing, Question};
 use dmarc::evaluation::{DmarcResult, Evaluation};
 use dmarc::record::AssessmentPolicy;
 use mail::author::Author;
@@ -181,9 +181,22 @@ fn override_line(judgement: &Judgement, reason: &Override) -> String {
 pub(super) fn questions(judgement: &Judgement) -> Section {
     let mut section = Section::new(&format!("DNS questions: {}", judgement.asked.len()));
     for asked in &judgement.asked {
-        section.line(format!("{}: {}", asked.question, came_of(asked)));
+        section.line(format!(
+            "{}: {}",
+            told(judgement, &asked.question),
+            came_of(asked)
+        ));
     }
     section
+}
+
+/// The question, without the local part of the sender where an SPF record put it in (design D37).
+fn told(judgement: &Judgement, question: &Question) -> Question {
+    let outcomes = [Some(&judgement.spf.mail_from), judgement.spf.helo.as_ref()];
+    let mut veiled = outcomes.into_iter().flatten().flat_map(|spf| &spf.veiled);
+    let told = veiled.find(|(name, _)| *name == question.name);
+    let name = told.map_or(&question.name, |(_, told)| told);
+    Question::new(name.clone(), question.record_type)
 }
 
 fn came_of(asked: &Asked) -> String {

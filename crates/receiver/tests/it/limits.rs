@@ -1,7 +1,7 @@
 //! The limits of what is told, at the limit and one past it.
 
 use auth::dkim::DkimVerdict;
-use landmarc_receiver::action::MAX_REASON_OCTETS;
+use landmarc_receiver::action::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::local::Wording;
 use landmarc_receiver::story::story;
 
@@ -124,7 +124,7 @@ fn a_from_field_past_its_limit_is_refused() {
     let reply = judgement.action.step.reply().expect("refused").to_string();
     assert_eq!(
         reply,
-        "550 5.7.1 Email rejected: the Author Domain cannot be determined, the header section or its From \
+        "550 5.7.1 Email rejected: the header section or its From \
          field is too long (4Fb1)"
     );
 }
@@ -143,4 +143,25 @@ fn a_reason_leaves_room_for_what_stands_behind_it() {
     assert!(judgement.cause.ends_with("..."), "{}", judgement.cause);
     let reply = judgement.action.step.reply().expect("refused");
     assert_eq!(reply.text, format!("{} (4Fb1)", judgement.cause));
+}
+
+/// The longest domain, which a stranger can choose: what is cut is the reason, never the id.
+#[test]
+fn a_refusal_by_local_policy_ends_in_the_id_however_long_the_author_domain_is() {
+    for label in [1, 40, 41, 42, 43, 44, 55] {
+        let below = format!("{0}.{0}.{0}.{0}.example.com", "a".repeat(label));
+        let given = Given::read(&format!(
+            "zone _dmarc.example.com TXT \"v=DMARC1; p=none\"\nmail <b@{below}>\nfrom a@{below}\n\
+             rule ours reject author_domain=*.example.com"
+        ));
+        let judgement = given.judge();
+        let reply = judgement.action.step.reply().expect("refused");
+        let before = format!("Email rejected per local policy for {below}: ");
+        assert!(reply.text.starts_with(&before), "{reply}");
+        assert!(reply.text.ends_with(" (4Fb1)"), "{reply}");
+        let reason = &reply.text[before.len()..reply.text.len() - " (4Fb1)".len()];
+        assert!(judgement.cause.starts_with(reason), "{reply}");
+        let is_full = reply.to_string().len() == MAX_REPLY_OCTETS;
+        assert!(reason == judgement.cause || is_full, "{reply}");
+    }
 }

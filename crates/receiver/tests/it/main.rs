@@ -4,6 +4,7 @@ mod golden;
 mod letter;
 mod limits;
 mod operator;
+mod privacy;
 mod properties;
 mod puzzles;
 mod scenario;

@@ -12,7 +12,7 @@ use super::{
 use crate::declare::join;
 use crate::mistake::{Mistake, Mistakes, Wrong};
 use crate::reader::{
-    Lines, MAX_FILE_OCTETS, Name, Reader, not_utf8, syntax_mistake, whole_file, with_syntax,
+    Lines, MAX_FILE_OCTETS, Name, RULE, Reader, not_utf8, syntax_mistake, whole_file, with_syntax,
 };
 use crate::value::{self, Faults, Value, Word};
 use crate::warning::{Concern, Warning};
@@ -20,9 +20,6 @@ use crate::{Network, nearest};
 
 /// The most rules of a file: each failing message is held against all of them.
 pub const MAX_RULES: usize = 1_000;
-
-/// The name of the tables.
-const RULE: &str = "rule";
 
 /// Every key of a rule.
 const KEYS: [&str; 14] = [
@@ -210,6 +207,7 @@ struct Draft {
     expires: Option<super::Date>,
     /// Whether a condition is written, right or wrong.
     has_condition: bool,
+    has_unknown_key: bool,
 }
 
 impl Draft {
@@ -231,7 +229,11 @@ impl Draft {
             "reason" => self.reason = reader.taken(name, value),
             "owner" => self.owner = reader.taken(name, value),
             "expires" => self.expires = reader.taken(name, value),
-            _ => return reader.unknown(name, value),
+            _ => {
+                // Most likely a condition that is misspelt: one mistake, told once.
+                self.has_unknown_key = true;
+                return reader.unknown(name, value);
+            }
         }
         let no_condition = [
             "name", "result", "action", "override", "reason", "owner", "expires",
@@ -253,7 +255,7 @@ impl Draft {
                 reader.mistake(&span, join(RULE, key), Wrong::Missing(remedy));
             }
         }
-        if !self.has_condition {
+        if !self.has_condition && !self.has_unknown_key {
             let why =
                 "it has no condition, so it would hold for every message; name one, such as author_domain";
             reader.mistake(&span, RULE.to_owned(), Wrong::Refused(why.to_owned()));

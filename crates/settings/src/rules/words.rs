@@ -105,6 +105,14 @@ fn too_long(most: usize) -> String {
     format!("it has more than {most} octets")
 }
 
+/// In header fields and in SMTP a List-Id and an address stand between brackets; here they do not.
+fn without_brackets(text: &str) -> Result<(), String> {
+    match text.strip_prefix('<').and_then(|text| text.strip_suffix('>')) {
+        Some(_) => Err("write it without the brackets \"<\" and \">\"".to_owned()),
+        None => Ok(()),
+    }
+}
+
 /// One domain name, or all names below one: `example.com`, `*.example.com`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NamePattern {
@@ -120,6 +128,7 @@ impl Word for NamePattern {
         "a domain name such as \"example.com\", or \"*.example.com\" for the names below it";
 
     fn parse(text: &str) -> Result<Self, String> {
+        without_brackets(text)?;
         let name = |text: &str| <DomainName as Word>::parse(text);
         match text.strip_prefix("*.") {
             Some(base) => name(base).map(Self::Below),
@@ -155,6 +164,7 @@ impl Word for RecipientPattern {
     const ALLOWED: &'static str = "an address such as \"postmaster@example.org\", a domain, or \"*.example.org\" for the domains below one";
 
     fn parse(text: &str) -> Result<Self, String> {
+        without_brackets(text)?;
         let Some((local_part, domain)) = text.rsplit_once('@') else {
             return NamePattern::parse(text).map(Self::Domain);
         };
@@ -238,6 +248,13 @@ mod tests {
             RecipientPattern::parse("\"a@b\"@Example.org").unwrap().text(),
             "\"a@b\"@example.org"
         );
+        for pattern in [
+            why::<NamePattern>("<list.example>"),
+            why::<RecipientPattern>("<a@example.org>"),
+        ] {
+            assert_eq!(pattern, "write it without the brackets \"<\" and \">\"");
+        }
+        assert_ne!(why::<NamePattern>("<"), "");
         assert_ne!(why::<NamePattern>("*"), "");
         assert_ne!(why::<NamePattern>("*."), "");
         assert_ne!(why::<NamePattern>("a.*.example"), "");

@@ -11,6 +11,26 @@ fn told(text: &str) -> String {
 }
 
 #[test]
+fn rules_do_not_stand_in_the_settings() {
+    let elsewhere = "rule: rules belong in the file that action.rules_file names";
+    for text in [
+        "[[rule]]\nname = \"r\"\n",
+        "[rule]\nname = \"r\"\n",
+        "rule = []\n",
+    ] {
+        let told = told(text);
+        assert!(
+            told.starts_with("f:1:") && told.ends_with(&format!("{elsewhere}\n")),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+    assert_eq!(told("rule = 1\n").lines().count(), 1);
+    assert!(told("rule = 1\n").contains("unknown key"));
+    assert!(told("[action]\nrule = []\n").contains("action.rule: unknown key"));
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let told = told(
         r#"mode = "enforced"

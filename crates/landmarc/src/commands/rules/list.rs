@@ -8,7 +8,7 @@ use settings::rules::OperatorRule;
 use store::{Reader, RuleHits};
 
 use crate::exit::Exit;
-use crate::load::{Loaded, load_or_complain};
+use crate::load::{Loaded, load_with_rules_or_complain};
 use crate::output::{print, tell};
 use crate::rules::operator::{State, stale};
 use crate::table::{self, Column, Cut};
@@ -28,6 +28,9 @@ pub(crate) struct Arguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// List the rules in this file, in place of those of action.rules_file
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
     /// Print one JSON object for each rule, on a line of its own
     #[arg(long)]
     json: bool,
@@ -53,7 +56,7 @@ const fn column(name: &'static str, cut: Cut) -> Column {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let loaded = load_or_complain(arguments.config.as_deref())?;
+    let loaded = load_with_rules_or_complain(arguments.config.as_deref(), arguments.rules.as_deref())?;
     let rules = &loaded.operator.rules;
     let hits = hits(&database::path(&loaded.settings));
     let now_ms = records::now_ms();
@@ -109,6 +112,11 @@ fn of_rule<'a>(hits: &'a [RuleHits], rule: &OperatorRule) -> Option<&'a RuleHits
     hits.iter().find(|hits| hits.name == rule.name.as_str())
 }
 
+/// When a rule decided last; none when it never did.
+fn last_hit(hits: &RuleHits) -> Option<u64> {
+    (hits.hits > 0).then_some(hits.last_ms)
+}
+
 /// One rule, and what is known of it.
 struct Line<'a> {
     rule: &'a OperatorRule,
@@ -121,7 +129,7 @@ impl Line<'_> {
     fn cells(&self) -> Vec<String> {
         let Self { rule, state, hits } = self;
         let dash = || "-".to_owned();
-        let last_ms = hits.flatten().map(|hits| hits.last_ms);
+        let last_ms = hits.flatten().and_then(last_hit);
         vec![
             rule.name.to_string(),
             rule.action.word().to_owned(),
@@ -143,8 +151,8 @@ impl Line<'_> {
             "state": state.as_str(),
             "expires": rule.expires.map(|day| day.to_string()),
             "hits": hits.map(|hits| hits.map_or(0, |hits| hits.hits)),
-            "first_hit": known.map(|hits| time::to_the_second(hits.first_ms)),
-            "last_hit": known.map(|hits| time::to_the_second(hits.last_ms)),
+            "known_since": known.map(|hits| time::to_the_second(hits.first_ms)),
+            "last_hit": known.and_then(last_hit).map(time::to_the_second),
             "owner": rule.owner.as_str(),
             "reason": rule.reason.as_str(),
             "override": rule.override_type.word(),
@@ -187,7 +195,7 @@ mod tests {
         name  action  state   expires     hits  last_hit              owner
         acme  accept  active  2027-03-31  41    2026-06-01T00:01:01Z  anna
         "#);
-        insta::assert_snapshot!(object, @r#"{"name":"acme","action":"accept","state":"active","expires":"2027-03-31","hits":41,"first_hit":"2026-06-01T00:00:00Z","last_hit":"2026-06-01T00:01:01Z","owner":"anna","reason":"why","override":"local_policy","line":1}"#);
+        insta::assert_snapshot!(object, @r#"{"name":"acme","action":"accept","state":"active","expires":"2027-03-31","hits":41,"known_since":"2026-06-01T00:00:00Z","last_hit":"2026-06-01T00:01:01Z","owner":"anna","reason":"why","override":"local_policy","line":1}"#);
     }
 
     #[test]
@@ -197,7 +205,7 @@ mod tests {
             none.lines().last(),
             Some("acme  accept  expiring  2027-03-31  0     -         anna")
         );
-        assert!(object.contains("\"hits\":0,\"first_hit\":null"), "{object}");
+        assert!(object.contains("\"hits\":0,\"known_since\":null"), "{object}");
         let (unknown, object) = lines(None, 1_806_537_600);
         assert_eq!(
             unknown.lines().last(),

@@ -65,6 +65,7 @@ fn sources() -> Sources {
 fn metrics() -> Arc<Metrics> {
     let metrics = Metrics {
         started: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_190_400_250),
+        reloads: Reloads::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_190_400)),
         ..Metrics::new()
     };
     metrics.messages.add(places::message(1, 1, 0));

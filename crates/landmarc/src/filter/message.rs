@@ -1,0 +1,210 @@
+//! One message under way, step by step, until it is judged.
+//!
+//! A bug in one of its steps is caught here, and what is done about the message is said at its end
+//! by `failures.internal` (design D6).
+
+use std::mem::take;
+use std::sync::Arc;
+
+use dns::resolver::MessageLookup;
+use mail::message::{HeaderDefect, HeaderField, HeaderSection};
+use mail::{Envelope, ReversePath};
+use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
+use receiver::local::{ClientFacts, Rules};
+use receiver::results::{self, Removal};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::answer::Unjudged;
+use super::recipients::Recipients;
+use super::running::Running;
+use super::skipping::Skipped;
+use super::task::{Step, Task, caught};
+use crate::rules;
+
+/// A header section up to this size is not counted against the memory of all sessions:
+/// nearly all are smaller, and `milter.max_sessions` bounds them.
+pub(super) const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
+
+/// One message under way.
+pub(super) struct Message {
+    envelope: Envelope,
+    client: ClientFacts,
+    pub(super) skipped: Option<Skipped>,
+    /// Why it cannot be judged. No more of its header section is kept then.
+    pub(super) unjudged: Option<Unjudged>,
+    pub(super) recipients: Recipients,
+    ledgers: Arc<Ledgers<MessageLookup>>,
+    pub(super) now: u64,
+    spf: Option<Task<SpfPair>>,
+    headers: HeaderSection,
+    memory: Option<OwnedSemaphorePermit>,
+    head: Option<Head>,
+    plan: Option<Task<()>>,
+    /// The forged results of a message whose header section could not be taken apart.
+    removals: Vec<Removal>,
+}
+
+impl Message {
+    pub(super) fn new(envelope: Envelope, skipped: Option<Skipped>, running: &Running, now: u64) -> Self {
+        let limit = running.settings.dns.questions_per_message;
+        let ledgers = Arc::new(Ledgers::new(limit, || running.resolver.for_message()));
+        Self {
+            client: rules::client_facts(&running.settings, envelope.client),
+            envelope,
+            skipped,
+            unjudged: None,
+            recipients: Recipients::new(running.keeps_recipients),
+            ledgers,
+            now,
+            spf: None,
+            headers: HeaderSection::default(),
+            memory: None,
+            head: None,
+            plan: None,
+            removals: Vec::new(),
+        }
+    }
+
+    /// Does what is to be done at a step. After a bug in it the message is not judged.
+    pub(super) fn take_step(&mut self, step: Step, work: impl FnOnce(&mut Self)) {
+        if caught(step, || work(self)).is_none() {
+            self.unjudged = Some(Unjudged::Internal);
+        }
+    }
+
+    pub(super) fn recipient(&mut self, path: &[u8], running: &Running, rules: &Arc<Rules>) {
+        let path = ReversePath::new(path);
+        let is_listed = running.lists.have_recipient(&path);
+        let is_reader = running.copy_to.as_ref().is_some_and(|copy| copy.is_for(&path));
+        self.recipients.add(&path, is_listed, is_reader);
+        if !is_listed {
+            self.start_spf(rules);
+        }
+    }
+
+    pub(super) fn header(&mut self, name: &[u8], value: &[u8], rules: &Rules) {
+        if self.unjudged.is_none() {
+            self.take_step(Step::Header, |message| {
+                let field = HeaderField::from_milter(name, value);
+                message.headers.push(field, &rules.header_limits);
+            });
+        }
+        // Also of a field that a bug was in: forged results are removed by number.
+        if self.unjudged.is_some() {
+            let octets = name.len() + value.len();
+            self.leave_out(name, octets, HeaderDefect::SectionTooLong);
+        }
+    }
+
+    pub(super) fn header_too_long(&mut self, name: &[u8], size: u32) {
+        let octets = usize::try_from(size).unwrap_or(usize::MAX);
+        self.leave_out(name, octets, HeaderDefect::FieldTooLong);
+    }
+
+    fn leave_out(&mut self, name: &[u8], octets: usize, defect: HeaderDefect) {
+        self.take_step(Step::LeaveOut, |message| {
+            message.headers.leave_out(name, octets, defect);
+        });
+    }
+
+    /// Whether its header section has just grown past what goes uncounted.
+    pub(super) fn wants_memory(&self) -> bool {
+        self.unjudged.is_none() && self.memory.is_none() && self.headers.octets() > UNCOUNTED_HEADER_OCTETS
+    }
+
+    /// The memory that was waited for; nothing when that was in vain.
+    pub(super) fn give_memory(&mut self, permit: Option<OwnedSemaphorePermit>) {
+        if permit.is_none() {
+            self.unjudged = Some(Unjudged::Memory);
+        }
+        self.memory = permit;
+    }
+
+    pub(super) fn end_of_headers(&mut self, running: &Running, rules: &Rules) {
+        let head = Head::new(&self.headers, rules, self.client, self.now);
+        self.headers = HeaderSection::default();
+        self.memory = None;
+        self.skipped = self.skipped_for_what_it_is(&head, running);
+        if self.is_to_be_judged() {
+            let (plan, ledgers) = (head.plan(), Arc::clone(&self.ledgers));
+            self.plan = Some(Task::start(async move { plan.ask(&ledgers).await }));
+        }
+        self.head = Some(head);
+    }
+
+    /// What can still be found in a header section that could not be taken apart. Whoever provokes
+    /// that shall not get results in our name past us (RFC 8601 §5).
+    pub(super) fn find_removals(&mut self, rules: &Rules) {
+        self.removals = results::removals(&self.headers, rules, self.client);
+        self.headers = HeaderSection::default();
+        self.memory = None;
+    }
+
+    /// Whether its header section has been taken apart.
+    pub(super) fn has_head(&self) -> bool {
+        self.head.is_some()
+    }
+
+    pub(super) fn is_to_be_judged(&self) -> bool {
+        self.skipped.is_none() && self.unjudged.is_none()
+    }
+
+    pub(super) fn body(&mut self, chunk: &[u8]) {
+        if let Some(head) = self.head.as_mut().filter(|_| self.unjudged.is_none()) {
+            head.body(chunk);
+        }
+    }
+
+    /// The fields that must go, whatever becomes of it.
+    pub(super) fn removals(&self) -> &[Removal] {
+        self.head.as_ref().map_or(&self.removals, Head::removals)
+    }
+
+    /// Whether its recipients or its author are on a list of those that are not judged.
+    fn skipped_for_what_it_is(&self, head: &Head, running: &Running) -> Option<Skipped> {
+        // A recipient that a bug was in is not among those that are known.
+        if self.unjudged == Some(Unjudged::Internal) {
+            return None;
+        }
+        let by_recipients = self.recipients.are_all_listed().then_some(Skipped::Recipient);
+        // Of a header section that was not kept nobody knows the author.
+        let of_author = || running.lists.of_author(head.author());
+        by_recipients.or_else(|| of_author().filter(|_| self.unjudged.is_none()))
+    }
+
+    /// Starts SPF while the content has yet to come (design D12), once the MTA wants the
+    /// message: who is refused every recipient shall not make us ask anything.
+    fn start_spf(&mut self, rules: &Arc<Rules>) {
+        if self.spf.is_some() {
+            return;
+        }
+        let (envelope, ledgers) = (self.envelope.clone(), Arc::clone(&self.ledgers));
+        let (rules, now) = (Arc::clone(rules), self.now);
+        self.spf = Some(Task::start(async move {
+            judge::check_spf(&ledgers, &envelope, &rules, now).await
+        }));
+    }
+
+    /// Its last moment; nothing when a part of it panicked.
+    pub(super) async fn finish(mut self: Box<Self>, id: &str, rules: &Arc<Rules>) -> Option<Judgement> {
+        self.start_spf(rules);
+        let spf = self.spf.take()?.outcome().await?;
+        if let Some(plan) = self.plan.take() {
+            plan.outcome().await?;
+        }
+        // A message without end of headers cannot be, but then it has no fields either.
+        let head = self
+            .head
+            .take()
+            .unwrap_or_else(|| Head::new(&self.headers, rules, self.client, self.now));
+        let transaction = Transaction {
+            envelope: Envelope {
+                rcpt_to: take(&mut self.recipients).into_paths(),
+                ..take(&mut self.envelope)
+            },
+            client: self.client,
+            id,
+        };
+        Some(judge::judge(head, transaction, spf, &self.ledgers, rules).await)
+    }
+}

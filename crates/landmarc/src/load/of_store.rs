@@ -1,0 +1,143 @@
+//! What the settings say of the store, for commands that need no more of them.
+//!
+//! Whoever looks for a message at night must not be kept from it by a mistake in a rule. So
+//! neither the rules nor anything else that the settings name is read here, and a mistake in
+//! another table is no more than a warning.
+
+use std::path::Path;
+
+use settings::{Mistake, Mistakes, Settings, Wrong};
+
+use super::{DEFAULT_FILE, LoadError, read_limited};
+use crate::exit::Exit;
+use crate::output::{complain, in_full, tell};
+
+/// The table that is read.
+const TABLE: &str = "store";
+
+/// What a command takes from the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Where the store is. Nothing is changed there.
+    Directory,
+    /// Also what is kept: what is not, is removed for good.
+    Retention,
+}
+
+/// Settings whose table `[store]` is as it was written; the rest may be at its defaults. Says in
+/// one line when there are mistakes elsewhere.
+///
+/// # Errors
+/// With [`Exit::Config`], when it has said why.
+pub(crate) fn load_store_or_complain(named: Option<&Path>, need: Need) -> Result<Settings, Exit> {
+    let default = Path::new(DEFAULT_FILE);
+    let Some(path) = named.or_else(|| Some(default).filter(|path| path.exists())) else {
+        return Ok(Settings::default());
+    };
+    let file = path.display().to_string();
+    let octets = read_limited(path).map_err(|source| {
+        let file = file.clone();
+        complain(Exit::Config, &in_full(&LoadError::Io { file, source }))
+    })?;
+    match read(&octets, need) {
+        Ok((settings, has_mistakes)) => {
+            if has_mistakes {
+                tell(&format!(
+                    "landmarc: {file} has mistakes: `landmarc config check {file}` tells them"
+                ));
+            }
+            Ok(settings)
+        }
+        Err(mistakes) => {
+            tell(mistakes.render(&file).trim_end());
+            Err(Exit::Config)
+        }
+    }
+}
+
+/// The settings, and whether there are mistakes that do not matter here.
+fn read(octets: &[u8], need: Need) -> Result<(Settings, bool), Mistakes> {
+    let mut taken = None;
+    let read = settings::read_checked(octets, |settings| {
+        taken = Some(settings.clone());
+        Vec::new()
+    });
+    match (read, taken) {
+        (Ok((settings, _)), _) => Ok((settings, false)),
+        (Err(mistakes), Some(settings)) if !mistakes.0.iter().any(|one| matters(one, &settings, need)) => {
+            Ok((settings, true))
+        }
+        (Err(mistakes), _) => Err(mistakes),
+    }
+}
+
+/// Whether the table may not be what was meant, because of this mistake.
+fn matters(mistake: &Mistake, settings: &Settings, need: Need) -> bool {
+    let in_table =
+        |key: &str| key == TABLE || key.strip_prefix(TABLE).is_some_and(|key| key.starts_with('.'));
+    match &mistake.wrong {
+        // Whatever the line was to say: the directory has been said.
+        Wrong::Syntax { .. } => need == Need::Retention || settings.store.directory.is_none(),
+        Wrong::UnknownKey { nearest } | Wrong::UnknownTable { nearest } => {
+            in_table(&mistake.key) || nearest.as_deref().is_some_and(in_table)
+        }
+        // What is left out may be in the table.
+        Wrong::FileTooLong { .. } | Wrong::NotUtf8 | Wrong::More { .. } => true,
+        _ => in_table(&mistake.key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str, need: Need) -> Result<bool, String> {
+        let read = read(text.as_bytes(), need);
+        read.map(|(_, has_mistakes)| has_mistakes)
+            .map_err(|mistakes| mistakes.render("f"))
+    }
+
+    const PLACE: &str = "[store]\ndirectory = \"/srv/mail\"\n";
+
+    #[test]
+    fn mistakes_elsewhere_do_not_matter() {
+        for need in [Need::Directory, Need::Retention] {
+            assert_eq!(told(PLACE, need), Ok(false));
+            for elsewhere in [
+                "mode = 3\n",
+                "dns.x = 1\n",
+                "action.rules_file = \"/nonexistent\"\nmode = 3\n",
+            ] {
+                let text = format!("{elsewhere}{PLACE}");
+                assert_eq!(told(&text, need), Ok(true), "{text}");
+                let (settings, _) = read(text.as_bytes(), need).unwrap();
+                assert_eq!(settings.store.directory.as_deref(), Some(Path::new("/srv/mail")));
+            }
+            // Nothing that is named is read.
+            assert_eq!(told("action.rules_file = \"/nonexistent\"\n", need), Ok(false));
+        }
+    }
+
+    #[test]
+    fn mistakes_about_the_store_do() {
+        for text in [
+            "[store]\ndirectry = \"/x\"\n",
+            "[store]\nobservation_days = 0\n",
+            "[stor]\ndirectory = \"/x\"\n",
+            "store = 1\n",
+        ] {
+            let told = told(text, Need::Directory).unwrap_err();
+            assert!(told.starts_with("f:"), "{text}: {told}");
+        }
+        assert!(read(b"[store]\ndirectory = \"/\xff\"\n", Need::Directory).is_err());
+    }
+
+    /// A broken line might have said for how long to keep.
+    #[test]
+    fn a_broken_line_matters_where_things_are_removed_or_the_directory_is_not_known() {
+        let text = format!("{PLACE}[dns\n");
+        assert_eq!(told(&text, Need::Directory), Ok(true));
+        assert!(told(&text, Need::Retention).is_err());
+        assert!(told("[dns\n", Need::Directory).is_err());
+    }
+}

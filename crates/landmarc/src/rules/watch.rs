@@ -1,0 +1,56 @@
+//! Looks after the operator's rules while the service runs: exceptions that nobody looks after
+//! become the hole (design D5).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Reader, Recorder};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::operator;
+use crate::database;
+use crate::filter::{Filter, Running};
+use crate::load::without_level;
+use crate::records::now_ms;
+
+/// How often they are looked at. Their expiry is a matter of days, and so is disuse.
+const BETWEEN_LOOKS: Duration = Duration::from_hours(24);
+
+/// Looks at the start and once a day.
+pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut days = interval(BETWEEN_LOOKS);
+        days.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut is_start = true;
+        loop {
+            days.tick().await;
+            look(&filter.running(), &recorder, is_start).await;
+            is_start = false;
+        }
+    })
+}
+
+/// Notes which rules are in force, and tells of those that have expired, soon will, or decide about
+/// nothing any more. Those that expire were told of with the settings at the start.
+async fn look(running: &Running, recorder: &Recorder, is_start: bool) {
+    let rules = &running.operator.rules;
+    let Some(file) = running.operator.file.as_ref().filter(|_| !rules.is_empty()) else {
+        return;
+    };
+    let now_ms = now_ms();
+    recorder.rules_in_force(rules.iter().map(|rule| rule.name.as_str()), now_ms);
+    let mut lines = Vec::new();
+    if !is_start {
+        lines = operator::expiries(rules, &file.display().to_string(), now_ms / 1_000);
+    }
+    let database = database::path(&running.settings);
+    let read = move || Reader::open(database).and_then(|reader| reader.rule_hits());
+    // A store that cannot be read is told of by whoever writes it.
+    if let Ok(Ok(hits)) = tokio::task::spawn_blocking(read).await {
+        lines.extend(operator::stale(rules, &hits, now_ms));
+    }
+    for line in lines {
+        tracing::warn!("{}", without_level(&line));
+    }
+}
