@@ -310,10 +310,13 @@ fn test_mode(published: AssessmentPolicy, policy: AssessmentPolicy) -> Vec<Overr
 fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
     let favour = case.evidence.iter().find(|evidence| !evidence.is_against());
     let against = case.evidence.iter().any(Evidence::is_against);
+    let is_unanswered = |evidence: &&Evidence| matches!(evidence, Evidence::TrustedArcUnanswered(_));
+    let unanswered = case.evidence.iter().find(is_unanswered);
     let softened = match (rules.reject, favour) {
         _ if evaluation.policy_uncertain => {
             Override::local_policy("whether the author domain exists is not known")
         }
+        (RejectRule::Always, _) if let Some(unanswered) = unanswered => override_for(unanswered),
         (RejectRule::Never, _) => Override::local_policy("this receiver never rejects for DMARC"),
         (RejectRule::Always, _) => return reject(case, rules),
         (RejectRule::Evidence, Some(evidence)) => override_for(evidence),

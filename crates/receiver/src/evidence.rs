@@ -5,7 +5,7 @@
 
 use auth::arc::{ArcResult, ArcStatus};
 use auth::dkim::{DkimResult, DkimVerdict};
-use auth::lookup::Existence;
+use auth::lookup::{Answer, Asked, DnsName, Existence};
 use auth::spf::{SpfOutcome, SpfResult};
 use dmarc::evaluation::Evaluation;
 use mail::authres::AuthenticationResults;
@@ -48,6 +48,8 @@ pub enum Evidence {
     MailingList(DomainName),
     /// In favour: signed by the Author Domain, only the body changed since.
     BodyChangedOnly(DomainName),
+    /// In favour: a trusted sealer sealed it, but DNS did not answer for a key of the chain.
+    TrustedArcUnanswered(DomainName),
     /// In favour, decisive: the client is a trusted forwarder.
     TrustedForwarder,
     /// In favour, decisive: a trusted sealer saw it pass.
@@ -84,6 +86,7 @@ impl Evidence {
             Self::ForbiddenAndUnsigned(_) => "spf_forbids",
             Self::MailingList(_) => "mailing_list",
             Self::BodyChangedOnly(_) => "body_changed",
+            Self::TrustedArcUnanswered(_) => "arc_unanswered",
             Self::TrustedForwarder => "trusted_forwarder",
             Self::TrustedArc { .. } => "trusted_arc",
         }
@@ -103,6 +106,11 @@ impl Evidence {
             Self::MailingList(domain) => format!("the mailing list at {domain} signed it"),
             Self::BodyChangedOnly(domain) => {
                 format!("the signature of {domain} covers the header, only the body was changed afterwards")
+            }
+            Self::TrustedArcUnanswered(sealer) => {
+                format!(
+                    "the trusted sealer {sealer} sealed it, and DNS did not answer for a key of that chain"
+                )
             }
             Self::TrustedForwarder => "the client is a trusted forwarder".to_owned(),
             Self::TrustedArc { sealer, .. } => {
@@ -166,6 +174,8 @@ pub struct Findings<'a> {
     pub header: &'a HeaderFacts,
     /// The client.
     pub client: ClientFacts,
+    /// What DNS was asked.
+    pub asked: &'a [Asked],
 }
 
 /// Collects the evidence about one failing Author Domain.
@@ -192,6 +202,7 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
         evidence.push(Evidence::TrustedForwarder);
     }
     evidence.extend(trusted_arc(author, findings.arc, &rules.trusted_sealers));
+    evidence.extend(unanswered_arc(findings, &rules.trusted_sealers));
     evidence
 }
 
@@ -255,6 +266,27 @@ fn trusted_arc(author: &DomainName, arc: &ArcResult, trusted: &[DomainName]) -> 
     Some(Evidence::TrustedArc {
         sealer: newest.domain.clone(),
         comment,
+    })
+}
+
+/// Design D6: that DNS did not answer is no ground to refuse what a trusted sealer may vouch for.
+fn unanswered_arc(findings: &Findings<'_>, trusted: &[DomainName]) -> Option<Evidence> {
+    let newest = &findings.arc.sealers.last()?.domain;
+    let is_open = findings.arc.status == ArcStatus::Fail && key_unanswered(findings.arc, findings.asked);
+    (is_open && trusted.contains(newest)).then(|| Evidence::TrustedArcUnanswered(newest.clone()))
+}
+
+/// Whether DNS owes us the key of a seal.
+pub(crate) fn key_unanswered(arc: &ArcResult, asked: &[Asked]) -> bool {
+    let failed = |name: &DnsName| {
+        asked
+            .iter()
+            .filter(|asked| asked.question.name == *name)
+            .any(|asked| matches!(asked.answer, None | Some(Answer::Failed(_))))
+    };
+    arc.sealers.iter().any(|sealer| {
+        let name = format!("{}._domainkey.{}", sealer.selector, sealer.domain);
+        DnsName::from_octets(name.as_bytes()).is_some_and(|name| failed(&name))
     })
 }
 

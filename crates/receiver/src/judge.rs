@@ -202,14 +202,15 @@ pub async fn judge<L: Lookup>(
     let arc = validate(head.validator, matters, &ledgers.arc, &digests).await;
     let rfc7489 = compare(lookup, evaluation, &identifiers, rules).await;
 
+    let asked = ledgers.asked();
     let findings = Findings {
         spf: &spf.mail_from,
         dkim: &dkim,
         arc: &arc,
         header: &head.facts,
         client,
+        asked: &asked,
     };
-    let asked = ledgers.asked();
     let facts = Facts {
         author: &head.author,
         evaluation,

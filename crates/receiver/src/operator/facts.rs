@@ -2,7 +2,7 @@
 
 use auth::arc::{ArcResult, ArcStatus};
 use auth::dkim::{DkimResult, DkimVerdict};
-use auth::lookup::{Answer, Asked, DnsName};
+use auth::lookup::Asked;
 use dmarc::evaluation::Evaluation;
 use mail::author::Author;
 use mail::{DomainName, Envelope};
@@ -11,7 +11,7 @@ use super::{
     Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, any,
     is_among,
 };
-use crate::evidence::HeaderFacts;
+use crate::evidence::{HeaderFacts, key_unanswered};
 use crate::judge::Judgement;
 
 /// What the conditions of a rule speak of.
@@ -233,18 +233,4 @@ fn sealed_by(patterns: &[NamePattern], facts: &Facts<'_>) -> Truth {
         ArcStatus::Fail if key_unanswered(arc, facts.asked) => Truth::Unanswered,
         ArcStatus::Fail | ArcStatus::None => Truth::No,
     }
-}
-
-/// Whether DNS owes us the key of a seal.
-fn key_unanswered(arc: &ArcResult, asked: &[Asked]) -> bool {
-    let failed = |name: &DnsName| {
-        asked
-            .iter()
-            .filter(|asked| asked.question.name == *name)
-            .any(|asked| matches!(asked.answer, None | Some(Answer::Failed(_))))
-    };
-    arc.sealers.iter().any(|sealer| {
-        let name = format!("{}._domainkey.{}", sealer.selector, sealer.domain);
-        DnsName::from_octets(name.as_bytes()).is_some_and(|name| failed(&name))
-    })
 }
