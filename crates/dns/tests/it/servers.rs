@@ -41,7 +41,7 @@ async fn where_the_first_server_is_silent_the_next_answers_and_is_first_from_the
         DnsServer::start(numbered_zones(5)),
     );
     silent.set_silent(true);
-    let resolver = with_timeout(&[&silent, &good], 300);
+    let resolver = with_timeout(&[&silent, &good], 1_200);
     assert_eq!(resolver.ask(&numbered(0)).await, numbered_answer(0));
     let asked_in_vain = silent.log().len();
     for number in 1..5 {

@@ -130,6 +130,7 @@ async fn bounce(filter: &Filter) -> Response {
 async fn what_is_answered_is_written_down_with_its_story_under_both_ids() {
     let Fixture { filter, database } = &service("written", "");
     bounce(filter).await;
+    settled(filter).await;
     let reader = store::Reader::open(database).unwrap();
     let [told] = &reader.explain("4Fb1").unwrap()[..] else {
         panic!("one message was answered");
@@ -149,14 +150,22 @@ async fn what_could_not_be_judged_is_written_down_too() {
     tokio::time::pause();
     long_header(filter).await;
     tokio::time::resume();
-    filter
-        .common
-        .recorder
-        .record(record::unjudged("accept", "the next one", &moment()))
-        .await;
+    settled(filter).await;
     let reader = store::Reader::open(database).unwrap();
     let told = reader.explain("4Fb1").unwrap();
     assert_eq!(told[0].observation.cause, "no memory for the header section");
+}
+
+/// Waits until all that was answered is written down, for which an answer waits 100 ms only.
+async fn settled(filter: &Filter) {
+    for _ in 0..400 {
+        let statistics = filter.common.recorder.statistics();
+        if statistics.committed == statistics.recorded {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{:?}", filter.common.recorder.statistics());
 }
 
 fn moment() -> Moment<'static> {
