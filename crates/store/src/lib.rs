@@ -11,8 +11,9 @@
 //! * **Answered is recorded.** [`Recorded::Committed`] means on disk, synced. A message is in one
 //!   transaction with its tally, so that after a crash at any moment it is there once or not at all.
 //! * **Mail never waits long.** After [`PATIENCE`] the answer is [`Recorded::Later`], and the record
-//!   follows from memory. A store that is locked, full, read-only or removed delays no message by
-//!   more, and is tried again until it takes what waits; a removed one is made anew.
+//!   follows from memory. A store that is locked, full, read-only or removed delays the messages that
+//!   meet it first by no more, those after them not at all. It is tried again until it takes what
+//!   waits; a removed one is made anew.
 //! * **Losses are bounded and counted.** What waits is limited ([`Limits`]). Past that the oldest
 //!   traces go first, then the oldest observations, tallies and hits of rules last; each is counted ([`Statistics`]).
 //! * **A store of a later version is refused untouched**; those of earlier ones are brought up to

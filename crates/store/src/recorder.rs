@@ -116,13 +116,17 @@ impl Recorder {
     }
 
     /// Hands over a record. It is in memory when this returns; the future only waits for the disk,
-    /// and dropping it loses nothing. Needs a tokio runtime with time, when it is awaited.
+    /// and dropping it loses nothing. While the store takes nothing it does not wait at all: mail is
+    /// answered as fast as before. Needs a tokio runtime with time, when it is awaited.
     pub fn record(&self, observation: Observation) -> impl Future<Output = Recorded> + Send + use<> {
         let (waiter, answer) = oneshot::channel();
         let prepared = Prepared::new(observation, self.keep_observations, &self.digests);
         self.shared.push(prepared, waiter);
         let shared = Arc::clone(&self.shared);
-        let patience = self.patience;
+        let patience = match self.state() {
+            State::Ok => self.patience,
+            State::Degraded => Duration::ZERO,
+        };
         async move {
             match tokio::time::timeout(patience, answer).await {
                 Ok(Ok(recorded)) => recorded,
