@@ -8,7 +8,7 @@ use std::time::Duration;
 use settings::Settings;
 use store::{Expired, Keep, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::database;
 use crate::filter::Filter;
@@ -42,7 +42,7 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut last = None;
+        let (mut last, mut told) = (None, None);
         loop {
             let now = looks.tick().await;
             let keep = keep(&filter.running().settings);
@@ -51,8 +51,18 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
             }
             last = Some(now);
             match recorder.expire(keep).await {
-                Ok(expired) => tell(&expired),
-                Err(error) => tracing::warn!("old records were not removed: {}", error.in_full()),
+                Ok(expired) => {
+                    tell(&expired);
+                    if is_news(expired.over_bytes, told, now) {
+                        told = Some(now);
+                        tell_too_large(&expired, &database);
+                    }
+                }
+                Err(error) => tracing::warn!(
+                    remedy = error.remedy(),
+                    "old records were not removed: {}",
+                    error.in_full()
+                ),
             }
         }
     })
@@ -82,15 +92,24 @@ fn tell(expired: &Expired) {
             stories = expired.traces_for_size,
             observations = expired.observations_for_size,
             tally_rows = expired.tally_rows_for_size,
-            "records were removed before their time, for the database is at store.max_size"
+            "records were removed before their time, for the database is at store.max_size: raise it to keep more"
         );
     }
-    if expired.over_bytes > 0 {
-        tracing::warn!(
-            bytes = expired.over_bytes,
-            "the database is larger than store.max_size, and nothing more in it may go"
-        );
-    }
+}
+
+/// Whether it is to be told that the database is too large still: once an hour, however often it
+/// is looked at.
+fn is_news(over_bytes: u64, told: Option<Instant>, now: Instant) -> bool {
+    over_bytes > 0 && told.is_none_or(|told| now - told >= BETWEEN_EXPIRIES)
+}
+
+fn tell_too_large(expired: &Expired, database: &Path) {
+    tracing::warn!(
+        bytes = expired.over_bytes,
+        "{} is larger than store.max_size by so much, and nothing more in it may go: raise store.max_size, or \
+         set store.observations = false",
+        database.display()
+    );
 }
 
 /// Writes what waits, and tells what could not be written.
@@ -108,7 +127,7 @@ pub(crate) async fn end(recorder: Arc<Recorder>) {
         tracing::error!(
             observations = last.dropped_observations,
             tallies = last.dropped_tallies,
-            "records were lost: the store could not be written"
+            "records were lost: the store could not be written to the end; the lines above say why"
         );
     }
 }
@@ -123,6 +142,15 @@ fn time_for_the_last(so_far: &Statistics) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn that_it_is_too_large_is_told_once_an_hour() {
+        let first = Instant::now();
+        assert!(!is_news(0, None, first));
+        assert!(is_news(1, None, first));
+        assert!(!is_news(1, Some(first), first + BETWEEN_EXPIRIES - BETWEEN_LOOKS));
+        assert!(is_news(1, Some(first), first + BETWEEN_EXPIRIES));
+    }
 
     #[test]
     fn a_store_that_never_was_there_is_not_waited_for_as_long() {
