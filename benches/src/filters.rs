@@ -92,31 +92,19 @@ fn told_address(log: &str) -> Option<String> {
     ))
 }
 
-/// How many messages a running landmarc has written down, once it is at rest.
+/// How many messages a running landmarc has written down: waited for until they are as many as
+/// were answered, for a record may come after its answer.
 ///
 /// # Errors
-/// When the program cannot tell, or never comes to rest.
-pub(crate) fn recorded(binary: &Path, running: &Running) -> io::Result<u64> {
-    let mut last = None;
-    let settled = wait_for(|| {
-        let now = observations(binary, running);
-        // Two looks with the same answer: nothing waits in memory any more.
-        let settled = now.as_ref().ok().copied() == last;
-        last = now.as_ref().ok().copied();
-        if !settled {
-            std::thread::sleep(SETTLING);
-        }
-        (settled || now.is_err()).then_some(now)
+/// When the program cannot tell.
+pub(crate) fn recorded(binary: &Path, running: &Running, answered: u64) -> io::Result<u64> {
+    let all = wait_for(|| match observations(binary, running) {
+        Ok(some) if some < answered => None,
+        ended => Some(ended),
     });
-    settled.unwrap_or_else(|| {
-        Err(io::Error::other(
-            "what landmarc has written down goes on changing",
-        ))
-    })
+    // Fewer, when patience has ended: that is what the table is to show.
+    all.unwrap_or_else(|| observations(binary, running))
 }
-
-/// Longer than messages are gathered before they are written.
-const SETTLING: std::time::Duration = std::time::Duration::from_millis(1_500);
 
 fn observations(binary: &Path, running: &Running) -> io::Result<u64> {
     let output = Command::new(binary)

@@ -110,7 +110,10 @@ impl<'a> Bench<'a> {
             .unwrap_or(&self.corpus.messages);
         let outcome = drive::run(load, messages)?;
         let recorded = match name {
-            "landmarc" => Some(filters::recorded(&self.binary, &running)?),
+            "landmarc" => {
+                let answered = u64::try_from(outcome.messages).unwrap_or(u64::MAX);
+                Some(filters::recorded(&self.binary, &running, answered)?)
+            }
             _ => None,
         };
         // After the count: what is written later is part of the work.

@@ -139,7 +139,6 @@ fn idle(running: &Running, corpus: &Corpus) -> io::Result<String> {
     for _ in 0..10_000 {
         held.push(Mta::connect(&running.address, WRITE)?);
     }
-    std::thread::sleep(Duration::from_secs(1));
     let rss = running.filter.memory().rss;
     let good = good_ones(running, corpus)?;
     Ok(format!(
