@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 14] = [
+const ROOMS: [Room; 15] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
@@ -48,6 +48,7 @@ const ROOMS: [Room; 14] = [
             "flate2",
             "mail-parser",
             "quick-xml",
+            "ring",
             "thiserror",
             "zip",
         ],
@@ -91,6 +92,19 @@ const ROOMS: [Room; 14] = [
         ],
     },
     Room {
+        name: "landmarc-post",
+        rooms: &["mail", "auth"],
+        crates: &[
+            "mail-send",
+            "ring",
+            "rustls",
+            "thiserror",
+            "tokio",
+            "tokio-rustls",
+            "tracing",
+        ],
+    },
+    Room {
         // Is given what to answer, and so needs no other room.
         name: "landmarc-web",
         rooms: &[],
@@ -99,7 +113,7 @@ const ROOMS: [Room; 14] = [
     Room {
         name: "landmarc",
         rooms: &[
-            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store", "web",
+            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store", "post", "web",
         ],
         crates: &[
             "clap",
@@ -109,6 +123,8 @@ const ROOMS: [Room; 14] = [
             "mimalloc",
             "nix",
             "prometheus-client",
+            "ring",
+            "rsa",
             "sd-notify",
             "serde_json",
             "terminal_size",
