@@ -95,9 +95,11 @@ const ROOMS: [Room; 15] = [
         name: "landmarc-post",
         rooms: &["mail", "auth"],
         crates: &[
+            "base64",
             "mail-send",
             "ring",
             "rustls",
+            "smtp-proto",
             "thiserror",
             "tokio",
             "tokio-rustls",
@@ -113,7 +115,8 @@ const ROOMS: [Room; 15] = [
     Room {
         name: "landmarc",
         rooms: &[
-            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store", "post", "web",
+            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store", "post",
+            "web",
         ],
         crates: &[
             "clap",
@@ -139,11 +142,18 @@ const ROOMS: [Room; 15] = [
     Room {
         name: "landmarc-testkit",
         rooms: &["mail", "auth", "dns"],
-        crates: &["base64", "hickory-proto", "serde_json", "tokio"],
+        crates: &[
+            "base64",
+            "hickory-proto",
+            "rustls",
+            "serde_json",
+            "tokio",
+            "tokio-rustls",
+        ],
     },
     Room {
         name: "landmarc-benches",
-        rooms: &["mail", "auth", "milter"],
+        rooms: &["mail", "auth", "milter", "store"],
         crates: &["base64", "nix", "ring", "serde_json", "tokio"],
     },
     Room {

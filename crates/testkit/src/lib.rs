@@ -1,11 +1,13 @@
-//! What tests share: cases, zones, and (feature `server`) a DNS server and a
-//! scripted MTA on loopback.
+//! What tests share: cases, zones, and (feature `server`) a DNS server, a scripted MTA and
+//! a scripted relay on loopback.
 
 pub mod cases;
 #[cfg(feature = "server")]
 pub mod dns_server;
 #[cfg(feature = "server")]
 pub mod mta;
+#[cfg(feature = "server")]
+pub mod relay;
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,0 +1,173 @@
+//! What came of a letter, in a few cases that ask for different things to be done.
+
+use std::fmt;
+
+/// Characters of [`Failure::words`].
+pub const MAX_WORDS: usize = 300;
+
+/// What came of handing one letter over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is no longer ours to care for (RFC 5321 §4.2.5).
+    Delivered {
+        /// What was said to it: `250 2.0.0 Ok: queued as 4Fb1`.
+        reply: String,
+    },
+    /// Not now; the same octets may be sent again later.
+    Deferred(Failure),
+    /// All of it was sent and nothing came back: it may have arrived. To be sent again
+    /// with the same Message-ID, so that a duplicate can be known as one.
+    Unanswered(Failure),
+    /// The relay or program takes nobody's letter now: none of the others needs to be tried,
+    /// and it is no fault of the recipient.
+    RelayUnusable(Failure),
+    /// Never: sent again it would be refused again.
+    Refused(Failure),
+}
+
+impl Outcome {
+    /// What went wrong; none when it was delivered.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match self {
+            Self::Delivered { .. } => None,
+            Self::Deferred(failure)
+            | Self::Unanswered(failure)
+            | Self::RelayUnusable(failure)
+            | Self::Refused(failure) => Some(failure),
+        }
+    }
+}
+
+/// Where and how it went wrong. Printed it is the reason that an operator reads:
+/// `RCPT: 550 5.1.1 <a@example.com>: User unknown`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// How far the letter came.
+    pub stage: Stage,
+    /// The code of the reply, where there was one (RFC 5321 §4.2).
+    pub code: Option<u16>,
+    /// The enhanced code of the reply, where it had one: `5.1.1` (RFC 3463).
+    pub enhanced: Option<String>,
+    /// Whether it was the size of the letter: a smaller one may pass.
+    pub is_size: bool,
+    /// The server's words with the codes before them, or ours where it said nothing:
+    /// printable ASCII, at most [`MAX_WORDS`] characters.
+    pub words: String,
+}
+
+impl Failure {
+    /// A failure without a reply.
+    pub(crate) fn new(stage: Stage, words: &str) -> Self {
+        Self {
+            stage,
+            code: None,
+            enhanced: None,
+            is_size: false,
+            words: printable(words),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.stage, self.words)
+    }
+}
+
+/// How far a letter came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Nowhere: it or its addresses cannot be sent.
+    Letter,
+    /// The connection.
+    Connect,
+    /// The greeting of the relay, with implicit TLS before it.
+    Greeting,
+    /// EHLO.
+    Hello,
+    /// STARTTLS and the handshake.
+    StartTls,
+    /// AUTH.
+    Auth,
+    /// MAIL, with the return path and the size.
+    Mail,
+    /// RCPT, with the recipient.
+    Rcpt,
+    /// DATA: whether the text may come.
+    Data,
+    /// The text of the letter.
+    Text,
+    /// The final dot.
+    EndOfData,
+    /// The program that takes letters.
+    Program,
+    /// The file that takes the letter.
+    File,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Letter => "letter",
+            Self::Connect => "connect",
+            Self::Greeting => "greeting",
+            Self::Hello => "EHLO",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Text => "text",
+            Self::EndOfData => "end of data",
+            Self::Program => "program",
+            Self::File => "file",
+        })
+    }
+}
+
+/// What strangers said, as it may stand in a log or a table: one line of printable ASCII,
+/// white space drawn together, all else as `?`, at most [`MAX_WORDS`] characters.
+pub(crate) fn printable(text: &str) -> String {
+    let mut words = String::new();
+    // One more than is kept shows whether there is more.
+    let letters = text.split_whitespace().flat_map(|word| {
+        let separated = std::iter::once(' ').chain(word.chars());
+        separated.map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
+    });
+    words.extend(letters.skip(1).take(MAX_WORDS + 1));
+    if words.len() > MAX_WORDS {
+        words.truncate(MAX_WORDS - CUT.len());
+        words.push_str(CUT);
+    }
+    words
+}
+
+/// Stands where words were cut off.
+const CUT: &str = " [...]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_one_printable_line() {
+        assert_eq!(printable("550  a\r\n\tb\u{1b}[31m é\0"), "550 a b?[31m ??");
+        assert_eq!(printable(" \r\n"), "");
+    }
+
+    #[test]
+    fn words_are_cut_one_character_past_the_limit() {
+        let longest = "x".repeat(MAX_WORDS);
+        assert_eq!(printable(&longest), longest);
+        let cut = printable(&format!("{longest}x"));
+        assert_eq!(cut.len(), MAX_WORDS);
+        assert!(cut.ends_with("xx [...]"));
+    }
+
+    #[test]
+    fn a_failure_says_where_it_was() {
+        let failure = Failure::new(Stage::EndOfData, "the connection was closed");
+        assert_eq!(failure.to_string(), "end of data: the connection was closed");
+    }
+}

@@ -1,0 +1,142 @@
+//! Encryption of the connection to the relay, and whose word counts for a certificate.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
+
+use super::wire::Stream;
+use crate::{PostError, Tls};
+
+/// Where Debian and its kin keep the authorities that the system trusts.
+pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Octets of a file of authorities; that of Debian has 220 KB.
+pub(super) const MAX_CA_OCTETS: u64 = 8 * 1024 * 1024;
+
+/// Makes plain connections encrypted ones.
+pub(super) struct Encryption {
+    connector: TlsConnector,
+    server: ServerName<'static>,
+}
+
+impl Encryption {
+    /// What the mode asks for; none when it asks for nothing.
+    pub(super) fn new(host: &str, mode: Tls, ca_file: Option<&Path>) -> Result<Option<Self>, PostError> {
+        let no_name = |_| PostError::Host(host.to_owned());
+        let server = ServerName::try_from(host.to_owned()).map_err(no_name)?;
+        let provider = Arc::new(ring::default_provider());
+        let unchecked = Unchecked(Arc::clone(&provider));
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(PostError::Tls)?;
+        let config = match mode {
+            Tls::None => return Ok(None),
+            Tls::Opportunistic => config
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(unchecked)),
+            Tls::Required | Tls::Implicit => {
+                config.with_root_certificates(roots(ca_file.unwrap_or(Path::new(SYSTEM_ROOTS)))?)
+            }
+        };
+        Ok(Some(Self {
+            connector: Arc::new(config.with_no_client_auth()).into(),
+            server,
+        }))
+    }
+
+    /// Shakes hands.
+    pub(super) async fn encrypt(&self, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
+        let encrypted = self.connector.connect(self.server.clone(), stream).await?;
+        Ok(Box::new(encrypted))
+    }
+}
+
+/// The certificates of a PEM file. Some that are no use are no reason to refuse the others.
+fn roots(path: &Path) -> Result<RootCertStore, CaError> {
+    let octets = crate::sign::read_bounded(path, MAX_CA_OCTETS).map_err(|source| CaError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&octets).flatten());
+    if roots.is_empty() {
+        return Err(CaError::NoCertificate {
+            path: path.to_owned(),
+        });
+    }
+    Ok(roots)
+}
+
+/// Why there is nothing to hold a certificate against.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    /// The file cannot be read.
+    #[error("cannot read {path:?}, the authorities to trust")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file has no certificate that is of use.
+    #[error("{path:?} has no certificate of an authority in PEM form")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl CaError {
+    /// What the operator can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        "install the package `ca-certificates`, or set `ca_file` of [report.delivery]"
+    }
+}
+
+/// Looks at no certificate at all. Whoever sits on the way could have answered without
+/// STARTTLS just as well; only who merely listens is kept out (RFC 7435 §3).
+#[derive(Debug)]
+struct Unchecked(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Unchecked {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,211 @@
+//! One letter over an open connection: MAIL, RCPT, DATA, the text (RFC 5321 §3.3).
+
+use tokio::time::{Duration, Instant};
+
+use super::limits;
+use super::reply::{Broken, Clock, Reply};
+use super::session::Session;
+use super::text::Stuffed;
+use crate::Parcel;
+use crate::outcome::{Failure, Outcome, Stage};
+
+/// What came of a letter on this connection.
+pub(super) enum Handed {
+    /// That is the outcome.
+    Over(Outcome),
+    /// The relay had left a connection that was kept from an earlier letter. Nothing was
+    /// sent; a new connection is worth a try.
+    Stale,
+}
+
+/// A command and how long its answer may take.
+struct Step {
+    stage: Stage,
+    line: String,
+    limit: Duration,
+}
+
+impl Step {
+    fn is_reset(&self) -> bool {
+        self.line == RESET
+    }
+}
+
+/// Ends what an earlier letter began (RFC 5321 §4.1.1.5).
+const RESET: &str = "RSET\r\n";
+
+/// Why there is no more to do before the text.
+enum Halt {
+    Stale,
+    Over(Outcome),
+}
+
+impl Session {
+    /// Sends one letter. `grace` is how long the answer to the final dot may take.
+    pub(super) async fn send(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Handed {
+        if let Some(longest) = self.longest.filter(|&longest| parcel.octets() > longest) {
+            return Handed::Over(Outcome::Refused(too_large(longest, parcel.octets())));
+        }
+        let is_reused = self.letters > 0;
+        self.letters += 1;
+        let handed = match self.ask(parcel, is_reused, clock).await {
+            Ok(()) => Handed::Over(self.send_text(parcel, clock, grace).await),
+            Err(Halt::Over(outcome)) => Handed::Over(outcome),
+            Err(Halt::Stale) => Handed::Stale,
+        };
+        self.last_used = Instant::now();
+        handed
+    }
+
+    /// The commands up to DATA; without an error the relay waits for the text.
+    async fn ask(&mut self, parcel: &Parcel<'_>, is_reused: bool, clock: Clock) -> Result<(), Halt> {
+        let steps = self.steps(parcel);
+        if self.pipelining {
+            // RFC 2920 §3.1: RSET, MAIL and RCPT may be followed at once, DATA ends a group.
+            let lines: String = steps.iter().map(|step| step.line.as_str()).collect();
+            let written = self.write(lines.as_bytes(), clock.limit(limits::MAIL)).await;
+            written.map_err(|broken| self.breakdown(broken, Stage::Mail, is_reused))?;
+        }
+        let mut refused = None;
+        for (number, step) in steps.iter().enumerate() {
+            let is_first = is_reused && number == 0;
+            let reply = match self.command(step, clock).await {
+                Ok(reply) => reply,
+                Err(broken) => {
+                    let halt = self.breakdown(broken, step.stage, is_first);
+                    // Who has refused and then hangs up has still refused.
+                    return Err(refused.map_or(halt, Halt::Over));
+                }
+            };
+            if is_first && (reply.is_farewell() || step.is_reset() && !reply.is_positive()) {
+                self.is_usable = false;
+                return Err(Halt::Stale);
+            }
+            self.is_usable &= !reply.is_farewell();
+            if let Some(outcome) = self.judge(step, reply, refused.is_some(), clock).await {
+                refused.get_or_insert(outcome);
+                // Behind 421 there is nothing more to read (RFC 5321 §3.8).
+                if !self.pipelining || !self.is_usable {
+                    break;
+                }
+            }
+        }
+        refused.map_or(Ok(()), |outcome| Err(Halt::Over(outcome)))
+    }
+
+    fn steps(&self, parcel: &Parcel<'_>) -> Vec<Step> {
+        let size = if self.announces_size {
+            format!(" SIZE={}", parcel.octets())
+        } else {
+            String::new()
+        };
+        let step = |stage, line, limit| Step { stage, line, limit };
+        let reset = self
+            .is_unfinished
+            .then(|| step(Stage::Mail, RESET.to_owned(), limits::MAIL));
+        let from = format!("MAIL FROM:<{}>{size}\r\n", parcel.return_path);
+        let to = format!("RCPT TO:<{}>\r\n", parcel.recipient);
+        let others = [
+            step(Stage::Mail, from, limits::MAIL),
+            step(Stage::Rcpt, to, limits::RCPT),
+            step(Stage::Data, "DATA\r\n".to_owned(), limits::DATA),
+        ];
+        reset.into_iter().chain(others).collect()
+    }
+
+    /// The answer to one command, which may have been sent before.
+    async fn command(&mut self, step: &Step, clock: Clock) -> Result<Reply, Broken> {
+        let limit = clock.limit(step.limit);
+        if !self.pipelining {
+            self.write(step.line.as_bytes(), limit).await?;
+        }
+        self.read(limit).await
+    }
+
+    /// What an answer means; nothing when all is well so far.
+    async fn judge(&mut self, step: &Step, reply: Reply, was_refused: bool, clock: Clock) -> Option<Outcome> {
+        if step.stage == Stage::Data && reply.is_intermediate() {
+            if was_refused {
+                self.send_nothing(clock).await;
+            }
+            return None;
+        }
+        if step.stage != Stage::Data && reply.is_positive() {
+            self.is_unfinished = true;
+            return None;
+        }
+        // An answer that is out of place: nobody knows what the next one will be to.
+        self.is_usable &= reply.code >= 400;
+        Some(reply.into_outcome(step.stage))
+    }
+
+    /// RFC 2920 §3.1: DATA may be accepted though no recipient was; "the client SMTP should
+    /// send a single dot".
+    async fn send_nothing(&mut self, clock: Clock) {
+        let limit = clock.limit(limits::DATA);
+        let answered = match self.write(b".\r\n", limit).await {
+            Ok(()) => self.read(limit).await,
+            Err(broken) => Err(broken),
+        };
+        self.is_usable &= answered.is_ok_and(|reply| !reply.is_farewell());
+    }
+
+    /// The text and what is said to it.
+    async fn send_text(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Outcome {
+        let mut text = Stuffed::new(parcel.letter);
+        let mut room = Vec::with_capacity(limits::TEXT_OCTETS);
+        loop {
+            let more = text.fill(&mut room, limits::TEXT_OCTETS);
+            let written = self.write(&room, clock.limit(limits::TEXT)).await;
+            match (written, more) {
+                (Ok(()), true) => {}
+                (Ok(()), false) => break,
+                (Err(broken), true) => return self.interrupted(broken).await,
+                // The dot may be among what still got through.
+                (Err(broken), false) => return self.unanswered(broken),
+            }
+        }
+        let reply = match self.read(limits::END_OF_DATA.min(grace)).await {
+            Ok(reply) => reply,
+            Err(broken) => return self.unanswered(broken),
+        };
+        self.is_unfinished = false;
+        self.is_usable &= !reply.is_farewell() && !reply.is_intermediate();
+        if reply.is_positive() {
+            Outcome::Delivered { reply: reply.words }
+        } else {
+            reply.into_outcome(Stage::EndOfData)
+        }
+    }
+
+    /// The relay would not take all of the text. Sometimes it has said why, and hung up.
+    async fn interrupted(&mut self, broken: Broken) -> Outcome {
+        self.is_usable = false;
+        match self.read(limits::LAST_WORD).await {
+            Ok(reply) if reply.code >= 400 => reply.into_outcome(Stage::Text),
+            _ => Outcome::Deferred(broken.into_failure(Stage::Text)),
+        }
+    }
+
+    fn unanswered(&mut self, broken: Broken) -> Outcome {
+        self.is_usable = false;
+        Outcome::Unanswered(broken.into_failure(Stage::EndOfData))
+    }
+
+    /// The connection broke where nothing of the text was sent.
+    fn breakdown(&mut self, broken: Broken, stage: Stage, is_first: bool) -> Halt {
+        self.is_usable = false;
+        match broken {
+            Broken::Closed(_) if is_first => Halt::Stale,
+            other => Halt::Over(Outcome::Deferred(other.into_failure(stage))),
+        }
+    }
+}
+
+fn too_large(longest: usize, octets: usize) -> Failure {
+    let words = format!("the relay takes letters of at most {longest} octets, this one has {octets}");
+    Failure {
+        is_size: true,
+        ..Failure::new(Stage::Mail, &words)
+    }
+}
