@@ -12,11 +12,12 @@ use crate::Finding;
 use crate::source::{SourceError, Workspace};
 
 /// The sets with messages, zones and fields that a target can use.
-const SETS: [&str; 5] = [
+const SETS: [&str; 6] = [
     "arc/validation.jsonl",
     "authres/cases.jsonl",
     "dkim/cases.jsonl",
     "dmarc/cases.jsonl",
+    "reports/cases.jsonl",
     "spf/cases.jsonl",
 ];
 
@@ -48,7 +49,7 @@ pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
 type SeedsOf = fn(&Case) -> Seeds;
 
 /// The targets that conformance cases can be seeds of.
-const TARGETS: [(&str, SeedsOf); 7] = [
+const TARGETS: [(&str, SeedsOf); 12] = [
     ("record", |case| case.texts("v=DMARC1")),
     // The target reads a local part, a HELO name, and then records.
     ("spf", |case| {
@@ -65,6 +66,11 @@ const TARGETS: [(&str, SeedsOf); 7] = [
         case.message.iter().map(|message| conversation(message)).collect()
     }),
     ("header_fields", |case| case.messages()),
+    ("redaction", |case| case.messages()),
+    ("failure_report", |case| case.report_mails()),
+    ("report_mail", |case| case.report_mails()),
+    ("aggregate_report", |case| case.report_files(&[".xml"])),
+    ("archive", |case| case.report_files(&[".gz", ".zip"])),
     ("author", |case| case.field_values("From")),
     ("authres", |case| {
         let mut values = case.field_values("Authentication-Results");
@@ -96,22 +102,41 @@ fn read_set(path: &Path) -> Result<Vec<Case>, SourceError> {
 struct Case {
     json: Value,
     message: Option<Vec<u8>>,
+    report: Option<Vec<u8>>,
 }
 
 impl Case {
     fn parse(line: &str, folder: &Path) -> serde_json::Result<Self> {
         let json: Value = serde_json::from_str(line)?;
         let input = &json["input"];
-        let from_file = input["message"]
-            .as_str()
-            .and_then(|file| fs::read(folder.join(file)).ok());
+        let file = |key: &str| {
+            let file = input[key].as_str()?;
+            fs::read(folder.join(file)).ok()
+        };
         let from_text = || BASE64.decode(input["message_b64"].as_str()?).ok();
-        let message = from_file.or_else(from_text);
-        Ok(Self { json, message })
+        let message = file("message").or_else(from_text);
+        let report = file("file");
+        Ok(Self {
+            json,
+            message,
+            report,
+        })
     }
 
     fn messages(&self) -> Seeds {
         self.message.iter().cloned().collect()
+    }
+
+    /// The report files that are mails.
+    fn report_mails(&self) -> Seeds {
+        self.report_files(&[".eml"])
+    }
+
+    /// The report files whose names end so.
+    fn report_files(&self, endings: &[&str]) -> Seeds {
+        let name = self.json["input"]["file"].as_str().unwrap_or_default();
+        let is_wanted = endings.iter().any(|ending| name.ends_with(ending));
+        self.report.iter().filter(|_| is_wanted).cloned().collect()
     }
 
     /// The values of a header field, folds left in.

@@ -30,7 +30,8 @@ impl ReportUri {
 
     /// Reads one item of the list. `None` for what is no URI with a scheme, and for a
     /// `mailto` that is not exactly one ASCII address (RFC 8616 §6).
-    pub(super) fn parse(item: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(item: &str) -> Option<Self> {
         // "!" must be percent-encoded in the URI itself, so the first one ends it.
         let (uri, size_limit) = match item.split_once('!') {
             Some((uri, size)) => (uri, Some(parse_size(size)?)),

@@ -1,0 +1,284 @@
+//! From the rows of the tally to the reports about one DMARC Policy Domain and one day.
+//!
+//! The rows come as words, as they were written down, and are taken for hostile: they carry what a
+//! client said (RFC 9990 §8). What comes out is fit for the strict writer.
+//!
+//! A report is about one policy configuration: a domain that changed its record during the day gets
+//! one report for each (RFC 9990 §3.3 leaves the choice), with no message in two of them.
+
+mod policy;
+mod row;
+mod tail;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use mail::DomainName;
+
+use super::model::{AggregateReport, Metadata, Period, Text};
+use super::split::{MAX_XML_OCTETS, whole_id};
+use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS, tidy};
+use super::words::Disposition;
+use policy::{Configuration, Configurations};
+use tail::{Counted, Placed};
+
+pub use policy::MAX_CONFIGURATIONS;
+pub use row::{MAX_DKIM_RESULTS, MAX_REASONS};
+
+/// The most rows of one report: past it, it is sent in parts.
+pub const MAX_ROWS: usize = 25_000;
+/// The most rows about one domain and day. A client can make a row of each message, by its address,
+/// its selectors, its MAIL FROM; nothing but a limit keeps it from filling the mailboxes of others.
+pub const MAX_ROWS_A_DAY: usize = 50_000;
+/// The most octets of one compressed report, where the operator sets no other limit: about 10 MB
+/// when encoded for mail.
+const MAX_GZIP_OCTETS: usize = 7 * 1024 * 1024;
+
+/// What was counted of one DMARC Policy Domain on one day.
+#[derive(Clone, Debug)]
+pub struct DayOfDomain {
+    /// The DMARC Policy Domain.
+    pub policy_domain: DomainName,
+    /// The day.
+    pub period: Period,
+    /// Its rows, in any order.
+    pub rows: Vec<Tallied>,
+    /// How many messages were counted that are in none of these rows.
+    pub left_out: u64,
+}
+
+/// A row as it was counted, in the words it was written down in.
+#[derive(Clone, Debug)]
+pub struct Tallied {
+    /// The record as applied; one for all the rows that share it.
+    pub published: Arc<Published>,
+    /// How many messages.
+    pub count: u64,
+    /// Whether they were report traffic themselves, which alone is no reason for a report (design D18).
+    pub incidental: bool,
+    /// The SMTP client.
+    pub source_ip: IpAddr,
+    /// What was done because of DMARC.
+    pub disposition: String,
+    /// Whether a DKIM signature passed in alignment.
+    pub dkim_aligned: bool,
+    /// Whether SPF passed in alignment.
+    pub spf_aligned: bool,
+    /// Override reasons: type and comment.
+    pub reasons: Vec<(String, String)>,
+    /// The Author Domain.
+    pub header_from: String,
+    /// The domain of MAIL FROM; empty for a null reverse-path.
+    pub envelope_from: Option<String>,
+    /// The domain of the recipients, when it is told.
+    pub envelope_to: Option<String>,
+    /// DKIM results: domain, selector, result.
+    pub dkim: Vec<(String, String, String)>,
+    /// The SPF result: domain, scope, result.
+    pub spf: Option<(String, String, String)>,
+}
+
+/// A DMARC Policy Record as it was applied, in the words it was written down in.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Published {
+    /// Grows with the time it was first applied: the highest is the last known record.
+    pub sequence: u64,
+    /// The tag `p`.
+    pub p: String,
+    /// The tag `sp`, or `p` when unpublished.
+    pub sp: String,
+    /// The tag `np`, only when published.
+    pub np: Option<String>,
+    /// The tag `adkim`.
+    pub adkim: String,
+    /// The tag `aspf`.
+    pub aspf: String,
+    /// The tag `fo`.
+    pub fo: String,
+    /// The tag `t`.
+    pub testing: bool,
+    /// `treewalk` or `psl`.
+    pub discovery_method: String,
+    /// Where aggregate reports are asked for.
+    pub rua: Vec<String>,
+    /// The tag `psd`: whether it is the record of a Public Suffix Domain.
+    pub psd: bool,
+    /// What is wrong with the record, for the element `error`.
+    pub problems: Vec<String>,
+}
+
+/// Who reports: the operator's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reporter {
+    /// The domain that stands in Subject and file name.
+    pub submitter: DomainName,
+    /// The name of the organization; the submitter's domain when it is empty.
+    pub organization: String,
+    /// Where to write to about a report.
+    pub email: String,
+    /// More of that kind.
+    pub contact: Option<String>,
+    /// Name and version of the software.
+    pub generator: String,
+}
+
+/// How large reports may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most rows about one domain and day, in all its reports together.
+    pub rows_a_day: usize,
+    /// The most rows of one report.
+    pub rows: usize,
+    /// The most octets of one report, compressed.
+    pub gzip_octets: usize,
+    /// The most octets of one report, unpacked.
+    pub xml_octets: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rows_a_day: MAX_ROWS_A_DAY,
+            rows: MAX_ROWS,
+            gzip_octets: MAX_GZIP_OCTETS,
+            xml_octets: MAX_XML_OCTETS,
+        }
+    }
+}
+
+/// The reports about one domain and day, and what there is to know before sending them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assembled {
+    /// One for each policy configuration, the oldest first. None when nothing was counted: a report
+    /// has at least one row (RFC 9990 §3.1).
+    pub reports: Vec<AggregateReport>,
+    /// Where the last known record asks for reports.
+    pub rua: Vec<String>,
+    /// Whether the last known record is that of a Public Suffix Domain.
+    pub psd: bool,
+    /// Whether all of it was report traffic.
+    pub incidental_only: bool,
+    /// Whether all of it was refused because of DMARC and none of it aligned: not a letter of the
+    /// domain's own came.
+    pub only_refused: bool,
+    /// How many messages were counted that day.
+    pub messages: u64,
+    /// How many of them are in no report, for want of room or of an Author Domain. The reports say
+    /// so in `error`.
+    pub left_out: u64,
+}
+
+/// Makes the reports about one domain and day. Equal rows in any order make equal reports.
+#[must_use]
+pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits) -> Assembled {
+    let configurations = Configurations::of(&day.rows, &day.policy_domain);
+    let (rows, left_out) = rows(day, &configurations, limits);
+    let last = day
+        .rows
+        .iter()
+        .map(|row| &row.published)
+        .max_by_key(|published| published.sequence);
+    let is_any = !day.rows.is_empty();
+    Assembled {
+        reports: reports(day, configurations, rows, reporter, left_out),
+        rua: last.map(|published| published.rua.clone()).unwrap_or_default(),
+        psd: last.is_some_and(|published| published.psd),
+        incidental_only: is_any && day.rows.iter().all(|row| row.incidental),
+        only_refused: is_any && day.rows.iter().all(is_refused),
+        messages: day
+            .rows
+            .iter()
+            .fold(day.left_out, |sum, row| sum.saturating_add(row.count)),
+        left_out,
+    }
+}
+
+/// The rows as the reports have them, and how many messages are in none of them.
+fn rows(day: &DayOfDomain, configurations: &Configurations, limits: &Limits) -> (Vec<Placed>, u64) {
+    let mut counted = Counted::default();
+    let mut left_out = day.left_out;
+    for row in day.rows.iter().filter(|row| row.count > 0) {
+        let place = configurations.place(row);
+        let policy = configurations
+            .all
+            .get(place)
+            .map(|configuration| &configuration.policy);
+        match policy.and_then(|policy| row::key(row, policy)) {
+            Some(key) => counted.add(place, key, row.count),
+            None => left_out = left_out.saturating_add(row.count),
+        }
+    }
+    let (rows, past_limit) = tail::fit(counted.sorted(), limits.rows_a_day);
+    (rows, left_out.saturating_add(past_limit))
+}
+
+fn is_refused(row: &Tallied) -> bool {
+    row.disposition == Disposition::Reject.as_str() && !row.dkim_aligned && !row.spf_aligned
+}
+
+fn reports(
+    day: &DayOfDomain,
+    configurations: Configurations,
+    rows: Vec<Placed>,
+    reporter: &Reporter,
+    left_out: u64,
+) -> Vec<AggregateReport> {
+    let report = |Configuration { policy, problems }| AggregateReport {
+        metadata: Metadata {
+            error: error(left_out, &problems),
+            ..metadata(day, reporter)
+        },
+        policy,
+        rows: Vec::new(),
+    };
+    let mut reports: Vec<_> = configurations.all.into_iter().map(report).collect();
+    for placed in rows {
+        if let Some(report) = reports.get_mut(placed.configuration) {
+            report.rows.push(placed.row);
+        }
+    }
+    reports.retain(|report| !report.rows.is_empty());
+    for report in &mut reports {
+        report.metadata.report_id = whole_id(report, &reporter.submitter);
+    }
+    reports
+}
+
+fn metadata(day: &DayOfDomain, reporter: &Reporter) -> Metadata {
+    let text = |text: &str| tidy(text, MAX_TEXT_OCTETS).into_owned();
+    let or_submitter = |text: String| {
+        if text.is_empty() {
+            reporter.submitter.to_string()
+        } else {
+            text
+        }
+    };
+    let said = |words: String| (!words.is_empty()).then_some(words);
+    Metadata {
+        organization: or_submitter(text(&reporter.organization)),
+        email: text(&reporter.email),
+        contact: reporter
+            .contact
+            .as_deref()
+            .map(text)
+            .and_then(said)
+            .map(|contact| contact.as_str().into()),
+        report_id: String::new(),
+        period: day.period,
+        error: None,
+        generator: said(text(&reporter.generator)),
+    }
+}
+
+/// RFC 9990 §3.1.5: what the Domain Owner should know of how the record was taken.
+fn error(left_out: u64, problems: &BTreeSet<String>) -> Option<Text> {
+    let left_out =
+        (left_out > 0).then(|| format!("messages in no row, for there are too many rows: {left_out}"));
+    let notes: Vec<_> = left_out.into_iter().chain(problems.iter().cloned()).collect();
+    let text = tidy(&notes.join("; "), MAX_ERROR_OCTETS).into_owned();
+    (!text.is_empty()).then(|| text.as_str().into())
+}
+
+#[cfg(test)]
+mod tests;

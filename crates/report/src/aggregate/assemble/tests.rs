@@ -1,0 +1,255 @@
+//! Limits of a day and of a row, at them and past them.
+
+use super::*;
+use crate::aggregate::words::OverrideType;
+
+fn published(sequence: u64, policy: &str) -> Arc<Published> {
+    Arc::new(Published {
+        sequence,
+        p: policy.to_owned(),
+        ..Published::default()
+    })
+}
+
+fn row(published: &Arc<Published>, number: u32) -> Tallied {
+    Tallied {
+        published: Arc::clone(published),
+        count: 1,
+        incidental: false,
+        source_ip: std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
+        disposition: "none".to_owned(),
+        dkim_aligned: false,
+        spf_aligned: false,
+        reasons: Vec::new(),
+        header_from: "example.com".to_owned(),
+        envelope_from: None,
+        envelope_to: None,
+        dkim: Vec::new(),
+        spf: None,
+    }
+}
+
+fn assembled(rows: Vec<Tallied>, limits: &Limits) -> Assembled {
+    let day = DayOfDomain {
+        policy_domain: DomainName::parse("example.com").unwrap(),
+        period: Period::day(0),
+        rows,
+        left_out: 0,
+    };
+    assemble(&day, &reporter(), limits)
+}
+
+fn reporter() -> Reporter {
+    Reporter {
+        submitter: DomainName::parse("mail.receiver.example").unwrap(),
+        organization: String::new(),
+        email: "dmarc@receiver.example".to_owned(),
+        contact: None,
+        generator: String::new(),
+    }
+}
+
+fn limit(rows_a_day: usize) -> Limits {
+    Limits {
+        rows_a_day,
+        ..Limits::default()
+    }
+}
+
+fn messages(assembled: &Assembled) -> u64 {
+    let rows = assembled.reports.iter().flat_map(|report| &report.rows);
+    rows.map(|row| row.count).sum()
+}
+
+#[test]
+fn a_day_of_the_most_rows_is_whole_and_past_it_the_least_are_left_out_and_said() {
+    let policy = published(1, "none");
+    let rows = |count: u32| (0..count).map(|number| row(&policy, number)).collect::<Vec<_>>();
+    let exact = assembled(rows(8), &limit(8));
+    assert_eq!((exact.reports[0].rows.len(), exact.left_out), (8, 0));
+    assert_eq!(exact.reports[0].metadata.error, None);
+
+    let mut many = rows(10);
+    for row in many.iter_mut().skip(1) {
+        row.count = 5;
+    }
+    let past = assembled(many, &limit(8));
+    assert_eq!(
+        (past.reports[0].rows.len(), past.left_out, past.messages),
+        (8, 6, 46)
+    );
+    assert_eq!(messages(&past) + past.left_out, past.messages);
+    let error = past.reports[0].metadata.error.as_ref().unwrap();
+    assert_eq!(error.text, "messages in no row, for there are too many rows: 6");
+}
+
+/// A client that makes up a selector for each message costs detail of the tail, not messages.
+#[test]
+fn the_tail_is_told_with_fewer_signatures_before_any_is_left_out() {
+    let policy = published(1, "none");
+    let signed = |number: u32, count: u64| {
+        let mut row = row(&policy, 1);
+        row.count = count;
+        row.dkim = vec![("junk.example".to_owned(), format!("s{number}"), "fail".to_owned())];
+        row
+    };
+    let mut rows: Vec<_> = (0..100).map(|number| signed(number, 1)).collect();
+    rows.extend((0..6).map(|number| signed(1000 + number, 10)));
+    let day = assembled(rows, &limit(8));
+    let report = &day.reports[0];
+    assert_eq!((day.left_out, messages(&day)), (0, 160));
+    assert_eq!(report.rows.len(), 7);
+    assert_eq!((report.rows[0].count, report.rows[0].key.dkim.len()), (100, 0));
+    assert!(report.rows.iter().skip(1).all(|row| row.key.dkim.len() == 1));
+}
+
+#[test]
+fn an_aligned_signature_stays_in_the_tail() {
+    let policy = published(1, "none");
+    let signed = |number: u32| {
+        let mut row = row(&policy, 1);
+        row.dkim_aligned = true;
+        row.dkim = vec![
+            ("junk.example".to_owned(), format!("s{number}"), "fail".to_owned()),
+            ("example.com".to_owned(), "s".to_owned(), "pass".to_owned()),
+        ];
+        row
+    };
+    let day = assembled((0..100).map(signed).collect(), &limit(4));
+    let last = day.reports[0].rows.iter().max_by_key(|row| row.count).unwrap();
+    assert_eq!(last.count, 97);
+    assert_eq!(last.key.dkim.len(), 1);
+    assert_eq!(last.key.dkim[0].domain, "example.com");
+}
+
+#[test]
+fn what_the_store_left_out_is_said_too() {
+    let policy = published(1, "none");
+    let mut day = DayOfDomain {
+        policy_domain: DomainName::parse("example.com").unwrap(),
+        period: Period::day(0),
+        rows: vec![row(&policy, 1)],
+        left_out: 41,
+    };
+    // Without an Author Domain there is nothing to put in a mandatory element.
+    let mut nobody = row(&policy, 2);
+    nobody.header_from = "\u{0}".to_owned();
+    day.rows.push(nobody);
+    let assembled = assemble(&day, &reporter(), &Limits::default());
+    assert_eq!((assembled.messages, assembled.left_out), (43, 42));
+    let error = assembled.reports[0].metadata.error.as_ref().unwrap();
+    assert!(error.text.ends_with("rows: 42"), "{}", error.text);
+}
+
+#[test]
+fn configurations_past_the_most_count_in_the_final_one() {
+    let rows = |count: usize| -> Vec<_> {
+        (0..count)
+            .map(|number| {
+                let sequence = u64::try_from(number).unwrap();
+                let record = Published {
+                    sequence,
+                    p: "none".to_owned(),
+                    fo: format!("option{number}"),
+                    problems: vec![format!("problem {number}")],
+                    ..Published::default()
+                };
+                row(&Arc::new(record), 1)
+            })
+            .collect()
+    };
+    let exact = assembled(rows(MAX_CONFIGURATIONS), &Limits::default());
+    assert_eq!(exact.reports.len(), MAX_CONFIGURATIONS);
+    let past = assembled(rows(MAX_CONFIGURATIONS + 3), &Limits::default());
+    assert_eq!(past.reports.len(), MAX_CONFIGURATIONS);
+    let last = past.reports.last().unwrap();
+    assert_eq!(last.policy.failure_options.as_deref(), Some("option10"));
+    assert_eq!(last.rows[0].count, 4);
+    let error = last.metadata.error.as_ref().unwrap();
+    assert_eq!(error.text, "problem 10; problem 7; problem 8; problem 9");
+    assert_eq!(past.reports[6].policy.failure_options.as_deref(), Some("option6"));
+}
+
+#[test]
+fn a_row_has_the_most_signatures_and_not_one_more() {
+    let policy = published(1, "none");
+    for (given, kept) in [
+        (MAX_DKIM_RESULTS, MAX_DKIM_RESULTS),
+        (MAX_DKIM_RESULTS + 1, MAX_DKIM_RESULTS),
+    ] {
+        let mut row = row(&policy, 1);
+        let signature = |number| ("example.com".to_owned(), format!("s{number}"), "fail".to_owned());
+        row.dkim = (0..given).map(signature).collect();
+        let day = assembled(vec![row], &Limits::default());
+        assert_eq!(day.reports[0].rows[0].key.dkim.len(), kept);
+    }
+}
+
+#[test]
+fn a_row_has_the_most_reasons_and_not_one_more() {
+    let policy = published(1, "none");
+    for (given, kept) in [(MAX_REASONS, MAX_REASONS), (MAX_REASONS + 1, MAX_REASONS)] {
+        let mut row = row(&policy, 1);
+        row.reasons = (0..given)
+            .map(|number| ("other".to_owned(), number.to_string()))
+            .collect();
+        // The same again is the same.
+        row.reasons.insert(1, ("other".to_owned(), "0".to_owned()));
+        let day = assembled(vec![row], &Limits::default());
+        let reasons = &day.reports[0].rows[0].key.reasons;
+        assert_eq!(reasons.len(), kept);
+        assert_eq!(reasons[1].kind, OverrideType::Other.into());
+    }
+}
+
+/// Of a name that no DNS could answer for, nothing is to be learnt.
+#[test]
+fn a_selector_of_the_longest_name_stays_and_one_octet_longer_goes() {
+    let policy = published(1, "none");
+    for (octets, kept) in [(253, 1), (254, 0)] {
+        let mut row = row(&policy, 1);
+        row.dkim = vec![("example.com".to_owned(), "s".repeat(octets), "fail".to_owned())];
+        let day = assembled(vec![row], &Limits::default());
+        assert_eq!(day.reports[0].rows[0].key.dkim.len(), kept, "{octets}");
+    }
+}
+
+#[test]
+fn the_error_is_cut_at_its_limit_with_what_was_left_out_first() {
+    let record = Published {
+        p: "none".to_owned(),
+        problems: (0..8)
+            .map(|number| format!("{number}{}", "x".repeat(199)))
+            .collect(),
+        ..Published::default()
+    };
+    let mut rows = vec![row(&Arc::new(record), 1)];
+    rows.push(Tallied {
+        source_ip: "192.0.2.9".parse().unwrap(),
+        ..rows[0].clone()
+    });
+    let day = assembled(rows, &limit(1));
+    let error = day.reports[0].metadata.error.as_ref().unwrap();
+    assert_eq!(error.text.len(), MAX_ERROR_OCTETS);
+    assert!(error.text.starts_with("messages in no row"), "{}", error.text);
+}
+
+#[test]
+fn an_operator_without_a_name_is_the_submitter() {
+    let day = assembled(vec![row(&published(1, "none"), 1)], &Limits::default());
+    let metadata = &day.reports[0].metadata;
+    assert_eq!(metadata.organization, "mail.receiver.example");
+    assert_eq!((&metadata.contact, &metadata.generator), (&None, &None));
+}
+
+#[test]
+fn counts_that_overflow_stay_at_the_most() {
+    let policy = published(1, "none");
+    let most = || Tallied {
+        count: u64::MAX,
+        ..row(&policy, 1)
+    };
+    let day = assembled(vec![most(), most()], &Limits::default());
+    assert_eq!(day.reports[0].rows[0].count, u64::MAX);
+    assert_eq!(day.messages, u64::MAX);
+}

@@ -1,0 +1,206 @@
+//! Reports in parts, where one would be too large to mail.
+
+use std::io;
+
+use mail::DomainName;
+
+use super::assemble::Limits;
+use super::model::{AggregateReport, PolicyPublished, Row};
+use super::words::{Registered, Word};
+use super::write::{Form, Rendered, render};
+use crate::report_id::{ReportId, ReportKey};
+use crate::summary::Summary;
+
+/// The most parts of one report.
+///
+/// With [`MAX_ROWS_A_DAY`](super::MAX_ROWS_A_DAY), a part has some 800 rows then.
+pub const MAX_PARTS: u32 = 64;
+/// The number of a report that is not split.
+pub const WHOLE: u32 = 1;
+/// The most octets a report may unpack to: half of what careful readers take (RFC 9990 §8.2 has no
+/// number; 64 MiB is a usual one).
+pub const MAX_XML_OCTETS: u64 = 32 * 1024 * 1024;
+
+/// A report, or the part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// 1 is the whole; the halves of n are 2n and 2n + 1, so that no two parts share a number,
+    /// whatever is split when.
+    pub number: u32,
+    /// The part, a report of its own.
+    pub report: AggregateReport,
+}
+
+/// One part as it is attached to a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderedPart {
+    /// As in [`Part`].
+    pub number: u32,
+    /// As it stands in it.
+    pub report_id: String,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How many messages they count.
+    pub messages: u64,
+    /// In numbers, for the text of its letter.
+    pub summary: Summary,
+    /// The file.
+    pub rendered: Rendered,
+}
+
+/// Renders a report, in parts of about equal size when it is over a limit: halved as often as it
+/// takes, up to [`MAX_PARTS`] parts. All parts have the period and the policy of the whole, and a
+/// Report-ID of their own. What is over the limit and cannot be halved stays as it is.
+///
+/// # Errors
+/// As [`write()`](super::write()).
+pub fn render_parts(
+    report: AggregateReport,
+    submitter: &DomainName,
+    form: Form,
+    limits: &Limits,
+) -> io::Result<Vec<RenderedPart>> {
+    let mut waiting = vec![Part {
+        number: WHOLE,
+        report,
+    }];
+    let mut done = Vec::new();
+    while let Some(part) = waiting.pop() {
+        let rendered = if can_be_halved(&part) && is_surely_over(&part.report, limits) {
+            None
+        } else {
+            Some(render(&part.report, form)?)
+        };
+        match rendered {
+            Some(rendered) if !is_over(&rendered, limits) || !can_be_halved(&part) => {
+                done.push(rendered_part(&part, rendered));
+            }
+            _ => {
+                let (first, second) = halves(part, submitter);
+                waiting.extend([second, first]);
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// Halves a report by its rows, for a destination that refused it by its size. Nothing for a report
+/// of one row, or past [`MAX_PARTS`].
+///
+/// The ids of the halves derive from that of the report, so a report that was read back from its file
+/// does as well as the one that was assembled.
+#[must_use]
+pub fn halve(part: &Part, submitter: &DomainName) -> Option<(Part, Part)> {
+    can_be_halved(part).then(|| halves(part.clone(), submitter))
+}
+
+fn can_be_halved(part: &Part) -> bool {
+    part.report.rows.len() > 1 && part.number < MAX_PARTS
+}
+
+/// Both with at least one row, if there are two.
+fn halves(part: Part, submitter: &DomainName) -> (Part, Part) {
+    let Part { number, mut report } = part;
+    let second_rows = report.rows.split_off(middle(&report.rows));
+    let second = AggregateReport {
+        metadata: report.metadata.clone(),
+        policy: report.policy.clone(),
+        rows: second_rows,
+    };
+    let of = |half: u32, mut report: AggregateReport| {
+        let number = number.saturating_mul(2).saturating_add(half);
+        report.metadata.report_id = id(&report, submitter, number, &[&report.metadata.report_id]);
+        Part { number, report }
+    };
+    (of(0, report), of(1, second))
+}
+
+/// Where the halves are of about equal size, at least one row from either end.
+fn middle(rows: &[Row]) -> usize {
+    let half = rows.iter().map(size).sum::<u64>() / 2;
+    let mut before = 0;
+    let first_half = rows.iter().take_while(|row| {
+        before += size(row);
+        before <= half
+    });
+    first_half.count().clamp(1, rows.len().saturating_sub(1).max(1))
+}
+
+/// About how many octets of XML a row takes.
+fn size(row: &Row) -> u64 {
+    const ROW: usize = 700;
+    const REASON: usize = 130;
+    const DKIM: usize = 160;
+    let key = &row.key;
+    let comments = key.reasons.iter().filter_map(|reason| reason.comment.as_ref());
+    let reasons: usize = comments.map(|comment| comment.text.len() + REASON).sum();
+    let signatures = key
+        .dkim
+        .iter()
+        .map(|dkim| dkim.domain.len() + dkim.selector.len() + DKIM);
+    let names = key.header_from.len() + key.envelope_from.as_ref().map_or(0, String::len);
+    u64::try_from(ROW + names + reasons + signatures.sum::<usize>()).unwrap_or(u64::MAX)
+}
+
+/// What need not be rendered to know that it is too large.
+fn is_surely_over(report: &AggregateReport, limits: &Limits) -> bool {
+    let twice = limits.xml_octets.saturating_mul(2);
+    report.rows.len() > limits.rows || report.rows.iter().map(size).sum::<u64>() > twice
+}
+
+fn is_over(rendered: &Rendered, limits: &Limits) -> bool {
+    rendered.gzip.len() > limits.gzip_octets || rendered.xml_octets > limits.xml_octets
+}
+
+fn rendered_part(part: &Part, rendered: Rendered) -> RenderedPart {
+    let rows = &part.report.rows;
+    RenderedPart {
+        number: part.number,
+        report_id: part.report.metadata.report_id.clone(),
+        rows: rows.len(),
+        messages: rows.iter().fold(0, |sum, row| sum.saturating_add(row.count)),
+        summary: Summary::of(&part.report),
+        rendered,
+    }
+}
+
+/// The Report-ID of a report that is not split.
+pub(super) fn whole_id(report: &AggregateReport, submitter: &DomainName) -> String {
+    id(report, submitter, WHOLE, &configuration(&report.policy))
+}
+
+fn id(report: &AggregateReport, submitter: &DomainName, part: u32, configuration: &[&str]) -> String {
+    let period = report.metadata.period;
+    // In our reports this is a name; one that was read could say anything.
+    let named = DomainName::parse(&report.policy.domain);
+    let key = ReportKey {
+        submitter,
+        policy_domain: named.as_ref().unwrap_or(submitter),
+        begin: period.begin,
+        end: period.end,
+        configuration,
+        part,
+    };
+    ReportId::derive(&key).to_string()
+}
+
+/// The values of `policy_published`, in the order of the schema.
+fn configuration(policy: &PolicyPublished) -> [&str; 9] {
+    fn optional<T: Registered>(word: Option<&Word<T>>) -> &str {
+        word.map_or("", Word::as_str)
+    }
+    [
+        &policy.domain,
+        policy.discovery_method.map_or("", Registered::word),
+        policy.policy.as_str(),
+        optional(policy.subdomain_policy.as_ref()),
+        optional(policy.nonexistent_policy.as_ref()),
+        optional(policy.dkim_mode.as_ref()),
+        optional(policy.spf_mode.as_ref()),
+        policy.failure_options.as_deref().unwrap_or_default(),
+        if policy.testing == Some(true) { "y" } else { "n" },
+    ]
+}
+
+#[cfg(test)]
+mod tests;

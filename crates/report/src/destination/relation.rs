@@ -1,0 +1,204 @@
+//! What a host that is named in a record has to do with the domain of the record.
+
+use auth::lookup::{Answer, DnsName, Lookup, LookupError, Question};
+use dmarc::record::{MAX_URIS, RecordProblem, ReportUri};
+use dmarc::{Record, Walk};
+use mail::DomainName;
+
+use super::Kind;
+use super::verdict::{Refusal, Verdict};
+use crate::address::Address;
+
+/// What a host has to do with a policy domain. Worth remembering for a while, unless it
+/// [is unanswered](Relation::is_unanswered).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// Both are in one Organizational Domain: who owns the record owns the host (RFC 9990 §4).
+    Internal,
+    /// A record at this name takes reports about the policy domain.
+    Authorised {
+        /// The name.
+        by: DnsName,
+        /// What its `rua` puts in the place of the URI.
+        aggregate: Override,
+        /// What its `ruf` puts in the place of the URI.
+        failure: Override,
+    },
+    /// There is no such record at this name.
+    NotAuthorised {
+        /// The name.
+        by: DnsName,
+    },
+    /// The name to ask at would be longer than DNS allows.
+    NameTooLong,
+    /// Nobody answered about this name: the question has to be asked again.
+    Unanswered {
+        /// The name.
+        about: Option<DnsName>,
+        /// Why.
+        error: LookupError,
+    },
+}
+
+/// What an authorising record puts in the place of the URI that led to it (RFC 9990 §4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Override {
+    /// It does not have the tag: the URI stays.
+    Absent,
+    /// The addresses that it names instead; none when it has the tag without any address that we can use.
+    Addresses(Vec<Address>),
+}
+
+/// Asks what `host` has to do with `policy_domain`: no question for the same name, else at most two
+/// tree walks and one question more.
+pub async fn ask(lookup: &impl Lookup, policy_domain: &DomainName, host: &DomainName) -> Relation {
+    if host == policy_domain {
+        return Relation::Internal;
+    }
+    let own = match organizational_domain(lookup, policy_domain).await {
+        Ok(name) => name,
+        Err(unanswered) => return unanswered,
+    };
+    match organizational_domain(lookup, host).await {
+        Ok(theirs) if theirs == own => return Relation::Internal,
+        Ok(_) => {}
+        Err(unanswered) => return unanswered,
+    }
+    let name = format!("{policy_domain}._report._dmarc.{host}");
+    match DnsName::from_octets(name.as_bytes()) {
+        Some(by) => relation(&lookup.ask(&Question::txt(by.clone())).await, by),
+        None => Relation::NameTooLong,
+    }
+}
+
+impl Relation {
+    pub(super) const NOT_ASKED: Self = Self::Unanswered {
+        about: None,
+        error: LookupError::Budget,
+    };
+
+    /// Whether it is not known.
+    #[must_use]
+    pub fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Unanswered { .. })
+    }
+
+    /// Where a report goes in place of `address`, which is at the host in question: at least one address, each
+    /// with its verdict.
+    pub(super) fn verdicts(&self, address: &Address, kind: Kind) -> Vec<(Address, Verdict)> {
+        let refused = |refusal| Verdict::Refused(refusal);
+        let verdict = match self {
+            Self::Internal => Verdict::Internal,
+            Self::NotAuthorised { by } => refused(Refusal::NotAuthorised { by: by.to_string() }),
+            Self::NameTooLong => refused(Refusal::NameTooLong),
+            Self::Unanswered { about, error } => Verdict::Unanswered {
+                about: about.as_ref().map(ToString::to_string),
+                error: *error,
+            },
+            Self::Authorised {
+                by,
+                aggregate,
+                failure,
+            } => match (kind, aggregate, failure) {
+                (Kind::Aggregate, Override::Addresses(instead), _)
+                | (Kind::Failure, _, Override::Addresses(instead)) => {
+                    return replaced(address, by, instead);
+                }
+                _ => Verdict::Authorised { by: by.to_string() },
+            },
+        };
+        vec![(address.clone(), verdict)]
+    }
+}
+
+/// RFC 9990 §4: the overriding URI must have the same host as the one that led to it, and where it has
+/// another, neither of them gets a report.
+fn replaced(address: &Address, by: &DnsName, instead: &[Address]) -> Vec<(Address, Verdict)> {
+    let by = by.to_string();
+    if instead.is_empty() {
+        let refusal = Refusal::OverrideUnusable { by };
+        return vec![(address.clone(), Verdict::Refused(refusal))];
+    }
+    let verdict = |new: &Address| {
+        if new.domain() == address.domain() {
+            Verdict::Replaced { by: by.clone() }
+        } else {
+            Verdict::Refused(Refusal::OverrideElsewhere {
+                by: by.clone(),
+                host: new.domain().clone(),
+            })
+        }
+    };
+    instead.iter().map(|new| (new.clone(), verdict(new))).collect()
+}
+
+/// The Organizational Domain by tree walk, for one is not told by the other's (X03, X04).
+async fn organizational_domain(lookup: &impl Lookup, name: &DomainName) -> Result<DomainName, Relation> {
+    let mut walk = Walk::new(name.clone());
+    walk.complete(lookup).await;
+    walk.organizational_domain().ok_or_else(|| Relation::Unanswered {
+        about: walk
+            .steps
+            .last()
+            .and_then(|step| DnsName::below("_dmarc", &step.name)),
+        error: walk.failure().unwrap_or(LookupError::BadAnswer),
+    })
+}
+
+fn relation(answer: &Answer, by: DnsName) -> Relation {
+    if let Some(error) = answer.failure() {
+        return Relation::Unanswered {
+            about: Some(by),
+            error,
+        };
+    }
+    // RFC 9990 §4: unlike at `_dmarc.`, one record of several is enough, and `p` is not needed. What is
+    // too long to be read has agreed to nothing.
+    let records: Vec<_> = answer.texts().filter_map(Record::parse).filter(is_read).collect();
+    if records.is_empty() {
+        return Relation::NotAuthorised { by };
+    }
+    Relation::Authorised {
+        aggregate: instead(&records, Kind::Aggregate),
+        failure: instead(&records, Kind::Failure),
+        by,
+    }
+}
+
+fn is_read(record: &Record) -> bool {
+    !record.problems.iter().any(|problem| {
+        matches!(
+            problem,
+            RecordProblem::TooLong { .. } | RecordProblem::TooManyTags
+        )
+    })
+}
+
+fn instead(records: &[Record], kind: Kind) -> Override {
+    let is_there = records.iter().any(|record| has_tag(record, kind));
+    if !is_there {
+        return Override::Absent;
+    }
+    let addresses = records.iter().flat_map(|record| uris(record, kind));
+    let addresses = addresses.filter_map(|uri| uri.address.as_ref().map(Address::from));
+    Override::Addresses(addresses.take(MAX_URIS).collect())
+}
+
+/// Whether the record has the tag, if only with a value that is no use: whoever wrote it did not want
+/// reports at the old place.
+fn has_tag(record: &Record, kind: Kind) -> bool {
+    !uris(record, kind).is_empty()
+        || record.problems.iter().any(|problem| match problem {
+            RecordProblem::Uri { tag, .. }
+            | RecordProblem::Value { tag, .. }
+            | RecordProblem::Conflict { tag } => tag == kind.tag(),
+            _ => false,
+        })
+}
+
+fn uris(record: &Record, kind: Kind) -> &[ReportUri] {
+    match kind {
+        Kind::Aggregate => &record.aggregate_uris,
+        Kind::Failure => &record.failure_uris,
+    }
+}

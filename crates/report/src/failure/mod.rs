@@ -1,0 +1,32 @@
+//! Failure reports: what is told of one message that failed, and what others tell of such (RFC 9991,
+//! with RFC 5965, 6590, 6591 and 6692).
+//!
+//! Out: [`facts`] takes from a judgement what a report may need, [`request`] says whether one is
+//! wanted and may be made, [`limiter`] whether it is one too many, [`redact`] what of the message may
+//! be shown, [`model`] and [`write`](mod@write) make the letter. In: [`read`](mod@read).
+//!
+//! Knows no body: a report of ours has the header section at most, redacted, and no recipients.
+//! Not implemented: the requests of RFC 6651 and RFC 6652, by which a signature or an SPF record asks
+//! for reports on its own (a stranger could make us send mail), and DKIM-Canonicalized-Header and
+//! -Body, which RFC 6591 §3.2.4 excludes wherever something is redacted.
+
+mod alignment;
+pub mod facts;
+pub mod limiter;
+pub mod model;
+pub mod read;
+pub mod redact;
+pub mod request;
+pub mod write;
+
+pub use alignment::IdentityAlignment;
+pub use facts::{FailureFacts, HeaderCopy, Moment};
+pub use limiter::{Key, Limiter, Limits, Verdict};
+pub use model::FailureReport;
+pub use read::{ReceivedFailure, read};
+pub use redact::{Profile, Redaction};
+pub use request::{Refusal, Requested, Rules, Wanted, gate, open, requested};
+pub use write::{LetterHead, letter};
+
+#[cfg(test)]
+mod sample;

@@ -1,0 +1,353 @@
+//! Which field is shown how. What is not in the table keeps its name only.
+
+use mail::DomainName;
+use mail::message::HeaderField;
+
+use super::addresses::{mailbox, mailboxes, without_comments};
+use super::received::{ip_address, received, shown_date};
+use super::results::{arc, authentication_results, received_spf, signature};
+use super::text::{field, field_name, one_of};
+use super::{REDACTED, Veil};
+use crate::mime;
+
+/// The most message ids, and URIs, of one field that are shown.
+const MAX_ITEMS: usize = 100;
+/// The longest media type that is shown.
+const MAX_TYPE_OCTETS: usize = 100;
+/// The transfer encodings of RFC 2045 §6.1.
+const ENCODINGS: [&str; 5] = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
+/// The values of fields that have a few words to choose from.
+const WORDS: [&str; 28] = [
+    "no",
+    "yes",
+    "auto-generated",
+    "auto-replied",
+    "auto-notified",
+    "bulk",
+    "list",
+    "junk",
+    "first-class",
+    "low",
+    "normal",
+    "high",
+    "urgent",
+    "non-urgent",
+    "1",
+    "2",
+    "3",
+    "4",
+    "5",
+    "inline",
+    "attachment",
+    "personal",
+    "private",
+    "company-confidential",
+    "oof",
+    "all",
+    "none",
+    "1.0",
+];
+
+/// How a field is read, and what of it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Addresses: tokens for the local parts.
+    Addresses,
+    /// One address in angle brackets, or `<>`.
+    Path,
+    /// Message ids: tokens for what is left of the `@`, which may be anything.
+    MessageIds,
+    Received,
+    Date,
+    Signature,
+    Arc,
+    AuthenticationResults,
+    ReceivedSpf,
+    /// The id of a list: a token for its first label, which is the local part of its address.
+    ListId,
+    /// URIs of a list: addresses, or the host of a link.
+    Uris,
+    MediaType,
+    Encoding,
+    /// One word of a few.
+    Word,
+    IpAddress,
+    Subject,
+    Unknown,
+}
+
+const KINDS: [(&str, Kind); 71] = [
+    ("apparently-to", Kind::Addresses),
+    ("arc-authentication-results", Kind::AuthenticationResults),
+    ("arc-message-signature", Kind::Arc),
+    ("arc-seal", Kind::Arc),
+    ("archived-at", Kind::Uris),
+    ("authentication-results", Kind::AuthenticationResults),
+    ("authentication-results-original", Kind::AuthenticationResults),
+    ("auto-submitted", Kind::Word),
+    ("bcc", Kind::Addresses),
+    ("cc", Kind::Addresses),
+    ("content-disposition", Kind::Word),
+    ("content-transfer-encoding", Kind::Encoding),
+    ("content-type", Kind::MediaType),
+    ("date", Kind::Date),
+    ("delivered-to", Kind::Addresses),
+    ("delivery-date", Kind::Date),
+    ("disposition-notification-to", Kind::Addresses),
+    ("dkim-signature", Kind::Signature),
+    ("envelope-to", Kind::Addresses),
+    ("errors-to", Kind::Addresses),
+    ("from", Kind::Addresses),
+    ("importance", Kind::Word),
+    ("in-reply-to", Kind::MessageIds),
+    ("list-archive", Kind::Uris),
+    ("list-help", Kind::Uris),
+    ("list-id", Kind::ListId),
+    ("list-owner", Kind::Uris),
+    ("list-post", Kind::Uris),
+    ("list-subscribe", Kind::Uris),
+    ("list-unsubscribe", Kind::Uris),
+    ("mail-followup-to", Kind::Addresses),
+    ("mail-reply-to", Kind::Addresses),
+    ("mailing-list", Kind::Addresses),
+    ("message-id", Kind::MessageIds),
+    ("mime-version", Kind::Word),
+    ("original-from", Kind::Addresses),
+    ("original-recipient", Kind::Addresses),
+    ("precedence", Kind::Word),
+    ("priority", Kind::Word),
+    ("received", Kind::Received),
+    ("received-spf", Kind::ReceivedSpf),
+    ("references", Kind::MessageIds),
+    ("reply-to", Kind::Addresses),
+    ("resent-bcc", Kind::Addresses),
+    ("resent-cc", Kind::Addresses),
+    ("resent-date", Kind::Date),
+    ("resent-from", Kind::Addresses),
+    ("resent-message-id", Kind::MessageIds),
+    ("resent-sender", Kind::Addresses),
+    ("resent-to", Kind::Addresses),
+    ("return-path", Kind::Path),
+    ("return-receipt-to", Kind::Addresses),
+    ("sender", Kind::Addresses),
+    ("sensitivity", Kind::Word),
+    ("subject", Kind::Subject),
+    ("to", Kind::Addresses),
+    ("x-auto-response-suppress", Kind::Word),
+    ("x-beenthere", Kind::Addresses),
+    ("x-envelope-from", Kind::Path),
+    ("x-envelope-to", Kind::Addresses),
+    ("x-forwarded-for", Kind::Addresses),
+    ("x-forwarded-to", Kind::Addresses),
+    ("x-original-from", Kind::Addresses),
+    ("x-original-to", Kind::Addresses),
+    ("x-originating-ip", Kind::IpAddress),
+    ("x-priority", Kind::Word),
+    ("x-rcpt-to", Kind::Addresses),
+    ("x-received", Kind::Received),
+    ("x-sender", Kind::Addresses),
+    ("x-sender-ip", Kind::IpAddress),
+    ("x-spam-flag", Kind::Word),
+];
+
+impl Kind {
+    fn of(name: &str) -> Self {
+        let lower = name.to_ascii_lowercase();
+        let found = KINDS.binary_search_by(|(known, _)| (*known).cmp(&lower));
+        found
+            .ok()
+            .and_then(|at| KINDS.get(at))
+            .map_or(Self::Unknown, |(_, kind)| *kind)
+    }
+}
+
+/// Whether the field shows addresses with their domains. What stands behind the `@` of a message id is no
+/// domain of mail, but whatever a machine is called.
+pub(super) fn holds_addresses(field: &HeaderField) -> bool {
+    let kind = field_name(field).map(Kind::of);
+    matches!(kind, Some(Kind::Addresses | Kind::Path | Kind::Signature))
+}
+
+/// One field as it may be shown, folded, its last line ended by CRLF; nothing where it has no name
+/// that could be written.
+pub(super) fn redacted(original: &HeaderField, veil: &Veil<'_>) -> String {
+    let Some(name) = field_name(original) else {
+        return String::new();
+    };
+    let kind = Kind::of(name);
+    if kind == Kind::Unknown {
+        return field(&veil.word(name), REDACTED);
+    }
+    let value = original.value().trim_ascii();
+    if value.is_empty() {
+        return field(name, "");
+    }
+    field(name, &shown(kind, value, veil))
+}
+
+fn shown(kind: Kind, value: &[u8], veil: &Veil<'_>) -> String {
+    match kind {
+        Kind::Addresses => addresses(value, veil),
+        Kind::Path => path(value, veil),
+        Kind::MessageIds => message_ids(value, veil),
+        Kind::Received => received(value, veil),
+        Kind::Date => shown_date(&String::from_utf8_lossy(value)),
+        Kind::Signature => signature(value, veil),
+        Kind::Arc => arc(value, veil),
+        Kind::AuthenticationResults => authentication_results(value, veil),
+        Kind::ReceivedSpf => received_spf(value),
+        Kind::ListId => list_id(value, veil),
+        Kind::Uris => uris(value, veil),
+        Kind::MediaType => media_type(value, veil),
+        Kind::Encoding => one_of(value, &ENCODINGS).to_owned(),
+        Kind::Word => one_of(before_parameters(value), &WORDS).to_owned(),
+        Kind::IpAddress => str::from_utf8(value)
+            .ok()
+            .and_then(ip_address)
+            .map_or_else(hidden, |address| format!("[{address}]")),
+        Kind::Subject => veil
+            .shown_subject(value)
+            .map_or_else(hidden, |text| mime::unstructured("Subject", &text)),
+        Kind::Unknown => hidden(),
+    }
+}
+
+fn hidden() -> String {
+    REDACTED.to_owned()
+}
+
+/// Tokens for local parts; display names, comments and the names of groups are dropped.
+fn addresses(value: &[u8], veil: &Veil<'_>) -> String {
+    let (found, is_all) = mailboxes(value);
+    let mut shown: Vec<String> = found
+        .iter()
+        .map(|mailbox| veil.address(&mailbox.local_part, &mailbox.domain))
+        .collect();
+    if !is_all || shown.is_empty() {
+        shown.push(hidden());
+    }
+    shown.join(", ")
+}
+
+fn path(value: &[u8], veil: &Veil<'_>) -> String {
+    if value == b"<>" {
+        return "<>".to_owned();
+    }
+    mailbox(value).map_or_else(hidden, |found| {
+        format!("<{}>", veil.address(&found.local_part, &found.domain))
+    })
+}
+
+/// What stands between angle brackets, at most [`MAX_ITEMS`].
+fn bracketed(value: &[u8]) -> Vec<&[u8]> {
+    let items = value.split(|&octet| octet == b'<').skip(1);
+    let inner = items.filter_map(|item| {
+        let end = item.iter().position(|&octet| octet == b'>')?;
+        item.get(..end)
+    });
+    inner.take(MAX_ITEMS).collect()
+}
+
+fn joined_or_hidden(shown: &[String], separator: &str) -> String {
+    match shown.is_empty() {
+        true => hidden(),
+        false => shown.join(separator),
+    }
+}
+
+fn message_ids(value: &[u8], veil: &Veil<'_>) -> String {
+    let shown = bracketed(value).into_iter().map(|id| {
+        let at = id.iter().rposition(|&octet| octet == b'@');
+        let (left, right) = match at {
+            Some(at) => (
+                id.get(..at).unwrap_or_default(),
+                id.get(at + 1..).unwrap_or_default(),
+            ),
+            None => (id, &[][..]),
+        };
+        let host = DomainName::from_bytes(right).map_or_else(|_| hidden(), |name| veil.host_name(&name));
+        format!("<{}@{host}>", veil.token(left))
+    });
+    joined_or_hidden(&shown.collect::<Vec<_>>(), " ")
+}
+
+fn list_id(value: &[u8], veil: &Veil<'_>) -> String {
+    let id = bracketed(value)
+        .pop()
+        .and_then(|id| DomainName::from_bytes(id).ok());
+    let Some(id) = id else {
+        return hidden();
+    };
+    // The case of the address may be another; that of the id is not kept by lists either.
+    let list = id.labels().next().unwrap_or_default();
+    match id.parent() {
+        Some(domain) => format!("<{}.{domain}>", veil.token(list.as_bytes())),
+        None => format!("<{}>", veil.token(list.as_bytes())),
+    }
+}
+
+/// RFC 2369 §2: URIs in angle brackets. A path or a query says who the subscriber is.
+fn uris(value: &[u8], veil: &Veil<'_>) -> String {
+    let bare = without_comments(value);
+    let shown = bracketed(&bare).into_iter().map(|uri| {
+        let uri = String::from_utf8_lossy(uri);
+        format!("<{}>", shown_uri(uri.trim(), veil).unwrap_or_else(hidden))
+    });
+    joined_or_hidden(&shown.collect::<Vec<_>>(), ", ")
+}
+
+fn shown_uri(uri: &str, veil: &Veil<'_>) -> Option<String> {
+    let (scheme, rest) = uri.split_once(':')?;
+    match scheme.to_ascii_lowercase().as_str() {
+        "mailto" => {
+            let address = rest.split('?').next()?;
+            let found = mailbox(address.as_bytes())?;
+            // A percent sign would be decoded by whoever looks for the same address elsewhere.
+            let is_plain = !found.local_part.contains(&b'%');
+            is_plain.then(|| format!("mailto:{}", veil.address(&found.local_part, &found.domain)))
+        }
+        scheme @ ("http" | "https") => {
+            let authority = rest.strip_prefix("//")?.split(['/', '?', '#']).next()?;
+            let host = authority.rsplit('@').next()?.split(':').next()?;
+            let host = DomainName::parse(host).ok()?;
+            let scheme = scheme.replace("http", "hxxp");
+            Some(format!("{scheme}://{}/{REDACTED}", veil.host_name(&host)))
+        }
+        _ => None,
+    }
+}
+
+/// Type and subtype; parameters hold names of files, and boundaries anything.
+fn media_type(value: &[u8], veil: &Veil<'_>) -> String {
+    let bare = without_comments(value);
+    let text = String::from_utf8_lossy(before_parameters(&bare))
+        .trim()
+        .to_ascii_lowercase();
+    let is_token = |part: &str| {
+        let fits = |octet: u8| octet.is_ascii_alphanumeric() || b"-+._".contains(&octet);
+        !part.is_empty() && part.bytes().all(fits)
+    };
+    match text.split_once('/') {
+        Some((main, sub)) if is_token(main) && is_token(sub) && text.len() <= MAX_TYPE_OCTETS => {
+            veil.word(&text)
+        }
+        _ => hidden(),
+    }
+}
+
+fn before_parameters(value: &[u8]) -> &[u8] {
+    value
+        .split(|octet| b";(".contains(octet))
+        .next()
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order() {
+        assert!(KINDS.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+}

@@ -1,0 +1,238 @@
+//! The vectors of requests and gates (L).
+
+use dmarc::alignment::{Mechanism, Owned, align};
+use dmarc::record::{Mode, Record};
+use mail::ReversePath;
+
+use super::*;
+use crate::destination;
+use crate::failure::sample::{RECORD, header, list_message, name};
+use testkit::{block_on, txt_zones};
+
+fn options(fo: &str) -> FailureOptions {
+    let record = format!("v=DMARC1; p=none; ruf=mailto:a@example.com; fo={fo}");
+    Record::parse(record.as_bytes()).unwrap().failure_options
+}
+
+#[test]
+fn l01_to_l13_what_is_requested() {
+    // SPF aligned pass, DKIM aligned pass, failed signature, SPF failed.
+    let vectors = [
+        ("L01", "", [false, false, false, false], "dmarc", "dkim, spf"),
+        ("L02", "0", [true, false, false, false], "", ""),
+        ("L03", "1", [true, false, false, false], "dmarc", "dkim"),
+        ("L04", "1", [true, true, false, false], "", ""),
+        ("L05", "1", [false, true, false, true], "dmarc", "spf"),
+        ("L06", "d", [true, false, true, false], "dkim", ""),
+        ("L07", "d", [true, true, true, false], "dkim", ""),
+        ("L08", "d", [false, false, false, true], "", ""),
+        ("L09", "s", [false, true, false, true], "spf", ""),
+        ("L10", "s", [false, false, false, false], "", ""),
+        (
+            "L11",
+            "1:d:s",
+            [false, false, true, true],
+            "dmarc dkim spf",
+            "dkim, spf",
+        ),
+        ("L12", "0:s", [false, true, false, true], "spf", ""),
+        (
+            "L13",
+            "0:d",
+            [false, false, true, false],
+            "dmarc dkim",
+            "dkim, spf",
+        ),
+    ];
+    for (id, fo, [spf_aligned, dkim_aligned, signature_failed, spf_failed], kinds, alignment) in vectors {
+        let found = Found {
+            spf_aligned,
+            dkim_aligned,
+            signature_failed,
+            spf_failed,
+        };
+        let requested = requested(options(fo), &found);
+        let words = [
+            (requested.dmarc, "dmarc"),
+            (requested.dkim, "dkim"),
+            (requested.spf, "spf"),
+        ];
+        let words: Vec<_> = words
+            .iter()
+            .filter(|(is_wanted, _)| *is_wanted)
+            .map(|(_, word)| *word)
+            .collect();
+        assert_eq!(words.join(" "), kinds, "{id}");
+        if requested.dmarc {
+            assert_eq!(requested.identity_alignment.to_string(), alignment, "{id}");
+        }
+    }
+}
+
+type Change<'a> = &'a dyn Fn(&mut FailureFacts);
+
+/// Why there is no report of the sample message, changed a little; empty where there is one.
+fn refused(record: &str, rules: Rules, change: impl Fn(&mut FailureFacts)) -> String {
+    let mut facts = list_message(record);
+    change(&mut facts);
+    gate(&facts, rules).map_or_else(|refusal| refusal.to_string(), |_| String::new())
+}
+
+fn refused_by_default(record: &str, change: impl Fn(&mut FailureFacts)) -> String {
+    refused(record, Rules::default(), change)
+}
+
+#[test]
+fn l20_l21_l24_records_that_get_none() {
+    let vectors = [
+        ("L20", "v=DMARC1; p=reject; fo=1", "the record has no ruf"),
+        (
+            "L21",
+            "v=DMARC1; p=reject; psd=y; ruf=mailto:a@example.com",
+            "the record is that of a public suffix (psd=y)",
+        ),
+        (
+            "L24",
+            "v=DMARC1; p=reject; ruf=https://x.example/",
+            "no URI of ruf is a mailto",
+        ),
+    ];
+    for (id, record, expected) in vectors {
+        assert_eq!(refused_by_default(record, |_| {}), expected, "{id}");
+    }
+}
+
+#[test]
+fn l22_l23_every_open_destination_is_tried() {
+    let record = "v=DMARC1; p=reject; ruf=mailto:a@consumer.example,mailto:x@closed.example,\
+                  mailto:b@consumer.example,mailto:y@asked.example,https://x.example/";
+    let facts = list_message(record);
+    let wanted = gate(&facts, Rules::default()).unwrap();
+    assert_eq!(wanted.uris.len(), 4, "L24: the scheme is ignored beside others");
+    let zones = txt_zones(&[
+        ("_dmarc.consumer.example", "v=DMARC1; p=reject"),
+        ("consumer.example._report._dmarc.asked.example", "v=DMARC1"),
+    ]);
+    let found = block_on(destination::destinations(
+        &zones,
+        &facts.policy_domain,
+        &wanted.uris,
+        destination::Kind::Failure,
+        10,
+    ));
+    let (addresses, refusals) = open(&found);
+    let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        addresses,
+        ["a@consumer.example", "b@consumer.example", "y@asked.example"]
+    );
+    let [refusal] = refusals.as_slice() else {
+        unreachable!("one is closed: {refusals:?}")
+    };
+    assert!(
+        refusal
+            .to_string()
+            .starts_with("mailto:x@closed.example: not authorised"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn l25_both_options_at_once_are_none() {
+    assert_eq!(options("0:1"), FailureOptions::default());
+    assert!(options("0:1").all && !options("0:1").any);
+}
+
+#[test]
+fn l26_to_l28_mail_that_reports_answers_or_bounces_gets_none() {
+    let report = "multipart/report; report-type=feedback-report";
+    let vectors: [(&str, Change<'_>, &str); 5] = [
+        (
+            "L26",
+            &|facts| facts.header = header(&[("Content-Type", report)]),
+            "the message is itself a report (multipart/report)",
+        ),
+        (
+            "L27",
+            &|facts| facts.mail_from = ReversePath::default(),
+            "the message has the null reverse-path",
+        ),
+        (
+            "L27",
+            &|facts| facts.header = header(&[("Auto-Submitted", "auto-replied")]),
+            "the message says that it was sent automatically (Auto-Submitted)",
+        ),
+        (
+            "L27",
+            &|facts| facts.header = header(&[("Auto-Submitted", "no")]),
+            "",
+        ),
+        (
+            "L28",
+            &|facts| facts.moment.is_to_us = true,
+            "the message is addressed to an address of ours for reports",
+        ),
+    ];
+    for (id, change, expected) in vectors {
+        assert_eq!(refused_by_default(RECORD, change), expected, "{id}");
+    }
+}
+
+#[test]
+fn l29_l30_test_mode_and_none_are_reported_as_usual() {
+    let none = "v=DMARC1; p=none; ruf=mailto:a@consumer.example";
+    let testing = "v=DMARC1; p=quarantine; t=y; ruf=mailto:a@consumer.example";
+    assert_eq!(refused_by_default(none, |_| {}), "", "L30");
+    assert_eq!(refused_by_default(testing, |_| {}), "", "L29");
+    let without = Rules {
+        on_none: false,
+        ..Rules::default()
+    };
+    assert_eq!(
+        refused(none, without, |_| {}),
+        "the record asks for p=none, and the setting report.failure.on_none is off",
+        "P14"
+    );
+    assert_eq!(refused(testing, without, |_| {}), "", "L29 with P14");
+}
+
+#[test]
+fn l31_no_verdict_no_report() {
+    assert_eq!(
+        refused_by_default(RECORD, |facts| facts.dmarc = DmarcResult::TempError),
+        "DMARC came to temperror, which is no verdict"
+    );
+    assert_eq!(
+        refused_by_default(RECORD, |facts| facts.delivery = Delivery::PutOff),
+        "the message was put off and will come again"
+    );
+}
+
+fn pass(facts: &mut FailureFacts) {
+    let domain = name("consumer.example");
+    let owned = Owned {
+        domain: &domain,
+        organizational_domain: None,
+    };
+    let aligned = align(owned, Mechanism::Dkim, owned, Mode::Relaxed);
+    facts.dmarc = DmarcResult::Pass(aligned.unwrap());
+    facts.dkim_aligned = true;
+}
+
+#[test]
+fn h5_mail_that_passes_is_reported_only_when_the_operator_wants_it() {
+    assert_eq!(
+        refused_by_default(RECORD, pass),
+        "the message passes DMARC, and the setting report.failure.on_pass is off"
+    );
+    let on_pass = Rules {
+        on_pass: true,
+        ..Rules::default()
+    };
+    assert_eq!(refused(RECORD, on_pass, pass), "");
+    let zero = RECORD.replace("fo=1", "fo=0");
+    assert_eq!(
+        refused(&zero, on_pass, pass),
+        "the record does not ask for a report of this (fo=0)"
+    );
+}

@@ -1,0 +1,102 @@
+//! The letter that carries an aggregate report (RFC 9990 §3.5.1, §3.5.2).
+//!
+//! One letter has one recipient. It is not signed in here: DKIM needs keys, and whoever delivers it
+//! puts the signature on top.
+
+use mail::{DomainName, HeaderSection};
+
+use crate::address::Address;
+use crate::mime::{LetterHead, Multipart, Part, base64_octets, compose};
+use crate::report_id::{ReportId, file_name, subject};
+
+/// Room for all of a letter but its attachment: header fields, boundaries, text for people, signatures.
+const OVERHEAD_OCTETS: usize = 16 * 1024;
+
+/// A message ready to be signed and sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The header fields in their order. Values begin with a blank; folds are CRLF.
+    pub header: HeaderSection,
+    /// The body: CRLF lines, seven bits.
+    pub body: Vec<u8>,
+    /// The Message-ID, in angle brackets.
+    pub message_id: String,
+}
+
+impl Letter {
+    /// Header section, empty line, body.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = self.header.fields().iter().map(mail::HeaderField::wire_len);
+        let mut octets = Vec::with_capacity(header.sum::<usize>() + 2 + self.body.len());
+        for field in self.header.fields() {
+            octets.extend_from_slice(field.raw_name());
+            octets.push(b':');
+            octets.extend_from_slice(field.value());
+            octets.extend_from_slice(b"\r\n");
+        }
+        octets.extend_from_slice(b"\r\n");
+        octets.extend_from_slice(&self.body);
+        octets
+    }
+}
+
+/// What a letter with an aggregate report says. Its octets follow from this, the destination and the
+/// attachment alone: RFC 9990 §3.5.4 wants a report that is sent again to be the same.
+#[derive(Clone, Copy, Debug)]
+pub struct LetterFacts<'a> {
+    /// The author, whose domain must pass DMARC in alignment (RFC 9990 §3.5.2).
+    pub from: &'a Address,
+    /// The author's name: any text, empty for none.
+    pub organization: &'a str,
+    /// Who reports.
+    pub submitter: &'a DomainName,
+    /// About which DMARC Policy Domain.
+    pub policy_domain: &'a DomainName,
+    /// The Report-ID.
+    pub report_id: &'a ReportId,
+    /// The first second of the period, since 1970.
+    pub begin: u64,
+    /// The last second of the period.
+    pub end: u64,
+    /// The Date of the letter, in seconds since 1970: fixed when the report is made, whenever it is sent.
+    pub date: u64,
+    /// What a person reads, as [`Summary::text`](crate::summary::Summary::text) writes it: kept with the
+    /// report, for a later version of this program may word it otherwise.
+    pub text: &'a str,
+}
+
+/// The letter to one destination, with the compressed report attached.
+#[must_use]
+pub fn aggregate_letter(facts: &LetterFacts<'_>, destination: &Address, gzip: &[u8]) -> Letter {
+    let LetterFacts {
+        submitter,
+        policy_domain,
+        report_id,
+        ..
+    } = *facts;
+    let file_name = file_name(submitter, policy_domain, facts.begin, facts.end, report_id);
+    let head = LetterHead {
+        from: facts.from,
+        display_name: facts.organization,
+        to: destination,
+        subject: &subject(policy_domain, submitter, report_id),
+        date: facts.date,
+        message_id: &report_id.message_id(submitter, destination),
+    };
+    let content = Multipart {
+        subtype: "mixed",
+        parameters: &[],
+        parts: vec![
+            Part::text(facts.text),
+            Part::file("application/gzip", &file_name, gzip),
+        ],
+    };
+    compose(&head, &content)
+}
+
+/// The most octets that a letter with an attachment of this size has, signed or not.
+#[must_use]
+pub fn letter_size(gzip_octets: usize) -> usize {
+    base64_octets(gzip_octets).saturating_add(OVERHEAD_OCTETS)
+}

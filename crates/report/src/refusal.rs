@@ -1,0 +1,224 @@
+//! What a refusal of a letter means for what is sent next.
+
+/// Enhanced codes that speak of the size of the message (RFC 3463 §3.3 and §3.4): too big for the system, too
+/// long for the mailbox.
+const SIZE_CODES: [&str; 2] = ["5.3.4", "5.2.3"];
+/// The longest reply that is looked at.
+const MAX_TEXT_CHARACTERS: usize = 2_048;
+/// Words by which a 552 without enhanced code speaks of a full mailbox.
+const FULL_MAILBOX: [&str; 5] = [
+    "quota",
+    "mailbox full",
+    "mailbox is full",
+    "storage",
+    "over limit",
+];
+
+/// Words by which a refusal without enhanced code speaks of who sends, and not of who is to receive.
+const WORDS_OF_US: [&str; 9] = [
+    "relay",
+    "rcpthosts",
+    "authenti",
+    "sender",
+    "denied",
+    "block",
+    "spam",
+    "policy",
+    "reputation",
+];
+
+/// Whether a destination found the letter too big, so that the report in two halves may be taken: an enhanced
+/// code says so, or, without one, the code 552 (RFC 1870 §6.1). A full mailbox (`5.2.2`) and a refusal by
+/// policy (`5.7.x`) come with 552 as well, and there a smaller letter helps nothing.
+#[must_use]
+pub fn is_size_refusal(code: u16, enhanced: Option<&str>, text: &str) -> bool {
+    if !(500..600).contains(&code) {
+        return false;
+    }
+    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
+    if let Some(enhanced) = enhanced.or_else(|| enhanced_code(&text)) {
+        return SIZE_CODES.contains(&enhanced.trim());
+    }
+    let text = text.to_ascii_lowercase();
+    code == 552 && !FULL_MAILBOX.iter().any(|words| text.contains(words))
+}
+
+/// Whether a refusal or bounce is about the mailbox or domain it was meant for, so that further letters to it
+/// are no use for a while. Not so what is said of us, of the letter, or of the way: a relay that refuses
+/// everything (`554 5.7.1 relay access denied`) speaks of no destination.
+///
+/// The enhanced code decides (RFC 3463 §3), whichever class it has: a bounce says `4.4.1` of a host that was
+/// silent for days. Without one, or with one that says nothing, the reply code to RCPT does, where its words do
+/// not speak of us.
+#[must_use]
+pub fn speaks_of_destination(code: Option<u16>, enhanced: Option<&str>, text: &str) -> bool {
+    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
+    let telling = enhanced.filter(|enhanced| !enhanced.trim().ends_with(".0.0"));
+    let enhanced = telling.or_else(|| enhanced_code(&text));
+    let mut numbers = enhanced.unwrap_or_default().trim().split('.').skip(1);
+    match (numbers.next(), numbers.next()) {
+        // The mailbox, the system, or their syntax; it has moved; a null MX (RFC 7505 §4.2). Not 1.0, which is
+        // said of senders as well, nor 1.7 and 1.8, which are.
+        (Some("1"), Some(detail)) => matches!(detail, "1" | "2" | "3" | "4" | "6" | "10"),
+        // Disabled, full, no list; not its size.
+        (Some("2"), Some(detail)) => matches!(detail, "0" | "1" | "2" | "4"),
+        // No answer from the host, and no way to it. Not the loops, which are a matter of the relay.
+        (Some("4"), Some(detail)) => matches!(detail, "1" | "4"),
+        // Postfix says `5.0.0` of a reply without an enhanced code.
+        (None, _) | (Some("0"), Some("0")) => {
+            let text = text.to_ascii_lowercase();
+            matches!(code, Some(550 | 551 | 553)) && !WORDS_OF_US.iter().any(|words| text.contains(words))
+        }
+        _ => false,
+    }
+}
+
+/// The first enhanced status code of a text: `5.1.1`, each number of one to three digits (RFC 3463 §2).
+pub(crate) fn enhanced_code(text: &str) -> Option<&str> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .map(|word| word.trim_end_matches('.'))
+        .find(|word| is_enhanced_code(word))
+}
+
+fn is_enhanced_code(word: &str) -> bool {
+    let mut numbers = word.split('.');
+    let class = numbers
+        .next()
+        .is_some_and(|class| matches!(class, "2" | "4" | "5"));
+    let mut is_detail = || {
+        numbers
+            .next()
+            .is_some_and(|number| (1..=3).contains(&number.len()))
+    };
+    class && is_detail() && is_detail() && numbers.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_by_size_is_told_from_the_others() {
+        for (code, enhanced, text, is_size) in [
+            (552, Some("5.3.4"), "Message size exceeds fixed limit", true),
+            (554, Some("5.3.4"), "Error: too big", true),
+            (
+                550,
+                Some("5.2.3"),
+                "Message length exceeds administrative limit",
+                true,
+            ),
+            (552, None, "5.3.4 Your message exceeded our size limits", true),
+            (552, None, "message size exceeds fixed maximum message size", true),
+            (
+                552,
+                Some("5.7.0"),
+                "blocked because its content presents a potential issue",
+                false,
+            ),
+            (552, Some("5.7.1"), "message too large for your reputation", false),
+            (552, None, "5.2.2 Mailbox full", false),
+            (
+                552,
+                None,
+                "Requested mail action aborted: exceeded storage allocation",
+                false,
+            ),
+            (552, Some("5.2.2"), "over quota", false),
+            (550, None, "No such user", false),
+            (550, Some("5.1.1"), "size matters not", false),
+            (452, Some("4.3.4"), "try again", false),
+            (250, Some("5.3.4"), "", false),
+        ] {
+            assert_eq!(
+                is_size_refusal(code, enhanced, text),
+                is_size,
+                "{code} {enhanced:?} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn d18_what_is_said_of_a_destination_is_told_from_what_is_said_of_us() {
+        for (code, enhanced, text, speaks) in [
+            (Some(550), Some("5.1.1"), "User unknown", true),
+            (Some(550), Some("5.1.2"), "no such domain", true),
+            (Some(556), Some("5.1.10"), "null MX", true),
+            (Some(551), Some("5.1.6"), "moved", true),
+            (Some(552), Some("5.2.2"), "over quota", true),
+            (Some(550), Some("5.2.1"), "disabled", true),
+            (
+                Some(550),
+                Some("5.4.1"),
+                "Recipient address rejected: Access denied",
+                true,
+            ),
+            (None, Some("5.4.4"), "host not found", true),
+            (None, Some("4.4.1"), "connection timed out", true),
+            (Some(550), None, "No such user here", true),
+            (Some(553), None, "", true),
+            (Some(550), Some("5.0.0"), "no such user", true),
+            (Some(550), None, "5.1.1 in its words", true),
+            (Some(550), Some("5.0.0"), "550 5.7.1 in its words", false),
+            // Of us, of the letter, of the relay.
+            (
+                Some(554),
+                Some("5.7.1"),
+                "<a@b.example>: Relay access denied",
+                false,
+            ),
+            (Some(550), Some("5.7.26"), "unauthenticated", false),
+            (Some(550), Some("5.7.1"), "", false),
+            (Some(550), Some("5.1.8"), "Sender address rejected", false),
+            (Some(550), Some("5.1.7"), "bad sender", false),
+            (
+                Some(550),
+                Some("5.1.0"),
+                "Sender address rejected: unlisted",
+                false,
+            ),
+            (Some(552), Some("5.2.3"), "too long", false),
+            (Some(554), Some("5.3.4"), "too big", false),
+            (Some(554), Some("5.4.6"), "loops back to myself", false),
+            (Some(550), Some("5.5.1"), "bad sequence", false),
+            (Some(550), Some("5.6.0"), "content", false),
+            (Some(554), None, "no", false),
+            (Some(550), Some("5.0.0"), "blocked using a list", false),
+            (Some(550), None, "relay not permitted", false),
+            (
+                Some(553),
+                None,
+                "sorry, that domain isn't in my list of allowed rcpthosts",
+                false,
+            ),
+            (Some(451), None, "later", false),
+            (None, None, "no such user", false),
+            (None, Some("5"), "", false),
+        ] {
+            let found = speaks_of_destination(code, enhanced, text);
+            assert_eq!(found, speaks, "{code:?} {enhanced:?} {text}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_looked_at_up_to_its_limit() {
+        let reply = |blanks: usize| format!("{}quota", " ".repeat(blanks));
+        let end = MAX_TEXT_CHARACTERS - "quota".len();
+        assert!(!is_size_refusal(552, None, &reply(end)));
+        assert!(is_size_refusal(552, None, &reply(end + 1)));
+    }
+
+    #[test]
+    fn enhanced_codes_are_found_in_texts() {
+        for (text, code) in [
+            ("550 5.1.1 <a@b.example>: no", Some("5.1.1")),
+            ("host 192.0.2.1 said: 550-5.7.26 x", Some("5.7.26")),
+            ("(#4.4.1)", Some("4.4.1")),
+            ("see 5.1.1.", Some("5.1.1")),
+            ("version 5.1.1.2, 3.1.1, 5.1, 5.1.1000, 5..1", None),
+            ("", None),
+        ] {
+            assert_eq!(enhanced_code(text), code, "{text}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! What a person reads who opens the letter: a report in a few lines.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use mail::DomainName;
+
+use crate::address::Address;
+use crate::aggregate::{AggregateReport, AlignmentResult, Disposition, Word};
+use crate::date::{self, DAY_SECONDS};
+use crate::mime::one_line;
+use crate::report_id::ReportId;
+
+/// Sources that are named; the others are counted.
+pub const MAX_SOURCES: usize = 5;
+/// Octets of a setting that is put into the text.
+const MAX_SETTING_OCTETS: usize = 400;
+/// The column in which values begin.
+const VALUE_COLUMN: usize = 16;
+
+/// A report in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// All messages.
+    pub messages: u64,
+    /// Those with an aligned pass of DKIM or SPF.
+    pub passing: u64,
+    /// Those we quarantined because of DMARC.
+    pub quarantined: u64,
+    /// Those we refused because of DMARC.
+    pub refused: u64,
+    /// Where most of them came from: at most [`MAX_SOURCES`], the most messages first.
+    pub sources: Vec<Source>,
+    /// How many addresses more they came from.
+    pub other_sources: usize,
+}
+
+/// What came from one address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The SMTP client.
+    pub source_ip: IpAddr,
+    /// Messages from there.
+    pub messages: u64,
+    /// Those of them that pass.
+    pub passing: u64,
+}
+
+/// What the text says beside the numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct TextFacts<'a> {
+    /// The name of who reports, empty for none.
+    pub organization: &'a str,
+    /// Where to write to.
+    pub from: &'a Address,
+    /// Another way to reach a person, empty for none.
+    pub contact: &'a str,
+    /// Who reports.
+    pub submitter: &'a DomainName,
+    /// The DMARC Policy Domain.
+    pub policy_domain: &'a DomainName,
+    /// The Report-ID.
+    pub report_id: &'a ReportId,
+    /// The first second of the period, since 1970.
+    pub begin: u64,
+    /// The last second of the period.
+    pub end: u64,
+}
+
+impl Summary {
+    /// Counts a report.
+    #[must_use]
+    pub fn of(report: &AggregateReport) -> Self {
+        let mut summary = Self::default();
+        let mut sources = BTreeMap::<IpAddr, (u64, u64)>::new();
+        for row in &report.rows {
+            let passes = [&row.key.dkim_alignment, &row.key.spf_alignment]
+                .contains(&&Word::Known(AlignmentResult::Pass));
+            let passing = if passes { row.count } else { 0 };
+            add(&mut summary.messages, row.count);
+            add(&mut summary.passing, passing);
+            match row.key.disposition {
+                Word::Known(Disposition::Quarantine) => add(&mut summary.quarantined, row.count),
+                Word::Known(Disposition::Reject) => add(&mut summary.refused, row.count),
+                _ => {}
+            }
+            let source = sources.entry(row.key.source_ip).or_default();
+            add(&mut source.0, row.count);
+            add(&mut source.1, passing);
+        }
+        summary.other_sources = sources.len().saturating_sub(MAX_SOURCES);
+        summary.sources = top(sources);
+        summary
+    }
+
+    /// The text of the letter, in LF lines. Names and numbers of the report and the words of the settings
+    /// come in as one line each.
+    #[must_use]
+    pub fn text(&self, facts: &TextFacts<'_>) -> String {
+        let domain = facts.policy_domain;
+        let mut text = format!(
+            "This is a DMARC aggregate report: what we saw of mail that says it is from\n\
+             {domain}. It was written by a program.\n\n"
+        );
+        self.write_facts(&mut text, facts);
+        self.write_sources(&mut text);
+        let email = facts.from;
+        let _ = write!(
+            text,
+            "The whole report is attached: XML, compressed with gzip.\n\n\
+             You receive it because the DMARC record of {domain}\n\
+             asks for aggregate reports (the tag \"rua\"). Take your address out of that\n\
+             record, and no more will come. Questions reach a person at\n{email}"
+        );
+        let contact = one_line(facts.contact, MAX_SETTING_OCTETS);
+        if !contact.is_empty() {
+            let _ = write!(text, " or here: {contact}");
+        }
+        text.push('\n');
+        text
+    }
+
+    fn write_facts(&self, text: &mut String, facts: &TextFacts<'_>) {
+        let organization = one_line(facts.organization, MAX_SETTING_OCTETS);
+        let submitter = match organization.as_str() {
+            "" => facts.submitter.to_string(),
+            name if name == facts.submitter.as_str() => name.to_owned(),
+            name => format!("{name} ({})", facts.submitter),
+        };
+        let failing = self.messages.saturating_sub(self.passing);
+        for (name, value) in [
+            ("Domain", facts.policy_domain.to_string()),
+            ("Period", period(facts.begin, facts.end)),
+            ("Reported by", submitter),
+            ("Report-ID", facts.report_id.to_string()),
+            ("Messages", grouped(self.messages)),
+            ("  passing", grouped(self.passing)),
+            ("  failing", grouped(failing)),
+            ("  quarantined", grouped(self.quarantined)),
+            ("  refused", grouped(self.refused)),
+        ] {
+            let _ = writeln!(text, "{name:VALUE_COLUMN$}{value}");
+        }
+        text.push('\n');
+    }
+
+    fn write_sources(&self, text: &mut String) {
+        if self.sources.is_empty() {
+            return;
+        }
+        text.push_str("Most of them came from:\n");
+        for source in &self.sources {
+            let Source {
+                source_ip,
+                messages,
+                passing,
+            } = source;
+            let passing = match *passing {
+                0 => "none passing".to_owned(),
+                count if count == *messages => "all passing".to_owned(),
+                count => format!("{} passing", grouped(count)),
+            };
+            let noun = if *messages == 1 { "message" } else { "messages" };
+            let _ = writeln!(text, "  {source_ip}: {} {noun}, {passing}", grouped(*messages));
+        }
+        match self.other_sources {
+            0 => {}
+            1 => text.push_str("  and one other address\n"),
+            others => {
+                let _ = writeln!(text, "  and {others} other addresses");
+            }
+        }
+        text.push('\n');
+    }
+}
+
+/// Counts of a report of ours are far from the end of a u64; those of others may not be.
+fn add(sum: &mut u64, count: u64) {
+    *sum = sum.saturating_add(count);
+}
+
+/// The sources with the most messages; of two alike, the lower address.
+fn top(sources: BTreeMap<IpAddr, (u64, u64)>) -> Vec<Source> {
+    let mut sources: Vec<_> = sources
+        .into_iter()
+        .map(|(source_ip, (messages, passing))| Source {
+            source_ip,
+            messages,
+            passing,
+        })
+        .collect();
+    sources.sort_by_key(|source| Reverse(source.messages));
+    sources.truncate(MAX_SOURCES);
+    sources
+}
+
+/// A whole UTC day is that day; anything else has a beginning and an end.
+fn period(begin: u64, end: u64) -> String {
+    if begin.is_multiple_of(DAY_SECONDS) && end.checked_sub(begin) == Some(DAY_SECONDS - 1) {
+        return format!("{}, the whole day (UTC)", date::words(begin));
+    }
+    format!(
+        "{} to {}",
+        date::words_with_time(begin),
+        date::words_with_time(end)
+    )
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::{AssessmentPolicy, Metadata, PolicyPublished, Row, RowKey};
+
+    fn row(source_ip: &str, count: u64, disposition: Disposition, dkim: bool, spf: bool) -> Row {
+        let aligned = |passes| {
+            Word::Known(if passes {
+                AlignmentResult::Pass
+            } else {
+                AlignmentResult::Fail
+            })
+        };
+        Row {
+            key: RowKey {
+                source_ip: source_ip.parse().unwrap(),
+                disposition: Word::Known(disposition),
+                dkim_alignment: aligned(dkim),
+                spf_alignment: aligned(spf),
+                reasons: vec![],
+                header_from: "example.com".to_owned(),
+                envelope_from: None,
+                envelope_to: None,
+                dkim: vec![],
+                spf: vec![],
+            },
+            count,
+        }
+    }
+
+    fn report(rows: Vec<Row>) -> AggregateReport {
+        AggregateReport {
+            metadata: Metadata::default(),
+            policy: PolicyPublished {
+                domain: "example.com".to_owned(),
+                discovery_method: None,
+                policy: Word::Known(AssessmentPolicy::Reject),
+                subdomain_policy: None,
+                nonexistent_policy: None,
+                dkim_mode: None,
+                spf_mode: None,
+                failure_options: None,
+                testing: None,
+                percent: None,
+            },
+            rows,
+        }
+    }
+
+    #[test]
+    fn rows_are_summed_up_and_either_mechanism_passes() {
+        let source = |source_ip: &str, messages, passing| Source {
+            source_ip: source_ip.parse().unwrap(),
+            messages,
+            passing,
+        };
+        let summary = Summary::of(&report(vec![
+            row("192.0.2.1", 3, Disposition::Pass, true, false),
+            row("192.0.2.2", 2, Disposition::Quarantine, false, false),
+            row("192.0.2.1", 4, Disposition::Pass, false, true),
+            row("2001:db8::1", 9, Disposition::Reject, false, false),
+            row("192.0.2.1", 1, Disposition::None, false, false),
+        ]));
+        assert_eq!(
+            summary,
+            Summary {
+                messages: 19,
+                passing: 7,
+                quarantined: 2,
+                refused: 9,
+                sources: vec![
+                    source("2001:db8::1", 9, 0),
+                    source("192.0.2.1", 8, 7),
+                    source("192.0.2.2", 2, 0)
+                ],
+                other_sources: 0,
+            }
+        );
+        let many = |count: usize| {
+            let rows = (0..count).map(|n| row(&format!("192.0.2.{n}"), 1, Disposition::Pass, true, true));
+            let summary = Summary::of(&report(rows.collect()));
+            (summary.sources.len(), summary.other_sources)
+        };
+        assert_eq!((many(0), many(MAX_SOURCES)), ((0, 0), (MAX_SOURCES, 0)));
+        assert_eq!(many(MAX_SOURCES + 1), (MAX_SOURCES, 1));
+        let huge = row("192.0.2.1", u64::MAX, Disposition::Pass, true, true);
+        assert_eq!(Summary::of(&report(vec![huge.clone(), huge])).messages, u64::MAX);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        let written: Vec<_> = [0, 999, 1_000, 1_234_567].map(grouped).into();
+        assert_eq!(written, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn a_day_is_told_as_a_day() {
+        assert_eq!(
+            period(1_780_272_000, 1_780_358_399),
+            "1 June 2026, the whole day (UTC)"
+        );
+        assert_eq!(
+            period(1_780_272_000, 1_780_275_599),
+            "1 June 2026, 00:00:00 UTC to 1 June 2026, 00:59:59 UTC"
+        );
+        assert!(period(1_780_272_000, 0).ends_with("to 1 January 1970, 00:00:00 UTC"));
+    }
+
+    #[test]
+    fn the_largest_sources_are_named_and_ties_go_by_address() {
+        let address = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let counts = (1..=7).map(|last| (address(last), (if last == 7 { 9 } else { 1 }, 0)));
+        let named = top(counts.collect());
+        let named: Vec<_> = named.iter().map(|source| source.source_ip).collect();
+        assert_eq!(named, [7, 1, 2, 3, 4].map(address));
+    }
+}

@@ -1,0 +1,135 @@
+//! Messages that fail, judged as the filter judges them, and the reports about them.
+
+use std::sync::Arc;
+
+use auth::lookup::Zones;
+use dmarc::evaluation::DiscoveryMethod;
+use dmarc::suffixes::Suffixes;
+use landmarc_report::Address;
+use landmarc_report::failure::{
+    FailureFacts, FailureReport, HeaderCopy, LetterHead, Moment, Redaction, Requested, Rules, gate, letter,
+};
+use mail::message::{HeaderLimits, split};
+use mail::{DomainName, Envelope, ReversePath};
+use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
+use receiver::local;
+use testkit::block_on;
+
+/// 1 June 2026.
+pub(crate) const NOW: u64 = 1_780_272_000;
+pub(crate) const KEY: &[u8] = b"potatoes";
+
+/// What is given: the text of a message, and who sent it.
+pub(crate) struct Given<'a> {
+    pub(crate) zones: Zones,
+    pub(crate) client: &'a str,
+    pub(crate) mail_from: &'a str,
+    pub(crate) message: &'a str,
+}
+
+/// A message that failed, as the filter hands it on.
+pub(crate) fn facts(given: &Given<'_>) -> FailureFacts {
+    let moment = Moment {
+        arrived: NOW,
+        queue_id: "65E1A3F0A0".to_owned(),
+        authserv_id: "gen.example".to_owned(),
+        source_port: Some(12_345),
+        ..Moment::default()
+    };
+    facts_at(given, moment).expect("a record applies")
+}
+
+/// The same at another moment; none where no record applies.
+pub(crate) fn facts_at(given: &Given<'_>, moment: Moment) -> Option<FailureFacts> {
+    let (judgement, header) = judged(given);
+    FailureFacts::of(&judgement, header, moment)
+}
+
+fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
+    let octets = given.message.replace('\n', "\r\n");
+    let message = split(octets.as_bytes(), &HeaderLimits::default()).unwrap();
+    let envelope = Envelope {
+        client: Some(given.client.parse().unwrap()),
+        helo: b"mx.forwarder.example".to_vec(),
+        mail_from: ReversePath::new(given.mail_from.as_bytes()),
+        ..Envelope::default()
+    };
+    let (rules, ledgers) = (rules(), Ledgers::new(100, || &given.zones));
+    let copy = HeaderCopy::of(&message.header);
+    let mut head = Head::new(&message.header, &rules, local::ClientFacts::default(), NOW);
+    head.body(&message.body);
+    let judgement = block_on(async {
+        let spf = check_spf(&ledgers, &envelope, &rules, NOW).await;
+        let transaction = Transaction {
+            envelope,
+            client: local::ClientFacts::default(),
+            id: "abc",
+        };
+        judge(head, transaction, spf, &ledgers, &rules).await
+    });
+    (judgement, copy)
+}
+
+/// The report about it, if one may be made, with all that passes included.
+pub(crate) fn report(facts: &FailureFacts, redaction: &Redaction, incidents: u32) -> FailureReport {
+    let rules = Rules {
+        on_pass: true,
+        ..Rules::default()
+    };
+    let wanted = gate(facts, rules).unwrap();
+    FailureReport::assemble(facts, wanted.requested, redaction, incidents)
+}
+
+/// The report about DMARC, whatever the record asks for.
+pub(crate) fn dmarc_report(facts: &FailureFacts, redaction: &Redaction) -> FailureReport {
+    let requested = Requested {
+        dmarc: true,
+        ..Requested::default()
+    };
+    FailureReport::assemble(facts, requested, redaction, 1)
+}
+
+/// The octets of the letter.
+pub(crate) fn octets(report: &FailureReport) -> String {
+    let head = LetterHead {
+        from: &Address::parse("dmarc-noreply@reports.gen.example").unwrap(),
+        display_name: "DMARC Filter",
+        to: &Address::parse("dmarcfail@consumer.example").unwrap(),
+        submitter: &DomainName::parse("gen.example").unwrap(),
+        date: NOW + 60,
+    };
+    String::from_utf8(letter(report, &head).to_bytes()).expect("letters are ASCII")
+}
+
+fn rules() -> local::Rules {
+    let wording = || local::Wording::new(|_| "refused".to_owned());
+    local::Rules {
+        mode: local::Mode::Enforce,
+        authserv_id: "gen.example".to_owned(),
+        header_limits: HeaderLimits::default(),
+        check_helo: true,
+        fetch_explanation: false,
+        dkim: auth::dkim::Options::default(),
+        arc: local::ArcUse::Trusted,
+        trusted_sealers: Vec::new(),
+        discovery: DiscoveryMethod::TreeWalk,
+        compare_rfc7489: false,
+        dmarc: dmarc::evaluation::Options::default(),
+        suffixes: Arc::new(Suffixes::built_in()),
+        operator: Arc::from([]),
+        reject: local::RejectRule::Evidence,
+        reject_text: wording(),
+        reject_codes: local::ReplyCodes {
+            basic: 550,
+            enhanced: "5.7.1".to_owned(),
+        },
+        quarantine: local::QuarantineBy::Hold,
+        quarantine_text: wording(),
+        unusable_author: local::UnusableAuthor::Refuse,
+        unusable_author_text: wording(),
+        local_domains: Vec::new(),
+        recognise_lists: true,
+        failures: local::FailureTable::default(),
+        remove_all_results: false,
+    }
+}
