@@ -23,6 +23,7 @@ mod postfix_harness;
 mod probes;
 mod process;
 mod random;
+mod reports;
 mod table;
 mod through_postfix;
 mod verdict;
@@ -43,6 +44,8 @@ landmarc-benches COMMAND [--key value]...
               --filters null-raw,null-crate,landmarc,opendkim+opendmarc,rspamd
               --mode enforce|observe  --settings 'key = value'  --socket unix|inet
   postfix   the same messages through a Postfix, unpacked in the folder --postfix
+  reports   a day written down, and reports about it made and sent, beside rspamd and OpenDMARC
+              --report-messages 10000,100000,1000000  --opendmarc-messages 10000 (more take it hours)
   probes    hostile and heavy input on landmarc: --only PART OF A NAME
   corpus    what the corpus is made of: --seed 1
 For all: --binary FILE of landmarc, --tools FOLDER where the packages of the peers are unpacked,
@@ -67,7 +70,7 @@ fn main() -> ExitCode {
 
 fn run(command: &str, options: &Options) -> io::Result<()> {
     match command {
-        "all" | "load" | "postfix" | "probes" => {
+        "all" | "load" | "postfix" | "probes" | "reports" => {
             if namespace::enter(options)? {
                 return Ok(());
             }
@@ -86,6 +89,10 @@ fn run(command: &str, options: &Options) -> io::Result<()> {
     if all || command == "postfix" {
         heading("Through Postfix");
         through_postfix::run(options)?;
+    }
+    if command == "reports" {
+        heading("Reports");
+        reports::run(options)?;
     }
     if all || command == "probes" {
         heading("Hostile and heavy input");

@@ -9,7 +9,7 @@ use crate::drive::Load;
 use crate::verdict::Check;
 
 /// Keys that are understood, so that a misspelt one is not passed over in silence.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 18] = [
     "binary",
     "connections",
     "delay",
@@ -19,9 +19,11 @@ const KEYS: [&str; 16] = [
     "messages",
     "mode",
     "only",
+    "opendmarc-messages",
     "per-connection",
     "postfix",
     "repeat",
+    "report-messages",
     "seed",
     "settings",
     "socket",

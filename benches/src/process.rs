@@ -153,6 +153,11 @@ fn parse_stat(stat: &str) -> Cpu {
     }
 }
 
+/// Memory of a process at its peak so far, in MiB; 0 when it has ended.
+pub(crate) fn peak_mib(id: u32) -> f64 {
+    mib(&format!("/proc/{id}/status"), "VmHWM:")
+}
+
 fn mib(file: &str, key: &str) -> f64 {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(key));

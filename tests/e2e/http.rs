@@ -28,11 +28,13 @@ impl Watched {
         let dns = DnsServer::start(zones());
         let service = Service::start(name, socket, dns.addr(), &format!("{ANY_PORT}{settings}"));
         let port = port(&service);
-        Self {
+        let watched = Self {
             service,
             port,
             _dns: dns,
-        }
+        };
+        wait_until_started(port);
+        watched
     }
 
     /// Code and body of a page; nothing when nobody answers.
@@ -47,14 +49,7 @@ impl Watched {
     /// Waits until `/readyz` says this.
     #[track_caller]
     fn wait_until_it_says(&self, code: u16, words: &str) {
-        let mut last = None;
-        let said = wait_for(|| {
-            last = self.get("/readyz");
-            last.as_ref()
-                .is_some_and(|(found, body)| *found == code && body.contains(words))
-                .then_some(())
-        });
-        assert!(said.is_some(), "{code} {words:?} is not said, but {last:?}");
+        wait_until_it_says(self.port, code, words);
     }
 
     fn connect(&self) -> Mta {
@@ -70,6 +65,25 @@ pub(crate) fn port(service: &Service) -> SocketAddr {
         .nth(1)
         .and_then(|rest| rest.split('/').next());
     address.unwrap().parse().unwrap()
+}
+
+/// Waits until all of a service has started: its port opens first, and tells of less until then.
+#[track_caller]
+pub(crate) fn wait_until_started(port: SocketAddr) {
+    wait_until_it_says(port, 200, "milter ok\n");
+}
+
+/// Waits until `/readyz` says this.
+#[track_caller]
+fn wait_until_it_says(port: SocketAddr, code: u16, words: &str) {
+    let mut last = None;
+    let said = wait_for(|| {
+        last = get(port, "/readyz");
+        last.as_ref()
+            .is_some_and(|(found, body)| *found == code && body.contains(words))
+            .then_some(())
+    });
+    assert!(said.is_some(), "{code} {words:?} is not said, but {last:?}");
 }
 
 fn get(port: SocketAddr, page: &str) -> Option<(u16, String)> {
@@ -263,7 +277,6 @@ fn a_reload_that_failed_is_told_until_one_goes_well() {
 #[test]
 fn a_socket_that_somebody_removed_makes_it_unready() {
     let watched = Watched::start("http-socket", Socket::Unix, "");
-    watched.wait_until_it_says(200, "milter ok\n");
     let path = watched.service.milter().trim_start_matches("unix:").to_owned();
     std::fs::remove_file(&path).unwrap();
     watched.wait_until_it_says(

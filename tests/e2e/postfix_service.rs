@@ -117,7 +117,7 @@ fn broken_settings_leave_the_old_ones_in_force() {
     let Some(scene) = Scene::start("reload-broken", ENFORCE) else {
         return;
     };
-    // Five lines are written above these.
+    // Six lines are written above these.
     let line = scene
         .service
         .reload("mode = \"observe\"\ndns.question_timeout = \"5 parsecs\"\n");
@@ -125,7 +125,7 @@ fn broken_settings_leave_the_old_ones_in_force() {
         line.contains("ERROR") && line.contains("not reloaded, the old settings stay"),
         "{line}"
     );
-    scene.service.wait_for_line("landmarc.toml:7");
+    scene.service.wait_for_line("landmarc.toml:8");
     scene.service.wait_for_line("5 parsecs");
     let outcome = scene.send(STRANGER, "a@reject.example", &letter("a@reject.example"));
     assert_eq!(outcome.last().code, 550, "{:?}", outcome.last());

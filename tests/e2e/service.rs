@@ -96,6 +96,11 @@ impl Service {
         })
     }
 
+    /// Its settings, which the other commands read, too.
+    pub(crate) fn settings_file(&self) -> PathBuf {
+        self.folder.path().join("landmarc.toml")
+    }
+
     /// Its database.
     pub(crate) fn database(&self) -> PathBuf {
         self.folder.path().join("store").join("landmarc.db")
@@ -216,13 +221,18 @@ fn write_settings(folder: &Folder, socket: &str, dns: SocketAddr, settings: &str
         "milter.listen = [\"{socket}\"]\nmilter.socket_mode = \"0666\"\n\
          dns.name_servers = [\"{dns}\"]\nlog.target = \"stderr\"\n"
     );
+    // Where every other command finds it, too.
+    let store = match settings.contains("store.directory") {
+        true => String::new(),
+        false => format!("store.directory = {:?}\n", folder.path().join("store")),
+    };
     // Of the port for monitoring there is only one by default.
     let web = if settings.contains("web.listen") {
         ""
     } else {
         "web.listen = []\n"
     };
-    folder.write("landmarc.toml", format!("{common}{web}{settings}"))
+    folder.write("landmarc.toml", format!("{common}{store}{web}{settings}"))
 }
 
 fn spawn(settings: &std::path::Path, lines: &Arc<Lines>) -> (Child, JoinHandle<()>) {

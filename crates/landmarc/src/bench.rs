@@ -1,21 +1,18 @@
 //! Messages from files, judged as the service would judge them: what `check` and `rules test`
 //! have in common.
 
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use auth::lookup::{Answer, Lookup, Question, Zones};
 use clap::{Args, ValueEnum};
-use dns::resolver::{MessageLookup, Resolver};
-use dns::zone_file;
 use mail::message::{self, HeaderSection, MessageError};
 use mail::{Envelope, ReversePath};
 use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
 use receiver::local::{ArcUse, Mode, Rules};
 use settings::Settings;
 
+use crate::answers::Answers;
 use crate::exit::Exit;
 use crate::filter::{Lists, Skipped};
 use crate::load::{Loaded, load_with_rules_or_complain};
@@ -101,7 +98,7 @@ pub(crate) fn judge_each(
     runtime.block_on(async {
         let mut bench = Bench {
             rules: rules_for(options, &loaded),
-            source: source(options, &loaded.settings)?,
+            answers: Answers::open(options.dns.as_deref(), &loaded.settings)?,
             lists: Lists::new(&loaded.settings.clients),
             settings: &loaded.settings,
             options,
@@ -126,41 +123,6 @@ fn rules_for(options: &Options, loaded: &Loaded) -> Rules {
     rules
 }
 
-/// Where answers come from.
-enum Source {
-    Zones(Zones),
-    Resolver(Resolver),
-}
-
-/// Where the answers for one message come from.
-enum MessageSource<'a> {
-    Zones(&'a Zones),
-    Resolver(MessageLookup),
-}
-
-impl Lookup for MessageSource<'_> {
-    async fn ask(&self, question: &Question) -> Answer {
-        match self {
-            Self::Zones(zones) => zones.ask(question).await,
-            Self::Resolver(lookup) => lookup.ask(question).await,
-        }
-    }
-}
-
-fn source(options: &Options, settings: &Settings) -> Result<Source, Exit> {
-    let Some(path) = &options.dns else {
-        let resolver = Resolver::new(rules::resolver_options(settings))
-            .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?;
-        return Ok(Source::Resolver(resolver));
-    };
-    let bad = |error: &dyn std::error::Error| {
-        complain(Exit::BadInput, &format!("{}: {}", path.display(), in_full(error)))
-    };
-    let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
-    let zones = zone_file::parse(&text).map_err(|error| bad(&error))?;
-    Ok(Source::Zones(zones))
-}
-
 /// What all messages are judged with.
 struct Bench<'a, T> {
     options: &'a Options,
@@ -168,7 +130,7 @@ struct Bench<'a, T> {
     rules: Rules,
     /// Of what the service does not judge; here all is judged, and it is said.
     lists: Lists,
-    source: Source,
+    answers: Answers,
     tell: T,
 }
 
@@ -273,10 +235,8 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
     async fn judge(&self, octets: &[u8], now: u64) -> Result<Judgement, MessageError> {
         let rules = &self.rules;
         let parsed = message::split(octets, &rules.header_limits)?;
-        let ledgers = Ledgers::new(self.settings.dns.questions_per_message, || match &self.source {
-            Source::Zones(zones) => MessageSource::Zones(zones),
-            Source::Resolver(resolver) => MessageSource::Resolver(resolver.for_message()),
-        });
+        let limit = self.settings.dns.questions_per_message;
+        let ledgers = Ledgers::new(limit, || self.answers.for_message());
         let envelope = envelope(self.options, &parsed.header);
         let client = rules::client_facts(self.settings, envelope.client);
 

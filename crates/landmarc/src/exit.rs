@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Unavailable = 69,
     /// A bug of ours.
     Bug = 70,
+    /// It could not be done now; who asked is to ask again. A mail server does (`bounce`).
+    Later = 75,
     /// The configuration is wrong.
     Config = 78,
 }
@@ -64,9 +66,10 @@ mod tests {
             Exit::BadInput,
             Exit::Unavailable,
             Exit::Bug,
+            Exit::Later,
             Exit::Config,
         ];
-        assert_eq!(codes.map(|code| code as u8), [0, 1, 2, 64, 65, 69, 70, 78]);
+        assert_eq!(codes.map(|code| code as u8), [0, 1, 2, 64, 65, 69, 70, 75, 78]);
         assert!(codes.is_sorted());
     }
 }

@@ -3,6 +3,7 @@
 //! Decides nothing: it hands what the MTA says to `receiver` at the moments when
 //! something can be done with it, and what `receiver` says back to the MTA.
 
+mod afterwards;
 mod answer;
 mod copying;
 mod ids;
@@ -10,6 +11,7 @@ mod memory;
 mod message;
 mod recipients;
 mod record;
+mod reporting;
 mod running;
 mod skipping;
 mod tally;
@@ -18,7 +20,7 @@ mod throttle;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use mail::{Envelope, ReversePath};
@@ -29,10 +31,10 @@ use milter::{
 use receiver::judge::Judgement;
 use receiver::local::{Mode, OnFailure, QuarantineBy, Rules};
 use receiver::results::Removal;
-use receiver::story::story;
-use store::{Observation, Recorded, Recorder, State};
+use store::{Observation, Recorder, State};
 use tokio::time::timeout;
 
+use crate::failure_reports::Offers;
 use crate::log;
 use crate::metrics::Metrics;
 use answer::{Unjudged, response, unjudged};
@@ -41,11 +43,13 @@ use ids::Ids;
 use memory::Memory;
 use message::Message;
 use record::Moment;
+use reporting::Traffic;
 pub(crate) use running::Running;
 use skipping::verified_name;
 pub(crate) use skipping::{Lists, Skipped};
 use tally::Tally;
-use task::{Step, caught, unless_it_panics};
+pub(crate) use task::unless_it_panics;
+use task::{Step, caught};
 use throttle::Throttle;
 
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
@@ -67,6 +71,10 @@ struct Common {
     ids: Ids,
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
+    /// Where messages go that a failure report may be made of; nowhere, where there is no reporter.
+    offers: OnceLock<Offers>,
+    /// Of such messages that found no room.
+    unreported: Throttle,
     /// Of messages that were answered before their record was on disk.
     late: Throttle,
     /// Of those that have no record.
@@ -85,6 +93,8 @@ impl Filter {
             ids: Ids::default(),
             recorder,
             metrics,
+            offers: OnceLock::new(),
+            unreported: Throttle::default(),
             late: Throttle::default(),
             dropped: Throttle::default(),
             told_of_no_copies: AtomicBool::new(false),
@@ -94,6 +104,13 @@ impl Filter {
             running: RwLock::new(Arc::new(running)),
             common: Arc::new(common),
         }
+    }
+
+    /// Offers messages to this reporter; those that came before are not offered to anybody.
+    pub(crate) fn offering(self, offers: Offers) -> Self {
+        // There is one reporter: a second one would be offered nothing.
+        let _ = self.common.offers.set(offers);
+        self
     }
 
     /// Sessions that begin from now on work with these; those under way keep theirs.
@@ -121,6 +138,7 @@ impl Service for Filter {
             running,
             common: Arc::clone(&self.common),
             client: None,
+            client_port: None,
             client_name: None,
             helo: Vec::new(),
             skipped: None,
@@ -137,6 +155,7 @@ pub(crate) struct Connection {
     rules: Arc<Rules>,
     common: Arc<Common>,
     client: Option<IpAddr>,
+    client_port: Option<u16>,
     client_name: Option<String>,
     helo: Vec<u8>,
     skipped: Option<Skipped>,
@@ -242,7 +261,8 @@ impl Session for Connection {
         if let Some(why) = self.obstacle(&message) {
             return self.give_up(why, &queue_id, &id, &removals).await;
         }
-        let Some((judgement, response)) = unless_it_panics(self.judge(message, &id)).await.flatten() else {
+        let judged = unless_it_panics(self.judge(message, &id)).await.flatten();
+        let Some((judgement, traffic, response)) = judged else {
             return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
         };
         let moment = Moment {
@@ -250,7 +270,7 @@ impl Session for Connection {
             id: &id,
             elapsed: arrived.elapsed(),
         };
-        if unless_it_panics(self.write_down(&judgement, &moment))
+        if unless_it_panics(self.write_down(&judgement, traffic, &moment))
             .await
             .is_none()
         {
@@ -274,6 +294,10 @@ impl Connection {
             PeerAddress::Unknown => (macros.ip("client_addr").map(|ip| ip.to_canonical()), false),
         };
         self.client = client;
+        self.client_port = match info.address {
+            PeerAddress::Ip(_, port) => Some(port).filter(|port| *port != 0),
+            PeerAddress::Unix(_) | PeerAddress::Unknown => None,
+        };
         self.client_name = verified_name(bounded(&info.hostname), macros);
         self.skipped = match client {
             Some(address) => self.running.lists.of_client(address, self.client_name.as_deref()),
@@ -298,59 +322,14 @@ impl Connection {
     }
 
     /// What is found, and what the MTA is to be told; nothing when a part of it panicked.
-    async fn judge(&self, message: Box<Message>, id: &str) -> Option<(Judgement, Response)> {
+    async fn judge(&self, message: Box<Message>, id: &str) -> Option<(Judgement, Traffic, Response)> {
         let has_reader = message.recipients.have_reader();
-        let judgement = message.finish(id, &self.rules).await?;
+        let (judgement, traffic) = message.finish(id, &self.rules).await?;
         let mut response = response(&judgement);
         if judgement.is_taken_against_policy() && !has_reader {
             response.edits.extend(self.copy());
         }
-        Some((judgement, response))
-    }
-
-    /// Design D13: what is answered is written down first, on disk if that is not long. The
-    /// record is on its way while the log line is written.
-    async fn write_down(&self, judgement: &Judgement, moment: &Moment<'_>) {
-        let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
-        let story = wants_story.then(|| story(judgement));
-        let kept = story.as_deref().filter(|_| self.common.keeps_stories);
-        let record = self
-            .common
-            .recorder
-            .record(record::judged(judgement, kept, moment));
-        log::message(moment.queue_id, judgement, moment.elapsed);
-        self.common.metrics.message(judgement, moment.elapsed);
-        if let Some(story) = story {
-            tracing::debug!(queue_id = %moment.queue_id, "{story}");
-        }
-        self.tell_if_late(record.await, moment);
-    }
-
-    /// Design D13: a crash now would lose the record. While the store takes nothing at all, its
-    /// own lines say so, once.
-    fn tell_if_late(&self, recorded: Recorded, moment: &Moment<'_>) {
-        let Moment { queue_id, id, .. } = moment;
-        if recorded == Recorded::Committed || self.common.recorder.state() != State::Ok {
-            return;
-        }
-        let now = Instant::now();
-        if recorded == Recorded::Later {
-            tracing::debug!(queue_id = %queue_id, id = %id, "answered before it was written down");
-            if let Some(messages) = self.common.late.count(now) {
-                tracing::warn!(
-                    messages,
-                    "answered before they were written down: the disk is slow; the records follow"
-                );
-            }
-        } else {
-            tracing::debug!(queue_id = %queue_id, id = %id, "answered and not written down");
-            if let Some(messages) = self.common.dropped.count(now) {
-                tracing::warn!(
-                    messages,
-                    "answered and not written down: no room in memory (store.memory), or nobody writes any more"
-                );
-            }
-        }
+        Some((judgement, traffic, response))
     }
 
     /// The copy for a human to look at.

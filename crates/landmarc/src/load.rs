@@ -1,5 +1,6 @@
 //! Reads settings, and what they name, from the file system.
 
+mod of_reports;
 mod of_store;
 mod rules_file;
 
@@ -20,6 +21,7 @@ use crate::http;
 use crate::output::{complain, in_full, tell};
 use crate::{records, rules};
 
+use of_reports::OfReports;
 pub(crate) use of_store::{Need, load_store_or_complain};
 use rules_file::Fault;
 pub(crate) use rules_file::RulesFile;
@@ -70,6 +72,8 @@ impl Loaded {
 struct Named {
     suffixes: Option<Suffixes>,
     operator: RulesFile,
+    /// What should be looked at of the files that reports need: the key, and why.
+    of_reports: Vec<(&'static str, String)>,
     /// The mistakes in the file of the rules, a line each.
     rule_mistakes: Option<String>,
 }
@@ -182,12 +186,15 @@ fn read_with(
     let exposed_web = exposed_web.map(|WebAddress(address)| {
         format!("{name}: web.listen: warning: {address} lets every host that reaches it read the metrics")
     });
+    let of_reports = named.of_reports.iter();
+    let of_reports = of_reports.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
     Ok(Loaded {
         warnings: warnings
             .iter()
             .map(|warning| warning.render(name))
             .chain(exposed)
             .chain(exposed_web)
+            .chain(of_reports)
             .chain(named.operator.warnings.iter().cloned())
             .collect(),
         settings,
@@ -249,6 +256,9 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
     }
     mistakes.extend(http::listed_twice(settings));
     mistakes.extend(account::unknown(settings));
+    let of_reports = OfReports::look_at(settings);
+    mistakes.extend(of_reports.mistakes);
+    named.of_reports = of_reports.warnings;
     if settings.milter.listen.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),

@@ -4,11 +4,13 @@
 //! logs. Whatever decides is in the crates this one uses.
 
 mod account;
+mod answers;
 mod bench;
 mod commands;
 mod csv;
 mod database;
 mod exit;
+mod failure_reports;
 mod figures;
 mod filter;
 mod http;
@@ -20,6 +22,7 @@ mod metrics;
 mod output;
 mod pasted;
 mod records;
+mod reporter;
 mod rules;
 mod systemd;
 mod table;
@@ -62,12 +65,18 @@ enum Command {
     /// Look after the database: how it is, what expires, a backup
     #[command(subcommand)]
     Store(commands::store::Action),
+    /// See and steer what this server reports to others
+    #[command(subcommand)]
+    Outbox(commands::outbox::Action),
     /// Show or check settings, or print a file of them all
     #[command(subcommand)]
     Config(commands::config::Action),
     /// Show this server's own rules, or try them on messages
     #[command(subcommand)]
     Rules(commands::rules::Action),
+    /// Make the keys that reports are signed with, and see whether they are published
+    #[command(subcommand)]
+    Dkim(commands::dkim::Action),
     /// Print shell completions
     Completions(commands::documents::Completions),
     /// Print the manual page, or write those of all commands into a directory
@@ -94,8 +103,10 @@ fn run(command: Command) -> Exit {
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Log(arguments) => commands::log::run(&arguments),
         Command::Store(action) => commands::store::run(&action),
+        Command::Outbox(action) => commands::outbox::run(&action),
         Command::Config(action) => commands::config::run(&action),
         Command::Rules(action) => commands::rules::run(&action),
+        Command::Dkim(action) => commands::dkim::run(&action),
         Command::Completions(arguments) => commands::documents::completions(&arguments),
         Command::Man(arguments) => commands::documents::man(&arguments),
     }

@@ -8,6 +8,7 @@ mod counts;
 mod exposition;
 mod process;
 mod reloads;
+mod reporting;
 mod sheet;
 
 use std::time::{Duration, SystemTime};
@@ -16,9 +17,11 @@ use dmarc::evaluation::DmarcResult;
 use receiver::action::BUDGET_REACHED;
 use receiver::judge::Judgement;
 
+use crate::failure_reports::Offered;
 use counts::{Counts, Distribution, Named, places, words};
 pub(crate) use exposition::Sources;
 use reloads::Reloads;
+use reporting::Reporting;
 
 /// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
 /// millisecond; a message has `dns.message_timeout`, 20 s by default.
@@ -42,10 +45,13 @@ pub(crate) struct Metrics {
     dkim: Counts<{ words::DKIM.len() }>,
     arc: Counts<{ words::ARC.len() }>,
     rfc7489_differences: Counts<1>,
+    /// Taken, and dropped.
+    failure_candidates: Counts<2>,
     rule_hits: Named,
     seconds: Distribution<{ TIMES.len() }>,
     questions: Distribution<{ QUESTIONS.len() }>,
     reloads: Reloads,
+    reporting: Reporting,
 }
 
 impl Metrics {
@@ -60,10 +66,12 @@ impl Metrics {
             dkim: Counts::default(),
             arc: Counts::default(),
             rfc7489_differences: Counts::default(),
+            failure_candidates: Counts::default(),
             rule_hits: Named::default(),
             seconds: Distribution::new(TIMES),
             questions: Distribution::new(QUESTIONS),
             reloads: Reloads::new(SystemTime::now()),
+            reporting: Reporting::default(),
         }
     }
 
@@ -107,6 +115,19 @@ impl Metrics {
     /// `store`, `memory`. The first three are counted by [`Metrics::message`].
     pub(crate) fn failed(&self, cause: &'static str) {
         self.failures.add(places::of(cause, &words::FAILURE));
+    }
+
+    /// A message that a failure report may be made of was offered to the reporter.
+    pub(crate) fn failure_candidate(&self, offered: Offered) {
+        self.failure_candidates.add(match offered {
+            Offered::Taken => 0,
+            Offered::Dropped => 1,
+        });
+    }
+
+    /// What is counted of reports.
+    pub(crate) fn reporting(&self) -> &Reporting {
+        &self.reporting
     }
 
     /// What came of reading the settings.

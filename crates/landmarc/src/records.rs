@@ -111,7 +111,7 @@ pub(crate) fn refuse(error: &StoreError) -> Exit {
         | StoreError::Foreign { .. }
         | StoreError::NoDatabase { .. }
         | StoreError::Damaged { .. } => Exit::BadInput,
-        StoreError::Panicked { .. } => Exit::Bug,
+        StoreError::Panicked { .. } | StoreError::TooLong { .. } => Exit::Bug,
         StoreError::Vanished { .. }
         | StoreError::Io { .. }
         | StoreError::Engine { .. }

@@ -135,7 +135,7 @@ fn wording(text: &ReplyText) -> Wording {
 }
 
 /// What this host calls itself; without a name at least a token.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     let name = nix::unistd::gethostname()
         .ok()
         .and_then(|name| name.into_string().ok());

@@ -10,6 +10,7 @@ use mail::author::AuthorFault;
 
 use crate::evidence::Evidence;
 use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, UnusableAuthor};
+use crate::operator::AppliedRule;
 use crate::reply::one_line;
 pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
 use crate::story::MAX_CAUSE_OCTETS;
@@ -146,6 +147,9 @@ pub const MAX_REASON_OCTETS: usize = MAX_CAUSE_OCTETS;
 /// What a report says of a message quarantined although `p=reject`.
 pub(crate) const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
 
+/// What a report says where one policy is for names that exist, and another for those that do not.
+const EXISTENCE_UNKNOWN: &str = "whether the author domain exists is not known";
+
 /// What a report says where the message used up its share of DNS.
 pub const BUDGET_REACHED: &str = "DNS limit of one message reached";
 
@@ -217,21 +221,26 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
 }
 
 /// What is done of a decision in a mode: when observing, nothing, and the report says so.
-/// `by_rule` is what a rule of the operator recorded.
+/// `rule` is the rule of the operator that decided, if one did.
 #[must_use]
-pub fn in_mode(decision: &Action, by_rule: Option<&Override>, mode: Mode) -> Action {
+pub fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode) -> Action {
     if mode == Mode::Enforce || decision.step == Step::Accept {
         return decision.clone();
     }
     // Why no policy was applied is true in either mode; why one was softened is not, nor why a
     // rule would have done more.
+    let by_rule = rule.and_then(|rule| rule.recorded.as_ref());
     let mut overrides = decision.overrides.clone();
     overrides.retain(|reason| reason.kind == OverrideKind::Other && Some(reason) != by_rule);
     let step = decision.step.as_str();
     overrides.push(Override::local_policy(&format!(
         "observe mode: {step} not carried out"
     )));
-    accept(Disposition::None, overrides)
+    // A message that passes passed, whatever a rule would have done to it.
+    let without_rule = rule.map(|rule| &rule.without);
+    let accepted = without_rule.filter(|without| without.step == Step::Accept);
+    let disposition = accepted.map_or(Disposition::None, |without| without.disposition);
+    accept(disposition, overrides)
 }
 
 fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
@@ -280,29 +289,34 @@ fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
 fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
     let published = evaluation.policy_published.unwrap_or(AssessmentPolicy::None);
     let policy = evaluation.policy.unwrap_or(published);
+    let softened = softened_policy(evaluation, published, policy);
     if policy == AssessmentPolicy::None {
-        return accept(Disposition::None, test_mode(published, policy));
+        return accept(Disposition::None, softened);
     }
     if let Some(decisive) = case.evidence.iter().find(|evidence| evidence.is_decisive()) {
         return accept(Disposition::None, vec![override_for(decisive)]);
     }
     match policy {
         AssessmentPolicy::Reject => rejecting(case, evaluation, rules),
-        AssessmentPolicy::None | AssessmentPolicy::Quarantine => {
-            quarantine(case, rules, test_mode(published, policy))
-        }
+        AssessmentPolicy::None | AssessmentPolicy::Quarantine => quarantine(case, rules, softened),
     }
 }
 
-/// `t=y` is an override of its own (RFC 9990, `policy_test_mode`).
-fn test_mode(published: AssessmentPolicy, policy: AssessmentPolicy) -> Vec<Override> {
-    if published == policy {
-        return Vec::new();
-    }
-    vec![Override {
+/// Why less is asked for than what the record says to all: RFC 9990 §3.1.1.9 wants a reason wherever
+/// the disposition of a failing message is not the policy. `t=y` is one of its own.
+fn softened_policy(
+    evaluation: &Evaluation,
+    published: AssessmentPolicy,
+    policy: AssessmentPolicy,
+) -> Vec<Override> {
+    let uncertain = evaluation
+        .policy_uncertain
+        .then(|| Override::local_policy(EXISTENCE_UNKNOWN));
+    let test_mode = (published != policy).then(|| Override {
         kind: OverrideKind::PolicyTestMode,
         comment: format!("t=y: {policy} instead of {published}"),
-    }]
+    });
+    uncertain.into_iter().chain(test_mode).collect()
 }
 
 /// RFC 9989 §7.4: a receiver "MUST NOT" reject on the policy alone; without other
@@ -313,9 +327,7 @@ fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action 
     let is_unanswered = |evidence: &&Evidence| matches!(evidence, Evidence::TrustedArcUnanswered(_));
     let unanswered = case.evidence.iter().find(is_unanswered);
     let softened = match (rules.reject, favour) {
-        _ if evaluation.policy_uncertain => {
-            Override::local_policy("whether the author domain exists is not known")
-        }
+        _ if evaluation.policy_uncertain => Override::local_policy(EXISTENCE_UNKNOWN),
         (RejectRule::Always, _) if let Some(unanswered) = unanswered => override_for(unanswered),
         (RejectRule::Never, _) => Override::local_policy("this receiver never rejects for DMARC"),
         (RejectRule::Always, _) => return reject(case, rules),

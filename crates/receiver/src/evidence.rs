@@ -3,6 +3,8 @@
 //! RFC 9989 §5.4 and §7.4 forbid rejecting on `p=reject` alone; what else is known
 //! decides. Each piece names what was seen, so that it can be told to a person.
 
+use std::net::IpAddr;
+
 use auth::arc::{ArcResult, ArcStatus};
 use auth::dkim::{DkimResult, DkimVerdict};
 use auth::lookup::{Answer, Asked, DnsName, Existence};
@@ -263,10 +265,24 @@ fn trusted_arc(author: &DomainName, arc: &ArcResult, trusted: &[DomainName]) -> 
         let (i, domain, selector) = (sealer.instance, &sealer.domain, &sealer.selector);
         comment.push_str(&format!(" as[{i}].d={domain} as[{i}].s={selector}"));
     }
+    if let Some(address) = arc.oldest_results.as_deref().and_then(first_client) {
+        comment.push_str(&format!(" remote-ip[1]={address}"));
+    }
     Some(Evidence::TrustedArc {
         sealer: newest.domain.clone(),
         comment,
     })
+}
+
+/// The client of the first hop, as that hop wrote it down (RFC 8617 §7.2.2, §10.2).
+fn first_client(results: &[u8]) -> Option<IpAddr> {
+    let results = AuthenticationResults::parse(results).ok()?;
+    let mut properties = results.results.iter().flat_map(|result| &result.properties);
+    let told = properties.find(|property| property.ptype == "smtp" && property.property == "remote-ip")?;
+    told.value
+        .parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 /// Design D6: that DNS did not answer is no ground to refuse what a trusted sealer may vouch for.

@@ -227,10 +227,9 @@ pub async fn judge<L: Lookup>(
         id,
     };
     let decided = decide(&given, &findings, rules);
-    let by_rule = decided.rule.as_ref().and_then(|rule| rule.recorded.as_ref());
     let mut judgement = Judgement {
         id: id.to_owned(),
-        action: action::in_mode(&decided.action, by_rule, rules.mode),
+        action: action::in_mode(&decided.action, decided.rule.as_ref(), rules.mode),
         decision: decided.action,
         rule: decided.rule,
         cause: decided.cause,

@@ -7,6 +7,7 @@
 //! The rooms in the order in which a message walks through them: [`judge`] runs the
 //! mechanisms, [`evidence`] collects what else is known, [`action`] decides unless a rule of the
 //! [`operator`] does, [`results`] writes the Authentication-Results field, [`story`] explains.
+//! [`report_traffic`] knows mail that is itself about reports.
 
 pub mod action;
 pub mod evidence;
@@ -16,6 +17,7 @@ pub mod ledgers;
 pub mod local;
 pub mod operator;
 mod reply;
+pub mod report_traffic;
 pub mod results;
 pub mod story;
 

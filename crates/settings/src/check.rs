@@ -1,5 +1,9 @@
 //! What must hold between keys: each is allowed alone, but not with the other.
 
+mod report;
+
+use std::time::Duration;
+
 use crate::Settings;
 use crate::mistake::{Mistake, Wrong};
 use crate::value::Value;
@@ -25,8 +29,27 @@ pub(crate) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistak
         at_most!(limits.header_field, limits.header_section),
         // A single session has to fit, or it waits for room that never comes.
         at_most!(limits.header_section, limits.memory),
+        at_most!(report.retry_first, report.retry_longest),
+        at_most!(report.retry_longest, report.give_up_after),
+        at_most!(
+            report.failure.per_destination_minute,
+            report.failure.per_destination_day
+        ),
+        at_most!(report.failure.per_destination_day, report.failure.per_day),
+        // What is tried has to be there still.
+        at_most(
+            settings,
+            mistakes,
+            (key!(report.give_up_after), &settings.report.give_up_after),
+            (key!(report.keep_days), &days(settings.report.keep_days)),
+        ),
     ];
-    found.into_iter().flatten().collect()
+    let of_reports = report::conflicts(settings, mistakes);
+    found.into_iter().flatten().chain(of_reports).collect()
+}
+
+fn days(count: u32) -> Duration {
+    Duration::from_secs(86_400) * count
 }
 
 /// The mistake that the first key is more than the second; told at whichever of them the

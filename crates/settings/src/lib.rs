@@ -41,8 +41,8 @@ mod warning;
 
 pub use declare::{Key, keys};
 pub use keys::{
-    ArcValidation, Discovery, FailureAction, LogFormat, LogLevel, LogTarget, Mode, Quarantine, Reject,
-    Settings, SyslogFacility, UnusableAuthor,
+    ArcValidation, DeliveryBy, Discovery, FailureAction, LogFormat, LogLevel, LogTarget, Mode, Quarantine,
+    Redaction, Reject, RelayTls, ReportForm, Settings, SyslogFacility, UnusableAuthor,
 };
 pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Place, Wrong};
 pub use network::{Network, NetworkError};
@@ -51,6 +51,7 @@ pub use reader::{MAX_FILE_OCTETS, Written};
 pub use value::Choice;
 pub use value::address::MailAddress;
 pub use value::reply::{MAX_REPLY_OCTETS, PermanentStatus, Placeholder, ReplyText, TransientStatus};
+pub use value::report::{Delimiter, DkimKeyFile, Relay, RelayHost};
 pub use value::system::{FileMode, NameServer, WebAddress};
 pub use value::text::{AuthservId, FieldName};
 pub use value::unit::Size;

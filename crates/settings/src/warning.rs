@@ -1,6 +1,8 @@
 //! What is allowed, but should be looked at.
 
-use crate::keys::{ArcValidation, Mode, Reject, UnusableAuthor};
+use mail::DomainName;
+
+use crate::keys::{ArcValidation, DeliveryBy, Mode, Reject, UnusableAuthor};
 use crate::mistake::{self, Place};
 use crate::{Network, Settings};
 
@@ -73,6 +75,26 @@ pub enum Concern {
          client or arc_sealer"
     )]
     AnybodyCanMeetIt,
+    /// RFC 9990 §3.5.1: report mail must pass DMARC, in alignment, and SPF alone breaks on the way.
+    #[error(
+        "reports are not signed here (report.dkim_keys is empty): unless the mail server signs them, they may \
+         not pass DMARC, as RFC 9990 §3.5.1 demands; \"landmarc dkim new\" makes a key"
+    )]
+    UnsignedReports,
+    /// A signature that no receiver will find in alignment.
+    #[error(
+        "{signing} is neither the domain of report.email nor above or below it: the signatures are in \
+         alignment with {author} only if both have the same Organizational Domain"
+    )]
+    ForeignSignature {
+        /// What letters are signed for.
+        signing: DomainName,
+        /// What they come from.
+        author: DomainName,
+    },
+    /// Something is switched on that the missing address keeps off.
+    #[error("has no effect, as report.email is empty and nothing is reported")]
+    NothingReported,
     /// Reply 421.
     #[error("421 makes the mail server close the connection, and other messages with it (RFC 5321 §3.8)")]
     ClosesConnection,
@@ -98,6 +120,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
         .chain(questions(settings))
         .chain(networks(settings))
         .chain(failures(settings))
+        .chain(reports(settings))
         .collect();
     warnings.sort_by_key(|warning| warning.place);
     warnings
@@ -152,11 +175,7 @@ fn judging(settings: &Settings) -> Vec<Warning> {
     ];
     let holding = concerns.into_iter().filter(|(holds, ..)| *holds);
     holding
-        .map(|(_, key, concern)| Warning {
-            place: settings.written.place(key),
-            key: key.to_owned(),
-            concern,
-        })
+        .map(|(_, key, concern)| warning(settings, key, concern))
         .collect()
 }
 
@@ -167,11 +186,11 @@ fn questions(settings: &Settings) -> Option<Warning> {
     let keys = [key!(dkim.max_signatures), key!(dns.questions_per_message)];
     let written = keys.into_iter().find(|key| settings.written.place(key).is_some());
     let key = written.filter(|_| settings.dns.questions_per_message < needed)?;
-    Some(Warning {
-        place: settings.written.place(key),
-        key: key.to_owned(),
-        concern: Concern::FewQuestions { signatures, needed },
-    })
+    Some(warning(
+        settings,
+        key,
+        Concern::FewQuestions { signatures, needed },
+    ))
 }
 
 fn networks(settings: &Settings) -> Vec<Warning> {
@@ -219,10 +238,40 @@ fn failures(settings: &Settings) -> Vec<Warning> {
     ];
     let closing = codes.into_iter().filter(|(_, code)| *code == CLOSING_CHANNEL);
     closing
-        .map(|(key, _)| Warning {
-            place: settings.written.place(key),
-            key: key.to_owned(),
-            concern: Concern::ClosesConnection,
-        })
+        .map(|(key, _)| warning(settings, key, Concern::ClosesConnection))
         .collect()
+}
+
+fn reports(settings: &Settings) -> Vec<Warning> {
+    let report = &settings.report;
+    let Some(email) = &report.email else {
+        let useless = report.failure.enabled.then_some(key!(report.failure.enabled));
+        return useless
+            .map(|key| warning(settings, key, Concern::NothingReported))
+            .into_iter()
+            .collect();
+    };
+    let is_sent = report.delivery.by != DeliveryBy::Directory;
+    let unsigned = (is_sent && report.dkim_keys.is_empty())
+        .then(|| warning(settings, key!(report.email), Concern::UnsignedReports));
+    let author = email.domain();
+    let foreign = report.dkim_domain.as_ref().filter(|signing| {
+        !report.dkim_keys.is_empty() && !signing.is_at_or_below(author) && !author.is_at_or_below(signing)
+    });
+    let foreign = foreign.map(|signing| {
+        let concern = Concern::ForeignSignature {
+            signing: signing.clone(),
+            author: author.clone(),
+        };
+        warning(settings, key!(report.dkim_domain), concern)
+    });
+    unsigned.into_iter().chain(foreign).collect()
+}
+
+fn warning(settings: &Settings, key: &str, concern: Concern) -> Warning {
+    Warning {
+        place: settings.written.place(key),
+        key: key.to_owned(),
+        concern,
+    }
 }

@@ -278,6 +278,7 @@ fn message(number: u64, messages: u64) -> Observation {
                 "mfrom".to_owned(),
                 result("pass", "fail"),
             )),
+            incidental: false,
         }),
     }
 }

@@ -78,6 +78,16 @@ pub enum StoreError {
         /// The words of the panic.
         panic: String,
     },
+    /// What was handed over is larger than what is kept. Nothing was written.
+    #[error("a {what} of {found} is past the limit of {limit}")]
+    TooLong {
+        /// Which text or list.
+        what: &'static str,
+        /// Its octets or entries.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
     /// The recorder has ended.
     #[error("the recorder has ended")]
     Ended,
@@ -110,6 +120,7 @@ impl StoreError {
             Self::Panicked { .. } => {
                 "report it, with the lines of the log around it; the store is opened anew"
             }
+            Self::TooLong { .. } => "report it: what is handed over is to be checked before",
             Self::Ended => "nothing: the service is stopping",
         }
     }

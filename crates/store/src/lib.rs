@@ -1,10 +1,10 @@
 //! What is written down: the observation of each message, which answers "why", and the tally of
-//! reporting rows by UTC day, which feeds reports and pages (design D13, D14). With them goes the count
-//! of the operator's rules.
+//! reporting rows by UTC day, which feeds reports and pages (design D13, D14). With them go the count
+//! of the operator's rules, and the report letters on their way (design D17).
 //!
-//! [`Recorder`] writes, [`Reader`] reads; they meet in a database file only, and need not be in
-//! one process. What comes in are plain values and words ([`Observation`], [`TallyRow`]): this room
-//! knows nothing of mail and decides nothing.
+//! [`Recorder`] records, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a database
+//! file only, and need not be in one process. What comes in are plain values and words ([`Observation`],
+//! [`TallyRow`], [`NewReport`]): this room knows nothing of mail and decides nothing.
 //!
 //! # Promises
 //!
@@ -17,9 +17,15 @@
 //! * **Losses are bounded and counted.** What waits is limited ([`Limits`]). Past that the oldest
 //!   traces go first, then the oldest observations, tallies and hits of rules last; each is counted ([`Statistics`]).
 //! * **A store of a later version is refused untouched**; those of earlier ones are brought up to
-//!   date in one transaction.
+//!   date in one transaction, by whoever writes. A reader takes them as they are.
 //! * **Nobody holds up the recording.** Readers and copies see one state and lock nothing; expiry
-//!   goes in short transactions between batches.
+//!   goes in short transactions between batches, and so does the outbox, which pauses after each for as
+//!   long as it took.
+//! * **A report is there once, and with all its letters.** Handing it over again changes nothing. After a
+//!   crash at any moment a letter is marked as delivered, or can be claimed again when its lease is over;
+//!   while it is under lease nobody else gets it. What is sent twice is a letter whose answer was lost.
+//! * **What is to be sent stays.** Reports expire after their last letter has ended, and make room only then.
+//!   Which days were reported about is kept for ever.
 //!
 //! # Size and speed
 //!
@@ -69,11 +75,27 @@
 //! `blocks` in the SQLite engine says how they work, `journal` how the tally is counted without a write
 //! in the middle of it. Both are part of the 11 us.
 //!
+//! Reports cost by their rows and letters, whatever the messages (`--bench reports`, in CPU time):
+//!
+//! | of a day | |
+//! |---|---|
+//! | read 1,000,000 messages of 500 domains, 3,000 distinct rows | 0.023 s, 8 us a row |
+//! | read 1,000,000 messages of 200,000 domains, 300,000 distinct rows | 7 s, 24 us a row |
+//! | put 500 reports of 3 KB with a letter each, 50 a call | 0.016 s |
+//! | put them, each in a transaction of its own | 0.2 s |
+//! | claim the letters, ten at a time | 0.06 s |
+//! | read their bodies | 0.01 s |
+//! | mark them as delivered, each in a transaction of its own | 0.1 s |
+//!
+//! On disk a report takes 1.2 KB and its body, in pages of 4 KB, a letter 230 octets. A letter that is marked
+//! between two batches does not make the recorder look up again what it knows: recording costs the same.
+//!
 //! # What is left out
 //!
 //! PostgreSQL and MariaDB are not here yet; they will stand beside SQLite behind the crate-private
-//! trait `Engine`. Report letters and reports of others have no tables yet.
+//! trait `Engine`, and the outbox needs such a trait then. Reports of others have no tables yet.
 
+mod assembly;
 mod day;
 mod digest;
 mod engine;
@@ -81,6 +103,7 @@ mod error;
 mod folded;
 mod maintenance;
 mod observation;
+mod outbox;
 mod prepared;
 mod queue;
 mod reading;
@@ -90,11 +113,19 @@ mod sqlite;
 mod statistics;
 mod writer;
 
+pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};
 pub use day::Day;
 pub use error::StoreError;
 pub use maintenance::{Expired, Keep};
 pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
-pub use prepared::{MAX_LIST, MAX_TEXT, MAX_TRACE, MAX_WORD};
+pub use outbox::{
+    COMMAND_PATIENCE, Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease,
+    MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
+    MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, NewDelivery, NewReport, Origin, Outbox, OutboxCounts,
+    OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put, Report, ReportKind, ReportNumber, Resend,
+    SERVICE_PATIENCE, Strikes, Struck, Suppression,
+};
+pub use prepared::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
 pub use queue::Limits;
 pub use reading::{Explained, Filter, LogRow, Reader, RuleHits, Status};
 pub use recorder::{Options, PATIENCE, Recorder};

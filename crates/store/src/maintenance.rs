@@ -12,8 +12,9 @@ pub struct Keep {
     /// Days that the tally is kept.
     pub tally_days: u32,
     /// Most octets that the database file may have. Past it, traces go before their time, the oldest
-    /// first, whatever their day; then observations, hour by hour; then, when none of either is left,
-    /// days of the tally, but never those of yesterday and today, which reports are made from.
+    /// first, whatever their day; then the bodies of reports whose deliveries have all ended; then
+    /// observations, hour by hour; then, when none of these is left, days of the tally, but never those of
+    /// yesterday and today, which reports are made from.
     /// [`Expired::over_bytes`] tells where that is not enough.
     pub max_bytes: Option<u64>,
 }
@@ -57,6 +58,9 @@ pub struct Expired {
     pub tally_rows: u64,
     /// Those among them that had to go before their time, because of the size.
     pub tally_rows_for_size: u64,
+    /// Bodies of reports that had to go before their time, because of the size: these can no longer be shown
+    /// or sent again.
+    pub bodies_for_size: u64,
     /// Distinct reporting rows that no day refers to any more.
     pub distinct_rows: u64,
     /// Pages of the file given back to the file system.

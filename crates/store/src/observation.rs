@@ -85,6 +85,9 @@ pub struct TallyRow {
     pub dkim: Vec<(String, String, String)>,
     /// The SPF result: domain, scope, result.
     pub spf: Option<(String, String, String)>,
+    /// Whether the message was itself report traffic. A policy domain with nothing else on a day gets no
+    /// report of it: no report is caused by a report (design D18).
+    pub incidental: bool,
 }
 
 /// The DMARC Policy Record as applied, with the defaults of tags that are not there (RFC 9990 §3.1.1.4).
@@ -110,6 +113,11 @@ pub struct PublishedPolicy {
     pub rua: Vec<String>,
     /// Where failure reports are asked for.
     pub ruf: Vec<String>,
+    /// What is wrong with the record, in words, for the `error` element of the report (RFC 9990 §3.1.5): at
+    /// most [`MAX_PROBLEMS`](crate::MAX_PROBLEMS) texts of [`MAX_PROBLEM`](crate::MAX_PROBLEM) octets.
+    pub problems: Vec<String>,
+    /// The tag `psd` says `y`: the name is a public suffix, and its `ruf` does not count (RFC 9991 §2).
+    pub psd: bool,
 }
 
 /// What [`Recorder::record`](crate::Recorder::record) came to.

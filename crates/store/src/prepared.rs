@@ -18,6 +18,10 @@ pub const MAX_TEXT: usize = 1_024;
 pub const MAX_TRACE: usize = 65_536;
 /// Entries of a list: RFC 9990 §3.1.1.11 caps the DKIM results of a row at 100.
 pub const MAX_LIST: usize = 100;
+/// Things that are wrong with one DMARC Policy Record: more do not help its owner.
+pub const MAX_PROBLEMS: usize = 8;
+/// Octets of each of them. RFC 9990 §3.1.5 has one short text for all.
+pub const MAX_PROBLEM: usize = 200;
 
 /// What waits to be written about one message.
 #[derive(Debug)]
@@ -248,6 +252,7 @@ impl Counted {
 pub(crate) fn published_digest(row: &TallyRow) -> Digest {
     let mut content = Encoder::default();
     encode_published(&mut content, row);
+    encode_later(&mut content, row, Later::Published);
     Digest::of(&content.0)
 }
 
@@ -271,7 +276,28 @@ fn encoded_row(row: &TallyRow) -> Vec<u8> {
     row.dkim.iter().for_each(|result| content.triple(result));
     content.length(usize::from(row.spf.is_some()));
     row.spf.iter().for_each(|result| content.triple(result));
+    encode_later(&mut content, row, Later::Row);
     content.0
+}
+
+/// What [`encode_later`] is about: all of a row, or its policy configuration only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Later {
+    Row,
+    Published,
+}
+
+/// What came with version 2 of the schema. It is behind everything else, and nothing at all where it is as
+/// it was taken for before: so the rows of a store of version 1 are found again by their digests.
+fn encode_later(content: &mut Encoder, row: &TallyRow, later: Later) {
+    let published = &row.published;
+    let incidental = row.incidental && later == Later::Row;
+    if !incidental && !published.psd && published.problems.is_empty() {
+        return;
+    }
+    content.0.extend([u8::from(incidental), u8::from(published.psd)]);
+    content.length(published.problems.len());
+    published.problems.iter().for_each(|one| content.text(one));
 }
 
 fn encode_published(content: &mut Encoder, row: &TallyRow) {
@@ -293,6 +319,7 @@ fn within_limits(mut row: TallyRow) -> TallyRow {
     row.dkim.truncate(MAX_LIST);
     row.published.rua.truncate(MAX_LIST);
     row.published.ruf.truncate(MAX_LIST);
+    row.published.problems.truncate(MAX_PROBLEMS);
     let published = row.published;
     TallyRow {
         policy_domain: word(row.policy_domain),
@@ -307,6 +334,8 @@ fn within_limits(mut row: TallyRow) -> TallyRow {
             discovery_method: word(published.discovery_method),
             rua: published.rua.into_iter().map(text).collect(),
             ruf: published.ruf.into_iter().map(text).collect(),
+            problems: published.problems.into_iter().map(problem).collect(),
+            psd: published.psd,
         },
         source_ip: row.source_ip.to_canonical(),
         disposition: word(row.disposition),
@@ -333,6 +362,10 @@ fn pairs(mut list: Vec<(String, String)>) -> Vec<(String, String)> {
 
 fn word(value: String) -> String {
     cut(value, MAX_WORD)
+}
+
+fn problem(value: String) -> String {
+    cut(value, MAX_PROBLEM)
 }
 
 fn text(value: String) -> String {
@@ -395,6 +428,7 @@ pub(crate) mod tests {
             envelope_to: None,
             dkim: Vec::new(),
             spf: None,
+            incidental: false,
         }
     }
 
@@ -422,6 +456,10 @@ pub(crate) mod tests {
             digest(|row| row.published.rua = vec!["a".into(), "b".into()]),
             digest(|row| row.published.rua = vec!["ab".into()]),
             digest(|row| row.published.ruf = vec!["ab".into()]),
+            digest(|row| row.published.psd = true),
+            digest(|row| row.published.problems = vec!["ab".into()]),
+            digest(|row| row.published.problems = vec!["a".into(), "b".into()]),
+            digest(|row| row.incidental = true),
             digest(|row| row.source_ip = [192, 0, 2, 8].into()),
             digest(|row| row.dkim_aligned = false),
             digest(|row| row.spf_aligned = true),

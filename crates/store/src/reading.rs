@@ -7,9 +7,14 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use crate::assembly::ReportingDay;
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
+use crate::outbox::{
+    DayState, Delivery, DeliveryNumber, OutboxCounts, OutboxFilter, OutboxStatus, Report, ReportNumber,
+    Suppression,
+};
 use crate::sqlite;
 
 /// Reads a store, also while a recorder writes it.
@@ -156,6 +161,8 @@ pub struct Status {
     pub tally_days: Option<(Day, Day)>,
     /// Distinct reporting rows over all days.
     pub distinct_rows: u64,
+    /// Report letters.
+    pub outbox: OutboxStatus,
 }
 
 impl Reader {
@@ -199,6 +206,95 @@ impl Reader {
     /// When the store cannot be read.
     pub fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
         self.inner.policy_domains(day)
+    }
+
+    /// The UTC days that have rows, the oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
+        self.inner.reporting_days()
+    }
+
+    /// The rows of one UTC day, for all DMARC Policy Domains one after the other.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
+        self.inner.reporting_day(day).map(ReportingDay::new)
+    }
+
+    /// The deliveries that the filter lets through, those made last first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn deliveries(&self, filter: &OutboxFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.inner.deliveries(filter)
+    }
+
+    /// One delivery.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn delivery(&self, number: DeliveryNumber) -> Result<Option<Delivery>, StoreError> {
+        self.inner.delivery(number)
+    }
+
+    /// The report with this Report-ID.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn report(&self, report_id: &str) -> Result<Option<Report>, StoreError> {
+        self.inner.report(report_id)
+    }
+
+    /// The body of a report, while it is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn report_body(&self, number: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.report_body(number)
+    }
+
+    /// The UTC days that reports were made about, the last first, so many at most.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn reported_days(&self, limit: usize) -> Result<Vec<(Day, DayState)>, StoreError> {
+        self.inner.reported_days(limit)
+    }
+
+    /// Policy domains that had rows on a day and got no report, and the reason, in alphabetical order, so
+    /// many at most.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn skipped(&self, day: Day, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.inner.skipped(day, limit)
+    }
+
+    /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn suppressions(&self) -> Result<Vec<Suppression>, StoreError> {
+        self.inner.suppressions()
+    }
+
+    /// The suppression that an address is under at this time, or its host.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn is_suppressed(&self, destination: &str, now_ms: u64) -> Result<Option<Suppression>, StoreError> {
+        self.inner.is_suppressed(destination, now_ms)
+    }
+
+    /// What waits to be sent. The cost goes with that, not with what has ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn outbox_counts(&self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
+        self.inner.outbox_counts(now_ms)
     }
 
     /// The rules that ever were in force or decided a message, in alphabetical order.

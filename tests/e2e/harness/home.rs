@@ -2,7 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -26,7 +26,7 @@ pub(super) struct Home {
 }
 
 impl Home {
-    /// Makes the folder with `conf`, `data`, `log` and the queues in it.
+    /// Makes the folder with `conf`, `data`, `log`, `mail` and the queues in it.
     pub(super) fn create() -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -41,6 +41,8 @@ impl Home {
         }
         let (owner, drop_group) = accounts()?;
         own(&home.path.join("data"), owner, None, 0o700)?;
+        fs::create_dir(home.mail())?;
+        own(&home.mail(), owner, None, 0o700)?;
         for queue in PRIVATE_QUEUES {
             let path = home.queue(queue);
             fs::create_dir(&path)?;
@@ -64,6 +66,23 @@ impl Home {
 
     pub(super) fn queue(&self, name: &str) -> PathBuf {
         self.path.join("queue").join(name)
+    }
+
+    /// Below it is the Maildir.
+    pub(super) fn mail(&self) -> PathBuf {
+        self.path.join("mail")
+    }
+
+    /// The number of the account that mailboxes belong to.
+    pub(super) fn mail_owner(&self) -> u32 {
+        fs::metadata(self.mail()).map_or(0, |metadata| metadata.uid())
+    }
+
+    /// The mails that were delivered into the Maildir and not yet looked at.
+    pub(super) fn mails(&self) -> io::Result<Vec<PathBuf>> {
+        let new = self.mail().join("all/new");
+        let mails = fs::read_dir(new)?.map(|mail| Ok(mail?.path()));
+        mails.collect()
     }
 
     pub(super) fn log_file(&self) -> PathBuf {

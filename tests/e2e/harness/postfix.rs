@@ -46,6 +46,7 @@ pub(crate) struct PostfixConfig {
     settings: Vec<(String, String)>,
     /// `name = value` of settings for the smtpd service alone (`-o` in `master.cf`).
     smtpd_options: Vec<(String, String)>,
+    into_mailboxes: bool,
 }
 
 impl PostfixConfig {
@@ -60,6 +61,13 @@ impl PostfixConfig {
     /// Adds a setting of `main.cf`.
     pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Delivers all mail into a Maildir in place of the sink:
+    /// [`Postfix::mailboxes`].
+    pub(crate) fn into_mailboxes(mut self) -> Self {
+        self.into_mailboxes = true;
         self
     }
 
@@ -159,6 +167,14 @@ impl Postfix {
     /// A new SMTP connection, greeting read.
     pub(crate) fn connect(&self) -> io::Result<Smtp> {
         Smtp::connect(self.address)
+    }
+
+    /// The mails in its mailbox, whole files, in no order.
+    ///
+    /// # Errors
+    /// When a mailbox cannot be read.
+    pub(crate) fn mailboxes(&self) -> io::Result<Vec<PathBuf>> {
+        self.home.mails()
     }
 
     /// All it logged so far.
@@ -321,7 +337,8 @@ fn main_cf(package: &Package, home: &Home, sink: &Sink, sasl: &SaslServer, confi
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    for (name, value) in &config.settings {
+    let of_mailboxes = config.into_mailboxes.then(|| mailbox_settings(home));
+    for (name, value) in of_mailboxes.iter().flatten().chain(&config.settings) {
         settings.retain(|(made, _)| made != name);
         settings.push((name.clone(), value.clone()));
     }
@@ -329,6 +346,25 @@ fn main_cf(package: &Package, home: &Home, sink: &Sink, sasl: &SaslServer, confi
         .iter()
         .map(|(name, value)| format!("{name} = {value}\n"))
         .collect()
+}
+
+/// One Maildir for everybody: whom a mail is for stands in its Delivered-To. Postfix takes no part of an
+/// address into the name of a mailbox.
+fn mailbox_settings(home: &Home) -> Vec<(String, String)> {
+    let base = home.mail();
+    let owner = home.mail_owner();
+    [
+        ("virtual_mailbox_domains", "static:all".to_owned()),
+        ("virtual_mailbox_maps", "static:all/".to_owned()),
+        ("relay_domains", String::new()),
+        ("virtual_mailbox_base", base.display().to_string()),
+        ("virtual_minimum_uid", "1".to_owned()),
+        ("virtual_uid_maps", format!("static:{owner}")),
+        ("virtual_gid_maps", format!("static:{owner}")),
+        ("virtual_mailbox_limit", "0".to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 fn master_cf(address: SocketAddr, config: &PostfixConfig) -> String {
@@ -357,6 +393,7 @@ showq unix n - n - - showq
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 tlsmgr unix - - n 1000? 1 tlsmgr

@@ -13,7 +13,7 @@ mod kill;
 mod letter;
 mod malformed;
 mod packets;
-mod random;
+pub(crate) mod random;
 mod signals;
 mod traffic;
 mod trouble;
@@ -27,7 +27,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
 use crate::harness;
-use crate::http::{ANY_PORT, metrics, port};
+use crate::http::{ANY_PORT, metrics, port, wait_until_started};
 use crate::service::{Service, Socket};
 
 /// The service with its DNS server, and the settings beside those of every test.
@@ -43,9 +43,11 @@ impl Scene {
         let dns = DnsServer::start(letter::zones());
         let settings = with_common(settings);
         let service = Service::start(name, Socket::Inet, dns.addr(), &settings);
+        let port = port(&service);
+        wait_until_started(port);
         Self {
-            port: port(&service),
             service,
+            port,
             _dns: dns,
         }
     }

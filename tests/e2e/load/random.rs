@@ -6,11 +6,11 @@ use std::time::SystemTime;
 const SEED: &str = "LANDMARC_LOAD_SEED";
 
 /// SplitMix64: small, and good enough to choose moments and octets.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// By the seed that the environment gives, else by the clock; printed either way.
-    pub(super) fn seeded(test: &str) -> Self {
+    pub(crate) fn seeded(test: &str) -> Self {
         let given = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok());
         let seed = given.unwrap_or_else(|| {
             let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
@@ -21,11 +21,11 @@ impl Random {
     }
 
     /// Another row of numbers, which goes on by itself.
-    pub(super) fn branch(&mut self) -> Self {
+    pub(crate) fn branch(&mut self) -> Self {
         Self(self.next())
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,12 +34,12 @@ impl Random {
     }
 
     /// A number from 0 up to, and without, the limit.
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         let limit = u64::try_from(limit.max(1)).expect("a usize has at most 64 bits");
         usize::try_from(self.next() % limit).expect("it is below a usize")
     }
 
-    pub(super) fn octets(&mut self, count: usize) -> Vec<u8> {
+    pub(crate) fn octets(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
     }
 }

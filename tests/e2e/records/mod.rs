@@ -132,6 +132,7 @@ fn reporting_row() -> TallyRow {
         envelope_to: None,
         dkim: Vec::new(),
         spf: None,
+        incidental: false,
     }
 }
 

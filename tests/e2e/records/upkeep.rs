@@ -30,7 +30,7 @@ fn the_state_of_a_store_is_told() {
     };
     insta::assert_snapshot!(steady(&text), @r#"
     path            FILE
-    schema version  1
+    schema version  2
     size            SIZE
       free in it    SIZE
       log beside it SIZE
@@ -38,6 +38,8 @@ fn the_state_of_a_store_is_told() {
       stories       1
     tally rows      1, from 2026-06-01 to 2026-06-01
       distinct      1 over all days
+    reports         0, 0 B
+      letters       0 queued, 0 deferred, 0 delivered, 0 given up
     kept            observations 3 days, tally 400 days, at most 16.0 GiB
     "#);
 

@@ -39,6 +39,8 @@ struct Chain {
     seals: Vec<Seal>,
     /// Newest first, as far as they are to be verified.
     messages: Vec<Message>,
+    /// The results of the oldest set.
+    oldest_results: Vec<u8>,
     /// The results of the newest set.
     newest_results: Vec<u8>,
 }
@@ -147,6 +149,7 @@ impl Validator {
             Ok(oldest_pass) => {
                 result.status = ArcStatus::Pass;
                 result.oldest_pass = Some(oldest_pass);
+                result.oldest_results = Some(chain.oldest_results);
                 result.newest_results = Some(chain.newest_results);
             }
             Err(reason) => fail(&mut result, reason),
@@ -177,14 +180,18 @@ impl Chain {
         let newest = sets.iter().rev().take(MAX_MESSAGE_SIGNATURES);
         let messages = newest.map(|set| plan.message(set.message_signature)).collect();
         let (canonical, seals) = plan.seals(sets).ok_or("a seal cannot be read")?;
-        let results = sets.last().and_then(|set| index.field(set.results));
-        let payload = results.and_then(|field| split_results(field.value()));
+        let results = |set: Option<&Set>| {
+            let field = set.and_then(|set| index.field(set.results));
+            let payload = field.and_then(|field| split_results(field.value()));
+            payload.map_or_else(Vec::new, |(_, payload)| payload.to_vec())
+        };
         Ok(Self {
             keys: plan.keys,
             sets: canonical,
             seals,
             messages,
-            newest_results: payload.map_or_else(Vec::new, |(_, payload)| payload.to_vec()),
+            oldest_results: results(sets.first()),
+            newest_results: results(sets.last()),
         })
     }
 

@@ -58,6 +58,9 @@ pub struct ArcResult {
     pub oldest_pass: Option<u32>,
     /// Why it failed, in words.
     pub reason: Option<String>,
+    /// Value of the ARC-Authentication-Results field of the oldest set, after `i=1;`, when the
+    /// chain passes: what the first hop saw.
+    pub oldest_results: Option<Vec<u8>>,
     /// Value of the ARC-Authentication-Results field of the newest set, after `i=N;`,
     /// when the chain passes.
     pub newest_results: Option<Vec<u8>>,
@@ -84,6 +87,7 @@ impl ArcResult {
             sealers: Vec::new(),
             oldest_pass: None,
             reason: None,
+            oldest_results: None,
             newest_results: None,
         }
     }

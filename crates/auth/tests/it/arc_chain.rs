@@ -97,7 +97,7 @@ fn fails(mail: &Mail, words: &str) -> ArcResult {
         result.status == ArcStatus::Fail && reason.contains(words),
         "{result:#?}"
     );
-    assert_eq!(result.newest_results, None);
+    assert_eq!((&result.oldest_results, &result.newest_results), (&None, &None));
     assert_eq!(result.oldest_pass, None);
     result
 }
@@ -147,6 +147,7 @@ fn ar02_one_set() {
     assert_eq!(result.reason, None);
     let payload = b"mx.hop1.example; spf=pass; dmarc=pass header.from=example.com";
     assert_eq!(result.newest_results.as_deref(), Some(&payload[..]));
+    assert_eq!(result.oldest_results, result.newest_results);
 }
 
 #[test]
@@ -171,6 +172,7 @@ fn arc_three_sets() {
         sealers,
         [(1, "hop1.example"), (2, "hop2.example"), (3, "hop3.example")]
     );
+    assert!(result.oldest_results.unwrap().starts_with(b"mx.hop1.example;"));
     assert!(result.newest_results.unwrap().starts_with(b"mx.hop3.example;"));
 }
 

@@ -188,7 +188,8 @@ pub(crate) fn hangs_on_existence(at: &PolicyAt) -> bool {
 }
 
 /// For the `error` element of reports: records that were passed over on the author's walk.
-fn discarded_records(evaluation: &Evaluation) -> Option<String> {
+#[must_use]
+pub fn discarded_records(evaluation: &Evaluation) -> Option<String> {
     let steps = &evaluation.walks.first()?.steps;
     steps.iter().find_map(|step| match step.outcome {
         WalkOutcome::SeveralRecords(count) => Some(format!(

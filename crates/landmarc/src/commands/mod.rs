@@ -2,9 +2,11 @@
 
 pub(crate) mod check;
 pub(crate) mod config;
+pub(crate) mod dkim;
 pub(crate) mod documents;
 pub(crate) mod explain;
 pub(crate) mod log;
+pub(crate) mod outbox;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod store;

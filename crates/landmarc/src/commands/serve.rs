@@ -22,7 +22,7 @@ use crate::log;
 use crate::metrics::Metrics;
 use crate::output::{complain, in_full, tell};
 use crate::words::{for_postfix, in_plain_words};
-use crate::{database, http, rules, systemd, upkeep};
+use crate::{database, failure_reports, http, reporter, rules, systemd, upkeep};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -272,7 +272,10 @@ async fn serve_until_stopped(
         mut hangup,
     } = signals;
     let started_with = running.settings.clone();
-    let filter = Arc::new(Filter::new(running, Arc::clone(&recorder), Arc::clone(&metrics)));
+    let (offers, candidates) = failure_reports::channel();
+    let filter = Filter::new(running, Arc::clone(&recorder), Arc::clone(&metrics)).offering(offers);
+    let filter = Arc::new(filter);
+    let reporting = reporter::start(Arc::clone(&filter), Arc::clone(&metrics), candidates);
     let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder));
     let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
     let reloads = tokio::spawn({
@@ -309,6 +312,7 @@ async fn serve_until_stopped(
         })
         .await;
     board.ended();
+    reporting.end().await;
     for helper in [reloads, expiry, watch].into_iter().chain(watchdog) {
         helper.abort();
         // Aborted is what it should be; and it lets go of the store.

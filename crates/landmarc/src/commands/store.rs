@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 use settings::Settings;
-use store::{Day, Expired, Keep, Options, Reader, Recorder, Status, StoreError};
+use store::{Day, Expired, Keep, Options, OutboxStatus, Reader, Recorder, Status, StoreError};
 
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
@@ -102,12 +102,30 @@ fn status_text(status: &Status, settings: Option<&Settings>) -> String {
             "  distinct",
             format!("{} over all days", grouped(status.distinct_rows)),
         ),
+        ("reports", reports(&status.outbox)),
+        ("  letters", letters(&status.outbox)),
     ];
     if let Some(settings) = settings {
         lines.push(("kept", kept(settings)));
     }
     let line = |(name, text): &(&str, String)| format!("{name:<15} {text}\n");
     lines.iter().map(line).collect()
+}
+
+fn reports(outbox: &OutboxStatus) -> String {
+    let last = outbox.last_finished_day;
+    let last = last.map_or_else(String::new, |day| format!(", the last day {}", date(day)));
+    format!("{}, {}{last}", grouped(outbox.reports), size(outbox.body_bytes))
+}
+
+fn letters(outbox: &OutboxStatus) -> String {
+    format!(
+        "{} queued, {} deferred, {} delivered, {} given up",
+        grouped(outbox.queued),
+        grouped(outbox.deferred),
+        grouped(outbox.delivered),
+        grouped(outbox.given_up)
+    )
 }
 
 /// The retention of the settings, in words.
@@ -138,6 +156,16 @@ fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
         "tally_rows": status.tally_rows,
         "tally_days": days(status.tally_days),
         "distinct_rows": status.distinct_rows,
+        "outbox": {
+            "reports": status.outbox.reports,
+            "body_bytes": status.outbox.body_bytes,
+            "queued": status.outbox.queued,
+            "deferred": status.outbox.deferred,
+            "delivered": status.outbox.delivered,
+            "given_up": status.outbox.given_up,
+            "suppressions": status.outbox.suppressions,
+            "last_finished_day": status.outbox.last_finished_day.map(date),
+        },
         "retention": settings.map(|settings| json!({
             "observations": settings.store.observations,
             "observation_days": settings.store.observation_days,
@@ -313,6 +341,7 @@ mod tests {
             tally_rows: 99,
             tally_days: None,
             distinct_rows: 9,
+            outbox: store::OutboxStatus::default(),
         }
     }
 
@@ -329,6 +358,8 @@ mod tests {
           stories       17
         tally rows      99
           distinct      9 over all days
+        reports         0, 0 B
+          letters       0 queued, 0 deferred, 0 delivered, 0 given up
         kept            observations 14 days, tally 30 days, at most 64.0 MiB
         "#);
         let without = of("[store]\nobservations = false\n");

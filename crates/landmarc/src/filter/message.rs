@@ -15,7 +15,8 @@ use receiver::results::{self, Removal};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Unjudged;
-use super::recipients::Recipients;
+use super::recipients::{Known, Recipients};
+use super::reporting::{OfHeader, Traffic};
 use super::running::Running;
 use super::skipping::Skipped;
 use super::task::{Step, Task, caught};
@@ -39,6 +40,7 @@ pub(super) struct Message {
     headers: HeaderSection,
     memory: Option<OwnedSemaphorePermit>,
     head: Option<Head>,
+    for_reports: OfHeader,
     plan: Option<Task<()>>,
     /// The forged results of a message whose header section could not be taken apart.
     removals: Vec<Removal>,
@@ -60,6 +62,7 @@ impl Message {
             headers: HeaderSection::default(),
             memory: None,
             head: None,
+            for_reports: OfHeader::default(),
             plan: None,
             removals: Vec::new(),
         }
@@ -74,10 +77,13 @@ impl Message {
 
     pub(super) fn recipient(&mut self, path: &[u8], running: &Running, rules: &Arc<Rules>) {
         let path = ReversePath::new(path);
-        let is_listed = running.lists.have_recipient(&path);
-        let is_reader = running.copy_to.as_ref().is_some_and(|copy| copy.is_for(&path));
-        self.recipients.add(&path, is_listed, is_reader);
-        if !is_listed {
+        let known = Known {
+            is_listed: running.lists.have_recipient(&path),
+            is_reader: running.copy_to.as_ref().is_some_and(|copy| copy.is_for(&path)),
+            is_for_reports: running.reporting.is_own_address(&path),
+        };
+        self.recipients.add(&path, known);
+        if !known.is_listed {
             self.start_spf(rules);
         }
     }
@@ -122,9 +128,12 @@ impl Message {
 
     pub(super) fn end_of_headers(&mut self, running: &Running, rules: &Rules) {
         let head = Head::new(&self.headers, rules, self.client, self.now);
+        self.skipped = self.skipped_for_what_it_is(&head, running);
+        if self.is_to_be_judged() {
+            self.for_reports = running.reporting.look_at(&self.headers);
+        }
         self.headers = HeaderSection::default();
         self.memory = None;
-        self.skipped = self.skipped_for_what_it_is(&head, running);
         if self.is_to_be_judged() {
             let (plan, ledgers) = (head.plan(), Arc::clone(&self.ledgers));
             self.plan = Some(Task::start(async move { plan.ask(&ledgers).await }));
@@ -186,7 +195,11 @@ impl Message {
     }
 
     /// Its last moment; nothing when a part of it panicked.
-    pub(super) async fn finish(mut self: Box<Self>, id: &str, rules: &Arc<Rules>) -> Option<Judgement> {
+    pub(super) async fn finish(
+        mut self: Box<Self>,
+        id: &str,
+        rules: &Arc<Rules>,
+    ) -> Option<(Judgement, Traffic)> {
         self.start_spf(rules);
         let spf = self.spf.take()?.outcome().await?;
         if let Some(plan) = self.plan.take() {
@@ -197,14 +210,22 @@ impl Message {
             .head
             .take()
             .unwrap_or_else(|| Head::new(&self.headers, rules, self.client, self.now));
+        let recipients = take(&mut self.recipients);
+        let (all_to_us, any_to_us) = (
+            recipients.are_all_for_reports(),
+            recipients.have_one_for_reports(),
+        );
         let transaction = Transaction {
             envelope: Envelope {
-                rcpt_to: take(&mut self.recipients).into_paths(),
+                rcpt_to: recipients.into_paths(),
                 ..take(&mut self.envelope)
             },
             client: self.client,
             id,
         };
-        Some(judge::judge(head, transaction, spf, &self.ledgers, rules).await)
+        let judgement = judge::judge(head, transaction, spf, &self.ledgers, rules).await;
+        let header = take(&mut self.for_reports);
+        let traffic = Traffic::of(&judgement, header, all_to_us, any_to_us);
+        Some((judgement, traffic))
     }
 }

@@ -16,10 +16,25 @@ pub(super) struct Recipients {
     are_listed: Option<bool>,
     /// Whether one of them is who gets the copies anyway.
     have_reader: bool,
+    /// Whether all so far are addresses of ours for reports; nothing before the first.
+    are_for_reports: Option<bool>,
+    /// Whether one of them is.
+    have_one_for_reports: bool,
     /// Their paths, where a rule asks about them; nothing once they are too many.
     paths: Option<Vec<Vec<u8>>>,
     /// Octets of `paths`.
     octets: usize,
+}
+
+/// What is known of one recipient.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    /// Mail to it alone is not judged.
+    pub(super) is_listed: bool,
+    /// It gets the copies for a human to look at.
+    pub(super) is_reader: bool,
+    /// Reports come from there, or go there.
+    pub(super) is_for_reports: bool,
 }
 
 impl Recipients {
@@ -30,9 +45,11 @@ impl Recipients {
         }
     }
 
-    pub(super) fn add(&mut self, path: &ReversePath, is_listed: bool, is_reader: bool) {
-        self.are_listed = Some(is_listed && self.are_listed != Some(false));
-        self.have_reader |= is_reader;
+    pub(super) fn add(&mut self, path: &ReversePath, known: Known) {
+        self.are_listed = Some(known.is_listed && self.are_listed != Some(false));
+        self.have_reader |= known.is_reader;
+        self.are_for_reports = Some(known.is_for_reports && self.are_for_reports != Some(false));
+        self.have_one_for_reports |= known.is_for_reports;
         let path = path.as_bytes();
         self.octets = self.octets.saturating_add(path.len());
         let fits = |paths: &Vec<_>| paths.len() < MAX_RECIPIENTS && self.octets <= MAX_KEPT_OCTETS;
@@ -52,6 +69,16 @@ impl Recipients {
         self.have_reader
     }
 
+    /// Whether there are some, and each is an address of ours for reports.
+    pub(super) fn are_all_for_reports(&self) -> bool {
+        self.are_for_reports == Some(true)
+    }
+
+    /// Whether one of them is.
+    pub(super) fn have_one_for_reports(&self) -> bool {
+        self.have_one_for_reports
+    }
+
     /// The paths; none at all when they were too many, so that no rule holds that asks about them
     /// all.
     pub(super) fn into_paths(self) -> Vec<Vec<u8>> {
@@ -66,7 +93,7 @@ mod tests {
     fn kept(keeps_paths: bool, paths: &[&[u8]]) -> usize {
         let mut recipients = Recipients::new(keeps_paths);
         for path in paths {
-            recipients.add(&ReversePath::new(path), false, false);
+            recipients.add(&ReversePath::new(path), Known::default());
         }
         recipients.into_paths().len()
     }
@@ -97,16 +124,41 @@ mod tests {
 
     #[test]
     fn past_all_limits_lists_and_copies_still_know_who_is_there() {
+        let listed = Known {
+            is_listed: true,
+            ..Known::default()
+        };
+        let reader = Known {
+            is_reader: true,
+            ..listed
+        };
         let mut recipients = Recipients::new(true);
         assert!(!recipients.are_all_listed(), "nobody is not everybody");
         for _ in 0..=MAX_RECIPIENTS {
-            recipients.add(&ReversePath::new(b"<a@example.org>"), true, false);
+            recipients.add(&ReversePath::new(b"<a@example.org>"), listed);
         }
         assert!(recipients.are_all_listed() && !recipients.have_reader());
-        recipients.add(&ReversePath::new(b"<reader@example.org>"), true, true);
+        recipients.add(&ReversePath::new(b"<reader@example.org>"), reader);
         assert!(recipients.are_all_listed() && recipients.have_reader());
-        recipients.add(&ReversePath::new(b"<b@example.org>"), false, false);
-        recipients.add(&ReversePath::new(b"<a@example.org>"), true, false);
+        recipients.add(&ReversePath::new(b"<b@example.org>"), Known::default());
+        recipients.add(&ReversePath::new(b"<a@example.org>"), listed);
         assert!(!recipients.are_all_listed() && recipients.have_reader());
+    }
+
+    #[test]
+    fn d18_mail_is_for_reports_when_it_is_for_nobody_else() {
+        let for_reports = Known {
+            is_for_reports: true,
+            ..Known::default()
+        };
+        let path = ReversePath::new(b"<dmarc@example.org>");
+        let mut recipients = Recipients::new(false);
+        assert!(!recipients.are_all_for_reports(), "nobody is not everybody");
+        recipients.add(&path, for_reports);
+        recipients.add(&path, for_reports);
+        assert!(recipients.are_all_for_reports() && recipients.have_one_for_reports());
+        recipients.add(&path, Known::default());
+        recipients.add(&path, for_reports);
+        assert!(!recipients.are_all_for_reports() && recipients.have_one_for_reports());
     }
 }

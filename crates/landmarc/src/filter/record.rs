@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dmarc::discovery::{Discovery, PolicyAt};
-use dmarc::evaluation::{DmarcResult, Evaluation};
-use dmarc::record::{AssessmentPolicy, Record, ReportUri};
+use dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
+use dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
 use mail::DomainName;
 use receiver::action::{Override, Step};
 use receiver::judge::Judgement;
-use store::{Observation, PublishedPolicy, TallyRow};
+use store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
 
 use crate::log::dkim_word;
 use crate::records::now_ms;
@@ -25,8 +25,13 @@ pub(super) struct Moment<'a> {
     pub(super) elapsed: Duration,
 }
 
-/// A message that was judged.
-pub(super) fn judged(judgement: &Judgement, story: Option<&str>, moment: &Moment<'_>) -> Observation {
+/// A message that was judged. `incidental`: it is itself report traffic.
+pub(super) fn judged(
+    judgement: &Judgement,
+    story: Option<&str>,
+    moment: &Moment<'_>,
+    incidental: bool,
+) -> Observation {
     let evaluation = judgement.evaluation();
     let trace = story.map(|story| trace::without_id(story, moment.id).into());
     Observation {
@@ -46,7 +51,7 @@ pub(super) fn judged(judgement: &Judgement, story: Option<&str>, moment: &Moment
         questions: u32::try_from(judgement.asked.len()).unwrap_or(u32::MAX),
         trace: trace.unwrap_or_default(),
         rule: judgement.rule.as_ref().map(|rule| rule.name.clone()),
-        row: evaluation.and_then(|evaluation| row(evaluation, judgement)),
+        row: evaluation.and_then(|evaluation| row(evaluation, judgement, incidental)),
         ..blank(judgement.action.step.as_str(), &judgement.cause, moment)
     }
 }
@@ -96,7 +101,7 @@ fn applied(evaluation: &Evaluation) -> Option<&PolicyAt> {
 
 /// The row of the aggregate report that a message counts in (RFC 9990 §3.1): of those that a
 /// policy was applied to. One that was put off is counted when it comes again.
-fn row(evaluation: &Evaluation, judgement: &Judgement) -> Option<TallyRow> {
+fn row(evaluation: &Evaluation, judgement: &Judgement, incidental: bool) -> Option<TallyRow> {
     let is_settled = !matches!(evaluation.result, DmarcResult::None | DmarcResult::PermError)
         && !matches!(judgement.action.step, Step::TempFail(_));
     let at = applied(evaluation).filter(|_| is_settled)?;
@@ -114,6 +119,7 @@ fn row(evaluation: &Evaluation, judgement: &Judgement) -> Option<TallyRow> {
         envelope_to: None,
         dkim: judgement.dkim.iter().filter_map(signature).collect(),
         spf: spf(judgement),
+        incidental,
     })
 }
 
@@ -141,13 +147,20 @@ fn spf(judgement: &Judgement) -> Option<(String, String, String)> {
 }
 
 fn published(record: &Record, evaluation: &Evaluation) -> PublishedPolicy {
-    // RFC 9989 §4.10.1: without a valid p, but with a place to report to, it is taken for none.
-    let policy = record.policy.unwrap_or(AssessmentPolicy::None);
+    let as_written = record.usability() == Usability::AsPublished;
+    // RFC 9989 §4.10.1: a record with a policy that is missing or not valid, but with a place to
+    // report to, is taken for p=none, whatever else stands there.
+    let policy = record
+        .policy
+        .filter(|_| as_written)
+        .unwrap_or(AssessmentPolicy::None);
+    let subdomains = record.subdomain_policy.filter(|_| as_written).unwrap_or(policy);
+    let nonexistent = record.nonexistent_policy.filter(|_| as_written);
     let addresses = |uris: &[ReportUri]| uris.iter().map(ToString::to_string).collect();
     PublishedPolicy {
         p: policy.as_str().to_owned(),
-        sp: record.subdomain_policy.unwrap_or(policy).as_str().to_owned(),
-        np: record.nonexistent_policy.map(|policy| policy.as_str().to_owned()),
+        sp: subdomains.as_str().to_owned(),
+        np: nonexistent.map(|policy| policy.as_str().to_owned()),
         adkim: record.dkim_mode.as_str().to_owned(),
         aspf: record.spf_mode.as_str().to_owned(),
         fo: record.failure_options.to_string(),
@@ -155,10 +168,28 @@ fn published(record: &Record, evaluation: &Evaluation) -> PublishedPolicy {
         discovery_method: evaluation.method.as_str().to_owned(),
         rua: addresses(&record.aggregate_uris),
         ruf: addresses(&record.failure_uris),
+        problems: problems(record, evaluation),
+        psd: record.psd == Psd::Yes,
     }
+}
+
+/// What its owner should know of the record (RFC 9990 §3.1.5), as far as there is room for it. It
+/// quotes what strangers wrote: all of it is printable ASCII.
+fn problems(record: &Record, evaluation: &Evaluation) -> Vec<String> {
+    let of_record = record.problems.iter().map(ToString::to_string);
+    let all = discarded_records(evaluation).into_iter().chain(of_record);
+    all.take(MAX_PROBLEMS).map(cut).collect()
+}
+
+fn cut(mut problem: String) -> String {
+    problem.truncate(problem.floor_char_boundary(MAX_PROBLEM));
+    problem
 }
 
 fn words(overrides: &[Override]) -> Vec<(String, String)> {
     let words = |reason: &Override| (reason.kind.as_str().to_owned(), reason.comment.clone());
     overrides.iter().map(words).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use receiver::operator::Rule;
 use settings::Settings;
 
 use super::copying::CopyTo;
+use super::reporting::Reporting;
 use super::skipping::Lists;
 use crate::load::{Loaded, RulesFile};
 
@@ -20,7 +21,9 @@ pub(crate) struct Running {
     pub(crate) operator: RulesFile,
     pub(super) lists: Lists,
     pub(super) copy_to: Option<CopyTo>,
-    /// Whether a rule asks who the recipients of a message are.
+    pub(super) reporting: Reporting,
+    /// Whether somebody asks who the recipients of a message are: a rule, or failure reports, which
+    /// hide them wherever they stand.
     pub(super) keeps_recipients: bool,
     /// The rules as last changed for an MTA; most hosts have but one.
     adapted: Mutex<Option<Arc<Rules>>>,
@@ -31,10 +34,12 @@ impl Running {
         let Loaded {
             settings, operator, ..
         } = loaded;
+        let reporting = Reporting::new(&settings.report);
         Self {
             lists: Lists::new(&settings.clients),
             copy_to: settings.action.copy_to.as_ref().map(CopyTo::new),
-            keeps_recipients: asks_about_recipients(&rules.operator),
+            keeps_recipients: asks_about_recipients(&rules.operator) || reporting.makes_failure_reports(),
+            reporting,
             settings,
             rules,
             resolver,

@@ -51,7 +51,7 @@ impl<T> Drop for Task<T> {
 ///
 /// Not an `async fn`: that would keep room for the work itself, which is large, in every
 /// session, those at rest included.
-pub(super) fn unless_it_panics<T>(work: impl Future<Output = T> + Send) -> impl Future<Output = Option<T>> {
+pub(crate) fn unless_it_panics<T>(work: impl Future<Output = T> + Send) -> impl Future<Output = Option<T>> {
     let mut work = Box::pin(work);
     poll_fn(
         move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

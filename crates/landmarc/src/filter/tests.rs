@@ -1,5 +1,7 @@
 //! Tests of the path that need no MTA.
 
+mod reporting;
+
 use std::path::PathBuf;
 
 use dns::resolver::Resolver;
@@ -7,6 +9,8 @@ use dns::resolver::Resolver;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::message::UNCOUNTED_HEADER_OCTETS;
+use store::Recorded;
+
 use super::task::bug;
 use super::*;
 use crate::metrics::Sources;
@@ -40,11 +44,14 @@ impl Drop for Fixture {
 
 fn service(name: &str, settings: &str) -> Fixture {
     let directory = std::env::temp_dir().join(format!("landmarc-filter-{}-{name}", std::process::id()));
-    service_with(directory.join("landmarc.db"), settings)
+    service_with(directory.join("landmarc.db"), NOBODY, settings)
 }
 
-fn service_with(database: PathBuf, settings: &str) -> Fixture {
-    let text = format!("authserv_id = \"ours.example\"\ndns.name_servers = [\"127.0.0.1:53\"]\n{settings}");
+/// A name server that is never asked.
+const NOBODY: &str = "127.0.0.1:53";
+
+fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture {
+    let text = format!("authserv_id = \"ours.example\"\ndns.name_servers = [\"{name_server}\"]\n{settings}");
     let loaded = crate::load::read("test", text.as_bytes(), None).unwrap();
     let rules = Arc::new(loaded.rules());
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings)).unwrap();
@@ -188,7 +195,8 @@ async fn a_store_that_takes_nothing_defers_mail_only_where_that_is_wanted() {
         (&enforced, Some(DEFERRED)),
     ] {
         // A directory that nobody, root included, can make files in.
-        let Fixture { filter, .. } = &service_with(PathBuf::from("/proc/landmarc/landmarc.db"), settings);
+        let Fixture { filter, .. } =
+            &service_with(PathBuf::from("/proc/landmarc/landmarc.db"), NOBODY, settings);
         filter
             .common
             .recorder

@@ -68,6 +68,7 @@ impl Collector for Page {
         self.messages(&mut sheet)?;
         self.mechanisms(&mut sheet)?;
         self.distributions(&mut sheet)?;
+        self.metrics.reporting.write(&mut sheet)?;
         let Sources {
             milter,
             dns,
@@ -101,6 +102,7 @@ impl Page {
             skipped,
             failures,
             rfc7489_differences,
+            failure_candidates,
             rule_hits,
             ..
         } = &*self.metrics;
@@ -130,6 +132,11 @@ impl Page {
             "landmarc_rfc7489_differences",
             "Messages of which RFC 7489 and RFC 9989 say different things.",
             differences,
+        )?;
+        sheet.counters(
+            "landmarc_failure_candidates",
+            "Messages that a failure report may be made of, by whether the reporter had room for them.",
+            labelled("outcome", ["taken", "dropped"], failure_candidates.read()),
         )?;
         let hits = rule_hits.read();
         sheet.counters(

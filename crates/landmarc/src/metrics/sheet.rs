@@ -59,6 +59,19 @@ impl Sheet<'_> {
             .encode_gauge(value)
     }
 
+    pub(super) fn gauges<'a, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl IntoIterator<Item = (Labels<'a, N>, u64)>,
+    ) -> fmt::Result {
+        let mut encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, value) in rows {
+            encoder.encode_family(&labels)?.encode_gauge(&value)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn info<const N: usize>(
         &mut self,
         name: &str,

@@ -2,7 +2,8 @@
 
 use auth::lookup::{Fault, RecordType, ZoneData};
 use dmarc::evaluation::DmarcResult;
-use landmarc_receiver::action::{MAX_REPLY_OCTETS, Reply, Step};
+use dmarc::record::AssessmentPolicy;
+use landmarc_receiver::action::{Disposition, MAX_REPLY_OCTETS, OverrideKind, Reply, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::local::{Mode, Rules};
 use landmarc_receiver::operator::Effect;
@@ -40,6 +41,7 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
     for reply in [step, decision].into_iter().filter_map(Step::reply) {
         is_one_line(reply, what);
     }
+    has_its_reason(judgement, what);
     let value = &judgement.authentication_results;
     AuthenticationResults::parse(value.as_bytes()).expect(what);
     assert!(
@@ -49,6 +51,49 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
     let story = story(judgement);
     assert!(story.split('\n').all(is_plain), "{what}: {story}");
     one_cause_everywhere(judgement, &story, what);
+}
+
+/// RFC 9990 §3.1.1.9: a failing message to which something else is done than its policy asks for is
+/// reported with the reason, whoever decided that.
+#[track_caller]
+fn has_its_reason(judgement: &Judgement, what: &str) {
+    let Some(evaluation) = judgement.evaluation() else {
+        return;
+    };
+    let asked = match evaluation.policy_published {
+        Some(AssessmentPolicy::Reject) => Disposition::Reject,
+        Some(AssessmentPolicy::Quarantine) => Disposition::Quarantine,
+        Some(AssessmentPolicy::None) | None => Disposition::None,
+    };
+    let is_reported = match evaluation.result {
+        DmarcResult::Fail => true,
+        // Digest G22: one that could not be settled says so.
+        DmarcResult::TempError => {
+            assert!(!evaluation.dkim_aligned && !evaluation.spf_aligned, "{what}");
+            assert_eq!(judgement.action.disposition, Disposition::None, "{what}");
+            let kinds: Vec<_> = judgement
+                .action
+                .overrides
+                .iter()
+                .map(|reason| reason.kind)
+                .collect();
+            assert!(kinds.contains(&OverrideKind::Other), "{what}: {kinds:?}");
+            false
+        }
+        DmarcResult::None | DmarcResult::Pass(_) | DmarcResult::PermError => false,
+    };
+    let differs = judgement.action.disposition != asked || evaluation.policy_uncertain;
+    let has_reason = judgement
+        .action
+        .overrides
+        .iter()
+        .all(|reason| !reason.comment.is_empty())
+        && !judgement.action.overrides.is_empty();
+    assert!(
+        !is_reported || !differs || has_reason,
+        "{what}: {:?}",
+        judgement.action
+    );
 }
 
 /// Cause and remedy are the same words wherever they are told, and there is a cause for all

@@ -5,6 +5,7 @@
 
 mod action;
 mod judging;
+mod report;
 mod store;
 mod wire;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 pub use action::{Action, Clients, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor};
 pub use judging::{Arc, ArcValidation, Discovery, Dkim, Dmarc, Spf};
+pub use report::{Delivery, DeliveryBy, FailureReports, Redaction, RelayTls, Report, ReportForm};
 pub use store::Store;
 pub use wire::{Dns, Milter, Web};
 
@@ -65,6 +67,9 @@ table! {
             limits: Limits;
             /// What is written down, and for how long it is kept.
             store: Store;
+            /// Reports to the owners of the domains that mail claims to come from (RFC 9990). Off until
+            /// "email" is set; docs/reporting.md tells the rest.
+            report: Report;
             /// The HTTP port for monitoring: metrics, and whether the service is well.
             web: Web;
             /// Where the log goes, and how much it says.

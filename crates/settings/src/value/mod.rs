@@ -6,6 +6,7 @@ mod choice;
 pub(crate) mod address;
 pub(crate) mod date;
 pub(crate) mod reply;
+pub(crate) mod report;
 pub(crate) mod system;
 pub(crate) mod text;
 pub(crate) mod unit;

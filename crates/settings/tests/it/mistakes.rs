@@ -217,6 +217,110 @@ fn keys_that_contradict_each_other() {
 }
 
 #[test]
+fn keys_of_reporting_that_contradict_each_other() {
+    insta::assert_snapshot!(told(
+        r#"[report]
+email = "reports@example.com"
+retry_first = "1d"
+retry_longest = "12h"
+give_up_after = "3d"
+keep_days = 2
+dkim_keys = ["a:/a.pem", "A:/b.pem"]
+[report.delivery]
+by = "directory"
+relay = "mail.example.net:587"
+password_file = "/etc/landmarc/password"
+sendmail = ["sendmail", "{recipient}"]
+[report.failure]
+per_destination_minute = 300
+per_day = 100
+"#
+    ), @r#"
+    f:3:15: report.retry_first: "1d" is more than report.retry_longest = "12h" (line 4); allowed: at most that
+    f:5:17: report.give_up_after: "3d" is more than report.keep_days = "2d" (line 6); allowed: at most that
+    f:7:26: report.dkim_keys: the selector a has two keys; a selector has one (RFC 6376 §3.6.2.2)
+    f:9:6: report.delivery.by: "directory" needs report.delivery.directory, the directory that letters are written into
+    f:11:17: report.delivery.password_file: a password is of no use without report.delivery.user
+    f:12:13: report.delivery.sendmail: the program must be a path that starts with "/"
+    f:14:26: report.failure.per_destination_minute: 300 is more than report.failure.per_destination_day = 200 (its default); allowed: at most that
+    f:15:11: report.failure.per_destination_day: 200 is more than report.failure.per_day = 100 (line 15); allowed: at most that
+    "#);
+    insta::assert_snapshot!(told("report = { dkim_keys = ['a:/a', 'b:/b', 'c:/c'] }"), @r#"f:1:24: report.dkim_keys: 3 keys, at most 2 are allowed"#);
+    insta::assert_snapshot!(told("[report]\ndelivery = { user = 'reporter', sendmail = [] }"), @r#"
+    f:2:21: report.delivery.user: signing in needs report.delivery.password_file too
+    f:2:44: report.delivery.sendmail: there is no program in it
+    "#);
+    assert_eq!(
+        told("[report.delivery]\nby = 'directory'\ndirectory = 'here'\n"),
+        "f:3:13: report.delivery.directory: \"here\" is no path: it does not start with \"/\"; allowed: a path \
+         that starts with \"/\", or \"\" for none\n",
+        "of a directory that cannot be read nobody says that it is missing"
+    );
+    assert!(
+        read("[report]\nkeep_days = 4\n").is_ok(),
+        "as long is no contradiction"
+    );
+}
+
+/// RFC 4954 §4.
+#[test]
+fn a_password_goes_to_no_other_host_in_the_clear() {
+    let with = |rest: &str| {
+        format!("[report.delivery]\nuser = 'reporter'\npassword_file = '/etc/landmarc/password'\n{rest}")
+    };
+    insta::assert_snapshot!(told(&with("relay = 'mail.example.net:587'\n")), @r#"f:2:8: report.delivery.user: the password would go to mail.example.net in the clear: report.delivery.tls must be "required" or "implicit""#);
+    for safe in [
+        "relay = '127.0.0.1:25'",
+        "relay = '[::1]:25'\ntls = 'none'",
+        "relay = 'mail.example.net:587'\ntls = 'required'",
+        "relay = 'mail.example.net:465'\ntls = 'implicit'",
+        "relay = 'mail.example.net:587'\nby = 'sendmail'",
+    ] {
+        assert!(read(&with(safe)).is_ok(), "{safe}");
+    }
+}
+
+#[test]
+fn a_return_path_has_room_for_a_token() {
+    let email = |length: usize| format!("[report]\nemail = \"{}@example.com\"\n", "a".repeat(length));
+    assert!(read(&email(39)).is_ok());
+    insta::assert_snapshot!(told(&email(40)), @r#"f:2:9: report.email: it has 40 octets before its "@", and a token of ours leaves room for 39; set report.return_path to a shorter address"#);
+    let without = email(64) + "return_path_delimiter = \"\"\n";
+    assert!(read(&without).is_ok(), "without a delimiter there is no token");
+    insta::assert_snapshot!(told("[report]\nemail = 'r@example.com'\nreturn_path = '\"a b\"@example.com'\n"), @r#"f:3:15: report.return_path: what is in quotes before its "@" cannot take a token of ours; set report.return_path to another address"#);
+}
+
+#[test]
+fn the_program_for_letters_is_a_path_and_knows_the_recipient() {
+    let sendmail = |list: &str| format!("[report.delivery]\nsendmail = {list}\n");
+    for list in [
+        "['/usr/bin/msmtp', '{recipient}']",
+        "['/usr/sbin/sendmail', '-f{return_path}', '--', '{recipient}']",
+    ] {
+        assert!(read(&sendmail(list)).is_ok(), "{list}");
+    }
+    let mistakes: String = [
+        "[]",
+        "['']",
+        "['/usr/sbin/sendmail', '-t']",
+        "['/bin/{recipient}']",
+        "['/usr/sbin/sendmail', '{recipient}', '{sender}']",
+        "['/usr/sbin/sendmail', '{recipient']",
+    ]
+    .iter()
+    .map(|list| told(&sendmail(list)))
+    .collect();
+    insta::assert_snapshot!(mistakes, @r#"
+    f:2:12: report.delivery.sendmail: there is no program in it
+    f:2:13: report.delivery.sendmail: "" is no text: it is empty; allowed: one line
+    f:2:12: report.delivery.sendmail: {recipient} is in none of its arguments, so the program would not know whom to write to
+    f:2:12: report.delivery.sendmail: {recipient} is in none of its arguments, so the program would not know whom to write to
+    f:2:50: report.delivery.sendmail: it has braces that mean nothing; there are {return_path} and {recipient}
+    f:2:35: report.delivery.sendmail: it has braces that mean nothing; there are {return_path} and {recipient}
+    "#);
+}
+
+#[test]
 fn a_key_without_a_value_contradicts_nothing() {
     assert_eq!(
         told("[dns]\nquestion_timeout = 3\nmessage_timeout = \"2s\"\n"),

@@ -48,6 +48,34 @@ internal.code = 450
     "#);
 }
 
+/// RFC 9990 §3.5.1.
+#[test]
+fn reports_that_may_not_pass_dmarc_are_warned_of() {
+    let email = "[report]\nemail = \"reports@mail.example.com\"\n";
+    insta::assert_snapshot!(warned(email), @r#"f:2:9: report.email: warning: reports are not signed here (report.dkim_keys is empty): unless the mail server signs them, they may not pass DMARC, as RFC 9990 §3.5.1 demands; "landmarc dkim new" makes a key"#);
+    let signed = format!("{email}dkim_keys = [\"s:/etc/landmarc/s.pem\"]\n");
+    assert_eq!(warned(&signed), "");
+    assert_eq!(
+        warned(&format!(
+            "{email}delivery = {{ by = 'directory', directory = '/d' }}\n"
+        )),
+        ""
+    );
+    for aligned in ["example.com", "mail.example.com", "a.mail.example.com"] {
+        assert_eq!(
+            warned(&format!("{signed}dkim_domain = '{aligned}'\n")),
+            "",
+            "{aligned}"
+        );
+    }
+    insta::assert_snapshot!(warned(&format!("{signed}dkim_domain = 'ample.com'\n")), @r#"f:4:15: report.dkim_domain: warning: ample.com is neither the domain of report.email nor above or below it: the signatures are in alignment with mail.example.com only if both have the same Organizational Domain"#);
+}
+
+#[test]
+fn without_an_address_nothing_is_reported() {
+    insta::assert_snapshot!(warned("[report]\nfailure.enabled = true\n"), @r#"f:2:19: report.failure.enabled: warning: has no effect, as report.email is empty and nothing is reported"#);
+}
+
 #[test]
 fn what_is_only_observed_is_no_loophole() {
     assert_eq!(warned("[action]\nunusable_author = \"accept\"\n"), "");

@@ -190,6 +190,7 @@ fn row(author: &str, domain: u64, client: IpAddr, kind: Kind, disposition: &str)
             "mfrom".to_owned(),
             word("pass", "fail"),
         )),
+        incidental: false,
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use super::blocks::{self, BLOCK};
+use super::expire;
 use super::interned::{Interned, address};
 use super::journal::Entries;
 use super::stories::Stories;
@@ -29,13 +30,28 @@ pub(super) struct Remembered {
     /// Entries in the journal of the tally; none when that is not known.
     pub(super) journalled: Option<u64>,
     stories: Stories,
+    /// Steps of expiry so far; what they removed is not remembered.
+    expiries: u64,
 }
 
 impl Remembered {
+    /// Asked when another connection has written. The outbox does so for each letter, and costs nothing that is
+    /// known; another recorder gives numbers out, and `store expire` may have removed what we remember.
+    pub(super) fn check(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let expiries = expire::steps(connection)?;
+        let next = blocks::next_number(connection)?;
+        if expiries != self.expiries || self.next.is_some_and(|known| known != next) {
+            self.forget();
+        }
+        self.expiries = expiries;
+        Ok(())
+    }
+
     /// Nothing is certain any more, but for what this hour has had.
     pub(super) fn forget(&mut self) {
         *self = Self {
             stories: self.stories,
+            expiries: self.expiries,
             ..Self::default()
         };
     }

@@ -17,6 +17,9 @@ pub(crate) const BUSY: Duration = Duration::from_secs(1);
 /// How long one waits that gives way to a service under load. SQLite does not queue those who wait:
 /// each asks again every tenth of a second, and may find the store locked by the next batch.
 pub(crate) const BUSY_SERVICE: Duration = Duration::from_mins(1);
+/// How often the recorder asks for the lock while another has it: mail waits behind it, and who writes beside
+/// it is brief.
+const ASK_AGAIN: Duration = Duration::from_millis(2);
 /// The `auto_vacuum` that gives free pages back when it is told to.
 const INCREMENTAL: i64 = 2;
 /// Prepared statements kept by a connection: more than there are.
@@ -46,8 +49,22 @@ pub(super) fn open_to_write(path: &Path, busy: Duration) -> Result<Connection, S
     Ok(connection)
 }
 
-/// Opens for reading. Nothing is made, changed or repaired.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+/// Lets a connection wait for another writer as long as [`BUSY`], and ask much more often than SQLite does by
+/// itself: there it is a tenth of a second in the end, all that mail is to wait.
+pub(super) fn ask_again_soon(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    connection
+        .busy_handler(Some(|times: i32| {
+            let goes_on = ASK_AGAIN.saturating_mul(times.unsigned_abs()) < BUSY;
+            if goes_on {
+                std::thread::sleep(ASK_AGAIN);
+            }
+            goes_on
+        }))
+        .map_err(engine(path, "prepare for writing"))
+}
+
+/// Opens for reading, and tells the version. Nothing is made, changed or repaired.
+pub(super) fn open_to_read(path: &Path) -> Result<(Connection, u32), StoreError> {
     if !path.exists() {
         return Err(StoreError::Missing {
             path: path.to_owned(),
@@ -61,7 +78,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         0 => Err(StoreError::Missing {
             path: path.to_owned(),
         }),
-        _ => Ok(connection),
+        version => Ok((connection, version)),
     }
 }
 
@@ -220,6 +237,20 @@ pub(super) fn engine<'a>(
             path: path.to_owned(),
             source: in_one_text(error),
         },
+    }
+}
+
+/// Words an error of whoever reads rows: what is in them was not written by us.
+pub(super) fn row_error(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
+    match error {
+        rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..)
+        | rusqlite::Error::QueryReturnedNoRows => StoreError::Damaged {
+            path: path.to_owned(),
+            what: "row",
+        },
+        other => engine(path, doing)(other),
     }
 }
 

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::blocks::block_of;
+use super::outbox::upkeep;
 use crate::day::{Day, hour_of};
 use crate::engine::Step;
 use crate::maintenance::{Expired, Keep};
@@ -39,6 +40,18 @@ pub(super) fn step(connection: &Connection, keep: &Keep, done: &mut Expired) -> 
     } else {
         Ok(Step::Done)
     }
+}
+
+/// Steps of expiry so far, in whatever process.
+pub(super) fn steps(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut statement = connection.prepare_cached("SELECT steps FROM expiry")?;
+    statement.query_row([], |row| row.get(0))
+}
+
+/// Notes that one was taken: nobody may go on with numbers that it made free.
+pub(super) fn count_step(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE expiry SET steps = steps + 1", [])?;
+    Ok(())
 }
 
 /// Gives free pages back, when they are many or the file is too large.
@@ -177,7 +190,8 @@ fn over_size(connection: &Connection, keep: &Keep) -> rusqlite::Result<bool> {
 }
 
 /// What goes before its time: the oldest traces, whatever their day, so that no flood of stories
-/// costs an observation; then the oldest hour of observations; then the oldest day of the tally.
+/// costs an observation; then the bodies of reports that have ended, which were read by whom they are for;
+/// then the oldest hour of observations; then the oldest day of the tally.
 ///
 /// What the observations of one UTC day have in common goes with the last of them (`last_day`), and
 /// not hour by hour.
@@ -186,6 +200,11 @@ fn make_room(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqli
     if removed > 0 {
         done.traces += removed;
         done.traces_for_size += removed;
+        return Ok(Step::More);
+    }
+    let removed = upkeep::make_room(connection)?;
+    if removed > 0 {
+        done.bodies_for_size += removed;
         return Ok(Step::More);
     }
     if let Some(hour) = oldest_hour(connection)? {

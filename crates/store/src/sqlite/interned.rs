@@ -168,7 +168,8 @@ impl Interned {
         }
         let published = &counted.row.published;
         let sql = "INSERT INTO published (digest, last_day, p, sp, np, adkim, aspf, fo, testing, \
-                   discovery_method, rua, ruf) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+                   discovery_method, rua, ruf, problems, psd) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
         let values = params![
             digest.0,
             day.0,
@@ -181,7 +182,9 @@ impl Interned {
             published.testing,
             published.discovery_method,
             list(&published.rua),
-            list(&published.ruf)
+            list(&published.ruf),
+            list(&published.problems),
+            published.psd
         ];
         self.published.make(connection, sql, values, digest, day)
     }

@@ -9,7 +9,13 @@ use super::connection::engine;
 use crate::error::StoreError;
 
 /// Step *n* leads to version *n*, counted from 1.
-const STEPS: [&str; 1] = [include_str!("migrations/0001_recording.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("migrations/0001_recording.sql"),
+    include_str!("migrations/0002_reports.sql"),
+];
+
+/// The first version with tables of reports.
+pub(super) const REPORTS: u32 = 2;
 
 /// "lmrc" in the header of the file, where `file` and SQLite's own tools look whose it is.
 const APPLICATION: i64 = 0x6c6d_7263;

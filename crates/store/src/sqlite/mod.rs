@@ -1,7 +1,8 @@
 //! The engine on SQLite. No other module knows SQL or that there is a file.
 //!
-//! One connection writes, in WAL mode with `synchronous=FULL`: a transaction that is committed is
-//! on disk. Readers have connections of their own and never wait for the writer, nor it for them.
+//! One connection records and another keeps the outbox, in WAL mode with `synchronous=FULL`: a transaction
+//! that is committed is on disk. These two wait for each other, so each is brief. Readers have connections of
+//! their own and never wait for a writer, nor it for them.
 
 mod backup;
 mod batch;
@@ -12,11 +13,15 @@ mod interned;
 mod journal;
 mod log;
 mod migrations;
+mod outbox;
 mod reading;
+mod reporting;
 mod stories;
 mod tally;
 mod write;
 
 pub(crate) use connection::{BUSY, BUSY_SERVICE};
+pub(crate) use outbox::Outbox;
 pub(crate) use reading::Reading;
+pub(crate) use reporting::ReportingDay;
 pub(crate) use write::Sqlite;

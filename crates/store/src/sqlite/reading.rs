@@ -6,11 +6,17 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::connection::{beside, engine, open_to_read};
+use super::connection::{beside, open_to_read, row_error};
+use super::outbox::{body, days, list, suppression};
+use super::reporting::{self, ReportingDay};
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
+use crate::outbox::{
+    DayState, Delivery, DeliveryNumber, OutboxCounts, OutboxFilter, OutboxStatus, Report, ReportNumber,
+    Suppression,
+};
 use crate::prepared::MAX_TRACE;
 use crate::reading::{Explained, Filter, LogRow, RuleHits, Status};
 
@@ -19,13 +25,18 @@ use crate::reading::{Explained, Filter, LogRow, RuleHits, Status};
 pub(crate) struct Reading {
     connection: Connection,
     path: PathBuf,
+    /// Whether there are tables of reports: not in a store that was last opened by version 0.1.
+    has_reports: bool,
 }
 
 impl Reading {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = open_to_read(path)?;
-        let path = path.to_owned();
-        Ok(Self { connection, path })
+        let (connection, version) = open_to_read(path)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            has_reports: version >= migrations::REPORTS,
+        })
     }
 
     pub(crate) fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
@@ -38,8 +49,79 @@ impl Reading {
 
     pub(crate) fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
         self.snapshot("read the tally", |connection| {
-            tally::read(connection, day, policy_domain)
+            tally::read(connection, self.has_reports, day, policy_domain)
         })
+    }
+
+    pub(crate) fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
+        self.snapshot("read the tally", reporting::days)
+    }
+
+    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
+        ReportingDay::begin(self, day)
+    }
+
+    pub(crate) fn deliveries(&self, filter: &OutboxFilter) -> Result<Vec<Delivery>, StoreError> {
+        self.of_reports("read deliveries", |connection| {
+            list::deliveries(connection, filter)
+        })
+    }
+
+    pub(crate) fn delivery(&self, number: DeliveryNumber) -> Result<Option<Delivery>, StoreError> {
+        self.of_reports("read a delivery", |connection| {
+            list::delivery(connection, number.0.cast_signed())
+        })
+    }
+
+    pub(crate) fn report(&self, report_id: &str) -> Result<Option<Report>, StoreError> {
+        self.of_reports("read a report", |connection| list::report(connection, report_id))
+    }
+
+    pub(crate) fn report_body(&self, number: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
+        self.of_reports("read the body of a report", |connection| {
+            body::read(connection, number)
+        })
+    }
+
+    pub(crate) fn reported_days(&self, limit: usize) -> Result<Vec<(Day, DayState)>, StoreError> {
+        self.of_reports("read days of reports", |connection| days::all(connection, limit))
+    }
+
+    pub(crate) fn skipped(&self, day: Day, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.of_reports("read domains without a report", |connection| {
+            days::skipped(connection, day, limit)
+        })
+    }
+
+    pub(crate) fn suppressions(&self) -> Result<Vec<Suppression>, StoreError> {
+        self.of_reports("read the suppressions", suppression::all)
+    }
+
+    pub(crate) fn is_suppressed(
+        &self,
+        destination: &str,
+        now_ms: u64,
+    ) -> Result<Option<Suppression>, StoreError> {
+        self.of_reports("look for a suppression", |connection| {
+            suppression::find(connection, destination, now_ms)
+        })
+    }
+
+    pub(crate) fn outbox_counts(&self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
+        self.of_reports("count the letters", |connection| list::counts(connection, now_ms))
+    }
+
+    /// Asks about reports; where there are no tables of them, there is nothing.
+    fn of_reports<T: Default>(
+        &self,
+        doing: &'static str,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        if self.has_reports {
+            self.snapshot(doing, ask)
+        } else {
+            Ok(T::default())
+        }
     }
 
     pub(crate) fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
@@ -82,12 +164,21 @@ impl Reading {
                      UNION ALL SELECT min(day), max(day) FROM tally_journal)",
                 )?,
                 distinct_rows: count(connection, "SELECT count(*) FROM reporting_row")?,
+                outbox: if self.has_reports {
+                    list::status(connection)?
+                } else {
+                    OutboxStatus::default()
+                },
             })
         })
     }
 
+    pub(super) fn has_reports(&self) -> bool {
+        self.has_reports
+    }
+
     /// Asks within one transaction, so that all answers are about the same state.
-    fn snapshot<T>(
+    pub(super) fn snapshot<T>(
         &self,
         doing: &'static str,
         ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -96,16 +187,7 @@ impl Reading {
             let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Deferred)?;
             ask(&transaction)
         };
-        within().map_err(|error| match error {
-            rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::QueryReturnedNoRows => StoreError::Damaged {
-                path: self.path.clone(),
-                what: "row",
-            },
-            other => engine(&self.path, doing)(other),
-        })
+        within().map_err(|error| row_error(&self.path, doing, error))
     }
 }
 

@@ -5,21 +5,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 
-use super::journal;
+use super::journal::{self, Counts};
 use crate::day::Day;
 use crate::observation::{PublishedPolicy, TallyRow};
 
 /// The bits of the column `aligned`.
 const DKIM: u8 = 1;
 const SPF: u8 = 2;
+const INCIDENTAL: u8 = 4;
 
 pub(super) fn aligned(row: &TallyRow) -> u8 {
-    DKIM * u8::from(row.dkim_aligned) + SPF * u8::from(row.spf_aligned)
+    DKIM * u8::from(row.dkim_aligned)
+        + SPF * u8::from(row.spf_aligned)
+        + INCIDENTAL * u8::from(row.incidental)
 }
 
 /// The rows of one day for one policy domain.
 pub(super) fn read(
     connection: &Connection,
+    has_reports: bool,
     day: Day,
     policy_domain: &str,
 ) -> rusqlite::Result<Vec<(TallyRow, u64)>> {
@@ -29,34 +33,45 @@ pub(super) fn read(
     let Some(domain) = statement.query_row([digest.0], |row| row.get(0)).optional()? else {
         return Ok(Vec::new());
     };
-    let sql = "SELECT published, source_ip, aligned, disposition, reasons, header_from, envelope_from, \
-               envelope_to, dkim, spf FROM reporting_row WHERE id = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut texts = Texts::new(connection);
-    let counts = counts(connection, day, domain)?.into_iter();
+    let mut texts = Texts::new(connection, has_reports);
+    let journal = journal::counted(connection, day)?;
+    let counts = counts(connection, day, domain, &journal)?.into_iter();
     counts
         .map(|(row, count)| {
-            let row = statement.query_row([row], |row| texts.row(policy_domain, row))?;
+            let (_, row) = texts.row(row, policy_domain)?;
             Ok((row, count))
         })
         .collect()
 }
 
-/// Messages by reporting row: those in the tally, and those that are still in its journal.
-fn counts(connection: &Connection, day: Day, domain: i64) -> rusqlite::Result<BTreeMap<i64, u64>> {
+/// Messages by reporting row.
+pub(super) type RowCounts = BTreeMap<i64, u64>;
+
+/// Those in the tally, and those that are still in its journal.
+pub(super) fn counts(
+    connection: &Connection,
+    day: Day,
+    domain: i64,
+    journal: &Counts,
+) -> rusqlite::Result<RowCounts> {
     let sql = "SELECT reporting_row, count FROM tally WHERE day = ?1 AND policy_domain = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map((day.0, domain), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut counts: BTreeMap<i64, u64> = rows.collect::<rusqlite::Result<_>>()?;
-    for ((_, row), count) in journal::counted(connection, day)?.range((domain, i64::MIN)..=(domain, i64::MAX))
-    {
+    let mut counts: RowCounts = rows.collect::<rusqlite::Result<_>>()?;
+    for ((_, row), count) in journal.range((domain, i64::MIN)..=(domain, i64::MAX)) {
         *counts.entry(*row).or_default() += count;
     }
     Ok(counts)
 }
 
-/// The policy domains of one day.
+/// The policy domains of one day, in alphabetical order.
 pub(super) fn policy_domains(connection: &Connection, day: Day) -> rusqlite::Result<Vec<String>> {
+    let named = names(connection, domains(connection, day)?)?;
+    Ok(named.into_iter().map(|(name, _)| name).collect())
+}
+
+/// The numbers of the policy domains of one day.
+pub(super) fn domains(connection: &Connection, day: Day) -> rusqlite::Result<BTreeSet<i64>> {
     // Each step jumps to the next domain: the cost goes with the domains, not with the rows.
     let sql = "WITH RECURSIVE domain (id) AS ( \
                  SELECT min(policy_domain) FROM tally WHERE day = ?1 \
@@ -72,32 +87,56 @@ pub(super) fn policy_domains(connection: &Connection, day: Day) -> rusqlite::Res
             .into_keys()
             .map(|(domain, _)| domain),
     );
+    Ok(ids)
+}
+
+/// Domains with their names, in alphabetical order.
+pub(super) fn names(
+    connection: &Connection,
+    ids: impl IntoIterator<Item = i64>,
+) -> rusqlite::Result<Vec<(String, i64)>> {
     let mut statement = connection.prepare_cached("SELECT value FROM text WHERE id = ?1")?;
     let names = ids
         .into_iter()
-        .map(|id| statement.query_row([id], |row| row.get(0)));
-    let mut names = names.collect::<rusqlite::Result<Vec<String>>>()?;
+        .map(|id| Ok((statement.query_row([id], |row| row.get(0))?, id)));
+    let mut names = names.collect::<rusqlite::Result<Vec<_>>>()?;
     names.sort_unstable();
     Ok(names)
 }
 
-/// Texts by number: those of one domain repeat in most of its rows.
-struct Texts<'a> {
+/// Texts remembered while rows are read: past it those read so far are forgotten.
+const REMEMBERED: usize = 20_000;
+
+/// Texts by number: those of one domain repeat in most of its rows, and some in those of all.
+pub(super) struct Texts<'a> {
     connection: &'a Connection,
+    /// Whether there is more to a policy configuration than in version 1 of the schema.
+    has_reports: bool,
     texts: HashMap<i64, String>,
     published: HashMap<i64, PublishedPolicy>,
 }
 
 impl<'a> Texts<'a> {
-    fn new(connection: &'a Connection) -> Self {
+    pub(super) fn new(connection: &'a Connection, has_reports: bool) -> Self {
         Self {
             connection,
+            has_reports,
             texts: HashMap::new(),
             published: HashMap::new(),
         }
     }
 
-    fn row(&mut self, policy_domain: &str, row: &Row<'_>) -> rusqlite::Result<TallyRow> {
+    /// The number of its policy configuration, and the reporting row with this number.
+    pub(super) fn row(&mut self, number: i64, policy_domain: &str) -> rusqlite::Result<(i64, TallyRow)> {
+        let sql = "SELECT published, source_ip, aligned, disposition, reasons, header_from, envelope_from, \
+                   envelope_to, dkim, spf FROM reporting_row WHERE id = ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        statement.query_row([number], |row| {
+            Ok((row.get(0)?, self.row_of(policy_domain, row)?))
+        })
+    }
+
+    fn row_of(&mut self, policy_domain: &str, row: &Row<'_>) -> rusqlite::Result<TallyRow> {
         let bits: u8 = row.get(2)?;
         Ok(TallyRow {
             policy_domain: policy_domain.to_owned(),
@@ -112,6 +151,7 @@ impl<'a> Texts<'a> {
             envelope_to: self.optional(row.get(7)?)?,
             dkim: read_triples(&self.text(row.get(8)?)?).ok_or_else(|| damaged(8))?,
             spf: self.spf(row.get(9)?)?,
+            incidental: bits & INCIDENTAL != 0,
         })
     }
 
@@ -141,6 +181,7 @@ impl<'a> Texts<'a> {
             .connection
             .prepare_cached(sql)?
             .query_row([id], |row| row.get(0))?;
+        forget_if_many(&mut self.texts);
         self.texts.insert(id, text.clone());
         Ok(text)
     }
@@ -149,7 +190,13 @@ impl<'a> Texts<'a> {
         if let Some(published) = self.published.get(&id) {
             return Ok(published.clone());
         }
-        let sql = "SELECT p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf FROM published WHERE id = ?1";
+        let sql = if self.has_reports {
+            "SELECT p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf, problems, psd \
+             FROM published WHERE id = ?1"
+        } else {
+            "SELECT p, sp, np, adkim, aspf, fo, testing, discovery_method, rua, ruf, '[]', 0 \
+             FROM published WHERE id = ?1"
+        };
         let mut statement = self.connection.prepare_cached(sql)?;
         let published = statement.query_row([id], |row| {
             Ok(PublishedPolicy {
@@ -163,10 +210,20 @@ impl<'a> Texts<'a> {
                 discovery_method: row.get(7)?,
                 rua: read_strings(row.get_ref(8)?.as_str()?).ok_or_else(|| damaged(8))?,
                 ruf: read_strings(row.get_ref(9)?.as_str()?).ok_or_else(|| damaged(9))?,
+                problems: read_strings(row.get_ref(10)?.as_str()?).ok_or_else(|| damaged(10))?,
+                psd: row.get(11)?,
             })
         })?;
+        forget_if_many(&mut self.published);
         self.published.insert(id, published.clone());
         Ok(published)
+    }
+}
+
+/// Keeps what is remembered within its limit.
+fn forget_if_many<T>(remembered: &mut HashMap<i64, T>) {
+    if remembered.len() >= REMEMBERED {
+        remembered.clear();
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use super::batch::Remembered;
-use super::connection::{self, Identity, beside, engine};
+use super::connection::{self, BUSY, Identity, beside, engine};
 use super::{blocks, expire, journal};
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
@@ -17,7 +17,7 @@ use crate::queue::{Batch, Lost};
 /// The write-ahead log is written back when it is longer than this, in octets: often enough that
 /// it stays in the page cache of the system, seldom enough that a page which changes with each
 /// batch is written back once for many.
-const WAL_LONG: u64 = 16 << 20;
+pub(super) const WAL_LONG: u64 = 16 << 20;
 
 /// The writing connection and what it remembers.
 #[derive(Debug)]
@@ -35,7 +35,10 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     /// `busy` is how long another writer is waited for.
     pub(crate) fn open(path: &Path, busy: Duration) -> Result<Self, StoreError> {
-        let connection = connection::open_to_write(path, busy)?;
+        let mut connection = connection::open_to_write(path, busy)?;
+        if busy == BUSY {
+            connection::ask_again_soon(&mut connection, path)?;
+        }
         Ok(Self {
             connection,
             path: path.to_owned(),
@@ -50,8 +53,7 @@ impl Sqlite {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let foreign_writes = foreign_writes(&transaction)?;
         if foreign_writes != self.foreign_writes {
-            // `store expire` in another process may have removed what we remember.
-            self.remembered.forget();
+            self.remembered.check(&transaction)?;
             self.foreign_writes = foreign_writes;
         }
         let lost = self.remembered.write(&transaction, batch)?;
@@ -64,6 +66,7 @@ impl Sqlite {
         // Expiry then finds in the tally all there is of a day.
         journal::fold(&transaction)?;
         let step = expire::step(&transaction, keep, done)?;
+        expire::count_step(&transaction)?;
         transaction.commit()?;
         // Giving pages back rewrites the end of the file.
         if step == Step::Done {
@@ -71,18 +74,6 @@ impl Sqlite {
         } else {
             Ok(step)
         }
-    }
-
-    /// Writes back the write-ahead log, where it is longer than so many octets. Does what it can
-    /// beside readers of older states, and waits for none of them.
-    fn write_back(&self, longer_than: u64) -> Result<(), StoreError> {
-        let log = fs::metadata(beside(&self.path, "-wal"));
-        if log.is_ok_and(|log| log.len() > longer_than) {
-            self.connection
-                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-                .map_err(engine(&self.path, "write back the log"))?;
-        }
-        Ok(())
     }
 
     /// One piece of work that was put off, when there is some: each takes as long as a large batch.
@@ -121,21 +112,13 @@ impl Engine for Sqlite {
     }
 
     fn bring_home(&mut self) -> bool {
-        // Only the files beside the database are gone. Closing it would write back the log, which
-        // we still hold, without a word; and the batch would be in the store twice.
-        let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
-        self.identity.file_holds()
-            && matches!(
-                self.connection
-                    .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy),
-                Ok(false)
-            )
+        brought_home(&self.connection, &self.identity)
     }
 
     fn tidy(&mut self) -> Result<(), StoreError> {
         self.put_in_order()
             .map_err(engine(&self.path, "put in order what was written"))?;
-        self.write_back(WAL_LONG)
+        write_back(&self.connection, &self.path, WAL_LONG)
     }
 
     fn expire(&mut self, keep: &Keep, done: &mut Expired) -> Result<Step, StoreError> {
@@ -146,9 +129,32 @@ impl Engine for Sqlite {
             .map_err(engine(&self.path, "remove what has expired"))?;
         // Where no message comes, nobody else does it; and the file gets shorter by it, at the end.
         let all = step == Step::Done && done.pages > 0;
-        self.write_back(if all { 0 } else { WAL_LONG })?;
+        write_back(&self.connection, &self.path, if all { 0 } else { WAL_LONG })?;
         Ok(step)
     }
+}
+
+/// Writes back the write-ahead log, where it is longer than so many octets. Does what it can
+/// beside readers of older states, and waits for none of them.
+pub(super) fn write_back(connection: &Connection, path: &Path, longer_than: u64) -> Result<(), StoreError> {
+    let log = fs::metadata(beside(path, "-wal"));
+    if log.is_ok_and(|log| log.len() > longer_than) {
+        connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+            .map_err(engine(path, "write back the log"))?;
+    }
+    Ok(())
+}
+
+/// Where only the files beside the database are gone: brings what was written there into it. Closing it would
+/// do so too, without a word; and what is written again then would be in the store twice.
+pub(super) fn brought_home(connection: &Connection, identity: &Identity) -> bool {
+    let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
+    identity.file_holds()
+        && matches!(
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy),
+            Ok(false)
+        )
 }
 
 /// `data_version` changes when another connection has committed; asked inside the transaction,

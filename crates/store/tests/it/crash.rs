@@ -90,7 +90,7 @@ fn run_and_kill(directory: &Directory, round: u64) -> Vec<u64> {
         .collect()
 }
 
-fn kill_at_random(child: &mut Child) {
+pub(crate) fn kill_at_random(child: &mut Child) {
     let mut octets = [0_u8; 1];
     std::fs::File::open("/dev/urandom")
         .unwrap()

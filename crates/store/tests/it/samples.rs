@@ -140,6 +140,8 @@ pub(crate) fn row(domain: &str) -> TallyRow {
                 "mailto:b@example.net!10m".to_owned(),
             ],
             ruf: vec!["mailto:f@example.com".to_owned()],
+            problems: Vec::new(),
+            psd: false,
         },
         source_ip: [192, 0, 2, 7].into(),
         disposition: "pass".to_owned(),
@@ -157,5 +159,6 @@ pub(crate) fn row(domain: &str) -> TallyRow {
             ("lists.example".to_owned(), "s2".to_owned(), "fail".to_owned()),
         ],
         spf: Some((format!("mx.{domain}"), "mfrom".to_owned(), "softfail".to_owned())),
+        incidental: false,
     }
 }

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use crate::samples::{Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, store_with};
 
 /// Holds the store as another program would that forgets to let go.
-fn lock(path: &Path) -> Connection {
+pub(crate) fn lock(path: &Path) -> Connection {
     let other = Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     other
@@ -192,10 +192,10 @@ async fn what_the_store_does_not_take_at_the_end_is_counted() {
 }
 
 /// A file system of its own for a test, of so many kilobytes. Mounting takes root, as in CI.
-struct Mounted(Directory);
+pub(crate) struct Mounted(pub(crate) Directory);
 
 impl Mounted {
-    fn new(kilobytes: u32) -> Option<Self> {
+    pub(crate) fn new(kilobytes: u32) -> Option<Self> {
         let mounted = Self(Directory::new());
         let size = format!("size={kilobytes}k");
         if nix::unistd::geteuid().is_root() && mounted.mount(&["-t", "tmpfs", "-o", &size, "none"]) {
@@ -290,7 +290,7 @@ async fn a_disk_full_for_long_keeps_what_memory_holds_and_every_count() {
 }
 
 /// A message whose trace does not compress well.
-fn bulky(number: u64) -> landmarc_store::Observation {
+pub(crate) fn bulky(number: u64) -> landmarc_store::Observation {
     let mut one = message(number);
     let digits = (0..1_500).map(|place| {
         format!(

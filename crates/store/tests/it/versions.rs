@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use landmarc_store::{Day, Options, Reader, Recorder, StoreError};
+use landmarc_store::{Day, Options, Outbox, Reader, Recorder, StoreError};
 
-use crate::samples::{Directory, MIDNIGHT, counted, message, reader, store_with};
+use crate::letters::report;
+use crate::samples::{Directory, MIDNIGHT, counted, message, reader, row, store_with};
 
 #[tokio::test]
 async fn a_newer_store_is_refused_untouched() {
@@ -75,6 +76,62 @@ async fn a_store_of_version_1_is_opened_and_brought_up_to_date() {
     assert_eq!(reader.status().unwrap().distinct_rows, 1);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 42);
     drop(recorder);
+}
+
+#[test]
+fn a_store_of_version_1_is_read_untouched_as_one_without_reports() {
+    let directory = Directory::new();
+    let path = directory.store();
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch(include_str!("version_1.sql")).unwrap();
+    drop(connection);
+    let before = fs::read(&path).unwrap();
+    let reader = reader(&directory);
+    let day = Day::at(MIDNIGHT);
+    assert_eq!(
+        reader.tally(day, "example.com").unwrap(),
+        [(row("example.com"), 41)]
+    );
+    let all: Vec<_> = reader.reporting_day(day).unwrap().map(Result::unwrap).collect();
+    assert_eq!(
+        (all.len(), all[0].rows[0].count, reader.reporting_days().unwrap()),
+        (1, 41, vec![day])
+    );
+    let filter = landmarc_store::OutboxFilter::default();
+    assert_eq!(reader.deliveries(&filter).unwrap(), []);
+    assert_eq!(
+        (reader.report("x").unwrap(), reader.suppressions().unwrap()),
+        (None, vec![])
+    );
+    let status = reader.status().unwrap();
+    assert_eq!(
+        (status.version, status.outbox),
+        (1, landmarc_store::OutboxStatus::default())
+    );
+    drop(reader);
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn an_outbox_brings_a_store_of_version_1_up_to_date_and_keeps_its_rows() {
+    let directory = Directory::new();
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    connection.execute_batch(include_str!("version_1.sql")).unwrap();
+    drop(connection);
+    let mut outbox = Outbox::open(directory.store(), Duration::ZERO).unwrap();
+    outbox.put_all(&[report("example.com")], 1).unwrap();
+    let reader = reader(&directory);
+    assert_eq!(
+        (
+            reader.status().unwrap().version,
+            reader.status().unwrap().outbox.queued
+        ),
+        (2, 1)
+    );
+    assert_eq!(
+        reader.tally(Day::at(MIDNIGHT), "example.com").unwrap(),
+        [(row("example.com"), 41)]
+    );
 }
 
 #[test]

@@ -80,6 +80,15 @@ fn metrics() -> Arc<Metrics> {
     metrics.rule_hits.add("partner \"A\"\\B");
     metrics.skipped("authenticated");
     metrics.failed("store");
+    metrics.reporting().report(store::ReportKind::Aggregate);
+    metrics.reporting().letter("delivered");
+    metrics.reporting().letter("deferred");
+    metrics.reporting().failure_report("limited");
+    metrics.reporting().outbox(store::OutboxCounts {
+        queued: 7,
+        deferred: 2,
+        ..store::OutboxCounts::default()
+    });
     for micros in [800, 12_000, 30_000_000] {
         metrics.seconds.add(micros);
     }

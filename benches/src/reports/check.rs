@@ -1,0 +1,107 @@
+//! What came out, looked at with programs that made none of it: gzip and xmllint.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// Files that one call of xmllint is given.
+const FILES_A_CALL: usize = 400;
+
+/// Counts over all letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checked {
+    pub(super) letters: usize,
+    /// Distinct documents.
+    pub(super) reports: usize,
+    pub(super) rows: usize,
+    pub(super) messages: usize,
+    pub(super) valid_9990: usize,
+    pub(super) valid_7489: usize,
+}
+
+/// Takes the letters apart, counts, and validates.
+pub(super) fn check(letters: &[Vec<u8>], folder: &Path) -> io::Result<Checked> {
+    let mut reports: HashMap<Vec<u8>, PathBuf> = HashMap::new();
+    let mut checked = Checked {
+        letters: letters.len(),
+        ..Checked::default()
+    };
+    for letter in letters {
+        let xml = gunzip(&attachment(letter))?;
+        let place = folder.join(format!("{}.xml", reports.len()));
+        if let Entry::Vacant(vacant) = reports.entry(xml) {
+            checked.rows += count(vacant.key(), b"<record>");
+            checked.messages += sum_of_counts(vacant.key());
+            std::fs::write(&place, vacant.key())?;
+            vacant.insert(place);
+        }
+    }
+    checked.reports = reports.len();
+    let files: Vec<PathBuf> = reports.into_values().collect();
+    checked.valid_9990 = valid(&files, "rfc9990.xsd")?;
+    checked.valid_7489 = valid(&files, "rfc7489-era-dmarc.xsd")?;
+    Ok(checked)
+}
+
+/// The octets of the part in base64 that has a gzip file in it.
+fn attachment(letter: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(letter).replace("\r\n", "\n");
+    let parts = text.split("\n\n").skip_while(|part| !part.starts_with("H4sI"));
+    let lines = parts
+        .flat_map(str::lines)
+        .take_while(|line| !line.starts_with("--"));
+    let base64: String = lines.filter(|line| !line.is_empty()).collect();
+    STANDARD.decode(base64).unwrap_or_default()
+}
+
+fn gunzip(octets: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = Command::new("gzip")
+        .arg("-dc")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut stdin = gzip.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    std::thread::scope(|scope| {
+        // What it does not read it says by its exit code.
+        scope.spawn(move || stdin.write_all(octets));
+        Ok(gzip.wait_with_output()?.stdout)
+    })
+}
+
+fn count(xml: &[u8], tag: &[u8]) -> usize {
+    xml.windows(tag.len()).filter(|window| *window == tag).count()
+}
+
+fn sum_of_counts(xml: &[u8]) -> usize {
+    let text = String::from_utf8_lossy(xml);
+    let counts = text.split("<count>").skip(1);
+    counts
+        .filter_map(|rest| rest.split('<').next()?.trim().parse::<usize>().ok())
+        .sum()
+}
+
+/// How many of these are valid by a schema; none when the schema is not there.
+fn valid(files: &[PathBuf], schema: &str) -> io::Result<usize> {
+    let data = std::env::var_os("LANDMARC_CONFORMANCE").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/conformance"),
+        PathBuf::from,
+    );
+    let schema = data.join("xsd").join(schema);
+    let mut valid = 0;
+    for files in files.chunks(FILES_A_CALL) {
+        let mut xmllint = Command::new("xmllint");
+        let ended = xmllint
+            .args(["--noout", "--schema"])
+            .arg(&schema)
+            .args(files)
+            .output()?;
+        let told = String::from_utf8_lossy(&ended.stderr);
+        valid += told.lines().filter(|line| line.ends_with(" validates")).count();
+    }
+    Ok(valid)
+}

@@ -1,0 +1,62 @@
+//! Where commands have their DNS answers from: the network, or a file of zones.
+
+use std::fs;
+use std::path::Path;
+
+use auth::lookup::{Answer, Lookup, Question, Zones};
+use dns::resolver::{MessageLookup, Resolver};
+use dns::zone_file;
+use settings::Settings;
+
+use crate::exit::Exit;
+use crate::output::{complain, in_full};
+use crate::rules;
+
+/// Where answers come from.
+pub(crate) enum Answers {
+    Zones(Zones),
+    Resolver(Resolver),
+}
+
+/// Where the answers for one message, or one question of an operator, come from.
+pub(crate) enum MessageAnswers<'a> {
+    Zones(&'a Zones),
+    Resolver(MessageLookup),
+}
+
+impl Answers {
+    /// From this file of zones, or from the name servers that the settings name.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(crate) fn open(zones: Option<&Path>, settings: &Settings) -> Result<Self, Exit> {
+        let Some(path) = zones else {
+            let resolver = Resolver::new(rules::resolver_options(settings))
+                .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?;
+            return Ok(Self::Resolver(resolver));
+        };
+        let bad = |error: &dyn std::error::Error| {
+            complain(Exit::BadInput, &format!("{}: {}", path.display(), in_full(error)))
+        };
+        let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
+        let zones = zone_file::parse(&text).map_err(|error| bad(&error))?;
+        Ok(Self::Zones(zones))
+    }
+
+    /// Those of one message: a resolver gives it a time limit of its own.
+    pub(crate) fn for_message(&self) -> MessageAnswers<'_> {
+        match self {
+            Self::Zones(zones) => MessageAnswers::Zones(zones),
+            Self::Resolver(resolver) => MessageAnswers::Resolver(resolver.for_message()),
+        }
+    }
+}
+
+impl Lookup for MessageAnswers<'_> {
+    async fn ask(&self, question: &Question) -> Answer {
+        match self {
+            Self::Zones(zones) => zones.ask(question).await,
+            Self::Resolver(lookup) => lookup.ask(question).await,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `dkim show`: what to publish for a key file.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use mail::DomainName;
+use post::sign::MAX_KEY_OCTETS;
+
+use super::record::KeyRecord;
+use crate::exit::Exit;
+use crate::output::{complain, in_full, print};
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+Exit code: 0, 64 for a wrong command line, 65 for a file that is no key to sign with.";
+
+/// Arguments of `dkim show`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The key file, in PEM
+    file: PathBuf,
+    /// The domain that reports are signed for
+    #[arg(long)]
+    domain: DomainName,
+    /// The selector: the key is published at SELECTOR._domainkey.DOMAIN
+    #[arg(long)]
+    selector: DomainName,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let Arguments {
+        file,
+        domain,
+        selector,
+    } = arguments;
+    let record = record_of_file(file, selector, domain).map_err(|why| complain(Exit::BadInput, &why))?;
+    print(&record.in_words())?;
+    Ok(Exit::Fine)
+}
+
+/// What to publish for a key file; otherwise why that cannot be told.
+pub(super) fn record_of_file(
+    file: &Path,
+    selector: &DomainName,
+    domain: &DomainName,
+) -> Result<KeyRecord, String> {
+    let pem = read_bounded(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    KeyRecord::of(&pem, file, selector, domain)
+        .map_err(|error| format!("{}; {}", in_full(&error), error.remedy()))
+}
+
+/// A longer file is no key; its beginning will be refused as one.
+fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    File::open(file)?.take(MAX_KEY_OCTETS).read_to_end(&mut octets)?;
+    Ok(octets)
+}

@@ -1,0 +1,163 @@
+//! `outbox`: what this server reports to others, and what became of it.
+
+mod bounce;
+mod due;
+mod list;
+mod opened;
+mod rehearsal;
+mod retry;
+mod rows;
+mod send;
+mod show;
+mod suppress;
+
+use std::str::FromStr;
+
+use clap::Subcommand;
+use mail::DomainName;
+use store::Day;
+
+use crate::exit::Exit;
+use crate::records::now_ms;
+use crate::time::When;
+
+/// What the help says below the options of those that only read or mark.
+pub(crate) const AFTER_HELP: &str = "\
+Exit code: 0 when it was done, 1 when what was named is not there, 64 for a wrong command line, 65\n\
+for a file that is no store of this version, 69 when the store cannot be read or written, 78 for\n\
+wrong settings.";
+
+/// See and steer what this server reports to others
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Tell about which domains a report is due, to whom it would go, and why it would not
+    Due(due::Arguments),
+    /// List the letters: their states, attempts and reasons
+    List(list::Arguments),
+    /// Show one report: its facts, its letters, its XML, or a letter as it goes out
+    Show(show::Arguments),
+    /// Make the reports that are due and send what is queued, now
+    Send(send::Arguments),
+    /// Try letters again that wait or were given up
+    Retry(retry::Arguments),
+    /// Send nothing to an address or domain for a time; list or lift that
+    Suppress(suppress::Arguments),
+    /// Read a bounce of a report letter from standard input: for the pipe of a mail server
+    Bounce(bounce::Arguments),
+}
+
+/// Does it.
+pub(crate) fn run(action: &Action) -> Exit {
+    let done = match action {
+        Action::Due(arguments) => due::run(arguments),
+        Action::List(arguments) => list::run(arguments),
+        Action::Show(arguments) => show::run(arguments),
+        Action::Send(arguments) => send::run(arguments),
+        Action::Retry(arguments) => retry::run(arguments),
+        Action::Suppress(arguments) => suppress::run(arguments),
+        Action::Bounce(arguments) => bounce::run(arguments),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+/// The time that a command takes for the present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// Seconds since 1970, as `check --now` takes them.
+    Seconds(u64),
+    /// A time as people write it.
+    When(When),
+}
+
+impl Clock {
+    /// Milliseconds since the epoch.
+    pub(crate) fn ms(self) -> u64 {
+        match self {
+            Self::Seconds(seconds) => seconds.saturating_mul(1_000),
+            Self::When(when) => when.begins_ms(now_ms()),
+        }
+    }
+
+    /// That of the command line, else the system's.
+    pub(crate) fn or_present(given: Option<Self>) -> u64 {
+        given.map_or_else(now_ms, Self::ms)
+    }
+}
+
+impl FromStr for Clock {
+    type Err = crate::time::NoTime;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = text
+            .bytes()
+            .all(|octet| octet.is_ascii_digit())
+            .then(|| text.parse().ok());
+        match seconds.flatten() {
+            Some(seconds) => Ok(Self::Seconds(seconds)),
+            None => text.parse().map(Self::When),
+        }
+    }
+}
+
+/// A day as it stands on the command line: `2026-06-01`, `yesterday`, `today`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OneDay(When);
+
+impl OneDay {
+    /// The UTC day, when it is now this time.
+    pub(crate) fn day(self, now_ms: u64) -> Day {
+        Day::at(self.0.begins_ms(now_ms))
+    }
+}
+
+/// A text that is no day.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write a day: 2026-06-01, yesterday or today")]
+pub(crate) struct NoDay;
+
+impl FromStr for OneDay {
+    type Err = NoDay;
+
+    fn from_str(text: &str) -> Result<Self, NoDay> {
+        match text.parse() {
+            Ok(when @ (When::Date(_) | When::DaysAgo(_))) => Ok(Self(when)),
+            _ => Err(NoDay),
+        }
+    }
+}
+
+/// Domains are stored as A-labels.
+fn domain(text: &str) -> Result<String, mail::name::NameError> {
+    DomainName::parse(text).map(|name| name.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-06-01T00:00:00Z, by RFC 9990 digest G19.
+    const JUNE: u64 = 1_780_272_000_000;
+
+    #[test]
+    fn the_clock_is_set_in_seconds_or_as_people_write_it() {
+        let ms = |text: &str| text.parse::<Clock>().map(Clock::ms);
+        assert_eq!(ms("1780272000"), Ok(JUNE));
+        assert_eq!(ms("2026-06-01T00:00:00Z"), Ok(JUNE));
+        assert_eq!(ms("2026-06-01"), Ok(JUNE));
+        assert_eq!(ms("18446744073709551615"), Ok(u64::MAX));
+        for text in ["", "18446744073709551616", "soon", "-1"] {
+            assert!(ms(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_a_date_or_a_name() {
+        let day = |text: &str| text.parse::<OneDay>().map(|day| day.day(JUNE));
+        assert_eq!(day("2026-05-31"), Ok(Day(20_604)));
+        assert_eq!(day("yesterday"), Ok(Day(20_604)));
+        assert_eq!(day("today"), Ok(Day(20_605)));
+        for text in ["", "2d", "14:30", "2026-06-01T00:00:00Z", "1780272000"] {
+            assert_eq!(day(text), Err(NoDay), "{text}");
+        }
+    }
+}

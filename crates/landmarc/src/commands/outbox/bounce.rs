@@ -1,0 +1,167 @@
+//! `outbox bounce`: a letter came back. For the pipe of a mail server, to which the return path leads.
+
+use std::io::{self, Read};
+
+use clap::Args;
+use report::bounce::{Action, Bounce, MAX_BOUNCE_OCTETS, Reading, read};
+use report::return_path::ReturnPath;
+use store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
+
+use super::{Clock, opened};
+use crate::exit::Exit;
+use crate::load::{Need, load_store_or_complain};
+use crate::output::{complain, print, tell};
+use crate::records::{Found, Place, refuse};
+use crate::reporter::{SECRET, Terms, strikes};
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+In Postfix, with report.return_path = \"dmarc-bounces@example.com\":\n\
+  aliases    dmarc-bounces: \"|/usr/local/bin/landmarc outbox bounce --recipient $ORIGINAL_RECIPIENT\"\n\n\
+Mail that is no bounce of a letter is told of and dropped: were it refused, the mail server would\n\
+send a bounce about a bounce, or to whoever writes to the return path.\n\n\
+Exit code: 0 also for such mail, 64 for a wrong command line, 65 for a file that is no store of this\n\
+version, 75 when the store cannot be read or written, so that the mail server tries again later, 78\n\
+for wrong settings.";
+
+/// Arguments of `outbox bounce`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The address the mail came to, with its token; else it is looked for in the header
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: Option<String>,
+    /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
+    #[arg(long, value_name = "TIME")]
+    now: Option<Clock>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Reads it from standard input.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let settings = load_store_or_complain(arguments.place.config.as_deref(), Need::Directory)?;
+    let terms = Terms::of(&settings).map_err(|error| {
+        let exit = complain(Exit::Config, &error.to_string());
+        tell(&format!("  {}", error.remedy()));
+        exit
+    })?;
+    let path = arguments.place.store.clone();
+    let found = Found {
+        path: path.unwrap_or_else(|| crate::database::path(&settings)),
+        settings: None,
+    };
+    let mail =
+        mail().map_err(|error| complain(Exit::Later, &format!("cannot read standard input: {error}")))?;
+    let mut outbox = opened::outbox(&found).map_err(later)?;
+    let secret = outbox.secret(SECRET).map_err(|error| later(refuse(&error)))?;
+    let bounces = terms
+        .bounces()
+        .map_err(|error| complain(Exit::Config, &error.to_string()))?;
+    let delimiter = settings.report.return_path_delimiter;
+    let words = delimiter.map(|delimiter| String::from(delimiter.as_char()));
+    let ours = ReturnPath::new(bounces, &words.unwrap_or_default(), &secret);
+    match read(&mail, arguments.recipient.as_deref(), &ours) {
+        Reading::NotABounce(why) => tell(&format!("landmarc: dropped: {why}")),
+        Reading::Bounce(bounce) => {
+            let by_id = delimiter.is_none();
+            let done = note(
+                &found,
+                &mut outbox,
+                &bounce,
+                by_id,
+                Clock::or_present(arguments.now),
+            );
+            print(&format!("{}\n", done.map_err(|error| later(refuse(&error)))?))?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+/// A store that is in trouble is so for a while: the mail server keeps the bounce meanwhile.
+fn later(exit: Exit) -> Exit {
+    match exit {
+        Exit::Unavailable => Exit::Later,
+        other => other,
+    }
+}
+
+/// As much of it as is looked at; the rest is read and let go, so that the mail server is not cut off.
+fn mail() -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(MAX_BOUNCE_OCTETS).unwrap_or(u64::MAX);
+    let mut mail = Vec::new();
+    let mut input = io::stdin().lock();
+    input.by_ref().take(limit).read_to_end(&mut mail)?;
+    io::copy(&mut input, &mut io::sink())?;
+    Ok(mail)
+}
+
+/// Writes down what came of a letter; and tells it.
+fn note(
+    found: &Found,
+    outbox: &mut Outbox,
+    bounce: &Bounce,
+    by_message_id: bool,
+    now_ms: u64,
+) -> Result<String, StoreError> {
+    let Some(number) = delivery(found, bounce, by_message_id)? else {
+        return Ok(format!("of no letter of ours: {bounce}"));
+    };
+    if bounce.action != Action::Failed {
+        return Ok(format!("letter {number}, nothing to do: {bounce}"));
+    }
+    let Some(delivery) = outbox.bounced(number, &bounce.to_string(), now_ms)? else {
+        return Ok(format!("letter {number}, given up before: {bounce}"));
+    };
+    if bounce.delivery.is_none() {
+        // A Message-ID alone suppresses nobody: whoever has seen the letter knows it.
+        return Ok(format!(
+            "letter {number} to {} given up: {bounce}",
+            delivery.destination
+        ));
+    }
+    if !bounce.speaks_of_destination() {
+        return Ok(format!(
+            "letter {number} to {} given up: {bounce}",
+            delivery.destination
+        ));
+    }
+    let struck = outbox.strike(&delivery.destination, &bounce.to_string(), &strikes(), now_ms)?;
+    let until = struck
+        .suppressed_until_ms
+        .map(|until_ms| format!(", nothing more until {}", crate::time::to_the_second(until_ms)));
+    Ok(format!(
+        "letter {number} to {} given up{}: {bounce}",
+        delivery.destination,
+        until.unwrap_or_default()
+    ))
+}
+
+/// The letter that a bounce is about. A Message-ID can be made up by anybody, so it counts only where
+/// return paths have no token.
+fn delivery(
+    found: &Found,
+    bounce: &Bounce,
+    by_message_id: bool,
+) -> Result<Option<DeliveryNumber>, StoreError> {
+    if let Some(number) = bounce.delivery {
+        return Ok(Some(DeliveryNumber(number)));
+    }
+    let Some(message_id) = bounce.message_id.as_deref().filter(|_| by_message_id) else {
+        return Ok(None);
+    };
+    // `<REPORTID.XXXXXXXX@submitter>`
+    let report_id = message_id.trim_start_matches('<').split('.').next();
+    let filter = OutboxFilter {
+        report_id: report_id.map(str::to_owned),
+        limit: store::MAX_DESTINATIONS,
+        ..OutboxFilter::default()
+    };
+    let all = Reader::open(&found.path)?.deliveries(&filter)?;
+    // What has not been handed over cannot have come back: whoever works out a Message-ID before keeps nothing
+    // from being sent.
+    let is_it = |delivery: &&Delivery| {
+        delivery.message_id == message_id && delivery.state == DeliveryState::Delivered
+    };
+    Ok(all.iter().find(is_it).map(|delivery| delivery.number))
+}

@@ -1,0 +1,234 @@
+//! `outbox list`: the letters, their states and reasons.
+
+use std::io::{self, IsTerminal};
+
+use clap::{Args, ValueEnum};
+use store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
+
+use super::rows::{FIELDS, object, word};
+use super::{AFTER_HELP, OneDay};
+use crate::csv;
+use crate::exit::Exit;
+use crate::output::{print, tell, terminal_width};
+use crate::records::{Place, now_ms, refuse};
+use crate::table::{self, Column, Cut};
+
+/// Most letters of one answer: they are in memory together, at a kilobyte each.
+const MAX_LETTERS: u32 = 100_000;
+
+/// Arguments of `outbox list`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// Only letters in this state
+    #[arg(long)]
+    state: Option<StateWord>,
+    /// Only letters with this kind of report
+    #[arg(long)]
+    kind: Option<KindWord>,
+    /// Only letters with reports about this UTC day: 2026-06-01, yesterday, today
+    #[arg(long, value_name = "DAY")]
+    day: Option<OneDay>,
+    /// Only letters with reports about this DMARC Policy Domain
+    #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
+    domain: Option<String>,
+    /// Only letters to this address, or to all addresses of a host: @example.com
+    #[arg(long, value_name = "ADDRESS")]
+    destination: Option<String>,
+    /// So many at most, the newest of those that fit
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LETTERS)))]
+    limit: u32,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object for each letter, on a line of its own
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print comma-separated values with a line of names on top (RFC 4180)
+    #[arg(long)]
+    csv: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum StateWord {
+    Queued,
+    Deferred,
+    Delivered,
+    GivenUp,
+}
+
+impl StateWord {
+    pub(super) fn state(self) -> DeliveryState {
+        match self {
+            Self::Queued => DeliveryState::Queued,
+            Self::Deferred => DeliveryState::Deferred,
+            Self::Delivered => DeliveryState::Delivered,
+            Self::GivenUp => DeliveryState::GivenUp,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum KindWord {
+    Aggregate,
+    Failure,
+}
+
+/// Looks for them and prints.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let filter = filter(arguments, now_ms());
+    let store = arguments.place.find()?;
+    let found = store.read()?.deliveries(&filter);
+    let mut rows = found.map_err(|error| refuse(&error))?;
+    rows.reverse();
+    if rows.is_empty() {
+        tell(&format!("landmarc: no letter in {}", store.path.display()));
+    }
+    print(&match arguments {
+        Arguments { json: true, .. } => as_json(&rows),
+        Arguments { csv: true, .. } => as_csv(&rows),
+        _ => as_table(&rows, terminal_width()),
+    })?;
+    if rows.len() == filter.limit && io::stdout().is_terminal() {
+        tell(&format!("the last {} letters; --limit N shows more", rows.len()));
+    }
+    Ok(Exit::Fine)
+}
+
+fn filter(arguments: &Arguments, now_ms: u64) -> OutboxFilter {
+    OutboxFilter {
+        state: arguments.state.map(StateWord::state),
+        kind: arguments.kind.map(|kind| match kind {
+            KindWord::Aggregate => ReportKind::Aggregate,
+            KindWord::Failure => ReportKind::Failure,
+        }),
+        day: arguments.day.map(|day| day.day(now_ms)),
+        policy_domain: arguments.domain.clone(),
+        destination: arguments.destination.clone(),
+        limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),
+        ..OutboxFilter::default()
+    }
+}
+
+/// The reason last because it has blanks.
+const COLUMNS: [Column; 9] = [
+    column("id", 0, 4, Cut::End),
+    column("day", 3, 10, Cut::End),
+    column("policy_domain", 0, 14, Cut::Start),
+    column("destination", 0, 18, Cut::Start),
+    column("state", 0, 9, Cut::End),
+    column("attempts", 4, 8, Cut::End),
+    column("next", 2, 20, Cut::End),
+    column("report_id", 5, 26, Cut::End),
+    column("reason", 1, 20, Cut::End),
+];
+
+pub(super) const fn column(name: &'static str, rank: u8, least: usize, cut: Cut) -> Column {
+    Column {
+        name,
+        rank,
+        least,
+        cut,
+    }
+}
+
+fn as_table(rows: &[Delivery], width: Option<usize>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let cells = |row| COLUMNS.iter().map(|column| word(row, column.name)).collect();
+    table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+}
+
+fn as_json(rows: &[Delivery]) -> String {
+    let line = |row| format!("{}\n", serde_json::Value::Object(object(row)));
+    rows.iter().map(line).collect()
+}
+
+/// The names are there even when no letter is, so that whoever reads it finds its columns.
+fn as_csv(rows: &[Delivery]) -> String {
+    let mut text = csv::line(FIELDS.iter().map(|field| field.name));
+    for row in rows {
+        let cells: Vec<_> = FIELDS
+            .iter()
+            .map(|field| (field.text)(row).unwrap_or_default())
+            .collect();
+        text.push_str(&csv::line(cells.iter().map(String::as_str)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use store::Day;
+
+    use super::super::rows::tests::row;
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn read(options: &[&str]) -> OutboxFilter {
+        let line = Line::try_parse_from([&["list"], options].concat()).unwrap();
+        filter(&line.arguments, 1_780_272_000_000)
+    }
+
+    #[test]
+    fn each_option_narrows_the_filter() {
+        assert_eq!(read(&[]), OutboxFilter::default());
+        let options = [
+            "--state",
+            "given_up",
+            "--kind",
+            "failure",
+            "--day",
+            "yesterday",
+            "--domain",
+            "Bücher.Example.",
+            "--destination",
+            "@example.net",
+            "--limit",
+            "7",
+        ];
+        assert_eq!(
+            read(&options),
+            OutboxFilter {
+                state: Some(DeliveryState::GivenUp),
+                kind: Some(ReportKind::Failure),
+                day: Some(Day(20_604)),
+                policy_domain: Some("xn--bcher-kva.example".to_owned()),
+                destination: Some("@example.net".to_owned()),
+                limit: 7,
+                ..OutboxFilter::default()
+            }
+        );
+    }
+
+    #[test]
+    fn the_table_says_where_each_letter_is_and_why() {
+        insta::assert_snapshot!(as_table(&[row()], None), @r#"
+        id  day         policy_domain  destination        state     attempts  next                  report_id                   reason
+        7   2026-06-01  example.com    dmarc@example.com  deferred  2         2026-06-02T00:30:00Z  abcdefghijklmnopqrstuvwxyz  RCPT: 451 4.3.0 later
+        "#);
+        let narrow = as_table(&[row()], Some(80));
+        assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+        assert!(narrow.contains("reason"), "{narrow}");
+    }
+
+    #[test]
+    fn every_format_has_all_fields() {
+        let csv = as_csv(&[row()]);
+        assert_eq!(csv.lines().count(), 2);
+        assert!(
+            csv.starts_with("id,kind,day,policy_domain,destination,state,"),
+            "{csv}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&as_json(&[row()])).unwrap();
+        assert_eq!(json["reason"], "RCPT: 451 4.3.0 later");
+    }
+}

@@ -1,0 +1,137 @@
+//! What the commands of the outbox open before they do anything.
+
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dns::resolver::Resolver;
+use nix::unistd::AccessFlags;
+use settings::Settings;
+use store::{COMMAND_PATIENCE, Outbox};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::database;
+use crate::exit::Exit;
+use crate::load::load_or_complain;
+use crate::output::{complain, in_full, tell};
+use crate::records::{Found, Place, refuse};
+use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Stop, Terms, stop};
+use crate::rules::resolver_options;
+
+/// Settings that reports are made by, and the store they are made from.
+pub(super) struct Opened {
+    pub(super) settings: Settings,
+    pub(super) terms: Arc<Terms>,
+    pub(super) database: PathBuf,
+}
+
+impl Opened {
+    /// Reads all settings: these commands need most of them. Without reporting there is nothing to do.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(super) fn read(place: &Place) -> Result<Self, Exit> {
+        let settings = load_or_complain(place.config.as_deref())?.settings;
+        let terms = Terms::of(&settings).map_err(|error| {
+            let exit = complain(Exit::Config, &error.to_string());
+            tell(&format!("  {}", error.remedy()));
+            exit
+        })?;
+        let database = place.store.clone().unwrap_or_else(|| database::path(&settings));
+        Ok(Self {
+            settings,
+            terms: Arc::new(terms),
+            database,
+        })
+    }
+
+    /// The store as a command finds it.
+    pub(super) fn found(&self) -> Found {
+        Found {
+            path: self.database.clone(),
+            settings: None,
+        }
+    }
+
+    /// Where DNS is asked.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(super) fn resolver(&self) -> Result<Resolver, Exit> {
+        Resolver::new(resolver_options(&self.settings))
+            .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))
+    }
+
+    /// What letters are made and sent with.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(super) fn desk(&self, clock: Clock) -> Result<(Arc<Desk<Resolver>>, Arc<Means>), Exit> {
+        let mut outbox = outbox(&self.found())?;
+        let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
+        let means = self.means(&secret)?;
+        let desk = Desk::new(
+            Shared::new(outbox),
+            self.database.clone(),
+            clock,
+            self.resolver()?,
+        );
+        Ok((Arc::new(desk), Arc::new(means)))
+    }
+
+    /// The means to write and send letters whose return paths are made with this secret.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(super) fn means(&self, secret: &[u8; 32]) -> Result<Means, Exit> {
+        let (courier, warnings) = Courier::new(&self.terms, secret).map_err(|error| {
+            let exit = complain(Exit::Config, &in_full(&error));
+            tell(&format!("  {}", error.remedy()));
+            exit
+        })?;
+        for warning in warnings {
+            tell(&format!("landmarc: warning: {warning}"));
+        }
+        Ok(Means {
+            terms: Arc::clone(&self.terms),
+            courier,
+        })
+    }
+}
+
+/// The outbox, for writing; one that is not there is not made.
+///
+/// # Errors
+/// With how the command is to end, when it has said why.
+pub(super) fn outbox(found: &Found) -> Result<Outbox, Exit> {
+    found.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
+    Outbox::open(&found.path, COMMAND_PATIENCE).map_err(|error| refuse(&error))
+}
+
+/// Runs what waits for others. The first SIGINT or SIGTERM asks it to end, and lets go of what it
+/// has under lease.
+///
+/// # Errors
+/// With how the command is to end, when it has said why.
+pub(super) fn run<F: Future>(does: impl FnOnce(Stop) -> F) -> Result<F::Output, Exit> {
+    let unavailable =
+        |error: io::Error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(unavailable)?;
+    let (stopper, stop) = stop();
+    runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(unavailable)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(unavailable)?;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            stopper.stop();
+        });
+        Ok(does(stop).await)
+    })
+}

@@ -1,0 +1,240 @@
+//! `outbox show`: one report, as it is told of, as XML, or as the letter that goes out.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use report::Address;
+use report::archive;
+use serde_json::{Value, json};
+use store::{Delivery, OutboxFilter, Report, ReportKind};
+
+use super::AFTER_HELP;
+use super::opened::Opened;
+use super::retry::of_id;
+use super::rows::{object, word};
+use crate::exit::Exit;
+use crate::figures::{grouped, size};
+use crate::output::{complain, print};
+use crate::records::{Place, refuse};
+use crate::reporter::{Facts, SECRET, Sheet};
+use crate::time::{date, to_the_second};
+use crate::visible::visible;
+
+/// Arguments of `outbox show`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// A letter by its id in `outbox list`, or a report by its Report-ID
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Print the report itself: XML, or for a failure report what was sent
+    #[arg(long, conflicts_with_all = ["letter", "json"])]
+    xml: bool,
+    /// Print the letter, octet by octet as it goes out, with its signatures
+    #[arg(long, conflicts_with = "json")]
+    letter: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Looks for it and prints.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let found = arguments.place.find()?;
+    let reader = found.read()?;
+    let all = OutboxFilter {
+        limit: store::MAX_DESTINATIONS,
+        ..OutboxFilter::default()
+    };
+    let mut letters = reader
+        .deliveries(&of_id(&arguments.id, &all))
+        .map_err(|error| refuse(&error))?;
+    letters.reverse();
+    let Some(first) = letters.first() else {
+        let message = format!(
+            "{}: no such letter or report in {}",
+            arguments.id,
+            found.path.display()
+        );
+        return Err(complain(Exit::Findings, &message));
+    };
+    let report = first.report.clone();
+    if !arguments.xml && !arguments.letter {
+        let text = match arguments.json {
+            true => format!("{}\n", in_full(&report, &letters)),
+            false => in_words(&report, &letters),
+        };
+        print(&text)?;
+        return Ok(Exit::Fine);
+    }
+    let body = reader
+        .report_body(report.number)
+        .map_err(|error| refuse(&error))?;
+    let Some(body) = body else {
+        let message = format!("{}: the report has expired (report.keep_days)", report.report_id);
+        return Err(complain(Exit::Findings, &message));
+    };
+    let octets = match arguments.xml {
+        true => unpacked(&report, &body)?,
+        false => letter(arguments, &letters, &body)?,
+    };
+    write(&octets)?;
+    Ok(Exit::Fine)
+}
+
+/// The octets themselves: what they are is the business of whoever reads them.
+fn write(octets: &[u8]) -> Result<(), Exit> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(octets).and_then(|()| out.flush());
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Exit::Fine,
+        _ => complain(Exit::Unavailable, &format!("cannot write: {error}")),
+    })
+}
+
+fn unpacked(report: &Report, body: &[u8]) -> Result<Vec<u8>, Exit> {
+    match report.kind {
+        ReportKind::Failure => Ok(body.to_vec()),
+        ReportKind::Aggregate => archive::unpack(body, &archive::Limits::default())
+            .map_err(|error| complain(Exit::BadInput, &format!("{}: {error}", report.report_id))),
+    }
+}
+
+/// The letter of the one delivery that is meant.
+fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Vec<u8>, Exit> {
+    let [delivery] = letters else {
+        let ids: Vec<_> = letters.iter().map(|letter| letter.number.to_string()).collect();
+        let message = format!("it went to several: name one of the letters {}", ids.join(", "));
+        return Err(complain(Exit::Usage, &message));
+    };
+    let opened = Opened::read(&arguments.place)?;
+    let mut outbox = super::opened::outbox(&opened.found())?;
+    let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
+    let bad = |why: String| complain(Exit::BadInput, &format!("letter {}: {why}", delivery.number));
+    let address = Address::parse(&delivery.destination).map_err(|error| bad(error.to_string()))?;
+    let sheet = Sheet::from(&delivery.report);
+    let letter = sheet
+        .letter(body, &address)
+        .map_err(|error| bad(error.to_string()))?;
+    Ok(opened.means(&secret)?.courier.signed(&letter, sheet.date_s()))
+}
+
+fn in_words(report: &Report, letters: &[Delivery]) -> String {
+    let period = format!(
+        "{} to {}",
+        to_the_second(report.begin_s.saturating_mul(1_000)),
+        to_the_second(report.end_s.saturating_mul(1_000))
+    );
+    let body = match report.has_body {
+        true => size(report.size),
+        false => "expired".to_owned(),
+    };
+    let mut lines = vec![
+        ("report_id", report.report_id.clone()),
+        ("kind", report.kind.word().to_owned()),
+        ("policy_domain", report.policy_domain.clone()),
+        ("day", date(report.day)),
+        ("period", period),
+        ("part", report.part.to_string()),
+        ("rows", grouped(report.rows)),
+        ("messages", grouped(report.messages)),
+        ("made", to_the_second(report.created_ms)),
+        ("file name", report.file_name.clone()),
+        ("size", body),
+    ];
+    for letter in letters {
+        lines.push(("", String::new()));
+        lines.push(("letter", letter.number.to_string()));
+        for name in [
+            "destination",
+            "state",
+            "attempts",
+            "next",
+            "ended",
+            "message_id",
+            "reason",
+        ] {
+            match word(letter, name) {
+                text if text == "-" => {}
+                text => lines.push((name, text)),
+            }
+        }
+    }
+    let line = |(name, text): &(&str, String)| {
+        let line = format!("{name:<14} {}", visible(text));
+        format!("{}\n", line.trim_end())
+    };
+    lines.iter().map(line).collect()
+}
+
+fn in_full(report: &Report, letters: &[Delivery]) -> Value {
+    let letters: Vec<_> = letters
+        .iter()
+        .map(|letter| Value::Object(object(letter)))
+        .collect();
+    json!({
+        "report_id": report.report_id,
+        "kind": report.kind.word(),
+        "policy_domain": report.policy_domain,
+        "day": date(report.day),
+        "begin": report.begin_s,
+        "end": report.end_s,
+        "part": report.part,
+        "rows": report.rows,
+        "messages": report.messages,
+        "made": to_the_second(report.created_ms),
+        "file_name": report.file_name,
+        "size_bytes": report.size,
+        "expired": !report.has_body,
+        "text": Facts::read(&report.facts).text,
+        "letters": letters,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::tests::row;
+    use super::*;
+
+    #[test]
+    fn a_report_is_told_with_its_letters() {
+        insta::assert_snapshot!(in_words(&row().report, &[row()]), @r#"
+        report_id      abcdefghijklmnopqrstuvwxyz
+        kind           aggregate
+        policy_domain  example.com
+        day            2026-06-01
+        period         2026-06-01T00:00:00Z to 2026-06-01T23:59:59Z
+        part           1
+        rows           2
+        messages       5
+        made           2026-06-02T00:15:00Z
+        file name      r.example!example.com!1780272000!1780358399!abcdefghijklmnopqrstuvwxyz.xml.gz
+        size           900 B
+
+        letter         7
+        destination    dmarc@example.com
+        state          deferred
+        attempts       2
+        next           2026-06-02T00:30:00Z
+        message_id     <abcdefghijklmnopqrstuvwxyz.aaaaaaaa@r.example>
+        reason         RCPT: 451 4.3.0 later
+        "#);
+        let object = in_full(&row().report, &[row()]);
+        assert_eq!(object["letters"][0]["state"], "deferred");
+        assert_eq!(
+            (&object["begin"], &object["expired"]),
+            (&json!(1_780_272_000), &json!(false))
+        );
+    }
+
+    #[test]
+    fn a_report_that_has_expired_says_so() {
+        let report = Report {
+            has_body: false,
+            ..row().report
+        };
+        assert!(in_words(&report, &[]).ends_with("size           expired\n"));
+    }
+}

@@ -1,0 +1,193 @@
+//! `outbox suppress`: who gets no letters, for a time.
+
+use clap::Args;
+use report::Address;
+use serde_json::json;
+use store::{Origin, Suppression};
+
+use super::list::column;
+use super::{AFTER_HELP, Clock, opened};
+use crate::exit::Exit;
+use crate::output::{complain, print, terminal_width};
+use crate::records::{Place, refuse};
+use crate::table::{self, Column, Cut};
+use crate::time::to_the_second;
+
+const DAY_MS: u64 = 24 * 3600 * 1_000;
+
+/// Why somebody is suppressed whose operator gave no reason.
+const BY_HAND: &str = "by hand";
+
+/// Arguments of `outbox suppress`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The address that gets no letters, or a host and all its addresses: @example.com
+    #[arg(value_name = "ADDRESS", required_unless_present = "list")]
+    destination: Option<String>,
+    /// For so many days [default: until it is lifted]
+    #[arg(long, value_name = "N", conflicts_with_all = ["list", "remove"])]
+    days: Option<u32>,
+    /// Why, for those who look at the list later
+    #[arg(long, value_name = "TEXT", default_value = BY_HAND, conflicts_with_all = ["list", "remove"])]
+    reason: String,
+    /// List who is suppressed, by hand or because of bounces
+    #[arg(long, conflicts_with_all = ["destination", "remove"])]
+    list: bool,
+    /// Lift it: letters go out again
+    #[arg(long)]
+    remove: bool,
+    /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
+    #[arg(long, value_name = "TIME")]
+    now: Option<Clock>,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object for each line of the list
+    #[arg(long, requires = "list")]
+    json: bool,
+}
+
+/// Does it.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let found = arguments.place.find()?;
+    let Some(destination) = &arguments.destination else {
+        let all = found.read()?.suppressions().map_err(|error| refuse(&error))?;
+        print(&if arguments.json {
+            as_json(&all)
+        } else {
+            as_table(&all, terminal_width())
+        })?;
+        return Ok(Exit::Fine);
+    };
+    let destination = checked(destination)?;
+    let mut outbox = opened::outbox(&found)?;
+    if arguments.remove {
+        let was_there = outbox.unsuppress(&destination).map_err(|error| refuse(&error))?;
+        if !was_there {
+            return Err(complain(
+                Exit::Findings,
+                &format!("{destination} is not suppressed"),
+            ));
+        }
+        print(&format!("letters to {destination} go out again\n"))?;
+        return Ok(Exit::Fine);
+    }
+    let now_ms = Clock::or_present(arguments.now);
+    let until_ms = arguments
+        .days
+        .map(|days| now_ms.saturating_add(u64::from(days).saturating_mul(DAY_MS)));
+    outbox
+        .suppress(&destination, &arguments.reason, until_ms, now_ms)
+        .map_err(|error| refuse(&error))?;
+    print(&format!("no letters to {destination} until {}\n", end(until_ms)))?;
+    Ok(Exit::Fine)
+}
+
+/// The address or host as letters have it.
+fn checked(text: &str) -> Result<String, Exit> {
+    let checked = match text.strip_prefix('@') {
+        Some(host) => super::domain(host)
+            .map(|host| format!("@{host}"))
+            .map_err(|error| error.to_string()),
+        None => Address::parse(text)
+            .map(|address| address.to_string())
+            .map_err(|error| error.to_string()),
+    };
+    checked.map_err(|why| {
+        complain(
+            Exit::Usage,
+            &format!("{text:?} is neither an address nor @host: {why}"),
+        )
+    })
+}
+
+fn end(until_ms: Option<u64>) -> String {
+    until_ms.map_or_else(|| "it is lifted".to_owned(), to_the_second)
+}
+
+const COLUMNS: [Column; 6] = [
+    column("destination", 0, 20, Cut::Start),
+    column("origin", 3, 6, Cut::End),
+    column("since", 2, 20, Cut::End),
+    column("until", 0, 20, Cut::End),
+    column("bounces", 4, 7, Cut::End),
+    column("reason", 1, 20, Cut::End),
+];
+
+fn as_table(all: &[Suppression], width: Option<usize>) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let until = |one: &Suppression| match (one.until_ms, one.origin) {
+        (None, Origin::Manual) => "it is lifted".to_owned(),
+        (None, Origin::Bounce) => "-".to_owned(),
+        (Some(until_ms), _) => to_the_second(until_ms),
+    };
+    let cells = |one: &Suppression| {
+        vec![
+            one.destination.clone(),
+            one.origin.word().to_owned(),
+            to_the_second(one.since_ms),
+            until(one),
+            one.strikes.to_string(),
+            one.reason.clone(),
+        ]
+    };
+    table::render(&COLUMNS, &all.iter().map(cells).collect::<Vec<_>>(), width)
+}
+
+fn as_json(all: &[Suppression]) -> String {
+    let line = |one: &Suppression| {
+        let object = json!({
+            "destination": one.destination,
+            "origin": one.origin.word(),
+            "since": to_the_second(one.since_ms),
+            "until": one.until_ms.map(to_the_second),
+            "bounces": one.strikes,
+            "reason": one.reason,
+        });
+        format!("{object}\n")
+    };
+    all.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_or_a_host_and_nothing_else() {
+        assert_eq!(checked("@Example.COM"), Ok("@example.com".to_owned()));
+        assert_eq!(checked("dmarc@Example.COM"), Ok("dmarc@example.com".to_owned()));
+        for wrong in ["", "example.com", "@", "@a b", "a b@example.com", "a@b\r\nc"] {
+            assert_eq!(checked(wrong), Err(Exit::Usage), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_tells_who_said_so_and_until_when() {
+        let by_hand = Suppression {
+            destination: "@example.net".to_owned(),
+            reason: "asked by phone".to_owned(),
+            origin: Origin::Manual,
+            since_ms: 1_780_272_000_000,
+            until_ms: None,
+            strikes: 0,
+        };
+        let bounced = Suppression {
+            destination: "gone@example.com".to_owned(),
+            reason: "550 5.1.1 unknown".to_owned(),
+            origin: Origin::Bounce,
+            until_ms: Some(1_780_358_400_000),
+            strikes: 1,
+            ..by_hand.clone()
+        };
+        insta::assert_snapshot!(as_table(&[by_hand.clone(), bounced], None), @r#"
+        destination       origin  since                 until                 bounces  reason
+        @example.net      manual  2026-06-01T00:00:00Z  it is lifted          0        asked by phone
+        gone@example.com  bounce  2026-06-01T00:00:00Z  2026-06-02T00:00:00Z  1        550 5.1.1 unknown
+        "#);
+        assert_eq!(as_json(&[by_hand]).lines().count(), 1);
+        assert_eq!(as_table(&[], None), "");
+    }
+}

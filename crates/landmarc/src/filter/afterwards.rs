@@ -1,0 +1,96 @@
+//! What follows a verdict: it is written down, logged, counted and offered to whoever reports.
+//!
+//! Nothing of it can take the verdict back, and the MTA waits for it no longer than the record does.
+
+use std::time::Instant;
+
+use receiver::judge::Judgement;
+use receiver::story::story;
+use store::{Recorded, State};
+
+use super::record::{self, Moment};
+use super::reporting::Traffic;
+use super::{Connection, now};
+use crate::failure_reports::Offered;
+use crate::log;
+
+impl Connection {
+    /// Design D13: what is answered is written down first, on disk if that is not long. The
+    /// record is on its way while the log line is written.
+    pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &Moment<'_>) {
+        let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
+        let story = wants_story.then(|| story(judgement));
+        let kept = story.as_deref().filter(|_| self.common.keeps_stories);
+        let record = self
+            .common
+            .recorder
+            .record(record::judged(judgement, kept, moment, traffic.incidental));
+        log::message(moment.queue_id, judgement, moment.elapsed);
+        self.common.metrics.message(judgement, moment.elapsed);
+        if let Some(story) = story {
+            tracing::debug!(queue_id = %moment.queue_id, "{story}");
+        }
+        self.tell_if_late(record.await, moment);
+        self.offer(judgement, traffic, moment);
+    }
+
+    /// Design D20: offers it to whoever makes failure reports, where its domain asks for them.
+    fn offer(&self, judgement: &Judgement, traffic: Traffic, moment: &Moment<'_>) {
+        let reporting = &self.running.reporting;
+        let Some(offers) = self
+            .common
+            .offers
+            .get()
+            .filter(|_| reporting.makes_failure_reports())
+        else {
+            return;
+        };
+        let moment = report::failure::Moment {
+            arrived: now(),
+            queue_id: moment.queue_id.to_owned(),
+            authserv_id: self.rules.authserv_id.clone(),
+            source_port: self.client_port,
+            ..report::failure::Moment::default()
+        };
+        let Some(candidate) = reporting.candidate(judgement, traffic, moment) else {
+            return;
+        };
+        let offered = offers.offer(candidate);
+        self.common.metrics.failure_candidate(offered);
+        if offered == Offered::Dropped
+            && let Some(messages) = self.common.unreported.count(Instant::now())
+        {
+            tracing::warn!(
+                messages,
+                "no failure reports about these: too many wait for the reporter already"
+            );
+        }
+    }
+
+    /// Design D13: a crash now would lose the record. While the store takes nothing at all, its
+    /// own lines say so, once.
+    pub(super) fn tell_if_late(&self, recorded: Recorded, moment: &Moment<'_>) {
+        let Moment { queue_id, id, .. } = moment;
+        if recorded == Recorded::Committed || self.common.recorder.state() != State::Ok {
+            return;
+        }
+        let now = Instant::now();
+        if recorded == Recorded::Later {
+            tracing::debug!(queue_id = %queue_id, id = %id, "answered before it was written down");
+            if let Some(messages) = self.common.late.count(now) {
+                tracing::warn!(
+                    messages,
+                    "answered before they were written down: the disk is slow; the records follow"
+                );
+            }
+        } else {
+            tracing::debug!(queue_id = %queue_id, id = %id, "answered and not written down");
+            if let Some(messages) = self.common.dropped.count(now) {
+                tracing::warn!(
+                    messages,
+                    "answered and not written down: no room in memory (store.memory), or nobody writes any more"
+                );
+            }
+        }
+    }
+}

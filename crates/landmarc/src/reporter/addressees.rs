@@ -1,0 +1,117 @@
+//! Whom a report goes to: the destinations of a record, as far as DNS lets them have it.
+//!
+//! RFC 9990 §4: a destination elsewhere must have said that it takes these reports. Where DNS does not
+//! answer, nothing is sent; the letter waits.
+
+use auth::lookup::Lookup;
+use dns::resolver::{MessageLookup, Resolver};
+use mail::DomainName;
+use report::Address;
+use report::destination::{Kind, Verdict, destinations};
+use report::reception::{Reception, can_receive};
+
+/// So many destinations that get nothing are told of in one reason, and the others counted.
+const MAX_REASONS: usize = 3;
+
+/// Where DNS is asked: about each record within a time of its own, so that one whose name servers are
+/// dead holds up no more than itself.
+pub(crate) trait Dns: Clone + Send + Sync + 'static {
+    /// What the questions about one record go through.
+    type Lookup: Lookup + 'static;
+
+    /// Begins with a record.
+    fn for_record(&self) -> Self::Lookup;
+}
+
+impl Dns for Resolver {
+    type Lookup = MessageLookup;
+
+    fn for_record(&self) -> MessageLookup {
+        self.for_message()
+    }
+}
+
+/// The destinations of a record, sorted by what may be sent there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Addressees {
+    /// They get it.
+    pub(crate) open: Vec<Address>,
+    /// DNS did not answer, and what it was asked.
+    pub(crate) unanswered: Vec<(Address, String)>,
+    /// They get nothing, and why.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+impl Addressees {
+    /// Asks DNS about the destinations that a record names, the first `limit` of them.
+    pub(crate) async fn find(
+        lookup: &impl Lookup,
+        policy_domain: &DomainName,
+        uris: &[String],
+        kind: Kind,
+        limit: usize,
+    ) -> Self {
+        let mut found = Self::default();
+        for destination in destinations(lookup, policy_domain, uris, kind, limit).await {
+            let why = destination.verdict.to_string();
+            match (destination.address, destination.verdict) {
+                (Some(address), Verdict::Unanswered { .. }) => found.wait(address, why),
+                (Some(address), verdict) if verdict.may_send() => found.reach(lookup, address).await,
+                _ => found.refused.push((destination.uri, why)),
+            }
+        }
+        found
+    }
+
+    /// One that may have it: whether mail can get there at all.
+    async fn reach(&mut self, lookup: &impl Lookup, address: Address) {
+        match can_receive(lookup, address.domain()).await {
+            Reception::No(why) => self.refused.push((address.to_string(), why.to_string())),
+            // Who relays asks again, and tells when it cannot be found.
+            Reception::Yes | Reception::Unanswered(_) => {
+                // RFC 9990 digest X19: several URIs may lead to one address.
+                if !self.open.contains(&address) {
+                    self.open.push(address);
+                }
+            }
+        }
+    }
+
+    fn wait(&mut self, address: Address, why: String) {
+        if !self.unanswered.iter().any(|(known, _)| *known == address) {
+            self.unanswered.push((address, why));
+        }
+    }
+
+    /// Whether there is nobody to send anything to, now or later.
+    pub(crate) fn is_nobody(&self) -> bool {
+        self.open.is_empty() && self.unanswered.is_empty()
+    }
+
+    /// Why some get nothing, in one line.
+    pub(crate) fn why_not(&self) -> String {
+        let told = self.refused.iter().take(MAX_REASONS);
+        let mut told: Vec<_> = told.map(|(uri, why)| format!("{uri}: {why}")).collect();
+        if let Some(more) = self
+            .refused
+            .len()
+            .checked_sub(MAX_REASONS)
+            .filter(|more| *more > 0)
+        {
+            told.push(format!("and {more} more"));
+        }
+        told.join("; ")
+    }
+
+    /// The hosts that nothing is known of, each once.
+    pub(crate) fn unanswered_hosts(&self) -> Vec<String> {
+        let mut hosts: Vec<_> = self
+            .unanswered
+            .iter()
+            .map(|(address, _)| address.domain().to_string())
+            .collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        hosts
+    }
+}

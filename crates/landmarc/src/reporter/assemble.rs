@@ -1,0 +1,268 @@
+//! From the tally of a closed day to the reports about it, one policy domain after the other.
+//!
+//! Rows are read and reports rendered on a thread of their own ([`producer`]); what is handed on are
+//! compressed reports, so that memory stays flat. Facts come from the store alone; DNS is asked about
+//! destinations only.
+
+mod producer;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mail::DomainName;
+use report::destination::Kind;
+use report::report_id::ReportId;
+use report::timing::due_at;
+use store::{Day, NewDelivery, NewReport, StoreError};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::addressees::{Addressees, Dns};
+use super::clock::Clock;
+use super::letter::Facts;
+use super::shared::Shared;
+use super::terms::Terms;
+use producer::Producer;
+
+/// Policy domains whose destinations DNS is asked about at the same time. One that is silent must not
+/// hold up the rest; and each is held in memory, compressed.
+const DOMAINS_AT_ONCE: usize = 16;
+
+/// Why a domain gets no report that we fail at. The log has the panic.
+const A_BUG: &str = "a bug of landmarc: see the log";
+
+/// What is assembled, and how.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) day: Day,
+    pub(crate) selection: Selection,
+    pub(crate) clock: Clock,
+    /// Whether each domain has its own moment within the time that the settings say.
+    pub(crate) spread: bool,
+}
+
+/// Which policy domains are meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// These alone; all where it is empty.
+    pub(crate) only: HashSet<String>,
+    /// Not these.
+    pub(crate) except: HashSet<String>,
+}
+
+impl Selection {
+    /// Whether it is among them.
+    pub(crate) fn has(&self, policy_domain: &str) -> bool {
+        (self.only.is_empty() || self.only.contains(policy_domain)) && !self.except.contains(policy_domain)
+    }
+
+    /// Whether nothing was chosen, so that all are meant.
+    pub(crate) fn is_all(&self) -> bool {
+        self.only.is_empty() && self.except.is_empty()
+    }
+}
+
+/// Where it is known which policy domains of a day are settled.
+pub(crate) enum Known {
+    /// From the outbox that reports go into.
+    Outbox(Shared),
+    /// From the store, which is not written to.
+    Store,
+}
+
+/// What one policy domain came to.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) policy_domain: String,
+    /// Messages counted that day.
+    pub(crate) messages: u64,
+    /// Rows of its reports; of the tally where there is none.
+    pub(crate) rows: u64,
+    pub(crate) settlement: Settlement,
+}
+
+/// Whether there is a report.
+#[derive(Debug)]
+pub(crate) enum Settlement {
+    /// These, with their deliveries.
+    Reports {
+        reports: Vec<NewReport>,
+        addressees: Addressees,
+    },
+    /// None, and why.
+    Skipped(String),
+    /// It was settled before.
+    Before,
+}
+
+/// The policy domains of one day, as they are settled.
+pub(crate) struct Assembly<D> {
+    made: mpsc::Receiver<Result<Made, StoreError>>,
+    under_way: JoinSet<Settled>,
+    is_over: bool,
+    context: Context<D>,
+}
+
+/// What every domain is settled by.
+struct Context<D> {
+    terms: Arc<Terms>,
+    request: Request,
+    dns: D,
+}
+
+impl<D: Dns> Assembly<D> {
+    /// Begins.
+    pub(crate) fn begin(
+        database: PathBuf,
+        known: Known,
+        terms: Arc<Terms>,
+        request: Request,
+        dns: D,
+    ) -> Self {
+        let (to, made) = mpsc::channel(1);
+        let producer = Producer {
+            terms: Arc::clone(&terms),
+            request: request.clone(),
+            known,
+            to,
+        };
+        tokio::task::spawn_blocking(move || producer.run(&database));
+        Self {
+            made,
+            under_way: JoinSet::new(),
+            is_over: false,
+            context: Context { terms, request, dns },
+        }
+    }
+
+    /// The next one that is settled, in no order; none when all are.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn next(&mut self) -> Option<Result<Settled, StoreError>> {
+        loop {
+            let may_begin = !self.is_over && self.under_way.len() < DOMAINS_AT_ONCE;
+            tokio::select! {
+                Some(settled) = self.under_way.join_next() => match settled {
+                    Ok(settled) => return Some(Ok(settled)),
+                    // It catches the panics of what it does, and is never aborted.
+                    Err(_) => return Some(Err(StoreError::Ended)),
+                },
+                made = self.made.recv(), if may_begin => match made {
+                    Some(Ok(Made::Settled(settled))) => return Some(Ok(settled)),
+                    Some(Ok(Made::Reports(made))) => self.address(made),
+                    Some(Ok(Made::End)) => self.is_over = true,
+                    Some(Err(error)) => return Some(Err(error)),
+                    // The thread is gone before its end: the day is not complete.
+                    None => return Some(Err(StoreError::Ended)),
+                },
+                else => return None,
+            }
+        }
+    }
+
+    fn address(&mut self, made: Box<Reports>) {
+        let Context { terms, request, dns } = &self.context;
+        let (terms, request, lookup) = (Arc::clone(terms), request.clone(), dns.for_record());
+        let (policy_domain, messages, rows) = (made.policy_domain.to_string(), made.messages, made.rows);
+        let addressed = tokio::spawn(async move { made.addressed(&terms, &request, &lookup).await });
+        self.under_way.spawn(async move {
+            addressed.await.unwrap_or_else(|_| Settled {
+                policy_domain,
+                messages,
+                rows,
+                settlement: Settlement::Skipped(A_BUG.to_owned()),
+            })
+        });
+    }
+}
+
+/// What the thread hands on.
+enum Made {
+    Settled(Settled),
+    Reports(Box<Reports>),
+    /// There is nothing more.
+    End,
+}
+
+/// Reports without anybody to send them to yet.
+struct Reports {
+    policy_domain: DomainName,
+    messages: u64,
+    rows: u64,
+    rua: Vec<String>,
+    reports: Vec<NewReport>,
+}
+
+impl Reports {
+    async fn addressed(
+        mut self: Box<Self>,
+        terms: &Terms,
+        request: &Request,
+        lookup: &impl auth::lookup::Lookup,
+    ) -> Settled {
+        let limit = terms.settings.max_destinations;
+        let addressees =
+            Addressees::find(lookup, &self.policy_domain, &self.rua, Kind::Aggregate, limit).await;
+        let settlement = if addressees.is_nobody() {
+            Settlement::Skipped(match addressees.why_not() {
+                why if why.is_empty() => "no usable destination in rua".to_owned(),
+                why => why,
+            })
+        } else {
+            let next_ms = self.due_ms(terms, request);
+            let submitter = &terms.reporter.submitter;
+            for report in &mut self.reports {
+                address(report, &addressees, submitter, next_ms);
+            }
+            Settlement::Reports {
+                reports: self.reports,
+                addressees,
+            }
+        };
+        Settled {
+            policy_domain: self.policy_domain.to_string(),
+            messages: self.messages,
+            rows: self.rows,
+            settlement,
+        }
+    }
+
+    fn due_ms(&self, terms: &Terms, request: &Request) -> u64 {
+        let now = request.clock.now_ms();
+        if !request.spread {
+            return now;
+        }
+        let report = &terms.settings;
+        let due = due_at(
+            request.day.0.into(),
+            report.settle,
+            report.spread,
+            &self.policy_domain,
+        );
+        now.max(due.saturating_mul(1_000))
+    }
+}
+
+/// Gives a report its deliveries.
+fn address(report: &mut NewReport, addressees: &Addressees, submitter: &DomainName, next_ms: u64) {
+    // Written by ourselves a moment ago.
+    let Some(report_id) = ReportId::parse(&report.report_id) else {
+        return;
+    };
+    let unanswered = addressees.unanswered.iter().map(|(address, _)| address);
+    let all = addressees.open.iter().chain(unanswered);
+    report.deliveries = all
+        .map(|address| NewDelivery {
+            destination: address.to_string(),
+            message_id: report_id.message_id(submitter, address),
+            next_ms,
+        })
+        .collect();
+    report.facts = Facts {
+        unverified: addressees.unanswered_hosts(),
+        ..Facts::read(&report.facts)
+    }
+    .to_json();
+}

@@ -1,0 +1,239 @@
+//! The thread that reads the tally of a day, and renders what can be reported of it.
+
+use std::collections::HashSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use mail::DomainName;
+use report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
+use report::report_id::{ReportId, file_name};
+use report::summary::TextFacts;
+use store::{DomainDay, NewReport, OutboxFilter, Reader, ReportKind, StoreError};
+use tokio::sync::mpsc;
+
+use super::super::convert::day_of_domain;
+use super::super::letter::Facts;
+use super::super::terms::Terms;
+use super::{A_BUG, Known, Made, Reports, Request, Settled, Settlement};
+
+/// Lines that say why a domain got no report, of the day that is being made.
+const MAX_SKIPPED_READ: usize = store::MAX_SKIPPED;
+
+/// Reads and renders.
+pub(super) struct Producer {
+    pub(super) terms: Arc<Terms>,
+    pub(super) request: Request,
+    pub(super) known: Known,
+    pub(super) to: mpsc::Sender<Result<Made, StoreError>>,
+}
+
+impl Producer {
+    /// Hands on all domains of the day, or the error that ends it before.
+    pub(super) fn run(mut self, database: &Path) {
+        if let Err(error) = self.produce(database) {
+            // Nobody listens any more when it fails.
+            let _ = self.to.blocking_send(Err(error));
+        }
+    }
+
+    fn produce(&mut self, database: &Path) -> Result<(), StoreError> {
+        let reader = Reader::open(database)?;
+        let skipped = self.skipped(&reader)?;
+        for found in reader.reporting_day(self.request.day)? {
+            let found = found?;
+            if !self.request.selection.has(&found.policy_domain) {
+                continue;
+            }
+            let made = if skipped.contains(&found.policy_domain) || self.is_settled(&reader, &found)? {
+                settled_before(found)
+            } else {
+                self.make_guarded(found)
+            };
+            if self.to.blocking_send(Ok(made)).is_err() {
+                return Ok(());
+            }
+        }
+        // Nobody listens any more when it fails.
+        let _ = self.to.blocking_send(Ok(Made::End));
+        Ok(())
+    }
+
+    /// The domains that have a line why there is no report, where the outbox is not asked.
+    fn skipped(&self, reader: &Reader) -> Result<HashSet<String>, StoreError> {
+        match self.known {
+            Known::Outbox(_) => Ok(HashSet::new()),
+            Known::Store => {
+                let lines = reader.skipped(self.request.day, MAX_SKIPPED_READ)?;
+                Ok(lines
+                    .into_iter()
+                    .map(|(policy_domain, _)| policy_domain)
+                    .collect())
+            }
+        }
+    }
+
+    fn is_settled(&self, reader: &Reader, found: &DomainDay) -> Result<bool, StoreError> {
+        let day = self.request.day;
+        match &self.known {
+            Known::Outbox(outbox) => outbox.hold().is_settled(day, &found.policy_domain),
+            Known::Store => {
+                let filter = OutboxFilter {
+                    kind: Some(ReportKind::Aggregate),
+                    day: Some(day),
+                    policy_domain: Some(found.policy_domain.clone()),
+                    limit: 1,
+                    ..OutboxFilter::default()
+                };
+                Ok(!reader.deliveries(&filter)?.is_empty())
+            }
+        }
+    }
+
+    /// One domain that we fail at must not keep the others from their reports.
+    fn make_guarded(&self, found: DomainDay) -> Made {
+        let of_bug = Settled {
+            policy_domain: found.policy_domain.clone(),
+            messages: messages(&found),
+            rows: count(found.rows.len()),
+            settlement: Settlement::Skipped(A_BUG.to_owned()),
+        };
+        // What it could leave half done is gone with it.
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(found)));
+        made.unwrap_or(Made::Settled(of_bug))
+    }
+
+    fn make(&self, found: DomainDay) -> Made {
+        let policy_domain = found.policy_domain.clone();
+        let rows = count(found.rows.len());
+        let messages = messages(&found);
+        let skipped = |why: String| {
+            Made::Settled(Settled {
+                policy_domain,
+                messages,
+                rows,
+                settlement: Settlement::Skipped(why),
+            })
+        };
+        let day = match day_of_domain(self.request.day, found) {
+            Ok(day) => day,
+            Err(error) => return skipped(format!("the policy domain is no name: {error}")),
+        };
+        let name = day.policy_domain.clone();
+        let assembled = assemble(&day, &self.terms.reporter, &self.terms.limits);
+        if let Some(why) = why_none(&self.terms, &name, &assembled) {
+            return skipped(why.to_owned());
+        }
+        match self.render(&name, assembled) {
+            Ok(reports) => Made::Reports(Box::new(Reports { messages, ..reports })),
+            Err(error) => skipped(format!("a bug: the report cannot be written: {error}")),
+        }
+    }
+
+    fn render(&self, policy_domain: &DomainName, assembled: Assembled) -> io::Result<Reports> {
+        let mut reports = Vec::new();
+        for report in assembled.reports {
+            reports.extend(rendered(&self.terms, &self.request, policy_domain, report)?);
+        }
+        Ok(Reports {
+            policy_domain: policy_domain.clone(),
+            messages: assembled.messages,
+            rows: reports
+                .iter()
+                .fold(0, |sum, report: &NewReport| sum.saturating_add(report.rows)),
+            rua: assembled.rua,
+            reports,
+        })
+    }
+}
+
+fn settled_before(found: DomainDay) -> Made {
+    Made::Settled(Settled {
+        messages: messages(&found),
+        rows: count(found.rows.len()),
+        policy_domain: found.policy_domain,
+        settlement: Settlement::Before,
+    })
+}
+
+fn messages(found: &DomainDay) -> u64 {
+    let counted = found.rows.iter().map(|row| row.count);
+    counted.fold(found.left_out_messages, u64::saturating_add)
+}
+
+/// Why a domain gets no report, as far as DNS has no say in it.
+fn why_none(terms: &Terms, policy_domain: &DomainName, assembled: &Assembled) -> Option<&'static str> {
+    if assembled.rua.is_empty() {
+        // RFC 9989 §4.7: without rua there is nobody who asks.
+        Some("the record has no rua")
+    } else if terms.excluded.contains(policy_domain) {
+        Some("report.exclude_domains has it")
+    } else if assembled.incidental_only {
+        // Design D18: no report because of reports.
+        Some("nothing but report traffic")
+    } else if terms.settings.only_after_accepting && assembled.only_refused {
+        Some("nothing but refused mail (report.only_after_accepting)")
+    } else if assembled.reports.is_empty() {
+        Some("no row that can be reported")
+    } else {
+        None
+    }
+}
+
+/// One report in its parts, compressed, with its text, for nobody yet.
+fn rendered(
+    terms: &Terms,
+    request: &Request,
+    policy_domain: &DomainName,
+    report: AggregateReport,
+) -> io::Result<Vec<NewReport>> {
+    let submitter = &terms.reporter.submitter;
+    // Derived from the configuration, among others; so it tells configurations apart.
+    let configuration = report.metadata.report_id.clone();
+    let period = report.metadata.period;
+    let parts = render_parts(report, submitter, terms.form, &terms.limits)?;
+    let date_ms = request.clock.now_ms();
+    let of_part = |part: RenderedPart| {
+        let report_id = ReportId::parse(&part.report_id).ok_or(io::ErrorKind::InvalidData)?;
+        let text = part.summary.text(&TextFacts {
+            organization: &terms.reporter.organization,
+            from: &terms.email,
+            contact: terms.reporter.contact.as_deref().unwrap_or_default(),
+            submitter,
+            policy_domain,
+            report_id: &report_id,
+            begin: period.begin,
+            end: period.end,
+        });
+        let facts = Facts {
+            text,
+            ..Facts::default()
+        };
+        Ok(NewReport {
+            kind: ReportKind::Aggregate,
+            file_name: file_name(submitter, policy_domain, period.begin, period.end, &report_id),
+            report_id: part.report_id,
+            policy_domain: policy_domain.to_string(),
+            day: request.day,
+            begin_s: period.begin,
+            end_s: period.end,
+            configuration: configuration.clone(),
+            part: part.number,
+            submitter: submitter.to_string(),
+            email: terms.email.to_string(),
+            organization: terms.reporter.organization.clone(),
+            facts: facts.to_json(),
+            date_ms,
+            rows: count(part.rows),
+            messages: part.messages,
+            body: part.rendered.gzip,
+            deliveries: Vec::new(),
+        })
+    };
+    parts.into_iter().map(of_part).collect()
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}

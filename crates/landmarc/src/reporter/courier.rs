@@ -1,0 +1,200 @@
+//! How letters leave this host: signed, under a return path that leads back to us.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use post::sign::{KeyFile, Signer, SignerError};
+use post::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
+use report::letter::Letter;
+use report::return_path::ReturnPath;
+use settings::Delimiter;
+use settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
+use store::DeliveryNumber;
+
+use super::terms::{NoTerms, Terms};
+
+/// A password is on the first line of its file, and short; whatever the file is.
+const MAX_PASSWORD_OCTETS: u64 = 4096;
+
+/// The name of the secret in the store that makes the tokens of return paths.
+pub(crate) const SECRET: &str = "return_path";
+
+/// Hands letters over.
+pub(crate) struct Courier {
+    post: Post,
+    signer: Option<Signer>,
+    return_path: ReturnPath,
+    /// The same without a token.
+    bounces: String,
+}
+
+/// Why no letter can be handed over with these settings.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CourierError {
+    /// An address is no use.
+    #[error(transparent)]
+    Terms(#[from] NoTerms),
+    /// How to reach the relay.
+    #[error(transparent)]
+    Post(#[from] PostError),
+    /// The keys.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The password.
+    #[error("cannot read the password in {file:?}")]
+    Password {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl CourierError {
+    /// What the operator can do.
+    pub(crate) fn remedy(&self) -> String {
+        match self {
+            Self::Terms(error) => error.remedy().to_owned(),
+            Self::Post(error) => error.remedy().to_owned(),
+            Self::Signer(error) => error.remedy().to_owned(),
+            Self::Password { .. } => {
+                "let the user of the service read the file of report.delivery.password_file".to_owned()
+            }
+        }
+    }
+}
+
+impl Courier {
+    /// Makes it ready: reads keys, certificates and the password. Also what should be looked at.
+    ///
+    /// # Errors
+    /// When one of these cannot be read, or is no use.
+    pub(crate) fn new(terms: &Terms, secret: &[u8; 32]) -> Result<(Self, Vec<String>), CourierError> {
+        let report = &terms.settings;
+        let post = Post::new(Options {
+            way: way(&report.delivery)?,
+            connections: report.delivery.connections,
+            timeout: report.delivery.timeout,
+        })?;
+        let (signer, warnings) = signer(report)?;
+        let delimiter = report.return_path_delimiter.map(Delimiter::as_char);
+        let delimiter = delimiter.map(String::from).unwrap_or_default();
+        let bounces = terms.bounces()?;
+        let courier = Self {
+            post,
+            signer,
+            bounces: bounces.to_string(),
+            return_path: ReturnPath::new(bounces, &delimiter, secret),
+        };
+        Ok((courier, warnings))
+    }
+
+    /// Hands a letter over. Its return path names the delivery; one that is not stored has none to
+    /// name. `date` is that of the letter, in seconds.
+    pub(crate) async fn deliver(
+        &self,
+        letter: &Letter,
+        recipient: &str,
+        file_name: &str,
+        date: u64,
+        delivery: Option<DeliveryNumber>,
+    ) -> Outcome {
+        let octets = self.signed(letter, date);
+        let return_path = match delivery {
+            Some(number) => self.return_path.address(number.0),
+            None => self.bounces.clone(),
+        };
+        let parcel = Parcel {
+            return_path: &return_path,
+            recipient,
+            letter: &[&octets],
+            file_name,
+        };
+        self.post.deliver(parcel).await
+    }
+
+    /// The letter as it goes out.
+    pub(crate) fn signed(&self, letter: &Letter, date: u64) -> Vec<u8> {
+        let signatures = self.signer.as_ref().and_then(|signer| {
+            let signed = signer.sign(&letter.header, &letter.body, date);
+            // Better unsigned than not at all: SPF may still vouch for it.
+            signed
+                .inspect_err(|error| tracing::error!("a letter cannot be signed: {error}"))
+                .ok()
+        });
+        let mut octets = post::sign::to_octets(&signatures.unwrap_or_default());
+        octets.extend_from_slice(&letter.to_bytes());
+        octets
+    }
+
+    /// Ends connections that wait for another letter.
+    pub(crate) async fn close(&self) {
+        self.post.close().await;
+    }
+}
+
+fn way(delivery: &Delivery) -> Result<Way, CourierError> {
+    Ok(match delivery.by {
+        DeliveryBy::Smtp => Way::Smtp {
+            host: delivery.relay.host().to_string(),
+            port: delivery.relay.port(),
+            tls: match delivery.tls {
+                RelayTls::None => Tls::None,
+                RelayTls::Opportunistic => Tls::Opportunistic,
+                RelayTls::Required => Tls::Required,
+                RelayTls::Implicit => Tls::Implicit,
+            },
+            ca_file: delivery.ca_file.clone(),
+            login: login(delivery)?,
+            hello: delivery
+                .hello
+                .as_ref()
+                .map_or_else(crate::rules::host_name, ToString::to_string),
+        },
+        DeliveryBy::Sendmail => Way::Sendmail {
+            arguments: delivery.sendmail.clone(),
+        },
+        DeliveryBy::Directory => Way::Directory {
+            // The settings see to it that it is there.
+            path: delivery.directory.clone().unwrap_or_default(),
+        },
+    })
+}
+
+fn login(delivery: &Delivery) -> Result<Option<Login>, CourierError> {
+    let (Some(user), Some(file)) = (&delivery.user, &delivery.password_file) else {
+        return Ok(None);
+    };
+    let password = first_line(file).map_err(|source| CourierError::Password {
+        file: file.clone(),
+        source,
+    })?;
+    Ok(Some(Login {
+        user: user.clone(),
+        password: Secret::new(password),
+    }))
+}
+
+fn first_line(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(file)?
+        .take(MAX_PASSWORD_OCTETS)
+        .read_to_string(&mut text)?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), CourierError> {
+    let Some(domain) = report.signing_domain().filter(|_| !report.dkim_keys.is_empty()) else {
+        return Ok((None, Vec::new()));
+    };
+    let key = |key: &settings::DkimKeyFile| KeyFile {
+        selector: key.selector().clone(),
+        path: key.file().to_owned(),
+    };
+    let files: Vec<_> = report.dkim_keys.iter().map(key).collect();
+    let opened = Signer::open(domain.clone(), &files)?;
+    let warnings = opened.warnings.iter();
+    let warnings = warnings.map(|warning| format!("{warning}; {}", warning.remedy()));
+    Ok((Some(opened.signer), warnings.collect()))
+}

@@ -1,0 +1,89 @@
+//! What all steps of reporting share: where things are kept, who works at them, what time it is.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use store::{Reader, StoreError};
+
+use super::clock::Clock;
+use super::courier::Courier;
+use super::pace::Pace;
+use super::shared::Shared;
+use super::terms::Terms;
+use crate::metrics::Metrics;
+
+/// What stays the same while settings come and go.
+pub(crate) struct Desk<D> {
+    /// Letters and their states.
+    pub(crate) outbox: Shared,
+    /// The same file, for reading.
+    pub(crate) database: PathBuf,
+    /// Who has the leases: this process, and no other.
+    pub(crate) owner: Arc<str>,
+    pub(crate) clock: Clock,
+    /// Where DNS is asked.
+    pub(crate) dns: D,
+    /// How much went to each host.
+    pace: Arc<Mutex<Pace>>,
+    pub(crate) metrics: Option<Arc<Metrics>>,
+}
+
+/// What the settings come to; replaced as a whole by a reload.
+pub(crate) struct Means {
+    pub(crate) terms: Arc<Terms>,
+    pub(crate) courier: Courier,
+}
+
+impl<D> Desk<D> {
+    pub(crate) fn new(outbox: Shared, database: PathBuf, clock: Clock, dns: D) -> Self {
+        Self {
+            outbox,
+            database,
+            owner: super::owner::name().into(),
+            clock,
+            dns,
+            pace: Arc::default(),
+            metrics: None,
+        }
+    }
+
+    /// Counts what happens, too.
+    pub(crate) fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
+        Self {
+            metrics: Some(metrics),
+            ..self
+        }
+    }
+
+    /// The same, asking DNS by other settings.
+    pub(crate) fn with_dns(&self, dns: D) -> Self {
+        Self {
+            outbox: self.outbox.clone(),
+            database: self.database.clone(),
+            owner: Arc::clone(&self.owner),
+            clock: self.clock,
+            dns,
+            pace: Arc::clone(&self.pace),
+            metrics: self.metrics.clone(),
+        }
+    }
+
+    /// How much went to each host lately.
+    pub(crate) fn pace(&self) -> MutexGuard<'_, Pace> {
+        // Each change is one call, complete or not begun.
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the store where waiting for the disk holds up nobody.
+    ///
+    /// # Errors
+    /// As what is done; and when the runtime ends.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        does: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let database = self.database.clone();
+        let done = tokio::task::spawn_blocking(move || does(&Reader::open(database)?)).await;
+        done.unwrap_or(Err(StoreError::Ended))
+    }
+}

@@ -1,0 +1,200 @@
+//! Failure reports (RFC 9991): from a message that the filter found to ask for one, to letters in the
+//! outbox. How many there are is bounded by the limits of the settings, whatever comes in.
+
+use std::sync::Arc;
+
+use report::Address;
+use report::destination::Kind;
+use report::failure::{FailureReport, Key, LetterHead, Limiter, Limits, Profile, Redaction, Verdict, letter};
+use settings::keys::{FailureReports, Redaction as RedactionWord};
+use store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
+
+use super::addressees::{Addressees, Dns};
+use super::desk::Desk;
+use super::hidden::without_local_parts;
+use super::letter::Facts;
+use super::terms::Terms;
+use crate::failure_reports::FailureCandidate;
+
+/// The name of the secret in the store that addresses are hidden with. It stays the same, so that
+/// equal addresses can be recognised as such (RFC 6590 §3).
+const SECRET: &str = "redaction";
+
+/// Limits speak of a day.
+const DAY_MS: u64 = 24 * 3600 * 1_000;
+
+/// Makes failure reports, within the limits.
+pub(crate) struct FailureDesk {
+    limiter: Limiter,
+    secret: [u8; 32],
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    Queued,
+    Limited,
+    Refused,
+}
+
+impl Made {
+    /// The label of the metric.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Limited => "limited",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+impl FailureDesk {
+    /// Begins with what was sent in the last day: a restart gives nobody another ration.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub(crate) async fn open<D>(desk: &Desk<D>, terms: &Terms) -> Result<Self, StoreError> {
+        let now_ms = desk.clock.now_ms();
+        let since_ms = Day::at(now_ms).begins_ms().max(now_ms.saturating_sub(DAY_MS));
+        let (secret, sent) = desk
+            .outbox
+            .with(move |outbox| Ok((outbox.secret(SECRET)?, outbox.failures_since(since_ms)?)))
+            .await?;
+        let mut limiter = Limiter::new(limits(&terms.settings.failure));
+        // Our own copies are not rationed.
+        let copy_to = terms.copy_to().ok().flatten();
+        for (destination, letters) in sent {
+            if let Ok(address) = Address::parse(&destination)
+                && Some(&address) != copy_to.as_ref()
+            {
+                let letters = u32::try_from(letters).unwrap_or(u32::MAX);
+                limiter.refill(now_ms / 1_000, &address, letters);
+            }
+        }
+        Ok(Self { limiter, secret })
+    }
+
+    /// Makes the report that a message asks for, and queues its letters.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(crate) async fn take<D: Dns>(
+        &mut self,
+        desk: &Desk<D>,
+        terms: &Arc<Terms>,
+        candidate: &FailureCandidate,
+    ) -> Result<Made, StoreError> {
+        let FailureCandidate { facts, wanted } = candidate;
+        let limit = terms.settings.max_destinations;
+        let lookup = desk.dns.for_record();
+        let found = Addressees::find(&lookup, &facts.policy_domain, &wanted.uris, Kind::Failure, limit).await;
+        if found.open.is_empty() {
+            // A sample that waits for DNS tells nobody anything: there will be others.
+            let why = without_local_parts(&found.why_not());
+            tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {why}");
+            return Ok(Made::Refused);
+        }
+        let now_ms = desk.clock.now_ms();
+        self.limiter.set_limits(limits(&terms.settings.failure));
+        let (incidents, destinations) = match self.limiter.admit(now_ms / 1_000, Key::of(facts), &found.open)
+        {
+            Verdict::Report {
+                incidents,
+                destinations,
+                ..
+            } => (incidents, destinations),
+            Verdict::Counted(held) => {
+                tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {held}");
+                return Ok(Made::Limited);
+            }
+        };
+        let redaction = Redaction::new(profile(terms.settings.failure.redaction), &self.secret)
+            .with_subjects(terms.settings.failure.subject);
+        let report = FailureReport::assemble(facts, wanted.requested, &redaction, incidents);
+        let Some(new) = stored(terms, &report, &destinations, incidents, now_ms) else {
+            return Ok(Made::Limited);
+        };
+        let put = desk
+            .outbox
+            .with(move |outbox| outbox.put_all(&[new], now_ms))
+            .await?;
+        let [Put::Stored(_)] = put[..] else {
+            // The same message once more, by what the MTA calls it: it has its report.
+            return Ok(Made::Limited);
+        };
+        if let Some(metrics) = &desk.metrics {
+            metrics.reporting().report(ReportKind::Failure);
+        }
+        Ok(Made::Queued)
+    }
+}
+
+fn limits(settings: &FailureReports) -> Limits {
+    Limits {
+        per_destination_minute: settings.per_destination_minute,
+        per_destination_day: settings.per_destination_day,
+        per_day: settings.per_day,
+    }
+}
+
+fn profile(word: RedactionWord) -> Profile {
+    match word {
+        RedactionWord::Hashed => Profile::Hashed,
+        RedactionWord::Domains => Profile::Domains,
+        RedactionWord::None => Profile::None,
+    }
+}
+
+/// The report as it is stored: the letter to the first of its destinations. None where there is none.
+fn stored(
+    terms: &Terms,
+    report: &FailureReport,
+    destinations: &[Address],
+    incidents: u32,
+    now_ms: u64,
+) -> Option<NewReport> {
+    let submitter = &terms.reporter.submitter;
+    let id = report.id();
+    // Who asked for copies has asked for this one, too; an address of no use is told of by the settings.
+    let copy_to = terms.copy_to().ok().flatten();
+    let letter = letter(
+        report,
+        &LetterHead {
+            from: &terms.email,
+            display_name: &terms.reporter.organization,
+            to: destinations.first()?,
+            submitter,
+            date: now_ms / 1_000,
+        },
+    );
+    let all = destinations.iter().take(MAX_DESTINATIONS - 1).chain(&copy_to);
+    let deliveries = all.map(|address| NewDelivery {
+        destination: address.to_string(),
+        message_id: id.message_id(submitter, address),
+        next_ms: now_ms,
+    });
+    let facts = Facts {
+        copy_to: copy_to.as_ref().map(ToString::to_string),
+        ..Facts::default()
+    };
+    Some(NewReport {
+        kind: ReportKind::Failure,
+        report_id: id.to_string(),
+        policy_domain: report.policy_domain.to_string(),
+        day: Day::at(now_ms),
+        begin_s: now_ms / 1_000,
+        end_s: now_ms / 1_000,
+        configuration: String::new(),
+        part: 1,
+        file_name: String::new(),
+        submitter: submitter.to_string(),
+        email: terms.email.to_string(),
+        organization: terms.reporter.organization.clone(),
+        facts: facts.to_json(),
+        date_ms: now_ms,
+        rows: 1,
+        messages: u64::from(incidents),
+        body: letter.to_bytes(),
+        deliveries: deliveries.collect(),
+    })
+}

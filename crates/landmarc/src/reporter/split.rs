@@ -1,0 +1,112 @@
+//! A report in two, for a destination that refused it by its size.
+
+use std::sync::Arc;
+
+use post::Failure;
+use report::Address;
+use report::aggregate::{Part, halve, read, render};
+use report::report_id::{ReportId, file_name};
+use report::summary::{Summary, TextFacts};
+use store::{Delivery, NewDelivery, NewReport, Report, StoreError};
+
+use super::attempt::Ended;
+use super::desk::{Desk, Means};
+use super::letter::{Facts, Sheet};
+
+/// Puts two smaller reports in place of a delivery; gives it up where it cannot be halved.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(crate) async fn into_smaller<D>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+    failure: &Failure,
+    body: &[u8],
+) -> Result<Ended, StoreError> {
+    let now_ms = desk.clock.now_ms();
+    let (number, owner) = (delivery.number, Arc::clone(&desk.owner));
+    let halves = halves(means, delivery, body, now_ms);
+    let Some(halves) = halves else {
+        let reason = format!("{failure}; and the report cannot be made smaller");
+        let told = reason.clone();
+        let marked = desk
+            .outbox
+            .with(move |outbox| outbox.given_up(number, &owner, &told, now_ms))
+            .await?;
+        return Ok(if marked {
+            Ended::GivenUp(reason)
+        } else {
+            Ended::Lapsed
+        });
+    };
+    let reason = format!("{failure}; sent again in two parts");
+    let replaced = desk
+        .outbox
+        .with(move |outbox| outbox.replace(number, &owner, &reason, &halves, now_ms))
+        .await?;
+    Ok(replaced.map_or(Ended::Lapsed, |made| Ended::Split(made.len())))
+}
+
+/// The two halves of a stored report, for the destination of this delivery; none where one row is all,
+/// or the body is none of ours.
+fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Option<Vec<NewReport>> {
+    let report = &delivery.report;
+    let submitter = Sheet::from(report).submitter().ok()?;
+    let destination = Address::parse(&delivery.destination).ok()?;
+    let part = Part {
+        number: report.part,
+        report: read::read(body, &read::Limits::default()).ok()?.report,
+    };
+    let (first, second) = halve(&part, &submitter)?;
+    let halves = [first, second].map(|half| half_of(means, report, &half, &destination, now_ms));
+    halves.into_iter().collect()
+}
+
+fn half_of(means: &Means, whole: &Report, half: &Part, to: &Address, now_ms: u64) -> Option<NewReport> {
+    let sheet = Sheet::from(whole);
+    let submitter = sheet.submitter().ok()?;
+    let policy_domain = mail::DomainName::parse(&whole.policy_domain).ok()?;
+    let report_id = ReportId::parse(&half.report.metadata.report_id)?;
+    let (begin, end) = (whole.begin_s, whole.end_s);
+    let summary = Summary::of(&half.report);
+    let facts = Facts {
+        text: summary.text(&TextFacts {
+            organization: &whole.organization,
+            from: &Address::parse(&whole.email).ok()?,
+            contact: means.terms.reporter.contact.as_deref().unwrap_or_default(),
+            submitter: &submitter,
+            policy_domain: &policy_domain,
+            report_id: &report_id,
+            begin,
+            end,
+        }),
+        ..Facts::read(&whole.facts)
+    };
+    // The form is that of the whole one only as long as the setting stays: either can be read.
+    let rendered = render(&half.report, means.terms.form).ok()?;
+    Some(NewReport {
+        kind: whole.kind,
+        report_id: report_id.to_string(),
+        policy_domain: whole.policy_domain.clone(),
+        day: whole.day,
+        begin_s: begin,
+        end_s: end,
+        configuration: whole.configuration.clone(),
+        part: half.number,
+        file_name: file_name(&submitter, &policy_domain, begin, end, &report_id),
+        submitter: whole.submitter.clone(),
+        email: whole.email.clone(),
+        organization: whole.organization.clone(),
+        facts: facts.to_json(),
+        date_ms: now_ms,
+        rows: u64::try_from(half.report.rows.len()).ok()?,
+        messages: summary.messages,
+        body: rendered.gzip,
+        deliveries: vec![NewDelivery {
+            destination: to.to_string(),
+            message_id: report_id.message_id(&submitter, to),
+            next_ms: now_ms,
+        }],
+    })
+}

@@ -1,0 +1,137 @@
+//! Relays, settings and replies that must end nothing but what they speak of.
+
+use super::*;
+
+fn says(at: At, reply: &str) -> Script {
+    Script::with(Fault::say(at, reply))
+}
+
+/// Three letters, to three hosts.
+async fn with_three_letters(script: Script, settings: &str) -> (World, Arc<Desk<Arc<Zones>>>) {
+    let world = World::new(script, settings);
+    let domains = ["a.example", "b.example", "c.example"];
+    world.record(domains.map(|domain| row(domain, 1))).await;
+    let desk = world.desk(AFTER);
+    assert_eq!(world.make(&desk).await.letters, 3);
+    (world, desk)
+}
+
+async fn suppressions(desk: &Desk<Arc<Zones>>) -> Vec<String> {
+    let all = desk.outbox.with(Outbox::suppressions).await.unwrap();
+    all.into_iter().map(|one| one.destination).collect()
+}
+
+#[tokio::test]
+async fn d18_a_relay_that_relays_nothing_suppresses_nobody() {
+    for reply in ["554 5.7.1 Relay access denied", "550 relay not permitted"] {
+        let (world, desk) = with_three_letters(says(At::Rcpt, reply), "").await;
+        assert_eq!(world.send(&desk).await.given_up, 3);
+        assert!(suppressions(&desk).await.is_empty(), "{reply}");
+        // The relay is put right: all that comes later goes out, and what was given up can.
+        world.relay.set(Script::default());
+        let given_up = OutboxFilter {
+            state: Some(DeliveryState::GivenUp),
+            limit: 10,
+            ..OutboxFilter::default()
+        };
+        let retried = desk
+            .outbox
+            .with(move |outbox| outbox.retry(&given_up, store::Resend::Unfinished, AFTER));
+        assert_eq!(retried.await.unwrap(), 3);
+        assert_eq!(world.send(&world.desk(AFTER + 60_000)).await.delivered, 3);
+    }
+}
+
+#[tokio::test]
+async fn d18_a_mailbox_that_is_not_there_is_suppressed_and_no_other() {
+    let script = Script::with(Fault::say(At::Rcpt, "550 5.1.1 no such user").to("dmarc@b.example"));
+    let (world, desk) = with_three_letters(script, "").await;
+    let sent = world.send(&desk).await;
+    assert_eq!((sent.delivered, sent.given_up), (2, 1), "{sent:?}");
+    assert_eq!(suppressions(&desk).await, ["dmarc@b.example"]);
+}
+
+#[tokio::test]
+async fn d18_a_letter_that_is_disliked_suppresses_nobody() {
+    let (world, desk) = with_three_letters(says(At::EndOfData, "550 5.7.1 looks like spam"), "").await;
+    assert_eq!(world.send(&desk).await.given_up, 3);
+    assert!(suppressions(&desk).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_our_return_path_ends_no_letter() {
+    let (world, desk) = with_three_letters(says(At::Mail, "550 5.7.1 sender rejected"), "").await;
+    let sent = world.send(&desk).await;
+    assert_eq!(sent.letters(), 0, "{sent:?}");
+    assert!(sent.relay.is_some_and(|why| why.starts_with("MAIL: 550 5.7.1")));
+    assert_eq!(world.count(DeliveryState::Queued), 3);
+    world.relay.set(Script::default());
+    assert_eq!(world.send(&world.desk(AFTER + 60_000)).await.delivered, 3);
+}
+
+#[tokio::test]
+async fn a_letter_that_makes_the_relay_hang_up_stands_back_behind_the_others() {
+    let script = Script::with(Fault::say(At::Rcpt, "421 4.3.2 closing").to("dmarc@a.example"));
+    let (world, desk) = with_three_letters(script, "report.delivery.connections = 1").await;
+    let (mut delivered, mut now_ms) = (world.send(&desk).await.delivered, AFTER);
+    for _ in 0..2 {
+        now_ms += 60_000;
+        delivered += world.send(&world.desk(now_ms)).await.delivered;
+    }
+    assert_eq!(delivered, 2);
+    assert_eq!(world.count(DeliveryState::Deferred), 1);
+}
+
+#[tokio::test]
+async fn a_full_mailbox_is_not_sent_the_same_in_parts() {
+    let world = World::new(says(At::EndOfData, "552 mailbox full, over quota"), "");
+    world.record((1..=4).map(|last| row("a.example", last))).await;
+    let desk = world.desk(AFTER);
+    world.make(&desk).await;
+    let sent = world.send(&desk).await;
+    assert_eq!((sent.split, sent.given_up), (0, 1), "{sent:?}");
+}
+
+/// A limit of the store is no reason to begin the day again every minute, for good.
+#[tokio::test]
+async fn a_domain_whose_report_cannot_be_stored_does_not_keep_the_day_from_its_end() {
+    let settings = format!("report.organization = \"{}\"", "x".repeat(store::MAX_TEXT + 1));
+    let world = World::new(Script::default(), &settings);
+    world.record([row("a.example", 1)]).await;
+    let desk = world.desk(AFTER);
+    let made = world.make(&desk).await;
+    assert_eq!((made.counts.skipped, made.letters, made.is_done), (1, 0, true));
+    let skipped = Reader::open(world.database())
+        .unwrap()
+        .skipped(Day::at(JUNE_1), 10)
+        .unwrap();
+    assert!(skipped[0].1.contains("organization"), "{skipped:?}");
+}
+
+#[tokio::test]
+async fn suppressed_letters_do_not_keep_others_from_being_sent() {
+    let world = World::new(Script::default(), "report.delivery.connections = 1");
+    // One more than a claim takes.
+    let many: Vec<_> = (0..9)
+        .map(|number| format!("mailto:dmarc{number}@b.example"))
+        .collect();
+    let published = PublishedPolicy {
+        rua: many,
+        ..row("b.example", 1).published
+    };
+    let asking = TallyRow {
+        published,
+        ..row("b.example", 1)
+    };
+    world.record([asking]).await;
+    let desk = world.desk(AFTER);
+    assert_eq!(world.make(&desk).await.letters, 9);
+    world.record([row("c.example", 1)]).await;
+    assert_eq!(world.make(&desk).await.letters, 1);
+    let suppressed = desk
+        .outbox
+        .with(|outbox| outbox.suppress("@b.example", "by hand", None, AFTER));
+    suppressed.await.unwrap();
+    let sent = world.send(&world.desk(AFTER + 60_000)).await;
+    assert_eq!((sent.suppressed, sent.delivered), (9, 1), "{sent:?}");
+}

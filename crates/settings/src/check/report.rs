@@ -1,0 +1,186 @@
+//! What must hold between the keys of reporting.
+
+use crate::Settings;
+use crate::keys::{DeliveryBy, RelayTls};
+use crate::mistake::{Mistake, Wrong};
+
+/// One RSA key, which every receiver can verify, and one Ed25519 key (RFC 8463 §3).
+const MAX_DKIM_KEYS: usize = 2;
+
+/// The longest local part (RFC 5321 §4.5.3.1.1), in octets.
+const MAX_LOCAL_PART_OCTETS: usize = 64;
+
+/// What a return path is given beside its own local part, in octets: the delimiter, and a token of
+/// at most 24 that names the letter.
+const TOKEN_OCTETS: usize = 1 + 24;
+
+/// What a program for letters has filled in.
+const RECIPIENT: &str = "{recipient}";
+const PLACEHOLDERS: [&str; 2] = ["{return_path}", RECIPIENT];
+
+/// A check, and the keys it looks at.
+type Check = (fn(&Settings) -> Option<Mistake>, &'static [&'static str]);
+
+/// The mistakes that can be made in `[report]` and below. A check that looks at a key which is in
+/// `mistakes` already is left out: there is no value to look at.
+pub(super) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
+    let checks: [Check; 6] = [
+        (dkim_keys, &[key!(report.dkim_keys)]),
+        (
+            return_path,
+            &[
+                key!(report.email),
+                key!(report.return_path),
+                key!(report.return_path_delimiter),
+            ],
+        ),
+        (
+            directory,
+            &[key!(report.delivery.by), key!(report.delivery.directory)],
+        ),
+        (
+            sign_in,
+            &[key!(report.delivery.user), key!(report.delivery.password_file)],
+        ),
+        (
+            password_in_the_clear,
+            &[
+                key!(report.delivery.by),
+                key!(report.delivery.relay),
+                key!(report.delivery.tls),
+                key!(report.delivery.user),
+            ],
+        ),
+        (sendmail, &[key!(report.delivery.sendmail)]),
+    ];
+    let mistaken = |key: &&str| mistakes.iter().any(|mistake| mistake.key == *key);
+    let checks = checks.into_iter().filter(|(_, keys)| !keys.iter().any(mistaken));
+    checks.filter_map(|(check, _)| check(settings)).collect()
+}
+
+fn dkim_keys(settings: &Settings) -> Option<Mistake> {
+    let (key, keys) = (key!(report.dkim_keys), &settings.report.dkim_keys);
+    if keys.len() > MAX_DKIM_KEYS {
+        let wrong = Wrong::TooMany {
+            found: keys.len(),
+            what: "keys",
+            most: MAX_DKIM_KEYS,
+        };
+        return Some(Mistake {
+            place: settings.written.place(key),
+            key: key.to_owned(),
+            wrong,
+        });
+    }
+    match keys.as_slice() {
+        [first, second] if first.selector() == second.selector() => {
+            let why = format!(
+                "the selector {} has two keys; a selector has one (RFC 6376 §3.6.2.2)",
+                second.selector()
+            );
+            Some(settings.refuse(key, Some(1), why))
+        }
+        _ => None,
+    }
+}
+
+/// A token must fit behind the local part of the return path, and needs one without quotes.
+fn return_path(settings: &Settings) -> Option<Mistake> {
+    let report = &settings.report;
+    let key = match &report.return_path {
+        Some(_) => key!(report.return_path),
+        None => key!(report.email),
+    };
+    report.return_path_delimiter?;
+    let local_part = report.bounces()?.local_part();
+    let why = if local_part.starts_with('"') {
+        "what is in quotes before its \"@\" cannot take a token of ours; set report.return_path to another address"
+            .to_owned()
+    } else if local_part.len() + TOKEN_OCTETS > MAX_LOCAL_PART_OCTETS {
+        format!(
+            "it has {} octets before its \"@\", and a token of ours leaves room for {}; set report.return_path \
+             to a shorter address",
+            local_part.len(),
+            MAX_LOCAL_PART_OCTETS - TOKEN_OCTETS
+        )
+    } else {
+        return None;
+    };
+    Some(settings.refuse(key, None, why))
+}
+
+fn directory(settings: &Settings) -> Option<Mistake> {
+    let delivery = &settings.report.delivery;
+    let is_missing = delivery.by == DeliveryBy::Directory && delivery.directory.is_none();
+    is_missing.then(|| {
+        let why =
+            "\"directory\" needs report.delivery.directory, the directory that letters are written into";
+        settings.refuse(key!(report.delivery.by), None, why)
+    })
+}
+
+fn sign_in(settings: &Settings) -> Option<Mistake> {
+    let delivery = &settings.report.delivery;
+    match (&delivery.user, &delivery.password_file) {
+        (Some(_), None) => {
+            let why = "signing in needs report.delivery.password_file too";
+            Some(settings.refuse(key!(report.delivery.user), None, why))
+        }
+        (None, Some(_)) => {
+            let why = "a password is of no use without report.delivery.user";
+            Some(settings.refuse(key!(report.delivery.password_file), None, why))
+        }
+        _ => None,
+    }
+}
+
+/// RFC 4954 §4: a password in the clear is for whoever listens. Encryption that is not insisted on
+/// is taken away by whoever wants to.
+fn password_in_the_clear(settings: &Settings) -> Option<Mistake> {
+    let delivery = &settings.report.delivery;
+    let is_safe = match delivery.tls {
+        RelayTls::Required | RelayTls::Implicit => true,
+        RelayTls::None | RelayTls::Opportunistic => delivery.relay.is_loopback(),
+    };
+    let sends_password = delivery.by == DeliveryBy::Smtp && delivery.user.is_some();
+    (sends_password && !is_safe).then(|| {
+        let why = format!(
+            "the password would go to {} in the clear: report.delivery.tls must be \"required\" or \"implicit\"",
+            delivery.relay.host()
+        );
+        settings.refuse(key!(report.delivery.user), None, why)
+    })
+}
+
+fn sendmail(settings: &Settings) -> Option<Mistake> {
+    let key = key!(report.delivery.sendmail);
+    let words = &settings.report.delivery.sendmail;
+    let Some((program, arguments)) = words.split_first() else {
+        return Some(settings.refuse(key, None, "there is no program in it"));
+    };
+    if !program.starts_with('/') {
+        let why = "the program must be a path that starts with \"/\"";
+        return Some(settings.refuse(key, Some(0), why));
+    }
+    if let Some(item) = words.iter().position(|word| has_unknown_placeholder(word)) {
+        let why = format!(
+            "it has braces that mean nothing; there are {}",
+            PLACEHOLDERS.join(" and ")
+        );
+        return Some(settings.refuse(key, Some(item), why));
+    }
+    let has_recipient = arguments.iter().any(|word| word.contains(RECIPIENT));
+    (!has_recipient).then(|| {
+        let why = format!(
+            "{RECIPIENT} is in none of its arguments, so the program would not know whom to write to"
+        );
+        settings.refuse(key, None, why)
+    })
+}
+
+fn has_unknown_placeholder(word: &str) -> bool {
+    let rest = PLACEHOLDERS
+        .iter()
+        .fold(word.to_owned(), |rest, known| rest.replace(known, ""));
+    rest.contains(['{', '}'])
+}

@@ -1,0 +1,85 @@
+//! The tally of a day as reports are made from it: one policy domain after the other.
+
+use std::fmt;
+
+use crate::day::Day;
+use crate::error::StoreError;
+use crate::observation::TallyRow;
+use crate::sqlite;
+
+/// Policy domains of one day that are read: about 60 MB of names. A flood of invented ones costs no more.
+pub const MAX_DOMAINS: usize = 1_000_000;
+/// Rows of one policy domain and day that are read, those that count most messages: about 100 MB.
+pub const MAX_DOMAIN_ROWS: usize = 100_000;
+
+/// What one DMARC Policy Domain has on one UTC day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DomainDay {
+    /// The DMARC Policy Domain.
+    pub policy_domain: String,
+    /// Its rows, in the order in which they came up first, at most [`MAX_DOMAIN_ROWS`].
+    pub rows: Vec<DayRow>,
+    /// Rows that were left out.
+    pub left_out_rows: u64,
+    /// Messages that these count.
+    pub left_out_messages: u64,
+}
+
+/// One row of the tally.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DayRow {
+    /// The number of its policy configuration. One that was seen first later has a higher one.
+    pub published: u64,
+    /// What its messages have in common.
+    pub row: TallyRow,
+    /// How many they are.
+    pub count: u64,
+}
+
+/// The policy domains of a day in alphabetical order, each with all its rows.
+///
+/// It reads some at a time and holds nothing open in between: whoever takes hours over it keeps nobody
+/// waiting. Which domains there are is settled at the beginning; the rows are those of the moment they
+/// are read at, each domain's of one moment.
+pub struct ReportingDay<'a> {
+    inner: sqlite::ReportingDay<'a>,
+}
+
+impl<'a> ReportingDay<'a> {
+    pub(crate) fn new(inner: sqlite::ReportingDay<'a>) -> Self {
+        Self { inner }
+    }
+
+    /// The day.
+    pub fn day(&self) -> Day {
+        self.inner.day()
+    }
+
+    /// How many policy domains there are, those that were left out not counted.
+    pub fn domains(&self) -> usize {
+        self.inner.domains()
+    }
+
+    /// How many policy domains are left out, past [`MAX_DOMAINS`].
+    pub fn left_out(&self) -> u64 {
+        self.inner.left_out()
+    }
+}
+
+impl Iterator for ReportingDay<'_> {
+    type Item = Result<DomainDay, StoreError>;
+
+    /// # Errors
+    /// When the store cannot be read. There is nothing behind an error.
+    fn next(&mut self) -> Option<Self::Item> {
+        self.inner.next()
+    }
+}
+
+impl fmt::Debug for ReportingDay<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("ReportingDay");
+        shown.field("day", &self.day()).field("domains", &self.domains());
+        shown.finish_non_exhaustive()
+    }
+}

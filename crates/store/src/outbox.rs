@@ -1,0 +1,354 @@
+//! Report letters on their way: rows of the store with a state per destination (design D17).
+//!
+//! An [`Outbox`] writes beside the recorder, on a connection of its own and in transactions that are short,
+//! whatever it is given: a long list or a large body takes several. What has returned is on disk, synced; a
+//! crash at any moment leaves every report there once, and every delivery either ended or to be claimed again.
+//!
+//! It knows no clock, no letter and no network: times are arguments, and who sends says how it went.
+
+mod letters;
+mod limits;
+mod questions;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::day::Day;
+use crate::error::StoreError;
+use crate::sqlite;
+
+pub use letters::{
+    Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
+    ReportNumber,
+};
+pub use limits::{
+    MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
+    MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS,
+};
+pub(crate) use limits::{check_all, host_of, once_each, reason, within};
+pub use questions::{
+    Claim, Claims, DayCounts, DayState, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep,
+    OutboxStatus, Resend, Strikes, Struck, Suppression,
+};
+
+/// How long a service waits for others who write: SQLite does not queue those who wait, and each batch of
+/// a busy recorder may be first.
+pub const SERVICE_PATIENCE: Duration = Duration::from_mins(1);
+/// How long a command waits, with somebody before it.
+pub const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Report letters and their deliveries. Every method may wait for the disk and for others who write: call
+/// them where that holds up nobody else.
+pub struct Outbox {
+    inner: sqlite::Outbox,
+}
+
+impl Outbox {
+    /// Opens the store, brings its schema up to date, and waits so long at most for others who write.
+    ///
+    /// # Errors
+    /// When the store is of a newer version or another program's, or cannot be opened.
+    pub fn open(path: impl AsRef<Path>, patience: Duration) -> Result<Self, StoreError> {
+        let inner = sqlite::Outbox::open(path.as_ref(), patience)?;
+        Ok(Self { inner })
+    }
+
+    /// Notes that the reports about a day are being made; the state before. A day that is done stays done.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn begin_day(&mut self, day: Day, now_ms: u64) -> Result<DayState, StoreError> {
+        self.inner.begin_day(day, now_ms)
+    }
+
+    /// How far the reports about a day are. That is kept for ever, so that no day is reported again after
+    /// its reports have expired.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn day_state(&mut self, day: Day) -> Result<DayState, StoreError> {
+        self.inner.day_state(day)
+    }
+
+    /// Notes that a day is done.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn finish_day(&mut self, day: Day, counts: DayCounts, now_ms: u64) -> Result<(), StoreError> {
+        self.inner.finish_day(day, counts, now_ms)
+    }
+
+    /// Whether there is an aggregate report about this day of a policy domain, or a line that says why not.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn is_settled(&mut self, day: Day, policy_domain: &str) -> Result<bool, StoreError> {
+        self.inner.is_settled(day, policy_domain)
+    }
+
+    /// Stores reports with their deliveries: all of them or none, and each once however often it is handed
+    /// over. What it came to is told of each, in order.
+    ///
+    /// An aggregate report is there already when any part of the same policy domain, begin and configuration
+    /// is: what was tallied since would divide it into other parts. So hand over all parts of a configuration
+    /// in one call. A failure report is there already when its Report-ID is.
+    ///
+    /// At most [`MAX_REPORTS`] reports and [`MAX_LETTERS`] deliveries.
+    ///
+    /// # Errors
+    /// When something is past its limit, or the store cannot be written.
+    pub fn put_all(&mut self, reports: &[NewReport], now_ms: u64) -> Result<Vec<Put>, StoreError> {
+        check_all(reports)?;
+        self.inner.put_all(reports, now_ms)
+    }
+
+    /// Notes why policy domains with rows on a day got no report: the domain, and one reason each. The
+    /// first reason stays. Of a day [`MAX_SKIPPED`] are kept, at most [`MAX_REPORTS`] a call.
+    ///
+    /// # Errors
+    /// When a domain or the list is past its limit, or the store cannot be written.
+    pub fn skip_all(&mut self, day: Day, skipped: &[(String, String)]) -> Result<(), StoreError> {
+        within("list of policy domains", skipped.len(), MAX_REPORTS)?;
+        for (policy_domain, _) in skipped {
+            within("policy_domain", policy_domain.len(), crate::MAX_WORD)?;
+        }
+        self.inner.skip_all(day, skipped)
+    }
+
+    /// Gives a delivery up for smaller reports that say the same, in one transaction: a destination has refused
+    /// the size. They have Report-IDs of their own, and what is there of them already, made for another
+    /// destination, is used again. None, and nothing done, when the lease is not the owner's any more.
+    ///
+    /// # Errors
+    /// When something is past its limit, or the store cannot be written.
+    pub fn replace(
+        &mut self,
+        delivery: DeliveryNumber,
+        owner: &str,
+        reason: &str,
+        reports: &[NewReport],
+        now_ms: u64,
+    ) -> Result<Option<Vec<ReportNumber>>, StoreError> {
+        check_all(reports)?;
+        self.inner
+            .replace(delivery, owner, &self::reason(reason), reports, now_ms)
+    }
+
+    /// Takes deliveries to send: those that are due, not under lease and not suppressed, the ones due first
+    /// first. Nobody else gets them before the lease ends. Where nothing is due, nothing is locked.
+    ///
+    /// # Errors
+    /// When the owner's name is past its limit, or the store cannot be written.
+    pub fn claim(&mut self, claim: &Claim) -> Result<Claims, StoreError> {
+        within("owner", claim.owner.len(), crate::MAX_WORD)?;
+        self.inner.claim(claim)
+    }
+
+    /// The body of a report, while it is kept.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn body(&mut self, report: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.body(report)
+    }
+
+    /// Marks a delivery as taken over by its destination, with what that said. It counts whoever has the
+    /// lease by now, and also when it had been given up: it is a fact. False when it was delivered before, or
+    /// is not there.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Ask again: the letter is there already.
+    pub fn delivered(
+        &mut self,
+        delivery: DeliveryNumber,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        self.inner.delivered(delivery, &self::reason(reason), now_ms)
+    }
+
+    /// Notes that a letter came back: its delivery is given up, with the reason, even where it counted as
+    /// delivered. What it was; none when it had been given up before, so that each letter is struck for once,
+    /// or when it is not there.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn bounced(
+        &mut self,
+        delivery: DeliveryNumber,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<Option<Delivery>, StoreError> {
+        self.inner.bounced(delivery, &self::reason(reason), now_ms)
+    }
+
+    /// Puts a delivery off until a time, with the reason. False, and nothing changed, when the lease is not
+    /// the owner's any more.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn deferred(
+        &mut self,
+        delivery: DeliveryNumber,
+        owner: &str,
+        reason: &str,
+        next_ms: u64,
+    ) -> Result<bool, StoreError> {
+        self.inner
+            .deferred(delivery, owner, &self::reason(reason), next_ms)
+    }
+
+    /// Gives a delivery up, with the reason. False, and nothing changed, when the lease is not the owner's
+    /// any more.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn given_up(
+        &mut self,
+        delivery: DeliveryNumber,
+        owner: &str,
+        reason: &str,
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
+        self.inner
+            .given_up(delivery, owner, &self::reason(reason), now_ms)
+    }
+
+    /// Who has leases, run out or not, in alphabetical order; at most [`MAX_OWNERS`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn owners(&mut self) -> Result<Vec<String>, StoreError> {
+        self.inner.owners()
+    }
+
+    /// Ends all leases of an owner who is going to send nothing more; how many. Those attempts do not count.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn release(&mut self, owner: &str) -> Result<u64, StoreError> {
+        self.inner.release(owner)
+    }
+
+    /// Sends again what the filter lets through, as if it had never been tried; how many. Not those under
+    /// lease, and not those whose body is gone.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Some may have been queued then.
+    pub fn retry(&mut self, filter: &OutboxFilter, resend: Resend, now_ms: u64) -> Result<u64, StoreError> {
+        self.inner.retry(filter, resend, now_ms)
+    }
+
+    /// Gives up what the filter lets through, as far as it has not ended and is not under lease; how many.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Some may have been given up then.
+    pub fn give_up(&mut self, filter: &OutboxFilter, reason: &str, now_ms: u64) -> Result<u64, StoreError> {
+        self.inner.give_up(filter, &self::reason(reason), now_ms)
+    }
+
+    /// Suppresses an address, or a host with all its addresses (`@example.com`): until a time, or for ever.
+    /// What was known of it before is forgotten.
+    ///
+    /// # Errors
+    /// When the destination is past its limit, or the store cannot be written.
+    pub fn suppress(
+        &mut self,
+        destination: &str,
+        reason: &str,
+        until_ms: Option<u64>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        within("destination", destination.len(), MAX_DESTINATION)?;
+        self.inner
+            .suppress(destination, &self::reason(reason), until_ms, now_ms)
+    }
+
+    /// Counts a letter that came back, and suppresses its destination when it was one too many. One that the
+    /// operator has suppressed stays as it is.
+    ///
+    /// # Errors
+    /// When the destination is past its limit, or the store cannot be written.
+    pub fn strike(
+        &mut self,
+        destination: &str,
+        reason: &str,
+        strikes: &Strikes,
+        now_ms: u64,
+    ) -> Result<Struck, StoreError> {
+        within("destination", destination.len(), MAX_DESTINATION)?;
+        self.inner
+            .strike(destination, &self::reason(reason), strikes, now_ms)
+    }
+
+    /// Forgets a suppression, and the bounces with it; whether there was one.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn unsuppress(&mut self, destination: &str) -> Result<bool, StoreError> {
+        self.inner.unsuppress(destination)
+    }
+
+    /// The suppression that an address is under at this time, or its host.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn is_suppressed(
+        &mut self,
+        destination: &str,
+        now_ms: u64,
+    ) -> Result<Option<Suppression>, StoreError> {
+        self.inner.is_suppressed(destination, now_ms)
+    }
+
+    /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn suppressions(&mut self) -> Result<Vec<Suppression>, StoreError> {
+        self.inner.suppressions()
+    }
+
+    /// The secret of this name, made of the system's randomness when it is asked for first. Who can read the
+    /// store can read it.
+    ///
+    /// # Errors
+    /// When the name is longer than [`MAX_WORD`](crate::MAX_WORD), the system has no randomness, or the store
+    /// cannot be written.
+    pub fn secret(&mut self, name: &str) -> Result<[u8; 32], StoreError> {
+        within("name of a secret", name.len(), crate::MAX_WORD)?;
+        self.inner.secret(name)
+    }
+
+    /// How many failure reports were made for each destination since a time, so that limits hold across a restart.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn failures_since(&mut self, since_ms: u64) -> Result<Vec<(String, u64)>, StoreError> {
+        self.inner.failures_since(since_ms)
+    }
+
+    /// Removes some of what is too old, in one short transaction. Ask again while there is more.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn expire(&mut self, keep: OutboxKeep) -> Result<OutboxExpired, StoreError> {
+        self.inner.expire(keep)
+    }
+
+    /// What waits to be sent. The cost goes with that, not with what has ended.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn counts(&mut self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
+        self.inner.counts(now_ms)
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("Outbox");
+        shown.field("path", &self.inner.path()).finish_non_exhaustive()
+    }
+}

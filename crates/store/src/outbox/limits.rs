@@ -1,0 +1,154 @@
+//! How large what is handed over to the outbox may be. What names something is never cut: it would name
+//! something else. Only what was said in words is.
+
+use std::collections::HashSet;
+
+use super::letters::{NewDelivery, NewReport};
+use crate::error::StoreError;
+use crate::prepared::{MAX_TEXT, MAX_WORD};
+
+/// Octets of the body of a report: more than any mail system takes.
+pub const MAX_BODY: usize = 64 << 20;
+/// Octets of the caller's own facts about a report, what people read in the letter among them.
+pub const MAX_FACTS: usize = 32_768;
+/// Octets of an address: a path of SMTP has 256 at most (RFC 5321 §4.5.3.1.3), angle brackets included.
+pub const MAX_DESTINATION: usize = 254;
+/// Deliveries of one report.
+pub const MAX_DESTINATIONS: usize = 100;
+/// Reports, or lines of policy domains without one, of one call.
+pub const MAX_REPORTS: usize = 200;
+/// Deliveries of all reports of one call: 64 parts of a report, which come together, to all of
+/// [`MAX_DESTINATIONS`]. About 60 ms of work.
+pub const MAX_LETTERS: usize = 6_400;
+/// Deliveries of one claim.
+pub const MAX_CLAIM: usize = 1_000;
+/// Owners of leases that are told.
+pub const MAX_OWNERS: usize = 1_000;
+/// Octets of what was said in words: a reply of SMTP may have as many (RFC 5321 §4.5.3.1.5).
+pub const MAX_REASON: usize = 512;
+/// Lines kept for each day that say why a policy domain got no report.
+pub const MAX_SKIPPED: usize = 10_000;
+/// Destinations whose suppression or bounces are kept. Past it those of bounces go, the oldest first.
+pub const MAX_SUPPRESSIONS: usize = 100_000;
+
+/// Whether a list or a text keeps within its limit.
+pub(crate) fn within(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {
+    if found > limit {
+        return Err(StoreError::TooLong { what, found, limit });
+    }
+    Ok(())
+}
+
+/// Whether all of them can be stored.
+pub(crate) fn check_all(reports: &[NewReport]) -> Result<(), StoreError> {
+    within("list of reports", reports.len(), MAX_REPORTS)?;
+    let letters = reports.iter().map(|report| report.deliveries.len()).sum();
+    within("list of deliveries", letters, MAX_LETTERS)?;
+    reports.iter().try_for_each(check)
+}
+
+fn check(report: &NewReport) -> Result<(), StoreError> {
+    let words = [
+        ("report_id", &report.report_id, MAX_WORD),
+        ("policy_domain", &report.policy_domain, MAX_WORD),
+        ("configuration", &report.configuration, MAX_WORD),
+        ("submitter", &report.submitter, MAX_WORD),
+        ("email", &report.email, MAX_DESTINATION),
+        ("file name", &report.file_name, MAX_TEXT),
+        ("organization", &report.organization, MAX_TEXT),
+        ("facts", &report.facts, MAX_FACTS),
+    ];
+    for (what, text, limit) in words {
+        within(what, text.len(), limit)?;
+    }
+    within("body", report.body.len(), MAX_BODY)?;
+    within("list of deliveries", report.deliveries.len(), MAX_DESTINATIONS)?;
+    report.deliveries.iter().try_for_each(check_delivery)
+}
+
+fn check_delivery(delivery: &NewDelivery) -> Result<(), StoreError> {
+    within("destination", delivery.destination.len(), MAX_DESTINATION)?;
+    within("message_id", delivery.message_id.len(), MAX_TEXT)
+}
+
+/// The deliveries with none twice to one destination.
+pub(crate) fn once_each(deliveries: &[NewDelivery]) -> impl Iterator<Item = &NewDelivery> {
+    let mut seen = HashSet::new();
+    deliveries
+        .iter()
+        .filter(move |delivery| seen.insert(delivery.destination.as_str()))
+}
+
+/// The host of an address, in lower case: what is behind the last `@`, or all of it.
+pub(crate) fn host_of(destination: &str) -> String {
+    let host = destination.rsplit_once('@').map_or(destination, |(_, host)| host);
+    host.to_ascii_lowercase()
+}
+
+/// What strangers said, fit to be shown on a line: control characters escaped, and no longer than
+/// [`MAX_REASON`].
+pub(crate) fn reason(said: &str) -> String {
+    let mut text = String::new();
+    for character in said.chars() {
+        let shown = if is_unfit(character) {
+            character.escape_default().to_string()
+        } else {
+            character.to_string()
+        };
+        if text.len() + shown.len() > MAX_REASON {
+            break;
+        }
+        text.push_str(&shown);
+    }
+    text
+}
+
+/// Control characters, and those that turn the direction of a line or break it.
+fn is_unfit(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_strangers_said_is_one_line_of_bounded_length() {
+        assert_eq!(reason("250 2.0.0 Ok: é"), "250 2.0.0 Ok: é");
+        assert_eq!(reason("a\r\nb\0\u{1b}[1m"), "a\\r\\nb\\u{0}\\u{1b}[1m");
+        assert_eq!(reason("\u{202e}x\u{85}"), "\\u{202e}x\\u{85}");
+        let at = "x".repeat(MAX_REASON);
+        assert_eq!(reason(&at), at);
+        assert_eq!(reason(&format!("{at}y")), at);
+        // No character and no escape is cut in two.
+        assert_eq!(
+            reason(&format!("{}é", "x".repeat(MAX_REASON - 1))).len(),
+            MAX_REASON - 1
+        );
+        assert_eq!(
+            reason(&format!("{}\n", "x".repeat(MAX_REASON - 1))).len(),
+            MAX_REASON - 1
+        );
+    }
+
+    #[test]
+    fn the_host_is_behind_the_last_at() {
+        assert_eq!(host_of("dmarc@Example.COM"), "example.com");
+        assert_eq!(host_of("\"a@b\"@example.com"), "example.com");
+        assert_eq!(host_of("@example.com"), "example.com");
+        assert_eq!(host_of("nothing"), "nothing");
+    }
+
+    #[test]
+    fn nobody_gets_one_report_twice() {
+        let to = |destination: &str| NewDelivery {
+            destination: destination.to_owned(),
+            message_id: String::new(),
+            next_ms: 0,
+        };
+        let all = [to("a@example.com"), to("b@example.com"), to("a@example.com")];
+        let kept: Vec<_> = once_each(&all).map(|one| one.destination.as_str()).collect();
+        assert_eq!(kept, ["a@example.com", "b@example.com"]);
+    }
+}

@@ -1,0 +1,118 @@
+//! What came of a delivery, and what the operator makes of it.
+
+use rusqlite::{Connection, Params, params};
+
+use super::{integer, time};
+use crate::outbox::{DeliveryNumber, Resend};
+
+/// Marks it as delivered. A letter that was taken over is there, whoever holds the lease by now, and also
+/// when it was given up meanwhile: forgetting it would send it again.
+pub(super) fn deliver(
+    connection: &Connection,
+    delivery: DeliveryNumber,
+    reason: &str,
+    now_ms: u64,
+) -> rusqlite::Result<bool> {
+    let sql = "UPDATE delivery SET state = 'delivered', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
+               lease_until_ms = NULL WHERE id = ?1 AND state <> 'delivered'";
+    changed(
+        connection,
+        sql,
+        params![integer(delivery.0), time(now_ms), reason],
+    )
+}
+
+/// Gives it up for a letter that came back, unless it was given up before; whether it was not.
+pub(super) fn bounce(
+    connection: &Connection,
+    delivery: DeliveryNumber,
+    reason: &str,
+    now_ms: u64,
+) -> rusqlite::Result<bool> {
+    let sql = "UPDATE delivery SET state = 'given_up', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
+               lease_until_ms = NULL WHERE id = ?1 AND state <> 'given_up'";
+    changed(
+        connection,
+        sql,
+        params![integer(delivery.0), time(now_ms), reason],
+    )
+}
+
+/// Puts it off, when the lease is still the owner's. One that ran out is, until somebody else has it.
+pub(super) fn defer(
+    connection: &Connection,
+    delivery: DeliveryNumber,
+    owner: &str,
+    reason: &str,
+    next_ms: u64,
+) -> rusqlite::Result<bool> {
+    let sql = "UPDATE delivery SET state = 'deferred', next_ms = ?2, reason = ?3, lease_owner = NULL, \
+               lease_until_ms = NULL WHERE id = ?1 AND lease_owner = ?4 AND ended_ms IS NULL";
+    let values = params![integer(delivery.0), time(next_ms), reason, owner];
+    changed(connection, sql, values)
+}
+
+/// Gives it up, when the lease is still the owner's.
+pub(super) fn give_up(
+    connection: &Connection,
+    delivery: DeliveryNumber,
+    owner: &str,
+    reason: &str,
+    now_ms: u64,
+) -> rusqlite::Result<bool> {
+    let sql = "UPDATE delivery SET state = 'given_up', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
+               lease_until_ms = NULL WHERE id = ?1 AND lease_owner = ?4 AND ended_ms IS NULL";
+    let values = params![integer(delivery.0), time(now_ms), reason, owner];
+    changed(connection, sql, values)
+}
+
+/// Ends the leases of an owner, as if they had never been.
+pub(super) fn release(connection: &Connection, owner: &str) -> rusqlite::Result<u64> {
+    let sql = "UPDATE delivery SET lease_owner = NULL, lease_until_ms = NULL, attempts = max(attempts - 1, 0), \
+               first_ms = CASE WHEN attempts > 1 THEN first_ms END \
+               WHERE lease_owner = ?1 AND ended_ms IS NULL";
+    let released = connection.prepare_cached(sql)?.execute([owner])?;
+    Ok(released as u64)
+}
+
+/// Begins those again that nobody is sending and whose body is there; how many.
+pub(super) fn retry(
+    connection: &Connection,
+    deliveries: &[DeliveryNumber],
+    resend: Resend,
+    now_ms: u64,
+) -> rusqlite::Result<u64> {
+    let sql = "UPDATE delivery SET state = 'queued', attempts = 0, due_ms = ?2, next_ms = ?2, first_ms = NULL, \
+               ended_ms = NULL, lease_owner = NULL, lease_until_ms = NULL \
+               WHERE id = ?1 AND (lease_until_ms IS NULL OR lease_until_ms <= ?2) AND (?3 OR state <> 'delivered') \
+               AND EXISTS (SELECT 1 FROM report WHERE report.id = delivery.report AND report.body IS NOT NULL)";
+    let delivered_too = resend == Resend::Everything;
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut sum = 0;
+    for delivery in deliveries {
+        sum += statement.execute(params![integer(delivery.0), time(now_ms), delivered_too])?;
+    }
+    Ok(sum as u64)
+}
+
+/// Gives those up that have not ended and that nobody is sending; how many.
+pub(super) fn give_up_idle(
+    connection: &Connection,
+    deliveries: &[DeliveryNumber],
+    reason: &str,
+    now_ms: u64,
+) -> rusqlite::Result<u64> {
+    let sql = "UPDATE delivery SET state = 'given_up', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
+               lease_until_ms = NULL \
+               WHERE id = ?1 AND ended_ms IS NULL AND (lease_until_ms IS NULL OR lease_until_ms <= ?2)";
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut sum = 0;
+    for delivery in deliveries {
+        sum += statement.execute(params![integer(delivery.0), time(now_ms), reason])?;
+    }
+    Ok(sum as u64)
+}
+
+fn changed(connection: &Connection, sql: &'static str, values: impl Params) -> rusqlite::Result<bool> {
+    Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
+}

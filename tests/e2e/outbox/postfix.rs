@@ -1,0 +1,189 @@
+//! A day from the first message to the last report: mail through one Postfix and the milter, the
+//! reports through another into mailboxes, and read there by programs that are not ours.
+
+use std::collections::BTreeMap;
+use std::fs::Permissions;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value;
+use testkit::dns_server::DnsServer;
+
+use super::day::{self, DOMAINS, Kind, Row};
+use super::python;
+use crate::binary::{Folder, landmarc};
+use crate::harness::{Postfix, PostfixConfig, Smtp, wait_for};
+use crate::service::{Service, Socket};
+use crate::world::{ED25519, HELO, RECIPIENT, RSA};
+
+/// Messages of the day.
+const MESSAGES: usize = 10_000;
+/// Sessions at once.
+const SESSIONS: usize = 8;
+/// PKCS#8, base64.
+const RSA_KEY: &str = include_str!("../world_rsa_key.txt");
+/// Who reports.
+const REPORTER: &str = "reports.here.example";
+
+#[test]
+fn ten_thousand_messages_are_what_the_reports_in_the_mailboxes_say() {
+    if !python::can_read() {
+        return;
+    }
+    let dns = DnsServer::start(day::zones());
+    let Some(mailboxes) = Postfix::start(&PostfixConfig::default().into_mailboxes()).expect("Postfix starts")
+    else {
+        return;
+    };
+    let folder = Folder::new("outbox-postfix");
+    let service = Service::start(
+        "outbox-day",
+        Socket::Inet,
+        dns.addr(),
+        &settings(&folder, mailboxes.address()),
+    );
+    let config = PostfixConfig::with_milters([service.milter()]).set("relay_transport", "discard:");
+    let border = Postfix::start(&config)
+        .expect("Postfix starts")
+        .expect("the other one did");
+    send_the_day(border.address());
+
+    let sent = landmarc([
+        "outbox",
+        "send",
+        "--json",
+        "--now",
+        &tomorrow().to_string(),
+        "--config",
+        &service.settings_file().display().to_string(),
+    ]);
+    assert_eq!(sent.code, 0, "{} {}", sent.stdout, sent.stderr);
+
+    let letters: usize = (0..DOMAINS).map(|domain| day::destinations(domain).len()).sum();
+    let mails = wait_for(|| mailboxes.mailboxes().ok().filter(|mails| mails.len() >= letters));
+    let mails =
+        mails.unwrap_or_else(|| panic!("{:?} of {letters}", mailboxes.mailboxes().map(|all| all.len())));
+    let read = python::read(&folder, &day::keys_of(REPORTER), &mails);
+    assert_letters(&read);
+    assert_eq!(read.len(), letters, "each destination has each report once");
+    assert_eq!(counted(&read), day::rows(MESSAGES));
+}
+
+fn settings(folder: &Folder, relay: SocketAddr) -> String {
+    let keys = key_files(folder);
+    format!(
+        "report.email = \"dmarc@{REPORTER}\"\nreport.organization = \"Here & There\"\n\
+         report.dkim_keys = {keys}\nreport.delivery.relay = \"{relay}\"\nreport.delivery.tls = \"none\"\n"
+    )
+}
+
+/// The keys of the world as files, an RSA and an Ed25519 key, in the form of the setting.
+pub(super) fn key_files(folder: &Folder) -> String {
+    // RFC 8410 §7: what stands before the seed of an Ed25519 key in PKCS#8.
+    let before_seed = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+    let ed25519 = BASE64.encode([&before_seed[..], &[42; 32]].concat());
+    let files = [(RSA, RSA_KEY.trim()), (ED25519, &ed25519)].map(|(selector, key)| {
+        let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
+        let file = folder.write(&format!("{selector}.pem"), pem);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
+        format!("\"{selector}:{}\"", file.display())
+    });
+    format!("[{}]", files.join(", "))
+}
+
+/// Half an hour into the next day, in seconds.
+fn tomorrow() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.expect("it is later than 1970").as_secs();
+    (now / 86_400 + 1) * 86_400 + 1_800
+}
+
+/// Sends all messages, by the clients that they are from.
+fn send_the_day(border: SocketAddr) {
+    let mut by_client: BTreeMap<String, Vec<Kind>> = BTreeMap::new();
+    for kind in (0..MESSAGES).map(Kind::of) {
+        by_client.entry(kind.client()).or_default().push(kind);
+    }
+    let work: Mutex<Vec<(String, Vec<Kind>)>> = Mutex::new(by_client.into_iter().collect());
+    std::thread::scope(|scope| {
+        for _ in 0..SESSIONS {
+            scope.spawn(|| {
+                while let Some((client, kinds)) = take(&work) {
+                    send_all(border, &client, &kinds);
+                }
+            });
+        }
+    });
+}
+
+fn take<T>(work: &Mutex<Vec<T>>) -> Option<T> {
+    work.lock().expect("nobody panicked").pop()
+}
+
+fn send_all(border: SocketAddr, client: &str, kinds: &[Kind]) {
+    let mut smtp = Smtp::connect(border).expect("Postfix greets");
+    smtp.ehlo("e2e.example").expect("EHLO is answered");
+    let address = client.parse().expect("an address");
+    smtp.as_client(address, None, HELO).expect("XCLIENT is answered");
+    let mut letters: BTreeMap<Kind, Vec<u8>> = BTreeMap::new();
+    for &kind in kinds {
+        let letter = letters.entry(kind).or_insert_with(|| kind.letter());
+        let mail_from = kind.mail_from();
+        let envelope = crate::harness::Envelope {
+            mail_from: &mail_from,
+            parameters: "",
+            rcpt_to: &[RECIPIENT],
+        };
+        let outcome = smtp.send(&envelope, letter).expect("the session lasts");
+        assert!(outcome.queue_id().is_some(), "{:?}", outcome.last());
+    }
+    smtp.quit().expect("QUIT is answered");
+}
+
+/// What holds of each letter, whatever it reports.
+fn assert_letters(letters: &[Value]) {
+    let mut message_ids = std::collections::BTreeSet::new();
+    for letter in letters {
+        assert_eq!(letter["defects"], serde_json::json!([]), "{letter}");
+        assert_eq!(letter["auto_submitted"], "auto-generated");
+        assert_eq!(letter["signatures"], serde_json::json!([true, true]), "{letter}");
+        assert_eq!(
+            letter["parts"],
+            serde_json::json!(["text/plain", "application/gzip"])
+        );
+        assert!(message_ids.insert(letter["message_id"].to_string()), "{letter}");
+        let report = &letter["report"];
+        let (id, domain) = (text(&report["report_id"]), text(&report["policy"]["domain"]));
+        assert!(id.bytes().all(|octet| octet.is_ascii_alphanumeric()), "{id}");
+        let subject = format!("Report Domain: {domain} Submitter: {REPORTER} Report-ID: <{id}>");
+        assert_eq!(text(&letter["subject"]), subject);
+        let (begin, end) = (&report["begin"], &report["end"]);
+        let file_name = format!("{REPORTER}!{domain}!{begin}!{end}!{id}.xml.gz");
+        assert_eq!(text(&letter["file_name"]), file_name);
+        assert_eq!(report["org_name"], "Here & There");
+    }
+}
+
+/// The sums over all reports, each report once however many got it.
+fn counted(letters: &[Value]) -> BTreeMap<Row, usize> {
+    let reports: BTreeMap<&str, &Value> = letters
+        .iter()
+        .map(|letter| (text(&letter["report"]["report_id"]), &letter["report"]))
+        .collect();
+    let mut rows = BTreeMap::new();
+    for report in reports.values() {
+        for row in report["rows"].as_array().expect("a list") {
+            let (row, count) = Row::read(text(&report["policy"]["domain"]), row);
+            *rows.entry(row).or_default() += count;
+        }
+    }
+    rows
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
