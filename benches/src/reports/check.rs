@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+/// How a gzip file begins in base64, and a zip file, of which gzip reads the one member.
+const MAGIC: [&str; 2] = ["H4sI", "UEsD"];
 /// Files that one call of xmllint is given.
 const FILES_A_CALL: usize = 400;
 
@@ -51,7 +53,9 @@ pub(super) fn check(letters: &[Vec<u8>], folder: &Path) -> io::Result<Checked> {
 /// The octets of the part in base64 that has a gzip file in it.
 fn attachment(letter: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(letter).replace("\r\n", "\n");
-    let parts = text.split("\n\n").skip_while(|part| !part.starts_with("H4sI"));
+    let parts = text
+        .split("\n\n")
+        .skip_while(|part| !MAGIC.iter().any(|magic| part.starts_with(magic)));
     let lines = parts
         .flat_map(str::lines)
         .take_while(|line| !line.starts_with("--"));

@@ -39,13 +39,21 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     for messages in options.numbers("report-messages", "10000,100000,1000000")? {
         let day = day::Day::new(messages);
         outcomes.push(landmarc::run(options, &day)?);
-        outcomes.extend(rspamd::run(options, &day)?);
+        outcomes.extend(unless_it_fails("rspamd", rspamd::run(options, &day)));
         if messages <= options.number("opendmarc-messages", 10_000)? {
-            outcomes.extend(opendmarc::run(options, &day)?);
+            outcomes.extend(unless_it_fails("OpenDMARC", opendmarc::run(options, &day)));
         }
     }
     print!("{}", table(&outcomes));
     Ok(())
+}
+
+/// A peer that does not run here costs the table its own rows only.
+fn unless_it_fails(program: &str, outcome: io::Result<Option<Outcome>>) -> Option<Outcome> {
+    outcome.unwrap_or_else(|error| {
+        println!("{program} failed: {error}\n");
+        None
+    })
 }
 
 fn table(outcomes: &[Outcome]) -> String {

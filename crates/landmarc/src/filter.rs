@@ -50,7 +50,7 @@ pub(crate) use skipping::{Lists, Skipped};
 use tally::Tally;
 pub(crate) use task::unless_it_panics;
 use task::{Step, caught};
-use throttle::Throttle;
+pub(crate) use throttle::Throttle;
 
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
 /// What is longer is no name that could be looked up, and is taken for an empty one.

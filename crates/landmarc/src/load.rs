@@ -136,16 +136,26 @@ pub(crate) fn load_with_rules_or_complain(
     named: Option<&Path>,
     rules_file: Option<&Path>,
 ) -> Result<Loaded, Exit> {
-    match load_with(named, rules_file) {
-        Ok(loaded) => {
-            loaded.warnings.iter().for_each(|warning| tell(warning));
-            Ok(loaded)
+    let loaded = load_with(named, rules_file).map_err(|error| complain_of(&error))?;
+    loaded.warnings.iter().for_each(|warning| tell(warning));
+    Ok(loaded)
+}
+
+/// As [`load_or_complain`], but warnings are for another time: what runs from cron is read by nobody.
+///
+/// # Errors
+/// As there.
+pub(crate) fn load_quietly_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
+    load_with(named, None).map_err(|error| complain_of(&error))
+}
+
+fn complain_of(error: &LoadError) -> Exit {
+    match error {
+        LoadError::Mistakes(lines) => {
+            tell(lines);
+            Exit::Config
         }
-        Err(LoadError::Mistakes(lines)) => {
-            tell(&lines);
-            Err(Exit::Config)
-        }
-        Err(error) => Err(complain(Exit::Config, &in_full(&error))),
+        error => complain(Exit::Config, &in_full(error)),
     }
 }
 

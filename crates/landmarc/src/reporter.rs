@@ -25,14 +25,15 @@ mod split;
 mod stop;
 mod terms;
 
+pub(crate) use addressees::Addressees;
 pub(crate) use assemble::{Assembly, Known, Request, Selection, Settlement};
 pub(crate) use attempt::strikes;
 pub(crate) use clock::Clock;
-pub(crate) use courier::{Courier, SECRET};
+pub(crate) use courier::{Courier, SECRET, return_path};
 pub(crate) use days::{DayMade, days_due, make_day, release_of_gone};
 pub(crate) use desk::{Desk, Means};
 pub(crate) use letter::{Facts, Sheet};
-pub(crate) use send::{Orders, SendCounts, send};
+pub(crate) use send::{LAST_LETTERS, Orders, SendCounts, send};
 pub(crate) use service::start;
 pub(crate) use shared::Shared;
 pub(crate) use stop::{Stop, stop};

@@ -27,6 +27,8 @@ pub(crate) enum Cut {
     Start,
     /// The end.
     End,
+    /// Nothing: it goes on below.
+    Wrap,
 }
 
 /// The table with its head. A row has a cell for each column. Without a width nothing is left
@@ -39,7 +41,9 @@ pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usi
     let widths = widths(columns, &natural(columns, &rows), width);
     let mut text = line(columns, columns.iter().map(|column| column.name), &widths);
     for row in &rows {
-        text.push_str(&line(columns, row.iter().map(String::as_str), &widths));
+        for cells in wrapped(columns, row, &widths) {
+            text.push_str(&line(columns, cells.iter().map(String::as_str), &widths));
+        }
     }
     text
 }
@@ -106,6 +110,49 @@ fn line<'a>(columns: &[Column], cells: impl Iterator<Item = &'a str>, widths: &[
     format!("{}\n", text.trim_end())
 }
 
+/// A row in lines: where a cell goes on below, all the others are empty there.
+fn wrapped(columns: &[Column], row: &[String], widths: &[Option<usize>]) -> Vec<Vec<String>> {
+    let pieces = |((cell, column), width): ((&String, &Column), &Option<usize>)| match (column.cut, width) {
+        (Cut::Wrap, Some(width)) => broken(cell, *width),
+        _ => vec![cell.clone()],
+    };
+    let cells: Vec<_> = row.iter().zip(columns).zip(widths).map(pieces).collect();
+    let lines = cells.iter().map(Vec::len).max().unwrap_or(0);
+    let of_line = |line: usize| {
+        let piece = |pieces: &Vec<String>| pieces.get(line).cloned().unwrap_or_default();
+        cells.iter().map(piece).collect()
+    };
+    (0..lines).map(of_line).collect()
+}
+
+/// The text in pieces of this width at most, broken at blanks where there are any.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut pieces = Vec::new();
+    let (mut piece, mut length) = (String::new(), 0);
+    for word in text.split(' ') {
+        let mut word: Vec<char> = word.chars().collect();
+        let gap = usize::from(length > 0);
+        if length > 0 && length + gap + word.len() > width {
+            pieces.push(std::mem::take(&mut piece));
+            length = 0;
+        }
+        if length > 0 {
+            piece.push(' ');
+            length += 1;
+        }
+        while word.len() > width {
+            let rest = word.split_off(width);
+            pieces.push(word.into_iter().collect());
+            word = rest;
+        }
+        length += word.len();
+        piece.extend(word);
+    }
+    pieces.push(piece);
+    pieces
+}
+
 fn shortened(cell: &str, cut: Cut, width: usize) -> String {
     let length = cell.chars().count();
     if length <= width {
@@ -113,7 +160,7 @@ fn shortened(cell: &str, cut: Cut, width: usize) -> String {
     }
     let kept = width.saturating_sub(1);
     match cut {
-        Cut::End => cell.chars().take(kept).chain([ELLIPSIS]).collect(),
+        Cut::End | Cut::Wrap => cell.chars().take(kept).chain([ELLIPSIS]).collect(),
         Cut::Start => [ELLIPSIS]
             .into_iter()
             .chain(cell.chars().skip(length - kept))
@@ -200,5 +247,34 @@ mod tests {
         let text = render(&COLUMNS, &rows, None);
         assert_eq!(text.lines().count(), 2);
         assert!(text.contains("\\u{1b}[2J  a\\nb"), "{text}");
+    }
+
+    #[test]
+    fn a_reason_goes_on_below_and_nothing_of_it_is_lost() {
+        let text = "dmarc@example.com: the host takes no mail";
+        for width in 1..=text.len() + 1 {
+            let pieces = broken(text, width);
+            assert!(
+                pieces.iter().all(|piece| piece.chars().count() <= width),
+                "{width}"
+            );
+            let letters = |text: &str| text.replace(' ', "");
+            assert_eq!(letters(&pieces.concat()), letters(text), "{width}");
+        }
+        assert_eq!(broken("", 8), [""]);
+        let columns = [
+            COLUMNS[0],
+            Column {
+                cut: Cut::Wrap,
+                ..COLUMNS[1]
+            },
+        ];
+        let rows = [vec!["1".to_owned(), text.to_owned()]];
+        insta::assert_snapshot!(render(&columns, &rows, Some(24)), @r"
+        id  domain
+        1   dmarc@example.com:
+            the host takes no
+            mail
+        ");
     }
 }

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 pub use outcome::{Failure, MAX_WORDS, Outcome, Stage};
 pub use parcel::{MAX_ADDRESS_OCTETS, MAX_LINE_OCTETS, Parcel};
 pub use smtp::limits;
-pub use smtp::{CaError, SYSTEM_ROOTS};
+pub use smtp::{CaError, SYSTEM_ROOTS, check_ca_file};
 
 /// More letters on their way at once than this are never sent, whatever the options say.
 pub const MAX_CONNECTIONS: usize = 100;

@@ -73,6 +73,27 @@ pub fn speaks_of_destination(code: Option<u16>, enhanced: Option<&str>, text: &s
     }
 }
 
+/// Words by which a relay says that it relays nothing for us, whoever it is for.
+const WORDS_OF_RELAYING: [&str; 6] = [
+    "relay",
+    "rcpthosts",
+    "authenti",
+    "access denied",
+    "client host",
+    "not permitted",
+];
+
+/// Whether a refusal of a recipient is about who asks: a relay whose settings do not let us send. By the words, as
+/// `5.7.1` is said of much else as well; never where the code is about the recipient (RFC 3463 §3.2, §3.3).
+#[must_use]
+pub fn speaks_of_us(enhanced: Option<&str>, text: &str) -> bool {
+    let text: String = text.chars().take(MAX_TEXT_CHARACTERS).collect();
+    let enhanced = enhanced.or_else(|| enhanced_code(&text)).unwrap_or_default();
+    let subject = enhanced.trim().split('.').nth(1);
+    let text = text.to_ascii_lowercase();
+    matches!(subject, None | Some("0" | "7")) && WORDS_OF_RELAYING.iter().any(|words| text.contains(words))
+}
+
 /// The first enhanced status code of a text: `5.1.1`, each number of one to three digits (RFC 3463 §2).
 pub(crate) fn enhanced_code(text: &str) -> Option<&str> {
     text.split(|c: char| !(c.is_ascii_digit() || c == '.'))
@@ -198,6 +219,37 @@ mod tests {
             let found = speaks_of_destination(code, enhanced, text);
             assert_eq!(found, speaks, "{code:?} {enhanced:?} {text}");
         }
+    }
+
+    #[test]
+    fn a_relay_that_relays_nothing_for_us_speaks_of_us() {
+        for (enhanced, text, speaks) in [
+            (Some("5.7.1"), "<a@b.example>: Relay access denied", true),
+            (None, "554 5.7.1 <a@b.example>: Relay access denied", true),
+            (None, "550 relay not permitted", true),
+            (Some("5.7.0"), "Authentication required", true),
+            (
+                None,
+                "sorry, that domain isn't in my list of allowed rcpthosts",
+                true,
+            ),
+            (
+                Some("5.7.1"),
+                "<x[192.0.2.1]>: Client host rejected: Access denied",
+                true,
+            ),
+            // Of the recipient, or of what it wants.
+            (Some("5.4.1"), "Recipient address rejected: Access denied", false),
+            (Some("5.1.1"), "relay recipient unknown", false),
+            (Some("5.7.1"), "looks like spam", false),
+            (Some("5.7.1"), "", false),
+            (None, "no such user", false),
+        ] {
+            assert_eq!(speaks_of_us(enhanced, text), speaks, "{enhanced:?} {text}");
+        }
+        let relay = |blanks: usize| format!("{}relay", " ".repeat(blanks));
+        let end = MAX_TEXT_CHARACTERS - "relay".len();
+        assert!(speaks_of_us(None, &relay(end)) && !speaks_of_us(None, &relay(end + 1)));
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub struct TextFacts<'a> {
     pub organization: &'a str,
     /// Where to write to.
     pub from: &'a Address,
-    /// Another way to reach a person, empty for none.
+    /// How to reach a person, empty where nobody has said.
     pub contact: &'a str,
     /// Who reports.
     pub submitter: &'a DomainName,
@@ -112,13 +112,14 @@ impl Summary {
             "The whole report is attached: XML, compressed with gzip.\n\n\
              You receive it because the DMARC record of {domain}\n\
              asks for aggregate reports (the tag \"rua\"). Take your address out of that\n\
-             record, and no more will come. Questions reach a person at\n{email}"
+             record, and no more will come.\n"
         );
+        // Who reads what comes to the address is for the operator to say: "contact".
         let contact = one_line(facts.contact, MAX_SETTING_OCTETS);
-        if !contact.is_empty() {
-            let _ = write!(text, " or here: {contact}");
-        }
-        text.push('\n');
+        let _ = match contact.as_str() {
+            "" => writeln!(text, "You can write to {email} about it."),
+            contact => writeln!(text, "For questions: {contact}"),
+        };
         text
     }
 
@@ -308,6 +309,35 @@ mod tests {
         assert_eq!(many(MAX_SOURCES + 1), (MAX_SOURCES, 1));
         let huge = row("192.0.2.1", u64::MAX, Disposition::Pass, true, true);
         assert_eq!(Summary::of(&report(vec![huge.clone(), huge])).messages, u64::MAX);
+    }
+
+    #[test]
+    fn nobody_is_promised_an_answer_whom_the_operator_does_not_name() {
+        let from = Address::parse("dmarc-reports@r.example").unwrap();
+        let (submitter, policy_domain) = ("r.example".parse().unwrap(), "example.com".parse().unwrap());
+        let report_id = ReportId::parse("abcdefghijklmnopqrstuvwxyz").unwrap();
+        let end_of_text = |contact: &str| {
+            let facts = TextFacts {
+                organization: "R",
+                from: &from,
+                contact,
+                submitter: &submitter,
+                policy_domain: &policy_domain,
+                report_id: &report_id,
+                begin: 0,
+                end: DAY_SECONDS - 1,
+            };
+            let text = Summary::default().text(&facts);
+            text.lines().next_back().unwrap_or_default().to_owned()
+        };
+        assert_eq!(
+            end_of_text(""),
+            "You can write to dmarc-reports@r.example about it."
+        );
+        assert_eq!(
+            end_of_text("https://r.example/"),
+            "For questions: https://r.example/"
+        );
     }
 
     #[test]

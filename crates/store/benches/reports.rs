@@ -237,6 +237,7 @@ fn outbox(path: &Path, reports: u64) {
     let keep = OutboxKeep {
         now_ms: now_ms + 40 * DAY_MS,
         keep_days: 30,
+        forget_ms: 64 * DAY_MS,
     };
     time("expire", reports, &mut || {
         while outbox.expire(keep).expect("removed").more {}

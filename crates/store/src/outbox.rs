@@ -26,7 +26,7 @@ pub use limits::{
     MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
     MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS,
 };
-pub(crate) use limits::{check_all, host_of, once_each, reason, within};
+pub(crate) use limits::{MAX_POSTPONED, check_all, host_of, once_each, reason, within};
 pub use questions::{
     Claim, Claims, DayCounts, DayState, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep,
     OutboxStatus, Resend, Strikes, Struck, Suppression,
@@ -229,6 +229,21 @@ impl Outbox {
     /// When the store cannot be written.
     pub fn release(&mut self, owner: &str) -> Result<u64, StoreError> {
         self.inner.release(owner)
+    }
+
+    /// Puts off until a time, with the reason, what is due and under lease of this owner or nobody's; how many,
+    /// ten thousand at most. They were not tried: no attempt counts, the states stay, and the leases end.
+    ///
+    /// # Errors
+    /// When the store cannot be written. Some may have been put off then.
+    pub fn postpone(
+        &mut self,
+        owner: &str,
+        reason: &str,
+        now_ms: u64,
+        next_ms: u64,
+    ) -> Result<u64, StoreError> {
+        self.inner.postpone(owner, &self::reason(reason), now_ms, next_ms)
     }
 
     /// Sends again what the filter lets through, as if it had never been tried; how many. Not those under

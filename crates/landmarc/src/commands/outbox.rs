@@ -8,8 +8,11 @@ mod rehearsal;
 mod retry;
 mod rows;
 mod send;
+mod settled;
 mod show;
+mod summary;
 mod suppress;
+mod trial;
 
 use std::str::FromStr;
 
@@ -126,6 +129,15 @@ impl FromStr for OneDay {
     }
 }
 
+/// An address, or a host and all its addresses: with or without the `@` before it.
+fn destination(text: &str) -> Result<String, mail::name::NameError> {
+    match text.rsplit_once('@') {
+        Some(("", host)) => domain(host).map(|host| format!("@{host}")),
+        Some(_) => Ok(text.to_owned()),
+        None => domain(text).map(|host| format!("@{host}")),
+    }
+}
+
 /// Domains are stored as A-labels.
 fn domain(text: &str) -> Result<String, mail::name::NameError> {
     DomainName::parse(text).map(|name| name.to_string())
@@ -147,6 +159,20 @@ mod tests {
         assert_eq!(ms("18446744073709551615"), Ok(u64::MAX));
         for text in ["", "18446744073709551616", "soon", "-1"] {
             assert!(ms(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_means_all_its_addresses() {
+        for (text, meant) in [
+            ("dmarc@example.net", "dmarc@example.net"),
+            ("@Example.NET", "@example.net"),
+            ("example.net", "@example.net"),
+        ] {
+            assert_eq!(destination(text).as_deref(), Ok(meant));
+        }
+        for text in ["", "@", "a b", "@a b"] {
+            assert!(destination(text).is_err(), "{text:?}");
         }
     }
 

@@ -1,14 +1,24 @@
-//! What is told at most once a second, however often it happens.
+//! What is told at most once in a while, however often it happens.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A log that grows by a line for each message helps no slow disk.
+/// How often what befalls messages is told: a log that grows by a line for each of them helps no slow disk.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Counts what happens, and says when to tell of it.
-#[derive(Debug, Default)]
-pub(super) struct Throttle(Mutex<State>);
+#[derive(Debug)]
+pub(crate) struct Throttle {
+    period: Duration,
+    state: Mutex<State>,
+}
+
+impl Default for Throttle {
+    /// Once a second.
+    fn default() -> Self {
+        Self::every(PERIOD)
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -17,12 +27,20 @@ struct State {
 }
 
 impl Throttle {
+    /// Once in this time.
+    pub(crate) fn every(period: Duration) -> Self {
+        Self {
+            period,
+            state: Mutex::default(),
+        }
+    }
+
     /// Counts it once more. When it is to be told: how often it happened since it was told last.
-    pub(super) fn count(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn count(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.untold = state.untold.saturating_add(1);
         let since = state.told.map(|told| now.saturating_duration_since(told));
-        if since.is_some_and(|since| since < PERIOD) {
+        if since.is_some_and(|since| since < self.period) {
             return None;
         }
         state.told = Some(now);
@@ -45,5 +63,9 @@ mod tests {
         assert_eq!(at(1_000), Some(3));
         assert_eq!(at(1_999), None);
         assert_eq!(at(9_000), Some(2));
+        let slower = Throttle::every(Duration::from_secs(60));
+        assert_eq!(slower.count(start), Some(1));
+        assert_eq!(slower.count(start + Duration::from_secs(59)), None);
+        assert_eq!(slower.count(start + Duration::from_secs(60)), Some(2));
     }
 }

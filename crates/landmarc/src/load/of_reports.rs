@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use post::sign::{KeyFile, Signer, SignerError};
-use settings::keys::{Delivery, DeliveryBy, Report};
+use post::{CaError, check_ca_file};
+use settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use settings::{Mistake, Settings, key};
 
 use crate::output::in_full;
@@ -59,6 +60,11 @@ impl OfReports {
                 }
             }
         }
+        if kinds.as_slice() == [Some(ED25519)] {
+            let why = "many receivers verify no Ed25519 signatures (RFC 8463): add an RSA key, which \
+                       \"landmarc dkim new\" makes";
+            self.warnings.push((key!(report.dkim_keys), why.to_owned()));
+        }
         if let [Some(first), Some(second)] = kinds.as_slice()
             && first == second
         {
@@ -74,6 +80,7 @@ impl OfReports {
             ca_file,
             password_file,
             sendmail,
+            tls,
             ..
         } = &settings.report.delivery;
         let named = match by {
@@ -95,6 +102,12 @@ impl OfReports {
             ],
             DeliveryBy::Directory => return,
         };
+        if *by == DeliveryBy::Smtp
+            && let Some(why) = ca_file.as_deref().and_then(|path| authorities(path, *tls))
+        {
+            let mistake = settings.refuse(key!(report.delivery.ca_file), None, why);
+            self.mistakes.push(mistake);
+        }
         for (key, item, path) in named {
             let Some((path, error)) = path.and_then(|path| Some((path, File::open(path).err()?))) else {
                 continue;
@@ -112,10 +125,25 @@ impl OfReports {
     }
 }
 
+/// Authorities are needed where certificates are checked, and must be some.
+fn authorities(path: &Path, tls: RelayTls) -> Option<String> {
+    if matches!(tls, RelayTls::None | RelayTls::Opportunistic) {
+        return None;
+    }
+    match check_ca_file(path) {
+        // That it cannot be read is told elsewhere.
+        Ok(()) | Err(CaError::Unreadable { .. }) => None,
+        Err(error) => Some(format!("{error}; {}", error.remedy())),
+    }
+}
+
+/// A kind of key that few verify.
+const ED25519: &str = "ed25519";
+
 /// `rsa` or `ed25519`, as in the record of the one key.
 fn kind(signer: &Signer) -> Option<&'static str> {
     let (_, record) = signer.dns_records().into_iter().next()?;
-    ["rsa", "ed25519"]
+    ["rsa", ED25519]
         .into_iter()
         .find(|kind| record.contains(&format!("k={kind};")))
 }
@@ -141,7 +169,7 @@ mod tests {
     use crate::load::{LoadError, read};
 
     /// Ed25519, of RFC 8463 §A.2.
-    const ED25519: &str = "-----BEGIN PRIVATE KEY-----\n\
+    const ED25519_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
         MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
         -----END PRIVATE KEY-----\n";
 
@@ -181,8 +209,8 @@ mod tests {
     #[test]
     fn a_key_that_cannot_sign_is_told_at_its_line() {
         let folder = Folder::new("keys");
-        let good = folder.write("good.pem", ED25519, 0o600);
-        let other = folder.write("other.pem", ED25519, 0o600);
+        let good = folder.write("good.pem", ED25519_KEY, 0o600);
+        let other = folder.write("other.pem", ED25519_KEY, 0o600);
         let no_key = folder.write("no-key.pem", "hello\n", 0o600);
         let with_keys = |keys: &str| format!("[report]\nemail = 'r@example.com'\ndkim_keys = [\n{keys}]\n");
         assert!(read("f", with_keys(&format!("'a:{good}'\n")).as_bytes(), None).is_ok());
@@ -209,10 +237,11 @@ mod tests {
     #[test]
     fn a_key_that_others_can_read_is_warned_of() {
         let folder = Folder::new("open");
-        let open = folder.write("open.pem", ED25519, 0o644);
+        let open = folder.write("open.pem", ED25519_KEY, 0o644);
         let text = format!("[report]\nemail = 'r@example.com'\ndkim_keys = ['a:{open}']\n");
         let warnings = read("f", text.as_bytes(), None).unwrap().warnings;
-        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[1].contains("add an RSA key"), "{warnings:?}");
         assert!(
             warnings[0].starts_with("f: report.dkim_keys: warning: ") && warnings[0].contains("chmod 600"),
             "{warnings:?}"
@@ -241,6 +270,18 @@ mod tests {
             let told = mistakes(&delivery(lines));
             assert!(told.starts_with(expected), "{told}");
         }
+        let folder = Folder::new("authorities");
+        let empty = folder.write("ca.pem", "hello\n", 0o644);
+        let told = mistakes(&delivery(&format!("ca_file = '{empty}'\ntls = 'required'")));
+        assert!(
+            told.starts_with("f:5:11: report.delivery.ca_file: ") && told.contains("no certificate"),
+            "{told}"
+        );
+        let unchecked = delivery(&format!("ca_file = '{empty}'\ntls = 'opportunistic'"));
+        assert!(
+            read("f", unchecked.as_bytes(), None).is_ok(),
+            "no certificate is looked at"
+        );
         let unused = delivery("by = 'directory'\ndirectory = '/d'\nca_file = '/nonexistent/ca'");
         assert!(read("f", unused.as_bytes(), None).is_ok());
     }

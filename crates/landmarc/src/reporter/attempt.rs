@@ -8,7 +8,7 @@ use mail::DomainName;
 use post::{Failure, Outcome, Stage};
 use report::Address;
 use report::destination::Kind;
-use report::refusal::{is_size_refusal, speaks_of_destination};
+use report::refusal::{is_size_refusal, speaks_of_destination, speaks_of_us};
 use report::timing;
 use store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
 use tokio::time::sleep;
@@ -139,6 +139,9 @@ async fn try_to_deliver<D: Dns>(
         }
         Outcome::RelayUnusable(failure) => unusable(desk, means, delivery, &failure).await,
         Outcome::Refused(failure) if is_of_us(&failure) => Ok(Ended::Unusable(failure.to_string())),
+        Outcome::Refused(failure) if is_not_relayed(&failure) => {
+            mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
+        }
         Outcome::Refused(failure) => refused(desk, means, delivery, &failure, &body).await,
     }
 }
@@ -146,6 +149,12 @@ async fn try_to_deliver<D: Dns>(
 /// A refusal of the return path, which is that of all letters: it says nothing about this one.
 fn is_of_us(failure: &Failure) -> bool {
     failure.stage == Stage::Mail && !failure.is_size
+}
+
+/// A relay that does not relay for us: a setting of its, which somebody puts right. All letters of a day
+/// would be lost otherwise; if nobody does, each is given up in its time.
+fn is_not_relayed(failure: &Failure) -> bool {
+    failure.stage == Stage::Rcpt && speaks_of_us(failure.enhanced.as_deref(), &failure.words)
 }
 
 /// The relay takes no letters. What it said after it was told of this one may be about this one, which then

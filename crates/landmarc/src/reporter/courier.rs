@@ -78,14 +78,11 @@ impl Courier {
             timeout: report.delivery.timeout,
         })?;
         let (signer, warnings) = signer(report)?;
-        let delimiter = report.return_path_delimiter.map(Delimiter::as_char);
-        let delimiter = delimiter.map(String::from).unwrap_or_default();
-        let bounces = terms.bounces()?;
         let courier = Self {
             post,
             signer,
-            bounces: bounces.to_string(),
-            return_path: ReturnPath::new(bounces, &delimiter, secret),
+            bounces: terms.bounces()?.to_string(),
+            return_path: return_path(terms, secret)?,
         };
         Ok((courier, warnings))
     }
@@ -132,6 +129,16 @@ impl Courier {
     pub(crate) async fn close(&self) {
         self.post.close().await;
     }
+}
+
+/// Where the bounces of each letter go.
+///
+/// # Errors
+/// When that address is no use.
+pub(crate) fn return_path(terms: &Terms, secret: &[u8; 32]) -> Result<ReturnPath, NoTerms> {
+    let delimiter = terms.settings.return_path_delimiter.map(Delimiter::as_char);
+    let delimiter = delimiter.map(String::from).unwrap_or_default();
+    Ok(ReturnPath::new(terms.bounces()?, &delimiter, secret))
 }
 
 fn way(delivery: &Delivery) -> Result<Way, CourierError> {

@@ -10,6 +10,7 @@ use store::{
 
 use super::addressees::Dns;
 use super::assemble::{Assembly, Known, Request, Settled, Settlement};
+use super::attempt::strikes;
 use super::desk::Desk;
 use super::owner;
 use super::stop::Stop;
@@ -235,6 +236,8 @@ pub(crate) async fn expire<D>(desk: &Desk<D>, keep_days: u32) -> Result<OutboxEx
     let keep = OutboxKeep {
         now_ms: desk.clock.now_ms(),
         keep_days,
+        // What suppresses for longer each time must know of the times before.
+        forget_ms: strikes().forget_ms,
     };
     let mut gone = OutboxExpired::default();
     loop {

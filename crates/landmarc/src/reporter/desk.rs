@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use store::{Reader, StoreError};
 
@@ -10,6 +11,7 @@ use super::courier::Courier;
 use super::pace::Pace;
 use super::shared::Shared;
 use super::terms::Terms;
+use crate::filter::Throttle;
 use crate::metrics::Metrics;
 
 /// What stays the same while settings come and go.
@@ -26,7 +28,12 @@ pub(crate) struct Desk<D> {
     /// How much went to each host.
     pace: Arc<Mutex<Pace>>,
     pub(crate) metrics: Option<Arc<Metrics>>,
+    /// Letters that were given up are told of once a minute.
+    pub(crate) given_up: Arc<Throttle>,
 }
+
+/// How often the log tells of letters that were given up.
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// What the settings come to; replaced as a whole by a reload.
 pub(crate) struct Means {
@@ -44,6 +51,7 @@ impl<D> Desk<D> {
             dns,
             pace: Arc::default(),
             metrics: None,
+            given_up: Arc::new(Throttle::every(BETWEEN_WARNINGS)),
         }
     }
 
@@ -65,6 +73,7 @@ impl<D> Desk<D> {
             dns,
             pace: Arc::clone(&self.pace),
             metrics: self.metrics.clone(),
+            given_up: Arc::clone(&self.given_up),
         }
     }
 

@@ -114,6 +114,7 @@ impl FailureDesk {
         let Some(new) = stored(terms, &report, &destinations, incidents, now_ms) else {
             return Ok(Made::Limited);
         };
+        let (report_id, letters) = (new.report_id.clone(), new.deliveries.len());
         let put = desk
             .outbox
             .with(move |outbox| outbox.put_all(&[new], now_ms))
@@ -125,6 +126,7 @@ impl FailureDesk {
         if let Some(metrics) = &desk.metrics {
             metrics.reporting().report(ReportKind::Failure);
         }
+        tracing::debug!(report_id, policy_domain = %facts.policy_domain, letters, "a failure report is queued");
         Ok(Made::Queued)
     }
 }

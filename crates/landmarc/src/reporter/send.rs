@@ -23,7 +23,7 @@ const CLAIMED_A_CONNECTION: usize = 8;
 
 /// How long letters under way may take when it is to stop. What is cut then is sent again, under the same
 /// Message-ID.
-const LAST_LETTERS: Duration = Duration::from_secs(10);
+pub(crate) const LAST_LETTERS: Duration = Duration::from_secs(10);
 
 /// A lease lasts for so many attempts: those that wait in line behind others have time, too.
 const ATTEMPTS_OF_A_LEASE: u32 = 2;
@@ -34,6 +34,8 @@ pub(crate) struct Orders {
     pub(crate) selection: Selection,
     /// Whether to wait for hosts that have had their letters of the minute; else they are for the next run.
     pub(crate) waits: bool,
+    /// How long letters that are due wait when the relay takes none.
+    pub(crate) pause: Duration,
 }
 
 /// What a run came to.
@@ -44,6 +46,8 @@ pub(crate) struct SendCounts {
     pub(crate) given_up: u64,
     pub(crate) suppressed: u64,
     pub(crate) split: u64,
+    /// Why the first that was given up was.
+    pub(crate) why_given_up: Option<String>,
     /// Why the relay takes no letters, when it takes none.
     pub(crate) relay: Option<String>,
 }
@@ -58,7 +62,10 @@ impl SendCounts {
         match ended {
             Ended::Delivered => self.delivered += 1,
             Ended::Deferred => self.deferred += 1,
-            Ended::GivenUp(_) => self.given_up += 1,
+            Ended::GivenUp(why) => {
+                self.given_up += 1;
+                self.why_given_up.get_or_insert_with(|| why.clone());
+            }
             Ended::Split(_) => self.split += 1,
             Ended::Unusable(why) => self.relay = Some(why.clone()),
             Ended::Lapsed => {}
@@ -91,12 +98,28 @@ pub(crate) async fn send<D: Dns>(
     // What is cut off must have ended before somebody else can have it.
     run.under_way.shutdown().await;
     means.courier.close().await;
-    let owner = Arc::clone(&desk.owner);
-    let released = desk.outbox.with(move |outbox| outbox.release(&owner)).await;
+    let released = let_go(desk, orders, run.counts.relay.as_deref()).await;
     match run.failed {
         Some(error) => Err(error),
-        None => released.map(|_| run.counts),
+        None => released.map(|()| run.counts),
     }
+}
+
+/// Ends our leases. Where the relay takes no letters, all that are due say so, and wait: it is no fault of
+/// theirs, and no attempt.
+async fn let_go<D>(desk: &Desk<D>, orders: &Orders, relay: Option<&str>) -> Result<(), StoreError> {
+    let owner = Arc::clone(&desk.owner);
+    let reason = relay.map(|why| format!("the relay takes no letters: {why}"));
+    let now_ms = desk.clock.now_ms();
+    let next_ms = now_ms.saturating_add(ms(orders.pause));
+    desk.outbox
+        .with(move |outbox| {
+            if let Some(reason) = reason {
+                outbox.postpone(&owner, &reason, now_ms, next_ms)?;
+            }
+            outbox.release(&owner).map(|_| ())
+        })
+        .await
 }
 
 struct Run<'a, D> {
@@ -236,7 +259,7 @@ impl<D: Dns> Run<'_, D> {
             Ok(ended) => {
                 self.counts.count(&ended);
                 self.tell(ended.word());
-                log(&delivery, &ended);
+                log(self.desk, &delivery, &ended);
             }
             Err(error) => self.failed = Some(error),
         }
@@ -260,12 +283,16 @@ fn host(delivery: &Delivery) -> &str {
     host.map_or(delivery.destination.as_str(), |(_, host)| host)
 }
 
-/// A line for each letter; where someone should look, a warning. Local parts stay out (design D37).
-fn log(delivery: &Delivery, ended: &Ended) {
+/// A line for each letter; where someone should look, a warning, but no flood of them. Local parts stay out
+/// (design D37).
+fn log<D>(desk: &Desk<D>, delivery: &Delivery, ended: &Ended) {
     let report = &delivery.report;
     let (host, attempts) = (host(delivery), delivery.attempts);
-    match ended {
-        Ended::GivenUp(why) => tracing::warn!(
+    if let Ended::GivenUp(why) = ended
+        && let Some(letters) = desk.given_up.count(std::time::Instant::now())
+    {
+        tracing::warn!(
+            letters,
             report_id = report.report_id,
             policy_domain = report.policy_domain,
             host,
@@ -274,18 +301,18 @@ fn log(delivery: &Delivery, ended: &Ended) {
                 "landmarc outbox show {}; outbox retry {}",
                 report.report_id, delivery.number
             ),
-            "a letter was given up: {}",
+            "letters were given up, this one last: {}",
             without_local_parts(why)
-        ),
-        ended => tracing::debug!(
-            report_id = report.report_id,
-            policy_domain = report.policy_domain,
-            host,
-            attempts,
-            outcome = ended.word(),
-            "letter"
-        ),
+        );
     }
+    tracing::debug!(
+        report_id = report.report_id,
+        policy_domain = report.policy_domain,
+        host,
+        attempts,
+        outcome = ended.word(),
+        "letter"
+    );
 }
 
 fn ms(time: Duration) -> u64 {

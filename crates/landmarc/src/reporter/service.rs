@@ -288,7 +288,12 @@ async fn send_due(
     stop: &Stop,
 ) -> Result<(), StoreError> {
     if relay.may_be_tried(Instant::now()) {
-        let sent = send(desk, means, &Orders::default(), stop, |_| {}).await?;
+        let orders = Orders {
+            pause: relay.pause(),
+            ..Orders::default()
+        };
+        let sent = send(desk, means, &orders, stop, |_| {}).await?;
+        tell_of_run(&sent);
         relay.tried(&sent, Instant::now());
     }
     let now_ms = desk.clock.now_ms();
@@ -297,6 +302,20 @@ async fn send_due(
         metrics.reporting().outbox(counts);
     }
     Ok(())
+}
+
+/// One line for each run that did something.
+fn tell_of_run(sent: &SendCounts) {
+    if sent.letters() > 0 {
+        tracing::info!(
+            delivered = sent.delivered,
+            deferred = sent.deferred,
+            given_up = sent.given_up,
+            suppressed = sent.suppressed,
+            split = sent.split,
+            "letters"
+        );
+    }
 }
 
 /// Whether the relay takes letters. While it takes none, it is tried less and less often, and no
@@ -312,6 +331,12 @@ impl Relay {
         self.next.is_none_or(|next| now >= next)
     }
 
+    /// How long it is left alone when it takes nothing now.
+    fn pause(&self) -> Duration {
+        let factor = 2_u32.saturating_pow(self.failures);
+        FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+    }
+
     fn tried(&mut self, sent: &SendCounts, now: Instant) {
         match &sent.relay {
             Some(why) => {
@@ -322,8 +347,7 @@ impl Relay {
                         without_local_parts(why)
                     );
                 }
-                let factor = 2_u32.saturating_pow(self.failures);
-                self.next = Some(now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE));
+                self.next = Some(now + self.pause());
                 self.failures = self.failures.saturating_add(1);
             }
             // Without a letter nothing is known of it.
@@ -404,8 +428,9 @@ mod tests {
         let mut relay = Relay::default();
         assert!(relay.may_be_tried(now));
         for minutes in [1, 2, 4, 8, 15, 15, 15] {
-            relay.tried(&unusable(), now);
             let pause = Duration::from_secs(minutes * 60);
+            assert_eq!(relay.pause(), pause);
+            relay.tried(&unusable(), now);
             assert!(
                 !relay.may_be_tried(now + pause - Duration::from_secs(1)),
                 "{minutes}"

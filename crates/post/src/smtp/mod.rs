@@ -27,7 +27,7 @@ use crate::outcome::{Failure, Outcome, Stage};
 use crate::{Login, Parcel, PostError, Tls};
 use reply::{Broken, Clock};
 use session::{Session, Terms};
-pub use tls::{CaError, SYSTEM_ROOTS};
+pub use tls::{CaError, SYSTEM_ROOTS, check_ca_file};
 use transaction::Handed;
 
 /// Letters by SMTP.

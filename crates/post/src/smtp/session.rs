@@ -184,7 +184,7 @@ async fn encrypt(
     let limit = clock.limit(limits::HANDSHAKE);
     match timeout(limit, encryption.encrypt(stream)).await {
         Ok(Ok(encrypted)) => Ok(encrypted),
-        Ok(Err(error)) => Err(Failure::new(stage, &format!("TLS failed: {error}"))),
+        Ok(Err(words)) => Err(Failure::new(stage, &words)),
         Err(_) => Err(Broken::Silence(limit).into_failure(stage)),
     }
 }

@@ -51,11 +51,57 @@ impl Encryption {
         }))
     }
 
-    /// Shakes hands.
-    pub(super) async fn encrypt(&self, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
-        let encrypted = self.connector.connect(self.server.clone(), stream).await?;
-        Ok(Box::new(encrypted))
+    /// Shakes hands; otherwise why that failed, in words.
+    pub(super) async fn encrypt(&self, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, String> {
+        match self.connector.connect(self.server.clone(), stream).await {
+            Ok(encrypted) => Ok(Box::new(encrypted)),
+            Err(error) => Err(format!("TLS failed: {}", in_words(&error, &self.server))),
+        }
     }
+}
+
+/// What the webpki crate calls a certificate of an authority that a server shows as its own; rustls has no name for it.
+const CA_AS_SERVER: &str = "CaUsedAsEndEntity";
+
+/// What went wrong with a handshake, and what can be done where that is known.
+fn in_words(error: &io::Error, server: &ServerName<'_>) -> String {
+    use rustls::{CertificateError as Wrong, Error, InvalidMessage};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match inner {
+        Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "it does not speak TLS on this port (see report.delivery.tls: \"required\" is STARTTLS, \"implicit\" \
+             for port 465)"
+                .to_owned()
+        }
+        Some(Error::InvalidCertificate(wrong)) => match wrong {
+            Wrong::UnknownIssuer => {
+                "its certificate is signed by nobody we trust (set report.delivery.ca_file)".to_owned()
+            }
+            Wrong::Expired | Wrong::ExpiredContext { .. } => "its certificate has expired (renew it)".to_owned(),
+            Wrong::NotValidYet | Wrong::NotValidYetContext { .. } => {
+                "its certificate is not valid yet (are the clocks right?)".to_owned()
+            }
+            Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => format!(
+                "its certificate is not for {} (set report.delivery.relay to a name that it is for)",
+                server.to_str()
+            ),
+            Wrong::Other(other) if format!("{other:?}").contains(CA_AS_SERVER) => {
+                "its certificate is a CA's own (self-signed): give it one that a CA has signed for it, and set \
+                 report.delivery.ca_file to that CA"
+                    .to_owned()
+            }
+            _ => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// Looks whether a file has certificates of authorities, as [`crate::Way::Smtp`] needs them.
+///
+/// # Errors
+/// When it cannot be read, or has none.
+pub fn check_ca_file(path: &Path) -> Result<(), CaError> {
+    roots(path).map(|_| ())
 }
 
 /// The certificates of a PEM file. Some that are no use are no reason to refuse the others.

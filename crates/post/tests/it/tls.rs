@@ -45,7 +45,7 @@ async fn what_is_asked_for_and_what_is_offered() {
     let unusable = |reason| ("relay unusable", reason, None);
     let not_offered = unusable("STARTTLS: the relay does not offer STARTTLS, without which nothing is sent");
     let refused = unusable("STARTTLS: 454 4.7.0 TLS not available");
-    let not_for_name = "invalid peer certificate: certificate not valid for name";
+    let not_for_name = "its certificate is not for 127.0.0.1 (set report.delivery.relay";
     for (offered, mode, expected) in [
         (Offered::None, Tls::None, delivered(false)),
         (StartTls(Good), Tls::None, delivered(false)),
@@ -63,7 +63,11 @@ async fn what_is_asked_for_and_what_is_offered() {
         (Injecting(Good), Tls::Required, delivered(true)),
         (Implicit(Good), Tls::Implicit, delivered(true)),
         (Implicit(OtherName), Tls::Implicit, unusable(not_for_name)),
-        (Offered::None, Tls::Implicit, unusable("greeting: TLS failed: ")),
+        (
+            Offered::None,
+            Tls::Implicit,
+            unusable("greeting: TLS failed: it does not speak TLS on this port"),
+        ),
     ] {
         let (kind, reason, tls) = deliver(offered, mode, CA_PEM).await;
         let case = format!("{offered:?}, {mode:?}: {reason}");
@@ -78,7 +82,8 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_where_it_is_checked() 
     let other = include_str!("../../../testkit/src/relay/certificates/other.pem");
     let (kind, reason, _) = deliver(Offered::StartTls(Good), Tls::Required, other).await;
     assert_eq!(kind, "relay unusable");
-    let words = "STARTTLS: TLS failed: invalid peer certificate: UnknownIssuer";
+    let words =
+        "STARTTLS: TLS failed: its certificate is signed by nobody we trust (set report.delivery.ca_file)";
     assert_eq!(reason, words);
     let (kind, _, tls) = deliver(Offered::StartTls(Good), Tls::Opportunistic, other).await;
     assert_eq!((kind, tls), ("delivered", Some(true)));

@@ -108,6 +108,13 @@ pub struct Published {
     pub problems: Vec<String>,
 }
 
+impl Published {
+    /// Later ones are greater. No two have the same number; the rest is there so that the order of rows never matters.
+    fn rank(&self) -> (u64, &[String], bool, &[String]) {
+        (self.sequence, &self.rua, self.psd, &self.problems)
+    }
+}
+
 /// Who reports: the operator's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reporter {
@@ -155,6 +162,8 @@ pub struct Assembled {
     pub reports: Vec<AggregateReport>,
     /// Where the last known record asks for reports.
     pub rua: Vec<String>,
+    /// What is wrong with the last known record.
+    pub problems: Vec<String>,
     /// Whether the last known record is that of a Public Suffix Domain.
     pub psd: bool,
     /// Whether all of it was report traffic.
@@ -174,15 +183,15 @@ pub struct Assembled {
 pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits) -> Assembled {
     let configurations = Configurations::of(&day.rows, &day.policy_domain);
     let (rows, left_out) = rows(day, &configurations, limits);
-    let last = day
-        .rows
-        .iter()
-        .map(|row| &row.published)
-        .max_by_key(|published| published.sequence);
+    let published = day.rows.iter().map(|row| &*row.published);
+    let last = published.max_by(|one, other| one.rank().cmp(&other.rank()));
     let is_any = !day.rows.is_empty();
     Assembled {
         reports: reports(day, configurations, rows, reporter, left_out),
         rua: last.map(|published| published.rua.clone()).unwrap_or_default(),
+        problems: last
+            .map(|published| published.problems.clone())
+            .unwrap_or_default(),
         psd: last.is_some_and(|published| published.psd),
         incidental_only: is_any && day.rows.iter().all(|row| row.incidental),
         only_refused: is_any && day.rows.iter().all(is_refused),

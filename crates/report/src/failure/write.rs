@@ -191,7 +191,7 @@ fn text(report: &FailureReport) -> String {
         text.push_str("It is long, and only its beginning is shown.\n");
     }
     text.push_str(&format!(
-        "\nYou receive this because the DMARC record of {} asks for it (ruf).\n",
+        "\nIt was made because the DMARC record of {} asks for such reports (ruf).\n",
         report.policy_domain
     ));
     text

@@ -7,6 +7,9 @@ use crate::mistake::{Mistake, Wrong};
 /// One RSA key, which every receiver can verify, and one Ed25519 key (RFC 8463 §3).
 const MAX_DKIM_KEYS: usize = 2;
 
+/// The longest name of an organization, and line that says how to reach it, in octets.
+const MAX_LINE_OCTETS: usize = 256;
+
 /// The longest local part (RFC 5321 §4.5.3.1.1), in octets.
 const MAX_LOCAL_PART_OCTETS: usize = 64;
 
@@ -24,7 +27,9 @@ type Check = (fn(&Settings) -> Option<Mistake>, &'static [&'static str]);
 /// The mistakes that can be made in `[report]` and below. A check that looks at a key which is in
 /// `mistakes` already is left out: there is no value to look at.
 pub(super) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
-    let checks: [Check; 6] = [
+    let checks: [Check; 8] = [
+        (organization, &[key!(report.organization)]),
+        (contact, &[key!(report.contact)]),
         (dkim_keys, &[key!(report.dkim_keys)]),
         (
             return_path,
@@ -56,6 +61,24 @@ pub(super) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistak
     let mistaken = |key: &&str| mistakes.iter().any(|mistake| mistake.key == *key);
     let checks = checks.into_iter().filter(|(_, keys)| !keys.iter().any(mistaken));
     checks.filter_map(|(check, _)| check(settings)).collect()
+}
+
+fn organization(settings: &Settings) -> Option<Mistake> {
+    let text = settings.report.organization.as_deref();
+    too_long(settings, key!(report.organization), text)
+}
+
+fn contact(settings: &Settings) -> Option<Mistake> {
+    too_long(settings, key!(report.contact), settings.report.contact.as_deref())
+}
+
+/// What stands in each report is a name or a line, and no page.
+fn too_long(settings: &Settings, key: &str, text: Option<&str>) -> Option<Mistake> {
+    let octets = text.map_or(0, str::len);
+    (octets > MAX_LINE_OCTETS).then(|| {
+        let why = format!("it has {octets} octets; at most {MAX_LINE_OCTETS} fit into a report");
+        settings.refuse(key, None, why)
+    })
 }
 
 fn dkim_keys(settings: &Settings) -> Option<Mistake> {

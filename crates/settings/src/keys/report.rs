@@ -20,15 +20,15 @@ table! {
         keys {
             /// The address that reports come from, and that whoever receives one can write to. This
             /// switches reporting on: without it nothing is sent to anybody. Best below a name of its own,
-            /// such as "dmarc-noreply@reports.example.com", whose own DMARC record asks for no reports.
+            /// such as "dmarc-reports@reports.example.com", whose own DMARC record asks for no reports.
             email: Option<MailAddress> = None, reloads since "0.1.0";
 
             /// The name of whoever reports, as it stands in a report (org_name). Empty: the domain of
             /// "email".
             organization: Option<String> = None, reloads since "0.1.0";
 
-            /// How else to reach whoever reports, such as a web address (extra_contact_info). Empty:
-            /// nothing.
+            /// How to reach a person with questions about a report, such as a web or mail address
+            /// (extra_contact_info). Empty: nothing is said of it.
             contact: Option<String> = None, reloads since "0.1.0";
 
             /// Whether aggregate reports are sent: once a day, to each domain that asks for them, how

@@ -164,7 +164,9 @@ impl<T: Value> Value for Vec<T> {
     const UNIT: Option<&'static str> = T::UNIT;
 
     fn kind() -> String {
-        format!("list of {}s", T::kind())
+        let kind = T::kind();
+        let ending = if kind.ends_with('s') { "es" } else { "s" };
+        format!("list of {kind}{ending}")
     }
 
     fn allowed() -> String {
@@ -348,6 +350,15 @@ pub(crate) mod tests {
             Err(vec![
                 "true is no list of truth values; allowed: in brackets, each true or false".to_owned()
             ])
+        );
+    }
+
+    #[test]
+    fn lists_are_of_several() {
+        assert_eq!(Vec::<bool>::kind(), "list of truth values");
+        assert_eq!(
+            Vec::<super::address::MailAddress>::kind(),
+            "list of mail addresses"
         );
     }
 

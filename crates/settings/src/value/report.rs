@@ -80,6 +80,10 @@ impl Word for Relay {
             return with_port(host, address.port());
         }
         let (name, port) = text.rsplit_once(':').ok_or(MISSING_PORT)?;
+        // Told before what it stands behind is no name but an address.
+        if is_number(port) && port.parse::<u16>().is_err() {
+            return Err(NO_PORT.to_owned());
+        }
         let name = DomainName::parse(name).map_err(|error| error.to_string())?;
         // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
         if name.labels().next_back().is_some_and(is_number) {
@@ -88,7 +92,7 @@ impl Word for Relay {
         let digits = Some(port).filter(|port| is_number(port));
         match digits.and_then(|digits| digits.parse().ok()) {
             Some(port) => with_port(RelayHost::Name(name), port),
-            None => Err("the port is not a number from 1 to 65535".to_owned()),
+            None => Err(NO_PORT.to_owned()),
         }
     }
 
@@ -98,6 +102,7 @@ impl Word for Relay {
 }
 
 const MISSING_PORT: &str = "the port is missing";
+const NO_PORT: &str = "the port is not a number from 1 to 65535";
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit())
@@ -224,6 +229,8 @@ mod tests {
                 "mail.example.com:65536",
                 "the port is not a number from 1 to 65535",
             ),
+            ("127.0.0.1:99999", "the port is not a number from 1 to 65535"),
+            ("[::1]:99999", "the port is not a number from 1 to 65535"),
             ("mail.example.com:0", "there is no port 0"),
             ("127.0.0.1:0", "there is no port 0"),
             ("127.0.0:25", "it is not an address, and no name ends in a number"),

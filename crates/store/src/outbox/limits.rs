@@ -22,6 +22,8 @@ pub const MAX_REPORTS: usize = 200;
 pub const MAX_LETTERS: usize = 6_400;
 /// Deliveries of one claim.
 pub const MAX_CLAIM: usize = 1_000;
+/// Deliveries that one call puts off: more than a day has for most. The others keep their reasons.
+pub(crate) const MAX_POSTPONED: usize = 10_000;
 /// Owners of leases that are told.
 pub const MAX_OWNERS: usize = 1_000;
 /// Octets of what was said in words: a reply of SMTP may have as many (RFC 5321 §4.5.3.1.5).

@@ -230,6 +230,9 @@ pub struct OutboxKeep {
     pub now_ms: u64,
     /// Days that reports can be shown and sent again after their last delivery ended.
     pub keep_days: u32,
+    /// How long the bounces of a destination are remembered, in milliseconds: as in
+    /// [`Strikes::forget_ms`].
+    pub forget_ms: u64,
 }
 
 /// What one step of [`Outbox::expire`](crate::Outbox::expire) removed.

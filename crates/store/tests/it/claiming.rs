@@ -248,6 +248,52 @@ fn what_is_given_back_was_never_tried() {
 }
 
 #[test]
+fn what_is_put_off_says_why_and_was_never_tried() {
+    let directory = Directory::new();
+    let mut outbox = outbox(&directory);
+    let letters = [
+        ("a@a.example", 0),
+        ("b@b.example", 0),
+        ("c@c.example", 0),
+        ("d@d.example", 900),
+    ];
+    put_one(&mut outbox, due("example.com", &letters));
+    let first = claim(&mut outbox, "me", NOW, 1);
+    outbox
+        .deferred(first[0].number, "me", "451 later", NOW + 1)
+        .unwrap();
+    claim(&mut outbox, "other", NOW + 1, 1);
+    claim(&mut outbox, "me", NOW + 1, 1);
+    let next_ms = NOW + 60_000;
+    assert_eq!(outbox.postpone("me", "no relay", NOW + 2, next_ms).unwrap(), 2);
+    assert_eq!(outbox.postpone("me", "no relay", NOW + 2, next_ms).unwrap(), 0);
+    let mut all = reader(&directory).deliveries(&OutboxFilter::default()).unwrap();
+    all.reverse();
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (one.state, one.attempts, one.next_ms, one.reason.as_str()))
+        .collect();
+    let queued = DeliveryState::Queued;
+    assert_eq!(
+        told,
+        [
+            (DeliveryState::Deferred, 1, next_ms, "no relay"),
+            (queued, 1, NOW, ""),
+            (queued, 0, next_ms, "no relay"),
+            (queued, 0, NOW + 900, ""),
+        ],
+        "neither what somebody else sends nor what is not due"
+    );
+    assert_eq!(all[1].lease.as_ref().unwrap().owner, "other");
+    assert!(all[0].lease.is_none() && all[0].first_ms == Some(NOW) && all[2].first_ms.is_none());
+    assert!(
+        claim(&mut outbox, "me", next_ms - 1, 9)
+            .iter()
+            .all(|one| one.destination == "d@d.example")
+    );
+}
+
+#[test]
 fn a_report_too_large_is_divided_once_for_all_who_refuse_it() {
     let directory = Directory::new();
     let mut outbox = outbox(&directory);

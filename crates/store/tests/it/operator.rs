@@ -41,6 +41,12 @@ fn the_operator_sends_again_and_gives_up() {
         (DeliveryState::Queued, 0, later, later)
     );
     assert_eq!((again.first_ms, again.ended_ms), (None, None));
+    assert_eq!(again.reason, "queued again by hand");
+    assert_eq!(
+        state(&reader(&directory), DeliveryNumber(4)).2,
+        "",
+        "it had never been tried"
+    );
     let one = OutboxFilter {
         delivery: Some(claimed[0].number),
         ..OutboxFilter::default()

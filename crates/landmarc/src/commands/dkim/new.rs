@@ -27,6 +27,9 @@ Exit code: 0, 64 for a wrong command line, 69 when the file cannot be written.";
 /// The label of a private key of either kind in PEM (RFC 7468 §10).
 const PEM_LABEL: &str = "PRIVATE KEY";
 
+/// RFC 8301 §3.2: "Signers SHOULD use RSA keys of at least 2048 bits."
+const RSA_BITS: u16 = 2048;
+
 /// Arguments of `dkim new`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
@@ -39,12 +42,18 @@ pub(crate) struct Arguments {
     /// The kind of key
     #[arg(long, value_enum, default_value = "rsa")]
     algorithm: Algorithm,
-    /// How long an RSA key is; 2048 bits fit into a DNS answer without TCP
-    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u16).range(2048..=4096))]
-    bits: u16,
+    /// How long an RSA key is [default: 2048, which fits into a DNS answer without TCP]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(2048..=4096))]
+    bits: Option<u16>,
     /// The file to make
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+}
+
+impl Arguments {
+    fn rsa_bits(&self) -> u16 {
+        self.bits.unwrap_or(RSA_BITS)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,6 +74,12 @@ enum KeyError {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    if arguments.algorithm == Algorithm::Ed25519 && arguments.bits.is_some() {
+        return Err(complain(
+            Exit::Usage,
+            "--bits is for RSA keys: all of Ed25519 are alike",
+        ));
+    }
     let unavailable = |error: &dyn std::error::Error| complain(Exit::Unavailable, &in_full(error));
     let path = std::path::absolute(&arguments.out).map_err(|error| unavailable(&error))?;
     let pem = private_key(arguments).map_err(|error| unavailable(&error))?;
@@ -79,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 fn private_key(arguments: &Arguments) -> Result<impl std::ops::Deref<Target = String> + use<>, KeyError> {
     let key = match arguments.algorithm {
         Algorithm::Rsa => {
-            let key = RsaPrivateKey::new(&mut OsRng, arguments.bits.into()).map_err(KeyError::Rsa)?;
+            let key = RsaPrivateKey::new(&mut OsRng, arguments.rsa_bits().into()).map_err(KeyError::Rsa)?;
             key.to_pkcs8_der().map_err(KeyError::Encoding)?
         }
         Algorithm::Ed25519 => {
@@ -119,7 +134,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Exit {
 
 fn told(arguments: &Arguments, path: &Path, record: &KeyRecord) -> String {
     let kind = match arguments.algorithm {
-        Algorithm::Rsa => format!("an RSA key of {} bits", arguments.bits),
+        Algorithm::Rsa => format!("an RSA key of {} bits", arguments.rsa_bits()),
         Algorithm::Ed25519 => "an Ed25519 key".to_owned(),
     };
     let path = path.display();
@@ -128,7 +143,8 @@ fn told(arguments: &Arguments, path: &Path, record: &KeyRecord) -> String {
         "{path}: {kind}\n\n\
          Publish its public half. {}\n\
          Then add it to the settings, for the user of the service to read, and see whether all is well with\n\
-         \"landmarc dkim check\":\n\n[report]\ndkim_keys = [{setting:?}]\n",
+         \"landmarc dkim check\":\n\n[report]\ndkim_keys = [{setting:?}]\n\n\
+         Where dkim_keys has a key already, put this one behind it in the same brackets.\n",
         record.in_words()
     )
 }

@@ -1,24 +1,29 @@
-//! `outbox due`: about whom a report would be made, and to whom it would go.
+//! `outbox due`: about whom a report would be made, and to whom it would go; of a day that is done with,
+//! what was made, and why some got none.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
-use store::{Day, Reader, StoreError};
+use store::{Day, DayState, Reader, StoreError};
 
 use super::list::column;
 use super::opened::{self, Opened};
+use super::rows::counted;
+use super::settled::{Outcome, Settled};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
-use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
+use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, Stop, days_due};
 use crate::table::{self, Column, Cut};
 use crate::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-Nothing is written and nothing is sent; DNS is asked about destinations.\n\n\
+Nothing is written and nothing is sent; DNS is asked about destinations. What is done with stays known\n\
+for report.keep_days: with --day it is told which domains got a report, and why the others did not.\n\n\
 Exit code: 0 when it was told, 2 when DNS did not answer about a destination, 64 for a wrong command\n\
 line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for wrong\n\
 settings or without report.email.";
@@ -27,7 +32,8 @@ settings or without report.email.";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// This UTC day, whether or not it is over: 2026-06-01, yesterday, today [default: those that are due]
+    /// This UTC day, whether or not it is over, and also when its reports are made: 2026-06-01,
+    /// yesterday, today [default: those that are due]
     #[arg(long, value_name = "DAY")]
     day: Option<OneDay>,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
@@ -40,29 +46,68 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+/// What is said where reports about days are not made at all.
+pub(super) const SWITCHED_OFF: &str =
+    "landmarc: aggregate reports are switched off (report.aggregate = false): none are made";
+
 /// One policy domain and day.
+#[derive(Clone, Debug)]
 struct Row {
     day: Day,
     policy_domain: String,
+    state: State,
     rows: u64,
     messages: u64,
     reports: u64,
+    letters: u64,
     destinations: Vec<String>,
     unanswered: Vec<String>,
     refused: Vec<String>,
     skipped: Option<String>,
 }
 
+/// How far the report about a policy domain is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It would be made.
+    Due,
+    /// Its letters are in the outbox.
+    Made,
+    /// There is none.
+    Skipped,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Due => "due",
+            Self::Made => "made",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 /// Looks and prints.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let opened = Opened::read(&arguments.place)?;
     let now_ms = Clock::or_present(arguments.now);
+    if !opened.terms.settings.aggregate {
+        tell(SWITCHED_OFF);
+        if arguments.day.is_none() {
+            return Ok(Exit::Fine);
+        }
+    }
     let reader = opened.found().read()?;
+    let named = arguments.day.map(|day| day.day(now_ms));
     let days = days(&reader, &opened, arguments.day, now_ms).map_err(|error| refuse(&error))?;
-    drop(reader);
-    let found = opened::run(|_| rows(&opened, &days, now_ms))??;
-    if found.is_empty() {
-        tell("landmarc: no report is due");
+    let found = opened::run(|stop| rows(&opened, &reader, &days, named.is_some(), now_ms, stop))??;
+    let told = match named {
+        Some(day) => about_day(&reader, day, found.is_empty(), now_ms),
+        None if found.is_empty() => about_nothing(&reader).map(Some),
+        None => Ok(None),
+    };
+    if let Some(told) = told.map_err(|error| refuse(&error))? {
+        tell(&told);
     }
     let text = match arguments.json {
         true => found.iter().map(|row| format!("{}\n", object(row))).collect(),
@@ -87,7 +132,7 @@ pub(super) fn days(
     let known = reader.reported_days(LOOK_BACK)?;
     let is_done = |day: &Day| {
         let state = known.iter().find(|(known, _)| known == day);
-        state.is_some_and(|(_, state)| matches!(state, store::DayState::Done { .. }))
+        state.is_some_and(|(_, state)| matches!(state, DayState::Done { .. }))
     };
     Ok(due.into_iter().filter(|day| !is_done(day)).collect())
 }
@@ -95,56 +140,155 @@ pub(super) fn days(
 /// Days that were reported which are looked at: more than are ever due.
 const LOOK_BACK: usize = 31;
 
-async fn rows(opened: &Opened, days: &[Day], now_ms: u64) -> Result<Vec<Row>, Exit> {
+/// What there is to say of a day that was named, beside its domains.
+fn about_day(reader: &Reader, day: Day, is_empty: bool, now_ms: u64) -> Result<Option<String>, StoreError> {
+    if day > Day::at(now_ms) {
+        return Ok(Some(format!("landmarc: {} is still to come", date(day))));
+    }
+    let known = reader.reported_days(LOOK_BACK)?;
+    let is_done = known
+        .iter()
+        .any(|(known, state)| *known == day && matches!(state, DayState::Done { .. }));
+    if is_done {
+        let settled = Settled::read(reader, day)?;
+        return Ok(Some(format!("landmarc: {}", settled.in_words(day))));
+    }
+    Ok(is_empty.then(|| format!("landmarc: {} has no mail to report about", date(day))))
+}
+
+/// What there is to say when nothing is due: what the day before came to.
+fn about_nothing(reader: &Reader) -> Result<String, StoreError> {
+    let mut text = "landmarc: no report is due".to_owned();
+    let known = reader.reported_days(LOOK_BACK)?;
+    let done = known
+        .iter()
+        .find(|(_, state)| matches!(state, DayState::Done { .. }));
+    if let Some((day, _)) = done {
+        let settled = Settled::read(reader, *day)?;
+        text.push_str(&format!(
+            "\nlandmarc: {} (landmarc outbox due --day {})",
+            settled.in_words(*day),
+            date(*day)
+        ));
+    }
+    Ok(text)
+}
+
+async fn rows(
+    opened: &Opened,
+    reader: &Reader,
+    days: &[Day],
+    is_named: bool,
+    now_ms: u64,
+    stop: Stop,
+) -> Result<Vec<Row>, Exit> {
     let mut rows = Vec::new();
     for day in days {
-        let request = Request {
-            day: *day,
-            selection: Selection::default(),
-            clock: reporter::Clock::at(now_ms),
-            spread: false,
+        let settled = match is_named {
+            true => Settled::read(reader, *day).map_err(|error| refuse(&error))?,
+            false => Settled::default(),
         };
-        let (database, terms) = (opened.database.clone(), Arc::clone(&opened.terms));
-        let mut assembly = Assembly::begin(database, Known::Store, terms, request, opened.resolver()?);
-        let from = rows.len();
-        while let Some(settled) = assembly.next().await {
-            let settled = settled.map_err(|error| refuse(&error))?;
-            let row = Row {
-                day: *day,
-                policy_domain: settled.policy_domain,
-                rows: settled.rows,
-                messages: settled.messages,
-                reports: 0,
-                destinations: Vec::new(),
-                unanswered: Vec::new(),
-                refused: Vec::new(),
-                skipped: None,
-            };
-            rows.extend(with_settlement(row, settled.settlement));
-        }
-        if let Some(of_day) = rows.get_mut(from..) {
-            of_day.sort_by(|one: &Row, other| one.policy_domain.cmp(&other.policy_domain));
-        }
+        let of_day = tokio::select! {
+            of_day = rows_of_day(opened, *day, settled, now_ms) => of_day?,
+            () = stop.wait() => return Err(complain(Exit::Findings, "stopped before the end")),
+        };
+        rows.extend(of_day);
     }
     Ok(rows)
 }
 
-/// The row, unless the domain was settled before.
-fn with_settlement(row: Row, settlement: Settlement) -> Option<Row> {
-    match settlement {
-        Settlement::Before => None,
-        Settlement::Skipped(why) => Some(Row {
-            skipped: Some(why),
+/// The policy domains of a day in alphabetical order. Of those that are done with, those that are given.
+async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -> Result<Vec<Row>, Exit> {
+    let request = Request {
+        day,
+        selection: Selection::default(),
+        clock: reporter::Clock::at(now_ms),
+        spread: false,
+    };
+    let (database, terms) = (opened.database.clone(), Arc::clone(&opened.terms));
+    let mut assembly = Assembly::begin(database, Known::Store, terms, request, opened.resolver()?);
+    // Tallies may be gone before what was made of them is.
+    let before = settled.domains.into_iter();
+    let mut rows: BTreeMap<String, Row> = before
+        .map(|(policy_domain, outcome)| (policy_domain.clone(), done(day, policy_domain, outcome)))
+        .collect();
+    while let Some(found) = assembly.next().await {
+        let found = found.map_err(|error| refuse(&error))?;
+        if let Settlement::Before = found.settlement {
+            if let Some(row) = rows.get_mut(&found.policy_domain) {
+                (row.rows, row.messages) = (found.rows, found.messages);
+            }
+            continue;
+        }
+        let row = Row {
+            rows: found.rows,
+            messages: found.messages,
+            ..empty(day, found.policy_domain.clone())
+        };
+        rows.insert(found.policy_domain, with_settlement(row, found.settlement));
+    }
+    Ok(rows.into_values().collect())
+}
+
+fn empty(day: Day, policy_domain: String) -> Row {
+    Row {
+        day,
+        policy_domain,
+        state: State::Due,
+        rows: 0,
+        messages: 0,
+        reports: 0,
+        letters: 0,
+        destinations: Vec::new(),
+        unanswered: Vec::new(),
+        refused: Vec::new(),
+        skipped: None,
+    }
+}
+
+/// A domain that is done with.
+fn done(day: Day, policy_domain: String, outcome: Outcome) -> Row {
+    let row = empty(day, policy_domain);
+    match outcome {
+        Outcome::Skipped(why) => without(row, why),
+        Outcome::Made(made) => Row {
+            state: State::Made,
+            rows: made.rows,
+            messages: made.messages,
+            reports: made.reports(),
+            letters: made.letters,
+            destinations: made.destinations.into_iter().collect(),
             ..row
-        }),
-        Settlement::Reports { reports, addressees } => Some(Row {
-            reports: u64::try_from(reports.len()).unwrap_or(u64::MAX),
+        },
+    }
+}
+
+fn without(row: Row, why: String) -> Row {
+    Row {
+        state: State::Skipped,
+        skipped: Some(why),
+        ..row
+    }
+}
+
+/// The row of a domain that is not done with.
+fn with_settlement(row: Row, settlement: Settlement) -> Row {
+    match settlement {
+        Settlement::Before => row,
+        Settlement::Skipped(why) => without(row, why),
+        Settlement::Reports { reports, addressees } => Row {
+            reports: count(reports.len()),
+            letters: reports.iter().map(|report| count(report.deliveries.len())).sum(),
             destinations: addressees.open.iter().map(ToString::to_string).collect(),
             unanswered: told(&addressees.unanswered),
             refused: told(&addressees.refused),
             ..row
-        }),
+        },
     }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
 }
 
 fn told<A: std::fmt::Display>(all: &[(A, String)]) -> Vec<String> {
@@ -155,9 +299,11 @@ fn object(row: &Row) -> serde_json::Value {
     json!({
         "day": date(row.day),
         "policy_domain": row.policy_domain,
+        "state": row.state.word(),
         "rows": row.rows,
         "messages": row.messages,
         "reports": row.reports,
+        "letters": row.letters,
         "destinations": row.destinations,
         "unanswered": row.unanswered,
         "refused": row.refused,
@@ -165,14 +311,19 @@ fn object(row: &Row) -> serde_json::Value {
     })
 }
 
-const COLUMNS: [Column; 6] = [
-    column("day", 2, 10, Cut::End),
-    column("policy_domain", 0, 16, Cut::Start),
-    column("messages", 0, 8, Cut::End),
-    column("rows", 3, 4, Cut::End),
-    column("reports", 4, 7, Cut::End),
-    column("to", 1, 24, Cut::End),
-];
+/// The day may go where all rows have the same. Of a reason nothing goes.
+fn columns(rows: &[Row]) -> [Column; 6] {
+    let first = rows.first().map(|row| row.day);
+    let is_one_day = rows.iter().all(|row| Some(row.day) == first);
+    [
+        column("day", if is_one_day { 4 } else { 0 }, 10, Cut::End),
+        column("policy_domain", 0, 16, Cut::Start),
+        column("messages", 1, 8, Cut::End),
+        column("rows", 3, 4, Cut::End),
+        column("reports", 2, 7, Cut::End),
+        column("to", 0, 40, Cut::Wrap),
+    ]
+}
 
 fn as_table(rows: &[Row], width: Option<usize>) -> String {
     if rows.is_empty() {
@@ -188,13 +339,20 @@ fn as_table(rows: &[Row], width: Option<usize>) -> String {
             destinations(row),
         ]
     };
-    table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
+    table::render(&columns(rows), &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }
 
 /// Where it would go, and where not; or why there is no report.
 fn destinations(row: &Row) -> String {
     if let Some(why) = &row.skipped {
         return format!("nobody: {why}");
+    }
+    if row.state == State::Made {
+        return format!(
+            "made: {}, {}",
+            counted(row.reports, "report"),
+            counted(row.letters, "letter")
+        );
     }
     let later = row.unanswered.iter().map(|one| format!("later {one}"));
     let never = row.refused.iter().map(|one| format!("not {one}"));
@@ -227,34 +385,35 @@ mod tests {
 
     fn row() -> Row {
         Row {
-            day: Day(20_605),
-            policy_domain: "example.com".to_owned(),
             rows: 2,
             messages: 5,
             reports: 1,
+            letters: 2,
             destinations: vec!["dmarc@example.com".to_owned()],
             unanswered: vec!["a@example.net: nobody answered".to_owned()],
             refused: vec!["mailto:b@example.org: not authorised".to_owned()],
-            skipped: None,
+            ..empty(Day(20_605), "example.com".to_owned())
         }
+    }
+
+    fn all() -> [Row; 3] {
+        let skipped = empty(Day(20_605), "example.net".to_owned());
+        let made = Row {
+            state: State::Made,
+            policy_domain: "example.org".to_owned(),
+            ..row()
+        };
+        [row(), without(skipped, "the record has no rua".to_owned()), made]
     }
 
     #[test]
     fn each_domain_has_its_destinations_or_the_reason_for_none() {
-        let skipped = Row {
-            policy_domain: "example.net".to_owned(),
-            reports: 0,
-            destinations: Vec::new(),
-            unanswered: Vec::new(),
-            refused: Vec::new(),
-            skipped: Some("the record has no rua".to_owned()),
-            ..row()
-        };
-        insta::assert_snapshot!(as_table(&[row(), skipped], None), @r#"
+        insta::assert_snapshot!(as_table(&all(), None), @r"
         day         policy_domain  messages  rows  reports  to
         2026-06-01  example.com    5         2     1        dmarc@example.com; later a@example.net: nobody answered; not mailto:b@example.org: not authorised
-        2026-06-01  example.net    5         2     0        nobody: the record has no rua
-        "#);
+        2026-06-01  example.net    0         0     0        nobody: the record has no rua
+        2026-06-01  example.org    5         2     1        made: 1 report, 2 letters
+        ");
         let keys = |row: &Row| {
             object(row)
                 .as_object()
@@ -263,6 +422,38 @@ mod tests {
                 .cloned()
                 .collect::<Vec<_>>()
         };
-        assert_eq!(keys(&row()).len(), 9);
+        for row in all() {
+            assert_eq!(keys(&row).len(), 11);
+        }
+        assert_eq!(
+            all().map(|row| object(&row)["state"].clone()),
+            ["due", "skipped", "made"]
+        );
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_the_reason_is_whole_and_the_day_goes_first() {
+        insta::assert_snapshot!(as_table(&all(), Some(80)), @r"
+        policy_domain  messages  rows  reports  to
+        example.com    5         2     1        dmarc@example.com; later a@example.net:
+                                                nobody answered; not
+                                                mailto:b@example.org: not authorised
+        example.net    0         0     0        nobody: the record has no rua
+        example.org    5         2     1        made: 1 report, 2 letters
+        ");
+        for width in 58..120 {
+            let text = as_table(&all(), Some(width));
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}");
+            assert!(!text.contains('…'), "{text}");
+        }
+        let two_days = [
+            row(),
+            Row {
+                day: Day(20_606),
+                ..row()
+            },
+        ];
+        let text = as_table(&two_days, Some(80));
+        assert!(text.contains("2026-06-02"), "{text}");
     }
 }

@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
     domain: Option<String>,
     /// Only letters to this address, or to all addresses of a host: @example.com
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::destination)]
     destination: Option<String>,
     /// So many at most, the newest of those that fit
     #[arg(long, value_name = "N", default_value_t = 100,
@@ -112,15 +112,16 @@ fn filter(arguments: &Arguments, now_ms: u64) -> OutboxFilter {
 }
 
 /// The reason last because it has blanks.
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     column("id", 0, 4, Cut::End),
+    column("kind", 4, 9, Cut::End),
     column("day", 3, 10, Cut::End),
     column("policy_domain", 0, 14, Cut::Start),
     column("destination", 0, 18, Cut::Start),
     column("state", 0, 9, Cut::End),
-    column("attempts", 4, 8, Cut::End),
+    column("attempts", 5, 8, Cut::End),
     column("next", 2, 20, Cut::End),
-    column("report_id", 5, 26, Cut::End),
+    column("report_id", 6, 26, Cut::End),
     column("reason", 1, 20, Cut::End),
 ];
 
@@ -212,8 +213,8 @@ mod tests {
     #[test]
     fn the_table_says_where_each_letter_is_and_why() {
         insta::assert_snapshot!(as_table(&[row()], None), @r#"
-        id  day         policy_domain  destination        state     attempts  next                  report_id                   reason
-        7   2026-06-01  example.com    dmarc@example.com  deferred  2         2026-06-02T00:30:00Z  abcdefghijklmnopqrstuvwxyz  RCPT: 451 4.3.0 later
+        id  kind       day         policy_domain  destination        state     attempts  next                  report_id                   reason
+        7   aggregate  2026-06-01  example.com    dmarc@example.com  deferred  2         2026-06-02T00:30:00Z  abcdefghijklmnopqrstuvwxyz  RCPT: 451 4.3.0 later
         "#);
         let narrow = as_table(&[row()], Some(80));
         assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::database;
 use crate::exit::Exit;
-use crate::load::load_or_complain;
+use crate::load::{load_or_complain, load_quietly_or_complain};
 use crate::output::{complain, in_full, tell};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Stop, Terms, stop};
@@ -24,6 +24,8 @@ pub(super) struct Opened {
     pub(super) settings: Settings,
     pub(super) terms: Arc<Terms>,
     pub(super) database: PathBuf,
+    /// Whether nothing is said but what went wrong.
+    is_quiet: bool,
 }
 
 impl Opened {
@@ -33,6 +35,19 @@ impl Opened {
     /// With how the command is to end, when it has said why.
     pub(super) fn read(place: &Place) -> Result<Self, Exit> {
         let settings = load_or_complain(place.config.as_deref())?.settings;
+        Self::of(settings, place, false)
+    }
+
+    /// The same, without warnings.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(super) fn read_quietly(place: &Place) -> Result<Self, Exit> {
+        let settings = load_quietly_or_complain(place.config.as_deref())?.settings;
+        Self::of(settings, place, true)
+    }
+
+    fn of(settings: Settings, place: &Place, is_quiet: bool) -> Result<Self, Exit> {
         let terms = Terms::of(&settings).map_err(|error| {
             let exit = complain(Exit::Config, &error.to_string());
             tell(&format!("  {}", error.remedy()));
@@ -43,6 +58,7 @@ impl Opened {
             settings,
             terms: Arc::new(terms),
             database,
+            is_quiet,
         })
     }
 
@@ -90,7 +106,7 @@ impl Opened {
             tell(&format!("  {}", error.remedy()));
             exit
         })?;
-        for warning in warnings {
+        for warning in warnings.iter().filter(|_| !self.is_quiet) {
             tell(&format!("landmarc: warning: {warning}"));
         }
         Ok(Means {

@@ -1,5 +1,6 @@
 //! `outbox send` without a trace in the store: letters are told of, written into files, or sent.
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -8,25 +9,30 @@ use std::sync::Arc;
 
 use post::Outcome;
 use report::Address;
-use serde_json::json;
-use store::{Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
+use serde_json::{Value, json};
+use store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
+use tokio::time::sleep;
 
 use super::opened::Opened;
-use super::send::{sent_in_words, sent_object};
+use super::rows::counted;
+use super::send::tell_of_stop;
+use super::summary::Summary;
+use super::trial::Telling;
 use crate::exit::Exit;
-use crate::figures::grouped;
 use crate::output::{complain, print};
 use crate::records::refuse;
 use crate::reporter::{
-    Assembly, Clock, Facts, Known, Means, Request, Selection, SendCounts, Settlement, Sheet, Stop,
+    Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, Means, Request, Selection, Settlement,
+    Sheet, Stop,
 };
 use crate::time::date;
+use crate::visible::visible;
 
 /// Letters of the outbox that are looked at; of more, the newest.
 const MAX_LETTERS: usize = 100_000;
 
 /// Without the store there is no secret for return paths; they have no token then.
-const NO_SECRET: [u8; 32] = [0; 32];
+pub(super) const NO_SECRET: [u8; 32] = [0; 32];
 
 /// Octets of the name of a file.
 const MAX_NAME_OCTETS: usize = 200;
@@ -50,77 +56,101 @@ impl Mode {
     }
 }
 
+/// What is rehearsed.
+pub(super) struct Orders {
+    pub(super) days: Vec<Request>,
+    pub(super) selection: Selection,
+    pub(super) clock: Clock,
+    pub(super) mode: Mode,
+    pub(super) telling: Telling,
+}
+
 /// Makes the letters and does it.
 ///
 /// # Errors
 /// With how the command is to end, when it has said why.
-pub(super) async fn run(
-    opened: &Opened,
-    days: Vec<Request>,
-    selection: Selection,
-    clock: Clock,
-    mode: Mode,
-    as_json: bool,
-    stop: Stop,
-) -> Result<Exit, Exit> {
-    if let Mode::Write(directory) = &mode {
+pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> Result<Exit, Exit> {
+    if let Mode::Write(directory) = &orders.mode {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
     }
     let mut rehearsal = Rehearsal {
         means: opened.means(&NO_SECRET)?,
-        mode,
-        as_json,
+        mode: orders.mode,
         stop,
         letters: 0,
         unanswered: 0,
-        sent: SendCounts::default(),
+        summary: Summary::default(),
         lines: Vec::new(),
+        reports: BTreeMap::new(),
     };
-    for request in days {
+    if let Mode::Send = rehearsal.mode {
+        tokio::spawn(tell_of_stop(rehearsal.stop.clone()));
+    }
+    for request in orders.days {
         rehearsal.of_day(opened, request).await?;
     }
-    let reader = opened.found().read()?;
-    rehearsal.of_outbox(&reader, &selection, clock.now_ms()).await?;
+    let (reader, now_ms) = (opened.found().read()?, orders.clock.now_ms());
+    rehearsal.of_outbox(&reader, &orders.selection, now_ms).await?;
     rehearsal.means.courier.close().await;
-    print(&rehearsal.told())?;
-    Ok(rehearsal.exit())
+    let waiting = reader.outbox_counts(now_ms).map_err(|error| refuse(&error))?;
+    rehearsal.summary.waiting += waiting.queued + waiting.deferred;
+    rehearsal.summary.was_stopped = rehearsal.stop.is_set();
+    let exit = rehearsal.exit();
+    if !orders.telling.quiet || exit != Exit::Fine {
+        print(&rehearsal.told(orders.telling.as_json))?;
+    }
+    Ok(exit)
 }
 
 struct Rehearsal {
     means: Means,
     mode: Mode,
-    as_json: bool,
     stop: Stop,
     letters: u64,
     /// Destinations that DNS did not answer about.
     unanswered: u64,
-    sent: SendCounts,
-    /// What is told of each domain and letter.
+    summary: Summary,
+    /// What is told of each domain and letter; it begins with day and domain.
     lines: Vec<String>,
+    /// In the order they are told of.
+    reports: BTreeMap<Key, Rehearsed>,
+}
+
+/// Day, policy domain, Report-ID.
+type Key = (Day, String, String);
+
+/// One report, and whom it would go to.
+#[derive(Debug, Default)]
+struct Rehearsed {
+    messages: u64,
+    rows: u64,
+    /// With what was said about each: why nothing goes there, or how the letter was taken.
+    destinations: Vec<(String, Option<String>)>,
 }
 
 impl Rehearsal {
     async fn of_day(&mut self, opened: &Opened, request: Request) -> Result<(), Exit> {
         let (database, terms) = (opened.database.clone(), Arc::clone(&opened.terms));
-        let day = date(request.day);
+        let day = request.day;
+        let mut made = DayMade::default();
         let mut assembly = Assembly::begin(database, Known::Store, terms, request, opened.resolver()?);
         while let Some(settled) = assembly.next().await {
             let settled = settled.map_err(|error| refuse(&error))?;
-            let domain = &settled.policy_domain;
+            let head = format!("{} {}", date(day), settled.policy_domain);
+            made.counts.domains += 1;
             match settled.settlement {
-                Settlement::Before => {}
-                Settlement::Skipped(why) => self.lines.push(format!("{day} {domain}: no report: {why}")),
+                Settlement::Before => made.before += 1,
+                Settlement::Skipped(why) => {
+                    made.counts.skipped += 1;
+                    self.lines.push(format!("{head}: no report: {why}"));
+                }
                 Settlement::Reports { reports, addressees } => {
-                    self.unanswered += u64::try_from(addressees.unanswered.len()).unwrap_or(u64::MAX);
-                    for (address, why) in &addressees.unanswered {
-                        self.lines
-                            .push(format!("{day} {domain}: not yet to {address}: {why}"));
-                    }
-                    for (uri, why) in &addressees.refused {
-                        self.lines.push(format!("{day} {domain}: not to {uri}: {why}"));
-                    }
+                    self.tell_of_silent(&head, &addressees);
                     for report in &reports {
-                        self.new_report(report).await?;
+                        made.counts.reports += 1;
+                        made.counts.messages = made.counts.messages.saturating_add(report.messages);
+                        made.letters += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
+                        self.new_report(report, &addressees).await?;
                     }
                 }
             }
@@ -128,23 +158,41 @@ impl Rehearsal {
                 break;
             }
         }
+        self.summary.waiting += made.letters;
+        self.summary.days.push((day, made));
         Ok(())
     }
 
-    async fn new_report(&mut self, report: &NewReport) -> Result<(), Exit> {
+    /// Destinations that get nothing, now or ever.
+    fn tell_of_silent(&mut self, head: &str, addressees: &Addressees) {
+        self.unanswered += u64::try_from(addressees.unanswered.len()).unwrap_or(u64::MAX);
+        for (address, why) in &addressees.unanswered {
+            self.lines.push(format!("{head}: not yet to {address}: {why}"));
+        }
+        for (uri, why) in &addressees.refused {
+            self.lines.push(format!("{head}: not to {uri}: {why}"));
+        }
+    }
+
+    async fn new_report(&mut self, report: &NewReport, addressees: &Addressees) -> Result<(), Exit> {
         if let Mode::Write(directory) = &self.mode {
             write(directory, &report.file_name, &report.body)?;
         }
-        let unverified = Facts::read(&report.facts).unverified;
+        let unanswered = addressees.unanswered.iter();
+        let unanswered = unanswered.map(|(address, why)| (address.to_string(), Some(why.clone())));
+        let refused = addressees.refused.iter();
+        let refused = refused.map(|(uri, why)| (uri.clone(), Some(why.clone())));
+        let rehearsed = Rehearsed {
+            messages: report.messages,
+            rows: report.rows,
+            destinations: unanswered.chain(refused).collect(),
+        };
         let sheet = Sheet::from(report);
-        for delivery in &report.deliveries {
-            let host = delivery.destination.rsplit_once('@').map(|(_, host)| host);
-            if !unverified
-                .iter()
-                .any(|unverified| Some(unverified.as_str()) == host)
-            {
-                self.letter(&sheet, &report.body, &delivery.destination).await?;
-            }
+        let key = key(report.day, &sheet);
+        self.reports.insert(key.clone(), rehearsed);
+        for address in &addressees.open {
+            self.letter(&key, &sheet, &report.body, &address.to_string())
+                .await?;
         }
         Ok(())
     }
@@ -181,12 +229,21 @@ impl Rehearsal {
         {
             write(directory, &report.file_name, &body)?;
         }
-        self.letter(&Sheet::from(report), &body, &delivery.destination)
-            .await
+        let sheet = Sheet::from(report);
+        let key = key(report.day, &sheet);
+        let rehearsed = self.reports.entry(key.clone()).or_default();
+        (rehearsed.messages, rehearsed.rows) = (report.messages, report.rows);
+        self.letter(&key, &sheet, &body, &delivery.destination).await
     }
 
-    async fn letter(&mut self, sheet: &Sheet<'_>, body: &[u8], destination: &str) -> Result<(), Exit> {
-        if self.stop.is_set() || self.sent.relay.is_some() {
+    async fn letter(
+        &mut self,
+        key: &Key,
+        sheet: &Sheet<'_>,
+        body: &[u8],
+        destination: &str,
+    ) -> Result<(), Exit> {
+        if self.stop.is_set() || self.summary.sent.relay.is_some() {
             return Ok(());
         }
         let bad = |why: String| complain(Exit::BadInput, &format!("{}: {why}", sheet.report_id));
@@ -196,85 +253,109 @@ impl Rehearsal {
             .map_err(|error| bad(error.to_string()))?;
         let name = name(&letter.message_id);
         self.letters += 1;
-        let line = format!(
-            "{} about {} to {destination}",
-            sheet.report_id, sheet.policy_domain
-        );
-        match &self.mode {
-            Mode::Tell => self.lines.push(line),
+        let said = match &self.mode {
+            Mode::Tell => None,
             Mode::Write(directory) => {
                 let octets = self.means.courier.signed(&letter, sheet.date_s());
                 write(directory, &format!("{name}.eml"), &octets)?;
-                self.lines.push(line);
+                None
             }
             Mode::Send => {
-                let courier = &self.means.courier;
-                let outcome = courier
-                    .deliver(&letter, destination, &name, sheet.date_s(), None)
-                    .await;
-                self.count(&line, &outcome);
+                let (courier, date) = (&self.means.courier, sheet.date_s());
+                let outcome = tokio::select! {
+                    outcome = courier.deliver(&letter, destination, &name, date, None) => outcome,
+                    () = last_moment(&self.stop) => return Ok(()),
+                };
+                Some(self.count(&outcome))
             }
-        }
+        };
+        self.told_of(key, destination, said);
         Ok(())
     }
 
-    fn count(&mut self, line: &str, outcome: &Outcome) {
-        match outcome {
-            Outcome::Delivered { reply } => {
-                self.sent.delivered += 1;
-                self.lines.push(format!("{line}: {reply}"));
-            }
-            Outcome::Deferred(failure) | Outcome::Unanswered(failure) => {
-                self.sent.deferred += 1;
-                self.lines.push(format!("{line}: {failure}"));
-            }
-            Outcome::Refused(failure) => {
-                self.sent.given_up += 1;
-                self.lines.push(format!("{line}: {failure}"));
-            }
-            Outcome::RelayUnusable(failure) => self.sent.relay = Some(failure.to_string()),
+    /// Notes a letter, and what was said to it.
+    fn told_of(&mut self, key: &Key, destination: &str, said: Option<String>) {
+        let (day, policy_domain, report_id) = key;
+        let line = format!("{} {policy_domain}: {report_id} to {destination}", date(*day));
+        self.lines.push(match &said {
+            Some(said) => format!("{line}: {said}"),
+            None => line,
+        });
+        if let Some(rehearsed) = self.reports.get_mut(key) {
+            rehearsed.destinations.push((destination.to_owned(), said));
         }
     }
 
-    fn told(&self) -> String {
-        if self.as_json {
-            let object = json!({
-                "mode": self.mode.word(),
-                "letters": self.letters,
-                "unanswered": self.unanswered,
-                "sent": matches!(self.mode, Mode::Send).then(|| sent_object(&self.sent)),
-                "relay": self.sent.relay,
-                "lines": self.lines,
-            });
-            return format!("{object}\n");
+    /// Counts what came of a letter, and says it in words.
+    fn count(&mut self, outcome: &Outcome) -> String {
+        let sent = &mut self.summary.sent;
+        match outcome {
+            Outcome::Delivered { reply } => {
+                sent.delivered += 1;
+                return reply.clone();
+            }
+            Outcome::Deferred(_) | Outcome::Unanswered(_) => sent.deferred += 1,
+            Outcome::Refused(failure) => {
+                sent.given_up += 1;
+                sent.why_given_up.get_or_insert_with(|| failure.to_string());
+            }
+            Outcome::RelayUnusable(failure) => sent.relay = Some(failure.to_string()),
         }
-        let mut text: String = self
-            .lines
-            .iter()
-            .map(|line| format!("{}\n", crate::visible::visible(line)))
-            .collect();
-        match (&self.mode, &self.sent.relay) {
-            (Mode::Send, None) => text.push_str(&sent_in_words(&self.sent)),
-            (Mode::Send, Some(why)) => text.push_str(&format!("the relay takes no letters: {why}\n")),
-            (Mode::Tell, _) => text.push_str(&format!("would be sent: {} letters\n", grouped(self.letters))),
-            (Mode::Write(directory), _) => text.push_str(&format!(
-                "written into {}: {} letters\n",
-                directory.display(),
-                grouped(self.letters)
-            )),
+        outcome.failure().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn told(&mut self, as_json: bool) -> String {
+        if as_json {
+            return format!("{}\n", self.object());
         }
+        // Domains are settled as DNS answers.
+        self.lines.sort();
+        let lines = self.lines.iter();
+        let mut text: String = lines.map(|line| format!("{}\n", visible(line))).collect();
+        let letters = counted(self.letters, "letter");
+        text.push_str(&match &self.mode {
+            Mode::Send => self.summary.letters_in_words(),
+            Mode::Tell => format!("would be sent: {letters}\n"),
+            Mode::Write(directory) => format!("written into {}: {letters}\n", directory.display()),
+        });
         text
     }
 
+    fn object(&self) -> Value {
+        let report = |((day, policy_domain, report_id), report): (&Key, &Rehearsed)| {
+            let destinations = report.destinations.iter();
+            let destinations = destinations
+                .map(|(destination, reason)| json!({"destination": destination, "reason": reason}));
+            json!({
+                "report_id": report_id,
+                "policy_domain": policy_domain,
+                "day": date(*day),
+                "destinations": destinations.collect::<Vec<_>>(),
+                "messages": report.messages,
+                "rows": report.rows,
+            })
+        };
+        let mut object = self.summary.object(self.mode.word());
+        object.insert("reports".to_owned(), self.reports.iter().map(report).collect());
+        Value::Object(object)
+    }
+
     fn exit(&self) -> Exit {
-        if self.sent.deferred + self.sent.given_up > 0 || self.sent.relay.is_some() {
-            Exit::Findings
-        } else if self.unanswered > 0 {
-            Exit::Unknown
-        } else {
-            Exit::Fine
+        match self.summary.exit() {
+            Exit::Fine if self.unanswered > 0 => Exit::Unknown,
+            exit => exit,
         }
     }
+}
+
+fn key(day: Day, sheet: &Sheet<'_>) -> Key {
+    (day, sheet.policy_domain.to_owned(), sheet.report_id.to_owned())
+}
+
+/// Some time after the sign to stop.
+async fn last_moment(stop: &Stop) {
+    stop.wait().await;
+    sleep(LAST_LETTERS).await;
 }
 
 /// The name of a letter: what stands before the `@` of its Message-ID.

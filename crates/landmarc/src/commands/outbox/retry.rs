@@ -1,17 +1,25 @@
 //! `outbox retry`: letters are tried again as if they had never been.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clap::Args;
 use serde_json::json;
-use store::{DeliveryNumber, DeliveryState, OutboxFilter, Resend};
+use store::{Delivery, DeliveryNumber, DeliveryState, OutboxFilter, Reader, Resend, StoreError, Suppression};
 
 use super::{AFTER_HELP, Clock, opened};
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::output::{complain, print};
+use crate::output::{complain, print, tell};
 use crate::records::{Place, refuse};
+use crate::time::to_the_second;
+use crate::visible::visible;
 
 /// Letters of one call; of more, the newest.
 const MAX_LETTERS: usize = 100_000;
+/// Letters that are looked at for suppressions, the newest.
+const MAX_LOOKED_AT: usize = 1_000;
+/// Suppressed destinations that are told of, each in a line.
+const MAX_WARNINGS: usize = 5;
 
 /// Arguments of `outbox retry`.
 #[derive(Debug, Args)]
@@ -25,7 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long, group = "which", conflicts_with = "ids")]
     all_given_up: bool,
     /// Letters to this address that wait or were given up, or to all addresses of a host: @example.com
-    #[arg(long, value_name = "ADDRESS", group = "which", conflicts_with = "ids")]
+    #[arg(long, value_name = "ADDRESS", group = "which", conflicts_with = "ids",
+          value_parser = super::destination)]
     destination: Option<String>,
     /// Also those that were delivered: the same letters again
     #[arg(long)]
@@ -49,31 +58,98 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         true => Resend::Everything,
         false => Resend::Unfinished,
     };
-    let mut queued = 0;
+    let reader = found.read()?;
+    let (mut queued, mut suppressed) = (0, BTreeMap::new());
     for filter in filters(arguments) {
         let done = outbox
             .retry(&filter, resend, now_ms)
             .map_err(|error| refuse(&error))?;
         if done == 0 && !arguments.ids.is_empty() {
-            return Err(complain(Exit::Findings, &nothing(&filter)));
+            let letters = reader.deliveries(&filter).map_err(|error| refuse(&error))?;
+            let message = nothing(&filter, &letters, resend, now_ms);
+            return Err(complain(Exit::Findings, &message));
         }
         queued += done;
+        find_suppressed(&reader, &filter, now_ms, &mut suppressed).map_err(|error| refuse(&error))?;
     }
     print(&match arguments.json {
-        true => format!("{}\n", json!({"queued": queued})),
+        true => {
+            let suppressed: Vec<_> = suppressed.keys().collect();
+            format!("{}\n", json!({"queued": queued, "suppressed": suppressed}))
+        }
         false => format!("queued again: {}\n", grouped(queued)),
     })?;
+    for line in warnings(&suppressed) {
+        tell(&line);
+    }
     Ok(Exit::Fine)
 }
 
-fn nothing(filter: &OutboxFilter) -> String {
+/// What letters that were queued are suppressed by: they are given up before they are sent.
+fn find_suppressed(
+    reader: &Reader,
+    filter: &OutboxFilter,
+    now_ms: u64,
+    suppressed: &mut BTreeMap<String, Suppression>,
+) -> Result<(), StoreError> {
+    let queued = OutboxFilter {
+        state: Some(DeliveryState::Queued),
+        limit: MAX_LOOKED_AT,
+        ..filter.clone()
+    };
+    let letters = reader.deliveries(&queued)?;
+    let destinations: BTreeSet<_> = letters.iter().map(|letter| &letter.destination).collect();
+    for destination in destinations {
+        if let Some(found) = reader.is_suppressed(destination, now_ms)? {
+            suppressed.insert(found.destination.clone(), found);
+        }
+    }
+    Ok(())
+}
+
+fn warnings(suppressed: &BTreeMap<String, Suppression>) -> Vec<String> {
+    let line = |one: &Suppression| {
+        let until = one
+            .until_ms
+            .map_or_else(|| "it is lifted".to_owned(), to_the_second);
+        visible(&format!(
+            "landmarc: warning: {name} is suppressed until {until} ({}): letters to it will be given up again; \
+             \"landmarc outbox suppress {name} --remove\" lifts that",
+            one.reason,
+            name = one.destination
+        ))
+    };
+    let mut lines: Vec<_> = suppressed.values().take(MAX_WARNINGS).map(line).collect();
+    let more = suppressed.len().saturating_sub(MAX_WARNINGS);
+    if more > 0 {
+        lines.push(format!(
+            "landmarc: warning: and {more} more are suppressed: see \"landmarc outbox suppress --list\""
+        ));
+    }
+    lines
+}
+
+/// Why nothing was sent again of what an id names.
+fn nothing(filter: &OutboxFilter, letters: &[Delivery], resend: Resend, now_ms: u64) -> String {
     let id = filter.report_id.clone();
     let id = id.or_else(|| filter.delivery.map(|number| number.to_string()));
-    format!(
-        "{}: no letter that can be sent again: it is not there, being sent, delivered (--delivered), or its \
-         report has expired",
-        id.unwrap_or_default()
-    )
+    let cause = |letter: &Delivery| {
+        let lease = letter.lease.as_ref();
+        if lease.is_some_and(|lease| lease.until_ms > now_ms) {
+            "it is being sent at this moment"
+        } else if letter.state == DeliveryState::Delivered && resend == Resend::Unfinished {
+            "it was delivered; with --delivered it is sent again"
+        } else {
+            "the report has expired (report.keep_days), and there is nothing left to send"
+        }
+    };
+    let causes: BTreeSet<_> = letters.iter().map(cause).collect();
+    let causes: Vec<_> = causes.into_iter().collect();
+    let why = match causes.as_slice() {
+        [] => "there is no such letter or report".to_owned(),
+        causes => causes.join("; or "),
+    };
+    format!("{}: {why}", id.unwrap_or_default())
 }
 
 fn filters(arguments: &Arguments) -> Vec<OutboxFilter> {
@@ -112,7 +188,68 @@ pub(super) fn of_id(id: &str, all: &OutboxFilter) -> OutboxFilter {
 mod tests {
     use clap::Parser;
 
+    use super::super::rows::tests::row;
     use super::*;
+
+    #[test]
+    fn whoever_cannot_be_sent_again_has_one_clear_cause() {
+        let filter = OutboxFilter {
+            delivery: Some(DeliveryNumber(7)),
+            ..OutboxFilter::default()
+        };
+        let leased_until_ms = row().lease.map_or(0, |lease| lease.until_ms);
+        let why = |letters: &[Delivery], resend| nothing(&filter, letters, resend, leased_until_ms - 1);
+        assert_eq!(
+            why(&[], Resend::Unfinished),
+            "7: there is no such letter or report"
+        );
+        assert_eq!(
+            why(&[row()], Resend::Unfinished),
+            "7: it is being sent at this moment"
+        );
+        let delivered = Delivery {
+            state: DeliveryState::Delivered,
+            lease: None,
+            ..row()
+        };
+        assert_eq!(
+            why(std::slice::from_ref(&delivered), Resend::Unfinished),
+            "7: it was delivered; with --delivered it is sent again"
+        );
+        let expired = "the report has expired (report.keep_days), and there is nothing left to send";
+        assert_eq!(why(&[delivered], Resend::Everything), format!("7: {expired}"));
+        let late = nothing(&filter, &[row()], Resend::Unfinished, leased_until_ms);
+        assert_eq!(late, format!("7: {expired}"), "the lease has run out");
+    }
+
+    #[test]
+    fn suppressed_destinations_are_told_with_how_to_lift_it() {
+        let one = |number: usize| Suppression {
+            destination: format!("{number}@example.com"),
+            reason: "550 5.1.1 unknown".to_owned(),
+            origin: store::Origin::Bounce,
+            since_ms: 0,
+            until_ms: Some(1_780_358_400_000),
+            strikes: 1,
+        };
+        let some = |count: usize| {
+            (0..count)
+                .map(|number| (one(number).destination, one(number)))
+                .collect()
+        };
+        let told = warnings(&some(MAX_WARNINGS));
+        assert_eq!(
+            told[0],
+            "landmarc: warning: 0@example.com is suppressed until 2026-06-02T00:00:00Z (550 5.1.1 unknown): \
+             letters to it will be given up again; \"landmarc outbox suppress 0@example.com --remove\" lifts that"
+        );
+        assert_eq!(told.len(), MAX_WARNINGS);
+        let told = warnings(&some(MAX_WARNINGS + 1));
+        assert!(
+            told.last().is_some_and(|line| line.contains("and 1 more")),
+            "{told:?}"
+        );
+    }
 
     #[derive(Debug, Parser)]
     struct Line {

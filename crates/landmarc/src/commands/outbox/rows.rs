@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use store::Delivery;
 
+use crate::figures::grouped;
 use crate::time::{date, to_the_second};
 
 /// One thing that is known of a delivery.
@@ -65,6 +66,12 @@ pub(super) fn object(row: &Delivery) -> Map<String, Value> {
         .iter()
         .map(|field| (field.name.to_owned(), value(field)))
         .collect()
+}
+
+/// A number with what it counts: `1 report`, `1,234 reports`.
+pub(super) fn counted(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", grouped(number))
 }
 
 #[cfg(test)]

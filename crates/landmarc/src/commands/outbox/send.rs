@@ -7,28 +7,31 @@ use std::sync::Arc;
 
 use clap::Args;
 use dns::resolver::Resolver;
-use serde_json::{Value, json};
-use store::{Day, DeliveryState, OutboxFilter, Resend, StoreError};
+use report::Address;
+use serde_json::Value;
+use store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
 
-use super::due::{days, warn_of_today};
+use super::due::{SWITCHED_OFF, days, warn_of_today};
 use super::opened::{self, Opened};
 use super::rehearsal::{self, Mode};
+use super::summary::Summary;
+use super::trial::{self, Telling};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
-use crate::figures::grouped;
 use crate::output::{print, tell};
 use crate::records::{Place, refuse};
 use crate::reporter::{
-    self, DayMade, Desk, Means, Orders, Request, Selection, SendCounts, Stop, make_day, release_of_gone, send,
+    self, DayMade, Desk, LAST_LETTERS, Means, Orders, Request, Selection, SendCounts, Stop, make_day,
+    release_of_gone, send,
 };
 use crate::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
 The service does this by itself; both may run at the same time, and no letter is sent twice. For\n\
-cron, where the service does not report: 33 3 * * * landmarc outbox send\n\n\
-Exit code: 0 when all went well, 1 when a letter failed, was given up, or the relay takes none, 2 in\n\
-a rehearsal when DNS did not answer about a destination, 64 for a wrong command line, 65 for a file\n\
+cron, where the service does not report: 33 * * * * landmarc outbox send --quiet\n\n\
+Exit code: 0 when all went well, 1 when a letter failed, was given up, the relay takes none, or it\n\
+was stopped before the end (SIGINT, SIGTERM), 2 in a rehearsal when DNS did not answer about a destination, 64 for a wrong command line, 65 for a file\n\
 that is no store of this version, 69 when the store cannot be read or written, 78 for wrong settings\n\
 or without report.email.";
 
@@ -64,12 +67,30 @@ pub(crate) struct Arguments {
     /// Send, but write nothing down: the same letters are due again afterwards
     #[arg(long, conflicts_with = "dry_run")]
     no_update: bool,
+    /// Send one small letter to this address, marked as a test, by the way that reports go, and print
+    /// the relay's answer; nothing else is sent, and nothing written down
+    #[arg(long, value_name = "ADDRESS", value_parser = Address::parse, conflicts_with_all = NOT_IN_A_TEST)]
+    test: Option<Address>,
     #[command(flatten)]
     place: Place,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print nothing when all went well: for cron
+    #[arg(long)]
+    quiet: bool,
 }
+
+/// What says about which days and domains, where there are none.
+const NOT_IN_A_TEST: [&str; 7] = [
+    "day",
+    "domain",
+    "exclude_domain",
+    "respect_spread",
+    "dry_run",
+    "output_dir",
+    "no_update",
+];
 
 impl Arguments {
     fn selection(&self) -> Selection {
@@ -77,6 +98,13 @@ impl Arguments {
         Selection {
             only: set(&self.domain),
             except: set(&self.exclude_domain),
+        }
+    }
+
+    fn telling(&self) -> Telling {
+        Telling {
+            as_json: self.json,
+            quiet: self.quiet,
         }
     }
 
@@ -88,8 +116,14 @@ impl Arguments {
 
 /// Makes and sends.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let opened = Opened::read(&arguments.place)?;
+    let opened = match arguments.quiet {
+        true => Opened::read_quietly(&arguments.place)?,
+        false => Opened::read(&arguments.place)?,
+    };
     let clock = arguments.clock();
+    if let Some(address) = &arguments.test {
+        return trial::run(&opened, address, clock, arguments.telling());
+    }
     let days = of_days(&opened, arguments, clock.now_ms())?;
     if arguments.dry_run || arguments.no_update {
         let mode = match (&arguments.output_dir, arguments.no_update) {
@@ -104,41 +138,60 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             spread: false,
         };
         let days: Vec<_> = days.into_iter().map(request).collect();
-        let selection = arguments.selection();
-        return opened::run(|stop| {
-            rehearsal::run(&opened, days, selection, clock, mode, arguments.json, stop)
-        })?;
+        let orders = rehearsal::Orders {
+            days,
+            selection: arguments.selection(),
+            clock,
+            mode,
+            telling: arguments.telling(),
+        };
+        return opened::run(|stop| rehearsal::run(&opened, orders, stop))?;
     }
     let (desk, means) = opened.desk(clock)?;
     let done = opened::run(|stop| async move { go(arguments, &desk, &means, &days, &stop).await })?;
     let summary = done.map_err(|error| refuse(&error))?;
-    print(&if arguments.json {
-        format!("{}\n", summary.object())
-    } else {
-        summary.in_words()
-    })?;
+    if !arguments.quiet || summary.exit() != Exit::Fine {
+        print(&if arguments.json {
+            format!("{}\n", Value::Object(summary.object("send")))
+        } else {
+            summary.in_words()
+        })?;
+    }
     Ok(summary.exit())
 }
 
 fn of_days(opened: &Opened, arguments: &Arguments, now_ms: u64) -> Result<Vec<Day>, Exit> {
     if !opened.terms.settings.aggregate {
-        tell("landmarc: report.aggregate is false: no aggregate reports are made");
+        if !arguments.quiet {
+            tell(SWITCHED_OFF);
+        }
         return Ok(Vec::new());
     }
     let reader = opened.found().read()?;
     let days = days(&reader, opened, arguments.day, now_ms).map_err(|error| refuse(&error))?;
     days.iter().for_each(|day| warn_of_today(*day, now_ms));
+    if !arguments.quiet {
+        tell_of_absent(&reader, &days, &arguments.domain).map_err(|error| refuse(&error))?;
+    }
     Ok(days)
 }
 
-/// What a run came to.
-#[derive(Debug, Default)]
-struct Summary {
-    days: Vec<(Day, DayMade)>,
-    sent: SendCounts,
-    /// Letters that are still to be sent.
-    waiting: u64,
-    was_stopped: bool,
+/// Says about which of the domains that were named there is nothing to report. A subdomain is in the report
+/// of the domain whose record applied, which not everybody expects.
+fn tell_of_absent(reader: &Reader, days: &[Day], domains: &[String]) -> Result<(), StoreError> {
+    if domains.is_empty() {
+        return Ok(());
+    }
+    for day in days {
+        let known: HashSet<_> = reader.policy_domains(*day)?.into_iter().collect();
+        for domain in domains.iter().filter(|domain| !known.contains(*domain)) {
+            tell(&format!(
+                "landmarc: {}: no mail was counted for the DMARC Policy Domain {domain}",
+                date(*day)
+            ));
+        }
+    }
+    Ok(())
 }
 
 async fn go(
@@ -150,6 +203,7 @@ async fn go(
 ) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     let bar = Bar::new();
+    tokio::spawn(tell_of_stop(stop.clone()));
     release_of_gone(desk).await?;
     for day in days {
         let request = Request {
@@ -163,9 +217,11 @@ async fn go(
             .days
             .push((*day, make_day(desk, &means.terms, &request, stop, seen).await?));
     }
+    let is_cut = stop.is_set();
     let orders = Orders {
         selection: arguments.selection(),
         waits: true,
+        ..Orders::default()
     };
     if !arguments.respect_spread && !stop.is_set() {
         hasten(desk, &orders.selection).await?;
@@ -177,9 +233,19 @@ async fn go(
     let now_ms = desk.clock.now_ms();
     let after = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
     summary.waiting = after.queued + after.deferred;
-    summary.was_stopped = stop.is_set();
+    summary.was_stopped = is_cut || (stop.is_set() && summary.waiting > 0);
     bar.end();
     Ok(summary)
+}
+
+/// Says at once that the sign to stop was seen: it takes a moment until nothing is under way.
+pub(super) async fn tell_of_stop(stop: Stop) {
+    stop.wait().await;
+    let ends_bar = if io::stderr().is_terminal() { "\n" } else { "" };
+    tell(&format!(
+        "{ends_bar}landmarc: stopping: letters under way may end ({} s at most)",
+        LAST_LETTERS.as_secs()
+    ));
 }
 
 /// Makes the letters due now that wait for their moment in the spread. Those that were tried wait on.
@@ -218,90 +284,6 @@ async fn hasten(desk: &Desk<Resolver>, selection: &Selection) -> Result<(), Stor
         .await
 }
 
-impl Summary {
-    /// One for scripts: whether somebody should look.
-    fn exit(&self) -> Exit {
-        let failed = self.sent.deferred + self.sent.given_up > 0 || self.sent.relay.is_some();
-        if failed { Exit::Findings } else { Exit::Fine }
-    }
-
-    fn in_words(&self) -> String {
-        let mut text = String::new();
-        for (day, made) in &self.days {
-            text.push_str(&format!(
-                "{}: domains {}, reports {} about {} messages, letters {}, skipped {}, settled before {}\n",
-                date(*day),
-                grouped(made.counts.domains),
-                grouped(made.counts.reports),
-                grouped(made.counts.messages),
-                grouped(made.letters),
-                grouped(made.counts.skipped),
-                grouped(made.before),
-            ));
-        }
-        text.push_str(&sent_in_words(&self.sent));
-        if let Some(why) = &self.sent.relay {
-            text.push_str(&format!("the relay takes no letters: {why}\n"));
-        }
-        if self.waiting > 0 {
-            text.push_str(&format!(
-                "still to be sent: {} (landmarc outbox list)\n",
-                grouped(self.waiting)
-            ));
-        }
-        if self.was_stopped {
-            text.push_str("stopped before the end; nothing is lost\n");
-        }
-        text
-    }
-
-    fn object(&self) -> Value {
-        let day = |(day, made): &(Day, DayMade)| {
-            json!({
-                "day": date(*day),
-                "domains": made.counts.domains,
-                "reports": made.counts.reports,
-                "messages": made.counts.messages,
-                "letters": made.letters,
-                "skipped": made.counts.skipped,
-                "settled_before": made.before,
-                "done": made.is_done,
-            })
-        };
-        json!({
-            "mode": "send",
-            "days": self.days.iter().map(day).collect::<Vec<_>>(),
-            "letters": sent_object(&self.sent),
-            "relay": self.sent.relay,
-            "waiting": self.waiting,
-            "stopped": self.was_stopped,
-        })
-    }
-}
-
-/// What became of letters, on one line.
-pub(super) fn sent_in_words(sent: &SendCounts) -> String {
-    format!(
-        "letters: delivered {}, to be tried again {}, given up {}, suppressed {}, sent in parts {}\n",
-        grouped(sent.delivered),
-        grouped(sent.deferred),
-        grouped(sent.given_up),
-        grouped(sent.suppressed),
-        grouped(sent.split),
-    )
-}
-
-/// The same for programs.
-pub(super) fn sent_object(sent: &SendCounts) -> Value {
-    json!({
-        "delivered": sent.delivered,
-        "deferred": sent.deferred,
-        "given_up": sent.given_up,
-        "suppressed": sent.suppressed,
-        "split": sent.split,
-    })
-}
-
 /// How far it is, where somebody looks.
 struct Bar {
     is_seen: bool,
@@ -328,84 +310,5 @@ impl Bar {
         if self.is_seen {
             let _ = write!(io::stderr(), "\r{:BAR_WIDTH$}\r", "");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use store::DayCounts;
-
-    use super::*;
-
-    fn summary(sent: SendCounts) -> Summary {
-        let made = DayMade {
-            counts: DayCounts {
-                domains: 3,
-                reports: 2,
-                messages: 1_234,
-                skipped: 1,
-            },
-            letters: 2,
-            before: 0,
-            is_done: true,
-        };
-        Summary {
-            days: vec![(Day(20_605), made)],
-            waiting: sent.deferred,
-            sent,
-            was_stopped: false,
-        }
-    }
-
-    #[test]
-    fn it_is_told_what_was_made_and_what_became_of_letters() {
-        let sent = SendCounts {
-            delivered: 1,
-            deferred: 1,
-            ..SendCounts::default()
-        };
-        insta::assert_snapshot!(summary(sent).in_words(), @r#"
-        2026-06-01: domains 3, reports 2 about 1,234 messages, letters 2, skipped 1, settled before 0
-        letters: delivered 1, to be tried again 1, given up 0, suppressed 0, sent in parts 0
-        still to be sent: 1 (landmarc outbox list)
-        "#);
-    }
-
-    /// Checklist T2: exit 1 on any failure.
-    #[test]
-    fn any_letter_that_failed_is_a_finding() {
-        let exit = |sent: SendCounts| summary(sent).exit();
-        let none = SendCounts::default;
-        assert_eq!(exit(none()), Exit::Fine);
-        assert_eq!(
-            exit(SendCounts {
-                delivered: 9,
-                suppressed: 1,
-                split: 1,
-                ..none()
-            }),
-            Exit::Fine
-        );
-        assert_eq!(
-            exit(SendCounts {
-                deferred: 1,
-                ..none()
-            }),
-            Exit::Findings
-        );
-        assert_eq!(
-            exit(SendCounts {
-                given_up: 1,
-                ..none()
-            }),
-            Exit::Findings
-        );
-        assert_eq!(
-            exit(SendCounts {
-                relay: Some("no".to_owned()),
-                ..none()
-            }),
-            Exit::Findings
-        );
     }
 }

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use clap::Args;
 use report::Address;
 use report::archive;
+use report::return_path::ReturnPath;
 use serde_json::{Value, json};
-use store::{Delivery, OutboxFilter, Report, ReportKind};
+use store::{COMMAND_PATIENCE, Delivery, Outbox, OutboxFilter, Report, ReportKind};
 
 use super::AFTER_HELP;
 use super::opened::Opened;
@@ -15,8 +16,8 @@ use super::rows::{object, word};
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
 use crate::output::{complain, print};
-use crate::records::{Place, refuse};
-use crate::reporter::{Facts, SECRET, Sheet};
+use crate::records::{Found, Place, refuse};
+use crate::reporter::{self, Facts, SECRET, Sheet, Terms};
 use crate::time::{date, to_the_second};
 use crate::visible::visible;
 
@@ -61,10 +62,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         return Err(complain(Exit::Findings, &message));
     };
     let report = first.report.clone();
+    let return_path = return_path(&found);
     if !arguments.xml && !arguments.letter {
         let text = match arguments.json {
-            true => format!("{}\n", in_full(&report, &letters)),
-            false => in_words(&report, &letters),
+            true => format!("{}\n", in_full(&report, &letters, return_path.as_ref())),
+            false => in_words(&report, &letters, return_path.as_ref()),
         };
         print(&text)?;
         return Ok(Exit::Fine);
@@ -82,6 +84,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     };
     write(&octets)?;
     Ok(Exit::Fine)
+}
+
+/// What letters leave with as envelope sender, where the settings and the store tell: for a store of another
+/// host they do not.
+fn return_path(found: &Found) -> Option<ReturnPath> {
+    let terms = Terms::of(found.settings.as_ref()?).ok()?;
+    let mut outbox = Outbox::open(&found.path, COMMAND_PATIENCE).ok()?;
+    reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
 }
 
 /// The octets themselves: what they are is the business of whoever reads them.
@@ -121,7 +131,7 @@ fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Ve
     Ok(opened.means(&secret)?.courier.signed(&letter, sheet.date_s()))
 }
 
-fn in_words(report: &Report, letters: &[Delivery]) -> String {
+fn in_words(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPath>) -> String {
     let period = format!(
         "{} to {}",
         to_the_second(report.begin_s.saturating_mul(1_000)),
@@ -141,9 +151,12 @@ fn in_words(report: &Report, letters: &[Delivery]) -> String {
         ("rows", grouped(report.rows)),
         ("messages", grouped(report.messages)),
         ("made", to_the_second(report.created_ms)),
-        ("file name", report.file_name.clone()),
-        ("size", body),
     ];
+    // A failure report is no file.
+    if !report.file_name.is_empty() {
+        lines.push(("file name", report.file_name.clone()));
+    }
+    lines.push(("size", body));
     for letter in letters {
         lines.push(("", String::new()));
         lines.push(("letter", letter.number.to_string()));
@@ -161,6 +174,9 @@ fn in_words(report: &Report, letters: &[Delivery]) -> String {
                 text => lines.push((name, text)),
             }
         }
+        if let Some(return_path) = return_path {
+            lines.push(("return_path", return_path.address(letter.number.0)));
+        }
     }
     let line = |(name, text): &(&str, String)| {
         let line = format!("{name:<14} {}", visible(text));
@@ -169,11 +185,14 @@ fn in_words(report: &Report, letters: &[Delivery]) -> String {
     lines.iter().map(line).collect()
 }
 
-fn in_full(report: &Report, letters: &[Delivery]) -> Value {
-    let letters: Vec<_> = letters
-        .iter()
-        .map(|letter| Value::Object(object(letter)))
-        .collect();
+fn in_full(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPath>) -> Value {
+    let letter = |letter: &Delivery| {
+        let mut object = object(letter);
+        let return_path = return_path.map(|path| path.address(letter.number.0));
+        object.insert("return_path".to_owned(), json!(return_path));
+        Value::Object(object)
+    };
+    let letters: Vec<_> = letters.iter().map(letter).collect();
     json!({
         "report_id": report.report_id,
         "kind": report.kind.word(),
@@ -200,7 +219,9 @@ mod tests {
 
     #[test]
     fn a_report_is_told_with_its_letters() {
-        insta::assert_snapshot!(in_words(&row().report, &[row()]), @r#"
+        let base = Address::parse("bounces@r.example").unwrap();
+        let return_path = ReturnPath::new(base, "+", &[7; 32]);
+        insta::assert_snapshot!(in_words(&row().report, &[row()], Some(&return_path)), @r#"
         report_id      abcdefghijklmnopqrstuvwxyz
         kind           aggregate
         policy_domain  example.com
@@ -220,8 +241,9 @@ mod tests {
         next           2026-06-02T00:30:00Z
         message_id     <abcdefghijklmnopqrstuvwxyz.aaaaaaaa@r.example>
         reason         RCPT: 451 4.3.0 later
+        return_path    bounces+rhazvqnntn2c@r.example
         "#);
-        let object = in_full(&row().report, &[row()]);
+        let object = in_full(&row().report, &[row()], None);
         assert_eq!(object["letters"][0]["state"], "deferred");
         assert_eq!(
             (&object["begin"], &object["expired"]),
@@ -233,8 +255,13 @@ mod tests {
     fn a_report_that_has_expired_says_so() {
         let report = Report {
             has_body: false,
+            file_name: String::new(),
             ..row().report
         };
-        assert!(in_words(&report, &[]).ends_with("size           expired\n"));
+        assert!(
+            !in_words(&report, &[], None).contains("file name"),
+            "there is none"
+        );
+        assert!(in_words(&report, &[], None).ends_with("size           expired\n"));
     }
 }

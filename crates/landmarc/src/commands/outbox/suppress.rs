@@ -8,7 +8,7 @@ use store::{Origin, Suppression};
 use super::list::column;
 use super::{AFTER_HELP, Clock, opened};
 use crate::exit::Exit;
-use crate::output::{complain, print, terminal_width};
+use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
 use crate::table::{self, Column, Cut};
 use crate::time::to_the_second;
@@ -26,7 +26,8 @@ pub(crate) struct Arguments {
     #[arg(value_name = "ADDRESS", required_unless_present = "list")]
     destination: Option<String>,
     /// For so many days [default: until it is lifted]
-    #[arg(long, value_name = "N", conflicts_with_all = ["list", "remove"])]
+    #[arg(long, value_name = "N", conflicts_with_all = ["list", "remove"],
+          value_parser = clap::value_parser!(u32).range(1..))]
     days: Option<u32>,
     /// Why, for those who look at the list later
     #[arg(long, value_name = "TEXT", default_value = BY_HAND, conflicts_with_all = ["list", "remove"])]
@@ -52,6 +53,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let found = arguments.place.find()?;
     let Some(destination) = &arguments.destination else {
         let all = found.read()?.suppressions().map_err(|error| refuse(&error))?;
+        if all.is_empty() {
+            tell(&format!(
+                "landmarc: nobody is suppressed in {}",
+                found.path.display()
+            ));
+        }
         print(&if arguments.json {
             as_json(&all)
         } else {
@@ -153,7 +160,22 @@ fn as_json(all: &[Suppression]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn nobody_is_suppressed_for_no_time() {
+        let read = |days| Line::try_parse_from(["suppress", "a@example.com", "--days", days]);
+        assert!(read("0").is_err());
+        assert_eq!(read("1").unwrap().arguments.days, Some(1));
+    }
 
     #[test]
     fn an_address_or_a_host_and_nothing_else() {

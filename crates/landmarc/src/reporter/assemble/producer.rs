@@ -21,6 +21,9 @@ use super::{A_BUG, Known, Made, Reports, Request, Settled, Settlement};
 /// Lines that say why a domain got no report, of the day that is being made.
 const MAX_SKIPPED_READ: usize = store::MAX_SKIPPED;
 
+/// How the problems of a record begin that are about its tag `rua`.
+const PROBLEM_OF_RUA: &str = "the tag rua ";
+
 /// Reads and renders.
 pub(super) struct Producer {
     pub(super) terms: Arc<Terms>,
@@ -123,7 +126,7 @@ impl Producer {
         let name = day.policy_domain.clone();
         let assembled = assemble(&day, &self.terms.reporter, &self.terms.limits);
         if let Some(why) = why_none(&self.terms, &name, &assembled) {
-            return skipped(why.to_owned());
+            return skipped(why);
         }
         match self.render(&name, assembled) {
             Ok(reports) => Made::Reports(Box::new(Reports { messages, ..reports })),
@@ -163,21 +166,33 @@ fn messages(found: &DomainDay) -> u64 {
 }
 
 /// Why a domain gets no report, as far as DNS has no say in it.
-fn why_none(terms: &Terms, policy_domain: &DomainName, assembled: &Assembled) -> Option<&'static str> {
-    if assembled.rua.is_empty() {
-        // RFC 9989 §4.7: without rua there is nobody who asks.
-        Some("the record has no rua")
+fn why_none(terms: &Terms, policy_domain: &DomainName, assembled: &Assembled) -> Option<String> {
+    let why = if assembled.rua.is_empty() {
+        return Some(why_no_rua(&assembled.problems));
     } else if terms.excluded.contains(policy_domain) {
-        Some("report.exclude_domains has it")
+        "report.exclude_domains has it"
     } else if assembled.incidental_only {
         // Design D18: no report because of reports.
-        Some("nothing but report traffic")
+        "nothing but report traffic"
     } else if terms.settings.only_after_accepting && assembled.only_refused {
-        Some("nothing but refused mail (report.only_after_accepting)")
+        "nothing but refused mail (report.only_after_accepting)"
     } else if assembled.reports.is_empty() {
-        Some("no row that can be reported")
+        "no row that can be reported"
     } else {
-        None
+        return None;
+    };
+    Some(why.to_owned())
+}
+
+/// A record that asks for reports in a way that nobody understands is not one that does not ask.
+fn why_no_rua(problems: &[String]) -> String {
+    let problem = problems
+        .iter()
+        .find(|problem| problem.starts_with(PROBLEM_OF_RUA));
+    match problem {
+        Some(problem) => format!("no usable address in rua: {problem}"),
+        // RFC 9989 §4.7: without rua there is nobody who asks.
+        None => "the record has no rua".to_owned(),
     }
 }
 
@@ -236,4 +251,27 @@ fn rendered(
 
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_nobody_understands_is_told_apart_from_none() {
+        let record = b"v=DMARC1; p=none; rua=me@example.com; ruf=x";
+        let record = dmarc::record::Record::parse(record).unwrap();
+        let problems: Vec<_> = record.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            why_no_rua(&problems),
+            "no usable address in rua: the tag rua has the item \"me@example.com\", which is no usable URI"
+        );
+        let of_ruf: Vec<_> = problems
+            .into_iter()
+            .filter(|problem| problem.contains("ruf"))
+            .collect();
+        assert_eq!(of_ruf.len(), 1);
+        assert_eq!(why_no_rua(&of_ruf), "the record has no rua");
+        assert_eq!(why_no_rua(&[]), "the record has no rua");
+    }
 }

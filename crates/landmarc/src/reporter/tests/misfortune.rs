@@ -2,6 +2,8 @@
 
 use super::*;
 
+const HOUR: u64 = 3_600_000;
+
 fn says(at: At, reply: &str) -> Script {
     Script::with(Fault::say(at, reply))
 }
@@ -25,21 +27,51 @@ async fn suppressions(desk: &Desk<Arc<Zones>>) -> Vec<String> {
 async fn d18_a_relay_that_relays_nothing_suppresses_nobody() {
     for reply in ["554 5.7.1 Relay access denied", "550 relay not permitted"] {
         let (world, desk) = with_three_letters(says(At::Rcpt, reply), "").await;
-        assert_eq!(world.send(&desk).await.given_up, 3);
+        assert_eq!(world.send(&desk).await.deferred, 3);
         assert!(suppressions(&desk).await.is_empty(), "{reply}");
-        // The relay is put right: all that comes later goes out, and what was given up can.
+        // The relay is put right, and nothing was lost.
         world.relay.set(Script::default());
-        let given_up = OutboxFilter {
-            state: Some(DeliveryState::GivenUp),
-            limit: 10,
-            ..OutboxFilter::default()
-        };
-        let retried = desk
-            .outbox
-            .with(move |outbox| outbox.retry(&given_up, store::Resend::Unfinished, AFTER));
-        assert_eq!(retried.await.unwrap(), 3);
-        assert_eq!(world.send(&world.desk(AFTER + 60_000)).await.delivered, 3);
+        assert_eq!(world.send(&world.desk(AFTER + HOUR)).await.delivered, 3);
     }
+}
+
+#[tokio::test]
+async fn d18_a_relay_that_never_relays_ends_letters_in_their_time() {
+    let (world, desk) = with_three_letters(says(At::Rcpt, "554 5.7.1 Relay access denied"), "").await;
+    assert_eq!(world.send(&desk).await.deferred, 3);
+    let give_up_after = world.means.terms.settings.give_up_after;
+    let late = world.desk(AFTER + HOUR + u64::try_from(give_up_after.as_millis()).unwrap());
+    assert_eq!(world.send(&late).await.given_up, 3);
+    assert!(suppressions(&late).await.is_empty());
+}
+
+/// All that waits says why, and when it goes on; nothing counts as tried.
+#[tokio::test]
+async fn letters_say_that_the_relay_takes_none() {
+    let (world, desk) = with_three_letters(says(At::Greeting, "554 5.3.2 no service"), "").await;
+    let orders = Orders {
+        pause: Duration::from_secs(240),
+        ..Orders::default()
+    };
+    let sent = send(&desk, &world.means, &orders, &world.stop, |_| {})
+        .await
+        .unwrap();
+    assert_eq!(sent.letters(), 0);
+    let reader = Reader::open(world.database()).unwrap();
+    for letter in reader.deliveries(&OutboxFilter::default()).unwrap() {
+        assert_eq!((letter.state, letter.attempts), (DeliveryState::Queued, 0));
+        assert!(letter.next_ms >= AFTER + 240_000, "{}", letter.next_ms);
+        assert!(
+            letter
+                .reason
+                .starts_with("the relay takes no letters: greeting: 554 5.3.2"),
+            "{}",
+            letter.reason
+        );
+    }
+    world.relay.set(Script::default());
+    assert_eq!(world.send(&world.desk(AFTER + 1_000)).await.letters(), 0);
+    assert_eq!(world.send(&world.desk(AFTER + HOUR)).await.delivered, 3);
 }
 
 #[tokio::test]
@@ -95,8 +127,13 @@ async fn a_full_mailbox_is_not_sent_the_same_in_parts() {
 /// A limit of the store is no reason to begin the day again every minute, for good.
 #[tokio::test]
 async fn a_domain_whose_report_cannot_be_stored_does_not_keep_the_day_from_its_end() {
-    let settings = format!("report.organization = \"{}\"", "x".repeat(store::MAX_TEXT + 1));
-    let world = World::new(Script::default(), &settings);
+    let mut world = World::new(Script::default(), "");
+    // The settings take no such name.
+    let mut terms = Terms::clone(&world.means.terms);
+    terms.reporter.organization = "x".repeat(store::MAX_TEXT + 1);
+    let (courier, _) = Courier::new(&terms, &[7; 32]).unwrap();
+    let terms = Arc::new(terms);
+    world.means = Arc::new(Means { terms, courier });
     world.record([row("a.example", 1)]).await;
     let desk = world.desk(AFTER);
     let made = world.make(&desk).await;

@@ -20,8 +20,8 @@ use super::connection;
 use crate::day::{Day, as_integer};
 use crate::error::StoreError;
 use crate::outbox::{
-    Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, NewReport, OutboxCounts, OutboxExpired,
-    OutboxFilter, OutboxKeep, Put, ReportNumber, Resend, Strikes, Struck, Suppression,
+    Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, MAX_POSTPONED, NewReport, OutboxCounts,
+    OutboxExpired, OutboxFilter, OutboxKeep, Put, ReportNumber, Resend, Strikes, Struck, Suppression,
 };
 
 pub(crate) use transact::Outbox;
@@ -207,6 +207,21 @@ impl Outbox {
 
     pub(crate) fn release(&mut self, owner: &str) -> Result<u64, StoreError> {
         self.write("give letters back", |connection| ends::release(connection, owner))
+    }
+
+    pub(crate) fn postpone(
+        &mut self,
+        owner: &str,
+        reason: &str,
+        now_ms: u64,
+        next_ms: u64,
+    ) -> Result<u64, StoreError> {
+        let numbers = self.read("look for letters that are due", |connection| {
+            ends::due(connection, owner, now_ms, MAX_POSTPONED)
+        })?;
+        self.in_steps("put letters off", &numbers, |connection, some| {
+            ends::postpone(connection, some, owner, reason, (now_ms, next_ms))
+        })
     }
 
     pub(crate) fn retry(

@@ -23,7 +23,7 @@ pub(super) fn step(connection: &Connection, keep: OutboxKeep) -> rusqlite::Resul
     if done.reports == 0 {
         done.bodies = remove_staged(connection, keep.now_ms)?;
         done.skipped = remove_skipped(connection, Day::at(cutoff_ms))?;
-        done.suppressions = remove_suppressions(connection, cutoff_ms, keep.now_ms)?;
+        done.suppressions = remove_suppressions(connection, keep)?;
     }
     done.more = done.reports + done.bodies + done.skipped + done.suppressions > 0;
     Ok(done)
@@ -77,11 +77,12 @@ fn remove_skipped(connection: &Connection, before: Day) -> rusqlite::Result<u64>
     Ok(removed as u64)
 }
 
-/// Those that are over, as long as their bounces are remembered; there are few.
-fn remove_suppressions(connection: &Connection, cutoff_ms: u64, now_ms: u64) -> rusqlite::Result<u64> {
+/// Those that are over and whose bounces are forgotten; there are few.
+fn remove_suppressions(connection: &Connection, keep: OutboxKeep) -> rusqlite::Result<u64> {
     let sql = "DELETE FROM suppression WHERE destination IN (SELECT destination FROM suppression \
                WHERE until_ms <= ?1 AND last_ms < ?2 LIMIT ?3)";
-    let values = (time(now_ms), time(cutoff_ms), ROWS);
+    let forgotten_ms = keep.now_ms.saturating_sub(keep.forget_ms);
+    let values = (time(keep.now_ms), time(forgotten_ms), ROWS);
     let removed = connection.prepare_cached(sql)?.execute(values)?;
     Ok(removed as u64)
 }

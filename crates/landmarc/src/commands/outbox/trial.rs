@@ -1,0 +1,129 @@
+//! `outbox send --test`: one small letter by the way that reports go, of which nothing is kept.
+
+use post::Outcome;
+use report::Address;
+use report::letter::Letter;
+use report::mime::{LetterHead, Multipart, Part, compose};
+use serde_json::json;
+
+use super::opened::{self, Opened};
+use super::rehearsal::NO_SECRET;
+use crate::exit::Exit;
+use crate::output::{complain, print, tell};
+use crate::reporter::{Clock, Terms};
+use crate::visible::visible;
+
+/// What the letter is called: filters and people know it by that.
+const SUBJECT: &str = "landmarc test letter";
+
+/// How what came of it is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Telling {
+    pub(super) as_json: bool,
+    /// Only what did not go well.
+    pub(super) quiet: bool,
+}
+
+/// Sends it, and tells what was answered.
+///
+/// # Errors
+/// With how the command is to end, when it has said why.
+pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: Telling) -> Result<Exit, Exit> {
+    let means = opened.means(&NO_SECRET)?;
+    if opened.terms.settings.dkim_keys.is_empty() {
+        tell("landmarc: the letter is not signed: report.dkim_keys is empty");
+    }
+    let now_ms = clock.now_ms();
+    let letter = letter(&opened.terms, to, now_ms, std::process::id());
+    let (recipient, name) = (to.to_string(), name(now_ms, std::process::id()));
+    let outcome = opened::run(|stop| async move {
+        let courier = &means.courier;
+        let outcome = tokio::select! {
+            outcome = courier.deliver(&letter, &recipient, &name, now_ms / 1_000, None) => outcome,
+            () = stop.wait() => return Err(complain(Exit::Findings, "stopped: the letter may have arrived or not")),
+        };
+        courier.close().await;
+        Ok(outcome)
+    })??;
+    let (is_delivered, answer) = answer(&outcome);
+    let exit = if is_delivered { Exit::Fine } else { Exit::Findings };
+    if telling.quiet && is_delivered {
+        return Ok(exit);
+    }
+    print(&match telling.as_json {
+        true => {
+            let object = json!({"mode": "test", "destination": to.to_string(), "delivered": is_delivered,
+                                "reason": answer});
+            format!("{object}\n")
+        }
+        false => format!("{}: {}\n", visible(&to.to_string()), visible(&answer)),
+    })?;
+    Ok(exit)
+}
+
+/// Whether it was taken, and in which words.
+fn answer(outcome: &Outcome) -> (bool, String) {
+    match outcome {
+        Outcome::Delivered { reply } => (true, reply.clone()),
+        Outcome::Deferred(failure)
+        | Outcome::Unanswered(failure)
+        | Outcome::RelayUnusable(failure)
+        | Outcome::Refused(failure) => (false, failure.to_string()),
+    }
+}
+
+fn letter(terms: &Terms, to: &Address, now_ms: u64, process: u32) -> Letter {
+    let reporter = &terms.reporter;
+    let text = format!(
+        "This is a test letter of {organization}.\n\n\
+         Somebody there runs landmarc, which sends DMARC reports to the owners of domains, and asked it\n\
+         to send this letter to you. It comes by the way that reports go: from {email},\n\
+         submitted by {submitter}. It has no report in it, and needs no answer.\n",
+        organization = reporter.organization,
+        email = reporter.email,
+        submitter = reporter.submitter,
+    );
+    let head = LetterHead {
+        from: &terms.email,
+        display_name: &reporter.organization,
+        to,
+        subject: SUBJECT,
+        date: now_ms / 1_000,
+        message_id: &format!("<{}@{}>", name(now_ms, process), reporter.submitter),
+    };
+    let content = Multipart {
+        subtype: "mixed",
+        parameters: &[],
+        parts: vec![Part::text(&text)],
+    };
+    compose(&head, &content)
+}
+
+/// What stands before the `@` of its Message-ID, and in front of `.eml`: another one for each letter.
+fn name(now_ms: u64, process: u32) -> String {
+    format!("landmarc-test.{now_ms}.{process}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_says_that_it_is_a_test_and_whose() {
+        let settings = "[report]\nemail = \"noreply@r.example\"\norganization = \"R & Co\"\n";
+        let terms = Terms::of(&settings::read(settings).unwrap().0).unwrap();
+        let to = Address::parse("postmaster@a.example").unwrap();
+        let letter = letter(&terms, &to, 1_780_272_000_999, 17);
+        assert_eq!(letter.message_id, "<landmarc-test.1780272000999.17@r.example>");
+        let text = String::from_utf8(letter.to_bytes()).unwrap();
+        for line in [
+            "From: \"R & Co\" <noreply@r.example>\r\n",
+            "To: postmaster@a.example\r\n",
+            "Subject: landmarc test letter\r\n",
+            "Date: Mon, 01 Jun 2026 00:00:00 +0000\r\n",
+            "This is a test letter of R & Co.\r\n",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+    }
+}
