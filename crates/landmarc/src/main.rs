@@ -15,6 +15,7 @@ mod figures;
 mod filter;
 mod http;
 mod json;
+mod listing;
 mod load;
 mod log;
 mod mailbox;

@@ -13,6 +13,7 @@ use store::{LogRow, Reader, StoreError};
 
 use crate::database;
 use crate::exit::Exit;
+use crate::listing::{self, Field, field};
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, tell};
 use crate::time::to_the_millisecond;
@@ -128,17 +129,9 @@ pub(crate) fn now_ms() -> u64 {
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// One thing that is known of a message, under the name that it has in the log.
-#[derive(Debug)]
-pub(crate) struct Field {
-    pub(crate) name: &'static str,
-    /// In words; none when it is absent.
-    pub(crate) text: fn(&LogRow) -> Option<String>,
-}
-
 /// All that is known of a message but its story: the keys of the log line, in its order, behind
 /// the time.
-pub(crate) const FIELDS: [Field; 19] = [
+pub(crate) const FIELDS: [Field<LogRow>; 19] = [
     field("at", |row| Some(to_the_millisecond(row.at_ms))),
     field("queue_id", |row| present(&row.queue_id)),
     field("id", |row| present(&row.id)),
@@ -160,16 +153,9 @@ pub(crate) const FIELDS: [Field; 19] = [
     field("cause", |row| present(&row.cause)),
 ];
 
-const fn field(name: &'static str, text: fn(&LogRow) -> Option<String>) -> Field {
-    Field { name, text }
-}
-
 /// The field with this name, in words; a hyphen where it is absent, as in the log.
 pub(crate) fn word(row: &LogRow, name: &str) -> String {
-    let field = FIELDS.iter().find(|field| field.name == name);
-    field
-        .and_then(|field| (field.text)(row))
-        .unwrap_or_else(|| "-".to_owned())
+    listing::word(&FIELDS, row, name)
 }
 
 fn present(text: &str) -> Option<String> {
@@ -190,7 +176,7 @@ fn overrides(row: &LogRow) -> String {
 
 /// The object for one message. Keys are never missing; what is absent is null.
 pub(crate) fn object(row: &LogRow) -> Map<String, Value> {
-    let value = |field: &Field| match field.name {
+    let value = |field: &Field<LogRow>| match field.name {
         "override" => json!(
             row.overrides
                 .iter()
@@ -202,7 +188,7 @@ pub(crate) fn object(row: &LogRow) -> Map<String, Value> {
         _ => json!((field.text)(row)),
     };
     // `check --json` calls the list by the plural.
-    let name = |field: &Field| {
+    let name = |field: &Field<LogRow>| {
         if field.name == "override" {
             "overrides"
         } else {

@@ -3,13 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub use dmarc::record::MAX_LOCAL_PART_OCTETS;
 use dmarc::record::ReportAddress;
 use mail::{DomainName, NameError};
 
 use crate::quote::shown;
 
-/// The longest local part that SMTP carries (RFC 5321 §4.5.3.1.1).
-pub const MAX_LOCAL_PART_OCTETS: usize = 64;
 /// The longest text that is looked at: a local part in quotes, an `@`, and the longest text of a name.
 const MAX_TEXT_OCTETS: usize = MAX_LOCAL_PART_OCTETS + 4 * 253 + 8;
 /// Characters of a text that an error quotes.
@@ -17,12 +16,9 @@ const MAX_QUOTED_CHARACTERS: usize = 80;
 
 /// One mail address. Whoever chose it, it can neither end an SMTP command or a header field nor
 /// add a second recipient: its local part has no white space, quotes, backslashes, brackets,
-/// control or non-ASCII characters.
+/// control or non-ASCII characters. The same as the address in a record, with words for what is none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address {
-    local_part: String,
-    domain: DomainName,
-}
+pub struct Address(ReportAddress);
 
 /// Why a text is no mail address that we write to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +70,7 @@ impl Address {
         if !(1..=MAX_LOCAL_PART_OCTETS).contains(&local.len()) {
             return Err(AddressError::LocalPartLength(quoted(text)));
         }
-        if let Some(character) = local.chars().find(|&c| !is_local_character(c)) {
+        if let Some(character) = local.chars().find(|&c| !ReportAddress::takes(c)) {
             return Err(AddressError::LocalPart {
                 text: quoted(text),
                 character,
@@ -84,22 +80,19 @@ impl Address {
             text: quoted(text),
             error,
         })?;
-        Ok(Self {
-            local_part: local.to_owned(),
-            domain,
-        })
+        ReportAddress::new(local, domain).map(Self).ok_or_else(form)
     }
 
     /// The local part without quotes: 1 to 64 octets of printable ASCII.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        &self.local_part
+        self.0.local_part()
     }
 
     /// The domain.
     #[must_use]
     pub fn domain(&self) -> &DomainName {
-        &self.domain
+        self.0.domain()
     }
 
     /// Whether both deliver to the same mailbox as far as a stranger can know: domains are
@@ -107,16 +100,13 @@ impl Address {
     /// `reports@` and nobody wants a report twice.
     #[must_use]
     pub fn is_same_mailbox(&self, other: &Self) -> bool {
-        self.domain == other.domain && self.local_part.eq_ignore_ascii_case(&other.local_part)
+        self.domain() == other.domain() && self.local_part().eq_ignore_ascii_case(other.local_part())
     }
 }
 
 impl From<&ReportAddress> for Address {
     fn from(address: &ReportAddress) -> Self {
-        Self {
-            local_part: address.local_part().to_owned(),
-            domain: address.domain().clone(),
-        }
+        Self(address.clone())
     }
 }
 
@@ -131,22 +121,8 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     /// As SMTP and header fields take it: the local part in quotes where it is no dot-string.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_dot_string = self
-            .local_part
-            .split('.')
-            .all(|atom| !atom.is_empty() && !atom.contains(','));
-        if is_dot_string {
-            write!(f, "{}@{}", self.local_part, self.domain)
-        } else {
-            write!(f, "\"{}\"@{}", self.local_part, self.domain)
-        }
+        self.0.fmt(f)
     }
-}
-
-/// What an atom may hold (RFC 5322 §3.2.3), the dot, and the comma that a `mailto` can hold
-/// percent-encoded (RFC 9989 §4.8).
-fn is_local_character(character: char) -> bool {
-    character.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.,".contains(character)
 }
 
 /// Foreign text for an error.

@@ -12,17 +12,21 @@ mod kill;
 mod postfix;
 mod python;
 mod refusals;
+mod relays;
 mod sending;
 mod serving;
 mod telling;
 mod two_hosts;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use auth::lookup::{Record, RecordType, ZoneData, Zones};
+use report::archive::{self, unpack};
+use report::intake::{Kind, MailLimits, open_mail};
 use serde_json::Value;
 use store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
 use testkit::dns_name;
@@ -188,6 +192,34 @@ impl World {
 pub(crate) fn without_warnings(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.contains(": warning: "));
     lines.map(|line| format!("{line}\n")).collect()
+}
+
+impl Drop for World {
+    /// Whatever a test is about: what has left is valid (design D21).
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let letters = self.relay.letters().into_iter().map(|letter| letter.text);
+        let reports: BTreeSet<Vec<u8>> = letters.flat_map(|letter| reports_in(&letter)).collect();
+        let write = |(number, xml)| self.folder.write(&format!("validated/{number}.xml"), xml);
+        let files: Vec<_> = reports.into_iter().enumerate().map(write).collect();
+        python::validate(files.iter().filter_map(|file| file.to_str()));
+    }
+}
+
+/// The aggregate reports that a letter carries, unpacked.
+fn reports_in(letter: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(mail) = open_mail(letter, &MailLimits::default()) else {
+        return Vec::new();
+    };
+    let aggregate = mail
+        .carried
+        .iter()
+        .filter(|carried| matches!(carried.kind, Kind::Aggregate(_)));
+    aggregate
+        .map(|carried| unpack(&carried.octets, &archive::Limits::default()).expect("we packed it"))
+        .collect()
 }
 
 /// What the DNS server of a world answers from: domains that ask for reports and receive mail.

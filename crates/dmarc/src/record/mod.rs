@@ -9,7 +9,7 @@ mod values;
 use std::fmt;
 
 pub use problem::RecordProblem;
-pub use uri::{ReportAddress, ReportUri};
+pub use uri::{MAX_LOCAL_PART_OCTETS, ReportAddress, ReportUri};
 pub use values::{AssessmentPolicy, FailureOptions, Mode, PolicyTag, Psd};
 
 use problem::{Problems, printable};

@@ -5,7 +5,7 @@ use std::fmt;
 use mail::DomainName;
 
 /// The longest local part that SMTP carries (RFC 5321 §4.5.3.1.1).
-const MAX_LOCAL_PART_OCTETS: usize = 64;
+pub const MAX_LOCAL_PART_OCTETS: usize = 64;
 
 /// One place where the Domain Owner wants reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,13 +64,31 @@ impl fmt::Display for ReportUri {
 /// One mail address to report to. Third parties choose it: its local part has no
 /// white space, quotes, brackets or control characters, so that it can neither end
 /// an SMTP command nor add a second recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReportAddress {
     local_part: String,
     domain: DomainName,
 }
 
 impl ReportAddress {
+    /// An address of these; none when the local part has another length than 1 to
+    /// [`MAX_LOCAL_PART_OCTETS`] octets, or a character that is [not taken](Self::takes).
+    #[must_use]
+    pub fn new(local_part: &str, domain: DomainName) -> Option<Self> {
+        let fits = (1..=MAX_LOCAL_PART_OCTETS).contains(&local_part.len());
+        (fits && local_part.chars().all(Self::takes)).then(|| Self {
+            local_part: local_part.to_owned(),
+            domain,
+        })
+    }
+
+    /// Whether a local part may have this character: what an atom may hold (RFC 5322 §3.2.3), the dot,
+    /// and the comma that has to be percent-encoded in the record (RFC 9989 §4.8).
+    #[must_use]
+    pub fn takes(character: char) -> bool {
+        character.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.,".contains(character)
+    }
+
     /// The local part, decoded; at most 64 octets of printable ASCII.
     #[must_use]
     pub fn local_part(&self) -> &str {
@@ -88,12 +106,7 @@ impl ReportAddress {
         // Split before decoding: an encoded "@" is no separator, and has no business here.
         let (local, domain) = path.split_once('@')?;
         let local_part = percent_decoded(local)?;
-        let fits = (1..=MAX_LOCAL_PART_OCTETS).contains(&local_part.len());
-        if !fits || !local_part.bytes().all(is_local_octet) {
-            return None;
-        }
-        let domain = DomainName::parse(domain).ok()?;
-        Some(Self { local_part, domain })
+        Self::new(&local_part, DomainName::parse(domain).ok()?)
     }
 }
 
@@ -110,12 +123,6 @@ impl fmt::Display for ReportAddress {
             write!(f, "\"{}\"@{}", self.local_part, self.domain)
         }
     }
-}
-
-/// What an atom may hold (RFC 5322 §3.2.3), the dot, and the comma that has to be
-/// percent-encoded in the record (RFC 9989 §4.8).
-fn is_local_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.,".contains(&octet)
 }
 
 /// RFC 3986 §3.1.

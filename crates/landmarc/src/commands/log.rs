@@ -7,8 +7,8 @@ use mail::DomainName;
 use settings::Network;
 use store::{Filter, LogRow};
 
-use crate::csv;
 use crate::exit::Exit;
+use crate::listing;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{FIELDS, Place, now_ms, object, refuse, word};
 use crate::table::{self, Column, Cut};
@@ -139,8 +139,8 @@ fn log(arguments: &Arguments) -> Result<(), Exit> {
         ));
     }
     print(&match arguments {
-        Arguments { json: true, .. } => as_json(&rows),
-        Arguments { csv: true, .. } => as_csv(&rows),
+        Arguments { json: true, .. } => listing::as_json(&rows, object),
+        Arguments { csv: true, .. } => listing::as_csv(&FIELDS, &rows),
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
@@ -210,24 +210,6 @@ fn as_table(rows: &[LogRow], width: Option<usize>) -> String {
     };
     let cells = |row| COLUMNS.iter().map(|column| cell(row, column)).collect();
     table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
-}
-
-fn as_json(rows: &[LogRow]) -> String {
-    let line = |row| format!("{}\n", serde_json::Value::Object(object(row)));
-    rows.iter().map(line).collect()
-}
-
-/// The names are there even when no message is, so that whoever reads it finds its columns.
-fn as_csv(rows: &[LogRow]) -> String {
-    let mut text = csv::line(FIELDS.iter().map(|field| field.name));
-    for row in rows {
-        let cells: Vec<_> = FIELDS
-            .iter()
-            .map(|field| (field.text)(row).unwrap_or_default())
-            .collect();
-        text.push_str(&csv::line(cells.iter().map(String::as_str)));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -356,9 +338,9 @@ mod tests {
     #[test]
     fn nothing_is_an_empty_table_and_the_names_of_csv() {
         assert_eq!(
-            (as_table(&[], None), as_json(&[])),
+            (as_table(&[], None), listing::as_json(&[], object)),
             (String::new(), String::new())
         );
-        assert_eq!(as_csv(&[]).lines().count(), 1);
+        assert_eq!(listing::as_csv(&FIELDS, &[]).lines().count(), 1);
     }
 }

@@ -7,8 +7,8 @@ use store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 
 use super::rows::{FIELDS, object, word};
 use super::{AFTER_HELP, OneDay};
-use crate::csv;
 use crate::exit::Exit;
+use crate::listing;
 use crate::output::{print, tell, terminal_width};
 use crate::records::{Place, now_ms, refuse};
 use crate::table::{self, Column, Cut};
@@ -86,8 +86,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         tell(&format!("landmarc: no letter in {}", store.path.display()));
     }
     print(&match arguments {
-        Arguments { json: true, .. } => as_json(&rows),
-        Arguments { csv: true, .. } => as_csv(&rows),
+        Arguments { json: true, .. } => listing::as_json(&rows, object),
+        Arguments { csv: true, .. } => listing::as_csv(&FIELDS, &rows),
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
@@ -140,24 +140,6 @@ fn as_table(rows: &[Delivery], width: Option<usize>) -> String {
     }
     let cells = |row| COLUMNS.iter().map(|column| word(row, column.name)).collect();
     table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
-}
-
-fn as_json(rows: &[Delivery]) -> String {
-    let line = |row| format!("{}\n", serde_json::Value::Object(object(row)));
-    rows.iter().map(line).collect()
-}
-
-/// The names are there even when no letter is, so that whoever reads it finds its columns.
-fn as_csv(rows: &[Delivery]) -> String {
-    let mut text = csv::line(FIELDS.iter().map(|field| field.name));
-    for row in rows {
-        let cells: Vec<_> = FIELDS
-            .iter()
-            .map(|field| (field.text)(row).unwrap_or_default())
-            .collect();
-        text.push_str(&csv::line(cells.iter().map(String::as_str)));
-    }
-    text
 }
 
 #[cfg(test)]
@@ -223,13 +205,13 @@ mod tests {
 
     #[test]
     fn every_format_has_all_fields() {
-        let csv = as_csv(&[row()]);
+        let csv = listing::as_csv(&FIELDS, &[row()]);
         assert_eq!(csv.lines().count(), 2);
         assert!(
             csv.starts_with("id,kind,day,policy_domain,destination,state,"),
             "{csv}"
         );
-        let json: serde_json::Value = serde_json::from_str(&as_json(&[row()])).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&listing::as_json(&[row()], object)).unwrap();
         assert_eq!(json["reason"], "RCPT: 451 4.3.0 later");
     }
 }

@@ -4,17 +4,11 @@ use serde_json::{Map, Value, json};
 use store::Delivery;
 
 use crate::figures::grouped;
+use crate::listing::{self, Field, field};
 use crate::time::{date, to_the_second};
 
-/// One thing that is known of a delivery.
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    /// In words; none when it is absent.
-    pub(super) text: fn(&Delivery) -> Option<String>,
-}
-
 /// All that is known of a delivery and its report, but for the report itself.
-pub(super) const FIELDS: [Field; 19] = [
+pub(super) const FIELDS: [Field<Delivery>; 19] = [
     field("id", |row| Some(row.number.to_string())),
     field("kind", |row| Some(row.report.kind.word().to_owned())),
     field("day", |row| Some(date(row.report.day))),
@@ -45,20 +39,14 @@ pub(super) const FIELDS: [Field; 19] = [
 /// Those that are numbers in JSON.
 const NUMBERS: [&str; 6] = ["id", "attempts", "part", "rows", "messages", "size_bytes"];
 
-const fn field(name: &'static str, text: fn(&Delivery) -> Option<String>) -> Field {
-    Field { name, text }
-}
-
 /// The field with this name, in words; a hyphen where it is absent.
 pub(super) fn word(row: &Delivery, name: &str) -> String {
-    let field = FIELDS.iter().find(|field| field.name == name);
-    let text = field.and_then(|field| (field.text)(row));
-    text.unwrap_or_else(|| "-".to_owned())
+    listing::word(&FIELDS, row, name)
 }
 
 /// The object for one delivery. Keys are never missing; what is absent is null.
 pub(super) fn object(row: &Delivery) -> Map<String, Value> {
-    let value = |field: &Field| match (field.text)(row) {
+    let value = |field: &Field<Delivery>| match (field.text)(row) {
         Some(text) if NUMBERS.contains(&field.name) => json!(text.parse::<u64>().ok()),
         text => json!(text),
     };

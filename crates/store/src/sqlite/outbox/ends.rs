@@ -3,39 +3,22 @@
 use rusqlite::{Connection, Params, params};
 
 use super::{integer, time};
-use crate::outbox::{DeliveryNumber, Resend};
+use crate::outbox::{DeliveryNumber, DeliveryState, Resend};
 
-/// Marks it as delivered. A letter that was taken over is there, whoever holds the lease by now, and also
-/// when it was given up meanwhile: forgetting it would send it again.
-pub(super) fn deliver(
+/// Ends it in a state that it is not in yet, whoever has the lease; whether it was not. A letter that was
+/// taken over is there even when it was given up meanwhile: forgetting it would send it again. One that came
+/// back is gone even when it was delivered.
+pub(super) fn end(
     connection: &Connection,
     delivery: DeliveryNumber,
+    state: DeliveryState,
     reason: &str,
     now_ms: u64,
 ) -> rusqlite::Result<bool> {
-    let sql = "UPDATE delivery SET state = 'delivered', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
-               lease_until_ms = NULL WHERE id = ?1 AND state <> 'delivered'";
-    changed(
-        connection,
-        sql,
-        params![integer(delivery.0), time(now_ms), reason],
-    )
-}
-
-/// Gives it up for a letter that came back, unless it was given up before; whether it was not.
-pub(super) fn bounce(
-    connection: &Connection,
-    delivery: DeliveryNumber,
-    reason: &str,
-    now_ms: u64,
-) -> rusqlite::Result<bool> {
-    let sql = "UPDATE delivery SET state = 'given_up', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
-               lease_until_ms = NULL WHERE id = ?1 AND state <> 'given_up'";
-    changed(
-        connection,
-        sql,
-        params![integer(delivery.0), time(now_ms), reason],
-    )
+    let sql = "UPDATE delivery SET state = ?4, ended_ms = ?2, reason = ?3, lease_owner = NULL, \
+               lease_until_ms = NULL WHERE id = ?1 AND state <> ?4";
+    let values = params![integer(delivery.0), time(now_ms), reason, state.word()];
+    changed(connection, sql, values)
 }
 
 /// Puts it off, when the lease is still the owner's. One that ran out is, until somebody else has it.

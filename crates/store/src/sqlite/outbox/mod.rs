@@ -20,8 +20,9 @@ use super::connection;
 use crate::day::{Day, as_integer};
 use crate::error::StoreError;
 use crate::outbox::{
-    Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, MAX_POSTPONED, NewReport, OutboxCounts,
-    OutboxExpired, OutboxFilter, OutboxKeep, Put, ReportNumber, Resend, Strikes, Struck, Suppression,
+    Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, MAX_POSTPONED, NewReport,
+    OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, Put, ReportNumber, Resend, Strikes, Struck,
+    Suppression,
 };
 
 pub(crate) use transact::Outbox;
@@ -158,7 +159,7 @@ impl Outbox {
         now_ms: u64,
     ) -> Result<bool, StoreError> {
         self.write("note a delivery", |connection| {
-            ends::deliver(connection, delivery, reason, now_ms)
+            ends::end(connection, delivery, DeliveryState::Delivered, reason, now_ms)
         })
     }
 
@@ -169,7 +170,7 @@ impl Outbox {
         now_ms: u64,
     ) -> Result<Option<Delivery>, StoreError> {
         self.write("note a bounce", |connection| {
-            if ends::bounce(connection, delivery, reason, now_ms)? {
+            if ends::end(connection, delivery, DeliveryState::GivenUp, reason, now_ms)? {
                 list::delivery(connection, integer(delivery.0))
             } else {
                 Ok(None)
