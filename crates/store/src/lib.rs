@@ -2,7 +2,7 @@
 //! reporting rows by UTC day, which feeds reports and pages (design D13, D14). With them go the count
 //! of the operator's rules, and the report letters on their way (design D17).
 //!
-//! [`Recorder`] records, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a database
+//! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a database
 //! file only, and need not be in one process. What comes in are plain values and words ([`Observation`],
 //! [`TallyRow`], [`NewReport`]): this room knows nothing of mail and decides nothing.
 //!
@@ -18,6 +18,8 @@
 //!   traces go first, then the oldest observations, tallies and hits of rules last; each is counted ([`Statistics`]).
 //! * **A store of a later version is refused untouched**; those of earlier ones are brought up to
 //!   date in one transaction, by whoever writes. A reader takes them as they are.
+//! * **Nothing is imported twice.** What another program counted has a key; a ledger says how many of its
+//!   messages are in the tally, for as long as that keeps their day.
 //! * **Nobody holds up the recording.** Readers and copies see one state and lock nothing; expiry
 //!   goes in short transactions between batches, and so does the outbox, which pauses after each for as
 //!   long as it took.
@@ -101,6 +103,7 @@ mod digest;
 mod engine;
 mod error;
 mod folded;
+mod importer;
 mod maintenance;
 mod observation;
 mod outbox;
@@ -116,16 +119,17 @@ mod writer;
 pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};
 pub use day::Day;
 pub use error::StoreError;
+pub use importer::{Import, Imported, Importer};
 pub use maintenance::{Expired, Keep};
 pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
 pub use outbox::{
     COMMAND_PATIENCE, Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease,
     MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
-    MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, NewDelivery, NewReport, Origin, Outbox, OutboxCounts,
-    OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put, Report, ReportKind, ReportNumber, Resend,
-    SERVICE_PATIENCE, Strikes, Struck, Suppression,
+    MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_URIS, NewDelivery, NewReport, Origin,
+    Outbox, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put, Redirection, Report,
+    ReportKind, ReportNumber, Resend, SERVICE_PATIENCE, Strikes, Struck, Suppression,
 };
-pub use prepared::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
+pub use prepared::{MAX_IMPORTS, MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
 pub use queue::Limits;
 pub use reading::{Explained, Filter, LogRow, Reader, RuleHits, Status};
 pub use recorder::{Options, PATIENCE, Recorder};

@@ -24,12 +24,12 @@ pub use letters::{
 };
 pub use limits::{
     MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
-    MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS,
+    MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_URIS,
 };
 pub(crate) use limits::{MAX_POSTPONED, check_all, host_of, once_each, reason, within};
 pub use questions::{
     Claim, Claims, DayCounts, DayState, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep,
-    OutboxStatus, Resend, Strikes, Struck, Suppression,
+    OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
 };
 
 /// How long a service waits for others who write: SQLite does not queue those who wait, and each batch of
@@ -323,6 +323,44 @@ impl Outbox {
     /// When the store cannot be read.
     pub fn suppressions(&mut self) -> Result<Vec<Suppression>, StoreError> {
         self.inner.suppressions()
+    }
+
+    /// Lets the reports about a policy domain go to these URIs from now on, whatever its record says; in
+    /// place of an earlier redirection.
+    ///
+    /// # Errors
+    /// When the name, a URI or the list is past its limit, or the store cannot be written.
+    pub fn redirect(&mut self, redirection: &Redirection) -> Result<(), StoreError> {
+        within("policy_domain", redirection.policy_domain.len(), crate::MAX_WORD)?;
+        within("list of URIs", redirection.rua.len(), MAX_URIS)?;
+        for uri in &redirection.rua {
+            within("URI", uri.len(), crate::MAX_TEXT)?;
+        }
+        self.inner.redirect(redirection)
+    }
+
+    /// Lets reports go again where the record says; whether there was a redirection.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn stop_redirecting(&mut self, policy_domain: &str) -> Result<bool, StoreError> {
+        self.inner.stop_redirecting(policy_domain)
+    }
+
+    /// Where the reports about a policy domain go instead, if they do.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn redirection(&mut self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
+        self.inner.redirection(policy_domain)
+    }
+
+    /// All redirections, in alphabetical order; at most [`MAX_REDIRECTIONS`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn redirections(&mut self) -> Result<Vec<Redirection>, StoreError> {
+        self.inner.redirections()
     }
 
     /// The secret of this name, made of the system's randomness when it is asked for first. Who can read the

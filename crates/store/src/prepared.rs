@@ -10,6 +10,8 @@ use crate::digest::{Digest, Digests, Encoder};
 use crate::observation::{Observation, TallyRow};
 use crate::queue::Lost;
 
+/// Imports of one call: about 50 ms of work.
+pub const MAX_IMPORTS: usize = 1_000;
 /// Octets of a word, a name or an id. A domain name has at most 253 (RFC 1035 §2.3.4).
 pub const MAX_WORD: usize = 255;
 /// Octets of a text in words: a cause, a comment, an address that wants reports.
@@ -236,7 +238,7 @@ impl Outcome {
 }
 
 impl Counted {
-    fn new(day: Day, row: TallyRow, digests: &Digests) -> Self {
+    pub(crate) fn new(day: Day, row: TallyRow, digests: &Digests) -> Self {
         let row = within_limits(row);
         let content = encoded_row(&row);
         Self {

@@ -33,6 +33,11 @@ pub const MAX_SKIPPED: usize = 10_000;
 /// Destinations whose suppression or bounces are kept. Past it those of bounces go, the oldest first.
 pub const MAX_SUPPRESSIONS: usize = 100_000;
 
+/// URIs that the reports about one policy domain are redirected to.
+pub const MAX_URIS: usize = 10;
+/// Redirections that are told.
+pub const MAX_REDIRECTIONS: usize = 10_000;
+
 /// Whether a list or a text keeps within its limit.
 pub(crate) fn within(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {
     if found > limit {

@@ -192,6 +192,17 @@ impl Origin {
     }
 }
 
+/// Where the reports about a policy domain go against what its record says, by the operator's word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirection {
+    /// Whose reports.
+    pub policy_domain: String,
+    /// The URIs that stand in for `rua`; none: nobody gets them.
+    pub rua: Vec<String>,
+    /// Since when, in milliseconds since the epoch.
+    pub since_ms: u64,
+}
+
 /// When bounces suppress a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strikes {

@@ -7,6 +7,7 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::blocks::block_of;
+use super::import;
 use super::outbox::upkeep;
 use crate::day::{Day, hour_of};
 use crate::engine::Step;
@@ -30,6 +31,10 @@ pub(super) fn step(connection: &Connection, keep: &Keep, done: &mut Expired) -> 
     }
     if let Some(day) = oldest_day(connection)?.filter(|day| *day < keep.tally_from()) {
         done.tally_rows += remove_day(connection, day)?;
+        return Ok(Step::More);
+    }
+    // What is known of imports goes with the days they count in, for these are imported no more.
+    if import::remove_before(connection, keep.tally_from())? > 0 {
         return Ok(Step::More);
     }
     if remove_unused(connection, keep, done)? > 0 {

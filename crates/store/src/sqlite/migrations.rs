@@ -9,9 +9,10 @@ use super::connection::engine;
 use crate::error::StoreError;
 
 /// Step *n* leads to version *n*, counted from 1.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("migrations/0001_recording.sql"),
     include_str!("migrations/0002_reports.sql"),
+    include_str!("migrations/0003_imports.sql"),
 ];
 
 /// The first version with tables of reports.

@@ -9,6 +9,7 @@ mod batch;
 mod blocks;
 mod connection;
 mod expire;
+mod import;
 mod interned;
 mod journal;
 mod log;

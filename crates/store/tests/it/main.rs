@@ -10,6 +10,7 @@ mod beside;
 mod claiming;
 mod crash;
 mod days;
+mod importing;
 mod letters;
 mod maintenance;
 mod operator;

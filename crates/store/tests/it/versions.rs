@@ -126,7 +126,7 @@ fn an_outbox_brings_a_store_of_version_1_up_to_date_and_keeps_its_rows() {
             reader.status().unwrap().version,
             reader.status().unwrap().outbox.queued
         ),
-        (2, 1)
+        (3, 1)
     );
     assert_eq!(
         reader.tally(Day::at(MIDNIGHT), "example.com").unwrap(),

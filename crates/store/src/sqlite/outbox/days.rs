@@ -67,6 +67,16 @@ fn day_of(row: &Row<'_>) -> rusqlite::Result<(Day, DayState)> {
     Ok((Day(row.get(0)?), state))
 }
 
+/// Whether what is counted now in this day of a policy domain comes too late for a report.
+pub(in crate::sqlite) fn is_reported(
+    connection: &Connection,
+    day: Day,
+    policy_domain: &str,
+) -> rusqlite::Result<bool> {
+    let is_done = matches!(state(connection, day)?, DayState::Done { .. });
+    Ok(is_done || is_settled(connection, day, policy_domain)?)
+}
+
 pub(super) fn is_settled(connection: &Connection, day: Day, policy_domain: &str) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM report WHERE policy_domain = ?1 AND day = ?2 AND kind = 'aggregate') \
                OR EXISTS (SELECT 1 FROM skipped WHERE day = ?2 AND policy_domain = ?1)";

@@ -1,7 +1,7 @@
 //! The outbox on SQLite: a second writing connection, in transactions that are short.
 //!
 //! `transact` is that connection, `put` stores reports, `body` what is attached to them, `claim` says who sends what, `ends` what came of
-//! it, `list` reads deliveries, `days` keeps account of the days, `suppression` of destinations that get
+//! it, `list` reads deliveries, `days` keeps account of the days, `redirection` of where reports go instead, `suppression` of destinations that get
 //! nothing, `upkeep` removes what is old.
 
 pub(super) mod body;
@@ -10,6 +10,7 @@ pub(super) mod days;
 mod ends;
 pub(super) mod list;
 mod put;
+mod redirection;
 pub(super) mod suppression;
 mod transact;
 pub(super) mod upkeep;
@@ -20,11 +21,12 @@ use super::connection;
 use crate::day::{Day, as_integer};
 use crate::error::StoreError;
 use crate::outbox::{
-    Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, MAX_POSTPONED, NewReport,
-    OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, Put, ReportNumber, Resend, Strikes, Struck,
-    Suppression,
+    Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, MAX_POSTPONED,
+    MAX_REDIRECTIONS, NewReport, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, Put, Redirection,
+    ReportNumber, Resend, Strikes, Struck, Suppression,
 };
 
+pub(super) use days::is_reported;
 pub(crate) use transact::Outbox;
 
 /// Most rows changed in one transaction of several that do one thing: about 10 ms.
@@ -50,6 +52,30 @@ impl Outbox {
     pub(crate) fn is_settled(&mut self, day: Day, policy_domain: &str) -> Result<bool, StoreError> {
         self.read("look for a report", |connection| {
             days::is_settled(connection, day, policy_domain)
+        })
+    }
+
+    pub(crate) fn redirect(&mut self, redirection: &Redirection) -> Result<(), StoreError> {
+        self.write("redirect reports", |connection| {
+            redirection::set(connection, redirection)
+        })
+    }
+
+    pub(crate) fn stop_redirecting(&mut self, policy_domain: &str) -> Result<bool, StoreError> {
+        self.write("stop redirecting reports", |connection| {
+            redirection::remove(connection, policy_domain)
+        })
+    }
+
+    pub(crate) fn redirection(&mut self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
+        self.read("look where reports go", |connection| {
+            redirection::of(connection, policy_domain)
+        })
+    }
+
+    pub(crate) fn redirections(&mut self) -> Result<Vec<Redirection>, StoreError> {
+        self.read("look where reports go", |connection| {
+            redirection::all(connection, MAX_REDIRECTIONS)
         })
     }
 

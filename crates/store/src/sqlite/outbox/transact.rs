@@ -62,7 +62,7 @@ impl Outbox {
     }
 
     /// Does it in one durable transaction. When the file was removed meanwhile, once again in the next one.
-    pub(super) fn write<T>(
+    pub(in crate::sqlite) fn write<T>(
         &mut self,
         doing: &'static str,
         work: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -91,7 +91,7 @@ impl Outbox {
     }
 
     /// Asks in one transaction, so that all answers are about the same state.
-    pub(super) fn read<T>(
+    pub(in crate::sqlite) fn read<T>(
         &mut self,
         doing: &'static str,
         ask: impl Fn(&Connection) -> rusqlite::Result<T>,
