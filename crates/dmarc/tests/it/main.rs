@@ -10,4 +10,5 @@ mod limits;
 mod policy_vectors;
 mod properties;
 mod record_vectors;
+mod seeds;
 mod walk_vectors;
