@@ -10,10 +10,12 @@ into the directory OUT, one file each, for xmllint. One JSON object a line comes
 
 import email
 import email.policy
+import email.utils
 import gzip
 import json
 import os
 import sys
+import unittest.mock
 import xml.etree.ElementTree as tree
 
 import dkim
@@ -86,7 +88,11 @@ def signatures(octets, message, zones):
     # As it came from the relay: line ends of a mailbox are not those of the wire.
     wire = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     count = len(message.get_all("DKIM-Signature", []))
-    return [dkim.DKIM(wire).verify(index, dnsfunc=answer) for index in range(count)]
+    # A day that a test closes may lie ahead, and dkimpy takes no signature of tomorrow: the letter is read
+    # on the day of its Date.
+    date = email.utils.parsedate_to_datetime(message["Date"]).timestamp()
+    with unittest.mock.patch("time.time", return_value=date):
+        return [dkim.DKIM(wire).verify(index, dnsfunc=answer) for index in range(count)]
 
 
 def report(path):

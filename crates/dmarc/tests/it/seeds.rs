@@ -4,7 +4,7 @@
 use landmarc_dmarc::record::{AssessmentPolicy, Record, Usability};
 
 fn record(text: &str) -> Record {
-    Record::parse(text.as_bytes()).unwrap()
+    Record::parse(text.as_bytes()).expect("a record")
 }
 
 fn problems(record: &Record) -> Vec<String> {
