@@ -14,6 +14,12 @@ fuzz_target!(|value: &[u8]| {
         assert_eq!(again.results.len(), writable(&read));
         assert!(claims_authserv_id(value, &bare(&read.authserv_id)));
     }
+    if let Ok((read, Some(job))) = AuthenticationResults::parse_with_job(value) {
+        let written = read.to_value_with_job(&job);
+        let (again, _) = AuthenticationResults::parse_with_job(written.as_bytes()).expect("it reads back");
+        assert_eq!(again.results.len(), writable(&read));
+        assert!(claims_authserv_id(value, &bare(&read.authserv_id)));
+    }
     foreign_text_stays_inside(&String::from_utf8_lossy(value));
     let forged = [b" (x)\r\n MX.example;", value].concat();
     assert!(claims_authserv_id(&forged, "mx.example"));

@@ -148,6 +148,11 @@ fn json_of_a_message_that_passes() {
         "problem": "mx.example does not exist"
       },
       "dkim": [],
+      "upstream": {
+        "spf": null,
+        "dkim": null,
+        "arc": null
+      },
       "arc": {
         "result": "none",
         "instances": 0,
@@ -209,6 +214,11 @@ fn json_of_a_message_without_anything_to_tell() {
       },
       "spf_helo": null,
       "dkim": [],
+      "upstream": {
+        "spf": null,
+        "dkim": null,
+        "arc": null
+      },
       "arc": {
         "result": "none",
         "instances": 0,

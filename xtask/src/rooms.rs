@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 15] = [
+const ROOMS: [Room; 18] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
@@ -57,6 +57,12 @@ const ROOMS: [Room; 15] = [
         name: "landmarc-settings",
         rooms: &["mail"],
         crates: &["serde", "thiserror", "toml"],
+    },
+    Room {
+        // Reads what other programs wrote, and gives words. Its tests read the settings that it writes.
+        name: "landmarc-migrate",
+        rooms: &["mail", "settings"],
+        crates: &["serde_json", "thiserror"],
     },
     // Edges.
     Room {
@@ -113,10 +119,40 @@ const ROOMS: [Room; 15] = [
         crates: &["axum", "hyper", "hyper-util", "thiserror", "tokio", "tracing"],
     },
     Room {
+        name: "landmarc-source",
+        rooms: &["migrate"],
+        crates: &[
+            "futures-util",
+            "redis",
+            "rusqlite",
+            "sqlx",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
+    },
+    Room {
+        // Translates other protocols into the calls of a milter session.
+        name: "landmarc-door",
+        rooms: &["mail", "milter"],
+        crates: &[
+            "base64",
+            "bytes",
+            "http-body-util",
+            "hyper",
+            "hyper-util",
+            "nix",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
+    },
+    Room {
         name: "landmarc",
         rooms: &[
-            "mail", "auth", "dmarc", "receiver", "report", "settings", "dns", "milter", "store", "post",
-            "web",
+            "mail", "auth", "dmarc", "receiver", "report", "settings", "migrate", "dns", "milter", "store",
+            "post", "web", "source", "door",
         ],
         crates: &[
             "clap",

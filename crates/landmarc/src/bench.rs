@@ -6,9 +6,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use mail::message::{self, HeaderSection, MessageError};
+use mail::message::{self, HeaderSection, MessageError, Parsed};
 use mail::{Envelope, ReversePath};
-use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
+use receiver::Arrival;
+use receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use receiver::local::{ArcUse, Mode, Rules};
 use settings::Settings;
 
@@ -99,7 +100,7 @@ pub(crate) fn judge_each(
         let mut bench = Bench {
             rules: rules_for(options, &loaded),
             answers: Answers::open(options.dns.as_deref(), &loaded.settings)?,
-            lists: Lists::new(&loaded.settings.clients),
+            lists: Lists::new(&loaded.settings.clients, loaded.hosts.clone()),
             settings: &loaded.settings,
             options,
             tell,
@@ -235,22 +236,60 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
     async fn judge(&self, octets: &[u8], now: u64) -> Result<Judgement, MessageError> {
         let rules = &self.rules;
         let parsed = message::split(octets, &rules.header_limits)?;
-        let limit = self.settings.dns.questions_per_message;
-        let ledgers = Ledgers::new(limit, || self.answers.for_message());
-        let envelope = envelope(self.options, &parsed.header);
-        let client = rules::client_facts(self.settings, envelope.client);
-
-        let spf = check_spf(&ledgers, &envelope, rules, now).await;
-        let mut head = Head::new(&parsed.header, rules, client, now);
-        head.plan().ask(&ledgers).await;
-        head.body(&parsed.body);
-        let transaction = Transaction {
-            envelope,
-            client,
+        let beside = Beside {
+            envelope: envelope(self.options, &parsed.header),
             id: "check",
+            queue_id: None,
+            now,
         };
-        Ok(judge(head, transaction, spf, &ledgers, rules).await)
+        Ok(judge_parsed(&parsed, beside, rules, self.settings, &self.answers).await)
     }
+}
+
+/// What comes with a message beside its octets.
+pub(crate) struct Beside<'a> {
+    pub(crate) envelope: Envelope,
+    /// What we call it.
+    pub(crate) id: &'a str,
+    /// What the mail server calls it.
+    pub(crate) queue_id: Option<&'a str>,
+    /// When it is judged, in Unix time.
+    pub(crate) now: u64,
+}
+
+/// Judges a message as the service would, and writes nothing down.
+pub(crate) async fn judge_parsed(
+    parsed: &Parsed<'_>,
+    beside: Beside<'_>,
+    rules: &Rules,
+    settings: &Settings,
+    answers: &Answers,
+) -> Judgement {
+    let Beside {
+        envelope,
+        id,
+        queue_id,
+        now,
+    } = beside;
+    let limit = settings.dns.questions_per_message;
+    let ledgers = Ledgers::new(limit, || answers.for_message());
+    let client = rules::client_facts(settings, envelope.client);
+    let arrival = Arrival {
+        client,
+        queue_id,
+        ..Arrival::of(&envelope, now)
+    };
+    let mut head = Head::new(&parsed.header, rules, &arrival);
+    let spf = spf_of(&head, &ledgers, &envelope, rules).await;
+    head.plan().ask(&ledgers).await;
+    head.body(&parsed.body);
+    let transaction = Transaction {
+        envelope,
+        client,
+        id,
+        queue_id,
+    };
+    judge(head, transaction, spf, &ledgers, rules).await
 }
 
 fn envelope(options: &Options, headers: &HeaderSection) -> Envelope {

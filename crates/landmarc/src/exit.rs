@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Usage = 64,
     /// The input is not what it should be.
     BadInput = 65,
+    /// There is no such file.
+    NoInput = 66,
     /// Something around us does not work: a socket, a full disk.
     Unavailable = 69,
     /// A bug of ours.
@@ -64,12 +66,16 @@ mod tests {
             Exit::Unknown,
             Exit::Usage,
             Exit::BadInput,
+            Exit::NoInput,
             Exit::Unavailable,
             Exit::Bug,
             Exit::Later,
             Exit::Config,
         ];
-        assert_eq!(codes.map(|code| code as u8), [0, 1, 2, 64, 65, 69, 70, 75, 78]);
+        assert_eq!(
+            codes.map(|code| code as u8),
+            [0, 1, 2, 64, 65, 66, 69, 70, 75, 78]
+        );
         assert!(codes.is_sorted());
     }
 }

@@ -6,44 +6,45 @@
 mod afterwards;
 mod answer;
 mod copying;
+mod ending;
+mod findings;
 mod ids;
 mod memory;
 mod message;
 mod recipients;
 mod record;
+mod rehearsal;
 mod reporting;
 mod running;
 mod skipping;
 mod tally;
 mod task;
 mod throttle;
+mod upstream;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
+use door::Door;
 use mail::{Envelope, ReversePath};
 use milter::{
-    Actions, Arguments, Capabilities, ConnectInfo, Edit, Macros, Peer, PeerAddress, Response, Service,
-    Session,
+    Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
 };
-use receiver::judge::Judgement;
-use receiver::local::{Mode, OnFailure, QuarantineBy, Rules};
-use receiver::results::Removal;
-use store::{Observation, Recorder, State};
+use receiver::local::{QuarantineBy, Rules};
+use store::Recorder;
 use tokio::time::timeout;
 
 use crate::failure_reports::Offers;
-use crate::log;
 use crate::metrics::Metrics;
-use answer::{Unjudged, response, unjudged};
+use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
 use memory::Memory;
 use message::Message;
 use record::Moment;
-use reporting::Traffic;
+pub(crate) use rehearsal::rehearse;
 pub(crate) use running::Running;
 use skipping::verified_name;
 pub(crate) use skipping::{Lists, Skipped};
@@ -51,12 +52,15 @@ use tally::Tally;
 pub(crate) use task::unless_it_panics;
 use task::{Step, caught};
 pub(crate) use throttle::Throttle;
+use upstream::Silence;
 
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
 /// What is longer is no name that could be looked up, and is taken for an empty one.
 const MAX_ENVELOPE_OCTETS: usize = 1024;
 /// What is kept of the MTA's name for a message; Postfix's own have at most 25 octets.
 const MAX_QUEUE_ID_OCTETS: usize = 64;
+/// Where it has not told us one.
+const UNKNOWN_QUEUE_ID: &str = "unknown";
 
 /// The service: makes a [`Connection`] for each SMTP connection.
 pub(crate) struct Filter {
@@ -68,6 +72,7 @@ pub(crate) struct Filter {
 struct Common {
     memory: Memory,
     tally: Tally,
+    upstream: Silence,
     ids: Ids,
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
@@ -90,6 +95,7 @@ impl Filter {
         let common = Common {
             memory: Memory::new(running.settings.limits.memory.as_usize()),
             tally: Tally::default(),
+            upstream: Silence::default(),
             ids: Ids::default(),
             recorder,
             metrics,
@@ -145,6 +151,10 @@ impl Service for Filter {
             adding: Adding::Never,
             is_broken: false,
             message: None,
+            door: Door::Milter,
+            keeps_findings: false,
+            stays_out_of_reports: false,
+            findings: None,
         }
     }
 }
@@ -164,6 +174,14 @@ pub(crate) struct Connection {
     is_broken: bool,
     /// In a box, for most connections are at rest most of the time.
     message: Option<Box<Message>>,
+    /// By which its messages come.
+    door: Door,
+    /// Whether that door wants to know what was found.
+    keeps_findings: bool,
+    /// Whether its messages count in no report.
+    stays_out_of_reports: bool,
+    /// Of the message that ended last.
+    findings: Option<Box<door::Findings>>,
 }
 
 impl Session for Connection {
@@ -222,16 +240,20 @@ impl Session for Connection {
         }
     }
 
-    async fn end_of_headers(&mut self, _macros: &Macros) {
+    async fn end_of_headers(&mut self, macros: &Macros) {
+        let queue_id = macros.get("i").map(queue_id);
         let (rules, running) = (Arc::clone(&self.rules), Arc::clone(&self.running));
         let Some(message) = self.judged() else {
             return;
         };
         message.take_step(Step::EndOfHeaders, |message| {
-            message.end_of_headers(&running, &rules);
+            message.end_of_headers(&running, &rules, queue_id.as_deref());
         });
         if !message.has_head() {
             message.take_step(Step::Removals, |message| message.find_removals(&rules));
+        }
+        if let Some(is_heard) = message.is_upstream_heard() {
+            self.common.upstream.count(is_heard);
         }
     }
 
@@ -247,7 +269,10 @@ impl Session for Connection {
 
     async fn end_of_message(&mut self, macros: &Macros) -> Response {
         let arrived = Instant::now();
-        let queue_id = macros.require("i").map_or_else(|| "unknown".to_owned(), queue_id);
+        self.common.metrics.came_by(self.door);
+        let queue_id = macros
+            .require("i")
+            .map_or_else(|| UNKNOWN_QUEUE_ID.to_owned(), queue_id);
         let Some(message) = self.message.take() else {
             let id = self.common.ids.next(now());
             return self.give_up(Unjudged::Internal, &queue_id, &id, &[]).await;
@@ -255,13 +280,16 @@ impl Session for Connection {
         let removals = message.removals().to_vec();
         if let Some(skipped) = message.skipped {
             self.skip(skipped, &queue_id);
+            self.keep(|| findings::skipped(skipped, &queue_id));
             return answer::skipped(&removals);
         }
         let id = self.common.ids.next(message.now);
         if let Some(why) = self.obstacle(&message) {
             return self.give_up(why, &queue_id, &id, &removals).await;
         }
-        let judged = unless_it_panics(self.judge(message, &id)).await.flatten();
+        let judged = unless_it_panics(self.judge(message, &queue_id, &id))
+            .await
+            .flatten();
         let Some((judgement, traffic, response)) = judged else {
             return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
         };
@@ -278,6 +306,7 @@ impl Session for Connection {
             tracing::error!(queue_id = %queue_id, id = %id, "a bug in landmarc: this message may not be written down; please report it with the panic above");
             self.common.metrics.failed(Unjudged::Internal.as_str());
         }
+        self.keep(|| findings::judged(&judgement, &queue_id));
         response
     }
 
@@ -319,71 +348,6 @@ impl Connection {
             rcpt_to: Vec::new(),
         };
         Message::new(envelope, skipped, &self.running, now())
-    }
-
-    /// What is found, and what the MTA is to be told; nothing when a part of it panicked.
-    async fn judge(&self, message: Box<Message>, id: &str) -> Option<(Judgement, Traffic, Response)> {
-        let has_reader = message.recipients.have_reader();
-        let (judgement, traffic) = message.finish(id, &self.rules).await?;
-        let mut response = response(&judgement);
-        if judgement.is_taken_against_policy() && !has_reader {
-            response.edits.extend(self.copy());
-        }
-        Some((judgement, traffic, response))
-    }
-
-    /// The copy for a human to look at.
-    fn copy(&self) -> Option<Edit> {
-        let edit = self.running.copy_to.as_ref()?.edit(self.adding);
-        if edit.is_none() && !self.common.told_of_no_copies.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                "the mail server lets no filter add recipients: nobody gets the copies of action.copy_to"
-            );
-        }
-        edit
-    }
-
-    fn skip(&self, why: Skipped, queue_id: &str) {
-        let client = self
-            .client
-            .map_or_else(|| "local".to_owned(), |client| client.to_string());
-        log::skipped(queue_id, &client, why.as_str());
-        self.common.metrics.skipped(why.as_str());
-    }
-
-    /// What keeps the message from being judged at all.
-    fn obstacle(&self, message: &Message) -> Option<Unjudged> {
-        let may_not_be_lost = self.rules.mode == Mode::Enforce
-            && matches!(self.rules.failures.store, OnFailure::TempFail { .. });
-        if message.unjudged.is_some() {
-            message.unjudged
-        } else if may_not_be_lost && self.common.recorder.state() == State::Degraded {
-            Some(Unjudged::Store)
-        } else {
-            None
-        }
-    }
-
-    /// The answer to a message that is not judged; that, too, is written down.
-    async fn give_up(&self, why: Unjudged, queue_id: &str, id: &str, removals: &[Removal]) -> Response {
-        why.tell(queue_id, id);
-        self.common.metrics.failed(why.as_str());
-        let response = unjudged(why, &self.rules, self.client, id, removals);
-        let action = match response.verdict {
-            milter::Verdict::Reply { .. } => "tempfail",
-            _ => "accept",
-        };
-        let moment = Moment {
-            queue_id,
-            id,
-            elapsed: Duration::ZERO,
-        };
-        let observation = Observation {
-            client: self.client,
-            ..record::unjudged(action, why.reason(), &moment)
-        };
-        self.tell_if_late(self.common.recorder.record(observation).await, &moment);
-        response
     }
 
     /// The message under way, when it is one to be judged.

@@ -21,6 +21,11 @@ pub(crate) fn object(judgement: &Judgement) -> Value {
         "spf": spf(&judgement.spf.mail_from),
         "spf_helo": judgement.spf.helo.as_ref().map(spf),
         "dkim": judgement.dkim.iter().map(dkim).collect::<Vec<_>>(),
+        "upstream": {
+            "spf": judgement.tellers.spf,
+            "dkim": judgement.tellers.dkim,
+            "arc": judgement.tellers.arc,
+        },
         "arc": {
             "result": judgement.arc.status.as_str(),
             "instances": judgement.arc.instances,
@@ -47,6 +52,34 @@ pub(crate) fn object(judgement: &Judgement) -> Value {
             "result": other.result.as_str(),
             "policy_domain": policy_domain(other),
         })),
+    })
+}
+
+/// The same object for a message that nothing was found of: what is done, and why.
+#[must_use]
+pub(crate) fn not_judged(action: &str, reply: Option<&str>, cause: &str) -> Value {
+    let done = json!({"disposition": "none", "overrides": [], "action": action, "reply": reply});
+    json!({
+        "author_domain": null,
+        "organizational_domain": null,
+        "spf": null,
+        "spf_helo": null,
+        "dkim": [],
+        "upstream": null,
+        "arc": null,
+        "dmarc": null,
+        "disposition": "none",
+        "overrides": [],
+        "action": action,
+        "reply": reply,
+        "decision": done,
+        "rule": null,
+        "evidence": [],
+        "cause": Some(cause).filter(|cause| !cause.is_empty()),
+        "defects": [],
+        "authentication_results": null,
+        "questions": 0,
+        "rfc7489": null,
     })
 }
 

@@ -1,8 +1,10 @@
 //! Reads settings, and what they name, from the file system.
 
+mod hosts_file;
 mod of_reports;
 mod of_store;
 mod rules_file;
+mod source;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
@@ -13,18 +15,20 @@ use std::sync::Arc;
 use dmarc::suffixes::Suffixes;
 use milter::SocketAddress;
 use receiver::local::Rules;
+use settings::hosts::Hosts;
 use settings::{Mistake, Mistakes, Settings, WebAddress, key};
 
-use crate::account;
 use crate::exit::Exit;
 use crate::http;
 use crate::output::{complain, in_full, tell};
+use crate::{account, doors};
 use crate::{records, rules};
 
 use of_reports::OfReports;
 pub(crate) use of_store::{Need, load_store_or_complain};
 use rules_file::Fault;
 pub(crate) use rules_file::RulesFile;
+pub(crate) use source::Source;
 
 /// Read when no file is named on the command line, if it is there.
 pub(crate) const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";
@@ -39,6 +43,8 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<String>,
     /// The rules of the operator, which the settings name.
     pub(crate) operator: RulesFile,
+    /// The hosts whose mail is not judged, from the file that the settings name.
+    pub(crate) hosts: Hosts,
     suffixes: Arc<Suffixes>,
 }
 
@@ -72,9 +78,10 @@ impl Loaded {
 struct Named {
     suffixes: Option<Suffixes>,
     operator: RulesFile,
+    hosts: Hosts,
     /// What should be looked at of the files that reports need: the key, and why.
     of_reports: Vec<(&'static str, String)>,
-    /// The mistakes in the file of the rules, a line each.
+    /// The mistakes in the file of the rules and in that of the hosts, a line each.
     rule_mistakes: Option<String>,
 }
 
@@ -161,7 +168,7 @@ fn complain_of(error: &LoadError) -> Exit {
 
 /// Reads settings from these octets, of the file with this name, and rules from the file that is
 /// given or named.
-fn read_with(
+pub(crate) fn read_with(
     name: &str,
     octets: &[u8],
     file: Option<PathBuf>,
@@ -196,6 +203,9 @@ fn read_with(
     let exposed_web = exposed_web.map(|WebAddress(address)| {
         format!("{name}: web.listen: warning: {address} lets every host that reaches it read the metrics")
     });
+    let exposed_doors = doors::exposed(&settings).into_iter().map(|(key, spelling)| {
+        format!("{name}: {key}: warning: {spelling} lets every host that reaches it have messages judged")
+    });
     let of_reports = named.of_reports.iter();
     let of_reports = of_reports.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
     Ok(Loaded {
@@ -204,12 +214,14 @@ fn read_with(
             .map(|warning| warning.render(name))
             .chain(exposed)
             .chain(exposed_web)
+            .chain(exposed_doors)
             .chain(of_reports)
             .chain(named.operator.warnings.iter().cloned())
             .collect(),
         settings,
         file,
         operator: named.operator,
+        hosts: named.hosts,
         suffixes: Arc::new(named.suffixes.unwrap_or_else(Suffixes::built_in)),
     })
 }
@@ -230,7 +242,7 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
 }
 
 /// Whether a socket listens beyond this host.
-fn is_exposed(spelling: &str) -> bool {
+pub(crate) fn is_exposed(spelling: &str) -> bool {
     match spelling.parse() {
         Ok(SocketAddress::Inet { host: Some(host), .. }) => {
             host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -264,6 +276,7 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
             Ok(socket) => sockets.push(socket),
         }
     }
+    mistakes.extend(doors::mistakes(settings, &mut sockets));
     mistakes.extend(http::listed_twice(settings));
     mistakes.extend(account::unknown(settings));
     let of_reports = OfReports::look_at(settings);
@@ -294,6 +307,16 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
         }
         Err(Fault::Mistakes(lines)) => named.rule_mistakes = Some(lines),
     }
+    match hosts_file::read(settings) {
+        Ok(hosts) => named.hosts = hosts,
+        Err(Fault::Unreadable(why)) => {
+            mistakes.push(settings.refuse(key!(clients.trusted_hosts_file), None, why));
+        }
+        Err(Fault::Mistakes(lines)) => {
+            let of_rules = named.rule_mistakes.take();
+            named.rule_mistakes = Some(of_rules.into_iter().chain([lines]).collect::<Vec<_>>().join("\n"));
+        }
+    }
     mistakes
 }
 
@@ -312,156 +335,4 @@ fn read_suffixes(settings: &Settings) -> Result<Suffixes, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mistakes(text: &str) -> String {
-        match read("f", text.as_bytes(), None) {
-            Err(LoadError::Mistakes(lines)) => lines,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn each_socket_is_told_at_its_own_place() {
-        assert_eq!(
-            mistakes("[milter]\nlisten = []\n"),
-            "f:2:10: milter.listen: without a socket no mail can be judged"
-        );
-        let told = mistakes("[milter]\nlisten = [\"inet:1\", \"inet:x\",\n  \"unix:y\"]\n");
-        let places: Vec<_> = told.lines().map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(places, [Some("f:2:21:"), Some("f:3:3:")], "{told}");
-    }
-
-    #[test]
-    fn what_would_keep_the_service_from_starting_is_told_by_the_check() {
-        let told = mistakes(
-            "[server]\nuser = \"no such user\"\n[milter]\nsocket_group = \"no such group\"\n\
-             listen = [\"inet:1@127.0.0.1\", \"inet:127.0.0.1:1\"]\n",
-        );
-        assert!(told.contains("f:2:8: server.user: there is no user"), "{told}");
-        assert!(
-            told.contains("f:4:16: milter.socket_group: there is no group"),
-            "{told}"
-        );
-        assert!(told.contains("inet:127.0.0.1:1 is there twice"), "{told}");
-    }
-
-    #[test]
-    fn a_socket_for_the_world_is_warned_about() {
-        let warnings = |text: &str| read("f", text.as_bytes(), None).unwrap().warnings.len();
-        assert_eq!(
-            warnings("[milter]\nlisten = [\"inet:127.0.0.1:1\", \"inet:[::1]:2\", \"/run/x\"]\n"),
-            0
-        );
-        assert_eq!(
-            warnings("[milter]\nlisten = [\"inet:0.0.0.0:1\", \"inet:192.0.2.1:1\"]\n"),
-            2
-        );
-    }
-
-    #[test]
-    fn the_port_for_monitoring_is_checked_like_the_sockets() {
-        assert_eq!(
-            mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1\",\n  \"localhost:1\"]\n"),
-            "f:2:26: web.listen: \"127.0.0.1\" is no HTTP port: the port is missing; allowed: an address and port such as \
-             \"127.0.0.1:8895\" or \"[::1]:8895\"\n\
-             f:3:3: web.listen: \"localhost:1\" is no HTTP port: it is not an IP address with a port; allowed: an \
-             address and port such as \"127.0.0.1:8895\" or \"[::1]:8895\""
-        );
-        assert_eq!(
-            mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"[::1]:1\", \"127.0.0.1:1\"]\n"),
-            "f:2:37: web.listen: 127.0.0.1:1 is there twice"
-        );
-        let warnings = |text: &str| read("f", text.as_bytes(), None).unwrap().warnings;
-        assert!(warnings("[web]\nlisten = []\n").is_empty());
-        assert!(warnings("[web]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:0\", \"[::1]:1\"]\n").is_empty());
-        assert_eq!(
-            warnings("[web]\nlisten = [\"0.0.0.0:1\"]\n"),
-            ["f: web.listen: warning: 0.0.0.0:1 lets every host that reaches it read the metrics"]
-        );
-    }
-
-    #[test]
-    fn a_list_that_is_named_must_be_there() {
-        assert_eq!(
-            mistakes("[dmarc]\npublic_suffix_list = \"/nonexistent/list\"\n"),
-            "f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2); create it, or \
-             set it to \"\""
-        );
-        assert!(read("f", b"[dmarc]\npublic_suffix_list = \"\"\n", None).is_ok());
-    }
-
-    /// Settings that name a file of rules with this text, which is gone afterwards.
-    fn with_rules(test: &str, rules: &str, settings: &str) -> Result<Loaded, LoadError> {
-        let path = std::env::temp_dir().join(format!("landmarc-load-{}-{test}.toml", std::process::id()));
-        fs::write(&path, rules).unwrap();
-        let text = format!("action.rules_file = \"{}\"\n{settings}", path.display());
-        let loaded = read("f", text.as_bytes(), None);
-        fs::remove_file(&path).unwrap();
-        loaded
-    }
-
-    const RULE: &str = "[[rule]]\nname = \"r\"\nclient = [\"192.0.2.1\"]\naction = \"accept\"\n\
-                        reason = \"why\"\nowner = \"anna\"\n";
-
-    #[test]
-    fn rules_come_from_the_file_that_the_settings_name() {
-        let loaded = with_rules("right", RULE, "").unwrap();
-        assert_eq!(loaded.operator.rules.len(), 1);
-        assert!(loaded.warnings.is_empty());
-        assert_eq!(loaded.rules().operator[0].name, "r");
-
-        let expired = format!("{RULE}expires = 2020-01-01\n");
-        let loaded = with_rules("expired", &expired, "").unwrap();
-        assert_eq!(loaded.warnings.len(), 1);
-        assert!(loaded.warnings[0].contains(".toml:1:1: rule r: warning: applies no more"));
-        let logged = without_level(&loaded.warnings[0]);
-        assert!(logged.contains(".toml:1:1: rule r: applies no more"), "{logged}");
-        // It lets nobody in any more, so that anybody could meet it is no concern.
-        let open = expired.replace("client = [\"192.0.2.1\"]", "author_domain = [\"a.example\"]");
-        assert_eq!(with_rules("open", &open, "").unwrap().warnings.len(), 1);
-        let open = open.replace("2020", "2999");
-        let warnings = with_rules("still-open", &open, "").unwrap().warnings;
-        assert!(
-            warnings.len() == 1 && warnings[0].contains("anybody can write"),
-            "{warnings:?}"
-        );
-    }
-
-    #[test]
-    fn mistakes_of_both_files_are_told_each_with_its_own_name() {
-        let Err(LoadError::Mistakes(lines)) = with_rules("wrong", "[[rule]]\nx = 1\n", "mode = 3\n") else {
-            panic!("it was read");
-        };
-        assert!(lines.starts_with("f:2:8: mode: 3 is no choice"), "{lines}");
-        assert!(lines.contains("-wrong.toml:2:1: rule.x: unknown key"), "{lines}");
-        assert!(
-            lines.contains("-wrong.toml:1:1: rule.name: it is missing"),
-            "{lines}"
-        );
-        let alone = with_rules("alone", "[[rule]]\nx = 1\n", "");
-        assert!(matches!(alone, Err(LoadError::Mistakes(lines)) if !lines.contains("f:")));
-    }
-
-    #[test]
-    fn a_rules_file_that_is_named_must_be_there() {
-        assert_eq!(
-            mistakes("[action]\nrules_file = \"/nonexistent/rules\"\n"),
-            "f:2:14: action.rules_file: /nonexistent/rules: No such file or directory (os error 2); create it, or set it \
-             to \"\""
-        );
-        assert!(mistakes("[action]\nrules_file = \"/\"\n").contains("Is a directory"));
-        for none in ["rules_file = \"\"", "rules_file = \"/etc/landmarc/rules.toml\""] {
-            let loaded = read("f", format!("[action]\n{none}\n").as_bytes(), None).unwrap();
-            assert!(loaded.operator.rules.is_empty() && loaded.operator.file.is_none());
-        }
-    }
-
-    #[test]
-    fn warnings_are_lines_that_name_the_file() {
-        let loaded = read("f", b"[action]\nreject = \"always\"\n", None).unwrap();
-        assert_eq!(loaded.warnings.len(), 1);
-        assert!(loaded.warnings[0].starts_with("f:2:10: action.reject: warning: "));
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use auth::dkim::DkimVerdict;
+use door::Door;
 use receiver::evidence::Evidence;
 use receiver::judge::Judgement;
 use receiver::story::remedy;
@@ -214,7 +215,7 @@ pub(crate) fn dkim_word(judgement: &Judgement) -> &'static str {
 
 /// The one line of a judged message: the same keys in the same order, always.
 /// Local-parts and subjects stay out (design D37).
-pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) {
+pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: Door) {
     let evaluation = judgement.evaluation();
     let policy_domain = evaluation.and_then(|e| match &e.discovery {
         dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
@@ -245,6 +246,7 @@ pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration) 
         rfc7489 = %judgement.rfc7489.as_ref().map_or("-", |other| other.result.as_str()),
         cause = judgement.cause.as_str(),
         remedy = remedy(judgement).unwrap_or_default(),
+        door = %door,
     );
 }
 
@@ -259,8 +261,8 @@ fn listed(words: impl Iterator<Item = &'static str>) -> String {
 }
 
 /// A message that is not judged: why not.
-pub(crate) fn skipped(queue_id: &str, client: &str, why: &str) {
-    tracing::info!(queue_id = %queue_id, client = %client, skipped = %why);
+pub(crate) fn skipped(queue_id: &str, client: &str, why: &str, door: Door) {
+    tracing::info!(queue_id = %queue_id, client = %client, skipped = %why, door = %door);
 }
 
 #[cfg(test)]

@@ -9,21 +9,25 @@ mod bench;
 mod commands;
 mod csv;
 mod database;
+mod doors;
 mod exit;
 mod failure_reports;
 mod figures;
 mod filter;
 mod http;
+mod imports;
 mod json;
 mod listing;
 mod load;
 mod log;
 mod mailbox;
 mod metrics;
+mod opendmarc_conf;
 mod output;
 mod pasted;
 mod records;
 mod reporter;
+mod rspamd;
 mod rules;
 mod systemd;
 mod table;
@@ -59,6 +63,9 @@ enum Command {
     Serve(commands::serve::Arguments),
     /// Judge messages from files as the service would, and say why
     Check(commands::check::Arguments),
+    /// Be the filter of a mail server that starts it by itself, such as OpenSMTPD
+    #[command(subcommand)]
+    Filter(commands::filter::Action),
     /// Tell why a message was treated as it was, by its queue id or the id in the SMTP reply
     Explain(commands::explain::Arguments),
     /// List the messages that were recorded
@@ -78,6 +85,12 @@ enum Command {
     /// Make the keys that reports are signed with, and see whether they are published
     #[command(subcommand)]
     Dkim(commands::dkim::Action),
+    /// Move in from another program: its settings, its history, its database
+    #[command(subcommand)]
+    Migrate(commands::migrate::Action),
+    /// Write what was counted for other programs: the history file of OpenDMARC
+    #[command(subcommand)]
+    History(commands::history::Action),
     /// Print shell completions
     Completions(commands::documents::Completions),
     /// Print the manual page, or write those of all commands into a directory
@@ -90,6 +103,10 @@ enum Command {
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    if let Some(called) = commands::opendmarc::called(&arguments) {
+        return exit::guarded(|| called.run()).into();
+    }
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return usage(&error),
@@ -101,6 +118,7 @@ fn run(command: Command) -> Exit {
     match command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Filter(action) => commands::filter::run(&action),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Log(arguments) => commands::log::run(&arguments),
         Command::Store(action) => commands::store::run(&action),
@@ -108,6 +126,8 @@ fn run(command: Command) -> Exit {
         Command::Config(action) => commands::config::run(&action),
         Command::Rules(action) => commands::rules::run(&action),
         Command::Dkim(action) => commands::dkim::run(&action),
+        Command::Migrate(action) => commands::migrate::run(&action),
+        Command::History(action) => commands::history::run(&action),
         Command::Completions(arguments) => commands::documents::completions(&arguments),
         Command::Man(arguments) => commands::documents::man(&arguments),
     }

@@ -9,11 +9,13 @@ mod exposition;
 mod process;
 mod reloads;
 mod reporting;
+mod rspamd;
 mod sheet;
 
 use std::time::{Duration, SystemTime};
 
 use dmarc::evaluation::DmarcResult;
+use door::Door;
 use receiver::action::BUDGET_REACHED;
 use receiver::judge::Judgement;
 
@@ -22,6 +24,7 @@ use counts::{Counts, Distribution, Named, places, words};
 pub(crate) use exposition::Sources;
 use reloads::Reloads;
 use reporting::Reporting;
+use rspamd::Rspamd;
 
 /// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
 /// millisecond; a message has `dns.message_timeout`, 20 s by default.
@@ -40,6 +43,7 @@ pub(crate) struct Metrics {
     messages: Counts<{ words::DMARC.len() * words::DISPOSITION.len() * words::STEP.len() }>,
     would: Counts<{ words::STEP.len() }>,
     skipped: Counts<{ words::SKIPPED.len() }>,
+    doors: Counts<{ Door::ALL.len() }>,
     failures: Counts<{ words::FAILURE.len() }>,
     spf: Counts<{ words::SPF.len() }>,
     dkim: Counts<{ words::DKIM.len() }>,
@@ -52,6 +56,7 @@ pub(crate) struct Metrics {
     questions: Distribution<{ QUESTIONS.len() }>,
     reloads: Reloads,
     reporting: Reporting,
+    rspamd: Rspamd,
 }
 
 impl Metrics {
@@ -61,6 +66,7 @@ impl Metrics {
             messages: Counts::default(),
             would: Counts::default(),
             skipped: Counts::default(),
+            doors: Counts::default(),
             failures: Counts::default(),
             spf: Counts::default(),
             dkim: Counts::default(),
@@ -72,6 +78,7 @@ impl Metrics {
             questions: Distribution::new(QUESTIONS),
             reloads: Reloads::new(SystemTime::now()),
             reporting: Reporting::default(),
+            rspamd: Rspamd::default(),
         }
     }
 
@@ -106,6 +113,12 @@ impl Metrics {
             .add(u64::try_from(judgement.asked.len()).unwrap_or(u64::MAX));
     }
 
+    /// A message came to its end, by this door.
+    pub(crate) fn came_by(&self, door: Door) {
+        let place = Door::ALL.iter().position(|known| *known == door);
+        self.doors.add(place.unwrap_or_default());
+    }
+
     /// A message was not to be judged; why, see [`words::SKIPPED`].
     pub(crate) fn skipped(&self, reason: &'static str) {
         self.skipped.add(places::of(reason, &words::SKIPPED));
@@ -128,6 +141,11 @@ impl Metrics {
     /// What is counted of reports.
     pub(crate) fn reporting(&self) -> &Reporting {
         &self.reporting
+    }
+
+    /// What is counted of the records of rspamd.
+    pub(crate) fn rspamd(&self) -> &Rspamd {
+        &self.rspamd
     }
 
     /// What came of reading the settings.

@@ -25,7 +25,7 @@ mod split;
 mod stop;
 mod terms;
 
-pub(crate) use addressees::Addressees;
+pub(crate) use addressees::{Addressees, address_of};
 pub(crate) use assemble::{Assembly, Known, Request, Selection, Settlement};
 pub(crate) use attempt::strikes;
 pub(crate) use clock::Clock;

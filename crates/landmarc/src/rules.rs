@@ -17,7 +17,8 @@ use receiver::local::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
     UnusableAuthor, Wording,
 };
-use settings::keys::{self, Failure};
+use receiver::upstream::{Source, Upstream};
+use settings::keys::{self, Authentication, Failure};
 use settings::{Network, Placeholder, ReplyText, Settings};
 
 /// The operator's decisions as the receiver takes them, but for the rules that are in a file of
@@ -32,6 +33,8 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
             .authserv_id
             .as_ref()
             .map_or_else(host_name, |id| id.as_str().to_owned()),
+        authserv_id_with_job_id: settings.authserv_id_with_job_id,
+        upstream: upstream(&settings.authentication),
         header_limits: HeaderLimits {
             section_octets: settings.limits.header_section.as_usize(),
             field_octets: settings.limits.header_field.as_usize(),
@@ -79,6 +82,7 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
             keys::UnusableAuthor::Accept => UnusableAuthor::Accept,
         },
         unusable_author_text: wording(&settings.action.unusable_author_text),
+        required_header_fields: settings.action.required_header_fields,
         local_domains: settings.action.local_domains.clone(),
         recognise_lists: settings.action.mailing_lists,
         failures: FailureTable {
@@ -89,6 +93,22 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
             internal: on_failure(&settings.failures.internal),
         },
         remove_all_results: settings.clients.remove_all_results,
+    }
+}
+
+fn upstream(authentication: &Authentication) -> Upstream {
+    let source = |source| match source {
+        keys::ResultSource::Own => Source::Own,
+        keys::ResultSource::Upstream => Source::Upstream,
+        keys::ResultSource::UpstreamThenOwn => Source::UpstreamThenOwn,
+    };
+    let trusted = authentication.trusted_authserv_ids.iter();
+    Upstream {
+        spf: source(authentication.spf),
+        dkim: source(authentication.dkim),
+        arc: source(authentication.arc),
+        trusted_authserv_ids: trusted.map(|id| id.as_str().to_owned()).collect(),
+        received_spf: authentication.received_spf,
     }
 }
 
@@ -228,6 +248,34 @@ mod tests {
         assert_eq!(rules.quarantine, header);
         assert_eq!(rules.unusable_author, UnusableAuthor::Accept);
         assert_eq!(rules.header_limits.fields, 123);
+    }
+
+    /// P28, P29, P33: each mechanism has its source, and out of the box that is this program (D9).
+    #[test]
+    fn p28_p29_p33_results_come_from_where_the_settings_say() {
+        assert_eq!(rules_of("").upstream, Upstream::default());
+        assert!(!rules_of("").upstream.is_used());
+        let rules = rules_of(
+            "[authentication]\nspf = \"upstream\"\ndkim = \"upstream-then-self\"\n\
+             trusted_authserv_ids = [\"spf.example\"]\nreceived_spf = true\n",
+        );
+        let expected = Upstream {
+            spf: Source::Upstream,
+            dkim: Source::UpstreamThenOwn,
+            arc: Source::Own,
+            trusted_authserv_ids: vec!["spf.example".to_owned()],
+            received_spf: true,
+        };
+        assert_eq!(rules.upstream, expected);
+    }
+
+    /// P2, P25
+    #[test]
+    fn p2_p25_what_opendmarc_could_is_off_until_it_is_asked_for() {
+        let rules = rules_of("");
+        assert!(!rules.authserv_id_with_job_id && !rules.required_header_fields);
+        let rules = rules_of("authserv_id_with_job_id = true\n[action]\nrequired_header_fields = true\n");
+        assert!(rules.authserv_id_with_job_id && rules.required_header_fields);
     }
 
     #[test]

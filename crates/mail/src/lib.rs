@@ -11,6 +11,7 @@ mod lexer;
 pub mod mbox;
 pub mod message;
 pub mod name;
+pub mod received_spf;
 
 pub use author::Author;
 pub use envelope::{Envelope, ReversePath};

@@ -25,7 +25,8 @@ pub use codec::{Actions, Capabilities, MacroStage, Protocol};
 pub use handler::{
     Arguments, ConnectInfo, Edit, Peer, PeerAddress, Response, Service, Session, Verdict, ip_address,
 };
-pub use listener::{Drained, ListenError, Server, UnixAccess};
+pub use listener::{Drained, ListenError, Listeners, Server, Stream, UnixAccess};
 pub use macros::Macros;
 pub use options::ServerOptions;
+pub use session::{Panicked, guarded, guarded_call};
 pub use statistics::{Gauge, Statistics};

@@ -130,8 +130,8 @@ impl Macros {
     }
 }
 
-/// Macros given by name and value, as if sent ahead of CONNECT: for tests of
-/// handlers. The limits of a stage hold.
+/// Macros given by name and value, as if sent ahead of CONNECT: for doors that are told
+/// the same facts in another protocol, and for tests of handlers. The limits of a stage hold.
 impl<'a> FromIterator<(&'a str, &'a str)> for Macros {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
         let mut sent = Vec::new();

@@ -13,6 +13,7 @@ use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes
 use crate::operator::AppliedRule;
 use crate::reply::one_line;
 pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
+pub use crate::required::HeaderFault;
 use crate::story::MAX_CAUSE_OCTETS;
 
 /// What is done with a message.
@@ -158,6 +159,8 @@ pub const BUDGET_REACHED: &str = "DNS limit of one message reached";
 pub struct Case<'a> {
     /// Why there is no Author Domain, when there is none.
     pub fault: Option<AuthorFault>,
+    /// Where it is against RFC 5322 §3.6, if the operator insists on that.
+    pub header_fault: Option<&'a HeaderFault>,
     /// The evaluation that decides: of the strictest failing policy among the author
     /// domains, else the first; none without an Author Domain.
     pub evaluation: Option<&'a Evaluation>,
@@ -197,6 +200,9 @@ impl<'a> Case<'a> {
 /// asks for; nothing makes it stricter.
 #[must_use]
 pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
+    if let Some(fault) = case.header_fault {
+        return unfit(fault, case, rules);
+    }
     if let Some(fault) = case.fault {
         return without_author(fault, case, rules);
     }
@@ -257,13 +263,27 @@ fn without_author(fault: AuthorFault, case: &Case<'_>, rules: &Rules) -> Action 
     if rules.unusable_author == UnusableAuthor::Accept || !fault.is_refusable() {
         return accept(Disposition::None, Vec::new());
     }
-    let reason = one_line(case.reason, MAX_REASON_OCTETS);
-    let text = rules.unusable_author_text.fill(&case.blanks(&reason));
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(permanent(&text, rules)),
+        step: Step::Reject(no_mail(case, rules)),
         overrides: Vec::new(),
     }
+}
+
+/// P25: refused whatever its domain asks for, which a report must give a reason for (RFC 9990
+/// §3.1.1.9).
+fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
+    Action {
+        disposition: Disposition::Reject,
+        step: Step::Reject(no_mail(case, rules)),
+        overrides: vec![Override::local_policy(&fault.to_string())],
+    }
+}
+
+/// What a client is told whose message is refused for its form.
+fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
+    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    permanent(&rules.unusable_author_text.fill(&case.blanks(&reason)), rules)
 }
 
 /// Design D6: a failure of ours is never a reject.

@@ -15,6 +15,7 @@ use mail::message::HeaderSection;
 use mail::{DomainName, HeaderField};
 
 use crate::local::{ClientFacts, Rules};
+use crate::upstream::Tellers;
 
 /// Header fields that a forwarder or list leaves and a direct message does not have.
 const FORWARDING_FIELDS: [&str; 8] = [
@@ -170,6 +171,8 @@ pub struct Findings<'a> {
     pub spf: &'a SpfOutcome,
     /// Every signature.
     pub dkim: &'a [DkimResult],
+    /// Whose word these are, where they are not ours.
+    pub tellers: &'a Tellers,
     /// The ARC chain.
     pub arc: &'a ArcResult,
     /// The header section.

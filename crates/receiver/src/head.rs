@@ -1,7 +1,7 @@
 //! The end of the header section: what is read of it, and what can be asked from then on.
 
-use auth::arc::Validator;
-use auth::dkim::{BodyHashing, Verifier};
+use auth::arc::{ArcResult, Validator};
+use auth::dkim::{BodyHashing, DkimResult, Verifier};
 use auth::lookup::{Lookup, Question};
 use dmarc::discovery::warm;
 use futures_util::future::{join_all, join3};
@@ -10,10 +10,13 @@ use mail::author::{Author, author};
 use mail::message::{HeaderDefect, HeaderSection};
 
 use crate::evidence::HeaderFacts;
+use crate::judge::SpfPair;
 use crate::ledgers::Ledgers;
-use crate::local::{ArcUse, ClientFacts, Rules};
+use crate::local::{ArcUse, Rules};
 use crate::operator::Rule;
+use crate::required::{self, HeaderFault};
 use crate::results::{self, Removal};
+use crate::upstream::{self, Arrival, Tellers, Told};
 
 /// A message whose header section is complete: parsed and hashed as far as it goes.
 pub struct Head {
@@ -21,31 +24,77 @@ pub struct Head {
     pub(crate) facts: HeaderFacts,
     pub(crate) defects: Vec<HeaderDefect>,
     pub(crate) removals: Vec<Removal>,
-    pub(crate) verifier: Verifier,
-    pub(crate) validator: Option<Validator>,
+    /// Where it is against RFC 5322 §3.6, if that is looked at.
+    pub(crate) fault: Option<HeaderFault>,
+    spf: Option<SpfPair>,
+    pub(crate) signatures: Signatures,
+    pub(crate) chain: Chain,
+    pub(crate) tellers: Tellers,
+    is_upstream_heard: Option<bool>,
     pub(crate) bodies: BodyHashing,
     /// When it arrived, in Unix time.
     pub(crate) now: u64,
 }
 
 impl Head {
-    /// Reads the header section; it is not needed afterwards. `now` is Unix time in seconds.
+    /// Reads the header section; it is not needed afterwards.
     #[must_use]
-    pub fn new(headers: &HeaderSection, rules: &Rules, client: ClientFacts, now: u64) -> Self {
+    pub fn new(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> Self {
+        let now = arrival.now;
         let author = author(headers);
+        let told = upstream::read(headers, rules, arrival);
+        let removals = results::removals_but(headers, rules, arrival.client, &told);
+        let Told {
+            spf,
+            dkim,
+            arc,
+            tellers,
+            is_heard,
+            ..
+        } = told;
         let mut bodies = BodyHashing::new();
-        let verifier = Verifier::new(headers, author.domains(), &rules.dkim, now, &mut bodies);
-        let validator = validator(headers, rules, now, &mut bodies);
+        let signatures = match dkim {
+            Some(results) => Signatures::Told(results),
+            None => {
+                let domains = author.domains();
+                Signatures::Ours(Verifier::new(headers, domains, &rules.dkim, now, &mut bodies))
+            }
+        };
+        let chain = match arc {
+            Some(result) if rules.arc != ArcUse::Never => Chain::Told(result),
+            Some(_) => Chain::Ours(None),
+            None => Chain::Ours(validator(headers, rules, now, &mut bodies)),
+        };
         Self {
             facts: HeaderFacts::new(headers),
             defects: headers.defects().to_vec(),
-            removals: results::removals(headers, rules, client),
+            fault: rules
+                .required_header_fields
+                .then(|| required::fault(headers, &author))
+                .flatten(),
+            removals,
             author,
-            verifier,
-            validator,
+            spf,
+            signatures,
+            chain,
+            tellers,
+            is_upstream_heard: is_heard,
             bodies,
             now,
         }
+    }
+
+    /// The result of SPF where a filter ahead of us is to tell it, whether it does or not. Without
+    /// one it is to be asked for ([`check_spf`](crate::judge::check_spf)).
+    #[must_use]
+    pub fn spf_told(&self) -> Option<&SpfPair> {
+        self.spf.as_ref()
+    }
+
+    /// Whether there is any field in the name of a filter that is trusted; nothing where none is.
+    #[must_use]
+    pub fn is_upstream_heard(&self) -> Option<bool> {
+        self.is_upstream_heard
     }
 
     /// The Author Domain, or why there is none.
@@ -65,14 +114,48 @@ impl Head {
     pub fn plan(&self) -> Plan {
         Plan {
             authors: self.author.domains().to_vec(),
-            keys: self.verifier.questions(),
-            seals: self.validator.iter().flat_map(Validator::questions).collect(),
+            keys: self.signatures.questions(),
+            seals: self.chain.questions(),
         }
     }
 
     /// Takes the next octets of the body.
     pub fn body(&mut self, chunk: &[u8]) {
         self.bodies.update(chunk);
+    }
+}
+
+/// The signatures of a message.
+pub(crate) enum Signatures {
+    /// Others have verified them.
+    Told(Vec<DkimResult>),
+    /// We do.
+    Ours(Verifier),
+}
+
+impl Signatures {
+    fn questions(&self) -> Vec<Question> {
+        match self {
+            Self::Told(_) => Vec::new(),
+            Self::Ours(verifier) => verifier.questions(),
+        }
+    }
+}
+
+/// The ARC chain of a message.
+pub(crate) enum Chain {
+    /// Others have validated it.
+    Told(ArcResult),
+    /// We do, if anybody does.
+    Ours(Option<Validator>),
+}
+
+impl Chain {
+    fn questions(&self) -> Vec<Question> {
+        match self {
+            Self::Told(_) => Vec::new(),
+            Self::Ours(validator) => validator.iter().flat_map(Validator::questions).collect(),
+        }
     }
 }
 

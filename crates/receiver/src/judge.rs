@@ -5,93 +5,28 @@
 //! rest of the message still arrives (design D12). What was asked early is not asked
 //! again: the [`Ledgers`] remember.
 
-use auth::arc::{ArcResult, Validator};
+use auth::arc::ArcResult;
 use auth::dkim::{BodyDigests, DkimResult};
 use auth::lookup::{Asked, DnsName, Lookup, existence};
-use auth::spf::{self, Scope, SpfOutcome, SpfRequest, SpfResult};
+use auth::spf::SpfOutcome;
 use dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifiers};
 use dmarc::record::AssessmentPolicy;
-use futures_util::future::join;
 use mail::author::Author;
 use mail::message::HeaderDefect;
 use mail::{DomainName, Envelope};
 
 use crate::action::{self, Action};
 use crate::evidence::{self, Evidence, Findings, HeaderFacts};
+use crate::head::{Chain, Signatures};
 pub use crate::head::{Head, Plan};
 pub use crate::ledgers::Ledgers;
 use crate::local::{ArcUse, ClientFacts, RejectRule, Rules};
 use crate::operator::{self, AppliedRule, Facts, ResultWord, Rule};
+use crate::required::HeaderFault;
 use crate::results::{self, Removal};
+pub use crate::spf::{SpfPair, check_spf, spf_of};
 use crate::story;
-
-/// The SPF results of one envelope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpfPair {
-    /// Of the MAIL FROM identity: the one DMARC uses.
-    pub mail_from: SpfOutcome,
-    /// Of HELO, when that is checked and is not the same identity.
-    pub helo: Option<SpfOutcome>,
-}
-
-/// Checks SPF; everything it needs is known at MAIL FROM.
-///
-/// `now` is Unix time in seconds. Of a client without address, as on a local socket,
-/// nothing is asked, and the result is *none*: that we do not know where a message comes
-/// from must not read as if its domain forbade it.
-pub async fn check_spf<L: Lookup>(
-    ledgers: &Ledgers<L>,
-    envelope: &Envelope,
-    rules: &Rules,
-    now: u64,
-) -> SpfPair {
-    let Some(client) = envelope.client else {
-        return SpfPair {
-            mail_from: unchecked(envelope),
-            helo: None,
-        };
-    };
-    let request = SpfRequest {
-        client,
-        helo: &envelope.helo,
-        mail_from: &envelope.mail_from,
-        receiver: &rules.authserv_id,
-        now,
-        fetch_explanation: rules.fetch_explanation,
-    };
-    if !rules.check_helo || envelope.mail_from.is_null() {
-        return SpfPair {
-            mail_from: spf::check_mail_from(&ledgers.mail_from, &request).await,
-            helo: None,
-        };
-    }
-    let both = join(
-        spf::check_mail_from(&ledgers.mail_from, &request),
-        spf::check_helo(&ledgers.helo, &request),
-    );
-    let (mail_from, helo) = both.await;
-    SpfPair {
-        mail_from,
-        helo: Some(helo),
-    }
-}
-
-/// What SPF comes to without a client to ask about.
-fn unchecked(envelope: &Envelope) -> SpfOutcome {
-    SpfOutcome {
-        result: SpfResult::None,
-        domain: envelope.mail_from.domain(),
-        scope: Scope::MailFrom,
-        from_helo: envelope.mail_from.is_null(),
-        mechanism: None,
-        explanation: None,
-        problem: Some("the address of the client is not known".to_owned()),
-        lookup_terms: 0,
-        void_lookups: 0,
-        steps: Vec::new(),
-        veiled: Vec::new(),
-    }
-}
+use crate::upstream::Tellers;
 
 /// All that was found about a message and what is to be done with it.
 #[derive(Clone, Debug)]
@@ -112,6 +47,8 @@ pub struct Judgement {
     pub dkim: Vec<DkimResult>,
     /// ARC.
     pub arc: ArcResult,
+    /// Which of these three others have told us, and who.
+    pub tellers: Tellers,
     /// One evaluation for each author domain, in their order in the From field.
     pub evaluations: Vec<Evaluation>,
     /// Which of them decides.
@@ -176,6 +113,8 @@ pub struct Transaction<'a> {
     pub client: ClientFacts,
     /// What the log calls the message; goes into replies.
     pub id: &'a str,
+    /// What the MTA calls it, where it has said so.
+    pub queue_id: Option<&'a str>,
 }
 
 /// Judges a message whose body is complete.
@@ -186,10 +125,18 @@ pub async fn judge<L: Lookup>(
     ledgers: &Ledgers<L>,
     rules: &Rules,
 ) -> Judgement {
-    let Transaction { envelope, client, id } = transaction;
+    let Transaction {
+        envelope,
+        client,
+        id,
+        queue_id,
+    } = transaction;
     let lookup = &ledgers.policies;
     let digests = head.bodies.finish();
-    let dkim = head.verifier.finish(&ledgers.keys, &digests).await;
+    let dkim = match head.signatures {
+        Signatures::Told(results) => results,
+        Signatures::Ours(verifier) => verifier.finish(&ledgers.keys, &digests).await,
+    };
     let identifiers = identifiers(&spf.mail_from, &dkim);
     let mut evaluations = evaluate_each(lookup, head.author.domains(), &identifiers, rules).await;
     let budget_reached = ledgers.is_exhausted();
@@ -199,13 +146,14 @@ pub async fn judge<L: Lookup>(
     }
     let evaluation = deciding.and_then(|index| evaluations.get(index));
     let matters = arc_matters(evaluation, rules, head.now);
-    let arc = validate(head.validator, matters, &ledgers.arc, &digests).await;
+    let arc = validate(head.chain, matters, &ledgers.arc, &digests).await;
     let rfc7489 = compare(lookup, evaluation, &identifiers, rules).await;
 
     let asked = ledgers.asked();
     let findings = Findings {
         spf: &spf.mail_from,
         dkim: &dkim,
+        tellers: &head.tellers,
         arc: &arc,
         header: &head.facts,
         client,
@@ -223,6 +171,7 @@ pub async fn judge<L: Lookup>(
     };
     let given = Given {
         facts,
+        header_fault: head.fault.as_ref(),
         budget_reached,
         id,
     };
@@ -243,13 +192,15 @@ pub async fn judge<L: Lookup>(
         spf,
         dkim,
         arc,
+        tellers: head.tellers,
         evaluations,
         deciding,
         rfc7489,
         removals: head.removals,
         asked,
     };
-    judgement.authentication_results = results::field_value(&judgement, &rules.authserv_id);
+    let job = queue_id.filter(|_| rules.authserv_id_with_job_id);
+    judgement.authentication_results = results::field_value(&judgement, &rules.authserv_id, job);
     judgement
 }
 
@@ -368,21 +319,18 @@ fn arc_matters(evaluation: Option<&Evaluation>, rules: &Rules, now: u64) -> bool
     found == ResultWord::Fail || rules.arc == ArcUse::Always || rules.operator.iter().any(asks)
 }
 
-async fn validate(
-    validator: Option<Validator>,
-    matters: bool,
-    lookup: &impl Lookup,
-    digests: &BodyDigests,
-) -> ArcResult {
-    match validator.filter(|_| matters) {
-        Some(validator) => validator.finish(lookup, digests).await,
-        None => ArcResult::none(),
+async fn validate(chain: Chain, matters: bool, lookup: &impl Lookup, digests: &BodyDigests) -> ArcResult {
+    match chain {
+        Chain::Told(result) => result,
+        Chain::Ours(Some(validator)) if matters => validator.finish(lookup, digests).await,
+        Chain::Ours(_) => ArcResult::none(),
     }
 }
 
 /// What the decision starts from.
 struct Given<'a> {
     facts: Facts<'a>,
+    header_fault: Option<&'a HeaderFault>,
     budget_reached: bool,
     id: &'a str,
 }
@@ -398,7 +346,10 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
     let facts = &given.facts;
     let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let evidence = failing.map_or_else(Vec::new, |e| evidence::collect(e, findings, rules));
-    let found = story::found(facts, &evidence, findings);
+    let found = match given.header_fault {
+        Some(fault) => fault.to_string(),
+        None => story::found(facts, &evidence, findings),
+    };
     let fault = match facts.author {
         Author::Unusable(fault) => Some(*fault),
         Author::Domain(_) | Author::Domains(_) => None,
@@ -407,6 +358,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
     let decided = |reason: &str| {
         let case = action::Case {
             fault,
+            header_fault: given.header_fault,
             evaluation: facts.evaluation,
             evidence: &evidence,
             reason,
@@ -417,7 +369,11 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
         operator::apply(selected, action::decide(&case, rules), &case, rules)
     };
     let (mut action, mut rule) = decided(&found);
-    let cause = story::cause(&found, facts, &evidence, &action, rule.as_ref());
+    let cause = match (given.header_fault, &rule) {
+        // No wish of the Domain Owner has been weighed.
+        (Some(_), None) => found.clone(),
+        _ => story::cause(&found, facts, &evidence, &action, rule.as_ref()),
+    };
     // What is done is part of the cause, and the cause is part of what is told with it.
     if cause != found {
         (action, rule) = decided(&cause);

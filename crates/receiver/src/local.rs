@@ -9,6 +9,7 @@ use mail::DomainName;
 use mail::message::HeaderLimits;
 
 use crate::operator::Rule;
+use crate::upstream::Upstream;
 
 /// All that decides about a message besides the message and DNS. The same for every
 /// message until the settings are read again.
@@ -18,8 +19,12 @@ pub struct Rules {
     pub mode: Mode,
     /// Our name in Authentication-Results (RFC 8601 §2.5).
     pub authserv_id: String,
+    /// Whether what the MTA calls the message stands behind it, as `id/job`.
+    pub authserv_id_with_job_id: bool,
     /// How much of a header section is read.
     pub header_limits: HeaderLimits,
+    /// Which results are taken from filters ahead of us (design D9).
+    pub upstream: Upstream,
     /// Whether HELO is checked beside MAIL FROM.
     pub check_helo: bool,
     /// Whether the explanation of an SPF fail is asked for.
@@ -54,6 +59,8 @@ pub struct Rules {
     pub unusable_author: UnusableAuthor,
     /// What the client is told when that is a refusal.
     pub unusable_author_text: Wording,
+    /// Whether a message is refused that has not the header fields RFC 5322 §3.6 asks for.
+    pub required_header_fields: bool,
     /// Domains whose mail never comes from outside: their use there is evidence.
     pub local_domains: Vec<DomainName>,
     /// Whether signs of a mailing list keep a message from being rejected where

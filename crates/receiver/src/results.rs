@@ -14,8 +14,9 @@ use mail::message::HeaderSection;
 use crate::judge::Judgement;
 use crate::local::{ClientFacts, QuarantineBy, Rules};
 use crate::story::remedy;
+use crate::upstream::Told;
 
-const RESULTS: &str = "Authentication-Results";
+pub(crate) const RESULTS: &str = "Authentication-Results";
 /// As much of the remedy stands in the field; the whole is in the log and in the story.
 pub const MAX_REMEDY_CHARACTERS: usize = 200;
 /// Room for what stands in most comments, so that they grow without being moved.
@@ -31,18 +32,35 @@ pub struct Removal {
 }
 
 /// The incoming fields that must not stay: those in our name (RFC 8601 §5), and the
-/// field by which we mark quarantine.
+/// field by which we mark quarantine. Of a message of which nothing more is known.
 #[must_use]
 pub fn removals(headers: &HeaderSection, rules: &Rules, client: ClientFacts) -> Vec<Removal> {
+    removals_but(headers, rules, client, &Told::default())
+}
+
+/// As [`removals`], with those in the name of a filter that we believe, but for the fields that
+/// were believed (checklist A7).
+pub(crate) fn removals_but(
+    headers: &HeaderSection,
+    rules: &Rules,
+    client: ClientFacts,
+    told: &Told,
+) -> Vec<Removal> {
     if client.keeps_results {
         return Vec::new();
     }
+    let is_trusted = |value: &[u8]| {
+        let upstream = &rules.upstream;
+        let mut trusted = upstream.trusted(&rules.authserv_id);
+        upstream.is_used() && trusted.any(|id| authres::claims_authserv_id(value, id))
+    };
     // RFC 8601 §5: "MUST" go as well when the version is one we do not know.
     let unknown_version =
         |value: &[u8]| matches!(AuthenticationResults::parse(value), Err(AuthresError::Version(_)));
     let forged = |value: &[u8]| {
         rules.remove_all_results
             || authres::claims_authserv_id(value, &rules.authserv_id)
+            || is_trusted(value)
             || unknown_version(value)
     };
     let mut removals = removals_of(headers, RESULTS, forged);
@@ -54,6 +72,8 @@ pub fn removals(headers: &HeaderSection, rules: &Rules, client: ClientFacts) -> 
     if let QuarantineBy::Header(name) = &rules.quarantine {
         removals.extend(removals_of(headers, name, |_| true));
     }
+    removals.extend(told.forged.iter().cloned());
+    removals.retain(|removal| !told.kept.contains(removal));
     removals
 }
 
@@ -75,15 +95,26 @@ fn removals_of(headers: &HeaderSection, name: &str, goes: impl Fn(&[u8]) -> bool
         .collect()
 }
 
-/// The value of the one merged field: spf, each dkim, arc when checked, dmarc.
+/// The value of the one merged field: spf, each dkim, arc when checked, dmarc. What a filter ahead
+/// of us has told is not repeated: its own field stays. `job` stands behind the authserv-id.
 #[must_use]
-pub fn field_value(judgement: &Judgement, authserv_id: &str) -> String {
+pub fn field_value(judgement: &Judgement, authserv_id: &str, job: Option<&str>) -> String {
+    let tellers = &judgement.tellers;
     let mut field = AuthenticationResults::new(authserv_id);
-    field.results.push(spf(&judgement.spf.mail_from));
-    field.results.extend(dkim(&judgement.dkim));
-    field.results.extend(arc(judgement));
+    if tellers.spf.is_none() {
+        field.results.push(spf(&judgement.spf.mail_from));
+    }
+    if tellers.dkim.is_none() {
+        field.results.extend(dkim(&judgement.dkim));
+    }
+    if tellers.arc.is_none() {
+        field.results.extend(arc(judgement));
+    }
     field.results.extend(dmarc(judgement));
-    field.to_value()
+    match job {
+        Some(job) => field.to_value_with_job(job),
+        None => field.to_value(),
+    }
 }
 
 /// Only the domain is given, never a local part: RFC 8601 §2.7.2 leaves the choice, and

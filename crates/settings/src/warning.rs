@@ -2,7 +2,7 @@
 
 use mail::DomainName;
 
-use crate::keys::{ArcValidation, DeliveryBy, Mode, Reject, UnusableAuthor};
+use crate::keys::{ArcValidation, DeliveryBy, Mode, Reject, ResultSource, UnusableAuthor};
 use crate::mistake::{self, Place};
 use crate::{Network, Settings};
 
@@ -43,7 +43,7 @@ pub enum Concern {
     #[error("lets a message escape judgement by a From field that anybody can write; a rule can name more")]
     AnybodysAuthor,
     /// Any local user may connect.
-    #[error("lets every user of this host speak to the milter socket")]
+    #[error("lets every user of this host speak to the socket")]
     WorldWritableSocket,
     /// The network of everybody.
     #[error("{0} is every address there is: {1}")]
@@ -69,6 +69,9 @@ pub enum Concern {
     /// Sealers are listed, but ARC is not looked at.
     #[error("has no effect, as arc validation is switched off")]
     SealersUnused,
+    /// Names are trusted, or Received-SPF is, but nothing is taken from filters ahead.
+    #[error("has no effect, as {0} \"self\"")]
+    UpstreamUnused(&'static str),
     /// A rule of the operator that accepts whatever claims to be meant.
     #[error(
         "accepts what anybody can write into a message; name what is verified as well, such as dkim_domain, \
@@ -131,11 +134,16 @@ fn judging(settings: &Settings) -> Vec<Warning> {
     let Settings {
         action,
         arc,
+        authentication,
+        check_api,
         clients,
         dkim,
+        exim,
         milter,
         ..
     } = settings;
+    let sources = [authentication.spf, authentication.dkim, authentication.arc];
+    let is_own = |source: &ResultSource| *source == ResultSource::Own;
     let concerns = [
         (
             action.reject == Reject::Always,
@@ -158,6 +166,16 @@ fn judging(settings: &Settings) -> Vec<Warning> {
             Concern::WorldWritableSocket,
         ),
         (
+            check_api.socket_mode.is_world_writable() && !check_api.listen.is_empty(),
+            key!(check_api.socket_mode),
+            Concern::WorldWritableSocket,
+        ),
+        (
+            exim.socket_mode.is_world_writable() && !exim.listen.is_empty(),
+            key!(exim.socket_mode),
+            Concern::WorldWritableSocket,
+        ),
+        (
             dkim.accept_body_length,
             key!(dkim.accept_body_length),
             Concern::UnsignedEnd,
@@ -171,6 +189,16 @@ fn judging(settings: &Settings) -> Vec<Warning> {
             arc.validate == ArcValidation::Never && !arc.trusted_sealers.is_empty(),
             key!(arc.trusted_sealers),
             Concern::SealersUnused,
+        ),
+        (
+            !authentication.trusted_authserv_ids.is_empty() && sources.iter().all(is_own),
+            key!(authentication.trusted_authserv_ids),
+            Concern::UpstreamUnused("spf, dkim and arc are"),
+        ),
+        (
+            authentication.received_spf && is_own(&authentication.spf),
+            key!(authentication.received_spf),
+            Concern::UpstreamUnused("spf is"),
         ),
     ];
     let holding = concerns.into_iter().filter(|(holds, ..)| *holds);

@@ -12,8 +12,8 @@ use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
 use crate::outbox::{
-    DayState, Delivery, DeliveryNumber, OutboxCounts, OutboxFilter, OutboxStatus, Report, ReportNumber,
-    Suppression,
+    DayState, Delivery, DeliveryNumber, OutboxCounts, OutboxFilter, OutboxStatus, Redirection, Report,
+    ReportNumber, Suppression,
 };
 use crate::sqlite;
 
@@ -279,6 +279,15 @@ impl Reader {
     /// When the store cannot be read.
     pub fn suppressions(&self) -> Result<Vec<Suppression>, StoreError> {
         self.inner.suppressions()
+    }
+
+    /// Where reports go against what the record says, in alphabetical order of the domains they are about; at
+    /// most [`MAX_REDIRECTIONS`](crate::MAX_REDIRECTIONS).
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn redirections(&self) -> Result<Vec<Redirection>, StoreError> {
+        self.inner.redirections()
     }
 
     /// The suppression that an address is under at this time, or its host.

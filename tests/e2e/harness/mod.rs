@@ -7,12 +7,13 @@ mod queue;
 mod sasl;
 mod sink;
 mod smtp;
+pub(crate) mod tools;
 
 use std::time::{Duration, Instant};
 
 pub(crate) use postfix::{HOST_NAME, Postfix, PostfixConfig};
 pub(crate) use sasl::{PASSWORD, USER};
-pub(crate) use sink::Delivered;
+pub(crate) use sink::{Delivered, Sink};
 pub(crate) use smtp::{Envelope, Outcome, Smtp};
 
 /// The longest that anything here is waited for: far beyond what it takes, short

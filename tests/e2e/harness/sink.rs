@@ -88,7 +88,7 @@ impl Kept {
 }
 
 impl Sink {
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let kept = Arc::new(Kept::default());
@@ -103,7 +103,7 @@ impl Sink {
         Ok(Self { address, kept })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 

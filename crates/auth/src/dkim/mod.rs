@@ -31,7 +31,7 @@ pub use headers::{MAX_SIGNED_NAMES, SignedNames};
 pub(crate) use keys::{Claim, KeyAnswers, KeyHandle, KeyProblem, KeyQuestions, RsaBits};
 pub use sign::{SignError, SignRequest, SigningKey, SigningKeyError, sign};
 pub use signature::Algorithm;
-pub use verify::{MAX_FIELD_OCTETS, MAX_RESULTS, Verifier};
+pub use verify::{MAX_FIELD_OCTETS, MAX_RESULTS, Verifier, described};
 
 /// Octets of canonical header that the signatures of one message may hold until their keys
 /// are there: twice the largest header section, so that the one that counts always fits.

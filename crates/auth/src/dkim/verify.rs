@@ -127,6 +127,15 @@ impl Verifier {
     }
 }
 
+/// The signatures of a header section as they describe themselves, topmost first, at most
+/// [`MAX_RESULTS`]. Nothing is verified and nothing asked: a signature that can be read is neutral
+/// without a reason, and one that cannot is what [`Verifier::finish`] would make of it.
+#[must_use]
+pub fn described(headers: &HeaderSection) -> Vec<DkimResult> {
+    let fields = headers.named(FIELD).take(MAX_RESULTS);
+    fields.map(|(at, field)| Read::new(at, field).result).collect()
+}
+
 /// A DKIM-Signature field as read: the signature, unless its form already decides.
 struct Read {
     result: DkimResult,

@@ -3,11 +3,12 @@
 mod bounce;
 mod due;
 mod list;
-mod opened;
+pub(crate) mod opened;
+pub(crate) mod redirect;
 mod rehearsal;
 mod retry;
 mod rows;
-mod send;
+pub(crate) mod send;
 mod settled;
 mod show;
 mod summary;
@@ -45,6 +46,8 @@ pub(crate) enum Action {
     Retry(retry::Arguments),
     /// Send nothing to an address or domain for a time; list or lift that
     Suppress(suppress::Arguments),
+    /// Send the reports about a domain elsewhere than its record says; list or end that
+    Redirect(redirect::Arguments),
     /// Read a bounce of a report letter from standard input: for the pipe of a mail server
     Bounce(bounce::Arguments),
 }
@@ -58,6 +61,7 @@ pub(crate) fn run(action: &Action) -> Exit {
         Action::Send(arguments) => send::run(arguments),
         Action::Retry(arguments) => retry::run(arguments),
         Action::Suppress(arguments) => suppress::run(arguments),
+        Action::Redirect(arguments) => redirect::run(arguments),
         Action::Bounce(arguments) => bounce::run(arguments),
     };
     done.unwrap_or_else(|exit| exit)

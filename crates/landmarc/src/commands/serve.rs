@@ -1,5 +1,7 @@
 //! `serve`: the service, from its settings to its last session.
 
+mod reload;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,26 +16,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::account::{Account, AccountError, find_group};
 use crate::database::Lock;
+use crate::doors::{DoorError, Doors};
 use crate::exit::Exit;
 use crate::filter::{Filter, Running};
 use crate::http::{Board, Parts};
-use crate::load::{LoadError, load};
+use crate::load::{LoadError, Source};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::output::{complain, in_full, tell};
 use crate::words::{for_postfix, in_plain_words};
-use crate::{database, failure_reports, http, reporter, rules, systemd, upkeep};
+use crate::{database, doors, failure_reports, http, reporter, rspamd, rules, systemd, upkeep};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-SIGHUP reads the settings again; a file with a mistake changes nothing. SIGTERM and SIGINT stop\n\
+SIGHUP and SIGUSR1 read the settings again; a file with a mistake changes nothing. SIGTERM and SIGINT stop\n\
 the service, after the messages that are under way.\n\n\
 Exit code: 0 when it was told to stop, 69 when it cannot start (a socket is taken, a right is\n\
 lacking), 78 for wrong settings.";
-
-/// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
-/// where to look, and a broken file shall not fill it.
-const MAX_MISTAKES_LOGGED: usize = 20;
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -56,6 +55,8 @@ enum ServeError {
     #[error(transparent)]
     Web(#[from] web::ListenError),
     #[error(transparent)]
+    Door(#[from] DoorError),
+    #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -70,6 +71,7 @@ impl ServeError {
         match self {
             Self::Listen(error) => Some(error.remedy()),
             Self::Web(error) => Some(error.remedy()),
+            Self::Door(error) => Some(error.remedy()),
             Self::Account(error) => Some(error.remedy()),
             Self::Store(error) => Some(error.remedy().to_owned()),
             Self::Taken(error) => Some(error.remedy()),
@@ -84,6 +86,7 @@ impl ServeError {
             Self::Resolver(_)
             | Self::Listen(_)
             | Self::Web(_)
+            | Self::Door(_)
             | Self::Account(_)
             | Self::Store(_)
             | Self::Taken(_)
@@ -94,7 +97,12 @@ impl ServeError {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let error = match serve(arguments.config.as_deref()) {
+    run_from(&Source::Landmarc(arguments.config.clone()))
+}
+
+/// The same with the settings from there.
+pub(crate) fn run_from(source: &Source) -> Exit {
+    let error = match serve(source) {
         Ok(()) => return Exit::Fine,
         Err(error) => error,
     };
@@ -111,8 +119,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     error.exit()
 }
 
-fn serve(config: Option<&Path>) -> Result<(), ServeError> {
-    let loaded = load(config)?;
+fn serve(source: &Source) -> Result<(), ServeError> {
+    let loaded = source.load()?;
     let rules = Arc::new(loaded.rules());
     let account = Account::find(&loaded.settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -121,8 +129,10 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     let signals = Signals::new()?;
     let server = runtime.block_on(bind(&loaded.settings, &account))?;
     let web = runtime.block_on(http::bind(&loaded.settings))?;
+    let doors = runtime.block_on(Doors::bind(&loaded.settings, &account))?;
     let database = database::path(&loaded.settings);
     let prepared = database::prepare(&database, &account);
+    let no_pid_file = source.write_pid_file();
     // The sockets are open, so root is not needed any more.
     account.assume()?;
     let level = log::start(&loaded.settings);
@@ -130,6 +140,9 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     loaded.log_warnings();
     if nix::unistd::geteuid().is_root() {
         tracing::warn!("running as root: set server.user, so that no more than that is at stake");
+    }
+    if let Some(why) = no_pid_file {
+        tracing::warn!("{why}");
     }
     if let Err(error) = prepared {
         tracing::warn!("cannot make the directory of {}: {error}", database.display());
@@ -142,15 +155,26 @@ fn serve(config: Option<&Path>) -> Result<(), ServeError> {
     let web = http::answer(web, &loaded.settings, Arc::clone(&board));
     let recorder = Arc::new(database::open(&loaded.settings, &database)?);
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
-    introduce(&rules, loaded.file.as_deref(), &server.local_addresses());
+    let settings_from = source.describe(loaded.file.as_deref());
+    introduce(&rules, settings_from.as_deref(), &server.local_addresses());
     tell_of_records(&recorder, &database, &lock);
     for port in ports {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
     }
-    let file = loaded.file.clone();
+    doors.introduce();
+    let service = Service {
+        server,
+        doors,
+        recorder,
+        source: source.clone().pinned(loaded.file.as_deref()),
+        level,
+        signals,
+        board,
+        metrics,
+    };
     let running = Running::new(loaded, rules, resolver);
     runtime.block_on(async {
-        serve_until_stopped(server, running, recorder, file, level, signals, (&board, metrics)).await;
+        serve_until_stopped(service, running).await;
         // Last, so that the end can be watched.
         web.end().await;
     });
@@ -181,6 +205,7 @@ fn make_room_for_sessions(settings: &Settings) {
     let needed = settings.milter.max_sessions
         + 2 * settings.dns.questions_in_flight
         + http::descriptors(settings)
+        + doors::descriptors(settings)
         + OTHERS;
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
@@ -205,6 +230,8 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// What OpenDMARC 1.4 reloads by, and the units and scripts that were written for it (F7).
+    user1: Signal,
 }
 
 impl Signals {
@@ -213,6 +240,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
         })
     }
 }
@@ -238,12 +266,12 @@ async fn bind(settings: &Settings, account: &Account) -> Result<Server, ServeErr
 }
 
 /// The first lines of the log: what happens to mail, by which settings, and where.
-fn introduce(rules: &Rules, file: Option<&Path>, sockets: &[SocketAddress]) {
+fn introduce(rules: &Rules, settings_from: Option<&str>, sockets: &[SocketAddress]) {
     for line in in_plain_words(rules) {
         tracing::info!("{line}");
     }
-    match file {
-        Some(file) => tracing::info!("settings from {}", file.display()),
+    match settings_from {
+        Some(file) => tracing::info!("settings from {file}"),
         None => tracing::info!("no settings file: all defaults (landmarc config default prints them)"),
     }
     for socket in sockets {
@@ -257,19 +285,35 @@ fn introduce(rules: &Rules, file: Option<&Path>, sockets: &[SocketAddress]) {
     }
 }
 
-async fn serve_until_stopped(
+/// The service with its sockets open and its store at hand: all but what a reload replaces.
+struct Service {
     server: Server,
-    running: Running,
+    doors: Doors,
     recorder: Arc<Recorder>,
-    file: Option<PathBuf>,
+    /// Where a reload finds the settings.
+    source: Source,
     level: log::Level,
     signals: Signals,
-    (board, metrics): (&Arc<Board>, Arc<Metrics>),
-) {
+    board: Arc<Board>,
+    metrics: Arc<Metrics>,
+}
+
+async fn serve_until_stopped(service: Service, running: Running) {
+    let Service {
+        server,
+        doors,
+        recorder,
+        source,
+        level,
+        signals,
+        board,
+        metrics,
+    } = service;
     let Signals {
         mut terminate,
         mut interrupt,
         mut hangup,
+        mut user1,
     } = signals;
     let started_with = running.settings.clone();
     let (offers, candidates) = failure_reports::channel();
@@ -278,12 +322,20 @@ async fn serve_until_stopped(
     let reporting = reporter::start(Arc::clone(&filter), Arc::clone(&metrics), candidates);
     let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder));
     let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
+    let records = rspamd::start(Arc::clone(&filter), Arc::clone(&metrics));
     let reloads = tokio::spawn({
         let filter = Arc::clone(&filter);
         async move {
-            while hangup.recv().await.is_some() {
+            loop {
+                let told = tokio::select! {
+                    told = hangup.recv() => told,
+                    told = user1.recv() => told,
+                };
+                if told.is_none() {
+                    break;
+                }
                 systemd::reloading();
-                match reload(&filter, &started_with, file.as_deref(), &level) {
+                match reload::reload(&filter, &started_with, &source, &level) {
                     true => metrics.reloads().succeeded(),
                     false => metrics.reloads().failed(),
                 }
@@ -291,6 +343,8 @@ async fn serve_until_stopped(
             }
         }
     });
+    let doors = doors.open(&filter);
+    let close_doors = doors.closer();
     board.running(Parts {
         filter: Arc::clone(&filter),
         recorder: Arc::clone(&recorder),
@@ -299,7 +353,7 @@ async fn serve_until_stopped(
     });
     systemd::ready();
     let watchdog = systemd::watchdog();
-    let told = Arc::clone(board);
+    let told = Arc::clone(&board);
     let drained = server
         .run(filter, async move {
             tokio::select! {
@@ -308,120 +362,19 @@ async fn serve_until_stopped(
             }
             told.stopping();
             systemd::stopping();
+            close_doors.send_replace(true);
             tracing::info!("stopping: messages under way may end");
         })
         .await;
+    let by_doors = doors.end().await;
     board.ended();
     reporting.end().await;
-    for helper in [reloads, expiry, watch].into_iter().chain(watchdog) {
+    for helper in [reloads, expiry, watch, records].into_iter().chain(watchdog) {
         helper.abort();
         // Aborted is what it should be; and it lets go of the store.
         let _ = helper.await;
     }
     upkeep::end(recorder).await;
-    tracing::info!(finished = drained.finished, cut = drained.cut, "stopped");
-}
-
-/// A failed reload keeps what is running, and says so (design D34). Whether it went well.
-fn reload(filter: &Filter, started_with: &Settings, file: Option<&Path>, level: &log::Level) -> bool {
-    match reloaded(&filter.running(), started_with, file) {
-        Ok((running, file)) => {
-            level.set(&running.settings);
-            let words = in_plain_words(&running.rules);
-            // The most important switch there is: whoever turns it shall see what it does.
-            if words != in_plain_words(&filter.running().rules) {
-                words.iter().for_each(|line| tracing::info!("{line}"));
-            }
-            filter.replace(running);
-            let name = file.map_or_else(|| "the defaults".to_owned(), |file| file.display().to_string());
-            tracing::info!("configuration reloaded from {name}");
-            true
-        }
-        Err(error) => {
-            why_not_reloaded(&error)
-                .iter()
-                .for_each(|line| tracing::error!("{line}"));
-            false
-        }
-    }
-}
-
-/// A line that says so, which is what people look for, and one for each mistake.
-fn why_not_reloaded(error: &ServeError) -> Vec<String> {
-    const BEGINS: &str = "not reloaded, the old settings stay";
-    let ServeError::Load(LoadError::Mistakes(mistakes)) = error else {
-        return vec![format!("{BEGINS}: {}", in_full(error).replace('\n', "; "))];
-    };
-    let count = mistakes.lines().count();
-    let are = if count == 1 { "mistake" } else { "mistakes" };
-    let mut lines = vec![format!("{BEGINS}: {count} {are}")];
-    lines.extend(mistakes.lines().take(MAX_MISTAKES_LOGGED).map(ToOwned::to_owned));
-    if let Some(more) = count.checked_sub(MAX_MISTAKES_LOGGED).filter(|more| *more > 0) {
-        lines.push(format!("and {more} more: landmarc config check tells them"));
-    }
-    lines
-}
-
-/// What the file says now, made ready to work with, and the file that was read.
-fn reloaded(
-    old: &Running,
-    started_with: &Settings,
-    file: Option<&Path>,
-) -> Result<(Running, Option<PathBuf>), ServeError> {
-    let loaded = load(file)?;
-    let rules = Arc::new(loaded.rules());
-    let settings = &loaded.settings;
-    // The cache is worth keeping while its resolver stays the same.
-    let resolver = if settings.dns == old.settings.dns {
-        old.resolver.clone()
-    } else {
-        Resolver::new(rules::resolver_options(settings))?
-    };
-    loaded.log_warnings();
-    for key in settings::restarts(started_with, settings) {
-        tracing::warn!("{key} has changed; that takes a restart");
-    }
-    let file = loaded.file.clone();
-    Ok((Running::new(loaded, rules, resolver), file))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mistakes(count: usize) -> Vec<String> {
-        let lines: Vec<_> = (1..=count).map(|line| format!("f:{line}:1: wrong")).collect();
-        why_not_reloaded(&LoadError::Mistakes(lines.join("\n")).into())
-    }
-
-    #[test]
-    fn each_mistake_of_a_reload_has_a_line_up_to_a_limit() {
-        assert_eq!(
-            mistakes(1),
-            ["not reloaded, the old settings stay: 1 mistake", "f:1:1: wrong"]
-        );
-        let at_limit = mistakes(MAX_MISTAKES_LOGGED);
-        assert_eq!(at_limit[0], "not reloaded, the old settings stay: 20 mistakes");
-        assert_eq!(at_limit.last().map(String::as_str), Some("f:20:1: wrong"));
-        let past = mistakes(MAX_MISTAKES_LOGGED + 1);
-        assert_eq!(past.len(), MAX_MISTAKES_LOGGED + 2);
-        assert_eq!(
-            past.last().map(String::as_str),
-            Some("and 1 more: landmarc config check tells them")
-        );
-    }
-
-    #[test]
-    fn what_is_no_mistake_of_a_file_is_told_in_one_line() {
-        let error = LoadError::Io {
-            file: "f".to_owned(),
-            source: std::io::ErrorKind::NotFound.into(),
-        };
-        let lines = why_not_reloaded(&error.into());
-        assert_eq!(lines.len(), 1);
-        assert!(
-            lines[0].starts_with("not reloaded, the old settings stay: "),
-            "{lines:?}"
-        );
-    }
+    let finished = drained.finished + by_doors.finished;
+    tracing::info!(finished, cut = drained.cut + by_doors.cut, "stopped");
 }

@@ -196,7 +196,7 @@ fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
     print(&format!("{text}\n"))
 }
 
-fn remove_expired(path: &Path, keep: Keep) -> Result<Expired, StoreError> {
+pub(crate) fn remove_expired(path: &Path, keep: Keep) -> Result<Expired, StoreError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|source| StoreError::Io {
         doing: "start a runtime for",

@@ -21,11 +21,12 @@ impl Connection {
         let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
         let story = wants_story.then(|| story(judgement));
         let kept = story.as_deref().filter(|_| self.common.keeps_stories);
-        let record = self
-            .common
-            .recorder
-            .record(record::judged(judgement, kept, moment, traffic.incidental));
-        log::message(moment.queue_id, judgement, moment.elapsed);
+        let mut observation = record::judged(judgement, kept, moment, traffic.incidental);
+        if self.stays_out_of_reports {
+            observation.row = None;
+        }
+        let record = self.common.recorder.record(observation);
+        log::message(moment.queue_id, judgement, moment.elapsed, self.door);
         self.common.metrics.message(judgement, moment.elapsed);
         if let Some(story) = story {
             tracing::debug!(queue_id = %moment.queue_id, "{story}");
@@ -41,7 +42,7 @@ impl Connection {
             .common
             .offers
             .get()
-            .filter(|_| reporting.makes_failure_reports())
+            .filter(|_| reporting.makes_failure_reports() && !self.stays_out_of_reports)
         else {
             return;
         };

@@ -37,6 +37,16 @@ pub(super) fn response(judgement: &Judgement) -> Response {
     Response { edits, verdict }
 }
 
+/// P27: which program judged the message, where, and under which id.
+pub(super) fn software(authserv_id: &str, queue_id: &str) -> Edit {
+    let version = env!("CARGO_PKG_VERSION");
+    Edit::InsertHeader {
+        index: 0,
+        name: "DMARC-Filter".to_owned(),
+        value: format!("landmarc {version} {authserv_id} {queue_id}"),
+    }
+}
+
 /// The answer to a message that is not meant to be judged. Results in our name are forged all the
 /// same, and whoever wrote them may have chosen what it is not judged for (RFC 8601 §5).
 pub(super) fn skipped(removals: &[Removal]) -> Response {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use dns::resolver::MessageLookup;
 use mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use mail::{Envelope, ReversePath};
+use receiver::Arrival;
 use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
 use receiver::local::{ClientFacts, Rules};
 use receiver::results::{self, Removal};
+use receiver::upstream::Source;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Unjudged;
@@ -83,7 +85,7 @@ impl Message {
             is_for_reports: running.reporting.is_own_address(&path),
         };
         self.recipients.add(&path, known);
-        if !known.is_listed {
+        if !known.is_listed && rules.upstream.spf == Source::Own {
             self.start_spf(rules);
         }
     }
@@ -126,8 +128,9 @@ impl Message {
         self.memory = permit;
     }
 
-    pub(super) fn end_of_headers(&mut self, running: &Running, rules: &Rules) {
-        let head = Head::new(&self.headers, rules, self.client, self.now);
+    /// `queue_id` is what the MTA calls the message, where it has said so by now.
+    pub(super) fn end_of_headers(&mut self, running: &Running, rules: &Arc<Rules>, queue_id: Option<&str>) {
+        let head = self.head_of(rules, queue_id);
         self.skipped = self.skipped_for_what_it_is(&head, running);
         if self.is_to_be_judged() {
             self.for_reports = running.reporting.look_at(&self.headers);
@@ -137,8 +140,26 @@ impl Message {
         if self.is_to_be_judged() {
             let (plan, ledgers) = (head.plan(), Arc::clone(&self.ledgers));
             self.plan = Some(Task::start(async move { plan.ask(&ledgers).await }));
+            if head.spf_told().is_none() {
+                self.start_spf(rules);
+            }
         }
         self.head = Some(head);
+    }
+
+    fn head_of(&self, rules: &Rules, queue_id: Option<&str>) -> Head {
+        let arrival = Arrival {
+            client: self.client,
+            envelope: &self.envelope,
+            queue_id,
+            now: self.now,
+        };
+        Head::new(&self.headers, rules, &arrival)
+    }
+
+    /// Whether a filter ahead of us has said anything; nothing where none is asked.
+    pub(super) fn is_upstream_heard(&self) -> Option<bool> {
+        self.head.as_ref().and_then(Head::is_upstream_heard)
     }
 
     /// What can still be found in a header section that could not be taken apart. Whoever provokes
@@ -198,18 +219,21 @@ impl Message {
     pub(super) async fn finish(
         mut self: Box<Self>,
         id: &str,
+        queue_id: Option<&str>,
         rules: &Arc<Rules>,
     ) -> Option<(Judgement, Traffic)> {
-        self.start_spf(rules);
-        let spf = self.spf.take()?.outcome().await?;
+        // A message without end of headers cannot be, but then it has no fields either.
+        let head = self.head.take().unwrap_or_else(|| self.head_of(rules, queue_id));
+        let spf = match head.spf_told() {
+            Some(told) => told.clone(),
+            None => {
+                self.start_spf(rules);
+                self.spf.take()?.outcome().await?
+            }
+        };
         if let Some(plan) = self.plan.take() {
             plan.outcome().await?;
         }
-        // A message without end of headers cannot be, but then it has no fields either.
-        let head = self
-            .head
-            .take()
-            .unwrap_or_else(|| Head::new(&self.headers, rules, self.client, self.now));
         let recipients = take(&mut self.recipients);
         let (all_to_us, any_to_us) = (
             recipients.are_all_for_reports(),
@@ -222,6 +246,7 @@ impl Message {
             },
             client: self.client,
             id,
+            queue_id,
         };
         let judgement = judge::judge(head, transaction, spf, &self.ledgers, rules).await;
         let header = take(&mut self.for_reports);

@@ -32,11 +32,14 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) fn new(loaded: Loaded, rules: Arc<Rules>, resolver: Resolver) -> Self {
         let Loaded {
-            settings, operator, ..
+            settings,
+            operator,
+            hosts,
+            ..
         } = loaded;
         let reporting = Reporting::new(&settings.report);
         Self {
-            lists: Lists::new(&settings.clients),
+            lists: Lists::new(&settings.clients, hosts),
             copy_to: settings.action.copy_to.as_ref().map(CopyTo::new),
             keeps_recipients: asks_about_recipients(&rules.operator) || reporting.makes_failure_reports(),
             reporting,

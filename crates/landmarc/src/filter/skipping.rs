@@ -7,6 +7,7 @@ use mail::{DomainName, ReversePath};
 use milter::Macros;
 use receiver::operator::{NamePattern, RecipientPattern, is_among};
 use settings::Network;
+use settings::hosts::Hosts;
 use settings::keys::Clients;
 
 use crate::rules::operator::{mailbox, name};
@@ -46,13 +47,16 @@ pub(crate) struct Lists {
     networks: Vec<Network>,
     names: Vec<NamePattern>,
     except: Vec<Network>,
+    hosts: Hosts,
     author_domains: Vec<NamePattern>,
     recipients: Vec<RecipientPattern>,
 }
 
 impl Lists {
-    pub(crate) fn new(clients: &Clients) -> Self {
+    /// `hosts` are those of `clients.trusted_hosts_file`.
+    pub(crate) fn new(clients: &Clients, hosts: Hosts) -> Self {
         Self {
+            hosts,
             networks: clients.trusted_networks.clone(),
             names: clients.trusted_names.iter().map(name).collect(),
             except: clients.trusted_networks_except.clone(),
@@ -67,15 +71,13 @@ impl Lists {
         if is_in(&self.except) {
             return None;
         }
-        if is_in(&self.networks) {
+        if is_in(&self.networks) || self.hosts.have_address(client) {
             return Some(Skipped::TrustedNetwork);
         }
-        let host_name = host_name.filter(|_| !self.names.is_empty())?;
-        let host_name = DomainName::parse(host_name).ok()?;
-        self.names
-            .iter()
-            .any(|pattern| pattern.matches(&host_name))
-            .then_some(Skipped::TrustedName)
+        let asks_for_names = !self.names.is_empty() || self.hosts.have_names();
+        let host_name = DomainName::parse(host_name.filter(|_| asks_for_names)?).ok()?;
+        let is_ours = self.names.iter().any(|pattern| pattern.matches(&host_name));
+        (is_ours || self.hosts.have_name(&host_name)).then_some(Skipped::TrustedName)
     }
 
     /// Whether mail to this recipient alone is not judged.
@@ -113,7 +115,7 @@ mod tests {
 
     fn lists(text: &str) -> Lists {
         let text = format!("[clients]\n{text}\n");
-        Lists::new(&settings::read(&text).unwrap().0.clients)
+        Lists::new(&settings::read(&text).unwrap().0.clients, Hosts::default())
     }
 
     /// P17: names, addresses and networks, and what is left out of them.
@@ -137,6 +139,29 @@ mod tests {
             ("203.0.113.8", Some("a.mx.example"), None),
             ("203.0.113.9", Some("mx.example"), None),
             ("203.0.113.8", Some("[203.0.113.8]"), None),
+            ("203.0.113.8", None, None),
+        ] {
+            let found = lists.of_client(client.parse().unwrap(), host_name);
+            assert_eq!(found, expected, "{client} {host_name:?}");
+        }
+    }
+
+    /// P17, O6: the file of the seed adds to the lists, and what is excepted stays so.
+    #[test]
+    fn p17_o6_the_file_of_hosts_adds_to_the_lists() {
+        let text = "[clients]\ntrusted_networks_except = [\"192.0.2.7\"]\n";
+        let hosts =
+            Hosts::read(b"# ours\nlocalhost\nvml000080.dmz.example\n.out.example\n192.0.2.0/24\n").unwrap();
+        let lists = Lists::new(&settings::read(text).unwrap().0.clients, hosts);
+        let (network, name) = (Some(Skipped::TrustedNetwork), Some(Skipped::TrustedName));
+        for (client, host_name, expected) in [
+            ("127.0.0.1", None, network),
+            ("192.0.2.1", None, network),
+            ("192.0.2.7", Some("localhost"), None),
+            ("203.0.113.8", Some("localhost"), name),
+            ("203.0.113.8", Some("VML000080.dmz.example"), name),
+            ("203.0.113.8", Some("a.out.example"), name),
+            ("203.0.113.8", Some("out.example"), None),
             ("203.0.113.8", None, None),
         ] {
             let found = lists.of_client(client.parse().unwrap(), host_name);

@@ -1,16 +1,17 @@
 //! Tests of the path that need no MTA.
 
+mod findings;
 mod reporting;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use dns::resolver::Resolver;
-
+use milter::Edit;
+use store::Recorded;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::message::UNCOUNTED_HEADER_OCTETS;
-use store::Recorded;
-
 use super::task::bug;
 use super::*;
 use crate::metrics::Sources;

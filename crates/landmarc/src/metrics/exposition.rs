@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use dns::resolver;
+use door::Door;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
@@ -69,6 +70,7 @@ impl Collector for Page {
         self.mechanisms(&mut sheet)?;
         self.distributions(&mut sheet)?;
         self.metrics.reporting.write(&mut sheet)?;
+        self.metrics.rspamd.write(&mut sheet)?;
         let Sources {
             milter,
             dns,
@@ -100,6 +102,7 @@ impl Page {
             messages,
             would,
             skipped,
+            doors,
             failures,
             rfc7489_differences,
             failure_candidates,
@@ -121,6 +124,11 @@ impl Page {
             "landmarc_messages_skipped",
             "Messages that were not to be judged, by why.",
             without_other(labelled("reason", words::SKIPPED, skipped.read())),
+        )?;
+        sheet.counters(
+            "landmarc_door_messages",
+            "Messages that came to their end, judged or not, by the door they came by.",
+            labelled("door", Door::ALL.map(Door::as_str), doors.read()),
         )?;
         sheet.counters(
             "landmarc_failures",

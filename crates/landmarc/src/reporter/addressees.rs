@@ -4,6 +4,7 @@
 //! answer, nothing is sent; the letter waits.
 
 use auth::lookup::Lookup;
+use dmarc::record::ReportUri;
 use dns::resolver::{MessageLookup, Resolver};
 use mail::DomainName;
 use report::Address;
@@ -63,6 +64,20 @@ impl Addressees {
         found
     }
 
+    /// The addresses that the operator named in place of those of the record. DNS has no say in them: RFC 9990
+    /// §4 guards against what strangers write into records.
+    pub(crate) fn of_operator(uris: &[String]) -> Self {
+        let mut found = Self::default();
+        for uri in uris {
+            match address_of(uri) {
+                Some(address) if found.open.contains(&address) => {}
+                Some(address) => found.open.push(address),
+                None => found.refused.push((uri.clone(), "no mailto address".to_owned())),
+            }
+        }
+        found
+    }
+
     /// One that may have it: whether mail can get there at all.
     async fn reach(&mut self, lookup: &impl Lookup, address: Address) {
         match can_receive(lookup, address.domain()).await {
@@ -114,4 +129,10 @@ impl Addressees {
         hosts.dedup();
         hosts
     }
+}
+
+/// The address of a `mailto` URI as records have it.
+pub(crate) fn address_of(uri: &str) -> Option<Address> {
+    let address = ReportUri::parse(uri)?.address?;
+    Address::parse(&address.to_string()).ok()
 }

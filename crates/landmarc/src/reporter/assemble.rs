@@ -192,6 +192,8 @@ struct Reports {
     messages: u64,
     rows: u64,
     rua: Vec<String>,
+    /// Whether that is the operator's word, not the record's.
+    is_redirected: bool,
     reports: Vec<NewReport>,
 }
 
@@ -203,8 +205,10 @@ impl Reports {
         lookup: &impl auth::lookup::Lookup,
     ) -> Settled {
         let limit = terms.settings.max_destinations;
-        let addressees =
-            Addressees::find(lookup, &self.policy_domain, &self.rua, Kind::Aggregate, limit).await;
+        let addressees = match self.is_redirected {
+            true => Addressees::of_operator(&self.rua),
+            false => Addressees::find(lookup, &self.policy_domain, &self.rua, Kind::Aggregate, limit).await,
+        };
         let settlement = if addressees.is_nobody() {
             Settlement::Skipped(match addressees.why_not() {
                 why if why.is_empty() => "no usable destination in rua".to_owned(),

@@ -211,6 +211,9 @@ async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Resu
     let Ok(policy_domain) = DomainName::parse(&report.policy_domain) else {
         return Ok(Way::Nowhere(format!("{:?} is no domain", report.policy_domain)));
     };
+    if is_redirected(desk, &report.policy_domain, &address).await? {
+        return Ok(Way::To(address));
+    }
     let kind = match report.kind {
         ReportKind::Aggregate => Kind::Aggregate,
         ReportKind::Failure => Kind::Failure,
@@ -225,6 +228,18 @@ async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Resu
         }
         way => Ok(way),
     }
+}
+
+/// Whether the operator wants the reports about this domain there (`outbox redirect`).
+async fn is_redirected<D>(
+    desk: &Desk<D>,
+    policy_domain: &str,
+    address: &Address,
+) -> Result<bool, StoreError> {
+    let name = policy_domain.to_owned();
+    let redirection = desk.outbox.with(move |outbox| outbox.redirection(&name)).await?;
+    let uris = redirection.map(|one| one.rua).unwrap_or_default();
+    Ok(Addressees::of_operator(&uris).open.contains(address))
 }
 
 /// Asks DNS whether this destination may have reports about a policy domain.

@@ -26,6 +26,7 @@ use super::stop::{Stop, Stopper, stop};
 use super::terms::Terms;
 
 mod misfortune;
+mod redirected;
 
 /// 2026-06-01T00:00:00Z.
 const JUNE_1: u64 = 1_780_272_000_000;

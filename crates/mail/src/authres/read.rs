@@ -49,7 +49,30 @@ impl AuthenticationResults {
     /// [`AuthresError`]: then the field says nothing.
     pub fn parse(value: &[u8]) -> Result<Self, AuthresError> {
         let mut reader = Reader::open(value)?;
-        let (authserv_id, version) = reader.head()?;
+        let head = reader.head()?;
+        Self::rest(head, &mut reader)
+    }
+
+    /// As [`parse`](Self::parse), and takes two things as well that are not in the grammar and that
+    /// filters write: the form `authserv-id/job`, the job being what the MTA calls the message; and
+    /// values without the quotes they need, such as an IPv6 address or base64 with a slash.
+    ///
+    /// ```
+    /// # use landmarc_mail::authres::AuthenticationResults;
+    /// let (read, job) = AuthenticationResults::parse_with_job(b" mx.example/4Fb1; dkim=none").unwrap();
+    /// assert_eq!((read.authserv_id.as_str(), job.as_deref()), ("mx.example", Some("4Fb1")));
+    /// ```
+    ///
+    /// # Errors
+    /// [`AuthresError`]: then the field says nothing.
+    pub fn parse_with_job(value: &[u8]) -> Result<(Self, Option<String>), AuthresError> {
+        let mut reader = Reader::open(value)?;
+        reader.is_lenient = true;
+        let (head, job) = reader.head_with_job()?;
+        Ok((Self::rest(head, &mut reader)?, job))
+    }
+
+    fn rest((authserv_id, version): Head, reader: &mut Reader<'_>) -> Result<Self, AuthresError> {
         match version {
             None | Some(VERSION) => {}
             Some(other) => return Err(AuthresError::Version(other)),
@@ -71,8 +94,13 @@ pub(super) fn authserv_id(value: &[u8]) -> Option<String> {
     }
 }
 
+/// The authserv-id and the version.
+type Head = (String, Option<u32>);
+
 struct Reader<'a> {
     cursor: Cursor<'a>,
+    /// Whether values may lack quotes that they need.
+    is_lenient: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -86,18 +114,34 @@ impl<'a> Reader<'a> {
         if str::from_utf8(value).is_err() {
             return Err(AuthresError::NotUtf8);
         }
-        let cursor = Cursor::new(value);
-        Ok(Self { cursor })
+        Ok(Self {
+            cursor: Cursor::new(value),
+            is_lenient: false,
+        })
     }
 
     /// `[CFWS] authserv-id [ CFWS authres-version ]`
-    fn head(&mut self) -> Result<(String, Option<u32>), AuthresError> {
+    fn head(&mut self) -> Result<Head, AuthresError> {
         self.skip_cfws()?;
         let authserv_id = self.value("an authserv-id is missing")?;
+        Ok((authserv_id, self.authres_version()?))
+    }
+
+    /// As [`head`](Self::head), with `/` and a token right behind the authserv-id.
+    fn head_with_job(&mut self) -> Result<(Head, Option<String>), AuthresError> {
+        self.skip_cfws()?;
+        let authserv_id = self.value("an authserv-id is missing")?;
+        let job = match self.cursor.eat(b'/') {
+            true => Some(text(self.token("a job is missing")?)),
+            false => None,
+        };
+        Ok(((authserv_id, self.authres_version()?), job))
+    }
+
+    fn authres_version(&mut self) -> Result<Option<u32>, AuthresError> {
         self.skip_cfws()?;
         let has_version = self.cursor.peek().is_some_and(|b| b.is_ascii_digit());
-        let version = if has_version { Some(self.version()?) } else { None };
-        Ok((authserv_id, version))
+        has_version.then(|| self.version()).transpose()
     }
 
     /// `( no-result / 1*resinfo ) [CFWS]`, each with its semicolon before it.
@@ -193,9 +237,12 @@ impl<'a> Reader<'a> {
                 return Ok(text(&unquote(quoted)));
             }
         } else {
-            let word = self.cursor.take_while(|b| is_token_octet(b) || is_atom_octet(b));
+            let is_lenient = self.is_lenient;
+            let fits = |b| is_token_octet(b) || is_atom_octet(b) || (is_lenient && b == b':');
+            let word = self.cursor.take_while(fits);
             if self.cursor.peek() != Some(b'@') {
-                return if is_token(word) {
+                // RFC 6008 §4 would have `/` and `=` quoted. opendkim does not, and both are in base64.
+                return if is_token(word) || (is_lenient && !word.is_empty()) {
                     Ok(text(word))
                 } else {
                     Err(self.missed("a value is missing"))
@@ -223,9 +270,13 @@ impl<'a> Reader<'a> {
         if self.cursor.peek() == Some(b'"') {
             return Ok(text(&unquote(self.quoted_string()?)));
         }
+        self.token(missed).map(text)
+    }
+
+    fn token(&mut self, missed: &'static str) -> Result<&'a [u8], AuthresError> {
         match self.cursor.take_while(is_token_octet) {
             [] => Err(self.missed(missed)),
-            token => Ok(text(token)),
+            token => Ok(token),
         }
     }
 

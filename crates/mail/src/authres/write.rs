@@ -40,6 +40,8 @@ const SEARCHED_METHODS: [&str; 12] = [
 ];
 /// The longest authserv-id; the rest is cut off.
 const MAX_ID_OCTETS: usize = 255;
+/// The longest job behind it; Postfix's own have at most 25 octets.
+const MAX_JOB_OCTETS: usize = 64;
 
 impl AuthenticationResults {
     /// The value of the field, to stand right after `Authentication-Results:`, folded,
@@ -50,6 +52,19 @@ impl AuthenticationResults {
     /// keyword; in reasons and comments, what is out of place is replaced.
     #[must_use]
     pub fn to_value(&self) -> String {
+        self.written(None)
+    }
+
+    /// As [`to_value`](Self::to_value), with `/` and the job behind the authserv-id, as several filters
+    /// write it; readers that go by RFC 8601 §2.2 alone make nothing of such a field. A job that is
+    /// no token of at most 64 octets is left out.
+    #[must_use]
+    pub fn to_value_with_job(&self, job: &str) -> String {
+        let fits = is_token(job.as_bytes()) && job.is_ascii() && job.len() <= MAX_JOB_OCTETS;
+        self.written(Some(job).filter(|_| fits))
+    }
+
+    fn written(&self, job: Option<&str>) -> String {
         let mut line = Folded::new();
         let mut results = self
             .results
@@ -57,7 +72,10 @@ impl AuthenticationResults {
             .filter(|info| info.can_be_written())
             .peekable();
         let id = printable(&self.authserv_id, MAX_ID_OCTETS);
-        let id = token_or_quoted(&id);
+        let mut id = token_or_quoted(&id);
+        if let Some(job) = job {
+            id = Cow::Owned(format!("{id}/{job}"));
+        }
         match self.version {
             Some(version) => line.add(&[&id, " ", &version.to_string(), ";"]),
             None => line.add(&[&id, ";"]),

@@ -433,3 +433,90 @@ fn written_and_read(info: ResultInfo) -> AuthenticationResults {
     field.results.push(info);
     AuthenticationResults::parse(field.to_value().as_bytes()).expect("what is written reads back")
 }
+
+/// A1, H1: several filters write the MTA's name for the message behind their own.
+#[test]
+fn a1_h1_an_authserv_id_may_have_a_job() {
+    let value = b" mx01.nausch.org/C198981; dmarc=pass header.from=gmail.com";
+    assert!(AuthenticationResults::parse(value).is_err());
+    let (field, job) = AuthenticationResults::parse_with_job(value).unwrap();
+    assert_eq!(
+        (field.authserv_id.as_str(), job.as_deref()),
+        ("mx01.nausch.org", Some("C198981"))
+    );
+    assert_eq!(field.results[0].property("header", "from"), Some("gmail.com"));
+    assert!(claims_authserv_id(value, "mx01.nausch.org"));
+    let written = field.to_value_with_job("C198981").replace("\r\n\t", " ");
+    assert_eq!(written.as_bytes(), value);
+
+    let (_, job) = AuthenticationResults::parse_with_job(b" mx.test 1; none").unwrap();
+    assert_eq!(job, None);
+    for value in [
+        "mx.test/; none",
+        "mx.test/a b; none",
+        "mx.test /a; none",
+        "mx.test/a/b; none",
+        "/a; none",
+    ] {
+        assert!(
+            AuthenticationResults::parse_with_job(value.as_bytes()).is_err(),
+            "{value}"
+        );
+    }
+}
+
+/// A4, A6: OpenARC writes the address of an IPv6 client as it is.
+#[test]
+fn a4_an_address_needs_no_quotes_in_the_field_of_a_filter() {
+    let value = b"mx.test; arc=pass smtp.remote-ip=2001:db8::1 arc.chain=a.test:b.test; spf=none";
+    assert!(AuthenticationResults::parse(value).is_err());
+    let (field, _) = AuthenticationResults::parse_with_job(value).unwrap();
+    assert_eq!(field.results.len(), 2);
+    assert_eq!(
+        field.results[0].property("smtp", "remote-ip"),
+        Some("2001:db8::1")
+    );
+    assert_eq!(field.results[0].property("arc", "chain"), Some("a.test:b.test"));
+    for value in [
+        "arc.x=",
+        "arc.x=(y)",
+        "arc.x=a b",
+        "arc.x=a,b",
+        "arc.x=a\"b\"",
+        "arc.x=a:b@c.test",
+    ] {
+        let value = format!("mx.test; arc=pass {value}");
+        assert!(
+            AuthenticationResults::parse_with_job(value.as_bytes()).is_err(),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn a_job_is_written_up_to_its_limit_and_as_a_token_only() {
+    let written = |job: &str| {
+        let field = AuthenticationResults::new("mx.test");
+        field.to_value_with_job(job).replace("\r\n\t", " ")
+    };
+    let longest = "x".repeat(64);
+    assert_eq!(written(&longest), format!(" mx.test/{longest}; none"));
+    assert_eq!(written(&format!("{longest}x")), " mx.test; none");
+    for job in ["", "a b", "a;b", "a/b", "\u{fc}"] {
+        assert_eq!(written(job), " mx.test; none", "{job}");
+    }
+}
+
+/// One signature in eight has a `/` among the first octets of `b=`, and opendkim quotes none.
+#[test]
+fn a_value_in_base64_needs_no_quotes_in_the_field_of_a_filter() {
+    let value =
+        b" mx.test; dkim=pass (2048-bit key) header.d=example.com header.b=rIzRo/t=; dkim-atps=neutral";
+    assert!(AuthenticationResults::parse(value).is_err());
+    let (field, _) = AuthenticationResults::parse_with_job(value).unwrap();
+    assert_eq!(field.results[0].property("header", "b"), Some("rIzRo/t="));
+    assert_eq!(field.results[1].method, "dkim-atps");
+    let written = field.to_value();
+    assert!(written.contains("header.b=\"rIzRo/t=\""), "{written}");
+    assert!(AuthenticationResults::parse_with_job(b" mx.test; dkim=pass header.b=").is_err());
+}

@@ -1,6 +1,7 @@
 //! Sockets that wait for MTAs, and the conversations that come of them.
 
 mod error;
+mod listeners;
 mod prompt;
 mod socket;
 
@@ -21,8 +22,9 @@ use crate::options::ServerOptions;
 use crate::session::{Context, SessionError, serve};
 use crate::statistics::{Counters, Gauge};
 pub use error::ListenError;
-pub use socket::UnixAccess;
-use socket::{Listener, Stream};
+pub use listeners::Listeners;
+use socket::Listener;
+pub use socket::{Stream, UnixAccess};
 
 /// Pause after the system could not give us a connection, for want of descriptors or
 /// memory: to try at once would only burn what is left.

@@ -61,8 +61,8 @@ pub(super) enum Listener {
     Unix(UnixListener, SocketFile),
 }
 
-/// A stream of either kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send {}
+/// A connection by either kind of socket.
+pub trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + AsFd + Unpin + Send> Stream for T {}
 
 impl Listener {

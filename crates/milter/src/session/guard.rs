@@ -1,4 +1,6 @@
 //! A bug in one session stays in that session.
+//!
+//! Public for other doors than this one: who drives a [`Session`](crate::Session) guards it so.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -8,13 +10,24 @@ use std::task::Poll;
 
 /// The code of a session panicked; these were its words.
 #[derive(Debug)]
-pub(super) struct Panicked(pub(super) String);
+pub struct Panicked(pub(super) String);
+
+impl Panicked {
+    /// What it said last.
+    #[must_use]
+    pub fn words(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Calls `begin` and runs the future it makes; a panic in either ends here.
 ///
 /// What the two can reach is never used again after a panic: [`AssertUnwindSafe`] is
 /// held to by the caller, who drops the session.
-pub(super) async fn guarded<F: Future>(begin: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
+///
+/// # Errors
+/// When it panicked.
+pub async fn guarded<F: Future>(begin: impl FnOnce() -> F) -> Result<F::Output, Panicked> {
     let mut future = pin!(guarded_call(begin)?);
     poll_fn(
         |context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -27,7 +40,10 @@ pub(super) async fn guarded<F: Future>(begin: impl FnOnce() -> F) -> Result<F::O
 }
 
 /// As [`guarded`], for what does not wait.
-pub(super) fn guarded_call<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
+///
+/// # Errors
+/// When it panicked.
+pub fn guarded_call<T>(call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panicked(words(payload.as_ref())))
 }
 

@@ -23,7 +23,7 @@ use crate::macros::Macros;
 use crate::notices::Notices;
 use crate::options::ServerOptions;
 use crate::statistics::Counters;
-use guard::{Panicked, guarded, guarded_call};
+pub use guard::{Panicked, guarded, guarded_call};
 pub use order::{OrderError, Stage, Step};
 use wire::{Heard, Wire};
 

@@ -123,7 +123,10 @@ fn failure(
             text.push_str(", ");
         }
     }
-    text.push_str(&spf_part(findings.spf, evaluation, facts));
+    text.push_str(&match findings.tellers.spf_doubt {
+        Some(doubt) => format!("what a filter ahead says of SPF is not believed, as {doubt}"),
+        None => spf_part(findings.spf, evaluation, facts),
+    });
     text.push_str(", and ");
     text.push_str(&dkim_part(evaluation, findings.dkim));
     text

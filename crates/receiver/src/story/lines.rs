@@ -24,6 +24,15 @@ impl Section {
         self.indented(1, text);
     }
 
+    /// Adds a line that says whose word it is, where it is not ours.
+    pub(super) fn line_of_teller(&mut self, teller: Option<&str>) {
+        if let Some(teller) = teller {
+            self.line(format!(
+                "So says {teller}, a filter ahead of this one; nothing was asked here."
+            ));
+        }
+    }
+
     /// Adds a line so many levels below the heading.
     pub(super) fn indented(&mut self, levels: usize, text: impl AsRef<str>) {
         wrap(&mut self.0, levels * 2, text.as_ref());

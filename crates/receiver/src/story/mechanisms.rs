@@ -24,6 +24,7 @@ pub(super) fn spf(judgement: &Judgement) -> Section {
     };
     let mut section = Section::new(&format!("SPF: may {client} send mail for {identity}?"));
     section.line(format!("{}{}", outcome.result, spf_why(outcome)));
+    section.line_of_teller(judgement.tellers.spf.as_deref());
     // The one step of a domain without record says what has just been said.
     for step in outcome
         .steps
@@ -66,6 +67,7 @@ fn spf_why(outcome: &SpfOutcome) -> String {
 
 pub(super) fn dkim(judgement: &Judgement) -> Section {
     let mut section = Section::new("DKIM: who signed the message?");
+    section.line_of_teller(judgement.tellers.dkim.as_deref());
     if judgement.dkim.is_empty() {
         section.line("Nobody: it has no DKIM-Signature field.");
     }
@@ -124,6 +126,7 @@ pub(super) fn arc(judgement: &Judgement) -> Option<Section> {
         arc.status,
         sealers.join(", then ")
     ));
+    section.line_of_teller(judgement.tellers.arc.as_deref());
     section.line("A chain never makes DMARC pass; that of a trusted sealer can excuse a failure.");
     Some(section)
 }

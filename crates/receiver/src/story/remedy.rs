@@ -13,6 +13,7 @@ use crate::action::{BUDGET_REACHED, Step};
 use crate::evidence::{Evidence, is_own};
 use crate::judge::Judgement;
 use crate::operator::Effect;
+use crate::upstream::SILENCE;
 
 /// The first piece of advice, on one line that stands alone: the first of "What to do" in the
 /// story. Nothing where nobody has to do anything.
@@ -97,6 +98,9 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     let cause = if is_limit {
         "The message used up its DNS questions or time, see `dns.questions_per_message` and `dns.message_timeout`."
             .to_owned()
+    } else if nobody_told(judgement) {
+        "See that the filters ahead of this one run and always add their results (`authentication.*`); with \"upstream-then-self\" this server checks what they leave out."
+            .to_owned()
     } else {
         format!(
             "Look at the name servers of {}, which did not answer. The same message may pass in a minute.",
@@ -115,6 +119,13 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
         _ => format!("To have the sender try again, set `{key}.action = \"tempfail\"`."),
     };
     vec![cause, retried]
+}
+
+/// Whether what is open is what a filter ahead of us should have told.
+fn nobody_told(judgement: &Judgement) -> bool {
+    let spf = judgement.spf.mail_from.problem.as_deref();
+    let mut dkim = judgement.dkim.iter().map(|signature| signature.reason.as_deref());
+    spf == Some(SILENCE) || dkim.any(|reason| reason == Some(SILENCE))
 }
 
 /// Whose name servers left the question open that decides.
@@ -197,6 +208,9 @@ fn for_the_signer(judgement: &Judgement, evaluation: &Evaluation) -> String {
 
 /// SPF helps only for a domain of the author's own, so changing another record is no remedy.
 fn for_the_spf_owner(judgement: &Judgement, evaluation: &Evaluation) -> Option<String> {
+    if judgement.tellers.spf_doubt.is_some() {
+        return None;
+    }
     let outcome = &judgement.spf.mail_from;
     let client = judgement.envelope.client?;
     // Then it came by way of a list, and the list's server is none of the owner's.

@@ -166,6 +166,12 @@ fn override_line(judgement: &Judgement, reason: &Override) -> String {
         .evaluation()
         .is_some_and(|e| e.result == DmarcResult::Fail);
     let repeats = |evidence: &Evidence| evidence.in_words() == reason.comment;
+    if matches!(judgement.decision.step, Step::Reject(_)) {
+        return format!(
+            "That is this server's own policy (override {kind}): {}.",
+            reason.comment
+        );
+    }
     match fails {
         true if judgement.evidence.iter().any(repeats) => {
             format!("That is why less is done than the owner asks for (override {kind}).")

@@ -27,17 +27,22 @@ use std::task::Poll;
 use auth::lookup::{Answer, DnsName, Fault, Lookup, Question, Record, RecordType, ZoneData, Zones};
 use dmarc::evaluation::DiscoveryMethod;
 use dmarc::suffixes::Suffixes;
-use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
+use landmarc_receiver::Arrival;
+use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_receiver::local::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
     UnusableAuthor, Wording,
 };
+use landmarc_receiver::upstream::{Source, Upstream};
 use mail::message::HeaderLimits;
 use mail::{DomainName, Envelope, ReversePath};
 use testkit::{block_on, dns_name};
 
 use crate::letter::{Letter, NOW, key_record};
 use crate::operator;
+
+/// What the MTA calls the message.
+pub(crate) const QUEUE_ID: &str = "C198981";
 
 /// What is given.
 pub(crate) struct Given {
@@ -203,6 +208,15 @@ impl Given {
             ("tempfail", "budget") => rules.failures.budget = tempfail(),
             ("arc", "always") => rules.arc = ArcUse::Always,
             ("discovery", "psl") => rules.discovery = DiscoveryMethod::Psl,
+            ("spf", word) => rules.upstream.spf = source(word),
+            ("dkim", word) => rules.upstream.dkim = source(word),
+            ("upstream_arc", word) => rules.upstream.arc = source(word),
+            ("trusted", ids) => {
+                rules.upstream.trusted_authserv_ids = ids.split_whitespace().map(str::to_owned).collect();
+            }
+            ("received_spf", "yes") => rules.upstream.received_spf = true,
+            ("job_id", "yes") => rules.authserv_id_with_job_id = true,
+            ("required_header_fields", "yes") => rules.required_header_fields = true,
             ("questions", number) => self.questions = number.parse().expect("a number"),
             _ => unreachable!("no rule is {key:?} {value:?}"),
         }
@@ -212,8 +226,13 @@ impl Given {
     pub(crate) fn judge(&self) -> Judgement {
         let ledgers = Ledgers::new(self.questions, || Distant(&self.zones));
         block_on(async {
-            let spf = check_spf(&ledgers, &self.envelope, &self.rules, NOW).await;
-            let mut head = Head::new(&self.letter.headers(), &self.rules, self.client, NOW);
+            let arrival = Arrival {
+                client: self.client,
+                queue_id: Some(QUEUE_ID),
+                ..Arrival::of(&self.envelope, NOW)
+            };
+            let mut head = Head::new(&self.letter.headers(), &self.rules, &arrival);
+            let spf = spf_of(&head, &ledgers, &self.envelope, &self.rules).await;
             head.plan().ask(&ledgers).await;
             for chunk in self.letter.body.chunks(3) {
                 head.body(chunk);
@@ -222,6 +241,7 @@ impl Given {
                 envelope: self.envelope.clone(),
                 client: self.client,
                 id: "4Fb1",
+                queue_id: Some(QUEUE_ID),
             };
             judge(head, transaction, spf, &ledgers, &self.rules).await
         })
@@ -251,6 +271,8 @@ fn rules() -> Rules {
     Rules {
         mode: Mode::Enforce,
         authserv_id: "mx.receiver.example".to_owned(),
+        authserv_id_with_job_id: false,
+        upstream: Upstream::default(),
         header_limits: HeaderLimits::default(),
         check_helo: true,
         fetch_explanation: false,
@@ -272,6 +294,7 @@ fn rules() -> Rules {
         quarantine_text: wording("quarantined by DMARC policy for {author_domain}: {reason}"),
         unusable_author: UnusableAuthor::Refuse,
         unusable_author_text: wording("Email rejected: {reason} ({id})"),
+        required_header_fields: false,
         local_domains: Vec::new(),
         recognise_lists: true,
         failures: FailureTable::default(),
@@ -293,6 +316,14 @@ fn wording(text: &str) -> Wording {
             .replace("{reason}", blanks.reason)
             .replace("{id}", blanks.id)
     })
+}
+
+fn source(word: &str) -> Source {
+    match word {
+        "upstream" => Source::Upstream,
+        "upstream-then-self" => Source::UpstreamThenOwn,
+        _ => unreachable!("no source is {word:?}"),
+    }
 }
 
 fn fault(word: &str) -> Option<Fault> {

@@ -154,6 +154,15 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
                 .count();
             is(count.to_string())
         }
+        // All that are not about the policy: of SPF, DKIM and ARC.
+        "other_questions" => {
+            let asks = |name: &str| !name.starts_with("_dmarc.");
+            let others = judgement
+                .asked
+                .iter()
+                .filter(|a| asks(&a.question.name.to_string()));
+            is(others.count().to_string())
+        }
         "most_questions" => {
             let count = judgement.asked.len();
             (count > expected.parse::<usize>().expect("a number")).then(|| count.to_string())

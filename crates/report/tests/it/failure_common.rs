@@ -11,6 +11,7 @@ use landmarc_report::failure::{
 };
 use mail::message::{HeaderLimits, split};
 use mail::{DomainName, Envelope, ReversePath};
+use receiver::Arrival;
 use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
 use receiver::local;
 use testkit::block_on;
@@ -56,7 +57,7 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
     };
     let (rules, ledgers) = (rules(), Ledgers::new(100, || &given.zones));
     let copy = HeaderCopy::of(&message.header);
-    let mut head = Head::new(&message.header, &rules, local::ClientFacts::default(), NOW);
+    let mut head = Head::new(&message.header, &rules, &Arrival::of(&envelope, NOW));
     head.body(&message.body);
     let judgement = block_on(async {
         let spf = check_spf(&ledgers, &envelope, &rules, NOW).await;
@@ -64,6 +65,7 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
             envelope,
             client: local::ClientFacts::default(),
             id: "abc",
+            queue_id: None,
         };
         judge(head, transaction, spf, &ledgers, &rules).await
     });
@@ -104,6 +106,9 @@ pub(crate) fn octets(report: &FailureReport) -> String {
 fn rules() -> local::Rules {
     let wording = || local::Wording::new(|_| "refused".to_owned());
     local::Rules {
+        authserv_id_with_job_id: false,
+        upstream: receiver::upstream::Upstream::default(),
+        required_header_fields: false,
         mode: local::Mode::Enforce,
         authserv_id: "gen.example".to_owned(),
         header_limits: HeaderLimits::default(),

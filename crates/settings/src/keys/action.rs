@@ -62,6 +62,12 @@ table! {
                 fixed("Email rejected: {reason} ({id})"),
                 reloads since "0.1.0";
 
+            /// Whether a message is refused that lacks header fields RFC 5322 §3.6 asks for, or has too many of
+            /// them: exactly one From, which names a domain, and one Date; at most one of Sender, Reply-To, To,
+            /// Cc, Bcc, Message-ID, In-Reply-To, References and Subject. The text is that above. DMARC needs
+            /// none of this, and honest programs break it.
+            required_header_fields: bool = false, reloads since "0.1.0";
+
             /// Whether the signs of a mailing list (List-Id, and a signature of the list) speak against
             /// refusing a message.
             mailing_lists: bool = true, reloads since "0.1.0";
@@ -132,6 +138,12 @@ table! {
             /// The networks of clients that are judged all the same, though one of the two lists above
             /// has them.
             trusted_networks_except: Vec<Network> = Vec::new(), reloads since "0.1.0";
+
+            /// A file of more such systems, one on a line, with "#" before remarks: addresses, networks as
+            /// 192.0.2.0/24 or 192.0.2.0/255.255.255.0, host names, and ".example.com" for all names below
+            /// that; "!" before one that is judged all the same. Of several that fit the most exact one
+            /// counts. It is read again with the settings. Empty: none.
+            trusted_hosts_file: Option<PathBuf> = None, reloads since "0.1.0";
 
             /// Whether the messages of users who have signed in are not judged.
             skip_authenticated: bool = true, reloads since "0.1.0";

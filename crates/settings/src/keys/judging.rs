@@ -5,6 +5,44 @@ use std::time::Duration;
 
 use mail::DomainName;
 
+use crate::value::text::AuthservId;
+
+table! {
+    /// Where the results come from that DMARC is worked out of.
+    pub struct Authentication {
+        keys {
+            /// Where the result of SPF comes from.
+            spf: ResultSource = ResultSource::Own, reloads since "0.1.0";
+
+            /// Where the results of DKIM come from.
+            dkim: ResultSource = ResultSource::Own, reloads since "0.1.0";
+
+            /// Where the result of ARC comes from.
+            arc: ResultSource = ResultSource::Own, reloads since "0.1.0";
+
+            /// The names by which those filters go in Authentication-Results, alone or as NAME/JOB with the
+            /// queue id of the message; case does not matter. Fields in these names that come from outside
+            /// are removed as forged. Empty: "authserv_id".
+            trusted_authserv_ids: Vec<AuthservId> = Vec::new(), reloads since "0.1.0";
+
+            /// Whether Received-SPF (RFC 7208 §9.1) is looked at where no Authentication-Results tells of SPF.
+            received_spf: bool = false, reloads since "0.1.0";
+        }
+    }
+}
+
+choices! {
+    /// Where the result of a mechanism comes from.
+    pub enum ResultSource {
+        /// it is checked here.
+        Own = "self",
+        /// a filter ahead of this one tells it in Authentication-Results. Where none does, it is a temporary error.
+        Upstream = "upstream",
+        /// a filter ahead of this one tells it; where none does, it is checked here.
+        UpstreamThenOwn = "upstream-then-self",
+    }
+}
+
 table! {
     /// Sender Policy Framework (RFC 7208).
     pub struct Spf {

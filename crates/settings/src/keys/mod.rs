@@ -4,16 +4,22 @@
 //! it speaks to the operator. Where a value is not at our discretion, it names the RFC.
 
 mod action;
+mod doors;
+mod exim;
 mod judging;
 mod report;
+mod rspamd;
 mod store;
 mod wire;
 
 use std::time::Duration;
 
 pub use action::{Action, Clients, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor};
-pub use judging::{Arc, ArcValidation, Discovery, Dkim, Dmarc, Spf};
+pub use doors::CheckApi;
+pub use exim::Exim;
+pub use judging::{Arc, ArcValidation, Authentication, Discovery, Dkim, Dmarc, ResultSource, Spf};
 pub use report::{Delivery, DeliveryBy, FailureReports, Redaction, RelayTls, Report, ReportForm};
+pub use rspamd::Rspamd;
 pub use store::Store;
 pub use wire::{Dns, Milter, Web};
 
@@ -35,6 +41,14 @@ table! {
             /// that the mail server goes by, or of this host where there is none.
             authserv_id: Option<AuthservId> = None, reloads since "0.1.0";
 
+            /// Whether the queue id of the message stands behind that name, as in "mx.example.com/4Fb1". RFC 8601
+            /// knows no such form; some programs look for it.
+            authserv_id_with_job_id: bool = false, reloads since "0.1.0";
+
+            /// Whether a header field "DMARC-Filter" says which program judged a message, where, and under
+            /// which queue id.
+            software_header: bool = false, reloads since "0.1.0";
+
             /// The version of this file's format. A later format will have a higher number,
             /// and be refused by a program that does not know it.
             config_version: u32 = 1, [1..=1], reloads since "0.1.0";
@@ -42,9 +56,19 @@ table! {
         tables {
             /// The socket that the mail server speaks to (the milter protocol).
             milter: Milter;
+            /// The check API: messages are judged by HTTP, for mail servers and programs that speak no
+            /// milter. Off until "listen" is set; docs/check-api.md tells the rest.
+            check_api: CheckApi;
+            /// A socket for Exim, which has no milter protocol. Off until "listen" is set;
+            /// docs/exim.md tells the rest.
+            exim: Exim;
             /// How DNS is asked. Every message has a budget, so that no sender can make us ask
             /// without end.
             dns: Dns;
+            /// Where the results come from that DMARC is worked out of: from here, or from filters that the
+            /// mail server asks before this one. Those must be told to leave no gap, or mail can be forged:
+            /// docs/three-milters.md.
+            authentication: Authentication;
             /// Sender Policy Framework (RFC 7208).
             spf: Spf;
             /// Signatures (RFC 6376, RFC 8301, RFC 8463).
@@ -70,6 +94,9 @@ table! {
             /// Reports to the owners of the domains that mail claims to come from (RFC 9990). Off until
             /// "email" is set; docs/reporting.md tells the rest.
             report: Report;
+            /// Records that rspamd counted: they are read from Redis and go into the reports. Off until
+            /// "servers" is set; docs/rspamd.md tells the rest.
+            rspamd: Rspamd;
             /// The HTTP port for monitoring: metrics, and whether the service is well.
             web: Web;
             /// Where the log goes, and how much it says.

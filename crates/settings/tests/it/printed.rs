@@ -164,6 +164,8 @@ fn the_names_of_the_keys() {
     insta::assert_snapshot!(names.join("\n"), @r#"
     mode = "observe"
     authserv_id = ""
+    authserv_id_with_job_id = false
+    software_header = false
     config_version = 1
     milter.listen = ["inet:127.0.0.1:8894"]
     milter.socket_mode = "0660"
@@ -171,6 +173,17 @@ fn the_names_of_the_keys() {
     milter.max_sessions = 10000
     milter.stall_timeout = "10m"
     milter.idle_timeout = "2h"
+    check_api.listen = []
+    check_api.socket_mode = "0660"
+    check_api.socket_group = ""
+    check_api.secret_file = ""
+    check_api.host_names = []
+    check_api.max_connections = 256
+    check_api.max_message_size = "100MiB"
+    exim.listen = []
+    exim.socket_mode = "0660"
+    exim.socket_group = ""
+    exim.spool_directory = "/var/spool/exim4"
     dns.name_servers = []
     dns.question_timeout = "5s"
     dns.message_timeout = "20s"
@@ -178,6 +191,11 @@ fn the_names_of_the_keys() {
     dns.questions_in_flight = 128
     dns.cache_entries = 65536
     dns.failure_ttl = "5s"
+    authentication.spf = "self"
+    authentication.dkim = "self"
+    authentication.arc = "self"
+    authentication.trusted_authserv_ids = []
+    authentication.received_spf = false
     spf.helo_check = true
     spf.fetch_explanation = false
     dkim.max_signatures = 10
@@ -204,6 +222,7 @@ fn the_names_of_the_keys() {
     action.copy_to = ""
     action.unusable_author = "refuse"
     action.unusable_author_text = "Email rejected: {reason} ({id})"
+    action.required_header_fields = false
     action.mailing_lists = true
     action.local_domains = []
     action.trusted_forwarders = []
@@ -211,6 +230,7 @@ fn the_names_of_the_keys() {
     clients.trusted_networks = ["127.0.0.0/8", "::1"]
     clients.trusted_names = []
     clients.trusted_networks_except = []
+    clients.trusted_hosts_file = ""
     clients.skip_authenticated = true
     clients.skip_author_domains = []
     clients.skip_recipients = []
@@ -288,6 +308,13 @@ fn the_names_of_the_keys() {
     report.failure.per_destination_minute = 10
     report.failure.per_destination_day = 200
     report.failure.per_day = 2000
+    rspamd.servers = []
+    rspamd.username = ""
+    rspamd.password_file = ""
+    rspamd.database = 0
+    rspamd.key_prefix = "dmarc_"
+    rspamd.index_prefix = "dmarc_idx"
+    rspamd.interval = "5m"
     web.listen = ["127.0.0.1:8895"]
     web.host_names = []
     log.target = "auto"
@@ -326,6 +353,17 @@ fn the_sample_file_looks_like_this() {
     # (authserv-id, a name such as "mx.example.com", or "" for none; changed at a
     # reload; since 0.1.0)
     #authserv_id = ""
+
+    # Whether the queue id of the message stands behind that name, as in
+    # "mx.example.com/4Fb1". RFC 8601 knows no such form; some programs look for
+    # it.
+    # (truth value, true or false; changed at a reload; since 0.1.0)
+    #authserv_id_with_job_id = false
+
+    # Whether a header field "DMARC-Filter" says which program judged a message,
+    # where, and under which queue id.
+    # (truth value, true or false; changed at a reload; since 0.1.0)
+    #software_header = false
 
     # The version of this file's format. A later format will have a higher number,
     # and be refused by a program that does not know it.
@@ -380,9 +418,9 @@ fn the_page_has_an_entry_for_every_key() {
     | Changed by | a reload |
     | Since | 0.1.0 |
 
-    ## `[spf]`
+    ## `[authentication]`
 
-    Sender Policy Framework (RFC 7208).
+    Where the results come from that DMARC is worked out of: from here, or from filters that the mail server asks before this one. Those must be told to leave no gap, or mail can be forged: docs/three-milters.md.
     "#);
     let entry = page
         .split("\n### ")

@@ -26,6 +26,9 @@ trusted_sealers = ["lists.example.org"]
 reject = "always"
 unusable_author = "accept"
 trusted_forwarders = ["192.0.2.0/24", "0.0.0.0/0"]
+[check_api]
+listen = ["unix:/run/landmarc/check.sock"]
+socket_mode = "0666"
 [clients]
 trusted_networks = ["::/0"]
 trusted_relays_keep_results = ["0.0.0.0/0"]
@@ -35,16 +38,17 @@ internal.code = 450
 "#,
     );
     insta::assert_snapshot!(warned, @r#"
-    f:3:15: milter.socket_mode: warning: lets every user of this host speak to the milter socket
+    f:3:15: milter.socket_mode: warning: lets every user of this host speak to the socket
     f:5:22: dkim.accept_body_length: warning: accepts text that anybody added below the signed part of a body (RFC 6376 §8.2)
     f:6:16: dkim.min_rsa_bits: warning: fails signatures that RFC 8301 §3.2 has verifiers accept, and that many domains make
     f:9:19: arc.trusted_sealers: warning: has no effect, as arc validation is switched off
     f:11:10: action.reject: warning: goes beyond RFC 9989 §7.4, which forbids rejecting a message solely because its domain asks for it; mailing lists lose subscribers by it
     f:12:19: action.unusable_author: warning: lets a message escape judgement by a From field that nobody can read
     f:13:39: action.trusted_forwarders: warning: 0.0.0.0/0 is every address there is: every client counts as a forwarder
-    f:15:21: clients.trusted_networks: warning: ::/0 is every address there is: no client of that family is judged
-    f:16:32: clients.trusted_relays_keep_results: warning: 0.0.0.0/0 is every address there is: anybody's Authentication-Results are believed
-    f:18:12: failures.dns.code: warning: 421 makes the mail server close the connection, and other messages with it (RFC 5321 §3.8)
+    f:16:15: check_api.socket_mode: warning: lets every user of this host speak to the socket
+    f:18:21: clients.trusted_networks: warning: ::/0 is every address there is: no client of that family is judged
+    f:19:32: clients.trusted_relays_keep_results: warning: 0.0.0.0/0 is every address there is: anybody's Authentication-Results are believed
+    f:21:12: failures.dns.code: warning: 421 makes the mail server close the connection, and other messages with it (RFC 5321 §3.8)
     "#);
 }
 

@@ -17,6 +17,8 @@ const STEPS: [&str; 3] = [
 
 /// The first version with tables of reports.
 pub(super) const REPORTS: u32 = 2;
+/// The first version with a ledger of imports, and with redirections.
+pub(super) const IMPORTS: u32 = 3;
 
 /// "lmrc" in the header of the file, where `file` and SQLite's own tools look whose it is.
 const APPLICATION: i64 = 0x6c6d_7263;

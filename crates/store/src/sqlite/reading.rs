@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connection::{beside, open_to_read, row_error};
-use super::outbox::{body, days, list, suppression};
+use super::outbox::{body, days, list, redirection, suppression};
 use super::reporting::{self, ReportingDay};
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
 use crate::outbox::{
-    DayState, Delivery, DeliveryNumber, OutboxCounts, OutboxFilter, OutboxStatus, Report, ReportNumber,
-    Suppression,
+    DayState, Delivery, DeliveryNumber, MAX_REDIRECTIONS, OutboxCounts, OutboxFilter, OutboxStatus,
+    Redirection, Report, ReportNumber, Suppression,
 };
 use crate::prepared::MAX_TRACE;
 use crate::reading::{Explained, Filter, LogRow, RuleHits, Status};
@@ -27,6 +27,8 @@ pub(crate) struct Reading {
     path: PathBuf,
     /// Whether there are tables of reports: not in a store that was last opened by version 0.1.
     has_reports: bool,
+    /// Whether there is a table of redirections.
+    has_redirections: bool,
 }
 
 impl Reading {
@@ -36,6 +38,7 @@ impl Reading {
             connection,
             path: path.to_owned(),
             has_reports: version >= migrations::REPORTS,
+            has_redirections: version >= migrations::IMPORTS,
         })
     }
 
@@ -95,6 +98,15 @@ impl Reading {
 
     pub(crate) fn suppressions(&self) -> Result<Vec<Suppression>, StoreError> {
         self.of_reports("read the suppressions", suppression::all)
+    }
+
+    pub(crate) fn redirections(&self) -> Result<Vec<Redirection>, StoreError> {
+        if !self.has_redirections {
+            return Ok(Vec::new());
+        }
+        self.snapshot("read the redirections", |connection| {
+            redirection::all(connection, MAX_REDIRECTIONS)
+        })
     }
 
     pub(crate) fn is_suppressed(

@@ -47,7 +47,11 @@ impl Opened {
         Self::of(settings, place, true)
     }
 
-    fn of(settings: Settings, place: &Place, is_quiet: bool) -> Result<Self, Exit> {
+    /// By these settings.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(super) fn of(settings: Settings, place: &Place, is_quiet: bool) -> Result<Self, Exit> {
         let terms = Terms::of(&settings).map_err(|error| {
             let exit = complain(Exit::Config, &error.to_string());
             tell(&format!("  {}", error.remedy()));

@@ -9,6 +9,7 @@ use clap::Args;
 use dns::resolver::Resolver;
 use report::Address;
 use serde_json::Value;
+use settings::Settings;
 use store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
 
 use super::due::{SWITCHED_OFF, days, warn_of_today};
@@ -120,11 +121,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         true => Opened::read_quietly(&arguments.place)?,
         false => Opened::read(&arguments.place)?,
     };
+    go_with(arguments, &opened)
+}
+
+/// The same by these settings, whatever the file says.
+pub(crate) fn run_with(arguments: &Arguments, settings: Settings) -> Result<Exit, Exit> {
+    go_with(
+        arguments,
+        &Opened::of(settings, &arguments.place, arguments.quiet)?,
+    )
+}
+
+fn go_with(arguments: &Arguments, opened: &Opened) -> Result<Exit, Exit> {
     let clock = arguments.clock();
     if let Some(address) = &arguments.test {
-        return trial::run(&opened, address, clock, arguments.telling());
+        return trial::run(opened, address, clock, arguments.telling());
     }
-    let days = of_days(&opened, arguments, clock.now_ms())?;
+    let days = of_days(opened, arguments, clock.now_ms())?;
     if arguments.dry_run || arguments.no_update {
         let mode = match (&arguments.output_dir, arguments.no_update) {
             (_, true) => Mode::Send,
@@ -145,7 +158,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             mode,
             telling: arguments.telling(),
         };
-        return opened::run(|stop| rehearsal::run(&opened, orders, stop))?;
+        return opened::run(|stop| rehearsal::run(opened, orders, stop))?;
     }
     let (desk, means) = opened.desk(clock)?;
     let done = opened::run(|stop| async move { go(arguments, &desk, &means, &days, &stop).await })?;

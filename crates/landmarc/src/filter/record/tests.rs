@@ -2,6 +2,7 @@
 
 use mail::message;
 use mail::{Envelope, ReversePath};
+use receiver::Arrival;
 use receiver::judge::{Head, Ledgers, Transaction, check_spf, judge};
 use receiver::local::ClientFacts;
 use testkit::block_on;
@@ -61,11 +62,12 @@ fn judged_as(case: &Case<'_>) -> Judgement {
     block_on(async {
         let ledgers = Ledgers::new(100, || answers.for_message());
         let spf = check_spf(&ledgers, &envelope, &rules, NOW).await;
-        let head = Head::new(&header, &rules, ClientFacts::default(), NOW);
+        let head = Head::new(&header, &rules, &Arrival::of(&envelope, NOW));
         let transaction = Transaction {
             envelope,
             client: ClientFacts::default(),
             id: "0123456789ab",
+            queue_id: None,
         };
         judge(head, transaction, spf, &ledgers, &rules).await
     })

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
+use crate::rspamd::Reading;
 
 fn sources() -> Sources {
     let milter = milter::Statistics {
@@ -89,6 +90,12 @@ fn metrics() -> Arc<Metrics> {
         deferred: 2,
         ..store::OutboxCounts::default()
     });
+    let reading = Reading {
+        records: 12,
+        broken: 1,
+        ..Reading::default()
+    };
+    metrics.rspamd().read(&reading, 1_795_190_460);
     for micros in [800, 12_000, 30_000_000] {
         metrics.seconds.add(micros);
     }
@@ -108,7 +115,7 @@ fn the_page_with_everything_on_it() {
 fn what_is_not_there_is_left_out() {
     let page = encode(&metrics(), Sources::default());
     for absent in [
-        "milter",
+        "landmarc_milter",
         "dns_answers",
         "store_",
         "process_open_fds",

@@ -1,6 +1,6 @@
 //! The thread that reads the tally of a day, and renders what can be reported of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -24,6 +24,9 @@ const MAX_SKIPPED_READ: usize = store::MAX_SKIPPED;
 /// How the problems of a record begin that are about its tag `rua`.
 const PROBLEM_OF_RUA: &str = "the tag rua ";
 
+/// The policy domains whose reports go elsewhere, by the operator's word, and where.
+type Redirected = HashMap<String, Vec<String>>;
+
 /// Reads and renders.
 pub(super) struct Producer {
     pub(super) terms: Arc<Terms>,
@@ -44,6 +47,11 @@ impl Producer {
     fn produce(&mut self, database: &Path) -> Result<(), StoreError> {
         let reader = Reader::open(database)?;
         let skipped = self.skipped(&reader)?;
+        let redirected = reader.redirections()?;
+        let redirected: Redirected = redirected
+            .into_iter()
+            .map(|one| (one.policy_domain, one.rua))
+            .collect();
         for found in reader.reporting_day(self.request.day)? {
             let found = found?;
             if !self.request.selection.has(&found.policy_domain) {
@@ -52,7 +60,7 @@ impl Producer {
             let made = if skipped.contains(&found.policy_domain) || self.is_settled(&reader, &found)? {
                 settled_before(found)
             } else {
-                self.make_guarded(found)
+                self.make_guarded(found, &redirected)
             };
             if self.to.blocking_send(Ok(made)).is_err() {
                 return Ok(());
@@ -95,7 +103,7 @@ impl Producer {
     }
 
     /// One domain that we fail at must not keep the others from their reports.
-    fn make_guarded(&self, found: DomainDay) -> Made {
+    fn make_guarded(&self, found: DomainDay, redirected: &Redirected) -> Made {
         let of_bug = Settled {
             policy_domain: found.policy_domain.clone(),
             messages: messages(&found),
@@ -103,11 +111,12 @@ impl Producer {
             settlement: Settlement::Skipped(A_BUG.to_owned()),
         };
         // What it could leave half done is gone with it.
-        let made = catch_unwind(AssertUnwindSafe(|| self.make(found)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(found, redirected)));
         made.unwrap_or(Made::Settled(of_bug))
     }
 
-    fn make(&self, found: DomainDay) -> Made {
+    fn make(&self, found: DomainDay, redirected: &Redirected) -> Made {
+        let instead = redirected.get(&found.policy_domain);
         let policy_domain = found.policy_domain.clone();
         let rows = count(found.rows.len());
         let messages = messages(&found);
@@ -124,12 +133,22 @@ impl Producer {
             Err(error) => return skipped(format!("the policy domain is no name: {error}")),
         };
         let name = day.policy_domain.clone();
-        let assembled = assemble(&day, &self.terms.reporter, &self.terms.limits);
+        let mut assembled = assemble(&day, &self.terms.reporter, &self.terms.limits);
+        if let Some(rua) = instead {
+            if rua.is_empty() {
+                return skipped("outbox redirect sends it nowhere".to_owned());
+            }
+            assembled.rua.clone_from(rua);
+        }
         if let Some(why) = why_none(&self.terms, &name, &assembled) {
             return skipped(why);
         }
         match self.render(&name, assembled) {
-            Ok(reports) => Made::Reports(Box::new(Reports { messages, ..reports })),
+            Ok(reports) => Made::Reports(Box::new(Reports {
+                messages,
+                is_redirected: instead.is_some(),
+                ..reports
+            })),
             Err(error) => skipped(format!("a bug: the report cannot be written: {error}")),
         }
     }
@@ -146,6 +165,7 @@ impl Producer {
                 .iter()
                 .fold(0, |sum, report: &NewReport| sum.saturating_add(report.rows)),
             rua: assembled.rua,
+            is_redirected: false,
             reports,
         })
     }

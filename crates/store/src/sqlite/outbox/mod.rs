@@ -10,7 +10,7 @@ pub(super) mod days;
 mod ends;
 pub(super) mod list;
 mod put;
-mod redirection;
+pub(super) mod redirection;
 pub(super) mod suppression;
 mod transact;
 pub(super) mod upkeep;

@@ -27,7 +27,7 @@ pub(super) fn of(connection: &Connection, policy_domain: &str) -> rusqlite::Resu
     statement.query_row([policy_domain], redirection).optional()
 }
 
-pub(super) fn all(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Redirection>> {
+pub(in crate::sqlite) fn all(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<Redirection>> {
     let sql = "SELECT policy_domain, rua, since_ms FROM redirection ORDER BY policy_domain LIMIT ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let found = statement.query_map([integer(limit as u64)], redirection)?;

@@ -1,0 +1,217 @@
+//! What was found of a message, in plain words that every protocol can be made of.
+
+use std::fmt;
+
+use milter::Session;
+use serde_json::Value;
+
+use crate::caller::Door;
+
+/// A session that says what it found, beside what is to be done.
+pub trait Judged: Session {
+    /// Its messages come by this door, and what is found of them is to be kept until it is asked for.
+    /// To be called before the first of them; a session that is not told so keeps nothing.
+    fn comes_by(&mut self, door: Door);
+
+    /// Its messages are to count in no report.
+    fn stay_out_of_reports(&mut self);
+
+    /// What the message that has just ended came to; nothing when it is asked for again.
+    fn take_findings(&mut self) -> Option<Findings>;
+}
+
+/// What was found of one message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Findings {
+    /// The short id, which `landmarc explain` takes; empty where the message is not written down.
+    pub id: String,
+    /// What the mail server calls it.
+    pub queue_id: String,
+    /// The object of `landmarc check --json`, with `id`, `skipped` and `unjudged` besides. Its keys are all
+    /// there, null where nothing is known, also for a message that was not judged.
+    pub json: Value,
+    /// Why it was not to be judged: `authenticated`, `trusted_network`, ...
+    pub skipped: Option<&'static str>,
+    /// Why it could not be judged, in words.
+    pub unjudged: Option<&'static str>,
+    /// The Author Domain; nothing when the message has none that can be told.
+    pub author_domain: Option<String>,
+    /// Where the DMARC Policy Record was found.
+    pub policy_domain: Option<String>,
+    /// What `p`, `sp` or `np` asks for, whichever applies.
+    pub policy_published: Option<Policy>,
+    /// The same after `t=y`.
+    pub policy: Option<Policy>,
+    /// The DMARC result.
+    pub dmarc: Dmarc,
+    /// SPF for MAIL FROM.
+    pub spf: SpfFinding,
+    /// The signatures, topmost first.
+    pub dkim: Vec<DkimFinding>,
+    /// The ARC result: `none`, `pass`, `fail`.
+    pub arc: String,
+    /// Whether SPF passed for a domain in alignment; nothing when DMARC was not evaluated.
+    pub spf_aligned: Option<bool>,
+    /// Whether a signature did.
+    pub dkim_aligned: Option<bool>,
+    /// What a report will say was done.
+    pub disposition: Disposition,
+    /// What is done: nothing when we only observe.
+    pub action: Done,
+    /// What enforcing does.
+    pub would: Done,
+    /// Why it did not simply pass, in one line of printable ASCII; empty when it did.
+    pub cause: String,
+    /// Our Authentication-Results field without its name; empty where none is added.
+    pub authentication_results: String,
+}
+
+/// SPF, as found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SpfFinding {
+    /// The word of RFC 7208 §2.6.
+    pub result: String,
+    /// The domain that was asked about.
+    pub domain: Option<String>,
+}
+
+/// One signature, as found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DkimFinding {
+    /// The word of RFC 8601 §2.7.1.
+    pub result: String,
+    /// `d=`, where it can be read.
+    pub domain: Option<String>,
+    /// `s=`, where it can be read.
+    pub selector: Option<String>,
+}
+
+/// Enums that are one word each.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$of])* $variant,)+
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The word for it.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What the Domain Owner asks for (RFC 9989 §3.2.8).
+    Policy {
+        /// Nothing.
+        None = "none",
+        /// Set it aside.
+        Quarantine = "quarantine",
+        /// Refuse it.
+        Reject = "reject",
+    }
+}
+
+words! {
+    /// What DMARC came to.
+    Dmarc {
+        /// There is no policy.
+        None = "none",
+        /// An Authenticated Identifier is in alignment.
+        Pass = "pass",
+        /// None is.
+        Fail = "fail",
+        /// DNS did not answer.
+        TempError = "temperror",
+        /// The record, or the From field, cannot be used.
+        PermError = "permerror",
+    }
+}
+
+words! {
+    /// What was done, in the words of RFC 9990.
+    Disposition {
+        /// Nothing was done about it.
+        None = "none",
+        /// DMARC passed under a policy that asks for more than watching.
+        Pass = "pass",
+        /// Set aside.
+        Quarantine = "quarantine",
+        /// Refused.
+        Reject = "reject",
+    }
+}
+
+words! {
+    /// What the mail server is told.
+    Done {
+        /// Take it.
+        Accept = "accept",
+        /// Take it and set it aside.
+        Quarantine = "quarantine",
+        /// Refuse it for good.
+        Reject = "reject",
+        /// Refuse it for now.
+        TempFail = "tempfail",
+    }
+}
+
+/// Nothing was found: the blank that others are filled in from.
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            queue_id: String::new(),
+            json: Value::Null,
+            skipped: None,
+            unjudged: None,
+            author_domain: None,
+            policy_domain: None,
+            policy_published: None,
+            policy: None,
+            dmarc: Dmarc::None,
+            spf: SpfFinding {
+                result: "none".to_owned(),
+                domain: None,
+            },
+            dkim: Vec::new(),
+            arc: "none".to_owned(),
+            spf_aligned: None,
+            dkim_aligned: None,
+            disposition: Disposition::None,
+            action: Done::Accept,
+            would: Done::Accept,
+            cause: String::new(),
+            authentication_results: String::new(),
+        }
+    }
+}
+
+impl Findings {
+    /// One word for all signatures: pass when one passes, else what the first came to, as in the log.
+    #[must_use]
+    pub fn dkim_word(&self) -> &str {
+        let passed = self.dkim.iter().any(|signature| signature.result == "pass");
+        match self.dkim.first() {
+            _ if passed => "pass",
+            Some(first) => &first.result,
+            None => "none",
+        }
+    }
+}

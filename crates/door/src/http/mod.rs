@@ -1,0 +1,324 @@
+//! The check API: messages are judged by HTTP, and in the protocols of rspamd.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `POST /v1/check`, envelope in `Landmarc-` fields | the object of `check --json`, and what to do |
+//! | `POST /checkv2`, envelope as rspamd's clients send it | an object of rspamd's form |
+//! | `CHECK RSPAMC/1.3`, as Exim sends it | lines |
+//! | `GET /ping`, `GET /healthz`, `GET /v1/` | `pong`, `ok`, a page of help |
+//!
+//! The message is the body as it is, and streams through. All of them speak on the same socket: the first
+//! line says which. Not implemented: HTTP/2 and TLS, which nothing on one host needs; messages that come
+//! compressed (rspamc -z) or encrypted (HTTPCrypt): 415.
+
+mod check;
+mod envelope;
+mod first;
+mod guard;
+mod patience;
+mod problem;
+mod rspamc;
+mod rspamd;
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
+use hyper::header::{self, HeaderMap};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use milter::{Peer, Service};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+
+use crate::answer::Answer;
+use crate::caller::{Caller, Door};
+use crate::drive::{Drive, DriveLimits, Powers};
+use crate::findings::Judged;
+use first::Language;
+use guard::Guard;
+use patience::{Patience, Watched};
+use problem::{Problem, answer, text};
+
+/// Octets of a request before its body: request line and header section. Past it the answer is 431.
+const MAX_HEADER_OCTETS: usize = 256 * 1024;
+
+/// Header fields of a request, each recipient being one. Past it the answer is 431.
+const MAX_HEADERS: usize = 2_048;
+
+/// Octets of a message that are read although it is refused, so that a client that is still sending it hears
+/// the answer. Clients that ask first (`Expect: 100-continue`) hear it at once.
+const MAX_UNREAD_OCTETS: usize = 1024 * 1024;
+
+/// What a page of ours is answered, for people.
+const HELP: &str = include_str!("help.txt");
+
+/// What clients of `/v1/check` can do: all that we can ask for is in the answer.
+const ASKING: Powers = Powers {
+    hold: true,
+    add_recipients: true,
+};
+
+/// What clients of rspamd can do: a message that is to be put aside has to say so in its header.
+const MARKING: Powers = Powers {
+    hold: false,
+    add_recipients: false,
+};
+
+/// What is served, and to whom.
+#[derive(Debug)]
+pub struct Site<V> {
+    service: V,
+    guard: Guard,
+    limits: DriveLimits,
+}
+
+impl<V: Service<Session: Judged>> Site<V> {
+    /// `secret`: what each request has to name, if there is one. `host_names`: those that this host is asked
+    /// under, besides `localhost` and its addresses.
+    pub fn new(
+        service: V,
+        limits: DriveLimits,
+        secret: Option<Vec<u8>>,
+        host_names: impl IntoIterator<Item = String>,
+    ) -> Self {
+        Self {
+            service,
+            guard: Guard::new(secret, host_names),
+            limits,
+        }
+    }
+}
+
+/// Serves one connection until the client has had enough, its time is over, or `stopped` says so; then
+/// a message under way still gets its answer.
+pub async fn serve<V, IO>(stream: IO, peer: Peer, site: Arc<Site<V>>, stopped: watch::Receiver<bool>)
+where
+    V: Service<Session: Judged>,
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let patience = Patience::new();
+    let conversation = pin!(converse(stream, peer, site, stopped, &patience));
+    tokio::select! {
+        biased;
+        () = conversation => {}
+        () = patience.at_its_end() => tracing::debug!(%peer, "a client of the check API took too long"),
+    }
+}
+
+async fn converse<V, IO>(
+    stream: IO,
+    peer: Peer,
+    site: Arc<Site<V>>,
+    stopped: watch::Receiver<bool>,
+    patience: &Patience,
+) where
+    V: Service<Session: Judged>,
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stream = Watched::new(stream, patience.clone());
+    let mut stopping = stopped.clone();
+    let looked = tokio::select! {
+        biased;
+        looked = first::look(stream) => looked,
+        _ = stopping.wait_for(|stopped| *stopped) => return,
+    };
+    let ended = match looked {
+        Ok((Language::Rspamc, stream)) => rspamc::serve(stream, peer, &site, patience)
+            .await
+            .map_err(|error| error.to_string()),
+        Ok((Language::Http, stream)) => http(stream, peer, site, stopped, patience)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "a connection of the check API ended early");
+    }
+}
+
+async fn http<V, IO>(
+    stream: IO,
+    peer: Peer,
+    site: Arc<Site<V>>,
+    mut stopped: watch::Receiver<bool>,
+    patience: &Patience,
+) -> Result<(), hyper::Error>
+where
+    V: Service<Session: Judged>,
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(|request| {
+        let (site, patience) = (Arc::clone(&site), patience.clone());
+        async move {
+            let response = site.respond(request, peer, &patience).await;
+            patience.answer();
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        // Our own deadline is for more than the header section.
+        .header_read_timeout(None)
+        .max_header_size(MAX_HEADER_OCTETS)
+        .max_buf_size(MAX_HEADER_OCTETS)
+        .max_headers(MAX_HEADERS)
+        // A client that sends all it has to say, and then its end, still reads.
+        .half_close(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => return ended,
+            _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+impl<V: Service<Session: Judged>> Site<V> {
+    /// The answer to a request, whatever comes of it.
+    async fn respond<B>(&self, request: Request<B>, peer: Peer, patience: &Patience) -> Response<Full<Bytes>>
+    where
+        B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
+    {
+        let (head, mut body) = request.into_parts();
+        let is_waiting = head.headers.contains_key(header::EXPECT);
+        let request = Request::from_parts(head, ());
+        let served = async {
+            self.guard.check(&request, &peer)?;
+            self.serve(&request, &mut body, peer, patience).await
+        };
+        match served.await {
+            Ok(response) => response,
+            Err(problem) => {
+                tracing::debug!(%peer, %problem, "a request to the check API is refused");
+                if !is_waiting {
+                    read_away(&mut body).await;
+                }
+                problem.response()
+            }
+        }
+    }
+
+    async fn serve<B>(
+        &self,
+        request: &Request<()>,
+        body: &mut B,
+        peer: Peer,
+        patience: &Patience,
+    ) -> Result<Response<Full<Bytes>>, Problem>
+    where
+        B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
+    {
+        const READ: &str = "GET, HEAD";
+        let is_read = [Method::GET, Method::HEAD].contains(request.method());
+        let is_post = *request.method() == Method::POST;
+        let begun = Instant::now();
+        match request.uri().path() {
+            "/v1/check" if is_post => {
+                let caller = envelope::caller(request.headers(), peer);
+                self.guard.check_secret(request.headers())?;
+                let door = envelope::door(request.headers());
+                // OpenSMTPD has no place for a message that is put aside.
+                let powers = if door == Door::OpenSmtpd { MARKING } else { ASKING };
+                let judged = self.judge(door, powers, caller?, request, body, patience).await?;
+                Ok(answer(StatusCode::OK, &check::object(&judged)))
+            }
+            "/checkv2" if is_post => {
+                self.guard.check_secret(request.headers())?;
+                let mut envelope = rspamd::Envelope::new(peer);
+                for (name, value) in request.headers() {
+                    envelope.take(name.as_str(), value.as_bytes());
+                }
+                let caller = envelope.into_caller();
+                let judged = self
+                    .judge(Door::Rspamd, MARKING, caller, request, body, patience)
+                    .await?;
+                Ok(answer(StatusCode::OK, &rspamd::object(&judged, begun.elapsed())))
+            }
+            "/v1/check" | "/checkv2" => Err(Problem::OtherMethod("POST")),
+            "/ping" if is_read => Ok(text("pong\r\n")),
+            "/healthz" if is_read => Ok(text("ok\n")),
+            "/" | "/v1" | "/v1/" if is_read => Ok(text(HELP)),
+            "/ping" | "/healthz" | "/" | "/v1" | "/v1/" => Err(Problem::OtherMethod(READ)),
+            _ => Err(Problem::NotFound),
+        }
+    }
+
+    /// Reads the message as it comes, and judges it.
+    async fn judge<B>(
+        &self,
+        door: Door,
+        powers: Powers,
+        caller: Caller,
+        request: &Request<()>,
+        body: &mut B,
+        patience: &Patience,
+    ) -> Result<Answer, Problem>
+    where
+        B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
+    {
+        self.check_body(request.headers(), body)?;
+        patience.message();
+        let mut drive = Drive::begin(&self.service, door, &caller, powers, self.limits).await;
+        while let Some(frame) = body.frame().await {
+            let Ok(mut data) = frame.map_err(|_| Problem::CutOff)?.into_data() else {
+                continue;
+            };
+            while data.has_remaining() {
+                let part = data.chunk();
+                let count = part.len();
+                drive.push(part).await?;
+                data.advance(count);
+            }
+        }
+        patience.judging();
+        Ok(drive.finish().await)
+    }
+
+    /// What can be said of a message before its first octet.
+    fn check_body(&self, headers: &HeaderMap, body: &impl Body) -> Result<(), Problem> {
+        let compression = headers
+            .get(header::CONTENT_ENCODING)
+            .or(headers.get("compression"));
+        if compression.is_some_and(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(Problem::Encoded("compressed"));
+        }
+        // What rspamc sends with --key.
+        if headers.contains_key("key") {
+            return Err(Problem::Encoded("encrypted"));
+        }
+        let has_length = headers.contains_key(header::CONTENT_LENGTH);
+        if !has_length && !headers.contains_key(header::TRANSFER_ENCODING) {
+            return Err(Problem::NoLength);
+        }
+        let limit = self.limits.message_octets;
+        if body.size_hint().lower() > limit {
+            return Err(crate::drive::DriveError::TooLarge { limit }.into());
+        }
+        Ok(())
+    }
+}
+
+/// Reads what a client is still sending, up to a limit.
+async fn read_away<B: Body<Data: Buf> + Unpin>(body: &mut B) {
+    let mut octets = 0_usize;
+    while octets < MAX_UNREAD_OCTETS
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        octets = octets.saturating_add(frame.data_ref().map_or(0, Buf::remaining));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The doors beside the milter: HTTP, the protocols of rspamd, a line socket for Exim, the filter
+//! protocol of OpenSMTPD.
+//!
+//! Each is translated into the calls of [`milter::Session`], and so ends in the same room: what is judged,
+//! recorded, limited and refused does not depend on the door a message came by. What a door was told of
+//! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`Answer`] says
+//! what is to be done, and its [`Findings`] why, in plain words ([`words`]).
+//!
+//! Deliberately knows nothing of judging, settings and records. A message is never whole in memory.
+
+pub mod answer;
+pub mod caller;
+pub mod drive;
+pub mod findings;
+pub mod host;
+pub mod http;
+pub mod incoming;
+pub mod opensmtpd;
+pub mod readsocket;
+pub mod words;
+
+#[cfg(test)]
+mod scripted;
+
+pub use answer::{Added, Answer, Outcome, Removed};
+pub use caller::{Caller, Door};
+pub use drive::{Drive, DriveError, DriveLimits, Powers};
+pub use findings::{Disposition, DkimFinding, Dmarc, Done, Findings, Judged, Policy, SpfFinding};
+pub use host::{Host, HostLimits};

@@ -1,0 +1,374 @@
+//! The filter itself: reads what smtpd says, keeps each message until it is judged, and hands it back.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::edits::{Removal, lines_of};
+use super::held::{Held, unstuffed};
+use super::line::{Event, Line, Number, Request, ReturnAddress, registration};
+use super::session::{Complete, Obstacle, Place, Ruled, Session};
+use crate::answer::{Added, Removed, Reply};
+use crate::caller::Caller;
+
+/// Sessions that are followed at once; smtpd itself runs out of descriptors long before. The messages of
+/// further ones are treated as those that cannot be judged.
+pub const MAX_SESSIONS: usize = 10_000;
+
+/// Octets of a line from smtpd, which takes lines of 64 KiB at most from its clients. What a longer one is of
+/// cannot be judged.
+pub const MAX_LINE_OCTETS: usize = 256 * 1024;
+
+/// Octets of a reply; what is longer is cut (RFC 5321 §4.5.3.1.5: 512 with the line end).
+const MAX_REPLY_OCTETS: usize = 500;
+
+/// Messages that are being judged at once. Further ones wait.
+const MAX_JUDGED: usize = 128;
+
+/// Pieces of output that wait for smtpd to read them.
+const OUTPUT_PIECES: usize = 64;
+
+/// How much is said to smtpd at once.
+const OUTPUT_OCTETS: usize = 64 * 1024;
+
+/// The mark of OpenSMTPD's own `junk`, which its `maildir junk` goes by.
+const JUNK: &str = "X-Spam: yes";
+
+/// Where messages are judged.
+pub trait Judge: Send + Sync + 'static {
+    /// Judges one message, and says what is to be done.
+    ///
+    /// # Errors
+    /// Why it could not be judged, in words for the log.
+    fn judge(
+        &self,
+        caller: &Caller,
+        message: &mut Held,
+    ) -> impl Future<Output = Result<Ruling, String>> + Send;
+}
+
+/// What is to be done with a message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruling {
+    /// Why it is refused, if it is; the rest then means nothing.
+    pub refusal: Option<Reply>,
+    /// Fields to be removed.
+    pub removed: Vec<Removed>,
+    /// Fields to go above all others, topmost first.
+    pub added: Vec<Added>,
+    /// Whether it is to be marked as junk.
+    pub is_junk: bool,
+}
+
+/// What becomes of messages that cannot be judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unjudged {
+    /// They are taken as they are, and nothing is claimed about them.
+    Accept,
+    /// They are put off until later.
+    #[default]
+    TempFail,
+}
+
+/// What the filter goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// What becomes of a message that cannot be judged.
+    pub unjudged: Unjudged,
+    /// Octets of a message; a larger one cannot be judged.
+    pub message_octets: u64,
+    /// Where messages of more than 64 KiB are kept until they are judged.
+    pub folder: PathBuf,
+}
+
+/// Serves smtpd until it closes `input`.
+///
+/// A line that is not understood is logged and passed over: smtpd ends itself when a filter ends.
+///
+/// # Errors
+/// When smtpd cannot be read or written any more.
+pub async fn run(
+    input: impl AsyncBufRead + Unpin,
+    output: impl AsyncWrite + Unpin,
+    judge: Arc<impl Judge>,
+    terms: Terms,
+) -> io::Result<()> {
+    let (speak, spoken) = mpsc::channel(OUTPUT_PIECES);
+    let filter = Filter {
+        sessions: HashMap::new(),
+        judge,
+        terms: Arc::new(terms),
+        places: Arc::new(Semaphore::new(MAX_JUDGED)),
+        speak,
+    };
+    // When smtpd stops reading there is no use in listening to it, and the other way round.
+    tokio::select! {
+        heard = filter.hear_all(input) => heard,
+        said = say(spoken, output) => said,
+    }
+}
+
+async fn say(mut spoken: mpsc::Receiver<Vec<u8>>, mut output: impl AsyncWrite + Unpin) -> io::Result<()> {
+    while let Some(piece) = spoken.recv().await {
+        output.write_all(&piece).await?;
+        if spoken.is_empty() {
+            output.flush().await?;
+        }
+    }
+    Ok(())
+}
+
+struct Filter<J> {
+    sessions: HashMap<Number, Session>,
+    judge: Arc<J>,
+    terms: Arc<Terms>,
+    places: Arc<Semaphore>,
+    speak: mpsc::Sender<Vec<u8>>,
+}
+
+impl<J: Judge> Filter<J> {
+    async fn hear_all(mut self, mut input: impl AsyncBufRead + Unpin) -> io::Result<()> {
+        let mut line = Vec::new();
+        while let Some(is_whole) = read_line(&mut input, &mut line).await? {
+            match Line::parse(&line) {
+                Ok(heard) => self.hear(heard, is_whole).await,
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self, line: Line<'_>, is_whole: bool) {
+        match line {
+            Line::Config => {}
+            Line::Ready => self.say(registration()).await,
+            Line::Report { session, event } => self.report(session, &event),
+            Line::Filter {
+                session,
+                request,
+                address,
+            } => match request {
+                Request::DataLine(b".") => self.end_of_message(session, address).await,
+                Request::DataLine(text) => self.data_line(session, text, is_whole, address).await,
+                Request::Commit => self.commit(session, address).await,
+                Request::Other => self.say(address.proceed()).await,
+            },
+        }
+    }
+
+    fn report(&mut self, number: Number, event: &Event<'_>) {
+        match event {
+            Event::Disconnect => {
+                self.sessions.remove(&number);
+            }
+            Event::Connect { .. } if self.sessions.len() < MAX_SESSIONS => {
+                let mut session = Session::default();
+                session.hear(event);
+                self.sessions.insert(number, session);
+            }
+            Event::Connect { .. } => tracing::warn!("more than {MAX_SESSIONS} sessions: one is not followed"),
+            _ => {
+                if let Some(session) = self.sessions.get_mut(&number) {
+                    session.hear(event);
+                }
+            }
+        }
+    }
+
+    async fn data_line(&mut self, number: Number, text: &[u8], is_whole: bool, address: ReturnAddress) {
+        match self.sessions.get_mut(&number) {
+            Some(session) if is_whole => session.hold(text, self.terms.message_octets, &self.terms.folder),
+            Some(session) => session.hinder(Obstacle::LongLine),
+            // Of a session that is not followed: back as it came.
+            None => {
+                let back = [address.of_line().as_bytes(), text, b"\n"].concat();
+                self.say(back).await;
+            }
+        }
+    }
+
+    /// Has the message judged, in a task of its own. The last line goes back when it is known what to say to
+    /// the question after it.
+    async fn end_of_message(&mut self, number: Number, address: ReturnAddress) {
+        let Some(session) = self.sessions.get_mut(&number) else {
+            self.say(address.of_line() + ".\n").await;
+            return;
+        };
+        let (complete, place) = session.complete();
+        let (judge, terms) = (Arc::clone(&self.judge), Arc::clone(&self.terms));
+        let (places, speak) = (Arc::clone(&self.places), self.speak.clone());
+        let task = tokio::spawn(async move {
+            // It is never closed.
+            let _place = places.acquire().await;
+            let edited = ruled(&*judge, complete, &terms, &place).await;
+            Back { speak, address }.message(edited, &place).await;
+        });
+        session.is_judged_by(task.abort_handle());
+    }
+
+    async fn commit(&mut self, number: Number, address: ReturnAddress) {
+        let ruled = self.sessions.get_mut(&number).and_then(Session::take_ruling);
+        let ruled = ruled.unwrap_or_else(|| self.terms.unjudged.ruled());
+        let answer = match ruled {
+            Ruled::Take => address.proceed(),
+            Ruled::Refuse(reply) => address.reject(&one_line(&reply)),
+        };
+        self.say(answer).await;
+    }
+
+    async fn say(&self, text: impl Into<Vec<u8>>) {
+        // Nobody listens any more only when all of this ends.
+        let _ = self.speak.send(text.into()).await;
+    }
+}
+
+impl Unjudged {
+    fn ruled(self) -> Ruled {
+        match self {
+            Self::Accept => Ruled::Take,
+            Self::TempFail => Ruled::Refuse(Reply {
+                code: 451,
+                enhanced: "4.7.1".to_owned(),
+                text: "the message could not be judged, try again later".to_owned(),
+            }),
+        }
+    }
+}
+
+/// A message on its way back, with what is to be done to its header.
+struct Edited {
+    held: Held,
+    ruling: Ruling,
+}
+
+/// Has the message judged and notes what was ruled. What is to go back; nothing of a message that is refused.
+async fn ruled(judge: &impl Judge, complete: Complete, terms: &Terms, place: &Place) -> Option<Edited> {
+    let Complete {
+        caller,
+        mut held,
+        obstacle,
+    } = complete;
+    let judged = match obstacle {
+        // Of such a message there is nothing that could go back.
+        Some(obstacle) => {
+            let queue_id = caller.queue_id.as_deref().unwrap_or("unknown");
+            tracing::warn!(queue_id, "{obstacle}");
+            place.set(Unjudged::TempFail.ruled());
+            return None;
+        }
+        None => judge.judge(&caller, &mut held).await,
+    };
+    let (ruled, ruling) = match judged {
+        Ok(Ruling {
+            refusal: Some(reply), ..
+        }) => (Ruled::Refuse(reply), None),
+        Ok(ruling) => (Ruled::Take, Some(ruling)),
+        Err(error) => {
+            let queue_id = caller.queue_id.as_deref().unwrap_or("unknown");
+            tracing::error!(queue_id, "not judged: {error}");
+            let ruled = terms.unjudged.ruled();
+            let is_taken = ruled == Ruled::Take;
+            (ruled, is_taken.then(Ruling::default))
+        }
+    };
+    place.set(ruled);
+    Some(Edited {
+        held,
+        ruling: ruling?,
+    })
+}
+
+/// The way back to smtpd.
+struct Back {
+    speak: mpsc::Sender<Vec<u8>>,
+    address: ReturnAddress,
+}
+
+impl Back {
+    /// What there is of it, and the last line, after which smtpd asks what was ruled.
+    async fn message(&self, edited: Option<Edited>, place: &Place) {
+        if let Some(edited) = edited
+            && let Err(error) = self.edited(edited).await
+        {
+            tracing::error!("a message that was kept cannot be read back: {error}");
+            // What smtpd has by now is a part of it.
+            place.set(Unjudged::TempFail.ruled());
+        }
+        self.say((self.address.of_line() + ".\n").into_bytes()).await;
+    }
+
+    async fn edited(&self, edited: Edited) -> io::Result<()> {
+        let Edited { mut held, ruling } = edited;
+        let prefix = self.address.of_line();
+        let mut text = String::new();
+        let mark = ruling.is_junk.then(|| JUNK.to_owned());
+        for line in ruling.added.iter().flat_map(lines_of).chain(mark) {
+            text += &format!("{prefix}{line}\n");
+        }
+        let mut output = text.into_bytes();
+        let mut removal = Removal::of(ruling.removed);
+        let mut lines = held.lines()?;
+        while let Some(piece) = lines.next_piece()? {
+            for line in piece.split_inclusive(|b| *b == b'\n') {
+                if removal.keeps(unstuffed(line.strip_suffix(b"\n").unwrap_or(line))) {
+                    output.extend_from_slice(prefix.as_bytes());
+                    output.extend_from_slice(line);
+                }
+                if output.len() >= OUTPUT_OCTETS {
+                    self.say(std::mem::take(&mut output)).await;
+                }
+            }
+        }
+        self.say(output).await;
+        Ok(())
+    }
+
+    async fn say(&self, piece: Vec<u8>) {
+        // Nobody listens any more only when all of this ends.
+        let _ = self.speak.send(piece).await;
+    }
+}
+
+/// A reply as smtpd takes it: one line of printable ASCII, not too long.
+fn one_line(reply: &Reply) -> String {
+    let line = reply.in_one_line();
+    let printable = line.chars().map(|c| match c {
+        ' '..='~' => c,
+        _ => '?',
+    });
+    printable.take(MAX_REPLY_OCTETS).collect()
+}
+
+/// Reads a line without its end. Whether it is whole: past [`MAX_LINE_OCTETS`] the rest of it is dropped.
+/// Nothing at the end of the input.
+async fn read_line(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    line.clear();
+    let mut is_whole = true;
+    loop {
+        let available = input.fill_buf().await?;
+        if available.is_empty() {
+            // What has no end is not a line.
+            return Ok(None);
+        }
+        let end = available.iter().position(|b| *b == b'\n');
+        let part = available
+            .get(..end.unwrap_or(available.len()))
+            .unwrap_or_default();
+        let room = MAX_LINE_OCTETS.saturating_sub(line.len());
+        line.extend_from_slice(part.get(..room).unwrap_or(part));
+        is_whole &= part.len() <= room;
+        let used = part.len() + usize::from(end.is_some());
+        input.consume(used);
+        if end.is_some() {
+            return Ok(Some(is_whole));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

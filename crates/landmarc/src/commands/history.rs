@@ -1,0 +1,341 @@
+//! `history`: what was counted, as other programs write it down.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use migrate::opendmarc::history::write;
+use migrate::opendmarc::message::Message;
+use migrate::{Counted, Published};
+use store::{Day, DayRow, DomainDay, Reader, TallyRow};
+
+use crate::exit::Exit;
+use crate::figures::grouped;
+use crate::output::{complain, tell};
+use crate::records::{Place, now_ms, refuse};
+use crate::time::{When, date};
+
+/// Noon: in every zone of the world it is that day, or nearly so.
+const NOON_S: u64 = 12 * 3_600;
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+One record for each message, as opendmarc 1.4 writes them; opendmarc-import reads them, and so does\n\
+landmarc migrate opendmarc --history. A tally has neither times nor queue ids: each record has noon of\n\
+its UTC day, and an id made of the day, the row and a number, the same each time.\n\n\
+Exit code: 0 when it was written, 64 for a wrong command line, 65 for a file that is no store of this\n\
+version, 69 when the store cannot be read or the file not written, 78 for wrong settings.";
+
+/// Write what was counted for other programs: the history file of OpenDMARC
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Write the tally of some days as a history file of OpenDMARC
+    Export(Export),
+}
+
+/// Arguments of `history export`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Export {
+    /// Only this UTC day: 2026-06-01, yesterday, today
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["since", "until"])]
+    day: Option<When>,
+    /// Only this UTC day and later
+    #[arg(long, value_name = "DAY")]
+    since: Option<When>,
+    /// Only until this UTC day, which is included
+    #[arg(long, value_name = "DAY")]
+    until: Option<When>,
+    /// Write into this file, which must not be there yet [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The name of the host that received the mail, as records have it [default: this host's]
+    #[arg(long, value_name = "NAME")]
+    reporter: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Does it.
+pub(crate) fn run(action: &Action) -> Exit {
+    let Action::Export(arguments) = action;
+    export(arguments).err().unwrap_or(Exit::Fine)
+}
+
+fn export(arguments: &Export) -> Result<(), Exit> {
+    let store = arguments.place.find()?;
+    let reader = store.read()?;
+    let reporter = arguments.reporter.clone().unwrap_or_else(host_name);
+    let days = reader.reporting_days().map_err(|error| refuse(&error))?;
+    let days: Vec<_> = days
+        .into_iter()
+        .filter(|day| arguments.has(*day, now_ms()))
+        .collect();
+    let count = match &arguments.output {
+        None => write_days(
+            &mut BufWriter::new(io::stdout().lock()),
+            &reader,
+            &days,
+            &reporter,
+        ),
+        Some(path) => {
+            let file = create(path)?;
+            let count = write_days(&mut BufWriter::new(&file), &reader, &days, &reporter);
+            count.and_then(|count| file.sync_all().map(|()| count).map_err(Stopped::Writing))
+        }
+    };
+    match count {
+        Ok(count) => {
+            tell(&format!(
+                "landmarc: {} records of {} days",
+                grouped(count),
+                days.len()
+            ));
+            Ok(())
+        }
+        Err(Stopped::Store(error)) => Err(refuse(&error)),
+        Err(Stopped::Writing(error)) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::Fine),
+        Err(Stopped::Writing(error)) => Err(complain(
+            Exit::Unavailable,
+            &format!("cannot write the history: {error}"),
+        )),
+    }
+}
+
+impl Export {
+    fn has(&self, day: Day, now_ms: u64) -> bool {
+        let of = |when: When| Day::at(when.begins_ms(now_ms));
+        let is_it = self.day.is_none_or(|when| of(when) == day);
+        let is_late = self.since.is_none_or(|when| of(when) <= day);
+        is_it && is_late && self.until.is_none_or(|when| day <= of(when))
+    }
+}
+
+/// Why it ended early.
+enum Stopped {
+    Store(store::StoreError),
+    Writing(io::Error),
+}
+
+/// One domain is in memory at a time, and none of the records.
+fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &str) -> Result<u64, Stopped> {
+    let mut count = 0;
+    for day in days {
+        let mut number = 0;
+        for domain in reader.reporting_day(*day).map_err(Stopped::Store)? {
+            let domain = domain.map_err(Stopped::Store)?;
+            tell_of_left_out(*day, &domain);
+            count += write_domain(out, *day, domain, &mut number, reporter).map_err(Stopped::Writing)?;
+        }
+    }
+    out.flush().map_err(Stopped::Writing)?;
+    Ok(count)
+}
+
+/// Rows past what is read of one domain and day: nothing is left out in silence.
+fn tell_of_left_out(day: Day, domain: &DomainDay) {
+    if domain.left_out_messages > 0 {
+        tell(&format!(
+            "landmarc: {}: {} messages of {} are left out, in rows past the {}th",
+            date(day),
+            grouped(domain.left_out_messages),
+            domain.policy_domain,
+            grouped(u64::try_from(domain.rows.len()).unwrap_or(u64::MAX))
+        ));
+    }
+}
+
+/// `number` counts the rows of the day.
+fn write_domain(
+    out: &mut impl Write,
+    day: Day,
+    domain: DomainDay,
+    number: &mut u64,
+    reporter: &str,
+) -> io::Result<u64> {
+    let mut count = 0;
+    for DayRow {
+        row, count: messages, ..
+    } in domain.rows
+    {
+        *number += 1;
+        let counted = counted(day, row);
+        for message in 1..=messages {
+            let job = format!("lm{}.{number}.{message}", day.0);
+            out.write_all(write(&Message::of_counted(&counted, &job, reporter)).as_bytes())?;
+        }
+        count += messages;
+    }
+    Ok(count)
+}
+
+fn counted(day: Day, row: TallyRow) -> Counted {
+    Counted {
+        key: String::new(),
+        at_s: day.begins_s() + NOON_S,
+        count: 1,
+        policy_domain: row.policy_domain,
+        published: Published {
+            p: row.published.p,
+            sp: row.published.sp,
+            adkim: row.published.adkim,
+            aspf: row.published.aspf,
+            fo: row.published.fo,
+            rua: row.published.rua,
+        },
+        source_ip: row.source_ip,
+        disposition: row.disposition,
+        dkim_aligned: row.dkim_aligned,
+        spf_aligned: row.spf_aligned,
+        reasons: row.reasons,
+        header_from: row.header_from,
+        envelope_from: row.envelope_from,
+        dkim: row.dkim,
+        spf: row.spf,
+    }
+}
+
+fn create(path: &Path) -> Result<File, Exit> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path);
+    file.map_err(|error| {
+        let remedy = match error.kind() {
+            ErrorKind::AlreadyExists => "; name another one",
+            _ => "",
+        };
+        complain(
+            Exit::Unavailable,
+            &format!("cannot write {}: {error}{remedy}", path.display()),
+        )
+    })
+}
+
+fn host_name() -> String {
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn export(days: [Option<&str>; 3]) -> Export {
+        let when = |text: Option<&str>| text.map(|text| text.parse().unwrap());
+        let [day, since, until] = days.map(when);
+        Export {
+            day,
+            since,
+            until,
+            output: None,
+            reporter: None,
+            place: Place {
+                config: None,
+                store: None,
+            },
+        }
+    }
+
+    #[test]
+    fn days_are_chosen_one_or_from_and_to() {
+        // 2026-06-01 to 2026-06-04.
+        let chosen = |days| {
+            let export = export(days);
+            (20_605..20_609)
+                .filter(|day| export.has(Day(*day), 0))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(chosen([None, None, None]).len(), 4);
+        assert_eq!(chosen([Some("2026-06-02"), None, None]), [20_606]);
+        assert_eq!(
+            chosen([None, Some("2026-06-02"), Some("2026-06-03")]),
+            [20_606, 20_607]
+        );
+    }
+
+    /// The job ids, and with them the whole file, are the same each time.
+    #[test]
+    fn each_message_of_a_row_has_a_record_with_an_id_of_its_own() {
+        let row = TallyRow {
+            policy_domain: "example.com".to_owned(),
+            published: store::PublishedPolicy {
+                p: "reject".to_owned(),
+                sp: "reject".to_owned(),
+                adkim: "r".to_owned(),
+                aspf: "r".to_owned(),
+                ..store::PublishedPolicy::default()
+            },
+            source_ip: [192, 0, 2, 7].into(),
+            disposition: "reject".to_owned(),
+            dkim_aligned: false,
+            spf_aligned: false,
+            reasons: Vec::new(),
+            header_from: "example.com".to_owned(),
+            envelope_from: Some("example.com".to_owned()),
+            envelope_to: None,
+            dkim: Vec::new(),
+            spf: None,
+            incidental: false,
+        };
+        let domain = DomainDay {
+            policy_domain: "example.com".to_owned(),
+            rows: vec![DayRow {
+                published: 1,
+                row,
+                count: 2,
+            }],
+            left_out_rows: 0,
+            left_out_messages: 0,
+        };
+        let mut out = Vec::new();
+        let mut number = 0;
+        assert_eq!(
+            write_domain(&mut out, Day(20_605), domain, &mut number, "mx.example.net").unwrap(),
+            2
+        );
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
+        job lm20605.1.1
+        reporter mx.example.net
+        received 1780315200
+        ipaddr 192.0.2.7
+        from example.com
+        mfrom example.com
+        spf -1
+        pdomain example.com
+        policy 16
+        rua -
+        pct 100
+        adkim 114
+        aspf 114
+        p 114
+        sp 114
+        align_dkim 5
+        align_spf 5
+        arc 7
+        arc_policy 2 json:[]
+        action 0
+        job lm20605.1.2
+        reporter mx.example.net
+        received 1780315200
+        ipaddr 192.0.2.7
+        from example.com
+        mfrom example.com
+        spf -1
+        pdomain example.com
+        policy 16
+        rua -
+        pct 100
+        adkim 114
+        aspf 114
+        p 114
+        sp 114
+        align_dkim 5
+        align_spf 5
+        arc 7
+        arc_policy 2 json:[]
+        action 0
+        "#);
+    }
+}

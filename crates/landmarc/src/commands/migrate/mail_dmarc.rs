@@ -1,0 +1,162 @@
+//! `migrate mail-dmarc`: mail-dmarc.ini, translated into our settings file; its whitelist, into rules; and what
+//! is in its store, into the tally.
+
+mod data;
+mod file;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use migrate::mail_dmarc::{MAX_FILE, Mistake, Translation, rules, translate};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::opendmarc_conf::read_file;
+use crate::output::{complain, print, tell};
+use crate::visible::visible;
+
+/// Where Mail::DMARC looks for its settings, in its order.
+const FILES: [&str; 3] = [
+    "/usr/local/etc/mail-dmarc.ini",
+    "/opt/local/etc/mail-dmarc.ini",
+    "/etc/mail-dmarc.ini",
+];
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+The settings go to standard output, or to the file that --output names; what is left out, and why, goes to\n\
+standard error. With --database, messages are imported instead that Mail::DMARC has not reported\n\
+about yet. Stop dmarc_send_reports first, or their senders are told of them twice. Importing again adds what\n\
+came in since. Nothing is changed of what Mail::DMARC has.\n\n\
+Exit code: 0 when all was understood, 65 when a message in the database is broken or the database is not\n\
+of Mail::DMARC, 66 when there is no such file, 69 when the database cannot be reached or the output not\n\
+written, 78 when a line of the settings is broken; then nothing is printed.";
+
+/// Arguments of `migrate mail-dmarc`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The settings file of Mail::DMARC [default: where Mail::DMARC looks: mail-dmarc.ini in /usr/local/etc,
+    /// /opt/local/etc or /etc]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Write the settings into this file, which must not be there yet [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write the hosts of its whitelist as rules into this file, which must not be there yet
+    #[arg(long, value_name = "FILE")]
+    rules_output: Option<PathBuf>,
+    /// Take the whitelist from this file [default: the one that its settings name]
+    #[arg(long, value_name = "FILE", requires = "rules_output")]
+    whitelist: Option<PathBuf>,
+    /// Write these files even if they are there
+    #[arg(long)]
+    force: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data: data::Data,
+}
+
+/// Translates or imports, and tells.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let done = match arguments.data.is_asked_for() {
+        true => arguments
+            .data
+            .run(|| read(arguments).map(|(_, made)| made), arguments.json),
+        false => settings(arguments),
+    };
+    done.unwrap_or_else(|exit| exit)
+}
+
+fn settings(arguments: &Arguments) -> Result<Exit, Exit> {
+    let (file, made) = read(arguments)?;
+    if let Some(path) = &arguments.rules_output {
+        write_rules(arguments, &made, path)?;
+    }
+    let text = match arguments.json {
+        true => format!("{}\n", in_json(&file, &made)),
+        false => made.settings.clone(),
+    };
+    match &arguments.output {
+        None => print(&text)?,
+        Some(path) => file::write(path, &text, arguments.force)?,
+    }
+    if !arguments.json {
+        for note in &made.notes {
+            let shown = visible(&note.key);
+            tell(&format!(
+                "{}:{}: {shown}: {}",
+                file.display(),
+                note.line,
+                note.text
+            ));
+        }
+    }
+    if let Some(path) = &arguments.output {
+        tell(&format!(
+            "landmarc: written; next: landmarc config check {}",
+            path.display()
+        ));
+    }
+    Ok(Exit::Fine)
+}
+
+/// The settings file, and what it comes to.
+fn read(arguments: &Arguments) -> Result<(PathBuf, Translation), Exit> {
+    let there = || FILES.iter().map(PathBuf::from).find(|path| path.exists());
+    let file = arguments.config.clone().or_else(there);
+    let Some(file) = file else {
+        let message = format!("there is none of {}: name it with --config", FILES.join(", "));
+        return Err(complain(Exit::NoInput, &message));
+    };
+    let octets = octets_of(&file)?;
+    match translate(&octets) {
+        Ok(made) => Ok((file, made)),
+        Err(mistakes) => Err(complain_of(&file, &mistakes, Exit::Config)),
+    }
+}
+
+fn write_rules(arguments: &Arguments, made: &Translation, path: &Path) -> Result<(), Exit> {
+    let named = made.whitelist.as_ref().map(PathBuf::from);
+    let Some(whitelist) = arguments.whitelist.clone().or(named) else {
+        let message = "the settings name no whitelist: name it with --whitelist";
+        return Err(complain(Exit::NoInput, message));
+    };
+    let octets = octets_of(&whitelist)?;
+    let rules = rules(&octets).map_err(|mistakes| complain_of(&whitelist, &mistakes, Exit::BadInput))?;
+    file::write(path, &rules, arguments.force)
+}
+
+fn octets_of(path: &Path) -> Result<Vec<u8>, Exit> {
+    read_file(path, MAX_FILE)
+        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", path.display())))
+}
+
+/// Each at its line, with what can be done.
+fn complain_of(file: &Path, mistakes: &[Mistake], exit: Exit) -> Exit {
+    for mistake in mistakes {
+        let place = match mistake.line {
+            0 => file.display().to_string(),
+            line => format!("{}:{line}", file.display()),
+        };
+        tell(&format!("{place}: {}\n  {}", mistake.wrong, mistake.remedy()));
+    }
+    exit
+}
+
+fn in_json(file: &Path, made: &Translation) -> Value {
+    let database = made.database.as_ref().and_then(|found| found.as_ref().ok());
+    let notes = made
+        .notes
+        .iter()
+        .map(|note| json!({"line": note.line, "key": note.key, "text": note.text}));
+    json!({
+        "file": file.display().to_string(),
+        "settings": made.settings,
+        "notes": notes.collect::<Vec<_>>(),
+        "database": database.map(ToString::to_string),
+        "whitelist": made.whitelist,
+    })
+}

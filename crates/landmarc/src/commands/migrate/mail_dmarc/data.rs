@@ -1,0 +1,179 @@
+//! `migrate mail-dmarc --database`: messages that Mail::DMARC has not reported about, into the tally.
+
+mod open;
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use clap::Args;
+use migrate::mail_dmarc::{BrokenRecord, Database, Source, StoredRecord, Translation, counted};
+use store::{COMMAND_PATIENCE, StoreError};
+
+use self::open::{Opened, Unread};
+use crate::commands::migrate::summary::tell_summary;
+use crate::database;
+use crate::exit::Exit;
+use crate::imports::{How, Imports};
+use crate::load::{Need, load_store_or_complain};
+use crate::output::{complain, in_full, tell};
+use crate::records::{now_ms, refuse};
+
+/// Broken messages that are told one by one; the others are counted.
+const MAX_TOLD: u64 = 100;
+
+/// What was counted, and where it goes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What was counted")]
+pub(super) struct Data {
+    /// Import what is not reported yet from this database: a file of SQLite, or mysql://USER@HOST:PORT/NAME;
+    /// without a value, from the one that its settings name. The password is taken from --password-file, the
+    /// variable MAIL_DMARC_PASSWORD, or its settings
+    #[arg(long, value_name = "FILE|ADDRESS", num_args = 0..=1, default_missing_value = "")]
+    database: Option<String>,
+    /// The file whose first line is the password of the database
+    #[arg(long, value_name = "FILE", requires = "database")]
+    password_file: Option<PathBuf>,
+    /// What the database is called here. When there are several, each needs a name of its own, and always
+    /// the same: by it nothing is imported twice
+    #[arg(long, value_name = "NAME", default_value = "mail-dmarc", value_parser = Source::new)]
+    source: Source,
+    /// Write nothing down, but tell what would be imported
+    #[arg(long, requires = "database")]
+    dry_run: bool,
+    /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE", requires = "database")]
+    settings: Option<PathBuf>,
+    /// Import into this database file instead of the service's
+    #[arg(long, value_name = "FILE", requires = "database")]
+    store: Option<PathBuf>,
+}
+
+impl Data {
+    /// Whether something that was counted is to be imported.
+    pub(super) fn is_asked_for(&self) -> bool {
+        self.database.is_some()
+    }
+
+    /// Imports, and tells. `read` gives the settings of Mail::DMARC, where they are needed.
+    pub(super) fn run(
+        &self,
+        read: impl FnOnce() -> Result<Translation, Exit>,
+        as_json: bool,
+    ) -> Result<Exit, Exit> {
+        let mut opened = self.open(read)?;
+        let settings = load_store_or_complain(self.settings.as_deref(), Need::Retention)?;
+        let how = match self.dry_run {
+            true => How::Rehearse,
+            false => How::Write,
+        };
+        let database = self.store.clone().unwrap_or_else(|| database::path(&settings));
+        let imports = Imports::open(&database, &settings, how, now_ms(), COMMAND_PATIENCE);
+        let mut intake = Intake {
+            source: &self.source,
+            imports: imports.map_err(|error| refuse(&error))?,
+            broken: 0,
+            failed: None,
+        };
+        let done = opened.each(|record| intake.take(&record));
+        if let Some(error) = intake.failed.take() {
+            return Err(refuse(&error));
+        }
+        let received = done
+            .and_then(|()| opened.received_reports())
+            .map_err(|error| unread(&error))?;
+        intake.finish(how, received, as_json)
+    }
+
+    fn open(&self, read: impl FnOnce() -> Result<Translation, Exit>) -> Result<Opened, Exit> {
+        let named = self.database.as_deref().unwrap_or_default();
+        let database = match named {
+            "" => of_settings(read()?)?,
+            _ if named.contains("://") => return self.server(named),
+            path => Database::Sqlite {
+                path: path.to_owned(),
+            },
+        };
+        let password = open::password(self.password_file.as_deref())?;
+        Opened::database(&database, password).map_err(|error| unread(&error))
+    }
+
+    fn server(&self, named: &str) -> Result<Opened, Exit> {
+        let address = named
+            .parse()
+            .map_err(|error| complain(Exit::Usage, &format!("--database: {error}")))?;
+        let password = open::password(self.password_file.as_deref())?;
+        Opened::server(address, password).map_err(|error| unread(&error))
+    }
+}
+
+/// The database that the settings of Mail::DMARC name.
+fn of_settings(made: Translation) -> Result<Database, Exit> {
+    match made.database {
+        Some(Ok(database)) => Ok(database),
+        Some(Err(error)) => {
+            let exit = complain(Exit::Config, &format!("[report_store] dsn: {error}"));
+            tell(&format!("  {}", error.remedy()));
+            Err(exit)
+        }
+        None => Err(complain(
+            Exit::Config,
+            "the settings name no database ([report_store] dsn): name it behind --database",
+        )),
+    }
+}
+
+/// Says why the database cannot be read, and how the command ends.
+fn unread(error: &Unread) -> Exit {
+    let exit = complain(error.exit(), &in_full(error));
+    if let Some(remedy) = error.remedy() {
+        tell(&format!("  {remedy}"));
+    }
+    exit
+}
+
+/// An import under way.
+struct Intake<'a> {
+    source: &'a Source,
+    imports: Imports,
+    broken: u64,
+    /// Why it has ended before its time.
+    failed: Option<StoreError>,
+}
+
+impl Intake<'_> {
+    fn take(&mut self, record: &StoredRecord) -> ControlFlow<()> {
+        match counted(record, self.source) {
+            Ok(row) => match self.imports.take(row) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    self.failed = Some(error);
+                    ControlFlow::Break(())
+                }
+            },
+            Err(broken) => {
+                self.tell_of(&broken);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn tell_of(&mut self, broken: &BrokenRecord) {
+        self.broken += 1;
+        if self.broken <= MAX_TOLD {
+            tell(&format!("landmarc: {broken}\n  {}", broken.remedy()));
+        }
+    }
+
+    fn finish(mut self, how: How, received: u64, as_json: bool) -> Result<Exit, Exit> {
+        let summary = self.imports.finish().map_err(|error| refuse(&error))?;
+        let others = [("broken", self.broken), ("reports received", received)];
+        tell_summary(&summary, how, &others, as_json)?;
+        if received > 0 && !as_json {
+            tell("landmarc: reports that others have sent are not imported yet; keep this database for them");
+        }
+        match self.broken == 0 && summary.refused_rows == 0 {
+            true => Ok(Exit::Fine),
+            false => Ok(Exit::BadInput),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `migrate`: moves in what other programs left behind: their settings, histories and databases.
+
+mod mail_dmarc;
+pub(crate) mod opendmarc;
+mod rspamd;
+
+pub(crate) mod summary;
+
+use clap::Subcommand;
+
+use crate::exit::Exit;
+
+/// Move in from another program: its settings, its history, its database
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// From OpenDMARC: translate opendmarc.conf, bring in its history or its database
+    Opendmarc(opendmarc::Arguments),
+    /// From Mail::DMARC, as qpsmtpd has it: translate mail-dmarc.ini, bring in its database
+    MailDmarc(mail_dmarc::Arguments),
+    /// From rspamd: translate its DMARC settings, bring in the records that it keeps in Redis
+    Rspamd(rspamd::Arguments),
+}
+
+/// Does it.
+pub(crate) fn run(action: &Action) -> Exit {
+    match action {
+        Action::Opendmarc(arguments) => opendmarc::run(arguments),
+        Action::MailDmarc(arguments) => mail_dmarc::run(arguments),
+        Action::Rspamd(arguments) => rspamd::run(arguments),
+    }
+}

@@ -1,0 +1,188 @@
+//! `migrate opendmarc`: opendmarc.conf, translated into our settings file.
+
+mod data;
+
+pub(crate) use data::{others, told};
+
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use migrate::opendmarc::settings::{Broken, Conf, Line, MAX_FILE_OCTETS, Translation, read};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
+use crate::output::{complain, print, tell};
+use crate::visible::visible;
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+The settings go to standard output, or to the file that --output names; a word on each line that\n\
+needs a look goes to standard error. Nothing is changed of what OpenDMARC has.\n\n\
+Exit code: 0 when each line was understood, 66 when there is no such file, 69 when the output\n\
+cannot be written, 78 when a line is broken; then nothing is printed, unless --keep-going is given.\n\n\
+With --history or --database what was counted is imported instead, each message once, however often\n\
+it is read. Then it is 0 when all of it could be used, 65 when something was broken (the rest is\n\
+imported), 66 when there is no such file, 69 when a database or the store cannot be reached.";
+
+/// Arguments of `migrate opendmarc`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The settings file of OpenDMARC
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    config: PathBuf,
+    /// Write the settings into this file, which must not be there yet [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write it even if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
+    /// Translate the lines that can be understood although others cannot
+    #[arg(long)]
+    keep_going: bool,
+    /// Print one JSON object: the settings, and what became of each line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    data: data::Data,
+}
+
+/// Translates, and tells.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    if arguments.data.is_asked_for() {
+        return arguments.data.run(arguments.json);
+    }
+    let file = &arguments.config;
+    let octets = match read_file(file, MAX_FILE_OCTETS) {
+        Ok(octets) => octets,
+        Err(error) => return complain(Exit::NoInput, &format!("{}: {error}", file.display())),
+    };
+    let conf = read(&octets);
+    let exit = match conf.broken() {
+        [] => Exit::Fine,
+        broken => complain_of(file, broken),
+    };
+    if exit != Exit::Fine && !arguments.keep_going {
+        if arguments.json {
+            return print(&format!("{}\n", in_json(file, &conf, None)))
+                .err()
+                .unwrap_or(exit);
+        }
+        return exit;
+    }
+    let translation = translate(&conf, file);
+    match write(arguments, &conf, &translation) {
+        Ok(()) => exit,
+        Err(failed) => failed.max(exit),
+    }
+}
+
+/// Each at its line, with what can be done.
+fn complain_of(file: &Path, broken: &[Broken]) -> Exit {
+    for broken in broken {
+        tell(&format!(
+            "{}:{}: {}\n  {}",
+            file.display(),
+            broken.line,
+            visible(&broken.to_string()),
+            broken.remedy()
+        ));
+    }
+    Exit::Config
+}
+
+fn write(arguments: &Arguments, conf: &Conf, translation: &Translation) -> Result<(), Exit> {
+    let text = match arguments.json {
+        true => format!("{}\n", in_json(&arguments.config, conf, Some(translation))),
+        false => translation.toml.clone(),
+    };
+    match &arguments.output {
+        None => print(&text)?,
+        Some(path) => write_file(path, &text, arguments.force).map_err(|error| not_written(path, &error))?,
+    }
+    if !arguments.json {
+        summary(arguments, translation).iter().for_each(|line| tell(line));
+    }
+    Ok(())
+}
+
+/// A file that is there stays as it is, unless it is meant.
+fn write_file(path: &Path, text: &str, force: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    match force {
+        true => options.create(true).truncate(true),
+        false => options.create_new(true),
+    };
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+fn not_written(path: &Path, error: &io::Error) -> Exit {
+    let remedy = match error.kind() {
+        ErrorKind::AlreadyExists => "; name another one, or say --force",
+        _ => "",
+    };
+    complain(Exit::Unavailable, &format!("{}: {error}{remedy}", path.display()))
+}
+
+/// How much there was, what to look at, and how to go on.
+fn summary(arguments: &Arguments, translation: &Translation) -> Vec<String> {
+    let lines = &translation.lines;
+    let set = lines.iter().filter(|line| !line.keys.is_empty()).count();
+    let looks: Vec<_> = lines.iter().filter(|line| line.needs_a_look).collect();
+    let mut told = vec![format!(
+        "landmarc: {}: {} lines: {set} became settings, {} need none, {} should be looked at{}",
+        arguments.config.display(),
+        lines.len(),
+        lines.len() - set,
+        looks.len(),
+        if looks.is_empty() { "" } else { ":" },
+    )];
+    told.extend(looks.into_iter().map(|line| {
+        let place = line.line.map_or_else(String::new, |number| format!("{number}: "));
+        let shown = visible(&line.value);
+        format!(
+            "{}:{place}{} {shown}: {}",
+            arguments.config.display(),
+            line.name,
+            visible(&line.notes())
+        )
+    }));
+    if let Some(path) = &arguments.output {
+        told.push(format!(
+            "landmarc: written; next: landmarc config check {}",
+            path.display()
+        ));
+    }
+    told
+}
+
+fn in_json(file: &Path, conf: &Conf, translation: Option<&Translation>) -> Value {
+    let broken = conf
+        .broken()
+        .iter()
+        .map(|broken| json!({"line": broken.line, "message": broken.to_string(), "remedy": broken.remedy()}));
+    let lines = translation.map(|translation| translation.lines.iter().map(line_in_json).collect::<Vec<_>>());
+    json!({
+        "file": file.display().to_string(),
+        "toml": translation.map(|translation| translation.toml.as_str()),
+        "lines": lines,
+        "broken": broken.collect::<Vec<_>>(),
+    })
+}
+
+fn line_in_json(line: &Line) -> Value {
+    json!({
+        "line": line.line,
+        "parameter": line.name,
+        "value": line.value,
+        "settings": line.keys,
+        "notes": line.why,
+        "needs_a_look": line.needs_a_look,
+    })
+}

@@ -1,0 +1,282 @@
+//! `migrate opendmarc --history`, `--database`: what OpenDMARC has counted, into the tally.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use mail::DomainName;
+use settings::Settings;
+use source::mysql::{Address, MysqlError};
+use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Redirection};
+
+use crate::commands::migrate::summary::tell_summary;
+use crate::database;
+use crate::exit::Exit;
+use crate::imports::How;
+use crate::imports::opendmarc::{Besides, Failed, Intake};
+use crate::load::{Need, load_store_or_complain};
+use crate::output::{complain, in_full, tell};
+use crate::records::{now_ms, refuse};
+use crate::reporter::address_of;
+use crate::time::When;
+use crate::visible::visible;
+
+/// Where the tools of OpenDMARC look for the password of its database.
+const PASSWORD: &str = "OPENDMARC_PASSWORD";
+/// The longest password, with its line end.
+const MAX_PASSWORD: usize = 4_096;
+
+/// What was counted, and where it goes.
+#[derive(Debug, Args)]
+pub(crate) struct Data {
+    /// Import this history file, of OpenDMARC 1.2 or later, or of Exim; - is standard input; may be given several
+    /// times
+    #[arg(long, value_name = "FILE", num_args = 1.., help_heading = "What was counted")]
+    history: Vec<PathBuf>,
+    /// Import what opendmarc-import has put into this database: mysql://USER@HOST:PORT/NAME. The password is
+    /// taken from --password-file or the variable OPENDMARC_PASSWORD
+    #[arg(long, value_name = "ADDRESS", help_heading = "What was counted")]
+    database: Option<Hidden>,
+    /// The file whose first line is the password of the database
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "database",
+        help_heading = "What was counted"
+    )]
+    password_file: Option<PathBuf>,
+    /// Import only messages of this UTC day and later: 2026-06-01, yesterday, 30d
+    #[arg(long, value_name = "DAY", help_heading = "What was counted")]
+    since: Option<When>,
+    /// Write nothing down, but tell what would be imported
+    #[arg(long, help_heading = "What was counted")]
+    dry_run: bool,
+    /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    settings: Option<PathBuf>,
+    /// Import into this database file instead of the service's
+    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    store: Option<PathBuf>,
+}
+
+/// An address that may have a password in it: read later, for clap would quote it where it is wrong.
+#[derive(Clone)]
+struct Hidden(String);
+
+impl From<String> for Hidden {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
+impl Data {
+    /// Whether something that was counted is to be imported.
+    pub(super) fn is_asked_for(&self) -> bool {
+        !self.history.is_empty() || self.database.is_some()
+    }
+
+    /// Imports, and tells.
+    pub(super) fn run(&self, as_json: bool) -> Exit {
+        self.import(as_json).unwrap_or_else(|exit| exit)
+    }
+
+    fn import(&self, as_json: bool) -> Result<Exit, Exit> {
+        let address = self.address()?;
+        let settings = load_store_or_complain(self.settings.as_deref(), Need::Retention)?;
+        let how = match self.dry_run {
+            true => How::Rehearse,
+            false => How::Write,
+        };
+        let mut intake = self.intake(&settings, how)?;
+        let mut exit = Exit::Fine;
+        for path in &self.history {
+            exit = exit.max(told(intake.file(path)));
+        }
+        if let Some(address) = &address {
+            exit = exit.max(told(intake.tables(address)));
+        }
+        let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;
+        let redirected = redirect(&intake.locked, &self.place(&settings), how)?;
+        let is_whole = besides.broken == 0 && summary.refused_rows == 0;
+        let exit = if is_whole { exit } else { exit.max(Exit::BadInput) };
+        let others: Vec<_> = others(&besides)
+            .into_iter()
+            .chain([("redirected domains", redirected)])
+            .collect();
+        tell_summary(&summary, how, &others, as_json)?;
+        Ok(exit)
+    }
+
+    /// Where the store is.
+    fn place(&self, settings: &Settings) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| database::path(settings))
+    }
+
+    fn intake(&self, settings: &Settings, how: How) -> Result<Intake, Exit> {
+        let database = self.place(settings);
+        // A day is imported whole or not at all: its report counts all of its mail.
+        let since = self
+            .since
+            .map(|when| Day::at(when.begins_ms(now_ms())).begins_s());
+        Intake::open(&database, settings, how, since.unwrap_or(0)).map_err(|error| refuse(&error))
+    }
+
+    fn address(&self) -> Result<Option<Address>, Exit> {
+        let Some(Hidden(text)) = &self.database else {
+            return Ok(None);
+        };
+        let address = text.parse::<Address>();
+        let address = address.map_err(|error| complain(Exit::Usage, &format!("--database: {error}")))?;
+        if let Some(file) = &self.password_file {
+            return Ok(Some(address.with_password(&password(file)?)));
+        }
+        let given = std::env::var(PASSWORD).ok().filter(|_| !address.has_password());
+        Ok(Some(match given {
+            Some(password) => address.with_password(&password),
+            None => address,
+        }))
+    }
+}
+
+/// What `opendmarc-params` set stays as it was set (T4); what was set here counts more. How many there are.
+fn redirect(locked: &[(String, String)], database: &Path, how: How) -> Result<u64, Exit> {
+    let mut outbox = match locked {
+        [] => return Ok(0),
+        _ => Outbox::open(database, COMMAND_PATIENCE).map_err(|error| refuse(&error))?,
+    };
+    let mut count = 0;
+    for (name, repuri) in locked {
+        let Some(redirection) = redirection(name, repuri) else {
+            tell(&format!(
+                "landmarc: reports about {} are to go to {}, which is no address: landmarc outbox redirect",
+                visible(name),
+                visible(repuri)
+            ));
+            continue;
+        };
+        let known = outbox
+            .redirection(&redirection.policy_domain)
+            .map_err(|error| refuse(&error))?;
+        if known.is_none() {
+            count += 1;
+            if how == How::Write {
+                outbox.redirect(&redirection).map_err(|error| refuse(&error))?;
+            }
+        }
+    }
+    Ok(count)
+}
+
+fn redirection(name: &str, repuri: &str) -> Option<Redirection> {
+    let uris = repuri.split(',').map(str::trim).filter(|uri| !uri.is_empty());
+    let rua: Vec<_> = uris.map(str::to_owned).collect();
+    let is_usable = rua.len() <= MAX_URIS && rua.iter().all(|uri| address_of(uri).is_some());
+    let policy_domain = DomainName::parse(name).ok().filter(|_| is_usable)?.to_string();
+    Some(Redirection {
+        policy_domain,
+        rua,
+        since_ms: now_ms(),
+    })
+}
+
+fn password(file: &Path) -> Result<String, Exit> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| complain(Exit::NoInput, &format!("cannot read {}: {error}", file.display())))?;
+    let first = text.lines().next().unwrap_or_default();
+    if first.is_empty() || first.len() > MAX_PASSWORD {
+        let message = format!("the first line of {} is no password", file.display());
+        return Err(complain(Exit::NoInput, &message));
+    }
+    Ok(first.to_owned())
+}
+
+/// What came besides, in the words of the summary.
+pub(crate) fn others(besides: &Besides) -> [(&'static str, u64); 5] {
+    [
+        ("without a policy", besides.without_policy),
+        ("put off", besides.put_off),
+        ("before that day", besides.earlier),
+        ("broken", besides.broken),
+        ("unfinished", besides.unfinished),
+    ]
+}
+
+/// How the command ends because of this source; the others are imported all the same.
+pub(crate) fn told(done: Result<(), Failed>) -> Exit {
+    let Err(failed) = done else {
+        return Exit::Fine;
+    };
+    let (exit, remedy) = match &failed {
+        Failed::Store(error) => return refuse(error),
+        Failed::Database(error) => {
+            let exit = match error {
+                MysqlError::NotOpenDmarc { .. } => Exit::BadInput,
+                _ => Exit::Unavailable,
+            };
+            (exit, Some(error.remedy()))
+        }
+        Failed::File { .. } => (Exit::NoInput, None),
+        Failed::Runtime(_) => (Exit::Unavailable, None),
+    };
+    complain(exit, &in_full(&failed));
+    if let Some(remedy) = remedy {
+        tell(&format!("  {remedy}"));
+    }
+    exit
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        data: Data,
+    }
+
+    fn read(options: &[&str]) -> Result<Data, clap::Error> {
+        Line::try_parse_from([&["migrate"], options].concat()).map(|line| line.data)
+    }
+
+    #[test]
+    fn what_was_locked_is_redirected_where_it_is_an_address() {
+        let rua = |repuri| redirection("Example.COM", repuri).map(|one| one.rua);
+        let two = "mailto:a@example.net, mailto:b@example.net!10m";
+        assert_eq!(rua(two).map(|rua| rua.len()), Some(2));
+        assert_eq!(rua(""), Some(Vec::new()), "nowhere");
+        assert_eq!(rua("a@example.net"), None);
+        assert_eq!(redirection("a b", two), None);
+    }
+
+    #[test]
+    fn several_files_and_a_database_may_be_named() {
+        assert!(!read(&[]).unwrap().is_asked_for());
+        let data = read(&["--history", "a.dat", "b.dat", "--history", "-"]).unwrap();
+        assert!(data.is_asked_for());
+        assert_eq!(data.history, ["a.dat", "b.dat", "-"].map(PathBuf::from));
+        assert!(
+            read(&["--database", "mysql://u@h/opendmarc"])
+                .unwrap()
+                .is_asked_for()
+        );
+        assert!(read(&["--password-file", "x"]).is_err());
+    }
+
+    /// Whoever reads the terminal over a shoulder, or the log of cron, does not see it.
+    #[test]
+    fn no_password_is_shown_whatever_is_wrong() {
+        let data = read(&["--database", "mysql://u:secret@h:x/opendmarc"]).unwrap();
+        assert!(!format!("{data:?}").contains("secret"));
+        assert_eq!(data.address().unwrap_err(), Exit::Usage);
+    }
+}

@@ -1,0 +1,47 @@
+//! `migrate rspamd`: its settings translated, its records brought in.
+
+mod conf;
+mod records;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::exit::Exit;
+
+/// What the help says below the options.
+const AFTER_HELP: &str = "\
+With --config, settings are printed for landmarc.toml, and what became of each option goes to\n\
+standard error. Otherwise records are imported. They are read and nothing else: none is changed or\n\
+deleted in Redis, and none counts twice, however often it is read. What they lack, the policy of each\n\
+domain, is asked from DNS. The service reads them by itself while rspamd goes on counting: set\n\
+rspamd.servers.\n\n\
+Exit code: 0 when all was read, 2 when records wait since DNS did not answer about their domains, 65\n\
+when some were broken; each is told, and all others are imported; 66 when there is no such file, 69\n\
+when Redis or the store does not answer, 78 for wrong settings, here or there.";
+
+/// Arguments of `migrate rspamd`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    conf: conf::Conf,
+    #[command(flatten)]
+    records: records::Records,
+    /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let settings = arguments.settings.as_deref();
+    let done = match arguments.conf.is_asked_for() {
+        true => arguments.conf.translate(arguments.json),
+        false => arguments.records.import(settings, arguments.json),
+    };
+    done.unwrap_or_else(|exit| exit)
+}

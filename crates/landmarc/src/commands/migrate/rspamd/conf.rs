@@ -1,0 +1,114 @@
+//! rspamd's DMARC and Redis sections, translated into our settings file.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use migrate::rspamd::settings::{ConfigFile, Line, Translation, translate};
+use migrate::rspamd::ucl::MAX_FILE_OCTETS;
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::output::{complain, print, tell};
+use crate::visible::visible;
+
+/// The files that are translated.
+#[derive(Debug, Args)]
+pub(super) struct Conf {
+    /// Translate these files of rspamd, those that count more last: local.d/redis.conf local.d/dmarc.conf
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "redis")]
+    config: Vec<PathBuf>,
+}
+
+impl Conf {
+    /// Whether settings are to be translated.
+    pub(super) fn is_asked_for(&self) -> bool {
+        !self.config.is_empty()
+    }
+
+    /// Translates, and tells. What is broken costs its line.
+    pub(super) fn translate(&self, as_json: bool) -> Result<Exit, Exit> {
+        let files = self
+            .config
+            .iter()
+            .map(|file| Ok((file.display().to_string(), octets(file)?)));
+        let files: Vec<_> = files.collect::<Result<_, Exit>>()?;
+        let files: Vec<_> = files
+            .iter()
+            .map(|(path, octets)| ConfigFile { path, octets })
+            .collect();
+        let translation = translate(&files, &accepts);
+        match as_json {
+            true => print(&format!("{}\n", object(&translation)))?,
+            false => {
+                print(&translation.toml)?;
+                translation.lines.iter().for_each(|line| tell(&in_words(line)));
+                for broken in &translation.broken {
+                    tell(&format!(
+                        "landmarc: {}\n  {}",
+                        visible(&broken.to_string()),
+                        broken.remedy
+                    ));
+                }
+            }
+        }
+        Ok(match translation.broken.as_slice() {
+            [] => Exit::Fine,
+            _ => Exit::Config,
+        })
+    }
+}
+
+/// Why a line is no setting of ours, without its place in a file that does not exist.
+fn accepts(line: &str) -> Result<(), String> {
+    let read = settings::read(line).map(drop);
+    let why = |mistakes: settings::Mistakes| {
+        let first = mistakes.0.first().map(|mistake| mistake.wrong.to_string());
+        first.unwrap_or_default()
+    };
+    read.map_err(why)
+}
+
+fn octets(file: &Path) -> Result<Vec<u8>, Exit> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        // One more than is read, so that too many are seen.
+        let most = u64::try_from(MAX_FILE_OCTETS)
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
+        File::open(file)?.take(most).read_to_end(&mut octets)?;
+        Ok(octets)
+    };
+    read().map_err(|error| {
+        let exit = match error.kind() {
+            ErrorKind::NotFound => Exit::NoInput,
+            _ => Exit::Unavailable,
+        };
+        complain(exit, &format!("{}: {error}", file.display()))
+    })
+}
+
+fn in_words(line: &Line) -> String {
+    let place = format!("{}:{}: {}", line.file, line.line, line.option);
+    let became = match (line.keys.as_slice(), line.note) {
+        ([], note) => note.to_owned(),
+        (keys, "") => keys.join(", "),
+        (keys, note) => format!("{}; {note}", keys.join(", ")),
+    };
+    format!("{}: {became}", visible(&place))
+}
+
+fn object(translation: &Translation) -> Value {
+    let lines = translation.lines.iter().map(|line| {
+        json!({"file": line.file, "line": line.line, "option": line.option, "settings": line.keys, "note": line.note})
+    });
+    let broken = translation.broken.iter().map(|broken| {
+        json!({"file": broken.file, "line": broken.line, "what": broken.what, "remedy": broken.remedy})
+    });
+    json!({
+        "settings": translation.toml,
+        "lines": lines.collect::<Vec<_>>(),
+        "broken": broken.collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,182 @@
+//! What rspamd has counted, into the tally.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use dns::resolver::Resolver;
+use migrate::rspamd::{Day, Window};
+use settings::{RedisServer, Settings};
+use source::redis::{Days, Options};
+use store::COMMAND_PATIENCE;
+
+use crate::commands::migrate::summary::tell_summary;
+use crate::commands::outbox::OneDay;
+use crate::exit::Exit;
+use crate::imports::{How, Imports};
+use crate::load::load_quietly_or_complain;
+use crate::output::{complain, in_full, tell};
+use crate::records::{now_ms, refuse};
+use crate::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
+use crate::{database, rules};
+
+/// Where records are, and which are meant.
+#[derive(Debug, Args)]
+pub(super) struct Records {
+    /// Import the records of this Redis server: HOST:PORT, or unix:/PATH; may be given several times. Give all
+    /// servers of one rspamd at once [default: rspamd.servers of our settings]
+    #[arg(long, value_name = "SERVER", num_args = 1.., help_heading = "What was counted")]
+    pub(super) redis: Vec<RedisServer>,
+    /// What stands before the domain in the names of lists (key_prefix of rspamd)
+    #[arg(long, value_name = "PREFIX", help_heading = "What was counted")]
+    key_prefix: Option<String>,
+    /// The name of an account in Redis
+    #[arg(long, value_name = "NAME", help_heading = "What was counted")]
+    username: Option<String>,
+    /// The file whose first line is the password of Redis
+    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    password_file: Option<PathBuf>,
+    /// The number of the database in Redis
+    #[arg(long, value_name = "NUMBER", help_heading = "What was counted")]
+    database: Option<u32>,
+    /// Only records of this day, as rspamd names it: 2026-06-01, yesterday
+    #[arg(long, value_name = "DAY", help_heading = "What was counted")]
+    day: Option<OneDay>,
+    /// Ask DNS nothing: policies are then as far as records tell them
+    #[arg(long, help_heading = "What was counted")]
+    no_dns: bool,
+    /// Write nothing down, but tell what would be imported
+    #[arg(long, help_heading = "What was counted")]
+    dry_run: bool,
+    /// Import into this database file instead of the service's
+    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    store: Option<PathBuf>,
+}
+
+impl Records {
+    /// Imports, and tells.
+    pub(super) fn import(&self, settings: Option<&Path>, as_json: bool) -> Result<Exit, Exit> {
+        let mut settings = load_quietly_or_complain(settings)?.settings;
+        self.take_over(&mut settings);
+        if settings.rspamd.servers.is_empty() {
+            let why = "no Redis server is named: give --redis HOST:PORT, or set rspamd.servers";
+            return Err(complain(Exit::Usage, why));
+        }
+        let options = rspamd::options(&settings.rspamd).map_err(|error| {
+            let exit = complain(Exit::Unavailable, &in_full(&error));
+            tell(&format!("  {}", error.remedy()));
+            exit
+        })?;
+        let how = match self.dry_run {
+            true => How::Rehearse,
+            false => How::Write,
+        };
+        let reading = self.read(&settings, options, how)?;
+        tell_troubles(&reading);
+        let others = [
+            ("keys", reading.keys),
+            ("records", reading.records),
+            ("broken", reading.broken),
+            ("waiting", reading.waiting),
+        ];
+        tell_summary(&reading.imported, how, &others, as_json)?;
+        Ok(exit_of(&reading))
+    }
+
+    /// What is said on the command line goes before what the settings say.
+    fn take_over(&self, settings: &mut Settings) {
+        let of_rspamd = &mut settings.rspamd;
+        if !self.redis.is_empty() {
+            of_rspamd.servers.clone_from(&self.redis);
+        }
+        if let Some(prefix) = &self.key_prefix {
+            of_rspamd.key_prefix.clone_from(prefix);
+        }
+        if self.username.is_some() {
+            of_rspamd.username.clone_from(&self.username);
+        }
+        if self.password_file.is_some() {
+            of_rspamd.password_file.clone_from(&self.password_file);
+        }
+        of_rspamd.database = self.database.unwrap_or(of_rspamd.database);
+    }
+
+    fn read(&self, settings: &Settings, options: Options, how: How) -> Result<Reading, Exit> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| complain(Exit::Unavailable, &error.to_string()))?;
+        let _inside = runtime.enter();
+        let now = now_ms();
+        let resolver = match self.no_dns {
+            true => None,
+            false => {
+                let resolver = Resolver::new(rules::resolver_options(settings));
+                Some(resolver.map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?)
+            }
+        };
+        let path = self.store.clone().unwrap_or_else(|| database::path(settings));
+        let imports =
+            Imports::open(&path, settings, how, now, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
+        let order = Order {
+            options,
+            names: rspamd::names(&settings.rspamd),
+            days: match self.day {
+                Some(day) => Days::One(Day::at(day.day(now).begins_s())),
+                None => Days::All,
+            },
+            lists: true,
+            window: Window {
+                since_s: 0,
+                now_s: now / 1_000,
+            },
+            when_unanswered: WhenUnanswered::Wait,
+        };
+        let (mut policies, mut taker) = (Policies::new(resolver), Taker::new(imports));
+        let read = runtime.block_on(rspamd::read(&order, &mut policies, &mut taker));
+        read.map_err(|error| match error {
+            ReadError::Store(error) => refuse(&error),
+            ReadError::Redis(error) => {
+                let exit = complain(Exit::Unavailable, &in_full(&error));
+                tell(&format!("  {}", error.remedy()));
+                exit
+            }
+        })
+    }
+}
+
+/// To standard error: what was not read, and why.
+fn tell_troubles(reading: &Reading) {
+    for unread in &reading.unread {
+        tell(&format!("landmarc: {unread}\n  {}", unread.remedy()));
+    }
+    let untold = reading.broken.saturating_sub(reading.unread.len() as u64);
+    if untold > 0 {
+        tell(&format!("landmarc: and {untold} more"));
+    }
+    for error in &reading.missing {
+        tell(&format!("landmarc: {}\n  {}", in_full(error), error.remedy()));
+    }
+    if reading.are_too_many {
+        tell("landmarc: there are more keys than are read\n  see whether --key-prefix is right");
+    }
+    if let Some(domain) = reading.unanswered.first() {
+        let others = match reading.unanswered.len() {
+            1 => String::new(),
+            count => format!(" and {} more domains", count - 1),
+        };
+        tell(&format!(
+            "landmarc: DNS did not answer about {domain}{others}: their records wait\n  run it again, or with \
+             --no-dns to import them as they are"
+        ));
+    }
+}
+
+fn exit_of(reading: &Reading) -> Exit {
+    if !reading.missing.is_empty() {
+        Exit::Unavailable
+    } else if reading.broken > 0 || reading.are_too_many || reading.imported.refused_rows > 0 {
+        Exit::BadInput
+    } else if reading.waiting > 0 {
+        Exit::Unknown
+    } else {
+        Exit::Fine
+    }
+}

@@ -1,0 +1,191 @@
+//! Starts the service again when it fails (P3 to P5, L6).
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use migrate::opendmarc::settings::{Conf, Parameter, Rate};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::background::{again, exit_of};
+use super::complain_of;
+use crate::exit::Exit;
+use crate::load::Source;
+use crate::log;
+use crate::opendmarc_conf;
+use crate::output::complain;
+
+/// What passes between an end and the next start: OpenDMARC waits for nothing, and forks as fast as it fails.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The most ends that are remembered for the rate, whatever it says.
+const MAX_REMEMBERED: usize = 10_000;
+
+/// Serves by a process that is started again when it fails, until it ends well or too often.
+pub(super) fn keep_running(source: &opendmarc_conf::Source, conf: &Conf, arguments: &[OsString]) -> Exit {
+    let loaded = match source.load() {
+        Ok(loaded) => loaded,
+        Err(error) => return complain_of(&error),
+    };
+    let _level = log::start(&loaded.settings);
+    if let Some(why) = Source::OpenDmarc(source.clone()).write_pid_file() {
+        tracing::warn!("{why}");
+    }
+    let mut restarts = Restarts::of(conf);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = runtime.and_then(|runtime| runtime.block_on(watch(arguments, &mut restarts)));
+    done.unwrap_or_else(|error| complain(Exit::Unavailable, &format!("cannot start the service: {error}")))
+}
+
+async fn watch(arguments: &[OsString], restarts: &mut Restarts) -> io::Result<Exit> {
+    let began = Instant::now();
+    loop {
+        let (status, was_told_to_stop) = serve_once(arguments).await?;
+        let how = match status.signal() {
+            Some(signal) => format!("terminated with signal {signal}"),
+            None => format!("exited with status {}", status.code().unwrap_or_default()),
+        };
+        if was_told_to_stop || is_meant(status) {
+            return Ok(exit_of(status));
+        }
+        if let Err(too_often) = restarts.allow(began.elapsed()) {
+            tracing::error!("{how}; {too_often}");
+            return Ok(Exit::Unavailable);
+        }
+        tracing::warn!("{how}, restarting");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// An end that a new start would come to again, or that somebody wanted.
+fn is_meant(status: ExitStatus) -> bool {
+    matches!(exit_of(status), Exit::Fine | Exit::Usage | Exit::Config) && status.signal().is_none()
+}
+
+/// One run of the service, which is told what we are told; and whether that was to stop.
+async fn serve_once(arguments: &[OsString]) -> io::Result<(ExitStatus, bool)> {
+    let mut ended = signal(SignalKind::child())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut user1 = signal(SignalKind::user_defined1())?;
+    let mut child = again(arguments, "--supervised")?.spawn()?;
+    let mut was_told_to_stop = false;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, was_told_to_stop));
+        }
+        let told = tokio::select! {
+            _ = ended.recv() => None,
+            _ = terminate.recv() => Some(Signal::SIGTERM),
+            _ = interrupt.recv() => Some(Signal::SIGINT),
+            _ = hangup.recv() => Some(Signal::SIGHUP),
+            _ = user1.recv() => Some(Signal::SIGUSR1),
+        };
+        if let Some(told) = told {
+            was_told_to_stop |= matches!(told, Signal::SIGTERM | Signal::SIGINT);
+            pass_on(&child, told);
+        }
+    }
+}
+
+fn pass_on(child: &Child, told: Signal) {
+    if let Ok(number) = i32::try_from(child.id()) {
+        // One that has just ended needs to be told nothing.
+        let _ = kill(Pid::from_raw(number), told);
+    }
+}
+
+/// How often the service was started again, and how often it may be.
+#[derive(Debug)]
+struct Restarts {
+    /// 0: as often as it takes (P4).
+    most: i64,
+    rate: Option<Rate>,
+    count: i64,
+    recent: VecDeque<Duration>,
+}
+
+/// Why it is not started again (L6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum TooOften {
+    #[error("maximum restart count exceeded")]
+    Count,
+    #[error("maximum restart rate exceeded")]
+    Rate,
+}
+
+impl Restarts {
+    fn of(conf: &Conf) -> Self {
+        Self {
+            most: conf.number(Parameter::AutoRestartCount).unwrap_or(0),
+            rate: conf.restart_rate(),
+            count: 0,
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// Counts a start at this time, since the first one.
+    fn allow(&mut self, now: Duration) -> Result<(), TooOften> {
+        self.count += 1;
+        if self.most > 0 && self.count > self.most {
+            return Err(TooOften::Count);
+        }
+        let Some(Rate { count, per }) = self.rate else {
+            return Ok(());
+        };
+        self.recent.retain(|at| now.saturating_sub(*at) < per);
+        let most = usize::try_from(count).unwrap_or(usize::MAX).min(MAX_REMEMBERED);
+        if self.recent.len() >= most {
+            return Err(TooOften::Rate);
+        }
+        self.recent.push_back(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use migrate::opendmarc::settings::read;
+
+    use super::*;
+
+    fn allowed(conf: &str, seconds: &[u64]) -> Vec<Result<(), TooOften>> {
+        let mut restarts = Restarts::of(&read(conf.as_bytes()));
+        seconds
+            .iter()
+            .map(|at| restarts.allow(Duration::from_secs(*at)))
+            .collect()
+    }
+
+    #[test]
+    fn p4_so_many_restarts_and_no_more() {
+        assert_eq!(
+            allowed("AutoRestartCount 2\n", &[1, 2, 3]),
+            [Ok(()), Ok(()), Err(TooOften::Count)]
+        );
+        for endless in ["", "AutoRestartCount 0\n"] {
+            assert!(allowed(endless, &[0; 100]).iter().all(Result::is_ok));
+        }
+    }
+
+    #[test]
+    fn p5_so_many_within_a_time() {
+        let results = allowed("AutoRestartRate 2/1m\n", &[0, 10, 59, 60, 61]);
+        assert_eq!(
+            results,
+            [Ok(()), Ok(()), Err(TooOften::Rate), Ok(()), Err(TooOften::Rate)]
+        );
+    }
+
+    #[test]
+    fn l6_the_words_are_the_old_ones() {
+        assert_eq!(TooOften::Count.to_string(), "maximum restart count exceeded");
+        assert_eq!(TooOften::Rate.to_string(), "maximum restart rate exceeded");
+    }
+}

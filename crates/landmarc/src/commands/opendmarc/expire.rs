@@ -1,0 +1,60 @@
+//! `opendmarc-expire` (T3): lets go what was counted so many days ago.
+
+use std::ffi::OsString;
+
+use store::Keep;
+
+use super::getopt::{Known, switch, text};
+use super::tool::Tool;
+use crate::commands::store::remove_expired;
+use crate::exit::Exit;
+use crate::figures::grouped;
+use crate::output::tell;
+use crate::records::{Found, refuse};
+use crate::upkeep::keep;
+use nix::unistd::AccessFlags;
+
+const OWN: [Known; 2] = [
+    switch("alltables", "taken: nothing is ever left in other tables"),
+    text("expire", "expiration time, in days [180]"),
+];
+
+/// Names the days where no flag does.
+const MAXAGE: &str = "OPENDMARC_MAXAGE";
+/// Kept for so many days when nobody says.
+const DAYS: &str = "180";
+
+/// Runs it.
+pub(super) fn run(arguments: &[OsString]) -> Exit {
+    expire(arguments).unwrap_or_else(|exit| exit)
+}
+
+fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
+    let tool = Tool::read("opendmarc-expire", "", &OWN, arguments)?;
+    let variable = std::env::var(MAXAGE).ok();
+    let days = tool.given.text("expire").or(variable.as_deref()).unwrap_or(DAYS);
+    let Some(tally_days) = days.parse().ok().filter(|days: &u32| *days > 0) else {
+        tell("opendmarc-expire: invalid expiration time");
+        return Err(Exit::Findings);
+    };
+    let (path, settings) = tool.store()?;
+    tool.explain(&[(
+        "alltables",
+        "rows that nothing counts in go with the last day they counted in",
+    )]);
+    let store = Found { path, settings: None };
+    // What makes a store where there is none has nothing to expire.
+    store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
+    tool.say(&format!("expiring messages older than {tally_days} day(s)"));
+    let keep = Keep {
+        tally_days,
+        ..keep(&settings)
+    };
+    let done = remove_expired(&store.path, keep).map_err(|error| refuse(&error))?;
+    tool.say(&format!(
+        "{} row(s) of the tally deleted, {} observation(s)",
+        grouped(done.tally_rows),
+        grouped(done.observations)
+    ));
+    Ok(Exit::Fine)
+}

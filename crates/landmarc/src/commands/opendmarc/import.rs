@@ -1,0 +1,59 @@
+//! `opendmarc-import` (T1): a history file into the tally.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::getopt::{Known, text};
+use super::tool::Tool;
+use crate::commands::migrate::opendmarc::{others, told};
+use crate::exit::Exit;
+use crate::figures::grouped;
+use crate::imports::opendmarc::{Besides, Intake};
+use crate::imports::{How, Summary};
+use crate::records::refuse;
+
+const OWN: [Known; 1] = [text("input", "input file [standard input]")];
+
+/// Runs it. It ends with 65 where a record was broken: the old one says so and ends well, and a script that
+/// removes the file then loses it.
+pub(super) fn run(arguments: &[OsString]) -> Exit {
+    import(arguments).unwrap_or_else(|exit| exit)
+}
+
+fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
+    let tool = Tool::read("opendmarc-import", "", &OWN, arguments)?;
+    let input = tool.given.text("input").unwrap_or("-");
+    let (exit, _) = import_file(&tool, &PathBuf::from(input))?;
+    Ok(exit)
+}
+
+/// Imports one file; how the tool is to end, and what there was besides.
+///
+/// # Errors
+/// With how the tool is to end, when it has said why.
+pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Exit> {
+    let (database, settings) = tool.store()?;
+    let intake = Intake::open(&database, &settings, How::Write, 0);
+    let mut intake = intake.map_err(|error| refuse(&error))?;
+    let read = told(intake.file(path));
+    let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;
+    tool.say(&in_words(&summary, &besides));
+    let is_whole = besides.broken == 0 && summary.refused_rows == 0;
+    let exit = if is_whole { read } else { read.max(Exit::BadInput) };
+    Ok((exit, besides))
+}
+
+fn in_words(summary: &Summary, besides: &Besides) -> String {
+    let messages = &summary.messages;
+    let known = [
+        ("new", messages.new),
+        ("counted before", messages.known),
+        ("too old to be kept", messages.too_old),
+    ];
+    let all = known.iter().copied().chain(others(besides));
+    let told = all.filter(|(what, count)| *count > 0 || *what == "new");
+    let told: Vec<_> = told
+        .map(|(what, count)| format!("{} {what}", grouped(count)))
+        .collect();
+    format!("messages: {}", told.join(", "))
+}

@@ -1,0 +1,98 @@
+//! The names of OpenDMARC's programs, so that what calls them goes on: crontabs, collectors, init scripts.
+//!
+//! `landmarc` called by one of these names, or with one as its first argument, takes the flags of that
+//! program (compatibility checklist T1 to T6). Where OpenDMARC spoke to a database, this speaks to the
+//! store; flags that name a database are taken and said, under `--verbose`, to name none any more. Flags
+//! that have no meaning here are taken too, each with the reason.
+
+mod check;
+mod daemon;
+mod expire;
+mod getopt;
+mod import;
+mod importstats;
+mod params;
+mod reports;
+mod tool;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::exit::Exit;
+
+/// Takes a command line without the name.
+type Program = fn(&[OsString]) -> Exit;
+
+/// What runs under each name.
+const PROGRAMS: [(&str, Program); 7] = [
+    ("opendmarc", daemon::run),
+    ("opendmarc-import", import::run),
+    ("opendmarc-reports", reports::run),
+    ("opendmarc-expire", expire::run),
+    ("opendmarc-params", params::run),
+    ("opendmarc-importstats", importstats::run),
+    ("opendmarc-check", check::run),
+];
+
+/// One of them, and what it was told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Called<'a> {
+    program: Program,
+    arguments: &'a [OsString],
+}
+
+impl Called<'_> {
+    /// Does it.
+    pub(crate) fn run(self) -> Exit {
+        (self.program)(self.arguments)
+    }
+}
+
+/// What a command line names, with the program in front; none where it is our own.
+pub(crate) fn called(line: &[OsString]) -> Option<Called<'_>> {
+    let (program, arguments) = line.split_first()?;
+    if let Some(program) = Path::new(program).file_name().and_then(named) {
+        return Some(Called { program, arguments });
+    }
+    let (name, arguments) = arguments.split_first()?;
+    let program = named(name)?;
+    Some(Called { program, arguments })
+}
+
+fn named(name: &OsStr) -> Option<Program> {
+    let known = PROGRAMS.iter().find(|(known, _)| name == *known);
+    known.map(|(_, program)| *program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn names_of_its_own_are_left_alone() {
+        for own in [
+            &["landmarc"][..],
+            &["landmarc", "check"],
+            &["/usr/bin/landmarc", "outbox", "send"],
+            &[],
+        ] {
+            assert!(called(&line(own)).is_none(), "{own:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_is_called_by_its_own_name_or_by_the_first_argument() {
+        for words in [
+            &["/usr/sbin/opendmarc-check"][..],
+            &["landmarc", "opendmarc-check"],
+            &["opendmarc-check"],
+        ] {
+            let line = line(words);
+            assert_eq!(called(&line).map(Called::run), Some(Exit::Usage), "{words:?}");
+        }
+    }
+}

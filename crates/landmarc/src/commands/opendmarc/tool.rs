@@ -1,0 +1,163 @@
+//! What all tools of OpenDMARC have in common: flags, help, version, and where the store is.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use settings::Settings;
+
+use super::getopt::{Given, Known, Takes, read, switch, text};
+use crate::database;
+use crate::exit::Exit;
+use crate::load::{Need, load_store_or_complain};
+use crate::output::{print, tell};
+use crate::records::{Found, Place};
+
+/// Names our settings file to tools whose callers cannot be changed.
+const SETTINGS: &str = "LANDMARC_SETTINGS";
+
+/// What every tool takes.
+const COMMON: [Known; 12] = [
+    text("dbhost", "taken, and names no database any more"),
+    text("dbname", "taken, and names no database any more"),
+    text("dbpasswd", "taken, and names no database any more"),
+    text("dbport", "taken, and names no database any more"),
+    text("dbuser", "taken, and names no database any more"),
+    text("db-dsn", "taken, and names no database any more"),
+    text("dbscheme", "taken, and names no database any more"),
+    text(
+        "settings",
+        "our settings file [$LANDMARC_SETTINGS, /etc/landmarc/landmarc.toml]",
+    ),
+    text("store", "use this database file instead of the service's"),
+    switch("help", "print help and exit"),
+    switch("verbose", "verbose output"),
+    switch("version", "print version and exit"),
+];
+
+/// Variables that name a database.
+const VARIABLES: [&str; 5] = [
+    "OPENDMARC_DBHOST",
+    "OPENDMARC_DB",
+    "OPENDMARC_PASSWORD",
+    "OPENDMARC_PORT",
+    "OPENDMARC_USER",
+];
+
+/// A tool that was called.
+pub(super) struct Tool {
+    pub(super) name: &'static str,
+    pub(super) given: Given,
+}
+
+impl Tool {
+    /// Reads its command line; help and version are told here.
+    ///
+    /// # Errors
+    /// With how the tool is to end: 1 for a wrong command line, as the old one does.
+    pub(super) fn read(
+        name: &'static str,
+        operands: &str,
+        own: &[Known],
+        arguments: &[OsString],
+    ) -> Result<Self, Exit> {
+        let mut known = own.to_vec();
+        known.extend(COMMON);
+        let given = match read(&known, arguments) {
+            Ok(given) => given,
+            Err(wrong) => {
+                tell(&format!("{name}: {wrong}"));
+                tell(usage(name, operands, &known).trim_end());
+                return Err(Exit::Findings);
+            }
+        };
+        if given.is_on("help") {
+            tell(usage(name, operands, &known).trim_end());
+            return Err(Exit::Fine);
+        }
+        if given.is_on("version") {
+            let version = format!("{name} v{} (landmarc)\n", env!("CARGO_PKG_VERSION"));
+            return Err(print(&version).err().unwrap_or(Exit::Fine));
+        }
+        Ok(Self { name, given })
+    }
+
+    /// Says something where somebody wants to hear it.
+    pub(super) fn say(&self, text: &str) {
+        if self.given.is_on("verbose") {
+            tell(&format!("{}: {text}", self.name));
+        }
+    }
+
+    /// Says that, and why, an option has no meaning here, where it was given.
+    pub(super) fn explain(&self, reasons: &[(&str, &str)]) {
+        for (option, why) in reasons.iter().filter(|(option, _)| self.given.has(option)) {
+            self.say(&format!("--{option}: {why}"));
+        }
+    }
+
+    /// Our settings file, where one is named.
+    pub(super) fn settings_file(&self) -> Option<PathBuf> {
+        let named = self.given.text("settings").map(PathBuf::from);
+        named.or_else(|| {
+            std::env::var_os(SETTINGS)
+                .filter(|name| !name.is_empty())
+                .map(PathBuf::from)
+        })
+    }
+
+    /// Which store is meant, for commands of ours.
+    pub(super) fn place(&self) -> Place {
+        Place {
+            config: self.settings_file(),
+            store: self.given.text("store").map(PathBuf::from),
+        }
+    }
+
+    /// The store, and the settings that say where it is; and says that no database is meant.
+    ///
+    /// # Errors
+    /// With how the tool is to end, when it has said why.
+    pub(super) fn store(&self) -> Result<(PathBuf, Settings), Exit> {
+        let settings = load_store_or_complain(self.settings_file().as_deref(), Need::Retention)?;
+        let named = self.given.text("store").map(PathBuf::from);
+        let path = named.unwrap_or_else(|| database::path(&settings));
+        self.tell_of_database(&path);
+        Ok((path, settings))
+    }
+
+    /// The store as commands of ours find it.
+    ///
+    /// # Errors
+    /// With how the tool is to end, when it has said why.
+    pub(super) fn found(&self) -> Result<Found, Exit> {
+        let (path, settings) = self.store()?;
+        let settings = Some(settings);
+        Ok(Found { path, settings })
+    }
+
+    /// Says that no database is meant, to whoever named one.
+    pub(super) fn tell_of_database(&self, path: &Path) {
+        let mut flags = COMMON.iter().take_while(|one| one.name.starts_with("db"));
+        let by_variable = VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
+        if by_variable || flags.any(|one| self.given.has(one.name)) {
+            self.say(&format!(
+                "--db... and OPENDMARC_... name no database any more: messages are counted in {}",
+                path.display()
+            ));
+        }
+    }
+}
+
+fn usage(name: &str, operands: &str, known: &[Known]) -> String {
+    let mut text = format!("{name}: usage: {name} [options]{operands}\n");
+    for one in known {
+        let option = match one.takes {
+            Takes::Nothing => format!("--{}", one.name),
+            Takes::Text => format!("--{}=...", one.name),
+        };
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "\t{option:<22} {}", one.help);
+    }
+    text
+}

@@ -1,0 +1,222 @@
+//! `outbox redirect`: where the reports about a domain go against what its record says.
+
+use clap::Args;
+use serde_json::json;
+use store::Redirection;
+
+use super::list::column;
+use super::{AFTER_HELP, opened};
+use crate::exit::Exit;
+use crate::output::{complain, print, tell, terminal_width};
+use crate::records::{Found, Place, now_ms, refuse};
+use crate::reporter::address_of;
+use crate::table::{self, Column, Cut};
+use crate::time::to_the_second;
+
+/// Arguments of `outbox redirect`.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The DMARC Policy Domain whose reports are meant [default: list all that are redirected]
+    #[arg(value_name = "DOMAIN", value_parser = super::domain)]
+    policy_domain: Option<String>,
+    /// Send them there: mailto:ADDRESS, or an address; may be given several times. DNS is not asked whether they
+    /// are wanted there
+    #[arg(long, value_name = "URI", requires = "policy_domain")]
+    to: Vec<String>,
+    /// Send them nowhere
+    #[arg(long, requires = "policy_domain", conflicts_with = "to")]
+    nowhere: bool,
+    /// Send them where the record says, as before
+    #[arg(long, requires = "policy_domain", conflicts_with_all = ["to", "nowhere"])]
+    remove: bool,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object for each line of the list
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let found = arguments.place.find()?;
+    match &arguments.policy_domain {
+        Some(domain) if arguments.remove => remove(&found, domain),
+        Some(domain) if arguments.nowhere || !arguments.to.is_empty() => {
+            redirect(&found, domain, &arguments.to)
+        }
+        domain => list(&found, domain.as_deref(), arguments.json),
+    }
+}
+
+/// Redirects the reports about a domain; with no addresses they go nowhere.
+///
+/// # Errors
+/// With how the command is to end, when it has said why.
+pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> Result<Exit, Exit> {
+    let rua = to.iter().map(|text| uri(text)).collect::<Result<Vec<_>, _>>()?;
+    if rua.len() > store::MAX_URIS {
+        let message = format!(
+            "reports can be redirected to {} addresses at most",
+            store::MAX_URIS
+        );
+        return Err(complain(Exit::Usage, &message));
+    }
+    let redirection = Redirection {
+        policy_domain: policy_domain.to_owned(),
+        rua,
+        since_ms: now_ms(),
+    };
+    let mut outbox = opened::outbox(found)?;
+    outbox.redirect(&redirection).map_err(|error| refuse(&error))?;
+    print(&format!(
+        "reports about {policy_domain} go {}\n",
+        where_to(&redirection)
+    ))?;
+    Ok(Exit::Fine)
+}
+
+/// Lets the reports about a domain go where its record says.
+///
+/// # Errors
+/// With how the command is to end, when it has said why.
+pub(crate) fn remove(found: &Found, policy_domain: &str) -> Result<Exit, Exit> {
+    let mut outbox = opened::outbox(found)?;
+    let was_there = outbox
+        .stop_redirecting(policy_domain)
+        .map_err(|error| refuse(&error))?;
+    if !was_there {
+        let message = format!("reports about {policy_domain} are not redirected");
+        return Err(complain(Exit::Findings, &message));
+    }
+    print(&format!(
+        "reports about {policy_domain} go where its record says\n"
+    ))?;
+    Ok(Exit::Fine)
+}
+
+/// Lists what is redirected, or what there is of one domain.
+///
+/// # Errors
+/// With how the command is to end, when it has said why.
+pub(crate) fn list(found: &Found, domain: Option<&str>, as_json: bool) -> Result<Exit, Exit> {
+    let mut all = found.read()?.redirections().map_err(|error| refuse(&error))?;
+    all.retain(|one| domain.is_none_or(|domain| one.policy_domain == domain));
+    if all.is_empty() {
+        let what = domain.map_or_else(
+            || "no reports".to_owned(),
+            |domain| format!("no reports about {domain}"),
+        );
+        tell(&format!(
+            "landmarc: {what} are redirected in {}",
+            found.path.display()
+        ));
+    }
+    print(&match as_json {
+        true => as_lines(&all),
+        false => as_table(&all, terminal_width()),
+    })?;
+    Ok(Exit::Fine)
+}
+
+/// As it is kept: a `mailto` URI.
+fn uri(text: &str) -> Result<String, Exit> {
+    let uri = match text.contains(':') {
+        true => text.to_owned(),
+        false => format!("mailto:{text}"),
+    };
+    match address_of(&uri) {
+        Some(_) => Ok(uri),
+        None => {
+            let message =
+                format!("{text:?} is no address that reports can go to; write mailto:dmarc@example.com");
+            Err(complain(Exit::Usage, &message))
+        }
+    }
+}
+
+fn where_to(redirection: &Redirection) -> String {
+    match redirection.rua.as_slice() {
+        [] => "nowhere".to_owned(),
+        uris => format!("to {}", uris.join(" ")),
+    }
+}
+
+const COLUMNS: [Column; 3] = [
+    column("policy_domain", 0, 14, Cut::Start),
+    column("since", 1, 20, Cut::End),
+    column("to", 0, 20, Cut::End),
+];
+
+fn as_table(all: &[Redirection], width: Option<usize>) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let cells = |one: &Redirection| {
+        let to = where_to(one);
+        let to = to.strip_prefix("to ").unwrap_or(&to).to_owned();
+        vec![one.policy_domain.clone(), to_the_second(one.since_ms), to]
+    };
+    table::render(&COLUMNS, &all.iter().map(cells).collect::<Vec<_>>(), width)
+}
+
+fn as_lines(all: &[Redirection]) -> String {
+    let line = |one: &Redirection| {
+        let object = json!({
+            "policy_domain": one.policy_domain,
+            "since": to_the_second(one.since_ms),
+            "to": one.rua,
+        });
+        format!("{object}\n")
+    };
+    all.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_kept_as_a_uri() {
+        assert_eq!(
+            uri("dmarc@example.com"),
+            Ok("mailto:dmarc@example.com".to_owned())
+        );
+        assert_eq!(
+            uri("mailto:a@example.com!10m"),
+            Ok("mailto:a@example.com!10m".to_owned())
+        );
+        for wrong in [
+            "",
+            "example.com",
+            "https://example.com/",
+            "mailto:a b@example.com",
+        ] {
+            assert_eq!(uri(wrong), Err(Exit::Usage), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_tells_where_reports_go_and_since_when() {
+        let one = Redirection {
+            policy_domain: "example.com".to_owned(),
+            rua: vec![
+                "mailto:a@example.net".to_owned(),
+                "mailto:b@example.net".to_owned(),
+            ],
+            since_ms: 1_780_272_000_000,
+        };
+        let nowhere = Redirection {
+            policy_domain: "example.org".to_owned(),
+            rua: Vec::new(),
+            ..one.clone()
+        };
+        insta::assert_snapshot!(as_table(&[one.clone(), nowhere], None), @r#"
+        policy_domain  since                 to
+        example.com    2026-06-01T00:00:00Z  mailto:a@example.net mailto:b@example.net
+        example.org    2026-06-01T00:00:00Z  nowhere
+        "#);
+        assert!(as_lines(&[one]).contains("\"to\":[\"mailto:a@example.net\",\"mailto:b@example.net\"]"));
+        assert_eq!(as_table(&[], None), "");
+    }
+}

@@ -1,0 +1,123 @@
+//! The settings read again while the service runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dns::resolver::Resolver;
+use settings::Settings;
+
+use super::ServeError;
+use crate::filter::{Filter, Running};
+use crate::load::{LoadError, Source};
+use crate::log;
+use crate::output::in_full;
+use crate::rules;
+use crate::words::in_plain_words;
+
+/// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
+/// where to look, and a broken file shall not fill it.
+const MAX_MISTAKES_LOGGED: usize = 20;
+
+/// A failed reload keeps what is running, and says so (design D34). Whether it went well.
+pub(super) fn reload(filter: &Filter, started_with: &Settings, source: &Source, level: &log::Level) -> bool {
+    match reloaded(&filter.running(), started_with, source) {
+        Ok((running, file)) => {
+            level.set(&running.settings);
+            let words = in_plain_words(&running.rules);
+            // The most important switch there is: whoever turns it shall see what it does.
+            if words != in_plain_words(&filter.running().rules) {
+                words.iter().for_each(|line| tracing::info!("{line}"));
+            }
+            filter.replace(running);
+            let name = file.map_or_else(|| "the defaults".to_owned(), |file| file.display().to_string());
+            tracing::info!("configuration reloaded from {name}");
+            true
+        }
+        Err(error) => {
+            why_not_reloaded(&error)
+                .iter()
+                .for_each(|line| tracing::error!("{line}"));
+            false
+        }
+    }
+}
+
+/// A line that says so, which is what people look for, and one for each mistake.
+fn why_not_reloaded(error: &ServeError) -> Vec<String> {
+    const BEGINS: &str = "not reloaded, the old settings stay";
+    let ServeError::Load(LoadError::Mistakes(mistakes)) = error else {
+        return vec![format!("{BEGINS}: {}", in_full(error).replace('\n', "; "))];
+    };
+    let count = mistakes.lines().count();
+    let are = if count == 1 { "mistake" } else { "mistakes" };
+    let mut lines = vec![format!("{BEGINS}: {count} {are}")];
+    lines.extend(mistakes.lines().take(MAX_MISTAKES_LOGGED).map(ToOwned::to_owned));
+    if let Some(more) = count.checked_sub(MAX_MISTAKES_LOGGED).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more: landmarc config check tells them"));
+    }
+    lines
+}
+
+/// What the file says now, made ready to work with, and the file that was read.
+fn reloaded(
+    old: &Running,
+    started_with: &Settings,
+    source: &Source,
+) -> Result<(Running, Option<PathBuf>), ServeError> {
+    let loaded = source.load()?;
+    let rules = Arc::new(loaded.rules());
+    let settings = &loaded.settings;
+    // The cache is worth keeping while its resolver stays the same.
+    let resolver = if settings.dns == old.settings.dns {
+        old.resolver.clone()
+    } else {
+        Resolver::new(rules::resolver_options(settings))?
+    };
+    loaded.log_warnings();
+    for key in settings::restarts(started_with, settings) {
+        tracing::warn!("{key} has changed; that takes a restart");
+    }
+    let file = loaded.file.clone();
+    Ok((Running::new(loaded, rules, resolver), file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistakes(count: usize) -> Vec<String> {
+        let lines: Vec<_> = (1..=count).map(|line| format!("f:{line}:1: wrong")).collect();
+        why_not_reloaded(&LoadError::Mistakes(lines.join("\n")).into())
+    }
+
+    #[test]
+    fn each_mistake_of_a_reload_has_a_line_up_to_a_limit() {
+        assert_eq!(
+            mistakes(1),
+            ["not reloaded, the old settings stay: 1 mistake", "f:1:1: wrong"]
+        );
+        let at_limit = mistakes(MAX_MISTAKES_LOGGED);
+        assert_eq!(at_limit[0], "not reloaded, the old settings stay: 20 mistakes");
+        assert_eq!(at_limit.last().map(String::as_str), Some("f:20:1: wrong"));
+        let past = mistakes(MAX_MISTAKES_LOGGED + 1);
+        assert_eq!(past.len(), MAX_MISTAKES_LOGGED + 2);
+        assert_eq!(
+            past.last().map(String::as_str),
+            Some("and 1 more: landmarc config check tells them")
+        );
+    }
+
+    #[test]
+    fn what_is_no_mistake_of_a_file_is_told_in_one_line() {
+        let error = LoadError::Io {
+            file: "f".to_owned(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let lines = why_not_reloaded(&error.into());
+        assert_eq!(lines.len(), 1);
+        assert!(
+            lines[0].starts_with("not reloaded, the old settings stay: "),
+            "{lines:?}"
+        );
+    }
+}

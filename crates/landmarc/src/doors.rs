@@ -1,0 +1,127 @@
+//! The doors beside the milter: opened with the settings, and closed with the service.
+//!
+//! All of them drive the sessions of the [`Filter`], so nothing about judging is here.
+
+mod check_api;
+mod exim;
+mod socket;
+
+use std::sync::Arc;
+
+use milter::{Drained, SocketAddress};
+use settings::{Mistake, Settings};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::account::Account;
+use crate::filter::Filter;
+use check_api::CheckApi;
+pub(crate) use check_api::secret;
+use exim::Exim;
+pub(crate) use socket::DoorError;
+use socket::Sockets;
+
+/// Doors whose sockets are open, and that are not served yet.
+pub(crate) struct Doors {
+    check_api: CheckApi,
+    exim: Exim,
+}
+
+impl Doors {
+    /// Opens the sockets of the settings; there may be none. To be called while there are rights to.
+    ///
+    /// # Errors
+    /// With the setting, the cause, and what to do about it.
+    pub(crate) async fn bind(settings: &Settings, account: &Account) -> Result<Self, DoorError> {
+        Ok(Self {
+            check_api: CheckApi::bind(settings, account).await?,
+            exim: Exim::bind(settings, account).await?,
+        })
+    }
+
+    /// Says in the log where they are.
+    pub(crate) fn introduce(&self) {
+        for socket in self.check_api.sockets.local_addresses() {
+            tracing::info!("check API on {}", in_words(&socket));
+        }
+        for socket in self.exim.sockets.local_addresses() {
+            tracing::info!("socket for Exim {socket}");
+        }
+    }
+
+    /// Serves, from now until [`Opened::end`].
+    pub(crate) fn open(self, filter: &Arc<Filter>) -> Opened {
+        let (stop, stopped) = watch::channel(false);
+        let tasks = [
+            self.check_api.serve(Arc::clone(filter), stopped.clone()),
+            self.exim.serve(Arc::clone(filter), stopped),
+        ];
+        Opened {
+            stop,
+            tasks: tasks.into_iter().flatten().collect(),
+        }
+    }
+}
+
+/// Doors that are served.
+pub(crate) struct Opened {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<Drained>>,
+}
+
+impl Opened {
+    /// What closes them.
+    pub(crate) fn closer(&self) -> watch::Sender<bool> {
+        self.stop.clone()
+    }
+
+    /// Closes them, if that was not done, and waits until messages under way have ended.
+    pub(crate) async fn end(self) -> Drained {
+        self.stop.send_replace(true);
+        let mut all = Drained::default();
+        for task in self.tasks {
+            // It fails only by a panic, which has been told.
+            let drained = task.await.unwrap_or_default();
+            all.finished += drained.finished;
+            all.cut += drained.cut;
+        }
+        all
+    }
+}
+
+/// File descriptors that the doors of the settings may take.
+pub(crate) fn descriptors(settings: &Settings) -> usize {
+    // Of Exim a connection has one more, of a file in its spool.
+    Sockets::of_check_api(settings).descriptors() + 2 * Sockets::of_exim(settings).descriptors()
+}
+
+/// What only the program can check: the spelling of sockets, their groups, the file of the secret. The
+/// sockets must be none of `taken`.
+pub(crate) fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
+    let mut mistakes = Sockets::of_check_api(settings).mistakes(settings, taken);
+    mistakes.extend(check_api::mistakes(settings));
+    mistakes.extend(Sockets::of_exim(settings).mistakes(settings, taken));
+    mistakes
+}
+
+/// The sockets that listen beyond this host, each with its setting and what that lets others do.
+pub(crate) fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut exposed = Sockets::of_check_api(settings).exposed();
+    // Whoever knows the secret may come from anywhere.
+    exposed.retain(|_| settings.check_api.secret_file.is_none());
+    exposed.extend(Sockets::of_exim(settings).exposed());
+    exposed
+}
+
+fn in_words(socket: &SocketAddress) -> String {
+    match socket {
+        SocketAddress::Unix(path) => format!("unix:{}", path.display()),
+        SocketAddress::Inet { host, port, .. } => match host.as_deref() {
+            Some(host) if host.contains(':') => format!("http://[{host}]:{port}/"),
+            host => format!("http://{}:{port}/", host.unwrap_or("0.0.0.0")),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! The line socket for Exim.
+
+use std::sync::Arc;
+
+use door::DriveLimits;
+use door::readsocket::{Desk, spool::Spool};
+use milter::{Drained, Listeners};
+use settings::Settings;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::socket::{DoorError, Sockets};
+use crate::account::Account;
+use crate::filter::Filter;
+
+/// The door, not served yet.
+pub(super) struct Exim {
+    pub(super) sockets: Listeners,
+}
+
+impl Exim {
+    pub(super) async fn bind(settings: &Settings, account: &Account) -> Result<Self, DoorError> {
+        let sockets = Sockets::of_exim(settings).bind(account).await?;
+        Ok(Self { sockets })
+    }
+
+    pub(super) fn serve(
+        self,
+        filter: Arc<Filter>,
+        mut stopped: watch::Receiver<bool>,
+    ) -> Option<JoinHandle<Drained>> {
+        let running = filter.running();
+        let settings = &running.settings;
+        if settings.exim.listen.is_empty() {
+            return None;
+        }
+        let limits = DriveLimits {
+            field_octets: settings.limits.header_field.as_usize(),
+            ..DriveLimits::default()
+        };
+        let spool = Spool::new(settings.exim.spool_directory.clone().unwrap_or_default());
+        let desk = Desk::new(filter, spool, limits);
+        let host = Sockets::of_exim(settings).host(self.sockets, settings);
+        Some(tokio::spawn(host.run(
+            move |stream, peer, stopped| {
+                let desk = desk.clone();
+                async move { desk.serve(stream, peer, stopped).await }
+            },
+            async move {
+                // A sender that is gone is told, too.
+                let _ = stopped.wait_for(|stopped| *stopped).await;
+            },
+        )))
+    }
+}

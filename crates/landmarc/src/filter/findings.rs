@@ -1,0 +1,164 @@
+//! What a message came to, for the doors that tell more than a milter can.
+
+use auth::dkim::DkimResult;
+use dmarc::discovery::Discovery;
+use dmarc::evaluation::DmarcResult;
+use dmarc::record::AssessmentPolicy;
+use door::{Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding};
+use milter::{Response, Verdict};
+use receiver::action::{self, Step};
+use receiver::judge::Judgement;
+use serde_json::{Value, json};
+
+use super::Connection;
+use super::answer::Unjudged;
+use super::skipping::Skipped;
+use crate::json;
+
+impl Judged for Connection {
+    fn comes_by(&mut self, door: Door) {
+        self.door = door;
+        self.keeps_findings = true;
+    }
+
+    fn stay_out_of_reports(&mut self) {
+        self.stays_out_of_reports = true;
+    }
+
+    fn take_findings(&mut self) -> Option<Findings> {
+        self.findings.take().map(|findings| *findings)
+    }
+}
+
+impl Connection {
+    /// Keeps what was found, where a door asked for it: a milter has no use for it, and pays nothing.
+    pub(super) fn keep(&mut self, findings: impl FnOnce() -> Findings) {
+        if self.keeps_findings {
+            self.findings = Some(Box::new(findings()));
+        }
+    }
+}
+
+/// Of a message that was judged.
+pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
+    let evaluation = judgement.evaluation();
+    let applied = evaluation.and_then(|evaluation| match &evaluation.discovery {
+        Discovery::Applies(at) => Some(at),
+        Discovery::Absent | Discovery::Unanswered(_) => None,
+    });
+    let spf = &judgement.spf.mail_from;
+    Findings {
+        id: judgement.id.clone(),
+        queue_id: queue_id.to_owned(),
+        json: for_door(json::object(judgement), &judgement.id),
+        skipped: None,
+        unjudged: None,
+        author_domain: judgement.author_domain().map(ToString::to_string),
+        policy_domain: applied.map(|at| at.domain.to_string()),
+        policy_published: evaluation.and_then(|e| e.policy_published).map(policy),
+        policy: evaluation.and_then(|e| e.policy).map(policy),
+        dmarc: dmarc(&judgement.dmarc),
+        spf: SpfFinding {
+            result: spf.result.as_str().to_owned(),
+            domain: spf.domain.as_ref().map(ToString::to_string),
+        },
+        dkim: judgement.dkim.iter().map(dkim).collect(),
+        arc: judgement.arc.status.as_str().to_owned(),
+        spf_aligned: evaluation.map(|e| e.spf_aligned),
+        dkim_aligned: evaluation.map(|e| e.dkim_aligned),
+        disposition: disposition(judgement.action.disposition),
+        action: done(&judgement.action.step),
+        would: done(&judgement.decision.step),
+        cause: judgement.cause.clone(),
+        authentication_results: judgement.authentication_results.trim_start().to_owned(),
+    }
+}
+
+/// Of a message that was not to be judged.
+pub(super) fn skipped(why: Skipped, queue_id: &str) -> Findings {
+    let mut json = for_door(json::not_judged("accept", None, ""), "");
+    json["skipped"] = json!(why.as_str());
+    Findings {
+        queue_id: queue_id.to_owned(),
+        json,
+        skipped: Some(why.as_str()),
+        ..Findings::default()
+    }
+}
+
+/// Of a message that could not be judged, with what is done about it.
+pub(super) fn unjudged(why: Unjudged, response: &Response, queue_id: &str, id: &str) -> Findings {
+    let (action, reply) = match &response.verdict {
+        Verdict::Reply { code, enhanced, text } => {
+            (Done::TempFail, Some(format!("{code} {enhanced} {text}")))
+        }
+        _ => (Done::Accept, None),
+    };
+    let mut json = for_door(
+        json::not_judged(action.as_str(), reply.as_deref(), why.reason()),
+        id,
+    );
+    json["unjudged"] = json!(why.as_str());
+    Findings {
+        id: id.to_owned(),
+        queue_id: queue_id.to_owned(),
+        json,
+        unjudged: Some(why.reason()),
+        action,
+        would: action,
+        cause: why.reason().to_owned(),
+        ..Findings::default()
+    }
+}
+
+/// The object of `check --json`, and what only the service knows.
+fn for_door(mut object: Value, id: &str) -> Value {
+    object["id"] = json!(Some(id).filter(|id| !id.is_empty()));
+    object["skipped"] = Value::Null;
+    object["unjudged"] = Value::Null;
+    object
+}
+
+fn policy(policy: AssessmentPolicy) -> Policy {
+    match policy {
+        AssessmentPolicy::None => Policy::None,
+        AssessmentPolicy::Quarantine => Policy::Quarantine,
+        AssessmentPolicy::Reject => Policy::Reject,
+    }
+}
+
+fn dmarc(result: &DmarcResult) -> Dmarc {
+    match result {
+        DmarcResult::None => Dmarc::None,
+        DmarcResult::Pass(_) => Dmarc::Pass,
+        DmarcResult::Fail => Dmarc::Fail,
+        DmarcResult::TempError => Dmarc::TempError,
+        DmarcResult::PermError => Dmarc::PermError,
+    }
+}
+
+fn dkim(signature: &DkimResult) -> DkimFinding {
+    DkimFinding {
+        result: signature.result.as_str().to_owned(),
+        domain: signature.domain.as_ref().map(ToString::to_string),
+        selector: signature.selector.clone(),
+    }
+}
+
+fn disposition(disposition: action::Disposition) -> Disposition {
+    match disposition {
+        action::Disposition::None => Disposition::None,
+        action::Disposition::Pass => Disposition::Pass,
+        action::Disposition::Quarantine => Disposition::Quarantine,
+        action::Disposition::Reject => Disposition::Reject,
+    }
+}
+
+fn done(step: &Step) -> Done {
+    match step {
+        Step::Accept => Done::Accept,
+        Step::Quarantine(..) => Done::Quarantine,
+        Step::Reject(_) => Done::Reject,
+        Step::TempFail(_) => Done::TempFail,
+    }
+}

@@ -1,0 +1,11 @@
+//! What other programs left behind, read: settings, histories, rows of databases.
+//!
+//! It takes octets and words and gives words: our settings file as text, and [`Counted`] rows for the
+//! tally. It opens no file and asks no database.
+
+mod counted;
+pub mod mail_dmarc;
+pub mod opendmarc;
+pub mod rspamd;
+
+pub use counted::{Counted, Published, message_key};

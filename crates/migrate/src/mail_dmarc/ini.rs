@@ -1,0 +1,216 @@
+//! The syntax of the file, as the Perl module Config::Tiny reads it: `[section]`, `key = value`, comments in
+//! lines of their own after `#` or `;`, and in a line after ` ; `.
+
+use super::mistake::{Mistake, Wrong};
+
+/// The largest file that is read, in octets. The one that comes with Mail::DMARC has 2 KB.
+pub const MAX_FILE: usize = 256 * 1024;
+/// The longest line, in octets.
+pub const MAX_LINE: usize = 8192;
+/// The most lines.
+pub const MAX_LINES: usize = 10_000;
+
+/// Stands in place of the name of a section that is broken; no file with one gets any further.
+const BROKEN_SECTION: &str = "?";
+
+/// One `key = value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Counted from 1.
+    pub(super) line: usize,
+    /// As written; empty before the first section.
+    pub(super) section: String,
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+/// The entries of a file, in its order, and the lines that are none. Of an entry that is there twice both are
+/// given; Config::Tiny takes the last one.
+pub(super) fn read(file: &[u8]) -> (Vec<Entry>, Vec<Mistake>) {
+    if file.len() > MAX_FILE {
+        let octets = file.len();
+        return (Vec::new(), vec![Mistake::new(0, Wrong::FileTooLong { octets })]);
+    }
+    let mut reader = Reader::default();
+    for (at, line) in lines(file).enumerate() {
+        if at == MAX_LINES {
+            reader.refuse(Wrong::TooManyLines);
+            break;
+        }
+        reader.line = at + 1;
+        reader.read_line(line);
+    }
+    (reader.entries, reader.mistakes)
+}
+
+/// Lines end as Config::Tiny ends them: with LF, CR LF, CR CR LF, or CR.
+fn lines(file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    file.split(|octet| *octet == b'\n').flat_map(|line| {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        line.split(|octet| *octet == b'\r')
+    })
+}
+
+#[derive(Default)]
+struct Reader {
+    line: usize,
+    section: String,
+    entries: Vec<Entry>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Reader {
+    fn read_line(&mut self, octets: &[u8]) {
+        if octets.len() > MAX_LINE {
+            return self.refuse(Wrong::LineTooLong { octets: octets.len() });
+        }
+        let Ok(text) = str::from_utf8(octets) else {
+            return self.refuse(Wrong::NotUtf8);
+        };
+        // An editor's mark at the start of the file is no part of its first line.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text.trim();
+        if text.is_empty() || text.starts_with(['#', ';']) {
+            return;
+        }
+        if text.contains(char::is_control) {
+            return self.refuse(Wrong::Control);
+        }
+        self.read_text(without_comment(text));
+    }
+
+    fn read_text(&mut self, text: &str) {
+        if let Some(name) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            name.trim().clone_into(&mut self.section);
+            if self.section.is_empty() {
+                self.break_off(Wrong::NoSectionName);
+            }
+            return;
+        }
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => self.entries.push(Entry {
+                line: self.line,
+                section: self.section.clone(),
+                key: key.trim().to_owned(),
+                value: value.trim().to_owned(),
+            }),
+            _ if text.starts_with('[') => self.break_off(Wrong::OpenSection {
+                text: text.to_owned(),
+            }),
+            _ => self.refuse(Wrong::Syntax {
+                text: text.to_owned(),
+            }),
+        }
+    }
+
+    /// A broken head of a section: the lines below it belong to a section all the same.
+    fn break_off(&mut self, wrong: Wrong) {
+        BROKEN_SECTION.clone_into(&mut self.section);
+        self.refuse(wrong);
+    }
+
+    fn refuse(&mut self, wrong: Wrong) {
+        self.mistakes.push(Mistake::new(self.line, wrong));
+    }
+}
+
+/// A comment at the end of a line has white space on both sides of its semicolon, so that a DSN or a password
+/// can have semicolons.
+fn without_comment(text: &str) -> &str {
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(';')) {
+        let at = from + at;
+        let before = text.get(..at).unwrap_or(text);
+        let after = text.get(at + 1..).unwrap_or_default();
+        if before.ends_with(char::is_whitespace) && after.starts_with(char::is_whitespace) {
+            return before.trim_end();
+        }
+        from = at + 1;
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(file: &str) -> Vec<(usize, String, String, String)> {
+        let (entries, mistakes) = read(file.as_bytes());
+        assert_eq!(mistakes, []);
+        let all = entries
+            .into_iter()
+            .map(|one| (one.line, one.section, one.key, one.value));
+        all.collect()
+    }
+
+    fn entry(line: usize, section: &str, key: &str, value: &str) -> (usize, String, String, String) {
+        (line, section.to_owned(), key.to_owned(), value.to_owned())
+    }
+
+    fn wrong(file: &[u8]) -> Vec<(usize, Wrong)> {
+        let (_, mistakes) = read(file);
+        mistakes.into_iter().map(|one| (one.line, one.wrong)).collect()
+    }
+
+    #[test]
+    fn sections_keys_and_comments() {
+        let file = "; one\n\n[ dns ]\r\n timeout = 5 ; seconds\n# two\n[smtp]\rhostname=mail.example.org\n";
+        assert_eq!(
+            entries(file),
+            [
+                entry(4, "dns", "timeout", "5"),
+                entry(7, "smtp", "hostname", "mail.example.org")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_semicolon_within_a_value_stays() {
+        let file = "dsn = dbi:mysql:database=d;host=db ; the old one\nb = a; b;c\nc = d ;";
+        assert_eq!(
+            entries(file),
+            [
+                entry(1, "", "dsn", "dbi:mysql:database=d;host=db"),
+                entry(2, "", "b", "a; b;c"),
+                entry(3, "", "c", "d ;")
+            ]
+        );
+    }
+
+    #[test]
+    fn the_value_is_what_follows_the_first_equals_sign() {
+        assert_eq!(
+            entries("dsn = dbi:SQLite:dbname=a=b\nempty ="),
+            [
+                entry(1, "", "dsn", "dbi:SQLite:dbname=a=b"),
+                entry(2, "", "empty", "")
+            ]
+        );
+    }
+
+    #[test]
+    fn limits_hold_at_the_last_octet_and_not_past_it() {
+        let line = |octets: usize| format!("a = {}", "b".repeat(octets - 4));
+        assert_eq!(wrong(line(MAX_LINE).as_bytes()), []);
+        let octets = MAX_LINE + 1;
+        assert_eq!(
+            wrong(line(octets).as_bytes()),
+            [(1, Wrong::LineTooLong { octets })]
+        );
+
+        assert_eq!(wrong("\n".repeat(MAX_LINES - 1).as_bytes()), []);
+        assert_eq!(
+            wrong("\n".repeat(MAX_LINES).as_bytes()),
+            [(MAX_LINES, Wrong::TooManyLines)]
+        );
+
+        let file = |octets: usize| format!("{}\n", ";".repeat(63)).repeat(octets / 64);
+        assert_eq!(wrong(file(MAX_FILE).as_bytes()), []);
+        let long = format!("{}\n", file(MAX_FILE));
+        assert_eq!(
+            wrong(long.as_bytes()),
+            [(0, Wrong::FileTooLong { octets: MAX_FILE + 1 })]
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! Settings as a file.
+
+use std::fmt::Write as _;
+
+use super::Note;
+use super::plan::Setting;
+
+/// The order of the tables; that of the settings within one is the order they were made in.
+const TABLES: [&str; 4] = ["dns", "dmarc", "report", "report.delivery"];
+
+/// The file, with what is left out as comments at its end.
+pub(super) fn file(settings: &[Setting], notes: &[Note]) -> String {
+    let mut file = "# Made from mail-dmarc.ini. Whatever is not mentioned is at its default.\n".to_owned();
+    for table in TABLES {
+        let mut of_table = settings.iter().filter(|one| one.table == table).peekable();
+        if of_table.peek().is_some() {
+            let _ = write!(file, "\n[{table}]\n");
+        }
+        for one in of_table {
+            let _ = writeln!(file, "{} = {} # {}", one.name, one.value, one.from);
+        }
+    }
+    if !notes.is_empty() {
+        file.push_str("\n# What there is to know about the other file:\n");
+    }
+    for note in notes {
+        // The key is foreign text, and must not end its comment.
+        let key = note.key.escape_debug();
+        let _ = writeln!(file, "# line {}: {key}: {}", note.line, note.text);
+    }
+    file
+}
+
+/// A text as TOML writes it.
+pub(in crate::mail_dmarc) fn text(value: &str) -> String {
+    let mut literal = String::with_capacity(value.len() + 2);
+    literal.push('"');
+    for character in value.chars() {
+        match character {
+            '"' => literal.push_str("\\\""),
+            '\\' => literal.push_str("\\\\"),
+            // None comes this far: the reader refuses lines that have one.
+            control if control.is_control() => {
+                let _ = write!(literal, "\\u{:04X}", u32::from(control));
+            }
+            other => literal.push(other),
+        }
+    }
+    literal.push('"');
+    literal
+}

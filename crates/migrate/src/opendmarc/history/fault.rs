@@ -1,0 +1,146 @@
+//! What is wrong with a record, and what the operator can do.
+
+use std::fmt;
+
+use super::{MAX_LINE, MAX_RECORD_LINES};
+
+/// Something that costs one record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct Fault {
+    /// Where it was found.
+    pub line: u64,
+    /// What it is.
+    pub what: What,
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A line before the first `job`.
+    NoRecord {
+        /// Its key.
+        key: String,
+    },
+    /// A value that cannot be.
+    Value {
+        /// Its key.
+        key: &'static str,
+        /// What stands there, cut short.
+        value: String,
+    },
+    /// A key that a record has once.
+    Repeated {
+        /// The key.
+        key: &'static str,
+    },
+    /// Keys that every record has.
+    Missing {
+        /// The queue id.
+        job: String,
+        /// The keys.
+        keys: Vec<&'static str>,
+    },
+    /// The record ends in the middle of this line, and another begins there.
+    Cut {
+        /// The queue id, as far as it is there.
+        job: String,
+    },
+    /// A line of more than [`MAX_LINE`] octets.
+    LongLine,
+    /// A record of more than [`MAX_RECORD_LINES`] lines.
+    ManyLines,
+}
+
+impl Fault {
+    /// The record that begins at this line has a value that no report can bear
+    /// ([`Meaning::Unusable`](crate::opendmarc::message::Meaning)).
+    #[must_use]
+    pub fn unusable(line: u64, key: &'static str, value: &str) -> Self {
+        let value = short(value);
+        Self {
+            line,
+            what: What::Value { key, value },
+        }
+    }
+
+    /// What the operator can do.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match &self.what {
+            What::NoRecord { .. } => {
+                "is this a history file (HistoryFile in opendmarc.conf)? Each record begins with a line: job QUEUEID"
+            }
+            What::Value { .. } => {
+                "the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again"
+            }
+            What::Repeated { .. } => {
+                "two records have run into one another here; separate them by a line: job QUEUEID"
+            }
+            What::Missing { .. } => {
+                "was the disk full? The message is not counted; remove the record, or complete it, and import the file again"
+            }
+            What::Cut { .. } => {
+                "the file was copied while it was written; import the original too, if it is still there: nothing is counted twice"
+            }
+            What::LongLine | What::ManyLines => {
+                "is this a history file (HistoryFile in opendmarc.conf)? No record of OpenDMARC is that long"
+            }
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRecord { key } => write!(f, "{key:?} stands before the first record"),
+            Self::Value { key, value } => write!(f, "{key}: {value:?} is not {}", expected(key)),
+            Self::Repeated { key } => write!(f, "{key} stands in one record twice"),
+            Self::Missing { job, keys } => {
+                write!(
+                    f,
+                    "the record of {job:?} that begins here has no {}",
+                    keys.join(", ")
+                )
+            }
+            Self::Cut { job } => {
+                write!(
+                    f,
+                    "the record of {job:?} ends in the middle of this line, where another begins"
+                )
+            }
+            Self::LongLine => write!(f, "the line has more than {MAX_LINE} octets"),
+            Self::ManyLines => write!(f, "the record has more than {MAX_RECORD_LINES} lines"),
+        }
+    }
+}
+
+/// What a key's value has to be.
+fn expected(key: &str) -> &'static str {
+    match key {
+        "job" | "reporter" => "one word of at most 255 octets",
+        "received" => "a time in seconds since 1970",
+        "ipaddr" => "an IP address",
+        "from" | "pdomain" => "a domain",
+        "spf" => "a result: a number from -1 to 12",
+        "dkim" => "a domain, a selector and a result from -1 to 12",
+        "policy" => "a policy: 13 to 18, or 0 to 4 as Exim writes it",
+        "pct" => "a percentage",
+        "adkim" | "aspf" => "114 (r), 115 (s) or 0",
+        "p" | "sp" => "110 (none), 113 (quarantine), 114 (reject) or 0",
+        "align_dkim" | "align_spf" => "4 (pass), 5 (fail) or 0",
+        "action" => "an action: a number from 0 to 4",
+        _ => "a number",
+    }
+}
+
+/// So much of a foreign text is quoted.
+const MAX_QUOTED: usize = 60;
+
+/// What is quoted of a foreign text.
+pub(super) fn short(text: &str) -> String {
+    match text.char_indices().nth(MAX_QUOTED) {
+        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,349 @@
+//! How the service runs: P3 to P8, P10, P11, P19 to P21, P26, P30 to P32, P34, P35, P40, P42.
+
+use super::broken::quoted;
+use super::draft::Draft;
+use super::parameter::Parameter as P;
+use super::socket;
+
+/// Directories that are empty after the next start of the machine.
+const VOLATILE: [&str; 3] = ["/var/run/", "/run/", "/tmp/"];
+
+/// All that our settings allow one question to take, in seconds.
+const MAX_QUESTION_S: i64 = 60;
+/// What all questions of a message together may take if nothing is said, in seconds (design D11).
+const MESSAGE_S: i64 = 20;
+
+/// The facilities that our log knows (P31).
+const FACILITIES: [&str; 12] = [
+    "user", "mail", "daemon", "auth", "local0", "local1", "local2", "local3", "local4", "local5", "local6",
+    "local7",
+];
+
+pub(super) fn translate(draft: &mut Draft<'_>) {
+    socket(draft);
+    umask(draft);
+    account(draft);
+    dns(draft);
+    suffixes(draft);
+    walk(draft);
+    log(draft);
+    files(draft);
+    left_to_the_service_manager(draft);
+    draft.set_unasked(
+        ("web", "listen"),
+        Vec::new(),
+        "OpenDMARC has no such port. [\"127.0.0.1:8895\"] has metrics, and says whether the service is well.",
+    );
+}
+
+/// P26.
+fn socket(draft: &mut Draft<'_>) {
+    let Some(spelling) = draft.conf.text(P::Socket) else {
+        draft.unasked(
+            "The file has no Socket, so the one that landmarc listens on by default is in force: inet:127.0.0.1:8894. If \
+             the service file or /etc/default/opendmarc gives one with -p, set milter.listen to it.",
+        );
+        return;
+    };
+    let Some(ours) = draft.conf.our_socket(spelling) else {
+        // The reader has told of it.
+        return;
+    };
+    let is_exposed = ours == spelling && !socket::is_local(spelling);
+    draft.set(
+        P::Socket,
+        ("milter", "listen"),
+        vec![ours],
+        "The mail server needs no change.",
+    );
+    if is_exposed {
+        draft.look(
+            P::Socket,
+            "Without a host every host that reaches the port can speak to it.",
+        );
+    }
+}
+
+/// P34: a socket can be used by whoever may write to it, so execution is nobody's concern.
+fn umask(draft: &mut Draft<'_>) {
+    const ALL: i64 = 0o777;
+    const READ_AND_WRITE: i64 = 0o666;
+    let Some(entry) = draft.conf.entry(P::UMask) else {
+        return;
+    };
+    let (written, Some(mask)) = (entry.value.clone(), entry.number()) else {
+        return;
+    };
+    if !(0..=ALL).contains(&mask) {
+        draft.look(
+            P::UMask,
+            "Not taken over: a mask is a number from 0 to 0777, in octal.",
+        );
+        return;
+    }
+    if is_decimal(&written) && mask > 7 {
+        let meant = format!(
+            "Without a 0 in front OpenDMARC reads {written} as a decimal number, which is the mask {mask:04o}."
+        );
+        draft.look(P::UMask, &meant);
+    }
+    if draft.conf.text(P::Socket).is_some_and(socket::is_local) {
+        let mode = format!("{:04o}", READ_AND_WRITE & !mask);
+        draft.set(
+            P::UMask,
+            ("milter", "socket_mode"),
+            mode,
+            "What the mask leaves of a socket's permissions.",
+        );
+    } else {
+        draft.tell(
+            P::UMask,
+            "A port has no permissions. The history file, which it was for as well, is a database now that only the \
+             service and its group can read.",
+        );
+    }
+}
+
+fn is_decimal(written: &str) -> bool {
+    !written.starts_with('0')
+}
+
+/// P35.
+fn account(draft: &mut Draft<'_>) {
+    let Some(spelling) = draft.conf.text(P::UserId).map(str::to_owned) else {
+        return;
+    };
+    let (user, group) = match spelling.split_once(':') {
+        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+        None => (spelling.as_str(), None),
+    };
+    draft.set(
+        P::UserId,
+        ("server", "user"),
+        user,
+        "Whom the service becomes when root starts it. Where its unit has User=, that must be the same; or take this out.",
+    );
+    if let Some(group) = group {
+        draft.set(P::UserId, ("server", "group"), group, "The group of that line.");
+    }
+}
+
+/// P10. OpenDMARC has a limit for one question; what all of a message may take comes to that.
+fn dns(draft: &mut Draft<'_>) {
+    let Some(seconds) = draft.conf.number(P::DnsTimeout) else {
+        return;
+    };
+    let seconds = match seconds {
+        ..0 => {
+            draft.look(P::DnsTimeout, "Not taken over: no time is less than none.");
+            return;
+        }
+        0 => {
+            draft.look(
+                P::DnsTimeout,
+                "0 waits forever, which no mail server does; this is the longest there is.",
+            );
+            MAX_QUESTION_S
+        }
+        seconds if seconds > MAX_QUESTION_S => {
+            draft.look(
+                P::DnsTimeout,
+                "This is the longest that one question may take here.",
+            );
+            MAX_QUESTION_S
+        }
+        seconds => seconds,
+    };
+    if seconds > MESSAGE_S {
+        draft.set_unasked(
+            ("dns", "message_timeout"),
+            format!("{seconds}s"),
+            "All questions of one message; at least as long as one may take, and less than the mail server waits.",
+        );
+    }
+    draft.set(
+        P::DnsTimeout,
+        ("dns", "question_timeout"),
+        format!("{seconds}s"),
+        "The time limit of one question, with its repetitions; those of one message together have dns.message_timeout.",
+    );
+}
+
+/// P21, contradiction 5 of the seeds.
+fn suffixes(draft: &mut Draft<'_>) {
+    match draft.conf.path(P::PublicSuffixList) {
+        Some(path) => {
+            draft.set(
+                P::PublicSuffixList,
+                ("dmarc", "public_suffix_list"),
+                path,
+                "Organizational Domains are found by the DNS Tree Walk (RFC 9989 §4.10), which needs no list; it only \
+                 guards against suffixes that do not mark themselves. Without the file the copy in the program serves.",
+            );
+        }
+        None => draft.unasked(
+            "The file has no PublicSuffixList: OpenDMARC then finds no policy for mail from a subdomain. landmarc finds \
+             it by the DNS Tree Walk (RFC 9989 §4.10), so more messages have a policy now than before.",
+        ),
+    }
+}
+
+/// P42.
+fn walk(draft: &mut Draft<'_>) {
+    if let Some(mode) = draft.conf.text(P::DmarcbisWalkMode).map(str::to_ascii_lowercase) {
+        const KEY: (&str, &str) = ("dmarc", "discovery");
+        match mode.as_str() {
+            "psl" | "rfc7489" => {
+                draft.set(
+                    P::DmarcbisWalkMode,
+                    KEY,
+                    "psl",
+                    "By the public suffix list, as RFC 7489 has it.",
+                );
+            }
+            "auto" | "rfc9989" => {
+                draft.set(
+                    P::DmarcbisWalkMode,
+                    KEY,
+                    "treewalk",
+                    "By the DNS Tree Walk, as RFC 9989 has it.",
+                );
+            }
+            _ => draft.look(
+                P::DmarcbisWalkMode,
+                "Not taken over: it knows Auto, PSL, RFC7489 and RFC9989.",
+            ),
+        }
+    }
+    if draft.conf.text(P::DmarcbisWalkModeFallback).is_some() {
+        draft.tell(
+            P::DmarcbisWalkModeFallback,
+            "There is one way at a time (dmarc.discovery); dmarc.compare_rfc7489 logs what the other would have said.",
+        );
+    }
+    match draft.conf.flag(P::DmarcbisIgnorePct) {
+        Some(true) => draft.tell(P::DmarcbisIgnorePct, "RFC 9989 has no pct, and landmarc does not apply it."),
+        Some(false) => draft.look(
+            P::DmarcbisIgnorePct,
+            "RFC 9989 has no pct, and landmarc does not apply it; dmarc.pct_zero_as_test takes pct=0 for the test mode.",
+        ),
+        None => {}
+    }
+    if draft.conf.flag(P::ReadCanonicalizedData).is_some() {
+        draft.tell(
+            P::ReadCanonicalizedData,
+            "Messages are read as they come; nothing prepares them.",
+        );
+    }
+}
+
+/// P30, P31, P19, L7.
+fn log(draft: &mut Draft<'_>) {
+    match draft.conf.flag(P::Syslog) {
+        Some(true) => {
+            draft.set(
+                P::Syslog,
+                ("log", "target"),
+                "syslog",
+                "One line for each message; the words are landmarc's own.",
+            );
+        }
+        Some(false) => draft.tell(
+            P::Syslog,
+            "The log goes to the journal under systemd, and to standard error without.",
+        ),
+        None => {}
+    }
+    if let Some(facility) = draft.conf.text(P::SyslogFacility).map(str::to_ascii_lowercase) {
+        if FACILITIES.contains(&facility.as_str()) {
+            draft.set(P::SyslogFacility, ("log", "syslog_facility"), facility, "");
+        } else {
+            let shown = quoted(&facility);
+            draft.look(
+                P::SyslogFacility,
+                &format!("{shown} is none that landmarc writes to, so its log stays with mail."),
+            );
+        }
+    }
+    if let Some(level) = draft.conf.number(P::MilterDebug) {
+        draft.tell(
+            P::MilterDebug,
+            match level {
+                0 => "landmarc speaks the milter protocol itself and has no library to be debugged.",
+                _ => {
+                    "landmarc speaks the milter protocol itself and has no library to be debugged; log.level = \"debug\" tells \
+                     why each message was judged as it was, and \"landmarc explain\" does so at any time."
+                }
+            },
+        );
+    }
+}
+
+/// P20, P32, P40, P7.
+fn files(draft: &mut Draft<'_>) {
+    if draft.conf.text(P::PidFile).is_some() {
+        draft.tell(
+            P::PidFile,
+            "systemd knows the process without a file. Started as \"opendmarc\", landmarc writes it; where the service file \
+             gives another one with -P, that one counts.",
+        );
+    }
+    if draft.conf.text(P::TemporaryDirectory).is_some() {
+        draft.look(
+            P::TemporaryDirectory,
+            "No temporary files are written; OpenDMARC itself has not known it since 1.3.1.",
+        );
+    }
+    if draft.conf.text(P::TestDnsData).is_some() {
+        draft.tell(
+            P::TestDnsData,
+            "For tests: \"landmarc check --dns FILE\" answers from a file of zones, and \"opendmarc -t\" reads this one.",
+        );
+    }
+    if draft.conf.text(P::BaseDirectory).is_some() {
+        draft.tell(
+            P::BaseDirectory,
+            "Paths above that were relative to it are written out.",
+        );
+    }
+}
+
+/// P3 to P6, P8, P11: what a service manager does for every service alike.
+fn left_to_the_service_manager(draft: &mut Draft<'_>) {
+    for (parameter, why) in [
+        (
+            P::AutoRestart,
+            "Left to systemd: Restart=on-failure. A bug ends one session here, not the service. Started as \
+             \"opendmarc\", landmarc does it as before.",
+        ),
+        (
+            P::AutoRestartCount,
+            "Left to systemd: StartLimitBurst=; started as \"opendmarc\", landmarc counts as before.",
+        ),
+        (
+            P::AutoRestartRate,
+            "Left to systemd: StartLimitBurst= and StartLimitIntervalSec=; started as \"opendmarc\", landmarc counts as \
+             before.",
+        ),
+        (
+            P::Background,
+            "\"landmarc serve\" stays in the foreground, and tells systemd when it is ready (Type=notify). Started as \
+             \"opendmarc\", it does as this line says.",
+        ),
+        (
+            P::ChangeRootDirectory,
+            "Left to systemd: ProtectSystem=strict and the other lines of the unit in docs/install.md. Paths above are not \
+             changed: check that they are those outside.",
+        ),
+        (P::EnableCoredumps, "Left to systemd: LimitCORE=infinity."),
+    ] {
+        if draft.conf.text(parameter).is_some() {
+            draft.tell(parameter, why);
+        }
+    }
+}
+
+/// Whether what is there is gone after the next start of the machine.
+pub(super) fn is_volatile(path: &str) -> bool {
+    VOLATILE.iter().any(|directory| path.starts_with(directory))
+}

@@ -1,0 +1,268 @@
+//! From rspamd's DMARC and Redis sections to our settings file: each option becomes settings of ours, or there
+//! is a reason why it does not (checklist R1, R4, R10).
+
+mod options;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::ucl::{self, Said};
+use options::{Outcome, Rank, outcome};
+
+/// Where the parts of a relay are kept until both are known: they are one setting of ours.
+const RELAY_HOST: &str = "report.delivery.relay host";
+const RELAY_PORT: &str = "report.delivery.relay port";
+const RELAY: &str = "report.delivery.relay";
+
+/// A file of rspamd.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConfigFile<'f> {
+    /// Its path. What is called `dmarc.conf` or `redis.conf` is the inside of that section, as in `local.d`,
+    /// unless it has the section itself.
+    pub path: &'f str,
+    /// What is in it.
+    pub octets: &'f [u8],
+}
+
+/// What the files come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Translation {
+    /// A settings file of ours; comments say where each line comes from.
+    pub toml: String,
+    /// What became of each option, in the order of the files.
+    pub lines: Vec<Line>,
+    /// What could not be understood, in the order of the files.
+    pub broken: Vec<Broken>,
+}
+
+/// An option, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The path of the file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// The option with its sections: `dmarc.reporting.email`.
+    pub option: String,
+    /// The settings of ours that say it; none where none does.
+    pub keys: Vec<&'static str>,
+    /// In words: why not, or what to look at.
+    pub note: &'static str,
+}
+
+/// A line that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The path of the file.
+    pub file: String,
+    /// The line in it, from 1.
+    pub line: usize,
+    /// What is wrong; foreign text in it is quoted.
+    pub what: String,
+    /// What can be done.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+/// Translates these files; of two that say the same, the later one counts. `accepts` says of a line for our
+/// settings file why it is none.
+#[must_use]
+pub fn translate(files: &[ConfigFile<'_>], accepts: &dyn Fn(&str) -> Result<(), String>) -> Translation {
+    let mut work = Work {
+        accepts,
+        chosen: BTreeMap::new(),
+        others: BTreeSet::new(),
+        translation: Translation::default(),
+    };
+    for file in files {
+        work.take(file);
+    }
+    work.end()
+}
+
+struct Work<'w> {
+    accepts: &'w dyn Fn(&str) -> Result<(), String>,
+    /// The settings so far: how much the option counts, the value, and where it stands.
+    chosen: BTreeMap<&'static str, Chosen>,
+    /// The sections of other modules that were told.
+    others: BTreeSet<(String, String)>,
+    translation: Translation,
+}
+
+struct Chosen {
+    rank: Rank,
+    value: String,
+    /// The line it comes from; none where it follows from others.
+    from: Option<(String, usize, String)>,
+}
+
+impl Work<'_> {
+    fn take(&mut self, file: &ConfigFile<'_>) {
+        let (said, faults) = ucl::read(file.octets);
+        let implied = implied_section(file.path);
+        for said in said {
+            self.take_one(file.path, implied, said);
+        }
+        for fault in faults {
+            self.translation.broken.push(Broken {
+                file: file.path.to_owned(),
+                line: fault.line,
+                what: fault.wrong.to_string(),
+                remedy: fault.remedy(),
+            });
+        }
+    }
+
+    fn take_one(&mut self, file: &str, implied: Option<&str>, mut said: Said) {
+        let is_implied = |section: &&str| said.path.first().is_none_or(|first| first != section);
+        if let Some(section) = implied.filter(is_implied) {
+            said.path.insert(0, section.to_owned());
+        }
+        let option = one_line(&said.path.join("."));
+        let path: Vec<&str> = said.path.iter().map(String::as_str).collect();
+        let mut line = Line {
+            file: file.to_owned(),
+            line: said.line,
+            option,
+            keys: Vec::new(),
+            note: "",
+        };
+        match outcome(&path, &said.value) {
+            Outcome::Nothing => return,
+            Outcome::OfAnother => {
+                let section = path.first().copied().unwrap_or_default().to_owned();
+                if !self.others.insert((file.to_owned(), section.clone())) {
+                    return;
+                }
+                line.option = section;
+                line.note = "of another module; nothing of it is about DMARC";
+            }
+            Outcome::Left(why) => line.note = why,
+            Outcome::Wrong { what, remedy } => {
+                return self.translation.broken.push(Broken {
+                    file: line.file,
+                    line: line.line,
+                    what: format!("{}: {what}", line.option),
+                    remedy,
+                });
+            }
+            Outcome::Set { rank, settings, note } => {
+                line.note = note;
+                for (key, value) in settings {
+                    line.keys.push(
+                        key.strip_suffix(" host")
+                            .or(key.strip_suffix(" port"))
+                            .unwrap_or(key),
+                    );
+                    if let Err(why) = self.set(key, value, rank, &line) {
+                        return self.translation.broken.push(Broken {
+                            file: line.file,
+                            line: line.line,
+                            what: format!("{}: {why}", line.option),
+                            remedy: "correct the value, or take the line out and set ours by hand",
+                        });
+                    }
+                }
+            }
+        }
+        self.translation.lines.push(line);
+    }
+
+    /// Sets one of ours, unless an option that counts more has set it.
+    fn set(&mut self, key: &'static str, value: String, rank: Rank, line: &Line) -> Result<(), String> {
+        if key != RELAY_HOST && key != RELAY_PORT {
+            (self.accepts)(&format!("{key} = {value}\n"))?;
+        }
+        if self.chosen.get(key).is_none_or(|chosen| chosen.rank <= rank) {
+            let from = Some((line.file.clone(), line.line, line.option.clone()));
+            self.chosen.insert(key, Chosen { rank, value, from });
+        }
+        Ok(())
+    }
+
+    /// The settings file, in the order of its keys, but for `mode`, which belongs to no table.
+    fn end(mut self) -> Translation {
+        self.join_relay();
+        self.spare_others();
+        let mut toml = String::new();
+        let first = self.chosen.remove_entry("mode");
+        for (key, chosen) in first.into_iter().chain(self.chosen) {
+            let from = match chosen.from {
+                Some((file, line, option)) => format!("{file}:{line}: {option}"),
+                None => "rspamd does nothing to these: they are marked, and no more".to_owned(),
+            };
+            toml.push_str(&format!("# {}\n{key} = {}\n", one_line(&from), chosen.value));
+        }
+        self.translation.toml = toml;
+        self.translation
+    }
+
+    /// Mode "enforce" does more than one thing; what rspamd was not told to do is not done here either.
+    fn spare_others(&mut self) {
+        if !self.chosen.contains_key("mode") {
+            return;
+        }
+        for (key, word) in [("action.reject", "never"), ("action.quarantine", "header")] {
+            self.chosen.entry(key).or_insert_with(|| Chosen {
+                rank: 0,
+                value: options::quoted(word),
+                from: None,
+            });
+        }
+    }
+
+    /// A relay is a host and a port; rspamd's own are at hand where one of them is not given.
+    fn join_relay(&mut self) {
+        let (host, port) = (self.chosen.remove(RELAY_HOST), self.chosen.remove(RELAY_PORT));
+        let Some(first) = host.as_ref().or(port.as_ref()) else {
+            return;
+        };
+        let (from, rank) = (first.from.clone(), first.rank);
+        let part = |chosen: &Option<Chosen>, usual: &str| {
+            let value = chosen.as_ref().map(|chosen| chosen.value.clone());
+            value.unwrap_or_else(|| usual.to_owned())
+        };
+        let host = part(&host, "127.0.0.1");
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host
+        };
+        let value = options::quoted(&format!("{host}:{}", part(&port, "25")));
+        if let Err(why) = (self.accepts)(&format!("{RELAY} = {value}\n")) {
+            let (file, line, option) = from.unwrap_or_default();
+            return self.translation.broken.push(Broken {
+                file,
+                line,
+                what: format!("{option}: {why}"),
+                remedy: "correct the value, or take the line out and set report.delivery.relay by hand",
+            });
+        }
+        self.chosen.insert(RELAY, Chosen { rank, value, from });
+    }
+}
+
+/// A foreign text as it can stand in a comment or a message.
+fn one_line(text: &str) -> String {
+    const MAX: usize = 400;
+    let text = text.get(..text.floor_char_boundary(MAX)).unwrap_or_default();
+    text.replace(char::is_control, "?")
+}
+
+/// The section that a file is the inside of.
+fn implied_section(path: &str) -> Option<&'static str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    match name {
+        "dmarc.conf" => Some("dmarc"),
+        "redis.conf" => Some("redis"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

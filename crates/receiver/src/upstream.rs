@@ -1,0 +1,276 @@
+//! Results of the filters ahead of us (design D9): SPF, DKIM and ARC taken from the
+//! Authentication-Results of those authserv-ids that the operator trusts.
+//!
+//! Such a field is text in a message, and senders write messages. So little is believed:
+//!
+//! * Fields above the first Received field of the message as it came: filters put theirs on top,
+//!   and below it other hosts have written (RFC 8601 §4.1).
+//! * Fields whose authserv-id is trusted, alone or as `id/job`, where the job is this very message.
+//! * A pass that all such fields agree on which tell of it. One forged field below a genuine one
+//!   can make a result worse, and never better.
+//! * SPF of the sender and the client that the MTA tells us of, and DKIM of signatures that are there.
+//! * Nothing, where the sender has chosen an address, a HELO name or a signature of characters that
+//!   could end a word of a field: filters repeat those, and not all of them quote what they repeat.
+//!
+//! What no filter can find out is whether the ones ahead have spoken at all. Where they are silent,
+//! a field that the sender wrote in their name is the topmost one. They must therefore always add
+//! theirs, and the MTA should drop such fields before any filter sees them; docs/three-milters.md says how.
+
+mod arc;
+mod dkim;
+mod fields;
+mod plain;
+mod spf;
+
+use auth::arc::ArcResult;
+use auth::dkim::DkimResult;
+use mail::Envelope;
+use mail::message::HeaderSection;
+
+use crate::judge::SpfPair;
+use crate::local::{ClientFacts, Rules};
+use crate::results::Removal;
+use fields::Fields;
+
+/// Which results are taken from filters ahead of us, and whose word counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where the result of SPF comes from.
+    pub spf: Source,
+    /// Where those of DKIM come from.
+    pub dkim: Source,
+    /// Where that of ARC comes from.
+    pub arc: Source,
+    /// The authserv-ids that are believed, compared without case; ours where there is none.
+    pub trusted_authserv_ids: Vec<String>,
+    /// Whether Received-SPF (RFC 7208 §9.1) is looked at where no Authentication-Results tells of SPF.
+    pub received_spf: bool,
+}
+
+impl Upstream {
+    /// Whether any result is looked for in the message.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        [self.spf, self.dkim, self.arc]
+            .iter()
+            .any(|source| *source != Source::Own)
+    }
+
+    /// The authserv-ids that are believed, ours being `own`.
+    pub(crate) fn trusted<'a>(&'a self, own: &'a str) -> impl Iterator<Item = &'a str> {
+        let own = self.trusted_authserv_ids.is_empty().then_some(own);
+        own.into_iter()
+            .chain(self.trusted_authserv_ids.iter().map(String::as_str))
+    }
+}
+
+/// Where the result of a mechanism comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// We check it.
+    #[default]
+    Own,
+    /// A filter ahead of us tells it, or else nobody does.
+    Upstream,
+    /// A filter ahead of us tells it; where it does not, we check it.
+    UpstreamThenOwn,
+}
+
+/// What is known of a message beside its header section when that is complete.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// What the operator's lists say of the client.
+    pub client: ClientFacts,
+    /// The envelope; recipients are not needed.
+    pub envelope: &'a Envelope,
+    /// What the MTA calls the message, where it has said so.
+    pub queue_id: Option<&'a str>,
+    /// When it arrived, in Unix seconds.
+    pub now: u64,
+}
+
+impl<'a> Arrival<'a> {
+    /// A message from a client that is on no list, which the MTA has not named.
+    #[must_use]
+    pub fn of(envelope: &'a Envelope, now: u64) -> Self {
+        Self {
+            client: ClientFacts::default(),
+            envelope,
+            queue_id: None,
+            now,
+        }
+    }
+}
+
+/// Who told the results that are not our own: the authserv-id, or `Received-SPF`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tellers {
+    /// Of SPF.
+    pub spf: Option<String>,
+    /// Of DKIM.
+    pub dkim: Option<String>,
+    /// Of ARC.
+    pub arc: Option<String>,
+    /// Why what is told of SPF is not believed, in words behind "as".
+    pub spf_doubt: Option<&'static str>,
+}
+
+/// What the message tells of the mechanisms that are not ours to check. What is missing here is.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) spf: Option<SpfPair>,
+    pub(crate) dkim: Option<Vec<DkimResult>>,
+    pub(crate) arc: Option<ArcResult>,
+    pub(crate) tellers: Tellers,
+    /// The fields that were believed, and so stay.
+    pub(crate) kept: Vec<Removal>,
+    /// Forged fields beside those in the name of an authserv-id.
+    pub(crate) forged: Vec<Removal>,
+    /// Whether there is any field in a trusted name; not known where none is looked for.
+    pub(crate) is_heard: Option<bool>,
+}
+
+/// What the filters ahead say of one mechanism.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Said<T> {
+    /// A result.
+    Result {
+        /// Who says so.
+        by: String,
+        /// The field that says so, which stays.
+        field: Removal,
+        /// What is said.
+        result: T,
+    },
+    /// Nothing: no such filter is there, or it does not work.
+    Nothing,
+    /// Something that cannot be believed, and why.
+    Doubtful(&'static str),
+}
+
+/// Why a result of SPF or DKIM is a temporary error.
+pub(crate) const SILENCE: &str = "no trusted Authentication-Results field tells of it";
+
+/// Reads what the filters ahead have found.
+pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> Told {
+    let upstream = &rules.upstream;
+    if !upstream.is_used() {
+        return Told::default();
+    }
+    let fields = Fields::read(headers, rules, arrival.queue_id);
+    let mut told = Told {
+        is_heard: Some(fields.are_there()),
+        ..Told::default()
+    };
+    let doubt = plain::doubt(arrival.envelope, headers);
+    if upstream.spf != Source::Own {
+        told.take_spf(headers, &fields, doubt, rules, arrival);
+    }
+    if upstream.dkim != Source::Own {
+        told.take_dkim(headers, &fields, doubt, rules);
+    }
+    if upstream.arc != Source::Own {
+        told.take_arc(headers, &fields, doubt, rules, arrival.now);
+    }
+    told
+}
+
+impl Told {
+    fn take_spf(
+        &mut self,
+        headers: &HeaderSection,
+        fields: &Fields,
+        doubt: Option<&'static str>,
+        rules: &Rules,
+        arrival: &Arrival<'_>,
+    ) {
+        let envelope = arrival.envelope;
+        let mut said = spf::said(fields, doubt, envelope);
+        if said == Said::Nothing && rules.upstream.received_spf {
+            let received = spf::received(headers, doubt, envelope);
+            said = received.said;
+            self.forged.extend(received.forged);
+        }
+        let believed = self.believe(said, rules.upstream.spf);
+        let (outcome, by) = match believed {
+            Believed::Result { by, result } => (result, Some(by)),
+            Believed::Ours => return,
+            Believed::Unknown => (spf::unknown(envelope, SILENCE), None),
+            Believed::Doubtful(why) => {
+                self.tellers.spf_doubt = Some(why);
+                (spf::doubtful(envelope, why), None)
+            }
+        };
+        self.tellers.spf = by;
+        self.spf = Some(SpfPair {
+            mail_from: outcome,
+            helo: None,
+        });
+    }
+
+    fn take_dkim(
+        &mut self,
+        headers: &HeaderSection,
+        fields: &Fields,
+        doubt: Option<&'static str>,
+        rules: &Rules,
+    ) {
+        let signatures = auth::dkim::described(headers);
+        let said = dkim::said(fields, doubt, &signatures, &rules.dkim);
+        let (results, by) = match self.believe(said, rules.upstream.dkim) {
+            Believed::Result { by, result } => (result, Some(by)),
+            Believed::Ours => return,
+            Believed::Unknown => (dkim::unknown(signatures, SILENCE), None),
+            Believed::Doubtful(why) => (dkim::doubtful(signatures, why), None),
+        };
+        self.tellers.dkim = by;
+        self.dkim = Some(results);
+    }
+
+    /// A chain can only excuse a message, so one that nobody believes is none.
+    fn take_arc(
+        &mut self,
+        headers: &HeaderSection,
+        fields: &Fields,
+        doubt: Option<&'static str>,
+        rules: &Rules,
+        now: u64,
+    ) {
+        let said = arc::said(fields, doubt, headers, now);
+        let (result, by) = match self.believe(said, rules.upstream.arc) {
+            Believed::Result { by, result } => (result, Some(by)),
+            Believed::Ours => return,
+            Believed::Unknown | Believed::Doubtful(_) => (ArcResult::none(), None),
+        };
+        self.tellers.arc = by;
+        self.arc = Some(result);
+    }
+
+    fn believe<T>(&mut self, said: Said<T>, source: Source) -> Believed<T> {
+        match said {
+            Said::Result { by, field, result } => {
+                if !self.kept.contains(&field) {
+                    self.kept.push(field);
+                }
+                Believed::Result { by, result }
+            }
+            Said::Nothing | Said::Doubtful(_) if source != Source::Upstream => Believed::Ours,
+            // Design D6: that a filter is down is no fault of the sender.
+            Said::Nothing => Believed::Unknown,
+            // But what is in doubt is the sender's own doing, and must not spare it the policy.
+            Said::Doubtful(why) => Believed::Doubtful(why),
+        }
+    }
+}
+
+/// What is made of it.
+enum Believed<T> {
+    Result {
+        by: String,
+        result: T,
+    },
+    /// We check it ourselves.
+    Ours,
+    Unknown,
+    Doubtful(&'static str),
+}

@@ -1,0 +1,58 @@
+//! ARC as a filter ahead of us tells it (RFC 8617 §4.4).
+
+use auth::arc::{ArcResult, ArcStatus, Validator};
+use auth::dkim::BodyHashing;
+use mail::DomainName;
+use mail::authres::ResultInfo;
+use mail::message::HeaderSection;
+
+use super::Said;
+use super::fields::{Fields, Told};
+
+/// What is in doubt where a filter has validated another chain than is there.
+const ANOTHER_CHAIN: &str = "the trusted field tells of another chain";
+
+/// What is said of the chain that is there. Who sealed it, and what the sealers saw, is read here.
+pub(super) fn said(
+    fields: &Fields,
+    doubt: Option<&'static str>,
+    headers: &HeaderSection,
+    now: u64,
+) -> Said<ArcResult> {
+    let told: Vec<Told<'_>> = fields.of("arc").collect();
+    let Some(first) = told.first() else {
+        return fields.silence();
+    };
+    if let Some(doubt) = doubt {
+        return Said::Doubtful(doubt);
+    }
+    let statuses: Vec<ArcStatus> = told.iter().map(|told| status(&told.info.result)).collect();
+    let otherwise = statuses.iter().find(|status| **status != ArcStatus::Pass);
+    let status = otherwise.or(statuses.first()).copied().unwrap_or(ArcStatus::None);
+    let chain = Validator::new(headers, now, &mut BodyHashing::new()).by_word(status);
+    match told.iter().all(|told| is_of(told.info, &chain)) {
+        true => first.saying(chain),
+        false => Said::Doubtful(ANOTHER_CHAIN),
+    }
+}
+
+fn status(word: &str) -> ArcStatus {
+    match word.to_ascii_lowercase().as_str() {
+        "pass" => ArcStatus::Pass,
+        "fail" => ArcStatus::Fail,
+        _ => ArcStatus::None,
+    }
+}
+
+/// `arc.chain`, which names the sealers with colons between them, where a filter writes it.
+fn is_of(info: &ResultInfo, chain: &ArcResult) -> bool {
+    let Some(told) = info.property("arc", "chain") else {
+        return true;
+    };
+    let told: Vec<_> = told
+        .split(':')
+        .map(|name| DomainName::parse(name.trim()).ok())
+        .collect();
+    let sealer = |domain: &DomainName| chain.sealers.iter().any(|sealer| sealer.domain == *domain);
+    told.len() == chain.sealers.len() && told.iter().all(|name| name.as_ref().is_some_and(sealer))
+}

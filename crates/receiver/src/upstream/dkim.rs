@@ -1,0 +1,142 @@
+//! DKIM as a filter ahead of us tells it (RFC 8601 §2.7.1).
+
+use auth::dkim::{DkimResult, DkimVerdict, Options};
+use mail::authres::ResultInfo;
+use mail::{DomainName, ReversePath};
+
+use super::Said;
+use super::fields::{Fields, Told};
+
+/// What is in doubt where a filter may have stumbled over a signature, and said nothing for it.
+const MALFORMED: &str = "a DKIM signature is malformed";
+/// Why a signature is neutral that the filter leaves out.
+const NOT_TOLD: &str = "the trusted field does not tell of it";
+
+/// What is said of the signatures that are there, topmost first; what else is told is ignored.
+pub(super) fn said(
+    fields: &Fields,
+    doubt: Option<&'static str>,
+    signatures: &[DkimResult],
+    options: &Options,
+) -> Said<Vec<DkimResult>> {
+    let told: Vec<Told<'_>> = fields.of("dkim").collect();
+    let doubt = doubt.or_else(|| signatures.iter().any(is_malformed).then_some(MALFORMED));
+    match (told.first(), doubt) {
+        (Some(_), Some(doubt)) => Said::Doubtful(doubt),
+        (Some(first), None) => {
+            let results = signatures.iter().map(|signature| one(signature, &told, options));
+            first.saying(results.collect())
+        }
+        (None, Some(doubt)) if !signatures.is_empty() => Said::Doubtful(doubt),
+        // Filters need not say of an unsigned message that it is one.
+        (None, _) => fields.silence(),
+    }
+}
+
+/// Whether it cannot be read; an algorithm that nobody takes is another matter.
+fn is_malformed(signature: &DkimResult) -> bool {
+    signature.result == DkimVerdict::Neutral && signature.reason.is_some()
+}
+
+fn one(signature: &DkimResult, told: &[Told<'_>], options: &Options) -> DkimResult {
+    let of_this = || told.iter().filter(|told| is_of(told.info, signature));
+    let verdicts = of_this().filter_map(|told| Some((verdict(&told.info.result)?, told.info)));
+    let verdicts: Vec<_> = verdicts.collect();
+    // A pass only if all say so; else the topmost that says otherwise.
+    let otherwise = verdicts.iter().find(|(verdict, _)| *verdict != DkimVerdict::Pass);
+    let mut result = signature.clone();
+    match otherwise.or(verdicts.first()) {
+        Some((verdict, info)) => {
+            result.result = *verdict;
+            result.reason.clone_from(&info.reason);
+            result.unsigned_fields = Vec::new();
+        }
+        None => conclude(&mut result, DkimVerdict::Neutral, NOT_TOLD),
+    }
+    within_policy(&mut result, options);
+    result
+}
+
+/// What we accept of a signature holds for those that others verify, as far as it shows.
+fn within_policy(result: &mut DkimResult, options: &Options) {
+    let Some(domain) = result
+        .domain
+        .as_ref()
+        .filter(|_| result.result == DkimVerdict::Pass)
+    else {
+        return;
+    };
+    let why = if domain.label_count() == 1 {
+        "d= is a top-level domain"
+    } else if options.refused_domains.contains(domain) {
+        "signatures of that domain are refused by local policy"
+    } else if result.body_length == Some(0) {
+        "l=0: no body at all is signed"
+    } else if result.body_length.is_some() && !options.accept_body_length {
+        "l=: the end of the body may not be signed"
+    } else {
+        return;
+    };
+    conclude(result, DkimVerdict::Policy, why);
+}
+
+fn conclude(result: &mut DkimResult, verdict: DkimVerdict, why: &str) {
+    result.result = verdict;
+    result.reason = Some(why.to_owned());
+}
+
+/// Whether a result is about this signature: by its domain, or where that is not told by that of
+/// `header.i`; by selector and the beginning of `b=` (RFC 6008) where they are told.
+fn is_of(info: &ResultInfo, signature: &DkimResult) -> bool {
+    let domain = match (info.property("header", "d"), info.property("header", "i")) {
+        (Some(domain), _) => {
+            let told = DomainName::parse(domain).ok();
+            told.is_some() && told == signature.domain
+        }
+        (None, Some(identity)) => {
+            let told = ReversePath::new(identity.trim_start_matches('@').as_bytes()).domain();
+            told.is_some() && told == signature.identity_domain
+        }
+        (None, None) => false,
+    };
+    let selector = info.property("header", "s").is_none_or(|told| {
+        let selector = signature.selector.as_deref();
+        selector.is_some_and(|selector| selector.eq_ignore_ascii_case(told))
+    });
+    let start = info.property("header", "b");
+    domain && selector && start.is_none_or(|start| signature.signature.starts_with(start))
+}
+
+fn verdict(word: &str) -> Option<DkimVerdict> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "pass" => DkimVerdict::Pass,
+        "fail" | "hardfail" => DkimVerdict::Fail,
+        "policy" => DkimVerdict::Policy,
+        "neutral" | "none" => DkimVerdict::Neutral,
+        "temperror" | "tempfail" => DkimVerdict::TempError,
+        "permerror" | "permfail" => DkimVerdict::PermError,
+        _ => return None,
+    })
+}
+
+/// The results that nobody told, for a reason that is not the sender's.
+pub(super) fn unknown(mut signatures: Vec<DkimResult>, why: &str) -> Vec<DkimResult> {
+    for signature in signatures
+        .iter_mut()
+        .filter(|signature| signature.reason.is_none())
+    {
+        conclude(signature, DkimVerdict::TempError, why);
+    }
+    signatures
+}
+
+/// The results that are not believed.
+pub(super) fn doubtful(mut signatures: Vec<DkimResult>, why: &str) -> Vec<DkimResult> {
+    for signature in signatures
+        .iter_mut()
+        .filter(|signature| signature.reason.is_none())
+    {
+        conclude(signature, DkimVerdict::Neutral, why);
+    }
+    signatures
+}

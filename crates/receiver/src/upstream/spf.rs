@@ -1,0 +1,183 @@
+//! SPF as a filter ahead of us tells it: in Authentication-Results (RFC 8601 §2.7.2), or in
+//! Received-SPF (RFC 7208 §9.1).
+
+use auth::spf::{Scope, SpfOutcome, SpfResult};
+use mail::authres::ResultInfo;
+use mail::message::HeaderSection;
+use mail::received_spf::ReceivedSpf;
+use mail::{DomainName, Envelope, ReversePath};
+
+use super::Said;
+use super::fields::{Fields, Told};
+use crate::results::Removal;
+
+const RECEIVED_SPF: &str = "Received-SPF";
+const RECEIVED: &str = "Received";
+
+/// What is in doubt where SPF is told of somebody else.
+const OF_ANOTHER: &str = "the trusted field tells of another sender";
+
+/// What Authentication-Results say, when all that tell of this sender are taken together.
+pub(super) fn said(fields: &Fields, doubt: Option<&'static str>, envelope: &Envelope) -> Said<SpfOutcome> {
+    // Even where nothing is said: some filters remove the field of another for what it repeats.
+    if let Some(doubt) = doubt {
+        return Said::Doubtful(doubt);
+    }
+    let Some(first) = fields.of("spf").next() else {
+        return fields.silence();
+    };
+    let told = |told: Told<'_>| Some((result(&told.info.result)?, is_of(told.info, envelope)));
+    let results: Vec<SpfResult> = fields
+        .of("spf")
+        .filter_map(told)
+        .filter_map(|(result, is_of_sender)| is_of_sender.then_some(result))
+        .collect();
+    match merged(&results) {
+        Some(result) => first.saying(outcome(envelope, result, None)),
+        None => Said::Doubtful(OF_ANOTHER),
+    }
+}
+
+/// A pass only if all say so; else the topmost that says otherwise.
+fn merged(results: &[SpfResult]) -> Option<SpfResult> {
+    let mut others = results.iter().filter(|result| **result != SpfResult::Pass);
+    others.next().or(results.first()).copied()
+}
+
+/// The word of RFC 8601 §2.7.2, or one that programs of its time wrote in its place.
+fn result(word: &str) -> Option<SpfResult> {
+    Some(match word.to_ascii_lowercase().as_str() {
+        "none" => SpfResult::None,
+        // What local policy has overridden is no statement of the domain's any more.
+        "neutral" | "policy" => SpfResult::Neutral,
+        "pass" => SpfResult::Pass,
+        "fail" | "hardfail" => SpfResult::Fail,
+        "softfail" => SpfResult::SoftFail,
+        "temperror" | "tempfail" => SpfResult::TempError,
+        "permerror" | "permfail" => SpfResult::PermError,
+        // RFC 8601 §2.7.6: what nobody knows is ignored.
+        _ => return None,
+    })
+}
+
+/// Whether a result is about the identity that DMARC goes by (RFC 7208 §2.4): the domain of MAIL
+/// FROM, or where that is null the HELO name.
+fn is_of(info: &ResultInfo, envelope: &Envelope) -> bool {
+    let mail_from = info
+        .property("smtp", "mailfrom")
+        .filter(|value| !value.is_empty());
+    let identity = match envelope.mail_from.is_null() {
+        true => mail_from.or_else(|| info.property("smtp", "helo")),
+        false => mail_from,
+    };
+    let told = identity.and_then(domain_of);
+    told.is_some() && told == identity_of(envelope)
+}
+
+/// Of a domain, or an address with or without angle brackets: programs write all of them.
+fn domain_of(identity: &str) -> Option<DomainName> {
+    ReversePath::new(identity.as_bytes()).domain()
+}
+
+fn identity_of(envelope: &Envelope) -> Option<DomainName> {
+    match envelope.mail_from.is_null() {
+        true => DomainName::from_bytes(&envelope.helo).ok(),
+        false => envelope.mail_from.domain(),
+    }
+}
+
+/// The result that nobody told, for a reason that is not the sender's.
+pub(super) fn unknown(envelope: &Envelope, why: &str) -> SpfOutcome {
+    outcome(envelope, SpfResult::TempError, Some(why))
+}
+
+/// The result that is not believed.
+pub(super) fn doubtful(envelope: &Envelope, why: &str) -> SpfOutcome {
+    outcome(envelope, SpfResult::PermError, Some(why))
+}
+
+fn outcome(envelope: &Envelope, result: SpfResult, problem: Option<&str>) -> SpfOutcome {
+    SpfOutcome {
+        result,
+        domain: identity_of(envelope),
+        scope: Scope::MailFrom,
+        from_helo: envelope.mail_from.is_null(),
+        mechanism: None,
+        explanation: None,
+        problem: problem.map(str::to_owned),
+        lookup_terms: 0,
+        void_lookups: 0,
+        steps: Vec::new(),
+        veiled: Vec::new(),
+    }
+}
+
+/// What Received-SPF fields say.
+pub(super) struct Received {
+    pub(super) said: Said<SpfOutcome>,
+    /// Those beside the topmost one, which the sender may have written.
+    pub(super) forged: Vec<Removal>,
+}
+
+/// What the topmost Received-SPF above the first Received says. It names nobody who can be trusted,
+/// so it has to be about the very client and sender that the MTA tells us of.
+pub(super) fn received(
+    headers: &HeaderSection,
+    doubt: Option<&'static str>,
+    envelope: &Envelope,
+) -> Received {
+    // What was left out may be the one that counts, and the numbers of the others are not known.
+    if headers.is_cut() && headers.may_lack(RECEIVED_SPF.as_bytes()) {
+        return Received {
+            said: Said::Nothing,
+            forged: Vec::new(),
+        };
+    }
+    let top = headers.fields().iter().take_while(|field| !field.is(RECEIVED));
+    let mut fields = (1u32..).zip(top.filter(|field| field.is(RECEIVED_SPF)));
+    let numbered = |nth| Removal {
+        name: RECEIVED_SPF.to_owned(),
+        nth,
+    };
+    let first = fields.next();
+    let said = match (first, doubt) {
+        (None, _) => Said::Nothing,
+        (Some(_), Some(doubt)) => Said::Doubtful(doubt),
+        (Some((nth, field)), None) => match received_result(field.value(), envelope) {
+            Some(result) => Said::Result {
+                by: RECEIVED_SPF.to_owned(),
+                field: numbered(nth),
+                result: outcome(envelope, result, None),
+            },
+            None => Said::Doubtful("the Received-SPF field tells of another sender or client"),
+        },
+    };
+    let believed = matches!(said, Said::Result { .. });
+    let others = first.filter(|_| !believed).into_iter().chain(fields);
+    Received {
+        forged: others.map(|(nth, _)| numbered(nth)).collect(),
+        said,
+    }
+}
+
+/// A5: of the identity that DMARC goes by, whichever the field names.
+fn received_result(value: &[u8], envelope: &Envelope) -> Option<SpfResult> {
+    let field = ReceivedSpf::parse(value)?;
+    let client = field.get("client-ip")?.parse::<std::net::IpAddr>().ok()?;
+    if envelope
+        .client
+        .is_some_and(|known| known.to_canonical() != client.to_canonical())
+    {
+        return None;
+    }
+    let is_null = envelope.mail_from.is_null();
+    let key = match field.get("identity").map(str::to_ascii_lowercase).as_deref() {
+        // RFC 7208 §2.4: then both are the same identity.
+        Some("helo" | "mailfrom" | "mfrom") | None if is_null => "helo",
+        Some("mailfrom" | "mfrom") | None => "envelope-from",
+        Some(_) => return None,
+    };
+    let told = field.get(key).and_then(domain_of);
+    let is_of_sender = told.is_some() && told == identity_of(envelope);
+    result(field.result()).filter(|_| is_of_sender)
+}

@@ -1,0 +1,148 @@
+//! Where a Redis server listens.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use mail::DomainName;
+
+use super::Word;
+
+/// The port of Redis where none is written.
+const REDIS_PORT: u16 = 6379;
+
+/// A Redis server, as rspamd names it in its own settings.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RedisServer {
+    /// A name or an address, and a port that is never 0.
+    Tcp {
+        /// The name or the address, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl Word for RedisServer {
+    const KIND: &'static str = "Redis server";
+    const ALLOWED: &'static str = "\"HOST\", \"HOST:PORT\", \"[::1]:PORT\" or \"unix:/PATH\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // rspamd takes a path alone for a socket too.
+        if let Some(path) = text
+            .strip_prefix("unix:")
+            .or_else(|| text.starts_with('/').then_some(text))
+        {
+            let path = <PathBuf as Word>::parse(path)?;
+            return Ok(Self::Unix(path));
+        }
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return tcp(address.ip().to_string(), address.port());
+        }
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
+        if bare.parse::<IpAddr>().is_ok() {
+            return tcp(bare.to_owned(), REDIS_PORT);
+        }
+        let (name, port) = match text.rsplit_once(':') {
+            Some((name, port)) => (name, number(port)?),
+            None => (text, REDIS_PORT),
+        };
+        let name = DomainName::parse(name).map_err(|error| error.to_string())?;
+        // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
+        if name
+            .as_str()
+            .rsplit('.')
+            .next()
+            .is_some_and(|label| label.parse::<u32>().is_ok())
+        {
+            return Err("it is not an address, and no name ends in a number".to_owned());
+        }
+        tcp(name.to_string(), port)
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+fn number(text: &str) -> Result<u16, String> {
+    let digits = Some(text).filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok());
+    number.ok_or_else(|| "the port is not a number from 1 to 65535".to_owned())
+}
+
+fn tcp(host: String, port: u16) -> Result<RedisServer, String> {
+    match port {
+        0 => Err("there is no port 0".to_owned()),
+        _ => Ok(RedisServer::Tcp { host, port }),
+    }
+}
+
+impl FromStr for RedisServer {
+    type Err = String;
+
+    /// As the settings file has it, for the command line.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Word::parse(text)
+    }
+}
+
+impl fmt::Display for RedisServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_written_as_rspamd_writes_them() {
+        for (written, printed) in [
+            ("127.0.0.1", "127.0.0.1:6379"),
+            ("127.0.0.1:6390", "127.0.0.1:6390"),
+            ("localhost", "localhost:6379"),
+            ("Redis.example.com:7000", "redis.example.com:7000"),
+            ("::1", "[::1]:6379"),
+            ("[::1]", "[::1]:6379"),
+            ("[::1]:6390", "[::1]:6390"),
+            ("/run/redis/redis.sock", "unix:/run/redis/redis.sock"),
+            ("unix:/run/redis/redis.sock", "unix:/run/redis/redis.sock"),
+        ] {
+            let server: RedisServer = written.parse().unwrap();
+            assert_eq!(server.to_string(), printed, "{written}");
+            assert_eq!(printed.parse(), Ok(server), "{printed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_server_is_told_why() {
+        for (written, why) in [
+            ("", "the name is empty"),
+            ("localhost:", "the port is not a number from 1 to 65535"),
+            ("localhost:0", "there is no port 0"),
+            ("localhost:65536", "the port is not a number from 1 to 65535"),
+            ("127.0.0.1:0", "there is no port 0"),
+            (
+                "127.0.0.256:6379",
+                "it is not an address, and no name ends in a number",
+            ),
+            ("redis host", "the character ' ' cannot be in a domain name"),
+            ("redis://localhost", "the port is not a number from 1 to 65535"),
+            ("unix:redis.sock", "it does not start with \"/\""),
+        ] {
+            assert_eq!(written.parse::<RedisServer>(), Err(why.to_owned()), "{written}");
+        }
+    }
+}

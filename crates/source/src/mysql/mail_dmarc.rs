@@ -1,0 +1,171 @@
+//! The tables of Mail::DMARC (checklist Q18), read by the number of the message, some at a time.
+
+use std::collections::HashMap;
+
+use migrate::mail_dmarc::{MAX_PER_RECORD, StoredDkim, StoredRecord, StoredSpf};
+use sqlx::mysql::{MySqlDatabaseError, MySqlRow};
+use sqlx::{AssertSqlSafe, Error, Row as _};
+
+use super::{Address, Asked, MysqlError};
+use crate::mail_dmarc::sql;
+
+/// Messages that are read at a time.
+const ROWS_AT_A_TIME: u16 = 1_000;
+/// The most rows of signatures, results or reasons of so many messages. A message that has far more of them
+/// than the others loses the last ones.
+const MAX_DETAILS: u32 = 200_000;
+
+/// A MySQL database of Mail::DMARC.
+#[derive(Debug)]
+pub struct MailDmarc {
+    asked: Asked,
+    /// The message that was read last.
+    last: u64,
+}
+
+impl MailDmarc {
+    /// Connects, and looks whether the tables are there.
+    ///
+    /// # Errors
+    /// [`MysqlError`], when it cannot be reached, does not let us in, or has no such tables.
+    pub async fn open(address: &Address) -> Result<Self, MysqlError> {
+        let mut asked = Asked::connect(address).await?;
+        // For no rows at all, so that it is answered at once, whatever the size.
+        let records = sqlx::query(AssertSqlSafe(sql::next_records()));
+        asked
+            .rows(records.bind(0_u64).bind(0_u16))
+            .await
+            .map_err(without_tables)?;
+        for details in [sql::REASONS, sql::DKIM, sql::SPF] {
+            let details = sqlx::query(AssertSqlSafe(sql::some_of(details)));
+            let details = details.bind(0_u64).bind(0_u64).bind(0_u32);
+            asked.rows(details).await.map_err(without_tables)?;
+        }
+        Ok(Self { asked, last: 0 })
+    }
+
+    /// How many reports of others are in it.
+    ///
+    /// # Errors
+    /// [`MysqlError`]
+    pub async fn received_reports(&mut self) -> Result<u64, MysqlError> {
+        let found = self.asked.rows(sqlx::query(sql::RECEIVED)).await?;
+        let count = found.first().map_or(Ok(0), |row| row.try_get::<i64, _>(0));
+        let count = count.map_err(|error| self.asked.broken(error))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// The next messages that are in none of its reports yet, in the order of their numbers; none at the end.
+    ///
+    /// # Errors
+    /// [`MysqlError`]
+    pub async fn next(&mut self) -> Result<Vec<StoredRecord>, MysqlError> {
+        let question = sqlx::query(AssertSqlSafe(sql::next_records()))
+            .bind(self.last)
+            .bind(ROWS_AT_A_TIME);
+        let found = self.asked.rows(question).await?;
+        let records: Result<Vec<_>, _> = found.iter().map(record).collect();
+        let mut records = records.map_err(|error| self.asked.broken(error))?;
+        // A report with two policies has each of its messages twice.
+        records.dedup_by_key(|record| record.id);
+        let (Some(first), Some(last)) = (records.first(), records.last()) else {
+            return Ok(records);
+        };
+        let range = (first.id, last.id);
+        self.last = last.id;
+        let mut reasons = self.details(sql::REASONS, range, reason).await?;
+        let mut dkim = self.details(sql::DKIM, range, signature).await?;
+        let mut spf = self.details(sql::SPF, range, spf_result).await?;
+        for one in &mut records {
+            one.reasons = reasons.remove(&one.id).unwrap_or_default();
+            one.dkim = dkim.remove(&one.id).unwrap_or_default();
+            one.spf = spf.remove(&one.id).unwrap_or_default();
+        }
+        Ok(records)
+    }
+
+    /// What belongs to the messages of this range; of more than a message can have, one past that, which
+    /// tells.
+    async fn details<T>(
+        &mut self,
+        details: &str,
+        range: (u64, u64),
+        read: fn(&MySqlRow) -> Result<T, Error>,
+    ) -> Result<HashMap<u64, Vec<T>>, MysqlError> {
+        let question = sqlx::query(AssertSqlSafe(sql::some_of(details)))
+            .bind(range.0)
+            .bind(range.1)
+            .bind(MAX_DETAILS);
+        let found = self.asked.rows(question).await?;
+        let mut by_message: HashMap<u64, Vec<T>> = HashMap::new();
+        for row in &found {
+            let one = row.try_get(0).and_then(|id| Ok((id, read(row)?)));
+            let (id, one) = one.map_err(|error| self.asked.broken(error))?;
+            let of_message = by_message.entry(id).or_default();
+            if of_message.len() <= MAX_PER_RECORD {
+                of_message.push(one);
+            }
+        }
+        Ok(by_message)
+    }
+}
+
+/// What it means that a question about the tables cannot be answered.
+fn without_tables(error: MysqlError) -> MysqlError {
+    /// ER_NO_SUCH_TABLE, ER_BAD_FIELD_ERROR, ER_TABLEACCESS_DENIED_ERROR.
+    const MISSING: [u16; 3] = [1146, 1054, 1142];
+    let MysqlError::Broken { address, source } = error else {
+        return error;
+    };
+    let said = source.as_database_error().and_then(|said| {
+        let number = said.try_downcast_ref::<MySqlDatabaseError>()?.number();
+        MISSING.contains(&number).then(|| said.message().to_owned())
+    });
+    match said {
+        Some(said) => MysqlError::NotMailDmarc { address, said },
+        None => MysqlError::Broken { address, source },
+    }
+}
+
+fn record(row: &MySqlRow) -> Result<StoredRecord, Error> {
+    Ok(StoredRecord {
+        id: row.try_get(0)?,
+        begin_s: row.try_get(1)?,
+        policy_domain: row.try_get(2)?,
+        p: row.try_get(3)?,
+        sp: row.try_get(4)?,
+        adkim: row.try_get(5)?,
+        aspf: row.try_get(6)?,
+        rua: row.try_get(7)?,
+        source_ip: sql::octets(&row.try_get::<Option<String>, _>(8)?.unwrap_or_default()),
+        disposition: row.try_get(9)?,
+        dkim_aligned: row.try_get(10)?,
+        spf_aligned: row.try_get(11)?,
+        header_from: row.try_get(12)?,
+        envelope_from: row.try_get(13)?,
+        ..StoredRecord::default()
+    })
+}
+
+fn reason(row: &MySqlRow) -> Result<(String, Option<String>), Error> {
+    Ok((
+        row.try_get::<Option<String>, _>(1)?.unwrap_or_default(),
+        row.try_get(2)?,
+    ))
+}
+
+fn signature(row: &MySqlRow) -> Result<StoredDkim, Error> {
+    Ok(StoredDkim {
+        domain: row.try_get(1)?,
+        selector: row.try_get(2)?,
+        result: row.try_get(3)?,
+    })
+}
+
+fn spf_result(row: &MySqlRow) -> Result<StoredSpf, Error> {
+    Ok(StoredSpf {
+        domain: row.try_get(1)?,
+        scope: row.try_get(2)?,
+        result: row.try_get(3)?,
+    })
+}

@@ -1,0 +1,101 @@
+//! What can go wrong with Redis, and what an operator can do about it.
+
+use redis::{ErrorKind, ServerErrorKind};
+
+use super::Server;
+
+/// Why a server gave no records. Display names the server; the cause is the source.
+#[derive(Debug, thiserror::Error)]
+#[error("redis {server}: {what}")]
+pub struct RedisError {
+    /// The server.
+    pub server: Server,
+    what: What,
+    #[source]
+    source: redis::RedisError,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum What {
+    #[error("cannot connect")]
+    Unreachable,
+    #[error("no answer in time")]
+    Slow,
+    #[error("the connection broke")]
+    Broken,
+    #[error("it does not let us in")]
+    Refused,
+    #[error("the account may not do this")]
+    Forbidden,
+    #[error("it is not ready")]
+    NotReady,
+    #[error("it did not answer as expected")]
+    Answer,
+}
+
+impl RedisError {
+    pub(super) fn connecting(server: &Server, source: redis::RedisError) -> Self {
+        let what = match what(&source) {
+            // Before there is a connection, none can break, and no answer comes.
+            What::Broken | What::Slow => What::Unreachable,
+            other => other,
+        };
+        Self {
+            server: server.clone(),
+            what,
+            source,
+        }
+    }
+
+    pub(super) fn reading(server: &Server, source: redis::RedisError) -> Self {
+        Self {
+            server: server.clone(),
+            what: what(&source),
+            source,
+        }
+    }
+
+    /// Whether another attempt may go well without anybody doing anything.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        !matches!(self.what, What::Refused | What::Forbidden)
+    }
+
+    /// What can be done.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self.what {
+            What::Unreachable => {
+                "see whether redis-server runs and listens there; redis-cli -h HOST -p PORT ping"
+            }
+            What::Slow | What::Broken | What::NotReady => {
+                "see the log of redis-server; nothing is lost, read again"
+            }
+            What::Refused => {
+                "set username and password as in rspamd (local.d/redis.conf), the password in a file"
+            }
+            What::Forbidden => {
+                "give the account the rights to read: ACL SETUSER NAME +@read +@connection +info ~*"
+            }
+            What::Answer => "see whether this is a Redis server, and the database the right one",
+        }
+    }
+}
+
+fn what(error: &redis::RedisError) -> What {
+    if error.is_timeout() {
+        return What::Slow;
+    }
+    if error.is_connection_refusal() {
+        return What::Unreachable;
+    }
+    if error.is_io_error() || error.is_connection_dropped() {
+        return What::Broken;
+    }
+    match (error.kind(), error.code()) {
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => What::Refused,
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => What::Forbidden,
+        (ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown), _) => What::NotReady,
+        _ => What::Answer,
+    }
+}

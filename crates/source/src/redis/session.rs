@@ -1,0 +1,147 @@
+//! Connections to all servers, one for each set of data.
+
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo,
+};
+use redis::{Pipeline, RedisConnectionInfo, ServerErrorKind};
+
+use super::{ANSWER_TIME, CONNECT_TIME, Options, RedisError, Server};
+
+/// A reading, from its first question to its last. What fails in the middle is begun anew.
+pub struct Session {
+    pub(super) connections: Vec<Connection>,
+    missing: Vec<RedisError>,
+}
+
+pub(super) struct Connection {
+    server: Server,
+    inner: MultiplexedConnection,
+    /// What all replicas of the same data have in common; none where it may not be asked for.
+    replication_id: Option<String>,
+}
+
+impl Session {
+    /// Connects to all servers at once, and keeps one connection for each set of data.
+    ///
+    /// # Errors
+    /// When no server can be read from, the first one's; and where one does not let us in, since that does not
+    /// pass by itself.
+    pub async fn open(options: &Options) -> Result<Self, RedisError> {
+        let attempts = options
+            .servers
+            .iter()
+            .map(|server| Connection::open(server, options));
+        let mut session = Self {
+            connections: Vec::new(),
+            missing: Vec::new(),
+        };
+        for attempt in join_all(attempts).await {
+            match attempt {
+                Ok(connection) if session.has_data_of(&connection) => {}
+                Ok(connection) => session.connections.push(connection),
+                Err(error) if error.may_pass() => session.missing.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+        if session.connections.is_empty() && !session.missing.is_empty() {
+            return Err(session.missing.swap_remove(0));
+        }
+        Ok(session)
+    }
+
+    /// Ends the reading. What it gives are the servers that could not be reached, and whose records were not
+    /// read, unless one is a replica of another that was.
+    #[must_use]
+    pub fn into_missing(self) -> Vec<RedisError> {
+        self.missing
+    }
+
+    fn has_data_of(&self, other: &Connection) -> bool {
+        let id = other.replication_id.as_ref();
+        let mut ids = self.connections.iter().map(|known| known.replication_id.as_ref());
+        id.is_some() && ids.any(|known| known == id)
+    }
+}
+
+impl Connection {
+    async fn open(server: &Server, options: &Options) -> Result<Self, RedisError> {
+        let failed = |error| RedisError::connecting(server, error);
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_TIME))
+            .set_response_timeout(Some(ANSWER_TIME));
+        let client = client(server, options).map_err(failed)?;
+        let inner = client.get_multiplexed_async_connection_with_config(&config).await;
+        let mut connection = Self {
+            server: server.clone(),
+            inner: inner.map_err(failed)?,
+            replication_id: None,
+        };
+        connection.replication_id = connection.ask_replication_id().await?;
+        Ok(connection)
+    }
+
+    /// Redis 4 and later know it.
+    async fn ask_replication_id(&mut self) -> Result<Option<String>, RedisError> {
+        let told: Result<String, _> = redis::cmd("INFO")
+            .arg("replication")
+            .query_async(&mut self.inner)
+            .await;
+        match told {
+            Ok(told) => Ok(replication_id(&told)),
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => Ok(None),
+            Err(error) => Err(RedisError::connecting(&self.server, error)),
+        }
+    }
+
+    pub(super) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+        let answer = command.query_async(&mut self.inner).await;
+        answer.map_err(|error| RedisError::reading(&self.server, error))
+    }
+
+    pub(super) async fn ask_all<T: FromRedisValue>(
+        &mut self,
+        commands: &Pipeline,
+    ) -> Result<Vec<T>, RedisError> {
+        let answers = commands.query_async(&mut self.inner).await;
+        answers.map_err(|error| RedisError::reading(&self.server, error))
+    }
+}
+
+fn client(server: &Server, options: &Options) -> Result<Client, redis::RedisError> {
+    let address = match server {
+        Server::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
+        Server::Unix(path) => ConnectionAddr::Unix(path.clone()),
+    };
+    let mut account = RedisConnectionInfo::default()
+        .set_db(i64::from(options.database))
+        .set_skip_set_lib_name();
+    if let Some(username) = &options.username {
+        account = account.set_username(username);
+    }
+    if let Some(password) = &options.password {
+        account = account.set_password(password);
+    }
+    Client::open(address.into_connection_info()?.set_redis_settings(account))
+}
+
+/// From the text that INFO gives: a line for each fact.
+fn replication_id(told: &str) -> Option<String> {
+    let mut facts = told.lines().filter_map(|line| line.trim().split_once(':'));
+    let (_, id) = facts.find(|(name, _)| *name == "master_replid")?;
+    Some(id.to_owned()).filter(|id| !id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_replication_id_is_one_line_of_what_info_tells() {
+        let told = "# Replication\r\nrole:master\r\nmaster_replid:8c1f\r\nmaster_replid2:0000\r\n";
+        assert_eq!(replication_id(told).as_deref(), Some("8c1f"));
+        assert_eq!(replication_id("role:master\r\n"), None);
+        assert_eq!(replication_id("master_replid:\r\n"), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Whatever comes in by the line socket for Exim: it is read the same in pieces of any size, what becomes a part
+//! of a path is harmless, and the answer is one line of printable ASCII.
+//!
+//! The first octet is the size of the pieces; the rest follows an honest first line, so that requests get somewhere.
+
+#![no_main]
+
+use landmarc_door::Answer;
+use landmarc_door::readsocket::request::{HEAD_LIMIT, Part, Reading, Request};
+use landmarc_door::readsocket::{failed, line};
+use landmarc_milter::{Edit, Peer, Response, Verdict};
+use libfuzzer_sys::fuzz_target;
+
+/// What was read, and whether it went on to its end.
+#[derive(Debug, Default, PartialEq)]
+struct Read {
+    head: Option<Box<Request>>,
+    body: Vec<u8>,
+    is_whole: bool,
+    error: Option<String>,
+}
+
+fn read(octets: &[u8], size: usize) -> Read {
+    let (mut reading, mut read) = (Reading::default(), Read::default());
+    for mut piece in octets.chunks(size) {
+        loop {
+            match reading.next(&mut piece) {
+                Ok(Some(Part::Head(head))) => read.head = Some(head),
+                Ok(Some(Part::Body(octets))) => read.body.extend(octets),
+                Ok(Some(Part::End)) => read.is_whole = true,
+                Ok(None) => break,
+                Err(error) => {
+                    read.error = Some(error.to_string());
+                    return read;
+                }
+            }
+        }
+    }
+    read
+}
+
+fn is_one_line(line: &str) -> bool {
+    line.bytes().all(|octet| (b' '..=b'~').contains(&octet))
+}
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((&size, rest)) = octets.split_first() else {
+        return;
+    };
+    let asked = [b"landmarc exim 1\n", rest].concat();
+    let whole = read(&asked, asked.len().max(1));
+    let pieces = read(&asked, usize::from(size).max(1));
+    if whole.error.is_none() {
+        assert_eq!(pieces, whole);
+    }
+    if let Some(error) = &whole.error {
+        assert!(is_one_line(&failed(error)));
+    }
+    let Some(head) = whole.head else {
+        return;
+    };
+    assert!(head.header.len() <= HEAD_LIMIT);
+    for part in head
+        .id
+        .as_ref()
+        .map(|id| id.as_str())
+        .into_iter()
+        .chain(head.queue.as_deref())
+    {
+        assert!(!part.is_empty() && !part.contains(['/', '.', '\0']));
+    }
+    let caller = head.caller(Peer::Unix);
+    assert!(caller.rcpt_to.iter().all(|path| !path.is_empty()));
+    // Fields of the message find their way into the answer when others of their name are removed.
+    let answer = Answer {
+        response: Response {
+            edits: vec![Edit::DeleteHeader {
+                name: "Authentication-Results".to_owned(),
+                nth: 1,
+            }],
+            verdict: Verdict::Accept,
+        },
+        findings: None,
+    };
+    assert!(is_one_line(&line(&answer, &head.header)));
+});

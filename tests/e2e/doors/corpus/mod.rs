@@ -1,0 +1,298 @@
+//! Two hundred messages that go through every door, and must be judged alike by all: as `landmarc check`
+//! judges them, and as it was said when they were made.
+
+mod kinds;
+mod letter;
+mod zones;
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+pub(crate) use kinds::{Case, Expected};
+pub(crate) use zones::{ALLOWED, STRANGER, zones};
+
+use crate::binary::landmarc;
+use crate::harness::{Envelope, Outcome, Smtp};
+use crate::service::Service;
+pub(crate) use crate::world::RECIPIENT;
+
+/// How many messages there are.
+const COUNT: usize = 200;
+
+/// The name that forged results of the corpus bear.
+pub(crate) const AUTHSERV_ID: &str = "mx.corpus.test";
+
+/// What the service must be told beside what its door needs. Clients on loopback are judged, and no file
+/// of this machine plays a part.
+pub(crate) const SETTINGS: &str = "\
+mode = \"enforce\"
+authserv_id = \"mx.corpus.test\"
+arc.validate = \"always\"
+arc.trusted_sealers = [\"sealer.example\"]
+clients.trusted_networks = []
+dmarc.public_suffix_list = \"\"
+";
+
+/// All messages, the same each time.
+pub(crate) fn cases() -> Vec<Case> {
+    let kinds = kinds::KINDS.iter();
+    kinds
+        .flat_map(|kind| (0..kind.count).map(|number| kind.case(number)))
+        .collect()
+}
+
+/// What a sender was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Taken,
+    Refused,
+    Deferred,
+}
+
+impl Answer {
+    /// From what an SMTP server said last.
+    pub(crate) fn of(outcome: &Outcome) -> Self {
+        match outcome.last().code {
+            200..=299 => Self::Taken,
+            500..=599 => Self::Refused,
+            _ => Self::Deferred,
+        }
+    }
+}
+
+/// A way for messages to come to the service.
+pub(crate) trait Door {
+    /// The service that judges and records.
+    fn service(&self) -> &Service;
+
+    /// Brings one message, and waits for the answer.
+    fn send(&mut self, case: &Case) -> Answer;
+
+    /// What is to be answered where the service does this: `accept`, `quarantine`, `reject`, `tempfail`.
+    fn answer_to(&self, action: &str) -> Answer {
+        match action {
+            "reject" => Answer::Refused,
+            "tempfail" => Answer::Deferred,
+            _ => Answer::Taken,
+        }
+    }
+}
+
+/// A mail server on loopback that asks the service by whatever way.
+pub(crate) struct SmtpDoor<'a> {
+    pub(crate) service: &'a Service,
+    pub(crate) address: SocketAddr,
+}
+
+impl Door for SmtpDoor<'_> {
+    fn service(&self) -> &Service {
+        self.service
+    }
+
+    fn send(&mut self, case: &Case) -> Answer {
+        let outcome = send_from(case, self.address).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        Answer::of(&outcome)
+    }
+}
+
+/// Sends it in a connection of its own, from the address of its client.
+fn send_from(case: &Case, server: SocketAddr) -> std::io::Result<Outcome> {
+    let mut smtp = Smtp::connect_from(case.client, server)?;
+    smtp.ehlo(&case.helo)?;
+    let envelope = Envelope {
+        mail_from: &case.mail_from,
+        parameters: if case.message.is_ascii() {
+            ""
+        } else {
+            "BODY=8BITMIME"
+        },
+        rcpt_to: &[RECIPIENT],
+    };
+    let outcome = smtp.send(&envelope, &case.message)?;
+    smtp.quit()?;
+    Ok(outcome)
+}
+
+/// Brings all messages. Each must leave one record, which must say what `check` says of the same message under
+/// the same settings, and what was expected; and be answered so.
+#[track_caller]
+pub(crate) fn judged_alike(door: &mut impl Door) {
+    let mut differences = Vec::new();
+    for (case, answer, record) in brought(door) {
+        let checked = of_check(&checked(door.service(), &case));
+        let recorded = of_record(&record);
+        if recorded != checked {
+            differences.push(format!("{}:\n  check {checked}\n  door  {recorded}", case.name));
+        }
+        differences.extend(difference(door, &case, answer, &record));
+    }
+    assert_none(&differences);
+}
+
+/// The same of a door where others check SPF and DKIM, and say so in words of their own: all messages must come
+/// to what was expected.
+#[track_caller]
+pub(crate) fn found_as_expected(door: &mut impl Door) {
+    let brought = brought(door);
+    let differences = brought
+        .iter()
+        .filter_map(|(case, answer, record)| difference(door, case, *answer, record));
+    assert_none(&differences.collect::<Vec<_>>());
+}
+
+/// All messages, one after the other, with what was answered and what is written down.
+fn brought(door: &mut impl Door) -> Vec<(Case, Answer, Value)> {
+    let mut answered = Vec::new();
+    for (before, case) in cases().into_iter().enumerate() {
+        let answer = door.send(&case);
+        // The next one must not overtake it.
+        door.service().messages(before + 1);
+        answered.push((case, answer));
+    }
+    let records = records(door.service(), answered.len());
+    let all = answered.into_iter().zip(records);
+    all.map(|((case, answer), record)| (case, answer, record))
+        .collect()
+}
+
+fn difference(door: &impl Door, case: &Case, answer: Answer, record: &Value) -> Option<String> {
+    let Expected { dmarc, action } = case.expected;
+    let is_expected =
+        record["dmarc"] == dmarc && record["action"] == action && answer == door.answer_to(action);
+    (!is_expected).then(|| {
+        format!(
+            "{}: not {:?} but {answer:?} for {record}",
+            case.name, case.expected
+        )
+    })
+}
+
+#[track_caller]
+fn assert_none(differences: &[String]) {
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{}",
+        differences.len(),
+        differences.join("\n")
+    );
+}
+
+/// What is written down about these messages, the oldest first.
+fn records(service: &Service, count: usize) -> Vec<Value> {
+    let settings = service.settings_file();
+    let limit = count.to_string();
+    let ran = landmarc([
+        "log",
+        "--json",
+        "--limit",
+        &limit,
+        "--config",
+        settings.to_str().unwrap(),
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let records: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(records.len(), count, "a record for each message");
+    records
+}
+
+/// The object of `landmarc check --json` for this message, under the settings of this service.
+fn checked(service: &Service, case: &Case) -> Value {
+    let settings = service.settings_file();
+    let message = settings.with_file_name("message.eml");
+    std::fs::write(&message, &case.message).unwrap();
+    let path = |path: &std::path::Path| path.display().to_string();
+    landmarc([
+        "check".to_owned(),
+        "--json".to_owned(),
+        format!("--config={}", path(&settings)),
+        format!("--ip={}", case.client),
+        format!("--helo={}", case.helo),
+        format!("--mail-from={}", case.mail_from),
+        format!("--rcpt={RECIPIENT}"),
+        path(&message),
+    ])
+    .json()
+}
+
+/// What is compared.
+fn of_check(object: &Value) -> Value {
+    json!({
+        "author_domain": object["author_domain"],
+        "spf": object["spf"]["result"],
+        "arc": object["arc"]["result"],
+        "dmarc": object["dmarc"]["result"],
+        "policy_domain": object["dmarc"]["policy_domain"],
+        "policy": object["dmarc"]["policy"],
+        "disposition": object["disposition"],
+        "overrides": object["overrides"],
+        "action": object["action"],
+        "would": object["decision"]["action"],
+        "cause": object["cause"],
+    })
+}
+
+/// The same out of a line of `landmarc log --json`.
+fn of_record(record: &Value) -> Value {
+    let keys = [
+        "author_domain",
+        "spf",
+        "arc",
+        "dmarc",
+        "policy_domain",
+        "policy",
+        "disposition",
+        "overrides",
+        "action",
+        "would",
+        "cause",
+    ];
+    let fields = keys.map(|key| (key.to_owned(), record[key].clone()));
+    Value::Object(fields.into_iter().collect())
+}
+
+#[test]
+fn the_corpus_is_two_hundred_different_messages_and_the_same_each_time() {
+    let all = cases();
+    assert_eq!(all.len(), COUNT);
+    for (one, again) in all.iter().zip(cases()) {
+        assert_eq!(one.message, again.message, "{}", one.name);
+    }
+    let names: std::collections::BTreeSet<_> = all.iter().map(|case| &case.name).collect();
+    assert_eq!(names.len(), COUNT);
+    for expected in ["pass", "fail", "none", "temperror", "permerror"] {
+        assert!(
+            all.iter().any(|case| case.expected.dmarc == expected),
+            "{expected}"
+        );
+    }
+    assert!(all.iter().any(|case| !case.message.is_ascii()));
+}
+
+mod milter {
+    //! The plain one: Postfix and its milter.
+
+    use testkit::dns_server::DnsServer;
+
+    use super::{SETTINGS, SmtpDoor, judged_alike, zones};
+    use crate::harness::{Postfix, PostfixConfig};
+    use crate::service::{Service, Socket};
+
+    #[test]
+    fn corpus_is_judged_alike_by_postfix() {
+        let dns = DnsServer::start(zones());
+        let service = Service::start("corpus-postfix", Socket::Inet, dns.addr(), SETTINGS);
+        let config = PostfixConfig::with_milters([service.milter()]);
+        let Some(postfix) = Postfix::start(&config).expect("Postfix starts") else {
+            return;
+        };
+        judged_alike(&mut SmtpDoor {
+            service: &service,
+            address: postfix.address(),
+        });
+    }
+}

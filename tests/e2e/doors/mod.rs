@@ -1,0 +1,12 @@
+//! Every door but the plain milter, each with the real program before it.
+
+mod apart;
+mod api;
+mod chain;
+pub(crate) mod corpus;
+mod exim;
+mod opensmtpd;
+mod qpsmtpd;
+mod rspamc;
+mod sendmail;
+mod third;
