@@ -4,6 +4,7 @@
 //! anew.
 
 mod citations;
+mod compatibility;
 mod pages;
 mod purity;
 mod rooms;
@@ -90,6 +91,7 @@ fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     let mut findings = rooms::check(&workspace.packages);
     findings.extend(purity::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
+    findings.extend(compatibility::check(&workspace.files));
     findings.extend(pages::stale(&workspace, pages::ALL));
     findings.sort();
     Ok(findings)
