@@ -87,6 +87,15 @@ impl Answer {
         }
     }
 
+    /// The same without the fields that it adds, of which a sender can make long ones.
+    #[must_use]
+    pub fn without_added_fields(&self) -> Self {
+        let mut answer = self.clone();
+        let is_field = |edit: &Edit| matches!(edit, Edit::InsertHeader { .. } | Edit::AddHeader { .. });
+        answer.response.edits.retain(|edit| !is_field(edit));
+        answer
+    }
+
     /// What is to become of the message.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

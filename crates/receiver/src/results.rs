@@ -70,11 +70,20 @@ pub(crate) fn removals_but(
         nth,
     }));
     if let QuarantineBy::Header(name) = &rules.quarantine {
-        removals.extend(removals_of(headers, name, |_| true));
+        removals.extend(marks(headers, name));
     }
     removals.extend(told.forged.iter().cloned());
     removals.retain(|removal| !told.kept.contains(removal));
     removals
+}
+
+/// The fields by which we mark quarantine. Where one of them may have been left out at a limit, the numbers of the
+/// others are not known, and nothing is removed: the worst that is forged so is that a message is set aside.
+fn marks(headers: &HeaderSection, name: &str) -> Vec<Removal> {
+    match headers.is_cut() && headers.may_lack(name.as_bytes()) {
+        true => Vec::new(),
+        false => removals_of(headers, name, |_| true),
+    }
 }
 
 fn removals_of(headers: &HeaderSection, name: &str, goes: impl Fn(&[u8]) -> bool) -> Vec<Removal> {
@@ -292,6 +301,27 @@ mod tests {
         let longest = "x".repeat(MAX_REMEDY_CHARACTERS);
         assert_eq!(shortened(&longest), longest);
         assert_eq!(shortened(&format!("{longest}x")), format!("{longest}..."));
+    }
+
+    #[test]
+    fn a_mark_of_quarantine_is_removed_where_its_number_is_known() {
+        let limits = HeaderLimits {
+            field_octets: 60,
+            ..HeaderLimits::default()
+        };
+        let long = format!(" {}", "x".repeat(80));
+        for (left_out, count) in [("X-Other", 2), ("DMARC-Quarantine", 0)] {
+            let mut headers = HeaderSection::default();
+            for (name, value) in [
+                ("DMARC-Quarantine", " 1"),
+                (left_out, &long),
+                ("dmarc-quarantine", " 3"),
+            ] {
+                headers.push(HeaderField::new(name.as_bytes(), value.as_bytes()), &limits);
+            }
+            assert!(headers.is_cut());
+            assert_eq!(marks(&headers, "DMARC-Quarantine").len(), count, "{left_out}");
+        }
     }
 
     #[test]

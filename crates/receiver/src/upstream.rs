@@ -6,8 +6,8 @@
 //! * Fields above the first Received field of the message as it came: filters put theirs on top,
 //!   and below it other hosts have written (RFC 8601 §4.1).
 //! * Fields whose authserv-id is trusted, alone or as `id/job`, where the job is this very message.
-//! * A pass that all such fields agree on which tell of it. One forged field below a genuine one
-//!   can make a result worse, and never better.
+//! * A pass that all such fields agree on which tell of it, the topmost one that tells of the mechanism among
+//!   them. One forged field below a genuine one can make a result worse, and never better.
 //! * SPF of the sender and the client that the MTA tells us of, and DKIM of signatures that are there.
 //! * Nothing, where the sender has chosen an address, a HELO name or a signature of characters that
 //!   could end a word of a field: filters repeat those, and not all of them quote what they repeat.

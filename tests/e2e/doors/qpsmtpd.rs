@@ -1,5 +1,6 @@
 //! The real qpsmtpd with `contrib/qpsmtpd/dmarc` (checklist Q1 to Q15).
 
+mod hostile;
 mod scene;
 
 use std::net::Ipv4Addr;
@@ -238,8 +239,8 @@ fn a_silent_service_is_not_waited_for_forever() {
     scene.says("dmarc: not judged: no answer in time");
 }
 
-/// The signature covers every octet of five million, so each came through as it was; a message that is larger
-/// than landmarc takes is told so.
+/// The signature covers every octet of five million, so each came through as it was; one that is larger than landmarc
+/// takes is put off, for its size must be no way past the policy.
 #[test]
 fn a_large_message_comes_through_whole() {
     let arguments = Arguments {
@@ -261,8 +262,12 @@ fn a_large_message_comes_through_whole() {
     scene.says("(data_post) dmarc: pass");
 
     let outcome = scene.send(STRANGER, "a@plain.example", &large(7_000));
-    assert_eq!(outcome.last().code, 250, "{outcome:?}");
+    assert_eq!(outcome.last().code, 452, "{outcome:?}");
+    assert!(outcome.last().text().starts_with("4.3.4 "), "{outcome:?}");
     scene.says("dmarc: not judged: refused (413): ");
+    // Not from those that are let by anyway.
+    let outcome = scene.send(WHITELISTED, "a@plain.example", &large(7_000));
+    assert_eq!(outcome.last().code, 250, "{outcome:?}");
 }
 
 /// RFC 8601 §5: whoever writes results in our name is not believed; those of others stay.

@@ -46,8 +46,9 @@ use guard::Guard;
 use patience::{Patience, Watched};
 use problem::{Problem, answer, text};
 
-/// Octets of a request before its body: request line and header section. Past it the answer is 431.
-const MAX_HEADER_OCTETS: usize = 256 * 1024;
+/// Octets of a request before its body: request line and header section. Past it the answer is 431. As many
+/// recipients as a client of ours names fit, a thousand, however long smtpd lets them be (511 octets).
+const MAX_HEADER_OCTETS: usize = 1024 * 1024;
 
 /// Header fields of a request, each recipient being one. Past it the answer is 431.
 const MAX_HEADERS: usize = 2_048;

@@ -21,7 +21,8 @@ use milter::{Peer, Service};
 /// Octets of a request before its message: ten thousand recipients.
 pub(super) const MAX_HEAD_OCTETS: usize = 512 * 1024;
 
-/// Octets of an answer; Exim has room for some 32,000, and no word for more.
+/// Octets of an answer, but for the words around the line at its end; Exim has room for some 32,000, and no word
+/// for more.
 const MAX_REPORT_OCTETS: usize = 24 * 1024;
 
 /// Octets of a message that are read at once.
@@ -251,12 +252,15 @@ fn in_lines(answer: &Answer) -> String {
     if let Some(message) = &verdict.message {
         let _ = write!(text, "Message: {message}\r\n");
     }
-    // The line of the socket for Exim, so that the same statements work with `$spam_report`.
-    let line = readsocket::line(answer, b"");
-    if text.len() + line.len() <= MAX_REPORT_OCTETS {
-        let _ = write!(text, "landmarc: {}\r\n", line.trim_end());
+    // The line of the socket for Exim, so that the same statements work with `$spam_report`. Without it they would
+    // take us for down, and a sender has a hand in how long our field is: a result for each signature. So what is
+    // done always comes through; what is left of the line is as long as names of domains are.
+    let room = MAX_REPORT_OCTETS.saturating_sub(text.len());
+    let mut line = readsocket::line(answer, b"");
+    if line.len() > room {
+        line = readsocket::line(&answer.without_added_fields(), b"");
     }
-    text.push_str("\r\n");
+    let _ = write!(text, "landmarc: {line}\r\n\r\n");
     text
 }
 

@@ -254,6 +254,19 @@ async fn so_many_header_fields_and_one_more() {
 }
 
 #[tokio::test]
+async fn so_many_octets_of_header_fields_and_no_more() {
+    let of = |octets: usize| post("/v1/check", &format!("X: {}\r\n", "x".repeat(octets)), "A: 1\n\n");
+    let around = of(0).find("\r\n\r\n").unwrap() + 4;
+    let at = asked(&Scripted::default(), None, &of(MAX_HEADER_OCTETS - around)).await;
+    assert!(at.starts_with("HTTP/1.1 200 "), "{at}");
+    // Who has had enough reads no more.
+    let mut client = connect(&Scripted::default(), None);
+    let _ = client.stream.write_all(of(MAX_HEADER_OCTETS).as_bytes()).await;
+    let past = client.rest().await;
+    assert!(past.starts_with("HTTP/1.1 431 "), "{past}");
+}
+
+#[tokio::test]
 async fn a_client_that_is_gone_within_a_message_leaves_nothing() {
     let scripted = Scripted::default();
     let mut client = connect(&scripted, None);

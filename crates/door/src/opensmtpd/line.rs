@@ -317,10 +317,15 @@ fn report<'a>(fields: &mut Fields<'a>) -> Result<Line<'a>, Flaw> {
 }
 
 fn connect<'a>(fields: &mut Fields<'a>) -> Result<Event<'a>, Flaw> {
-    let (name, resolved, client) = (fields.field()?, fields.field()?, fields.field()?);
+    // The name comes first, and the client's DNS may have a `|` in it: then it must not stand for what follows. In
+    // all versions three fields do, so they are counted from the end.
+    let mut from_end = fields.rest()?.rsplitn(4, |b| *b == b'|');
+    let mut field = || from_end.next().ok_or(Flaw::Short);
+    let (_ours, client, resolved, name) = (field()?, field()?, field()?, field()?);
+    // `<unknown>` where smtpd found none.
+    let is_name = !name.is_empty() && !name.starts_with(b"<") && !name.contains(&b'|');
     Ok(Event::Connect {
-        // `<unknown>` where smtpd found none.
-        name: Some(name).filter(|name| !name.is_empty() && !name.starts_with(b"<")),
+        name: Some(name).filter(|_| is_name),
         is_verified: resolved == b"pass",
         client: client_address(client),
     })

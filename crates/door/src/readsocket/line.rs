@@ -41,12 +41,23 @@ pub fn line(answer: &Answer, header: &[u8]) -> String {
     line.0
 }
 
-/// The line of a request that could not be answered. What has no verdict comes again: the word is
-/// `temperror`, and the ACL decides what becomes of it.
+/// The line of a request that could not be answered, where that is the doing of its message. What has no verdict
+/// comes again: the word is `temperror`, and the ACL decides what becomes of it.
 #[must_use]
 pub fn failed(why: &str) -> String {
     let mut line = Line::default();
     say_status(&mut line, EximStatus::TempError);
+    line.add("error", why);
+    line.0
+}
+
+/// The line of a request that could not be answered, where that is for the operator to mend, and so for all mail: we
+/// are as good as not there. The word is the one that the ACL itself has for that.
+#[must_use]
+pub fn down(why: &str) -> String {
+    let mut line = Line::default();
+    line.add("status", "down");
+    line.add("text", EximStatus::Off.text());
     line.add("error", why);
     line.0
 }

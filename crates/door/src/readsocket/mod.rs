@@ -7,8 +7,10 @@
 //! little of it. It is read where Exim has put it, in its spool ([`spool`]); where that cannot be, from the request,
 //! if the ACL sends all of it along.
 //!
-//! Without the body no signature can be verified, and a verdict would be a guess. So then there is none: the
-//! answer is `temperror`, the log says why, and the ACL decides what becomes of the message.
+//! Without the body no signature can be verified, and a verdict would be a guess. So then there is none, and the log
+//! says why. What a sender can bring about is `temperror`: such a message is to come again, or else it would be a way
+//! past the policy. What is wrong with this host, such as a spool that we may not read, is `down`, as if we were not
+//! there: it holds for all mail, and the site has chosen what becomes of that (design D6).
 
 mod line;
 pub mod request;
@@ -27,7 +29,7 @@ use crate::answer::Answer;
 use crate::caller::Door;
 use crate::drive::{Drive, DriveError, DriveLimits, Powers};
 use crate::findings::Judged;
-pub use line::{KEPT_LIMIT, VALUE_LIMIT, failed, line};
+pub use line::{KEPT_LIMIT, VALUE_LIMIT, down, failed, line};
 use request::{MessageId, Part, Reading, Request, RequestError};
 use spool::{CHUNK_OCTETS, Spool, SpoolError, Spooled};
 
@@ -71,6 +73,23 @@ pub enum NoVerdict {
 }
 
 impl NoVerdict {
+    /// Whether it is for the operator to mend, and no sender can bring it about.
+    #[must_use]
+    pub const fn is_of_this_host(&self) -> bool {
+        match self {
+            Self::Spool(error) => error.is_of_this_host(),
+            Self::Io(_) => true,
+            Self::Request(_) | Self::HeaderCut | Self::BodyCut { .. } | Self::Drive(_) => false,
+        }
+    }
+
+    fn line(&self) -> String {
+        match self.is_of_this_host() {
+            true => down(&self.to_string()),
+            false => failed(&self.to_string()),
+        }
+    }
+
     /// What the operator can do.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {
@@ -126,7 +145,7 @@ where
             Err(NoVerdict::Request(RequestError::Cut)) if asking.is_empty => return,
             Err(error) => {
                 tell(&error, asking.id.as_ref());
-                failed(&error.to_string())
+                error.line()
             }
         };
         let written = timeout(ANSWER_TIMEOUT, async {
@@ -146,6 +165,11 @@ where
     ) -> Result<String, NoVerdict> {
         let request = asking.head().await?;
         let source = match self.find(&request).await {
+            // What came with the request is no more whole than its header section.
+            Err(NoVerdict::Spool(_)) if request.has_body && is_cut(&request) => {
+                asking.read_to_end().await?;
+                return Err(NoVerdict::HeaderCut);
+            }
             Err(NoVerdict::Spool(_)) if request.has_body => Source::Request,
             Err(error) => {
                 // Exim gives an answer up that comes before its question is out.
@@ -182,9 +206,8 @@ where
 
     /// Where the message is to be had.
     async fn find(&self, request: &Request) -> Result<Source, NoVerdict> {
-        let is_cut = request.header.len() >= HEADER_LIMIT;
         let (spool, request) = (self.spool.clone(), request.clone());
-        let found = spawn_blocking(move || match is_cut {
+        let found = spawn_blocking(move || match is_cut(&request) {
             true => match spool.scanned(&request)? {
                 Some(mut spooled) => {
                     skip_own_trace(&mut spooled, request.id.as_ref())?;
@@ -198,6 +221,11 @@ where
     }
 }
 
+/// Whether there may be more of the header section than Exim gives out.
+fn is_cut(request: &Request) -> bool {
+    request.header.len() >= HEADER_LIMIT
+}
+
 /// Where a message comes from.
 enum Source {
     /// Header section and body from the spool.
@@ -208,7 +236,7 @@ enum Source {
     Request,
 }
 
-/// The header section of a request, and the line that ends it.
+/// The header section of a request, which is whole, and the line that ends it.
 async fn push_header<S: Judged>(drive: &mut Drive<S>, request: &Request) -> Result<(), DriveError> {
     let own = own_trace(&request.header, request.id.as_ref());
     drive.push(request.header.get(own..).unwrap_or_default()).await?;

@@ -65,6 +65,15 @@ pub enum SpoolError {
 }
 
 impl SpoolError {
+    /// Whether it is so whatever the message is. A file that is not as Exim says may be the doing of its sender.
+    #[must_use]
+    pub const fn is_of_this_host(&self) -> bool {
+        match self {
+            Self::NoId | Self::Off | Self::Missing { .. } | Self::Denied { .. } | Self::Io { .. } => true,
+            Self::Strange { .. } => false,
+        }
+    }
+
     /// What the operator can do.
     #[must_use]
     pub const fn remedy(&self) -> &'static str {

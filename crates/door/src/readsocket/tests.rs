@@ -162,6 +162,72 @@ async fn a_body_that_is_sent_along_is_the_second_choice() {
     }
 }
 
+/// Without a spool that can be read no mail at all is judged, and the site has chosen what becomes of that.
+#[tokio::test]
+async fn what_is_wrong_with_this_host_is_as_if_nobody_were_there() {
+    let question = request(HEADER, "end\n");
+    for (spool, error) in [
+        ("", "the spool of Exim is not read"),
+        ("/nonexistent", "there is no 1pDJ4z-0007Kd-2B-D"),
+    ] {
+        let (answer, notes) = ask(Path::new(spool), question.as_bytes()).await;
+        assert!(
+            answer.starts_with(&format!("status=down text=\"Not checked\" error=\"{error}")),
+            "{answer}"
+        );
+        assert_eq!(notes, "");
+    }
+    // A sender may have to do with the size.
+    let home = Home::new("size");
+    let question = question.replace("body_size 6", "body_size 7");
+    let (answer, _) = ask(&home.0, question.as_bytes()).await;
+    assert!(answer.starts_with("status=temperror "), "{answer}");
+}
+
+#[test]
+fn who_can_mend_it_decides_between_down_and_temperror() {
+    let denied = SpoolError::Denied { path: PathBuf::new() };
+    let broken = SpoolError::Io {
+        path: PathBuf::new(),
+        source: io::Error::other("x"),
+    };
+    for error in [
+        NoVerdict::Spool(denied),
+        NoVerdict::Spool(broken),
+        NoVerdict::Spool(SpoolError::NoId),
+        NoVerdict::Io(io::Error::other("x")),
+    ] {
+        assert!(error.line().starts_with("status=down "), "{error}");
+    }
+    let strange = SpoolError::Strange {
+        path: PathBuf::new(),
+        why: "x",
+    };
+    for error in [
+        NoVerdict::Spool(strange),
+        NoVerdict::HeaderCut,
+        NoVerdict::BodyCut {
+            found: 0,
+            expected: 1,
+        },
+        NoVerdict::Drive(DriveError::TooLarge { limit: 1 }),
+        NoVerdict::Request(RequestError::Cut),
+    ] {
+        assert!(error.line().starts_with("status=temperror "), "{error}");
+    }
+}
+
+/// Nor does a body that is sent along make a header section whole.
+#[tokio::test]
+async fn a_header_section_that_may_be_cut_is_not_judged_with_the_body_sent_along() {
+    let header = format!("{HEADER}X: {}\n", "x".repeat(HEADER_LIMIT));
+    let question = request(&header, &format!("body {}\nend\n", BASE64.encode("other\n")));
+    let (answer, notes) = ask(Path::new(""), question.as_bytes()).await;
+    assert!(answer.starts_with("status=temperror "), "{answer}");
+    assert!(answer.contains("only the first 65536 octets"), "{answer}");
+    assert_eq!(notes, "");
+}
+
 /// A message is judged when all of the question is there, not before.
 #[tokio::test]
 async fn half_a_question_is_not_judged() {

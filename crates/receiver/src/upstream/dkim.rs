@@ -39,13 +39,16 @@ fn is_malformed(signature: &DkimResult) -> bool {
 }
 
 fn one(signature: &DkimResult, told: &[Told<'_>], options: &Options) -> DkimResult {
-    let of_this = || told.iter().filter(|told| is_of(told.info, signature));
-    let verdicts = of_this().filter_map(|told| Some((verdict(&told.info.result)?, told.info)));
+    let of_this = told.iter().filter(|told| is_of(told.info, signature));
+    let verdicts = of_this.filter_map(|told| Some((verdict(&told.info.result)?, told)));
     let verdicts: Vec<_> = verdicts.collect();
     // A pass only if all say so; else the topmost that says otherwise.
     let otherwise = verdicts.iter().find(|(verdict, _)| *verdict != DkimVerdict::Pass);
+    // Nor may a field that is perhaps planted make a pass of what the topmost one does not tell of.
+    let is_in_topmost = |this: &Told<'_>| told.first().is_some_and(|top| this.is_beside(top));
+    let pass = verdicts.first().filter(|(_, told)| is_in_topmost(told));
     let mut result = signature.clone();
-    match otherwise.or(verdicts.first()) {
+    match otherwise.or(pass).map(|(verdict, told)| (verdict, told.info)) {
         Some((verdict, info)) => {
             result.result = *verdict;
             result.reason.clone_from(&info.reason);

@@ -94,6 +94,11 @@ impl Fields {
 }
 
 impl Told<'_> {
+    /// Whether both stand in the same field.
+    pub(super) fn is_beside(&self, other: &Told<'_>) -> bool {
+        self.nth == other.nth
+    }
+
     /// That this is the result, worked out from the whole of what is told.
     pub(super) fn saying<T>(self, result: T) -> Said<T> {
         Said::Result {

@@ -17,7 +17,9 @@ const RECEIVED: &str = "Received";
 /// What is in doubt where SPF is told of somebody else.
 const OF_ANOTHER: &str = "the trusted field tells of another sender";
 
-/// What Authentication-Results say, when all that tell of this sender are taken together.
+/// What Authentication-Results say, when all that tell of this sender are taken together. The topmost field
+/// that tells of SPF must be among them: where it tells of another sender, that is all that the filter found out,
+/// and one below it that tells of this one may be planted.
 pub(super) fn said(fields: &Fields, doubt: Option<&'static str>, envelope: &Envelope) -> Said<SpfOutcome> {
     // Even where nothing is said: some filters remove the field of another for what it repeats.
     if let Some(doubt) = doubt {
@@ -26,22 +28,21 @@ pub(super) fn said(fields: &Fields, doubt: Option<&'static str>, envelope: &Enve
     let Some(first) = fields.of("spf").next() else {
         return fields.silence();
     };
-    let told = |told: Told<'_>| Some((result(&told.info.result)?, is_of(told.info, envelope)));
-    let results: Vec<SpfResult> = fields
-        .of("spf")
-        .filter_map(told)
-        .filter_map(|(result, is_of_sender)| is_of_sender.then_some(result))
+    let of_sender = fields.of("spf").filter(|told| is_of(told.info, envelope));
+    let results: Vec<_> = of_sender
+        .filter_map(|told| Some((told, result(&told.info.result)?)))
         .collect();
-    match merged(&results) {
+    let is_of_topmost = results.first().is_some_and(|(told, _)| told.is_beside(&first));
+    match merged(&results).filter(|_| is_of_topmost) {
         Some(result) => first.saying(outcome(envelope, result, None)),
         None => Said::Doubtful(OF_ANOTHER),
     }
 }
 
 /// A pass only if all say so; else the topmost that says otherwise.
-fn merged(results: &[SpfResult]) -> Option<SpfResult> {
-    let mut others = results.iter().filter(|result| **result != SpfResult::Pass);
-    others.next().or(results.first()).copied()
+fn merged(results: &[(Told<'_>, SpfResult)]) -> Option<SpfResult> {
+    let mut others = results.iter().filter(|(_, result)| *result != SpfResult::Pass);
+    others.next().or(results.first()).map(|(_, result)| *result)
 }
 
 /// The word of RFC 8601 §2.7.2, or one that programs of its time wrote in its place.
@@ -180,4 +181,34 @@ fn received_result(value: &[u8], envelope: &Envelope) -> Option<SpfResult> {
     let told = field.get(key).and_then(domain_of);
     let is_of_sender = told.is_some() && told == identity_of(envelope);
     result(field.result()).filter(|_| is_of_sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use mail::message::{HeaderField, HeaderLimits};
+
+    use super::*;
+
+    /// Numbers are counted by the MTA among all that came, and what was left out may be the one that counts.
+    #[test]
+    fn a5_where_a_field_was_left_out_nothing_is_told_and_nothing_removed() {
+        let limits = HeaderLimits {
+            field_octets: 60,
+            ..HeaderLimits::default()
+        };
+        let long = format!(" {}", "x".repeat(80));
+        for (left_out, count) in [("X-Other", 2), (RECEIVED_SPF, 0)] {
+            let mut headers = HeaderSection::default();
+            for (name, value) in [
+                (left_out, &*long),
+                (RECEIVED_SPF, " pass"),
+                ("received-spf", " none"),
+            ] {
+                headers.push(HeaderField::new(name.as_bytes(), value.as_bytes()), &limits);
+            }
+            let received = received(&headers, None, &Envelope::default());
+            assert_eq!(received.forged.len(), count, "{left_out}");
+            assert_eq!(received.said == Said::Nothing, count == 0, "{left_out}");
+        }
+    }
 }

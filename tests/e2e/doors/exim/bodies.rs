@@ -146,29 +146,30 @@ fn a_body_that_is_not_whole_is_not_judged() {
     }
 }
 
-/// Nothing is guessed where the spool cannot be read, and the log says what to do.
+/// Nothing is guessed where the spool cannot be read, and the log says what to do. What becomes of mail is as the site
+/// wants it while we are away: all of it would be put off otherwise, in mode `observe` too.
 #[test]
 fn without_the_spool_there_is_no_verdict() {
     for (settings, spool, words) in [
         ("", Some("/nonexistent/spool"), "exim -bP spool_directory"),
         ("server.user = \"nobody\"\n", None, "adduser landmarc Debian-exim"),
     ] {
-        let stage = Stage {
-            settings,
-            spool,
-            ..Stage::default()
-        };
-        let Some(scene) = Scene::start("exim-no-spool", &stage) else {
-            return;
-        };
-        let (code, lines) = said(&scene.send(ALLOWED, "a@reject.example", &letter("a@reject.example")));
-        assert_eq!(
-            (code, lines[0].as_str()),
-            (451, "DMARC: status=temperror"),
-            "{lines:?}"
-        );
-        let line = scene.service.wait_for_line("there is no verdict");
-        assert!(line.contains("queue_id=") && line.contains(words), "{line}");
+        for (main, code) in [("", 250), ("LANDMARC_WHEN_DOWN = defer\n", 451)] {
+            let stage = Stage {
+                settings,
+                spool,
+                main,
+                ..Stage::default()
+            };
+            let Some(scene) = Scene::start("exim-no-spool", &stage) else {
+                return;
+            };
+            let outcome = scene.send(ALLOWED, "a@reject.example", &letter("a@reject.example"));
+            assert_eq!(outcome.last().code, code, "{outcome:?}");
+            scene.exim.wait_for_log("DMARC: landmarc cannot judge: ");
+            let line = scene.service.wait_for_line("there is no verdict");
+            assert!(line.contains("queue_id=") && line.contains(words), "{line}");
+        }
     }
 }
 

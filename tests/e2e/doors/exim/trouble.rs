@@ -98,28 +98,29 @@ fn strangers_at_the_socket_disturb_nobody() {
         answer
     };
     assert_eq!(ask(b""), "");
-    for (question, words) in [
-        (&b"GET / HTTP/1.1\r\n\r\n"[..], "the first line is"),
+    let put_off = "status=temperror text=\"Internal Policy Error\" error=";
+    let down = "status=down text=\"Not checked\" error=";
+    for (question, status, words) in [
+        (&b"GET / HTTP/1.1\r\n\r\n"[..], put_off, "the first line is"),
         (
             b"landmarc exim 1\nid 1pDJ4z-0007Kd-2B\n",
+            put_off,
             "it ends before its line",
         ),
         (
             b"landmarc exim 1\nid ../../etc/passwd\nend\n",
+            put_off,
             "the id of a message",
         ),
         (
             b"landmarc exim 1\nid 1pDJ4z-0007Kd-2B\nend\n",
+            down,
             "there is no 1pDJ4z-0007Kd-2B-D",
         ),
-        (b"landmarc exim 1\nend\n", "the request names no message"),
+        (b"landmarc exim 1\nend\n", down, "the request names no message"),
     ] {
         let answer = ask(question);
-        assert!(
-            answer.starts_with("status=temperror text=\"Internal Policy Error\" error="),
-            "{answer}"
-        );
-        assert!(answer.contains(words), "{answer}");
+        assert!(answer.starts_with(status) && answer.contains(words), "{answer}");
         assert_eq!(answer.matches('\n').count(), 1, "{answer}");
     }
     let outcome = scene.send(ALLOWED, "a@reject.example", &letter("a@reject.example"));

@@ -178,17 +178,39 @@ async fn ping_and_secret() {
     assert!(served.starts_with("RSPAMD/1.3 0 EX_OK"), "{served}");
 }
 
+/// A sender who makes our field long must not make us seem down: what is done is told all the same.
 #[test]
-fn an_answer_that_exim_has_no_room_for_goes_without_the_line() {
-    let mut answer = Answer {
-        findings: Some(Findings::default()),
-        ..Answer::default()
+fn an_answer_that_exim_has_no_room_for_goes_without_the_added_fields() {
+    let of = |octets: usize| Answer {
+        response: Response {
+            edits: vec![
+                milter::Edit::DeleteHeader {
+                    name: "Authentication-Results".to_owned(),
+                    nth: 1,
+                },
+                milter::Edit::InsertHeader {
+                    index: 0,
+                    name: "X-Long".to_owned(),
+                    value: "x".repeat(octets),
+                },
+            ],
+            verdict: Verdict::Accept,
+        },
+        findings: Some(Findings {
+            action: Done::Quarantine,
+            ..Findings::default()
+        }),
     };
-    assert!(in_lines(&answer).contains("landmarc: "));
-    answer.response.edits.push(milter::Edit::InsertHeader {
-        index: 0,
-        name: "X".to_owned(),
-        value: "x".repeat(MAX_REPORT_OCTETS),
-    });
-    assert!(!in_lines(&answer).contains("landmarc: "));
+    let around = "landmarc: \r\n\r\n".len();
+    let room = MAX_REPORT_OCTETS + around - in_lines(&of(1)).len() + 1;
+    let at = in_lines(&of(room));
+    assert!(
+        at.len() == MAX_REPORT_OCTETS + around && at.contains("X-Long: x"),
+        "{}",
+        at.len()
+    );
+    let past = in_lines(&of(room + 1));
+    assert!(past.contains("\r\nlandmarc: status=quarantine "), "{past}");
+    assert!(past.contains(" remove=Authentication-Results "), "{past}");
+    assert!(past.ends_with("\r\n\r\n") && !past.contains("X-Long"), "{past}");
 }

@@ -88,6 +88,25 @@ fn a_client_has_a_name_when_its_address_leads_to_one() {
     assert_eq!(connected("", "fail"), (None, false));
 }
 
+/// What a client's DNS says of it stands before what smtpd knows, and is not taken for that.
+#[test]
+fn a_name_with_bars_in_it_is_no_name() {
+    for name in [
+        "mx.ours.example|pass|local|",
+        "a|pass|unix:/x|y",
+        "|pass|127.0.0.1:1",
+        "|",
+    ] {
+        let line = format!("report|0.7|1.0|smtp-in|link-connect|1|{name}|fail|192.0.2.7:1|192.0.2.1:25");
+        let expected = Event::Connect {
+            name: None,
+            is_verified: false,
+            client: PeerAddress::Ip("192.0.2.7".parse().unwrap(), 1),
+        };
+        assert_eq!(event(&line), expected, "{name}");
+    }
+}
+
 #[test]
 fn a_client_is_an_address_or_a_program_of_this_host() {
     let ip = |address: &str, port| PeerAddress::Ip(address.parse().unwrap(), port);
@@ -184,7 +203,10 @@ fn what_smtpd_does_not_say_is_named() {
         ("report", "ends too early: \"report\""),
         ("report|0.6|1.0|smtp-in|tx-begin", "ends too early"),
         ("report|0.6|1.0|smtp-in|tx-begin|1", "ends too early"),
-        ("report|0.6|1.0|smtp-in|link-connect|1|mx", "ends too early"),
+        (
+            "report|0.6|1.0|smtp-in|link-connect|1|mx|pass|192.0.2.7:1",
+            "ends too early",
+        ),
         ("report|0.5|1.0|smtp-in|tx-mail|1|2|ok", "ends too early"),
         ("filter|0.6|1.0|smtp-in|data-line|1|2", "ends too early"),
         ("report|six|1.0|smtp-in|tx-begin|1|2", "broken version"),

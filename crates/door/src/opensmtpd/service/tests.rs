@@ -141,6 +141,21 @@ async fn the_service_hears_of_envelope_and_message_and_its_edits_come_back() {
     std::fs::remove_file(path).unwrap();
 }
 
+/// As many as are told on, each as long as smtpd lets it be.
+#[tokio::test]
+async fn a_thousand_long_recipients_are_told_on() {
+    let (socket, path) = check_api("recipients", Verdict::Accept, None).await;
+    let caller = Caller {
+        rcpt_to: vec![vec![b'x'; 511]; super::super::MAX_RECIPIENTS],
+        ..caller()
+    };
+    let ruling = CheckApi::new(socket, None)
+        .judge(&caller, &mut held(&["A: b", "", "y"]))
+        .await;
+    assert_eq!(ruling.unwrap().refusal, None);
+    std::fs::remove_file(path).unwrap();
+}
+
 #[tokio::test]
 async fn a_large_message_streams_through_and_a_refusal_comes_back() {
     let no = Verdict::Reply {
