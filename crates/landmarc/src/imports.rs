@@ -3,16 +3,17 @@
 pub(crate) mod opendmarc;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::unix::fs::chown;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::lchown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mail::DomainName;
-use migrate::{Counted, Published};
+use migrate::{Counted, MAX_COUNT, Published};
 use nix::unistd::geteuid;
 use settings::Settings;
-use store::{Day, Import, Imported, Importer, MAX_IMPORTS, PublishedPolicy, StoreError, TallyRow};
+use store::{Day, Import, Imported, Importer, MAX_IMPORTS, PublishedPolicy, Rehearsal, StoreError, TallyRow};
 
 use crate::account::Account;
 use crate::database;
@@ -28,7 +29,7 @@ const MAX_KEY: usize = 32 * 1_024;
 pub(crate) enum How {
     /// They are added to the tally.
     Write,
-    /// It is only seen what would be added.
+    /// It is only seen what would be added: no store is made, and none is changed.
     Rehearse,
 }
 
@@ -58,15 +59,30 @@ pub(crate) struct Refused {
 
 /// An import under way: rows are handed over one by one, and written in batches.
 pub(crate) struct Imports {
-    importer: Importer,
-    how: How,
+    to: To,
     kept_from: Day,
     waiting: Vec<Import>,
     summary: Summary,
 }
 
+/// Where the rows go.
+enum To {
+    Store(Importer),
+    Nowhere(Rehearsal),
+}
+
+impl To {
+    fn take(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
+        match self {
+            Self::Store(importer) => importer.import(imports, kept_from),
+            Self::Nowhere(rehearsal) => rehearsal.import(imports, kept_from),
+        }
+    }
+}
+
 impl Imports {
-    /// Opens the store at `database`, which is made where there is none, for the account that the service runs as.
+    /// Opens the store at `database`. To be written to, it is made where there is none, for the account that the
+    /// service runs as, and brought up to date.
     /// `now_ms` says which days are too old to be kept; `patience` is how long others who write are waited for.
     ///
     /// # Errors
@@ -78,10 +94,12 @@ impl Imports {
         now_ms: u64,
         patience: Duration,
     ) -> Result<Self, StoreError> {
-        let importer = open(database, settings, patience)?;
+        let to = match how {
+            How::Write => To::Store(open(database, settings, patience)?),
+            How::Rehearse => To::Nowhere(Rehearsal::open(database)?),
+        };
         Ok(Self {
-            importer,
-            how,
+            to,
             kept_from: Day::at(now_ms).back(settings.store.tally_days),
             waiting: Vec::with_capacity(MAX_IMPORTS),
             summary: Summary::default(),
@@ -120,10 +138,7 @@ impl Imports {
             by_day.entry(Day::at(import.at_ms)).or_default().push(import);
         }
         for (day, imports) in by_day {
-            let done = match self.how {
-                How::Write => self.importer.import(&imports, self.kept_from)?,
-                How::Rehearse => self.importer.rehearse(&imports, self.kept_from)?,
-            };
+            let done = self.to.take(&imports, self.kept_from)?;
             self.summary.rows += imports.len() as u64;
             self.summary.messages.add(done);
             if done.new > 0 {
@@ -161,14 +176,19 @@ fn open(database: &Path, settings: &Settings, patience: Duration) -> Result<Impo
     Ok(importer)
 }
 
-/// Gives the database to the service, with the two files that SQLite keeps beside it.
+/// Gives the database to the service, with the two files that SQLite keeps beside it. The directory may be the
+/// service's already, and whoever has taken it over could have put a link there: root would give away what that
+/// leads to. A link is left alone, and one that comes between is given away itself.
 fn give_to(account: &Account, database: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut file = database.as_os_str().to_owned();
         file.push(suffix);
         let file = PathBuf::from(file);
-        if file.exists() {
-            chown(&file, account.user_id(), account.group_id())?;
+        match fs::symlink_metadata(&file) {
+            Ok(found) if found.is_file() => lchown(&file, account.user_id(), account.group_id())?,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(())
@@ -179,8 +199,12 @@ fn checked(counted: &Counted) -> Result<(), String> {
     if counted.key.len() > MAX_KEY {
         return Err(format!("its key is longer than {MAX_KEY} octets"));
     }
-    if counted.count == 0 {
-        return Err("it counts no message".to_owned());
+    match counted.count {
+        0 => return Err("it counts no message".to_owned()),
+        count if count > MAX_COUNT => {
+            return Err(format!("it counts {count} messages, more than {MAX_COUNT}"));
+        }
+        _ => {}
     }
     name("policy domain", &counted.policy_domain)?;
     name("author domain", &counted.header_from)?;
@@ -265,141 +289,4 @@ fn published(published: Published) -> PublishedPolicy {
 }
 
 #[cfg(test)]
-mod tests {
-    use store::Reader;
-
-    use super::*;
-
-    /// 2026-06-01 00:00:00 UTC.
-    const MIDNIGHT_S: u64 = 1_780_272_000;
-
-    fn counted(key: &str) -> Counted {
-        Counted {
-            key: key.to_owned(),
-            at_s: MIDNIGHT_S,
-            count: 1,
-            policy_domain: "Example.com".to_owned(),
-            published: Published::default(),
-            source_ip: [192, 0, 2, 1].into(),
-            disposition: "none".to_owned(),
-            dkim_aligned: true,
-            spf_aligned: false,
-            reasons: Vec::new(),
-            header_from: "mail.Example.com".to_owned(),
-            envelope_from: None,
-            dkim: Vec::new(),
-            spf: None,
-        }
-    }
-
-    /// A store for a test, which is gone afterwards.
-    struct Place(PathBuf);
-
-    impl Place {
-        fn new(test: &str) -> Self {
-            let name = format!("landmarc-imports-{}-{test}", std::process::id());
-            Self(std::env::temp_dir().join(name))
-        }
-
-        fn imports(&self, how: How) -> Imports {
-            let now_ms = (MIDNIGHT_S + 86_400) * 1_000;
-            let patience = Duration::from_mins(1);
-            Imports::open(&self.database(), &Settings::default(), how, now_ms, patience).unwrap()
-        }
-
-        fn database(&self) -> PathBuf {
-            self.0.join("landmarc.db")
-        }
-    }
-
-    impl Drop for Place {
-        fn drop(&mut self) {
-            // A leftover in the temporary directory is all it can come to.
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
-
-    #[test]
-    fn rows_are_written_in_batches_and_once_only() {
-        let place = Place::new("batches");
-        for round in 0..2 {
-            let mut imports = place.imports(How::Write);
-            for number in 0..=MAX_IMPORTS {
-                imports.take(counted(&number.to_string())).unwrap();
-            }
-            let summary = imports.finish().unwrap();
-            let all = MAX_IMPORTS as u64 + 1;
-            let (new, known) = if round == 0 { (all, 0) } else { (0, all) };
-            assert_eq!(summary.rows, all);
-            assert_eq!((summary.messages.new, summary.messages.known), (new, known));
-            assert_eq!(summary.days.values().sum::<u64>(), new);
-        }
-        let reader = Reader::open(place.database()).unwrap();
-        let rows = reader.tally(Day::at(MIDNIGHT_S * 1_000), "example.com").unwrap();
-        assert_eq!(rows.iter().map(|(_, count)| count).sum::<u64>(), 1_001);
-        assert_eq!(rows[0].0.header_from, "mail.example.com");
-    }
-
-    #[test]
-    fn a_rehearsal_leaves_the_tally_as_it_is() {
-        let place = Place::new("rehearsal");
-        let mut imports = place.imports(How::Rehearse);
-        imports.take(counted("a")).unwrap();
-        assert_eq!(imports.finish().unwrap().messages.new, 1);
-        let reader = Reader::open(place.database()).unwrap();
-        assert!(
-            reader
-                .policy_domains(Day::at(MIDNIGHT_S * 1_000))
-                .unwrap()
-                .is_empty()
-        );
-    }
-
-    #[test]
-    fn a_row_that_no_report_could_have_is_refused_alone() {
-        let place = Place::new("refused");
-        let mut imports = place.imports(How::Write);
-        type Change = fn(&mut Counted);
-        let broken: [(Change, &str); 6] = [
-            (
-                |row| row.policy_domain = "a..b".to_owned(),
-                "\"a..b\" is no policy domain",
-            ),
-            (|row| row.header_from = String::new(), "is no author domain"),
-            (|row| row.count = 0, "it counts no message"),
-            (
-                |row| row.disposition = "discard".to_owned(),
-                "\"discard\" is no disposition",
-            ),
-            (|row| row.published.sp = "x".to_owned(), "\"x\" is no sp"),
-            (|row| row.key = "k".repeat(MAX_KEY + 1), "longer than"),
-        ];
-        for (change, _) in &broken {
-            let mut row = counted("broken");
-            change(&mut row);
-            imports.take(row).unwrap();
-        }
-        let mut longest = counted("");
-        longest.key = "k".repeat(MAX_KEY);
-        imports.take(longest).unwrap();
-        let summary = imports.finish().unwrap();
-        assert_eq!((summary.rows, summary.refused_rows), (1, 6));
-        for ((_, why), refused) in broken.iter().zip(&summary.refused) {
-            assert!(refused.why.contains(why), "{} for {why}", refused.why);
-        }
-    }
-
-    #[test]
-    fn so_many_refused_rows_are_told_and_all_are_counted() {
-        let place = Place::new("many");
-        let mut imports = place.imports(How::Write);
-        for _ in 0..=MAX_REFUSED {
-            let mut row = counted("broken");
-            row.count = 0;
-            imports.take(row).unwrap();
-        }
-        let summary = imports.finish().unwrap();
-        assert_eq!(summary.refused.len(), MAX_REFUSED);
-        assert_eq!(summary.refused_rows, MAX_REFUSED as u64 + 1);
-    }
-}
+mod tests;

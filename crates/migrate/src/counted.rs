@@ -2,6 +2,10 @@
 
 use std::net::IpAddr;
 
+/// The most messages that one key stands for: what some sites see in a year. More is no count, and sums of it would
+/// not fit into a database.
+pub const MAX_COUNT: u64 = 1_000_000_000;
+
 /// Messages that count in the same row of an aggregate report (RFC 9990 §3.1), as another program has
 /// recorded them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +16,7 @@ pub struct Counted {
     /// When, in Unix seconds. It decides the UTC day that the messages are reported in.
     pub at_s: u64,
     /// Messages counted under this key so far. A source that goes on counting may say a larger number
-    /// later: what is imported then is the difference.
+    /// later: what is imported then is the difference. From 1 to [`MAX_COUNT`].
     pub count: u64,
     /// The DMARC Policy Domain: whom the report is about.
     pub policy_domain: String,

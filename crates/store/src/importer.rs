@@ -1,5 +1,7 @@
 //! What other programs counted, added to the tally: each message once, however often it is handed over.
 
+mod rehearsal;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +12,12 @@ use crate::observation::TallyRow;
 use crate::outbox::within;
 use crate::sqlite;
 
+pub use rehearsal::{MAX_REHEARSED, Rehearsal};
+
+/// The most messages of one key, and of one row of the tally by way of imports: what is past it is not
+/// counted. Sums of a thousand such rows still fit into the numbers of a database.
+pub(crate) const MAX_SUM: u64 = 1_000_000_000_000_000;
+
 /// Messages that another program has counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
@@ -17,10 +25,21 @@ pub struct Import {
     pub key: String,
     /// When, in milliseconds since the epoch: it decides the UTC day of the tally.
     pub at_ms: u64,
-    /// How many there are by now under this key. What was imported of them before is not added again.
+    /// How many there are by now under this key, 10^15 at most. What was imported of them before is not added
+    /// again.
     pub count: u64,
     /// The reporting row they count in.
     pub row: TallyRow,
+}
+
+impl Import {
+    pub(crate) fn day(&self) -> Day {
+        Day::at(self.at_ms)
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.count.min(MAX_SUM)
+    }
 }
 
 /// What importing came to, in messages.
@@ -43,6 +62,19 @@ impl Imported {
         self.of_reported_days += other.of_reported_days;
         self.known += other.known;
         self.too_old += other.too_old;
+    }
+
+    /// Counts all of its messages; how many of them are new, where so many of its key were there before.
+    pub(crate) fn settle(&mut self, import: &Import, before: u64, kept_from: Day) -> u64 {
+        let count = import.count();
+        if import.day() < kept_from {
+            self.too_old += count;
+            return 0;
+        }
+        let new = count.saturating_sub(before);
+        self.new += new;
+        self.known += count - new;
+        new
     }
 }
 
@@ -71,14 +103,5 @@ impl Importer {
     pub fn import(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
         within("list of imports", imports.len(), MAX_IMPORTS)?;
         self.inner.import(imports, kept_from)
-    }
-
-    /// What [`import`](Self::import) would come to; nothing is written.
-    ///
-    /// # Errors
-    /// When there are too many, or the store cannot be read.
-    pub fn rehearse(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
-        within("list of imports", imports.len(), MAX_IMPORTS)?;
-        self.inner.rehearse_import(imports, kept_from)
     }
 }

@@ -119,7 +119,7 @@ mod writer;
 pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};
 pub use day::Day;
 pub use error::StoreError;
-pub use importer::{Import, Imported, Importer};
+pub use importer::{Import, Imported, Importer, MAX_REHEARSED, Rehearsal};
 pub use maintenance::{Expired, Keep};
 pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
 pub use outbox::{

@@ -290,6 +290,14 @@ impl Reader {
         self.inner.redirections()
     }
 
+    /// Where the reports about a policy domain go instead, if that was said.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn redirection(&self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
+        self.inner.redirection(policy_domain)
+    }
+
     /// The suppression that an address is under at this time, or its host.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! `history`: what was counted, as other programs write it down.
 
+mod row_id;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use crate::figures::grouped;
 use crate::output::{complain, tell};
 use crate::records::{Place, now_ms, refuse};
 use crate::time::{When, date};
+use row_id::row_id;
 
 /// Noon: in every zone of the world it is that day, or nearly so.
 const NOON_S: u64 = 12 * 3_600;
@@ -23,7 +26,8 @@ const NOON_S: u64 = 12 * 3_600;
 const AFTER_HELP: &str = "\
 One record for each message, as opendmarc 1.4 writes them; opendmarc-import reads them, and so does\n\
 landmarc migrate opendmarc --history. A tally has neither times nor queue ids: each record has noon of\n\
-its UTC day, and an id made of the day, the row and a number, the same each time.\n\n\
+its UTC day, and an id made of the day, of what its row says and of a number: the same each time, also\n\
+when more was counted since.\n\n\
 Exit code: 0 when it was written, 64 for a wrong command line, 65 for a file that is no store of this\n\
 version, 69 when the store cannot be read or the file not written, 78 for wrong settings.";
 
@@ -122,11 +126,10 @@ enum Stopped {
 fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &str) -> Result<u64, Stopped> {
     let mut count = 0;
     for day in days {
-        let mut number = 0;
         for domain in reader.reporting_day(*day).map_err(Stopped::Store)? {
             let domain = domain.map_err(Stopped::Store)?;
             tell_of_left_out(*day, &domain);
-            count += write_domain(out, *day, domain, &mut number, reporter).map_err(Stopped::Writing)?;
+            count += write_domain(out, *day, domain, reporter).map_err(Stopped::Writing)?;
         }
     }
     out.flush().map_err(Stopped::Writing)?;
@@ -146,23 +149,16 @@ fn tell_of_left_out(day: Day, domain: &DomainDay) {
     }
 }
 
-/// `number` counts the rows of the day.
-fn write_domain(
-    out: &mut impl Write,
-    day: Day,
-    domain: DomainDay,
-    number: &mut u64,
-    reporter: &str,
-) -> io::Result<u64> {
+fn write_domain(out: &mut impl Write, day: Day, domain: DomainDay, reporter: &str) -> io::Result<u64> {
     let mut count = 0;
     for DayRow {
         row, count: messages, ..
     } in domain.rows
     {
-        *number += 1;
+        let id = row_id(&row);
         let counted = counted(day, row);
         for message in 1..=messages {
-            let job = format!("lm{}.{number}.{message}", day.0);
+            let job = format!("lm{}.{id}.{message}", day.0);
             out.write_all(write(&Message::of_counted(&counted, &job, reporter)).as_bytes())?;
         }
         count += messages;
@@ -220,6 +216,8 @@ fn host_name() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn export(days: [Option<&str>; 3]) -> Export {
@@ -255,10 +253,8 @@ mod tests {
         );
     }
 
-    /// The job ids, and with them the whole file, are the same each time.
-    #[test]
-    fn each_message_of_a_row_has_a_record_with_an_id_of_its_own() {
-        let row = TallyRow {
+    pub(super) fn row() -> TallyRow {
+        TallyRow {
             policy_domain: "example.com".to_owned(),
             published: store::PublishedPolicy {
                 p: "reject".to_owned(),
@@ -278,25 +274,54 @@ mod tests {
             dkim: Vec::new(),
             spf: None,
             incidental: false,
-        };
-        let domain = DomainDay {
+        }
+    }
+
+    fn domain(rows: impl IntoIterator<Item = (TallyRow, u64)>) -> DomainDay {
+        let rows = rows.into_iter().map(|(row, count)| DayRow {
+            published: 1,
+            row,
+            count,
+        });
+        DomainDay {
             policy_domain: "example.com".to_owned(),
-            rows: vec![DayRow {
-                published: 1,
-                row,
-                count: 2,
-            }],
+            rows: rows.collect(),
             left_out_rows: 0,
             left_out_messages: 0,
-        };
+        }
+    }
+
+    fn written(rows: impl IntoIterator<Item = (TallyRow, u64)>) -> String {
         let mut out = Vec::new();
-        let mut number = 0;
-        assert_eq!(
-            write_domain(&mut out, Day(20_605), domain, &mut number, "mx.example.net").unwrap(),
-            2
-        );
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r#"
-        job lm20605.1.1
+        let domain = domain(rows);
+        let messages: u64 = domain.rows.iter().map(|row| row.count).sum();
+        let count = write_domain(&mut out, Day(20_605), domain, "mx.example.net").unwrap();
+        assert_eq!(count, messages);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Rows before it, after it, and messages more of it: what was exported once keeps its id.
+    #[test]
+    fn an_id_stays_with_its_message_whatever_is_counted_besides() {
+        let of_client = |last: u8| TallyRow {
+            source_ip: [192, 0, 2, last].into(),
+            ..row()
+        };
+        let jobs = |text: String| {
+            let jobs = text.lines().filter_map(|line| line.strip_prefix("job "));
+            jobs.map(str::to_owned).collect::<BTreeSet<_>>()
+        };
+        let first = jobs(written([(of_client(7), 2)]));
+        let second = jobs(written([(of_client(1), 1), (of_client(7), 3), (of_client(9), 1)]));
+        assert_eq!((first.len(), second.len()), (2, 5));
+        assert!(first.is_subset(&second), "{first:?} {second:?}");
+    }
+
+    /// The job ids, and with them the whole file, are the same each time.
+    #[test]
+    fn each_message_of_a_row_has_a_record_with_an_id_of_its_own() {
+        insta::assert_snapshot!(written([(row(), 2)]), @r#"
+        job lm20605.e6af0e283e6cb578.1
         reporter mx.example.net
         received 1780315200
         ipaddr 192.0.2.7
@@ -316,7 +341,7 @@ mod tests {
         arc 7
         arc_policy 2 json:[]
         action 0
-        job lm20605.1.2
+        job lm20605.e6af0e283e6cb578.2
         reporter mx.example.net
         received 1780315200
         ipaddr 192.0.2.7

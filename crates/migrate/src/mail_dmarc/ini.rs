@@ -96,10 +96,10 @@ impl Reader {
                 value: value.trim().to_owned(),
             }),
             _ if text.starts_with('[') => self.break_off(Wrong::OpenSection {
-                text: text.to_owned(),
+                word: first_word(text),
             }),
             _ => self.refuse(Wrong::Syntax {
-                text: text.to_owned(),
+                word: first_word(text),
             }),
         }
     }
@@ -113,6 +113,13 @@ impl Reader {
     fn refuse(&mut self, wrong: Wrong) {
         self.mistakes.push(Mistake::new(self.line, wrong));
     }
+}
+
+/// So much of a broken line is shown: `smartpass: secret` tells its key and not its value, and neither does
+/// `smartpass:secret`. It goes to the log of cron, or into a mail that asks for help.
+fn first_word(text: &str) -> String {
+    let ends = |character: char| character.is_whitespace() || matches!(character, ':' | '=');
+    text.split(ends).next().unwrap_or_default().to_owned()
 }
 
 /// A comment at the end of a line has white space on both sides of its semicolon, so that a DSN or a password
@@ -187,6 +194,28 @@ mod tests {
                 entry(2, "", "empty", "")
             ]
         );
+    }
+
+    #[test]
+    fn no_password_is_shown_of_a_line_that_is_broken() {
+        let lines = [
+            "smartpass: secret",
+            "smartpass:secret",
+            "smartpass secret",
+            "smartpass\u{a0}secret",
+            "= secret",
+            "[smtp smartpass: secret",
+            "[smtp] smartpass:secret",
+            "[smtp:secret",
+        ];
+        for line in lines {
+            let (_, mistakes) = read(line.as_bytes());
+            let [mistake] = <[Mistake; 1]>::try_from(mistakes).unwrap();
+            let told = format!("{mistake}\n{}\n{mistake:?}", mistake.remedy());
+            assert!(!told.contains("secret"), "{told}");
+        }
+        let word = "smartpass".to_owned();
+        assert_eq!(wrong(b"smartpass: secret"), [(1, Wrong::Syntax { word })]);
     }
 
     #[test]

@@ -72,16 +72,19 @@ pub enum Wrong {
     #[error("a section without a name")]
     NoSectionName,
     /// `[smtp`, or `[smtp] hostname`.
-    #[error("{} begins a section and does not end it", quoted(text))]
+    #[error("{} begins a section and does not end it", quoted(word))]
     OpenSection {
-        /// The line.
-        text: String,
+        /// The first word of the line: behind it may be a password.
+        word: String,
     },
     /// A line that is none of all that may be there.
-    #[error("{} is neither a section nor \"key = value\"", quoted(text))]
+    #[error(
+        "a line that begins with {} is neither a section nor \"key = value\"",
+        quoted(word)
+    )]
     Syntax {
-        /// The line.
-        text: String,
+        /// The first word of the line: behind it may be a password.
+        word: String,
     },
     /// A key stands before the first section.
     #[error("the key {} stands before the first section", quoted(key))]

@@ -8,7 +8,7 @@ use super::day::Window;
 use super::key::{Key, KeyError, Shape};
 use super::record::{Disposition, Record, RecordError};
 use super::shown::shown;
-use crate::{Counted, Published};
+use crate::{Counted, MAX_COUNT, Published};
 
 /// The DMARC Policy Record that applies to an Author Domain, as DNS has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,8 @@ impl Entry {
     /// # Errors
     /// What is wrong with it.
     pub fn read(octets: &[u8], count: u64, shape: Shape) -> Result<Self, RecordError> {
-        if count == 0 {
+        // Parts of a key on several servers are added up: the sum has the limit of each.
+        if !(1..=MAX_COUNT).contains(&count) {
             return Err(RecordError::Count(count.to_string()));
         }
         let record = Record::read(octets, shape)?;
@@ -49,10 +50,13 @@ impl Entry {
     /// Reads the count of a hash or the score of a sorted set, as Redis writes it.
     ///
     /// # Errors
-    /// What is no whole number from 1 on: nobody has seen half a message.
+    /// What is no whole number from 1 to [`MAX_COUNT`]: nobody has seen half a message.
     pub fn count(octets: &[u8]) -> Result<u64, RecordError> {
         let text = str::from_utf8(octets).map_err(|_| RecordError::NotUtf8)?;
-        let number = text.parse().ok().filter(|number| *number > 0);
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| (1..=MAX_COUNT).contains(number));
         number.ok_or_else(|| RecordError::Count(text.to_owned()))
     }
 

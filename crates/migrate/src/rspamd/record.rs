@@ -6,6 +6,7 @@ use mail::DomainName;
 
 use super::key::Shape;
 use super::shown::shown;
+use crate::MAX_COUNT;
 
 /// The longest record that is read. rspamd writes a hundred octets; each signature adds a domain.
 pub const MAX_RECORD_OCTETS: usize = 16 * 1_024;
@@ -131,7 +132,7 @@ pub enum RecordError {
     #[error("field 12, {}, is no result of SPF", shown(.0.as_bytes()))]
     SpfResult(String),
     /// The count of a hash or the score of a sorted set.
-    #[error("its count, {}, is no whole number from 1 on", shown(.0.as_bytes()))]
+    #[error("its count, {}, is no whole number from 1 to {MAX_COUNT}", shown(.0.as_bytes()))]
     Count(String),
 }
 

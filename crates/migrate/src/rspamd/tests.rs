@@ -4,7 +4,7 @@ use mail::DomainName;
 use proptest::prelude::*;
 
 use super::*;
-use crate::Published;
+use crate::{MAX_COUNT, Published};
 
 const JUNE_1: u64 = 1_780_272_000;
 const NOW: Window = Window {
@@ -314,7 +314,15 @@ fn what_is_broken_is_told_with_key_place_and_remedy() {
             what,
         });
     }
-    for count in ["0", "-1", "1.5", "inf", "18446744073709551616"] {
+    for count in [
+        "0",
+        "-1",
+        "1.5",
+        "inf",
+        "1000000001",
+        "9223372036854775807",
+        "18446744073709551616",
+    ] {
         let error = Entry::count(count.as_bytes()).unwrap_err();
         let what = What::Entry {
             octets: MEMBER.as_bytes().to_owned(),
@@ -384,7 +392,19 @@ fn only_types_that_hold_records_have_a_shape() {
     assert_eq!(shapes[..3], known);
     assert!(shapes[3..].iter().all(Option::is_none));
     assert!(Entry::read(MEMBER.as_bytes(), 0, Shape::Scores).is_err());
-    assert_eq!(Entry::count(b"18446744073709551615"), Ok(u64::MAX));
+}
+
+/// Larger ones did not fit into the store, and no import went past them.
+#[test]
+fn a_count_has_a_limit_alone_and_as_a_sum() {
+    assert_eq!(Entry::count(b"1000000000"), Ok(MAX_COUNT));
+    for past in ["1000000001", "9223372036854775807", "18446744073709551615"] {
+        let error = RecordError::Count(past.to_owned());
+        assert_eq!(Entry::count(past.as_bytes()), Err(error));
+    }
+    let read = |count| Entry::read(MEMBER.as_bytes(), count, Shape::Scores);
+    assert!(read(MAX_COUNT).is_ok());
+    assert!(matches!(read(MAX_COUNT + 1), Err(RecordError::Count(_))));
 }
 
 proptest! {

@@ -27,6 +27,8 @@ enum What {
     Refused,
     #[error("the account may not do this")]
     Forbidden,
+    #[error("the account may not ask INFO, which tells replicas from servers with records of their own")]
+    Hidden,
     #[error("it is not ready")]
     NotReady,
     #[error("it did not answer as expected")]
@@ -55,10 +57,19 @@ impl RedisError {
         }
     }
 
+    /// It does not say whose data it has.
+    pub(super) fn hidden(server: &Server, source: redis::RedisError) -> Self {
+        Self {
+            server: server.clone(),
+            what: What::Hidden,
+            source,
+        }
+    }
+
     /// Whether another attempt may go well without anybody doing anything.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        !matches!(self.what, What::Refused | What::Forbidden)
+        !matches!(self.what, What::Refused | What::Forbidden | What::Hidden)
     }
 
     /// What can be done.
@@ -76,6 +87,9 @@ impl RedisError {
             }
             What::Forbidden => {
                 "give the account the rights to read: ACL SETUSER NAME +@read +@connection +info ~*"
+            }
+            What::Hidden => {
+                "give the account the right to ask, on each server: ACL SETUSER NAME +info; or name one server only"
             }
             What::Answer => "see whether this is a Redis server, and the database the right one",
         }

@@ -4,7 +4,7 @@
 //! (`+@read +@connection +info`). Keys are looked for by SCAN, never by KEYS, which would stop the server for
 //! everybody. Several servers may be given: each may have records of its own, as rspamd shared them out by
 //! domain, and what they hold is added up; servers that are replicas of one another are told by their
-//! replication id, and one of them is read.
+//! replication id, and one of them is read. Of several servers none is read whose account may not ask for it.
 //!
 //! No TLS, no Sentinel, no Cluster: rspamd's Redis is on the same host or next to it.
 

@@ -78,19 +78,23 @@ impl Connection {
             inner: inner.map_err(failed)?,
             replication_id: None,
         };
-        connection.replication_id = connection.ask_replication_id().await?;
+        connection.replication_id = connection.ask_replication_id(options.servers.len()).await?;
         Ok(connection)
     }
 
-    /// Redis 4 and later know it.
-    async fn ask_replication_id(&mut self) -> Result<Option<String>, RedisError> {
+    /// Redis 4 and later know it. An account that may not ask does no harm where there is one server; of several,
+    /// a master and its replica would be added up, and every message would count twice.
+    async fn ask_replication_id(&mut self, servers: usize) -> Result<Option<String>, RedisError> {
         let told: Result<String, _> = redis::cmd("INFO")
             .arg("replication")
             .query_async(&mut self.inner)
             .await;
         match told {
             Ok(told) => Ok(replication_id(&told)),
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => match servers {
+                0 | 1 => Ok(None),
+                _ => Err(RedisError::hidden(&self.server, error)),
+            },
             Err(error) => Err(RedisError::connecting(&self.server, error)),
         }
     }

@@ -326,6 +326,27 @@ async fn a_server_that_is_gone_does_not_keep_from_the_others() {
     assert_eq!(missing[0].server, options.servers[1]);
 }
 
+/// Without INFO a replica looks like a server with records of its own: each message would count twice.
+#[tokio::test]
+async fn of_several_servers_none_may_hide_whose_data_it_has() {
+    let secretive = |words: &[String]| match words.first().map(String::as_str) {
+        Some("INFO") => Reply::Error("NOPERM no permissions to run 'info'"),
+        _ => site(words),
+    };
+    let (mut options, _) = serve(secretive);
+    let names = Names::default();
+    let mut session = Session::open(&options).await.unwrap();
+    let keys = session.keys(&wanted(&names, Days::One(day()))).await.unwrap();
+    assert!(!keys.found.is_empty(), "one server is read as it is");
+    let (replica, _) = serve(secretive);
+    options.servers.extend(replica.servers);
+    let Err(error) = Session::open(&options).await else {
+        panic!("both were read");
+    };
+    assert!(error.to_string().contains("may not ask INFO"), "{error}");
+    assert!(error.remedy().contains("+info") && !error.may_pass());
+}
+
 #[test]
 fn the_password_is_not_shown() {
     let options = Options {

@@ -1,15 +1,13 @@
 //! Imports: the ledger of keys, and what it lets through into the tally.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension};
 
 use super::interned::Interned;
 use super::outbox::{Outbox, is_reported};
-use crate::day::{Day, as_integer};
+use crate::day::Day;
 use crate::digest::{Digest, Digests};
 use crate::error::StoreError;
-use crate::importer::{Import, Imported};
+use crate::importer::{Import, Imported, MAX_SUM};
 use crate::prepared::Counted;
 
 /// Most rows of the ledger removed in one step of expiry.
@@ -20,28 +18,6 @@ impl Outbox {
         let digests = Digests::new();
         self.write("import", |connection| {
             add(connection, imports, kept_from, &digests)
-        })
-    }
-
-    pub(crate) fn rehearse_import(
-        &mut self,
-        imports: &[Import],
-        kept_from: Day,
-    ) -> Result<Imported, StoreError> {
-        let doing = "see what is new";
-        self.read(doing, |connection| {
-            let mut imported = Imported::default();
-            let mut seen = BTreeMap::new();
-            for import in imports {
-                let key = Digest::of(import.key.as_bytes());
-                let before = match seen.get(&key.0) {
-                    Some(count) => *count,
-                    None => count_of(connection, key)?,
-                };
-                seen.insert(key.0, before.max(import.count));
-                let _ = settle(connection, import, before, kept_from, &mut imported)?;
-            }
-            Ok(imported)
         })
     }
 }
@@ -58,49 +34,39 @@ fn add(
     let sql = "INSERT INTO imported (key, day, count) VALUES (?1, ?2, ?3) \
                ON CONFLICT (key) DO UPDATE SET count = excluded.count, day = max(day, excluded.day)";
     let mut note = connection.prepare_cached(sql)?;
-    // Not by way of the journal: the recorder counts its entries, and would not know of these.
+    // Not by way of the journal: the recorder counts its entries, and would not know of these. A sum past 64
+    // bits is a floating-point number to SQLite, which the column would refuse, and with it every import from
+    // then on: it stays at its limit.
     let sql = "INSERT INTO tally (day, policy_domain, reporting_row, count) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT (day, policy_domain, reporting_row) DO UPDATE SET count = count + excluded.count";
+               ON CONFLICT (day, policy_domain, reporting_row) \
+               DO UPDATE SET count = max(count, min(count + excluded.count, ?5))";
     let mut count = connection.prepare_cached(sql)?;
     for import in imports {
         let key = Digest::of(import.key.as_bytes());
         let before = count_of(connection, key)?;
-        let new = settle(connection, import, before, kept_from, &mut imported)?;
+        let new = imported.settle(import, before, kept_from);
         if new == 0 {
             continue;
         }
-        let day = Day::at(import.at_ms);
+        let day = import.day();
+        if is_reported(connection, day, &import.row.policy_domain)? {
+            imported.of_reported_days += new;
+        }
         let counted = Counted::new(day, import.row.clone(), digests);
         let (row, policy_domain) = interned.row(connection, &counted)?;
-        count.execute((day.0, policy_domain, row, as_integer(new)))?;
-        note.execute((key.0, day.0, as_integer(import.count)))?;
+        count.execute((day.0, policy_domain, row, integer(new), integer(MAX_SUM)))?;
+        note.execute((key.0, day.0, integer(import.count())))?;
     }
     Ok(imported)
 }
 
-/// How many of its messages are new; counts them all.
-fn settle(
-    connection: &Connection,
-    import: &Import,
-    before: u64,
-    kept_from: Day,
-    imported: &mut Imported,
-) -> rusqlite::Result<u64> {
-    let day = Day::at(import.at_ms);
-    if day < kept_from {
-        imported.too_old += import.count;
-        return Ok(0);
-    }
-    let new = import.count.saturating_sub(before);
-    imported.new += new;
-    imported.known += import.count - new;
-    if new > 0 && is_reported(connection, day, &import.row.policy_domain)? {
-        imported.of_reported_days += new;
-    }
-    Ok(new)
+/// A count as the database holds it.
+fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn count_of(connection: &Connection, key: Digest) -> rusqlite::Result<u64> {
+/// How many messages of a key were imported.
+pub(super) fn count_of(connection: &Connection, key: Digest) -> rusqlite::Result<u64> {
     let mut statement = connection.prepare_cached("SELECT count FROM imported WHERE key = ?1")?;
     let count: Option<u64> = statement.query_row([key.0], |row| row.get(0)).optional()?;
     Ok(count.unwrap_or(0))

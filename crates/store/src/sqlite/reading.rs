@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connection::{beside, open_to_read, row_error};
-use super::outbox::{body, days, list, redirection, suppression};
+use super::outbox::{body, days, is_reported, list, redirection, suppression};
 use super::reporting::{self, ReportingDay};
-use super::{backup, blocks, journal, log, migrations, tally};
+use super::{backup, blocks, import, journal, log, migrations, tally};
 use crate::day::Day;
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
 use crate::outbox::{
@@ -27,8 +28,8 @@ pub(crate) struct Reading {
     path: PathBuf,
     /// Whether there are tables of reports: not in a store that was last opened by version 0.1.
     has_reports: bool,
-    /// Whether there is a table of redirections.
-    has_redirections: bool,
+    /// Whether there are a ledger of imports and a table of redirections.
+    has_imports: bool,
 }
 
 impl Reading {
@@ -38,7 +39,7 @@ impl Reading {
             connection,
             path: path.to_owned(),
             has_reports: version >= migrations::REPORTS,
-            has_redirections: version >= migrations::IMPORTS,
+            has_imports: version >= migrations::IMPORTS,
         })
     }
 
@@ -101,11 +102,35 @@ impl Reading {
     }
 
     pub(crate) fn redirections(&self) -> Result<Vec<Redirection>, StoreError> {
-        if !self.has_redirections {
+        if !self.has_imports {
             return Ok(Vec::new());
         }
         self.snapshot("read the redirections", |connection| {
             redirection::all(connection, MAX_REDIRECTIONS)
+        })
+    }
+
+    pub(crate) fn redirection(&self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
+        if !self.has_imports {
+            return Ok(None);
+        }
+        self.snapshot("look where reports go", |connection| {
+            redirection::of(connection, policy_domain)
+        })
+    }
+
+    /// How many messages of a key were imported.
+    pub(crate) fn imported(&self, key: Digest) -> Result<u64, StoreError> {
+        if !self.has_imports {
+            return Ok(0);
+        }
+        self.snapshot("see what is new", |connection| import::count_of(connection, key))
+    }
+
+    /// Whether what is counted now in this day of a policy domain comes too late for a report.
+    pub(crate) fn is_reported(&self, day: Day, policy_domain: &str) -> Result<bool, StoreError> {
+        self.of_reports("see what is reported", |connection| {
+            is_reported(connection, day, policy_domain)
         })
     }
 

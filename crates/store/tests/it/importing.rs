@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use landmarc_store::{
-    Day, DayCounts, Import, Imported, Importer, Keep, MAX_IMPORTS, Outbox, Redirection, StoreError,
+    Day, DayCounts, Import, Imported, Importer, Keep, MAX_IMPORTS, Outbox, Redirection, Rehearsal, StoreError,
 };
 
 use crate::samples::{DAY, Directory, HOUR, MIDNIGHT, counted, message, reader, row, store_with};
@@ -24,6 +24,10 @@ fn importer(directory: &Directory) -> Importer {
     Importer::open(directory.store(), PATIENCE).unwrap()
 }
 
+fn rehearsal(directory: &Directory) -> Rehearsal {
+    Rehearsal::open(directory.store()).unwrap()
+}
+
 #[test]
 fn what_is_imported_again_is_not_counted_again() {
     let directory = Directory::new();
@@ -41,7 +45,7 @@ fn a_key_that_stands_twice_in_one_call_counts_once() {
     let directory = Directory::new();
     let twice = [import("a", 1), import("a", 1)];
     let mut importer = importer(&directory);
-    let said = importer.rehearse(&twice, ANY_DAY).unwrap();
+    let said = rehearsal(&directory).import(&twice, ANY_DAY).unwrap();
     let done = importer.import(&twice, ANY_DAY).unwrap();
     assert_eq!((done.new, done.known), (1, 1));
     assert_eq!(said, done);
@@ -52,7 +56,9 @@ fn of_a_count_that_grows_the_difference_is_added() {
     let directory = Directory::new();
     let mut importer = importer(&directory);
     for (count, new) in [(3, 3), (5, 2), (5, 0), (4, 0), (6, 1)] {
-        let said = importer.rehearse(&[import("a", count)], ANY_DAY).unwrap();
+        let said = rehearsal(&directory)
+            .import(&[import("a", count)], ANY_DAY)
+            .unwrap();
         let done = importer.import(&[import("a", count)], ANY_DAY).unwrap();
         assert_eq!((done.new, done.known), (new, count - new), "{count}");
         assert_eq!(said, done);
@@ -64,9 +70,84 @@ fn of_a_count_that_grows_the_difference_is_added() {
 fn a_rehearsal_writes_nothing() {
     let directory = Directory::new();
     let mut importer = importer(&directory);
-    assert_eq!(importer.rehearse(&[import("a", 7)], ANY_DAY).unwrap().new, 7);
+    let said = rehearsal(&directory).import(&[import("a", 7)], ANY_DAY);
+    assert_eq!(said.unwrap().new, 7);
     assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 0);
     assert_eq!(importer.import(&[import("a", 7)], ANY_DAY).unwrap().new, 7);
+}
+
+/// A history file in two parts that overlap, or a file and the database it was imported into: more than one call.
+#[test]
+fn a_rehearsal_remembers_what_it_has_seen_in_calls_before() {
+    let directory = Directory::new();
+    importer(&directory).import(&[import("a", 2)], ANY_DAY).unwrap();
+    let mut rehearsal = rehearsal(&directory);
+    for (key, count, new) in [
+        ("a", 3, 1),
+        ("b", 1, 1),
+        ("b", 1, 0),
+        ("a", 3, 0),
+        ("a", 2, 0),
+        ("b", 4, 3),
+    ] {
+        let said = rehearsal.import(&[import(key, count)], ANY_DAY).unwrap();
+        assert_eq!((said.new, said.known), (new, count - new), "{key} {count}");
+    }
+}
+
+#[test]
+fn a_rehearsal_makes_no_store() {
+    let directory = Directory::new();
+    let mut rehearsal = rehearsal(&directory);
+    let old = rehearsal
+        .import(&[import("a", 7)], Day::at(MIDNIGHT).next())
+        .unwrap();
+    assert_eq!((old.new, old.too_old), (0, 7));
+    assert_eq!(rehearsal.import(&[import("a", 7)], ANY_DAY).unwrap().new, 7);
+    assert_eq!(rehearsal.import(&[import("a", 7)], ANY_DAY).unwrap().known, 7);
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is made");
+}
+
+/// What the service that runs there reads and writes stays as it is.
+#[test]
+fn a_rehearsal_reads_an_older_store_as_one_that_nothing_was_imported_into() {
+    let directory = Directory::new();
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    connection.execute_batch(include_str!("version_1.sql")).unwrap();
+    drop(connection);
+    let before = std::fs::read(directory.store()).unwrap();
+    let said = rehearsal(&directory).import(&[import("a", 7)], ANY_DAY).unwrap();
+    assert_eq!((said.new, said.of_reported_days), (7, 0));
+    assert_eq!(std::fs::read(directory.store()).unwrap(), before);
+    assert_eq!(reader(&directory).status().unwrap().version, 1);
+}
+
+/// Neither as one count nor as a sum: the column holds 64 bits, and a row that is refused stops all imports.
+#[test]
+fn a_count_past_all_reason_is_held_to_its_limit() {
+    const MOST: u64 = 1_000_000_000_000_000;
+    let directory = Directory::new();
+    let mut importer = importer(&directory);
+    let count = |key: &str, count, importer: &mut Importer| {
+        let said = rehearsal(&directory)
+            .import(&[import(key, count)], ANY_DAY)
+            .unwrap();
+        let done = importer.import(&[import(key, count)], ANY_DAY).unwrap();
+        assert_eq!(said, done);
+        (
+            done.new,
+            done.known,
+            counted(&reader(&directory), Day::at(MIDNIGHT)),
+        )
+    };
+    assert_eq!(count("a", u64::MAX, &mut importer), (MOST, 0, MOST));
+    assert_eq!(count("a", u64::MAX, &mut importer), (0, MOST, MOST));
+    assert_eq!(
+        count("b", 9_223_372_036_854_775_807, &mut importer),
+        (MOST, 0, MOST)
+    );
+    assert_eq!(count("c", 1, &mut importer), (1, 0, MOST));
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A site with OpenDMARC: real opendmarc 1.4.2 judges mail and writes its history, its scripts import it into a
 //! real MariaDB and report; then landmarc takes over what was counted, and reports the same.
 
+mod again;
 mod collector;
 mod database;
 pub(super) mod site;

@@ -20,7 +20,7 @@ pub(super) const HISTORY: &str = "job 4ZQ0000001\nreporter mx01.here.example\nre
     from watch.example\nmfrom watch.example\nspf 7\npdomain watch.example\npolicy 18\nrua mailto:dmarc@watch.example\n\
     pct 100\nadkim 114\naspf 114\np 110\nsp 0\nalign_dkim 5\nalign_spf 5\narc 7\narc_policy 2 json:[]\naction 2\n";
 
-fn record() -> String {
+pub(super) fn record() -> String {
     HISTORY.replace("{received}", &yesterday_noon().to_string())
 }
 
@@ -189,6 +189,56 @@ fn t5_opendmarc_importstats_removes_only_what_is_in_the_tally() {
     .unwrap();
     let path = ours.folder().join("spool").join(&kept);
     assert_eq!(ours.migrated(&["--history", shown(&path)])["new"], 1);
+}
+
+/// T5: whoever opened the file before it was renamed may have a record to write.
+#[test]
+fn t5_a_history_file_that_somebody_has_locked_stays_and_is_listed() {
+    let ours = Ours::new();
+    let history = ours.folder().write("spool/opendmarc.dat", record());
+    let busy = fs::File::open(&history).unwrap();
+    busy.lock_shared().unwrap();
+    let option = format!("--history-file={}", history.display());
+    let done = landmarc(["opendmarc-importstats", "--settings", ours.settings(), &option]);
+    assert_eq!(done.code, 69, "{}", done.stderr);
+    assert!(done.stderr.contains("is still being written"), "{}", done.stderr);
+    let kept = fs::read_dir(ours.folder().join("spool")).unwrap().next().unwrap();
+    let kept = kept.unwrap().path();
+    assert_eq!(fs::read_to_string(&kept).unwrap(), record());
+    assert_eq!(done.stdout, format!("{} {}\n", record().len(), kept.display()));
+    drop(busy);
+    let known = &ours.migrated(&["--history", shown(&kept)])["known"];
+    assert_eq!(known, 1, "it is imported, and may be again");
+}
+
+/// P7: the file that the service writes is that below its BaseDirectory; T5: one that cannot be seen is not "none".
+#[test]
+fn p7_and_t5_opendmarc_importstats_finds_the_history_file_below_the_base_directory() {
+    let ours = Ours::new();
+    let history = ours.folder().write("spool/opendmarc.dat", record());
+    let spool = history.parent().unwrap();
+    let import = |text: String| {
+        let conf = ours.folder().write("opendmarc.conf", text);
+        landmarc([
+            "opendmarc-importstats",
+            "--settings",
+            ours.settings(),
+            "--verbose",
+            "--config",
+            shown(&conf),
+        ])
+    };
+    let done = import(format!(
+        "BaseDirectory {}\nHistoryFile opendmarc.dat\n",
+        spool.display()
+    ));
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stderr.contains("messages: 1 new"), "{}", done.stderr);
+    assert!(!history.exists());
+    fs::write(&history, "").unwrap();
+    let done = import(format!("HistoryFile {}/below\n", history.display()));
+    assert_eq!(done.code, 66, "{}", done.stderr);
+    assert!(done.stderr.contains("cannot read"), "{}", done.stderr);
 }
 
 /// T2: a rehearsal writes the letters into the directory it is started in.

@@ -41,16 +41,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Write the settings into this file, which must not be there yet [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", conflicts_with = "database")]
     output: Option<PathBuf>,
     /// Write the hosts of its whitelist as rules into this file, which must not be there yet
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "database")]
     rules_output: Option<PathBuf>,
     /// Take the whitelist from this file [default: the one that its settings name]
     #[arg(long, value_name = "FILE", requires = "rules_output")]
     whitelist: Option<PathBuf>,
     /// Write these files even if they are there
-    #[arg(long)]
+    #[arg(long, conflicts_with = "database")]
     force: bool,
     /// Print one JSON object
     #[arg(long)]

@@ -12,6 +12,7 @@ use clap::Args;
 use migrate::opendmarc::settings::{Broken, Conf, Line, MAX_FILE_OCTETS, Translation, read};
 use serde_json::{Value, json};
 
+use self::data::COUNTED;
 use crate::exit::Exit;
 use crate::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
 use crate::output::{complain, print, tell};
@@ -32,16 +33,16 @@ imported), 66 when there is no such file, 69 when a database or the store cannot
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// The settings file of OpenDMARC
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE)]
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = COUNTED)]
     config: PathBuf,
     /// Write the settings into this file, which must not be there yet [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE", conflicts_with = COUNTED)]
     output: Option<PathBuf>,
     /// Write it even if it is there
     #[arg(long, requires = "output")]
     force: bool,
     /// Translate the lines that can be understood although others cannot
-    #[arg(long)]
+    #[arg(long, conflicts_with = COUNTED)]
     keep_going: bool,
     /// Print one JSON object: the settings, and what became of each line
     #[arg(long)]

@@ -21,7 +21,10 @@ pub(super) fn remove(connection: &Connection, policy_domain: &str) -> rusqlite::
     Ok(removed > 0)
 }
 
-pub(super) fn of(connection: &Connection, policy_domain: &str) -> rusqlite::Result<Option<Redirection>> {
+pub(in crate::sqlite) fn of(
+    connection: &Connection,
+    policy_domain: &str,
+) -> rusqlite::Result<Option<Redirection>> {
     let sql = "SELECT policy_domain, rua, since_ms FROM redirection WHERE policy_domain = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     statement.query_row([policy_domain], redirection).optional()

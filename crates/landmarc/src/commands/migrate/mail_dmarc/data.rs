@@ -35,7 +35,7 @@ pub(super) struct Data {
     password_file: Option<PathBuf>,
     /// What the database is called here. When there are several, each needs a name of its own, and always
     /// the same: by it nothing is imported twice
-    #[arg(long, value_name = "NAME", default_value = "mail-dmarc", value_parser = Source::new)]
+    #[arg(long, value_name = "NAME", default_value = "mail-dmarc", value_parser = Source::new, requires = "database")]
     source: Source,
     /// Write nothing down, but tell what would be imported
     #[arg(long, requires = "database")]

@@ -4,11 +4,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use mail::DomainName;
 use settings::Settings;
 use source::mysql::{Address, MysqlError};
-use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Redirection};
+use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Reader, Redirection, StoreError};
 
 use crate::commands::migrate::summary::tell_summary;
 use crate::database;
@@ -22,6 +22,9 @@ use crate::reporter::address_of;
 use crate::time::When;
 use crate::visible::visible;
 
+/// The options that name what was counted. Some others say how it is imported, and without it they would have no
+/// effect; those that say how settings are translated have none with it.
+pub(super) const COUNTED: &str = "counted";
 /// Where the tools of OpenDMARC look for the password of its database.
 const PASSWORD: &str = "OPENDMARC_PASSWORD";
 /// The longest password, with its line end.
@@ -29,6 +32,7 @@ const MAX_PASSWORD: usize = 4_096;
 
 /// What was counted, and where it goes.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new(COUNTED).args(["history", "database"]).multiple(true))]
 pub(crate) struct Data {
     /// Import this history file, of OpenDMARC 1.2 or later, or of Exim; - is standard input; may be given several
     /// times
@@ -47,16 +51,31 @@ pub(crate) struct Data {
     )]
     password_file: Option<PathBuf>,
     /// Import only messages of this UTC day and later: 2026-06-01, yesterday, 30d
-    #[arg(long, value_name = "DAY", help_heading = "What was counted")]
+    #[arg(
+        long,
+        value_name = "DAY",
+        requires = COUNTED,
+        help_heading = "What was counted"
+    )]
     since: Option<When>,
     /// Write nothing down, but tell what would be imported
-    #[arg(long, help_heading = "What was counted")]
+    #[arg(long, requires = COUNTED, help_heading = "What was counted")]
     dry_run: bool,
     /// Read our settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
-    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = COUNTED,
+        help_heading = "What was counted"
+    )]
     settings: Option<PathBuf>,
     /// Import into this database file instead of the service's
-    #[arg(long, value_name = "FILE", help_heading = "What was counted")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = COUNTED,
+        help_heading = "What was counted"
+    )]
     store: Option<PathBuf>,
 }
 
@@ -147,11 +166,15 @@ impl Data {
 
 /// What `opendmarc-params` set stays as it was set (T4); what was set here counts more. How many there are.
 fn redirect(locked: &[(String, String)], database: &Path, how: How) -> Result<u64, Exit> {
-    let mut outbox = match locked {
-        [] => return Ok(0),
-        _ => Outbox::open(database, COMMAND_PATIENCE).map_err(|error| refuse(&error))?,
+    if locked.is_empty() {
+        return Ok(0);
+    }
+    // A rehearsal makes no store: where there is none, nothing is redirected.
+    let reader = match Reader::open(database) {
+        Err(StoreError::Missing { .. }) => None,
+        opened => Some(opened.map_err(|error| refuse(&error))?),
     };
-    let mut count = 0;
+    let mut new = Vec::new();
     for (name, repuri) in locked {
         let Some(redirection) = redirection(name, repuri) else {
             tell(&format!(
@@ -161,17 +184,21 @@ fn redirect(locked: &[(String, String)], database: &Path, how: How) -> Result<u6
             ));
             continue;
         };
-        let known = outbox
-            .redirection(&redirection.policy_domain)
-            .map_err(|error| refuse(&error))?;
-        if known.is_none() {
-            count += 1;
-            if how == How::Write {
-                outbox.redirect(&redirection).map_err(|error| refuse(&error))?;
-            }
+        let ask = |reader: &Reader| reader.redirection(&redirection.policy_domain);
+        let known = reader.as_ref().map_or(Ok(None), ask);
+        if known.map_err(|error| refuse(&error))?.is_none() {
+            new.push(redirection);
         }
     }
-    Ok(count)
+    if how == How::Write {
+        write_down(&new, database).map_err(|error| refuse(&error))?;
+    }
+    Ok(u64::try_from(new.len()).unwrap_or(u64::MAX))
+}
+
+fn write_down(redirections: &[Redirection], database: &Path) -> Result<(), StoreError> {
+    let mut outbox = Outbox::open(database, COMMAND_PATIENCE)?;
+    redirections.iter().try_for_each(|one| outbox.redirect(one))
 }
 
 fn redirection(name: &str, repuri: &str) -> Option<Redirection> {

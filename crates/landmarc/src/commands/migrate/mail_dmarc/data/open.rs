@@ -19,6 +19,24 @@ const PASSWORD: &str = "MAIL_DMARC_PASSWORD";
 /// The longest password, with its line end.
 const MAX_PASSWORD: usize = 4_096;
 
+/// A password that was given.
+pub(super) enum Password {
+    /// In a file that the command line names: it comes before all others.
+    OfFile(String),
+    /// In the variable, or in the settings of Mail::DMARC: an address that has one keeps it.
+    Other(String),
+}
+
+impl Password {
+    /// The password to put into an address, unless that is to stay as it is.
+    fn instead(self, address_has_one: bool) -> Option<String> {
+        match self {
+            Self::OfFile(password) => Some(password),
+            Self::Other(password) => Some(password).filter(|_| !address_has_one),
+        }
+    }
+}
+
 /// An open database.
 pub(super) enum Opened {
     Sqlite(SqliteStore),
@@ -72,7 +90,7 @@ impl Unread {
 
 impl Opened {
     /// The database that the settings of Mail::DMARC name; a password from elsewhere comes before theirs.
-    pub(super) fn database(database: &Database, given: Option<String>) -> Result<Self, Unread> {
+    pub(super) fn database(database: &Database, given: Option<Password>) -> Result<Self, Unread> {
         match database {
             Database::Sqlite { path } => Ok(Self::Sqlite(SqliteStore::open(Path::new(path))?)),
             Database::MySql {
@@ -84,22 +102,21 @@ impl Opened {
                 password,
             } => {
                 let address = Address::of(host, *port, user, name);
-                let theirs = Some(password.clone()).filter(|password| !password.is_empty());
-                Self::server(address, given.or(theirs))
+                Self::server(address, given.or_else(|| theirs(password)))
             }
             // Only an address in words has a place for a socket.
             by_socket @ Database::MySql { password, .. } => {
                 let text = by_socket.to_string();
                 let address = text.parse().map_err(|_| Unread::Name(text))?;
-                let theirs = Some(password.clone()).filter(|password| !password.is_empty());
-                Self::server(address, given.or(theirs))
+                Self::server(address, given.or_else(|| theirs(password)))
             }
         }
     }
 
     /// A server.
-    pub(super) fn server(address: Address, password: Option<String>) -> Result<Self, Unread> {
-        let address = match password.filter(|_| !address.has_password()) {
+    pub(super) fn server(address: Address, given: Option<Password>) -> Result<Self, Unread> {
+        let given = given.and_then(|given| given.instead(address.has_password()));
+        let address = match given {
             Some(password) => address.with_password(&password),
             None => address,
         };
@@ -135,19 +152,41 @@ impl Opened {
     }
 }
 
+/// What the settings of Mail::DMARC say.
+fn theirs(password: &str) -> Option<Password> {
+    let password = Some(password.to_owned()).filter(|password| !password.is_empty());
+    password.map(Password::Other)
+}
+
 /// The password that was given, if one was.
-pub(super) fn password(file: Option<&Path>) -> Result<Option<String>, Exit> {
+pub(super) fn password(file: Option<&Path>) -> Result<Option<Password>, Exit> {
     let Some(file) = file else {
-        return Ok(std::env::var(PASSWORD).ok());
+        return Ok(std::env::var(PASSWORD).ok().map(Password::Other));
     };
     let text = fs::read_to_string(file)
         .map_err(|error| complain(Exit::NoInput, &format!("cannot read {}: {error}", file.display())))?;
     let first = text.lines().next().unwrap_or_default();
     match (1..=MAX_PASSWORD).contains(&first.len()) {
-        true => Ok(Some(first.to_owned())),
+        true => Ok(Some(Password::OfFile(first.to_owned()))),
         false => {
             let message = format!("the first line of {} is no password", file.display());
             Err(complain(Exit::NoInput, &message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_file_that_is_named_comes_before_the_address_and_that_before_the_variable() {
+        let file = || Password::OfFile("of the file".to_owned());
+        let other = || Password::Other("of the variable".to_owned());
+        for has_one in [false, true] {
+            assert_eq!(file().instead(has_one).as_deref(), Some("of the file"));
+        }
+        assert_eq!(other().instead(false).as_deref(), Some("of the variable"));
+        assert_eq!(other().instead(true), None);
     }
 }
