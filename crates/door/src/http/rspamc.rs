@@ -197,17 +197,17 @@ fn end_of_head(octets: &[u8], from: usize) -> Option<usize> {
     Some(from + end)
 }
 
+/// Hands the message on, and what is too much of it to nobody: a client that is still sending does not read.
 async fn push_all<S: Judged>(
     stream: &mut (impl AsyncRead + Unpin),
     drive: &mut Drive<S>,
     first: &[u8],
     length: Option<u64>,
 ) -> std::result::Result<(), Refusal> {
-    let too_large = |error: DriveError| refused(76, "EX_PROTOCOL", &error.to_string());
     let mut left = length.unwrap_or(u64::MAX);
     let all = usize::try_from(left).unwrap_or(usize::MAX);
     let first = first.get(..all).unwrap_or(first);
-    drive.push(first).await.map_err(too_large)?;
+    let mut pushed = drive.push(first).await;
     left = left.saturating_sub(u64::try_from(first.len()).unwrap_or(u64::MAX));
     let mut chunk = Vec::with_capacity(CHUNK);
     while left > 0 {
@@ -219,12 +219,25 @@ async fn push_all<S: Judged>(
             return Err(Refusal::Gone(io::ErrorKind::UnexpectedEof.into()));
         }
         if count == 0 {
-            return Ok(());
+            break;
         }
-        drive.push(&chunk).await.map_err(too_large)?;
+        if pushed.is_ok() {
+            pushed = drive.push(&chunk).await;
+        }
         left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
     }
-    Ok(())
+    pushed.map_err(|error| Refusal::Told(come_again(&error)))
+}
+
+/// The answer to a message that is larger than any that is judged. Its sender made it so: if Exim took us for down,
+/// and let it in, that would be a way past the policy.
+fn come_again(error: &DriveError) -> String {
+    let line = readsocket::failed(&error.to_string());
+    format!(
+        "RSPAMD/1.3 0 EX_OK\r\nMetric: default; False; 0.00 / {:.2} / 0.0\r\nAction: soft reject\r\nMessage: \
+         {error}\r\nlandmarc: {line}\r\n\r\n",
+        threshold::REJECT
+    )
 }
 
 fn refused(code: u8, name: &str, why: &str) -> Refusal {

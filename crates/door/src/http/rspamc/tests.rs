@@ -135,18 +135,27 @@ async fn half_a_message_is_not_judged() {
 }
 
 #[tokio::test]
-async fn a_message_past_the_limit_is_refused() {
+async fn a_message_past_the_limit_is_to_come_again() {
     let of = |octets: usize| {
         let body = "x".repeat(octets - 8);
         format!("CHECK RSPAMC/1.3\r\nContent-Length: {octets}\r\n\r\nA: 1\r\n\r\n{body}")
     };
     let at = asked(&Scripted::default(), None, of(100).as_bytes(), false).await;
     assert!(at.starts_with("RSPAMD/1.3 0 EX_OK"), "{at}");
-    let past = asked(&Scripted::default(), None, of(101).as_bytes(), false).await;
-    assert_eq!(
-        past,
-        "RSPAMD/1.3 76 EX_PROTOCOL\r\nError: the message has more than 100 octets\r\n\r\n"
-    );
+    // Far past it, and it is all taken: who cannot send on does not read the answer.
+    for octets in [101, 400_000] {
+        let past = asked(&Scripted::default(), None, of(octets).as_bytes(), false).await;
+        assert!(
+            past.starts_with(
+                "RSPAMD/1.3 0 EX_OK\r\nMetric: default; False; 0.00 / 15.00 / 0.0\r\nAction: soft reject\r\n"
+            ),
+            "{past}"
+        );
+        assert!(
+            past.contains("\r\nlandmarc: status=temperror ") && past.contains("more than 100 octets"),
+            "{past}"
+        );
+    }
 }
 
 #[tokio::test]
