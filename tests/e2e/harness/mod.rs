@@ -2,6 +2,7 @@
 //! it, and behind it a sink that keeps every message as it was delivered.
 
 mod home;
+mod ports;
 mod postfix;
 mod queue;
 mod sasl;

@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
 
 use super::home::{Home, MAIL_OWNER, SETGID_GROUP};
+use super::ports::free_port;
 use super::queue::{self, HeldMessage};
 use super::sasl::SaslServer;
 use super::sink::Sink;
@@ -127,7 +128,7 @@ impl Postfix {
 
     fn try_start(package: &Package, config: &PostfixConfig) -> io::Result<Started> {
         let (sink, sasl, home) = (Sink::start()?, SaslServer::start()?, Home::create()?);
-        let address = free_address()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let main_cf = main_cf(package, &home, &sink, &sasl, config);
         write_old(&home.conf().join("main.cf"), &main_cf)?;
         write_old(&home.conf().join("master.cf"), &master_cf(address, config))?;
@@ -407,10 +408,6 @@ fn write_old(path: &Path, text: &str) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(text.as_bytes())?;
     file.set_modified(SystemTime::now() - Duration::from_secs(60))
-}
-
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
 fn gone_within(patience: Duration, mut gone: impl FnMut() -> bool) -> bool {

@@ -6,7 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+pub(crate) use super::ports::free_port;
 use super::wait_for;
 
 /// The folder of an unpacked package, `redis` or `exim`; none where there is none or we are not root, which
@@ -124,12 +125,6 @@ impl Drop for Daemon {
         let _ = killpg(self.pid(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
-}
-
-/// A port that is free on loopback; another may take it before it is used.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Runs a program to its end and gives what it printed; the test fails when it fails.
