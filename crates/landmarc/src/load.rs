@@ -282,11 +282,11 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
     let of_reports = OfReports::look_at(settings);
     mistakes.extend(of_reports.mistakes);
     named.of_reports = of_reports.warnings;
-    if settings.milter.listen.is_empty() {
+    if sockets.is_empty() && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),
             None,
-            "without a socket no mail can be judged",
+            "without a socket no mail can be judged; name one here, or in check_api.listen or exim.listen",
         ));
     }
     match read_suffixes(settings) {

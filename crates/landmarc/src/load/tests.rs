@@ -13,11 +13,24 @@ fn mistakes(text: &str) -> String {
 fn each_socket_is_told_at_its_own_place() {
     assert_eq!(
         mistakes("[milter]\nlisten = []\n"),
-        "f:2:10: milter.listen: without a socket no mail can be judged"
+        "f:2:10: milter.listen: without a socket no mail can be judged; name one here, or in check_api.listen or exim.listen"
     );
     let told = mistakes("[milter]\nlisten = [\"inet:1\", \"inet:x\",\n  \"unix:y\"]\n");
     let places: Vec<_> = told.lines().map(|line| line.split_whitespace().next()).collect();
     assert_eq!(places, [Some("f:2:21:"), Some("f:3:3:")], "{told}");
+}
+
+/// Who has another door, or only lets the records of rspamd be read, needs no milter.
+#[test]
+fn one_door_is_enough() {
+    for other in [
+        "check_api.listen = [\"inet:127.0.0.1:1\"]",
+        "exim.listen = [\"unix:/run/x\"]",
+        "rspamd.servers = [\"127.0.0.1:6379\"]",
+    ] {
+        let text = format!("milter.listen = []\n{other}\n");
+        assert!(read("f", text.as_bytes(), None).is_ok(), "{other}");
+    }
 }
 
 #[test]

@@ -78,9 +78,6 @@ pub enum ListenError {
         /// What the system said.
         source: io::Error,
     },
-    /// There is nothing to listen on.
-    #[error("no socket is given to listen on")]
-    Nothing,
 }
 
 impl ListenError {
@@ -125,7 +122,6 @@ impl ListenError {
             Self::Family { .. } => "use inet: for IPv4 and inet6: for IPv6".to_owned(),
             Self::NotOurs { .. } => "choose an address that `ip address` shows".to_owned(),
             Self::Other { .. } => "see the cause above".to_owned(),
-            Self::Nothing => "give at least one socket, such as inet:127.0.0.1:8894".to_owned(),
         }
     }
 }

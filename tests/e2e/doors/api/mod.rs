@@ -1,5 +1,6 @@
 //! The check API: what it says is what `landmarc check` says, and each message is written down once.
 
+mod alone;
 mod client;
 mod limits;
 mod stopping;
@@ -273,10 +274,15 @@ impl Door for ByApi {
             .field("Landmarc-Rcpt-To", RECIPIENT);
         let reply = self.0.api.ask(&request, &case.message);
         match reply.json()["verdict"].as_str() {
-            Some("accept" | "quarantine") => corpus::Answer::Taken,
+            Some("accept") => corpus::Answer::Taken,
+            Some("quarantine") => corpus::Answer::Held,
             Some("reject") => corpus::Answer::Refused,
             _ => corpus::Answer::Deferred,
         }
+    }
+
+    fn tells_what_is_held(&self) -> bool {
+        true
     }
 }
 
