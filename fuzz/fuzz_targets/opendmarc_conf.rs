@@ -26,6 +26,7 @@ fuzz_target!(|octets: &[u8]| {
         file: String::from_utf8_lossy(octets).into_owned(),
         host_name: "mx.example.net".to_owned(),
         files: files.collect::<BTreeMap<_, _>>(),
+        unknown_accounts: Vec::new(),
     };
     let translation = translate(&conf, &site, &accepts);
     if let Err(mistakes) = landmarc_settings::read(&translation.toml) {

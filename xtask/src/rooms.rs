@@ -142,6 +142,7 @@ const ROOMS: [Room; 18] = [
             "hyper",
             "hyper-util",
             "nix",
+            "serde",
             "serde_json",
             "thiserror",
             "tokio",

@@ -1,5 +1,7 @@
 //! What a door is to tell its mail server: the response of a session, taken apart.
 
+use std::collections::HashMap;
+
 use milter::{Edit, Response, Verdict};
 
 use crate::findings::Findings;
@@ -66,9 +68,19 @@ pub struct Added {
 pub struct Removed {
     /// Its name; compared without case.
     pub name: String,
-    /// Which one of those of this name, counted from 1 at the top, among the fields of the message as it came.
+    /// Which one of those of this name, counted from 1 at the top, among the fields of the message as it came; or
+    /// [`Removed::ALL`].
     pub nth: u32,
 }
+
+impl Removed {
+    /// In place of a number: all fields of this name, as clients of rspamd understand it, too.
+    pub const ALL: u32 = 0;
+}
+
+/// Fields of one name that a list of removed ones names one by one. Of more than that all of the name go, as they may
+/// (RFC 8601 §5): a sender forges as many as there is room for, and must not make the answer longer than is read.
+pub const LISTED_LIMIT: usize = 100;
 
 /// What is said where a verdict has no words of its own.
 const REFUSED: &str = "refused by local policy";
@@ -177,6 +189,32 @@ impl Answer {
         removed.collect()
     }
 
+    /// The same as a list that is never long: of names with more than [`LISTED_LIMIT`] all fields go.
+    #[must_use]
+    pub fn removed_in_short(&self) -> Vec<Removed> {
+        let removed = self.removed();
+        let mut of_name: HashMap<String, usize> = HashMap::new();
+        for field in &removed {
+            *of_name.entry(field.name.to_ascii_lowercase()).or_default() += 1;
+        }
+        let mut listed = Vec::new();
+        for field in removed {
+            match of_name.get_mut(&field.name.to_ascii_lowercase()) {
+                Some(count) if *count > LISTED_LIMIT => {
+                    // Once; the others of this name are among them.
+                    *count = 0;
+                    listed.push(Removed {
+                        nth: Removed::ALL,
+                        ..field
+                    });
+                }
+                Some(0) | None => {}
+                Some(_) => listed.push(field),
+            }
+        }
+        listed
+    }
+
     /// The recipients to be added, in angle brackets.
     #[must_use]
     pub fn added_recipients(&self) -> Vec<&str> {
@@ -237,6 +275,13 @@ mod tests {
         }
     }
 
+    fn delete(name: &str, nth: u32) -> Edit {
+        Edit::DeleteHeader {
+            name: name.to_owned(),
+            nth,
+        }
+    }
+
     fn reply(code: u16) -> Verdict {
         Verdict::Reply {
             code,
@@ -275,10 +320,7 @@ mod tests {
     fn the_last_one_inserted_is_topmost() {
         let answer = answer(
             vec![
-                Edit::DeleteHeader {
-                    name: "Authentication-Results".to_owned(),
-                    nth: 2,
-                },
+                delete("Authentication-Results", 2),
                 insert("DMARC-Quarantine", "why"),
                 insert("Authentication-Results", "mx; dmarc=fail"),
                 Edit::AddHeader {
@@ -296,6 +338,27 @@ mod tests {
         assert_eq!(answer.removed()[0].nth, 2);
         assert_eq!(answer.added_recipients(), ["<a@example.com>"]);
         assert_eq!(answer.outcome(), Outcome::Quarantine("because".to_owned()));
+    }
+
+    /// As many as are listed one by one, and one more of another name; the case of a name does not matter.
+    #[test]
+    fn of_too_many_removed_fields_all_of_the_name_go() {
+        let names = ["Authentication-Results", "AUTHENTICATION-RESULTS"];
+        let numbers = 1..=u32::try_from(LISTED_LIMIT).unwrap();
+        let mut edits: Vec<_> = numbers
+            .zip(names.into_iter().cycle())
+            .map(|(nth, name)| delete(name, nth))
+            .collect();
+        edits.push(delete("X-Other", 7));
+        let at = answer(edits.clone(), Verdict::Accept);
+        assert_eq!(at.removed_in_short(), at.removed());
+        edits.push(delete(names[1], 500));
+        let past = answer(edits, Verdict::Accept).removed_in_short();
+        let past: Vec<_> = past
+            .iter()
+            .map(|field| (field.name.as_str(), field.nth))
+            .collect();
+        assert_eq!(past, [(names[0], Removed::ALL), ("X-Other", 7)]);
     }
 
     #[test]

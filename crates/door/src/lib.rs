@@ -15,8 +15,10 @@ pub mod findings;
 pub mod host;
 pub mod http;
 pub mod incoming;
+mod lines;
 pub mod opensmtpd;
 pub mod readsocket;
+pub mod recipients;
 pub mod words;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::thread;
 use testkit::dns_server::DnsServer;
 
 use super::apart::Apart;
-use super::corpus::{self, ALLOWED, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
+use super::corpus::{self, ALLOWED, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
 use crate::binary::LANDMARC;
 use crate::harness::tools::{Daemon, Folder, free_port, package};
 use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp};
@@ -27,12 +27,17 @@ struct Scene {
 
 impl Scene {
     fn start(name: &str, options: &str) -> Option<Self> {
+        Self::start_with(name, options, "")
+    }
+
+    /// With more lines of our settings.
+    fn start_with(name: &str, options: &str, settings: &str) -> Option<Self> {
         let tools = package("opensmtpd")?;
         let dns = DnsServer::start(corpus::zones());
         let folder = Folder::new(name);
         let socket = folder.join("check.sock");
         let settings = format!(
-            "{}check_api.listen = [\"unix:{}\"]\ncheck_api.socket_mode = \"0666\"\n",
+            "{}check_api.listen = [\"unix:{}\"]\ncheck_api.socket_mode = \"0666\"\n{settings}",
             corpus::SETTINGS,
             socket.display()
         );
@@ -246,6 +251,26 @@ fn opensmtpd_gets_messages_back_without_forged_results() {
     assert_eq!(delivered.body(), body);
 }
 
+/// So many forged results that a list of them would be longer than the longest answer that is read: the answer stays
+/// short, and the message is judged, also where what cannot be judged is taken.
+#[test]
+fn opensmtpd_is_not_kept_from_judging_by_forged_results() {
+    let settings =
+        "limits.header_fields = 1000000\nlimits.header_section = \"64MiB\"\nlimits.memory = \"512MiB\"\n";
+    let Some(scene) = Scene::start_with("opensmtpd-flood", "--unjudged accept", settings) else {
+        return;
+    };
+    let fields = "Authentication-Results: mx.corpus.test; dmarc=pass\r\n".repeat(30_000);
+    let of = |author: &str| [fields.as_bytes(), &letter(author)].concat();
+    let refused = scene.send(STRANGER, "a@reject.example", &of("a@reject.example"));
+    assert_eq!(refused.last().code, 550, "{:?}", refused.last());
+    let outcome = scene.send(STRANGER, "a@none.example", &of("a@none.example"));
+    let (delivered, _) = scene.delivered(&outcome);
+    let results = delivered.values("Authentication-Results");
+    assert_eq!(results.len(), 1, "{}", results.len());
+    assert!(results[0].contains("dmarc=fail"), "{results:?}");
+}
+
 /// Sessions share one filter, and what is said of them is mixed.
 #[test]
 fn opensmtpd_has_many_sessions_at_once() {
@@ -318,8 +343,14 @@ fn corpus_is_judged_alike_by_opensmtpd() {
     let Some(scene) = Scene::start("corpus-opensmtpd", "") else {
         return;
     };
-    judged_alike(&mut SmtpDoor {
-        service: &scene.service,
-        address: scene.smtpd.address,
+    judged_alike(&mut LookingDoor {
+        smtp: SmtpDoor {
+            service: &scene.service,
+            address: scene.smtpd.address,
+        },
+        is_held: |outcome: &Outcome| {
+            let (delivered, _) = scene.delivered(outcome);
+            !delivered.values("DMARC-Quarantine").is_empty()
+        },
     });
 }

@@ -222,12 +222,17 @@ impl Door for ByRspamc {
             .prints(&arguments.each_ref().map(String::as_str), &case.message);
         answer_of_action(&said)
     }
+
+    fn tells_what_is_held(&self) -> bool {
+        true
+    }
 }
 
 fn answer_of_action(said: &str) -> corpus::Answer {
     let action = said.lines().find_map(|line| line.strip_prefix("Action: "));
     match action.map(str::trim_end) {
-        Some("no action" | "add header") => corpus::Answer::Taken,
+        Some("no action") => corpus::Answer::Taken,
+        Some("add header") => corpus::Answer::Held,
         Some("reject") => corpus::Answer::Refused,
         Some("soft reject") => corpus::Answer::Deferred,
         _ => panic!("{said}"),
@@ -273,6 +278,10 @@ impl Door for ByRspamc13 {
             "{said}"
         );
         answer_of_action(&said)
+    }
+
+    fn tells_what_is_held(&self) -> bool {
+        true
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use testkit::dns_server::DnsServer;
 
 use super::apart::Apart;
-use super::corpus::{self, ALLOWED, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
+use super::corpus::{self, ALLOWED, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
 use crate::harness::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp, wait_for};
 use crate::service::{Line, Service, Socket};
@@ -143,6 +143,19 @@ impl Sendmail {
         let files = fs::read_dir(self.folder.join("queue")).unwrap();
         let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with(kind)).collect()
+    }
+
+    /// Whether the message with this id is held; else it was delivered. It is one or the other a moment after its
+    /// sender is answered.
+    #[track_caller]
+    fn holds(&self, id: &str) -> bool {
+        let name = format!("hf{id}");
+        let is_it = |one: &Delivered| one.values("Received").iter().any(|value| value.contains(id));
+        let known = wait_for(|| match self.queued(&name).is_empty() {
+            false => Some(true),
+            true => self.sink.delivered().iter().any(is_it).then_some(false),
+        });
+        known.unwrap_or_else(|| panic!("{id} is neither held nor delivered"))
     }
 }
 
@@ -355,8 +368,11 @@ fn corpus_is_judged_alike_by_sendmail() {
     let Some(scene) = Scene::start("corpus-sendmail", Socket::Inet, "", "F=T") else {
         return;
     };
-    judged_alike(&mut SmtpDoor {
-        service: &scene.service,
-        address: scene.sendmail.address,
+    judged_alike(&mut LookingDoor {
+        smtp: SmtpDoor {
+            service: &scene.service,
+            address: scene.sendmail.address,
+        },
+        is_held: |outcome: &Outcome| scene.sendmail.holds(&queue_id(outcome)),
     });
 }

@@ -207,6 +207,11 @@ impl Postfix {
         })
     }
 
+    /// Whether the message with this queue id is one of them. It is from the moment its sender is answered.
+    pub(crate) fn holds(&self, queue_id: &str) -> bool {
+        self.home.queue("hold").join(queue_id).exists()
+    }
+
     fn postcat(&self, file: &Path, option: &str) -> io::Result<Vec<u8>> {
         let output = self
             .package

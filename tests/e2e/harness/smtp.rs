@@ -209,7 +209,8 @@ impl Smtp {
         self.read_reply()
     }
 
-    fn read_reply(&mut self) -> io::Result<Reply> {
+    /// Reads the reply to a command that was written.
+    pub(crate) fn read_reply(&mut self) -> io::Result<Reply> {
         let mut reply = Reply::default();
         loop {
             let mut line = Vec::new();

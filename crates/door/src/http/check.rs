@@ -26,7 +26,10 @@ pub(super) fn object(answer: &Answer) -> Value {
         ("verdict", json!(verdict)),
         ("smtp", reply.map_or(Value::Null, |reply| smtp(&reply))),
         ("quarantine", json!(answer.quarantine_reason())),
-        ("remove_header", taken.removed().iter().map(removed).collect()),
+        (
+            "remove_header",
+            taken.removed_in_short().iter().map(removed).collect(),
+        ),
         ("add_header", taken.added().iter().map(added).collect()),
         ("append_header", taken.appended().iter().map(added).collect()),
         ("add_recipient", json!(answer.added_recipients())),

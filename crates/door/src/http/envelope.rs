@@ -1,13 +1,23 @@
-//! The envelope of `POST /v1/check`: one header field of the request for each thing that is known.
+//! The envelope of `POST /v1/check`: one header field of the request for each thing that is known, or one
+//! with all of it as JSON.
+
+mod json;
 
 use hyper::header::{HeaderMap, HeaderValue};
 use milter::{Peer, PeerAddress, ip_address};
 
 use super::problem::Problem;
+use super::rspamd::addresses;
 use crate::caller::{Caller, Door};
 
 /// What the names of all fields of the envelope begin with.
 const PREFIX: &str = "landmarc-";
+
+/// The same in one field, as a JSON object.
+const OBJECT: &str = "landmarc-envelope";
+
+/// Which of our fields an envelope in JSON goes with.
+const BESIDE_OBJECT: [&str; 2] = [OBJECT, "landmarc-door"];
 
 /// Reads the envelope. Fields of other names mean nothing here.
 ///
@@ -15,55 +25,87 @@ const PREFIX: &str = "landmarc-";
 /// For a field of ours that is not known, is there twice, or has a value that cannot be read: a message
 /// that is judged by half of its envelope is judged wrongly.
 pub(super) fn caller(headers: &HeaderMap, peer: Peer) -> Result<Caller, Problem> {
-    let mut caller = Caller {
-        peer,
-        ..Caller::default()
-    };
-    let mut port = 0;
+    let mut envelope = Envelope::default();
+    let object = headers.get(OBJECT);
     for (name, value) in headers {
-        let Some(name) = name.as_str().strip_prefix(PREFIX) else {
+        let Some(short) = name.as_str().strip_prefix(PREFIX) else {
             continue;
         };
-        let refuse = |why| Problem::Field {
-            field: format!("{PREFIX}{name}"),
+        let refuse = |why: String| Problem::Field {
+            field: name.to_string(),
             why,
         };
-        if name != "rcpt-to" && headers.get_all(format!("{PREFIX}{name}")).iter().count() > 1 {
-            return Err(refuse("it is there twice"));
+        if short != "rcpt-to" && headers.get_all(name).iter().count() > 1 {
+            return Err(refuse("it is there twice".to_owned()));
         }
-        let text = || text(value).ok_or_else(|| refuse("it is not in UTF-8"));
+        if object.is_some() && !BESIDE_OBJECT.contains(&name.as_str()) {
+            return Err(refuse(format!("the envelope is in {OBJECT} already")));
+        }
+        let taken = match name.as_str() {
+            OBJECT => json::take(value.as_bytes(), &mut envelope),
+            // Read by [`door`].
+            "landmarc-door" => Ok(()),
+            _ => envelope.take(short, value.as_bytes()).map_err(str::to_owned),
+        };
+        taken.map_err(refuse)?;
+    }
+    Ok(envelope.into_caller(peer))
+}
+
+/// What is known so far.
+#[derive(Debug, Default)]
+struct Envelope {
+    caller: Caller,
+    port: u16,
+}
+
+impl Envelope {
+    /// Takes what this field says; its name without what all begin with.
+    fn take(&mut self, name: &str, value: &[u8]) -> Result<(), &'static str> {
+        let caller = &mut self.caller;
+        let text = || std::str::from_utf8(value).map_err(|_| "it is not in UTF-8");
         match name {
             "client" => {
-                caller.client =
-                    client(value).ok_or_else(|| refuse("it is no IP address, and not \"local\""))?;
+                caller.client = client(value).ok_or("it is no IP address, and not \"local\"")?;
             }
-            "client-port" => {
-                port = text()?.parse().map_err(|_| refuse("it is no port"))?;
-            }
+            "client-port" => self.port = text()?.parse().map_err(|_| "it is no port")?,
             "client-name" => {
                 caller.client_name = Some(text()?.to_owned());
                 caller.client_name_is_verified = true;
             }
-            "helo" => value.as_bytes().clone_into(&mut caller.helo),
-            "mail-from" => value.as_bytes().clone_into(&mut caller.mail_from),
-            "rcpt-to" => caller.rcpt_to.push(value.as_bytes().to_vec()),
+            "helo" => value.clone_into(&mut caller.helo),
+            "mail-from" => value.clone_into(&mut caller.mail_from),
+            "rcpt-to" => self.recipients(value),
             "user" => caller.authenticated = Some(text()?.to_owned()),
             "queue-id" => caller.queue_id = Some(text()?.to_owned()),
             "mta-name" => caller.mta_name = Some(text()?.to_owned()),
-            "reporting" => match value.as_bytes() {
+            "reporting" => match value {
                 b"yes" => {}
                 b"no" => caller.stays_out_of_reports = true,
-                _ => return Err(refuse("it is neither \"yes\" nor \"no\"")),
+                _ => return Err("it is neither \"yes\" nor \"no\""),
             },
-            // Read by [`door`].
-            "door" => {}
-            _ => return Err(refuse("there is no such field")),
+            _ => return Err("there is no such field"),
+        }
+        Ok(())
+    }
+
+    /// Several in one field are several: a rule that holds for the last of them must not hold for all. One
+    /// without anything in it is there to say that there are others.
+    fn recipients(&mut self, list: &[u8]) {
+        let before = self.caller.rcpt_to.len();
+        self.caller.rcpt_to.extend(addresses(list).map(<[u8]>::to_vec));
+        if self.caller.rcpt_to.len() == before {
+            self.caller.rcpt_to.push(Vec::new());
         }
     }
-    if let PeerAddress::Ip(_, of_client) = &mut caller.client {
-        *of_client = port;
+
+    fn into_caller(self, peer: Peer) -> Caller {
+        let mut caller = Caller { peer, ..self.caller };
+        if let PeerAddress::Ip(_, port) = &mut caller.client {
+            *port = self.port;
+        }
+        caller
     }
-    Ok(caller)
 }
 
 /// The door a message came by, before it came by this one: our filter for OpenSMTPD says so.
@@ -75,12 +117,8 @@ pub(super) fn door(headers: &HeaderMap) -> Door {
     }
 }
 
-fn text(value: &HeaderValue) -> Option<&str> {
-    std::str::from_utf8(value.as_bytes()).ok()
-}
-
-fn client(value: &HeaderValue) -> Option<PeerAddress> {
-    match value.as_bytes() {
+fn client(value: &[u8]) -> Option<PeerAddress> {
+    match value {
         b"" => Some(PeerAddress::Unknown),
         b"local" => Some(PeerAddress::Unix(std::path::PathBuf::new())),
         address => ip_address(address).map(|address| PeerAddress::Ip(address, 0)),
@@ -88,104 +126,4 @@ fn client(value: &HeaderValue) -> Option<PeerAddress> {
 }
 
 #[cfg(test)]
-mod tests {
-    use hyper::header::HeaderName;
-
-    use super::*;
-
-    fn read(fields: &[(&str, &str)]) -> Result<Caller, String> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_bytes(value.as_bytes()).unwrap(),
-            );
-        }
-        caller(&headers, Peer::Unix).map_err(|problem| problem.to_string())
-    }
-
-    #[test]
-    fn each_field_has_its_place() {
-        let caller = read(&[
-            ("Landmarc-Client", "192.0.2.7"),
-            ("Landmarc-Client-Port", "4711"),
-            ("Landmarc-Client-Name", "mx.example"),
-            ("Landmarc-Helo", "helo.example"),
-            ("Landmarc-Mail-From", "<a@example.com>"),
-            ("Landmarc-Rcpt-To", "b@example.net"),
-            ("Landmarc-Rcpt-To", "\u{fc}@example.net"),
-            ("Landmarc-User", "user"),
-            ("Landmarc-Queue-Id", "4Fb1"),
-            ("Landmarc-Mta-Name", "mail.example.net"),
-            ("Landmarc-Reporting", "no"),
-            ("Content-Length", "3"),
-        ]);
-        let expected = Caller {
-            peer: Peer::Unix,
-            client: PeerAddress::Ip("192.0.2.7".parse().unwrap(), 4711),
-            client_name: Some("mx.example".to_owned()),
-            client_name_is_verified: true,
-            helo: b"helo.example".to_vec(),
-            mail_from: b"<a@example.com>".to_vec(),
-            rcpt_to: vec![
-                b"b@example.net".to_vec(),
-                "\u{fc}@example.net".as_bytes().to_vec(),
-            ],
-            authenticated: Some("user".to_owned()),
-            queue_id: Some("4Fb1".to_owned()),
-            mta_name: Some("mail.example.net".to_owned()),
-            stays_out_of_reports: true,
-        };
-        assert_eq!(caller, Ok(expected));
-    }
-
-    #[test]
-    fn a_client_is_an_address_or_local_or_not_known() {
-        let client = |value: &str| read(&[("Landmarc-Client", value)]).map(|caller| caller.client);
-        let v6 = PeerAddress::Ip("2001:db8::1".parse().unwrap(), 0);
-        for (value, expected) in [
-            ("2001:db8::1", Some(v6.clone())),
-            ("[IPv6:2001:db8::1]", Some(v6)),
-            ("", Some(PeerAddress::Unknown)),
-            ("local", Some(PeerAddress::Unix(std::path::PathBuf::new()))),
-            ("LOCAL", None),
-            ("mx.example", None),
-            ("192.0.2.256", None),
-        ] {
-            assert_eq!(client(value).ok(), expected, "{value}");
-        }
-        assert_eq!(read(&[]), Ok(Caller::default()));
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_refused_with_its_name() {
-        for (fields, why) in [
-            (
-                &[("landmarc-clint", "x")][..],
-                "landmarc-clint: there is no such field",
-            ),
-            (
-                &[("landmarc-helo", "x"), ("landmarc-helo", "x")],
-                "landmarc-helo: it is there twice",
-            ),
-            (
-                &[("landmarc-client-port", "65536")],
-                "landmarc-client-port: it is no port",
-            ),
-            (
-                &[("landmarc-reporting", "maybe")],
-                "landmarc-reporting: it is neither \"yes\" nor \"no\"",
-            ),
-            (
-                &[("landmarc-client", "x")],
-                "landmarc-client: it is no IP address, and not \"local\"",
-            ),
-        ] {
-            assert_eq!(read(fields), Err(why.to_owned()));
-        }
-        let mut headers = HeaderMap::new();
-        headers.insert("landmarc-user", HeaderValue::from_bytes(b"\xff").unwrap());
-        let problem = caller(&headers, Peer::Unix).unwrap_err();
-        assert_eq!(problem.to_string(), "landmarc-user: it is not in UTF-8");
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -298,6 +298,10 @@ impl<V: Service<Session: Judged>> Site<V> {
         // What rspamc sends with --key.
         if headers.contains_key("key") {
             return Err(Problem::Encoded("encrypted"));
+        }
+        let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+        if kind.is_some_and(|kind| kind.to_ascii_lowercase().starts_with(b"application/json")) {
+            return Err(Problem::Encoded("JSON"));
         }
         let has_length = headers.contains_key(header::CONTENT_LENGTH);
         if !has_length && !headers.contains_key(header::TRANSFER_ENCODING) {

@@ -16,14 +16,14 @@ pub(super) enum Problem {
     OtherHost,
     #[error("the request comes from a web page")]
     FromBrowser,
-    #[error("the request does not name the secret")]
+    #[error("the request does not name the secret, or names another one")]
     NoSecret,
     #[error("there is no such resource")]
     NotFound,
     #[error("this resource is for {0}")]
     OtherMethod(&'static str),
     #[error("{field}: {why}")]
-    Field { field: String, why: &'static str },
+    Field { field: String, why: String },
     #[error("the message comes without its length")]
     NoLength,
     #[error(transparent)]
@@ -55,13 +55,19 @@ impl Problem {
             Self::NoHost => "send one Host field, as HTTP/1.1 asks for",
             Self::OtherHost => "ask by address, as localhost, or by a name of check_api.host_names",
             Self::FromBrowser => "send no Origin field; browsers are not to have messages judged",
-            Self::NoSecret => "send \"Authorization: Bearer SECRET\", with what is in check_api.secret_file",
-            Self::NotFound => "GET /v1/ tells what there is",
-            Self::OtherMethod(_) => "send the request as it asks for",
+            Self::NoSecret => {
+                "send \"Authorization: Bearer SECRET\" (clients of rspamd: \"Password: SECRET\"), with what is in \
+                 check_api.secret_file"
+            }
+            Self::OtherMethod("POST") => "send the message with POST",
+            Self::NotFound | Self::OtherMethod(_) => "GET /v1/ tells what there is",
             Self::Field { .. } => "GET /v1/ tells the fields and their values",
             Self::NoLength => "send Content-Length, or chunks (Transfer-Encoding: chunked)",
             Self::TooLarge(_) => "raise check_api.max_message_size, or lower the limit of the mail server",
-            Self::Encoded(_) => "send the message as it is, neither compressed nor encrypted",
+            Self::Encoded(_) => {
+                "send the message as it is, neither compressed nor encrypted nor within JSON; what is known of it goes \
+                 into Landmarc fields"
+            }
             Self::CutOff => "send as many octets as Content-Length says",
         }
     }

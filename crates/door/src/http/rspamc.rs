@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::Site;
 use super::patience::Patience;
@@ -14,12 +14,17 @@ use crate::answer::Answer;
 use crate::caller::Door;
 use crate::drive::{Drive, DriveError};
 use crate::findings::Judged;
+use crate::lines::read_line;
 use crate::readsocket;
 use crate::words::threshold;
 use milter::{Peer, Service};
 
-/// Octets of a request before its message: ten thousand recipients.
+/// Octets of a request before its message, without its recipients, who are the sender's to choose: of those there may
+/// come any number, and so many are kept as [`Recipients`](crate::recipients::Recipients) has room for.
 pub(super) const MAX_HEAD_OCTETS: usize = 512 * 1024;
+
+/// Octets of one line of it. Exim reads commands of 16 KiB.
+const MAX_LINE_OCTETS: usize = 64 * 1024;
 
 /// Octets of an answer, but for the words around the line at its end; Exim has room for some 32,000, and no word
 /// for more.
@@ -35,6 +40,10 @@ pub(super) struct Head {
     envelope: Envelope,
     /// Octets of the message; nothing when it ends with the connection.
     length: Option<u64>,
+    /// Octets of the lines that are kept.
+    octets: usize,
+    /// Whether some were left out, so that nothing may be concluded from the others.
+    is_cut: bool,
 }
 
 /// What is asked for.
@@ -61,35 +70,41 @@ pub(super) enum HeadError {
 }
 
 impl Head {
-    /// Reads the lines before the empty one.
-    pub(super) fn read(octets: &[u8], peer: Peer) -> std::result::Result<Self, HeadError> {
-        let mut lines = octets.split(|b| *b == b'\n').map(<[u8]>::trim_ascii_end);
-        let first = lines.next().unwrap_or_default();
+    /// Begins with the first line.
+    fn begin(first: &[u8], peer: Peer) -> std::result::Result<Self, HeadError> {
         let command = match first.split(|b| *b == b' ').next().unwrap_or_default() {
             b"CHECK" | b"SYMBOLS" => Command::Check,
             b"PING" => Command::Ping,
             _ => return Err(HeadError::Command),
         };
-        let (mut envelope, mut length) = (Envelope::new(peer), None);
-        for (index, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
-            let colon = line
-                .iter()
-                .position(|b| *b == b':')
-                .ok_or(HeadError::Field(index + 2))?;
-            let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
-            let name = std::str::from_utf8(name).map_err(|_| HeadError::Field(index + 2))?;
-            let value = value.get(1..).unwrap_or_default().trim_ascii();
-            if name.eq_ignore_ascii_case("content-length") {
-                length = Some(number(value).ok_or(HeadError::Length)?);
-            } else {
-                envelope.take(name, value);
-            }
-        }
         Ok(Self {
             command,
-            envelope,
-            length,
+            envelope: Envelope::new(peer),
+            length: None,
+            octets: first.len(),
+            is_cut: false,
         })
+    }
+
+    /// Takes a further line, of this number; past the limit, only what says how long the message is.
+    fn take(&mut self, number: usize, line: &[u8]) -> std::result::Result<(), HeadError> {
+        let fault = HeadError::Field(number);
+        let colon = line.iter().position(|b| *b == b':').ok_or(fault)?;
+        let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
+        let name = std::str::from_utf8(name).map_err(|_| fault)?;
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        if name.eq_ignore_ascii_case("content-length") {
+            self.length = Some(self::number(value).ok_or(HeadError::Length)?);
+            return Ok(());
+        }
+        if !name.eq_ignore_ascii_case("rcpt") {
+            self.octets = self.octets.saturating_add(line.len());
+            self.is_cut |= self.octets > MAX_HEAD_OCTETS;
+        }
+        if !self.is_cut {
+            self.envelope.take(name, value);
+        }
+        Ok(())
     }
 }
 
@@ -144,9 +159,8 @@ where
     V: Service<Session: Judged>,
     IO: AsyncRead + Unpin,
 {
-    let (head, rest) = read_head(stream).await?;
-    // The numbers are those of sysexits.h, as in all protocols of this kind.
-    let head = Head::read(&head, peer).map_err(|error| refused(76, "EX_PROTOCOL", &error.to_string()))?;
+    let mut stream = BufReader::with_capacity(CHUNK, stream);
+    let head = read_head(&mut stream, peer).await?;
     if head.command == Command::Ping {
         return Ok("RSPAMD/1.3 0 PONG\r\n\r\n".to_owned());
     }
@@ -155,83 +169,97 @@ where
         .check_token(head.envelope.password.as_deref())
         .map_err(unwelcome)?;
     patience.message();
-    let caller = head.envelope.into_caller();
-    let mut drive = Drive::begin(&site.service, Door::Rspamd, &caller, super::MARKING, site.limits).await;
-    push_all(stream, &mut drive, &rest, head.length).await?;
-    patience.judging();
-    Ok(in_lines(&drive.finish().await))
-}
-
-/// All up to the empty line, and what came after it already.
-async fn read_head(
-    stream: &mut (impl AsyncRead + Unpin),
-) -> std::result::Result<(Vec<u8>, Vec<u8>), Refusal> {
-    let mut read = Vec::new();
-    let mut looked_at = 0;
-    loop {
-        if let Some(end) = end_of_head(&read, looked_at) {
-            let rest = read.split_off(end.min(read.len()));
-            return Ok((read, rest));
+    let length = head.length;
+    let mut judging = match head.is_cut {
+        true => Err(TooMuch::Head),
+        false => {
+            let caller = head.envelope.into_caller();
+            Ok(Drive::begin(&site.service, Door::Rspamd, &caller, super::MARKING, site.limits).await)
         }
-        if read.len() > MAX_HEAD_OCTETS {
-            let why = format!("the request has more than {MAX_HEAD_OCTETS} octets before its message");
-            return Err(refused(76, "EX_PROTOCOL", &why));
+    };
+    push_all(&mut stream, &mut judging, length).await?;
+    match judging {
+        Ok(drive) => {
+            patience.judging();
+            Ok(in_lines(&drive.finish().await))
         }
-        // The empty line may have begun with what is here.
-        looked_at = read.len().saturating_sub(3);
-        if stream.read_buf(&mut read).await? == 0 {
-            return Err(Refusal::Gone(io::ErrorKind::UnexpectedEof.into()));
-        }
+        Err(too_much) => Ok(come_again(&too_much)),
     }
 }
 
-/// Where the message begins: after the first empty line from there on.
-fn end_of_head(octets: &[u8], from: usize) -> Option<usize> {
-    let rest = octets.get(from..)?;
-    let of = |end: &[u8]| {
-        rest.windows(end.len())
-            .position(|part| part == end)
-            .map(|at| at + end.len())
-    };
-    let end = [of(b"\n\r\n"), of(b"\n\n")].into_iter().flatten().min()?;
-    Some(from + end)
+/// All up to the empty line.
+async fn read_head(
+    stream: &mut (impl AsyncBufRead + Unpin),
+    peer: Peer,
+) -> std::result::Result<Head, Refusal> {
+    let mut head: Option<Head> = None;
+    let mut line = Vec::new();
+    for number in 1.. {
+        let Some(is_whole) = read_line(stream, &mut line, MAX_LINE_OCTETS).await? else {
+            break;
+        };
+        let text = line.trim_ascii_end();
+        // The numbers are those of sysexits.h, as in all protocols of this kind.
+        let illegible = |error: HeadError| refused(76, "EX_PROTOCOL", &error.to_string());
+        match head.as_mut() {
+            None => head = Some(Head::begin(text, peer).map_err(illegible)?),
+            Some(_) if matches!(line.as_slice(), b"" | b"\r") => {
+                return head.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            Some(_) if text.is_empty() => {}
+            Some(head) => {
+                head.is_cut |= !is_whole;
+                head.take(number, text).map_err(illegible)?;
+            }
+        }
+    }
+    Err(Refusal::Gone(io::ErrorKind::UnexpectedEof.into()))
+}
+
+/// Why a request is taken and not judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum TooMuch {
+    /// More of an envelope than is kept.
+    #[error("more than {MAX_HEAD_OCTETS} octets before the message, or {MAX_LINE_OCTETS} in one line there")]
+    Head,
+    /// More of a message.
+    #[error(transparent)]
+    Message(#[from] DriveError),
 }
 
 /// Hands the message on, and what is too much of it to nobody: a client that is still sending does not read.
 async fn push_all<S: Judged>(
-    stream: &mut (impl AsyncRead + Unpin),
-    drive: &mut Drive<S>,
-    first: &[u8],
+    stream: &mut (impl AsyncBufRead + Unpin),
+    judging: &mut std::result::Result<Drive<S>, TooMuch>,
     length: Option<u64>,
 ) -> std::result::Result<(), Refusal> {
     let mut left = length.unwrap_or(u64::MAX);
-    let all = usize::try_from(left).unwrap_or(usize::MAX);
-    let first = first.get(..all).unwrap_or(first);
-    let mut pushed = drive.push(first).await;
-    left = left.saturating_sub(u64::try_from(first.len()).unwrap_or(u64::MAX));
-    let mut chunk = Vec::with_capacity(CHUNK);
     while left > 0 {
-        chunk.clear();
-        let room = left.min(u64::try_from(CHUNK).unwrap_or(u64::MAX));
-        let count = (&mut *stream).take(room).read_buf(&mut chunk).await?;
-        if count == 0 && length.is_some() {
+        let available = stream.fill_buf().await?;
+        if available.is_empty() && length.is_some() {
             // Half a message is not judged.
             return Err(Refusal::Gone(io::ErrorKind::UnexpectedEof.into()));
         }
-        if count == 0 {
+        if available.is_empty() {
             break;
         }
-        if pushed.is_ok() {
-            pushed = drive.push(&chunk).await;
+        let room = usize::try_from(left).unwrap_or(usize::MAX);
+        let chunk = available.get(..room).unwrap_or(available);
+        let count = chunk.len();
+        if let Ok(drive) = judging
+            && let Err(error) = drive.push(chunk).await
+        {
+            *judging = Err(error.into());
         }
+        stream.consume(count);
         left = left.saturating_sub(u64::try_from(count).unwrap_or(u64::MAX));
     }
-    pushed.map_err(|error| Refusal::Told(come_again(&error)))
+    Ok(())
 }
 
-/// The answer to a message that is larger than any that is judged. Its sender made it so: if Exim took us for down,
-/// and let it in, that would be a way past the policy.
-fn come_again(error: &DriveError) -> String {
+/// The answer to a message, or an envelope, that is larger than any that is judged. Its sender made it so: if Exim took
+/// us for down, and let it in, that would be a way past the policy.
+fn come_again(error: &TooMuch) -> String {
     let line = readsocket::failed(&error.to_string());
     format!(
         "RSPAMD/1.3 0 EX_OK\r\nMetric: default; False; 0.00 / {:.2} / 0.0\r\nAction: soft reject\r\nMessage: \

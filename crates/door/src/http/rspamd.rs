@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::answer::{Added, Answer, Outcome, Removed};
 use crate::caller::Caller;
 use crate::findings::{Done, Findings};
+use crate::recipients::{Quotes, Recipients};
 use crate::words::{self, threshold};
 
 /// The envelope, field by field. What rspamd has and we have no use for (`Pass`, `Deliver-To`, `Flags`,
@@ -14,6 +15,7 @@ use crate::words::{self, threshold};
 #[derive(Debug)]
 pub(super) struct Envelope {
     caller: Caller,
+    recipients: Recipients,
     /// `Password`.
     pub(super) password: Option<Vec<u8>>,
 }
@@ -25,6 +27,7 @@ impl Envelope {
                 peer,
                 ..Caller::default()
             },
+            recipients: Recipients::default(),
             password: None,
         }
     }
@@ -42,7 +45,10 @@ impl Envelope {
             // Some clients send what the reverse zone says, which is its owner's to choose: not verified.
             "hostname" => caller.client_name = text(),
             "from" => value.clone_into(&mut caller.mail_from),
-            "rcpt" => caller.rcpt_to.extend(addresses(value).map(<[u8]>::to_vec)),
+            "rcpt" => {
+                self.recipients.take(value);
+                self.recipients.end_list();
+            }
             "user" => caller.authenticated = text(),
             "queue-id" => caller.queue_id = text(),
             "mta-name" => caller.mta_name = text(),
@@ -52,23 +58,17 @@ impl Envelope {
     }
 
     pub(super) fn into_caller(self) -> Caller {
-        self.caller
+        Caller {
+            rcpt_to: self.recipients.into_paths(),
+            ..self.caller
+        }
     }
 }
 
 /// Addresses that are separated by commas; within quotes a comma is part of one.
-fn addresses(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let parts = list.split(move |octet| {
-        let separates = *octet == b',' && !is_quoted;
-        match octet {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            _ => {}
-        }
-        separates
-    });
+pub(super) fn addresses(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut quotes = Quotes::default();
+    let parts = list.split(move |octet| quotes.part(*octet));
     parts.map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
 }
 
@@ -143,7 +143,8 @@ fn symbol(symbol: &words::Symbol) -> (String, Value) {
     (symbol.name.to_owned(), object)
 }
 
-/// What a client that edits messages is to do: a field at the place `order`, counted from the top.
+/// What a client that edits messages is to do: a field at the place `order`, counted from the top; fields to remove by
+/// their numbers, of which 0 is all of the name, as with rspamd.
 fn milter_object(answer: &Answer) -> Value {
     let mut milter = Map::new();
     let mut add = Map::new();
@@ -154,7 +155,7 @@ fn milter_object(answer: &Answer) -> Value {
         milter.insert("add_headers".to_owned(), Value::Object(add));
     }
     let mut remove: Map<String, Value> = Map::new();
-    for Removed { name, nth } in answer.removed() {
+    for Removed { name, nth } in answer.removed_in_short() {
         match remove.entry(name).or_insert_with(|| json!([])) {
             Value::Array(numbers) => numbers.push(json!(nth)),
             other => *other = json!([nth]),

@@ -47,7 +47,7 @@ impl Removal {
         for (field, count) in &mut self.fields {
             if field.name.as_bytes().eq_ignore_ascii_case(name) {
                 *count = count.saturating_add(1);
-                is_listed |= *count == field.nth;
+                is_listed |= *count == field.nth || field.nth == Removed::ALL;
             }
         }
         is_listed
@@ -108,6 +108,14 @@ mod tests {
         assert_eq!(
             kept(MESSAGE, vec![removed("a-r", 3), removed("A-R", 1)]),
             ["From: a", "a-r : 2", "\tfold of 2", "", "A-R: 2", " b"]
+        );
+    }
+
+    #[test]
+    fn all_fields_of_a_name_may_go() {
+        assert_eq!(
+            kept(MESSAGE, vec![removed("a-R", Removed::ALL)]),
+            ["From: a", "", "A-R: 2", " b"]
         );
     }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::edits::{Removal, lines_of};
@@ -15,6 +15,7 @@ use super::line::{Event, Line, Number, Request, ReturnAddress, registration};
 use super::session::{Complete, Obstacle, Place, Ruled, Session};
 use crate::answer::{Added, Removed, Reply};
 use crate::caller::Caller;
+use crate::lines::read_line;
 
 /// Sessions that are followed at once; smtpd itself runs out of descriptors long before. The messages of
 /// further ones are treated as those that cannot be judged.
@@ -44,12 +45,24 @@ pub trait Judge: Send + Sync + 'static {
     /// Judges one message, and says what is to be done.
     ///
     /// # Errors
-    /// Why it could not be judged, in words for the log.
+    /// Why it could not be judged.
     fn judge(
         &self,
         caller: &Caller,
         message: &mut Held,
-    ) -> impl Future<Output = Result<Ruling, String>> + Send;
+    ) -> impl Future<Output = Result<Ruling, NoRuling>> + Send;
+}
+
+/// Why a message could not be judged, in words for the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoRuling {
+    /// Nobody judges at the moment: what becomes of its mail is for the site to say ([`Unjudged`]).
+    #[error("{0}")]
+    Away(String),
+    /// It is too large, or too much is to be said about it. Its sender made it so, and what is taken unjudged must not
+    /// be the sender's choice: it is put off.
+    #[error("{0}")]
+    TooLarge(String),
 }
 
 /// What is to be done with a message.
@@ -134,7 +147,7 @@ struct Filter<J> {
 impl<J: Judge> Filter<J> {
     async fn hear_all(mut self, mut input: impl AsyncBufRead + Unpin) -> io::Result<()> {
         let mut line = Vec::new();
-        while let Some(is_whole) = read_line(&mut input, &mut line).await? {
+        while let Some(is_whole) = read_line(&mut input, &mut line, MAX_LINE_OCTETS).await? {
             match Line::parse(&line) {
                 Ok(heard) => self.hear(heard, is_whole).await,
                 Err(error) => tracing::warn!("{error}"),
@@ -271,7 +284,10 @@ async fn ruled(judge: &impl Judge, complete: Complete, terms: &Terms, place: &Pl
         Err(error) => {
             let queue_id = caller.queue_id.as_deref().unwrap_or("unknown");
             tracing::error!(queue_id, "not judged: {error}");
-            let ruled = terms.unjudged.ruled();
+            let ruled = match error {
+                NoRuling::Away(_) => terms.unjudged.ruled(),
+                NoRuling::TooLarge(_) => Unjudged::TempFail.ruled(),
+            };
             let is_taken = ruled == Ruled::Take;
             (ruled, is_taken.then(Ruling::default))
         }
@@ -342,32 +358,6 @@ fn one_line(reply: &Reply) -> String {
         _ => '?',
     });
     printable.take(MAX_REPLY_OCTETS).collect()
-}
-
-/// Reads a line without its end. Whether it is whole: past [`MAX_LINE_OCTETS`] the rest of it is dropped.
-/// Nothing at the end of the input.
-async fn read_line(input: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    line.clear();
-    let mut is_whole = true;
-    loop {
-        let available = input.fill_buf().await?;
-        if available.is_empty() {
-            // What has no end is not a line.
-            return Ok(None);
-        }
-        let end = available.iter().position(|b| *b == b'\n');
-        let part = available
-            .get(..end.unwrap_or(available.len()))
-            .unwrap_or_default();
-        let room = MAX_LINE_OCTETS.saturating_sub(line.len());
-        line.extend_from_slice(part.get(..room).unwrap_or(part));
-        is_whole &= part.len() <= room;
-        let used = part.len() + usize::from(end.is_some());
-        input.consume(used);
-        if end.is_some() {
-            return Ok(Some(is_whole));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::filter::{Judge, Ruling};
+use super::filter::{Judge, NoRuling, Ruling};
 use super::held::{Held, as_judged};
 use crate::answer::{Added, Removed, Reply};
 use crate::caller::Caller;
@@ -30,7 +30,7 @@ use crate::caller::Caller;
 /// the client waits for as long.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// Octets of an answer, beyond which it is none of ours.
+/// Octets of an answer that are read. Ours lists no more than a few fields, but a sender has a hand in what was found.
 const MAX_ANSWER_OCTETS: usize = 1024 * 1024;
 
 /// Pieces of a message between the file and the socket.
@@ -108,7 +108,7 @@ impl CheckApi {
 }
 
 impl Judge for CheckApi {
-    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, String> {
+    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, NoRuling> {
         let asked = timeout(PATIENCE, self.ask(caller, message)).await;
         let asked = asked.unwrap_or(Err(AskError::TooSlow));
         asked.map_err(|error| {
@@ -119,7 +119,10 @@ impl Judge for CheckApi {
                 let _ = write!(words, ": {cause}");
                 source = cause.source();
             }
-            words
+            match error.is_of_the_message() {
+                true => NoRuling::TooLarge(words),
+                false => NoRuling::Away(words),
+            }
         })
     }
 }
@@ -139,6 +142,22 @@ enum AskError {
     Refused { status: u16, text: String },
     #[error("the check API gives an answer that is not understood: {0}")]
     Answer(&'static str),
+    #[error("the answer of the check API has more than {MAX_ANSWER_OCTETS} octets")]
+    LongAnswer,
+}
+
+impl AskError {
+    /// Whether another message would have been judged: this one, its envelope or the answer is too large.
+    fn is_of_the_message(&self) -> bool {
+        match self {
+            // Content Too Large, Request Header Fields Too Large.
+            Self::Refused { status, .. } => matches!(status, 413 | 431),
+            Self::LongAnswer => true,
+            Self::Unreachable { .. } | Self::Http(_) | Self::TooSlow | Self::Held(_) | Self::Answer(_) => {
+                false
+            }
+        }
+    }
 }
 
 async fn converse(
@@ -150,7 +169,10 @@ async fn converse(
     let body = Limited::new(response.into_body(), MAX_ANSWER_OCTETS)
         .collect()
         .await;
-    let body = body.map_err(|_| AskError::Answer("it is cut off, or too long"))?;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => AskError::LongAnswer,
+        false => AskError::Answer("it is cut off"),
+    })?;
     let body = body.to_bytes().to_vec();
     if status.is_success() {
         return Ok(body);

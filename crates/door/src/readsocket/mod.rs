@@ -11,6 +11,9 @@
 //! says why. What a sender can bring about is `temperror`: such a message is to come again, or else it would be a way
 //! past the policy. What is wrong with this host, such as a spool that we may not read, is `down`, as if we were not
 //! there: it holds for all mail, and the site has chosen what becomes of that (design D6).
+//!
+//! Exim takes us for away, too, when an answer comes while it is still sending: its write fails, and it reads nothing. So
+//! whatever is wrong with a request, all of it is read before it is answered.
 
 mod line;
 pub mod request;
@@ -144,6 +147,7 @@ where
             // A look whether somebody is there.
             Err(NoVerdict::Request(RequestError::Cut)) if asking.is_empty => return,
             Err(error) => {
+                asking.drain().await;
                 tell(&error, asking.id.as_ref());
                 error.line()
             }
@@ -167,16 +171,10 @@ where
         let source = match self.find(&request).await {
             // What came with the request is no more whole than its header section.
             Err(NoVerdict::Spool(_)) if request.has_body && is_cut(&request) => {
-                asking.read_to_end().await?;
                 return Err(NoVerdict::HeaderCut);
             }
             Err(NoVerdict::Spool(_)) if request.has_body => Source::Request,
-            Err(error) => {
-                // Exim gives an answer up that comes before its question is out.
-                asking.read_to_end().await?;
-                return Err(error);
-            }
-            Ok(source) => source,
+            found => found?,
         };
         let caller = request.caller(peer);
         let powers = Powers {
@@ -365,6 +363,17 @@ impl<'s, R: AsyncRead + Unpin> Asking<'s, R> {
     async fn read_to_end(&mut self) -> Result<(), NoVerdict> {
         while self.next().await? != Part::End {}
         Ok(())
+    }
+
+    /// Reads what is left of a request that cannot be answered, and throws it away: to its end, where Exim closes its
+    /// half of the connection, or for as long as it may take.
+    async fn drain(&mut self) {
+        while !self.reading.is_whole() {
+            self.octets.resize(CHUNK_OCTETS, 0);
+            if self.read().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Drives the body that comes with the request.

@@ -1,18 +1,20 @@
 //! What Exim's `${readsocket}` sends, read as it comes.
 //!
 //! Lines that end in LF, a key and a value each, foreign text in base64: whatever a sender writes, it is
-//! never more than the value of its line. The head is kept, it has a limit; the body is passed on in pieces.
+//! never more than the value of its line. The head is kept, it has a limit; the body is passed on in pieces. Of the
+//! recipients, who are the sender's to choose, any number may come, and so many are kept as there is room for.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use milter::{Peer, PeerAddress, ip_address};
 
 use crate::caller::Caller;
+use crate::recipients::Recipients;
 
 /// The first line of a request.
 const GREETING: &[u8] = b"landmarc exim 1";
-/// Octets of all lines before the body. Exim gives out no more than 64 KiB of a header section, which base64
-/// makes 87 KiB; a thousand recipients take some 60 KiB more.
+/// Octets of all lines before the body, but for that of the recipients. Exim gives out no more than 64 KiB of a header
+/// section, which base64 makes 87 KiB; no other value of a sender is longer than a command, 16 KiB.
 pub const HEAD_LIMIT: usize = 512 * 1024;
 /// Octets of a body that is sent along: what `message_body_visible` can sensibly be set to.
 pub const BODY_LIMIT: u64 = 100 * 1024 * 1024;
@@ -56,7 +58,7 @@ impl RequestError {
             Self::Greeting(_) | Self::Value { .. } => {
                 "use the file landmarc-acl.conf of this version of landmarc"
             }
-            Self::HeadTooLong => "lower recipients_max in Exim",
+            Self::HeadTooLong => "let the request have the lines of landmarc-macros.conf, and no others",
             Self::BodyTooLong => "let landmarc read Exim's spool instead (exim.spool_directory)",
             Self::Cut => "see Exim's log: it gave up, or ran into its time limit",
         }
@@ -112,7 +114,7 @@ pub struct Request {
     login: String,
     host: String,
     mail_from: Vec<u8>,
-    rcpt_to: Vec<u8>,
+    rcpt_to: Recipients,
 }
 
 impl Request {
@@ -134,7 +136,7 @@ impl Request {
             client_name_is_verified: !self.client_name.is_empty(),
             helo: self.helo.clone(),
             mail_from: self.mail_from.clone(),
-            rcpt_to: recipients(&self.rcpt_to),
+            rcpt_to: self.rcpt_to.clone().into_paths(),
             authenticated: known(&self.login),
             queue_id: self.id.as_ref().map(|id| id.as_str().to_owned()),
             mta_name: known(&self.host),
@@ -163,7 +165,6 @@ impl Request {
             b"login" => self.login = text()?,
             b"helo" => self.helo = octets()?,
             b"mail_from" => self.mail_from = octets()?,
-            b"rcpt_to" => self.rcpt_to = octets()?,
             b"header" => self.header = octets()?,
             // A later version of the ACL file may tell more than we ask for.
             _ => {}
@@ -192,28 +193,6 @@ fn queue(name: &str) -> Result<Option<String>, ()> {
     }
 }
 
-/// The addresses of `$recipients`, which has a comma and a blank between two of them. In a quoted local part
-/// they do not part anything (RFC 5321 §4.1.2).
-fn recipients(list: &[u8]) -> Vec<Vec<u8>> {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let mut found = vec![Vec::new()];
-    for &octet in list {
-        let parts = octet == b',' && !is_quoted;
-        match (octet, is_quoted) {
-            _ if is_escaped => is_escaped = false,
-            (b'\\', true) => is_escaped = true,
-            (b'"', _) => is_quoted = !is_quoted,
-            _ => {}
-        }
-        match found.last_mut() {
-            Some(address) if !parts => address.push(octet),
-            _ => found.push(Vec::new()),
-        }
-    }
-    let trimmed = found.into_iter().map(|address| address.trim_ascii().to_vec());
-    trimmed.filter(|address| !address.is_empty()).collect()
-}
-
 /// What comes next of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -230,7 +209,7 @@ pub enum Part {
 pub struct Reading {
     state: State,
     request: Box<Request>,
-    /// The line under way; of the body, characters that are not decoded yet.
+    /// The line under way; of body and recipients, characters that are not decoded yet.
     line: Vec<u8>,
     lines: usize,
     octets: usize,
@@ -241,6 +220,7 @@ pub struct Reading {
 enum State {
     Greeting,
     Head,
+    Recipients,
     Body,
     AfterBody,
     /// The last line has been read, and its end is yet to be told.
@@ -265,6 +245,8 @@ impl Default for Reading {
 const GROUP: usize = 4;
 /// How a body begins. Its line may be longer than all that is kept.
 const BODY: &[u8] = b"body ";
+/// How the recipients begin, as long as they like.
+const RECIPIENTS: &[u8] = b"rcpt_to ";
 
 impl Reading {
     /// The next part that is complete with these octets, which are taken off the front; nothing once they
@@ -281,6 +263,11 @@ impl Reading {
                     return Ok(Some(Part::End));
                 }
                 State::Body => return self.body(octets),
+                State::Recipients => {
+                    if !self.recipients(octets)? {
+                        return Ok(None);
+                    }
+                }
                 State::Greeting | State::Head | State::AfterBody => {
                     if !self.fill_line(octets)? {
                         return Ok(None);
@@ -293,7 +280,12 @@ impl Reading {
         }
     }
 
-    /// Takes octets until a line is complete, or is seen to be that of the body. Whether it is one to be read.
+    /// Whether all of the request is here: what may still come is none of it.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.state, State::Whole | State::Ended)
+    }
+
+    /// Takes octets until a line is complete, or is seen to be one that is not kept whole. Whether it is one to be read.
     fn fill_line(&mut self, octets: &mut &[u8]) -> Result<bool, RequestError> {
         while let Some((&octet, rest)) = octets.split_first() {
             *octets = rest;
@@ -305,18 +297,23 @@ impl Reading {
                 return Ok(true);
             }
             self.line.push(octet);
-            if self.state == State::Head && self.line == BODY {
+            if self.begins_stream() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
+    fn begins_stream(&self) -> bool {
+        self.state == State::Head && (self.line == BODY || self.line == RECIPIENTS)
+    }
+
     fn take_line(&mut self) -> Result<Option<Part>, RequestError> {
-        if self.state == State::Head && self.line == BODY {
-            return Ok(Some(self.enter_body()));
-        }
         self.lines += 1;
+        if self.begins_stream() {
+            let line = std::mem::take(&mut self.line);
+            return Ok(self.enter_stream(&line));
+        }
         let line = std::mem::take(&mut self.line);
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
         match (self.state, line) {
@@ -341,39 +338,33 @@ impl Reading {
         Part::Head(std::mem::take(&mut self.request))
     }
 
-    fn enter_body(&mut self) -> Part {
+    fn enter_stream(&mut self, key: &[u8]) -> Option<Part> {
+        if key == RECIPIENTS {
+            self.state = State::Recipients;
+            return None;
+        }
         self.state = State::Body;
-        self.lines += 1;
-        self.line.clear();
         self.request.has_body = true;
-        self.head()
+        Some(self.head())
+    }
+
+    /// Whether the recipients have ended.
+    fn recipients(&mut self, octets: &mut &[u8]) -> Result<bool, RequestError> {
+        let (list, has_ended) = self.decode(b"rcpt_to", octets)?;
+        self.request.rcpt_to.take(&list);
+        if has_ended {
+            self.request.rcpt_to.end_list();
+            self.state = State::Head;
+        }
+        Ok(has_ended)
     }
 
     fn body(&mut self, octets: &mut &[u8]) -> Result<Option<Part>, RequestError> {
-        let end = octets.iter().position(|b| *b == b'\n');
-        let (part, rest) = octets
-            .split_at_checked(end.unwrap_or(octets.len()))
-            .unwrap_or((octets, &[]));
-        *octets = rest.strip_prefix(b"\n").unwrap_or(rest);
-        self.line.extend_from_slice(part);
-        let whole = match end {
-            Some(_) => {
-                self.state = State::AfterBody;
-                self.octets = 0;
-                self.line.len()
-            }
-            None => self.line.len() / GROUP * GROUP,
-        };
-        let rest = self.line.split_off(whole);
-        let line = std::mem::replace(&mut self.line, rest);
-        let decoded = BASE64
-            .decode(line.trim_ascii_end())
-            .map_err(|_| RequestError::Value {
-                line: self.lines,
-                key: quoted(b"body"),
-                expected: "base64",
-                found: quoted(&line),
-            })?;
+        let (decoded, has_ended) = self.decode(b"body", octets)?;
+        if has_ended {
+            self.state = State::AfterBody;
+            self.octets = 0;
+        }
         self.body_octets = self
             .body_octets
             .saturating_add(u64::try_from(decoded.len()).unwrap_or(u64::MAX));
@@ -382,13 +373,33 @@ impl Reading {
         }
         if decoded.is_empty() {
             // Of a body that is empty, or a piece too small to be decoded, there is nothing to tell.
-            return if end.is_some() {
-                self.next(octets)
-            } else {
-                Ok(None)
-            };
+            return if has_ended { self.next(octets) } else { Ok(None) };
         }
         Ok(Some(Part::Body(decoded)))
+    }
+
+    /// More of a value that is not kept whole, and whether its line ends with it.
+    fn decode(&mut self, key: &[u8], octets: &mut &[u8]) -> Result<(Vec<u8>, bool), RequestError> {
+        let end = octets.iter().position(|b| *b == b'\n');
+        let (part, rest) = octets
+            .split_at_checked(end.unwrap_or(octets.len()))
+            .unwrap_or((octets, &[]));
+        *octets = rest.strip_prefix(b"\n").unwrap_or(rest);
+        self.line.extend_from_slice(part);
+        let whole = match end {
+            Some(_) => self.line.len(),
+            None => self.line.len() / GROUP * GROUP,
+        };
+        let rest = self.line.split_off(whole);
+        let line = std::mem::replace(&mut self.line, rest);
+        let decoded = BASE64.decode(line.trim_ascii_end());
+        let decoded = decoded.map_err(|_| RequestError::Value {
+            line: self.lines,
+            key: quoted(key),
+            expected: "base64",
+            found: quoted(&line),
+        })?;
+        Ok((decoded, end.is_some()))
     }
 }
 

@@ -217,6 +217,68 @@ fn who_can_mend_it_decides_between_down_and_temperror() {
     }
 }
 
+/// What Exim has of an answer: nothing, where it comes while the question is still going out.
+async fn ask_as_exim(limits: DriveLimits, question: &[u8]) -> String {
+    let (mut ours, theirs) = duplex(1024);
+    let served = async move {
+        let desk = Desk::new(Scribe::default(), Spool::new(""), limits);
+        let (_stop, stopped) = watch::channel(false);
+        desk.serve(theirs, Peer::Unix, stopped).await;
+    };
+    let asked = async move {
+        ours.write_all(question).await.ok()?;
+        ours.shutdown().await.ok()?;
+        let mut answer = String::new();
+        ours.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
+    };
+    tokio::join!(served, asked).1.unwrap_or_default()
+}
+
+/// Whatever is wrong with a request, and however early it is seen: else a sender could make us seem away.
+#[tokio::test]
+async fn a_request_is_read_to_its_end_before_it_is_refused() {
+    let much = "x".repeat(request::HEAD_LIMIT * 2);
+    let body = BASE64.encode(&much);
+    let small = DriveLimits {
+        message_octets: 1_000,
+        ..DriveLimits::default()
+    };
+    for (limits, question, words) in [
+        (
+            DriveLimits::default(),
+            request(HEADER, &format!("later {much}\nend\n")),
+            "more than 524288 octets before the body",
+        ),
+        (
+            DriveLimits::default(),
+            request(HEADER, &format!("port y\n{much}\nend\n")),
+            "is not followed by a port",
+        ),
+        (
+            DriveLimits::default(),
+            request(HEADER, &format!("body ????{body}\nend\n")),
+            "is not followed by base64",
+        ),
+        (
+            small,
+            request(HEADER, &format!("body {body}\nend\n")),
+            "the message has more than 1000 octets",
+        ),
+        (
+            DriveLimits::default(),
+            request(&much[..100_000], &format!("body {body}\nend\n")),
+            "only the first 65536 octets",
+        ),
+    ] {
+        let answer = ask_as_exim(limits, question.as_bytes()).await;
+        assert!(
+            answer.starts_with("status=temperror ") && answer.contains(words),
+            "{words}: {answer:?}"
+        );
+    }
+}
+
 /// Nor does a body that is sent along make a header section whole.
 #[tokio::test]
 async fn a_header_section_that_may_be_cut_is_not_judged_with_the_body_sent_along() {

@@ -28,7 +28,7 @@ pub(crate) struct Case {
 pub(crate) struct Expected {
     /// The DMARC result.
     pub(crate) dmarc: &'static str,
-    /// `accept`, `quarantine` or `reject`.
+    /// `accept`, `quarantine`, `reject` or `tempfail`.
     pub(crate) action: &'static str,
 }
 
@@ -272,7 +272,7 @@ pub(super) const KINDS: [Kind; 40] = [
     kind("sealed-by-a-friend", 4, FAIL_ACCEPTED, |n| {
         strange(sealed(&by("reject.example", n), SEALER, "reject.example"))
     }),
-    // What DMARC says nothing of.
+    // What DMARC says nothing of, or nothing that can be applied.
     kind("no-record", 8, NONE, |n| plain("plain.example", STRANGER, n)),
     kind("two-records", 2, NONE, |n| plain("twice.example", STRANGER, n)),
     kind("record-without-version", 2, NONE, |n| {
@@ -281,7 +281,7 @@ pub(super) const KINDS: [Kind; 40] = [
     kind(
         "record-without-usable-policy",
         3,
-        of("permerror", "accept"),
+        of("permerror", "tempfail"),
         |n| plain("broken.example", STRANGER, n),
     ),
     kind("no-author", 2, of("permerror", "accept"), |n| {

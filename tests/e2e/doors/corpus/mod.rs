@@ -32,6 +32,7 @@ arc.validate = \"always\"
 arc.trusted_sealers = [\"sealer.example\"]
 clients.trusted_networks = []
 dmarc.public_suffix_list = \"\"
+failures.unusable_record.action = \"tempfail\"
 ";
 
 /// All messages, the same each time.
@@ -45,7 +46,10 @@ pub(crate) fn cases() -> Vec<Case> {
 /// What a sender was answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
+    /// Without any mark.
     Taken,
+    /// Taken and held, or taken with a mark to sort it by.
+    Held,
     Refused,
     Deferred,
 }
@@ -72,14 +76,21 @@ pub(crate) trait Door {
     /// What is to be answered where the service does this: `accept`, `quarantine`, `reject`, `tempfail`.
     fn answer_to(&self, action: &str) -> Answer {
         match action {
+            "quarantine" if self.tells_what_is_held() => Answer::Held,
             "reject" => Answer::Refused,
             "tempfail" => Answer::Deferred,
             _ => Answer::Taken,
         }
     }
+
+    /// Whether it knows a message that is held, or marked, from one that is just taken.
+    fn tells_what_is_held(&self) -> bool {
+        false
+    }
 }
 
-/// A mail server on loopback that asks the service by whatever way.
+/// A mail server on loopback that asks the service by whatever way. What becomes of a message that it takes
+/// is not looked for.
 pub(crate) struct SmtpDoor<'a> {
     pub(crate) service: &'a Service,
     pub(crate) address: SocketAddr,
@@ -93,6 +104,32 @@ impl Door for SmtpDoor<'_> {
     fn send(&mut self, case: &Case) -> Answer {
         let outcome = send_from(case, self.address).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         Answer::of(&outcome)
+    }
+}
+
+/// The same, with a look at each message that was taken.
+pub(crate) struct LookingDoor<'a, IsHeld> {
+    pub(crate) smtp: SmtpDoor<'a>,
+    /// Whether the message with this answer is held, or bears the mark of those that are.
+    pub(crate) is_held: IsHeld,
+}
+
+impl<IsHeld: FnMut(&Outcome) -> bool> Door for LookingDoor<'_, IsHeld> {
+    fn service(&self) -> &Service {
+        self.smtp.service
+    }
+
+    fn send(&mut self, case: &Case) -> Answer {
+        let outcome =
+            send_from(case, self.smtp.address).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        match Answer::of(&outcome) {
+            Answer::Taken if (self.is_held)(&outcome) => Answer::Held,
+            answer => answer,
+        }
+    }
+
+    fn tells_what_is_held(&self) -> bool {
+        true
     }
 }
 
@@ -224,6 +261,7 @@ fn of_check(object: &Value) -> Value {
     json!({
         "author_domain": object["author_domain"],
         "spf": object["spf"]["result"],
+        "dkim": dkim_word(&object["dkim"]),
         "arc": object["arc"]["result"],
         "dmarc": object["dmarc"]["result"],
         "policy_domain": object["dmarc"]["policy_domain"],
@@ -236,11 +274,20 @@ fn of_check(object: &Value) -> Value {
     })
 }
 
+/// The word that a record has for all signatures: `pass` if one is good, else what the first one came to.
+fn dkim_word(signatures: &Value) -> &str {
+    let results = signatures.as_array().unwrap().iter();
+    let results: Vec<_> = results.map(|one| one["result"].as_str().unwrap()).collect();
+    let good = results.iter().find(|result| **result == "pass");
+    good.or(results.first()).copied().unwrap_or("none")
+}
+
 /// The same out of a line of `landmarc log --json`.
 fn of_record(record: &Value) -> Value {
     let keys = [
         "author_domain",
         "spf",
+        "dkim",
         "arc",
         "dmarc",
         "policy_domain",
@@ -270,6 +317,12 @@ fn the_corpus_is_two_hundred_different_messages_and_the_same_each_time() {
             "{expected}"
         );
     }
+    for expected in ["accept", "quarantine", "reject", "tempfail"] {
+        assert!(
+            all.iter().any(|case| case.expected.action == expected),
+            "{expected}"
+        );
+    }
     assert!(all.iter().any(|case| !case.message.is_ascii()));
 }
 
@@ -278,9 +331,10 @@ mod milter {
 
     use testkit::dns_server::DnsServer;
 
-    use super::{SETTINGS, SmtpDoor, judged_alike, zones};
-    use crate::harness::{Postfix, PostfixConfig};
+    use super::{LookingDoor, SETTINGS, SmtpDoor, judged_alike, zones};
+    use crate::harness::{Outcome, Postfix, PostfixConfig};
     use crate::service::{Service, Socket};
+    use crate::world::queue_id;
 
     #[test]
     fn corpus_is_judged_alike_by_postfix() {
@@ -290,9 +344,12 @@ mod milter {
         let Some(postfix) = Postfix::start(&config).expect("Postfix starts") else {
             return;
         };
-        judged_alike(&mut SmtpDoor {
-            service: &service,
-            address: postfix.address(),
+        judged_alike(&mut LookingDoor {
+            smtp: SmtpDoor {
+                service: &service,
+                address: postfix.address(),
+            },
+            is_held: |outcome: &Outcome| postfix.holds(queue_id(outcome)),
         });
     }
 }

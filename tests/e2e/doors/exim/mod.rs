@@ -1,7 +1,9 @@
 //! The real Exim of Debian, without any DMARC of its own, asking us by the files of `contrib/exim` (E1–E14).
 
 mod bodies;
+mod crowds;
 mod foreign;
+mod marks;
 mod statements;
 mod trouble;
 
@@ -23,8 +25,8 @@ use crate::world::letter;
 /// The number of the account that Exim runs as: that of `mail`.
 const ACCOUNT: u32 = 8;
 /// No client is held up, so that no test is.
-const WITHOUT_DELAYS: &str = "LANDMARC_DELAY_TEMPERROR = 0s\nLANDMARC_DELAY_QUARANTINE = 0s\n\
-                              LANDMARC_DELAY_UNCLAIMED = 0s\nLANDMARC_SECRET = of-this-test\n";
+const WITHOUT_DELAYS: &str =
+    "LANDMARC_DELAY_TEMPERROR = 0s\nLANDMARC_DELAY_QUARANTINE = 0s\nLANDMARC_DELAY_UNCLAIMED = 0s\n";
 
 /// By which way Exim asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,8 @@ struct Stage<'a> {
     acl: &'a str,
     /// What we are told of where the spool is; the truth by default.
     spool: Option<&'a str>,
+    /// What messages are tracked with.
+    secret: Option<&'a str>,
 }
 
 impl Default for Stage<'_> {
@@ -62,6 +66,7 @@ impl Default for Stage<'_> {
             main: "",
             acl: "",
             spool: None,
+            secret: Some("of-this-test"),
         }
     }
 }
@@ -107,7 +112,9 @@ impl Scene {
             stage.settings
         );
         let service = Service::start(name, Socket::Inet, dns.addr(), &settings);
-        let main = format!("{WITHOUT_DELAYS}{macros}{}", stage.main);
+        let secret = stage.secret.map(|secret| format!("LANDMARC_SECRET = {secret}\n"));
+        let secret = secret.unwrap_or_default();
+        let main = format!("{WITHOUT_DELAYS}{secret}{macros}{}", stage.main);
         let exim = Exim::start(&tools, folder, &main, stage.acl);
         Some(Self {
             exim,

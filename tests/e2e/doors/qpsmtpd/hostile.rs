@@ -130,6 +130,25 @@ fn of_too_many_forged_results_all_of_their_name_go() {
     }
 }
 
+/// So many forged results that a list of them would be longer than the longest answer that is read: the answer stays
+/// short, and the message is judged.
+#[test]
+fn a_hundred_thousand_forged_results_do_not_keep_a_message_from_being_judged() {
+    let arguments = Arguments {
+        settings: "limits.header_fields = 1000000\nlimits.header_section = \"64MiB\"\nlimits.memory = \"512MiB\"\n",
+        ..Arguments::default()
+    };
+    let Some(scene) = Scene::start("flood", &arguments) else {
+        return;
+    };
+    let fields = format!("Authentication-Results: {ID}; dmarc=pass\r\n").repeat(100_000);
+    let message = [fields.as_bytes(), &forged("reject.example")].concat();
+    let outcome = scene.send(STRANGER, "a@reject.example", &message);
+    assert_eq!(outcome.last().code, 552, "{outcome:?}");
+    scene.service.messages(1)[0].says("dmarc=fail action=reject");
+    assert_eq!(scene.deliveries(), 0);
+}
+
 fn send_to(scene: &Scene, recipients: &[String], message: &[u8]) -> Outcome {
     let rcpt_to: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let envelope = Envelope {
@@ -180,6 +199,38 @@ fn long_recipients_are_no_way_past_the_policy() {
         outcome.last()
     );
     scene.says("dmarc: not judged: ");
+}
+
+/// Octets of an answer that the plugin reads.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+/// A sender has a hand in how much there is to say about a message: that it is too much is no reason to take it.
+#[test]
+fn an_answer_that_is_too_long_puts_the_message_off() {
+    for (octets, code) in [(MAX_ANSWER, 250), (MAX_ANSWER + 1, 452)] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let server = format!("server {}", listener.local_addr().unwrap());
+        let judge = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let head = "HTTP/1.1 200 OK\r\n\r\n";
+            let content = r#"{"dmarc": {"result": "none"}, "action": "accept", "verdict": "accept"}"#;
+            let blanks = " ".repeat(octets - head.len() - content.len());
+            // Who has had enough hangs up.
+            let _ = write!(stream, "{head}{content}{blanks}");
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        let Some(scene) = Scene::start(&format!("answer-{code}"), &Arguments::of(&server)) else {
+            return;
+        };
+        let outcome = scene.send(STRANGER, "a@plain.example", &forged("plain.example"));
+        assert_eq!(outcome.last().code, code, "{octets}: {outcome:?}");
+        if code == 452 {
+            assert!(outcome.last().text().starts_with("4.3.4 "), "{outcome:?}");
+            scene.says("dmarc: not judged: the answer is too long");
+        }
+        judge.join().unwrap();
+    }
 }
 
 /// D6: a message that could not be judged, and is let through as configured, is not refused by `no_dmarc_policy`.

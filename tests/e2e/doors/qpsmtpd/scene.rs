@@ -156,6 +156,12 @@ impl Scene {
         self.maildir().len()
     }
 
+    /// How many that bear the mark of a quarantine were delivered so far.
+    pub(super) fn marked(&self) -> usize {
+        let is_marked = |one: &Delivered| !one.field("DMARC-Quarantine").is_empty();
+        self.maildir().iter().filter(|one| is_marked(one)).count()
+    }
+
     fn maildir(&self) -> Vec<Delivered> {
         let files = fs::read_dir(self.folder.join("Maildir/new"));
         let files = files.into_iter().flatten().map(|file| file.unwrap().path());

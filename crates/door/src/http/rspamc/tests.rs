@@ -1,7 +1,7 @@
 //! Requests as Exim writes them, and such as it does not.
 
 use milter::{PeerAddress, Response, Verdict};
-use tokio::io::duplex;
+use tokio::io::{AsyncReadExt, duplex};
 
 use super::*;
 use crate::drive::DriveLimits;
@@ -13,9 +13,19 @@ const EXIM: &str = "CHECK RSPAMC/1.3\r\nContent-length: 20\r\nQueue-Id: 1abcde-0
     From: <a@example.com>\r\nRecipient-Number: 2\r\nRcpt: <b@example.net>\r\nRcpt: <c@example.net>\r\n\
     Helo: helo.example\r\nHostname: mx.example\r\nIP: 192.0.2.7\r\nUser: user\r\n\r\n";
 
+/// The lines before the empty one.
+fn read(text: &str) -> std::result::Result<Head, HeadError> {
+    let mut lines = text.lines().map(str::as_bytes);
+    let mut head = Head::begin(lines.next().unwrap_or_default(), Peer::Unix)?;
+    for (line, number) in lines.take_while(|line| !line.is_empty()).zip(2..) {
+        head.take(number, line)?;
+    }
+    Ok(head)
+}
+
 #[test]
 fn the_envelope_of_exim() {
-    let head = Head::read(EXIM.as_bytes(), Peer::Unix).unwrap();
+    let head = read(EXIM).unwrap();
     assert_eq!((head.command, head.length), (Command::Check, Some(20)));
     let caller = head.envelope.into_caller();
     assert_eq!(caller.client, PeerAddress::Ip("192.0.2.7".parse().unwrap(), 0));
@@ -29,7 +39,7 @@ fn the_envelope_of_exim() {
 
 #[test]
 fn what_is_no_request_is_refused_with_its_line() {
-    let error = |text: &str| Head::read(text.as_bytes(), Peer::Unix).unwrap_err().to_string();
+    let error = |text: &str| read(text).unwrap_err().to_string();
     let no_command = "the first line is no command of CHECK, SYMBOLS and PING";
     for text in ["", "PROCESS RSPAMC/1.3\r\n\r\n", "check RSPAMC/1.3\r\n\r\n"] {
         assert_eq!(error(text), no_command, "{text}");
@@ -158,20 +168,78 @@ async fn a_message_past_the_limit_is_to_come_again() {
     }
 }
 
+/// Nothing is concluded from half of an envelope, and the message is taken before that is said: Exim would not read it.
 #[tokio::test]
-async fn a_head_past_its_limit_is_refused() {
+async fn a_head_past_its_limit_is_to_come_again() {
     let of = |octets: usize| {
-        let begins = "CHECK RSPAMC/1.3\r\nContent-Length: 0\r\nX: ";
-        let fill = "x".repeat(octets - begins.len() - 4);
-        format!("{begins}{fill}\r\n\r\n")
+        let first = "CHECK RSPAMC/1.3";
+        let line = format!("X: {}\r\n", "x".repeat(50_000 - 3));
+        let whole = (octets - first.len()) / 50_000;
+        let rest = "x".repeat((octets - first.len()) % 50_000 - 3);
+        format!(
+            "{first}\r\n{}X: {rest}\r\nContent-Length: 20\r\n\r\n{MESSAGE}",
+            line.repeat(whole)
+        )
     };
-    let at = asked(&Scripted::default(), None, of(MAX_HEAD_OCTETS).as_bytes(), false).await;
-    assert!(at.starts_with("RSPAMD/1.3 0 EX_OK"), "{at}");
     let scripted = Scripted::default();
-    let endless = "x".repeat(MAX_HEAD_OCTETS + 1);
-    let past = asked(&scripted, None, endless.as_bytes(), false).await;
-    assert!(past.contains("octets before its message"), "{past}");
-    assert!(scripted.notes().is_empty());
+    let at = asked(&scripted, None, of(MAX_HEAD_OCTETS).as_bytes(), false).await;
+    assert!(at.contains("Action: no action\r\n"), "{at}");
+    assert!(scripted.notes().contains(&"end_of_message".to_owned()));
+    let line = |octets: usize| {
+        let line = "x".repeat(octets - 3);
+        format!("CHECK RSPAMC/1.3\nX: {line}\nContent-Length: 20\n\n{MESSAGE}")
+    };
+    let at = asked(
+        &Scripted::default(),
+        None,
+        line(MAX_LINE_OCTETS).as_bytes(),
+        false,
+    )
+    .await;
+    assert!(at.contains("Action: no action\r\n"), "{at}");
+    for past in [
+        of(MAX_HEAD_OCTETS + 1),
+        of(MAX_HEAD_OCTETS * 3),
+        line(MAX_LINE_OCTETS + 1),
+        line(MAX_LINE_OCTETS * 30),
+    ] {
+        let scripted = Scripted::default();
+        let past = asked(&scripted, None, past.as_bytes(), false).await;
+        assert!(past.starts_with("RSPAMD/1.3 0 EX_OK\r\n"), "{past}");
+        assert!(
+            past.contains("\r\nlandmarc: status=temperror ") && past.contains("before the message"),
+            "{past}"
+        );
+        assert!(scripted.notes().is_empty());
+    }
+}
+
+/// As many as are kept, and far more than any buffer holds: then an empty one says that there were more.
+#[tokio::test]
+async fn any_number_of_recipients_is_judged() {
+    let long = "x".repeat(243);
+    let told = async |recipients: usize| {
+        let list = format!("Rcpt: <{long}@example>\r\n").repeat(recipients);
+        let scripted = Scripted::default();
+        let request =
+            format!("CHECK RSPAMC/1.3\r\nContent-Length: 20\r\n{list}IP: 192.0.2.7\r\n\r\n{MESSAGE}");
+        let answer = asked(&scripted, None, request.as_bytes(), false).await;
+        assert!(answer.contains("Action: no action\r\n"), "{answer}");
+        let notes = scripted.notes();
+        assert!(
+            notes.iter().any(|note| note.starts_with("connected 192.0.2.7 ")),
+            "{notes:?}"
+        );
+        let told = notes.into_iter().filter(|note| note.starts_with("rcpt"));
+        told.collect::<Vec<_>>()
+    };
+    let one = format!("rcpt <{long}@example>");
+    assert_eq!(told(1_000).await, vec![one.clone(); 1_000]);
+    for recipients in [1_001, 10_000] {
+        let told = told(recipients).await;
+        let (last, others) = told.split_last().unwrap();
+        assert_eq!((last.as_str(), others.len()), ("rcpt", 1_000));
+    }
 }
 
 #[tokio::test]

@@ -4,11 +4,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use milter::PeerAddress;
-use tokio::io::{AsyncReadExt, BufReader, DuplexStream, duplex};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, DuplexStream, duplex};
 
 use super::super::held::as_judged;
 use super::super::session::MAX_RECIPIENTS;
 use super::*;
+
+/// The name of a client whose messages are too large to be judged.
+const TOO_LARGE: &[u8] = b"large.example";
 
 /// What it was asked, and what it says.
 #[derive(Default)]
@@ -18,7 +21,7 @@ struct Scripted {
 }
 
 impl Judge for Scripted {
-    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, String> {
+    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, NoRuling> {
         let mut octets = Vec::new();
         let mut lines = message.lines().unwrap();
         while let Some(piece) = lines.next_piece().unwrap() {
@@ -26,7 +29,11 @@ impl Judge for Scripted {
         }
         let text = String::from_utf8(octets).unwrap();
         self.asked.lock().unwrap().push((caller.clone(), text));
-        self.ruling.clone().ok_or_else(|| "nobody is there".to_owned())
+        let none = match caller.helo == TOO_LARGE {
+            true => NoRuling::TooLarge("it is too long".to_owned()),
+            false => NoRuling::Away("nobody is there".to_owned()),
+        };
+        self.ruling.clone().ok_or(none)
     }
 }
 
@@ -228,6 +235,20 @@ async fn what_cannot_be_judged_is_treated_as_told() {
     }
 }
 
+/// What is taken unjudged is for the site to choose, not for the sender: who is too large is put off.
+#[tokio::test]
+async fn what_is_too_large_to_be_judged_is_put_off_whatever_was_told() {
+    let mut smtpd = Smtpd::start(None, Unjudged::Accept);
+    smtpd
+        .says(&ENVELOPE.replace("helo.example", "large.example"))
+        .await;
+    smtpd.says(MESSAGE).await;
+    assert_eq!(smtpd.hears().await, line("."));
+    smtpd.says(COMMIT).await;
+    let reply = "reject|451 4.7.1 the message could not be judged, try again later";
+    assert_eq!(smtpd.hears().await, result(reply));
+}
+
 /// A second message of a session has its own envelope.
 #[tokio::test]
 async fn nothing_is_left_of_the_message_before() {
@@ -318,13 +339,25 @@ async fn a_line_is_cut_at_its_limit_and_the_next_one_is_whole() {
     .concat();
     let mut input = BufReader::with_capacity(1_000, &long[..]);
     let mut line = Vec::new();
-    assert_eq!(read_line(&mut input, &mut line).await.unwrap(), Some(true));
+    assert_eq!(
+        read_line(&mut input, &mut line, MAX_LINE_OCTETS).await.unwrap(),
+        Some(true)
+    );
     assert_eq!(line, vec![b'x'; MAX_LINE_OCTETS]);
-    assert_eq!(read_line(&mut input, &mut line).await.unwrap(), Some(false));
+    assert_eq!(
+        read_line(&mut input, &mut line, MAX_LINE_OCTETS).await.unwrap(),
+        Some(false)
+    );
     assert_eq!(line, vec![b'y'; MAX_LINE_OCTETS]);
-    assert_eq!(read_line(&mut input, &mut line).await.unwrap(), Some(true));
+    assert_eq!(
+        read_line(&mut input, &mut line, MAX_LINE_OCTETS).await.unwrap(),
+        Some(true)
+    );
     assert_eq!(line, b"z");
-    assert_eq!(read_line(&mut input, &mut line).await.unwrap(), None);
+    assert_eq!(
+        read_line(&mut input, &mut line, MAX_LINE_OCTETS).await.unwrap(),
+        None
+    );
 }
 
 /// The messages of sessions that are not followed go back as they come, and are not judged.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use milter::{ConnectInfo, Edit, Macros, Peer, Response as Judgement, Service, Session, Verdict};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
 
@@ -181,6 +182,9 @@ async fn a_large_message_streams_through_and_a_refusal_comes_back() {
 async fn without_an_answer_it_says_why() {
     let nowhere = CheckApi::new(SocketAddress::Unix("/no/such/socket".into()), None);
     let error = nowhere.judge(&caller(), &mut held(&["x"])).await.unwrap_err();
+    let NoRuling::Away(error) = error else {
+        panic!("{error:?}");
+    };
     assert!(
         error.starts_with("the check API of the service cannot be reached at unix:/no/such/socket: "),
         "{error}"
@@ -189,8 +193,62 @@ async fn without_an_answer_it_says_why() {
     let (socket, path) = check_api("secret", Verdict::Accept, Some("s3cret")).await;
     let stranger = CheckApi::new(socket, Some(b"guessed".to_vec()));
     let error = stranger.judge(&caller(), &mut held(&["x"])).await.unwrap_err();
+    let NoRuling::Away(error) = error else {
+        panic!("{error:?}");
+    };
     assert!(error.starts_with("the check API refuses to judge: 40"), "{error}");
     std::fs::remove_file(path).unwrap();
+}
+
+/// Answers each question with these octets.
+fn answering(name: &str, answer: String) -> (CheckApi, PathBuf) {
+    let path = std::env::temp_dir().join(format!("landmarc-door-{}-{name}.sock", std::process::id()));
+    // A leftover of an earlier process with our number.
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"x\r\n") {
+            stream.read_buf(&mut asked).await.unwrap();
+        }
+        // Who has had enough hangs up.
+        let _ = stream.write_all(answer.as_bytes()).await;
+    });
+    (CheckApi::new(SocketAddress::Unix(path.clone()), None), path)
+}
+
+/// A sender has a hand in how much there is to say, so more than is read of it is no trouble of the service.
+#[tokio::test]
+async fn an_answer_past_its_limit_is_the_doing_of_the_message() {
+    let of = |octets: usize| {
+        let body = r#"{"verdict":"accept","remove_header":[],"add_header":[]}"#;
+        let blanks = " ".repeat(octets - body.len());
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {octets}\r\n\r\n{body}{blanks}")
+    };
+    let (api, path) = answering("answer-at", of(MAX_ANSWER_OCTETS));
+    assert_eq!(
+        api.judge(&caller(), &mut held(&["x"])).await,
+        Ok(Ruling::default())
+    );
+    std::fs::remove_file(path).unwrap();
+    let refused = |status: &str| format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+    for (name, answer, is_too_large) in [
+        ("answer-past", of(MAX_ANSWER_OCTETS + 1), true),
+        ("answer-413", refused("413 Content Too Large"), true),
+        ("answer-431", refused("431 Request Header Fields Too Large"), true),
+        ("answer-503", refused("503 Service Unavailable"), false),
+        ("answer-cut", of(MAX_ANSWER_OCTETS)[..1_000].to_owned(), false),
+    ] {
+        let (api, path) = answering(name, answer);
+        let error = api.judge(&caller(), &mut held(&["x"])).await.unwrap_err();
+        assert_eq!(
+            matches!(error, NoRuling::TooLarge(_)),
+            is_too_large,
+            "{name}: {error}"
+        );
+        std::fs::remove_file(path).unwrap();
+    }
 }
 
 #[test]

@@ -124,24 +124,6 @@ fn names_of_queues_lead_nowhere_else() {
 }
 
 #[test]
-fn recipients_are_parted_outside_of_quotes() {
-    let told = |list: &str| {
-        let found = recipients(list.as_bytes()).into_iter();
-        found
-            .map(|address| String::from_utf8(address).unwrap())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(told(""), [""; 0]);
-    assert_eq!(told("a@b"), ["a@b"]);
-    assert_eq!(told("a@b, c@d,e@f"), ["a@b", "c@d", "e@f"]);
-    assert_eq!(
-        told("\"a, b\"@c, \"\\\", d\"@e, f@g"),
-        ["\"a, b\"@c", "\"\\\", d\"@e", "f@g"]
-    );
-    assert_eq!(told("\"a, b"), ["\"a, b"], "a quote that is not closed");
-}
-
-#[test]
 fn what_is_wrong_is_told_with_its_line() {
     let told = |octets: &[u8]| parts(octets, 3).unwrap_err().to_string();
     assert_eq!(
@@ -176,6 +158,38 @@ fn the_head_has_a_limit() {
     let room = HEAD_LIMIT - head.len() - b"\nend\n".len();
     assert_eq!(parts(&of(room), 4096).unwrap().0.len(), 2);
     assert_eq!(parts(&of(room + 1), 4096), Err(RequestError::HeadTooLong));
+}
+
+/// They are no part of that: how many there are is for the sender to choose.
+#[test]
+fn any_number_of_recipients_is_read() {
+    let told = |recipients: usize, size: usize| {
+        let list = b64("b@example.net, ".repeat(recipients));
+        let octets = format!(
+            "landmarc exim 1\nrcpt_to {list}\nclient {}\nend\n",
+            b64("192.0.2.7")
+        );
+        let (found, _) = parts(octets.as_bytes(), size).unwrap();
+        let [Part::Head(head), Part::End] = &found[..] else {
+            panic!("{found:?}");
+        };
+        let caller = head.caller(Peer::Unix);
+        assert_eq!(caller.client, PeerAddress::Ip("192.0.2.7".parse().unwrap(), 0));
+        caller.rcpt_to
+    };
+    for size in [1, 7, 4_096, usize::MAX] {
+        assert_eq!(told(1_000, size), vec![b"b@example.net"; 1_000], "{size}");
+        for recipients in [1_001, 100_000] {
+            let told = told(recipients, size);
+            assert_eq!((told.len(), told.last()), (1_001, Some(&Vec::new())), "{size}");
+        }
+    }
+    assert_eq!(
+        parts(b"landmarc exim 1\nrcpt_to ????\n", 3)
+            .unwrap_err()
+            .to_string(),
+        "line 2: \"rcpt_to\" is not followed by base64: \"????\""
+    );
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! The corpus through the chain: what SPF and DKIM came to is what the first two filters say.
+
+use std::collections::BTreeSet;
+
+use auth::lookup::Question;
+use testkit::dns_server::DnsServer;
+
+use super::{Chain, THIRD, spf_and_keys};
+use crate::doors::corpus::{self, Answer, Case, Door, LookingDoor, SmtpDoor, found_as_expected};
+use crate::harness::{HOST_NAME, Outcome};
+use crate::service::Service;
+use crate::world::queue_id;
+
+/// What SPF and DKIM are found to be by others leads to the same as what we find ourselves, as we check what
+/// they leave out: pyspf-milter goes by the host name of the client, and not by its HELO name.
+#[test]
+fn corpus_is_judged_alike_behind_two_other_filters() {
+    let settings = corpus::SETTINGS.replace(corpus::AUTHSERV_ID, HOST_NAME);
+    let settings = format!("{}{settings}", THIRD.replace("upstream", "upstream-then-self"));
+    let Some(chain) = Chain::start_in(corpus::zones(), "corpus-chain", &settings, "") else {
+        return;
+    };
+    let mut door = Watched {
+        door: LookingDoor {
+            smtp: SmtpDoor {
+                service: &chain.service,
+                address: chain.postfix.address(),
+            },
+            is_held: |outcome: &Outcome| chain.postfix.holds(queue_id(outcome)),
+        },
+        dns: &chain.own_dns,
+        asked: Vec::new(),
+    };
+    found_as_expected(&mut door);
+    // Whatever landmarc finds by itself it has to ask for, once at least: these and nothing else.
+    let own: BTreeSet<(&str, &str)> = door
+        .asked
+        .iter()
+        .map(|(case, name)| (case.split('/').next().unwrap(), name.as_str()))
+        .collect();
+    let expected = [
+        ("null-sender", "client.helo.example"),
+        ("sealed-by-a-friend", "ed._domainkey.sealer.example"),
+        ("sealed-by-a-stranger", "ed._domainkey.other-sealer.example"),
+        ("spf-by-helo", "reject.example"),
+    ];
+    assert_eq!(own, expected.into());
+}
+
+/// A door, and what landmarc itself looks up about SPF and keys.
+struct Watched<'a, D> {
+    door: D,
+    dns: &'a DnsServer,
+    /// The name of a case, and a name that was asked for in it.
+    asked: Vec<(String, String)>,
+}
+
+impl<D: Door> Door for Watched<'_, D> {
+    fn service(&self) -> &Service {
+        self.door.service()
+    }
+
+    fn send(&mut self, case: &Case) -> Answer {
+        let before = self.dns.log().len();
+        let answer = self.door.send(case);
+        let asked: Vec<Question> = self.dns.log().into_iter().skip(before).collect();
+        let names = spf_and_keys(&asked).into_iter();
+        self.asked.extend(names.map(|name| (case.name.clone(), name)));
+        answer
+    }
+
+    fn tells_what_is_held(&self) -> bool {
+        self.door.tells_what_is_held()
+    }
+}
