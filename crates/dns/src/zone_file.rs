@@ -4,7 +4,7 @@
 //! `MX` (lists of `[preference, host]`), `TXT` (lists of lists of character-strings,
 //! where each character up to U+00FF is one octet), `CNAME` (a text). In place of a
 //! list a fault: `SERVFAIL`, `TIMEOUT`, `NXDOMAIN`, `NODATA`, `REFUSED`. The type `*`
-//! holds the fault of every type that is not listed. Other types are ignored.
+//! holds the fault of every type that is not listed at that name. Other types are ignored.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -63,6 +63,9 @@ pub fn from_value(value: &Value) -> Result<Zones, ZoneFileError> {
     Ok(zones)
 }
 
+/// Types that are read.
+const KNOWN_TYPES: [&str; 6] = ["TXT", "A", "AAAA", "MX", "PTR", "CNAME"];
+
 fn set(
     zones: &mut Zones,
     name: &DnsName,
@@ -85,6 +88,10 @@ fn set(
             let word = data.as_str().ok_or_else(|| shape(place, "a fault is expected"))?;
             zones.set_others(name.clone(), fault(word, place)?);
             return Ok(());
+        }
+        // In small letters it would be ignored in silence, and the name be without records.
+        _ if KNOWN_TYPES.contains(&type_word.to_ascii_uppercase().as_str()) => {
+            return Err(shape(place, "types are written in capitals"));
         }
         _ => return Ok(()),
     };
@@ -227,6 +234,19 @@ mod tests {
         );
         let texts = [&b"v=spf1 -all"[..], b""].map(|text| Record::Txt(text.into()));
         assert_eq!(answers(RecordType::Txt), records(&texts));
+    }
+
+    /// It was ignored in silence once, and a record that stood there did not apply.
+    #[test]
+    fn a_type_in_small_letters_is_a_mistake_and_an_unknown_one_is_not() {
+        for kind in ["txt", "Txt", "a", "cname"] {
+            let error = parse(&format!(r#"{{"a.example": {{"{kind}": []}}}}"#)).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("the zone file: a.example {kind}: types are written in capitals")
+            );
+        }
+        assert!(parse(r#"{"a.example": {"ns": ["ns.example"], "SPF": []}}"#).is_ok());
     }
 
     #[test]

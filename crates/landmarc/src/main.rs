@@ -46,7 +46,7 @@ use crate::exit::Exit;
 
 /// What the help says below the commands.
 const AFTER_HELP: &str = "\
-Settings are read from /etc/landmarc/landmarc.toml, if it exists; without it, mail is judged and\n\
+Settings are read from /etc/landmarc/landmarc.toml, if it exists; without it, mail is judged and \
 marked, but nothing is refused. To begin: landmarc check --ip ADDRESS --explain MESSAGE";
 
 /// Judges mail by SPF, DKIM and DMARC behind a milter socket, and explains each verdict.

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use migrate::opendmarc::settings::{self as opendmarc, Broken, Conf, Parameter, Site, Translation};
 
+use nix::unistd::{Group, User};
+
 use crate::load::{LoadError, Loaded, read_with};
 
 /// Read when no file is named on the command line, if it is there (C1).
@@ -141,8 +143,21 @@ pub(crate) fn translate(conf: &Conf, file: &Path) -> Translation {
         file: file.display().to_string(),
         host_name: host_name(),
         files,
+        unknown_accounts: unknown_accounts(conf),
     };
     opendmarc::translate(conf, &site, &is_accepted)
+}
+
+/// The user and group of the file that this system does not have.
+fn unknown_accounts(conf: &Conf) -> Vec<String> {
+    let Some((user, group)) = conf.account() else {
+        return Vec::new();
+    };
+    let has_user = matches!(User::from_name(user), Ok(Some(_)));
+    let has_group = |name: &&str| matches!(Group::from_name(name), Ok(Some(_)));
+    let user = Some(user).filter(|_| !has_user);
+    let group = group.filter(|name| !has_group(name));
+    [user, group].into_iter().flatten().map(str::to_owned).collect()
 }
 
 /// Whether our settings take this text, and why not.

@@ -1,7 +1,9 @@
 //! What commands print, and how they complain.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use crate::exit::Exit;
 
@@ -40,9 +42,27 @@ fn columns(width: Option<u16>) -> usize {
         .map_or(USUAL_COLUMNS, usize::from)
 }
 
+/// What the program says who it is, where it was called by another name.
+static NAME: OnceLock<&str> = OnceLock::new();
+/// How it begins its messages else.
+const OWN: &str = "landmarc: ";
+
+/// Messages begin with this name from now on: whoever started `opendmarc` looks for it in the log of cron.
+pub(crate) fn speak_as(name: &'static str) {
+    // Nobody is called by two names.
+    let _ = NAME.set(name);
+}
+
 /// Writes lines to standard error. When that is gone, there is nobody to tell.
 pub(crate) fn tell(lines: &str) {
-    let _ = writeln!(io::stderr(), "{lines}");
+    let _ = writeln!(io::stderr(), "{}", as_called(lines, NAME.get().copied()));
+}
+
+fn as_called<'l>(lines: &'l str, name: Option<&str>) -> Cow<'l, str> {
+    match (name, lines.strip_prefix(OWN)) {
+        (Some(name), Some(rest)) => format!("{name}: {rest}").into(),
+        _ => lines.into(),
+    }
 }
 
 /// Says what is wrong, and hands back how the command is to end.
@@ -51,12 +71,16 @@ pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
     exit
 }
 
-/// An error with its causes: the errors themselves leave them out.
+/// An error with its causes: the errors themselves leave them out. Those of some libraries do not, and a cause that
+/// was told already is not told again.
 pub(crate) fn in_full(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {
-        text.push_str(&format!(": {source}"));
+        let told = source.to_string();
+        if !text.ends_with(&told) {
+            text.push_str(&format!(": {told}"));
+        }
         cause = source.source();
     }
     text
@@ -101,5 +125,17 @@ mod tests {
     fn causes_follow_what_they_caused() {
         let error = Outer(io::Error::other("the inner"));
         assert_eq!(in_full(&error), "the outer: the inner");
+        let doubled = Outer(io::Error::other(Outer(io::Error::other("the outer"))));
+        assert_eq!(in_full(&doubled), "the outer", "each once");
+    }
+
+    #[test]
+    fn messages_begin_with_the_name_that_was_called() {
+        assert_eq!(as_called("landmarc: no", Some("opendmarc")), "opendmarc: no");
+        assert_eq!(as_called("landmarc: no", None), "landmarc: no");
+        assert_eq!(
+            as_called("  a landmarc: no", Some("opendmarc")),
+            "  a landmarc: no"
+        );
     }
 }

@@ -6,6 +6,16 @@ use std::net::IpAddr;
 /// not fit into a database.
 pub const MAX_COUNT: u64 = 1_000_000_000;
 
+/// So far ahead of ours may the clock of a host be that has written a time down, in seconds. What is later was
+/// received by nobody: its day would be kept, and never be over, until then.
+pub const MAX_AHEAD_S: u64 = 86_400;
+
+/// Whether a time is more than [`MAX_AHEAD_S`] after now, both in Unix seconds.
+#[must_use]
+pub fn is_ahead(at_s: u64, now_s: u64) -> bool {
+    at_s > now_s.saturating_add(MAX_AHEAD_S)
+}
+
 /// Messages that count in the same row of an aggregate report (RFC 9990 §3.1), as another program has
 /// recorded them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +94,14 @@ pub fn message_key(reporter: &str, received_s: u64, job: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_may_be_a_day_ahead_and_no_more() {
+        let now_s = 1_780_272_000;
+        assert!(!is_ahead(0, now_s) && !is_ahead(now_s + MAX_AHEAD_S, now_s));
+        assert!(is_ahead(now_s + MAX_AHEAD_S + 1, now_s));
+        assert!(!is_ahead(u64::MAX, u64::MAX), "nothing overflows");
+    }
 
     #[test]
     fn a_message_has_one_key_whatever_case_its_host_is_written_in() {

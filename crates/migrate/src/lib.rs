@@ -8,4 +8,4 @@ pub mod mail_dmarc;
 pub mod opendmarc;
 pub mod rspamd;
 
-pub use counted::{Counted, MAX_COUNT, Published, message_key};
+pub use counted::{Counted, MAX_AHEAD_S, MAX_COUNT, Published, is_ahead, message_key};

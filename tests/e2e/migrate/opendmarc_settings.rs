@@ -162,6 +162,13 @@ fn f3_version_and_usage_have_the_old_shape() {
                 which.1
             );
         }
+        // The real one prints its usage, and the seed tells of a -T that it has not.
+        let told = said(program(which).args(["-T", "5"])).stderr;
+        assert_eq!(
+            told.contains("write DNSTimeout into the settings file"),
+            which.1 == "ours",
+            "{told}"
+        );
     }
 }
 
@@ -242,6 +249,96 @@ fn what_is_there_is_not_overwritten_and_broken_lines_are_told() {
         landmarc(["migrate", "opendmarc", "--config", "/nonexistent/opendmarc.conf"]).code,
         66
     );
+}
+
+/// Lines with one fault each, what is told of it, and a word of the remedy.
+const BROKEN: [(&[u8], &str, &str); 12] = [
+    (b"Sylog true", "unrecognized parameter: \"Sylog\"", "Syslog?"),
+    (
+        b"RejectFailure true",
+        "unrecognized parameter: \"RejectFailure\"",
+        "RejectFailures?",
+    ),
+    (b"Syslog on", "illegal value: Syslog is \"on\"", "true or false"),
+    (
+        b"AutoRestartCount many",
+        "illegal value: AutoRestartCount is \"many\"",
+        "whole number",
+    ),
+    (b"UMask 08", "illegal value: UMask is \"08\"", "octal"),
+    (
+        b"HistoryFile",
+        "required value missing: HistoryFile",
+        "write a value",
+    ),
+    (
+        b"RejectString # %s",
+        "required value missing: RejectString",
+        "write a value",
+    ),
+    (
+        b"Socket inet:localhost:8893",
+        "illegal value: Socket is",
+        "inet:port@host",
+    ),
+    (
+        b"AutoRestartRate 10",
+        "illegal value: AutoRestartRate is \"10\"",
+        "10/1h",
+    ),
+    (
+        b"Include /etc/opendmarc/more.conf",
+        "unrecognized parameter: \"Include\"",
+        "one file",
+    ),
+    (b"HistoryFile /var/spool/\xfcber.dat", "not UTF-8", "UTF-8"),
+    (&[b'x'; 1025], "1025 octets, and OpenDMARC reads 1024", "shorten"),
+];
+
+/// Twelve files with one broken line each, and one with all of them: told with file, line and remedy, and what is
+/// good in them is understood.
+#[test]
+fn twelve_broken_files_are_refused_with_line_and_remedy() {
+    let folder = Folder::new("opendmarc-twelve");
+    let file = |lines: &[&[u8]]| {
+        let good: [&[u8]; 2] = [b"# of the seed", b"UserID nobody"];
+        let lines = [&good, lines, &[b"AuthservID mx.here.example"]].concat();
+        let path = folder.write("opendmarc.conf", lines.join(&b'\n'));
+        path.display().to_string()
+    };
+    let told = |path: &str| {
+        let ran = landmarc(["migrate", "opendmarc", "--config", path]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (78, ""), "{}", ran.stderr);
+        let lines: Vec<_> = ran.stderr.lines().map(str::to_owned).collect();
+        assert_eq!(lines.len() % 2, 0, "a fault and its remedy: {lines:?}");
+        lines
+    };
+    let check = |path: &str, line: usize, told: &[String], (_, fault, remedy): (&[u8], &str, &str)| {
+        let begins = format!("{path}:{line}: ");
+        assert!(
+            told[0].starts_with(&begins) && told[0].contains(fault),
+            "{fault}: {told:?}"
+        );
+        assert!(
+            told[1].starts_with("  ") && told[1].contains(remedy),
+            "{remedy}: {told:?}"
+        );
+    };
+    for broken in BROKEN {
+        let path = file(&[broken.0]);
+        let told = told(&path);
+        assert_eq!(told.len(), 2, "{told:?}");
+        check(&path, 3, &told, broken);
+        let kept = landmarc(["migrate", "opendmarc", "--keep-going", "--config", &path]);
+        let is_there = kept.stdout.contains("authserv_id = \"mx.here.example\"");
+        assert!(kept.code == 78 && is_there, "{}", kept.stdout);
+    }
+    let path = file(&BROKEN.map(|broken| broken.0));
+    let told = told(&path);
+    assert_eq!(told.len(), 2 * BROKEN.len(), "{told:?}");
+    for (at, (told, broken)) in told.chunks(2).zip(BROKEN).enumerate() {
+        check(&path, at + 3, told, broken);
+    }
 }
 
 /// The lines in force at the site of the seed, on a port that is free and with a user of this machine.

@@ -14,8 +14,8 @@ use crate::{json, log};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-Exit code: 0 when no message fails, 1 when one fails DMARC or cannot be evaluated, 2 when DNS\n\
-did not answer, 64 for a wrong command line, 65 for a file that is no message, 78 for wrong\n\
+Exit code: 0 when no message fails, 1 when one fails DMARC or cannot be evaluated, 2 when DNS \
+did not answer, 64 for a wrong command line, 65 for a file that is no message, 78 for wrong \
 settings; the largest of those that apply.";
 
 /// Arguments of `check`.

@@ -64,3 +64,30 @@ fn print_page() -> Exit {
 fn print_octets(text: &[u8]) -> Exit {
     print(&String::from_utf8_lossy(text)).err().unwrap_or(Exit::Fine)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Command;
+
+    use super::*;
+
+    /// A paragraph is broken where the terminal ends, and there only: line ends within it stood in the middle of
+    /// lines once.
+    #[test]
+    fn what_the_help_says_below_the_options_is_broken_by_the_terminal_alone() {
+        fn look(command: &Command, looked: &mut usize) {
+            if let Some(text) = command.get_after_help() {
+                *looked += 1;
+                let text = text.to_string();
+                let mut broken = text.split("\n\n").flat_map(|one| one.lines().skip(1));
+                // Examples and tables have lines of their own: further to the right, and with columns.
+                let broken = broken.find(|line| !line.contains("  "));
+                assert_eq!(broken, None, "{}: a line of its own", command.get_name());
+            }
+            command.get_subcommands().for_each(|below| look(below, looked));
+        }
+        let mut looked = 0;
+        look(&CommandLine::command(), &mut looked);
+        assert!(looked > 20, "{looked} commands have such a text");
+    }
+}

@@ -14,11 +14,11 @@ use crate::wrap::{broken, wrapped};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-An id may be pasted with what stood around it: 4ZQ0000001:, (id=0n2v5x8k4q1m), a whole line of a\n\
-log or a bounce in quotes: what stands where ids are written is tried first, then what looks like\n\
+An id may be pasted with what stood around it: 4ZQ0000001:, (id=0n2v5x8k4q1m), a whole line of a \
+log or a bounce in quotes: what stands where ids are written is tried first, then what looks like \
 one. Several messages may have had one queue id; all are told, oldest first.\n\n\
-Exit code: 0 when it was found, 2 when nothing is recorded under this id, 64 for a wrong command\n\
-line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for\n\
+Exit code: 0 when it was found, 2 when nothing is recorded under this id, 64 for a wrong command \
+line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for \
 wrong settings.";
 
 /// What the head of a message tells: always, and when there is something to tell.

@@ -18,7 +18,7 @@ use crate::{doors, log};
 const AFTER_HELP: &str = "\
 smtpd starts it, by a line of smtpd.conf:\n  \
 filter landmarc proc-exec \"landmarc filter opensmtpd\" user landmarc\n\n\
-Exit code: 0 when smtpd has ended, 69 when it cannot be spoken to, 78 for wrong settings, or none of a\n\
+Exit code: 0 when smtpd has ended, 69 when it cannot be spoken to, 78 for wrong settings, or none of a \
 check API.";
 
 /// How much smtpd says at once.

@@ -7,13 +7,14 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use migrate::opendmarc::history::write;
+use migrate::opendmarc::history::{exported_job, write};
 use migrate::opendmarc::message::Message;
 use migrate::{Counted, Published};
 use store::{Day, DayRow, DomainDay, Reader, TallyRow};
 
 use crate::exit::Exit;
 use crate::figures::grouped;
+use crate::imports::opendmarc::exporter_name;
 use crate::output::{complain, tell};
 use crate::records::{Place, now_ms, refuse};
 use crate::time::{When, date};
@@ -24,11 +25,11 @@ const NOON_S: u64 = 12 * 3_600;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-One record for each message, as opendmarc 1.4 writes them; opendmarc-import reads them, and so does\n\
-landmarc migrate opendmarc --history. A tally has neither times nor queue ids: each record has noon of\n\
-its UTC day, and an id made of the day, of what its row says and of a number: the same each time, also\n\
+One record for each message, as opendmarc 1.4 writes them; opendmarc-import reads them, and so does \
+landmarc migrate opendmarc --history. A tally has neither times nor queue ids: each record has noon of \
+its UTC day, and an id made of the day, of what its row says and of a number: the same each time, also \
 when more was counted since.\n\n\
-Exit code: 0 when it was written, 64 for a wrong command line, 65 for a file that is no store of this\n\
+Exit code: 0 when it was written, 64 for a wrong command line, 65 for a file that is no store of this \
 version, 69 when the store cannot be read or the file not written, 78 for wrong settings.";
 
 /// Write what was counted for other programs: the history file of OpenDMARC
@@ -68,9 +69,15 @@ pub(crate) fn run(action: &Action) -> Exit {
 }
 
 fn export(arguments: &Export) -> Result<(), Exit> {
+    if arguments.ends_before_it_begins(now_ms()) {
+        return Err(complain(
+            Exit::Usage,
+            "--since is after --until: there is no day between them",
+        ));
+    }
     let store = arguments.place.find()?;
     let reader = store.read()?;
-    let reporter = arguments.reporter.clone().unwrap_or_else(host_name);
+    let reporter = arguments.reporter.clone().unwrap_or_else(exporter_name);
     let days = reader.reporting_days().map_err(|error| refuse(&error))?;
     let days: Vec<_> = days
         .into_iter()
@@ -108,6 +115,11 @@ fn export(arguments: &Export) -> Result<(), Exit> {
 }
 
 impl Export {
+    fn ends_before_it_begins(&self, now_ms: u64) -> bool {
+        let of = |when: When| Day::at(when.begins_ms(now_ms));
+        matches!((self.since, self.until), (Some(since), Some(until)) if of(since) > of(until))
+    }
+
     fn has(&self, day: Day, now_ms: u64) -> bool {
         let of = |when: When| Day::at(when.begins_ms(now_ms));
         let is_it = self.day.is_none_or(|when| of(when) == day);
@@ -158,7 +170,7 @@ fn write_domain(out: &mut impl Write, day: Day, domain: DomainDay, reporter: &st
         let id = row_id(&row);
         let counted = counted(day, row);
         for message in 1..=messages {
-            let job = format!("lm{}.{id}.{message}", day.0);
+            let job = exported_job(day.0, &id, message);
             out.write_all(write(&Message::of_counted(&counted, &job, reporter)).as_bytes())?;
         }
         count += messages;
@@ -206,14 +218,6 @@ fn create(path: &Path) -> Result<File, Exit> {
     })
 }
 
-fn host_name() -> String {
-    let name = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    name.filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "localhost".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -251,6 +255,15 @@ mod tests {
             chosen([None, Some("2026-06-02"), Some("2026-06-03")]),
             [20_606, 20_607]
         );
+    }
+
+    #[test]
+    fn days_that_end_before_they_begin_are_a_wrong_command_line() {
+        let is_wrong = |since, until| export([None, since, until]).ends_before_it_begins(0);
+        let (first, second) = (Some("2026-06-01"), Some("2026-06-02"));
+        assert!(is_wrong(second, first));
+        assert!(!is_wrong(first, second) && !is_wrong(first, first));
+        assert!(!is_wrong(second, None) && !is_wrong(None, first));
     }
 
     pub(super) fn row() -> TallyRow {

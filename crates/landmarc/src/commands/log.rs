@@ -20,13 +20,13 @@ const MAX_MESSAGES: u32 = 100_000;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-Times are in UTC. A date, today, yesterday, a time of today such as 14:30, a time such as\n\
-2026-06-01T14:30:00+02:00, or a span before now (30m, 2h, 3d, 1w) will do; --until with a day\n\
+Times are in UTC. A date, today, yesterday, a time of today such as 14:30, a time such as \
+2026-06-01T14:30:00+02:00, or a span before now (30m, 2h, 3d, 1w) will do; --until with a day \
 includes that day.\n\n\
-A terminal that is narrow gets fewer columns, with long values shortened; a pipe, --csv and --json\n\
-get all. In --csv a cell that a spreadsheet would take for a formula begins with an apostrophe.\n\
+A terminal that is narrow gets fewer columns, with long values shortened; a pipe, --csv and --json \
+get all. In --csv a cell that a spreadsheet would take for a formula begins with an apostrophe. \
 `landmarc explain ID` tells why.\n\n\
-Exit code: 0, also when no message fits; 64 for a wrong command line, 65 for a file that is no\n\
+Exit code: 0, also when no message fits; 64 for a wrong command line, 65 for a file that is no \
 store of this version, 69 when the store cannot be read, 78 for wrong settings.";
 
 /// Arguments of `log`.

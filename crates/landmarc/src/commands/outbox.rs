@@ -27,8 +27,8 @@ use crate::time::When;
 
 /// What the help says below the options of those that only read or mark.
 pub(crate) const AFTER_HELP: &str = "\
-Exit code: 0 when it was done, 1 when what was named is not there, 64 for a wrong command line, 65\n\
-for a file that is no store of this version, 69 when the store cannot be read or written, 78 for\n\
+Exit code: 0 when it was done, 1 when what was named is not there, 64 for a wrong command line, 65 \
+for a file that is no store of this version, 69 when the store cannot be read or written, 78 for \
 wrong settings.";
 
 /// See and steer what this server reports to others

@@ -29,9 +29,9 @@ use crate::{database, doors, failure_reports, http, reporter, rspamd, rules, sys
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-SIGHUP and SIGUSR1 read the settings again; a file with a mistake changes nothing. SIGTERM and SIGINT stop\n\
+SIGHUP and SIGUSR1 read the settings again; a file with a mistake changes nothing. SIGTERM and SIGINT stop \
 the service, after the messages that are under way.\n\n\
-Exit code: 0 when it was told to stop, 69 when it cannot start (a socket is taken, a right is\n\
+Exit code: 0 when it was told to stop, 69 when it cannot start (a socket is taken, a right is \
 lacking), 78 for wrong settings.";
 
 /// Arguments of `serve`.

@@ -21,7 +21,7 @@ use crate::upkeep::keep;
 
 /// What the help says below the options of each.
 const AFTER_HELP: &str = "\
-Exit code: 0 when it was done, 64 for a wrong command line, 65 for a file that is no store of this\n\
+Exit code: 0 when it was done, 64 for a wrong command line, 65 for a file that is no store of this \
 version, 69 when the store cannot be read or written, 78 for wrong settings.";
 
 /// Look after the database: how it is, what expires, a backup

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use migrate::is_ahead;
 use migrate::opendmarc::history::{Fault, Found, History};
 use migrate::opendmarc::message::{Meaning, Message, Nowhere};
 use migrate::opendmarc::tables::Row;
@@ -36,6 +37,8 @@ pub(crate) struct Besides {
     pub(crate) put_off: u64,
     /// Messages before the day that was given.
     pub(crate) earlier: u64,
+    /// Messages that this host has exported itself: they are in the store already.
+    pub(crate) own: u64,
     /// Records and rows that cannot be used.
     pub(crate) broken: u64,
     /// Last records of files that are not whole.
@@ -68,6 +71,9 @@ pub(crate) enum Failed {
 pub(crate) struct Intake {
     imports: Imports,
     since_s: u64,
+    now_s: u64,
+    /// What this host is called in records that it exports.
+    own_names: Vec<String>,
     besides: Besides,
     /// Where reports go by the word of `opendmarc-params`: the domain, and addresses by commas.
     pub(crate) locked: Vec<(String, String)>,
@@ -85,9 +91,12 @@ impl Intake {
         how: How,
         since_s: u64,
     ) -> Result<Self, StoreError> {
+        let now_ms = now_ms();
         Ok(Self {
-            imports: Imports::open(database, settings, how, now_ms(), COMMAND_PATIENCE)?,
+            imports: Imports::open(database, settings, how, now_ms, COMMAND_PATIENCE)?,
             since_s,
+            now_s: now_ms / 1_000,
+            own_names: own_names(settings),
             besides: Besides::default(),
             locked: Vec::new(),
             told: 0,
@@ -198,18 +207,21 @@ impl Intake {
     }
 
     fn message(&mut self, name: &str, line: u64, message: &Message) -> Result<(), Failed> {
-        if let Some((key, value)) = self.count(message)? {
-            let fault = Fault::unusable(line, key, &value);
-            self.broken(name, &fault.to_string(), fault.remedy());
-        }
+        let fault = match self.count(message)? {
+            Taken::Fine => return Ok(()),
+            Taken::Ahead => Fault::ahead(line, message.received_s),
+            Taken::Unusable(key, value) => Fault::unusable(line, key, &value),
+        };
+        self.broken(name, &fault.to_string(), fault.remedy());
         Ok(())
     }
 
     fn row(&mut self, name: &str, row: &Row) -> Result<(), Failed> {
         let fault = match row.message() {
             Ok(message) => match self.count(&message)? {
-                Some((key, value)) => row.fault(key, &value),
-                None => return Ok(()),
+                Taken::Fine => return Ok(()),
+                Taken::Ahead => row.ahead(),
+                Taken::Unusable(key, value) => row.fault(key, &value),
             },
             Err(fault) => fault,
         };
@@ -217,19 +229,27 @@ impl Intake {
         Ok(())
     }
 
-    /// Counts a message; or gives what of it no report can bear.
-    fn count(&mut self, message: &Message) -> Result<Option<(&'static str, String)>, StoreError> {
+    /// Counts a message, or says why it cannot be.
+    fn count(&mut self, message: &Message) -> Result<Taken, StoreError> {
         if message.received_s < self.since_s {
             self.besides.earlier += 1;
-            return Ok(None);
+            return Ok(Taken::Fine);
+        }
+        // A collector reads the files of all hosts alike, its own among them.
+        if message.is_exported_by(&self.own_names) {
+            self.besides.own += 1;
+            return Ok(Taken::Fine);
+        }
+        if is_ahead(message.received_s, self.now_s) {
+            return Ok(Taken::Ahead);
         }
         match message.meaning() {
             Meaning::Counts(counted) => self.imports.take(*counted)?,
             Meaning::CountsNowhere(Nowhere::NoPolicy) => self.besides.without_policy += 1,
             Meaning::CountsNowhere(Nowhere::PutOff) => self.besides.put_off += 1,
-            Meaning::Unusable { key, value } => return Ok(Some((key, value))),
+            Meaning::Unusable { key, value } => return Ok(Taken::Unusable(key, value)),
         }
-        Ok(None)
+        Ok(Taken::Fine)
     }
 
     fn broken(&mut self, name: &str, what: &str, remedy: &str) {
@@ -247,6 +267,31 @@ impl Intake {
             tell(&format!("  {remedy}"));
         }
     }
+}
+
+/// What became of a message.
+enum Taken {
+    /// It is counted, here or in the summary.
+    Fine,
+    /// Its time is still to come.
+    Ahead,
+    /// No report can bear this: the key of the history file, and what stands there.
+    Unusable(&'static str, String),
+}
+
+/// The names that this host's own records bear: as `history export` writes them, and as its results do.
+fn own_names(settings: &settings::Settings) -> Vec<String> {
+    let authserv_id = settings.authserv_id.as_ref().map(|id| id.as_str().to_owned());
+    [exporter_name()].into_iter().chain(authserv_id).collect()
+}
+
+/// The reporter of records that are exported, if no other one is named: the name of this host.
+pub(crate) fn exporter_name() -> String {
+    let name = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    name.filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned())
 }
 
 /// Waits a moment for whoever writes to it. Standard input of a pipe, and file systems of other hosts, have

@@ -154,6 +154,16 @@ pub(super) fn key(section: &str, name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.section == section && key.name == name)
 }
 
+/// This name as we have it, where it is that of a key in whatever section.
+pub(super) fn known_name(name: &str) -> Option<&'static str> {
+    KEYS.iter().map(|key| key.name).find(|known| *known == name)
+}
+
+/// This name as we have it, where it is that of a section.
+pub(super) fn known_section(name: &str) -> Option<&'static str> {
+    KEYS.iter().map(|key| key.section).find(|known| *known == name)
+}
+
 /// Whether this is what the sample file says.
 pub(super) fn is_sample(section: &str, name: &str, value: &str) -> bool {
     SAMPLES.contains(&(section, name, value))

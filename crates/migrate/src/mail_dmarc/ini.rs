@@ -1,6 +1,7 @@
 //! The syntax of the file, as the Perl module Config::Tiny reads it: `[section]`, `key = value`, comments in
 //! lines of their own after `#` or `;`, and in a line after ` ; `.
 
+use super::fate::{known_name, known_section};
 use super::mistake::{Mistake, Wrong};
 
 /// The largest file that is read, in octets. The one that comes with Mail::DMARC has 2 KB.
@@ -88,19 +89,21 @@ impl Reader {
             }
             return;
         }
-        match text.split_once('=') {
-            Some((key, value)) if !key.trim().is_empty() => self.entries.push(Entry {
+        match key_and_value(text) {
+            Some((key, value)) => self.entries.push(Entry {
                 line: self.line,
                 section: self.section.clone(),
-                key: key.trim().to_owned(),
-                value: value.trim().to_owned(),
+                key: key.to_owned(),
+                value: value.to_owned(),
             }),
-            _ if text.starts_with('[') => self.break_off(Wrong::OpenSection {
-                word: first_word(text),
-            }),
-            _ => self.refuse(Wrong::Syntax {
-                word: first_word(text),
-            }),
+            None => match text.strip_prefix('[') {
+                Some(rest) => self.break_off(Wrong::OpenSection {
+                    name: known_section(first_word(rest)),
+                }),
+                None => self.refuse(Wrong::Syntax {
+                    key: known_name(first_word(text)),
+                }),
+            },
         }
     }
 
@@ -115,11 +118,22 @@ impl Reader {
     }
 }
 
-/// So much of a broken line is shown: `smartpass: secret` tells its key and not its value, and neither does
-/// `smartpass:secret`. It goes to the log of cron, or into a mail that asks for help.
-fn first_word(text: &str) -> String {
-    let ends = |character: char| character.is_whitespace() || matches!(character, ':' | '=');
-    text.split(ends).next().unwrap_or_default().to_owned()
+/// Config::Tiny takes whatever stands before the first `=` for a key. What cannot be one is none here, since
+/// keys are shown and values are not: `smartpass: se=cret` has the half of a password there, and the last line
+/// of a password in base64, `c2VjcmV0==`, all of it.
+fn key_and_value(text: &str) -> Option<(&str, &str)> {
+    let (key, value) = text.split_once('=')?;
+    let (key, value) = (key.trim(), value.trim());
+    let is_key = !key.is_empty() && key == first_word(key);
+    let is_padding = value == "=" && known_name(key).is_none();
+    (is_key && !is_padding).then_some((key, value))
+}
+
+/// What a key ends with at the latest. Of a broken line no more is shown than this, and only if it is a name
+/// that Mail::DMARC knows: a message of ours goes to the log of cron, or into a mail that asks for help.
+fn first_word(text: &str) -> &str {
+    let ends = |character: char| character.is_whitespace() || matches!(character, ':' | '=' | '[' | ']');
+    text.split(ends).next().unwrap_or_default()
 }
 
 /// A comment at the end of a line has white space on both sides of its semicolon, so that a DSN or a password
@@ -207,15 +221,39 @@ mod tests {
             "[smtp smartpass: secret",
             "[smtp] smartpass:secret",
             "[smtp:secret",
+            "[secret",
+            "smartpass: se=cret",
+            "smartpass se = cret",
+            "[smtp: se=cret",
+            // "secret" in base64, as the line that a long password goes on with.
+            "c2VjcmV0",
+            "c2VjcmV0==",
         ];
         for line in lines {
             let (_, mistakes) = read(line.as_bytes());
             let [mistake] = <[Mistake; 1]>::try_from(mistakes).unwrap();
             let told = format!("{mistake}\n{}\n{mistake:?}", mistake.remedy());
-            assert!(!told.contains("secret"), "{told}");
+            for part in ["cret", "smartpass: se", "smartpass se", "c2VjcmV0"] {
+                assert!(!told.contains(part), "{part}: {told}");
+            }
         }
-        let word = "smartpass".to_owned();
-        assert_eq!(wrong(b"smartpass: secret"), [(1, Wrong::Syntax { word })]);
+        let key = Some("smartpass");
+        assert_eq!(wrong(b"smartpass: secret"), [(1, Wrong::Syntax { key })]);
+        assert_eq!(wrong(b"smartpass: se=cret"), [(1, Wrong::Syntax { key })]);
+        assert_eq!(wrong(b"c2VjcmV0"), [(1, Wrong::Syntax { key: None })]);
+        let name = Some("smtp");
+        assert_eq!(wrong(b"[smtp: secret"), [(1, Wrong::OpenSection { name })]);
+    }
+
+    #[test]
+    fn a_key_is_one_word_and_what_it_is_set_to_may_be_anything() {
+        assert_eq!(
+            entries("new_key.of-later = a: b=c\npass = ="),
+            [
+                entry(1, "", "new_key.of-later", "a: b=c"),
+                entry(2, "", "pass", "=")
+            ]
+        );
     }
 
     #[test]

@@ -72,25 +72,23 @@ pub enum Wrong {
     #[error("a section without a name")]
     NoSectionName,
     /// `[smtp`, or `[smtp] hostname`.
-    #[error("{} begins a section and does not end it", quoted(word))]
+    #[error("the line begins {} and does not end it", a_section(*name))]
     OpenSection {
-        /// The first word of the line: behind it may be a password.
-        word: String,
+        /// The section, where Mail::DMARC has one of this name.
+        name: Option<&'static str>,
     },
     /// A line that is none of all that may be there.
-    #[error(
-        "a line that begins with {} is neither a section nor \"key = value\"",
-        quoted(word)
-    )]
+    #[error("the line{} is neither a section nor \"key = value\"", with_key(*key))]
     Syntax {
-        /// The first word of the line: behind it may be a password.
-        word: String,
+        /// The key it begins with, where Mail::DMARC has one of this name: whatever else stands there may be
+        /// a password, or a part of one.
+        key: Option<&'static str>,
     },
     /// A key stands before the first section.
-    #[error("the key {} stands before the first section", quoted(key))]
+    #[error("{} stands before the first section", a_key(*key))]
     NoSection {
-        /// The key.
-        key: String,
+        /// The key, where Mail::DMARC has one of this name.
+        key: Option<&'static str>,
     },
     /// The value is not what the key takes.
     #[error("[{section}] {key} = {} is no {kind}", quoted(value))]
@@ -154,8 +152,8 @@ impl Wrong {
                  no line of a file with such a mistake"
             }
             Self::Syntax { .. } => {
-                "write \"key = value\", or begin the line with \";\" to leave it out; Mail::DMARC itself reads no \
-                 line of a file with such a mistake"
+                "write \"key = value\", or begin the line with \";\" to leave it out; Mail::DMARC itself reads \
+                 nothing of this line, or no line of the file"
             }
             Self::NoSection { .. } => {
                 "move the line below the section it belongs to; here Mail::DMARC ignores it"
@@ -192,6 +190,21 @@ pub(super) fn quoted(text: &str) -> String {
     let cut: String = text.chars().take(MAX_QUOTE).collect();
     let dots = if cut.len() < text.len() { "…" } else { "" };
     format!("\"{}{dots}\"", cut.escape_debug())
+}
+
+fn a_section(name: Option<&str>) -> String {
+    name.map_or_else(
+        || "a section".to_owned(),
+        |name| format!("the section {}", quoted(name)),
+    )
+}
+
+fn with_key(key: Option<&str>) -> String {
+    key.map_or_else(String::new, |key| format!(" that begins with {}", quoted(key)))
+}
+
+fn a_key(key: Option<&str>) -> String {
+    key.map_or_else(|| "a key".to_owned(), |key| format!("the key {}", quoted(key)))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use mail::DomainName;
 
 use super::mistake::quoted;
-use crate::counted::{Counted, Published};
+use crate::counted::{Counted, Published, is_ahead};
 
 /// The most reasons, signatures or SPF results of one message that are taken; [`BrokenRecord`] past that.
 pub const MAX_PER_RECORD: usize = 100;
@@ -167,6 +167,12 @@ pub enum WrongRecord {
     /// Its report begins at no time that can be read.
     #[error("report.begin is no time")]
     NoTime,
+    /// Its report begins at a time that is still to come ([`MAX_AHEAD_S`](crate::MAX_AHEAD_S)).
+    #[error("report.begin is {begin_s}, more than a day ahead of now")]
+    Ahead {
+        /// When, in Unix seconds.
+        begin_s: u64,
+    },
     /// There are more of these than any message has.
     #[error("it has more than {MAX_PER_RECORD} {what}")]
     TooMany {
@@ -208,17 +214,19 @@ const SPF_RESULTS: [&str; 7] = [
 ///
 /// Its key is made of what never changes: the name of the store, the number of the row, and the report
 /// it is in, so that a store that was made anew under the same name is another one. The message counts on
-/// the UTC day on which its report begins.
+/// the UTC day on which its report begins. `now_s` is now, in Unix seconds.
 ///
 /// # Errors
-/// When the row says what no report can say.
-pub fn counted(record: &StoredRecord, source: &Source) -> Result<Counted, BrokenRecord> {
-    count(record, source).map_err(|wrong| BrokenRecord { id: record.id, wrong })
+/// When the row says what no report can say, or a time that is still to come.
+pub fn counted(record: &StoredRecord, source: &Source, now_s: u64) -> Result<Counted, BrokenRecord> {
+    count(record, source, now_s).map_err(|wrong| BrokenRecord { id: record.id, wrong })
 }
 
-fn count(record: &StoredRecord, source: &Source) -> Result<Counted, WrongRecord> {
-    if record.begin_s == 0 {
-        return Err(WrongRecord::NoTime);
+fn count(record: &StoredRecord, source: &Source, now_s: u64) -> Result<Counted, WrongRecord> {
+    match record.begin_s {
+        0 => return Err(WrongRecord::NoTime),
+        begin_s if is_ahead(begin_s, now_s) => return Err(WrongRecord::Ahead { begin_s }),
+        _ => {}
     }
     let policy_domain = domain("from_domain_id", record.policy_domain.as_deref())?;
     let disposition = word("disposition", record.disposition.as_deref(), &POLICIES, None)?;

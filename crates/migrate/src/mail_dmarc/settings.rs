@@ -6,7 +6,7 @@ mod render;
 use self::plan::Plan;
 pub(super) use self::render::text as toml_text;
 use super::database::{Database, UnknownDatabase};
-use super::fate::{Fate, is_sample, key};
+use super::fate::{Fate, is_sample, key, known_name};
 use super::ini::{self, Entry};
 use super::mistake::{Mistake, Wrong, in_order};
 
@@ -64,7 +64,7 @@ fn in_force(entries: Vec<Entry>, notes: &mut Vec<Note>, mistakes: &mut Vec<Mista
     let mut kept: Vec<Entry> = Vec::new();
     for entry in entries {
         if entry.section.is_empty() {
-            let key = entry.key.clone();
+            let key = known_name(&entry.key);
             mistakes.push(Mistake::new(entry.line, Wrong::NoSection { key }));
             continue;
         }

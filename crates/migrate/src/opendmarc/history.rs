@@ -23,7 +23,7 @@ use super::message::Message;
 use draft::Draft;
 
 pub use fault::{Fault, What};
-pub use writer::write;
+pub use writer::{exported_job, write};
 
 /// The longest line, in octets: a chain of fifty ARC seals takes a quarter of it.
 pub const MAX_LINE: usize = 64 << 10;
@@ -141,7 +141,7 @@ impl History {
         if std::mem::take(&mut self.is_too_long) {
             return self.fail(What::LongLine, found);
         }
-        // What is no UTF-8 is no name, number or queue id either: the value will say so.
+        // What is no UTF-8 is no name, number or queue id either, and its stand-in U+FFFD is none.
         let text = String::from_utf8_lossy(&octets);
         self.read(text.trim_end_matches('\r'), found);
         // The next line reuses the memory.
@@ -186,15 +186,16 @@ impl History {
     /// `reporter` stands right behind `job` in every version: where the line before it ends in a `job`, a
     /// record was cut, and another begins there.
     fn look_back(&mut self, found: &mut impl FnMut(Found)) {
-        let Some(job) = glued(&self.last) else {
+        let Some((before, job)) = glued(&self.last) else {
             return;
         };
         let line = self.lines - 1;
         let next = State::In(Box::new(Draft::new(line, job)));
         match std::mem::replace(&mut self.state, next) {
             State::In(draft) if draft.begins_at(line) => self.state = State::In(draft),
-            // The first letters of `job` are all that was there of the one that was cut.
-            State::In(draft) if draft.is_whole() => found(draft.finish()),
+            // The first letters of `job` are all that was there of the one that was cut. Other letters are of a line
+            // that Exim writes below `action` (HF4).
+            State::In(draft) if draft.is_whole() && "job".starts_with(before) => found(draft.finish()),
             State::In(draft) => found(draft.cut_at(line)),
             State::Before | State::Behind => {}
         }
@@ -207,7 +208,7 @@ impl History {
         }
         let job = match (draft::job(value), glued(text)) {
             (Some(job), _) => job,
-            (None, Some(job)) => {
+            (None, Some((_, job))) => {
                 let cut = Draft::new(self.lines, value.split(' ').next().unwrap_or_default());
                 found(cut.cut_at(self.lines));
                 job
@@ -240,10 +241,11 @@ impl History {
     }
 }
 
-/// The queue id of a record that begins inside of this line.
-fn glued(line: &str) -> Option<&str> {
+/// What stands in this line before the record that begins inside of it, and the queue id of that.
+fn glued(line: &str) -> Option<(&str, &str)> {
     let (before, job) = line.rsplit_once("job ")?;
-    draft::job(job).filter(|_| !before.is_empty())
+    let job = draft::job(job).filter(|_| !before.is_empty())?;
+    Some((before, job))
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@ pub struct Site {
     pub host_name: String,
     /// What the files say that [`Conf::files`] names; those that cannot be read are not here.
     pub files: BTreeMap<String, Vec<u8>>,
+    /// Those of [`Conf::account`] that the host has none of.
+    pub unknown_accounts: Vec<String>,
 }
 
 /// Our settings, and how they came about.

@@ -68,7 +68,7 @@ pub struct Request {
 
 /// A row that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("message {id} ({job:?}): {column} {value:?} cannot be used")]
+#[error("message {id} ({job:?}): {column} {value:?} {wrong}")]
 pub struct RowFault {
     /// `messages.id`
     pub id: u64,
@@ -78,7 +78,11 @@ pub struct RowFault {
     pub column: &'static str,
     /// The value.
     pub value: String,
+    /// What is wrong with it.
+    pub wrong: &'static str,
 }
+
+const UNUSABLE: &str = "cannot be used";
 
 impl RowFault {
     /// What the operator can do.
@@ -102,6 +106,19 @@ impl Row {
             job: self.job.clone(),
             column,
             value: value.to_owned(),
+            wrong: UNUSABLE,
+        }
+    }
+
+    /// This row has a time that is still to come ([`MAX_AHEAD_S`](crate::MAX_AHEAD_S)).
+    #[must_use]
+    pub fn ahead(&self) -> RowFault {
+        RowFault {
+            id: self.id,
+            job: self.job.clone(),
+            column: "date",
+            value: self.received_s.to_string(),
+            wrong: "is more than a day ahead of now",
         }
     }
 
@@ -115,6 +132,7 @@ impl Row {
             job: self.job.clone(),
             column,
             value,
+            wrong: UNUSABLE,
         };
         let client = self.client.parse();
         let received_s = u64::try_from(self.received_s);
@@ -239,6 +257,10 @@ mod tests {
             r#"message 17 ("4ZQ0000001"): ipaddr.addr "unknown" cannot be used"#
         );
         assert!(!fault.remedy().is_empty());
+        assert_eq!(
+            row().ahead().to_string(),
+            r#"message 17 ("4ZQ0000001"): date "1780272000" is more than a day ahead of now"#
+        );
         assert!(
             Row {
                 received_s: -1,

@@ -18,7 +18,7 @@ const RELAY: &str = "report.delivery.relay";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigFile<'f> {
     /// Its path. What is called `dmarc.conf` or `redis.conf` is the inside of that section, as in `local.d`,
-    /// unless it has the section itself.
+    /// unless it has the section itself; and so is what has the options of the DMARC module and no others.
     pub path: &'f str,
     /// What is in it.
     pub octets: &'f [u8],
@@ -77,6 +77,7 @@ pub fn translate(files: &[ConfigFile<'_>], accepts: &dyn Fn(&str) -> Result<(), 
         accepts,
         chosen: BTreeMap::new(),
         others: BTreeSet::new(),
+        remarks: Vec::new(),
         translation: Translation::default(),
     };
     for file in files {
@@ -91,6 +92,8 @@ struct Work<'w> {
     chosen: BTreeMap<&'static str, Chosen>,
     /// The sections of other modules that were told.
     others: BTreeSet<(String, String)>,
+    /// What remains to be done by hand: comments at the top of the file.
+    remarks: Vec<String>,
     translation: Translation,
 }
 
@@ -104,10 +107,12 @@ struct Chosen {
 impl Work<'_> {
     fn take(&mut self, file: &ConfigFile<'_>) {
         let (said, faults) = ucl::read(file.octets);
-        let implied = implied_section(file.path);
+        let implied = implied_section(file.path).or_else(|| section_of(&said));
+        let before = self.translation.lines.len();
         for said in said {
             self.take_one(file.path, implied, said);
         }
+        self.tell_of_nothing(file.path, before);
         for fault in faults {
             self.translation.broken.push(Broken {
                 file: file.path.to_owned(),
@@ -116,6 +121,28 @@ impl Work<'_> {
                 remedy: fault.remedy(),
             });
         }
+    }
+
+    /// A file that has the options of other modules alone is a mistake: nobody would hear that nothing was done.
+    fn tell_of_nothing(&mut self, file: &str, before: usize) {
+        let lines = self.translation.lines.get(before..).unwrap_or_default();
+        let Some(first) = lines
+            .first()
+            .filter(|_| lines.iter().all(|line| line.note == OF_ANOTHER))
+        else {
+            return;
+        };
+        let line = first.line;
+        if self.translation.broken.iter().any(|broken| broken.file == file) {
+            return;
+        }
+        self.translation.broken.push(Broken {
+            file: file.to_owned(),
+            line,
+            what: "nothing in this file is of the DMARC or Redis module".to_owned(),
+            remedy: "if it is the inside of such a section, as in local.d, call it dmarc.conf or redis.conf, or put \
+                     dmarc { } around it; else leave it out",
+        });
     }
 
     fn take_one(&mut self, file: &str, implied: Option<&str>, mut said: Said) {
@@ -140,9 +167,20 @@ impl Work<'_> {
                     return;
                 }
                 line.option = section;
-                line.note = "of another module; nothing of it is about DMARC";
+                line.note = OF_ANOTHER;
             }
             Outcome::Left(why) => line.note = why,
+            Outcome::Include { what, why } => {
+                line.option = one_line(&[line.option.as_str(), what].join(" "))
+                    .trim_start()
+                    .to_owned();
+                line.note = why;
+            }
+            Outcome::ByHand(why) => {
+                line.note = why;
+                let remark = format!("{}:{}: {}: {why}", line.file, line.line, line.option);
+                self.remarks.push(one_line(&remark));
+            }
             Outcome::Wrong { what, remedy } => {
                 return self.translation.broken.push(Broken {
                     file: line.file,
@@ -185,18 +223,31 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The settings file, in the order of its keys, but for `mode`, which belongs to no table.
+    /// The settings file: tables in the order of their names, behind `mode`, which belongs to none.
     fn end(mut self) -> Translation {
         self.join_relay();
         self.spare_others();
         let mut toml = String::new();
-        let first = self.chosen.remove_entry("mode");
-        for (key, chosen) in first.into_iter().chain(self.chosen) {
-            let from = match chosen.from {
-                Some((file, line, option)) => format!("{file}:{line}: {option}"),
-                None => "rspamd does nothing to these: they are marked, and no more".to_owned(),
-            };
-            toml.push_str(&format!("# {}\n{key} = {}\n", one_line(&from), chosen.value));
+        for remark in &self.remarks {
+            toml.push_str(&format!("# {remark}\n"));
+        }
+        let mut tables = BTreeMap::<_, Vec<_>>::new();
+        for (key, chosen) in self.chosen {
+            let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+            tables.entry(table).or_default().push((name, chosen));
+        }
+        for (table, settings) in tables {
+            if !table.is_empty() {
+                let apart = if toml.is_empty() { "" } else { "\n" };
+                toml.push_str(&format!("{apart}[{table}]\n"));
+            }
+            for (name, chosen) in settings {
+                let from = match chosen.from {
+                    Some((file, line, option)) => format!("{file}:{line}: {option}"),
+                    None => "rspamd does nothing to these: they are marked, and no more".to_owned(),
+                };
+                toml.push_str(&format!("# {}\n{name} = {}\n", one_line(&from), chosen.value));
+            }
         }
         self.translation.toml = toml;
         self.translation
@@ -254,7 +305,54 @@ fn one_line(text: &str) -> String {
     text.replace(char::is_control, "?")
 }
 
-/// The section that a file is the inside of.
+/// What is said of sections that are of no use here.
+const OF_ANOTHER: &str = "of another module; nothing of it is about DMARC";
+
+/// Options that only the DMARC module has, and those that others have as well: they lie at the top of files that
+/// are the inside of its section, of all releases.
+const ONLY_OF_DMARC: [&str; 6] = [
+    "reporting",
+    "report_settings",
+    "send_reports",
+    "no_sampling_domains",
+    "no_reporting_domains",
+    "munging",
+];
+const OF_DMARC_TOO: [&str; 20] = [
+    "actions",
+    "symbols",
+    "key_prefix",
+    "auth_and_local_conf",
+    "check_local",
+    "check_authed",
+    "enabled",
+    "redis",
+    "servers",
+    "server",
+    "read_servers",
+    "write_servers",
+    "username",
+    "password",
+    "db",
+    "dbname",
+    "database",
+    "timeout",
+    "sentinels",
+    "prefix",
+];
+
+/// The section that a file is the inside of by what it says, where its name tells nothing: a copy, say.
+fn section_of(said: &[Said]) -> Option<&'static str> {
+    let names: BTreeSet<_> = said
+        .iter()
+        .filter_map(|said| said.path.first().map(String::as_str))
+        .collect();
+    let is_known = |name: &&str| ONLY_OF_DMARC.contains(name) || OF_DMARC_TOO.contains(name);
+    let is_dmarc = names.iter().any(|name| ONLY_OF_DMARC.contains(name)) && names.iter().all(is_known);
+    is_dmarc.then_some("dmarc")
+}
+
+/// The section that a file is the inside of by its name.
 fn implied_section(path: &str) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name {

@@ -18,6 +18,30 @@ fn site(files: &[(&str, &[u8])]) -> Site {
         file: "/etc/opendmarc.conf".to_owned(),
         host_name: "mx01.example.net".to_owned(),
         files: files.collect::<BTreeMap<_, _>>(),
+        unknown_accounts: Vec::new(),
+    }
+}
+
+/// P35: the service would not start as somebody whom the system does not know.
+#[test]
+fn p35_a_user_that_is_not_there_is_to_be_looked_at() {
+    let told = |unknown: &[&str]| {
+        let site = Site {
+            unknown_accounts: unknown.iter().map(|name| (*name).to_owned()).collect(),
+            ..site(&[])
+        };
+        let translation = translated("UserID dmarc:mail\n", &site);
+        let line = translation.lines.into_iter().find(|line| line.name == "UserID");
+        let line = line.expect("the line is told of");
+        (line.needs_a_look, line.notes())
+    };
+    assert!(!told(&[]).0);
+    for name in ["dmarc", "mail"] {
+        let (needs_a_look, notes) = told(&[name]);
+        assert!(
+            needs_a_look && notes.contains(&format!("no \"{name}\"")),
+            "{notes}"
+        );
     }
 }
 

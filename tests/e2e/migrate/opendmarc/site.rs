@@ -91,6 +91,13 @@ impl Site {
     /// `opendmarc-reports` into an SMTP server that takes everything; its letters.
     pub(super) fn reports(&self) -> Vec<Letter> {
         let relay = Relay::start(Script::default());
+        let done = self.reports_to(&relay);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        relay.letters()
+    }
+
+    /// `opendmarc-reports` into this SMTP server.
+    pub(super) fn reports_to(&self, relay: &Relay) -> Output {
         let port = relay.address().port().to_string();
         let options = [
             "--smtp-server=127.0.0.1",
@@ -99,9 +106,7 @@ impl Site {
             "--report-email=dmarc@here.example",
             "--report-org=here.example",
         ];
-        let done = self.script("opendmarc-reports", &options, Stdio::null());
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        relay.letters()
+        self.script("opendmarc-reports", &options, Stdio::null())
     }
 
     /// Asks the database a question, by a script of Perl as OpenDMARC's own are.

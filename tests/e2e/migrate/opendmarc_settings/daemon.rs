@@ -122,6 +122,25 @@ fn p6_into_the_background_reloaded_and_stopped() {
     site.wait_until("TERM ends it", |verdict| verdict.is_none());
 }
 
+/// F9: nobody watches the file. What it says counts once somebody asks for it.
+#[test]
+fn f9_a_file_that_changes_counts_when_a_reload_is_asked_for() {
+    let site = Site::new("opendmarc-watch", IGNORED);
+    let started = said(&mut site.command());
+    assert_eq!(started.code, Some(0), "{}", started.stderr);
+    site.configure(REFUSED);
+    for _ in 0..20 {
+        assert_eq!(site.verdict(), Some(Verdict::Accept));
+    }
+    let descriptors = fs::read_dir(format!("/proc/{}/fd", site.pid().unwrap())).unwrap();
+    let what = descriptors.filter_map(|one| fs::read_link(one.ok()?.path()).ok());
+    let what: Vec<_> = what.map(|path| path.display().to_string()).collect();
+    assert!(what.iter().any(|one| one.contains("socket")), "{what:?}");
+    assert!(!what.iter().any(|one| one.contains("notify")), "{what:?}");
+    site.signal(Signal::SIGUSR1);
+    site.wait_until("it is asked for", is_refused);
+}
+
 /// Whoever starts it is told why it does not, and gets the exit code.
 #[test]
 fn p6_an_error_at_the_start_is_told_in_the_foreground() {

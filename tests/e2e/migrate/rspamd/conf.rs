@@ -17,7 +17,7 @@ fn r10_a_sites_files_become_settings() {
     let ran = landmarc(["migrate", "rspamd", "--config", &redis, &dmarc]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(
-        ran.stdout.contains("rspamd.servers = [\"127.0.0.1:6390\"]\n"),
+        ran.stdout.contains("\nservers = [\"127.0.0.1:6390\"]\n"),
         "{}",
         ran.stdout
     );
@@ -33,6 +33,33 @@ fn r10_a_sites_files_become_settings() {
     let object = landmarc(["migrate", "rspamd", "--json", "--config", &redis, &dmarc]).json();
     assert_eq!(object["settings"], ran.stdout);
     assert_eq!(object["lines"][0]["settings"][0], "rspamd.servers");
+}
+
+/// The name of a file decides nothing where its options say what it is, and a file that says nothing is told of.
+#[test]
+fn a_copy_under_another_name_is_translated_into_a_file() {
+    let folder = Folder::new("rspamd-conf-copy");
+    let text = "reporting {\n  email = \"dmarc@example.com\";\n}\n";
+    let copy = folder.write("dmarc.conf.old", text);
+    let output = copy.with_file_name("made.toml").display().to_string();
+    let copy = copy.display().to_string();
+    let words = ["migrate", "rspamd", "--config", &copy, "--output", &output];
+    let ran = landmarc(words);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
+    let checked = landmarc(["config", "check", &output]);
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    let made = || std::fs::read_to_string(&output).unwrap();
+    assert!(
+        made().contains("[report]\n") && made().contains("email = \"dmarc@example.com\"\n"),
+        "{}",
+        made()
+    );
+    assert_eq!(landmarc(words).code, 69, "what is there is not replaced");
+    assert_eq!(landmarc([&words[..], &["--force"]].concat()).code, 0);
+    let other = folder.write("other.conf", "options { }\n").display().to_string();
+    let ran = landmarc(["migrate", "rspamd", "--config", &other]);
+    assert_eq!(ran.code, 78, "{}", ran.stderr);
+    assert!(ran.stderr.contains("call it dmarc.conf"), "{}", ran.stderr);
 }
 
 /// The files of Debian's package have nothing in them but what includes others.
@@ -68,7 +95,7 @@ fn a_broken_file_is_told_at_its_line() {
     );
     assert!(ran.stderr.contains("\n  correct the value"), "{}", ran.stderr);
     assert!(
-        ran.stdout.contains("rspamd.key_prefix"),
+        ran.stdout.contains("[rspamd]\n") && ran.stdout.contains("\nkey_prefix = \"x\"\n"),
         "what is good is translated: {}",
         ran.stdout
     );

@@ -161,9 +161,9 @@ impl Rspamd {
         assert!(answer.contains("DMARC_POLICY_"), "{answer}");
     }
 
-    /// What `rspamadm dmarc_report` would tell about these days: for each report its domain and the messages
-    /// it counts. It asks DNS as the machine is told to, so it is shown another `resolv.conf`.
-    pub(super) fn reports(&self, days: &[String], zones: Zones) -> Vec<(String, u64)> {
+    /// What `rspamadm dmarc_report` would tell about these days: the rows of all reports. It asks DNS as the machine
+    /// is told to, so it is shown another `resolv.conf`.
+    pub(super) fn reports(&self, days: &[String], zones: Zones) -> Sums {
         let server = DnsServer::start_at((own_loopback(), 53).into(), zones);
         let resolv = self
             .folder
@@ -219,21 +219,37 @@ fn program(root: &Path, name: &str, own: &Path) -> Command {
     command
 }
 
-/// The reports in what it tells with `-v`: XML, each element on a line of its own.
-fn told_reports(told: &str) -> Vec<(String, u64)> {
-    let text = |line: &str, name: &str| {
-        let inner = line.trim().strip_prefix(&format!("<{name}>"))?;
-        Some(inner.strip_suffix(&format!("</{name}>"))?.to_owned())
-    };
-    let mut reports: Vec<(String, u64)> = Vec::new();
+/// The reports in what it tells with `-v`, which is XML with each element on a line of its own.
+fn told_reports(told: &str) -> Sums {
+    let mut sums = Sums::new();
     for xml in told.split("<policy_published>").skip(1) {
-        let mut lines = xml.lines();
-        let domain = lines.find_map(|line| text(line, "domain")).unwrap();
-        let counts = lines.filter_map(|line| text(line, "count"));
-        reports.push((domain, counts.map(|count| count.parse::<u64>().unwrap()).sum()));
+        let policy_domain = text_of(xml, "domain");
+        for record in xml.split("<record>").skip(1) {
+            let passed = |name| match text_of(record, name) {
+                "pass" => true,
+                "fail" => false,
+                other => panic!("{name} is {other}"),
+            };
+            let row = row(
+                policy_domain,
+                text_of(record, "header_from"),
+                text_of(record, "source_ip"),
+                (passed("spf"), passed("dkim")),
+                text_of(record, "disposition"),
+            );
+            *sums.entry(row).or_default() += text_of(record, "count").parse::<u64>().unwrap();
+        }
     }
-    reports.sort();
-    reports
+    sums
+}
+
+/// What is in the first element of this name: of those that are there twice, `policy_evaluated` has the first.
+#[track_caller]
+fn text_of<'a>(xml: &'a str, name: &str) -> &'a str {
+    let inner = xml
+        .split_once(&format!("<{name}>"))
+        .and_then(|(_, rest)| rest.split_once(&format!("</{name}>")));
+    inner.unwrap_or_else(|| panic!("no {name} in {xml}")).0.trim()
 }
 
 /// A message, and the row that it is to count in.
@@ -244,11 +260,16 @@ pub(super) struct Message {
     pub(super) row: Row,
 }
 
+/// Which of the domains ten messages in a row are of: no two have as many.
+const PLACES: [usize; 10] = [0, 1, 0, 2, 1, 0, 3, 2, 1, 0];
+/// Which mix of SPF and DKIM they have, ten after ten; here too no two are as frequent.
+const MIXES: [usize; 20] = [0, 1, 2, 3, 4, 0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 0, 1, 2, 0, 3];
+
 /// So many messages: every domain, with every mix of what SPF and DKIM say, and of a name below the domain.
 pub(super) fn messages(count: usize) -> Vec<Message> {
     let signed: Vec<_> = DOMAINS.iter().map(|(domain, _)| signed_letter(domain)).collect();
     let each = (0..count).map(|number| {
-        let place = number % DOMAINS.len();
+        let place = PLACES[number % PLACES.len()];
         let (domain, policy) = DOMAINS[place];
         let (allowed, signs, below) = [
             (true, false, false),
@@ -256,7 +277,7 @@ pub(super) fn messages(count: usize) -> Vec<Message> {
             (false, false, false),
             (true, true, false),
             (false, false, true),
-        ][number / DOMAINS.len() % 5];
+        ][MIXES[number / PLACES.len() % MIXES.len()]];
         let author = if below {
             format!("mail.{domain}")
         } else {

@@ -19,7 +19,7 @@ use crate::visible::visible;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-Exit code: 0 when each key is published, 1 when one is not or there is none, 2 when DNS did not answer,\n\
+Exit code: 0 when each key is published, 1 when one is not or there is none, 2 when DNS did not answer, \
 65 for a file that is no key to sign with, 78 for wrong settings; the largest of those that apply.";
 
 /// Records at one name that are looked at: one is right.

@@ -19,8 +19,8 @@ use crate::output::{complain, in_full, print};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-An RSA key is what every receiver can verify; an Ed25519 key (RFC 8463) may stand beside one, not in\n\
-place of it. The file is readable by whoever runs this and by nobody else: give it to the user of the\n\
+An RSA key is what every receiver can verify; an Ed25519 key (RFC 8463) may stand beside one, not in \
+place of it. The file is readable by whoever runs this and by nobody else: give it to the user of the \
 service. An existing file is never overwritten.\n\n\
 Exit code: 0, 64 for a wrong command line, 69 when the file cannot be written.";
 

@@ -2,7 +2,6 @@
 //! is in its store, into the tally.
 
 mod data;
-mod file;
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use clap::Args;
 use migrate::mail_dmarc::{MAX_FILE, Mistake, Translation, rules, translate};
 use serde_json::{Value, json};
 
+use super::file;
 use crate::exit::Exit;
 use crate::opendmarc_conf::read_file;
 use crate::output::{complain, print, tell};
@@ -24,12 +24,12 @@ const FILES: [&str; 3] = [
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-The settings go to standard output, or to the file that --output names; what is left out, and why, goes to\n\
-standard error. With --database, messages are imported instead that Mail::DMARC has not reported\n\
-about yet. Stop dmarc_send_reports first, or their senders are told of them twice. Importing again adds what\n\
+The settings go to standard output, or to the file that --output names; what is left out, and why, goes to \
+standard error. With --database, messages are imported instead that Mail::DMARC has not reported \
+about yet. Stop dmarc_send_reports first, or their senders are told of them twice. Importing again adds what \
 came in since. Nothing is changed of what Mail::DMARC has.\n\n\
-Exit code: 0 when all was understood, 65 when a message in the database is broken or the database is not\n\
-of Mail::DMARC, 66 when there is no such file, 69 when the database cannot be reached or the output not\n\
+Exit code: 0 when all was understood, 65 when a message in the database is broken or the database is not \
+of Mail::DMARC, 66 when there is no such file, 69 when the database cannot be reached or the output not \
 written, 78 when a line of the settings is broken; then nothing is printed.";
 
 /// Arguments of `migrate mail-dmarc`.

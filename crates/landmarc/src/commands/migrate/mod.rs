@@ -1,5 +1,6 @@
 //! `migrate`: moves in what other programs left behind: their settings, histories and databases.
 
+mod file;
 mod mail_dmarc;
 pub(crate) mod opendmarc;
 mod rspamd;

@@ -4,8 +4,6 @@ mod data;
 
 pub(crate) use data::{others, told};
 
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -13,6 +11,7 @@ use migrate::opendmarc::settings::{Broken, Conf, Line, MAX_FILE_OCTETS, Translat
 use serde_json::{Value, json};
 
 use self::data::COUNTED;
+use super::file;
 use crate::exit::Exit;
 use crate::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
 use crate::output::{complain, print, tell};
@@ -20,12 +19,12 @@ use crate::visible::visible;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-The settings go to standard output, or to the file that --output names; a word on each line that\n\
+The settings go to standard output, or to the file that --output names; a word on each line that \
 needs a look goes to standard error. Nothing is changed of what OpenDMARC has.\n\n\
-Exit code: 0 when each line was understood, 66 when there is no such file, 69 when the output\n\
+Exit code: 0 when each line was understood, 66 when there is no such file, 69 when the output \
 cannot be written, 78 when a line is broken; then nothing is printed, unless --keep-going is given.\n\n\
-With --history or --database what was counted is imported instead, each message once, however often\n\
-it is read. Then it is 0 when all of it could be used, 65 when something was broken (the rest is\n\
+With --history or --database what was counted is imported instead, each message once, however often \
+it is read. Then it is 0 when all of it could be used, 65 when something was broken (the rest is \
 imported), 66 when there is no such file, 69 when a database or the store cannot be reached.";
 
 /// Arguments of `migrate opendmarc`.
@@ -102,33 +101,12 @@ fn write(arguments: &Arguments, conf: &Conf, translation: &Translation) -> Resul
     };
     match &arguments.output {
         None => print(&text)?,
-        Some(path) => write_file(path, &text, arguments.force).map_err(|error| not_written(path, &error))?,
+        Some(path) => file::write(path, &text, arguments.force)?,
     }
     if !arguments.json {
         summary(arguments, translation).iter().for_each(|line| tell(line));
     }
     Ok(())
-}
-
-/// A file that is there stays as it is, unless it is meant.
-fn write_file(path: &Path, text: &str, force: bool) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    match force {
-        true => options.create(true).truncate(true),
-        false => options.create_new(true),
-    };
-    let mut file = options.open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-fn not_written(path: &Path, error: &io::Error) -> Exit {
-    let remedy = match error.kind() {
-        ErrorKind::AlreadyExists => "; name another one, or say --force",
-        _ => "",
-    };
-    complain(Exit::Unavailable, &format!("{}: {error}{remedy}", path.display()))
 }
 
 /// How much there was, what to look at, and how to go on.

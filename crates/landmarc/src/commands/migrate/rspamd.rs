@@ -11,13 +11,13 @@ use crate::exit::Exit;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-With --config, settings are printed for landmarc.toml, and what became of each option goes to\n\
-standard error. Otherwise records are imported. They are read and nothing else: none is changed or\n\
-deleted in Redis, and none counts twice, however often it is read. What they lack, the policy of each\n\
-domain, is asked from DNS. The service reads them by itself while rspamd goes on counting: set\n\
+With --config, settings are printed for landmarc.toml, and what became of each option goes to \
+standard error. Otherwise records are imported. They are read and nothing else: none is changed or \
+deleted in Redis, and none counts twice, however often it is read. What they lack, the policy of each \
+domain, is asked from DNS. The service reads them by itself while rspamd goes on counting: set \
 rspamd.servers.\n\n\
-Exit code: 0 when all was read, 2 when records wait since DNS did not answer about their domains, 65\n\
-when some were broken; each is told, and all others are imported; 66 when there is no such file, 69\n\
+Exit code: 0 when all was read, 2 when records wait since DNS did not answer about their domains, 65 \
+when some were broken; each is told, and all others are imported; 66 when there is no such file, 69 \
 when Redis or the store does not answer, 78 for wrong settings, here or there.";
 
 /// Arguments of `migrate rspamd`.

@@ -24,7 +24,7 @@ use crate::output::{complain, in_full, print, tell};
 /// What the help says below the flags.
 const AFTER_HELP: &str = "\
 SIGHUP and SIGUSR1 read the file again; SIGTERM and SIGINT stop the service.\n\n\
-This is landmarc, reading the settings of OpenDMARC. \"landmarc migrate opendmarc\" translates them\n\
+This is landmarc, reading the settings of OpenDMARC. \"landmarc migrate opendmarc\" translates them \
 into settings of its own, which say more.";
 
 /// DMARC for mail servers: a milter, started as OpenDMARC was
@@ -65,7 +65,7 @@ struct Flags {
     #[arg(short = 'V')]
     version: bool,
     /// Named in an old README, and in no OpenDMARC (F10)
-    #[arg(short = 'T', value_name = "SECONDS", hide = true)]
+    #[arg(short = 'T', value_name = "SECONDS", hide = true, num_args = 0..=1, default_missing_value = "")]
     dns_timeout: Option<String>,
     /// This is the process that stays
     #[arg(long, hide = true)]
@@ -222,6 +222,9 @@ mod tests {
     fn f1_the_last_of_a_kind_counts_and_others_are_refused() {
         assert_eq!(flags("-c /a -c /b").unwrap().config, Some(PathBuf::from("/b")));
         assert_eq!(flags("-vvv").unwrap().verbose, 3);
+        for timeout in ["-T", "-T 5", "-T -f"] {
+            assert!(flags(timeout).unwrap().dns_timeout.is_some(), "{timeout}");
+        }
         for wrong in ["-x", "extra", "-c", "-n extra"] {
             assert!(flags(wrong).is_err(), "{wrong}");
         }

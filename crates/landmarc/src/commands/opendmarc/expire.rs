@@ -2,7 +2,9 @@
 
 use std::ffi::OsString;
 
-use store::Keep;
+use nix::unistd::AccessFlags;
+use settings::Settings;
+use store::{Day, DayState, Keep};
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;
@@ -11,8 +13,9 @@ use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::output::tell;
 use crate::records::{Found, refuse};
+use crate::reporter::days_due;
+use crate::time::date;
 use crate::upkeep::keep;
-use nix::unistd::AccessFlags;
 
 const OWN: [Known; 2] = [
     switch("alltables", "taken: nothing is ever left in other tables"),
@@ -23,6 +26,9 @@ const OWN: [Known; 2] = [
 const MAXAGE: &str = "OPENDMARC_MAXAGE";
 /// Kept for so many days when nobody says.
 const DAYS: &str = "180";
+
+/// Days that were reported which are looked at: more than are ever due.
+const LOOK_BACK: usize = 31;
 
 /// Runs it.
 pub(super) fn run(arguments: &[OsString]) -> Exit {
@@ -45,11 +51,15 @@ fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
     let store = Found { path, settings: None };
     // What makes a store where there is none has nothing to expire.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    tool.say(&format!("expiring messages older than {tally_days} day(s)"));
+    tool.say(&format!(
+        "expiring messages older than {tally_days} day(s) in {}",
+        store.path.display()
+    ));
     let keep = Keep {
         tally_days,
         ..keep(&settings)
     };
+    warn_of_unreported(&store, &settings, keep)?;
     let done = remove_expired(&store.path, keep).map_err(|error| refuse(&error))?;
     tool.say(&format!(
         "{} row(s) of the tally deleted, {} observation(s)",
@@ -57,4 +67,28 @@ fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
         grouped(done.observations)
     ));
     Ok(Exit::Fine)
+}
+
+/// Says which days go before anybody was told of their mail. That is what was asked for, so they do go.
+fn warn_of_unreported(store: &Found, settings: &Settings, keep: Keep) -> Result<(), Exit> {
+    let report = &settings.report;
+    if report.email.is_none() || !report.aggregate {
+        return Ok(());
+    }
+    let reader = store.read()?;
+    let days = reader.reporting_days().map_err(|error| refuse(&error))?;
+    let known = reader.reported_days(LOOK_BACK).map_err(|error| refuse(&error))?;
+    let is_done = |day: &Day| {
+        let mut states = known.iter().filter(|(known, _)| known == day);
+        states.any(|(_, state)| matches!(state, DayState::Done { .. }))
+    };
+    let first_kept = Day::at(keep.now_ms).back(keep.tally_days);
+    let due = days_due(&days, keep.now_ms, report.settle);
+    for day in due.iter().filter(|day| **day < first_kept && !is_done(day)) {
+        tell(&format!(
+            "opendmarc-expire: {}: its mail goes unreported; run opendmarc-reports before this, or keep more days",
+            date(*day)
+        ));
+    }
+    Ok(())
 }

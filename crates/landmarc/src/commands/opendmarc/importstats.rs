@@ -122,12 +122,24 @@ fn remove_if_imported(path: &Path, imported: u64) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Nothing, where there is no file. One that cannot be seen is trouble: its records would never be reported.
+/// Nothing, where there is no file. One that cannot be seen is trouble, and so is a name that no file could have:
+/// its records would never be reported, and nobody would hear of it.
 fn length(path: &Path) -> Result<u64, Exit> {
+    let missing = |what: &str| Err(complain(Exit::NoInput, &format!("{}: {what}", path.display())));
     match fs::metadata(path) {
+        Ok(found) if found.is_dir() => missing("this is a directory, and no history file"),
         Ok(found) => Ok(found.len()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+        Err(error) if error.kind() == ErrorKind::NotFound && has_directory(path) => Ok(0),
+        Err(error) if error.kind() == ErrorKind::NotFound => missing("there is no such directory"),
         Err(error) => Err(troubled("read", path, Exit::NoInput, &error)),
+    }
+}
+
+/// Whether a file could come to be there.
+fn has_directory(path: &Path) -> bool {
+    match path.parent() {
+        Some(parent) if *parent != *"" => parent.is_dir(),
+        _ => true,
     }
 }
 

@@ -19,6 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::exit::Exit;
+use crate::output::speak_as;
 
 /// Takes a command line without the name.
 type Program = fn(&[OsString]) -> Exit;
@@ -37,6 +38,7 @@ const PROGRAMS: [(&str, Program); 7] = [
 /// One of them, and what it was told.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Called<'a> {
+    name: &'static str,
     program: Program,
     arguments: &'a [OsString],
 }
@@ -44,6 +46,7 @@ pub(crate) struct Called<'a> {
 impl Called<'_> {
     /// Does it.
     pub(crate) fn run(self) -> Exit {
+        speak_as(self.name);
         (self.program)(self.arguments)
     }
 }
@@ -51,17 +54,20 @@ impl Called<'_> {
 /// What a command line names, with the program in front; none where it is our own.
 pub(crate) fn called(line: &[OsString]) -> Option<Called<'_>> {
     let (program, arguments) = line.split_first()?;
-    if let Some(program) = Path::new(program).file_name().and_then(named) {
-        return Some(Called { program, arguments });
+    let called = |(name, program), arguments| Called {
+        name,
+        program,
+        arguments,
+    };
+    if let Some(named) = Path::new(program).file_name().and_then(named) {
+        return Some(called(named, arguments));
     }
     let (name, arguments) = arguments.split_first()?;
-    let program = named(name)?;
-    Some(Called { program, arguments })
+    Some(called(named(name)?, arguments))
 }
 
-fn named(name: &OsStr) -> Option<Program> {
-    let known = PROGRAMS.iter().find(|(known, _)| name == *known);
-    known.map(|(_, program)| *program)
+fn named(name: &OsStr) -> Option<(&'static str, Program)> {
+    PROGRAMS.iter().find(|(known, _)| name == *known).copied()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
 
 use clap::Parser;
 use mail::DomainName;
@@ -122,6 +123,7 @@ fn reports(arguments: &[OsString]) -> Result<Exit, Exit> {
     let place = tool.place();
     tool.tell_of_database(&place.store.unwrap_or_else(|| database::path(&settings)));
     tool.explain(&REASONS);
+    refuse_missing_directory(&tool)?;
     if let Some(config) = tool.given.text("config") {
         tell(&format!(
             "{}: {config} is not read: our settings are in /etc/landmarc/landmarc.toml",
@@ -154,6 +156,24 @@ fn refuse_what_cannot_be(tool: &Tool) -> Result<(), Exit> {
     Ok(())
 }
 
+/// Letters of a trial have to go somewhere: a mistyped directory would otherwise look like a day without any.
+fn refuse_missing_directory(tool: &Tool) -> Result<(), Exit> {
+    let Some(directory) = tool.given.text("workdir").filter(|_| is_test(tool)) else {
+        return Ok(());
+    };
+    match Path::new(directory).is_dir() {
+        true => Ok(()),
+        false => Err(complain(
+            Exit::Unavailable,
+            &format!("--workdir: there is no directory {directory}"),
+        )),
+    }
+}
+
+fn is_test(tool: &Tool) -> bool {
+    tool.given.is_on("test") || tool.given.is_on("n")
+}
+
 /// The same in the words of `outbox send`.
 fn our_line(tool: &Tool) -> Result<Vec<String>, Exit> {
     let given = &tool.given;
@@ -173,7 +193,7 @@ fn our_line(tool: &Tool) -> Result<Vec<String>, Exit> {
     if let Some(store) = place.store.as_ref().and_then(|path| path.to_str()) {
         add("store", store);
     }
-    let is_test = given.is_on("test") || given.is_on("n");
+    let is_test = is_test(tool);
     if is_test {
         add("output-dir", given.text("workdir").unwrap_or("."));
         line.push("--dry-run".to_owned());
@@ -396,6 +416,21 @@ mod tests {
         let refused = |word: &str| refuse_what_cannot_be(&tool(&[word])).unwrap_err();
         assert_eq!(refused("--forensic"), Exit::Unavailable);
         assert_eq!(refused("--smtp-password=x"), Exit::Config);
+    }
+
+    #[test]
+    fn a_trial_needs_a_directory_to_write_into() {
+        let refused = |words: &[&str]| refuse_missing_directory(&tool(words));
+        assert_eq!(
+            refused(&["--test", "--workdir=/dev/null/letters"]),
+            Err(Exit::Unavailable)
+        );
+        assert_eq!(refused(&["--test", "--workdir=/"]), Ok(()));
+        assert_eq!(
+            refused(&["--workdir=/dev/null/letters"]),
+            Ok(()),
+            "nothing is written"
+        );
     }
 
     #[test]

@@ -18,10 +18,10 @@ use crate::reporter::{SECRET, Terms, strikes};
 const AFTER_HELP: &str = "\
 In Postfix, with report.return_path = \"dmarc-bounces@example.com\":\n\
   aliases    dmarc-bounces: \"|/usr/local/bin/landmarc outbox bounce --recipient $ORIGINAL_RECIPIENT\"\n\n\
-Mail that is no bounce of a letter is told of and dropped: were it refused, the mail server would\n\
+Mail that is no bounce of a letter is told of and dropped: were it refused, the mail server would \
 send a bounce about a bounce, or to whoever writes to the return path.\n\n\
-Exit code: 0 also for such mail, 64 for a wrong command line, 65 for a file that is no store of this\n\
-version, 75 when the store cannot be read or written, so that the mail server tries again later, 78\n\
+Exit code: 0 also for such mail, 64 for a wrong command line, 65 for a file that is no store of this \
+version, 75 when the store cannot be read or written, so that the mail server tries again later, 78 \
 for wrong settings.";
 
 /// Arguments of `outbox bounce`.

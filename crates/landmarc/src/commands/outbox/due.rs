@@ -22,10 +22,10 @@ use crate::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-Nothing is written and nothing is sent; DNS is asked about destinations. What is done with stays known\n\
+Nothing is written and nothing is sent; DNS is asked about destinations. What is done with stays known \
 for report.keep_days: with --day it is told which domains got a report, and why the others did not.\n\n\
-Exit code: 0 when it was told, 2 when DNS did not answer about a destination, 64 for a wrong command\n\
-line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for wrong\n\
+Exit code: 0 when it was told, 2 when DNS did not answer about a destination, 64 for a wrong command \
+line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for wrong \
 settings or without report.email.";
 
 /// Arguments of `outbox due`.

@@ -29,11 +29,11 @@ use crate::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-The service does this by itself; both may run at the same time, and no letter is sent twice. For\n\
+The service does this by itself; both may run at the same time, and no letter is sent twice. For \
 cron, where the service does not report: 33 * * * * landmarc outbox send --quiet\n\n\
-Exit code: 0 when all went well, 1 when a letter failed, was given up, the relay takes none, or it\n\
-was stopped before the end (SIGINT, SIGTERM), 2 in a rehearsal when DNS did not answer about a destination, 64 for a wrong command line, 65 for a file\n\
-that is no store of this version, 69 when the store cannot be read or written, 78 for wrong settings\n\
+Exit code: 0 when all went well, 1 when a letter failed, was given up, the relay takes none, or it \
+was stopped before the end (SIGINT, SIGTERM), 2 in a rehearsal when DNS did not answer about a destination, 64 for a wrong command line, 65 for a file \
+that is no store of this version, 69 when the store cannot be read or written, 78 for wrong settings \
 or without report.email.";
 
 /// Letters that are made due at once; of more, the newest.

@@ -16,8 +16,8 @@ use crate::{database, records, time};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-A rule is active, expiring (within 14 days) or expired. Hits are the messages that it decided about,\n\
-whether or not it changed what was done; where the database cannot be read they are \"-\". A rule\n\
+A rule is active, expiring (within 14 days) or expired. Hits are the messages that it decided about, \
+whether or not it changed what was done; where the database cannot be read they are \"-\". A rule \
 that once decided, and about nothing for 90 days, is told of on standard error.\n\n\
 Exit code: 0, also when there are no rules; 78 for wrong settings or rules.";
 

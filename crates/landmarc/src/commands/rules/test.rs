@@ -14,10 +14,10 @@ use crate::output::print;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-The message is judged as `check` does; conditions about the client and the recipients need --ip,\n\
+The message is judged as `check` does; conditions about the client and the recipients need --ip, \
 --client-name and --rcpt. What is done is told as in mode \"enforce\", whatever the mode is.\n\n\
-Exit code: 0 when a rule decides about every message, 1 when none does about one, 64 for a wrong\n\
-command line, 65 for a file that is no message, 78 for wrong settings or rules; the largest of\n\
+Exit code: 0 when a rule decides about every message, 1 when none does about one, 64 for a wrong \
+command line, 65 for a file that is no message, 78 for wrong settings or rules; the largest of \
 those that apply.";
 
 /// Recipients and signatures that are told; the rest is counted.

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 const JUNE_1: u64 = 1_780_272_000;
+/// That evening.
+const NOW_S: u64 = JUNE_1 + 72_000;
 
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
@@ -55,7 +57,7 @@ fn source() -> Source {
 fn wrong(change: impl Fn(&mut StoredRecord)) -> String {
     let mut record = forged();
     change(&mut record);
-    let broken = counted(&record, &source()).expect_err("it is broken");
+    let broken = counted(&record, &source(), NOW_S).expect_err("it is broken");
     assert!(broken.remedy().contains("id=17"));
     broken.to_string()
 }
@@ -63,7 +65,7 @@ fn wrong(change: impl Fn(&mut StoredRecord)) -> String {
 fn right(change: impl Fn(&mut StoredRecord)) -> Counted {
     let mut record = forged();
     change(&mut record);
-    counted(&record, &source()).expect("it is whole")
+    counted(&record, &source(), NOW_S).expect("it is whole")
 }
 
 /// Q18.
@@ -231,7 +233,7 @@ fn a_key_is_of_one_row_of_one_report_of_one_store() {
         key
     );
     let other = Source::new("mx2").unwrap();
-    assert_ne!(counted(&forged(), &other).unwrap().key, key);
+    assert_ne!(counted(&forged(), &other, NOW_S).unwrap().key, key);
 }
 
 #[test]
@@ -244,6 +246,20 @@ fn names_of_sources() {
     }
 }
 
+/// A clock that was wrong makes no days of the future: nothing would ever report them.
+#[test]
+fn a_report_that_begins_more_than_a_day_ahead_is_told() {
+    let ahead = NOW_S + crate::MAX_AHEAD_S;
+    assert_eq!(right(|record| record.begin_s = ahead).at_s, ahead);
+    assert_eq!(
+        wrong(|record| record.begin_s = ahead + 1),
+        format!(
+            "report_record 17: report.begin is {}, more than a day ahead of now",
+            ahead + 1
+        )
+    );
+}
+
 proptest! {
     #[test]
     fn whatever_a_row_says_it_counts_or_is_told(
@@ -253,7 +269,7 @@ proptest! {
         let word = |at: usize| words.get(at).cloned().flatten();
         let record = StoredRecord {
             id: 1,
-            begin_s: u64::MAX,
+            begin_s: JUNE_1,
             policy_domain: word(0),
             p: word(1),
             sp: word(2),
@@ -270,7 +286,7 @@ proptest! {
             dkim: vec![StoredDkim { domain: word(1), selector: word(2), result: word(3) }],
             spf: vec![StoredSpf { domain: word(4), scope: word(5), result: word(6) }],
         };
-        match counted(&record, &source()) {
+        match counted(&record, &source(), NOW_S) {
             Ok(row) => prop_assert_eq!(row.count, 1),
             Err(broken) => prop_assert!(!broken.to_string().is_empty()),
         }

@@ -150,7 +150,7 @@ impl Draft {
     /// What it is when it is over.
     pub(super) fn finish(self) -> Found {
         let (line, keys, job) = (self.line, self.missing(), short(&self.job));
-        match self.message() {
+        match self.message().filter(|_| keys.is_empty()) {
             Some(message) => Found::Message(line, Box::new(message)),
             None => Found::Broken(Fault {
                 line,
@@ -159,7 +159,9 @@ impl Draft {
         }
     }
 
-    /// The keys without which nothing can be counted.
+    /// The keys without which nothing can be counted. Whoever writes `arc` writes `arc_policy` behind it, which
+    /// says whether the chain overrode the policy; Exim writes both below `action` (HF4), so that a record that
+    /// was cut between them has all the others (HF6).
     fn missing(&self) -> Vec<&'static str> {
         let there = [
             ("reporter", self.reporter.is_some()),
@@ -176,6 +178,7 @@ impl Draft {
             ("align_dkim", self.align_dkim.is_some()),
             ("align_spf", self.align_spf.is_some()),
             ("action", self.action.is_some()),
+            ("arc_policy", self.arc.is_none() || self.arc_policy.is_some()),
         ];
         let missing = there.iter().filter(|(_, is_there)| !is_there);
         missing.map(|(key, _)| *key).collect()
@@ -211,9 +214,11 @@ impl Draft {
     }
 }
 
-/// A word that can be a queue id.
+/// A word that can be a queue id. What stands in for octets that are no UTF-8 cannot: two queue ids that differ in
+/// such octets alone would be one message.
 pub(super) fn job(text: &str) -> Option<&str> {
-    let is_word = !text.is_empty() && text.len() <= MAX_WORD && !text.contains(char::is_whitespace);
+    let is_foreign = |character: char| character.is_whitespace() || character == char::REPLACEMENT_CHARACTER;
+    let is_word = !text.is_empty() && text.len() <= MAX_WORD && !text.contains(is_foreign);
     Some(text).filter(|_| is_word)
 }
 
@@ -293,10 +298,11 @@ fn signature(text: &str) -> Option<Signature> {
 }
 
 /// `N json:[…]`, or `N json[ ]` as Exim writes it (HF4). Names in the chain are strangers' and are written
-/// without escapes: a chain that is no JSON costs its names, not the record.
+/// without escapes: a chain that is no JSON costs its names, not the record. One without its last bracket was cut
+/// off (HF6).
 fn arc_policy(text: &str) -> Option<(i64, Vec<Seal>)> {
-    let (code, json) = text.split_once(' ').unwrap_or((text, ""));
-    let json = json.strip_prefix("json").unwrap_or_default();
+    let (code, json) = text.split_once(' ')?;
+    let json = json.strip_prefix("json").filter(|json| json.ends_with(']'))?;
     let json = json.strip_prefix(':').unwrap_or(json);
     let seals = serde_json::from_str(json).ok();
     let seals = seals.iter().filter_map(serde_json::Value::as_array).flatten();

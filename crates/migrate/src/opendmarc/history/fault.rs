@@ -29,6 +29,11 @@ pub enum What {
         /// What stands there, cut short.
         value: String,
     },
+    /// A time that is still to come ([`MAX_AHEAD_S`](crate::MAX_AHEAD_S)).
+    Ahead {
+        /// What stands there, in Unix seconds.
+        received_s: u64,
+    },
     /// A key that a record has once.
     Repeated {
         /// The key.
@@ -64,6 +69,13 @@ impl Fault {
         }
     }
 
+    /// The record that begins at this line was received when nobody has received anything yet.
+    #[must_use]
+    pub const fn ahead(line: u64, received_s: u64) -> Self {
+        let what = What::Ahead { received_s };
+        Self { line, what }
+    }
+
     /// What the operator can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -73,6 +85,9 @@ impl Fault {
             }
             What::Value { .. } => {
                 "the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again"
+            }
+            What::Ahead { .. } => {
+                "was the clock of that host wrong, or is that of this one? The message is not counted; correct its line received, and import the file again"
             }
             What::Repeated { .. } => {
                 "two records have run into one another here; separate them by a line: job QUEUEID"
@@ -95,6 +110,9 @@ impl fmt::Display for What {
         match self {
             Self::NoRecord { key } => write!(f, "{key:?} stands before the first record"),
             Self::Value { key, value } => write!(f, "{key}: {value:?} is not {}", expected(key)),
+            Self::Ahead { received_s } => {
+                write!(f, "received: {received_s} is more than a day ahead of now")
+            }
             Self::Repeated { key } => write!(f, "{key} stands in one record twice"),
             Self::Missing { job, keys } => {
                 write!(

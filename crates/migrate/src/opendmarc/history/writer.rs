@@ -18,6 +18,31 @@ pub fn write(message: &Message) -> String {
     text
 }
 
+/// The queue id of a message that was exported: no mail server gives one of this form.
+#[must_use]
+pub fn exported_job(day: u32, row: &str, number: u64) -> String {
+    format!("{EXPORTED}{day}.{row}.{number}")
+}
+
+/// What queue ids of exported messages begin with.
+const EXPORTED: &str = "lm";
+
+/// Whether [`exported_job`] makes such queue ids: `lm20605.e6af0e283e6cb578.2`.
+fn is_exported_job(job: &str) -> bool {
+    let Some(rest) = job.strip_prefix(EXPORTED) else {
+        return false;
+    };
+    let parts: Vec<_> = rest.splitn(4, '.').collect();
+    let all = |text: &str, is_one: fn(&u8) -> bool| !text.is_empty() && text.as_bytes().iter().all(is_one);
+    match *parts.as_slice() {
+        [day, row, number] => {
+            let are_numbers = [day, number].iter().all(|text| all(text, u8::is_ascii_digit));
+            are_numbers && all(row, u8::is_ascii_hexdigit)
+        }
+        _ => false,
+    }
+}
+
 fn lines(out: &mut String, message: &Message) -> fmt::Result {
     writeln!(out, "job {}", word(&message.job))?;
     writeln!(out, "reporter {}", word(&message.reporter))?;
@@ -86,6 +111,13 @@ fn word(text: &str) -> String {
 }
 
 impl Message {
+    /// Whether a host of one of these names has exported it, in any case: there it is counted already.
+    #[must_use]
+    pub fn is_exported_by(&self, names: &[String]) -> bool {
+        let is_of_host = names.iter().any(|name| name.eq_ignore_ascii_case(&self.reporter));
+        is_of_host && is_exported_job(&self.job)
+    }
+
     /// A message that counted as this, made up where nothing is known: it has this queue id, and is of
     /// this host. Its time is that of what is counted.
     #[must_use]

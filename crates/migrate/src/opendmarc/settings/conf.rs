@@ -287,6 +287,16 @@ impl Conf {
         }
     }
 
+    /// The user that `UserID` names, and its group, where it names one (P35).
+    #[must_use]
+    pub fn account(&self) -> Option<(&str, Option<&str>)> {
+        let spelling = self.text(Parameter::UserId)?;
+        Some(match spelling.split_once(':') {
+            Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+            None => (spelling, None),
+        })
+    }
+
     /// The files whose content decides what the file means: [`Site::files`](super::Site::files) should
     /// have those that can be read.
     #[must_use]

@@ -110,21 +110,32 @@ fn is_decimal(written: &str) -> bool {
 
 /// P35.
 fn account(draft: &mut Draft<'_>) {
-    let Some(spelling) = draft.conf.text(P::UserId).map(str::to_owned) else {
+    let Some((user, group)) = draft.conf.account() else {
         return;
     };
-    let (user, group) = match spelling.split_once(':') {
-        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
-        None => (spelling.as_str(), None),
-    };
+    let (user, group) = (user.to_owned(), group.map(str::to_owned));
     draft.set(
         P::UserId,
         ("server", "user"),
-        user,
+        user.as_str(),
         "Whom the service becomes when root starts it. Where its unit has User=, that must be the same; or take this out.",
     );
-    if let Some(group) = group {
-        draft.set(P::UserId, ("server", "group"), group, "The group of that line.");
+    if let Some(group) = &group {
+        draft.set(
+            P::UserId,
+            ("server", "group"),
+            group.as_str(),
+            "The group of that line.",
+        );
+    }
+    for name in [Some(user), group].into_iter().flatten() {
+        if draft.site.unknown_accounts.contains(&name) {
+            let what = format!(
+                "This system has no {}: make it before the service starts, or name another one.",
+                quoted(&name)
+            );
+            draft.look(P::UserId, &what);
+        }
     }
 }
 

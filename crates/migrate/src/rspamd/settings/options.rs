@@ -7,7 +7,7 @@ use crate::rspamd::ucl::Value;
 pub(super) type Rank = u8;
 
 /// What becomes of an option.
-pub(super) enum Outcome {
+pub(super) enum Outcome<'v> {
     /// These settings, each with its value as it is written in our file; and what to look at.
     Set {
         rank: Rank,
@@ -16,6 +16,10 @@ pub(super) enum Outcome {
     },
     /// No setting, and why.
     Left(&'static str),
+    /// A macro that is not followed: what stands there, and why.
+    Include { what: &'v str, why: &'static str },
+    /// A setting that somebody has to make by hand, and how.
+    ByHand(&'static str),
     /// It is no option, but the beginning of a section.
     Nothing,
     /// It is none of the DMARC or Redis sections.
@@ -37,9 +41,10 @@ const OWN_LETTERS: &str =
     "not needed: letters, their ids and their retries are landmarc's (docs/reporting.md)";
 
 /// What becomes of the option at this path.
-pub(super) fn outcome(path: &[&str], value: &Value) -> Outcome {
-    if let Value::Macro(_) = value {
-        return Outcome::Left("not followed: name the file that it includes as well");
+pub(super) fn outcome<'v>(path: &[&str], value: &'v Value) -> Outcome<'v> {
+    if let Value::Macro(what) = value {
+        let why = "not followed: name the file that it includes as well";
+        return Outcome::Include { what, why };
     }
     match path {
         ["dmarc"] => Outcome::Left("nothing to switch on: every message is judged"),
@@ -62,7 +67,7 @@ pub(super) fn outcome(path: &[&str], value: &Value) -> Outcome {
     }
 }
 
-fn dmarc(name: &str, value: &Value) -> Outcome {
+fn dmarc(name: &str, value: &Value) -> Outcome<'static> {
     match name {
         "reporting" | "send_reports" => match truth(value) {
             Some(true) => Outcome::Left(
@@ -83,7 +88,7 @@ fn dmarc(name: &str, value: &Value) -> Outcome {
 }
 
 /// Where Redis is, and how it lets in.
-fn redis(path: &[&str], value: &Value, rank: Rank) -> Outcome {
+fn redis(path: &[&str], value: &Value, rank: Rank) -> Outcome<'static> {
     let [name] = path else {
         return match path {
             [] => Outcome::Nothing,
@@ -97,7 +102,7 @@ fn redis(path: &[&str], value: &Value, rank: Rank) -> Outcome {
         "write_servers" => Outcome::Left("not needed: records are read, and nothing is written"),
         "username" => set(rank, "rspamd.username", one(value), ""),
         "password" => {
-            Outcome::Left("write it into a file that only landmarc can read, and set rspamd.password_file")
+            Outcome::ByHand("write it into a file that only landmarc can read, and set rspamd.password_file")
         }
         "db" | "dbname" | "database" => set_number(rank, "rspamd.database", value),
         "sentinels" | "sentinel_watch_time" | "sentinel_masters_pattern" | "sentinel_master_maxerrors" => {
@@ -112,7 +117,7 @@ fn redis(path: &[&str], value: &Value, rank: Rank) -> Outcome {
 
 const UNKNOWN: &str = "not known: no release of rspamd up to 3.4 documents it";
 
-fn redis_keys(name: &str, value: &Value) -> Outcome {
+fn redis_keys(name: &str, value: &Value) -> Outcome<'static> {
     match name {
         "index_prefix" => set(OF_MODULE, "rspamd.index_prefix", one(value), ""),
         "report_prefix" => Outcome::Left("not needed: the index names the records"),
@@ -126,7 +131,7 @@ fn redis_keys(name: &str, value: &Value) -> Outcome {
 }
 
 /// `reporting { }` of 3.x and `report_settings { }` of 2.x.
-fn reporting(name: &str, value: &Value) -> Outcome {
+fn reporting(name: &str, value: &Value) -> Outcome<'static> {
     match name {
         "enabled" => dmarc("reporting", value),
         "email" => set(OF_MODULE, "report.email", one(value), ""),
@@ -161,7 +166,7 @@ fn reporting(name: &str, value: &Value) -> Outcome {
 }
 
 /// What rspamd does to a message by what DMARC says.
-fn actions(name: &str, value: &Value) -> Outcome {
+fn actions(name: &str, value: &Value) -> Outcome<'static> {
     let Some(action) = text(value) else {
         return wrong_text();
     };
@@ -191,7 +196,7 @@ fn actions(name: &str, value: &Value) -> Outcome {
     }
 }
 
-fn enforce((key, word): (&'static str, &str), note: &'static str) -> Outcome {
+fn enforce((key, word): (&'static str, &str), note: &'static str) -> Outcome<'static> {
     Outcome::Set {
         rank: OF_MODULE,
         settings: vec![("mode", quoted("enforce")), (key, quoted(word))],
@@ -200,7 +205,7 @@ fn enforce((key, word): (&'static str, &str), note: &'static str) -> Outcome {
 }
 
 /// Domains that get no reports. A map is a file of its own.
-fn excluded(value: &Value) -> Outcome {
+fn excluded(value: &Value) -> Outcome<'static> {
     let items = match value {
         Value::List(items) => items.clone(),
         Value::Text(text) if !text.contains('/') => {
@@ -216,7 +221,7 @@ fn excluded(value: &Value) -> Outcome {
     )
 }
 
-fn set(rank: Rank, key: &'static str, value: Option<String>, note: &'static str) -> Outcome {
+fn set(rank: Rank, key: &'static str, value: Option<String>, note: &'static str) -> Outcome<'static> {
     match value {
         Some(value) => Outcome::Set {
             rank,
@@ -227,7 +232,7 @@ fn set(rank: Rank, key: &'static str, value: Option<String>, note: &'static str)
     }
 }
 
-fn set_number(rank: Rank, key: &'static str, value: &Value) -> Outcome {
+fn set_number(rank: Rank, key: &'static str, value: &Value) -> Outcome<'static> {
     match text(value).and_then(|text| text.parse::<u32>().ok()) {
         Some(number) => set(rank, key, Some(number.to_string()), ""),
         None => Outcome::Wrong {
@@ -237,14 +242,14 @@ fn set_number(rank: Rank, key: &'static str, value: &Value) -> Outcome {
     }
 }
 
-fn wrong_text() -> Outcome {
+fn wrong_text() -> Outcome<'static> {
     Outcome::Wrong {
         what: "the value is empty, or not of the kind that the option takes".to_owned(),
         remedy: "write one value in quotes, or for servers a list of them",
     }
 }
 
-fn wrong_truth(value: &Value) -> Outcome {
+fn wrong_truth(value: &Value) -> Outcome<'static> {
     match value {
         // The section of 3.x.
         Value::Section => Outcome::Nothing,

@@ -44,8 +44,8 @@ fn r1_r4_the_settings_of_the_seed() {
     )]);
     assert_eq!(
         translation.toml,
-        "# rspamd.conf:5: dmarc.key_prefix\nrspamd.key_prefix = \"dmarc_\"\n\
-         # rspamd.conf:4: dmarc.servers\nrspamd.servers = [\"127.0.0.1:6390\"]\n"
+        "[rspamd]\n# rspamd.conf:5: dmarc.key_prefix\nkey_prefix = \"dmarc_\"\n\
+         # rspamd.conf:4: dmarc.servers\nservers = [\"127.0.0.1:6390\"]\n"
     );
     let (settings, _) = settings::read(&translation.toml).unwrap();
     assert_eq!(settings.rspamd.servers, ["127.0.0.1:6390".parse().unwrap()]);
@@ -128,6 +128,38 @@ fn what_is_broken_is_told_with_file_line_and_remedy() {
     assert!(translation.broken.iter().all(|broken| broken.line > 0));
 }
 
+/// A copy, or a file that a site includes under a name of its own.
+#[test]
+fn a_file_of_the_dmarc_module_is_known_by_its_options_too() {
+    let inside = "reporting {\n  email = \"dmarc@example.com\";\n}\nactions { reject = \"reject\"; }\n";
+    let toml = |name: &str| translated(&[(name, inside)]).toml.replace(name, "FILE");
+    assert!(toml("dmarc.conf.old").contains("email = \"dmarc@example.com\"\n"));
+    assert_eq!(toml("dmarc.conf.old"), toml("dmarc.conf"));
+    // Those of the whole program have actions and options, too, with numbers.
+    let other = translated(&[("x.conf", "actions { reject = 15; }\noptions { }\n")]);
+    assert_eq!(other.toml, "");
+    assert_eq!(
+        told(&other),
+        "x.conf:1: actions ->  of another module; nothing of it is about DMARC\n\
+         x.conf:2: options ->  of another module; nothing of it is about DMARC\n\
+         x.conf:1: nothing in this file is of the DMARC or Redis module\n  if it is the inside of such a section, as in \
+         local.d, call it dmarc.conf or redis.conf, or put dmarc { } around it; else leave it out\n"
+    );
+    let beside = translated(&[("x.conf", "reporting = true;\nworker { }\n")]);
+    assert_eq!(beside.broken.len(), 1, "no file of one module: {beside:?}");
+    assert_eq!(translated(&[("x.conf", "# nothing yet\n")]).broken, []);
+}
+
+#[test]
+fn a_password_of_redis_is_a_remark_in_the_file_and_not_in_it() {
+    let translation = translated(&[("redis.conf", "password = \"secret\";\nservers = \"127.0.0.1\";\n")]);
+    assert_eq!(
+        translation.toml,
+        "# redis.conf:1: redis.password: write it into a file that only landmarc can read, and set \
+         rspamd.password_file\n\n[rspamd]\n# redis.conf:2: redis.servers\nservers = [\"127.0.0.1\"]\n"
+    );
+}
+
 #[test]
 fn what_counts_more_and_comes_later_wins() {
     let (all, module) = ("servers = \"a.example\";\n", "servers = \"b.example\";\n");
@@ -150,14 +182,11 @@ fn what_counts_more_and_comes_later_wins() {
     );
     let relay = names(&[("dmarc.conf", "reporting { smtp = \"::1\"; }")]);
     assert!(
-        relay.ends_with("report.delivery.relay = \"[::1]:25\"\n"),
+        relay.starts_with("[report.delivery]\n") && relay.ends_with("\nrelay = \"[::1]:25\"\n"),
         "{relay}"
     );
     let relay = names(&[("dmarc.conf", "reporting { smtp_port = 2525; }")]);
-    assert!(
-        relay.ends_with("report.delivery.relay = \"127.0.0.1:2525\"\n"),
-        "{relay}"
-    );
+    assert!(relay.ends_with("\nrelay = \"127.0.0.1:2525\"\n"), "{relay}");
 }
 
 /// Mode "enforce" shall do what rspamd did, and nothing beside.

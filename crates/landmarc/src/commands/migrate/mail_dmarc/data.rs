@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use migrate::mail_dmarc::{BrokenRecord, Database, Source, StoredRecord, Translation, counted};
+use migrate::mail_dmarc::{
+    BrokenRecord, Database, Source, StoredRecord, Translation, UnknownDatabase, counted,
+};
 use store::{COMMAND_PATIENCE, StoreError};
 
 use self::open::{Opened, Unread};
@@ -98,6 +100,13 @@ impl Data {
     }
 
     fn server(&self, named: &str) -> Result<Opened, Exit> {
+        let scheme = named.split("://").next().unwrap_or_default();
+        if ["postgres", "postgresql"].contains(&scheme.to_ascii_lowercase().as_str()) {
+            let unknown = UnknownDatabase::PostgreSql;
+            let exit = complain(Exit::Usage, &format!("--database: {unknown}"));
+            tell(&format!("  {}", unknown.remedy()));
+            return Err(exit);
+        }
         let address = named
             .parse()
             .map_err(|error| complain(Exit::Usage, &format!("--database: {error}")))?;
@@ -142,7 +151,7 @@ struct Intake<'a> {
 
 impl Intake<'_> {
     fn take(&mut self, record: &StoredRecord) -> ControlFlow<()> {
-        match counted(record, self.source) {
+        match counted(record, self.source, now_ms() / 1_000) {
             Ok(row) => match self.imports.take(row) {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(error) => {

@@ -13,10 +13,11 @@ use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Reader, Redirection, StoreE
 use crate::commands::migrate::summary::tell_summary;
 use crate::database;
 use crate::exit::Exit;
+use crate::figures::grouped;
 use crate::imports::How;
 use crate::imports::opendmarc::{Besides, Failed, Intake};
 use crate::load::{Need, load_store_or_complain};
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, in_full, print, tell};
 use crate::records::{now_ms, refuse};
 use crate::reporter::address_of;
 use crate::time::When;
@@ -130,6 +131,12 @@ impl Data {
             .chain([("redirected domains", redirected)])
             .collect();
         tell_summary(&summary, how, &others, as_json)?;
+        if besides.own > 0 && !as_json {
+            let count = grouped(besides.own);
+            print(&format!(
+                "{count} are in the store already: this host exported them\n"
+            ))?;
+        }
         Ok(exit)
     }
 
@@ -225,11 +232,12 @@ fn password(file: &Path) -> Result<String, Exit> {
 }
 
 /// What came besides, in the words of the summary.
-pub(crate) fn others(besides: &Besides) -> [(&'static str, u64); 5] {
+pub(crate) fn others(besides: &Besides) -> [(&'static str, u64); 6] {
     [
         ("without a policy", besides.without_policy),
         ("put off", besides.put_off),
         ("before that day", besides.earlier),
+        ("exported by this host", besides.own),
         ("broken", besides.broken),
         ("unfinished", besides.unfinished),
     ]

@@ -9,6 +9,7 @@ use migrate::rspamd::settings::{ConfigFile, Line, Translation, translate};
 use migrate::rspamd::ucl::MAX_FILE_OCTETS;
 use serde_json::{Value, json};
 
+use crate::commands::migrate::file;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
 use crate::visible::visible;
@@ -16,9 +17,17 @@ use crate::visible::visible;
 /// The files that are translated.
 #[derive(Debug, Args)]
 pub(super) struct Conf {
-    /// Translate these files of rspamd, those that count more last: local.d/redis.conf local.d/dmarc.conf
+    /// Translate these files of rspamd, those that count more last: local.d/redis.conf local.d/dmarc.conf. What is
+    /// called dmarc.conf or redis.conf is the inside of that section, and so is what has options of the DMARC
+    /// module and no others, by any name
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with = "redis")]
     config: Vec<PathBuf>,
+    /// Write the settings into this file, which must not be there yet [default: standard output]
+    #[arg(long, short, value_name = "FILE", requires = "config")]
+    output: Option<PathBuf>,
+    /// Write it even if it is there
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 impl Conf {
@@ -39,10 +48,17 @@ impl Conf {
             .map(|(path, octets)| ConfigFile { path, octets })
             .collect();
         let translation = translate(&files, &accepts);
+        let text = match as_json {
+            true => format!("{}\n", object(&translation)),
+            false => translation.toml.clone(),
+        };
+        match &self.output {
+            None => print(&text)?,
+            Some(path) => file::write(path, &text, self.force)?,
+        }
         match as_json {
-            true => print(&format!("{}\n", object(&translation)))?,
+            true => {}
             false => {
-                print(&translation.toml)?;
                 translation.lines.iter().for_each(|line| tell(&in_words(line)));
                 for broken in &translation.broken {
                     tell(&format!(
@@ -52,6 +68,12 @@ impl Conf {
                     ));
                 }
             }
+        }
+        if let Some(path) = &self.output {
+            tell(&format!(
+                "landmarc: written; next: landmarc config check {}",
+                path.display()
+            ));
         }
         Ok(match translation.broken.as_slice() {
             [] => Exit::Fine,

@@ -6,8 +6,13 @@ use super::*;
 /// Breaks a record.
 type Break = fn(&str) -> String;
 
+/// Stands for octets that are no UTF-8, which no `&str` can have.
+const NO_TEXT: &str = "NO TEXT";
+/// In place of these: a letter of Latin-1, and the first half of a letter of UTF-8.
+const NO_UTF_8: &[u8] = b"\xfc\xc3";
+
 /// What is done to the record in the middle of three.
-const BROKEN: [(&str, Break); 10] = [
+const BROKEN: [(&str, Break); 12] = [
     ("a time that is none", |text| {
         text.replace("received 1780272000", "received yesterday")
     }),
@@ -35,18 +40,37 @@ const BROKEN: [(&str, Break); 10] = [
     ("a line job without a queue id", |text| {
         text.replace("job 4ZQ0000001", "job ")
     }),
-    ("octets of no text", |text| {
+    ("octets that are no characters", |text| {
         text.replace("received 1780272000", "received \u{0}\u{fffd}1")
     }),
+    ("octets that are no UTF-8 in a number", |text| {
+        text.replace("received 1780272000", &format!("received {NO_TEXT}1"))
+    }),
+    ("octets that are no UTF-8 in a queue id", |text| {
+        text.replace("job 4ZQ0000001", &format!("job 4ZQ{NO_TEXT}1"))
+    }),
 ];
+
+/// The file with these names, with octets that are no UTF-8 where it says [`NO_TEXT`].
+fn octets(text: &str) -> Vec<u8> {
+    let parts: Vec<_> = text.split(NO_TEXT).map(str::as_bytes).collect();
+    parts.join(NO_UTF_8)
+}
+
+fn job(found: &Found) -> Option<&str> {
+    match found {
+        Found::Message(_, message) => Some(&message.job),
+        _ => None,
+    }
+}
 
 #[test]
 fn each_fault_costs_its_record_only_and_has_a_line_and_a_remedy() {
     let mut told = String::new();
     for (name, break_it) in BROKEN {
         let text = format!("{OF_1_2}{}{OF_EXIM}", break_it(OF_1_4));
-        let all = found(&text);
-        let jobs: Vec<_> = messages(&text).into_iter().map(|message| message.job).collect();
+        let all = found_by(&octets(&text), usize::MAX);
+        let jobs: Vec<_> = all.iter().filter_map(job).collect();
         assert_eq!(jobs, ["C198981", "1tAbCd-0001Zz-2X"], "{name}");
         let faults = all.iter().filter_map(|one| match one {
             Found::Broken(fault) => Some(fault),
@@ -86,8 +110,14 @@ fn each_fault_costs_its_record_only_and_has_a_line_and_a_remedy() {
     a line job without a queue id
       line 20: job: "" is not one word of at most 255 octets
       the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again
-    octets of no text
+    octets that are no characters
       line 22: received: "\0�1" is not a time in seconds since 1970
+      the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again
+    octets that are no UTF-8 in a number
+      line 22: received: "��1" is not a time in seconds since 1970
+      the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again
+    octets that are no UTF-8 in a queue id
+      line 20: job: "4ZQ��1" is not one word of at most 255 octets
       the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again
     "#);
 }
@@ -106,10 +136,47 @@ fn what_is_no_history_file_is_told_in_its_first_line() {
 }
 
 #[test]
+fn a_time_that_is_still_to_come_is_told_with_a_remedy() {
+    let fault = Fault::ahead(20, 9_999_999_999);
+    assert_eq!(
+        fault.to_string(),
+        "line 20: received: 9999999999 is more than a day ahead of now"
+    );
+    assert!(fault.remedy().contains("clock"));
+}
+
+#[test]
 fn a_name_that_no_report_can_bear_is_found_when_it_is_counted() {
     let message = messages(&OF_1_4.replace("from mail.example.com", "from a..b")).remove(0);
     let Meaning::Unusable { key, value } = message.meaning() else {
         panic!("{message:?}");
     };
     assert_eq!((key, value.as_str()), ("from", "a..b"));
+}
+
+/// Where a name has to be there, it is told of when the message is counted; MAIL FROM is then left out.
+#[test]
+fn a_name_that_is_no_utf_8_is_no_name() {
+    let with = |key: &str, name: &str| {
+        let text = OF_1_4.replace(
+            &format!("\n{key} {name}\n"),
+            &format!("\n{key} {NO_TEXT}.{name}\n"),
+        );
+        assert_ne!(text, OF_1_4);
+        let found = found_by(&octets(&text), usize::MAX);
+        let [Found::Message(_, message)] = found.as_slice() else {
+            panic!("{found:?}");
+        };
+        message.meaning()
+    };
+    for (key, name) in [("from", "mail.example.com"), ("pdomain", "example.com")] {
+        let Meaning::Unusable { key: told, value } = with(key, name) else {
+            panic!("{key} is taken for a name");
+        };
+        assert_eq!((told, value.contains(name)), (key, true));
+    }
+    let Meaning::Counts(counted) = with("mfrom", "bounce.example.com") else {
+        panic!("it does not count");
+    };
+    assert_eq!((counted.count, counted.envelope_from), (1, None));
 }

@@ -1,4 +1,4 @@
-//! Files that are made.
+//! Settings files that are made.
 
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Write};
