@@ -144,6 +144,26 @@ fn show_begins_with_plain_words_and_marks_what_differs() {
     assert_eq!(config(&["show", &again]).stdout, ran.stdout);
 }
 
+/// L3: whose results are believed, whether or not the file says so.
+#[test]
+fn l3_show_has_the_list_of_those_whose_results_are_believed() {
+    let folder = Folder::new("config-trusted");
+    for (written, line) in [
+        (
+            "authentication.spf = \"upstream\"\nauthentication.trusted_authserv_ids = [\"mx01.nausch.org\", \"mx02.nausch.org\"]\n",
+            "trusted_authserv_ids = [\"mx01.nausch.org\", \"mx02.nausch.org\"]  # default: []",
+        ),
+        ("", "trusted_authserv_ids = []"),
+    ] {
+        let file = folder.write("landmarc.toml", written).display().to_string();
+        let ran = config(&["show", &file]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        let (_, table) = ran.stdout.split_once("[authentication]\n").unwrap();
+        let table = table.split("\n[").next().unwrap();
+        assert!(table.lines().any(|one| one == line), "{line}: {table}");
+    }
+}
+
 #[test]
 fn a_settings_file_that_cannot_be_read_is_told() {
     let folder = Folder::new("config-unreadable");

@@ -34,6 +34,19 @@ const GROUPS: [(&str, usize); 19] = [
 /// What can have become of an item.
 const OUTCOMES: [&str; 3] = ["done", "better", "left out"];
 
+/// The test that runs all scenarios, and where they are. Which of them belong to an item, their titles say.
+const SCENARIO_TEST: &str = "every_scenario_ends_as_its_text_says";
+const SCENARIOS: &str = "crates/receiver/tests/scenarios/";
+
+/// What there is to show that an item is done.
+#[derive(Debug, Default)]
+struct Shown {
+    /// The names of all test functions.
+    tests: BTreeSet<String>,
+    /// The items that have a scenario.
+    in_scenarios: BTreeSet<String>,
+}
+
 /// One row of the page.
 #[derive(Debug, PartialEq, Eq)]
 struct Row<'a> {
@@ -48,9 +61,9 @@ pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let Some(page) = files.iter().find(|file| file.path == PAGE) else {
         return vec![Finding::new(PAGE, 0, "the page is missing")];
     };
-    let tests = tests(files);
+    let shown = Shown::by(files);
     let rows = rows(&page.text);
-    let mut findings: Vec<Finding> = rows.iter().flat_map(|row| check_row(row, &tests)).collect();
+    let mut findings: Vec<Finding> = rows.iter().flat_map(|row| check_row(row, &shown)).collect();
     findings.extend(check_ids(&rows));
     findings
 }
@@ -74,27 +87,38 @@ fn row(line: usize, text: &str) -> Option<Row<'_>> {
     })
 }
 
-fn check_row(row: &Row<'_>, tests: &BTreeSet<String>) -> Vec<Finding> {
-    let finding = |problem: String| Finding::new(PAGE, row.line, problem);
+fn check_row(row: &Row<'_>, shown: &Shown) -> Vec<Finding> {
+    let finding = |problem: String| Finding::new(PAGE, row.line, format!("{}: {problem}", row.id));
     if !OUTCOMES.contains(&row.outcome) {
         let known = OUTCOMES.join(", ");
-        return vec![finding(format!(
-            "{}: {:?} is none of {known}",
-            row.id, row.outcome
-        ))];
+        return vec![finding(format!("{:?} is none of {known}", row.outcome))];
     }
     if row.how.trim().is_empty() {
-        return vec![finding(format!("{}: say how, or why not", row.id))];
+        return vec![finding("say how, or why not".to_owned())];
     }
-    if row.outcome == "left out" {
-        return Vec::new();
+    let named = || row.how.split('`').skip(1).step_by(2).map(last_part);
+    let mut findings: Vec<Finding> = named()
+        .filter(|name| claims_to_be_a_test(name) && !shown.tests.contains(*name))
+        .map(|name| finding(format!("there is no test {name}")))
+        .collect();
+    if named().any(|name| name == SCENARIO_TEST) && !shown.in_scenarios.contains(row.id) {
+        findings.push(finding("no scenario has that in its title".to_owned()));
     }
-    let named: Vec<&str> = row.how.split('`').skip(1).step_by(2).collect();
-    let known = |name: &str| tests.contains(name.rsplit("::").next().unwrap_or(name));
-    if named.iter().any(|name| known(name)) {
-        return Vec::new();
+    if row.outcome != "left out" && !named().any(|name| shown.tests.contains(name)) {
+        findings.push(finding("no test that is named here exists".to_owned()));
     }
-    vec![finding(format!("{}: no test that is named here exists", row.id))]
+    findings
+}
+
+/// The function in `module::function`.
+fn last_part(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// Tests are named by sentences; settings that stand without their table are shorter.
+fn claims_to_be_a_test(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    name.bytes().all(is_plain) && name.bytes().filter(|b| *b == b'_').count() > 3
 }
 
 /// Each item once, none that is not known.
@@ -127,10 +151,26 @@ fn ids() -> impl Iterator<Item = String> {
     groups.flat_map(|(group, count)| (1..=count).map(move |number| format!("{group}{number}")))
 }
 
-/// The names of all test functions.
-fn tests(files: &[SourceFile]) -> BTreeSet<String> {
-    let rust = files.iter().filter(|file| file.is_rust());
-    rust.flat_map(|file| tests_of(&file.text)).collect()
+impl Shown {
+    fn by(files: &[SourceFile]) -> Self {
+        let rust = files.iter().filter(|file| file.is_rust());
+        let scenarios = files.iter().filter(|file| file.path.starts_with(SCENARIOS));
+        Self {
+            tests: rust.flat_map(|file| tests_of(&file.text)).collect(),
+            in_scenarios: scenarios.flat_map(|file| items_of(&file.text)).collect(),
+        }
+    }
+}
+
+/// What stands before the colon in the title of each scenario, its first line: `M16, P36: a chain of …`.
+fn items_of(text: &str) -> Vec<String> {
+    let titles = text
+        .split("====\n")
+        .filter_map(|scenario| scenario.lines().next());
+    let items = titles.filter_map(|title| title.split_once(": "));
+    items
+        .flat_map(|(items, _)| items.split(", ").map(ToOwned::to_owned))
+        .collect()
 }
 
 /// Functions after a line `#[test]` or `#[tokio::test…]`, and those within `proptest!`, which have the first of
@@ -172,8 +212,11 @@ mod tests {
     }
 
     fn problems(row: &Row<'_>) -> Vec<String> {
-        let tests = BTreeSet::from(["it_works".to_owned()]);
-        check_row(row, &tests)
+        let shown = Shown {
+            tests: BTreeSet::from(["it_works".to_owned(), SCENARIO_TEST.to_owned()]),
+            in_scenarios: BTreeSet::from(["P13".to_owned()]),
+        };
+        check_row(row, &shown)
             .into_iter()
             .map(|finding| finding.problem)
             .collect()
@@ -181,28 +224,40 @@ mod tests {
 
     #[test]
     fn a_row_names_a_test_that_is_there_or_a_reason() {
-        assert_eq!(problems(&row("done", "`doors::it_works`")), Vec::<String>::new());
-        assert_eq!(
-            problems(&row("better", "faster: `it_works`")),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            problems(&row("left out", "nobody asks for it")),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            problems(&row("done", "`it_does_not`")),
-            ["P12: no test that is named here exists"]
-        );
-        assert_eq!(
-            problems(&row("better", "much")),
-            ["P12: no test that is named here exists"]
-        );
-        assert_eq!(problems(&row("left out", " ")), ["P12: say how, or why not"]);
-        assert_eq!(
-            problems(&row("soon", "`it_works`")),
-            ["P12: \"soon\" is none of done, better, left out"]
-        );
+        for (outcome, how) in [
+            ("done", "`doors::it_works`"),
+            (
+                "better",
+                "faster: `it_works`, by `skip_it` and `dmarc.do_it_as_it_was_done`",
+            ),
+            ("left out", "nobody asks for it"),
+        ] {
+            assert_eq!(problems(&row(outcome, how)), Vec::<String>::new(), "{how}");
+        }
+        for (outcome, how, problem) in [
+            ("done", "`it_does_not`", "no test that is named here exists"),
+            ("better", "much", "no test that is named here exists"),
+            ("left out", " ", "say how, or why not"),
+            ("soon", "`it_works`", "\"soon\" is none of done, better, left out"),
+            (
+                "done",
+                "`it_works`, `x::it_is_not_there_yet`",
+                "there is no test it_is_not_there_yet",
+            ),
+        ] {
+            assert_eq!(problems(&row(outcome, how)), [format!("P12: {problem}")], "{how}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_names_the_scenarios_has_one_of_its_own() {
+        let how = format!("`{SCENARIO_TEST}`");
+        let mut row = row("done", &how);
+        assert_eq!(problems(&row), ["P12: no scenario has that in its title"]);
+        row.id = "P13";
+        assert_eq!(problems(&row), Vec::<String>::new());
+        let text = "A1, P13: one\nmail x: y\n----\nz\n====\nno item here\n====\nM6: two\n";
+        assert_eq!(items_of(text), ["A1", "P13", "M6"]);
     }
 
     #[test]

@@ -7,13 +7,13 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-/// Folders that hold nothing of ours.
+/// Folders that hold nothing of ours, by the end of their paths.
 const FOREIGN: [&str; 6] = [
     ".git",
     "target",
-    "corpus",
-    "artifacts",
-    "coverage",
+    "fuzz/corpus",
+    "fuzz/artifacts",
+    "fuzz/coverage",
     "node_modules",
 ];
 
@@ -141,7 +141,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> Result<()
         let path = entry.path();
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() {
-            if !FOREIGN.iter().any(|name| entry.file_name() == *name) {
+            if !FOREIGN.iter().any(|end| path.ends_with(end)) {
                 collect(root, &path, files)?;
             }
         } else if kind.is_file() {
