@@ -103,7 +103,7 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
             .to_owned()
     } else {
         format!(
-            "Look at the name servers of {}, or the resolver of this server (`dns.name_servers`): one of them did not answer. The same message may pass in a minute.",
+            "Look at the name servers of {}, or the resolver of this server: one of them did not answer. The same message may pass in a minute.",
             silent_domain(judgement, evaluation)
         )
     };
