@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use landmarc_door::opensmtpd::line::Line;
-use landmarc_door::opensmtpd::{Held, Judge, Ruling, Terms, Unjudged, run};
+use landmarc_door::opensmtpd::{Held, Judge, NoRuling, Ruling, Terms, Unjudged, run};
 use landmarc_door::{Added, Caller, Removed};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, duplex};
@@ -34,18 +34,21 @@ const TURNS: usize = 100;
 struct Scripted;
 
 impl Judge for Scripted {
-    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, String> {
+    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, NoRuling> {
         let (mut octets, mut lines) = (0, message.lines().expect("it is small"));
         while let Some(piece) = lines.next_piece().expect("it is small") {
             octets += piece.len();
         }
-        if caller.mail_from.len() % 3 == 1 {
-            return Err(format!("{octets} octets"));
+        match caller.mail_from.len() % 4 {
+            1 => return Err(NoRuling::Away(format!("{octets} octets"))),
+            2 => return Err(NoRuling::TooLarge(format!("{octets} octets"))),
+            _ => {}
         }
         Ok(Ruling {
             removed: vec![Removed {
                 name: "a".to_owned(),
-                nth: 1,
+                // 0: all of that name.
+                nth: u32::from(octets % 2 == 0),
             }],
             added: vec![Added {
                 name: "A".to_owned(),

@@ -16,7 +16,7 @@ pub mod line;
 mod service;
 mod session;
 
-pub use filter::{Judge, MAX_LINE_OCTETS, MAX_SESSIONS, Ruling, Terms, Unjudged, run};
+pub use filter::{Judge, MAX_LINE_OCTETS, MAX_SESSIONS, NoRuling, Ruling, Terms, Unjudged, run};
 pub use held::{Held, Lines};
 pub use service::CheckApi;
 pub use session::{MAX_RECIPIENTS, MAX_WORD_OCTETS};
