@@ -230,6 +230,29 @@ fn p3_started_again_until_it_is_too_often() {
     fs::remove_file(site.folder.join("opendmarc.pid")).unwrap();
 }
 
+/// P3: between two runs there is no service to be told to stop, and the one who would start it hears it.
+#[test]
+fn p3_told_to_stop_between_two_runs_it_stops() {
+    let site = Site::new("opendmarc-between", IGNORED);
+    let log = fs::File::create(site.folder.join("log")).unwrap();
+    let mut watcher = site
+        .command()
+        .args(["-A", "-f"])
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    site.wait_until("it serves", |verdict| verdict == Some(Verdict::Accept));
+    let log = || fs::read_to_string(site.folder.join("log")).unwrap();
+
+    kill(child_of(watcher.id()).unwrap(), Signal::SIGKILL).unwrap();
+    let restarting = wait_for(|| log().contains("signal 9, restarting").then_some(()));
+    assert!(restarting.is_some(), "{}", log());
+    kill(site.pid().unwrap(), Signal::SIGTERM).unwrap();
+    let ended = wait_for(|| watcher.try_wait().ok().flatten());
+    assert_eq!(ended.and_then(|status| status.code()), Some(0), "{}", log());
+}
+
 /// The process that another has started.
 fn child_of(parent: u32) -> Option<Pid> {
     let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;

@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
+use std::pin::pin;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use migrate::opendmarc::settings::{Conf, Parameter, Rate};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{self, SignalKind, signal};
+use tokio::time::sleep;
 
 use super::background::{again, exit_of};
 use super::complain_of;
@@ -43,9 +45,10 @@ pub(super) fn keep_running(source: &opendmarc_conf::Source, conf: &Conf, argumen
 }
 
 async fn watch(arguments: &[OsString], restarts: &mut Restarts) -> io::Result<Exit> {
+    let mut signals = Signals::new()?;
     let began = Instant::now();
     loop {
-        let (status, was_told_to_stop) = serve_once(arguments).await?;
+        let (status, was_told_to_stop) = serve_once(arguments, &mut signals).await?;
         let how = match status.signal() {
             Some(signal) => format!("terminated with signal {signal}"),
             None => format!("exited with status {}", status.code().unwrap_or_default()),
@@ -58,7 +61,58 @@ async fn watch(arguments: &[OsString], restarts: &mut Restarts) -> io::Result<Ex
             return Ok(Exit::Unavailable);
         }
         tracing::warn!("{how}, restarting");
-        tokio::time::sleep(PAUSE).await;
+        if signals.stop_within(PAUSE).await {
+            return Ok(Exit::Fine);
+        }
+    }
+}
+
+/// What we are told, in a run of the service and between two of them. It is heard from the first run on: a signal
+/// that nobody waits for would be lost, for it ends us no more.
+struct Signals {
+    ended: unix::Signal,
+    terminate: unix::Signal,
+    interrupt: unix::Signal,
+    hangup: unix::Signal,
+    user1: unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            ended: signal(SignalKind::child())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// The next one that the service is to be told; none when it may have ended.
+    async fn next(&mut self) -> Option<Signal> {
+        tokio::select! {
+            _ = self.ended.recv() => None,
+            _ = self.terminate.recv() => Some(Signal::SIGTERM),
+            _ = self.interrupt.recv() => Some(Signal::SIGINT),
+            _ = self.hangup.recv() => Some(Signal::SIGHUP),
+            _ = self.user1.recv() => Some(Signal::SIGUSR1),
+        }
+    }
+
+    /// Whether we are told to stop before so much time has passed. To reload is for no service that does not run:
+    /// the next one reads its settings at its start.
+    async fn stop_within(&mut self, pause: Duration) -> bool {
+        let mut over = pin!(sleep(pause));
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.terminate.recv() => return true,
+                _ = self.interrupt.recv() => return true,
+                _ = self.hangup.recv() => {}
+                _ = self.user1.recv() => {}
+                () = &mut over => return false,
+            }
+        }
     }
 }
 
@@ -68,26 +122,14 @@ fn is_meant(status: ExitStatus) -> bool {
 }
 
 /// One run of the service, which is told what we are told; and whether that was to stop.
-async fn serve_once(arguments: &[OsString]) -> io::Result<(ExitStatus, bool)> {
-    let mut ended = signal(SignalKind::child())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut user1 = signal(SignalKind::user_defined1())?;
+async fn serve_once(arguments: &[OsString], signals: &mut Signals) -> io::Result<(ExitStatus, bool)> {
     let mut child = again(arguments, "--supervised")?.spawn()?;
     let mut was_told_to_stop = false;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok((status, was_told_to_stop));
         }
-        let told = tokio::select! {
-            _ = ended.recv() => None,
-            _ = terminate.recv() => Some(Signal::SIGTERM),
-            _ = interrupt.recv() => Some(Signal::SIGINT),
-            _ = hangup.recv() => Some(Signal::SIGHUP),
-            _ = user1.recv() => Some(Signal::SIGUSR1),
-        };
-        if let Some(told) = told {
+        if let Some(told) = signals.next().await {
             was_told_to_stop |= matches!(told, Signal::SIGTERM | Signal::SIGINT);
             pass_on(&child, told);
         }
