@@ -305,6 +305,7 @@ async fn a_message_drop_by_drop_has_an_end() {
     let begun = tokio::time::Instant::now();
     client.say(&post("/v1/check", "", &"x".repeat(999))[..200]).await;
     while client.stream.write_all(b"x").await.is_ok() {
+        // The clock is stopped, and goes on by so much once nobody has anything left to do.
         tokio::time::sleep(Duration::from_secs(50)).await;
     }
     // Looked at every 50 seconds.
@@ -326,6 +327,7 @@ async fn when_we_stop_who_waits_is_left_and_a_message_is_answered() {
     let mut within = connect(&Scripted::default(), None);
     let request = post("/v1/check", "", "A: 1\n\nhello");
     within.say(&request[..request.len() - 1]).await;
+    // The clock is stopped: it is over when all three have taken what they were sent, and wait.
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     let begun = tokio::time::Instant::now();

@@ -76,18 +76,18 @@ pub enum Line<'a> {
     Ready,
     /// Something has happened.
     Report {
-        /// In this session.
+        /// The SMTP session it has happened in.
         session: Number,
-        /// This.
+        /// What it was.
         event: Event<'a>,
     },
     /// An answer is wanted.
     Filter {
-        /// By this session.
+        /// The SMTP session that waits for it.
         session: Number,
-        /// For this.
+        /// What is asked.
         request: Request<'a>,
-        /// And so.
+        /// How the answer finds its question.
         address: ReturnAddress,
     },
 }
