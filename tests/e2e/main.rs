@@ -12,6 +12,7 @@ mod config;
 mod conformance;
 mod dkim;
 mod doors;
+mod fleet;
 mod harness;
 mod http;
 mod load;

@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 18] = [
+const ROOMS: [Room; 19] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
@@ -92,6 +92,7 @@ const ROOMS: [Room; 18] = [
             "ring",
             "rusqlite",
             "serde_json",
+            "sqlx",
             "thiserror",
             "tokio",
             "tracing",
@@ -117,6 +118,25 @@ const ROOMS: [Room; 18] = [
         name: "landmarc-web",
         rooms: &[],
         crates: &["axum", "hyper", "hyper-util", "thiserror", "tokio", "tracing"],
+    },
+    Room {
+        // Carries octets, and knows nothing of what is in them.
+        name: "landmarc-push",
+        rooms: &[],
+        crates: &[
+            "bytes",
+            "http-body-util",
+            "hyper",
+            "hyper-util",
+            "ring",
+            "rustls",
+            "rustls-webpki",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio-rustls",
+            "tracing",
+        ],
     },
     Room {
         name: "landmarc-source",
@@ -153,7 +173,7 @@ const ROOMS: [Room; 18] = [
         name: "landmarc",
         rooms: &[
             "mail", "auth", "dmarc", "receiver", "report", "settings", "migrate", "dns", "milter", "store",
-            "post", "web", "source", "door",
+            "post", "web", "push", "source", "door",
         ],
         crates: &[
             "clap",
@@ -182,15 +202,17 @@ const ROOMS: [Room; 18] = [
         crates: &[
             "base64",
             "hickory-proto",
+            "nix",
             "rustls",
             "serde_json",
+            "sqlx",
             "tokio",
             "tokio-rustls",
         ],
     },
     Room {
         name: "landmarc-benches",
-        rooms: &["mail", "auth", "milter", "store"],
+        rooms: &["mail", "auth", "milter", "store", "testkit"],
         crates: &["base64", "nix", "ring", "serde_json", "tokio"],
     },
     Room {

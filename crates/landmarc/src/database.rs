@@ -14,6 +14,7 @@ use settings::Settings;
 use store::{Limits, Options, Recorder, StoreError};
 
 use crate::account::Account;
+use crate::fleet;
 pub(crate) use lock::{Lock, Taken, lock};
 
 /// The file in the directory of the store.
@@ -94,6 +95,7 @@ pub(crate) fn open(settings: &Settings, database: &Path) -> Result<Recorder, Sto
             ..Limits::default()
         },
         must_open: false,
+        spool: fleet::spool(settings),
         ..Options::at(database)
     })
 }

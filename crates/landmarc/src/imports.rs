@@ -13,7 +13,9 @@ use mail::DomainName;
 use migrate::{Counted, MAX_COUNT, Published};
 use nix::unistd::geteuid;
 use settings::Settings;
-use store::{Day, Import, Imported, Importer, MAX_IMPORTS, PublishedPolicy, Rehearsal, StoreError, TallyRow};
+use store::{
+    Day, Import, Imported, Importer, MAX_IMPORTS, Place, PublishedPolicy, Rehearsal, StoreError, TallyRow,
+};
 
 use crate::account::Account;
 use crate::database;
@@ -81,22 +83,22 @@ impl To {
 }
 
 impl Imports {
-    /// Opens the store at `database`. To be written to, it is made where there is none, for the account that the
-    /// service runs as, and brought up to date.
+    /// Opens the store. A file to be written to is made where there is none, for the account that the service runs
+    /// as, and brought up to date.
     /// `now_ms` says which days are too old to be kept; `patience` is how long others who write are waited for.
     ///
     /// # Errors
     /// When the store cannot be opened.
     pub(crate) fn open(
-        database: &Path,
+        place: &Place,
         settings: &Settings,
         how: How,
         now_ms: u64,
         patience: Duration,
     ) -> Result<Self, StoreError> {
         let to = match how {
-            How::Write => To::Store(open(database, settings, patience)?),
-            How::Rehearse => To::Nowhere(Rehearsal::open(database)?),
+            How::Write => To::Store(open(place, settings, patience)?),
+            How::Rehearse => To::Nowhere(Rehearsal::open(place)?),
         };
         Ok(Self {
             to,
@@ -158,15 +160,16 @@ impl Imports {
 
 /// Opens the store. Who moves in does so as root and before the service has run: what is made then shall be
 /// the service's.
-fn open(database: &Path, settings: &Settings, patience: Duration) -> Result<Importer, StoreError> {
-    if database.exists() {
-        return Importer::open(database, patience);
-    }
+fn open(place: &Place, settings: &Settings, patience: Duration) -> Result<Importer, StoreError> {
+    let database = match place {
+        Place::File(path) if !path.exists() => path,
+        _ => return Importer::open(place, patience),
+    };
     let account = Account::find(settings).unwrap_or_default();
     if let Err(error) = database::prepare(database, &account) {
         tracing::debug!(%error, "the directory of the store could not be made; opening it tells why");
     }
-    let importer = Importer::open(database, patience)?;
+    let importer = Importer::open(place, patience)?;
     if geteuid().is_root()
         && let Err(error) = give_to(&account, database)
     {

@@ -14,6 +14,7 @@ mod exit;
 mod failure_reports;
 mod figures;
 mod filter;
+mod fleet;
 mod http;
 mod imports;
 mod json;
@@ -24,6 +25,7 @@ mod mailbox;
 mod metrics;
 mod opendmarc_conf;
 mod output;
+mod password;
 mod pasted;
 mod records;
 mod reporter;
@@ -76,6 +78,9 @@ enum Command {
     /// See and steer what this server reports to others
     #[command(subcommand)]
     Outbox(commands::outbox::Action),
+    /// See and export what waits to be handed on to the fleet
+    #[command(subcommand)]
+    Spool(commands::spool::Action),
     /// Show or check settings, or print a file of them all
     #[command(subcommand)]
     Config(commands::config::Action),
@@ -123,6 +128,7 @@ fn run(command: Command) -> Exit {
         Command::Log(arguments) => commands::log::run(&arguments),
         Command::Store(action) => commands::store::run(&action),
         Command::Outbox(action) => commands::outbox::run(&action),
+        Command::Spool(action) => commands::spool::run(&action),
         Command::Config(action) => commands::config::run(&action),
         Command::Rules(action) => commands::rules::run(&action),
         Command::Dkim(action) => commands::dkim::run(&action),

@@ -6,6 +6,7 @@
 
 mod counts;
 mod exposition;
+mod fleet;
 mod process;
 mod reloads;
 mod reporting;
@@ -22,6 +23,7 @@ use receiver::judge::Judgement;
 use crate::failure_reports::Offered;
 use counts::{Counts, Distribution, Named, places, words};
 pub(crate) use exposition::Sources;
+use fleet::Fleet;
 use reloads::Reloads;
 use reporting::Reporting;
 use rspamd::Rspamd;
@@ -57,6 +59,7 @@ pub(crate) struct Metrics {
     reloads: Reloads,
     reporting: Reporting,
     rspamd: Rspamd,
+    fleet: Fleet,
 }
 
 impl Metrics {
@@ -79,6 +82,7 @@ impl Metrics {
             reloads: Reloads::new(SystemTime::now()),
             reporting: Reporting::default(),
             rspamd: Rspamd::default(),
+            fleet: Fleet::default(),
         }
     }
 
@@ -146,6 +150,11 @@ impl Metrics {
     /// What is counted of the records of rspamd.
     pub(crate) fn rspamd(&self) -> &Rspamd {
         &self.rspamd
+    }
+
+    /// What is counted of handing on, and of taking in.
+    pub(crate) fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     /// What came of reading the settings.

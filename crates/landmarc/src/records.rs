@@ -9,10 +9,11 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Map, Value, json};
 use settings::Settings;
-use store::{LogRow, Reader, StoreError};
+use store::{LogRow, Reader, StoreError, Trouble};
 
 use crate::database;
 use crate::exit::Exit;
+use crate::fleet;
 use crate::listing::{self, Field, field};
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, tell};
@@ -27,12 +28,15 @@ pub(crate) struct Place {
     /// Use this database file instead of the service's: a backup, say
     #[arg(long, value_name = "FILE")]
     pub(crate) store: Option<PathBuf>,
+    /// In a fleet, use the database of this host alone, not the one that all hosts share
+    #[arg(long, conflicts_with = "store")]
+    pub(crate) local: bool,
 }
 
-/// A database file, and the settings of the service that writes it.
+/// A database, and the settings of the service that writes it.
 pub(crate) struct Found {
-    pub(crate) path: PathBuf,
-    /// None when the file was named and the settings were not.
+    pub(crate) place: store::Place,
+    /// None when a file was named and the settings were not.
     pub(crate) settings: Option<Settings>,
 }
 
@@ -45,17 +49,29 @@ impl Place {
     pub(crate) fn find(&self) -> Result<Found, Exit> {
         match (&self.store, &self.config) {
             (Some(path), None) => Ok(Found {
-                path: path.clone(),
+                place: path.into(),
                 settings: None,
             }),
-            (named, config) => {
+            (_, config) => {
                 let settings = load_store_or_complain(config.as_deref(), Need::Directory)?;
-                let path = named.clone().unwrap_or_else(|| database::path(&settings));
                 Ok(Found {
-                    path,
+                    place: self.of(&settings)?,
                     settings: Some(settings),
                 })
             }
+        }
+    }
+
+    /// Where the store is by these settings: the file that was named, the one of this host, or the database that
+    /// the fleet shares.
+    ///
+    /// # Errors
+    /// With how the command is to end, when it has said why.
+    pub(crate) fn of(&self, settings: &Settings) -> Result<store::Place, Exit> {
+        match &self.store {
+            Some(path) => Ok(path.into()),
+            None if self.local => Ok(database::path(settings).into()),
+            None => fleet::place(settings).map_err(|error| fleet::refuse(&error)),
         }
     }
 }
@@ -67,7 +83,25 @@ impl Found {
     /// With how the command is to end, when it has said why.
     pub(crate) fn read(&self) -> Result<Reader, Exit> {
         self.reachable(AccessFlags::R_OK)?;
-        Reader::open(&self.path).map_err(|error| refuse(&error))
+        Reader::open(&self.place).map_err(|error| refuse(&error))
+    }
+
+    /// Its file; none where the fleet's is meant, of which there is none here.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.place {
+            store::Place::File(path) => Some(path),
+            store::Place::Server(_) => None,
+        }
+    }
+
+    /// The database of this host, where the fleet's is meant and there is one.
+    pub(crate) fn own(&self) -> Option<Self> {
+        let settings = self.settings.as_ref().filter(|_| self.file().is_none())?;
+        let path = database::path(settings);
+        path.exists().then(|| Self {
+            place: path.into(),
+            settings: Some(settings.clone()),
+        })
     }
 
     /// Says what is wrong when the file is not there, or not for us. SQLite would only say that
@@ -76,16 +110,20 @@ impl Found {
     /// # Errors
     /// With how the command is to end, when it has said why.
     pub(crate) fn reachable(&self, how: AccessFlags) -> Result<(), Exit> {
-        match access(&self.path, how) {
+        // A server tells by itself.
+        let Some(path) = self.file() else {
+            return Ok(());
+        };
+        match access(path, how) {
             Ok(()) => Ok(()),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => Err(missing(&self.path)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Err(missing(path)),
             Err(errno) => {
                 let doing = if how.contains(AccessFlags::W_OK) {
                     "write"
                 } else {
                     "read"
                 };
-                let message = format!("cannot {doing} {}: {}", self.path.display(), errno.desc());
+                let message = format!("cannot {doing} {}: {}", path.display(), errno.desc());
                 let exit = complain(Exit::Unavailable, &message);
                 tell("  run it as root, as the user of the service, or as a member of its group");
                 Err(exit)
@@ -111,11 +149,18 @@ pub(crate) fn refuse(error: &StoreError) -> Exit {
         StoreError::Newer { .. }
         | StoreError::Foreign { .. }
         | StoreError::NoDatabase { .. }
-        | StoreError::Damaged { .. } => Exit::BadInput,
+        | StoreError::Damaged { .. }
+        | StoreError::Segment { .. }
+        | StoreError::Server {
+            trouble: Trouble::Older { .. } | Trouble::Newer { .. } | Trouble::Foreign | Trouble::Damaged,
+            ..
+        } => Exit::BadInput,
+        StoreError::NoBackup { .. } => Exit::Usage,
         StoreError::Panicked { .. } | StoreError::TooLong { .. } => Exit::Bug,
         StoreError::Vanished { .. }
         | StoreError::Io { .. }
         | StoreError::Engine { .. }
+        | StoreError::Server { .. }
         | StoreError::Ended => Exit::Unavailable,
     };
     complain(exit, &error.in_full());

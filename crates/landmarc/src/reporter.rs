@@ -18,12 +18,15 @@ mod hidden;
 mod letter;
 mod owner;
 mod pace;
+mod relay;
 mod send;
 mod service;
 mod shared;
 mod split;
 mod stop;
 mod terms;
+mod trouble;
+mod turn;
 
 pub(crate) use addressees::{Addressees, address_of};
 pub(crate) use assemble::{Assembly, Known, Request, Selection, Settlement};
@@ -33,10 +36,11 @@ pub(crate) use courier::{Courier, SECRET, return_path};
 pub(crate) use days::{DayMade, days_due, make_day, release_of_gone};
 pub(crate) use desk::{Desk, Means};
 pub(crate) use letter::{Facts, Sheet};
+pub(crate) use owner::name as owner_name;
 pub(crate) use send::{LAST_LETTERS, Orders, SendCounts, send};
 pub(crate) use service::start;
 pub(crate) use shared::Shared;
-pub(crate) use stop::{Stop, stop};
+pub(crate) use stop::{Stop, Stopper, stop};
 pub(crate) use terms::Terms;
 
 #[cfg(test)]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use settings::Settings;
-use store::{Expired, Keep, Recorder, State, Statistics};
+use store::{Expired, Keep, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::database;
 use crate::filter::Filter;
+use crate::fleet::Way;
 use crate::records::now_ms;
 
 /// How often old records are looked for. Whole hours of them go (see [`Keep`]).
@@ -45,7 +46,9 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
         let (mut last, mut told) = (None, None);
         loop {
             let now = looks.tick().await;
-            let keep = keep(&filter.running().settings);
+            let mut keep = keep(&filter.running().settings);
+            let waiting = waiting_octets(&filter, &database).await;
+            keep.max_bytes = keep.max_bytes.map(|most| most.saturating_add(waiting));
             if !is_due(last.map(|last| now - last), size(&database), &keep) {
                 continue;
             }
@@ -68,6 +71,21 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
     })
 }
 
+/// Octets of what waits in the database to be handed on: it has a limit of its own (`fleet.spool_max_size`), and
+/// nothing that is kept here goes for it.
+async fn waiting_octets(filter: &Filter, database: &Path) -> u64 {
+    if Way::of(&filter.running().settings) == Way::Alone {
+        return 0;
+    }
+    let database = database.to_owned();
+    let read = move || Reader::open(database).and_then(|reader| reader.spool());
+    match tokio::task::spawn_blocking(read).await {
+        Ok(Ok(status)) => status.octets,
+        // What cannot be read is told by whoever writes it.
+        Ok(Err(_)) | Err(_) => 0,
+    }
+}
+
 /// Whether records may have to go, so long after the last time, from a file of so many octets.
 fn is_due(since: Option<Duration>, bytes: u64, keep: &Keep) -> bool {
     let is_time = since.is_none_or(|since| since >= BETWEEN_EXPIRIES);
@@ -79,7 +97,7 @@ fn size(database: &Path) -> u64 {
     fs::metadata(database).map_or(0, |metadata| metadata.len())
 }
 
-fn tell(expired: &Expired) {
+pub(crate) fn tell(expired: &Expired) {
     if expired.observations + expired.tally_rows > 0 {
         tracing::info!(
             observations = expired.observations,

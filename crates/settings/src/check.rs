@@ -1,5 +1,6 @@
 //! What must hold between keys: each is allowed alone, but not with the other.
 
+mod fleet;
 mod report;
 
 use std::time::Duration;
@@ -45,7 +46,13 @@ pub(crate) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistak
         ),
     ];
     let of_reports = report::conflicts(settings, mistakes);
-    found.into_iter().flatten().chain(of_reports).collect()
+    let of_fleet = fleet::conflicts(settings, mistakes);
+    found
+        .into_iter()
+        .flatten()
+        .chain(of_reports)
+        .chain(of_fleet)
+        .collect()
 }
 
 fn days(count: u32) -> Duration {

@@ -1,6 +1,7 @@
 //! What recording costs, in CPU time of the process, and what it takes on disk.
 //!
-//! `cargo bench -p landmarc-store --bench recording -- [MESSAGES] [DIRECTORY]`; a million messages without arguments.
+//! `cargo bench -p landmarc-store --bench recording -- [MESSAGES] [DIRECTORY] [--spool]`; a million messages without
+//! arguments. With `--spool` all of it waits to be handed over as well.
 //! CPU time is quoted because it depends little on what else the machine does.
 
 #![allow(
@@ -16,7 +17,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use landmarc_store::{Day, Filter, Keep, Observation, Options, PublishedPolicy, Reader, Recorder, TallyRow};
+use landmarc_store::{
+    Day, Filter, Keep, Observation, Options, PublishedPolicy, Reader, Recorder, SpoolLimits, TallyRow,
+};
 
 use crate::common::{MIDNIGHT, cpu_seconds, mix, remove, tables};
 
@@ -38,6 +41,12 @@ fn main() {
         .and_then(|one| one.parse().ok())
         .unwrap_or(1_000_000);
     let directory = numbers.get(1).map_or_else(std::env::temp_dir, PathBuf::from);
+    let spool = std::env::args()
+        .any(|one| one == "--spool")
+        .then_some(SpoolLimits {
+            bytes: u64::MAX >> 1,
+            observations: true,
+        });
     let path = directory.join(format!("recording-{}.db", std::process::id()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -47,10 +56,10 @@ fn main() {
     for in_flight in IN_FLIGHT {
         let count = if in_flight == 1 { 2_000 } else { 20_000 };
         remove(&path);
-        runtime.block_on(record(&path, count, in_flight));
+        runtime.block_on(record(&path, count, in_flight, spool));
     }
     remove(&path);
-    runtime.block_on(record(&path, messages, 2_000));
+    runtime.block_on(record(&path, messages, 2_000, spool));
     sizes(&path, messages + WARM);
     questions(&path, messages);
     runtime.block_on(expire(&path));
@@ -58,8 +67,9 @@ fn main() {
 }
 
 /// Records so many messages, with so many waiting for the disk at any time. Making them is not counted.
-async fn record(path: &Path, messages: u64, in_flight: usize) {
+async fn record(path: &Path, messages: u64, in_flight: usize, spool: Option<SpoolLimits>) {
     let mut options = Options::at(path);
+    options.spool = spool;
     options.patience = Duration::from_mins(1);
     let recorder = Arc::new(Recorder::open(options).expect("a store"));
     // What everyone has seen before is in the store: the figures are those of a day, not of its first second.
@@ -121,6 +131,10 @@ fn sizes(path: &Path, messages: u64) {
         .and_then(|reader| reader.status())
         .expect("a status");
     println!("{status:#?}");
+    let spool = Reader::open(path)
+        .and_then(|reader| reader.spool())
+        .expect("what waits");
+    println!("waiting to be handed over: {spool:?}");
     let tables = tables(path);
     let total: f64 = tables.iter().map(|(_, octets)| octets).sum();
     println!("octets a message:");

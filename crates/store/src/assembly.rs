@@ -5,7 +5,7 @@ use std::fmt;
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
-use crate::sqlite;
+use crate::{server, sqlite};
 
 /// Policy domains of one day that are read: about 60 MB of names. A flood of invented ones costs no more.
 pub const MAX_DOMAINS: usize = 1_000_000;
@@ -17,7 +17,8 @@ pub const MAX_DOMAIN_ROWS: usize = 100_000;
 pub struct DomainDay {
     /// The DMARC Policy Domain.
     pub policy_domain: String,
-    /// Its rows, in the order in which they came up first, at most [`MAX_DOMAIN_ROWS`].
+    /// Its rows, in the order in which they came up first, on a server in one that stays the same; at most
+    /// [`MAX_DOMAIN_ROWS`].
     pub rows: Vec<DayRow>,
     /// Rows that were left out.
     pub left_out_rows: u64,
@@ -28,7 +29,8 @@ pub struct DomainDay {
 /// One row of the tally.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayRow {
-    /// The number of its policy configuration. One that was seen first later has a higher one.
+    /// The number of its policy configuration among those of its policy domain and day. One that was seen first
+    /// later has a higher one.
     pub published: u64,
     /// What its messages have in common.
     pub row: TallyRow,
@@ -42,27 +44,47 @@ pub struct DayRow {
 /// waiting. Which domains there are is settled at the beginning; the rows are those of the moment they
 /// are read at, each domain's of one moment.
 pub struct ReportingDay<'a> {
-    inner: sqlite::ReportingDay<'a>,
+    inner: Inner<'a>,
+}
+
+enum Inner<'a> {
+    File(sqlite::ReportingDay<'a>),
+    Server(server::reporting::ReportingDay<'a>),
 }
 
 impl<'a> ReportingDay<'a> {
-    pub(crate) fn new(inner: sqlite::ReportingDay<'a>) -> Self {
+    pub(crate) fn of_file(file: sqlite::ReportingDay<'a>) -> Self {
+        let inner = Inner::File(file);
+        Self { inner }
+    }
+
+    pub(crate) fn of_server(server: server::reporting::ReportingDay<'a>) -> Self {
+        let inner = Inner::Server(server);
         Self { inner }
     }
 
     /// The day.
     pub fn day(&self) -> Day {
-        self.inner.day()
+        match &self.inner {
+            Inner::File(file) => file.day(),
+            Inner::Server(server) => server.day(),
+        }
     }
 
     /// How many policy domains there are, those that were left out not counted.
     pub fn domains(&self) -> usize {
-        self.inner.domains()
+        match &self.inner {
+            Inner::File(file) => file.domains(),
+            Inner::Server(server) => server.domains(),
+        }
     }
 
     /// How many policy domains are left out, past [`MAX_DOMAINS`].
     pub fn left_out(&self) -> u64 {
-        self.inner.left_out()
+        match &self.inner {
+            Inner::File(file) => file.left_out(),
+            Inner::Server(server) => server.left_out(),
+        }
     }
 }
 
@@ -72,7 +94,10 @@ impl Iterator for ReportingDay<'_> {
     /// # Errors
     /// When the store cannot be read. There is nothing behind an error.
     fn next(&mut self) -> Option<Self::Item> {
-        self.inner.next()
+        match &mut self.inner {
+            Inner::File(file) => file.next(),
+            Inner::Server(server) => server.next(),
+        }
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::spool::SegmentError;
+
+use crate::server::Trouble;
+
 /// The cause of a failure, as the engine words it.
 pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -62,6 +66,18 @@ pub enum StoreError {
         /// What the engine says.
         source: Source,
     },
+    /// A server, or the way to it.
+    #[error("cannot {doing} in {server}: {trouble}")]
+    Server {
+        /// What was tried.
+        doing: &'static str,
+        /// Its address, without a password.
+        server: String,
+        /// What is wrong.
+        trouble: Trouble,
+        /// What the server says, or the system.
+        source: Option<Source>,
+    },
     /// A page or a row holds what neither the engine nor this program ever writes.
     #[error("{path:?} holds a damaged {what}")]
     Damaged {
@@ -87,6 +103,19 @@ pub enum StoreError {
         found: usize,
         /// How many there may be.
         limit: usize,
+    },
+    /// What another host handed over cannot be read. Nothing of it was counted.
+    #[error("cannot apply what was handed over")]
+    Segment {
+        /// Why not.
+        #[from]
+        source: SegmentError,
+    },
+    /// A database of a server is not copied by us.
+    #[error("{place} is on a server, which is not copied to a file")]
+    NoBackup {
+        /// Its address, without a password.
+        place: String,
     },
     /// The recorder has ended.
     #[error("the recorder has ended")]
@@ -114,6 +143,7 @@ impl StoreError {
             Self::Io { .. } | Self::Engine { .. } => {
                 "check free space, owner and mode of the data directory, and that no other program holds the file"
             }
+            Self::Server { trouble, .. } => trouble.remedy(),
             Self::Damaged { .. } => {
                 "stop the service, move the file away, restore the last backup in its place"
             }
@@ -121,16 +151,22 @@ impl StoreError {
                 "report it, with the lines of the log around it; the store is opened anew"
             }
             Self::TooLong { .. } => "report it: what is handed over is to be checked before",
+            Self::Segment { source } => source.remedy(),
+            Self::NoBackup { .. } => {
+                "use the server's own program: `pg_dump --format=custom` for PostgreSQL, \
+                 `mariadb-dump --single-transaction` for MariaDB"
+            }
             Self::Ended => "nothing: the service is stopping",
         }
     }
 
     /// Whether waiting cannot help: someone has to choose another file or another build.
     pub fn is_final(&self) -> bool {
-        matches!(
-            self,
-            Self::Newer { .. } | Self::Foreign { .. } | Self::NoDatabase { .. }
-        )
+        match self {
+            Self::Server { trouble, .. } => trouble.is_final(),
+            Self::Newer { .. } | Self::Foreign { .. } | Self::NoDatabase { .. } => true,
+            _ => false,
+        }
     }
 
     /// The error and its causes, in one line for logs and statistics.

@@ -108,7 +108,7 @@ impl Folded {
         self.len() < limits.records && self.bytes + bytes <= limits.bytes
     }
 
-    fn add_tally(&mut self, counted: Counted, count: u64) {
+    pub(crate) fn add_tally(&mut self, counted: Counted, count: u64) {
         let bytes = &mut self.bytes;
         let entry = self
             .tallies
@@ -120,7 +120,7 @@ impl Folded {
         entry.1 = entry.1.saturating_add(count);
     }
 
-    fn add_hits(&mut self, name: Arc<str>, hits: Hits) {
+    pub(crate) fn add_hits(&mut self, name: Arc<str>, hits: Hits) {
         if let Some(known) = self.rules.get_mut(&name) {
             *known = known.and(hits);
         } else {
@@ -139,7 +139,7 @@ impl Hits {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             count: self.count.saturating_add(other.count),
             first_ms: self.first_ms.min(other.first_ms),

@@ -2,15 +2,15 @@
 
 mod rehearsal;
 
-use std::path::Path;
 use std::time::Duration;
 
 use crate::MAX_IMPORTS;
+use crate::books::Books;
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
 use crate::outbox::within;
-use crate::sqlite;
+use crate::place::Place;
 
 pub use rehearsal::{MAX_REHEARSED, Rehearsal};
 
@@ -82,17 +82,19 @@ impl Imported {
 /// returned is on disk, synced; the ledger of keys is written with it, so that a crash at any moment leaves
 /// each message there once or not at all.
 pub struct Importer {
-    inner: sqlite::Outbox,
+    books: Books,
 }
 
 impl Importer {
-    /// Opens the store, brings its schema up to date, and waits so long at most for others who write.
+    /// Opens the store. The schema of a file is brought up to date, and others who write it are waited for so long at
+    /// most.
     ///
     /// # Errors
-    /// When the store is of a newer version or another program's, or cannot be opened.
-    pub fn open(path: impl AsRef<Path>, patience: Duration) -> Result<Self, StoreError> {
-        let inner = sqlite::Outbox::open(path.as_ref(), patience)?;
-        Ok(Self { inner })
+    /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
+    /// is of an older version.
+    pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
+        let books = Books::open(place.into(), patience)?;
+        Ok(Self { books })
     }
 
     /// Adds those that are not there yet, in one transaction; at most [`MAX_IMPORTS`]. Days before `kept_from`
@@ -102,6 +104,6 @@ impl Importer {
     /// When there are too many, or the store cannot be written: then none of them was added.
     pub fn import(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
         within("list of imports", imports.len(), MAX_IMPORTS)?;
-        self.inner.import(imports, kept_from)
+        self.books.import(imports, kept_from)
     }
 }

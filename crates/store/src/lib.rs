@@ -2,9 +2,13 @@
 //! reporting rows by UTC day, which feeds reports and pages (design D13, D14). With them go the count
 //! of the operator's rules, and the report letters on their way (design D17).
 //!
-//! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a database
-//! file only, and need not be in one process. What comes in are plain values and words ([`Observation`],
+//! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a
+//! database only, and need not be in one process. What comes in are plain values and words ([`Observation`],
 //! [`TallyRow`], [`NewReport`]): this room knows nothing of mail and decides nothing.
+//!
+//! A recorder writes to a file of its host. Where many hosts share one picture (design D15) it leaves what is to be handed on in
+//! the [`Spool`], as [`Segment`]s, and a [`Collector`] takes them into another file or a [`Server`] (PostgreSQL, MariaDB). All others
+//! work on either [`Place`].
 //!
 //! # Promises
 //!
@@ -26,6 +30,9 @@
 //! * **A report is there once, and with all its letters.** Handing it over again changes nothing. After a
 //!   crash at any moment a letter is marked as delivered, or can be claimed again when its lease is over;
 //!   while it is under lease nobody else gets it. What is sent twice is a letter whose answer was lost.
+//! * **What is handed on counts once.** An entry of the spool is written in the transaction of its batch, under a number that is
+//!   never used again; whoever takes it in notes the number in the transaction of the counts. It stays until it is there. A file that
+//!   was copied or set back goes on as another host.
 //! * **What is to be sent stays.** Reports expire after their last letter has ended, and make room only then.
 //!   Which days were reported about is kept for ever.
 //!
@@ -94,10 +101,12 @@
 //!
 //! # What is left out
 //!
-//! PostgreSQL and MariaDB are not here yet; they will stand beside SQLite behind the crate-private
-//! trait `Engine`, and the outbox needs such a trait then. Reports of others have no tables yet.
+//! A recorder does not write to a server: mail waits for no network (design D13). Reports of others have no tables yet.
 
 mod assembly;
+mod books;
+mod collect;
+mod columns;
 mod day;
 mod digest;
 mod engine;
@@ -107,16 +116,21 @@ mod importer;
 mod maintenance;
 mod observation;
 mod outbox;
+mod place;
 mod prepared;
 mod queue;
 mod reading;
 mod recent;
 mod recorder;
+mod server;
+mod spool;
+mod sql;
 mod sqlite;
 mod statistics;
 mod writer;
 
 pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};
+pub use collect::{Applied, Beat, Collector, HostStatus, Known};
 pub use day::Day;
 pub use error::StoreError;
 pub use importer::{Import, Imported, Importer, MAX_REHEARSED, Rehearsal};
@@ -129,8 +143,17 @@ pub use outbox::{
     Outbox, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put, Redirection, Report,
     ReportKind, ReportNumber, Resend, SERVICE_PATIENCE, Strikes, Struck, Suppression,
 };
+pub use place::Place;
 pub use prepared::{MAX_IMPORTS, MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
 pub use queue::Limits;
 pub use reading::{Explained, Filter, LogRow, Reader, RuleHits, Status};
 pub use recorder::{Options, PATIENCE, Recorder};
+pub use server::{
+    Accounts, Migrated, NoServerAddress, Server, ServerAddress, ServerEngine, ServerOptions, Tls, Trouble,
+    grants,
+};
+pub use spool::{
+    Agreed, Exported, HostId, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Segment, SegmentError, Spool,
+    SpoolLimits, SpoolLost, SpoolStatus,
+};
 pub use statistics::{State, Statistics};

@@ -1,22 +1,29 @@
 //! Report letters on their way: rows of the store with a state per destination (design D17).
 //!
+//! In a fleet many hosts have one outbox, on a server. Each letter is sent by the host that has it under lease, and a
+//! lease with a name says which of them makes the reports ([`Outbox::lease`]). Their clocks differ, so that there
+//! every time is put on the server's clock first. A host that dies leaves leases that run out. One that was cut off
+//! and comes back after its lease ran out may still say that a letter was delivered, for that is a fact; it can put
+//! off or give up only what nobody else has taken since.
+//!
 //! An [`Outbox`] writes beside the recorder, on a connection of its own and in transactions that are short,
 //! whatever it is given: a long list or a large body takes several. What has returned is on disk, synced; a
 //! crash at any moment leaves every report there once, and every delivery either ended or to be claimed again.
 //!
 //! It knows no clock, no letter and no network: times are arguments, and who sends says how it went.
 
+mod destinations;
 mod letters;
 mod limits;
 mod questions;
 
 use std::fmt;
-use std::path::Path;
 use std::time::Duration;
 
+use crate::books::Books;
 use crate::day::Day;
 use crate::error::StoreError;
-use crate::sqlite;
+use crate::place::Place;
 
 pub use letters::{
     Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
@@ -41,17 +48,19 @@ pub const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 /// Report letters and their deliveries. Every method may wait for the disk and for others who write: call
 /// them where that holds up nobody else.
 pub struct Outbox {
-    inner: sqlite::Outbox,
+    books: Books,
 }
 
 impl Outbox {
-    /// Opens the store, brings its schema up to date, and waits so long at most for others who write.
+    /// Opens the store. The schema of a file is brought up to date, and others who write it are waited for so long at
+    /// most; how long a server is waited for is said with its address.
     ///
     /// # Errors
-    /// When the store is of a newer version or another program's, or cannot be opened.
-    pub fn open(path: impl AsRef<Path>, patience: Duration) -> Result<Self, StoreError> {
-        let inner = sqlite::Outbox::open(path.as_ref(), patience)?;
-        Ok(Self { inner })
+    /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
+    /// is of an older version.
+    pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
+        let books = Books::open(place.into(), patience)?;
+        Ok(Self { books })
     }
 
     /// Notes that the reports about a day are being made; the state before. A day that is done stays done.
@@ -59,7 +68,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn begin_day(&mut self, day: Day, now_ms: u64) -> Result<DayState, StoreError> {
-        self.inner.begin_day(day, now_ms)
+        self.books.begin_day(day, now_ms)
     }
 
     /// How far the reports about a day are. That is kept for ever, so that no day is reported again after
@@ -68,7 +77,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn day_state(&mut self, day: Day) -> Result<DayState, StoreError> {
-        self.inner.day_state(day)
+        self.books.day_state(day)
     }
 
     /// Notes that a day is done.
@@ -76,7 +85,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn finish_day(&mut self, day: Day, counts: DayCounts, now_ms: u64) -> Result<(), StoreError> {
-        self.inner.finish_day(day, counts, now_ms)
+        self.books.finish_day(day, counts, now_ms)
     }
 
     /// Whether there is an aggregate report about this day of a policy domain, or a line that says why not.
@@ -84,7 +93,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn is_settled(&mut self, day: Day, policy_domain: &str) -> Result<bool, StoreError> {
-        self.inner.is_settled(day, policy_domain)
+        self.books.is_settled(day, policy_domain)
     }
 
     /// Stores reports with their deliveries: all of them or none, and each once however often it is handed
@@ -100,7 +109,7 @@ impl Outbox {
     /// When something is past its limit, or the store cannot be written.
     pub fn put_all(&mut self, reports: &[NewReport], now_ms: u64) -> Result<Vec<Put>, StoreError> {
         check_all(reports)?;
-        self.inner.put_all(reports, now_ms)
+        self.books.put_all(reports, now_ms)
     }
 
     /// Notes why policy domains with rows on a day got no report: the domain, and one reason each. The
@@ -113,7 +122,7 @@ impl Outbox {
         for (policy_domain, _) in skipped {
             within("policy_domain", policy_domain.len(), crate::MAX_WORD)?;
         }
-        self.inner.skip_all(day, skipped)
+        self.books.skip_all(day, skipped)
     }
 
     /// Gives a delivery up for smaller reports that say the same, in one transaction: a destination has refused
@@ -131,7 +140,7 @@ impl Outbox {
         now_ms: u64,
     ) -> Result<Option<Vec<ReportNumber>>, StoreError> {
         check_all(reports)?;
-        self.inner
+        self.books
             .replace(delivery, owner, &self::reason(reason), reports, now_ms)
     }
 
@@ -142,7 +151,7 @@ impl Outbox {
     /// When the owner's name is past its limit, or the store cannot be written.
     pub fn claim(&mut self, claim: &Claim) -> Result<Claims, StoreError> {
         within("owner", claim.owner.len(), crate::MAX_WORD)?;
-        self.inner.claim(claim)
+        self.books.claim(claim)
     }
 
     /// The body of a report, while it is kept.
@@ -150,7 +159,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn body(&mut self, report: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.body(report)
+        self.books.body(report)
     }
 
     /// Marks a delivery as taken over by its destination, with what that said. It counts whoever has the
@@ -165,7 +174,7 @@ impl Outbox {
         reason: &str,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
-        self.inner.delivered(delivery, &self::reason(reason), now_ms)
+        self.books.delivered(delivery, &self::reason(reason), now_ms)
     }
 
     /// Notes that a letter came back: its delivery is given up, with the reason, even where it counted as
@@ -180,7 +189,7 @@ impl Outbox {
         reason: &str,
         now_ms: u64,
     ) -> Result<Option<Delivery>, StoreError> {
-        self.inner.bounced(delivery, &self::reason(reason), now_ms)
+        self.books.bounced(delivery, &self::reason(reason), now_ms)
     }
 
     /// Puts a delivery off until a time, with the reason. False, and nothing changed, when the lease is not
@@ -195,7 +204,7 @@ impl Outbox {
         reason: &str,
         next_ms: u64,
     ) -> Result<bool, StoreError> {
-        self.inner
+        self.books
             .deferred(delivery, owner, &self::reason(reason), next_ms)
     }
 
@@ -211,7 +220,7 @@ impl Outbox {
         reason: &str,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
-        self.inner
+        self.books
             .given_up(delivery, owner, &self::reason(reason), now_ms)
     }
 
@@ -220,7 +229,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn owners(&mut self) -> Result<Vec<String>, StoreError> {
-        self.inner.owners()
+        self.books.owners()
     }
 
     /// Ends all leases of an owner who is going to send nothing more; how many. Those attempts do not count.
@@ -228,7 +237,41 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn release(&mut self, owner: &str) -> Result<u64, StoreError> {
-        self.inner.release(owner)
+        self.books.release(owner)
+    }
+
+    /// Takes the lease with this name, or renews it, for so long from now: of many hosts one does what it stands
+    /// for. None when somebody else has it. What ran out is anybody's, and is got again by whoever asks first.
+    /// The end that is told is on the clock of the caller.
+    ///
+    /// # Errors
+    /// When the name or the owner's is past its limit, or the store cannot be written.
+    pub fn lease(
+        &mut self,
+        name: &str,
+        owner: &str,
+        lease_ms: u64,
+        now_ms: u64,
+    ) -> Result<Option<Lease>, StoreError> {
+        within("name of a lease", name.len(), crate::MAX_WORD)?;
+        within("owner", owner.len(), crate::MAX_WORD)?;
+        self.books.lease(name, owner, lease_ms, now_ms)
+    }
+
+    /// Gives a lease with a name back; whether the owner had it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn release_lease(&mut self, name: &str, owner: &str) -> Result<bool, StoreError> {
+        self.books.release_lease(name, owner)
+    }
+
+    /// Who has which lease with a name, run out or not, in alphabetical order of the names; at most [`MAX_OWNERS`].
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn leases(&mut self) -> Result<Vec<(String, Lease)>, StoreError> {
+        self.books.leases()
     }
 
     /// Puts off until a time, with the reason, what is due and under lease of this owner or nobody's; how many,
@@ -243,7 +286,7 @@ impl Outbox {
         now_ms: u64,
         next_ms: u64,
     ) -> Result<u64, StoreError> {
-        self.inner.postpone(owner, &self::reason(reason), now_ms, next_ms)
+        self.books.postpone(owner, &self::reason(reason), now_ms, next_ms)
     }
 
     /// Sends again what the filter lets through, as if it had never been tried; how many. Not those under
@@ -252,7 +295,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written. Some may have been queued then.
     pub fn retry(&mut self, filter: &OutboxFilter, resend: Resend, now_ms: u64) -> Result<u64, StoreError> {
-        self.inner.retry(filter, resend, now_ms)
+        self.books.retry(filter, resend, now_ms)
     }
 
     /// Gives up what the filter lets through, as far as it has not ended and is not under lease; how many.
@@ -260,107 +303,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written. Some may have been given up then.
     pub fn give_up(&mut self, filter: &OutboxFilter, reason: &str, now_ms: u64) -> Result<u64, StoreError> {
-        self.inner.give_up(filter, &self::reason(reason), now_ms)
-    }
-
-    /// Suppresses an address, or a host with all its addresses (`@example.com`): until a time, or for ever.
-    /// What was known of it before is forgotten.
-    ///
-    /// # Errors
-    /// When the destination is past its limit, or the store cannot be written.
-    pub fn suppress(
-        &mut self,
-        destination: &str,
-        reason: &str,
-        until_ms: Option<u64>,
-        now_ms: u64,
-    ) -> Result<(), StoreError> {
-        within("destination", destination.len(), MAX_DESTINATION)?;
-        self.inner
-            .suppress(destination, &self::reason(reason), until_ms, now_ms)
-    }
-
-    /// Counts a letter that came back, and suppresses its destination when it was one too many. One that the
-    /// operator has suppressed stays as it is.
-    ///
-    /// # Errors
-    /// When the destination is past its limit, or the store cannot be written.
-    pub fn strike(
-        &mut self,
-        destination: &str,
-        reason: &str,
-        strikes: &Strikes,
-        now_ms: u64,
-    ) -> Result<Struck, StoreError> {
-        within("destination", destination.len(), MAX_DESTINATION)?;
-        self.inner
-            .strike(destination, &self::reason(reason), strikes, now_ms)
-    }
-
-    /// Forgets a suppression, and the bounces with it; whether there was one.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn unsuppress(&mut self, destination: &str) -> Result<bool, StoreError> {
-        self.inner.unsuppress(destination)
-    }
-
-    /// The suppression that an address is under at this time, or its host.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn is_suppressed(
-        &mut self,
-        destination: &str,
-        now_ms: u64,
-    ) -> Result<Option<Suppression>, StoreError> {
-        self.inner.is_suppressed(destination, now_ms)
-    }
-
-    /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn suppressions(&mut self) -> Result<Vec<Suppression>, StoreError> {
-        self.inner.suppressions()
-    }
-
-    /// Lets the reports about a policy domain go to these URIs from now on, whatever its record says; in
-    /// place of an earlier redirection.
-    ///
-    /// # Errors
-    /// When the name, a URI or the list is past its limit, or the store cannot be written.
-    pub fn redirect(&mut self, redirection: &Redirection) -> Result<(), StoreError> {
-        within("policy_domain", redirection.policy_domain.len(), crate::MAX_WORD)?;
-        within("list of URIs", redirection.rua.len(), MAX_URIS)?;
-        for uri in &redirection.rua {
-            within("URI", uri.len(), crate::MAX_TEXT)?;
-        }
-        self.inner.redirect(redirection)
-    }
-
-    /// Lets reports go again where the record says; whether there was a redirection.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub fn stop_redirecting(&mut self, policy_domain: &str) -> Result<bool, StoreError> {
-        self.inner.stop_redirecting(policy_domain)
-    }
-
-    /// Where the reports about a policy domain go instead, if they do.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn redirection(&mut self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
-        self.inner.redirection(policy_domain)
-    }
-
-    /// All redirections, in alphabetical order; at most [`MAX_REDIRECTIONS`].
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn redirections(&mut self) -> Result<Vec<Redirection>, StoreError> {
-        self.inner.redirections()
+        self.books.give_up(filter, &self::reason(reason), now_ms)
     }
 
     /// The secret of this name, made of the system's randomness when it is asked for first. Who can read the
@@ -371,7 +314,7 @@ impl Outbox {
     /// cannot be written.
     pub fn secret(&mut self, name: &str) -> Result<[u8; 32], StoreError> {
         within("name of a secret", name.len(), crate::MAX_WORD)?;
-        self.inner.secret(name)
+        self.books.secret(name)
     }
 
     /// How many failure reports were made for each destination since a time, so that limits hold across a restart.
@@ -379,7 +322,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn failures_since(&mut self, since_ms: u64) -> Result<Vec<(String, u64)>, StoreError> {
-        self.inner.failures_since(since_ms)
+        self.books.failures_since(since_ms)
     }
 
     /// Removes some of what is too old, in one short transaction. Ask again while there is more.
@@ -387,7 +330,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn expire(&mut self, keep: OutboxKeep) -> Result<OutboxExpired, StoreError> {
-        self.inner.expire(keep)
+        self.books.expire(keep)
     }
 
     /// What waits to be sent. The cost goes with that, not with what has ended.
@@ -395,13 +338,13 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&mut self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
-        self.inner.counts(now_ms)
+        self.books.counts(now_ms)
     }
 }
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Outbox");
-        shown.field("path", &self.inner.path()).finish_non_exhaustive()
+        shown.field("place", &self.books.path()).finish_non_exhaustive()
     }
 }

@@ -48,11 +48,11 @@ pub(crate) struct Kept {
     pub(crate) questions: u32,
     pub(crate) ms: u32,
     /// Octets in memory, about, but for the trace.
-    bytes: usize,
+    pub(crate) bytes: usize,
 }
 
 /// The part of an observation that many messages share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Outcome {
     pub(crate) author_domain: Option<String>,
     pub(crate) spf: String,
@@ -72,8 +72,16 @@ pub(crate) struct Outcome {
 /// The text of an explanation.
 #[derive(Debug)]
 pub(crate) struct Trace {
+    /// Empty where another host told it before: then only the digest names it.
     pub(crate) text: Arc<str>,
     pub(crate) digest: Digest,
+}
+
+impl Trace {
+    /// Whether the text was told before.
+    pub(crate) fn is_reference(&self) -> bool {
+        self.text.is_empty()
+    }
 }
 
 /// What the tally counts.
@@ -138,6 +146,16 @@ impl Prepared {
                 at_ms,
                 decided: false,
             }),
+        }
+    }
+
+    /// An observation that another host has made.
+    pub(crate) fn of_another(kept: Kept) -> Self {
+        Self {
+            bytes: size_of::<Self>() + kept.bytes,
+            kept: Some(kept),
+            counted: None,
+            hit: None,
         }
     }
 
@@ -218,6 +236,11 @@ impl Outcome {
             rule,
             cause: text(take(&mut observation.cause)),
         }
+    }
+
+    /// What tells outcomes apart.
+    pub(crate) fn digest(&self) -> Digest {
+        Digest::of(&self.encoded())
     }
 
     fn encoded(&self) -> Vec<u8> {

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::folded::Folded;
 use crate::observation::Recorded;
-use crate::prepared::Prepared;
+use crate::prepared::{Kept, Prepared};
 
 /// How much may wait in memory. Past either, first the traces of the oldest records go, then the
 /// oldest observations; what they count (tally, hits of rules) is kept, folded together, and goes last of all. What the
@@ -83,6 +83,19 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
+    /// What another host has recorded.
+    pub(crate) fn of_another(counts: Folded, kept: Vec<Kept>) -> Self {
+        let of_another = |kept| Waiting {
+            prepared: Prepared::of_another(kept),
+            waiter: None,
+        };
+        Self {
+            bytes: 0,
+            records: kept.into_iter().map(of_another).collect(),
+            folded: counts,
+        }
+    }
+
     /// Messages in it whose observation is still there.
     pub(crate) fn len(&self) -> usize {
         self.records.len()

@@ -1,26 +1,30 @@
 //! The reading side: what was written, for `explain`, `log`, reports and pages.
 //!
 //! A reader has a connection of its own that cannot write, so that none of this holds up the
-//! recording. Each question sees one consistent state of the store.
+//! recording. Each question sees one consistent state of the store. What is asked about report letters stands in
+//! `letters`.
+
+mod fleet;
+mod letters;
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::assembly::ReportingDay;
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
-use crate::outbox::{
-    DayState, Delivery, DeliveryNumber, OutboxCounts, OutboxFilter, OutboxStatus, Redirection, Report,
-    ReportNumber, Suppression,
-};
+use crate::outbox::OutboxStatus;
+use crate::place::Place;
+use crate::server::Server;
+use crate::sql::{Sql, SqlError};
 use crate::sqlite;
 
 /// Reads a store, also while a recorder writes it.
 #[derive(Debug)]
 pub struct Reader {
-    inner: sqlite::Reading,
+    inner: Reading,
 }
 
 /// One line of the log: an observation without its trace.
@@ -138,18 +142,19 @@ impl Default for Filter {
 /// How a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The database file.
-    pub path: PathBuf,
+    /// The database file, or the address of the database on a server.
+    pub place: String,
     /// The version of its schema.
     pub version: u32,
-    /// Octets of the file.
+    /// Octets of the file; on a server those of our tables with their indexes.
     pub file_bytes: u64,
-    /// Octets in it that are free to be used again.
-    pub free_bytes: u64,
-    /// Octets of the write-ahead log beside it.
-    pub wal_bytes: u64,
-    /// Observations. Exact, unless a clock that went backwards made some expire before older ones:
-    /// then those are counted as well.
+    /// Octets in the file that are free to be used again. A server does not say.
+    pub free_bytes: Option<u64>,
+    /// Octets of the write-ahead log beside the file. That of a server is for all its databases.
+    pub wal_bytes: Option<u64>,
+    /// Observations. Exact in a file, unless a clock that went backwards made some expire before older ones:
+    /// then those are counted as well. On a server this number and those of the rows below are exact up to a
+    /// million, and past it what the server supposes.
     pub observations: u64,
     /// The day of the first observation, and of the last.
     pub observation_days: Option<(Day, Day)>,
@@ -166,30 +171,36 @@ pub struct Status {
 }
 
 impl Reader {
-    /// Opens the store at this path for reading.
+    /// Opens the store for reading.
     ///
     /// # Errors
     /// When there is none, when it is of a newer version or another program's, or cannot be read.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let inner = sqlite::Reading::open(path.as_ref())?;
+    pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
+        let inner = Reading::open(place.into())?;
         Ok(Self { inner })
     }
 
-    /// The observations with this queue id or short id, in the order of recording. A queue id can
-    /// come again after some time: MTAs reuse them.
+    /// The observations with this queue id or short id, in the order of recording; on a server, where several
+    /// hosts record, in that of time. A queue id can come again after some time: MTAs reuse them.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
-        self.inner.explain(id)
+        match &self.inner {
+            Reading::File(file) => file.explain(id),
+            Reading::Server(server) => server.explain(id),
+        }
     }
 
-    /// The observations that the filter lets through, those recorded last first.
+    /// The observations that the filter lets through, those recorded last first; on a server those judged last.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
-        self.inner.log(filter)
+        match &self.inner {
+            Reading::File(file) => file.log(filter),
+            Reading::Server(server) => server.log(filter),
+        }
     }
 
     /// The rows of one UTC day for one DMARC Policy Domain, and how many messages each counts.
@@ -197,7 +208,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
-        self.inner.tally(day, policy_domain)
+        match &self.inner {
+            Reading::File(file) => file.tally(day, policy_domain),
+            Reading::Server(server) => server.tally(day, policy_domain),
+        }
     }
 
     /// The DMARC Policy Domains that have rows on this UTC day, in alphabetical order.
@@ -205,7 +219,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
-        self.inner.policy_domains(day)
+        match &self.inner {
+            Reading::File(file) => file.policy_domains(day),
+            Reading::Server(server) => server.policy_domains(day),
+        }
     }
 
     /// The UTC days that have rows, the oldest first.
@@ -213,7 +230,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
-        self.inner.reporting_days()
+        match &self.inner {
+            Reading::File(file) => file.reporting_days(),
+            Reading::Server(server) => server.reporting_days(),
+        }
     }
 
     /// The rows of one UTC day, for all DMARC Policy Domains one after the other.
@@ -221,97 +241,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
-        self.inner.reporting_day(day).map(ReportingDay::new)
-    }
-
-    /// The deliveries that the filter lets through, those made last first.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn deliveries(&self, filter: &OutboxFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.inner.deliveries(filter)
-    }
-
-    /// One delivery.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn delivery(&self, number: DeliveryNumber) -> Result<Option<Delivery>, StoreError> {
-        self.inner.delivery(number)
-    }
-
-    /// The report with this Report-ID.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn report(&self, report_id: &str) -> Result<Option<Report>, StoreError> {
-        self.inner.report(report_id)
-    }
-
-    /// The body of a report, while it is kept.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn report_body(&self, number: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
-        self.inner.report_body(number)
-    }
-
-    /// The UTC days that reports were made about, the last first, so many at most.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn reported_days(&self, limit: usize) -> Result<Vec<(Day, DayState)>, StoreError> {
-        self.inner.reported_days(limit)
-    }
-
-    /// Policy domains that had rows on a day and got no report, and the reason, in alphabetical order, so
-    /// many at most.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn skipped(&self, day: Day, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.inner.skipped(day, limit)
-    }
-
-    /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn suppressions(&self) -> Result<Vec<Suppression>, StoreError> {
-        self.inner.suppressions()
-    }
-
-    /// Where reports go against what the record says, in alphabetical order of the domains they are about; at
-    /// most [`MAX_REDIRECTIONS`](crate::MAX_REDIRECTIONS).
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn redirections(&self) -> Result<Vec<Redirection>, StoreError> {
-        self.inner.redirections()
-    }
-
-    /// Where the reports about a policy domain go instead, if that was said.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn redirection(&self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
-        self.inner.redirection(policy_domain)
-    }
-
-    /// The suppression that an address is under at this time, or its host.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn is_suppressed(&self, destination: &str, now_ms: u64) -> Result<Option<Suppression>, StoreError> {
-        self.inner.is_suppressed(destination, now_ms)
-    }
-
-    /// What waits to be sent. The cost goes with that, not with what has ended.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn outbox_counts(&self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
-        self.inner.outbox_counts(now_ms)
+        match &self.inner {
+            Reading::File(file) => file.reporting_day(day).map(ReportingDay::of_file),
+            Reading::Server(server) => server.reporting_day(day).map(ReportingDay::of_server),
+        }
     }
 
     /// The rules that ever were in force or decided a message, in alphabetical order.
@@ -319,7 +252,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
-        self.inner.rule_hits()
+        match &self.inner {
+            Reading::File(file) => file.rule_hits(),
+            Reading::Server(server) => server.rule_hits(),
+        }
     }
 
     /// How the store is.
@@ -327,7 +263,10 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn status(&self) -> Result<Status, StoreError> {
-        self.inner.status()
+        match &self.inner {
+            Reading::File(file) => file.status(),
+            Reading::Server(server) => server.status(),
+        }
     }
 
     /// Copies the store as it is now to another file, while it is being written. A file of that
@@ -336,8 +275,46 @@ impl Reader {
     ///
     /// # Errors
     /// When the store cannot be read or is damaged, or the copy cannot be written; what there is of
-    /// it is removed.
+    /// it is removed. A database of a server is copied by the server's own programs, which the remedy names.
     pub fn backup(&self, to: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
-        self.inner.backup(to.as_ref(), progress)
+        match &self.inner {
+            Reading::File(file) => file.backup(to.as_ref(), progress),
+            Reading::Server(server) => Err(StoreError::NoBackup {
+                place: server.to_string(),
+            }),
+        }
+    }
+}
+
+/// Where it reads.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    File(sqlite::Reading),
+    Server(Server),
+}
+
+impl Reading {
+    pub(crate) fn open(place: Place) -> Result<Self, StoreError> {
+        match place {
+            Place::File(path) => sqlite::Reading::open(&path).map(Self::File),
+            Place::Server(server) => {
+                server.check()?;
+                Ok(Self::Server(server))
+            }
+        }
+    }
+
+    /// Asks for what there is from a version of the schema on, with all answers about one state. There is nothing of
+    /// it in a file that is older; a server is up to date.
+    pub(crate) fn since<T: Default + Send>(
+        &self,
+        version: u32,
+        doing: &'static str,
+        ask: impl Fn(&dyn Sql) -> Result<T, SqlError> + Sync,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::File(file) => file.since(version, doing, ask),
+            Self::Server(server) => server.read(doing, |session| ask(session)),
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::maintenance::{Expired, Keep};
 use crate::observation::{Observation, Recorded};
 use crate::prepared::Prepared;
 use crate::queue::{Limits, Queue, Waiting};
+use crate::spool::{Share, SpoolLimits};
 use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};
 use crate::statistics::{Counters, State, Statistics};
 use crate::writer;
@@ -41,6 +42,8 @@ pub struct Options {
     /// Whether an unusable store is an error at the start. When not, records wait in memory until it
     /// can be used. A store of a newer version or of another program is always an error.
     pub must_open: bool,
+    /// Whether, and how much of it, what is recorded waits in the store to be handed over to a fleet.
+    pub spool: Option<SpoolLimits>,
     /// Whether another process may be recording into the same store, as the service does while
     /// `store expire` runs: after each step of an expiry it gets as long for itself as the step took.
     pub gives_way: bool,
@@ -56,6 +59,7 @@ impl Options {
             limits: Limits::default(),
             gather: Duration::from_millis(2),
             must_open: true,
+            spool: None,
             gives_way: false,
         }
     }
@@ -68,6 +72,8 @@ pub struct Recorder {
     patience: Duration,
     keep_observations: bool,
     digests: Digests,
+    /// What is shared with the engine about the spool, where there is one.
+    spool: Option<Arc<Share>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -80,8 +86,18 @@ impl Recorder {
     pub fn open(options: Options) -> Result<Self, StoreError> {
         let path = options.path.clone();
         let busy = if options.gives_way { BUSY_SERVICE } else { BUSY };
-        let opener: Opener = Box::new(move || Ok(Box::new(Sqlite::open(&path, busy)?) as Box<dyn Engine>));
-        Self::with_engine(options, opener)
+        let share = options.spool.map(|limits| Arc::new(Share::new(limits)));
+        let spool = share.clone();
+        let opener: Opener = Box::new(move || {
+            let engine = Sqlite::open(&path, busy)?;
+            Ok(match &spool {
+                Some(share) => Box::new(engine.spooling(share)?) as Box<dyn Engine>,
+                None => Box::new(engine),
+            })
+        });
+        let mut recorder = Self::with_engine(options, opener)?;
+        recorder.spool = share;
+        Ok(recorder)
     }
 
     pub(crate) fn with_engine(options: Options, opener: Opener) -> Result<Self, StoreError> {
@@ -93,6 +109,7 @@ impl Recorder {
             gather,
             must_open,
             gives_way,
+            spool: _,
         } = options;
         let engine = match opener() {
             Err(error) if must_open || error.is_final() => return Err(error),
@@ -111,6 +128,7 @@ impl Recorder {
             patience,
             keep_observations,
             digests: Digests::new(),
+            spool: None,
             writer: Some(writer),
         })
     }
@@ -155,7 +173,9 @@ impl Recorder {
         let state = hold(&self.shared.state);
         let (length, bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
-        self.shared.counters.read(length, bytes)
+        let mut statistics = self.shared.counters.read(length, bytes);
+        statistics.spool_lost = self.spool.as_ref().map(|spool| spool.lost()).unwrap_or_default();
+        statistics
     }
 
     /// Whether the store takes what it is given; cheap enough to be asked for each message.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::error::StoreError;
 use crate::queue::Lost;
+use crate::spool::SpoolLost;
 
 /// Whether the store takes what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct Statistics {
     pub dropped_tallies: u64,
     /// Hits of rules that are not counted.
     pub dropped_rule_hits: u64,
+    /// What the spool had no room for since the recorder was opened.
+    pub spool_lost: SpoolLost,
     /// Records that wait in memory, and folded rows of the tally.
     pub queue_length: usize,
     /// Octets of them, about.
@@ -104,6 +107,7 @@ impl Counters {
             dropped_observations: lost.observations,
             dropped_tallies: lost.tallies,
             dropped_rule_hits: lost.rule_hits,
+            spool_lost: SpoolLost::default(),
             queue_length,
             queue_bytes,
             commits: self.commits.load(Relaxed),

@@ -1,13 +1,17 @@
 //! What tests share: cases, zones, and (feature `server`) a DNS server, a scripted MTA and
-//! a scripted relay on loopback.
+//! a scripted relay on loopback; (feature `tools`) programs of others, (feature `databases`) the servers among them.
 
 pub mod cases;
+#[cfg(feature = "databases")]
+pub mod databases;
 #[cfg(feature = "server")]
 pub mod dns_server;
 #[cfg(feature = "server")]
 pub mod mta;
 #[cfg(feature = "server")]
 pub mod relay;
+#[cfg(feature = "tools")]
+pub mod tools;
 
 use std::future::Future;
 use std::pin::pin;

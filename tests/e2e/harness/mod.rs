@@ -2,7 +2,6 @@
 //! it, and behind it a sink that keeps every message as it was delivered.
 
 mod home;
-mod ports;
 mod postfix;
 mod queue;
 mod sasl;
@@ -10,33 +9,17 @@ mod sink;
 mod smtp;
 pub(crate) mod tools;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub(crate) use postfix::{HOST_NAME, Postfix, PostfixConfig};
 pub(crate) use sasl::{PASSWORD, USER};
 pub(crate) use sink::{Delivered, Sink};
 pub(crate) use smtp::{Envelope, Outcome, Smtp};
+pub(crate) use testkit::tools::wait_for;
 
 /// The longest that anything here is waited for: far beyond what it takes, short
 /// enough that a test which hangs is seen to.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// How long between two looks at something that gives no sign when it changes.
-const PAUSE: Duration = Duration::from_millis(20);
-
-/// Looks until there is something to see; nothing when patience ends first.
-pub(crate) fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(seen) = look() {
-            return Some(seen);
-        }
-        if Instant::now() >= deadline {
-            return None;
-        }
-        std::thread::sleep(PAUSE);
-    }
-}
 
 /// Base64 as SASL sends it (RFC 4648 §4), with padding.
 fn base64(octets: &[u8]) -> String {

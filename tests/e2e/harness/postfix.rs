@@ -15,11 +15,11 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
 
 use super::home::{Home, MAIL_OWNER, SETGID_GROUP};
-use super::ports::free_port;
 use super::queue::{self, HeldMessage};
 use super::sasl::SaslServer;
 use super::sink::Sink;
 use super::smtp::Smtp;
+use super::tools::free_port;
 use super::wait_for;
 
 /// The host name it greets with, and its authserv-id unless told otherwise.
@@ -37,6 +37,9 @@ const START_ATTEMPTS: u32 = 5;
 
 /// Ending takes milliseconds; what takes longer than this is killed.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long between two looks at a process that gives no sign when it is gone.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is particular to one instance.
 #[derive(Clone, Debug, Default)]
@@ -421,7 +424,7 @@ fn gone_within(patience: Duration, mut gone: impl FnMut() -> bool) -> bool {
         if Instant::now() >= deadline {
             return false;
         }
-        std::thread::sleep(super::PAUSE);
+        std::thread::sleep(PAUSE);
     }
     true
 }

@@ -15,12 +15,15 @@ use crate::harness::wait_for;
 /// Where Debian has it, below the directory of the architecture.
 const LIBRARY: &str = "faketime/libfaketime.so.1";
 
+/// Its sibling, in which threads wait for each other.
+const FOR_THREADS: &str = "libfaketimeMT.so.1";
+
 /// A clock that shows what it is set to.
-pub(super) struct SetClock(PathBuf);
+pub(crate) struct SetClock(PathBuf);
 
 impl SetClock {
     /// With the library; none where it is missing and may be, which is said.
-    pub(super) fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
         let found = folders
             .map(|folder| folder.path().join(LIBRARY))
@@ -45,20 +48,42 @@ impl SetClock {
     /// Starts a service that looks up the time of day in this file, which [`set`] writes. Waits take as
     /// long as they do.
     pub(super) fn serve_by(&self, world: &World, file: &std::path::Path) -> Serving {
-        let by = [
-            ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
-            ("FAKETIME_NO_CACHE", "1".to_owned()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ];
-        Serving::start(world, &by, &self.0)
+        Serving::start(world, &by(file), &self.0)
     }
+
+    /// What makes a process look up the time of day in this file. Waits take as long as they do.
+    pub(crate) fn environment(&self, file: &std::path::Path) -> Vec<(String, String)> {
+        // The other one lets two threads read the file into the same place at once, and one of them may then
+        // see the right time.
+        let library = self.0.with_file_name(FOR_THREADS);
+        let library = ("LD_PRELOAD", library.display().to_string());
+        let all = [library, ("TZ", "UTC".to_owned())].into_iter().chain(by(file));
+        all.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+fn by(file: &std::path::Path) -> [(&'static str, String); 3] {
+    [
+        ("FAKETIME_TIMESTAMP_FILE", file.display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+    ]
 }
 
 /// Sets the clock of the services that look into this file.
 pub(super) fn set(file: &std::path::Path, time: &str) {
+    write(file, &format!("@{time}\n"));
+}
+
+/// Sets it so many seconds before or after the right time, whenever the service is started.
+pub(crate) fn set_off(file: &std::path::Path, seconds: i64) {
+    write(file, &format!("{seconds:+}\n"));
+}
+
+fn write(file: &std::path::Path, text: &str) {
     // Whoever looks meanwhile sees the time before or this one, never half of it.
     let next = file.with_extension("next");
-    fs::write(&next, format!("@{time}\n")).unwrap();
+    fs::write(&next, text).unwrap();
     fs::rename(&next, file).unwrap();
 }
 

@@ -4,13 +4,13 @@
 //! [`World`] is a site that reports: a relay that does as it is told, a DNS server, a store, and settings
 //! that name all three. Its clock is set by `--now`.
 
-mod clock;
+pub(crate) mod clock;
 mod commands;
 mod day;
 mod flood;
 mod kill;
 mod postfix;
-mod python;
+pub(crate) mod python;
 mod refusals;
 mod relays;
 mod sending;
@@ -209,7 +209,7 @@ impl Drop for World {
 }
 
 /// The aggregate reports that a letter carries, unpacked.
-fn reports_in(letter: &[u8]) -> Vec<Vec<u8>> {
+pub(crate) fn reports_in(letter: &[u8]) -> Vec<Vec<u8>> {
     let Ok(mail) = open_mail(letter, &MailLimits::default()) else {
         return Vec::new();
     };

@@ -51,7 +51,7 @@ pub(super) fn read(folder: &Folder, keys: &Value, mails: &[PathBuf]) -> Vec<Valu
 
 /// Asserts that each of these files is a report by the schema of RFC 9990. Says so loudly where that cannot
 /// be looked at.
-pub(super) fn validate<'a>(files: impl Iterator<Item = &'a str>) {
+pub(crate) fn validate<'a>(files: impl Iterator<Item = &'a str>) {
     let files: Vec<&str> = files.collect();
     if files.is_empty() {
         return;

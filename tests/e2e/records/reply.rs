@@ -1,5 +1,7 @@
 //! The way of a complaint: from the SMTP reply that a sender quotes to the story of their message.
 
+use std::path::Path;
+
 use store::Reader;
 
 use crate::binary::landmarc;
@@ -35,7 +37,7 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
         assert!(told.contains(fact), "{told}");
     }
     // The story has the id of this very message wherever it speaks of it, and leads back here.
-    let rows = Reader::open(&store)
+    let rows = Reader::open(Path::new(&store))
         .unwrap()
         .log(&store::Filter::default())
         .unwrap();

@@ -71,8 +71,14 @@ fn explain(arguments: &Arguments) -> Result<(), Exit> {
         return Err(complain(Exit::Usage, &message));
     }
     let store = arguments.place.find()?;
-    let reader = store.read()?;
-    let found = look_up(&reader, &ids)?;
+    // What this host took is found here, also while the database of the fleet is away.
+    let mut found = match store.own() {
+        Some(own) => look_up(&own.read()?, &ids)?,
+        None => Vec::new(),
+    };
+    if found.is_empty() {
+        found = look_up(&store.read()?, &ids)?;
+    }
     if found.is_empty() {
         return Err(not_found(&ids, &store));
     }
@@ -101,16 +107,19 @@ fn not_found(ids: &[String], store: &Found) -> Exit {
     let message = format!(
         "nothing is recorded under {} in {}",
         asked.join(" or "),
-        store.path.display()
+        store.place
     );
     let exit = complain(Exit::Unknown, &message);
     tell(
         "  ids look like 0n2v5x8k4q1m (12 characters, in SMTP replies and logs), or as the mail server writes them",
     );
     tell(&format!("  {}", how_long(store.settings.as_ref())));
-    tell(
-        "  each host records its own messages: ask the one that took this one, or read a backup with --store",
-    );
+    tell(match store.file() {
+        Some(_) => {
+            "  each host records its own messages: ask the one that took this one, or read a backup with --store"
+        }
+        None => "  another host may not have handed it on yet: landmarc store status tells",
+    });
     tell("  what is not judged is not recorded: its line in the log has skipped= with the reason");
     tell(
         "  nor is mail that came while the filter was down, or past it: then the log has no line of it at all",

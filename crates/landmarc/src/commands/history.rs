@@ -234,6 +234,7 @@ mod tests {
             output: None,
             reporter: None,
             place: Place {
+                local: false,
                 config: None,
                 store: None,
             },

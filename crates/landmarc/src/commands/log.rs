@@ -133,10 +133,7 @@ fn log(arguments: &Arguments) -> Result<(), Exit> {
         } else {
             "that fits is recorded"
         };
-        tell(&format!(
-            "landmarc: no message {which} in {}",
-            store.path.display()
-        ));
+        tell(&format!("landmarc: no message {which} in {}", store.place));
     }
     print(&match arguments {
         Arguments { json: true, .. } => listing::as_json(&rows, object),

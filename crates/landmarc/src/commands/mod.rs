@@ -13,4 +13,5 @@ pub(crate) mod opendmarc;
 pub(crate) mod outbox;
 pub(crate) mod rules;
 pub(crate) mod serve;
+pub(crate) mod spool;
 pub(crate) mod store;

@@ -4,11 +4,13 @@ mod reload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use dns::resolver::Resolver;
 use milter::{ListenError, Server, SocketAddress, UnixAccess};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use push::ServerTls;
 use receiver::local::Rules;
 use settings::Settings;
 use store::{Recorder, State, StoreError};
@@ -19,6 +21,7 @@ use crate::database::Lock;
 use crate::doors::{DoorError, Doors};
 use crate::exit::Exit;
 use crate::filter::{Filter, Running};
+use crate::fleet::{FleetError, Standing};
 use crate::http::{Board, Parts};
 use crate::load::{LoadError, Source};
 use crate::log;
@@ -33,6 +36,10 @@ SIGHUP and SIGUSR1 read the settings again; a file with a mistake changes nothin
 the service, after the messages that are under way.\n\n\
 Exit code: 0 when it was told to stop, 69 when it cannot start (a socket is taken, a right is \
 lacking), 78 for wrong settings.";
+
+/// How long what waits for the disk or for a database may take when all else has ended: what it had begun there is
+/// undone by them.
+const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -61,6 +68,8 @@ enum ServeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
+    Fleet(#[from] FleetError),
+    #[error(transparent)]
     Taken(#[from] database::Taken),
     #[error("the system does not let us wait for signals, or start threads")]
     System(#[from] std::io::Error),
@@ -74,6 +83,7 @@ impl ServeError {
             Self::Door(error) => Some(error.remedy()),
             Self::Account(error) => Some(error.remedy()),
             Self::Store(error) => Some(error.remedy().to_owned()),
+            Self::Fleet(error) => Some(error.remedy()),
             Self::Taken(error) => Some(error.remedy()),
             Self::Resolver(_) => Some("set dns.name_servers".to_owned()),
             Self::Load(_) | Self::System(_) => None,
@@ -82,7 +92,7 @@ impl ServeError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Load(_) | Self::Account(AccountError::NoSuch { .. }) => Exit::Config,
+            Self::Load(_) | Self::Account(AccountError::NoSuch { .. }) | Self::Fleet(_) => Exit::Config,
             Self::Resolver(_)
             | Self::Listen(_)
             | Self::Web(_)
@@ -124,12 +134,14 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let rules = Arc::new(loaded.rules());
     let account = Account::find(&loaded.settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let _inside = runtime.enter();
+    let inside = runtime.enter();
     // Before anybody can know of us: an early SIGHUP would end us otherwise.
     let signals = Signals::new()?;
     let server = runtime.block_on(bind(&loaded.settings, &account))?;
     let web = runtime.block_on(http::bind(&loaded.settings))?;
     let doors = runtime.block_on(Doors::bind(&loaded.settings, &account))?;
+    // Passwords and keys are read while we may still be root.
+    let standing = runtime.block_on(Standing::of(&loaded.settings))?;
     let database = database::path(&loaded.settings);
     let prepared = database::prepare(&database, &account);
     let no_pid_file = source.write_pid_file();
@@ -162,9 +174,11 @@ fn serve(source: &Source) -> Result<(), ServeError> {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
     }
     doors.introduce();
+    standing.introduce();
     let service = Service {
         server,
         doors,
+        standing,
         recorder,
         source: source.clone().pinned(loaded.file.as_deref()),
         level,
@@ -180,6 +194,9 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     });
     // Held to here: now all is written.
     drop(lock);
+    // A database that does not answer must not hold up the end.
+    drop(inside);
+    runtime.shutdown_timeout(LAST_CALLS);
     Ok(())
 }
 
@@ -289,6 +306,7 @@ fn introduce(rules: &Rules, settings_from: Option<&str>, sockets: &[SocketAddres
 struct Service {
     server: Server,
     doors: Doors,
+    standing: Standing,
     recorder: Arc<Recorder>,
     /// Where a reload finds the settings.
     source: Source,
@@ -302,6 +320,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
     let Service {
         server,
         doors,
+        standing,
         recorder,
         source,
         level,
@@ -319,10 +338,18 @@ async fn serve_until_stopped(service: Service, running: Running) {
     let (offers, candidates) = failure_reports::channel();
     let filter = Filter::new(running, Arc::clone(&recorder), Arc::clone(&metrics)).offering(offers);
     let filter = Arc::new(filter);
-    let reporting = reporter::start(Arc::clone(&filter), Arc::clone(&metrics), candidates);
+    let place = standing.place().clone();
+    let reporting = reporter::start(
+        Arc::clone(&filter),
+        place.clone(),
+        Arc::clone(&metrics),
+        candidates,
+    );
+    let mut fleet = standing.start(&filter, &recorder, &metrics);
+    let shows = fleet.tls();
     let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder));
     let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
-    let records = rspamd::start(Arc::clone(&filter), Arc::clone(&metrics));
+    let records = rspamd::start(Arc::clone(&filter), place, Arc::clone(&metrics));
     let reloads = tokio::spawn({
         let filter = Arc::clone(&filter);
         async move {
@@ -338,6 +365,13 @@ async fn serve_until_stopped(service: Service, running: Running) {
                 match reload::reload(&filter, &started_with, &source, &level) {
                     true => metrics.reloads().succeeded(),
                     false => metrics.reloads().failed(),
+                }
+                if let Some(Err(error)) = shows.as_ref().map(ServerTls::reload) {
+                    tracing::error!(
+                        remedy = error.remedy(),
+                        "the old certificates stay: {}",
+                        in_full(&error)
+                    );
                 }
                 systemd::ready();
             }
@@ -369,12 +403,15 @@ async fn serve_until_stopped(service: Service, running: Running) {
     let by_doors = doors.end().await;
     board.ended();
     reporting.end().await;
+    fleet.stop_taking_in().await;
     for helper in [reloads, expiry, watch, records].into_iter().chain(watchdog) {
         helper.abort();
         // Aborted is what it should be; and it lets go of the store.
         let _ = helper.await;
     }
     upkeep::end(recorder).await;
+    // Last of all: what was written just now is handed on, too.
+    fleet.end().await;
     let finished = drained.finished + by_doors.finished;
     tracing::info!(finished, cut = drained.cut + by_doors.cut, "stopped");
 }

@@ -1,5 +1,9 @@
 //! `store`: how the database is, what expires, and a copy of it.
 
+mod hosts;
+mod import;
+mod schema;
+
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
@@ -9,13 +13,15 @@ use clap::{Args, Subcommand};
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 use settings::Settings;
-use store::{Day, Expired, Keep, Options, OutboxStatus, Reader, Recorder, Status, StoreError};
+use store::{Day, Expired, Keep, Options, OutboxStatus, Reader, Recorder, SpoolStatus, Status, StoreError};
 
+use crate::commands::spool;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
+use crate::fleet::Way;
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print};
-use crate::records::{Found, Place, refuse};
+use crate::records::{Found, Place, now_ms, refuse};
 use crate::time::date;
 use crate::upkeep::keep;
 
@@ -45,6 +51,15 @@ pub(crate) enum Action {
         #[arg(long)]
         json: bool,
     },
+    /// Make the tables of the database that a fleet shares, or bring them up to date
+    #[command(after_help = AFTER_HELP)]
+    Migrate(schema::Migrate),
+    /// Print the rights that the two users of that database need, as SQL
+    #[command(after_help = AFTER_HELP)]
+    Grants(schema::Grants),
+    /// Take in what other hosts have exported, any number of times and in any order
+    #[command(after_help = AFTER_HELP)]
+    Import(import::Arguments),
     /// Copy the database to a file, while the service goes on recording
     #[command(after_help = AFTER_HELP)]
     Backup(Backup),
@@ -65,6 +80,9 @@ pub(crate) fn run(action: &Action) -> Exit {
     let done = match action {
         Action::Status { place, json } => status(place, *json),
         Action::Expire { place, json } => expire(place, *json),
+        Action::Migrate(arguments) => schema::migrate(arguments),
+        Action::Grants(arguments) => schema::print_grants(arguments),
+        Action::Import(arguments) => return import::run(arguments).unwrap_or_else(|exit| exit),
         Action::Backup(arguments) => backup(arguments),
     };
     done.err().unwrap_or(Exit::Fine)
@@ -72,13 +90,40 @@ pub(crate) fn run(action: &Action) -> Exit {
 
 fn status(place: &Place, as_json: bool) -> Result<(), Exit> {
     let store = place.find()?;
-    let status = store.read()?.status().map_err(|error| refuse(&error))?;
+    let reader = store.read()?;
+    let status = reader.status().map_err(|error| refuse(&error))?;
+    let hosts = reader.hosts().map_err(|error| refuse(&error))?;
+    let spool = own_spool(&store)?;
     let text = if as_json {
-        status_object(&status, store.settings.as_ref()).to_string()
+        let mut object = status_object(&status, store.settings.as_ref());
+        object["spool"] = spool.as_ref().map_or(Value::Null, spool::object);
+        object["hosts"] = hosts::objects(&hosts);
+        object.to_string()
     } else {
-        status_text(&status, store.settings.as_ref())
+        let spool = spool
+            .as_ref()
+            .map_or_else(String::new, |status| spool::in_words(status, now_ms()));
+        let text = status_text(&status, store.settings.as_ref());
+        format!("{text}{spool}{}", hosts::in_words(&hosts, now_ms()))
     };
     print(&format!("{}\n", text.trim_end()))
+}
+
+/// What waits on this host to be handed on; none where nothing is.
+fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Exit> {
+    let Some(settings) = store
+        .settings
+        .as_ref()
+        .filter(|settings| Way::of(settings) != Way::Alone)
+    else {
+        return Ok(None);
+    };
+    let path = crate::database::path(settings);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let status = Reader::open(path).and_then(|reader| reader.spool());
+    status.map(Some).map_err(|error| refuse(&error))
 }
 
 fn status_text(status: &Status, settings: Option<&Settings>) -> String {
@@ -87,11 +132,14 @@ fn status_text(status: &Status, settings: Option<&Settings>) -> String {
         None => grouped(count),
     };
     let mut lines = vec![
-        ("path", status.path.display().to_string()),
+        ("path", status.place.clone()),
         ("schema version", status.version.to_string()),
         ("size", size(status.file_bytes)),
-        ("  free in it", size(status.free_bytes)),
-        ("  log beside it", size(status.wal_bytes)),
+    ];
+    // What a server does not say of a database.
+    lines.extend(status.free_bytes.map(|bytes| ("  free in it", size(bytes))));
+    lines.extend(status.wal_bytes.map(|bytes| ("  log beside it", size(bytes))));
+    lines.extend([
         (
             "observations",
             of_days(status.observations, status.observation_days),
@@ -104,9 +152,9 @@ fn status_text(status: &Status, settings: Option<&Settings>) -> String {
         ),
         ("reports", reports(&status.outbox)),
         ("  letters", letters(&status.outbox)),
-    ];
+    ]);
     if let Some(settings) = settings {
-        lines.push(("kept", kept(settings)));
+        lines.push(("kept", kept(settings, status.free_bytes.is_some())));
     }
     let line = |(name, text): &(&str, String)| format!("{name:<15} {text}\n");
     lines.iter().map(line).collect()
@@ -129,15 +177,19 @@ fn letters(outbox: &OutboxStatus) -> String {
 }
 
 /// The retention of the settings, in words.
-fn kept(settings: &Settings) -> String {
+fn kept(settings: &Settings, is_file: bool) -> String {
     let store = &settings.store;
     let observations = if store.observations {
         format!("observations {} days", store.observation_days)
     } else {
         "no observations".to_owned()
     };
-    let most = size(store.max_size.as_u64());
-    format!("{observations}, tally {} days, at most {most}", store.tally_days)
+    // How large a server may grow is the business of those who look after it.
+    let most = match is_file {
+        true => format!(", at most {}", size(store.max_size.as_u64())),
+        false => String::new(),
+    };
+    format!("{observations}, tally {} days{most}", store.tally_days)
 }
 
 fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
@@ -145,7 +197,7 @@ fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
         days.map(|(first, last)| json!({"first": date(first), "last": date(last)}))
     };
     json!({
-        "path": status.path.to_string_lossy(),
+        "path": status.place,
         "schema_version": status.version,
         "file_bytes": status.file_bytes,
         "free_bytes": status.free_bytes,
@@ -179,15 +231,12 @@ fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
 fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
     let settings = load_store_or_complain(place.config.as_deref(), Need::Retention)?;
     let store = Found {
-        path: place
-            .store
-            .clone()
-            .unwrap_or_else(|| crate::database::path(&settings)),
+        place: place.of(&settings)?,
         settings: None,
     };
     // A recorder would make what is not there.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    let done = remove_expired(&store.path, keep(&settings)).map_err(|error| refuse(&error))?;
+    let done = remove_expired(&store.place, keep(&settings)).map_err(|error| refuse(&error))?;
     let text = if as_json {
         expired_object(&done).to_string()
     } else {
@@ -196,11 +245,15 @@ fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
     print(&format!("{text}\n"))
 }
 
-pub(crate) fn remove_expired(path: &Path, keep: Keep) -> Result<Expired, StoreError> {
+pub(crate) fn remove_expired(place: &store::Place, keep: Keep) -> Result<Expired, StoreError> {
+    let path = match place {
+        store::Place::File(path) => path,
+        store::Place::Server(server) => return server.expire(&keep),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|source| StoreError::Io {
         doing: "start a runtime for",
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     })?;
     let recorder = Recorder::open(Options {
@@ -256,7 +309,9 @@ fn backup(arguments: &Backup) -> Result<(), Exit> {
     }
     let store = arguments.place.find()?;
     let reader = store.read()?;
-    may_be_replaced(&store.path, to)?;
+    if let Some(file) = store.file() {
+        may_be_replaced(file, to)?;
+    }
     let copied = reader.backup(to, progress());
     end_progress();
     copied.map_err(|error| refuse(&error))?;
@@ -330,11 +385,11 @@ mod tests {
 
     fn some() -> Status {
         Status {
-            path: "/var/lib/landmarc/landmarc.db".into(),
+            place: "/var/lib/landmarc/landmarc.db".to_owned(),
             version: 1,
             file_bytes: 5 << 20,
-            free_bytes: 8_192,
-            wal_bytes: 100,
+            free_bytes: Some(8_192),
+            wal_bytes: Some(100),
             observations: 12_345,
             observation_days: Some((Day(20_605), Day(20_618))),
             traces: 17,

@@ -12,7 +12,7 @@ use migrate::opendmarc::history::{Fault, Found, History};
 use migrate::opendmarc::message::{Meaning, Message, Nowhere};
 use migrate::opendmarc::tables::Row;
 use source::mysql::{Address, MysqlError, OpenDmarc};
-use store::{COMMAND_PATIENCE, StoreError};
+use store::{COMMAND_PATIENCE, Place, StoreError};
 
 use super::{How, Imports, Summary};
 use crate::output::tell;
@@ -86,14 +86,14 @@ impl Intake {
     /// # Errors
     /// When the store cannot be opened.
     pub(crate) fn open(
-        database: &Path,
+        place: &Place,
         settings: &settings::Settings,
         how: How,
         since_s: u64,
     ) -> Result<Self, StoreError> {
         let now_ms = now_ms();
         Ok(Self {
-            imports: Imports::open(database, settings, how, now_ms, COMMAND_PATIENCE)?,
+            imports: Imports::open(place, settings, how, now_ms, COMMAND_PATIENCE)?,
             since_s,
             now_s: now_ms / 1_000,
             own_names: own_names(settings),

@@ -40,7 +40,14 @@ impl Place {
     fn imports(&self, how: How) -> Imports {
         let now_ms = (MIDNIGHT_S + 86_400) * 1_000;
         let patience = Duration::from_mins(1);
-        Imports::open(&self.database(), &Settings::default(), how, now_ms, patience).unwrap()
+        Imports::open(
+            &self.database().into(),
+            &Settings::default(),
+            how,
+            now_ms,
+            patience,
+        )
+        .unwrap()
     }
 
     fn database(&self) -> PathBuf {

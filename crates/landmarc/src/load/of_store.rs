@@ -12,8 +12,8 @@ use super::{DEFAULT_FILE, LoadError, read_limited};
 use crate::exit::Exit;
 use crate::output::{complain, in_full, tell};
 
-/// The table that is read.
-const TABLE: &str = "store";
+/// The tables that are read: where this host keeps its records, and where those of its fleet are.
+const TABLES: [&str; 2] = ["store", "fleet"];
 
 /// What a command takes from the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ pub(crate) enum Need {
     Retention,
 }
 
-/// Settings whose table `[store]` is as it was written; the rest may be at its defaults. Says in
-/// one line when there are mistakes elsewhere.
+/// Settings whose tables `[store]` and `[fleet]` are as they were written; the rest may be at its defaults. Says
+/// in one line when there are mistakes elsewhere.
 ///
 /// # Errors
 /// With [`Exit::Config`], when it has said why.
@@ -71,10 +71,9 @@ fn read(octets: &[u8], need: Need) -> Result<(Settings, bool), Mistakes> {
     }
 }
 
-/// Whether the table may not be what was meant, because of this mistake.
+/// Whether the tables may not be what was meant, because of this mistake.
 fn matters(mistake: &Mistake, settings: &Settings, need: Need) -> bool {
-    let in_table =
-        |key: &str| key == TABLE || key.strip_prefix(TABLE).is_some_and(|key| key.starts_with('.'));
+    let in_table = |key: &str| TABLES.contains(&key.split('.').next().unwrap_or(key));
     match &mistake.wrong {
         // Whatever the line was to say: the directory has been said.
         Wrong::Syntax { .. } => need == Need::Retention || settings.store.directory.is_none(),

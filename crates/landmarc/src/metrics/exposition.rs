@@ -71,6 +71,7 @@ impl Collector for Page {
         self.distributions(&mut sheet)?;
         self.metrics.reporting.write(&mut sheet)?;
         self.metrics.rspamd.write(&mut sheet)?;
+        self.metrics.fleet.write(&mut sheet)?;
         let Sources {
             milter,
             dns,

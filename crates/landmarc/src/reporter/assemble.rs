@@ -7,14 +7,13 @@
 mod producer;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use mail::DomainName;
 use report::destination::Kind;
 use report::report_id::ReportId;
 use report::timing::due_at;
-use store::{Day, NewDelivery, NewReport, StoreError};
+use store::{Day, NewDelivery, NewReport, Place, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -113,13 +112,7 @@ struct Context<D> {
 
 impl<D: Dns> Assembly<D> {
     /// Begins.
-    pub(crate) fn begin(
-        database: PathBuf,
-        known: Known,
-        terms: Arc<Terms>,
-        request: Request,
-        dns: D,
-    ) -> Self {
+    pub(crate) fn begin(place: Place, known: Known, terms: Arc<Terms>, request: Request, dns: D) -> Self {
         let (to, made) = mpsc::channel(1);
         let producer = Producer {
             terms: Arc::clone(&terms),
@@ -127,7 +120,7 @@ impl<D: Dns> Assembly<D> {
             known,
             to,
         };
-        tokio::task::spawn_blocking(move || producer.run(&database));
+        tokio::task::spawn_blocking(move || producer.run(&place));
         Self {
             made,
             under_way: JoinSet::new(),

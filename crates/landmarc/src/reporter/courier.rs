@@ -1,8 +1,7 @@
 //! How letters leave this host: signed, under a return path that leads back to us.
 
-use std::fs;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use post::sign::{KeyFile, Signer, SignerError};
 use post::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
@@ -13,9 +12,7 @@ use settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use store::DeliveryNumber;
 
 use super::terms::{NoTerms, Terms};
-
-/// A password is on the first line of its file, and short; whatever the file is.
-const MAX_PASSWORD_OCTETS: u64 = 4096;
+use crate::password::first_line;
 
 /// The name of the secret in the store that makes the tokens of return paths.
 pub(crate) const SECRET: &str = "return_path";
@@ -181,14 +178,6 @@ fn login(delivery: &Delivery) -> Result<Option<Login>, CourierError> {
         user: user.clone(),
         password: Secret::new(password),
     }))
-}
-
-fn first_line(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    fs::File::open(file)?
-        .take(MAX_PASSWORD_OCTETS)
-        .read_to_string(&mut text)?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), CourierError> {

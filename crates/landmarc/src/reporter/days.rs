@@ -85,8 +85,8 @@ pub(crate) async fn make_day<D: Dns>(
         .with(move |outbox| outbox.begin_day(day, now_ms))
         .await?;
     let known = Known::Outbox(desk.outbox.clone());
-    let (database, dns) = (desk.database.clone(), desk.dns.clone());
-    let mut assembly = Assembly::begin(database, known, Arc::clone(terms), request.clone(), dns);
+    let (place, dns) = (desk.place.clone(), desk.dns.clone());
+    let mut assembly = Assembly::begin(place, known, Arc::clone(terms), request.clone(), dns);
     let mut making = Making {
         desk,
         day,
@@ -262,6 +262,11 @@ pub(crate) async fn release_of_gone<D>(desk: &Desk<D>) -> Result<u64, StoreError
             for owner in outbox.owners()? {
                 if owner::is_gone(&owner) {
                     released += outbox.release(&owner)?;
+                }
+            }
+            for (name, lease) in outbox.leases()? {
+                if owner::is_gone(&lease.owner) {
+                    outbox.release_lease(&name, &lease.owner)?;
                 }
             }
             Ok(released)

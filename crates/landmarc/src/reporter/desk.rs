@@ -1,10 +1,9 @@
 //! What all steps of reporting share: where things are kept, who works at them, what time it is.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::{Reader, StoreError};
+use store::{Place, Reader, StoreError};
 
 use super::clock::Clock;
 use super::courier::Courier;
@@ -18,8 +17,8 @@ use crate::metrics::Metrics;
 pub(crate) struct Desk<D> {
     /// Letters and their states.
     pub(crate) outbox: Shared,
-    /// The same file, for reading.
-    pub(crate) database: PathBuf,
+    /// The same store, for reading.
+    pub(crate) place: Place,
     /// Who has the leases: this process, and no other.
     pub(crate) owner: Arc<str>,
     pub(crate) clock: Clock,
@@ -42,10 +41,10 @@ pub(crate) struct Means {
 }
 
 impl<D> Desk<D> {
-    pub(crate) fn new(outbox: Shared, database: PathBuf, clock: Clock, dns: D) -> Self {
+    pub(crate) fn new(outbox: Shared, place: Place, clock: Clock, dns: D) -> Self {
         Self {
             outbox,
-            database,
+            place,
             owner: super::owner::name().into(),
             clock,
             dns,
@@ -67,7 +66,7 @@ impl<D> Desk<D> {
     pub(crate) fn with_dns(&self, dns: D) -> Self {
         Self {
             outbox: self.outbox.clone(),
-            database: self.database.clone(),
+            place: self.place.clone(),
             owner: Arc::clone(&self.owner),
             clock: self.clock,
             dns,
@@ -91,8 +90,8 @@ impl<D> Desk<D> {
         &self,
         does: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let database = self.database.clone();
-        let done = tokio::task::spawn_blocking(move || does(&Reader::open(database)?)).await;
+        let place = self.place.clone();
+        let done = tokio::task::spawn_blocking(move || does(&Reader::open(place)?)).await;
         done.unwrap_or(Err(StoreError::Ended))
     }
 }

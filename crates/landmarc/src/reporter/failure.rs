@@ -27,6 +27,8 @@ const DAY_MS: u64 = 24 * 3600 * 1_000;
 pub(crate) struct FailureDesk {
     limiter: Limiter,
     secret: [u8; 32],
+    /// Made, and not in the outbox yet: the limits have counted it, so it is not made again.
+    waiting: Option<NewReport>,
 }
 
 /// What became of a candidate.
@@ -71,19 +73,39 @@ impl FailureDesk {
                 limiter.refill(now_ms / 1_000, &address, letters);
             }
         }
-        Ok(Self { limiter, secret })
+        Ok(Self {
+            limiter,
+            secret,
+            waiting: None,
+        })
     }
 
     /// Makes the report that a message asks for, and queues its letters.
     ///
     /// # Errors
-    /// When the store cannot be written.
+    /// When the store cannot be written. Ask again with the same message: what was made waits here.
     pub(crate) async fn take<D: Dns>(
         &mut self,
         desk: &Desk<D>,
         terms: &Arc<Terms>,
         candidate: &FailureCandidate,
     ) -> Result<Made, StoreError> {
+        if self.waiting.is_none() {
+            match self.make(desk, terms, candidate).await {
+                Ok(new) => self.waiting = Some(new),
+                Err(made) => return Ok(made),
+            }
+        }
+        self.queue(desk).await
+    }
+
+    /// The report; what became of the message where there is none.
+    async fn make<D: Dns>(
+        &mut self,
+        desk: &Desk<D>,
+        terms: &Arc<Terms>,
+        candidate: &FailureCandidate,
+    ) -> Result<NewReport, Made> {
         let FailureCandidate { facts, wanted } = candidate;
         let limit = terms.settings.max_destinations;
         let lookup = desk.dns.for_record();
@@ -92,7 +114,7 @@ impl FailureDesk {
             // A sample that waits for DNS tells nobody anything: there will be others.
             let why = without_local_parts(&found.why_not());
             tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {why}");
-            return Ok(Made::Refused);
+            return Err(Made::Refused);
         }
         let now_ms = desk.clock.now_ms();
         self.limiter.set_limits(limits(&terms.settings.failure));
@@ -105,20 +127,28 @@ impl FailureDesk {
             } => (incidents, destinations),
             Verdict::Counted(held) => {
                 tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {held}");
-                return Ok(Made::Limited);
+                return Err(Made::Limited);
             }
         };
         let redaction = Redaction::new(profile(terms.settings.failure.redaction), &self.secret)
             .with_subjects(terms.settings.failure.subject);
         let report = FailureReport::assemble(facts, wanted.requested, &redaction, incidents);
-        let Some(new) = stored(terms, &report, &destinations, incidents, now_ms) else {
+        stored(terms, &report, &destinations, incidents, now_ms).ok_or(Made::Limited)
+    }
+
+    /// Puts what waits into the outbox.
+    async fn queue<D>(&mut self, desk: &Desk<D>) -> Result<Made, StoreError> {
+        let Some(new) = self.waiting.clone() else {
             return Ok(Made::Limited);
         };
-        let (report_id, letters) = (new.report_id.clone(), new.deliveries.len());
+        let now_ms = desk.clock.now_ms();
+        let (report_id, policy_domain) = (new.report_id.clone(), new.policy_domain.clone());
+        let letters = new.deliveries.len();
         let put = desk
             .outbox
             .with(move |outbox| outbox.put_all(&[new], now_ms))
             .await?;
+        self.waiting = None;
         let [Put::Stored(_)] = put[..] else {
             // The same message once more, by what the MTA calls it: it has its report.
             return Ok(Made::Limited);
@@ -126,7 +156,7 @@ impl FailureDesk {
         if let Some(metrics) = &desk.metrics {
             metrics.reporting().report(ReportKind::Failure);
         }
-        tracing::debug!(report_id, policy_domain = %facts.policy_domain, letters, "a failure report is queued");
+        tracing::debug!(report_id, policy_domain, letters, "a failure report is queued");
         Ok(Made::Queued)
     }
 }

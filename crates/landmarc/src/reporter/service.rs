@@ -1,10 +1,12 @@
 //! Reporting as part of the service: on the clock, beside mail, and without a word in it.
 
+mod candidates;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use dns::resolver::Resolver;
-use store::{Outbox, SERVICE_PATIENCE, StoreError};
+use store::{Day, Outbox, Place, SERVICE_PATIENCE, StoreError};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
@@ -14,25 +16,24 @@ use super::clock::Clock;
 use super::courier::{Courier, CourierError, SECRET};
 use super::days::{expire, make_day, release_of_gone, waiting_days};
 use super::desk::{Desk, Means};
-use super::failure::{FailureDesk, Made};
-use super::hidden::without_local_parts;
+use super::relay::Relay;
 use super::send::{Orders, SendCounts, send};
 use super::shared::Shared;
 use super::stop::{Stop, Stopper, stop};
 use super::terms::{NoTerms, Terms};
-use crate::database;
-use crate::failure_reports::{Candidates, FailureCandidate};
+use super::trouble::Trouble;
+use super::turn::{Readiness, Turn, in_words, readiness};
+use crate::failure_reports::Candidates;
 use crate::filter::{Filter, Running};
+use crate::fleet::Way;
 use crate::metrics::Metrics;
+use crate::time::date;
+use candidates::take_candidates;
 
 /// How often it is looked whether there is something to do.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How often old reports are let go.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
-/// The first pause after the relay took no letters; each further one is twice as long.
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
-/// The longest such pause.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 /// How long letters of failure reports wait for others that come with them.
 const GATHERING: Duration = Duration::from_secs(1);
@@ -44,10 +45,18 @@ pub(crate) struct Reporting {
 }
 
 /// Begins to report, by the settings of each moment; where they say so, not at all.
-pub(crate) fn start(filter: Arc<Filter>, metrics: Arc<Metrics>, candidates: Candidates) -> Reporting {
+///
+/// They are made of what is counted at `place`, and kept there.
+pub(crate) fn start(
+    filter: Arc<Filter>,
+    place: Place,
+    metrics: Arc<Metrics>,
+    candidates: Candidates,
+) -> Reporting {
     let (stopper, stop) = stop();
     let office = Arc::new(Office {
         filter,
+        place,
         metrics,
         open: Mutex::default(),
         queued: Notify::new(),
@@ -75,6 +84,7 @@ impl Reporting {
 /// Where all tasks find what they work with.
 struct Office {
     filter: Arc<Filter>,
+    place: Place,
     metrics: Arc<Metrics>,
     open: Mutex<Open>,
     /// Letters were queued that are due at once.
@@ -159,12 +169,11 @@ impl Office {
 
     async fn make_ready(&self, open: &mut Open, running: &Arc<Running>) -> Result<Ready, NotReady> {
         let terms = Arc::new(Terms::of(&running.settings)?);
-        let database = database::path(&running.settings);
         let outbox = match &open.outbox {
             Some(outbox) => outbox.clone(),
             None => {
-                let path = database.clone();
-                let opened = tokio::task::spawn_blocking(move || Outbox::open(path, SERVICE_PATIENCE)).await;
+                let place = self.place.clone();
+                let opened = tokio::task::spawn_blocking(move || Outbox::open(place, SERVICE_PATIENCE)).await;
                 let outbox = Shared::new(opened.unwrap_or(Err(StoreError::Ended))?);
                 open.outbox.insert(outbox).clone()
             }
@@ -180,7 +189,7 @@ impl Office {
             Some(ready) => ready.desk.with_dns(running.resolver.clone()),
             None => {
                 let clock = Clock::of_system();
-                let desk = Desk::new(outbox, database, clock, running.resolver.clone());
+                let desk = Desk::new(outbox, self.place.clone(), clock, running.resolver.clone());
                 let desk = desk.with_metrics(Arc::clone(&self.metrics));
                 let released = release_of_gone(&desk).await?;
                 if released > 0 {
@@ -204,6 +213,7 @@ impl Office {
 async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
     let mut looks = looks();
     let mut expired: Option<Instant> = None;
+    let (mut of_making, mut of_expiry) = (Trouble::default(), Trouble::default());
     loop {
         tokio::select! {
             _ = looks.tick() => {}
@@ -212,15 +222,20 @@ async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
         let Some(Ready { desk, means, .. }) = office.ready().await else {
             continue;
         };
-        match make_days(&desk, &means.terms, &stop).await {
-            Ok(0) => {}
-            Ok(_) => office.queued.notify_one(),
-            Err(error) => tell_of(&error, "reports are made later"),
+        match make_days(&office, &desk, &means.terms, &stop).await {
+            Ok(letters) => {
+                of_making.passed();
+                if letters > 0 {
+                    office.queued.notify_one();
+                }
+            }
+            Err(error) => of_making.tell(&error, "reports are made later"),
         }
         if !stop.is_set() && expired.is_none_or(|last| last.elapsed() >= BETWEEN_EXPIRIES) {
             expired = Some(Instant::now());
-            if let Err(error) = expire(&desk, means.terms.settings.keep_days).await {
-                tell_of(&error, "old reports were not removed");
+            match expire(&desk, means.terms.settings.keep_days).await {
+                Ok(_) => of_expiry.passed(),
+                Err(error) => of_expiry.tell(&error, "old reports were not removed"),
             }
         }
     }
@@ -229,7 +244,7 @@ async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
 /// Looks once a minute, and when letters are queued that need not wait.
 async fn send_by_the_clock(office: Arc<Office>, stop: Stop) {
     let mut looks = looks();
-    let mut relay = Relay::default();
+    let (mut relay, mut trouble) = (Relay::default(), Trouble::default());
     loop {
         tokio::select! {
             _ = looks.tick() => {}
@@ -239,8 +254,9 @@ async fn send_by_the_clock(office: Arc<Office>, stop: Stop) {
         let Some(Ready { desk, means, .. }) = office.ready().await else {
             continue;
         };
-        if let Err(error) = send_due(&desk, &means, &mut relay, &stop).await {
-            tell_of(&error, "report letters are sent later");
+        match send_due(&desk, &means, &mut relay, &stop).await {
+            Ok(()) => trouble.passed(),
+            Err(error) => trouble.tell(&error, "report letters are sent later"),
         }
     }
 }
@@ -251,18 +267,27 @@ fn looks() -> Interval {
     looks
 }
 
-fn tell_of(error: &StoreError, consequence: &str) {
-    tracing::warn!(remedy = error.remedy(), "{consequence}: {}", error.in_full());
-}
-
 /// Makes the reports of days that are over; how many letters that came to. One day that cannot be made does
 /// not keep the next one from it.
-async fn make_days(desk: &Arc<Desk<Resolver>>, terms: &Arc<Terms>, stop: &Stop) -> Result<u64, StoreError> {
-    if !terms.settings.aggregate {
+async fn make_days(
+    office: &Office,
+    desk: &Arc<Desk<Resolver>>,
+    terms: &Arc<Terms>,
+    stop: &Stop,
+) -> Result<u64, StoreError> {
+    let settings = &office.filter.running().settings;
+    if !terms.settings.aggregate || Way::of(settings).leaves_reports_to_another() {
         return Ok(0);
     }
+    let times = (terms.settings.settle, settings.fleet.wait_for_hosts);
     let (mut letters, mut failed) = (0, None);
     for day in waiting_days(desk, terms.settings.settle).await? {
+        if !is_ready(desk, day, times).await? {
+            continue;
+        }
+        let Some(turn) = Turn::take(desk, day).await? else {
+            continue;
+        };
         let request = Request {
             day,
             selection: Selection::default(),
@@ -273,11 +298,33 @@ async fn make_days(desk: &Arc<Desk<Resolver>>, terms: &Arc<Terms>, stop: &Stop) 
             Ok(made) => letters += made.letters,
             Err(error) => failed = Some(error),
         }
+        turn.end().await;
         if stop.is_set() {
             break;
         }
     }
     failed.map_or(Ok(letters), Err)
+}
+
+/// Whether the reports of a day can be made: all hosts have handed on what they counted, or it is too late for
+/// those that have not.
+async fn is_ready(desk: &Desk<Resolver>, day: Day, times: (Duration, Duration)) -> Result<bool, StoreError> {
+    match readiness(desk, day, times).await? {
+        Readiness::Complete => Ok(true),
+        Readiness::Waiting(hosts) => {
+            tracing::debug!("reports of {} wait for {}", date(day), in_words(&hosts));
+            Ok(false)
+        }
+        Readiness::Without(hosts) => {
+            tracing::warn!(
+                remedy = "landmarc store status tells what is still to come; fleet.wait_for_hosts says how long to wait",
+                "reports of {} are made without all of {}",
+                date(day),
+                in_words(&hosts)
+            );
+            Ok(true)
+        }
+    }
 }
 
 /// Sends what is due.
@@ -315,137 +362,5 @@ fn tell_of_run(sent: &SendCounts) {
             split = sent.split,
             "letters"
         );
-    }
-}
-
-/// Whether the relay takes letters. While it takes none, it is tried less and less often, and no
-/// letter is blamed.
-#[derive(Debug, Default)]
-struct Relay {
-    failures: u32,
-    next: Option<Instant>,
-}
-
-impl Relay {
-    fn may_be_tried(&self, now: Instant) -> bool {
-        self.next.is_none_or(|next| now >= next)
-    }
-
-    /// How long it is left alone when it takes nothing now.
-    fn pause(&self) -> Duration {
-        let factor = 2_u32.saturating_pow(self.failures);
-        FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
-    }
-
-    fn tried(&mut self, sent: &SendCounts, now: Instant) {
-        match &sent.relay {
-            Some(why) => {
-                if self.failures == 0 {
-                    tracing::warn!(
-                        remedy = "see report.delivery in the settings; nothing is lost, it is tried again",
-                        "report letters wait: {}",
-                        without_local_parts(why)
-                    );
-                }
-                self.next = Some(now + self.pause());
-                self.failures = self.failures.saturating_add(1);
-            }
-            // Without a letter nothing is known of it.
-            None if sent.letters() == 0 => {}
-            None => {
-                if self.failures > 0 {
-                    tracing::info!("report letters go out again");
-                }
-                *self = Self::default();
-            }
-        }
-    }
-}
-
-/// Makes failure reports of what the filter hands on. One that is being made when it is to stop is made
-/// no more.
-async fn take_candidates(office: Arc<Office>, mut candidates: Candidates, stop: Stop) {
-    let mut failures: Option<FailureDesk> = None;
-    loop {
-        tokio::select! {
-            candidate = candidates.recv() => match candidate {
-                Some(candidate) => office.take(&mut failures, &candidate).await,
-                None => return,
-            },
-            () = stop.wait() => return,
-        }
-    }
-}
-
-impl Office {
-    async fn take(&self, failures: &mut Option<FailureDesk>, candidate: &FailureCandidate) {
-        let Some(Ready { desk, means, .. }) = self.ready().await else {
-            return;
-        };
-        let word = match take_one(failures, &desk, &means.terms, candidate).await {
-            Ok(made) => {
-                if made == Made::Queued {
-                    self.queued.notify_one();
-                }
-                made.word()
-            }
-            Err(error) => {
-                tracing::debug!("a failure report was not made: {}", error.in_full());
-                "failed"
-            }
-        };
-        self.metrics.reporting().failure_report(word);
-    }
-}
-
-async fn take_one(
-    failures: &mut Option<FailureDesk>,
-    desk: &Desk<Resolver>,
-    terms: &Arc<Terms>,
-    candidate: &FailureCandidate,
-) -> Result<Made, StoreError> {
-    let failures = match failures {
-        Some(failures) => failures,
-        none => none.insert(FailureDesk::open(desk, terms).await?),
-    };
-    failures.take(desk, terms, candidate).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unusable() -> SendCounts {
-        SendCounts {
-            relay: Some("connect: refused".to_owned()),
-            ..SendCounts::default()
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_relay_that_takes_nothing_is_tried_less_and_less_often() {
-        let now = Instant::now();
-        let mut relay = Relay::default();
-        assert!(relay.may_be_tried(now));
-        for minutes in [1, 2, 4, 8, 15, 15, 15] {
-            let pause = Duration::from_secs(minutes * 60);
-            assert_eq!(relay.pause(), pause);
-            relay.tried(&unusable(), now);
-            assert!(
-                !relay.may_be_tried(now + pause - Duration::from_secs(1)),
-                "{minutes}"
-            );
-            assert!(relay.may_be_tried(now + pause), "{minutes}");
-        }
-        relay.tried(&SendCounts::default(), now);
-        assert!(!relay.may_be_tried(now), "no letter, no news");
-        let sent = SendCounts {
-            deferred: 1,
-            ..SendCounts::default()
-        };
-        relay.tried(&sent, now);
-        assert!(relay.may_be_tried(now));
-        relay.tried(&unusable(), now);
-        assert!(relay.may_be_tried(now + FIRST_PAUSE), "and it begins anew");
     }
 }

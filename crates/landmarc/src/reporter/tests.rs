@@ -106,7 +106,7 @@ impl World {
         let zones = Arc::new(self.zones.clone());
         Arc::new(Desk::new(
             Shared::new(outbox),
-            self.database(),
+            self.database().into(),
             Clock::at(now_ms),
             zones,
         ))
@@ -375,7 +375,12 @@ async fn two_senders_send_each_letter_once() {
     world.make(&one).await;
     let other = Outbox::open(world.database(), COMMAND_PATIENCE).unwrap();
     let zones = Arc::new(world.zones.clone());
-    let mut other = Desk::new(Shared::new(other), world.database(), Clock::at(AFTER), zones);
+    let mut other = Desk::new(
+        Shared::new(other),
+        world.database().into(),
+        Clock::at(AFTER),
+        zones,
+    );
     other.owner = "other/0/1".into();
     let other = Arc::new(other);
     let (first, second) = tokio::join!(world.send(&one), world.send(&other));

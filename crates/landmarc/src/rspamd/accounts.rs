@@ -1,16 +1,14 @@
 //! From the settings to what Redis is asked with.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use migrate::rspamd::Names;
 use settings::RedisServer;
 use settings::keys::Rspamd;
 use source::redis::{Options, Server};
 
-/// A password is on the first line of its file, and short; whatever the file is.
-const MAX_PASSWORD_OCTETS: u64 = 4096;
+use crate::password::first_line;
 
 /// The password cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -59,12 +57,4 @@ fn server(server: &RedisServer) -> Server {
         RedisServer::Tcp { host, port } => Server::Tcp(host.clone(), *port),
         RedisServer::Unix(path) => Server::Unix(path.clone()),
     }
-}
-
-fn first_line(file: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    File::open(file)?
-        .take(MAX_PASSWORD_OCTETS)
-        .read_to_string(&mut text)?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use migrate::rspamd::{Day, Unread, Window};
 use settings::keys::Rspamd;
 use source::redis::Days;
-use store::{SERVICE_PATIENCE, StoreError};
+use store::{Place, SERVICE_PATIENCE, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -15,7 +15,6 @@ use super::accounts::{PasswordError, names, options};
 use super::policies::Policies;
 use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
 use super::taker::Taker;
-use crate::database;
 use crate::filter::{Filter, Running};
 use crate::imports::{How, Imports};
 use crate::metrics::Metrics;
@@ -31,7 +30,7 @@ const MAX_TOLD: usize = 1_000;
 
 /// Begins to read, by the settings of each moment; where they name no server, not at all. It may be
 /// aborted at any moment: what was written stays, and is not written again.
-pub(crate) fn start(filter: Arc<Filter>, metrics: Arc<Metrics>) -> JoinHandle<()> {
+pub(crate) fn start(filter: Arc<Filter>, place: Place, metrics: Arc<Metrics>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,7 +39,7 @@ pub(crate) fn start(filter: Arc<Filter>, metrics: Arc<Metrics>) -> JoinHandle<()
             looks.tick().await;
             let running = filter.running();
             if reader.is_due(&running.settings.rspamd, Instant::now()) {
-                reader.read(&running, &metrics).await;
+                reader.read(&running, &place, &metrics).await;
             }
         }
     })
@@ -100,12 +99,17 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, running: &Running, metrics: &Metrics) {
+    async fn read(&mut self, running: &Running, place: &Place, metrics: &Metrics) {
         let begun = Instant::now();
         self.last = Some((running.settings.rspamd.clone(), begun));
         let now_s = now_ms() / 1_000;
         let lists = self.has_to_search(begun);
-        match self.read_until(running, now_s, lists).await {
+        let imports = open(running, place, now_s).await.map_err(Failed::from);
+        let done = match imports {
+            Ok(imports) => self.read_until(running, imports, now_s, lists).await,
+            Err(error) => Err(error),
+        };
+        match done {
             Ok(reading) => {
                 if lists {
                     self.searched = Some((begun, reading.lists > 0));
@@ -130,7 +134,13 @@ impl Reader {
             .is_none_or(|(at, found)| found || now.duration_since(at) >= BETWEEN_SEARCHES)
     }
 
-    async fn read_until(&self, running: &Running, now_s: u64, lists: bool) -> Result<Reading, Failed> {
+    async fn read_until(
+        &self,
+        running: &Running,
+        imports: Imports,
+        now_s: u64,
+        lists: bool,
+    ) -> Result<Reading, Failed> {
         let settings = &running.settings.rspamd;
         let order = Order {
             options: options(settings)?,
@@ -143,7 +153,7 @@ impl Reader {
             },
             when_unanswered: WhenUnanswered::WaitUntilTheDayEnds,
         };
-        let mut taker = Taker::new(open(running, now_s).await?);
+        let mut taker = Taker::new(imports);
         let mut policies = Policies::new(Some(running.resolver.clone()));
         Ok(read(&order, &mut policies, &mut taker).await?)
     }
@@ -203,11 +213,10 @@ impl Reader {
 }
 
 /// The store is opened for each reading: it is not held while there is nothing to do.
-async fn open(running: &Running, now_s: u64) -> Result<Imports, StoreError> {
-    let settings = running.settings.clone();
+async fn open(running: &Running, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
+    let (settings, place) = (running.settings.clone(), place.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        let path = database::path(&settings);
-        Imports::open(&path, &settings, How::Write, now_s * 1_000, SERVICE_PATIENCE)
+        Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_PATIENCE)
     });
     opened.await.map_err(|_| StoreError::Ended)?
 }

@@ -6,6 +6,7 @@
 mod action;
 mod doors;
 mod exim;
+mod fleet;
 mod judging;
 mod report;
 mod rspamd;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use action::{Action, Clients, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor};
 pub use doors::CheckApi;
 pub use exim::Exim;
+pub use fleet::{Collector, DatabaseTls, Fleet};
 pub use judging::{Arc, ArcValidation, Authentication, Discovery, Dkim, Dmarc, ResultSource, Spf};
 pub use report::{Delivery, DeliveryBy, FailureReports, Redaction, RelayTls, Report, ReportForm};
 pub use rspamd::Rspamd;
@@ -91,6 +93,13 @@ table! {
             limits: Limits;
             /// What is written down, and for how long it is kept.
             store: Store;
+            /// Many hosts that share one picture: each keeps its own database, and hands on what it counted to a
+            /// database they share, to a collector, or into files. Off until one of these is set;
+            /// docs/fleet.md tells the rest.
+            fleet: Fleet;
+            /// Records of other hosts are taken in over HTTPS ("fleet.push_to" there). Off until "listen" is
+            /// set; docs/fleet.md tells the rest.
+            collector: Collector;
             /// Reports to the owners of the domains that mail claims to come from (RFC 9990). Off until
             /// "email" is set; docs/reporting.md tells the rest.
             report: Report;

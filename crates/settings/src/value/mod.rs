@@ -5,6 +5,7 @@ mod choice;
 
 pub(crate) mod address;
 pub(crate) mod date;
+pub(crate) mod fleet;
 pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod report;

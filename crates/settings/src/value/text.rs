@@ -167,7 +167,7 @@ impl fmt::Display for FieldName {
     }
 }
 
-fn no_control_character(text: &str) -> Result<(), String> {
+pub(super) fn no_control_character(text: &str) -> Result<(), String> {
     match text.chars().find(|c| c.is_control()) {
         Some(c) => Err(format!("the character {c:?} cannot be in it")),
         None => Ok(()),

@@ -456,3 +456,25 @@ fn a_value_that_the_parser_made_up_is_not_told_of() {
         "f:3:9: log.level: extra `=`, expected nothing, in \"level = = 3\"\n"
     );
 }
+
+#[test]
+fn a_fleet_hands_on_by_one_way_and_both_ends_show_who_they_are() {
+    insta::assert_snapshot!(told(r#"[fleet]
+database = "postgres://landmarc:secret@db.example/landmarc"
+[collector]
+listen = ["127.0.0.1:8896"]
+certificate_file = "/etc/landmarc/collector.pem"
+"#), @r#"
+    f:2:12: fleet.database: it holds a password, which belongs into the file that fleet.password_file names
+    f:4:10: collector.listen: it needs collector.key_file too: both ends show who they are
+    "#);
+    let push = "[fleet]\npush_to = 'https://collector.example:8896'\n";
+    let database = "[fleet]\ndatabase = 'mysql://landmarc@db.example/landmarc'\nexport = true\n";
+    let keys = "ca_file = '/a.pem'\ncertificate_file = '/c.pem'\nkey_file = '/k.pem'\n";
+    insta::assert_snapshot!([told(push), told(database)].concat(), @"
+    f:2:11: fleet.push_to: it needs fleet.ca_file too: both ends show who they are
+    f:3:10: fleet.export: records are handed on by one way: fleet.database is set as well
+    ");
+    assert!(read(&format!("{push}{keys}")).is_ok());
+    assert!(read(&format!("{push}{keys}export = true\n")).is_err());
+}

@@ -1,15 +1,17 @@
 //! What importing would come to, without a trace in the store.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::{Import, Imported};
 use crate::MAX_IMPORTS;
+use crate::books::{days, ledger};
 use crate::day::Day;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::outbox::within;
-use crate::sqlite;
+use crate::place::Place;
+use crate::reading::Reading;
+use crate::sqlite::{IMPORTS, REPORTS};
 
 /// Keys that a rehearsal remembers, in 200 MB of memory. Of a message that stands twice in more than that, it may
 /// say that it is new twice; importing knows better.
@@ -20,18 +22,18 @@ pub const MAX_REHEARSED: usize = 5_000_000;
 #[derive(Debug)]
 pub struct Rehearsal {
     /// None where there is no store yet: nothing was imported, and no day was reported about.
-    store: Option<sqlite::Reading>,
+    store: Option<Reading>,
     seen: Seen,
 }
 
 impl Rehearsal {
-    /// Opens the store for reading. There may be none, or one that was last opened by a version without a ledger
-    /// of imports.
+    /// Opens the store for reading. Of a file there may be none, or one that was last opened by a version without a
+    /// ledger of imports.
     ///
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let store = match sqlite::Reading::open(path.as_ref()) {
+    pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
+        let store = match Reading::open(place.into()) {
             Ok(store) => Some(store),
             Err(StoreError::Missing { .. }) => None,
             Err(error) => return Err(error),
@@ -47,33 +49,52 @@ impl Rehearsal {
     pub fn import(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
         within("list of imports", imports.len(), MAX_IMPORTS)?;
         let mut imported = Imported::default();
+        let ledger = self.ledger_of(imports)?;
+        let mut new = Vec::new();
         for import in imports {
-            let key = Digest::of(import.key.as_bytes());
-            let before = match self.seen.count_of(key) {
-                Some(count) => count,
-                None => self.count_of(key)?,
-            };
-            let new = imported.settle(import, before, kept_from);
-            if new == 0 {
-                continue;
-            }
-            self.seen.note(key, import.count());
-            if self.is_reported(import)? {
-                imported.of_reported_days += new;
+            let key = digest_of(import);
+            let noted = ledger.get(&key.0).copied().unwrap_or(0);
+            let before = self.seen.count_of(key).unwrap_or(noted);
+            let count = imported.settle(import, before, kept_from);
+            if count > 0 {
+                self.seen.note(key, import.count());
+                new.push((import, count));
             }
         }
+        imported.of_reported_days = self.of_reported_days(&new)?;
         Ok(imported)
     }
 
-    fn count_of(&self, key: Digest) -> Result<u64, StoreError> {
-        self.store.as_ref().map_or(Ok(0), |store| store.imported(key))
+    /// What the ledger says of these, where it says anything.
+    fn ledger_of(&self, imports: &[Import]) -> Result<BTreeMap<[u8; 16], u64>, StoreError> {
+        let Some(store) = &self.store else {
+            return Ok(BTreeMap::new());
+        };
+        store.since(IMPORTS, "see what is new", |sql| {
+            let keys = imports.iter().map(digest_of);
+            keys.map(|key| Ok((key.0, ledger::count_of(sql, key)?))).collect()
+        })
     }
 
-    fn is_reported(&self, import: &Import) -> Result<bool, StoreError> {
-        let domain = &import.row.policy_domain;
-        let ask = |store: &sqlite::Reading| store.is_reported(import.day(), domain);
-        self.store.as_ref().map_or(Ok(false), ask)
+    /// How many of these messages come too late for a report.
+    fn of_reported_days(&self, new: &[(&Import, u64)]) -> Result<u64, StoreError> {
+        let Some(store) = &self.store else {
+            return Ok(0);
+        };
+        store.since(REPORTS, "see what is reported", |sql| {
+            let mut late = 0;
+            for (import, count) in new {
+                if days::is_reported(sql, import.day(), &import.row.policy_domain)? {
+                    late += count;
+                }
+            }
+            Ok(late)
+        })
     }
+}
+
+fn digest_of(import: &Import) -> Digest {
+    Digest::of(import.key.as_bytes())
 }
 
 /// What would be in the ledger by now, beside what is in it.

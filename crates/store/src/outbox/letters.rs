@@ -228,10 +228,10 @@ pub struct Delivery {
     pub reason: String,
 }
 
-/// Who sends a delivery, and until when nobody else may.
+/// Who sends a delivery, or does what a lease with a name stands for, and until when nobody else may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The sender.
+    /// Who it is.
     pub owner: String,
     /// When it runs out, in milliseconds since the epoch.
     pub until_ms: u64,

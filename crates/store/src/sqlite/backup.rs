@@ -8,6 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::connection::{beside, engine, io, make_file};
+use super::{migrations, spool};
 use crate::error::StoreError;
 
 /// Pages of one step, between which progress is told.
@@ -61,6 +62,8 @@ fn copy_pages(
             what: "page",
         });
     }
+    // Restored, it is another host: else it would give out numbers again that the store has given out since.
+    forget_identity(&copy, to)?;
     // The copy came with the mark of a write-ahead log, and whoever reads it would leave one
     // beside it. The service sets the mark again when it is restored.
     copy.pragma_update(None, "journal_mode", "DELETE")
@@ -71,6 +74,13 @@ fn copy_pages(
 fn is_sound(copy: &Connection) -> rusqlite::Result<bool> {
     let found: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok(found == "ok")
+}
+
+fn forget_identity(copy: &Connection, to: &Path) -> Result<(), StoreError> {
+    if migrations::version(copy, to)? < migrations::FLEET {
+        return Ok(());
+    }
+    spool::forget_identity(copy).map_err(engine(to, "finish a copy"))
 }
 
 /// Names the file that was asked for: nobody has heard of the one beside it.

@@ -6,9 +6,10 @@ use rusqlite::{Connection, params};
 
 use super::blocks::{self, BLOCK};
 use super::expire;
-use super::interned::{Interned, address};
+use super::interned::Interned;
 use super::journal::Entries;
 use super::stories::Stories;
+use crate::columns::address;
 use crate::day::{as_integer, hour_of};
 use crate::folded::Folded;
 use crate::prepared::Kept;
@@ -58,8 +59,18 @@ impl Remembered {
 
     /// Writes all of it but new traces for which this hour has no room; how many those were.
     pub(super) fn write(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<Lost> {
+        self.write_with(connection, batch, batch.counts())
+    }
+
+    /// The same, for those who know already what the batch counts.
+    pub(super) fn write_with(
+        &mut self,
+        connection: &Connection,
+        batch: &Batch,
+        counts: Folded,
+    ) -> rusqlite::Result<Lost> {
         let traces = self.write_observations(connection, batch)?;
-        self.write_counts(connection, batch.counts())?;
+        self.write_counts(connection, counts)?;
         Ok(Lost {
             traces,
             ..Lost::default()

@@ -207,7 +207,8 @@ impl Identity {
     }
 }
 
-fn inode(path: &Path) -> Option<(u64, u64)> {
+/// Device and inode of a file.
+pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
 }

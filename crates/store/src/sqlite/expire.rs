@@ -7,8 +7,8 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::blocks::block_of;
-use super::import;
-use super::outbox::upkeep;
+use super::statements::Statements;
+use crate::books::{ledger, upkeep};
 use crate::day::{Day, hour_of};
 use crate::engine::Step;
 use crate::maintenance::{Expired, Keep};
@@ -34,7 +34,7 @@ pub(super) fn step(connection: &Connection, keep: &Keep, done: &mut Expired) -> 
         return Ok(Step::More);
     }
     // What is known of imports goes with the days they count in, for these are imported no more.
-    if import::remove_before(connection, keep.tally_from())? > 0 {
+    if ledger::remove_before(&Statements(connection), keep.tally_from())? > 0 {
         return Ok(Step::More);
     }
     if remove_unused(connection, keep, done)? > 0 {
@@ -207,7 +207,7 @@ fn make_room(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqli
         done.traces_for_size += removed;
         return Ok(Step::More);
     }
-    let removed = upkeep::make_room(connection)?;
+    let removed = upkeep::make_room(&Statements(connection))?;
     if removed > 0 {
         done.bodies_for_size += removed;
         return Ok(Step::More);

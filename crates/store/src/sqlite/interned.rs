@@ -4,7 +4,7 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::stories::Stories;
-use super::tally::{aligned, list};
+use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::day::{Day, as_integer, hour_of};
 use crate::digest::Digest;
 use crate::prepared::{Counted, Kept, Trace, published_digest};
@@ -12,9 +12,6 @@ use crate::recent::Recent;
 
 /// Numbers remembered of each kind: about 10 MB for all of them together, when all are there.
 const REMEMBERED: usize = 40_000;
-
-/// How much traces are compressed: higher levels win a few percent and cost twice the time.
-const COMPRESSION: flate2::Compression = flate2::Compression::new(6);
 
 /// The numbers of what was used last.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ impl Interned {
         let sql = "INSERT INTO outcome (digest, last_day, author, spf, dkim, arc, dmarc, policy_domain, \
                    policy, disposition, action, would, overrides, rule, cause) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-        let author = outcome.author_domain.as_deref().map(super::log::reversed);
+        let author = outcome.author_domain.as_deref().map(reversed);
         let values = params![
             digest.0,
             day.0,
@@ -82,11 +79,11 @@ impl Interned {
     ) -> rusqlite::Result<Option<i64>> {
         let (day, hour) = (Day::at(at_ms), hour_of(at_ms));
         let known = self.traces.find(connection, &TRACE, trace.digest, day)?;
-        if known.is_some() || !stories.have_room(hour) {
+        if known.is_some() || trace.is_reference() || !stories.have_room(hour) {
             return Ok(known);
         }
         let sql = "INSERT INTO trace (digest, last_day, size, text) VALUES (?1, ?2, ?3, ?4)";
-        let text = self.compressor.compressed(&trace.text)?;
+        let text = self.compressor.compressed(&trace.text).map_err(conversion)?;
         stories.add(hour, text.len() as u64);
         let size = as_integer(trace.text.len() as u64);
         let values = (trace.digest.0, day.0, size, text);
@@ -199,44 +196,6 @@ fn text(texts: &mut Numbers, connection: &Connection, day: Day, value: &str) -> 
     texts.make(connection, sql, (digest.0, day.0, value), digest, day)
 }
 
-/// An address as the database holds it: 4 octets or 16.
-pub(super) fn address(ip: std::net::IpAddr) -> Vec<u8> {
-    match ip.to_canonical() {
-        std::net::IpAddr::V4(ip) => ip.octets().to_vec(),
-        std::net::IpAddr::V6(ip) => ip.octets().to_vec(),
-    }
-}
-
-/// Compresses traces. Its tables are large, and used again for the next one.
-struct Compressor(flate2::Compress);
-
-impl Compressor {
-    fn new() -> Self {
-        Self(flate2::Compress::new(COMPRESSION, false))
-    }
-
-    /// The text as raw deflate.
-    fn compressed(&mut self, text: &str) -> rusqlite::Result<Vec<u8>> {
-        self.0.reset();
-        // Deflate adds five octets for each 16 KiB that it cannot shorten, and a little at the end.
-        let mut output = Vec::with_capacity(text.len() + text.len() / 1_024 + 64);
-        let compressed = self
-            .0
-            .compress_vec(text.as_bytes(), &mut output, flate2::FlushCompress::Finish);
-        match compressed {
-            Ok(flate2::Status::StreamEnd) => Ok(output),
-            Ok(_) => Err(conversion(std::io::ErrorKind::WriteZero.into())),
-            Err(error) => Err(conversion(error.into())),
-        }
-    }
-}
-
-impl std::fmt::Debug for Compressor {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Compressor")
-    }
-}
-
 fn conversion(error: std::io::Error) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
@@ -315,24 +274,6 @@ impl Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_compressor_serves_many_texts_of_any_kind() {
-        use std::io::Read as _;
-        let mut compressor = Compressor::new();
-        let noise = Digest::of(b"seed").0.map(u32::from);
-        let noise: String = (0..3_000)
-            .flat_map(|place| noise.map(|one| char::from_u32(33 + (one * place) % 94).unwrap()))
-            .collect();
-        for text in ["", "short", "a".repeat(60_000).as_str(), noise.as_str(), "short"] {
-            let compressed = compressor.compressed(text).unwrap();
-            let mut back = String::new();
-            flate2::read::DeflateDecoder::new(compressed.as_slice())
-                .read_to_string(&mut back)
-                .unwrap();
-            assert_eq!(back, text);
-        }
-    }
 
     #[test]
     fn a_new_day_marks_it_again_and_an_earlier_one_does_not() {

@@ -7,8 +7,8 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blocks::{block_of, number_at, places, unsealed_from};
-use super::interned::address;
-use super::tally::{damaged, read_address, read_pairs};
+use super::tally::damaged;
+use crate::columns::{address, at_or_below, read_address, read_pairs, unreversed};
 use crate::day::{as_integer, hour_of};
 use crate::reading::{Filter, LogRow};
 
@@ -77,18 +77,6 @@ pub(super) fn observation(
         .optional()
 }
 
-/// A domain as it is sorted: the labels from the right, each with a dot behind it. What is at or
-/// below `example.com` then begins with `com.example.`.
-pub(super) fn reversed(domain: &str) -> String {
-    let labels = domain.rsplit('.');
-    labels.flat_map(|label| [label, "."]).collect()
-}
-
-fn unreversed(author: &str) -> String {
-    let labels: Vec<_> = author.strip_suffix('.').unwrap_or(author).rsplit('.').collect();
-    labels.join(".")
-}
-
 /// The first and last number among which the observations of the time asked for are.
 fn range(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<(i64, i64)>> {
     let since = filter.since_ms.map_or(0, hour_of);
@@ -117,9 +105,7 @@ fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option
     let [result, disposition, action, would, rule] = words;
     let ids: rusqlite::Result<Vec<i64>> = match &filter.domain {
         Some(domain) => {
-            // `/` is the character after the dot.
-            let from = reversed(&domain.to_ascii_lowercase());
-            let to = format!("{}/", from.strip_suffix('.').unwrap_or(&from));
+            let (from, to) = at_or_below(domain);
             let sql = format!("SELECT id FROM outcome WHERE author >= ?6 AND author < ?7 AND {of_words}");
             connection
                 .prepare_cached(&sql)?
@@ -241,17 +227,4 @@ impl Found<'_> {
 /// a range of one family holds none of the other.
 fn within(clients: &RangeInclusive<IpAddr>, client: IpAddr) -> bool {
     (clients.start().to_canonical()..=clients.end().to_canonical()).contains(&client)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_domain_is_sorted_by_its_top() {
-        assert_eq!(reversed("a.example.com"), "com.example.a.");
-        assert_eq!(unreversed("com.example.a."), "a.example.com");
-        assert_eq!(unreversed(&reversed("com")), "com");
-        assert_eq!(unreversed(&reversed("it's\"odd.example")), "it's\"odd.example");
-    }
 }

@@ -9,16 +9,19 @@ use super::connection::engine;
 use crate::error::StoreError;
 
 /// Step *n* leads to version *n*, counted from 1.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("migrations/0001_recording.sql"),
     include_str!("migrations/0002_reports.sql"),
     include_str!("migrations/0003_imports.sql"),
+    include_str!("migrations/0004_fleet.sql"),
 ];
 
 /// The first version with tables of reports.
-pub(super) const REPORTS: u32 = 2;
+pub(crate) const REPORTS: u32 = 2;
 /// The first version with a ledger of imports, and with redirections.
-pub(super) const IMPORTS: u32 = 3;
+pub(crate) const IMPORTS: u32 = 3;
+/// The first version with a spool, with hosts that hand over entries, and with leases.
+pub(crate) const FLEET: u32 = 4;
 
 /// "lmrc" in the header of the file, where `file` and SQLite's own tools look whose it is.
 const APPLICATION: i64 = 0x6c6d_7263;

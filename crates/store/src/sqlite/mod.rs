@@ -6,7 +6,9 @@
 
 mod backup;
 mod batch;
+mod beside;
 mod blocks;
+mod collect;
 mod connection;
 mod expire;
 mod import;
@@ -14,15 +16,21 @@ mod interned;
 mod journal;
 mod log;
 mod migrations;
-mod outbox;
 mod reading;
 mod reporting;
+mod spool;
+mod statements;
 mod stories;
 mod tally;
 mod write;
 
+pub(crate) use beside::Beside;
+pub(crate) use collect::Collector;
 pub(crate) use connection::{BUSY, BUSY_SERVICE};
-pub(crate) use outbox::Outbox;
+pub(crate) use migrations::{FLEET, IMPORTS, REPORTS};
 pub(crate) use reading::Reading;
 pub(crate) use reporting::ReportingDay;
+pub(crate) use spool::Spool;
+#[cfg(test)]
+pub(crate) use statements::in_memory;
 pub(crate) use write::Sqlite;

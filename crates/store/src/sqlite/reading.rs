@@ -1,35 +1,30 @@
 //! The reading connection: explanations, the tally, the state of the store.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connection::{beside, open_to_read, row_error};
-use super::outbox::{body, days, is_reported, list, redirection, suppression};
 use super::reporting::{self, ReportingDay};
-use super::{backup, blocks, import, journal, log, migrations, tally};
+use super::statements::Statements;
+use super::{backup, blocks, journal, log, migrations, tally};
+use crate::books::list;
+use crate::columns::unpacked;
 use crate::day::Day;
-use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::observation::TallyRow;
-use crate::outbox::{
-    DayState, Delivery, DeliveryNumber, MAX_REDIRECTIONS, OutboxCounts, OutboxFilter, OutboxStatus,
-    Redirection, Report, ReportNumber, Suppression,
-};
-use crate::prepared::MAX_TRACE;
+use crate::outbox::OutboxStatus;
 use crate::reading::{Explained, Filter, LogRow, RuleHits, Status};
+use crate::sql::{Sql, SqlError};
 
 /// A connection that cannot write.
 #[derive(Debug)]
 pub(crate) struct Reading {
     connection: Connection,
     path: PathBuf,
-    /// Whether there are tables of reports: not in a store that was last opened by version 0.1.
-    has_reports: bool,
-    /// Whether there are a ledger of imports and a table of redirections.
-    has_imports: bool,
+    /// Of the schema: what last wrote it may have been an earlier version.
+    version: u32,
 }
 
 impl Reading {
@@ -38,8 +33,7 @@ impl Reading {
         Ok(Self {
             connection,
             path: path.to_owned(),
-            has_reports: version >= migrations::REPORTS,
-            has_imports: version >= migrations::IMPORTS,
+            version,
         })
     }
 
@@ -53,7 +47,7 @@ impl Reading {
 
     pub(crate) fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
         self.snapshot("read the tally", |connection| {
-            tally::read(connection, self.has_reports, day, policy_domain)
+            tally::read(connection, self.has_reports(), day, policy_domain)
         })
     }
 
@@ -65,100 +59,17 @@ impl Reading {
         ReportingDay::begin(self, day)
     }
 
-    pub(crate) fn deliveries(&self, filter: &OutboxFilter) -> Result<Vec<Delivery>, StoreError> {
-        self.of_reports("read deliveries", |connection| {
-            list::deliveries(connection, filter)
-        })
-    }
-
-    pub(crate) fn delivery(&self, number: DeliveryNumber) -> Result<Option<Delivery>, StoreError> {
-        self.of_reports("read a delivery", |connection| {
-            list::delivery(connection, number.0.cast_signed())
-        })
-    }
-
-    pub(crate) fn report(&self, report_id: &str) -> Result<Option<Report>, StoreError> {
-        self.of_reports("read a report", |connection| list::report(connection, report_id))
-    }
-
-    pub(crate) fn report_body(&self, number: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
-        self.of_reports("read the body of a report", |connection| {
-            body::read(connection, number)
-        })
-    }
-
-    pub(crate) fn reported_days(&self, limit: usize) -> Result<Vec<(Day, DayState)>, StoreError> {
-        self.of_reports("read days of reports", |connection| days::all(connection, limit))
-    }
-
-    pub(crate) fn skipped(&self, day: Day, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
-        self.of_reports("read domains without a report", |connection| {
-            days::skipped(connection, day, limit)
-        })
-    }
-
-    pub(crate) fn suppressions(&self) -> Result<Vec<Suppression>, StoreError> {
-        self.of_reports("read the suppressions", suppression::all)
-    }
-
-    pub(crate) fn redirections(&self) -> Result<Vec<Redirection>, StoreError> {
-        if !self.has_imports {
-            return Ok(Vec::new());
-        }
-        self.snapshot("read the redirections", |connection| {
-            redirection::all(connection, MAX_REDIRECTIONS)
-        })
-    }
-
-    pub(crate) fn redirection(&self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
-        if !self.has_imports {
-            return Ok(None);
-        }
-        self.snapshot("look where reports go", |connection| {
-            redirection::of(connection, policy_domain)
-        })
-    }
-
-    /// How many messages of a key were imported.
-    pub(crate) fn imported(&self, key: Digest) -> Result<u64, StoreError> {
-        if !self.has_imports {
-            return Ok(0);
-        }
-        self.snapshot("see what is new", |connection| import::count_of(connection, key))
-    }
-
-    /// Whether what is counted now in this day of a policy domain comes too late for a report.
-    pub(crate) fn is_reported(&self, day: Day, policy_domain: &str) -> Result<bool, StoreError> {
-        self.of_reports("see what is reported", |connection| {
-            is_reported(connection, day, policy_domain)
-        })
-    }
-
-    pub(crate) fn is_suppressed(
+    /// Asks for what there is from a version of the schema on; in an older store there is nothing of it.
+    pub(crate) fn since<T: Default>(
         &self,
-        destination: &str,
-        now_ms: u64,
-    ) -> Result<Option<Suppression>, StoreError> {
-        self.of_reports("look for a suppression", |connection| {
-            suppression::find(connection, destination, now_ms)
-        })
-    }
-
-    pub(crate) fn outbox_counts(&self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
-        self.of_reports("count the letters", |connection| list::counts(connection, now_ms))
-    }
-
-    /// Asks about reports; where there are no tables of them, there is nothing.
-    fn of_reports<T: Default>(
-        &self,
+        version: u32,
         doing: &'static str,
-        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        ask: impl FnOnce(&dyn Sql) -> Result<T, SqlError>,
     ) -> Result<T, StoreError> {
-        if self.has_reports {
-            self.snapshot(doing, ask)
-        } else {
-            Ok(T::default())
+        if self.version < version {
+            return Ok(T::default());
         }
+        self.snapshot(doing, |connection| Ok(ask(&Statements(connection))?))
     }
 
     pub(crate) fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
@@ -179,14 +90,14 @@ impl Reading {
         let version = migrations::version(&self.connection, &self.path)?;
         self.snapshot("read the state", |connection| {
             Ok(Status {
-                path: self.path.clone(),
+                place: self.path.display().to_string(),
                 version,
                 file_bytes: length(&self.path),
-                wal_bytes: length(&beside(&self.path, "-wal")),
-                free_bytes: count(
+                wal_bytes: Some(length(&beside(&self.path, "-wal"))),
+                free_bytes: Some(count(
                     connection,
                     "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
-                )?,
+                )?),
                 observations: count(
                     connection,
                     "SELECT coalesce((SELECT max(id) FROM observation) - (SELECT min(id) FROM observation) + 1, 0)",
@@ -201,8 +112,8 @@ impl Reading {
                      UNION ALL SELECT min(day), max(day) FROM tally_journal)",
                 )?,
                 distinct_rows: count(connection, "SELECT count(*) FROM reporting_row")?,
-                outbox: if self.has_reports {
-                    list::status(connection)?
+                outbox: if self.has_reports() {
+                    list::status(&Statements(connection))?
                 } else {
                     OutboxStatus::default()
                 },
@@ -211,7 +122,11 @@ impl Reading {
     }
 
     pub(super) fn has_reports(&self) -> bool {
-        self.has_reports
+        self.version >= migrations::REPORTS
+    }
+
+    pub(super) fn has_fleet(&self) -> bool {
+        self.version >= migrations::FLEET
     }
 
     /// Asks within one transaction, so that all answers are about the same state.
@@ -264,15 +179,8 @@ fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<Option<St
     let Some(row) = rows.next()? else {
         return Ok(None);
     };
-    let compressed = row.get_ref(0)?.as_blob()?;
-    let mut text = String::new();
-    // The file may be damaged: no more is unpacked than was ever packed.
-    let limit = MAX_TRACE as u64;
-    flate2::read::DeflateDecoder::new(compressed)
-        .take(limit)
-        .read_to_string(&mut text)
-        .map_err(|_| tally::damaged(0))?;
-    Ok(Some(text))
+    let text = unpacked(row.get_ref(0)?.as_blob()?);
+    text.map(Some).map_err(|_| tally::damaged(0))
 }
 
 fn rule_hits(connection: &Connection) -> rusqlite::Result<Vec<RuleHits>> {

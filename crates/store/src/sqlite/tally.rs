@@ -3,22 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row};
-use serde_json::Value;
 
 use super::journal::{self, Counts};
+use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
 use crate::day::Day;
 use crate::observation::{PublishedPolicy, TallyRow};
-
-/// The bits of the column `aligned`.
-const DKIM: u8 = 1;
-const SPF: u8 = 2;
-const INCIDENTAL: u8 = 4;
-
-pub(super) fn aligned(row: &TallyRow) -> u8 {
-    DKIM * u8::from(row.dkim_aligned)
-        + SPF * u8::from(row.spf_aligned)
-        + INCIDENTAL * u8::from(row.incidental)
-}
 
 /// The rows of one day for one policy domain.
 pub(super) fn read(
@@ -137,35 +126,22 @@ impl<'a> Texts<'a> {
     }
 
     fn row_of(&mut self, policy_domain: &str, row: &Row<'_>) -> rusqlite::Result<TallyRow> {
-        let bits: u8 = row.get(2)?;
+        let [dkim_aligned, spf_aligned, incidental] = read_aligned(row.get(2)?);
         Ok(TallyRow {
             policy_domain: policy_domain.to_owned(),
             published: self.published(row.get(0)?)?,
             source_ip: read_address(row.get_ref(1)?.as_blob()?).ok_or_else(|| damaged(1))?,
-            dkim_aligned: bits & DKIM != 0,
-            spf_aligned: bits & SPF != 0,
+            dkim_aligned,
+            spf_aligned,
             disposition: self.text(row.get(3)?)?,
             reasons: read_pairs(&self.text(row.get(4)?)?).ok_or_else(|| damaged(4))?,
             header_from: self.text(row.get(5)?)?,
             envelope_from: self.optional(row.get(6)?)?,
             envelope_to: self.optional(row.get(7)?)?,
             dkim: read_triples(&self.text(row.get(8)?)?).ok_or_else(|| damaged(8))?,
-            spf: self.spf(row.get(9)?)?,
-            incidental: bits & INCIDENTAL != 0,
+            spf: read_triple(&self.text(row.get(9)?)?).ok_or_else(|| damaged(9))?,
+            incidental,
         })
-    }
-
-    fn spf(&mut self, id: i64) -> rusqlite::Result<Option<(String, String, String)>> {
-        let text = self.text(id)?;
-        if text == "null" {
-            return Ok(None);
-        }
-        let value = serde_json::from_str(&text).ok();
-        value
-            .as_ref()
-            .and_then(triple)
-            .map(Some)
-            .ok_or_else(|| damaged(9))
     }
 
     fn optional(&mut self, id: Option<i64>) -> rusqlite::Result<Option<String>> {
@@ -227,110 +203,7 @@ fn forget_if_many<T>(remembered: &mut HashMap<i64, T>) {
     }
 }
 
-/// A list as JSON: no separator for foreign text to imitate.
-pub(super) fn list(values: &(impl ToJson + ?Sized)) -> String {
-    values.to_json().to_string()
-}
-
-/// The few shapes that are stored as JSON.
-pub(super) trait ToJson {
-    fn to_json(&self) -> Value;
-}
-
-impl ToJson for String {
-    fn to_json(&self) -> Value {
-        Value::from(self.as_str())
-    }
-}
-
-impl ToJson for (String, String) {
-    fn to_json(&self) -> Value {
-        Value::from(vec![self.0.as_str(), self.1.as_str()])
-    }
-}
-
-impl ToJson for (String, String, String) {
-    fn to_json(&self) -> Value {
-        Value::from(vec![self.0.as_str(), self.1.as_str(), self.2.as_str()])
-    }
-}
-
-impl<T: ToJson> ToJson for Vec<T> {
-    fn to_json(&self) -> Value {
-        Value::Array(self.iter().map(ToJson::to_json).collect())
-    }
-}
-
-impl<T: ToJson> ToJson for Option<T> {
-    fn to_json(&self) -> Value {
-        self.as_ref().map_or(Value::Null, ToJson::to_json)
-    }
-}
-
-pub(super) fn read_strings(text: &str) -> Option<Vec<String>> {
-    items(text, |value| value.as_str().map(str::to_owned))
-}
-
-pub(super) fn read_pairs(text: &str) -> Option<Vec<(String, String)>> {
-    items(text, |value| match value.as_array()?.as_slice() {
-        [name, comment] => Some((name.as_str()?.to_owned(), comment.as_str()?.to_owned())),
-        _ => None,
-    })
-}
-
-fn read_triples(text: &str) -> Option<Vec<(String, String, String)>> {
-    items(text, triple)
-}
-
-fn triple(value: &Value) -> Option<(String, String, String)> {
-    match value.as_array()?.as_slice() {
-        [a, b, c] => Some((
-            a.as_str()?.to_owned(),
-            b.as_str()?.to_owned(),
-            c.as_str()?.to_owned(),
-        )),
-        _ => None,
-    }
-}
-
-fn items<T>(text: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    value.as_array()?.iter().map(read).collect()
-}
-
-/// An address from its 4 or 16 octets.
-pub(super) fn read_address(octets: &[u8]) -> Option<std::net::IpAddr> {
-    let four = <[u8; 4]>::try_from(octets).map(Into::into);
-    four.or_else(|_| <[u8; 16]>::try_from(octets).map(Into::into))
-        .ok()
-}
-
 /// What is in this column was not written by us.
 pub(super) fn damaged(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(column, "damaged".to_owned(), rusqlite::types::Type::Text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_come_back_whatever_is_in_them() {
-        let nasty = "a'b\"c\\d\n\u{1f}, ] é ';--".to_owned();
-        let pairs = vec![(nasty.clone(), String::new()), (String::new(), nasty.clone())];
-        assert_eq!(read_pairs(&list(&pairs)), Some(pairs));
-        let triples = vec![(nasty.clone(), nasty.clone(), nasty.clone())];
-        assert_eq!(read_triples(&list(&triples)), Some(triples));
-        let strings = vec![nasty];
-        assert_eq!(read_strings(&list(&strings)), Some(strings));
-        assert_eq!(list(&None::<String>), "null");
-    }
-
-    #[test]
-    fn what_we_never_wrote_is_damaged() {
-        for text in ["", "{}", "[1]", "[[\"a\"]]", "[[\"a\",\"b\",\"c\"]]"] {
-            assert_eq!(read_pairs(text), None, "{text}");
-        }
-        assert_eq!(read_address(&[1, 2, 3]), None);
-    }
 }

@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use super::batch::Remembered;
-use super::connection::{self, BUSY, Identity, beside, engine};
+use super::connection::{self, BUSY, Identity, beside, engine, row_error};
+use super::spool::{Appender, inode_of};
 use super::{blocks, expire, journal};
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
 use crate::maintenance::{Expired, Keep};
 use crate::queue::{Batch, Lost};
+use crate::spool::Share;
 
 /// The write-ahead log is written back when it is longer than this, in octets: often enough that
 /// it stays in the page cache of the system, seldom enough that a page which changes with each
@@ -30,6 +33,8 @@ pub(crate) struct Sqlite {
     indexed_to: Option<i64>,
     /// What SQLite counts up when another connection has written.
     foreign_writes: i64,
+    /// Where there is a fleet that is to hear of it.
+    spool: Option<Appender>,
 }
 
 impl Sqlite {
@@ -46,19 +51,56 @@ impl Sqlite {
             remembered: Remembered::default(),
             indexed_to: None,
             foreign_writes: 0,
+            spool: None,
         })
     }
 
+    /// From now on each batch is appended to the spool as well.
+    pub(crate) fn spooling(mut self, share: &Arc<Share>) -> Result<Self, StoreError> {
+        let begun = Appender::begin(&self.connection, inode_of(&self.path), share);
+        self.spool = Some(begun.map_err(engine(&self.path, "begin a spool"))?);
+        Ok(self)
+    }
+
     fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Lost> {
+        let counts = batch.counts();
+        let mut spool = self.spool.take();
+        let lost = self.attempt(|connection, remembered| {
+            if let Some(spool) = &mut spool {
+                spool.append(connection, batch, &counts)?;
+            }
+            remembered.write_with(connection, batch, counts)
+        });
+        self.spool = spool;
+        lost
+    }
+
+    /// Does it in one durable transaction, with what is known from earlier ones.
+    pub(super) fn within<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection, &mut Remembered) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let done = self.attempt(work);
+        if done.is_err() {
+            self.remembered.forget();
+        }
+        done.map_err(|error| row_error(&self.path, doing, error))
+    }
+
+    fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Remembered) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         let foreign_writes = foreign_writes(&transaction)?;
         if foreign_writes != self.foreign_writes {
             self.remembered.check(&transaction)?;
             self.foreign_writes = foreign_writes;
         }
-        let lost = self.remembered.write(&transaction, batch)?;
+        let done = work(&transaction, &mut self.remembered)?;
         transaction.commit()?;
-        Ok(lost)
+        Ok(done)
     }
 
     fn step(&mut self, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
@@ -103,6 +145,12 @@ impl Engine for Sqlite {
         let written = self.transact(batch);
         if written.is_err() {
             self.remembered.forget();
+        }
+        if let Some(spool) = &mut self.spool {
+            match written {
+                Ok(_) => spool.committed(),
+                Err(_) => spool.rolled_back(),
+            }
         }
         written.map_err(engine(&self.path, "write a batch"))
     }

@@ -2,7 +2,17 @@
 
 use landmarc_store::{Day, DomainDay, Observation, Reader};
 
-use crate::samples::{DAY, Directory, MIDNIGHT, from, message, reader, record_all, row, store_with};
+use crate::bed::{Bed, suite};
+use crate::samples::{DAY, MIDNIGHT, from, message, reader, row};
+use crate::ship::record;
+
+suite!(
+    a_day_is_read_domain_by_domain_in_alphabetical_order,
+    reading_holds_up_nobody_and_each_domain_is_of_one_moment,
+    the_last_known_policy_configuration_has_the_highest_number,
+    problems_psd_and_incidental_come_back_and_tell_rows_apart,
+    the_days_that_have_rows_are_known,
+);
 
 fn whole(reader: &Reader, day: Day) -> Vec<DomainDay> {
     let days = reader.reporting_day(day).unwrap();
@@ -27,10 +37,8 @@ fn check_against_tally(reader: &Reader, day: Day, all: &[DomainDay]) {
     }
 }
 
-#[tokio::test]
-async fn a_day_is_read_domain_by_domain_in_alphabetical_order() {
+fn a_day_is_read_domain_by_domain_in_alphabetical_order(bed: &Bed) {
     const MESSAGES: u64 = 1_800;
-    let directory = Directory::new();
     let messages = (0..MESSAGES).map(|number| {
         let mut one = from(number, &format!("d{}.example", number * 7 % 300));
         if let Some(row) = &mut one.row {
@@ -38,8 +46,8 @@ async fn a_day_is_read_domain_by_domain_in_alphabetical_order() {
         }
         one
     });
-    let recorder = store_with(&directory, messages).await;
-    let reader = reader(&directory);
+    record(bed, messages);
+    let reader = reader(bed.place());
     let day = Day::at(MIDNIGHT);
     let all = whole(&reader, day);
     assert_eq!(all.len(), 300);
@@ -47,7 +55,7 @@ async fn a_day_is_read_domain_by_domain_in_alphabetical_order() {
     let counted: u64 = all.iter().flat_map(|one| &one.rows).map(|row| row.count).sum();
     assert_eq!(counted, MESSAGES);
     // What is still in the journal alone, and what is in both.
-    record_all(&recorder, [from(1, "d1.example"), from(2, "a.example")]).await;
+    record(bed, [from(1, "d1.example"), from(2, "a.example")]);
     let later = whole(&reader, day);
     check_against_tally(&reader, day, &later);
     assert_eq!((later.len(), later[0].policy_domain.as_str()), (301, "a.example"));
@@ -56,16 +64,13 @@ async fn a_day_is_read_domain_by_domain_in_alphabetical_order() {
     assert_eq!(whole(&reader, day.next()), []);
 }
 
-#[tokio::test]
-async fn reading_holds_up_nobody_and_each_domain_is_of_one_moment() {
-    let directory = Directory::new();
+fn reading_holds_up_nobody_and_each_domain_is_of_one_moment(bed: &Bed) {
     // More domains than are read at a time.
-    let recorder = store_with(
-        &directory,
+    record(
+        bed,
         (0..2_100).map(|number| from(number, &format!("{number:04}.example"))),
-    )
-    .await;
-    let reader = reader(&directory);
+    );
+    let reader = reader(bed.place());
     let mut days = reader.reporting_day(Day::at(MIDNIGHT)).unwrap();
     let first = days.next().unwrap().unwrap();
     assert_eq!(
@@ -73,15 +78,13 @@ async fn reading_holds_up_nobody_and_each_domain_is_of_one_moment() {
         ("0000.example", 1)
     );
     // One that was not read yet counts what came since; one that is new has to wait.
-    record_all(&recorder, [from(0, "2099.example"), from(1, "new.example")]).await;
+    record(bed, [from(0, "2099.example"), from(1, "new.example")]);
     let rest: Vec<_> = days.map(Result::unwrap).collect();
     assert_eq!((rest.len(), rest[2_098].rows[0].count), (2_099, 2));
     assert_eq!(whole(&reader, Day::at(MIDNIGHT)).len(), 2_101);
 }
 
-#[tokio::test]
-async fn the_last_known_policy_configuration_has_the_highest_number() {
-    let directory = Directory::new();
+fn the_last_known_policy_configuration_has_the_highest_number(bed: &Bed) {
     let with_rua = |number: u64, rua: &str| {
         let mut one = message(number);
         if let Some(row) = &mut one.row {
@@ -89,10 +92,10 @@ async fn the_last_known_policy_configuration_has_the_highest_number() {
         }
         one
     };
-    let recorder = store_with(&directory, [with_rua(1, "mailto:first@example.com")]).await;
-    record_all(&recorder, [with_rua(2, "mailto:second@example.com")]).await;
-    record_all(&recorder, [with_rua(3, "mailto:first@example.com")]).await;
-    let all = whole(&reader(&directory), Day::at(MIDNIGHT));
+    record(bed, [with_rua(1, "mailto:first@example.com")]);
+    record(bed, [with_rua(2, "mailto:second@example.com")]);
+    record(bed, [with_rua(3, "mailto:first@example.com")]);
+    let all = whole(&reader(bed.place()), Day::at(MIDNIGHT));
     let mut rows = all[0].rows.clone();
     rows.sort_by_key(|row| row.published);
     let known: Vec<_> = rows
@@ -105,9 +108,7 @@ async fn the_last_known_policy_configuration_has_the_highest_number() {
     );
 }
 
-#[tokio::test]
-async fn problems_psd_and_incidental_come_back_and_tell_rows_apart() {
-    let directory = Directory::new();
+fn problems_psd_and_incidental_come_back_and_tell_rows_apart(bed: &Bed) {
     let changed = |number: u64, change: fn(&mut landmarc_store::TallyRow)| {
         let mut one = message(number);
         one.row.as_mut().into_iter().for_each(change);
@@ -122,8 +123,8 @@ async fn problems_psd_and_incidental_come_back_and_tell_rows_apart() {
         }),
         changed(4, |row| row.published.problems = vec!["x".repeat(300); 20]),
     ];
-    let _recorder = store_with(&directory, messages).await;
-    let all = whole(&reader(&directory), Day::at(MIDNIGHT));
+    record(bed, messages);
+    let all = whole(&reader(bed.place()), Day::at(MIDNIGHT));
     let rows: Vec<_> = all[0].rows.iter().map(|row| &row.row).collect();
     assert_eq!(rows.len(), 5);
     let with = |change: fn(&mut landmarc_store::TallyRow)| {
@@ -141,21 +142,23 @@ async fn problems_psd_and_incidental_come_back_and_tell_rows_apart() {
     assert!(rows.contains(&&with(|row| row.published.problems = vec!["x".repeat(200); 8])));
 }
 
-#[tokio::test]
-async fn the_days_that_have_rows_are_known() {
-    let directory = Directory::new();
-    assert!(Reader::open(directory.store()).is_err());
+fn the_days_that_have_rows_are_known(bed: &Bed) {
+    assert_eq!(
+        Reader::open(bed.place()).is_err(),
+        !bed.is_server(),
+        "those of a server were made before"
+    );
     let at = |day: u64, number: u64| {
         let mut one = message(number);
         one.at_ms = MIDNIGHT + day * DAY;
         one
     };
-    let recorder = store_with(&directory, [at(5, 1), at(0, 2), at(2, 3)]).await;
+    record(bed, [at(5, 1), at(0, 2), at(2, 3)]);
     let days = || -> Vec<u32> {
-        let days = reader(&directory).reporting_days().unwrap();
+        let days = reader(bed.place()).reporting_days().unwrap();
         days.iter().map(|day| day.0 - Day::at(MIDNIGHT).0).collect()
     };
     assert_eq!(days(), [0, 2, 5]);
-    record_all(&recorder, [at(2, 4), at(1, 5)]).await;
+    record(bed, [at(2, 4), at(1, 5)]);
     assert_eq!(days(), [0, 1, 2, 5], "the journal included");
 }

@@ -4,13 +4,24 @@ use std::collections::HashSet;
 
 use landmarc_store::{DeliveryNumber, DeliveryState, NewReport, OutboxFilter};
 
+use crate::bed::{Bed, suite};
 use crate::letters::{LEASE, NOW, ask, claim, destinations, due, outbox, part, put_one, report, state, to};
-use crate::samples::{Directory, reader};
+use crate::samples::reader;
 
-#[test]
-fn what_is_due_first_goes_first_and_to_one_sender_only() {
-    let directory = Directory::new();
-    let (mut one, mut two) = (outbox(&directory), outbox(&directory));
+suite!(
+    what_is_due_first_goes_first_and_to_one_sender_only,
+    a_host_that_had_enough_holds_up_no_other,
+    reports_about_some_domains_can_be_asked_for_or_left_out,
+    a_claim_is_bounded_whatever_is_asked_for,
+    every_end_has_its_state_and_its_reason,
+    a_letter_that_was_taken_over_is_delivered_whoever_has_the_lease,
+    what_is_given_back_was_never_tried,
+    what_is_put_off_says_why_and_was_never_tried,
+    a_report_too_large_is_divided_once_for_all_who_refuse_it,
+);
+
+fn what_is_due_first_goes_first_and_to_one_sender_only(bed: &Bed) {
+    let (mut one, mut two) = (outbox(bed), outbox(bed));
     put_one(
         &mut one,
         due(
@@ -46,10 +57,8 @@ fn what_is_due_first_goes_first_and_to_one_sender_only() {
     assert_eq!(one.owners().unwrap(), ["two"]);
 }
 
-#[test]
-fn a_host_that_had_enough_holds_up_no_other() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn a_host_that_had_enough_holds_up_no_other(bed: &Bed) {
+    let mut outbox = outbox(bed);
     let letters: Vec<_> = (0..20)
         .map(|number| to(&format!("{number}@BIG.example")))
         .collect();
@@ -71,10 +80,8 @@ fn a_host_that_had_enough_holds_up_no_other() {
     assert!(outbox.claim(&question).unwrap().claimed.is_empty());
 }
 
-#[test]
-fn reports_about_some_domains_can_be_asked_for_or_left_out() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn reports_about_some_domains_can_be_asked_for_or_left_out(bed: &Bed) {
+    let mut outbox = outbox(bed);
     for domain in ["a.example", "b.example", "c.example"] {
         put_one(&mut outbox, report(domain));
     }
@@ -88,10 +95,8 @@ fn reports_about_some_domains_can_be_asked_for_or_left_out() {
     assert_eq!(destinations(&claimed), ["rua@c.example"]);
 }
 
-#[test]
-fn a_claim_is_bounded_whatever_is_asked_for() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn a_claim_is_bounded_whatever_is_asked_for(bed: &Bed) {
+    let mut outbox = outbox(bed);
     for first in 0..11 {
         let letters = (0..100)
             .map(|one| to(&format!("{one}@{first}.example")))
@@ -104,26 +109,18 @@ fn a_claim_is_bounded_whatever_is_asked_for() {
     }
     assert_eq!(claim(&mut outbox, "me", NOW, usize::MAX).len(), 1_000);
     assert_eq!(claim(&mut outbox, "me", NOW, usize::MAX).len(), 100);
-    let connection = rusqlite::Connection::open(directory.store()).unwrap();
-    connection
-        .execute("UPDATE delivery SET lease_owner = id WHERE id <= 1000", [])
-        .unwrap();
-    connection
-        .execute("UPDATE delivery SET lease_owner = 1 WHERE id > 1000", [])
-        .unwrap();
+    let spread = "UPDATE delivery SET lease_owner = concat('', id)";
+    bed.sql(&format!("{spread} WHERE id <= 1000"));
+    bed.sql("UPDATE delivery SET lease_owner = '1' WHERE id > 1000");
     assert_eq!(outbox.owners().unwrap().len(), 1_000, "at the limit");
-    connection
-        .execute("UPDATE delivery SET lease_owner = id", [])
-        .unwrap();
+    bed.sql(spread);
     assert_eq!(outbox.owners().unwrap().len(), 1_000, "past it");
     assert!(outbox.claim(&ask(&"x".repeat(255), NOW, 1)).is_ok());
     assert!(outbox.claim(&ask(&"x".repeat(256), NOW, 1)).is_err());
 }
 
-#[test]
-fn every_end_has_its_state_and_its_reason() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn every_end_has_its_state_and_its_reason(bed: &Bed) {
+    let mut outbox = outbox(bed);
     put_one(
         &mut outbox,
         due(
@@ -132,7 +129,7 @@ fn every_end_has_its_state_and_its_reason() {
         ),
     );
     let [a, b, c] = claim(&mut outbox, "me", NOW, 3).try_into().unwrap();
-    let reader = reader(&directory);
+    let reader = reader(bed);
     assert!(
         outbox
             .delivered(a.number, "250 2.0.0 Ok: queued as 4Z\r\n", NOW + 5)
@@ -185,10 +182,8 @@ fn every_end_has_its_state_and_its_reason() {
     }
 }
 
-#[test]
-fn a_letter_that_was_taken_over_is_delivered_whoever_has_the_lease() {
-    let directory = Directory::new();
-    let (mut slow, mut quick) = (outbox(&directory), outbox(&directory));
+fn a_letter_that_was_taken_over_is_delivered_whoever_has_the_lease(bed: &Bed) {
+    let (mut slow, mut quick) = (outbox(bed), outbox(bed));
     put_one(&mut slow, report("example.com"));
     put_one(&mut slow, report("example.org"));
     let first = claim(&mut slow, "slow", NOW, 2);
@@ -209,17 +204,15 @@ fn a_letter_that_was_taken_over_is_delivered_whoever_has_the_lease() {
             .unwrap()
     );
     assert!(slow.delivered(second[1].number, "250 Ok", NOW).unwrap());
-    let all = reader(&directory).deliveries(&OutboxFilter::default()).unwrap();
+    let all = reader(bed).deliveries(&OutboxFilter::default()).unwrap();
     assert!(
         all.iter()
             .all(|one| one.state == DeliveryState::Delivered && one.lease.is_none())
     );
 }
 
-#[test]
-fn what_is_given_back_was_never_tried() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn what_is_given_back_was_never_tried(bed: &Bed) {
+    let mut outbox = outbox(bed);
     put_one(
         &mut outbox,
         due("example.com", &[("a@a.example", 0), ("b@b.example", 0)]),
@@ -232,7 +225,7 @@ fn what_is_given_back_was_never_tried() {
     claim(&mut outbox, "other", NOW + 1, 2);
     assert_eq!(outbox.release("me").unwrap(), 2);
     assert_eq!(outbox.release("me").unwrap(), 0);
-    let all = reader(&directory).deliveries(&OutboxFilter::default()).unwrap();
+    let all = reader(bed).deliveries(&OutboxFilter::default()).unwrap();
     let tried: Vec<_> = all
         .iter()
         .map(|one| (one.state, one.attempts, one.first_ms))
@@ -247,10 +240,8 @@ fn what_is_given_back_was_never_tried() {
     assert_eq!(claim(&mut outbox, "other", NOW + 1, 2).len(), 2, "at once");
 }
 
-#[test]
-fn what_is_put_off_says_why_and_was_never_tried() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn what_is_put_off_says_why_and_was_never_tried(bed: &Bed) {
+    let mut outbox = outbox(bed);
     let letters = [
         ("a@a.example", 0),
         ("b@b.example", 0),
@@ -267,7 +258,7 @@ fn what_is_put_off_says_why_and_was_never_tried() {
     let next_ms = NOW + 60_000;
     assert_eq!(outbox.postpone("me", "no relay", NOW + 2, next_ms).unwrap(), 2);
     assert_eq!(outbox.postpone("me", "no relay", NOW + 2, next_ms).unwrap(), 0);
-    let mut all = reader(&directory).deliveries(&OutboxFilter::default()).unwrap();
+    let mut all = reader(bed).deliveries(&OutboxFilter::default()).unwrap();
     all.reverse();
     let told: Vec<_> = all
         .iter()
@@ -293,10 +284,8 @@ fn what_is_put_off_says_why_and_was_never_tried() {
     );
 }
 
-#[test]
-fn a_report_too_large_is_divided_once_for_all_who_refuse_it() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn a_report_too_large_is_divided_once_for_all_who_refuse_it(bed: &Bed) {
+    let mut outbox = outbox(bed);
     put_one(
         &mut outbox,
         due(
@@ -336,7 +325,7 @@ fn a_report_too_large_is_divided_once_for_all_who_refuse_it() {
     assert_eq!(stranger.unwrap(), None);
     let twice = outbox.replace(whole[0].number, "me", "552", &halves("a@a.example"), NOW);
     assert_eq!(twice.unwrap(), None);
-    let reader = reader(&directory);
+    let reader = reader(bed);
     assert_eq!(state(&reader, whole[0].number).0, DeliveryState::GivenUp);
     let queued = OutboxFilter {
         state: Some(DeliveryState::Queued),

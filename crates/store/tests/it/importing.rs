@@ -3,10 +3,24 @@
 use std::time::Duration;
 
 use landmarc_store::{
-    Day, DayCounts, Import, Imported, Importer, Keep, MAX_IMPORTS, Outbox, Redirection, Rehearsal, StoreError,
+    Day, DayCounts, Import, Imported, Importer, Keep, MAX_IMPORTS, Outbox, Place, Redirection, Rehearsal,
+    StoreError,
 };
 
+use crate::bed::{Bed, suite};
 use crate::samples::{DAY, Directory, HOUR, MIDNIGHT, counted, message, reader, row, store_with};
+
+suite!(
+    what_is_imported_again_is_not_counted_again,
+    a_key_that_stands_twice_in_one_call_counts_once,
+    of_a_count_that_grows_the_difference_is_added,
+    a_rehearsal_writes_nothing,
+    a_rehearsal_remembers_what_it_has_seen_in_calls_before,
+    messages_of_a_day_that_was_reported_about_are_counted_and_told_apart,
+    there_are_so_many_a_call_and_no_more,
+    reports_are_redirected_until_that_is_ended,
+    a_count_past_all_reason_is_held_to_its_limit,
+);
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const ANY_DAY: Day = Day(0);
@@ -20,68 +34,56 @@ fn import(key: &str, count: u64) -> Import {
     }
 }
 
-fn importer(directory: &Directory) -> Importer {
-    Importer::open(directory.store(), PATIENCE).unwrap()
+fn importer(of: impl Into<Place>) -> Importer {
+    Importer::open(of, PATIENCE).unwrap()
 }
 
-fn rehearsal(directory: &Directory) -> Rehearsal {
-    Rehearsal::open(directory.store()).unwrap()
+fn rehearsal(of: impl Into<Place>) -> Rehearsal {
+    Rehearsal::open(of).unwrap()
 }
 
-#[test]
-fn what_is_imported_again_is_not_counted_again() {
-    let directory = Directory::new();
+fn what_is_imported_again_is_not_counted_again(bed: &Bed) {
     let both = [import("a", 1), import("b", 1)];
-    let mut importer = importer(&directory);
+    let mut importer = importer(bed);
     let first = importer.import(&both, ANY_DAY).unwrap();
     assert_eq!((first.new, first.known), (2, 0));
     let again = importer.import(&both, ANY_DAY).unwrap();
     assert_eq!((again.new, again.known), (0, 2));
-    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 2);
+    assert_eq!(counted(&reader(bed), Day::at(MIDNIGHT)), 2);
 }
 
-#[test]
-fn a_key_that_stands_twice_in_one_call_counts_once() {
-    let directory = Directory::new();
+fn a_key_that_stands_twice_in_one_call_counts_once(bed: &Bed) {
     let twice = [import("a", 1), import("a", 1)];
-    let mut importer = importer(&directory);
-    let said = rehearsal(&directory).import(&twice, ANY_DAY).unwrap();
+    let mut importer = importer(bed);
+    let said = rehearsal(bed).import(&twice, ANY_DAY).unwrap();
     let done = importer.import(&twice, ANY_DAY).unwrap();
     assert_eq!((done.new, done.known), (1, 1));
     assert_eq!(said, done);
 }
 
-#[test]
-fn of_a_count_that_grows_the_difference_is_added() {
-    let directory = Directory::new();
-    let mut importer = importer(&directory);
+fn of_a_count_that_grows_the_difference_is_added(bed: &Bed) {
+    let mut importer = importer(bed);
     for (count, new) in [(3, 3), (5, 2), (5, 0), (4, 0), (6, 1)] {
-        let said = rehearsal(&directory)
-            .import(&[import("a", count)], ANY_DAY)
-            .unwrap();
+        let said = rehearsal(bed).import(&[import("a", count)], ANY_DAY).unwrap();
         let done = importer.import(&[import("a", count)], ANY_DAY).unwrap();
         assert_eq!((done.new, done.known), (new, count - new), "{count}");
         assert_eq!(said, done);
     }
-    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 6);
+    assert_eq!(counted(&reader(bed), Day::at(MIDNIGHT)), 6);
 }
 
-#[test]
-fn a_rehearsal_writes_nothing() {
-    let directory = Directory::new();
-    let mut importer = importer(&directory);
-    let said = rehearsal(&directory).import(&[import("a", 7)], ANY_DAY);
+fn a_rehearsal_writes_nothing(bed: &Bed) {
+    let mut importer = importer(bed);
+    let said = rehearsal(bed).import(&[import("a", 7)], ANY_DAY);
     assert_eq!(said.unwrap().new, 7);
-    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 0);
+    assert_eq!(counted(&reader(bed), Day::at(MIDNIGHT)), 0);
     assert_eq!(importer.import(&[import("a", 7)], ANY_DAY).unwrap().new, 7);
 }
 
 /// A history file in two parts that overlap, or a file and the database it was imported into: more than one call.
-#[test]
-fn a_rehearsal_remembers_what_it_has_seen_in_calls_before() {
-    let directory = Directory::new();
-    importer(&directory).import(&[import("a", 2)], ANY_DAY).unwrap();
-    let mut rehearsal = rehearsal(&directory);
+fn a_rehearsal_remembers_what_it_has_seen_in_calls_before(bed: &Bed) {
+    importer(bed).import(&[import("a", 2)], ANY_DAY).unwrap();
+    let mut rehearsal = rehearsal(bed);
     for (key, count, new) in [
         ("a", 3, 1),
         ("b", 1, 1),
@@ -124,22 +126,14 @@ fn a_rehearsal_reads_an_older_store_as_one_that_nothing_was_imported_into() {
 }
 
 /// Neither as one count nor as a sum: the column holds 64 bits, and a row that is refused stops all imports.
-#[test]
-fn a_count_past_all_reason_is_held_to_its_limit() {
+fn a_count_past_all_reason_is_held_to_its_limit(bed: &Bed) {
     const MOST: u64 = 1_000_000_000_000_000;
-    let directory = Directory::new();
-    let mut importer = importer(&directory);
+    let mut importer = importer(bed);
     let count = |key: &str, count, importer: &mut Importer| {
-        let said = rehearsal(&directory)
-            .import(&[import(key, count)], ANY_DAY)
-            .unwrap();
+        let said = rehearsal(bed).import(&[import(key, count)], ANY_DAY).unwrap();
         let done = importer.import(&[import(key, count)], ANY_DAY).unwrap();
         assert_eq!(said, done);
-        (
-            done.new,
-            done.known,
-            counted(&reader(&directory), Day::at(MIDNIGHT)),
-        )
+        (done.new, done.known, counted(&reader(bed), Day::at(MIDNIGHT)))
     };
     assert_eq!(count("a", u64::MAX, &mut importer), (MOST, 0, MOST));
     assert_eq!(count("a", u64::MAX, &mut importer), (0, MOST, MOST));
@@ -163,21 +157,19 @@ async fn it_works_beside_a_recorder_and_joins_its_rows() {
     assert_eq!(rows.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [6]);
 }
 
-#[test]
-fn messages_of_a_day_that_was_reported_about_are_counted_and_told_apart() {
-    let directory = Directory::new();
-    let mut outbox = Outbox::open(directory.store(), PATIENCE).unwrap();
+fn messages_of_a_day_that_was_reported_about_are_counted_and_told_apart(bed: &Bed) {
+    let mut outbox = Outbox::open(bed, PATIENCE).unwrap();
     let day = Day::at(MIDNIGHT);
     outbox
         .finish_day(day, DayCounts::default(), MIDNIGHT + DAY)
         .unwrap();
     let mut tomorrow = import("b", 2);
     tomorrow.at_ms += DAY;
-    let done = importer(&directory)
+    let done = importer(bed)
         .import(&[import("a", 3), tomorrow], ANY_DAY)
         .unwrap();
     assert_eq!((done.new, done.of_reported_days), (5, 3));
-    assert_eq!(counted(&reader(&directory), day), 3);
+    assert_eq!(counted(&reader(bed), day), 3);
 }
 
 #[tokio::test]
@@ -206,22 +198,18 @@ async fn what_is_known_of_keys_goes_with_their_day_and_such_days_are_left_out() 
     );
 }
 
-#[test]
-fn there_are_so_many_a_call_and_no_more() {
-    let directory = Directory::new();
-    let mut importer = importer(&directory);
+fn there_are_so_many_a_call_and_no_more(bed: &Bed) {
+    let mut importer = importer(bed);
     let mut many: Vec<_> = (0..MAX_IMPORTS).map(|n| import(&n.to_string(), 1)).collect();
     assert_eq!(importer.import(&many, ANY_DAY).unwrap().new, 1_000);
     many.push(import("one more", 1));
     let error = importer.import(&many, ANY_DAY).unwrap_err();
     assert!(matches!(error, StoreError::TooLong { .. }), "{error}");
-    assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 1_000);
+    assert_eq!(counted(&reader(bed), Day::at(MIDNIGHT)), 1_000);
 }
 
-#[test]
-fn reports_are_redirected_until_that_is_ended() {
-    let directory = Directory::new();
-    let mut outbox = Outbox::open(directory.store(), PATIENCE).unwrap();
+fn reports_are_redirected_until_that_is_ended(bed: &Bed) {
+    let mut outbox = Outbox::open(bed, PATIENCE).unwrap();
     let to = |rua: &[&str]| Redirection {
         policy_domain: "example.com".to_owned(),
         rua: rua.iter().map(|uri| (*uri).to_owned()).collect(),

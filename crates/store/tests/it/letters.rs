@@ -3,20 +3,27 @@
 use std::time::Duration;
 
 use landmarc_store::{
-    Claim, Claims, Day, Delivery, DeliveryNumber, DeliveryState, NewDelivery, NewReport, Outbox, Put, Reader,
-    ReportKind, ReportNumber,
+    Claim, Claims, Day, Delivery, DeliveryNumber, DeliveryState, NewDelivery, NewReport, Outbox, Place, Put,
+    Reader, ReportKind, ReportNumber,
 };
 
-use crate::samples::{DAY, Directory, MIDNIGHT};
+use crate::bed::Bed;
+use crate::samples::{DAY, MIDNIGHT};
 
 /// When the reports about the first day are made.
 pub(crate) const NOW: u64 = MIDNIGHT + DAY + 900_000;
 /// How long a lease lasts.
 pub(crate) const LEASE: u64 = 600_000;
 
+impl From<&Bed> for Place {
+    fn from(bed: &Bed) -> Self {
+        bed.place()
+    }
+}
+
 /// An outbox that waits for others as long as they take.
-pub(crate) fn outbox(directory: &Directory) -> Outbox {
-    Outbox::open(directory.store(), Duration::from_mins(1)).unwrap()
+pub(crate) fn outbox(of: impl Into<Place>) -> Outbox {
+    Outbox::open(of, Duration::from_mins(1)).unwrap()
 }
 
 /// The aggregate report about a domain on the first day, for one destination at it.

@@ -8,26 +8,28 @@ use std::time::{Duration, Instant};
 
 use landmarc_store::{Day, Filter, Keep, Reader, Recorded, Recorder};
 
+use crate::bed::{Bed, suite};
 use crate::samples::{
     DAY, Directory, MIDNIGHT, counted, from, message, on_day, patient, reader, record_all, store_with,
 };
+use crate::ship::{expire, record};
+
+suite!(whole_days_expire_with_what_only_they_used,);
 
 fn days(status: Option<(Day, Day)>) -> Option<(u32, u32)> {
     let first = Day::at(MIDNIGHT).0;
     status.map(|(from, to)| (from.0 - first, to.0 - first))
 }
 
-#[tokio::test]
-async fn whole_days_expire_with_what_only_they_used() {
-    let directory = Directory::new();
-    let recorder = store_with(&directory, (0..20).map(|day| on_day(day, day))).await;
+fn whole_days_expire_with_what_only_they_used(bed: &Bed) {
+    record(bed, (0..20).map(|day| on_day(day, day)));
     let now_ms = MIDNIGHT + 20 * DAY;
-    let expired = recorder.expire(Keep::standard(now_ms)).await.unwrap();
+    let expired = expire(bed, Keep::standard(now_ms));
     assert_eq!(
         (expired.observations, expired.traces, expired.tally_rows),
         (6, 6, 0)
     );
-    let reader = reader(&directory);
+    let reader = reader(bed.place());
     let status = reader.status().unwrap();
     assert_eq!(
         (days(status.observation_days), days(status.tally_days)),
@@ -48,7 +50,7 @@ async fn whole_days_expire_with_what_only_they_used() {
         observation_days: 0,
         ..Keep::standard(now_ms)
     };
-    let expired = recorder.expire(keep).await.unwrap();
+    let expired = expire(bed, keep);
     assert_eq!(
         (expired.observations, expired.tally_rows, expired.distinct_rows),
         (14, 15, 0)
@@ -58,7 +60,7 @@ async fn whole_days_expire_with_what_only_they_used() {
         1,
         "the row is used by a day that is left"
     );
-    let nothing = recorder.expire(keep).await.unwrap();
+    let nothing = expire(bed, keep);
     assert_eq!(
         (nothing.observations, nothing.tally_rows, nothing.traces),
         (0, 0, 0)
@@ -68,7 +70,7 @@ async fn whole_days_expire_with_what_only_they_used() {
         tally_days: 0,
         ..keep
     };
-    let expired = recorder.expire(keep).await.unwrap();
+    let expired = expire(bed, keep);
     assert_eq!((expired.tally_rows, expired.distinct_rows), (5, 1));
     let status = reader.status().unwrap();
     assert_eq!(
@@ -81,7 +83,7 @@ async fn whole_days_expire_with_what_only_they_used() {
         (0, 0, 0, 0)
     );
     // All that was remembered is gone from the store: the same message is recorded whole again.
-    record_all(&recorder, [on_day(20, 99)]).await;
+    record(bed, [on_day(20, 99)]);
     assert_eq!(
         reader.explain("id-99").unwrap()[0].trace.as_deref(),
         Some("trace of day 20")

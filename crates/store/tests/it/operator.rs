@@ -2,13 +2,19 @@
 
 use landmarc_store::{DeliveryNumber, DeliveryState, NewReport, OutboxFilter, Resend, Strikes};
 
+use crate::bed::{Bed, suite};
 use crate::letters::{NOW, ask, claim, destinations, due, outbox, put_one, report, state, to};
-use crate::samples::{Directory, HOUR, reader};
+use crate::samples::{HOUR, reader};
 
-#[test]
-fn the_operator_sends_again_and_gives_up() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+suite!(
+    the_operator_sends_again_and_gives_up,
+    many_are_sent_again_in_short_transactions,
+    a_suppressed_destination_gets_nothing_and_the_reason_is_told,
+    a_letter_that_came_back_counts_once,
+);
+
+fn the_operator_sends_again_and_gives_up(bed: &Bed) {
+    let mut outbox = outbox(bed);
     for domain in ["a.example", "b.example", "c.example", "d.example"] {
         put_one(&mut outbox, report(domain));
     }
@@ -35,7 +41,7 @@ fn the_operator_sends_again_and_gives_up() {
             .unwrap(),
         1
     );
-    let again = reader(&directory).delivery(claimed[0].number).unwrap().unwrap();
+    let again = reader(bed).delivery(claimed[0].number).unwrap().unwrap();
     assert_eq!(
         (again.state, again.attempts, again.due_ms, again.next_ms),
         (DeliveryState::Queued, 0, later, later)
@@ -43,7 +49,7 @@ fn the_operator_sends_again_and_gives_up() {
     assert_eq!((again.first_ms, again.ended_ms), (None, None));
     assert_eq!(again.reason, "queued again by hand");
     assert_eq!(
-        state(&reader(&directory), DeliveryNumber(4)).2,
+        state(&reader(bed), DeliveryNumber(4)).2,
         "",
         "it had never been tried"
     );
@@ -53,17 +59,13 @@ fn the_operator_sends_again_and_gives_up() {
     };
     assert_eq!(outbox.give_up(&one, "by hand", later).unwrap(), 1);
     assert_eq!(outbox.give_up(&one, "twice", later).unwrap(), 0);
-    assert_eq!(state(&reader(&directory), claimed[0].number).2, "by hand");
+    assert_eq!(state(&reader(bed), claimed[0].number).2, "by hand");
     assert_eq!(
         outbox.give_up(&of(None), "all", NOW + 1).unwrap(),
         2,
         "not what is being sent"
     );
-    let bodiless = "UPDATE report SET body = NULL";
-    rusqlite::Connection::open(directory.store())
-        .unwrap()
-        .execute(bodiless, [])
-        .unwrap();
+    bed.sql("UPDATE report SET body = NULL");
     assert_eq!(
         outbox.retry(&of(None), Resend::Everything, later).unwrap(),
         0,
@@ -71,10 +73,8 @@ fn the_operator_sends_again_and_gives_up() {
     );
 }
 
-#[test]
-fn many_are_sent_again_in_short_transactions() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn many_are_sent_again_in_short_transactions(bed: &Bed) {
+    let mut outbox = outbox(bed);
     for first in 0..13 {
         let letters = (0..100)
             .map(|one| to(&format!("{one}@{first}.example")))
@@ -99,10 +99,8 @@ fn many_are_sent_again_in_short_transactions() {
     assert_eq!(outbox.counts(NOW).unwrap().queued, 1_200);
 }
 
-#[test]
-fn a_suppressed_destination_gets_nothing_and_the_reason_is_told() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn a_suppressed_destination_gets_nothing_and_the_reason_is_told(bed: &Bed) {
+    let mut outbox = outbox(bed);
     put_one(
         &mut outbox,
         due(
@@ -155,10 +153,8 @@ fn a_suppressed_destination_gets_nothing_and_the_reason_is_told() {
     assert_eq!((claims.claimed.len(), claims.suppressed.len()), (2, 1));
 }
 
-#[test]
-fn a_letter_that_came_back_counts_once() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn a_letter_that_came_back_counts_once(bed: &Bed) {
+    let mut outbox = outbox(bed);
     put_one(&mut outbox, report("example.com"));
     let number = claim(&mut outbox, "me", NOW, 1)[0].number;
     outbox.delivered(number, "250 Ok", NOW).unwrap();

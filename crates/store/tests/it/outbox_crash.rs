@@ -3,26 +3,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use landmarc_store::{DeliveryState, NewReport, Outbox, OutboxFilter, Put};
+use landmarc_store::{DeliveryState, NewReport, Outbox, OutboxFilter, Place, Put};
 
+use crate::bed::{Bed, server, suite};
 use crate::crash::kill_at_random;
 use crate::letters::{LEASE, NOW, claim, outbox, part, to};
-use crate::samples::{Directory, reader};
+use crate::samples::reader;
+
+suite!(
+    kill_9_leaves_every_report_once_and_every_delivery_marked_or_free,
+    no_delivery_is_claimed_twice_by_processes_that_ask_at_once,
+);
 
 const STORE: &str = "LANDMARC_OUTBOX_OF_CHILD";
 const ROUND: &str = "LANDMARC_ROUND_OF_CHILD";
 const ROUNDS: u64 = 20;
+/// On a server each takes longer.
+const ROUNDS_ON_A_SERVER: u64 = 6;
 /// Policy domains of a round, each with reports in two parts for two destinations: more than are handed over.
 const DOMAINS: u64 = 100_000;
 
-#[test]
-fn kill_9_leaves_every_report_once_and_every_delivery_marked_or_free() {
-    let directory = Directory::new();
+fn kill_9_leaves_every_report_once_and_every_delivery_marked_or_free(bed: &Bed) {
     let mut told = BTreeSet::new();
-    for round in 0..ROUNDS {
-        let mut child = child_of(&directory, round);
+    let rounds = bed.server().map_or(ROUNDS, |_| ROUNDS_ON_A_SERVER);
+    for round in 0..rounds {
+        let mut child = child_of(bed, round);
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while !text.contains("delivered") {
@@ -39,13 +47,13 @@ fn kill_9_leaves_every_report_once_and_every_delivery_marked_or_free() {
                 .map(str::to_owned),
         );
     }
-    check(&directory, &told);
-    finish(&directory);
+    check(bed, &told);
+    finish(bed);
 }
 
 /// What was answered is there, and nothing is there twice or in part.
-fn check(directory: &Directory, told: &BTreeSet<String>) {
-    let reader = reader(directory);
+fn check(bed: &Bed, told: &BTreeSet<String>) {
+    let reader = reader(bed);
     let all = OutboxFilter {
         limit: usize::MAX,
         ..OutboxFilter::default()
@@ -80,8 +88,8 @@ fn check(directory: &Directory, told: &BTreeSet<String>) {
 }
 
 /// What was under lease at the end of a round is free when the lease is over: all of it can be delivered.
-fn finish(directory: &Directory) {
-    let mut outbox = outbox(directory);
+fn finish(bed: &Bed) {
+    let mut outbox = outbox(bed);
     let later = NOW + (ROUNDS + 2) * LEASE;
     loop {
         let claimed = claim(&mut outbox, "the last", later, 1_000);
@@ -92,12 +100,28 @@ fn finish(directory: &Directory) {
             assert!(outbox.delivered(one.number, "250", later).unwrap());
         }
     }
-    let status = reader(directory).status().unwrap().outbox;
+    let status = reader(bed).status().unwrap().outbox;
     assert_eq!((status.queued, status.deferred, status.given_up), (0, 0, 0));
     assert_eq!(status.delivered, status.reports * 2);
 }
 
-fn child_of(directory: &Directory, round: u64) -> Child {
+/// The store, as another process is told of it.
+fn name_of(bed: &Bed) -> String {
+    match bed.server() {
+        Some(server) => server.to_string(),
+        None => bed.directory().store().display().to_string(),
+    }
+}
+
+fn place_of(name: &str) -> Place {
+    if name.contains("://") {
+        server(name).into()
+    } else {
+        PathBuf::from(name).into()
+    }
+}
+
+fn child_of(bed: &Bed, round: u64) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -105,7 +129,7 @@ fn child_of(directory: &Directory, round: u64) -> Child {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(STORE, directory.store())
+        .env(STORE, name_of(bed))
         .env(ROUND, round.to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -120,7 +144,7 @@ fn child() {
         return;
     };
     let round: u64 = round.parse().unwrap();
-    let mut outbox = Outbox::open(store, std::time::Duration::from_mins(1)).unwrap();
+    let mut outbox = Outbox::open(place_of(&store), std::time::Duration::from_mins(1)).unwrap();
     let now_ms = NOW + round * LEASE;
     for number in 0..DOMAINS {
         // The last domains of the round before come again, as after a restart in the middle of a day.
@@ -179,10 +203,8 @@ const LETTERS: u64 = 1_500;
 /// Those that each of the three takes: nobody takes all of it before the others have begun.
 const SHARE: u64 = LETTERS / 3;
 
-#[test]
-fn no_delivery_is_claimed_twice_by_processes_that_ask_at_once() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn no_delivery_is_claimed_twice_by_processes_that_ask_at_once(bed: &Bed) {
+    let mut outbox = outbox(bed);
     for first in 0..LETTERS / 100 {
         let letters = (0..100)
             .map(|one| to(&format!("{one}@{first}.example")))
@@ -194,7 +216,7 @@ fn no_delivery_is_claimed_twice_by_processes_that_ask_at_once() {
         outbox.put_all(&[new], NOW).unwrap();
     }
     let senders: Vec<_> = ["one", "two", "three"]
-        .map(|owner| sender(&directory, owner))
+        .map(|owner| sender(bed, owner))
         .into_iter()
         .collect();
     let mut claimed = BTreeMap::new();
@@ -211,7 +233,7 @@ fn no_delivery_is_claimed_twice_by_processes_that_ask_at_once() {
     assert_eq!(outbox.owners().unwrap().len(), 3, "each of them got some");
 }
 
-fn sender(directory: &Directory, owner: &str) -> Child {
+fn sender(bed: &Bed, owner: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -219,7 +241,7 @@ fn sender(directory: &Directory, owner: &str) -> Child {
             "--nocapture",
             "--test-threads=1",
         ])
-        .env(STORE, directory.store())
+        .env(STORE, name_of(bed))
         .env(CLAIMS, owner)
         .stdout(Stdio::piped())
         .spawn()
@@ -232,7 +254,7 @@ fn sending_child() {
     let (Ok(store), Ok(owner)) = (std::env::var(STORE), std::env::var(CLAIMS)) else {
         return;
     };
-    let mut outbox = Outbox::open(store, std::time::Duration::from_mins(1)).unwrap();
+    let mut outbox = Outbox::open(place_of(&store), std::time::Duration::from_mins(1)).unwrap();
     let mut taken = 0;
     while taken < SHARE && outbox.counts(NOW).unwrap().due > 0 {
         for one in claim(&mut outbox, &owner, NOW, 10) {

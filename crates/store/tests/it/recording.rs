@@ -8,17 +8,28 @@ use landmarc_store::{
     Day, Filter, MAX_LIST, MAX_TRACE, Observation, Options, Recorded, Recorder, RuleHits, State,
 };
 
+use crate::bed::{Bed, suite};
 use crate::samples::{
     DAY, Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, row, store_with,
 };
+use crate::ship::{options, record, record_with, told, with_recorder};
 
-#[tokio::test]
-async fn an_observation_comes_back_as_it_was() {
-    let directory = Directory::new();
+suite!(
+    an_observation_comes_back_as_it_was,
+    a_tally_row_comes_back_as_it_was_and_equal_ones_are_one,
+    a_message_counts_on_the_utc_day_it_was_judged,
+    observations_can_be_switched_off,
+    a_rule_in_force_is_known_before_it_decides_and_however_often_that_is_said,
+    the_hits_of_a_rule_are_counted_once_each,
+    equal_traces_are_stored_once,
+    the_largest_values_come_back_and_larger_ones_are_cut,
+);
+
+fn an_observation_comes_back_as_it_was(bed: &Bed) {
     let mut given = message(1);
     given.rule = Some("forwarder".to_owned());
-    let _recorder = store_with(&directory, [given.clone()]).await;
-    let found = reader(&directory).explain("id-1").unwrap();
+    record(bed, [given.clone()]);
+    let found = reader(bed.place()).explain("id-1").unwrap();
     let [explained] = found.as_slice() else {
         panic!("{found:?}")
     };
@@ -44,9 +55,7 @@ async fn an_observation_comes_back_as_it_was() {
     assert_eq!((found.questions, found.ms), (given.questions, given.ms));
 }
 
-#[tokio::test]
-async fn a_tally_row_comes_back_as_it_was_and_equal_ones_are_one() {
-    let directory = Directory::new();
+fn a_tally_row_comes_back_as_it_was_and_equal_ones_are_one(bed: &Bed) {
     let mut bare = row("example.com");
     bare.strip();
     let mut messages: Vec<_> = (0..5).map(message).collect();
@@ -54,16 +63,15 @@ async fn a_tally_row_comes_back_as_it_was_and_equal_ones_are_one() {
     messages[5].row = Some(bare.clone());
     messages.push(message(6));
     messages[6].row = None;
-    let recorder = store_with(&directory, messages).await;
+    record(bed, messages);
     // Across transactions and openings as well.
-    drop(recorder);
-    let _recorder = store_with(&directory, [message(7)]).await;
+    record(bed, [message(7)]);
     let day = Day::at(MIDNIGHT);
-    let mut tally = reader(&directory).tally(day, "example.com").unwrap();
+    let mut tally = reader(bed.place()).tally(day, "example.com").unwrap();
     // Rows of one batch come in any order.
     tally.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     assert_eq!(tally, [(row("example.com"), 6), (bare, 1)]);
-    assert_eq!(reader(&directory).status().unwrap().distinct_rows, 2);
+    assert_eq!(reader(bed.place()).status().unwrap().distinct_rows, 2);
 }
 
 trait Bare {
@@ -85,9 +93,7 @@ impl Bare for landmarc_store::TallyRow {
     }
 }
 
-#[tokio::test]
-async fn a_message_counts_on_the_utc_day_it_was_judged() {
-    let directory = Directory::new();
+fn a_message_counts_on_the_utc_day_it_was_judged(bed: &Bed) {
     let mut messages = Vec::new();
     for (number, at_ms) in [MIDNIGHT - 1, MIDNIGHT, MIDNIGHT + DAY - 1, MIDNIGHT + DAY]
         .into_iter()
@@ -97,8 +103,8 @@ async fn a_message_counts_on_the_utc_day_it_was_judged() {
         one.at_ms = at_ms;
         messages.push(one);
     }
-    let _recorder = store_with(&directory, messages).await;
-    let reader = reader(&directory);
+    record(bed, messages);
+    let reader = reader(bed.place());
     let day = Day::at(MIDNIGHT);
     assert_eq!(
         [
@@ -168,14 +174,11 @@ async fn what_is_handed_over_is_kept_though_nobody_waits() {
     assert_eq!(reader(&directory).explain("id-1").unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn observations_can_be_switched_off() {
-    let directory = Directory::new();
-    let mut options = patient(directory.store());
+fn observations_can_be_switched_off(bed: &Bed) {
+    let mut options = options(bed);
     options.keep_observations = false;
-    let recorder = Recorder::open(options).unwrap();
-    record_all(&recorder, [ruled(1, "forwarder")]).await;
-    let reader = reader(&directory);
+    record_with(bed, options, [ruled(1, "forwarder")]);
+    let reader = reader(bed.place());
     assert_eq!(reader.explain("id-1").unwrap(), []);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 1);
     assert_eq!(reader.rule_hits().unwrap()[0].hits, 1);
@@ -189,60 +192,53 @@ fn ruled(number: u64, rule: &str) -> Observation {
     }
 }
 
-#[tokio::test]
-async fn a_rule_in_force_is_known_before_it_decides_and_however_often_that_is_said() {
-    let directory = Directory::new();
-    let recorder = Recorder::open(patient(directory.store())).unwrap();
-    recorder.rules_in_force(["list", "unused"], MIDNIGHT + 1);
-    record_all(&recorder, [ruled(5, "list")]).await;
-    recorder.rules_in_force(["list", "unused"], MIDNIGHT + 8);
-    recorder.close(Duration::from_secs(10));
+fn a_rule_in_force_is_known_before_it_decides_and_however_often_that_is_said(bed: &Bed) {
+    with_recorder(bed, options(bed), async |recorder| {
+        recorder.rules_in_force(["list", "unused"], MIDNIGHT + 1);
+        record_all(recorder, [ruled(5, "list")]).await;
+        recorder.rules_in_force(["list", "unused"], MIDNIGHT + 8);
+    });
     let hits = |name: &str, hits, last_ms| RuleHits {
         name: name.to_owned(),
         hits,
         first_ms: MIDNIGHT + 1,
         last_ms,
     };
-    let found = reader(&directory).rule_hits().unwrap();
+    let found = reader(bed.place()).rule_hits().unwrap();
     assert_eq!(found, [hits("list", 1, MIDNIGHT + 5), hits("unused", 0, 0)]);
 }
 
-#[tokio::test]
-async fn the_hits_of_a_rule_are_counted_once_each() {
-    let directory = Directory::new();
+fn the_hits_of_a_rule_are_counted_once_each(bed: &Bed) {
     let messages = [
         ruled(7, "list"),
         ruled(3, "forwarder"),
         ruled(9, "list"),
         message(4),
     ];
-    let recorder = store_with(&directory, messages).await;
+    record(bed, messages);
     // Across transactions and openings as well.
-    drop(recorder);
-    let _recorder = store_with(&directory, [ruled(2, "list"), ruled(5, "nul\0'\" rule")]).await;
+    record(bed, [ruled(2, "list"), ruled(5, "nul\0'\" rule")]);
     let hits = |name: &str, hits, first, last| RuleHits {
         name: name.to_owned(),
         hits,
         first_ms: MIDNIGHT + first,
         last_ms: MIDNIGHT + last,
     };
-    let found = reader(&directory).rule_hits().unwrap();
+    let found = reader(bed.place()).rule_hits().unwrap();
     let expected = [
         hits("forwarder", 1, 3, 3),
         hits("list", 3, 2, 9),
-        hits("nul\0'\" rule", 1, 5, 5),
+        hits(&told(bed, "nul\0'\" rule"), 1, 5, 5),
     ];
     assert_eq!(found, expected);
 }
 
-#[tokio::test]
-async fn equal_traces_are_stored_once() {
-    let directory = Directory::new();
+fn equal_traces_are_stored_once(bed: &Bed) {
     let mut messages: Vec<_> = (0..10).map(message).collect();
     messages[9].trace = "another".into();
     messages[8].trace = "".into();
-    let _recorder = store_with(&directory, messages).await;
-    let reader = reader(&directory);
+    record(bed, messages);
+    let reader = reader(bed.place());
     assert_eq!(reader.status().unwrap().traces, 2);
     assert_eq!(
         reader.explain("id-9").unwrap()[0].trace.as_deref(),
@@ -251,9 +247,7 @@ async fn equal_traces_are_stored_once() {
     assert_eq!(reader.explain("id-8").unwrap()[0].trace, None);
 }
 
-#[tokio::test]
-async fn the_largest_values_come_back_and_larger_ones_are_cut() {
-    let directory = Directory::new();
+fn the_largest_values_come_back_and_larger_ones_are_cut(bed: &Bed) {
     let mut just = message(1);
     just.trace = (0..MAX_TRACE)
         .map(|place| char::from(b'a' + (place % 26) as u8))
@@ -265,8 +259,8 @@ async fn the_largest_values_come_back_and_larger_ones_are_cut() {
     let mut over = message(2);
     over.trace = "x".repeat(MAX_TRACE + 1).into();
     over.row.as_mut().unwrap().dkim = vec![("d".to_owned(), "s".to_owned(), "pass".to_owned()); MAX_LIST + 1];
-    let _recorder = store_with(&directory, [just.clone(), over]).await;
-    let reader = reader(&directory);
+    record(bed, [just.clone(), over]);
+    let reader = reader(bed.place());
     let found = reader.explain("id-1").unwrap();
     assert_eq!(found[0].trace.as_deref(), Some(&*just.trace));
     assert_eq!(found[0].observation.questions, u32::MAX);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use landmarc_store::{Day, Observation, Options, PublishedPolicy, Reader, Recorded, Recorder, TallyRow};
+use landmarc_store::{
+    Day, Observation, Options, Place, PublishedPolicy, Reader, Recorded, Recorder, TallyRow,
+};
 
 /// 2026-06-01 00:00:00 UTC.
 pub(crate) const MIDNIGHT: u64 = 1_780_272_000_000;
@@ -39,6 +41,12 @@ impl Directory {
     }
 }
 
+impl From<&Directory> for Place {
+    fn from(directory: &Directory) -> Self {
+        directory.store().into()
+    }
+}
+
 impl Drop for Directory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
@@ -69,8 +77,8 @@ pub(crate) async fn record_all(recorder: &Recorder, observations: impl IntoItera
     }
 }
 
-pub(crate) fn reader(directory: &Directory) -> Reader {
-    Reader::open(directory.store()).unwrap()
+pub(crate) fn reader(of: impl Into<Place>) -> Reader {
+    Reader::open(of).unwrap()
 }
 
 /// How many messages the tally of a day counts.

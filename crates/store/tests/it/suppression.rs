@@ -2,8 +2,16 @@
 
 use landmarc_store::{Origin, Strikes, Struck};
 
+use crate::bed::{Bed, suite};
 use crate::letters::{NOW, outbox};
-use crate::samples::{DAY, Directory, HOUR, reader};
+use crate::samples::{DAY, HOUR, reader};
+
+suite!(
+    an_address_or_a_host_is_suppressed_until_it_is_over,
+    bounces_suppress_at_the_limit_for_longer_each_time_and_are_forgotten,
+    what_the_operator_said_stays_whatever_bounces,
+    what_is_no_address_is_refused_or_only_text,
+);
 
 const STRIKES: Strikes = Strikes {
     limit: 3,
@@ -12,15 +20,13 @@ const STRIKES: Strikes = Strikes {
     longest_ms: 3 * HOUR,
 };
 
-#[test]
-fn an_address_or_a_host_is_suppressed_until_it_is_over() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn an_address_or_a_host_is_suppressed_until_it_is_over(bed: &Bed) {
+    let mut outbox = outbox(bed);
     outbox
         .suppress("Rua@Example.com", "by hand", Some(NOW + HOUR), NOW)
         .unwrap();
     outbox.suppress("@Example.org", "whole host", None, NOW).unwrap();
-    let reader = reader(&directory);
+    let reader = reader(bed);
     let mut is = |destination: &str, now_ms: u64| {
         let found = outbox.is_suppressed(destination, now_ms).unwrap();
         assert_eq!(reader.is_suppressed(destination, now_ms).unwrap(), found);
@@ -56,10 +62,8 @@ fn an_address_or_a_host_is_suppressed_until_it_is_over() {
     assert_eq!(outbox.is_suppressed("any@example.org", NOW).unwrap(), None);
 }
 
-#[test]
-fn bounces_suppress_at_the_limit_for_longer_each_time_and_are_forgotten() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn bounces_suppress_at_the_limit_for_longer_each_time_and_are_forgotten(bed: &Bed) {
+    let mut outbox = outbox(bed);
     let mut strike = |now_ms: u64| {
         outbox
             .strike("rua@example.com", "5.1.1 unknown", &STRIKES, now_ms)
@@ -92,10 +96,8 @@ fn bounces_suppress_at_the_limit_for_longer_each_time_and_are_forgotten() {
     assert!(!one.holds_at(0) && !one.holds_at(NOW));
 }
 
-#[test]
-fn what_the_operator_said_stays_whatever_bounces() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn what_the_operator_said_stays_whatever_bounces(bed: &Bed) {
+    let mut outbox = outbox(bed);
     outbox
         .suppress("rua@example.com", "by hand", Some(NOW + HOUR), NOW)
         .unwrap();
@@ -121,10 +123,8 @@ fn what_the_operator_said_stays_whatever_bounces() {
     );
 }
 
-#[test]
-fn what_is_no_address_is_refused_or_only_text() {
-    let directory = Directory::new();
-    let mut outbox = outbox(&directory);
+fn what_is_no_address_is_refused_or_only_text(bed: &Bed) {
+    let mut outbox = outbox(bed);
     assert!(outbox.suppress(&"x".repeat(255), "", None, NOW).is_err());
     assert!(outbox.strike(&"x".repeat(255), "", &STRIKES, NOW).is_err());
     for text in [

@@ -3,10 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use landmarc_store::{Day, Options, Outbox, Reader, Recorder, StoreError};
+use landmarc_store::{Day, Options, Outbox, Reader, Recorder, SpoolStatus, StoreError};
 
+use crate::hosts::{ROOM, spooling};
 use crate::letters::report;
-use crate::samples::{Directory, MIDNIGHT, counted, message, reader, row, store_with};
+use crate::samples::{Directory, MIDNIGHT, counted, message, reader, record_all, row, store_with};
 
 #[tokio::test]
 async fn a_newer_store_is_refused_untouched() {
@@ -126,12 +127,63 @@ fn an_outbox_brings_a_store_of_version_1_up_to_date_and_keeps_its_rows() {
             reader.status().unwrap().version,
             reader.status().unwrap().outbox.queued
         ),
-        (3, 1)
+        (4, 1)
     );
     assert_eq!(
         reader.tally(Day::at(MIDNIGHT), "example.com").unwrap(),
         [(row("example.com"), 41)]
     );
+}
+
+fn version_3(directory: &Directory) {
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    connection.execute_batch(include_str!("version_3.sql")).unwrap();
+}
+
+#[test]
+fn a_store_of_version_3_is_read_untouched_as_one_without_a_fleet() {
+    let directory = Directory::new();
+    version_3(&directory);
+    let before = fs::read(directory.store()).unwrap();
+    let reader = reader(&directory);
+    let status = reader.status().unwrap();
+    assert_eq!(
+        (status.version, status.observations, status.outbox.queued),
+        (3, 7, 1)
+    );
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 37);
+    assert_eq!(
+        (reader.hosts().unwrap(), reader.spool().unwrap()),
+        (vec![], SpoolStatus::default())
+    );
+    let copy = directory.path().join("copy");
+    reader.backup(&copy, |_, _| ()).unwrap();
+    assert_eq!(Reader::open(&copy).unwrap().status().unwrap().version, 3);
+    drop(reader);
+    assert_eq!(fs::read(directory.store()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_store_of_version_3_is_brought_up_to_date_and_what_was_in_it_is_not_handed_over() {
+    let directory = Directory::new();
+    version_3(&directory);
+    let recorder = Recorder::open(spooling(directory.store(), ROOM)).unwrap();
+    record_all(&recorder, [message(8)]).await;
+    let reader = reader(&directory);
+    assert_eq!(reader.status().unwrap().version, 4);
+    assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 38);
+    assert_eq!(reader.spool().unwrap().messages, 1);
+    let old = reader.explain("id-1").unwrap();
+    assert_eq!(old[0].trace.as_deref(), Some("a trace of version 3"));
+    assert_eq!(reader.rule_hits().unwrap()[0].hits, 1);
+    assert_eq!(
+        reader
+            .report("id-of-example.com")
+            .unwrap()
+            .map(|report| report.rows),
+        Some(3)
+    );
+    recorder.close(Duration::from_secs(10));
 }
 
 #[test]

@@ -43,24 +43,27 @@ fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
         tell("opendmarc-expire: invalid expiration time");
         return Err(Exit::Findings);
     };
-    let (path, settings) = tool.store()?;
+    let (place, settings) = tool.store()?;
     tool.explain(&[(
         "alltables",
         "rows that nothing counts in go with the last day they counted in",
     )]);
-    let store = Found { path, settings: None };
+    let store = Found {
+        place,
+        settings: None,
+    };
     // What makes a store where there is none has nothing to expire.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     tool.say(&format!(
         "expiring messages older than {tally_days} day(s) in {}",
-        store.path.display()
+        store.place
     ));
     let keep = Keep {
         tally_days,
         ..keep(&settings)
     };
     warn_of_unreported(&store, &settings, keep)?;
-    let done = remove_expired(&store.path, keep).map_err(|error| refuse(&error))?;
+    let done = remove_expired(&store.place, keep).map_err(|error| refuse(&error))?;
     tool.say(&format!(
         "{} row(s) of the tally deleted, {} observation(s)",
         grouped(done.tally_rows),

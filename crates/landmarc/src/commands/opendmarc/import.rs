@@ -8,6 +8,7 @@ use super::tool::Tool;
 use crate::commands::migrate::opendmarc::{others, told};
 use crate::exit::Exit;
 use crate::figures::grouped;
+use crate::fleet;
 use crate::imports::opendmarc::{Besides, Intake};
 use crate::imports::{How, Summary};
 use crate::records::refuse;
@@ -32,8 +33,9 @@ fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
 /// # Errors
 /// With how the tool is to end, when it has said why.
 pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Exit> {
-    let (database, settings) = tool.store()?;
-    let intake = Intake::open(&database, &settings, How::Write, 0);
+    let (_, settings) = tool.store()?;
+    let place = fleet::counts_into(tool.place().store.as_ref(), &settings)?;
+    let intake = Intake::open(&place, &settings, How::Write, 0);
     let mut intake = intake.map_err(|error| refuse(&error))?;
     let read = told(intake.file(path));
     let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;

@@ -11,7 +11,6 @@ use settings::Settings;
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::commands::outbox::send;
-use crate::database;
 use crate::exit::Exit;
 use crate::load::{load_or_complain, load_quietly_or_complain};
 use crate::output::{complain, tell};
@@ -121,7 +120,7 @@ fn reports(arguments: &[OsString]) -> Result<Exit, Exit> {
         false => load_quietly_or_complain(file.as_deref())?.settings,
     };
     let place = tool.place();
-    tool.tell_of_database(&place.store.unwrap_or_else(|| database::path(&settings)));
+    tool.tell_of_database(&place.of(&settings)?);
     tool.explain(&REASONS);
     refuse_missing_directory(&tool)?;
     if let Some(config) = tool.given.text("config") {

@@ -2,12 +2,11 @@
 
 use std::ffi::OsString;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use settings::Settings;
 
 use super::getopt::{Given, Known, Takes, read, switch, text};
-use crate::database;
 use crate::exit::Exit;
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{print, tell};
@@ -111,6 +110,7 @@ impl Tool {
         Place {
             config: self.settings_file(),
             store: self.given.text("store").map(PathBuf::from),
+            local: false,
         }
     }
 
@@ -118,12 +118,11 @@ impl Tool {
     ///
     /// # Errors
     /// With how the tool is to end, when it has said why.
-    pub(super) fn store(&self) -> Result<(PathBuf, Settings), Exit> {
+    pub(super) fn store(&self) -> Result<(store::Place, Settings), Exit> {
         let settings = load_store_or_complain(self.settings_file().as_deref(), Need::Retention)?;
-        let named = self.given.text("store").map(PathBuf::from);
-        let path = named.unwrap_or_else(|| database::path(&settings));
-        self.tell_of_database(&path);
-        Ok((path, settings))
+        let place = self.place().of(&settings)?;
+        self.tell_of_database(&place);
+        Ok((place, settings))
     }
 
     /// The store as commands of ours find it.
@@ -131,19 +130,18 @@ impl Tool {
     /// # Errors
     /// With how the tool is to end, when it has said why.
     pub(super) fn found(&self) -> Result<Found, Exit> {
-        let (path, settings) = self.store()?;
+        let (place, settings) = self.store()?;
         let settings = Some(settings);
-        Ok(Found { path, settings })
+        Ok(Found { place, settings })
     }
 
     /// Says that no database is meant, to whoever named one.
-    pub(super) fn tell_of_database(&self, path: &Path) {
+    pub(super) fn tell_of_database(&self, place: &store::Place) {
         let mut flags = COMMON.iter().take_while(|one| one.name.starts_with("db"));
         let by_variable = VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
         if by_variable || flags.any(|one| self.given.has(one.name)) {
             self.say(&format!(
-                "--db... and OPENDMARC_... name no database any more: messages are counted in {}",
-                path.display()
+                "--db... and OPENDMARC_... name no database any more: messages are counted in {place}"
             ));
         }
     }

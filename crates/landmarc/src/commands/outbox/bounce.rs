@@ -46,9 +46,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         tell(&format!("  {}", error.remedy()));
         exit
     })?;
-    let path = arguments.place.store.clone();
     let found = Found {
-        path: path.unwrap_or_else(|| crate::database::path(&settings)),
+        place: arguments.place.of(&settings).map_err(later)?,
         settings: None,
     };
     let mail =
@@ -157,7 +156,7 @@ fn delivery(
         limit: store::MAX_DESTINATIONS,
         ..OutboxFilter::default()
     };
-    let all = Reader::open(&found.path)?.deliveries(&filter)?;
+    let all = Reader::open(&found.place)?.deliveries(&filter)?;
     // What has not been handed over cannot have come back: whoever works out a Message-ID before keeps nothing
     // from being sent.
     let is_it = |delivery: &&Delivery| {

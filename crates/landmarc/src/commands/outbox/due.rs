@@ -205,8 +205,8 @@ async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -
         clock: reporter::Clock::at(now_ms),
         spread: false,
     };
-    let (database, terms) = (opened.database.clone(), Arc::clone(&opened.terms));
-    let mut assembly = Assembly::begin(database, Known::Store, terms, request, opened.resolver()?);
+    let (place, terms) = (opened.place.clone(), Arc::clone(&opened.terms));
+    let mut assembly = Assembly::begin(place, Known::Store, terms, request, opened.resolver()?);
     // Tallies may be gone before what was made of them is.
     let before = settled.domains.into_iter();
     let mut rows: BTreeMap<String, Row> = before

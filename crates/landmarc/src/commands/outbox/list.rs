@@ -83,7 +83,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let mut rows = found.map_err(|error| refuse(&error))?;
     rows.reverse();
     if rows.is_empty() {
-        tell(&format!("landmarc: no letter in {}", store.path.display()));
+        tell(&format!("landmarc: no letter in {}", store.place));
     }
     print(&match arguments {
         Arguments { json: true, .. } => listing::as_json(&rows, object),

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use dns::resolver::Resolver;
@@ -11,7 +10,6 @@ use settings::Settings;
 use store::{COMMAND_PATIENCE, Outbox};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::database;
 use crate::exit::Exit;
 use crate::load::{load_or_complain, load_quietly_or_complain};
 use crate::output::{complain, in_full, tell};
@@ -23,7 +21,7 @@ use crate::rules::resolver_options;
 pub(super) struct Opened {
     pub(super) settings: Settings,
     pub(super) terms: Arc<Terms>,
-    pub(super) database: PathBuf,
+    pub(super) place: store::Place,
     /// Whether nothing is said but what went wrong.
     is_quiet: bool,
 }
@@ -57,11 +55,11 @@ impl Opened {
             tell(&format!("  {}", error.remedy()));
             exit
         })?;
-        let database = place.store.clone().unwrap_or_else(|| database::path(&settings));
+        let place = place.of(&settings)?;
         Ok(Self {
             settings,
             terms: Arc::new(terms),
-            database,
+            place,
             is_quiet,
         })
     }
@@ -69,7 +67,7 @@ impl Opened {
     /// The store as a command finds it.
     pub(super) fn found(&self) -> Found {
         Found {
-            path: self.database.clone(),
+            place: self.place.clone(),
             settings: None,
         }
     }
@@ -91,12 +89,7 @@ impl Opened {
         let mut outbox = outbox(&self.found())?;
         let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
         let means = self.means(&secret)?;
-        let desk = Desk::new(
-            Shared::new(outbox),
-            self.database.clone(),
-            clock,
-            self.resolver()?,
-        );
+        let desk = Desk::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
         Ok((Arc::new(desk), Arc::new(means)))
     }
 
@@ -126,7 +119,7 @@ impl Opened {
 /// With how the command is to end, when it has said why.
 pub(super) fn outbox(found: &Found) -> Result<Outbox, Exit> {
     found.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    Outbox::open(&found.path, COMMAND_PATIENCE).map_err(|error| refuse(&error))
+    Outbox::open(&found.place, COMMAND_PATIENCE).map_err(|error| refuse(&error))
 }
 
 /// Runs what waits for others. The first SIGINT or SIGTERM asks it to end, and lets go of what it

@@ -107,10 +107,7 @@ pub(crate) fn list(found: &Found, domain: Option<&str>, as_json: bool) -> Result
             || "no reports".to_owned(),
             |domain| format!("no reports about {domain}"),
         );
-        tell(&format!(
-            "landmarc: {what} are redirected in {}",
-            found.path.display()
-        ));
+        tell(&format!("landmarc: {what} are redirected in {}", found.place));
     }
     print(&match as_json {
         true => as_lines(&all),

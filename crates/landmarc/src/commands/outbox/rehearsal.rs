@@ -130,10 +130,10 @@ struct Rehearsed {
 
 impl Rehearsal {
     async fn of_day(&mut self, opened: &Opened, request: Request) -> Result<(), Exit> {
-        let (database, terms) = (opened.database.clone(), Arc::clone(&opened.terms));
+        let (place, terms) = (opened.place.clone(), Arc::clone(&opened.terms));
         let day = request.day;
         let mut made = DayMade::default();
-        let mut assembly = Assembly::begin(database, Known::Store, terms, request, opened.resolver()?);
+        let mut assembly = Assembly::begin(place, Known::Store, terms, request, opened.resolver()?);
         while let Some(settled) = assembly.next().await {
             let settled = settled.map_err(|error| refuse(&error))?;
             let head = format!("{} {}", date(day), settled.policy_domain);

@@ -54,11 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         .map_err(|error| refuse(&error))?;
     letters.reverse();
     let Some(first) = letters.first() else {
-        let message = format!(
-            "{}: no such letter or report in {}",
-            arguments.id,
-            found.path.display()
-        );
+        let message = format!("{}: no such letter or report in {}", arguments.id, found.place);
         return Err(complain(Exit::Findings, &message));
     };
     let report = first.report.clone();
@@ -90,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 /// host they do not.
 fn return_path(found: &Found) -> Option<ReturnPath> {
     let terms = Terms::of(found.settings.as_ref()?).ok()?;
-    let mut outbox = Outbox::open(&found.path, COMMAND_PATIENCE).ok()?;
+    let mut outbox = Outbox::open(&found.place, COMMAND_PATIENCE).ok()?;
     reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
 }
 

@@ -54,10 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let Some(destination) = &arguments.destination else {
         let all = found.read()?.suppressions().map_err(|error| refuse(&error))?;
         if all.is_empty() {
-            tell(&format!(
-                "landmarc: nobody is suppressed in {}",
-                found.path.display()
-            ));
+            tell(&format!("landmarc: nobody is suppressed in {}", found.place));
         }
         print(&if arguments.json {
             as_json(&all)

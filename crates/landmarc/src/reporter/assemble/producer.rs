@@ -3,14 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 
 use mail::DomainName;
 use report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
 use report::report_id::{ReportId, file_name};
 use report::summary::TextFacts;
-use store::{DomainDay, NewReport, OutboxFilter, Reader, ReportKind, StoreError};
+use store::{DomainDay, NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
 use tokio::sync::mpsc;
 
 use super::super::convert::day_of_domain;
@@ -37,15 +36,15 @@ pub(super) struct Producer {
 
 impl Producer {
     /// Hands on all domains of the day, or the error that ends it before.
-    pub(super) fn run(mut self, database: &Path) {
-        if let Err(error) = self.produce(database) {
+    pub(super) fn run(mut self, place: &Place) {
+        if let Err(error) = self.produce(place) {
             // Nobody listens any more when it fails.
             let _ = self.to.blocking_send(Err(error));
         }
     }
 
-    fn produce(&mut self, database: &Path) -> Result<(), StoreError> {
-        let reader = Reader::open(database)?;
+    fn produce(&mut self, place: &Place) -> Result<(), StoreError> {
+        let reader = Reader::open(place)?;
         let skipped = self.skipped(&reader)?;
         let redirected = reader.redirections()?;
         let redirected: Redirected = redirected

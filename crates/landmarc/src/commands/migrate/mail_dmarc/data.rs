@@ -13,8 +13,8 @@ use store::{COMMAND_PATIENCE, StoreError};
 
 use self::open::{Opened, Unread};
 use crate::commands::migrate::summary::tell_summary;
-use crate::database;
 use crate::exit::Exit;
+use crate::fleet;
 use crate::imports::{How, Imports};
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, in_full, tell};
@@ -68,8 +68,8 @@ impl Data {
             true => How::Rehearse,
             false => How::Write,
         };
-        let database = self.store.clone().unwrap_or_else(|| database::path(&settings));
-        let imports = Imports::open(&database, &settings, how, now_ms(), COMMAND_PATIENCE);
+        let place = fleet::counts_into(self.store.as_ref(), &settings)?;
+        let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_PATIENCE);
         let mut intake = Intake {
             source: &self.source,
             imports: imports.map_err(|error| refuse(&error))?,

@@ -8,12 +8,12 @@ use clap::{ArgGroup, Args};
 use mail::DomainName;
 use settings::Settings;
 use source::mysql::{Address, MysqlError};
-use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Reader, Redirection, StoreError};
+use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
 
 use crate::commands::migrate::summary::tell_summary;
-use crate::database;
 use crate::exit::Exit;
 use crate::figures::grouped;
+use crate::fleet;
 use crate::imports::How;
 use crate::imports::opendmarc::{Besides, Failed, Intake};
 use crate::load::{Need, load_store_or_complain};
@@ -123,7 +123,7 @@ impl Data {
             exit = exit.max(told(intake.tables(address)));
         }
         let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;
-        let redirected = redirect(&intake.locked, &self.place(&settings), how)?;
+        let redirected = redirect(&intake.locked, &self.place(&settings)?, how)?;
         let is_whole = besides.broken == 0 && summary.refused_rows == 0;
         let exit = if is_whole { exit } else { exit.max(Exit::BadInput) };
         let others: Vec<_> = others(&besides)
@@ -141,17 +141,17 @@ impl Data {
     }
 
     /// Where the store is.
-    fn place(&self, settings: &Settings) -> PathBuf {
-        self.store.clone().unwrap_or_else(|| database::path(settings))
+    fn place(&self, settings: &Settings) -> Result<Place, Exit> {
+        fleet::counts_into(self.store.as_ref(), settings)
     }
 
     fn intake(&self, settings: &Settings, how: How) -> Result<Intake, Exit> {
-        let database = self.place(settings);
+        let place = self.place(settings)?;
         // A day is imported whole or not at all: its report counts all of its mail.
         let since = self
             .since
             .map(|when| Day::at(when.begins_ms(now_ms())).begins_s());
-        Intake::open(&database, settings, how, since.unwrap_or(0)).map_err(|error| refuse(&error))
+        Intake::open(&place, settings, how, since.unwrap_or(0)).map_err(|error| refuse(&error))
     }
 
     fn address(&self) -> Result<Option<Address>, Exit> {
@@ -172,12 +172,12 @@ impl Data {
 }
 
 /// What `opendmarc-params` set stays as it was set (T4); what was set here counts more. How many there are.
-fn redirect(locked: &[(String, String)], database: &Path, how: How) -> Result<u64, Exit> {
+fn redirect(locked: &[(String, String)], place: &Place, how: How) -> Result<u64, Exit> {
     if locked.is_empty() {
         return Ok(0);
     }
     // A rehearsal makes no store: where there is none, nothing is redirected.
-    let reader = match Reader::open(database) {
+    let reader = match Reader::open(place) {
         Err(StoreError::Missing { .. }) => None,
         opened => Some(opened.map_err(|error| refuse(&error))?),
     };
@@ -198,13 +198,13 @@ fn redirect(locked: &[(String, String)], database: &Path, how: How) -> Result<u6
         }
     }
     if how == How::Write {
-        write_down(&new, database).map_err(|error| refuse(&error))?;
+        write_down(&new, place).map_err(|error| refuse(&error))?;
     }
     Ok(u64::try_from(new.len()).unwrap_or(u64::MAX))
 }
 
-fn write_down(redirections: &[Redirection], database: &Path) -> Result<(), StoreError> {
-    let mut outbox = Outbox::open(database, COMMAND_PATIENCE)?;
+fn write_down(redirections: &[Redirection], place: &Place) -> Result<(), StoreError> {
+    let mut outbox = Outbox::open(place, COMMAND_PATIENCE)?;
     redirections.iter().try_for_each(|one| outbox.redirect(one))
 }
 

@@ -17,7 +17,7 @@ use crate::load::load_quietly_or_complain;
 use crate::output::{complain, in_full, tell};
 use crate::records::{now_ms, refuse};
 use crate::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
-use crate::{database, rules};
+use crate::{fleet, rules};
 
 /// Where records are, and which are meant.
 #[derive(Debug, Args)]
@@ -112,9 +112,9 @@ impl Records {
                 Some(resolver.map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?)
             }
         };
-        let path = self.store.clone().unwrap_or_else(|| database::path(settings));
+        let place = fleet::counts_into(self.store.as_ref(), settings)?;
         let imports =
-            Imports::open(&path, settings, how, now, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
+            Imports::open(&place, settings, how, now, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
         let order = Order {
             options,
             names: rspamd::names(&settings.rspamd),

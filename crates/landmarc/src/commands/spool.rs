@@ -1,0 +1,162 @@
+//! `spool`: what waits to be handed on to the fleet.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError};
+
+use crate::exit::Exit;
+use crate::figures::{grouped, size};
+use crate::fleet::host;
+use crate::load::{Need, load_store_or_complain};
+use crate::output::{complain, print, tell};
+use crate::records::{now_ms, refuse};
+use crate::time::to_the_second;
+use crate::{database, fleet};
+
+/// What the help says below the options of each.
+const AFTER_HELP: &str = "\
+Exit code: 0 when it was done, 64 for a wrong command line, 65 for a file that is no store of this \
+version, 69 when the store cannot be read, or the directory not be written, 78 for wrong settings.";
+
+/// See and export what waits to be handed on
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Write what waits into files that `landmarc store import` takes in elsewhere, and let go of it here
+    #[command(after_help = AFTER_HELP)]
+    Export(Export),
+    /// Show what waits, since when, and what was given up for want of room
+    #[command(after_help = AFTER_HELP)]
+    Status(Status),
+}
+
+/// Arguments of `spool export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Where to write the files; it is made when it is not there
+    #[arg(value_name = "DIRECTORY")]
+    to: PathBuf,
+    #[command(flatten)]
+    of: Of,
+}
+
+/// Arguments of `spool status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    of: Of,
+}
+
+/// Whose spool, and how it is told.
+#[derive(Debug, Args)]
+struct Of {
+    /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Use this database file instead of the service's
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does it.
+pub(crate) fn run(action: &Action) -> Exit {
+    let done = match action {
+        Action::Export(arguments) => export(arguments),
+        Action::Status(arguments) => status(&arguments.of),
+    };
+    done.err().unwrap_or(Exit::Fine)
+}
+
+fn export(arguments: &Export) -> Result<(), Exit> {
+    let mut spool = open(&arguments.of)?;
+    let exported = spool.export(&arguments.to).map_err(|error| refuse(&error))?;
+    print(&match arguments.of.json {
+        true => format!("{}\n", exported_object(&exported)),
+        false => exported_text(&exported),
+    })
+}
+
+fn exported_text(exported: &Exported) -> String {
+    let files = exported.files.iter().map(|file| format!("{}\n", file.display()));
+    let files: String = files.collect();
+    let (batches, messages) = (grouped(exported.entries), grouped(exported.messages));
+    format!("{files}batches: {batches}, messages: {messages}\n")
+}
+
+fn exported_object(exported: &Exported) -> Value {
+    let files = exported.files.iter().map(|file| file.to_string_lossy());
+    json!({
+        "files": files.collect::<Vec<_>>(),
+        "batches": exported.entries,
+        "messages": exported.messages,
+    })
+}
+
+fn status(of: &Of) -> Result<(), Exit> {
+    let found = open(of)?.status().map_err(|error| refuse(&error))?;
+    print(&match of.json {
+        true => format!("{}\n", object(&found)),
+        false => in_words(&found, now_ms()),
+    })
+}
+
+/// The spool of this host. One that is not there is not made.
+fn open(of: &Of) -> Result<Spool, Exit> {
+    let settings = load_store_or_complain(of.config.as_deref(), Need::Directory)?;
+    let path = of.store.clone().unwrap_or_else(|| database::path(&settings));
+    if !path.exists() {
+        return Err(refuse(&StoreError::Missing { path }));
+    }
+    if fleet::Way::of(&settings) == fleet::Way::Alone && of.store.is_none() {
+        let exit = complain(Exit::Config, "nothing is kept here to be handed on");
+        tell("  set fleet.export = true, or fleet.database or fleet.push_to");
+        return Err(exit);
+    }
+    Spool::open(path, host(&settings), COMMAND_PATIENCE).map_err(|error| refuse(&error))
+}
+
+/// As `store status` tells it, too.
+pub(crate) fn in_words(status: &SpoolStatus, now_ms: u64) -> String {
+    let since = status.oldest_ms.map_or_else(String::new, |oldest_ms| {
+        let seconds = now_ms.saturating_sub(oldest_ms) / 1_000;
+        format!(", the oldest since {} ({seconds} s)", to_the_second(oldest_ms))
+    });
+    let lost = &status.lost;
+    let mut text = format!(
+        "waiting         {} messages in {} batches, {}{since}\n",
+        grouped(status.messages),
+        grouped(status.entries),
+        size(status.octets),
+    );
+    if *lost != store::SpoolLost::default() {
+        text.push_str(&format!(
+            "given up        {} stories, {} observations, {} messages of the tally, {} hits of rules, for want of room\n",
+            grouped(lost.traces),
+            grouped(lost.observations),
+            grouped(lost.tallies),
+            grouped(lost.rule_hits),
+        ));
+    }
+    text
+}
+
+/// As `store status` tells it, too.
+pub(crate) fn object(status: &SpoolStatus) -> Value {
+    json!({
+        "host_id": status.host.map(|host| host.to_string()),
+        "batches": status.entries,
+        "bytes": status.octets,
+        "messages": status.messages,
+        "oldest_ms": status.oldest_ms,
+        "lost": {
+            "stories": status.lost.traces,
+            "observations": status.lost.observations,
+            "tallies": status.lost.tallies,
+            "rule_hits": status.lost.rule_hits,
+        },
+    })
+}

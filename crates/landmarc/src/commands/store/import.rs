@@ -1,0 +1,107 @@
+//! What other hosts have exported, taken in.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use nix::unistd::AccessFlags;
+use serde_json::{Value, json};
+use store::{Applied, COMMAND_PATIENCE, Collector, MAX_SEGMENT, Segment};
+
+use crate::exit::Exit;
+use crate::figures::grouped;
+use crate::output::{complain, print, tell};
+use crate::records::{Place, now_ms, refuse};
+
+/// Arguments of `store import`.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Files that `landmarc spool export` wrote
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Print one JSON object for each file, on a line of its own
+    #[arg(long)]
+    json: bool,
+}
+
+/// Takes in one file after the other. One that cannot be read costs nothing but itself.
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+    let store = arguments.place.find()?;
+    store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
+    let mut collector = Collector::open(&store.place, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
+    let mut exit = Exit::Fine;
+    for file in &arguments.files {
+        match take(&mut collector, file) {
+            Ok((segment, applied)) => print(&match arguments.json {
+                true => format!("{}\n", object(file, &segment, applied)),
+                false => format!("{}: {}\n", file.display(), in_words(&segment, applied)),
+            })?,
+            // The store takes nothing: the next file would fare no better.
+            Err(Failed::Store(failed)) => return Err(failed),
+            Err(Failed::File(failed)) => exit = failed,
+        }
+    }
+    Ok(exit)
+}
+
+enum Failed {
+    File(Exit),
+    Store(Exit),
+}
+
+fn take(collector: &mut Collector, file: &Path) -> Result<(Segment, Applied), Failed> {
+    let octets = read(file).map_err(|error| {
+        let message = format!("cannot read {}: {error}", file.display());
+        Failed::File(complain(Exit::NoInput, &message))
+    })?;
+    let segment = Segment::read(&octets).map_err(|error| {
+        let exit = complain(Exit::BadInput, &format!("{}: {error}", file.display()));
+        tell(&format!("  {}", error.remedy()));
+        Failed::File(exit)
+    })?;
+    let applied = collector.apply(&segment, now_ms());
+    let applied = applied.map_err(|error| Failed::Store(refuse(&error)))?;
+    Ok((segment, applied))
+}
+
+/// One octet more than a segment can have is enough to know that it is none.
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(MAX_SEGMENT).unwrap_or(u64::MAX).saturating_add(1);
+    let mut octets = Vec::new();
+    File::open(file)?.take(limit).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+fn in_words(segment: &Segment, applied: Applied) -> String {
+    let late = match applied.of_reported_days {
+        0 => String::new(),
+        late => format!(", {} of them of days whose reports were made", grouped(late)),
+    };
+    format!(
+        "batches {} to {} of {} ({}): {} new, {} known; messages: {} new{late}",
+        segment.first(),
+        segment.last(),
+        segment.name(),
+        segment.host().short(),
+        grouped(applied.new_batches),
+        grouped(applied.known_batches),
+        grouped(applied.messages),
+    )
+}
+
+fn object(file: &Path, segment: &Segment, applied: Applied) -> Value {
+    json!({
+        "file": file.to_string_lossy(),
+        "host": segment.name(),
+        "host_id": segment.host().to_string(),
+        "first": segment.first(),
+        "last": segment.last(),
+        "new_batches": applied.new_batches,
+        "known_batches": applied.known_batches,
+        "messages": applied.messages,
+        "of_reported_days": applied.of_reported_days,
+    })
+}

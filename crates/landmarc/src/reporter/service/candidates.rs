@@ -1,0 +1,95 @@
+//! Failure reports, as the filter asks for them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dns::resolver::Resolver;
+use store::StoreError;
+use tokio::time::sleep;
+
+use super::super::desk::Desk;
+use super::super::failure::{FailureDesk, Made};
+use super::super::stop::Stop;
+use super::super::terms::Terms;
+use super::{Office, Ready};
+use crate::failure_reports::{Candidates, FailureCandidate};
+
+/// How long a failure report waits that the store did not take.
+const BETWEEN_TRIES: Duration = Duration::from_secs(10);
+
+/// Makes failure reports of what the filter hands on. One that is being made when it is to stop is made
+/// no more.
+pub(super) async fn take_candidates(office: Arc<Office>, mut candidates: Candidates, stop: Stop) {
+    let mut failures: Option<FailureDesk> = None;
+    loop {
+        tokio::select! {
+            candidate = candidates.recv() => match candidate {
+                Some(candidate) => office.take(&mut failures, &candidate, &stop).await,
+                None => return,
+            },
+            () = stop.wait() => return,
+        }
+    }
+}
+
+impl Office {
+    /// While the store cannot be written the message waits, and others behind it, as many as there is room for.
+    async fn take(&self, failures: &mut Option<FailureDesk>, candidate: &FailureCandidate, stop: &Stop) {
+        let word = loop {
+            match self.try_one(failures, candidate).await {
+                Ok(Some(made)) => break made.word(),
+                Ok(None) => return,
+                Err(error) if may_pass(&error) => {
+                    tracing::debug!("a failure report waits: {}", error.in_full());
+                    tokio::select! {
+                        () = sleep(BETWEEN_TRIES) => {}
+                        () = stop.wait() => return,
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!("a failure report was not made: {}", error.in_full());
+                    break "failed";
+                }
+            }
+        };
+        self.metrics.reporting().failure_report(word);
+    }
+
+    /// None where nothing is reported.
+    async fn try_one(
+        &self,
+        failures: &mut Option<FailureDesk>,
+        candidate: &FailureCandidate,
+    ) -> Result<Option<Made>, StoreError> {
+        let Some(Ready { desk, means, .. }) = self.ready().await else {
+            return match Terms::of(&self.filter.running().settings) {
+                // It is the store that is in the way.
+                Ok(_) => Err(StoreError::Ended),
+                Err(_) => Ok(None),
+            };
+        };
+        let made = take_one(failures, &desk, &means.terms, candidate).await?;
+        if made == Made::Queued {
+            self.queued.notify_one();
+        }
+        Ok(Some(made))
+    }
+}
+
+/// Whether it is worth another try.
+fn may_pass(error: &StoreError) -> bool {
+    !error.is_final() && !matches!(error, StoreError::TooLong { .. } | StoreError::Panicked { .. })
+}
+
+async fn take_one(
+    failures: &mut Option<FailureDesk>,
+    desk: &Desk<Resolver>,
+    terms: &Arc<Terms>,
+    candidate: &FailureCandidate,
+) -> Result<Made, StoreError> {
+    let failures = match failures {
+        Some(failures) => failures,
+        none => none.insert(FailureDesk::open(desk, terms).await?),
+    };
+    failures.take(desk, terms, candidate).await
+}

@@ -1,0 +1,141 @@
+//! What becomes of a segment, in values and in JSON.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::beat::{Beat, Known};
+use crate::certificate::ClientName;
+
+/// Whom segments are handed to.
+pub trait Taker: Send + Sync + 'static {
+    /// Takes the octets of a segment from this client.
+    fn segment(
+        &self,
+        from: ClientName,
+        segment: Vec<u8>,
+    ) -> impl Future<Output = Result<Reply, Refusal>> + Send;
+
+    /// Notes how far behind a host is that this client speaks for.
+    fn beat(&self, from: ClientName, beat: Beat) -> impl Future<Output = Result<Known, Refusal>> + Send;
+}
+
+/// A segment was taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Batches that were written.
+    pub batches: u64,
+    /// Batches that were written before, and now left alone.
+    pub known: u64,
+    /// Messages in those that were written.
+    pub messages: u64,
+}
+
+/// A segment was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It cannot be read, now or ever: 400.
+    Unreadable {
+        /// What is wrong with it, in words.
+        error: String,
+        /// What can be done.
+        remedy: String,
+    },
+    /// This client may not send it: 403.
+    Forbidden {
+        /// Why, in words.
+        error: String,
+        /// What can be done.
+        remedy: String,
+    },
+    /// The store behind is away for now: 503.
+    Away {
+        /// Why, in words.
+        error: String,
+        /// When to try again; told in whole seconds, at least one.
+        retry_after: Duration,
+    },
+}
+
+impl Reply {
+    pub(crate) fn to_json(self) -> Value {
+        json!({"batches": self.batches, "known": self.known, "messages": self.messages})
+    }
+
+    /// None when it is no reply of ours.
+    pub(crate) fn from_json(octets: &[u8]) -> Option<Self> {
+        let object: Value = serde_json::from_slice(octets).ok()?;
+        Some(Self {
+            batches: object.get("batches")?.as_u64()?,
+            known: object.get("known")?.as_u64()?,
+            messages: object.get("messages")?.as_u64()?,
+        })
+    }
+}
+
+/// An error and its remedy, as the other side told them. What it says is foreign: bounded, and
+/// without control characters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) error: String,
+    pub(crate) remedy: String,
+}
+
+impl Told {
+    /// Characters of each that are kept; ours have 300.
+    const MAX_CHARACTERS: usize = 500;
+
+    /// None when it is not an error of ours.
+    pub(crate) fn from_json(octets: &[u8]) -> Option<Self> {
+        let object: Value = serde_json::from_slice(octets).ok()?;
+        let words = |key| object.get(key).and_then(Value::as_str).map(tame);
+        Some(Self {
+            error: words("error")?,
+            remedy: words("remedy").unwrap_or_default(),
+        })
+    }
+}
+
+fn tame(text: &str) -> String {
+    let characters = text.chars().take(Told::MAX_CHARACTERS);
+    characters
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_read_as_it_was_written() {
+        let reply = Reply {
+            batches: 3,
+            known: 1,
+            messages: 1200,
+        };
+        let text = reply.to_json().to_string();
+        assert_eq!(text, r#"{"batches":3,"known":1,"messages":1200}"#);
+        assert_eq!(Reply::from_json(text.as_bytes()), Some(reply));
+        for other in [
+            "",
+            "[]",
+            "3",
+            r#"{"batches":3}"#,
+            r#"{"batches":-1,"known":0,"messages":0}"#,
+        ] {
+            assert_eq!(Reply::from_json(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_the_other_side_says_is_bounded_and_printable() {
+        let at_limit = "x".repeat(Told::MAX_CHARACTERS);
+        let told = |error: &str| Told::from_json(json!({"error": error}).to_string().as_bytes()).unwrap();
+        assert_eq!(told(&at_limit).error, at_limit);
+        assert_eq!(told(&format!("{at_limit}x")).error, at_limit);
+        assert_eq!(told("a\r\n\u{1b}[31mb").error, "a   [31mb");
+        assert_eq!(Told::from_json(b"<html>"), None);
+        assert_eq!(Told::from_json(b"{\"error\":1}"), None);
+    }
+}

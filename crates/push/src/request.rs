@@ -1,0 +1,301 @@
+//! One request, from its head to its answer.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Body;
+use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::SEGMENT_PATH;
+use crate::answer::{Refusal, Reply, Taker};
+use crate::beat::{BEAT_PATH, Beat, Known, MAX_BEAT_OCTETS};
+use crate::certificate::ClientName;
+use crate::limits::Limits;
+use crate::patience::Patience;
+
+/// When a client that found no room is to come again.
+const WHEN_BUSY: Duration = Duration::from_secs(5);
+
+/// Where segments are handed in, by all clients together.
+pub(crate) struct Desk<T> {
+    taker: T,
+    limits: Limits,
+    /// One for each segment that may be in memory.
+    places: Semaphore,
+}
+
+/// Whether a connection has a place among those that are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    Taken,
+    None,
+}
+
+impl<T: Taker> Desk<T> {
+    pub(crate) fn new(taker: T, limits: Limits) -> Self {
+        Self {
+            taker,
+            limits,
+            places: Semaphore::new(limits.taken_at_once.max(1)),
+        }
+    }
+
+    /// The answer to a request, whatever comes of it.
+    pub(crate) async fn respond<B>(
+        &self,
+        request: Request<B>,
+        client: &ClientName,
+        seat: Seat,
+        patience: &Patience,
+    ) -> Response<Full<Bytes>>
+    where
+        B: Body<Data: Buf> + Unpin,
+    {
+        let (head, mut body) = request.into_parts();
+        // Such a client has not begun to send.
+        let is_waiting = head.headers.contains_key(header::EXPECT);
+        let request = Request::from_parts(head, ());
+        match self.serve(&request, &mut body, client, seat, patience).await {
+            Ok(object) => answer(StatusCode::OK, &object),
+            Err(problem) => {
+                tracing::debug!(%client, %problem, "a request of another host is refused");
+                if !is_waiting {
+                    patience.segment();
+                    read_away(&mut body, self.limits.segment_octets).await;
+                }
+                problem.response()
+            }
+        }
+    }
+
+    async fn serve<B>(
+        &self,
+        request: &Request<()>,
+        body: &mut B,
+        client: &ClientName,
+        seat: Seat,
+        patience: &Patience,
+    ) -> Result<Value, Problem>
+    where
+        B: Body<Data: Buf> + Unpin,
+    {
+        let what = what(request)?;
+        if seat == Seat::None {
+            return Err(Problem::Busy);
+        }
+        let client = client.clone();
+        match what {
+            What::Segment => self.segment(body, client, patience).await.map(Reply::to_json),
+            What::Beat => self.beat(body, client, patience).await.map(Known::to_json),
+        }
+    }
+
+    async fn segment<B>(
+        &self,
+        body: &mut B,
+        client: ClientName,
+        patience: &Patience,
+    ) -> Result<Reply, Problem>
+    where
+        B: Body<Data: Buf> + Unpin,
+    {
+        // Room for the answer that there is none.
+        patience.work(self.limits.body_timeout + self.limits.answer_timeout);
+        let place = timeout(self.limits.body_timeout, self.places.acquire()).await;
+        // The semaphore is never closed.
+        let Ok(Ok(_place)) = place else {
+            return Err(Problem::Busy);
+        };
+        patience.segment();
+        let segment = read(body, self.limits.segment_octets).await?;
+        patience.work(self.limits.taking_timeout);
+        self.taker
+            .segment(client, segment)
+            .await
+            .map_err(Problem::Refused)
+    }
+
+    /// It is small, and needs no place.
+    async fn beat<B>(&self, body: &mut B, client: ClientName, patience: &Patience) -> Result<Known, Problem>
+    where
+        B: Body<Data: Buf> + Unpin,
+    {
+        patience.segment();
+        let beat = Beat::from_json(&read(body, MAX_BEAT_OCTETS).await?).map_err(Problem::NoBeat)?;
+        patience.work(self.limits.taking_timeout);
+        self.taker.beat(client, beat).await.map_err(Problem::Refused)
+    }
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Segment,
+    Beat,
+}
+
+/// What can be said of a request before its body.
+fn what(request: &Request<()>) -> Result<What, Problem> {
+    let what = match request.uri().path() {
+        SEGMENT_PATH => What::Segment,
+        BEAT_PATH => What::Beat,
+        _ => return Err(Problem::NotFound),
+    };
+    if request.method() != Method::POST {
+        return Err(Problem::OtherMethod);
+    }
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_some_and(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(Problem::Encoded);
+    }
+    Ok(what)
+}
+
+/// Reads a segment. Memory grows with the octets that come, not with those that are announced.
+async fn read<B: Body<Data: Buf> + Unpin>(body: &mut B, limit: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = Problem::TooLarge { limit };
+    if usize::try_from(body.size_hint().lower()).map_or(true, |announced| announced > limit) {
+        return Err(too_large);
+    }
+    let mut segment = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(mut data) = frame.map_err(|_| Problem::CutOff)?.into_data() else {
+            continue;
+        };
+        if data.remaining() > limit.saturating_sub(segment.len()) {
+            return Err(too_large);
+        }
+        while data.has_remaining() {
+            let part = data.chunk();
+            let count = part.len();
+            segment.extend_from_slice(part);
+            data.advance(count);
+        }
+    }
+    if segment.is_empty() {
+        return Err(Problem::Empty);
+    }
+    Ok(segment)
+}
+
+/// Reads what a client is still sending, up to a limit: one that is cut off while it sends may
+/// never see the answer.
+async fn read_away<B: Body<Data: Buf> + Unpin>(body: &mut B, limit: usize) {
+    let mut octets = 0_usize;
+    while octets < limit
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        octets = octets.saturating_add(frame.data_ref().map_or(0, Buf::remaining));
+    }
+}
+
+/// Why a segment is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("there is no such resource")]
+    NotFound,
+    #[error("this resource is for POST")]
+    OtherMethod,
+    #[error("the body is encoded once more")]
+    Encoded,
+    #[error("the request has no body")]
+    Empty,
+    #[error("this is no beat: {0}")]
+    NoBeat(&'static str),
+    #[error("the body was cut off")]
+    CutOff,
+    #[error("the body has more than {limit} octets")]
+    TooLarge { limit: usize },
+    #[error("too many hosts send at once")]
+    Busy,
+    #[error("{}", .0.error())]
+    Refused(Refusal),
+}
+
+impl Refusal {
+    fn error(&self) -> &str {
+        match self {
+            Self::Unreadable { error, .. } | Self::Forbidden { error, .. } | Self::Away { error, .. } => {
+                error
+            }
+        }
+    }
+}
+
+impl Problem {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Empty | Self::NoBeat(_) | Self::CutOff | Self::Refused(Refusal::Unreadable { .. }) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Refused(Refusal::Forbidden { .. }) => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Busy | Self::Refused(Refusal::Away { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn remedy(&self) -> &str {
+        match self {
+            Self::NotFound | Self::OtherMethod => {
+                "POST segments to /spool/v1/segment, and beats to /spool/v1/beat"
+            }
+            Self::Encoded => "send the segment as it is, without Content-Encoding",
+            Self::Empty => "send a segment or a beat as the body",
+            Self::CutOff => "send as many octets as Content-Length says",
+            Self::NoBeat(_) | Self::TooLarge { .. } => "bring both sides to the same release",
+            Self::Refused(Refusal::Unreadable { remedy, .. } | Refusal::Forbidden { remedy, .. }) => remedy,
+            Self::Busy | Self::Refused(Refusal::Away { .. }) => "try again later",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy => Some(WHEN_BUSY),
+            Self::Refused(Refusal::Away { retry_after, .. }) => Some(*retry_after),
+            _ => None,
+        }
+    }
+
+    fn response(&self) -> Response<Full<Bytes>> {
+        let object = json!({"error": self.to_string(), "remedy": self.remedy()});
+        let mut response = answer(self.status(), &object);
+        let headers = response.headers_mut();
+        if let Some(pause) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
+        }
+        if *self == Self::OtherMethod {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        if *self == Self::Busy {
+            close(headers);
+        }
+        response
+    }
+}
+
+/// Whoever found no room makes some.
+fn close(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+fn answer(status: StatusCode, object: &Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(format!("{object}\n").into()));
+    *response.status_mut() = status;
+    for (name, value) in [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

@@ -1,0 +1,55 @@
+//! Where a store is: a file of this host, or a database that a fleet shares.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::server::Server;
+
+/// Where a store is. What is asked of it and what it promises is the same in each place (design D16).
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// A database file, and nothing beside it to be run.
+    File(PathBuf),
+    /// A database of a server.
+    Server(Server),
+}
+
+impl From<&Path> for Place {
+    fn from(path: &Path) -> Self {
+        Self::File(path.to_owned())
+    }
+}
+
+impl From<PathBuf> for Place {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl From<&PathBuf> for Place {
+    fn from(path: &PathBuf) -> Self {
+        Self::File(path.clone())
+    }
+}
+
+impl From<Server> for Place {
+    fn from(server: Server) -> Self {
+        Self::Server(server)
+    }
+}
+
+impl From<&Self> for Place {
+    fn from(place: &Self) -> Self {
+        place.clone()
+    }
+}
+
+impl fmt::Display for Place {
+    /// As messages name it: the path of the file, or the address of the server without its password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(formatter),
+            Self::Server(server) => server.fmt(formatter),
+        }
+    }
+}

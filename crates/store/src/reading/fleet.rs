@@ -1,0 +1,31 @@
+//! What is asked about a fleet: its hosts, and what waits at this one.
+
+use super::{Reader, Reading};
+use crate::collect::{HostStatus, by_name};
+use crate::error::StoreError;
+use crate::spool::SpoolStatus;
+
+impl Reader {
+    /// The hosts that have handed over what they recorded, one of each name, in alphabetical order.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn hosts(&self) -> Result<Vec<HostStatus>, StoreError> {
+        let all = match &self.inner {
+            Reading::File(file) => file.hosts()?,
+            Reading::Server(server) => crate::server::hosts::hosts(server)?,
+        };
+        Ok(by_name(all))
+    }
+
+    /// What waits in the spool of this store; nothing on a server, which has none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn spool(&self) -> Result<SpoolStatus, StoreError> {
+        match &self.inner {
+            Reading::File(file) => file.spool(),
+            Reading::Server(_) => Ok(SpoolStatus::default()),
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! What goes wrong with a server, in words that an operator can act on.
+
+use std::io;
+
+use sqlx::error::DatabaseError;
+use sqlx::mysql::MySqlDatabaseError;
+
+use crate::error::{Source, StoreError};
+use crate::sql::SqlError;
+
+/// What is wrong with a server or with how it is asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// User or password are not accepted.
+    #[error("the server does not accept the user or the password")]
+    Login,
+    /// It lets nobody in who comes from here, or in this way.
+    #[error("the server lets nobody in from this host in this way")]
+    Host,
+    /// There is no such database.
+    #[error("the server has no such database")]
+    NoDatabase,
+    /// Nobody answers, or only to say that it is too early.
+    #[error("the server cannot be reached")]
+    Unreachable,
+    /// No encryption, or not with whom it should be.
+    #[error("the server cannot be reached by TLS")]
+    Tls,
+    /// It wants encryption, and we did not.
+    #[error("the server wants TLS")]
+    TlsWanted,
+    /// A right is missing.
+    #[error("the user lacks a right")]
+    Right,
+    /// Nothing can be written there.
+    #[error("the server takes no writing")]
+    ReadOnly,
+    /// No room is left.
+    #[error("the disk of the server is full")]
+    Full,
+    /// As many as it allows are there already.
+    #[error("the server has no connection left")]
+    Connections,
+    /// It took longer than it may.
+    #[error("the server took too long")]
+    Slow,
+    /// Others held what was needed for longer than we waited.
+    #[error("others were in the way for too long")]
+    Busy,
+    /// Others did the like at the same time, however often it was tried.
+    #[error("others did the like at the same time")]
+    Clash,
+    /// The connection was lost, however often it was tried; nothing was done.
+    #[error("the connection was lost")]
+    Lost,
+    /// The connection was lost at the end, and it could not be found out whether it was done.
+    #[error("the connection was lost at the end: it may be done or not")]
+    Unknown,
+    /// There are no tables yet.
+    #[error("the database is empty")]
+    Empty,
+    /// Its tables are of an earlier version.
+    #[error("the tables are at version {found} of the schema, this build needs {needed}")]
+    Older {
+        /// Their version.
+        found: u32,
+        /// The one of this build.
+        needed: u32,
+    },
+    /// Its tables are of a later version. They were not touched.
+    #[error("the tables are at version {found} of the schema, this build knows versions up to {known}")]
+    Newer {
+        /// Their version.
+        found: u32,
+        /// The last one this build knows.
+        known: u32,
+    },
+    /// Its tables are another program's. They were not touched.
+    #[error("the database has tables of another program")]
+    Foreign,
+    /// A server that these statements were not made for.
+    #[error("the server is {found}")]
+    Unsupported {
+        /// What it says that it is.
+        found: String,
+    },
+    /// A row holds what this program never writes.
+    #[error("a row is damaged")]
+    Damaged,
+    /// Something else.
+    #[error("the server refuses")]
+    Refused,
+}
+
+impl Trouble {
+    /// What the operator can do, in a sentence.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Login => {
+                "check the user in the address and the password in the password file, or set the password of that user \
+                 anew; MariaDB says the same to whoever comes without TLS where it wants TLS"
+            }
+            Self::Host => {
+                "on the server, let this host in: a line in pg_hba.conf for PostgreSQL, a user for this host \
+                 ('user'@'host') for MariaDB"
+            }
+            Self::NoDatabase => {
+                "check the name at the end of the address, or make the database on the server: CREATE DATABASE"
+            }
+            Self::Unreachable => {
+                "check that the server runs and listens, host and port of the address, and firewalls between; it is tried \
+                 again, and what is recorded meanwhile waits on this host"
+            }
+            Self::Tls => {
+                "check that the server has TLS switched on, that its certificate is for the host in the address, and that \
+                 the authority which signed it is in the CA file of the settings"
+            }
+            Self::TlsWanted => "switch TLS on in the settings of the database",
+            Self::Right => {
+                "run what `landmarc store grants` prints as the owner of the database; to make or change tables, \
+                 `landmarc store migrate` needs the owner"
+            }
+            Self::ReadOnly => {
+                "name the primary server in the address, and not a replica; if it is the primary, it was made read-only by \
+                 its administrator"
+            }
+            Self::Full => {
+                "make room on the server or shorten what is kept; it is tried again, and what is recorded meanwhile waits \
+                 on this host"
+            }
+            Self::Connections => {
+                "raise max_connections of the server or the limit of this user, or lower the connections in the settings"
+            }
+            Self::Slow => {
+                "look for what keeps the server busy, or allow statements more time in the settings; it is tried again"
+            }
+            Self::Busy | Self::Clash => {
+                "look on the server for a transaction that does not end; it is tried again"
+            }
+            Self::Lost => "check the network and the log of the server; it is tried again",
+            Self::Unknown => {
+                "check the network and the log of the server; nothing is lost, and what was asked for may be done"
+            }
+            Self::Empty => {
+                "run `landmarc store migrate` as the owner of the database, which makes the tables"
+            }
+            Self::Older { .. } => {
+                "take a backup and run `landmarc store migrate` as the owner of the database; what is recorded meanwhile \
+                 waits on this host"
+            }
+            Self::Newer { .. } => {
+                "run the version that the other hosts run; the tables are unchanged, and what is recorded meanwhile waits on \
+                 this host"
+            }
+            Self::Foreign => "name a database of its own in the address; this one is unchanged",
+            Self::Unsupported { .. } => "use PostgreSQL 13 or MariaDB 10.6, or a later version of either",
+            Self::Damaged => {
+                "find out who else writes into the database; if nobody does, restore its last backup"
+            }
+            Self::Refused => "look at what the server says; if it is no fault of the server's, report it",
+        }
+    }
+
+    /// Whether waiting cannot help: someone has to choose another database or another build.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Newer { .. } | Self::Foreign | Self::Unsupported { .. }
+        )
+    }
+}
+
+/// A trouble, and who says so.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) trouble: Trouble,
+    pub(super) source: Option<Source>,
+}
+
+impl Failure {
+    /// As the rest of the program sees it.
+    pub(super) fn told(self, server: String, doing: &'static str) -> StoreError {
+        StoreError::Server {
+            doing,
+            server,
+            trouble: self.trouble,
+            source: self.source,
+        }
+    }
+
+    /// Whether the connection is gone, or was left in the middle of something.
+    pub(super) fn is_loss(error: &sqlx::Error) -> bool {
+        trouble_of(error) == Trouble::Lost
+    }
+
+    /// Nobody answered in time.
+    pub(super) fn late(error: io::Error) -> Self {
+        Self::of_connecting(error.into())
+    }
+
+    /// What went wrong before there was a connection.
+    pub(super) fn of_connecting(error: sqlx::Error) -> Self {
+        let failure = Self::from(error);
+        match failure.trouble {
+            Trouble::Lost => Self {
+                trouble: Trouble::Unreachable,
+                ..failure
+            },
+            _ => failure,
+        }
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self {
+            trouble,
+            source: None,
+        }
+    }
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Server(error) => error.into(),
+            SqlError::Damaged(_) => Trouble::Damaged.into(),
+            SqlError::Sqlite(error) => Self {
+                trouble: Trouble::Refused,
+                source: Some(error.into()),
+            },
+            SqlError::Other(source) => Self {
+                trouble: Trouble::Refused,
+                source: Some(source),
+            },
+        }
+    }
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        let trouble = trouble_of(&error);
+        let source = match error {
+            sqlx::Error::Database(error) => error.into_error(),
+            sqlx::Error::Io(error) => error.into(),
+            sqlx::Error::Tls(error) => error,
+            error => error.into(),
+        };
+        Self {
+            trouble,
+            source: Some(source),
+        }
+    }
+}
+
+fn trouble_of(error: &sqlx::Error) -> Trouble {
+    match error {
+        sqlx::Error::Database(error) => of_server(&**error),
+        sqlx::Error::Io(error) => of_network(error),
+        sqlx::Error::Tls(_) => Trouble::Tls,
+        sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_) => Trouble::Lost,
+        _ => Trouble::Refused,
+    }
+}
+
+/// What the TLS of this program does not like about the other side comes as invalid data.
+fn of_network(error: &io::Error) -> Trouble {
+    match error.kind() {
+        io::ErrorKind::InvalidData => Trouble::Tls,
+        _ => Trouble::Lost,
+    }
+}
+
+fn of_server(error: &dyn DatabaseError) -> Trouble {
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => of_mariadb(error.number(), error.message()),
+        None => of_postgresql(&error.code().unwrap_or_default(), error.message()),
+    }
+}
+
+/// By SQLSTATE ("PostgreSQL Error Codes", appendix A of its manual).
+fn of_postgresql(code: &str, message: &str) -> Trouble {
+    match code {
+        // "no pg_hba.conf entry for host …, no encryption": words of the server that are not translated away from the name
+        // of the file.
+        "28000" if message.contains("pg_hba.conf") && message.contains("no encryption") => Trouble::TlsWanted,
+        "28000" if message.contains("pg_hba.conf") => Trouble::Host,
+        "28000" | "28P01" => Trouble::Login,
+        "3D000" => Trouble::NoDatabase,
+        "42501" => Trouble::Right,
+        "25006" => Trouble::ReadOnly,
+        "53100" => Trouble::Full,
+        // io_error, for which the cause is in the words only.
+        "58030" if message.contains("No space left") => Trouble::Full,
+        "53300" => Trouble::Connections,
+        "57014" => Trouble::Slow,
+        "40001" | "40P01" => Trouble::Clash,
+        "55P03" => Trouble::Busy,
+        // Starting up, shutting down, ended by its administrator or by idle_in_transaction_session_timeout.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Trouble::Lost,
+        code if code.starts_with("08") => Trouble::Lost,
+        _ => Trouble::Refused,
+    }
+}
+
+/// By number ("MariaDB Error Codes" of its manual).
+fn of_mariadb(number: u16, message: &str) -> Trouble {
+    match number {
+        1045 | 1698 | 1820 | 1862 | 4151 => Trouble::Login,
+        1130 => Trouble::Host,
+        1049 => Trouble::NoDatabase,
+        1044 | 1142 | 1143 | 1227 | 1370 => Trouble::Right,
+        // 1290: running with an option that forbids it, of which --read-only is one.
+        1290 if message.contains("read-only") || message.contains("read_only") => Trouble::ReadOnly,
+        1792 | 1836 => Trouble::ReadOnly,
+        1021 | 1114 => Trouble::Full,
+        // Errors of writing, of which number 28 of the system is the one.
+        3 | 1026 | 1030 if message.contains("28") => Trouble::Full,
+        1040 | 1203 | 1226 => Trouble::Connections,
+        1969 | 3024 | 1317 => Trouble::Slow,
+        1020 | 1213 => Trouble::Clash,
+        1205 => Trouble::Busy,
+        1053 | 1077 | 1079 | 1080 | 1152 | 1158..=1161 | 1184 | 1927 => Trouble::Lost,
+        3159 => Trouble::TlsWanted,
+        _ => Trouble::Refused,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_one_trouble_with_one_remedy() {
+        let told = [
+            of_postgresql("28P01", "password authentication failed for user \"x\""),
+            of_postgresql(
+                "28000",
+                "no pg_hba.conf entry for host \"192.0.2.1\", user \"x\", database \"y\", SSL encryption",
+            ),
+            of_postgresql(
+                "28000",
+                "no pg_hba.conf entry for host \"192.0.2.1\", user \"x\", database \"y\", no encryption",
+            ),
+            of_postgresql("53100", "could not extend file"),
+            of_postgresql("XX000", "cache lookup failed"),
+            of_mariadb(1045, "Access denied for user"),
+            of_mariadb(1290, "The MariaDB server is running with the --read-only option"),
+            of_mariadb(
+                1290,
+                "The MariaDB server is running with the --secure-file-priv option",
+            ),
+        ];
+        let expected = [
+            Trouble::Login,
+            Trouble::Host,
+            Trouble::TlsWanted,
+            Trouble::Full,
+            Trouble::Refused,
+            Trouble::Login,
+            Trouble::ReadOnly,
+            Trouble::Refused,
+        ];
+        assert_eq!(told, expected);
+        assert!(
+            !Trouble::Login.is_final(),
+            "somebody may set the password while we wait"
+        );
+        assert!(Trouble::Foreign.is_final());
+    }
+
+    #[test]
+    fn a_refused_connection_is_a_server_that_cannot_be_reached() {
+        let refused = || sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(Failure::of_connecting(refused()).trouble, Trouble::Unreachable);
+        assert_eq!(Failure::from(refused()).trouble, Trouble::Lost);
+        let told =
+            Failure::of_connecting(refused()).told("postgres://me@db:5432/x".into(), "reach the tables");
+        assert_eq!(
+            told.in_full(),
+            "cannot reach the tables in postgres://me@db:5432/x: the server cannot be reached: connection refused"
+        );
+        assert!(told.remedy().contains("firewalls"));
+    }
+}

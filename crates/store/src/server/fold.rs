@@ -1,0 +1,400 @@
+//! What some entries write, folded together: each row of a table once, in the order of its key.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::known::{Kind, Known};
+use super::tables::{DAYS, IMPORTED, OBSERVATIONS, OUTCOMES, PUBLISHED, ROWS, RULES, TALLY, TRACES};
+use super::upsert::Table;
+use super::{Column, ServerEngine, Session};
+use crate::columns::{Compressor, address, aligned, list, reversed};
+use crate::day::{Day, as_integer};
+use crate::digest::Digest;
+use crate::folded::Hits;
+use crate::observation::{PublishedPolicy, TallyRow};
+use crate::prepared::{Counted, Kept, Outcome, published_digest};
+use crate::spool::Closed;
+use crate::sql::{Sql as _, SqlError, values};
+
+/// Parts of a millisecond in `published.first`.
+const SHIFT: i64 = 1_024;
+/// What is known of days in `tally_day`.
+const COUNTED: &str = "tally_day";
+/// So many observations of one host have places of their own; the ordinal of the host stands above them.
+const PLACES: i64 = 1 << 40;
+
+/// A policy domain, or what stands in its place, and the digest of what is about it.
+type Key<'a> = (Cow<'a, str>, [u8; 16]);
+
+/// What is to be written.
+pub(super) struct Work<'a> {
+    engine: ServerEngine,
+    published: BTreeMap<Key<'a>, Published<'a>>,
+    rows: BTreeMap<Key<'a>, (Day, &'a TallyRow, Digest)>,
+    tally: BTreeMap<(Cow<'a, str>, Day, [u8; 16]), u64>,
+    outcomes: BTreeMap<Key<'a>, (Day, &'a Outcome)>,
+    /// None: the text was told before.
+    traces: BTreeMap<Key<'a>, (Day, Option<&'a str>)>,
+    observations: Vec<(Cow<'a, str>, &'a Kept)>,
+    rules: BTreeMap<Cow<'a, str>, Hits>,
+    /// Days of the tally that may be new.
+    new_days: BTreeSet<Day>,
+    /// What is stored when all of this is.
+    learnt: Vec<(Kind, Digest, Day)>,
+}
+
+/// What is stored when it is written.
+pub(super) struct Learnt {
+    digests: Vec<(Kind, Digest, Day)>,
+    days: BTreeSet<Day>,
+}
+
+impl Learnt {
+    /// Notes it, now that it is.
+    pub(super) fn tell(&self, known: &mut Known) {
+        known.learn(&self.digests);
+        self.days.iter().for_each(|day| known.learn_day(COUNTED, *day));
+    }
+}
+
+struct Published<'a> {
+    first: i64,
+    last_day: Day,
+    policy: &'a PublishedPolicy,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(engine: ServerEngine) -> Self {
+        Self {
+            engine,
+            published: BTreeMap::new(),
+            rows: BTreeMap::new(),
+            tally: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            traces: BTreeMap::new(),
+            observations: Vec::new(),
+            rules: BTreeMap::new(),
+            new_days: BTreeSet::new(),
+            learnt: Vec::new(),
+        }
+    }
+
+    /// Adds what an entry holds, but for what is stored already.
+    pub(super) fn add(&mut self, entry: &'a Closed, known: &mut Known) {
+        let first = seen_first(entry.closed_ms, entry.first);
+        for (counted, count) in entry.counts.tallies.values() {
+            self.add_counted(counted, *count, first, known);
+        }
+        for (name, hits) in &entry.counts.rules {
+            let name = self.word(name);
+            let known = self.rules.entry(name);
+            known
+                .and_modify(|known| *known = known.and(*hits))
+                .or_insert(*hits);
+        }
+        for kept in &entry.kept {
+            self.add_kept(kept, known);
+        }
+    }
+
+    /// Adds messages of a row. `first` is when its policy configuration was seen, as it is now.
+    pub(super) fn add_counted(&mut self, counted: &'a Counted, count: u64, first: i64, known: &mut Known) {
+        if !known.has(Kind::Row, counted.digest, counted.day) {
+            self.add_row(counted, first);
+        }
+        if !known.has_day(COUNTED, counted.day) {
+            self.new_days.insert(counted.day);
+        }
+        let domain = self.word(&counted.row.policy_domain);
+        let sum = self
+            .tally
+            .entry((domain, counted.day, counted.digest.0))
+            .or_default();
+        *sum = sum.saturating_add(count);
+    }
+
+    /// What is stored when all of this is.
+    pub(super) fn learnt(self) -> Learnt {
+        Learnt {
+            digests: self.learnt,
+            days: self.new_days,
+        }
+    }
+
+    /// Adds a reporting row and its policy configuration, marked with its day.
+    fn add_row(&mut self, counted: &'a Counted, first: i64) {
+        let (day, row) = (counted.day, &*counted.row);
+        let domain = self.word(&row.policy_domain);
+        let published = published_digest(row);
+        let known = self.published.entry((domain.clone(), published.0));
+        let known = known.or_insert_with(|| Published {
+            first,
+            last_day: day,
+            policy: &row.published,
+        });
+        known.first = known.first.min(first);
+        known.last_day = known.last_day.max(day);
+        let known = self.rows.entry((domain, counted.digest.0));
+        let known = known.or_insert((day, row, published));
+        known.0 = known.0.max(day);
+        self.learnt.push((Kind::Row, counted.digest, day));
+    }
+
+    fn add_kept(&mut self, kept: &'a Kept, known: &mut Known) {
+        let (key, day) = (self.word(place_of(&kept.outcome)), kept.day());
+        if !known.has(Kind::Outcome, kept.outcome_digest, day) {
+            let one = self.outcomes.entry((key.clone(), kept.outcome_digest.0));
+            let one = one.or_insert((day, &kept.outcome));
+            one.0 = one.0.max(day);
+            self.learnt.push((Kind::Outcome, kept.outcome_digest, day));
+        }
+        if let Some(trace) = &kept.trace {
+            let digest = trace_digest(&key, trace.digest);
+            if !known.has(Kind::Trace, digest, day) {
+                let one = self.traces.entry((key.clone(), trace.digest.0));
+                let one = one.or_insert((day, None));
+                one.0 = one.0.max(day);
+                if !trace.is_reference() {
+                    one.1 = Some(&trace.text);
+                    self.learnt.push((Kind::Trace, digest, day));
+                }
+            }
+        }
+        self.observations.push((key, kept));
+    }
+
+    /// Messages by day and policy domain.
+    pub(super) fn messages(&self) -> BTreeMap<(Day, &str), u64> {
+        let mut messages = BTreeMap::new();
+        for ((domain, day, _), count) in &self.tally {
+            let sum: &mut u64 = messages.entry((*day, &**domain)).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+        messages
+    }
+
+    pub(super) fn observations(&self) -> usize {
+        self.observations.len()
+    }
+
+    /// Writes what counts refer to.
+    pub(super) fn write_rows(&self, session: &Session) -> Result<(), SqlError> {
+        self.write_published(session)?;
+        self.write_reporting_rows(session)?;
+        DAYS.add(session, &[integers(self.new_days.iter().map(|day| day.0.into()))])
+    }
+
+    /// Writes the counts. They come last: others who count the same rows wait until this transaction has ended.
+    pub(super) fn write_counts(&self, session: &Session) -> Result<(), SqlError> {
+        self.write_tally(session, &TALLY)?;
+        let rules = || self.rules.iter();
+        let columns = [
+            texts(rules().map(|(name, _)| Some(&**name))),
+            integers(rules().map(|(_, hits)| integer(hits.count))),
+            integers(rules().map(|(_, hits)| as_integer(hits.first_ms))),
+            integers(rules().map(|(_, hits)| as_integer(hits.last_ms))),
+        ];
+        RULES.add(session, &columns)
+    }
+
+    /// Writes counts that come by way of imports: their sums have a limit of their own.
+    pub(super) fn write_imported(&self, session: &Session) -> Result<(), SqlError> {
+        self.write_tally(session, &IMPORTED)
+    }
+
+    fn write_tally(&self, session: &Session, table: &Table) -> Result<(), SqlError> {
+        let tally = || self.tally.iter();
+        let columns = [
+            texts(tally().map(|((domain, ..), _)| Some(&**domain))),
+            integers(tally().map(|((_, day, _), _)| day.0.into())),
+            octets(tally().map(|((.., row), _)| Some(row.as_slice()))),
+            integers(tally().map(|(_, count)| integer(*count))),
+        ];
+        table.add(session, &columns)
+    }
+
+    fn write_published(&self, session: &Session) -> Result<(), SqlError> {
+        let all = || self.published.values().map(|published| published.policy);
+        let text = |of: fn(&PublishedPolicy) -> Option<&str>| texts(all().map(of));
+        let lists = |of: fn(&PublishedPolicy) -> &Vec<String>| owned(all().map(|policy| list(of(policy))));
+        let columns = [
+            texts(self.published.keys().map(|(domain, _)| Some(&**domain))),
+            octets(self.published.keys().map(|(_, digest)| Some(digest.as_slice()))),
+            integers(self.published.values().map(|published| published.first)),
+            integers(
+                self.published
+                    .values()
+                    .map(|published| published.last_day.0.into()),
+            ),
+            text(|policy| Some(&policy.p)),
+            text(|policy| Some(&policy.sp)),
+            text(|policy| policy.np.as_deref()),
+            text(|policy| Some(&policy.adkim)),
+            text(|policy| Some(&policy.aspf)),
+            text(|policy| Some(&policy.fo)),
+            integers(all().map(|policy| policy.testing.into())),
+            text(|policy| Some(&policy.discovery_method)),
+            lists(|policy| &policy.rua),
+            lists(|policy| &policy.ruf),
+            lists(|policy| &policy.problems),
+            integers(all().map(|policy| policy.psd.into())),
+        ];
+        PUBLISHED.add(session, &columns)
+    }
+
+    fn write_reporting_rows(&self, session: &Session) -> Result<(), SqlError> {
+        let all = || self.rows.values().map(|(_, row, _)| *row);
+        let columns = [
+            texts(self.rows.keys().map(|(domain, _)| Some(&**domain))),
+            octets(self.rows.keys().map(|(_, digest)| Some(digest.as_slice()))),
+            integers(self.rows.values().map(|(day, ..)| day.0.into())),
+            octets(
+                self.rows
+                    .values()
+                    .map(|(.., published)| Some(published.0.as_slice())),
+            ),
+            Column::Octets(all().map(|row| Some(address(row.source_ip).into())).collect()),
+            integers(all().map(|row| aligned(row).into())),
+            texts(all().map(|row| Some(&*row.disposition))),
+            owned(all().map(|row| list(&row.reasons))),
+            texts(all().map(|row| Some(&*row.header_from))),
+            texts(all().map(|row| row.envelope_from.as_deref())),
+            texts(all().map(|row| row.envelope_to.as_deref())),
+            owned(all().map(|row| list(&row.dkim))),
+            owned(all().map(|row| list(&row.spf))),
+        ];
+        ROWS.add(session, &columns)
+    }
+
+    /// Writes what is kept of the messages. `ordinal` is the host's, and so many of its observations came before.
+    pub(super) fn write_kept(&self, session: &Session, ordinal: i64, before: i64) -> Result<(), SqlError> {
+        self.write_outcomes(session)?;
+        self.write_traces(session)?;
+        let origins = (before..).map(|count| ordinal * PLACES + count % PLACES);
+        let mut all: Vec<_> = self.observations.iter().zip(origins).collect();
+        all.sort_by(|((a, one), at), ((b, other), to)| (a, one.at_ms, at).cmp(&(b, other.at_ms, to)));
+        let kept = || all.iter().map(|((_, kept), _)| *kept);
+        let columns = [
+            texts(all.iter().map(|((key, _), _)| Some(&**key))),
+            integers(kept().map(|kept| as_integer(kept.at_ms))),
+            integers(all.iter().map(|(_, origin)| *origin)),
+            texts(kept().map(|kept| Some(&*kept.queue_id))),
+            texts(kept().map(|kept| Some(&*kept.short_id))),
+            Column::Octets(
+                kept()
+                    .map(|kept| kept.client.map(|ip| address(ip).into()))
+                    .collect(),
+            ),
+            octets(kept().map(|kept| Some(kept.outcome_digest.0.as_slice()))),
+            octets(kept().map(|kept| kept.trace.as_ref().map(|trace| trace.digest.0.as_slice()))),
+            integers(kept().map(|kept| kept.questions.into())),
+            integers(kept().map(|kept| kept.ms.into())),
+        ];
+        OBSERVATIONS.add(session, &columns)
+    }
+
+    fn write_outcomes(&self, session: &Session) -> Result<(), SqlError> {
+        let all = || self.outcomes.values().map(|(_, outcome)| *outcome);
+        let text = |of: fn(&Outcome) -> Option<&str>| texts(all().map(of));
+        let columns = [
+            texts(self.outcomes.keys().map(|(key, _)| Some(&**key))),
+            octets(self.outcomes.keys().map(|(_, digest)| Some(digest.as_slice()))),
+            integers(self.outcomes.values().map(|(day, _)| day.0.into())),
+            integers(all().map(|outcome| outcome.policy_domain.is_some().into())),
+            Column::Texts(
+                all()
+                    .map(|outcome| {
+                        outcome
+                            .author_domain
+                            .as_deref()
+                            .map(|author| reversed(author).into())
+                    })
+                    .collect(),
+            ),
+            text(|outcome| Some(&outcome.spf)),
+            text(|outcome| Some(&outcome.dkim)),
+            text(|outcome| Some(&outcome.arc)),
+            text(|outcome| Some(&outcome.dmarc)),
+            text(|outcome| outcome.policy.as_deref()),
+            text(|outcome| Some(&outcome.disposition)),
+            text(|outcome| Some(&outcome.action)),
+            text(|outcome| Some(&outcome.would)),
+            owned(all().map(|outcome| list(&outcome.overrides))),
+            text(|outcome| outcome.rule.as_deref()),
+            text(|outcome| Some(&outcome.cause)),
+        ];
+        OUTCOMES.add(session, &columns)
+    }
+
+    /// A text that was told before is marked, where it is still there.
+    fn write_traces(&self, session: &Session) -> Result<(), SqlError> {
+        let mut compressor = Compressor::new();
+        let mut told = Vec::new();
+        for ((key, digest), (day, text)) in &self.traces {
+            let day = i64::from(day.0);
+            if let Some(text) = text {
+                let packed = compressor
+                    .compressed(text)
+                    .map_err(|error| SqlError::Other(error.into()))?;
+                told.push((&**key, digest.as_slice(), day, text.len() as u64, packed));
+            } else {
+                let sql = "UPDATE trace SET last_day = ?3 WHERE policy_domain = ?1 AND digest = ?2 AND last_day < ?3";
+                session.execute(sql, values![&**key, digest.as_slice(), day])?;
+            }
+        }
+        let columns = [
+            texts(told.iter().map(|one| Some(one.0))),
+            octets(told.iter().map(|one| Some(one.1))),
+            integers(told.iter().map(|one| one.2)),
+            integers(told.iter().map(|one| integer(one.3))),
+            octets(told.iter().map(|one| Some(one.4.as_slice()))),
+        ];
+        TRACES.add(session, &columns)
+    }
+
+    /// A word as it will be in a key: PostgreSQL has no NUL, and what would be one there has to be one here.
+    fn word(&self, word: &'a str) -> Cow<'a, str> {
+        match self.engine {
+            ServerEngine::PostgreSql if word.contains('\0') => word.replace('\0', "\u{fffd}").into(),
+            _ => word.into(),
+        }
+    }
+}
+
+/// When something was seen: entries of one host within one millisecond keep their order.
+pub(super) fn seen_first(at_ms: u64, number: u64) -> i64 {
+    let number = i64::try_from(number % SHIFT.unsigned_abs()).unwrap_or(0);
+    as_integer(at_ms) * SHIFT + number
+}
+
+/// What stands first in the keys of what is kept of a message: the DMARC Policy Domain, or else the Author Domain.
+fn place_of(outcome: &Outcome) -> &str {
+    let domain = outcome.policy_domain.as_deref();
+    domain.or(outcome.author_domain.as_deref()).unwrap_or_default()
+}
+
+/// A trace is stored once for each of those.
+fn trace_digest(key: &str, digest: Digest) -> Digest {
+    Digest::of(&[key.as_bytes(), &digest.0].concat())
+}
+
+/// A count as the database holds it.
+pub(super) fn integer(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn integers<'a>(values: impl Iterator<Item = i64>) -> Column<'a> {
+    Column::Integers(values.map(Some).collect())
+}
+
+fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Column<'a> {
+    Column::Texts(values.map(|text| text.map(Cow::Borrowed)).collect())
+}
+
+fn owned<'a>(values: impl Iterator<Item = String>) -> Column<'a> {
+    Column::Texts(values.map(|text| Some(Cow::Owned(text))).collect())
+}
+
+fn octets<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Column<'a> {
+    Column::Octets(values.map(|octets| octets.map(Cow::Borrowed)).collect())
+}

@@ -1,0 +1,33 @@
+//! Expiry against those who write: while one removes what nothing uses, nobody begins to use it.
+
+use super::{ServerEngine, Session};
+use crate::sql::{Sql, SqlError, values};
+
+/// The lock on PostgreSQL. Whoever waits for it has a turn: those who come later wait behind.
+const LOCK: i64 = 7_812;
+
+/// Held until the transaction ends by any number of writers: nothing is removed meanwhile. The steps of expiry so far.
+pub(super) fn beside_others(session: &Session) -> Result<i64, SqlError> {
+    let sql: &dyn Sql = session;
+    let steps = match session.engine() {
+        ServerEngine::PostgreSql => {
+            sql.execute("SELECT pg_advisory_xact_lock_shared(?1)", values![LOCK])?;
+            sql.row("SELECT steps FROM expiry WHERE id = 1", &[], |row| row.get(0))?
+        }
+        ServerEngine::MariaDb => sql.row(
+            "SELECT steps FROM expiry WHERE id = 1 LOCK IN SHARE MODE",
+            &[],
+            |row| row.get(0),
+        )?,
+    };
+    steps.ok_or(SqlError::Damaged(0))
+}
+
+/// Held until the transaction ends by one who removes: nobody writes meanwhile. It counts as a step.
+pub(super) fn alone(session: &Session) -> Result<(), SqlError> {
+    if session.engine() == ServerEngine::PostgreSql {
+        session.execute("SELECT pg_advisory_xact_lock(?1)", values![LOCK])?;
+    }
+    session.execute("UPDATE expiry SET steps = steps + 1 WHERE id = 1", &[])?;
+    Ok(())
+}

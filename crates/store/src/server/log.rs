@@ -1,0 +1,233 @@
+//! Observations: by what happened to them, newest first, and by their ids.
+
+use super::tally::limit;
+use super::{Server, ServerEngine, Session};
+use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
+use crate::day::as_integer;
+use crate::error::StoreError;
+use crate::reading::{Explained, Filter, LogRow};
+use crate::sql::{Row, Sql, SqlError, Value, values};
+
+/// Observations of up to so many policy domains are looked for domain by domain; those of more by the time.
+const FEW_DOMAINS: usize = 64;
+
+/// What is told of an observation, and where it stands among those of its millisecond.
+const COLUMNS: &str = "o.at_ms, o.queue_id, o.short_id, o.client, c.author, c.spf, c.dkim, c.arc, c.dmarc, \
+    c.policy_domain, c.is_found, c.policy, c.disposition, c.action, c.would, c.overrides, c.rule, c.cause, \
+    o.questions, o.ms, o.origin";
+const JOINED: &str = "outcome AS c ON c.policy_domain = o.policy_domain AND c.digest = o.outcome";
+
+/// A log row, and what it is sorted by.
+type Found = ((u64, i64), LogRow);
+
+impl Server {
+    /// The observations that the filter lets through, those judged last first.
+    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
+        self.read("read the log", |session| log(session, filter))
+    }
+
+    /// The observations with this queue id or short id.
+    pub(crate) fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
+        self.read("look for a message", |session| explain(session, id))
+    }
+}
+
+fn log(session: &Session, filter: &Filter) -> Result<Vec<LogRow>, SqlError> {
+    if filter.limit == 0 {
+        return Ok(Vec::new());
+    }
+    by_index(session)?;
+    let domains = policy_domains(session, filter)?;
+    let mut found = Vec::new();
+    match domains {
+        Some(domains) if domains.len() <= FEW_DOMAINS => {
+            for domain in domains {
+                found.extend(observations(session, filter, Some(&domain))?);
+            }
+            found.sort_by(|(a, _), (b, _)| b.cmp(a));
+            found.truncate(filter.limit);
+        }
+        _ => found = observations(session, filter, None)?,
+    }
+    Ok(found.into_iter().map(|(_, row)| row).collect())
+}
+
+/// PostgreSQL takes the two columns that outcomes are joined by for independent of each other, so that few
+/// rows seem to be left by it; then it would rather read and sort all observations than follow an index until
+/// there are enough.
+fn by_index(session: &Session) -> Result<(), SqlError> {
+    if session.engine() == ServerEngine::PostgreSql {
+        session.execute(
+            "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), \
+             set_config('enable_sort', 'off', true)",
+            &[],
+        )?;
+    }
+    Ok(())
+}
+
+/// The keys of the outcomes that the filter lets through, one more than few at most; none when it lets all of them.
+fn policy_domains(session: &Session, filter: &Filter) -> Result<Option<Vec<String>>, SqlError> {
+    let mut conditions = Conditions::default();
+    conditions.of_outcome(filter);
+    if conditions.texts.is_empty() {
+        return Ok(None);
+    }
+    let most = conditions.value(limit(FEW_DOMAINS + 1).into());
+    let text = format!(
+        "SELECT DISTINCT c.policy_domain FROM outcome AS c WHERE {} LIMIT {most}",
+        conditions.text()
+    );
+    let sql: &dyn Sql = session;
+    sql.rows(&text, &conditions.values, |row| row.get(0)).map(Some)
+}
+
+/// Those of one policy domain, or of all, the newest first.
+fn observations(session: &Session, filter: &Filter, domain: Option<&str>) -> Result<Vec<Found>, SqlError> {
+    let mut conditions = Conditions::default();
+    if let Some(domain) = domain {
+        let domain = conditions.value(domain.into());
+        conditions.texts.push(format!("o.policy_domain = {domain}"));
+    }
+    conditions.of_observation(filter);
+    conditions.of_outcome(filter);
+    let most = conditions.value(limit(filter.limit).into());
+    // MariaDB would rather read all there is and sort it.
+    let tables = match (session.engine(), domain) {
+        (ServerEngine::PostgreSql, _) => format!("observation AS o JOIN {JOINED}"),
+        (ServerEngine::MariaDb, Some(_)) => {
+            format!("observation AS o FORCE INDEX (PRIMARY) STRAIGHT_JOIN {JOINED}")
+        }
+        (ServerEngine::MariaDb, None) => {
+            format!("observation AS o FORCE INDEX (observation_by_time) STRAIGHT_JOIN {JOINED}")
+        }
+    };
+    let condition = conditions.text();
+    let text = format!(
+        "SELECT {COLUMNS} FROM {tables} WHERE {condition} ORDER BY o.at_ms DESC, o.origin DESC LIMIT {most}"
+    );
+    let sql: &dyn Sql = session;
+    sql.rows(&text, &conditions.values, log_row)
+}
+
+/// Conditions of a question, and their values.
+#[derive(Default)]
+struct Conditions<'a> {
+    texts: Vec<String>,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Conditions<'a> {
+    /// The place of a further value.
+    fn value(&mut self, value: Value<'a>) -> String {
+        self.values.push(value);
+        format!("?{}", self.values.len())
+    }
+
+    fn is(&mut self, condition: &str, value: Value<'a>) {
+        let place = self.value(value);
+        self.texts.push(format!("{condition} {place}"));
+    }
+
+    fn of_outcome(&mut self, filter: &'a Filter) {
+        if let Some(domain) = &filter.domain {
+            let (from, to) = at_or_below(domain);
+            self.is("c.author >=", from.into());
+            self.is("c.author <", to.into());
+        }
+        for (column, word) in [
+            ("c.dmarc =", &filter.result),
+            ("c.disposition =", &filter.disposition),
+            ("c.action =", &filter.action),
+            ("c.would =", &filter.would),
+            ("c.rule =", &filter.rule),
+        ] {
+            if let Some(word) = word {
+                self.is(column, word.into());
+            }
+        }
+    }
+
+    fn of_observation(&mut self, filter: &'a Filter) {
+        if let Some(since) = filter.since_ms {
+            self.is("o.at_ms >=", as_integer(since).into());
+        }
+        if let Some(until) = filter.until_ms {
+            self.is("o.at_ms <", as_integer(until).into());
+        }
+        if let Some(clients) = &filter.client {
+            let (from, to) = (address(*clients.start()), address(*clients.end()));
+            // Those of the other family may lie between, octet by octet.
+            let octets = limit(from.len());
+            self.is("o.client >=", from.into());
+            self.is("o.client <=", to.into());
+            self.is("octet_length(o.client) =", octets.into());
+        }
+    }
+
+    fn text(&self) -> String {
+        match self.texts.is_empty() {
+            true => "1 = 1".to_owned(),
+            false => self.texts.join(" AND "),
+        }
+    }
+}
+
+fn explain(session: &Session, id: &str) -> Result<Vec<Explained>, SqlError> {
+    if id.is_empty() {
+        // Many messages may have no queue id: none of them is meant.
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for by in ["o.queue_id = ?1", "o.short_id = ?1 AND o.queue_id <> ?1"] {
+        let text = format!(
+            "SELECT {COLUMNS}, t.text FROM observation AS o JOIN {JOINED} \
+             LEFT JOIN trace AS t ON t.policy_domain = o.policy_domain AND t.digest = o.trace WHERE {by}"
+        );
+        let sql: &dyn Sql = session;
+        found.extend(sql.rows(&text, values![id], |row| Ok((log_row(row)?, trace(row)?)))?);
+    }
+    found.sort_by_key(|((at, _), _)| *at);
+    let told = found
+        .into_iter()
+        .map(|((_, observation), trace)| Explained { observation, trace });
+    Ok(told.collect())
+}
+
+fn trace(row: &Row) -> Result<Option<String>, SqlError> {
+    let packed: Option<Vec<u8>> = row.get(21)?;
+    packed
+        .map(|packed| unpacked(&packed).map_err(|_| SqlError::Damaged(21)))
+        .transpose()
+}
+
+fn log_row(row: &Row) -> Result<Found, SqlError> {
+    let damaged = |place| move || SqlError::Damaged(place);
+    let client: Option<Vec<u8>> = row.get(3)?;
+    let client = client.map(|octets| read_address(&octets).ok_or_else(damaged(3)));
+    let author: Option<String> = row.get(4)?;
+    let is_found: bool = row.get(10)?;
+    let at_ms = row.get(0)?;
+    let told = LogRow {
+        at_ms,
+        queue_id: row.get(1)?,
+        id: row.get(2)?,
+        client: client.transpose()?,
+        author_domain: author.as_deref().map(unreversed),
+        spf: row.get(5)?,
+        dkim: row.get(6)?,
+        arc: row.get(7)?,
+        dmarc: row.get(8)?,
+        policy_domain: if is_found { Some(row.get(9)?) } else { None },
+        policy: row.get(11)?,
+        disposition: row.get(12)?,
+        action: row.get(13)?,
+        would: row.get(14)?,
+        overrides: read_pairs(row.text(15)?).ok_or_else(damaged(15))?,
+        rule: row.get(16)?,
+        cause: row.get(17)?,
+        questions: row.get(18)?,
+        ms: row.get(19)?,
+    };
+    Ok(((at_ms, row.get(20)?), told))
+}

@@ -1,0 +1,102 @@
+//! How a store on a server is, and how often its rules decided.
+
+use super::{Server, ServerEngine, Session, migrations};
+use crate::books;
+use crate::day::Day;
+use crate::error::StoreError;
+use crate::reading::{RuleHits, Status};
+use crate::sql::{FromValue, Sql, SqlError, values};
+
+/// Rows that are counted one by one. What is past it the server has an idea of.
+const COUNTED: u64 = 1_000_000;
+
+impl Server {
+    /// How it is.
+    pub(crate) fn status(&self) -> Result<Status, StoreError> {
+        self.read("read the state", |session| {
+            Ok(Status {
+                place: self.to_string(),
+                version: migrations::version(session)?,
+                file_bytes: bytes(session)?,
+                free_bytes: None,
+                wal_bytes: None,
+                observations: rows(session, "observation")?,
+                observation_days: ends(session, "at_ms", "observation")?
+                    .map(|(first, last)| (Day::at(first), Day::at(last))),
+                traces: rows(session, "trace")?,
+                tally_rows: rows(session, "tally")?,
+                tally_days: ends(session, "day", "tally_day")?.map(|(first, last)| (Day(first), Day(last))),
+                distinct_rows: rows(session, "reporting_row")?,
+                outbox: books::list::status(session)?,
+            })
+        })
+    }
+
+    /// The rules that ever were in force or decided a message.
+    pub(crate) fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
+        self.read("read the hits of rules", |session| {
+            let sql: &dyn Sql = session;
+            let text = "SELECT name, hits, first_ms, last_ms FROM rule_hit ORDER BY name";
+            sql.rows(text, &[], |row| {
+                Ok(RuleHits {
+                    name: row.get(0)?,
+                    hits: row.get(1)?,
+                    first_ms: row.get(2)?,
+                    last_ms: row.get(3)?,
+                })
+            })
+        })
+    }
+}
+
+/// How many rows a table has: exactly, when they are not very many.
+fn rows(session: &Session, table: &'static str) -> Result<u64, SqlError> {
+    let sql: &dyn Sql = session;
+    let text = format!("SELECT count(*) FROM (SELECT 1 AS one FROM {table} LIMIT ?1) AS counted");
+    let counted = sql.count(&text, values![COUNTED.cast_signed()])?;
+    if counted < COUNTED {
+        return Ok(counted);
+    }
+    let text = match session.engine() {
+        ServerEngine::PostgreSql => {
+            "SELECT coalesce(CAST(sum(greatest(reltuples, 0)) AS BIGINT), 0) FROM pg_class \
+             WHERE pg_table_is_visible(oid) AND relkind = 'r' \
+             AND (relname = ?1 OR relispartition AND starts_with(relname, ?1 || '_'))"
+        }
+        ServerEngine::MariaDb => {
+            "SELECT coalesce(CAST(sum(table_rows) AS SIGNED), 0) FROM information_schema.tables \
+             WHERE table_schema = database() AND table_name = ?1"
+        }
+    };
+    Ok(sql.count(text, values![table])?.max(counted))
+}
+
+/// What is in a column first and last. Each is asked for by itself: an index has it at one of its ends.
+fn ends<T: FromValue>(session: &Session, column: &str, table: &str) -> Result<Option<(T, T)>, SqlError>
+where
+    Option<T>: FromValue,
+{
+    let sql: &dyn Sql = session;
+    let end = |which: &str| {
+        let text = format!("SELECT {which}({column}) FROM {table}");
+        sql.row(&text, &[], |row| row.get::<Option<T>>(0))
+            .map(Option::flatten)
+    };
+    Ok(end("min")?.zip(end("max")?))
+}
+
+/// Octets of our tables with their indexes.
+fn bytes(session: &Session) -> Result<u64, SqlError> {
+    let sql: &dyn Sql = session;
+    let text = match session.engine() {
+        ServerEngine::PostgreSql => {
+            "SELECT coalesce(CAST(sum(pg_total_relation_size(oid)) AS BIGINT), 0) FROM pg_class \
+             WHERE relkind = 'r' AND relnamespace = to_regnamespace(current_schema())"
+        }
+        ServerEngine::MariaDb => {
+            "SELECT coalesce(CAST(sum(data_length + index_length) AS SIGNED), 0) FROM information_schema.tables \
+             WHERE table_schema = database()"
+        }
+    };
+    sql.count(text, &[])
+}
