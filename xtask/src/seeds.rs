@@ -33,16 +33,29 @@ pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
         cases.extend(read_set(&conformance.join(set))?);
     }
     for (target, seeds_of) in TARGETS {
-        let folder = workspace.root.join("fuzz/corpus").join(target);
-        fs::create_dir_all(&folder).map_err(|error| SourceError::Io(folder.clone(), error))?;
         let seeds: Seeds = cases.iter().flat_map(seeds_of).collect();
-        for (number, seed) in seeds.iter().enumerate() {
-            let path = folder.join(format!("seed-{number:04}"));
-            fs::write(&path, seed).map_err(|error| SourceError::Io(path, error))?;
-        }
-        println!("{target}: {} seeds", seeds.len());
+        plant(&workspace, target, &seeds)?;
     }
+    plant(&workspace, "segment", &segments(&workspace)?)?;
     Ok(Vec::new())
+}
+
+fn plant(workspace: &Workspace, target: &str, seeds: &Seeds) -> Result<(), SourceError> {
+    let folder = workspace.root.join("fuzz/corpus").join(target);
+    fs::create_dir_all(&folder).map_err(|error| SourceError::Io(folder.clone(), error))?;
+    for (number, seed) in seeds.iter().enumerate() {
+        let path = folder.join(format!("seed-{number:04}"));
+        fs::write(&path, seed).map_err(|error| SourceError::Io(path, error))?;
+    }
+    println!("{target}: {} seeds", seeds.len());
+    Ok(())
+}
+
+/// The segment that each build must read, as it is and with its checksum made anew: the first octet says which.
+fn segments(workspace: &Workspace) -> Result<Seeds, SourceError> {
+    let path = workspace.root.join("crates/store/tests/it/segment_1.bin");
+    let segment = fs::read(&path).map_err(|error| SourceError::Io(path, error))?;
+    Ok([0, 1].map(|choice| [&[choice][..], &segment].concat()).into())
 }
 
 /// How a case is made into seeds of a target.

@@ -19,7 +19,7 @@ use crate::password::first_line;
 pub(crate) use standing::Standing;
 
 /// Comes before the file with the password: containers are told secrets so.
-const PASSWORD_VARIABLE: &str = "LANDMARC_DATABASE_PASSWORD";
+pub(crate) const PASSWORD_VARIABLE: &str = "LANDMARC_DATABASE_PASSWORD";
 
 /// Up to when a host has handed on all that has ended in order: nobody waits for it until it comes back. It is in the
 /// year 9999.

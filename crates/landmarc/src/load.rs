@@ -1,6 +1,7 @@
 //! Reads settings, and what they name, from the file system.
 
 mod hosts_file;
+mod of_fleet;
 mod of_reports;
 mod of_store;
 mod rules_file;
@@ -24,6 +25,7 @@ use crate::output::{complain, in_full, tell};
 use crate::{account, doors};
 use crate::{records, rules};
 
+use of_fleet::OfFleet;
 use of_reports::OfReports;
 pub(crate) use of_store::{Need, load_store_or_complain};
 use rules_file::Fault;
@@ -79,8 +81,8 @@ struct Named {
     suffixes: Option<Suffixes>,
     operator: RulesFile,
     hosts: Hosts,
-    /// What should be looked at of the files that reports need: the key, and why.
-    of_reports: Vec<(&'static str, String)>,
+    /// What should be looked at of the files that reports and a fleet need: the key, and why.
+    of_files: Vec<(&'static str, String)>,
     /// The mistakes in the file of the rules and in that of the hosts, a line each.
     rule_mistakes: Option<String>,
 }
@@ -206,8 +208,8 @@ pub(crate) fn read_with(
     let exposed_doors = doors::exposed(&settings).into_iter().map(|(key, spelling)| {
         format!("{name}: {key}: warning: {spelling} lets every host that reaches it have messages judged")
     });
-    let of_reports = named.of_reports.iter();
-    let of_reports = of_reports.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
+    let of_files = named.of_files.iter();
+    let of_files = of_files.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
     Ok(Loaded {
         warnings: warnings
             .iter()
@@ -215,7 +217,7 @@ pub(crate) fn read_with(
             .chain(exposed)
             .chain(exposed_web)
             .chain(exposed_doors)
-            .chain(of_reports)
+            .chain(of_files)
             .chain(named.operator.warnings.iter().cloned())
             .collect(),
         settings,
@@ -281,7 +283,9 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
     mistakes.extend(account::unknown(settings));
     let of_reports = OfReports::look_at(settings);
     mistakes.extend(of_reports.mistakes);
-    named.of_reports = of_reports.warnings;
+    let of_fleet = OfFleet::look_at(settings);
+    mistakes.extend(of_fleet.mistakes);
+    named.of_files = of_reports.warnings.into_iter().chain(of_fleet.warnings).collect();
     if sockets.is_empty() && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),

@@ -165,6 +165,9 @@ pub(crate) fn refuse(error: &StoreError) -> Exit {
     };
     complain(exit, &error.in_full());
     tell(&format!("  {}", error.remedy()));
+    if let StoreError::Server { .. } = error {
+        tell("  what this host has recorded itself is there: try --local");
+    }
     exit
 }
 

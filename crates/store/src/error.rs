@@ -169,6 +169,14 @@ impl StoreError {
         }
     }
 
+    /// What is in the way, whatever was being tried: the same for as long as it lasts, so that it is told once.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Server { server, trouble, .. } => format!("{server}: {trouble}"),
+            other => other.in_full(),
+        }
+    }
+
     /// The error and its causes, in one line for logs and statistics.
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();

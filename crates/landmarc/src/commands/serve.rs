@@ -39,7 +39,7 @@ lacking), 78 for wrong settings.";
 
 /// How long what waits for the disk or for a database may take when all else has ended: what it had begun there is
 /// undone by them.
-const LAST_CALLS: Duration = Duration::from_secs(5);
+const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]

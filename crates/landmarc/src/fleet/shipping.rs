@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use push::PushError;
 use store::{
-    Agreed, Applied, Beat, Collector, Known, Place, Recorder, SERVICE_PATIENCE, Segment, Spool, StoreError,
+    Agreed, Applied, Beat, Collector, Known, Place, Recorder, SERVICE_PATIENCE, Segment, Spool, State,
+    StoreError,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -21,14 +22,18 @@ use crate::reporter::{Stop, Stopper, stop};
 
 /// How often it is looked whether something waits.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// A message waits for the disk for less, in milliseconds, as long as the disk takes what it is given.
+const LONGEST_IN_MEMORY_MS: u64 = 60_000;
 /// How often the others are told how far behind this host is.
 const BETWEEN_BEATS: Duration = Duration::from_secs(15);
+/// After this long without a word, one goes between two segments: whoever makes reports waits for a host that says it is behind.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 /// After a failure it is tried again after this long, after each further one twice as long,
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// and this long at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How long handing on may take at the end of the service.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How much is handed on at a time, in octets: some thousand batches, a second of work for a database.
 const SEGMENT_OCTETS: usize = 4 << 20;
 
@@ -69,6 +74,7 @@ pub(crate) fn start(
         metrics,
         open: Arc::default(),
         beaten: None,
+        said_behind: None,
         told: None,
         failures: 0,
     };
@@ -97,6 +103,14 @@ enum Trouble {
 }
 
 impl Trouble {
+    /// The same for as long as it lasts, whatever is being tried.
+    fn cause(&self) -> String {
+        match self {
+            Self::Store(error) => error.cause(),
+            Self::Push(error) => error.to_string(),
+        }
+    }
+
     fn remedy(&self) -> String {
         match self {
             Self::Store(error) => error.remedy().to_owned(),
@@ -120,6 +134,8 @@ struct Line {
     metrics: Arc<Metrics>,
     open: Arc<Mutex<Open>>,
     beaten: Option<Instant>,
+    /// When it was said that more is to come.
+    said_behind: Option<Instant>,
     /// What is in the way, as was told.
     told: Option<String>,
     failures: u32,
@@ -150,23 +166,48 @@ impl Line {
 
     /// All that waits, and then how far behind we are.
     async fn hand_on(&mut self, stop: &Stop) -> Result<(), Trouble> {
-        let caught_up_ms = loop {
-            // What is answered before this moment is in the spool, unless it waits in memory still.
-            let before_ms = now_ms();
-            let waits_in_memory = self.recorder.upgrade();
-            let waits_in_memory =
-                waits_in_memory.is_some_and(|recorder| recorder.statistics().queue_length > 0);
-            let Some(segment) = self.take().await? else {
-                break (!waits_in_memory).then_some(before_ms);
-            };
+        let caught_up_ms = self.in_spool_before();
+        // What waits now, and not what comes while this lasts: where mail never ceases it would never end, and nobody
+        // would hear how far we are.
+        let mut waiting = self.with_spool(Spool::status).await?.entries;
+        while waiting > 0
+            && let Some(segment) = self.take().await?
+        {
+            self.say_behind().await?;
+            waiting = waiting.saturating_sub(u64::try_from(segment.entries()).unwrap_or(u64::MAX));
             self.hand_over(segment).await?;
             if stop.is_set() {
                 return Ok(());
             }
-        };
+        }
         if self.beaten.is_none_or(|last| last.elapsed() >= BETWEEN_BEATS) {
             self.beat(caught_up_ms).await?;
             self.beaten = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// What is answered before this time is in the spool; none when nobody knows.
+    fn in_spool_before(&self) -> Option<u64> {
+        let now_ms = now_ms();
+        let Some(recorder) = self.recorder.upgrade() else {
+            return Some(now_ms);
+        };
+        match (recorder.statistics().queue_length, recorder.state()) {
+            (0, _) => Some(now_ms),
+            // Under load something always waits for the disk, and none of it for long.
+            (_, State::Ok) => Some(now_ms.saturating_sub(LONGEST_IN_MEMORY_MS)),
+            (_, State::Degraded) => None,
+        }
+    }
+
+    /// Before the first segment, and now and then while many follow: else a host that has begun to hand on, and not come
+    /// to its end, is taken for one that never says how far it is.
+    async fn say_behind(&mut self) -> Result<(), Trouble> {
+        let said = self.beaten.max(self.said_behind);
+        if said.is_none_or(|last| last.elapsed() >= LONGEST_SILENCE) {
+            self.beat(None).await?;
+            self.said_behind = Some(Instant::now());
         }
         Ok(())
     }
@@ -228,7 +269,8 @@ impl Line {
             name: self.sender.host.clone(),
             clock_ms: now_ms(),
             caught_up_ms: caught_up_ms.unwrap_or(0),
-            pending: status.messages,
+            // Where that is not known, something waits in memory.
+            pending: status.messages.max(u64::from(caught_up_ms.is_none())),
         };
         let known = match &*self.receiver {
             Receiver::Database(_) => {
@@ -315,13 +357,14 @@ impl Line {
     fn failed(&mut self, trouble: &Trouble) {
         self.failures = self.failures.saturating_add(1);
         self.metrics.fleet().failed();
-        let why = crate::output::in_full(trouble);
-        if self.told.as_ref() != Some(&why) {
+        let cause = trouble.cause();
+        if self.told.as_ref() != Some(&cause) {
             tracing::warn!(
                 remedy = trouble.remedy(),
-                "records wait on disk to be handed on; mail goes on: {why}"
+                "records wait on disk to be handed on; mail goes on: {}",
+                crate::output::in_full(trouble)
             );
-            self.told = Some(why);
+            self.told = Some(cause);
         }
     }
 }

@@ -149,11 +149,11 @@ fn kind(signer: &Signer) -> Option<&'static str> {
 }
 
 /// Settings are checked by other users than that of the service, too.
-fn is_denied(error: &io::Error) -> bool {
+pub(super) fn is_denied(error: &io::Error) -> bool {
     error.kind() == ErrorKind::PermissionDenied
 }
 
-fn denied(path: &Path, error: &io::Error) -> String {
+pub(super) fn denied(path: &Path, error: &io::Error) -> String {
     format!(
         "{}: {error}; the user of the service must be able to read it",
         path.display()

@@ -22,6 +22,7 @@ pub(crate) struct Fleet {
     lost: [AtomicU64; 4],
     takes_in: AtomicBool,
     taken: AtomicU64,
+    taken_late: AtomicU64,
     refused: AtomicU64,
 }
 
@@ -56,6 +57,7 @@ impl Fleet {
     pub(crate) fn taken(&self, applied: &Applied) {
         self.takes_in.store(true, Relaxed);
         self.taken.fetch_add(applied.messages, Relaxed);
+        self.taken_late.fetch_add(applied.of_reported_days, Relaxed);
     }
 
     /// They were not.
@@ -75,6 +77,11 @@ impl Fleet {
             "landmarc_collector_messages",
             "Messages of other hosts that were taken in.",
             self.taken.load(Relaxed),
+        )?;
+        sheet.counter(
+            "landmarc_collector_messages_late",
+            "Those among them that came after the reports of their day were made.",
+            self.taken_late.load(Relaxed),
         )?;
         sheet.counter(
             "landmarc_collector_refusals",

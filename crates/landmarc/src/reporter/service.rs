@@ -9,7 +9,7 @@ use dns::resolver::Resolver;
 use store::{Day, Outbox, Place, SERVICE_PATIENCE, StoreError};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
 
 use super::assemble::{Request, Selection};
 use super::clock::Clock;
@@ -17,7 +17,7 @@ use super::courier::{Courier, CourierError, SECRET};
 use super::days::{expire, make_day, release_of_gone, waiting_days};
 use super::desk::{Desk, Means};
 use super::relay::Relay;
-use super::send::{Orders, SendCounts, send};
+use super::send::{LAST_LETTERS, Orders, SendCounts, send};
 use super::shared::Shared;
 use super::stop::{Stop, Stopper, stop};
 use super::terms::{NoTerms, Terms};
@@ -34,6 +34,10 @@ use candidates::take_candidates;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How often old reports are let go.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
+
+/// How long all of it may take at the end: letters under way, and what is written down of them. A database that does not
+/// answer must not hold up the end.
+const LAST_WORDS: Duration = LAST_LETTERS.saturating_add(Duration::from_secs(5));
 
 /// How long letters of failure reports wait for others that come with them.
 const GATHERING: Duration = Duration::from_secs(1);
@@ -74,9 +78,13 @@ impl Reporting {
     /// Ends: the letters under way may end, and what is under lease is free again.
     pub(crate) async fn end(self) {
         self.stopper.stop();
+        let until = Instant::now() + LAST_WORDS;
         for task in self.tasks {
-            // A panic has been told by the hook.
-            let _ = task.await;
+            let cut = task.abort_handle();
+            // A panic has been told by the hook. What is cut is as after a crash at that moment.
+            if timeout_at(until, task).await.is_err() {
+                cut.abort();
+            }
         }
     }
 }
@@ -167,6 +175,14 @@ impl Office {
         }
     }
 
+    /// The same, and none when it is time to stop: opening waits for a database that may not answer.
+    async fn ready_or_stop(&self, stop: &Stop) -> Option<Ready> {
+        tokio::select! {
+            ready = self.ready() => ready,
+            () = stop.wait() => None,
+        }
+    }
+
     async fn make_ready(&self, open: &mut Open, running: &Arc<Running>) -> Result<Ready, NotReady> {
         let terms = Arc::new(Terms::of(&running.settings)?);
         let outbox = match &open.outbox {
@@ -219,7 +235,7 @@ async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
             _ = looks.tick() => {}
             () = stop.wait() => return,
         }
-        let Some(Ready { desk, means, .. }) = office.ready().await else {
+        let Some(Ready { desk, means, .. }) = office.ready_or_stop(&stop).await else {
             continue;
         };
         match make_days(&office, &desk, &means.terms, &stop).await {
@@ -251,7 +267,7 @@ async fn send_by_the_clock(office: Arc<Office>, stop: Stop) {
             () = office.queued.notified() => sleep(GATHERING).await,
             () = stop.wait() => return,
         }
-        let Some(Ready { desk, means, .. }) = office.ready().await else {
+        let Some(Ready { desk, means, .. }) = office.ready_or_stop(&stop).await else {
             continue;
         };
         match send_due(&desk, &means, &mut relay, &stop).await {

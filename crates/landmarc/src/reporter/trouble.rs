@@ -9,7 +9,7 @@ pub(super) struct Trouble(Option<String>);
 impl Trouble {
     /// Tells of it, with what it means and what can be done, unless it is what was told last.
     pub(super) fn tell(&mut self, error: &StoreError, consequence: &str) {
-        if self.is_news(error.in_full()) {
+        if self.is_news(error.cause()) {
             tracing::warn!(remedy = error.remedy(), "{consequence}: {}", error.in_full());
         }
     }

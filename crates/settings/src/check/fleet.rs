@@ -85,10 +85,8 @@ fn collector(settings: &Settings) -> Option<Mistake> {
 }
 
 fn missing(settings: &Settings, key: &str, needed: &[(&str, &Option<PathBuf>)]) -> Option<Mistake> {
-    let (name, _) = needed.iter().find(|(_, file)| file.is_none())?;
-    Some(settings.refuse(
-        key,
-        None,
-        format!("it needs {name} too: both ends show who they are"),
-    ))
+    let missing = needed.iter().filter(|(_, file)| file.is_none());
+    let names: Vec<_> = missing.map(|(name, _)| *name).collect();
+    let why = format!("it needs {} too: both ends show who they are", names.join(", "));
+    (!names.is_empty()).then(|| settings.refuse(key, None, why))
 }

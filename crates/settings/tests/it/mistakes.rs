@@ -466,13 +466,13 @@ listen = ["127.0.0.1:8896"]
 certificate_file = "/etc/landmarc/collector.pem"
 "#), @r#"
     f:2:12: fleet.database: it holds a password, which belongs into the file that fleet.password_file names
-    f:4:10: collector.listen: it needs collector.key_file too: both ends show who they are
+    f:4:10: collector.listen: it needs collector.key_file, collector.client_ca_file too: both ends show who they are
     "#);
     let push = "[fleet]\npush_to = 'https://collector.example:8896'\n";
     let database = "[fleet]\ndatabase = 'mysql://landmarc@db.example/landmarc'\nexport = true\n";
     let keys = "ca_file = '/a.pem'\ncertificate_file = '/c.pem'\nkey_file = '/k.pem'\n";
     insta::assert_snapshot!([told(push), told(database)].concat(), @"
-    f:2:11: fleet.push_to: it needs fleet.ca_file too: both ends show who they are
+    f:2:11: fleet.push_to: it needs fleet.ca_file, fleet.certificate_file, fleet.key_file too: both ends show who they are
     f:3:10: fleet.export: records are handed on by one way: fleet.database is set as well
     ");
     assert!(read(&format!("{push}{keys}")).is_ok());

@@ -4,6 +4,7 @@ use std::io;
 
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::error::{Source, StoreError};
 use crate::sql::SqlError;
@@ -243,7 +244,7 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         let trouble = trouble_of(&error);
         let source = match error {
-            sqlx::Error::Database(error) => error.into_error(),
+            sqlx::Error::Database(error) => in_words(error),
             sqlx::Error::Io(error) => error.into(),
             sqlx::Error::Tls(error) => error,
             error => error.into(),
@@ -252,6 +253,14 @@ impl From<sqlx::Error> for Failure {
             trouble,
             source: Some(source),
         }
+    }
+}
+
+/// What the server says. PostgreSQL adds a line of its own source to it, which is no line of anybody's here.
+fn in_words(error: Box<dyn DatabaseError>) -> Source {
+    match error.try_downcast_ref::<PgDatabaseError>() {
+        Some(error) => error.message().to_owned().into(),
+        None => error.into_error(),
     }
 }
 

@@ -268,8 +268,13 @@ impl<'a> Work<'a> {
 
     /// Writes what is kept of the messages. `ordinal` is the host's, and so many of its observations came before.
     pub(super) fn write_kept(&self, session: &Session, ordinal: i64, before: i64) -> Result<(), SqlError> {
-        self.write_outcomes(session)?;
+        self.write_observations(session, ordinal, before)?;
         self.write_traces(session)?;
+        self.write_outcomes(session)
+    }
+
+    /// No other host writes these rows: they come first.
+    fn write_observations(&self, session: &Session, ordinal: i64, before: i64) -> Result<(), SqlError> {
         let origins = (before..).map(|count| ordinal * PLACES + count % PLACES);
         let mut all: Vec<_> = self.observations.iter().zip(origins).collect();
         all.sort_by(|((a, one), at), ((b, other), to)| (a, one.at_ms, at).cmp(&(b, other.at_ms, to)));

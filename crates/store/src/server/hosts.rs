@@ -90,10 +90,11 @@ impl HostRow {
 pub(super) fn beat(session: &Session, beat: &Beat) -> Result<Known, SqlError> {
     let host = HostRow::locked(session, beat.host, &beat.name)?;
     let now = now(session.engine());
-    // An answer that is on the way counts as an offset: it is small beside what matters.
+    // An answer that is on the way counts as an offset: it is small beside what matters. Of one that does not say how far
+    // it is, what it said before holds: else it would pass for one that never says, and nobody would wait for it.
     let sql = format!(
-        "UPDATE host SET name = ?2, seen_ms = {now}, clock_offset_ms = ?3 - {now}, caught_up_ms = ?4, pending = ?5 \
-         WHERE id = ?1"
+        "UPDATE host SET name = ?2, seen_ms = {now}, clock_offset_ms = ?3 - {now}, \
+         caught_up_ms = CASE WHEN ?4 > 0 THEN ?4 ELSE caught_up_ms END, pending = ?5 WHERE id = ?1"
     );
     let id = beat.host.octets();
     let (clock, caught_up) = (as_integer(beat.clock_ms), as_integer(beat.caught_up_ms));

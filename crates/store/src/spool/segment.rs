@@ -58,7 +58,7 @@ impl Segment {
         let name = name.get(..name.floor_char_boundary(MAX_WORD)).unwrap_or(name);
         Self {
             host,
-            name: name.to_owned(),
+            name: name.replace(char::is_control, "_"),
             entries,
         }
     }
@@ -257,6 +257,10 @@ fn read_all(content: &[u8]) -> Result<Segment, SegmentError> {
     let head = read_head(cursor).map_err(place)?;
     let name = String::from_utf8(head.name);
     let name = name.map_err(|_| place(cursor.fault("a name that is not UTF-8")))?;
+    // It is shown on terminals.
+    if name.contains(char::is_control) {
+        return Err(place(cursor.fault("a name with what cannot be shown")));
+    }
     limit("entries", head.entries, MAX_ENTRIES)?;
     let mut entries = Vec::new();
     let mut unpacked = 0;

@@ -146,7 +146,8 @@ impl Remembered {
         entries.append(connection)?;
         self.journalled = self.journalled.map(|known| known + entries.count);
         let sql = "INSERT INTO rule_hit (name, hits, first_ms, last_ms) VALUES (?1, ?2, ?3, ?4) \
-                   ON CONFLICT (name) DO UPDATE SET hits = hits + excluded.hits, \
+                   ON CONFLICT (name) DO UPDATE \
+                   SET hits = hits + min(excluded.hits, 9223372036854775807 - hits), \
                    first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms)";
         let mut upsert = connection.prepare_cached(sql)?;
         for (name, hits) in counts.rules {

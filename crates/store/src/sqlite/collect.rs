@@ -172,7 +172,7 @@ fn note_seen(connection: &Connection, host: HostId, name: &str, now_ms: u64) -> 
 
 fn note_beat(connection: &Connection, beat: &Beat, now_ms: u64) -> rusqlite::Result<()> {
     note_seen(connection, beat.host, &beat.name, now_ms)?;
-    let sql = "UPDATE host SET clock_offset_ms = ?2, caught_up_ms = max(caught_up_ms, ?3), pending = ?4 WHERE id = ?1";
+    let sql = "UPDATE host SET clock_offset_ms = ?2, caught_up_ms = CASE WHEN ?3 > 0 THEN ?3 ELSE caught_up_ms END, pending = ?4 WHERE id = ?1";
     let values = (
         beat.host.octets(),
         as_integer(beat.clock_ms) - as_integer(now_ms),

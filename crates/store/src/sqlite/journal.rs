@@ -85,7 +85,8 @@ pub(super) fn fold_alone(connection: &Connection) -> rusqlite::Result<()> {
 /// Folds all of it into the tally.
 pub(super) fn fold(connection: &Connection) -> rusqlite::Result<()> {
     let sql = "INSERT INTO tally (day, policy_domain, reporting_row, count) VALUES (?1, ?2, ?3, ?4) \
-               ON CONFLICT (day, policy_domain, reporting_row) DO UPDATE SET count = count + excluded.count";
+               ON CONFLICT (day, policy_domain, reporting_row) DO UPDATE \
+               SET count = count + min(excluded.count, 9223372036854775807 - count)";
     let mut upsert = connection.prepare_cached(sql)?;
     for day in days(connection)? {
         // In the order of the tally: each of its pages is changed once.
@@ -155,6 +156,24 @@ mod tests {
             (counts.into_iter().collect::<Vec<_>>(), entries.count),
             (expected.to_vec(), 4)
         );
+    }
+
+    #[test]
+    fn a_sum_stays_within_its_number() {
+        let connection = Connection::open_in_memory().unwrap();
+        let tables = "CREATE TABLE tally_journal (day INTEGER NOT NULL, entries BLOB NOT NULL) STRICT; \
+                      CREATE TABLE tally (day INTEGER, policy_domain INTEGER, reporting_row INTEGER, \
+                      count INTEGER NOT NULL, PRIMARY KEY (day, policy_domain, reporting_row)) STRICT; \
+                      INSERT INTO tally VALUES (5, 1, 2, 9223372036854775805)";
+        connection.execute_batch(tables).unwrap();
+        for (count, sum) in [(2, i64::MAX), (3, i64::MAX)] {
+            let mut entries = Entries::default();
+            entries.add(Day(5), 1, 2, count);
+            entries.append(&connection).unwrap();
+            fold(&connection).unwrap();
+            let found = connection.query_row("SELECT count FROM tally", [], |row| row.get::<_, i64>(0));
+            assert_eq!(found, Ok(sum), "{count}");
+        }
     }
 
     #[test]

@@ -143,7 +143,9 @@ fn domain_day(
         rows: rows.collect::<rusqlite::Result<_>>()?,
         policy_domain,
         left_out_rows: left_out.len() as u64,
-        left_out_messages: left_out.iter().map(|(_, count)| count).sum(),
+        left_out_messages: left_out
+            .iter()
+            .fold(0, |sum, (_, count)| sum.saturating_add(*count)),
     })
 }
 

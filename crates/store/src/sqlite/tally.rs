@@ -48,7 +48,8 @@ pub(super) fn counts(
     let rows = statement.query_map((day.0, domain), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut counts: RowCounts = rows.collect::<rusqlite::Result<_>>()?;
     for ((_, row), count) in journal.range((domain, i64::MIN)..=(domain, i64::MAX)) {
-        *counts.entry(*row).or_default() += count;
+        let sum = counts.entry(*row).or_default();
+        *sum = sum.saturating_add(*count);
     }
     Ok(counts)
 }

@@ -381,6 +381,15 @@ fn a_clock_that_is_off_is_seen(bed: &Bed) {
         (host.pending, host.caught_up_ms, host.through),
         (7, clock_ms - 5, 0)
     );
+    // One that does not say how far it is has not come to be one that never does.
+    let silent = Beat {
+        caught_up_ms: 0,
+        pending: 0,
+        ..beat.clone()
+    };
+    collector(bed).beat(&silent, 0).unwrap();
+    let told = &reader(bed.place()).hosts().unwrap()[0];
+    assert_eq!((told.pending, told.caught_up_ms), (0, clock_ms - 5));
     let off = Duration::from_millis(host.clock_offset_ms.unsigned_abs());
     // However long the way took: minutes less than the hour.
     assert!(

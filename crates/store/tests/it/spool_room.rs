@@ -118,6 +118,27 @@ async fn then_counts_are_folded_together_and_nothing_is_lost_by_it() {
 }
 
 #[tokio::test]
+async fn counts_that_are_damaged_are_not_folded_and_hold_up_no_record() {
+    let host = Directory::new();
+    recorded(&host, ROOM, messages(0..60)).await;
+    let connection = rusqlite::Connection::open(host.store()).unwrap();
+    // One that does not say how long it is, and one that does and is not.
+    for (number, octets) in [(5, "80"), (20, "05FF")] {
+        let sql = format!("UPDATE spool SET counts = x'{octets}' WHERE number = {number}");
+        assert_eq!(connection.execute(&sql, []).unwrap(), 1);
+    }
+    drop(connection);
+    let limits = SpoolLimits {
+        bytes: 10_000,
+        ..ROOM
+    };
+    recorded(&host, limits, messages(60..100)).await;
+    let waits = status(&host);
+    assert_eq!(counted_first_day(&host), 100);
+    assert!(waits.entries < 60, "the others are folded: {waits:?}");
+}
+
+#[tokio::test]
 async fn counts_go_last_and_each_that_is_lost_is_told() {
     let (host, fleet) = (Directory::new(), Directory::new());
     let limits = SpoolLimits {

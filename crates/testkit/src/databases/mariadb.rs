@@ -90,6 +90,17 @@ impl MariaDb {
         asked::<sqlx::MySql, MySqlConnection>(&options, sql)
     }
 
+    /// What somebody is answered who comes over the network with a password.
+    pub fn sql_of(&self, (user, password): (&str, &str), database: &str, sql: &str) -> String {
+        let options = MySqlConnectOptions::new()
+            .host(&self.running.host().to_string())
+            .port(self.running.port)
+            .username(user)
+            .password(password)
+            .database(database);
+        asked::<sqlx::MySql, MySqlConnection>(&options, sql)
+    }
+
     /// Ends it in order, and all connections with it.
     pub fn stop(&mut self) {
         self.running.daemon().end(Signal::SIGTERM);

@@ -14,6 +14,7 @@ use super::rows::counted;
 use super::settled::{Outcome, Settled};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
+use crate::fleet::Way;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
 use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, Stop, days_due};
@@ -47,8 +48,12 @@ pub(crate) struct Arguments {
 }
 
 /// What is said where reports about days are not made at all.
-pub(super) const SWITCHED_OFF: &str =
+const SWITCHED_OFF: &str =
     "landmarc: aggregate reports are switched off (report.aggregate = false): none are made";
+
+/// And where those who get all that is counted make them: made here, too, they would count it twice.
+const MADE_ELSEWHERE: &str =
+    "landmarc: aggregate reports are made where the records of this host go to: none are made here";
 
 /// One policy domain and day.
 #[derive(Clone, Debug)]
@@ -91,8 +96,8 @@ impl State {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let opened = Opened::read(&arguments.place)?;
     let now_ms = Clock::or_present(arguments.now);
-    if !opened.terms.settings.aggregate {
-        tell(SWITCHED_OFF);
+    if let Some(why) = why_none(&opened) {
+        tell(why);
         if arguments.day.is_none() {
             return Ok(Exit::Fine);
         }
@@ -116,6 +121,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     print(&text)?;
     let is_open = found.iter().any(|row| !row.unanswered.is_empty());
     Ok(if is_open { Exit::Unknown } else { Exit::Fine })
+}
+
+/// Why no reports about days are made by these settings; none where they are.
+pub(super) fn why_none(opened: &Opened) -> Option<&'static str> {
+    let leaves_them = Way::of(&opened.settings).leaves_reports_to_another();
+    match (opened.terms.settings.aggregate, leaves_them) {
+        (false, _) => Some(SWITCHED_OFF),
+        (true, true) => Some(MADE_ELSEWHERE),
+        (true, false) => None,
+    }
 }
 
 /// The days that are looked at: the one that is named, or those that are due and not done.

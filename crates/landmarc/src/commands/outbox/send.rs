@@ -12,7 +12,7 @@ use serde_json::Value;
 use settings::Settings;
 use store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
 
-use super::due::{SWITCHED_OFF, days, warn_of_today};
+use super::due::{days, warn_of_today, why_none};
 use super::opened::{self, Opened};
 use super::rehearsal::{self, Mode};
 use super::summary::Summary;
@@ -174,9 +174,9 @@ fn go_with(arguments: &Arguments, opened: &Opened) -> Result<Exit, Exit> {
 }
 
 fn of_days(opened: &Opened, arguments: &Arguments, now_ms: u64) -> Result<Vec<Day>, Exit> {
-    if !opened.terms.settings.aggregate {
+    if let Some(why) = why_none(opened) {
         if !arguments.quiet {
-            tell(SWITCHED_OFF);
+            tell(why);
         }
         return Ok(Vec::new());
     }

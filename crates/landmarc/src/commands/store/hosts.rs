@@ -10,12 +10,15 @@ use crate::time::to_the_second;
 /// A clock that is wrong by less is not told of, in milliseconds.
 const RIGHT_MS: u64 = 2_000;
 
+/// A host speaks every quarter of a minute: after so long without a word nobody knows how it is, in milliseconds.
+const SILENT_MS: u64 = 60_000;
+
 /// A line for each host, behind a heading.
 pub(super) fn in_words(hosts: &[HostStatus], now_ms: u64) -> String {
     let lines = hosts.iter().map(|host| {
         let parts = [
             Some(format!("{} ({})", host.name, host.id.short())),
-            Some(how_far(host)),
+            Some(how_far(host, now_ms)),
             Some(format!("seen {}", ago(now_ms, host.seen_ms))),
             (host.missing > 0).then(|| format!("{} batches missing", grouped(host.missing))),
             clock(host.clock_offset_ms),
@@ -27,11 +30,12 @@ pub(super) fn in_words(hosts: &[HostStatus], now_ms: u64) -> String {
 }
 
 /// How far behind it is, by its own clock.
-fn how_far(host: &HostStatus) -> String {
+fn how_far(host: &HostStatus, now_ms: u64) -> String {
     match (host.caught_up_ms, host.pending) {
         (0, 0) => format!("batch {}", grouped(host.through)),
         (0, pending) => format!("{} messages behind", grouped(pending)),
         (LEFT_MS.., 0) => "stopped, nothing waits there".to_owned(),
+        (_, 0) if now_ms.saturating_sub(host.seen_ms) > SILENT_MS => "up to date when it was seen".to_owned(),
         (_, 0) => "up to date".to_owned(),
         (caught_up_ms, pending) => format!(
             "{} messages behind, complete up to {}",
@@ -108,6 +112,10 @@ mod tests {
             host(JUNE - 60_000, 4_321, -600_000),
             host(0, 7, 3_000),
             host(LEFT_MS, 0, 0),
+            HostStatus {
+                seen_ms: JUNE - 61_000,
+                ..host(JUNE - 61_000, 0, 0)
+            },
             gone,
         ];
         insta::assert_snapshot!(in_words(&hosts, JUNE), @r"
@@ -115,6 +123,7 @@ mod tests {
         host            mx1.example (abababab), 4,321 messages behind, complete up to 2026-05-31T23:59:00Z, seen 5 s ago, its clock is 600 s slow
         host            mx1.example (abababab), 7 messages behind, seen 5 s ago, its clock is 3 s fast
         host            mx1.example (abababab), stopped, nothing waits there, seen 5 s ago
+        host            mx1.example (abababab), up to date when it was seen, seen 61 s ago
         host            mx1.example (abababab), batch 1,234, seen 2026-05-31T00:00:00Z, 3 batches missing
         ");
     }

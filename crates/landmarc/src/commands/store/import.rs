@@ -11,6 +11,7 @@ use store::{Applied, COMMAND_PATIENCE, Collector, MAX_SEGMENT, Segment};
 
 use crate::exit::Exit;
 use crate::figures::grouped;
+use crate::fleet::host;
 use crate::output::{complain, print, tell};
 use crate::records::{Place, now_ms, refuse};
 
@@ -32,9 +33,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let store = arguments.place.find()?;
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     let mut collector = Collector::open(&store.place, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
+    let own_name = store.file().and(store.settings.as_ref()).map(host);
     let mut exit = Exit::Fine;
     for file in &arguments.files {
-        match take(&mut collector, file) {
+        match take(&mut collector, file, own_name.as_deref()) {
             Ok((segment, applied)) => print(&match arguments.json {
                 true => format!("{}\n", object(file, &segment, applied)),
                 false => format!("{}: {}\n", file.display(), in_words(&segment, applied)),
@@ -52,7 +54,12 @@ enum Failed {
     Store(Exit),
 }
 
-fn take(collector: &mut Collector, file: &Path) -> Result<(Segment, Applied), Failed> {
+/// Into the file of a host nothing goes that this host has handed out.
+fn take(
+    collector: &mut Collector,
+    file: &Path,
+    own_name: Option<&str>,
+) -> Result<(Segment, Applied), Failed> {
     let octets = read(file).map_err(|error| {
         let message = format!("cannot read {}: {error}", file.display());
         Failed::File(complain(Exit::NoInput, &message))
@@ -62,6 +69,16 @@ fn take(collector: &mut Collector, file: &Path) -> Result<(Segment, Applied), Fa
         tell(&format!("  {}", error.remedy()));
         Failed::File(exit)
     })?;
+    if own_name == Some(segment.name()) {
+        let message = format!(
+            "{}: these are records of {} itself, which has counted them",
+            file.display(),
+            segment.name()
+        );
+        let exit = complain(Exit::BadInput, &message);
+        tell("  import them elsewhere; where this is another host, give each a name of its own (fleet.host)");
+        return Err(Failed::File(exit));
+    }
     let applied = collector.apply(&segment, now_ms());
     let applied = applied.map_err(|error| Failed::Store(refuse(&error)))?;
     Ok((segment, applied))

@@ -97,12 +97,39 @@ fn metrics() -> Arc<Metrics> {
         ..Reading::default()
     };
     metrics.rspamd().read(&reading, 1_795_190_460);
+    of_fleet(&metrics);
     for micros in [800, 12_000, 30_000_000] {
         metrics.seconds.add(micros);
     }
     metrics.questions.add(6);
     metrics.questions.add(0);
     Arc::new(metrics)
+}
+
+fn of_fleet(metrics: &Metrics) {
+    let applied = store::Applied {
+        messages: 11,
+        of_reported_days: 2,
+        ..store::Applied::default()
+    };
+    let fleet = metrics.fleet();
+    fleet.shipped(&applied);
+    fleet.failed();
+    fleet.taken(&applied);
+    fleet.refused();
+    fleet.spool(&store::SpoolStatus {
+        messages: 12,
+        octets: 3_456,
+        // In the far future: it waits for no time yet.
+        oldest_ms: Some(u64::MAX),
+        lost: store::SpoolLost {
+            traces: 4,
+            observations: 3,
+            tallies: 2,
+            rule_hits: 1,
+        },
+        ..store::SpoolStatus::default()
+    });
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Office {
     /// While the store cannot be written the message waits, and others behind it, as many as there is room for.
     async fn take(&self, failures: &mut Option<FailureDesk>, candidate: &FailureCandidate, stop: &Stop) {
         let word = loop {
-            match self.try_one(failures, candidate).await {
+            match self.try_one(failures, candidate, stop).await {
                 Ok(Some(made)) => break made.word(),
                 Ok(None) => return,
                 Err(error) if may_pass(&error) => {
@@ -60,8 +60,9 @@ impl Office {
         &self,
         failures: &mut Option<FailureDesk>,
         candidate: &FailureCandidate,
+        stop: &Stop,
     ) -> Result<Option<Made>, StoreError> {
-        let Some(Ready { desk, means, .. }) = self.ready().await else {
+        let Some(Ready { desk, means, .. }) = self.ready_or_stop(stop).await else {
             return match Terms::of(&self.filter.running().settings) {
                 // It is the store that is in the way.
                 Ok(_) => Err(StoreError::Ended),

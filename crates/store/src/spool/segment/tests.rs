@@ -40,6 +40,20 @@ fn so_many_entries_are_read_and_not_one_more() {
 }
 
 #[test]
+fn a_name_that_would_steer_a_terminal_is_neither_written_nor_read() {
+    let host = HostId::from([7; 16]);
+    let ours = Segment::new(host, "mx1\u{1b}[2J\n", vec![empty(1)]);
+    assert_eq!(ours.name(), "mx1_[2J_");
+    assert!(Segment::read(&ours.to_octets()).is_ok());
+    let theirs = Segment {
+        name: "mx1\u{1b}[2J".to_owned(),
+        ..ours
+    };
+    let error = Segment::read(&theirs.to_octets()).unwrap_err();
+    assert!(matches!(error, SegmentError::Impossible { .. }), "{error}");
+}
+
+#[test]
 fn a_segment_that_is_too_long_is_not_looked_at() {
     let mut octets = segment(vec![empty(1)]).to_octets();
     octets.resize(MAX_SEGMENT, 0);

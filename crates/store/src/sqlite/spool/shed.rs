@@ -13,7 +13,6 @@ use crate::folded::Folded;
 use crate::spool::{
     ENTRY, Held, HostId, LONG_COUNTS, MAX_ROWS, PackedCounts, Packer, counts_in, pack_counts, unpacked_length,
 };
-use crate::sqlite::tally::damaged;
 
 /// Entries that are folded into one at a time.
 const FOLD: usize = 64;
@@ -178,7 +177,11 @@ fn run(connection: &Connection, candidates: &[Outline]) -> rusqlite::Result<usiz
         let before = place.checked_sub(1).and_then(|place| candidates.get(place));
         rows += one.rows;
         if let Some(frame) = counts_of(connection, one.id)? {
-            unpacked += unpacked_length(&frame).ok_or_else(|| damaged(9))?;
+            // One that is damaged stays as it is: whoever takes it is told, and mail is recorded meanwhile.
+            let Some(octets) = unpacked_length(&frame) else {
+                return Ok(place);
+            };
+            unpacked += octets;
         }
         if rows > MAX_ROWS || unpacked > LONG_COUNTS || before.is_some_and(|before| !before.is_before(one)) {
             return Ok(place);
@@ -203,7 +206,10 @@ fn fold_into(
     let mut all = Folded::default();
     for one in std::iter::once(&into).chain(others) {
         if let Some(frame) = counts_of(connection, one.id)? {
-            all.merge(counts_in(&frame, one.held, &digests).ok_or_else(|| damaged(9))?);
+            let Some(counts) = counts_in(&frame, one.held, &digests) else {
+                return Ok(());
+            };
+            all.merge(counts);
         }
     }
     let before: u64 = std::iter::once(&into)

@@ -151,12 +151,19 @@ CREATE TABLE expiry (
 );
 INSERT INTO expiry (id, steps) VALUES (1, 0);
 
+-- The two functions below see the system alone, and name our tables with their schema, which is known here: up to PostgreSQL 14
+-- everyone may make functions and operators in the schema public, and these would be called in the owner's name.
+--
 -- Makes the partition of a UTC day, so that the service needs no right to make tables. False when there is none:
 -- the day is out of reason (a clock is), or rows of it are in the default partition already, and stay there.
+DO $make$
+BEGIN
+    EXECUTE pg_catalog.replace($function$
 CREATE FUNCTION landmarc_add_day(parent TEXT, day INTEGER) RETURNS BOOLEAN
-LANGUAGE plpgsql SECURITY DEFINER AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     today CONSTANT INTEGER := floor(extract(epoch FROM statement_timestamp()) / 86400);
+    place CONSTANT TEXT := SCHEMA_OF_TABLES;
     part  CONSTANT TEXT := parent || '_' || day;
     unit  CONSTANT BIGINT := CASE parent WHEN 'observation' THEN 86400000 ELSE 1 END;
 BEGIN
@@ -167,28 +174,36 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(7813, day);
-    IF to_regclass(part) IS NOT NULL THEN
+    IF to_regclass(format('%I.%I', place, part)) IS NOT NULL THEN
         RETURN true;
     END IF;
-    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)', part, parent);
+    EXECUTE format('CREATE TABLE %1$I.%2$I (LIKE %1$I.%3$I INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+                   place, part, parent);
     IF parent = 'tally' THEN
         -- Counts grow in place: with room in each page no index is touched by it.
-        EXECUTE format('ALTER TABLE %I SET (fillfactor = 90)', part);
+        EXECUTE format('ALTER TABLE %I.%I SET (fillfactor = 90)', place, part);
     END IF;
-    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
-                   parent, part, day * unit, (day + 1) * unit);
+    EXECUTE format('ALTER TABLE %1$I.%2$I ATTACH PARTITION %1$I.%3$I FOR VALUES FROM (%4$s) TO (%5$s)',
+                   place, parent, part, day * unit, (day + 1) * unit);
     RETURN true;
 EXCEPTION
     WHEN check_violation THEN
         RETURN false;
 END
-$$;
+$$
+$function$, 'SCHEMA_OF_TABLES', pg_catalog.quote_literal(pg_catalog.current_schema()));
+END
+$make$;
 
 -- Drops the partition of a UTC day before yesterday; whether there was one. Waits for nobody for long.
+DO $make$
+BEGIN
+    EXECUTE pg_catalog.replace($function$
 CREATE FUNCTION landmarc_drop_day(parent TEXT, day INTEGER) RETURNS BOOLEAN
-LANGUAGE plpgsql SECURITY DEFINER SET lock_timeout = '2s' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     today CONSTANT INTEGER := floor(extract(epoch FROM statement_timestamp()) / 86400);
+    place CONSTANT TEXT := SCHEMA_OF_TABLES;
     part  CONSTANT TEXT := parent || '_' || day;
 BEGIN
     IF parent IS NULL OR parent NOT IN ('tally', 'observation') THEN
@@ -198,23 +213,20 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(7813, day);
-    IF to_regclass(part) IS NULL THEN
+    IF to_regclass(format('%I.%I', place, part)) IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('DROP TABLE %I', part);
+    EXECUTE format('DROP TABLE %I.%I', place, part);
     RETURN true;
 EXCEPTION
     WHEN lock_not_available THEN
         RETURN false;
 END
-$$;
-
--- Both see the system and our tables, and what nobody else could put before them; neither is for everyone.
-DO $$
-BEGIN
-    EXECUTE format('ALTER FUNCTION landmarc_add_day(TEXT, INTEGER) SET search_path = %I, pg_temp', current_schema());
-    EXECUTE format('ALTER FUNCTION landmarc_drop_day(TEXT, INTEGER) SET search_path = %I, pg_temp', current_schema());
+$$
+$function$, 'SCHEMA_OF_TABLES', pg_catalog.quote_literal(pg_catalog.current_schema()));
 END
-$$;
+$make$;
+
+-- Neither is for everyone.
 REVOKE ALL ON FUNCTION landmarc_add_day(TEXT, INTEGER) FROM PUBLIC;
 REVOKE ALL ON FUNCTION landmarc_drop_day(TEXT, INTEGER) FROM PUBLIC;

@@ -1,0 +1,136 @@
+//! What `[fleet]` and `[collector]` name: whether it is there, and can be used.
+
+use std::fs::File;
+use std::path::Path;
+
+use settings::{Mistake, Settings, key};
+use store::{NoServerAddress, ServerAddress};
+
+use super::of_reports::{denied, is_denied};
+use super::unreadable;
+use crate::fleet::{PASSWORD_VARIABLE, Way};
+
+/// What is wrong with it, and what should be looked at: the key, and why.
+#[derive(Default)]
+pub(super) struct OfFleet {
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) warnings: Vec<(&'static str, String)>,
+}
+
+impl OfFleet {
+    /// Looks at it. What nobody uses is not opened.
+    pub(super) fn look_at(settings: &Settings) -> Self {
+        let mut found = Self::default();
+        found.address(settings);
+        for (key, path) in files(settings) {
+            found.file(settings, key, path);
+        }
+        if Way::of(settings).leaves_reports_to_another()
+            && settings.report.email.is_some()
+            && settings.report.aggregate
+        {
+            let why = "aggregate reports are made where the records of this host go to, not here; failure reports are";
+            found.warnings.push((key!(report.email), why.to_owned()));
+        }
+        found
+    }
+
+    fn address(&mut self, settings: &Settings) {
+        let Some(database) = &settings.fleet.database else {
+            return;
+        };
+        let read: Result<ServerAddress, NoServerAddress> = database.as_str().parse();
+        if let Err(error) = read {
+            let mistake = settings.refuse(key!(fleet.database), None, error.to_string());
+            self.mistakes.push(mistake);
+        }
+    }
+
+    fn file(&mut self, settings: &Settings, key: &'static str, path: &Path) {
+        match File::open(path) {
+            Ok(_) => {}
+            // The program may be run by who cannot read it.
+            Err(error) if is_denied(&error) => self.warnings.push((key, denied(path, &error))),
+            Err(error) => self
+                .mistakes
+                .push(settings.refuse(key, None, unreadable(path, &error))),
+        }
+    }
+}
+
+/// The files that are read, with the keys that name them.
+fn files(settings: &Settings) -> Vec<(&'static str, &Path)> {
+    let (fleet, collector) = (&settings.fleet, &settings.collector);
+    let is_given = std::env::var_os(PASSWORD_VARIABLE).is_some();
+    let is_shared = fleet.database.is_some();
+    let pushes = fleet.push_to.is_some();
+    let collects = !collector.listen.is_empty();
+    let named = [
+        (
+            is_shared && !is_given,
+            key!(fleet.password_file),
+            &fleet.password_file,
+        ),
+        (is_shared || pushes, key!(fleet.ca_file), &fleet.ca_file),
+        (pushes, key!(fleet.certificate_file), &fleet.certificate_file),
+        (pushes, key!(fleet.key_file), &fleet.key_file),
+        (
+            collects,
+            key!(collector.certificate_file),
+            &collector.certificate_file,
+        ),
+        (collects, key!(collector.key_file), &collector.key_file),
+        (
+            collects,
+            key!(collector.client_ca_file),
+            &collector.client_ca_file,
+        ),
+    ];
+    let used = named.into_iter().filter(|(is_used, ..)| *is_used);
+    used.filter_map(|(_, key, path)| Some((key, path.as_deref()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn looked_at(text: &str) -> OfFleet {
+        OfFleet::look_at(&settings::read(text).unwrap().0)
+    }
+
+    #[test]
+    fn every_file_that_is_used_has_to_be_there() {
+        let push = "[fleet]\npush_to = 'https://c.example'\nca_file = '/nonexistent/a'\n\
+                    certificate_file = '/nonexistent/b'\nkey_file = '/nonexistent/c'\n";
+        let told: Vec<_> = looked_at(push)
+            .mistakes
+            .iter()
+            .map(|one| one.key.clone())
+            .collect();
+        assert_eq!(
+            told,
+            ["fleet.ca_file", "fleet.certificate_file", "fleet.key_file"]
+        );
+        let unused = "[fleet]\nexport = true\nca_file = '/nonexistent/a'\n";
+        assert!(looked_at(unused).mistakes.is_empty());
+    }
+
+    #[test]
+    fn an_address_is_refused_by_the_check_as_by_the_start() {
+        let odd = "[fleet]\ndatabase = 'postgres://u@h/d?sslmode=disable'\n";
+        let told = looked_at(odd).mistakes;
+        assert_eq!(told[0].key, "fleet.database");
+    }
+
+    #[test]
+    fn who_leaves_reports_to_another_is_told() {
+        let both = "[fleet]\nexport = true\n[report]\nemail = 'dmarc@example.com'\n";
+        assert_eq!(looked_at(both).warnings[0].0, "report.email");
+        assert!(
+            looked_at("[report]\nemail = 'dmarc@example.com'\n")
+                .warnings
+                .is_empty()
+        );
+    }
+}
