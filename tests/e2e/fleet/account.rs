@@ -17,8 +17,11 @@ const LATE: &str = "answered before it was written down";
 /// Where a message is counted: its domain, and whether SPF passed in alignment.
 pub(super) type Row = (String, bool);
 
+/// Of each message by its number: where it is counted, and how often.
+pub(super) type Rows = BTreeMap<u64, (Row, u64)>;
+
 /// The rows of messages, each counted once.
-pub(super) fn rows(messages: &BTreeSet<u64>) -> BTreeMap<u64, (Row, u64)> {
+pub(super) fn rows(messages: &BTreeSet<u64>) -> Rows {
     let row = |number: &u64| (*number, ((policy_domain(*number), passes(*number)), 1));
     messages.iter().map(row).collect()
 }
@@ -85,17 +88,25 @@ fn late(line: &str) -> Option<u64> {
 }
 
 /// The tallies of a store, as its reader has them.
-pub(super) fn tallies(place: &Place, day: Day) -> BTreeMap<u64, (Row, u64)> {
+pub(super) fn tallies(place: &Place, day: Day) -> Rows {
+    tallies_of(place, [day])
+}
+
+/// Those of this day and the next one: a test may begin on the one and end on the other.
+pub(super) fn tallies_since(place: &Place, day: Day) -> Rows {
+    tallies_of(place, [day, Day(day.0 + 1)])
+}
+
+/// Those of several days together.
+pub(super) fn tallies_of(place: &Place, days: impl IntoIterator<Item = Day>) -> Rows {
     let reader = Reader::open(place).unwrap();
     let mut tallies = BTreeMap::new();
-    for domain in domains() {
-        for (row, count) in reader.tally(day, &domain).unwrap() {
-            add(
-                &mut tallies,
-                row.source_ip,
-                &(domain.clone(), row.spf_aligned),
-                count,
-            );
+    for day in days {
+        for domain in domains() {
+            for (row, count) in reader.tally(day, &domain).unwrap() {
+                let passes = row.spf_aligned;
+                add(&mut tallies, row.source_ip, &(domain.clone(), passes), count);
+            }
         }
     }
     tallies
@@ -103,7 +114,7 @@ pub(super) fn tallies(place: &Place, day: Day) -> BTreeMap<u64, (Row, u64)> {
 
 /// What all letters say together. Each goes to its domain alone, and each domain has one.
 #[track_caller]
-pub(super) fn reported(letters: &[Letter]) -> BTreeMap<u64, (Row, u64)> {
+pub(super) fn reported(letters: &[Letter]) -> Rows {
     let mut reported = BTreeMap::new();
     let mut recipients = BTreeSet::new();
     for letter in letters {
@@ -139,7 +150,7 @@ pub(super) fn reported(letters: &[Letter]) -> BTreeMap<u64, (Row, u64)> {
 }
 
 #[track_caller]
-fn add(rows: &mut BTreeMap<u64, (Row, u64)>, source_ip: IpAddr, row: &Row, count: u64) {
+fn add(rows: &mut Rows, source_ip: IpAddr, row: &Row, count: u64) {
     let number = number_of_client(source_ip).unwrap_or_else(|| panic!("{source_ip} has sent nothing"));
     let (known, sum) = rows.entry(number).or_insert((row.clone(), 0));
     assert_eq!(known, row, "message {number} is in two rows");
@@ -157,11 +168,7 @@ fn element<'a>(xml: &'a str, name: &str) -> &'a str {
 
 /// Asserts that both say the same of each message; of those that differ a few are shown.
 #[track_caller]
-pub(super) fn assert_same(
-    what: &str,
-    found: &BTreeMap<u64, (Row, u64)>,
-    expected: &BTreeMap<u64, (Row, u64)>,
-) {
+pub(super) fn assert_same(what: &str, found: &Rows, expected: &Rows) {
     let numbers: BTreeSet<&u64> = found.keys().chain(expected.keys()).collect();
     let differ = numbers
         .into_iter()

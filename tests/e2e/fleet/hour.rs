@@ -8,9 +8,10 @@
 use std::collections::BTreeSet;
 
 use super::account::{assert_same, reported, rows, tallies, validate, written};
+use super::database::Engine;
 use super::mail::DOMAINS;
 use super::mx::Mx;
-use super::site::{DATABASE, DAY, Engine, Site};
+use super::site::{DATABASE, DAY, Site};
 use super::wait_for;
 
 /// 2026-06-01T11:00:00Z.

@@ -1,12 +1,19 @@
-//! Three mail servers, one picture: hosts in namespaces of the kernel, with links that fail.
+//! Many mail servers, one picture: three hosts in namespaces of the kernel, with links that fail; and on loopback, one at
+//! a time, what else can happen between a host and where its records go.
 
 mod account;
+mod database;
+mod files;
+mod ground;
 mod hour;
 mod mail;
 mod mx;
 mod network;
+mod push;
+mod rights;
 mod sender;
 mod site;
+mod trouble;
 
 use std::time::{Duration, Instant};
 

@@ -3,22 +3,26 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
+use store::Day;
 use testkit::dns_server::DnsServer;
+use testkit::tools::free_port;
 
+use super::ground::{Ground, Loopback};
 use super::mail;
-use super::network::Network;
 use super::sender::{Account, Sender};
-use super::wait_for;
+use super::{PAUSE, wait_for};
 use crate::binary::{Folder, LANDMARC};
 use crate::outbox::clock::{SetClock, set_off};
 
-/// Where it listens; loopback is its own.
-const MILTER_PORT: u16 = 8891;
 /// The line by which it says that it listens.
 const LISTENS: &str = "in Postfix: smtpd_milters = ";
+/// What it says of a disk that takes its time.
+const SLOW_DISK: &str = "the disk is slow; the records follow";
 
 /// A mail server; dropping it kills its service.
 pub(super) struct Mx {
@@ -29,8 +33,10 @@ pub(super) struct Mx {
     /// By how much its clock is wrong, in seconds.
     wrong_by: i64,
     environment: Vec<(String, String)>,
-    /// The number of its first message.
-    first: u64,
+    /// Where it listens, on loopback.
+    port: u16,
+    /// The number of its next message when mail begins to come.
+    next: u64,
     service: Option<Child>,
     lives: usize,
     sender: Option<Sender>,
@@ -41,28 +47,32 @@ pub(super) struct Mx {
 
 impl Mx {
     /// Sets it up, and starts nothing. `settings` are lines with dotted keys beside those that every host needs.
+    /// Without a clock that is set it has the one of all.
     pub(super) fn new(
-        network: &Network,
-        clock: &SetClock,
+        ground: &impl Ground,
+        clock: Option<&SetClock>,
         (name, wrong_by): (&'static str, i64),
         settings: &str,
     ) -> Self {
         let folder = Folder::new(&format!("fleet-{name}"));
-        let dns = network.within(name, || DnsServer::start(mail::zones()));
+        let dns = ground.within(name, || DnsServer::start(mail::zones()));
+        let port = free_port();
         let common = format!(
-            "milter.listen = [\"inet:127.0.0.1:{MILTER_PORT}\"]\nweb.listen = []\nlog.target = \"stderr\"\n\
+            "milter.listen = [\"inet:127.0.0.1:{port}\"]\nweb.listen = []\nlog.target = \"stderr\"\n\
              log.level = \"debug\"\nstore.directory = \"{}\"\ndns.name_servers = [\"{}\"]\nfleet.host = \"{name}\"\n",
             folder.path().display(),
             dns.addr()
         );
         folder.write("landmarc.toml", format!("{common}{settings}"));
-        let first = name.bytes().last().map_or(0, u64::from) * mail::A_HOST;
+        let next = name.bytes().last().map_or(0, u64::from) * mail::A_HOST;
+        let time = folder.path().join("time");
         Self {
-            environment: clock.environment(&folder.path().join("time")),
+            environment: clock.map_or_else(Vec::new, |clock| clock.environment(&time)),
             name,
             folder,
             wrong_by,
-            first,
+            port,
+            next,
             service: None,
             lives: 0,
             sender: None,
@@ -76,18 +86,23 @@ impl Mx {
         set_off(&self.folder.path().join("time"), seconds + self.wrong_by);
     }
 
+    /// Its file of settings.
+    pub(super) fn settings(&self) -> PathBuf {
+        self.folder.path().join("landmarc.toml")
+    }
+
     /// Its own database.
     pub(super) fn database(&self) -> PathBuf {
         self.folder.path().join("landmarc.db")
     }
 
     /// Starts its service; [`listens`](Self::listens) waits for it.
-    pub(super) fn begin(&mut self, network: &Network) {
+    pub(super) fn begin(&mut self, ground: &impl Ground) {
         self.lives += 1;
         let log = File::create(self.log_file(self.lives)).unwrap();
         let mut command = self.command(&["serve"]);
         command.stdout(Stdio::null()).stderr(log);
-        self.service = Some(network.within(self.name, || command.spawn().unwrap()));
+        self.service = Some(ground.within(self.name, || command.spawn().unwrap()));
     }
 
     /// Waits until it takes mail.
@@ -97,9 +112,9 @@ impl Mx {
     }
 
     /// Mail begins to come.
-    pub(super) fn receive(&mut self, network: &Network) {
-        let milter = format!("inet:{MILTER_PORT}@127.0.0.1");
-        self.sender = Some(network.within(self.name, || Sender::start(&milter, self.first)));
+    pub(super) fn receive(&mut self, ground: &impl Ground) {
+        let milter = format!("inet:{}@127.0.0.1", self.port);
+        self.sender = Some(ground.within(self.name, || Sender::start(&milter, self.next)));
     }
 
     /// Waits until so many messages are answered that are sent later than now.
@@ -110,7 +125,9 @@ impl Mx {
 
     /// No more mail comes.
     pub(super) fn rest(&mut self) {
-        self.account = self.sender.take().unwrap().stop();
+        let (account, next) = self.sender.take().unwrap().stop();
+        self.account.add(account);
+        self.next = next;
     }
 
     /// What became of its mail, once it [rests](Self::rest).
@@ -135,18 +152,59 @@ impl Mx {
         assert_eq!(code, Some(0), "{}: {}", self.name, self.complaints());
     }
 
+    /// The same, and not longer than this.
+    #[track_caller]
+    pub(super) fn stop_within(&mut self, longest: Duration) {
+        let mut service = self.service.take().unwrap();
+        let id = i32::try_from(service.id()).unwrap();
+        kill(Pid::from_raw(id), Signal::SIGTERM).unwrap();
+        let deadline = Instant::now() + longest;
+        let ended = loop {
+            match service.try_wait().unwrap() {
+                None if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                ended => break ended,
+            }
+        };
+        let code = ended.and_then(|status| status.code());
+        // Else it is killed with this host.
+        self.service = ended.is_none().then_some(service);
+        assert_eq!(
+            code,
+            Some(0),
+            "{} within {longest:?}: {}",
+            self.name,
+            self.complaints()
+        );
+    }
+
+    /// What a command prints that ends well.
+    #[track_caller]
+    pub(super) fn says(&self, ground: &impl Ground, arguments: &[&str]) -> String {
+        let output = self.landmarc(ground, arguments);
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "{}: {arguments:?}: {complaints}",
+            self.name
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The same, of one that prints an object.
+    #[track_caller]
+    pub(super) fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.says(&Loopback, arguments)).unwrap()
+    }
+
     /// Runs a command with its settings, its clock and its addresses.
-    pub(super) fn landmarc(&self, network: &Network, arguments: &[&str]) -> Output {
+    pub(super) fn landmarc(&self, ground: &impl Ground, arguments: &[&str]) -> Output {
         let mut command = self.command(arguments);
-        network.within(self.name, || command.output().unwrap())
+        ground.within(self.name, || command.output().unwrap())
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(LANDMARC);
-        command
-            .args(arguments)
-            .arg("--config")
-            .arg(self.folder.path().join("landmarc.toml"));
+        command.args(arguments).arg("--config").arg(self.settings());
         command
             .envs(self.environment.iter().cloned())
             .env_remove("JOURNAL_STREAM");
@@ -162,6 +220,19 @@ impl Mx {
         line.unwrap_or_else(|| panic!("{} does not say {words:?}: {}", self.name, self.complaints()))
     }
 
+    /// Waits until it says these words, behind so many lines of all its lives; the line.
+    #[track_caller]
+    pub(super) fn line_after(&self, lines: usize, words: &str) -> String {
+        let said = || {
+            self.log()
+                .into_iter()
+                .skip(lines)
+                .find(|line| line.contains(words))
+        };
+        let line = wait_for(said);
+        line.unwrap_or_else(|| panic!("{} does not say {words:?}: {}", self.name, self.complaints()))
+    }
+
     /// The lines of all its lives.
     pub(super) fn log(&self) -> Vec<String> {
         let texts = (1..=self.lives).map(|life| fs::read_to_string(self.log_file(life)).unwrap_or_default());
@@ -172,13 +243,16 @@ impl Mx {
 
     /// Those among them that somebody should look at.
     pub(super) fn complaints(&self) -> String {
-        let is_one =
-            |line: &String| line.contains(" WARN ") || line.contains("ERROR") || line.contains("panicked");
-        self.log()
-            .into_iter()
-            .filter(is_one)
-            .map(|line| format!("{line}\n"))
-            .collect()
+        let lines = self.complaints_after(0);
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+
+    /// Those behind so many lines, but for that which is told of the disk of a busy machine.
+    pub(super) fn complaints_after(&self, lines: usize) -> Vec<String> {
+        let is_told =
+            |line: &str| line.contains(" WARN ") || line.contains("ERROR") || line.contains("panicked");
+        let is_one = |line: &String| is_told(line) && !line.contains(SLOW_DISK);
+        self.log().into_iter().skip(lines).filter(is_one).collect()
     }
 
     fn log_file(&self, life: usize) -> PathBuf {
@@ -188,6 +262,17 @@ impl Mx {
 
 fn log_file(folder: &Path, life: usize) -> PathBuf {
     folder.join(format!("serve-{life}.log"))
+}
+
+/// The right time, in seconds since 1970.
+pub(super) fn now_s() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_secs()).unwrap()
+}
+
+/// The day of all clocks that are not set.
+pub(super) fn today() -> Day {
+    Day::at(u64::try_from(now_s()).unwrap() * 1_000)
 }
 
 impl Drop for Mx {

@@ -44,6 +44,15 @@ pub(super) struct Account {
     faults: Vec<String>,
 }
 
+impl Account {
+    /// What came of further messages.
+    pub(super) fn add(&mut self, further: Self) {
+        self.answered.extend(further.answered);
+        self.unanswered.extend(further.unanswered);
+        self.faults.extend(further.faults);
+    }
+}
+
 impl Shared {
     fn account(&self) -> MutexGuard<'_, Account> {
         self.account.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,16 +87,16 @@ impl Sender {
         assert!(done.is_some(), "{} of {messages} are answered", later());
     }
 
-    /// Lets the messages under way end, and tells what came of all.
+    /// Lets the messages under way end, and tells what came of all, and the number of the next one.
     #[track_caller]
-    pub(super) fn stop(self) -> Account {
+    pub(super) fn stop(self) -> (Account, u64) {
         self.shared.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
             thread.join().unwrap();
         }
         let account = self.shared.account().clone();
         assert_eq!(account.faults, Vec::<String>::new());
-        account
+        (account, self.shared.next.load(Ordering::SeqCst))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde_json::Value;
-use store::{Day, Place, Server, ServerOptions, Tls};
-use testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
+use store::{Day, Place};
+use testkit::databases::{PASSWORD, Setup};
 use testkit::relay::{Relay, Script};
 
-use super::mx::Mx;
+use super::database::{Database, Engine};
+use super::mx::{Mx, now_s};
 use super::network::Network;
 use super::{PATIENCE, wait_for};
 use crate::binary::{Folder, landmarc};
@@ -20,23 +20,8 @@ use crate::outbox::clock::{SetClock, set_off};
 pub(super) const DATABASE: &str = "db";
 /// That of the relay.
 const RELAY: &str = "relay";
-/// The name of the database.
-const NAME: &str = "landmarc";
 /// Who reports.
 const SUBMITTER: &str = "reports.here.example";
-
-/// Which database the hosts share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
-    PostgreSql,
-    MariaDb,
-}
-
-/// The database, as it runs.
-enum Database {
-    PostgreSql(PostgreSql),
-    MariaDb(MariaDb),
-}
 
 /// All of it, in the order in which it goes.
 pub(super) struct Site {
@@ -62,12 +47,18 @@ impl Site {
         let time = folder.path().join("time");
         let off = now - now_s();
         set_off(&time, off);
-        let database = Database::start(engine, &network, clock.environment(&time))?;
+        let setup = Setup {
+            listen: network.address(DATABASE).into(),
+            environment: clock.environment(&time),
+            ..Setup::default()
+        };
+        let database = network.within(DATABASE, || Database::start(engine, setup))?;
+        database.create();
         let at_relay = SocketAddr::from((network.address(RELAY), 0));
         let relay = network.within(RELAY, || Relay::start_at(at_relay, Script::default()));
         let settings = settings(&folder, &database.url(), relay.address());
         let hosts = [("mx1", wrong_by), ("mx2", 0), ("mx3", 0)].map(|host| {
-            let mx = Mx::new(&network, &clock, host, &settings);
+            let mx = Mx::new(&network, Some(&clock), host, &settings);
             mx.set_clock(off);
             mx
         });
@@ -137,23 +128,12 @@ impl Site {
 
     /// Does something with the store that all share, on its own host.
     pub(super) fn shared<T: Send>(&self, does: impl FnOnce(Place) -> T + Send) -> T {
-        let url = self.database.url();
-        self.network.within(DATABASE, || {
-            let options = ServerOptions {
-                password: Some(PASSWORD.to_owned()),
-                tls: Tls::Off,
-                ..ServerOptions::new(url.parse().unwrap())
-            };
-            does(Server::new(options).unwrap().into())
-        })
+        self.network.within(DATABASE, || does(self.database.place()))
     }
 
     /// The messages in the tallies of the database, by its own word.
     pub(super) fn counted(&self) -> u64 {
-        let sum = self.database.sql("SELECT coalesce(sum(count), 0) FROM tally");
-        sum.trim()
-            .parse()
-            .unwrap_or_else(|error| panic!("{error}: {sum:?}"))
+        self.database.counted()
     }
 
     /// The days that it counts messages of.
@@ -205,40 +185,6 @@ fn nearest_minute(ms: i64) -> i64 {
     (ms + 30_000).div_euclid(60_000) * 60
 }
 
-impl Database {
-    fn start(engine: Engine, network: &Network, environment: Vec<(String, String)>) -> Option<Self> {
-        let setup = Setup {
-            listen: network.address(DATABASE).into(),
-            environment,
-            ..Setup::default()
-        };
-        let database = network.within(DATABASE, || match engine {
-            Engine::PostgreSql => PostgreSql::with(setup).map(Self::PostgreSql),
-            Engine::MariaDb => MariaDb::with(setup).map(Self::MariaDb),
-        })?;
-        match &database {
-            Self::PostgreSql(server) => server.create_database(NAME),
-            Self::MariaDb(server) => server.create_database(NAME),
-        }
-        Some(database)
-    }
-
-    fn url(&self) -> String {
-        match self {
-            Self::PostgreSql(server) => server.url(NAME),
-            Self::MariaDb(server) => server.url(NAME),
-        }
-    }
-
-    /// What its superuser is answered, past all that is cut.
-    fn sql(&self, sql: &str) -> String {
-        match self {
-            Self::PostgreSql(server) => server.sql(NAME, sql),
-            Self::MariaDb(server) => server.sql(NAME, sql),
-        }
-    }
-}
-
 /// Of all hosts.
 fn settings(folder: &Folder, database: &str, relay: SocketAddr) -> String {
     let password_file = folder.write("password", format!("{PASSWORD}\n"));
@@ -273,23 +219,13 @@ fn made(key: &Path) -> String {
     path
 }
 
-/// The right time.
-fn now_s() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_secs()).unwrap()
-}
-
 /// June 1, as all here has it.
 pub(super) const DAY: Day = Day(20_605);
 
 impl Drop for Site {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = match &mut self.database {
-                Database::PostgreSql(server) => server.log(),
-                Database::MariaDb(server) => server.log(),
-            };
-            eprintln!("---- log of the database\n{log}");
+            eprintln!("---- log of the database\n{}", self.database.log());
         }
     }
 }
