@@ -98,7 +98,7 @@ impl Outbox {
         self.books.redirection(policy_domain)
     }
 
-    /// All redirections, in alphabetical order; at most [`MAX_REDIRECTIONS`].
+    /// All redirections, in alphabetical order; at most [`MAX_REDIRECTIONS`](crate::MAX_REDIRECTIONS).
     ///
     /// # Errors
     /// When the store cannot be read.
