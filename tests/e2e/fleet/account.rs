@@ -149,6 +149,15 @@ pub(super) fn reported(letters: &[Letter]) -> Rows {
     reported
 }
 
+/// When the period of the report in a letter begins, in seconds since the epoch.
+#[track_caller]
+pub(super) fn begin_of(letter: &Letter) -> u64 {
+    let report = reports_in(&letter.text).remove(0);
+    element(&String::from_utf8(report).unwrap(), "begin")
+        .parse()
+        .unwrap()
+}
+
 #[track_caller]
 fn add(rows: &mut Rows, source_ip: IpAddr, row: &Row, count: u64) {
     let number = number_of_client(source_ip).unwrap_or_else(|| panic!("{source_ip} has sent nothing"));

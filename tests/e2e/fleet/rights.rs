@@ -6,7 +6,7 @@ use store::Day;
 use testkit::databases::{PASSWORD, Setup, USER};
 use testkit::relay::{Relay, Script};
 
-use super::account::{assert_same, reported, rows, tallies, written};
+use super::account::{assert_same, begin_of, reported, rows, tallies, written};
 use super::database::{Database, Engine, READER};
 use super::ground::Loopback;
 use super::mx::{Mx, now_s};
@@ -142,8 +142,15 @@ impl Scene {
         self.mx.stop();
         let letters = letters();
         assert_eq!(letters.len(), over * domains);
-        for (letters, day) in letters.chunks(domains).zip(days) {
-            assert_same("the reports", &reported(letters), &rows(day));
+        // Those of one day come one after the other, those of two days as they are due.
+        for (number, messages) in (0..).zip(days.iter().take(over)) {
+            let begins_s = Day(FIRST.0 + number).begins_s();
+            let of_day: Vec<_> = letters
+                .iter()
+                .filter(|letter| begin_of(letter) == begins_s)
+                .cloned()
+                .collect();
+            assert_same("the reports", &reported(&of_day), &rows(messages));
         }
         let lines = self.mx.complaints_after(0).into_iter();
         let lines: Vec<_> = lines.filter(|line| line.contains("right")).collect();
