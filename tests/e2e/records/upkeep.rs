@@ -30,7 +30,7 @@ fn the_state_of_a_store_is_told() {
     };
     insta::assert_snapshot!(steady(&text), @r#"
     path            FILE
-    schema version  3
+    schema version  4
     size            SIZE
       free in it    SIZE
       log beside it SIZE
