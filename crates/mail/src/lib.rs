@@ -11,9 +11,11 @@ mod lexer;
 pub mod mbox;
 pub mod message;
 pub mod name;
+pub mod network;
 pub mod received_spf;
 
 pub use author::Author;
 pub use envelope::{Envelope, ReversePath};
 pub use message::{HeaderField, HeaderSection};
 pub use name::{DomainName, NameError};
+pub use network::ClientNetwork;
