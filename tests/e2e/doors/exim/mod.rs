@@ -24,9 +24,9 @@ use crate::world::letter;
 
 /// The number of the account that Exim runs as: that of `mail`.
 const ACCOUNT: u32 = 8;
-/// No client is held up, so that no test is.
-const WITHOUT_DELAYS: &str =
-    "LANDMARC_DELAY_TEMPERROR = 0s\nLANDMARC_DELAY_QUARANTINE = 0s\nLANDMARC_DELAY_UNCLAIMED = 0s\n";
+/// Statement 2 defers, as it did in Exim's documentation, and no client waits, so that no test does.
+const DEFERRING: &str = "LANDMARC_QUARANTINE = defer\nLANDMARC_DELAY_TEMPERROR = 0s\n\
+     LANDMARC_DELAY_QUARANTINE = 0s\nLANDMARC_DELAY_UNCLAIMED = 0s\n";
 
 /// By which way Exim asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Scene {
         let service = Service::start(name, Socket::Inet, dns.addr(), &settings);
         let secret = stage.secret.map(|secret| format!("LANDMARC_SECRET = {secret}\n"));
         let secret = secret.unwrap_or_default();
-        let main = format!("{WITHOUT_DELAYS}{secret}{macros}{}", stage.main);
+        let main = format!("{DEFERRING}{secret}{macros}{}", stage.main);
         let exim = Exim::start(&tools, folder, &main, stage.acl);
         Some(Self {
             exim,

@@ -97,6 +97,25 @@ fn e10_statement_2_defers_what_is_quarantined() {
     }
 }
 
+/// As the macros are by default, nothing that is quarantined is deferred: it is accepted with its mark.
+#[test]
+fn statement_2_accepts_what_is_marked() {
+    for way in Way::ALL {
+        let stage = Stage {
+            way,
+            main: "LANDMARC_QUARANTINE == mark\n",
+            ..Stage::default()
+        };
+        let Some(scene) = Scene::start(&format!("exim-mark-{way:?}").to_lowercase(), &stage) else {
+            return;
+        };
+        let outcome = scene.spoof("a@quarantine.example");
+        let (delivered, line) = scene.delivered(&outcome);
+        assert_eq!(delivered.values("DMARC-Quarantine").len(), 1, "{way:?}");
+        line.says("dmarc=fail policy=quarantine action=quarantine");
+    }
+}
+
 /// E11: what is to be refused is refused.
 #[test]
 fn e11_statement_3_denies_what_is_rejected() {
@@ -237,9 +256,10 @@ fn e9_e13_the_delays_are_those_of_the_seed() {
     );
     let macros = output_of(program(&tools, &folder).args(["-bP", "macros"]));
     for expected in [
-        "LANDMARC_DELAY_TEMPERROR=5s",
-        "LANDMARC_DELAY_QUARANTINE=10s",
-        "LANDMARC_DELAY_UNCLAIMED=30s",
+        "LANDMARC_QUARANTINE=mark",
+        "LANDMARC_DELAY_TEMPERROR=0s",
+        "LANDMARC_DELAY_QUARANTINE=0s",
+        "LANDMARC_DELAY_UNCLAIMED=0s",
         "LANDMARC_WHEN_DOWN=accept",
     ] {
         let found = macros.lines().any(|line| line.replace(' ', "") == expected);
