@@ -7,23 +7,26 @@
 mod counts;
 mod exposition;
 mod fleet;
+mod held;
 mod process;
 mod reloads;
 mod reporting;
 mod rspamd;
 mod sheet;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use dmarc::evaluation::DmarcResult;
 use door::Door;
-use receiver::action::BUDGET_REACHED;
+use receiver::action::{BUDGET_REACHED, Step};
 use receiver::judge::Judgement;
+use receiver::local::QuarantineBy;
 
 use crate::failure_reports::Offered;
 use counts::{Counts, Distribution, Named, places, words};
 pub(crate) use exposition::Sources;
 use fleet::Fleet;
+use held::Held;
 use reloads::Reloads;
 use reporting::Reporting;
 use rspamd::Rspamd;
@@ -44,6 +47,7 @@ pub(crate) struct Metrics {
     /// By DMARC result, disposition and what the MTA was told.
     messages: Counts<{ words::DMARC.len() * words::DISPOSITION.len() * words::STEP.len() }>,
     would: Counts<{ words::STEP.len() }>,
+    held: Held,
     skipped: Counts<{ words::SKIPPED.len() }>,
     doors: Counts<{ Door::ALL.len() }>,
     failures: Counts<{ words::FAILURE.len() }>,
@@ -68,6 +72,7 @@ impl Metrics {
             started: SystemTime::now(),
             messages: Counts::default(),
             would: Counts::default(),
+            held: Held::new(Instant::now()),
             skipped: Counts::default(),
             doors: Counts::default(),
             failures: Counts::default(),
@@ -96,6 +101,9 @@ impl Metrics {
         ));
         if judgement.decision.step != done.step {
             self.would.add(places::step(&judgement.decision.step));
+        }
+        if let Step::Quarantine(QuarantineBy::Hold, _) = done.step {
+            self.held.add(Instant::now());
         }
         self.spf.add(places::spf(judgement.spf.mail_from.result));
         for signature in &judgement.dkim {
@@ -140,6 +148,11 @@ impl Metrics {
             Offered::Taken => 0,
             Offered::Dropped => 1,
         });
+    }
+
+    /// Messages that were sent to the hold queue of the mail server.
+    pub(crate) fn held(&self) -> &Held {
+        &self.held
     }
 
     /// What is counted of reports.

@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::database;
 use crate::filter::Filter;
 use crate::fleet::Way;
+use crate::metrics::Metrics;
 use crate::records::now_ms;
 
 /// How often old records are looked for. Whole hours of them go (see [`Keep`]).
@@ -20,6 +21,8 @@ const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
 /// How often the size is looked at. Who sees to it that no message and no story is like another
 /// fills gigabytes within an hour.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
+/// How often the log says how many messages were sent to the hold queue.
+const BETWEEN_REMINDERS: Duration = Duration::from_secs(24 * 3600);
 /// How long the service may take at its end to write what still waits.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 /// The same where nothing could ever be written: that will not change in the last moment.
@@ -37,15 +40,16 @@ pub(crate) fn keep(settings: &Settings) -> Keep {
 
 /// Lets old records go at the start, every hour, and as soon as the database is too large, by the
 /// settings of that moment.
-pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<()> {
+pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> JoinHandle<()> {
     // Where it is does not change while we run.
     let database = database::path(&filter.running().settings);
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let (mut last, mut told) = (None, None);
+        let (mut last, mut told, mut reminded) = (None, None, None);
         loop {
             let now = looks.tick().await;
+            remind_of_held(&metrics, &mut reminded, now);
             let mut keep = keep(&filter.running().settings);
             let waiting = waiting_octets(&filter, &database).await;
             keep.max_bytes = keep.max_bytes.map(|most| most.saturating_add(waiting));
@@ -56,7 +60,7 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
             match recorder.expire(keep).await {
                 Ok(expired) => {
                     tell(&expired);
-                    if is_news(expired.over_bytes, told, now) {
+                    if is_news(expired.over_bytes, told, now, BETWEEN_EXPIRIES) {
                         told = Some(now);
                         tell_too_large(&expired, &database);
                     }
@@ -69,6 +73,21 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
             }
         }
     })
+}
+
+/// Once a day: mail in a hold queue expires never, and its sender and recipients hear nothing of it.
+fn remind_of_held(metrics: &Metrics, reminded: &mut Option<Instant>, now: Instant) {
+    let messages = metrics.held().within_a_day(now.into_std());
+    if !is_news(messages, *reminded, now, BETWEEN_REMINDERS) {
+        return;
+    }
+    *reminded = Some(now);
+    tracing::warn!(
+        messages,
+        remedy = "see them with landmarc log --action quarantine --since 1d, release or delete them in the mail server, \
+                  or set action.quarantine = \"header\"",
+        "messages were sent to the hold queue of the mail server within 24 hours"
+    );
 }
 
 /// Octets of what waits in the database to be handed on: it has a limit of its own (`fleet.spool_max_size`), and
@@ -115,10 +134,9 @@ pub(crate) fn tell(expired: &Expired) {
     }
 }
 
-/// Whether it is to be told that the database is too large still: once an hour, however often it
-/// is looked at.
-fn is_news(over_bytes: u64, told: Option<Instant>, now: Instant) -> bool {
-    over_bytes > 0 && told.is_none_or(|told| now - told >= BETWEEN_EXPIRIES)
+/// Whether the log is to say that there is something: once in each `period`, however often it is looked at.
+fn is_news(count: u64, logged: Option<Instant>, now: Instant, period: Duration) -> bool {
+    count > 0 && logged.is_none_or(|logged| now - logged >= period)
 }
 
 fn tell_too_large(expired: &Expired, database: &Path) {
@@ -162,12 +180,27 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn that_it_is_too_large_is_told_once_an_hour() {
+    async fn what_lasts_is_logged_once_in_its_period() {
         let first = Instant::now();
-        assert!(!is_news(0, None, first));
-        assert!(is_news(1, None, first));
-        assert!(!is_news(1, Some(first), first + BETWEEN_EXPIRIES - BETWEEN_LOOKS));
-        assert!(is_news(1, Some(first), first + BETWEEN_EXPIRIES));
+        for period in [BETWEEN_EXPIRIES, BETWEEN_REMINDERS] {
+            assert!(!is_news(0, None, first, period));
+            assert!(is_news(1, None, first, period));
+            assert!(!is_news(1, Some(first), first + period - BETWEEN_LOOKS, period));
+            assert!(is_news(1, Some(first), first + period, period));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_reminder_a_day_of_what_is_held() {
+        let metrics = Metrics::new();
+        let (mut reminded, first) = (None, Instant::now());
+        remind_of_held(&metrics, &mut reminded, first);
+        assert_eq!(reminded, None, "nothing is held");
+        metrics.held().add(first.into_std());
+        remind_of_held(&metrics, &mut reminded, first);
+        assert_eq!(reminded, Some(first));
+        remind_of_held(&metrics, &mut reminded, first + BETWEEN_LOOKS);
+        assert_eq!(reminded, Some(first));
     }
 
     #[test]

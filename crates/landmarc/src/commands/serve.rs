@@ -347,7 +347,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
     );
     let mut fleet = standing.start(&filter, &recorder, &metrics);
     let shows = fleet.tls();
-    let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder));
+    let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder), Arc::clone(&metrics));
     let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
     let records = rspamd::start(Arc::clone(&filter), place, Arc::clone(&metrics));
     let reloads = tokio::spawn({

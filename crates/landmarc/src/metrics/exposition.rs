@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use dns::resolver;
 use door::Door;
@@ -102,6 +102,7 @@ impl Page {
         let Metrics {
             messages,
             would,
+            held,
             skipped,
             doors,
             failures,
@@ -120,6 +121,12 @@ impl Page {
             "landmarc_would",
             "Messages that were accepted because mode is observe, by what enforcing would have done.",
             would,
+        )?;
+        sheet.gauge(
+            "landmarc_held_messages",
+            "Messages that were sent to the hold queue of the mail server within the last 24 hours.",
+            None,
+            &held.within_a_day(Instant::now()),
         )?;
         sheet.counters(
             "landmarc_messages_skipped",
