@@ -115,7 +115,7 @@ fn show_begins_with_plain_words_and_marks_what_differs() {
     let folder = Folder::new("config-show");
     let file = folder.write(
         "landmarc.toml",
-        "mode = \"enforce\"\n[action]\nquarantine = \"header\"\n[dns]\nmessage_timeout = \"10s\"\n",
+        "mode = \"enforce\"\n[action]\nquarantine = \"hold\"\n[dns]\nmessage_timeout = \"10s\"\n",
     );
     let ran = config(&["show", &file.display().to_string()]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
@@ -123,7 +123,7 @@ fn show_begins_with_plain_words_and_marks_what_differs() {
     let words = format!(
         "# landmarc {version} enforces DMARC policies\n\
          # a message that fails DMARC under p=reject is refused (550 5.7.1) when there is further evidence \
-         that it is forged, else delivered with a DMARC-Quarantine header field\n\n"
+         that it is forged, else held by the mail server\n\n"
     );
     assert!(ran.stdout.starts_with(&words), "{}", ran.stdout);
     let differing: Vec<&str> = ran
@@ -136,7 +136,7 @@ fn show_begins_with_plain_words_and_marks_what_differs() {
         [
             "mode = \"enforce\"  # default: \"observe\"",
             "message_timeout = \"10s\"  # default: \"20s\"",
-            "quarantine = \"header\"  # default: \"hold\"",
+            "quarantine = \"hold\"  # default: \"header\"",
         ]
     );
     // What is printed can be used as a file.

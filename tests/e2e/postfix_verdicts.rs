@@ -2,8 +2,10 @@
 
 use auth::dkim::Canonicalization;
 
+use crate::harness::tools::Folder;
+use crate::service::Socket;
 use crate::world::{
-    ALLOWED, ED25519, HELO, RSA, STRANGER, Scene, Signer, envelope, letter, queue_id, results, send,
+    ALLOWED, ED25519, HELO, RSA, STRANGER, Scene, Signer, Stage, envelope, letter, queue_id, results, send,
     signed_letter,
 };
 
@@ -106,8 +108,9 @@ fn a_spoof_is_delivered_and_marked_while_observing() {
 }
 
 #[test]
-fn quarantine_is_the_hold_queue() {
-    let Some(scene) = Scene::start("quarantine-hold", ENFORCE) else {
+fn quarantine_can_be_the_hold_queue() {
+    let settings = format!("{ENFORCE}action.quarantine = \"hold\"\n");
+    let Some(scene) = Scene::start("quarantine-hold", &settings) else {
         return;
     };
     let outcome = scene.send(STRANGER, "a@quarantine.example", &letter("a@quarantine.example"));
@@ -135,9 +138,8 @@ fn quarantine_is_the_hold_queue() {
 }
 
 #[test]
-fn quarantine_can_be_a_header_field() {
-    let settings = format!("{ENFORCE}action.quarantine = \"header\"\n");
-    let Some(scene) = Scene::start("quarantine-header", &settings) else {
+fn quarantine_is_a_header_field() {
+    let Some(scene) = Scene::start("quarantine-header", ENFORCE) else {
         return;
     };
     let mut smtp = scene.client(STRANGER);
@@ -165,6 +167,38 @@ fn quarantine_can_be_a_header_field() {
     let (delivered, line) = scene.delivered(&outcome);
     assert!(delivered.values("DMARC-Quarantine").is_empty());
     line.says("dmarc=pass disposition=pass action=accept");
+}
+
+/// The line of docs/postfix.md, as it stands there.
+#[test]
+fn postfix_can_redirect_what_is_marked() {
+    let manual = include_str!("../../docs/postfix.md");
+    let line = manual
+        .split('`')
+        .find(|text| text.starts_with("/^DMARC-Quarantine:/"));
+    let folder = Folder::new("quarantine-redirect");
+    let table = folder.write("quarantine", format!("{}\n", line.expect("the recipe")));
+    let stage = Stage {
+        socket: Socket::Inet,
+        settings: ENFORCE,
+        default_action: "tempfail",
+    };
+    let scene = Scene::start_with("quarantine-redirect", &stage, |postfix| {
+        postfix.set("milter_header_checks", format!("regexp:{}", table.display()))
+    });
+    let Some(scene) = scene else {
+        return;
+    };
+    let outcome = scene.send(STRANGER, "a@quarantine.example", &letter("a@quarantine.example"));
+    let (delivered, _) = scene.delivered(&outcome);
+    assert_eq!(delivered.rcpt_to, ["<quarantine@example.com>"]);
+    let outcome = scene.send(
+        STRANGER,
+        "a@quarantine.example",
+        &signed_letter("quarantine.example"),
+    );
+    let (delivered, _) = scene.delivered(&outcome);
+    assert_eq!(delivered.rcpt_to, ["<b@here.example>"]);
 }
 
 #[test]

@@ -187,10 +187,8 @@ fn p41_a_refusal_says_what_the_operator_wants_it_to_say() {
 /// The same for the field that marks what is set aside.
 #[test]
 fn a_quarantined_message_is_marked_in_the_operators_words() {
-    let settings = format!(
-        "{ENFORCE}action.quarantine = \"header\"\n\
-         action.quarantine_text = \"{{policy_domain}} does not know {{client}}\"\n"
-    );
+    let settings =
+        format!("{ENFORCE}action.quarantine_text = \"{{policy_domain}} does not know {{client}}\"\n");
     let stage = Stage::new("skip-quarantine-text", &settings);
     let outcome = stage.deliver(&spoof("a@quarantine.example"));
     let marks = outcome.edits.iter().filter_map(|edit| match edit {
@@ -251,7 +249,10 @@ fn p09_a_message_taken_against_its_policy_gets_one_recipient_more() {
 
 #[test]
 fn p09_a_refused_message_is_not_copied_and_a_held_one_is() {
-    let stage = Stage::new("copy-enforce", &format!("{ENFORCE}{COPY}"));
+    let stage = Stage::new(
+        "copy-enforce",
+        &format!("{ENFORCE}{COPY}action.quarantine = \"hold\"\n"),
+    );
     stage.refuses("C1", &spoof("a@reject.example"));
     let held = stage.deliver(&spoof("a@quarantine.example"));
     assert_eq!(added(&held), COPIED);

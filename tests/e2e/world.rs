@@ -180,10 +180,20 @@ impl Scene {
     }
 
     pub(crate) fn start_on(name: &str, stage: &Stage<'_>) -> Option<Self> {
+        Self::start_with(name, stage, |postfix| postfix)
+    }
+
+    /// The same with further settings of Postfix.
+    pub(crate) fn start_with(
+        name: &str,
+        stage: &Stage<'_>,
+        set: impl FnOnce(PostfixConfig) -> PostfixConfig,
+    ) -> Option<Self> {
         let dns = DnsServer::start(zones());
         let service = Service::start(name, stage.socket, dns.addr(), stage.settings);
         let config = PostfixConfig::with_milters([service.milter()])
             .set("milter_default_action", stage.default_action);
+        let config = set(config);
         let postfix = Postfix::start(&config).expect("Postfix starts")?;
         Some(Self {
             postfix,

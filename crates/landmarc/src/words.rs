@@ -70,7 +70,7 @@ mod tests {
         insta::assert_snapshot!(words("").replace(env!("CARGO_PKG_VERSION"), "VERSION"), @r#"
         landmarc VERSION observes: mail is judged and marked; nothing is refused or held
         a message that fails DMARC under p=reject is delivered, marked dmarc=fail
-        with mode = "enforce" it would be refused (550 5.7.1) when there is further evidence that it is forged, else held by the mail server
+        with mode = "enforce" it would be refused (550 5.7.1) when there is further evidence that it is forged, else delivered with a DMARC-Quarantine header field
         "#);
     }
 

@@ -158,7 +158,7 @@ fn a_message_in_quarantine_is_marked_or_refused() {
         ("quarantine mark", "", 250, "dmarc: fail, quarantine"),
         (
             "quarantine mark",
-            "action.quarantine = \"header\"\n",
+            "action.quarantine = \"hold\"\n",
             250,
             "dmarc: fail, quarantine",
         ),

@@ -270,7 +270,12 @@ fn sendmail_hears_every_verdict_over_both_kinds_of_socket() {
 /// P37: Sendmail keeps the reason beside the message and shows it in `mailq -qQ`, until somebody releases it.
 #[test]
 fn sendmail_holds_what_is_quarantined() {
-    let Some(scene) = Scene::start("sendmail-hold", Socket::Inet, "", "F=T") else {
+    let Some(scene) = Scene::start(
+        "sendmail-hold",
+        Socket::Inet,
+        "action.quarantine = \"hold\"\n",
+        "F=T",
+    ) else {
         return;
     };
     let outcome = scene.send(&Mail::spoof("a@quarantine.example"));

@@ -33,8 +33,9 @@ table! {
                 reloads since "0.1.0";
 
             /// How a failing message is quarantined, if its domain asks for that, or for a refusal
-            /// that there is not evidence enough for.
-            quarantine: Quarantine = Quarantine::Hold, reloads since "0.1.0";
+            /// that there is not evidence enough for. A mail server never expires what it holds, and tells
+            /// neither sender nor recipient: choose "hold" only where somebody looks at its queue daily.
+            quarantine: Quarantine = Quarantine::Header, reloads since "0.1.0";
 
             /// The header field that marks a quarantined message, where that is how it is done. A
             /// field of this name that comes from outside is removed.
@@ -104,10 +105,10 @@ choices! {
 choices! {
     /// How a message is quarantined.
     pub enum Quarantine {
-        /// kept in the hold queue of the mail server, for a human to release.
-        Hold = "hold",
-        /// delivered with a header field that a filter can sort it by.
+        /// delivered with a header field that Sieve, SpamAssassin or the mail server can sort it by.
         Header = "header",
+        /// kept in the hold queue of the mail server until a person releases or deletes it.
+        Hold = "hold",
     }
 }
 

@@ -216,7 +216,7 @@ fn the_names_of_the_keys() {
     action.reject_code = 550
     action.reject_enhanced = "5.7.1"
     action.reject_text = "Email rejected per DMARC policy for {author_domain}: {reason} ({id})"
-    action.quarantine = "hold"
+    action.quarantine = "header"
     action.quarantine_header = "DMARC-Quarantine"
     action.quarantine_text = "quarantined by DMARC policy for {author_domain}: {reason}"
     action.copy_to = ""
@@ -449,15 +449,15 @@ fn the_page_has_an_entry_for_every_key() {
     insta::assert_snapshot!(entry, @r#"
     `action.quarantine`
 
-    How a failing message is quarantined, if its domain asks for that, or for a refusal that there is not evidence enough for.
+    How a failing message is quarantined, if its domain asks for that, or for a refusal that there is not evidence enough for. A mail server never expires what it holds, and tells neither sender nor recipient: choose "hold" only where somebody looks at its queue daily.
 
-    * `"hold"`: kept in the hold queue of the mail server, for a human to release.
-    * `"header"`: delivered with a header field that a filter can sort it by.
+    * `"header"`: delivered with a header field that Sieve, SpamAssassin or the mail server can sort it by.
+    * `"hold"`: kept in the hold queue of the mail server until a person releases or deletes it.
 
     | | |
     |---|---|
     | Takes | choice |
-    | Default | `"hold"` |
+    | Default | `"header"` |
     | Changed by | a reload |
     | Since | 0.1.0 |
     "#);

@@ -103,7 +103,8 @@ fn lasting(mut object: Value) -> Value {
 
 #[test]
 fn the_api_says_what_check_says_and_records_once() {
-    let settings = "mode = \"enforce\"\narc.validate = \"always\"\nauthserv_id = \"mx.here.example\"\n";
+    let settings = "mode = \"enforce\"\narc.validate = \"always\"\nauthserv_id = \"mx.here.example\"\n\
+                    action.quarantine = \"hold\"\n";
     let scene = Scene::start("api-says", settings);
     let two_authors = [b"From: b@plain.example\r\n".to_vec(), letter("a@reject.example")].concat();
     let in_local_form = String::from_utf8(signed_letter("reject.example"))
@@ -166,7 +167,8 @@ fn the_api_says_what_check_says_and_records_once() {
 
 #[test]
 fn what_is_to_be_done_stands_in_the_answer() {
-    let settings = "mode = \"enforce\"\naction.reject = \"always\"\nauthserv_id = \"mx.here.example\"\n";
+    let settings = "mode = \"enforce\"\nauthserv_id = \"mx.here.example\"\n\
+                    action.reject = \"always\"\naction.quarantine = \"hold\"\n";
     let scene = Scene::start("api-does", settings);
     let forged = b"Authentication-Results: other.example; dmarc=fail\r\n\
         Authentication-Results: mx.here.example; dmarc=pass\r\n";
@@ -288,7 +290,7 @@ impl Door for ByApi {
 
 #[test]
 fn corpus_is_judged_alike_by_api() {
-    let settings = format!("{ANY_API}{}", corpus::SETTINGS);
+    let settings = format!("{ANY_API}{}{}", corpus::SETTINGS, corpus::HOLDING);
     let scene = Scene::with_zones("api-corpus", corpus::zones(), &settings);
     judged_alike(&mut ByApi(scene));
 }

@@ -16,7 +16,8 @@ use crate::world::queue_id;
 #[test]
 fn corpus_is_judged_alike_behind_two_other_filters() {
     let settings = corpus::SETTINGS.replace(corpus::AUTHSERV_ID, HOST_NAME);
-    let settings = format!("{}{settings}", THIRD.replace("upstream", "upstream-then-self"));
+    let third = THIRD.replace("upstream", "upstream-then-self");
+    let settings = format!("{third}{settings}{}", corpus::HOLDING);
     let Some(chain) = Chain::start_in(corpus::zones(), "corpus-chain", &settings, "") else {
         return;
     };

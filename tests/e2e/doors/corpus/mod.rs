@@ -35,6 +35,9 @@ dmarc.public_suffix_list = \"\"
 failures.unusable_record.action = \"tempfail\"
 ";
 
+/// For an interface that is looked at for what is held.
+pub(crate) const HOLDING: &str = "action.quarantine = \"hold\"\n";
+
 /// All messages, the same each time.
 pub(crate) fn cases() -> Vec<Case> {
     let kinds = kinds::KINDS.iter();
@@ -331,7 +334,7 @@ mod milter {
 
     use testkit::dns_server::DnsServer;
 
-    use super::{LookingDoor, SETTINGS, SmtpDoor, judged_alike, zones};
+    use super::{HOLDING, LookingDoor, SETTINGS, SmtpDoor, judged_alike, zones};
     use crate::harness::{Outcome, Postfix, PostfixConfig};
     use crate::service::{Service, Socket};
     use crate::world::queue_id;
@@ -339,7 +342,8 @@ mod milter {
     #[test]
     fn corpus_is_judged_alike_by_postfix() {
         let dns = DnsServer::start(zones());
-        let service = Service::start("corpus-postfix", Socket::Inet, dns.addr(), SETTINGS);
+        let settings = format!("{SETTINGS}{HOLDING}");
+        let service = Service::start("corpus-postfix", Socket::Inet, dns.addr(), &settings);
         let config = PostfixConfig::with_milters([service.milter()]);
         let Some(postfix) = Postfix::start(&config).expect("Postfix starts") else {
             return;

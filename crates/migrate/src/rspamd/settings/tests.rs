@@ -212,6 +212,6 @@ fn r10_one_action_does_not_bring_others() {
     );
     assert_eq!(
         actions("reject = greylist;"),
-        (Mode::Observe, Reject::Evidence, Quarantine::Hold)
+        (Mode::Observe, Reject::Evidence, Quarantine::Header)
     );
 }
