@@ -117,6 +117,32 @@ pub enum LookupError {
     /// This message asked its share of questions, or used up its time.
     #[error("the limit of DNS questions or time for one message is reached")]
     Budget,
+    /// More queries were wanted than may be under way here, and this one was not made, or ended
+    /// before its time.
+    #[error("this server has too many DNS queries under way")]
+    Overload,
+}
+
+impl LookupError {
+    /// Whether it is a limit of ours, and says nothing about the name or its servers.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Budget | Self::Overload)
+    }
+}
+
+/// What a query is for. Queries for one purpose do not delay those for another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Purpose {
+    /// DMARC policies, and whether an Author Domain exists.
+    Policy,
+    /// SPF.
+    Spf,
+    /// Keys of DKIM signatures and ARC sets.
+    Keys,
+    /// Anything else: report destinations, questions of the operator.
+    #[default]
+    Other,
 }
 
 /// One record, as far as mail reads it.

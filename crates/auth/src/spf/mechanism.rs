@@ -11,7 +11,7 @@ use super::check::{At, Check, Evaluated, Interruption, check_size};
 use super::limits::{MAX_MX_HOSTS, MAX_PTR_NAMES};
 use super::macros::DomainSpec;
 use super::record::Prefixes;
-use crate::lookup::{Answer, DnsName, Lookup, LookupError, Question, Record, RecordType};
+use crate::lookup::{Answer, DnsName, Lookup, Question, Record, RecordType};
 
 /// How many addresses of a host are told in a step that does not match.
 const ADDRESSES_TOLD: usize = 4;
@@ -190,8 +190,8 @@ impl<L: Lookup> Check<'_, L> {
         let question = Question::new(DnsName::reverse(self.client), RecordType::Ptr);
         let answer = self.lookup.ask(&question).await;
         // RFC 7208 §5.5: "If a DNS error occurs while doing the PTR RR lookup, then this
-        // mechanism fails to match." Having spent our share of questions is no DNS error.
-        if let Some(error @ LookupError::Budget) = answer.failure() {
+        // mechanism fails to match." A limit of ours is no DNS error.
+        if let Some(error) = answer.failure().filter(|error| error.is_ours()) {
             return Err(Interruption::unanswered(at, term, &question, error));
         }
         // RFC 7208 §4.6.4: "all records other than the first 10 MUST be ignored".
@@ -213,7 +213,7 @@ impl<L: Lookup> Check<'_, L> {
         let client = self.client;
         let mut validated = Vec::new();
         for (question, answer) in self.ask_addresses(names).await {
-            if let Some(error @ LookupError::Budget) = answer.failure() {
+            if let Some(error) = answer.failure().filter(|error| error.is_ours()) {
                 return Err(Interruption::unanswered(at, term, &question, error));
             }
             // "If a DNS error occurs while doing an A RR lookup, then that domain name is
