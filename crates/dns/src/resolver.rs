@@ -1,8 +1,8 @@
 //! `Lookup` over the name servers of the system, or over given ones.
 //!
 //! A stub resolver: it relies on a recursive server, best on this host, and knows no
-//! zones. Each question is answered from the cache, joined to the same question under
-//! way, or put to the servers, within a time that is fixed beforehand:
+//! zones. Each question is answered from the cache, joined to the same question of the
+//! same [`Asker`] under way, or put to the servers, within a time that is fixed beforehand:
 //!
 //! * one question, all packets and servers together: [`ResolverOptions::question_timeout`];
 //! * one message: [`ResolverOptions::message_timeout`], and less when DNS is dead: see
@@ -23,9 +23,9 @@ mod cache;
 mod exchange;
 mod message;
 mod servers;
+mod slots;
 mod statistics;
 mod system;
-mod turns;
 mod wire;
 
 use std::collections::HashMap;
@@ -35,17 +35,18 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use auth::lookup::{Answer, Lookup, LookupError, Question};
-use tokio::sync::{Semaphore, watch};
+use auth::lookup::{Answer, Lookup, LookupError, Purpose, Question};
+use mail::ClientNetwork;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
 
 use cache::Cache;
 pub use message::MessageLookup;
 use servers::{Outcome, Servers};
+use slots::{MAX_SLOTS, Slot, Slots};
 use statistics::{Counters, count};
 pub use statistics::{Endings, Statistics};
-use turns::Turns;
 
 /// Negative answers are kept no longer than this, whatever the zone says: a record that
 /// was just published should be seen soon. RFC 2308 §5 leaves the limit to us.
@@ -58,9 +59,16 @@ const MAX_TIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Name servers that are asked at most; of a longer list the first ones.
 const MAX_NAME_SERVERS: usize = 8;
 
-/// Different questions waiting for each one under way. Past that a question fails at
-/// once, as it would after its whole time.
-const WAITING_PER_QUESTION_IN_FLIGHT: usize = 128;
+/// For what a query is made, and on behalf of which client. Slots are shared out by both; see
+/// [`LookupError::Overload`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Asker {
+    /// What for.
+    pub purpose: Purpose,
+    /// The network of the client whose message it is about; none for a client without address,
+    /// and for queries of our own.
+    pub client: Option<ClientNetwork>,
+}
 
 /// How a [`Resolver`] behaves.
 #[derive(Clone, Debug)]
@@ -73,9 +81,10 @@ pub struct ResolverOptions {
     pub question_timeout: Duration,
     /// All questions of one message together.
     pub message_timeout: Duration,
-    /// Questions put to the servers at the same time; others wait their turn, within
-    /// their own time. Where some wait, those that have been silent for a twentieth of
-    /// their time end early, so that dead names do not hold up the rest.
+    /// Questions put to the servers at the same time: three eighths for policies, a quarter each
+    /// for SPF and keys, an eighth for the rest. Others wait for a slot, within their own time.
+    /// Where some wait, one that has been silent for a twentieth of its time ends early, of the
+    /// client network that has the most under way.
     pub questions_in_flight: usize,
     /// Answers kept in memory; fewer than 2 keeps none.
     pub cache_entries: usize,
@@ -145,9 +154,10 @@ impl Resolver {
         }
         addresses.truncate(MAX_NAME_SERVERS);
         debug!(?addresses, "name servers");
+        let slots = options.questions_in_flight;
         let inner = Inner {
+            slots: Slots::new(slots, options.question_timeout, addresses.len()),
             servers: Servers::new(addresses),
-            turns: Turns::new(options.questions_in_flight, options.question_timeout),
             state: Mutex::new(State {
                 cache: Cache::new(options.cache_entries),
                 flights: HashMap::new(),
@@ -162,8 +172,8 @@ impl Resolver {
 
     /// A lookup for one message, whose time starts now.
     #[must_use]
-    pub fn for_message(&self) -> MessageLookup {
-        MessageLookup::new(self.clone())
+    pub fn for_message(&self, asker: Asker) -> MessageLookup {
+        MessageLookup::new(self.clone(), asker)
     }
 
     /// What was done since the start.
@@ -176,14 +186,14 @@ impl Resolver {
 
 impl Lookup for Resolver {
     async fn ask(&self, question: &Question) -> Answer {
-        Inner::ask(&self.inner, question).await
+        Inner::ask(&self.inner, question, Asker::default()).await
     }
 }
 
 struct Inner {
     options: ResolverOptions,
     servers: Servers,
-    turns: Turns,
+    slots: Slots,
     state: Mutex<State>,
     counters: Counters,
 }
@@ -192,20 +202,22 @@ struct Inner {
 /// no answer can slip through.
 struct State {
     cache: Cache,
-    flights: HashMap<Question, Flight>,
+    /// A question that is asked for two purposes or two networks is two queries: who joined the
+    /// query of another would wait in the line of that one, and could lose its slot.
+    flights: HashMap<(Question, Asker), Flight>,
 }
 
 /// Where those who wait for an answer see it; none yet while it is under way.
 type Flight = watch::Receiver<Option<Answer>>;
 
 impl Inner {
-    async fn ask(this: &Arc<Self>, question: &Question) -> Answer {
-        let mut flight = match this.enter(question) {
+    async fn ask(this: &Arc<Self>, question: &Question, asker: Asker) -> Answer {
+        let mut flight = match this.enter(question, asker) {
             Entered::Known(answer) => return answer,
             Entered::Joined(flight) => flight,
             Entered::First(flight, sender) => {
                 // A task of its own: who asked first may go away, the others still wait.
-                tokio::spawn(Arc::clone(this).fly(question.clone(), sender));
+                tokio::spawn(Arc::clone(this).fly(question.clone(), asker, sender));
                 flight
             }
         };
@@ -215,50 +227,55 @@ impl Inner {
         answer.unwrap_or(Answer::Failed(LookupError::Unreachable))
     }
 
-    fn enter(&self, question: &Question) -> Entered {
+    fn enter(&self, question: &Question, asker: Asker) -> Entered {
         let mut state = self.lock();
         if let Some(answer) = state.cache.answer(question, Instant::now()) {
             count(&self.counters.cache_hits);
             return Entered::Known(answer);
         }
-        if let Some(flight) = state.flights.get(question) {
+        let key = (question.clone(), asker);
+        if let Some(flight) = state.flights.get(&key) {
             count(&self.counters.joined);
             return Entered::Joined(flight.clone());
         }
-        if state.flights.len() >= self.options.questions_in_flight * (1 + WAITING_PER_QUESTION_IN_FLIGHT) {
-            let answer = Answer::Failed(LookupError::Timeout);
-            self.counters.ended(&answer);
-            return Entered::Known(answer);
-        }
         let (sender, flight) = watch::channel(None);
-        state.flights.insert(question.clone(), flight.clone());
+        state.flights.insert(key, flight.clone());
         Entered::First(flight, sender)
     }
 
     /// Asks the servers and tells all who wait.
-    async fn fly(self: Arc<Self>, question: Question, sender: watch::Sender<Option<Answer>>) {
+    async fn fly(self: Arc<Self>, question: Question, asker: Asker, sender: watch::Sender<Option<Answer>>) {
         // However this ends, by a panic too, nobody may wait for it any more.
         let _landing = Landing {
             inner: &self,
-            question: &question,
+            key: (question.clone(), asker),
         };
         let deadline = Instant::now() + self.options.question_timeout;
-        let answer = match self.turns.take(deadline).await {
-            Some(turn) => {
-                count(&self.counters.questions);
-                let wait = servers::wait_between(self.options.question_timeout);
-                let outcome = self.servers.resolve(&question, wait, deadline, turn).await;
-                self.keep(&question, &outcome);
-                outcome.answer
-            }
-            // It was not asked, so nothing is known that could be kept.
-            None => Answer::Failed(LookupError::Timeout),
+        let answer = match self.slots.take(asker, deadline).await {
+            Some(slot) => match self.known(&question) {
+                // Another purpose or network had the answer while this one waited.
+                Some(known) => known,
+                None => self.query(&question, deadline, &slot).await,
+            },
+            None => self.ended(&question, Answer::Failed(LookupError::Overload)),
         };
+        sender.send_replace(Some(answer));
+    }
+
+    async fn query(&self, question: &Question, deadline: Instant, slot: &Slot) -> Answer {
+        count(&self.counters.questions);
+        let wait = servers::wait_between(self.options.question_timeout);
+        let outcome = self.servers.resolve(question, wait, deadline, slot).await;
+        self.keep(question, &outcome);
+        self.ended(question, outcome.answer)
+    }
+
+    fn ended(&self, question: &Question, answer: Answer) -> Answer {
         self.counters.ended(&answer);
         if let Some(error) = answer.failure() {
             debug!(%question, %error, "no answer");
         }
-        sender.send_replace(Some(answer));
+        answer
     }
 
     fn keep(&self, question: &Question, outcome: &Outcome) {
@@ -266,6 +283,8 @@ impl Inner {
         let ttl = match outcome.answer {
             Answer::Records(_) => ttl,
             Answer::NoData | Answer::NxDomain(_) => ttl.min(MAX_NEGATIVE_TTL),
+            // It says nothing about the name, and must not become the answer of others.
+            Answer::Failed(error) if error.is_ours() => return,
             Answer::Failed(_) => self.options.failure_ttl,
         };
         if !ttl.is_zero() {
@@ -297,12 +316,12 @@ enum Entered {
 /// Takes a question off the list of those under way.
 struct Landing<'a> {
     inner: &'a Inner,
-    question: &'a Question,
+    key: (Question, Asker),
 }
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        self.inner.lock().flights.remove(self.question);
+        self.inner.lock().flights.remove(&self.key);
     }
 }
 
@@ -318,8 +337,7 @@ fn checked(mut options: ResolverOptions) -> Result<ResolverOptions, ResolverErro
             option: "question_timeout",
         });
     }
-    let most = Semaphore::MAX_PERMITS / (1 + WAITING_PER_QUESTION_IN_FLIGHT);
-    options.questions_in_flight = options.questions_in_flight.min(most);
+    options.questions_in_flight = options.questions_in_flight.min(MAX_SLOTS);
     for time in [
         &mut options.question_timeout,
         &mut options.message_timeout,
@@ -367,7 +385,7 @@ mod tests {
             failure_ttl: Duration::MAX,
             ..given()
         };
-        let message = Resolver::new(options).unwrap().for_message();
+        let message = Resolver::new(options).unwrap().for_message(Asker::default());
         assert_eq!(message.patience(), MAX_TIME * 9 / 5);
     }
 

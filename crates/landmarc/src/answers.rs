@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use auth::lookup::{Answer, Lookup, Question, Zones};
-use dns::resolver::{MessageLookup, Resolver};
+use dns::resolver::{Asker, MessageLookup, Resolver};
 use dns::zone_file;
 use settings::Settings;
 
@@ -44,10 +44,10 @@ impl Answers {
     }
 
     /// Those of one message: a resolver gives it a time limit of its own.
-    pub(crate) fn for_message(&self) -> MessageAnswers<'_> {
+    pub(crate) fn for_message(&self, asker: Asker) -> MessageAnswers<'_> {
         match self {
             Self::Zones(zones) => MessageAnswers::Zones(zones),
-            Self::Resolver(resolver) => MessageAnswers::Resolver(resolver.for_message()),
+            Self::Resolver(resolver) => MessageAnswers::Resolver(resolver.for_message(asker)),
         }
     }
 }

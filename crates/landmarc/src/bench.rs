@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use dns::resolver::Asker;
 use mail::message::{self, HeaderSection, MessageError, Parsed};
-use mail::{Envelope, ReversePath};
+use mail::{ClientNetwork, Envelope, ReversePath};
 use receiver::Arrival;
 use receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use receiver::local::{ArcUse, Mode, Rules};
@@ -272,7 +273,11 @@ pub(crate) async fn judge_parsed(
         now,
     } = beside;
     let limit = settings.dns.questions_per_message;
-    let ledgers = Ledgers::new(limit, || answers.for_message());
+    let network = envelope.client.map(ClientNetwork::of);
+    let ledgers = Ledgers::new(limit, |purpose| {
+        let client = network;
+        answers.for_message(Asker { purpose, client })
+    });
     let client = rules::client_facts(settings, envelope.client);
     let arrival = Arrival {
         client,

@@ -1,6 +1,6 @@
 //! The DNS questions of one message, shared out among the mechanisms.
 
-use auth::lookup::{Answer, Asked, Ledger, Lookup, LookupError};
+use auth::lookup::{Asked, Ledger, Lookup, Purpose};
 
 /// The DNS questions of one message, in shares, each with a lookup and so a time of its own.
 ///
@@ -23,13 +23,13 @@ pub struct Ledgers<L> {
 
 impl<L: Lookup> Ledgers<L> {
     /// Shares `limit` questions out: five twentieths, one, two, four, eight.
-    pub fn new(limit: usize, lookup: impl Fn() -> L) -> Self {
+    pub fn new(limit: usize, lookup: impl Fn(Purpose) -> L) -> Self {
         Self {
-            mail_from: Ledger::new(lookup(), twentieths(limit, 5)),
-            helo: Ledger::new(lookup(), twentieths(limit, 1)),
-            arc: Ledger::new(lookup(), twentieths(limit, 2)),
-            keys: Ledger::new(lookup(), keys_share(limit)),
-            policies: Ledger::new(lookup(), twentieths(limit, 8)),
+            mail_from: Ledger::new(lookup(Purpose::Spf), twentieths(limit, 5)),
+            helo: Ledger::new(lookup(Purpose::Spf), twentieths(limit, 1)),
+            arc: Ledger::new(lookup(Purpose::Keys), twentieths(limit, 2)),
+            keys: Ledger::new(lookup(Purpose::Keys), keys_share(limit)),
+            policies: Ledger::new(lookup(Purpose::Policy), twentieths(limit, 8)),
         }
     }
 
@@ -41,13 +41,16 @@ impl<L: Lookup> Ledgers<L> {
             .collect()
     }
 
-    /// Whether a question that DMARC may need was not asked, or not waited for, because the
-    /// message had used up its share of questions or time.
+    /// Whether a question that DMARC may need was not asked, or not waited for, because of a limit
+    /// of ours: the share of this message, its time, or what all messages may ask at once.
     pub(crate) fn is_exhausted(&self) -> bool {
-        let out_of_time = |asked: &Asked| asked.answer == Some(Answer::Failed(LookupError::Budget));
+        let by_our_limit = |asked: &Asked| {
+            let failure = asked.answer.as_ref().and_then(|answer| answer.failure());
+            failure.is_some_and(|error| error.is_ours())
+        };
         [&self.mail_from, &self.keys, &self.policies]
             .into_iter()
-            .any(|ledger| ledger.limit_reached() || ledger.any(out_of_time))
+            .any(|ledger| ledger.limit_reached() || ledger.any(by_our_limit))
     }
 }
 

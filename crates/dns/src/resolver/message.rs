@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth::lookup::{Answer, Lookup, LookupError, Question};
 use tokio::time::{Instant, timeout_at};
 
-use super::Resolver;
+use super::{Asker, Inner, Resolver};
 
 /// The questions of one message.
 ///
@@ -23,14 +23,16 @@ use super::Resolver;
 /// zones are dead.
 pub struct MessageLookup {
     resolver: Resolver,
+    asker: Asker,
     waiting: Mutex<Waiting>,
 }
 
 impl MessageLookup {
     /// For a message that has not waited yet.
-    pub(super) fn new(resolver: Resolver) -> Self {
+    pub(super) fn new(resolver: Resolver, asker: Asker) -> Self {
         Self {
             resolver,
+            asker,
             waiting: Mutex::default(),
         }
     }
@@ -70,7 +72,8 @@ impl Lookup for MessageLookup {
             return known.unwrap_or(Answer::Failed(LookupError::Timeout));
         }
         let wait = Wait::start(self, now);
-        let answer = match timeout_at(now + time_left.min(patience), self.resolver.ask(question)).await {
+        let answer = Inner::ask(&self.resolver.inner, question, self.asker);
+        let answer = match timeout_at(now + time_left.min(patience), answer).await {
             Ok(answer) => answer,
             Err(_) if time_left <= patience => Answer::Failed(LookupError::Budget),
             Err(_) => Answer::Failed(LookupError::Timeout),
@@ -264,7 +267,7 @@ mod tests {
             name_servers: vec![server],
             ..ResolverOptions::default()
         };
-        Resolver::new(options).unwrap().for_message()
+        Resolver::new(options).unwrap().for_message(Asker::default())
     }
 
     async fn pass(seconds: u64) {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
 use super::exchange::{self, UDP_SENDS};
-use super::turns::Turn;
+use super::slots::Slot;
 use super::wire::{MAX_ALIASES, Packet, Reply};
 
 /// How long after an ICMP refusal the same server is tried again, as a part of one UDP
@@ -53,19 +53,19 @@ impl Servers {
     }
 
     /// Asks a question, and where a server leaves an alias unfollowed, about its target,
-    /// all until `deadline`, or until the turn is wanted. `wait` is the time between two
+    /// all until `deadline`, or until the slot is lost. `wait` is the time between two
     /// packets to one server, and at most that until the next server is asked as well.
     pub(super) async fn resolve(
         &self,
         question: &Question,
         wait: Duration,
         deadline: Instant,
-        mut turn: Turn<'_>,
+        slot: &Slot,
     ) -> Outcome {
         let mut question = question.clone();
         let mut chain_ttl = u32::MAX;
         for hop in 0..=MAX_ALIASES {
-            match self.ask(&question, wait, deadline, &mut turn).await {
+            match self.ask(&question, wait, deadline, slot).await {
                 Reply::Failed(error) => return Outcome::failed(error),
                 Reply::Alias { target, ttl } => {
                     question.name = target;
@@ -86,15 +86,9 @@ impl Servers {
     }
 
     /// The first usable answer of any server. A server that fails, is silent for `wait`
-    /// or cannot be reached makes us ask the next one as well. So does another question
-    /// that waits for our turn; it gets the turn when all servers are silent.
-    async fn ask(
-        &self,
-        question: &Question,
-        wait: Duration,
-        deadline: Instant,
-        turn: &mut Turn<'_>,
-    ) -> Reply {
+    /// or cannot be reached makes us ask the next one as well, and sooner where other queries
+    /// wait for a slot.
+    async fn ask(&self, question: &Question, wait: Duration, deadline: Instant, slot: &Slot) -> Reply {
         let Some(packet) = Packet::new(question).map(Arc::new) else {
             return Reply::Failed(LookupError::BadAnswer);
         };
@@ -124,13 +118,10 @@ impl Servers {
                     asked_last = Instant::now();
                     ask_next_at = asked_last + self.wait_for_one(wait);
                 }
-                wish = turn.is_wanted(asked_last) => {
-                    if to_ask.len() == 0 {
-                        turn.give_way(wish);
-                        break;
-                    }
-                    ask_next_at = Instant::now();
+                () = slot.others_wait(), if to_ask.len() > 0 && ask_next_at > asked_last + slot.certain() => {
+                    ask_next_at = asked_last + slot.certain();
                 }
+                () = slot.is_lost(to_ask.len() == 0) => return Reply::Failed(LookupError::Overload),
                 () = sleep_until(deadline) => break,
             }
         }
@@ -230,7 +221,7 @@ impl Conversations {
 /// Which of two failures to report: what a server said goes before silence.
 fn more_telling(so_far: LookupError, new: LookupError) -> LookupError {
     let rank = |error| match error {
-        LookupError::Timeout | LookupError::Budget => 0,
+        LookupError::Timeout | LookupError::Budget | LookupError::Overload => 0,
         LookupError::Unreachable => 1,
         LookupError::BadAnswer => 2,
         LookupError::Refused => 3,

@@ -17,11 +17,11 @@ pub struct Statistics {
     pub failures: u64,
     /// How the questions ended that the cache did not answer.
     pub endings: Endings,
-    /// Questions that are under way, or wait for their turn.
+    /// Questions that are under way, or wait for a slot.
     pub in_flight: usize,
 }
 
-/// How questions ended, each counted once however many waited. The last five are the failures.
+/// How questions ended, each counted once however many waited. The last six are the failures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Endings {
     /// Records.
@@ -30,7 +30,7 @@ pub struct Endings {
     pub no_data: u64,
     /// There is no such name.
     pub nx_domain: u64,
-    /// No server answered in time, or there was no turn in time.
+    /// No server answered in time.
     pub timeout: u64,
     /// SERVFAIL.
     pub serv_fail: u64,
@@ -40,6 +40,8 @@ pub struct Endings {
     pub bad_answer: u64,
     /// No server could be reached.
     pub unreachable: u64,
+    /// There was no slot, or it went to another query.
+    pub overload: u64,
 }
 
 #[derive(Default)]
@@ -55,6 +57,7 @@ pub(super) struct Counters {
     refused: AtomicU64,
     bad_answer: AtomicU64,
     unreachable: AtomicU64,
+    overload: AtomicU64,
 }
 
 impl Counters {
@@ -71,6 +74,7 @@ impl Counters {
                 LookupError::Refused => &self.refused,
                 LookupError::BadAnswer => &self.bad_answer,
                 LookupError::Unreachable => &self.unreachable,
+                LookupError::Overload => &self.overload,
             },
         });
     }
@@ -86,6 +90,7 @@ impl Counters {
             refused: read(&self.refused),
             bad_answer: read(&self.bad_answer),
             unreachable: read(&self.unreachable),
+            overload: read(&self.overload),
         };
         Statistics {
             questions: read(&self.questions),
@@ -100,7 +105,7 @@ impl Counters {
 
 impl Endings {
     fn failures(&self) -> u64 {
-        self.timeout + self.serv_fail + self.refused + self.bad_answer + self.unreachable
+        self.timeout + self.serv_fail + self.refused + self.bad_answer + self.unreachable + self.overload
     }
 }
 

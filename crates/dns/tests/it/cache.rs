@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use auth::lookup::{Answer, Fault, Lookup, LookupError, Missing, Zones};
-use landmarc_dns::resolver::{Endings, Resolver, ResolverOptions};
+use landmarc_dns::resolver::{Asker, Endings, Resolver, ResolverOptions};
 use testkit::dns_server::DnsServer;
 use testkit::txt_zones;
 
@@ -118,7 +118,7 @@ async fn clones_share_the_cache() {
     let server = DnsServer::start(numbered_zones(1));
     let resolver = resolver(&server);
     resolver.clone().ask(&numbered(0)).await;
-    resolver.for_message().ask(&numbered(0)).await;
+    resolver.for_message(Asker::default()).ask(&numbered(0)).await;
     resolver.ask(&numbered(0)).await;
     assert_eq!(server.log().len(), 1);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use auth::lookup::{
     Answer, DnsName, Existence, Lookup, LookupError, Missing, Question, Record, RecordType, Zones, existence,
 };
-use landmarc_dns::resolver::{Resolver, ResolverOptions};
+use landmarc_dns::resolver::{Asker, Resolver, ResolverOptions};
 use testkit::dns_server::DnsServer;
 use testkit::{block_on, dns_name};
 
@@ -58,7 +58,7 @@ async fn the_resolver_conforms() {
 #[tokio::test]
 async fn the_lookup_of_a_message_conforms() {
     let server = DnsServer::start(zones());
-    conforms(&resolver(&server).for_message()).await;
+    conforms(&resolver(&server).for_message(Asker::default())).await;
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@ async fn no_more_questions_are_in_flight_than_allowed() {
     let delay = Duration::from_millis(60);
     server.set_delay(delay);
     let resolver = Resolver::new(ResolverOptions {
-        questions_in_flight: 2,
+        // Two for what is neither policy nor SPF nor key.
+        questions_in_flight: 16,
         ..options(&server)
     })
     .unwrap();
@@ -99,17 +100,29 @@ async fn no_more_questions_are_in_flight_than_allowed() {
 }
 
 #[tokio::test]
-async fn a_question_that_never_has_its_turn_is_not_remembered_as_failed() {
+async fn a_failure_of_our_own_making_is_not_remembered() {
     let server = DnsServer::start(numbered_zones(80));
     server.set_silent(true);
-    let resolver = few_turns(&server, 1, 200);
+    let resolver = few_slots(&server, 1, 200);
     let mut askers = ask_all(&resolver, 0..80);
+    let mut timeouts = 0;
     while let Some(answer) = askers.join_next().await {
-        assert_eq!(answer.unwrap().1, TIMEOUT);
+        let answer = answer.unwrap().1;
+        timeouts += usize::from(answer == TIMEOUT);
+        assert!(answer == TIMEOUT || answer == OVERLOAD, "{answer:?}");
     }
+    assert!(timeouts <= 1, "one at most had all its time");
     server.set_silent(false);
-    assert_eq!(resolver.ask(&numbered(0)).await, TIMEOUT, "this one was asked");
-    assert_eq!(resolver.ask(&numbered(79)).await, numbered_answer(79));
+    assert_eq!(
+        resolver.ask(&numbered(0)).await,
+        numbered_answer(0),
+        "ended early"
+    );
+    assert_eq!(
+        resolver.ask(&numbered(78)).await,
+        numbered_answer(78),
+        "never asked"
+    );
 }
 
 /// One sender with many names that nobody answers for must not keep others waiting.
@@ -124,7 +137,7 @@ async fn silent_names_make_room_for_others() {
         );
     }
     let server = DnsServer::start(zones);
-    let resolver = few_turns(&server, 4, 4_000);
+    let resolver = few_slots(&server, 4, 4_000);
     let mut silent = ask_all(&resolver, 100..160);
     see_questions(&server, 4).await;
     let mut others = ask_all(&resolver, 0..4);
@@ -133,7 +146,8 @@ async fn silent_names_make_room_for_others() {
         assert_eq!(answer, numbered_answer(number));
     }
     while let Some(answer) = silent.join_next().await {
-        assert_eq!(answer.unwrap().1, TIMEOUT);
+        let answer = answer.unwrap().1;
+        assert!(answer == TIMEOUT || answer == OVERLOAD, "{answer:?}");
     }
 }
 
@@ -141,7 +155,7 @@ async fn silent_names_make_room_for_others() {
 async fn a_slow_name_has_all_its_time_where_nobody_waits() {
     let server = DnsServer::start(numbered_zones(4));
     server.set_delay(Duration::from_millis(1_000));
-    let resolver = few_turns(&server, 4, 4_000);
+    let resolver = few_slots(&server, 4, 4_000);
     let answers = ask_all(&resolver, 0..4).join_all().await;
     assert!(
         answers
@@ -150,7 +164,7 @@ async fn a_slow_name_has_all_its_time_where_nobody_waits() {
     );
 }
 
-/// Whose turn is wanted asks the other servers before it gives up.
+/// A query asks the other servers before it loses its slot.
 #[tokio::test]
 async fn under_pressure_the_next_server_is_still_asked() {
     let (silent, good) = (
@@ -160,7 +174,7 @@ async fn under_pressure_the_next_server_is_still_asked() {
     silent.set_silent(true);
     let resolver = Resolver::new(ResolverOptions {
         name_servers: vec![silent.addr(), good.addr()],
-        questions_in_flight: 2,
+        questions_in_flight: 16,
         ..options(&good)
     })
     .unwrap();
@@ -169,40 +183,13 @@ async fn under_pressure_the_next_server_is_still_asked() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn past_128_waiting_for_each_in_flight_a_question_fails_at_once() {
-    let server = DnsServer::start(numbered_zones(100));
-    server.set_silent(true);
-    let resolver = Resolver::new(ResolverOptions {
-        questions_in_flight: 2,
-        ..options(&server)
-    })
-    .unwrap();
-    let start = tokio::time::Instant::now();
-    let mut askers = JoinSet::new();
-    for number in 0..259 {
-        let resolver = resolver.clone();
-        askers.spawn(async move { (number, resolver.ask(&numbered(number)).await, start.elapsed()) });
-    }
-    let mut at_once = Vec::new();
-    for (number, answer, after) in askers.join_all().await {
-        assert_eq!(answer, Answer::Failed(LookupError::Timeout));
-        if after.is_zero() {
-            at_once.push(number);
-        }
-    }
-    assert_eq!(
-        at_once,
-        [258],
-        "two in flight and 256 waiting are taken, the next is not"
-    );
-}
-
 const TIMEOUT: Answer = Answer::Failed(LookupError::Timeout);
+const OVERLOAD: Answer = Answer::Failed(LookupError::Overload);
 
-fn few_turns(server: &DnsServer, turns: usize, milliseconds: u64) -> Resolver {
+/// So many slots for what is neither policy nor SPF nor key.
+fn few_slots(server: &DnsServer, slots: usize, milliseconds: u64) -> Resolver {
     Resolver::new(ResolverOptions {
-        questions_in_flight: turns,
+        questions_in_flight: 8 * slots,
         question_timeout: Duration::from_millis(milliseconds),
         ..options(server)
     })

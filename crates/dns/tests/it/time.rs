@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth::lookup::{Answer, Lookup, LookupError};
-use landmarc_dns::resolver::{MessageLookup, Resolver, ResolverOptions};
+use landmarc_dns::resolver::{Asker, MessageLookup, Resolver, ResolverOptions};
 use testkit::dns_server::DnsServer;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -42,7 +42,7 @@ async fn several_silent_servers_take_no_longer_than_one() {
 #[tokio::test(start_paused = true)]
 async fn d11_a_message_waits_nine_seconds_for_dead_dns_however_much_it_asks() {
     let server = silent_server();
-    let message = resolver(&server).for_message();
+    let message = resolver(&server).for_message(Asker::default());
     let start = Instant::now();
     for number in 0..100 {
         assert_eq!(message.ask(&numbered(number)).await, TIMEOUT, "question {number}");
@@ -53,7 +53,7 @@ async fn d11_a_message_waits_nine_seconds_for_dead_dns_however_much_it_asks() {
 #[tokio::test(start_paused = true)]
 async fn d11_questions_at_the_same_time_wait_together() {
     let server = silent_server();
-    let message = resolver(&server).for_message();
+    let message = resolver(&server).for_message(Asker::default());
     let start = Instant::now();
     ask_four(&message, 0).await;
     assert_eq!(whole_seconds(start), 5);
@@ -67,7 +67,7 @@ async fn d11_questions_at_the_same_time_wait_together() {
 #[tokio::test(start_paused = true)]
 async fn d11_questions_one_after_another_that_overlap_are_over_after_nine_seconds_too() {
     let server = silent_server();
-    let message = Arc::new(resolver(&server).for_message());
+    let message = Arc::new(resolver(&server).for_message(Asker::default()));
     let start = Instant::now();
     let mut askers = JoinSet::new();
     for second in 0..15 {
@@ -92,9 +92,12 @@ async fn d11_questions_one_after_another_that_overlap_are_over_after_nine_second
 async fn a_name_that_failed_once_is_not_waited_for_again() {
     let server = silent_server();
     let resolver = resolver(&server);
-    assert_eq!(resolver.for_message().ask(&numbered(0)).await, TIMEOUT);
+    assert_eq!(
+        resolver.for_message(Asker::default()).ask(&numbered(0)).await,
+        TIMEOUT
+    );
     let start = Instant::now();
-    let message = resolver.for_message();
+    let message = resolver.for_message(Asker::default());
     assert_eq!(message.ask(&numbered(0)).await, TIMEOUT);
     assert_eq!(whole_seconds(start), 0);
     assert_eq!(resolver.statistics().questions, 1);
@@ -105,13 +108,16 @@ async fn dead_names_of_one_message_do_no_harm_to_another() {
     let server = silent_server();
     let resolver = resolver(&server);
     tokio::time::pause();
-    let unlucky = resolver.for_message();
+    let unlucky = resolver.for_message(Asker::default());
     for number in 0..3 {
         assert_eq!(unlucky.ask(&numbered(number)).await, TIMEOUT);
     }
     tokio::time::resume();
     server.set_silent(false);
-    assert_eq!(resolver.for_message().ask(&numbered(5)).await, numbered_answer(5));
+    assert_eq!(
+        resolver.for_message(Asker::default()).ask(&numbered(5)).await,
+        numbered_answer(5)
+    );
     // What others found out is at the disposal of the unlucky one too, nothing else is.
     assert_eq!(unlucky.ask(&numbered(5)).await, numbered_answer(5));
     assert_eq!(unlucky.ask(&numbered(6)).await, TIMEOUT);
@@ -126,7 +132,7 @@ async fn past_its_time_of_waiting_a_message_is_told_so_at_once() {
         ..options(&server)
     })
     .unwrap();
-    let message = resolver.for_message();
+    let message = resolver.for_message(Asker::default());
     tokio::time::advance(Duration::from_secs(600)).await;
     let start = Instant::now();
     assert_eq!(message.ask(&numbered(0)).await, BUDGET);
@@ -146,7 +152,10 @@ async fn past_its_time_not_even_what_is_known_is_told() {
     })
     .unwrap();
     assert_eq!(resolver.ask(&numbered(0)).await, numbered_answer(0));
-    assert_eq!(resolver.for_message().ask(&numbered(0)).await, BUDGET);
+    assert_eq!(
+        resolver.for_message(Asker::default()).ask(&numbered(0)).await,
+        BUDGET
+    );
 }
 
 async fn ask_four(message: &MessageLookup, first: usize) {

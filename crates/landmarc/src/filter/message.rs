@@ -6,9 +6,9 @@
 use std::mem::take;
 use std::sync::Arc;
 
-use dns::resolver::MessageLookup;
+use dns::resolver::{Asker, MessageLookup};
 use mail::message::{HeaderDefect, HeaderField, HeaderSection};
-use mail::{Envelope, ReversePath};
+use mail::{ClientNetwork, Envelope, ReversePath};
 use receiver::Arrival;
 use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
 use receiver::local::{ClientFacts, Rules};
@@ -51,7 +51,9 @@ pub(super) struct Message {
 impl Message {
     pub(super) fn new(envelope: Envelope, skipped: Option<Skipped>, running: &Running, now: u64) -> Self {
         let limit = running.settings.dns.questions_per_message;
-        let ledgers = Arc::new(Ledgers::new(limit, || running.resolver.for_message()));
+        let client = envelope.client.map(ClientNetwork::of);
+        let lookup = |purpose| running.resolver.for_message(Asker { purpose, client });
+        let ledgers = Arc::new(Ledgers::new(limit, lookup));
         Self {
             client: rules::client_facts(&running.settings, envelope.client),
             envelope,

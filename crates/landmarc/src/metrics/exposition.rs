@@ -343,7 +343,7 @@ fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
     )?;
     sheet.counter(
         "landmarc_dns_joined",
-        "Questions that waited for the answer to the same question of another message.",
+        "Questions that waited for the answer to the same question under way.",
         joined,
     )?;
     let resolver::Endings {
@@ -355,6 +355,7 @@ fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
         refused,
         bad_answer,
         unreachable,
+        overload,
     } = endings;
     let endings = [
         ("records", records),
@@ -365,6 +366,7 @@ fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
         ("refused", refused),
         ("bad_answer", bad_answer),
         ("unreachable", unreachable),
+        ("overload", overload),
     ];
     sheet.counters(
         "landmarc_dns_answers",
@@ -373,7 +375,7 @@ fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
     )?;
     sheet.gauge(
         "landmarc_dns_in_flight",
-        "Questions that are under way, or wait for their turn.",
+        "Questions that are under way, or wait for a slot.",
         None,
         &in_flight,
     )

@@ -5,7 +5,7 @@
 
 use auth::lookup::Lookup;
 use dmarc::record::ReportUri;
-use dns::resolver::{MessageLookup, Resolver};
+use dns::resolver::{Asker, MessageLookup, Resolver};
 use mail::DomainName;
 use report::Address;
 use report::destination::{Kind, Verdict, destinations};
@@ -28,7 +28,7 @@ impl Dns for Resolver {
     type Lookup = MessageLookup;
 
     fn for_record(&self) -> MessageLookup {
-        self.for_message()
+        self.for_message(Asker::default())
     }
 }
 

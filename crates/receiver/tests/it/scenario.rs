@@ -224,7 +224,7 @@ impl Given {
 
     /// Judges it, as the edges do.
     pub(crate) fn judge(&self) -> Judgement {
-        let ledgers = Ledgers::new(self.questions, || Distant(&self.zones));
+        let ledgers = Ledgers::new(self.questions, |_| Distant(&self.zones));
         block_on(async {
             let arrival = Arrival {
                 client: self.client,

@@ -114,7 +114,7 @@ fn four_long_author_domains_and_all_signatures() {
 fn every_share_has_a_question_and_together_they_keep_the_limit() {
     let zones = auth::lookup::Zones::new();
     for limit in [0, 1, 10, 100, usize::MAX] {
-        let ledgers = Ledgers::new(limit, || &zones);
+        let ledgers = Ledgers::new(limit, |_| &zones);
         let question = auth::lookup::Question::txt(testkit::dns_name("example.com"));
         let Ledgers {
             mail_from,

@@ -55,7 +55,7 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
         mail_from: ReversePath::new(given.mail_from.as_bytes()),
         ..Envelope::default()
     };
-    let (rules, ledgers) = (rules(), Ledgers::new(100, || &given.zones));
+    let (rules, ledgers) = (rules(), Ledgers::new(100, |_| &given.zones));
     let copy = HeaderCopy::of(&message.header);
     let mut head = Head::new(&message.header, &rules, &Arrival::of(&envelope, NOW));
     head.body(&message.body);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use auth::dkim::key::{self, KeyError, PublicKey};
 use auth::lookup::{Answer, DnsName, Lookup, LookupError, Question, RecordType};
 use clap::Args;
+use dns::resolver::Asker;
 use mail::DomainName;
 use serde_json::{Value, json};
 use settings::DkimKeyFile;
@@ -69,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
                 continue;
             }
         };
-        let found = runtime.block_on(ask(&answers.for_message(), &record));
+        let found = runtime.block_on(ask(&answers.for_message(Asker::default()), &record));
         let checked = Checked {
             key,
             domain,

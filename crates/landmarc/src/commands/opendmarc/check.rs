@@ -6,6 +6,7 @@ use std::path::Path;
 
 use dmarc::discovery::{Discovery, PolicyAt, discover};
 use dmarc::record::{AssessmentPolicy, Mode, ReportUri};
+use dns::resolver::Asker;
 use mail::DomainName;
 
 use super::getopt::{Known, switch, text};
@@ -44,7 +45,11 @@ fn check(arguments: &[OsString]) -> Result<Exit, Exit> {
         .map_err(|error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}")))?;
     for (number, operand) in tool.given.operands.iter().enumerate() {
         let found = match DomainName::parse(operand) {
-            Ok(domain) => runtime.block_on(discover(&answers.for_message(), &domain)).1,
+            Ok(domain) => {
+                runtime
+                    .block_on(discover(&answers.for_message(Asker::default()), &domain))
+                    .1
+            }
             Err(error) => return Err(lacking(operand, &error.to_string())),
         };
         let at = match found {

@@ -1,5 +1,6 @@
 //! Rows of reports, from messages that were judged: vectors of the RFC 9990 digest 12.4.
 
+use dns::resolver::Asker;
 use mail::message;
 use mail::{Envelope, ReversePath};
 use receiver::Arrival;
@@ -60,7 +61,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
         .unwrap()
         .header;
     block_on(async {
-        let ledgers = Ledgers::new(100, || answers.for_message());
+        let ledgers = Ledgers::new(100, |_| answers.for_message(Asker::default()));
         let spf = check_spf(&ledgers, &envelope, &rules, NOW).await;
         let head = Head::new(&header, &rules, &Arrival::of(&envelope, NOW));
         let transaction = Transaction {

@@ -21,7 +21,7 @@ fn sources() -> Sources {
         questions: 70,
         cache_hits: 71,
         joined: 72,
-        failures: 5,
+        failures: 6,
         endings: resolver::Endings {
             records: 80,
             no_data: 81,
@@ -31,6 +31,7 @@ fn sources() -> Sources {
             refused: 1,
             bad_answer: 1,
             unreachable: 1,
+            overload: 1,
         },
         in_flight: 9,
     };
