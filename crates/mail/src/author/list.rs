@@ -9,7 +9,7 @@ use super::{AuthorFault, MAX_AUTHOR_DOMAINS, MAX_AUTHOR_MAILBOXES, MAX_LOCAL_PAR
 use crate::lexer::{Cursor, LexFault, has_stray_controls, is_atom_octet};
 use crate::name::{DomainName, MAX_NAME_OCTETS};
 
-/// The longest text of a domain that is put together: four octets of UTF-8 for each
+/// The longest text of a domain that is converted: four octets of UTF-8 for each
 /// octet of the longest name. What is longer is no name.
 const MAX_DOMAIN_TEXT_OCTETS: usize = 4 * MAX_NAME_OCTETS;
 
@@ -21,8 +21,25 @@ pub(super) struct Found {
     pub(super) domains: Vec<DomainName>,
     /// All mailboxes, with or without a domain.
     pub(super) mailboxes: usize,
+    /// Those with an address literal, whose `@` shows no domain.
+    literals: usize,
     /// Whether one of them has an address literal, or no `@` at all.
     pub(super) has_mailbox_without_domain: bool,
+}
+
+impl Found {
+    /// Why a field in which no domain was found must not pass for one that shows none: people read
+    /// names, comments, routes and paths of old mail as they read addresses, and some readers show
+    /// an encoded word decoded wherever it stands.
+    pub(super) fn shown_without_domain(&self, value: &[u8]) -> Option<AuthorFault> {
+        if has_encoded_word(value) {
+            Some(AuthorFault::EncodedWord)
+        } else if at_signs(value) > self.literals || has_path(value) {
+            Some(AuthorFault::Malformed("it names no domain and shows an address"))
+        } else {
+            None
+        }
+    }
 }
 
 /// Reads a From field value to its end.
@@ -44,9 +61,11 @@ struct Reader<'a> {
 }
 
 /// What a mailbox says of its domain.
-enum Domain {
-    Name(Vec<u8>),
-    /// An address literal, or no `@` at all.
+enum Domain<'a> {
+    Name(&'a [u8]),
+    /// An address literal.
+    Literal,
+    /// No `@` at all.
     None,
 }
 
@@ -97,7 +116,8 @@ impl<'a> Reader<'a> {
             Some(b'@') => self.address_spec(&words),
             Some(b':') if place == Place::List && words.words > 0 => self.group(),
             _ if words.words == 0 => Err(AuthorFault::Malformed("no address starts like this")),
-            _ => self.bare(&words),
+            // A user name, or the null address.
+            _ => self.count(Domain::None),
         }
     }
 
@@ -137,7 +157,7 @@ impl<'a> Reader<'a> {
             self.address_spec(&words)?;
             self.cursor.skip_cfws()?;
         } else {
-            self.bare(&words)?;
+            self.count(Domain::None)?;
         }
         if self.cursor.eat(b'>') {
             Ok(())
@@ -170,34 +190,24 @@ impl<'a> Reader<'a> {
         self.count(domain)
     }
 
-    /// A mailbox without `@`: a user name, or the null address.
-    fn bare(&mut self, words: &Words<'_>) -> Result<(), AuthorFault> {
-        if has_encoded_word(words.raw) {
-            return Err(AuthorFault::EncodedWord);
-        }
-        if has_at_sign(words.raw) {
-            // `From: "ceo@bank.test"`: to the grammar a name, to whoever reads it the address.
-            return Err(AuthorFault::Malformed(
-                "a name without a domain reads like an address",
-            ));
-        }
-        self.count(Domain::None)
-    }
-
-    fn count(&mut self, domain: Domain) -> Result<(), AuthorFault> {
+    fn count(&mut self, domain: Domain<'_>) -> Result<(), AuthorFault> {
         let found = &mut self.found;
         found.mailboxes += 1;
         match domain {
             Domain::None => found.has_mailbox_without_domain = true,
+            Domain::Literal => {
+                found.literals += 1;
+                found.has_mailbox_without_domain = true;
+            }
             // Past either limit nothing is evaluated, so nothing more is converted.
             Domain::Name(_)
                 if found.domains.len() > MAX_AUTHOR_DOMAINS || found.mailboxes > MAX_AUTHOR_MAILBOXES => {}
             Domain::Name(text) => {
-                if has_encoded_word(&text) {
+                if has_encoded_word(text) {
                     return Err(AuthorFault::EncodedWord);
                 }
                 // U-labels become A-labels before any use (RFC 9989 §4.10).
-                let name = DomainName::from_bytes(&text).map_err(|_| AuthorFault::InvalidDomain)?;
+                let name = DomainName::from_bytes(text).map_err(|_| AuthorFault::InvalidDomain)?;
                 if !found.domains.contains(&name) {
                     found.domains.push(name);
                 }
@@ -231,44 +241,43 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `dot-atom`, `obs-domain` (white space and comments around the dots) or
-    /// `domain-literal`, after the `@`. One final dot is let pass.
-    fn domain(&mut self) -> Result<Domain, AuthorFault> {
-        self.cursor.skip_cfws()?;
+    /// `dot-atom` or `domain-literal`, right after the `@`. One final dot is let pass.
+    ///
+    /// Not `obs-domain`, with white space and comments around the dots: a reader that stops
+    /// at the first of them shows another domain, and no honest mail has it.
+    fn domain(&mut self) -> Result<Domain<'a>, AuthorFault> {
         if self.cursor.eat(b'[') {
             return self.domain_literal();
         }
-        let mut text = Vec::new();
-        loop {
-            let label = self.cursor.take_while(is_atom_octet);
-            if label.is_empty() && text.is_empty() {
-                return Err(AuthorFault::Malformed("there is no domain after the @"));
-            }
-            text.extend_from_slice(label);
-            if text.len() > MAX_DOMAIN_TEXT_OCTETS {
-                return Err(AuthorFault::InvalidDomain);
-            }
-            self.cursor.skip_cfws()?;
-            // After a final dot comes no label; a dot there makes two in a row, which
-            // the caller finds in its way.
-            if label.is_empty() || !self.cursor.eat(b'.') {
-                return Ok(Domain::Name(text));
-            }
-            text.push(b'.');
-            self.cursor.skip_cfws()?;
+        let text = self
+            .cursor
+            .take_while(|octet| is_atom_octet(octet) || octet == b'.');
+        if text.first().is_none_or(|octet| *octet == b'.') {
+            return Err(AuthorFault::Malformed("there is no domain right after the @"));
+        }
+        if memchr::memmem::find(text, b"..").is_some() {
+            return Err(AuthorFault::Malformed("a domain has two dots in a row"));
+        }
+        if text.len() > MAX_DOMAIN_TEXT_OCTETS {
+            return Err(AuthorFault::InvalidDomain);
+        }
+        self.cursor.skip_cfws()?;
+        match self.cursor.peek() {
+            Some(b'.') => Err(AuthorFault::Malformed("a domain is in several pieces")),
+            _ => Ok(Domain::Name(text)),
         }
     }
 
     /// An address literal (RFC 5321 §4.1.3) names a host, not a domain. In `x@[bank.test]`
     /// stands no address, but a domain for people to read.
-    fn domain_literal(&mut self) -> Result<Domain, AuthorFault> {
+    fn domain_literal(&mut self) -> Result<Domain<'a>, AuthorFault> {
         // The backslashes of obs-dtext are not taken: a `]` behind one is the end for
         // some readers and not for others.
         let literal = self.cursor.take_while(|b| !matches!(b, b'[' | b']' | b'\\'));
         if !self.cursor.eat(b']') {
             Err(AuthorFault::Malformed("an address literal is broken"))
         } else if is_address(literal) {
-            Ok(Domain::None)
+            Ok(Domain::Literal)
         } else {
             Err(AuthorFault::InvalidDomain)
         }
@@ -327,10 +336,17 @@ fn has_encoded_word(octets: &[u8]) -> bool {
         .is_some_and(|end| memchr::memchr_iter(b'?', &inside[..end]).nth(1).is_some())
 }
 
-/// Whether people see an at sign in here, in one of the forms Unicode has for it.
-fn has_at_sign(octets: &[u8]) -> bool {
+/// How many at signs people see in here, in all the forms Unicode has for it.
+fn at_signs(octets: &[u8]) -> usize {
     let text = String::from_utf8_lossy(octets);
-    text.contains(['@', '\u{fe6b}', '\u{ff20}'])
+    text.matches(['@', '\u{fe6b}', '\u{ff20}']).count()
+}
+
+/// Whether something in here is a path of old mail: `bank.test!ceo`, `ceo%bank.test`.
+fn has_path(octets: &[u8]) -> bool {
+    let mut threes = octets.windows(3);
+    let is_name = |octet: u8| octet.is_ascii_alphanumeric() || octet >= 0x80;
+    threes.any(|three| matches!(three, [a, b'!' | b'%', b] if is_name(*a) && is_name(*b)))
 }
 
 /// Whether the inside of a literal is an address of IPv4 or, with its tag, of IPv6.

@@ -97,8 +97,8 @@ impl AuthorFault {
     /// evaluable" must not become "delivered and shown as the spoofed domain").
     ///
     /// Not those that show no domain to be deceived by: no From field at all, groups
-    /// without members (RFC 6854 allows them), `root`, address literals. The mail of
-    /// local daemons looks like that.
+    /// without members (RFC 6854 allows them), `root`, address literals, none of them with
+    /// an address in its name or comment. The mail of local daemons looks like that.
     #[must_use]
     pub fn is_refusable(&self) -> bool {
         match self {
@@ -180,7 +180,7 @@ fn domains(value: &[u8]) -> Result<Vec<DomainName>, AuthorFault> {
         return Err(AuthorFault::TooManyMailboxes(found.mailboxes));
     }
     if found.domains.is_empty() {
-        return Err(AuthorFault::NoDomain);
+        return Err(found.shown_without_domain(value).unwrap_or(AuthorFault::NoDomain));
     }
     if found.has_mailbox_without_domain {
         // `ceo@bank.test, root`: bank.test would be shown; it must not be judged as if
