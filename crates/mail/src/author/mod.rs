@@ -80,6 +80,10 @@ pub enum AuthorFault {
     /// for a line end sees another From field than we do.
     #[error("the header section has a bare CR or LF")]
     BareLineEnd,
+    /// The header section ends at a line that is no header field. Some readers step over
+    /// it and take the From field that they find behind it.
+    #[error("the header section ends at a line that is no header field")]
+    NotAField,
     /// An encoded word where an address should be, or inside one.
     #[error("the From field has an encoded word in place of an address")]
     EncodedWord,
@@ -109,6 +113,7 @@ impl AuthorFault {
             | Self::Malformed(_)
             | Self::ControlOctets
             | Self::BareLineEnd
+            | Self::NotAField
             | Self::EncodedWord
             | Self::InvalidDomain
             | Self::TooLong => true,
@@ -152,6 +157,9 @@ fn only_from_field(header: &HeaderSection) -> Result<&HeaderField, AuthorFault> 
     }
     if header.defects().contains(&HeaderDefect::BareLineEnd) {
         return Err(AuthorFault::BareLineEnd);
+    }
+    if header.defects().contains(&HeaderDefect::NotAField) {
+        return Err(AuthorFault::NotAField);
     }
     let field = first.ok_or(AuthorFault::NoFromField)?;
     if !field.is("From") {

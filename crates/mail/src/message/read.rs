@@ -22,7 +22,7 @@ pub enum MessageError {
     /// Not one octet.
     #[error("the message is empty")]
     Empty,
-    /// A message begins with a header field; quotes the start of what stands there.
+    /// It begins with text that is no header field; quotes the start of it.
     #[error("line {line} should be the first header field, but is \"{found}\"")]
     NoHeaderField {
         /// Where the first header field should be.
@@ -43,10 +43,11 @@ pub enum MessageError {
 /// continues the field above. It also ends before a line that is no header field and
 /// continues none: that line begins the body, as Postfix has it, and
 /// [`HeaderDefect::NotAField`] is noted. A first line `From ` or `>From ` of an mbox
-/// file is left out.
+/// file is left out. A header section may be empty, and end at such a line at once.
 ///
 /// # Errors
-/// [`MessageError`] when there is not one header field.
+/// [`MessageError`] when there is nothing, and when it begins with text that is no field:
+/// whoever hands that over has the wrong file.
 pub fn split<'a>(octets: &'a [u8], limits: &HeaderLimits) -> Result<Parsed<'a>, MessageError> {
     match in_crlf_form(octets) {
         Cow::Borrowed(octets) => {
@@ -103,8 +104,10 @@ fn header_and_body<'a>(
         return Err(MessageError::Empty);
     }
     let (skipped_lines, mut rest) = without_mbox_line(octets);
+    if begins_with_text(rest) {
+        return Err(no_header_field(skipped_lines, octets));
+    }
     let mut header = HeaderSection::default();
-    let mut has_fields = false;
     while !rest.is_empty() {
         if let Some(body) = rest.strip_prefix(b"\r\n") {
             rest = body;
@@ -118,14 +121,16 @@ fn header_and_body<'a>(
         let (name, value) = field.split_at(colon);
         let value = value.strip_suffix(b"\r\n").unwrap_or(value);
         header.push(HeaderField::new(name, &value[1..]), limits);
-        has_fields = true;
         rest = after;
     }
-    if has_fields {
-        Ok((header, rest))
-    } else {
-        Err(no_header_field(skipped_lines, octets))
-    }
+    Ok((header, rest))
+}
+
+/// Whether the first line is neither a header field nor empty, nor one that some readers of mail
+/// step over.
+fn begins_with_text(octets: &[u8]) -> bool {
+    let is_stepped_over = matches!(octets, [b' ' | b'\t' | b':', ..]);
+    !is_stepped_over && !octets.starts_with(b"\r\n") && colon_of_field(octets).is_none()
 }
 
 /// Steps over the separator of an mbox file that was handed over as a message.
@@ -248,6 +253,26 @@ mod tests {
     }
 
     #[test]
+    fn a_header_section_may_be_empty() {
+        for (octets, body) in [
+            (&b"\r\nFrom: a\r\n"[..], &b"From: a\r\n"[..]),
+            (b"From a@b\n\nx\n", b"x\r\n"),
+        ] {
+            let message = parsed(octets);
+            assert_eq!((fields(&message).len(), message.header.defects()), (0, &[][..]));
+            assert_eq!(&*message.body, body);
+        }
+        for stepped_over in ["", "x"] {
+            for first in [" ", "\t", ":", ": x"] {
+                let octets = format!("{first}{stepped_over}\r\nFrom: a\r\n\r\n");
+                let message = parsed(octets.as_bytes());
+                assert_eq!(message.header.defects(), [HeaderDefect::NotAField]);
+                assert_eq!(&*message.body, octets.as_bytes());
+            }
+        }
+    }
+
+    #[test]
     fn an_odd_name_is_a_defect_of_the_field() {
         let message = parsed("From : a\r\nFr\0om: b\r\nÜ: c\r\n\r\n".as_bytes());
         assert_eq!(message.header.fields().len(), 3);
@@ -275,8 +300,8 @@ mod tests {
             r#"line 1 should be the first header field, but is "%PDF-1.7\xff""#
         );
         assert_eq!(
-            error(b"From a@b\r\n\r\nA: 1"),
-            r#"line 2 should be the first header field, but is """#
+            error(b"From a@b\r\nno colon\r\nA: 1"),
+            r#"line 2 should be the first header field, but is "no colon""#
         );
         assert!(error(&[b'x'; 10_000]).len() < 130);
     }

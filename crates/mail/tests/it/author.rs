@@ -11,7 +11,7 @@ use landmarc_mail::message::{HeaderDefect, HeaderField, HeaderLimits, HeaderSect
 
 /// The Author Domains of a header section as it stands in a message, between blanks.
 fn of_header(octets: &[u8]) -> Result<String, AuthorFault> {
-    let message = split(octets, &HeaderLimits::default()).expect("each test gives a field");
+    let message = split(octets, &HeaderLimits::default()).expect("each test gives a message");
     match author(&message.header) {
         Author::Unusable(fault) => Err(fault),
         other => {
@@ -290,6 +290,45 @@ fn at08_a_bare_line_end_in_another_field_hides_no_from_field() {
         assert_eq!(fault, AuthorFault::BareLineEnd);
         assert!(fault.is_refusable());
     }
+}
+
+#[test]
+fn a_line_that_is_no_field_hides_no_from_field() {
+    for line in [": x", ":", "From x@evil.test", "two words: x", "no colon"] {
+        for header in [
+            format!("To: x\r\n{line}\r\nFrom: ceo@bank.test\r\n\r\n"),
+            format!("From: x@evil.test\r\n{line}\r\nFrom: ceo@bank.test\r\n\r\n"),
+            format!("From: x@evil.test\r\n{line}\r\n\r\n"),
+        ] {
+            let fault = of_header(header.as_bytes()).unwrap_err();
+            assert_eq!(fault, AuthorFault::NotAField, "{header:?}");
+            assert!(fault.is_refusable());
+        }
+    }
+    assert_eq!(
+        of_header(b" \r\nFrom: ceo@bank.test\r\n\r\n"),
+        Err(AuthorFault::NotAField)
+    );
+}
+
+#[test]
+fn a_section_that_ends_with_the_message_and_the_line_of_an_mbox_are_no_fault() {
+    for header in [
+        "From: a@example.com",
+        "From: a@example.com\r\n",
+        "From a@b Thu Jan  1 00:00:00 1970\r\nFrom: a@example.com\r\n\r\n",
+        ">From a@b\nFrom: a@example.com\n",
+    ] {
+        assert_eq!(
+            of_header(header.as_bytes()).as_deref(),
+            Ok("example.com"),
+            "{header:?}"
+        );
+    }
+    assert_eq!(
+        of_header(b"\r\nFrom: ceo@bank.test\r\n"),
+        Err(AuthorFault::NoFromField)
+    );
 }
 
 #[test]
@@ -612,6 +651,7 @@ fn faults_say_what_is_wrong_in_plain_words() {
         AuthorFault::Malformed("a group is not closed"),
         AuthorFault::ControlOctets,
         AuthorFault::BareLineEnd,
+        AuthorFault::NotAField,
         AuthorFault::EncodedWord,
         AuthorFault::InvalidDomain,
         AuthorFault::TooLong,
@@ -630,6 +670,7 @@ refuse: the From field has 1001 mailboxes
 refuse: the From field is malformed: a group is not closed
 refuse: the From field has control octets
 refuse: the header section has a bare CR or LF
+refuse: the header section ends at a line that is no header field
 refuse: the From field has an encoded word in place of an address
 refuse: the From field has an invalid domain
 refuse: the header section or its From field is too long
