@@ -6,7 +6,7 @@
 #![no_main]
 
 use landmarc_door::incoming::{Incoming, Piece};
-use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_mail::message::{HeaderDefect, HeaderLimits, split};
 use libfuzzer_sys::fuzz_target;
 
 /// A field in its two halves.
@@ -16,6 +16,7 @@ type Field = (Vec<u8>, Vec<u8>);
 struct Read {
     fields: Vec<Field>,
     too_long: usize,
+    ended_at_text: bool,
     headers_ended: usize,
     body: Vec<u8>,
 }
@@ -25,6 +26,7 @@ impl Read {
         match piece {
             Piece::Field { name, value } => self.fields.push((name, value)),
             Piece::LongField { .. } => self.too_long += 1,
+            Piece::NotAField => self.ended_at_text = true,
             Piece::EndOfHeaders => self.headers_ended += 1,
             Piece::Body(octets) => {
                 assert_eq!(self.headers_ended, 1);
@@ -64,6 +66,8 @@ fuzz_target!(|octets: &[u8]| {
             assert_eq!(here.fields, fields);
         }
         assert_eq!(here.body, *file.body);
+        let ended_at_text = file.header.defects().contains(&HeaderDefect::NotAField);
+        assert_eq!(here.ended_at_text, ended_at_text);
     }
     // At a limit that is met all the time.
     let (pieces, whole) = (read(octets, size, 16), read(octets, usize::MAX, 16));

@@ -506,7 +506,7 @@ fn what_is_no_message_is_told_with_its_place() {
         ),
         (
             "second of an mbox",
-            desk.write("mbox", "From a\nFrom: a@example.com\n\nFrom b\n\nno field\n"),
+            desk.write("mbox", "From a\nFrom: a@example.com\n\nFrom b\nno field\n"),
             "message 2: line 1 should be the first header field",
         ),
     ] {

@@ -194,6 +194,13 @@ impl<S: Judged> Drive<S> {
                 let size = u32::try_from(size).unwrap_or(u32::MAX);
                 tell!(self, session => session.header_too_long(&name, size));
             }
+            Piece::NotAField => {
+                let session = self.session.as_mut();
+                let noted = guarded_call(|| session.map(Judged::ends_at_no_field));
+                if let Err(panicked) = noted {
+                    self.lose_session(panicked.words());
+                }
+            }
             Piece::EndOfHeaders => tell!(self, session => session.end_of_headers(&self.macros)),
             Piece::Body(octets) => {
                 if self.wants_body() {

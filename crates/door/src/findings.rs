@@ -16,6 +16,10 @@ pub trait Judged: Session {
     /// Its messages are to count in no report.
     fn stay_out_of_reports(&mut self);
 
+    /// The header section of its message ends, without an empty line, at a line that is no header field. Only
+    /// interfaces that take a message as it is notice that: an MTA that speaks to a milter has put the line right.
+    fn ends_at_no_field(&mut self);
+
     /// What the message that has just ended came to; nothing when it is asked for again.
     fn take_findings(&mut self) -> Option<Findings>;
 }

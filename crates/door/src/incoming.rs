@@ -24,6 +24,8 @@ pub enum Piece<'a> {
         /// Octets of the field, its line end included.
         size: u64,
     },
+    /// The header section is over before its empty line, at a line that is no header field.
+    NotAField,
     /// The header section is over.
     EndOfHeaders,
     /// A piece of the body, with CRLF line ends.
@@ -60,7 +62,9 @@ pub struct Incoming {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Headers,
-    /// The header section has ended, and nobody was told.
+    /// The header section ends at a line that is no header field, which is still to be said.
+    NotAField,
+    /// The header section has ended, which is still to be said.
     Ended,
     Body,
 }
@@ -96,6 +100,7 @@ impl Incoming {
                         return Some(field);
                     }
                 }
+                State::NotAField => return Some(self.end_at_text()),
                 State::Ended => return Some(self.enter_body()),
                 State::Body if self.line_size > 0 => return Some(self.first_of_body()),
                 State::Body => {
@@ -122,6 +127,7 @@ impl Incoming {
             self.state = State::Ended;
         }
         match self.state {
+            State::NotAField => Some(self.end_at_text()),
             State::Ended => Some(self.enter_body()),
             State::Headers | State::Body => (self.line_size > 0).then(|| self.first_of_body()),
         }
@@ -201,7 +207,7 @@ impl Incoming {
         } else if is_first && is_mbox_separator(&self.line) {
             self.clear_line();
         } else {
-            self.state = State::Ended;
+            self.state = State::NotAField;
         }
         ended
     }
@@ -231,6 +237,11 @@ impl Incoming {
         self.line.clear();
         self.line_size = 0;
         self.is_line_too_long = false;
+    }
+
+    fn end_at_text(&mut self) -> Piece<'static> {
+        self.state = State::Ended;
+        Piece::NotAField
     }
 
     fn enter_body(&mut self) -> Piece<'static> {

@@ -57,6 +57,10 @@ impl Judged for Scripted {
 
     fn stay_out_of_reports(&mut self) {}
 
+    fn ends_at_no_field(&mut self) {
+        self.note("ends_at_no_field", "");
+    }
+
     fn take_findings(&mut self) -> Option<Findings> {
         Some(self.findings.clone())
     }

@@ -30,6 +30,27 @@ async fn driven(scripted: &Scripted, octets: &[u8], piece: usize) -> Answer {
 }
 
 #[tokio::test]
+async fn a_session_hears_that_the_header_section_ends_at_a_line_that_is_no_field() {
+    let octets = b"To: a@example.com\n: x\nFrom: b@example.com\n\n";
+    for piece in [1, 5, 100] {
+        let scripted = Scripted::default();
+        driven(&scripted, octets, piece).await;
+        let notes = scripted.notes();
+        let heard: Vec<_> = notes.iter().skip(8).map(String::as_str).collect();
+        assert_eq!(
+            heard,
+            [
+                "header To: a@example.com",
+                "ends_at_no_field",
+                "end_of_headers",
+                r"body : x\r\nFrom: b@example.com\r\n\r\n",
+                "end_of_message",
+            ]
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_session_hears_what_a_milter_would() {
     let octets = b"From: a@example.com\nSubject: x\n y\n\nbody\nmore\n";
     for piece in [1, 5, 100] {

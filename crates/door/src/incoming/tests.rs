@@ -1,6 +1,6 @@
 //! Messages in pieces: whatever the pieces, the same message comes out.
 
-use mail::message::{HeaderLimits, HeaderSection, split};
+use mail::message::{HeaderDefect, HeaderLimits, HeaderSection, split};
 use proptest::prelude::*;
 
 use super::*;
@@ -12,6 +12,8 @@ const LIMIT: usize = 256 * 1024;
 struct Whole {
     fields: Vec<(Vec<u8>, Vec<u8>)>,
     too_long: Vec<(Vec<u8>, u64)>,
+    /// Whether the header section ended at a line that is no field.
+    ended_at_text: bool,
     headers_ended: u32,
     body: Vec<u8>,
 }
@@ -24,6 +26,10 @@ impl Whole {
                 self.fields.push((name, value));
             }
             Piece::LongField { name, size } => self.too_long.push((name, size)),
+            Piece::NotAField => {
+                assert_eq!((self.ended_at_text, self.headers_ended), (false, 0));
+                self.ended_at_text = true;
+            }
             Piece::EndOfHeaders => self.headers_ended += 1,
             Piece::Body(octets) => {
                 assert_eq!(self.headers_ended, 1);
@@ -64,6 +70,8 @@ fn assert_same_as_file(octets: &[u8], piece: usize) {
     let here = whole(octets, piece, LIMIT);
     assert_eq!(here.fields, fields(&file.header), "{}", octets.escape_ascii());
     assert_eq!(here.body, *file.body, "{}", octets.escape_ascii());
+    let ended_at_text = file.header.defects().contains(&HeaderDefect::NotAField);
+    assert_eq!(here.ended_at_text, ended_at_text, "{}", octets.escape_ascii());
 }
 
 const MESSAGES: &[&[u8]] = &[
@@ -81,6 +89,11 @@ const MESSAGES: &[&[u8]] = &[
     b">From a@b\r\nA: 1\r\n\r\nFrom here\r\n",
     b"From : a@b\r\n\r\n",
     b"A: 1\r\nFrom a@b\r\nB: 2\r\n\r\n",
+    b"A: 1\r\n: x\r\nFrom: b\r\n\r\n",
+    b"A: 1\nno colon",
+    b"\r\nFrom: b\r\n",
+    b" \r\nFrom: b\r\n\r\n",
+    b": x\nFrom: b\n\n",
     b"Fr\0om: b\r\n\xdc: c\r\n\r\n",
     b"A:1\r\r\n\r\nx\r\r\n",
 ];

@@ -25,6 +25,12 @@ impl Judged for Connection {
         self.stays_out_of_reports = true;
     }
 
+    fn ends_at_no_field(&mut self) {
+        if let Some(message) = self.judged() {
+            message.ends_at_no_field();
+        }
+    }
+
     fn take_findings(&mut self) -> Option<Findings> {
         self.findings.take().map(|findings| *findings)
     }

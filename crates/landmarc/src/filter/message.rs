@@ -111,6 +111,12 @@ impl Message {
         self.leave_out(name, octets, HeaderDefect::FieldTooLong);
     }
 
+    pub(super) fn ends_at_no_field(&mut self) {
+        self.take_step(Step::Header, |message| {
+            message.headers.note(HeaderDefect::NotAField);
+        });
+    }
+
     fn leave_out(&mut self, name: &[u8], octets: usize, defect: HeaderDefect) {
         self.take_step(Step::LeaveOut, |message| {
             message.headers.leave_out(name, octets, defect);

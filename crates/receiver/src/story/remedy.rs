@@ -6,7 +6,7 @@ use dmarc::discovery::Discovery;
 use dmarc::evaluation::{DmarcResult, Evaluation};
 use dmarc::record::AssessmentPolicy;
 use mail::DomainName;
-use mail::author::Author;
+use mail::author::{Author, AuthorFault};
 
 use super::lines::Section;
 use crate::action::{BUDGET_REACHED, Step};
@@ -55,6 +55,12 @@ fn for_the_owner_of_the_rule(judgement: &Judgement) -> Option<String> {
 }
 
 fn by_result(judgement: &Judgement) -> Vec<String> {
+    if let Author::Unusable(AuthorFault::NotAField) = judgement.author {
+        return vec![
+            "The sender must end the header section with an empty line. As it is, readers that step over the line would show another author than the one judged."
+                .to_owned(),
+        ];
+    }
     if let Author::Unusable(fault) = judgement.author {
         let sender = "The sender must write one From field with a valid address.";
         return vec![if fault.is_refusable() {

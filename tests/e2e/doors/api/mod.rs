@@ -165,6 +165,59 @@ fn the_api_says_what_check_says_and_records_once() {
     assert_eq!(recorded, sent, "each once");
 }
 
+/// Callers deliver the octets as they came, and some readers step over a line that is no field.
+#[test]
+fn a_line_that_is_no_field_hides_no_author() {
+    let settings = "mode = \"enforce\"\nauthserv_id = \"mx.here.example\"\n";
+    let scene = Scene::start("api-no-field", settings);
+    let author = letter("ceo@reject.example");
+    let after = |lines: &str| [lines.as_bytes(), &author].concat();
+    for (queue_id, message) in [
+        ("N1", after("Received: from a by b\r\n: x\r\n")),
+        ("N2", after("Received: from a by b\r\nFrom x@evil.example\r\n")),
+        ("N3", after(" \r\n")),
+    ] {
+        let reply = scene.api.ask(&request(STRANGER, "", queue_id), &message).json();
+        assert_eq!(reply["verdict"], "reject", "{reply}");
+        assert_eq!(reply["dmarc"]["result"], "permerror", "{reply}");
+        assert_eq!(reply["defects"], json!(["a line that is no header field"]));
+        let checked = scene.checked(STRANGER, "", &message);
+        for key in ["author_domain", "dmarc", "defects", "cause", "action"] {
+            assert_eq!(reply[key], checked[key], "{queue_id}: {key}");
+        }
+        let cause = "the header section ends at a line that is no header field";
+        assert_eq!(scene.service.message(queue_id).get("reason"), cause);
+        let settings = scene.service.settings_file().display().to_string();
+        let explained = landmarc(["explain", queue_id, "--config", &settings]);
+        assert!(
+            explained.stdout.contains("a line that is no header field"),
+            "{}",
+            explained.stdout
+        );
+    }
+    // An mbox line in first place and a section that ends with the message do no harm; where
+    // the section is empty, there is no author.
+    let signed = signed_letter("reject.example");
+    let stored = [&b"From a@b Sat Nov 21 12:00:00 2026\r\n"[..], &signed].concat();
+    let reply = scene.api.ask(&request(STRANGER, "", "N4"), &stored).json();
+    assert_eq!(
+        (&reply["verdict"], &reply["defects"]),
+        (&json!("accept"), &json!([]))
+    );
+    for (queue_id, message, result) in [
+        ("N5", &b"From: a@plain.example"[..], "none"),
+        ("N6", b"\r\nFrom: ceo@reject.example\r\n", "permerror"),
+    ] {
+        let reply = scene.api.ask(&request(STRANGER, "", queue_id), message).json();
+        assert_eq!(
+            (&reply["verdict"], &reply["defects"]),
+            (&json!("accept"), &json!([]))
+        );
+        assert_eq!(reply["dmarc"]["result"], result, "{reply}");
+        assert_eq!(scene.checked(STRANGER, "", message)["dmarc"]["result"], result);
+    }
+}
+
 #[test]
 fn what_is_to_be_done_stands_in_the_answer() {
     let settings = "mode = \"enforce\"\nauthserv_id = \"mx.here.example\"\n\
