@@ -253,10 +253,10 @@ fn passing(dkim: &[DkimResult]) -> impl Iterator<Item = &DomainName> {
         .filter_map(|s| s.domain.as_ref())
 }
 
-/// RFC 8617 §7.2.1 and design D8: a whole chain, the newest sealer trusted, and its
-/// claim that DMARC passed for this very author.
+/// RFC 8617 §7.2.1 and design D8: a whole chain, the newest sealer trusted, From among what it
+/// signed (RFC 6376 §5.4), and its claim that DMARC passed for this very author.
 fn trusted_arc(author: &DomainName, arc: &ArcResult, trusted: &[DomainName]) -> Option<Evidence> {
-    if arc.status != ArcStatus::Pass {
+    if arc.status != ArcStatus::Pass || !arc.signs_from {
         return None;
     }
     let newest = arc.sealers.last()?;
@@ -291,7 +291,8 @@ fn first_client(results: &[u8]) -> Option<IpAddr> {
 /// Design D6: that DNS did not answer is no ground to refuse what a trusted sealer may vouch for.
 fn unanswered_arc(findings: &Findings<'_>, trusted: &[DomainName]) -> Option<Evidence> {
     let newest = &findings.arc.sealers.last()?.domain;
-    let is_open = findings.arc.status == ArcStatus::Fail && key_unanswered(findings.arc, findings.asked);
+    let arc = findings.arc;
+    let is_open = arc.status == ArcStatus::Fail && arc.signs_from && key_unanswered(arc, findings.asked);
     (is_open && trusted.contains(newest)).then(|| Evidence::TrustedArcUnanswered(newest.clone()))
 }
 

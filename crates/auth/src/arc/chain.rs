@@ -117,6 +117,7 @@ impl Validator {
             Err(error) => Err(error.to_string()),
         };
         let chain = chain.map_err(|reason| fail(&mut result, reason)).ok();
+        result.signs_from = chain.as_ref().is_some_and(Chain::signs_from);
         Self { result, chain }
     }
 
@@ -209,6 +210,17 @@ impl Chain {
             messages,
             oldest_results: results(sets.first()),
             newest_results: results(sets.last()),
+        })
+    }
+
+    /// Whether the newest message signature signs From.
+    fn signs_from(&self) -> bool {
+        let signs_from = |reading: &Reading| reading.coverage.names.contains(b"from");
+        let newest = self.messages.first();
+        newest.is_some_and(|message| {
+            message
+                .as_ref()
+                .is_ok_and(|task| task.readings.iter().all(signs_from))
         })
     }
 

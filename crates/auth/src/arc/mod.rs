@@ -56,6 +56,9 @@ pub struct ArcResult {
     /// `header.oldest-pass`: the lowest instance whose message signature still verifies;
     /// 0 when all do (RFC 8617 §5.2, step 5).
     pub oldest_pass: Option<u32>,
+    /// Whether the newest message signature says that it signs From. Without that the chain says
+    /// nothing about the author.
+    pub signs_from: bool,
     /// Why it failed, in words.
     pub reason: Option<String>,
     /// Value of the ARC-Authentication-Results field of the oldest set, after `i=1;`, when the
@@ -86,6 +89,7 @@ impl ArcResult {
             instances: 0,
             sealers: Vec::new(),
             oldest_pass: None,
+            signs_from: false,
             reason: None,
             oldest_results: None,
             newest_results: None,

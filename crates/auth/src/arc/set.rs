@@ -220,7 +220,8 @@ pub(super) enum MessageSignatureError {
 }
 
 /// Reads an ARC-Message-Signature: a DKIM-Signature without `v=`, whose `i=` is the
-/// instance (RFC 8617 §4.1.2). From need not be signed, and `h=` may be empty.
+/// instance (RFC 8617 §4.1.2). From need not be signed, and `h=` may be empty: the chain can hold
+/// then, but [`ArcResult::signs_from`](super::ArcResult::signs_from) is not set.
 ///
 /// Without `c=` there are two readings: RFC 8617 takes the default of DKIM, simple/simple;
 /// the test suite of the protocol's authors, and sealers tested with it, take relaxed/relaxed.

@@ -356,6 +356,21 @@ fn arc_message_signatures_may_not_sign_what_comes_after() {
 }
 
 #[test]
+fn arc_it_is_known_whether_the_newest_message_signature_signs_from() {
+    let signs = |sets, at, names: &str| {
+        let result = validate(&chain_with(sets, at, |tags| {
+            tags.message = tags.message.replace("h=from:subject", &format!("h={names}"));
+        }));
+        assert_eq!(result.status, ArcStatus::Pass, "{names}");
+        result.signs_from
+    };
+    assert!(signs(1, 1, "from:subject") && signs(1, 1, "Subject:FROM"));
+    assert!(!signs(1, 1, "subject") && !signs(2, 2, "subject"));
+    assert!(signs(2, 1, "subject"), "an older one need not");
+    assert!(!validate(&letter()).signs_from, "no chain");
+}
+
+#[test]
 fn arc_a_message_signature_over_part_of_the_body() {
     let mail = chain_with(1, 1, |tags| {
         tags.message = tags

@@ -218,14 +218,14 @@ fn signed_by(patterns: &[NamePattern], dkim: &[DkimResult]) -> Truth {
 }
 
 /// RFC 8617 §7.2.1: what a chain is worth is what its newest sealer is worth, and a chain that
-/// does not validate is none.
+/// does not validate, or whose newest message signature does not sign From, is none.
 fn sealed_by(patterns: &[NamePattern], facts: &Facts<'_>) -> Truth {
     let arc = facts.arc;
     let newest = arc
         .sealers
         .last()
         .filter(|sealer| sealer.instance == arc.instances);
-    if !newest.is_some_and(|sealer| any(patterns, &sealer.domain)) {
+    if !arc.signs_from || !newest.is_some_and(|sealer| any(patterns, &sealer.domain)) {
         return Truth::No;
     }
     match arc.status {

@@ -127,6 +127,10 @@ pub(super) fn arc(judgement: &Judgement) -> Option<Section> {
         sealers.join(", then ")
     ));
     section.line_of_teller(judgement.tellers.arc.as_deref());
-    section.line("A chain never makes DMARC pass; that of a trusted sealer can excuse a failure.");
+    section.line(if arc.status == ArcStatus::Pass && !arc.signs_from {
+        "The newest message signature does not sign From, so the chain says nothing about the author and excuses no failure."
+    } else {
+        "A chain never makes DMARC pass; that of a trusted sealer can excuse a failure."
+    });
     Some(section)
 }

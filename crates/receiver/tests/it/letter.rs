@@ -92,14 +92,16 @@ impl Letter {
         self.put_on_top(b"DKIM-Signature", value.as_bytes());
     }
 
-    /// Seals it as the next hop of an ARC chain, with these results (RFC 8617 §5.1).
-    pub(crate) fn seal(&mut self, domain: &str, selector: &str, results: &str) {
+    /// Seals it as the next hop of an ARC chain, with these results (RFC 8617 §5.1), and signs
+    /// these fields.
+    pub(crate) fn seal(&mut self, domain: &str, selector: &str, results: &str, fields: &[&str]) {
         let i = 1 + self.fields.iter().filter(|field| field.is("ARC-Seal")).count();
         let message = format!(
-            "i={i}; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s={selector}; h=from:subject; bh={}; b=",
+            "i={i}; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s={selector}; h={}; bh={}; b=",
+            fields.join(":"),
             body_hash(&self.body)
         );
-        let message = self.signature("ARC-Message-Signature", &message, &["From", "Subject"]);
+        let message = self.signature("ARC-Message-Signature", &message, fields);
         self.put_on_top(
             b"ARC-Authentication-Results",
             format!("i={i}; {results}").as_bytes(),

@@ -10,7 +10,7 @@
 //! header  Name: value    below the others; top: above the others
 //! body    TEXT
 //! signed  by d=NAME s=NAME [key=none|testing] [l=0] [h=NAME]
-//! sealed  by d=NAME s=NAME claiming RESULTS
+//! sealed  by d=NAME s=NAME [h=NAME:NAME] claiming RESULTS
 //! rules   KEY VALUE      see `set_rule`
 //! rule    NAME ACTION KEY=VALUE,VALUE ...                           one of the operator's, see `operator`
 //! name    NAME           the client's          rcpt  ADDRESS
@@ -92,7 +92,7 @@ impl Given {
             "from" => self.letter.append(b"From", &octets(&format!(" {value}"))),
             "header" => {
                 let (name, value) = value.split_once(':').expect("a colon");
-                self.letter.append(name.as_bytes(), &octets(value));
+                self.letter.append(&octets(name), &octets(value));
             }
             "top" => {
                 let (name, value) = value.split_once(':').expect("a colon");
@@ -103,7 +103,9 @@ impl Given {
             "sealed" => {
                 let (by, results) = value.split_once(" claiming ").expect("claiming");
                 let (domain, selector) = self.signer(by, "");
-                self.letter.seal(&domain, &selector, results);
+                let fields = option(by, "h").unwrap_or("from:subject").split(':');
+                let fields: Vec<_> = fields.collect();
+                self.letter.seal(&domain, &selector, results, &fields);
             }
             "rules" => {
                 let (key, value) = value.split_once(' ').unwrap_or((value, ""));
