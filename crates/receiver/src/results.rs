@@ -1,6 +1,7 @@
 //! Our Authentication-Results field, and the forged ones that go before it (RFC 8601).
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use auth::dkim::DkimResult;
 use auth::spf::{SpfOutcome, SpfResult};
@@ -69,12 +70,27 @@ pub(crate) fn removals_but(
         name: RESULTS.to_owned(),
         nth,
     }));
+    removals.extend(misspelt(headers));
     if let QuarantineBy::Header(name) = &rules.quarantine {
         removals.extend(marks(headers, name));
     }
     removals.extend(told.forged.iter().cloned());
     removals.retain(|removal| !told.kept.contains(removal));
     removals
+}
+
+/// The fields with a NUL or other octets in their name, for which some reader takes them for results.
+/// No honest filter writes such a field, so they all go, whoever they speak for. MTAs that count by
+/// name count each of these names for itself; Postfix takes no such line for a field.
+fn misspelt(headers: &HeaderSection) -> Vec<Removal> {
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    let numbered = headers.misspelt_results().map(|name| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        let nth = counts.entry(name.to_ascii_lowercase()).or_default();
+        *nth = nth.saturating_add(1);
+        Removal { name, nth: *nth }
+    });
+    numbered.collect()
 }
 
 /// The fields by which we mark quarantine. Where one of them may have been left out at a limit, the numbers of the
@@ -322,6 +338,44 @@ mod tests {
             assert!(headers.is_cut());
             assert_eq!(marks(&headers, "DMARC-Quarantine").len(), count, "{left_out}");
         }
+    }
+
+    #[test]
+    fn fields_that_only_read_as_results_go() {
+        let limits = HeaderLimits {
+            field_octets: 60,
+            ..HeaderLimits::default()
+        };
+        let mut headers = HeaderSection::default();
+        let long = format!(" {}", "x".repeat(80));
+        for (name, value) in [
+            (&b"Authentication-Results\0"[..], " other; none"),
+            (b"Authentication-Results", " other; none"),
+            (b"authentication-results\0 ", &long),
+            (b"Authentication\x01-Results", " ours; dmarc=pass"),
+            (b"Authentication-Results\xff", " ours; dmarc=pass"),
+            (b"Authentication-Results\xfe", " ours; dmarc=pass"),
+            (b"X-Authentication-Results\0", " ours; dmarc=pass"),
+            (b"Authentication-Results ", " other; none"),
+        ] {
+            headers.push(HeaderField::new(name, value.as_bytes()), &limits);
+        }
+        let found: Vec<_> = misspelt(&headers)
+            .into_iter()
+            .map(|removal| (removal.name, removal.nth))
+            .collect();
+        let name = |text: &str| text.to_owned();
+        assert_eq!(
+            found,
+            [
+                (name("Authentication-Results\0"), 1),
+                (name("authentication-results\0"), 2),
+                (name("Authentication\u{1}-Results"), 1),
+                (name("Authentication-Results\u{fffd}"), 1),
+                (name("Authentication-Results\u{fffd}"), 2),
+            ]
+        );
+        assert!(headers.results_left_out().is_empty());
     }
 
     #[test]

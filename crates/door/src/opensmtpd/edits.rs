@@ -45,7 +45,8 @@ impl Removal {
     fn is_listed(&mut self, name: &[u8]) -> bool {
         let mut is_listed = false;
         for (field, count) in &mut self.fields {
-            if field.name.as_bytes().eq_ignore_ascii_case(name) {
+            // Forged names may have octets that no text has: those stand for one another.
+            if field.name.eq_ignore_ascii_case(&String::from_utf8_lossy(name)) {
                 *count = count.saturating_add(1);
                 is_listed |= *count == field.nth || field.nth == Removed::ALL;
             }
@@ -109,6 +110,21 @@ mod tests {
             kept(MESSAGE, vec![removed("a-r", 3), removed("A-R", 1)]),
             ["From: a", "a-r : 2", "\tfold of 2", "", "A-R: 2", " b"]
         );
+    }
+
+    #[test]
+    fn fields_with_odd_octets_in_their_name_go_too() {
+        let mut removal = Removal::of(vec![removed("A-R\0", 1), removed("A-R\u{fffd}", 2)]);
+        let kept = [
+            &b"A-R: 1"[..],
+            b"A-R\0: 1",
+            b" fold",
+            b"A-R\xff: 1",
+            b"A-R\xfe: 2",
+            b"A-R\0: 2",
+        ]
+        .map(|line| removal.keeps(line));
+        assert_eq!(kept, [true, false, false, true, false, true]);
     }
 
     #[test]

@@ -116,10 +116,12 @@ fn reply(answer: &Answer) -> String {
     }
 }
 
-/// The names of fields that must go: an ACL removes all of a name.
+/// The names of fields that must go: an ACL removes all of a name. To Exim a line with other octets
+/// than printable ones before its colon is no field, so there is nothing to be removed.
 fn names(removed: &[Removed]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for Removed { name, .. } in removed {
+    let is_name = |field: &&Removed| field.name.bytes().all(|octet| octet.is_ascii_graphic());
+    for Removed { name, .. } in removed.iter().filter(is_name) {
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             names.push(name);
         }

@@ -144,7 +144,7 @@ pub fn author(header: &HeaderSection) -> Author {
 
 /// The one From field, if the header section leaves no doubt that it is the one.
 fn only_from_field(header: &HeaderSection) -> Result<&HeaderField, AuthorFault> {
-    let mut from_fields = header.fields().iter().filter(|field| reads_as_from(field));
+    let mut from_fields = header.fields().iter().filter(|field| field.reads_as("From"));
     let first = from_fields.next();
     let others = from_fields.count();
     if others > 0 {
@@ -166,13 +166,6 @@ fn only_from_field(header: &HeaderSection) -> Result<&HeaderField, AuthorFault> 
         return Err(AuthorFault::Malformed("its name has octets it may not have"));
     }
     Ok(field)
-}
-
-/// Whether some reader may take it for the From field: also with blanks before the
-/// colon (RFC 5322 §4.5), and with octets in the name that are dropped in display.
-fn reads_as_from(field: &HeaderField) -> bool {
-    let shown = field.raw_name().iter().filter(|b| b.is_ascii_graphic());
-    shown.map(u8::to_ascii_lowercase).eq(*b"from")
 }
 
 /// The distinct domains of a From field value: one to [`MAX_AUTHOR_DOMAINS`].

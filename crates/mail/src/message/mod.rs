@@ -63,6 +63,13 @@ impl HeaderField {
         self.name().eq_ignore_ascii_case(name.as_bytes())
     }
 
+    /// Whether some reader may take it for a field of that name: also with octets in its name that are
+    /// dropped in display, or at the first of which a reader stops.
+    #[must_use]
+    pub fn reads_as(&self, name: &str) -> bool {
+        reads_as(&self.name, name)
+    }
+
     /// Octets of the field on the wire: name, colon, value, CRLF.
     #[must_use]
     pub fn wire_len(&self) -> usize {
@@ -145,6 +152,8 @@ pub struct HeaderSection {
 struct ResultsFields {
     received: u32,
     left_out: Vec<u32>,
+    /// Names that are not that name and may be taken for it, of each such field.
+    misspelt: Vec<Box<[u8]>>,
 }
 
 /// Authentication-Results fields that are left out and remembered. Past that they are not,
@@ -164,6 +173,7 @@ impl HeaderSection {
         } else {
             self.octets = octets;
             self.results.received += u32::from(field.is(RESULTS));
+            self.note_misspelt_results(field.name());
             self.fields.push(field);
         }
     }
@@ -173,6 +183,9 @@ impl HeaderSection {
         self.octets = self.octets.saturating_add(octets);
         self.note_once(defect);
         self.left_out.add(name);
+        if name.len() <= MAX_NAME_LEFT_OUT_OCTETS {
+            self.note_misspelt_results(name.trim_ascii_end());
+        }
         if name.trim_ascii_end().eq_ignore_ascii_case(RESULTS.as_bytes()) {
             self.results.received = self.results.received.saturating_add(1);
             if self.results.left_out.len() < MAX_RESULTS_LEFT_OUT {
@@ -186,6 +199,20 @@ impl HeaderSection {
     #[must_use]
     pub fn results_left_out(&self) -> &[u32] {
         &self.results.left_out
+    }
+
+    fn note_misspelt_results(&mut self, name: &[u8]) {
+        let is_misspelt = !name.eq_ignore_ascii_case(RESULTS.as_bytes()) && reads_as(name, RESULTS);
+        if is_misspelt && self.results.misspelt.len() < MAX_RESULTS_LEFT_OUT {
+            self.results.misspelt.push(name.into());
+        }
+    }
+
+    /// The names of the fields, kept or not, that some reader may take for Authentication-Results
+    /// although their name is another; each as often as it was received, in that order, at most
+    /// [`MAX_RESULTS_LEFT_OUT`] of them.
+    pub fn misspelt_results(&self) -> impl Iterator<Item = &[u8]> {
+        self.results.misspelt.iter().map(AsRef::as_ref)
     }
 
     /// Notes a defect. One of size, noted without [`HeaderSection::leave_out`], says that fields
@@ -278,6 +305,14 @@ impl HeaderSection {
             }
         }
     }
+}
+
+/// Whether the printable octets of a name are that name, in any case.
+fn reads_as(name: &[u8], word: &str) -> bool {
+    let shown = name.iter().filter(|octet| octet.is_ascii_graphic());
+    shown
+        .map(u8::to_ascii_lowercase)
+        .eq(word.bytes().map(|octet| octet.to_ascii_lowercase()))
 }
 
 fn is_blank_line(octets: &[u8]) -> bool {
