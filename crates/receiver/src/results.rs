@@ -14,7 +14,7 @@ use mail::message::HeaderSection;
 
 use crate::judge::Judgement;
 use crate::local::{ClientFacts, QuarantineBy, Rules};
-use crate::story::remedy;
+use crate::story::{remedy, without_quotation};
 use crate::upstream::Told;
 
 pub(crate) const RESULTS: &str = "Authentication-Results";
@@ -148,15 +148,40 @@ fn spf(outcome: &SpfOutcome) -> ResultInfo {
     let mut info = ResultInfo::new("spf", outcome.result.as_str());
     info.comment = match outcome.result {
         SpfResult::Pass | SpfResult::Fail | SpfResult::SoftFail | SpfResult::Neutral => {
-            outcome.mechanism.clone()
+            outcome.mechanism.as_deref().map(directives)
         }
-        SpfResult::None | SpfResult::TempError | SpfResult::PermError => outcome.problem.clone(),
+        SpfResult::None | SpfResult::TempError | SpfResult::PermError => {
+            outcome.problem.as_deref().and_then(own_words)
+        }
     };
     let identity = if outcome.from_helo { "helo" } else { "mailfrom" };
     match &outcome.domain {
         Some(domain) => info.with_domain("smtp", identity, domain),
         None => info,
     }
+}
+
+/// A reason without what strangers wrote, if anything is left of it.
+fn own_words(reason: &str) -> Option<String> {
+    let own = without_quotation(reason);
+    (!own.is_empty()).then(|| own.to_owned())
+}
+
+/// The directives that decided. An argument of other octets than names, networks and macros have
+/// would be free text of the sender: then the kind of the directive alone.
+fn directives(mechanism: &str) -> String {
+    let harmless = |octet: u8| octet.is_ascii_alphanumeric() || b".-_:/%{}+".contains(&octet);
+    let words = mechanism.split(' ').map(|word| {
+        let kind = word.find([':', '/', '=']).unwrap_or(word.len());
+        let (kind, argument) = word.split_at(kind);
+        let argument = argument.get(1..).unwrap_or_default();
+        if argument.bytes().all(harmless) {
+            word
+        } else {
+            kind
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn dkim(signatures: &[DkimResult]) -> Vec<ResultInfo> {
@@ -183,7 +208,7 @@ fn one_signature(signature: &DkimResult, prefix: usize) -> ResultInfo {
     let values = [
         ("d", signature.domain.as_ref().map(DomainName::as_str)),
         ("s", signature.selector.as_deref()),
-        ("a", signature.algorithm.as_deref()),
+        ("a", signature.algorithm.as_deref().filter(is_algorithm)),
         ("b", start),
     ];
     let mut info = ResultInfo::new("dkim", signature.result.as_str());
@@ -193,11 +218,16 @@ fn one_signature(signature: &DkimResult, prefix: usize) -> ResultInfo {
         }
     }
     let bits = signature.key_bits.map(|bits| format!("{bits}-bit key"));
-    info.comment = match (&signature.reason, bits) {
+    info.comment = match (signature.reason.as_deref().and_then(own_words), bits) {
         (Some(reason), Some(bits)) => Some(format!("{bits}, {reason}")),
-        (reason, bits) => reason.clone().or(bits),
+        (reason, bits) => reason.or(bits),
     };
     info
+}
+
+/// Whether `a=` names an algorithm that there is.
+fn is_algorithm(name: &&str) -> bool {
+    ["rsa-sha1", "rsa-sha256", "ed25519-sha256"].contains(name)
 }
 
 /// RFC 8617 §10.1: `smtp.remote-ip`, and how far down the message signatures still hold.
@@ -207,7 +237,7 @@ fn arc(judgement: &Judgement) -> Option<ResultInfo> {
         return None;
     }
     let mut info = ResultInfo::new("arc", arc.status.as_str());
-    info.comment.clone_from(&arc.reason);
+    info.comment = arc.reason.as_deref().and_then(own_words);
     if let Some(client) = judgement.envelope.client {
         info = info.with_value("smtp", "remote-ip", client.to_string());
     }

@@ -12,7 +12,7 @@ mod remedy;
 mod sections;
 
 pub use cause::MAX_CAUSE_OCTETS;
-pub(crate) use cause::{cause, found};
+pub(crate) use cause::{cause, found, without_quotation};
 pub use remedy::remedy;
 
 use crate::judge::Judgement;

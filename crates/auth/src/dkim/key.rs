@@ -63,13 +63,13 @@ pub enum KeyError {
     #[error("the key is revoked (empty p=)")]
     Revoked,
     /// `h=` without sha256.
-    #[error("the key is not for sha256 (h={0})")]
+    #[error("the key is not for sha256: `h={0}`")]
     Hash(String),
     /// `s=` without email.
-    #[error("the key is not for mail (s={0})")]
+    #[error("the key is not for mail: `s={0}`")]
     Service(String),
     /// `k=` is none we know.
-    #[error("the key is of an unknown type (k={0})")]
+    #[error("the key is of an unknown type: `k={0}`")]
     Type(String),
     /// `p=` is not base64.
     #[error("the key is not base64")]

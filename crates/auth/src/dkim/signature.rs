@@ -99,19 +99,19 @@ pub enum SignatureError {
     #[error("the tag {0}= is missing")]
     Missing(&'static str),
     /// `v=` is not 1.
-    #[error("v={0} is not version 1")]
+    #[error("it is not of version 1: `v={0}`")]
     Version(String),
     /// RFC 8301 §3.1: "rsa-sha1 MUST NOT be used for signing or verifying."
     #[error("rsa-sha1 is not accepted (RFC 8301)")]
     Sha1,
     /// An algorithm nobody registered.
-    #[error("the algorithm {0} is unknown")]
+    #[error("the algorithm is unknown: `{0}`")]
     Algorithm(String),
     /// `b=` or `bh=` is empty or not base64, or `bh=` is no SHA-256.
     #[error("{0}= is not what base64 of a signature or hash is")]
     Base64(&'static str),
     /// `c=` is none of the four.
-    #[error("the canonicalization {0} is unknown")]
+    #[error("the canonicalization is unknown: `{0}`")]
     Canonicalization(String),
     /// `d=`, `s=` or the domain of `i=` is no name. The value is not repeated.
     #[error("{0}= is no domain name: {1}")]
@@ -138,7 +138,7 @@ pub enum SignatureError {
     #[error("it expires (x=) no later than it was made (t=)")]
     ExpiresFirst,
     /// `q=` lacks `dns/txt`.
-    #[error("the key is not to be had by dns/txt (q={0})")]
+    #[error("the key is not to be had by dns/txt: `q={0}`")]
     Query(String),
 }
 

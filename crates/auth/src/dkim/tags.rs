@@ -34,14 +34,14 @@ struct Tag<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagListError {
     /// A part between semicolons that is not `name=value`.
-    #[error("{0:?} is not of the form tag=value")]
+    #[error("a part is not of the form tag=value: `{0}`")]
     NotATag(String),
     /// A name twice. RFC 6376 §3.2: "Tags with duplicate names MUST NOT occur within a
     /// single tag-list; if a tag name does occur more than once, the entire tag-list is invalid."
-    #[error("the tag {0}= occurs twice")]
+    #[error("a tag occurs twice: `{0}=`")]
     Duplicate(String),
     /// Octets that no value may have.
-    #[error("the value of {0}= has characters it may not have")]
+    #[error("a value has characters it may not have: `{0}=`")]
     Value(String),
     /// Over [`MAX_TAGS`].
     #[error("there are more than {MAX_TAGS} tags")]
@@ -192,7 +192,8 @@ pub fn number(value: &[u8], digits: usize) -> Option<u64> {
     Some(value.iter().fold(0, digit))
 }
 
-/// Foreign text for a reason: printable ASCII, the start of it.
+/// Foreign text for a reason: printable ASCII, the start of it. It stands between backticks at the
+/// end of the reason, so that it can be left out where no foreign text may stand.
 #[must_use]
 pub fn excerpt(text: &[u8]) -> String {
     const SHOWN: usize = 40;

@@ -85,14 +85,21 @@ impl From<&DomainName> for DnsName {
 }
 
 impl fmt::Display for DnsName {
-    /// Octets that are not printable ASCII are escaped, so that a log line stays one.
+    /// Octets that are not printable ASCII are escaped, so that a log line stays one. A name with octets
+    /// that no host or service has may be anybody's text, and stands between backticks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             f.write_str(".")
+        } else if !self.0.iter().all(|octet| is_usual(*octet)) {
+            write!(f, "`{}`", self.0.escape_ascii())
         } else {
             write!(f, "{}", self.0.escape_ascii())
         }
     }
+}
+
+fn is_usual(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b".-_/*%{}".contains(&octet)
 }
 
 impl fmt::Debug for DnsName {

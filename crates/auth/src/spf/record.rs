@@ -152,7 +152,7 @@ pub enum RecordError {
     #[error("the record has more than {MAX_RECORD_OCTETS} octets")]
     TooLong,
     /// A term that cannot be read.
-    #[error("`{term}`: {problem}")]
+    #[error("{problem}: `{term}`")]
     Term {
         /// As written, escaped and cut.
         term: String,
@@ -430,12 +430,12 @@ mod tests {
         let error = parse("v=spf1 ip4:192.0.2.0/33 -all").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`ip4:192.0.2.0/33`: the prefix length must be a number from 0 to 32, without leading zeros"
+            "the prefix length must be a number from 0 to 32, without leading zeros: `ip4:192.0.2.0/33`"
         );
         let error = SpfRecord::parse(b"v=spf1 a:\x00\r\n").unwrap_err();
         assert_eq!(
             error.to_string(),
-            r"`a:\x00\r\n`: the octet 0x00 is not visible ASCII"
+            r"the octet 0x00 is not visible ASCII: `a:\x00\r\n`"
         );
     }
 

@@ -254,7 +254,7 @@ fn dk34_a_tag_twice() {
     expect(
         &with_tags(" h=", " c=relaxed/relaxed; h="),
         Neutral,
-        "c= occurs twice",
+        "a tag occurs twice: `c=`",
     );
 }
 

@@ -75,7 +75,7 @@ fn sp09_syntax_is_checked_before_the_match() {
     assert_eq!(outcome.result, SpfResult::PermError);
     assert_eq!(
         outcome.problem.as_deref(),
-        Some("example.com: `foo`: there is no such mechanism")
+        Some("example.com: there is no such mechanism: `foo`")
     );
 }
 
@@ -293,7 +293,7 @@ fn sp25_an_address_literal_is_none() {
     assert_eq!(questions, []);
     assert_eq!(
         outcome.problem.as_deref(),
-        Some("HELO `[192.0.2.3]`: the character '[' cannot be in a domain name")
+        Some("HELO is unusable: the character '[' cannot be in a domain name: `[192.0.2.3]`")
     );
 }
 

@@ -211,9 +211,9 @@ fn dkim_part(evaluation: &Evaluation, dkim: &[DkimResult]) -> String {
     }
 }
 
-/// Without what is quoted of a record: a cause stands in replies, and no stranger writes those.
-/// The story has the whole.
-fn without_quotation(reason: &str) -> &str {
+/// Without what is quoted of a message or record: a cause stands in replies and header fields, and
+/// no stranger writes those. The story has the whole.
+pub(crate) fn without_quotation(reason: &str) -> &str {
     let own = reason.split(['"', '`']).next().unwrap_or_default();
     own.trim_end_matches([' ', ':', ','])
 }

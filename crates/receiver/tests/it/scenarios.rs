@@ -132,7 +132,7 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
             let removed: Vec<_> = judgement
                 .removals
                 .iter()
-                .map(|r| format!("{} {}", r.name, r.nth))
+                .map(|r| format!("{} {}", r.name.escape_debug(), r.nth))
                 .collect();
             is(if removed.is_empty() {
                 dash()

@@ -186,7 +186,7 @@ fn a_line_that_is_no_field_hides_no_author() {
             assert_eq!(reply[key], checked[key], "{queue_id}: {key}");
         }
         let cause = "the header section ends at a line that is no header field";
-        assert_eq!(scene.service.message(queue_id).get("reason"), cause);
+        assert_eq!(scene.service.message(queue_id).get("cause"), cause);
         let settings = scene.service.settings_file().display().to_string();
         let explained = landmarc(["explain", queue_id, "--config", &settings]);
         assert!(
