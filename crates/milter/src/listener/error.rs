@@ -40,6 +40,12 @@ pub enum ListenError {
         /// How long it may be.
         limit: usize,
     },
+    /// Between making the socket file and setting its owner and mode, somebody put another file in its place.
+    #[error("cannot listen on {address}: another file took the place of the socket")]
+    Replaced {
+        /// The socket.
+        address: SocketAddress,
+    },
     /// Owner or permissions cannot be set.
     #[error("cannot set owner and mode of {address}")]
     Access {
@@ -113,6 +119,10 @@ impl ListenError {
             } => format!("let the user of this service write to {}", directory(address)),
             Self::Denied { .. } => "choose a port from 1024 up".to_owned(),
             Self::NotASocket { .. } => "choose another path, or move away what is there".to_owned(),
+            Self::Replaced { address } => format!(
+                "find out who writes to {}: only root and the user of this service should",
+                directory(address)
+            ),
             Self::PathTooLong { .. } => "choose a shorter path, such as one below /run".to_owned(),
             Self::Access { .. } => {
                 "only root may give a socket away; else choose a group that the user of this service belongs to"

@@ -1,14 +1,17 @@
 //! Opening one listening socket, and saying what is in the way.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use nix::fcntl::{AtFlags, OFlag};
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 use tokio::time::{sleep, timeout};
@@ -157,11 +160,15 @@ async fn open_unix(
     }
     remove_stale(address, path).await?;
     let socket = UnixSocket::new_stream().map_err(failed)?;
+    // Linux gives the file the mode of the socket, less the umask: it never has more rights than it
+    // is to have. Where a system refuses, `listen` comes after `set_access` all the same.
+    let _ = fchmod(&socket, Mode::from_bits_truncate(access.mode));
     socket.bind(path).map_err(failed)?;
-    let file = SocketFile::of(path).map_err(failed)?;
+    let bound = open_bound(address, path)?;
+    let file = SocketFile::of(path, &bound).map_err(failed)?;
     // Nobody can connect before `listen`: there is no moment in which the file is open
     // to those it shall not be open to.
-    set_access(path, access).map_err(|source| ListenError::Access {
+    set_access(&bound, access).map_err(|source| ListenError::Access {
         address: address.clone(),
         source,
     })?;
@@ -169,11 +176,42 @@ async fn open_unix(
     Ok(Listener::Unix(listener, file))
 }
 
-fn set_access(path: &Path, access: &UnixAccess) -> io::Result<()> {
-    if access.user_id.is_some() || access.group_id.is_some() {
-        chown(path, access.user_id, access.group_id)?;
+/// Opens the file that was bound just now, without following a link. The directory may belong to the
+/// user that the service becomes, or to another: they can put a link in its place at any time, and
+/// root must not give away or open up what that leads to. From here on the path is not used.
+fn open_bound(address: &SocketAddress, path: &Path) -> Result<File, ListenError> {
+    let no_link = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(no_link.bits())
+        .open(path);
+    let found = opened.and_then(|file| Ok((file.metadata()?, file)));
+    match found {
+        // Nobody else can make one that is ours.
+        Ok((metadata, file)) if metadata.file_type().is_socket() && metadata.uid() == geteuid().as_raw() => {
+            Ok(file)
+        }
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(ListenError::new(address, error)),
+        _ => Err(ListenError::Replaced {
+            address: address.clone(),
+        }),
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))
+}
+
+fn set_access(bound: &File, access: &UnixAccess) -> io::Result<()> {
+    if access.user_id.is_some() || access.group_id.is_some() {
+        let user = access.user_id.map(Uid::from_raw);
+        let group = access.group_id.map(Gid::from_raw);
+        fchownat(bound, "", user, group, AtFlags::AT_EMPTY_PATH)?;
+    }
+    let mode = bound.metadata()?.permissions().mode() & 0o7777;
+    if mode == access.mode {
+        return Ok(());
+    }
+    // fchmod(2) takes no handle that was opened with O_PATH; its name below /proc leads to that file
+    // and no other.
+    let handle = format!("/proc/self/fd/{}", bound.as_raw_fd());
+    fs::set_permissions(handle, fs::Permissions::from_mode(access.mode))
 }
 
 /// Removes the socket file of a program that is no more. What is in use, or is no
@@ -245,8 +283,8 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    fn of(path: &Path) -> io::Result<Self> {
-        let id = FileId::of(&fs::symlink_metadata(path)?);
+    fn of(path: &Path, bound: &File) -> io::Result<Self> {
+        let id = FileId::of(&bound.metadata()?);
         let path = path.to_owned();
         Ok(Self { path, id })
     }
@@ -306,5 +344,25 @@ mod tests {
         let _listening = other.await.unwrap();
         assert!(UnixStream::connect(&path).await.is_ok());
         fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_took_the_place_of_the_socket_is_not_opened() {
+        let directory = std::env::temp_dir().join(format!("landmarc-milter-place-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let [socket, link, plain] = ["socket", "link", "plain"].map(|name| directory.join(name));
+        let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        fs::write(&plain, "").unwrap();
+        let open = |path: &Path| open_bound(&SocketAddress::Unix(path.to_owned()), path);
+        assert!(open(&socket).is_ok());
+        for other in [link, plain, directory.join("nothing")] {
+            let refused = open(&other);
+            assert!(
+                matches!(refused, Err(ListenError::Replaced { .. })),
+                "{refused:?}"
+            );
+        }
+        fs::remove_dir_all(&directory).unwrap();
     }
 }

@@ -1,10 +1,13 @@
 //! Opening sockets, and what is in the way.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use landmarc_milter::{ListenError, Server, ServerOptions, SocketAddress, UnixAccess};
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::recorder::{Directory, Recorder, Running, Script};
@@ -76,6 +79,50 @@ fn owner_and_group_are_set_where_that_is_allowed() {
             "what cannot be guarded is not left behind"
         );
     }
+}
+
+/// Starts under attack. Before the answer to it, about every second one gave the file away.
+const ATTACKED_STARTS: usize = 200;
+
+/// The number of the user that owns nothing.
+const NOBODY: u32 = 65_534;
+
+/// A user who may write in the directory swaps the socket for a link, as fast as the system lets them.
+#[test]
+fn a_link_in_the_place_of_the_socket_gives_away_and_opens_nothing() {
+    let directory = Directory::new();
+    let [socket, link, victim] = ["s", "link", "victim"].map(|name| directory.0.join(name));
+    fs::write(&victim, "precious").unwrap();
+    fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).unwrap();
+    let ours = fs::metadata(&victim).unwrap();
+    let given_to = if ours.uid() == 0 { NOBODY } else { ours.uid() };
+    let access = UnixAccess {
+        mode: 0o666,
+        user_id: Some(given_to),
+        group_id: None,
+    };
+    for _ in 0..ATTACKED_STARTS {
+        for left in [&socket, &link] {
+            let _ = fs::remove_file(left);
+        }
+        symlink(&victim, &link).unwrap();
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let swap = || renameat2(AT_FDCWD, &link, AT_FDCWD, &socket, RenameFlags::RENAME_EXCHANGE);
+                while swap().is_err() && !is_over.load(Ordering::Relaxed) {}
+            });
+            let bound = bind_with(&directory.socket(), &access);
+            is_over.store(true, Ordering::Relaxed);
+            assert!(
+                matches!(bound, Ok(_) | Err(ListenError::Replaced { .. })),
+                "{bound:?}"
+            );
+        });
+        let found = fs::metadata(&victim).unwrap();
+        assert_eq!((found.mode(), found.uid()), (ours.mode(), ours.uid()));
+    }
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
 
 #[test]
