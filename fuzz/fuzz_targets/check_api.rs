@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use landmarc_door::{Door, DriveLimits, Findings, Judged, http};
-use landmarc_milter::{Macros, Peer, Response, Service, Session};
+use landmarc_milter::{Macros, Peer, Place, Response, Service, Session};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::watch;
@@ -70,7 +70,7 @@ async fn asked(octets: Vec<u8>) -> (Vec<u8>, u64) {
         let _ = theirs.read_to_end(&mut answer).await;
         answer
     };
-    let (answer, ()) = tokio::join!(client, http::serve(ours, Peer::Unix, site, stopped));
+    let (answer, ()) = tokio::join!(client, http::serve(ours, Peer::Unix, site, stopped, Place::default()));
     (answer, judged.load(Ordering::Relaxed))
 }
 

@@ -1,24 +1,19 @@
 //! Connections by the sockets of a door: so many at once, and an end to them.
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use milter::{Drained, Listeners, Peer, Stream};
+use milter::{AcceptTrouble, Drained, Listeners, Peer, Place, Places, Stream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// Pause after the system could not give us a connection, for want of descriptors or memory: to try at
-/// once would only burn what is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Bounds of a host, all of its sockets together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostLimits {
-    /// Connections at once. At the limit no more are accepted until one ends: clients wait in the socket's
-    /// queue. At least 1.
+    /// Connections at once. At the limit a new one gets the place of the oldest TCP connection that has begun no
+    /// message; without one, no more are accepted until one ends: clients wait in the socket's queue. At least 1.
     pub connections: usize,
     /// How long connections may take to end when the host is to stop.
     pub shutdown_grace: Duration,
@@ -30,6 +25,8 @@ pub struct Host {
     listeners: Listeners,
     limits: HostLimits,
     connections: JoinSet<()>,
+    places: Places,
+    trouble: AcceptTrouble,
     /// Whether it was said that there is no room.
     is_full: bool,
 }
@@ -42,6 +39,8 @@ impl Host {
             listeners,
             limits,
             connections: JoinSet::new(),
+            places: Places::new(limits.connections),
+            trouble: AcceptTrouble::default(),
             is_full: false,
         }
     }
@@ -50,7 +49,7 @@ impl Host {
     /// are closed, and connections may end within the grace: the channel they are given says `true`.
     pub async fn run<F>(
         mut self,
-        serve: impl Fn(Box<dyn Stream>, Peer, watch::Receiver<bool>) -> F,
+        serve: impl Fn(Box<dyn Stream>, Peer, watch::Receiver<bool>, Place) -> F,
         shutdown: impl Future<Output = ()>,
     ) -> Drained
     where
@@ -59,7 +58,7 @@ impl Host {
         let (stop, stopped) = watch::channel(false);
         let mut shutdown = pin!(shutdown);
         loop {
-            let room = self.connections.len() < self.limits.connections.max(1);
+            let room = self.places.has_room_beside(self.connections.len());
             self.tell_if_full(room);
             tokio::select! {
                 biased;
@@ -67,9 +66,18 @@ impl Host {
                 Some(ended) = self.connections.join_next(), if !self.connections.is_empty() => report(&ended),
                 accepted = self.listeners.accept(), if room => match accepted {
                     Ok((stream, peer)) => {
-                        self.connections.spawn(serve(stream, peer, stopped.clone()));
+                        self.trouble.is_over();
+                        self.places.make_room_beside(self.connections.len());
+                        let place = Place::default();
+                        let served = serve(stream, peer, stopped.clone(), place.clone());
+                        let task = self.connections.spawn(served);
+                        self.places.admit(peer, place, task, self.connections.len());
                     }
-                    Err(error) => pause(&error).await,
+                    Err(error) => {
+                        if let Some(pause) = self.trouble.pause_after(&error, &self.listeners) {
+                            sleep(pause).await;
+                        }
+                    }
                 },
             }
         }
@@ -118,15 +126,6 @@ async fn drain(mut connections: JoinSet<()>, grace: Duration) -> Drained {
     Drained { finished, cut }
 }
 
-async fn pause(error: &io::Error) {
-    // The one who came is gone again, and there may be another.
-    let gone = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset];
-    if !gone.contains(&error.kind()) {
-        tracing::error!(%error, "cannot accept connections of a door; trying on");
-        sleep(ACCEPT_PAUSE).await;
-    }
-}
-
 fn report(ended: &Result<(), JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
@@ -154,8 +153,15 @@ mod tests {
         host: tokio::task::JoinHandle<Drained>,
     }
 
+    /// Whether a connection has begun a message from its start, or with its first octet.
+    #[derive(Clone, Copy, PartialEq)]
+    enum Begins {
+        AtOnce,
+        WithAnOctet,
+    }
+
     /// Echoes one octet and notes how many were served at once.
-    async fn serve(connections: usize, grace: Duration) -> Served {
+    async fn serve(connections: usize, grace: Duration, begins: Begins) -> Served {
         let wanted: SocketAddress = "inet:127.0.0.1:0".parse().unwrap();
         let listeners = Listeners::bind(&[wanted], &UnixAccess::default()).await.unwrap();
         let address = match listeners.local_addresses().remove(0) {
@@ -170,13 +176,17 @@ mod tests {
         };
         let seen = Arc::clone(&most);
         let host = Host::new(listeners, limits).run(
-            move |mut stream, _, _| {
+            move |mut stream, _, _, place| {
                 let (now, seen) = (Arc::clone(&now), Arc::clone(&seen));
+                if begins == Begins::AtOnce {
+                    place.begin_message();
+                }
                 async move {
                     let count = now.fetch_add(1, Ordering::SeqCst) + 1;
                     seen.fetch_max(count, Ordering::SeqCst);
                     let mut octet = [0];
                     if stream.read_exact(&mut octet).await.is_ok() {
+                        place.begin_message();
                         let _ = stream.write_all(&octet).await;
                     }
                     now.fetch_sub(1, Ordering::SeqCst);
@@ -205,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_past_the_limit_waits_until_another_has_ended() {
-        let served = serve(2, Duration::from_secs(5)).await;
+        let served = serve(2, Duration::from_secs(5), Begins::AtOnce).await;
         let clients = [
             ask(&served.address).await,
             ask(&served.address).await,
@@ -221,8 +231,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn clients_that_say_nothing_make_room_for_those_that_do() {
+        let served = serve(2, Duration::ZERO, Begins::WithAnOctet).await;
+        let mut silent = [ask(&served.address).await, ask(&served.address).await];
+        assert_eq!(answer(ask(&served.address).await).await, b'x');
+        // The oldest of them.
+        assert_eq!(silent[0].read(&mut [0]).await.unwrap(), 0);
+        let [_, younger] = silent;
+        assert_eq!(answer(younger).await, b'x');
+        served.stop.send(()).unwrap();
+        assert_eq!(served.host.await.unwrap().cut, 0);
+    }
+
+    #[tokio::test]
     async fn who_does_not_end_within_the_grace_is_cut() {
-        let served = serve(2, Duration::ZERO).await;
+        let served = serve(2, Duration::ZERO, Begins::AtOnce).await;
         let mut silent = ask(&served.address).await;
         assert_eq!(answer(ask(&served.address).await).await, b'x');
         served.stop.send(()).unwrap();

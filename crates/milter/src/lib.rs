@@ -25,7 +25,9 @@ pub use codec::{Actions, Capabilities, MacroStage, Protocol};
 pub use handler::{
     Arguments, ConnectInfo, Edit, Peer, PeerAddress, Response, Service, Session, Verdict, ip_address,
 };
-pub use listener::{Drained, ListenError, Listeners, Server, Stream, UnixAccess};
+pub use listener::{
+    AcceptTrouble, Drained, ListenError, Listeners, Place, Places, Server, Stream, UnixAccess,
+};
 pub use macros::Macros;
 pub use options::ServerOptions;
 pub use session::{Panicked, guarded, guarded_call};

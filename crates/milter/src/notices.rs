@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) struct Notices {
     pub(crate) refused_actions: Once,
     pub(crate) no_room: Once,
-    pub(crate) accept_failed: Once,
     // Bounded: the names are constants of the program, not words of the MTA.
     missing_macros: Mutex<BTreeSet<&'static str>>,
 }
@@ -33,10 +32,5 @@ pub(crate) struct Once(AtomicBool);
 impl Once {
     pub(crate) fn first_time(&self) -> bool {
         !self.0.swap(true, Ordering::Relaxed)
-    }
-
-    /// It is over; when it comes again, it is worth saying again.
-    pub(crate) fn over(&self) {
-        self.0.store(false, Ordering::Relaxed);
     }
 }

@@ -7,7 +7,8 @@ use crate::codec::{Actions, MacroStage};
 /// Limits and wishes of a server; the same for all its sockets and sessions.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Connections served at the same time. At the limit no more are accepted until
+    /// Connections served at the same time. At the limit a new one gets the place of the
+    /// oldest TCP connection that began no message; without one, no more are accepted until
     /// one ends: MTAs wait in the socket's queue. At least 1.
     pub max_sessions: usize,
     /// How long the MTA may be silent within a message and before the negotiation, how

@@ -8,10 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Statistics {
     /// Connections that are served at this moment.
     pub sessions: u64,
+    /// How many there may be.
+    pub sessions_limit: u64,
     /// Connections that were accepted.
     pub accepted: u64,
     /// How often all sessions were taken, so that further MTAs had to wait.
     pub full: u64,
+    /// Connections that had begun no message and were dropped for another, all being taken.
+    pub dropped: u64,
     /// Attempts to accept a connection that failed.
     pub accept_failures: u64,
     /// Sessions that the MTA's own packets ended: no packets of this protocol, or out of order.
@@ -35,8 +39,10 @@ impl Gauge {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters {
             sessions,
+            sessions_limit,
             accepted,
             full,
+            dropped,
             accept_failures,
             protocol_errors,
             interrupted,
@@ -45,8 +51,10 @@ impl Gauge {
         } = &*self.0;
         Statistics {
             sessions: read(sessions),
+            sessions_limit: read(sessions_limit),
             accepted: read(accepted),
             full: read(full),
+            dropped: read(dropped),
             accept_failures: read(accept_failures),
             protocol_errors: read(protocol_errors),
             interrupted: read(interrupted),
@@ -59,8 +67,10 @@ impl Gauge {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     sessions: AtomicU64,
+    sessions_limit: AtomicU64,
     accepted: AtomicU64,
     full: AtomicU64,
+    dropped: AtomicU64,
     accept_failures: AtomicU64,
     protocol_errors: AtomicU64,
     interrupted: AtomicU64,
@@ -69,6 +79,13 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    pub(crate) fn with_limit(sessions: usize) -> Self {
+        Self {
+            sessions_limit: AtomicU64::new(u64::try_from(sessions).unwrap_or(u64::MAX)),
+            ..Self::default()
+        }
+    }
+
     /// A connection was accepted; it is one of the sessions until what is returned is dropped.
     pub(crate) fn begin(self: &Arc<Self>) -> Served {
         add(&self.accepted);
@@ -88,6 +105,10 @@ impl Counters {
 
     pub(crate) fn full(&self) {
         add(&self.full);
+    }
+
+    pub(crate) fn dropped(&self) {
+        add(&self.dropped);
     }
 
     pub(crate) fn protocol_error(&self) {

@@ -33,7 +33,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use milter::{Peer, Service};
+use milter::{Peer, Place, Service};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
@@ -98,13 +98,18 @@ impl<V: Service<Session: Judged>> Site<V> {
 }
 
 /// Serves one connection until the client has had enough, its time is over, or `stopped` says so; then
-/// a message under way still gets its answer.
-pub async fn serve<V, IO>(stream: IO, peer: Peer, site: Arc<Site<V>>, stopped: watch::Receiver<bool>)
-where
+/// a message under way still gets its answer. Until a message begins, `place` may go to another client.
+pub async fn serve<V, IO>(
+    stream: IO,
+    peer: Peer,
+    site: Arc<Site<V>>,
+    stopped: watch::Receiver<bool>,
+    place: Place,
+) where
     V: Service<Session: Judged>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = Patience::new();
+    let patience = Patience::new(place);
     let conversation = pin!(converse(stream, peer, site, stopped, &patience));
     tokio::select! {
         biased;

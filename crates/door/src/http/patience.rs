@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use milter::Place;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -28,7 +29,11 @@ const IDLE: Duration = Duration::from_secs(75);
 
 /// The patience with one client. Clones are the same.
 #[derive(Clone, Debug)]
-pub(super) struct Patience(watch::Sender<State>);
+pub(super) struct Patience {
+    state: watch::Sender<State>,
+    /// Which the client may lose before its first message.
+    place: Place,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct State {
@@ -49,17 +54,20 @@ enum Moment {
 
 impl Patience {
     /// With a client that has just connected.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(place: Place) -> Self {
         let state = State {
             moment: Moment::Head,
             deadline: Instant::now() + HEAD,
         };
-        Self(watch::Sender::new(state))
+        Self {
+            state: watch::Sender::new(state),
+            place,
+        }
     }
 
     /// Ends when it is at its end.
     pub(super) async fn at_its_end(&self) {
-        let mut state = self.0.subscribe();
+        let mut state = self.state.subscribe();
         loop {
             let deadline = state.borrow_and_update().deadline;
             if deadline <= Instant::now() {
@@ -74,8 +82,9 @@ impl Patience {
         }
     }
 
-    /// The message follows.
+    /// The message follows: all that stands before it was sent.
     pub(super) fn message(&self) {
+        self.place.begin_message();
         let now = Instant::now();
         self.set(Moment::Message(now + MESSAGE), now + STALL);
     }
@@ -91,11 +100,11 @@ impl Patience {
     }
 
     fn set(&self, moment: Moment, deadline: Instant) {
-        self.0.send_replace(State { moment, deadline });
+        self.state.send_replace(State { moment, deadline });
     }
 
     fn octets_came(&self) {
-        self.0.send_if_modified(|state| match state.moment {
+        self.state.send_if_modified(|state| match state.moment {
             Moment::Idle => {
                 *state = State {
                     moment: Moment::Head,
@@ -114,7 +123,7 @@ impl Patience {
 
     /// The system has taken all that was written.
     fn flushed(&self) {
-        self.0.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let ends = state.moment == Moment::Answer;
             if ends {
                 *state = State {

@@ -95,7 +95,7 @@ impl CheckApi {
         let site = Arc::new(http::Site::new(filter, limits, self.secret, host_names));
         let host = Sockets::of_check_api(settings).host(self.sockets, settings);
         Some(tokio::spawn(host.run(
-            move |stream, peer, stopped| http::serve(stream, peer, Arc::clone(&site), stopped),
+            move |stream, peer, stopped, place| http::serve(stream, peer, Arc::clone(&site), stopped, place),
             async move {
                 // A sender that is gone is told, too.
                 let _ = stopped.wait_for(|stopped| *stopped).await;

@@ -42,9 +42,9 @@ impl Exim {
         let desk = Desk::new(filter, spool, limits);
         let host = Sockets::of_exim(settings).host(self.sockets, settings);
         Some(tokio::spawn(host.run(
-            move |stream, peer, stopped| {
+            move |stream, peer, stopped, place| {
                 let desk = desk.clone();
-                async move { desk.serve(stream, peer, stopped).await }
+                async move { desk.serve(stream, peer, stopped, &place).await }
             },
             async move {
                 // A sender that is gone is told, too.

@@ -254,8 +254,10 @@ fn without_other<T>(rows: impl IntoIterator<Item = (T, u64)>) -> Vec<(T, u64)> {
 fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
     let milter::Statistics {
         sessions,
+        sessions_limit,
         accepted,
         full,
+        dropped,
         accept_failures,
         protocol_errors,
         interrupted,
@@ -268,6 +270,12 @@ fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
         None,
         &sessions,
     )?;
+    sheet.gauge(
+        "landmarc_milter_sessions_limit",
+        "How many of them there may be (milter.max_sessions).",
+        None,
+        &sessions_limit,
+    )?;
     let counters = [
         (
             "landmarc_milter_connections",
@@ -276,8 +284,13 @@ fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
         ),
         (
             "landmarc_milter_full",
-            "Times that all sessions were taken, so that mail servers had to wait (milter.max_sessions).",
+            "Times that all sessions were taken (milter.max_sessions).",
             full,
+        ),
+        (
+            "landmarc_milter_dropped",
+            "Connections dropped for others because all sessions were taken; none had begun a message.",
+            dropped,
         ),
         (
             "landmarc_milter_accept_failures",

@@ -2,8 +2,10 @@
 
 mod error;
 mod listeners;
+mod places;
 mod prompt;
 mod socket;
+mod trouble;
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -23,12 +25,10 @@ use crate::session::{Context, SessionError, serve};
 use crate::statistics::{Counters, Gauge};
 pub use error::ListenError;
 pub use listeners::Listeners;
+pub use places::{Place, Places};
 use socket::Listener;
 pub use socket::{Stream, UnixAccess};
-
-/// Pause after the system could not give us a connection, for want of descriptors or
-/// memory: to try at once would only burn what is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub use trouble::AcceptTrouble;
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
@@ -65,10 +65,11 @@ impl Server {
         for address in addresses {
             listeners.extend(Listener::open(address, access).await?);
         }
+        let counters = Arc::new(Counters::with_limit(options.max_sessions.max(1)));
         Ok(Self {
             listeners,
             options,
-            counters: Arc::default(),
+            counters,
         })
     }
 
@@ -98,7 +99,9 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let grace = options.shutdown_grace;
         let mut house = House {
-            room: options.max_sessions.max(1),
+            places: Places::new(options.max_sessions),
+            limit: options.max_sessions.max(1),
+            trouble: AcceptTrouble::default(),
             service: Arc::new(service),
             context: Context::new(options)
                 .with_counters(Arc::clone(&counters))
@@ -117,7 +120,9 @@ impl Server {
 
 /// All that is being served.
 struct House<S> {
-    room: usize,
+    places: Places,
+    limit: usize,
+    trouble: AcceptTrouble,
     service: Arc<S>,
     context: Context,
     sessions: JoinSet<()>,
@@ -127,16 +132,18 @@ impl<S: Service> House<S> {
     async fn accept_until(&mut self, listeners: &[Listener], shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut turn = 0;
-        let mut was_room = true;
+        let mut was_full = false;
         loop {
-            let room = self.sessions.len() < self.room;
-            if was_room && !room {
+            let open = self.sessions.len();
+            let is_full = open >= self.limit;
+            if is_full && !was_full {
                 self.context.counters.full();
             }
-            was_room = room;
-            if !room && self.context.notices.no_room.first_time() {
+            was_full = is_full;
+            let has_room = self.places.has_room_beside(open);
+            if !has_room && self.context.notices.no_room.first_time() {
                 tracing::warn!(
-                    max_sessions = self.room,
+                    max_sessions = self.limit,
                     "all sessions are taken: MTAs wait until one ends; see max_sessions"
                 );
             }
@@ -144,40 +151,39 @@ impl<S: Service> House<S> {
                 biased;
                 () = &mut shutdown => return,
                 Some(ended) = self.sessions.join_next(), if !self.sessions.is_empty() => report(&ended),
-                accepted = accept(listeners, &mut turn), if room => match accepted {
+                accepted = accept(listeners, &mut turn), if has_room => match accepted {
                     Ok((stream, peer)) => self.begin(stream, peer),
-                    Err(error) => self.pause(&error).await,
+                    Err(error) => self.pause(&error, listeners).await,
                 },
             }
         }
     }
 
     fn begin(&mut self, stream: Box<dyn Stream>, peer: Peer) {
-        self.context.notices.accept_failed.over();
-        let (service, context) = (Arc::clone(&self.service), self.context.clone());
+        self.trouble.is_over();
+        if self.places.make_room_beside(self.sessions.len()) {
+            self.context.counters.dropped();
+        }
+        let place = Place::default();
+        let context = self.context.clone().with_place(place.clone());
+        let service = Arc::clone(&self.service);
         let served = self.context.counters.begin();
-        self.sessions.spawn(async move {
+        let task = self.sessions.spawn(async move {
             let _served = served;
             match serve(stream, &*service, peer, &context).await {
                 Ok(end) => tracing::debug!(%peer, ?end, "the session ended"),
                 Err(error) => note_early_end(peer, &error, &context.counters),
             }
         });
+        self.places.admit(peer, place, task, self.sessions.len());
     }
 
-    async fn pause(&self, error: &io::Error) {
-        // The one who came is gone again, and there may be another.
-        if matches!(
-            error.kind(),
-            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-        ) {
+    async fn pause(&mut self, error: &io::Error, listeners: &[Listener]) {
+        let Some(pause) = self.trouble.pause_after(error, &listeners) else {
             return;
-        }
+        };
         self.context.counters.accept_failed();
-        if self.context.notices.accept_failed.first_time() {
-            tracing::error!(%error, "cannot accept connections; trying on");
-        }
-        sleep(ACCEPT_PAUSE).await;
+        sleep(pause).await;
         // Whoever waited may be gone, and then no attempt would show that all is well again.
         self.context.counters.set_accepting(true);
     }

@@ -19,6 +19,7 @@ use crate::codec::{
     Capabilities, Code, Command, CommandError, Frame, FrameError, NegotiationError, Protocol, reply,
 };
 use crate::handler::{Arguments, Peer, Response, Service, Session, Verdict};
+use crate::listener::Place;
 use crate::macros::Macros;
 use crate::notices::Notices;
 use crate::options::ServerOptions;
@@ -64,6 +65,8 @@ pub struct Context {
     pub(crate) options: Arc<ServerOptions>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) counters: Arc<Counters>,
+    /// Of one conversation; the others have theirs.
+    place: Place,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -75,6 +78,7 @@ impl Context {
             options: Arc::new(options),
             notices: Arc::default(),
             counters: Arc::default(),
+            place: Place::default(),
             shutdown: watch::channel(false).1,
         }
     }
@@ -83,6 +87,13 @@ impl Context {
     #[must_use]
     pub(crate) fn with_counters(mut self, counters: Arc<Counters>) -> Self {
         self.counters = counters;
+        self
+    }
+
+    /// The same for one conversation, which has this place among the others.
+    #[must_use]
+    pub(crate) fn with_place(mut self, place: Place) -> Self {
+        self.place = place;
         self
     }
 
@@ -200,6 +211,9 @@ where
             Frame::LongHeader { .. } => Code::Header,
         };
         let step = self.stage.step(code)?;
+        if step.to.is_within_message() {
+            self.context.place.begin_message();
+        }
         match frame {
             Frame::Packet(code, content) => {
                 let command = Command::read(code, content)?;

@@ -5,6 +5,7 @@
 
 mod codec;
 mod conversation;
+mod crowd;
 mod edits;
 mod idle;
 mod malformed;

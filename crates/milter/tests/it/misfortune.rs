@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use landmarc_milter::{Drained, ServerOptions, Verdict};
 use testkit::mta::{self, Mail, Mta, Offer, Wire};
 
-use crate::recorder::{Running, Script, await_that};
+use crate::recorder::{Directory, Recorder, Running, Script, await_that};
 
 const SHORT: Duration = Duration::from_millis(150);
 
@@ -189,7 +189,9 @@ fn connections_past_the_limit_wait_for_their_turn() {
         max_sessions: 2,
         ..ServerOptions::default()
     };
-    let server = Running::start_with(Script::default(), options);
+    let directory = Directory::new();
+    // By TCP, those that began no message would be dropped for it.
+    let server = Running::start_on(&directory.socket(), Recorder::new(Script::default()), options);
     let first = Mta::connect(&server.address).unwrap();
     let _second = Mta::connect(&server.address).unwrap();
     let address = server.address.clone();

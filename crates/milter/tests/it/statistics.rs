@@ -18,6 +18,7 @@ fn sessions_are_counted_while_they_last_and_after() {
     second.quit().unwrap();
     await_that("none", || server.gauge.read().sessions == 0);
     let expected = Statistics {
+        sessions_limit: 10_000,
         accepted: 2,
         accepting: true,
         ..Statistics::default()

@@ -35,7 +35,8 @@ table! {
             /// for other names are refused, since a web site could make a browser on this host send them.
             host_names: Vec<DomainName> = Vec::new(), restarts since "0.1.0";
 
-            /// How many requests are served at once. Further ones wait, unanswered.
+            /// How many requests are served at once. A further one gets the place of the oldest TCP
+            /// connection that sent no whole request header; without one it waits, unanswered.
             max_connections: usize = 256, [1..=10_000, "connections"], restarts since "0.1.0";
 
             /// How large a message may be. One that is larger is refused, not judged in part.

@@ -22,7 +22,8 @@ table! {
             /// the service.
             socket_group: Option<String> = None, restarts since "0.1.0";
 
-            /// How many sessions are served at once. Further ones wait, unanswered.
+            /// How many sessions are served at once. A further one gets the place of the oldest TCP
+            /// connection that began no message; without one it waits, unanswered.
             max_sessions: usize = 10_000, [1..=100_000, "sessions"], restarts since "0.1.0";
 
             /// How long the mail server may be silent within a message, or take over an answer of

@@ -94,7 +94,13 @@ async fn check_api(name: &str, verdict: Verdict, secret: Option<&str>) -> (Socke
     tokio::spawn(async move {
         let (_stop, stopped) = watch::channel(false);
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, Peer::Unix, Arc::clone(&site), stopped.clone()));
+            tokio::spawn(serve(
+                stream,
+                Peer::Unix,
+                Arc::clone(&site),
+                stopped.clone(),
+                milter::Place::default(),
+            ));
         }
     });
     (SocketAddress::Unix(path.clone()), path)

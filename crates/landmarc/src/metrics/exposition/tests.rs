@@ -9,8 +9,10 @@ use crate::rspamd::Reading;
 fn sources() -> Sources {
     let milter = milter::Statistics {
         sessions: 3,
+        sessions_limit: 5,
         accepted: 40,
         full: 1,
+        dropped: 7,
         accept_failures: 2,
         protocol_errors: 4,
         interrupted: 5,
