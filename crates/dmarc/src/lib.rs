@@ -11,6 +11,7 @@
 pub mod alignment;
 pub mod discovery;
 pub mod evaluation;
+pub mod guard;
 pub mod record;
 pub mod suffixes;
 

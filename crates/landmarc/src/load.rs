@@ -66,6 +66,11 @@ impl Loaded {
         }
     }
 
+    /// The Public Suffix List.
+    pub(crate) fn suffixes(&self) -> Arc<Suffixes> {
+        Arc::clone(&self.suffixes)
+    }
+
     /// The operator's decisions as the receiver takes them.
     pub(crate) fn rules(&self) -> Rules {
         Rules {

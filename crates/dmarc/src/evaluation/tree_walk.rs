@@ -10,7 +10,8 @@ use super::{
 };
 use crate::alignment::Owned;
 use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, ask_walks, discover};
-use crate::record::{Psd, Record, Usability};
+use crate::guard;
+use crate::record::{Record, Usability};
 use crate::suffixes::Suffixes;
 
 /// Evaluates one Author Domain (RFC 9989 §5.3).
@@ -59,7 +60,7 @@ pub async fn evaluate(
     evaluation
 }
 
-/// The guard against public suffixes that publish a record and forget `psd=y`.
+/// The guard of [`guard`](crate::guard), where the options switch it on.
 struct Guard<'a> {
     options: &'a Options,
     suffixes: &'a Suffixes,
@@ -67,36 +68,14 @@ struct Guard<'a> {
 
 impl Guard<'_> {
     /// The Organizational Domain that a walk of the evaluation came to.
-    ///
-    /// This deviates from the letter of RFC 9989 §4.10.2 where §11.8 warns of a record
-    /// above the right one: an unmarked record at a public suffix would make one
-    /// organization of everybody below it. It is taken as `psd=y`; for policy it is not.
     fn organizational_domain(&self, evaluation: &mut Evaluation, walk: usize) -> Option<DomainName> {
         let walk = evaluation.walks.get(walk)?;
-        let chosen = walk.organizational_domain()?;
-        let is_unmarked = walk
-            .found()
-            .last()
-            .is_some_and(|found| *found.name == chosen && found.record.psd == Psd::Undeclared);
-        let applies = self.options.unmarked_suffix_guard
-            && is_unmarked
-            && chosen != walk.start
-            && self.suffixes.is_public_suffix(&chosen);
-        if !applies {
-            return Some(chosen);
+        if !self.options.unmarked_suffix_guard {
+            return walk.organizational_domain();
         }
-        let below = self.below_suffixes(&walk.start, &chosen);
-        evaluation.guard_applied = true;
-        Some(below)
-    }
-
-    /// The name one label below `suffix`, or below those that are suffixes again:
-    /// otherwise an unmarked record at `uk` would make one organization of `co.uk`.
-    fn below_suffixes(&self, start: &DomainName, suffix: &DomainName) -> DomainName {
-        (suffix.label_count() + 1..start.label_count())
-            .map(|labels| start.last_labels(labels))
-            .find(|name| !self.suffixes.is_public_suffix(name))
-            .unwrap_or_else(|| start.clone())
+        let guarded = guard::organizational_domain(walk, self.suffixes)?;
+        evaluation.guard_applied |= guarded.is_moved;
+        Some(guarded.domain)
     }
 }
 

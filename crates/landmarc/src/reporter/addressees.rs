@@ -4,6 +4,7 @@
 //! answer, nothing is sent; the letter waits.
 
 use auth::lookup::Lookup;
+use dmarc::Suffixes;
 use dmarc::record::ReportUri;
 use dns::resolver::{Asker, MessageLookup, Resolver};
 use mail::DomainName;
@@ -51,9 +52,10 @@ impl Addressees {
         uris: &[String],
         kind: Kind,
         limit: usize,
+        suffixes: &Suffixes,
     ) -> Self {
         let mut found = Self::default();
-        for destination in destinations(lookup, policy_domain, uris, kind, limit).await {
+        for destination in destinations(lookup, policy_domain, uris, kind, limit, suffixes).await {
             let why = destination.verdict.to_string();
             match (destination.address, destination.verdict) {
                 (Some(address), Verdict::Unanswered { .. }) => found.wait(address, why),

@@ -200,7 +200,10 @@ impl Reports {
         let limit = terms.settings.max_destinations;
         let addressees = match self.is_redirected {
             true => Addressees::of_operator(&self.rua),
-            false => Addressees::find(lookup, &self.policy_domain, &self.rua, Kind::Aggregate, limit).await,
+            false => {
+                let (name, kind) = (&self.policy_domain, Kind::Aggregate);
+                Addressees::find(lookup, name, &self.rua, kind, limit, &terms.suffixes).await
+            }
         };
         let settlement = if addressees.is_nobody() {
             Settlement::Skipped(match addressees.why_not() {

@@ -17,6 +17,7 @@ use super::addressees::{Addressees, Dns};
 use super::desk::{Desk, Means};
 use super::letter::{Facts, Sheet, Unfit};
 use super::split;
+use super::terms::Terms;
 use crate::filter::unless_it_panics;
 
 /// How long a destination that was verified when its report was made counts as verified. RFC 9990 §4
@@ -251,8 +252,11 @@ pub(crate) async fn verified(
     means: &Means,
 ) -> Way {
     let uri = [format!("mailto:{address}")];
-    let limit = means.terms.settings.max_destinations;
-    let mut found = Addressees::find(lookup, policy_domain, &uri, kind, limit).await;
+    let Terms {
+        settings, suffixes, ..
+    } = &*means.terms;
+    let limit = settings.max_destinations;
+    let mut found = Addressees::find(lookup, policy_domain, &uri, kind, limit, suffixes).await;
     if let Some(address) = found.open.pop() {
         return Way::To(address);
     }

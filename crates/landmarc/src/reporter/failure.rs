@@ -109,7 +109,8 @@ impl FailureDesk {
         let FailureCandidate { facts, wanted } = candidate;
         let limit = terms.settings.max_destinations;
         let lookup = desk.dns.for_record();
-        let found = Addressees::find(&lookup, &facts.policy_domain, &wanted.uris, Kind::Failure, limit).await;
+        let (name, suffixes) = (&facts.policy_domain, &terms.suffixes);
+        let found = Addressees::find(&lookup, name, &wanted.uris, Kind::Failure, limit, suffixes).await;
         if found.open.is_empty() {
             // A sample that waits for DNS tells nobody anything: there will be others.
             let why = without_local_parts(&found.why_not());

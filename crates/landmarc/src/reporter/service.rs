@@ -184,7 +184,8 @@ impl Office {
     }
 
     async fn make_ready(&self, open: &mut Open, running: &Arc<Running>) -> Result<Ready, NotReady> {
-        let terms = Arc::new(Terms::of(&running.settings)?);
+        let terms = Terms::of(&running.settings)?;
+        let terms = Arc::new(terms.with_suffixes(Arc::clone(&running.rules.suffixes)));
         let outbox = match &open.outbox {
             Some(outbox) => outbox.clone(),
             None => {

@@ -1,8 +1,10 @@
 //! What the settings come to, for whoever makes and sends reports.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use dmarc::Suffixes;
 use mail::DomainName;
 use report::Address;
 use report::aggregate::{Form, Limits, Reporter};
@@ -32,6 +34,8 @@ pub(crate) struct Terms {
     pub(crate) retry: Retry,
     /// Policy Domains that get no reports.
     pub(crate) excluded: HashSet<DomainName>,
+    /// The Public Suffix List: who may consent for whom.
+    pub(crate) suffixes: Arc<Suffixes>,
 }
 
 /// Why nothing can be reported.
@@ -63,7 +67,7 @@ impl NoTerms {
 }
 
 impl Terms {
-    /// What these settings come to.
+    /// What these settings come to, by the built-in Public Suffix List.
     ///
     /// # Errors
     /// When reporting is switched off, or an address is no use.
@@ -99,8 +103,14 @@ impl Terms {
                 give_up_after: report.give_up_after,
             },
             excluded: report.exclude_domains.iter().cloned().collect(),
+            suffixes: Arc::new(Suffixes::built_in()),
             settings: report.clone(),
         })
+    }
+
+    /// The same by another Public Suffix List.
+    pub(crate) fn with_suffixes(self, suffixes: Arc<Suffixes>) -> Self {
+        Self { suffixes, ..self }
     }
 
     /// How long a letter may be under way in one attempt, at most: its time, the same again for the

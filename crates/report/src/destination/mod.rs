@@ -14,8 +14,8 @@ mod verdict;
 use std::collections::BTreeMap;
 
 use auth::lookup::{Ledger, Lookup};
-use dmarc::discovery;
 use dmarc::record::ReportUri;
+use dmarc::{Suffixes, discovery};
 use mail::DomainName;
 
 use crate::address::Address;
@@ -97,13 +97,14 @@ pub async fn destinations(
     uris: &[String],
     kind: Kind,
     limit: usize,
+    suffixes: &Suffixes,
 ) -> Vec<Destination> {
     let plan = plan(uris, limit);
     // Walks share their upper names, and all of them that of the policy domain.
     let ledger = Ledger::new(lookup, MAX_QUESTIONS);
     let mut relations = BTreeMap::new();
     for host in plan.hosts() {
-        relations.insert(host.clone(), ask(&ledger, policy_domain, host).await);
+        relations.insert(host.clone(), ask(&ledger, policy_domain, host, suffixes).await);
     }
     decide(&plan, &relations, kind)
 }

@@ -2,7 +2,7 @@
 
 use auth::lookup::{Answer, DnsName, Lookup, LookupError, Question};
 use dmarc::record::{MAX_URIS, RecordProblem, ReportUri};
-use dmarc::{Record, Walk};
+use dmarc::{Record, Suffixes, Walk, guard};
 use mail::DomainName;
 
 use super::Kind;
@@ -51,15 +51,23 @@ pub enum Override {
 
 /// Asks what `host` has to do with `policy_domain`: no question for the same name, else at most two
 /// tree walks and one question more.
-pub async fn ask(lookup: &impl Lookup, policy_domain: &DomainName, host: &DomainName) -> Relation {
+///
+/// Names below one public suffix are strangers to each other, whatever a record at the suffix says and whatever is
+/// set for alignment: it is about consent, and nobody can give it for a neighbour.
+pub async fn ask(
+    lookup: &impl Lookup,
+    policy_domain: &DomainName,
+    host: &DomainName,
+    suffixes: &Suffixes,
+) -> Relation {
     if host == policy_domain {
         return Relation::Internal;
     }
-    let own = match organizational_domain(lookup, policy_domain).await {
+    let own = match organizational_domain(lookup, policy_domain, suffixes).await {
         Ok(name) => name,
         Err(unanswered) => return unanswered,
     };
-    match organizational_domain(lookup, host).await {
+    match organizational_domain(lookup, host, suffixes).await {
         Ok(theirs) if theirs == own => return Relation::Internal,
         Ok(_) => {}
         Err(unanswered) => return unanswered,
@@ -133,16 +141,23 @@ fn replaced(address: &Address, by: &DnsName, instead: &[Address]) -> Vec<(Addres
 }
 
 /// The Organizational Domain by tree walk, for one is not told by the other's (X03, X04).
-async fn organizational_domain(lookup: &impl Lookup, name: &DomainName) -> Result<DomainName, Relation> {
+async fn organizational_domain(
+    lookup: &impl Lookup,
+    name: &DomainName,
+    suffixes: &Suffixes,
+) -> Result<DomainName, Relation> {
     let mut walk = Walk::new(name.clone());
     walk.complete(lookup).await;
-    walk.organizational_domain().ok_or_else(|| Relation::Unanswered {
-        about: walk
-            .steps
-            .last()
-            .and_then(|step| DnsName::below("_dmarc", &step.name)),
-        error: walk.failure().unwrap_or(LookupError::BadAnswer),
-    })
+    let guarded = guard::organizational_domain(&walk, suffixes);
+    guarded
+        .map(|guarded| guarded.domain)
+        .ok_or_else(|| Relation::Unanswered {
+            about: walk
+                .steps
+                .last()
+                .and_then(|step| DnsName::below("_dmarc", &step.name)),
+            error: walk.failure().unwrap_or(LookupError::BadAnswer),
+        })
 }
 
 fn relation(answer: &Answer, by: DnsName) -> Relation {

@@ -2,6 +2,7 @@
 //! what strangers write into records to be a nuisance.
 
 use auth::lookup::{Answer, Fault, Ledger, Lookup, LookupError, Question, RecordType, ZoneData, Zones};
+use dmarc::Suffixes;
 use landmarc_report::destination::{
     Destination, Kind, MAX_HOSTS, MAX_QUESTIONS, MAX_URIS, Refusal, Relation, Verdict, ask, decide,
     destinations, plan,
@@ -179,7 +180,14 @@ fn decided(
     kind: Kind,
 ) -> (Vec<Destination>, Vec<String>) {
     let ledger = Ledger::new(lookup, 10_000);
-    let found = block_on(destinations(&ledger, &name(policy_domain), uris, kind, LIMIT));
+    let found = block_on(destinations(
+        &ledger,
+        &name(policy_domain),
+        uris,
+        kind,
+        LIMIT,
+        &Suffixes::built_in(),
+    ));
     let asked = ledger
         .asked()
         .into_iter()
@@ -212,6 +220,30 @@ fn x01_to_x19_and_l22_to_l24_external_destinations() {
         assert_eq!(to(&found), case.to, "{}", case.id);
         assert_eq!(words(&found), case.verdicts, "{}", case.id);
         assert_eq!(asked, case.asked, "{}", case.id);
+    }
+}
+
+/// RFC 9989 §11.8: a registry that publishes a record without `psd=y` speaks for none of its registrants.
+#[test]
+fn names_below_one_public_suffix_are_strangers_whatever_record_is_at_it() {
+    let zone = [
+        ("_dmarc.co.uk", "v=DMARC1; p=none"),
+        ("_dmarc.evil.co.uk", "v=DMARC1; p=none"),
+    ];
+    let consent = "evil.co.uk._report._dmarc.bank.co.uk";
+    for kind in [Kind::Aggregate, Kind::Failure] {
+        let to_stranger = uris("mailto:victim@bank.co.uk");
+        let (found, asked) = decided(txt_zones(&zone), "evil.co.uk", &to_stranger, kind);
+        assert_eq!((to(&found).as_str(), asked), ("", vec![consent.to_owned()]));
+        // The record at the suffix itself applies to names below it, and is no closer to them.
+        let (found, _) = decided(txt_zones(&zone), "co.uk", &to_stranger, kind);
+        assert_eq!(to(&found), "");
+        let own = uris("mailto:dmarc@mail.evil.co.uk");
+        let (found, asked) = decided(txt_zones(&zone), "evil.co.uk", &own, kind);
+        assert_eq!((to(&found).as_str(), asked.len()), ("dmarc@mail.evil.co.uk", 0));
+        let agreed = [zone.as_slice(), &[(consent, "v=DMARC1")]].concat();
+        let (found, _) = decided(txt_zones(&agreed), "evil.co.uk", &to_stranger, kind);
+        assert_eq!(to(&found), "victim@bank.co.uk");
     }
 }
 
@@ -376,7 +408,14 @@ fn hosts_and_questions_end_at_their_limits() {
         .collect();
     let ledger = Ledger::new(zones(&[]), 10_000);
     let policy_domain = name("a.b.c.d.e.f.blue.example.com");
-    let found = block_on(destinations(&ledger, &policy_domain, &many, Kind::Aggregate, 40));
+    let found = block_on(destinations(
+        &ledger,
+        &policy_domain,
+        &many,
+        Kind::Aggregate,
+        40,
+        &Suffixes::built_in(),
+    ));
     let asked = ledger.asked();
     let queries = asked
         .iter()
@@ -423,7 +462,7 @@ fn a_record_too_long_to_be_read_authorises_nothing() {
 fn what_is_remembered_decides_as_what_is_asked() {
     let zones = zones(&[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")]);
     let (policy_domain, host) = (name("blue.example.com"), name("red.example.net"));
-    let relation = block_on(ask(&zones, &policy_domain, &host));
+    let relation = block_on(ask(&zones, &policy_domain, &host, &Suffixes::built_in()));
     assert!(matches!(relation, Relation::Authorised { .. }) && !relation.is_unanswered());
     let plan = plan(&uris(X.uris), LIMIT);
     assert_eq!(plan.hosts(), std::slice::from_ref(&host));

@@ -115,10 +115,11 @@ fn reports(arguments: &[OsString]) -> Result<Exit, Exit> {
     let tool = Tool::read("opendmarc-reports", "", &OWN, arguments)?;
     refuse_what_cannot_be(&tool)?;
     let file = tool.settings_file();
-    let settings = match tool.given.is_on("verbose") {
-        true => load_or_complain(file.as_deref())?.settings,
-        false => load_quietly_or_complain(file.as_deref())?.settings,
+    let loaded = match tool.given.is_on("verbose") {
+        true => load_or_complain(file.as_deref())?,
+        false => load_quietly_or_complain(file.as_deref())?,
     };
+    let (suffixes, settings) = (loaded.suffixes(), loaded.settings);
     let place = tool.place();
     tool.tell_of_database(&place.of(&settings)?);
     tool.explain(&REASONS);
@@ -132,7 +133,7 @@ fn reports(arguments: &[OsString]) -> Result<Exit, Exit> {
     let settings = overlaid(&tool, settings)?;
     let line = Line::try_parse_from(our_line(&tool)?);
     let line = line.map_err(|error| complain(Exit::Findings, error.to_string().trim_end()))?;
-    send::run_with(&line.arguments, settings)
+    send::run_with(&line.arguments, settings, suffixes)
 }
 
 fn refuse_what_cannot_be(tool: &Tool) -> Result<(), Exit> {

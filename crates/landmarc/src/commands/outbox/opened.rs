@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use dmarc::Suffixes;
 use dns::resolver::Resolver;
 use nix::unistd::AccessFlags;
 use settings::Settings;
@@ -32,8 +33,9 @@ impl Opened {
     /// # Errors
     /// With how the command is to end, when it has said why.
     pub(super) fn read(place: &Place) -> Result<Self, Exit> {
-        let settings = load_or_complain(place.config.as_deref())?.settings;
-        Self::of(settings, place, false)
+        let loaded = load_or_complain(place.config.as_deref())?;
+        let suffixes = loaded.suffixes();
+        Self::of(loaded.settings, suffixes, place, false)
     }
 
     /// The same, without warnings.
@@ -41,15 +43,21 @@ impl Opened {
     /// # Errors
     /// With how the command is to end, when it has said why.
     pub(super) fn read_quietly(place: &Place) -> Result<Self, Exit> {
-        let settings = load_quietly_or_complain(place.config.as_deref())?.settings;
-        Self::of(settings, place, true)
+        let loaded = load_quietly_or_complain(place.config.as_deref())?;
+        let suffixes = loaded.suffixes();
+        Self::of(loaded.settings, suffixes, place, true)
     }
 
-    /// By these settings.
+    /// By these settings and this Public Suffix List.
     ///
     /// # Errors
     /// With how the command is to end, when it has said why.
-    pub(super) fn of(settings: Settings, place: &Place, is_quiet: bool) -> Result<Self, Exit> {
+    pub(super) fn of(
+        settings: Settings,
+        suffixes: Arc<Suffixes>,
+        place: &Place,
+        is_quiet: bool,
+    ) -> Result<Self, Exit> {
         let terms = Terms::of(&settings).map_err(|error| {
             let exit = complain(Exit::Config, &error.to_string());
             tell(&format!("  {}", error.remedy()));
@@ -58,7 +66,7 @@ impl Opened {
         let place = place.of(&settings)?;
         Ok(Self {
             settings,
-            terms: Arc::new(terms),
+            terms: Arc::new(terms.with_suffixes(suffixes)),
             place,
             is_quiet,
         })

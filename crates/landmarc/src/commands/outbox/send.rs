@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use dmarc::Suffixes;
 use dns::resolver::Resolver;
 use report::Address;
 use serde_json::Value;
@@ -125,10 +126,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 }
 
 /// The same by these settings, whatever the file says.
-pub(crate) fn run_with(arguments: &Arguments, settings: Settings) -> Result<Exit, Exit> {
+pub(crate) fn run_with(
+    arguments: &Arguments,
+    settings: Settings,
+    suffixes: Arc<Suffixes>,
+) -> Result<Exit, Exit> {
     go_with(
         arguments,
-        &Opened::of(settings, &arguments.place, arguments.quiet)?,
+        &Opened::of(settings, suffixes, &arguments.place, arguments.quiet)?,
     )
 }
 

@@ -119,6 +119,7 @@ fn l22_l23_every_open_destination_is_tried() {
         &wanted.uris,
         destination::Kind::Failure,
         10,
+        &dmarc::Suffixes::built_in(),
     ));
     let (addresses, refusals) = open(&found);
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
