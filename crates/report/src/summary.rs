@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use mail::DomainName;
 
 use crate::address::Address;
-use crate::aggregate::{AggregateReport, AlignmentResult, Disposition, Word};
+use crate::aggregate::{AggregateReport, AlignmentResult, Assembled, Disposition, Word};
 use crate::date::{self, DAY_SECONDS};
 use crate::mime::one_line;
 use crate::report_id::ReportId;
@@ -67,6 +67,50 @@ pub struct TextFacts<'a> {
     pub begin: u64,
     /// The last second of the period.
     pub end: u64,
+    /// How much of the report the message carries.
+    pub portion: Portion,
+    /// What the report does not show of the day: see [`gaps`]. Empty where it shows all.
+    pub gaps: &'a str,
+}
+
+/// How much of a report one message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Portion {
+    /// All of it.
+    Whole,
+    /// One part of several.
+    Part {
+        /// Which, from 1.
+        number: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// One half of what a destination found too large.
+    Half,
+}
+
+/// What the reports about a day do not show of it, in LF lines; empty where they show all.
+#[must_use]
+pub fn gaps(assembled: &Assembled) -> String {
+    let mut text = String::new();
+    if let Some(folded) = &assembled.folded {
+        let count = |rows: usize| grouped(u64::try_from(rows).unwrap_or(u64::MAX));
+        let (before, after) = (count(folded.before), count(folded.after));
+        let _ = write!(
+            text,
+            "The day has too many rows to report: {before} rows are folded into {after}.\n\
+             The element \"error\" of the report says what the folded ones leave out.\n"
+        );
+    }
+    if assembled.left_out > 0 {
+        let _ = writeln!(
+            text,
+            "In no row: {} of {} messages of the day.",
+            grouped(assembled.left_out),
+            grouped(assembled.messages)
+        );
+    }
+    text
 }
 
 impl Summary {
@@ -106,6 +150,7 @@ impl Summary {
         );
         self.write_facts(&mut text, facts);
         self.write_sources(&mut text);
+        write_extent(&mut text, facts);
         let email = facts.from;
         let _ = write!(
             text,
@@ -177,6 +222,25 @@ impl Summary {
     }
 }
 
+/// What of the report, and what of the day, the message does not carry.
+fn write_extent(text: &mut String, facts: &TextFacts<'_>) {
+    let _ = match facts.portion {
+        Portion::Whole => Ok(()),
+        Portion::Part { number, of } => writeln!(
+            text,
+            "This is part {number} of {of}: each comes in a message of its own.\n"
+        ),
+        Portion::Half => writeln!(
+            text,
+            "This is one half of a report that your mail server found too large;\n\
+             the other comes in a message of its own.\n"
+        ),
+    };
+    if !facts.gaps.is_empty() {
+        let _ = writeln!(text, "{}", facts.gaps);
+    }
+}
+
 /// Counts of a report of ours are far from the end of a u64; those of others may not be.
 fn add(sum: &mut u64, count: u64) {
     *sum = sum.saturating_add(count);
@@ -225,7 +289,7 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::{AssessmentPolicy, Metadata, PolicyPublished, Row, RowKey};
+    use crate::aggregate::{AssessmentPolicy, Folded, Metadata, PolicyPublished, Row, RowKey};
 
     fn row(source_ip: &str, count: u64, disposition: Disposition, dkim: bool, spf: bool) -> Row {
         let aligned = |passes| {
@@ -326,6 +390,8 @@ mod tests {
                 report_id: &report_id,
                 begin: 0,
                 end: DAY_SECONDS - 1,
+                portion: Portion::Whole,
+                gaps: "",
             };
             let text = Summary::default().text(&facts);
             text.lines().next_back().unwrap_or_default().to_owned()
@@ -338,6 +404,63 @@ mod tests {
             end_of_text("https://r.example/"),
             "For questions: https://r.example/"
         );
+    }
+
+    #[test]
+    fn the_text_says_which_part_it_is_and_what_of_the_day_no_row_shows() {
+        let assembled = Assembled {
+            reports: vec![],
+            rua: vec![],
+            problems: vec![],
+            psd: false,
+            incidental_only: false,
+            only_refused: false,
+            messages: 200_000,
+            left_out: 149_999,
+            folded: Some(Folded {
+                before: 200_000,
+                after: 50_000,
+                detail: "no MAIL FROM".to_owned(),
+            }),
+        };
+        let whole = Assembled {
+            left_out: 0,
+            folded: None,
+            ..assembled.clone()
+        };
+        assert_eq!(gaps(&whole), "");
+        let gaps = gaps(&assembled);
+        insta::assert_snapshot!(gaps, @r#"
+        The day has too many rows to report: 200,000 rows are folded into 50,000.
+        The element "error" of the report says what the folded ones leave out.
+        In no row: 149,999 of 200,000 messages of the day.
+        "#);
+        let from = Address::parse("dmarc-reports@r.example").unwrap();
+        let (submitter, policy_domain) = ("r.example".parse().unwrap(), "example.com".parse().unwrap());
+        let report_id = ReportId::parse("abcdefghijklmnopqrstuvwxyz").unwrap();
+        let text = |portion, gaps: &str| {
+            let mut text = String::new();
+            let facts = TextFacts {
+                organization: "R",
+                from: &from,
+                contact: "",
+                submitter: &submitter,
+                policy_domain: &policy_domain,
+                report_id: &report_id,
+                begin: 0,
+                end: DAY_SECONDS - 1,
+                portion,
+                gaps,
+            };
+            write_extent(&mut text, &facts);
+            assert!(Summary::default().text(&facts).contains(&text));
+            text
+        };
+        assert_eq!(text(Portion::Whole, ""), "");
+        let of_part = text(Portion::Part { number: 2, of: 3 }, &gaps);
+        assert!(of_part.starts_with("This is part 2 of 3: "), "{of_part}");
+        assert!(of_part.contains("In no row: 149,999"), "{of_part}");
+        assert!(text(Portion::Half, "").starts_with("This is one half "));
     }
 
     #[test]

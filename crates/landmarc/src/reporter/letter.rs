@@ -13,6 +13,8 @@ use store::{NewReport, Report, ReportKind};
 pub(crate) struct Facts {
     /// What a person reads in the letter.
     pub(crate) text: String,
+    /// What the report does not show of its day, in lines for its letters.
+    pub(crate) gaps: String,
     /// Hosts of destinations that DNS said nothing about: nothing is sent there before it has.
     pub(crate) unverified: Vec<String>,
     /// Our own address that gets a copy, which nobody else's DNS has a say in.
@@ -22,7 +24,13 @@ pub(crate) struct Facts {
 impl Facts {
     /// As it is stored.
     pub(crate) fn to_json(&self) -> String {
-        json!({"text": self.text, "unverified": self.unverified, "copy_to": self.copy_to}).to_string()
+        json!({
+            "text": self.text,
+            "gaps": self.gaps,
+            "unverified": self.unverified,
+            "copy_to": self.copy_to,
+        })
+        .to_string()
     }
 
     /// What is stored; what is not there is empty.
@@ -32,6 +40,7 @@ impl Facts {
         let hosts = stored.get("unverified").and_then(Value::as_array);
         Self {
             text: stored.get("text").and_then(text).unwrap_or_default(),
+            gaps: stored.get("gaps").and_then(text).unwrap_or_default(),
             unverified: hosts
                 .map(|hosts| hosts.iter().filter_map(text).collect())
                 .unwrap_or_default(),
@@ -192,6 +201,7 @@ mod tests {
     fn facts_are_read_as_they_were_written_and_what_is_damaged_is_empty() {
         let facts = Facts {
             text: "Häuser\n\"so\"".to_owned(),
+            gaps: "In no row: 1 of 2 messages of the day.\n".to_owned(),
             unverified: vec!["a.example".to_owned()],
             copy_to: Some("postmaster@r.example".to_owned()),
         };

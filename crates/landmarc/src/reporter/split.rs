@@ -6,7 +6,7 @@ use post::Failure;
 use report::Address;
 use report::aggregate::{Part, halve, read, render};
 use report::report_id::{ReportId, file_name};
-use report::summary::{Summary, TextFacts};
+use report::summary::{Portion, Summary, TextFacts};
 use store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
 use super::attempt::Ended;
@@ -70,6 +70,7 @@ fn half_of(means: &Means, whole: &Report, half: &Part, to: &Address, now_ms: u64
     let report_id = ReportId::parse(&half.report.metadata.report_id)?;
     let (begin, end) = (whole.begin_s, whole.end_s);
     let summary = Summary::of(&half.report);
+    let stored = Facts::read(&whole.facts);
     let facts = Facts {
         text: summary.text(&TextFacts {
             organization: &whole.organization,
@@ -80,8 +81,10 @@ fn half_of(means: &Means, whole: &Report, half: &Part, to: &Address, now_ms: u64
             report_id: &report_id,
             begin,
             end,
+            portion: Portion::Half,
+            gaps: &stored.gaps,
         }),
-        ..Facts::read(&whole.facts)
+        ..stored.clone()
     };
     // The form is that of the whole one only as long as the setting stays: either can be read.
     let rendered = render(&half.report, means.terms.form).ok()?;

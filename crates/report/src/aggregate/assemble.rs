@@ -6,22 +6,26 @@
 //! A report is about one policy configuration: a domain that changed its record during the day gets
 //! one report for each (RFC 9990 §3.3 leaves the choice), with no message in two of them.
 
+mod fold;
 mod policy;
 mod row;
 mod tail;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use dmarc::Suffixes;
 use mail::DomainName;
 
 use super::model::{AggregateReport, Metadata, Period, Text};
 use super::split::{MAX_XML_OCTETS, whole_id};
 use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS, tidy};
 use super::words::Disposition;
+use fold::Names;
 use policy::{Configuration, Configurations};
-use tail::{Counted, Placed};
+use tail::{Counted, Fitted};
 
 pub use policy::MAX_CONFIGURATIONS;
 pub use row::{MAX_DKIM_RESULTS, MAX_REASONS};
@@ -176,18 +180,48 @@ pub struct Assembled {
     /// How many of them are in no report, for want of room or of an Author Domain. The reports say
     /// so in `error`.
     pub left_out: u64,
+    /// What became of rows past the limit, where there were more. The reports say so in `error`.
+    pub folded: Option<Folded>,
 }
 
-/// Makes the reports about one domain and day. Equal rows in any order make equal reports.
+/// More rows than a day may have, made fewer that say less. All their messages are counted, but for those left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// How many rows there were.
+    pub before: usize,
+    /// How many there are.
+    pub after: usize,
+    /// What the folded ones say less of, in words.
+    pub detail: String,
+}
+
+impl fmt::Display for Folded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            before,
+            after,
+            detail,
+        } = self;
+        write!(
+            f,
+            "{before} rows are folded into {after}, those with the fewest messages with {detail}"
+        )
+    }
+}
+
+/// Makes the reports about one domain and day. Equal rows in any order make equal reports. Rows past the limit are
+/// folded by what belongs together: networks, and names by the Public Suffix List.
 #[must_use]
-pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits) -> Assembled {
+pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits, suffixes: &Suffixes) -> Assembled {
     let configurations = Configurations::of(&day.rows, &day.policy_domain);
-    let (rows, left_out) = rows(day, &configurations, limits);
+    let fitted = rows(day, &configurations, limits, suffixes);
+    let left_out = fitted.left_out;
     let published = day.rows.iter().map(|row| &*row.published);
     let last = published.max_by(|one, other| one.rank().cmp(&other.rank()));
     let is_any = !day.rows.is_empty();
     Assembled {
-        reports: reports(day, configurations, rows, reporter, left_out),
+        folded: fitted.folded.clone(),
+        reports: reports(day, configurations, fitted, reporter),
         rua: last.map(|published| published.rua.clone()).unwrap_or_default(),
         problems: last
             .map(|published| published.problems.clone())
@@ -204,7 +238,7 @@ pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits) -> Asse
 }
 
 /// The rows as the reports have them, and how many messages are in none of them.
-fn rows(day: &DayOfDomain, configurations: &Configurations, limits: &Limits) -> (Vec<Placed>, u64) {
+fn rows(day: &DayOfDomain, configurations: &Configurations, limits: &Limits, suffixes: &Suffixes) -> Fitted {
     let mut counted = Counted::default();
     let mut left_out = day.left_out;
     for row in day.rows.iter().filter(|row| row.count > 0) {
@@ -218,8 +252,15 @@ fn rows(day: &DayOfDomain, configurations: &Configurations, limits: &Limits) -> 
             None => left_out = left_out.saturating_add(row.count),
         }
     }
-    let (rows, past_limit) = tail::fit(counted.sorted(), limits.rows_a_day);
-    (rows, left_out.saturating_add(past_limit))
+    let names = Names {
+        policy_domain: &day.policy_domain,
+        suffixes,
+    };
+    let fitted = tail::fit(counted.sorted(), limits.rows_a_day, names);
+    Fitted {
+        left_out: left_out.saturating_add(fitted.left_out),
+        ..fitted
+    }
 }
 
 fn is_refused(row: &Tallied) -> bool {
@@ -229,20 +270,19 @@ fn is_refused(row: &Tallied) -> bool {
 fn reports(
     day: &DayOfDomain,
     configurations: Configurations,
-    rows: Vec<Placed>,
+    fitted: Fitted,
     reporter: &Reporter,
-    left_out: u64,
 ) -> Vec<AggregateReport> {
     let report = |Configuration { policy, problems }| AggregateReport {
         metadata: Metadata {
-            error: error(left_out, &problems),
+            error: error(fitted.left_out, fitted.folded.as_ref(), &problems),
             ..metadata(day, reporter)
         },
         policy,
         rows: Vec::new(),
     };
     let mut reports: Vec<_> = configurations.all.into_iter().map(report).collect();
-    for placed in rows {
+    for placed in fitted.rows {
         if let Some(report) = reports.get_mut(placed.configuration) {
             report.rows.push(placed.row);
         }
@@ -281,10 +321,12 @@ fn metadata(day: &DayOfDomain, reporter: &Reporter) -> Metadata {
 }
 
 /// RFC 9990 §3.1.5: what the Domain Owner should know of how the record was taken.
-fn error(left_out: u64, problems: &BTreeSet<String>) -> Option<Text> {
+fn error(left_out: u64, folded: Option<&Folded>, problems: &BTreeSet<String>) -> Option<Text> {
     let left_out =
         (left_out > 0).then(|| format!("messages in no row, for there are too many rows: {left_out}"));
-    let notes: Vec<_> = left_out.into_iter().chain(problems.iter().cloned()).collect();
+    let folded = folded.map(|folded| format!("too many rows: {folded}"));
+    let notes = left_out.into_iter().chain(folded).chain(problems.iter().cloned());
+    let notes: Vec<_> = notes.collect();
     let text = tidy(&notes.join("; "), MAX_ERROR_OCTETS).into_owned();
     (!text.is_empty()).then(|| text.as_str().into())
 }

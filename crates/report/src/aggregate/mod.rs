@@ -17,7 +17,7 @@ mod words;
 mod write;
 
 pub use assemble::{
-    Assembled, DayOfDomain, Limits, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, MAX_ROWS,
+    Assembled, DayOfDomain, Folded, Limits, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, MAX_ROWS,
     MAX_ROWS_A_DAY, Published, Reporter, Tallied, assemble,
 };
 pub use model::{

@@ -95,7 +95,12 @@ pub(crate) fn day_of(policy_domain: &str, rows: Vec<Tallied>) -> DayOfDomain {
 }
 
 pub(crate) fn assembled(policy_domain: &str, rows: Vec<Tallied>) -> Assembled {
-    assemble(&day_of(policy_domain, rows), &reporter(), &Limits::default())
+    assemble(
+        &day_of(policy_domain, rows),
+        &reporter(),
+        &Limits::default(),
+        &dmarc::Suffixes::built_in(),
+    )
 }
 
 /// The one report about these rows of example.com, and its XML.

@@ -173,7 +173,12 @@ fn assembled(rows: Vec<Tallied>, rows_a_day: usize) -> Assembled {
         rows_a_day,
         ..Limits::default()
     };
-    assemble(&day_of("example.com", rows), &reporter(), &limits)
+    assemble(
+        &day_of("example.com", rows),
+        &reporter(),
+        &limits,
+        &dmarc::Suffixes::built_in(),
+    )
 }
 
 fn messages(reports: &[AggregateReport]) -> u64 {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use auth::dkim;
 use landmarc_report::letter::{LetterFacts, aggregate_letter, letter_size};
 use landmarc_report::report_id::{ReportId, ReportKey};
-use landmarc_report::summary::{Source, Summary, TextFacts};
+use landmarc_report::summary::{Portion, Source, Summary, TextFacts};
 use landmarc_report::{Address, letter::Letter};
 use mail::DomainName;
 use mail_parser::{MessageParser, MimeHeaders};
@@ -91,6 +91,8 @@ impl World {
             report_id: &self.id(),
             begin: BEGIN,
             end: END,
+            portion: Portion::Whole,
+            gaps: "",
         })
     }
 

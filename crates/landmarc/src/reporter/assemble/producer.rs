@@ -8,7 +8,7 @@ use std::sync::Arc;
 use mail::DomainName;
 use report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
 use report::report_id::{ReportId, file_name};
-use report::summary::TextFacts;
+use report::summary::{Portion, TextFacts, gaps};
 use store::{DomainDay, NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
 use tokio::sync::mpsc;
 
@@ -132,7 +132,12 @@ impl Producer {
             Err(error) => return skipped(format!("the policy domain is no name: {error}")),
         };
         let name = day.policy_domain.clone();
-        let mut assembled = assemble(&day, &self.terms.reporter, &self.terms.limits);
+        let mut assembled = assemble(
+            &day,
+            &self.terms.reporter,
+            &self.terms.limits,
+            &self.terms.suffixes,
+        );
         if let Some(rua) = instead {
             if rua.is_empty() {
                 return skipped("outbox redirect sends it nowhere".to_owned());
@@ -154,8 +159,15 @@ impl Producer {
 
     fn render(&self, policy_domain: &DomainName, assembled: Assembled) -> io::Result<Reports> {
         let mut reports = Vec::new();
+        let gaps = gaps(&assembled);
         for report in assembled.reports {
-            reports.extend(rendered(&self.terms, &self.request, policy_domain, report)?);
+            reports.extend(rendered(
+                &self.terms,
+                &self.request,
+                policy_domain,
+                report,
+                &gaps,
+            )?);
         }
         Ok(Reports {
             policy_domain: policy_domain.clone(),
@@ -221,6 +233,7 @@ fn rendered(
     request: &Request,
     policy_domain: &DomainName,
     report: AggregateReport,
+    gaps: &str,
 ) -> io::Result<Vec<NewReport>> {
     let submitter = &terms.reporter.submitter;
     // Derived from the configuration, among others; so it tells configurations apart.
@@ -228,7 +241,8 @@ fn rendered(
     let period = report.metadata.period;
     let parts = render_parts(report, submitter, terms.form, &terms.limits)?;
     let date_ms = request.clock.now_ms();
-    let of_part = |part: RenderedPart| {
+    let of = parts.len();
+    let of_part = |(index, part): (usize, RenderedPart)| {
         let report_id = ReportId::parse(&part.report_id).ok_or(io::ErrorKind::InvalidData)?;
         let text = part.summary.text(&TextFacts {
             organization: &terms.reporter.organization,
@@ -239,9 +253,18 @@ fn rendered(
             report_id: &report_id,
             begin: period.begin,
             end: period.end,
+            portion: match of {
+                1 => Portion::Whole,
+                _ => Portion::Part {
+                    number: index + 1,
+                    of,
+                },
+            },
+            gaps,
         });
         let facts = Facts {
             text,
+            gaps: gaps.to_owned(),
             ..Facts::default()
         };
         Ok(NewReport {
@@ -265,7 +288,7 @@ fn rendered(
             deliveries: Vec::new(),
         })
     };
-    parts.into_iter().map(of_part).collect()
+    parts.into_iter().enumerate().map(of_part).collect()
 }
 
 fn count(number: usize) -> u64 {

@@ -1,11 +1,13 @@
-//! More rows than a day may have: the tail is told with less detail, and what is still too much is
-//! left out.
+//! More rows than a day may have: the tail says less, and what is still too much is left out.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
+use mail::ClientNetwork;
+
+use super::Folded;
+use super::fold::{Fold, Names};
 use crate::aggregate::model::{Row, RowKey};
-use crate::aggregate::words::AlignmentResult;
 
 /// A row, and the place of the configuration it was judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,48 +46,107 @@ impl Extend<Placed> for Counted {
     }
 }
 
-/// At most `limit` of the sorted rows, and how many messages are in none of them.
+/// Rows within a limit.
+pub(super) struct Fitted {
+    pub(super) rows: Vec<Placed>,
+    /// What it took, where rows were folded.
+    pub(super) folded: Option<Folded>,
+    /// How many messages are in none of the rows.
+    pub(super) left_out: u64,
+}
+
+/// At most `limit` of the sorted rows.
 ///
-/// Three quarters of the limit keep all detail. The rows after them are told with one DKIM result
-/// each, and if that is not enough, with none but an aligned one: selectors and signing domains cost
-/// a client nothing.
-pub(super) fn fit(mut rows: Vec<Placed>, limit: usize) -> (Vec<Placed>, u64) {
-    if rows.len() <= limit {
-        return (rows, 0);
+/// Of more, no client network has more than a tenth, and three quarters of the limit keep all detail, the most
+/// messages first. The rows after them say less and less until they fit ([`Fold`]); so rows that a client makes of
+/// little cost no source of others its place. What is still too much is left out.
+pub(super) fn fit(rows: Vec<Placed>, limit: usize, names: Names<'_>) -> Fitted {
+    let before = rows.len();
+    if before <= limit {
+        return Fitted {
+            rows,
+            folded: None,
+            left_out: 0,
+        };
     }
-    let whole = limit - limit / 4;
-    let mut tail = rows.split_off(whole);
-    for thin in [first_result, aligned_result] {
-        if tail.len() > limit - whole {
-            tail = coalesced(tail, thin);
+    let mut press = Press {
+        names,
+        deepest: None,
+        left_out: 0,
+    };
+    let rows = press.share_out(rows, (limit / NETWORKS_AT_LEAST).max(1));
+    let rows = press.squeeze(rows, limit, &Fold::ALL);
+    let folded = press.deepest.map(|deepest| Folded {
+        before,
+        after: rows.len(),
+        detail: deepest.in_words(),
+    });
+    Fitted {
+        rows,
+        folded,
+        left_out: press.left_out,
+    }
+}
+
+/// No client network has a larger part of too many rows than the one of so many.
+const NETWORKS_AT_LEAST: usize = 10;
+
+/// Makes rows fit.
+struct Press<'a> {
+    names: Names<'a>,
+    /// How far any of them had to be folded.
+    deepest: Option<Fold>,
+    left_out: u64,
+}
+
+impl Press<'_> {
+    /// At most `share` rows of each client network.
+    fn share_out(&mut self, rows: Vec<Placed>, share: usize) -> Vec<Placed> {
+        let mut networks: HashMap<ClientNetwork, Vec<Placed>> = HashMap::new();
+        for placed in rows {
+            let network = ClientNetwork::of(placed.row.key.source_ip);
+            networks.entry(network).or_default().push(placed);
         }
+        let within_network: Vec<_> = Fold::ALL
+            .into_iter()
+            .filter(|fold| *fold <= Fold::Network)
+            .collect();
+        let mut shared = Vec::new();
+        for rows in networks.into_values() {
+            shared.extend(self.squeeze(rows, share, &within_network));
+        }
+        shared.sort_unstable_by(compare);
+        shared
     }
-    let out = tail.split_off(tail.len().min(limit - whole));
-    let left_out = out
-        .iter()
-        .fold(0_u64, |sum, placed| sum.saturating_add(placed.row.count));
-    rows.extend(tail);
-    // A thinned row can be what one before it is as it stands.
-    (coalesced(rows, |_| ()), left_out)
+
+    /// At most `limit` of the sorted rows, folded by these steps as far as it takes.
+    fn squeeze(&mut self, mut rows: Vec<Placed>, limit: usize, steps: &[Fold]) -> Vec<Placed> {
+        if rows.len() <= limit {
+            return rows;
+        }
+        let whole = limit - limit.div_ceil(4);
+        let mut tail = rows.split_off(whole);
+        for step in steps {
+            if tail.len() <= limit - whole {
+                break;
+            }
+            step.apply(&mut tail, self.names);
+            tail = coalesced(tail);
+            self.deepest = self.deepest.max(Some(*step));
+        }
+        for placed in tail.drain((limit - whole).min(tail.len())..) {
+            self.left_out = self.left_out.saturating_add(placed.row.count);
+        }
+        rows.extend(tail);
+        // A thinned row can be what one before it is as it stands.
+        coalesced(rows)
+    }
 }
 
-fn coalesced(rows: Vec<Placed>, thin: fn(&mut RowKey)) -> Vec<Placed> {
+fn coalesced(rows: Vec<Placed>) -> Vec<Placed> {
     let mut counted = Counted::default();
-    counted.extend(rows.into_iter().map(|mut placed| {
-        thin(&mut placed.row.key);
-        placed
-    }));
+    counted.extend(rows);
     counted.sorted()
-}
-
-fn first_result(key: &mut RowKey) {
-    key.dkim.truncate(1);
-}
-
-/// The first is an aligned pass when there is one.
-fn aligned_result(key: &mut RowKey) {
-    let is_aligned = key.dkim_alignment == AlignmentResult::Pass.into();
-    key.dkim.truncate(usize::from(is_aligned));
 }
 
 fn compare(a: &Placed, b: &Placed) -> Ordering {

@@ -36,7 +36,7 @@ fn assembled(rows: Vec<Tallied>, limits: &Limits) -> Assembled {
         rows,
         left_out: 0,
     };
-    assemble(&day, &reporter(), limits)
+    assemble(&day, &reporter(), limits, &Suffixes::built_in())
 }
 
 fn reporter() -> Reporter {
@@ -64,7 +64,12 @@ fn messages(assembled: &Assembled) -> u64 {
 #[test]
 fn a_day_of_the_most_rows_is_whole_and_past_it_the_least_are_left_out_and_said() {
     let policy = published(1, "none");
-    let rows = |count: u32| (0..count).map(|number| row(&policy, number)).collect::<Vec<_>>();
+    // No two of them are in one network, however wide.
+    let scattered = |number: u32| Tallied {
+        source_ip: std::net::Ipv4Addr::from((number + 1) << 24).into(),
+        ..row(&policy, 0)
+    };
+    let rows = |count: u32| (0..count).map(scattered).collect::<Vec<_>>();
     let exact = assembled(rows(8), &limit(8));
     assert_eq!((exact.reports[0].rows.len(), exact.left_out), (8, 0));
     assert_eq!(exact.reports[0].metadata.error, None);
@@ -80,7 +85,13 @@ fn a_day_of_the_most_rows_is_whole_and_past_it_the_least_are_left_out_and_said()
     );
     assert_eq!(messages(&past) + past.left_out, past.messages);
     let error = past.reports[0].metadata.error.as_ref().unwrap();
-    assert_eq!(error.text, "messages in no row, for there are too many rows: 6");
+    assert!(
+        error.text.starts_with(
+            "messages in no row, for there are too many rows: 6; too many rows: 10 rows are folded into 8"
+        ),
+        "{}",
+        error.text
+    );
 }
 
 /// A client that makes up a selector for each message costs detail of the tail, not messages.
@@ -95,7 +106,7 @@ fn the_tail_is_told_with_fewer_signatures_before_any_is_left_out() {
     };
     let mut rows: Vec<_> = (0..100).map(|number| signed(number, 1)).collect();
     rows.extend((0..6).map(|number| signed(1000 + number, 10)));
-    let day = assembled(rows, &limit(8));
+    let day = assembled(rows, &limit(80));
     let report = &day.reports[0];
     assert_eq!((day.left_out, messages(&day)), (0, 160));
     assert_eq!(report.rows.len(), 7);
@@ -115,11 +126,123 @@ fn an_aligned_signature_stays_in_the_tail() {
         ];
         row
     };
-    let day = assembled((0..100).map(signed).collect(), &limit(4));
+    let day = assembled((0..100).map(signed).collect(), &limit(40));
     let last = day.reports[0].rows.iter().max_by_key(|row| row.count).unwrap();
     assert_eq!(last.count, 97);
     assert_eq!(last.key.dkim.len(), 1);
     assert_eq!(last.key.dkim[0].domain, "example.com");
+}
+
+/// Who has so many addresses can fill all rows with two messages of each; the owner's own quiet source stays.
+#[test]
+fn a_flood_of_sources_folds_into_its_networks_and_removes_no_other_source() {
+    let policy = published(1, "none");
+    let owner = Tallied {
+        source_ip: "192.0.2.77".parse().unwrap(),
+        ..row(&policy, 0)
+    };
+    // 196 neighboring networks; as many networks of their own; an IPv6 block of 65,536 networks.
+    let floods: [fn(u32) -> IpAddr; 3] = [
+        |number| std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
+        |number| std::net::Ipv4Addr::from(0x0b00_0000 + (number << 8)).into(),
+        |number| std::net::Ipv6Addr::from((0x2001_0db8_u128 << 96) | (u128::from(number) << 80)).into(),
+    ];
+    for flood in floods {
+        let mut rows: Vec<_> = (0..50_000)
+            .map(|number| Tallied {
+                source_ip: flood(number),
+                count: 2,
+                ..row(&policy, 0)
+            })
+            .collect();
+        rows.push(owner.clone());
+        let day = assembled(rows, &Limits::default());
+        let report = &day.reports[0];
+        assert!(report.rows.len() <= MAX_ROWS_A_DAY);
+        assert_eq!((day.left_out, messages(&day)), (0, 100_001));
+        let kept = report
+            .rows
+            .iter()
+            .find(|row| row.key.source_ip == owner.source_ip);
+        assert_eq!(kept.map(|row| row.count), Some(1));
+        let error = &report.metadata.error.as_ref().unwrap().text;
+        assert!(
+            error.starts_with("too many rows: 50001 rows are folded into "),
+            "{error}"
+        );
+        assert_eq!(day.folded.map(|folded| folded.before), Some(50_001));
+    }
+}
+
+/// Each dimension that is free for a client costs the detail of that dimension, and not the source of the owner.
+#[test]
+fn what_a_client_makes_up_for_each_message_is_folded_before_the_address_is() {
+    let policy = published(1, "none");
+    let spf = |domain: &str| Some((domain.to_owned(), "mfrom".to_owned(), "fail".to_owned()));
+    let owner = Tallied {
+        source_ip: "192.0.2.77".parse().unwrap(),
+        envelope_from: Some("example.com".to_owned()),
+        spf: spf("example.com"),
+        ..row(&policy, 0)
+    };
+    let kinds: [fn(&mut Tallied, u32); 4] = [
+        |row, number| row.envelope_from = Some(format!("x{number}.junk.example")),
+        |row, number| row.envelope_from = Some(format!("junk{number}.example")),
+        |row, number| row.reasons = vec![("other".to_owned(), format!("said {number}"))],
+        |row, number| row.header_from = format!("x{number}.example.com"),
+    ];
+    for (kind, made_up) in kinds.into_iter().enumerate() {
+        // Eight networks of one address each: none has to be folded into another.
+        let mut rows: Vec<_> = (0..4_000)
+            .map(|number| {
+                let mut row = row(&policy, (number % 8) << 8);
+                row.count = 2;
+                made_up(&mut row, number);
+                if let Some(domain) = row.envelope_from.clone() {
+                    row.spf = spf(&domain);
+                }
+                row
+            })
+            .collect();
+        rows.push(owner.clone());
+        let day = assembled(rows, &limit(400));
+        let report = &day.reports[0];
+        assert_eq!((day.left_out, messages(&day)), (0, 8_001), "{kind}");
+        let sources: BTreeSet<_> = report.rows.iter().map(|row| row.key.source_ip).collect();
+        assert_eq!(sources.len(), 9, "{kind}: no address stands for another");
+        for source in sources {
+            let rows = report.rows.iter().filter(|row| row.key.source_ip == source);
+            assert!(rows.count() <= 40, "{kind}: a tenth for each network");
+        }
+        let kept = report
+            .rows
+            .iter()
+            .find(|row| row.key.source_ip == owner.source_ip);
+        let kept = kept.map(|row| (row.count, row.key.envelope_from.as_deref()));
+        assert_eq!(kept, Some((1, Some("example.com"))), "{kind}");
+    }
+}
+
+#[test]
+fn a_network_has_a_tenth_of_too_many_rows_and_not_one_more() {
+    let policy = published(1, "none");
+    // One client that makes up selectors, and rows of many others that are too many with his.
+    let of_client = |count: u32| {
+        (0..count).map(|number| {
+            let mut row = row(&policy, 1);
+            row.count = 5;
+            row.dkim = vec![("junk.example".to_owned(), format!("s{number}"), "fail".to_owned())];
+            row
+        })
+    };
+    let others = |count: u32| (1..=count).map(|number| row(&policy, number << 8));
+    for (given, kept) in [(10, 10), (11, 8)] {
+        let day = assembled(of_client(given).chain(others(100)).collect(), &limit(100));
+        let of_client = day.reports[0].rows.iter();
+        let of_client = of_client.filter(|row| row.key.source_ip.to_string() == "10.0.0.1");
+        assert_eq!(of_client.count(), kept, "{given}");
+        assert_eq!((day.left_out, messages(&day)), (0, u64::from(given) * 5 + 100));
+    }
 }
 
 #[test]
@@ -135,7 +258,7 @@ fn what_the_store_left_out_is_said_too() {
     let mut nobody = row(&policy, 2);
     nobody.header_from = "\u{0}".to_owned();
     day.rows.push(nobody);
-    let assembled = assemble(&day, &reporter(), &Limits::default());
+    let assembled = assemble(&day, &reporter(), &Limits::default(), &Suffixes::built_in());
     assert_eq!((assembled.messages, assembled.left_out), (43, 42));
     let error = assembled.reports[0].metadata.error.as_ref().unwrap();
     assert!(error.text.ends_with("rows: 42"), "{}", error.text);

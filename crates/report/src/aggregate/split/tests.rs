@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use dmarc::Suffixes;
+
 use super::*;
 use crate::aggregate::{DayOfDomain, Period, Published, Reporter, Tallied, assemble};
 
@@ -52,7 +54,9 @@ fn report(rows: u32, signatures: usize) -> AggregateReport {
         contact: None,
         generator: String::new(),
     };
-    assemble(&day, &reporter, &Limits::default()).reports.remove(0)
+    assemble(&day, &reporter, &Limits::default(), &Suffixes::built_in())
+        .reports
+        .remove(0)
 }
 
 fn parts(report: &AggregateReport, limits: &Limits) -> Vec<RenderedPart> {
