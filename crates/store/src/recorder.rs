@@ -11,8 +11,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::digest::Digests;
+use crate::distinct::Folding;
 use crate::engine::{Engine, Opener};
 use crate::error::StoreError;
+use crate::groups::Groups;
 use crate::maintenance::{Expired, Keep};
 use crate::observation::{Observation, Recorded};
 use crate::prepared::Prepared;
@@ -47,6 +49,8 @@ pub struct Options {
     /// Whether another process may be recording into the same store, as the service does while
     /// `store expire` runs: after each step of an expiry it gets as long for itself as the step took.
     pub gives_way: bool,
+    /// By what the limits on distinct rows go. Without, there are none.
+    pub groups: Option<Arc<dyn Groups>>,
 }
 
 impl Options {
@@ -61,6 +65,7 @@ impl Options {
             must_open: true,
             spool: None,
             gives_way: false,
+            groups: None,
         }
     }
 }
@@ -74,6 +79,8 @@ pub struct Recorder {
     digests: Digests,
     /// What is shared with the engine about the spool, where there is one.
     spool: Option<Arc<Share>>,
+    /// The limits on distinct rows, where there are any.
+    folding: Option<Arc<Folding>>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -88,8 +95,16 @@ impl Recorder {
         let busy = if options.gives_way { BUSY_SERVICE } else { BUSY };
         let share = options.spool.map(|limits| Arc::new(Share::new(limits)));
         let spool = share.clone();
+        let folding = options
+            .groups
+            .clone()
+            .map(|groups| Arc::new(Folding::new(groups)));
+        let limits = folding.clone();
         let opener: Opener = Box::new(move || {
-            let engine = Sqlite::open(&path, busy)?;
+            let mut engine = Sqlite::open(&path, busy)?;
+            if let Some(folding) = &limits {
+                engine = engine.folding(folding);
+            }
             Ok(match &spool {
                 Some(share) => Box::new(engine.spooling(share)?) as Box<dyn Engine>,
                 None => Box::new(engine),
@@ -97,6 +112,7 @@ impl Recorder {
         });
         let mut recorder = Self::with_engine(options, opener)?;
         recorder.spool = share;
+        recorder.folding = folding;
         Ok(recorder)
     }
 
@@ -110,6 +126,7 @@ impl Recorder {
             must_open,
             gives_way,
             spool: _,
+            groups: _,
         } = options;
         let engine = match opener() {
             Err(error) if must_open || error.is_final() => return Err(error),
@@ -129,6 +146,7 @@ impl Recorder {
             keep_observations,
             digests: Digests::new(),
             spool: None,
+            folding: None,
             writer: Some(writer),
         })
     }
@@ -174,6 +192,7 @@ impl Recorder {
         let (length, bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
         let mut statistics = self.shared.counters.read(length, bytes);
+        statistics.folded_messages = self.folding.as_ref().map_or(0, |folding| folding.messages());
         statistics.spool_lost = self.spool.as_ref().map(|spool| spool.lost()).unwrap_or_default();
         statistics
     }

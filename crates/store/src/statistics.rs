@@ -35,6 +35,8 @@ pub struct Statistics {
     pub dropped_tallies: u64,
     /// Hits of rules that are not counted.
     pub dropped_rule_hits: u64,
+    /// Messages that count in a row with less detail, for their sender made too many.
+    pub folded_messages: u64,
     /// What the spool had no room for since the recorder was opened.
     pub spool_lost: SpoolLost,
     /// Records that wait in memory, and folded rows of the tally.
@@ -107,6 +109,7 @@ impl Counters {
             dropped_observations: lost.observations,
             dropped_tallies: lost.tallies,
             dropped_rule_hits: lost.rule_hits,
+            folded_messages: 0,
             spool_lost: SpoolLost::default(),
             queue_length,
             queue_bytes,

@@ -11,6 +11,7 @@ use super::journal::Entries;
 use super::stories::Stories;
 use crate::columns::address;
 use crate::day::{as_integer, hour_of};
+use crate::distinct::Folding;
 use crate::folded::Folded;
 use crate::prepared::Kept;
 use crate::queue::{Batch, Lost};
@@ -60,6 +61,16 @@ impl Remembered {
     /// Writes all of it but new traces for which this hour has no room; how many those were.
     pub(super) fn write(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<Lost> {
         self.write_with(connection, batch, batch.counts())
+    }
+
+    /// What the batch counts, within the limits on distinct rows, and how many messages count in a folded row.
+    pub(super) fn fold(
+        &mut self,
+        connection: &Connection,
+        counts: Folded,
+        folding: &Folding,
+    ) -> rusqlite::Result<(Folded, u64)> {
+        folding.fold(counts, |counted| self.interned.has_row(connection, counted))
     }
 
     /// The same, for those who know already what the batch counts.

@@ -92,6 +92,15 @@ impl Interned {
             .map(Some)
     }
 
+    /// Whether a reporting row is stored, of whatever day.
+    pub(super) fn has_row(&mut self, connection: &Connection, counted: &Counted) -> rusqlite::Result<bool> {
+        if self.rows.find(counted.digest).is_some() {
+            return Ok(true);
+        }
+        let sql = "SELECT 1 FROM reporting_row WHERE digest = ?1";
+        connection.prepare_cached(sql)?.exists([counted.digest.0])
+    }
+
     /// The numbers of a reporting row and of its policy domain.
     pub(super) fn row(&mut self, connection: &Connection, counted: &Counted) -> rusqlite::Result<(i64, i64)> {
         if let Some((id, policy_domain, marked)) = self.rows.find(counted.digest)

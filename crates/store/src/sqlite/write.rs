@@ -11,6 +11,7 @@ use super::batch::Remembered;
 use super::connection::{self, BUSY, Identity, beside, engine, row_error};
 use super::spool::{Appender, inode_of};
 use super::{blocks, expire, journal};
+use crate::distinct::Folding;
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
 use crate::maintenance::{Expired, Keep};
@@ -35,6 +36,8 @@ pub(crate) struct Sqlite {
     foreign_writes: i64,
     /// Where there is a fleet that is to hear of it.
     spool: Option<Appender>,
+    /// Where one sender may make so many rows and no more.
+    folding: Option<Arc<Folding>>,
 }
 
 impl Sqlite {
@@ -52,7 +55,14 @@ impl Sqlite {
             indexed_to: None,
             foreign_writes: 0,
             spool: None,
+            folding: None,
         })
+    }
+
+    /// From now on rows past the limits are folded.
+    pub(crate) fn folding(mut self, folding: &Arc<Folding>) -> Self {
+        self.folding = Some(Arc::clone(folding));
+        self
     }
 
     /// From now on each batch is appended to the spool as well.
@@ -65,13 +75,24 @@ impl Sqlite {
     fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Lost> {
         let counts = batch.counts();
         let mut spool = self.spool.take();
+        let folding = self.folding.clone();
+        let mut folded = 0;
         let lost = self.attempt(|connection, remembered| {
+            let mut counts = counts;
+            if let Some(folding) = &folding {
+                (counts, folded) = remembered.fold(connection, counts, folding)?;
+            }
             if let Some(spool) = &mut spool {
                 spool.append(connection, batch, &counts)?;
             }
             remembered.write_with(connection, batch, counts)
         });
         self.spool = spool;
+        match (&folding, &lost) {
+            (Some(folding), Ok(_)) => folding.committed(folded),
+            (Some(folding), Err(_)) => folding.rolled_back(),
+            (None, _) => {}
+        }
         lost
     }
 
