@@ -7,11 +7,12 @@ use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use settings::Settings;
-use store::{Limits, Options, Recorder, StoreError};
+use store::{Groups, Limits, Options, Recorder, StoreError};
 
 use crate::account::Account;
 use crate::fleet;
@@ -87,7 +88,11 @@ pub(crate) fn prepare(database: &Path, account: &Account) -> io::Result<()> {
 ///
 /// # Errors
 /// When it is of a newer version, or another program's.
-pub(crate) fn open(settings: &Settings, database: &Path) -> Result<Recorder, StoreError> {
+pub(crate) fn open(
+    settings: &Settings,
+    database: &Path,
+    groups: Arc<dyn Groups>,
+) -> Result<Recorder, StoreError> {
     Recorder::open(Options {
         keep_observations: settings.store.observations,
         limits: Limits {
@@ -96,6 +101,7 @@ pub(crate) fn open(settings: &Settings, database: &Path) -> Result<Recorder, Sto
         },
         must_open: false,
         spool: fleet::spool(settings),
+        groups: Some(groups),
         ..Options::at(database)
     })
 }

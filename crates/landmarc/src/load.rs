@@ -20,6 +20,7 @@ use settings::hosts::Hosts;
 use settings::{Mistake, Mistakes, Settings, WebAddress, key};
 
 use crate::exit::Exit;
+use crate::groups::BySuffix;
 use crate::http;
 use crate::output::{complain, in_full, tell};
 use crate::{account, doors};
@@ -77,6 +78,11 @@ impl Loaded {
             operator: rules::operator::for_receiver(&self.operator.rules),
             ..rules::rules(&self.settings, Arc::clone(&self.suffixes))
         }
+    }
+
+    /// By what the limits of the store go.
+    pub(crate) fn groups(&self) -> Arc<BySuffix> {
+        BySuffix::new(&self.suffixes)
     }
 }
 

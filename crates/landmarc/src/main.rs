@@ -15,6 +15,7 @@ mod failure_reports;
 mod figures;
 mod filter;
 mod fleet;
+mod groups;
 mod http;
 mod imports;
 mod json;

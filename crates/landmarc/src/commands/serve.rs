@@ -165,7 +165,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let metrics = Arc::new(Metrics::new());
     let board = Arc::new(Board::new(Arc::clone(&metrics)));
     let web = http::answer(web, &loaded.settings, Arc::clone(&board));
-    let recorder = Arc::new(database::open(&loaded.settings, &database)?);
+    let recorder = Arc::new(database::open(&loaded.settings, &database, loaded.groups())?);
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
     let settings_from = source.describe(loaded.file.as_deref());
     introduce(&rules, settings_from.as_deref(), &server.local_addresses());

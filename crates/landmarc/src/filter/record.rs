@@ -1,8 +1,10 @@
 //! From a judgement to what is written down.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::dkim::{DkimResult, DkimVerdict};
 use dmarc::discovery::{Discovery, PolicyAt};
 use dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
 use dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
@@ -14,6 +16,10 @@ use store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
 use crate::log::dkim_word;
 use crate::records::now_ms;
 use crate::trace;
+
+/// DKIM results of one row, the most telling first. RFC 9990 §3.1.3 allows a hundred; but each of them is names that the sender chose, kept for
+/// as long as the tally is, and mail that is wanted has two or three signatures.
+const MAX_DKIM_RESULTS: usize = 4;
 
 /// What of a message is known only where the MTA is spoken to.
 pub(super) struct Moment<'a> {
@@ -117,7 +123,7 @@ fn row(evaluation: &Evaluation, judgement: &Judgement, incidental: bool) -> Opti
         envelope_from: Some(domain_of_mail_from(judgement)),
         // Recipients of one message are many, and whom it went to is not the Domain Owner's business.
         envelope_to: None,
-        dkim: judgement.dkim.iter().filter_map(signature).collect(),
+        dkim: signatures(&judgement.dkim, &evaluation.author_domain),
         spf: spf(judgement),
         incidental,
     })
@@ -131,7 +137,32 @@ fn domain_of_mail_from(judgement: &Judgement) -> String {
         .map_or_else(String::new, |domain| domain.to_string())
 }
 
-fn signature(signature: &auth::dkim::DkimResult) -> Option<(String, String, String)> {
+/// In the order of RFC 9990 §3.1.3: those that pass, and among them those of the Author Domain, then those with most labels in common
+/// with it, first.
+fn signatures(results: &[DkimResult], author: &DomainName) -> Vec<(String, String, String)> {
+    let mut signatures: Vec<_> = results.iter().filter(|result| result.domain.is_some()).collect();
+    signatures.sort_by_key(|result| {
+        let passes = result.result == DkimVerdict::Pass;
+        let shared = result
+            .domain
+            .as_ref()
+            .filter(|_| passes)
+            .map_or(0, |domain| shared_labels(domain, author));
+        (!passes, result.domain.as_ref() != Some(author), Reverse(shared))
+    });
+    signatures
+        .into_iter()
+        .take(MAX_DKIM_RESULTS)
+        .filter_map(signature)
+        .collect()
+}
+
+fn shared_labels(one: &DomainName, other: &DomainName) -> usize {
+    let pairs = one.as_str().rsplit('.').zip(other.as_str().rsplit('.'));
+    pairs.take_while(|(one, other)| one == other).count()
+}
+
+fn signature(signature: &DkimResult) -> Option<(String, String, String)> {
     let selector = signature.selector.clone().unwrap_or_default();
     let result = signature.result.as_str().to_owned();
     Some((signature.domain.as_ref()?.to_string(), selector, result))

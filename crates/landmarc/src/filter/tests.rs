@@ -56,7 +56,7 @@ fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture
     let loaded = crate::load::read("test", text.as_bytes(), None).unwrap();
     let rules = Arc::new(loaded.rules());
     let resolver = Resolver::new(rules::resolver_options(&loaded.settings)).unwrap();
-    let recorder = Arc::new(crate::database::open(&loaded.settings, &database).unwrap());
+    let recorder = Arc::new(crate::database::open(&loaded.settings, &database, loaded.groups()).unwrap());
     let filter = Filter::new(
         Running::new(loaded, rules, resolver),
         recorder,

@@ -428,6 +428,11 @@ fn records(sheet: &mut Sheet<'_>, store: &store::Statistics) -> fmt::Result {
         "What was given up because the store could not be written for too long.",
         dropped.map(|(kind, count)| ([("kind", kind)], count)),
     )?;
+    sheet.counter(
+        "landmarc_store_folded_messages",
+        "Messages counted in a row with less detail, because one sender made too many distinct rows.",
+        store.folded_messages,
+    )?;
     sheet.gauge(
         "landmarc_store_queue_length",
         "Records that wait in memory.",

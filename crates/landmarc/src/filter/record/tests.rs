@@ -297,3 +297,48 @@ fn d18_report_traffic_is_marked_in_its_row() {
         assert_eq!(row.incidental, incidental);
     }
 }
+
+#[test]
+fn of_many_signatures_the_most_telling_ones_are_kept() {
+    let result = |domain: &str, result| DkimResult {
+        result,
+        domain: DomainName::parse(domain).ok(),
+        selector: Some("s".to_owned()),
+        algorithm: None,
+        key_bits: None,
+        identity_domain: None,
+        reason: None,
+        signature: String::new(),
+        key_is_testing: false,
+        body_length: None,
+        body_only_broken: false,
+        unsigned_fields: Vec::new(),
+        field_index: 0,
+    };
+    let (pass, fail) = (DkimVerdict::Pass, DkimVerdict::Fail);
+    let mut results = vec![
+        result("x1.sig.test", fail),
+        result("a.author.example", fail),
+        result("x2.sig.test", pass),
+        result("author.example", pass),
+        result("mail.a.author.example", pass),
+        result("a.author.example", pass),
+    ];
+    let author = DomainName::parse("a.author.example").unwrap();
+    let kept = |results: &[DkimResult]| -> Vec<String> {
+        signatures(results, &author)
+            .into_iter()
+            .map(|(domain, ..)| domain)
+            .collect()
+    };
+    let expected = [
+        "a.author.example",
+        "mail.a.author.example",
+        "author.example",
+        "x2.sig.test",
+    ];
+    assert_eq!(kept(&results), expected);
+    results.truncate(MAX_DKIM_RESULTS);
+    let expected = ["author.example", "x2.sig.test", "a.author.example", "x1.sig.test"];
+    assert_eq!(kept(&results), expected);
+}

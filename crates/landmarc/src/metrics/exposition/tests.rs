@@ -49,6 +49,7 @@ fn sources() -> Sources {
         queue_bytes: 98,
         commits: 99,
         failures: 100,
+        folded_messages: 97,
         spool_lost: store::SpoolLost::default(),
         last_error: None,
         state: store::State::Degraded,
