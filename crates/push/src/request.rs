@@ -21,6 +21,10 @@ use crate::patience::Patience;
 /// When a client that found no room is to come again.
 const WHEN_BUSY: Duration = Duration::from_secs(5);
 
+/// How long a body past the limit is read before its client is answered. Who is cut off while it sends may never see the
+/// answer; who announces a body and sends none is not waited for.
+const READ_AWAY: Duration = Duration::from_secs(1);
+
 /// Where segments are handed in, by all clients together.
 pub(crate) struct Desk<T> {
     taker: T,
@@ -66,7 +70,12 @@ impl<T: Taker> Desk<T> {
                 tracing::debug!(%client, %problem, "a request of another host is refused");
                 if !is_waiting {
                     patience.segment();
-                    read_away(&mut body, self.limits.segment_octets).await;
+                    let reading = read_away(&mut body, self.limits.segment_octets);
+                    match problem {
+                        // What is left of the body is not waited for: the connection ends.
+                        Problem::TooLarge { .. } => drop(timeout(READ_AWAY, reading).await),
+                        _ => reading.await,
+                    }
                 }
                 problem.response()
             }
@@ -274,14 +283,14 @@ impl Problem {
         if *self == Self::OtherMethod {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if *self == Self::Busy {
+        if matches!(self, Self::Busy | Self::TooLarge { .. }) {
             close(headers);
         }
         response
     }
 }
 
-/// Whoever found no room makes some.
+/// The client comes again on another connection, or not at all.
 fn close(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }

@@ -58,6 +58,26 @@ async fn a_length_beyond_all_bounds_is_refused_at_once() {
     assert_eq!(status(&raw.answer().await), 413);
 }
 
+/// A body that is announced and does not come holds up nothing: 413, and the connection ends.
+#[tokio::test]
+async fn a_body_past_the_limit_is_refused_before_it_comes() {
+    let limit = Limits::default().segment_octets;
+    let port = Port::open(Limits::default()).await;
+    for length in [limit + 1, usize::MAX / 2 + 1] {
+        let mut raw = port.connect().await;
+        raw.say(format!(
+            "POST /spool/v1/segment HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+        ))
+        .await;
+        let begun = std::time::Instant::now();
+        let answer = raw.answer().await;
+        assert_eq!(status(&answer), 413, "{length}");
+        let head = answer.to_lowercase();
+        assert!(head.contains("connection: close"), "{answer}");
+        assert!(begun.elapsed().as_secs() < 8, "far below the time of a segment");
+    }
+}
+
 #[tokio::test]
 async fn a_header_section_at_the_limit_and_one_octet_past_it() {
     let limits = Limits {
