@@ -13,6 +13,8 @@ use super::session::{Connection, Session};
 pub const MAX_ENTRIES: usize = 50_000;
 /// The most lines of a list, which nobody ever shortens.
 pub const MAX_LINES: usize = 500_000;
+/// Octets of the entries of a key that are kept. An entry has some hundred.
+pub const MAX_CONTENT_OCTETS: usize = 64 * 1024 * 1024;
 /// How many entries a page of HSCAN or ZSCAN is to have.
 const PAGE: usize = 1_000;
 /// The lines of a page: a list of no more is read in one command, so that what is added meanwhile shifts nothing.
@@ -62,8 +64,8 @@ impl Connection {
     /// A list: equal lines are counted. rspamd adds at the head, so it is read from the tail, where nothing shifts.
     async fn lines(&mut self, name: &[u8]) -> Result<(Written, bool), RedisError> {
         let length: usize = self.ask(cmd("LLEN").arg(name)).await?;
-        let (mut counts, mut read) = (BTreeMap::<Vec<u8>, u64>::new(), 0);
-        while read < length.min(MAX_LINES) {
+        let (mut counts, mut read, mut octets) = (BTreeMap::<Vec<u8>, u64>::new(), 0, 0_usize);
+        while read < length.min(MAX_LINES) && octets < MAX_CONTENT_OCTETS {
             let page = PAGE_OF_LINES.min(MAX_LINES - read);
             // Counted from the tail, the last one being -1; a start before the head is the head.
             let mut command = cmd("LRANGE");
@@ -77,6 +79,7 @@ impl Connection {
             }
             read += lines.len();
             for line in lines {
+                octets = octets.saturating_add(line.len());
                 *counts.entry(line).or_default() += 1;
             }
         }
@@ -86,13 +89,14 @@ impl Connection {
 
     /// A hash or a sorted set, which may name an entry twice while it changes: the larger count is the later one.
     async fn counts(&mut self, scan: &str, name: &[u8]) -> Result<(Written, bool), RedisError> {
-        let (mut written, mut cursor) = (Written::new(), 0_u64);
+        let (mut written, mut cursor, mut octets) = (Written::new(), 0_u64, 0_usize);
         loop {
             let mut command = cmd(scan);
             command.arg(name).arg(cursor).arg("COUNT").arg(PAGE);
             let (next, page): (u64, Vec<Vec<u8>>) = self.ask(&command).await?;
             let mut words = page.into_iter();
             while let (Some(entry), Some(count)) = (words.next(), words.next()) {
+                octets = octets.saturating_add(entry.len());
                 let count = Entry::count(&count);
                 let known = written.entry(entry).or_insert_with(|| count.clone());
                 *known = larger(known, count);
@@ -100,7 +104,7 @@ impl Connection {
             if next == 0 {
                 return Ok((written, false));
             }
-            if written.len() >= MAX_ENTRIES {
+            if written.len() >= MAX_ENTRIES || octets >= MAX_CONTENT_OCTETS {
                 return Ok((written, true));
             }
             cursor = next;

@@ -3,6 +3,10 @@
 use redis::{ErrorKind, ServerErrorKind};
 
 use super::Server;
+use super::bounded::{Allowance, Excess};
+
+/// Characters of what a server says that are kept: its own errors have less than a hundred.
+pub(super) const MAX_SAID: usize = 200;
 
 /// Why a server gave no records. Display names the server; the cause is the source.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +16,27 @@ pub struct RedisError {
     pub server: Server,
     what: What,
     #[source]
-    source: redis::RedisError,
+    source: Said,
+}
+
+/// What the library or the server said: bounded, and without characters that steer a terminal.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Said(String);
+
+impl From<&redis::RedisError> for Said {
+    fn from(error: &redis::RedisError) -> Self {
+        Self(tame(&error.to_string()))
+    }
+}
+
+fn tame(text: &str) -> String {
+    let tamed = |character: char| if character.is_control() { ' ' } else { character };
+    let mut said: String = text.chars().take(MAX_SAID).map(tamed).collect();
+    if text.chars().nth(MAX_SAID).is_some() {
+        said.push('…');
+    }
+    said
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,36 +57,34 @@ enum What {
     NotReady,
     #[error("it did not answer as expected")]
     Answer,
+    #[error("its answer has {0}, and is not read")]
+    Excess(Excess),
 }
 
 impl RedisError {
-    pub(super) fn connecting(server: &Server, source: redis::RedisError) -> Self {
-        let what = match what(&source) {
+    pub(super) fn connecting(server: &Server, source: &redis::RedisError, allowance: &Allowance) -> Self {
+        let what = match what(source, allowance) {
             // Before there is a connection, none can break, and no answer comes.
             What::Broken | What::Slow => What::Unreachable,
             other => other,
         };
-        Self {
-            server: server.clone(),
-            what,
-            source,
-        }
+        Self::new(server, what, source)
     }
 
-    pub(super) fn reading(server: &Server, source: redis::RedisError) -> Self {
-        Self {
-            server: server.clone(),
-            what: what(&source),
-            source,
-        }
+    pub(super) fn reading(server: &Server, source: &redis::RedisError, allowance: &Allowance) -> Self {
+        Self::new(server, what(source, allowance), source)
     }
 
     /// It does not say whose data it has.
-    pub(super) fn hidden(server: &Server, source: redis::RedisError) -> Self {
+    pub(super) fn hidden(server: &Server, source: &redis::RedisError) -> Self {
+        Self::new(server, What::Hidden, source)
+    }
+
+    fn new(server: &Server, what: What, source: &redis::RedisError) -> Self {
         Self {
             server: server.clone(),
-            what: What::Hidden,
-            source,
+            what,
+            source: source.into(),
         }
     }
 
@@ -91,12 +113,18 @@ impl RedisError {
             What::Hidden => {
                 "give the account the right to ask, on each server: ACL SETUSER NAME +info; or name one server only"
             }
+            What::Excess(_) => {
+                "see whether this is a Redis server, and whether another host can answer in its place"
+            }
             What::Answer => "see whether this is a Redis server, and the database the right one",
         }
     }
 }
 
-fn what(error: &redis::RedisError) -> What {
+fn what(error: &redis::RedisError, allowance: &Allowance) -> What {
+    if let Some(excess) = allowance.excess() {
+        return What::Excess(excess);
+    }
     if error.is_timeout() {
         return What::Slow;
     }

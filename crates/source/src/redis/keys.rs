@@ -10,6 +10,8 @@ use super::session::{Connection, Session};
 
 /// The most keys of one reading. rspamd makes one for each domain and day.
 pub const MAX_KEYS: usize = 1_000_000;
+/// Octets of the names of one reading: a key is named by domains that senders choose.
+pub const MAX_NAMES_OCTETS: usize = 64 * 1024 * 1024;
 /// The most keys that are told as unreadable: what is wrong with one is wrong with all.
 const MAX_UNREAD: usize = 100;
 /// How many keys a page of SCAN or SSCAN is to have, and how many are asked about at once.
@@ -55,7 +57,7 @@ pub struct Keys {
     pub unread: Vec<Unread>,
     /// How many those are.
     pub unread_count: u64,
-    /// Whether there are more than [`MAX_KEYS`], which are left out.
+    /// Whether there are more than [`MAX_KEYS`], or than [`MAX_NAMES_OCTETS`] of names, which are left out.
     pub are_too_many: bool,
 }
 
@@ -68,8 +70,8 @@ impl Session {
         let mut gathered = Gathered::default();
         for (number, connection) in self.connections.iter_mut().enumerate() {
             let names = connection.names(wanted).await?;
-            gathered.are_too_many |= names.len() >= MAX_KEYS;
-            let names: Vec<_> = names.into_iter().collect();
+            gathered.are_too_many |= names.is_full();
+            let names: Vec<_> = names.all.into_iter().collect();
             for page in names.chunks(PAGE) {
                 for (name, shape) in page.iter().zip(connection.shapes(page).await?) {
                     gathered.add(number, name, shape, wanted);
@@ -82,17 +84,17 @@ impl Session {
 
 impl Connection {
     /// The names of keys that may hold records. A name past [`MAX_KEY_OCTETS`] is kept: it is told.
-    async fn names(&mut self, wanted: &Wanted<'_>) -> Result<BTreeSet<Vec<u8>>, RedisError> {
-        let mut names = BTreeSet::new();
+    async fn names(&mut self, wanted: &Wanted<'_>) -> Result<Found, RedisError> {
+        let mut names = Found::default();
         let mut indexes: BTreeSet<Vec<u8>> = match wanted.days {
             Days::Around(day) => wanted.names.indexes_around(day).map(String::into_bytes).collect(),
             Days::One(day) => wanted.names.indexes_of(day).map(String::into_bytes).into(),
             Days::All => BTreeSet::new(),
         };
         if wanted.days == Days::All {
-            let mut all = BTreeSet::new();
-            self.scan(&wanted.names.index_prefix, &mut all).await?;
-            indexes.extend(all.into_iter().filter(|name| wanted.names.is_index(name)));
+            let mut found = Found::default();
+            self.scan(&wanted.names.index_prefix, &mut found).await?;
+            indexes.extend(found.all.into_iter().filter(|name| wanted.names.is_index(name)));
         }
         for index in &indexes {
             self.members(index, &mut names).await?;
@@ -100,12 +102,12 @@ impl Connection {
         if wanted.lists {
             self.scan(&wanted.names.list_prefix, &mut names).await?;
         }
-        names.retain(|name| !wanted.names.is_index(name));
+        names.all.retain(|name| !wanted.names.is_index(name));
         Ok(names)
     }
 
     /// All keys that begin with this.
-    async fn scan(&mut self, prefix: &str, names: &mut BTreeSet<Vec<u8>>) -> Result<(), RedisError> {
+    async fn scan(&mut self, prefix: &str, names: &mut Found) -> Result<(), RedisError> {
         let pattern = [&escaped(prefix)[..], b"*"].concat();
         let mut cursor = 0_u64;
         loop {
@@ -117,8 +119,8 @@ impl Connection {
                 .arg("COUNT")
                 .arg(PAGE);
             let (next, page): (u64, Vec<Vec<u8>>) = self.ask(&command).await?;
-            names.extend(page);
-            if next == 0 || names.len() >= MAX_KEYS {
+            names.add(page);
+            if next == 0 || names.is_full() {
                 return Ok(());
             }
             cursor = next;
@@ -126,14 +128,14 @@ impl Connection {
     }
 
     /// The names that an index has; none where there is no such index, or it is no set.
-    async fn members(&mut self, index: &[u8], names: &mut BTreeSet<Vec<u8>>) -> Result<(), RedisError> {
+    async fn members(&mut self, index: &[u8], names: &mut Found) -> Result<(), RedisError> {
         let kind: String = self.ask(cmd("TYPE").arg(index)).await?;
         let mut cursor = 0_u64;
-        while kind == "set" && names.len() < MAX_KEYS {
+        while kind == "set" && !names.is_full() {
             let mut command = cmd("SSCAN");
             command.arg(index).arg(cursor).arg("COUNT").arg(PAGE);
             let (next, page): (u64, Vec<Vec<u8>>) = self.ask(&command).await?;
-            names.extend(page);
+            names.add(page);
             if next == 0 {
                 break;
             }
@@ -163,6 +165,28 @@ fn escaped(text: &str) -> Vec<u8> {
         pattern.push(octet);
     }
     pattern
+}
+
+/// Names of one server, up to a limit.
+#[derive(Default)]
+struct Found {
+    all: BTreeSet<Vec<u8>>,
+    octets: usize,
+}
+
+impl Found {
+    fn add(&mut self, page: Vec<Vec<u8>>) {
+        for name in page {
+            let length = name.len();
+            if !self.is_full() && self.all.insert(name) {
+                self.octets = self.octets.saturating_add(length);
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.all.len() >= MAX_KEYS || self.octets >= MAX_NAMES_OCTETS
+    }
 }
 
 #[derive(Default)]
@@ -216,5 +240,20 @@ impl Gathered {
             unread_count: self.unread_count,
             are_too_many: self.are_too_many,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_kept_up_to_their_limit() {
+        let name = |number: usize| [&number.to_be_bytes()[..], &vec![b'x'; (1 << 20) - 8]].concat();
+        let mut found = Found::default();
+        found.add((0..MAX_NAMES_OCTETS >> 20).map(name).collect());
+        assert!(found.is_full());
+        found.add(vec![b"one more".to_vec()]);
+        assert_eq!(found.all.len(), MAX_NAMES_OCTETS >> 20);
     }
 }

@@ -6,8 +6,11 @@
 //! domain, and what they hold is added up; servers that are replicas of one another are told by their
 //! replication id, and one of them is read. Of several servers none is read whose account may not ask for it.
 //!
+//! What a server sends is bounded, in octets and in elements, before it is kept (`bounded`).
+//!
 //! No TLS, no Sentinel, no Cluster: rspamd's Redis is on the same host or next to it.
 
+mod bounded;
 mod content;
 mod error;
 mod keys;
@@ -17,9 +20,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use content::{Content, MAX_ENTRIES, MAX_LINES};
+pub use content::{Content, MAX_CONTENT_OCTETS, MAX_ENTRIES, MAX_LINES};
 pub use error::RedisError;
-pub use keys::{Days, FoundKey, Keys, MAX_KEYS, Wanted};
+pub use keys::{Days, FoundKey, Keys, MAX_KEYS, MAX_NAMES_OCTETS, Wanted};
 pub use session::Session;
 
 /// How long it is waited for a connection.

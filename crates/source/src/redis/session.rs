@@ -1,12 +1,16 @@
 //! Connections to all servers, one for each set of data.
 
+use std::io;
+
 use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, IntoConnectionInfo,
-};
+use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue};
 use redis::{Pipeline, RedisConnectionInfo, ServerErrorKind};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
+use super::bounded::{Allowance, Bounded};
 use super::{ANSWER_TIME, CONNECT_TIME, Options, RedisError, Server};
 
 /// A reading, from its first question to its last. What fails in the middle is begun anew.
@@ -18,6 +22,8 @@ pub struct Session {
 pub(super) struct Connection {
     server: Server,
     inner: MultiplexedConnection,
+    /// How much of an answer has come.
+    allowance: Allowance,
     /// What all replicas of the same data have in common; none where it may not be asked for.
     replication_id: Option<String>,
 }
@@ -67,15 +73,15 @@ impl Session {
 
 impl Connection {
     async fn open(server: &Server, options: &Options) -> Result<Self, RedisError> {
-        let failed = |error| RedisError::connecting(server, error);
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIME))
-            .set_response_timeout(Some(ANSWER_TIME));
-        let client = client(server, options).map_err(failed)?;
-        let inner = client.get_multiplexed_async_connection_with_config(&config).await;
+        let allowance = Allowance::default();
+        let account = account(options);
+        let connected = timeout(CONNECT_TIME, connect(server, &account, &allowance)).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        let inner = connected.map_err(|error| RedisError::connecting(server, &error, &allowance))?;
         let mut connection = Self {
             server: server.clone(),
-            inner: inner.map_err(failed)?,
+            inner,
+            allowance,
             replication_id: None,
         };
         connection.replication_id = connection.ask_replication_id(options.servers.len()).await?;
@@ -85,6 +91,7 @@ impl Connection {
     /// Redis 4 and later know it. An account that may not ask does no harm where there is one server; of several,
     /// a master and its replica would be added up, and every message would count twice.
     async fn ask_replication_id(&mut self, servers: usize) -> Result<Option<String>, RedisError> {
+        self.allowance.renew();
         let told: Result<String, _> = redis::cmd("INFO")
             .arg("replication")
             .query_async(&mut self.inner)
@@ -93,31 +100,30 @@ impl Connection {
             Ok(told) => Ok(replication_id(&told)),
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => match servers {
                 0 | 1 => Ok(None),
-                _ => Err(RedisError::hidden(&self.server, error)),
+                _ => Err(RedisError::hidden(&self.server, &error)),
             },
-            Err(error) => Err(RedisError::connecting(&self.server, error)),
+            Err(error) => Err(RedisError::connecting(&self.server, &error, &self.allowance)),
         }
     }
 
     pub(super) async fn ask<T: FromRedisValue>(&mut self, command: &Cmd) -> Result<T, RedisError> {
+        self.allowance.renew();
         let answer = command.query_async(&mut self.inner).await;
-        answer.map_err(|error| RedisError::reading(&self.server, error))
+        answer.map_err(|error| RedisError::reading(&self.server, &error, &self.allowance))
     }
 
     pub(super) async fn ask_all<T: FromRedisValue>(
         &mut self,
         commands: &Pipeline,
     ) -> Result<Vec<T>, RedisError> {
+        self.allowance.renew();
         let answers = commands.query_async(&mut self.inner).await;
-        answers.map_err(|error| RedisError::reading(&self.server, error))
+        answers.map_err(|error| RedisError::reading(&self.server, &error, &self.allowance))
     }
 }
 
-fn client(server: &Server, options: &Options) -> Result<Client, redis::RedisError> {
-    let address = match server {
-        Server::Tcp(host, port) => ConnectionAddr::Tcp(host.clone(), *port),
-        Server::Unix(path) => ConnectionAddr::Unix(path.clone()),
-    };
+/// Who asks, and of which database.
+fn account(options: &Options) -> RedisConnectionInfo {
     let mut account = RedisConnectionInfo::default()
         .set_db(i64::from(options.database))
         .set_skip_set_lib_name();
@@ -127,7 +133,35 @@ fn client(server: &Server, options: &Options) -> Result<Client, redis::RedisErro
     if let Some(password) = &options.password {
         account = account.set_password(password);
     }
-    Client::open(address.into_connection_info()?.set_redis_settings(account))
+    account
+}
+
+async fn connect(
+    server: &Server,
+    account: &RedisConnectionInfo,
+    allowance: &Allowance,
+) -> Result<MultiplexedConnection, redis::RedisError> {
+    match server {
+        Server::Tcp(host, port) => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            stream.set_nodelay(true)?;
+            converse(stream, account, allowance).await
+        }
+        Server::Unix(path) => converse(UnixStream::connect(path).await?, account, allowance).await,
+    }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    account: &RedisConnectionInfo,
+    allowance: &Allowance,
+) -> Result<MultiplexedConnection, redis::RedisError> {
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIME));
+    let stream = Bounded::new(stream, allowance.clone());
+    let (connection, driver) = MultiplexedConnection::new_with_config(account, stream, config).await?;
+    // It ends when the connection is dropped.
+    tokio::spawn(driver);
+    Ok(connection)
 }
 
 /// From the text that INFO gives: a line for each fact.

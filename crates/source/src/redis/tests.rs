@@ -347,6 +347,88 @@ async fn of_several_servers_none_may_hide_whose_data_it_has() {
     assert!(error.remedy().contains("+info") && !error.may_pass());
 }
 
+/// A server that answers all it is asked with these octets, again and again until the connection ends.
+fn flood(octets: Vec<u8>, again: bool) -> Options {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut asked) = (stream.unwrap(), [0; 512]);
+            let _ = std::io::Read::read(&mut stream, &mut asked);
+            while stream.write_all(&octets).is_ok() && again {}
+            // What is not read yet is still sent.
+            let _ = std::io::Read::read(&mut stream, &mut asked);
+        }
+    });
+    Options {
+        servers: vec![Server::Tcp("127.0.0.1".to_owned(), port)],
+        username: None,
+        password: None,
+        database: 0,
+    }
+}
+
+async fn refused(options: &Options) -> RedisError {
+    match Session::open(options).await {
+        Err(error) => error,
+        Ok(_) => panic!("a flood was read"),
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_sends_without_end_is_left() {
+    let elements = [&b"*200000\r\n"[..], &b"$5\r\nabcde\r\n".repeat(5_000)].concat();
+    let announced = [&b"*2147483647\r\n"[..], &b"$5\r\nabcde\r\n".repeat(5_000)].concat();
+    let text = [&b"$67108864\r\n"[..], &vec![b'x'; 100_000]].concat();
+    for (octets, words) in [
+        (elements, "200000 elements"),
+        (announced, "200000 elements"),
+        (text, "67108864 octets"),
+        (b"+".repeat(100_000), "a line of more than 65536 octets"),
+    ] {
+        let error = refused(&flood(octets, true)).await;
+        assert!(error.to_string().contains(words), "{error}, not {words}");
+        assert!(error.may_pass() && !error.remedy().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_says_is_cut_and_tamed() {
+    let said = format!("-ERR \u{1b}[31m{}\r\n", "x".repeat(60_000));
+    let error = refused(&flood(said.into_bytes(), false)).await;
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(
+        !source.contains('\u{1b}') && source.contains("[31mxxx"),
+        "{source}"
+    );
+    assert_eq!(source.chars().count(), error::MAX_SAID + 1, "{source}");
+}
+
+#[tokio::test]
+async fn the_entries_of_a_key_are_read_up_to_so_many_octets() {
+    let long = || "x".repeat(1 << 20);
+    let (options, asked) = serve(move |words| match words.first().map(String::as_str) {
+        Some("ZSCAN") => Reply::Page("7", vec![long(), "1".to_owned()]),
+        _ => Reply::Text("master_replid:abc"),
+    });
+    let names = Names::default();
+    let key = migrate::rspamd::Key::read(RPT.as_bytes(), migrate::rspamd::Shape::Scores, &names).unwrap();
+    let found = FoundKey {
+        key,
+        parts: vec![(0, RPT.as_bytes().to_owned())],
+    };
+    let mut session = Session::open(&options).await.unwrap();
+    let content = session.content(&found).await.unwrap();
+    assert!(content.unread_count > 0, "the rest is told as left out");
+    let pages = asked
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|one| one.starts_with("ZSCAN"))
+        .count();
+    assert_eq!(pages, MAX_CONTENT_OCTETS >> 20);
+}
+
 #[test]
 fn the_password_is_not_shown() {
     let options = Options {
