@@ -84,11 +84,25 @@ const ROOMS: [Room; 19] = [
         crates: &["bytes", "thiserror", "tokio", "tracing"],
     },
     Room {
-        // Takes words and plain values, and so needs no room of the core.
-        name: "landmarc-store",
+        // Knows the frames of two protocols, and nothing of SQL.
+        name: "landmarc-guard",
         rooms: &[],
         crates: &[
+            "ring",
+            "rustls",
+            "thiserror",
+            "tokio",
+            "tokio-rustls",
+            "webpki-roots",
+        ],
+    },
+    Room {
+        // Takes words and plain values, and so needs no room of the core.
+        name: "landmarc-store",
+        rooms: &["guard"],
+        crates: &[
             "flate2",
+            "futures-util",
             "ring",
             "rusqlite",
             "serde_json",
@@ -140,7 +154,7 @@ const ROOMS: [Room; 19] = [
     },
     Room {
         name: "landmarc-source",
-        rooms: &["migrate"],
+        rooms: &["migrate", "guard"],
         crates: &[
             "futures-util",
             "redis",

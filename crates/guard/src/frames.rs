@@ -1,0 +1,96 @@
+//! What an answer may have: octets, and what rows of them take in memory.
+
+use crate::error::Refusal;
+
+/// Octets of the answer to one statement, and of one message of it. The largest of ours is the body of a report.
+pub const MAX_ANSWER_OCTETS: u64 = 64 * 1024 * 1024;
+/// Octets of memory that the rows of one answer may take, as far as can be said before they are read: 128 MiB, beside the
+/// octets themselves.
+pub const MAX_ANSWER_COST: u64 = 128 * 1024 * 1024;
+/// Columns of a row: no statement asks for fifty.
+pub const MAX_COLUMNS: u64 = 250;
+/// Octets in which a server names settings of its own, over the whole of a connection: PostgreSQL takes some 500.
+pub const MAX_SETTINGS: u64 = 64 * 1024;
+
+/// What a message takes in memory beside its octets.
+const MESSAGE_COST: u64 = 128;
+/// What a column of a row takes, though it has no octets.
+const COLUMN_COST: u64 = 32;
+
+/// What has come in answer to the statement under way.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    octets: u64,
+    cost: u64,
+}
+
+impl Answer {
+    /// A message of so many octets, by its header. Nothing of it is kept yet.
+    pub(crate) fn announce(&mut self, octets: u64) -> Result<(), Refusal> {
+        if octets > MAX_ANSWER_OCTETS {
+            return Err(Refusal::Announced(octets));
+        }
+        self.octets = self.octets.saturating_add(octets);
+        self.cost = self.cost.saturating_add(MESSAGE_COST);
+        if self.octets > MAX_ANSWER_OCTETS {
+            return Err(Refusal::Octets);
+        }
+        self.within()
+    }
+
+    /// The message is a row of so many columns.
+    pub(crate) fn row(&mut self, columns: u64) -> Result<(), Refusal> {
+        columns_within(columns)?;
+        self.cost = self.cost.saturating_add(columns * COLUMN_COST);
+        self.within()
+    }
+
+    fn within(&self) -> Result<(), Refusal> {
+        match self.cost > MAX_ANSWER_COST {
+            true => Err(Refusal::Rows),
+            false => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn columns_within(columns: u64) -> Result<(), Refusal> {
+    match columns > MAX_COLUMNS {
+        true => Err(Refusal::Columns(columns)),
+        false => Ok(()),
+    }
+}
+
+/// What goes by between a server and a library.
+pub(crate) trait Watch: Send {
+    /// What the server sent next. It goes on to the library when it is accepted.
+    fn sent(&mut self, octets: &[u8]) -> Result<(), Refusal>;
+
+    /// The library asked for something: what follows is the answer to it.
+    fn asked(&mut self);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_at_its_limits_and_one_past_them() {
+        let mut answer = Answer::default();
+        assert_eq!(answer.announce(MAX_ANSWER_OCTETS), Ok(()));
+        assert_eq!(answer.announce(1), Err(Refusal::Octets));
+        assert_eq!(
+            Answer::default().announce(MAX_ANSWER_OCTETS + 1),
+            Err(Refusal::Announced(MAX_ANSWER_OCTETS + 1))
+        );
+        assert_eq!(Answer::default().row(MAX_COLUMNS), Ok(()));
+        assert_eq!(
+            Answer::default().row(MAX_COLUMNS + 1),
+            Err(Refusal::Columns(MAX_COLUMNS + 1))
+        );
+        let mut answer = Answer::default();
+        for _ in 0..MAX_ANSWER_COST / MESSAGE_COST {
+            assert_eq!(answer.announce(0), Ok(()));
+        }
+        assert_eq!(answer.announce(0), Err(Refusal::Rows));
+    }
+}
