@@ -9,7 +9,8 @@ mod opendmarc;
 use std::future::Future;
 use std::time::Duration;
 
-use sqlx::mysql::MySqlConnection;
+use guard::{Guard, Refusal};
+use sqlx::mysql::{MySqlConnection, MySqlSslMode};
 use sqlx::{Connection, Error, MySql};
 
 pub use address::{Address, NoAddress};
@@ -72,6 +73,14 @@ pub enum MysqlError {
         /// Why.
         source: Box<Error>,
     },
+    /// It sends what is no answer, or one past all limits; or it would have the password in clear.
+    #[error("the database {address} is not read: {refusal}")]
+    Misbehaves {
+        /// Which.
+        address: String,
+        /// What it did.
+        refusal: Refusal,
+    },
     /// It has not answered in time.
     #[error("the database {address} has not answered within {} s", .after.as_secs())]
     Silent {
@@ -102,6 +111,13 @@ impl MysqlError {
             Self::NotMailDmarc { .. } => {
                 "is it the database that [report_store] dsn names, and may this user read all of its tables (GRANT SELECT)?"
             }
+            Self::Misbehaves {
+                refusal: Refusal::PasswordInClear(_),
+                ..
+            } => "write ?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path behind the name of the database",
+            Self::Misbehaves { .. } => {
+                "check that the address names the database server, and that no other host can answer in its place"
+            }
             Self::Broken { .. } | Self::Silent { .. } => {
                 "try again: what was imported is kept, and nothing is counted twice"
             }
@@ -111,6 +127,12 @@ impl MysqlError {
     /// What a failure of this connection is.
     fn of(address: &Address, error: Error, is_connected: bool) -> Self {
         let address = address.to_string();
+        if let Error::Io(io) = &error
+            && let Some(refusal) = io.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>())
+        {
+            let refusal = *refusal;
+            return Self::Misbehaves { address, refusal };
+        }
         let (number, said) = match error.as_database_error() {
             Some(said) => {
                 let number = said.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>();
@@ -139,15 +161,25 @@ impl MysqlError {
 struct Asked {
     address: Address,
     connection: MySqlConnection,
+    /// Watches what comes on it.
+    guard: Guard,
 }
 
 impl Asked {
     async fn connect(address: &Address) -> Result<Self, MysqlError> {
-        let connecting = MySqlConnection::connect_with(address.options());
-        let connection = in_time(address, CONNECTING, false, connecting).await?;
+        let connecting = async {
+            let guard = Guard::connect(address.target()?).await;
+            let guard = guard.map_err(|error| Error::Io(error.into()))?;
+            let options = address.options().clone().socket(guard.socket());
+            let connected = MySqlConnection::connect_with(&options.ssl_mode(MySqlSslMode::Disabled)).await;
+            let connection = connected.map_err(|error| why(&guard, error))?;
+            Ok((connection, guard))
+        };
+        let (connection, guard) = in_time(address, CONNECTING, false, connecting).await?;
         Ok(Self {
             address: address.clone(),
             connection,
+            guard,
         })
     }
 
@@ -156,7 +188,10 @@ impl Asked {
         &mut self,
         question: sqlx::query::Query<'_, MySql, sqlx::mysql::MySqlArguments>,
     ) -> Result<Vec<sqlx::mysql::MySqlRow>, MysqlError> {
-        let answer = question.fetch_all(&mut self.connection);
+        let answer = async {
+            let rows = question.fetch_all(&mut self.connection).await;
+            rows.map_err(|error| why(&self.guard, error))
+        };
         in_time(&self.address, ANSWERING, true, answer).await
     }
 
@@ -164,6 +199,11 @@ impl Asked {
     fn broken(&self, error: Error) -> MysqlError {
         MysqlError::of(&self.address, error, true)
     }
+}
+
+/// Where the guard ended the connection, that is why.
+fn why(guard: &Guard, error: Error) -> Error {
+    guard.ended().map_or(error, |why| Error::Io(why.into()))
 }
 
 async fn in_time<T>(

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::str::FromStr;
 
-use sqlx::mysql::MySqlConnectOptions;
+use guard::{Place, Protocol, Target, Tls};
+use sqlx::ConnectOptions;
+use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 /// A database: `mysql://USER@HOST:PORT/NAME`, with `?socket=/path` for one on this host, and
 /// `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path` for one that is far away. Shown without its password.
 #[derive(Clone)]
 pub struct Address {
     options: MySqlConnectOptions,
-    has_password: bool,
+    password: Option<String>,
 }
 
 /// A text that is no address of a database. It is not quoted: it may have a password in it.
@@ -27,6 +29,11 @@ pub enum NoAddress {
     /// There is no name behind the host.
     #[error("the database address names no database: write mysql://USER@HOST:PORT/NAME")]
     Name,
+    /// It names a certificate of a client.
+    #[error(
+        "the database address names a certificate of this host (ssl-cert, ssl-key): log in by a password"
+    )]
+    Certificate,
 }
 
 impl Address {
@@ -36,7 +43,7 @@ impl Address {
         let options = MySqlConnectOptions::new().host(host).port(port);
         Self {
             options: careful(options.username(user).database(name)),
-            has_password: false,
+            password: None,
         }
     }
 
@@ -44,18 +51,49 @@ impl Address {
     #[must_use]
     pub fn with_password(mut self, password: &str) -> Self {
         self.options = self.options.password(password);
-        self.has_password = true;
+        self.password = Some(password.to_owned());
         self
     }
 
     /// Whether a password is known.
     #[must_use]
     pub fn has_password(&self) -> bool {
-        self.has_password
+        self.password.is_some()
     }
 
     pub(super) fn options(&self) -> &MySqlConnectOptions {
         &self.options
+    }
+
+    /// Where it is, as the guard reaches it.
+    pub(super) fn target(&self) -> Result<Target, sqlx::Error> {
+        let options = &self.options;
+        let place = match options.get_socket() {
+            Some(path) => Place::Unix(path.clone()),
+            None => Place::Tcp(options.get_host().to_owned(), options.get_port()),
+        };
+        let tls = match options.get_ssl_mode() {
+            MySqlSslMode::Disabled => Tls::Off,
+            MySqlSslMode::Preferred => Tls::Offered,
+            MySqlSslMode::Required => Tls::Encrypted,
+            MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity => Tls::Verified { ca: self.ca()? },
+        };
+        Ok(Target {
+            protocol: Protocol::MariaDb,
+            place,
+            tls,
+            password: self.password.clone(),
+        })
+    }
+
+    /// What is in the file of `ssl-ca`.
+    fn ca(&self) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        let url = self.options.to_url_lossy();
+        let Some((_, path)) = url.query_pairs().find(|(key, _)| key == "ssl-ca") else {
+            return Ok(None);
+        };
+        let refused = |error| sqlx::Error::Tls(format!("cannot read {path:?}: {error}").into());
+        std::fs::read(&*path).map(Some).map_err(refused)
     }
 }
 
@@ -69,6 +107,15 @@ fn careful(options: MySqlConnectOptions) -> MySqlConnectOptions {
         .statement_cache_capacity(8)
 }
 
+/// The password of an address, which the library read and shows in an address alone, escaped.
+fn password_of(options: &MySqlConnectOptions) -> Option<String> {
+    let mut url = options.to_url_lossy();
+    let escaped = format!("password={}", url.password()?);
+    url.set_query(Some(&escaped));
+    let (_, password) = url.query_pairs().next()?;
+    Some(password.into_owned())
+}
+
 impl FromStr for Address {
     type Err = NoAddress;
 
@@ -79,13 +126,20 @@ impl FromStr for Address {
         let rest = rest.ok_or(NoAddress::Scheme)?;
         let user = rest.split_once('@').map(|(user, _)| user);
         let has_password = user.is_some_and(|user| user.contains(':'));
+        let names = |key: &str| text.contains(&format!("{key}="));
+        if ["sslcert", "ssl-cert", "sslkey", "ssl-key"]
+            .into_iter()
+            .any(names)
+        {
+            return Err(NoAddress::Certificate);
+        }
         let options = MySqlConnectOptions::from_str(text).map_err(|_| NoAddress::Form)?;
         if options.get_database().is_none() {
             return Err(NoAddress::Name);
         }
         Ok(Self {
+            password: has_password.then(|| password_of(&options)).flatten(),
             options: careful(options),
-            has_password,
         })
     }
 }

@@ -9,11 +9,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Octets of the answers to one command or pipeline. The largest page, 50,000 lines of a list, has some five million.
-pub const MAX_OCTETS: u64 = 64 * 1024 * 1024;
+pub(super) const MAX_OCTETS: u64 = 64 * 1024 * 1024;
 /// Elements of the answers to one command or pipeline: some 60 octets of memory each, however few they have on the way.
-pub const MAX_ELEMENTS: u64 = 200_000;
+pub(super) const MAX_ELEMENTS: u64 = 200_000;
 /// Octets of a line, which is a number, a status or an error.
-pub const MAX_LINE: usize = 64 * 1024;
+pub(super) const MAX_LINE: usize = 64 * 1024;
 /// Octets of a line that are kept: more than the largest number has.
 const MAX_NUMBER: usize = 24;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use guard::Refusal;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
@@ -88,6 +89,12 @@ pub enum Trouble {
     /// A row holds what this program never writes.
     #[error("a row is damaged")]
     Damaged,
+    /// It would have the password in clear.
+    #[error("the server wants the password in clear")]
+    PasswordInClear,
+    /// What it sends is no answer, or past all limits.
+    #[error("the server does not answer as a database does")]
+    Misbehaves,
     /// Something else.
     #[error("the server refuses")]
     Refused,
@@ -159,6 +166,14 @@ impl Trouble {
             Self::Damaged => {
                 "find out who else writes into the database; if nobody does, restore its last backup"
             }
+            Self::PasswordInClear => {
+                "set fleet.tls = \"verified\"; or let PostgreSQL keep the password as scram-sha-256 and ask for that \
+                 (password_encryption, pg_hba.conf)"
+            }
+            Self::Misbehaves => {
+                "check that the address names the database server, and that no other host can answer in its place: \
+                 fleet.tls = \"verified\"; it is tried again, and what is recorded meanwhile waits on this host"
+            }
             Self::Refused => "look at what the server says; if it is no fault of the server's, report it",
         }
     }
@@ -193,7 +208,10 @@ impl Failure {
 
     /// Whether the connection is gone, or was left in the middle of something.
     pub(super) fn is_loss(error: &sqlx::Error) -> bool {
-        trouble_of(error) == Trouble::Lost
+        matches!(
+            trouble_of(error),
+            Trouble::Lost | Trouble::PasswordInClear | Trouble::Misbehaves
+        )
     }
 
     /// Nobody answered in time.
@@ -244,7 +262,7 @@ impl From<sqlx::Error> for Failure {
     fn from(error: sqlx::Error) -> Self {
         let trouble = trouble_of(&error);
         let source = match error {
-            sqlx::Error::Database(error) => in_words(error),
+            sqlx::Error::Database(error) => in_words(&*error),
             sqlx::Error::Io(error) => error.into(),
             sqlx::Error::Tls(error) => error,
             error => error.into(),
@@ -256,12 +274,19 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-/// What the server says. PostgreSQL adds a line of its own source to it, which is no line of anybody's here.
-fn in_words(error: Box<dyn DatabaseError>) -> Source {
-    match error.try_downcast_ref::<PgDatabaseError>() {
-        Some(error) => error.message().to_owned().into(),
-        None => error.into_error(),
-    }
+/// Characters of what a server says that are kept: its own errors have less.
+const MAX_SAID: usize = 500;
+
+/// What the server says, without what steers a terminal. PostgreSQL adds a line of its own source to it, which is no line of
+/// anybody's here.
+fn in_words(error: &dyn DatabaseError) -> Source {
+    let said = match error.try_downcast_ref::<PgDatabaseError>() {
+        Some(error) => error.message().to_owned(),
+        None => error.to_string(),
+    };
+    let tamed = |character: char| if character.is_control() { ' ' } else { character };
+    let cut: String = said.chars().take(MAX_SAID).map(tamed).collect();
+    cut.into()
 }
 
 fn trouble_of(error: &sqlx::Error) -> Trouble {
@@ -276,6 +301,12 @@ fn trouble_of(error: &sqlx::Error) -> Trouble {
 
 /// What the TLS of this program does not like about the other side comes as invalid data.
 fn of_network(error: &io::Error) -> Trouble {
+    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>());
+    match refusal {
+        Some(Refusal::PasswordInClear(_)) => return Trouble::PasswordInClear,
+        Some(_) => return Trouble::Misbehaves,
+        None => {}
+    }
     match error.kind() {
         io::ErrorKind::InvalidData => Trouble::Tls,
         _ => Trouble::Lost,

@@ -4,8 +4,10 @@
 //! middle leaves its answer behind.
 
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use futures_util::TryStreamExt;
+use guard::{Guard, Place, Protocol, Target};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{
@@ -24,71 +26,97 @@ const PREPARED: usize = 256;
 /// Under this name the server shows us to its administrator.
 const PROGRAM: &str = "landmarc";
 
-/// A connection.
-pub(super) enum Wire {
+/// A connection. What comes on it is watched by a guard: the library believes all lengths that a server announces.
+pub(super) struct Wire {
+    connection: Connected,
+    guard: Guard,
+}
+
+enum Connected {
     PostgreSql(Box<PgConnection>),
     MariaDb(Box<MySqlConnection>),
 }
 
 impl Wire {
     pub(super) async fn connect(options: &ServerOptions) -> Result<Self, sqlx::Error> {
-        let ca = authorities(options)?;
-        Ok(match options.address.engine() {
-            ServerEngine::PostgreSql => Self::PostgreSql(Box::new(postgresql(options, ca).connect().await?)),
-            ServerEngine::MariaDb => Self::MariaDb(Box::new(mariadb(options, ca).connect().await?)),
-        })
+        let guard = Guard::connect(target(options)?).await;
+        let guard = guard.map_err(|error| sqlx::Error::Io(error.into()))?;
+        let connected = match options.address.engine() {
+            ServerEngine::PostgreSql => {
+                let connected = postgresql(options, &guard).connect().await;
+                connected.map(|connection| Connected::PostgreSql(Box::new(connection)))
+            }
+            ServerEngine::MariaDb => {
+                let connected = mariadb(options, &guard).connect().await;
+                connected.map(|connection| Connected::MariaDb(Box::new(connection)))
+            }
+        };
+        let connection = connected.map_err(|error| why(&guard, error))?;
+        Ok(Self { connection, guard })
     }
 
     pub(super) fn engine(&self) -> ServerEngine {
-        match self {
-            Self::PostgreSql(_) => ServerEngine::PostgreSql,
-            Self::MariaDb(_) => ServerEngine::MariaDb,
+        match &self.connection {
+            Connected::PostgreSql(_) => ServerEngine::PostgreSql,
+            Connected::MariaDb(_) => ServerEngine::MariaDb,
         }
     }
 
     pub(super) async fn ping(&mut self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::PostgreSql(connection) => connection.ping().await,
-            Self::MariaDb(connection) => connection.ping().await,
-        }
+        let done = match &mut self.connection {
+            Connected::PostgreSql(connection) => connection.ping().await,
+            Connected::MariaDb(connection) => connection.ping().await,
+        };
+        done.map_err(|error| why(&self.guard, error))
     }
 
     /// Statements without values, as they are.
     pub(super) async fn plain(&mut self, sql: &str) -> Result<u64, sqlx::Error> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql));
-        Ok(match self {
-            Self::PostgreSql(connection) => sql.execute(&mut **connection).await?.rows_affected(),
-            Self::MariaDb(connection) => sql.execute(&mut **connection).await?.rows_affected(),
-        })
+        let done = match &mut self.connection {
+            Connected::PostgreSql(connection) => {
+                let done = sql.execute(&mut **connection).await;
+                done.map(|done| done.rows_affected())
+            }
+            Connected::MariaDb(connection) => {
+                let done = sql.execute(&mut **connection).await;
+                done.map(|done| done.rows_affected())
+            }
+        };
+        done.map_err(|error| why(&self.guard, error))
     }
 
     pub(super) async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
         let phrase = phrase(self.engine(), sql, values.len())?;
         let values = phrase.places.iter().filter_map(|place| values.get(*place));
-        Ok(match self {
-            Self::PostgreSql(connection) => {
+        let done = match &mut self.connection {
+            Connected::PostgreSql(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(phrase.text), for_postgresql(values)?);
-                query.execute(&mut **connection).await?.rows_affected()
+                let done = query.execute(&mut **connection).await;
+                done.map(|done| done.rows_affected())
             }
-            Self::MariaDb(connection) => {
+            Connected::MariaDb(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(phrase.text), for_mariadb(values)?);
-                query.execute(&mut **connection).await?.rows_affected()
+                let done = query.execute(&mut **connection).await;
+                done.map(|done| done.rows_affected())
             }
-        })
+        };
+        Ok(done.map_err(|error| why(&self.guard, error))?)
     }
 
     /// Adds a row; the number that it was given.
     pub(super) async fn insert(&mut self, sql: &str, values: &[Value<'_>]) -> Result<i64, SqlError> {
-        match self {
-            Self::PostgreSql(_) => {
+        match &mut self.connection {
+            Connected::PostgreSql(_) => {
                 let rows = self.rows(&format!("{sql} RETURNING id"), values).await?;
                 rows.first().ok_or(SqlError::Damaged(0))?.get(0)
             }
-            Self::MariaDb(connection) => {
+            Connected::MariaDb(connection) => {
                 let phrase = phrase(ServerEngine::MariaDb, sql, values.len())?;
                 let values = phrase.places.iter().filter_map(|place| values.get(*place));
                 let query = sqlx::query_with(AssertSqlSafe(phrase.text), for_mariadb(values)?);
-                let done = query.execute(&mut **connection).await?;
+                let done = query.execute(&mut **connection).await;
+                let done = done.map_err(|error| why(&self.guard, error))?;
                 i64::try_from(done.last_insert_id()).map_err(|_| SqlError::Damaged(0))
             }
         }
@@ -97,38 +125,81 @@ impl Wire {
     pub(super) async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, SqlError> {
         let phrase = phrase(self.engine(), sql, values.len())?;
         let values = phrase.places.iter().filter_map(|place| values.get(*place));
-        match self {
-            Self::PostgreSql(connection) => {
+        // Row by row: what the library makes of them is not kept beside what is made of that here.
+        let mut all = Vec::new();
+        match &mut self.connection {
+            Connected::PostgreSql(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(phrase.text), for_postgresql(values)?);
-                let rows = query.fetch_all(&mut **connection).await?;
-                rows.iter().map(of_postgresql).collect()
+                let mut rows = query.fetch(&mut **connection);
+                while let Some(row) = rows.try_next().await.map_err(|error| why(&self.guard, error))? {
+                    all.push(of_postgresql(&row)?);
+                }
             }
-            Self::MariaDb(connection) => {
+            Connected::MariaDb(connection) => {
                 let query = sqlx::query_with(AssertSqlSafe(phrase.text), for_mariadb(values)?);
-                let rows = query.fetch_all(&mut **connection).await?;
-                rows.iter().map(of_mariadb).collect()
+                let mut rows = query.fetch(&mut **connection);
+                while let Some(row) = rows.try_next().await.map_err(|error| why(&self.guard, error))? {
+                    all.push(of_mariadb(&row)?);
+                }
             }
         }
+        Ok(all)
     }
 
     /// A statement of PostgreSQL whose values `$1`, `$2` … are columns.
     pub(super) async fn columns(&mut self, sql: &str, columns: &[Column<'_>]) -> Result<u64, SqlError> {
-        let Self::PostgreSql(connection) = self else {
+        let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
         let query = sqlx::query_with(AssertSqlSafe(sql), as_arrays(columns)?);
-        Ok(query.execute(&mut **connection).await?.rows_affected())
+        let done = query.execute(&mut **connection).await;
+        let done = done.map_err(|error| why(&self.guard, error))?;
+        Ok(done.rows_affected())
     }
 
     /// A question to PostgreSQL whose value `$1` is a column.
     pub(super) async fn rows_of(&mut self, sql: &str, column: &Column<'_>) -> Result<Vec<Row>, SqlError> {
-        let Self::PostgreSql(connection) = self else {
+        let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
         let query = sqlx::query_with(AssertSqlSafe(sql), as_arrays(std::slice::from_ref(column))?);
-        let rows = query.fetch_all(&mut **connection).await?;
+        let rows = query.fetch_all(&mut **connection).await;
+        let rows = rows.map_err(|error| why(&self.guard, error))?;
         rows.iter().map(of_postgresql).collect()
     }
+}
+
+/// Where the guard ended the connection, that is why; what the library says then is that it has ended.
+fn why(guard: &Guard, error: sqlx::Error) -> sqlx::Error {
+    guard.ended().map_or(error, |why| sqlx::Error::Io(why.into()))
+}
+
+/// The server, as the guard reaches it.
+fn target(options: &ServerOptions) -> Result<Target, sqlx::Error> {
+    let address = &options.address;
+    let protocol = match address.engine() {
+        ServerEngine::PostgreSql => Protocol::PostgreSql,
+        ServerEngine::MariaDb => Protocol::MariaDb,
+    };
+    let place = match (address.socket(), protocol) {
+        (Some(socket), Protocol::PostgreSql) => Place::Unix(socket_of_postgresql(socket, address.port())),
+        (Some(socket), Protocol::MariaDb) => Place::Unix(socket.to_owned()),
+        (None, _) => Place::Tcp(address.host().to_owned(), address.port()),
+    };
+    let tls = match &options.tls {
+        Tls::Off => guard::Tls::Off,
+        Tls::Offered => guard::Tls::Offered,
+        Tls::Encrypted => guard::Tls::Encrypted,
+        Tls::Verified { .. } => guard::Tls::Verified {
+            ca: authorities(options)?,
+        },
+    };
+    Ok(Target {
+        protocol,
+        place,
+        tls,
+        password: options.password.clone(),
+    })
 }
 
 /// What is in the file of authorities. That it cannot be read is no trouble of the network's.
@@ -141,49 +212,35 @@ fn authorities(options: &ServerOptions) -> Result<Option<Vec<u8>>, sqlx::Error> 
 }
 
 /// All is said: what the environment says to other programs (`PGHOST`, `PGPASSWORD` …) is not meant for us.
-fn postgresql(options: &ServerOptions, ca: Option<Vec<u8>>) -> PgConnectOptions {
+fn postgresql(options: &ServerOptions, guard: &Guard) -> PgConnectOptions {
     let address = &options.address;
-    let mut to = PgConnectOptions::new_without_pgpass()
+    PgConnectOptions::new_without_pgpass()
         .username(address.user())
         .password(options.password.as_deref().unwrap_or_default())
         .database(address.name())
         .application_name(PROGRAM)
         .statement_cache_capacity(PREPARED)
-        .disable_statement_logging();
-    if let Some(socket) = address.socket() {
-        let (folder, port) = folder_and_port(socket);
-        return to
-            .socket(folder)
-            .port(port.unwrap_or(address.port()))
-            .ssl_mode(PgSslMode::Disable);
-    }
-    to = to.host(address.host()).port(address.port());
-    if let Some(ca) = ca {
-        to = to.ssl_root_cert_from_pem(ca);
-    }
-    to.ssl_mode(match &options.tls {
-        Tls::Off => PgSslMode::Disable,
-        Tls::Offered => PgSslMode::Prefer,
-        Tls::Encrypted => PgSslMode::Require,
-        Tls::Verified { .. } => PgSslMode::VerifyFull,
-    })
+        .disable_statement_logging()
+        .socket(guard.folder())
+        .port(guard::PORT)
+        .ssl_mode(PgSslMode::Disable)
 }
 
-/// The folder of a socket and the port in its name, `/run/postgresql/.s.PGSQL.5432`; the folder alone will do.
-fn folder_and_port(socket: &Path) -> (&Path, Option<u16>) {
+/// The socket: `/run/postgresql/.s.PGSQL.5432`, or its folder, in which the port says its name.
+fn socket_of_postgresql(socket: &Path, port: u16) -> PathBuf {
     let name = socket
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    match (name.strip_prefix(".s.PGSQL."), socket.parent()) {
-        (Some(port), Some(folder)) => (folder, port.parse().ok()),
-        _ => (socket, None),
+    match name.starts_with(".s.PGSQL.") {
+        true => socket.to_owned(),
+        false => socket.join(format!(".s.PGSQL.{port}")),
     }
 }
 
-fn mariadb(options: &ServerOptions, ca: Option<Vec<u8>>) -> MySqlConnectOptions {
+fn mariadb(options: &ServerOptions, guard: &Guard) -> MySqlConnectOptions {
     let address = &options.address;
-    let mut to = MySqlConnectOptions::new()
+    let to = MySqlConnectOptions::new()
         .username(address.user())
         .database(address.name())
         // As the columns: a blank at the end of a text counts.
@@ -193,23 +250,13 @@ fn mariadb(options: &ServerOptions, ca: Option<Vec<u8>>) -> MySqlConnectOptions 
         .pipes_as_concat(false)
         .no_engine_substitution(false)
         .statement_cache_capacity(PREPARED)
-        .disable_statement_logging();
-    if let Some(password) = &options.password {
-        to = to.password(password);
+        .disable_statement_logging()
+        .socket(guard.socket())
+        .ssl_mode(MySqlSslMode::Disabled);
+    match &options.password {
+        Some(password) => to.password(password),
+        None => to,
     }
-    if let Some(socket) = address.socket() {
-        return to.socket(socket).ssl_mode(MySqlSslMode::Disabled);
-    }
-    to = to.host(address.host()).port(address.port());
-    if let Some(ca) = ca {
-        to = to.ssl_ca_from_pem(ca);
-    }
-    to.ssl_mode(match &options.tls {
-        Tls::Off => MySqlSslMode::Disabled,
-        Tls::Offered => MySqlSslMode::Preferred,
-        Tls::Encrypted => MySqlSslMode::Required,
-        Tls::Verified { .. } => MySqlSslMode::VerifyIdentity,
-    })
 }
 
 /// PostgreSQL has no NUL in a text. What comes from strangers may have one, and is kept with the mark of what cannot be shown.
@@ -334,12 +381,9 @@ mod tests {
     #[test]
     fn a_socket_is_named_with_its_folder_or_in_full() {
         let folder = Path::new("/run/postgresql");
-        assert_eq!(folder_and_port(folder), (folder, None));
-        assert_eq!(
-            folder_and_port(&folder.join(".s.PGSQL.5433")),
-            (folder, Some(5433))
-        );
-        assert_eq!(folder_and_port(Path::new("/")), (Path::new("/"), None));
+        let named = folder.join(".s.PGSQL.5433");
+        assert_eq!(socket_of_postgresql(folder, 5433), named);
+        assert_eq!(socket_of_postgresql(&named, 5432), named);
     }
 
     #[test]
