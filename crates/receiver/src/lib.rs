@@ -21,6 +21,7 @@ mod reply;
 pub mod report_traffic;
 mod required;
 pub mod results;
+pub mod seen;
 mod spf;
 pub mod story;
 pub mod upstream;

@@ -1,0 +1,116 @@
+//! What this server, or its fleet, has seen of the mail of a domain and of a client network
+//! (design D5).
+//!
+//! Two figures come of the tallies of the last days. A domain whose mail practically always carries
+//! its signature *signs everything*; a client network that sends nothing but mail which such domains
+//! cannot have sent is a *known spoofer*. A third one spares: a network from which mail of several
+//! organizations passes is *established*, be it a forwarder or a provider.
+//!
+//! # Who can move the figures
+//!
+//! * *Signs everything* counts messages that passed SPF in alignment: hosts that the Domain Owner
+//!   authorizes sent them. A failing message counts nothing, and neither does a signed message that is sent
+//!   again: it passes by DKIM alone. Where a domain has no mail of the first kind, messages that passed by
+//!   DKIM alone count if they come from a network that SPF of several other organizations authorizes.
+//! * The *known spoofer* is refused for mail of its own. One message of its network that passes, or that
+//!   anybody authenticates, ends it.
+//! * The day of a message is the one on which it was judged, whatever it says of itself.
+//!
+//! [`Sighting`]s of a day make a [`Day`], the days a [`History`], and that the [`Table`] in which a
+//! judgement looks. Knows no clock and no store: the caller reads both.
+
+mod day;
+mod history;
+mod table;
+
+use std::sync::Arc;
+
+use dmarc::suffixes::Suffixes;
+use mail::DomainName;
+
+pub use day::{Day, DayBuilder, Sighting};
+pub use history::History;
+pub use table::{NetworkHistory, SigningHistory, Table};
+
+/// Days of which the mail of a domain counts. A month has the monthly statement in it.
+pub const SIGNING_DAYS: u32 = 30;
+/// Messages that a domain must have sent before its habit shows. With fewer, one unsigned message among
+/// two hundred would most likely not have come yet.
+pub const MIN_MESSAGES: u64 = 100;
+/// Days on which it must have sent them: a habit of one afternoon is none.
+pub const MIN_DAYS: u32 = 7;
+/// Of so many messages one may be unsigned: 99.5 % are signed. Large domains have a host that forgets.
+pub const MESSAGES_PER_UNSIGNED: u64 = 200;
+/// Days on which a domain must have sent mail that passes by DKIM alone, where that is all there is. Such
+/// mail says less: an unsigned message of that domain fails, and nobody knows whose it was.
+pub const MIN_DAYS_BY_DKIM_ALONE: u32 = 14;
+/// Messages of one reporting row and day that count where they pass by DKIM alone, so that one signed
+/// message sent a thousand times is no thousand messages.
+pub const MAX_BY_DKIM_ALONE: u64 = 10;
+
+/// Days of which the mail of a network counts. Addresses change hands.
+pub const NETWORK_DAYS: u32 = 7;
+/// Unrelated organizations whose mail a known spoofer forged. One or two may be a mistake of theirs.
+pub const SPOOFED_ORGANIZATIONS: usize = 5;
+/// Unrelated organizations whose mail passes from an established network. What a forwarder of one mailbox
+/// brings in a week has more.
+pub const PASSING_ORGANIZATIONS: usize = 3;
+/// Days on which it must have passed.
+pub const PASSING_DAYS: u32 = 3;
+/// Of so many messages of an established network one may fail. Those that a forwarder brings from domains
+/// which do not sign fail, and so does the spam.
+pub const MESSAGES_PER_FAILING: u64 = 2;
+
+/// Days on which the store must have counted mail before any of this is evidence: before, it knows neither
+/// the domains nor the forwarders.
+pub const YOUNG_DAYS: u32 = 7;
+/// Domains, and networks, that are kept of a day and in the table: those with most messages.
+pub const MAX_ENTRIES: usize = 100_000;
+
+/// What there is to look in.
+#[derive(Clone, Debug, Default)]
+pub enum Seen {
+    /// The operator wants no such evidence.
+    #[default]
+    Off,
+    /// The store has not been read yet, or cannot be read.
+    Away,
+    /// The store has counted mail on so many days only.
+    Young(u32),
+    /// What the store has counted.
+    Known(Arc<Table>),
+}
+
+impl Seen {
+    /// What is known of a domain.
+    #[must_use]
+    pub fn signing(&self, author: &DomainName) -> Option<SigningHistory> {
+        self.table()?.signing(author)
+    }
+
+    /// What is known of the network of a client.
+    #[must_use]
+    pub fn network(&self, network: mail::ClientNetwork) -> Option<NetworkHistory> {
+        self.table()?.network(network)
+    }
+
+    fn table(&self) -> Option<&Table> {
+        match self {
+            Self::Known(table) => Some(table),
+            Self::Off | Self::Away | Self::Young(_) => None,
+        }
+    }
+}
+
+/// Stands for an organization where different ones are counted. Two that share a number count as one,
+/// which makes less of a figure and never more.
+fn organization(author: &DomainName, suffixes: &Suffixes) -> u64 {
+    let registrable = suffixes.registrable(author);
+    let name = registrable.as_ref().unwrap_or(author).as_str();
+    // FNV-1a. Zero is for no organization.
+    let mix = |hash: u64, octet: u8| (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01b3);
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, mix).max(1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! What was seen on one day.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use dmarc::suffixes::Suffixes;
+use mail::{ClientNetwork, DomainName};
+
+use super::{MAX_BY_DKIM_ALONE, MAX_ENTRIES, SPOOFED_ORGANIZATIONS, Table, organization};
+
+/// Organizations remembered for a network and day: as many as any figure asks for.
+pub(super) const KEPT: usize = SPOOFED_ORGANIZATIONS;
+
+/// Messages that have all of this in common: one row of an aggregate report.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting<'a> {
+    /// The Author Domain.
+    pub author: &'a DomainName,
+    /// The SMTP client.
+    pub client: IpAddr,
+    /// How many they are.
+    pub count: u64,
+    /// SPF passed in alignment.
+    pub spf_aligned: bool,
+    /// DKIM passed in alignment.
+    pub dkim_aligned: bool,
+    /// A signature of the author's organization that may be genuine is there, whether it passed or not.
+    pub is_signed: bool,
+    /// SPF or DKIM passed for any domain at all.
+    pub is_authenticated: bool,
+}
+
+/// Different organizations, up to [`KEPT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Organizations([u64; KEPT]);
+
+impl Organizations {
+    fn add(&mut self, organization: u64) {
+        let place = self
+            .0
+            .iter_mut()
+            .find(|kept| **kept == 0 || **kept == organization);
+        if let Some(place) = place {
+            *place = organization;
+        }
+    }
+
+    pub(super) fn add_to(&self, all: &mut HashSet<u64>) {
+        all.extend(self.0.iter().filter(|kept| **kept != 0));
+    }
+}
+
+/// The mail of one domain on one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct DomainDay {
+    pub(super) messages: u32,
+    pub(super) unsigned: u32,
+    pub(super) by_dkim_alone: u32,
+}
+
+impl DomainDay {
+    fn weight(&self) -> u64 {
+        u64::from(self.messages) + u64::from(self.by_dkim_alone)
+    }
+}
+
+/// The mail of one network on one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct NetworkDay {
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+    pub(super) authenticated: u32,
+    pub(super) passing: Organizations,
+    pub(super) authorizing: Organizations,
+    pub(super) forged: Organizations,
+}
+
+impl NetworkDay {
+    fn weight(&self) -> u64 {
+        u64::from(self.passed) + u64::from(self.failed)
+    }
+}
+
+/// A day that was counted.
+#[derive(Clone, Debug, Default)]
+pub struct Day {
+    pub(super) domains: Vec<(Arc<str>, DomainDay)>,
+    pub(super) networks: Vec<(ClientNetwork, NetworkDay)>,
+}
+
+/// Counts the sightings of a day.
+#[derive(Debug)]
+pub struct DayBuilder<'a> {
+    known: &'a Table,
+    suffixes: &'a Suffixes,
+    domains: HashMap<Arc<str>, DomainDay>,
+    networks: HashMap<ClientNetwork, NetworkDay>,
+}
+
+impl<'a> DayBuilder<'a> {
+    /// `known` is what the days before say: which domains sign everything, which networks are shared.
+    #[must_use]
+    pub fn new(known: &'a Table, suffixes: &'a Suffixes) -> Self {
+        Self {
+            known,
+            suffixes,
+            domains: HashMap::new(),
+            networks: HashMap::new(),
+        }
+    }
+
+    /// Counts some messages.
+    pub fn add(&mut self, sighting: &Sighting<'_>) {
+        let network = ClientNetwork::of(sighting.client);
+        self.add_to_domain(sighting, network);
+        self.add_to_network(sighting, network);
+    }
+
+    fn add_to_domain(&mut self, sighting: &Sighting<'_>, network: ClientNetwork) {
+        let is_by_dkim_alone = sighting.dkim_aligned && !sighting.spf_aligned;
+        let is_shared = || self.known.network(network).is_some_and(|seen| seen.is_shared());
+        // What fails says nothing of its author.
+        if !sighting.spf_aligned && !(is_by_dkim_alone && is_shared()) {
+            return;
+        }
+        make_room(&mut self.domains, DomainDay::weight);
+        let day = match self.domains.get_mut(sighting.author.as_str()) {
+            Some(day) => day,
+            None => self.domains.entry(sighting.author.as_str().into()).or_default(),
+        };
+        if is_by_dkim_alone {
+            add(&mut day.by_dkim_alone, sighting.count.min(MAX_BY_DKIM_ALONE));
+        } else {
+            add(&mut day.messages, sighting.count);
+            if !sighting.dkim_aligned && !sighting.is_signed {
+                add(&mut day.unsigned, sighting.count);
+            }
+        }
+    }
+
+    fn add_to_network(&mut self, sighting: &Sighting<'_>, network: ClientNetwork) {
+        let passed = sighting.spf_aligned || sighting.dkim_aligned;
+        let signing = self.known.signing(sighting.author);
+        let is_forged = !passed
+            && !sighting.is_signed
+            && !sighting.is_authenticated
+            && signing.is_some_and(|seen| seen.signs_everything());
+        make_room(&mut self.networks, NetworkDay::weight);
+        let organization = organization(sighting.author, self.suffixes);
+        let day = self.networks.entry(network).or_default();
+        if passed {
+            add(&mut day.passed, sighting.count);
+            day.passing.add(organization);
+        } else {
+            add(&mut day.failed, sighting.count);
+        }
+        if !passed && sighting.is_authenticated {
+            add(&mut day.authenticated, sighting.count);
+        }
+        if sighting.spf_aligned {
+            day.authorizing.add(organization);
+        }
+        if is_forged {
+            day.forged.add(organization);
+        }
+    }
+
+    /// The day, as far as it is kept.
+    #[must_use]
+    pub fn finish(mut self) -> Day {
+        keep_most(&mut self.domains, MAX_ENTRIES, DomainDay::weight);
+        keep_most(&mut self.networks, MAX_ENTRIES, NetworkDay::weight);
+        Day {
+            domains: self.domains.into_iter().collect(),
+            networks: self.networks.into_iter().collect(),
+        }
+    }
+}
+
+fn add(sum: &mut u32, count: u64) {
+    *sum = sum.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+/// A flood of names costs no more memory than twice what is kept.
+fn make_room<K, V>(entries: &mut HashMap<K, V>, weight: impl Fn(&V) -> u64)
+where
+    K: Eq + std::hash::Hash + Ord + Clone,
+{
+    if entries.len() >= 2 * MAX_ENTRIES {
+        keep_most(entries, MAX_ENTRIES, weight);
+    }
+}
+
+/// Keeps those with most messages; of equals, the first in order.
+pub(super) fn keep_most<K, V>(entries: &mut HashMap<K, V>, most: usize, weight: impl Fn(&V) -> u64)
+where
+    K: Eq + std::hash::Hash + Ord + Clone,
+{
+    if entries.len() <= most {
+        return;
+    }
+    let mut order: Vec<(u64, K)> = entries
+        .iter()
+        .map(|(key, value)| (weight(value), key.clone()))
+        .collect();
+    order.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    for (_, key) in order.drain(most..) {
+        entries.remove(&key);
+    }
+    entries.shrink_to_fit();
+}

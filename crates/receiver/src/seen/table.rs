@@ -1,0 +1,152 @@
+//! The table that a judgement looks in.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mail::{ClientNetwork, DomainName};
+
+use super::{
+    MESSAGES_PER_FAILING, MESSAGES_PER_UNSIGNED, MIN_DAYS, MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES,
+    PASSING_DAYS, PASSING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS,
+};
+
+/// What was seen of the passing mail of an Author Domain in [`SIGNING_DAYS`](super::SIGNING_DAYS).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SigningHistory {
+    /// Messages that passed SPF in alignment.
+    pub messages: u64,
+    /// Those of them without a signature of the domain.
+    pub unsigned: u64,
+    /// Days on which there were such messages.
+    pub days: u32,
+    /// Messages that passed by DKIM alone, from networks that are shared by several organizations.
+    pub by_dkim_alone: u64,
+    /// Days on which there were such messages.
+    pub days_by_dkim_alone: u32,
+}
+
+impl SigningHistory {
+    /// Whether the domain signs everything it sends.
+    #[must_use]
+    pub fn signs_everything(&self) -> bool {
+        self.is_seen_to_sign() || self.is_known_by_dkim_alone()
+    }
+
+    /// As far as its own hosts show.
+    fn is_seen_to_sign(&self) -> bool {
+        self.messages >= MIN_MESSAGES
+            && self.days >= MIN_DAYS
+            && self.unsigned.saturating_mul(MESSAGES_PER_UNSIGNED) <= self.messages
+    }
+
+    /// As far as those show that sign in its name.
+    fn is_known_by_dkim_alone(&self) -> bool {
+        self.unsigned == 0
+            && self.messages < MIN_MESSAGES
+            && self.by_dkim_alone >= MIN_MESSAGES
+            && self.days_by_dkim_alone >= MIN_DAYS_BY_DKIM_ALONE
+    }
+
+    /// How many messages it goes by.
+    #[must_use]
+    pub fn seen(&self) -> u64 {
+        if self.is_known_by_dkim_alone() {
+            self.messages.saturating_add(self.by_dkim_alone)
+        } else {
+            self.messages
+        }
+    }
+}
+
+/// What was seen of the mail of a client network in [`NETWORK_DAYS`](super::NETWORK_DAYS).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NetworkHistory {
+    /// Messages that passed DMARC.
+    pub passed: u64,
+    /// Unrelated organizations they were of; five a day are counted at most.
+    pub passed_for: usize,
+    /// Unrelated organizations whose SPF record authorizes the network.
+    pub authorized_by: usize,
+    /// Days on which mail passed.
+    pub days: u32,
+    /// Messages that failed DMARC.
+    pub failed: u64,
+    /// Those of them that somebody authenticates all the same: a list, a forwarder, a provider.
+    pub authenticated: u64,
+    /// Unrelated organizations that sign everything, and whose name stood on a message that nobody signed.
+    pub forged: usize,
+}
+
+impl NetworkHistory {
+    /// Whether all it sends is forged, in the names of many.
+    #[must_use]
+    pub fn is_known_spoofer(&self) -> bool {
+        self.forged >= SPOOFED_ORGANIZATIONS && self.passed == 0 && self.authenticated == 0
+    }
+
+    /// Whether it is one of those from which mail of several organizations passes: a forwarder or
+    /// a provider.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.passed_for >= PASSING_ORGANIZATIONS
+            && self.days >= PASSING_DAYS
+            && self.passed >= self.failed.saturating_mul(MESSAGES_PER_FAILING - 1)
+    }
+
+    /// Whether several organizations have it send their mail, as their SPF records say.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.authorized_by >= PASSING_ORGANIZATIONS
+    }
+}
+
+/// What is known, by domain and by network.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    pub(super) domains: HashMap<Arc<str>, SigningHistory>,
+    pub(super) networks: HashMap<ClientNetwork, NetworkHistory>,
+}
+
+impl Table {
+    /// What is known of a domain.
+    #[must_use]
+    pub fn signing(&self, author: &DomainName) -> Option<SigningHistory> {
+        self.domains.get(author.as_str()).copied()
+    }
+
+    /// What is known of a network.
+    #[must_use]
+    pub fn network(&self, network: ClientNetwork) -> Option<NetworkHistory> {
+        self.networks.get(&network).copied()
+    }
+
+    /// How many domains it knows.
+    #[must_use]
+    pub fn domains(&self) -> usize {
+        self.domains.len()
+    }
+
+    /// How many of them sign everything.
+    #[must_use]
+    pub fn signing_domains(&self) -> usize {
+        self.domains
+            .values()
+            .filter(|seen| seen.signs_everything())
+            .count()
+    }
+
+    /// How many networks it knows.
+    #[must_use]
+    pub fn networks(&self) -> usize {
+        self.networks.len()
+    }
+
+    /// How many of them are known spoofers.
+    #[must_use]
+    pub fn spoofers(&self) -> usize {
+        self.networks
+            .values()
+            .filter(|seen| seen.is_known_spoofer())
+            .count()
+    }
+}
