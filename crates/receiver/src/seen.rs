@@ -3,8 +3,8 @@
 //!
 //! Two figures come of the tallies of the last days. A domain whose mail practically always carries
 //! its signature *signs everything*; a client network that sends nothing but mail which such domains
-//! cannot have sent is a *known spoofer*. A third one spares: a network from which mail of several
-//! organizations passes is *established*, be it a forwarder or a provider.
+//! cannot have sent is a *known spoofer*. Two more spare: a network from which the signed mail of several
+//! regular senders passes is a *forwarder*, and one that their SPF records authorize is *shared*.
 //!
 //! # Who can move the figures
 //!
@@ -41,6 +41,9 @@ pub const MIN_MESSAGES: u64 = 100;
 pub const MIN_DAYS: u32 = 7;
 /// Of so many messages one may be unsigned: 99.5 % are signed. Large domains have a host that forgets.
 pub const MESSAGES_PER_UNSIGNED: u64 = 200;
+/// Of so many messages of its last day one may be unsigned, or a single one: a domain that has just
+/// stopped to sign must not have to wait until that shows in a month.
+pub const MESSAGES_PER_UNSIGNED_LATELY: u64 = 20;
 /// Days on which a domain must have sent mail that passes by DKIM alone, where that is all there is. Such
 /// mail says less: an unsigned message of that domain fails, and nobody knows whose it was.
 pub const MIN_DAYS_BY_DKIM_ALONE: u32 = 14;
@@ -52,14 +55,13 @@ pub const MAX_BY_DKIM_ALONE: u64 = 10;
 pub const NETWORK_DAYS: u32 = 7;
 /// Unrelated organizations whose mail a known spoofer forged. One or two may be a mistake of theirs.
 pub const SPOOFED_ORGANIZATIONS: usize = 5;
-/// Unrelated organizations whose mail passes from an established network. What a forwarder of one mailbox
-/// brings in a week has more.
-pub const PASSING_ORGANIZATIONS: usize = 3;
-/// Days on which it must have passed.
-pub const PASSING_DAYS: u32 = 3;
-/// Of so many messages of an established network one may fail. Those that a forwarder brings from domains
-/// which do not sign fail, and so does the spam.
-pub const MESSAGES_PER_FAILING: u64 = 2;
+/// Regular senders whose mail passes by DKIM alone from a forwarder. Whoever forwards a mailbox
+/// has that many in a week; a spoofer would have to send their signed mail again. How much else the network
+/// sends does not matter: a neighbor who forges must not make a forwarder less of one.
+pub const FORWARDED_ORGANIZATIONS: usize = 3;
+/// Regular senders whose SPF record authorizes a shared network. Each has sent for a week and more, so
+/// that a spoofer does not come by five of them in an afternoon.
+pub const SHARING_ORGANIZATIONS: usize = 5;
 
 /// Days on which the store must have counted mail before any of this is evidence: before, it knows neither
 /// the domains nor the forwarders.

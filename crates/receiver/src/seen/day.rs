@@ -71,7 +71,7 @@ pub(super) struct NetworkDay {
     pub(super) passed: u32,
     pub(super) failed: u32,
     pub(super) authenticated: u32,
-    pub(super) passing: Organizations,
+    pub(super) forwarded: Organizations,
     pub(super) authorizing: Organizations,
     pub(super) forged: Organizations,
 }
@@ -141,29 +141,28 @@ impl<'a> DayBuilder<'a> {
 
     fn add_to_network(&mut self, sighting: &Sighting<'_>, network: ClientNetwork) {
         let passed = sighting.spf_aligned || sighting.dkim_aligned;
-        let signing = self.known.signing(sighting.author);
-        let is_forged = !passed
-            && !sighting.is_signed
-            && !sighting.is_authenticated
-            && signing.is_some_and(|seen| seen.signs_everything());
+        let known = self.known.signing(sighting.author).unwrap_or_default();
         make_room(&mut self.networks, NetworkDay::weight);
-        let organization = organization(sighting.author, self.suffixes);
         let day = self.networks.entry(network).or_default();
         if passed {
             add(&mut day.passed, sighting.count);
-            day.passing.add(organization);
         } else {
             add(&mut day.failed, sighting.count);
+            if sighting.is_authenticated {
+                add(&mut day.authenticated, sighting.count);
+            }
         }
-        if !passed && sighting.is_authenticated {
-            add(&mut day.authenticated, sighting.count);
-        }
-        if sighting.spf_aligned {
-            day.authorizing.add(organization);
-        }
-        if is_forged {
-            day.forged.add(organization);
-        }
+        let is_unsigned = !sighting.is_signed && !sighting.is_authenticated;
+        let organizations = if sighting.spf_aligned && known.is_regular() {
+            &mut day.authorizing
+        } else if sighting.dkim_aligned && known.is_regular() {
+            &mut day.forwarded
+        } else if !passed && is_unsigned && known.signs_everything() {
+            &mut day.forged
+        } else {
+            return;
+        };
+        organizations.add(organization(sighting.author, self.suffixes));
     }
 
     /// The day, as far as it is kept.

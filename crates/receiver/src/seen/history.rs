@@ -81,6 +81,11 @@ impl History {
         let mut domains: HashMap<Arc<str>, SigningHistory> = HashMap::new();
         for (name, day) in self.within(today, SIGNING_DAYS).flat_map(|day| &day.domains) {
             let seen = domains.entry(Arc::clone(name)).or_default();
+            // The days come in order.
+            if day.messages > 0 {
+                seen.last_messages = u64::from(day.messages);
+                seen.last_unsigned = u64::from(day.unsigned);
+            }
             seen.messages += u64::from(day.messages);
             seen.unsigned += u64::from(day.unsigned);
             seen.days += u32::from(day.messages > 0);
@@ -100,8 +105,7 @@ impl History {
             sum.seen.passed += u64::from(day.passed);
             sum.seen.failed += u64::from(day.failed);
             sum.seen.authenticated += u64::from(day.authenticated);
-            sum.seen.days += u32::from(day.passed > 0);
-            day.passing.add_to(&mut sum.passing);
+            day.forwarded.add_to(&mut sum.forwarded);
             day.authorizing.add_to(&mut sum.authorizing);
             day.forged.add_to(&mut sum.forged);
         }
@@ -117,7 +121,7 @@ impl History {
 #[derive(Default)]
 struct Sum {
     seen: NetworkHistory,
-    passing: HashSet<u64>,
+    forwarded: HashSet<u64>,
     authorizing: HashSet<u64>,
     forged: HashSet<u64>,
 }
@@ -125,7 +129,7 @@ struct Sum {
 impl Sum {
     fn finish(self) -> NetworkHistory {
         NetworkHistory {
-            passed_for: self.passing.len(),
+            forwarded_for: self.forwarded.len(),
             authorized_by: self.authorizing.len(),
             forged: self.forged.len(),
             ..self.seen

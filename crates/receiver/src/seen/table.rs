@@ -6,8 +6,8 @@ use std::sync::Arc;
 use mail::{ClientNetwork, DomainName};
 
 use super::{
-    MESSAGES_PER_FAILING, MESSAGES_PER_UNSIGNED, MIN_DAYS, MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES,
-    PASSING_DAYS, PASSING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS,
+    FORWARDED_ORGANIZATIONS, MESSAGES_PER_UNSIGNED, MESSAGES_PER_UNSIGNED_LATELY, MIN_DAYS,
+    MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES, SHARING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS,
 };
 
 /// What was seen of the passing mail of an Author Domain in [`SIGNING_DAYS`](super::SIGNING_DAYS).
@@ -19,6 +19,10 @@ pub struct SigningHistory {
     pub unsigned: u64,
     /// Days on which there were such messages.
     pub days: u32,
+    /// Messages of the last of these days.
+    pub last_messages: u64,
+    /// Those of them without a signature of the domain.
+    pub last_unsigned: u64,
     /// Messages that passed by DKIM alone, from networks that are shared by several organizations.
     pub by_dkim_alone: u64,
     /// Days on which there were such messages.
@@ -32,11 +36,19 @@ impl SigningHistory {
         self.is_seen_to_sign() || self.is_known_by_dkim_alone()
     }
 
+    /// Whether so much was seen of its own hosts that its habits show.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        self.messages >= MIN_MESSAGES && self.days >= MIN_DAYS
+    }
+
     /// As far as its own hosts show.
     fn is_seen_to_sign(&self) -> bool {
-        self.messages >= MIN_MESSAGES
-            && self.days >= MIN_DAYS
+        let has_not_stopped = self.last_unsigned <= 1
+            || self.last_unsigned.saturating_mul(MESSAGES_PER_UNSIGNED_LATELY) <= self.last_messages;
+        self.is_regular()
             && self.unsigned.saturating_mul(MESSAGES_PER_UNSIGNED) <= self.messages
+            && has_not_stopped
     }
 
     /// As far as those show that sign in its name.
@@ -58,22 +70,21 @@ impl SigningHistory {
     }
 }
 
-/// What was seen of the mail of a client network in [`NETWORK_DAYS`](super::NETWORK_DAYS).
+/// What was seen of the mail of a client network in [`NETWORK_DAYS`](super::NETWORK_DAYS). Of the
+/// organizations, five a day are counted at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkHistory {
     /// Messages that passed DMARC.
     pub passed: u64,
-    /// Unrelated organizations they were of; five a day are counted at most.
-    pub passed_for: usize,
-    /// Unrelated organizations whose SPF record authorizes the network.
-    pub authorized_by: usize,
-    /// Days on which mail passed.
-    pub days: u32,
     /// Messages that failed DMARC.
     pub failed: u64,
     /// Those of them that somebody authenticates all the same: a list, a forwarder, a provider.
     pub authenticated: u64,
-    /// Unrelated organizations that sign everything, and whose name stood on a message that nobody signed.
+    /// Regular senders whose mail passed from there by DKIM alone.
+    pub forwarded_for: usize,
+    /// Regular senders whose SPF record authorizes the network.
+    pub authorized_by: usize,
+    /// Organizations that sign everything, and whose name stood on a message that nobody signed.
     pub forged: usize,
 }
 
@@ -84,19 +95,16 @@ impl NetworkHistory {
         self.forged >= SPOOFED_ORGANIZATIONS && self.passed == 0 && self.authenticated == 0
     }
 
-    /// Whether it is one of those from which mail of several organizations passes: a forwarder or
-    /// a provider.
+    /// Whether it passes on the mail of several organizations.
     #[must_use]
-    pub fn is_established(&self) -> bool {
-        self.passed_for >= PASSING_ORGANIZATIONS
-            && self.days >= PASSING_DAYS
-            && self.passed >= self.failed.saturating_mul(MESSAGES_PER_FAILING - 1)
+    pub fn is_forwarder(&self) -> bool {
+        self.forwarded_for >= FORWARDED_ORGANIZATIONS
     }
 
-    /// Whether several organizations have it send their mail, as their SPF records say.
+    /// Whether several organizations have it send their mail, as their SPF records say: a provider.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.authorized_by >= PASSING_ORGANIZATIONS
+        self.authorized_by >= SHARING_ORGANIZATIONS
     }
 }
 

@@ -189,20 +189,32 @@ fn days_to_come_and_days_long_past_do_not_count() {
 }
 
 #[test]
+fn a_domain_that_stops_signing_signs_everything_no_more() {
+    let signed = row("bank.example", OWN, 100).own();
+    let unsigned = |count| row("bank.example", OWN, count).own_unsigned();
+    let days = |count| store().days(30, &[signed.clone()]).days(1, &[unsigned(count)]);
+    assert!(days(5).signs_everything("bank.example"));
+    assert!(!days(6).signs_everything("bank.example"));
+}
+
+#[test]
 fn a_domain_that_passes_by_dkim_alone_signs_everything_when_its_senders_are_shared() {
     let provider = "198.51.100.1";
-    let customers = ["a.example", "b.example", "c.example"].map(|name| row(name, provider, 5).own());
     let shop = row("shop.example", provider, 50).replayed();
     let days = |customers: &[Row]| store().days(30, &[customers, &[shop.clone()]].concat());
+    let customers = banks().map(|row| Row {
+        client: provider.parse().unwrap(),
+        ..row
+    });
     assert!(days(&customers).signs_everything("shop.example"));
-    assert!(!days(&customers[..2]).signs_everything("shop.example"));
+    assert!(!days(&customers[..4]).signs_everything("shop.example"));
+    // Those that send now and then show nothing.
+    let rare = customers.clone().map(|row| Row { count: 1, ..row });
+    assert!(!days(&rare).signs_everything("shop.example"));
     // Signed mail sent again passes for many, but SPF authorizes nobody to do so.
-    let replayed = customers
-        .map(|row| row.replayed())
-        .map(|row| Row { spf: false, ..row });
-    assert!(!days(&replayed).signs_everything("shop.example"));
-    let short = [&row("a.example", provider, 1).own()].map(Clone::clone);
-    assert!(!days(&short).signs_everything("shop.example"));
+    let replayed = customers.map(|row| Row { spf: false, ..row });
+    let own = banks();
+    assert!(!days(&[&own[..], &replayed].concat()).signs_everything("shop.example"));
 }
 
 /// Five banks that sign everything.
@@ -264,28 +276,32 @@ fn what_a_network_did_eight_days_ago_does_not_count() {
     assert_eq!(days.network(STRANGER), NetworkHistory::default());
 }
 
+/// Signed mail of theirs that comes another way.
+fn passed_on(count: usize) -> Vec<Row> {
+    let (client, spf) = (STRANGER.parse().unwrap(), false);
+    banks()
+        .into_iter()
+        .take(count)
+        .map(|row| Row { client, spf, ..row })
+        .collect()
+}
+
 #[test]
-fn an_established_network_is_one_from_which_mail_of_three_organizations_passes() {
-    let passing = |count: usize| {
-        banks()
-            .into_iter()
-            .take(count)
-            .map(Row::replayed)
-            .map(|row| Row {
-                spf: false,
-                client: STRANGER.parse().unwrap(),
-                ..row
-            })
-            .collect::<Vec<_>>()
-    };
-    let days = |count, rows: &[Row]| store().days(10, &banks()).days(count, rows).network(STRANGER);
-    assert!(days(3, &passing(3)).is_established());
-    assert!(!days(2, &passing(3)).is_established());
-    assert!(!days(3, &passing(2)).is_established());
-    // Most of it has to pass.
-    let failing = |count| [passing(3), vec![row("z.example", STRANGER, count)]].concat();
-    assert!(days(3, &failing(60)).is_established());
-    assert!(!days(3, &failing(61)).is_established());
+fn a_forwarder_is_a_network_from_which_signed_mail_of_three_regular_senders_passes() {
+    let days = |rows: &[Row]| store().days(10, &banks()).days(2, rows).network(STRANGER);
+    assert!(days(&passed_on(3)).is_forwarder());
+    assert!(!days(&passed_on(2)).is_forwarder());
+    // What a neighbor of it sends does not matter.
+    let neighbor = row("z.example", STRANGER, 1_000_000);
+    assert!(days(&[passed_on(3), vec![neighbor]].concat()).is_forwarder());
+    // Domains of its own that pass from there, and from nowhere else, make it none.
+    let look_alikes =
+        ["a-bank.example", "b-bank.example", "c-bank.example"].map(|name| row(name, STRANGER, 9).replayed());
+    let network = store()
+        .days(10, &banks())
+        .days(10, &look_alikes)
+        .network(STRANGER);
+    assert_eq!((network.forwarded_for, network.is_shared()), (0, false));
 }
 
 #[test]
