@@ -120,6 +120,16 @@ impl KeyProblem {
 }
 
 impl KeyAnswers {
+    /// Whether DNS has nothing at the name of the key, or nothing that is meant as one.
+    pub(crate) fn deny(&self, handle: KeyHandle) -> bool {
+        let is_other = |record: Result<_, KeyError>| record.is_err_and(|error| !error.is_key_record());
+        match self.0.get(handle.0).map(|(_, answer)| answer) {
+            Some(Answer::NoData | Answer::NxDomain(_)) => true,
+            Some(answer @ Answer::Records(_)) => answer.texts().map(KeyRecord::parse).all(is_other),
+            Some(Answer::Failed(_)) | None => false,
+        }
+    }
+
     /// Holds a signature against the key records of its name.
     pub(crate) fn check(&self, handle: KeyHandle, claim: &Claim<'_>, bits: RsaBits) -> Checked {
         let Some((name, answer)) = self.0.get(handle.0) else {

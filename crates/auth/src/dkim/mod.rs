@@ -31,7 +31,7 @@ pub use headers::{MAX_SIGNED_NAMES, SignedNames};
 pub(crate) use keys::{Claim, KeyAnswers, KeyHandle, KeyProblem, KeyQuestions, RsaBits};
 pub use sign::{SignError, SignRequest, SigningKey, SigningKeyError, sign};
 pub use signature::Algorithm;
-pub use verify::{MAX_FIELD_OCTETS, MAX_RESULTS, Verifier, described};
+pub use verify::{MAX_EXPIRED, MAX_FIELD_OCTETS, MAX_RESULTS, Verifier, described};
 
 /// Octets of canonical header that the signatures of one message may hold until their keys
 /// are there: twice the largest header section, so that the one that counts always fits.
@@ -110,11 +110,26 @@ impl fmt::Display for DkimVerdict {
     }
 }
 
+/// What stands behind a DKIM-Signature field, whether it verifies or not: what a message that was changed
+/// on its way still shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Substance {
+    /// It may have been made by the domain it names.
+    Possible,
+    /// It can be read, and cannot be verified by anybody: DNS has no key at its name, it expired long ago,
+    /// or it is one of more than a message has.
+    Void,
+    /// It is no signature: it names no domain or selector, or breaks the syntax.
+    Unreadable,
+}
+
 /// What one DKIM-Signature field came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DkimResult {
     /// The result.
     pub result: DkimVerdict,
+    /// What stands behind it.
+    pub substance: Substance,
     /// `d=`, when it is a domain name.
     pub domain: Option<DomainName>,
     /// `s=`, when it is a selector (labels of letters, digits, hyphen, underscore; U-labels as A-labels).

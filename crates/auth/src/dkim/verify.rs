@@ -11,7 +11,7 @@ use super::key::Signed;
 use super::keys::{Claim, KeyAnswers, KeyHandle, KeyQuestions, RsaBits};
 use super::signature::{Described, Signature, SignatureError, check_expiry, seconds_ahead};
 use super::tags::TagList;
-use super::{DkimResult, DkimVerdict, MAX_HELD_OCTETS, Options};
+use super::{DkimResult, DkimVerdict, MAX_HELD_OCTETS, Options, Substance};
 use crate::lookup::{Lookup, Question};
 
 /// The longest DKIM-Signature field that is read, name and line end included.
@@ -19,6 +19,9 @@ pub const MAX_FIELD_OCTETS: usize = 16 * 1024;
 /// Results listed one by one. Fields beyond are counted in one last result, so that
 /// thousands of them do not become thousands of lines of header, log and report.
 pub const MAX_RESULTS: usize = 100;
+/// How long ago a signature may have expired and still be taken for one: mail servers keep trying for
+/// four or five days (RFC 5321 §4.5.4.1).
+pub const MAX_EXPIRED: u64 = 5 * 24 * 60 * 60;
 
 const FIELD: &str = "DKIM-Signature";
 /// Fields worth telling when a signature leaves them out (RFC 6376 §8.15 tells why).
@@ -85,6 +88,7 @@ impl Verifier {
             if let Some(Entry { result, task }) = entries.get_mut(at) {
                 if count >= options.max_signatures {
                     result.conclude(DkimVerdict::Neutral, too_many(options.max_signatures));
+                    result.substance = Substance::Void;
                 } else {
                     *task = plan.task(result, signature);
                 }
@@ -150,6 +154,7 @@ impl Read {
             Err(Unread::TooLong) => {
                 let reason = format!("the field has more than {MAX_FIELD_OCTETS} octets");
                 result.conclude(DkimVerdict::Neutral, reason);
+                result.substance = Substance::Unreadable;
                 None
             }
             // RFC 8601 §2.7.1 has both words for what cannot be verified. Permerror is for what
@@ -160,6 +165,7 @@ impl Read {
                     false => DkimVerdict::Neutral,
                 };
                 result.conclude(verdict, error.to_string());
+                result.substance = Substance::Unreadable;
                 None
             }
         };
@@ -205,6 +211,9 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
         read.result.reason = seconds_ahead(&signature.signer, now, options.clock_skew)
             .map(|seconds| format!("signed {seconds} seconds in the future (t=)"));
         if let Err(error) = check_expiry(&signature.coverage, now, options.clock_skew) {
+            if check_expiry(&signature.coverage, now, MAX_EXPIRED).is_err() {
+                read.result.substance = Substance::Void;
+            }
             read.refuse(DkimVerdict::Neutral, error.to_string());
         } else if domain.label_count() == 1 {
             // RFC 6376 §6.1.1: verifiers may ignore signatures of a top-level domain.
@@ -225,6 +234,7 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
                 DkimVerdict::Neutral,
                 "the same signature is in another field".to_owned(),
             );
+            read.result.substance = Substance::Void;
         }
     }
 }
@@ -290,11 +300,13 @@ impl<'a> Plan<'a> {
         let Some(key) = self.keys.add(&signature.signer) else {
             let reason = "no key can exist: s= and d= make a name longer than DNS has";
             result.conclude(DkimVerdict::PermError, reason.to_owned());
+            result.substance = Substance::Void;
             return None;
         };
         let Some(body) = self.bodies.want(coverage.body, coverage.body_length) else {
             let reason = "too many different l= in the signatures of one message";
             result.conclude(DkimVerdict::Neutral, reason.to_owned());
+            result.substance = Substance::Void;
             return None;
         };
         self.held_octets += signed.held_octets();
@@ -347,6 +359,7 @@ fn summarized(entries: Vec<Entry>) -> Vec<Entry> {
             left_out.len()
         );
         result.conclude(DkimVerdict::Neutral, reason);
+        result.substance = Substance::Void;
         kept.push(Entry { result, task: None });
     }
     kept
@@ -380,6 +393,9 @@ impl Judge<'_> {
             signature: &signer.signature,
             exact_identity: *identity_domain == signer.domain,
         };
+        if self.answers.deny(task.key) {
+            result.substance = Substance::Void;
+        }
         let body = self.body(task.body, &coverage.body_hash);
         // RFC 6376 §3.5: l= "MUST NOT be larger than the actual number of octets in the
         // canonicalized message body". No arithmetic can help it.
@@ -471,6 +487,7 @@ impl DkimResult {
     fn unread(field_index: usize) -> Self {
         Self {
             result: DkimVerdict::Neutral,
+            substance: Substance::Possible,
             domain: None,
             selector: None,
             algorithm: None,
