@@ -22,7 +22,6 @@ mod peers;
 mod postfix_harness;
 mod probes;
 mod process;
-mod random;
 mod reports;
 mod table;
 mod through_postfix;

@@ -217,6 +217,7 @@ const ROOMS: [Room; 19] = [
             "base64",
             "hickory-proto",
             "nix",
+            "ring",
             "rustls",
             "serde_json",
             "sqlx",

@@ -1,8 +1,9 @@
 //! What a message says: its header fields and its body.
 
+use testkit::random::Random;
+
 use super::AUTHSERV_ID;
 use super::envelope::Envelope;
-use crate::random::Random;
 
 /// Bodies are cut from so many octets of made-up text.
 pub(super) const POOL_OCTETS: usize = 4 << 20;

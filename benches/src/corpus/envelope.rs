@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use testkit::random::Random;
+
 use super::Spf;
 use super::world::{Domain, PROVIDERS};
-use crate::random::Random;
 
 /// An SMTP envelope and the client that gives it.
 pub(super) struct Envelope {

@@ -1,5 +1,7 @@
 //! One message: drawn, built, signed and damaged.
 
+use testkit::random::Random;
+
 use super::content::{body, fields};
 use super::envelope::Envelope;
 use super::keys::Keys;
@@ -7,7 +9,6 @@ use super::signing::{self, Plan};
 use super::verdict::{self, Author};
 use super::world::{Domain, World};
 use super::{Expected, Message, Spf};
-use crate::random::Random;
 
 /// The message with this number, by a stream of random numbers of its own: whatever the
 /// count of messages, it is the same.

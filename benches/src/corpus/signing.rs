@@ -3,11 +3,11 @@
 use auth::dkim::{Canonicalization, SignRequest, SigningKey, sign};
 use mail::message::{HeaderLimits, HeaderSection};
 use mail::{DomainName, HeaderField};
+use testkit::random::Random;
 
 use super::Dkim;
 use super::keys::Keys;
 use super::world::{Domain, PROVIDERS};
-use crate::random::Random;
 
 /// When signatures say that they were made.
 const SIGNED_AT: u64 = 1_700_000_000;

@@ -1,7 +1,8 @@
 //! Whether the corpus is what it says.
 
+use testkit::random::Random;
+
 use super::*;
-use crate::random::Random;
 
 /// With short bodies, which is what takes time.
 fn corpus(seed: u64, count: usize) -> Corpus {

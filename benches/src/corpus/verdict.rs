@@ -1,10 +1,11 @@
 //! What DMARC comes to, worked out from how a message was made.
 
+use testkit::random::Random;
+
 use super::envelope::Envelope;
 use super::signing::Plan;
 use super::world::{Asked, Policy};
 use super::{Dmarc, Done, Spf};
-use crate::random::Random;
 
 /// Where From points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use auth::dkim::SigningKey;
+use testkit::random::Random;
 
 use super::keys::Keys;
 use crate::dns::Zone;
-use crate::random::Random;
 
 /// Domains that send mail; the n-th sends one n-th of what the first does (Zipf).
 pub(crate) const DOMAINS: usize = 200;

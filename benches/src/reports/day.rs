@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
+use testkit::random::Random;
+
 use crate::dns::Zone;
-use crate::random::Random;
 
 pub(super) const DOMAINS: usize = 500;
 /// 2026-06-01 00:00:00 UTC.

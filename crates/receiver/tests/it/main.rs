@@ -1,7 +1,6 @@
 //! Whole judgements: scenarios, golden texts, shares of DNS questions, properties.
 
 mod golden;
-mod letter;
 mod limits;
 mod operator;
 mod privacy;

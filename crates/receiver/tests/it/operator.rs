@@ -11,8 +11,8 @@ use landmarc_receiver::operator::{
     Rule, RuleAction, select,
 };
 use mail::DomainName;
+use testkit::letter::NOW;
 
-use crate::letter::NOW;
 use crate::scenario::Given;
 
 /// Reads `NAME ACTION KEY=VALUE,VALUE ...`: the conditions by the names they have in the file of

@@ -12,8 +12,8 @@ use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::{remedy, story};
 use mail::authres::AuthenticationResults;
 use testkit::cases::{self, Case};
+use testkit::letter::Letter;
 
-use crate::letter::Letter;
 use crate::properties::{always_holds, unwrapped};
 use crate::scenario::Given;
 

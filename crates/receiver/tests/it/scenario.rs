@@ -36,9 +36,9 @@ use landmarc_receiver::local::{
 use landmarc_receiver::upstream::{Source, Upstream};
 use mail::message::HeaderLimits;
 use mail::{DomainName, Envelope, ReversePath};
+use testkit::letter::{Letter, NOW, key_record};
 use testkit::{block_on, dns_name};
 
-use crate::letter::{Letter, NOW, key_record};
 use crate::operator;
 
 /// What the MTA calls the message.

@@ -11,20 +11,30 @@ use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;
 
 /// When everything happens.
-pub(crate) const NOW: u64 = 1_700_000_000;
+pub const NOW: u64 = 1_700_000_000;
 /// The seed of the one key that all domains of the tests sign with.
 const SEED: [u8; 32] = [7; 32];
 /// Fields that are no ordinary ones.
 const LONG: usize = 64 * 1024;
 const ARC_FIELDS: [&str; 3] = ["ARC-Authentication-Results", "ARC-Message-Signature", "ARC-Seal"];
 
-pub(crate) struct Letter {
+/// A message under construction. All domains sign with the same key.
+pub struct Letter {
     fields: Vec<HeaderField>,
-    pub(crate) body: Vec<u8>,
+    /// Its body, with CRLF line ends.
+    pub body: Vec<u8>,
+}
+
+impl Default for Letter {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Letter {
-    pub(crate) fn new() -> Self {
+    /// Without fields, with a short text.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             fields: Vec::new(),
             body: b"Text\r\n".to_vec(),
@@ -32,7 +42,11 @@ impl Letter {
     }
 
     /// A message as a file holds it.
-    pub(crate) fn read(octets: &[u8]) -> Self {
+    ///
+    /// # Panics
+    /// When it has no header section.
+    #[must_use]
+    pub fn read(octets: &[u8]) -> Self {
         let message = split(octets, &HeaderLimits::default()).expect("it has a header section");
         Self {
             fields: message.header.fields().to_vec(),
@@ -41,22 +55,24 @@ impl Letter {
     }
 
     /// Takes the fields of a name away, whatever covers them.
-    pub(crate) fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) {
         self.fields
             .retain(|field| !field.is(name) || field.wire_len() > LONG);
     }
 
     /// Adds a field below the others.
-    pub(crate) fn append(&mut self, name: &[u8], value: &[u8]) {
+    pub fn append(&mut self, name: &[u8], value: &[u8]) {
         self.fields.push(HeaderField::new(name, value));
     }
 
     /// Adds a field above the others, as each hop does.
-    pub(crate) fn put_on_top(&mut self, name: &[u8], value: &[u8]) {
+    pub fn put_on_top(&mut self, name: &[u8], value: &[u8]) {
         self.fields.insert(0, HeaderField::new(name, value));
     }
 
-    pub(crate) fn headers(&self) -> HeaderSection {
+    /// The header section as the MTA hands it over.
+    #[must_use]
+    pub fn headers(&self) -> HeaderSection {
         let mut section = HeaderSection::default();
         for field in &self.fields {
             section.push(field.clone(), &HeaderLimits::default());
@@ -65,7 +81,10 @@ impl Letter {
     }
 
     /// Signs From and Subject, and with `extra` that field too.
-    pub(crate) fn sign(&mut self, domain: &str, selector: &str, extra: Option<&str>) {
+    ///
+    /// # Panics
+    /// When the names are no names, or there is no From field.
+    pub fn sign(&mut self, domain: &str, selector: &str, extra: Option<&str>) {
         let name = |text| DomainName::parse(text).expect("a name");
         let fields: Vec<_> = ["From", "Subject"].into_iter().chain(extra).collect();
         let request = SignRequest {
@@ -83,7 +102,7 @@ impl Letter {
     }
 
     /// Signs From, and no octet of the body: `l=0`, which our signer does not do.
-    pub(crate) fn sign_without_body(&mut self, domain: &str, selector: &str) {
+    pub fn sign_without_body(&mut self, domain: &str, selector: &str) {
         let tags = format!(
             "v=1; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s={selector}; l=0; h=from; bh={}; b=",
             body_hash(b"")
@@ -94,7 +113,7 @@ impl Letter {
 
     /// Seals it as the next hop of an ARC chain, with these results (RFC 8617 §5.1), and signs
     /// these fields.
-    pub(crate) fn seal(&mut self, domain: &str, selector: &str, results: &str, fields: &[&str]) {
+    pub fn seal(&mut self, domain: &str, selector: &str, results: &str, fields: &[&str]) {
         let i = 1 + self.fields.iter().filter(|field| field.is("ARC-Seal")).count();
         let message = format!(
             "i={i}; a=ed25519-sha256; c=relaxed/relaxed; d={domain}; s={selector}; h={}; bh={}; b=",
@@ -149,7 +168,8 @@ impl Letter {
 }
 
 /// The key record of every domain of the tests.
-pub(crate) fn key_record() -> String {
+#[must_use]
+pub fn key_record() -> String {
     key().dns_record()
 }
 

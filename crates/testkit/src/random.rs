@@ -1,18 +1,23 @@
 //! Random numbers that a seed determines, on every machine and in every version.
 
+// All numbers here are our own and small; none comes from a stranger.
+#![allow(clippy::cast_possible_truncation)]
+
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
 #[derive(Clone, Debug)]
-pub(crate) struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
     /// A stream of its own for each `(seed, stream)`.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();
         random
     }
 
-    pub(crate) fn next(&mut self) -> u64 {
+    /// The next 64 bits.
+    #[allow(clippy::should_implement_trait, reason = "it has no end")]
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,22 +26,22 @@ impl Random {
     }
 
     /// From 0 up to and without `end`, which is small: the bias does not matter here.
-    pub(crate) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }
 
     /// From 0 up to and without 1.
-    pub(crate) fn unit(&mut self) -> f64 {
+    pub fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// True in so many of a hundred cases.
-    pub(crate) fn percent(&mut self, share: f64) -> bool {
+    pub fn percent(&mut self, share: f64) -> bool {
         self.unit() * 100.0 < share
     }
 
     /// One of these, each as often as its weight says.
-    pub(crate) fn weighted<T: Copy>(&mut self, choices: &[(T, f64)]) -> T {
+    pub fn weighted<T: Copy>(&mut self, choices: &[(T, f64)]) -> T {
         let total: f64 = choices.iter().map(|(_, weight)| weight).sum();
         let mut left = self.unit() * total;
         let mut chosen = choices[0].0;
@@ -51,7 +56,7 @@ impl Random {
     }
 
     /// The standard normal distribution (Box and Muller).
-    pub(crate) fn normal(&mut self) -> f64 {
+    pub fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
         radius * (std::f64::consts::TAU * self.unit()).cos()
     }
