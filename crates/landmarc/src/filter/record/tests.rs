@@ -1,5 +1,6 @@
 //! Rows of reports, from messages that were judged: vectors of the RFC 9990 digest 12.4.
 
+use auth::dkim::Substance;
 use dns::resolver::Asker;
 use mail::message;
 use mail::{Envelope, ReversePath};
@@ -314,6 +315,7 @@ fn of_many_signatures_the_most_telling_ones_are_kept() {
         body_only_broken: false,
         unsigned_fields: Vec::new(),
         field_index: 0,
+        substance: Substance::Possible,
     };
     let (pass, fail) = (DkimVerdict::Pass, DkimVerdict::Fail);
     let mut results = vec![
