@@ -407,6 +407,12 @@ impl Judge<'_> {
         result.key_bits = checked.bits;
         result.key_is_testing = checked.testing;
         match checked.outcome {
+            // RFC 6376 §6.1.3 leaves the order of the steps to us. No key makes this one verify, and
+            // a forger who names a key that does not answer shall not get a temporary error for it.
+            Err(problem) if problem.is_temporary() && !body.hash_agrees => {
+                let reason = format!("body hash differs, whatever the key is ({problem})");
+                result.conclude(DkimVerdict::Fail, reason);
+            }
             Err(problem) if problem.is_temporary() => {
                 result.conclude(DkimVerdict::TempError, problem.to_string());
             }
