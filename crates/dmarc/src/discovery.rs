@@ -174,15 +174,19 @@ impl Walk {
     /// nobody answers: what lies above could overrule all that was seen (§4.10.1).
     #[must_use]
     pub fn next_name(&self) -> Option<DomainName> {
-        let is_over = self.steps.last().is_some_and(|step| match &step.outcome {
-            WalkOutcome::Record(record) => record.psd != Psd::Undeclared,
-            WalkOutcome::Failed(_) => true,
-            _ => false,
-        });
-        if is_over {
+        if self.is_over() {
             return None;
         }
         names_to_ask(&self.start).nth(self.steps.len())
+    }
+
+    /// Whether its last step ends it, however many names are left.
+    fn is_over(&self) -> bool {
+        self.steps.last().is_some_and(|step| match &step.outcome {
+            WalkOutcome::Record(record) => record.psd != Psd::Undeclared,
+            WalkOutcome::Failed(_) => true,
+            _ => false,
+        })
     }
 
     /// The Organizational Domain of the start (§4.10.2); none when the walk failed or
@@ -214,6 +218,26 @@ impl Walk {
             (None, Some(suffix)) => applies(*suffix, TakenAs::PublicSuffix),
             (None, None) => Discovery::Absent,
         }
+    }
+
+    /// The same walk as if the names that did not answer had no record. It goes on above them, so
+    /// that a policy is seen there: whoever wrote the From field chose the name that is silent.
+    pub(crate) async fn past_failures(&self, lookup: &impl Lookup) -> Self {
+        let mut past = Self::new(self.start.clone());
+        for name in names_to_ask(&self.start) {
+            let known = self.steps.iter().find(|step| step.name == name);
+            let outcome = match known {
+                Some(step) => step.outcome.clone(),
+                None => look_at(lookup, &name).await,
+            };
+            if !matches!(outcome, WalkOutcome::Failed(_)) {
+                past.steps.push(WalkStep { name, outcome });
+            }
+            if past.is_over() {
+                break;
+            }
+        }
+        past
     }
 
     /// Asks about one name more, if there is one.

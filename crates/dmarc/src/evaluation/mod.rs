@@ -139,6 +139,10 @@ pub struct Evaluation {
     /// The most that is to be applied: after test mode. Also there for a pass, as what
     /// would apply. None for a temporary error: no policy may be applied then (§5.3.6).
     pub policy: Option<AssessmentPolicy>,
+    /// For a temporary error, the strictest policy that may apply, after test mode, and where it
+    /// was found: at the Author Domain or above it. None where no record was found at all, and in
+    /// all other results.
+    pub policy_at_stake: Option<PolicyAtStake>,
     /// Whether the name exists could not be found out, and two policies hang on it: the
     /// weaker was taken. Never reject on it, and leave `policy.dmarc` out.
     pub policy_uncertain: bool,
@@ -158,6 +162,26 @@ pub struct Evaluation {
     pub problem: Option<String>,
 }
 
+/// A policy that may apply to a message that could not be evaluated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyAtStake {
+    /// Where the record was found.
+    pub domain: DomainName,
+    /// The strictest that it may ask for here.
+    pub policy: AssessmentPolicy,
+}
+
+impl PolicyAtStake {
+    /// That of a record, applied `is_test` or not.
+    fn of(at: &PolicyAt, is_test: bool) -> Self {
+        let policy = policy::strictest(&at.record, at.taken_as);
+        Self {
+            domain: at.domain.clone(),
+            policy: if is_test { policy.lowered() } else { policy },
+        }
+    }
+}
+
 impl Evaluation {
     /// The start of every evaluation: what discovery came to, and nothing decided yet.
     fn begin(author: &DomainName, method: DiscoveryMethod, discovery: Discovery, walk: Walk) -> Self {
@@ -170,6 +194,7 @@ impl Evaluation {
             policy_tag: None,
             policy_published: None,
             policy: None,
+            policy_at_stake: None,
             policy_uncertain: false,
             author_existence: None,
             spf_aligned: false,

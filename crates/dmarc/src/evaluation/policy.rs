@@ -4,6 +4,7 @@
 use auth::lookup::Existence;
 
 use super::Evaluation;
+use crate::discovery::TakenAs;
 use crate::record::{AssessmentPolicy, PolicyTag, Record, Usability};
 
 /// A policy and the tag it came from.
@@ -59,6 +60,16 @@ fn for_missing(record: &Record) -> Selected {
     match (record.usability(), record.nonexistent_policy) {
         (Usability::AsPublished, Some(policy)) => Selected::certain(PolicyTag::Np, policy),
         _ => for_existing(record),
+    }
+}
+
+/// The strictest policy that may apply to a name while it is not known whether it exists.
+pub(super) fn strictest(record: &Record, taken_as: TakenAs) -> AssessmentPolicy {
+    match taken_as {
+        TakenAs::Author => for_itself(record).policy,
+        TakenAs::Organizational | TakenAs::PublicSuffix => {
+            for_existing(record).policy.max(for_missing(record).policy)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use auth::lookup::Lookup;
 use mail::DomainName;
 
 use super::identifiers::{self, Ownership, Tally};
-use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, Options, policy};
+use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, Options, PolicyAtStake, policy};
 use crate::alignment::Owned;
 use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, WalkStep, look_at};
 use crate::record::{PolicyTag, Record, Usability};
@@ -37,29 +37,44 @@ pub async fn evaluate_rfc7489(
         Discovery::Unanswered(error) => {
             evaluation.result = DmarcResult::TempError;
             evaluation.problem = Some(format!("the policy of {author} is not known: {error}"));
+            if let WalkOutcome::Record(record) = look_at(lookup, &organization).await {
+                evaluation.policy_at_stake = Some(policy_at_stake(&PolicyAt {
+                    domain: organization,
+                    record: as_of_2015(record),
+                    taken_as: TakenAs::Organizational,
+                }));
+            }
         }
-        Discovery::Applies(PolicyAt {
-            domain,
-            record,
-            taken_as,
-        }) => {
-            let record = as_of_2015(record);
+        Discovery::Applies(mut at) => {
+            at.record = as_of_2015(at.record);
+            let record = &at.record;
             if record.usability() == Usability::Unusable {
                 evaluation.result = DmarcResult::PermError;
-                evaluation.problem = Some(super::unusable(&domain, &record));
+                evaluation.problem = Some(super::unusable(&at.domain, record));
                 return evaluation;
             }
-            look_at_identifiers(suffixes, &record, identifiers, &organization, &mut evaluation);
-            if evaluation.result != DmarcResult::TempError {
-                let selected = match taken_as {
-                    TakenAs::Author => policy::for_itself(&record),
-                    TakenAs::Organizational | TakenAs::PublicSuffix => policy::for_existing(&record),
+            look_at_identifiers(suffixes, record, identifiers, &organization, &mut evaluation);
+            if evaluation.result == DmarcResult::TempError {
+                evaluation.policy_at_stake = Some(policy_at_stake(&at));
+            } else {
+                let selected = match at.taken_as {
+                    TakenAs::Author => policy::for_itself(record),
+                    TakenAs::Organizational | TakenAs::PublicSuffix => policy::for_existing(record),
                 };
-                selected.apply(record.percent == Some(0), &mut evaluation);
+                selected.apply(is_test(record), &mut evaluation);
             }
         }
     }
     evaluation
+}
+
+fn policy_at_stake(at: &PolicyAt) -> PolicyAtStake {
+    PolicyAtStake::of(at, is_test(&at.record))
+}
+
+/// RFC 7489 §6.6.4.
+fn is_test(record: &Record) -> bool {
+    record.percent == Some(0)
 }
 
 /// RFC 7489 §3.2; a name that is itself a public suffix has nobody above it.

@@ -5,7 +5,7 @@ use mail::DomainName;
 
 use super::identifiers::{self, Ownership, Tally};
 use super::{
-    DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options,
+    DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options, PolicyAtStake,
     hangs_on_existence, policy,
 };
 use crate::alignment::Owned;
@@ -57,7 +57,27 @@ pub async fn evaluate(
             evaluation.problem = evaluation.problem.or(discarded);
         }
     }
+    if evaluation.result == DmarcResult::TempError {
+        evaluation.policy_at_stake = policy_at_stake(lookup, options, &evaluation).await;
+    }
     evaluation
+}
+
+/// What is known of the policy where the result is a temporary error. No question that was not
+/// asked ahead ([`warm`](crate::discovery::warm)): the names above are those of the walk.
+async fn policy_at_stake(
+    lookup: &impl Lookup,
+    options: &Options,
+    evaluation: &Evaluation,
+) -> Option<PolicyAtStake> {
+    let past_failures = match &evaluation.discovery {
+        Discovery::Unanswered(_) => evaluation.walks.first()?.past_failures(lookup).await.discovery(),
+        known => known.clone(),
+    };
+    match past_failures {
+        Discovery::Applies(at) => Some(PolicyAtStake::of(&at, is_test(&at.record, options))),
+        Discovery::Absent | Discovery::Unanswered(_) => None,
+    }
 }
 
 /// The guard of [`guard`](crate::guard), where the options switch it on.
@@ -163,9 +183,13 @@ async fn select_policy(lookup: &impl Lookup, at: &PolicyAt, options: &Options, e
         }
         policy::for_name_below(record, evaluation.author_existence)
     };
+    selected.apply(is_test(record, options), evaluation);
+}
+
+fn is_test(record: &Record, options: &Options) -> bool {
     // §A.6 has `t` as the successor of `pct=0`; who declares it has said what is meant.
     let pct_means_test = options.pct_zero_as_test && record.percent == Some(0) && !record.testing_declared;
-    selected.apply(record.testing || pct_means_test, evaluation);
+    record.testing || pct_means_test
 }
 
 /// NOERROR below a name proves that the name exists; NXDOMAIN there proves nothing
