@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use dmarc::evaluation::DmarcResult;
 use door::Door;
-use receiver::action::{BUDGET_REACHED, Step};
+use receiver::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
 use receiver::judge::Judgement;
 use receiver::local::QuarantineBy;
 
@@ -200,11 +200,12 @@ fn cause_of_failure(judgement: &Judgement) -> Option<&'static str> {
                 .rule
                 .as_ref()
                 .map_or(&judgement.decision, |rule| &rule.without);
-            let is_over_budget = decided
-                .overrides
-                .iter()
-                .any(|reason| reason.comment == BUDGET_REACHED);
-            Some(if is_over_budget { "budget" } else { "dns" })
+            let is_because = |comment| decided.overrides.iter().any(|reason| reason.comment == comment);
+            Some(match () {
+                () if is_because(BUDGET_REACHED) => "budget",
+                () if is_because(DNS_WITH_POLICY) => "dns_with_policy",
+                () => "dns",
+            })
         }
         DmarcResult::None | DmarcResult::Pass(_) | DmarcResult::Fail => None,
     }

@@ -87,8 +87,9 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
         recognise_lists: settings.action.mailing_lists,
         failures: FailureTable {
             dns: on_failure(&settings.failures.dns),
+            dns_with_policy: on_failure(&settings.failures.dns_with_policy.to_failure()),
             unusable_record: on_failure(&settings.failures.unusable_record),
-            budget: on_failure(&settings.failures.budget),
+            budget: on_failure(&settings.failures.budget.to_failure()),
             store: on_failure(&settings.failures.store),
             internal: on_failure(&settings.failures.internal),
         },
@@ -215,7 +216,7 @@ mod tests {
 
     /// Design D33 and D6: out of the box nothing is refused and no mail is lost.
     #[test]
-    fn the_defaults_observe_and_accept_what_could_not_be_judged() {
+    fn the_defaults_observe_and_defer_only_what_a_sender_can_bring_about() {
         let rules = rules_of("");
         assert_eq!(rules.mode, Mode::Observe);
         assert_eq!(rules.reject, RejectRule::Evidence);
@@ -223,11 +224,13 @@ mod tests {
         for failure in [
             &failures.dns,
             &failures.unusable_record,
-            &failures.budget,
             &failures.store,
             &failures.internal,
         ] {
             assert!(matches!(failure, OnFailure::Accept));
+        }
+        for failure in [&failures.dns_with_policy, &failures.budget] {
+            assert!(matches!(failure, OnFailure::TempFail { code: 451, .. }));
         }
     }
 

@@ -151,8 +151,11 @@ pub(crate) const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides 
 /// What a report says where one policy is for names that exist, and another for those that do not.
 const EXISTENCE_UNKNOWN: &str = "whether the author domain exists is not known";
 
-/// What a report says where the message used up its share of DNS.
-pub const BUDGET_REACHED: &str = "DNS limit of one message reached";
+/// What a report says where a limit of ours on DNS was reached.
+pub const BUDGET_REACHED: &str = "DNS limit of this receiver reached";
+
+/// What a report says where DNS did not answer what a message named under a policy.
+pub const DNS_WITH_POLICY: &str = "DNS temperror, and a policy is known";
 
 /// What is known when the decision is made.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +173,8 @@ pub struct Case<'a> {
     pub reason: &'a str,
     /// Whether DNS questions or time ran out.
     pub budget_reached: bool,
+    /// Whether what is open is what a filter ahead of us should have told.
+    pub upstream_is_silent: bool,
     /// What the log calls the message.
     pub id: &'a str,
     /// Who delivers it.
@@ -215,6 +220,9 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
         DmarcResult::TempError if case.budget_reached => {
             on_failure(&rules.failures.budget, BUDGET_REACHED, case)
         }
+        DmarcResult::TempError if asks_for_more_than_none(evaluation) && !case.upstream_is_silent => {
+            on_failure(&rules.failures.dns_with_policy, DNS_WITH_POLICY, case)
+        }
         DmarcResult::TempError => on_failure(&rules.failures.dns, "DNS temperror", case),
         DmarcResult::PermError => on_failure(&rules.failures.unusable_record, "unusable DMARC record", case),
         DmarcResult::Fail => failing(case, evaluation, rules),
@@ -224,6 +232,14 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
             Some(_) => accept(Disposition::Pass, Vec::new()),
         },
     }
+}
+
+/// Design D6: what is open in such a message was named by the message, a selector or a name below
+/// the one with the policy, and a dead name must not buy acceptance. That a filter ahead of us says
+/// nothing is not the choice of a sender.
+fn asks_for_more_than_none(evaluation: &Evaluation) -> bool {
+    let known = evaluation.policy_at_stake.as_ref();
+    known.is_some_and(|at_stake| at_stake.policy > AssessmentPolicy::None)
 }
 
 /// What is done of a decision in a mode: when observing, nothing, and the report says so.

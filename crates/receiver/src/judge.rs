@@ -26,7 +26,7 @@ use crate::required::HeaderFault;
 use crate::results::{self, Removal};
 pub use crate::spf::{SpfPair, check_spf, spf_of};
 use crate::story;
-use crate::upstream::Tellers;
+use crate::upstream::{self, Tellers};
 
 /// All that was found about a message and what is to be done with it.
 #[derive(Clone, Debug)]
@@ -363,6 +363,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
             evidence: &evidence,
             reason,
             budget_reached: given.budget_reached,
+            upstream_is_silent: upstream::is_silent(findings.spf, findings.dkim),
             id: given.id,
             client: facts.envelope.client,
         };

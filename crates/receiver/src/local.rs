@@ -125,11 +125,15 @@ pub enum UnusableAuthor {
 /// What is done for each cause of failure on our side. Never a reject.
 #[derive(Clone, Debug)]
 pub struct FailureTable {
-    /// DNS did not answer a question that the verdict needs.
+    /// DNS did not answer a question that the verdict needs, and no policy is known.
     pub dns: OnFailure,
+    /// DNS did not answer such a question, and a policy above `none` is known for the Author
+    /// Domain or above it. What is open was named by the message.
+    pub dns_with_policy: OnFailure,
     /// A record that cannot be used (RFC 9989 §4.10.1).
     pub unusable_record: OnFailure,
-    /// The message used up its DNS questions or time.
+    /// A limit of ours was reached: the message used up its DNS questions or time, or too many
+    /// queries were under way.
     pub budget: OnFailure,
     /// The store cannot be written.
     pub store: OnFailure,
@@ -138,13 +142,25 @@ pub struct FailureTable {
 }
 
 impl Default for FailureTable {
-    /// Everything is accepted: no mail is lost by default.
+    /// No mail is lost by default. What a sender can bring about himself, to get past a policy, is
+    /// deferred; everything else is accepted.
     fn default() -> Self {
         let accept = || OnFailure::Accept;
+        let defer = || OnFailure::TempFail {
+            code: 451,
+            enhanced: "4.7.1".to_owned(),
+            text: Wording::new(|blanks| {
+                format!(
+                    "the message could not be checked, try again later ({})",
+                    blanks.id
+                )
+            }),
+        };
         Self {
             dns: accept(),
+            dns_with_policy: defer(),
             unusable_record: accept(),
-            budget: accept(),
+            budget: defer(),
             store: accept(),
             internal: accept(),
         }

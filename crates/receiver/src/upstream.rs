@@ -24,6 +24,7 @@ mod spf;
 
 use auth::arc::ArcResult;
 use auth::dkim::DkimResult;
+use auth::spf::SpfOutcome;
 use mail::Envelope;
 use mail::message::HeaderSection;
 
@@ -149,7 +150,13 @@ pub(crate) enum Said<T> {
 }
 
 /// Why a result of SPF or DKIM is a temporary error.
-pub(crate) const SILENCE: &str = "no trusted Authentication-Results field tells of it";
+const SILENCE: &str = "no trusted Authentication-Results field tells of it";
+
+/// Whether what is open is what a filter ahead of us should have told.
+pub(crate) fn is_silent(spf: &SpfOutcome, dkim: &[DkimResult]) -> bool {
+    let is_silence = |reason: &Option<String>| reason.as_deref() == Some(SILENCE);
+    is_silence(&spf.problem) || dkim.iter().any(|signature| is_silence(&signature.reason))
+}
 
 /// Reads what the filters ahead have found.
 pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> Told {

@@ -260,6 +260,7 @@ fn failures(settings: &Settings) -> Vec<Warning> {
     let failures = &settings.failures;
     let codes = [
         (key!(failures.dns.code), failures.dns.code),
+        (key!(failures.dns_with_policy.code), failures.dns_with_policy.code),
         (key!(failures.unusable_record.code), failures.unusable_record.code),
         (key!(failures.budget.code), failures.budget.code),
         (key!(failures.internal.code), failures.internal.code),

@@ -38,8 +38,9 @@ pub(super) mod words {
         "recipient",
         OTHER,
     ];
-    pub(crate) const FAILURE: [&str; 7] = [
+    pub(crate) const FAILURE: [&str; 8] = [
         "dns",
+        "dns_with_policy",
         "unusable_record",
         "budget",
         "internal",

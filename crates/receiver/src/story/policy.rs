@@ -35,7 +35,15 @@ pub(super) fn policy(evaluation: &Evaluation) -> Section {
                 section.line(how_to_begin(evaluation));
             }
         }
-        Discovery::Unanswered(error) => section.line(format!("That is not known: {error}.")),
+        Discovery::Unanswered(error) => {
+            section.line(format!("That is not known: {error}."));
+            if let Some(known) = &evaluation.policy_at_stake {
+                section.line(format!(
+                    "Above it, the record of {} may ask for {}.",
+                    known.domain, known.policy
+                ));
+            }
+        }
     }
     let told = matches!(evaluation.discovery, Discovery::Unanswered(_));
     if let Some(problem) = evaluation.problem.as_ref().filter(|_| !told) {

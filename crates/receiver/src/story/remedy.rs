@@ -1,6 +1,7 @@
 //! What can be done about it, and by whom.
 
 use auth::dkim::{DkimResult, DkimVerdict};
+use auth::lookup::{Answer, LookupError};
 use auth::spf::SpfResult;
 use dmarc::discovery::Discovery;
 use dmarc::evaluation::{DmarcResult, Evaluation};
@@ -9,11 +10,11 @@ use mail::DomainName;
 use mail::author::{Author, AuthorFault};
 
 use super::lines::Section;
-use crate::action::{BUDGET_REACHED, Step};
+use crate::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
 use crate::evidence::{Evidence, is_own};
 use crate::judge::Judgement;
 use crate::operator::Effect;
-use crate::upstream::SILENCE;
+use crate::upstream::is_silent;
 
 /// The first piece of advice, on one line that stands alone: the first of "What to do" in the
 /// story. Nothing where nobody has to do anything.
@@ -100,11 +101,15 @@ fn policy_domain(evaluation: &Evaluation) -> &DomainName {
 
 fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     let decision = &judgement.decision;
-    let is_limit = decision.overrides.iter().any(|o| o.comment == BUDGET_REACHED);
-    let cause = if is_limit {
+    let is_because = |comment| decision.overrides.iter().any(|o| o.comment == comment);
+    let is_limit = is_because(BUDGET_REACHED);
+    let cause = if is_limit && is_overloaded(judgement) {
+        "This server had too many DNS queries under way, see `dns.questions_in_flight` and the metric landmarc_dns_answers. One client network with names that do not answer can cause that."
+            .to_owned()
+    } else if is_limit {
         "The message used up its DNS questions or time, see `dns.questions_per_message` and `dns.message_timeout`."
             .to_owned()
-    } else if nobody_told(judgement) {
+    } else if is_silent(&judgement.spf.mail_from, &judgement.dkim) {
         "See that the filters ahead of this one run and always add their results (`authentication.*`); with \"upstream-then-self\" this server checks what they leave out."
             .to_owned()
     } else {
@@ -115,6 +120,8 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     };
     let key = if is_limit {
         "failures.budget"
+    } else if is_because(DNS_WITH_POLICY) {
+        "failures.dns_with_policy"
     } else {
         "failures.dns"
     };
@@ -127,11 +134,9 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     vec![cause, retried]
 }
 
-/// Whether what is open is what a filter ahead of us should have told.
-fn nobody_told(judgement: &Judgement) -> bool {
-    let spf = judgement.spf.mail_from.problem.as_deref();
-    let mut dkim = judgement.dkim.iter().map(|signature| signature.reason.as_deref());
-    spf == Some(SILENCE) || dkim.any(|reason| reason == Some(SILENCE))
+fn is_overloaded(judgement: &Judgement) -> bool {
+    let overload = Some(Answer::Failed(LookupError::Overload));
+    judgement.asked.iter().any(|asked| asked.answer == overload)
 }
 
 /// Whose name servers left the question open that decides.

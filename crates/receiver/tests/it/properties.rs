@@ -191,14 +191,15 @@ fn faults() -> impl Strategy<Value = Option<Fault>> {
     ])
 }
 
-const RULES: [&str; 9] = [
+const RULES: [&str; 10] = [
     "mode observe",
     "reject always",
     "reject never",
     "local_domains example.com",
     "trusted_forwarder yes",
     "tempfail dns",
-    "tempfail budget",
+    "accept budget",
+    "accept dns_with_policy",
     "questions 2",
     "unusable_author accept",
 ];

@@ -178,11 +178,6 @@ impl Given {
                 .split_whitespace()
                 .map(|name| DomainName::parse(name).expect("a name"))
         };
-        let tempfail = || OnFailure::TempFail {
-            code: 451,
-            enhanced: "4.7.0".to_owned(),
-            text: wording("try again later: {reason} ({id})"),
-        };
         match (key, value) {
             ("mode", "observe") => rules.mode = Mode::Observe,
             ("reject", "always") => rules.reject = RejectRule::Always,
@@ -207,7 +202,8 @@ impl Given {
             ("trusted_forwarder", "yes") => self.client.trusted_forwarder = true,
             ("tempfail", "dns") => rules.failures.dns = tempfail(),
             ("tempfail", "unusable_record") => rules.failures.unusable_record = tempfail(),
-            ("tempfail", "budget") => rules.failures.budget = tempfail(),
+            ("accept", "dns_with_policy") => rules.failures.dns_with_policy = OnFailure::Accept,
+            ("accept", "budget") => rules.failures.budget = OnFailure::Accept,
             ("arc", "always") => rules.arc = ArcUse::Always,
             ("discovery", "psl") => rules.discovery = DiscoveryMethod::Psl,
             ("spf", word) => rules.upstream.spf = source(word),
@@ -269,6 +265,14 @@ impl Lookup for Distant<'_> {
     }
 }
 
+fn tempfail() -> OnFailure {
+    OnFailure::TempFail {
+        code: 451,
+        enhanced: "4.7.0".to_owned(),
+        text: wording("try again later: {reason} ({id})"),
+    }
+}
+
 fn rules() -> Rules {
     Rules {
         mode: Mode::Enforce,
@@ -299,7 +303,11 @@ fn rules() -> Rules {
         required_header_fields: false,
         local_domains: Vec::new(),
         recognise_lists: true,
-        failures: FailureTable::default(),
+        failures: FailureTable {
+            dns_with_policy: tempfail(),
+            budget: tempfail(),
+            ..FailureTable::default()
+        },
         remove_all_results: false,
     }
 }

@@ -15,7 +15,9 @@ mod wire;
 
 use std::time::Duration;
 
-pub use action::{Action, Clients, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor};
+pub use action::{
+    Action, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor,
+};
 pub use doors::CheckApi;
 pub use exim::Exim;
 pub use fleet::{Collector, DatabaseTls, Fleet};
@@ -87,7 +89,8 @@ table! {
             clients: Clients;
             /// What is done to a message that could not be judged. It is never refused for good:
             /// that we failed is not the sender's fault. As set here it is accepted, without
-            /// claiming anything about it, or put off until later.
+            /// claiming anything about it, or deferred: its sender tries again. What a sender can bring
+            /// about to get past a policy is deferred by default, in mode "enforce".
             failures: Failures;
             /// How much of a message is kept in memory.
             limits: Limits;

@@ -240,11 +240,15 @@ fn the_names_of_the_keys() {
     failures.dns.code = 451
     failures.dns.enhanced = "4.7.1"
     failures.dns.text = "the message could not be checked, try again later ({id})"
+    failures.dns_with_policy.action = "tempfail"
+    failures.dns_with_policy.code = 451
+    failures.dns_with_policy.enhanced = "4.7.1"
+    failures.dns_with_policy.text = "the message could not be checked, try again later ({id})"
     failures.unusable_record.action = "accept"
     failures.unusable_record.code = 451
     failures.unusable_record.enhanced = "4.7.1"
     failures.unusable_record.text = "the message could not be checked, try again later ({id})"
-    failures.budget.action = "accept"
+    failures.budget.action = "tempfail"
     failures.budget.code = 451
     failures.budget.enhanced = "4.7.1"
     failures.budget.text = "the message could not be checked, try again later ({id})"
