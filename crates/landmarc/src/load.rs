@@ -5,6 +5,7 @@ mod of_fleet;
 mod of_reports;
 mod of_store;
 mod rules_file;
+mod secrets;
 mod source;
 
 use std::fs;
@@ -296,7 +297,8 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
     mistakes.extend(of_reports.mistakes);
     let of_fleet = OfFleet::look_at(settings);
     mistakes.extend(of_fleet.mistakes);
-    named.of_files = of_reports.warnings.into_iter().chain(of_fleet.warnings).collect();
+    let of_files = of_reports.warnings.into_iter().chain(of_fleet.warnings);
+    named.of_files = of_files.chain(secrets::warnings(settings)).collect();
     if sockets.is_empty() && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),

@@ -9,6 +9,7 @@
 mod directory;
 mod outcome;
 mod parcel;
+pub mod secret;
 mod sendmail;
 pub mod sign;
 mod smtp;

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use auth::dkim::{Canonicalization, SignError, SignRequest, SigningKey, SigningKeyError};
@@ -10,6 +9,8 @@ use mail::{DomainName, HeaderField, HeaderSection};
 use ring::rand::SystemRandom;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+
+use crate::secret::{OpenSecret, open_to_others};
 
 /// Keys of one signer: one of RSA and one of Ed25519 (RFC 8463 §3 advises both), and both
 /// once more while keys change.
@@ -63,7 +64,7 @@ pub struct Opened {
     /// The signer.
     pub signer: Signer,
     /// What is wrong with the files, though not wrong enough to go without.
-    pub warnings: Vec<KeyWarning>,
+    pub warnings: Vec<OpenSecret>,
 }
 
 impl Signer {
@@ -80,7 +81,7 @@ impl Signer {
                 source,
             };
             contents.push(read_bounded(path, MAX_KEY_OCTETS).map_err(unreadable)?);
-            warnings.extend(warning_of(path).map_err(unreadable)?);
+            warnings.extend(open_to_others(path).map_err(unreadable)?);
         }
         let keys: Vec<_> = files
             .iter()
@@ -185,32 +186,6 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, words));
     }
     Ok(octets)
-}
-
-fn warning_of(path: &Path) -> io::Result<Option<KeyWarning>> {
-    let mode = std::fs::metadata(path)?.permissions().mode() & 0o777;
-    Ok((mode & 0o077 != 0).then(|| KeyWarning {
-        path: path.to_owned(),
-        mode,
-    }))
-}
-
-/// A key file that others than its owner can use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the private key {path:?} is open to others than its owner (mode {mode:03o})")]
-pub struct KeyWarning {
-    /// The file.
-    pub path: PathBuf,
-    /// Its permissions.
-    pub mode: u32,
-}
-
-impl KeyWarning {
-    /// What the operator can do.
-    #[must_use]
-    pub fn remedy(&self) -> String {
-        format!("chmod 600 {}", self.path.display())
-    }
 }
 
 /// Why letters cannot be signed.

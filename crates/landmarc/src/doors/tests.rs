@@ -55,6 +55,8 @@ fn a_door_for_the_world_is_warned_about_unless_there_is_a_secret() {
     );
     let file = std::env::temp_dir().join(format!("landmarc-doors-{}", std::process::id()));
     std::fs::write(&file, "s3cret").unwrap();
+    let of_owner = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, of_owner).unwrap();
     let closed = format!("{open}check_api.secret_file = {:?}\n", file.display().to_string());
     assert_eq!(warnings(&closed).len(), 0);
     std::fs::remove_file(&file).unwrap();

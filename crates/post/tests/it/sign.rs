@@ -195,7 +195,7 @@ fn a_key_file_is_read_and_one_that_is_open_to_others_is_told() {
         for warning in opened.warnings {
             let path = path.display();
             let expected =
-                format!("the private key \"{path}\" is open to others than its owner (mode {mode:o})");
+                format!("the secret in \"{path}\" is open to others than its owner (mode {mode:o})");
             assert_eq!(warning.to_string(), expected);
             assert_eq!(warning.remedy(), format!("chmod 600 {path}"));
         }
