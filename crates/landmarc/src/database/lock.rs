@@ -61,14 +61,14 @@ pub(crate) fn lock(database: &Path) -> Result<Lock, Taken> {
     }
 }
 
-/// A link in its place is not followed: who put it there would have us make files elsewhere.
+/// A link in its place is not followed: who put it there would have us make files elsewhere. A FIFO is not waited for.
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(MODE)
-        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK).bits())
         .open(path)
 }
 
@@ -124,6 +124,12 @@ mod tests {
         std::os::unix::fs::symlink(place.0.join("target"), place.0.join(FILE)).unwrap();
         assert!(matches!(place.lock(), Ok(Lock::Unknown(_))));
         assert!(!place.0.join("target").exists(), "no link is followed");
+        std::fs::remove_file(place.0.join(FILE)).unwrap();
+        nix::unistd::mkfifo(&place.0.join(FILE), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert!(
+            matches!(place.lock(), Ok(Lock::Unknown(_))),
+            "nobody reads from it"
+        );
         let nowhere = lock(Path::new("/nonexistent/landmarc.db"));
         assert!(matches!(nowhere, Ok(Lock::Unknown(_))), "{nowhere:?}");
     }

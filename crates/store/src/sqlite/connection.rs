@@ -100,6 +100,7 @@ fn is_closed(path: &Path) -> bool {
 /// read-only disk, or that of a stopped service with the rights of its group. SQLite reads a store
 /// in WAL mode only with its log, unless it is told that nothing is going to change.
 fn connect_to_closed(path: &Path) -> Result<Connection, StoreError> {
+    check_plain(path)?;
     let mut uri = String::from("file:");
     for octet in path.as_os_str().as_bytes() {
         match octet {
@@ -140,7 +141,20 @@ pub(super) fn make_file(path: &Path) -> Result<bool, StoreError> {
     }
 }
 
+/// Refuses what is no plain file, or has something beside it that is none: to open a FIFO is to wait until somebody
+/// opens its other end. That nothing is there, or cannot be looked at, SQLite says by itself.
+fn check_plain(path: &Path) -> Result<(), StoreError> {
+    for ending in ["", "-journal", "-wal", "-shm"] {
+        let path = beside(path, ending);
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            return Err(StoreError::NoDatabase { path });
+        }
+    }
+    Ok(())
+}
+
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, StoreError> {
+    check_plain(path)?;
     // Without SQLITE_OPEN_URI: a path is a path, whatever is in it.
     let flags = mode | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     set_limits(Connection::open_with_flags(path, flags)).map_err(engine(path, "open the store"))
