@@ -9,6 +9,7 @@ pub mod intake;
 mod quote;
 
 pub mod address;
+pub mod allotment;
 mod base32;
 pub mod bounce;
 pub mod date;

@@ -81,7 +81,30 @@ struct Item {
     place: Result<Address, Refusal>,
 }
 
+/// How many destinations of one record there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Room<'a> {
+    /// So many, the first ones first.
+    pub limit: usize,
+    /// And only these, where the limits of the day have a say ([`allotment`](crate::allotment)).
+    pub allotted: Option<&'a [Address]>,
+}
+
+impl From<usize> for Room<'_> {
+    fn from(limit: usize) -> Self {
+        Self {
+            limit,
+            allotted: None,
+        }
+    }
+}
+
 impl Plan {
+    /// The addresses that are not refused yet, in the order of the record.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.items.iter().filter_map(|item| item.place.as_ref().ok())
+    }
+
     /// The hosts to [`ask`] about, each once, at most [`MAX_HOSTS`].
     #[must_use]
     pub fn hosts(&self) -> &[DomainName] {
@@ -90,16 +113,16 @@ impl Plan {
 }
 
 /// What comes of the URIs of one record, in the order of the record (RFC 9990 §3.5), with at most
-/// [`MAX_QUESTIONS`] questions. At most `limit` of the destinations are not refused.
+/// [`MAX_QUESTIONS`] questions. No more of the destinations than there is room for are not refused.
 pub async fn destinations(
     lookup: &impl Lookup,
     policy_domain: &DomainName,
     uris: &[String],
     kind: Kind,
-    limit: usize,
+    room: impl Into<Room<'_>>,
     suffixes: &Suffixes,
 ) -> Vec<Destination> {
-    let plan = plan(uris, limit);
+    let plan = plan(uris, room);
     // Walks share their upper names, and all of them that of the policy domain.
     let ledger = Ledger::new(lookup, MAX_QUESTIONS);
     let mut relations = BTreeMap::new();
@@ -111,14 +134,15 @@ pub async fn destinations(
 
 /// Reads the URIs of one record as it is stored or written. Nothing is asked about one that is refused.
 #[must_use]
-pub fn plan(uris: &[String], limit: usize) -> Plan {
+pub fn plan<'a>(uris: &[String], room: impl Into<Room<'a>>) -> Plan {
+    let room = room.into();
     let mut plan = Plan {
         items: Vec::new(),
         hosts: Vec::new(),
-        limit,
+        limit: room.limit,
     };
     for uri in uris.iter().take(MAX_URIS) {
-        let place = read(uri).and_then(|address| plan.admit(address));
+        let place = read(uri).and_then(|address| plan.admit(address, room.allotted));
         plan.items.push(Item {
             uri: printable(uri),
             place,
@@ -160,7 +184,7 @@ pub fn decide(plan: &Plan, relations: &BTreeMap<DomainName, Relation>, kind: Kin
 
 impl Plan {
     /// Takes an address in, unless it stands there already or a limit is reached.
-    fn admit(&mut self, address: Address) -> Result<Address, Refusal> {
+    fn admit(&mut self, address: Address, allotted: Option<&[Address]>) -> Result<Address, Refusal> {
         let admitted = || self.items.iter().filter_map(|item| item.place.as_ref().ok());
         if let Some(same) = admitted().find(|other| other.is_same_mailbox(&address)) {
             return Err(Refusal::Duplicate { of: same.clone() });
@@ -168,6 +192,10 @@ impl Plan {
         // RFC 9990 §3.5: each URI must be tried, "up to the Receiver's limits".
         if admitted().count() >= self.limit {
             return Err(Refusal::TooManyDestinations { limit: self.limit });
+        }
+        let is_allotted = |all: &[Address]| all.iter().any(|one| one.is_same_mailbox(&address));
+        if !allotted.is_none_or(is_allotted) {
+            return Err(Refusal::OverAllotment);
         }
         if !self.hosts.contains(address.domain()) {
             if self.hosts.len() >= MAX_HOSTS {

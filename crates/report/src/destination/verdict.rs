@@ -52,6 +52,9 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Over the limits of the day.
+    #[error("over the limit of destinations of one Organizational Domain and day")]
+    OverAllotment,
     /// Over [`MAX_HOSTS`].
     #[error("over the limit of {MAX_HOSTS} hosts of one record")]
     TooManyHosts,
