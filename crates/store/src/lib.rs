@@ -142,10 +142,10 @@ pub use maintenance::{Expired, Keep};
 pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
 pub use outbox::{
     COMMAND_PATIENCE, Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease,
-    MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
-    MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_URIS, NewDelivery, NewReport, Origin,
-    Outbox, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put, Redirection, Report,
-    ReportKind, ReportNumber, Resend, SERVICE_PATIENCE, Strikes, Struck, Suppression,
+    LettersAbout, MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS,
+    MAX_REASON, MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_URIS, NewDelivery,
+    NewReport, Origin, Outbox, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put,
+    Redirection, Report, ReportKind, ReportNumber, Resend, SERVICE_PATIENCE, Strikes, Struck, Suppression,
 };
 pub use place::Place;
 pub use prepared::{MAX_IMPORTS, MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};

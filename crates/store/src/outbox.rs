@@ -35,8 +35,8 @@ pub use limits::{
 };
 pub(crate) use limits::{MAX_POSTPONED, check_all, host_of, once_each, reason, within};
 pub use questions::{
-    Claim, Claims, DayCounts, DayState, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep,
-    OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
+    Claim, Claims, DayCounts, DayState, LettersAbout, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
+    OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
 };
 
 /// How long a service waits for others who write: SQLite does not queue those who wait, and each batch of

@@ -3,8 +3,8 @@
 use super::{integer, limit, same_domain, time};
 use crate::day::Day;
 use crate::outbox::{
-    Delivery, DeliveryNumber, DeliveryState, Lease, OutboxCounts, OutboxFilter, OutboxStatus, Report,
-    ReportKind, ReportNumber, host_of,
+    Delivery, DeliveryNumber, DeliveryState, Lease, LettersAbout, OutboxCounts, OutboxFilter, OutboxStatus,
+    Report, ReportKind, ReportNumber, host_of,
 };
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
@@ -182,6 +182,24 @@ pub(crate) fn status(sql: &dyn Sql) -> Result<OutboxStatus, SqlError> {
         suppressions: sql.count("SELECT count(*) FROM suppression", &[])?,
         last_finished_day: sql.row(last, &[], |row| Ok(Day(row.get(0)?)))?,
         ..status.ok_or(SqlError::Damaged(0))?
+    })
+}
+
+/// The report mail about a day, by kind, policy domain and destination.
+pub(crate) fn letters_about(sql: &dyn Sql, day: Day) -> Result<Vec<LettersAbout>, SqlError> {
+    let join = same_domain(sql, "d", "r");
+    let counts = format!(
+        "SELECT r.kind, r.policy_domain, d.destination, count(*) \
+         FROM report AS r JOIN delivery AS d ON d.report = r.id{join} WHERE r.day = ?1 \
+         GROUP BY r.kind, r.policy_domain, d.destination ORDER BY r.kind, r.policy_domain, d.destination"
+    );
+    sql.rows(&counts, values![day.0], |row| {
+        Ok(LettersAbout {
+            kind: ReportKind::of_word(row.text(0)?).unwrap_or(ReportKind::Aggregate),
+            policy_domain: row.get(1)?,
+            destination: row.get(2)?,
+            letters: row.get(3)?,
+        })
     })
 }
 

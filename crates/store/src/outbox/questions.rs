@@ -142,6 +142,19 @@ pub struct DayCounts {
     pub skipped: u64,
 }
 
+/// How much report mail about a day there is for one destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LettersAbout {
+    /// The kind of the reports.
+    pub kind: ReportKind,
+    /// The DMARC Policy Domain of the reports.
+    pub policy_domain: String,
+    /// The address they go to.
+    pub destination: String,
+    /// How many there are, whatever became of them.
+    pub letters: u64,
+}
+
 /// A destination that gets no letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {

@@ -5,8 +5,8 @@ use crate::books::{body, days, lease, list, redirection, suppression};
 use crate::day::Day;
 use crate::error::StoreError;
 use crate::outbox::{
-    DayState, Delivery, DeliveryNumber, Lease, OutboxCounts, OutboxFilter, Redirection, Report, ReportNumber,
-    Suppression,
+    DayState, Delivery, DeliveryNumber, Lease, LettersAbout, OutboxCounts, OutboxFilter, Redirection, Report,
+    ReportNumber, Suppression,
 };
 use crate::sqlite::{FLEET, IMPORTS, REPORTS};
 
@@ -66,6 +66,17 @@ impl Reader {
         let ask = "read domains without a report";
         self.inner
             .since(REPORTS, ask, |sql| days::skipped(sql, day, limit))
+    }
+
+    /// The report mail about a day that was ever made, by kind, policy domain and destination, in the order of
+    /// these: as much as the limits of whoever makes it let through.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn letters_about(&self, day: Day) -> Result<Vec<LettersAbout>, StoreError> {
+        let ask = "count the letters about a day";
+        self.inner
+            .since(REPORTS, ask, |sql| list::letters_about(sql, day))
     }
 
     /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.

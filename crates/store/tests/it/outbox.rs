@@ -156,6 +156,17 @@ fn failure_reports_are_told_apart_by_their_report_id(bed: &Bed) {
         [("ruf@example.com".to_owned(), 2)]
     );
     assert_eq!(outbox.failures_since(NOW + 1).unwrap(), []);
+    let about = |day| {
+        let all = reader(bed).letters_about(day).unwrap().into_iter();
+        let all = all.map(|one| (one.kind, one.policy_domain, one.destination, one.letters));
+        all.collect::<Vec<_>>()
+    };
+    let example = || "example.com".to_owned();
+    let failures = (ReportKind::Failure, example(), "ruf@example.com".to_owned(), 2);
+    assert_eq!(about(Day::at(NOW)), [failures]);
+    let aggregate = (ReportKind::Aggregate, example(), "rua@example.com".to_owned(), 1);
+    assert_eq!(about(Day::at(MIDNIGHT)), [aggregate]);
+    assert!(about(Day(0)).is_empty());
     // It settles no day, and an aggregate report does.
     assert!(outbox.is_settled(Day::at(MIDNIGHT), "example.com").unwrap());
     assert!(!outbox.is_settled(Day::at(NOW), "example.com").unwrap());
