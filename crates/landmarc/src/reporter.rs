@@ -33,7 +33,7 @@ pub(crate) use assemble::{Assembly, Known, Request, Selection, Settlement};
 pub(crate) use attempt::strikes;
 pub(crate) use clock::Clock;
 pub(crate) use courier::{Courier, SECRET, return_path};
-pub(crate) use days::{DayMade, days_due, make_day, release_of_gone};
+pub(crate) use days::{DayMade, Limited, days_due, make_day, release_of_gone};
 pub(crate) use desk::{Desk, Means};
 pub(crate) use letter::{Facts, Sheet};
 pub(crate) use owner::name as owner_name;
@@ -41,7 +41,7 @@ pub(crate) use send::{LAST_LETTERS, Orders, SendCounts, send};
 pub(crate) use service::start;
 pub(crate) use shared::Shared;
 pub(crate) use stop::{Stop, Stopper, stop};
-pub(crate) use terms::Terms;
+pub(crate) use terms::{Terms, limit_key};
 
 #[cfg(test)]
 mod tests;

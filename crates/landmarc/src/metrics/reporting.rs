@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
+use report::allotment::DailyLimit;
 use store::{OutboxCounts, ReportKind};
 
 use super::counts::{Counts, OTHER, places};
 use super::sheet::{SECONDS, Sheet};
 use crate::records::now_ms;
+use crate::reporter::limit_key;
 
 /// What becomes of letters.
 const LETTERS: [&str; 7] = [
@@ -22,6 +24,12 @@ const LETTERS: [&str; 7] = [
 /// What becomes of messages that a failure report was asked for about: a report; none, for there
 /// were enough (`limited`), for nobody may have it (`refused`), or for it could not be stored (`failed`).
 const FAILURES: [&str; 5] = ["queued", "limited", "refused", "failed", OTHER];
+/// The limits of report mail about one day, by the keys of the settings.
+const LIMITS: [DailyLimit; 3] = [
+    DailyLimit::Reports,
+    DailyLimit::Destinations,
+    DailyLimit::Messages,
+];
 const KINDS: [ReportKind; 2] = [ReportKind::Aggregate, ReportKind::Failure];
 
 /// The counters, and how the outbox was when it was looked at last.
@@ -30,6 +38,7 @@ pub(crate) struct Reporting {
     reports: Counts<{ KINDS.len() }>,
     letters: Counts<{ LETTERS.len() }>,
     failures: Counts<{ FAILURES.len() }>,
+    limits: Counts<{ LIMITS.len() }>,
     outbox: Mutex<Option<OutboxCounts>>,
 }
 
@@ -48,6 +57,12 @@ impl Reporting {
     /// Something came of a message that a failure report was asked for about; see [`FAILURES`].
     pub(crate) fn failure_report(&self, outcome: &'static str) {
         self.failures.add(places::of(outcome, &FAILURES));
+    }
+
+    /// A limit kept some or all of the report mail about a policy domain back.
+    pub(crate) fn limited(&self, limit: DailyLimit) {
+        let place = LIMITS.iter().position(|known| *known == limit);
+        self.limits.add(place.unwrap_or(LIMITS.len()));
     }
 
     /// How the outbox is now.
@@ -73,6 +88,14 @@ impl Reporting {
             "landmarc_failure_reports",
             "Messages that a failure report was asked for about, by what came of it.",
             labelled(&FAILURES, &self.failures.read()),
+        )?;
+        sheet.counters(
+            "landmarc_report_limits",
+            "Policy domains whose report mail a limit of the day kept back, by the key of the limit.",
+            LIMITS
+                .iter()
+                .zip(self.limits.read())
+                .map(|(limit, count)| ([("limit", limit_key(*limit))], count)),
         )?;
         let outbox = *self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
         outbox.map_or(Ok(()), |counts| of_outbox(sheet, &counts, now_ms()))

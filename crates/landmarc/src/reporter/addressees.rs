@@ -9,7 +9,7 @@ use dmarc::record::ReportUri;
 use dns::resolver::{Asker, MessageLookup, Resolver};
 use mail::DomainName;
 use report::Address;
-use report::destination::{Kind, Verdict, destinations};
+use report::destination::{Kind, Room, Verdict, destinations};
 use report::reception::{Reception, can_receive};
 
 /// So many destinations that get nothing are told of in one reason, and the others counted.
@@ -45,17 +45,17 @@ pub(crate) struct Addressees {
 }
 
 impl Addressees {
-    /// Asks DNS about the destinations that a record names, the first `limit` of them.
+    /// Asks DNS about the destinations that a record names, as many as there is room for.
     pub(crate) async fn find(
         lookup: &impl Lookup,
         policy_domain: &DomainName,
         uris: &[String],
         kind: Kind,
-        limit: usize,
+        room: impl Into<Room<'_>>,
         suffixes: &Suffixes,
     ) -> Self {
         let mut found = Self::default();
-        for destination in destinations(lookup, policy_domain, uris, kind, limit, suffixes).await {
+        for destination in destinations(lookup, policy_domain, uris, kind, room, suffixes).await {
             let why = destination.verdict.to_string();
             match (destination.address, destination.verdict) {
                 (Some(address), Verdict::Unanswered { .. }) => found.wait(address, why),

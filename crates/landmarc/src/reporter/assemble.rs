@@ -10,7 +10,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use mail::DomainName;
-use report::destination::Kind;
+use report::Address;
+use report::allotment::DailyLimit;
+use report::destination::{Kind, Room};
 use report::report_id::ReportId;
 use report::timing::due_at;
 use store::{Day, NewDelivery, NewReport, Place, StoreError};
@@ -78,6 +80,8 @@ pub(crate) struct Settled {
     pub(crate) messages: u64,
     /// Rows of its reports; of the tally where there is none.
     pub(crate) rows: u64,
+    /// Which limit of the day keeps some or all of it back.
+    pub(crate) limited: Option<DailyLimit>,
     pub(crate) settlement: Settlement,
 }
 
@@ -165,6 +169,7 @@ impl<D: Dns> Assembly<D> {
                 policy_domain,
                 messages,
                 rows,
+                limited: None,
                 settlement: Settlement::Skipped(A_BUG.to_owned()),
             })
         });
@@ -187,6 +192,9 @@ struct Reports {
     rua: Vec<String>,
     /// Whether that is the operator's word, not the record's.
     is_redirected: bool,
+    /// The destinations that are within the limits of the day; none where these have no say.
+    allotted: Option<Vec<Address>>,
+    limited: Option<DailyLimit>,
     reports: Vec<NewReport>,
 }
 
@@ -197,12 +205,15 @@ impl Reports {
         request: &Request,
         lookup: &impl auth::lookup::Lookup,
     ) -> Settled {
-        let limit = terms.settings.max_destinations;
+        let room = Room {
+            limit: terms.max_destinations(&self.policy_domain),
+            allotted: self.allotted.as_deref(),
+        };
         let addressees = match self.is_redirected {
             true => Addressees::of_operator(&self.rua),
             false => {
                 let (name, kind) = (&self.policy_domain, Kind::Aggregate);
-                Addressees::find(lookup, name, &self.rua, kind, limit, &terms.suffixes).await
+                Addressees::find(lookup, name, &self.rua, kind, room, &terms.suffixes).await
             }
         };
         let settlement = if addressees.is_nobody() {
@@ -225,6 +236,7 @@ impl Reports {
             policy_domain: self.policy_domain.to_string(),
             messages: self.messages,
             rows: self.rows,
+            limited: self.limited,
             settlement,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use report::allotment::DailyLimit;
 use store::{
     Day, DayCounts, DayState, MAX_LETTERS, MAX_REPORTS, NewReport, OutboxExpired, OutboxKeep, Put, Reader,
     StoreError,
@@ -30,10 +31,35 @@ pub(crate) struct DayMade {
     pub(crate) counts: DayCounts,
     /// Letters queued.
     pub(crate) letters: u64,
+    /// Policy domains that a limit of the day kept some or all report mail of back, by the limit.
+    pub(crate) limited: Limited,
     /// Policy domains that were settled before.
     pub(crate) before: u64,
     /// Whether all of the day is settled now.
     pub(crate) is_done: bool,
+}
+
+/// How often each limit of the day kept something back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limited {
+    pub(crate) reports: u64,
+    pub(crate) destinations: u64,
+    pub(crate) messages: u64,
+}
+
+impl Limited {
+    pub(crate) fn count(&mut self, limit: DailyLimit) {
+        let counted = match limit {
+            DailyLimit::Reports => &mut self.reports,
+            DailyLimit::Destinations => &mut self.destinations,
+            DailyLimit::Messages => &mut self.messages,
+        };
+        *counted += 1;
+    }
+
+    pub(crate) fn all(self) -> u64 {
+        self.reports + self.destinations + self.messages
+    }
 }
 
 /// Of the days that have tallies, those that are over since long enough, and not too long ago.
@@ -125,6 +151,12 @@ struct Making<'a, D> {
 impl<D> Making<'_, D> {
     async fn settle(&mut self, settled: Settled) -> Result<(), StoreError> {
         self.made.counts.domains += 1;
+        if let Some(limit) = settled.limited {
+            self.made.limited.count(limit);
+            if let Some(metrics) = &self.desk.metrics {
+                metrics.reporting().limited(limit);
+            }
+        }
         match settled.settlement {
             Settlement::Before => self.made.before += 1,
             Settlement::Skipped(why) => self.skip(settled.policy_domain, why).await?,
@@ -212,7 +244,29 @@ impl<D> Making<'_, D> {
             before,
             "reports"
         );
+        self.warn_of_limits();
         Ok(())
+    }
+}
+
+impl<D> Making<'_, D> {
+    /// Once for each day: owners of domains wait for what a limit kept back, and only the operator can raise it.
+    fn warn_of_limits(&self) {
+        let limited = self.made.limited;
+        if limited.all() == 0 {
+            return;
+        }
+        let day = date(self.day);
+        tracing::warn!(
+            day,
+            reports_per_organization = limited.reports,
+            destinations_per_organization = limited.destinations,
+            per_day = limited.messages,
+            remedy = format!(
+                "landmarc outbox due --day {day} lists the policy domains; the limits are in the table [report]"
+            ),
+            "limits of report mail kept reports back"
+        );
     }
 }
 

@@ -107,7 +107,7 @@ impl FailureDesk {
         candidate: &FailureCandidate,
     ) -> Result<NewReport, Made> {
         let FailureCandidate { facts, wanted } = candidate;
-        let limit = terms.settings.max_destinations;
+        let limit = terms.max_destinations(&facts.policy_domain);
         let lookup = desk.dns.for_record();
         let (name, suffixes) = (&facts.policy_domain, &terms.suffixes);
         let found = Addressees::find(&lookup, name, &wanted.uris, Kind::Failure, limit, suffixes).await;

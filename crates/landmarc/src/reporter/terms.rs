@@ -8,6 +8,7 @@ use dmarc::Suffixes;
 use mail::DomainName;
 use report::Address;
 use report::aggregate::{Form, Limits, Reporter};
+use report::allotment::{DailyLimit, DailyLimits, max_destinations, organization};
 use report::letter::letter_size;
 use report::timing::Retry;
 use settings::MailAddress;
@@ -113,6 +114,44 @@ impl Terms {
         Self { suffixes, ..self }
     }
 
+    /// How much report mail there may be about one day.
+    pub(crate) fn daily(&self) -> DailyLimits {
+        DailyLimits {
+            reports: self.settings.reports_per_organization,
+            destinations: self.settings.destinations_per_organization,
+            messages: self.settings.per_day.into(),
+        }
+    }
+
+    /// How many destinations of a record get its reports.
+    pub(crate) fn max_destinations(&self, policy_domain: &DomainName) -> usize {
+        max_destinations(policy_domain, &self.suffixes, self.settings.max_destinations)
+    }
+
+    /// Why a limit of the day keeps the report about a policy domain back, and which setting it is.
+    pub(crate) fn kept_back(&self, limit: DailyLimit, policy_domain: &DomainName) -> String {
+        let DailyLimits {
+            reports,
+            destinations,
+            messages,
+        } = self.daily();
+        let key = limit_key(limit);
+        let organization = organization(policy_domain, &self.suffixes);
+        match limit {
+            DailyLimit::Reports => {
+                format!("over the limit of {reports} policy domains of {organization} a day (report.{key})")
+            }
+            DailyLimit::Destinations => {
+                format!(
+                    "over the limit of {destinations} destinations of {organization} a day (report.{key})"
+                )
+            }
+            DailyLimit::Messages => {
+                format!("over the limit of {messages} messages of report mail a day (report.{key})")
+            }
+        }
+    }
+
     /// How long a letter may be under way in one attempt, at most: its time, the same again for the
     /// answer to its end, and as much in reserve.
     pub(crate) fn attempt(&self) -> Duration {
@@ -137,6 +176,15 @@ impl Terms {
             Some(bounces) => address("return_path", bounces),
             None => Err(NoTerms::Off),
         }
+    }
+}
+
+/// The key that sets a limit.
+pub(crate) fn limit_key(limit: DailyLimit) -> &'static str {
+    match limit {
+        DailyLimit::Reports => "reports_per_organization",
+        DailyLimit::Destinations => "destinations_per_organization",
+        DailyLimit::Messages => "per_day",
     }
 }
 

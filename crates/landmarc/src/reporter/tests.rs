@@ -25,6 +25,7 @@ use super::shared::Shared;
 use super::stop::{Stop, Stopper, stop};
 use super::terms::Terms;
 
+mod limits;
 mod misfortune;
 mod redirected;
 

@@ -71,8 +71,23 @@ table! {
             /// so that they do not go out all at once.
             spread: Duration = 4 * HOUR, [Duration::ZERO..=16 * HOUR], reloads since "0.1.0";
 
-            /// How many destinations of one record get the report, the first ones first.
+            /// How many destinations of one record get the report, the first ones first. A record below an
+            /// Organizational Domain has 3 at most: a zone can have any number of these.
             max_destinations: usize = 10, [1..=100, "destinations"], reloads since "0.1.0";
+
+            /// How many DMARC Policy Domains of one organization get a report about a day, those with the
+            /// most messages first. Organizations are told apart by the Public Suffix List. Few have more
+            /// than some ten names with a record of their own; a wildcard zone has one for each message.
+            reports_per_organization: usize = 50, [1..=100_000, "policy domains"], reloads since "0.1.0";
+
+            /// How many different addresses get the reports about one organization and day. Most name
+            /// one or two, of their own and of who evaluates the reports for them.
+            destinations_per_organization: usize = 20, [1..=10_000, "addresses"], reloads since "0.1.0";
+
+            /// How much report mail there is about one day, to all together; the policy domains with the
+            /// most messages come first. A busy server has some thousand domains a day that ask for
+            /// reports, with one or two addresses each.
+            per_day: u32 = 20_000, [1..=10_000_000, "messages"], reloads since "0.1.0";
 
             /// The largest letter, as it is sent. A report that would make a larger one is sent in parts.
             max_letter_size: Size = Size::mib(10), [Size::kib(64)..=Size::mib(50)], reloads since "0.1.0";

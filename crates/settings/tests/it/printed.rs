@@ -303,6 +303,9 @@ fn the_names_of_the_keys() {
     report.settle = "15m"
     report.spread = "4h"
     report.max_destinations = 10
+    report.reports_per_organization = 50
+    report.destinations_per_organization = 20
+    report.per_day = 20000
     report.max_letter_size = "10MiB"
     report.retry_first = "15m"
     report.retry_longest = "6h"

@@ -138,6 +138,9 @@ impl Rehearsal {
             let settled = settled.map_err(|error| refuse(&error))?;
             let head = format!("{} {}", date(day), settled.policy_domain);
             made.counts.domains += 1;
+            if let Some(limit) = settled.limited {
+                made.limited.count(limit);
+            }
             match settled.settlement {
                 Settlement::Before => made.before += 1,
                 Settlement::Skipped(why) => {

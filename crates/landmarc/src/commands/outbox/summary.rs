@@ -93,6 +93,7 @@ impl Summary {
                 "messages": made.counts.messages,
                 "letters": made.letters,
                 "skipped": made.counts.skipped,
+                "limited": made.limited.all(),
                 "settled_before": made.before,
                 "done": made.is_done,
             })
@@ -132,6 +133,12 @@ fn day_in_words(day: Day, made: &DayMade) -> String {
             date(day)
         ));
     }
+    if made.limited.all() > 0 {
+        told.push(format!(
+            "limits of report mail ([report] in the settings) keep mail about {} back",
+            counted(made.limited.all(), "domain")
+        ));
+    }
     if made.before > 0 {
         told.push(format!("{} done with before", counted(made.before, "domain")));
     }
@@ -156,6 +163,7 @@ mod tests {
     use store::DayCounts;
 
     use super::*;
+    use crate::reporter::Limited;
 
     fn summary(sent: SendCounts) -> Summary {
         let made = DayMade {
@@ -166,6 +174,7 @@ mod tests {
                 skipped: 1,
             },
             letters: 2,
+            limited: Limited::default(),
             before: 0,
             is_done: true,
         };

@@ -6,12 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use mail::DomainName;
+use report::Address;
 use report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
+use report::allotment::{Allotment, Allotments, Candidate, DailyLimit};
+use report::destination::plan;
 use report::report_id::{ReportId, file_name};
 use report::summary::{Portion, TextFacts, gaps};
 use store::{DomainDay, NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
 use tokio::sync::mpsc;
 
+use super::super::addressees::Addressees;
 use super::super::convert::day_of_domain;
 use super::super::letter::Facts;
 use super::super::terms::Terms;
@@ -51,6 +55,7 @@ impl Producer {
             .into_iter()
             .map(|one| (one.policy_domain, one.rua))
             .collect();
+        let allotments = self.allotments(&reader, &redirected)?;
         for found in reader.reporting_day(self.request.day)? {
             let found = found?;
             if !self.request.selection.has(&found.policy_domain) {
@@ -59,7 +64,7 @@ impl Producer {
             let made = if skipped.contains(&found.policy_domain) || self.is_settled(&reader, &found)? {
                 settled_before(found)
             } else {
-                self.make_guarded(found, &redirected)
+                self.make_guarded(found, &redirected, &allotments)
             };
             if self.to.blocking_send(Ok(made)).is_err() {
                 return Ok(());
@@ -68,6 +73,64 @@ impl Producer {
         // Nobody listens any more when it fails.
         let _ = self.to.blocking_send(Ok(Made::End));
         Ok(())
+    }
+
+    /// What each domain may get of this day. All of them are looked at before the first report is made, those
+    /// that are not selected too: so each run, and each host, decides the same.
+    fn allotments(&self, reader: &Reader, redirected: &Redirected) -> Result<Allotments, StoreError> {
+        let day = self.request.day;
+        let mut allotment = Allotment::new(self.terms.daily(), &self.terms.suffixes);
+        for made in reader.letters_about(day)? {
+            match (made.kind, DomainName::parse(&made.policy_domain)) {
+                (ReportKind::Aggregate, Ok(name)) => {
+                    allotment.count_made(&name, &made.destination, made.letters);
+                }
+                _ => allotment.count(made.letters),
+            }
+        }
+        for found in reader.reporting_day(day)? {
+            let found = found?;
+            // One that fails here fails again where it is made, and says so there.
+            let candidate = catch_unwind(AssertUnwindSafe(|| self.candidate(found, redirected)));
+            if let Some(candidate) = candidate.ok().flatten()
+                && !allotment.is_made(&candidate.policy_domain)
+            {
+                allotment.add(candidate);
+            }
+        }
+        Ok(allotment.decide())
+    }
+
+    /// A domain that asks for a report and could have one.
+    fn candidate(&self, found: DomainDay, redirected: &Redirected) -> Option<Candidate> {
+        let is_redirected = redirected.contains_key(&found.policy_domain);
+        let (policy_domain, assembled) = self.assembled(found, redirected).ok()?;
+        let parts = |report: &AggregateReport| report.rows.len().div_ceil(self.terms.limits.rows.max(1));
+        Some(Candidate {
+            messages: assembled.messages,
+            reports: assembled
+                .reports
+                .iter()
+                .fold(0, |sum: u64, report| sum.saturating_add(count(parts(report)))),
+            destinations: self.destinations(&policy_domain, &assembled, is_redirected),
+            policy_domain,
+            is_redirected,
+        })
+        .filter(|candidate| !candidate.destinations.is_empty())
+    }
+
+    /// Whom the reports about a domain are for, as far as DNS has no say in it.
+    fn destinations(
+        &self,
+        policy_domain: &DomainName,
+        assembled: &Assembled,
+        is_redirected: bool,
+    ) -> Vec<Address> {
+        if is_redirected {
+            return Addressees::of_operator(&assembled.rua).open;
+        }
+        let limit = self.terms.max_destinations(policy_domain);
+        plan(&assembled.rua, limit).addresses().cloned().collect()
     }
 
     /// The domains that have a line why there is no report, where the outbox is not asked.
@@ -102,58 +165,81 @@ impl Producer {
     }
 
     /// One domain that we fail at must not keep the others from their reports.
-    fn make_guarded(&self, found: DomainDay, redirected: &Redirected) -> Made {
+    fn make_guarded(&self, found: DomainDay, redirected: &Redirected, allotments: &Allotments) -> Made {
         let of_bug = Settled {
             policy_domain: found.policy_domain.clone(),
             messages: messages(&found),
             rows: count(found.rows.len()),
+            limited: None,
             settlement: Settlement::Skipped(A_BUG.to_owned()),
         };
         // What it could leave half done is gone with it.
-        let made = catch_unwind(AssertUnwindSafe(|| self.make(found, redirected)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(found, redirected, allotments)));
         made.unwrap_or(Made::Settled(of_bug))
     }
 
-    fn make(&self, found: DomainDay, redirected: &Redirected) -> Made {
-        let instead = redirected.get(&found.policy_domain);
+    fn make(&self, found: DomainDay, redirected: &Redirected, allotments: &Allotments) -> Made {
+        let is_redirected = redirected.contains_key(&found.policy_domain);
         let policy_domain = found.policy_domain.clone();
         let rows = count(found.rows.len());
         let messages = messages(&found);
-        let skipped = |why: String| {
+        let skipped = |why: String, limited| {
             Made::Settled(Settled {
                 policy_domain,
                 messages,
                 rows,
+                limited,
                 settlement: Settlement::Skipped(why),
             })
         };
-        let day = match day_of_domain(self.request.day, found) {
-            Ok(day) => day,
-            Err(error) => return skipped(format!("the policy domain is no name: {error}")),
+        let (name, assembled) = match self.assembled(found, redirected) {
+            Ok(assembled) => assembled,
+            Err(why) => return skipped(why, None),
         };
-        let name = day.policy_domain.clone();
-        let mut assembled = assemble(
-            &day,
-            &self.terms.reporter,
-            &self.terms.limits,
-            &self.terms.suffixes,
-        );
-        if let Some(rua) = instead {
-            if rua.is_empty() {
-                return skipped("outbox redirect sends it nowhere".to_owned());
-            }
-            assembled.rua.clone_from(rua);
-        }
-        if let Some(why) = why_none(&self.terms, &name, &assembled) {
-            return skipped(why);
-        }
+        let named = self.destinations(&name, &assembled, is_redirected);
+        // Without an address there is nothing to limit; what is wrong with the URIs is said of each.
+        let allotted = (!named.is_empty()).then(|| allotments.of(&name)).transpose();
+        let allotted = match allotted {
+            Ok(allotted) => allotted,
+            Err(limit) => return skipped(self.terms.kept_back(limit, &name), Some(limit)),
+        };
         match self.render(&name, assembled) {
             Ok(reports) => Made::Reports(Box::new(Reports {
                 messages,
-                is_redirected: instead.is_some(),
+                is_redirected,
+                limited: allotted.and_then(|one| one.is_cut.then_some(DailyLimit::Destinations)),
+                allotted: allotted.map(|one| one.destinations.clone()),
                 ..reports
             })),
-            Err(error) => skipped(format!("a bug: the report cannot be written: {error}")),
+            Err(error) => skipped(format!("a bug: the report cannot be written: {error}"), None),
+        }
+    }
+
+    /// What there is to report about a domain; why nothing, as far as DNS and the limits of the day have no say.
+    fn assembled(
+        &self,
+        found: DomainDay,
+        redirected: &Redirected,
+    ) -> Result<(DomainName, Assembled), String> {
+        let instead = redirected.get(&found.policy_domain);
+        let day = day_of_domain(self.request.day, found)
+            .map_err(|error| format!("the policy domain is no name: {error}"))?;
+        let Terms {
+            reporter,
+            limits,
+            suffixes,
+            ..
+        } = &*self.terms;
+        let mut assembled = assemble(&day, reporter, limits, suffixes);
+        if let Some(rua) = instead {
+            if rua.is_empty() {
+                return Err("outbox redirect sends it nowhere".to_owned());
+            }
+            assembled.rua.clone_from(rua);
+        }
+        match why_none(&self.terms, &day.policy_domain, &assembled) {
+            Some(why) => Err(why),
+            None => Ok((day.policy_domain, assembled)),
         }
     }
 
@@ -177,6 +263,8 @@ impl Producer {
                 .fold(0, |sum, report: &NewReport| sum.saturating_add(report.rows)),
             rua: assembled.rua,
             is_redirected: false,
+            allotted: None,
+            limited: None,
             reports,
         })
     }
@@ -187,6 +275,7 @@ fn settled_before(found: DomainDay) -> Made {
         messages: messages(&found),
         rows: count(found.rows.len()),
         policy_domain: found.policy_domain,
+        limited: None,
         settlement: Settlement::Before,
     })
 }
