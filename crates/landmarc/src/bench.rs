@@ -293,6 +293,7 @@ pub(crate) async fn judge_parsed(
         client,
         id,
         queue_id,
+        seen: &receiver::seen::Seen::Off,
     };
     judge(head, transaction, spf, &ledgers, rules).await
 }

@@ -358,7 +358,7 @@ fn softened_policy(
 /// RFC 9989 §7.4: a receiver "MUST NOT" reject on the policy alone; without other
 /// knowledge reject is treated as quarantine.
 fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
-    let favour = case.evidence.iter().find(|evidence| !evidence.is_against());
+    let favour = in_favour(case.evidence);
     let against = case.evidence.iter().any(Evidence::is_against);
     let is_unanswered = |evidence: &&Evidence| matches!(evidence, Evidence::TrustedArcUnanswered(_));
     let unanswered = case.evidence.iter().find(is_unanswered);
@@ -372,6 +372,19 @@ fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action 
         (RejectRule::Evidence, None) => Override::local_policy(NO_EVIDENCE),
     };
     quarantine(case, rules, vec![softened])
+}
+
+/// The evidence that holds a message back from rejection. Anybody can sign a list of his own, or send a
+/// signed header again, so that a network of forgeries is not believed; a seal that DNS left open is.
+pub(crate) fn in_favour(evidence: &[Evidence]) -> Option<&Evidence> {
+    let is_spoofer = evidence
+        .iter()
+        .any(|piece| matches!(piece, Evidence::KnownSpoofer(..)));
+    let is_believed = |piece: &&Evidence| {
+        !is_spoofer || piece.is_decisive() || matches!(piece, Evidence::TrustedArcUnanswered(_))
+    };
+    let mut favour = evidence.iter().filter(|piece| !piece.is_against());
+    favour.find(is_believed)
 }
 
 fn override_for(evidence: &Evidence) -> Override {

@@ -6,15 +6,16 @@
 use std::net::IpAddr;
 
 use auth::arc::{ArcResult, ArcStatus};
-use auth::dkim::{DkimResult, DkimVerdict};
+use auth::dkim::{DkimResult, DkimVerdict, Substance};
 use auth::lookup::{Answer, Asked, DnsName, Existence};
 use auth::spf::{SpfOutcome, SpfResult};
 use dmarc::evaluation::Evaluation;
 use mail::authres::AuthenticationResults;
 use mail::message::HeaderSection;
-use mail::{DomainName, HeaderField};
+use mail::{ClientNetwork, DomainName, HeaderField};
 
 use crate::local::{ClientFacts, Rules};
+use crate::seen::{NETWORK_DAYS, NetworkHistory, SIGNING_DAYS, Seen, SigningHistory};
 use crate::upstream::Tellers;
 
 /// Header fields that a forwarder or list leaves and a direct message does not have.
@@ -47,6 +48,10 @@ pub enum Evidence {
     /// Against: SPF of the author's organization says `-all`, there is no signature at all,
     /// and no trace of forwarding.
     ForbiddenAndUnsigned(DomainName),
+    /// Against: the Author Domain signs everything, and there is no signature of it that may be genuine.
+    SignsEverything(DomainName, SigningHistory),
+    /// Against, also where a list signed it: the network of the client sends nothing but forgeries.
+    KnownSpoofer(ClientNetwork, NetworkHistory),
     /// In favour: a list that signs its mail sent it.
     MailingList(DomainName),
     /// In favour: signed by the Author Domain, only the body changed since.
@@ -70,7 +75,11 @@ impl Evidence {
     pub fn is_against(&self) -> bool {
         matches!(
             self,
-            Self::AuthorDoesNotExist(_) | Self::AuthorIsLocal(_) | Self::ForbiddenAndUnsigned(_)
+            Self::AuthorDoesNotExist(_)
+                | Self::AuthorIsLocal(_)
+                | Self::ForbiddenAndUnsigned(_)
+                | Self::SignsEverything(..)
+                | Self::KnownSpoofer(..)
         )
     }
 
@@ -87,6 +96,8 @@ impl Evidence {
             Self::AuthorDoesNotExist(_) => "author_does_not_exist",
             Self::AuthorIsLocal(_) => "author_is_local",
             Self::ForbiddenAndUnsigned(_) => "spf_forbids",
+            Self::SignsEverything(..) => "signs_everything",
+            Self::KnownSpoofer(..) => "known_spoofer",
             Self::MailingList(_) => "mailing_list",
             Self::BodyChangedOnly(_) => "body_changed",
             Self::TrustedArcUnanswered(_) => "arc_unanswered",
@@ -106,6 +117,13 @@ impl Evidence {
             Self::ForbiddenAndUnsigned(domain) => {
                 format!("SPF of {domain} forbids this client, and nothing is signed")
             }
+            Self::SignsEverything(domain, seen) => {
+                format!("{}; this one has none", all_signed(domain, seen))
+            }
+            Self::KnownSpoofer(network, seen) => format!(
+                "all that came from {network} in {NETWORK_DAYS} days was forged, in the names of {} unrelated domains or more that sign everything",
+                seen.forged
+            ),
             Self::MailingList(domain) => format!("the mailing list at {domain} signed it"),
             Self::BodyChangedOnly(domain) => {
                 format!("the signature of {domain} covers the header, only the body was changed afterwards")
@@ -119,6 +137,85 @@ impl Evidence {
             Self::TrustedArc { sealer, .. } => {
                 format!("the trusted sealer {sealer} saw it pass before it was forwarded")
             }
+        }
+    }
+}
+
+/// The habit of a domain, with its figures.
+pub(crate) fn all_signed(domain: &DomainName, seen: &SigningHistory) -> String {
+    let total = grouped(seen.seen());
+    let but = match seen.unsigned {
+        0 => String::new(),
+        some => format!(" but {}", grouped(some)),
+    };
+    format!("of {total} messages of {domain} in {SIGNING_DAYS} days all{but} carried its signature")
+}
+
+/// A number with its thousands apart.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What keeps a message from being refused although it may be forged: it may as well be true, and that
+/// weighs less than evidence in its favour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spare {
+    /// A signature of the author's organization, which may have been broken on the way.
+    Signature(DomainName),
+    /// SPF passed for the domain of the list that it says it comes from.
+    ListEnvelope(DomainName),
+    /// The network of the client passes on the mail of several regular senders.
+    SeenForwarding(ClientNetwork),
+    /// Several regular senders have the network of the client send their mail.
+    SharedNetwork(ClientNetwork),
+    /// A field of a mailing list, from a domain about which nothing is known.
+    ListField,
+    /// A field that forwarding leaves, from a domain about which nothing is known.
+    ForwardingField,
+    /// A signature of anybody, under a domain about which nothing is known.
+    ForeignSignature,
+}
+
+impl Spare {
+    /// A word for it, for logs.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Signature(_) => "signature",
+            Self::ListEnvelope(_) => "list_envelope",
+            Self::SeenForwarding(_) => "seen_forwarding",
+            Self::SharedNetwork(_) => "shared_network",
+            Self::ListField => "list_field",
+            Self::ForwardingField => "forwarding_field",
+            Self::ForeignSignature => "foreign_signature",
+        }
+    }
+
+    /// In words, for the explanation and reports.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Signature(domain) => {
+                format!("it carries a signature of {domain}, which may have been broken on the way")
+            }
+            Self::ListEnvelope(domain) => {
+                format!("SPF passed for {domain}, the mailing list that it says it comes from")
+            }
+            Self::SeenForwarding(network) => format!("{network} is known to forward mail"),
+            Self::SharedNetwork(network) => format!("{network} sends mail for several known domains"),
+            Self::ListField => "it has a header field of a mailing list, which may be true".to_owned(),
+            Self::ForwardingField => {
+                "it has a header field that forwarding leaves, which may be true".to_owned()
+            }
+            Self::ForeignSignature => "it is signed by somebody, who may have forwarded it".to_owned(),
         }
     }
 }
@@ -179,15 +276,29 @@ pub struct Findings<'a> {
     pub header: &'a HeaderFacts,
     /// The client.
     pub client: ClientFacts,
+    /// The network of the client, where its address is known.
+    pub network: Option<ClientNetwork>,
+    /// What the mail of the last days shows.
+    pub seen: &'a Seen,
     /// What DNS was asked.
     pub asked: &'a [Asked],
 }
 
+/// The evidence about one failing Author Domain, and what else may spare the message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// The evidence.
+    pub evidence: Vec<Evidence>,
+    /// What keeps more of it from standing against the message.
+    pub spare: Option<Spare>,
+}
+
 /// Collects the evidence about one failing Author Domain.
 #[must_use]
-pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) -> Vec<Evidence> {
+pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) -> Collected {
     let author = &evaluation.author_domain;
     let mut evidence = Vec::new();
+    let mut spare = None;
     if evaluation.author_existence == Some(Existence::NxDomain) {
         evidence.push(Evidence::AuthorDoesNotExist(author.clone()));
     }
@@ -198,7 +309,23 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
     {
         evidence.push(Evidence::AuthorIsLocal(author.clone()));
     }
-    evidence.extend(forbidden_and_unsigned(evaluation, findings));
+    match forbidden_and_unsigned(evaluation, findings) {
+        Some(Ok(forbidden)) => evidence.push(forbidden),
+        Some(Err(trace)) => spare = Some(trace),
+        None => {}
+    }
+    match unsigned_where_all_is(evaluation, findings) {
+        Some(Ok(unsigned)) => {
+            evidence.push(unsigned);
+            spare = None;
+        }
+        Some(Err(trace)) => spare = Some(trace),
+        None => {}
+    }
+    if let Some(spoofer) = known_spoofer(findings) {
+        evidence.push(spoofer);
+        spare = None;
+    }
     if rules.recognise_lists {
         evidence.extend(mailing_list(findings));
     }
@@ -208,17 +335,84 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
     }
     evidence.extend(trusted_arc(author, findings.arc, &rules.trusted_sealers));
     evidence.extend(unanswered_arc(findings, &rules.trusted_sealers));
-    evidence
+    Collected { evidence, spare }
 }
 
 /// The word of the author's own organization that this client may not send, with no sign
-/// that the message took a detour on which SPF breaks (RFC 9989 §7.4). What the record of
+/// that the message took a detour on which SPF breaks (RFC 9989 §7.4); or that sign. What the record of
 /// another domain says would be no word of the Domain Owner.
-fn forbidden_and_unsigned(evaluation: &Evaluation, findings: &Findings<'_>) -> Option<Evidence> {
-    let direct = !findings.header.list_fields && !findings.header.forwarding_fields;
-    let forbidden = findings.spf.result == SpfResult::Fail;
+fn forbidden_and_unsigned(
+    evaluation: &Evaluation,
+    findings: &Findings<'_>,
+) -> Option<Result<Evidence, Spare>> {
     let domain = findings.spf.domain.as_ref().filter(|d| is_own(evaluation, d))?;
-    (forbidden && direct && findings.dkim.is_empty()).then(|| Evidence::ForbiddenAndUnsigned(domain.clone()))
+    if findings.spf.result != SpfResult::Fail {
+        return None;
+    }
+    // A field that is no signature hides nothing. One without a key may: its owner may have forgotten it.
+    let is_signature = |signature: &DkimResult| signature.substance != Substance::Unreadable;
+    Some(if findings.header.list_fields {
+        Err(Spare::ListField)
+    } else if findings.header.forwarding_fields {
+        Err(Spare::ForwardingField)
+    } else if findings.dkim.iter().any(is_signature) {
+        Err(Spare::ForeignSignature)
+    } else {
+        Ok(Evidence::ForbiddenAndUnsigned(domain.clone()))
+    })
+}
+
+/// No signature where there always is one (design D5); or what may be the reason for that. A field that
+/// anybody can write is none.
+fn unsigned_where_all_is(
+    evaluation: &Evaluation,
+    findings: &Findings<'_>,
+) -> Option<Result<Evidence, Spare>> {
+    let author = &evaluation.author_domain;
+    let seen = findings
+        .seen
+        .signing(author)
+        .filter(|seen| seen.signs_everything())?;
+    let may_be_own = |signature: &&DkimResult| {
+        let domain = signature.domain.as_ref();
+        signature.substance == Substance::Possible && domain.is_none_or(|d| is_own(evaluation, d))
+    };
+    if let Some(signature) = findings.dkim.iter().find(may_be_own) {
+        let domain = signature.domain.as_ref().unwrap_or(author);
+        return Some(Err(Spare::Signature(domain.clone())));
+    }
+    let spare = list_envelope(findings).or_else(|| known_sender(findings));
+    Some(spare.map_or_else(|| Ok(Evidence::SignsEverything(author.clone(), seen)), Err))
+}
+
+/// A List-Id of the domain that SPF passed for. A list may take the signatures off; what it forwards
+/// comes in its own name.
+fn list_envelope(findings: &Findings<'_>) -> Option<Spare> {
+    let list = findings.header.list_id.as_ref()?;
+    let sender = findings.spf.domain.as_ref()?;
+    let is_own = list.is_at_or_below(sender) || (sender.is_at_or_below(list) && list.label_count() > 1);
+    (findings.spf.result == SpfResult::Pass && is_own).then(|| Spare::ListEnvelope(list.clone()))
+}
+
+/// A network that has shown that it passes on, or sends, the mail of others. Of a domain that signs 99.6 %
+/// the rest comes that way as well.
+fn known_sender(findings: &Findings<'_>) -> Option<Spare> {
+    let network = findings.network?;
+    let seen = findings.seen.network(network)?;
+    if seen.is_forwarder() {
+        Some(Spare::SeenForwarding(network))
+    } else {
+        seen.is_shared().then_some(Spare::SharedNetwork(network))
+    }
+}
+
+fn known_spoofer(findings: &Findings<'_>) -> Option<Evidence> {
+    let network = findings.network?;
+    let seen = findings
+        .seen
+        .network(network)
+        .filter(NetworkHistory::is_known_spoofer)?;
+    Some(Evidence::KnownSpoofer(network, seen))
 }
 
 /// Whether a domain is the author's or of the same organization, as far as that is known

@@ -13,10 +13,10 @@ use dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifi
 use dmarc::record::AssessmentPolicy;
 use mail::author::Author;
 use mail::message::HeaderDefect;
-use mail::{DomainName, Envelope};
+use mail::{ClientNetwork, DomainName, Envelope};
 
 use crate::action::{self, Action};
-use crate::evidence::{self, Evidence, Findings, HeaderFacts};
+use crate::evidence::{self, Collected, Evidence, Findings, HeaderFacts, Spare};
 use crate::head::{Chain, Signatures};
 pub use crate::head::{Head, Plan};
 pub use crate::ledgers::Ledgers;
@@ -24,6 +24,7 @@ use crate::local::{ArcUse, ClientFacts, RejectRule, Rules};
 use crate::operator::{self, AppliedRule, Facts, ResultWord, Rule};
 use crate::required::HeaderFault;
 use crate::results::{self, Removal};
+use crate::seen::{NetworkHistory, Seen, SigningHistory};
 pub use crate::spf::{SpfPair, check_spf, spf_of};
 use crate::story;
 use crate::upstream::{self, Tellers};
@@ -59,6 +60,10 @@ pub struct Judgement {
     pub rfc7489: Option<Evaluation>,
     /// Evidence about a failing message.
     pub evidence: Vec<Evidence>,
+    /// What else kept evidence from standing against it.
+    pub spare: Option<Spare>,
+    /// What the mail of the last days shows about its author and its client.
+    pub seen: SeenOfMessage,
     /// Why it does not simply pass, in one line of printable ASCII, at most
     /// [`MAX_CAUSE_OCTETS`](crate::story::MAX_CAUSE_OCTETS) long; empty when it does, or DMARC does not apply.
     pub cause: String,
@@ -76,6 +81,17 @@ pub struct Judgement {
     pub asked: Vec<Asked>,
 }
 
+/// What the mail of the last days shows about the author and the client of a message.
+#[derive(Clone, Debug)]
+pub struct SeenOfMessage {
+    /// Where it was looked for.
+    pub table: Seen,
+    /// Of the author domain that decides.
+    pub signing: Option<SigningHistory>,
+    /// Of the network of the client.
+    pub network: Option<(ClientNetwork, NetworkHistory)>,
+}
+
 impl Judgement {
     /// The evaluation that decides.
     #[must_use]
@@ -87,6 +103,19 @@ impl Judgement {
     #[must_use]
     pub fn author_domain(&self) -> Option<&DomainName> {
         self.evaluation().map(|evaluation| &evaluation.author_domain)
+    }
+
+    /// A word for what kept a failing message under `p=reject` from being refused where evidence decides;
+    /// none where nothing did, or it is refused.
+    #[must_use]
+    pub fn spared_by(&self) -> Option<&'static str> {
+        let is_asked =
+            |e: &Evaluation| e.result == DmarcResult::Fail && e.policy == Some(AssessmentPolicy::Reject);
+        if !self.evaluation().is_some_and(is_asked) || matches!(self.decision.step, action::Step::Reject(_)) {
+            return None;
+        }
+        let favour = action::in_favour(&self.evidence).map(Evidence::as_str);
+        favour.or_else(|| self.spare.as_ref().map(Spare::as_str))
     }
 
     /// Whether it fails under a policy that asks for more than watching, and is taken all the same:
@@ -115,6 +144,8 @@ pub struct Transaction<'a> {
     pub id: &'a str,
     /// What the MTA calls it, where it has said so.
     pub queue_id: Option<&'a str>,
+    /// What the mail of the last days shows.
+    pub seen: &'a Seen,
 }
 
 /// Judges a message whose body is complete.
@@ -130,6 +161,7 @@ pub async fn judge<L: Lookup>(
         client,
         id,
         queue_id,
+        seen,
     } = transaction;
     let lookup = &ledgers.policies;
     let digests = head.bodies.finish();
@@ -150,7 +182,10 @@ pub async fn judge<L: Lookup>(
     let rfc7489 = compare(lookup, evaluation, &identifiers, rules).await;
 
     let asked = ledgers.asked();
+    let network = envelope.client.map(ClientNetwork::of);
     let findings = Findings {
+        network,
+        seen,
         spf: &spf.mail_from,
         dkim: &dkim,
         tellers: &head.tellers,
@@ -183,6 +218,12 @@ pub async fn judge<L: Lookup>(
         rule: decided.rule,
         cause: decided.cause,
         evidence: decided.evidence,
+        spare: decided.spare,
+        seen: SeenOfMessage {
+            signing: evaluation.and_then(|e| seen.signing(&e.author_domain)),
+            network: network.and_then(|network| Some((network, seen.network(network)?))),
+            table: seen.clone(),
+        },
         authentication_results: String::new(),
         dmarc: overall(&head.author, &evaluations),
         envelope,
@@ -340,12 +381,14 @@ struct Decided {
     rule: Option<AppliedRule>,
     cause: String,
     evidence: Vec<Evidence>,
+    spare: Option<Spare>,
 }
 
 fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided {
     let facts = &given.facts;
     let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
-    let evidence = failing.map_or_else(Vec::new, |e| evidence::collect(e, findings, rules));
+    let collected = failing.map(|e| evidence::collect(e, findings, rules));
+    let Collected { evidence, spare } = collected.unwrap_or_default();
     let found = match given.header_fault {
         Some(fault) => fault.to_string(),
         None => story::found(facts, &evidence, findings),
@@ -384,5 +427,6 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
         rule,
         cause,
         evidence,
+        spare,
     }
 }

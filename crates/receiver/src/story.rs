@@ -10,6 +10,7 @@ mod mechanisms;
 mod policy;
 mod remedy;
 mod sections;
+mod seen;
 
 pub use cause::MAX_CAUSE_OCTETS;
 pub(crate) use cause::{cause, found, without_quotation};
@@ -31,6 +32,7 @@ pub fn story(judgement: &Judgement) -> String {
     parts.extend(mechanisms::arc(judgement));
     parts.extend(judgement.evaluations.iter().map(policy::policy));
     parts.extend(judgement.evaluation().and_then(policy::alignment));
+    parts.extend(seen::seen(judgement));
     parts.push(sections::verdict(judgement));
     parts.push(sections::action(judgement));
     parts.extend(remedy::section(judgement));

@@ -116,6 +116,16 @@ pub struct Table {
 }
 
 impl Table {
+    /// Adds what is known of a domain.
+    pub fn insert_domain(&mut self, author: &DomainName, seen: SigningHistory) {
+        self.domains.insert(author.as_str().into(), seen);
+    }
+
+    /// Adds what is known of a network.
+    pub fn insert_network(&mut self, network: ClientNetwork, seen: NetworkHistory) {
+        self.networks.insert(network, seen);
+    }
+
     /// What is known of a domain.
     #[must_use]
     pub fn signing(&self, author: &DomainName) -> Option<SigningHistory> {

@@ -129,6 +129,19 @@ fn failure(
     });
     text.push_str(", and ");
     text.push_str(&dkim_part(evaluation, findings.dkim));
+    for piece in evidence {
+        match piece {
+            Evidence::SignsEverything(domain, _) => {
+                text.push_str(&format!(", while {domain} signs all its mail"));
+            }
+            Evidence::KnownSpoofer(network, _) => {
+                text.push_str(&format!(
+                    ", and all mail that came from {network} lately was forged"
+                ));
+            }
+            _ => {}
+        }
+    }
     text
 }
 

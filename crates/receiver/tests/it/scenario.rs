@@ -13,6 +13,8 @@
 //! sealed  by d=NAME s=NAME [h=NAME:NAME] claiming RESULTS
 //! rules   KEY VALUE      see `set_rule`
 //! rule    NAME ACTION KEY=VALUE,VALUE ...                           one of the operator's, see `operator`
+//! seen    signing DOMAIN MESSAGES UNSIGNED | spoofer ADDRESS FORGED | forwarder ADDRESS | shared ADDRESS
+//!         | nothing | young DAYS | away                             what the mail of the last days shows
 //! name    NAME           the client's          rcpt  ADDRESS
 //! ```
 //!
@@ -33,9 +35,10 @@ use landmarc_receiver::local::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
     UnusableAuthor, Wording,
 };
+use landmarc_receiver::seen::{NetworkHistory, Seen, SigningHistory, Table};
 use landmarc_receiver::upstream::{Source, Upstream};
 use mail::message::HeaderLimits;
-use mail::{DomainName, Envelope, ReversePath};
+use mail::{ClientNetwork, DomainName, Envelope, ReversePath};
 use testkit::letter::{Letter, NOW, key_record};
 use testkit::{block_on, dns_name};
 
@@ -52,6 +55,7 @@ pub(crate) struct Given {
     pub(crate) rules: Rules,
     pub(crate) client: ClientFacts,
     pub(crate) questions: usize,
+    pub(crate) seen: Seen,
 }
 
 impl Given {
@@ -69,6 +73,7 @@ impl Given {
             rules: rules(),
             client: ClientFacts::default(),
             questions: auth::lookup::QUESTIONS_PER_MESSAGE,
+            seen: Seen::Off,
         };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (key, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
@@ -107,6 +112,7 @@ impl Given {
                 let fields: Vec<_> = fields.collect();
                 self.letter.seal(&domain, &selector, results, &fields);
             }
+            "seen" => self.see(value),
             "rules" => {
                 let (key, value) = value.split_once(' ').unwrap_or((value, ""));
                 self.set_rule(key, value.trim());
@@ -169,6 +175,57 @@ impl Given {
             self.zones.set(name, RecordType::Txt, ZoneData::Records(records));
         }
         (domain, selector)
+    }
+
+    fn see(&mut self, value: &str) {
+        let words: Vec<&str> = value.split_whitespace().collect();
+        let mut table = match &self.seen {
+            Seen::Known(table) => Table::clone(table),
+            _ => Table::default(),
+        };
+        let network = |of: &str| ClientNetwork::of(of.parse().expect("an address"));
+        let number = |word: &str| word.parse().expect("a number");
+        match words[..] {
+            ["away"] => return self.seen = Seen::Away,
+            ["young", days] => return self.seen = Seen::Young(number(days)),
+            ["nothing"] => {}
+            ["signing", domain, messages, unsigned] => {
+                let seen = SigningHistory {
+                    messages: messages.parse().expect("a number"),
+                    unsigned: unsigned.parse().expect("a number"),
+                    days: 30,
+                    ..SigningHistory::default()
+                };
+                table.insert_domain(&DomainName::parse(domain).expect("a name"), seen);
+            }
+            ["spoofer", of, forged] => table.insert_network(
+                network(of),
+                NetworkHistory {
+                    failed: 40,
+                    forged: forged.parse().expect("a number"),
+                    ..NetworkHistory::default()
+                },
+            ),
+            ["forwarder", of] => table.insert_network(
+                network(of),
+                NetworkHistory {
+                    passed: 1_210,
+                    failed: 17,
+                    forwarded_for: 5,
+                    ..NetworkHistory::default()
+                },
+            ),
+            ["shared", of] => table.insert_network(
+                network(of),
+                NetworkHistory {
+                    passed: 4_000,
+                    authorized_by: 5,
+                    ..NetworkHistory::default()
+                },
+            ),
+            _ => unreachable!("nothing is seen as {value:?}"),
+        }
+        self.seen = Seen::Known(Arc::new(table));
     }
 
     fn set_rule(&mut self, key: &str, value: &str) {
@@ -240,6 +297,7 @@ impl Given {
                 client: self.client,
                 id: "4Fb1",
                 queue_id: Some(QUEUE_ID),
+                seen: &self.seen,
             };
             judge(head, transaction, spf, &ledgers, &self.rules).await
         })

@@ -95,6 +95,7 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
             let taken = judgement.is_taken_against_policy();
             is(if taken { "yes" } else { "no" }.to_owned())
         }
+        "spared_by" => is(judgement.spared_by().map_or_else(dash, str::to_owned)),
         "override" => is(overrides(judgement)),
         "rule" => is(judgement
             .rule

@@ -66,6 +66,7 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
             client: local::ClientFacts::default(),
             id: "abc",
             queue_id: None,
+            seen: &receiver::seen::Seen::Off,
         };
         judge(head, transaction, spf, &ledgers, &rules).await
     });

@@ -70,6 +70,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
             client: ClientFacts::default(),
             id: "0123456789ab",
             queue_id: None,
+            seen: &receiver::seen::Seen::Off,
         };
         judge(head, transaction, spf, &ledgers, &rules).await
     })
