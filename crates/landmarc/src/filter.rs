@@ -38,6 +38,7 @@ use tokio::time::timeout;
 
 use crate::failure_reports::Offers;
 use crate::metrics::Metrics;
+use crate::seen::SeenMail;
 use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
@@ -76,6 +77,8 @@ struct Common {
     ids: Ids,
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
+    /// What the mail of the last days shows.
+    seen: SeenMail,
     /// Where messages go that a failure report may be made of; nowhere, where there is no reporter.
     offers: OnceLock<Offers>,
     /// Of such messages that found no room.
@@ -99,6 +102,7 @@ impl Filter {
             ids: Ids::default(),
             recorder,
             metrics,
+            seen: SeenMail::default(),
             offers: OnceLock::new(),
             unreported: Throttle::default(),
             late: Throttle::default(),
@@ -126,6 +130,11 @@ impl Filter {
 
     pub(crate) fn running(&self) -> Arc<Running> {
         Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the mail of the last days shows.
+    pub(crate) fn seen(&self) -> &SeenMail {
+        &self.common.seen
     }
 
     /// Octets that long header sections hold, and how many they may.

@@ -32,6 +32,7 @@ mod records;
 mod reporter;
 mod rspamd;
 mod rules;
+mod seen;
 mod systemd;
 mod table;
 mod time;

@@ -28,7 +28,7 @@ use crate::log;
 use crate::metrics::Metrics;
 use crate::output::{complain, in_full, tell};
 use crate::words::{for_postfix, in_plain_words};
-use crate::{database, doors, failure_reports, http, reporter, rspamd, rules, systemd, upkeep};
+use crate::{database, doors, failure_reports, http, reporter, rspamd, rules, seen, systemd, upkeep};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -349,6 +349,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
     let shows = fleet.tls();
     let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder), Arc::clone(&metrics));
     let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
+    let seen = seen::start(Arc::clone(&filter), place.clone());
     let records = rspamd::start(Arc::clone(&filter), place, Arc::clone(&metrics));
     let reloads = tokio::spawn({
         let filter = Arc::clone(&filter);
@@ -404,7 +405,10 @@ async fn serve_until_stopped(service: Service, running: Running) {
     board.ended();
     reporting.end().await;
     fleet.stop_taking_in().await;
-    for helper in [reloads, expiry, watch, records].into_iter().chain(watchdog) {
+    for helper in [reloads, expiry, watch, seen, records]
+        .into_iter()
+        .chain(watchdog)
+    {
         helper.abort();
         // Aborted is what it should be; and it lets go of the store.
         let _ = helper.await;

@@ -7,6 +7,7 @@ use milter::{Edit, Response};
 use receiver::judge::Judgement;
 use receiver::local::{Mode, OnFailure};
 use receiver::results::Removal;
+use receiver::seen::Seen;
 use store::{Observation, State};
 
 use super::answer::{self, Unjudged, response, unjudged};
@@ -26,7 +27,11 @@ impl Connection {
     ) -> Option<(Judgement, Traffic, Response)> {
         let has_reader = message.recipients.have_reader();
         let known = Some(queue_id).filter(|queue_id| *queue_id != UNKNOWN_QUEUE_ID);
-        let (judgement, traffic) = message.finish(id, known, &self.rules).await?;
+        let seen = match self.running.settings.action.evidence_from_records {
+            true => self.common.seen.now(),
+            false => Seen::Off,
+        };
+        let (judgement, traffic) = message.finish(id, known, &self.rules, &seen).await?;
         let mut response = response(&judgement);
         if self.running.settings.software_header {
             response

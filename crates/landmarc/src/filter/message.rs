@@ -13,6 +13,7 @@ use receiver::Arrival;
 use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
 use receiver::local::{ClientFacts, Rules};
 use receiver::results::{self, Removal};
+use receiver::seen::Seen;
 use receiver::upstream::Source;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -229,6 +230,7 @@ impl Message {
         id: &str,
         queue_id: Option<&str>,
         rules: &Arc<Rules>,
+        seen: &Seen,
     ) -> Option<(Judgement, Traffic)> {
         // A message without end of headers cannot be, but then it has no fields either.
         let head = self.head.take().unwrap_or_else(|| self.head_of(rules, queue_id));
@@ -255,6 +257,7 @@ impl Message {
             client: self.client,
             id,
             queue_id,
+            seen,
         };
         let judgement = judge::judge(head, transaction, spf, &self.ledgers, rules).await;
         let header = take(&mut self.for_reports);

@@ -73,6 +73,12 @@ table! {
             /// refusing a message.
             mailing_lists: bool = true, reloads since "0.1.0";
 
+            /// Whether what the records of the last days show is evidence: that a domain signs everything it
+            /// sends, so that a failing message without a signature of it is forged; that all that comes from
+            /// the network of the client is. docs/operating.md tells what is counted. Nothing is evidence while
+            /// the records are younger than a week, or cannot be read.
+            evidence_from_records: bool = true, reloads since "0.1.0";
+
             /// The domains whose mail this system sends, with all names below them. A failing message
             /// that claims to be from one, and comes from outside, is evidence for a refusal.
             local_domains: Vec<DomainName> = Vec::new(), reloads since "0.1.0";
