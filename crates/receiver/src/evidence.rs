@@ -10,6 +10,7 @@ use auth::dkim::{DkimResult, DkimVerdict, Substance};
 use auth::lookup::{Answer, Asked, DnsName, Existence};
 use auth::spf::{SpfOutcome, SpfResult};
 use dmarc::evaluation::Evaluation;
+use dmarc::suffixes::Suffixes;
 use mail::authres::AuthenticationResults;
 use mail::message::HeaderSection;
 use mail::{ClientNetwork, DomainName, HeaderField};
@@ -314,7 +315,7 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
         Some(Err(trace)) => spare = Some(trace),
         None => {}
     }
-    match unsigned_where_all_is(evaluation, findings) {
+    match unsigned_where_all_is(evaluation, findings, &rules.suffixes) {
         Some(Ok(unsigned)) => {
             evidence.push(unsigned);
             spare = None;
@@ -367,6 +368,7 @@ fn forbidden_and_unsigned(
 fn unsigned_where_all_is(
     evaluation: &Evaluation,
     findings: &Findings<'_>,
+    suffixes: &Suffixes,
 ) -> Option<Result<Evidence, Spare>> {
     let author = &evaluation.author_domain;
     let seen = findings
@@ -381,7 +383,7 @@ fn unsigned_where_all_is(
         let domain = signature.domain.as_ref().unwrap_or(author);
         return Some(Err(Spare::Signature(domain.clone())));
     }
-    let spare = list_envelope(findings).or_else(|| known_sender(findings));
+    let spare = list_envelope(findings).or_else(|| known_sender(author, findings, suffixes));
     Some(spare.map_or_else(|| Ok(Evidence::SignsEverything(author.clone(), seen)), Err))
 }
 
@@ -396,10 +398,10 @@ fn list_envelope(findings: &Findings<'_>) -> Option<Spare> {
 
 /// A network that has shown that it passes on, or sends, the mail of others. Of a domain that signs 99.6 %
 /// the rest comes that way as well.
-fn known_sender(findings: &Findings<'_>) -> Option<Spare> {
+fn known_sender(author: &DomainName, findings: &Findings<'_>, suffixes: &Suffixes) -> Option<Spare> {
     let network = findings.network?;
     let seen = findings.seen.network(network)?;
-    if seen.is_forwarder() {
+    if seen.is_forwarder() || seen.has_forwarded(author, suffixes) {
         Some(Spare::SeenForwarding(network))
     } else {
         seen.is_shared().then_some(Spare::SharedNetwork(network))

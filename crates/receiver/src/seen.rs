@@ -28,7 +28,7 @@ use std::sync::Arc;
 use dmarc::suffixes::Suffixes;
 use mail::DomainName;
 
-pub use day::{Day, DayBuilder, Sighting};
+pub use day::{Day, DayBuilder, Organizations, Sighting};
 pub use history::History;
 pub use table::{NetworkHistory, SigningHistory, Table};
 
@@ -51,7 +51,8 @@ pub const MIN_DAYS_BY_DKIM_ALONE: u32 = 14;
 /// message sent a thousand times is no thousand messages.
 pub const MAX_BY_DKIM_ALONE: u64 = 10;
 
-/// Days of which the mail of a network counts. Addresses change hands.
+/// Days of which the mail of a network counts, but for what it forwards: that is remembered for
+/// [`SIGNING_DAYS`], as not every week brings mail of each sender. Addresses change hands.
 pub const NETWORK_DAYS: u32 = 7;
 /// Unrelated organizations whose mail a known spoofer forged. One or two may be a mistake of theirs.
 pub const SPOOFED_ORGANIZATIONS: usize = 5;

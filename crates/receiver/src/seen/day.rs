@@ -31,11 +31,31 @@ pub struct Sighting<'a> {
     pub is_authenticated: bool,
 }
 
-/// Different organizations, up to [`KEPT`].
+/// Different organizations, up to five.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Organizations([u64; KEPT]);
+pub struct Organizations([u64; KEPT]);
+
+impl FromIterator<u64> for Organizations {
+    fn from_iter<I: IntoIterator<Item = u64>>(all: I) -> Self {
+        let mut organizations = Self::default();
+        for organization in all {
+            organizations.add(organization);
+        }
+        organizations
+    }
+}
 
 impl Organizations {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.iter().filter(|kept| **kept != 0).count()
+    }
+
+    pub(super) fn has(&self, organization: u64) -> bool {
+        self.0.contains(&organization)
+    }
+
     fn add(&mut self, organization: u64) {
         let place = self
             .0
@@ -77,6 +97,11 @@ pub(super) struct NetworkDay {
 }
 
 impl NetworkDay {
+    /// Whether signed mail of a regular sender came from there another way.
+    pub(super) fn has_forwarded(&self) -> bool {
+        self.forwarded.count() > 0
+    }
+
     fn weight(&self) -> u64 {
         u64::from(self.passed) + u64::from(self.failed)
     }

@@ -43,7 +43,8 @@ impl History {
         let first = (today + 1).saturating_sub(SIGNING_DAYS);
         self.days.retain(|number, day| {
             if number.saturating_add(NETWORK_DAYS) <= today {
-                day.networks = Vec::new();
+                day.networks.retain(|(_, seen)| seen.has_forwarded());
+                day.networks.shrink_to_fit();
             }
             (first..=today).contains(number)
         });
@@ -100,12 +101,17 @@ impl History {
 
     fn networks(&self, today: u32) -> HashMap<ClientNetwork, NetworkHistory> {
         let mut sums: HashMap<ClientNetwork, Sum> = HashMap::new();
+        for (network, day) in self.within(today, SIGNING_DAYS).flat_map(|day| &day.networks) {
+            if day.has_forwarded() {
+                day.forwarded
+                    .add_to(&mut sums.entry(*network).or_default().forwarded);
+            }
+        }
         for (network, day) in self.within(today, NETWORK_DAYS).flat_map(|day| &day.networks) {
             let sum = sums.entry(*network).or_default();
             sum.seen.passed += u64::from(day.passed);
             sum.seen.failed += u64::from(day.failed);
             sum.seen.authenticated += u64::from(day.authenticated);
-            day.forwarded.add_to(&mut sum.forwarded);
             day.authorizing.add_to(&mut sum.authorizing);
             day.forged.add_to(&mut sum.forged);
         }
@@ -129,7 +135,7 @@ struct Sum {
 impl Sum {
     fn finish(self) -> NetworkHistory {
         NetworkHistory {
-            forwarded_for: self.forwarded.len(),
+            forwarded: self.forwarded.into_iter().collect(),
             authorized_by: self.authorizing.len(),
             forged: self.forged.len(),
             ..self.seen

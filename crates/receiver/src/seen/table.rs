@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use dmarc::suffixes::Suffixes;
 use mail::{ClientNetwork, DomainName};
 
+use super::day::Organizations;
 use super::{
     FORWARDED_ORGANIZATIONS, MESSAGES_PER_UNSIGNED, MESSAGES_PER_UNSIGNED_LATELY, MIN_DAYS,
-    MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES, SHARING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS,
+    MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES, SHARING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS, organization,
 };
 
 /// What was seen of the passing mail of an Author Domain in [`SIGNING_DAYS`](super::SIGNING_DAYS).
@@ -80,8 +82,9 @@ pub struct NetworkHistory {
     pub failed: u64,
     /// Those of them that somebody authenticates all the same: a list, a forwarder, a provider.
     pub authenticated: u64,
-    /// Regular senders whose mail passed from there by DKIM alone.
-    pub forwarded_for: usize,
+    /// Regular senders whose mail passed from there by DKIM alone, in
+    /// [`SIGNING_DAYS`](super::SIGNING_DAYS).
+    pub forwarded: Organizations,
     /// Regular senders whose SPF record authorizes the network.
     pub authorized_by: usize,
     /// Organizations that sign everything, and whose name stood on a message that nobody signed.
@@ -98,7 +101,13 @@ impl NetworkHistory {
     /// Whether it passes on the mail of several organizations.
     #[must_use]
     pub fn is_forwarder(&self) -> bool {
-        self.forwarded_for >= FORWARDED_ORGANIZATIONS
+        self.forwarded.count() >= FORWARDED_ORGANIZATIONS
+    }
+
+    /// Whether it has passed on signed mail of the organization of this author.
+    #[must_use]
+    pub fn has_forwarded(&self, author: &DomainName, suffixes: &Suffixes) -> bool {
+        self.forwarded.has(organization(author, suffixes))
     }
 
     /// Whether several organizations have it send their mail, as their SPF records say: a provider.

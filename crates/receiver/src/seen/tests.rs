@@ -301,7 +301,23 @@ fn a_forwarder_is_a_network_from_which_signed_mail_of_three_regular_senders_pass
         .days(10, &banks())
         .days(10, &look_alikes)
         .network(STRANGER);
-    assert_eq!((network.forwarded_for, network.is_shared()), (0, false));
+    assert_eq!((network.forwarded.count(), network.is_shared()), (0, false));
+}
+
+#[test]
+fn a_network_that_forwarded_mail_of_a_sender_is_remembered_for_a_month() {
+    let suffixes = Suffixes::built_in();
+    let has = |network: NetworkHistory, name: &str| {
+        network.has_forwarded(&DomainName::parse(name).unwrap(), &suffixes)
+    };
+    let mut days = store().days(30, &banks());
+    days.rows.entry(TODAY - 20).or_default().extend(passed_on(1));
+    let network = days.network(STRANGER);
+    assert!(has(network, "a.example") && has(network, "x.a.example"));
+    assert!(!has(network, "b.example") && !network.is_forwarder());
+    let mut days = store().days(60, &banks());
+    days.rows.entry(TODAY - 30).or_default().extend(passed_on(1));
+    assert!(!has(days.network(STRANGER), "a.example"));
 }
 
 #[test]

@@ -211,7 +211,7 @@ impl Given {
                 NetworkHistory {
                     passed: 1_210,
                     failed: 17,
-                    forwarded_for: 5,
+                    forwarded: (1..=3).collect(),
                     ..NetworkHistory::default()
                 },
             ),
