@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 19] = [
+const ROOMS: [Room; 20] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
