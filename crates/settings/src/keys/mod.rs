@@ -148,8 +148,9 @@ table! {
             /// The most header fields in one message.
             header_fields: usize = 10_000, [100..=1_000_000, "fields"], reloads since "0.1.0";
 
-            /// The memory of all sessions together. When it is used up, sessions wait for
-            /// others to end; none is cut off.
+            /// The memory of the header sections of all sessions together, as they come. When it is used up,
+            /// sessions wait for others to end; none is cut off. A section is held and read at once, so that the
+            /// process may take up to twice as much; it returns the memory when the flood is over.
             memory: Size = Size::mib(256), [Size::mib(16)..=Size::mib(1 << 20)], restarts since "0.1.0";
         }
     }
