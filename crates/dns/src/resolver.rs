@@ -14,9 +14,7 @@
 //! such as `localhost` by itself.
 //!
 //! Not implemented: validation of DNSSEC (a validating server says SERVFAIL of what is
-//! forged); questions without EDNS for servers of before 1999; upper and lower case at
-//! random in names, which guards the way to distant servers (the port and the ID are
-//! random, and who guesses at them is soon left behind); `search` domains and the hosts
+//! forged); questions without EDNS for servers of before 1999; `search` domains and the hosts
 //! file, which say nothing about mail; serving answers past their TTL.
 
 mod cache;

@@ -52,6 +52,7 @@ struct Behaviour {
     negative_ttl: u32,
     compact_denial: bool,
     follows_aliases: bool,
+    lowers_names: bool,
 }
 
 impl DnsServer {
@@ -81,6 +82,7 @@ impl DnsServer {
                 negative_ttl: 300,
                 compact_denial: false,
                 follows_aliases: true,
+                lowers_names: false,
             }),
             log: Mutex::default(),
         });
@@ -145,6 +147,11 @@ impl DnsServer {
     /// to clients that ask for DNSSEC data.
     pub fn set_compact_denial(&self, compact: bool) {
         self.shared.behaviour().compact_denial = compact;
+    }
+
+    /// Repeats names of questions in lower case, as some forwarders do.
+    pub fn set_lowers_names(&self, lowers: bool) {
+        self.shared.behaviour().lowers_names = lowers;
     }
 
     /// Whether aliases are followed; if not, the answer is the first alias alone.
@@ -271,7 +278,12 @@ impl Behaviour {
         let mut response = Message::response(request.metadata.id, OpCode::Query);
         response.metadata.recursion_desired = request.metadata.recursion_desired;
         response.metadata.recursion_available = true;
-        response.add_queries(request.queries.iter().cloned());
+        response.add_queries(request.queries.iter().cloned().map(|mut query| {
+            if self.lowers_names {
+                query.set_name(query.name().to_lowercase());
+            }
+            query
+        }));
         if request.edns.is_some() {
             response.set_edns(Edns::new());
         }

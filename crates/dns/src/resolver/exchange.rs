@@ -2,7 +2,7 @@
 //!
 //! A socket for each question, connected: the kernel then chooses a port at random and
 //! drops what others send (RFC 5452 §9.2), and a server that is not there is known at
-//! once by its ICMP refusal, not only by silence.
+//! once by its ICMP refusal, not only by silence. Names go to other hosts in random case.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -61,9 +61,12 @@ async fn receive(socket: &UdpSocket, packet: &Packet, foreign: &mut usize) -> io
     let mut buffer = [0; UDP_BUFFER_OCTETS];
     while *foreign < MAX_FOREIGN {
         let length = socket.recv(&mut buffer).await?;
-        match wire::read(buffer.get(..length).unwrap_or_default(), packet) {
+        let datagram = buffer.get(..length).unwrap_or_default();
+        match wire::read(datagram, packet) {
             Received::Foreign => *foreign += 1,
             Received::Truncated => return Ok(None),
+            // Somebody guesses, or the server does not keep the case of names: over TCP it need not.
+            Received::Reply(_) if !wire::keeps_case(datagram, packet) => return Ok(None),
             Received::Reply(reply) => return Ok(Some(reply)),
         }
     }
@@ -92,4 +95,42 @@ fn failed(error: &io::Error) -> Reply {
         io::ErrorKind::UnexpectedEof => LookupError::BadAnswer,
         _ => LookupError::Unreachable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::lookup::{Answer, Question};
+    use testkit::dns_server::DnsServer;
+    use testkit::txt_zones;
+
+    use super::*;
+
+    /// An alternating case, however the name is written in the zone.
+    const BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
+
+    async fn asked(server: &DnsServer, packet: &Packet) -> usize {
+        let reply = ask(server.addr(), packet, Duration::from_secs(5)).await;
+        let is_found = matches!(
+            reply,
+            Reply::Final {
+                answer: Answer::Records(_),
+                ..
+            }
+        );
+        assert!(is_found, "{reply:?}");
+        server.log().len()
+    }
+
+    #[tokio::test]
+    async fn an_answer_in_another_case_is_fetched_over_tcp() {
+        let question = Question::txt(testkit::dns_name("example.com"));
+        let random = Packet::with_random_case(&question, BITS).unwrap();
+        let plain = Packet::new(&question).unwrap();
+        assert_ne!(random.octets[12..], plain.octets[12..]);
+        for (lowers, packet, questions) in [(false, &random, 1), (true, &random, 2), (true, &plain, 1)] {
+            let server = DnsServer::start(txt_zones(&[("example.com", "x")]));
+            server.set_lowers_names(lowers);
+            assert_eq!(asked(&server, packet).await, questions, "{lowers}");
+        }
+    }
 }

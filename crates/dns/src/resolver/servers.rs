@@ -1,7 +1,8 @@
 //! The name servers: whom to ask first, whom next, and when to give up.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -89,10 +90,7 @@ impl Servers {
     /// or cannot be reached makes us ask the next one as well, and sooner where other queries
     /// wait for a slot.
     async fn ask(&self, question: &Question, wait: Duration, deadline: Instant, slot: &Slot) -> Reply {
-        let Some(packet) = Packet::new(question).map(Arc::new) else {
-            return Reply::Failed(LookupError::BadAnswer);
-        };
-        let mut conversations = Conversations::new(packet, wait);
+        let mut conversations = Conversations::new(question.clone(), wait);
         let mut to_ask = self.in_order();
         let mut ask_next_at = Instant::now();
         let mut asked_last = ask_next_at;
@@ -157,7 +155,7 @@ impl Servers {
 
 /// The servers we wait for. Dropped, it ends them all.
 struct Conversations {
-    packet: Arc<Packet>,
+    question: Question,
     wait: Duration,
     tasks: JoinSet<Ended>,
 }
@@ -170,22 +168,25 @@ struct Ended {
 }
 
 impl Conversations {
-    fn new(packet: Arc<Packet>, wait: Duration) -> Self {
+    fn new(question: Question, wait: Duration) -> Self {
         Self {
-            packet,
+            question,
             wait,
             tasks: JoinSet::new(),
         }
     }
 
     fn start(&mut self, server: SocketAddr, pause: Duration, retries: u32) {
-        let (packet, wait) = (Arc::clone(&self.packet), self.wait);
+        let (packet, wait) = (packet_for(server, &self.question), self.wait);
         self.tasks.spawn(async move {
             // Nearly always there is none, and even that would be a timer to set.
             if !pause.is_zero() {
                 sleep(pause).await;
             }
-            let reply = exchange::ask(server, &packet, wait).await;
+            let reply = match packet {
+                Some(packet) => exchange::ask(server, &packet, wait).await,
+                None => Reply::Failed(LookupError::BadAnswer),
+            };
             Ended {
                 server,
                 retries,
@@ -218,6 +219,17 @@ impl Conversations {
     }
 }
 
+/// The question as this server gets it. Nobody forges answers on the way within this host, and
+/// names in lower case are easier to find in its log.
+fn packet_for(server: SocketAddr, question: &Question) -> Option<Packet> {
+    if server.ip().to_canonical().is_loopback() {
+        Packet::new(question)
+    } else {
+        // The state is seeded by the system for each thread, and its hash cannot be told beforehand.
+        Packet::with_random_case(question, RandomState::new().build_hasher().finish())
+    }
+}
+
 /// Which of two failures to report: what a server said goes before silence.
 fn more_telling(so_far: LookupError, new: LookupError) -> LookupError {
     let rank = |error| match error {
@@ -233,4 +245,32 @@ fn more_telling(so_far: LookupError, new: LookupError) -> LookupError {
 /// The time between two packets, so that all of them fit into one question's time.
 pub(super) fn wait_between(question_timeout: Duration) -> Duration {
     question_timeout / UDP_SENDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_go_to_other_hosts_in_random_case() {
+        let question = Question::txt(testkit::dns_name("a-name-of-many-letters.example.com"));
+        let octets = |server: &str| {
+            let packet = packet_for(server.parse().unwrap(), &question).unwrap();
+            // Behind the header, which has a random ID.
+            packet.octets[12..].to_vec()
+        };
+        let plain = octets("127.0.0.1:53");
+        for own in [
+            "127.0.0.1:53",
+            "127.9.9.9:53",
+            "[::1]:53",
+            "[::ffff:127.0.0.1]:53",
+        ] {
+            assert_eq!(octets(own), plain, "{own}");
+        }
+        let other = octets("192.0.2.53:53");
+        assert_ne!(other, plain);
+        assert!(other.eq_ignore_ascii_case(&plain));
+        assert_ne!(octets("192.0.2.53:53"), other, "another one each time");
+    }
 }

@@ -28,6 +28,8 @@ pub(super) struct Packet {
     pub(super) id: u16,
     /// The message, without the length that TCP puts before it.
     pub(super) octets: Vec<u8>,
+    /// The name as it is sent, where an answer has to repeat its case.
+    random_case: Option<Name>,
 }
 
 impl Packet {
@@ -37,6 +39,32 @@ impl Packet {
         // From raw labels: SPF macros make names of any octets, which the parsers of
         // text refuse.
         let name = Name::from_labels(question.name.labels()).ok()?;
+        Self::named(question, name)
+    }
+
+    /// The same with each letter of the name in upper or lower case, by one of these random bits
+    /// in turn. Who forges answers has to guess them all, beside ID and port
+    /// (draft-vixie-dnsext-dns0x20).
+    pub(super) fn with_random_case(question: &Question, mut bits: u64) -> Option<Self> {
+        let mut labels: Vec<Vec<u8>> = question.name.labels().map(<[u8]>::to_vec).collect();
+        let letters = labels
+            .iter_mut()
+            .flatten()
+            .filter(|octet| octet.is_ascii_lowercase());
+        for letter in letters {
+            if bits & 1 == 1 {
+                letter.make_ascii_uppercase();
+            }
+            bits = bits.rotate_right(1);
+        }
+        let name = Name::from_labels(labels.iter().map(Vec::as_slice)).ok()?;
+        Some(Self {
+            random_case: Some(name.clone()),
+            ..Self::named(question, name)?
+        })
+    }
+
+    fn named(question: &Question, name: Name) -> Option<Self> {
         let mut message = Message::query();
         message.metadata.recursion_desired = true;
         message.add_query(Query::query(name, wire_type(question.record_type)));
@@ -51,8 +79,19 @@ impl Packet {
             question: question.clone(),
             id: message.metadata.id,
             octets: message.to_vec().ok()?,
+            random_case: None,
         })
     }
+}
+
+/// Whether an answer to this packet repeats its name letter by letter, where it has to.
+pub(super) fn keeps_case(octets: &[u8], packet: &Packet) -> bool {
+    let Some(sent) = &packet.random_case else {
+        return true;
+    };
+    let mut decoder = BinDecoder::new(octets);
+    let query = Header::read(&mut decoder).and_then(|_| Query::read(&mut decoder));
+    query.is_ok_and(|query| query.name().iter().eq(sent.iter()))
 }
 
 /// What a received message is to the question.
