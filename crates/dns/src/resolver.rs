@@ -41,6 +41,7 @@ use tracing::debug;
 
 use cache::Cache;
 pub use message::MessageLookup;
+pub use servers::SilentServer;
 use servers::{Outcome, Servers};
 use slots::{MAX_SLOTS, Slot, Slots};
 use statistics::{Counters, count};
@@ -172,6 +173,19 @@ impl Resolver {
     #[must_use]
     pub fn for_message(&self, asker: Asker) -> MessageLookup {
         MessageLookup::new(self.clone(), asker)
+    }
+
+    /// The name servers, in the order of the options.
+    #[must_use]
+    pub fn name_servers(&self) -> &[SocketAddr] {
+        self.inner.servers.addresses()
+    }
+
+    /// Asks each name server, beside slots and cache, and returns those that do not answer at all
+    /// within the time of a question.
+    pub async fn silent_servers(&self) -> Vec<SilentServer> {
+        let wait = servers::wait_between(self.inner.options.question_timeout);
+        self.inner.servers.silent(wait).await
     }
 
     /// What was done since the start.

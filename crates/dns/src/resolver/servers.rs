@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use auth::lookup::{Answer, LookupError, Missing, Question};
+use auth::lookup::{Answer, DnsName, LookupError, Missing, Question};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
@@ -27,6 +27,15 @@ pub(super) struct Servers {
     addresses: Vec<SocketAddr>,
     /// The place of the server to ask first: the one that answered last when another was silent.
     first: AtomicUsize,
+}
+
+/// A name server that does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SilentServer {
+    /// Which.
+    pub address: SocketAddr,
+    /// [`LookupError::Timeout`] or [`LookupError::Unreachable`].
+    pub error: LookupError,
 }
 
 /// The end of one question: the answer, and for how long it holds.
@@ -124,6 +133,35 @@ impl Servers {
             }
         }
         Reply::Failed(failure)
+    }
+
+    /// The servers that do not answer at all, and how that shows. An answer of any kind will do.
+    pub(super) async fn silent(&self, wait: Duration) -> Vec<SilentServer> {
+        // The root is there for every resolver, and its answer is short.
+        let question = Question::txt(DnsName::root());
+        let mut probes = JoinSet::new();
+        for &address in &self.addresses {
+            let packet = Packet::new(&question);
+            probes.spawn(async move {
+                match exchange::ask(address, &packet?, wait).await {
+                    Reply::Failed(error @ (LookupError::Timeout | LookupError::Unreachable)) => {
+                        Some(SilentServer { address, error })
+                    }
+                    _ => None,
+                }
+            });
+        }
+        let mut silent: Vec<_> = probes.join_all().await.into_iter().flatten().collect();
+        silent.sort_by_key(|server| {
+            self.addresses
+                .iter()
+                .position(|&address| address == server.address)
+        });
+        silent
+    }
+
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 
     /// How long one server may be silent before the next is asked as well: so that the
