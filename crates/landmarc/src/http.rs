@@ -13,6 +13,7 @@ use web::{Health, Limits, ListenError, Part, Readiness, Server, Site, Status};
 
 use crate::filter::Filter;
 use crate::metrics::{Metrics, Sources};
+use crate::name_servers::NameServers;
 
 /// Opens the ports of the settings; there may be none.
 ///
@@ -92,6 +93,7 @@ pub(crate) struct Parts {
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) milter: milter::Gauge,
     pub(crate) sockets: Vec<SocketAddress>,
+    pub(crate) name_servers: Arc<NameServers>,
 }
 
 impl Board {
@@ -147,6 +149,7 @@ impl Status for Board {
         if let Service::Running(parts) | Service::Stopping(parts) = &*self.service() {
             sources.milter = Some(parts.milter.read());
             sources.dns = Some(parts.filter.running().resolver.statistics());
+            sources.name_servers = parts.name_servers.answering();
             sources.store = Some(parts.recorder.statistics());
             sources.header_memory = Some(parts.filter.header_memory());
         }
@@ -162,6 +165,7 @@ impl Status for Board {
                     ("milter", parts.milter()),
                     ("store", parts.store()),
                     ("settings", self.settings()),
+                    ("dns", parts.name_servers.health()),
                 ]
             }
             Service::Stopping(parts) => vec![("milter", down("stopping")), ("store", parts.store())],

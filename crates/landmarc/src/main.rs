@@ -24,6 +24,7 @@ mod load;
 mod log;
 mod mailbox;
 mod metrics;
+mod name_servers;
 mod opendmarc_conf;
 mod output;
 mod password;

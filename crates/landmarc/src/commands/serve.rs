@@ -26,9 +26,12 @@ use crate::http::{Board, Parts};
 use crate::load::{LoadError, Source};
 use crate::log;
 use crate::metrics::Metrics;
+use crate::name_servers::NameServers;
 use crate::output::{complain, in_full, tell};
 use crate::words::{for_postfix, in_plain_words};
-use crate::{database, doors, failure_reports, http, reporter, rspamd, rules, seen, systemd, upkeep};
+use crate::{
+    database, doors, failure_reports, http, name_servers, reporter, rspamd, rules, seen, systemd, upkeep,
+};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -350,6 +353,8 @@ async fn serve_until_stopped(service: Service, running: Running) {
     let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder), Arc::clone(&metrics));
     let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
     let seen = seen::start(Arc::clone(&filter), place.clone());
+    let known = Arc::new(NameServers::default());
+    let probes = name_servers::start(Arc::clone(&filter), Arc::clone(&known));
     let records = rspamd::start(Arc::clone(&filter), place, Arc::clone(&metrics));
     let reloads = tokio::spawn({
         let filter = Arc::clone(&filter);
@@ -385,6 +390,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
         recorder: Arc::clone(&recorder),
         milter: server.gauge(),
         sockets: server.local_addresses(),
+        name_servers: known,
     });
     systemd::ready();
     let watchdog = systemd::watchdog();
@@ -405,7 +411,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
     board.ended();
     reporting.end().await;
     fleet.stop_taking_in().await;
-    for helper in [reloads, expiry, watch, seen, records]
+    for helper in [reloads, expiry, watch, seen, probes, records]
         .into_iter()
         .chain(watchdog)
     {

@@ -4,6 +4,7 @@
 //! is added, it is added to `docs/monitoring.md` too.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -24,6 +25,8 @@ use super::sheet::{BYTES, SECONDS, Sheet};
 pub(crate) struct Sources {
     pub(crate) milter: Option<milter::Statistics>,
     pub(crate) dns: Option<resolver::Statistics>,
+    /// Each name server, and whether it answers.
+    pub(crate) name_servers: Vec<(SocketAddr, bool)>,
     pub(crate) store: Option<store::Statistics>,
     /// Octets of long header sections that are held, and how many may be.
     pub(crate) header_memory: Option<(u64, u64)>,
@@ -75,6 +78,7 @@ impl Collector for Page {
         let Sources {
             milter,
             dns,
+            name_servers,
             store,
             header_memory,
             process,
@@ -84,6 +88,7 @@ impl Collector for Page {
             .map_or(Ok(()), |milter| sessions(&mut sheet, milter))?;
         header_memory.map_or(Ok(()), |(used, limit)| memory(&mut sheet, used, limit))?;
         dns.as_ref().map_or(Ok(()), |dns| questions(&mut sheet, dns))?;
+        answering(&mut sheet, name_servers)?;
         store
             .as_ref()
             .map_or(Ok(()), |store| records(&mut sheet, store))?;
@@ -391,6 +396,23 @@ fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
         "Questions that are under way, or wait for a slot.",
         None,
         &in_flight,
+    )
+}
+
+fn answering(sheet: &mut Sheet<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt::Result {
+    if name_servers.is_empty() {
+        return Ok(());
+    }
+    let words: Vec<_> = name_servers
+        .iter()
+        .map(|(address, answers)| (address.to_string(), u64::from(*answers)))
+        .collect();
+    sheet.gauges(
+        "landmarc_dns_server_answers",
+        "Whether the name server answered when it was last probed.",
+        words
+            .iter()
+            .map(|(address, answers)| ([("server", address.as_str())], *answers)),
     )
 }
 

@@ -57,6 +57,10 @@ fn sources() -> Sources {
     Sources {
         milter: Some(milter),
         dns: Some(dns),
+        name_servers: vec![
+            ("127.0.0.1:53".parse().unwrap(), true),
+            ("[::1]:53".parse().unwrap(), false),
+        ],
         store: Some(store),
         header_memory: Some((65_536, 268_435_456)),
         process: Process {

@@ -1,0 +1,159 @@
+//! Whether the name servers answer, looked at from time to time: without DNS nothing is judged,
+//! and mail would go on as if nothing were wrong.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dns::resolver::{Resolver, SilentServer};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use web::Health;
+
+use crate::filter::Filter;
+
+/// Between two probes: one packet to each server, more where it does not answer.
+const BETWEEN_PROBES: Duration = Duration::from_secs(5);
+
+/// What the last probe found.
+#[derive(Default)]
+pub(crate) struct NameServers {
+    last: Mutex<Probe>,
+}
+
+/// One probe of all name servers.
+#[derive(Clone, Default)]
+struct Probe {
+    asked: Vec<SocketAddr>,
+    silent: Vec<SilentServer>,
+}
+
+/// Probes at the start and from then on; each server has a line in the log when it falls silent,
+/// and one when it answers again.
+pub(crate) fn start(filter: Arc<Filter>, name_servers: Arc<NameServers>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut probes = interval(BETWEEN_PROBES);
+        probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            probes.tick().await;
+            let resolver = filter.running().resolver.clone();
+            name_servers.probe(&resolver).await;
+        }
+    })
+}
+
+impl NameServers {
+    async fn probe(&self, resolver: &Resolver) {
+        let now = Probe {
+            asked: resolver.name_servers().to_vec(),
+            silent: resolver.silent_servers().await,
+        };
+        let before = std::mem::replace(&mut *self.last(), now.clone());
+        for server in now
+            .silent
+            .iter()
+            .filter(|server| !before.is_silent(server.address))
+        {
+            tracing::warn!(
+                server = %server.address,
+                error = %server.error,
+                "the name server does not answer: start it, or set dns.name_servers"
+            );
+        }
+        for server in &before.silent {
+            if now.asked.contains(&server.address) && !now.is_silent(server.address) {
+                tracing::info!(server = %server.address, "the name server answers again");
+            }
+        }
+    }
+
+    /// Mail goes on without: what is done with it is said by `failures`.
+    pub(crate) fn health(&self) -> Health {
+        let last = self.last();
+        let silent: Vec<_> = last
+            .silent
+            .iter()
+            .map(|server| server.address.to_string())
+            .collect();
+        match silent.as_slice() {
+            [] => Health::Ok,
+            [server] => Health::Degraded(format!("{server} does not answer")),
+            servers => Health::Degraded(format!("{} do not answer", servers.join(", "))),
+        }
+    }
+
+    /// Each name server of the last probe, and whether it answered.
+    pub(crate) fn answering(&self) -> Vec<(SocketAddr, bool)> {
+        let last = self.last();
+        let answers = |&address: &SocketAddr| (address, !last.is_silent(address));
+        last.asked.iter().map(answers).collect()
+    }
+
+    fn last(&self) -> MutexGuard<'_, Probe> {
+        // It is replaced as a whole.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Probe {
+    fn is_silent(&self, address: SocketAddr) -> bool {
+        self.silent.iter().any(|server| server.address == address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dns::resolver::ResolverOptions;
+    use testkit::dns_server::DnsServer;
+    use testkit::txt_zones;
+
+    use super::*;
+
+    fn resolver(servers: &[SocketAddr]) -> Resolver {
+        let options = ResolverOptions {
+            name_servers: servers.to_vec(),
+            question_timeout: Duration::from_millis(600),
+            ..ResolverOptions::default()
+        };
+        Resolver::new(options).unwrap()
+    }
+
+    #[tokio::test]
+    async fn name_servers_that_do_not_answer_are_named_until_they_do() {
+        let (one, two) = (DnsServer::start(txt_zones(&[])), DnsServer::start(txt_zones(&[])));
+        let (first, second) = (one.addr(), two.addr());
+        let resolver = resolver(&[first, second]);
+        let name_servers = NameServers::default();
+        assert_eq!(name_servers.health(), Health::Ok, "nothing is known");
+        assert!(name_servers.answering().is_empty());
+        name_servers.probe(&resolver).await;
+        assert_eq!(name_servers.health(), Health::Ok);
+        two.set_silent(true);
+        name_servers.probe(&resolver).await;
+        let one_silent = Health::Degraded(format!("{second} does not answer"));
+        assert_eq!(name_servers.health(), one_silent);
+        assert_eq!(name_servers.answering(), [(first, true), (second, false)]);
+        drop(one);
+        name_servers.probe(&resolver).await;
+        let both_silent = Health::Degraded(format!("{first}, {second} do not answer"));
+        assert_eq!(name_servers.health(), both_silent);
+        two.set_silent(false);
+        let one = DnsServer::start_at(first, txt_zones(&[]));
+        name_servers.probe(&resolver).await;
+        assert_eq!(name_servers.health(), Health::Ok);
+        drop(one);
+    }
+
+    /// That is about a name, and others may have an answer.
+    #[tokio::test]
+    async fn an_answer_that_is_a_failure_is_an_answer() {
+        use auth::lookup::{DnsName, Fault, RecordType, ZoneData, Zones};
+        let mut zones = Zones::new();
+        let fault = ZoneData::Fault(Fault::ServFail);
+        zones.set(DnsName::root(), RecordType::Txt, fault);
+        let server = DnsServer::start(zones);
+        let name_servers = NameServers::default();
+        name_servers.probe(&resolver(&[server.addr()])).await;
+        assert_eq!(name_servers.health(), Health::Ok);
+    }
+}
