@@ -30,6 +30,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -101,7 +102,7 @@ impl Default for ResolverOptions {
             name_servers: Vec::new(),
             question_timeout: Duration::from_secs(5),
             message_timeout: Duration::from_secs(20),
-            questions_in_flight: 128,
+            questions_in_flight: 256,
             cache_entries: 16_384,
             // The server behind us has a cache of its own, so asking again costs little.
             max_ttl: Duration::from_secs(60 * 60),
@@ -162,6 +163,7 @@ impl Resolver {
                 flights: HashMap::new(),
             }),
             counters: Counters::default(),
+            are_away: AtomicBool::new(false),
             options,
         };
         Ok(Self {
@@ -182,10 +184,14 @@ impl Resolver {
     }
 
     /// Asks each name server, beside slots and cache, and returns those that do not answer at all
-    /// within the time of a question.
+    /// within the time of a question. Where that is all of them, queries that get no slot fail with
+    /// [`LookupError::Timeout`], for the servers keep the slots taken and not a client.
     pub async fn silent_servers(&self) -> Vec<SilentServer> {
         let wait = servers::wait_between(self.inner.options.question_timeout);
-        self.inner.servers.silent(wait).await
+        let silent = self.inner.servers.silent(wait).await;
+        let are_away = silent.len() == self.name_servers().len();
+        self.inner.are_away.store(are_away, Ordering::Relaxed);
+        silent
     }
 
     /// What was done since the start.
@@ -208,6 +214,8 @@ struct Inner {
     slots: Slots,
     state: Mutex<State>,
     counters: Counters,
+    /// Whether no name server answered when they were last probed.
+    are_away: AtomicBool,
 }
 
 /// Under one lock, so that between a miss in the cache and joining a question under way
@@ -283,6 +291,12 @@ impl Inner {
     }
 
     fn ended(&self, question: &Question, answer: Answer) -> Answer {
+        let answer = match answer {
+            Answer::Failed(LookupError::Overload) if self.are_away.load(Ordering::Relaxed) => {
+                Answer::Failed(LookupError::Timeout)
+            }
+            other => other,
+        };
         self.counters.ended(&answer);
         if let Some(error) = answer.failure() {
             debug!(%question, %error, "no answer");

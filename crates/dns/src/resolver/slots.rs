@@ -629,7 +629,7 @@ mod tests {
                 (Purpose::Policy, 400),
                 (Purpose::Policy, 1_500),
             ] {
-                let slots = Arc::new(Slots::new(128, QUERY, 1));
+                let slots = Arc::new(Slots::new(256, QUERY, 1));
                 let mut floods = tokio::task::JoinSet::new();
                 for _ in 0..connections {
                     floods.spawn(flood(Arc::clone(&slots), asker(purpose, 1)));

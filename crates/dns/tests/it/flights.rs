@@ -125,6 +125,32 @@ async fn a_failure_of_our_own_making_is_not_remembered() {
     );
 }
 
+/// Design D6: that is no flood, and `failures.dns` decides about the mail.
+#[tokio::test]
+async fn with_all_name_servers_away_a_query_without_a_slot_times_out() {
+    let server = DnsServer::start(numbered_zones(1));
+    let resolver = few_slots(&server, 1, 200);
+    assert!(resolver.silent_servers().await.is_empty());
+    server.set_silent(true);
+    let silent = resolver.silent_servers().await;
+    assert_eq!(silent.len(), 1);
+    assert_eq!(
+        (silent[0].address, silent[0].error),
+        (server.addr(), LookupError::Timeout)
+    );
+    for answer in ask_all(&resolver, 0..20).join_all().await {
+        assert_eq!(answer.1, TIMEOUT);
+    }
+    server.set_silent(false);
+    assert!(resolver.silent_servers().await.is_empty());
+    server.set_silent(true);
+    let answers = ask_all(&resolver, 20..40).join_all().await;
+    assert!(
+        answers.iter().any(|(_, answer)| *answer == OVERLOAD),
+        "{answers:?}"
+    );
+}
+
 /// One sender with many names that nobody answers for must not keep others waiting.
 #[tokio::test]
 async fn silent_names_make_room_for_others() {
