@@ -1,13 +1,14 @@
 //! The Author Domain: the domain of the From field (RFC 9989 §3.2.2, §5.3.1).
 //!
 //! Knows the address lists of RFC 5322, RFC 6854 (groups in From) and RFC 6532
-//! (UTF-8), obsolete syntax included. Deliberately decodes no encoded word: those
+//! (UTF-8), obsolete syntax included. Takes no address from an encoded word: those
 //! are for display, and an address hidden in one is no address (RFC 2047 §5).
 //!
 //! Where the field is ambiguous there is no Author Domain and a reason for it, never
 //! a guess: two readers that guess differently are how a message passes as one
 //! domain and is shown as another.
 
+mod encoded;
 mod list;
 
 use crate::message::{HeaderDefect, HeaderField, HeaderSection};
@@ -84,7 +85,8 @@ pub enum AuthorFault {
     /// it and take the From field that they find behind it.
     #[error("the header section ends at a line that is no header field")]
     NotAField,
-    /// An encoded word where an address should be, or inside one.
+    /// An encoded word where an address should be, or inside one, or one that keeps readers that
+    /// decode it from the address behind it.
     #[error("the From field has an encoded word in place of an address")]
     EncodedWord,
     /// A domain DNS could not answer for, or that has no A-label form.
@@ -189,6 +191,9 @@ fn domains(value: &[u8]) -> Result<Vec<DomainName>, AuthorFault> {
         return Err(AuthorFault::Malformed(
             "a mailbox without a domain stands beside one that has one",
         ));
+    }
+    if encoded::hides_the_address(value) {
+        return Err(AuthorFault::EncodedWord);
     }
     Ok(found.domains)
 }
