@@ -2,5 +2,6 @@
 
 mod author;
 mod authres;
+mod from_corpus;
 mod message;
 mod properties;
