@@ -11,6 +11,7 @@ use settings::Settings;
 use crate::exit::Exit;
 use crate::output::{complain, in_full};
 use crate::rules;
+use crate::visible::visible_path;
 
 /// Where answers come from.
 pub(crate) enum Answers {
@@ -36,7 +37,10 @@ impl Answers {
             return Ok(Self::Resolver(resolver));
         };
         let bad = |error: &dyn std::error::Error| {
-            complain(Exit::BadInput, &format!("{}: {}", path.display(), in_full(error)))
+            complain(
+                Exit::BadInput,
+                &format!("{}: {}", visible_path(path), in_full(error)),
+            )
         };
         let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
         let zones = zone_file::parse(&text).map_err(|error| bad(&error))?;

@@ -20,6 +20,7 @@ use crate::filter::{Lists, Skipped};
 use crate::load::{Loaded, load_with_rules_or_complain};
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
 use crate::output::{complain, in_full, tell};
+use crate::visible::visible_path;
 use crate::{records, rules};
 
 /// Which messages are judged, and what of them is not in the message.
@@ -198,7 +199,10 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
             Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
         };
         if files.is_empty() {
-            return Ok(complain(Exit::Fine, &format!("{}: no messages", path.display())));
+            return Ok(complain(
+                Exit::Fine,
+                &format!("{}: no messages", visible_path(path)),
+            ));
         }
         let mut worst = Exit::Fine;
         for file in &files {

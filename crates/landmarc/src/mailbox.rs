@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::visible::visible_path;
 use mail::mbox;
 
 /// The largest file that is read: a generous mbox.
@@ -39,7 +40,7 @@ pub(crate) enum MailboxError {
 
 impl MailboxError {
     fn io(path: &Path) -> impl Fn(io::Error) -> Self {
-        let path = path.display().to_string();
+        let path = visible_path(path);
         move |source| Self::Io {
             path: path.clone(),
             source,
@@ -58,7 +59,7 @@ pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, MailboxError> {
     }
     let folders = ["cur", "new"].map(|folder| path.join(folder));
     if !folders.iter().any(|folder| folder.is_dir()) {
-        return Err(MailboxError::NotAMaildir(path.display().to_string()));
+        return Err(MailboxError::NotAMaildir(visible_path(path)));
     }
     let mut files = Vec::new();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {
@@ -102,7 +103,7 @@ impl MailFile {
     }
 
     fn from_reader(path: &Path, source: impl Read, limit: u64) -> Result<Self, MailboxError> {
-        let name = path.display().to_string();
+        let name = visible_path(path);
         let mut octets = Vec::new();
         // One octet more than is allowed is enough to know that it is too much.
         let mut source = source.take(limit.saturating_add(1));

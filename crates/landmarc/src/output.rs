@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use crate::exit::Exit;
+use crate::visible::{visible, visible_lines};
 
 /// How wide a terminal is that does not say.
 const USUAL_COLUMNS: usize = 80;
@@ -53,9 +54,11 @@ pub(crate) fn speak_as(name: &'static str) {
     let _ = NAME.set(name);
 }
 
-/// Writes lines to standard error. When that is gone, there is nobody to tell.
+/// Writes lines to standard error, without what would steer the terminal: they may quote the words of others, or the
+/// names of their files. When that is gone, there is nobody to tell.
 pub(crate) fn tell(lines: &str) {
-    let _ = writeln!(io::stderr(), "{}", as_called(lines, NAME.get().copied()));
+    let lines = visible_lines(lines);
+    let _ = writeln!(io::stderr(), "{}", as_called(&lines, NAME.get().copied()));
 }
 
 fn as_called<'l>(lines: &'l str, name: Option<&str>) -> Cow<'l, str> {
@@ -65,9 +68,9 @@ fn as_called<'l>(lines: &'l str, name: Option<&str>) -> Cow<'l, str> {
     }
 }
 
-/// Says what is wrong, and hands back how the command is to end.
+/// Says what is wrong, on one line, and hands back how the command is to end.
 pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
-    tell(&format!("landmarc: {message}"));
+    tell(&format!("landmarc: {}", visible(message)));
     exit
 }
 

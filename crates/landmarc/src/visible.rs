@@ -1,9 +1,16 @@
 //! Text of strangers, made harmless for a terminal.
 
+use std::path::Path;
+
 /// The text on one line, with what would steer a terminal, or hide or turn around what follows,
 /// spelled out: `\n`, `\u{1b}`.
 pub(crate) fn visible(text: &str) -> String {
     escaped(text, |_| false)
+}
+
+/// The name of a file, which may be foreign: others choose what lies in a directory that they write to.
+pub(crate) fn visible_path(path: &Path) -> String {
+    visible(&path.to_string_lossy())
 }
 
 /// The same for a text of several lines.

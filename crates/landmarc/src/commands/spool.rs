@@ -13,6 +13,7 @@ use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print, tell};
 use crate::records::{now_ms, refuse};
 use crate::time::to_the_second;
+use crate::visible::visible_path;
 use crate::{database, fleet};
 
 /// What the help says below the options of each.
@@ -81,7 +82,10 @@ fn export(arguments: &Export) -> Result<(), Exit> {
 }
 
 fn exported_text(exported: &Exported) -> String {
-    let files = exported.files.iter().map(|file| format!("{}\n", file.display()));
+    let files = exported
+        .files
+        .iter()
+        .map(|file| format!("{}\n", visible_path(file)));
     let files: String = files.collect();
     let (batches, messages) = (grouped(exported.entries), grouped(exported.messages));
     format!("{files}batches: {batches}, messages: {messages}\n")

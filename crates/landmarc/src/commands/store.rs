@@ -21,6 +21,7 @@ use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
 use crate::upkeep::keep;
+use crate::visible::visible_path;
 
 /// What the help says below the options of each.
 const AFTER_HELP: &str = "\
@@ -187,7 +188,7 @@ fn backup(arguments: &Backup) -> Result<(), Exit> {
     let copy = copy.map_err(|error| refuse(&error))?;
     print(&format!(
         "{}: {}, observations: {}, tally rows: {}\n",
-        to.display(),
+        visible_path(to),
         size(copy.file_bytes),
         grouped(copy.observations),
         grouped(copy.tally_rows)
@@ -197,14 +198,14 @@ fn backup(arguments: &Backup) -> Result<(), Exit> {
 /// A slip of the keyboard must cost neither the store nor a file that is no backup.
 fn may_be_replaced(store: &Path, to: &Path) -> Result<(), Exit> {
     if is_same(store, to) {
-        let message = format!("{} is the store itself: name another file", to.display());
+        let message = format!("{} is the store itself: name another file", visible_path(to));
         return Err(complain(Exit::Usage, &message));
     }
     match fs::metadata(to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(_) if Reader::open(to).is_ok() => Ok(()),
         _ => {
-            let message = format!("{} exists and is no backup: it is not replaced", to.display());
+            let message = format!("{} exists and is no backup: it is not replaced", visible_path(to));
             Err(complain(Exit::BadInput, &message))
         }
     }

@@ -18,6 +18,7 @@ use super::{How, Imports, Summary};
 use crate::output::tell;
 use crate::records::now_ms;
 use crate::visible::visible;
+use crate::visible::visible_path;
 
 /// Octets that are read at a time.
 const PIECE: usize = 64 << 10;
@@ -110,7 +111,7 @@ impl Intake {
     /// # Errors
     /// When it cannot be read, or the store cannot be written.
     pub(crate) fn file(&mut self, path: &Path) -> Result<(), Failed> {
-        let name = path.display().to_string();
+        let name = visible_path(path);
         let failed = |source| Failed::File {
             name: name.clone(),
             source,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::output::complain;
+use crate::visible::visible_path;
 
 /// Writes a file; one that is there stays as it is, unless it is meant.
 ///
@@ -17,7 +18,10 @@ pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Exit> {
             ErrorKind::AlreadyExists => "; name another one, or say --force",
             _ => "",
         };
-        complain(Exit::Unavailable, &format!("{}: {error}{remedy}", path.display()))
+        complain(
+            Exit::Unavailable,
+            &format!("{}: {error}{remedy}", visible_path(path)),
+        )
     })
 }
 

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::opendmarc_conf::read_file;
 use crate::output::{complain, print, tell};
 use crate::visible::visible;
+use crate::visible::visible_path;
 
 /// Where Mail::DMARC looks for its settings, in its order.
 const FILES: [&str; 3] = [
@@ -88,7 +89,7 @@ fn settings(arguments: &Arguments) -> Result<Exit, Exit> {
             let shown = visible(&note.key);
             tell(&format!(
                 "{}:{}: {shown}: {}",
-                file.display(),
+                visible_path(&file),
                 note.line,
                 note.text
             ));
@@ -97,7 +98,7 @@ fn settings(arguments: &Arguments) -> Result<Exit, Exit> {
     if let Some(path) = &arguments.output {
         tell(&format!(
             "landmarc: written; next: landmarc config check {}",
-            path.display()
+            visible_path(path)
         ));
     }
     Ok(Exit::Fine)
@@ -131,15 +132,15 @@ fn write_rules(arguments: &Arguments, made: &Translation, path: &Path) -> Result
 
 fn octets_of(path: &Path) -> Result<Vec<u8>, Exit> {
     read_file(path, MAX_FILE)
-        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", path.display())))
+        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", visible_path(path))))
 }
 
 /// Each at its line, with what can be done.
 fn complain_of(file: &Path, mistakes: &[Mistake], exit: Exit) -> Exit {
     for mistake in mistakes {
         let place = match mistake.line {
-            0 => file.display().to_string(),
-            line => format!("{}:{line}", file.display()),
+            0 => visible_path(file),
+            line => format!("{}:{line}", visible_path(file)),
         };
         tell(&format!("{place}: {}\n  {}", mistake.wrong, mistake.remedy()));
     }

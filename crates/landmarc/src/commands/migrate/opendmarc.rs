@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
 use crate::output::{complain, print, tell};
 use crate::visible::visible;
+use crate::visible::visible_path;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -58,7 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let file = &arguments.config;
     let octets = match read_file(file, MAX_FILE_OCTETS) {
         Ok(octets) => octets,
-        Err(error) => return complain(Exit::NoInput, &format!("{}: {error}", file.display())),
+        Err(error) => return complain(Exit::NoInput, &format!("{}: {error}", visible_path(file))),
     };
     let conf = read(&octets);
     let exit = match conf.broken() {
@@ -85,7 +86,7 @@ fn complain_of(file: &Path, broken: &[Broken]) -> Exit {
     for broken in broken {
         tell(&format!(
             "{}:{}: {}\n  {}",
-            file.display(),
+            visible_path(file),
             broken.line,
             visible(&broken.to_string()),
             broken.remedy()
@@ -116,7 +117,7 @@ fn summary(arguments: &Arguments, translation: &Translation) -> Vec<String> {
     let looks: Vec<_> = lines.iter().filter(|line| line.needs_a_look).collect();
     let mut told = vec![format!(
         "landmarc: {}: {} lines: {set} became settings, {} need none, {} should be looked at{}",
-        arguments.config.display(),
+        visible_path(&arguments.config),
         lines.len(),
         lines.len() - set,
         looks.len(),
@@ -127,7 +128,7 @@ fn summary(arguments: &Arguments, translation: &Translation) -> Vec<String> {
         let shown = visible(&line.value);
         format!(
             "{}:{place}{} {shown}: {}",
-            arguments.config.display(),
+            visible_path(&arguments.config),
             line.name,
             visible(&line.notes())
         )
@@ -135,7 +136,7 @@ fn summary(arguments: &Arguments, translation: &Translation) -> Vec<String> {
     if let Some(path) = &arguments.output {
         told.push(format!(
             "landmarc: written; next: landmarc config check {}",
-            path.display()
+            visible_path(path)
         ));
     }
     told

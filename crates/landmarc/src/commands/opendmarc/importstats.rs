@@ -14,6 +14,7 @@ use super::tool::Tool;
 use crate::exit::Exit;
 use crate::opendmarc_conf::{DEFAULT_FILE, read_file};
 use crate::output::{complain, print};
+use crate::visible::visible_path;
 
 const OWN: [Known; 2] = [
     text("history-file", "the history file [HistoryFile in opendmarc.conf]"),
@@ -48,7 +49,7 @@ fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
         Ok(Exit::Fine) => Ok(Exit::Fine),
         Ok(exit) | Err(exit) => {
             let octets = fs::metadata(&old).map_or(0, |found| found.len());
-            print(&format!("{octets} {}\n", old.display()))?;
+            print(&format!("{octets} {}\n", visible_path(&old)))?;
             Ok(exit)
         }
     }
@@ -101,7 +102,7 @@ fn import_all(tool: &Tool, path: &Path) -> Result<Exit, Exit> {
     }
     Ok(complain(
         Exit::Unavailable,
-        &format!("{} is still being written", path.display()),
+        &format!("{} is still being written", visible_path(path)),
     ))
 }
 
@@ -125,7 +126,12 @@ fn remove_if_imported(path: &Path, imported: u64) -> io::Result<bool> {
 /// Nothing, where there is no file. One that cannot be seen is trouble, and so is a name that no file could have:
 /// its records would never be reported, and nobody would hear of it.
 fn length(path: &Path) -> Result<u64, Exit> {
-    let missing = |what: &str| Err(complain(Exit::NoInput, &format!("{}: {what}", path.display())));
+    let missing = |what: &str| {
+        Err(complain(
+            Exit::NoInput,
+            &format!("{}: {what}", visible_path(path)),
+        ))
+    };
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => missing("this is a directory, and no history file"),
         Ok(found) => Ok(found.len()),
@@ -144,7 +150,7 @@ fn has_directory(path: &Path) -> bool {
 }
 
 fn troubled(doing: &str, path: &Path, exit: Exit, error: &io::Error) -> Exit {
-    complain(exit, &format!("cannot {doing} {}: {error}", path.display()))
+    complain(exit, &format!("cannot {doing} {}: {error}", visible_path(path)))
 }
 
 fn history_file(tool: &Tool) -> Result<Option<PathBuf>, Exit> {
@@ -153,7 +159,7 @@ fn history_file(tool: &Tool) -> Result<Option<PathBuf>, Exit> {
     }
     let file = Path::new(tool.given.text("config").unwrap_or(DEFAULT_FILE));
     let octets = read_file(file, MAX_FILE_OCTETS)
-        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", file.display())))?;
+        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", visible_path(file))))?;
     // P7: where the service writes it, below its BaseDirectory.
     Ok(read(&octets).path(Parameter::HistoryFile).map(PathBuf::from))
 }

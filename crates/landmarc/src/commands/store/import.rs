@@ -1,10 +1,12 @@
 //! What other hosts have exported, taken in.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use nix::fcntl::OFlag;
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 use store::{Applied, COMMAND_PATIENCE, Collector, MAX_SEGMENT, Segment};
@@ -14,11 +16,12 @@ use crate::figures::grouped;
 use crate::fleet::host;
 use crate::output::{complain, print, tell};
 use crate::records::{Place, now_ms, refuse};
+use crate::visible::visible_path;
 
 /// Arguments of `store import`.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Files that `landmarc spool export` wrote
+    /// Files that `landmarc spool export` wrote; - for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -39,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         match take(&mut collector, file, own_name.as_deref()) {
             Ok((segment, applied)) => print(&match arguments.json {
                 true => format!("{}\n", object(file, &segment, applied)),
-                false => format!("{}: {}\n", file.display(), in_words(&segment, applied)),
+                false => format!("{}: {}\n", visible_path(file), in_words(&segment, applied)),
             })?,
             // The store takes nothing: the next file would fare no better.
             Err(Failed::Store(failed)) => return Err(failed),
@@ -61,18 +64,18 @@ fn take(
     own_name: Option<&str>,
 ) -> Result<(Segment, Applied), Failed> {
     let octets = read(file).map_err(|error| {
-        let message = format!("cannot read {}: {error}", file.display());
+        let message = format!("cannot read {}: {error}", visible_path(file));
         Failed::File(complain(Exit::NoInput, &message))
     })?;
     let segment = Segment::read(&octets).map_err(|error| {
-        let exit = complain(Exit::BadInput, &format!("{}: {error}", file.display()));
+        let exit = complain(Exit::BadInput, &format!("{}: {error}", visible_path(file)));
         tell(&format!("  {}", error.remedy()));
         Failed::File(exit)
     })?;
     if own_name == Some(segment.name()) {
         let message = format!(
             "{}: these are records of {} itself, which has counted them",
-            file.display(),
+            visible_path(file),
             segment.name()
         );
         let exit = complain(Exit::BadInput, &message);
@@ -88,7 +91,19 @@ fn take(
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(MAX_SEGMENT).unwrap_or(u64::MAX).saturating_add(1);
     let mut octets = Vec::new();
-    File::open(file)?.take(limit).read_to_end(&mut octets)?;
+    if file == Path::new("-") {
+        io::stdin().take(limit).read_to_end(&mut octets)?;
+        return Ok(octets);
+    }
+    // What lies in a directory that others write to may be a FIFO, which is not waited for.
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(file)?;
+    if !opened.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is no plain file"));
+    }
+    opened.take(limit).read_to_end(&mut octets)?;
     Ok(octets)
 }
 

@@ -22,6 +22,7 @@ use crate::records::{now_ms, refuse};
 use crate::reporter::address_of;
 use crate::time::When;
 use crate::visible::visible;
+use crate::visible::visible_path;
 
 /// The options that name what was counted. Some others say how it is imported, and without it they would have no
 /// effect; those that say how settings are translated have none with it.
@@ -221,11 +222,15 @@ fn redirection(name: &str, repuri: &str) -> Option<Redirection> {
 }
 
 fn password(file: &Path) -> Result<String, Exit> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| complain(Exit::NoInput, &format!("cannot read {}: {error}", file.display())))?;
+    let text = fs::read_to_string(file).map_err(|error| {
+        complain(
+            Exit::NoInput,
+            &format!("cannot read {}: {error}", visible_path(file)),
+        )
+    })?;
     let first = text.lines().next().unwrap_or_default();
     if first.is_empty() || first.len() > MAX_PASSWORD {
-        let message = format!("the first line of {} is no password", file.display());
+        let message = format!("the first line of {} is no password", visible_path(file));
         return Err(complain(Exit::NoInput, &message));
     }
     Ok(first.to_owned())

@@ -13,6 +13,7 @@ use crate::commands::migrate::file;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
 use crate::visible::visible;
+use crate::visible::visible_path;
 
 /// The files that are translated.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ impl Conf {
         let files = self
             .config
             .iter()
-            .map(|file| Ok((file.display().to_string(), octets(file)?)));
+            .map(|file| Ok((visible_path(file), octets(file)?)));
         let files: Vec<_> = files.collect::<Result<_, Exit>>()?;
         let files: Vec<_> = files
             .iter()
@@ -72,7 +73,7 @@ impl Conf {
         if let Some(path) = &self.output {
             tell(&format!(
                 "landmarc: written; next: landmarc config check {}",
-                path.display()
+                visible_path(path)
             ));
         }
         Ok(match translation.broken.as_slice() {
@@ -107,7 +108,7 @@ fn octets(file: &Path) -> Result<Vec<u8>, Exit> {
             ErrorKind::NotFound => Exit::NoInput,
             _ => Exit::Unavailable,
         };
-        complain(exit, &format!("{}: {error}", file.display()))
+        complain(exit, &format!("{}: {error}", visible_path(file)))
     })
 }
 

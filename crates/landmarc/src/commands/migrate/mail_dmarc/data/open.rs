@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::Exit;
 use crate::output::complain;
+use crate::visible::visible_path;
 
 /// Where the password of the database may be.
 const PASSWORD: &str = "MAIL_DMARC_PASSWORD";
@@ -163,13 +164,17 @@ pub(super) fn password(file: Option<&Path>) -> Result<Option<Password>, Exit> {
     let Some(file) = file else {
         return Ok(std::env::var(PASSWORD).ok().map(Password::Other));
     };
-    let text = fs::read_to_string(file)
-        .map_err(|error| complain(Exit::NoInput, &format!("cannot read {}: {error}", file.display())))?;
+    let text = fs::read_to_string(file).map_err(|error| {
+        complain(
+            Exit::NoInput,
+            &format!("cannot read {}: {error}", visible_path(file)),
+        )
+    })?;
     let first = text.lines().next().unwrap_or_default();
     match (1..=MAX_PASSWORD).contains(&first.len()) {
         true => Ok(Some(Password::OfFile(first.to_owned()))),
         false => {
-            let message = format!("the first line of {} is no password", file.display());
+            let message = format!("the first line of {} is no password", visible_path(file));
             Err(complain(Exit::NoInput, &message))
         }
     }
