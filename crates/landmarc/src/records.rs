@@ -149,6 +149,7 @@ pub(crate) fn refuse(error: &StoreError) -> Exit {
         StoreError::Newer { .. }
         | StoreError::Foreign { .. }
         | StoreError::NoDatabase { .. }
+        | StoreError::NotPlain { .. }
         | StoreError::Damaged { .. }
         | StoreError::Segment { .. }
         | StoreError::Server {

@@ -34,6 +34,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// A FIFO, a device, a directory or a socket stands where a file of the store should. It was not opened.
+    #[error("{path:?} is no plain file")]
+    NotPlain {
+        /// What it is called.
+        path: PathBuf,
+    },
     /// There is no store to read.
     #[error("there is no store at {path:?}")]
     Missing {
@@ -134,6 +140,9 @@ impl StoreError {
                 "if it was the store: stop the service, move the file away, restore the last backup in its place; \
                  else name another data directory; the file is unchanged"
             }
+            Self::NotPlain { .. } => {
+                "find out who put it there; stop the service, remove it, and restore the last backup in its place"
+            }
             Self::Missing { .. } => {
                 "check the data directory in the settings; the service makes the store when it starts"
             }
@@ -164,7 +173,9 @@ impl StoreError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Server { trouble, .. } => trouble.is_final(),
-            Self::Newer { .. } | Self::Foreign { .. } | Self::NoDatabase { .. } => true,
+            Self::Newer { .. } | Self::Foreign { .. } | Self::NoDatabase { .. } | Self::NotPlain { .. } => {
+                true
+            }
             _ => false,
         }
     }

@@ -147,7 +147,7 @@ fn check_plain(path: &Path) -> Result<(), StoreError> {
     for ending in ["", "-journal", "-wal", "-shm"] {
         let path = beside(path, ending);
         if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
-            return Err(StoreError::NoDatabase { path });
+            return Err(StoreError::NotPlain { path });
         }
     }
     Ok(())

@@ -4,6 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use landmarc_store::{Day, Options, Outbox, Reader, Recorder, SpoolStatus, StoreError};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::hosts::{ROOM, spooling};
 use crate::letters::report;
@@ -57,6 +59,39 @@ fn files_of_others_are_refused_untouched() {
         Err(StoreError::NoDatabase { .. })
     ));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
+}
+
+/// To open a FIFO would be to wait for whoever opens its other end.
+#[test]
+fn what_is_no_plain_file_is_refused_unopened_by_those_who_write_and_those_who_read() {
+    for name in ["landmarc.db", "landmarc.db-journal", "landmarc.db-wal"] {
+        let directory = Directory::new();
+        let path = directory.store();
+        if name == "landmarc.db" {
+            mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        } else {
+            drop(Recorder::open(Options::at(&path)).unwrap());
+            mkfifo(&path.with_file_name(name), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        }
+        let written = Recorder::open(Options::at(&path)).unwrap_err();
+        assert!(
+            matches!(written, StoreError::NotPlain { .. }),
+            "{name}: {written}"
+        );
+        assert!(written.is_final());
+        let read = Reader::open(&path).unwrap_err();
+        assert!(matches!(read, StoreError::NotPlain { .. }), "{name}: {read}");
+    }
+}
+
+/// Operators name stores and backups by links.
+#[test]
+fn a_link_to_a_store_is_followed() {
+    let directory = Directory::new();
+    drop(Recorder::open(Options::at(directory.store())).unwrap());
+    let link = directory.store().with_file_name("latest.db");
+    std::os::unix::fs::symlink(directory.store(), &link).unwrap();
+    assert!(Reader::open(&link).is_ok());
 }
 
 #[tokio::test]
