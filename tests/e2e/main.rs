@@ -16,6 +16,7 @@ mod fleet;
 mod harness;
 mod http;
 mod load;
+mod local;
 mod migrate;
 mod outbox;
 mod parity;

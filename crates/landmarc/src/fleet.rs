@@ -179,6 +179,17 @@ pub(crate) fn refuse(error: &FleetError) -> Exit {
     exit
 }
 
+/// File descriptors that other hosts and the database may take.
+pub(crate) fn descriptors(settings: &Settings) -> usize {
+    let (fleet, collector) = (&settings.fleet, &settings.collector);
+    let of_database = fleet.database.as_ref().map_or(0, |_| fleet.connections);
+    let of_collector = match collector.listen.len() {
+        0 => 0,
+        sockets => sockets + collector.max_connections + push::Limits::default().handshakes,
+    };
+    usize::try_from(of_database).unwrap_or(usize::MAX) + of_collector
+}
+
 /// What this host is called among the others.
 pub(crate) fn host(settings: &Settings) -> String {
     settings

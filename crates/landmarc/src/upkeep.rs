@@ -8,7 +8,7 @@ use std::time::Duration;
 use settings::Settings;
 use store::{Expired, Keep, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::database;
 use crate::filter::Filter;
@@ -25,6 +25,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 const BETWEEN_REMINDERS: Duration = Duration::from_secs(24 * 3600);
 /// How long the service may take at its end to write what still waits.
 const LAST_WRITE: Duration = Duration::from_secs(10);
+/// How long its writer is waited for after that: it may be in a system call that does not return.
+const LAST_JOIN: Duration = Duration::from_secs(5);
 /// The same where nothing could ever be written: that will not change in the last moment.
 const LAST_HOPE: Duration = Duration::from_secs(2);
 
@@ -155,8 +157,14 @@ pub(crate) async fn end(recorder: Arc<Recorder>) {
         return;
     };
     let within = time_for_the_last(&recorder.statistics());
-    let Ok(last) = tokio::task::spawn_blocking(move || recorder.close(within)).await else {
-        return;
+    let closing = tokio::task::spawn_blocking(move || recorder.close(within));
+    let last = match timeout(within + LAST_JOIN, closing).await {
+        Ok(Ok(last)) => last,
+        Ok(Err(_)) => return,
+        Err(_) => {
+            tracing::error!("records were lost: the store does not answer");
+            return;
+        }
     };
     let lost = last.dropped_observations + last.dropped_tallies;
     if lost > 0 {

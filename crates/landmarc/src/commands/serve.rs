@@ -1,5 +1,6 @@
 //! `serve`: the service, from its settings to its last session.
 
+mod deadline;
 mod reload;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +31,8 @@ use crate::name_servers::NameServers;
 use crate::output::{complain, in_full, tell};
 use crate::words::{for_postfix, in_plain_words};
 use crate::{
-    database, doors, failure_reports, http, name_servers, reporter, rspamd, rules, seen, systemd, upkeep,
+    database, doors, failure_reports, fleet, http, name_servers, reporter, rspamd, rules, seen, systemd,
+    upkeep,
 };
 
 /// What the help says below the options.
@@ -43,6 +45,9 @@ lacking), 78 for wrong settings.";
 /// How long what waits for the disk or for a database may take when all else has ended: what it had begun there is
 /// undone by them.
 const LAST_CALLS: Duration = Duration::from_secs(2);
+/// What the service may take at its end beside `server.shutdown_grace`: letters under way, records, what other hosts
+/// are sent, each with a limit of its own. With the default grace it is less than the 90 s that systemd waits.
+const LAST_WORK: Duration = Duration::from_secs(40);
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -226,6 +231,7 @@ fn make_room_for_sessions(settings: &Settings) {
         + 2 * settings.dns.questions_in_flight
         + http::descriptors(settings)
         + doors::descriptors(settings)
+        + fleet::descriptors(settings)
         + OTHERS;
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
@@ -239,8 +245,10 @@ fn make_room_for_sessions(settings: &Settings) {
     let granted = getrlimit(Resource::RLIMIT_NOFILE).map_or(soft, |(soft, _)| soft);
     if granted < needed {
         tracing::warn!(
-            "the system allows {granted} open files, {needed} may be needed: raise the limit (LimitNOFILE in \
-             systemd) or lower milter.max_sessions"
+            granted,
+            needed,
+            "fewer files can be open at once than may be needed: raise the limit (LimitNOFILE in systemd), or lower \
+             milter.max_sessions and check_api.max_connections"
         );
     }
 }
@@ -338,6 +346,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
         mut user1,
     } = signals;
     let started_with = running.settings.clone();
+    let started_with_grace = started_with.server.shutdown_grace;
     let (offers, candidates) = failure_reports::channel();
     let filter = Filter::new(running, Arc::clone(&recorder), Arc::clone(&metrics)).offering(offers);
     let filter = Arc::new(filter);
@@ -395,12 +404,14 @@ async fn serve_until_stopped(service: Service, running: Running) {
     systemd::ready();
     let watchdog = systemd::watchdog();
     let told = Arc::clone(&board);
+    let longest_end = started_with_grace + LAST_WORK;
     let drained = server
         .run(filter, async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
+            deadline::end_within(longest_end);
             told.stopping();
             systemd::stopping();
             close_doors.send_replace(true);

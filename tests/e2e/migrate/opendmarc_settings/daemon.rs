@@ -122,6 +122,28 @@ fn p6_into_the_background_reloaded_and_stopped() {
     site.wait_until("TERM ends it", |verdict| verdict.is_none());
 }
 
+/// P20: the directory may belong to the user that the service becomes, and root writes the file.
+#[test]
+fn p20_a_pid_file_that_is_a_link_is_not_written_through() {
+    let site = Site::new("opendmarc-pid-link", IGNORED);
+    let victim = site.folder.join("victim");
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, site.folder.join("opendmarc.pid")).unwrap();
+    let log = site.folder.join("log");
+    let mut service = site
+        .command()
+        .arg("-f")
+        .stdin(Stdio::null())
+        .stderr(fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    site.wait_until("it serves", |verdict| verdict == Some(Verdict::Accept));
+    let number = i32::try_from(service.id()).unwrap();
+    kill(Pid::from_raw(number), Signal::SIGTERM).unwrap();
+    assert!(service.wait().unwrap().success());
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}
+
 /// F9: nobody watches the file. What it says counts once somebody asks for it.
 #[test]
 fn f9_a_file_that_changes_counts_when_a_reload_is_asked_for() {
