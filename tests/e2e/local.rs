@@ -209,12 +209,14 @@ fn fifos_and_odd_names_among_the_files_of_others_are_skipped_and_shown_harmless(
     let ran = in_time(&["store", "backup", "--config", &settings, &names[0]]);
     assert_eq!(ran.code, 65, "{}", ran.stderr);
     assert!(fs::symlink_metadata(&fifo).is_ok_and(|found| !found.is_file()));
-    let ran = in_time(&["migrate", "opendmarc", "--settings", &settings, &names[1]]);
-    assert!(
-        !ran.stderr.contains('\u{1b}') && !ran.stdout.contains('\u{1b}'),
-        "{}",
-        ran.stderr
-    );
+    for command in [&["migrate", "opendmarc", "--config"][..], &["config", "check"]] {
+        let ran = in_time(&[command, &[&names[1]]].concat());
+        assert!(
+            ran.stderr.contains("x\\u{1b}[31m\\ny.segment:1:"),
+            "{}",
+            ran.stderr
+        );
+    }
 }
 
 /// Open files that a process may have.

@@ -3,15 +3,16 @@
 pub(crate) mod opendmarc;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::lchown;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mail::DomainName;
 use migrate::{Counted, MAX_COUNT, Published};
-use nix::unistd::geteuid;
+use nix::fcntl::{AtFlags, OFlag};
+use nix::unistd::{Gid, Uid, fchownat, geteuid};
 use settings::Settings;
 use store::{
     Day, Import, Imported, Importer, MAX_IMPORTS, Place, PublishedPolicy, Rehearsal, StoreError, TallyRow,
@@ -180,18 +181,28 @@ fn open(place: &Place, settings: &Settings, patience: Duration) -> Result<Import
 }
 
 /// Gives the database to the service, with the two files that SQLite keeps beside it. The directory may be the
-/// service's already, and whoever has taken it over could have put a link there: root would give away what that
-/// leads to. A link is left alone, and one that comes between is given away itself.
+/// service's already, and whoever has taken it over could have put a link there, symbolic or hard: root would give
+/// away what that leads to. Each is given away by its handle, and only if it has this one name.
 fn give_to(account: &Account, database: &Path) -> io::Result<()> {
     for suffix in ["", "-wal", "-shm"] {
         let mut file = database.as_os_str().to_owned();
         file.push(suffix);
         let file = PathBuf::from(file);
-        match fs::symlink_metadata(&file) {
-            Ok(found) if found.is_file() => lchown(&file, account.user_id(), account.group_id())?,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+        let no_link = OFlag::O_PATH | OFlag::O_NOFOLLOW;
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(no_link.bits())
+            .open(&file);
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
+        };
+        let found = opened.metadata()?;
+        if found.is_file() && found.nlink() == 1 {
+            let (user, group) = (account.user_id(), account.group_id());
+            let (user, group) = (user.map(Uid::from_raw), group.map(Gid::from_raw));
+            fchownat(&opened, "", user, group, AtFlags::AT_EMPTY_PATH)?;
         }
     }
     Ok(())

@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::groups::BySuffix;
 use crate::http;
 use crate::output::{complain, in_full, tell};
+use crate::visible::visible_path;
 use crate::{account, doors};
 use crate::{records, rules};
 
@@ -130,7 +131,7 @@ fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, 
     match named.or_else(|| Some(default).filter(|path| path.exists())) {
         None => read_with(DEFAULT_FILE, b"", None, rules_file),
         Some(path) => {
-            let file = path.display().to_string();
+            let file = visible_path(path);
             let octets = read_limited(path).map_err(|source| LoadError::Io {
                 file: file.clone(),
                 source,
@@ -252,7 +253,7 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
         ErrorKind::NotFound => "; create it, or set it to \"\"",
         _ => "",
     };
-    format!("{}: {error}{remedy}", path.display())
+    format!("{}: {error}{remedy}", visible_path(path))
 }
 
 /// Whether a socket listens beyond this host.

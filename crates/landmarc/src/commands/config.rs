@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use crate::exit::Exit;
 use crate::load::{DEFAULT_FILE, load_or_complain};
 use crate::output::print;
+use crate::visible::visible_path;
 use crate::words::in_plain_words;
 
 /// Show or check settings, or print a file of them all
@@ -55,7 +56,7 @@ pub(crate) fn run(action: &Action) -> Exit {
 
 fn check(file: Option<&Path>) -> Result<(), Exit> {
     match load_or_complain(file)?.file {
-        Some(file) => print(&format!("{}: no mistakes\n", file.display())),
+        Some(file) => print(&format!("{}: no mistakes\n", visible_path(&file))),
         None => print(&format!(
             "{DEFAULT_FILE} does not exist: all settings are at their defaults\n"
         )),

@@ -1,6 +1,6 @@
 //! Batches, rehearsals, and rows that no report could have.
 
-use std::os::unix::fs::MetadataExt;
+use std::fs;
 
 use store::Reader;
 
@@ -132,8 +132,11 @@ fn a_link_beside_the_store_is_not_followed() {
         }
         false => (PathBuf::from("/bin/sh"), Account::default()),
     };
-    for suffix in ["-wal", "-shm"] {
-        std::os::unix::fs::symlink(&target, place.0.join(format!("landmarc.db{suffix}"))).unwrap();
+    let [wal, shm] = ["-wal", "-shm"].map(|suffix| place.0.join(format!("landmarc.db{suffix}")));
+    std::os::unix::fs::symlink(&target, wal).unwrap();
+    match geteuid().is_root() {
+        true => fs::hard_link(&target, shm).unwrap(),
+        false => std::os::unix::fs::symlink(&target, shm).unwrap(),
     }
     let owner = |path: &Path| fs::metadata(path).unwrap().uid();
     let before = owner(&target);

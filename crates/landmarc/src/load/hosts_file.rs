@@ -5,6 +5,7 @@ use settings::hosts::Hosts;
 
 use super::rules_file::Fault;
 use super::{read_limited, unreadable};
+use crate::visible::visible_path;
 
 /// Reads it; there are no hosts where no file is named.
 pub(super) fn read(settings: &Settings) -> Result<Hosts, Fault> {
@@ -12,7 +13,7 @@ pub(super) fn read(settings: &Settings) -> Result<Hosts, Fault> {
         return Ok(Hosts::default());
     };
     let octets = read_limited(path).map_err(|error| Fault::Unreadable(unreadable(path, &error)))?;
-    let name = path.display().to_string();
+    let name = visible_path(path);
     Hosts::read(&octets).map_err(|mistakes| Fault::Mistakes(mistakes.render(&name)))
 }
 

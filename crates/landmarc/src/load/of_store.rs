@@ -11,6 +11,7 @@ use settings::{Mistake, Mistakes, Settings, Wrong};
 use super::{DEFAULT_FILE, LoadError, read_limited};
 use crate::exit::Exit;
 use crate::output::{complain, in_full, tell};
+use crate::visible::visible_path;
 
 /// The tables that are read: where this host keeps its records, and where those of its fleet are.
 const TABLES: [&str; 2] = ["store", "fleet"];
@@ -34,7 +35,7 @@ pub(crate) fn load_store_or_complain(named: Option<&Path>, need: Need) -> Result
     let Some(path) = named.or_else(|| Some(default).filter(|path| path.exists())) else {
         return Ok(Settings::default());
     };
-    let file = path.display().to_string();
+    let file = visible_path(path);
     let octets = read_limited(path).map_err(|source| {
         let file = file.clone();
         complain(Exit::Config, &in_full(&LoadError::Io { file, source }))

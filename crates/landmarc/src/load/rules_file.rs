@@ -8,6 +8,7 @@ use settings::{ArcValidation, Settings};
 
 use super::{read_limited, unreadable};
 use crate::rules::operator::{self, State};
+use crate::visible::visible_path;
 
 /// The rules of the operator, as they were read.
 #[derive(Clone, Debug, Default)]
@@ -47,12 +48,12 @@ pub(super) fn read(settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
 /// Reads this file, whatever the settings name; it must be there.
 pub(super) fn read_this(path: &Path, settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
     let octets = read_limited(path);
-    let octets = octets.map_err(|error| Fault::Unreadable(format!("{}: {error}", path.display())))?;
+    let octets = octets.map_err(|error| Fault::Unreadable(format!("{}: {error}", visible_path(path))))?;
     parse(path, &octets, settings, now)
 }
 
 fn parse(path: &Path, octets: &[u8], settings: &Settings, now: u64) -> Result<RulesFile, Fault> {
-    let name = path.display().to_string();
+    let name = visible_path(path);
     let read = rules::read_octets(octets);
     let (rules, concerns) =
         read.map_err(|mistakes| Fault::Mistakes(mistakes.render(&name).trim_end().to_owned()))?;
