@@ -27,13 +27,14 @@ mod stop;
 mod terms;
 mod trouble;
 mod turn;
+mod turns;
 
 pub(crate) use addressees::{Addressees, address_of};
 pub(crate) use assemble::{Assembly, Known, Request, Selection, Settlement};
 pub(crate) use attempt::strikes;
 pub(crate) use clock::Clock;
 pub(crate) use courier::{Courier, SECRET, return_path};
-pub(crate) use days::{DayMade, Limited, days_due, make_day, release_of_gone};
+pub(crate) use days::{DayMade, days_due, release_of_gone};
 pub(crate) use desk::{Desk, Means};
 pub(crate) use letter::{Facts, Sheet};
 pub(crate) use owner::name as owner_name;
@@ -42,6 +43,7 @@ pub(crate) use service::start;
 pub(crate) use shared::Shared;
 pub(crate) use stop::{Stop, Stopper, stop};
 pub(crate) use terms::{Terms, limit_key};
+pub(crate) use turns::{Progress, Turns, make_and_send};
 
 #[cfg(test)]
 mod tests;

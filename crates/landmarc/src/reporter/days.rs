@@ -106,46 +106,79 @@ pub(crate) async fn make_day<D: Dns>(
     stop: &Stop,
     seen: impl Fn(&DayMade),
 ) -> Result<DayMade, StoreError> {
-    let (day, now_ms) = (request.day, desk.clock.now_ms());
-    desk.outbox
-        .with(move |outbox| outbox.begin_day(day, now_ms))
-        .await?;
-    let known = Known::Outbox(desk.outbox.clone());
-    let (place, dns) = (desk.place.clone(), desk.dns.clone());
-    let mut assembly = Assembly::begin(place, known, Arc::clone(terms), request.clone(), dns);
-    let mut making = Making {
-        desk,
-        day,
-        made: DayMade::default(),
-        skipped: Vec::new(),
-    };
-    loop {
-        let settled = tokio::select! {
-            settled = assembly.next() => settled,
-            () = stop.wait() => {
-                making.write_skipped().await?;
-                return Ok(making.made);
-            }
-        };
-        let Some(settled) = settled else {
-            break;
-        };
-        making.settle(settled?).await?;
-        seen(&making.made);
-    }
-    making.write_skipped().await?;
-    let is_over = Day::at(desk.clock.now_ms()) > day;
-    if request.selection.is_all() && is_over {
-        making.finish().await?;
-    }
-    Ok(making.made)
+    let mut making = Making::begin(desk, terms, request).await?;
+    making.step(usize::MAX, stop, seen).await?;
+    making.end().await
 }
 
-struct Making<'a, D> {
+/// The reports of a day on their way into the outbox.
+pub(super) struct Making<'a, D> {
     desk: &'a Arc<Desk<D>>,
-    day: Day,
+    request: &'a Request,
+    assembly: Assembly<D>,
     made: DayMade,
     skipped: Vec<(String, String)>,
+    /// Whether every policy domain is settled.
+    is_complete: bool,
+}
+
+impl<'a, D: Dns> Making<'a, D> {
+    /// Begins a day, or goes on with one.
+    ///
+    /// # Errors
+    /// When the store cannot be used; here and below.
+    pub(super) async fn begin(
+        desk: &'a Arc<Desk<D>>,
+        terms: &Arc<Terms>,
+        request: &'a Request,
+    ) -> Result<Self, StoreError> {
+        let (day, now_ms) = (request.day, desk.clock.now_ms());
+        desk.outbox
+            .with(move |outbox| outbox.begin_day(day, now_ms))
+            .await?;
+        let known = Known::Outbox(desk.outbox.clone());
+        let (place, dns) = (desk.place.clone(), desk.dns.clone());
+        Ok(Self {
+            desk,
+            request,
+            assembly: Assembly::begin(place, known, Arc::clone(terms), request.clone(), dns),
+            made: DayMade::default(),
+            skipped: Vec::new(),
+            is_complete: false,
+        })
+    }
+
+    /// Settles so many policy domains more, or all there are; whether there is more to do.
+    pub(super) async fn step(
+        &mut self,
+        domains: usize,
+        stop: &Stop,
+        seen: impl Fn(&DayMade),
+    ) -> Result<bool, StoreError> {
+        for _ in 0..domains {
+            let settled = tokio::select! {
+                settled = self.assembly.next() => settled,
+                () = stop.wait() => return Ok(false),
+            };
+            let Some(settled) = settled else {
+                self.is_complete = true;
+                return Ok(false);
+            };
+            self.settle(settled?).await?;
+            seen(&self.made);
+        }
+        Ok(true)
+    }
+
+    /// Writes down what is left, and that the day is done if it is.
+    pub(super) async fn end(mut self) -> Result<DayMade, StoreError> {
+        self.write_skipped().await?;
+        let is_over = Day::at(self.desk.clock.now_ms()) > self.request.day;
+        if self.is_complete && self.request.selection.is_all() && is_over {
+            self.finish().await?;
+        }
+        Ok(self.made)
+    }
 }
 
 impl<D> Making<'_, D> {
@@ -212,7 +245,7 @@ impl<D> Making<'_, D> {
     }
 
     async fn write_skipped(&mut self) -> Result<(), StoreError> {
-        let (day, skipped) = (self.day, std::mem::take(&mut self.skipped));
+        let (day, skipped) = (self.request.day, std::mem::take(&mut self.skipped));
         if skipped.is_empty() {
             return Ok(());
         }
@@ -223,7 +256,7 @@ impl<D> Making<'_, D> {
     }
 
     async fn finish(&mut self) -> Result<(), StoreError> {
-        let (day, counts, now_ms) = (self.day, self.made.counts, self.desk.clock.now_ms());
+        let (day, counts, now_ms) = (self.request.day, self.made.counts, self.desk.clock.now_ms());
         self.desk
             .outbox
             .with(move |outbox| outbox.finish_day(day, counts, now_ms))
@@ -256,7 +289,7 @@ impl<D> Making<'_, D> {
         if limited.all() == 0 {
             return;
         }
-        let day = date(self.day);
+        let day = date(self.request.day);
         tracing::warn!(
             day,
             reports_per_organization = limited.reports,

@@ -36,6 +36,8 @@ pub(crate) struct Orders {
     pub(crate) waits: bool,
     /// How long letters that are due wait when the relay takes none.
     pub(crate) pause: Duration,
+    /// After how long nothing more is begun; none: when nothing is due.
+    pub(crate) for_at_most: Option<Duration>,
 }
 
 /// What a run came to.
@@ -56,6 +58,17 @@ impl SendCounts {
     /// Letters that something came of.
     pub(crate) fn letters(&self) -> u64 {
         self.delivered + self.deferred + self.given_up + self.suppressed + self.split
+    }
+
+    /// Adds what a later run came to. Whether the relay takes letters is what that one found.
+    pub(crate) fn add(&mut self, later: Self) {
+        self.delivered += later.delivered;
+        self.deferred += later.deferred;
+        self.given_up += later.given_up;
+        self.suppressed += later.suppressed;
+        self.split += later.split;
+        self.why_given_up = self.why_given_up.take().or(later.why_given_up);
+        self.relay = later.relay;
     }
 
     fn count(&mut self, ended: &Ended) {
@@ -136,8 +149,10 @@ struct Run<'a, D> {
 impl<D: Dns> Run<'_, D> {
     async fn go(&mut self, stop: &Stop, seen: impl Fn(&SendCounts)) {
         let mut last_moment = pin!(last_moment(stop));
+        let until = self.orders.for_at_most.map(|time| Instant::now() + time);
         loop {
             let goes_on = !stop.is_set() && self.counts.relay.is_none() && self.failed.is_none();
+            let goes_on = goes_on && until.is_none_or(|until| Instant::now() < until);
             if goes_on {
                 self.begin_some().await;
             }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeou
 use super::assemble::{Request, Selection};
 use super::clock::Clock;
 use super::courier::{Courier, CourierError, SECRET};
-use super::days::{expire, make_day, release_of_gone, waiting_days};
+use super::days::{DayMade, expire, make_day, release_of_gone, waiting_days};
 use super::desk::{Desk, Means};
 use super::relay::Relay;
 use super::send::{LAST_LETTERS, Orders, SendCounts, send};
@@ -34,6 +34,9 @@ use candidates::take_candidates;
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How often old reports are let go.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
+
+/// Policy domains that are settled before letters are sent again, where a day takes longer than a look.
+const BETWEEN_SENDS: u64 = 500;
 
 /// How long all of it may take at the end: letters under way, and what is written down of them. A database that does not
 /// answer must not hold up the end.
@@ -311,7 +314,13 @@ async fn make_days(
             clock: desk.clock,
             spread: true,
         };
-        match make_day(desk, terms, &request, stop, |_| {}).await {
+        let seen = |made: &DayMade| {
+            // Letters that need not wait go out while others are made.
+            if made.counts.domains.is_multiple_of(BETWEEN_SENDS) {
+                office.queued.notify_one();
+            }
+        };
+        match make_day(desk, terms, &request, stop, seen).await {
             Ok(made) => letters += made.letters,
             Err(error) => failed = Some(error),
         }

@@ -28,6 +28,7 @@ use super::terms::Terms;
 mod limits;
 mod misfortune;
 mod redirected;
+mod turns;
 
 /// 2026-06-01T00:00:00Z.
 const JUNE_1: u64 = 1_780_272_000_000;

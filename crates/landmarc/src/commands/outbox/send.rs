@@ -23,8 +23,8 @@ use crate::exit::Exit;
 use crate::output::{print, tell};
 use crate::records::{Place, refuse};
 use crate::reporter::{
-    self, DayMade, Desk, LAST_LETTERS, Means, Orders, Request, Selection, SendCounts, Stop, make_day,
-    release_of_gone, send,
+    self, Desk, LAST_LETTERS, Means, Orders, Progress, Request, Selection, SendCounts, Stop, Turns,
+    make_and_send, release_of_gone, send,
 };
 use crate::time::date;
 
@@ -223,31 +223,32 @@ async fn go(
     let bar = Bar::new();
     tokio::spawn(tell_of_stop(stop.clone()));
     release_of_gone(desk).await?;
-    for day in days {
-        let request = Request {
-            day: *day,
-            selection: arguments.selection(),
-            clock: desk.clock,
-            spread: arguments.respect_spread,
-        };
-        let seen = |made: &DayMade| bar.show(&format!("{}: {} domains", date(*day), made.counts.domains));
-        summary
-            .days
-            .push((*day, make_day(desk, &means.terms, &request, stop, seen).await?));
-    }
-    let is_cut = stop.is_set();
     let orders = Orders {
         selection: arguments.selection(),
         waits: true,
         ..Orders::default()
     };
-    if !arguments.respect_spread && !stop.is_set() {
+    if !arguments.respect_spread {
         hasten(desk, &orders.selection).await?;
     }
+    let request = |day: &Day| Request {
+        day: *day,
+        selection: arguments.selection(),
+        clock: desk.clock,
+        spread: arguments.respect_spread,
+    };
+    let days: Vec<_> = days.iter().map(request).collect();
+    let seen = |progress: Progress<'_>| match progress {
+        Progress::Made(day, made) => bar.show(&format!("{}: {} domains", date(day), made.counts.domains)),
+        Progress::Sent(sent) => bar.show(&format!("{} letters", sent.letters())),
+    };
+    let by = (&orders, Turns::default());
+    (summary.days, summary.sent) = make_and_send(desk, means, &days, by, stop, seen).await?;
+    let is_cut = stop.is_set();
     let now_ms = desk.clock.now_ms();
     let before = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
     let seen = |sent: &SendCounts| bar.show(&format!("{} of {} letters", sent.letters(), before.due));
-    summary.sent = send(desk, means, &orders, stop, seen).await?;
+    summary.sent.add(send(desk, means, &orders, stop, seen).await?);
     let now_ms = desk.clock.now_ms();
     let after = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
     summary.waiting = after.queued + after.deferred;

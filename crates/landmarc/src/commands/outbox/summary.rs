@@ -163,7 +163,6 @@ mod tests {
     use store::DayCounts;
 
     use super::*;
-    use crate::reporter::Limited;
 
     fn summary(sent: SendCounts) -> Summary {
         let made = DayMade {
@@ -174,7 +173,7 @@ mod tests {
                 skipped: 1,
             },
             letters: 2,
-            limited: Limited::default(),
+            limited: DayMade::default().limited,
             before: 0,
             is_done: true,
         };
