@@ -9,6 +9,15 @@ use crate::certificate::ClientName;
 
 /// Whom segments are handed to.
 pub trait Taker: Send + Sync + 'static {
+    /// Whether this client may hand on anything: looked at for each request, before a segment is read.
+    ///
+    /// # Errors
+    /// With why it may not, when its certificate is not to be accepted any more.
+    fn admits(&self, from: &ClientName) -> Result<(), Refusal> {
+        let _ = from;
+        Ok(())
+    }
+
     /// Takes the octets of a segment from this client.
     fn segment(
         &self,

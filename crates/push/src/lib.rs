@@ -19,8 +19,8 @@
 //! whether the first time counted.
 //!
 //! Not implemented: HTTP/2, which one request at a time has no use for; compression, because
-//! segments are compressed; lists of revoked certificates: a host that is to be kept out is refused
-//! by the taker, by name, or the authority is replaced.
+//! segments are compressed; lists of revoked certificates: the taker refuses a host by the names and the
+//! fingerprint of its certificate ([`Taker::admits`]).
 
 mod answer;
 mod beat;

@@ -73,7 +73,9 @@ impl<T: Taker> Desk<T> {
                     let reading = read_away(&mut body, self.limits.segment_octets);
                     match problem {
                         // What is left of the body is not waited for: the connection ends.
-                        Problem::TooLarge { .. } => drop(timeout(READ_AWAY, reading).await),
+                        Problem::TooLarge { .. } | Problem::Refused(Refusal::Forbidden { .. }) => {
+                            drop(timeout(READ_AWAY, reading).await)
+                        }
                         _ => reading.await,
                     }
                 }
@@ -97,6 +99,7 @@ impl<T: Taker> Desk<T> {
         if seat == Seat::None {
             return Err(Problem::Busy);
         }
+        self.taker.admits(client).map_err(Problem::Refused)?;
         let client = client.clone();
         match what {
             What::Segment => self.segment(body, client, patience).await.map(Reply::to_json),
@@ -283,7 +286,10 @@ impl Problem {
         if *self == Self::OtherMethod {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if matches!(self, Self::Busy | Self::TooLarge { .. }) {
+        if matches!(
+            self,
+            Self::Busy | Self::TooLarge { .. } | Self::Refused(Refusal::Forbidden { .. })
+        ) {
             close(headers);
         }
         response

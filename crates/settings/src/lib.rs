@@ -51,7 +51,7 @@ pub use print::{default_file, manual, restarts, show};
 pub use reader::{MAX_FILE_OCTETS, Written};
 pub use value::Choice;
 pub use value::address::MailAddress;
-pub use value::fleet::{CollectorUrl, DatabaseUrl};
+pub use value::fleet::{CollectorUrl, DatabaseUrl, Fingerprint};
 pub use value::redis::RedisServer;
 pub use value::reply::{MAX_REPLY_OCTETS, PermanentStatus, Placeholder, ReplyText, TransientStatus};
 pub use value::report::{Delimiter, DkimKeyFile, Relay, RelayHost};

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::value::fleet::{CollectorUrl, DatabaseUrl};
+use mail::DomainName;
+
+use crate::value::fleet::{CollectorUrl, DatabaseUrl, Fingerprint};
 use crate::value::system::WebAddress;
 use crate::value::unit::Size;
 
@@ -100,6 +102,15 @@ table! {
             /// The certificates that vouch for the hosts that may hand on records, in PEM. Who shows no
             /// certificate of theirs is not listened to.
             client_ca_file: Option<PathBuf> = None, restarts since "0.1.0";
+
+            /// The names that certificates of mail hosts may have (DNS names of subjectAltName). A host whose
+            /// certificate has none of them is refused, with its name and fingerprint in the log. Empty: every
+            /// certificate of those authorities will do.
+            allowed_names: Vec<DomainName> = Vec::new(), reloads since "0.1.0";
+
+            /// Certificates that are refused though their authority is trusted, because their keys were stolen,
+            /// say: the SHA-256 fingerprint of each, as "openssl x509 -noout -fingerprint -sha256" prints it.
+            refused_fingerprints: Vec<Fingerprint> = Vec::new(), reloads since "0.1.0";
 
             /// How many hosts are listened to at once.
             max_connections: usize = 256, [1..=10_000, "connections"], restarts since "0.1.0";

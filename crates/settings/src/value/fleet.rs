@@ -101,6 +101,41 @@ impl fmt::Display for CollectorUrl {
     }
 }
 
+/// A certificate, by the SHA-256 of its octets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Sixty-four digits in lower case, without colons.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Word for Fingerprint {
+    const KIND: &'static str = "fingerprint";
+    const ALLOWED: &'static str = "64 hexadecimal digits, with colons or without: what \"openssl x509 -noout -fingerprint -sha256\" prints";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits: String = text.chars().filter(|character| *character != ':').collect();
+        if digits.len() != 64 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err("it has not 64 hexadecimal digits".to_owned());
+        }
+        Ok(Self(digits.to_ascii_lowercase()))
+    }
+
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What is behind one of these beginnings, in a text that may be an address.
 fn after<'t>(text: &'t str, beginnings: &[&str]) -> Option<&'t str> {
     let is_sound = text.len() <= MAX_URL_OCTETS && no_control_character(text).is_ok() && !text.contains(' ');
@@ -141,6 +176,17 @@ mod tests {
         let longest = format!("postgres://u@h/{}", "n".repeat(MAX_URL_OCTETS - 15));
         assert!(DatabaseUrl::parse(&longest).is_ok(), "at the limit");
         assert!(DatabaseUrl::parse(&format!("{longest}n")).is_err(), "one past it");
+    }
+
+    #[test]
+    fn a_fingerprint_is_read_as_openssl_prints_it() {
+        let colons = ["AB"; 32].join(":");
+        let parsed = Fingerprint::parse(&colons).unwrap();
+        assert_eq!(parsed.as_str(), "ab".repeat(32));
+        assert_eq!(Fingerprint::parse(parsed.as_str()), Ok(parsed));
+        for text in ["", "ab", &"ab".repeat(31), &"ab".repeat(33), &"xy".repeat(32)] {
+            assert!(Fingerprint::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

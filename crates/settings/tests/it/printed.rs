@@ -288,6 +288,8 @@ fn the_names_of_the_keys() {
     collector.certificate_file = ""
     collector.key_file = ""
     collector.client_ca_file = ""
+    collector.allowed_names = []
+    collector.refused_fingerprints = []
     collector.max_connections = 256
     report.email = ""
     report.organization = ""
