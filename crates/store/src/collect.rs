@@ -7,8 +7,12 @@ use crate::error::StoreError;
 use crate::place::Place;
 use crate::prepared::MAX_WORD;
 use crate::server::apply::Applier;
-use crate::spool::{HostId, Segment};
+use crate::spool::{HostId, Segment, SegmentError};
 use crate::sqlite;
+
+/// How far ahead of what is known of its host a batch may be: as many as the spool of a host holds by default
+/// (`fleet.spool_max_size`, 4 GiB) at the 64 octets that the smallest takes.
+pub const MAX_GAP: u64 = 1 << 26;
 
 /// Applies segments to the store of a fleet, which a recorder may be writing at the same time.
 #[derive(Debug)]
@@ -112,9 +116,22 @@ impl Collector {
     /// # Errors
     /// When the store cannot be written. Some entries may have been added.
     pub fn apply(&mut self, segment: &Segment, now_ms: u64) -> Result<Applied, StoreError> {
+        let (last, highest) = (segment.last(), self.highest(segment.host())?);
+        if last.saturating_sub(highest) > MAX_GAP {
+            let source = SegmentError::Gap { last, highest };
+            return Err(StoreError::Segment { source });
+        }
         match &mut self.inner {
             Inner::File(file) => file.apply(segment, now_ms),
             Inner::Server(server) => server.apply(segment),
+        }
+    }
+
+    /// The highest number of a host that is in; 0 when it is not known.
+    fn highest(&mut self, host: HostId) -> Result<u64, StoreError> {
+        match &mut self.inner {
+            Inner::File(file) => file.highest(host),
+            Inner::Server(server) => server.highest(host),
         }
     }
 

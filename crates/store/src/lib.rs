@@ -133,7 +133,7 @@ mod statistics;
 mod writer;
 
 pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};
-pub use collect::{Applied, Beat, Collector, HostStatus, Known};
+pub use collect::{Applied, Beat, Collector, HostStatus, Known, MAX_GAP};
 pub use day::Day;
 pub use error::StoreError;
 pub use groups::Groups;

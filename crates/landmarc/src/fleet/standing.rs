@@ -117,9 +117,10 @@ impl Standing {
             Place::Server(server) => Some(expire_by_the_clock(server.clone(), Arc::clone(filter))),
             Place::File(_) => None,
         };
-        let collecting = self
-            .collector
-            .map(|(server, tls)| collecting::start(server, tls, self.place, Arc::clone(metrics)));
+        let collecting = self.collector.map(|(server, tls)| {
+            let filter = Arc::clone(filter);
+            collecting::start(server, tls, self.place, filter, Arc::clone(metrics))
+        });
         let shipping = self.receiver.map(|receiver| {
             shipping::start(
                 self.sender,

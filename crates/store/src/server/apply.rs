@@ -56,6 +56,13 @@ impl Applier {
         Ok(applied)
     }
 
+    /// The highest number of a host that is in; 0 when it is not known.
+    pub(crate) fn highest(&self, host: HostId) -> Result<u64, StoreError> {
+        self.server.read("read the numbers of a host", |session| {
+            hosts::highest(session, host)
+        })
+    }
+
     /// Notes what a host says of itself; the numbers of it that are there.
     pub(crate) fn beat(&mut self, beat: &Beat) -> Result<KnownNumbers, StoreError> {
         self.server

@@ -86,6 +86,15 @@ impl HostRow {
     }
 }
 
+/// The highest number of a host that is in; 0 when it is not known.
+pub(super) fn highest(session: &Session, id: HostId) -> Result<u64, SqlError> {
+    let sql: &dyn Sql = session;
+    let text =
+        "SELECT coalesce((SELECT max(last) FROM batch WHERE host = ?1), through) FROM host WHERE id = ?1";
+    let found = sql.row(text, values![id.octets().as_slice()], |row| row.get(0))?;
+    Ok(found.unwrap_or(0))
+}
+
 /// Notes what a host says of itself; the numbers of it that are there. It is not made known by this.
 pub(super) fn beat(session: &Session, beat: &Beat) -> Result<Known, SqlError> {
     let host = HostRow::locked(session, beat.host, &beat.name)?;

@@ -43,6 +43,16 @@ pub enum SegmentError {
         /// In which part of it.
         place: String,
     },
+    /// Its numbers are far ahead of those that are known.
+    #[error(
+        "a segment with batch {last} of a host whose last one is {highest}: no spool holds what would be missing"
+    )]
+    Gap {
+        /// Its last number.
+        last: u64,
+        /// The highest one that is known of its host.
+        highest: u64,
+    },
     /// Larger than what is taken.
     #[error("a segment of {found} {what}, which is past the limit of {limit}")]
     TooLarge {
@@ -65,6 +75,9 @@ impl SegmentError {
             }
             Self::CutOff { .. } | Self::Trailing { .. } | Self::Changed => {
                 "copy the file again from where it was exported, or export again; nothing of it was counted"
+            }
+            Self::Gap { .. } => {
+                "do not take it from there again: numbers of a host have no such gaps; nothing of it was counted"
             }
             Self::Impossible { .. } | Self::TooLarge { .. } => {
                 "do not take it from there again; if landmarc wrote it, report it; nothing of it was counted"

@@ -71,6 +71,13 @@ impl Collector {
         Ok(applied)
     }
 
+    pub(crate) fn highest(&mut self, host: HostId) -> Result<u64, StoreError> {
+        let known = self.within("read the numbers of a host", |connection, _| {
+            known(connection, host)
+        })?;
+        Ok(known.highest)
+    }
+
     pub(crate) fn beat(&mut self, beat: &Beat, now_ms: u64) -> Result<Known, StoreError> {
         self.within("hear of a host", |connection, _| {
             note_beat(connection, beat, now_ms)?;
