@@ -18,7 +18,7 @@ use dmarc::suffixes::Suffixes;
 use milter::SocketAddress;
 use receiver::local::Rules;
 use settings::hosts::Hosts;
-use settings::{Mistake, Mistakes, Settings, WebAddress, key};
+use settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};
 
 use crate::exit::Exit;
 use crate::groups::BySuffix;
@@ -28,7 +28,7 @@ use crate::visible::visible_path;
 use crate::{account, doors};
 use crate::{records, rules};
 
-use of_fleet::OfFleet;
+use of_fleet::{OfFleet, is_loopback};
 use of_reports::OfReports;
 pub(crate) use of_store::{Need, load_store_or_complain};
 use rules_file::Fault;
@@ -221,6 +221,16 @@ pub(crate) fn read_with(
     let exposed_doors = doors::exposed(&settings).into_iter().map(|(key, spelling)| {
         format!("{name}: {key}: warning: {spelling} lets every host that reaches it have messages judged")
     });
+    let exposed_password = settings.rspamd.password_file.as_ref().and_then(|_| {
+        let mut servers = settings.rspamd.servers.iter();
+        servers.find(|server| matches!(server, RedisServer::Tcp { host, .. } if !is_loopback(host)))
+    });
+    let exposed_password = exposed_password.map(|server| {
+        format!(
+            "{name}: rspamd.password_file: warning: the password goes to {server} unencrypted; name a socket, a \
+             loopback address, or the local end of a tunnel in rspamd.servers"
+        )
+    });
     let of_files = named.of_files.iter();
     let of_files = of_files.map(|(key, why)| format!("{name}: {key}{WARNING}{why}"));
     Ok(Loaded {
@@ -230,6 +240,7 @@ pub(crate) fn read_with(
             .chain(exposed)
             .chain(exposed_web)
             .chain(exposed_doors)
+            .chain(exposed_password)
             .chain(of_files)
             .chain(named.operator.warnings.iter().cloned())
             .collect(),

@@ -1,8 +1,10 @@
 //! What `[fleet]` and `[collector]` name: whether it is there, and can be used.
 
 use std::fs::File;
+use std::net::IpAddr;
 use std::path::Path;
 
+use settings::keys::DatabaseTls;
 use settings::{Mistake, Settings, key};
 use store::{NoServerAddress, ServerAddress};
 
@@ -40,10 +42,34 @@ impl OfFleet {
             return;
         };
         let read: Result<ServerAddress, NoServerAddress> = database.as_str().parse();
-        if let Err(error) = read {
-            let mistake = settings.refuse(key!(fleet.database), None, error.to_string());
-            self.mistakes.push(mistake);
+        match read {
+            Ok(address) => self.password(settings, &address),
+            Err(error) => {
+                let mistake = settings.refuse(key!(fleet.database), None, error.to_string());
+                self.mistakes.push(mistake);
+            }
         }
+    }
+
+    /// A login on another host, without encryption or without a look at who answers.
+    fn password(&mut self, settings: &Settings, address: &ServerAddress) {
+        let has_password =
+            settings.fleet.password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some();
+        if !has_password || address.socket().is_some() || is_loopback(address.host()) {
+            return;
+        }
+        let why = match settings.fleet.tls {
+            DatabaseTls::Verified => return,
+            DatabaseTls::Required => {
+                "any certificate will do: another host can answer in place of the database, and is given all records; \
+                 \"verified\" looks at the certificate"
+            }
+            DatabaseTls::Off => {
+                "all records go to another host unencrypted, and the login can be read by all on the way (the password \
+                 itself is never sent so); set \"verified\" unless the network is trusted"
+            }
+        };
+        self.warnings.push((key!(fleet.tls), why.to_owned()));
     }
 
     fn file(&mut self, settings: &Settings, key: &'static str, path: &Path) {
@@ -56,6 +82,12 @@ impl OfFleet {
                 .push(settings.refuse(key, None, unreadable(path, &error))),
         }
     }
+}
+
+/// Whether it is this host, by its name or its address.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    address || host.eq_ignore_ascii_case("localhost")
 }
 
 /// The files that are read, with the keys that name them.
@@ -121,6 +153,23 @@ mod tests {
         let odd = "[fleet]\ndatabase = 'postgres://u@h/d?sslmode=disable'\n";
         let told = looked_at(odd).mistakes;
         assert_eq!(told[0].key, "fleet.database");
+    }
+
+    #[test]
+    fn a_login_on_another_host_without_a_look_at_it_is_warned_of() {
+        let of = |host: &str, tls: &str, password: &str| {
+            let text = format!("[fleet]\ndatabase = 'postgres://u@{host}/d'\n{password}tls = '{tls}'\n");
+            let found = looked_at(&text);
+            found.warnings.iter().any(|(key, _)| *key == "fleet.tls")
+        };
+        let with = "password_file = '/dev/null'\n";
+        for host in ["192.0.2.1:5432", "db.example", "[2001:db8::1]"] {
+            assert!(of(host, "off", with) && of(host, "required", with), "{host}");
+            assert!(!of(host, "verified", with) && !of(host, "off", ""), "{host}");
+        }
+        for host in ["127.0.0.1", "[::1]:5432", "localhost"] {
+            assert!(!of(host, "off", with), "{host}");
+        }
     }
 
     #[test]

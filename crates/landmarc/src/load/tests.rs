@@ -164,3 +164,25 @@ fn warnings_are_lines_that_name_the_file() {
     assert_eq!(loaded.warnings.len(), 1);
     assert!(loaded.warnings[0].starts_with("f:2:10: action.reject: warning: "));
 }
+
+#[test]
+fn a_password_that_goes_to_redis_on_another_host_is_warned_of() {
+    let warned = |server: &str, password: &str| {
+        let text = format!("[rspamd]\nservers = [\"{server}\"]\n{password}");
+        let warnings = read("f", text.as_bytes(), None).unwrap().warnings;
+        warnings
+            .iter()
+            .any(|warning| warning.starts_with("f: rspamd.password_file: warning: "))
+    };
+    let with = "password_file = \"/dev/null\"\n";
+    assert!(warned("redis.example", with) && warned("192.0.2.1:6380", with));
+    for local in [
+        "localhost",
+        "127.0.0.1:6379",
+        "[::1]:6379",
+        "unix:/run/redis.sock",
+    ] {
+        assert!(!warned(local, with), "{local}");
+    }
+    assert!(!warned("redis.example", ""));
+}
