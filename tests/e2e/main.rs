@@ -15,6 +15,7 @@ mod doors;
 mod fleet;
 mod harness;
 mod http;
+mod liars;
 mod load;
 mod local;
 mod migrate;
