@@ -42,7 +42,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     let tls = match tls {
         Some(tls) if greeting.capabilities & SSL == 0 && tls.is_optional => None,
         Some(_) if greeting.capabilities & SSL == 0 => {
-            return Err(GuardError::Tls("the server does not speak TLS".to_owned()));
+            return Err(GuardError::Tls("the server does not support TLS".to_owned()));
         }
         tls => tls,
     };

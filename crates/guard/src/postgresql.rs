@@ -39,7 +39,7 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
             pump(client, &mut server, watch).await
         }
         b'N' if tls.is_optional => pump(client, &mut server, watch).await,
-        b'N' => Err(GuardError::Tls("the server does not speak TLS".to_owned())),
+        b'N' => Err(GuardError::Tls("the server does not support TLS".to_owned())),
         _ => Err(Refusal::Malformed("what answers no request for TLS").into()),
     }
 }
