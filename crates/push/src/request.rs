@@ -73,8 +73,8 @@ impl<T: Taker> Desk<T> {
                     let reading = read_away(&mut body, self.limits.segment_octets);
                     match problem {
                         // What is left of the body is not waited for: the connection ends.
-                        Problem::TooLarge { .. } | Problem::Refused(Refusal::Forbidden { .. }) => {
-                            drop(timeout(READ_AWAY, reading).await)
+                        Problem::TooLarge { .. } | Problem::Barred(_) => {
+                            drop(timeout(READ_AWAY, reading).await);
                         }
                         _ => reading.await,
                     }
@@ -99,7 +99,7 @@ impl<T: Taker> Desk<T> {
         if seat == Seat::None {
             return Err(Problem::Busy);
         }
-        self.taker.admits(client).map_err(Problem::Refused)?;
+        self.taker.admits(client).map_err(Problem::Barred)?;
         let client = client.clone();
         match what {
             What::Segment => self.segment(body, client, patience).await.map(Reply::to_json),
@@ -227,6 +227,9 @@ enum Problem {
     Busy,
     #[error("{}", .0.error())]
     Refused(Refusal),
+    /// The client may hand on nothing, whatever it is.
+    #[error("{}", .0.error())]
+    Barred(Refusal),
 }
 
 impl Refusal {
@@ -245,7 +248,7 @@ impl Problem {
             Self::Empty | Self::NoBeat(_) | Self::CutOff | Self::Refused(Refusal::Unreadable { .. }) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Refused(Refusal::Forbidden { .. }) => StatusCode::FORBIDDEN,
+            Self::Refused(Refusal::Forbidden { .. }) | Self::Barred(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -263,8 +266,11 @@ impl Problem {
             Self::Empty => "send a segment or a beat as the body",
             Self::CutOff => "send as many octets as Content-Length says",
             Self::NoBeat(_) | Self::TooLarge { .. } => "bring both sides to the same release",
-            Self::Refused(Refusal::Unreadable { remedy, .. } | Refusal::Forbidden { remedy, .. }) => remedy,
-            Self::Busy | Self::Refused(Refusal::Away { .. }) => "try again later",
+            Self::Refused(Refusal::Unreadable { remedy, .. } | Refusal::Forbidden { remedy, .. })
+            | Self::Barred(Refusal::Unreadable { remedy, .. } | Refusal::Forbidden { remedy, .. }) => remedy,
+            Self::Busy | Self::Refused(Refusal::Away { .. }) | Self::Barred(Refusal::Away { .. }) => {
+                "try again later"
+            }
         }
     }
 
@@ -286,10 +292,7 @@ impl Problem {
         if *self == Self::OtherMethod {
             headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
         }
-        if matches!(
-            self,
-            Self::Busy | Self::TooLarge { .. } | Self::Refused(Refusal::Forbidden { .. })
-        ) {
+        if matches!(self, Self::Busy | Self::TooLarge { .. } | Self::Barred(_)) {
             close(headers);
         }
         response

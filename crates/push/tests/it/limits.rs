@@ -78,6 +78,25 @@ async fn a_body_past_the_limit_is_refused_before_it_comes() {
     }
 }
 
+/// On a connection that is open, too: nothing of a segment is taken any more.
+#[tokio::test]
+async fn who_is_not_admitted_is_refused_before_its_body() {
+    let port = Port::open(Limits::default()).await;
+    let mut raw = port.connect().await;
+    assert_eq!(raw.status_of(post(b"x", "")).await, 200);
+    port.taken.bars.store(true, Ordering::SeqCst);
+    raw.say("POST /spool/v1/segment HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n")
+        .await;
+    let answer = raw.answer().await;
+    assert_eq!(status(&answer), 403, "{answer}");
+    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert!(answer.contains("is barred"), "{answer}");
+    assert_eq!(raw.rest().await, "");
+    assert_eq!(port.taken.lengths(), [1]);
+    port.taken.bars.store(false, Ordering::SeqCst);
+    assert_eq!(port.send(b"x").await.unwrap().messages, 1);
+}
+
 #[tokio::test]
 async fn a_header_section_at_the_limit_and_one_octet_past_it() {
     let limits = Limits {

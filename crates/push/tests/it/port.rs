@@ -1,7 +1,7 @@
 //! A port that takes segments, and clients that say exactly what they are told to.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,12 +34,24 @@ pub(crate) struct Taken {
     pub(crate) beats: Mutex<Vec<Beat>>,
     pub(crate) gate: Semaphore,
     pub(crate) at_gate: AtomicUsize,
+    /// Nobody may hand on anything.
+    pub(crate) bars: AtomicBool,
 }
 
 /// Hands on to what the test looks at.
 struct Hand(Arc<Taken>);
 
 impl Taker for Hand {
+    fn admits(&self, client: &ClientName) -> Result<(), Refusal> {
+        match self.0.bars.load(Ordering::SeqCst) {
+            false => Ok(()),
+            true => Err(Refusal::Forbidden {
+                error: format!("{client} is barred"),
+                remedy: String::new(),
+            }),
+        }
+    }
+
     async fn segment(&self, client: ClientName, segment: Vec<u8>) -> Result<Reply, Refusal> {
         self.0.take(client, segment).await
     }
@@ -128,6 +140,7 @@ impl Port {
             beats: Mutex::default(),
             gate: Semaphore::new(0),
             at_gate: AtomicUsize::new(0),
+            bars: AtomicBool::new(false),
         });
         let taker = Hand(Arc::clone(&taken));
         let (stop, stopped) = oneshot::channel();
