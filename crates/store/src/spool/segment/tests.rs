@@ -1,6 +1,8 @@
 //! Limits of a segment, and numbers that cannot be.
 
 use super::*;
+use crate::collect::{Collector, MAX_GAP};
+use crate::error::StoreError;
 use crate::folded::Folded;
 use crate::spool::counts::pack_counts;
 use crate::spool::frame::Packer;
@@ -51,6 +53,25 @@ fn a_name_that_would_steer_a_terminal_is_neither_written_nor_read() {
     };
     let error = Segment::read(&theirs.to_octets()).unwrap_err();
     assert!(matches!(error, SegmentError::Impossible { .. }), "{error}");
+}
+
+#[test]
+fn a_number_that_no_spool_comes_to_is_not_applied() {
+    let folder = std::env::temp_dir().join(format!("landmarc-gap-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("landmarc.db");
+    let mut collector = Collector::open(&path, std::time::Duration::from_secs(5)).unwrap();
+    let mut apply = |number: u64| collector.apply(&segment(vec![empty(number)]), 1);
+    assert_eq!(apply(1).unwrap().new_batches, 1);
+    assert_eq!(apply(1 + MAX_GAP).unwrap().new_batches, 1, "at the limit");
+    let far = 2 + 2 * MAX_GAP;
+    let error = apply(far).unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Segment { source: SegmentError::Gap { last, .. } } if *last == far),
+        "{error}"
+    );
+    assert!(error.remedy().contains("no such gaps"));
+    std::fs::remove_dir_all(&folder).unwrap();
 }
 
 #[test]
