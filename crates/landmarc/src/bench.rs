@@ -12,6 +12,7 @@ use mail::{ClientNetwork, Envelope, ReversePath};
 use receiver::Arrival;
 use receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use receiver::local::{ArcUse, Mode, Rules};
+use receiver::seen::Seen;
 use settings::Settings;
 
 use crate::answers::Answers;
@@ -21,7 +22,7 @@ use crate::load::{Loaded, load_with_rules_or_complain};
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
 use crate::output::{complain, in_full, tell};
 use crate::visible::visible_path;
-use crate::{records, rules};
+use crate::{records, rules, seen};
 
 /// Which messages are judged, and what of them is not in the message.
 #[derive(Debug, Args)]
@@ -99,8 +100,10 @@ pub(crate) fn judge_each(
         .build()
         .map_err(unavailable)?;
     runtime.block_on(async {
+        let rules = rules_for(options, &loaded);
         let mut bench = Bench {
-            rules: rules_for(options, &loaded),
+            seen: seen_for(options, &loaded, &rules),
+            rules,
             answers: Answers::open(options.dns.as_deref(), &loaded.settings)?,
             lists: Lists::new(&loaded.settings.clients, loaded.hosts.clone()),
             settings: &loaded.settings,
@@ -126,11 +129,22 @@ fn rules_for(options: &Options, loaded: &Loaded) -> Rules {
     rules
 }
 
+/// What the mail of the last days shows. With DNS from a file all else is given as well, and a store is not.
+fn seen_for(options: &Options, loaded: &Loaded, rules: &Rules) -> Seen {
+    if options.dns.is_some() {
+        return Seen::Off;
+    }
+    let now_ms = options.now.map(|now| now.saturating_mul(1_000));
+    let now_ms = now_ms.unwrap_or_else(records::now_ms);
+    seen::for_command(&loaded.settings, &rules.suffixes, now_ms)
+}
+
 /// What all messages are judged with.
 struct Bench<'a, T> {
     options: &'a Options,
     settings: &'a Settings,
     rules: Rules,
+    seen: Seen,
     /// Of what the service does not judge; here all is judged, and it is said.
     lists: Lists,
     answers: Answers,
@@ -246,6 +260,7 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
             id: "check",
             queue_id: None,
             now,
+            seen: &self.seen,
         };
         Ok(judge_parsed(&parsed, beside, rules, self.settings, &self.answers).await)
     }
@@ -260,6 +275,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) queue_id: Option<&'a str>,
     /// When it is judged, in Unix time.
     pub(crate) now: u64,
+    /// What the mail of the last days shows.
+    pub(crate) seen: &'a Seen,
 }
 
 /// Judges a message as the service would, and writes nothing down.
@@ -275,6 +292,7 @@ pub(crate) async fn judge_parsed(
         id,
         queue_id,
         now,
+        seen,
     } = beside;
     let limit = settings.dns.questions_per_message;
     let network = envelope.client.map(ClientNetwork::of);
@@ -297,7 +315,7 @@ pub(crate) async fn judge_parsed(
         client,
         id,
         queue_id,
-        seen: &receiver::seen::Seen::Off,
+        seen,
     };
     judge(head, transaction, spf, &ledgers, rules).await
 }

@@ -152,6 +152,7 @@ impl Status for Board {
             sources.name_servers = parts.name_servers.answering();
             sources.store = Some(parts.recorder.statistics());
             sources.header_memory = Some(parts.filter.header_memory());
+            sources.seen = Some(parts.filter.seen().status());
         }
         self.metrics.encode(sources)
     }

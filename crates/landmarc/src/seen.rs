@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 use dmarc::suffixes::Suffixes;
 use mail::DomainName;
 use receiver::seen::{Day as SeenDay, DayBuilder, History, SIGNING_DAYS, Seen, Sighting, Table};
+use settings::Settings;
 use store::{Day, Place, Reader, StoreError, TallyRow};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::filter::Filter;
+use crate::fleet;
 use crate::records::now_ms;
 
 /// How often the store is read. A day of 300,000 rows takes some seconds of one processor.
@@ -22,6 +24,8 @@ const BETWEEN_READS: Duration = Duration::from_secs(3600);
 const BETWEEN_TRIES: Duration = Duration::from_secs(60);
 /// The pause is so many times as long as the reading before it at least, however large the store.
 const PAUSE_PER_READING: u32 = 99;
+/// How long a command that judges messages from files reads the store before it goes on without.
+const MAX_COMMAND: Duration = Duration::from_secs(10);
 /// Days that are read again: today, and the one before, of which other hosts may hand in something late.
 const OPEN_DAYS: u32 = 2;
 
@@ -178,11 +182,25 @@ pub(crate) fn refresh(
     suffixes: &Suffixes,
     now_ms: u64,
 ) -> Result<Seen, StoreError> {
+    refresh_until(history, reader, suffixes, now_ms, None)
+}
+
+/// The same, but no longer than to this moment: then it is as if there were no store.
+fn refresh_until(
+    history: &mut History,
+    reader: &Reader,
+    suffixes: &Suffixes,
+    now_ms: u64,
+    deadline: Option<Instant>,
+) -> Result<Seen, StoreError> {
     let today = Day::at(now_ms);
     let first = today.back(SIGNING_DAYS - 1);
     history.expire(today.0);
     let days = reader.reporting_days()?;
     for day in days.into_iter().filter(|day| (first..=today).contains(day)) {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ok(Seen::Away);
+        }
         let is_open = day.0 + OPEN_DAYS > today.0;
         if is_open || !history.has(day.0) {
             let known = history.table(day.0.saturating_sub(1));
@@ -192,6 +210,24 @@ pub(crate) fn refresh(
     // Networks of days that have just been read may be too old to count.
     history.expire(today.0);
     Ok(history.seen(today.0))
+}
+
+/// For a command that judges as the service would: what its store shows, if there is one that can be read.
+pub(crate) fn for_command(settings: &Settings, suffixes: &Suffixes, now_ms: u64) -> Seen {
+    if !settings.action.evidence_from_records {
+        return Seen::Off;
+    }
+    let deadline = Some(Instant::now() + MAX_COMMAND);
+    let Ok(place) = fleet::place(settings) else {
+        return Seen::Away;
+    };
+    if matches!(&place, Place::File(path) if !path.exists()) {
+        return Seen::Away;
+    }
+    let read = Reader::open(place);
+    let mut history = History::default();
+    let seen = read.and_then(|reader| refresh_until(&mut history, &reader, suffixes, now_ms, deadline));
+    seen.unwrap_or(Seen::Away)
 }
 
 fn read_day(reader: &Reader, day: Day, known: &Table, suffixes: &Suffixes) -> Result<SeenDay, StoreError> {

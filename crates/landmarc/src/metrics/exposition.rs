@@ -13,12 +13,14 @@ use door::Door;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
+use receiver::seen::{Seen, Table};
 
 use super::Metrics;
 use super::counts::{OTHER, places, words};
 use super::process::Process;
 use super::reloads::Reloads;
 use super::sheet::{BYTES, SECONDS, Sheet};
+use crate::seen::SeenStatus;
 
 /// What is read elsewhere at the moment of asking. What is not there is left out.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +32,8 @@ pub(crate) struct Sources {
     pub(crate) store: Option<store::Statistics>,
     /// Octets of long header sections that are held, and how many may be.
     pub(crate) header_memory: Option<(u64, u64)>,
+    /// What the records of the last days show.
+    pub(crate) seen: Option<SeenStatus>,
     pub(crate) process: Process,
 }
 
@@ -81,6 +85,7 @@ impl Collector for Page {
             name_servers,
             store,
             header_memory,
+            seen,
             process,
         } = &self.sources;
         milter
@@ -92,6 +97,8 @@ impl Collector for Page {
         store
             .as_ref()
             .map_or(Ok(()), |store| records(&mut sheet, store))?;
+        seen.as_ref()
+            .map_or(Ok(()), |status| of_seen(&mut sheet, status))?;
         settings(&mut sheet, self.metrics.reloads())?;
         sheet.info(
             "landmarc_build",
@@ -327,6 +334,34 @@ fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
         None,
         &u64::from(accepting),
     )
+}
+
+fn of_seen(sheet: &mut Sheet<'_>, status: &SeenStatus) -> fmt::Result {
+    let none = Table::default();
+    let table = match &status.seen {
+        Seen::Known(table) => table,
+        Seen::Off | Seen::Away | Seen::Young(_) => &none,
+    };
+    let kinds = [
+        ("domain", table.domains()),
+        ("signing_domain", table.signing_domains()),
+        ("network", table.networks()),
+        ("spoofer", table.spoofers()),
+    ];
+    let rows = kinds.map(|(kind, count)| ([("kind", kind)], u64::try_from(count).unwrap_or(u64::MAX)));
+    sheet.gauges(
+        "landmarc_seen_entries",
+        "Domains and networks of which the records of the last days show something; 0 while they are no evidence.",
+        rows,
+    )?;
+    sheet.counter(
+        "landmarc_seen_failures",
+        "Attempts to read the records for evidence that failed.",
+        status.failures,
+    )?;
+    let seconds = status.read_ms / 1_000;
+    let help = "When the records were read for evidence last; 0 for never.";
+    sheet.gauge("landmarc_seen_timestamp", help, SECONDS, &seconds)
 }
 
 fn memory(sheet: &mut Sheet<'_>, used: u64, limit: u64) -> fmt::Result {

@@ -63,6 +63,11 @@ fn sources() -> Sources {
         ],
         store: Some(store),
         header_memory: Some((65_536, 268_435_456)),
+        seen: Some(SeenStatus {
+            seen: Seen::Known(Arc::default()),
+            read_ms: 1_795_190_400_250,
+            failures: 2,
+        }),
         process: Process {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(20 << 20),

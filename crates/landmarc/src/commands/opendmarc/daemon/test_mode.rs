@@ -221,6 +221,8 @@ impl Bench {
             id: QUEUE_ID,
             queue_id: Some(QUEUE_ID),
             now: records::now_ms() / 1_000,
+            // As OpenDMARC's test mode, which knows no records.
+            seen: &receiver::seen::Seen::Off,
         };
         let settings = &self.loaded.settings;
         let judgement = judge_parsed(&parsed, beside, &self.rules, settings, &self.answers).await;
