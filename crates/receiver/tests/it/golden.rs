@@ -71,6 +71,52 @@ fn spoof_refused() {
 }
 
 #[test]
+fn unsigned_mail_of_a_domain_that_signs_everything() {
+    told(
+        "unsigned_mail_of_a_domain_that_signs_everything",
+        r#"
+        zone   _dmarc.bank.example TXT "v=DMARC1; p=reject"
+        zone   spammer.example TXT "v=spf1 ip4:203.0.113.0/24 -all"
+        client 203.0.113.66
+        mail   <x@spammer.example>
+        from   The Bank <ceo@bank.example>
+        header List-Id: News <news.lists.example>
+        header DKIM-Signature: foo
+        seen   signing bank.example 4212 3
+        seen   spoofer 203.0.113.1 5
+        "#,
+    );
+}
+
+#[test]
+fn spared_by_a_forwarder_that_is_known() {
+    told(
+        "spared_by_a_forwarder_that_is_known",
+        r#"
+        zone   _dmarc.bank.example TXT "v=DMARC1; p=reject"
+        zone   alumni.example TXT "v=spf1 ip4:203.0.113.0/24 -all"
+        client 203.0.113.66
+        mail   <srs0=x@alumni.example>
+        from   The Bank <ceo@bank.example>
+        seen   signing bank.example 4212 3
+        seen   forwarder 203.0.113.1
+        "#,
+    );
+}
+
+#[test]
+fn a_store_that_is_too_young() {
+    told(
+        "a_store_that_is_too_young",
+        r#"
+        zone   _dmarc.bank.example TXT "v=DMARC1; p=reject"
+        from   The Bank <ceo@bank.example>
+        seen   young 3
+        "#,
+    );
+}
+
+#[test]
 fn fail_under_p_none() {
     told(
         "fail_under_p_none",
