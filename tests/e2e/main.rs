@@ -30,6 +30,7 @@ mod postfix_verdicts;
 mod puzzles;
 mod records;
 mod rules;
+mod seen;
 mod serve;
 mod service;
 mod skipping;

@@ -438,6 +438,7 @@ pub(crate) const KEYS: [&str; 22] = [
     "would",
     "rule",
     "evidence",
+    "spared_by",
     "rfc7489",
     "cause",
     "remedy",

@@ -108,17 +108,7 @@ impl World {
 
     /// Writes down messages that were judged.
     pub(crate) fn record(&self, observations: impl IntoIterator<Item = Observation>) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
-        let mut options = Options::at(self.database());
-        options.patience = Duration::from_mins(1);
-        let recorder = Recorder::open(options).unwrap();
-        let waiting: Vec<_> = observations.into_iter().map(|one| recorder.record(one)).collect();
-        for recorded in waiting {
-            assert_eq!(runtime.block_on(recorded), Recorded::Committed);
-        }
+        record(self.database(), observations);
     }
 
     /// Runs `landmarc outbox` with these arguments and the settings of this world.
@@ -184,6 +174,21 @@ impl World {
         letters
             .filter(|letter| letter.rcpt_to.iter().any(|recipient| recipient == address))
             .collect()
+    }
+}
+
+/// Writes messages down in this database, as if they had been judged.
+pub(crate) fn record(database: PathBuf, observations: impl IntoIterator<Item = Observation>) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut options = Options::at(database);
+    options.patience = Duration::from_mins(1);
+    let recorder = Recorder::open(options).unwrap();
+    let waiting: Vec<_> = observations.into_iter().map(|one| recorder.record(one)).collect();
+    for recorded in waiting {
+        assert_eq!(runtime.block_on(recorded), Recorded::Committed);
     }
 }
 

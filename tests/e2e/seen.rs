@@ -1,0 +1,112 @@
+//! Evidence from what the service has recorded: a spoof is refused because the records show that its domain
+//! signs everything.
+
+use std::time::{Duration, SystemTime};
+
+use store::{Observation, TallyRow};
+use testkit::dns_server::DnsServer;
+use testkit::mta::{Mail, Mta, Verdict};
+
+use crate::binary::landmarc;
+use crate::http::{ANY_PORT, metrics, port};
+use crate::outbox::{message, record, row};
+use crate::serve::for_mta;
+use crate::service::{Service, Socket};
+use crate::world::{ALLOWED, RECIPIENT, STRANGER, zones};
+
+const DAY: Duration = Duration::from_hours(24);
+/// What the service logs when it has read its records.
+const READ: &str = "evidence from what was seen was read";
+
+/// Twelve messages a day of reject.example that its own host sent and signed, on so many days up to yesterday.
+fn days_of_signed_mail(days: u32) -> Vec<Observation> {
+    let domain = "reject.example";
+    let own = TallyRow {
+        spf_aligned: true,
+        dkim_aligned: true,
+        dkim: vec![(domain.to_owned(), "s1".to_owned(), "pass".to_owned())],
+        spf: Some((domain.to_owned(), "mfrom".to_owned(), "pass".to_owned())),
+        ..row(domain, &[], ALLOWED.parse().unwrap())
+    };
+    let day_back = |back: u32| {
+        let at = SystemTime::now() - DAY * back;
+        let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let at_ms = u64::try_from(at.as_millis()).unwrap();
+        Observation {
+            row: Some(own.clone()),
+            ..message(at_ms, domain, &[])
+        }
+    };
+    (1..=days)
+        .flat_map(|back| std::iter::repeat_n(day_back(back), 12))
+        .collect()
+}
+
+/// A spoof with an envelope of its own, and fields that anybody can write.
+fn spoof() -> Mail {
+    let text = "From: a@reject.example\r\nSubject: hello\r\nList-Id: News <news.lists.example>\r\n\
+                DKIM-Signature: foo\r\n\r\nhello\r\n";
+    Mail {
+        client: Some(STRANGER.parse().unwrap()),
+        mail_from: "<a@spammer.example>".to_owned(),
+        rcpt_to: vec![format!("<{RECIPIENT}>")],
+        ..Mail::plain().with_text(text.as_bytes())
+    }
+}
+
+fn deliver(service: &Service, mail: &Mail) -> Verdict {
+    let mut mta = Mta::connect(&for_mta(service.milter())).unwrap();
+    let verdict = mta.deliver(mail).unwrap().verdict;
+    mta.quit().unwrap();
+    verdict
+}
+
+/// A service whose records begin so many days ago.
+fn service_with(name: &str, dns: &DnsServer, days: u32) -> Service {
+    let settings = format!("mode = \"enforce\"\naction.quarantine = \"header\"\n{ANY_PORT}");
+    let mut service = Service::start(name, Socket::Inet, dns.addr(), &settings);
+    service.terminate();
+    assert_eq!(service.wait_for_end().code(), Some(0));
+    record(service.database(), days_of_signed_mail(days));
+    service.start_again();
+    service
+}
+
+#[test]
+fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
+    let dns = DnsServer::start(zones());
+    let service = service_with("seen-refused", &dns, 10);
+    let read = service.wait_for_line(READ);
+    assert!(read.contains("signing=1"), "{read}");
+    let Verdict::Reply(reply) = deliver(&service, &spoof()) else {
+        panic!("the spoof is not refused");
+    };
+    assert!(
+        reply.starts_with("550 ") && reply.contains("while reject.example signs all its mail"),
+        "{reply}"
+    );
+    let line = service.messages(1).remove(0);
+    line.says("evidence=signs_everything spared_by=- disposition=reject action=reject");
+    let text = landmarc([
+        "explain",
+        line.get("id"),
+        "--config",
+        &service.settings_file().display().to_string(),
+    ]);
+    let figures = "of 120 messages of reject.example in 30 days all carried its signature";
+    let explanation = text.stdout.replace("\n    ", " ");
+    assert!(explanation.contains(figures), "{}", text.stdout);
+    let metrics = metrics(port(&service));
+    assert!((metrics["landmarc_seen_entries{kind=\"signing_domain\"}"] - 1.0).abs() < 1e-9);
+    assert!(metrics["landmarc_seen_failures_total"] < 0.5);
+}
+
+#[test]
+fn young_records_refuse_nothing() {
+    let dns = DnsServer::start(zones());
+    let service = service_with("seen-young", &dns, 6);
+    service.wait_for_line("the store is too young to give evidence");
+    assert_eq!(deliver(&service, &spoof()), Verdict::Accept);
+    let line = service.messages(1).remove(0);
+    line.says("evidence=- disposition=quarantine action=quarantine");
+}
