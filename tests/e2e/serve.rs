@@ -419,7 +419,7 @@ fn a_reload_tells_what_it_took_what_it_did_not_and_what_takes_a_restart() {
 }
 
 /// The keys of the line of a message, whatever the message: `grep` and `jq` are enough.
-pub(crate) const KEYS: [&str; 22] = [
+pub(crate) const KEYS: [&str; 23] = [
     "queue_id",
     "client",
     "author_domain",
