@@ -25,9 +25,14 @@ fuzz_target!(|value: &[u8]| {
     }
     if !found.domains().is_empty() {
         assert_eq!(of(&[b"(a comment)\r\n ", value, b"\r\n\t(another)"]), found);
-        if value.len() < MAX_DOUBLED_OCTETS {
+        // The end of an encoded word may come with the second copy.
+        let has_encoded_word = value.windows(2).any(|two| two == b"=?");
+        if value.len() < MAX_DOUBLED_OCTETS && !has_encoded_word {
             assert_eq!(of(&[value, b", ,", value]), found);
         }
+    }
+    if found == Author::Unusable(AuthorFault::NoDomain) && !value.contains(&b'[') {
+        assert!(!value.contains(&b'@'), "no domain, and an address is shown");
     }
     let twice = [
         HeaderField::new(*b"from ", value),

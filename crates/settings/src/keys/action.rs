@@ -54,8 +54,9 @@ table! {
             copy_to: Option<MailAddress> = None, reloads since "0.1.0";
 
             /// What is done to a message whose Author Domain cannot be told, because it has several From
-            /// fields, one that is malformed, or more domains than anybody writes. A message that shows
-            /// no domain at all has none to deceive with, and is accepted either way.
+            /// fields, one that is malformed or names more domains than anybody writes, or a header
+            /// section that ends at a line that is no header field. A message that shows no domain at
+            /// all has none to deceive with, and is accepted either way.
             unusable_author: UnusableAuthor = UnusableAuthor::Refuse, reloads since "0.1.0";
 
             /// What the sender's mail server is told with such a refusal.
