@@ -81,7 +81,7 @@ const ROOMS: [Room; 20] = [
     Room {
         name: "landmarc-milter",
         rooms: &["mail"],
-        crates: &["bytes", "thiserror", "tokio", "tracing"],
+        crates: &["bytes", "nix", "thiserror", "tokio", "tracing"],
     },
     Room {
         // Knows the frames of two protocols, and nothing of SQL.
