@@ -7,15 +7,16 @@ use crate::day::Day;
 pub struct Keep {
     /// The present, in milliseconds since the epoch.
     pub now_ms: u64,
+    /// Whether anything expires by time. Not while it is doubtful what time it is: a clock that is ahead would take all.
+    pub by_time: bool,
     /// Days that observations and their traces are kept.
     pub observation_days: u32,
     /// Days that the tally is kept.
     pub tally_days: u32,
-    /// Most octets that the database file may have. Past it, traces go before their time, the oldest
-    /// first, whatever their day; then the bodies of reports whose deliveries have all ended; then
-    /// observations, hour by hour; then, when none of these is left, days of the tally, but never those of
-    /// yesterday and today, which reports are made from.
-    /// [`Expired::over_bytes`] tells where that is not enough.
+    /// Most octets that the database file may have. Past it, what is in it goes before its time: of the tally what is more than half
+    /// of this; then the oldest traces; the bodies of reports whose deliveries have all ended; observations before
+    /// yesterday, hour by hour; the tally before yesterday; and of what is left that of the Organizational Domain
+    /// that has most, observations first. [`Expired::over_bytes`] tells where that is not enough.
     pub max_bytes: Option<u64>,
 }
 
@@ -24,6 +25,7 @@ impl Keep {
     pub fn standard(now_ms: u64) -> Self {
         Self {
             now_ms,
+            by_time: true,
             observation_days: 14,
             tally_days: 400,
             max_bytes: None,

@@ -27,7 +27,9 @@ impl Server {
     /// When the server cannot be reached, or does not let us remove anything. What was removed before is.
     pub fn expire(&self, keep: &Keep) -> Result<Expired, StoreError> {
         let mut done = Expired::default();
-        self.drop_days(keep, &mut done)?;
+        if keep.by_time {
+            self.drop_days(keep, &mut done)?;
+        }
         loop {
             let began = Instant::now();
             let mut removed = Expired::default();
@@ -110,22 +112,25 @@ fn drop_day(session: &Session, parent: &str, day: Day) -> Result<bool, SqlError>
 /// One step; whether there may be more to do.
 fn step(session: &Session, keep: &Keep, done: &mut Expired) -> Result<bool, SqlError> {
     let sql: &dyn Sql = session;
-    let observations = remove_observations(session, keep)?;
-    done.observations += observations;
-    if observations > 0 {
-        return Ok(true);
+    if keep.by_time {
+        let observations = remove_observations(session, keep)?;
+        done.observations += observations;
+        if observations > 0 {
+            return Ok(true);
+        }
     }
     let oldest = sql.row("SELECT min(day) FROM tally_day", &[], |row| {
         row.get::<Option<u32>>(0)
     })?;
     let oldest = oldest.flatten().map(Day);
-    if let Some(day) = oldest.filter(|day| *day < keep.tally_from()) {
+    if let Some(day) = oldest.filter(|day| keep.by_time && *day < keep.tally_from()) {
         done.tally_rows += remove_day(session, day)?;
         return Ok(true);
     }
     // What is known of imports goes with the days they count in, for these are imported no more; and so does what
     // is known of hosts that were not seen for as long.
-    if remove_imported(session, keep.tally_from())? > 0 || remove_hosts(session, keep)? > 0 {
+    if keep.by_time && (remove_imported(session, keep.tally_from())? > 0 || remove_hosts(session, keep)? > 0)
+    {
         return Ok(true);
     }
     remove_unused(session, keep, oldest, done)

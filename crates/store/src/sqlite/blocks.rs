@@ -61,20 +61,34 @@ pub(super) fn seal_one(connection: &Connection, next: i64) -> rusqlite::Result<b
 
 fn seal(connection: &Connection, block: i64) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    let (names, postings) = contents(&transaction, block)?;
-    let mut insert = transaction
+    write_index(&transaction, block)?;
+    transaction.commit()
+}
+
+/// Makes the index of a finished block anew, after observations in the middle of it went.
+pub(super) fn seal_again(connection: &Connection, block: i64) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM name WHERE block = ?1 AND slice > (SELECT min(slice) FROM name WHERE block = ?1)";
+    // One slice stays where the block is empty: it says which numbers were given out.
+    connection.execute(sql, [block])?;
+    connection.execute("UPDATE name SET entries = x'' WHERE block = ?1", [block])?;
+    connection.execute("DELETE FROM posting WHERE block = ?1", [block])?;
+    write_index(connection, block)
+}
+
+fn write_index(connection: &Connection, block: i64) -> rusqlite::Result<()> {
+    let (names, postings) = contents(connection, block)?;
+    let mut insert = connection
         .prepare_cached("INSERT OR REPLACE INTO name (block, slice, entries) VALUES (?1, ?2, ?3)")?;
     for (slice, entries) in names {
         insert.execute((block, slice, entries))?;
     }
     drop(insert);
-    let mut insert = transaction
+    let mut insert = connection
         .prepare_cached("INSERT OR REPLACE INTO posting (block, outcome, places) VALUES (?1, ?2, ?3)")?;
     for (outcome, places) in postings {
         insert.execute((block, outcome, places))?;
     }
-    drop(insert);
-    transaction.commit()
+    Ok(())
 }
 
 /// Entries by slice, and places by outcome.

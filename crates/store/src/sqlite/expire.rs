@@ -7,14 +7,16 @@
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::blocks::block_of;
+use super::room::Room;
 use super::statements::Statements;
-use crate::books::{ledger, upkeep};
+use crate::books::ledger;
 use crate::day::{Day, hour_of};
 use crate::engine::Step;
+use crate::groups::Groups;
 use crate::maintenance::{Expired, Keep};
 
 /// Most rows removed in one step: about 5 ms.
-const ROWS: i64 = 2_000;
+pub(super) const ROWS: i64 = 2_000;
 /// Octets of traces after which a step removes no further one: each of their pages is visited.
 const TRACE_BYTES: u64 = 4 << 20;
 /// Most pages given back to the file system in one step.
@@ -23,28 +25,64 @@ const PAGES: i64 = 512;
 const SPARE: i64 = 8;
 
 /// One step. *Done* means that no row is left to remove.
-pub(super) fn step(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
-    let cutoff = hour_of(keep.observations_from_ms());
-    if let Some(hour) = oldest_hour(connection)?.filter(|hour| *hour < cutoff) {
-        done.observations += remove_hour(connection, hour)?;
-        return Ok(Step::More);
-    }
-    if let Some(day) = oldest_day(connection)?.filter(|day| *day < keep.tally_from()) {
-        done.tally_rows += remove_day(connection, day)?;
-        return Ok(Step::More);
-    }
-    // What is known of imports goes with the days they count in, for these are imported no more.
-    if ledger::remove_before(&Statements(connection), keep.tally_from())? > 0 {
+pub(super) fn step(
+    connection: &Connection,
+    keep: &Keep,
+    groups: Option<&dyn Groups>,
+    room: &mut Room,
+    done: &mut Expired,
+) -> rusqlite::Result<Step> {
+    room.begin(steps(connection)?);
+    let step = step_within(connection, keep, groups, room, done)?;
+    room.end(connection)?;
+    Ok(step)
+}
+
+fn step_within(
+    connection: &Connection,
+    keep: &Keep,
+    groups: Option<&dyn Groups>,
+    room: &mut Room,
+    done: &mut Expired,
+) -> rusqlite::Result<Step> {
+    if keep.by_time && remove_old(connection, keep, done)? {
         return Ok(Step::More);
     }
     if remove_unused(connection, keep, done)? > 0 {
         return Ok(Step::More);
     }
     if over_size(connection, keep)? {
-        make_room(connection, keep, done)
+        room.make(connection, keep, groups, done)
     } else {
-        Ok(Step::Done)
+        room.finish(connection, done)
     }
+}
+
+/// Removes some of what is too old; whether there was anything.
+fn remove_old(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<bool> {
+    let cutoff = hour_of(keep.observations_from_ms());
+    let old = oldest_hour(connection)?.filter(|hour| *hour < cutoff);
+    if let Some(hour) = old.or(impossible_hour(connection, keep)?) {
+        done.observations += remove_hour(connection, hour)?;
+        return Ok(true);
+    }
+    if let Some(day) = oldest_day(connection)?.filter(|day| *day < keep.tally_from()) {
+        done.tally_rows += remove_day(connection, day)?;
+        return Ok(true);
+    }
+    // What is known of imports goes with the days they count in, for these are imported no more.
+    Ok(ledger::remove_before(&Statements(connection), keep.tally_from())? > 0)
+}
+
+/// An hour more than a day ahead, recorded before all that is left of other hours: a clock was wrong then, and by it these
+/// would stay for as long as it was ahead.
+fn impossible_hour(connection: &Connection, keep: &Keep) -> rusqlite::Result<Option<i64>> {
+    let sql = "SELECT hour FROM hour WHERE hour > ?1 \
+               AND first < (SELECT min(first) FROM hour WHERE hour <= ?1) LIMIT 1";
+    let mut statement = connection.prepare_cached(sql)?;
+    statement
+        .query_row([hour_of(keep.now_ms) + 24], |row| row.get(0))
+        .optional()
 }
 
 /// Steps of expiry so far, in whatever process.
@@ -89,17 +127,17 @@ fn over(pages: i64, size: i64, keep: &Keep) -> u64 {
     keep.max_bytes.map_or(0, |most| bytes.saturating_sub(most))
 }
 
-fn oldest_hour(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+pub(super) fn oldest_hour(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     connection.query_row("SELECT min(hour) FROM hour", [], |row| row.get(0))
 }
 
-fn oldest_day(connection: &Connection) -> rusqlite::Result<Option<Day>> {
+pub(super) fn oldest_day(connection: &Connection) -> rusqlite::Result<Option<Day>> {
     let day: Option<u32> = connection.query_row("SELECT min(day) FROM tally", [], |row| row.get(0))?;
     Ok(day.map(Day))
 }
 
 /// Observations of the hour; when none is left, the hour itself.
-fn remove_hour(connection: &Connection, hour: i64) -> rusqlite::Result<u64> {
+pub(super) fn remove_hour(connection: &Connection, hour: i64) -> rusqlite::Result<u64> {
     let sql = "DELETE FROM observation WHERE id IN (SELECT o.id FROM hour AS h JOIN observation AS o \
                ON o.id BETWEEN h.first AND h.last WHERE h.hour = ?1 AND o.at_ms / 3600000 = ?1 LIMIT ?2)";
     let removed = connection.prepare_cached(sql)?.execute((hour, ROWS))?;
@@ -143,6 +181,11 @@ const UNUSED_TRACES: &str = "SELECT id, length(text) FROM trace WHERE last_day <
     (id < (SELECT max(id) FROM trace) OR NOT EXISTS (SELECT 1 FROM hour)) ORDER BY last_day LIMIT ?2";
 const OLDEST_TRACES: &str = "SELECT id, length(text) FROM trace \
     WHERE id < (SELECT max(id) FROM trace) ORDER BY id LIMIT ?1";
+
+/// Removes some of the oldest traces; how many.
+pub(super) fn remove_traces_for_room(connection: &Connection) -> rusqlite::Result<u64> {
+    remove_traces(connection, OLDEST_TRACES, (ROWS,))
+}
 
 /// Removes some of the traces that one of these two finds; how many.
 fn remove_traces(connection: &Connection, which: &'static str, values: impl Params) -> rusqlite::Result<u64> {
@@ -192,40 +235,6 @@ fn over_size(connection: &Connection, keep: &Keep) -> rusqlite::Result<bool> {
     };
     let (pages, free, size) = pages(connection)?;
     Ok(u64::try_from((pages - free) * size).unwrap_or(0) > most)
-}
-
-/// What goes before its time: the oldest traces, whatever their day, so that no flood of stories
-/// costs an observation; then the bodies of reports that have ended, which were read by whom they are for;
-/// then the oldest hour of observations; then the oldest day of the tally.
-///
-/// What the observations of one UTC day have in common goes with the last of them (`last_day`), and
-/// not hour by hour.
-fn make_room(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
-    let removed = remove_traces(connection, OLDEST_TRACES, (ROWS,))?;
-    if removed > 0 {
-        done.traces += removed;
-        done.traces_for_size += removed;
-        return Ok(Step::More);
-    }
-    let removed = upkeep::make_room(&Statements(connection))?;
-    if removed > 0 {
-        done.bodies_for_size += removed;
-        return Ok(Step::More);
-    }
-    if let Some(hour) = oldest_hour(connection)? {
-        let removed = remove_hour(connection, hour)?;
-        done.observations += removed;
-        done.observations_for_size += removed;
-        return Ok(Step::More);
-    }
-    let yesterday = Day::at(keep.now_ms).back(1);
-    if let Some(day) = oldest_day(connection)?.filter(|day| *day < yesterday) {
-        let removed = remove_day(connection, day)?;
-        done.tally_rows += removed;
-        done.tally_rows_for_size += removed;
-        return Ok(Step::More);
-    }
-    Ok(Step::Done)
 }
 
 /// Pages in all, free pages, octets of a page.

@@ -18,6 +18,7 @@ mod log;
 mod migrations;
 mod reading;
 mod reporting;
+mod room;
 mod spool;
 mod statements;
 mod stories;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 
 use super::batch::Remembered;
 use super::connection::{self, BUSY, Identity, beside, engine, row_error};
+use super::room::Room;
 use super::spool::{Appender, inode_of};
 use super::{blocks, expire, journal};
 use crate::distinct::Folding;
@@ -38,6 +39,8 @@ pub(crate) struct Sqlite {
     spool: Option<Appender>,
     /// Where one sender may make so many rows and no more.
     folding: Option<Arc<Folding>>,
+    /// What is under way to make room.
+    room: Room,
 }
 
 impl Sqlite {
@@ -56,6 +59,7 @@ impl Sqlite {
             foreign_writes: 0,
             spool: None,
             folding: None,
+            room: Room::default(),
         })
     }
 
@@ -128,7 +132,8 @@ impl Sqlite {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         // Expiry then finds in the tally all there is of a day.
         journal::fold(&transaction)?;
-        let step = expire::step(&transaction, keep, done)?;
+        let groups = self.folding.as_ref().map(|folding| &*folding.groups);
+        let step = expire::step(&transaction, keep, groups, &mut self.room, done)?;
         expire::count_step(&transaction)?;
         transaction.commit()?;
         // Giving pages back rewrites the end of the file.

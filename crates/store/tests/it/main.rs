@@ -13,6 +13,7 @@ mod crash;
 mod cutting;
 mod days;
 mod fleet;
+mod flood;
 mod hosts;
 mod importing;
 mod joins;
