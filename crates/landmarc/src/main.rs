@@ -5,6 +5,7 @@
 
 mod account;
 mod answers;
+mod believed;
 mod bench;
 mod commands;
 mod csv;

@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use settings::Settings;
-use store::{Expired, Keep, Reader, Recorder, State, Statistics};
+use store::{Expired, Keep, Place, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use crate::believed::{self, WallClock};
 use crate::database;
 use crate::filter::Filter;
 use crate::fleet::Way;
@@ -23,6 +24,8 @@ const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How often the log says how many messages were sent to the hold queue.
 const BETWEEN_REMINDERS: Duration = Duration::from_secs(24 * 3600);
+/// Percent of `store.max_size` from which on there is a warning.
+const NEARLY_FULL: u64 = 80;
 /// How long the service may take at its end to write what still waits.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 /// How long its writer is waited for after that: it may be in a system call that does not return.
@@ -36,8 +39,31 @@ pub(crate) fn keep(settings: &Settings) -> Keep {
         now_ms: now_ms(),
         observation_days: settings.store.observation_days,
         tally_days: settings.store.tally_days,
+        by_time: true,
         max_bytes: Some(u64::try_from(settings.store.max_size.as_usize()).unwrap_or(u64::MAX)),
     }
+}
+
+/// The clock by which the records of this place expire.
+pub(crate) async fn clock(place: Place) -> WallClock {
+    let now_ms = now_ms();
+    let agrees = tokio::task::spawn_blocking(move || believed::store_agrees(&place, now_ms)).await;
+    // A store that cannot be read has nothing to say.
+    WallClock::new(matches!(agrees, Ok(Ok(true))), now_ms, uptime())
+}
+
+/// Looks at the clock: without its word nothing expires by time.
+pub(crate) fn ask(clock: &mut WallClock, keep: Keep) -> Keep {
+    Keep {
+        by_time: clock.is_believed(keep.now_ms, uptime()),
+        ..keep
+    }
+}
+
+/// Since the first time that this was asked.
+fn uptime() -> Duration {
+    static FIRST: OnceLock<std::time::Instant> = OnceLock::new();
+    FIRST.get_or_init(std::time::Instant::now).elapsed()
 }
 
 /// Lets old records go at the start, every hour, and as soon as the database is too large, by the
@@ -48,11 +74,14 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>, metrics: Arc<M
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let (mut last, mut told, mut reminded) = (None, None, None);
+        let mut clock = clock(database.clone().into()).await;
+        let mut last = None;
+        let mut warnings = Warnings::default();
         loop {
             let now = looks.tick().await;
-            remind_of_held(&metrics, &mut reminded, now);
-            let mut keep = keep(&filter.running().settings);
+            warnings.remind_of_held(&metrics, now);
+            let mut keep = ask(&mut clock, keep(&filter.running().settings));
+            warnings.look(&keep, size(&database), recorder.statistics().folded_messages, now);
             let waiting = waiting_octets(&filter, &database).await;
             keep.max_bytes = keep.max_bytes.map(|most| most.saturating_add(waiting));
             if !is_due(last.map(|last| now - last), size(&database), &keep) {
@@ -62,10 +91,7 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>, metrics: Arc<M
             match recorder.expire(keep).await {
                 Ok(expired) => {
                     tell(&expired);
-                    if is_news(expired.over_bytes, told, now, BETWEEN_EXPIRIES) {
-                        told = Some(now);
-                        tell_too_large(&expired, &database);
-                    }
+                    warnings.look_at_the_rest(&expired, &database, now);
                 }
                 Err(error) => tracing::warn!(
                     remedy = error.remedy(),
@@ -77,19 +103,82 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>, metrics: Arc<M
     })
 }
 
-/// Once a day: mail in a hold queue expires never, and its sender and recipients hear nothing of it.
-fn remind_of_held(metrics: &Metrics, reminded: &mut Option<Instant>, now: Instant) {
-    let messages = metrics.held().within_a_day(now.into_std());
-    if !is_news(messages, *reminded, now, BETWEEN_REMINDERS) {
-        return;
+/// When the log said last what it says once an hour, or once a day, and no more.
+#[derive(Default)]
+struct Warnings {
+    held: Option<Instant>,
+    clock: Option<Instant>,
+    size: Option<Instant>,
+    over_size: Option<Instant>,
+    folded: Option<Instant>,
+    /// Messages in folded rows when that was said last.
+    folded_messages: u64,
+}
+
+impl Warnings {
+    /// A mail server never expires what it holds, and neither sender nor recipient hears of it.
+    fn remind_of_held(&mut self, metrics: &Metrics, now: Instant) {
+        let messages = metrics.held().within_a_day(now.into_std());
+        if is_due_again(&mut self.held, messages > 0, now, BETWEEN_REMINDERS) {
+            tracing::warn!(
+                messages,
+                remedy = "see them with landmarc log --action quarantine --since 1d, release or delete them in the \
+                          mail server, or set action.quarantine = \"header\"",
+                "messages were sent to the hold queue of the mail server within 24 hours"
+            );
+        }
     }
-    *reminded = Some(now);
-    tracing::warn!(
-        messages,
-        remedy = "see them with landmarc log --action quarantine --since 1d, release or delete them in the mail server, \
-                  or set action.quarantine = \"header\"",
-        "messages were sent to the hold queue of the mail server within 24 hours"
-    );
+
+    /// `bytes` is the size of the database.
+    fn look(&mut self, keep: &Keep, bytes: u64, folded_messages: u64, now: Instant) {
+        if is_due_again(&mut self.clock, !keep.by_time, now, BETWEEN_EXPIRIES) {
+            tracing::warn!(
+                "the clock has jumped, or the store has no records of the last days: nothing expires by time before the clock \
+                 has gone on for a day; if it is wrong, set it"
+            );
+        }
+        if is_due_again(&mut self.size, is_nearly_full(bytes, keep), now, BETWEEN_EXPIRIES) {
+            tracing::warn!(
+                bytes,
+                limit = keep.max_bytes,
+                "the database has reached 80 % of store.max_size: past it, records go before their time"
+            );
+        }
+        let messages = folded_messages - self.folded_messages;
+        if is_due_again(&mut self.folded, messages > 0, now, BETWEEN_EXPIRIES) {
+            self.folded_messages = folded_messages;
+            tracing::warn!(
+                messages,
+                "one sender made too many distinct rows in a day: these messages count in rows with less detail"
+            );
+        }
+    }
+
+    /// Where nothing more may go, and the file is too large still.
+    fn look_at_the_rest(&mut self, expired: &Expired, database: &Path, now: Instant) {
+        if is_due_again(&mut self.over_size, expired.over_bytes > 0, now, BETWEEN_EXPIRIES) {
+            tracing::warn!(
+                bytes = expired.over_bytes,
+                "{} is larger than store.max_size by so much, and nothing more in it may go: raise store.max_size, \
+                 or set store.observations = false",
+                database.display()
+            );
+        }
+    }
+}
+
+/// Whether it is to be said now; notes that it is.
+fn is_due_again(said: &mut Option<Instant>, is_so: bool, now: Instant, period: Duration) -> bool {
+    let is_due = is_so && said.is_none_or(|said| now - said >= period);
+    if is_due {
+        *said = Some(now);
+    }
+    is_due
+}
+
+fn is_nearly_full(bytes: u64, keep: &Keep) -> bool {
+    keep.max_bytes
+        .is_some_and(|most| bytes >= most / 100 * NEARLY_FULL)
 }
 
 /// Octets of what waits in the database to be handed on: it has a limit of its own (`fleet.spool_max_size`), and
@@ -136,20 +225,6 @@ pub(crate) fn tell(expired: &Expired) {
     }
 }
 
-/// Whether the log is to say that there is something: once in each `period`, however often it is looked at.
-fn is_news(count: u64, logged: Option<Instant>, now: Instant, period: Duration) -> bool {
-    count > 0 && logged.is_none_or(|logged| now - logged >= period)
-}
-
-fn tell_too_large(expired: &Expired, database: &Path) {
-    tracing::warn!(
-        bytes = expired.over_bytes,
-        "{} is larger than store.max_size by so much, and nothing more in it may go: raise store.max_size, or \
-         set store.observations = false",
-        database.display()
-    );
-}
-
 /// Writes what waits, and tells what could not be written.
 pub(crate) async fn end(recorder: Arc<Recorder>) {
     // Who still holds it is a session that was cut off; it has been answered by nobody.
@@ -188,27 +263,43 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_lasts_is_logged_once_in_its_period() {
-        let first = Instant::now();
-        for period in [BETWEEN_EXPIRIES, BETWEEN_REMINDERS] {
-            assert!(!is_news(0, None, first, period));
-            assert!(is_news(1, None, first, period));
-            assert!(!is_news(1, Some(first), first + period - BETWEEN_LOOKS, period));
-            assert!(is_news(1, Some(first), first + period, period));
-        }
+    async fn one_reminder_a_day_of_what_is_held() {
+        let metrics = Metrics::new();
+        let (mut warnings, first) = (Warnings::default(), Instant::now());
+        warnings.remind_of_held(&metrics, first);
+        assert_eq!(warnings.held, None, "nothing is held");
+        metrics.held().add(first.into_std());
+        warnings.remind_of_held(&metrics, first);
+        assert_eq!(warnings.held, Some(first));
+        warnings.remind_of_held(&metrics, first + BETWEEN_LOOKS);
+        assert_eq!(warnings.held, Some(first));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_reminder_a_day_of_what_is_held() {
-        let metrics = Metrics::new();
-        let (mut reminded, first) = (None, Instant::now());
-        remind_of_held(&metrics, &mut reminded, first);
-        assert_eq!(reminded, None, "nothing is held");
-        metrics.held().add(first.into_std());
-        remind_of_held(&metrics, &mut reminded, first);
-        assert_eq!(reminded, Some(first));
-        remind_of_held(&metrics, &mut reminded, first + BETWEEN_LOOKS);
-        assert_eq!(reminded, Some(first));
+    async fn what_lasts_is_logged_once_in_its_period() {
+        for period in [BETWEEN_EXPIRIES, BETWEEN_REMINDERS] {
+            let (mut said, first) = (None, Instant::now());
+            assert!(!is_due_again(&mut said, false, first, period));
+            assert!(is_due_again(&mut said, true, first, period));
+            assert!(!is_due_again(
+                &mut said,
+                true,
+                first + period - BETWEEN_LOOKS,
+                period
+            ));
+            assert!(!is_due_again(&mut said, false, first + period, period));
+            assert!(is_due_again(&mut said, true, first + period, period));
+        }
+    }
+
+    #[test]
+    fn a_database_is_nearly_full_at_four_fifths_of_its_limit() {
+        let keep = Keep {
+            max_bytes: Some(1_000),
+            ..Keep::standard(0)
+        };
+        assert!(!is_nearly_full(799, &keep) && is_nearly_full(800, &keep));
+        assert!(!is_nearly_full(u64::MAX, &Keep::standard(0)));
     }
 
     #[test]

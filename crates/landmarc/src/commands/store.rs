@@ -9,14 +9,18 @@ use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use dmarc::suffixes::Suffixes;
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 use store::{Expired, Keep, Options, Reader, Recorder, StoreError};
 
+use crate::believed::store_agrees;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
+use crate::groups::BySuffix;
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
@@ -27,6 +31,12 @@ use crate::visible::visible_path;
 const AFTER_HELP: &str = "\
 Exit code: 0 when it was done, 64 for a wrong command line, 65 for a file that is no store of this \
 version, 69 when the store cannot be read or written, 78 for wrong settings.";
+
+/// The same below those of `store expire`.
+const EXPIRE_HELP: &str = "\
+Exit code: 0 when it was done, 64 for a wrong command line, 65 for a file that is no store of this \
+version, 69 when the store cannot be read or written, 75 when the store does not agree with the clock and --force is not given, \
+78 for wrong settings.";
 
 /// The same below those of `store import`.
 const IMPORT_HELP: &str = "\
@@ -50,10 +60,13 @@ pub(crate) enum Action {
         json: bool,
     },
     /// Remove what the settings no longer keep; the service does it by itself
-    #[command(after_help = AFTER_HELP)]
+    #[command(after_help = EXPIRE_HELP)]
     Expire {
         #[command(flatten)]
         place: Place,
+        /// Also when the store has no records of the last days, by which the clock can be believed
+        #[arg(long)]
+        force: bool,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -86,7 +99,7 @@ pub(crate) struct Backup {
 pub(crate) fn run(action: &Action) -> Exit {
     let done = match action {
         Action::Status { place, json } => status::run(place, *json),
-        Action::Expire { place, json } => expire(place, *json),
+        Action::Expire { place, force, json } => expire(place, *force, *json),
         Action::Migrate(arguments) => schema::migrate(arguments),
         Action::Grants(arguments) => schema::print_grants(arguments),
         Action::Import(arguments) => return import::run(arguments).unwrap_or_else(|exit| exit),
@@ -96,7 +109,7 @@ pub(crate) fn run(action: &Action) -> Exit {
 }
 
 /// Retention is the settings' business: they are read even when the file is named.
-fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
+fn expire(place: &Place, force: bool, as_json: bool) -> Result<(), Exit> {
     let settings = load_store_or_complain(place.config.as_deref(), Need::Retention)?;
     let store = Found {
         place: place.of(&settings)?,
@@ -104,7 +117,15 @@ fn expire(place: &Place, as_json: bool) -> Result<(), Exit> {
     };
     // A recorder would make what is not there.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    let done = remove_expired(&store.place, keep(&settings)).map_err(|error| refuse(&error))?;
+    let keep = keep(&settings);
+    if !force && !store_agrees(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
+        let message = format!(
+            "{} has no records of the last two days: is the clock right? then say --force; nothing was removed",
+            store.place
+        );
+        return Err(complain(Exit::Later, &message));
+    }
+    let done = remove_expired(&store.place, keep).map_err(|error| refuse(&error))?;
     let text = if as_json {
         expired_object(&done).to_string()
     } else {
@@ -127,6 +148,7 @@ pub(crate) fn remove_expired(place: &store::Place, keep: Keep) -> Result<Expired
     let recorder = Recorder::open(Options {
         // The service may be recording at this moment, and mail waits for it.
         gives_way: true,
+        groups: Some(BySuffix::new(&Arc::new(Suffixes::built_in()))),
         ..Options::at(path)
     })?;
     runtime.block_on(recorder.expire(keep))
@@ -139,7 +161,7 @@ fn expired_text(done: &Expired) -> String {
     };
     let over = match done.over_bytes {
         0 => String::new(),
-        bytes => format!("\nstill too large by: {}, and nothing more may go", size(bytes)),
+        bytes => format!("\nstill too large by: {}, and nothing is left to go", size(bytes)),
     };
     format!(
         "removed observations: {}{}\nremoved stories: {}{}\nremoved tally rows: {}{}\n\
@@ -264,7 +286,7 @@ mod tests {
         removed tally rows: 40, 4 of them early, because of the size
         removed distinct rows: 0
         pages given back: 0
-        still too large by: 4.0 KiB, and nothing more may go
+        still too large by: 4.0 KiB, and nothing is left to go
         "#);
     }
 

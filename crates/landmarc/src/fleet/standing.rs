@@ -200,9 +200,11 @@ fn expire_by_the_clock(server: Server, filter: Arc<Filter>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_EXPIRIES);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut clock = upkeep::clock(server.clone().into()).await;
         loop {
             looks.tick().await;
-            let (server, keep) = (server.clone(), upkeep::keep(&filter.running().settings));
+            let keep = upkeep::ask(&mut clock, upkeep::keep(&filter.running().settings));
+            let server = server.clone();
             let done = tokio::task::spawn_blocking(move || expire(&server, keep)).await;
             match done.unwrap_or(Err(StoreError::Ended)) {
                 Ok(None) => {}
