@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_SETTINGS};
+use crate::frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS};
 use crate::postgresql::MAX_ITERATIONS;
 
 /// Why a guarded connection was not made, or was ended.
@@ -47,8 +47,14 @@ pub enum Refusal {
     /// More columns than any statement asks for.
     #[error("the server announced a row of {0} columns; the limit is {MAX_COLUMNS}")]
     Columns(u64),
+    /// The names of columns are no names.
+    #[error("the server named columns with more than {MAX_NAMES} octets")]
+    Names,
+    /// So are those of a statement that is only prepared.
+    #[error("the server described a statement with more than {MAX_PREPARED} octets")]
+    Prepared,
     /// It has ever more to say of itself.
-    #[error("the server named settings of its own with more than {MAX_SETTINGS} octets")]
+    #[error("the server sent more than {MAX_SETTINGS} octets of notices and of settings of its own")]
     Settings,
     /// The login is to cost this host hours.
     #[error("the server wants the password hashed {0} times; the limit is {MAX_ITERATIONS}")]

@@ -9,8 +9,14 @@ pub const MAX_ANSWER_OCTETS: u64 = 64 * 1024 * 1024;
 pub const MAX_ANSWER_COST: u64 = 128 * 1024 * 1024;
 /// Columns of a row: no statement asks for fifty.
 pub const MAX_COLUMNS: u64 = 250;
-/// Octets in which a server names settings of its own, over the whole of a connection: PostgreSQL takes some 500.
+/// Octets of notices, and of settings that a server names, over the whole of a connection: PostgreSQL takes some 500.
 pub const MAX_SETTINGS: u64 = 64 * 1024;
+
+/// Octets in which PostgreSQL names the columns of a row: the library keeps them for each statement that it has prepared.
+pub const MAX_NAMES: u64 = 64 * 1024;
+/// Octets in which MariaDB answers that a statement is prepared: 30 for each value of the 65,535 that one may have, and
+/// 100 for each column. The library keeps the columns.
+pub const MAX_PREPARED: u64 = 4 * 1024 * 1024;
 
 /// What a message takes in memory beside its octets.
 const MESSAGE_COST: u64 = 128;
@@ -45,6 +51,10 @@ impl Answer {
         self.within()
     }
 
+    pub(crate) fn octets(&self) -> u64 {
+        self.octets
+    }
+
     fn within(&self) -> Result<(), Refusal> {
         match self.cost > MAX_ANSWER_COST {
             true => Err(Refusal::Rows),
@@ -66,7 +76,7 @@ pub(crate) trait Watch: Send {
     fn sent(&mut self, octets: &[u8]) -> Result<(), Refusal>;
 
     /// The library asked for something: what follows is the answer to it.
-    fn asked(&mut self);
+    fn asked(&mut self, octets: &[u8]);
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 pub use error::{GuardError, Refusal};
-pub use frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_SETTINGS};
+pub use frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS};
 pub use postgresql::MAX_ITERATIONS;
 
 /// The name of the socket within its folder, as PostgreSQL's clients make it of the port.

@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::error::{GuardError, Refusal};
-use crate::frames::{Answer, Watch};
+use crate::frames::{Answer, MAX_PREPARED, Watch};
 use crate::pump::pump;
 use crate::tls::Connector;
 use crate::{Place, Target};
@@ -17,6 +17,8 @@ const MAX_LOGIN_PACKETS: usize = 16;
 /// A packet of this length goes on in the next one.
 const LONGEST: u64 = 0xff_ff_ff;
 
+/// The command that has a statement prepared.
+const COM_STMT_PREPARE: u8 = 0x16;
 /// Capabilities, by their bits.
 const SSL: u32 = 1 << 11;
 const SECURE_CONNECTION: u32 = 1 << 15;
@@ -237,6 +239,10 @@ struct Packets {
     /// The last packet goes on in the next.
     goes_on: bool,
     rows: Rows,
+    /// The answer is about a statement that is prepared.
+    prepares: bool,
+    /// Something came since the last command.
+    has_answered: bool,
 }
 
 enum At {
@@ -260,11 +266,16 @@ impl Packets {
             at: At::Header(Vec::new()),
             goes_on: false,
             rows: Rows::Result,
+            prepares: false,
+            has_answered: true,
         }
     }
 
     fn begin(&mut self, length: u64) -> Result<(), Refusal> {
         self.answer.announce(length)?;
+        if self.prepares && self.answer.octets() > MAX_PREPARED {
+            return Err(Refusal::Prepared);
+        }
         // The library reads the first octet of each packet.
         if length == 0 && !self.goes_on {
             return Err(Refusal::Malformed("a packet without a payload"));
@@ -306,6 +317,7 @@ impl Packets {
 
 impl Watch for Packets {
     fn sent(&mut self, mut octets: &[u8]) -> Result<(), Refusal> {
+        self.has_answered = true;
         while let Some(first) = octets.first() {
             match &mut self.at {
                 At::Header(header) => {
@@ -332,9 +344,13 @@ impl Watch for Packets {
         Ok(())
     }
 
-    fn asked(&mut self) {
+    fn asked(&mut self, octets: &[u8]) {
         self.answer = Answer::default();
         self.rows = Rows::Result;
+        // The library sends each command for itself. What comes before an answer is the rest of a long one.
+        if std::mem::take(&mut self.has_answered) {
+            self.prepares = octets.get(4) == Some(&COM_STMT_PREPARE);
+        }
     }
 }
 
@@ -365,9 +381,25 @@ mod tests {
             assert_eq!(packets.sent(&part), Ok(()));
         }
         assert_eq!(packets.sent(&part), Err(Refusal::Octets));
-        packets.asked();
+        packets.asked(b"");
         // What was under way goes on in a packet without a first octet.
         assert!(packets.goes_on);
+    }
+
+    #[test]
+    fn the_description_of_a_statement_has_an_end() {
+        let half = usize::try_from(MAX_PREPARED / 2).unwrap();
+        let part = packet(&[&b"\x03"[..], &vec![0; half - 1]].concat());
+        let mut packets = Packets::new(true);
+        packets.asked(b"\x09\0\0\0\x16SELECT 1");
+        assert_eq!(packets.sent(&part), Ok(()));
+        assert_eq!(packets.sent(&part), Ok(()));
+        assert_eq!(packets.sent(&part), Err(Refusal::Prepared));
+        let mut packets = Packets::new(true);
+        packets.asked(b"\x09\0\0\0\x03SELECT 1");
+        for _ in 0..3 {
+            assert_eq!(packets.sent(&part), Ok(()));
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use tokio::net::UnixStream;
 
 use crate::Target;
 use crate::error::{GuardError, Refusal};
-use crate::frames::{Answer, MAX_SETTINGS, Watch, columns_within};
+use crate::frames::{Answer, MAX_NAMES, MAX_SETTINGS, Watch, columns_within};
 use crate::pump::pump;
 use crate::tls::Connector;
 
@@ -75,12 +75,14 @@ impl Messages {
             .ok_or(Refusal::Malformed("a message that is shorter than its length"))?;
         self.answer.announce(octets)?;
         match kind {
-            b'S' => {
+            // The library keeps the one, and logs the other.
+            b'S' | b'N' => {
                 self.settings = self.settings.saturating_add(octets);
                 if self.settings > MAX_SETTINGS {
                     return Err(Refusal::Settings);
                 }
             }
+            b'T' if octets > MAX_NAMES => return Err(Refusal::Names),
             b'R' if octets > MAX_AUTHENTICATION => return Err(Refusal::Announced(octets)),
             _ => {}
         }
@@ -174,7 +176,7 @@ impl Watch for Messages {
         }
     }
 
-    fn asked(&mut self) {
+    fn asked(&mut self, _: &[u8]) {
         self.answer = Answer::default();
     }
 }
@@ -223,7 +225,7 @@ mod tests {
         let mut messages = Messages::new(true);
         assert_eq!(messages.sent(&row), Ok(()));
         assert_eq!(messages.sent(&row), Ok(()));
-        messages.asked();
+        messages.asked(b"");
         assert_eq!(messages.sent(&row), Ok(()));
         assert_eq!(messages.sent(&row), Ok(()));
         assert_eq!(messages.sent(&message(b'C', b"x")), Err(Refusal::Octets));
@@ -239,12 +241,18 @@ mod tests {
                 Err(Refusal::Columns(MAX_COLUMNS + 1))
             );
         }
+        let names = |octets: usize| message(b'T', &vec![0; octets]);
+        let most = usize::try_from(MAX_NAMES).unwrap();
+        assert_eq!(sent(true, &names(most)), Ok(()));
+        assert_eq!(sent(true, &names(most + 1)), Err(Refusal::Names));
         let most = usize::try_from(MAX_SETTINGS).unwrap();
-        assert_eq!(sent(true, &message(b'S', &vec![b'x'; most])), Ok(()));
-        assert_eq!(
-            sent(true, &message(b'S', &vec![b'x'; most + 1])),
-            Err(Refusal::Settings)
-        );
+        for kind in [b'S', b'N'] {
+            assert_eq!(sent(true, &message(kind, &vec![b'x'; most])), Ok(()));
+            assert_eq!(
+                sent(true, &message(kind, &vec![b'x'; most + 1])),
+                Err(Refusal::Settings)
+            );
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(crate) async fn pump<S: AsyncRead + AsyncWrite + Unpin>(
     let asking = async {
         let mut chunk = vec![0; CHUNK];
         while let octets @ [_, ..] = some(&mut from_client, &mut chunk).await? {
-            watch.lock().unwrap_or_else(PoisonError::into_inner).asked();
+            watch.lock().unwrap_or_else(PoisonError::into_inner).asked(octets);
             to_server.write_all(octets).await?;
             to_server.flush().await?;
         }
