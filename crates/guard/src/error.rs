@@ -59,7 +59,7 @@ pub enum Refusal {
     /// The login is to cost this host hours.
     #[error("the server wants the password hashed {0} times; the limit is {MAX_ITERATIONS}")]
     Iterations(u64),
-    /// The password would go to whoever listens, or sits between.
+    /// The password would go to another host that listens on the way, or answers in place of the server.
     #[error("the server asks for the password by {0}, on a connection that others may read")]
     PasswordInClear(&'static str),
     /// It is not the protocol.

@@ -64,7 +64,7 @@ pub enum Tls {
     Off,
     /// Where the server offers it.
     Offered,
-    /// Always; whoever answers is believed to be the server.
+    /// Always; the host that answers is believed to be the server.
     Encrypted,
     /// Always, with a certificate for the host: of an authority that browsers trust, or of one in these octets (PEM).
     Verified {
@@ -180,7 +180,7 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     drop(client);
 }
 
-/// The connection of this process; whoever else finds the socket is closed.
+/// The connection of this process; those of other processes are closed.
 async fn accept(listener: &UnixListener) -> io::Result<UnixStream> {
     loop {
         let (stream, _) = listener.accept().await?;

@@ -72,7 +72,7 @@ fn unusable(error: Error) -> GuardError {
     GuardError::Tls(error.to_string())
 }
 
-/// Believes whoever answers, as the settings say; the other side has the key of what it shows.
+/// Accepts every certificate, as the settings say; the other side has the key of what it shows.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

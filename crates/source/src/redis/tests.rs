@@ -419,7 +419,7 @@ async fn the_entries_of_a_key_are_read_up_to_so_many_octets() {
     };
     let mut session = Session::open(&options).await.unwrap();
     let content = session.content(&found).await.unwrap();
-    assert!(content.unread_count > 0, "the rest is told as left out");
+    assert!(content.unread_count > 0, "the rest is reported as left out");
     let pages = asked
         .lock()
         .unwrap()
