@@ -122,7 +122,7 @@ impl Evidence {
                 format!("{}; this one has none", all_signed(domain, seen))
             }
             Self::KnownSpoofer(network, seen) => format!(
-                "all that came from {network} in {NETWORK_DAYS} days was forged, in the names of {} unrelated domains or more that sign everything",
+                "from {network} came forged mail in {NETWORK_DAYS} days, in the names of {} unrelated domains or more that sign everything, and none of a known sender",
                 seen.forged
             ),
             Self::MailingList(domain) => format!("the mailing list at {domain} signed it"),
@@ -323,7 +323,7 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
         Some(Err(trace)) => spare = Some(trace),
         None => {}
     }
-    if let Some(spoofer) = known_spoofer(findings) {
+    if let Some(spoofer) = known_spoofer(author, findings) {
         evidence.push(spoofer);
         spare = None;
     }
@@ -408,13 +408,19 @@ fn known_sender(author: &DomainName, findings: &Findings<'_>, suffixes: &Suffixe
     }
 }
 
-fn known_spoofer(findings: &Findings<'_>) -> Option<Evidence> {
+/// A network of forgeries, in the name of a domain that has not been seen to leave anything unsigned.
+fn known_spoofer(author: &DomainName, findings: &Findings<'_>) -> Option<Evidence> {
     let network = findings.network?;
     let seen = findings
         .seen
         .network(network)
         .filter(NetworkHistory::is_known_spoofer)?;
-    Some(Evidence::KnownSpoofer(network, seen))
+    let signs = |author: SigningHistory| author.signs_everything() || author.is_never_unsigned();
+    findings
+        .seen
+        .signing(author)
+        .is_some_and(signs)
+        .then_some(Evidence::KnownSpoofer(network, seen))
 }
 
 /// Whether a domain is the author's or of the same organization, as far as that is known

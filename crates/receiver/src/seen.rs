@@ -12,8 +12,9 @@
 //!   authorizes sent them. A failing message counts nothing, and neither does a signed message that is sent
 //!   again: it passes by DKIM alone. Where a domain has no mail of the first kind, messages that passed by
 //!   DKIM alone count if they come from a network that SPF of several other organizations authorizes.
-//! * The *known spoofer* is refused for mail of its own. One message of its network that passes, or that
-//!   anybody authenticates, ends it.
+//! * A *known spoofer* is refused only in the name of a domain of which nothing unsigned was seen: whoever sends
+//!   forgeries through a forwarder must not have the unsigned mail refused that it forwards besides. One
+//!   message of its network that passes of a regular sender, or that anybody authenticates, ends it.
 //! * The day of a message is the one on which it was judged, whatever it says of itself.
 //!
 //! [`Sighting`]s of a day make a [`Day`], the days a [`History`], and that the [`Table`] in which a
@@ -50,6 +51,10 @@ pub const MIN_DAYS_BY_DKIM_ALONE: u32 = 14;
 /// Messages of one reporting row and day that count where they pass by DKIM alone, so that one signed
 /// message sent a thousand times is no thousand messages.
 pub const MAX_BY_DKIM_ALONE: u64 = 10;
+
+/// Messages of a domain that must have been seen, all of them signed, before a known spoofer is refused in its
+/// name. A forwarder of unsigned mail looks like one as soon as somebody sends his forgeries through it.
+pub const FEW_MESSAGES: u64 = 10;
 
 /// Days of which the mail of a network counts, but for what it forwards: that is remembered for
 /// [`SIGNING_DAYS`], as not every week brings mail of each sender. Addresses change hands.

@@ -8,7 +8,7 @@ use mail::{ClientNetwork, DomainName};
 
 use super::day::Organizations;
 use super::{
-    FORWARDED_ORGANIZATIONS, MESSAGES_PER_UNSIGNED, MESSAGES_PER_UNSIGNED_LATELY, MIN_DAYS,
+    FEW_MESSAGES, FORWARDED_ORGANIZATIONS, MESSAGES_PER_UNSIGNED, MESSAGES_PER_UNSIGNED_LATELY, MIN_DAYS,
     MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES, SHARING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS, organization,
 };
 
@@ -36,6 +36,12 @@ impl SigningHistory {
     #[must_use]
     pub fn signs_everything(&self) -> bool {
         self.is_seen_to_sign() || self.is_known_by_dkim_alone()
+    }
+
+    /// Whether all that was seen of it was signed, be it too little to call it a habit.
+    #[must_use]
+    pub fn is_never_unsigned(&self) -> bool {
+        self.unsigned == 0 && self.messages.saturating_add(self.by_dkim_alone) >= FEW_MESSAGES
     }
 
     /// Whether so much was seen of its own hosts that its habits show.
@@ -92,10 +98,14 @@ pub struct NetworkHistory {
 }
 
 impl NetworkHistory {
-    /// Whether all it sends is forged, in the names of many.
+    /// Whether it forges the mail of many, and sends none of anybody who is known. What passes of a domain
+    /// that is not known does not matter: a spoofer has one for the asking.
     #[must_use]
     pub fn is_known_spoofer(&self) -> bool {
-        self.forged >= SPOOFED_ORGANIZATIONS && self.passed == 0 && self.authenticated == 0
+        self.forged >= SPOOFED_ORGANIZATIONS
+            && self.authenticated == 0
+            && self.authorized_by == 0
+            && self.forwarded.count() == 0
     }
 
     /// Whether it passes on the mail of several organizations.

@@ -240,8 +240,11 @@ fn a_known_spoofer_forges_five_organizations_that_sign_everything() {
         .days(2, &more)
         .network(STRANGER);
     assert_eq!(of_one.forged, 4);
-    // A single message that passes, or that somebody authenticates, ends it.
-    let passing = row("own.example", STRANGER, 1).own();
+    // What passes of a domain that nobody knows does not help.
+    let throw_away = row("throw-away.example", STRANGER, 9).own();
+    assert!(days(&[forgeries(5), vec![throw_away]].concat()).is_known_spoofer());
+    // A single message of a known sender, or that somebody authenticates, ends it.
+    let passing = row("a.example", STRANGER, 1).replayed();
     let listed = Row {
         authenticated: true,
         ..row("a.example", STRANGER, 1)

@@ -135,9 +135,7 @@ fn failure(
                 text.push_str(&format!(", while {domain} signs all its mail"));
             }
             Evidence::KnownSpoofer(network, _) => {
-                text.push_str(&format!(
-                    ", and all mail that came from {network} lately was forged"
-                ));
+                text.push_str(&format!(", and {network} is known for forged mail"));
             }
             _ => {}
         }
