@@ -1,6 +1,7 @@
 //! Evidence from what the service has recorded: a spoof is refused because the records show that its domain
 //! signs everything.
 
+use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use store::{Observation, TallyRow};
@@ -8,7 +9,7 @@ use testkit::dns_server::DnsServer;
 use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::landmarc;
-use crate::http::{ANY_PORT, metrics, port};
+use crate::http::{ANY_PORT, metrics};
 use crate::outbox::{message, record, row};
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
@@ -72,6 +73,17 @@ fn service_with(name: &str, dns: &DnsServer, days: u32) -> Service {
     service
 }
 
+/// The port of its present life.
+fn last_port(service: &Service) -> SocketAddr {
+    let log = service.log();
+    let ports = log
+        .iter()
+        .rev()
+        .filter_map(|line| line.split_once("http port http://"));
+    let (_, rest) = ports.into_iter().next().expect("it tells of its port");
+    rest.split('/').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
     let dns = DnsServer::start(zones());
@@ -96,7 +108,7 @@ fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
     let figures = "of 120 messages of reject.example in 30 days all carried its signature";
     let explanation = text.stdout.replace("\n    ", " ");
     assert!(explanation.contains(figures), "{}", text.stdout);
-    let metrics = metrics(port(&service));
+    let metrics = metrics(last_port(&service));
     assert!((metrics["landmarc_seen_entries{kind=\"signing_domain\"}"] - 1.0).abs() < 1e-9);
     assert!(metrics["landmarc_seen_failures_total"] < 0.5);
 }
@@ -105,7 +117,7 @@ fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
 fn young_records_refuse_nothing() {
     let dns = DnsServer::start(zones());
     let service = service_with("seen-young", &dns, 6);
-    service.wait_for_line("the store is too young to give evidence");
+    service.wait_for_line("the store is too young to give evidence days=6");
     assert_eq!(deliver(&service, &spoof()), Verdict::Accept);
     let line = service.messages(1).remove(0);
     line.says("evidence=- disposition=quarantine action=quarantine");

@@ -134,10 +134,12 @@ pub(crate) fn start(filter: Arc<Filter>, place: Place) -> JoinHandle<()> {
             };
             match result {
                 Ok(seen) => {
-                    log(&seen, begun.elapsed());
-                    filter.seen().set(seen, now);
+                    let elapsed = begun.elapsed();
+                    filter.seen().set(seen.clone(), now);
+                    // After it is in force: whoever reads the line may rely on it.
+                    log(&seen, elapsed);
                     is_away = false;
-                    sleep(BETWEEN_READS.max(begun.elapsed() * PAUSE_PER_READING)).await;
+                    sleep(BETWEEN_READS.max(elapsed * PAUSE_PER_READING)).await;
                 }
                 Err(error) => {
                     filter.seen().failed();
