@@ -159,8 +159,7 @@ impl Warnings {
         if is_due_again(&mut self.over_size, expired.over_bytes > 0, now, BETWEEN_EXPIRIES) {
             tracing::warn!(
                 bytes = expired.over_bytes,
-                "{} is larger than store.max_size by so much, and nothing more in it may go: raise store.max_size, \
-                 or set store.observations = false",
+                "{} is larger than store.max_size by so much, and nothing in it is left to go: raise store.max_size",
                 database.display()
             );
         }
