@@ -62,7 +62,9 @@ table! {
     pub struct Dns {
         keys {
             /// The name servers to ask, in this order, at most eight; port 53 where none is written.
-            /// Empty: those of the system. A resolver of one's own that validates DNSSEC is worth having.
+            /// Empty: those of the system. A resolver on this host that validates DNSSEC is worth having: on
+            /// the way to another host answers can be forged by who sees the queries. Who does not see them
+            /// has to guess port, ID and the case of each letter.
             name_servers: Vec<NameServer> = Vec::new(), reloads since "0.1.0";
 
             /// How long one question may take, with all its repetitions.
@@ -78,8 +80,12 @@ table! {
             /// "failures.budget".
             questions_per_message: usize = 100, [10..=10_000, "questions"], reloads since "0.1.0";
 
-            /// How many questions may be under way at once, for all messages together.
-            questions_in_flight: usize = 128, [1..=10_000, "questions"], reloads since "0.1.0";
+            /// How many questions may be under way at once, for all messages together: three eighths of
+            /// them for DMARC policies, a quarter each for SPF and for keys, the rest for everything else. Of
+            /// each part no client network keeps more than others who wait: one that names many silent
+            /// domains is answered by "failures.budget". Too low if landmarc_dns_answers_total counts
+            /// "overload" without such a flood.
+            questions_in_flight: usize = 256, [1..=10_000, "questions"], reloads since "0.1.0";
 
             /// How many answers are kept, each no longer than its time to live. 0: none.
             cache_entries: usize = 65_536, [0..=10_000_000, "answers"], reloads since "0.1.0";

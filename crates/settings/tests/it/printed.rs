@@ -188,7 +188,7 @@ fn the_names_of_the_keys() {
     dns.question_timeout = "5s"
     dns.message_timeout = "20s"
     dns.questions_per_message = 100
-    dns.questions_in_flight = 128
+    dns.questions_in_flight = 256
     dns.cache_entries = 65536
     dns.failure_ttl = "5s"
     authentication.spf = "self"
