@@ -261,6 +261,7 @@ fn g18_names_are_a_labels() {
 #[test]
 fn g22_what_could_not_be_settled_is_a_failure_with_its_reason() {
     let case = Case {
+        settings: "mode = \"enforce\"\nfailures.dns_with_policy.action = \"accept\"\n",
         zones: "\"mail.example.com\": {\"*\": \"TIMEOUT\"}",
         mail_from: "<bounce@mail.example.com>",
         ..FAILING
@@ -268,11 +269,11 @@ fn g22_what_could_not_be_settled_is_a_failure_with_its_reason() {
     let row = row_of(&case).unwrap();
     assert_eq!((row.dkim_aligned, row.spf_aligned), (false, false));
     assert_eq!(row.disposition, "none");
-    assert_eq!(reasons(&row), [("other", "DNS temperror")]);
+    assert_eq!(reasons(&row), [("other", "DNS temperror, and a policy is known")]);
     assert_eq!(row.spf.map(|(_, _, result)| result).as_deref(), Some("temperror"));
 
-    // One that is put off is counted when it comes again.
-    let settings = "mode = \"enforce\"\nfailures.dns.action = \"tempfail\"\n";
+    // One that is deferred is counted when it comes again.
+    let settings = "mode = \"enforce\"\n";
     assert_eq!(row_of(&Case { settings, ..case }), None);
 }
 
