@@ -107,6 +107,38 @@ fn objects(ran: &Ran) -> Vec<Value> {
         .collect()
 }
 
+/// A dead name that the message itself names buys no acceptance where the policy is known.
+#[test]
+fn a_spoof_that_names_a_dead_key_or_subdomain_is_deferred() {
+    let desk = Desk::new("dead-names");
+    desk.write(
+        "zones.json",
+        r#"{
+            "bank.test": {"TXT": [["v=spf1 -all"]]},
+            "_dmarc.bank.test": {"TXT": [["v=DMARC1; p=reject"]]},
+            "gone._domainkey.bank.test": {"TXT": "TIMEOUT"},
+            "_dmarc.old.bank.test": {"TXT": "TIMEOUT"},
+            "_dmarc.away.test": {"TXT": "TIMEOUT"}
+        }"#,
+    );
+    let signature = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=bank.test; s=gone; h=from; \
+                     bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=QUJD\r\n";
+    let of = |author: &str| format!("From: {author}\r\nTo: v@example.net\r\n\r\n");
+    for (message, expected) in [
+        (format!("{signature}{}", of("ceo@bank.test")), "tempfail"),
+        (of("ceo@old.bank.test"), "tempfail"),
+        // No policy is known: the resolver of this host may be away.
+        (of("ceo@away.test"), "accept"),
+    ] {
+        let file = desk.write("m.eml", &message);
+        let envelope = ["--ip", STRANGER, "--helo", "x.test", "--mail-from", "x@evil.test"];
+        let ran = desk.check(&[&["--json", "--mode", "enforce"], &envelope[..], &[&file]].concat());
+        let answer = ran.json();
+        assert_eq!(answer["dmarc"]["result"], "temperror", "{message}");
+        assert_eq!(answer["decision"]["action"], expected, "{message}{answer}");
+    }
+}
+
 /// The contract of scripts: these keys, in this order, absent values null.
 #[test]
 fn json_of_a_message_that_passes() {

@@ -20,7 +20,7 @@ pub(crate) const ANY_PORT: &str = "web.listen = [\"127.0.0.1:0\"]\n";
 struct Watched {
     service: Service,
     port: SocketAddr,
-    _dns: DnsServer,
+    dns: DnsServer,
 }
 
 impl Watched {
@@ -28,11 +28,7 @@ impl Watched {
         let dns = DnsServer::start(zones());
         let service = Service::start(name, socket, dns.addr(), &format!("{ANY_PORT}{settings}"));
         let port = port(&service);
-        let watched = Self {
-            service,
-            port,
-            _dns: dns,
-        };
+        let watched = Self { service, port, dns };
         wait_until_started(port);
         watched
     }
@@ -212,6 +208,27 @@ fn it_is_ready_until_it_is_told_to_stop() {
     assert_eq!(mta.finish(&mail).unwrap().verdict, Verdict::Accept);
     assert_eq!(watched.service.wait_for_end().code(), Some(0));
     assert_eq!(watched.get("/healthz"), None, "the port is closed");
+}
+
+#[test]
+fn a_name_server_that_does_not_answer_is_told_and_so_is_its_return() {
+    let settings = "dns.question_timeout = \"300ms\"\n";
+    let watched = Watched::start("http-dns", Socket::Inet, settings);
+    watched.wait_until_it_says(200, "settings ok\ndns ok\n");
+    let address = watched.dns.addr();
+    watched.dns.set_silent(true);
+    let degraded = format!("settings ok\ndns degraded: {address} does not answer\n");
+    watched.wait_until_it_says(200, &degraded);
+    let line = watched.service.wait_for_line("the name server does not answer");
+    assert!(
+        line.contains("WARN") && line.contains(&address.to_string()),
+        "{line}"
+    );
+    let answers = format!("landmarc_dns_server_answers{{server=\"{address}\"}}");
+    assert!(watched.metrics()[&answers] < 0.5);
+    watched.dns.set_silent(false);
+    watched.service.wait_for_line("the name server answers again");
+    watched.wait_until_it_says(200, "dns ok\n");
 }
 
 /// Design D13: mail goes on without the store, and the port says so.

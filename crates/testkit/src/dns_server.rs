@@ -48,6 +48,7 @@ struct Behaviour {
     zones: Zones,
     delay: Duration,
     silent: bool,
+    below: Vec<(DnsName, Option<Duration>)>,
     ttl: u32,
     negative_ttl: u32,
     compact_denial: bool,
@@ -78,6 +79,7 @@ impl DnsServer {
                 zones,
                 delay: Duration::ZERO,
                 silent: false,
+                below: Vec::new(),
                 ttl: 300,
                 negative_ttl: 300,
                 compact_denial: false,
@@ -131,6 +133,12 @@ impl DnsServer {
     /// Receives, logs, and answers nothing at all.
     pub fn set_silent(&self, silent: bool) {
         self.shared.behaviour().silent = silent;
+    }
+
+    /// Answers about this name and those below are sent so much later, whatever holds for the
+    /// others; never where there is no delay.
+    pub fn set_delay_below(&self, name: DnsName, delay: Option<Duration>) {
+        self.shared.behaviour().below.push((name, delay));
     }
 
     /// The TTL of records, in seconds.
@@ -260,10 +268,7 @@ async fn respond(request: &[u8], shared: &Shared, transport: Transport) -> Optio
     let question = question(&request);
     shared.log().extend(question.clone());
     let behaviour = shared.behaviour().clone();
-    tokio::time::sleep(behaviour.delay).await;
-    if behaviour.silent {
-        return None;
-    }
+    tokio::time::sleep(behaviour.delay_of(question.as_ref())?).await;
     let response = behaviour.answer(&request, question.as_ref())?;
     let octets = response.to_vec().ok()?;
     let limit = request.max_payload().clamp(MIN_UDP_OCTETS, MAX_UDP_OCTETS);
@@ -274,6 +279,14 @@ async fn respond(request: &[u8], shared: &Shared, transport: Transport) -> Optio
 }
 
 impl Behaviour {
+    /// How long an answer takes; none where there is none.
+    fn delay_of(&self, question: Option<&Question>) -> Option<Duration> {
+        let is_below = |name: &DnsName| question.is_some_and(|question| question.name.is_at_or_below(name));
+        let of_all = (!self.silent).then_some(self.delay);
+        let of_name = self.below.iter().find(|(name, _)| is_below(name));
+        of_name.map_or(of_all, |(_, delay)| *delay)
+    }
+
     fn answer(&self, request: &Message, question: Option<&Question>) -> Option<Message> {
         let mut response = Message::response(request.metadata.id, OpCode::Query);
         response.metadata.recursion_desired = request.metadata.recursion_desired;

@@ -2,6 +2,7 @@
 
 mod alone;
 mod client;
+mod flood;
 mod limits;
 mod stopping;
 
