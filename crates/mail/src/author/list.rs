@@ -62,6 +62,7 @@ struct Reader<'a> {
 }
 
 /// What a mailbox says of its domain.
+#[derive(Clone, Copy)]
 enum Domain<'a> {
     Name(&'a [u8]),
     /// An address literal.

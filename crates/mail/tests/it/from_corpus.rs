@@ -4,6 +4,9 @@
 //! The messages are made from a seed. `LANDMARC_FROM_SEED` and `LANDMARC_FROM_COUNT` choose others and more:
 //! `LANDMARC_FROM_SEED=7 LANDMARC_FROM_COUNT=200000 cargo nextest run -p landmarc-mail from_corpus`.
 
+// Helpers of tests fail as tests do.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod generator;
 mod honest;
 
