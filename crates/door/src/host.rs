@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use milter::{AcceptTrouble, Drained, Listeners, Peer, Place, Places, Stream};
+use milter::{AcceptTrouble, Drained, Listeners, Peer, Place, Places, Room, Stream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -58,13 +58,13 @@ impl Host {
         let (stop, stopped) = watch::channel(false);
         let mut shutdown = pin!(shutdown);
         loop {
-            let room = self.places.has_room_beside(self.connections.len());
-            self.tell_if_full(room);
+            let room = self.places.room_beside(self.connections.len());
+            self.tell_if_full(room != Room::None);
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 Some(ended) = self.connections.join_next(), if !self.connections.is_empty() => report(&ended),
-                accepted = self.listeners.accept(), if room => match accepted {
+                accepted = self.listeners.accept(), if room == Room::Now => match accepted {
                     Ok((stream, peer)) => {
                         self.trouble.is_over();
                         self.places.make_room_beside(self.connections.len());
@@ -79,6 +79,7 @@ impl Host {
                         }
                     }
                 },
+                () = room.comes(), if room != Room::Now => {}
             }
         }
         let Self {

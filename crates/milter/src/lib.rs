@@ -26,7 +26,7 @@ pub use handler::{
     Arguments, ConnectInfo, Edit, Peer, PeerAddress, Response, Service, Session, Verdict, ip_address,
 };
 pub use listener::{
-    AcceptTrouble, Drained, ListenError, Listeners, Place, Places, Server, Stream, UnixAccess,
+    AcceptTrouble, Drained, ListenError, Listeners, Place, Places, Room, Server, Stream, UnixAccess,
 };
 pub use macros::Macros;
 pub use options::ServerOptions;

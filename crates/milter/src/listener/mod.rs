@@ -25,7 +25,7 @@ use crate::session::{Context, SessionError, serve};
 use crate::statistics::{Counters, Gauge};
 pub use error::ListenError;
 pub use listeners::Listeners;
-pub use places::{Place, Places};
+pub use places::{Place, Places, Room};
 use socket::Listener;
 pub use socket::{Stream, UnixAccess};
 pub use trouble::AcceptTrouble;
@@ -140,8 +140,8 @@ impl<S: Service> House<S> {
                 self.context.counters.full();
             }
             was_full = is_full;
-            let has_room = self.places.has_room_beside(open);
-            if !has_room && self.context.notices.no_room.first_time() {
+            let room = self.places.room_beside(open);
+            if room == Room::None && self.context.notices.no_room.first_time() {
                 tracing::warn!(
                     max_sessions = self.limit,
                     "all sessions are taken: MTAs wait until one ends; see max_sessions"
@@ -151,10 +151,11 @@ impl<S: Service> House<S> {
                 biased;
                 () = &mut shutdown => return,
                 Some(ended) = self.sessions.join_next(), if !self.sessions.is_empty() => report(&ended),
-                accepted = accept(listeners, &mut turn), if has_room => match accepted {
+                accepted = accept(listeners, &mut turn), if room == Room::Now => match accepted {
                     Ok((stream, peer)) => self.begin(stream, peer),
                     Err(error) => self.pause(&error, listeners).await,
                 },
+                () = room.comes(), if room != Room::Now => {}
             }
         }
     }
