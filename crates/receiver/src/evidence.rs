@@ -374,7 +374,7 @@ fn unsigned_where_all_is(
     let seen = findings
         .seen
         .signing(author)
-        .filter(|seen| seen.signs_everything())?;
+        .filter(SigningHistory::signs_everything)?;
     let may_be_own = |signature: &&DkimResult| {
         let domain = signature.domain.as_ref();
         signature.substance == Substance::Possible && domain.is_none_or(|d| is_own(evaluation, d))

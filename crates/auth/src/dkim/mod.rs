@@ -116,10 +116,10 @@ impl fmt::Display for DkimVerdict {
 pub enum Substance {
     /// It may have been made by the domain it names.
     Possible,
-    /// It can be read, and cannot be verified by anybody: DNS has no key at its name, it expired long ago,
-    /// or it is one of more than a message has.
+    /// It names a domain and a selector, and cannot be verified by anybody: it breaks the syntax, DNS has no
+    /// key at its name, it expired long ago, or it is one of more than a message has.
     Void,
-    /// It is no signature: it names no domain or selector, or breaks the syntax.
+    /// It is no signature: it names no domain or no selector.
     Unreadable,
 }
 

@@ -165,7 +165,11 @@ impl Read {
                     false => DkimVerdict::Neutral,
                 };
                 result.conclude(verdict, error.to_string());
-                result.substance = Substance::Unreadable;
+                // Software that is old or careless writes such, and names its domain; who writes "foo" does not.
+                result.substance = match (&result.domain, &result.selector) {
+                    (Some(_), Some(_)) => Substance::Void,
+                    _ => Substance::Unreadable,
+                };
                 None
             }
         };

@@ -11,6 +11,7 @@ mod dkim_keys;
 mod dkim_rfc8463;
 mod dkim_sign;
 mod dkim_stream;
+mod dkim_substance;
 mod dkim_support;
 mod dkim_vectors;
 mod spf_limits;

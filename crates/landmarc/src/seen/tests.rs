@@ -1,3 +1,5 @@
+//! From recorded messages to what they show.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 

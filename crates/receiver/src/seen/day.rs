@@ -146,7 +146,7 @@ impl<'a> DayBuilder<'a> {
         let is_by_dkim_alone = sighting.dkim_aligned && !sighting.spf_aligned;
         let is_shared = || self.known.network(network).is_some_and(|seen| seen.is_shared());
         // What fails says nothing of its author.
-        if !sighting.spf_aligned && !(is_by_dkim_alone && is_shared()) {
+        if !sighting.spf_aligned && (!is_by_dkim_alone || !is_shared()) {
             return;
         }
         make_room(&mut self.domains, DomainDay::weight);

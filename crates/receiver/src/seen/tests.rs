@@ -1,3 +1,5 @@
+//! Each figure at its threshold and one short of it, and what strangers do to it.
+
 use std::net::IpAddr;
 
 use dmarc::suffixes::Suffixes;
