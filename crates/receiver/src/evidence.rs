@@ -122,7 +122,7 @@ impl Evidence {
                 format!("{}; this one has none", all_signed(domain, seen))
             }
             Self::KnownSpoofer(network, seen) => format!(
-                "from {network} came forged mail in {NETWORK_DAYS} days, in the names of {} unrelated domains or more that sign everything, and none of a known sender",
+                "from {network} came forged mail in {NETWORK_DAYS} days, in the names of {} unrelated domains or more that sign everything, and nothing that may be genuine",
                 seen.forged
             ),
             Self::MailingList(domain) => format!("the mailing list at {domain} signed it"),

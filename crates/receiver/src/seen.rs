@@ -12,9 +12,9 @@
 //!   authorizes sent them. A failing message counts nothing, and neither does a signed message that is sent
 //!   again: it passes by DKIM alone. Where a domain has no mail of the first kind, messages that passed by
 //!   DKIM alone count if they come from a network that SPF of several other organizations authorizes.
-//! * A *known spoofer* is refused only in the name of a domain of which nothing unsigned was seen: whoever sends
-//!   forgeries through a forwarder must not have the unsigned mail refused that it forwards besides. One
-//!   message of its network that passes of a regular sender, or that anybody authenticates, ends it.
+//! * A *known spoofer* is refused only in the name of a domain of which nothing unsigned was seen, and
+//!   only while its network sends nothing that may be genuine: whoever sends forgeries through a forwarder must
+//!   not have the mail refused that it forwards besides.
 //! * The day of a message is the one on which it was judged, whatever it says of itself.
 //!
 //! [`Sighting`]s of a day make a [`Day`], the days a [`History`], and that the [`Table`] in which a

@@ -1,7 +1,7 @@
 //! What stands behind a signature that does not pass.
 
 use landmarc_auth::dkim::{MAX_EXPIRED, Options, Substance};
-use landmarc_auth::lookup::{Fault, ZoneData, Zones};
+use landmarc_auth::lookup::{Fault, Zones};
 use testkit::{dns_name, txt_zones};
 
 use crate::dkim_support::{Mail, NOW, keys_at, only, verify, verify_as};

@@ -90,7 +90,7 @@ impl DomainDay {
 pub(super) struct NetworkDay {
     pub(super) passed: u32,
     pub(super) failed: u32,
-    pub(super) authenticated: u32,
+    pub(super) unproven: u32,
     pub(super) forwarded: Organizations,
     pub(super) authorizing: Organizations,
     pub(super) forged: Organizations,
@@ -169,20 +169,19 @@ impl<'a> DayBuilder<'a> {
         let known = self.known.signing(sighting.author).unwrap_or_default();
         make_room(&mut self.networks, NetworkDay::weight);
         let day = self.networks.entry(network).or_default();
+        let is_unsigned = !sighting.is_signed && !sighting.is_authenticated;
+        let is_forged = !passed && is_unsigned && known.signs_everything();
         if passed {
             add(&mut day.passed, sighting.count);
         } else {
             add(&mut day.failed, sighting.count);
-            if sighting.is_authenticated {
-                add(&mut day.authenticated, sighting.count);
-            }
+            add(&mut day.unproven, if is_forged { 0 } else { sighting.count });
         }
-        let is_unsigned = !sighting.is_signed && !sighting.is_authenticated;
         let organizations = if sighting.spf_aligned && known.is_regular() {
             &mut day.authorizing
         } else if sighting.dkim_aligned && known.is_regular() {
             &mut day.forwarded
-        } else if !passed && is_unsigned && known.signs_everything() {
+        } else if is_forged {
             &mut day.forged
         } else {
             return;

@@ -111,7 +111,7 @@ impl History {
             let sum = sums.entry(*network).or_default();
             sum.seen.passed += u64::from(day.passed);
             sum.seen.failed += u64::from(day.failed);
-            sum.seen.authenticated += u64::from(day.authenticated);
+            sum.seen.unproven += u64::from(day.unproven);
             day.authorizing.add_to(&mut sum.authorizing);
             day.forged.add_to(&mut sum.forged);
         }

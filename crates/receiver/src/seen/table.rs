@@ -86,8 +86,9 @@ pub struct NetworkHistory {
     pub passed: u64,
     /// Messages that failed DMARC.
     pub failed: u64,
-    /// Those of them that somebody authenticates all the same: a list, a forwarder, a provider.
-    pub authenticated: u64,
+    /// Those of them that may be genuine: all but those of organizations that sign everything, without a
+    /// signature, which nobody authenticates.
+    pub unproven: u64,
     /// Regular senders whose mail passed from there by DKIM alone, in
     /// [`SIGNING_DAYS`](super::SIGNING_DAYS).
     pub forwarded: Organizations,
@@ -98,12 +99,12 @@ pub struct NetworkHistory {
 }
 
 impl NetworkHistory {
-    /// Whether it forges the mail of many, and sends none of anybody who is known. What passes of a domain
-    /// that is not known does not matter: a spoofer has one for the asking.
+    /// Whether it forges the mail of many, and sends nothing that may be genuine. What passes of a domain that
+    /// is not known does not matter: a spoofer has one for the asking.
     #[must_use]
     pub fn is_known_spoofer(&self) -> bool {
         self.forged >= SPOOFED_ORGANIZATIONS
-            && self.authenticated == 0
+            && self.unproven == 0
             && self.authorized_by == 0
             && self.forwarded.count() == 0
     }
