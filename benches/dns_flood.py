@@ -11,7 +11,7 @@ connections of a flood sends, from another client network,
   it is made up for each message, so that nothing is in the cache.
 
 The flood is messages with ten signatures of silent domains and a silent domain in MAIL FROM
-(keys), or with four silent domains in From (policies); the last line of each flood is a spoof by
+(keys), or with four silent domains in From (policies). The last line of each flood is a spoof by
 the flooding client itself. No spoof may be accepted. Times are in milliseconds.
 """
 
@@ -152,6 +152,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binary", default="target/release/landmarc")
     parser.add_argument("--seconds", type=int, default=8, help="before the first measurement")
+    parser.add_argument("--messages", type=int, default=100, help="honest ones; a tenth as many of each spoof")
     parser.add_argument("--flood", choices=["keys", "policies"], default="keys")
     parser.add_argument("--connections", type=int, nargs="*", default=[0, 30, 100, 300])
     options = parser.parse_args()
@@ -179,10 +180,10 @@ def main():
                 return service.check(client, "x@evil.test", [f"h{word()}.{domain}"])
 
             rows = [
-                ("honest", timed(honest, 100)),
-                ("spoof, 400 ms", timed(lambda: spoof(CLIENT, "slow400.test"), 10)),
-                ("spoof, 1.5 s", timed(lambda: spoof(CLIENT, "slow1500.test"), 10)),
-                ("spoof, 400 ms, by the flooder", timed(lambda: spoof(FLOODER, "slow400.test"), 10)),
+                ("honest", timed(honest, options.messages)),
+                ("spoof, 400 ms", timed(lambda: spoof(CLIENT, "slow400.test"), options.messages // 10)),
+                ("spoof, 1.5 s", timed(lambda: spoof(CLIENT, "slow1500.test"), options.messages // 10)),
+                ("spoof, 400 ms, by the flooder", timed(lambda: spoof(FLOODER, "slow400.test"), options.messages // 10)),
             ]
             rate = len(sent) / (time.monotonic() - begun)
             for mail, (verdicts, median, most) in rows:
