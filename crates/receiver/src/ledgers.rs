@@ -1,6 +1,6 @@
 //! The DNS questions of one message, shared out among the mechanisms.
 
-use auth::lookup::{Asked, Ledger, Lookup, Purpose};
+use auth::lookup::{Answer, Asked, Ledger, Lookup, LookupError, Purpose};
 
 /// The DNS questions of one message, in shares, each with a lookup and so a time of its own.
 ///
@@ -45,8 +45,8 @@ impl<L: Lookup> Ledgers<L> {
     /// of ours: the share of this message, its time, or what all messages may ask at once.
     pub(crate) fn is_exhausted(&self) -> bool {
         let by_our_limit = |asked: &Asked| {
-            let failure = asked.answer.as_ref().and_then(|answer| answer.failure());
-            failure.is_some_and(|error| error.is_ours())
+            let failure = asked.answer.as_ref().and_then(Answer::failure);
+            failure.is_some_and(LookupError::is_ours)
         };
         [&self.mail_from, &self.keys, &self.policies]
             .into_iter()

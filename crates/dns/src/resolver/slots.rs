@@ -349,7 +349,7 @@ impl Slot {
         let mut crowded = self.pool.crowded.subscribe();
         if crowded.wait_for(|crowded| *crowded).await.is_err() {
             // Its sender lives as long as this slot.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
