@@ -247,7 +247,7 @@ impl DeferredFailure {
         Failure {
             action: self.action,
             code: self.code,
-            enhanced: self.enhanced.clone(),
+            enhanced: self.enhanced,
             text: self.text.clone(),
         }
     }
