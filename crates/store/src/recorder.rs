@@ -74,6 +74,7 @@ impl Options {
 #[derive(Debug)]
 pub struct Recorder {
     shared: Arc<Shared>,
+    path: PathBuf,
     patience: Duration,
     keep_observations: bool,
     digests: Digests,
@@ -137,11 +138,12 @@ impl Recorder {
         let writer = writer::spawn(Arc::clone(&shared), opener, engine, pace);
         let writer = writer.map_err(|source| StoreError::Io {
             doing: "start a thread for",
-            path,
+            path: path.clone(),
             source,
         })?;
         Ok(Self {
             shared,
+            path,
             patience,
             keep_observations,
             digests: Digests::new(),
@@ -192,6 +194,7 @@ impl Recorder {
         let (length, bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
         let mut statistics = self.shared.counters.read(length, bytes);
+        statistics.file_bytes = std::fs::metadata(&self.path).ok().map(|file| file.len());
         statistics.folded_messages = self.folding.as_ref().map_or(0, |folding| folding.messages());
         statistics.spool_lost = self.spool.as_ref().map(|spool| spool.lost()).unwrap_or_default();
         statistics

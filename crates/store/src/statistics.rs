@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::error::StoreError;
+use crate::maintenance::{Expired, Keep};
 use crate::queue::Lost;
 use crate::spool::SpoolLost;
 
@@ -37,6 +38,16 @@ pub struct Statistics {
     pub dropped_rule_hits: u64,
     /// Messages that count in a row with less detail, for their sender made too many.
     pub folded_messages: u64,
+    /// Traces that made room since the recorder was opened.
+    pub evicted_traces: u64,
+    /// Observations that did.
+    pub evicted_observations: u64,
+    /// Rows of the tally that did.
+    pub evicted_tally_rows: u64,
+    /// Octets of the file; none when it cannot be looked at.
+    pub file_bytes: Option<u64>,
+    /// [`Keep::max_bytes`](crate::Keep::max_bytes) of the last expiry.
+    pub max_bytes: Option<u64>,
     /// What the spool had no room for since the recorder was opened.
     pub spool_lost: SpoolLost,
     /// Records that wait in memory, and folded rows of the tally.
@@ -62,6 +73,10 @@ pub(crate) struct Counters {
     dropped_observations: AtomicU64,
     dropped_tallies: AtomicU64,
     dropped_rule_hits: AtomicU64,
+    evicted_traces: AtomicU64,
+    evicted_observations: AtomicU64,
+    evicted_tally_rows: AtomicU64,
+    max_bytes: AtomicU64,
     pub(crate) commits: AtomicU64,
     pub(crate) failures: AtomicU64,
     pub(crate) degraded: AtomicBool,
@@ -80,6 +95,16 @@ impl Counters {
         self.dropped_observations.fetch_add(lost.observations, Relaxed);
         self.dropped_tallies.fetch_add(lost.tallies, Relaxed);
         self.dropped_rule_hits.fetch_add(lost.rule_hits, Relaxed);
+    }
+
+    /// Counts what made room.
+    pub(crate) fn add_evicted(&self, keep: &Keep, done: &Expired) {
+        self.evicted_traces.fetch_add(done.traces_for_size, Relaxed);
+        self.evicted_observations
+            .fetch_add(done.observations_for_size, Relaxed);
+        self.evicted_tally_rows
+            .fetch_add(done.tally_rows_for_size, Relaxed);
+        self.max_bytes.store(keep.max_bytes.unwrap_or(0), Relaxed);
     }
 
     pub(crate) fn lost(&self) -> Lost {
@@ -110,6 +135,11 @@ impl Counters {
             dropped_tallies: lost.tallies,
             dropped_rule_hits: lost.rule_hits,
             folded_messages: 0,
+            evicted_traces: self.evicted_traces.load(Relaxed),
+            evicted_observations: self.evicted_observations.load(Relaxed),
+            evicted_tally_rows: self.evicted_tally_rows.load(Relaxed),
+            file_bytes: None,
+            max_bytes: Some(self.max_bytes.load(Relaxed)).filter(|most| *most > 0),
             spool_lost: SpoolLost::default(),
             queue_length,
             queue_bytes,

@@ -234,7 +234,10 @@ impl Writer {
                 hold(&self.shared.state).jobs.push(job);
             }
             // Who asked may have stopped waiting; the work is done all the same.
-            Ok(Step::Done) => drop(job.waiter.send(Ok(job.done))),
+            Ok(Step::Done) => {
+                self.shared.counters.add_evicted(&keep, &job.done);
+                drop(job.waiter.send(Ok(job.done)));
+            }
             Err(error) => {
                 self.noted(&error);
                 drop(job.waiter.send(Err(error)));

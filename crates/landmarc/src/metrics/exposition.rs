@@ -485,6 +485,27 @@ fn records(sheet: &mut Sheet<'_>, store: &store::Statistics) -> fmt::Result {
         "What was given up because the store could not be written for too long.",
         dropped.map(|(kind, count)| ([("kind", kind)], count)),
     )?;
+    let evicted = [
+        ("trace", store.evicted_traces),
+        ("observation", store.evicted_observations),
+        ("tally_row", store.evicted_tally_rows),
+    ];
+    sheet.counters(
+        "landmarc_store_evicted",
+        "What was removed before its time to keep the database at store.max_size.",
+        evicted.map(|(kind, count)| ([("kind", kind)], count)),
+    )?;
+    if let Some(bytes) = store.file_bytes {
+        sheet.gauge("landmarc_store_file", "Size of the database.", BYTES, &bytes)?;
+    }
+    if let Some(bytes) = store.max_bytes {
+        sheet.gauge(
+            "landmarc_store_file_limit",
+            "What it may have at most.",
+            BYTES,
+            &bytes,
+        )?;
+    }
     sheet.counter(
         "landmarc_store_folded_messages",
         "Messages counted in a row with less detail, because one sender made too many distinct rows.",

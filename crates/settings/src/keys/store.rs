@@ -24,8 +24,10 @@ table! {
             /// For how many days the counts are kept that reports and pages are made from.
             tally_days: u32 = 400, [2..=3650, "days"], reloads since "0.1.0";
 
-            /// The largest size of the database. Past it, stories go before their time, the oldest
-            /// first; then messages; at last counts, but never those of yesterday and today.
+            /// The largest size of the database. Past it, records go before their time: counts as far as
+            /// they take more than half of it, old days of senders with many rows first; then stories;
+            /// messages and counts before yesterday; at last what the sender with most of them has of
+            /// yesterday and today.
             max_size: Size = Size::mib(16 << 10), [Size::mib(64)..=Size::mib(1 << 24)],
                 reloads since "0.1.0";
 

@@ -299,3 +299,41 @@ async fn rows_count_before_the_journal_is_folded_and_once_only() {
     record_all(&recorder, [message(3), crate::samples::from(4, "example.net")]).await;
     assert_eq!((status().tally_rows, status().distinct_rows), (2, 2));
 }
+
+/// The clock was a year ahead for an hour.
+#[tokio::test]
+async fn while_the_time_is_doubtful_nothing_expires_and_what_is_of_the_future_goes_with_its_neighbours() {
+    const YEAR: u64 = 365 * DAY;
+    let directory = Directory::new();
+    let recorder = store_with(&directory, (0..20).map(|day| on_day(day, day))).await;
+    let now_ms = MIDNIGHT + 20 * DAY;
+    record_all(&recorder, (20..23).map(|number| on_day(20 + 365, number))).await;
+    let doubtful = Keep {
+        by_time: false,
+        ..Keep::standard(now_ms + YEAR)
+    };
+    let expired = recorder.expire(doubtful).await.unwrap();
+    assert_eq!(
+        (expired.observations, expired.tally_rows, expired.traces),
+        (0, 0, 0)
+    );
+
+    // The right time is back.
+    record_all(&recorder, (20..40).map(|day| on_day(day, 10 + day))).await;
+    let keep = Keep::standard(now_ms);
+    let expired = recorder.expire(keep).await.unwrap();
+    assert_eq!((expired.observations, expired.tally_rows), (6, 0));
+    let reader = reader(&directory);
+    assert_eq!(reader.explain("id-20").unwrap().len(), 1, "neighbours are left");
+    recorder.expire(Keep::standard(now_ms + 13 * DAY)).await.unwrap();
+    assert_eq!(reader.explain("id-20").unwrap().len(), 1, "neighbours are left");
+    recorder.expire(Keep::standard(now_ms + 14 * DAY)).await.unwrap();
+    for number in 20..23 {
+        assert_eq!(
+            reader.explain(&format!("id-{number}")).unwrap(),
+            [],
+            "as old as its neighbours"
+        );
+    }
+    assert_eq!(reader.explain("id-34").unwrap().len(), 1);
+}
