@@ -13,6 +13,9 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 /// So much may lie between it and the monotonic clock in a day: what NTP corrects in small steps, and a bad oscillator.
 const TOLERANCE_MS: u64 = 3_600_000;
 
+/// A store that has nothing of so many days is one that stood still, or the clock is wrong: a weekend is not enough.
+const RECENT_DAYS: u32 = 3;
+
 /// A wall clock, looked at now and then.
 #[derive(Debug)]
 pub(crate) struct WallClock {
@@ -103,6 +106,26 @@ pub(crate) fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreErro
         ..Filter::default()
     };
     Ok(days.is_empty() && reader.log(&all)?.is_empty())
+}
+
+/// Whether the store has records of the last days, or none at all: else whoever expires by hand is asked whether the clock is right.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn has_recent(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
+    let reader = Reader::open(place.clone())?;
+    let (days, today) = (reader.reporting_days()?, Day::at(now_ms));
+    let from = today.back(RECENT_DAYS);
+    if days.iter().any(|day| (from..=today.next()).contains(day)) {
+        return Ok(true);
+    }
+    let one = |since_ms| Filter {
+        since_ms,
+        limit: 1,
+        ..Filter::default()
+    };
+    let is_empty = days.is_empty() && reader.log(&one(None))?.is_empty();
+    Ok(is_empty || !reader.log(&one(Some(from.begins_ms())))?.is_empty())
 }
 
 #[cfg(test)]

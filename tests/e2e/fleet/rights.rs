@@ -180,7 +180,7 @@ impl Scene {
         let list = self.as_user(READER, &["outbox", "list"]);
         assert_eq!(list.code, 0, "{}", list.stderr);
         for attempt in [
-            &["store", "expire"][..],
+            &["store", "expire", "--force"][..],
             &["outbox", "suppress", "a@example.com"],
             &["outbox", "send"],
         ] {

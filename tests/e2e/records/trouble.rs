@@ -54,7 +54,7 @@ fn mistakes_elsewhere_in_the_settings_are_told_in_one_line() {
         &["explain", "4ZQ0000001"][..],
         &["log"],
         &["store", "status"],
-        &["store", "expire"],
+        &["store", "expire", "--force"],
         &["store", "backup", &copy],
     ] {
         let told = |config: &str| {

@@ -17,7 +17,7 @@ use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 use store::{Expired, Keep, Options, Reader, Recorder, StoreError};
 
-use crate::believed::store_agrees;
+use crate::believed::has_recent;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
 use crate::groups::BySuffix;
@@ -118,9 +118,9 @@ fn expire(place: &Place, force: bool, as_json: bool) -> Result<(), Exit> {
     // A recorder would make what is not there.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     let keep = keep(&settings);
-    if !force && !store_agrees(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
+    if !force && !has_recent(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
         let message = format!(
-            "{} has no records of the last two days: is the clock right? then say --force; nothing was removed",
+            "{} has no records of the last three days: is the clock right? then say --force; nothing was removed",
             store.place
         );
         return Err(complain(Exit::Later, &message));

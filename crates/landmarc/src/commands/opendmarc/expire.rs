@@ -8,7 +8,7 @@ use store::{Day, DayState, Keep};
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;
-use crate::believed::store_agrees;
+use crate::believed::has_recent;
 use crate::commands::store::remove_expired;
 use crate::exit::Exit;
 use crate::figures::grouped;
@@ -63,9 +63,9 @@ fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
         tally_days,
         ..keep(&settings)
     };
-    if !store_agrees(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
+    if !has_recent(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
         tell(
-            "opendmarc-expire: nothing removed: there are no records of the last two days, so the clock may be wrong; \
+            "opendmarc-expire: nothing removed: there are no records of the last three days, so the clock may be wrong; \
              landmarc store expire --force removes what is old all the same",
         );
         return Ok(Exit::Fine);
