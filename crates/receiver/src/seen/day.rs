@@ -7,7 +7,7 @@ use std::sync::Arc;
 use dmarc::suffixes::Suffixes;
 use mail::{ClientNetwork, DomainName};
 
-use super::{MAX_BY_DKIM_ALONE, MAX_ENTRIES, SPOOFED_ORGANIZATIONS, Table, organization};
+use super::{MAX_BY_DKIM_ALONE, MAX_DAY_ENTRIES, SPOOFED_ORGANIZATIONS, Table, organization};
 
 /// Organizations remembered for a network and day: as many as any figure asks for.
 pub(super) const KEPT: usize = SPOOFED_ORGANIZATIONS;
@@ -70,6 +70,10 @@ impl Organizations {
         all.extend(self.0.iter().filter(|kept| **kept != 0));
     }
 }
+
+// What the limits on entries promise of memory.
+const _: () = assert!(size_of::<(Arc<str>, DomainDay)>() <= 32);
+const _: () = assert!(size_of::<(ClientNetwork, NetworkDay)>() <= 160);
 
 /// The mail of one domain on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -192,8 +196,8 @@ impl<'a> DayBuilder<'a> {
     /// The day, as far as it is kept.
     #[must_use]
     pub fn finish(mut self) -> Day {
-        keep_most(&mut self.domains, MAX_ENTRIES, DomainDay::weight);
-        keep_most(&mut self.networks, MAX_ENTRIES, NetworkDay::weight);
+        keep_most(&mut self.domains, MAX_DAY_ENTRIES, DomainDay::weight);
+        keep_most(&mut self.networks, MAX_DAY_ENTRIES, NetworkDay::weight);
         Day {
             domains: self.domains.into_iter().collect(),
             networks: self.networks.into_iter().collect(),
@@ -210,8 +214,8 @@ fn make_room<K, V>(entries: &mut HashMap<K, V>, weight: impl Fn(&V) -> u64)
 where
     K: Eq + std::hash::Hash + Ord + Clone,
 {
-    if entries.len() >= 2 * MAX_ENTRIES {
-        keep_most(entries, MAX_ENTRIES, weight);
+    if entries.len() >= 2 * MAX_DAY_ENTRIES {
+        keep_most(entries, MAX_DAY_ENTRIES, weight);
     }
 }
 

@@ -194,7 +194,11 @@ fn days_to_come_and_days_long_past_do_not_count() {
 fn a_domain_that_stops_signing_signs_everything_no_more() {
     let signed = row("bank.example", OWN, 100).own();
     let unsigned = |count| row("bank.example", OWN, count).own_unsigned();
-    let days = |count| store().days(30, &[signed.clone()]).days(1, &[unsigned(count)]);
+    let days = |count| {
+        store()
+            .days(30, std::slice::from_ref(&signed))
+            .days(1, &[unsigned(count)])
+    };
     assert!(days(5).signs_everything("bank.example"));
     assert!(!days(6).signs_everything("bank.example"));
 }
@@ -203,7 +207,7 @@ fn a_domain_that_stops_signing_signs_everything_no_more() {
 fn a_domain_that_passes_by_dkim_alone_signs_everything_when_its_senders_are_shared() {
     let provider = "198.51.100.1";
     let shop = row("shop.example", provider, 50).replayed();
-    let days = |customers: &[Row]| store().days(30, &[customers, &[shop.clone()]].concat());
+    let days = |customers: &[Row]| store().days(30, &[customers, std::slice::from_ref(&shop)].concat());
     let customers = banks().map(|row| Row {
         client: provider.parse().unwrap(),
         ..row
@@ -260,7 +264,7 @@ fn a_known_spoofer_forges_five_organizations_that_sign_everything() {
 
 #[test]
 fn a_forwarder_of_domains_that_do_not_sign_is_no_spoofer() {
-    let unsigned = banks().map(|row| row.own_unsigned()).map(|row| Row {
+    let unsigned = banks().map(Row::own_unsigned).map(|row| Row {
         dkim: false,
         signed: false,
         ..row
@@ -329,7 +333,10 @@ fn a_network_that_forwarded_mail_of_a_sender_is_remembered_for_a_month() {
 #[test]
 fn a_young_store_is_no_evidence() {
     let bank = row("bank.example", OWN, 100).own();
-    assert!(matches!(store().days(6, &[bank.clone()]).seen(), Seen::Young(6)));
+    assert!(matches!(
+        store().days(6, std::slice::from_ref(&bank)).seen(),
+        Seen::Young(6)
+    ));
     assert!(matches!(store().days(7, &[bank]).seen(), Seen::Known(_)));
     assert!(matches!(History::default().seen(TODAY), Seen::Young(0)));
     let author = DomainName::parse("bank.example").unwrap();
