@@ -224,6 +224,7 @@ fn the_names_of_the_keys() {
     action.unusable_author_text = "Email rejected: {reason} ({id})"
     action.required_header_fields = false
     action.mailing_lists = true
+    action.evidence_from_records = true
     action.local_domains = []
     action.trusted_forwarders = []
     action.rules_file = "/etc/landmarc/rules.toml"
