@@ -77,10 +77,13 @@ mod tests {
             "[check_api]\nlisten = ['/run/x']\nsecret_file = {name}\n\
              [report]\nemail = 'r@example.com'\n[report.delivery]\nuser = 'u'\npassword_file = {name}\n\
              [fleet]\ndatabase = 'postgres://u@h/d'\npassword_file = {name}\n\
-             [collector]\nlisten = ['127.0.0.1:1']\nkey_file = {name}\n\
+             [collector]\nlisten = ['127.0.0.1:1']\ncertificate_file = '/c'\nclient_ca_file = '/c'\n\
+             key_file = {name}\n\
              [rspamd]\nservers = ['127.0.0.1:2']\npassword_file = {name}\n"
         );
-        let pushes = format!("[fleet]\npush_to = 'https://c.example'\nkey_file = {name}\n");
+        let pushes = format!(
+            "[fleet]\npush_to = 'https://c.example'\nca_file = '/c'\ncertificate_file = '/c'\nkey_file = {name}\n"
+        );
         let unused = format!("[check_api]\nsecret_file = {name}\n");
         let keys = |text: &str| {
             let (settings, _) = settings::read_checked(text.as_bytes(), |_| Vec::new()).unwrap();
