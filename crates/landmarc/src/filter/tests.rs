@@ -1,6 +1,7 @@
 //! Tests of the path that need no MTA.
 
 mod findings;
+mod month;
 mod reporting;
 
 use std::path::PathBuf;

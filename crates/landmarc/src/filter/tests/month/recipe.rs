@@ -1,0 +1,77 @@
+//! How a message of the month comes into being, and the octets of it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use mail::{Envelope, ReversePath};
+use testkit::letter::Letter;
+
+/// All that judging a message depends on: two of one recipe are judged alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Recipe {
+    pub(super) client: IpAddr,
+    /// The domain of MAIL FROM.
+    pub(super) mail_from: Rc<str>,
+    /// The domain of From.
+    pub(super) author: Rc<str>,
+    /// What happens to it on its way, in order.
+    pub(super) steps: Vec<Step>,
+}
+
+/// What a host on the way does to a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Step {
+    /// Signs it as it is now: `d=`, `s=`.
+    Sign(Rc<str>, &'static str),
+    /// Seals it for this author as the next ARC hop: `d=`.
+    Seal(Rc<str>),
+    /// Puts a field on top.
+    Field(&'static str, String),
+    /// Changes the Subject, as lists do.
+    NewSubject,
+    /// Changes the body, as lists and virus scanners do.
+    NewBody,
+    /// Takes all signatures away.
+    Strip,
+}
+
+impl Recipe {
+    pub(super) fn letter(&self) -> Letter {
+        let mut letter = Letter::new();
+        letter.append(b"From", format!(" someone@{}", self.author).as_bytes());
+        letter.append(b"Subject", b" Minutes");
+        for step in &self.steps {
+            self.take(step, &mut letter);
+        }
+        letter
+    }
+
+    fn take(&self, step: &Step, letter: &mut Letter) {
+        match step {
+            Step::Sign(domain, selector) => {
+                let has_list = letter.headers().named("List-Id").next().is_some();
+                letter.sign(domain, selector, has_list.then_some("List-Id"));
+            }
+            Step::Seal(domain) => {
+                let claim = format!("mx.{domain}; dmarc=pass header.from={}", self.author);
+                letter.seal(domain, "s1", &claim);
+            }
+            Step::Field(name, value) => letter.put_on_top(name.as_bytes(), format!(" {value}").as_bytes()),
+            Step::NewSubject => {
+                letter.remove("Subject");
+                letter.append(b"Subject", b" [list] Minutes");
+            }
+            Step::NewBody => letter.body.extend_from_slice(b"-- \r\nA footer.\r\n"),
+            Step::Strip => letter.remove("DKIM-Signature"),
+        }
+    }
+
+    pub(super) fn envelope(&self) -> Envelope {
+        Envelope {
+            client: Some(self.client),
+            helo: format!("mx.{}", self.mail_from).into_bytes(),
+            mail_from: ReversePath::new(format!("<bounce@{}>", self.mail_from).as_bytes()),
+            ..Envelope::default()
+        }
+    }
+}
