@@ -272,7 +272,7 @@ impl Server {
     async fn judgement(&self, mail: &Mail, seen: &Seen) -> Judgement {
         let (rules, letter) = (&self.rules, mail.recipe.letter());
         let envelope = mail.recipe.envelope();
-        let ledgers = Ledgers::new(QUESTIONS_PER_MESSAGE, || &self.dns);
+        let ledgers = Ledgers::new(QUESTIONS_PER_MESSAGE, |_| &self.dns);
         let mut head = Head::new(
             &letter.headers(),
             rules,

@@ -54,7 +54,7 @@ impl Recipe {
             }
             Step::Seal(domain) => {
                 let claim = format!("mx.{domain}; dmarc=pass header.from={}", self.author);
-                letter.seal(domain, "s1", &claim);
+                letter.seal(domain, "s1", &claim, &["From", "Subject"]);
             }
             Step::Field(name, value) => letter.put_on_top(name.as_bytes(), format!(" {value}").as_bytes()),
             Step::NewSubject => {
