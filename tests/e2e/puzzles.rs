@@ -18,9 +18,9 @@ use crate::serve::for_mta;
 use crate::service::{Line, Service, Socket};
 
 const QUEUE_ID: &str = "4FPUZZLE";
-/// Without evidence from records: whether these have been read when a message comes is a matter of time.
-const SETTINGS: &str = "mode = \"enforce\"\nauthserv_id = \"mx.receiver.example\"\n\
-                        action.evidence_from_records = false\n";
+const SETTINGS: &str = "mode = \"enforce\"\nauthserv_id = \"mx.receiver.example\"\n";
+/// Whether the records have been read when a message comes is a matter of time.
+const WITHOUT_RECORDS: &str = "evidence_from_records = false\n";
 
 #[test]
 fn ten_puzzles_and_more_are_answered_from_the_queue_id_alone() {
@@ -56,6 +56,10 @@ impl Told {
     fn of(case: &Case) -> Self {
         let dns = DnsServer::start(case.zones());
         let settings = case.json["settings"].as_str().unwrap_or_default();
+        let settings = match settings.contains("[action]") {
+            true => settings.replace("[action]\n", &format!("[action]\n{WITHOUT_RECORDS}")),
+            false => format!("action.{WITHOUT_RECORDS}{settings}"),
+        };
         let name = format!("puzzle-{}", case.id());
         let service = Service::start(&name, Socket::Inet, dns.addr(), &format!("{SETTINGS}{settings}"));
         let mut mta = Mta::connect(&for_mta(service.milter())).unwrap();
