@@ -87,7 +87,7 @@ fn last_port(service: &Service) -> SocketAddr {
 #[test]
 fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
     let dns = DnsServer::start(zones());
-    let service = service_with("seen-refused", &dns, 10);
+    let service = service_with("seen-refused", &dns, 15);
     let read = service.wait_for_line(READ);
     assert!(read.contains("signing=1"), "{read}");
     let Verdict::Reply(reply) = deliver(&service, &spoof()) else {
@@ -105,7 +105,7 @@ fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
         "--config",
         &service.settings_file().display().to_string(),
     ]);
-    let figures = "of 120 messages of reject.example in 30 days all carried its signature";
+    let figures = "of 180 messages of reject.example in 30 days all carried its signature";
     let explanation = text.stdout.replace("\n    ", " ");
     assert!(explanation.contains(figures), "{}", text.stdout);
     let metrics = metrics(last_port(&service));
@@ -116,8 +116,8 @@ fn a_spoof_of_a_domain_that_signs_everything_is_refused_with_the_cause() {
 #[test]
 fn young_records_refuse_nothing() {
     let dns = DnsServer::start(zones());
-    let service = service_with("seen-young", &dns, 6);
-    service.wait_for_line("the store is too young to give evidence days=6");
+    let service = service_with("seen-young", &dns, 13);
+    service.wait_for_line("the store is too young to give evidence days=13");
     assert_eq!(deliver(&service, &spoof()), Verdict::Accept);
     let line = service.messages(1).remove(0);
     line.says("evidence=- disposition=quarantine action=quarantine");

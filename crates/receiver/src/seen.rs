@@ -69,9 +69,9 @@ pub const FORWARDED_ORGANIZATIONS: usize = 3;
 /// that a spoofer does not come by five of them in an afternoon.
 pub const SHARING_ORGANIZATIONS: usize = 5;
 
-/// Days on which the store must have counted mail before any of this is evidence: before, it knows neither
-/// the domains nor the forwarders.
-pub const YOUNG_DAYS: u32 = 7;
+/// Days on which the store must have counted mail before any of this is evidence. The habits of a domain show
+/// after a week; the forwarders of its mail only show as mail of such domains passes from them, in the week after.
+pub const YOUNG_DAYS: u32 = 14;
 /// Domains, and networks, that are kept in the table: those with most messages. At 200 octets each, 40 MB.
 pub const MAX_ENTRIES: usize = 100_000;
 /// Domains, and networks, that are kept of a day. With 32 octets a domain for thirty days, and 160 a network

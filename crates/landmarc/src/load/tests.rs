@@ -170,9 +170,10 @@ fn a_password_that_goes_to_redis_on_another_host_is_warned_of() {
     let warned = |server: &str, password: &str| {
         let text = format!("[rspamd]\nservers = [\"{server}\"]\n{password}");
         let warnings = read("f", text.as_bytes(), None).unwrap().warnings;
-        warnings
-            .iter()
-            .any(|warning| warning.starts_with("f: rspamd.password_file: warning: "))
+        // Everybody may read /dev/null, and that is warned of besides.
+        warnings.iter().any(|warning| {
+            warning.starts_with("f: rspamd.password_file: warning: ") && !warning.contains("open to others")
+        })
     };
     let with = "password_file = \"/dev/null\"\n";
     assert!(warned("redis.example", with) && warned("192.0.2.1:6380", with));

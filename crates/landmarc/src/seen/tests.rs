@@ -133,7 +133,7 @@ async fn the_habits_of_senders_come_from_the_tallies_of_the_store() {
         ..own("plain.example")
     };
     rows.push((unsigned, 12));
-    record(&directory, 10, &rows).await;
+    record(&directory, 14, &rows).await;
     // By then the domains are known for their habit.
     record(&directory, 1, &forged).await;
     let seen = read(&directory, NOW_MS);
@@ -160,7 +160,7 @@ async fn what_dns_left_open_says_nothing() {
             1,
         ));
     }
-    record(&directory, 10, &rows).await;
+    record(&directory, 14, &rows).await;
     assert_eq!(
         read(&directory, NOW_MS).network(ClientNetwork::of([203, 0, 113, 9].into())),
         None
@@ -170,7 +170,7 @@ async fn what_dns_left_open_says_nothing() {
 #[tokio::test]
 async fn past_days_are_read_once_and_today_again() {
     let directory = Directory::new("again");
-    record(&directory, 8, &[(own("a.example"), 15)]).await;
+    record(&directory, 14, &[(own("a.example"), 15)]).await;
     let suffixes = Suffixes::built_in();
     let mut history = History::default();
     let reader = Reader::open(directory.file()).unwrap();

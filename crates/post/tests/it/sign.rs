@@ -197,7 +197,7 @@ fn a_key_file_is_read_and_one_that_is_open_to_others_is_told() {
             let expected =
                 format!("the secret in \"{path}\" is open to others than its owner (mode {mode:o})");
             assert_eq!(warning.to_string(), expected);
-            assert_eq!(warning.remedy(), format!("chmod 600 {path}"));
+            assert_eq!(warning.remedy(), format!("chmod 600 \"{path}\""));
         }
         assert_eq!(opened.signer.dns_records()[0].0, "ed._domainkey.receiver.example");
     }

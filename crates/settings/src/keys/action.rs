@@ -77,7 +77,7 @@ table! {
             /// Whether what the records of the last days show is evidence: that a domain signs everything it
             /// sends, so that a failing message without a signature of it is forged; that all that comes from
             /// the network of the client is. docs/operating.md tells what is counted. Nothing is evidence while
-            /// the records are younger than a week, or cannot be read.
+            /// the records are younger than two weeks, or cannot be read.
             evidence_from_records: bool = true, reloads since "0.1.0";
 
             /// The domains whose mail this system sends, with all names below them. A failing message
