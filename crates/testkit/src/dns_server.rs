@@ -114,10 +114,13 @@ impl DnsServer {
     }
 
     /// The questions so far, one for each message that came in: an answer fetched over TCP
-    /// after a truncated one is two. Types that [`RecordType`] does not have are not listed.
+    /// after a truncated one is two. Types that [`RecordType`] does not have are not listed, nor is the
+    /// root, by which a resolver probes every few seconds whether we answer.
     #[must_use]
     pub fn log(&self) -> Vec<Question> {
-        self.shared.log().clone()
+        let mut log = self.shared.log().clone();
+        log.retain(|question| question.name != DnsName::root());
+        log
     }
 
     /// Answers from these zones from now on.

@@ -339,9 +339,10 @@ impl Words<'_> {
             "a local part is too long"
         } else if self.has_other_charset {
             "a local part is not UTF-8"
-        } else if at_signs(self.raw) > 0 {
+        } else if shows_address(self.raw) {
             // `"ceo@bank.test"@evil.test`: a reader that looks for the first address finds another.
-            "a local part has an at sign of its own"
+            // RFC 5322 §3.2.4 allows the at sign; `"a@b"@example.com` shows no domain that anybody has.
+            "a local part shows an address of its own"
         } else if has_encoded_word(self.raw) {
             // RFC 2047 §5 (3): "MUST NOT appear in any portion of an 'addr-spec'". Readers
             // that decode it show an address that is not the one judged here.
@@ -353,10 +354,21 @@ impl Words<'_> {
     }
 }
 
-/// How many at signs people see in here, in all the forms Unicode has for it.
+/// At signs as people see them, in all the forms Unicode has for them.
+const AT_SIGNS: [char; 3] = ['@', '\u{fe6b}', '\u{ff20}'];
+/// Dots between labels: the ASCII one, and those that UTS #46 maps to it.
+const DOTS: [char; 4] = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+
+/// How many at signs people see in here.
 fn at_signs(octets: &[u8]) -> usize {
+    String::from_utf8_lossy(octets).matches(AT_SIGNS).count()
+}
+
+/// Whether people see an address in here: an at sign, and a dot somewhere behind it.
+fn shows_address(octets: &[u8]) -> bool {
     let text = String::from_utf8_lossy(octets);
-    text.matches(['@', '\u{fe6b}', '\u{ff20}']).count()
+    text.split_once(AT_SIGNS)
+        .is_some_and(|(_, behind)| behind.contains(DOTS))
 }
 
 /// Whether something in here is a path of old mail: `bank.test!ceo`, `ceo%bank.test`.

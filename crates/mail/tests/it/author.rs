@@ -68,8 +68,12 @@ fn f03_a_display_name_is_ignored() {
 fn f04_a_quoted_local_part() {
     is_domain(r#""a b.test"@example.com"#, "example.com");
     is_domain(r#"<"a>\"<b"@example.com>"#, "example.com");
+    // An at sign alone is allowed (RFC 5322 §3.2.4); an address that shows is not.
+    is_domain(r#""a@b"@example.com"#, "example.com");
     for own in [
         "\"ceo@bank.test\"@evil.test",
+        "\"a@b@bank.test\"@evil.test",
+        "\"ceo@bank\u{3002}test\"@evil.test",
         "<\"ceo@bank.test \"@evil.test>",
         "ceo\u{ff20}bank.test@evil.test",
     ] {
