@@ -9,7 +9,7 @@ use std::time::Duration;
 use testkit::dns_server::DnsServer;
 
 use super::apart::Apart;
-use super::corpus::{self, ALLOWED, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
+use super::corpus::{self, ALLOWED, HOLDING, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
 use crate::harness::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp, wait_for};
 use crate::service::{Line, Service, Socket};
@@ -370,7 +370,7 @@ fn sendmail_does_without_us_as_it_was_told() {
 
 #[test]
 fn corpus_is_judged_alike_by_sendmail() {
-    let Some(scene) = Scene::start("corpus-sendmail", Socket::Inet, "", "F=T") else {
+    let Some(scene) = Scene::start("corpus-sendmail", Socket::Inet, HOLDING, "F=T") else {
         return;
     };
     judged_alike(&mut LookingDoor {
