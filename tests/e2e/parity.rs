@@ -18,6 +18,7 @@ use crate::service::{Service, Socket};
 /// clients are judged, and no file of this machine plays a part.
 const SETTINGS: &str = "\
 authserv_id = \"parity.example\"
+action.quarantine = \"hold\"
 arc.validate = \"always\"
 clients.trusted_networks = []
 dns.cache_entries = 0

@@ -144,12 +144,14 @@ fn mail(case: &Case) -> Mail {
 }
 
 fn reply(outcome: &Outcome) -> String {
-    let held = outcome.edits.iter().find_map(|edit| match edit {
-        Edit::Quarantine(reason) => Some(String::from_utf8_lossy(reason).into_owned()),
+    let mark = outcome.edits.iter().find_map(|edit| match edit {
+        Edit::Insert { name, value, .. } if name == b"DMARC-Quarantine" => {
+            Some(String::from_utf8_lossy(value.trim_ascii()).into_owned())
+        }
         _ => None,
     });
-    match (&outcome.verdict, held) {
-        (Verdict::Accept | Verdict::Continue, Some(reason)) => format!("accepted, and held: {reason}"),
+    match (&outcome.verdict, mark) {
+        (Verdict::Accept | Verdict::Continue, Some(mark)) => format!("accepted, and marked: {mark}"),
         (Verdict::Accept | Verdict::Continue, None) => "accepted".to_owned(),
         (Verdict::Reply(text), _) => text.replace("%%", "%"),
         other => panic!("{other:?}"),

@@ -222,5 +222,9 @@ pub(super) fn settings(folder: &Folder, url: &str) -> String {
 
 /// The password of all users.
 pub(super) fn password_file(folder: &Folder) -> PathBuf {
-    folder.write("password", format!("{PASSWORD}\n"))
+    use std::os::unix::fs::PermissionsExt;
+
+    let file = folder.write("password", format!("{PASSWORD}\n"));
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    file
 }

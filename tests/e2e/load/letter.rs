@@ -21,7 +21,8 @@ pub(super) const QUARANTINE: &str = "quarantine.example";
 const BODY: usize = 2_000;
 
 /// The settings that the fates of the messages hang on.
-pub(super) const SETTINGS: &str = "mode = \"enforce\"\naction.reject = \"always\"\n";
+pub(super) const SETTINGS: &str =
+    "mode = \"enforce\"\naction.reject = \"always\"\naction.quarantine = \"hold\"\n";
 
 /// A message, and how it comes.
 #[derive(Clone, Debug)]

@@ -37,7 +37,7 @@ fn a_closed_day_is_reported_once_to_each_destination() {
     assert_eq!(
         summary["days"][0],
         json!({"day": "2026-06-01", "domains": 2, "reports": 2, "messages": 4, "letters": 3, "skipped": 0,
-               "settled_before": 0, "done": true})
+               "limited": 0, "settled_before": 0, "done": true})
     );
     assert_eq!(summary["letters"]["delivered"], 3);
     let letters = world.relay.letters();
