@@ -75,7 +75,7 @@ impl Scene {
         let relay = Relay::start(Script::default());
         let settings = settings(&folder, &database.url())
             + &format!(
-                "store.tally_days = {KEPT}\nreport.email = \"noreply@reports.here.example\"\n\
+                "store.tally_days = {KEPT}\nstore.observation_days = 60\nreport.email = \"noreply@reports.here.example\"\n\
                  report.spread = \"0s\"\nreport.delivery.relay = \"{}\"\nreport.delivery.tls = \"none\"\n\
                  report.delivery.hello = \"mx.here.example\"\n",
                 relay.address()
