@@ -122,7 +122,7 @@ fn signs_everything(seen: &Seen, author: &str) -> bool {
 #[tokio::test]
 async fn the_habits_of_senders_come_from_the_tallies_of_the_store() {
     let directory = Directory::new("habits");
-    let (mut rows, mut forged): (Vec<(TallyRow, u32)>, Vec<(TallyRow, u32)>) = Default::default();
+    let (mut rows, mut forged) = (Vec::new(), Vec::new());
     for name in ["a.example", "b.example", "c.example", "d.example", "e.example"] {
         rows.push((own(name), 12));
         forged.push((failing(name, [203, 0, 113, 9]), 1));
