@@ -81,7 +81,7 @@ impl WallClock {
 }
 
 /// Whether the store agrees with a clock that shows this: it has records of the day before the last 24 hours, or of the two
-/// days before this one, or none at all. What a wrong clock has recorded within the hour says nothing.
+/// days before this one, or none that is older. What a wrong clock has recorded within the hour says nothing.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -101,11 +101,13 @@ pub(crate) fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreErro
     if days.contains(&today.back(1)) && days.contains(&today.back(2)) {
         return Ok(true);
     }
-    let all = Filter {
+    // Where nothing is older than two days, nothing of it expires.
+    let older = Filter {
+        until_ms: Some(now_ms.saturating_sub(2 * day_ms)),
         limit: 1,
         ..Filter::default()
     };
-    Ok(days.is_empty() && reader.log(&all)?.is_empty())
+    Ok(days.iter().all(|day| *day >= today.back(2)) && reader.log(&older)?.is_empty())
 }
 
 /// Whether the store has records of the last days, or none at all: else whoever expires by hand is asked whether the clock is right.
@@ -208,5 +210,59 @@ mod tests {
             let mut clock = WallClock::new(true, NOW, Duration::ZERO);
             assert_eq!(clock.is_believed(NOW + ahead, Duration::ZERO), believed);
         }
+    }
+
+    /// Observations of these times, in a store of its own.
+    async fn agrees(name: &str, times_ms: &[u64]) -> bool {
+        let directory = std::env::temp_dir().join(format!("landmarc-believed-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("landmarc.db");
+        let recorder = store::Recorder::open(store::Options::at(&file)).unwrap();
+        for at_ms in times_ms {
+            recorder.record(observation(*at_ms)).await;
+        }
+        let agrees = tokio::task::spawn_blocking(move || {
+            recorder.close(Duration::from_secs(30));
+            store_agrees(&Place::File(file), NOW).unwrap()
+        });
+        let agrees = agrees.await.unwrap();
+        std::fs::remove_dir_all(directory).unwrap();
+        agrees
+    }
+
+    fn observation(at_ms: u64) -> store::Observation {
+        let none = || "none".to_owned();
+        store::Observation {
+            at_ms,
+            queue_id: String::new(),
+            id: format!("{at_ms}"),
+            client: None,
+            author_domain: None,
+            spf: none(),
+            dkim: none(),
+            arc: none(),
+            dmarc: none(),
+            policy_domain: None,
+            policy: None,
+            disposition: none(),
+            action: "accept".to_owned(),
+            would: "accept".to_owned(),
+            overrides: Vec::new(),
+            rule: None,
+            cause: String::new(),
+            questions: 0,
+            ms: 0,
+            trace: std::sync::Arc::default(),
+            row: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_agrees_unless_it_has_old_records_and_none_of_the_day_before() {
+        assert!(agrees("empty", &[]).await);
+        assert!(agrees("new", &[NOW - HOUR_MS]).await);
+        assert!(agrees("yesterday", &[NOW - 40 * DAY_MS, NOW - DAY_MS - HOUR_MS]).await);
+        assert!(!agrees("jumped", &[NOW - 40 * DAY_MS, NOW - HOUR_MS]).await);
+        assert!(!agrees("silent", &[NOW - 3 * DAY_MS]).await);
     }
 }

@@ -261,7 +261,8 @@ fn add(builder: &mut DayBuilder<'_>, row: &TallyRow, count: u64) {
         spf_aligned: row.spf_aligned,
         dkim_aligned: row.dkim_aligned,
         is_signed: is_signed(row),
-        is_authenticated: is_authenticated(row),
+        // A row that stands for many says neither who signed them nor what SPF passed for: no forgery is proven by it.
+        is_authenticated: is_authenticated(row) || row.is_folded(),
     });
 }
 

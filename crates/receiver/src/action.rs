@@ -217,6 +217,11 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
     match evaluation.result {
         // RFC 9989 §4.10.1: no record, so DMARC "MUST NOT be applied".
         DmarcResult::None => accept(Disposition::None, Vec::new()),
+        // A message can need more than our limits by honest records, each time it comes. Where nothing is
+        // asked for, nobody gets past anything, and it must not be deferred until it bounces.
+        DmarcResult::TempError if case.budget_reached && asks_for_nothing(evaluation) => {
+            on_failure(&OnFailure::Accept, BUDGET_REACHED, case)
+        }
         DmarcResult::TempError if case.budget_reached => {
             on_failure(&rules.failures.budget, BUDGET_REACHED, case)
         }
@@ -240,6 +245,14 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
 fn asks_for_more_than_none(evaluation: &Evaluation) -> bool {
     let known = evaluation.policy_at_stake.as_ref();
     known.is_some_and(|at_stake| at_stake.policy > AssessmentPolicy::None)
+}
+
+/// Whether the record that applies is known and asks for nothing. One above it says nothing of a record
+/// that was not looked up.
+fn asks_for_nothing(evaluation: &Evaluation) -> bool {
+    let known = evaluation.policy_at_stake.as_ref();
+    matches!(evaluation.discovery, Discovery::Applies(_))
+        && known.is_some_and(|at_stake| at_stake.policy == AssessmentPolicy::None)
 }
 
 /// What is done of a decision in a mode: when observing, nothing, and the report says so.

@@ -216,7 +216,7 @@ impl Spare {
             Self::ForwardingField => {
                 "it has a header field that forwarding leaves, which may be true".to_owned()
             }
-            Self::ForeignSignature => "it is signed by somebody, who may have forwarded it".to_owned(),
+            Self::ForeignSignature => "it carries a DKIM signature, as forwarded mail may".to_owned(),
         }
     }
 }

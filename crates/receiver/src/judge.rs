@@ -416,7 +416,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
     let cause = match (given.header_fault, &rule) {
         // No wish of the Domain Owner has been weighed.
         (Some(_), None) => found.clone(),
-        _ => story::cause(&found, facts, &evidence, &action, rule.as_ref()),
+        _ => story::cause(&found, facts, (&evidence, spare.as_ref()), &action, rule.as_ref()),
     };
     // What is done is part of the cause, and the cause is part of what is told with it.
     if cause != found {

@@ -35,7 +35,7 @@ const ROWS_OF_NETWORKS: u16 = 2_000;
 const ROWS_OF_POLICY_DOMAINS: u16 = 500;
 
 /// What a report says of the rows that were folded, in its element `error`.
-const FOLDED: &str = "past a limit of distinct rows, source_ip is the first address of the client's /24 or /48 (0.0.0.0 or ::, \
+pub(crate) const FOLDED: &str = "past a limit of distinct rows, source_ip is the first address of the client's /24 or /48 (0.0.0.0 or ::, \
                       of all), and MAIL FROM, selectors and signing domains are left out";
 
 /// What stands before an Organizational Domain for all names in it: this is no domain name, so nobody gets a report of
@@ -352,6 +352,7 @@ mod tests {
         );
         let folded = store.count(1, one(limit));
         assert_eq!(folded.source_ip, IpAddr::from([192, 0, 2, 0]));
+        assert!(folded.is_folded());
         assert_eq!((folded.envelope_from, folded.dkim.len()), (None, 0));
         assert_eq!(folded.policy_domain, "victim.test");
         assert_eq!(folded.published.problems, [FOLDED]);

@@ -6,6 +6,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::distinct::FOLDED;
+
 /// What happened to one message: written once, never changed (design D14).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -88,6 +90,14 @@ pub struct TallyRow {
     /// Whether the message was itself report traffic. A policy domain with nothing else on a day gets no
     /// report of it: no report is caused by a report (design D18).
     pub incidental: bool,
+}
+
+impl TallyRow {
+    /// Whether it stands for messages of several rows, past a limit of distinct ones, and has less detail.
+    #[must_use]
+    pub fn is_folded(&self) -> bool {
+        self.published.problems.iter().any(|problem| problem == FOLDED)
+    }
 }
 
 /// The DMARC Policy Record as applied, with the defaults of tags that are not there (RFC 9990 §3.1.1.4).

@@ -9,7 +9,7 @@ use super::canonical::header_field;
 use super::headers::HeaderIndex;
 use super::key::Signed;
 use super::keys::{Claim, KeyAnswers, KeyHandle, KeyQuestions, RsaBits};
-use super::signature::{Described, Signature, SignatureError, check_expiry, seconds_ahead};
+use super::signature::{Algorithm, Described, Signature, SignatureError, check_expiry, seconds_ahead};
 use super::tags::TagList;
 use super::{DkimResult, DkimVerdict, MAX_HELD_OCTETS, Options, Substance};
 use crate::lookup::{Lookup, Question};
@@ -24,6 +24,8 @@ pub const MAX_RESULTS: usize = 100;
 pub const MAX_EXPIRED: u64 = 5 * 24 * 60 * 60;
 
 const FIELD: &str = "DKIM-Signature";
+/// RFC 8032 §5.1.6.
+const ED25519_SIGNATURE_OCTETS: usize = 64;
 /// Fields worth telling when a signature leaves them out (RFC 6376 §8.15 tells why).
 const WATCHED_FIELDS: [&str; 4] = ["Subject", "Date", "To", "Content-Type"];
 
@@ -428,6 +430,9 @@ impl Judge<'_> {
                 result.conclude(DkimVerdict::Fail, reason.to_owned());
             }
             Ok(false) => {
+                if !has_length_of(signer.algorithm, checked.bits, &signer.signature) {
+                    result.substance = Substance::Void;
+                }
                 let reason = match body.hash_agrees {
                     true => {
                         "signature does not verify: a signed header field was changed, or the key is another"
@@ -490,6 +495,16 @@ impl Judge<'_> {
             },
         }
     }
+}
+
+/// Whether a signature is as long as those of such a key are. What a forwarder changes on the way is
+/// the message, never the length of the signature.
+fn has_length_of(algorithm: Algorithm, bits: Option<u32>, signature: &[u8]) -> bool {
+    let octets = match algorithm {
+        Algorithm::Ed25519Sha256 => Some(ED25519_SIGNATURE_OCTETS),
+        Algorithm::RsaSha256 => bits.and_then(|bits| usize::try_from(bits.div_ceil(8)).ok()),
+    };
+    octets.is_none_or(|octets| octets == signature.len())
 }
 
 impl DkimResult {

@@ -120,7 +120,7 @@ fn expire(place: &Place, force: bool, as_json: bool) -> Result<(), Exit> {
     let keep = keep(&settings);
     if !force && !has_recent(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
         let message = format!(
-            "{} has no records of the last three days: is the clock right? then say --force; nothing was removed",
+            "{} has no records of the last three days, and nothing was removed; if the clock is right, use --force",
             store.place
         );
         return Err(complain(Exit::Later, &message));

@@ -11,7 +11,7 @@ use mail::authres;
 
 use super::remedy::own_signature;
 use crate::action::{Action, NO_EVIDENCE, Override, Step};
-use crate::evidence::{Evidence, Findings};
+use crate::evidence::{Evidence, Findings, Spare};
 use crate::operator::{self, AppliedRule, Effect, Facts};
 use crate::reply::one_line;
 
@@ -50,7 +50,7 @@ pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Finding
 pub(crate) fn cause(
     found: &str,
     facts: &Facts<'_>,
-    evidence: &[Evidence],
+    (evidence, spare): (&[Evidence], Option<&Spare>),
     action: &Action,
     rule: Option<&AppliedRule>,
 ) -> String {
@@ -60,7 +60,7 @@ pub(crate) fn cause(
         (Some(rule), _) => (joint(rule.effect), Some(BY_RULE.to_owned())),
         (None, Some(evaluation)) => match why_nothing(evaluation, action) {
             Some(done) => (AND, Some(done)),
-            None => (BUT, why_less(evidence, action)),
+            None => (BUT, why_less(evidence, spare, action)),
         },
         (None, None) => (BUT, None),
     };
@@ -144,9 +144,9 @@ fn failure(
 }
 
 /// Why less is done than the policy asks for; nothing where it is carried out.
-fn why_less(evidence: &[Evidence], action: &Action) -> Option<String> {
+fn why_less(evidence: &[Evidence], spare: Option<&Spare>, action: &Action) -> Option<String> {
     let reason = action.overrides.first()?;
-    Some(in_words(reason, evidence))
+    Some(in_words(reason, evidence, spare))
 }
 
 /// Why nothing is done, where the policy asks for nothing.
@@ -166,14 +166,17 @@ fn why_nothing(evaluation: &Evaluation, action: &Action) -> Option<String> {
 const NOT_REFUSED: &str = "it is not refused, as nothing besides the policy shows that it is forged";
 
 /// Words that fit behind "but": the comment of an override is for reports.
-fn in_words(reason: &Override, evidence: &[Evidence]) -> String {
+fn in_words(reason: &Override, evidence: &[Evidence], spare: Option<&Spare>) -> String {
     let behind = |piece: &&Evidence| match piece {
         Evidence::TrustedArc { comment, .. } => *comment == reason.comment,
         _ => false,
     };
     match evidence.iter().find(behind) {
         Some(piece) => piece.in_words(),
-        None if reason.comment == NO_EVIDENCE => NOT_REFUSED.to_owned(),
+        None if reason.comment == NO_EVIDENCE => match spare {
+            Some(spare) => format!("it is not refused, as {}", spare.in_words()),
+            None => NOT_REFUSED.to_owned(),
+        },
         None if operator::is_doubt(&reason.comment) => IN_DOUBT.to_owned(),
         None => reason.comment.clone(),
     }
