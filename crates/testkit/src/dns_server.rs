@@ -74,6 +74,26 @@ impl DnsServer {
     /// When the port cannot be had.
     #[must_use]
     pub fn start_at(address: SocketAddr, zones: Zones) -> Self {
+        let (address, udp, tcp) = bind(address).expect("loopback has a free port");
+        Self::start_on(address, udp, Some(tcp), zones)
+    }
+
+    /// Starts on a free port of 127.0.0.1, and refuses connections over TCP, as some forwarders do.
+    ///
+    /// # Panics
+    /// When no port can be had.
+    #[must_use]
+    pub fn start_without_tcp(zones: Zones) -> Self {
+        let (address, udp, _) = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("loopback has a free port");
+        Self::start_on(address, udp, None, zones)
+    }
+
+    fn start_on(
+        address: SocketAddr,
+        udp: std::net::UdpSocket,
+        tcp: Option<std::net::TcpListener>,
+        zones: Zones,
+    ) -> Self {
         let shared = Arc::new(Shared {
             behaviour: Mutex::new(Behaviour {
                 zones,
@@ -88,7 +108,6 @@ impl DnsServer {
             }),
             log: Mutex::default(),
         });
-        let (address, udp, tcp) = bind(address).expect("loopback has a free port");
         let (stop, stopped) = oneshot::channel();
         let of_thread = Arc::clone(&shared);
         let thread = thread::spawn(move || {
@@ -211,11 +230,12 @@ fn bind(address: SocketAddr) -> io::Result<(SocketAddr, std::net::UdpSocket, std
 
 async fn serve(
     udp: std::net::UdpSocket,
-    tcp: std::net::TcpListener,
+    tcp: Option<std::net::TcpListener>,
     shared: &Arc<Shared>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let (udp, tcp) = (UdpSocket::from_std(udp)?, TcpListener::from_std(tcp)?);
+    let udp = UdpSocket::from_std(udp)?;
+    let tcp = tcp.map(TcpListener::from_std).transpose()?;
     tokio::select! {
         _ = stopped => {}
         () = serve_udp(udp, shared) => {}
@@ -239,7 +259,10 @@ async fn serve_udp(socket: UdpSocket, shared: &Arc<Shared>) {
     }
 }
 
-async fn serve_tcp(listener: TcpListener, shared: &Arc<Shared>) {
+async fn serve_tcp(listener: Option<TcpListener>, shared: &Arc<Shared>) {
+    let Some(listener) = listener else {
+        return std::future::pending().await;
+    };
     while let Ok((stream, _)) = listener.accept().await {
         let shared = Arc::clone(shared);
         // A client that hangs up in between ends its connection only.

@@ -26,20 +26,65 @@ const MAX_FOREIGN: usize = 16;
 /// More than we announce: some servers send more than they are allowed to.
 const UDP_BUFFER_OCTETS: usize = 4096;
 
+/// What came of asking one server.
+pub(super) struct Exchange {
+    pub(super) reply: Reply,
+    /// The server answers in another case than it is asked, and cannot be asked over TCP.
+    pub(super) loses_case: bool,
+}
+
+/// What came over UDP.
+enum Heard {
+    Reply(Reply),
+    /// The answer is truncated, or somebody tries to pass for the server: TCP is next.
+    UseTcp,
+    /// An answer with the name in another case. Somebody guesses, or the server does not keep the
+    /// case of names: over TCP it need not.
+    OtherCase,
+}
+
 /// Asks the server; sends again after each `wait` without an answer. An answer to an
 /// earlier packet counts, however late it comes. Ends after [`UDP_SENDS`] waits at the
-/// latest; over TCP it is the caller who ends it.
-pub(super) async fn ask(server: SocketAddr, packet: &Packet, wait: Duration) -> Reply {
-    match ask_udp(server, packet, wait).await {
-        Ok(Some(reply)) => reply,
-        Ok(None) => ask_tcp(server, packet).await.unwrap_or_else(|e| failed(&e)),
-        Err(error) => failed(&error),
+/// latest, once more as many where the server loses case; over TCP it is the caller who ends it.
+pub(super) async fn ask(server: SocketAddr, packet: &Packet, wait: Duration) -> Exchange {
+    let reply = match ask_udp(server, packet, wait).await {
+        Ok(Heard::Reply(reply)) => Ok(reply),
+        Ok(Heard::UseTcp) => ask_tcp(server, packet).await,
+        Ok(Heard::OtherCase) => return ask_in_lower_case(server, packet, wait).await,
+        Err(error) => Err(error),
+    };
+    Exchange {
+        reply: reply.unwrap_or_else(|error| failed(&error)),
+        loses_case: false,
     }
 }
 
-/// `None` when it is to be asked over TCP: the answer is truncated, or somebody tries to
-/// pass for the server.
-async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Result<Option<Reply>> {
+/// After an answer in another case: over TCP, and only where that fails, over UDP with the name in
+/// lower case. Who forges answers cannot make TCP fail.
+async fn ask_in_lower_case(server: SocketAddr, packet: &Packet, wait: Duration) -> Exchange {
+    let over_tcp = timeout(wait, ask_tcp(server, packet)).await;
+    let failure = match over_tcp.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+        Ok(reply) => {
+            return Exchange {
+                reply,
+                loses_case: false,
+            };
+        }
+        Err(error) => failed(&error),
+    };
+    let heard = match Packet::new(&packet.question) {
+        Some(plain) => ask_udp(server, &plain, wait).await,
+        None => Ok(Heard::UseTcp),
+    };
+    let (reply, loses_case) = match heard {
+        Ok(Heard::Reply(reply)) => (reply, true),
+        Ok(Heard::UseTcp | Heard::OtherCase) => (failure, false),
+        Err(error) => (failed(&error), false),
+    };
+    Exchange { reply, loses_case }
+}
+
+async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Result<Heard> {
     let local: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -49,28 +94,27 @@ async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Res
     let mut foreign = 0;
     for _ in 0..UDP_SENDS {
         socket.send(&packet.octets).await?;
-        if let Ok(reply) = timeout(wait, receive(&socket, packet, &mut foreign)).await {
-            return reply;
+        if let Ok(heard) = timeout(wait, receive(&socket, packet, &mut foreign)).await {
+            return heard;
         }
     }
     Err(io::ErrorKind::TimedOut.into())
 }
 
 /// Waits for the answer among whatever arrives; time is the caller's limit.
-async fn receive(socket: &UdpSocket, packet: &Packet, foreign: &mut usize) -> io::Result<Option<Reply>> {
+async fn receive(socket: &UdpSocket, packet: &Packet, foreign: &mut usize) -> io::Result<Heard> {
     let mut buffer = [0; UDP_BUFFER_OCTETS];
     while *foreign < MAX_FOREIGN {
         let length = socket.recv(&mut buffer).await?;
         let datagram = buffer.get(..length).unwrap_or_default();
         match wire::read(datagram, packet) {
             Received::Foreign => *foreign += 1,
-            Received::Truncated => return Ok(None),
-            // Somebody guesses, or the server does not keep the case of names: over TCP it need not.
-            Received::Reply(_) if !wire::keeps_case(datagram, packet) => return Ok(None),
-            Received::Reply(reply) => return Ok(Some(reply)),
+            Received::Truncated => return Ok(Heard::UseTcp),
+            Received::Reply(_) if !wire::keeps_case(datagram, packet) => return Ok(Heard::OtherCase),
+            Received::Reply(reply) => return Ok(Heard::Reply(reply)),
         }
     }
-    Ok(None)
+    Ok(Heard::UseTcp)
 }
 
 /// RFC 7766 §8: two octets of length before each message. One question a connection;
@@ -108,16 +152,20 @@ mod tests {
     /// An alternating case, however the name is written in the zone.
     const BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
 
-    async fn asked(server: &DnsServer, packet: &Packet) -> usize {
-        let reply = ask(server.addr(), packet, Duration::from_secs(5)).await;
-        let is_found = matches!(
+    fn is_found(reply: &Reply) -> bool {
+        matches!(
             reply,
             Reply::Final {
                 answer: Answer::Records(_),
                 ..
             }
-        );
-        assert!(is_found, "{reply:?}");
+        )
+    }
+
+    async fn asked(server: &DnsServer, packet: &Packet) -> usize {
+        let exchange = ask(server.addr(), packet, Duration::from_secs(5)).await;
+        assert!(is_found(&exchange.reply), "{:?}", exchange.reply);
+        assert!(!exchange.loses_case);
         server.log().len()
     }
 
@@ -132,5 +180,34 @@ mod tests {
             server.set_lowers_names(lowers);
             assert_eq!(asked(&server, packet).await, questions, "{lowers}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_loses_case_and_has_no_tcp_is_asked_in_lower_case() {
+        let server = DnsServer::start_without_tcp(txt_zones(&[("example.com", "x")]));
+        let question = Question::txt(testkit::dns_name("example.com"));
+        let packet = Packet::with_random_case(&question, BITS).unwrap();
+        assert_eq!(asked(&server, &packet).await, 1);
+        server.set_lowers_names(true);
+        let exchange = ask(server.addr(), &packet, Duration::from_secs(5)).await;
+        assert!(is_found(&exchange.reply), "{:?}", exchange.reply);
+        assert!(exchange.loses_case);
+        assert_eq!(server.log().len(), 3, "in random case, and in lower case");
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_tcp_is_silent_is_asked_in_lower_case_after_one_wait() {
+        let server = DnsServer::start_without_tcp(txt_zones(&[("example.com", "x")]));
+        server.set_lowers_names(true);
+        let silent = tokio::net::TcpListener::bind(server.addr()).await.unwrap();
+        let question = Question::txt(testkit::dns_name("example.com"));
+        let packet = Packet::with_random_case(&question, BITS).unwrap();
+        let exchange = ask(server.addr(), &packet, Duration::from_millis(500)).await;
+        assert!(
+            is_found(&exchange.reply) && exchange.loses_case,
+            "{:?}",
+            exchange.reply
+        );
+        drop(silent);
     }
 }

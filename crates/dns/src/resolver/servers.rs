@@ -1,9 +1,11 @@
 //! The name servers: whom to ask first, whom next, and when to give up.
 
+use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use auth::lookup::{Answer, DnsName, LookupError, Missing, Question};
@@ -11,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
-use super::exchange::{self, UDP_SENDS};
+use super::exchange::{self, Exchange, UDP_SENDS};
 use super::slots::Slot;
 use super::wire::{MAX_ALIASES, Packet, Reply};
 
@@ -22,11 +24,18 @@ const REFUSAL_PAUSE_DIVISOR: u32 = 4;
 /// How often a server that refuses packets is tried again for one question.
 const REFUSAL_RETRIES: u32 = 3;
 
+/// For how long a server that loses the case of names is asked in lower case, before random case is
+/// tried again: it may have been replaced, or its TCP was only away for a moment. Each trial costs one
+/// query one UDP wait at most.
+const LOWER_CASE_FOR: Duration = Duration::from_secs(3_600);
+
 /// Name servers that are asked in the same order until the first one falls silent.
 pub(super) struct Servers {
     addresses: Vec<SocketAddr>,
     /// The place of the server to ask first: the one that answered last when another was silent.
     first: AtomicUsize,
+    /// Those that lose the case of names, and until when they are asked in lower case.
+    lower_case: Mutex<HashMap<SocketAddr, Instant>>,
 }
 
 /// A name server that does not answer.
@@ -59,6 +68,7 @@ impl Servers {
         Self {
             addresses,
             first: AtomicUsize::new(0),
+            lower_case: Mutex::default(),
         }
     }
 
@@ -99,7 +109,7 @@ impl Servers {
     /// or cannot be reached makes us ask the next one as well, and sooner where other queries
     /// wait for a slot.
     async fn ask(&self, question: &Question, wait: Duration, deadline: Instant, slot: &Slot) -> Reply {
-        let mut conversations = Conversations::new(question.clone(), wait);
+        let mut conversations = Conversations::new(self, question.clone(), wait);
         let mut to_ask = self.in_order();
         let mut ask_next_at = Instant::now();
         let mut asked_last = ask_next_at;
@@ -107,17 +117,22 @@ impl Servers {
         while !(conversations.is_over() && to_ask.len() == 0) {
             tokio::select! {
                 biased;
-                ended = conversations.next() => match ended.reply {
-                    Reply::Failed(error) => {
-                        failure = more_telling(failure, error);
-                        conversations.retry_if_unreachable(&ended, error);
-                        ask_next_at = Instant::now();
+                ended = conversations.next() => {
+                    if ended.exchange.loses_case {
+                        self.use_lower_case(ended.server);
                     }
-                    reply => {
-                        self.prefer(ended.server, failure);
-                        return reply;
+                    match ended.exchange.reply {
+                        Reply::Failed(error) => {
+                            failure = more_telling(failure, error);
+                            conversations.retry_if_unreachable(ended.server, ended.retries, error);
+                            ask_next_at = Instant::now();
+                        }
+                        reply => {
+                            self.prefer(ended.server, failure);
+                            return reply;
+                        }
                     }
-                },
+                }
                 () = sleep_until(ask_next_at), if to_ask.len() > 0 => {
                     if let Some(server) = to_ask.next() {
                         conversations.start(server, Duration::ZERO, REFUSAL_RETRIES);
@@ -143,7 +158,7 @@ impl Servers {
         for &address in &self.addresses {
             let packet = Packet::new(&question);
             probes.spawn(async move {
-                match exchange::ask(address, &packet?, wait).await {
+                match exchange::ask(address, &packet?, wait).await.reply {
                     Reply::Failed(error @ (LookupError::Timeout | LookupError::Unreachable)) => {
                         Some(SilentServer { address, error })
                     }
@@ -189,10 +204,42 @@ impl Servers {
             warn!(%server, "the name server asked first is silent: another one is from now on");
         }
     }
+
+    /// The question as this server gets it. Nobody forges answers on the way within this host, and
+    /// names in lower case are easier to find in its log.
+    fn packet_for(&self, server: SocketAddr, question: &Question) -> Option<Packet> {
+        if server.ip().to_canonical().is_loopback() || self.loses_case(server) {
+            Packet::new(question)
+        } else {
+            // The state is seeded by the system for each thread, and its hash cannot be told beforehand.
+            Packet::with_random_case(question, RandomState::new().build_hasher().finish())
+        }
+    }
+
+    fn loses_case(&self, server: SocketAddr) -> bool {
+        let lower_case = self.lower_case.lock().unwrap_or_else(PoisonError::into_inner);
+        lower_case
+            .get(&server)
+            .is_some_and(|&until| Instant::now() < until)
+    }
+
+    /// The server lost the case of a name, and could not be asked over TCP.
+    fn use_lower_case(&self, server: SocketAddr) {
+        let until = Instant::now() + LOWER_CASE_FOR;
+        let mut lower_case = self.lower_case.lock().unwrap_or_else(PoisonError::into_inner);
+        if lower_case.insert(server, until).is_none() {
+            warn!(
+                %server,
+                "the name server does not keep the case of names and cannot be reached over TCP: its answers are \
+                 easier to forge; use a server that keeps case, or a resolver on this host"
+            );
+        }
+    }
 }
 
 /// The servers we wait for. Dropped, it ends them all.
-struct Conversations {
+struct Conversations<'a> {
+    servers: &'a Servers,
     question: Question,
     wait: Duration,
     tasks: JoinSet<Ended>,
@@ -202,12 +249,13 @@ struct Conversations {
 struct Ended {
     server: SocketAddr,
     retries: u32,
-    reply: Reply,
+    exchange: Exchange,
 }
 
-impl Conversations {
-    fn new(question: Question, wait: Duration) -> Self {
+impl<'a> Conversations<'a> {
+    fn new(servers: &'a Servers, question: Question, wait: Duration) -> Self {
         Self {
+            servers,
             question,
             wait,
             tasks: JoinSet::new(),
@@ -215,20 +263,23 @@ impl Conversations {
     }
 
     fn start(&mut self, server: SocketAddr, pause: Duration, retries: u32) {
-        let (packet, wait) = (packet_for(server, &self.question), self.wait);
+        let (packet, wait) = (self.servers.packet_for(server, &self.question), self.wait);
         self.tasks.spawn(async move {
             // Nearly always there is none, and even that would be a timer to set.
             if !pause.is_zero() {
                 sleep(pause).await;
             }
-            let reply = match packet {
+            let exchange = match packet {
                 Some(packet) => exchange::ask(server, &packet, wait).await,
-                None => Reply::Failed(LookupError::BadAnswer),
+                None => Exchange {
+                    reply: Reply::Failed(LookupError::BadAnswer),
+                    loses_case: false,
+                },
             };
             Ended {
                 server,
                 retries,
-                reply,
+                exchange,
             }
         });
     }
@@ -249,22 +300,11 @@ impl Conversations {
         }
     }
 
-    fn retry_if_unreachable(&mut self, ended: &Ended, error: LookupError) {
-        if error == LookupError::Unreachable && ended.retries > 0 {
+    fn retry_if_unreachable(&mut self, server: SocketAddr, retries: u32, error: LookupError) {
+        if error == LookupError::Unreachable && retries > 0 {
             let pause = self.wait / REFUSAL_PAUSE_DIVISOR;
-            self.start(ended.server, pause, ended.retries - 1);
+            self.start(server, pause, retries - 1);
         }
-    }
-}
-
-/// The question as this server gets it. Nobody forges answers on the way within this host, and
-/// names in lower case are easier to find in its log.
-fn packet_for(server: SocketAddr, question: &Question) -> Option<Packet> {
-    if server.ip().to_canonical().is_loopback() {
-        Packet::new(question)
-    } else {
-        // The state is seeded by the system for each thread, and its hash cannot be told beforehand.
-        Packet::with_random_case(question, RandomState::new().build_hasher().finish())
     }
 }
 
@@ -292,8 +332,9 @@ mod tests {
     #[test]
     fn names_go_to_other_hosts_in_random_case() {
         let question = Question::txt(testkit::dns_name("a-name-of-many-letters.example.com"));
+        let servers = Servers::new(Vec::new());
         let octets = |server: &str| {
-            let packet = packet_for(server.parse().unwrap(), &question).unwrap();
+            let packet = servers.packet_for(server.parse().unwrap(), &question).unwrap();
             // Behind the header, which has a random ID.
             packet.octets[12..].to_vec()
         };
@@ -310,5 +351,23 @@ mod tests {
         assert_ne!(other, plain);
         assert!(other.eq_ignore_ascii_case(&plain));
         assert_ne!(octets("192.0.2.53:53"), other, "another one each time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_loses_case_is_asked_in_lower_case_for_an_hour() {
+        let question = Question::txt(testkit::dns_name("a-name-of-many-letters.example.com"));
+        let addresses = ["192.0.2.1:53", "192.0.2.2:53"].map(|address| address.parse().unwrap());
+        let servers = Servers::new(addresses.to_vec());
+        let plain = Packet::new(&question).unwrap();
+        let is_plain = |server| {
+            let packet = servers.packet_for(server, &question).unwrap();
+            packet.octets[12..] == plain.octets[12..]
+        };
+        servers.use_lower_case(addresses[0]);
+        assert!(is_plain(addresses[0]) && !is_plain(addresses[1]));
+        tokio::time::advance(LOWER_CASE_FOR - Duration::from_secs(1)).await;
+        assert!(is_plain(addresses[0]));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!is_plain(addresses[0]));
     }
 }
