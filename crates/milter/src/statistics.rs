@@ -14,7 +14,7 @@ pub struct Statistics {
     pub accepted: u64,
     /// How often all sessions were taken, so that further MTAs had to wait.
     pub full: u64,
-    /// Connections that had begun no message and were dropped for another, all being taken.
+    /// Connections without a message under way that were dropped for another, all being taken.
     pub dropped: u64,
     /// Attempts to accept a connection that failed.
     pub accept_failures: u64,

@@ -301,7 +301,7 @@ fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
         ),
         (
             "landmarc_milter_dropped",
-            "Connections dropped for others because all sessions were taken; none had begun a message.",
+            "Connections dropped for others because all sessions were taken; none had a message under way.",
             dropped,
         ),
         (

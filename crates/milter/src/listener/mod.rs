@@ -131,6 +131,7 @@ struct House<S> {
 impl<S: Service> House<S> {
     async fn accept_until(&mut self, listeners: &[Listener], shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
+        let freed = self.places.freed();
         let mut turn = 0;
         let mut was_full = false;
         loop {
@@ -156,6 +157,7 @@ impl<S: Service> House<S> {
                     Err(error) => self.pause(&error, listeners).await,
                 },
                 () = room.comes(), if room != Room::Now => {}
+                () = freed.notified(), if room == Room::None => {}
             }
         }
     }
@@ -165,7 +167,7 @@ impl<S: Service> House<S> {
         if self.places.make_room_beside(self.sessions.len()) {
             self.context.counters.dropped();
         }
-        let place = Place::default();
+        let place = self.places.place();
         let context = self.context.clone().with_place(place.clone());
         let service = Arc::clone(&self.service);
         let served = self.context.counters.begin();

@@ -3,16 +3,16 @@
 //! Whoever reaches a TCP socket, as every user of this host reaches one on loopback, can open connections and say
 //! nothing. When all places are taken, a new connection therefore gets that of the oldest TCP connection that has
 //! never begun a message: where two are equally idle, an octet now and then must not save the one that sends it. Each
-//! has a moment to begin one, so that many honest clients at once wait for each other. A message that has begun is
-//! never given up. Connections by UNIX sockets keep their places: file permissions
+//! has a moment to begin one, so that many honest clients at once wait for each other. Where all have begun one, the
+//! connection makes room that has been between messages the longest: an MTA that keeps it for later opens another.
+//! A message that is under way is never given up. Connections by UNIX sockets keep their places: file permissions
 //! already say who may make them.
 
-use std::collections::VecDeque;
 use std::future::pending;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -22,39 +22,70 @@ use crate::handler::Peer;
 /// The share of places, in percent, from which a warning says that they run out.
 const CROWDED_PERCENT: usize = 80;
 
-/// How long a connection keeps its place at least: clients that mean it have said something by then, and a new one
-/// waits no longer than that, where mail servers wait for 30 s.
+/// How long a connection keeps its place at least, from its beginning and after each message: clients that mean it
+/// have said something by then, and a new one waits no longer than that, where mail servers wait for 30 s.
 const LEAST_STAY: Duration = Duration::from_secs(1);
 
 /// The place of one connection. Clones are the same. By default nobody takes it away.
 #[derive(Clone, Debug, Default)]
-pub struct Place(Arc<AtomicU8>);
+pub struct Place(Arc<Shared>);
 
-const WAITING: u8 = 0;
-const BEGUN: u8 = 1;
-const TAKEN_AWAY: u8 = 2;
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Hears of messages that are over.
+    freed: Arc<Notify>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// No message has begun yet.
+    #[default]
+    Waiting,
+    WithinMessage,
+    /// Since then.
+    BetweenMessages(Instant),
+    TakenAway,
+}
 
 impl Place {
-    /// The connection has begun a message, and keeps its place from now on.
+    /// The connection has begun a message, and keeps its place until that is over.
     pub fn begin_message(&self) {
+        let mut state = self.state();
         // Where it was taken away in the same moment, its task is about to end.
-        let _ = self.change(BEGUN);
+        if *state != State::TakenAway {
+            *state = State::WithinMessage;
+        }
+    }
+
+    /// No message is under way any more, if one was.
+    pub fn end_message(&self) {
+        let mut state = self.state();
+        if *state == State::WithinMessage {
+            *state = State::BetweenMessages(Instant::now());
+            self.0.freed.notify_one();
+        }
+    }
+
+    /// Whether the connection has ever begun a message.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        matches!(*self.state(), State::WithinMessage | State::BetweenMessages(_))
     }
 
     /// Whether it could be taken away: from here on no message begins.
     fn take_away(&self) -> bool {
-        self.change(TAKEN_AWAY)
+        let mut state = self.state();
+        let is_free = matches!(*state, State::Waiting | State::BetweenMessages(_));
+        if is_free {
+            *state = State::TakenAway;
+        }
+        is_free
     }
 
-    fn change(&self, to: u8) -> bool {
-        let changed = self
-            .0
-            .compare_exchange(WAITING, to, Ordering::AcqRel, Ordering::Acquire);
-        changed.is_ok()
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.0.load(Ordering::Acquire) == WAITING
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No panic happens under the lock.
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -80,22 +111,28 @@ impl Room {
     }
 }
 
-/// A connection that has begun no message.
+/// A TCP connection.
 #[derive(Debug)]
-struct Waiting {
+struct Admitted {
     place: Place,
     task: AbortHandle,
     since: Instant,
 }
 
-impl Waiting {
-    /// Whether it has ended, or cannot be dropped any more.
-    fn is_over(&self) -> bool {
-        self.task.is_finished() || !self.place.is_waiting()
-    }
+/// Who makes room: the least does. First those that have begun no message, then those between messages.
+type Turn = (bool, Instant);
 
-    fn stays_until(&self) -> Instant {
-        self.since + LEAST_STAY
+impl Admitted {
+    /// `None` within a message, and after the end.
+    fn turn(&self) -> Option<Turn> {
+        if self.task.is_finished() {
+            return None;
+        }
+        match *self.place.state() {
+            State::Waiting => Some((false, self.since)),
+            State::BetweenMessages(since) => Some((true, since)),
+            State::WithinMessage | State::TakenAway => None,
+        }
     }
 }
 
@@ -103,8 +140,9 @@ impl Waiting {
 #[derive(Debug)]
 pub struct Places {
     limit: usize,
-    /// TCP connections that had begun no message when they were last looked at, the oldest first.
-    waiting: VecDeque<Waiting>,
+    /// TCP connections, the oldest first, and some that have ended.
+    admitted: Vec<Admitted>,
+    freed: Arc<Notify>,
     crowded: EachMinute,
     dropped: EachMinute,
 }
@@ -115,22 +153,38 @@ impl Places {
     pub fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
-            waiting: VecDeque::new(),
+            admitted: Vec::new(),
+            freed: Arc::default(),
             crowded: EachMinute::default(),
             dropped: EachMinute::default(),
         }
     }
 
+    /// The place of a connection to come.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place(Arc::new(Shared {
+            state: Mutex::default(),
+            freed: Arc::clone(&self.freed),
+        }))
+    }
+
+    /// Notified when a message is over: there may be room then.
+    #[must_use]
+    pub fn freed(&self) -> Arc<Notify> {
+        Arc::clone(&self.freed)
+    }
+
     /// Whether there is room for one more beside so many connections.
-    pub fn room_beside(&mut self, connections: usize) -> Room {
-        while self.waiting.front().is_some_and(Waiting::is_over) {
-            self.waiting.pop_front();
+    #[must_use]
+    pub fn room_beside(&self, connections: usize) -> Room {
+        if connections < self.limit {
+            return Room::Now;
         }
-        match self.waiting.front() {
-            _ if connections < self.limit => Room::Now,
+        match self.next_turn() {
             None => Room::None,
-            Some(oldest) if oldest.stays_until() <= Instant::now() => Room::Now,
-            Some(oldest) => Room::From(oldest.stays_until()),
+            Some((_, (_, since))) if since + LEAST_STAY <= Instant::now() => Room::Now,
+            Some((_, (_, since))) => Room::From(since + LEAST_STAY),
         }
     }
 
@@ -141,19 +195,17 @@ impl Places {
             return false;
         }
         let now = Instant::now();
-        while self
-            .waiting
-            .front()
-            .is_some_and(|oldest| oldest.stays_until() <= now)
-            && let Some(oldest) = self.waiting.pop_front()
+        while let Some((next, (between_messages, since))) = self.next_turn()
+            && since + LEAST_STAY <= now
         {
-            if !oldest.task.is_finished() && oldest.place.take_away() {
-                oldest.task.abort();
+            if next.place.take_away() {
+                next.task.abort();
                 if let Some(count) = self.dropped.happened(now) {
                     tracing::warn!(
                         dropped = count,
                         limit = self.limit,
-                        "all connections were taken: the oldest that had begun no message made room"
+                        between_messages,
+                        "all connections were taken: one without a message under way made room"
                     );
                 }
                 return true;
@@ -162,15 +214,21 @@ impl Places {
         false
     }
 
+    fn next_turn(&self) -> Option<(&Admitted, Turn)> {
+        let turns = self.admitted.iter();
+        turns
+            .filter_map(|admitted| Some((admitted, admitted.turn()?)))
+            .min_by_key(|(_, turn)| *turn)
+    }
+
     /// A new connection has its place, as one of so many.
     pub fn admit(&mut self, peer: Peer, place: Place, task: AbortHandle, connections: usize) {
         if let Peer::Tcp(_) = peer {
             let since = Instant::now();
-            self.waiting.push_back(Waiting { place, task, since });
+            self.admitted.push(Admitted { place, task, since });
         }
-        // One that waits for hours must not keep all in the list that came after it.
-        if self.waiting.len() > self.limit.saturating_mul(2) {
-            self.waiting.retain(|waiting| !waiting.is_over());
+        if self.admitted.len() > self.limit.saturating_mul(2) {
+            self.admitted.retain(|admitted| !admitted.task.is_finished());
         }
         let is_crowded = connections.saturating_mul(100) >= self.limit.saturating_mul(CROWDED_PERCENT);
         if is_crowded && self.crowded.happened(Instant::now()).is_some() {
@@ -199,7 +257,7 @@ mod tests {
     /// Admits connections by these peers.
     fn admit(places: &mut Places, tasks: &mut JoinSet<()>, peers: &[Peer]) -> Vec<Place> {
         let admit = |peer: &Peer| {
-            let place = Place::default();
+            let place = places.place();
             let task = tasks.spawn(pending());
             places.admit(*peer, place.clone(), task, tasks.len());
             place
@@ -222,7 +280,8 @@ mod tests {
         assert_eq!(places.room_beside(3), Room::Now);
         assert!(places.make_room_beside(3));
         assert!(tasks.join_next().await.unwrap().unwrap_err().is_cancelled());
-        assert!(!admitted[1].is_waiting() && last[0].is_waiting());
+        assert_eq!(*admitted[1].state(), State::TakenAway);
+        assert_eq!(*last[0].state(), State::Waiting);
         last[0].begin_message();
         assert_eq!(places.room_beside(3), Room::None);
         assert!(!places.make_room_beside(3));
@@ -238,15 +297,56 @@ mod tests {
         assert!(!places.make_room_beside(1));
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn where_all_have_begun_a_message_the_one_idle_the_longest_between_them_makes_room() {
+        let (mut places, mut tasks) = (Places::new(3), JoinSet::new());
+        let admitted = admit(&mut places, &mut tasks, &[tcp(), tcp(), tcp()]);
+        for place in &admitted {
+            place.begin_message();
+        }
+        assert_eq!(places.room_beside(3), Room::None);
+        let freed = places.freed();
+        admitted[2].end_message();
+        freed.notified().await;
+        assert_eq!(places.room_beside(3), Room::From(Instant::now() + LEAST_STAY));
+        tokio::time::advance(LEAST_STAY).await;
+        // A moment ago, and one that says something all the time is no younger for it.
+        admitted[1].end_message();
+        admitted[2].end_message();
+        assert_eq!(places.room_beside(3), Room::Now);
+        assert!(places.make_room_beside(3));
+        assert_eq!(*admitted[2].state(), State::TakenAway);
+        assert!(!places.make_room_beside(3), "the next message may follow at once");
+        admitted[1].begin_message();
+        tokio::time::advance(LEAST_STAY).await;
+        assert_eq!(places.room_beside(3), Room::None, "messages are under way");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_began_a_message_makes_room_before_those_between_messages() {
+        let (mut places, mut tasks) = (Places::new(2), JoinSet::new());
+        let admitted = admit(&mut places, &mut tasks, &[tcp(), tcp()]);
+        admitted[0].begin_message();
+        admitted[0].end_message();
+        tokio::time::advance(LEAST_STAY).await;
+        assert!(places.make_room_beside(2));
+        assert_eq!(*admitted[1].state(), State::TakenAway);
+        assert!(admitted[0].has_begun());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_is_remembered_of_connections_has_a_limit() {
         let (mut places, mut tasks) = (Places::new(2), JoinSet::new());
-        let peers = [tcp(); 100];
-        let first = admit(&mut places, &mut tasks, &peers[..1]);
-        for peer in peers {
-            admit(&mut places, &mut tasks, &[peer])[0].begin_message();
-            assert!(places.waiting.len() <= 5, "{places:?}");
+        let first = admit(&mut places, &mut tasks, &[tcp()]);
+        for _ in 0..100 {
+            let place = places.place();
+            let task = tasks.spawn(async {});
+            places.admit(tcp(), place, task, 2);
+            tokio::task::yield_now().await;
+            assert!(places.admitted.len() <= 5, "{places:?}");
         }
-        assert!(first[0].is_waiting());
+        tokio::time::advance(LEAST_STAY).await;
+        assert!(places.make_room_beside(2));
+        assert_eq!(*first[0].state(), State::TakenAway, "it is still known");
     }
 }

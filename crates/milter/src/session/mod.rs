@@ -236,7 +236,11 @@ where
                 tell!(self, session => session.header_too_long(&name, size));
             }
         }
-        self.answer(code).await
+        self.answer(code).await?;
+        if !self.stage.is_within_message() {
+            self.context.place.end_message();
+        }
+        Ok(())
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), SessionError> {

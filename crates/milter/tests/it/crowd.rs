@@ -94,6 +94,41 @@ fn a_connection_within_a_message_keeps_its_place() {
 }
 
 #[test]
+fn connections_that_began_and_aborted_a_message_make_room_for_mail() {
+    let all = 20;
+    let options = ServerOptions {
+        max_sessions: all,
+        ..ServerOptions::default()
+    };
+    let server = Running::start_with(Script::default(), options);
+    let mail = Mail::plain();
+    let mut connections: Vec<Mta> = (0..all)
+        .map(|_| {
+            let mut mta = Mta::connect(&server.address).unwrap();
+            mta.greet(&mail).unwrap();
+            mta.tell_up_to_body(&mail).unwrap();
+            mta
+        })
+        .collect();
+    for mta in &mut connections[1..] {
+        mta.abort().unwrap();
+    }
+    await_that("all but one have aborted", || {
+        let log = server.recorder.log();
+        log.iter().filter(|line| line.starts_with("abort")).count() == all - 1
+    });
+    let mut served = Vec::new();
+    for _ in 1..all {
+        let mut mta = Mta::connect(&server.address).unwrap();
+        assert_eq!(mta.deliver(&mail).unwrap().verdict, Verdict::Accept);
+        served.push(mta);
+    }
+    assert_eq!(server.gauge.read().dropped, all as u64 - 1);
+    // The one in the middle of a message keeps its place.
+    assert_eq!(connections[0].finish(&mail).unwrap().verdict, Verdict::Accept);
+}
+
+#[test]
 fn connections_by_a_unix_socket_are_not_dropped_for_others() {
     let directory = Directory::new();
     let recorder = Recorder::new(Script::default());
