@@ -523,7 +523,7 @@ fn a_missing_macro_is_told_once() {
 #[test]
 fn malformed_packets_end_their_session_only() {
     let folder = Folder::new("serve-malformed");
-    let mut service = Running::with_settings(&folder, ANY_PORT);
+    let mut service = Running::with_settings(&folder, &format!("{ANY_PORT}log.level = \"debug\"\n"));
     let mut bystander = service.connect();
     assert!(bystander.tell_up_to_body_of_plain().is_none());
     for octets in [
@@ -540,11 +540,29 @@ fn malformed_packets_end_their_session_only() {
         attacker.wire.send_raw(octets).unwrap();
         assert!(attacker.wire.is_closed(), "{}", octets.escape_ascii());
         let line = service.line_with("the session ended early");
-        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains("DEBUG"), "{line}");
     }
     let verdict = bystander.finish(&Mail::plain()).unwrap().verdict;
     assert_eq!(verdict, Verdict::Accept);
     assert_eq!(service.stop(Signal::SIGTERM).0, Some(0));
+}
+
+#[test]
+fn sessions_that_end_early_are_one_warning_a_minute() {
+    let folder = Folder::new("serve-early-ends");
+    let service = Running::with_settings(&folder, ANY_PORT);
+    for _ in 0..20 {
+        let mut silent = service.connect();
+        silent.wire.send_raw(b"\0\0\0\x01Z").unwrap();
+        assert!(silent.wire.is_closed());
+        let mut begun = service.connect();
+        assert!(begun.tell_up_to_body_of_plain().is_none());
+        begun.wire.send_raw(b"\0\0\0\x01Z").unwrap();
+        assert!(begun.wire.is_closed());
+    }
+    let (_, log) = service.stop(Signal::SIGTERM);
+    assert_eq!(log.matches("the session ended early").count(), 1, "{log}");
+    assert!(log.contains("sessions=1"), "{log}");
 }
 
 /// The start of a message, to be finished later.

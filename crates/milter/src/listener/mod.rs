@@ -29,6 +29,7 @@ pub use places::{Place, Places, Room};
 use socket::Listener;
 pub use socket::{Stream, UnixAccess};
 pub use trouble::AcceptTrouble;
+pub(crate) use trouble::EachMinute;
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
@@ -168,6 +169,7 @@ impl<S: Service> House<S> {
             self.context.counters.dropped();
         }
         let place = self.places.place();
+        let place_of_session = place.clone();
         let context = self.context.clone().with_place(place.clone());
         let service = Arc::clone(&self.service);
         let served = self.context.counters.begin();
@@ -175,7 +177,7 @@ impl<S: Service> House<S> {
             let _served = served;
             match serve(stream, &*service, peer, &context).await {
                 Ok(end) => tracing::debug!(%peer, ?end, "the session ended"),
-                Err(error) => note_early_end(peer, &error, &context.counters),
+                Err(error) => note_early_end(peer, &error, place_of_session.has_begun(), &context),
             }
         });
         self.places.admit(peer, place, task, self.sessions.len());
@@ -238,12 +240,18 @@ fn report(ended: &Result<(), JoinError>) {
     }
 }
 
-fn note_early_end(peer: Peer, error: &SessionError, counters: &Counters) {
+fn note_early_end(peer: Peer, error: &SessionError, has_begun: bool, context: &Context) {
     if error.is_protocol_error() {
-        counters.protocol_error();
+        context.counters.protocol_error();
     } else {
-        counters.interrupted();
+        context.counters.interrupted();
     }
     let cause = std::error::Error::source(error).map(ToString::to_string);
-    tracing::warn!(%peer, %error, cause, "the session ended early");
+    // Each user of this host can end as many sessions as they like, and fill the log with it.
+    let is_worth_a_line = has_begun || matches!(error, SessionError::Negotiation(_));
+    let count = is_worth_a_line.then(|| context.notices.early_ends.happened());
+    match count.flatten() {
+        Some(sessions) => tracing::warn!(%peer, %error, cause, sessions, "the session ended early"),
+        None => tracing::debug!(%peer, %error, cause, "the session ended early"),
+    }
 }
