@@ -14,6 +14,7 @@ pub(crate) struct Notices {
     pub(crate) refused_actions: Once,
     pub(crate) no_room: Once,
     pub(crate) early_ends: SharedMinute,
+    pub(crate) surplus_macros: SharedMinute,
     // Bounded: the names are constants of the program, not words of the MTA.
     missing_macros: Mutex<BTreeSet<&'static str>>,
 }

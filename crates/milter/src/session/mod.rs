@@ -251,8 +251,13 @@ where
             }
             Command::Macros { stage, pairs } => {
                 let surplus = stage.map_or(0, |stage| self.macros.set(stage, &pairs));
-                if surplus > 0 {
-                    tracing::warn!(peer = %self.peer, ?stage, surplus, "macros past the limit are left out");
+                if surplus > 0
+                    && let Some(packets) = self.context.notices.surplus_macros.happened()
+                {
+                    tracing::warn!(
+                        peer = %self.peer, ?stage, surplus, packets,
+                        "macros past the limit are left out"
+                    );
                 }
             }
             Command::Connect(info) => tell!(self, session => session.connected(info, &self.macros)),
