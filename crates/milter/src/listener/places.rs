@@ -4,7 +4,8 @@
 //! nothing. When all places are taken, a new connection therefore gets that of the oldest TCP connection that has
 //! never begun a message: where two are equally idle, an octet now and then must not save the one that sends it. Each
 //! has a moment to begin one, so that many honest clients at once wait for each other. Where all have begun one, the
-//! connection makes room that has been between messages the longest: an MTA that keeps it for later opens another.
+//! connection makes room that has been between messages the longest. Where its SMTP client sends one more
+//! message after all, the MTA does with it as without a filter (Postfix: `milter_default_action`).
 //! A message that is under way is never given up. Connections by UNIX sockets keep their places: file permissions
 //! already say who may make them.
 
