@@ -51,7 +51,7 @@ fn step_within(
     if remove_unused(connection, keep, done)? > 0 {
         return Ok(Step::More);
     }
-    if over_size(connection, keep)? {
+    if octets_over(connection, keep)? > 0 {
         room.make(connection, keep, groups, done)
     } else {
         room.finish(connection, done)
@@ -229,12 +229,10 @@ fn remove_indexes(connection: &Connection) -> rusqlite::Result<u64> {
     Ok((names + postings) as u64)
 }
 
-fn over_size(connection: &Connection, keep: &Keep) -> rusqlite::Result<bool> {
-    let Some(most) = keep.max_bytes else {
-        return Ok(false);
-    };
+/// How far what is stored is past what is wanted, in octets: free pages do not count.
+pub(super) fn octets_over(connection: &Connection, keep: &Keep) -> rusqlite::Result<u64> {
     let (pages, free, size) = pages(connection)?;
-    Ok(u64::try_from((pages - free) * size).unwrap_or(0) > most)
+    Ok(over(pages - free, size, keep))
 }
 
 /// Pages in all, free pages, octets of a page.

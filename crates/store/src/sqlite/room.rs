@@ -12,13 +12,14 @@
 //! before anything else does: a sweep marks what is used and removes the rest. It runs in short steps, and whoever
 //! records in between adds behind the place to which it has marked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use rusqlite::{Connection, OptionalExtension};
 
 use super::blocks::{block_of, number_at, seal_again, unsealed_from};
-use super::expire::{ROWS, oldest_day, oldest_hour, remove_hour, remove_traces_for_room};
+use super::expire::{ROWS, octets_over, oldest_day, oldest_hour, remove_hour, remove_traces_for_room};
+use super::reporting;
 use super::statements::Statements;
 use crate::books::upkeep;
 use crate::columns::unreversed;
@@ -41,8 +42,13 @@ const SAMPLED_TEXTS: i64 = 256;
 const ROW_OCTETS: u64 = 120;
 const TALLY_OCTETS: u64 = 16;
 const TEXT_OCTETS: u64 = 56;
-/// Days and Organizational Domains that are remembered to go next; then they are looked for again.
+/// Days and Organizational Domains that are remembered to go next, or those of one row of the tally in [`MOST_OF_ROWS`] where that
+/// is more; then they are looked for again.
 const NEXT: usize = 256;
+/// Before a sweep, which looks at all rows, at least one row of the tally in so many goes, and at most one in so many: many sweeps
+/// cost too much time, few ones remove more than has to go.
+const LEAST_OF_ROWS: u64 = 64;
+const MOST_OF_ROWS: u64 = 16;
 
 /// What is under way. It holds as long as nobody else removes anything.
 #[derive(Debug, Default)]
@@ -53,16 +59,50 @@ pub(super) struct Room {
     unswept: Unswept,
     sweep: Option<Sweep>,
     walk: Option<Walk>,
+    round: Option<Round>,
     /// Rows that the tally is to lose, for it takes more than its share, and the hour in which that was looked at.
     excess: Option<(u64, i64)>,
     /// Policy domains of a day whose rows go next, the next one last.
-    next: Vec<(Day, i64)>,
+    next: Vec<Next>,
 }
 
 #[derive(Debug, Default)]
 struct Unswept {
     observations: bool,
     rows: bool,
+}
+
+/// Rows of the tally that go before the next sweep frees what only they named.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// They are of days before this one.
+    before: Day,
+    left: u64,
+    /// After so many, rows of the next day or Organizational Domain wait for what the sweep frees.
+    least: u64,
+}
+
+/// A policy domain of a day, and which place its day and Organizational Domain have among those that go next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Next {
+    place: usize,
+    day: Day,
+    policy_domain: i64,
+}
+
+impl Round {
+    /// As many rows as free what the file has past its limit, about: no more than these, unless one step removes more.
+    fn begin(connection: &Connection, keep: &Keep, before: Day, most: u64) -> rusqlite::Result<Self> {
+        let (rows, octets) = tally_size(connection)?;
+        let needed = octets_over(connection, keep)?
+            .saturating_mul(rows)
+            .div_ceil(octets.max(1));
+        let largest = (rows / MOST_OF_ROWS).max(ROWS.unsigned_abs());
+        let most = most.max(ROWS.unsigned_abs()).min(largest);
+        let least = rows / LEAST_OF_ROWS;
+        let left = needed.max(least).min(most).max(1);
+        Ok(Self { before, left, least })
+    }
 }
 
 impl Room {
@@ -86,6 +126,7 @@ impl Room {
     /// there is more to do.
     pub(super) fn finish(&mut self, connection: &Connection, done: &mut Expired) -> rusqlite::Result<Step> {
         self.walk = None;
+        self.round = None;
         self.next.clear();
         if self.sweep(connection, done)? {
             return Ok(Step::More);
@@ -101,13 +142,14 @@ impl Room {
         groups: Option<&dyn Groups>,
         done: &mut Expired,
     ) -> rusqlite::Result<Step> {
-        if self.go_on(connection, groups, done)? {
+        if self.go_on(connection, keep, groups, done)? {
             return Ok(Step::More);
         }
         let recent = recent(connection, keep)?;
-        if self.excess(connection, keep)? > 0
-            && (self.remove_rows(connection, keep, groups, recent, done)?
-                || self.remove_rows(connection, keep, groups, Day(u32::MAX), done)?)
+        let excess = self.excess(connection, keep)?;
+        if excess > 0
+            && (self.begin_round(connection, keep, groups, recent, excess, done)?
+                || self.begin_round(connection, keep, groups, Day(u32::MAX), excess, done)?)
         {
             return Ok(Step::More);
         }
@@ -129,11 +171,11 @@ impl Room {
             done.observations_for_size += removed;
             return Ok(Step::More);
         }
-        if self.remove_rows(connection, keep, groups, recent, done)? {
+        if self.begin_round(connection, keep, groups, recent, u64::MAX, done)? {
             return Ok(Step::More);
         }
         self.walk = Walk::begin(connection, groups)?;
-        if self.walk.is_some() || self.remove_rows(connection, keep, groups, Day(u32::MAX), done)? {
+        if self.walk.is_some() || self.begin_round(connection, keep, groups, Day(u32::MAX), u64::MAX, done)? {
             return Ok(Step::More);
         }
         Ok(Step::Done)
@@ -143,6 +185,7 @@ impl Room {
     fn go_on(
         &mut self,
         connection: &Connection,
+        keep: &Keep,
         groups: Option<&dyn Groups>,
         done: &mut Expired,
     ) -> rusqlite::Result<bool> {
@@ -158,7 +201,7 @@ impl Room {
             }
             return Ok(true);
         }
-        self.sweep(connection, done)
+        Ok(self.go_round(connection, keep, groups, done)? || self.sweep(connection, done)?)
     }
 
     /// Goes on sweeping; whether there was anything to sweep.
@@ -206,42 +249,82 @@ impl Room {
         Ok(excess)
     }
 
-    /// Removes some rows of the tally of days before this one; whether there were any.
-    fn remove_rows(
+    /// Begins to remove rows of the tally of days before this one, and no more than so many; whether there were any.
+    fn begin_round(
         &mut self,
         connection: &Connection,
         keep: &Keep,
         groups: Option<&dyn Groups>,
         before: Day,
+        most: u64,
         done: &mut Expired,
     ) -> rusqlite::Result<bool> {
         if oldest_day(connection)?.is_none_or(|day| day >= before) {
             return Ok(false);
         }
-        let is_next = |(day, _): &(Day, i64)| *day < before;
-        if !self.next.iter().any(is_next) {
-            self.next = heaviest(connection, before, Day::at(keep.now_ms), groups)?;
-        }
-        let Some(place) = self.next.iter().rposition(is_next) else {
+        self.round = Some(Round::begin(connection, keep, before, most)?);
+        self.go_round(connection, keep, groups, done)
+    }
+
+    /// Goes on removing rows of the tally; whether any had to go.
+    fn go_round(
+        &mut self,
+        connection: &Connection,
+        keep: &Keep,
+        groups: Option<&dyn Groups>,
+        done: &mut Expired,
+    ) -> rusqlite::Result<bool> {
+        let Some(mut round) = self.round.take() else {
             return Ok(false);
         };
-        let Some((day, policy_domain)) = self.next.get(place).copied() else {
+        self.next.retain(|next| next.day < round.before);
+        if self.next.is_empty() {
+            self.next = heaviest(connection, round.before, Day::at(keep.now_ms), groups)?;
+        }
+        if self.next.is_empty() {
             return Ok(false);
-        };
-        let (removed, distinct) = remove_rows(connection, day, policy_domain)?;
-        if removed < ROWS.unsigned_abs() {
-            self.next.remove(place);
         }
-        if distinct > 0 {
-            self.unswept.rows = true;
-        }
-        self.excess = self
-            .excess
-            .map(|(excess, hour)| (excess.saturating_sub(removed), hour));
-        done.tally_rows += removed;
-        done.tally_rows_for_size += removed;
-        done.distinct_rows += distinct;
+        let is_more = self.remove_rows(connection, &mut round, done)?;
+        self.round = is_more.then_some(round);
         Ok(true)
+    }
+
+    /// Removes those of the tally that go next, about as many as a step may; whether more of the round are left.
+    fn remove_rows(
+        &mut self,
+        connection: &Connection,
+        round: &mut Round,
+        done: &mut Expired,
+    ) -> rusqlite::Result<bool> {
+        let days = reporting::days(connection)?;
+        let (mut most, mut looked) = (round.left.min(ROWS.unsigned_abs()), 0);
+        while most > 0
+            && looked < LOOK.unsigned_abs()
+            && let Some(next) = self.next.last().copied()
+        {
+            let some = remove_rows(connection, &days, next, most)?;
+            most -= some.removed;
+            looked += some.looked;
+            round.left -= some.removed;
+            round.least = round.least.saturating_sub(some.removed);
+            if some.distinct > 0 {
+                self.unswept.rows = true;
+            }
+            self.excess = self
+                .excess
+                .map(|(excess, hour)| (excess.saturating_sub(some.removed), hour));
+            done.tally_rows += some.removed;
+            done.tally_rows_for_size += some.removed;
+            done.distinct_rows += some.distinct;
+            if most > 0 {
+                self.next.pop();
+                let is_another = self.next.last().is_none_or(|one| one.place != next.place);
+                if is_another && round.least == 0 {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(round.left > 0)
     }
 }
 
@@ -277,7 +360,7 @@ fn heaviest(
     before: Day,
     today: Day,
     groups: Option<&dyn Groups>,
-) -> rusqlite::Result<Vec<(Day, i64)>> {
+) -> rusqlite::Result<Vec<Next>> {
     let mut owners: HashMap<i64, u64> = HashMap::new();
     let mut rows_of: HashMap<(u32, u64), u64> = HashMap::new();
     let mut name = connection.prepare_cached("SELECT value FROM text WHERE id = ?1")?;
@@ -300,52 +383,87 @@ fn heaviest(
     let weight = |day: u32, rows: u64| rows.saturating_mul(u64::from(today.0.saturating_sub(day).max(1)));
     let mut all: Vec<_> = rows_of
         .into_iter()
-        .map(|((day, owner), rows)| (weight(day, rows), day, owner))
+        .map(|((day, owner), rows)| (weight(day, rows), day, owner, rows))
         .collect();
     all.sort_unstable_by(|one, other| other.cmp(one));
-    all.truncate(NEXT);
+    let total: u64 = all.iter().map(|(.., rows)| rows).sum();
+    let (mut places, mut taken) = (HashMap::new(), 0);
+    for (_, day, owner, rows) in all {
+        if places.len() >= NEXT && taken >= total / MOST_OF_ROWS {
+            break;
+        }
+        places.insert((day, owner), places.len());
+        taken += rows;
+    }
+    let days: BTreeSet<u32> = places.keys().map(|(day, _)| *day).collect();
     let mut next = Vec::new();
     let mut domains = connection.prepare_cached("SELECT DISTINCT policy_domain FROM tally WHERE day = ?1")?;
-    for (_, day, owner) in all.into_iter().rev() {
-        let found = domains.query_map([day], |row| row.get(0))?;
-        let found: Vec<i64> = found.collect::<rusqlite::Result<_>>()?;
-        let theirs = found
-            .into_iter()
-            .filter(|domain| owners.get(domain) == Some(&owner));
-        next.extend(theirs.map(|domain| (Day(day), domain)));
+    for day in days {
+        let mut found = domains.query([day])?;
+        while let Some(row) = found.next()? {
+            let policy_domain: i64 = row.get(0)?;
+            let owner = owners.get(&policy_domain).copied();
+            if let Some(place) = owner.and_then(|owner| places.get(&(day, owner)).copied()) {
+                let day = Day(day);
+                next.push(Next {
+                    place,
+                    day,
+                    policy_domain,
+                });
+            }
+        }
     }
+    next.sort_unstable_by(|one, other| other.cmp(one));
     Ok(next)
 }
 
-/// Removes the newest rows of a policy domain and day, with the reporting rows that no other day has; how many of both.
-fn remove_rows(connection: &Connection, day: Day, policy_domain: i64) -> rusqlite::Result<(u64, u64)> {
+/// What one policy domain and day lost.
+struct Removed {
+    /// Rows of the tally.
+    removed: u64,
+    /// Reporting rows that no other day has.
+    distinct: u64,
+    /// Entries and days looked at for it.
+    looked: u64,
+}
+
+/// Removes the newest rows of a policy domain and day, at most so many, with the reporting rows that none of the days has.
+fn remove_rows(connection: &Connection, days: &[Day], next: Next, most: u64) -> rusqlite::Result<Removed> {
+    let Next {
+        day, policy_domain, ..
+    } = next;
     let sql = "SELECT reporting_row FROM tally WHERE day = ?1 AND policy_domain = ?2 \
                ORDER BY reporting_row DESC LIMIT ?3";
     let mut statement = connection.prepare_cached(sql)?;
-    let rows = statement.query_map((day.0, policy_domain, ROWS), |row| row.get(0))?;
+    let rows = statement.query_map((day.0, policy_domain, most), |row| row.get(0))?;
     let rows: Vec<i64> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut done = Removed {
+        removed: rows.len() as u64,
+        distinct: 0,
+        looked: (1 + rows.len() + days.len()) as u64,
+    };
     let (Some(last), Some(first)) = (rows.first(), rows.last()) else {
-        return Ok((0, 0));
+        return Ok(done);
     };
     let sql = "DELETE FROM tally WHERE day = ?1 AND policy_domain = ?2 AND reporting_row BETWEEN ?3 AND ?4";
     connection
         .prepare_cached(sql)?
         .execute((day.0, policy_domain, first, last))?;
-    let mut used = std::collections::HashSet::new();
+    let mut used = HashSet::new();
     let sql = "SELECT reporting_row FROM tally WHERE day = ?1 AND policy_domain = ?2 AND reporting_row BETWEEN ?3 AND ?4";
     let mut statement = connection.prepare_cached(sql)?;
-    for day in super::reporting::days(connection)? {
+    for day in days {
         let found = statement.query_map((day.0, policy_domain, first, last), |row| row.get::<_, i64>(0))?;
         for row in found {
             used.insert(row?);
+            done.looked += 1;
         }
     }
     let mut remove = connection.prepare_cached("DELETE FROM reporting_row WHERE id = ?1")?;
-    let mut distinct = 0;
     for row in rows.iter().filter(|row| !used.contains(row)) {
-        distinct += remove.execute([row])? as u64;
+        done.distinct += remove.execute([row])? as u64;
     }
-    Ok((rows.len() as u64, distinct))
+    Ok(done)
 }
 
 /// On the way through the observations, to remove those of one group.

@@ -293,3 +293,65 @@ async fn where_only_today_is_left_the_largest_sender_goes_first() {
         "fail"
     );
 }
+
+/// So many messages, each of a policy domain of its own below one owner, over days up to this one. Then the limit leaves room for half
+/// of their rows.
+async fn a_policy_domain_for_each_row(rows: u64, days: u64, now_ms: u64) {
+    const OTHERS: u64 = 50;
+    let directory = Directory::new();
+    let recorder = Recorder::open(patient(directory.store())).unwrap();
+    let wild = (0..rows).map(|number| {
+        let mut one = from(number, &format!("d{number}.wild.evil.test"));
+        one.at_ms = MIDNIGHT + number % days * DAY + number;
+        one.trace = "".into();
+        one
+    });
+    record_all(&recorder, wild).await;
+    for day in 0..days {
+        record_all(
+            &recorder,
+            honest(rows + day * OTHERS, OTHERS, MIDNIGHT + day * DAY),
+        )
+        .await;
+    }
+    drop(recorder);
+    let recorder = Recorder::open(limited(&directory)).unwrap();
+    let keep = Keep {
+        observation_days: 0,
+        ..Keep::standard(now_ms)
+    };
+    let expired = recorder.expire(keep).await.unwrap();
+    assert_eq!(
+        (expired.observations, expired.tally_rows),
+        (rows + days * OTHERS, 0)
+    );
+    let max_bytes = size(&directory, "") / 2;
+    let expired = expire(&recorder, now_ms, max_bytes).await;
+    println!("{rows} rows of {days} days: {expired:?}");
+    assert_eq!(expired.over_bytes, 0, "{expired:?}");
+    assert!(size(&directory, "") <= max_bytes);
+    assert!(expired.tally_rows > rows / 4, "{expired:?}");
+    assert!(
+        expired.tally_rows < rows * 3 / 4,
+        "no more than has to: {expired:?}"
+    );
+    // Sixteen rounds, each with a sweep that looks at the 20,000 rows and 60,000 texts and removes 2,000 of them in a step.
+    assert!(expired.steps <= 16 * 12, "{expired:?}");
+    let reader = reader(&directory);
+    for day in (0..days).map(|day| Day::at(MIDNIGHT + day * DAY)) {
+        let names = reader.policy_domains(day).unwrap();
+        let others = names.iter().filter(|name| name.ends_with(".example"));
+        let count = others.flat_map(|name| reader.tally(day, name).unwrap());
+        assert_eq!(count.map(|(_, count)| count).sum::<u64>(), OTHERS, "{day:?}");
+    }
+}
+
+#[tokio::test]
+async fn old_rows_of_a_policy_domain_each_go_many_in_a_step() {
+    a_policy_domain_for_each_row(20_000, 10, MIDNIGHT + 30 * DAY).await;
+}
+
+#[tokio::test]
+async fn recent_rows_of_a_policy_domain_each_go_many_in_a_step() {
+    a_policy_domain_for_each_row(20_000, 2, MIDNIGHT + DAY + 2 * HOUR).await;
+}
