@@ -32,6 +32,18 @@ pub use error::{GuardError, Refusal};
 pub use frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS};
 pub use postgresql::MAX_ITERATIONS;
 
+/// Whether a server may send this after the beginning of a connection, in these chunks: what the guard decides, without
+/// a server. `secure`: the password may go out as it is.
+///
+/// # Errors
+/// For the first thing that would end the connection.
+pub fn examine(protocol: Protocol, secure: bool, chunks: &[&[u8]]) -> Result<(), Refusal> {
+    match protocol {
+        Protocol::PostgreSql => postgresql::examine(secure, chunks),
+        Protocol::MariaDb => mariadb::examine(chunks),
+    }
+}
+
 /// The name of the socket within its folder, as PostgreSQL's clients make it of the port.
 const SOCKET_NAME: &str = ".s.PGSQL.5432";
 /// The port that goes with it.

@@ -258,6 +258,17 @@ enum Rows {
     Of { columns: u64, ends: u8 },
 }
 
+/// What is decided about these octets: the first chunk is the payload of a greeting.
+pub(crate) fn examine(chunks: &[&[u8]]) -> Result<(), Refusal> {
+    let Some((greeting, answers)) = chunks.split_first() else {
+        return Ok(());
+    };
+    let greeting = Greeting::read(greeting)?;
+    acceptable(greeting.plugin.as_deref())?;
+    let mut packets = Packets::new(greeting.capabilities & DEPRECATE_EOF != 0);
+    answers.iter().try_for_each(|chunk| packets.sent(chunk))
+}
+
 impl Packets {
     fn new(deprecates_eof: bool) -> Self {
         Self {

@@ -44,6 +44,12 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
+/// What is decided about these octets.
+pub(crate) fn examine(secure: bool, chunks: &[&[u8]]) -> Result<(), Refusal> {
+    let mut messages = Messages::new(secure);
+    chunks.iter().try_for_each(|chunk| messages.sent(chunk))
+}
+
 /// Messages of a server.
 struct Messages {
     secure: bool,
