@@ -15,7 +15,7 @@ use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 
 /// Without these limits it is gigabytes after some seconds.
-const MAX_MEMORY_KIB: u64 = 300 << 10;
+const MAX_MEMORY_KIB: u64 = 400 << 10;
 const PASSWORD: &str = "sekret";
 /// PostgreSQL: "AuthenticationOk" and "ReadyForQuery".
 const LET_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
