@@ -56,7 +56,7 @@ pub(crate) fn landmarc(
     let text = format!(
         "authserv_id = \"{AUTHSERV_ID}\"\nmilter.listen = [\"{listen}\"]\nmilter.socket_mode = \"0666\"\n\
          milter.max_sessions = 20000\nweb.listen = []\ndns.name_servers = [\"{dns}\"]\nlog.target = \"stderr\"\n\
-         action.reject = \"always\"\nstore.directory = \"{}\"\n{settings}\n",
+         action.reject = \"always\"\naction.quarantine = \"hold\"\nstore.directory = \"{}\"\n{settings}\n",
         state.display()
     );
     std::fs::write(&config, text)?;
