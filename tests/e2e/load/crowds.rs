@@ -100,12 +100,10 @@ fn two_thousand_stalled_connections_hold_up_nobody_and_cost_nothing_afterwards()
         runtime.block_on(client.ends()).unwrap();
     }
     wait_until_closed(&scene, files + GOOD);
-    let ended = wait_for(|| {
-        let log = scene.service.log();
-        let ended = log.iter().filter(|line| line.contains("the MTA stalled")).count();
-        (ended >= stalled).then_some(ended)
-    });
-    assert_eq!(ended, Some(stalled));
+    // One line a minute, with how many they were.
+    let log = scene.service.log();
+    let lines = log.iter().filter(|line| line.contains("the MTA stalled")).count();
+    assert!((1..=5).contains(&lines), "{lines}");
     eprintln!(
         "stalled: {before} MiB, {with_them} with {stalled} stalled messages ({still} of them still there after {} good ones), {} when all are given up",
         account.answered.len(),
