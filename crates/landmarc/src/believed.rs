@@ -110,7 +110,7 @@ pub(crate) fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreErro
     Ok(days.iter().all(|day| *day >= today.back(2)) && reader.log(&older)?.is_empty())
 }
 
-/// Whether the store has records of the last days, or none at all: else whoever expires by hand is asked whether the clock is right.
+/// Whether the store has records of the last days, or none at all. Otherwise expiry by hand asks whether the clock is right.
 ///
 /// # Errors
 /// When the store cannot be read.

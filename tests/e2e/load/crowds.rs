@@ -100,7 +100,10 @@ fn two_thousand_stalled_connections_hold_up_nobody_and_cost_nothing_afterwards()
         runtime.block_on(client.ends()).unwrap();
     }
     wait_until_closed(&scene, files + GOOD);
-    // One line a minute, with how many they were.
+    let interrupted = || scene.figure("landmarc_milter_interrupted_total");
+    let ended = wait_for(|| (interrupted() >= stalled).then(interrupted));
+    assert_eq!(ended, Some(stalled));
+    // The log has one line a minute for all of them.
     let log = scene.service.log();
     let lines = log.iter().filter(|line| line.contains("the MTA stalled")).count();
     assert!((1..=5).contains(&lines), "{lines}");
