@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use milter::{Edit, Response, Server, ServerOptions, Service, Session, UnixAccess, Verdict};
+use landmarc_milter::{Edit, Response, Server, ServerOptions, Service, Session, UnixAccess, Verdict};
 /// The field that a filter which does nothing adds all the same.
 const FIELD: &[u8] = b"mx.receiver.example; none";
 
@@ -65,13 +65,13 @@ struct Null;
 impl Service for Null {
     type Session = Null;
 
-    fn connect(&self, _mta: &milter::Peer) -> Null {
+    fn connect(&self, _mta: &landmarc_milter::Peer) -> Null {
         Null
     }
 }
 
 impl Session for Null {
-    async fn end_of_message(&mut self, _macros: &milter::Macros) -> Response {
+    async fn end_of_message(&mut self, _macros: &landmarc_milter::Macros) -> Response {
         Response {
             edits: vec![Edit::InsertHeader {
                 index: 0,

@@ -8,9 +8,9 @@
 mod ours;
 mod peer;
 
-use dmarc::suffixes::Suffixes;
-use testkit::cases::{self, Case};
-use testkit::dns_server::DnsServer;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_testkit::cases::{self, Case};
+use landmarc_testkit::dns_server::DnsServer;
 
 use peer::Peer;
 
@@ -55,7 +55,7 @@ struct Tally {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let suffixes = Suffixes::built_in();
-    let server = DnsServer::start(auth::lookup::Zones::new());
+    let server = DnsServer::start(landmarc_auth::lookup::Zones::new());
     let mut summary = Vec::new();
     println!("{:<52} {:<24} {:<10} mail-auth", "case", "expected", "ours");
     for (file, judged, key) in SETS {

@@ -2,15 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use auth::arc::Validator;
-use auth::dkim::{self, BodyHashing, DkimResult, DkimVerdict};
-use auth::lookup::Zones;
-use auth::spf::{SpfOutcome, SpfRequest, check_mail_from};
-use dmarc::evaluation::{self, Identifiers, evaluate};
-use dmarc::suffixes::Suffixes;
-use mail::message::{HeaderLimits, HeaderSection, split};
-use mail::{Author, ReversePath};
-use testkit::cases::Case;
+use landmarc_auth::arc::Validator;
+use landmarc_auth::dkim::{self, BodyHashing, DkimResult, DkimVerdict};
+use landmarc_auth::lookup::Zones;
+use landmarc_auth::spf::{SpfOutcome, SpfRequest, check_mail_from};
+use landmarc_dmarc::evaluation::{self, Identifiers, evaluate};
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::message::{HeaderLimits, HeaderSection, split};
+use landmarc_mail::{Author, ReversePath};
+use landmarc_testkit::cases::Case;
 
 use crate::Judged;
 
@@ -49,7 +49,7 @@ async fn spf(case: &Case, zones: &Zones) -> SpfOutcome {
 
 async fn dkim(case: &Case, zones: &Zones, header: &HeaderSection, body: &[u8]) -> Vec<DkimResult> {
     let mut bodies = BodyHashing::new();
-    let authors = mail::author::author(header);
+    let authors = landmarc_mail::author::author(header);
     let options = dkim::Options::default();
     let verifier = dkim::Verifier::new(header, authors.domains(), &options, case.now(), &mut bodies);
     bodies.update(body);
@@ -86,7 +86,7 @@ async fn dmarc(
     identifiers: &Identifiers,
     suffixes: &Suffixes,
 ) -> String {
-    match mail::author::author(header) {
+    match landmarc_mail::author::author(header) {
         Author::Domain(author) => {
             let options = evaluation::Options::default();
             let evaluation = evaluate(zones, &author, identifiers, &options, suffixes).await;

@@ -9,7 +9,7 @@ use mail_auth::spf::verify::SpfParameters;
 use mail_auth::{
     AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, MessageAuthenticator, SpfOutput, SpfResult,
 };
-use testkit::cases::Case;
+use landmarc_testkit::cases::Case;
 
 use crate::Judged;
 

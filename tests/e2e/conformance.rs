@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use landmarc_testkit::cases::{self, Case};
 use serde_json::Value;
-use testkit::cases::{self, Case};
 
 use crate::binary::{Folder, landmarc};
 

@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::{Folder, landmarc};
 use crate::harness::wait_for;

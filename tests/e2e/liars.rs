@@ -6,9 +6,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use auth::lookup::Zones;
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta};
+use landmarc_auth::lookup::Zones;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta};
 
 use crate::binary::{Folder, landmarc};
 use crate::serve::for_mta;

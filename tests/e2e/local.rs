@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, geteuid, mkfifo, setfsuid};
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::{Folder, LANDMARC, Ran, landmarc};
 use crate::harness::tools::free_port;
@@ -30,7 +30,7 @@ const NOBODY: u32 = 65_534;
 
 /// A service without a name server: the messages of these tests ask nothing that matters.
 fn start(name: &str, settings: &str) -> (Service, DnsServer) {
-    let dns = DnsServer::start(testkit::txt_zones(&[]));
+    let dns = DnsServer::start(landmarc_testkit::txt_zones(&[]));
     let service = Service::start(name, Socket::Inet, dns.addr(), settings);
     (service, dns)
 }
@@ -224,7 +224,7 @@ const FILES: usize = 64;
 
 #[test]
 fn a_service_with_few_descriptors_says_so_at_its_start_and_once_when_they_run_out() {
-    let dns = DnsServer::start(testkit::txt_zones(&[]));
+    let dns = DnsServer::start(landmarc_testkit::txt_zones(&[]));
     let folder = Folder::new("local-descriptors");
     let port = free_port();
     let settings = format!(

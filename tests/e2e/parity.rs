@@ -4,11 +4,11 @@
 use std::net::IpAddr;
 use std::thread;
 
-use dns::zone_file;
+use landmarc_dns::zone_file;
+use landmarc_testkit::cases::{self, Case};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Edit, Mail, Mta, Outcome, Verdict};
 use serde_json::Value;
-use testkit::cases::{self, Case};
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Edit, Mail, Mta, Outcome, Verdict};
 
 use crate::binary::{Folder, landmarc};
 use crate::serve::for_mta;
@@ -84,7 +84,7 @@ struct Judged {
 
 impl Bench {
     fn new(number: usize) -> Self {
-        let dns = DnsServer::start(auth::lookup::Zones::new());
+        let dns = DnsServer::start(landmarc_auth::lookup::Zones::new());
         let services = MODES.map(|mode| {
             let settings = format!("mode = \"{mode}\"\n{SETTINGS}");
             let name = format!("parity-{number}-{mode}");

@@ -1,7 +1,7 @@
 //! Through Postfix: DNS that fails, is silent, or takes its time.
 
-use auth::lookup::Question;
-use testkit::dns_name;
+use landmarc_auth::lookup::Question;
+use landmarc_testkit::dns_name;
 
 use crate::harness::wait_for;
 use crate::world::{

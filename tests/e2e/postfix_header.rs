@@ -1,7 +1,7 @@
 //! Through Postfix: header sections as attackers, old programs and the rest of the world
 //! write them.
 
-use auth::dkim::Canonicalization;
+use landmarc_auth::dkim::Canonicalization;
 
 use crate::harness::{Envelope, HOST_NAME};
 use crate::world::{

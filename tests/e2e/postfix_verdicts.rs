@@ -1,6 +1,6 @@
 //! Through Postfix: what is found, and what becomes of the message.
 
-use auth::dkim::Canonicalization;
+use landmarc_auth::dkim::Canonicalization;
 
 use crate::harness::tools::Folder;
 use crate::service::Socket;

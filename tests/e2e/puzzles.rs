@@ -6,11 +6,11 @@
 
 use std::path::Path;
 
-use mail::authres::AuthenticationResults;
+use landmarc_mail::authres::AuthenticationResults;
+use landmarc_testkit::cases::{self, Case};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Edit, Mail, Mta, Outcome, Verdict};
 use serde_json::Value;
-use testkit::cases::{self, Case};
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Edit, Mail, Mta, Outcome, Verdict};
 
 use crate::binary::landmarc;
 use crate::harness::wait_for;

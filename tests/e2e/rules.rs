@@ -1,9 +1,9 @@
 //! The operator's own rules: how their file is told wrong, taken up and kept, what they do to a
 //! message on its way, and the commands `rules list` and `rules test`.
 
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use serde_json::Value;
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::{Folder, Ran, landmarc};
 use crate::serve::for_mta;
@@ -170,7 +170,7 @@ fn expired_rules_are_warned_about_and_are_no_mistakes() {
 #[test]
 fn a_running_service_goes_by_its_rules_and_keeps_them_when_the_new_ones_are_broken() {
     let desk = Desk::new("serve", RULES);
-    let dns = DnsServer::start(testkit::txt_zones(&[
+    let dns = DnsServer::start(landmarc_testkit::txt_zones(&[
         ("_dmarc.example.com", "v=DMARC1; p=reject"),
         ("example.com", "v=spf1 -all"),
     ]));

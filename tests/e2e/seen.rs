@@ -4,9 +4,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use store::{Observation, TallyRow};
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta, Verdict};
+use landmarc_store::{Observation, TallyRow};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::landmarc;
 use crate::http::{ANY_PORT, metrics};

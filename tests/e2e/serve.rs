@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::binary::{Folder, LANDMARC, Ran, landmarc, landmarc_as_nobody};
 use crate::harness::wait_for;
@@ -448,7 +448,7 @@ pub(crate) const KEYS: [&str; 23] = [
 #[test]
 fn a_json_log_is_an_object_a_line_with_the_same_keys() {
     let folder = Folder::new("serve-json");
-    let dns = DnsServer::start(testkit::txt_zones(&[(
+    let dns = DnsServer::start(landmarc_testkit::txt_zones(&[(
         "_dmarc.example.com",
         "v=DMARC1; p=reject",
     )]));
@@ -567,11 +567,11 @@ fn sessions_that_end_early_are_one_warning_a_minute() {
 
 /// The start of a message, to be finished later.
 trait Begin {
-    fn tell_up_to_body_of_plain(&mut self) -> Option<testkit::mta::Outcome>;
+    fn tell_up_to_body_of_plain(&mut self) -> Option<landmarc_testkit::mta::Outcome>;
 }
 
 impl Begin for Mta {
-    fn tell_up_to_body_of_plain(&mut self) -> Option<testkit::mta::Outcome> {
+    fn tell_up_to_body_of_plain(&mut self) -> Option<landmarc_testkit::mta::Outcome> {
         let mail = Mail::plain();
         let early = self.greet(&mail).unwrap();
         early.or_else(|| self.tell_up_to_body(&mail).unwrap())

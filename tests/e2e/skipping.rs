@@ -1,7 +1,7 @@
 //! Messages that are not judged, copies for a human, and the operator's words in replies.
 
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Edit, Mail, Mta, Offer, Outcome, Verdict};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Edit, Mail, Mta, Offer, Outcome, Verdict};
 
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};

@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use auth::dkim::{Canonicalization, SignRequest, SigningKey, sign};
-use auth::lookup::{DnsName, Fault, Zones};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mail::DomainName;
-use mail::message::{HeaderLimits, split};
+use landmarc_auth::dkim::{Canonicalization, SignRequest, SigningKey, sign};
+use landmarc_auth::lookup::{DnsName, Fault, Zones};
+use landmarc_mail::DomainName;
+use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
 use ring::rand::SystemRandom;
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
 
 use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Postfix, PostfixConfig, Smtp};
 use crate::service::{Line, Service, Socket};

@@ -20,7 +20,7 @@ pub(crate) const CONFORMANCE: Page = Page {
 /// Each key of the configuration.
 const SETTINGS: Page = Page {
     path: "docs/settings.md",
-    print: |_| settings::manual(),
+    print: |_| landmarc_settings::manual(),
 };
 
 /// All printed pages.

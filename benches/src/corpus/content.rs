@@ -1,6 +1,6 @@
 //! What a message says: its header fields and its body.
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::AUTHSERV_ID;
 use super::envelope::Envelope;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::Spf;
 use super::world::{Domain, PROVIDERS};

@@ -1,6 +1,6 @@
 //! One message: drawn, built, signed and damaged.
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::content::{body, fields};
 use super::envelope::Envelope;

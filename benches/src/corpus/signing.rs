@@ -1,9 +1,9 @@
 //! Signatures: which a message has, what is wrong with them, and how they are made and broken.
 
-use auth::dkim::{Canonicalization, SignRequest, SigningKey, sign};
-use mail::message::{HeaderLimits, HeaderSection};
-use mail::{DomainName, HeaderField};
-use testkit::random::Random;
+use landmarc_auth::dkim::{Canonicalization, SignRequest, SigningKey, sign};
+use landmarc_mail::message::{HeaderLimits, HeaderSection};
+use landmarc_mail::{DomainName, HeaderField};
+use landmarc_testkit::random::Random;
 
 use super::Dkim;
 use super::keys::Keys;

@@ -1,6 +1,6 @@
 //! Whether the corpus is what it says.
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! What DMARC comes to, worked out from how a message was made.
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::envelope::Envelope;
 use super::signing::Plan;

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use auth::dkim::SigningKey;
-use testkit::random::Random;
+use landmarc_auth::dkim::SigningKey;
+use landmarc_testkit::random::Random;
 
 use super::keys::Keys;
 use crate::dns::Zone;

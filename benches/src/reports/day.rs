@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use crate::dns::Zone;
 

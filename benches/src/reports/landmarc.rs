@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use landmarc_store::{Observation, Options as StoreOptions, PublishedPolicy, Recorder, TallyRow};
 use nix::sys::resource::{UsageWho, getrusage};
-use store::{Observation, Options as StoreOptions, PublishedPolicy, Recorder, TallyRow};
 
 use super::day::{Day, MIDNIGHT, Message, rua, zone};
 use super::sink::Sink;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::record::Mode;
 

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::iter;
 
-use auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, existence};
 use futures_util::future::join_all;
-use mail::DomainName;
+use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, existence};
+use landmarc_mail::DomainName;
 
 use crate::evaluation::hangs_on_existence;
 use crate::record::{Psd, Record};
@@ -359,8 +359,8 @@ mod tests {
         // 249 octets fit beside `_dmarc.` no more.
         let long = name(&format!("{}com", "abcdef.".repeat(35)));
         assert!(long.as_str().len() + "_dmarc.".len() > 253);
-        let zones = testkit::txt_zones(&[("_dmarc.com", "v=DMARC1; p=none; psd=n")]);
-        let (walk, discovery) = testkit::block_on(discover(&zones, &long));
+        let zones = landmarc_testkit::txt_zones(&[("_dmarc.com", "v=DMARC1; p=none; psd=n")]);
+        let (walk, discovery) = landmarc_testkit::block_on(discover(&zones, &long));
         assert_eq!(walk.steps[0].outcome, WalkOutcome::CannotExist);
         assert_eq!(walk.steps.len(), MAX_QUESTIONS);
         assert!(matches!(discovery, Discovery::Applies(at) if at.taken_as == TakenAs::Organizational));
@@ -368,10 +368,10 @@ mod tests {
 
     #[test]
     fn the_organizational_domain_of_an_unfinished_walk_is_not_known() {
-        let zones = testkit::txt_zones(&[("_dmarc.example.com", "v=DMARC1; p=none")]);
-        let (mut walk, _) = testkit::block_on(discover(&zones, &name("example.com")));
+        let zones = landmarc_testkit::txt_zones(&[("_dmarc.example.com", "v=DMARC1; p=none")]);
+        let (mut walk, _) = landmarc_testkit::block_on(discover(&zones, &name("example.com")));
         assert_eq!(walk.organizational_domain(), None);
-        testkit::block_on(walk.complete(&zones));
+        landmarc_testkit::block_on(walk.complete(&zones));
         assert_eq!(walk.organizational_domain(), Some(name("example.com")));
     }
 }

@@ -4,7 +4,7 @@
 //! unmarked record at a public suffix would make one organization of everybody below it. The guard takes such a
 //! record as `psd=y`, for who belongs together alone; for policy the record is what it is.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::discovery::Walk;
 use crate::record::Psd;

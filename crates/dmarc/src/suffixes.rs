@@ -1,7 +1,7 @@
 //! The Public Suffix List: what RFC 7489 went by, and for RFC 9989 a guard against
 //! registries that forget `psd=y`.
 
-use mail::{DomainName, NameError};
+use landmarc_mail::{DomainName, NameError};
 use psl::{Psl, Type};
 
 /// The longest list that is read, in octets: some twenty times what it is today.

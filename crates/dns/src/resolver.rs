@@ -34,8 +34,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use auth::lookup::{Answer, Lookup, LookupError, Purpose, Question};
-use mail::ClientNetwork;
+use landmarc_auth::lookup::{Answer, Lookup, LookupError, Purpose, Question};
+use landmarc_mail::ClientNetwork;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;

@@ -8,7 +8,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use auth::lookup::{DnsName, Fault, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsName, Fault, Record, RecordType, ZoneData, Zones};
 use serde_json::Value;
 
 /// What is wrong with a zone file.
@@ -199,8 +199,8 @@ fn shape(place: impl Into<String>, problem: &'static str) -> ZoneFileError {
 
 #[cfg(test)]
 mod tests {
-    use auth::lookup::{Answer, LookupError, Missing, Question};
-    use testkit::dns_name as name;
+    use landmarc_auth::lookup::{Answer, LookupError, Missing, Question};
+    use landmarc_testkit::dns_name as name;
 
     use super::*;
 

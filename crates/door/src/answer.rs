@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use milter::{Edit, Response, Verdict};
+use landmarc_milter::{Edit, Response, Verdict};
 
 use crate::findings::Findings;
 
@@ -157,7 +157,7 @@ impl Answer {
     /// The fields to be put above all others, the topmost first.
     #[must_use]
     pub fn added(&self) -> Vec<Added> {
-        // Of several at the top, the last one ends up topmost (`milter::Edit`).
+        // Of several at the top, the last one ends up topmost (`landmarc_milter::Edit`).
         let edits: Vec<_> = self.edits().collect();
         let inserted = edits.iter().rev().filter_map(|edit| match edit {
             Edit::InsertHeader { name, value, .. } => Some(added(name, value)),

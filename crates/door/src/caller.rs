@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use milter::{ConnectInfo, Macros, Peer, PeerAddress};
+use landmarc_milter::{ConnectInfo, Macros, Peer, PeerAddress};
 
 /// A way by which messages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! One message, driven through a session as a mail server would drive it.
 
-use milter::codec::Offer;
-use milter::{Actions, Arguments, Capabilities, Macros, Protocol, Service, guarded, guarded_call};
+use landmarc_milter::codec::Offer;
+use landmarc_milter::{Actions, Arguments, Capabilities, Macros, Protocol, Service, guarded, guarded_call};
 
 use crate::answer::Answer;
 use crate::caller::{Caller, Door};
@@ -46,7 +46,7 @@ impl Powers {
             actions = actions.union(Actions::ADD_RECIPIENTS);
         }
         let offer = Offer {
-            version: *milter::codec::VERSIONS.end(),
+            version: *landmarc_milter::codec::VERSIONS.end(),
             actions,
             protocol: Protocol::from_bits(0),
         };
@@ -69,7 +69,7 @@ pub enum DriveError {
 /// A message under way. To drop it is to abort it: nothing of it is written down.
 ///
 /// ```
-/// # async fn example(service: &impl milter::Service<Session: landmarc_door::Judged>) {
+/// # async fn example(service: &impl landmarc_milter::Service<Session: landmarc_door::Judged>) {
 /// use landmarc_door::{Caller, Door, Drive, DriveLimits, Powers};
 ///
 /// let caller = Caller { mail_from: b"a@example.com".to_vec(), ..Caller::default() };

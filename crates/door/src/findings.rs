@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use milter::Session;
+use landmarc_milter::Session;
 use serde_json::Value;
 
 use crate::caller::Door;

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use milter::{AcceptTrouble, Drained, Listeners, Peer, Place, Places, Room, Stream};
+use landmarc_milter::{AcceptTrouble, Drained, Listeners, Peer, Place, Places, Room, Stream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
@@ -140,7 +140,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use milter::{SocketAddress, UnixAccess};
+    use landmarc_milter::{SocketAddress, UnixAccess};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::oneshot;

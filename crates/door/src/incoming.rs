@@ -1,11 +1,11 @@
 //! A message that comes in pieces, taken apart as it comes: header fields, then body.
 //!
-//! Splits as [`mail::message::split`] does with a whole message, and holds no more than one header field.
+//! Splits as [`landmarc_mail::message::split`] does with a whole message, and holds no more than one header field.
 
 use std::borrow::Cow;
 use std::mem::take;
 
-use milter::codec::LONG_NAME_LIMIT;
+use landmarc_milter::codec::LONG_NAME_LIMIT;
 
 /// What comes next of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

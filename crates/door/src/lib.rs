@@ -1,7 +1,7 @@
 //! The doors beside the milter: HTTP, the protocols of rspamd, a line socket for Exim, the filter
 //! protocol of OpenSMTPD.
 //!
-//! Each is translated into the calls of [`milter::Session`], and so ends in the same room: what is judged,
+//! Each is translated into the calls of [`landmarc_milter::Session`], and so ends in the same room: what is judged,
 //! recorded, limited and refused does not depend on the door a message came by. What a door was told of
 //! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`Answer`] says
 //! what is to be done, and its [`Findings`] why, in plain words ([`words`]).

@@ -1,7 +1,7 @@
 //! The user and group that the service becomes once its sockets are open (design D35).
 
+use landmarc_settings::{Mistake, Settings, key};
 use nix::unistd::{self, Gid, Group, Uid, User};
-use settings::{Mistake, Settings, key};
 
 /// Whom to become; where nothing is set, whoever started the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn find(text: &str) -> Result<Account, AccountError> {
-        let (settings, _) = settings::read(text).unwrap();
+        let (settings, _) = landmarc_settings::read(text).unwrap();
         Account::find(&settings)
     }
 

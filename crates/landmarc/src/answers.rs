@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use auth::lookup::{Answer, Lookup, Question, Zones};
-use dns::resolver::{Asker, MessageLookup, Resolver};
-use dns::zone_file;
-use settings::Settings;
+use landmarc_auth::lookup::{Answer, Lookup, Question, Zones};
+use landmarc_dns::resolver::{Asker, MessageLookup, Resolver};
+use landmarc_dns::zone_file;
+use landmarc_settings::Settings;
 
 use crate::exit::Exit;
 use crate::output::{complain, in_full};

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use store::{Day, Filter, Place, Reader, StoreError};
+use landmarc_store::{Day, Filter, Place, Reader, StoreError};
 
 /// So long a clock agrees before it is believed. What is to be removed waits for weeks or months: a day more is nothing to it.
 const A_DAY: Duration = Duration::from_secs(86_400);
@@ -217,7 +217,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("landmarc-believed-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let file = directory.join("landmarc.db");
-        let recorder = store::Recorder::open(store::Options::at(&file)).unwrap();
+        let recorder = landmarc_store::Recorder::open(landmarc_store::Options::at(&file)).unwrap();
         for at_ms in times_ms {
             recorder.record(observation(*at_ms)).await;
         }
@@ -230,9 +230,9 @@ mod tests {
         agrees
     }
 
-    fn observation(at_ms: u64) -> store::Observation {
+    fn observation(at_ms: u64) -> landmarc_store::Observation {
         let none = || "none".to_owned();
-        store::Observation {
+        landmarc_store::Observation {
             at_ms,
             queue_id: String::new(),
             id: format!("{at_ms}"),

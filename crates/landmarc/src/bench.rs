@@ -6,14 +6,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use dns::resolver::Asker;
-use mail::message::{self, HeaderSection, MessageError, Parsed};
-use mail::{ClientNetwork, Envelope, ReversePath};
-use receiver::Arrival;
-use receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use receiver::local::{ArcUse, Mode, Rules};
-use receiver::seen::Seen;
-use settings::Settings;
+use landmarc_dns::resolver::Asker;
+use landmarc_mail::message::{self, HeaderSection, MessageError, Parsed};
+use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
+use landmarc_receiver::Arrival;
+use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
+use landmarc_receiver::local::{ArcUse, Mode, Rules};
+use landmarc_receiver::seen::Seen;
+use landmarc_settings::Settings;
 
 use crate::answers::Answers;
 use crate::exit::Exit;

@@ -9,10 +9,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use landmarc_settings::Settings;
+use landmarc_store::{Groups, Limits, Options, Recorder, StoreError};
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, User, access, geteuid};
-use settings::Settings;
-use store::{Groups, Limits, Options, Recorder, StoreError};
 
 use crate::account::Account;
 use crate::fleet;
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_setting_comes_before_all() {
-        let (settings, _) = settings::read("[store]\ndirectory = \"/srv/mail\"\n").unwrap();
+        let (settings, _) = landmarc_settings::read("[store]\ndirectory = \"/srv/mail\"\n").unwrap();
         assert_eq!(path(&settings), Path::new("/srv/mail/landmarc.db"));
     }
 

@@ -8,8 +8,8 @@ mod socket;
 
 use std::sync::Arc;
 
-use milter::{Drained, SocketAddress};
-use settings::{Mistake, Settings};
+use landmarc_milter::{Drained, SocketAddress};
+use landmarc_settings::{Mistake, Settings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

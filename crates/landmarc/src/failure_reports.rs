@@ -4,7 +4,7 @@
 //! Mail never waits for it: what finds no room is counted and forgotten, for a failure report is a
 //! sample of what goes wrong and no record of it (RFC 9991 §2 demands a limit anyway).
 
-use report::failure::{FailureFacts, Wanted};
+use landmarc_report::failure::{FailureFacts, Wanted};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// Candidates that may wait. Each holds a header section of up to 64 KiB and what was found about it,

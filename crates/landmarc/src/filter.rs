@@ -27,13 +27,13 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
-use door::Door;
-use mail::{Envelope, ReversePath};
-use milter::{
+use landmarc_door::Door;
+use landmarc_mail::{Envelope, ReversePath};
+use landmarc_milter::{
     Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
 };
-use receiver::local::{QuarantineBy, Rules};
-use store::Recorder;
+use landmarc_receiver::local::{QuarantineBy, Rules};
+use landmarc_store::Recorder;
 use tokio::time::timeout;
 
 use crate::failure_reports::Offers;
@@ -190,7 +190,7 @@ pub(crate) struct Connection {
     /// Whether its messages count in no report.
     stays_out_of_reports: bool,
     /// Of the message that ended last.
-    findings: Option<Box<door::Findings>>,
+    findings: Option<Box<landmarc_door::Findings>>,
 }
 
 impl Session for Connection {
@@ -371,7 +371,7 @@ impl Connection {
             return;
         }
         let name = macros.text("j").map(str::to_ascii_lowercase);
-        if let Some(name) = name.filter(|name| mail::DomainName::parse(name).is_ok()) {
+        if let Some(name) = name.filter(|name| landmarc_mail::DomainName::parse(name).is_ok()) {
             self.rules = self.running.rules_for(&name, &self.rules.quarantine);
         }
     }

@@ -7,10 +7,12 @@ mod standing;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use push::PushError;
-use settings::Settings;
-use settings::keys::DatabaseTls;
-use store::{NoServerAddress, Place, Server, ServerAddress, ServerOptions, SpoolLimits, StoreError, Tls};
+use landmarc_push::PushError;
+use landmarc_settings::Settings;
+use landmarc_settings::keys::DatabaseTls;
+use landmarc_store::{
+    NoServerAddress, Place, Server, ServerAddress, ServerOptions, SpoolLimits, StoreError, Tls,
+};
 
 use crate::database;
 use crate::exit::Exit;
@@ -185,7 +187,7 @@ pub(crate) fn descriptors(settings: &Settings) -> usize {
     let of_database = fleet.database.as_ref().map_or(0, |_| fleet.connections);
     let of_collector = match collector.listen.len() {
         0 => 0,
-        sockets => sockets + collector.max_connections + push::Limits::default().handshakes,
+        sockets => sockets + collector.max_connections + landmarc_push::Limits::default().handshakes,
     };
     usize::try_from(of_database).unwrap_or(usize::MAX) + of_collector
 }

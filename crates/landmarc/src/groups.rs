@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dmarc::suffixes::Suffixes;
-use mail::{ClientNetwork, DomainName};
-use store::Groups;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::{ClientNetwork, DomainName};
+use landmarc_store::Groups;
 
 /// Names by the Public Suffix List, clients by [`ClientNetwork`].
 #[derive(Debug)]

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use milter::SocketAddress;
-use settings::{Mistake, Settings, WebAddress, key};
-use store::{Recorder, State};
+use landmarc_milter::SocketAddress;
+use landmarc_settings::{Mistake, Settings, WebAddress, key};
+use landmarc_store::{Recorder, State};
+use landmarc_web::{Health, Limits, ListenError, Part, Readiness, Server, Site, Status};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use web::{Health, Limits, ListenError, Part, Readiness, Server, Site, Status};
 
 use crate::filter::Filter;
 use crate::metrics::{Metrics, Sources};
@@ -91,7 +91,7 @@ enum Service {
 pub(crate) struct Parts {
     pub(crate) filter: Arc<Filter>,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) milter: milter::Gauge,
+    pub(crate) milter: landmarc_milter::Gauge,
     pub(crate) sockets: Vec<SocketAddress>,
     pub(crate) name_servers: Arc<NameServers>,
 }
@@ -242,9 +242,9 @@ mod tests {
 
     #[test]
     fn the_port_can_be_switched_off() {
-        let (settings, _) = settings::read("[web]\nlisten = []\n").unwrap();
+        let (settings, _) = landmarc_settings::read("[web]\nlisten = []\n").unwrap();
         assert_eq!(descriptors(&settings), 0);
-        let (settings, _) = settings::read("").unwrap();
+        let (settings, _) = landmarc_settings::read("").unwrap();
         assert_eq!(descriptors(&settings), 65);
     }
 }

@@ -9,14 +9,14 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mail::DomainName;
-use migrate::{Counted, MAX_COUNT, Published};
-use nix::fcntl::{AtFlags, OFlag};
-use nix::unistd::{Gid, Uid, fchownat, geteuid};
-use settings::Settings;
-use store::{
+use landmarc_mail::DomainName;
+use landmarc_migrate::{Counted, MAX_COUNT, Published};
+use landmarc_settings::Settings;
+use landmarc_store::{
     Day, Import, Imported, Importer, MAX_IMPORTS, Place, PublishedPolicy, Rehearsal, StoreError, TallyRow,
 };
+use nix::fcntl::{AtFlags, OFlag};
+use nix::unistd::{Gid, Uid, fchownat, geteuid};
 
 use crate::account::Account;
 use crate::database;

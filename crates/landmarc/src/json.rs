@@ -1,14 +1,14 @@
 //! A judgement as JSON: the contract of `check --json`. Keys are never missing; what
 //! is absent is null.
 
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::Evaluation;
-use dmarc::record::AssessmentPolicy;
-use mail::DomainName;
-use receiver::action::{Action, Reply};
-use receiver::evidence::Evidence;
-use receiver::judge::Judgement;
-use receiver::operator::AppliedRule;
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::Evaluation;
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::DomainName;
+use landmarc_receiver::action::{Action, Reply};
+use landmarc_receiver::evidence::Evidence;
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::operator::AppliedRule;
 use serde_json::{Map, Value, json};
 
 /// The object for one message.
@@ -100,7 +100,7 @@ fn text(domain: Option<&DomainName>) -> Option<&str> {
     domain.map(DomainName::as_str)
 }
 
-fn spf(outcome: &auth::spf::SpfOutcome) -> Value {
+fn spf(outcome: &landmarc_auth::spf::SpfOutcome) -> Value {
     json!({
         "result": outcome.result.as_str(),
         "domain": text(outcome.domain.as_ref()),
@@ -111,7 +111,7 @@ fn spf(outcome: &auth::spf::SpfOutcome) -> Value {
     })
 }
 
-fn dkim(signature: &auth::dkim::DkimResult) -> Value {
+fn dkim(signature: &landmarc_auth::dkim::DkimResult) -> Value {
     json!({
         "result": signature.result.as_str(),
         "domain": text(signature.domain.as_ref()),

@@ -14,11 +14,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use dmarc::suffixes::Suffixes;
-use milter::SocketAddress;
-use receiver::local::Rules;
-use settings::hosts::Hosts;
-use settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_milter::SocketAddress;
+use landmarc_receiver::local::Rules;
+use landmarc_settings::hosts::Hosts;
+use landmarc_settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};
 
 use crate::exit::Exit;
 use crate::groups::BySuffix;
@@ -190,7 +190,7 @@ pub(crate) fn read_with(
     rules_file: Option<&Path>,
 ) -> Result<Loaded, LoadError> {
     let mut named = Named::default();
-    let read = settings::read_checked(octets, |settings| check(settings, rules_file, &mut named));
+    let read = landmarc_settings::read_checked(octets, |settings| check(settings, rules_file, &mut named));
     let render = |mistakes: Mistakes| mistakes.render(name).trim_end().to_owned();
     let (settings, warnings) = match (read.map_err(render), named.rule_mistakes) {
         (Ok(read), None) => read,
@@ -280,7 +280,7 @@ pub(crate) fn is_exposed(spelling: &str) -> bool {
 
 /// One octet more than is allowed is enough to know that it is too much.
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    let limit = u64::try_from(settings::MAX_FILE_OCTETS)
+    let limit = u64::try_from(landmarc_settings::MAX_FILE_OCTETS)
         .unwrap_or(u64::MAX)
         .saturating_add(1);
     let mut octets = Vec::new();

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use auth::dkim::DkimVerdict;
-use door::Door;
-use receiver::evidence::Evidence;
-use receiver::judge::Judgement;
-use receiver::story::remedy;
-use settings::Settings;
-use settings::keys::{LogFormat, LogLevel, LogTarget, SyslogFacility};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_door::Door;
+use landmarc_receiver::evidence::Evidence;
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::story::remedy;
+use landmarc_settings::Settings;
+use landmarc_settings::keys::{LogFormat, LogLevel, LogTarget, SyslogFacility};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -218,7 +218,7 @@ pub(crate) fn dkim_word(judgement: &Judgement) -> &'static str {
 pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: Door) {
     let evaluation = judgement.evaluation();
     let policy_domain = evaluation.and_then(|e| match &e.discovery {
-        dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
+        landmarc_dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
         _ => None,
     });
     let policy = evaluation

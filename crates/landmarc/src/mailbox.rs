@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::visible::visible_path;
-use mail::mbox;
+use landmarc_mail::mbox;
 
 /// The largest file that is read: a generous mbox.
 const MAX_FILE_OCTETS: u64 = 1024 * 1024 * 1024;

@@ -16,11 +16,11 @@ mod sheet;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use dmarc::evaluation::DmarcResult;
-use door::Door;
-use receiver::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
-use receiver::judge::Judgement;
-use receiver::local::QuarantineBy;
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_door::Door;
+use landmarc_receiver::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::local::QuarantineBy;
 
 use crate::failure_reports::Offered;
 use counts::{Counts, Distribution, Named, places, words};

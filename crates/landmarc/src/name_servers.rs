@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dns::resolver::{Resolver, SilentServer};
+use landmarc_dns::resolver::{Resolver, SilentServer};
+use landmarc_web::Health;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
-use web::Health;
 
 use crate::filter::Filter;
 
@@ -103,9 +103,9 @@ impl Probe {
 
 #[cfg(test)]
 mod tests {
-    use dns::resolver::ResolverOptions;
-    use testkit::dns_server::DnsServer;
-    use testkit::txt_zones;
+    use landmarc_dns::resolver::ResolverOptions;
+    use landmarc_testkit::dns_server::DnsServer;
+    use landmarc_testkit::txt_zones;
 
     use super::*;
 
@@ -147,7 +147,7 @@ mod tests {
     /// That is about a name, and others may have an answer.
     #[tokio::test]
     async fn an_answer_that_is_a_failure_is_an_answer() {
-        use auth::lookup::{DnsName, Fault, RecordType, ZoneData, Zones};
+        use landmarc_auth::lookup::{DnsName, Fault, RecordType, ZoneData, Zones};
         let mut zones = Zones::new();
         let fault = ZoneData::Fault(Fault::ServFail);
         zones.set(DnsName::root(), RecordType::Txt, fault);

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use migrate::opendmarc::settings::{self as opendmarc, Broken, Conf, Parameter, Site, Translation};
+use landmarc_migrate::opendmarc::settings::{self as opendmarc, Broken, Conf, Parameter, Site, Translation};
 
 use nix::unistd::{Group, User};
 
@@ -162,7 +162,7 @@ fn unknown_accounts(conf: &Conf) -> Vec<String> {
 
 /// Whether our settings take this text, and why not.
 fn is_accepted(toml: &str) -> Result<(), String> {
-    match settings::read(toml) {
+    match landmarc_settings::read(toml) {
         Ok(_) => Ok(()),
         Err(mistakes) => {
             let wrong: Vec<_> = mistakes

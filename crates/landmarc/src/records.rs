@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use clap::Args;
+use landmarc_settings::Settings;
+use landmarc_store::{LogRow, Reader, StoreError, Trouble};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Map, Value, json};
-use settings::Settings;
-use store::{LogRow, Reader, StoreError, Trouble};
 
 use crate::database;
 use crate::exit::Exit;
@@ -35,7 +35,7 @@ pub(crate) struct Place {
 
 /// A database, and the settings of the service that writes it.
 pub(crate) struct Found {
-    pub(crate) place: store::Place,
+    pub(crate) place: landmarc_store::Place,
     /// None when a file was named and the settings were not.
     pub(crate) settings: Option<Settings>,
 }
@@ -67,7 +67,7 @@ impl Place {
     ///
     /// # Errors
     /// With how the command is to end, when it has said why.
-    pub(crate) fn of(&self, settings: &Settings) -> Result<store::Place, Exit> {
+    pub(crate) fn of(&self, settings: &Settings) -> Result<landmarc_store::Place, Exit> {
         match &self.store {
             Some(path) => Ok(path.into()),
             None if self.local => Ok(database::path(settings).into()),
@@ -89,8 +89,8 @@ impl Found {
     /// Its file; none where the fleet's is meant, of which there is none here.
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.place {
-            store::Place::File(path) => Some(path),
-            store::Place::Server(_) => None,
+            landmarc_store::Place::File(path) => Some(path),
+            landmarc_store::Place::Server(_) => None,
         }
     }
 

@@ -7,19 +7,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmarc::evaluation::DiscoveryMethod;
-use dmarc::suffixes::Suffixes;
-use dns::resolver::ResolverOptions;
-use mail::message::HeaderLimits;
-use milter::ServerOptions;
-use receiver::ledgers::keys_share;
-use receiver::local::{
+use landmarc_dmarc::evaluation::DiscoveryMethod;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_dns::resolver::ResolverOptions;
+use landmarc_mail::message::HeaderLimits;
+use landmarc_milter::ServerOptions;
+use landmarc_receiver::ledgers::keys_share;
+use landmarc_receiver::local::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
     UnusableAuthor, Wording,
 };
-use receiver::upstream::{Source, Upstream};
-use settings::keys::{self, Authentication, Failure};
-use settings::{Network, Placeholder, ReplyText, Settings};
+use landmarc_receiver::upstream::{Source, Upstream};
+use landmarc_settings::keys::{self, Authentication, Failure};
+use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
 
 /// The operator's decisions as the receiver takes them, but for the rules that are in a file of
 /// their own ([`operator::for_receiver`]).
@@ -54,7 +54,7 @@ pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
             keys::Discovery::Psl => DiscoveryMethod::Psl,
         },
         compare_rfc7489: settings.dmarc.compare_rfc7489,
-        dmarc: dmarc::evaluation::Options {
+        dmarc: landmarc_dmarc::evaluation::Options {
             unmarked_suffix_guard: settings.dmarc.unmarked_suffix_guard,
             pct_zero_as_test: settings.dmarc.pct_zero_as_test,
         },
@@ -113,9 +113,9 @@ fn upstream(authentication: &Authentication) -> Upstream {
     }
 }
 
-fn dkim(settings: &Settings) -> auth::dkim::Options {
+fn dkim(settings: &Settings) -> landmarc_auth::dkim::Options {
     let dkim = &settings.dkim;
-    auth::dkim::Options {
+    landmarc_auth::dkim::Options {
         max_signatures: dkim
             .max_signatures
             .min(keys_share(settings.dns.questions_per_message)),
@@ -161,7 +161,7 @@ pub(crate) fn host_name() -> String {
         .ok()
         .and_then(|name| name.into_string().ok());
     let name = name.map(|name| name.to_ascii_lowercase());
-    name.filter(|name| mail::DomainName::parse(name).is_ok())
+    name.filter(|name| landmarc_mail::DomainName::parse(name).is_ok())
         .unwrap_or_else(|| "localhost".to_owned())
 }
 
@@ -202,12 +202,12 @@ pub(crate) fn client_facts(settings: &Settings, client: Option<IpAddr>) -> Clien
 
 #[cfg(test)]
 mod tests {
-    use receiver::local::Blanks;
+    use landmarc_receiver::local::Blanks;
 
     use super::*;
 
     fn read(text: &str) -> Settings {
-        settings::read(text).unwrap().0
+        landmarc_settings::read(text).unwrap().0
     }
 
     fn rules_of(text: &str) -> Rules {

@@ -6,11 +6,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use dmarc::suffixes::Suffixes;
-use mail::DomainName;
-use receiver::seen::{Day as SeenDay, DayBuilder, History, SIGNING_DAYS, Seen, Sighting, Table};
-use settings::Settings;
-use store::{Day, Place, Reader, StoreError, TallyRow};
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::DomainName;
+use landmarc_receiver::seen::{Day as SeenDay, DayBuilder, History, SIGNING_DAYS, Seen, Sighting, Table};
+use landmarc_settings::Settings;
+use landmarc_store::{Day, Place, Reader, StoreError, TallyRow};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 

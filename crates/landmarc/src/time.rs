@@ -6,7 +6,7 @@
 
 use std::str::FromStr;
 
-use store::Day;
+use landmarc_store::Day;
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;

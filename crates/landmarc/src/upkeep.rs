@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use settings::Settings;
-use store::{Expired, Keep, Place, Reader, Recorder, State, Statistics};
+use landmarc_settings::Settings;
+use landmarc_store::{Expired, Keep, Place, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -304,9 +304,9 @@ mod tests {
     #[test]
     fn a_store_that_never_was_there_is_not_waited_for_as_long() {
         let recorder = |path: &str| {
-            let options = store::Options {
+            let options = landmarc_store::Options {
                 must_open: false,
-                ..store::Options::at(path)
+                ..landmarc_store::Options::at(path)
             };
             Recorder::open(options).unwrap()
         };

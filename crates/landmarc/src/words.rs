@@ -1,7 +1,7 @@
 //! What is going to happen to mail, in plain words (design D33).
 
-use milter::SocketAddress;
-use receiver::local::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
+use landmarc_milter::SocketAddress;
+use landmarc_receiver::local::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
 
 /// What the mode means for mail that fails, in a few lines.
 pub(crate) fn in_plain_words(rules: &Rules) -> Vec<String> {
@@ -60,8 +60,8 @@ mod tests {
     use super::*;
 
     fn words(text: &str) -> String {
-        let (settings, _) = settings::read(text).unwrap();
-        let suffixes = std::sync::Arc::new(dmarc::suffixes::Suffixes::built_in());
+        let (settings, _) = landmarc_settings::read(text).unwrap();
+        let suffixes = std::sync::Arc::new(landmarc_dmarc::suffixes::Suffixes::built_in());
         in_plain_words(&crate::rules::rules(&settings, suffixes)).join("\n")
     }
 
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn rules_of_the_operator_are_counted() {
-        let (settings, _) = settings::read("").unwrap();
-        let suffixes = std::sync::Arc::new(dmarc::suffixes::Suffixes::built_in());
-        let (operator, _) = settings::rules::read(
+        let (settings, _) = landmarc_settings::read("").unwrap();
+        let suffixes = std::sync::Arc::new(landmarc_dmarc::suffixes::Suffixes::built_in());
+        let (operator, _) = landmarc_settings::rules::read(
             "[[rule]]\nname = \"r\"\nclient = [\"::1\"]\naction = \"accept\"\nreason = \"x\"\nowner = \"x\"\n",
         )
         .unwrap();

@@ -4,7 +4,7 @@
 //! because this is the last place where a line end in an address, or a lone dot behind a
 //! bare line feed in a letter, is text and not yet a command.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::outcome::{Failure, Stage};
 

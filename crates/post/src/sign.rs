@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use auth::dkim::{Canonicalization, SignError, SignRequest, SigningKey, SigningKeyError};
-use mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_auth::dkim::{Canonicalization, SignError, SignRequest, SigningKey, SigningKeyError};
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use ring::rand::SystemRandom;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -139,7 +139,7 @@ impl Signer {
                 now: date,
                 expires: None,
             };
-            auth::dkim::sign(header, body, &request, &random)
+            landmarc_auth::dkim::sign(header, body, &request, &random)
         };
         self.keys.iter().map(signature).collect()
     }

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::{DmarcResult, Evaluation};
-use dmarc::record::AssessmentPolicy;
-use mail::author::AuthorFault;
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::author::AuthorFault;
 
 use crate::evidence::Evidence;
 use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, UnusableAuthor};

@@ -5,15 +5,15 @@
 
 use std::net::IpAddr;
 
-use auth::arc::{ArcResult, ArcStatus};
-use auth::dkim::{DkimResult, DkimVerdict, Substance};
-use auth::lookup::{Answer, Asked, DnsName, Existence};
-use auth::spf::{SpfOutcome, SpfResult};
-use dmarc::evaluation::Evaluation;
-use dmarc::suffixes::Suffixes;
-use mail::authres::AuthenticationResults;
-use mail::message::HeaderSection;
-use mail::{ClientNetwork, DomainName, HeaderField};
+use landmarc_auth::arc::{ArcResult, ArcStatus};
+use landmarc_auth::dkim::{DkimResult, DkimVerdict, Substance};
+use landmarc_auth::lookup::{Answer, Asked, DnsName, Existence};
+use landmarc_auth::spf::{SpfOutcome, SpfResult};
+use landmarc_dmarc::evaluation::Evaluation;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::authres::AuthenticationResults;
+use landmarc_mail::message::HeaderSection;
+use landmarc_mail::{ClientNetwork, DomainName, HeaderField};
 
 use crate::local::{ClientFacts, Rules};
 use crate::seen::{NETWORK_DAYS, NetworkHistory, SIGNING_DAYS, Seen, SigningHistory};

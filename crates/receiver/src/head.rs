@@ -1,13 +1,13 @@
 //! The end of the header section: what is read of it, and what can be asked from then on.
 
-use auth::arc::{ArcResult, Validator};
-use auth::dkim::{BodyHashing, DkimResult, Verifier};
-use auth::lookup::{Lookup, Question};
-use dmarc::discovery::warm;
 use futures_util::future::{join_all, join3};
-use mail::DomainName;
-use mail::author::{Author, author};
-use mail::message::{HeaderDefect, HeaderSection};
+use landmarc_auth::arc::{ArcResult, Validator};
+use landmarc_auth::dkim::{BodyHashing, DkimResult, Verifier};
+use landmarc_auth::lookup::{Lookup, Question};
+use landmarc_dmarc::discovery::warm;
+use landmarc_mail::DomainName;
+use landmarc_mail::author::{Author, author};
+use landmarc_mail::message::{HeaderDefect, HeaderSection};
 
 use crate::evidence::HeaderFacts;
 use crate::judge::SpfPair;

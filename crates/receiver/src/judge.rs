@@ -5,15 +5,15 @@
 //! rest of the message still arrives (design D12). What was asked early is not asked
 //! again: the [`Ledgers`] remember.
 
-use auth::arc::ArcResult;
-use auth::dkim::{BodyDigests, DkimResult};
-use auth::lookup::{Asked, DnsName, Lookup, existence};
-use auth::spf::SpfOutcome;
-use dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifiers};
-use dmarc::record::AssessmentPolicy;
-use mail::author::Author;
-use mail::message::HeaderDefect;
-use mail::{ClientNetwork, DomainName, Envelope};
+use landmarc_auth::arc::ArcResult;
+use landmarc_auth::dkim::{BodyDigests, DkimResult};
+use landmarc_auth::lookup::{Asked, DnsName, Lookup, existence};
+use landmarc_auth::spf::SpfOutcome;
+use landmarc_dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifiers};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::author::Author;
+use landmarc_mail::message::HeaderDefect;
+use landmarc_mail::{ClientNetwork, DomainName, Envelope};
 
 use crate::action::{self, Action};
 use crate::evidence::{self, Collected, Evidence, Findings, HeaderFacts, Spare};

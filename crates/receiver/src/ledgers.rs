@@ -1,6 +1,6 @@
 //! The DNS questions of one message, shared out among the mechanisms.
 
-use auth::lookup::{Answer, Asked, Ledger, Lookup, LookupError, Purpose};
+use landmarc_auth::lookup::{Answer, Asked, Ledger, Lookup, LookupError, Purpose};
 
 /// The DNS questions of one message, in shares, each with a lookup and so a time of its own.
 ///

@@ -2,7 +2,7 @@
 //!
 //! Knows local policy, evidence, actions and how to explain them. Deliberately knows
 //! no milter, no SMTP and no DNS server: it is given an envelope, header fields, body
-//! chunks and a [`auth::lookup::Lookup`], and gives back a [`Judgement`].
+//! chunks and a [`landmarc_auth::lookup::Lookup`], and gives back a [`Judgement`].
 //!
 //! The rooms in the order in which a message walks through them: [`judge`] runs the mechanisms,
 //! or takes from [`upstream`] what filters ahead of us found; [`evidence`] collects what else is

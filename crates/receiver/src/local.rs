@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dmarc::evaluation::DiscoveryMethod;
-use dmarc::suffixes::Suffixes;
-use mail::DomainName;
-use mail::message::HeaderLimits;
+use landmarc_dmarc::evaluation::DiscoveryMethod;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::DomainName;
+use landmarc_mail::message::HeaderLimits;
 
 use crate::operator::Rule;
 use crate::upstream::Upstream;
@@ -30,7 +30,7 @@ pub struct Rules {
     /// Whether the explanation of an SPF fail is asked for.
     pub fetch_explanation: bool,
     /// How DKIM signatures are taken.
-    pub dkim: auth::dkim::Options,
+    pub dkim: landmarc_auth::dkim::Options,
     /// When ARC chains are validated (design D8).
     pub arc: ArcUse,
     /// Sealers whose word softens an action.
@@ -40,7 +40,7 @@ pub struct Rules {
     /// Whether the verdict of RFC 7489 is computed beside it.
     pub compare_rfc7489: bool,
     /// Switches of the evaluation (design D2).
-    pub dmarc: dmarc::evaluation::Options,
+    pub dmarc: landmarc_dmarc::evaluation::Options,
     /// The public suffix list.
     pub suffixes: Arc<Suffixes>,
     /// Rules of the operator, which come before everything below; the first that holds decides.

@@ -11,8 +11,8 @@ mod facts;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use dmarc::evaluation::{DmarcResult, Evaluation};
-use mail::{DomainName, ReversePath};
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
+use landmarc_mail::{DomainName, ReversePath};
 
 use crate::action::OverrideKind;
 

@@ -5,8 +5,8 @@
 //! nothing else gets no report. Deliberately knows no body: that an aggregate report is one is told
 //! by its Subject, whose grammar the reader of reports knows.
 
-use mail::message::HeaderSection;
-use mail::{DomainName, ReversePath};
+use landmarc_mail::message::HeaderSection;
+use landmarc_mail::{DomainName, ReversePath};
 
 /// Octets of a Content-Type that are looked at. The parameter that matters stands at its beginning;
 /// boundaries are at most 70 octets long (RFC 2046 §5.1.1).
@@ -120,7 +120,7 @@ impl<'v> Iterator for Parts<'v> {
 
 #[cfg(test)]
 mod tests {
-    use mail::message::{HeaderField, HeaderLimits};
+    use landmarc_mail::message::{HeaderField, HeaderLimits};
 
     use super::*;
 

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use mail::author::{Author, AuthorFault};
-use mail::message::HeaderSection;
+use landmarc_mail::author::{Author, AuthorFault};
+use landmarc_mail::message::HeaderSection;
 
 /// RFC 5322 §3.6: "1" in the table of minimum and maximum numbers.
 const EXACTLY_ONCE: [&str; 2] = ["From", "Date"];
@@ -68,8 +68,8 @@ pub(crate) fn fault(headers: &HeaderSection, author: &Author) -> Option<HeaderFa
 
 #[cfg(test)]
 mod tests {
-    use mail::author::author;
-    use mail::message::{HeaderField, HeaderLimits};
+    use landmarc_mail::author::author;
+    use landmarc_mail::message::{HeaderField, HeaderLimits};
 
     use super::*;
 

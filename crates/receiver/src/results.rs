@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use auth::dkim::DkimResult;
-use auth::spf::{SpfOutcome, SpfResult};
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::Evaluation;
-use mail::DomainName;
-use mail::author::Author;
-use mail::authres::{self, AuthenticationResults, AuthresError, ResultInfo};
-use mail::message::HeaderSection;
+use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::spf::{SpfOutcome, SpfResult};
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::Evaluation;
+use landmarc_mail::DomainName;
+use landmarc_mail::author::Author;
+use landmarc_mail::authres::{self, AuthenticationResults, AuthresError, ResultInfo};
+use landmarc_mail::message::HeaderSection;
 
 use crate::judge::Judgement;
 use crate::local::{ClientFacts, QuarantineBy, Rules};
@@ -337,8 +337,8 @@ fn in_force(evaluation: &Evaluation, judgement: &Judgement) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use mail::HeaderField;
-    use mail::message::HeaderLimits;
+    use landmarc_mail::HeaderField;
+    use landmarc_mail::message::HeaderLimits;
 
     use super::*;
 

@@ -26,8 +26,8 @@ mod table;
 
 use std::sync::Arc;
 
-use dmarc::suffixes::Suffixes;
-use mail::DomainName;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::DomainName;
 
 pub use day::{Day, DayBuilder, Organizations, Sighting};
 pub use history::History;
@@ -101,7 +101,7 @@ impl Seen {
 
     /// What is known of the network of a client.
     #[must_use]
-    pub fn network(&self, network: mail::ClientNetwork) -> Option<NetworkHistory> {
+    pub fn network(&self, network: landmarc_mail::ClientNetwork) -> Option<NetworkHistory> {
         self.table()?.network(network)
     }
 

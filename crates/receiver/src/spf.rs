@@ -1,9 +1,9 @@
 //! SPF of one message: checked at its envelope, or told by a filter ahead of us.
 
-use auth::lookup::Lookup;
-use auth::spf::{self, Scope, SpfOutcome, SpfRequest, SpfResult};
 use futures_util::future::join;
-use mail::Envelope;
+use landmarc_auth::lookup::Lookup;
+use landmarc_auth::spf::{self, Scope, SpfOutcome, SpfRequest, SpfResult};
+use landmarc_mail::Envelope;
 
 use crate::head::Head;
 use crate::ledgers::Ledgers;

@@ -22,11 +22,11 @@ mod fields;
 mod plain;
 mod spf;
 
-use auth::arc::ArcResult;
-use auth::dkim::DkimResult;
-use auth::spf::SpfOutcome;
-use mail::Envelope;
-use mail::message::HeaderSection;
+use landmarc_auth::arc::ArcResult;
+use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::spf::SpfOutcome;
+use landmarc_mail::Envelope;
+use landmarc_mail::message::HeaderSection;
 
 use crate::judge::SpfPair;
 use crate::local::{ClientFacts, Rules};
@@ -222,7 +222,7 @@ impl Told {
         doubt: Option<&'static str>,
         rules: &Rules,
     ) {
-        let signatures = auth::dkim::described(headers);
+        let signatures = landmarc_auth::dkim::described(headers);
         let said = dkim::said(fields, doubt, &signatures, &rules.dkim);
         let (results, by) = match self.believe(said, rules.upstream.dkim) {
             Believed::Result { by, result } => (result, Some(by)),

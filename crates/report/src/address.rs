@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-pub use dmarc::record::MAX_LOCAL_PART_OCTETS;
-use dmarc::record::ReportAddress;
-use mail::{DomainName, NameError};
+pub use landmarc_dmarc::record::MAX_LOCAL_PART_OCTETS;
+use landmarc_dmarc::record::ReportAddress;
+use landmarc_mail::{DomainName, NameError};
 
 use crate::quote::shown;
 
@@ -132,7 +132,7 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dmarc::record::ReportUri;
+    use landmarc_dmarc::record::ReportUri;
 
     use super::*;
 

@@ -8,8 +8,8 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use dmarc::Suffixes;
-use mail::DomainName;
+use landmarc_dmarc::Suffixes;
+use landmarc_mail::DomainName;
 
 use crate::address::Address;
 

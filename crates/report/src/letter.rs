@@ -3,7 +3,7 @@
 //! One letter has one recipient. It is not signed in here: DKIM needs keys, and whoever delivers it
 //! puts the signature on top.
 
-use mail::{DomainName, HeaderSection};
+use landmarc_mail::{DomainName, HeaderSection};
 
 use crate::address::Address;
 use crate::mime::{LetterHead, Multipart, Part, base64_octets, compose};
@@ -27,7 +27,11 @@ impl Letter {
     /// Header section, empty line, body.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let header = self.header.fields().iter().map(mail::HeaderField::wire_len);
+        let header = self
+            .header
+            .fields()
+            .iter()
+            .map(landmarc_mail::HeaderField::wire_len);
         let mut octets = Vec::with_capacity(header.sum::<usize>() + 2 + self.body.len());
         for field in self.header.fields() {
             octets.extend_from_slice(field.raw_name());

@@ -1,7 +1,7 @@
 //! Whether a host takes mail at all, asked before a letter to it is queued.
 
-use auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, Record, RecordType};
-use mail::DomainName;
+use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, Record, RecordType};
+use landmarc_mail::DomainName;
 
 /// Whether a host takes mail, as far as DNS says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +62,8 @@ fn by_exchanges(records: &[Record]) -> Reception {
 
 #[cfg(test)]
 mod tests {
-    use auth::lookup::{Fault, ZoneData, Zones};
-    use testkit::{block_on, dns_name};
+    use landmarc_auth::lookup::{Fault, ZoneData, Zones};
+    use landmarc_testkit::{block_on, dns_name};
 
     use super::*;
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 use ring::digest::{Context, SHA256};
 
 use crate::address::Address;

@@ -4,7 +4,7 @@
 //! `dmarc+rb7k…@example.com`: the local part of the base, a delimiter that the MTA delivers to the base, and a token
 //! of `r`, the number of the delivery in base32, and ten characters of an HMAC under a secret of ours.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 use ring::hmac;
 
 use crate::address::{Address, MAX_LOCAL_PART_OCTETS};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::address::Address;
 use crate::aggregate::{AggregateReport, AlignmentResult, Assembled, Disposition, Word};

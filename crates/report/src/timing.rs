@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::date::DAY_SECONDS;
 use crate::report_id::Fingerprint;

@@ -16,7 +16,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::mistake::MAX_MISTAKES;
 use crate::reader::MAX_FILE_OCTETS;

@@ -1,6 +1,6 @@
 //! What is allowed, but should be looked at.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::keys::{ArcValidation, DeliveryBy, Mode, Reject, ResultSource, UnusableAuthor};
 use crate::mistake::{self, Place};

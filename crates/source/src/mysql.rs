@@ -9,7 +9,7 @@ mod opendmarc;
 use std::future::Future;
 use std::time::Duration;
 
-use guard::{Guard, Refusal};
+use landmarc_guard::{Guard, Refusal};
 use sqlx::mysql::{MySqlConnection, MySqlSslMode};
 use sqlx::{Connection, Error, MySql};
 

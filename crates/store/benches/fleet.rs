@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use landmarc_store::{
     COMMAND_PATIENCE, Collector, Day, Options, Reader, Recorder, Server, ServerOptions, Spool, SpoolLimits,
 };
-use testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
+use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
 
 use crate::common::{MIDNIGHT, cpu_seconds, remove};
 use crate::sender::message;

@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use auth::lookup::Zones;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use landmarc_auth::lookup::Zones;
 use serde_json::Value;
 
 /// The folder of conformance data, when it is there. When it is not, the caller's
@@ -97,7 +97,8 @@ impl Case {
     pub fn zones(&self) -> Zones {
         match &self.json["dns"] {
             Value::Null => Zones::new(),
-            value => dns::zone_file::from_value(value).unwrap_or_else(|e| unreachable!("{}: {e}", self.id())),
+            value => landmarc_dns::zone_file::from_value(value)
+                .unwrap_or_else(|e| unreachable!("{}: {e}", self.id())),
         }
     }
 

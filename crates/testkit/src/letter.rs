@@ -1,11 +1,11 @@
 //! A message under construction: fields and body, signed and sealed on the fly.
 
-use auth::dkim::canonical::{Canonicalization, header_field};
-use auth::dkim::{BodyHashing, SignRequest, SigningKey, sign};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mail::message::{HeaderLimits, split};
-use mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_auth::dkim::canonical::{Canonicalization, header_field};
+use landmarc_auth::dkim::{BodyHashing, SignRequest, SigningKey, sign};
+use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use ring::digest::{SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;

@@ -19,7 +19,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use auth::lookup::{DnsName, Zones};
+use landmarc_auth::lookup::{DnsName, Zones};
 
 /// Runs a future that never waits for anything outside itself, as all of the core
 /// does over zones in memory.

@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::Command;
 
-use auth::lookup::{Question, RecordType, Zones};
-use testkit::dns_server::DnsServer;
+use landmarc_auth::lookup::{Question, RecordType, Zones};
+use landmarc_testkit::dns_server::DnsServer;
 
 use crate::harness::tools::{Daemon, Folder, free_port, package};
 use crate::harness::{Delivered, HOST_NAME, Outcome, Postfix, PostfixConfig};

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::apart::Apart;
 use super::corpus::{self, ALLOWED, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::api::{ANY_API, Api, Scene};
 use super::corpus::{self, Case, Door, RECIPIENT, judged_alike};
@@ -19,7 +19,7 @@ struct Rspamc {
 }
 
 impl Rspamc {
-    fn start(name: &str, zones: auth::lookup::Zones, settings: &str) -> Option<Self> {
+    fn start(name: &str, zones: landmarc_auth::lookup::Zones, settings: &str) -> Option<Self> {
         let tools = package("rspamd")?;
         let scene = Scene::with_zones(name, zones, &format!("{ANY_API}{settings}"));
         Some(Self { scene, tools })

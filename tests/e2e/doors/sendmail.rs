@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::apart::Apart;
 use super::corpus::{self, ALLOWED, HOLDING, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};

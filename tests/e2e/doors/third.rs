@@ -1,7 +1,7 @@
 //! What sites with OpenDMARC have come to rely on, seen from the MTA (checklist 2.5), and what is better here.
 
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Edit, Mail, Mta, Offer, Outcome, Verdict};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Edit, Mail, Mta, Offer, Outcome, Verdict};
 
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use store::{Day, Filter, Place, Reader};
-use testkit::relay::Letter;
+use landmarc_store::{Day, Filter, Place, Reader};
+use landmarc_testkit::relay::Letter;
 
 use super::mail::{domains, number_of_client, number_of_queue_id, passes, policy_domain};
 use super::mx::Mx;

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use store::{Place, Server, ServerOptions, Tls};
-use testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
+use landmarc_store::{Place, Server, ServerOptions, Tls};
+use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
 
 use super::ground::Loopback;
 use super::mx::Mx;

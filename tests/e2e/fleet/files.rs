@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::slice::from_ref;
 
-use store::{Day, Segment};
+use landmarc_store::{Day, Segment};
 
 use super::account::{assert_same, rows, tallies_since, written};
 use super::ground::Loopback;

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
-use testkit::dns_name;
-use testkit::mta::Mail;
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_testkit::dns_name;
+use landmarc_testkit::mta::Mail;
 
 use crate::world::add_text;
 

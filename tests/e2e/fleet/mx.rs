@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use landmarc_store::Day;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::free_port;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use store::Day;
-use testkit::dns_server::DnsServer;
-use testkit::tools::free_port;
 
 use super::ground::{Ground, Loopback};
 use super::mail;

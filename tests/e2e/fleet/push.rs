@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use landmarc_store::Day;
+use landmarc_testkit::relay::{Relay, Script};
+use landmarc_testkit::tools::free_port;
 use serde_json::Value;
-use store::Day;
-use testkit::relay::{Relay, Script};
-use testkit::tools::free_port;
 
 use super::account::{assert_same, reported, rows, tallies, written};
 use super::ground::Loopback;

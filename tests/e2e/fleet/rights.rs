@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use store::Day;
-use testkit::databases::{PASSWORD, Setup, USER};
-use testkit::relay::{Relay, Script};
+use landmarc_store::Day;
+use landmarc_testkit::databases::{PASSWORD, Setup, USER};
+use landmarc_testkit::relay::{Relay, Script};
 
 use super::account::{assert_same, begin_of, reported, rows, tallies, written};
 use super::database::{Database, Engine, READER};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use testkit::mta::{Mail, Mta, Outcome, Verdict};
+use landmarc_testkit::mta::{Mail, Mta, Outcome, Verdict};
 
 use super::mail::mail;
 use crate::harness::wait_for;

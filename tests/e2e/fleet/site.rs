@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use landmarc_store::{Day, Place};
+use landmarc_testkit::databases::{PASSWORD, Setup};
+use landmarc_testkit::relay::{Relay, Script};
 use serde_json::Value;
-use store::{Day, Place};
-use testkit::databases::{PASSWORD, Setup};
-use testkit::relay::{Relay, Script};
 
 use super::database::{Database, Engine};
 use super::mx::{Mx, now_s};
@@ -164,7 +164,7 @@ impl Site {
 
     /// The letters that the relay has, when there are so many.
     #[track_caller]
-    pub(super) fn letters(&self, count: usize) -> Vec<testkit::relay::Letter> {
+    pub(super) fn letters(&self, count: usize) -> Vec<landmarc_testkit::relay::Letter> {
         let done = self.relay.wait_until(PATIENCE, |log| log.letters.len() >= count);
         assert!(done, "{} of {count} letters", self.relay.letters().len());
         self.relay.letters()

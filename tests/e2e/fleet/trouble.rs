@@ -5,8 +5,8 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use store::Day;
-use testkit::databases::{PASSWORD, Setup, USER};
+use landmarc_store::Day;
+use landmarc_testkit::databases::{PASSWORD, Setup, USER};
 
 use super::account::{assert_same, rows, tallies_since, written};
 use super::database::{Database, Engine};

@@ -11,11 +11,11 @@ pub(crate) mod tools;
 
 use std::time::Duration;
 
+pub(crate) use landmarc_testkit::tools::wait_for;
 pub(crate) use postfix::{HOST_NAME, Postfix, PostfixConfig};
 pub(crate) use sasl::{PASSWORD, USER};
 pub(crate) use sink::{Delivered, Sink};
 pub(crate) use smtp::{Envelope, Outcome, Smtp};
-pub(crate) use testkit::tools::wait_for;
 
 /// The longest that anything here is waited for: far beyond what it takes, short
 /// enough that a test which hangs is seen to.

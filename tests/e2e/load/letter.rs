@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use auth::lookup::Zones;
-use testkit::dns_name;
+use landmarc_auth::lookup::Zones;
+use landmarc_testkit::dns_name;
 
 use super::client::Answer;
 use crate::world::{HELO, RSA, add_text, signing_key};

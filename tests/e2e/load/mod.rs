@@ -22,7 +22,7 @@ mod written;
 use std::io;
 use std::net::SocketAddr;
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use store::{Day, Filter, Reader};
+use landmarc_store::{Day, Filter, Reader};
 
 use super::letter::{QUARANTINE, REJECT, number_of_client, number_of_queue_id};
 use super::traffic::Account;

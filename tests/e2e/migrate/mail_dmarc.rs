@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
-use report::aggregate::read::{Limits, read};
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_report::aggregate::read::{Limits, read};
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
 use serde_json::{Value, json};
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
 
 use super::opendmarc::site::{USER, start_mariadb};
 use crate::binary::{Ran, landmarc};

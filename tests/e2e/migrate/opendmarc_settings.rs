@@ -8,9 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Edit, Mail, Mta, Verdict};
-use testkit::txt_zones;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Edit, Mail, Mta, Verdict};
+use landmarc_testkit::txt_zones;
 
 use crate::binary::{LANDMARC, landmarc};
 use crate::harness::tools::{Daemon, Folder, free_port, package};

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 
-use store::{Day, Reader};
+use landmarc_store::{Day, Reader};
 
 use crate::world::{ALLOWED, STRANGER};
 

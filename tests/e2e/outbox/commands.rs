@@ -1,7 +1,7 @@
 //! The commands that look and steer.
 
+use landmarc_testkit::relay::{At, Fault, Script};
 use serde_json::json;
-use testkit::relay::{At, Fault, Script};
 
 use super::{AFTER_JUNE_1, JUNE_1, World, message, without_warnings};
 

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_testkit::dns_name;
 use serde_json::{Value, json};
-use testkit::dns_name;
 
 use crate::world::{self, ED25519, RSA, Signer, add_text};
 

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use auth::lookup::Zones;
+use landmarc_auth::lookup::Zones;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::relay::{Letter, Relay, Script};
 use serde_json::{Value, json};
-use testkit::dns_server::DnsServer;
-use testkit::mta::{Mail, Mta, Verdict};
-use testkit::relay::{Letter, Relay, Script};
 
 use super::day::{add_host, keys_of};
 use super::postfix::key_files;

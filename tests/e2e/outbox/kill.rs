@@ -9,8 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use store::{Day, DayState, Reader};
-use testkit::relay::{At, Fault, Log, Script, What};
+use landmarc_store::{Day, DayState, Reader};
+use landmarc_testkit::relay::{At, Fault, Log, Script, What};
 
 use self::account::Account;
 use super::{JUNE_1, World};

@@ -24,14 +24,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
-use report::archive::{self, unpack};
-use report::intake::{Kind, MailLimits, open_mail};
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_report::archive::{self, unpack};
+use landmarc_report::intake::{Kind, MailLimits, open_mail};
+use landmarc_store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::relay::{Letter, Relay, Script};
 use serde_json::Value;
-use store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
-use testkit::relay::{Letter, Relay, Script};
 
 use crate::binary::{Folder, LANDMARC, Ran, landmarc, landmarc_reading};
 

@@ -10,8 +10,8 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use landmarc_testkit::dns_server::DnsServer;
 use serde_json::Value;
-use testkit::dns_server::DnsServer;
 
 use super::day::{self, DOMAINS, Kind, Row};
 use super::python;

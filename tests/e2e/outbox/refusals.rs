@@ -1,9 +1,9 @@
 //! What is not sent, or not at once: each with its state and its reason.
 
-use auth::lookup::Fault as DnsFault;
+use landmarc_auth::lookup::Fault as DnsFault;
+use landmarc_testkit::dns_name;
+use landmarc_testkit::relay::{At, Fault, Script, What};
 use serde_json::json;
-use testkit::dns_name;
-use testkit::relay::{At, Fault, Script, What};
 
 use super::{AFTER_JUNE_1, JUNE_1, World, message, zones};
 

@@ -1,8 +1,8 @@
 //! Relays that misbehave, each in its own way: the state of the letter, its reason in `outbox list`, and how
 //! it goes on.
 
+use landmarc_testkit::relay::{At, Fault, Script, Tls, What};
 use serde_json::{Value, json};
-use testkit::relay::{At, Fault, Script, Tls, What};
 
 use super::{AFTER_JUNE_1, JUNE_1, World, message};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use report::aggregate::read::{self, Limits};
-use report::intake::{MailLimits, open_mail};
+use landmarc_report::aggregate::read::{self, Limits};
+use landmarc_report::intake::{MailLimits, open_mail};
+use landmarc_testkit::relay::{At, Fault, Script, What};
 use serde_json::json;
-use testkit::relay::{At, Fault, Script, What};
 
 use super::{AFTER_JUNE_1, EMAIL, JUNE_1, SUBMITTER, World, message, message_from};
 
@@ -179,7 +179,7 @@ fn a_sender_that_is_killed_within_a_letter_leaves_it_to_the_next_one() {
     let world = World::with_script("killed", "", script);
     world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
     let mut sender = world.begin(&["send", "--now", AFTER_JUNE_1]);
-    let has_text = |log: &testkit::relay::Log| !log.letters.is_empty();
+    let has_text = |log: &landmarc_testkit::relay::Log| !log.letters.is_empty();
     assert!(world.relay.wait_until(Duration::from_secs(60), has_text));
     sender.kill().unwrap();
     sender.wait().unwrap();

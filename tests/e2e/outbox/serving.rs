@@ -4,10 +4,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use landmarc_testkit::dns_name;
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use testkit::dns_name;
-use testkit::mta::{Mail, Mta, Verdict};
 
 use super::{World, message, zones};
 use crate::binary::LANDMARC;
@@ -104,8 +104,10 @@ fn a_message_that_fails_is_reported_to_who_asks_for_it_and_to_the_postmaster() {
     );
     asking.set(
         dns_name("asks.example"),
-        auth::lookup::RecordType::A,
-        auth::lookup::ZoneData::Records(vec![auth::lookup::Record::A([127, 0, 0, 1].into())]),
+        landmarc_auth::lookup::RecordType::A,
+        landmarc_auth::lookup::ZoneData::Records(vec![landmarc_auth::lookup::Record::A(
+            [127, 0, 0, 1].into(),
+        )]),
     );
     world.dns.set_zones(asking);
     let service = Serving::start(&world);

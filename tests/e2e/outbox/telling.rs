@@ -3,11 +3,11 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use landmarc_store::Observation;
+use landmarc_testkit::relay::{At, Fault, Script};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
-use store::Observation;
-use testkit::relay::{At, Fault, Script};
 
 use super::{AFTER_JUNE_1, EMAIL, JUNE_1, World, message, without_warnings};
 use crate::binary::LANDMARC;
@@ -137,7 +137,7 @@ fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    let has_begun = |log: &testkit::relay::Log| !log.letters.is_empty();
+    let has_begun = |log: &landmarc_testkit::relay::Log| !log.letters.is_empty();
     assert!(world.relay.wait_until(Duration::from_mins(1), has_begun));
     let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
     kill(process, Signal::SIGTERM).unwrap();

@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use auth::lookup::Zones;
+use landmarc_auth::lookup::Zones;
+use landmarc_store::{Day, Reader};
+use landmarc_testkit::mta::{Mail, Mta};
+use landmarc_testkit::relay::Letter;
 use serde_json::{Value, json};
-use store::{Day, Reader};
-use testkit::mta::{Mail, Mta};
-use testkit::relay::Letter;
 
 use super::clock::{Serving, SetClock, set};
 use super::day::add_host;

@@ -1,6 +1,6 @@
 //! `landmarc explain`: one message, by either of its ids.
 
-use store::Observation;
+use landmarc_store::Observation;
 
 use super::{Book, DAY, ID_MARK, JUNE, failed, skipped};
 

@@ -9,7 +9,7 @@ mod upkeep;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
+use landmarc_store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
 
 use crate::binary::{Folder, Ran, landmarc};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use store::Reader;
+use landmarc_store::Reader;
 
 use crate::binary::landmarc;
 use crate::harness::wait_for;
@@ -39,7 +39,7 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
     // The story has the id of this very message wherever it speaks of it, and leads back here.
     let rows = Reader::open(Path::new(&store))
         .unwrap()
-        .log(&store::Filter::default())
+        .log(&landmarc_store::Filter::default())
         .unwrap();
     let row = rows
         .first()

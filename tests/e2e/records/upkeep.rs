@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use store::{Observation, Reader};
+use landmarc_store::{Observation, Reader};
 
 use super::{Book, DAY, failed, now_ms, skipped};
 use crate::binary::{Folder, landmarc};

@@ -4,9 +4,9 @@
 
 use std::io;
 
-use auth::dkim::SigningKey;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use landmarc_auth::dkim::SigningKey;
 
 /// RSA keys of 2,048 bits that all domains share: PKCS #1, base64 in lines.
 const RSA: [&str; 4] = [

@@ -1,6 +1,6 @@
 //! Validating the chain (RFC 8617 §5.2).
 
-use mail::{DomainName, HeaderSection};
+use landmarc_mail::{DomainName, HeaderSection};
 
 use super::set::{Collected, MessageSignatureError, Set, collect, read_message_signature, split_results};
 use super::{ArcResult, ArcStatus};

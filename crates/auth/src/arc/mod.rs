@@ -13,7 +13,7 @@ use std::fmt;
 pub use chain::{MAX_MESSAGE_SIGNATURES, Validator};
 pub use set::MAX_SETS;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 /// The chain validation status (RFC 8617 §4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

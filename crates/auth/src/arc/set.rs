@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mail::HeaderField;
+use landmarc_mail::HeaderField;
 
 use super::Sealer;
 use crate::dkim::signature::{Coverage, Described, SignatureError, Signer};

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use mail::{HeaderField, HeaderSection};
+use landmarc_mail::{HeaderField, HeaderSection};
 
 use super::canonical::{Canonicalization, header_field};
 use super::signature::SignatureError;

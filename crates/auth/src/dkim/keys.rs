@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::key::{KeyError, KeyRecord, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, Signed};
 use super::signature::{Algorithm, Signer};

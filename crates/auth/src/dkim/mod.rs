@@ -22,7 +22,7 @@ mod verify;
 
 use std::fmt;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 pub use body::{BodyDigest, BodyDigests, BodyHandle, BodyHashing, MAX_BODY_HASHES, Sha256};
 pub use canonical::Canonicalization;

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use ring::rand::SecureRandom;
 use ring::rsa::KeyPair as RsaKeyPair;
 use ring::signature::{Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256};

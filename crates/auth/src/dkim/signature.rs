@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use mail::{DomainName, NameError};
+use landmarc_mail::{DomainName, NameError};
 
 use super::body::Sha256;
 use super::canonical::Canonicalization;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 
 use super::body::{BodyDigests, BodyHandle, BodyHashing, Sha256};
 use super::canonical::header_field;

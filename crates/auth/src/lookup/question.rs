@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use mail::DomainName;
-use mail::name::{MAX_LABEL_OCTETS, MAX_NAME_OCTETS};
+use landmarc_mail::DomainName;
+use landmarc_mail::name::{MAX_LABEL_OCTETS, MAX_NAME_OCTETS};
 
 /// A name as DNS takes it: labels of any octets, ASCII letters in lower case, joined
 /// by dots. Wider than [`DomainName`], because SPF macros put whatever a sender

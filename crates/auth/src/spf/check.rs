@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::limits::{MAX_ANSWER_RECORDS, MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS};
 use super::macros::{DomainSpec, Unusable, Values};

@@ -19,7 +19,7 @@ mod veil;
 use std::fmt;
 use std::net::IpAddr;
 
-use mail::{DomainName, ReversePath};
+use landmarc_mail::{DomainName, ReversePath};
 
 use crate::lookup::{DnsName, Lookup};
 pub use record::{RecordError, SpfRecord};

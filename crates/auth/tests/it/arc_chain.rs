@@ -4,9 +4,9 @@ use landmarc_auth::arc::{ArcResult, ArcStatus, MAX_MESSAGE_SIGNATURES, MAX_SETS,
 use landmarc_auth::dkim::BodyHashing;
 use landmarc_auth::dkim::canonical::{Canonicalization, header_field};
 use landmarc_auth::lookup::{Fault, RecordType, ZoneData, Zones};
-use mail::message::HeaderLimits;
-use mail::{HeaderField, HeaderSection};
-use testkit::{block_on, dns_name};
+use landmarc_mail::message::HeaderLimits;
+use landmarc_mail::{HeaderField, HeaderSection};
+use landmarc_testkit::{block_on, dns_name};
 
 use crate::dkim_support::{Mail, NOW, domain, ed25519, keys_at};
 

@@ -2,7 +2,7 @@
 
 use landmarc_auth::arc::Validator;
 use landmarc_auth::dkim::BodyHashing;
-use testkit::{block_on, cases};
+use landmarc_testkit::{block_on, cases};
 
 use crate::dkim_support::Mail;
 

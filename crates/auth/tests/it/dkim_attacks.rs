@@ -4,9 +4,9 @@
 use landmarc_auth::dkim::DkimVerdict::{Fail, Neutral, Pass, PermError, Policy};
 use landmarc_auth::dkim::{BodyHashing, MAX_FIELD_OCTETS, MAX_RESULTS, MAX_SIGNED_NAMES, Options, Verifier};
 use landmarc_auth::lookup::Zones;
-use mail::message::{HeaderDefect, HeaderLimits};
-use mail::{HeaderField, HeaderSection};
-use testkit::txt_zones;
+use landmarc_mail::message::{HeaderDefect, HeaderLimits};
+use landmarc_mail::{HeaderField, HeaderSection};
+use landmarc_testkit::txt_zones;
 
 use crate::dkim_support::{Mail, NOW, domain, expect, keys_at, only, verify, verify_as};
 use crate::dkim_vectors::rsa_key;

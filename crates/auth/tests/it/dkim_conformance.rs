@@ -1,9 +1,9 @@
 //! The conformance set `dkim/cases.jsonl`: real mail, other projects' messages, edges.
 
 use landmarc_auth::dkim::{DkimResult, DkimVerdict, Options};
-use mail::DomainName;
+use landmarc_mail::DomainName;
+use landmarc_testkit::cases;
 use serde_json::Value;
-use testkit::cases;
 
 use crate::dkim_support::{Mail, expect, verify_as};
 

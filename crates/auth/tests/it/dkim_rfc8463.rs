@@ -6,7 +6,7 @@ use landmarc_auth::dkim::DkimVerdict::{self, Fail, Pass};
 use landmarc_auth::dkim::canonical::BodyCanonicalizer;
 use landmarc_auth::dkim::{Canonicalization, DkimResult};
 use landmarc_auth::lookup::Zones;
-use testkit::txt_zones;
+use landmarc_testkit::txt_zones;
 
 use crate::dkim_support::{Mail, body_hash, domain, expect, verify};
 

@@ -5,9 +5,9 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::DkimVerdict::{Fail, Pass};
 use landmarc_auth::dkim::{Canonicalization, SignError, SignRequest, SigningKey, SigningKeyError, sign};
 use landmarc_auth::lookup::Zones;
-use mail::HeaderField;
+use landmarc_mail::HeaderField;
+use landmarc_testkit::txt_zones;
 use ring::rand::SystemRandom;
-use testkit::txt_zones;
 
 use crate::dkim_keys::RSA_2048_PKCS8;
 use crate::dkim_support::{Mail, NOW, domain, expect, only, verify};

@@ -2,7 +2,7 @@
 
 use landmarc_auth::dkim::{MAX_EXPIRED, Options, Substance};
 use landmarc_auth::lookup::{Fault, Zones};
-use testkit::{dns_name, txt_zones};
+use landmarc_testkit::{dns_name, txt_zones};
 
 use crate::dkim_support::{Mail, NOW, keys_at, only, verify, verify_as};
 

@@ -5,11 +5,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::canonical::{Canonicalization, header_field};
 use landmarc_auth::dkim::{BodyHashing, DkimResult, DkimVerdict, Options, Sha256, SigningKey, Verifier};
 use landmarc_auth::lookup::{DnsName, Zones};
-use mail::message::HeaderLimits;
-use mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_mail::message::HeaderLimits;
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_testkit::block_on;
 use ring::digest::{SHA256, digest};
 use ring::signature::Ed25519KeyPair;
-use testkit::block_on;
 
 /// When all of it happens, unless a test says otherwise.
 pub(crate) const NOW: u64 = 1_700_000_000;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::DkimVerdict::{Fail, Neutral, Pass, PermError, Policy, TempError};
 use landmarc_auth::dkim::{BodyHashing, Canonicalization, DkimResult, Options, Verifier};
 use landmarc_auth::lookup::{Fault, RecordType, ZoneData, Zones};
-use testkit::{dns_name, txt_zones};
+use landmarc_testkit::{dns_name, txt_zones};
 
 use crate::dkim_keys as keys;
 use crate::dkim_support::{
@@ -480,5 +480,5 @@ fn dkim_futures_may_move_between_threads() {
     bodies.update(&mail.body);
     let digests = bodies.finish();
     let future = movable(movable(verifier).finish(&zones, &digests));
-    expect(&only(testkit::block_on(future)), Pass, "");
+    expect(&only(landmarc_testkit::block_on(future)), Pass, "");
 }

@@ -1,12 +1,11 @@
 //! SPF: every limit at its value and one past it, and what attackers would do to them.
 
-use auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
-use auth::spf::limits::{
+use landmarc_auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::spf::limits::{
     MAX_ANSWER_RECORDS, MAX_EXPLANATION_OCTETS, MAX_IDENTITY_OCTETS, MAX_RECORD_OCTETS, MAX_STEPS,
 };
-use auth::spf::{SpfResult, check_mail_from};
-use landmarc_auth as auth;
-use testkit::{block_on, dns_name};
+use landmarc_auth::spf::{SpfResult, check_mail_from};
+use landmarc_testkit::{block_on, dns_name};
 
 use crate::spf_support::{Session, check, zones};
 

@@ -1,7 +1,6 @@
 //! What an SPF outcome tells, and how terms fare with odd names and answers.
 
-use auth::spf::SpfResult;
-use landmarc_auth as auth;
+use landmarc_auth::spf::SpfResult;
 
 use crate::spf_support::{Session, asked, check, result};
 

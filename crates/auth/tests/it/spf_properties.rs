@@ -2,13 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
-use auth::spf::limits::{MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_PTR_NAMES, MAX_VOID_LOOKUPS};
-use auth::spf::{SpfOutcome, SpfRecord, SpfRequest, check_helo, check_mail_from};
-use landmarc_auth as auth;
-use mail::ReversePath;
+use landmarc_auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::spf::limits::{MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_PTR_NAMES, MAX_VOID_LOOKUPS};
+use landmarc_auth::spf::{SpfOutcome, SpfRecord, SpfRequest, check_helo, check_mail_from};
+use landmarc_mail::ReversePath;
+use landmarc_testkit::block_on;
 use proptest::prelude::*;
-use testkit::block_on;
 
 /// The record; ten terms with a question and the hosts it finds; the client's names and
 /// their addresses for `%{p}`; the explanation.
@@ -113,7 +112,7 @@ proptest! {
             prop_assert!(printable(&outcome), "{outcome:?}");
             prop_assert!(outcome.steps.iter().all(|s| s.depth <= MAX_LOOKUP_TERMS));
             let again = block_on(check_mail_from(&ledger, &request));
-            prop_assert!(outcome.scope == auth::spf::Scope::Helo || again == outcome);
+            prop_assert!(outcome.scope == landmarc_auth::spf::Scope::Helo || again == outcome);
         }
         prop_assert!(ledger.asked().len() <= 2 * MOST_QUESTIONS);
     }

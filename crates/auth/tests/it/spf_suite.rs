@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use auth::spf::{SpfOutcome, SpfRequest, check_mail_from};
-use landmarc_auth as auth;
-use mail::ReversePath;
-use testkit::block_on;
-use testkit::cases::{self, Case};
+use landmarc_auth::spf::{SpfOutcome, SpfRequest, check_mail_from};
+use landmarc_mail::ReversePath;
+use landmarc_testkit::block_on;
+use landmarc_testkit::cases::{self, Case};
 
 /// The cases of `spf/cases.jsonl`. A suite that has become shorter is not the suite.
 const CASES: usize = 203;

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 
-use auth::lookup::{
+use landmarc_auth::lookup::{
     Asked, DnsName, Fault, Ledger, QUESTIONS_PER_MESSAGE, Record, RecordType, ZoneData, Zones,
 };
-use auth::spf::{SpfOutcome, SpfRequest, SpfResult, check_helo, check_mail_from};
-use landmarc_auth as auth;
-use mail::ReversePath;
-use testkit::{block_on, dns_name};
+use landmarc_auth::spf::{SpfOutcome, SpfRequest, SpfResult, check_helo, check_mail_from};
+use landmarc_mail::ReversePath;
+use landmarc_testkit::{block_on, dns_name};
 
 /// Zones from lines of `name TYPE data`, where the data of several records of a name is
 /// given on several lines, and a fault is written `!SERVFAIL`.

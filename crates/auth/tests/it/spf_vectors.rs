@@ -1,7 +1,6 @@
 //! The numbered SPF vectors SP01 to SP38, one test each.
 
-use auth::spf::{Scope, SpfResult};
-use landmarc_auth as auth;
+use landmarc_auth::spf::{Scope, SpfResult};
 
 use crate::spf_support::{Session, asked, check, result};
 

@@ -1,9 +1,9 @@
 //! Which identifiers are looked at, in which order, and what they come to together.
 
-use auth::dkim::DkimVerdict;
-use auth::lookup::LookupError;
-use auth::spf::SpfResult;
-use mail::DomainName;
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::lookup::LookupError;
+use landmarc_auth::spf::SpfResult;
+use landmarc_mail::DomainName;
 
 use super::{DmarcResult, Evaluation, Identifiers};
 use crate::alignment::{Aligned, Mechanism, Owned, align};

@@ -8,10 +8,10 @@ mod tree_walk;
 
 use std::fmt;
 
-use auth::dkim::DkimVerdict;
-use auth::lookup::Existence;
-use auth::spf::SpfResult;
-use mail::DomainName;
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::lookup::Existence;
+use landmarc_auth::spf::SpfResult;
+use landmarc_mail::DomainName;
 
 use crate::alignment::Aligned;
 pub use crate::alignment::Mechanism;

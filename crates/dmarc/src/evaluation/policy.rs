@@ -1,7 +1,7 @@
 //! Which policy applies: `p`, `sp` or `np`, and what test mode leaves of it
 //! (RFC 9989 §4.7, §5.3.6).
 
-use auth::lookup::Existence;
+use landmarc_auth::lookup::Existence;
 
 use super::Evaluation;
 use crate::discovery::TakenAs;
@@ -99,7 +99,7 @@ pub(super) fn for_name_below(record: &Record, existence: Option<Existence>) -> S
 
 #[cfg(test)]
 mod tests {
-    use auth::lookup::LookupError;
+    use landmarc_auth::lookup::LookupError;
 
     use super::*;
 

@@ -4,8 +4,8 @@
 //! Not there: sampling by `pct` (1 to 99 is read as 100: it needs a random number, and
 //! says nothing about the message), and the tags that came later (`np`, `t`, `psd`).
 
-use auth::lookup::Lookup;
-use mail::DomainName;
+use landmarc_auth::lookup::Lookup;
+use landmarc_mail::DomainName;
 
 use super::identifiers::{self, Ownership, Tally};
 use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, Options, PolicyAtStake, policy};

@@ -1,7 +1,7 @@
 //! Evaluation by RFC 9989: policy and Organizational Domains by the DNS Tree Walk.
 
-use auth::lookup::{DnsName, Existence, Lookup, LookupError, existence};
-use mail::DomainName;
+use landmarc_auth::lookup::{DnsName, Existence, Lookup, LookupError, existence};
+use landmarc_mail::DomainName;
 
 use super::identifiers::{self, Ownership, Tally};
 use super::{

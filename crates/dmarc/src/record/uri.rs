@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 /// The longest local part that SMTP carries (RFC 5321 §4.5.3.1.1).
 pub const MAX_LOCAL_PART_OCTETS: usize = 64;

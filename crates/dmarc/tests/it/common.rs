@@ -1,11 +1,11 @@
 //! What the vector tables share.
 
-use auth::dkim::DkimVerdict;
-use auth::lookup::{DnsName, Fault, Ledger, Question, RecordType, ZoneData, Zones};
-use auth::spf::SpfResult;
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::lookup::{DnsName, Fault, Ledger, Question, RecordType, ZoneData, Zones};
+use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Evaluation, Identifiers, Options, Suffixes, evaluate};
-use mail::DomainName;
-use testkit::{block_on, dns_name};
+use landmarc_mail::DomainName;
+use landmarc_testkit::{block_on, dns_name};
 
 /// More questions than any evaluation may ask.
 pub(crate) const NO_LIMIT: usize = 1_000;

@@ -1,12 +1,12 @@
 //! The conformance sets: DMARC with what SPF and DKIM found given, and the Public Suffix List.
 
-use auth::dkim::DkimVerdict;
-use auth::spf::SpfResult;
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Discovery, Evaluation, Identifiers, Options, Suffixes, evaluate, evaluate_rfc7489};
-use mail::DomainName;
+use landmarc_mail::DomainName;
+use landmarc_testkit::block_on;
+use landmarc_testkit::cases::{Case, folder, load};
 use serde_json::Value;
-use testkit::block_on;
-use testkit::cases::{Case, folder, load};
 
 use crate::common::name;
 

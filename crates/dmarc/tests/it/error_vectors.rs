@@ -1,8 +1,8 @@
 //! DNS that fails on the way (E): which question was needed, and which was not.
 
-use auth::dkim::DkimVerdict;
-use auth::lookup::Fault;
-use auth::spf::SpfResult;
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::lookup::Fault;
+use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Evaluation, Identifiers};
 
 use crate::common::{LETTER, break_dmarc, judge, name, passed, records};

@@ -1,16 +1,16 @@
 //! Limits on what a sender can make us do, at the limit and one past it.
 
-use auth::dkim::DkimVerdict;
-use auth::lookup::{Ledger, LookupError};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::lookup::{Ledger, LookupError};
 use landmarc_dmarc::evaluation::MAX_IDENTIFIERS_WALKED;
 use landmarc_dmarc::{Identifiers, Options, Suffixes, evaluate};
-use testkit::block_on;
+use landmarc_testkit::block_on;
 
 use crate::common::{judge, name, records};
 
 /// Signatures of so many names below example.com, of which only the last is aligned:
 /// the others are cut off by `psd=n`.
-fn signatures(count: usize) -> (auth::lookup::Zones, Identifiers) {
+fn signatures(count: usize) -> (landmarc_auth::lookup::Zones, Identifiers) {
     let cut_off: Vec<String> = (1..count).map(|i| format!("s{i}.example.com")).collect();
     let mut zone = vec![("example.com", "v=DMARC1; p=reject")];
     zone.extend(

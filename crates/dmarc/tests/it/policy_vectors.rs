@@ -1,11 +1,11 @@
 //! Which policy is selected, and what test mode leaves of it (D). The default action of
 //! the receiver is not this crate's.
 
-use auth::lookup::{Existence, Fault, LookupError, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{Existence, Fault, LookupError, RecordType, ZoneData, Zones};
 use landmarc_dmarc::{
     AssessmentPolicy, Evaluation, Identifiers, Options, PolicyTag, Suffixes, evaluate_rfc7489,
 };
-use testkit::{block_on, dns_name};
+use landmarc_testkit::{block_on, dns_name};
 
 use crate::common::{LETTER, dmarc_name, judge, name, passed, records};
 

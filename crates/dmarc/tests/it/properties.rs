@@ -1,13 +1,13 @@
 //! What holds for every input.
 
-use auth::dkim::DkimVerdict;
-use auth::lookup::{Answer, Lookup, Question, Record as DnsRecord};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::lookup::{Answer, Lookup, Question, Record as DnsRecord};
 use landmarc_dmarc::discovery::{MAX_QUESTIONS, names_to_ask};
 use landmarc_dmarc::record::MAX_RECORD_OCTETS;
 use landmarc_dmarc::{Identifiers, Options, Record, Suffixes, evaluate};
-use mail::DomainName;
+use landmarc_mail::DomainName;
+use landmarc_testkit::block_on;
 use proptest::prelude::*;
-use testkit::block_on;
 
 /// Text that gets past the first tag more often than chance.
 fn record_text() -> impl Strategy<Value = String> {

@@ -1,9 +1,9 @@
 //! Reading one record (P) and one set of records (S).
 
-use auth::lookup::{Fault, Zones};
+use landmarc_auth::lookup::{Fault, Zones};
 use landmarc_dmarc::record::FailureOptions;
 use landmarc_dmarc::{AssessmentPolicy, Discovery, Record, Usability, WalkOutcome, discovery};
-use testkit::block_on;
+use landmarc_testkit::block_on;
 
 use crate::common::{break_dmarc, dmarc_name, name, records};
 

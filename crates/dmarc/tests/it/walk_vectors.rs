@@ -1,8 +1,8 @@
 //! The DNS Tree Walk (W): what is asked, in order; what applies; who the author belongs to.
 
-use auth::lookup::Ledger;
+use landmarc_auth::lookup::Ledger;
 use landmarc_dmarc::{Discovery, discovery};
-use testkit::block_on;
+use landmarc_testkit::block_on;
 
 use crate::common::{LETTER, NO_LIMIT, judge, name, passed, questions, records};
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::mem;
 
-use auth::lookup::{Answer, Question, Record};
+use landmarc_auth::lookup::{Answer, Question, Record};
 use tokio::time::Instant;
 
 /// Octets kept at most, names and records together: long answers from one hostile zone
@@ -105,7 +105,7 @@ fn octets(question: &Question, answer: &Answer) -> usize {
 mod tests {
     use std::time::Duration;
 
-    use auth::lookup::{DnsName, LookupError, RecordType};
+    use landmarc_auth::lookup::{DnsName, LookupError, RecordType};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use auth::lookup::LookupError;
+use landmarc_auth::lookup::LookupError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -143,9 +143,9 @@ fn failed(error: &io::Error) -> Reply {
 
 #[cfg(test)]
 mod tests {
-    use auth::lookup::{Answer, Question};
-    use testkit::dns_server::DnsServer;
-    use testkit::txt_zones;
+    use landmarc_auth::lookup::{Answer, Question};
+    use landmarc_testkit::dns_server::DnsServer;
+    use landmarc_testkit::txt_zones;
 
     use super::*;
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_in_another_case_is_fetched_over_tcp() {
-        let question = Question::txt(testkit::dns_name("example.com"));
+        let question = Question::txt(landmarc_testkit::dns_name("example.com"));
         let random = Packet::with_random_case(&question, BITS).unwrap();
         let plain = Packet::new(&question).unwrap();
         assert_ne!(random.octets[12..], plain.octets[12..]);
@@ -185,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_loses_case_and_has_no_tcp_is_asked_in_lower_case() {
         let server = DnsServer::start_without_tcp(txt_zones(&[("example.com", "x")]));
-        let question = Question::txt(testkit::dns_name("example.com"));
+        let question = Question::txt(landmarc_testkit::dns_name("example.com"));
         let packet = Packet::with_random_case(&question, BITS).unwrap();
         assert_eq!(asked(&server, &packet).await, 1);
         server.set_lowers_names(true);
@@ -200,7 +200,7 @@ mod tests {
         let server = DnsServer::start_without_tcp(txt_zones(&[("example.com", "x")]));
         server.set_lowers_names(true);
         let silent = tokio::net::TcpListener::bind(server.addr()).await.unwrap();
-        let question = Question::txt(testkit::dns_name("example.com"));
+        let question = Question::txt(landmarc_testkit::dns_name("example.com"));
         let packet = Packet::with_random_case(&question, BITS).unwrap();
         let exchange = ask(server.addr(), &packet, Duration::from_millis(500)).await;
         assert!(

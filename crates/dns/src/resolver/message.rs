@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use auth::lookup::{Answer, Lookup, LookupError, Question};
+use landmarc_auth::lookup::{Answer, Lookup, LookupError, Question};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Asker, Inner, Resolver};
@@ -162,8 +162,8 @@ impl Drop for Wait<'_> {
 
 #[cfg(test)]
 mod tests {
-    use testkit::dns_server::DnsServer;
-    use testkit::txt_zones;
+    use landmarc_testkit::dns_server::DnsServer;
+    use landmarc_testkit::txt_zones;
 
     use super::*;
     use crate::resolver::ResolverOptions;
@@ -246,7 +246,9 @@ mod tests {
         assert_eq!(message.time_left(), Duration::from_secs(1));
         let _open = Wait::start(&message, Instant::now());
         pass(1).await;
-        let answer = message.ask(&Question::txt(testkit::dns_name("a.example"))).await;
+        let answer = message
+            .ask(&Question::txt(landmarc_testkit::dns_name("a.example")))
+            .await;
         assert_eq!(answer, Answer::Failed(LookupError::Budget));
     }
 
@@ -256,7 +258,9 @@ mod tests {
         server.set_delay(Duration::from_millis(10));
         let message = message(server.addr());
         for name in ["a.example", "b.example", "c.example"] {
-            let answer = message.ask(&Question::txt(testkit::dns_name(name))).await;
+            let answer = message
+                .ask(&Question::txt(landmarc_testkit::dns_name(name)))
+                .await;
             assert_eq!(answer.failure(), None);
         }
         assert_eq!(message.patience(), ALL);

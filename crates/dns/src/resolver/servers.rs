@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use auth::lookup::{Answer, DnsName, LookupError, Missing, Question};
+use landmarc_auth::lookup::{Answer, DnsName, LookupError, Missing, Question};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn names_go_to_other_hosts_in_random_case() {
-        let question = Question::txt(testkit::dns_name("a-name-of-many-letters.example.com"));
+        let question = Question::txt(landmarc_testkit::dns_name("a-name-of-many-letters.example.com"));
         let servers = Servers::new(Vec::new());
         let octets = |server: &str| {
             let packet = servers.packet_for(server.parse().unwrap(), &question).unwrap();
@@ -355,7 +355,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_loses_case_is_asked_in_lower_case_for_an_hour() {
-        let question = Question::txt(testkit::dns_name("a-name-of-many-letters.example.com"));
+        let question = Question::txt(landmarc_testkit::dns_name("a-name-of-many-letters.example.com"));
         let addresses = ["192.0.2.1:53", "192.0.2.2:53"].map(|address| address.parse().unwrap());
         let servers = Servers::new(addresses.to_vec());
         let plain = Packet::new(&question).unwrap();

@@ -13,7 +13,7 @@
 //!   the one that waits gives up nothing, so a client with one slow name keeps its slot.
 //!
 //! So a sender can starve his own network at most. A query that got no slot, or was ended early, failed because of us:
-//! [`LookupError::Overload`](auth::lookup::LookupError::Overload), which is not cached.
+//! [`LookupError::Overload`](landmarc_auth::lookup::LookupError::Overload), which is not cached.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use auth::lookup::Purpose;
-use mail::ClientNetwork;
+use landmarc_auth::lookup::Purpose;
+use landmarc_mail::ClientNetwork;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::warn;

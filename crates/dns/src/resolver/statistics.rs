@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use auth::lookup::{Answer, LookupError};
+use landmarc_auth::lookup::{Answer, LookupError};
 
 /// Counters since the start of a [`Resolver`](super::Resolver), and what is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 //! asks for is read here, and nothing else is: one odd record of a type nobody asked
 //! about, or a TXT record without any string, does not spoil an answer.
 
-use auth::lookup::{Answer, DnsName, LookupError, Missing, Question, Record, RecordType};
 use hickory_proto::op::{Edns, Header, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
+use landmarc_auth::lookup::{Answer, DnsName, LookupError, Missing, Question, Record, RecordType};
 
 /// The UDP payload we announce (RFC 6891 §6.2.3): what travels without fragments.
 pub(super) const UDP_PAYLOAD_OCTETS: u16 = 1232;
@@ -72,7 +72,7 @@ impl Packet {
         edns.set_max_payload(UDP_PAYLOAD_OCTETS);
         // RFC 9824: that a name does not exist can be seen in an NSEC record only, and
         // that one is sent to who asks for DNSSEC data. Existence is asked by type A
-        // (`auth::lookup::existence`); all other answers stay free of signatures.
+        // (`landmarc_auth::lookup::existence`); all other answers stay free of signatures.
         edns.set_dnssec_ok(question.record_type == RecordType::A);
         message.set_edns(edns);
         Some(Self {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use auth::lookup::{Answer, Fault, Lookup, LookupError, Missing, Zones};
+use landmarc_auth::lookup::{Answer, Fault, Lookup, LookupError, Missing, Zones};
 use landmarc_dns::resolver::{Asker, Endings, Resolver, ResolverOptions};
-use testkit::dns_server::DnsServer;
-use testkit::txt_zones;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::txt_zones;
 
 use crate::support::{faulty, numbered, numbered_zones, options, resolver, texts, txt};
 
@@ -86,8 +86,8 @@ async fn failures_are_kept_for_seconds_and_heal() {
 async fn an_alias_to_nowhere_is_remembered_as_one() {
     let mut zones = Zones::new();
     zones.set_alias(
-        testkit::dns_name("alias.example"),
-        testkit::dns_name("missing.example"),
+        landmarc_testkit::dns_name("alias.example"),
+        landmarc_testkit::dns_name("missing.example"),
     );
     let server = DnsServer::start(zones);
     let resolver = resolver(&server);
@@ -129,9 +129,9 @@ async fn questions_are_counted_by_how_they_ended() {
     let mut zones = numbered_zones(1);
     for (name, fault) in [("fails.test", Fault::ServFail), ("refuses.test", Fault::Refused)] {
         zones.set(
-            testkit::dns_name(name),
-            auth::lookup::RecordType::Txt,
-            auth::lookup::ZoneData::Fault(fault),
+            landmarc_testkit::dns_name(name),
+            landmarc_auth::lookup::RecordType::Txt,
+            landmarc_auth::lookup::ZoneData::Fault(fault),
         );
     }
     let server = DnsServer::start(zones);

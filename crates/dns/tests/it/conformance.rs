@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use auth::lookup::{
+use landmarc_auth::lookup::{
     Answer, DnsName, Existence, Lookup, LookupError, Missing, Question, Record, RecordType, Zones, existence,
 };
 use landmarc_dns::resolver::{Asker, Resolver, ResolverOptions};
-use testkit::dns_server::DnsServer;
-use testkit::{block_on, dns_name};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::{block_on, dns_name};
 
 use crate::support::{options, resolver, texts, txt};
 
@@ -111,7 +111,7 @@ async fn a_timeout_is_one_for_each() {
 #[tokio::test]
 async fn an_answer_too_long_for_a_packet_comes_over_tcp() {
     let long = "a long text. ".repeat(3_000);
-    let server = DnsServer::start(testkit::txt_zones(&[("example.com", &long)]));
+    let server = DnsServer::start(landmarc_testkit::txt_zones(&[("example.com", &long)]));
     assert_eq!(resolver(&server).ask(&txt("example.com")).await, texts(&[&long]));
     assert_eq!(server.log().len(), 2, "once over UDP, once over TCP");
 }
@@ -119,7 +119,7 @@ async fn an_answer_too_long_for_a_packet_comes_over_tcp() {
 #[tokio::test]
 async fn an_answer_that_just_fits_does_not() {
     let long = "x".repeat(1_100);
-    let server = DnsServer::start(testkit::txt_zones(&[("example.com", &long)]));
+    let server = DnsServer::start(landmarc_testkit::txt_zones(&[("example.com", &long)]));
     assert_eq!(resolver(&server).ask(&txt("example.com")).await, texts(&[&long]));
     assert_eq!(server.log().len(), 1);
 }

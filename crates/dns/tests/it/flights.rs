@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use auth::lookup::{Answer, Fault, Lookup, LookupError, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{Answer, Fault, Lookup, LookupError, RecordType, ZoneData, Zones};
 use landmarc_dns::resolver::{Resolver, ResolverOptions};
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 use tokio::task::JoinSet;
 
 use crate::support::{numbered, numbered_answer, numbered_zones, options, resolver, see_questions};

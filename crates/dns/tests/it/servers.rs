@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use auth::lookup::{Answer, Fault, Lookup, LookupError, Zones};
+use landmarc_auth::lookup::{Answer, Fault, Lookup, LookupError, Zones};
 use landmarc_dns::resolver::{Resolver, ResolverOptions};
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use crate::support::{
     faulty, numbered, numbered_answer, numbered_zones, options, resolver, see_questions, texts, txt,
@@ -66,13 +66,13 @@ async fn behind_seven_silent_servers_the_eighth_has_its_turn() {
 #[tokio::test]
 async fn where_one_server_fails_the_next_is_asked_at_once_and_the_order_stays() {
     let failing = DnsServer::start(faulty("example.com", Fault::ServFail));
-    let good = DnsServer::start(testkit::txt_zones(&[
+    let good = DnsServer::start(landmarc_testkit::txt_zones(&[
         ("example.com", "found"),
         ("example.net", "good"),
     ]));
     let resolver = with_timeout(&[&failing, &good], 60_000);
     assert_eq!(at_once(&resolver, "example.com").await, texts(&["found"]));
-    failing.set_zones(testkit::txt_zones(&[("example.net", "first")]));
+    failing.set_zones(landmarc_testkit::txt_zones(&[("example.net", "first")]));
     assert_eq!(resolver.ask(&txt("example.net")).await, texts(&["first"]));
 }
 

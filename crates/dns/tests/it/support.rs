@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use auth::lookup::{Answer, Fault, Question, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{Answer, Fault, Question, Record, RecordType, ZoneData, Zones};
 use landmarc_dns::resolver::{Resolver, ResolverOptions};
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
 
 /// Asks this server alone, with the options of real life. Tests in which nobody answers
 /// set the clock forward or the time lower.

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::lookup::{Answer, Lookup, LookupError};
+use landmarc_auth::lookup::{Answer, Lookup, LookupError};
 use landmarc_dns::resolver::{Asker, MessageLookup, Resolver, ResolverOptions};
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 

@@ -1,6 +1,6 @@
 //! The answer of `POST /v1/check`: the object of `landmarc check --json`, and what to do.
 
-use milter::{Response, Verdict};
+use landmarc_milter::{Response, Verdict};
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Added, Answer, Outcome, Removed, Reply};
@@ -62,7 +62,7 @@ fn added(field: &Added) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use milter::Edit;
+    use landmarc_milter::Edit;
 
     use super::*;
     use crate::findings::Findings;

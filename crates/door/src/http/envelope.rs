@@ -4,7 +4,7 @@
 mod json;
 
 use hyper::header::{HeaderMap, HeaderValue};
-use milter::{Peer, PeerAddress, ip_address};
+use landmarc_milter::{Peer, PeerAddress, ip_address};
 
 use super::problem::Problem;
 use super::rspamd::addresses;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use hyper::header::{self, HeaderMap, HeaderName};
 use hyper::http::uri::Authority;
 use hyper::{Request, Version};
-use milter::Peer;
+use landmarc_milter::Peer;
 
 use super::problem::Problem;
 

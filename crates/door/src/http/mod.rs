@@ -33,7 +33,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use milter::{Peer, Place, Service};
+use landmarc_milter::{Peer, Place, Service};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 

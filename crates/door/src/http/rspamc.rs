@@ -17,7 +17,7 @@ use crate::findings::Judged;
 use crate::lines::read_line;
 use crate::readsocket;
 use crate::words::threshold;
-use milter::{Peer, Service};
+use landmarc_milter::{Peer, Service};
 
 /// Octets of a request before its message, without its recipients, who are the sender's to choose: of those there may
 /// come any number, and so many are kept as [`Recipients`](crate::recipients::Recipients) has room for.

@@ -1,6 +1,6 @@
 //! What rspamd's clients say and expect: the envelope in header fields, the answer as one object.
 
-use milter::{Peer, PeerAddress, ip_address};
+use landmarc_milter::{Peer, PeerAddress, ip_address};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milter::{Response as Verdict, Verdict::Reply};
+use landmarc_milter::{Response as Verdict, Verdict::Reply};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;

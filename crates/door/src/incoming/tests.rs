@@ -1,6 +1,6 @@
 //! Messages in pieces: whatever the pieces, the same message comes out.
 
-use mail::message::{HeaderDefect, HeaderLimits, HeaderSection, split};
+use landmarc_mail::message::{HeaderDefect, HeaderLimits, HeaderSection, split};
 use proptest::prelude::*;
 
 use super::*;

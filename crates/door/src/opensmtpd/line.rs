@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use milter::{PeerAddress, ip_address};
+use landmarc_milter::{PeerAddress, ip_address};
 
 /// The events that a session's story is made of.
 const REPORTS: [&str; 9] = [

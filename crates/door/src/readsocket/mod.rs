@@ -22,7 +22,7 @@ pub mod spool;
 use std::io::{self, BufRead, Read};
 use std::time::Duration;
 
-use milter::{Peer, Place, Service};
+use landmarc_milter::{Peer, Place, Service};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;

@@ -6,7 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use milter::{Peer, PeerAddress, ip_address};
+use landmarc_milter::{Peer, PeerAddress, ip_address};
 
 use crate::caller::Caller;
 use crate::recipients::Recipients;

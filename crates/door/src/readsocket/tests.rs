@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use milter::{Arguments, ConnectInfo, Macros, Response, Session};
+use landmarc_milter::{Arguments, ConnectInfo, Macros, Response, Session};
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;

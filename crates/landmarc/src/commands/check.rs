@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal};
 
 use clap::Args;
-use dmarc::evaluation::DmarcResult;
-use receiver::judge::Judgement;
-use receiver::story::story;
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::story::story;
 
 use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;

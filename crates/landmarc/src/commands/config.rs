@@ -47,7 +47,7 @@ impl Which {
 /// Does it.
 pub(crate) fn run(action: &Action) -> Exit {
     let done = match action {
-        Action::Default => print(&settings::default_file()),
+        Action::Default => print(&landmarc_settings::default_file()),
         Action::Check { which } => check(which.file()),
         Action::Show { which } => show(which.file()),
     };
@@ -67,5 +67,5 @@ fn show(file: Option<&Path>) -> Result<(), Exit> {
     let loaded = load_or_complain(file)?;
     let words = in_plain_words(&loaded.rules());
     let words: String = words.iter().map(|line| format!("# {line}\n")).collect();
-    print(&format!("{words}\n{}", settings::show(&loaded.settings)))
+    print(&format!("{words}\n{}", landmarc_settings::show(&loaded.settings)))
 }

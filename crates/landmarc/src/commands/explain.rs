@@ -1,8 +1,8 @@
 //! `explain`: why a message was treated as it was, days later.
 
 use clap::Args;
-use settings::Settings;
-use store::{Explained, LogRow, Reader};
+use landmarc_settings::Settings;
+use landmarc_store::{Explained, LogRow, Reader};
 
 use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn how_long_messages_are_kept_comes_from_the_settings() {
-        let told = |text: &str| how_long(Some(&settings::read(text).unwrap().0));
+        let told = |text: &str| how_long(Some(&landmarc_settings::read(text).unwrap().0));
         assert!(told("[store]\nobservation_days = 3\n").starts_with("messages are kept for 3 days"));
         assert!(told("[store]\nobservations = false\n").starts_with("messages are not recorded"));
         assert!(how_long(None).contains("store.observation_days"));

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use door::opensmtpd::{CheckApi, Terms, Unjudged, run as filter};
-use milter::SocketAddress;
-use settings::Settings;
+use landmarc_door::opensmtpd::{CheckApi, Terms, Unjudged, run as filter};
+use landmarc_milter::SocketAddress;
+use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};
 
 use crate::exit::Exit;

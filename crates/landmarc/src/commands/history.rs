@@ -7,10 +7,10 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use migrate::opendmarc::history::{exported_job, write};
-use migrate::opendmarc::message::Message;
-use migrate::{Counted, Published};
-use store::{Day, DayRow, DomainDay, Reader, TallyRow};
+use landmarc_migrate::opendmarc::history::{exported_job, write};
+use landmarc_migrate::opendmarc::message::Message;
+use landmarc_migrate::{Counted, Published};
+use landmarc_store::{Day, DayRow, DomainDay, Reader, TallyRow};
 
 use crate::exit::Exit;
 use crate::figures::grouped;
@@ -130,7 +130,7 @@ impl Export {
 
 /// Why it ended early.
 enum Stopped {
-    Store(store::StoreError),
+    Store(landmarc_store::StoreError),
     Writing(io::Error),
 }
 
@@ -270,12 +270,12 @@ mod tests {
     pub(super) fn row() -> TallyRow {
         TallyRow {
             policy_domain: "example.com".to_owned(),
-            published: store::PublishedPolicy {
+            published: landmarc_store::PublishedPolicy {
                 p: "reject".to_owned(),
                 sp: "reject".to_owned(),
                 adkim: "r".to_owned(),
                 aspf: "r".to_owned(),
-                ..store::PublishedPolicy::default()
+                ..landmarc_store::PublishedPolicy::default()
             },
             source_ip: [192, 0, 2, 7].into(),
             disposition: "reject".to_owned(),

@@ -3,9 +3,9 @@
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use mail::DomainName;
-use settings::Network;
-use store::{Filter, LogRow};
+use landmarc_mail::DomainName;
+use landmarc_settings::Network;
+use landmarc_store::{Filter, LogRow};
 
 use crate::exit::Exit;
 use crate::listing;
@@ -108,7 +108,7 @@ fn stored(word: &impl ValueEnum) -> Option<String> {
 }
 
 /// Domains are stored as A-labels.
-fn domain(text: &str) -> Result<String, mail::name::NameError> {
+fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
     DomainName::parse(text).map(|name| name.to_string())
 }
 

@@ -18,8 +18,8 @@ mod trial;
 use std::str::FromStr;
 
 use clap::Subcommand;
-use mail::DomainName;
-use store::Day;
+use landmarc_mail::DomainName;
+use landmarc_store::Day;
 
 use crate::exit::Exit;
 use crate::records::now_ms;
@@ -134,7 +134,7 @@ impl FromStr for OneDay {
 }
 
 /// An address, or a host and all its addresses: with or without the `@` before it.
-fn destination(text: &str) -> Result<String, mail::name::NameError> {
+fn destination(text: &str) -> Result<String, landmarc_mail::name::NameError> {
     match text.rsplit_once('@') {
         Some(("", host)) => domain(host).map(|host| format!("@{host}")),
         Some(_) => Ok(text.to_owned()),
@@ -143,7 +143,7 @@ fn destination(text: &str) -> Result<String, mail::name::NameError> {
 }
 
 /// Domains are stored as A-labels.
-fn domain(text: &str) -> Result<String, mail::name::NameError> {
+fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
     DomainName::parse(text).map(|name| name.to_string())
 }
 

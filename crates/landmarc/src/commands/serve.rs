@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use dns::resolver::Resolver;
-use milter::{ListenError, Server, SocketAddress, UnixAccess};
+use landmarc_dns::resolver::Resolver;
+use landmarc_milter::{ListenError, Server, SocketAddress, UnixAccess};
+use landmarc_push::ServerTls;
+use landmarc_receiver::local::Rules;
+use landmarc_settings::Settings;
+use landmarc_store::{Recorder, State, StoreError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use push::ServerTls;
-use receiver::local::Rules;
-use settings::Settings;
-use store::{Recorder, State, StoreError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::account::{Account, AccountError, find_group};
@@ -64,11 +64,11 @@ enum ServeError {
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
-    Resolver(#[from] dns::resolver::ResolverError),
+    Resolver(#[from] landmarc_dns::resolver::ResolverError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(transparent)]
-    Web(#[from] web::ListenError),
+    Web(#[from] landmarc_web::ListenError),
     #[error(transparent)]
     Door(#[from] DoorError),
     #[error(transparent)]

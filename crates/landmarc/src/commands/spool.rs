@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use landmarc_store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError};
 use serde_json::{Value, json};
-use store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError};
 
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
@@ -136,7 +136,7 @@ pub(crate) fn in_words(status: &SpoolStatus, now_ms: u64) -> String {
         grouped(status.entries),
         size(status.octets),
     );
-    if *lost != store::SpoolLost::default() {
+    if *lost != landmarc_store::SpoolLost::default() {
         text.push_str(&format!(
             "given up        {} stories, {} observations, {} messages of the tally, {} hits of rules, for want of room\n",
             grouped(lost.traces),

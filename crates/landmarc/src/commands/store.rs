@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use dmarc::suffixes::Suffixes;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_store::{Expired, Keep, Options, Reader, Recorder, StoreError};
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
-use store::{Expired, Keep, Options, Reader, Recorder, StoreError};
 
 use crate::believed::has_recent;
 use crate::exit::Exit;
@@ -134,10 +134,10 @@ fn expire(place: &Place, force: bool, as_json: bool) -> Result<(), Exit> {
     print(&format!("{text}\n"))
 }
 
-pub(crate) fn remove_expired(place: &store::Place, keep: Keep) -> Result<Expired, StoreError> {
+pub(crate) fn remove_expired(place: &landmarc_store::Place, keep: Keep) -> Result<Expired, StoreError> {
     let path = match place {
-        store::Place::File(path) => path,
-        store::Place::Server(server) => return server.expire(&keep),
+        landmarc_store::Place::File(path) => path,
+        landmarc_store::Place::Server(server) => return server.expire(&keep),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|source| StoreError::Io {

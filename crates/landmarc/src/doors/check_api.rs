@@ -5,9 +5,9 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use door::{DriveLimits, http};
-use milter::{Drained, Listeners};
-use settings::{Mistake, Settings, key};
+use landmarc_door::{DriveLimits, http};
+use landmarc_milter::{Drained, Listeners};
+use landmarc_settings::{Mistake, Settings, key};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

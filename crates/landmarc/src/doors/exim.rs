@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use door::DriveLimits;
-use door::readsocket::{Desk, spool::Spool};
-use milter::{Drained, Listeners};
-use settings::Settings;
+use landmarc_door::DriveLimits;
+use landmarc_door::readsocket::{Desk, spool::Spool};
+use landmarc_milter::{Drained, Listeners};
+use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

@@ -1,8 +1,8 @@
 //! What the sockets of all doors have in common.
 
-use door::{Host, HostLimits};
-use milter::{ListenError, Listeners, SocketAddress, UnixAccess};
-use settings::{FileMode, Mistake, Settings, key};
+use landmarc_door::{Host, HostLimits};
+use landmarc_milter::{ListenError, Listeners, SocketAddress, UnixAccess};
+use landmarc_settings::{FileMode, Mistake, Settings, key};
 
 use super::check_api::SecretError;
 use crate::account::{Account, AccountError, find_group};

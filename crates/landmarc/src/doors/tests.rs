@@ -65,7 +65,7 @@ fn a_door_for_the_world_is_warned_about_unless_there_is_a_secret() {
 
 #[test]
 fn a_door_that_is_shut_takes_no_descriptors() {
-    let of = |text: &str| super::descriptors(&settings::read(text).unwrap().0);
+    let of = |text: &str| super::descriptors(&landmarc_settings::read(text).unwrap().0);
     assert_eq!(of(""), 0);
     assert_eq!(
         of("check_api.listen = [\"/run/x\"]\ncheck_api.max_connections = 10\n"),

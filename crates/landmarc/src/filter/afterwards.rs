@@ -4,9 +4,9 @@
 
 use std::time::Instant;
 
-use receiver::judge::Judgement;
-use receiver::story::story;
-use store::{Recorded, State};
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::story::story;
+use landmarc_store::{Recorded, State};
 
 use super::record::{self, Moment};
 use super::reporting::Traffic;
@@ -46,12 +46,12 @@ impl Connection {
         else {
             return;
         };
-        let moment = report::failure::Moment {
+        let moment = landmarc_report::failure::Moment {
             arrived: now(),
             queue_id: moment.queue_id.to_owned(),
             authserv_id: self.rules.authserv_id.clone(),
             source_port: self.client_port,
-            ..report::failure::Moment::default()
+            ..landmarc_report::failure::Moment::default()
         };
         let Some(candidate) = reporting.candidate(judgement, traffic, moment) else {
             return;

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use milter::{Edit, Response, Verdict};
-use receiver::action::{Reply, Step};
-use receiver::judge::Judgement;
-use receiver::local::{Blanks, Mode, OnFailure, QuarantineBy, Rules};
-use receiver::results::Removal;
+use landmarc_milter::{Edit, Response, Verdict};
+use landmarc_receiver::action::{Reply, Step};
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::local::{Blanks, Mode, OnFailure, QuarantineBy, Rules};
+use landmarc_receiver::results::Removal;
 
 /// Header edits and verdict.
 pub(super) fn response(judgement: &Judgement) -> Response {

@@ -1,9 +1,9 @@
 //! The copy for a human to look at (`action.copy_to`).
 
-use mail::ReversePath;
-use milter::{Actions, Capabilities, Edit};
-use receiver::operator::RecipientPattern;
-use settings::MailAddress;
+use landmarc_mail::ReversePath;
+use landmarc_milter::{Actions, Capabilities, Edit};
+use landmarc_receiver::operator::RecipientPattern;
+use landmarc_settings::MailAddress;
 
 /// Nobody is told that the copy could not be delivered: a bounce would go to whoever the message
 /// pretends to be from (RFC 3461 §4.1).

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use milter::{Edit, Response};
-use receiver::judge::Judgement;
-use receiver::local::{Mode, OnFailure};
-use receiver::results::Removal;
-use receiver::seen::Seen;
-use store::{Observation, State};
+use landmarc_milter::{Edit, Response};
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::local::{Mode, OnFailure};
+use landmarc_receiver::results::Removal;
+use landmarc_receiver::seen::Seen;
+use landmarc_store::{Observation, State};
 
 use super::answer::{self, Unjudged, response, unjudged};
 use super::message::Message;
@@ -88,7 +88,7 @@ impl Connection {
         self.common.metrics.failed(why.as_str());
         let response = unjudged(why, &self.rules, self.client, id, removals);
         let action = match response.verdict {
-            milter::Verdict::Reply { .. } => "tempfail",
+            landmarc_milter::Verdict::Reply { .. } => "tempfail",
             _ => "accept",
         };
         let moment = Moment {

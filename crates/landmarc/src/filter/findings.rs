@@ -1,13 +1,13 @@
 //! What a message came to, for the doors that tell more than a milter can.
 
-use auth::dkim::DkimResult;
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::DmarcResult;
-use dmarc::record::AssessmentPolicy;
-use door::{Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding};
-use milter::{Response, Verdict};
-use receiver::action::{self, Step};
-use receiver::judge::Judgement;
+use landmarc_auth::dkim::DkimResult;
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_door::{Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding};
+use landmarc_milter::{Response, Verdict};
+use landmarc_receiver::action::{self, Step};
+use landmarc_receiver::judge::Judgement;
 use serde_json::{Value, json};
 
 use super::Connection;

@@ -6,15 +6,15 @@
 use std::mem::take;
 use std::sync::Arc;
 
-use dns::resolver::{Asker, MessageLookup};
-use mail::message::{HeaderDefect, HeaderField, HeaderSection};
-use mail::{ClientNetwork, Envelope, ReversePath};
-use receiver::Arrival;
-use receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
-use receiver::local::{ClientFacts, Rules};
-use receiver::results::{self, Removal};
-use receiver::seen::Seen;
-use receiver::upstream::Source;
+use landmarc_dns::resolver::{Asker, MessageLookup};
+use landmarc_mail::message::{HeaderDefect, HeaderField, HeaderSection};
+use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
+use landmarc_receiver::Arrival;
+use landmarc_receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
+use landmarc_receiver::local::{ClientFacts, Rules};
+use landmarc_receiver::results::{self, Removal};
+use landmarc_receiver::seen::Seen;
+use landmarc_receiver::upstream::Source;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Unjudged;

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::dkim::{DkimResult, DkimVerdict};
-use dmarc::discovery::{Discovery, PolicyAt};
-use dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
-use dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
-use mail::DomainName;
-use receiver::action::{Override, Step};
-use receiver::judge::Judgement;
-use store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
+use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_dmarc::discovery::{Discovery, PolicyAt};
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
+use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
+use landmarc_mail::DomainName;
+use landmarc_receiver::action::{Override, Step};
+use landmarc_receiver::judge::Judgement;
+use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
 
 use crate::log::dkim_word;
 use crate::records::now_ms;

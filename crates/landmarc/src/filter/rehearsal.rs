@@ -1,8 +1,8 @@
 //! What a mail server would be told, for whoever only looks: `opendmarc -t`.
 
-use milter::{Edit, Response};
-use receiver::judge::Judgement;
-use settings::Settings;
+use landmarc_milter::{Edit, Response};
+use landmarc_receiver::judge::Judgement;
+use landmarc_settings::Settings;
 
 use super::answer;
 

@@ -1,15 +1,15 @@
 //! What of the settings about reports matters while a message passes, and what of the message
 //! matters for reports.
 
-use mail::ReversePath;
-use mail::message::HeaderSection;
-use receiver::judge::Judgement;
-use receiver::report_traffic::{ReportAddress, ReportAddresses, is_feedback_report};
-use report::failure::facts::MAX_HEADER_OCTETS;
-use report::failure::{self, FailureFacts, HeaderCopy, gate};
-use report::intake::{MAX_SUBJECT_OCTETS, read_subject};
-use settings::MailAddress;
-use settings::keys::Report;
+use landmarc_mail::ReversePath;
+use landmarc_mail::message::HeaderSection;
+use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::report_traffic::{ReportAddress, ReportAddresses, is_feedback_report};
+use landmarc_report::failure::facts::MAX_HEADER_OCTETS;
+use landmarc_report::failure::{self, FailureFacts, HeaderCopy, gate};
+use landmarc_report::intake::{MAX_SUBJECT_OCTETS, read_subject};
+use landmarc_settings::MailAddress;
+use landmarc_settings::keys::Report;
 
 use super::message::UNCOUNTED_HEADER_OCTETS;
 use crate::failure_reports::FailureCandidate;
@@ -114,7 +114,9 @@ impl Traffic {
 fn own_addresses(report: &Report) -> Vec<ReportAddress> {
     let plain = report.email.iter().chain(&report.own_addresses);
     let plain = plain.map(|address| own_address(address, None));
-    let delimiter = report.return_path_delimiter.map(settings::Delimiter::as_char);
+    let delimiter = report
+        .return_path_delimiter
+        .map(landmarc_settings::Delimiter::as_char);
     let bounces = report.bounces().map(|address| own_address(address, delimiter));
     plain.chain(bounces).collect()
 }
@@ -141,12 +143,12 @@ fn is_subject_of_report(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mail::message::{HeaderField, HeaderLimits};
+    use landmarc_mail::message::{HeaderField, HeaderLimits};
 
     use super::*;
 
     fn reporting(text: &str) -> Reporting {
-        Reporting::new(&settings::read(text).unwrap().0.report)
+        Reporting::new(&landmarc_settings::read(text).unwrap().0.report)
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dns::resolver::Resolver;
-use receiver::local::{QuarantineBy, Rules};
-use receiver::operator::Rule;
-use settings::Settings;
+use landmarc_dns::resolver::Resolver;
+use landmarc_receiver::local::{QuarantineBy, Rules};
+use landmarc_receiver::operator::Rule;
+use landmarc_settings::Settings;
 
 use super::copying::CopyTo;
 use super::reporting::Reporting;

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use mail::author::Author;
-use mail::{DomainName, ReversePath};
-use milter::Macros;
-use receiver::operator::{NamePattern, RecipientPattern, is_among};
-use settings::Network;
-use settings::hosts::Hosts;
-use settings::keys::Clients;
+use landmarc_mail::author::Author;
+use landmarc_mail::{DomainName, ReversePath};
+use landmarc_milter::Macros;
+use landmarc_receiver::operator::{NamePattern, RecipientPattern, is_among};
+use landmarc_settings::Network;
+use landmarc_settings::hosts::Hosts;
+use landmarc_settings::keys::Clients;
 
 use crate::rules::operator::{mailbox, name};
 
@@ -109,13 +109,16 @@ pub(super) fn verified_name(host_name: &[u8], macros: &Macros) -> Option<String>
 
 #[cfg(test)]
 mod tests {
-    use mail::message::{HeaderField, HeaderLimits, HeaderSection};
+    use landmarc_mail::message::{HeaderField, HeaderLimits, HeaderSection};
 
     use super::*;
 
     fn lists(text: &str) -> Lists {
         let text = format!("[clients]\n{text}\n");
-        Lists::new(&settings::read(&text).unwrap().0.clients, Hosts::default())
+        Lists::new(
+            &landmarc_settings::read(&text).unwrap().0.clients,
+            Hosts::default(),
+        )
     }
 
     /// P17: names, addresses and networks, and what is left out of them.
@@ -152,7 +155,7 @@ mod tests {
         let text = "[clients]\ntrusted_networks_except = [\"192.0.2.7\"]\n";
         let hosts =
             Hosts::read(b"# ours\nlocalhost\nvml000080.dmz.example\n.out.example\n192.0.2.0/24\n").unwrap();
-        let lists = Lists::new(&settings::read(text).unwrap().0.clients, hosts);
+        let lists = Lists::new(&landmarc_settings::read(text).unwrap().0.clients, hosts);
         let (network, name) = (Some(Skipped::TrustedNetwork), Some(Skipped::TrustedName));
         for (client, host_name, expected) in [
             ("127.0.0.1", None, network),
@@ -184,7 +187,7 @@ mod tests {
         let mut headers = HeaderSection::default();
         let field = HeaderField::from_milter(b"From", format!(" {from}").as_bytes());
         headers.push(field, &HeaderLimits::default());
-        mail::author::author(&headers)
+        landmarc_mail::author::author(&headers)
     }
 
     /// P18: and a second domain in the field is not carried along.

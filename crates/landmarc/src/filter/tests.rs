@@ -7,9 +7,9 @@ mod reporting;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dns::resolver::Resolver;
-use milter::Edit;
-use store::Recorded;
+use landmarc_dns::resolver::Resolver;
+use landmarc_milter::Edit;
+use landmarc_store::Recorded;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::message::UNCOUNTED_HEADER_OCTETS;
@@ -88,8 +88,8 @@ async fn long_header(filter: &Filter) -> Response {
 }
 
 fn removed(response: &Response) -> Vec<u32> {
-    let number = |edit: &milter::Edit| match edit {
-        milter::Edit::DeleteHeader { nth, .. } => Some(*nth),
+    let number = |edit: &landmarc_milter::Edit| match edit {
+        landmarc_milter::Edit::DeleteHeader { nth, .. } => Some(*nth),
         _ => None,
     };
     response.edits.iter().filter_map(number).collect()
@@ -98,12 +98,12 @@ fn removed(response: &Response) -> Vec<u32> {
 /// The text of the temporary reply, without the id at its end.
 fn deferral(response: &Response) -> Option<&str> {
     match &response.verdict {
-        milter::Verdict::Reply {
+        landmarc_milter::Verdict::Reply {
             code: 451,
             enhanced,
             text,
         } if enhanced == "4.7.1" => text.rsplit_once(" (").map(|(text, _id)| text),
-        milter::Verdict::Accept => None,
+        landmarc_milter::Verdict::Accept => None,
         other => panic!("{other:?}"),
     }
 }
@@ -140,7 +140,7 @@ async fn what_is_answered_is_written_down_with_its_story_under_both_ids() {
     let Fixture { filter, database } = &service("written", "");
     bounce(filter).await;
     settled(filter).await;
-    let reader = store::Reader::open(database).unwrap();
+    let reader = landmarc_store::Reader::open(database).unwrap();
     let [told] = &reader.explain("4Fb1").unwrap()[..] else {
         panic!("one message was answered");
     };
@@ -160,7 +160,7 @@ async fn what_could_not_be_judged_is_written_down_too() {
     long_header(filter).await;
     tokio::time::resume();
     settled(filter).await;
-    let reader = store::Reader::open(database).unwrap();
+    let reader = landmarc_store::Reader::open(database).unwrap();
     let told = reader.explain("4Fb1").unwrap();
     assert_eq!(told[0].observation.cause, "no memory for the header section");
 }
@@ -229,7 +229,7 @@ async fn a_bug_in_what_is_recorded_leaves_the_answer_as_it_is() {
         bounce(filter).await
     };
     assert_eq!(deferral(&response), None);
-    let [milter::Edit::InsertHeader { name, .. }] = &response.edits[..] else {
+    let [landmarc_milter::Edit::InsertHeader { name, .. }] = &response.edits[..] else {
         panic!("{response:?}");
     };
     assert_eq!(name, "Authentication-Results");
@@ -386,7 +386,7 @@ fn paths_of_recipients_are_kept_only_for_a_rule_that_asks_about_them() {
         let rule = format!(
             "[[rule]]\nname = \"r\"\nreason = \"why\"\nowner = \"anna\"\naction = \"accept\"\n{lines}"
         );
-        let rules = settings::rules::read(&rule).unwrap().0;
+        let rules = landmarc_settings::rules::read(&rule).unwrap().0;
         running::asks_about_recipients(&rules::operator::for_receiver(&rules))
     };
     assert!(!kept("client = [\"192.0.2.0/24\"]\n"));

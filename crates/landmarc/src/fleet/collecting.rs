@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use push::{ClientName, Known, Refusal, Reply, ServerTls, Taker};
-use settings::keys::Collector as Admission;
-use store::{Beat, Collector, HostId, MAX_OWNERS, Outbox, Place, SERVICE_PATIENCE, Segment, StoreError};
+use landmarc_push::{ClientName, Known, Refusal, Reply, ServerTls, Taker};
+use landmarc_settings::keys::Collector as Admission;
+use landmarc_store::{
+    Beat, Collector, HostId, MAX_OWNERS, Outbox, Place, SERVICE_PATIENCE, Segment, StoreError,
+};
 use tokio::task::JoinHandle;
 
 use crate::filter::{Filter, Throttle};
@@ -36,7 +38,7 @@ pub(crate) struct Collecting {
 
 /// Begins to take in.
 pub(super) fn start(
-    server: push::Server,
+    server: landmarc_push::Server,
     tls: ServerTls,
     place: Place,
     filter: Arc<Filter>,
@@ -142,7 +144,7 @@ impl Taker for Desk {
         })
     }
 
-    async fn beat(&self, from: ClientName, beat: push::Beat) -> Result<Known, Refusal> {
+    async fn beat(&self, from: ClientName, beat: landmarc_push::Beat) -> Result<Known, Refusal> {
         let Some(host) = HostId::of_text(&beat.host) else {
             return Err(Refusal::Unreadable {
                 error: "this is no number of a host".to_owned(),
@@ -325,7 +327,7 @@ mod tests {
     use super::*;
 
     fn admission(settings: &str) -> Admission {
-        settings::read(&format!("[collector]\n{settings}\n"))
+        landmarc_settings::read(&format!("[collector]\n{settings}\n"))
             .unwrap()
             .0
             .collector

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use push::PushError;
-use store::{
+use landmarc_push::PushError;
+use landmarc_store::{
     Agreed, Applied, Beat, Collector, Known, Place, Recorder, SERVICE_PATIENCE, Segment, Spool, State,
     StoreError,
 };
@@ -48,7 +48,7 @@ pub(crate) enum Receiver {
     /// A database that hosts share.
     Database(Place),
     /// Another landmarc.
-    Push(push::Client),
+    Push(landmarc_push::Client),
 }
 
 /// What is handed on, and in whose name.
@@ -370,8 +370,8 @@ impl Line {
 }
 
 /// As it goes over HTTPS.
-fn in_words(beat: &Beat) -> push::Beat {
-    push::Beat {
+fn in_words(beat: &Beat) -> landmarc_push::Beat {
+    landmarc_push::Beat {
         host: beat.host.to_string(),
         name: beat.name.clone(),
         clock_ms: beat.clock_ms,

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use push::{Client, ClientTls, Files, Limits, ServerTls, Timeouts};
-use settings::Settings;
-use settings::keys::Fleet;
-use store::{COMMAND_PATIENCE, Outbox, Place, Recorder, Server, StoreError};
+use landmarc_push::{Client, ClientTls, Files, Limits, ServerTls, Timeouts};
+use landmarc_settings::Settings;
+use landmarc_settings::keys::Fleet;
+use landmarc_store::{COMMAND_PATIENCE, Outbox, Place, Recorder, Server, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -31,7 +31,7 @@ pub(crate) struct Standing {
     place: Place,
     sender: Sender,
     receiver: Option<Receiver>,
-    collector: Option<(push::Server, ServerTls)>,
+    collector: Option<(landmarc_push::Server, ServerTls)>,
 }
 
 /// Under way.
@@ -171,7 +171,7 @@ fn files(fleet: &Fleet) -> Files {
     }
 }
 
-async fn collector(settings: &Settings) -> Result<Option<(push::Server, ServerTls)>, FleetError> {
+async fn collector(settings: &Settings) -> Result<Option<(landmarc_push::Server, ServerTls)>, FleetError> {
     let collector = &settings.collector;
     if collector.listen.is_empty() {
         return Ok(None);
@@ -186,7 +186,7 @@ async fn collector(settings: &Settings) -> Result<Option<(push::Server, ServerTl
         connections: collector.max_connections,
         ..Limits::default()
     };
-    let server = push::Server::bind(&addresses, limits).await?;
+    let server = landmarc_push::Server::bind(&addresses, limits).await?;
     Ok(Some((server, ServerTls::load(files)?)))
 }
 
@@ -220,7 +220,10 @@ fn expire_by_the_clock(server: Server, filter: Arc<Filter>) -> JoinHandle<()> {
 }
 
 /// None when another host did it within the hour.
-fn expire(server: &Server, keep: store::Keep) -> Result<Option<store::Expired>, StoreError> {
+fn expire(
+    server: &Server,
+    keep: landmarc_store::Keep,
+) -> Result<Option<landmarc_store::Expired>, StoreError> {
     let mut outbox = Outbox::open(server.clone(), COMMAND_PATIENCE)?;
     let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
     let turn = outbox.lease(EXPIRY, &owner_name(), for_ms, now_ms())?;

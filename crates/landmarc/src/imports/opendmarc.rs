@@ -7,12 +7,12 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use migrate::is_ahead;
-use migrate::opendmarc::history::{Fault, Found, History};
-use migrate::opendmarc::message::{Meaning, Message, Nowhere};
-use migrate::opendmarc::tables::Row;
-use source::mysql::{Address, MysqlError, OpenDmarc};
-use store::{COMMAND_PATIENCE, Place, StoreError};
+use landmarc_migrate::is_ahead;
+use landmarc_migrate::opendmarc::history::{Fault, Found, History};
+use landmarc_migrate::opendmarc::message::{Meaning, Message, Nowhere};
+use landmarc_migrate::opendmarc::tables::Row;
+use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
+use landmarc_store::{COMMAND_PATIENCE, Place, StoreError};
 
 use super::{How, Imports, Summary};
 use crate::output::tell;
@@ -88,7 +88,7 @@ impl Intake {
     /// When the store cannot be opened.
     pub(crate) fn open(
         place: &Place,
-        settings: &settings::Settings,
+        settings: &landmarc_settings::Settings,
         how: How,
         since_s: u64,
     ) -> Result<Self, StoreError> {
@@ -281,7 +281,7 @@ enum Taken {
 }
 
 /// The names that this host's own records bear: as `history export` writes them, and as its results do.
-fn own_names(settings: &settings::Settings) -> Vec<String> {
+fn own_names(settings: &landmarc_settings::Settings) -> Vec<String> {
     let authserv_id = settings.authserv_id.as_ref().map(|id| id.as_str().to_owned());
     [exporter_name()].into_iter().chain(authserv_id).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use store::Reader;
+use landmarc_store::Reader;
 
 use super::*;
 
@@ -127,7 +127,7 @@ fn a_link_beside_the_store_is_not_followed() {
         true => {
             let target = place.0.join("target");
             fs::write(&target, "").unwrap();
-            let (settings, _) = settings::read("server.user = \"nobody\"\n").unwrap();
+            let (settings, _) = landmarc_settings::read("server.user = \"nobody\"\n").unwrap();
             (target, Account::find(&settings).unwrap())
         }
         false => (PathBuf::from("/bin/sh"), Account::default()),

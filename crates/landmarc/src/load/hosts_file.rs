@@ -1,7 +1,7 @@
 //! The file of hosts whose mail is not judged, which the settings name.
 
-use settings::Settings;
-use settings::hosts::Hosts;
+use landmarc_settings::Settings;
+use landmarc_settings::hosts::Hosts;
 
 use super::rules_file::Fault;
 use super::{read_limited, unreadable};

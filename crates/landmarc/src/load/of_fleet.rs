@@ -4,9 +4,9 @@ use std::fs::File;
 use std::net::IpAddr;
 use std::path::Path;
 
-use settings::keys::DatabaseTls;
-use settings::{Mistake, Settings, key};
-use store::{NoServerAddress, ServerAddress};
+use landmarc_settings::keys::DatabaseTls;
+use landmarc_settings::{Mistake, Settings, key};
+use landmarc_store::{NoServerAddress, ServerAddress};
 
 use super::of_reports::{denied, is_denied};
 use super::unreadable;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn looked_at(text: &str) -> OfFleet {
-        OfFleet::look_at(&settings::read(text).unwrap().0)
+        OfFleet::look_at(&landmarc_settings::read(text).unwrap().0)
     }
 
     #[test]

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use post::sign::{KeyFile, Signer, SignerError};
-use post::{CaError, check_ca_file};
-use settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
-use settings::{Mistake, Settings, key};
+use landmarc_post::sign::{KeyFile, Signer, SignerError};
+use landmarc_post::{CaError, check_ca_file};
+use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
+use landmarc_settings::{Mistake, Settings, key};
 
 use crate::output::in_full;
 

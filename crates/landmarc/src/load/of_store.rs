@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use settings::{Mistake, Mistakes, Settings, Wrong};
+use landmarc_settings::{Mistake, Mistakes, Settings, Wrong};
 
 use super::{DEFAULT_FILE, LoadError, read_limited};
 use crate::exit::Exit;
@@ -59,7 +59,7 @@ pub(crate) fn load_store_or_complain(named: Option<&Path>, need: Need) -> Result
 /// The settings, and whether there are mistakes that do not matter here.
 fn read(octets: &[u8], need: Need) -> Result<(Settings, bool), Mistakes> {
     let mut taken = None;
-    let read = settings::read_checked(octets, |settings| {
+    let read = landmarc_settings::read_checked(octets, |settings| {
         taken = Some(settings.clone());
         Vec::new()
     });

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use settings::rules::{self, OperatorRule};
-use settings::{ArcValidation, Settings};
+use landmarc_settings::rules::{self, OperatorRule};
+use landmarc_settings::{ArcValidation, Settings};
 
 use super::{read_limited, unreadable};
 use crate::rules::operator::{self, State};

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use post::secret::open_to_others;
-use settings::keys::DeliveryBy;
-use settings::{Settings, key};
+use landmarc_post::secret::open_to_others;
+use landmarc_settings::keys::DeliveryBy;
+use landmarc_settings::{Settings, key};
 
 use crate::fleet::PASSWORD_VARIABLE;
 
@@ -86,7 +86,7 @@ mod tests {
         );
         let unused = format!("[check_api]\nsecret_file = {name}\n");
         let keys = |text: &str| {
-            let (settings, _) = settings::read_checked(text.as_bytes(), |_| Vec::new()).unwrap();
+            let (settings, _) = landmarc_settings::read_checked(text.as_bytes(), |_| Vec::new()).unwrap();
             warnings(&settings)
                 .into_iter()
                 .map(|(key, _)| key)

@@ -52,11 +52,11 @@ pub(super) mod words {
 
 /// The place of each value among its words; the compiler sees to it that none is left out.
 pub(super) mod places {
-    use auth::arc::ArcStatus;
-    use auth::dkim::DkimVerdict;
-    use auth::spf::SpfResult;
-    use dmarc::evaluation::DmarcResult;
-    use receiver::action::{Disposition, Step};
+    use landmarc_auth::arc::ArcStatus;
+    use landmarc_auth::dkim::DkimVerdict;
+    use landmarc_auth::spf::SpfResult;
+    use landmarc_dmarc::evaluation::DmarcResult;
+    use landmarc_receiver::action::{Disposition, Step};
 
     use super::words;
 
@@ -221,12 +221,12 @@ impl<const N: usize> Distribution<N> {
 
 #[cfg(test)]
 mod tests {
-    use auth::arc::ArcStatus;
-    use auth::dkim::DkimVerdict;
-    use auth::spf::SpfResult;
-    use dmarc::evaluation::DmarcResult;
-    use receiver::action::{Disposition, Reply, Step};
-    use receiver::local::QuarantineBy;
+    use landmarc_auth::arc::ArcStatus;
+    use landmarc_auth::dkim::DkimVerdict;
+    use landmarc_auth::spf::SpfResult;
+    use landmarc_dmarc::evaluation::DmarcResult;
+    use landmarc_receiver::action::{Disposition, Reply, Step};
+    use landmarc_receiver::local::QuarantineBy;
 
     use super::*;
 

@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use dns::resolver;
-use door::Door;
+use landmarc_dns::resolver;
+use landmarc_door::Door;
+use landmarc_receiver::seen::{Seen, Table};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
-use receiver::seen::{Seen, Table};
 
 use super::Metrics;
 use super::counts::{OTHER, places, words};
@@ -25,11 +25,11 @@ use crate::seen::SeenStatus;
 /// What is read elsewhere at the moment of asking. What is not there is left out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
-    pub(crate) milter: Option<milter::Statistics>,
+    pub(crate) milter: Option<landmarc_milter::Statistics>,
     pub(crate) dns: Option<resolver::Statistics>,
     /// Each name server, and whether it answers.
     pub(crate) name_servers: Vec<(SocketAddr, bool)>,
-    pub(crate) store: Option<store::Statistics>,
+    pub(crate) store: Option<landmarc_store::Statistics>,
     /// Octets of long header sections that are held, and how many may be.
     pub(crate) header_memory: Option<(u64, u64)>,
     /// What the records of the last days show.
@@ -263,8 +263,8 @@ fn without_other<T>(rows: impl IntoIterator<Item = (T, u64)>) -> Vec<(T, u64)> {
     rows
 }
 
-fn sessions(sheet: &mut Sheet<'_>, milter: &milter::Statistics) -> fmt::Result {
-    let milter::Statistics {
+fn sessions(sheet: &mut Sheet<'_>, milter: &landmarc_milter::Statistics) -> fmt::Result {
+    let landmarc_milter::Statistics {
         sessions,
         sessions_limit,
         accepted,
@@ -451,7 +451,7 @@ fn answering(sheet: &mut Sheet<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt:
     )
 }
 
-fn records(sheet: &mut Sheet<'_>, store: &store::Statistics) -> fmt::Result {
+fn records(sheet: &mut Sheet<'_>, store: &landmarc_store::Statistics) -> fmt::Result {
     let counters = [
         (
             "landmarc_store_recorded",
@@ -527,7 +527,7 @@ fn records(sheet: &mut Sheet<'_>, store: &store::Statistics) -> fmt::Result {
         "landmarc_store_up",
         "1 while the store takes what it is given.",
         None,
-        &u64::from(store.state == store::State::Ok),
+        &u64::from(store.state == landmarc_store::State::Ok),
     )
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-use store::{Applied, SpoolStatus};
+use landmarc_store::{Applied, SpoolStatus};
 
 use super::sheet::{BYTES, SECONDS, Sheet};
 use crate::records::now_ms;

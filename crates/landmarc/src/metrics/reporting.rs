@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use report::allotment::DailyLimit;
-use store::{OutboxCounts, ReportKind};
+use landmarc_report::allotment::DailyLimit;
+use landmarc_store::{OutboxCounts, ReportKind};
 
 use super::counts::{Counts, OTHER, places};
 use super::sheet::{SECONDS, Sheet};

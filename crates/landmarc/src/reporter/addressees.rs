@@ -3,14 +3,14 @@
 //! RFC 9990 §4: a destination elsewhere must have said that it takes these reports. Where DNS does not
 //! answer, nothing is sent; the letter waits.
 
-use auth::lookup::Lookup;
-use dmarc::Suffixes;
-use dmarc::record::ReportUri;
-use dns::resolver::{Asker, MessageLookup, Resolver};
-use mail::DomainName;
-use report::Address;
-use report::destination::{Kind, Room, Verdict, destinations};
-use report::reception::{Reception, can_receive};
+use landmarc_auth::lookup::Lookup;
+use landmarc_dmarc::Suffixes;
+use landmarc_dmarc::record::ReportUri;
+use landmarc_dns::resolver::{Asker, MessageLookup, Resolver};
+use landmarc_mail::DomainName;
+use landmarc_report::Address;
+use landmarc_report::destination::{Kind, Room, Verdict, destinations};
+use landmarc_report::reception::{Reception, can_receive};
 
 /// So many destinations that get nothing are told of in one reason, and the others counted.
 const MAX_REASONS: usize = 3;

@@ -9,13 +9,13 @@ mod producer;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use mail::DomainName;
-use report::Address;
-use report::allotment::DailyLimit;
-use report::destination::{Kind, Room};
-use report::report_id::ReportId;
-use report::timing::due_at;
-use store::{Day, NewDelivery, NewReport, Place, StoreError};
+use landmarc_mail::DomainName;
+use landmarc_report::Address;
+use landmarc_report::allotment::DailyLimit;
+use landmarc_report::destination::{Kind, Room};
+use landmarc_report::report_id::ReportId;
+use landmarc_report::timing::due_at;
+use landmarc_store::{Day, NewDelivery, NewReport, Place, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -203,7 +203,7 @@ impl Reports {
         mut self: Box<Self>,
         terms: &Terms,
         request: &Request,
-        lookup: &impl auth::lookup::Lookup,
+        lookup: &impl landmarc_auth::lookup::Lookup,
     ) -> Settled {
         let room = Room {
             limit: terms.max_destinations(&self.policy_domain),

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::lookup::Lookup;
-use mail::DomainName;
-use post::{Failure, Outcome, Stage};
-use report::Address;
-use report::destination::Kind;
-use report::refusal::{is_size_refusal, speaks_of_destination, speaks_of_us};
-use report::timing;
-use store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
+use landmarc_auth::lookup::Lookup;
+use landmarc_mail::DomainName;
+use landmarc_post::{Failure, Outcome, Stage};
+use landmarc_report::Address;
+use landmarc_report::destination::Kind;
+use landmarc_report::refusal::{is_size_refusal, speaks_of_destination, speaks_of_us};
+use landmarc_report::timing;
+use landmarc_store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
 use tokio::time::sleep;
 
 use super::addressees::{Addressees, Dns};
@@ -272,7 +272,7 @@ async fn is_second<D>(desk: &Desk<D>, delivery: &Delivery, address: &Address) ->
     let filter = OutboxFilter {
         report_id: Some(delivery.report.report_id.clone()),
         destination: Some(format!("@{}", address.domain())),
-        limit: store::MAX_DESTINATIONS,
+        limit: landmarc_store::MAX_DESTINATIONS,
         ..OutboxFilter::default()
     };
     let number = delivery.number;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mail::DomainName;
-use mail::name::NameError;
-use report::aggregate::{DayOfDomain, Period, Published, Tallied};
-use store::{Day, DayRow, DomainDay, PublishedPolicy};
+use landmarc_mail::DomainName;
+use landmarc_mail::name::NameError;
+use landmarc_report::aggregate::{DayOfDomain, Period, Published, Tallied};
+use landmarc_store::{Day, DayRow, DomainDay, PublishedPolicy};
 
 /// The rows of one policy domain and day.
 ///

@@ -3,13 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use post::sign::{KeyFile, Signer, SignerError};
-use post::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
-use report::letter::Letter;
-use report::return_path::ReturnPath;
-use settings::Delimiter;
-use settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
-use store::DeliveryNumber;
+use landmarc_post::sign::{KeyFile, Signer, SignerError};
+use landmarc_post::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
+use landmarc_report::letter::Letter;
+use landmarc_report::return_path::ReturnPath;
+use landmarc_settings::Delimiter;
+use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
+use landmarc_store::DeliveryNumber;
 
 use super::terms::{NoTerms, Terms};
 use crate::password::first_line;
@@ -117,7 +117,7 @@ impl Courier {
                 .inspect_err(|error| tracing::error!("a letter cannot be signed: {error}"))
                 .ok()
         });
-        let mut octets = post::sign::to_octets(&signatures.unwrap_or_default());
+        let mut octets = landmarc_post::sign::to_octets(&signatures.unwrap_or_default());
         octets.extend_from_slice(&letter.to_bytes());
         octets
     }
@@ -184,7 +184,7 @@ fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), CourierError
     let Some(domain) = report.signing_domain().filter(|_| !report.dkim_keys.is_empty()) else {
         return Ok((None, Vec::new()));
     };
-    let key = |key: &settings::DkimKeyFile| KeyFile {
+    let key = |key: &landmarc_settings::DkimKeyFile| KeyFile {
         selector: key.selector().clone(),
         path: key.file().to_owned(),
     };

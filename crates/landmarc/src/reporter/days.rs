@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use report::allotment::DailyLimit;
-use store::{
+use landmarc_report::allotment::DailyLimit;
+use landmarc_store::{
     Day, DayCounts, DayState, MAX_LETTERS, MAX_REPORTS, NewReport, OutboxExpired, OutboxKeep, Put, Reader,
     StoreError,
 };

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::{Place, Reader, StoreError};
+use landmarc_store::{Place, Reader, StoreError};
 
 use super::clock::Clock;
 use super::courier::Courier;

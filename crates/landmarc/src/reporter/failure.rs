@@ -3,11 +3,13 @@
 
 use std::sync::Arc;
 
-use report::Address;
-use report::destination::Kind;
-use report::failure::{FailureReport, Key, LetterHead, Limiter, Limits, Profile, Redaction, Verdict, letter};
-use settings::keys::{FailureReports, Redaction as RedactionWord};
-use store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
+use landmarc_report::Address;
+use landmarc_report::destination::Kind;
+use landmarc_report::failure::{
+    FailureReport, Key, LetterHead, Limiter, Limits, Profile, Redaction, Verdict, letter,
+};
+use landmarc_settings::keys::{FailureReports, Redaction as RedactionWord};
+use landmarc_store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
 
 use super::addressees::{Addressees, Dns};
 use super::desk::Desk;

@@ -1,12 +1,12 @@
 //! The letter of a report, made from what is stored of it: the same octets each time (design D17).
 
-use mail::message::{HeaderLimits, split};
-use mail::{DomainName, HeaderField, HeaderSection};
-use report::Address;
-use report::letter::{Letter, LetterFacts, aggregate_letter};
-use report::report_id::ReportId;
+use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
+use landmarc_report::Address;
+use landmarc_report::letter::{Letter, LetterFacts, aggregate_letter};
+use landmarc_report::report_id::ReportId;
+use landmarc_store::{NewReport, Report, ReportKind};
 use serde_json::{Value, json};
-use store::{NewReport, Report, ReportKind};
 
 /// What is stored with a report beside the columns that the store has for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ mod candidates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dns::resolver::Resolver;
-use store::{Day, Outbox, Place, SERVICE_PATIENCE, StoreError};
+use landmarc_dns::resolver::Resolver;
+use landmarc_store::{Day, Outbox, Place, SERVICE_PATIENCE, StoreError};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use store::{Outbox, StoreError};
+use landmarc_store::{Outbox, StoreError};
 
 /// One outbox for all of them.
 #[derive(Clone)]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use post::Failure;
-use report::Address;
-use report::aggregate::{Part, halve, read, render};
-use report::report_id::{ReportId, file_name};
-use report::summary::{Portion, Summary, TextFacts};
-use store::{Delivery, NewDelivery, NewReport, Report, StoreError};
+use landmarc_post::Failure;
+use landmarc_report::Address;
+use landmarc_report::aggregate::{Part, halve, read, render};
+use landmarc_report::report_id::{ReportId, file_name};
+use landmarc_report::summary::{Portion, Summary, TextFacts};
+use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
 use super::attempt::Ended;
 use super::desk::{Desk, Means};
@@ -66,7 +66,7 @@ fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Optio
 fn half_of(means: &Means, whole: &Report, half: &Part, to: &Address, now_ms: u64) -> Option<NewReport> {
     let sheet = Sheet::from(whole);
     let submitter = sheet.submitter().ok()?;
-    let policy_domain = mail::DomainName::parse(&whole.policy_domain).ok()?;
+    let policy_domain = landmarc_mail::DomainName::parse(&whole.policy_domain).ok()?;
     let report_id = ReportId::parse(&half.report.metadata.report_id)?;
     let (begin, end) = (whole.begin_s, whole.end_s);
     let summary = Summary::of(&half.report);

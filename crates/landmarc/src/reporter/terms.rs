@@ -4,16 +4,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dmarc::Suffixes;
-use mail::DomainName;
-use report::Address;
-use report::aggregate::{Form, Limits, Reporter};
-use report::allotment::{DailyLimit, DailyLimits, max_destinations, organization};
-use report::letter::letter_size;
-use report::timing::Retry;
-use settings::MailAddress;
-use settings::Settings;
-use settings::keys::{Report, ReportForm};
+use landmarc_dmarc::Suffixes;
+use landmarc_mail::DomainName;
+use landmarc_report::Address;
+use landmarc_report::aggregate::{Form, Limits, Reporter};
+use landmarc_report::allotment::{DailyLimit, DailyLimits, max_destinations, organization};
+use landmarc_report::letter::letter_size;
+use landmarc_report::timing::Retry;
+use landmarc_settings::MailAddress;
+use landmarc_settings::Settings;
+use landmarc_settings::keys::{Report, ReportForm};
 
 /// Name and version of this program, as reports tell it (RFC 9990 §3.1.1.2).
 pub(crate) const GENERATOR: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"));
@@ -216,7 +216,7 @@ mod tests {
     use super::*;
 
     fn terms(text: &str) -> Result<Terms, NoTerms> {
-        Terms::of(&settings::read(text).unwrap().0)
+        Terms::of(&landmarc_settings::read(text).unwrap().0)
     }
 
     #[test]

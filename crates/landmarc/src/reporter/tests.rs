@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use auth::lookup::{Fault as DnsFault, Record, RecordType, ZoneData, Zones};
-use store::{
+use landmarc_auth::lookup::{Fault as DnsFault, Record, RecordType, ZoneData, Zones};
+use landmarc_store::{
     COMMAND_PATIENCE, Day, DeliveryState, Observation, Options, Outbox, OutboxFilter, PublishedPolicy,
     Reader, Recorder, TallyRow,
 };
-use testkit::dns_name;
-use testkit::relay::{At, Fault, Relay, Script, What};
+use landmarc_testkit::dns_name;
+use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
 use super::addressees::Dns;
 use super::assemble::{Request, Selection};
@@ -80,7 +80,7 @@ impl World {
              report.delivery.hello = \"r.example\"\n{settings}\n",
             relay.address()
         );
-        let terms = Arc::new(Terms::of(&settings::read(&text).unwrap().0).unwrap());
+        let terms = Arc::new(Terms::of(&landmarc_settings::read(&text).unwrap().0).unwrap());
         let (courier, _) = Courier::new(&terms, &[7; 32]).unwrap();
         let mut zones = Zones::new();
         for domain in ["a.example", "b.example", "c.example"] {
@@ -156,7 +156,7 @@ impl World {
     }
 }
 
-fn dns_name_of(domain: &str) -> auth::lookup::DnsName {
+fn dns_name_of(domain: &str) -> landmarc_auth::lookup::DnsName {
     dns_name(&format!("_dmarc.{domain}"))
 }
 
@@ -416,10 +416,10 @@ async fn letters_of_a_process_that_was_killed_are_free_at_once() {
         .unwrap();
     let of_child = format!("{before}/{}", child.id());
     child.wait().unwrap();
-    let claim = store::Claim {
+    let claim = landmarc_store::Claim {
         now_ms: AFTER + 60_000,
         owner: of_child,
-        ..store::Claim::default()
+        ..landmarc_store::Claim::default()
     };
     let claimed = desk
         .outbox

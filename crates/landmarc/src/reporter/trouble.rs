@@ -1,6 +1,6 @@
 //! What is in the way of reporting, told once for as long as it lasts.
 
-use store::StoreError;
+use landmarc_store::StoreError;
 
 /// What was told last.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Day, HostStatus, Reader, StoreError};
+use landmarc_store::{Day, HostStatus, Reader, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -158,7 +158,7 @@ fn ms(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use store::HostId;
+    use landmarc_store::HostId;
 
     use super::*;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Day, StoreError};
+use landmarc_store::{Day, StoreError};
 
 use super::addressees::Dns;
 use super::assemble::Request;

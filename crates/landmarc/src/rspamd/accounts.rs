@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use migrate::rspamd::Names;
-use settings::RedisServer;
-use settings::keys::Rspamd;
-use source::redis::{Options, Server};
+use landmarc_migrate::rspamd::Names;
+use landmarc_settings::RedisServer;
+use landmarc_settings::keys::Rspamd;
+use landmarc_source::redis::{Options, Server};
 
 use crate::password::first_line;
 

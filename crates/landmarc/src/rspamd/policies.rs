@@ -7,12 +7,12 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use dmarc::discovery::{Discovery, PolicyAt, discover};
-use dmarc::record::{AssessmentPolicy, Record, Usability};
-use dns::resolver::Resolver;
-use mail::DomainName;
-use migrate::Published;
-use migrate::rspamd::Policy;
+use landmarc_dmarc::discovery::{Discovery, PolicyAt, discover};
+use landmarc_dmarc::record::{AssessmentPolicy, Record, Usability};
+use landmarc_dns::resolver::Resolver;
+use landmarc_mail::DomainName;
+use landmarc_migrate::Published;
+use landmarc_migrate::rspamd::Policy;
 use tokio::task::JoinSet;
 
 /// The most domains that are asked about in one reading: each may take eight questions (RFC 9989 §4.10), and
@@ -120,10 +120,10 @@ fn published(record: &Record) -> Published {
 mod tests {
     use std::time::Duration;
 
-    use auth::lookup::{Fault, RecordType, ZoneData, Zones};
-    use dns::resolver::ResolverOptions;
-    use testkit::dns_name;
-    use testkit::dns_server::DnsServer;
+    use landmarc_auth::lookup::{Fault, RecordType, ZoneData, Zones};
+    use landmarc_dns::resolver::ResolverOptions;
+    use landmarc_testkit::dns_name;
+    use landmarc_testkit::dns_server::DnsServer;
 
     use super::*;
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use mail::DomainName;
-use migrate::Counted;
-use migrate::rspamd::{Day, Disposition, Entry, Key, Names, Shape, Unread, Window};
-use source::redis::{Content, Days, Options, RedisError, Session, Wanted};
-use store::StoreError;
+use landmarc_mail::DomainName;
+use landmarc_migrate::Counted;
+use landmarc_migrate::rspamd::{Day, Disposition, Entry, Key, Names, Shape, Unread, Window};
+use landmarc_source::redis::{Content, Days, Options, RedisError, Session, Wanted};
+use landmarc_store::StoreError;
 
 use super::policies::{Asked, Policies};
 use super::taker::Taker;

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use migrate::rspamd::{Day, Unread, Window};
-use settings::keys::Rspamd;
-use source::redis::Days;
-use store::{Place, SERVICE_PATIENCE, StoreError};
+use landmarc_migrate::rspamd::{Day, Unread, Window};
+use landmarc_settings::keys::Rspamd;
+use landmarc_source::redis::Days;
+use landmarc_store::{Place, SERVICE_PATIENCE, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(reader.trouble, None);
         let unread = |number: usize| Unread {
             key: number.to_string().into_bytes(),
-            what: migrate::rspamd::What::TooMany { read: 1 },
+            what: landmarc_migrate::rspamd::What::TooMany { read: 1 },
         };
         for number in 0..=MAX_TOLD {
             reader.tell_unread(&unread(number));

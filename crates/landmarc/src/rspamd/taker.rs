@@ -1,7 +1,7 @@
 //! The store at the other end: it makes its thread wait, so it is written on one of its own.
 
-use migrate::Counted;
-use store::StoreError;
+use landmarc_migrate::Counted;
+use landmarc_store::StoreError;
 
 use crate::imports::{Imports, Summary};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use receiver::action::OverrideKind;
-use receiver::operator::{Conditions, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction};
-use settings::rules::{self, OperatorRule};
-use store::{Day, RuleHits};
+use landmarc_receiver::action::OverrideKind;
+use landmarc_receiver::operator::{Conditions, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction};
+use landmarc_settings::rules::{self, OperatorRule};
+use landmarc_store::{Day, RuleHits};
 
 use crate::time;
 
@@ -57,7 +57,7 @@ fn conditions(rule: &OperatorRule) -> Conditions {
         result: rule.result.iter().map(|result| word(*result)).collect(),
         author_domain: names(author_domain),
         dkim_domain: names(dkim_domain),
-        client: client.iter().map(settings::Network::addresses).collect(),
+        client: client.iter().map(landmarc_settings::Network::addresses).collect(),
         client_name: names(client_name),
         list_id: names(list_id),
         arc_sealer: names(arc_sealer),
@@ -184,7 +184,7 @@ mod tests {
 
     fn read(lines: &str) -> Vec<OperatorRule> {
         let text = format!("[[rule]]\nname = \"r\"\nreason = \"why\"\nowner = \"anna\"\n{lines}");
-        settings::rules::read(&text).unwrap().0
+        landmarc_settings::rules::read(&text).unwrap().0
     }
 
     fn until_march() -> Vec<OperatorRule> {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use store::{Reader, Recorder};
+use landmarc_store::{Reader, Recorder};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mail::{ClientNetwork, DomainName};
-use store::{Observation, Options, PublishedPolicy, Recorder};
+use landmarc_mail::{ClientNetwork, DomainName};
+use landmarc_store::{Observation, Options, PublishedPolicy, Recorder};
 
 use super::*;
 
@@ -191,11 +191,11 @@ async fn past_days_are_read_once_and_today_again() {
 fn a_command_without_a_store_goes_on_without() {
     let directory = Directory::new("command");
     let text = |more: &str| format!("store.directory = \"{}\"\n{more}", directory.0.display());
-    let (settings, _) = settings::read(&text("")).unwrap();
+    let (settings, _) = landmarc_settings::read(&text("")).unwrap();
     let suffixes = Suffixes::built_in();
     assert!(matches!(for_command(&settings, &suffixes, NOW_MS), Seen::Away));
     std::fs::write(directory.file(), "this is no database").unwrap();
     assert!(matches!(for_command(&settings, &suffixes, NOW_MS), Seen::Away));
-    let (settings, _) = settings::read(&text("action.evidence_from_records = false\n")).unwrap();
+    let (settings, _) = landmarc_settings::read(&text("action.evidence_from_records = false\n")).unwrap();
     assert!(matches!(for_command(&settings, &suffixes, NOW_MS), Seen::Off));
 }

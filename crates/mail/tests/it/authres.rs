@@ -15,7 +15,7 @@ const OURS: &str = "mx.receiver.example";
 
 #[test]
 fn conformance_cases() {
-    for case in testkit::cases::load("authres/cases.jsonl") {
+    for case in landmarc_testkit::cases::load("authres/cases.jsonl") {
         let value = case.input("header").unwrap();
         let expected = &case.json["expect"]["authres"];
         let read = AuthenticationResults::parse(value.as_bytes());
@@ -53,7 +53,7 @@ fn result_as_json(info: &ResultInfo) -> Value {
 /// What the fields of the collected messages come to: how many are read, and not.
 #[test]
 fn conformance_messages_are_read_without_trusting_the_broken_ones() {
-    let Some(folder) = testkit::cases::folder() else {
+    let Some(folder) = landmarc_testkit::cases::folder() else {
         return;
     };
     let mut unread = BTreeMap::new();

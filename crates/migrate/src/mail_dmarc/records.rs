@@ -8,7 +8,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::mistake::quoted;
 use crate::counted::{Counted, Published, is_ahead};

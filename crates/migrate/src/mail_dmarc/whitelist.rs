@@ -177,7 +177,7 @@ mod tests {
                     140.211.11.3 forwarded apache.org\r\n168.100.1.1 local_policy";
         let made = rules(file.as_bytes()).unwrap();
         let (read, warnings) =
-            settings::rules::read(&made).unwrap_or_else(|error| panic!("{}", error.render("made")));
+            landmarc_settings::rules::read(&made).unwrap_or_else(|error| panic!("{}", error.render("made")));
         assert_eq!((read.len(), warnings.len()), (5, 0));
         insta::assert_snapshot!(made);
     }
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn an_empty_whitelist_makes_no_rule() {
         let made = rules(b"# nothing\n").unwrap();
-        assert_eq!(settings::rules::read(&made).unwrap().0.len(), 0);
+        assert_eq!(landmarc_settings::rules::read(&made).unwrap().0.len(), 0);
     }
 
     #[test]
@@ -208,10 +208,10 @@ mod tests {
         };
         // Their comments are longer than a line of ours may be, and cut.
         let made = rules(many(300).as_bytes()).unwrap();
-        assert_eq!(settings::rules::read(&made).unwrap().0.len(), 1);
+        assert_eq!(landmarc_settings::rules::read(&made).unwrap().0.len(), 1);
         let short = |count: usize| many(count).replace('é', "");
         let made = rules(short(MAX_HOSTS).as_bytes()).unwrap();
-        assert_eq!(settings::rules::read(&made).unwrap().0.len(), 1);
+        assert_eq!(landmarc_settings::rules::read(&made).unwrap().0.len(), 1);
         assert_eq!(refused(&short(MAX_HOSTS + 1)), ["more than 1000 hosts"]);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::codes::{action, alignment, failure_options, policy, result, tag};
 use crate::counted::{Counted, Published, message_key};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::day::Window;
 use super::key::{Key, KeyError, Shape};

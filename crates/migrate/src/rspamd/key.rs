@@ -1,6 +1,6 @@
 //! The names of Redis keys with records in them, and what they say.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::day::Day;
 use super::shown::shown;
@@ -131,7 +131,7 @@ pub enum KeyError {
         /// What stands there.
         text: String,
         /// Why it is none.
-        error: mail::NameError,
+        error: landmarc_mail::NameError,
     },
     /// Its date is none.
     #[error("{} is no date as YYYYMMDD", shown(.0.as_bytes()))]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::key::Shape;
 use super::shown::shown;
@@ -123,7 +123,7 @@ pub enum RecordError {
         /// What stands there.
         text: String,
         /// Why it is none.
-        error: mail::NameError,
+        error: landmarc_mail::NameError,
     },
     /// More signatures than [`MAX_SIGNATURES`].
     #[error("it has more than {MAX_SIGNATURES} signatures")]

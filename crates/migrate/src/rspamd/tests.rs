@@ -1,6 +1,6 @@
 //! Records of all versions, and broken ones, each with its remedy.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 use proptest::prelude::*;
 
 use super::*;

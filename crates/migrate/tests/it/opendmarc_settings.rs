@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use landmarc_migrate::opendmarc::settings::{Parameter, SPELLINGS, Site, Translation, read, translate};
+use landmarc_settings::Settings;
 use proptest::prelude::*;
-use settings::Settings;
 
 /// The hosts file of the seed.
 const HOSTS: &[u8] = b"# hosts that are left alone\nlocalhost\namavis.dmz.nausch.org\n";
@@ -46,7 +46,7 @@ fn p35_a_user_that_is_not_there_is_to_be_looked_at() {
 }
 
 fn accepts(toml: &str) -> Result<(), String> {
-    match settings::read(toml) {
+    match landmarc_settings::read(toml) {
         Ok(_) => Ok(()),
         Err(mistakes) => {
             let wrong = mistakes.0.iter().map(|mistake| mistake.wrong.to_string());
@@ -62,7 +62,7 @@ fn translated(conf: &str, site: &Site) -> Translation {
 }
 
 fn settings_of(translation: &Translation) -> Settings {
-    match settings::read(&translation.toml) {
+    match landmarc_settings::read(&translation.toml) {
         Ok((settings, _)) => settings,
         Err(mistakes) => panic!("{}\n{}", mistakes.render("translated"), translation.toml),
     }
@@ -84,7 +84,7 @@ fn the_full_file_of_the_seed() {
     let site = site(&[("/etc/opendmarc/ignore.hosts", HOSTS)]);
     let translation = translated(include_str!("opendmarc_settings/seed_full.conf"), &site);
     let settings = settings_of(&translation);
-    assert_eq!(settings.mode, settings::Mode::Enforce);
+    assert_eq!(settings.mode, landmarc_settings::Mode::Enforce);
     assert_eq!(settings.milter.listen, ["inet:127.0.0.1:10012"]);
     insta::assert_snapshot!(golden(&translation));
 }
@@ -94,7 +94,7 @@ fn the_full_file_of_the_seed() {
 fn the_lines_in_force_of_the_seed() {
     let site = site(&[("/etc/opendmarc/ignore.hosts", HOSTS)]);
     let translation = translated(include_str!("opendmarc_settings/seed_active.conf"), &site);
-    assert_eq!(settings_of(&translation).mode, settings::Mode::Observe);
+    assert_eq!(settings_of(&translation).mode, landmarc_settings::Mode::Observe);
     insta::assert_snapshot!(golden(&translation));
 }
 

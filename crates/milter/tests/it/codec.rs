@@ -5,9 +5,9 @@ use bytes::{Bytes, BytesMut};
 use landmarc_milter::codec::{Code, Command, Decoder, Frame, Offer, smtp_reply};
 use landmarc_milter::session::{Context, serve};
 use landmarc_milter::{Actions, Edit, Peer, Protocol, ServerOptions};
+use landmarc_testkit::mta::packet;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use testkit::mta::packet;
 
 use crate::recorder::{Recorder, Script};
 

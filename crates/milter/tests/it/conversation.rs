@@ -1,7 +1,7 @@
 //! Whole conversations over real sockets.
 
 use landmarc_milter::{ServerOptions, Verdict};
-use testkit::mta::{self, Mail, Mta, Offer, Outcome};
+use landmarc_testkit::mta::{self, Mail, Mta, Offer, Outcome};
 
 use crate::recorder::{Directory, Recorder, Running, Script};
 

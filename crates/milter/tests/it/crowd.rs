@@ -1,7 +1,7 @@
 //! More connections than there are places: who is served.
 
 use landmarc_milter::ServerOptions;
-use testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 
 use crate::recorder::{Directory, Recorder, Running, Script, await_that};
 

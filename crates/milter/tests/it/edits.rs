@@ -1,7 +1,7 @@
 //! Edits do what they say, with every MTA's way of counting.
 
 use landmarc_milter::Edit;
-use testkit::mta::{Fields, Mail, Mta, Numbering, Offer, apply};
+use landmarc_testkit::mta::{Fields, Mail, Mta, Numbering, Offer, apply};
 
 use crate::recorder::{Running, Script};
 

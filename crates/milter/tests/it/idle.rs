@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use landmarc_milter::ServerOptions;
-use testkit::mta::{Mail, Mta};
+use landmarc_testkit::mta::{Mail, Mta};
 
 use crate::recorder::{Directory, Recorder, Running, Script};
 

@@ -1,7 +1,7 @@
 //! Streams that no MTA sends. Each ends its own session; none disturbs another, none
 //! gets an answer that could pass for a verdict.
 
-use testkit::mta::{Mail, Mta, Verdict, Wire, packet};
+use landmarc_testkit::mta::{Mail, Mta, Verdict, Wire, packet};
 
 use crate::recorder::{Running, Script, await_that};
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use landmarc_milter::{Drained, ServerOptions, Verdict};
-use testkit::mta::{self, Mail, Mta, Offer, Wire};
+use landmarc_testkit::mta::{self, Mail, Mta, Offer, Wire};
 
 use crate::recorder::{Directory, Recorder, Running, Script, await_that};
 

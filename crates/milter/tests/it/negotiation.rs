@@ -3,7 +3,7 @@
 use std::io;
 
 use landmarc_milter::{Actions, Edit, Response, ServerOptions, Verdict};
-use testkit::mta::{self, Mail, Mta, Offer};
+use landmarc_testkit::mta::{self, Mail, Mta, Offer};
 
 use crate::recorder::{Directory, Recorder, Running, Script};
 

@@ -8,7 +8,7 @@ use std::task::{Context as Wakeup, Poll};
 
 use landmarc_milter::session::{Context, End, serve};
 use landmarc_milter::{Edit, Peer, ServerOptions};
-use testkit::mta::packet;
+use landmarc_testkit::mta::packet;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::recorder::{Recorder, Script};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use landmarc_milter::{ListenError, Server, ServerOptions, SocketAddress, UnixAccess};
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
-use testkit::mta::{Mail, Mta, Verdict};
 
 use crate::recorder::{Directory, Recorder, Running, Script};
 

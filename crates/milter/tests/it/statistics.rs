@@ -1,7 +1,7 @@
 //! What is counted of sessions.
 
 use landmarc_milter::{ServerOptions, Statistics};
-use testkit::mta::{Mail, Mta};
+use landmarc_testkit::mta::{Mail, Mta};
 
 use crate::recorder::{Running, Script, await_that};
 

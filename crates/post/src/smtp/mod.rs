@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use landmarc_testkit::relay::{
+    At, Certificate, Fault, Login as Known, Script, State, Tls as Offered, What, serve,
+};
 use proptest::prelude::*;
-use testkit::relay::{At, Certificate, Fault, Login as Known, Script, State, Tls as Offered, What, serve};
 use tokio::io::{AsyncWriteExt, duplex};
 
 use super::*;

@@ -1,7 +1,7 @@
 //! A relay that goes wrong, at every stage in every way: each has its outcome and its reason.
 
 use landmarc_post::{Outcome, Stage};
-use testkit::relay::{At, Fault, Relay, Script, What};
+use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
 use crate::support::{RECIPIENT, delivered, parcel, post, told, way_to};
 

@@ -1,7 +1,7 @@
 //! Connections that serve for more than one letter, and those that do not.
 
 use landmarc_post::limits::{IDLE, LETTERS_PER_CONNECTION};
-use testkit::relay::{At, Fault, Relay, Script, What};
+use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
 use crate::support::{RECIPIENT, delivered, parcel, post, told, way_to};
 

@@ -3,12 +3,12 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use auth::dkim::{BodyHashing, DkimVerdict, Options, Verifier};
-use auth::lookup::Zones;
+use landmarc_auth::dkim::{BodyHashing, DkimVerdict, Options, Verifier};
+use landmarc_auth::lookup::Zones;
+use landmarc_mail::message::HeaderLimits;
+use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use landmarc_post::sign::{KeyFile, KeyPem, MAX_KEY_OCTETS, MAX_KEYS, Signer, SignerError, to_octets};
-use mail::message::HeaderLimits;
-use mail::{DomainName, HeaderField, HeaderSection};
-use testkit::{block_on, dns_name};
+use landmarc_testkit::{block_on, dns_name};
 
 use crate::support::Scratch;
 

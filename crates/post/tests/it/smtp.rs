@@ -1,7 +1,7 @@
 //! What goes over the wire when all goes well.
 
 use landmarc_post::{Login, MAX_LINE_OCTETS, Outcome, Parcel, Post, Secret, Stage, Way};
-use testkit::relay::{Login as Known, Relay, Script};
+use landmarc_testkit::relay::{Login as Known, Relay, Script};
 
 use crate::support::{LETTER, RECIPIENT, RETURN_PATH, delivered, parcel, post, told, way_to};
 

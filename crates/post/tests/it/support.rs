@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use landmarc_post::{Failure, Options, Outcome, Parcel, Post, Tls, Way};
-use testkit::relay::Relay;
+use landmarc_testkit::relay::Relay;
 
 pub(crate) const RETURN_PATH: &str = "reports+r42@receiver.example";
 pub(crate) const RECIPIENT: &str = "dmarc@author.example";

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use landmarc_post::{Options, Post, PostError, Tls, Way};
-use testkit::relay::{CA_PEM, Certificate, Relay, Script, Tls as Offered};
+use landmarc_testkit::relay::{CA_PEM, Certificate, Relay, Script, Tls as Offered};
 
 use crate::support::{RECIPIENT, Scratch, parcel, post, told, way_to};
 

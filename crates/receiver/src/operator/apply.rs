@@ -1,7 +1,7 @@
 //! What a rule makes of the action.
 
-use dmarc::evaluation::DmarcResult;
-use dmarc::record::AssessmentPolicy;
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::record::AssessmentPolicy;
 
 use super::{Rule, RuleAction, Selected};
 use crate::action::{self, Action, Case, Disposition, Override, OverrideKind, Step};

@@ -1,11 +1,11 @@
 //! Which rule a message meets.
 
-use auth::arc::{ArcResult, ArcStatus};
-use auth::dkim::{DkimResult, DkimVerdict};
-use auth::lookup::Asked;
-use dmarc::evaluation::Evaluation;
-use mail::author::Author;
-use mail::{DomainName, Envelope};
+use landmarc_auth::arc::{ArcResult, ArcStatus};
+use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::lookup::Asked;
+use landmarc_dmarc::evaluation::Evaluation;
+use landmarc_mail::author::Author;
+use landmarc_mail::{DomainName, Envelope};
 
 use super::{
     Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, any,

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dmarc::suffixes::Suffixes;
-use mail::{ClientNetwork, DomainName};
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::{MAX_BY_DKIM_ALONE, MAX_DAY_ENTRIES, SPOOFED_ORGANIZATIONS, Table, organization};
 

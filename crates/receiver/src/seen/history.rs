@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use mail::ClientNetwork;
+use landmarc_mail::ClientNetwork;
 
 use super::day::{Day, keep_most};
 use super::{

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dmarc::suffixes::Suffixes;
-use mail::{ClientNetwork, DomainName};
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::day::Organizations;
 use super::{

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use dmarc::suffixes::Suffixes;
-use mail::{ClientNetwork, DomainName};
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::*;
 

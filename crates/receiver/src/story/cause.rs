@@ -1,13 +1,13 @@
 //! Why a message does not simply pass, in one line: the same words in the reply, the log, our
 //! results and the headline of the story.
 
-use auth::dkim::{DkimResult, DkimVerdict};
-use auth::spf::{SpfOutcome, SpfResult};
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::{DmarcResult, Evaluation, PolicyTag};
-use dmarc::record::AssessmentPolicy;
-use mail::author::Author;
-use mail::authres;
+use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::spf::{SpfOutcome, SpfResult};
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, PolicyTag};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::author::Author;
+use landmarc_mail::authres;
 
 use super::remedy::own_signature;
 use crate::action::{Action, NO_EVIDENCE, Override, Step};

@@ -1,8 +1,8 @@
 //! What SPF, DKIM and ARC found.
 
-use auth::arc::ArcStatus;
-use auth::dkim::DkimResult;
-use auth::spf::{SpfOutcome, SpfResult};
+use landmarc_auth::arc::ArcStatus;
+use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::spf::{SpfOutcome, SpfResult};
 
 use super::lines::Section;
 use crate::judge::Judgement;

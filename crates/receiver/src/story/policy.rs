@@ -1,8 +1,8 @@
 //! What the Domain Owner asks for, and who may speak for the Author Domain.
 
-use dmarc::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome};
-use dmarc::evaluation::{DmarcResult, Evaluation, IdentifierStep, PolicyTag};
-use dmarc::record::Usability;
+use landmarc_dmarc::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome};
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, IdentifierStep, PolicyTag};
+use landmarc_dmarc::record::Usability;
 
 use super::lines::Section;
 

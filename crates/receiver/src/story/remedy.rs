@@ -1,13 +1,13 @@
 //! What can be done about it, and by whom.
 
-use auth::dkim::{DkimResult, DkimVerdict};
-use auth::lookup::{Answer, LookupError};
-use auth::spf::SpfResult;
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::{DmarcResult, Evaluation};
-use dmarc::record::AssessmentPolicy;
-use mail::DomainName;
-use mail::author::{Author, AuthorFault};
+use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::lookup::{Answer, LookupError};
+use landmarc_auth::spf::SpfResult;
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::DomainName;
+use landmarc_mail::author::{Author, AuthorFault};
 
 use super::lines::Section;
 use crate::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};

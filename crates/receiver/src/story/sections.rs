@@ -1,9 +1,9 @@
 //! How the story begins and ends: the author, the result, what is done, what was asked.
 
-use auth::lookup::{Answer, Asked, Missing, Question};
-use dmarc::evaluation::{DmarcResult, Evaluation};
-use dmarc::record::AssessmentPolicy;
-use mail::author::Author;
+use landmarc_auth::lookup::{Answer, Asked, Missing, Question};
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::author::Author;
 
 use super::lines::Section;
 use crate::action::{Override, Step};

@@ -1,8 +1,8 @@
 //! What the mail of the last days shows about a failing message.
 
-use dmarc::evaluation::DmarcResult;
-use dmarc::record::AssessmentPolicy;
-use mail::{ClientNetwork, DomainName};
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::lines::Section;
 use crate::evidence::{all_signed, grouped};

@@ -1,10 +1,10 @@
 //! ARC as a filter ahead of us tells it (RFC 8617 §4.4).
 
-use auth::arc::{ArcResult, ArcStatus, Validator};
-use auth::dkim::BodyHashing;
-use mail::DomainName;
-use mail::authres::ResultInfo;
-use mail::message::HeaderSection;
+use landmarc_auth::arc::{ArcResult, ArcStatus, Validator};
+use landmarc_auth::dkim::BodyHashing;
+use landmarc_mail::DomainName;
+use landmarc_mail::authres::ResultInfo;
+use landmarc_mail::message::HeaderSection;
 
 use super::Said;
 use super::fields::{Fields, Told};

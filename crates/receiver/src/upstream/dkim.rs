@@ -1,8 +1,8 @@
 //! DKIM as a filter ahead of us tells it (RFC 8601 §2.7.1).
 
-use auth::dkim::{DkimResult, DkimVerdict, Options};
-use mail::authres::ResultInfo;
-use mail::{DomainName, ReversePath};
+use landmarc_auth::dkim::{DkimResult, DkimVerdict, Options};
+use landmarc_mail::authres::ResultInfo;
+use landmarc_mail::{DomainName, ReversePath};
 
 use super::Said;
 use super::fields::{Fields, Told};

@@ -1,7 +1,7 @@
 //! Which Authentication-Results fields are looked at.
 
-use mail::authres::{self, AuthenticationResults, ResultInfo};
-use mail::message::HeaderSection;
+use landmarc_mail::authres::{self, AuthenticationResults, ResultInfo};
+use landmarc_mail::message::HeaderSection;
 
 use super::Said;
 use crate::local::Rules;

@@ -4,8 +4,8 @@
 //! local part of a signature's `i=` as a property, decoded, so that it ends one result and begins the
 //! next. Whoever signs for one domain could so write a result for another into a genuine field.
 
-use mail::Envelope;
-use mail::message::HeaderSection;
+use landmarc_mail::Envelope;
+use landmarc_mail::message::HeaderSection;
 
 const SIGNATURE: &str = "DKIM-Signature";
 /// Signatures that are looked at; one more is in doubt.
@@ -67,8 +67,8 @@ fn is_plain_signature(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mail::ReversePath;
-    use mail::message::{HeaderField, HeaderLimits};
+    use landmarc_mail::ReversePath;
+    use landmarc_mail::message::{HeaderField, HeaderLimits};
 
     use super::*;
 

@@ -1,11 +1,11 @@
 //! SPF as a filter ahead of us tells it: in Authentication-Results (RFC 8601 §2.7.2), or in
 //! Received-SPF (RFC 7208 §9.1).
 
-use auth::spf::{Scope, SpfOutcome, SpfResult};
-use mail::authres::ResultInfo;
-use mail::message::HeaderSection;
-use mail::received_spf::ReceivedSpf;
-use mail::{DomainName, Envelope, ReversePath};
+use landmarc_auth::spf::{Scope, SpfOutcome, SpfResult};
+use landmarc_mail::authres::ResultInfo;
+use landmarc_mail::message::HeaderSection;
+use landmarc_mail::received_spf::ReceivedSpf;
+use landmarc_mail::{DomainName, Envelope, ReversePath};
 
 use super::Said;
 use super::fields::{Fields, Told};
@@ -185,7 +185,7 @@ fn received_result(value: &[u8], envelope: &Envelope) -> Option<SpfResult> {
 
 #[cfg(test)]
 mod tests {
-    use mail::message::{HeaderField, HeaderLimits};
+    use landmarc_mail::message::{HeaderField, HeaderLimits};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! The limits of what is told, at the limit and one past it.
 
-use auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimVerdict;
 use landmarc_receiver::action::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::local::Wording;
 use landmarc_receiver::story::story;

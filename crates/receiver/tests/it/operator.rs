@@ -4,14 +4,14 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use landmarc_mail::DomainName;
 use landmarc_receiver::action::{OverrideKind, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::operator::{
     Check, Condition, Conditions, Effect, Facts, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord,
     Rule, RuleAction, select,
 };
-use mail::DomainName;
-use testkit::letter::NOW;
+use landmarc_testkit::letter::NOW;
 
 use crate::scenario::Given;
 

@@ -1,16 +1,16 @@
 //! What holds of every judgement, of scenarios and of messages nobody thought of.
 
-use auth::lookup::{Fault, RecordType, ZoneData};
-use dmarc::evaluation::DmarcResult;
-use dmarc::record::AssessmentPolicy;
+use landmarc_auth::lookup::{Fault, RecordType, ZoneData};
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::authres::AuthenticationResults;
 use landmarc_receiver::action::{Disposition, MAX_REPLY_OCTETS, OverrideKind, Reply, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::local::{Mode, Rules};
 use landmarc_receiver::operator::Effect;
 use landmarc_receiver::story::{MAX_CAUSE_OCTETS, remedy, story};
-use mail::authres::AuthenticationResults;
+use landmarc_testkit::dns_name;
 use proptest::prelude::*;
-use testkit::dns_name;
 
 use crate::scenario::Given;
 
@@ -263,7 +263,7 @@ proptest! {
         given.letter.put_on_top(b"DKIM-Signature", &signature);
         given.letter.put_on_top(b"Authentication-Results", &results);
         given.envelope.helo = helo;
-        given.envelope.mail_from = mail::ReversePath::new(&mail_from);
+        given.envelope.mail_from = landmarc_mail::ReversePath::new(&mail_from);
         always_holds(&given.judge(), &given.rules, "octets");
     }
 

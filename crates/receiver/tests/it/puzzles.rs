@@ -7,12 +7,12 @@
 
 use std::path::Path;
 
+use landmarc_mail::authres::AuthenticationResults;
 use landmarc_receiver::action::Step;
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::{remedy, story};
-use mail::authres::AuthenticationResults;
-use testkit::cases::{self, Case};
-use testkit::letter::Letter;
+use landmarc_testkit::cases::{self, Case};
+use landmarc_testkit::letter::Letter;
 
 use crate::properties::{always_holds, unwrapped};
 use crate::scenario::Given;

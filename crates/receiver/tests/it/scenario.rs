@@ -26,9 +26,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
-use auth::lookup::{Answer, DnsName, Fault, Lookup, Question, Record, RecordType, ZoneData, Zones};
-use dmarc::evaluation::DiscoveryMethod;
-use dmarc::suffixes::Suffixes;
+use landmarc_auth::lookup::{Answer, DnsName, Fault, Lookup, Question, Record, RecordType, ZoneData, Zones};
+use landmarc_dmarc::evaluation::DiscoveryMethod;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::message::HeaderLimits;
+use landmarc_mail::{ClientNetwork, DomainName, Envelope, ReversePath};
 use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_receiver::local::{
@@ -37,10 +39,8 @@ use landmarc_receiver::local::{
 };
 use landmarc_receiver::seen::{NetworkHistory, Seen, SigningHistory, Table};
 use landmarc_receiver::upstream::{Source, Upstream};
-use mail::message::HeaderLimits;
-use mail::{ClientNetwork, DomainName, Envelope, ReversePath};
-use testkit::letter::{Letter, NOW, key_record};
-use testkit::{block_on, dns_name};
+use landmarc_testkit::letter::{Letter, NOW, key_record};
+use landmarc_testkit::{block_on, dns_name};
 
 use crate::operator;
 
@@ -72,7 +72,7 @@ impl Given {
             letter: Letter::new(),
             rules: rules(),
             client: ClientFacts::default(),
-            questions: auth::lookup::QUESTIONS_PER_MESSAGE,
+            questions: landmarc_auth::lookup::QUESTIONS_PER_MESSAGE,
             seen: Seen::Off,
         };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -340,12 +340,12 @@ fn rules() -> Rules {
         header_limits: HeaderLimits::default(),
         check_helo: true,
         fetch_explanation: false,
-        dkim: auth::dkim::Options::default(),
+        dkim: landmarc_auth::dkim::Options::default(),
         arc: ArcUse::Trusted,
         trusted_sealers: Vec::new(),
         discovery: DiscoveryMethod::TreeWalk,
         compare_rfc7489: true,
-        dmarc: dmarc::evaluation::Options::default(),
+        dmarc: landmarc_dmarc::evaluation::Options::default(),
         suffixes: Arc::new(Suffixes::built_in()),
         operator: Arc::from([]),
         reject: RejectRule::Evidence,

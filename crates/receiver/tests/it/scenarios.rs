@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use dmarc::discovery::Discovery;
+use landmarc_dmarc::discovery::Discovery;
 use landmarc_receiver::action::Step;
 use landmarc_receiver::evidence::Evidence;
 use landmarc_receiver::judge::Judgement;

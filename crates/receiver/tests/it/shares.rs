@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_receiver::judge::{Judgement, Ledgers};
 
 use crate::scenario::Given;
@@ -107,15 +107,15 @@ fn four_long_author_domains_and_all_signatures() {
     assert_eq!(last.result, DmarcResult::Fail, "{:?}", last.problem);
     assert!(!last.policy_uncertain);
     assert_eq!(judgement.action.step.as_str(), "reject");
-    assert!(judgement.asked.len() <= auth::lookup::QUESTIONS_PER_MESSAGE);
+    assert!(judgement.asked.len() <= landmarc_auth::lookup::QUESTIONS_PER_MESSAGE);
 }
 
 #[test]
 fn every_share_has_a_question_and_together_they_keep_the_limit() {
-    let zones = auth::lookup::Zones::new();
+    let zones = landmarc_auth::lookup::Zones::new();
     for limit in [0, 1, 10, 100, usize::MAX] {
         let ledgers = Ledgers::new(limit, |_| &zones);
-        let question = auth::lookup::Question::txt(testkit::dns_name("example.com"));
+        let question = landmarc_auth::lookup::Question::txt(landmarc_testkit::dns_name("example.com"));
         let Ledgers {
             mail_from,
             helo,
@@ -124,7 +124,7 @@ fn every_share_has_a_question_and_together_they_keep_the_limit() {
             policies,
         } = &ledgers;
         for ledger in [mail_from, helo, arc, keys, policies] {
-            testkit::block_on(auth::lookup::Lookup::ask(ledger, &question));
+            landmarc_testkit::block_on(landmarc_auth::lookup::Lookup::ask(ledger, &question));
             assert!(!ledger.limit_reached(), "{limit}");
         }
     }

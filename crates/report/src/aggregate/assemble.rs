@@ -16,8 +16,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use dmarc::Suffixes;
-use mail::DomainName;
+use landmarc_dmarc::Suffixes;
+use landmarc_mail::DomainName;
 
 use super::model::{AggregateReport, Metadata, Period, Text};
 use super::split::{MAX_XML_OCTETS, whole_id};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::assemble::Limits;
 use super::model::{AggregateReport, PolicyPublished, Row};

@@ -5,9 +5,9 @@
 
 use std::fmt;
 
-pub use dmarc::evaluation::DiscoveryMethod;
-pub use dmarc::record::{AssessmentPolicy, Mode};
-pub use receiver::action::Disposition;
+pub use landmarc_dmarc::evaluation::DiscoveryMethod;
+pub use landmarc_dmarc::record::{AssessmentPolicy, Mode};
+pub use landmarc_receiver::action::Disposition;
 
 /// A closed list of words of the schema (RFC 9990 Appendix A).
 pub trait Registered: Copy + Eq + 'static {

@@ -13,10 +13,10 @@ mod verdict;
 
 use std::collections::BTreeMap;
 
-use auth::lookup::{Ledger, Lookup};
-use dmarc::record::ReportUri;
-use dmarc::{Suffixes, discovery};
-use mail::DomainName;
+use landmarc_auth::lookup::{Ledger, Lookup};
+use landmarc_dmarc::record::ReportUri;
+use landmarc_dmarc::{Suffixes, discovery};
+use landmarc_mail::DomainName;
 
 use crate::address::Address;
 use crate::quote::shown;

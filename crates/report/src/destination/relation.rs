@@ -1,9 +1,9 @@
 //! What a host that is named in a record has to do with the domain of the record.
 
-use auth::lookup::{Answer, DnsName, Lookup, LookupError, Question};
-use dmarc::record::{MAX_URIS, RecordProblem, ReportUri};
-use dmarc::{Record, Suffixes, Walk, guard};
-use mail::DomainName;
+use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Question};
+use landmarc_dmarc::record::{MAX_URIS, RecordProblem, ReportUri};
+use landmarc_dmarc::{Record, Suffixes, Walk, guard};
+use landmarc_mail::DomainName;
 
 use super::Kind;
 use super::verdict::{Refusal, Verdict};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use auth::lookup::LookupError;
-use mail::DomainName;
+use landmarc_auth::lookup::LookupError;
+use landmarc_mail::DomainName;
 
 use super::{MAX_HOSTS, MAX_URIS};
 use crate::address::Address;

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use auth::dkim::tags::{TagList, squeeze};
-use auth::dkim::{DkimResult, DkimVerdict};
-use auth::lookup::{Asked, DnsName, RecordType};
-use auth::spf::{SpfOutcome, SpfResult};
-use dmarc::discovery::Discovery;
-use dmarc::evaluation::{DmarcResult, Evaluation};
-use dmarc::record::{AssessmentPolicy, FailureOptions, Mode, Psd, ReportUri};
-use mail::{DomainName, HeaderField, HeaderSection, ReversePath};
-use receiver::action::Step;
-use receiver::judge::Judgement;
+use landmarc_auth::dkim::tags::{TagList, squeeze};
+use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::lookup::{Asked, DnsName, RecordType};
+use landmarc_auth::spf::{SpfOutcome, SpfResult};
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
+use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Mode, Psd, ReportUri};
+use landmarc_mail::{DomainName, HeaderField, HeaderSection, ReversePath};
+use landmarc_receiver::action::Step;
+use landmarc_receiver::judge::Judgement;
 
 /// Octets of the header section that are kept: four times what mail of good faith has. A report is
 /// about how a message failed, not an archive of it.
@@ -377,7 +377,7 @@ fn is_report_type(value: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use mail::message::HeaderLimits;
+    use landmarc_mail::message::HeaderLimits;
 
     use super::*;
 

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use auth::dkim::DkimVerdict;
-use mail::DomainName;
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_mail::DomainName;
 
 use super::facts::{FailureFacts, SignatureFacts};
 use crate::address::Address;

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use auth::dkim::DkimVerdict;
-use auth::spf::SpfResult;
-use mail::DomainName;
-use mail::authres::{AuthenticationResults, ResultInfo};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::spf::SpfResult;
+use landmarc_mail::DomainName;
+use landmarc_mail::authres::{AuthenticationResults, ResultInfo};
 
 use super::alignment::IdentityAlignment;
 use super::facts::{Agreement, Delivery, FailureFacts, SignatureFacts};

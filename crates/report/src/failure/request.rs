@@ -1,9 +1,9 @@
 //! Whether a failure report is wanted, and whether one may be made (RFC 9989 §4.7, RFC 9991 §2, §5).
 
-use auth::dkim::DkimVerdict;
-use auth::spf::SpfResult;
-use dmarc::evaluation::DmarcResult;
-use dmarc::record::{AssessmentPolicy, FailureOptions, Psd, ReportUri};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::spf::SpfResult;
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Psd, ReportUri};
 
 use super::alignment::IdentityAlignment;
 use super::facts::{Delivery, FailureFacts};

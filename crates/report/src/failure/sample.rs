@@ -1,11 +1,11 @@
 //! A message that failed, for tests.
 
-use auth::dkim::DkimVerdict;
-use auth::spf::SpfResult;
-use dmarc::evaluation::DmarcResult;
-use dmarc::record::{AssessmentPolicy, Psd, Record};
-use mail::message::HeaderLimits;
-use mail::{DomainName, HeaderField, HeaderSection, ReversePath};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::spf::SpfResult;
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record};
+use landmarc_mail::message::HeaderLimits;
+use landmarc_mail::{DomainName, HeaderField, HeaderSection, ReversePath};
 
 use super::facts::{Agreement, Delivery, FailureFacts, HeaderCopy, Moment, SignatureFacts, SpfFacts};
 

@@ -1,6 +1,6 @@
 //! The letter that carries a failure report: three parts (RFC 5965 §2, RFC 6591 §3.1).
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::facts::Delivery;
 use super::model::FailureReport;

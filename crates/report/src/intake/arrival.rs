@@ -1,6 +1,6 @@
 //! Whether a report is new, ours, of this time, and about anything.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::trust::Trust;
 use crate::aggregate::read::{Fingerprint, Reading};

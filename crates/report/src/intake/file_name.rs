@@ -1,6 +1,6 @@
 //! The names of report files (RFC 9990 §3.5.2).
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::subject::is_domain_name;
 

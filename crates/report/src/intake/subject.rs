@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 use mail_parser::HeaderValue;
 use mail_parser::parsers::MessageStream;
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use dmarc::DmarcResult;
-use mail::DomainName;
+use landmarc_dmarc::DmarcResult;
+use landmarc_mail::DomainName;
 
 use crate::aggregate::Metadata;
 
@@ -123,8 +123,8 @@ fn email_domain(email: &str) -> Option<DomainName> {
 
 #[cfg(test)]
 mod tests {
-    use dmarc::alignment::{Mechanism, Owned, align};
-    use dmarc::record::Mode;
+    use landmarc_dmarc::alignment::{Mechanism, Owned, align};
+    use landmarc_dmarc::record::Mode;
 
     use super::*;
 

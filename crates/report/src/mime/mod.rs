@@ -10,8 +10,8 @@ mod header_text;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mail::message::HeaderLimits;
-use mail::{HeaderField, HeaderSection};
+use landmarc_mail::message::HeaderLimits;
+use landmarc_mail::{HeaderField, HeaderSection};
 
 use crate::address::Address;
 use crate::date;

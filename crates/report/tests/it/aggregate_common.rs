@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use landmarc_mail::DomainName;
 use landmarc_report::aggregate::read::{self, Reading};
 use landmarc_report::aggregate::{
     AggregateReport, Assembled, DayOfDomain, Form, Limits, Period, Published, Reporter, Row, RowKey, Tallied,
     assemble, render, write,
 };
-use mail::DomainName;
 
 use crate::xsd;
 
@@ -99,7 +99,7 @@ pub(crate) fn assembled(policy_domain: &str, rows: Vec<Tallied>) -> Assembled {
         &day_of(policy_domain, rows),
         &reporter(),
         &Limits::default(),
-        &dmarc::Suffixes::built_in(),
+        &landmarc_dmarc::Suffixes::built_in(),
     )
 }
 

@@ -177,7 +177,7 @@ fn assembled(rows: Vec<Tallied>, rows_a_day: usize) -> Assembled {
         &day_of("example.com", rows),
         &reporter(),
         &limits,
-        &dmarc::Suffixes::built_in(),
+        &landmarc_dmarc::Suffixes::built_in(),
     )
 }
 

@@ -352,7 +352,12 @@ fn g24_hostile_text_is_text() {
     let mut reporter = reporter();
     reporter.organization = "<script>&\u{0}\u{1b}[31m\r\n]]>\u{FFFE}\u{1F4E7}".to_owned();
     let day = day_of("example.com", vec![passing(&Arc::new(published("reject")))]);
-    let assembled = assemble(&day, &reporter, &Limits::default(), &dmarc::Suffixes::built_in());
+    let assembled = assemble(
+        &day,
+        &reporter,
+        &Limits::default(),
+        &landmarc_dmarc::Suffixes::built_in(),
+    );
     let xml = checked_xml(&assembled.reports[0], Form::Rfc9990);
     assert!(
         xml.contains("<org_name>&lt;script&gt;&amp;[31m  ]]&gt;\u{1F4E7}</org_name>"),

@@ -1,14 +1,16 @@
 //! Where reports may go: the vectors X01 to X19 (external destinations) and L22 to L24 of the digests, and
 //! what strangers write into records to be a nuisance.
 
-use auth::lookup::{Answer, Fault, Ledger, Lookup, LookupError, Question, RecordType, ZoneData, Zones};
-use dmarc::Suffixes;
+use landmarc_auth::lookup::{
+    Answer, Fault, Ledger, Lookup, LookupError, Question, RecordType, ZoneData, Zones,
+};
+use landmarc_dmarc::Suffixes;
+use landmarc_mail::DomainName;
 use landmarc_report::destination::{
     Destination, Kind, MAX_HOSTS, MAX_QUESTIONS, MAX_URIS, Refusal, Relation, Verdict, ask, decide,
     destinations, plan,
 };
-use mail::DomainName;
-use testkit::{block_on, dns_name, txt_zones};
+use landmarc_testkit::{block_on, dns_name, txt_zones};
 
 /// More destinations than any vector has.
 const LIMIT: usize = 10;

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use auth::lookup::Zones;
-use dmarc::evaluation::DiscoveryMethod;
-use dmarc::suffixes::Suffixes;
+use landmarc_auth::lookup::Zones;
+use landmarc_dmarc::evaluation::DiscoveryMethod;
+use landmarc_dmarc::suffixes::Suffixes;
+use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_mail::{DomainName, Envelope, ReversePath};
+use landmarc_receiver::Arrival;
+use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
+use landmarc_receiver::local;
 use landmarc_report::Address;
 use landmarc_report::failure::{
     FailureFacts, FailureReport, HeaderCopy, LetterHead, Moment, Redaction, Requested, Rules, gate, letter,
 };
-use mail::message::{HeaderLimits, split};
-use mail::{DomainName, Envelope, ReversePath};
-use receiver::Arrival;
-use receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
-use receiver::local;
-use testkit::block_on;
+use landmarc_testkit::block_on;
 
 /// 1 June 2026.
 pub(crate) const NOW: u64 = 1_780_272_000;
@@ -66,7 +66,7 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
             client: local::ClientFacts::default(),
             id: "abc",
             queue_id: None,
-            seen: &receiver::seen::Seen::Off,
+            seen: &landmarc_receiver::seen::Seen::Off,
         };
         judge(head, transaction, spf, &ledgers, &rules).await
     });
@@ -108,19 +108,19 @@ fn rules() -> local::Rules {
     let wording = || local::Wording::new(|_| "refused".to_owned());
     local::Rules {
         authserv_id_with_job_id: false,
-        upstream: receiver::upstream::Upstream::default(),
+        upstream: landmarc_receiver::upstream::Upstream::default(),
         required_header_fields: false,
         mode: local::Mode::Enforce,
         authserv_id: "gen.example".to_owned(),
         header_limits: HeaderLimits::default(),
         check_helo: true,
         fetch_explanation: false,
-        dkim: auth::dkim::Options::default(),
+        dkim: landmarc_auth::dkim::Options::default(),
         arc: local::ArcUse::Trusted,
         trusted_sealers: Vec::new(),
         discovery: DiscoveryMethod::TreeWalk,
         compare_rfc7489: false,
-        dmarc: dmarc::evaluation::Options::default(),
+        dmarc: landmarc_dmarc::evaluation::Options::default(),
         suffixes: Arc::new(Suffixes::built_in()),
         operator: Arc::from([]),
         reject: local::RejectRule::Evidence,

@@ -3,8 +3,8 @@
 use std::fs;
 
 use landmarc_report::failure::read::{DeliveryResult, ReceivedAuthFailure, ReceivedFailure, read};
+use landmarc_testkit::cases::{folder, load};
 use serde_json::{Value, json};
-use testkit::cases::{folder, load};
 
 #[test]
 fn failure_report_cases() {

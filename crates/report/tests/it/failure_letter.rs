@@ -10,7 +10,7 @@ use landmarc_report::failure::read::{Form, ReceivedAuthFailure};
 use landmarc_report::failure::redact::MAX_BLOCK_OCTETS;
 use landmarc_report::failure::write::USER_AGENT;
 use landmarc_report::failure::{FailureFacts, Moment, Profile, Redaction, read};
-use testkit::txt_zones;
+use landmarc_testkit::txt_zones;
 
 use crate::failure_common::{Given, KEY, dmarc_report, facts, facts_at, octets, report};
 
@@ -121,7 +121,7 @@ fn an_agreement_shows_the_header_as_it_came() {
 fn l06_l09_reports_about_one_mechanism() {
     let body = |record: &'static str| {
         let mut facts = list_message();
-        let parsed = dmarc::record::Record::parse(record.as_bytes()).unwrap();
+        let parsed = landmarc_dmarc::record::Record::parse(record.as_bytes()).unwrap();
         facts.failure_options = parsed.failure_options;
         octets(&report(&facts, &hashed(), 1)).replace("\r\n ", " ")
     };

@@ -1,8 +1,8 @@
 //! The names of a report by the grammar of RFC 9990 §3.5.2: the vectors N, J and R of the digest prove the
 //! grammar as written down here, and by it our own names are held.
 
+use landmarc_mail::DomainName;
 use landmarc_report::report_id::{ReportId, ReportKey, file_name, subject};
-use mail::DomainName;
 
 /// 1 June 2026.
 const BEGIN: u64 = 1_780_272_000;

@@ -6,8 +6,8 @@ use landmarc_report::aggregate::read::{Limits, Reading, read};
 use landmarc_report::aggregate::{Registered, Row, Word};
 use landmarc_report::archive;
 use landmarc_report::intake::{Kind, MailLimits, open_mail};
+use landmarc_testkit::cases::{Case, folder, load};
 use serde_json::{Value, json};
-use testkit::cases::{Case, folder, load};
 
 #[test]
 fn aggregate_report_cases() {

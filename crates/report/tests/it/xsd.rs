@@ -46,7 +46,7 @@ pub(crate) fn assert_valid(documents: &[String], form: Form) {
 /// nobody wrote and that its own references to types forget. And its pattern for addresses matches
 /// next to no address (errata 5221 and 7865).
 fn schema(form: Form) -> Option<String> {
-    let folder = testkit::cases::folder()?.join("xsd");
+    let folder = landmarc_testkit::cases::folder()?.join("xsd");
     let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
     match form {
         Form::Rfc9990 => Some(read("rfc9990.xsd")),

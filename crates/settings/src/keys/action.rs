@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::Network;
 use crate::rules::{NamePattern, RecipientPattern};

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::value::fixed;
 use crate::value::system::FileMode;

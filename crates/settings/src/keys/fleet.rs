@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::value::fleet::{CollectorUrl, DatabaseUrl, Fingerprint};
 use crate::value::system::WebAddress;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::value::address::MailAddress;
 use crate::value::fixed;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use crate::value::fixed;
 use crate::value::system::{FileMode, NameServer, WebAddress};

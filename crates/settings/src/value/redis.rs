@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::Word;
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::Word;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::Word;
 use crate::Network;

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use migrate::mail_dmarc::{MAX_PER_RECORD, StoredDkim, StoredRecord, StoredSpf};
+use landmarc_migrate::mail_dmarc::{MAX_PER_RECORD, StoredDkim, StoredRecord, StoredSpf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Rows};
 

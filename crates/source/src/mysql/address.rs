@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use guard::{Place, Protocol, Target, Tls};
+use landmarc_guard::{Place, Protocol, Target, Tls};
 use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 

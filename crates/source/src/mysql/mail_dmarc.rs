@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use migrate::mail_dmarc::{MAX_PER_RECORD, StoredDkim, StoredRecord, StoredSpf};
+use landmarc_migrate::mail_dmarc::{MAX_PER_RECORD, StoredDkim, StoredRecord, StoredSpf};
 use sqlx::mysql::{MySqlDatabaseError, MySqlRow};
 use sqlx::{AssertSqlSafe, Error, Row as _};
 

@@ -5,8 +5,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use migrate::opendmarc::message::{Seal, Signature};
-use migrate::opendmarc::tables::{Request, Row};
+use landmarc_migrate::opendmarc::message::{Seal, Signature};
+use landmarc_migrate::opendmarc::tables::{Request, Row};
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Row as _};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use migrate::rspamd::{Entry, RecordError, Shape, Unread, What};
+use landmarc_migrate::rspamd::{Entry, RecordError, Shape, Unread, What};
 use redis::cmd;
 
 use super::RedisError;

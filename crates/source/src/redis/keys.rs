@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use migrate::rspamd::{Day, Key, MAX_KEY_OCTETS, Names, Shape, Unread, What};
+use landmarc_migrate::rspamd::{Day, Key, MAX_KEY_OCTETS, Names, Shape, Unread, What};
 use redis::{Pipeline, cmd};
 
 use super::RedisError;

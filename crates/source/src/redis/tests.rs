@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use migrate::rspamd::{Day, Names, What};
+use landmarc_migrate::rspamd::{Day, Names, What};
 
 use super::*;
 
@@ -412,7 +412,9 @@ async fn the_entries_of_a_key_are_read_up_to_so_many_octets() {
         _ => Reply::Text("master_replid:abc"),
     });
     let names = Names::default();
-    let key = migrate::rspamd::Key::read(RPT.as_bytes(), migrate::rspamd::Shape::Scores, &names).unwrap();
+    let key =
+        landmarc_migrate::rspamd::Key::read(RPT.as_bytes(), landmarc_migrate::rspamd::Shape::Scores, &names)
+            .unwrap();
     let found = FoundKey {
         key,
         parts: vec![(0, RPT.as_bytes().to_owned())],

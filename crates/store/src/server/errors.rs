@@ -2,7 +2,7 @@
 
 use std::io;
 
-use guard::Refusal;
+use landmarc_guard::Refusal;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;

@@ -245,7 +245,7 @@ impl Domain {
 
 #[cfg(test)]
 mod tests {
-    use testkit::databases::{MariaDb, PASSWORD, PostgreSql};
+    use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
     use super::*;
     use crate::importer::Import;

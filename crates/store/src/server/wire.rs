@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
-use guard::{Guard, Place, Protocol, Target};
+use landmarc_guard::{Guard, Place, Protocol, Target};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{
@@ -187,10 +187,10 @@ fn target(options: &ServerOptions) -> Result<Target, sqlx::Error> {
         (None, _) => Place::Tcp(address.host().to_owned(), address.port()),
     };
     let tls = match &options.tls {
-        Tls::Off => guard::Tls::Off,
-        Tls::Offered => guard::Tls::Offered,
-        Tls::Encrypted => guard::Tls::Encrypted,
-        Tls::Verified { .. } => guard::Tls::Verified {
+        Tls::Off => landmarc_guard::Tls::Off,
+        Tls::Offered => landmarc_guard::Tls::Offered,
+        Tls::Encrypted => landmarc_guard::Tls::Encrypted,
+        Tls::Verified { .. } => landmarc_guard::Tls::Verified {
             ca: authorities(options)?,
         },
     };
@@ -222,7 +222,7 @@ fn postgresql(options: &ServerOptions, guard: &Guard) -> PgConnectOptions {
         .statement_cache_capacity(PREPARED)
         .disable_statement_logging()
         .socket(guard.folder())
-        .port(guard::PORT)
+        .port(landmarc_guard::PORT)
         .ssl_mode(PgSslMode::Disable)
 }
 

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use landmarc_store::{Place, Server, ServerOptions};
-use testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
+use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
 
 use crate::joins;
 use crate::samples::Directory;

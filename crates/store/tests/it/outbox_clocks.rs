@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use landmarc_store::NewReport;
-use testkit::databases::{MariaDb, PostgreSql, Setup};
+use landmarc_testkit::databases::{MariaDb, PostgreSql, Setup};
 
 use crate::bed::{Bed, Host};
 use crate::letters::{LEASE, ask, claim, destinations, outbox, report, to};

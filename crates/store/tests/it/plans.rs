@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use landmarc_store::{Day, Filter, Reader, Server};
-use testkit::databases::{MariaDb, PostgreSql, Setup};
+use landmarc_testkit::databases::{MariaDb, PostgreSql, Setup};
 
 /// Distinct rows, and policy domains that they are of.
 const ROWS: u32 = 60_000;

@@ -10,8 +10,8 @@ use landmarc_store::{
     Accounts, Migrated, NewReport, Server, ServerAddress, ServerEngine, ServerOptions, StoreError, Tls,
     Trouble, grants,
 };
-use testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
-use testkit::tools::free_port;
+use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
+use landmarc_testkit::tools::free_port;
 
 use crate::bed::server;
 use crate::letters::{NOW, outbox, report};

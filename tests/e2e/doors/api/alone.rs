@@ -4,9 +4,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
+use landmarc_testkit::dns_server::DnsServer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use testkit::dns_server::DnsServer;
 
 use crate::binary::{Folder, LANDMARC};
 use crate::world::zones;

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use testkit::dns_server::DnsServer;
-use testkit::{dns_name, txt_zones};
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::{dns_name, txt_zones};
 
 use super::client::Api;
 use super::{ANY_API, request};

@@ -8,8 +8,8 @@ mod stopping;
 
 use std::path::Path;
 
+use landmarc_testkit::dns_server::DnsServer;
 use serde_json::{Value, json};
-use testkit::dns_server::DnsServer;
 
 use super::corpus::{self, Case, Door, RECIPIENT, judged_alike};
 use crate::binary::landmarc;
@@ -34,7 +34,7 @@ impl Scene {
         Self::with_zones(name, zones(), &format!("{ANY_API}{settings}"))
     }
 
-    pub(super) fn with_zones(name: &str, zones: auth::lookup::Zones, settings: &str) -> Self {
+    pub(super) fn with_zones(name: &str, zones: landmarc_auth::lookup::Zones, settings: &str) -> Self {
         let dns = DnsServer::start(zones);
         let service = Service::start(name, Socket::Inet, dns.addr(), settings);
         let api = Api::of(&service);

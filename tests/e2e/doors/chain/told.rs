@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use auth::lookup::Question;
-use testkit::dns_server::DnsServer;
+use landmarc_auth::lookup::Question;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::{Chain, THIRD, spf_and_keys};
 use crate::doors::corpus::{self, Answer, Case, Door, LookingDoor, SmtpDoor, found_as_expected};

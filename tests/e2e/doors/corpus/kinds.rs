@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use auth::dkim::Canonicalization::{self, Relaxed, Simple};
+use landmarc_auth::dkim::Canonicalization::{self, Relaxed, Simple};
 
 use super::letter::{Signer, letter, sealed, signed, with_footer};
 use super::zones::{ALLOWED, ELSEWHERE, HELO, LIST, NEUTRAL, OTHER_SEALER, SEALER, SILENT, SOFT, STRANGER};

@@ -1,12 +1,12 @@
 //! How a message of the corpus is written, signed, sealed and spoilt. Time and keys are fixed: the corpus
 //! is the same octets each time.
 
-use auth::dkim::canonical::{BodyCanonicalizer, header_field};
-use auth::dkim::{Canonicalization, SignRequest, sign};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mail::DomainName;
-use mail::message::{HeaderLimits, Parsed, split};
+use landmarc_auth::dkim::canonical::{BodyCanonicalizer, header_field};
+use landmarc_auth::dkim::{Canonicalization, SignRequest, sign};
+use landmarc_mail::DomainName;
+use landmarc_mail::message::{HeaderLimits, Parsed, split};
 use ring::digest::{Context, SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;

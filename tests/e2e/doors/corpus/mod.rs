@@ -332,7 +332,7 @@ fn the_corpus_is_two_hundred_different_messages_and_the_same_each_time() {
 mod milter {
     //! The plain one: Postfix and its milter.
 
-    use testkit::dns_server::DnsServer;
+    use landmarc_testkit::dns_server::DnsServer;
 
     use super::{HOLDING, LookingDoor, SETTINGS, SmtpDoor, judged_alike, zones};
     use crate::harness::{Outcome, Postfix, PostfixConfig};

@@ -3,8 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use auth::lookup::{Fault, Zones};
-use testkit::dns_name;
+use landmarc_auth::lookup::{Fault, Zones};
+use landmarc_testkit::dns_name;
 
 use crate::world::{ED25519, RSA, add_text, signing_key};
 

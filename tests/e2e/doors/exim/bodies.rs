@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use auth::dkim::Canonicalization;
+use landmarc_auth::dkim::Canonicalization;
 
 use super::{Scene, Stage, Way, queue_id, said};
 use crate::doors::corpus::{ALLOWED, STRANGER};

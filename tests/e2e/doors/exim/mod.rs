@@ -13,7 +13,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::apart::Apart;
 use super::corpus::{self, RECIPIENT, STRANGER};

@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use store::{Filter, Reader};
-use testkit::dns_server::DnsServer;
+use landmarc_store::{Filter, Reader};
+use landmarc_testkit::dns_server::DnsServer;
 
 use crate::doors::corpus;
 use crate::harness::tools::{Daemon, Folder, free_port, package};

@@ -6,8 +6,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Command, Output};
 
+use landmarc_testkit::relay::{Relay, Script};
 use serde_json::Value;
-use testkit::relay::{Relay, Script};
 
 use super::{Ours, RECORDS, arriving, shown, sums};
 use crate::binary::{LANDMARC, landmarc};

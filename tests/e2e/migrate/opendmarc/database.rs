@@ -57,7 +57,8 @@ fn s1_the_tables_of_each_version_are_read() {
         .flat_map(|row| &row.key.spf)
         .map(|spf| spf.scope.clone().unwrap());
     assert!(scopes.all(|scope| scope.as_str() == "helo"));
-    let options = |reading: &report::aggregate::read::Reading| reading.report.policy.failure_options.clone();
+    let options =
+        |reading: &landmarc_report::aggregate::read::Reading| reading.report.policy.failure_options.clone();
     assert!(
         reports
             .iter()

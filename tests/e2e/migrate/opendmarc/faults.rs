@@ -1,6 +1,6 @@
 //! What `opendmarc-reports` does with letters that should not go out, and with those that do not.
 
-use testkit::relay::{At, Fault, Relay, Script};
+use landmarc_testkit::relay::{At, Fault, Relay, Script};
 
 use super::site::{Arriving, Site};
 use super::{Ours, shown};

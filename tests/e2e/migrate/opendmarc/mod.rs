@@ -13,12 +13,12 @@ mod tools;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
-use report::aggregate::read::Reading;
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_report::aggregate::read::Reading;
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::mta::Verdict;
 use serde_json::Value;
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
-use testkit::mta::Verdict;
 
 use crate::binary::{Ran, landmarc};
 use crate::harness::tools::Folder;
@@ -258,7 +258,11 @@ fn opendmarc_is_moved_from_with_its_history_and_its_database() {
 }
 
 /// What 1.4.2 does otherwise, with the difference in the same data (checklist 2.11).
-fn faults_of_theirs_are_not_ours(theirs: &[Reading], letters: &[testkit::relay::Letter], site: &Ours) {
+fn faults_of_theirs_are_not_ours(
+    theirs: &[Reading],
+    letters: &[landmarc_testkit::relay::Letter],
+    site: &Ours,
+) {
     let ours = site.reports();
     let our_letters = site.letters();
     let header = |letter: &[u8]| String::from_utf8_lossy(letter).into_owned();

@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use testkit::mta::{Mail, Mta, Verdict};
-use testkit::relay::{Letter, Relay, Script};
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::relay::{Letter, Relay, Script};
 
 use crate::harness::tools::{Daemon, Folder, free_port, package};
 

@@ -5,10 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
-use auth::lookup::Zones;
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
-use testkit::relay::{Relay, Script};
+use landmarc_auth::lookup::Zones;
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::relay::{Relay, Script};
 
 use super::collector::yesterday_noon;
 use super::{Ours, shown};

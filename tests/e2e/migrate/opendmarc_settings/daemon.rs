@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use testkit::mta::{Mail, Mta, Verdict};
 
 use super::said;
 use crate::binary::LANDMARC;

@@ -1,6 +1,6 @@
 //! Records of older releases, as those document them.
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::running::{REPORTING, import, line};
 use super::site::{Redis, zones};
@@ -8,7 +8,7 @@ use super::{Sums, row, tallied};
 use crate::binary::landmarc;
 use crate::service::{Service, Socket};
 
-use store::Day;
+use landmarc_store::Day;
 
 /// Yesterday: a day that is over and not reported.
 fn yesterday() -> Day {
@@ -99,7 +99,7 @@ fn r5_r6_lists_are_read_with_equal_lines_counted() {
         "{imported}"
     );
     // Where reports go, no list says; DNS does.
-    let reader = store::Reader::open(service.database()).unwrap();
+    let reader = landmarc_store::Reader::open(service.database()).unwrap();
     let rows = reader.tally(day, "gamma.example").unwrap();
     assert!(rows.iter().all(|(row, _)| row.published.p == "reject"));
     assert!(
@@ -157,7 +157,7 @@ fn r8_hashes_are_read_by_their_index() {
         (&2.into(), &4.into()),
         "{imported}"
     );
-    let reader = store::Reader::open(service.database()).unwrap();
+    let reader = landmarc_store::Reader::open(service.database()).unwrap();
     let rows = reader.tally(day, "gamma.example").unwrap();
     let reasons: Vec<_> = rows.iter().flat_map(|(row, _)| &row.reasons).collect();
     assert_eq!(reasons, [&("other".to_owned(), "sampled out by pct".to_owned())]);

@@ -1,6 +1,6 @@
 //! Redis that is not there, DNS that does not answer, and a service that is stopped meanwhile.
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::running::{import, line, wait_until_tallied};
 use super::site::{Redis, Rspamd, messages, sums, today, zones};

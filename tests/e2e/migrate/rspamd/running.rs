@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use report::aggregate::read::{Limits, read};
-use store::Day;
-use testkit::dns_server::DnsServer;
+use landmarc_report::aggregate::read::{Limits, read};
+use landmarc_store::Day;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::site::{Redis, Rspamd, messages, sums, today, zones};
 use super::{Row, Sums, row, tallied};
@@ -190,7 +190,7 @@ fn names(days: &[Day]) -> Vec<String> {
 
 /// As rspamd writes it.
 pub(super) fn format_day(day: Day) -> String {
-    migrate::rspamd::Day::at(day.begins_s()).to_string()
+    landmarc_migrate::rspamd::Day::at(day.begins_s()).to_string()
 }
 
 /// The rows of the reports that would go out about these days, each valid by the schema of RFC 9990.

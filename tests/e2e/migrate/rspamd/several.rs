@@ -1,6 +1,6 @@
 //! Sites with more than one Redis.
 
-use testkit::dns_server::DnsServer;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::running::{days_since, format_day, import};
 use super::site::{Redis, today, zones};

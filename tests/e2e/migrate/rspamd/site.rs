@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
-use store::Day;
-use testkit::dns_name;
-use testkit::dns_server::DnsServer;
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_store::Day;
+use landmarc_testkit::dns_name;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::{Row, Sums, row};
 use crate::harness::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use report::aggregate::read::{self, Limits};
-use report::intake::{MailLimits, open_mail};
-use testkit::relay::{Letter, Log};
+use landmarc_report::aggregate::read::{self, Limits};
+use landmarc_report::intake::{MailLimits, open_mail};
+use landmarc_testkit::relay::{Letter, Log};
 
 /// What one report says.
 #[derive(Clone, Debug, PartialEq, Eq)]

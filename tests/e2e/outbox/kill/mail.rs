@@ -1,9 +1,9 @@
 //! A day of mail that has of all that reports can be made of: domains with one destination and with
 //! two, one with more than a letter holds, one whose policy changed.
 
-use auth::lookup::{Record, RecordType, ZoneData, Zones};
-use store::Observation;
-use testkit::dns_name;
+use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_store::Observation;
+use landmarc_testkit::dns_name;
 
 use super::super::{JUNE_1, message_from};
 use crate::load::random::Random;

@@ -1,6 +1,6 @@
 //! The same of the service, which reports by itself.
 
-use testkit::relay::Log;
+use landmarc_testkit::relay::Log;
 
 use super::super::clock::SetClock;
 use super::account::{Account, distinct};

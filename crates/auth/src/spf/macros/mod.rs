@@ -8,8 +8,8 @@ mod parse;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use mail::DomainName;
-use mail::name::MAX_NAME_OCTETS;
+use landmarc_mail::DomainName;
+use landmarc_mail::name::MAX_NAME_OCTETS;
 
 use super::limits::MAX_IDENTITY_OCTETS;
 use crate::lookup::DnsName;

@@ -128,7 +128,7 @@ fn an_address_of_wrong_length_makes_a_bad_answer() {
 #[test]
 fn a_host_with_a_dot_inside_a_label_is_left_out() {
     let asked = Packet::new(&question(b"example.com", RecordType::Ptr)).unwrap();
-    let honest = records(vec![Record::Ptr(testkit::dns_name("a.b"))], 60);
+    let honest = records(vec![Record::Ptr(landmarc_testkit::dns_name("a.b"))], 60);
     assert_eq!(read_octets(&with_data(&asked, b"\x01a\x01b\x00"), &asked), honest);
     assert_eq!(
         read_octets(&with_data(&asked, b"\x03a.b\x00"), &asked),
@@ -211,7 +211,7 @@ fn a_chain_that_is_left_open_is_to_be_followed() {
     let mut message = response(&asked);
     message.add_answer(record("example.com", 30, cname("b.example")));
     let open = Reply::Alias {
-        target: testkit::dns_name("b.example"),
+        target: landmarc_testkit::dns_name("b.example"),
         ttl: 30,
     };
     assert_eq!(read_reply(&message, &asked), open);

@@ -1,6 +1,6 @@
 //! Requests as Exim writes them, and such as it does not.
 
-use milter::{PeerAddress, Response, Verdict};
+use landmarc_milter::{PeerAddress, Response, Verdict};
 use tokio::io::{AsyncReadExt, duplex};
 
 use super::*;
@@ -62,7 +62,7 @@ async fn asked(scripted: &Scripted, secret: Option<&[u8]>, request: &[u8], ends:
         ..DriveLimits::default()
     };
     let site = Site::new(scripted.clone(), limits, secret.map(<[u8]>::to_vec), []);
-    let patience = Patience::new(milter::Place::default());
+    let patience = Patience::new(landmarc_milter::Place::default());
     let request = request.to_vec();
     let client = async move {
         for part in request.chunks(7) {
@@ -261,11 +261,11 @@ fn an_answer_that_exim_has_no_room_for_goes_without_the_added_fields() {
     let of = |octets: usize| Answer {
         response: Response {
             edits: vec![
-                milter::Edit::DeleteHeader {
+                landmarc_milter::Edit::DeleteHeader {
                     name: "Authentication-Results".to_owned(),
                     nth: 1,
                 },
-                milter::Edit::InsertHeader {
+                landmarc_milter::Edit::InsertHeader {
                     index: 0,
                     name: "X-Long".to_owned(),
                     value: "x".repeat(octets),

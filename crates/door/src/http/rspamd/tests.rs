@@ -1,6 +1,6 @@
 //! Answers as clients of rspamd read them.
 
-use milter::{Edit, Response, Verdict};
+use landmarc_milter::{Edit, Response, Verdict};
 
 use super::*;
 use crate::findings::{Dmarc, Policy};

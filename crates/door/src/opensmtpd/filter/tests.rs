@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use milter::PeerAddress;
+use landmarc_milter::PeerAddress;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, DuplexStream, duplex};
 
 use super::super::held::as_judged;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use milter::{ConnectInfo, Edit, Macros, Peer, Response as Judgement, Service, Session, Verdict};
+use landmarc_milter::{ConnectInfo, Edit, Macros, Peer, Response as Judgement, Service, Session, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
@@ -39,7 +39,7 @@ impl Session for Told {
         self.words = format!("{:?} {:?}", info.address, info.hostname);
     }
 
-    async fn mail(&mut self, path: &[u8], _: milter::Arguments<'_>, macros: &Macros) {
+    async fn mail(&mut self, path: &[u8], _: landmarc_milter::Arguments<'_>, macros: &Macros) {
         self.words += &format!(" {} {:?}", String::from_utf8_lossy(path), macros.text("i"));
     }
 
@@ -99,7 +99,7 @@ async fn check_api(name: &str, verdict: Verdict, secret: Option<&str>) -> (Socke
                 Peer::Unix,
                 Arc::clone(&site),
                 stopped.clone(),
-                milter::Place::default(),
+                landmarc_milter::Place::default(),
             ));
         }
     });

@@ -1,6 +1,6 @@
 //! Answers as Exim takes them apart.
 
-use milter::{Edit, Response, Verdict};
+use landmarc_milter::{Edit, Response, Verdict};
 
 use super::*;
 use crate::findings::{Disposition, Done, Policy, SpfFinding};

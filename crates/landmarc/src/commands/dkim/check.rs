@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use auth::dkim::key::{self, KeyError, PublicKey};
-use auth::lookup::{Answer, DnsName, Lookup, LookupError, Question, RecordType};
 use clap::Args;
-use dns::resolver::Asker;
-use mail::DomainName;
+use landmarc_auth::dkim::key::{self, KeyError, PublicKey};
+use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Question, RecordType};
+use landmarc_dns::resolver::Asker;
+use landmarc_mail::DomainName;
+use landmarc_settings::DkimKeyFile;
 use serde_json::{Value, json};
-use settings::DkimKeyFile;
 
 use super::record::KeyRecord;
 use super::show::record_of_file;
@@ -237,7 +237,7 @@ impl Checked<'_> {
 
 #[cfg(test)]
 mod tests {
-    use auth::lookup::{Missing, Record};
+    use landmarc_auth::lookup::{Missing, Record};
 
     use super::*;
 

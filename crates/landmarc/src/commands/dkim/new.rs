@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use mail::DomainName;
+use landmarc_mail::DomainName;
 use ring::rand::SystemRandom;
 use ring::signature::Ed25519KeyPair;
 use rsa::RsaPrivateKey;

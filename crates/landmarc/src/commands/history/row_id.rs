@@ -1,8 +1,8 @@
 //! What a row of the tally is called in the ids of its messages.
 
+use landmarc_store::{PublishedPolicy, TallyRow};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use store::{PublishedPolicy, TallyRow};
 
 /// Octets of the digest that an id shows. Two rows of one day that share them are two among four thousand million.
 const SHOWN: usize = 8;

@@ -6,7 +6,7 @@ mod data;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use migrate::mail_dmarc::{MAX_FILE, Mistake, Translation, rules, translate};
+use landmarc_migrate::mail_dmarc::{MAX_FILE, Mistake, Translation, rules, translate};
 use serde_json::{Value, json};
 
 use super::file;

@@ -7,7 +7,7 @@ pub(crate) use data::{others, told};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use migrate::opendmarc::settings::{Broken, Conf, Line, MAX_FILE_OCTETS, Translation, read};
+use landmarc_migrate::opendmarc::settings::{Broken, Conf, Line, MAX_FILE_OCTETS, Translation, read};
 use serde_json::{Value, json};
 
 use self::data::COUNTED;

@@ -74,7 +74,7 @@ fn in_words(summary: &Summary, how: How, others: &[(&str, u64)]) -> String {
 }
 
 fn days(summary: &Summary) -> String {
-    let told = |(day, count): (&store::Day, &u64)| format!("{} {}", date(*day), grouped(*count));
+    let told = |(day, count): (&landmarc_store::Day, &u64)| format!("{} {}", date(*day), grouped(*count));
     let all = &summary.days;
     match (all.first_key_value(), all.last_key_value()) {
         (Some((first, _)), Some((last, _))) if all.len() > MAX_DAYS => {
@@ -119,7 +119,7 @@ fn object(summary: &Summary, how: How, others: &[(&str, u64)]) -> Map<String, Va
 
 #[cfg(test)]
 mod tests {
-    use store::{Day, Imported};
+    use landmarc_store::{Day, Imported};
 
     use super::*;
     use crate::imports::Refused;

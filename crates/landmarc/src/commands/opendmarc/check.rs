@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::Path;
 
-use dmarc::discovery::{Discovery, PolicyAt, discover};
-use dmarc::record::{AssessmentPolicy, Mode, ReportUri};
-use dns::resolver::Asker;
-use mail::DomainName;
+use landmarc_dmarc::discovery::{Discovery, PolicyAt, discover};
+use landmarc_dmarc::record::{AssessmentPolicy, Mode, ReportUri};
+use landmarc_dns::resolver::Asker;
+use landmarc_mail::DomainName;
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;

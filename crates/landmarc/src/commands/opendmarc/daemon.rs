@@ -13,7 +13,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use migrate::opendmarc::settings::Parameter;
+use landmarc_migrate::opendmarc::settings::Parameter;
 
 use crate::commands::serve;
 use crate::exit::Exit;

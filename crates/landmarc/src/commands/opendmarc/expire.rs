@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 
+use landmarc_settings::Settings;
+use landmarc_store::{Day, DayState, Keep};
 use nix::unistd::AccessFlags;
-use settings::Settings;
-use store::{Day, DayState, Keep};
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;

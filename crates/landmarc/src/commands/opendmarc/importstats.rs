@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use migrate::opendmarc::settings::{MAX_FILE_OCTETS, Parameter, read};
+use landmarc_migrate::opendmarc::settings::{MAX_FILE_OCTETS, Parameter, read};
 
 use super::getopt::{Known, text};
 use super::import::import_file;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use clap::Parser;
-use mail::DomainName;
-use settings::Settings;
+use landmarc_mail::DomainName;
+use landmarc_settings::Settings;
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;
@@ -263,7 +263,7 @@ fn overlaid(tool: &Tool, mut settings: Settings) -> Result<Settings, Exit> {
         of_delivery.push_str(&format!("ca_file = {}\n", quoted(file)));
     }
     let flags = format!("[report]\n{of_report}[report.delivery]\n{of_delivery}");
-    let (flags, _) = settings::read(&flags).map_err(|mistakes| {
+    let (flags, _) = landmarc_settings::read(&flags).map_err(|mistakes| {
         tell(mistakes.render(tool.name).trim_end());
         Exit::Findings
     })?;
@@ -277,13 +277,13 @@ fn overlaid(tool: &Tool, mut settings: Settings) -> Result<Settings, Exit> {
         settings.report.delivery.user = Some(user.to_owned());
     }
     if given.is_on("smtp-ssl") {
-        settings.report.delivery.tls = settings::RelayTls::Implicit;
+        settings.report.delivery.tls = landmarc_settings::RelayTls::Implicit;
     }
     Ok(settings)
 }
 
 /// Who reports is what the service says, so that both say the same; the flags say it where it does not.
-fn fill(tool: &Tool, settings: &mut Settings, flags: settings::keys::Report, has_server: bool) {
+fn fill(tool: &Tool, settings: &mut Settings, flags: landmarc_settings::keys::Report, has_server: bool) {
     let ours = &mut settings.report;
     if ours.email.is_none() {
         ours.email = flags.email;
@@ -299,7 +299,7 @@ fn fill(tool: &Tool, settings: &mut Settings, flags: settings::keys::Report, has
     ours.contact = ours.contact.take().or(flags.contact);
     if has_server {
         ours.delivery.relay = flags.delivery.relay;
-        ours.delivery.by = settings::DeliveryBy::Smtp;
+        ours.delivery.by = landmarc_settings::DeliveryBy::Smtp;
     }
     if flags.delivery.ca_file.is_some() {
         ours.delivery.ca_file = flags.delivery.ca_file;
@@ -388,7 +388,7 @@ mod tests {
             Some("postmaster@example.org")
         );
         assert_eq!(empty.organization.as_deref(), Some("example.org"));
-        let (ours, _) = settings::read("[report]\nemail = \"dmarc@example.net\"\n").unwrap();
+        let (ours, _) = landmarc_settings::read("[report]\nemail = \"dmarc@example.net\"\n").unwrap();
         let ours = overlaid(&tool(&flags), ours).unwrap().report;
         assert_eq!(
             ours.email.map(|email| email.to_string()).as_deref(),

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use settings::Settings;
+use landmarc_settings::Settings;
 
 use super::getopt::{Given, Known, Takes, read, switch, text};
 use crate::exit::Exit;
@@ -118,7 +118,7 @@ impl Tool {
     ///
     /// # Errors
     /// With how the tool is to end, when it has said why.
-    pub(super) fn store(&self) -> Result<(store::Place, Settings), Exit> {
+    pub(super) fn store(&self) -> Result<(landmarc_store::Place, Settings), Exit> {
         let settings = load_store_or_complain(self.settings_file().as_deref(), Need::Retention)?;
         let place = self.place().of(&settings)?;
         self.tell_of_database(&place);
@@ -136,7 +136,7 @@ impl Tool {
     }
 
     /// Says that no database is meant, to whoever named one.
-    pub(super) fn tell_of_database(&self, place: &store::Place) {
+    pub(super) fn tell_of_database(&self, place: &landmarc_store::Place) {
         let mut flags = COMMON.iter().take_while(|one| one.name.starts_with("db"));
         let by_variable = VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
         if by_variable || flags.any(|one| self.given.has(one.name)) {

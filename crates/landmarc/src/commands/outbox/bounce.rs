@@ -3,9 +3,9 @@
 use std::io::{self, Read};
 
 use clap::Args;
-use report::bounce::{Action, Bounce, MAX_BOUNCE_OCTETS, Reading, read};
-use report::return_path::ReturnPath;
-use store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
+use landmarc_report::bounce::{Action, Bounce, MAX_BOUNCE_OCTETS, Reading, read};
+use landmarc_report::return_path::ReturnPath;
+use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
 
 use super::{Clock, opened};
 use crate::exit::Exit;
@@ -153,7 +153,7 @@ fn delivery(
     let report_id = message_id.trim_start_matches('<').split('.').next();
     let filter = OutboxFilter {
         report_id: report_id.map(str::to_owned),
-        limit: store::MAX_DESTINATIONS,
+        limit: landmarc_store::MAX_DESTINATIONS,
         ..OutboxFilter::default()
     };
     let all = Reader::open(&found.place)?.deliveries(&filter)?;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
+use landmarc_store::{Day, DayState, Reader, StoreError};
 use serde_json::json;
-use store::{Day, DayState, Reader, StoreError};
 
 use super::list::column;
 use super::opened::{self, Opened};

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
-use store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
+use landmarc_store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 
 use super::rows::{FIELDS, object, word};
 use super::{AFTER_HELP, OneDay};
@@ -145,7 +145,7 @@ fn as_table(rows: &[Delivery], width: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use store::Day;
+    use landmarc_store::Day;
 
     use super::super::rows::tests::row;
     use super::*;

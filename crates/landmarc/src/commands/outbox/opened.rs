@@ -4,11 +4,11 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
-use dmarc::Suffixes;
-use dns::resolver::Resolver;
+use landmarc_dmarc::Suffixes;
+use landmarc_dns::resolver::Resolver;
+use landmarc_settings::Settings;
+use landmarc_store::{COMMAND_PATIENCE, Outbox};
 use nix::unistd::AccessFlags;
-use settings::Settings;
-use store::{COMMAND_PATIENCE, Outbox};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ use crate::rules::resolver_options;
 pub(super) struct Opened {
     pub(super) settings: Settings,
     pub(super) terms: Arc<Terms>,
-    pub(super) place: store::Place,
+    pub(super) place: landmarc_store::Place,
     /// Whether nothing is said but what went wrong.
     is_quiet: bool,
 }

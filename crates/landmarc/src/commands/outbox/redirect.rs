@@ -1,8 +1,8 @@
 //! `outbox redirect`: where the reports about a domain go against what its record says.
 
 use clap::Args;
+use landmarc_store::Redirection;
 use serde_json::json;
-use store::Redirection;
 
 use super::list::column;
 use super::{AFTER_HELP, opened};
@@ -55,10 +55,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 /// With how the command is to end, when it has said why.
 pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> Result<Exit, Exit> {
     let rua = to.iter().map(|text| uri(text)).collect::<Result<Vec<_>, _>>()?;
-    if rua.len() > store::MAX_URIS {
+    if rua.len() > landmarc_store::MAX_URIS {
         let message = format!(
             "reports can be redirected to {} addresses at most",
-            store::MAX_URIS
+            landmarc_store::MAX_URIS
         );
         return Err(complain(Exit::Usage, &message));
     }

@@ -7,10 +7,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use post::Outcome;
-use report::Address;
+use landmarc_post::Outcome;
+use landmarc_report::Address;
+use landmarc_store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
 use serde_json::{Value, json};
-use store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
 use tokio::time::sleep;
 
 use super::opened::Opened;

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
+use landmarc_store::{
+    Delivery, DeliveryNumber, DeliveryState, OutboxFilter, Reader, Resend, StoreError, Suppression,
+};
 use serde_json::json;
-use store::{Delivery, DeliveryNumber, DeliveryState, OutboxFilter, Reader, Resend, StoreError, Suppression};
 
 use super::{AFTER_HELP, Clock, opened};
 use crate::exit::Exit;
@@ -227,7 +229,7 @@ mod tests {
         let one = |number: usize| Suppression {
             destination: format!("{number}@example.com"),
             reason: "550 5.1.1 unknown".to_owned(),
-            origin: store::Origin::Bounce,
+            origin: landmarc_store::Origin::Bounce,
             since_ms: 0,
             until_ms: Some(1_780_358_400_000),
             strikes: 1,

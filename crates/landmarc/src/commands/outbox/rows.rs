@@ -1,7 +1,7 @@
 //! One delivery in words: the same for tables, CSV and JSON.
 
+use landmarc_store::Delivery;
 use serde_json::{Map, Value, json};
-use store::Delivery;
 
 use crate::figures::grouped;
 use crate::listing::{self, Field, field};
@@ -64,7 +64,7 @@ pub(super) fn counted(number: u64, what: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use store::{Day, DeliveryNumber, DeliveryState, Lease, Report, ReportKind, ReportNumber};
+    use landmarc_store::{Day, DeliveryNumber, DeliveryState, Lease, Report, ReportKind, ReportNumber};
 
     use super::*;
 

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use dmarc::Suffixes;
-use dns::resolver::Resolver;
-use report::Address;
+use landmarc_dmarc::Suffixes;
+use landmarc_dns::resolver::Resolver;
+use landmarc_report::Address;
+use landmarc_settings::Settings;
+use landmarc_store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
 use serde_json::Value;
-use settings::Settings;
-use store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
 
 use super::due::{days, warn_of_today, why_none};
 use super::opened::{self, Opened};

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use store::{Day, Delivery, OutboxFilter, Reader, ReportKind, StoreError};
+use landmarc_store::{Day, Delivery, OutboxFilter, Reader, ReportKind, StoreError};
 
 use super::rows::counted;
 use crate::time::date;
@@ -49,7 +49,7 @@ impl Settled {
             limit: MAX_LETTERS,
             ..OutboxFilter::default()
         };
-        let skipped = reader.skipped(day, store::MAX_SKIPPED)?;
+        let skipped = reader.skipped(day, landmarc_store::MAX_SKIPPED)?;
         Ok(Self::of(skipped, &reader.deliveries(&filter)?))
     }
 

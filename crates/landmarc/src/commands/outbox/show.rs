@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use report::Address;
-use report::archive;
-use report::return_path::ReturnPath;
+use landmarc_report::Address;
+use landmarc_report::archive;
+use landmarc_report::return_path::ReturnPath;
+use landmarc_store::{COMMAND_PATIENCE, Delivery, Outbox, OutboxFilter, Report, ReportKind};
 use serde_json::{Value, json};
-use store::{COMMAND_PATIENCE, Delivery, Outbox, OutboxFilter, Report, ReportKind};
 
 use super::AFTER_HELP;
 use super::opened::Opened;
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let found = arguments.place.find()?;
     let reader = found.read()?;
     let all = OutboxFilter {
-        limit: store::MAX_DESTINATIONS,
+        limit: landmarc_store::MAX_DESTINATIONS,
         ..OutboxFilter::default()
     };
     let mut letters = reader

@@ -1,8 +1,8 @@
 //! What `outbox send` came to: in words for people, as one object for programs. The object has the same
 //! keys whatever the run was for.
 
+use landmarc_store::Day;
 use serde_json::{Map, Value, json};
-use store::Day;
 
 use super::rows::counted;
 use crate::exit::Exit;
@@ -160,7 +160,7 @@ fn letters(sent: &SendCounts) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use store::DayCounts;
+    use landmarc_store::DayCounts;
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! `outbox suppress`: who gets no letters, for a time.
 
 use clap::Args;
-use report::Address;
+use landmarc_report::Address;
+use landmarc_store::{Origin, Suppression};
 use serde_json::json;
-use store::{Origin, Suppression};
 
 use super::list::column;
 use super::{AFTER_HELP, Clock, opened};

@@ -1,9 +1,9 @@
 //! `outbox send --test`: one small letter by the way that reports go, of which nothing is kept.
 
-use post::Outcome;
-use report::Address;
-use report::letter::Letter;
-use report::mime::{LetterHead, Multipart, Part, compose};
+use landmarc_post::Outcome;
+use landmarc_report::Address;
+use landmarc_report::letter::Letter;
+use landmarc_report::mime::{LetterHead, Multipart, Part, compose};
 use serde_json::json;
 
 use super::opened::{self, Opened};
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn it_says_that_it_is_a_test_and_whose() {
         let settings = "[report]\nemail = \"noreply@r.example\"\norganization = \"R & Co\"\n";
-        let terms = Terms::of(&settings::read(settings).unwrap().0).unwrap();
+        let terms = Terms::of(&landmarc_settings::read(settings).unwrap().0).unwrap();
         let to = Address::parse("postmaster@a.example").unwrap();
         let letter = letter(&terms, &to, 1_780_272_000_999, 17);
         assert_eq!(letter.message_id, "<landmarc-test.1780272000999.17@r.example>");

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use landmarc_settings::rules::OperatorRule;
+use landmarc_store::{Reader, RuleHits};
 use serde_json::{Value, json};
-use settings::rules::OperatorRule;
-use store::{Reader, RuleHits};
 
 use crate::exit::Exit;
 use crate::load::{Loaded, load_with_rules_or_complain};
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn lines(hits: Option<Option<&RuleHits>>, now: u64) -> (String, String) {
-        let (rules, _) = settings::rules::read(
+        let (rules, _) = landmarc_settings::rules::read(
             "[[rule]]\nname = \"acme\"\nclient = [\"192.0.2.1\"]\naction = \"accept\"\nreason = \"why\"\n\
              owner = \"anna\"\nexpires = 2027-03-31\n",
         )

@@ -1,11 +1,11 @@
 //! `rules test`: the rules held against messages, one by one.
 
-use auth::dkim::DkimVerdict;
 use clap::Args;
-use mail::DomainName;
-use mail::author::Author;
-use receiver::action::Action;
-use receiver::operator::{Check, Condition, Facts, ResultWord, Rule, select};
+use landmarc_auth::dkim::DkimVerdict;
+use landmarc_mail::DomainName;
+use landmarc_mail::author::Author;
+use landmarc_receiver::action::Action;
+use landmarc_receiver::operator::{Check, Condition, Facts, ResultWord, Rule, select};
 use serde_json::{Value, json};
 
 use crate::bench::{Judged, Options, judge_each};

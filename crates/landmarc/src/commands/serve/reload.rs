@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dns::resolver::Resolver;
-use settings::Settings;
+use landmarc_dns::resolver::Resolver;
+use landmarc_settings::Settings;
 
 use super::ServeError;
 use crate::filter::{Filter, Running};
@@ -74,7 +74,7 @@ fn reloaded(
         Resolver::new(rules::resolver_options(settings))?
     };
     loaded.log_warnings();
-    for key in settings::restarts(started_with, settings) {
+    for key in landmarc_settings::restarts(started_with, settings) {
         tracing::warn!("{key} has changed; that takes a restart");
     }
     let file = loaded.file.clone();

@@ -1,7 +1,7 @@
 //! The hosts of a fleet: how far behind each is.
 
+use landmarc_store::HostStatus;
 use serde_json::{Value, json};
-use store::HostStatus;
 
 use crate::figures::grouped;
 use crate::fleet::LEFT_MS;
@@ -80,7 +80,7 @@ pub(super) fn objects(hosts: &[HostStatus]) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use store::HostId;
+    use landmarc_store::HostId;
 
     use super::*;
 

@@ -6,10 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use landmarc_store::{Applied, COMMAND_PATIENCE, Collector, MAX_SEGMENT, Segment};
 use nix::fcntl::OFlag;
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
-use store::{Applied, COMMAND_PATIENCE, Collector, MAX_SEGMENT, Segment};
 
 use crate::exit::Exit;
 use crate::figures::grouped;

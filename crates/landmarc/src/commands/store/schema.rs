@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use settings::Settings;
-use store::{
+use landmarc_settings::Settings;
+use landmarc_store::{
     Accounts, Migrated, Outbox, Place as StorePlace, SERVICE_PATIENCE, Server, ServerAddress, grants,
 };
 
@@ -105,6 +105,7 @@ fn of_settings(settings: &Settings) -> Result<ServerAddress, Exit> {
         return Err(complain(Exit::Config, message));
     };
     let address = database.as_str().parse();
-    address
-        .map_err(|error: store::NoServerAddress| complain(Exit::Config, &format!("fleet.database: {error}")))
+    address.map_err(|error: landmarc_store::NoServerAddress| {
+        complain(Exit::Config, &format!("fleet.database: {error}"))
+    })
 }

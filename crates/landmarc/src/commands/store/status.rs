@@ -1,8 +1,8 @@
 //! `store status`: where the database is, what is in it, and how far behind the hosts of a fleet are.
 
+use landmarc_settings::Settings;
+use landmarc_store::{Day, OutboxStatus, Reader, SpoolStatus, Status};
 use serde_json::{Value, json};
-use settings::Settings;
-use store::{Day, OutboxStatus, Reader, SpoolStatus, Status};
 
 use super::hosts;
 use crate::commands::spool;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Settings {
-        settings::read(text).unwrap().0
+        landmarc_settings::read(text).unwrap().0
     }
 
     fn some() -> Status {
@@ -174,7 +174,7 @@ mod tests {
             tally_rows: 99,
             tally_days: None,
             distinct_rows: 9,
-            outbox: store::OutboxStatus::default(),
+            outbox: landmarc_store::OutboxStatus::default(),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Rows of reports, from messages that were judged: vectors of the RFC 9990 digest 12.4.
 
-use auth::dkim::Substance;
-use dns::resolver::Asker;
-use mail::message;
-use mail::{Envelope, ReversePath};
-use receiver::Arrival;
-use receiver::judge::{Head, Ledgers, Transaction, check_spf, judge};
-use receiver::local::ClientFacts;
-use testkit::block_on;
+use landmarc_auth::dkim::Substance;
+use landmarc_dns::resolver::Asker;
+use landmarc_mail::message;
+use landmarc_mail::{Envelope, ReversePath};
+use landmarc_receiver::Arrival;
+use landmarc_receiver::judge::{Head, Ledgers, Transaction, check_spf, judge};
+use landmarc_receiver::local::ClientFacts;
+use landmarc_testkit::block_on;
 
 use super::*;
 use crate::answers::Answers;
@@ -50,7 +50,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
     let rules = loaded.rules();
     let record = serde_json::Value::from(*record);
     let zones = format!("{{\"_dmarc.example.com\": {{\"TXT\": [[{record}]]}}, {zones}}}");
-    let answers = Answers::Zones(dns::zone_file::parse(&zones).unwrap());
+    let answers = Answers::Zones(landmarc_dns::zone_file::parse(&zones).unwrap());
     let envelope = Envelope {
         client: Some("192.0.2.1".parse().unwrap()),
         helo: b"mx.example.com".to_vec(),
@@ -70,7 +70,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
             client: ClientFacts::default(),
             id: "0123456789ab",
             queue_id: None,
-            seen: &receiver::seen::Seen::Off,
+            seen: &landmarc_receiver::seen::Seen::Off,
         };
         judge(head, transaction, spf, &ledgers, &rules).await
     })

@@ -1,8 +1,8 @@
 //! What a door is told, beside what is done.
 
-use door::{Caller, Dmarc, Done, Drive, DriveLimits, Policy, Powers};
+use landmarc_door::{Caller, Dmarc, Done, Drive, DriveLimits, Policy, Powers};
+use landmarc_testkit::dns_server::DnsServer;
 use serde_json::Value;
-use testkit::dns_server::DnsServer;
 
 use super::*;
 
@@ -16,7 +16,7 @@ const CLEAR: Powers = Powers {
     add_recipients: true,
 };
 
-async fn driven(filter: &Filter, caller: &Caller, message: &str) -> door::Answer {
+async fn driven(filter: &Filter, caller: &Caller, message: &str) -> landmarc_door::Answer {
     let limits = DriveLimits::default();
     let mut drive = Drive::begin(filter, Door::Http, caller, CLEAR, limits).await;
     drive.push(message.as_bytes()).await.unwrap();
@@ -39,7 +39,7 @@ fn keys(json: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn what_was_found_is_told_once_in_plain_words() {
-    let dns = DnsServer::start(dns::zone_file::parse(ZONES).unwrap());
+    let dns = DnsServer::start(landmarc_dns::zone_file::parse(ZONES).unwrap());
     let directory = std::env::temp_dir().join(format!("landmarc-findings-{}", std::process::id()));
     let fixture = service_with(directory.join("landmarc.db"), &dns.addr().to_string(), "");
     let answer = driven(&fixture.filter, &caller(), "From: a@example.com\n\ntext\n").await;
@@ -65,7 +65,7 @@ async fn what_was_found_is_told_once_in_plain_words() {
 /// The contract: no key is ever missing, whatever became of the message.
 #[tokio::test]
 async fn a_message_that_is_not_judged_has_the_same_keys() {
-    let dns = DnsServer::start(dns::zone_file::parse("{}").unwrap());
+    let dns = DnsServer::start(landmarc_dns::zone_file::parse("{}").unwrap());
     let directory = std::env::temp_dir().join(format!("landmarc-findings-keys-{}", std::process::id()));
     let fixture = service_with(directory.join("landmarc.db"), &dns.addr().to_string(), "");
     let filter = &fixture.filter;
@@ -100,7 +100,7 @@ async fn a_message_that_is_not_judged_has_the_same_keys() {
 /// What a milter has no use for is not made.
 #[tokio::test]
 async fn a_milter_keeps_no_findings() {
-    use door::Judged;
+    use landmarc_door::Judged;
 
     let fixture = service("findings-milter", "");
     let mut session = fixture.filter.connect(&Peer::Unix);

@@ -27,16 +27,16 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use auth::lookup::{Answer, Lookup, QUESTIONS_PER_MESSAGE, Question, Zones};
-use dmarc::evaluation::DmarcResult;
 use futures_util::future::join_all;
-use receiver::Arrival;
-use receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use receiver::local::Rules;
-use receiver::seen::{History, Seen};
-use store::{Observation, Reader, Recorded, Recorder};
-use testkit::letter::NOW;
-use testkit::random::Random;
+use landmarc_auth::lookup::{Answer, Lookup, QUESTIONS_PER_MESSAGE, Question, Zones};
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_receiver::Arrival;
+use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
+use landmarc_receiver::local::Rules;
+use landmarc_receiver::seen::{History, Seen};
+use landmarc_store::{Observation, Reader, Recorded, Recorder};
+use landmarc_testkit::letter::NOW;
+use landmarc_testkit::random::Random;
 
 use super::super::record::{self, Moment};
 use crate::seen;
@@ -210,7 +210,7 @@ impl Server {
         let directory = std::env::temp_dir().join(name);
         let settings = format!("mode = \"enforce\"\narc.trusted_sealers = [\"{TRUSTED_SEALER}\"]\n");
         let loaded = crate::load::read("month", settings.as_bytes(), None).unwrap();
-        let mut options = store::Options::at(directory.join("landmarc.db"));
+        let mut options = landmarc_store::Options::at(directory.join("landmarc.db"));
         // Nothing here is about time.
         options.patience = Duration::from_mins(10);
         let recorder = Recorder::open(options).unwrap();
@@ -282,7 +282,7 @@ impl Server {
         head.body(&letter.body);
         let transaction = Transaction {
             envelope,
-            client: receiver::local::ClientFacts::default(),
+            client: landmarc_receiver::local::ClientFacts::default(),
             id: "",
             queue_id: None,
             seen,

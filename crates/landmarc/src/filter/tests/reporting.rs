@@ -1,7 +1,7 @@
 //! What is marked as report traffic, and what is offered to whoever makes failure reports.
 
-use store::Reader;
-use testkit::dns_server::DnsServer;
+use landmarc_store::Reader;
+use landmarc_testkit::dns_server::DnsServer;
 
 use super::*;
 use crate::failure_reports::{self, Candidates, FailureCandidate, MAX_WAITING};
@@ -26,7 +26,7 @@ struct Desk {
 
 impl Desk {
     fn new(name: &str, settings: &str) -> Self {
-        let dns = DnsServer::start(dns::zone_file::parse(ZONES).unwrap());
+        let dns = DnsServer::start(landmarc_dns::zone_file::parse(ZONES).unwrap());
         let directory =
             std::env::temp_dir().join(format!("landmarc-reporting-{}-{name}", std::process::id()));
         let fixture = service_with(directory.join("landmarc.db"), &dns.addr().to_string(), settings);

@@ -7,7 +7,7 @@ use super::*;
 use crate::rspamd::Reading;
 
 fn sources() -> Sources {
-    let milter = milter::Statistics {
+    let milter = landmarc_milter::Statistics {
         sessions: 3,
         sessions_limit: 5,
         accepted: 40,
@@ -37,7 +37,7 @@ fn sources() -> Sources {
         },
         in_flight: 9,
     };
-    let store = store::Statistics {
+    let store = landmarc_store::Statistics {
         recorded: 90,
         committed: 91,
         later: 92,
@@ -55,9 +55,9 @@ fn sources() -> Sources {
         evicted_tally_rows: 104,
         file_bytes: Some(13 << 30),
         max_bytes: Some(16 << 30),
-        spool_lost: store::SpoolLost::default(),
+        spool_lost: landmarc_store::SpoolLost::default(),
         last_error: None,
-        state: store::State::Degraded,
+        state: landmarc_store::State::Degraded,
     };
     Sources {
         milter: Some(milter),
@@ -100,14 +100,14 @@ fn metrics() -> Arc<Metrics> {
     metrics.rule_hits.add("partner \"A\"\\B");
     metrics.skipped("authenticated");
     metrics.failed("store");
-    metrics.reporting().report(store::ReportKind::Aggregate);
+    metrics.reporting().report(landmarc_store::ReportKind::Aggregate);
     metrics.reporting().letter("delivered");
     metrics.reporting().letter("deferred");
     metrics.reporting().failure_report("limited");
-    metrics.reporting().outbox(store::OutboxCounts {
+    metrics.reporting().outbox(landmarc_store::OutboxCounts {
         queued: 7,
         deferred: 2,
-        ..store::OutboxCounts::default()
+        ..landmarc_store::OutboxCounts::default()
     });
     let reading = Reading {
         records: 12,
@@ -125,28 +125,28 @@ fn metrics() -> Arc<Metrics> {
 }
 
 fn of_fleet(metrics: &Metrics) {
-    let applied = store::Applied {
+    let applied = landmarc_store::Applied {
         messages: 11,
         of_reported_days: 2,
-        ..store::Applied::default()
+        ..landmarc_store::Applied::default()
     };
     let fleet = metrics.fleet();
     fleet.shipped(&applied);
     fleet.failed();
     fleet.taken(&applied);
     fleet.refused();
-    fleet.spool(&store::SpoolStatus {
+    fleet.spool(&landmarc_store::SpoolStatus {
         messages: 12,
         octets: 3_456,
         // In the far future: it waits for no time yet.
         oldest_ms: Some(u64::MAX),
-        lost: store::SpoolLost {
+        lost: landmarc_store::SpoolLost {
             traces: 4,
             observations: 3,
             tallies: 2,
             rule_hits: 1,
         },
-        ..store::SpoolStatus::default()
+        ..landmarc_store::SpoolStatus::default()
     });
 }
 

@@ -5,14 +5,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use mail::DomainName;
-use report::Address;
-use report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
-use report::allotment::{Allotment, Allotments, Candidate, DailyLimit};
-use report::destination::plan;
-use report::report_id::{ReportId, file_name};
-use report::summary::{Portion, TextFacts, gaps};
-use store::{DomainDay, NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
+use landmarc_mail::DomainName;
+use landmarc_report::Address;
+use landmarc_report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
+use landmarc_report::allotment::{Allotment, Allotments, Candidate, DailyLimit};
+use landmarc_report::destination::plan;
+use landmarc_report::report_id::{ReportId, file_name};
+use landmarc_report::summary::{Portion, TextFacts, gaps};
+use landmarc_store::{DomainDay, NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
 use tokio::sync::mpsc;
 
 use super::super::addressees::Addressees;
@@ -22,7 +22,7 @@ use super::super::terms::Terms;
 use super::{A_BUG, Known, Made, Reports, Request, Settled, Settlement};
 
 /// Lines that say why a domain got no report, of the day that is being made.
-const MAX_SKIPPED_READ: usize = store::MAX_SKIPPED;
+const MAX_SKIPPED_READ: usize = landmarc_store::MAX_SKIPPED;
 
 /// How the problems of a record begin that are about its tag `rua`.
 const PROBLEM_OF_RUA: &str = "the tag rua ";
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn an_address_that_nobody_understands_is_told_apart_from_none() {
         let record = b"v=DMARC1; p=none; rua=me@example.com; ruf=x";
-        let record = dmarc::record::Record::parse(record).unwrap();
+        let record = landmarc_dmarc::record::Record::parse(record).unwrap();
         let problems: Vec<_> = record.problems.iter().map(ToString::to_string).collect();
         assert_eq!(
             why_no_rua(&problems),

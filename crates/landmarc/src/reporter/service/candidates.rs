@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dns::resolver::Resolver;
-use store::StoreError;
+use landmarc_dns::resolver::Resolver;
+use landmarc_store::StoreError;
 use tokio::time::sleep;
 
 use super::super::desk::Desk;

@@ -1,6 +1,6 @@
 //! How much report mail of one day goes out, whatever strangers publish.
 
-use report::allotment::DailyLimit;
+use landmarc_report::allotment::DailyLimit;
 
 use super::super::assemble::{Assembly, Known, Settled, Settlement};
 use super::*;

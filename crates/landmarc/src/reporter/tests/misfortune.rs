@@ -130,7 +130,7 @@ async fn a_domain_whose_report_cannot_be_stored_does_not_keep_the_day_from_its_e
     let mut world = World::new(Script::default(), "");
     // The settings take no such name.
     let mut terms = Terms::clone(&world.means.terms);
-    terms.reporter.organization = "x".repeat(store::MAX_TEXT + 1);
+    terms.reporter.organization = "x".repeat(landmarc_store::MAX_TEXT + 1);
     let (courier, _) = Courier::new(&terms, &[7; 32]).unwrap();
     let terms = Arc::new(terms);
     world.means = Arc::new(Means { terms, courier });

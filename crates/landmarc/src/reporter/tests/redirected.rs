@@ -1,6 +1,6 @@
 //! Reports that the operator sends elsewhere than the record says (`outbox redirect`).
 
-use store::Redirection;
+use landmarc_store::Redirection;
 
 use super::*;
 

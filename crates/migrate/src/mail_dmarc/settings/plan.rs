@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::super::database::{Database, UnknownDatabase};
 use super::super::ini::Entry;

@@ -25,8 +25,8 @@ fn refused(file: &[u8]) -> String {
 #[test]
 fn a_site_is_translated() {
     let translation = read(SITE);
-    let (settings, warnings) =
-        settings::read(&translation.settings).unwrap_or_else(|error| panic!("{}", error.render("made")));
+    let (settings, warnings) = landmarc_settings::read(&translation.settings)
+        .unwrap_or_else(|error| panic!("{}", error.render("made")));
     assert_eq!(warnings, []);
     assert_eq!(
         settings.report.organization.as_deref(),
@@ -54,8 +54,8 @@ fn no_password_is_in_the_settings_or_in_what_is_told() {
 #[test]
 fn the_sample_file_as_it_comes_switches_nothing_on() {
     let file = include_str!("tests/sample.ini");
-    let (settings, _) = settings::read(&read(file).settings).unwrap();
-    assert_eq!(settings.report, settings::Settings::default().report);
+    let (settings, _) = landmarc_settings::read(&read(file).settings).unwrap();
+    assert_eq!(settings.report, landmarc_settings::Settings::default().report);
 }
 
 /// Q16: each key of the list has a line, as a setting or with the reason why it has none.
@@ -98,7 +98,7 @@ fn of_two_lines_the_last_one_counts() {
 #[test]
 fn the_ways_to_a_smart_host() {
     let relay = |lines: &str| {
-        let (settings, _) = settings::read(&read(&format!("[smtp]\n{lines}")).settings).unwrap();
+        let (settings, _) = landmarc_settings::read(&read(&format!("[smtp]\n{lines}")).settings).unwrap();
         let delivery = settings.report.delivery;
         format!("{} {:?}", delivery.relay, delivery.tls)
     };
@@ -192,11 +192,11 @@ fn check(file: &[u8]) {
     match translate(file) {
         // Our own reader may refuse a value that Mail::DMARC takes; it never fails to understand the file.
         Ok(translation) => {
-            if let Err(mistakes) = settings::read(&translation.settings) {
+            if let Err(mistakes) = landmarc_settings::read(&translation.settings) {
                 let broken = mistakes
                     .0
                     .iter()
-                    .any(|one| matches!(one.wrong, settings::Wrong::Syntax { .. }));
+                    .any(|one| matches!(one.wrong, landmarc_settings::Wrong::Syntax { .. }));
                 assert!(!broken, "{}", mistakes.render("made"));
             }
         }

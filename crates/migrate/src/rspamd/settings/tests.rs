@@ -3,7 +3,7 @@
 use super::*;
 
 fn accepts(line: &str) -> Result<(), String> {
-    let read = settings::read(line).map(drop);
+    let read = landmarc_settings::read(line).map(drop);
     read.map_err(|mistakes| mistakes.0[0].wrong.to_string())
 }
 
@@ -47,7 +47,7 @@ fn r1_r4_the_settings_of_the_seed() {
         "[rspamd]\n# rspamd.conf:5: dmarc.key_prefix\nkey_prefix = \"dmarc_\"\n\
          # rspamd.conf:4: dmarc.servers\nservers = [\"127.0.0.1:6390\"]\n"
     );
-    let (settings, _) = settings::read(&translation.toml).unwrap();
+    let (settings, _) = landmarc_settings::read(&translation.toml).unwrap();
     assert_eq!(settings.rspamd.servers, ["127.0.0.1:6390".parse().unwrap()]);
     let empty = translated(&[("modules.d/dmarc.conf", "dmarc {\n}\n")]);
     assert_eq!((empty.toml.as_str(), empty.broken.len()), ("", 0));
@@ -87,7 +87,7 @@ fn r10_every_option_has_a_setting_or_a_reason() {
         ("/etc/rspamd/override.d/dmarc.conf", old),
     ]);
     insta::assert_snapshot!(format!("{}\n{}", translation.toml, told(&translation)));
-    let (settings, _) = settings::read(&translation.toml).unwrap();
+    let (settings, _) = landmarc_settings::read(&translation.toml).unwrap();
     assert_eq!(settings.rspamd.servers.len(), 2, "those to read from");
     assert_eq!(settings.rspamd.database, 3);
     assert!(
@@ -194,10 +194,10 @@ fn what_counts_more_and_comes_later_wins() {
 fn r10_one_action_does_not_bring_others() {
     let actions = |text: &str| {
         let file = format!("actions {{ {text} }}");
-        let (settings, _) = settings::read(&translated(&[("dmarc.conf", &file)]).toml).unwrap();
+        let (settings, _) = landmarc_settings::read(&translated(&[("dmarc.conf", &file)]).toml).unwrap();
         (settings.mode, settings.action.reject, settings.action.quarantine)
     };
-    use settings::{Mode, Quarantine, Reject};
+    use landmarc_settings::{Mode, Quarantine, Reject};
     assert_eq!(
         actions("reject = reject;"),
         (Mode::Enforce, Reject::Always, Quarantine::Header)

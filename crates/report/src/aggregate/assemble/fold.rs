@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use dmarc::Suffixes;
-use mail::{ClientNetwork, DomainName};
+use landmarc_dmarc::Suffixes;
+use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::tail::Placed;
 use crate::aggregate::model::RowKey;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::{Published, Tallied};
 use crate::aggregate::model::PolicyPublished;

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::Tallied;
 use crate::aggregate::model::{DkimAuthResult, PolicyPublished, Reason, RowKey, SpfAuthResult};
@@ -17,7 +17,7 @@ pub const MAX_DKIM_RESULTS: usize = 100;
 /// The most reasons of one row. We know of no message that has more than three.
 pub const MAX_REASONS: usize = 10;
 /// The longest name that DNS could have answered for.
-const MAX_NAME_OCTETS: usize = mail::name::MAX_NAME_OCTETS;
+const MAX_NAME_OCTETS: usize = landmarc_mail::name::MAX_NAME_OCTETS;
 
 /// What a row without a reason says that has to have one (RFC 9990 §3.1.1.9).
 const NO_REASON_TOLD: &str = "not told";

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use mail::ClientNetwork;
+use landmarc_mail::ClientNetwork;
 
 use super::Folded;
 use super::fold::{Fold, Names};

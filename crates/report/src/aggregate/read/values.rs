@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::deviation::{DeviationKind, Notes};
 use super::part::Element;

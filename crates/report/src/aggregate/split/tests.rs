@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use dmarc::Suffixes;
+use landmarc_dmarc::Suffixes;
 
 use super::*;
 use crate::aggregate::{DayOfDomain, Period, Published, Reporter, Tallied, assemble};

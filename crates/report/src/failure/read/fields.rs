@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use mail::DomainName;
-use mail::authres::AuthenticationResults;
+use landmarc_mail::DomainName;
+use landmarc_mail::authres::AuthenticationResults;
 use mail_parser::DateTime;
 
 use super::super::alignment::IdentityAlignment;

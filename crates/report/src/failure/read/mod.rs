@@ -14,9 +14,9 @@ mod plain;
 
 use std::net::IpAddr;
 
-use dmarc::evaluation::DmarcResult;
-use mail::message::{HeaderLimits, split};
-use mail::{Author, DomainName, HeaderSection};
+use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_mail::{Author, DomainName, HeaderSection};
 
 pub use deviation::{Deviation, DeviationKind};
 
@@ -196,7 +196,7 @@ impl Original {
     /// The domain of its From field, if that has exactly one.
     #[must_use]
     pub fn author_domain(&self) -> Option<DomainName> {
-        match mail::author::author(&self.header()?) {
+        match landmarc_mail::author::author(&self.header()?) {
             Author::Domain(domain) => Some(domain),
             Author::Domains(_) | Author::Unusable(_) => None,
         }

@@ -1,10 +1,10 @@
 //! The parts of a report mail: found by their types, wherever they stand.
 
-use mail::{Author, DomainName};
+use landmarc_mail::{Author, DomainName};
 use mail_parser::{Encoding, Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
 use super::{MAX_BOUNDARY_LINES, MAX_ORIGINAL_OCTETS, NotAFailureReport, Original};
-use mail::message::{HeaderLimits, split};
+use landmarc_mail::message::{HeaderLimits, split};
 
 /// How deep a report may stand in messages that were forwarded as attachments.
 const MAX_DEPTH: usize = 3;
@@ -66,7 +66,7 @@ pub(super) fn take_apart(mail: &[u8]) -> Result<Parts, NotAFailureReport> {
 /// The domain of the report mail's author, by the reading that refuses what is ambiguous.
 fn reporter(mail: &[u8]) -> Option<DomainName> {
     let header = split(mail, &HeaderLimits::default()).ok()?.header;
-    match mail::author::author(&header) {
+    match landmarc_mail::author::author(&header) {
         Author::Domain(domain) => Some(domain),
         Author::Domains(_) | Author::Unusable(_) => None,
     }

@@ -1,6 +1,6 @@
 //! Failure reports that are a text for people, as Exim, cPanel and SpamExperts send them.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::deviation::{Deviation, DeviationKind};
 use super::fields::arrival_date;

@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dmarc::alignment::{Mechanism, Owned, align};
-use dmarc::record::Mode;
+use landmarc_dmarc::alignment::{Mechanism, Owned, align};
+use landmarc_dmarc::record::Mode;
 use proptest::prelude::*;
 
 use super::*;

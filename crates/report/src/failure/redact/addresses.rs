@@ -3,7 +3,7 @@
 //! Two readings: [`mailboxes`] for fields that hold addresses by their grammar, and
 //! [`local_parts`] for everything, since what looks like an address anywhere is treated as one.
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 /// The most mailboxes of one field that are shown.
 pub(super) const MAX_MAILBOXES: usize = 100;

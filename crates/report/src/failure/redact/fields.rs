@@ -1,7 +1,7 @@
 //! Which field is shown how. What is not in the table keeps its name only.
 
-use mail::DomainName;
-use mail::message::HeaderField;
+use landmarc_mail::DomainName;
+use landmarc_mail::message::HeaderField;
 
 use super::addresses::{mailbox, mailboxes, without_comments};
 use super::received::{ip_address, received, shown_date};

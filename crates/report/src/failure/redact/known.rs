@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use mail::DomainName;
+use landmarc_mail::DomainName;
 
 use super::REDACTED;
 

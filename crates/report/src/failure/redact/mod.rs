@@ -15,8 +15,8 @@ mod received;
 mod results;
 mod text;
 
-use mail::DomainName;
-use mail::message::HeaderField;
+use landmarc_mail::DomainName;
+use landmarc_mail::message::HeaderField;
 use ring::hmac;
 
 use super::facts::HeaderCopy;

@@ -1,8 +1,8 @@
 //! Signatures and results: DKIM-Signature, the fields of ARC, Authentication-Results, Received-SPF.
 
-use auth::dkim::tags::{TagList, squeeze};
-use mail::DomainName;
-use mail::authres::{AuthenticationResults, Property, ResultInfo};
+use landmarc_auth::dkim::tags::{TagList, squeeze};
+use landmarc_mail::DomainName;
+use landmarc_mail::authres::{AuthenticationResults, Property, ResultInfo};
 
 use super::addresses::mailbox;
 use super::received::{host, ip_address};

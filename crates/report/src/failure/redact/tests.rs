@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mail::HeaderSection;
-use mail::message::HeaderLimits;
+use landmarc_mail::HeaderSection;
+use landmarc_mail::message::HeaderLimits;
 use proptest::prelude::*;
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 

@@ -1,6 +1,6 @@
 //! Lines and words: what can stand in a header section, whatever came in.
 
-use mail::message::HeaderField;
+use landmarc_mail::message::HeaderField;
 use mail_parser::MessageParser;
 
 use super::REDACTED;

@@ -1,13 +1,13 @@
 //! The vectors of requests and gates (L).
 
-use dmarc::alignment::{Mechanism, Owned, align};
-use dmarc::record::{Mode, Record};
-use mail::ReversePath;
+use landmarc_dmarc::alignment::{Mechanism, Owned, align};
+use landmarc_dmarc::record::{Mode, Record};
+use landmarc_mail::ReversePath;
 
 use super::*;
 use crate::destination;
 use crate::failure::sample::{RECORD, header, list_message, name};
-use testkit::{block_on, txt_zones};
+use landmarc_testkit::{block_on, txt_zones};
 
 fn options(fo: &str) -> FailureOptions {
     let record = format!("v=DMARC1; p=none; ruf=mailto:a@example.com; fo={fo}");
@@ -119,7 +119,7 @@ fn l22_l23_every_open_destination_is_tried() {
         &wanted.uris,
         destination::Kind::Failure,
         10,
-        &dmarc::Suffixes::built_in(),
+        &landmarc_dmarc::Suffixes::built_in(),
     ));
     let (addresses, refusals) = open(&found);
     let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();

@@ -10,7 +10,7 @@ use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use testkit::databases::{MariaDb, PASSWORD, PostgreSql};
+use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
 use self::proxy::{Cut, Proxy};
 use super::{Column, Server, ServerEngine, ServerOptions, Session, Tls, Trouble};
@@ -122,7 +122,7 @@ macro_rules! on_both {
             $(
                 #[test]
                 fn $case() {
-                    if let Some(host) = testkit::databases::PostgreSql::start() {
+                    if let Some(host) = landmarc_testkit::databases::PostgreSql::start() {
                         super::$case(&super::Bed::new(super::Host::PostgreSql(host)));
                     }
                 }
@@ -133,7 +133,7 @@ macro_rules! on_both {
             $(
                 #[test]
                 fn $case() {
-                    if let Some(host) = testkit::databases::MariaDb::start() {
+                    if let Some(host) = landmarc_testkit::databases::MariaDb::start() {
                         super::$case(&super::Bed::new(super::Host::MariaDb(host)));
                     }
                 }

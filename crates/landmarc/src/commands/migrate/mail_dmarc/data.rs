@@ -6,10 +6,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use clap::Args;
-use migrate::mail_dmarc::{
+use landmarc_migrate::mail_dmarc::{
     BrokenRecord, Database, Source, StoredRecord, Translation, UnknownDatabase, counted,
 };
-use store::{COMMAND_PATIENCE, StoreError};
+use landmarc_store::{COMMAND_PATIENCE, StoreError};
 
 use self::open::{Opened, Unread};
 use crate::commands::migrate::summary::tell_summary;

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use mail::DomainName;
-use settings::Settings;
-use source::mysql::{Address, MysqlError};
-use store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
+use landmarc_mail::DomainName;
+use landmarc_settings::Settings;
+use landmarc_source::mysql::{Address, MysqlError};
+use landmarc_store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
 
 use crate::commands::migrate::summary::tell_summary;
 use crate::exit::Exit;

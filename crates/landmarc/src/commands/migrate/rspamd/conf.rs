@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use migrate::rspamd::settings::{ConfigFile, Line, Translation, translate};
-use migrate::rspamd::ucl::MAX_FILE_OCTETS;
+use landmarc_migrate::rspamd::settings::{ConfigFile, Line, Translation, translate};
+use landmarc_migrate::rspamd::ucl::MAX_FILE_OCTETS;
 use serde_json::{Value, json};
 
 use crate::commands::migrate::file;
@@ -85,8 +85,8 @@ impl Conf {
 
 /// Why a line is no setting of ours, without its place in a file that does not exist.
 fn accepts(line: &str) -> Result<(), String> {
-    let read = settings::read(line).map(drop);
-    let why = |mistakes: settings::Mistakes| {
+    let read = landmarc_settings::read(line).map(drop);
+    let why = |mistakes: landmarc_settings::Mistakes| {
         let first = mistakes.0.first().map(|mistake| mistake.wrong.to_string());
         first.unwrap_or_default()
     };

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use dns::resolver::Resolver;
-use migrate::rspamd::{Day, Window};
-use settings::{RedisServer, Settings};
-use source::redis::{Days, Options};
-use store::COMMAND_PATIENCE;
+use landmarc_dns::resolver::Resolver;
+use landmarc_migrate::rspamd::{Day, Window};
+use landmarc_settings::{RedisServer, Settings};
+use landmarc_source::redis::{Days, Options};
+use landmarc_store::COMMAND_PATIENCE;
 
 use crate::commands::migrate::summary::tell_summary;
 use crate::commands::outbox::OneDay;

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use migrate::opendmarc::settings::{Conf, Parameter, Rate};
+use landmarc_migrate::opendmarc::settings::{Conf, Parameter, Rate};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::signal::unix::{self, SignalKind, signal};
@@ -193,7 +193,7 @@ impl Restarts {
 
 #[cfg(test)]
 mod tests {
-    use migrate::opendmarc::settings::read;
+    use landmarc_migrate::opendmarc::settings::read;
 
     use super::*;
 

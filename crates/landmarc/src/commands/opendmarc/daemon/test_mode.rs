@@ -8,12 +8,12 @@ use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use auth::lookup::{DnsName, Zones};
-use mail::message::{MessageError, split};
-use mail::{Envelope, ReversePath};
-use migrate::opendmarc::settings::{Parameter, test_records};
-use milter::{Edit, Response, Verdict};
-use receiver::local::Rules;
+use landmarc_auth::lookup::{DnsName, Zones};
+use landmarc_mail::message::{MessageError, split};
+use landmarc_mail::{Envelope, ReversePath};
+use landmarc_migrate::opendmarc::settings::{Parameter, test_records};
+use landmarc_milter::{Edit, Response, Verdict};
+use landmarc_receiver::local::Rules;
 
 use super::complain_of;
 use crate::answers::Answers;
@@ -222,7 +222,7 @@ impl Bench {
             queue_id: Some(QUEUE_ID),
             now: records::now_ms() / 1_000,
             // As OpenDMARC's test mode, which knows no records.
-            seen: &receiver::seen::Seen::Off,
+            seen: &landmarc_receiver::seen::Seen::Off,
         };
         let settings = &self.loaded.settings;
         let judgement = judge_parsed(&parsed, beside, &self.rules, settings, &self.answers).await;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::recipe::{Recipe, Step};
 use super::world::{Domain, Habit, How, MIDDLE, Relay, STOP, World, provider_host};

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 
-use testkit::random::Random;
+use landmarc_testkit::random::Random;
 
 use super::honest::through;
 use super::recipe::{Recipe, Step};

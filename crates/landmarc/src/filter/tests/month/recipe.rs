@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use mail::{Envelope, ReversePath};
-use testkit::letter::Letter;
+use landmarc_mail::{Envelope, ReversePath};
+use landmarc_testkit::letter::Letter;
 
 /// All that judging a message depends on: two of one recipe are judged alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

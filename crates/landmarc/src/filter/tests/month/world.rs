@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
-use auth::lookup::Zones;
-use testkit::random::Random;
-use testkit::{dns_name, letter};
+use landmarc_auth::lookup::Zones;
+use landmarc_testkit::random::Random;
+use landmarc_testkit::{dns_name, letter};
 
 use super::{DAYS, LEARNING_DAYS};
 

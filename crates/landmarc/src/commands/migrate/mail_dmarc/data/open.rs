@@ -5,10 +5,10 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use migrate::mail_dmarc::{Database, StoredRecord};
-use source::mail_dmarc::SqliteStore;
-use source::mysql::{Address, MailDmarc, MysqlError};
-use source::sqlite::SqliteError;
+use landmarc_migrate::mail_dmarc::{Database, StoredRecord};
+use landmarc_source::mail_dmarc::SqliteStore;
+use landmarc_source::mysql::{Address, MailDmarc, MysqlError};
+use landmarc_source::sqlite::SqliteError;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::Exit;
