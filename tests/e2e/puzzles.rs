@@ -24,7 +24,8 @@ const WITHOUT_RECORDS: &str = "evidence_from_records = false\n";
 
 #[test]
 fn ten_puzzles_and_more_are_answered_from_the_queue_id_alone() {
-    let inputs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../receiver/tests/it/puzzles/puzzles.jsonl");
+    let inputs =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/receiver/tests/it/puzzles/puzzles.jsonl");
     let cases = cases::read(&inputs);
     assert!(cases.len() >= 10, "{}", cases.len());
     for case in &cases {

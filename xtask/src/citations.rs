@@ -90,9 +90,11 @@ fn links(paths: &BTreeSet<String>) -> String {
     links.join(", ")
 }
 
-/// `auth/spf/record.rs` for `crates/auth/src/spf/record.rs`.
+/// `auth/spf/record.rs` for `crates/core/auth/src/spf/record.rs`.
 fn short(path: &str) -> String {
-    path.trim_start_matches("crates/").replacen("/src/", "/", 1)
+    let layers = ["crates/core/", "crates/edges/", "crates/roles/", "crates/"];
+    let below = layers.iter().find_map(|layer| path.strip_prefix(layer));
+    below.unwrap_or(path).replacen("/src/", "/", 1)
 }
 
 /// Every clause in a text, with the number of the line that cites it.
@@ -231,7 +233,7 @@ mod tests {
     fn the_page_sorts_by_number_and_parts_code_from_tests() {
         let code = "//! RFC 9989 §4.10 and RFC 9989 §4.9.\n#[cfg(test)]\nmod tests {\n// RFC 9989 §4.9\n}\n";
         let files = [
-            SourceFile::new("crates/dmarc/src/discovery.rs", code),
+            SourceFile::new("crates/core/dmarc/src/discovery.rs", code),
             SourceFile::new("tests/e2e/main.rs", "//! RFC 5321 §4.5.2\n"),
             SourceFile::new("xtask/src/main.rs", "//! RFC 1 §1\n"),
         ];
@@ -242,9 +244,9 @@ mod tests {
             "\n## RFC 5321\n\n| section | code | tests |\n|---|---|---|\n\
              | 4.5.2 |  | [tests/e2e/main.rs](../tests/e2e/main.rs) |\n\
              \n## RFC 9989\n\n| section | code | tests |\n|---|---|---|\n\
-             | 4.9 | [dmarc/discovery.rs](../crates/dmarc/src/discovery.rs) \
-             | [dmarc/discovery.rs](../crates/dmarc/src/discovery.rs) |\n\
-             | 4.10 | [dmarc/discovery.rs](../crates/dmarc/src/discovery.rs) |  |\n"
+             | 4.9 | [dmarc/discovery.rs](../crates/core/dmarc/src/discovery.rs) \
+             | [dmarc/discovery.rs](../crates/core/dmarc/src/discovery.rs) |\n\
+             | 4.10 | [dmarc/discovery.rs](../crates/core/dmarc/src/discovery.rs) |  |\n"
         );
     }
 }

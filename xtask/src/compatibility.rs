@@ -36,7 +36,7 @@ const OUTCOMES: [&str; 3] = ["done", "better", "left out"];
 
 /// The test that runs all scenarios, and where they are. Which of them belong to an item, their titles say.
 const SCENARIO_TEST: &str = "every_scenario_ends_as_its_text_says";
-const SCENARIOS: &str = "crates/receiver/tests/scenarios/";
+const SCENARIOS: &str = "crates/core/receiver/tests/scenarios/";
 
 /// What there is to show that an item is done.
 #[derive(Debug, Default)]

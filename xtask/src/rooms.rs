@@ -255,20 +255,20 @@ pub(crate) fn check(packages: &[Package]) -> Vec<Finding> {
 }
 
 fn check_package(package: &Package) -> Vec<Finding> {
-    let manifest = manifest_of(&package.name);
+    let manifest = &package.manifest;
     let Some(room) = ROOMS.iter().find(|room| room.name == package.name) else {
         let problem = format!(
             "the package {:?} has no line in the table of xtask/src/rooms.rs",
             package.name
         );
-        return vec![Finding::new(&manifest, 0, problem)];
+        return vec![Finding::new(manifest, 0, problem)];
     };
     let not_allowed = package
         .dependencies
         .iter()
         .filter(|dependency| !allows(room, dependency));
     not_allowed
-        .map(|dependency| Finding::new(&manifest, 0, describe(room, dependency)))
+        .map(|dependency| Finding::new(manifest, 0, describe(room, dependency)))
         .collect()
 }
 
@@ -297,15 +297,6 @@ fn describe(room: &Room, dependency: &Dependency) -> String {
     }
 }
 
-fn manifest_of(package: &str) -> String {
-    match package.strip_prefix(PREFIX) {
-        Some("benches") => "benches/Cargo.toml".to_owned(),
-        Some(room) => format!("crates/{room}/Cargo.toml"),
-        None if package == "xtask" => "xtask/Cargo.toml".to_owned(),
-        None => format!("crates/{package}/Cargo.toml"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -317,6 +308,7 @@ mod tests {
         }];
         let package = Package {
             name: name.to_owned(),
+            manifest: "Cargo.toml".to_owned(),
             dependencies,
         };
         check(&[package])
@@ -343,10 +335,8 @@ mod tests {
         assert_eq!(problems("landmarc-auth", "landmarc-mail", false), [""; 0]);
         assert_eq!(
             problems("landmarc-mail", "landmarc-auth", false),
-            [
-                "crates/mail/Cargo.toml: \"landmarc-mail\" may not use \"landmarc-auth\": \
-              dependencies point inward (xtask/src/rooms.rs)"
-            ]
+            ["Cargo.toml: \"landmarc-mail\" may not use \"landmarc-auth\": \
+              dependencies point inward (xtask/src/rooms.rs)"]
         );
         assert_eq!(problems("landmarc-dns", "landmarc-milter", false).len(), 1);
     }
@@ -368,7 +358,7 @@ mod tests {
         assert_eq!(problems("landmarc-dmarc", "landmarc-testkit", true), [""; 0]);
         assert_eq!(
             problems("landmarc", "landmarc-testkit", false),
-            ["crates/landmarc/Cargo.toml: \"landmarc-testkit\" is for tests only: [dev-dependencies]"]
+            ["Cargo.toml: \"landmarc-testkit\" is for tests only: [dev-dependencies]"]
         );
     }
 

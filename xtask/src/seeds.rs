@@ -53,7 +53,7 @@ fn plant(workspace: &Workspace, target: &str, seeds: &Seeds) -> Result<(), Sourc
 
 /// The segment that each build must read, as it is and with its checksum made anew: the first octet says which.
 fn segments(workspace: &Workspace) -> Result<Seeds, SourceError> {
-    let path = workspace.root.join("crates/store/tests/it/segment_1.bin");
+    let path = workspace.root.join("crates/edges/store/tests/it/segment_1.bin");
     let segment = fs::read(&path).map_err(|error| SourceError::Io(path, error))?;
     Ok([0, 1].map(|choice| [&[choice][..], &segment].concat()).into())
 }

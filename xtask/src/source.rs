@@ -49,6 +49,8 @@ pub(crate) struct Workspace {
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
     pub(crate) name: String,
+    /// Its manifest, relative to the workspace.
+    pub(crate) manifest: String,
     pub(crate) dependencies: Vec<Dependency>,
 }
 
@@ -82,10 +84,10 @@ impl SourceFile {
         self.path.ends_with(".rs")
     }
 
-    /// The crate folder under `crates/` when this is a source file of a crate.
+    /// The folder of the crate, such as `crates/core/mail`, when this is a source file of a crate.
     pub(crate) fn source_of(&self) -> Option<&str> {
-        let (name, rest) = self.path.strip_prefix("crates/")?.split_once('/')?;
-        (rest.starts_with("src/") && self.is_rust()).then_some(name)
+        let (folder, _) = self.path.split_once("/src/")?;
+        (folder.starts_with("crates/") && self.is_rust()).then_some(folder)
     }
 
     /// The number of the first line that is test code: 1 in a file of tests, and past the
@@ -171,16 +173,23 @@ fn packages(root: &Path) -> Result<Vec<Package>, SourceError> {
     }
     let metadata: Value =
         serde_json::from_slice(&output.stdout).map_err(|error| SourceError::Metadata(error.to_string()))?;
+    let package = |json| package(root, json);
     Ok(list(&metadata["packages"]).map(package).collect())
 }
 
-fn package(json: &Value) -> Package {
+fn package(root: &Path, json: &Value) -> Package {
+    let manifest = PathBuf::from(text(&json["manifest_path"]));
     let dependencies = list(&json["dependencies"]).map(|dependency| Dependency {
         name: text(&dependency["name"]),
         dev: dependency["kind"] == "dev",
     });
     Package {
         name: text(&json["name"]),
+        manifest: manifest
+            .strip_prefix(root)
+            .unwrap_or(&manifest)
+            .display()
+            .to_string(),
         dependencies: dependencies.collect(),
     }
 }
@@ -200,7 +209,7 @@ mod tests {
     #[test]
     fn test_code_starts_at_the_test_module() {
         let file = SourceFile::new(
-            "crates/mail/src/name.rs",
+            "crates/core/mail/src/name.rs",
             "//! x\nfn a() {}\n#[cfg(test)]\nmod tests {\n}\n",
         );
         assert_eq!(file.first_test_line(), 3);
@@ -208,14 +217,17 @@ mod tests {
 
     #[test]
     fn a_test_module_in_a_file_of_its_own_ends_nothing() {
-        let file = SourceFile::new("crates/mail/src/name.rs", "#[cfg(test)]\nmod tests;\nfn a() {}\n");
+        let file = SourceFile::new(
+            "crates/core/mail/src/name.rs",
+            "#[cfg(test)]\nmod tests;\nfn a() {}\n",
+        );
         assert_eq!(file.first_test_line(), usize::MAX);
         assert_eq!(
-            SourceFile::new("crates/mail/src/name/tests.rs", "").first_test_line(),
+            SourceFile::new("crates/core/mail/src/name/tests.rs", "").first_test_line(),
             1
         );
         assert_eq!(
-            SourceFile::new("crates/mail/tests/it/main.rs", "").first_test_line(),
+            SourceFile::new("crates/core/mail/tests/it/main.rs", "").first_test_line(),
             1
         );
     }
@@ -223,7 +235,7 @@ mod tests {
     #[test]
     fn a_helper_for_tests_alone_ends_nothing() {
         let file = SourceFile::new(
-            "crates/mail/src/name.rs",
+            "crates/core/mail/src/name.rs",
             "#[cfg(test)]\nfn helper() {}\nfn a() {}\n",
         );
         assert_eq!(file.first_test_line(), usize::MAX);
@@ -232,11 +244,11 @@ mod tests {
     #[test]
     fn only_sources_of_crates_are_sources_of_crates() {
         assert_eq!(
-            SourceFile::new("crates/mail/src/a/b.rs", "").source_of(),
-            Some("mail")
+            SourceFile::new("crates/core/mail/src/a/b.rs", "").source_of(),
+            Some("crates/core/mail")
         );
         assert_eq!(
-            SourceFile::new("crates/mail/tests/it/main.rs", "").source_of(),
+            SourceFile::new("crates/core/mail/tests/it/main.rs", "").source_of(),
             None
         );
         assert_eq!(SourceFile::new("xtask/src/main.rs", "").source_of(), None);

@@ -16,7 +16,7 @@ use crate::binary::{LANDMARC, landmarc};
 use crate::harness::tools::{Daemon, Folder, free_port, package};
 
 /// The lines in force at the site of the seed, as its `egrep` shows them.
-const SEED: &str = include_str!("../../../crates/migrate/tests/it/opendmarc_settings/seed_active.conf");
+const SEED: &str = include_str!("../../../crates/core/migrate/tests/it/opendmarc_settings/seed_active.conf");
 
 /// What a program said.
 struct Said {
