@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use landmarc_door::{Door, DriveLimits, Findings, Judged, http};
+use landmarc_interfaces::{Door, DriveLimits, Findings, Judged, http};
 use landmarc_milter::{Macros, Peer, Place, Response, Service, Session};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};

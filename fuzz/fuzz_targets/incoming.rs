@@ -5,7 +5,7 @@
 
 #![no_main]
 
-use landmarc_door::incoming::{Incoming, Piece};
+use landmarc_interfaces::incoming::{Incoming, Piece};
 use landmarc_mail::message::{HeaderDefect, HeaderLimits, split};
 use libfuzzer_sys::fuzz_target;
 

@@ -8,9 +8,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landmarc_door::opensmtpd::line::Line;
-use landmarc_door::opensmtpd::{Held, Judge, NoRuling, Ruling, Terms, Unjudged, run};
-use landmarc_door::{Added, Caller, Removed};
+use landmarc_interfaces::opensmtpd::line::Line;
+use landmarc_interfaces::opensmtpd::{Held, Judge, NoRuling, Ruling, Terms, Unjudged, run};
+use landmarc_interfaces::{Added, Caller, Removed};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, duplex};
 

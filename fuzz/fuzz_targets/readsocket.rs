@@ -5,10 +5,10 @@
 
 #![no_main]
 
-use landmarc_door::Answer;
-use landmarc_door::readsocket::request::{HEAD_LIMIT, Part, Reading, Request};
-use landmarc_door::readsocket::{failed, line};
-use landmarc_door::recipients::MAX_RECIPIENTS;
+use landmarc_interfaces::Answer;
+use landmarc_interfaces::readsocket::request::{HEAD_LIMIT, Part, Reading, Request};
+use landmarc_interfaces::readsocket::{failed, line};
+use landmarc_interfaces::recipients::MAX_RECIPIENTS;
 use landmarc_milter::{Edit, Peer, Response, Verdict};
 use libfuzzer_sys::fuzz_target;
 

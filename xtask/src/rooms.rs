@@ -113,7 +113,7 @@ const ROOMS: [Room; 20] = [
         ],
     },
     Room {
-        name: "landmarc-post",
+        name: "landmarc-delivery",
         rooms: &["mail", "auth"],
         crates: &[
             "base64",
@@ -167,7 +167,7 @@ const ROOMS: [Room; 20] = [
     },
     Room {
         // Translates other protocols into the calls of a milter session.
-        name: "landmarc-door",
+        name: "landmarc-interfaces",
         rooms: &["mail", "milter"],
         crates: &[
             "base64",
@@ -186,8 +186,21 @@ const ROOMS: [Room; 20] = [
     Room {
         name: "landmarc",
         rooms: &[
-            "mail", "auth", "dmarc", "receiver", "report", "settings", "migrate", "dns", "milter", "store",
-            "post", "web", "push", "source", "door",
+            "mail",
+            "auth",
+            "dmarc",
+            "receiver",
+            "report",
+            "settings",
+            "migrate",
+            "dns",
+            "milter",
+            "store",
+            "delivery",
+            "web",
+            "push",
+            "source",
+            "interfaces",
         ],
         crates: &[
             "clap",

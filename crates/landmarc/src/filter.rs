@@ -27,7 +27,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
-use landmarc_door::Door;
+use landmarc_interfaces::Door;
 use landmarc_mail::{Envelope, ReversePath};
 use landmarc_milter::{
     Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
@@ -190,7 +190,7 @@ pub(crate) struct Connection {
     /// Whether its messages count in no report.
     stays_out_of_reports: bool,
     /// Of the message that ended last.
-    findings: Option<Box<landmarc_door::Findings>>,
+    findings: Option<Box<landmarc_interfaces::Findings>>,
 }
 
 impl Session for Connection {

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use landmarc_auth::dkim::DkimVerdict;
-use landmarc_door::Door;
+use landmarc_interfaces::Door;
 use landmarc_receiver::evidence::Evidence;
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::remedy;

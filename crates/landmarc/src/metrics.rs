@@ -17,7 +17,7 @@ mod sheet;
 use std::time::{Duration, Instant, SystemTime};
 
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_door::Door;
+use landmarc_interfaces::Door;
 use landmarc_receiver::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::local::QuarantineBy;

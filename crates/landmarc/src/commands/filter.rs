@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use landmarc_door::opensmtpd::{CheckApi, Terms, Unjudged, run as filter};
+use landmarc_interfaces::opensmtpd::{CheckApi, Terms, Unjudged, run as filter};
 use landmarc_milter::SocketAddress;
 use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};

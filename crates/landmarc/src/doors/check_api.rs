@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use landmarc_door::{DriveLimits, http};
+use landmarc_interfaces::{DriveLimits, http};
 use landmarc_milter::{Drained, Listeners};
 use landmarc_settings::{Mistake, Settings, key};
 use tokio::sync::watch;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use landmarc_door::DriveLimits;
-use landmarc_door::readsocket::{Desk, spool::Spool};
+use landmarc_interfaces::DriveLimits;
+use landmarc_interfaces::readsocket::{Desk, spool::Spool};
 use landmarc_milter::{Drained, Listeners};
 use landmarc_settings::Settings;
 use tokio::sync::watch;

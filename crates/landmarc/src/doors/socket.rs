@@ -1,6 +1,6 @@
 //! What the sockets of all doors have in common.
 
-use landmarc_door::{Host, HostLimits};
+use landmarc_interfaces::{Host, HostLimits};
 use landmarc_milter::{ListenError, Listeners, SocketAddress, UnixAccess};
 use landmarc_settings::{FileMode, Mistake, Settings, key};
 

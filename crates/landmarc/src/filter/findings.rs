@@ -4,7 +4,9 @@ use landmarc_auth::dkim::DkimResult;
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
-use landmarc_door::{Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding};
+use landmarc_interfaces::{
+    Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding,
+};
 use landmarc_milter::{Response, Verdict};
 use landmarc_receiver::action::{self, Step};
 use landmarc_receiver::judge::Judgement;

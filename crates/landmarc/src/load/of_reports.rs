@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use landmarc_post::sign::{KeyFile, Signer, SignerError};
-use landmarc_post::{CaError, check_ca_file};
+use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
+use landmarc_delivery::{CaError, check_ca_file};
 use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use landmarc_settings::{Mistake, Settings, key};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landmarc_post::secret::open_to_others;
+use landmarc_delivery::secret::open_to_others;
 use landmarc_settings::keys::DeliveryBy;
 use landmarc_settings::{Settings, key};
 

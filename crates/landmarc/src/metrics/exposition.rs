@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use landmarc_dns::resolver;
-use landmarc_door::Door;
+use landmarc_interfaces::Door;
 use landmarc_receiver::seen::{Seen, Table};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_auth::lookup::Lookup;
+use landmarc_delivery::{Failure, Outcome, Stage};
 use landmarc_mail::DomainName;
-use landmarc_post::{Failure, Outcome, Stage};
 use landmarc_report::Address;
 use landmarc_report::destination::Kind;
 use landmarc_report::refusal::{is_size_refusal, speaks_of_destination, speaks_of_us};

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use landmarc_post::sign::{KeyFile, Signer, SignerError};
-use landmarc_post::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
+use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
+use landmarc_delivery::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
 use landmarc_report::letter::Letter;
 use landmarc_report::return_path::ReturnPath;
 use landmarc_settings::Delimiter;
@@ -117,7 +117,7 @@ impl Courier {
                 .inspect_err(|error| tracing::error!("a letter cannot be signed: {error}"))
                 .ok()
         });
-        let mut octets = landmarc_post::sign::to_octets(&signatures.unwrap_or_default());
+        let mut octets = landmarc_delivery::sign::to_octets(&signatures.unwrap_or_default());
         octets.extend_from_slice(&letter.to_bytes());
         octets
     }

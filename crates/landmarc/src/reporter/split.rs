@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landmarc_post::Failure;
+use landmarc_delivery::Failure;
 use landmarc_report::Address;
 use landmarc_report::aggregate::{Part, halve, read, render};
 use landmarc_report::report_id::{ReportId, file_name};

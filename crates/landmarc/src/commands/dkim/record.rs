@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use landmarc_delivery::sign::{KeyPem, Signer, SignerError};
 use landmarc_mail::DomainName;
-use landmarc_post::sign::{KeyPem, Signer, SignerError};
 
 /// Octets of one character-string of a TXT record (RFC 1035 §3.3.14).
 const MAX_STRING_OCTETS: usize = 255;

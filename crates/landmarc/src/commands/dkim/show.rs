@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use landmarc_delivery::sign::MAX_KEY_OCTETS;
 use landmarc_mail::DomainName;
-use landmarc_post::sign::MAX_KEY_OCTETS;
 
 use super::record::KeyRecord;
 use crate::exit::Exit;

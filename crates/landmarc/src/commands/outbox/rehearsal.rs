@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landmarc_post::Outcome;
+use landmarc_delivery::Outcome;
 use landmarc_report::Address;
 use landmarc_store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! `outbox send --test`: one small letter by the way that reports go, of which nothing is kept.
 
-use landmarc_post::Outcome;
+use landmarc_delivery::Outcome;
 use landmarc_report::Address;
 use landmarc_report::letter::Letter;
 use landmarc_report::mime::{LetterHead, Multipart, Part, compose};

@@ -1,6 +1,6 @@
 //! What a door is told, beside what is done.
 
-use landmarc_door::{Caller, Dmarc, Done, Drive, DriveLimits, Policy, Powers};
+use landmarc_interfaces::{Caller, Dmarc, Done, Drive, DriveLimits, Policy, Powers};
 use landmarc_testkit::dns_server::DnsServer;
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ const CLEAR: Powers = Powers {
     add_recipients: true,
 };
 
-async fn driven(filter: &Filter, caller: &Caller, message: &str) -> landmarc_door::Answer {
+async fn driven(filter: &Filter, caller: &Caller, message: &str) -> landmarc_interfaces::Answer {
     let limits = DriveLimits::default();
     let mut drive = Drive::begin(filter, Door::Http, caller, CLEAR, limits).await;
     drive.push(message.as_bytes()).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_message_that_is_not_judged_has_the_same_keys() {
 /// What a milter has no use for is not made.
 #[tokio::test]
 async fn a_milter_keeps_no_findings() {
-    use landmarc_door::Judged;
+    use landmarc_interfaces::Judged;
 
     let fixture = service("findings-milter", "");
     let mut session = fixture.filter.connect(&Peer::Unix);

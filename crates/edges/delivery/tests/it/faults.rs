@@ -1,0 +1,214 @@
+//! A relay that goes wrong, at every stage in every way: each has its outcome and its reason.
+
+use landmarc_delivery::{Outcome, Stage};
+use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
+
+use crate::support::{RECIPIENT, delivered, parcel, post, told, way_to};
+
+const STAGES: [(At, Stage); 6] = [
+    (At::Greeting, Stage::Greeting),
+    (At::Hello, Stage::Hello),
+    (At::Mail, Stage::Mail),
+    (At::Rcpt, Stage::Rcpt),
+    (At::Data, Stage::Data),
+    (At::EndOfData, Stage::EndOfData),
+];
+
+/// What a relay says or does, what comes of a letter then, and the reason that is given.
+fn faults() -> [(What, &'static str, &'static str); 10] {
+    let say = |words: &str| What::Say(words.to_owned());
+    [
+        (say("451 4.3.0 later"), "deferred", "451 4.3.0 later"),
+        (say("550 5.7.1 never"), "refused", "550 5.7.1 never"),
+        (say("554-no\r\n554 and no"), "refused", "554 no and no"),
+        (say("421 4.3.2 closing"), "relay unusable", "421 4.3.2 closing"),
+        (
+            What::SayAndDrop("450 4.2.0 a".to_owned()),
+            "deferred",
+            "450 4.2.0 a",
+        ),
+        (
+            say("530 5.7.0 STARTTLS first"),
+            "relay unusable",
+            "530 5.7.0 STARTTLS first",
+        ),
+        (What::Drop, "broken", "the connection was closed"),
+        (
+            What::Garbage,
+            "broken",
+            r#"this is no SMTP reply: "\x07what is this?""#,
+        ),
+        (What::EndlessLines, "broken", "a reply without end"),
+        (What::EndlessLine, "broken", "a reply line without end"),
+    ]
+}
+
+#[tokio::test]
+async fn every_fault_at_every_stage_has_its_outcome_and_its_reason() {
+    for pipelining in [true, false] {
+        for (at, stage) in STAGES {
+            for (what, kind, words) in faults() {
+                let case = format!("{what:?} at {at:?}, pipelining {pipelining}");
+                let relay = Relay::start(Script {
+                    pipelining,
+                    ..Script::with(Fault::new(at, what.clone()))
+                });
+                let outcome = post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await;
+                let expected = match (stage, kind) {
+                    // Nothing was said yet of any letter.
+                    (Stage::Greeting | Stage::Hello, _) => "relay unusable",
+                    (Stage::EndOfData, "broken") => "unanswered",
+                    (_, "broken") => "deferred",
+                    (_, kind) => kind,
+                };
+                let (kind, reason) = told(&outcome);
+                assert_eq!(kind, expected, "{case}: {reason}");
+                assert_eq!(reason, format!("{stage}: {words}"), "{case}");
+                let taken = relay.letters().iter().filter(|letter| letter.taken).count();
+                assert_eq!(taken, 0, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_follows_a_fault_is_delivered() {
+    for (at, _) in STAGES {
+        for (what, ..) in faults() {
+            let relay = Relay::start(Script::with(Fault::new(at, what.clone()).times(1)));
+            let post = post(way_to(&relay), 1);
+            let first = post.deliver(parcel(RECIPIENT)).await;
+            assert!(first.failure().is_some());
+            delivered(post.deliver(parcel(RECIPIENT)).await);
+            let taken = relay.letters().iter().filter(|letter| letter.taken).count();
+            assert_eq!(taken, 1, "{what:?} at {at:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn codes_are_told_apart_from_words() {
+    let relay = Relay::start(Script::with(Fault::say(
+        At::Rcpt,
+        "550-5.1.1 <dmarc@author.example>:\r\n550 5.1.1 User unknown",
+    )));
+    let outcome = post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await;
+    let Outcome::Refused(failure) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (failure.code, failure.enhanced.as_deref()),
+        (Some(550), Some("5.1.1"))
+    );
+    assert!(!failure.is_size);
+    assert_eq!(
+        failure.to_string(),
+        "RCPT: 550 5.1.1 <dmarc@author.example>: User unknown"
+    );
+}
+
+#[tokio::test]
+async fn of_two_letters_the_one_that_is_rejected_is_no_harm_to_the_other() {
+    for pipelining in [true, false] {
+        let relay = Relay::start(Script {
+            pipelining,
+            ..Script::with(Fault::say(At::Rcpt, "550 5.1.1 no such user").to("nobody@"))
+        });
+        let post = post(way_to(&relay), 1);
+        for round in 1..=3 {
+            let rejected = post.deliver(parcel("nobody@author.example")).await;
+            assert_eq!(
+                told(&rejected),
+                ("refused", "RCPT: 550 5.1.1 no such user".to_owned())
+            );
+            delivered(post.deliver(parcel(RECIPIENT)).await);
+            assert_eq!(relay.letters().len(), round);
+        }
+        // All over one connection: what was begun in vain was ended by RSET.
+        assert_eq!(relay.connections(), 1);
+        for letter in relay.letters() {
+            assert_eq!(letter.rcpt_to, [RECIPIENT]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_accepts_data_for_nobody_gets_an_empty_letter_and_no_more() {
+    let relay = Relay::start(Script {
+        faults: vec![
+            Fault::say(At::Rcpt, "550 5.1.1 no such user").to("nobody@"),
+            // RFC 2920 §3.1 warns of such servers.
+            Fault::say(At::Data, "354 go on").to("nobody@"),
+            Fault::say(At::Data, "354 go on").times(2),
+            Fault::say(At::EndOfData, "554 5.5.1 no recipients").times(1),
+        ],
+        ..Script::default()
+    });
+    let post = post(way_to(&relay), 1);
+    let rejected = post.deliver(parcel("nobody@author.example")).await;
+    assert_eq!(
+        told(&rejected),
+        ("refused", "RCPT: 550 5.1.1 no such user".to_owned())
+    );
+    let letters = relay.letters();
+    assert_eq!(letters.len(), 1);
+    assert!(
+        letters
+            .iter()
+            .all(|letter| letter.text.is_empty() && letter.rcpt_to.is_empty())
+    );
+    delivered(post.deliver(parcel(RECIPIENT)).await);
+    assert_eq!(relay.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_letter_whose_250_was_lost_may_have_arrived() {
+    let relay = Relay::start(Script::with(
+        Fault::new(At::EndOfData, What::TakeAndDrop).times(1),
+    ));
+    let post = post(way_to(&relay), 1);
+    let outcome = post.deliver(parcel(RECIPIENT)).await;
+    let reason = "end of data: the connection was closed".to_owned();
+    assert_eq!(told(&outcome), ("unanswered", reason));
+    delivered(post.deliver(parcel(RECIPIENT)).await);
+    // The duplicate is the same to the octet, so its Message-ID tells that it is one.
+    let letters = relay.letters();
+    assert_eq!(
+        letters.iter().map(|letter| letter.taken).collect::<Vec<_>>(),
+        [true, true]
+    );
+    assert_eq!(letters[0].text, letters[1].text);
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_there_is_no_fault_of_the_letter() {
+    let relay = Relay::start(Script::default());
+    let way = way_to(&relay);
+    let address = relay.address();
+    drop(relay);
+    let (kind, reason) = told(&post(way, 1).deliver(parcel(RECIPIENT)).await);
+    assert_eq!(kind, "relay unusable");
+    assert!(
+        reason.starts_with(&format!("connect: {address}: Connection refused")),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_relay_that_leaves_in_the_text_has_not_got_the_letter() {
+    let line = [&[b'x'; 76][..], b"\r\n"].concat().repeat(1_000);
+    // Sixteen megabytes and more: the sockets cannot hold them.
+    let letter: Vec<&[u8]> = std::iter::once(&b"Subject: a\r\n\r\n"[..])
+        .chain(std::iter::repeat_n(&*line, 220))
+        .collect();
+    let relay = Relay::start(Script::with(Fault::new(At::Text(10_000), What::Drop).times(1)));
+    let post = post(way_to(&relay), 1);
+    let parcel = landmarc_delivery::Parcel {
+        letter: &letter,
+        ..parcel(RECIPIENT)
+    };
+    let (kind, reason) = told(&post.deliver(parcel).await);
+    assert_eq!(kind, "deferred", "{reason}");
+    assert!(reason.starts_with("text: the connection failed: "), "{reason}");
+    assert_eq!(relay.letters(), []);
+}

@@ -1,0 +1,99 @@
+//! Letters, and the ways they go.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use landmarc_delivery::{Failure, Options, Outcome, Parcel, Post, Tls, Way};
+use landmarc_testkit::relay::Relay;
+
+pub(crate) const RETURN_PATH: &str = "reports+r42@receiver.example";
+pub(crate) const RECIPIENT: &str = "dmarc@author.example";
+pub(crate) const LETTER: &[&[u8]] = &[b"Subject: a\r\n", b"\r\n", b"text\r\n"];
+
+/// To this relay, without TLS.
+pub(crate) fn way_to(relay: &Relay) -> Way {
+    Way::Smtp {
+        host: relay.address().ip().to_string(),
+        port: relay.address().port(),
+        tls: Tls::None,
+        ca_file: None,
+        login: None,
+        hello: "mail.receiver.example".to_owned(),
+    }
+}
+
+/// A post of that way, for so many letters at once. A letter may take a minute: more than
+/// a test ever does.
+pub(crate) fn post(way: Way, connections: usize) -> Post {
+    let options = Options {
+        way,
+        connections,
+        timeout: Duration::from_secs(60),
+    };
+    Post::new(options).unwrap()
+}
+
+/// A letter to this recipient.
+pub(crate) fn parcel(recipient: &str) -> Parcel<'_> {
+    Parcel {
+        return_path: RETURN_PATH,
+        recipient,
+        letter: LETTER,
+        file_name: "report",
+    }
+}
+
+/// The reply to a letter that was delivered.
+pub(crate) fn delivered(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Delivered { reply } => reply,
+        other => panic!("not delivered: {other:?}"),
+    }
+}
+
+/// Which kind of outcome it is, with the reason.
+pub(crate) fn told(outcome: &Outcome) -> (&'static str, String) {
+    let kind = match outcome {
+        Outcome::Delivered { .. } => "delivered",
+        Outcome::Deferred(_) => "deferred",
+        Outcome::Unanswered(_) => "unanswered",
+        Outcome::RelayUnusable(_) => "relay unusable",
+        Outcome::Refused(_) => "refused",
+    };
+    (
+        kind,
+        outcome.failure().map(Failure::to_string).unwrap_or_default(),
+    )
+}
+
+/// A directory of this test alone, gone when it ends.
+pub(crate) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(crate) fn new(name: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = format!("landmarc-delivery-{}-{number}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is in the temporary directory.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
