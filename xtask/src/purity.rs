@@ -107,7 +107,7 @@ mod tests {
             let text = format!("//! x\nlet a = std::{word}(b);\n");
             let problem = format!("{word:?}: the core has no {meaning}");
             assert!(
-                problems("crates/core/auth/src/spf/mod.rs", &text).contains(&(2, problem)),
+                problems("crates/core/auth/src/spf.rs", &text).contains(&(2, problem)),
                 "{word}"
             );
         }

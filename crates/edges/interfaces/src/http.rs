@@ -58,7 +58,7 @@ const MAX_HEADERS: usize = 2_048;
 const MAX_UNREAD_OCTETS: usize = 1024 * 1024;
 
 /// What a page of ours is answered, for people.
-const HELP: &str = include_str!("help.txt");
+const HELP: &str = include_str!("http/help.txt");
 
 /// What clients of `/v1/check` can do: all that we can ask for is in the answer.
 const ASKING: Powers = Powers {

@@ -10,10 +10,10 @@ use landmarc_auth::dkim::SigningKey;
 
 /// RSA keys of 2,048 bits that all domains share: PKCS #1, base64 in lines.
 const RSA: [&str; 4] = [
-    include_str!("rsa-0.txt"),
-    include_str!("rsa-1.txt"),
-    include_str!("rsa-2.txt"),
-    include_str!("rsa-3.txt"),
+    include_str!("keys/rsa-0.txt"),
+    include_str!("keys/rsa-1.txt"),
+    include_str!("keys/rsa-2.txt"),
+    include_str!("keys/rsa-3.txt"),
 ];
 
 /// The Ed25519 key is made from this.
