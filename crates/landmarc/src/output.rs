@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
 use crate::exit::Exit;
-use crate::visible::{visible, visible_lines};
+use landmarc_mail::text::{visible, visible_lines};
 
 /// How wide a terminal is that does not say.
 const USUAL_COLUMNS: usize = 80;

@@ -1,6 +1,6 @@
 //! Aligned tables, which keep within the width of a terminal.
 
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// Between two columns.
 const GAP: usize = 2;
@@ -36,7 +36,7 @@ pub(crate) enum Cut {
 pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
     let rows: Vec<Vec<String>> = rows
         .iter()
-        .map(|row| row.iter().map(|cell| visible(cell)).collect())
+        .map(|row| row.iter().map(|cell| visible(cell).into_owned()).collect())
         .collect();
     let widths = widths(columns, &natural(columns, &rows), width);
     let mut text = line(columns, columns.iter().map(|column| column.name), &widths);

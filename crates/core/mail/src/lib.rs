@@ -2,7 +2,8 @@
 //!
 //! Knows names, header fields, the envelope, the Author Domain and the
 //! Authentication-Results field. Deliberately knows no DNS, no mechanism and no
-//! policy: what a name *means* is asked in the rooms after this one.
+//! policy: what a name *means* is for the crates above this one. Has the one place that makes
+//! foreign text harmless for people ([`text`]).
 
 pub mod author;
 pub mod authres;
@@ -13,6 +14,7 @@ pub mod message;
 pub mod name;
 pub mod network;
 pub mod received_spf;
+pub mod text;
 
 pub use author::Author;
 pub use envelope::{Envelope, ReversePath};

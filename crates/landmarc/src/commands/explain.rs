@@ -9,8 +9,8 @@ use crate::output::{complain, print, tell, terminal_width};
 use crate::pasted;
 use crate::records::{Found, Place, object, refuse, word};
 use crate::trace::with_id;
-use crate::visible::{visible, visible_lines};
 use crate::wrap::{broken, wrapped};
+use landmarc_mail::text::{visible, visible_lines};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -159,7 +159,8 @@ fn as_text(found: &[Explained], width: Option<usize>) -> String {
             1 => String::new(),
             all => format!("message {number} of {all}\n"),
         };
-        let story = story(message).map_or_else(|| NO_STORY.to_owned(), |story| visible_lines(&story));
+        let story =
+            story(message).map_or_else(|| NO_STORY.to_owned(), |story| visible_lines(&story).into_owned());
         let story = width.map_or_else(|| story.clone(), |width| wrapped(&story, width));
         format!("{count}{}\n{story}", head(&message.observation, width))
     });

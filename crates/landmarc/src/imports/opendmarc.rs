@@ -17,8 +17,8 @@ use landmarc_store::{COMMAND_PATIENCE, Place, StoreError};
 use super::{How, Imports, Summary};
 use crate::output::tell;
 use crate::records::now_ms;
-use crate::visible::visible;
 use crate::visible::visible_path;
+use landmarc_mail::text::visible;
 
 /// Octets that are read at a time.
 const PIECE: usize = 64 << 10;

@@ -16,7 +16,7 @@ use crate::answers::Answers;
 use crate::exit::Exit;
 use crate::load::load_or_complain;
 use crate::output::{complain, print};
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

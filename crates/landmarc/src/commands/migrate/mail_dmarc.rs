@@ -13,8 +13,8 @@ use super::file;
 use crate::exit::Exit;
 use crate::opendmarc_conf::read_file;
 use crate::output::{complain, print, tell};
-use crate::visible::visible;
 use crate::visible::visible_path;
+use landmarc_mail::text::visible;
 
 /// Where Mail::DMARC looks for its settings, in its order.
 const FILES: [&str; 3] = [

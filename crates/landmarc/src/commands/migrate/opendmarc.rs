@@ -15,8 +15,8 @@ use super::file;
 use crate::exit::Exit;
 use crate::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
 use crate::output::{complain, print, tell};
-use crate::visible::visible;
 use crate::visible::visible_path;
+use landmarc_mail::text::visible;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

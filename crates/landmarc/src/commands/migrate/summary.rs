@@ -7,7 +7,7 @@ use crate::figures::grouped;
 use crate::imports::{How, Summary};
 use crate::output::{print, tell};
 use crate::time::date;
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// Days that are told one by one; of more, the first and the last.
 const MAX_DAYS: usize = 7;

@@ -15,7 +15,7 @@ use crate::answers::Answers;
 use crate::exit::Exit;
 use crate::load::load_quietly_or_complain;
 use crate::output::{complain, print, tell};
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 const NAME: &str = "opendmarc-check";
 

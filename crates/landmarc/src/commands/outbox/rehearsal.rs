@@ -26,7 +26,7 @@ use crate::reporter::{
     Sheet, Stop,
 };
 use crate::time::date;
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// Letters of the outbox that are looked at; of more, the newest.
 const MAX_LETTERS: usize = 100_000;

@@ -14,7 +14,7 @@ use crate::figures::grouped;
 use crate::output::{complain, print, tell};
 use crate::records::{Place, refuse};
 use crate::time::to_the_second;
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// Letters of one call; of more, the newest.
 const MAX_LETTERS: usize = 100_000;
@@ -120,6 +120,7 @@ fn warnings(suppressed: &BTreeMap<String, Suppression>) -> Vec<String> {
             one.reason,
             name = one.destination
         ))
+        .into_owned()
     };
     let mut lines: Vec<_> = suppressed.values().take(MAX_WARNINGS).map(line).collect();
     let more = suppressed.len().saturating_sub(MAX_WARNINGS);

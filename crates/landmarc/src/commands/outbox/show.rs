@@ -19,7 +19,7 @@ use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{self, Facts, SECRET, Sheet, Terms};
 use crate::time::{date, to_the_second};
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// Arguments of `outbox show`.
 #[derive(Debug, Args)]

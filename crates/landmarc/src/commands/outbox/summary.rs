@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::reporter::{DayMade, SendCounts};
 use crate::time::date;
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// What a run came to.
 #[derive(Debug, Default)]

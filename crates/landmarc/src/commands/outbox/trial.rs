@@ -11,7 +11,7 @@ use super::rehearsal::NO_SECRET;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
 use crate::reporter::{Clock, Terms};
-use crate::visible::visible;
+use landmarc_mail::text::visible;
 
 /// What the letter is called: filters and people know it by that.
 const SUBJECT: &str = "landmarc test letter";

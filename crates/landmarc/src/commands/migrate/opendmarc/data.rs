@@ -21,8 +21,8 @@ use crate::output::{complain, in_full, print, tell};
 use crate::records::{now_ms, refuse};
 use crate::reporter::address_of;
 use crate::time::When;
-use crate::visible::visible;
 use crate::visible::visible_path;
+use landmarc_mail::text::visible;
 
 /// The options that name what was counted. Some others say how it is imported, and without it they would have no
 /// effect; those that say how settings are translated have none with it.

@@ -1,0 +1,152 @@
+//! Foreign text, made harmless for a reader of lines: in a log, on a terminal, in a reply.
+//!
+//! Knows three forms, and nothing of where they go. Text stays readable ([`visible`]), octets of no
+//! known character set become ASCII ([`quoted_octets`]), and protocols that carry printable ASCII
+//! alone get that ([`printable`]). What a grammar asks for beyond (quoted strings, XML, TOML) is done
+//! by the writer of that grammar.
+
+use std::borrow::Cow;
+
+/// Stands where text was cut.
+pub const CUT: &str = "[...]";
+
+/// The text on one line: control characters, and those that hide or turn around what follows, are
+/// spelled out as in Rust: `\n`, `\u{202e}`.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    spelled_out(text, |_| false)
+}
+
+/// As [`visible`], for a text of several lines: line feeds stay.
+#[must_use]
+pub fn visible_lines(text: &str) -> Cow<'_, str> {
+    spelled_out(text, |character| character == '\n')
+}
+
+/// The first `limit` characters of a text as [`visible`] prints them, and [`CUT`] where there are more.
+#[must_use]
+pub fn excerpt(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => visible(text.split_at(end).0).into_owned() + CUT,
+        None => visible(text).into_owned(),
+    }
+}
+
+/// The first `limit` octets as the inside of an ASCII byte string of Rust, `\"` and `\xff`, and
+/// [`CUT`] where there are more.
+#[must_use]
+pub fn quoted_octets(octets: &[u8], limit: usize) -> String {
+    match octets.get(..limit) {
+        Some(start) if start.len() < octets.len() => format!("{}{CUT}", start.escape_ascii()),
+        _ => octets.escape_ascii().to_string(),
+    }
+}
+
+/// The text in printable ASCII, one octet a character: a blank for a tab, a `?` for each other
+/// character that is none.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    // Looking at all of them, and not only up to the first odd one, is done many at a time.
+    let is_printable = |all: bool, octet: u8| all & matches!(octet, b' '..=b'~');
+    if text.bytes().fold(true, is_printable) {
+        return Cow::Borrowed(text);
+    }
+    let ascii = |character| match character {
+        ' '..='~' => character,
+        '\t' => ' ',
+        _ => '?',
+    };
+    Cow::Owned(text.chars().map(ascii).collect())
+}
+
+fn spelled_out(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_steering = |character| steers(character) && !is_kept(character);
+    let Some(first) = text.find(is_steering) else {
+        return Cow::Borrowed(text);
+    };
+    let (clean, rest) = text.split_at(first);
+    let mut visible = String::with_capacity(text.len() + 8);
+    visible.push_str(clean);
+    for character in rest.chars() {
+        if is_steering(character) {
+            visible.extend(character.escape_default());
+        } else {
+            visible.push(character);
+        }
+    }
+    Cow::Owned(visible)
+}
+
+/// Control characters, and those of Unicode that nobody sees but that change what is seen: format
+/// characters that turn the direction around, join, hide, or say what is meant by others.
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{AD}'
+                | '\u{61C}'
+                | '\u{180E}'
+                | '\u{200B}'..='\u{200F}'
+                | '\u{2028}'..='\u{202E}'
+                | '\u{2060}'..='\u{206F}'
+                | '\u{FEFF}'
+                | '\u{FFF9}'..='\u{FFFB}'
+                | '\u{E0000}'..='\u{E007F}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn characters_that_steer_are_spelled_out() {
+        assert_eq!(
+            visible("a\u{1b}[31m\r\nb\u{202E}c\u{7f}\u{9b}"),
+            "a\\u{1b}[31m\\r\\nb\\u{202e}c\\u{7f}\\u{9b}"
+        );
+        assert_eq!(
+            visible("a\u{61C}b\u{2060}c\u{E0041}"),
+            "a\\u{61c}b\\u{2060}c\\u{e0041}"
+        );
+        assert_eq!(visible_lines("a\nb\rc"), "a\nb\\rc");
+        assert!(matches!(visible("bücher – “so”"), Cow::Borrowed("bücher – “so”")));
+    }
+
+    #[test]
+    fn an_excerpt_is_cut_one_character_past_its_limit() {
+        assert_eq!(excerpt("üüü", 3), "üüü");
+        assert_eq!(excerpt("üüüü", 3), "üüü[...]");
+        assert_eq!(excerpt("\r\nab", 2), "\\r\\n[...]");
+    }
+
+    #[test]
+    fn octets_are_ascii_and_cut_one_past_their_limit() {
+        assert_eq!(
+            quoted_octets(b"a:\x1b[31m\r\n\"\\\xff", 99),
+            r#"a:\x1b[31m\r\n\"\\\xff"#
+        );
+        assert_eq!(quoted_octets(b"abc", 3), "abc");
+        assert_eq!(quoted_octets(b"abcd", 3), "abc[...]");
+    }
+
+    #[test]
+    fn printable_text_is_ascii() {
+        assert_eq!(printable("a\tb\r\nc é\u{202e}\u{7f}"), "a b??c ???");
+        assert!(matches!(printable("a ~"), Cow::Borrowed("a ~")));
+    }
+
+    proptest! {
+        #[test]
+        fn no_form_holds_what_steers(text: String, octets: Vec<u8>, limit in 0..20_usize) {
+            prop_assert!(!visible(&text).chars().any(steers));
+            prop_assert!(!visible_lines(&text).chars().any(|c| c != '\n' && steers(c)));
+            prop_assert!(!excerpt(&text, limit).chars().any(steers));
+            prop_assert!(quoted_octets(&octets, limit).bytes().all(|b| matches!(b, b' '..=b'~')));
+            prop_assert!(printable(&text).bytes().all(|b| matches!(b, b' '..=b'~')));
+            prop_assert_eq!(printable(&text).len(), text.chars().count());
+        }
+    }
+}
