@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::account::Account;
+use crate::current::Current;
 use crate::filter::Filter;
 use check_api::CheckApi;
 pub(crate) use check_api::secret;
@@ -50,11 +51,11 @@ impl Doors {
     }
 
     /// Serves, from now until [`Opened::end`].
-    pub(crate) fn open(self, filter: &Arc<Filter>) -> Opened {
+    pub(crate) fn open(self, current: &Current, filter: &Arc<Filter>) -> Opened {
         let (stop, stopped) = watch::channel(false);
         let tasks = [
-            self.check_api.serve(Arc::clone(filter), stopped.clone()),
-            self.exim.serve(Arc::clone(filter), stopped),
+            self.check_api.serve(current, Arc::clone(filter), stopped.clone()),
+            self.exim.serve(current, Arc::clone(filter), stopped),
         ];
         Opened {
             stop,

@@ -36,6 +36,7 @@ use landmarc_receiver::local::{QuarantineBy, Rules};
 use landmarc_store::Recorder;
 use tokio::time::timeout;
 
+use crate::current::Current;
 use crate::failure_reports::Offers;
 use crate::metrics::Metrics;
 use crate::seen::SeenMail;
@@ -46,7 +47,7 @@ use memory::Memory;
 use message::Message;
 use record::Moment;
 pub(crate) use rehearsal::rehearse;
-pub(crate) use running::Running;
+use running::Running;
 use skipping::verified_name;
 pub(crate) use skipping::{Lists, Skipped};
 use tally::Tally;
@@ -65,6 +66,8 @@ const UNKNOWN_QUEUE_ID: &str = "unknown";
 
 /// The service: makes a [`Connection`] for each SMTP connection.
 pub(crate) struct Filter {
+    current: Arc<Current>,
+    /// What was made of the settings that were in force when a session began last.
     running: RwLock<Arc<Running>>,
     common: Arc<Common>,
 }
@@ -78,7 +81,7 @@ struct Common {
     recorder: Arc<Recorder>,
     metrics: Arc<Metrics>,
     /// What the mail of the last days shows.
-    seen: SeenMail,
+    seen: Arc<SeenMail>,
     /// Where messages go that a failure report may be made of; nowhere, where there is no reporter.
     offers: OnceLock<Offers>,
     /// Of such messages that found no room.
@@ -94,23 +97,30 @@ struct Common {
 }
 
 impl Filter {
-    pub(crate) fn new(running: Running, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        current: Arc<Current>,
+        seen: Arc<SeenMail>,
+        recorder: Arc<Recorder>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let running = Running::new(current.get());
         let common = Common {
-            memory: Memory::new(running.settings.limits.memory.as_usize()),
+            memory: Memory::new(running.in_force.settings.limits.memory.as_usize()),
             tally: Tally::default(),
             upstream: Silence::default(),
             ids: Ids::default(),
             recorder,
             metrics,
-            seen: SeenMail::default(),
+            seen,
             offers: OnceLock::new(),
             unreported: Throttle::default(),
             late: Throttle::default(),
             dropped: Throttle::default(),
             told_of_no_copies: AtomicBool::new(false),
-            keeps_stories: running.settings.store.observations,
+            keeps_stories: running.in_force.settings.store.observations,
         };
         Self {
+            current,
             running: RwLock::new(Arc::new(running)),
             common: Arc::new(common),
         }
@@ -123,18 +133,16 @@ impl Filter {
         self
     }
 
-    /// Sessions that begin from now on work with these; those under way keep theirs.
-    pub(crate) fn replace(&self, running: Running) {
-        *self.running.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(running);
-    }
-
-    pub(crate) fn running(&self) -> Arc<Running> {
-        Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What the mail of the last days shows.
-    pub(crate) fn seen(&self) -> &SeenMail {
-        &self.common.seen
+    /// What sessions work with that begin now; those under way keep what they began with.
+    fn running(&self) -> Arc<Running> {
+        let in_force = self.current.get();
+        let running = Arc::clone(&self.running.read().unwrap_or_else(PoisonError::into_inner));
+        if Arc::ptr_eq(&running.in_force, &in_force) {
+            return running;
+        }
+        let made = Arc::new(Running::new(in_force));
+        *self.running.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&made);
+        made
     }
 
     /// Octets that long header sections hold, and how many they may.
@@ -149,7 +157,7 @@ impl Service for Filter {
     fn connect(&self, _mta: &Peer) -> Connection {
         let running = self.running();
         Connection {
-            rules: Arc::clone(&running.rules),
+            rules: Arc::clone(&running.in_force.rules),
             running,
             common: Arc::clone(&self.common),
             client: None,
@@ -198,7 +206,14 @@ impl Session for Connection {
         self.adding = Adding::of(capabilities);
         // An MTA that does not let us hold would deliver what we call quarantined.
         if !capabilities.allows(Actions::QUARANTINE) && self.rules.quarantine == QuarantineBy::Hold {
-            let header = self.running.settings.action.quarantine_header.as_str().to_owned();
+            let header = self
+                .running
+                .in_force
+                .settings
+                .action
+                .quarantine_header
+                .as_str()
+                .to_owned();
             let authserv_id = self.rules.authserv_id.clone();
             self.rules = self
                 .running
@@ -346,7 +361,7 @@ impl Connection {
 
     fn begin(&self, path: &[u8], macros: &Macros) -> Message {
         let authenticated = macros.get("auth_authen").is_some_and(|user| !user.is_empty());
-        let authenticated = authenticated && self.running.settings.clients.skip_authenticated;
+        let authenticated = authenticated && self.running.in_force.settings.clients.skip_authenticated;
         self.common.tally.count(authenticated);
         let skipped = self.skipped.or(authenticated.then_some(Skipped::Authenticated));
         let envelope = Envelope {
@@ -367,7 +382,7 @@ impl Connection {
 
     /// Without a name of our own we go by the MTA's, as its other filters do.
     fn take_name(&mut self, macros: &Macros) {
-        if self.running.settings.authserv_id.is_some() {
+        if self.running.in_force.settings.authserv_id.is_some() {
             return;
         }
         let name = macros.text("j").map(str::to_ascii_lowercase);
@@ -379,7 +394,7 @@ impl Connection {
     /// Waits until a whole header section fits; one that has begun to be counted never
     /// waits again, so those inside can always finish.
     async fn wait_for_memory(&mut self, octets: usize) {
-        let patience = self.running.settings.milter.stall_timeout;
+        let patience = self.running.in_force.settings.milter.stall_timeout;
         let permit = timeout(patience, self.common.memory.take(octets))
             .await
             .ok()

@@ -11,9 +11,11 @@ use landmarc_web::{Health, Limits, ListenError, Part, Readiness, Server, Site, S
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::current::Current;
 use crate::filter::Filter;
 use crate::metrics::{Metrics, Sources};
 use crate::name_servers::NameServers;
+use crate::seen::SeenMail;
 
 /// Opens the ports of the settings; there may be none.
 ///
@@ -89,7 +91,9 @@ enum Service {
 
 /// The parts that are asked how they are.
 pub(crate) struct Parts {
+    pub(crate) current: Arc<Current>,
     pub(crate) filter: Arc<Filter>,
+    pub(crate) seen: Arc<SeenMail>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) milter: landmarc_milter::Gauge,
     pub(crate) sockets: Vec<SocketAddress>,
@@ -148,11 +152,11 @@ impl Status for Board {
         let mut sources = Sources::of_process();
         if let Service::Running(parts) | Service::Stopping(parts) = &*self.service() {
             sources.milter = Some(parts.milter.read());
-            sources.dns = Some(parts.filter.running().resolver.statistics());
+            sources.dns = Some(parts.current.get().resolver.statistics());
             sources.name_servers = parts.name_servers.answering();
             sources.store = Some(parts.recorder.statistics());
             sources.header_memory = Some(parts.filter.header_memory());
-            sources.seen = Some(parts.filter.seen().status());
+            sources.seen = Some(parts.seen.status());
         }
         self.metrics.encode(sources)
     }

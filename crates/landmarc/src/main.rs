@@ -9,6 +9,7 @@ mod believed;
 mod bench;
 mod commands;
 mod csv;
+mod current;
 mod database;
 mod doors;
 mod exit;

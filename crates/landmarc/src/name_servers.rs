@@ -10,7 +10,7 @@ use landmarc_web::Health;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::filter::Filter;
+use crate::current::Current;
 
 /// Between two probes: one packet to each server, more where it does not answer.
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);
@@ -30,13 +30,13 @@ struct Probe {
 
 /// Probes at the start and from then on; each server has a line in the log when it falls silent,
 /// and one when it answers again.
-pub(crate) fn start(filter: Arc<Filter>, name_servers: Arc<NameServers>) -> JoinHandle<()> {
+pub(crate) fn start(current: Arc<Current>, name_servers: Arc<NameServers>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut probes = interval(BETWEEN_PROBES);
         probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             probes.tick().await;
-            let resolver = filter.running().resolver.clone();
+            let resolver = current.get().resolver.clone();
             name_servers.probe(&resolver).await;
         }
     })

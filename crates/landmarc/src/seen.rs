@@ -14,7 +14,7 @@ use landmarc_store::{Day, Place, Reader, StoreError, TallyRow};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::filter::Filter;
+use crate::current::Current;
 use crate::fleet;
 use crate::records::now_ms;
 
@@ -32,15 +32,7 @@ const OPEN_DAYS: u32 = 2;
 /// What was seen, for all sessions.
 #[derive(Debug)]
 pub(crate) struct SeenMail {
-    current: Mutex<Current>,
-}
-
-#[derive(Debug)]
-struct Current {
-    seen: Seen,
-    /// When the store was last read, in milliseconds since the epoch; 0 for never.
-    read_ms: u64,
-    failures: u64,
+    status: Mutex<SeenStatus>,
 }
 
 /// What is counted of it.
@@ -56,13 +48,13 @@ pub(crate) struct SeenStatus {
 
 impl Default for SeenMail {
     fn default() -> Self {
-        let current = Current {
+        let status = SeenStatus {
             seen: Seen::Away,
             read_ms: 0,
             failures: 0,
         };
         Self {
-            current: Mutex::new(current),
+            status: Mutex::new(status),
         }
     }
 }
@@ -74,12 +66,7 @@ impl SeenMail {
     }
 
     pub(crate) fn status(&self) -> SeenStatus {
-        let current = self.lock();
-        SeenStatus {
-            seen: current.seen.clone(),
-            read_ms: current.read_ms,
-            failures: current.failures,
-        }
+        self.lock().clone()
     }
 
     pub(crate) fn set(&self, seen: Seen, read_ms: u64) {
@@ -94,25 +81,25 @@ impl SeenMail {
         current.failures += 1;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, SeenStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Reads the store at the start and from then on, as long as the settings of that moment ask for it.
-pub(crate) fn start(filter: Arc<Filter>, place: Place) -> JoinHandle<()> {
+pub(crate) fn start(current: Arc<Current>, seen_mail: Arc<SeenMail>, place: Place) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut history = History::default();
         let mut is_away = false;
         loop {
-            let running = filter.running();
-            if !running.settings.action.evidence_from_records {
-                filter.seen().set(Seen::Off, 0);
+            let in_force = current.get();
+            if !in_force.settings.action.evidence_from_records {
+                seen_mail.set(Seen::Off, 0);
                 sleep(BETWEEN_TRIES).await;
                 continue;
             }
-            let suffixes = Arc::clone(&running.rules.suffixes);
-            drop(running);
+            let suffixes = Arc::clone(&in_force.rules.suffixes);
+            drop(in_force);
             let (place, begun, now) = (place.clone(), Instant::now(), now_ms());
             let read = tokio::task::spawn_blocking(move || {
                 let result =
@@ -127,7 +114,7 @@ pub(crate) fn start(filter: Arc<Filter>, place: Place) -> JoinHandle<()> {
                 // A bug; the runtime has logged the panic. What was read is gone with it.
                 Err(_) => {
                     history = History::default();
-                    filter.seen().failed();
+                    seen_mail.failed();
                     sleep(BETWEEN_TRIES).await;
                     continue;
                 }
@@ -135,14 +122,14 @@ pub(crate) fn start(filter: Arc<Filter>, place: Place) -> JoinHandle<()> {
             match result {
                 Ok(seen) => {
                     let elapsed = begun.elapsed();
-                    filter.seen().set(seen.clone(), now);
+                    seen_mail.set(seen.clone(), now);
                     // After it is in force: whoever reads the line may rely on it.
                     log(&seen, elapsed);
                     is_away = false;
                     sleep(BETWEEN_READS.max(elapsed * PAUSE_PER_READING)).await;
                 }
                 Err(error) => {
-                    filter.seen().failed();
+                    seen_mail.failed();
                     if !is_away {
                         tracing::warn!(
                             remedy = error.remedy(),

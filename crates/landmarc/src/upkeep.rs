@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::believed::{self, WallClock};
+use crate::current::Current;
 use crate::database;
-use crate::filter::Filter;
 use crate::fleet::Way;
 use crate::metrics::Metrics;
 use crate::records::now_ms;
@@ -68,9 +68,9 @@ fn uptime() -> Duration {
 
 /// Lets old records go at the start, every hour, and as soon as the database is too large, by the
 /// settings of that moment.
-pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> JoinHandle<()> {
+pub(crate) fn start(current: Arc<Current>, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> JoinHandle<()> {
     // Where it is does not change while we run.
-    let database = database::path(&filter.running().settings);
+    let database = database::path(&current.get().settings);
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -80,9 +80,9 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>, metrics: Arc<M
         loop {
             let now = looks.tick().await;
             warnings.remind_of_held(&metrics, now);
-            let mut keep = ask(&mut clock, keep(&filter.running().settings));
+            let mut keep = ask(&mut clock, keep(&current.get().settings));
             warnings.look(&keep, size(&database), recorder.statistics().folded_messages, now);
-            let waiting = waiting_octets(&filter, &database).await;
+            let waiting = waiting_octets(&current, &database).await;
             keep.max_bytes = keep.max_bytes.map(|most| most.saturating_add(waiting));
             if !is_due(last.map(|last| now - last), size(&database), &keep) {
                 continue;
@@ -182,8 +182,8 @@ fn is_nearly_full(bytes: u64, keep: &Keep) -> bool {
 
 /// Octets of what waits in the database to be handed on: it has a limit of its own (`fleet.spool_max_size`), and
 /// nothing that is kept here goes for it.
-async fn waiting_octets(filter: &Filter, database: &Path) -> u64 {
-    if Way::of(&filter.running().settings) == Way::Alone {
+async fn waiting_octets(current: &Current, database: &Path) -> u64 {
+    if Way::of(&current.get().settings) == Way::Alone {
         return 0;
     }
     let database = database.to_owned();

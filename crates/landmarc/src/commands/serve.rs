@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use landmarc_dns::resolver::Resolver;
 use landmarc_milter::{ListenError, Server, SocketAddress, UnixAccess};
 use landmarc_push::ServerTls;
 use landmarc_receiver::local::Rules;
@@ -18,10 +17,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::account::{Account, AccountError, find_group};
+use crate::current::{Current, InForce};
 use crate::database::Lock;
 use crate::doors::{DoorError, Doors};
 use crate::exit::Exit;
-use crate::filter::{Filter, Running};
+use crate::filter::Filter;
 use crate::fleet::{FleetError, Standing};
 use crate::http::{Board, Parts};
 use crate::load::{LoadError, Source};
@@ -29,6 +29,7 @@ use crate::log;
 use crate::metrics::Metrics;
 use crate::name_servers::NameServers;
 use crate::output::{complain, in_full, tell};
+use crate::seen::SeenMail;
 use crate::words::{for_postfix, in_plain_words};
 use crate::{
     database, doors, failure_reports, fleet, http, name_servers, reporter, rspamd, rules, seen, systemd,
@@ -139,7 +140,6 @@ pub(crate) fn run_from(source: &Source) -> Exit {
 
 fn serve(source: &Source) -> Result<(), ServeError> {
     let loaded = source.load()?;
-    let rules = Arc::new(loaded.rules());
     let account = Account::find(&loaded.settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let inside = runtime.enter();
@@ -174,9 +174,13 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let board = Arc::new(Board::new(Arc::clone(&metrics)));
     let web = http::answer(web, &loaded.settings, Arc::clone(&board));
     let recorder = Arc::new(database::open(&loaded.settings, &database, loaded.groups())?);
-    let resolver = Resolver::new(rules::resolver_options(&loaded.settings))?;
-    let settings_from = source.describe(loaded.file.as_deref());
-    introduce(&rules, settings_from.as_deref(), &server.local_addresses());
+    let (file, settings_from) = (loaded.file.clone(), source.describe(loaded.file.as_deref()));
+    let in_force = InForce::new(loaded, None)?;
+    introduce(
+        &in_force.rules,
+        settings_from.as_deref(),
+        &server.local_addresses(),
+    );
     tell_of_records(&recorder, &database, &lock);
     for port in ports {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
@@ -184,19 +188,19 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     doors.introduce();
     standing.introduce();
     let service = Service {
+        current: Arc::new(Current::new(in_force)),
         server,
         doors,
         standing,
         recorder,
-        source: source.clone().pinned(loaded.file.as_deref()),
+        source: source.clone().pinned(file.as_deref()),
         level,
         signals,
         board,
         metrics,
     };
-    let running = Running::new(loaded, rules, resolver);
     runtime.block_on(async {
-        serve_until_stopped(service, running).await;
+        serve_until_stopped(service).await;
         // Last, so that the end can be watched.
         web.end().await;
     });
@@ -315,6 +319,7 @@ fn introduce(rules: &Rules, settings_from: Option<&str>, sockets: &[SocketAddres
 
 /// The service with its sockets open and its store at hand: all but what a reload replaces.
 struct Service {
+    current: Arc<Current>,
     server: Server,
     doors: Doors,
     standing: Standing,
@@ -327,8 +332,9 @@ struct Service {
     metrics: Arc<Metrics>,
 }
 
-async fn serve_until_stopped(service: Service, running: Running) {
+async fn serve_until_stopped(service: Service) {
     let Service {
+        current,
         server,
         doors,
         standing,
@@ -345,28 +351,34 @@ async fn serve_until_stopped(service: Service, running: Running) {
         mut hangup,
         mut user1,
     } = signals;
-    let started_with = running.settings.clone();
+    let started_with = current.get().settings.clone();
     let started_with_grace = started_with.server.shutdown_grace;
     let (offers, candidates) = failure_reports::channel();
-    let filter = Filter::new(running, Arc::clone(&recorder), Arc::clone(&metrics)).offering(offers);
-    let filter = Arc::new(filter);
+    let evidence = Arc::new(SeenMail::default());
+    let filter = Filter::new(
+        Arc::clone(&current),
+        Arc::clone(&evidence),
+        Arc::clone(&recorder),
+        Arc::clone(&metrics),
+    );
+    let filter = Arc::new(filter.offering(offers));
     let place = standing.place().clone();
     let reporting = reporter::start(
-        Arc::clone(&filter),
+        Arc::clone(&current),
         place.clone(),
         Arc::clone(&metrics),
         candidates,
     );
-    let mut fleet = standing.start(&filter, &recorder, &metrics);
+    let mut fleet = standing.start(&current, &recorder, &metrics);
     let shows = fleet.tls();
-    let expiry = upkeep::start(Arc::clone(&filter), Arc::clone(&recorder), Arc::clone(&metrics));
-    let watch = rules::watch::start(Arc::clone(&filter), Arc::clone(&recorder));
-    let seen = seen::start(Arc::clone(&filter), place.clone());
+    let expiry = upkeep::start(Arc::clone(&current), Arc::clone(&recorder), Arc::clone(&metrics));
+    let watch = rules::watch::start(Arc::clone(&current), Arc::clone(&recorder));
+    let seen = seen::start(Arc::clone(&current), Arc::clone(&evidence), place.clone());
     let known = Arc::new(NameServers::default());
-    let probes = name_servers::start(Arc::clone(&filter), Arc::clone(&known));
-    let records = rspamd::start(Arc::clone(&filter), place, Arc::clone(&metrics));
+    let probes = name_servers::start(Arc::clone(&current), Arc::clone(&known));
+    let records = rspamd::start(Arc::clone(&current), place, Arc::clone(&metrics));
     let reloads = tokio::spawn({
-        let filter = Arc::clone(&filter);
+        let current = Arc::clone(&current);
         async move {
             loop {
                 let told = tokio::select! {
@@ -377,7 +389,7 @@ async fn serve_until_stopped(service: Service, running: Running) {
                     break;
                 }
                 systemd::reloading();
-                match reload::reload(&filter, &started_with, &source, &level) {
+                match reload::reload(&current, &started_with, &source, &level) {
                     true => metrics.reloads().succeeded(),
                     false => metrics.reloads().failed(),
                 }
@@ -392,9 +404,11 @@ async fn serve_until_stopped(service: Service, running: Running) {
             }
         }
     });
-    let doors = doors.open(&filter);
+    let doors = doors.open(&current, &filter);
     let close_doors = doors.closer();
     board.running(Parts {
+        current,
+        seen: evidence,
         filter: Arc::clone(&filter),
         recorder: Arc::clone(&recorder),
         milter: server.gauge(),

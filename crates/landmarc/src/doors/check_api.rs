@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::socket::{DoorError, Sockets};
 use crate::account::Account;
+use crate::current::Current;
 use crate::filter::Filter;
 
 /// Octets of a secret. It stands in a header field of each request.
@@ -79,11 +80,12 @@ impl CheckApi {
 
     pub(super) fn serve(
         self,
+        current: &Current,
         filter: Arc<Filter>,
         mut stopped: watch::Receiver<bool>,
     ) -> Option<JoinHandle<Drained>> {
-        let running = filter.running();
-        let settings = &running.settings;
+        let in_force = current.get();
+        let settings = &in_force.settings;
         if settings.check_api.listen.is_empty() {
             return None;
         }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::socket::{DoorError, Sockets};
 use crate::account::Account;
+use crate::current::Current;
 use crate::filter::Filter;
 
 /// The door, not served yet.
@@ -26,11 +27,12 @@ impl Exim {
 
     pub(super) fn serve(
         self,
+        current: &Current,
         filter: Arc<Filter>,
         mut stopped: watch::Receiver<bool>,
     ) -> Option<JoinHandle<Drained>> {
-        let running = filter.running();
-        let settings = &running.settings;
+        let in_force = current.get();
+        let settings = &in_force.settings;
         if settings.exim.listen.is_empty() {
             return None;
         }

@@ -27,13 +27,13 @@ impl Connection {
     ) -> Option<(Judgement, Traffic, Response)> {
         let has_reader = message.recipients.have_reader();
         let known = Some(queue_id).filter(|queue_id| *queue_id != UNKNOWN_QUEUE_ID);
-        let seen = match self.running.settings.action.evidence_from_records {
+        let seen = match self.running.in_force.settings.action.evidence_from_records {
             true => self.common.seen.now(),
             false => Seen::Off,
         };
         let (judgement, traffic) = message.finish(id, known, &self.rules, &seen).await?;
         let mut response = response(&judgement);
-        if self.running.settings.software_header {
+        if self.running.in_force.settings.software_header {
             response
                 .edits
                 .push(answer::software(&self.rules.authserv_id, queue_id));

@@ -51,12 +51,12 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn new(envelope: Envelope, skipped: Option<Skipped>, running: &Running, now: u64) -> Self {
-        let limit = running.settings.dns.questions_per_message;
+        let limit = running.in_force.settings.dns.questions_per_message;
         let client = envelope.client.map(ClientNetwork::of);
-        let lookup = |purpose| running.resolver.for_message(Asker { purpose, client });
+        let lookup = |purpose| running.in_force.resolver.for_message(Asker { purpose, client });
         let ledgers = Arc::new(Ledgers::new(limit, lookup));
         Self {
-            client: rules::client_facts(&running.settings, envelope.client),
+            client: rules::client_facts(&running.in_force.settings, envelope.client),
             envelope,
             skipped,
             unjudged: None,

@@ -2,23 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use landmarc_dns::resolver::Resolver;
 use landmarc_receiver::local::{QuarantineBy, Rules};
 use landmarc_receiver::operator::Rule;
-use landmarc_settings::Settings;
 
 use super::copying::CopyTo;
 use super::reporting::Reporting;
 use super::skipping::Lists;
-use crate::load::{Loaded, RulesFile};
+use crate::current::InForce;
 
 /// What a session works with; replaced as a whole by a reload.
-pub(crate) struct Running {
-    pub(crate) settings: Settings,
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) resolver: Resolver,
-    /// The rules of the operator as they were read; [`Rules`] has them as they are applied.
-    pub(crate) operator: RulesFile,
+pub(super) struct Running {
+    pub(super) in_force: Arc<InForce>,
     pub(super) lists: Lists,
     pub(super) copy_to: Option<CopyTo>,
     pub(super) reporting: Reporting,
@@ -30,23 +24,16 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(loaded: Loaded, rules: Arc<Rules>, resolver: Resolver) -> Self {
-        let Loaded {
-            settings,
-            operator,
-            hosts,
-            ..
-        } = loaded;
+    pub(super) fn new(in_force: Arc<InForce>) -> Self {
+        let settings = &in_force.settings;
         let reporting = Reporting::new(&settings.report);
         Self {
-            lists: Lists::new(&settings.clients, hosts),
+            lists: Lists::new(&settings.clients, in_force.hosts.clone()),
             copy_to: settings.action.copy_to.as_ref().map(CopyTo::new),
-            keeps_recipients: asks_about_recipients(&rules.operator) || reporting.makes_failure_reports(),
+            keeps_recipients: asks_about_recipients(&in_force.rules.operator)
+                || reporting.makes_failure_reports(),
             reporting,
-            settings,
-            rules,
-            resolver,
-            operator,
+            in_force,
             adapted: Mutex::new(None),
         }
     }
@@ -54,8 +41,8 @@ impl Running {
     /// The rules for an MTA: in its name, and marking where it does not let us hold.
     pub(super) fn rules_for(&self, authserv_id: &str, quarantine: &QuarantineBy) -> Arc<Rules> {
         let fits = |rules: &Rules| rules.authserv_id == authserv_id && rules.quarantine == *quarantine;
-        if fits(&self.rules) {
-            return Arc::clone(&self.rules);
+        if fits(&self.in_force.rules) {
+            return Arc::clone(&self.in_force.rules);
         }
         let mut adapted = self.adapted.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = adapted.as_ref().filter(|known| fits(known)) {
@@ -64,7 +51,7 @@ impl Running {
         let made = Arc::new(Rules {
             authserv_id: authserv_id.to_owned(),
             quarantine: quarantine.clone(),
-            ..Rules::clone(&self.rules)
+            ..Rules::clone(&self.in_force.rules)
         });
         *adapted = Some(Arc::clone(&made));
         made

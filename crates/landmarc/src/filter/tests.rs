@@ -7,7 +7,6 @@ mod reporting;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use landmarc_dns::resolver::Resolver;
 use landmarc_milter::Edit;
 use landmarc_store::Recorded;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -15,6 +14,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use super::message::UNCOUNTED_HEADER_OCTETS;
 use super::task::bug;
 use super::*;
+use crate::current::InForce;
 use crate::metrics::Sources;
 use crate::{rules, trace};
 
@@ -55,14 +55,10 @@ const NOBODY: &str = "127.0.0.1:53";
 fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture {
     let text = format!("authserv_id = \"ours.example\"\ndns.name_servers = [\"{name_server}\"]\n{settings}");
     let loaded = crate::load::read("test", text.as_bytes(), None).unwrap();
-    let rules = Arc::new(loaded.rules());
-    let resolver = Resolver::new(rules::resolver_options(&loaded.settings)).unwrap();
     let recorder = Arc::new(crate::database::open(&loaded.settings, &database, loaded.groups()).unwrap());
-    let filter = Filter::new(
-        Running::new(loaded, rules, resolver),
-        recorder,
-        Arc::new(Metrics::new()),
-    );
+    let current = Current::new(InForce::new(loaded, None).unwrap());
+    let (seen, metrics) = (Arc::default(), Arc::new(Metrics::new()));
+    let filter = Filter::new(Arc::new(current), seen, recorder, metrics);
     Fixture { filter, database }
 }
 

@@ -11,7 +11,8 @@ use landmarc_store::{
 };
 use tokio::task::JoinHandle;
 
-use crate::filter::{Filter, Throttle};
+use crate::current::Current;
+use crate::filter::Throttle;
 use crate::metrics::Metrics;
 use crate::records::now_ms;
 use crate::reporter::{Stopper, stop};
@@ -41,12 +42,12 @@ pub(super) fn start(
     server: landmarc_push::Server,
     tls: ServerTls,
     place: Place,
-    filter: Arc<Filter>,
+    current: Arc<Current>,
     metrics: Arc<Metrics>,
 ) -> Collecting {
     let (stopper, stop) = stop();
     let desk = Desk {
-        filter,
+        current,
         shelf: Arc::new(Shelf {
             place,
             collector: Mutex::default(),
@@ -77,7 +78,7 @@ impl Collecting {
 
 struct Desk {
     /// Has the settings in force.
-    filter: Arc<Filter>,
+    current: Arc<Current>,
     shelf: Arc<Shelf>,
     metrics: Arc<Metrics>,
     warnings: Throttle,
@@ -106,7 +107,7 @@ enum Binding {
 
 impl Taker for Desk {
     fn admits(&self, from: &ClientName) -> Result<(), Refusal> {
-        let Some((error, remedy)) = refused_by(&self.filter.running().settings.collector, from) else {
+        let Some((error, remedy)) = refused_by(&self.current.get().settings.collector, from) else {
             return Ok(());
         };
         self.metrics.fleet().refused();

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::collecting::{self, Collecting};
 use super::shipping::{self, Receiver, Sender, Shipping};
 use super::{FleetError, Way, host, server};
-use crate::filter::Filter;
+use crate::current::Current;
 use crate::metrics::Metrics;
 use crate::records::now_ms;
 use crate::reporter::owner_name;
@@ -109,17 +109,17 @@ impl Standing {
     /// Begins.
     pub(crate) fn start(
         self,
-        filter: &Arc<Filter>,
+        current: &Arc<Current>,
         recorder: &Arc<Recorder>,
         metrics: &Arc<Metrics>,
     ) -> Working {
         let expiring = match &self.place {
-            Place::Server(server) => Some(expire_by_the_clock(server.clone(), Arc::clone(filter))),
+            Place::Server(server) => Some(expire_by_the_clock(server.clone(), Arc::clone(current))),
             Place::File(_) => None,
         };
         let collecting = self.collector.map(|(server, tls)| {
-            let filter = Arc::clone(filter);
-            collecting::start(server, tls, self.place, filter, Arc::clone(metrics))
+            let current = Arc::clone(current);
+            collecting::start(server, tls, self.place, current, Arc::clone(metrics))
         });
         let shipping = self.receiver.map(|receiver| {
             shipping::start(
@@ -196,14 +196,14 @@ fn named(file: Option<&PathBuf>) -> PathBuf {
 }
 
 /// Removes what the settings no longer keep, every hour, when it is this host's turn.
-fn expire_by_the_clock(server: Server, filter: Arc<Filter>) -> JoinHandle<()> {
+fn expire_by_the_clock(server: Server, current: Arc<Current>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_EXPIRIES);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clock = upkeep::clock(server.clone().into()).await;
         loop {
             looks.tick().await;
-            let keep = upkeep::ask(&mut clock, upkeep::keep(&filter.running().settings));
+            let keep = upkeep::ask(&mut clock, upkeep::keep(&current.get().settings));
             let server = server.clone();
             let done = tokio::task::spawn_blocking(move || expire(&server, keep)).await;
             match done.unwrap_or(Err(StoreError::Ended)) {

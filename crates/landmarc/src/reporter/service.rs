@@ -23,8 +23,8 @@ use super::stop::{Stop, Stopper, stop};
 use super::terms::{NoTerms, Terms};
 use super::trouble::Trouble;
 use super::turn::{Readiness, Turn, in_words, readiness};
+use crate::current::{Current, InForce};
 use crate::failure_reports::Candidates;
-use crate::filter::{Filter, Running};
 use crate::fleet::Way;
 use crate::metrics::Metrics;
 use crate::time::date;
@@ -55,14 +55,14 @@ pub(crate) struct Reporting {
 ///
 /// They are made of what is counted at `place`, and kept there.
 pub(crate) fn start(
-    filter: Arc<Filter>,
+    current: Arc<Current>,
     place: Place,
     metrics: Arc<Metrics>,
     candidates: Candidates,
 ) -> Reporting {
     let (stopper, stop) = stop();
     let office = Arc::new(Office {
-        filter,
+        current,
         place,
         metrics,
         open: Mutex::default(),
@@ -94,7 +94,7 @@ impl Reporting {
 
 /// Where all tasks find what they work with.
 struct Office {
-    filter: Arc<Filter>,
+    current: Arc<Current>,
     place: Place,
     metrics: Arc<Metrics>,
     open: Mutex<Open>,
@@ -113,7 +113,7 @@ struct Open {
 
 #[derive(Clone)]
 struct Ready {
-    by: Arc<Running>,
+    by: Arc<InForce>,
     desk: Arc<Desk<Resolver>>,
     means: Arc<Means>,
 }
@@ -143,16 +143,16 @@ impl Office {
     /// What reports are made with, by the settings of this moment; none where there are to be none, or
     /// something is in the way, which is told once.
     async fn ready(&self) -> Option<Ready> {
-        let running = self.filter.running();
+        let in_force = self.current.get();
         let mut open = self.open.lock().await;
         if let Some(ready) = open
             .ready
             .as_ref()
-            .filter(|ready| Arc::ptr_eq(&ready.by, &running))
+            .filter(|ready| Arc::ptr_eq(&ready.by, &in_force))
         {
             return Some(ready.clone());
         }
-        match self.make_ready(&mut open, &running).await {
+        match self.make_ready(&mut open, &in_force).await {
             Ok(ready) => {
                 open.told = None;
                 open.ready = Some(ready.clone());
@@ -186,9 +186,9 @@ impl Office {
         }
     }
 
-    async fn make_ready(&self, open: &mut Open, running: &Arc<Running>) -> Result<Ready, NotReady> {
-        let terms = Terms::of(&running.settings)?;
-        let terms = Arc::new(terms.with_suffixes(Arc::clone(&running.rules.suffixes)));
+    async fn make_ready(&self, open: &mut Open, in_force: &Arc<InForce>) -> Result<Ready, NotReady> {
+        let terms = Terms::of(&in_force.settings)?;
+        let terms = Arc::new(terms.with_suffixes(Arc::clone(&in_force.rules.suffixes)));
         let outbox = match &open.outbox {
             Some(outbox) => outbox.clone(),
             None => {
@@ -206,10 +206,10 @@ impl Office {
             tracing::warn!("{warning}");
         }
         let desk = match &open.ready {
-            Some(ready) => ready.desk.with_dns(running.resolver.clone()),
+            Some(ready) => ready.desk.with_dns(in_force.resolver.clone()),
             None => {
                 let clock = Clock::of_system();
-                let desk = Desk::new(outbox, self.place.clone(), clock, running.resolver.clone());
+                let desk = Desk::new(outbox, self.place.clone(), clock, in_force.resolver.clone());
                 let desk = desk.with_metrics(Arc::clone(&self.metrics));
                 let released = release_of_gone(&desk).await?;
                 if released > 0 {
@@ -220,7 +220,7 @@ impl Office {
         };
         tracing::info!(email = %terms.email, "reports are made and sent");
         Ok(Ready {
-            by: Arc::clone(running),
+            by: Arc::clone(in_force),
             desk: Arc::new(desk),
             means: Arc::new(Means { terms, courier }),
         })
@@ -295,7 +295,7 @@ async fn make_days(
     terms: &Arc<Terms>,
     stop: &Stop,
 ) -> Result<u64, StoreError> {
-    let settings = &office.filter.running().settings;
+    let settings = &office.current.get().settings;
     if !terms.settings.aggregate || Way::of(settings).leaves_reports_to_another() {
         return Ok(0);
     }

@@ -15,7 +15,7 @@ use super::accounts::{PasswordError, names, options};
 use super::policies::Policies;
 use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
 use super::taker::Taker;
-use crate::filter::{Filter, Running};
+use crate::current::{Current, InForce};
 use crate::imports::{How, Imports};
 use crate::metrics::Metrics;
 use crate::output::in_full;
@@ -30,16 +30,16 @@ const MAX_TOLD: usize = 1_000;
 
 /// Begins to read, by the settings of each moment; where they name no server, not at all. It may be
 /// aborted at any moment: what was written stays, and is not written again.
-pub(crate) fn start(filter: Arc<Filter>, place: Place, metrics: Arc<Metrics>) -> JoinHandle<()> {
+pub(crate) fn start(current: Arc<Current>, place: Place, metrics: Arc<Metrics>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut reader = Reader::default();
         loop {
             looks.tick().await;
-            let running = filter.running();
-            if reader.is_due(&running.settings.rspamd, Instant::now()) {
-                reader.read(&running, &place, &metrics).await;
+            let in_force = current.get();
+            if reader.is_due(&in_force.settings.rspamd, Instant::now()) {
+                reader.read(&in_force, &place, &metrics).await;
             }
         }
     })
@@ -99,14 +99,14 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, running: &Running, place: &Place, metrics: &Metrics) {
+    async fn read(&mut self, in_force: &InForce, place: &Place, metrics: &Metrics) {
         let begun = Instant::now();
-        self.last = Some((running.settings.rspamd.clone(), begun));
+        self.last = Some((in_force.settings.rspamd.clone(), begun));
         let now_s = now_ms() / 1_000;
         let lists = self.has_to_search(begun);
-        let imports = open(running, place, now_s).await.map_err(Failed::from);
+        let imports = open(in_force, place, now_s).await.map_err(Failed::from);
         let done = match imports {
-            Ok(imports) => self.read_until(running, imports, now_s, lists).await,
+            Ok(imports) => self.read_until(in_force, imports, now_s, lists).await,
             Err(error) => Err(error),
         };
         match done {
@@ -136,12 +136,12 @@ impl Reader {
 
     async fn read_until(
         &self,
-        running: &Running,
+        in_force: &InForce,
         imports: Imports,
         now_s: u64,
         lists: bool,
     ) -> Result<Reading, Failed> {
-        let settings = &running.settings.rspamd;
+        let settings = &in_force.settings.rspamd;
         let order = Order {
             options: options(settings)?,
             names: names(settings),
@@ -154,7 +154,7 @@ impl Reader {
             when_unanswered: WhenUnanswered::WaitUntilTheDayEnds,
         };
         let mut taker = Taker::new(imports);
-        let mut policies = Policies::new(Some(running.resolver.clone()));
+        let mut policies = Policies::new(Some(in_force.resolver.clone()));
         Ok(read(&order, &mut policies, &mut taker).await?)
     }
 
@@ -213,8 +213,8 @@ impl Reader {
 }
 
 /// The store is opened for each reading: it is not held while there is nothing to do.
-async fn open(running: &Running, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
-    let (settings, place) = (running.settings.clone(), place.clone());
+async fn open(in_force: &InForce, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
+    let (settings, place) = (in_force.settings.clone(), place.clone());
     let opened = tokio::task::spawn_blocking(move || {
         Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_PATIENCE)
     });

@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::operator;
+use crate::current::{Current, InForce};
 use crate::database;
-use crate::filter::{Filter, Running};
 use crate::load::without_level;
 use crate::records::now_ms;
 
@@ -18,14 +18,14 @@ use crate::records::now_ms;
 const BETWEEN_LOOKS: Duration = Duration::from_hours(24);
 
 /// Looks at the start and once a day.
-pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<()> {
+pub(crate) fn start(current: Arc<Current>, recorder: Arc<Recorder>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut days = interval(BETWEEN_LOOKS);
         days.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut is_start = true;
         loop {
             days.tick().await;
-            look(&filter.running(), &recorder, is_start).await;
+            look(&current.get(), &recorder, is_start).await;
             is_start = false;
         }
     })
@@ -33,9 +33,9 @@ pub(crate) fn start(filter: Arc<Filter>, recorder: Arc<Recorder>) -> JoinHandle<
 
 /// Notes which rules are in force, and tells of those that have expired, soon will, or decide about
 /// nothing any more. Those that expire were told of with the settings at the start.
-async fn look(running: &Running, recorder: &Recorder, is_start: bool) {
-    let rules = &running.operator.rules;
-    let Some(file) = running.operator.file.as_ref().filter(|_| !rules.is_empty()) else {
+async fn look(in_force: &InForce, recorder: &Recorder, is_start: bool) {
+    let rules = &in_force.operator.rules;
+    let Some(file) = in_force.operator.file.as_ref().filter(|_| !rules.is_empty()) else {
         return;
     };
     let now_ms = now_ms();
@@ -44,7 +44,7 @@ async fn look(running: &Running, recorder: &Recorder, is_start: bool) {
     if !is_start {
         lines = operator::expiries(rules, &file.display().to_string(), now_ms / 1_000);
     }
-    let database = database::path(&running.settings);
+    let database = database::path(&in_force.settings);
     let read = move || Reader::open(database).and_then(|reader| reader.rule_hits());
     // A store that cannot be read is told of by whoever writes it.
     if let Ok(Ok(hits)) = tokio::task::spawn_blocking(read).await {

@@ -1,17 +1,14 @@
 //! The settings read again while the service runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use landmarc_dns::resolver::Resolver;
 use landmarc_settings::Settings;
 
 use super::ServeError;
-use crate::filter::{Filter, Running};
+use crate::current::{Current, InForce};
 use crate::load::{LoadError, Source};
 use crate::log;
 use crate::output::in_full;
-use crate::rules;
 use crate::words::in_plain_words;
 
 /// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
@@ -19,16 +16,21 @@ use crate::words::in_plain_words;
 const MAX_MISTAKES_LOGGED: usize = 20;
 
 /// A failed reload keeps what is running, and says so (design D34). Whether it went well.
-pub(super) fn reload(filter: &Filter, started_with: &Settings, source: &Source, level: &log::Level) -> bool {
-    match reloaded(&filter.running(), started_with, source) {
-        Ok((running, file)) => {
-            level.set(&running.settings);
-            let words = in_plain_words(&running.rules);
+pub(super) fn reload(
+    current: &Current,
+    started_with: &Settings,
+    source: &Source,
+    level: &log::Level,
+) -> bool {
+    match reloaded(&current.get(), started_with, source) {
+        Ok((next, file)) => {
+            level.set(&next.settings);
+            let words = in_plain_words(&next.rules);
             // The most important switch there is: whoever turns it shall see what it does.
-            if words != in_plain_words(&filter.running().rules) {
+            if words != in_plain_words(&current.get().rules) {
                 words.iter().for_each(|line| tracing::info!("{line}"));
             }
-            filter.replace(running);
+            current.replace(next);
             let name = file.map_or_else(|| "the defaults".to_owned(), |file| file.display().to_string());
             tracing::info!("configuration reloaded from {name}");
             true
@@ -60,25 +62,17 @@ fn why_not_reloaded(error: &ServeError) -> Vec<String> {
 
 /// What the file says now, made ready to work with, and the file that was read.
 fn reloaded(
-    old: &Running,
+    old: &InForce,
     started_with: &Settings,
     source: &Source,
-) -> Result<(Running, Option<PathBuf>), ServeError> {
+) -> Result<(InForce, Option<PathBuf>), ServeError> {
     let loaded = source.load()?;
-    let rules = Arc::new(loaded.rules());
-    let settings = &loaded.settings;
-    // The cache is worth keeping while its resolver stays the same.
-    let resolver = if settings.dns == old.settings.dns {
-        old.resolver.clone()
-    } else {
-        Resolver::new(rules::resolver_options(settings))?
-    };
+    let next = InForce::new(loaded.clone(), Some(old))?;
     loaded.log_warnings();
-    for key in landmarc_settings::restarts(started_with, settings) {
+    for key in landmarc_settings::restarts(started_with, &next.settings) {
         tracing::warn!("{key} has changed; that takes a restart");
     }
-    let file = loaded.file.clone();
-    Ok((Running::new(loaded, rules, resolver), file))
+    Ok((next, loaded.file))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Office {
         stop: &Stop,
     ) -> Result<Option<Made>, StoreError> {
         let Some(Ready { desk, means, .. }) = self.ready_or_stop(stop).await else {
-            return match Terms::of(&self.filter.running().settings) {
+            return match Terms::of(&self.current.get().settings) {
                 // It is the store that is in the way.
                 Ok(_) => Err(StoreError::Ended),
                 Err(_) => Ok(None),
