@@ -12,7 +12,8 @@ pub use problem::RecordProblem;
 pub use uri::{MAX_LOCAL_PART_OCTETS, ReportAddress, ReportUri};
 pub use values::{AssessmentPolicy, FailureOptions, Mode, PolicyTag, Psd};
 
-use problem::{Problems, printable};
+use landmarc_mail::text::visible_octets;
+use problem::Problems;
 use tags::Tag;
 
 /// The longest record that is read, in octets: far above anything seen.
@@ -130,7 +131,7 @@ impl Record {
 
     fn without_tags(text: &[u8]) -> Self {
         Self {
-            raw: printable(text, MAX_RECORD_OCTETS),
+            raw: visible_octets(text, MAX_RECORD_OCTETS),
             policy: None,
             subdomain_policy: None,
             nonexistent_policy: None,
@@ -298,7 +299,7 @@ fn uris(tag: &Tag, problems: &mut Problems) -> Vec<ReportUri> {
             Some(uri) => uris.push(uri),
             None => problems.add(RecordProblem::Uri {
                 tag: tag.name.clone(),
-                item: printable(item.as_bytes(), problem::MAX_QUOTE_OCTETS),
+                item: visible_octets(item.as_bytes(), problem::MAX_QUOTE_OCTETS),
             }),
         }
     }
@@ -307,6 +308,8 @@ fn uris(tag: &Tag, problems: &mut Problems) -> Vec<ReportUri> {
 
 #[cfg(test)]
 mod tests {
+    use landmarc_mail::text::CUT;
+
     use super::*;
 
     fn record(text: &str) -> Record {
@@ -341,7 +344,7 @@ mod tests {
         assert_eq!(pad(MAX_RECORD_OCTETS).usability(), Usability::AsPublished);
         let long = pad(MAX_RECORD_OCTETS + 1);
         assert_eq!(long.usability(), Usability::Unusable);
-        assert_eq!(long.raw.len(), MAX_RECORD_OCTETS);
+        assert_eq!(long.raw.len(), MAX_RECORD_OCTETS + CUT.len());
         assert_eq!(
             long.problems,
             [RecordProblem::TooLong {

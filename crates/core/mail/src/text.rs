@@ -1,7 +1,7 @@
 //! Foreign text, made harmless for a reader of lines: in a log, on a terminal, in a reply.
 //!
 //! Knows three forms, and nothing of where they go. Text stays readable ([`visible`]), octets of no
-//! known character set become ASCII ([`quoted_octets`]), and protocols that carry printable ASCII
+//! known character set become ASCII ([`visible_octets`]), and protocols that carry printable ASCII
 //! alone get that ([`printable`]). What a grammar asks for beyond (quoted strings, XML, TOML) is done
 //! by the writer of that grammar.
 
@@ -32,31 +32,38 @@ pub fn excerpt(text: &str, limit: usize) -> String {
     }
 }
 
-/// The first `limit` octets as the inside of an ASCII byte string of Rust, `\"` and `\xff`, and
-/// [`CUT`] where there are more.
+/// The first `limit` octets in printable ASCII, the backslash and all others spelled out as in Rust:
+/// `\\`, `\n`, `\xff`; and [`CUT`] where there are more.
 #[must_use]
-pub fn quoted_octets(octets: &[u8], limit: usize) -> String {
-    match octets.get(..limit) {
-        Some(start) if start.len() < octets.len() => format!("{}{CUT}", start.escape_ascii()),
-        _ => octets.escape_ascii().to_string(),
+pub fn visible_octets(octets: &[u8], limit: usize) -> String {
+    let mut visible = String::with_capacity(octets.len().min(limit));
+    for &octet in octets.iter().take(limit) {
+        match octet {
+            b' '..=b'~' if octet != b'\\' => visible.push(char::from(octet)),
+            _ => visible.extend(octet.escape_ascii().map(char::from)),
+        }
     }
+    if octets.len() > limit {
+        visible.push_str(CUT);
+    }
+    visible
 }
 
-/// The text in printable ASCII, one octet a character: a blank for a tab, a `?` for each other
-/// character that is none.
+/// The first `limit` characters in printable ASCII, one octet each: a blank for a tab, a `?` for each
+/// other character that is none.
 #[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str, limit: usize) -> Cow<'_, str> {
     // Looking at all of them, and not only up to the first odd one, is done many at a time.
     let is_printable = |all: bool, octet: u8| all & matches!(octet, b' '..=b'~');
     if text.bytes().fold(true, is_printable) {
-        return Cow::Borrowed(text);
+        return Cow::Borrowed(text.get(..limit).unwrap_or(text));
     }
     let ascii = |character| match character {
         ' '..='~' => character,
         '\t' => ' ',
         _ => '?',
     };
-    Cow::Owned(text.chars().map(ascii).collect())
+    Cow::Owned(text.chars().take(limit).map(ascii).collect())
 }
 
 fn spelled_out(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -124,18 +131,17 @@ mod tests {
 
     #[test]
     fn octets_are_ascii_and_cut_one_past_their_limit() {
-        assert_eq!(
-            quoted_octets(b"a:\x1b[31m\r\n\"\\\xff", 99),
-            r#"a:\x1b[31m\r\n\"\\\xff"#
-        );
-        assert_eq!(quoted_octets(b"abc", 3), "abc");
-        assert_eq!(quoted_octets(b"abcd", 3), "abc[...]");
+        assert_eq!(visible_octets(b"a\x1b\r\n\"'\\\xff", 99), r#"a\x1b\r\n"'\\\xff"#);
+        assert_eq!(visible_octets(b"abc", 3), "abc");
+        assert_eq!(visible_octets(b"abcd", 3), "abc[...]");
     }
 
     #[test]
     fn printable_text_is_ascii() {
-        assert_eq!(printable("a\tb\r\nc é\u{202e}\u{7f}"), "a b??c ???");
-        assert!(matches!(printable("a ~"), Cow::Borrowed("a ~")));
+        assert_eq!(printable("a\tb\r\nc é\u{202e}\u{7f}", 99), "a b??c ???");
+        assert!(matches!(printable("a ~", 3), Cow::Borrowed("a ~")));
+        assert_eq!(printable("abcd", 3), "abc");
+        assert_eq!(printable("éééé", 3), "???");
     }
 
     proptest! {
@@ -144,9 +150,9 @@ mod tests {
             prop_assert!(!visible(&text).chars().any(steers));
             prop_assert!(!visible_lines(&text).chars().any(|c| c != '\n' && steers(c)));
             prop_assert!(!excerpt(&text, limit).chars().any(steers));
-            prop_assert!(quoted_octets(&octets, limit).bytes().all(|b| matches!(b, b' '..=b'~')));
-            prop_assert!(printable(&text).bytes().all(|b| matches!(b, b' '..=b'~')));
-            prop_assert_eq!(printable(&text).len(), text.chars().count());
+            prop_assert!(visible_octets(&octets, limit).bytes().all(|b| matches!(b, b' '..=b'~')));
+            prop_assert!(printable(&text, limit).bytes().all(|b| matches!(b, b' '..=b'~')));
+            prop_assert_eq!(printable(&text, limit).len(), text.chars().count().min(limit));
         }
     }
 }

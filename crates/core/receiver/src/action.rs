@@ -7,11 +7,11 @@ use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::AuthorFault;
+use landmarc_mail::text::printable;
 
 use crate::evidence::Evidence;
 use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, UnusableAuthor};
 use crate::operator::AppliedRule;
-use crate::reply::one_line;
 pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
 pub use crate::required::HeaderFault;
 use crate::story::MAX_CAUSE_OCTETS;
@@ -311,7 +311,7 @@ fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
 
 /// What a client is told whose message is refused for its form.
 fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
-    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    let reason = printable(case.reason, MAX_REASON_OCTETS);
     permanent(&rules.unusable_author_text.fill(&case.blanks(&reason)), rules)
 }
 
@@ -324,7 +324,7 @@ fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
     let step = match rule {
         OnFailure::Accept => Step::Accept,
         OnFailure::TempFail { code, enhanced, text } => {
-            let reason = one_line(case.reason, MAX_REASON_OCTETS);
+            let reason = printable(case.reason, MAX_REASON_OCTETS);
             Step::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(&reason))))
         }
     };
@@ -423,7 +423,7 @@ fn reject(case: &Case<'_>, rules: &Rules) -> Action {
 
 /// What a refused client is told; in the name of the policy only where that asks for it.
 pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> Reply {
-    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    let reason = printable(case.reason, MAX_REASON_OCTETS);
     let blanks = case.blanks(&reason);
     let text = if policy_asks {
         rules.reject_text.fill(&blanks)
@@ -440,7 +440,7 @@ fn local_refusal(blanks: &Blanks<'_>, codes: &ReplyCodes) -> String {
     let before = format!("Email rejected per local policy for {}", blanks.author_domain);
     let id = format!(" ({})", blanks.id);
     let taken = format!("{basic} {enhanced} {before}: {id}").len();
-    let reason = one_line(blanks.reason, MAX_REPLY_OCTETS.saturating_sub(taken));
+    let reason = printable(blanks.reason, MAX_REPLY_OCTETS.saturating_sub(taken));
     format!("{before}{}{id}", because(&reason))
 }
 
@@ -460,7 +460,7 @@ fn quarantine(case: &Case<'_>, rules: &Rules, overrides: Vec<Override>) -> Actio
 /// What the MTA or the delivery agent is told of a message that is set aside: by local policy, or
 /// because the policy of its domain asks for it.
 pub(crate) fn quarantine_text(local_policy: Option<&str>, case: &Case<'_>, rules: &Rules) -> String {
-    let reason = one_line(case.reason, MAX_REASON_OCTETS);
+    let reason = printable(case.reason, MAX_REASON_OCTETS);
     let blanks = case.blanks(&reason);
     match local_policy {
         None => rules.quarantine_text.fill(&blanks),

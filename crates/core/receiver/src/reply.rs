@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use landmarc_mail::text::printable;
+
 /// The longest reply line without its CRLF (RFC 5321 §4.5.3.1.5: 512 octets with it).
 pub const MAX_REPLY_OCTETS: usize = 510;
 
@@ -26,7 +28,7 @@ impl Reply {
         Self {
             code,
             enhanced: enhanced.to_owned(),
-            text: one_line(text, MAX_REPLY_OCTETS.saturating_sub(taken)),
+            text: printable(text, MAX_REPLY_OCTETS.saturating_sub(taken)).into_owned(),
         }
     }
 }
@@ -35,14 +37,6 @@ impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.code, self.enhanced, self.text)
     }
-}
-
-/// Printable ASCII on one line, cut at so many octets.
-pub(crate) fn one_line(text: &str, max_octets: usize) -> String {
-    text.chars()
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
-        .take(max_octets)
-        .collect()
 }
 
 #[cfg(test)]

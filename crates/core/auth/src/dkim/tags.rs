@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use base64::Engine;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use landmarc_mail::text::visible_octets;
 
 /// Tags one list may have. A DKIM-Signature defines fourteen and nobody invents dozens.
 pub const MAX_TAGS: usize = 64;
@@ -197,9 +198,7 @@ pub fn number(value: &[u8], digits: usize) -> Option<u64> {
 #[must_use]
 pub fn excerpt(text: &[u8]) -> String {
     const SHOWN: usize = 40;
-    let shown = text.get(..SHOWN).unwrap_or(text);
-    let tail = if shown.len() < text.len() { "..." } else { "" };
-    format!("{}{tail}", trim(shown).escape_ascii())
+    visible_octets(trim(text), SHOWN)
 }
 
 #[cfg(test)]

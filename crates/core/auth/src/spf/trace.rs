@@ -1,5 +1,7 @@
 //! The steps of a check as they happen, and foreign text made fit to be quoted.
 
+use landmarc_mail::text::visible_octets;
+
 use super::SpfStep;
 use super::limits::{MAX_QUOTED_OCTETS, MAX_QUOTED_RECORD_OCTETS, MAX_STEPS};
 use crate::lookup::DnsName;
@@ -52,19 +54,12 @@ impl Trace {
 
 /// A term, name or identity as it may stand in a text: printable ASCII, cut when long.
 pub(super) fn quoted(octets: &[u8]) -> String {
-    escaped(octets, MAX_QUOTED_OCTETS)
+    visible_octets(octets, MAX_QUOTED_OCTETS)
 }
 
 /// As [`quoted`], for a whole record.
 pub(super) fn quoted_record(octets: &[u8]) -> String {
-    escaped(octets, MAX_QUOTED_RECORD_OCTETS)
-}
-
-fn escaped(octets: &[u8], limit: usize) -> String {
-    match octets.get(..limit) {
-        Some(kept) if kept.len() < octets.len() => format!("{}[...]", kept.escape_ascii()),
-        _ => octets.escape_ascii().to_string(),
-    }
+    visible_octets(octets, MAX_QUOTED_RECORD_OCTETS)
 }
 
 #[cfg(test)]

@@ -76,27 +76,9 @@ impl Problems {
     }
 }
 
-/// The first `limit` octets in printable ASCII; the rest, and the backslash, escaped.
-pub(super) fn printable(octets: &[u8], limit: usize) -> String {
-    let mut text = String::new();
-    for &octet in octets.iter().take(limit) {
-        match octet {
-            b' '..=b'~' if octet != b'\\' => text.push(char::from(octet)),
-            _ => text.extend(octet.escape_ascii().map(char::from)),
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quotes_are_printable_and_bounded() {
-        assert_eq!(printable(b"a\\b\"\n\xff~", 64), "a\\\\b\"\\n\\xff~");
-        assert_eq!(printable(&[b'a'; 65], MAX_QUOTE_OCTETS).len(), MAX_QUOTE_OCTETS);
-    }
 
     #[test]
     fn problems_are_kept_up_to_32() {

@@ -1,6 +1,8 @@
 //! The list of tags, before anyone asks what they mean (RFC 9989 §4.8).
 
-use super::problem::{MAX_QUOTE_OCTETS, Problems, RecordProblem, printable};
+use landmarc_mail::text::visible_octets;
+
+use super::problem::{MAX_QUOTE_OCTETS, Problems, RecordProblem};
 use super::{MAX_RECORD_OCTETS, MAX_TAGS};
 
 /// One tag; each name stands once in a list that was read.
@@ -87,10 +89,13 @@ fn read_element(element: &[u8], problems: &mut Problems) -> Option<Tag> {
         return None;
     }
     let Some((name, value)) = split_element(element) else {
-        problems.add(RecordProblem::NoEqualsSign(printable(element, MAX_QUOTE_OCTETS)));
+        problems.add(RecordProblem::NoEqualsSign(visible_octets(
+            element,
+            MAX_QUOTE_OCTETS,
+        )));
         return None;
     };
-    let quoted_name = printable(name, MAX_QUOTE_OCTETS);
+    let quoted_name = visible_octets(name, MAX_QUOTE_OCTETS);
     if name.is_empty() || !name.iter().all(u8::is_ascii_alphabetic) {
         problems.add(RecordProblem::TagName(quoted_name));
         return None;
@@ -103,7 +108,7 @@ fn read_element(element: &[u8], problems: &mut Problems) -> Option<Tag> {
     Some(Tag {
         name: String::from_utf8_lossy(name).to_ascii_lowercase(),
         value: is_text.then(|| String::from_utf8_lossy(value).into_owned()),
-        quote: printable(value, MAX_QUOTE_OCTETS),
+        quote: visible_octets(value, MAX_QUOTE_OCTETS),
     })
 }
 

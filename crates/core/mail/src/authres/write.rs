@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use super::read::{is_keyword, is_mailbox, is_token};
 use super::{AuthenticationResults, Property, ResultInfo};
+use crate::text::printable;
 
 /// Where lines are folded (RFC 5322 §2.1.1). The hard limit of 998 holds too, by the limits below:
 /// nothing that may not be broken comes near it, even with each octet escaped.
@@ -239,12 +240,6 @@ fn is_short_keyword(word: &str) -> bool {
 /// What a quoted string can hold without harm to a reader.
 fn is_text_octet(octet: u8) -> bool {
     matches!(octet, b' '..=b'~' | b'\t')
-}
-
-/// The text with a `?` for each character that is not printable ASCII, cut at `limit`.
-fn printable(text: &str, limit: usize) -> String {
-    let characters = text.chars().take(limit);
-    characters.map(|c| char::from(printable_octet(c))).collect()
 }
 
 fn printable_octet(character: char) -> u8 {

@@ -8,12 +8,12 @@ use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, PolicyTag};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
 use landmarc_mail::authres;
+use landmarc_mail::text::printable;
 
 use super::remedy::own_signature;
 use crate::action::{Action, NO_EVIDENCE, Override, Step};
 use crate::evidence::{Evidence, Findings, Spare};
 use crate::operator::{self, AppliedRule, Effect, Facts};
-use crate::reply::one_line;
 
 /// The longest cause, so that it stands whole wherever it stands: in a reply, with the id of the
 /// message behind it, and in the reason of our results. It is made of names, and they can be long.
@@ -243,7 +243,7 @@ fn within_limit(text: &str) -> String {
         '\\' => '?',
         other => other,
     };
-    let line: String = one_line(text, MAX_CAUSE_OCTETS + 1)
+    let line: String = printable(text, MAX_CAUSE_OCTETS + 1)
         .chars()
         .map(harmless)
         .collect();

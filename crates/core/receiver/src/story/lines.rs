@@ -1,8 +1,6 @@
 //! Lines of the story: indented, wrapped so that they fit a terminal, and printable ASCII.
 
-use std::borrow::Cow;
-
-use crate::reply::one_line;
+use landmarc_mail::text::printable;
 
 /// Where a line is wrapped. A longer word, such as a name of 253 octets, stays whole.
 const COLUMNS: usize = 106;
@@ -53,7 +51,7 @@ impl Section {
 /// Adds a text in lines. What strangers wrote cannot begin a line of its own: anything but
 /// printable ASCII becomes a question mark.
 fn wrap(out: &mut String, indent: usize, text: &str) {
-    let text = printable(text);
+    let text = printable(text, usize::MAX);
     blanks(out, indent);
     if indent + text.len() <= COLUMNS {
         out.push_str(&text);
@@ -76,16 +74,6 @@ fn wrap(out: &mut String, indent: usize, text: &str) {
     out.push('\n');
 }
 
-fn printable(text: &str) -> Cow<'_, str> {
-    // Looking at all of them, and not only up to the first odd one, is done many at a time.
-    let is_plain = |plain: bool, octet: u8| plain & matches!(octet, b' '..=b'~');
-    if text.bytes().fold(true, is_plain) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(one_line(text, usize::MAX))
-    }
-}
-
 fn blanks(out: &mut String, count: usize) {
     out.extend(std::iter::repeat_n(' ', count));
 }
@@ -104,7 +92,7 @@ mod tests {
     fn nothing_begins_a_line_that_is_not_ours() {
         assert_eq!(
             wrapped(2, "a\nResult\r\n\tb\0\u{1b}[2J\u{85}\u{2028}\u{fc}"),
-            "  a?Result???b??[2J???\n"
+            "  a?Result?? b??[2J???\n"
         );
     }
 
