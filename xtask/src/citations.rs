@@ -75,12 +75,7 @@ pub(crate) fn page(citations: &Citations) -> String {
     page
 }
 
-const HEAD: &str = "\
-# Conformance
-
-Each clause that the code or a test names, and the files that do. Printed from the
-citations in the sources by `cargo xtask docs`; not written by hand.
-";
+const HEAD: &str = "\n# Sections that the sources cite\n";
 
 fn links(paths: &BTreeSet<String>) -> String {
     let links: Vec<_> = paths

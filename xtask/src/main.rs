@@ -4,6 +4,7 @@
 //! anew.
 
 mod citations;
+mod clauses;
 mod compatibility;
 mod pages;
 mod purity;
@@ -23,6 +24,7 @@ usage: cargo xtask COMMAND
   tidy                   says what does not hold to the house style
   docs [--check]         writes all printed pages, or says which are out of date
   conformance [--check]  the same for docs/conformance.md alone
+  clauses                prints the line of each name that docs/conformance.md links to
   seeds                  fills fuzz/corpus from the conformance cases";
 
 /// One thing that is not as it should be.
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         ["docs", "--check"] => pages::check(pages::ALL),
         ["conformance"] => pages::write(&[pages::CONFORMANCE]),
         ["conformance", "--check"] => pages::check(&[pages::CONFORMANCE]),
+        ["clauses"] => clause_lines(),
         ["seeds"] => seeds::write(),
         _ => {
             eprintln!("{USAGE}");
@@ -85,6 +88,11 @@ fn main() -> ExitCode {
     }
 }
 
+fn clause_lines() -> Result<Vec<Finding>, source::SourceError> {
+    print!("{}", clauses::lines(&Workspace::read()?.files));
+    Ok(Vec::new())
+}
+
 /// All checks, in the order of the files.
 fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     let workspace = Workspace::read()?;
@@ -92,6 +100,7 @@ fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     findings.extend(purity::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));
+    findings.extend(clauses::check(&workspace.files));
     findings.extend(pages::stale(&workspace, pages::ALL));
     findings.sort();
     Ok(findings)

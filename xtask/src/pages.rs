@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::source::{SourceError, Workspace};
-use crate::{Finding, citations};
+use crate::{Finding, citations, clauses};
 
 /// A page of `docs/`: where it is, and how it is made.
 pub(crate) struct Page {
@@ -14,7 +14,9 @@ pub(crate) struct Page {
 /// Each clause, its code, its tests.
 pub(crate) const CONFORMANCE: Page = Page {
     path: "docs/conformance.md",
-    print: |workspace| citations::page(&citations::collect(&workspace.files)),
+    print: |workspace| {
+        clauses::page(&workspace.files) + &citations::page(&citations::collect(&workspace.files))
+    },
 };
 
 /// Each key of the configuration.
