@@ -7,6 +7,7 @@
 //! are kept out of the way (RFC 5965 §6). Not read: the text for people of a report that has fields
 //! (§2: it is no evidence), and DKIM-Canonicalized-Header and -Body.
 
+mod alignment;
 mod deviation;
 mod fields;
 mod parts;
@@ -20,7 +21,7 @@ use landmarc_mail::{Author, DomainName, HeaderSection};
 
 pub use deviation::{Deviation, DeviationKind};
 
-use super::alignment::IdentityAlignment;
+use crate::failure::IdentityAlignment;
 
 /// The most of a mail that is read. The fields stand before the original message, so that what is cut
 /// off is mostly the body of that.

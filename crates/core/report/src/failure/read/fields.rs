@@ -6,10 +6,10 @@ use landmarc_mail::DomainName;
 use landmarc_mail::authres::AuthenticationResults;
 use mail_parser::DateTime;
 
-use super::super::alignment::IdentityAlignment;
 use super::deviation::{Deviation, DeviationKind as Kind};
 use super::{
     ArrivalDate, DeliveryResult, MAX_FIELDS, MAX_VALUE_OCTETS, ReceivedAuthFailure, ReceivedFailure,
+    alignment,
 };
 
 /// The one type of report that has an Auth-Failure.
@@ -201,7 +201,7 @@ impl Reader<'_> {
         if self.report.identity_alignment.is_some() {
             return self.note(Kind::Repeated, "identity-alignment");
         }
-        self.report.identity_alignment = IdentityAlignment::read(value, self.deviations);
+        self.report.identity_alignment = alignment::read(value, self.deviations);
     }
 
     fn reported_domain(&mut self, value: &str) {
