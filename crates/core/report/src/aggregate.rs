@@ -9,6 +9,7 @@
 //! reader for.
 
 mod assemble;
+mod limits;
 mod model;
 pub mod read;
 mod split;
@@ -17,14 +18,15 @@ mod words;
 mod write;
 
 pub use assemble::{
-    Assembled, DayOfDomain, Folded, Limits, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, MAX_ROWS,
-    MAX_ROWS_A_DAY, Published, Reporter, Tallied, assemble,
+    Assembled, DayOfDomain, Folded, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, Published, Reporter,
+    Tallied, assemble,
 };
+pub use limits::{Limits, MAX_ROWS, MAX_ROWS_A_DAY, MAX_XML_OCTETS};
 pub use model::{
     AggregateReport, DkimAuthResult, Metadata, Period, PolicyPublished, Reason, Row, RowKey, SpfAuthResult,
     Text,
 };
-pub use split::{MAX_PARTS, MAX_XML_OCTETS, Part, RenderedPart, WHOLE, halve, render_parts};
+pub use split::{MAX_PARTS, Part, RenderedPart, WHOLE, halve, render_parts};
 pub use text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS};
 pub use words::{
     AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResult, Mode, OverrideType,

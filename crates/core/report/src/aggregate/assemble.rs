@@ -19,8 +19,9 @@ use std::sync::Arc;
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
 
+use super::limits::Limits;
 use super::model::{AggregateReport, Metadata, Period, Text};
-use super::split::{MAX_XML_OCTETS, whole_id};
+use super::split::whole_id;
 use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS, tidy};
 use super::words::Disposition;
 use fold::Names;
@@ -29,15 +30,6 @@ use tail::{Counted, Fitted};
 
 pub use policy::MAX_CONFIGURATIONS;
 pub use row::{MAX_DKIM_RESULTS, MAX_REASONS};
-
-/// The most rows of one report: past it, it is sent in parts.
-pub const MAX_ROWS: usize = 25_000;
-/// The most rows about one domain and day. A client can make a row of each message, by its address,
-/// its selectors, its MAIL FROM; nothing but a limit keeps it from filling the mailboxes of others.
-pub const MAX_ROWS_A_DAY: usize = 50_000;
-/// The most octets of one compressed report, where the operator sets no other limit: about 10 MB
-/// when encoded for mail.
-const MAX_GZIP_OCTETS: usize = 7 * 1024 * 1024;
 
 /// What was counted of one DMARC Policy Domain on one day.
 #[derive(Clone, Debug)]
@@ -132,30 +124,6 @@ pub struct Reporter {
     pub contact: Option<String>,
     /// Name and version of the software.
     pub generator: String,
-}
-
-/// How large reports may become.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most rows about one domain and day, in all its reports together.
-    pub rows_a_day: usize,
-    /// The most rows of one report.
-    pub rows: usize,
-    /// The most octets of one report, compressed.
-    pub gzip_octets: usize,
-    /// The most octets of one report, unpacked.
-    pub xml_octets: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            rows_a_day: MAX_ROWS_A_DAY,
-            rows: MAX_ROWS,
-            gzip_octets: MAX_GZIP_OCTETS,
-            xml_octets: MAX_XML_OCTETS,
-        }
-    }
 }
 
 /// The reports about one domain and day, and what there is to know before sending them.

@@ -4,7 +4,7 @@ use std::io;
 
 use landmarc_mail::DomainName;
 
-use super::assemble::Limits;
+use super::limits::Limits;
 use super::model::{AggregateReport, PolicyPublished, Row};
 use super::words::{Registered, Word};
 use super::write::{Form, Rendered, render};
@@ -17,9 +17,6 @@ use crate::summary::Summary;
 pub const MAX_PARTS: u32 = 64;
 /// The number of a report that is not split.
 pub const WHOLE: u32 = 1;
-/// The most octets a report may unpack to: half of what careful readers take (RFC 9990 §8.2 has no
-/// number; 64 MiB is a usual one).
-pub const MAX_XML_OCTETS: u64 = 32 * 1024 * 1024;
 
 /// A report, or the part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
