@@ -3,47 +3,14 @@
 //! One letter has one recipient. It is not signed in here: DKIM needs keys, and whoever delivers it
 //! puts the signature on top.
 
-use landmarc_mail::{DomainName, HeaderSection};
+use landmarc_mail::DomainName;
 
 use crate::address::Address;
-use crate::mime::{LetterHead, Multipart, Part, base64_octets, compose};
+use crate::mime::{Letter, LetterHead, Multipart, Part, base64_octets, compose};
 use crate::report_id::{ReportId, file_name, subject};
 
 /// Room for all of a letter but its attachment: header fields, boundaries, text for people, signatures.
 const OVERHEAD_OCTETS: usize = 16 * 1024;
-
-/// A message ready to be signed and sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
-    /// The header fields in their order. Values begin with a blank; folds are CRLF.
-    pub header: HeaderSection,
-    /// The body: CRLF lines, seven bits.
-    pub body: Vec<u8>,
-    /// The Message-ID, in angle brackets.
-    pub message_id: String,
-}
-
-impl Letter {
-    /// Header section, empty line, body.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let header = self
-            .header
-            .fields()
-            .iter()
-            .map(landmarc_mail::HeaderField::wire_len);
-        let mut octets = Vec::with_capacity(header.sum::<usize>() + 2 + self.body.len());
-        for field in self.header.fields() {
-            octets.extend_from_slice(field.raw_name());
-            octets.push(b':');
-            octets.extend_from_slice(field.value());
-            octets.extend_from_slice(b"\r\n");
-        }
-        octets.extend_from_slice(b"\r\n");
-        octets.extend_from_slice(&self.body);
-        octets
-    }
-}
 
 /// What a letter with an aggregate report says. Its octets follow from this, the destination and the
 /// attachment alone: RFC 9990 §3.5.4 wants a report that is sent again to be the same.

@@ -15,7 +15,6 @@ use landmarc_mail::{HeaderField, HeaderSection};
 
 use crate::address::Address;
 use crate::date;
-use crate::letter::Letter;
 use crate::report_id::Fingerprint;
 
 pub use header_text::{MAX_NAME_OCTETS, MAX_TEXT_OCTETS, mailbox, parameter, unstructured};
@@ -29,6 +28,35 @@ const BASE64_LINE_OUTPUT: usize = 78;
 const MAX_LINE_OCTETS: usize = 998;
 /// Characters of a boundary that follow from the content: 160 bits of a SHA-256.
 const BOUNDARY_CHARACTERS: usize = 32;
+
+/// A message ready to be signed and sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The header fields in their order. Values begin with a blank; folds are CRLF.
+    pub header: HeaderSection,
+    /// The body: CRLF lines, seven bits.
+    pub body: Vec<u8>,
+    /// The Message-ID, in angle brackets.
+    pub message_id: String,
+}
+
+impl Letter {
+    /// Header section, empty line, body.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let header = self.header.fields().iter().map(HeaderField::wire_len);
+        let mut octets = Vec::with_capacity(header.sum::<usize>() + 2 + self.body.len());
+        for field in self.header.fields() {
+            octets.extend_from_slice(field.raw_name());
+            octets.push(b':');
+            octets.extend_from_slice(field.value());
+            octets.extend_from_slice(b"\r\n");
+        }
+        octets.extend_from_slice(b"\r\n");
+        octets.extend_from_slice(&self.body);
+        octets
+    }
+}
 
 /// The header fields that every letter of ours has.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
 use landmarc_delivery::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
-use landmarc_report::letter::Letter;
+use landmarc_report::mime::Letter;
 use landmarc_report::return_path::ReturnPath;
 use landmarc_settings::Delimiter;
 use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};

@@ -3,7 +3,8 @@
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use landmarc_report::Address;
-use landmarc_report::letter::{Letter, LetterFacts, aggregate_letter};
+use landmarc_report::letter::{LetterFacts, aggregate_letter};
+use landmarc_report::mime::Letter;
 use landmarc_report::report_id::ReportId;
 use landmarc_store::{NewReport, Report, ReportKind};
 use serde_json::{Value, json};

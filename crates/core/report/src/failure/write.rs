@@ -7,8 +7,7 @@ use super::model::FailureReport;
 use super::redact::{Profile, REDACTED};
 use crate::address::Address;
 use crate::date;
-use crate::letter::Letter;
-use crate::mime::{self, Multipart, Part, folded};
+use crate::mime::{self, Letter, Multipart, Part, folded};
 
 /// What makes the reports, for User-Agent.
 pub const USER_AGENT: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"));

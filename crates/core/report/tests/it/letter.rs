@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use landmarc_auth::dkim;
 use landmarc_mail::DomainName;
+use landmarc_report::Address;
 use landmarc_report::letter::{LetterFacts, aggregate_letter, letter_size};
+use landmarc_report::mime::Letter;
 use landmarc_report::report_id::{ReportId, ReportKey};
 use landmarc_report::summary::{Portion, Source, Summary, TextFacts};
-use landmarc_report::{Address, letter::Letter};
 use mail_parser::{MessageParser, MimeHeaders};
 use proptest::prelude::*;
 

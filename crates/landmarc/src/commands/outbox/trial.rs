@@ -2,8 +2,7 @@
 
 use landmarc_delivery::Outcome;
 use landmarc_report::Address;
-use landmarc_report::letter::Letter;
-use landmarc_report::mime::{LetterHead, Multipart, Part, compose};
+use landmarc_report::mime::{Letter, LetterHead, Multipart, Part, compose};
 use serde_json::json;
 
 use super::opened::{self, Opened};
