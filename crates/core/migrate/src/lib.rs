@@ -7,5 +7,6 @@ mod counted;
 pub mod mail_dmarc;
 pub mod opendmarc;
 pub mod rspamd;
+mod toml;
 
 pub use counted::{Counted, MAX_AHEAD_S, MAX_COUNT, Published, is_ahead, message_key};

@@ -14,6 +14,7 @@
 mod database;
 mod fate;
 mod ini;
+mod limits;
 mod mistake;
 mod records;
 mod settings;
@@ -21,11 +22,11 @@ mod whitelist;
 
 pub use database::{Database, UnknownDatabase};
 pub use fate::{Fate, KEYS, Key};
-pub use ini::{MAX_FILE, MAX_LINE, MAX_LINES};
+pub use limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
 pub use mistake::{MAX_MISTAKES, Mistake, Wrong};
 pub use records::{
     BrokenRecord, MAX_PER_RECORD, MAX_SOURCE, Source, StoredDkim, StoredRecord, StoredSpf, UnusableSource,
     WrongRecord, counted,
 };
 pub use settings::{Note, Translation, translate};
-pub use whitelist::{MAX_HOSTS, rules};
+pub use whitelist::rules;

@@ -2,14 +2,8 @@
 //! lines of their own after `#` or `;`, and in a line after ` ; `.
 
 use super::fate::{known_name, known_section};
+use super::limits::{MAX_FILE, MAX_LINE, MAX_LINES};
 use super::mistake::{Mistake, Wrong};
-
-/// The largest file that is read, in octets. The one that comes with Mail::DMARC has 2 KB.
-pub const MAX_FILE: usize = 256 * 1024;
-/// The longest line, in octets.
-pub const MAX_LINE: usize = 8192;
-/// The most lines.
-pub const MAX_LINES: usize = 10_000;
 
 /// Stands in place of the name of a section that is broken; no file with one gets any further.
 const BROKEN_SECTION: &str = "?";

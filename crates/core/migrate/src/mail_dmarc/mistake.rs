@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use super::ini::{MAX_FILE, MAX_LINE, MAX_LINES};
-use super::whitelist::MAX_HOSTS;
+use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
 
 /// How many mistakes of a file are told: a file of another kind is one mistake, not thousands.
 pub const MAX_MISTAKES: usize = 100;

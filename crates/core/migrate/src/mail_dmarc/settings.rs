@@ -1,10 +1,11 @@
 //! From `mail-dmarc.ini` to our settings file.
 
+mod model;
 mod plan;
 mod render;
 
+pub use self::model::Note;
 use self::plan::Plan;
-pub(super) use self::render::text as toml_text;
 use super::database::{Database, UnknownDatabase};
 use super::fate::{Fate, is_sample, key, known_name};
 use super::ini::{self, Entry};
@@ -21,17 +22,6 @@ pub struct Translation {
     pub database: Option<Result<Database, UnknownDatabase>>,
     /// The file that `[smtp] whitelist` names, for [`rules`](super::rules).
     pub whitelist: Option<String>,
-}
-
-/// Something that an operator should know about a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Counted from 1.
-    pub line: usize,
-    /// `[section] key`, as written.
-    pub key: String,
-    /// What there is to know.
-    pub text: String,
 }
 
 /// Translates `mail-dmarc.ini`.
@@ -71,14 +61,14 @@ fn in_force(entries: Vec<Entry>, notes: &mut Vec<Note>, mistakes: &mut Vec<Mista
         if let Some(at) = kept.iter().position(|other| is_same_key(other, &entry)) {
             let earlier = kept.remove(at);
             let text = format!("line {} says it again, and the last one counts", entry.line);
-            notes.push(note(&earlier, text));
+            notes.push(Note::about(&earlier, text));
         }
         kept.push(entry);
     }
     kept.retain(|entry| match left_out(entry) {
         Some(text) => {
             if !entry.value.is_empty() {
-                notes.push(note(entry, text));
+                notes.push(Note::about(entry, text));
             }
             false
         }
@@ -100,14 +90,6 @@ fn left_out(entry: &Entry) -> Option<String> {
             Some("left out: this is what the sample file says".to_owned())
         }
         Some(Fate::Becomes(_) | Fate::Store) => None,
-    }
-}
-
-fn note(entry: &Entry, text: String) -> Note {
-    Note {
-        line: entry.line,
-        key: format!("[{}] {}", entry.section, entry.key),
-        text,
     }
 }
 

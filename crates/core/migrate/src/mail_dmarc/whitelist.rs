@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::ini::{MAX_FILE, MAX_LINE};
+use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE};
 use super::mistake::{Mistake, Wrong, in_order};
-
-/// The most hosts: our rules take as many addresses in one list.
-pub const MAX_HOSTS: usize = 1000;
+use crate::toml::basic_string;
 
 /// The longest reason of a rule, in octets; the comment of a longer one is cut.
 const MAX_REASON: usize = 200;
@@ -155,7 +153,7 @@ fn render(rules: &[(&Host, Vec<IpAddr>)]) -> String {
             number + 1,
             quoted.join(", "),
             first.kind,
-            super::settings::toml_text(&first.comment),
+            basic_string(&first.comment),
         );
     }
     file

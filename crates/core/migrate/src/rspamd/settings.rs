@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::ucl::{self, Said};
+use crate::toml::basic_string;
 use options::{Outcome, Rank, outcome};
 
 /// Where the parts of a relay are kept until both are known: they are one setting of ours.
@@ -261,7 +262,7 @@ impl Work<'_> {
         for (key, word) in [("action.reject", "never"), ("action.quarantine", "header")] {
             self.chosen.entry(key).or_insert_with(|| Chosen {
                 rank: 0,
-                value: options::quoted(word),
+                value: basic_string(word),
                 from: None,
             });
         }
@@ -284,7 +285,7 @@ impl Work<'_> {
         } else {
             host
         };
-        let value = options::quoted(&format!("{host}:{}", part(&port, "25")));
+        let value = basic_string(&format!("{host}:{}", part(&port, "25")));
         if let Err(why) = (self.accepts)(&format!("{RELAY} = {value}\n")) {
             let (file, line, option) = from.unwrap_or_default();
             return self.translation.broken.push(Broken {

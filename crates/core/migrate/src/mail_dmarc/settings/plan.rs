@@ -7,8 +7,8 @@ use landmarc_mail::DomainName;
 use super::super::database::{Database, UnknownDatabase};
 use super::super::ini::Entry;
 use super::super::mistake::{Mistake, Wrong};
-use super::render::text;
-use super::{Note, note};
+use super::model::{Note, Setting};
+use crate::toml::basic_string as text;
 
 /// Where the file with the password of the relay is to be.
 const PASSWORD_FILE: &str = "/etc/landmarc/relay-password";
@@ -16,19 +16,6 @@ const PASSWORD_FILE: &str = "/etc/landmarc/relay-password";
 const SUBMISSION_PORT: u16 = 587;
 /// The longest `dns.question_timeout`, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 60;
-
-/// A setting of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Setting {
-    /// Its table, `report.delivery`.
-    pub(super) table: &'static str,
-    /// Its name there.
-    pub(super) name: &'static str,
-    /// As TOML has it.
-    pub(super) value: String,
-    /// Where it comes from.
-    pub(super) from: String,
-}
 
 /// What is made of the entries, one section after the other.
 pub(super) struct Plan<'a> {
@@ -270,7 +257,7 @@ impl<'a> Plan<'a> {
     }
 
     fn tell(&mut self, entry: &Entry, text: &str) {
-        self.notes.push(note(entry, text.to_owned()));
+        self.notes.push(Note::about(entry, text.to_owned()));
     }
 
     fn is_no(&mut self, entry: &Entry, section: &'static str, key: &'static str, kind: &'static str) {

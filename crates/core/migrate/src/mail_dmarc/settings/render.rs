@@ -2,8 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Note;
-use super::plan::Setting;
+use super::model::{Note, Setting};
 
 /// The order of the tables; that of the settings within one is the order they were made in.
 const TABLES: [&str; 4] = ["dns", "dmarc", "report", "report.delivery"];
@@ -29,23 +28,4 @@ pub(super) fn file(settings: &[Setting], notes: &[Note]) -> String {
         let _ = writeln!(file, "# line {}: {key}: {}", note.line, note.text);
     }
     file
-}
-
-/// A text as TOML writes it.
-pub(in crate::mail_dmarc) fn text(value: &str) -> String {
-    let mut literal = String::with_capacity(value.len() + 2);
-    literal.push('"');
-    for character in value.chars() {
-        match character {
-            '"' => literal.push_str("\\\""),
-            '\\' => literal.push_str("\\\\"),
-            // None comes this far: the reader refuses lines that have one.
-            control if control.is_control() => {
-                let _ = write!(literal, "\\u{:04X}", u32::from(control));
-            }
-            other => literal.push(other),
-        }
-    }
-    literal.push('"');
-    literal
 }

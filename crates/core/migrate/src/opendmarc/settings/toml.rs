@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::parameter::Parameter;
+use crate::toml::basic_string;
 
 /// How wide a comment is, in characters.
 const COLUMNS: usize = 100;
@@ -100,22 +101,6 @@ fn in_toml(value: &Value) -> String {
     }
 }
 
-/// A basic string (TOML 1.0): quotation mark, backslash and control characters are escaped.
-fn basic_string(text: &str) -> String {
-    let mut string = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => string.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(string, "\\u{:04X}", u32::from(c));
-            }
-            c => string.push(c),
-        }
-    }
-    string.push('"');
-    string
-}
-
 /// The text as comment lines of at most [`COLUMNS`], where no word is longer than that. TOML allows no
 /// control characters in them.
 pub(super) fn comment(text: &str) -> String {
@@ -144,14 +129,6 @@ pub(super) fn place_of(table: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_toml_would_not_bear_is_escaped() {
-        assert_eq!(
-            basic_string("a\"b\\c\t\u{7f}\u{85}é"),
-            "\"a\\\"b\\\\c\\u0009\\u007F\\u0085é\""
-        );
-    }
 
     #[test]
     fn comments_are_wrapped_and_bear_no_control_characters() {

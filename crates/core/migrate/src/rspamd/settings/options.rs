@@ -2,6 +2,7 @@
 
 use super::{RELAY_HOST, RELAY_PORT};
 use crate::rspamd::ucl::Value;
+use crate::toml::basic_string;
 
 /// How much an option counts: that of the module before the one for all modules.
 pub(super) type Rank = u8;
@@ -199,7 +200,7 @@ fn actions(name: &str, value: &Value) -> Outcome<'static> {
 fn enforce((key, word): (&'static str, &str), note: &'static str) -> Outcome<'static> {
     Outcome::Set {
         rank: OF_MODULE,
-        settings: vec![("mode", quoted("enforce")), (key, quoted(word))],
+        settings: vec![("mode", basic_string("enforce")), (key, basic_string(word))],
         note,
     }
 }
@@ -276,7 +277,7 @@ fn truth(value: &Value) -> Option<bool> {
 }
 
 fn one(value: &Value) -> Option<String> {
-    text(value).map(quoted)
+    text(value).map(|text| basic_string(text))
 }
 
 /// Part of a value: without quotes.
@@ -328,11 +329,6 @@ fn without_weight(server: &str) -> &str {
 }
 
 fn list(items: &[String]) -> String {
-    let items: Vec<_> = items.iter().map(|item| quoted(item)).collect();
+    let items: Vec<_> = items.iter().map(|item| basic_string(item)).collect();
     format!("[{}]", items.join(", "))
-}
-
-/// A string of TOML: what JSON writes is one, but for DEL, which no setting of ours takes.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
