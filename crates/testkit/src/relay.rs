@@ -19,8 +19,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 pub use script::{At, Certificate, Fault, Login, Script, Tls, What};
-pub use session::{Stream, serve};
-pub use tls::CA_PEM;
+pub use session::serve;
+pub use tls::{CA_PEM, Stream};
 
 /// A running relay.
 #[derive(Debug)]

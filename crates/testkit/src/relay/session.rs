@@ -4,14 +4,10 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{At, Command, Letter, State, Tls, What, tls};
-
-/// What a connection can be.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+use super::tls::{self, Stream};
+use super::{At, Command, Letter, State, Tls, What};
 
 /// Octets of a command line; and of a text, a thousand times as much.
 const LINE_OCTETS: usize = 64 * 1024;
