@@ -8,8 +8,9 @@ use landmarc_dns::resolver::{Asker, MessageLookup, Resolver};
 use landmarc_dns::zone_file;
 use landmarc_settings::Settings;
 
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::output::{complain, in_full};
+use crate::output::complain;
 use crate::rules;
 use crate::visible::visible_path;
 
@@ -33,13 +34,13 @@ impl Answers {
     pub(crate) fn open(zones: Option<&Path>, settings: &Settings) -> Result<Self, Exit> {
         let Some(path) = zones else {
             let resolver = Resolver::new(rules::resolver_options(settings))
-                .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?;
+                .map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))?;
             return Ok(Self::Resolver(resolver));
         };
         let bad = |error: &dyn std::error::Error| {
             complain(
                 Exit::BadInput,
-                &format!("{}: {}", visible_path(path), in_full(error)),
+                &format!("{}: {}", visible_path(path), error_chain(error)),
             )
         };
         let text = fs::read_to_string(path).map_err(|error| bad(&error))?;

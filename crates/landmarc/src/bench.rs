@@ -16,13 +16,15 @@ use landmarc_receiver::seen::Seen;
 use landmarc_settings::Settings;
 
 use crate::answers::Answers;
+use crate::clock::now_ms;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::filter::{Lists, Skipped};
 use crate::load::{Loaded, load_with_rules_or_complain};
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, tell};
 use crate::visible::visible_path;
-use crate::{records, rules, seen};
+use crate::{rules, seen};
 
 /// Which messages are judged, and what of them is not in the message.
 #[derive(Debug, Args)]
@@ -135,7 +137,7 @@ fn seen_for(options: &Options, loaded: &Loaded, rules: &Rules) -> Seen {
         return Seen::Off;
     }
     let now_ms = options.now.map(|now| now.saturating_mul(1_000));
-    let now_ms = now_ms.unwrap_or_else(records::now_ms);
+    let now_ms = now_ms.unwrap_or_else(crate::clock::now_ms);
     seen::for_command(&loaded.settings, &rules.suffixes, now_ms)
 }
 
@@ -210,7 +212,7 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
     async fn judge_path(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
         let files = match mailbox::files(path) {
             Ok(files) => files,
-            Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
+            Err(error) => return Ok(complain(Exit::BadInput, &error_chain(&error))),
         };
         if files.is_empty() {
             return Ok(complain(
@@ -228,12 +230,12 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
     async fn judge_file(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
         let file = match MailFile::read(path) {
             Ok(file) => file,
-            Err(error) => return Ok(complain(Exit::BadInput, &in_full(&error))),
+            Err(error) => return Ok(complain(Exit::BadInput, &error_chain(&error))),
         };
         let named = named || file.is_mbox();
         let mut worst = Exit::Fine;
         for stored in file.messages() {
-            let now = self.options.now.unwrap_or_else(|| records::now_ms() / 1_000);
+            let now = self.options.now.unwrap_or_else(|| now_ms() / 1_000);
             let exit = match self.judge(&stored.octets, now).await {
                 Ok(judgement) => {
                     let place = named.then_some(stored.place.as_str());

@@ -19,7 +19,6 @@ mod running;
 mod skipping;
 mod tally;
 mod task;
-mod throttle;
 mod upstream;
 
 use std::net::IpAddr;
@@ -39,7 +38,9 @@ use tokio::time::timeout;
 use crate::current::Current;
 use crate::failure_reports::Offers;
 use crate::metrics::Metrics;
+use crate::panic::catch_panic;
 use crate::seen::SeenMail;
+use crate::throttle::Throttle;
 use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
@@ -51,9 +52,7 @@ use running::Running;
 use skipping::verified_name;
 pub(crate) use skipping::{Lists, Skipped};
 use tally::Tally;
-pub(crate) use task::unless_it_panics;
 use task::{Step, caught};
-pub(crate) use throttle::Throttle;
 use upstream::Silence;
 
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
@@ -311,9 +310,7 @@ impl Session for Connection {
         if let Some(why) = self.obstacle(&message) {
             return self.give_up(why, &queue_id, &id, &removals).await;
         }
-        let judged = unless_it_panics(self.judge(message, &queue_id, &id))
-            .await
-            .flatten();
+        let judged = catch_panic(self.judge(message, &queue_id, &id)).await.flatten();
         let Some((judgement, traffic, response)) = judged else {
             return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
         };
@@ -322,7 +319,7 @@ impl Session for Connection {
             id: &id,
             elapsed: arrived.elapsed(),
         };
-        if unless_it_panics(self.write_down(&judgement, traffic, &moment))
+        if catch_panic(self.write_down(&judgement, traffic, &moment))
             .await
             .is_none()
         {

@@ -15,8 +15,9 @@ use landmarc_store::{
 };
 
 use crate::database;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, tell};
 use crate::password::first_line;
 pub(crate) use standing::Standing;
 
@@ -176,7 +177,7 @@ pub(crate) fn counts_into(named: Option<&PathBuf>, settings: &Settings) -> Resul
 
 /// Says what is in the way of the fleet's database, and what can be done.
 pub(crate) fn refuse(error: &FleetError) -> Exit {
-    let exit = complain(Exit::Config, &in_full(error));
+    let exit = complain(Exit::Config, &error_chain(error));
     tell(&format!("  {}", error.remedy()));
     exit
 }

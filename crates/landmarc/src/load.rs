@@ -23,11 +23,13 @@ use landmarc_settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, ke
 use crate::exit::Exit;
 use crate::groups::BySuffix;
 use crate::http;
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, tell};
+use crate::rules;
 use crate::visible::visible_path;
 use crate::{account, doors};
-use crate::{records, rules};
 
+use crate::clock::now_ms;
+use crate::error_chain::error_chain;
 use of_fleet::{OfFleet, is_loopback};
 use of_reports::OfReports;
 pub(crate) use of_store::{Need, load_store_or_complain};
@@ -177,7 +179,7 @@ fn complain_of(error: &LoadError) -> Exit {
             tell(lines);
             Exit::Config
         }
-        error => complain(Exit::Config, &in_full(error)),
+        error => complain(Exit::Config, &error_chain(error)),
     }
 }
 
@@ -322,7 +324,7 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
         Ok(list) => named.suffixes = Some(list),
         Err(why) => mistakes.push(settings.refuse(key!(dmarc.public_suffix_list), None, why)),
     }
-    let now = records::now_ms() / 1_000;
+    let now = now_ms() / 1_000;
     let read = match rules_file {
         Some(path) => rules_file::read_this(path, settings, now),
         None => rules_file::read(settings, now),

@@ -1,7 +1,6 @@
 //! What commands print, and how they complain.
 
 use std::borrow::Cow;
-use std::error::Error;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::OnceLock;
 
@@ -74,21 +73,6 @@ pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
     exit
 }
 
-/// An error with its causes: the errors themselves leave them out. Those of some libraries do not, and a cause that
-/// was told already is not told again.
-pub(crate) fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let told = source.to_string();
-        if !text.ends_with(&told) {
-            text.push_str(&format!(": {told}"));
-        }
-        cause = source.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,18 +102,6 @@ mod tests {
     #[test]
     fn a_terminal_without_a_size_has_eighty_columns() {
         assert_eq!([None, Some(0), Some(1), Some(200)].map(columns), [80, 80, 1, 200]);
-    }
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("the outer")]
-    struct Outer(#[source] io::Error);
-
-    #[test]
-    fn causes_follow_what_they_caused() {
-        let error = Outer(io::Error::other("the inner"));
-        assert_eq!(in_full(&error), "the outer: the inner");
-        let doubled = Outer(io::Error::other(Outer(io::Error::other("the outer"))));
-        assert_eq!(in_full(&doubled), "the outer", "each once");
     }
 
     #[test]

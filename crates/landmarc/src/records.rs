@@ -2,7 +2,6 @@
 //! with it, and the words of one message.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::Args;
 use landmarc_settings::Settings;
@@ -170,12 +169,6 @@ pub(crate) fn refuse(error: &StoreError) -> Exit {
         tell("  what this host has recorded itself is there: try --local");
     }
     exit
-}
-
-/// The present, in milliseconds since the epoch.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// All that is known of a message but its story: the keys of the log line, in its order, behind

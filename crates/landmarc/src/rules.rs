@@ -1,7 +1,6 @@
 //! From settings to the values that each room takes.
 
 pub(crate) mod operator;
-pub(crate) mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;

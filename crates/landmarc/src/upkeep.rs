@@ -2,20 +2,18 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_settings::Settings;
-use landmarc_store::{Expired, Keep, Place, Reader, Recorder, State, Statistics};
+use landmarc_store::{Expired, Keep, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::believed::{self, WallClock};
 use crate::current::Current;
 use crate::database;
 use crate::fleet::Way;
 use crate::metrics::Metrics;
-use crate::records::now_ms;
+use crate::retention;
 
 /// How often old records are looked for. Whole hours of them go (see [`Keep`]).
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
@@ -33,39 +31,6 @@ const LAST_JOIN: Duration = Duration::from_secs(5);
 /// The same where nothing could ever be written: that will not change in the last moment.
 const LAST_HOPE: Duration = Duration::from_secs(2);
 
-/// What the settings say is to be kept, now.
-pub(crate) fn keep(settings: &Settings) -> Keep {
-    Keep {
-        now_ms: now_ms(),
-        observation_days: settings.store.observation_days,
-        tally_days: settings.store.tally_days,
-        by_time: true,
-        max_bytes: Some(u64::try_from(settings.store.max_size.as_usize()).unwrap_or(u64::MAX)),
-    }
-}
-
-/// The clock by which the records of this place expire.
-pub(crate) async fn clock(place: Place) -> WallClock {
-    let now_ms = now_ms();
-    let agrees = tokio::task::spawn_blocking(move || believed::store_agrees(&place, now_ms)).await;
-    // A store that cannot be read has nothing to say.
-    WallClock::new(matches!(agrees, Ok(Ok(true))), now_ms, uptime())
-}
-
-/// Looks at the clock: without its word nothing expires by time.
-pub(crate) fn ask(clock: &mut WallClock, keep: Keep) -> Keep {
-    Keep {
-        by_time: clock.is_believed(keep.now_ms, uptime()),
-        ..keep
-    }
-}
-
-/// Since the first time that this was asked.
-fn uptime() -> Duration {
-    static FIRST: OnceLock<std::time::Instant> = OnceLock::new();
-    FIRST.get_or_init(std::time::Instant::now).elapsed()
-}
-
 /// Lets old records go at the start, every hour, and as soon as the database is too large, by the
 /// settings of that moment.
 pub(crate) fn start(current: Arc<Current>, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> JoinHandle<()> {
@@ -74,13 +39,13 @@ pub(crate) fn start(current: Arc<Current>, recorder: Arc<Recorder>, metrics: Arc
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut clock = clock(database.clone().into()).await;
+        let mut clock = retention::clock(database.clone().into()).await;
         let mut last = None;
         let mut warnings = Warnings::default();
         loop {
             let now = looks.tick().await;
             warnings.remind_of_held(&metrics, now);
-            let mut keep = ask(&mut clock, keep(&current.get().settings));
+            let mut keep = retention::believing(&mut clock, retention::keep(&current.get().settings));
             warnings.look(&keep, size(&database), recorder.statistics().folded_messages, now);
             let waiting = waiting_octets(&current, &database).await;
             keep.max_bytes = keep.max_bytes.map(|most| most.saturating_add(waiting));
@@ -90,7 +55,7 @@ pub(crate) fn start(current: Arc<Current>, recorder: Arc<Recorder>, metrics: Arc
             last = Some(now);
             match recorder.expire(keep).await {
                 Ok(expired) => {
-                    tell(&expired);
+                    retention::log_expired(&expired);
                     warnings.look_at_the_rest(&expired, &database, now);
                 }
                 Err(error) => tracing::warn!(
@@ -204,24 +169,6 @@ fn is_due(since: Option<Duration>, bytes: u64, keep: &Keep) -> bool {
 /// One that cannot be looked at is not too large.
 fn size(database: &Path) -> u64 {
     fs::metadata(database).map_or(0, |metadata| metadata.len())
-}
-
-pub(crate) fn tell(expired: &Expired) {
-    if expired.observations + expired.tally_rows > 0 {
-        tracing::info!(
-            observations = expired.observations,
-            tally_rows = expired.tally_rows,
-            "old records were removed"
-        );
-    }
-    if expired.traces_for_size + expired.observations_for_size + expired.tally_rows_for_size > 0 {
-        tracing::warn!(
-            stories = expired.traces_for_size,
-            observations = expired.observations_for_size,
-            tally_rows = expired.tally_rows_for_size,
-            "records were removed before their time, for the database is at store.max_size: raise it to keep more"
-        );
-    }
 }
 
 /// Writes what waits, and tells what could not be written.

@@ -10,7 +10,7 @@ use landmarc_receiver::story::story;
 use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
 use crate::output::print;
-use crate::{json, log};
+use crate::{json, log_line};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -71,7 +71,7 @@ fn summary(judgement: &Judgement, place: Option<&str>) -> String {
         "{place}{author}: dmarc={} spf={} dkim={} disposition={} action={} would={}{cause}{hint}",
         judgement.dmarc.as_str(),
         judgement.spf.mail_from.result,
-        log::dkim_word(judgement),
+        log_line::dkim_word(judgement),
         judgement.action.disposition,
         judgement.action.step.as_str(),
         judgement.decision.step.as_str(),

@@ -7,10 +7,11 @@ use landmarc_mail::DomainName;
 use landmarc_settings::Network;
 use landmarc_store::{Filter, LogRow};
 
+use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::listing;
 use crate::output::{complain, print, tell, terminal_width};
-use crate::records::{FIELDS, Place, now_ms, object, refuse, word};
+use crate::records::{FIELDS, Place, object, refuse, word};
 use crate::table::{self, Column, Cut};
 use crate::time::{When, to_the_second};
 

@@ -21,8 +21,8 @@ use clap::Subcommand;
 use landmarc_mail::DomainName;
 use landmarc_store::Day;
 
+use crate::clock::now_ms;
 use crate::exit::Exit;
-use crate::records::now_ms;
 use crate::time::When;
 
 /// What the help says below the options of those that only read or mark.

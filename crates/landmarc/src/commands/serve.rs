@@ -20,6 +20,7 @@ use crate::account::{Account, AccountError, find_group};
 use crate::current::{Current, InForce};
 use crate::database::Lock;
 use crate::doors::{DoorError, Doors};
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::fleet::{FleetError, Standing};
@@ -28,12 +29,12 @@ use crate::load::{LoadError, Source};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::name_servers::NameServers;
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, tell};
 use crate::seen::SeenMail;
 use crate::words::{for_postfix, in_plain_words};
 use crate::{
-    database, doors, failure_reports, fleet, http, name_servers, reporter, rspamd, rules, seen, systemd,
-    upkeep,
+    database, doors, failure_reports, fleet, http, name_servers, reporter, rspamd, rule_watch, rules, seen,
+    systemd, upkeep,
 };
 
 /// What the help says below the options.
@@ -129,7 +130,7 @@ pub(crate) fn run_from(source: &Source) -> Exit {
         // Each line begins with its place, for editors to jump to.
         ServeError::Load(LoadError::Mistakes(lines)) => tell(lines),
         error => {
-            complain(error.exit(), &in_full(error));
+            complain(error.exit(), &error_chain(error));
         }
     }
     if let Some(remedy) = error.remedy() {
@@ -372,7 +373,7 @@ async fn serve_until_stopped(service: Service) {
     let mut fleet = standing.start(&current, &recorder, &metrics);
     let shows = fleet.tls();
     let expiry = upkeep::start(Arc::clone(&current), Arc::clone(&recorder), Arc::clone(&metrics));
-    let watch = rules::watch::start(Arc::clone(&current), Arc::clone(&recorder));
+    let watch = rule_watch::start(Arc::clone(&current), Arc::clone(&recorder));
     let seen = seen::start(Arc::clone(&current), Arc::clone(&evidence), place.clone());
     let known = Arc::new(NameServers::default());
     let probes = name_servers::start(Arc::clone(&current), Arc::clone(&known));
@@ -397,7 +398,7 @@ async fn serve_until_stopped(service: Service) {
                     tracing::error!(
                         remedy = error.remedy(),
                         "the old certificates stay: {}",
-                        in_full(&error)
+                        error_chain(&error)
                     );
                 }
                 systemd::ready();

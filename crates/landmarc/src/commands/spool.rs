@@ -6,12 +6,13 @@ use clap::{Args, Subcommand};
 use landmarc_store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError};
 use serde_json::{Value, json};
 
+use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
 use crate::fleet::host;
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print, tell};
-use crate::records::{now_ms, refuse};
+use crate::records::refuse;
 use crate::time::to_the_second;
 use crate::visible::visible_path;
 use crate::{database, fleet};

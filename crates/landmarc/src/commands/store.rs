@@ -17,15 +17,15 @@ use landmarc_store::{Expired, Keep, Options, Reader, Recorder, StoreError};
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
-use crate::believed::has_recent;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
 use crate::groups::BySuffix;
 use crate::load::{Need, load_store_or_complain};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
-use crate::upkeep::keep;
+use crate::retention::keep;
 use crate::visible::visible_path;
+use crate::wall_clock::has_recent;
 
 /// What the help says below the options of each.
 const AFTER_HELP: &str = "\

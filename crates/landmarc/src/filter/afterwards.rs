@@ -12,7 +12,7 @@ use super::record::{self, Moment};
 use super::reporting::Traffic;
 use super::{Connection, now};
 use crate::failure_reports::Offered;
-use crate::log;
+use crate::log_line;
 
 impl Connection {
     /// Design D13: what is answered is written down first, on disk if that is not long. The
@@ -26,7 +26,7 @@ impl Connection {
             observation.row = None;
         }
         let record = self.common.recorder.record(observation);
-        log::message(moment.queue_id, judgement, moment.elapsed, self.door);
+        log_line::message(moment.queue_id, judgement, moment.elapsed, self.door);
         self.common.metrics.message(judgement, moment.elapsed);
         if let Some(story) = story {
             tracing::debug!(queue_id = %moment.queue_id, "{story}");

@@ -15,7 +15,7 @@ use super::message::Message;
 use super::record::{self, Moment};
 use super::reporting::Traffic;
 use super::{Connection, Skipped, UNKNOWN_QUEUE_ID, findings};
-use crate::log;
+use crate::log_line;
 
 impl Connection {
     /// What is found, and what the MTA is to be told; nothing when a part of it panicked.
@@ -59,7 +59,7 @@ impl Connection {
         let client = self
             .client
             .map_or_else(|| "local".to_owned(), |client| client.to_string());
-        log::skipped(queue_id, &client, why.as_str(), self.door);
+        log_line::skipped(queue_id, &client, why.as_str(), self.door);
         self.common.metrics.skipped(why.as_str());
     }
 

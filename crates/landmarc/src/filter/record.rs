@@ -13,8 +13,8 @@ use landmarc_receiver::action::{Override, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
 
-use crate::log::dkim_word;
-use crate::records::now_ms;
+use crate::clock::now_ms;
+use crate::log_line::dkim_word;
 use crate::trace;
 
 /// DKIM results of one row, the most telling first. RFC 9990 §3.1.3 allows a hundred; but each of them is names that the sender chose, kept for

@@ -1,6 +1,5 @@
 //! Work beside a session, and work that may panic: one message is lost by it at most.
 
-use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
 
@@ -45,20 +44,6 @@ impl<T> Drop for Task<T> {
             task.abort();
         }
     }
-}
-
-/// What work comes to; nothing when it panics, after which no step of it is taken again.
-///
-/// Not an `async fn`: that would keep room for the work itself, which is large, in every
-/// session, those at rest included.
-pub(crate) fn unless_it_panics<T>(work: impl Future<Output = T> + Send) -> impl Future<Output = Option<T>> {
-    let mut work = Box::pin(work);
-    poll_fn(
-        move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => Poll::Ready(None),
-        },
-    )
 }
 
 /// A step of a session at which something is worked out.
@@ -165,19 +150,5 @@ mod tests {
         });
         drop(task);
         assert!(dropped.await.is_err(), "its end closed the channel");
-    }
-
-    #[tokio::test]
-    async fn work_is_done_unless_it_panics() {
-        let work = async {
-            yield_now().await;
-            7
-        };
-        assert_eq!(unless_it_panics(work).await, Some(7));
-        let work = async {
-            yield_now().await;
-            panic!("later")
-        };
-        assert_eq!(unless_it_panics(work).await, None::<()>);
     }
 }

@@ -11,11 +11,11 @@ use landmarc_store::{
 };
 use tokio::task::JoinHandle;
 
+use crate::clock::now_ms;
 use crate::current::Current;
-use crate::filter::Throttle;
 use crate::metrics::Metrics;
-use crate::records::now_ms;
-use crate::reporter::{Stopper, stop};
+use crate::stop::{Stopper, stop};
+use crate::throttle::Throttle;
 
 /// How long a host waits that comes while the store cannot be written.
 const TRY_AGAIN: Duration = Duration::from_secs(30);

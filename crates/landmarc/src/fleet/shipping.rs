@@ -16,9 +16,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::LEFT_MS;
+use crate::clock::now_ms;
+use crate::error_chain::error_chain;
 use crate::metrics::Metrics;
-use crate::records::now_ms;
-use crate::reporter::{Stop, Stopper, stop};
+use crate::stop::{Stop, Stopper, stop};
 
 /// How often it is looked whether something waits.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -362,7 +363,7 @@ impl Line {
             tracing::warn!(
                 remedy = trouble.remedy(),
                 "records wait on disk to be handed on; mail goes on: {}",
-                crate::output::in_full(trouble)
+                error_chain(trouble)
             );
             self.told = Some(cause);
         }

@@ -14,11 +14,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::collecting::{self, Collecting};
 use super::shipping::{self, Receiver, Sender, Shipping};
 use super::{FleetError, Way, host, server};
+use crate::clock::now_ms;
 use crate::current::Current;
+use crate::lease_owner::lease_owner;
 use crate::metrics::Metrics;
-use crate::records::now_ms;
-use crate::reporter::owner_name;
-use crate::{database, upkeep};
+use crate::{database, retention};
 
 /// How often what is old is removed from the database of the fleet, by one of the hosts.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
@@ -200,15 +200,15 @@ fn expire_by_the_clock(server: Server, current: Arc<Current>) -> JoinHandle<()> 
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_EXPIRIES);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut clock = upkeep::clock(server.clone().into()).await;
+        let mut clock = retention::clock(server.clone().into()).await;
         loop {
             looks.tick().await;
-            let keep = upkeep::ask(&mut clock, upkeep::keep(&current.get().settings));
+            let keep = retention::believing(&mut clock, retention::keep(&current.get().settings));
             let server = server.clone();
             let done = tokio::task::spawn_blocking(move || expire(&server, keep)).await;
             match done.unwrap_or(Err(StoreError::Ended)) {
                 Ok(None) => {}
-                Ok(Some(expired)) => upkeep::tell(&expired),
+                Ok(Some(expired)) => retention::log_expired(&expired),
                 Err(error) => tracing::warn!(
                     remedy = error.remedy(),
                     "old records were not removed from the database of the fleet: {}",
@@ -226,6 +226,6 @@ fn expire(
 ) -> Result<Option<landmarc_store::Expired>, StoreError> {
     let mut outbox = Outbox::open(server.clone(), COMMAND_PATIENCE)?;
     let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
-    let turn = outbox.lease(EXPIRY, &owner_name(), for_ms, now_ms())?;
+    let turn = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;
     turn.map(|_| server.expire(&keep)).transpose()
 }

@@ -15,8 +15,8 @@ use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
 use landmarc_store::{COMMAND_PATIENCE, Place, StoreError};
 
 use super::{How, Imports, Summary};
+use crate::clock::now_ms;
 use crate::output::tell;
-use crate::records::now_ms;
 use crate::visible::visible_path;
 use landmarc_mail::text::visible;
 

@@ -4,12 +4,11 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use crate::error_chain::error_chain;
 use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
 use landmarc_delivery::{CaError, check_ca_file};
 use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use landmarc_settings::{Mistake, Settings, key};
-
-use crate::output::in_full;
 
 /// What is wrong with the files that `[report]` names.
 #[derive(Default)]
@@ -54,7 +53,7 @@ impl OfReports {
                         .push((key!(report.dkim_keys), denied(&path, &source)));
                 }
                 Err(error) => {
-                    let why = format!("{}; {}", in_full(&error), error.remedy());
+                    let why = format!("{}; {}", error_chain(&error), error.remedy());
                     let mistake = settings.refuse(key!(report.dkim_keys), Some(item), why);
                     self.mistakes.push(mistake);
                 }

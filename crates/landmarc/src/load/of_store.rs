@@ -9,8 +9,9 @@ use std::path::Path;
 use landmarc_settings::{Mistake, Mistakes, Settings, Wrong};
 
 use super::{DEFAULT_FILE, LoadError, read_limited};
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, tell};
 use crate::visible::visible_path;
 
 /// The tables that are read: where this host keeps its records, and where those of its fleet are.
@@ -38,7 +39,7 @@ pub(crate) fn load_store_or_complain(named: Option<&Path>, need: Need) -> Result
     let file = visible_path(path);
     let octets = read_limited(path).map_err(|source| {
         let file = file.clone();
-        complain(Exit::Config, &in_full(&LoadError::Io { file, source }))
+        complain(Exit::Config, &error_chain(&LoadError::Io { file, source }))
     })?;
     match read(&octets, need) {
         Ok((settings, has_mistakes)) => {

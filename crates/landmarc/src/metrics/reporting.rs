@@ -8,7 +8,7 @@ use landmarc_store::{OutboxCounts, ReportKind};
 
 use super::counts::{Counts, OTHER, places};
 use super::sheet::{SECONDS, Sheet};
-use crate::records::now_ms;
+use crate::clock::now_ms;
 use crate::reporter::limit_key;
 
 /// What becomes of letters.

@@ -18,7 +18,7 @@ use super::desk::{Desk, Means};
 use super::letter::{Facts, Sheet, Unfit};
 use super::split;
 use super::terms::Terms;
-use crate::filter::unless_it_panics;
+use crate::panic::catch_panic;
 
 /// How long a destination that was verified when its report was made counts as verified. RFC 9990 §4
 /// lets positive answers be cached for their TTL; a day is what most reports are delivered in.
@@ -91,7 +91,7 @@ pub(crate) async fn attempt<D: Dns>(
     means: &Means,
     delivery: &Delivery,
 ) -> Result<Ended, StoreError> {
-    match unless_it_panics(try_to_deliver(desk, means, delivery)).await {
+    match catch_panic(try_to_deliver(desk, means, delivery)).await {
         Some(ended) => ended,
         None => mark(desk, means, delivery, Mark::Deferred(A_BUG.to_owned())).await,
     }

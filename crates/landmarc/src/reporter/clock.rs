@@ -1,8 +1,7 @@
 //! What time it is for a run: the system's, or one that was set.
 
+use crate::clock::now_ms;
 use std::time::Instant;
-
-use crate::records::now_ms;
 
 /// The present of a run. One that was set goes on from there, so that leases end and waits pass.
 #[derive(Clone, Copy, Debug)]

@@ -13,9 +13,9 @@ use super::addressees::Dns;
 use super::assemble::{Assembly, Known, Request, Settled, Settlement};
 use super::attempt::strikes;
 use super::desk::Desk;
-use super::owner;
-use super::stop::Stop;
 use super::terms::Terms;
+use crate::lease_owner::is_gone;
+use crate::stop::Stop;
 use crate::time::date;
 
 /// A day that is longer ago is not reported any more, unless somebody names it: Domain Owners have
@@ -347,12 +347,12 @@ pub(crate) async fn release_of_gone<D>(desk: &Desk<D>) -> Result<u64, StoreError
         .with(|outbox| {
             let mut released = 0;
             for owner in outbox.owners()? {
-                if owner::is_gone(&owner) {
+                if is_gone(&owner) {
                     released += outbox.release(&owner)?;
                 }
             }
             for (name, lease) in outbox.leases()? {
-                if owner::is_gone(&lease.owner) {
+                if is_gone(&lease.owner) {
                     outbox.release_lease(&name, &lease.owner)?;
                 }
             }

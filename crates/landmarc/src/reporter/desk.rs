@@ -10,8 +10,8 @@ use super::courier::Courier;
 use super::pace::Pace;
 use super::shared::Shared;
 use super::terms::Terms;
-use crate::filter::Throttle;
 use crate::metrics::Metrics;
+use crate::throttle::Throttle;
 
 /// What stays the same while settings come and go.
 pub(crate) struct Desk<D> {
@@ -45,7 +45,7 @@ impl<D> Desk<D> {
         Self {
             outbox,
             place,
-            owner: super::owner::name().into(),
+            owner: crate::lease_owner::lease_owner().into(),
             clock,
             dns,
             pace: Arc::default(),

@@ -19,14 +19,15 @@ use super::desk::{Desk, Means};
 use super::relay::Relay;
 use super::send::{LAST_LETTERS, Orders, SendCounts, send};
 use super::shared::Shared;
-use super::stop::{Stop, Stopper, stop};
 use super::terms::{NoTerms, Terms};
 use super::trouble::Trouble;
 use super::turn::{Readiness, Turn, in_words, readiness};
 use crate::current::{Current, InForce};
+use crate::error_chain::error_chain;
 use crate::failure_reports::Candidates;
 use crate::fleet::Way;
 use crate::metrics::Metrics;
+use crate::stop::{Stop, Stopper, stop};
 use crate::time::date;
 use candidates::take_candidates;
 
@@ -163,7 +164,7 @@ impl Office {
                 None
             }
             Err(error) => {
-                let why = crate::output::in_full(&error);
+                let why = error_chain(&error);
                 if open.told.as_ref() != Some(&why) {
                     let consequence = match &open.ready {
                         Some(_) => "reports go on as before",

@@ -15,11 +15,11 @@ use super::accounts::{PasswordError, names, options};
 use super::policies::Policies;
 use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
 use super::taker::Taker;
+use crate::clock::now_ms;
 use crate::current::{Current, InForce};
+use crate::error_chain::error_chain;
 use crate::imports::{How, Imports};
 use crate::metrics::Metrics;
-use crate::output::in_full;
-use crate::records::now_ms;
 
 /// How often it is looked whether it is time, or whether the settings have changed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
@@ -123,7 +123,7 @@ impl Reader {
             }
             Err(error) => {
                 metrics.rspamd().failed();
-                self.tell_trouble(in_full(&error), error.remedy());
+                self.tell_trouble(error_chain(&error), error.remedy());
             }
         }
     }
@@ -162,7 +162,7 @@ impl Reader {
     /// out of it again.
     fn tell(&mut self, reading: &Reading, took: Duration) {
         match reading.missing.first() {
-            Some(error) => self.tell_trouble(in_full(error), error.remedy()),
+            Some(error) => self.tell_trouble(error_chain(error), error.remedy()),
             None if self.trouble.take().is_some() => tracing::info!("records of rspamd are read again"),
             None => {}
         }

@@ -14,8 +14,9 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding, SecretDocument};
 use rsa::rand_core::OsRng;
 
 use super::record::KeyRecord;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::output::{complain, in_full, print};
+use crate::output::{complain, print};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -80,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             "--bits is for RSA keys: all of Ed25519 are alike",
         ));
     }
-    let unavailable = |error: &dyn std::error::Error| complain(Exit::Unavailable, &in_full(error));
+    let unavailable = |error: &dyn std::error::Error| complain(Exit::Unavailable, &error_chain(error));
     let path = std::path::absolute(&arguments.out).map_err(|error| unavailable(&error))?;
     let pem = private_key(arguments).map_err(|error| unavailable(&error))?;
     let record = KeyRecord::of(pem.as_bytes(), &path, &arguments.selector, &arguments.domain)

@@ -9,8 +9,9 @@ use landmarc_delivery::sign::MAX_KEY_OCTETS;
 use landmarc_mail::DomainName;
 
 use super::record::KeyRecord;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::output::{complain, in_full, print};
+use crate::output::{complain, print};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -49,7 +50,7 @@ pub(super) fn record_of_file(
 ) -> Result<KeyRecord, String> {
     let pem = read_bounded(file).map_err(|error| format!("{}: {error}", file.display()))?;
     KeyRecord::of(&pem, file, selector, domain)
-        .map_err(|error| format!("{}; {}", in_full(&error), error.remedy()))
+        .map_err(|error| format!("{}; {}", error_chain(&error), error.remedy()))
 }
 
 /// A longer file is no key; its beginning will be refused as one.

@@ -16,10 +16,11 @@ use clap::{ArgAction, Parser};
 use landmarc_migrate::opendmarc::settings::Parameter;
 
 use crate::commands::serve;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::load::{LoadError, Source};
 use crate::opendmarc_conf;
-use crate::output::{complain, in_full, print, tell};
+use crate::output::{complain, print, tell};
 
 /// What the help says below the flags.
 const AFTER_HELP: &str = "\
@@ -157,7 +158,7 @@ fn complain_of(error: &LoadError) -> Exit {
             tell(lines);
             Exit::Config
         }
-        error => complain(Exit::Config, &in_full(error)),
+        error => complain(Exit::Config, &error_chain(error)),
     }
 }
 

@@ -8,15 +8,15 @@ use nix::unistd::AccessFlags;
 
 use super::getopt::{Known, switch, text};
 use super::tool::Tool;
-use crate::believed::has_recent;
 use crate::commands::store::remove_expired;
 use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::output::tell;
 use crate::records::{Found, refuse};
 use crate::reporter::days_due;
+use crate::retention::keep;
 use crate::time::date;
-use crate::upkeep::keep;
+use crate::wall_clock::has_recent;
 
 const OWN: [Known; 2] = [
     switch("alltables", "taken: nothing is ever left in other tables"),

@@ -17,7 +17,8 @@ use crate::exit::Exit;
 use crate::fleet::Way;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
-use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, Stop, days_due};
+use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
+use crate::stop::Stop;
 use crate::table::{self, Column, Cut};
 use crate::time::date;
 

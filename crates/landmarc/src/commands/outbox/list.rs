@@ -7,10 +7,11 @@ use landmarc_store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 
 use super::rows::{FIELDS, object, word};
 use super::{AFTER_HELP, OneDay};
+use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::listing;
 use crate::output::{print, tell, terminal_width};
-use crate::records::{Place, now_ms, refuse};
+use crate::records::{Place, refuse};
 use crate::table::{self, Column, Cut};
 
 /// Most letters of one answer: they are in memory together, at a kilobyte each.

@@ -11,12 +11,15 @@ use landmarc_store::{COMMAND_PATIENCE, Outbox};
 use nix::unistd::AccessFlags;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::load::{load_or_complain, load_quietly_or_complain};
-use crate::output::{complain, in_full, tell};
+use crate::output::{complain, tell};
 use crate::records::{Found, Place, refuse};
-use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Stop, Terms, stop};
+use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Terms};
 use crate::rules::resolver_options;
+use crate::stop::Stop;
+use crate::stop::stop;
 
 /// Settings that reports are made by, and the store they are made from.
 pub(super) struct Opened {
@@ -86,7 +89,7 @@ impl Opened {
     /// With how the command is to end, when it has said why.
     pub(super) fn resolver(&self) -> Result<Resolver, Exit> {
         Resolver::new(resolver_options(&self.settings))
-            .map_err(|error| complain(Exit::Unavailable, &in_full(&error)))
+            .map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))
     }
 
     /// What letters are made and sent with.
@@ -107,7 +110,7 @@ impl Opened {
     /// With how the command is to end, when it has said why.
     pub(super) fn means(&self, secret: &[u8; 32]) -> Result<Means, Exit> {
         let (courier, warnings) = Courier::new(&self.terms, secret).map_err(|error| {
-            let exit = complain(Exit::Config, &in_full(&error));
+            let exit = complain(Exit::Config, &error_chain(&error));
             tell(&format!("  {}", error.remedy()));
             exit
         })?;

@@ -23,8 +23,9 @@ use crate::output::{complain, print};
 use crate::records::refuse;
 use crate::reporter::{
     Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, Means, Request, Selection, Settlement,
-    Sheet, Stop,
+    Sheet,
 };
+use crate::stop::Stop;
 use crate::time::date;
 use landmarc_mail::text::visible;
 

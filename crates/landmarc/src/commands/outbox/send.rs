@@ -23,9 +23,10 @@ use crate::exit::Exit;
 use crate::output::{print, tell};
 use crate::records::{Place, refuse};
 use crate::reporter::{
-    self, Desk, LAST_LETTERS, Means, Orders, Progress, Request, Selection, SendCounts, Stop, Turns,
-    make_and_send, release_of_gone, send,
+    self, Desk, LAST_LETTERS, Means, Orders, Progress, Request, Selection, SendCounts, Turns, make_and_send,
+    release_of_gone, send,
 };
+use crate::stop::Stop;
 use crate::time::date;
 
 /// What the help says below the options.

@@ -7,12 +7,13 @@ use landmarc_settings::rules::OperatorRule;
 use landmarc_store::{Reader, RuleHits};
 use serde_json::{Value, json};
 
+use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::load::{Loaded, load_with_rules_or_complain};
 use crate::output::{print, tell};
 use crate::rules::operator::{State, stale};
 use crate::table::{self, Column, Cut};
-use crate::{database, records, time};
+use crate::{database, time};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let loaded = load_with_rules_or_complain(arguments.config.as_deref(), arguments.rules.as_deref())?;
     let rules = &loaded.operator.rules;
     let hits = hits(&database::path(&loaded.settings));
-    let now_ms = records::now_ms();
+    let now_ms = now_ms();
     stale(rules, hits.as_deref().unwrap_or_default(), now_ms)
         .iter()
         .for_each(|line| tell(line));

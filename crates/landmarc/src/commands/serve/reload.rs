@@ -6,9 +6,9 @@ use landmarc_settings::Settings;
 
 use super::ServeError;
 use crate::current::{Current, InForce};
+use crate::error_chain::error_chain;
 use crate::load::{LoadError, Source};
 use crate::log;
-use crate::output::in_full;
 use crate::words::in_plain_words;
 
 /// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
@@ -48,7 +48,7 @@ pub(super) fn reload(
 fn why_not_reloaded(error: &ServeError) -> Vec<String> {
     const BEGINS: &str = "not reloaded, the old settings stay";
     let ServeError::Load(LoadError::Mistakes(mistakes)) = error else {
-        return vec![format!("{BEGINS}: {}", in_full(error).replace('\n', "; "))];
+        return vec![format!("{BEGINS}: {}", error_chain(error).replace('\n', "; "))];
     };
     let count = mistakes.lines().count();
     let are = if count == 1 { "mistake" } else { "mistakes" };

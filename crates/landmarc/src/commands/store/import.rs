@@ -11,11 +11,12 @@ use nix::fcntl::OFlag;
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
+use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::fleet::host;
 use crate::output::{complain, print, tell};
-use crate::records::{Place, now_ms, refuse};
+use crate::records::{Place, refuse};
 use crate::visible::visible_path;
 
 /// Arguments of `store import`.

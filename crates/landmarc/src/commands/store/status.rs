@@ -5,12 +5,13 @@ use landmarc_store::{Day, OutboxStatus, Reader, SpoolStatus, Status};
 use serde_json::{Value, json};
 
 use super::hosts;
+use crate::clock::now_ms;
 use crate::commands::spool;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
 use crate::fleet::Way;
 use crate::output::print;
-use crate::records::{Found, Place, now_ms, refuse};
+use crate::records::{Found, Place, refuse};
 use crate::time::date;
 
 /// Prints it.

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use super::super::desk::Desk;
 use super::super::failure::{FailureDesk, Made};
-use super::super::stop::Stop;
 use super::super::terms::Terms;
 use super::{Office, Ready};
 use crate::failure_reports::{Candidates, FailureCandidate};
+use crate::stop::Stop;
 
 /// How long a failure report waits that the store did not take.
 const BETWEEN_TRIES: Duration = Duration::from_secs(10);

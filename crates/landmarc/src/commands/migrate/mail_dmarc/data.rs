@@ -12,13 +12,15 @@ use landmarc_migrate::mail_dmarc::{
 use landmarc_store::{COMMAND_PATIENCE, StoreError};
 
 use self::open::{Opened, Unread};
+use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::fleet;
 use crate::imports::{How, Imports};
 use crate::load::{Need, load_store_or_complain};
-use crate::output::{complain, in_full, tell};
-use crate::records::{now_ms, refuse};
+use crate::output::{complain, tell};
+use crate::records::refuse;
 
 /// Broken messages that are told one by one; the others are counted.
 const MAX_TOLD: u64 = 100;
@@ -133,7 +135,7 @@ fn of_settings(made: Translation) -> Result<Database, Exit> {
 
 /// Says why the database cannot be read, and how the command ends.
 fn unread(error: &Unread) -> Exit {
-    let exit = complain(error.exit(), &in_full(error));
+    let exit = complain(error.exit(), &error_chain(error));
     if let Some(remedy) = error.remedy() {
         tell(&format!("  {remedy}"));
     }

@@ -10,15 +10,17 @@ use landmarc_settings::Settings;
 use landmarc_source::mysql::{Address, MysqlError};
 use landmarc_store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
 
+use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::fleet;
 use crate::imports::How;
 use crate::imports::opendmarc::{Besides, Failed, Intake};
 use crate::load::{Need, load_store_or_complain};
-use crate::output::{complain, in_full, print, tell};
-use crate::records::{now_ms, refuse};
+use crate::output::{complain, print, tell};
+use crate::records::refuse;
 use crate::reporter::address_of;
 use crate::time::When;
 use crate::visible::visible_path;
@@ -265,7 +267,7 @@ pub(crate) fn told(done: Result<(), Failed>) -> Exit {
         Failed::File { .. } => (Exit::NoInput, None),
         Failed::Runtime(_) => (Exit::Unavailable, None),
     };
-    complain(exit, &in_full(&failed));
+    complain(exit, &error_chain(&failed));
     if let Some(remedy) = remedy {
         tell(&format!("  {remedy}"));
     }

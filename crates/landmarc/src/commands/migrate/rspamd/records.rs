@@ -9,13 +9,15 @@ use landmarc_settings::{RedisServer, Settings};
 use landmarc_source::redis::{Days, Options};
 use landmarc_store::COMMAND_PATIENCE;
 
+use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
 use crate::commands::outbox::OneDay;
+use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::imports::{How, Imports};
 use crate::load::load_quietly_or_complain;
-use crate::output::{complain, in_full, tell};
-use crate::records::{now_ms, refuse};
+use crate::output::{complain, tell};
+use crate::records::refuse;
 use crate::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
 use crate::{fleet, rules};
 
@@ -62,7 +64,7 @@ impl Records {
             return Err(complain(Exit::Usage, why));
         }
         let options = rspamd::options(&settings.rspamd).map_err(|error| {
-            let exit = complain(Exit::Unavailable, &in_full(&error));
+            let exit = complain(Exit::Unavailable, &error_chain(&error));
             tell(&format!("  {}", error.remedy()));
             exit
         })?;
@@ -109,7 +111,7 @@ impl Records {
             true => None,
             false => {
                 let resolver = Resolver::new(rules::resolver_options(settings));
-                Some(resolver.map_err(|error| complain(Exit::Unavailable, &in_full(&error)))?)
+                Some(resolver.map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))?)
             }
         };
         let place = fleet::counts_into(self.store.as_ref(), settings)?;
@@ -134,7 +136,7 @@ impl Records {
         read.map_err(|error| match error {
             ReadError::Store(error) => refuse(&error),
             ReadError::Redis(error) => {
-                let exit = complain(Exit::Unavailable, &in_full(&error));
+                let exit = complain(Exit::Unavailable, &error_chain(&error));
                 tell(&format!("  {}", error.remedy()));
                 exit
             }
@@ -152,7 +154,7 @@ fn tell_troubles(reading: &Reading) {
         tell(&format!("landmarc: and {untold} more"));
     }
     for error in &reading.missing {
-        tell(&format!("landmarc: {}\n  {}", in_full(error), error.remedy()));
+        tell(&format!("landmarc: {}\n  {}", error_chain(error), error.remedy()));
     }
     if reading.are_too_many {
         tell("landmarc: there are more keys than are read\n  see whether --key-prefix is right");

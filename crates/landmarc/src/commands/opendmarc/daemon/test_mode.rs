@@ -18,12 +18,12 @@ use landmarc_receiver::local::Rules;
 use super::complain_of;
 use crate::answers::Answers;
 use crate::bench::{Beside, judge_parsed};
+use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::filter::{Lists, rehearse};
 use crate::load::Loaded;
 use crate::opendmarc_conf::{self, read_file};
 use crate::output::{complain, print, tell};
-use crate::records;
 
 /// The mail server's macros i and j, as OpenDMARC makes them up (F5).
 const QUEUE_ID: &str = "DEBUG-i";
@@ -220,7 +220,7 @@ impl Bench {
             },
             id: QUEUE_ID,
             queue_id: Some(QUEUE_ID),
-            now: records::now_ms() / 1_000,
+            now: now_ms() / 1_000,
             // As OpenDMARC's test mode, which knows no records.
             seen: &landmarc_receiver::seen::Seen::Off,
         };

@@ -8,11 +8,11 @@ use landmarc_store::{Reader, Recorder};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::operator;
+use crate::clock::now_ms;
 use crate::current::{Current, InForce};
 use crate::database;
 use crate::load::without_level;
-use crate::records::now_ms;
+use crate::rules::operator;
 
 /// How often they are looked at. Their expiry is a matter of days, and so is disuse.
 const BETWEEN_LOOKS: Duration = Duration::from_hours(24);

@@ -17,7 +17,7 @@ use crate::rules::host_name;
 const BETWEEN: char = '/';
 
 /// The name of this process.
-pub(crate) fn name() -> String {
+pub(crate) fn lease_owner() -> String {
     format!("{}{BETWEEN}{}{BETWEEN}{}", host_name(), here(), process::id())
 }
 
@@ -54,9 +54,9 @@ mod tests {
 
     #[test]
     fn a_process_that_has_ended_is_gone_and_others_are_not() {
-        assert!(!is_gone(&name()), "we are here");
+        assert!(!is_gone(&lease_owner()), "we are here");
         let mut child = process::Command::new("true").spawn().unwrap();
-        let (before, _) = name()
+        let (before, _) = lease_owner()
             .rsplit_once(BETWEEN)
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
             .unwrap();
