@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landmarc_settings::Settings;
-use landmarc_store::{Groups, Limits, Options, Recorder, StoreError};
+use landmarc_store::{Groups, Limits, Options, Place, Recorder, StoreError};
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 
 use crate::account::Account;
-use crate::fleet;
+use crate::fleet_settings::{FleetDatabaseError, server, spool};
 pub(crate) use lock::{Lock, Taken, lock};
 
 /// The file in the directory of the store.
@@ -55,6 +55,15 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, is_root: bool, system_is_
         || PathBuf::from(SYSTEM_DIRECTORY),
         |directory| directory.join(NAME),
     )
+}
+
+/// Where reports are made from and kept: with the fleet, or here.
+///
+/// # Errors
+/// As [`server`].
+pub(crate) fn place(settings: &Settings) -> Result<Place, FleetDatabaseError> {
+    let shared = server(settings)?.map(Place::from);
+    Ok(shared.unwrap_or_else(|| path(settings).into()))
 }
 
 /// Makes the directory of the database, while we may still be root, for the account that the
@@ -100,7 +109,7 @@ pub(crate) fn open(
             ..Limits::default()
         },
         must_open: false,
-        spool: fleet::spool(settings),
+        spool: spool(settings),
         groups: Some(groups),
         ..Options::at(database)
     })
@@ -168,9 +177,9 @@ mod tests {
     }
 
     /// A place for a test, which is gone afterwards.
-    struct Place(PathBuf);
+    struct Folder(PathBuf);
 
-    impl Place {
+    impl Folder {
         fn new(test: &str) -> Self {
             let path = std::env::temp_dir().join(format!("landmarc-database-{}-{test}", std::process::id()));
             std::fs::create_dir(&path).unwrap();
@@ -178,7 +187,7 @@ mod tests {
         }
     }
 
-    impl Drop for Place {
+    impl Drop for Folder {
         fn drop(&mut self) {
             // A leftover in the temporary directory is all it can come to.
             let _ = std::fs::remove_dir_all(&self.0);
@@ -191,7 +200,7 @@ mod tests {
 
     #[test]
     fn the_directory_is_for_the_service_and_those_above_it_are_as_usual() {
-        let place = Place::new("above");
+        let place = Folder::new("above");
         let usual = place.0.join("usual");
         std::fs::create_dir(&usual).unwrap();
         let directory = place.0.join("srv/mail");
@@ -202,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_there_stays_as_it_is_and_a_link_is_not_followed() {
-        let place = Place::new("link");
+        let place = Folder::new("link");
         let (target, link) = (place.0.join("target"), place.0.join("link"));
         std::os::unix::fs::symlink(&target, &link).unwrap();
         let refused = prepare(&link.join(FILE), &Account::default()).unwrap_err();

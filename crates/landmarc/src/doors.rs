@@ -9,7 +9,7 @@ mod socket;
 use std::sync::Arc;
 
 use landmarc_milter::{Drained, SocketAddress};
-use landmarc_settings::{Mistake, Settings};
+use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -17,10 +17,8 @@ use crate::account::Account;
 use crate::current::Current;
 use crate::filter::Filter;
 use check_api::CheckApi;
-pub(crate) use check_api::secret;
 use exim::Exim;
 pub(crate) use socket::DoorError;
-use socket::Sockets;
 
 /// Doors whose sockets are open, and that are not served yet.
 pub(crate) struct Doors {
@@ -90,30 +88,6 @@ impl Opened {
     }
 }
 
-/// File descriptors that the doors of the settings may take.
-pub(crate) fn descriptors(settings: &Settings) -> usize {
-    // Of Exim a connection has one more, of a file in its spool.
-    Sockets::of_check_api(settings).descriptors() + 2 * Sockets::of_exim(settings).descriptors()
-}
-
-/// What only the program can check: the spelling of sockets, their groups, the file of the secret. The
-/// sockets must be none of `taken`.
-pub(crate) fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
-    let mut mistakes = Sockets::of_check_api(settings).mistakes(settings, taken);
-    mistakes.extend(check_api::mistakes(settings));
-    mistakes.extend(Sockets::of_exim(settings).mistakes(settings, taken));
-    mistakes
-}
-
-/// The sockets that listen beyond this host, each with its setting and what that lets others do.
-pub(crate) fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
-    let mut exposed = Sockets::of_check_api(settings).exposed();
-    // Whoever knows the secret may come from anywhere.
-    exposed.retain(|_| settings.check_api.secret_file.is_none());
-    exposed.extend(Sockets::of_exim(settings).exposed());
-    exposed
-}
-
 fn in_words(socket: &SocketAddress) -> String {
     match socket {
         SocketAddress::Unix(path) => format!("unix:{}", path.display()),
@@ -123,6 +97,3 @@ fn in_words(socket: &SocketAddress) -> String {
         },
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use landmarc_milter::SocketAddress;
-use landmarc_settings::{Mistake, Settings, WebAddress, key};
+use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State};
 use landmarc_web::{Health, Limits, ListenError, Part, Readiness, Server, Site, Status};
 use tokio::sync::oneshot;
@@ -32,20 +32,6 @@ pub(crate) fn descriptors(settings: &Settings) -> usize {
         0 => 0,
         ports => ports + Limits::default().connections,
     }
-}
-
-/// The addresses that the settings name more than once. Of port 0 there is one each time.
-pub(crate) fn listed_twice(settings: &Settings) -> Vec<Mistake> {
-    let listen = &settings.web.listen;
-    let is_repeated = |(index, address): &(usize, &WebAddress)| {
-        address.0.port() != 0 && listen.iter().take(*index).any(|earlier| earlier == *address)
-    };
-    let repeated = listen.iter().enumerate().filter(is_repeated);
-    repeated
-        .map(|(index, WebAddress(address))| {
-            settings.refuse(key!(web.listen), Some(index), format!("{address} is there twice"))
-        })
-        .collect()
 }
 
 /// Answers on the ports, from now until [`Answering::end`].

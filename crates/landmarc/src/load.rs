@@ -10,7 +10,6 @@ mod source;
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,19 +19,16 @@ use landmarc_receiver::local::Rules;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};
 
-use crate::exit::Exit;
+use crate::account;
 use crate::groups::BySuffix;
-use crate::http;
-use crate::output::{complain, tell};
 use crate::rules;
 use crate::visible::visible_path;
-use crate::{account, doors};
 
 use crate::clock::now_ms;
-use crate::error_chain::error_chain;
+use crate::sockets;
 use of_fleet::{OfFleet, is_loopback};
 use of_reports::OfReports;
-pub(crate) use of_store::{Need, load_store_or_complain};
+pub(crate) use of_store::{Need, load_store};
 use rules_file::Fault;
 pub(crate) use rules_file::RulesFile;
 pub(crate) use source::Source;
@@ -128,7 +124,10 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
 
 /// As [`load`], with the operator's rules from this file, if there is one, in place of the one that
 /// the settings name.
-fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, LoadError> {
+///
+/// # Errors
+/// As there.
+pub(crate) fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, LoadError> {
     let default = Path::new(DEFAULT_FILE);
     match named.or_else(|| Some(default).filter(|path| path.exists())) {
         None => read_with(DEFAULT_FILE, b"", None, rules_file),
@@ -140,46 +139,6 @@ fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, 
             })?;
             read_with(&file, &octets, Some(path.to_owned()), rules_file)
         }
-    }
-}
-
-/// As [`load`], for a command: prints warnings, or what is wrong.
-///
-/// # Errors
-/// With [`Exit::Config`], when it has said why.
-pub(crate) fn load_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
-    load_with_rules_or_complain(named, None)
-}
-
-/// As [`load_or_complain`], with the operator's rules from this file, if there is one, in place of
-/// the one that the settings name: rules are tried before they are in force.
-///
-/// # Errors
-/// As there.
-pub(crate) fn load_with_rules_or_complain(
-    named: Option<&Path>,
-    rules_file: Option<&Path>,
-) -> Result<Loaded, Exit> {
-    let loaded = load_with(named, rules_file).map_err(|error| complain_of(&error))?;
-    loaded.warnings.iter().for_each(|warning| tell(warning));
-    Ok(loaded)
-}
-
-/// As [`load_or_complain`], but warnings are for another time: what runs from cron is read by nobody.
-///
-/// # Errors
-/// As there.
-pub(crate) fn load_quietly_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
-    load_with(named, None).map_err(|error| complain_of(&error))
-}
-
-fn complain_of(error: &LoadError) -> Exit {
-    match error {
-        LoadError::Mistakes(lines) => {
-            tell(lines);
-            Exit::Config
-        }
-        error => complain(Exit::Config, &error_chain(error)),
     }
 }
 
@@ -206,7 +165,7 @@ pub(crate) fn read_with(
         .milter
         .listen
         .iter()
-        .filter(|spelling| is_exposed(spelling));
+        .filter(|spelling| sockets::is_exposed(spelling));
     let exposed = exposed.map(|spelling| {
         format!(
             "{name}: milter.listen: warning: {spelling} lets every host that reaches it speak to the milter"
@@ -220,7 +179,7 @@ pub(crate) fn read_with(
     let exposed_web = exposed_web.map(|WebAddress(address)| {
         format!("{name}: web.listen: warning: {address} lets every host that reaches it read the metrics")
     });
-    let exposed_doors = doors::exposed(&settings).into_iter().map(|(key, spelling)| {
+    let exposed_doors = sockets::exposed(&settings).into_iter().map(|(key, spelling)| {
         format!("{name}: {key}: warning: {spelling} lets every host that reaches it have messages judged")
     });
     let exposed_password = settings.rspamd.password_file.as_ref().and_then(|_| {
@@ -269,17 +228,6 @@ fn unreadable(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}{remedy}", visible_path(path))
 }
 
-/// Whether a socket listens beyond this host.
-pub(crate) fn is_exposed(spelling: &str) -> bool {
-    match spelling.parse() {
-        Ok(SocketAddress::Inet { host: Some(host), .. }) => {
-            host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-        Ok(SocketAddress::Inet { host: None, .. }) => true,
-        Ok(SocketAddress::Unix(_)) | Err(_) => false,
-    }
-}
-
 /// One octet more than is allowed is enough to know that it is too much.
 fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(landmarc_settings::MAX_FILE_OCTETS)
@@ -293,19 +241,19 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
 /// What only the program can check: sockets, and the files that are read on the way.
 fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
-    let mut sockets = Vec::new();
+    let mut taken = Vec::new();
     for (index, spelling) in settings.milter.listen.iter().enumerate() {
         let refuse = |why: String| settings.refuse(key!(milter.listen), Some(index), why);
         match spelling.parse::<SocketAddress>() {
             Err(error) => mistakes.push(refuse(error.to_string())),
-            Ok(socket) if sockets.contains(&socket) => {
+            Ok(socket) if taken.contains(&socket) => {
                 mistakes.push(refuse(format!("{spelling} is there twice")));
             }
-            Ok(socket) => sockets.push(socket),
+            Ok(socket) => taken.push(socket),
         }
     }
-    mistakes.extend(doors::mistakes(settings, &mut sockets));
-    mistakes.extend(http::listed_twice(settings));
+    mistakes.extend(sockets::mistakes(settings, &mut taken));
+    mistakes.extend(sockets::listed_twice(settings));
     mistakes.extend(account::unknown(settings));
     let of_reports = OfReports::look_at(settings);
     mistakes.extend(of_reports.mistakes);
@@ -313,7 +261,7 @@ fn check(settings: &Settings, rules_file: Option<&Path>, named: &mut Named) -> V
     mistakes.extend(of_fleet.mistakes);
     let of_files = of_reports.warnings.into_iter().chain(of_fleet.warnings);
     named.of_files = of_files.chain(secrets::warnings(settings)).collect();
-    if sockets.is_empty() && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
+    if taken.is_empty() && mistakes.is_empty() && settings.rspamd.servers.is_empty() {
         mistakes.push(settings.refuse(
             key!(milter.listen),
             None,

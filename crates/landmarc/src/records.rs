@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::database;
 use crate::exit::Exit;
-use crate::fleet;
 use crate::listing::{self, Field, field};
-use crate::load::{Need, load_store_or_complain};
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{complain, tell};
+use crate::places;
 use crate::time::to_the_millisecond;
 
 /// Which store is meant.
@@ -70,7 +71,7 @@ impl Place {
         match &self.store {
             Some(path) => Ok(path.into()),
             None if self.local => Ok(database::path(settings).into()),
-            None => fleet::place(settings).map_err(|error| fleet::refuse(&error)),
+            None => database::place(settings).map_err(|error| places::refuse(&error)),
         }
     }
 }

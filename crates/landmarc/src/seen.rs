@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::clock::now_ms;
 use crate::current::Current;
-use crate::fleet;
+use crate::database;
 
 /// How often the store is read. A day of 300,000 rows takes some seconds of one processor.
 const BETWEEN_READS: Duration = Duration::from_secs(3600);
@@ -207,7 +207,7 @@ pub(crate) fn for_command(settings: &Settings, suffixes: &Suffixes, now_ms: u64)
         return Seen::Off;
     }
     let deadline = Some(Instant::now() + MAX_COMMAND);
-    let Ok(place) = fleet::place(settings) else {
+    let Ok(place) = database::place(settings) else {
         return Seen::Away;
     };
     if matches!(&place, Place::File(path) if !path.exists()) {

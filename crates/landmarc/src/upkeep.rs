@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use crate::current::Current;
 use crate::database;
-use crate::fleet::Way;
+use crate::fleet_settings::FleetMode;
 use crate::metrics::Metrics;
 use crate::retention;
 
@@ -148,7 +148,7 @@ fn is_nearly_full(bytes: u64, keep: &Keep) -> bool {
 /// Octets of what waits in the database to be handed on: it has a limit of its own (`fleet.spool_max_size`), and
 /// nothing that is kept here goes for it.
 async fn waiting_octets(current: &Current, database: &Path) -> u64 {
-    if Way::of(&current.get().settings) == Way::Alone {
+    if FleetMode::of(&current.get().settings) == FleetMode::Alone {
         return 0;
     }
     let database = database.to_owned();

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
-use crate::load::{DEFAULT_FILE, load_or_complain};
+use crate::load::DEFAULT_FILE;
+use crate::loading::load_or_complain;
 use crate::output::print;
 use crate::visible::visible_path;
 use crate::words::in_plain_words;

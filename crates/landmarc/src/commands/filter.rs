@@ -9,10 +9,11 @@ use landmarc_milter::SocketAddress;
 use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};
 
+use crate::check_secret;
 use crate::exit::Exit;
-use crate::load::load_or_complain;
+use crate::loading::load_or_complain;
+use crate::log;
 use crate::output::complain;
-use crate::{doors, log};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -102,7 +103,7 @@ fn service(arguments: &Arguments, settings: &Settings) -> Result<CheckApi, Exit>
             ));
         }
     };
-    let secret = api.secret_file.as_deref().map(doors::secret).transpose();
+    let secret = api.secret_file.as_deref().map(check_secret::secret).transpose();
     let secret =
         secret.map_err(|error| wrong(&format!("check_api.secret_file: {error}; {}", error.remedy())))?;
     Ok(CheckApi::new(socket, secret))

@@ -31,10 +31,11 @@ use crate::metrics::Metrics;
 use crate::name_servers::NameServers;
 use crate::output::{complain, tell};
 use crate::seen::SeenMail;
+use crate::sockets;
 use crate::words::{for_postfix, in_plain_words};
 use crate::{
-    database, doors, failure_reports, fleet, http, name_servers, reporter, rspamd, rule_watch, rules, seen,
-    systemd, upkeep,
+    database, failure_reports, fleet, http, name_servers, reporter, rspamd, rule_watch, rules, seen, systemd,
+    upkeep,
 };
 
 /// What the help says below the options.
@@ -235,7 +236,7 @@ fn make_room_for_sessions(settings: &Settings) {
     let needed = settings.milter.max_sessions
         + 2 * settings.dns.questions_in_flight
         + http::descriptors(settings)
-        + doors::descriptors(settings)
+        + sockets::descriptors(settings)
         + fleet::descriptors(settings)
         + OTHERS;
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);

@@ -7,15 +7,17 @@ use landmarc_store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError}
 use serde_json::{Value, json};
 
 use crate::clock::now_ms;
+use crate::database;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
-use crate::fleet::host;
-use crate::load::{Need, load_store_or_complain};
+use crate::fleet_settings::FleetMode;
+use crate::fleet_settings::host;
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::records::refuse;
 use crate::time::to_the_second;
 use crate::visible::visible_path;
-use crate::{database, fleet};
 
 /// What the help says below the options of each.
 const AFTER_HELP: &str = "\
@@ -116,7 +118,7 @@ fn open(of: &Of) -> Result<Spool, Exit> {
     if !path.exists() {
         return Err(refuse(&StoreError::Missing { path }));
     }
-    if fleet::Way::of(&settings) == fleet::Way::Alone && of.store.is_none() {
+    if FleetMode::of(&settings) == FleetMode::Alone && of.store.is_none() {
         let exit = complain(Exit::Config, "nothing is kept here to be handed on");
         tell("  set fleet.export = true, or fleet.database or fleet.push_to");
         return Err(exit);

@@ -9,10 +9,11 @@ use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::socket::{DoorError, Sockets};
+use super::socket::{DoorError, bind, host};
 use crate::account::Account;
 use crate::current::Current;
 use crate::filter::Filter;
+use crate::sockets::Sockets;
 
 /// The door, not served yet.
 pub(super) struct Exim {
@@ -21,7 +22,7 @@ pub(super) struct Exim {
 
 impl Exim {
     pub(super) async fn bind(settings: &Settings, account: &Account) -> Result<Self, DoorError> {
-        let sockets = Sockets::of_exim(settings).bind(account).await?;
+        let sockets = bind(&Sockets::of_exim(settings), account).await?;
         Ok(Self { sockets })
     }
 
@@ -42,7 +43,7 @@ impl Exim {
         };
         let spool = Spool::new(settings.exim.spool_directory.clone().unwrap_or_default());
         let desk = Desk::new(filter, spool, limits);
-        let host = Sockets::of_exim(settings).host(self.sockets, settings);
+        let host = host(&Sockets::of_exim(settings), self.sockets, settings);
         Some(tokio::spawn(host.run(
             move |stream, peer, stopped, place| {
                 let desk = desk.clone();

@@ -11,11 +11,12 @@ use landmarc_store::{COMMAND_PATIENCE, Outbox, Place, Recorder, Server, StoreErr
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::FleetError;
 use super::collecting::{self, Collecting};
 use super::shipping::{self, Receiver, Sender, Shipping};
-use super::{FleetError, Way, host, server};
 use crate::clock::now_ms;
 use crate::current::Current;
+use crate::fleet_settings::{FleetMode, host, server};
 use crate::lease_owner::lease_owner;
 use crate::metrics::Metrics;
 use crate::{database, retention};
@@ -27,7 +28,7 @@ const EXPIRY: &str = "expiry";
 
 /// Ready to begin.
 pub(crate) struct Standing {
-    way: Way,
+    way: FleetMode,
     place: Place,
     sender: Sender,
     receiver: Option<Receiver>,
@@ -62,7 +63,7 @@ impl Standing {
             (None, None) => None,
         };
         Ok(Self {
-            way: Way::of(settings),
+            way: FleetMode::of(settings),
             place: shared.map_or_else(|| (&local).into(), Place::from),
             sender: Sender {
                 database: local,
@@ -91,7 +92,7 @@ impl Standing {
                     client.url()
                 );
             }
-            (None, Way::Export) => tracing::info!(
+            (None, FleetMode::Export) => tracing::info!(
                 "records wait for \"landmarc spool export\", as those of host {host}; aggregate reports are made \
                  where they are imported"
             ),

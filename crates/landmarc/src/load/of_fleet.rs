@@ -10,7 +10,7 @@ use landmarc_store::{NoServerAddress, ServerAddress};
 
 use super::of_reports::{denied, is_denied};
 use super::unreadable;
-use crate::fleet::{PASSWORD_VARIABLE, Way};
+use crate::fleet_settings::{FleetMode, PASSWORD_VARIABLE};
 
 /// What is wrong with it, and what should be looked at: the key, and why.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl OfFleet {
         for (key, path) in files(settings) {
             found.file(settings, key, path);
         }
-        if Way::of(settings).leaves_reports_to_another()
+        if FleetMode::of(settings).leaves_reports_to_another()
             && settings.report.email.is_some()
             && settings.report.aggregate
         {

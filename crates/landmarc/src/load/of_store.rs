@@ -9,9 +9,6 @@ use std::path::Path;
 use landmarc_settings::{Mistake, Mistakes, Settings, Wrong};
 
 use super::{DEFAULT_FILE, LoadError, read_limited};
-use crate::error_chain::error_chain;
-use crate::exit::Exit;
-use crate::output::{complain, tell};
 use crate::visible::visible_path;
 
 /// The tables that are read: where this host keeps its records, and where those of its fleet are.
@@ -26,34 +23,24 @@ pub(crate) enum Need {
     Retention,
 }
 
-/// Settings whose tables `[store]` and `[fleet]` are as they were written; the rest may be at its defaults. Says
-/// in one line when there are mistakes elsewhere.
+/// Settings whose tables `[store]` and `[fleet]` are as they were written; the rest may be at its defaults. With them
+/// the name of the file, when there are mistakes elsewhere in it.
 ///
 /// # Errors
-/// With [`Exit::Config`], when it has said why.
-pub(crate) fn load_store_or_complain(named: Option<&Path>, need: Need) -> Result<Settings, Exit> {
+/// When the file cannot be read, or the tables are wrong.
+pub(crate) fn load_store(named: Option<&Path>, need: Need) -> Result<(Settings, Option<String>), LoadError> {
     let default = Path::new(DEFAULT_FILE);
     let Some(path) = named.or_else(|| Some(default).filter(|path| path.exists())) else {
-        return Ok(Settings::default());
+        return Ok((Settings::default(), None));
     };
     let file = visible_path(path);
-    let octets = read_limited(path).map_err(|source| {
-        let file = file.clone();
-        complain(Exit::Config, &error_chain(&LoadError::Io { file, source }))
+    let octets = read_limited(path).map_err(|source| LoadError::Io {
+        file: file.clone(),
+        source,
     })?;
     match read(&octets, need) {
-        Ok((settings, has_mistakes)) => {
-            if has_mistakes {
-                tell(&format!(
-                    "landmarc: {file} has mistakes: `landmarc config check {file}` tells them"
-                ));
-            }
-            Ok(settings)
-        }
-        Err(mistakes) => {
-            tell(mistakes.render(&file).trim_end());
-            Err(Exit::Config)
-        }
+        Ok((settings, has_mistakes)) => Ok((settings, has_mistakes.then_some(file))),
+        Err(mistakes) => Err(LoadError::Mistakes(mistakes.render(&file).trim_end().to_owned())),
     }
 }
 

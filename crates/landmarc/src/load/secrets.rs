@@ -6,7 +6,7 @@ use landmarc_delivery::secret::open_to_others;
 use landmarc_settings::keys::DeliveryBy;
 use landmarc_settings::{Settings, key};
 
-use crate::fleet::PASSWORD_VARIABLE;
+use crate::fleet_settings::PASSWORD_VARIABLE;
 
 /// What should be looked at: the key, and why. That a file is not there, or closed to us, shows elsewhere; the keys of
 /// DKIM are looked at where they are read.

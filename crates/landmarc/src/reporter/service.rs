@@ -25,7 +25,7 @@ use super::turn::{Readiness, Turn, in_words, readiness};
 use crate::current::{Current, InForce};
 use crate::error_chain::error_chain;
 use crate::failure_reports::Candidates;
-use crate::fleet::Way;
+use crate::fleet_settings::FleetMode;
 use crate::metrics::Metrics;
 use crate::stop::{Stop, Stopper, stop};
 use crate::time::date;
@@ -297,7 +297,7 @@ async fn make_days(
     stop: &Stop,
 ) -> Result<u64, StoreError> {
     let settings = &office.current.get().settings;
-    if !terms.settings.aggregate || Way::of(settings).leaves_reports_to_another() {
+    if !terms.settings.aggregate || FleetMode::of(settings).leaves_reports_to_another() {
         return Ok(0);
     }
     let times = (terms.settings.settle, settings.fleet.wait_for_hosts);

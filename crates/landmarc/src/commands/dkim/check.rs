@@ -14,7 +14,7 @@ use super::record::KeyRecord;
 use super::show::record_of_file;
 use crate::answers::Answers;
 use crate::exit::Exit;
-use crate::load::load_or_complain;
+use crate::loading::load_or_complain;
 use crate::output::{complain, print};
 use landmarc_mail::text::visible;
 

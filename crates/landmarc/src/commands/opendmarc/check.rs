@@ -13,7 +13,7 @@ use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::answers::Answers;
 use crate::exit::Exit;
-use crate::load::load_quietly_or_complain;
+use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, print, tell};
 use landmarc_mail::text::visible;
 

@@ -16,11 +16,11 @@ use clap::{ArgAction, Parser};
 use landmarc_migrate::opendmarc::settings::Parameter;
 
 use crate::commands::serve;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::load::{LoadError, Source};
+use crate::load::Source;
+use crate::loading::complain_of;
 use crate::opendmarc_conf;
-use crate::output::{complain, print, tell};
+use crate::output::{print, tell};
 
 /// What the help says below the flags.
 const AFTER_HELP: &str = "\
@@ -149,16 +149,6 @@ fn check(source: &opendmarc_conf::Source) -> Exit {
     match source.load() {
         Ok(_) => Exit::Fine,
         Err(error) => complain_of(&error),
-    }
-}
-
-fn complain_of(error: &LoadError) -> Exit {
-    match error {
-        LoadError::Mistakes(lines) => {
-            tell(lines);
-            Exit::Config
-        }
-        error => complain(Exit::Config, &error_chain(error)),
     }
 }
 

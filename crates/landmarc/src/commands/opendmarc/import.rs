@@ -8,9 +8,9 @@ use super::tool::Tool;
 use crate::commands::migrate::opendmarc::{others, told};
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::fleet;
 use crate::imports::opendmarc::{Besides, Intake};
 use crate::imports::{How, Summary};
+use crate::places;
 use crate::records::refuse;
 
 const OWN: [Known; 1] = [text("input", "input file [standard input]")];
@@ -34,7 +34,7 @@ fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
 /// With how the tool is to end, when it has said why.
 pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Exit> {
     let (_, settings) = tool.store()?;
-    let place = fleet::counts_into(tool.place().store.as_ref(), &settings)?;
+    let place = places::counts_into(tool.place().store.as_ref(), &settings)?;
     let intake = Intake::open(&place, &settings, How::Write, 0);
     let mut intake = intake.map_err(|error| refuse(&error))?;
     let read = told(intake.file(path));

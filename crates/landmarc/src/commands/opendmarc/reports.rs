@@ -12,7 +12,8 @@ use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::commands::outbox::send;
 use crate::exit::Exit;
-use crate::load::{load_or_complain, load_quietly_or_complain};
+use crate::loading::load_or_complain;
+use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, tell};
 
 const OWN: [Known; 31] = [

@@ -8,7 +8,8 @@ use landmarc_settings::Settings;
 
 use super::getopt::{Given, Known, Takes, read, switch, text};
 use crate::exit::Exit;
-use crate::load::{Need, load_store_or_complain};
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{print, tell};
 use crate::records::{Found, Place};
 

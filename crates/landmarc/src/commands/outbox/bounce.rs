@@ -9,7 +9,8 @@ use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilt
 
 use super::{Clock, opened};
 use crate::exit::Exit;
-use crate::load::{Need, load_store_or_complain};
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{SECRET, Terms, strikes};

@@ -14,7 +14,7 @@ use super::rows::counted;
 use super::settled::{Outcome, Settled};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
-use crate::fleet::Way;
+use crate::fleet_settings::FleetMode;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
 use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
@@ -126,7 +126,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 
 /// Why no reports about days are made by these settings; none where they are.
 pub(super) fn why_none(opened: &Opened) -> Option<&'static str> {
-    let leaves_them = Way::of(&opened.settings).leaves_reports_to_another();
+    let leaves_them = FleetMode::of(&opened.settings).leaves_reports_to_another();
     match (opened.terms.settings.aggregate, leaves_them) {
         (false, _) => Some(SWITCHED_OFF),
         (true, true) => Some(MADE_ELSEWHERE),

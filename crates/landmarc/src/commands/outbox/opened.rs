@@ -13,7 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::load::{load_or_complain, load_quietly_or_complain};
+use crate::loading::load_or_complain;
+use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, tell};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Terms};

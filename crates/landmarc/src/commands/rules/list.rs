@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::clock::now_ms;
 use crate::exit::Exit;
-use crate::load::{Loaded, load_with_rules_or_complain};
+use crate::load::Loaded;
+use crate::loading::load_with_rules_or_complain;
 use crate::output::{print, tell};
 use crate::rules::operator::{State, stale};
 use crate::table::{self, Column, Cut};

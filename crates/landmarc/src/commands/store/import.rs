@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::fleet::host;
+use crate::fleet_settings::host;
 use crate::output::{complain, print, tell};
 use crate::records::{Place, refuse};
 use crate::visible::visible_path;

@@ -9,9 +9,11 @@ use landmarc_store::{
 };
 
 use crate::exit::Exit;
-use crate::fleet;
-use crate::load::{Need, load_store_or_complain};
+use crate::fleet_settings;
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{complain, print};
+use crate::places;
 use crate::records::{Place, refuse};
 
 /// Who owns the tables, where no other name is given.
@@ -56,8 +58,8 @@ pub(super) fn migrate(arguments: &Migrate) -> Result<(), Exit> {
     let place = match &arguments.database {
         Some(address) => {
             let file = arguments.password_file.as_deref();
-            let server = fleet::server_at(address.clone(), file, &settings);
-            server.map_err(|error| fleet::refuse(&error))?.into()
+            let server = fleet_settings::server_at(address.clone(), file, &settings);
+            server.map_err(|error| places::refuse(&error))?.into()
         }
         None => arguments.place.of(&settings)?,
     };

@@ -9,7 +9,7 @@ use crate::clock::now_ms;
 use crate::commands::spool;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
-use crate::fleet::Way;
+use crate::fleet_settings::FleetMode;
 use crate::output::print;
 use crate::records::{Found, Place, refuse};
 use crate::time::date;
@@ -41,7 +41,7 @@ fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Exit> {
     let Some(settings) = store
         .settings
         .as_ref()
-        .filter(|settings| Way::of(settings) != Way::Alone)
+        .filter(|settings| FleetMode::of(settings) != FleetMode::Alone)
     else {
         return Ok(None);
     };

@@ -16,10 +16,11 @@ use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
 use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::fleet;
 use crate::imports::{How, Imports};
-use crate::load::{Need, load_store_or_complain};
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{complain, tell};
+use crate::places;
 use crate::records::refuse;
 
 /// Broken messages that are told one by one; the others are counted.
@@ -70,7 +71,7 @@ impl Data {
             true => How::Rehearse,
             false => How::Write,
         };
-        let place = fleet::counts_into(self.store.as_ref(), &settings)?;
+        let place = places::counts_into(self.store.as_ref(), &settings)?;
         let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_PATIENCE);
         let mut intake = Intake {
             source: &self.source,

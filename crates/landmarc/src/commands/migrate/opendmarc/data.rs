@@ -15,11 +15,12 @@ use crate::commands::migrate::summary::tell_summary;
 use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::fleet;
 use crate::imports::How;
 use crate::imports::opendmarc::{Besides, Failed, Intake};
-use crate::load::{Need, load_store_or_complain};
+use crate::load::Need;
+use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
+use crate::places;
 use crate::records::refuse;
 use crate::reporter::address_of;
 use crate::time::When;
@@ -145,7 +146,7 @@ impl Data {
 
     /// Where the store is.
     fn place(&self, settings: &Settings) -> Result<Place, Exit> {
-        fleet::counts_into(self.store.as_ref(), settings)
+        places::counts_into(self.store.as_ref(), settings)
     }
 
     fn intake(&self, settings: &Settings, how: How) -> Result<Intake, Exit> {

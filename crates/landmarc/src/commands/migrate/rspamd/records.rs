@@ -15,11 +15,12 @@ use crate::commands::outbox::OneDay;
 use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::imports::{How, Imports};
-use crate::load::load_quietly_or_complain;
+use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, tell};
+use crate::places;
 use crate::records::refuse;
 use crate::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
-use crate::{fleet, rules};
+use crate::rules;
 
 /// Where records are, and which are meant.
 #[derive(Debug, Args)]
@@ -114,7 +115,7 @@ impl Records {
                 Some(resolver.map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))?)
             }
         };
-        let place = fleet::counts_into(self.store.as_ref(), settings)?;
+        let place = places::counts_into(self.store.as_ref(), settings)?;
         let imports =
             Imports::open(&place, settings, how, now, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
         let order = Order {

@@ -1,4 +1,4 @@
-//! The doors as the service opens and closes them.
+//! The sockets as the settings are checked.
 
 use crate::load;
 

@@ -1,0 +1,151 @@
+//! What the settings say of the fleet: how records leave this host, and the database that all hosts share.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landmarc_settings::Settings;
+use landmarc_settings::keys::DatabaseTls;
+use landmarc_store::{NoServerAddress, Server, ServerAddress, ServerOptions, SpoolLimits, StoreError, Tls};
+
+use crate::password::first_line;
+use crate::rules::host_name;
+
+/// Comes before the file with the password: containers are told secrets so.
+pub(crate) const PASSWORD_VARIABLE: &str = "LANDMARC_DATABASE_PASSWORD";
+
+/// Why the database of the fleet cannot be named.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FleetDatabaseError {
+    #[error("cannot read fleet.password_file {path:?}")]
+    Password { path: PathBuf, source: io::Error },
+    #[error("fleet.password_file {path:?} has no password on its first line")]
+    NoPassword { path: PathBuf },
+    #[error("fleet.database: {0}")]
+    Address(#[from] NoServerAddress),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl FleetDatabaseError {
+    pub(crate) fn remedy(&self) -> String {
+        match self {
+            Self::Password { .. } => {
+                "let the user of the service read it, or set LANDMARC_DATABASE_PASSWORD".to_owned()
+            }
+            Self::NoPassword { .. } => "write the password into it, on a line of its own".to_owned(),
+            Self::Address(_) => {
+                "write postgres://USER@HOST:PORT/NAME or mysql://USER@HOST:PORT/NAME".to_owned()
+            }
+            Self::Store(error) => error.remedy().to_owned(),
+        }
+    }
+}
+
+/// How records leave this host, if they do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FleetMode {
+    /// Not at all: this host is all there is.
+    Alone,
+    /// Into the database that the fleet shares.
+    Database,
+    /// To another landmarc, over HTTPS.
+    Push,
+    /// Into files, on command.
+    Export,
+}
+
+impl FleetMode {
+    /// What the settings say. They allow one.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let fleet = &settings.fleet;
+        if fleet.database.is_some() {
+            Self::Database
+        } else if fleet.push_to.is_some() {
+            Self::Push
+        } else if fleet.export {
+            Self::Export
+        } else {
+            Self::Alone
+        }
+    }
+
+    /// Whether another makes the aggregate reports, of what all hosts have counted.
+    pub(crate) fn leaves_reports_to_another(self) -> bool {
+        matches!(self, Self::Push | Self::Export)
+    }
+}
+
+/// How much may wait to be handed on; none where nothing is.
+pub(crate) fn spool(settings: &Settings) -> Option<SpoolLimits> {
+    let fleet = &settings.fleet;
+    (FleetMode::of(settings) != FleetMode::Alone).then(|| SpoolLimits {
+        bytes: fleet.spool_max_size.as_u64(),
+        observations: fleet.observations,
+    })
+}
+
+/// The database that all hosts share, if there is one. Nothing is asked of it yet.
+///
+/// # Errors
+/// When its password cannot be read.
+pub(crate) fn server(settings: &Settings) -> Result<Option<Server>, FleetDatabaseError> {
+    let Some(database) = &settings.fleet.database else {
+        return Ok(None);
+    };
+    let file = settings.fleet.password_file.as_deref();
+    server_at(database.as_str().parse()?, file, settings).map(Some)
+}
+
+/// This database, with the password in that file, and for the rest as the settings say.
+///
+/// # Errors
+/// When the password cannot be read.
+pub(crate) fn server_at(
+    address: ServerAddress,
+    password_file: Option<&Path>,
+    settings: &Settings,
+) -> Result<Server, FleetDatabaseError> {
+    let fleet = &settings.fleet;
+    let given = std::env::var(PASSWORD_VARIABLE)
+        .ok()
+        .filter(|word| !word.is_empty());
+    let password = match (given, password_file) {
+        (Some(word), _) => Some(word),
+        (None, Some(file)) => Some(password(file)?),
+        (None, None) => None,
+    };
+    let tls = match fleet.tls {
+        DatabaseTls::Off => Tls::Off,
+        DatabaseTls::Required => Tls::Encrypted,
+        DatabaseTls::Verified => Tls::Verified {
+            ca: fleet.ca_file.clone(),
+        },
+    };
+    let options = ServerOptions {
+        password,
+        tls,
+        connections: fleet.connections,
+        statement_timeout: fleet.statement_timeout,
+        ..ServerOptions::new(address)
+    };
+    Ok(Server::new(options)?)
+}
+
+/// What this host is called among the others.
+pub(crate) fn host(settings: &Settings) -> String {
+    settings.fleet.host.clone().unwrap_or_else(host_name)
+}
+
+/// The first line of the file.
+fn password(path: &Path) -> Result<String, FleetDatabaseError> {
+    let line = first_line(path).map_err(|source| FleetDatabaseError::Password {
+        path: path.to_owned(),
+        source,
+    })?;
+    match line.is_empty() {
+        true => Err(FleetDatabaseError::NoPassword {
+            path: path.to_owned(),
+        }),
+        false => Ok(line),
+    }
+}

@@ -1,0 +1,142 @@
+//! The sockets that the settings name: whether they can be, how many files they take, and who reaches them.
+
+use std::net::IpAddr;
+
+use landmarc_milter::SocketAddress;
+use landmarc_settings::{FileMode, Mistake, Settings, WebAddress, key};
+
+use crate::account::find_group;
+use crate::check_secret;
+
+/// The settings of the sockets of one door.
+pub(crate) struct Sockets<'a> {
+    pub(crate) listen: &'a [String],
+    pub(crate) listen_key: &'static str,
+    pub(crate) mode: FileMode,
+    pub(crate) group: Option<&'a str>,
+    pub(crate) group_key: &'static str,
+    pub(crate) connections: usize,
+}
+
+/// Requests of Exim that are served at once: as many as it serves SMTP clients by default, and a few more
+/// for those it has put off.
+const EXIM_CONNECTIONS: usize = 256;
+
+impl<'a> Sockets<'a> {
+    pub(crate) fn of_check_api(settings: &'a Settings) -> Self {
+        let api = &settings.check_api;
+        Self {
+            listen: &api.listen,
+            listen_key: key!(check_api.listen),
+            mode: api.socket_mode,
+            group: api.socket_group.as_deref(),
+            group_key: key!(check_api.socket_group),
+            connections: api.max_connections,
+        }
+    }
+
+    pub(crate) fn of_exim(settings: &'a Settings) -> Self {
+        let exim = &settings.exim;
+        Self {
+            listen: &exim.listen,
+            listen_key: key!(exim.listen),
+            mode: exim.socket_mode,
+            group: exim.socket_group.as_deref(),
+            group_key: key!(exim.socket_group),
+            connections: EXIM_CONNECTIONS,
+        }
+    }
+
+    pub(crate) fn descriptors(&self) -> usize {
+        match self.listen.len() {
+            0 => 0,
+            sockets => sockets + self.connections,
+        }
+    }
+
+    pub(crate) fn mistakes(&self, settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        for (index, spelling) in self.listen.iter().enumerate() {
+            let refuse = |why: String| settings.refuse(self.listen_key, Some(index), why);
+            match spelling.parse::<SocketAddress>() {
+                Err(error) => mistakes.push(refuse(error.to_string())),
+                Ok(socket) if taken.contains(&socket) && !is_any_port(&socket) => {
+                    mistakes.push(refuse(format!("{spelling} is there twice")));
+                }
+                Ok(socket) => taken.push(socket),
+            }
+        }
+        if let Some(name) = self.group
+            && find_group(self.group_key, name).is_err()
+        {
+            let why = format!("there is no group {name:?} on this system");
+            mistakes.push(settings.refuse(self.group_key, None, why));
+        }
+        mistakes
+    }
+
+    /// Those that listen beyond this host.
+    pub(crate) fn exposed(&self) -> Vec<(&'static str, String)> {
+        let exposed = self.listen.iter().filter(|spelling| is_exposed(spelling));
+        exposed
+            .map(|spelling| (self.listen_key, spelling.clone()))
+            .collect()
+    }
+}
+
+/// Of port 0 there is one each time.
+fn is_any_port(socket: &SocketAddress) -> bool {
+    matches!(socket, SocketAddress::Inet { port: 0, .. })
+}
+
+/// File descriptors that the doors of the settings may take.
+pub(crate) fn descriptors(settings: &Settings) -> usize {
+    // Of Exim a connection has one more, of a file in its spool.
+    Sockets::of_check_api(settings).descriptors() + 2 * Sockets::of_exim(settings).descriptors()
+}
+
+/// What only the program can check: the spelling of sockets, their groups, the file of the secret. The
+/// sockets must be none of `taken`.
+pub(crate) fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
+    let mut mistakes = Sockets::of_check_api(settings).mistakes(settings, taken);
+    mistakes.extend(check_secret::mistakes(settings));
+    mistakes.extend(Sockets::of_exim(settings).mistakes(settings, taken));
+    mistakes
+}
+
+/// The sockets that listen beyond this host, each with its setting and what that lets others do.
+pub(crate) fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
+    let mut exposed = Sockets::of_check_api(settings).exposed();
+    // Whoever knows the secret may come from anywhere.
+    exposed.retain(|_| settings.check_api.secret_file.is_none());
+    exposed.extend(Sockets::of_exim(settings).exposed());
+    exposed
+}
+
+/// Whether a socket listens beyond this host.
+pub(crate) fn is_exposed(spelling: &str) -> bool {
+    match spelling.parse() {
+        Ok(SocketAddress::Inet { host: Some(host), .. }) => {
+            host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        Ok(SocketAddress::Inet { host: None, .. }) => true,
+        Ok(SocketAddress::Unix(_)) | Err(_) => false,
+    }
+}
+
+/// The addresses that the settings name more than once. Of port 0 there is one each time.
+pub(crate) fn listed_twice(settings: &Settings) -> Vec<Mistake> {
+    let listen = &settings.web.listen;
+    let is_repeated = |(index, address): &(usize, &WebAddress)| {
+        address.0.port() != 0 && listen.iter().take(*index).any(|earlier| earlier == *address)
+    };
+    let repeated = listen.iter().enumerate().filter(is_repeated);
+    repeated
+        .map(|(index, WebAddress(address))| {
+            settings.refuse(key!(web.listen), Some(index), format!("{address} is there twice"))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
