@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 20] = [
+const ROOMS: [Room; 21] = [
     Room {
         name: "landmarc-mail",
         rooms: &[],
@@ -183,9 +183,16 @@ const ROOMS: [Room; 20] = [
             "tracing",
         ],
     },
+    // Roles.
+    Room {
+        name: "landmarc-runtime",
+        rooms: &["mail", "auth", "dmarc", "receiver", "settings", "migrate", "dns", "milter", "store", "delivery"],
+        crates: &["nix", "thiserror", "tokio", "tracing"],
+    },
     Room {
         name: "landmarc",
         rooms: &[
+            "runtime",
             "mail",
             "auth",
             "dmarc",

@@ -8,11 +8,11 @@ use landmarc_dns::resolver::{Asker, MessageLookup, Resolver};
 use landmarc_dns::zone_file;
 use landmarc_settings::Settings;
 
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::rules;
-use crate::visible::visible_path;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::rules;
+use landmarc_runtime::visible::visible_path;
 
 /// Where answers come from.
 pub(crate) enum Answers {

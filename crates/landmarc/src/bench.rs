@@ -16,16 +16,17 @@ use landmarc_receiver::seen::Seen;
 use landmarc_settings::Settings;
 
 use crate::answers::Answers;
-use crate::clock::now_ms;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::filter::{Lists, Skipped};
-use crate::load::Loaded;
 use crate::loading::load_with_rules_or_complain;
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
 use crate::output::{complain, tell};
-use crate::visible::visible_path;
-use crate::{rules, seen};
+use crate::seen;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::load::Loaded;
+use landmarc_runtime::rules;
+use landmarc_runtime::visible::visible_path;
 
 /// Which messages are judged, and what of them is not in the message.
 #[derive(Debug, Args)]
@@ -138,7 +139,7 @@ fn seen_for(options: &Options, loaded: &Loaded, rules: &Rules) -> Seen {
         return Seen::Off;
     }
     let now_ms = options.now.map(|now| now.saturating_mul(1_000));
-    let now_ms = now_ms.unwrap_or_else(crate::clock::now_ms);
+    let now_ms = now_ms.unwrap_or_else(landmarc_runtime::clock::now_ms);
     seen::for_command(&loaded.settings, &rules.suffixes, now_ms)
 }
 

@@ -13,11 +13,11 @@ use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::account::Account;
-use crate::current::Current;
 use crate::filter::Filter;
 use check_api::CheckApi;
 use exim::Exim;
+use landmarc_runtime::account::Account;
+use landmarc_runtime::current::Current;
 pub(crate) use socket::DoorError;
 
 /// Doors whose sockets are open, and that are not served yet.

@@ -35,15 +35,15 @@ use landmarc_receiver::local::{QuarantineBy, Rules};
 use landmarc_store::Recorder;
 use tokio::time::timeout;
 
-use crate::current::Current;
 use crate::failure_reports::Offers;
 use crate::metrics::Metrics;
-use crate::panic::catch_panic;
 use crate::seen::SeenMail;
-use crate::throttle::Throttle;
 use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::panic::catch_panic;
+use landmarc_runtime::throttle::Throttle;
 use memory::Memory;
 use message::Message;
 use record::Moment;

@@ -7,7 +7,7 @@ mod standing;
 use landmarc_push::PushError;
 use landmarc_settings::Settings;
 
-use crate::fleet_settings::FleetDatabaseError;
+use landmarc_runtime::fleet_settings::FleetDatabaseError;
 pub(crate) use standing::Standing;
 
 /// Up to when a host has handed on all that has ended in order: nobody waits for it until it comes back. It is in the

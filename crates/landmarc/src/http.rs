@@ -11,11 +11,11 @@ use landmarc_web::{Health, Limits, ListenError, Part, Readiness, Server, Site, S
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::current::Current;
 use crate::filter::Filter;
 use crate::metrics::{Metrics, Sources};
 use crate::name_servers::NameServers;
 use crate::seen::SeenMail;
+use landmarc_runtime::current::Current;
 
 /// Opens the ports of the settings; there may be none.
 ///

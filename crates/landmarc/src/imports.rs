@@ -18,8 +18,8 @@ use landmarc_store::{
 use nix::fcntl::{AtFlags, OFlag};
 use nix::unistd::{Gid, Uid, fchownat, geteuid};
 
-use crate::account::Account;
-use crate::database;
+use landmarc_runtime::account::Account;
+use landmarc_runtime::database;
 
 /// Rows that could not be taken and are told one by one; the others are counted.
 pub(crate) const MAX_REFUSED: usize = 100;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use landmarc_settings::Settings;
 
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::load::{LoadError, Loaded, Need, load_store, load_with};
 use crate::output::{complain, tell};
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::load::{LoadError, Loaded, Need, load_store, load_with};
 
 /// As [`load_with`], for a command: prints warnings, or what is wrong.
 ///

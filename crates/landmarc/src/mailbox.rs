@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::visible::visible_path;
 use landmarc_mail::mbox;
+use landmarc_runtime::visible::visible_path;
 
 /// The largest file that is read: a generous mbox.
 const MAX_FILE_OCTETS: u64 = 1024 * 1024 * 1024;

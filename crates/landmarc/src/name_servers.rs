@@ -10,7 +10,7 @@ use landmarc_web::Health;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::current::Current;
+use landmarc_runtime::current::Current;
 
 /// Between two probes: one packet to each server, more where it does not answer.
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use landmarc_settings::Settings;
 use landmarc_store::Place;
 
-use crate::database::place;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
-use crate::fleet_settings::{FleetDatabaseError, FleetMode};
 use crate::output::{complain, tell};
+use landmarc_runtime::database::place;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::fleet_settings::{FleetDatabaseError, FleetMode};
 
 /// Where what others have counted is added, for a command: into the file that was named, or the store that reports
 /// are made from.

@@ -10,14 +10,14 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Map, Value, json};
 
-use crate::database;
 use crate::exit::Exit;
 use crate::listing::{self, Field, field};
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, tell};
 use crate::places;
-use crate::time::to_the_millisecond;
+use landmarc_runtime::database;
+use landmarc_runtime::load::Need;
+use landmarc_runtime::time::to_the_millisecond;
 
 /// Which store is meant.
 #[derive(Debug, Args)]

@@ -8,11 +8,11 @@ use landmarc_store::{Reader, Recorder};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::clock::now_ms;
-use crate::current::{Current, InForce};
-use crate::database;
-use crate::load::without_level;
-use crate::rules::operator;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::database;
+use landmarc_runtime::load::without_level;
+use landmarc_runtime::rules::operator;
 
 /// How often they are looked at. Their expiry is a matter of days, and so is disuse.
 const BETWEEN_LOOKS: Duration = Duration::from_hours(24);

@@ -14,9 +14,9 @@ use landmarc_store::{Day, Place, Reader, StoreError, TallyRow};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::clock::now_ms;
-use crate::current::Current;
-use crate::database;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::database;
 
 /// How often the store is read. A day of 300,000 rows takes some seconds of one processor.
 const BETWEEN_READS: Duration = Duration::from_secs(3600);

@@ -9,11 +9,11 @@ use landmarc_store::{Expired, Keep, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::current::Current;
-use crate::database;
-use crate::fleet_settings::FleetMode;
 use crate::metrics::Metrics;
-use crate::retention;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::database;
+use landmarc_runtime::fleet_settings::FleetMode;
+use landmarc_runtime::retention;
 
 /// How often old records are looked for. Whole hours of them go (see [`Keep`]).
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);

@@ -62,7 +62,7 @@ mod tests {
     fn words(text: &str) -> String {
         let (settings, _) = landmarc_settings::read(text).unwrap();
         let suffixes = std::sync::Arc::new(landmarc_dmarc::suffixes::Suffixes::built_in());
-        in_plain_words(&crate::rules::rules(&settings, suffixes)).join("\n")
+        in_plain_words(&landmarc_runtime::rules::rules(&settings, suffixes)).join("\n")
     }
 
     #[test]
@@ -99,8 +99,8 @@ mod tests {
         )
         .unwrap();
         let rules = Rules {
-            operator: crate::rules::operator::for_receiver(&operator),
-            ..crate::rules::rules(&settings, suffixes)
+            operator: landmarc_runtime::rules::operator::for_receiver(&operator),
+            ..landmarc_runtime::rules::rules(&settings, suffixes)
         };
         assert_eq!(
             in_plain_words(&rules).last().map(String::as_str),

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
-use crate::load::DEFAULT_FILE;
 use crate::loading::load_or_complain;
 use crate::output::print;
-use crate::visible::visible_path;
 use crate::words::in_plain_words;
+use landmarc_runtime::load::DEFAULT_FILE;
+use landmarc_runtime::visible::visible_path;
 
 /// Show or check settings, or print a file of them all
 #[derive(Debug, Subcommand)]

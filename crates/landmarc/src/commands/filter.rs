@@ -9,11 +9,11 @@ use landmarc_milter::SocketAddress;
 use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};
 
-use crate::check_secret;
 use crate::exit::Exit;
 use crate::loading::load_or_complain;
 use crate::log;
 use crate::output::complain;
+use landmarc_runtime::check_secret;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

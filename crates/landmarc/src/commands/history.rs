@@ -12,13 +12,13 @@ use landmarc_migrate::opendmarc::message::Message;
 use landmarc_migrate::{Counted, Published};
 use landmarc_store::{Day, DayRow, DomainDay, Reader, TallyRow};
 
-use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::imports::opendmarc::exporter_name;
 use crate::output::{complain, tell};
 use crate::records::{Place, refuse};
-use crate::time::{When, date};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::time::{When, date};
 use row_id::row_id;
 
 /// Noon: in every zone of the world it is that day, or nearly so.

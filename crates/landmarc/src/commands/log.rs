@@ -7,13 +7,13 @@ use landmarc_mail::DomainName;
 use landmarc_settings::Network;
 use landmarc_store::{Filter, LogRow};
 
-use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::listing;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{FIELDS, Place, object, refuse, word};
 use crate::table::{self, Column, Cut};
-use crate::time::{When, to_the_second};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::time::{When, to_the_second};
 
 /// Most messages of one answer: they are in memory together, at half a kilobyte each. More can
 /// be had in several times with --since and --until.

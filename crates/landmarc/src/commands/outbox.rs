@@ -21,9 +21,9 @@ use clap::Subcommand;
 use landmarc_mail::DomainName;
 use landmarc_store::Day;
 
-use crate::clock::now_ms;
 use crate::exit::Exit;
-use crate::time::When;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::time::When;
 
 /// What the help says below the options of those that only read or mark.
 pub(crate) const AFTER_HELP: &str = "\
@@ -92,7 +92,7 @@ impl Clock {
 }
 
 impl FromStr for Clock {
-    type Err = crate::time::NoTime;
+    type Err = landmarc_runtime::time::NoTime;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let seconds = text

@@ -16,27 +16,27 @@ use landmarc_store::{Recorder, State, StoreError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::account::{Account, AccountError, find_group};
-use crate::current::{Current, InForce};
-use crate::database::Lock;
 use crate::doors::{DoorError, Doors};
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::filter::Filter;
 use crate::fleet::{FleetError, Standing};
 use crate::http::{Board, Parts};
-use crate::load::{LoadError, Source};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::name_servers::NameServers;
 use crate::output::{complain, tell};
 use crate::seen::SeenMail;
-use crate::sockets;
 use crate::words::{for_postfix, in_plain_words};
 use crate::{
-    database, failure_reports, fleet, http, name_servers, reporter, rspamd, rule_watch, rules, seen, systemd,
-    upkeep,
+    failure_reports, fleet, http, name_servers, reporter, rspamd, rule_watch, seen, systemd, upkeep,
 };
+use landmarc_runtime::account::{Account, AccountError, find_group};
+use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::database::Lock;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::load::{LoadError, Source};
+use landmarc_runtime::sockets;
+use landmarc_runtime::{database, rules};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

@@ -6,18 +6,18 @@ use clap::{Args, Subcommand};
 use landmarc_store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError};
 use serde_json::{Value, json};
 
-use crate::clock::now_ms;
-use crate::database;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
-use crate::fleet_settings::FleetMode;
-use crate::fleet_settings::host;
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::records::refuse;
-use crate::time::to_the_second;
-use crate::visible::visible_path;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::database;
+use landmarc_runtime::fleet_settings::FleetMode;
+use landmarc_runtime::fleet_settings::host;
+use landmarc_runtime::load::Need;
+use landmarc_runtime::time::to_the_second;
+use landmarc_runtime::visible::visible_path;
 
 /// What the help says below the options of each.
 const AFTER_HELP: &str = "\

@@ -19,14 +19,14 @@ use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
-use crate::groups::BySuffix;
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
-use crate::retention::keep;
-use crate::visible::visible_path;
-use crate::wall_clock::has_recent;
+use landmarc_runtime::groups::BySuffix;
+use landmarc_runtime::load::Need;
+use landmarc_runtime::retention::keep;
+use landmarc_runtime::visible::visible_path;
+use landmarc_runtime::wall_clock::has_recent;
 
 /// What the help says below the options of each.
 const AFTER_HELP: &str = "\

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::socket::{DoorError, bind, host};
-use crate::account::Account;
-use crate::current::Current;
 use crate::filter::Filter;
-use crate::sockets::Sockets;
+use landmarc_runtime::account::Account;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::sockets::Sockets;
 
 /// The door, not served yet.
 pub(super) struct Exim {

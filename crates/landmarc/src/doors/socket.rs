@@ -4,10 +4,10 @@ use landmarc_interfaces::{Host, HostLimits};
 use landmarc_milter::{ListenError, Listeners, SocketAddress, UnixAccess};
 use landmarc_settings::Settings;
 
-use crate::account::{Account, AccountError, find_group};
-use crate::check_secret::SecretError;
-use crate::rules;
-use crate::sockets::Sockets;
+use landmarc_runtime::account::{Account, AccountError, find_group};
+use landmarc_runtime::check_secret::SecretError;
+use landmarc_runtime::rules;
+use landmarc_runtime::sockets::Sockets;
 
 /// Why a door cannot be opened.
 #[derive(Debug, thiserror::Error)]

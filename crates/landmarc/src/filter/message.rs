@@ -23,7 +23,7 @@ use super::reporting::{OfHeader, Traffic};
 use super::running::Running;
 use super::skipping::Skipped;
 use super::task::{Step, Task, caught};
-use crate::rules;
+use landmarc_runtime::rules;
 
 /// A header section up to this size is not counted against the memory of all sessions:
 /// nearly all are smaller, and `milter.max_sessions` bounds them.

@@ -13,9 +13,9 @@ use landmarc_receiver::action::{Override, Step};
 use landmarc_receiver::judge::Judgement;
 use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
 
-use crate::clock::now_ms;
 use crate::log_line::dkim_word;
 use crate::trace;
+use landmarc_runtime::clock::now_ms;
 
 /// DKIM results of one row, the most telling first. RFC 9990 §3.1.3 allows a hundred; but each of them is names that the sender chose, kept for
 /// as long as the tally is, and mail that is wanted has two or three signatures.

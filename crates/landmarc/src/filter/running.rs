@@ -8,7 +8,7 @@ use landmarc_receiver::operator::Rule;
 use super::copying::CopyTo;
 use super::reporting::Reporting;
 use super::skipping::Lists;
-use crate::current::InForce;
+use landmarc_runtime::current::InForce;
 
 /// What a session works with; replaced as a whole by a reload.
 pub(super) struct Running {

@@ -10,7 +10,7 @@ use landmarc_settings::Network;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::keys::Clients;
 
-use crate::rules::operator::{mailbox, name};
+use landmarc_runtime::rules::operator::{mailbox, name};
 
 /// Why a message is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

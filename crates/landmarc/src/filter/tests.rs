@@ -14,9 +14,10 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use super::message::UNCOUNTED_HEADER_OCTETS;
 use super::task::bug;
 use super::*;
-use crate::current::InForce;
 use crate::metrics::Sources;
-use crate::{rules, trace};
+use crate::trace;
+use landmarc_runtime::current::InForce;
+use landmarc_runtime::rules;
 
 #[test]
 fn the_name_of_a_message_is_printable_and_bounded() {
@@ -54,8 +55,9 @@ const NOBODY: &str = "127.0.0.1:53";
 
 fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture {
     let text = format!("authserv_id = \"ours.example\"\ndns.name_servers = [\"{name_server}\"]\n{settings}");
-    let loaded = crate::load::read("test", text.as_bytes(), None).unwrap();
-    let recorder = Arc::new(crate::database::open(&loaded.settings, &database, loaded.groups()).unwrap());
+    let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
+    let recorder =
+        Arc::new(landmarc_runtime::database::open(&loaded.settings, &database, loaded.groups()).unwrap());
     let current = Current::new(InForce::new(loaded, None).unwrap());
     let (seen, metrics) = (Arc::default(), Arc::new(Metrics::new()));
     let filter = Filter::new(Arc::new(current), seen, recorder, metrics);

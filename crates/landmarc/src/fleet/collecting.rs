@@ -11,11 +11,11 @@ use landmarc_store::{
 };
 use tokio::task::JoinHandle;
 
-use crate::clock::now_ms;
-use crate::current::Current;
 use crate::metrics::Metrics;
-use crate::stop::{Stopper, stop};
-use crate::throttle::Throttle;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::stop::{Stopper, stop};
+use landmarc_runtime::throttle::Throttle;
 
 /// How long a host waits that comes while the store cannot be written.
 const TRY_AGAIN: Duration = Duration::from_secs(30);

@@ -16,10 +16,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::LEFT_MS;
-use crate::clock::now_ms;
-use crate::error_chain::error_chain;
 use crate::metrics::Metrics;
-use crate::stop::{Stop, Stopper, stop};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::stop::{Stop, Stopper, stop};
 
 /// How often it is looked whether something waits.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);

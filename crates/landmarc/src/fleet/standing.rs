@@ -14,12 +14,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::FleetError;
 use super::collecting::{self, Collecting};
 use super::shipping::{self, Receiver, Sender, Shipping};
-use crate::clock::now_ms;
-use crate::current::Current;
-use crate::fleet_settings::{FleetMode, host, server};
-use crate::lease_owner::lease_owner;
 use crate::metrics::Metrics;
-use crate::{database, retention};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::fleet_settings::{FleetMode, host, server};
+use landmarc_runtime::lease_owner::lease_owner;
+use landmarc_runtime::{database, retention};
 
 /// How often what is old is removed from the database of the fleet, by one of the hosts.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);

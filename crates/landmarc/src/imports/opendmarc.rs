@@ -15,10 +15,10 @@ use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
 use landmarc_store::{COMMAND_PATIENCE, Place, StoreError};
 
 use super::{How, Imports, Summary};
-use crate::clock::now_ms;
 use crate::output::tell;
-use crate::visible::visible_path;
 use landmarc_mail::text::visible;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::visible::visible_path;
 
 /// Octets that are read at a time.
 const PIECE: usize = 64 << 10;

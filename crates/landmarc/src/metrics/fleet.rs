@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use landmarc_store::{Applied, SpoolStatus};
 
 use super::sheet::{BYTES, SECONDS, Sheet};
-use crate::clock::now_ms;
+use landmarc_runtime::clock::now_ms;
 
 /// The counters. There are none of what this host does not do.
 #[derive(Debug, Default)]

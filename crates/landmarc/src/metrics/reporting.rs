@@ -8,8 +8,8 @@ use landmarc_store::{OutboxCounts, ReportKind};
 
 use super::counts::{Counts, OTHER, places};
 use super::sheet::{SECONDS, Sheet};
-use crate::clock::now_ms;
 use crate::reporter::limit_key;
+use landmarc_runtime::clock::now_ms;
 
 /// What becomes of letters.
 const LETTERS: [&str; 7] = [

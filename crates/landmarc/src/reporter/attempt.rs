@@ -18,7 +18,7 @@ use super::desk::{Desk, Means};
 use super::letter::{Facts, Sheet, Unfit};
 use super::split;
 use super::terms::Terms;
-use crate::panic::catch_panic;
+use landmarc_runtime::panic::catch_panic;
 
 /// How long a destination that was verified when its report was made counts as verified. RFC 9990 §4
 /// lets positive answers be cached for their TTL; a day is what most reports are delivered in.

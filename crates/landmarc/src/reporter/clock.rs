@@ -1,6 +1,6 @@
 //! What time it is for a run: the system's, or one that was set.
 
-use crate::clock::now_ms;
+use landmarc_runtime::clock::now_ms;
 use std::time::Instant;
 
 /// The present of a run. One that was set goes on from there, so that leases end and waits pass.

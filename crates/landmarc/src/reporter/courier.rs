@@ -12,7 +12,7 @@ use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use landmarc_store::DeliveryNumber;
 
 use super::terms::{NoTerms, Terms};
-use crate::password::first_line;
+use landmarc_runtime::password::first_line;
 
 /// The name of the secret in the store that makes the tokens of return paths.
 pub(crate) const SECRET: &str = "return_path";
@@ -154,7 +154,7 @@ fn way(delivery: &Delivery) -> Result<Way, CourierError> {
             hello: delivery
                 .hello
                 .as_ref()
-                .map_or_else(crate::rules::host_name, ToString::to_string),
+                .map_or_else(landmarc_runtime::rules::host_name, ToString::to_string),
         },
         DeliveryBy::Sendmail => Way::Sendmail {
             arguments: delivery.sendmail.clone(),

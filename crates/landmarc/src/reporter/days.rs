@@ -14,9 +14,9 @@ use super::assemble::{Assembly, Known, Request, Settled, Settlement};
 use super::attempt::strikes;
 use super::desk::Desk;
 use super::terms::Terms;
-use crate::lease_owner::is_gone;
-use crate::stop::Stop;
-use crate::time::date;
+use landmarc_runtime::lease_owner::is_gone;
+use landmarc_runtime::stop::Stop;
+use landmarc_runtime::time::date;
 
 /// A day that is longer ago is not reported any more, unless somebody names it: Domain Owners have
 /// looked at that day by then.

@@ -11,7 +11,7 @@ use super::pace::Pace;
 use super::shared::Shared;
 use super::terms::Terms;
 use crate::metrics::Metrics;
-use crate::throttle::Throttle;
+use landmarc_runtime::throttle::Throttle;
 
 /// What stays the same while settings come and go.
 pub(crate) struct Desk<D> {
@@ -45,7 +45,7 @@ impl<D> Desk<D> {
         Self {
             outbox,
             place,
-            owner: crate::lease_owner::lease_owner().into(),
+            owner: landmarc_runtime::lease_owner::lease_owner().into(),
             clock,
             dns,
             pace: Arc::default(),

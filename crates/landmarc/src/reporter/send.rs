@@ -15,7 +15,7 @@ use super::assemble::Selection;
 use super::attempt::{Ended, attempt};
 use super::desk::{Desk, Means};
 use super::hidden::without_local_parts;
-use crate::stop::Stop;
+use landmarc_runtime::stop::Stop;
 
 /// Letters that are taken under lease at once, for each connection. A claim is a transaction, and
 /// synced; a few share one.

@@ -22,14 +22,14 @@ use super::shared::Shared;
 use super::terms::{NoTerms, Terms};
 use super::trouble::Trouble;
 use super::turn::{Readiness, Turn, in_words, readiness};
-use crate::current::{Current, InForce};
-use crate::error_chain::error_chain;
 use crate::failure_reports::Candidates;
-use crate::fleet_settings::FleetMode;
 use crate::metrics::Metrics;
-use crate::stop::{Stop, Stopper, stop};
-use crate::time::date;
 use candidates::take_candidates;
+use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::fleet_settings::FleetMode;
+use landmarc_runtime::stop::{Stop, Stopper, stop};
+use landmarc_runtime::time::date;
 
 /// How often it is looked whether there is something to do.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);

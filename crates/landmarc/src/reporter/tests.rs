@@ -23,7 +23,7 @@ use super::desk::{Desk, Means};
 use super::send::{Orders, SendCounts, send};
 use super::shared::Shared;
 use super::terms::Terms;
-use crate::stop::{Stop, Stopper, stop};
+use landmarc_runtime::stop::{Stop, Stopper, stop};
 
 mod limits;
 mod misfortune;
@@ -410,7 +410,7 @@ async fn letters_of_a_process_that_was_killed_are_free_at_once() {
     let desk = world.desk(AFTER);
     world.make(&desk).await;
     let mut child = std::process::Command::new("true").spawn().unwrap();
-    let (before, _) = crate::lease_owner::lease_owner()
+    let (before, _) = landmarc_runtime::lease_owner::lease_owner()
         .rsplit_once('/')
         .map(|(a, b)| (a.to_owned(), b.to_owned()))
         .unwrap();

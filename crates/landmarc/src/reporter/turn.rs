@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::clock::Clock;
 use super::desk::Desk;
 use super::shared::Shared;
-use crate::time::date;
+use landmarc_runtime::time::date;
 
 /// For how long it is one's turn without another word: a host that dies holds up the day for no longer.
 const LEASE: Duration = Duration::from_secs(600);

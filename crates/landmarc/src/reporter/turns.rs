@@ -13,7 +13,7 @@ use super::assemble::Request;
 use super::days::{DayMade, Making};
 use super::desk::{Desk, Means};
 use super::send::{Orders, SendCounts, send};
-use crate::stop::Stop;
+use landmarc_runtime::stop::Stop;
 
 /// How long each turn is.
 #[derive(Clone, Copy, Debug)]

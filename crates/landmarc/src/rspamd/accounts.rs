@@ -8,7 +8,7 @@ use landmarc_settings::RedisServer;
 use landmarc_settings::keys::Rspamd;
 use landmarc_source::redis::{Options, Server};
 
-use crate::password::first_line;
+use landmarc_runtime::password::first_line;
 
 /// The password cannot be read.
 #[derive(Debug, thiserror::Error)]

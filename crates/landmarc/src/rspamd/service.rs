@@ -15,11 +15,11 @@ use super::accounts::{PasswordError, names, options};
 use super::policies::Policies;
 use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
 use super::taker::Taker;
-use crate::clock::now_ms;
-use crate::current::{Current, InForce};
-use crate::error_chain::error_chain;
 use crate::imports::{How, Imports};
 use crate::metrics::Metrics;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::error_chain::error_chain;
 
 /// How often it is looked whether it is time, or whether the settings have changed.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);

@@ -14,9 +14,9 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding, SecretDocument};
 use rsa::rand_core::OsRng;
 
 use super::record::KeyRecord;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::output::{complain, print};
+use landmarc_runtime::error_chain::error_chain;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

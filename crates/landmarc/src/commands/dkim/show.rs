@@ -9,9 +9,9 @@ use landmarc_delivery::sign::MAX_KEY_OCTETS;
 use landmarc_mail::DomainName;
 
 use super::record::KeyRecord;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::output::{complain, print};
+use landmarc_runtime::error_chain::error_chain;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

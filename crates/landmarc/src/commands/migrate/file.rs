@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::visible::visible_path;
+use landmarc_runtime::visible::visible_path;
 
 /// Writes a file; one that is there stays as it is, unless it is meant.
 ///

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 
 use super::file;
 use crate::exit::Exit;
-use crate::opendmarc_conf::read_file;
 use crate::output::{complain, print, tell};
-use crate::visible::visible_path;
 use landmarc_mail::text::visible;
+use landmarc_runtime::opendmarc_conf::read_file;
+use landmarc_runtime::visible::visible_path;
 
 /// Where Mail::DMARC looks for its settings, in its order.
 const FILES: [&str; 3] = [

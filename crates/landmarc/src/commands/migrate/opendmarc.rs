@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use self::data::COUNTED;
 use super::file;
 use crate::exit::Exit;
-use crate::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
 use crate::output::{complain, print, tell};
-use crate::visible::visible_path;
 use landmarc_mail::text::visible;
+use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
+use landmarc_runtime::visible::visible_path;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

@@ -6,8 +6,8 @@ use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::imports::{How, Summary};
 use crate::output::{print, tell};
-use crate::time::date;
 use landmarc_mail::text::visible;
+use landmarc_runtime::time::date;
 
 /// Days that are told one by one; of more, the first and the last.
 const MAX_DAYS: usize = 7;

@@ -17,10 +17,10 @@ use landmarc_migrate::opendmarc::settings::Parameter;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::load::Source;
 use crate::loading::complain_of;
-use crate::opendmarc_conf;
 use crate::output::{print, tell};
+use landmarc_runtime::load::Source;
+use landmarc_runtime::opendmarc_conf;
 
 /// What the help says below the flags.
 const AFTER_HELP: &str = "\

@@ -14,9 +14,9 @@ use crate::figures::grouped;
 use crate::output::tell;
 use crate::records::{Found, refuse};
 use crate::reporter::days_due;
-use crate::retention::keep;
-use crate::time::date;
-use crate::wall_clock::has_recent;
+use landmarc_runtime::retention::keep;
+use landmarc_runtime::time::date;
+use landmarc_runtime::wall_clock::has_recent;
 
 const OWN: [Known; 2] = [
     switch("alltables", "taken: nothing is ever left in other tables"),

@@ -12,9 +12,9 @@ use super::getopt::{Known, text};
 use super::import::import_file;
 use super::tool::Tool;
 use crate::exit::Exit;
-use crate::opendmarc_conf::{DEFAULT_FILE, read_file};
 use crate::output::{complain, print};
-use crate::visible::visible_path;
+use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file};
+use landmarc_runtime::visible::visible_path;
 
 const OWN: [Known; 2] = [
     text("history-file", "the history file [HistoryFile in opendmarc.conf]"),

@@ -8,10 +8,10 @@ use landmarc_settings::Settings;
 
 use super::getopt::{Given, Known, Takes, read, switch, text};
 use crate::exit::Exit;
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{print, tell};
 use crate::records::{Found, Place};
+use landmarc_runtime::load::Need;
 
 /// Names our settings file to tools whose callers cannot be changed.
 const SETTINGS: &str = "LANDMARC_SETTINGS";

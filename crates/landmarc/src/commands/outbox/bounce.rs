@@ -9,11 +9,11 @@ use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilt
 
 use super::{Clock, opened};
 use crate::exit::Exit;
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{SECRET, Terms, strikes};
+use landmarc_runtime::load::Need;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -127,9 +127,12 @@ fn note(
         ));
     }
     let struck = outbox.strike(&delivery.destination, &bounce.to_string(), &strikes(), now_ms)?;
-    let until = struck
-        .suppressed_until_ms
-        .map(|until_ms| format!(", nothing more until {}", crate::time::to_the_second(until_ms)));
+    let until = struck.suppressed_until_ms.map(|until_ms| {
+        format!(
+            ", nothing more until {}",
+            landmarc_runtime::time::to_the_second(until_ms)
+        )
+    });
     Ok(format!(
         "letter {number} to {} given up{}: {bounce}",
         delivery.destination,

@@ -14,13 +14,13 @@ use super::rows::counted;
 use super::settled::{Outcome, Settled};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
-use crate::fleet_settings::FleetMode;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
 use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
-use crate::stop::Stop;
 use crate::table::{self, Column, Cut};
-use crate::time::date;
+use landmarc_runtime::fleet_settings::FleetMode;
+use landmarc_runtime::stop::Stop;
+use landmarc_runtime::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

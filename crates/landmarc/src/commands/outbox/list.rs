@@ -7,12 +7,12 @@ use landmarc_store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 
 use super::rows::{FIELDS, object, word};
 use super::{AFTER_HELP, OneDay};
-use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::listing;
 use crate::output::{print, tell, terminal_width};
 use crate::records::{Place, refuse};
 use crate::table::{self, Column, Cut};
+use landmarc_runtime::clock::now_ms;
 
 /// Most letters of one answer: they are in memory together, at a kilobyte each.
 const MAX_LETTERS: u32 = 100_000;

@@ -11,16 +11,16 @@ use landmarc_store::{COMMAND_PATIENCE, Outbox};
 use nix::unistd::AccessFlags;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::loading::load_or_complain;
 use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, tell};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Terms};
-use crate::rules::resolver_options;
-use crate::stop::Stop;
-use crate::stop::stop;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::rules::resolver_options;
+use landmarc_runtime::stop::Stop;
+use landmarc_runtime::stop::stop;
 
 /// Settings that reports are made by, and the store they are made from.
 pub(super) struct Opened {

@@ -6,13 +6,13 @@ use serde_json::json;
 
 use super::list::column;
 use super::{AFTER_HELP, opened};
-use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::address_of;
 use crate::table::{self, Column, Cut};
-use crate::time::to_the_second;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::time::to_the_second;
 
 /// Arguments of `outbox redirect`.
 #[derive(Debug, Args)]

@@ -25,9 +25,9 @@ use crate::reporter::{
     Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, Means, Request, Selection, Settlement,
     Sheet,
 };
-use crate::stop::Stop;
-use crate::time::date;
 use landmarc_mail::text::visible;
+use landmarc_runtime::stop::Stop;
+use landmarc_runtime::time::date;
 
 /// Letters of the outbox that are looked at; of more, the newest.
 const MAX_LETTERS: usize = 100_000;

@@ -13,8 +13,8 @@ use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::output::{complain, print, tell};
 use crate::records::{Place, refuse};
-use crate::time::to_the_second;
 use landmarc_mail::text::visible;
+use landmarc_runtime::time::to_the_second;
 
 /// Letters of one call; of more, the newest.
 const MAX_LETTERS: usize = 100_000;

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::figures::grouped;
 use crate::listing::{self, Field, field};
-use crate::time::{date, to_the_second};
+use landmarc_runtime::time::{date, to_the_second};
 
 /// All that is known of a delivery and its report, but for the report itself.
 pub(super) const FIELDS: [Field<Delivery>; 19] = [

@@ -26,8 +26,8 @@ use crate::reporter::{
     self, Desk, LAST_LETTERS, Means, Orders, Progress, Request, Selection, SendCounts, Turns, make_and_send,
     release_of_gone, send,
 };
-use crate::stop::Stop;
-use crate::time::date;
+use landmarc_runtime::stop::Stop;
+use landmarc_runtime::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

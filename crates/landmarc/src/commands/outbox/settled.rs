@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landmarc_store::{Day, Delivery, OutboxFilter, Reader, ReportKind, StoreError};
 
 use super::rows::counted;
-use crate::time::date;
+use landmarc_runtime::time::date;
 
 /// Letters of a day that are looked at; of more, the newest.
 const MAX_LETTERS: usize = 100_000;

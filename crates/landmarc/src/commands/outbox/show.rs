@@ -18,8 +18,8 @@ use crate::figures::{grouped, size};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
 use crate::reporter::{self, Facts, SECRET, Sheet, Terms};
-use crate::time::{date, to_the_second};
 use landmarc_mail::text::visible;
+use landmarc_runtime::time::{date, to_the_second};
 
 /// Arguments of `outbox show`.
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use super::rows::counted;
 use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::reporter::{DayMade, SendCounts};
-use crate::time::date;
 use landmarc_mail::text::visible;
+use landmarc_runtime::time::date;
 
 /// What a run came to.
 #[derive(Debug, Default)]

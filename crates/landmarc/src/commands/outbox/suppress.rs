@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
 use crate::table::{self, Column, Cut};
-use crate::time::to_the_second;
+use landmarc_runtime::time::to_the_second;
 
 const DAY_MS: u64 = 24 * 3600 * 1_000;
 

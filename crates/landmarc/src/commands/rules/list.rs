@@ -7,14 +7,14 @@ use landmarc_settings::rules::OperatorRule;
 use landmarc_store::{Reader, RuleHits};
 use serde_json::{Value, json};
 
-use crate::clock::now_ms;
 use crate::exit::Exit;
-use crate::load::Loaded;
 use crate::loading::load_with_rules_or_complain;
 use crate::output::{print, tell};
-use crate::rules::operator::{State, stale};
 use crate::table::{self, Column, Cut};
-use crate::{database, time};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::load::Loaded;
+use landmarc_runtime::rules::operator::{State, stale};
+use landmarc_runtime::{database, time};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

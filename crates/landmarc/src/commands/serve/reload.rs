@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use landmarc_settings::Settings;
 
 use super::ServeError;
-use crate::current::{Current, InForce};
-use crate::error_chain::error_chain;
-use crate::load::{LoadError, Source};
 use crate::log;
 use crate::words::in_plain_words;
+use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::load::{LoadError, Source};
 
 /// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
 /// where to look, and a broken file shall not fill it.

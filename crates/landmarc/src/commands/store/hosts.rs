@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::figures::grouped;
 use crate::fleet::LEFT_MS;
-use crate::time::to_the_second;
+use landmarc_runtime::time::to_the_second;
 
 /// A clock that is wrong by less is not told of, in milliseconds.
 const RIGHT_MS: u64 = 2_000;

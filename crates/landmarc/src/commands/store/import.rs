@@ -11,13 +11,13 @@ use nix::fcntl::OFlag;
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
-use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::fleet_settings::host;
 use crate::output::{complain, print, tell};
 use crate::records::{Place, refuse};
-use crate::visible::visible_path;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::fleet_settings::host;
+use landmarc_runtime::visible::visible_path;
 
 /// Arguments of `store import`.
 #[derive(Debug, Args)]

@@ -9,12 +9,12 @@ use landmarc_store::{
 };
 
 use crate::exit::Exit;
-use crate::fleet_settings;
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print};
 use crate::places;
 use crate::records::{Place, refuse};
+use landmarc_runtime::fleet_settings;
+use landmarc_runtime::load::Need;
 
 /// Who owns the tables, where no other name is given.
 const OWNER: &str = "landmarc_owner";

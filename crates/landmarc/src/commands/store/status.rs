@@ -5,14 +5,14 @@ use landmarc_store::{Day, OutboxStatus, Reader, SpoolStatus, Status};
 use serde_json::{Value, json};
 
 use super::hosts;
-use crate::clock::now_ms;
 use crate::commands::spool;
 use crate::exit::Exit;
 use crate::figures::{grouped, size};
-use crate::fleet_settings::FleetMode;
 use crate::output::print;
 use crate::records::{Found, Place, refuse};
-use crate::time::date;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::fleet_settings::FleetMode;
+use landmarc_runtime::time::date;
 
 /// Prints it.
 pub(super) fn run(place: &Place, as_json: bool) -> Result<(), Exit> {
@@ -45,7 +45,7 @@ fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Exit> {
     else {
         return Ok(None);
     };
-    let path = crate::database::path(settings);
+    let path = landmarc_runtime::database::path(settings);
     if !path.exists() {
         return Ok(None);
     }

@@ -46,7 +46,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
         mail_from,
         from,
     } = case;
-    let loaded = crate::load::read("test", settings.as_bytes(), None).unwrap();
+    let loaded = landmarc_runtime::load::read_with("test", settings.as_bytes(), None, None).unwrap();
     let rules = loaded.rules();
     let record = serde_json::Value::from(*record);
     let zones = format!("{{\"_dmarc.example.com\": {{\"TXT\": [[{record}]]}}, {zones}}}");

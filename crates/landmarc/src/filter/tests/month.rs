@@ -209,7 +209,7 @@ impl Server {
         );
         let directory = std::env::temp_dir().join(name);
         let settings = format!("mode = \"enforce\"\narc.trusted_sealers = [\"{TRUSTED_SEALER}\"]\n");
-        let loaded = crate::load::read("month", settings.as_bytes(), None).unwrap();
+        let loaded = landmarc_runtime::load::read_with("month", settings.as_bytes(), None, None).unwrap();
         let mut options = landmarc_store::Options::at(directory.join("landmarc.db"));
         // Nothing here is about time.
         options.patience = Duration::from_mins(10);

@@ -12,7 +12,7 @@ use super::super::failure::{FailureDesk, Made};
 use super::super::terms::Terms;
 use super::{Office, Ready};
 use crate::failure_reports::{Candidates, FailureCandidate};
-use crate::stop::Stop;
+use landmarc_runtime::stop::Stop;
 
 /// How long a failure report waits that the store did not take.
 const BETWEEN_TRIES: Duration = Duration::from_secs(10);

@@ -12,16 +12,16 @@ use landmarc_migrate::mail_dmarc::{
 use landmarc_store::{COMMAND_PATIENCE, StoreError};
 
 use self::open::{Opened, Unread};
-use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::imports::{How, Imports};
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, tell};
 use crate::places;
 use crate::records::refuse;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::load::Need;
 
 /// Broken messages that are told one by one; the others are counted.
 const MAX_TOLD: u64 = 100;

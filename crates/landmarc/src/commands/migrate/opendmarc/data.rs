@@ -10,22 +10,22 @@ use landmarc_settings::Settings;
 use landmarc_source::mysql::{Address, MysqlError};
 use landmarc_store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
 
-use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::imports::How;
 use crate::imports::opendmarc::{Besides, Failed, Intake};
-use crate::load::Need;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::places;
 use crate::records::refuse;
 use crate::reporter::address_of;
-use crate::time::When;
-use crate::visible::visible_path;
 use landmarc_mail::text::visible;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::load::Need;
+use landmarc_runtime::time::When;
+use landmarc_runtime::visible::visible_path;
 
 /// The options that name what was counted. Some others say how it is imported, and without it they would have no
 /// effect; those that say how settings are translated have none with it.

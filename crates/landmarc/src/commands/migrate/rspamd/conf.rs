@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::commands::migrate::file;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
-use crate::visible::visible_path;
 use landmarc_mail::text::visible;
+use landmarc_runtime::visible::visible_path;
 
 /// The files that are translated.
 #[derive(Debug, Args)]

@@ -9,10 +9,8 @@ use landmarc_settings::{RedisServer, Settings};
 use landmarc_source::redis::{Days, Options};
 use landmarc_store::COMMAND_PATIENCE;
 
-use crate::clock::now_ms;
 use crate::commands::migrate::summary::tell_summary;
 use crate::commands::outbox::OneDay;
-use crate::error_chain::error_chain;
 use crate::exit::Exit;
 use crate::imports::{How, Imports};
 use crate::loading::load_quietly_or_complain;
@@ -20,7 +18,9 @@ use crate::output::{complain, tell};
 use crate::places;
 use crate::records::refuse;
 use crate::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
-use crate::rules;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::rules;
 
 /// Where records are, and which are meant.
 #[derive(Debug, Args)]

@@ -17,10 +17,10 @@ use tokio::time::sleep;
 use super::background::{again, exit_of};
 use super::complain_of;
 use crate::exit::Exit;
-use crate::load::Source;
 use crate::log;
-use crate::opendmarc_conf;
 use crate::output::complain;
+use landmarc_runtime::load::Source;
+use landmarc_runtime::opendmarc_conf;
 
 /// What passes between an end and the next start: OpenDMARC waits for nothing, and forks as fast as it fails.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -18,12 +18,12 @@ use landmarc_receiver::local::Rules;
 use super::complain_of;
 use crate::answers::Answers;
 use crate::bench::{Beside, judge_parsed};
-use crate::clock::now_ms;
 use crate::exit::Exit;
 use crate::filter::{Lists, rehearse};
-use crate::load::Loaded;
-use crate::opendmarc_conf::{self, read_file};
 use crate::output::{complain, print, tell};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::load::Loaded;
+use landmarc_runtime::opendmarc_conf::{self, read_file};
 
 /// The mail server's macros i and j, as OpenDMARC makes them up (F5).
 const QUEUE_ID: &str = "DEBUG-i";

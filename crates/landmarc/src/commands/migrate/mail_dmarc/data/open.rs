@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::Exit;
 use crate::output::complain;
-use crate::visible::visible_path;
+use landmarc_runtime::visible::visible_path;
 
 /// Where the password of the database may be.
 const PASSWORD: &str = "MAIL_DMARC_PASSWORD";

@@ -8,7 +8,7 @@ use std::task::Poll;
 ///
 /// Not an `async fn`: that would keep room for the work itself, which is large, in every
 /// session, those at rest included.
-pub(crate) fn catch_panic<T>(work: impl Future<Output = T> + Send) -> impl Future<Output = Option<T>> {
+pub fn catch_panic<T>(work: impl Future<Output = T> + Send) -> impl Future<Output = Option<T>> {
     let mut work = Box::pin(work);
     poll_fn(
         move |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

@@ -33,13 +33,13 @@ const UNITS: [(&str, u64); 5] = [
 const DAYS: [(&str, u32); 2] = [("today", 0), ("yesterday", 1)];
 
 /// A time in milliseconds since the epoch: `2026-06-01T14:30:00.005Z`.
-pub(crate) fn to_the_millisecond(at_ms: u64) -> String {
+pub fn to_the_millisecond(at_ms: u64) -> String {
     let seconds = to_the_second(at_ms);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), at_ms % SECOND_MS)
 }
 
 /// The same without fractions of a second: `2026-06-01T14:30:00Z`.
-pub(crate) fn to_the_second(at_ms: u64) -> String {
+pub fn to_the_second(at_ms: u64) -> String {
     let day = Day::at(at_ms);
     let within = at_ms.saturating_sub(day.begins_ms()).min(DAY_MS - 1);
     let (hour, minute) = (within / HOUR_MS, within % HOUR_MS / MINUTE_MS);
@@ -48,7 +48,7 @@ pub(crate) fn to_the_second(at_ms: u64) -> String {
 }
 
 /// A UTC day: `2026-06-01`.
-pub(crate) fn date(day: Day) -> String {
+pub fn date(day: Day) -> String {
     // Each guess is a year or so too early in thirteen hundred: a few steps lead to the right one.
     let mut year = (FIRST_YEAR + day.0 / 366).min(LAST_YEAR);
     while year < LAST_YEAR && days_before(year + 1) <= day.0 {
@@ -80,7 +80,7 @@ fn days_of(year: u32, month: u32) -> u32 {
 
 /// A time as it is given on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum When {
+pub enum When {
     /// So many milliseconds before the present.
     Ago(u64),
     /// A whole day.
@@ -95,7 +95,7 @@ pub(crate) enum When {
 
 impl When {
     /// Its first millisecond.
-    pub(crate) fn begins_ms(self, now_ms: u64) -> u64 {
+    pub fn begins_ms(self, now_ms: u64) -> u64 {
         match self {
             Self::Ago(span) => now_ms.saturating_sub(span),
             Self::Date(day) => day.begins_ms(),
@@ -106,7 +106,7 @@ impl When {
     }
 
     /// The first millisecond behind it: who says *until June 1* means all of that day.
-    pub(crate) fn ends_ms(self, now_ms: u64) -> u64 {
+    pub fn ends_ms(self, now_ms: u64) -> u64 {
         match self {
             Self::Date(_) | Self::DaysAgo(_) => self.begins_ms(now_ms) + DAY_MS,
             Self::Ago(_) | Self::At(_) | Self::Today(_) => self.begins_ms(now_ms),
@@ -120,7 +120,7 @@ impl When {
     "write a date (2026-06-01, today, yesterday), a time (2026-06-01T14:30:00Z, 14:30), \
      or a span before now (30m, 2h, 3d)"
 )]
-pub(crate) struct NoTime;
+pub struct NoTime;
 
 impl FromStr for When {
     type Err = NoTime;

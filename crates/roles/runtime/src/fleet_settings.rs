@@ -11,23 +11,36 @@ use crate::password::first_line;
 use crate::rules::host_name;
 
 /// Comes before the file with the password: containers are told secrets so.
-pub(crate) const PASSWORD_VARIABLE: &str = "LANDMARC_DATABASE_PASSWORD";
+pub const PASSWORD_VARIABLE: &str = "LANDMARC_DATABASE_PASSWORD";
 
 /// Why the database of the fleet cannot be named.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FleetDatabaseError {
+pub enum FleetDatabaseError {
+    /// The file of the password cannot be read.
     #[error("cannot read fleet.password_file {path:?}")]
-    Password { path: PathBuf, source: io::Error },
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no password in it.
     #[error("fleet.password_file {path:?} has no password on its first line")]
-    NoPassword { path: PathBuf },
+    NoPassword {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is in `fleet.database` is no address.
     #[error("fleet.database: {0}")]
     Address(#[from] NoServerAddress),
+    /// The store cannot use it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl FleetDatabaseError {
-    pub(crate) fn remedy(&self) -> String {
+    /// What the operator can do.
+    pub fn remedy(&self) -> String {
         match self {
             Self::Password { .. } => {
                 "let the user of the service read it, or set LANDMARC_DATABASE_PASSWORD".to_owned()
@@ -43,7 +56,7 @@ impl FleetDatabaseError {
 
 /// How records leave this host, if they do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FleetMode {
+pub enum FleetMode {
     /// Not at all: this host is all there is.
     Alone,
     /// Into the database that the fleet shares.
@@ -56,7 +69,7 @@ pub(crate) enum FleetMode {
 
 impl FleetMode {
     /// What the settings say. They allow one.
-    pub(crate) fn of(settings: &Settings) -> Self {
+    pub fn of(settings: &Settings) -> Self {
         let fleet = &settings.fleet;
         if fleet.database.is_some() {
             Self::Database
@@ -70,13 +83,13 @@ impl FleetMode {
     }
 
     /// Whether another makes the aggregate reports, of what all hosts have counted.
-    pub(crate) fn leaves_reports_to_another(self) -> bool {
+    pub fn leaves_reports_to_another(self) -> bool {
         matches!(self, Self::Push | Self::Export)
     }
 }
 
 /// How much may wait to be handed on; none where nothing is.
-pub(crate) fn spool(settings: &Settings) -> Option<SpoolLimits> {
+pub fn spool(settings: &Settings) -> Option<SpoolLimits> {
     let fleet = &settings.fleet;
     (FleetMode::of(settings) != FleetMode::Alone).then(|| SpoolLimits {
         bytes: fleet.spool_max_size.as_u64(),
@@ -88,7 +101,7 @@ pub(crate) fn spool(settings: &Settings) -> Option<SpoolLimits> {
 ///
 /// # Errors
 /// When its password cannot be read.
-pub(crate) fn server(settings: &Settings) -> Result<Option<Server>, FleetDatabaseError> {
+pub fn server(settings: &Settings) -> Result<Option<Server>, FleetDatabaseError> {
     let Some(database) = &settings.fleet.database else {
         return Ok(None);
     };
@@ -100,7 +113,7 @@ pub(crate) fn server(settings: &Settings) -> Result<Option<Server>, FleetDatabas
 ///
 /// # Errors
 /// When the password cannot be read.
-pub(crate) fn server_at(
+pub fn server_at(
     address: ServerAddress,
     password_file: Option<&Path>,
     settings: &Settings,
@@ -132,7 +145,7 @@ pub(crate) fn server_at(
 }
 
 /// What this host is called among the others.
-pub(crate) fn host(settings: &Settings) -> String {
+pub fn host(settings: &Settings) -> String {
     settings.fleet.host.clone().unwrap_or_else(host_name)
 }
 

@@ -17,7 +17,7 @@ const EXPIRES_SOON_DAYS: u64 = 14;
 const STALE_DAYS: u64 = 90;
 
 /// The rules as the receiver takes them.
-pub(crate) fn for_receiver(rules: &[OperatorRule]) -> Arc<[Rule]> {
+pub fn for_receiver(rules: &[OperatorRule]) -> Arc<[Rule]> {
     rules.iter().map(one).collect()
 }
 
@@ -76,7 +76,7 @@ fn word(result: rules::RuleResult) -> ResultWord {
 }
 
 /// A pattern as the receiver takes it.
-pub(crate) fn name(pattern: &rules::NamePattern) -> NamePattern {
+pub fn name(pattern: &rules::NamePattern) -> NamePattern {
     match pattern {
         rules::NamePattern::Exactly(name) => NamePattern::Exactly(name.clone()),
         rules::NamePattern::Below(name) => NamePattern::Below(name.clone()),
@@ -84,7 +84,7 @@ pub(crate) fn name(pattern: &rules::NamePattern) -> NamePattern {
 }
 
 /// A recipient as the receiver takes it.
-pub(crate) fn mailbox(pattern: &rules::RecipientPattern) -> RecipientPattern {
+pub fn mailbox(pattern: &rules::RecipientPattern) -> RecipientPattern {
     match pattern {
         rules::RecipientPattern::Address { local_part, domain } => RecipientPattern::Address {
             local_part: local_part.clone(),
@@ -96,7 +96,7 @@ pub(crate) fn mailbox(pattern: &rules::RecipientPattern) -> RecipientPattern {
 
 /// Whether a rule still applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub enum State {
     /// It does.
     Active,
     /// It does, for at most [`EXPIRES_SOON_DAYS`] more days.
@@ -107,7 +107,7 @@ pub(crate) enum State {
 
 impl State {
     /// At this Unix time, in seconds.
-    pub(crate) fn of(rule: &OperatorRule, now: u64) -> Self {
+    pub fn of(rule: &OperatorRule, now: u64) -> Self {
         match rule.expires.map(rules::Date::end) {
             Some(end) if end <= now => Self::Expired,
             Some(end) if end - now <= EXPIRES_SOON_DAYS * DAY_SECONDS => Self::Expiring,
@@ -116,7 +116,7 @@ impl State {
     }
 
     /// The word for it.
-    pub(crate) fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Expiring => "expiring",
@@ -126,7 +126,7 @@ impl State {
 }
 
 /// A line for each rule of the file that has expired, or soon will.
-pub(crate) fn expiries(rules: &[OperatorRule], file: &str, now: u64) -> Vec<String> {
+pub fn expiries(rules: &[OperatorRule], file: &str, now: u64) -> Vec<String> {
     let told = |rule: &OperatorRule| {
         let owner = &rule.owner;
         let day = rule.expires?;
@@ -143,7 +143,7 @@ pub(crate) fn expiries(rules: &[OperatorRule], file: &str, now: u64) -> Vec<Stri
 }
 
 /// A line for each rule that asks about ARC chains, where none is validated.
-pub(crate) fn blind_to_arc(rules: &[OperatorRule], file: &str) -> Vec<String> {
+pub fn blind_to_arc(rules: &[OperatorRule], file: &str) -> Vec<String> {
     let asking = rules.iter().filter(|rule| !rule.conditions.arc_sealer.is_empty());
     let what = "never holds, as no ARC chain is validated (arc.validate = \"never\")";
     asking.map(|rule| warning(file, rule, what)).collect()
@@ -156,7 +156,7 @@ fn warning(file: &str, rule: &OperatorRule, what: &str) -> String {
 
 /// A line for each rule in force that has decided about no message for [`STALE_DAYS`], or never
 /// since it is known, if that is as long ago: it may not be needed any more.
-pub(crate) fn stale(rules: &[OperatorRule], hits: &[RuleHits], now_ms: u64) -> Vec<String> {
+pub fn stale(rules: &[OperatorRule], hits: &[RuleHits], now_ms: u64) -> Vec<String> {
     let by_name: BTreeMap<&str, &RuleHits> = hits.iter().map(|hits| (hits.name.as_str(), hits)).collect();
     let told = |rule: &OperatorRule| {
         let hits = by_name.get(rule.name.as_str())?;

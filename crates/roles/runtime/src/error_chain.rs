@@ -4,7 +4,7 @@ use std::error::Error;
 
 /// An error with its causes: the errors themselves leave them out. Those of some libraries do not, and a cause that
 /// was told already is not told again.
-pub(crate) fn error_chain(error: &dyn Error) -> String {
+pub fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

@@ -11,7 +11,7 @@ const MAX_OCTETS: u64 = 4_096;
 ///
 /// # Errors
 /// When it cannot be read, or is no text.
-pub(crate) fn first_line(file: &Path) -> io::Result<String> {
+pub fn first_line(file: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(file)?.take(MAX_OCTETS).read_to_string(&mut text)?;
     Ok(text.lines().next().unwrap_or_default().to_owned())

@@ -9,10 +9,11 @@ use landmarc_store::Groups;
 
 /// Names by the Public Suffix List, clients by [`ClientNetwork`].
 #[derive(Debug)]
-pub(crate) struct BySuffix(Arc<Suffixes>);
+pub struct BySuffix(Arc<Suffixes>);
 
 impl BySuffix {
-    pub(crate) fn new(suffixes: &Arc<Suffixes>) -> Arc<Self> {
+    /// By this list.
+    pub fn new(suffixes: &Arc<Suffixes>) -> Arc<Self> {
         Arc::new(Self(Arc::clone(suffixes)))
     }
 }

@@ -5,14 +5,14 @@ use nix::unistd::{self, Gid, Group, Uid, User};
 
 /// Whom to become; where nothing is set, whoever started the service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Account {
+pub struct Account {
     user: Option<(String, Uid)>,
     group: Option<Gid>,
 }
 
 /// Why the service cannot become another user.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AccountError {
+pub enum AccountError {
     /// A setting names somebody whom the system does not know.
     #[error("{key}: there is no {kind} {name:?} on this system")]
     NoSuch {
@@ -35,7 +35,7 @@ pub(crate) enum AccountError {
 
 impl AccountError {
     /// What the operator can do.
-    pub(crate) fn remedy(&self) -> String {
+    pub fn remedy(&self) -> String {
         match self {
             Self::NoSuch { kind, .. } => format!("create the {kind}, or name another one in the settings"),
             Self::Denied { .. } => "start as root, or leave server.user and server.group empty".to_owned(),
@@ -44,7 +44,7 @@ impl AccountError {
 }
 
 /// The settings that name users and groups whom the system does not know.
-pub(crate) fn unknown(settings: &Settings) -> Vec<Mistake> {
+pub fn unknown(settings: &Settings) -> Vec<Mistake> {
     let socket_group = settings.milter.socket_group.as_deref();
     let found = [
         Account::find(settings).err(),
@@ -66,7 +66,7 @@ impl Account {
     ///
     /// # Errors
     /// [`AccountError::NoSuch`].
-    pub(crate) fn find(settings: &Settings) -> Result<Self, AccountError> {
+    pub fn find(settings: &Settings) -> Result<Self, AccountError> {
         let user = match &settings.server.user {
             Some(name) => Some(find_user(name)?),
             None => None,
@@ -82,12 +82,12 @@ impl Account {
     }
 
     /// The number of the user; none when that does not change.
-    pub(crate) fn user_id(&self) -> Option<u32> {
+    pub fn user_id(&self) -> Option<u32> {
         self.user.as_ref().map(|(_, uid)| uid.as_raw())
     }
 
     /// The number of the group; none when that does not change.
-    pub(crate) fn group_id(&self) -> Option<u32> {
+    pub fn group_id(&self) -> Option<u32> {
         self.group.map(Gid::as_raw)
     }
 
@@ -95,7 +95,7 @@ impl Account {
     ///
     /// # Errors
     /// [`AccountError::Denied`].
-    pub(crate) fn assume(&self) -> Result<(), AccountError> {
+    pub fn assume(&self) -> Result<(), AccountError> {
         let same_user = self
             .user
             .as_ref()
@@ -145,7 +145,7 @@ fn find_user(name: &str) -> Result<User, AccountError> {
 ///
 /// # Errors
 /// [`AccountError::NoSuch`].
-pub(crate) fn find_group(key: &'static str, name: &str) -> Result<Gid, AccountError> {
+pub fn find_group(key: &'static str, name: &str) -> Result<Gid, AccountError> {
     let group = Group::from_name(name).ok().flatten();
     let group = group.ok_or_else(|| AccountError::NoSuch {
         key,

@@ -10,7 +10,7 @@ use crate::clock::now_ms;
 use crate::wall_clock::{self, WallClock};
 
 /// What the settings say is to be kept, now.
-pub(crate) fn keep(settings: &Settings) -> Keep {
+pub fn keep(settings: &Settings) -> Keep {
     Keep {
         now_ms: now_ms(),
         observation_days: settings.store.observation_days,
@@ -21,7 +21,7 @@ pub(crate) fn keep(settings: &Settings) -> Keep {
 }
 
 /// The clock by which the records of this place expire.
-pub(crate) async fn clock(place: Place) -> WallClock {
+pub async fn clock(place: Place) -> WallClock {
     let now_ms = now_ms();
     let agrees = tokio::task::spawn_blocking(move || wall_clock::store_agrees(&place, now_ms)).await;
     // A store that cannot be read has nothing to say.
@@ -29,7 +29,7 @@ pub(crate) async fn clock(place: Place) -> WallClock {
 }
 
 /// Looks at the clock: without its word nothing expires by time.
-pub(crate) fn believing(clock: &mut WallClock, keep: Keep) -> Keep {
+pub fn believing(clock: &mut WallClock, keep: Keep) -> Keep {
     Keep {
         by_time: clock.is_believed(keep.now_ms, uptime()),
         ..keep
@@ -43,7 +43,7 @@ fn uptime() -> Duration {
 }
 
 /// Logs what was removed.
-pub(crate) fn log_expired(expired: &Expired) {
+pub fn log_expired(expired: &Expired) {
     if expired.observations + expired.tally_rows > 0 {
         tracing::info!(
             observations = expired.observations,

@@ -9,13 +9,19 @@ use crate::account::find_group;
 use crate::check_secret;
 
 /// The settings of the sockets of one door.
-pub(crate) struct Sockets<'a> {
-    pub(crate) listen: &'a [String],
-    pub(crate) listen_key: &'static str,
-    pub(crate) mode: FileMode,
-    pub(crate) group: Option<&'a str>,
-    pub(crate) group_key: &'static str,
-    pub(crate) connections: usize,
+pub struct Sockets<'a> {
+    /// As they are spelled.
+    pub listen: &'a [String],
+    /// The setting that names them.
+    pub listen_key: &'static str,
+    /// The mode of unix sockets.
+    pub mode: FileMode,
+    /// Their group, if one is named.
+    pub group: Option<&'a str>,
+    /// The setting that names it.
+    pub group_key: &'static str,
+    /// Connections that are served at once.
+    pub connections: usize,
 }
 
 /// Requests of Exim that are served at once: as many as it serves SMTP clients by default, and a few more
@@ -23,7 +29,8 @@ pub(crate) struct Sockets<'a> {
 const EXIM_CONNECTIONS: usize = 256;
 
 impl<'a> Sockets<'a> {
-    pub(crate) fn of_check_api(settings: &'a Settings) -> Self {
+    /// Those of the check API.
+    pub fn of_check_api(settings: &'a Settings) -> Self {
         let api = &settings.check_api;
         Self {
             listen: &api.listen,
@@ -35,7 +42,8 @@ impl<'a> Sockets<'a> {
         }
     }
 
-    pub(crate) fn of_exim(settings: &'a Settings) -> Self {
+    /// That of Exim.
+    pub fn of_exim(settings: &'a Settings) -> Self {
         let exim = &settings.exim;
         Self {
             listen: &exim.listen,
@@ -47,14 +55,16 @@ impl<'a> Sockets<'a> {
         }
     }
 
-    pub(crate) fn descriptors(&self) -> usize {
+    /// File descriptors that they may take.
+    pub fn descriptors(&self) -> usize {
         match self.listen.len() {
             0 => 0,
             sockets => sockets + self.connections,
         }
     }
 
-    pub(crate) fn mistakes(&self, settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
+    /// What is wrong with them; none may be one of `taken`, to which they are added.
+    pub fn mistakes(&self, settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
         for (index, spelling) in self.listen.iter().enumerate() {
             let refuse = |why: String| settings.refuse(self.listen_key, Some(index), why);
@@ -76,7 +86,7 @@ impl<'a> Sockets<'a> {
     }
 
     /// Those that listen beyond this host.
-    pub(crate) fn exposed(&self) -> Vec<(&'static str, String)> {
+    pub fn exposed(&self) -> Vec<(&'static str, String)> {
         let exposed = self.listen.iter().filter(|spelling| is_exposed(spelling));
         exposed
             .map(|spelling| (self.listen_key, spelling.clone()))
@@ -90,14 +100,14 @@ fn is_any_port(socket: &SocketAddress) -> bool {
 }
 
 /// File descriptors that the doors of the settings may take.
-pub(crate) fn descriptors(settings: &Settings) -> usize {
+pub fn descriptors(settings: &Settings) -> usize {
     // Of Exim a connection has one more, of a file in its spool.
     Sockets::of_check_api(settings).descriptors() + 2 * Sockets::of_exim(settings).descriptors()
 }
 
 /// What only the program can check: the spelling of sockets, their groups, the file of the secret. The
 /// sockets must be none of `taken`.
-pub(crate) fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
+pub fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> Vec<Mistake> {
     let mut mistakes = Sockets::of_check_api(settings).mistakes(settings, taken);
     mistakes.extend(check_secret::mistakes(settings));
     mistakes.extend(Sockets::of_exim(settings).mistakes(settings, taken));
@@ -105,7 +115,7 @@ pub(crate) fn mistakes(settings: &Settings, taken: &mut Vec<SocketAddress>) -> V
 }
 
 /// The sockets that listen beyond this host, each with its setting and what that lets others do.
-pub(crate) fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
+pub fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
     let mut exposed = Sockets::of_check_api(settings).exposed();
     // Whoever knows the secret may come from anywhere.
     exposed.retain(|_| settings.check_api.secret_file.is_none());
@@ -114,7 +124,7 @@ pub(crate) fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
 }
 
 /// Whether a socket listens beyond this host.
-pub(crate) fn is_exposed(spelling: &str) -> bool {
+pub fn is_exposed(spelling: &str) -> bool {
     match spelling.parse() {
         Ok(SocketAddress::Inet { host: Some(host), .. }) => {
             host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -125,7 +135,7 @@ pub(crate) fn is_exposed(spelling: &str) -> bool {
 }
 
 /// The addresses that the settings name more than once. Of port 0 there is one each time.
-pub(crate) fn listed_twice(settings: &Settings) -> Vec<Mistake> {
+pub fn listed_twice(settings: &Settings) -> Vec<Mistake> {
     let listen = &settings.web.listen;
     let is_repeated = |(index, address): &(usize, &WebAddress)| {
         address.0.port() != 0 && listen.iter().take(*index).any(|earlier| earlier == *address)

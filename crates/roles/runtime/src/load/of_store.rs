@@ -16,7 +16,7 @@ const TABLES: [&str; 2] = ["store", "fleet"];
 
 /// What a command takes from the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub enum Need {
     /// Where the store is. Nothing is changed there.
     Directory,
     /// Also what is kept: what is not, is removed for good.
@@ -28,7 +28,7 @@ pub(crate) enum Need {
 ///
 /// # Errors
 /// When the file cannot be read, or the tables are wrong.
-pub(crate) fn load_store(named: Option<&Path>, need: Need) -> Result<(Settings, Option<String>), LoadError> {
+pub fn load_store(named: Option<&Path>, need: Need) -> Result<(Settings, Option<String>), LoadError> {
     let default = Path::new(DEFAULT_FILE);
     let Some(path) = named.or_else(|| Some(default).filter(|path| path.exists())) else {
         return Ok((Settings::default(), None));

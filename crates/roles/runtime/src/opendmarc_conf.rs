@@ -14,27 +14,27 @@ use nix::unistd::{Group, User};
 use crate::load::{LoadError, Loaded, read_with};
 
 /// Read when no file is named on the command line, if it is there (C1).
-pub(crate) const DEFAULT_FILE: &str = "/etc/opendmarc.conf";
+pub const DEFAULT_FILE: &str = "/etc/opendmarc.conf";
 
 /// The longest file that a line may name, in octets: a list of a hundred thousand hosts.
 const MAX_NAMED_OCTETS: u64 = 4 << 20;
 
 /// What the service is told by the old command line (F1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Source {
+pub struct Source {
     /// The file that -c names.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// What other options say: it counts more than the file, before a reload and after (C8).
-    pub(crate) given: Vec<(Parameter, String)>,
+    pub given: Vec<(Parameter, String)>,
     /// The arguments, for the log (L2).
-    pub(crate) arguments: Vec<OsString>,
+    pub arguments: Vec<OsString>,
     /// Whether this is the process whose number is to be written down (P20).
-    pub(crate) writes_pid_file: bool,
+    pub writes_pid_file: bool,
 }
 
 impl Source {
     /// The file that is read.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))
     }
 
@@ -42,7 +42,7 @@ impl Source {
     ///
     /// # Errors
     /// When the file cannot be read; the default one need not be there (C1).
-    pub(crate) fn conf(&self) -> Result<Conf, LoadError> {
+    pub fn conf(&self) -> Result<Conf, LoadError> {
         let octets = match read_file(self.path(), opendmarc::MAX_FILE_OCTETS) {
             Err(error) if error.kind() == ErrorKind::NotFound && self.file.is_none() => Vec::new(),
             other => other.map_err(|source| LoadError::Io {
@@ -63,7 +63,7 @@ impl Source {
     /// # Errors
     /// [`LoadError`] with every line that cannot be understood; or with what our settings say to the
     /// translation, where it names something that is not there.
-    pub(crate) fn load(&self) -> Result<Loaded, LoadError> {
+    pub fn load(&self) -> Result<Loaded, LoadError> {
         self.load_unless(Conf::missing)
     }
 
@@ -71,7 +71,7 @@ impl Source {
     ///
     /// # Errors
     /// As there.
-    pub(crate) fn load_for_test(&self) -> Result<Loaded, LoadError> {
+    pub fn load_for_test(&self) -> Result<Loaded, LoadError> {
         self.load_unless(|_| None)
     }
 
@@ -96,7 +96,7 @@ impl Source {
     }
 
     /// How the log calls where the settings come from.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let arguments: Vec<_> = self
             .arguments
             .iter()
@@ -106,7 +106,7 @@ impl Source {
     }
 
     /// Where to write the number of the process (P20).
-    pub(crate) fn pid_file(&self) -> Option<PathBuf> {
+    pub fn pid_file(&self) -> Option<PathBuf> {
         if !self.writes_pid_file {
             return None;
         }
@@ -128,7 +128,7 @@ fn in_old_words(file: &Path, broken: &[&Broken]) -> String {
 }
 
 /// The settings file that it comes to, on this host.
-pub(crate) fn translate(conf: &Conf, file: &Path) -> Translation {
+pub fn translate(conf: &Conf, file: &Path) -> Translation {
     let mut files = BTreeMap::new();
     for path in conf.files() {
         // What cannot be read is told of by the translation.
@@ -183,7 +183,7 @@ fn host_name() -> String {
 }
 
 /// One octet more than is allowed is enough to know that it is too much.
-pub(crate) fn read_file(path: &Path, max_octets: usize) -> io::Result<Vec<u8>> {
+pub fn read_file(path: &Path, max_octets: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(max_octets).unwrap_or(u64::MAX).saturating_add(1);
     let mut octets = Vec::new();
     File::open(path)?.take(limit).read_to_end(&mut octets)?;

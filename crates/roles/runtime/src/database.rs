@@ -16,7 +16,7 @@ use nix::unistd::{AccessFlags, User, access, geteuid};
 
 use crate::account::Account;
 use crate::fleet_settings::{FleetDatabaseError, server, spool};
-pub(crate) use lock::{Lock, Taken, lock};
+pub use lock::{Lock, Taken, lock};
 
 /// The file in the directory of the store.
 const FILE: &str = "landmarc.db";
@@ -28,7 +28,7 @@ const NAME: &str = "landmarc";
 const DIRECTORY_MODE: u32 = 0o750;
 
 /// The database file of the service with these settings.
-pub(crate) fn path(settings: &Settings) -> PathBuf {
+pub fn path(settings: &Settings) -> PathBuf {
     let directory = settings.store.directory.clone();
     directory.unwrap_or_else(usual_directory).join(FILE)
 }
@@ -61,7 +61,7 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, is_root: bool, system_is_
 ///
 /// # Errors
 /// As [`server`].
-pub(crate) fn place(settings: &Settings) -> Result<Place, FleetDatabaseError> {
+pub fn place(settings: &Settings) -> Result<Place, FleetDatabaseError> {
     let shared = server(settings)?.map(Place::from);
     Ok(shared.unwrap_or_else(|| path(settings).into()))
 }
@@ -71,7 +71,7 @@ pub(crate) fn place(settings: &Settings) -> Result<Place, FleetDatabaseError> {
 ///
 /// # Errors
 /// What the system says.
-pub(crate) fn prepare(database: &Path, account: &Account) -> io::Result<()> {
+pub fn prepare(database: &Path, account: &Account) -> io::Result<()> {
     let Some(directory) = database.parent().filter(|directory| !directory.exists()) else {
         return Ok(());
     };
@@ -97,11 +97,7 @@ pub(crate) fn prepare(database: &Path, account: &Account) -> io::Result<()> {
 ///
 /// # Errors
 /// When it is of a newer version, or another program's.
-pub(crate) fn open(
-    settings: &Settings,
-    database: &Path,
-    groups: Arc<dyn Groups>,
-) -> Result<Recorder, StoreError> {
+pub fn open(settings: &Settings, database: &Path, groups: Arc<dyn Groups>) -> Result<Recorder, StoreError> {
     Recorder::open(Options {
         keep_observations: settings.store.observations,
         limits: Limits {
@@ -116,7 +112,7 @@ pub(crate) fn open(
 }
 
 /// What can be done when the database cannot be written: most often its directory is another's.
-pub(crate) fn remedy(database: &Path) -> String {
+pub fn remedy(database: &Path) -> String {
     let directory = database.parent().unwrap_or(Path::new("."));
     let user = User::from_uid(geteuid()).ok().flatten();
     let user = user.map_or_else(|| geteuid().to_string(), |user| user.name);

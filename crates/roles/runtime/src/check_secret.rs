@@ -11,7 +11,7 @@ const MAX_SECRET_OCTETS: usize = 1024;
 
 /// Why the secret cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SecretError {
+pub enum SecretError {
     /// The file cannot be read.
     #[error("cannot read {file}: {source}")]
     Unreadable {
@@ -42,7 +42,7 @@ pub(crate) enum SecretError {
 
 impl SecretError {
     /// What the operator can do.
-    pub(crate) fn remedy(&self) -> &'static str {
+    pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "create it, readable for the user that starts the service",
             Self::Empty { .. } | Self::TooLong { .. } | Self::NotPrintable { .. } => {
@@ -53,7 +53,7 @@ impl SecretError {
 }
 
 /// What is wrong with the file of the secret. Where another user is to read it, that shows at the start.
-pub(crate) fn mistakes(settings: &Settings) -> Option<Mistake> {
+pub fn mistakes(settings: &Settings) -> Option<Mistake> {
     let error = match secret(settings.check_api.secret_file.as_deref()?) {
         Ok(_) => return None,
         Err(SecretError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
@@ -66,7 +66,7 @@ pub(crate) fn mistakes(settings: &Settings) -> Option<Mistake> {
 }
 
 /// The secret in this file, without the line end after it.
-pub(crate) fn secret(path: &Path) -> Result<Vec<u8>, SecretError> {
+pub fn secret(path: &Path) -> Result<Vec<u8>, SecretError> {
     let file = || path.display().to_string();
     let limit = u64::try_from(MAX_SECRET_OCTETS + 2).unwrap_or(u64::MAX);
     let mut octets = Vec::new();

@@ -17,7 +17,7 @@ const MODE: u32 = 0o640;
 
 /// What came of locking a store.
 #[derive(Debug)]
-pub(crate) enum Lock {
+pub enum Lock {
     /// Nobody else has it while this lives.
     Held {
         /// Closing it is letting go.
@@ -31,13 +31,13 @@ pub(crate) enum Lock {
 /// Another service has the store.
 #[derive(Debug, thiserror::Error)]
 #[error("another service writes to {}", directory.display())]
-pub(crate) struct Taken {
+pub struct Taken {
     directory: PathBuf,
 }
 
 impl Taken {
     /// What the operator can do.
-    pub(crate) fn remedy(&self) -> String {
+    pub fn remedy(&self) -> String {
         "stop it, or give this one a directory of its own (store.directory)".to_owned()
     }
 }
@@ -46,7 +46,7 @@ impl Taken {
 ///
 /// # Errors
 /// When another process holds it.
-pub(crate) fn lock(database: &Path) -> Result<Lock, Taken> {
+pub fn lock(database: &Path) -> Result<Lock, Taken> {
     let directory = database.parent().unwrap_or(Path::new("."));
     let file = match open(&directory.join(FILE)) {
         Ok(file) => file,

@@ -4,31 +4,33 @@ use tokio::sync::watch;
 
 /// Shows the sign.
 #[derive(Debug)]
-pub(crate) struct Stopper(watch::Sender<bool>);
+pub struct Stopper(watch::Sender<bool>);
 
 /// Is looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop(watch::Receiver<bool>);
+pub struct Stop(watch::Receiver<bool>);
 
 /// A sign that is not shown yet.
-pub(crate) fn stop() -> (Stopper, Stop) {
+pub fn stop() -> (Stopper, Stop) {
     let (shows, looks) = watch::channel(false);
     (Stopper(shows), Stop(looks))
 }
 
 impl Stopper {
-    pub(crate) fn stop(&self) {
+    /// Shows it, for good.
+    pub fn stop(&self) {
         self.0.send_replace(true);
     }
 }
 
 impl Stop {
-    pub(crate) fn is_set(&self) -> bool {
+    /// Whether it is shown.
+    pub fn is_set(&self) -> bool {
         *self.0.borrow()
     }
 
     /// Waits for the sign; for ever when whoever could show it is gone.
-    pub(crate) async fn wait(&self) {
+    pub async fn wait(&self) {
         if self.0.clone().wait_for(|stopped| *stopped).await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -8,7 +8,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 
 /// Counts what happens, and says when to tell of it.
 #[derive(Debug)]
-pub(crate) struct Throttle {
+pub struct Throttle {
     period: Duration,
     state: Mutex<State>,
 }
@@ -28,7 +28,7 @@ struct State {
 
 impl Throttle {
     /// Once in this time.
-    pub(crate) fn every(period: Duration) -> Self {
+    pub fn every(period: Duration) -> Self {
         Self {
             period,
             state: Mutex::default(),
@@ -36,7 +36,7 @@ impl Throttle {
     }
 
     /// Counts it once more. When it is to be told: how often it happened since it was told last.
-    pub(crate) fn count(&self, now: Instant) -> Option<u64> {
+    pub fn count(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.untold = state.untold.saturating_add(1);
         let since = state.told.map(|told| now.saturating_duration_since(told));

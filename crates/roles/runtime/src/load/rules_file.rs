@@ -12,11 +12,11 @@ use crate::visible::visible_path;
 
 /// The rules of the operator, as they were read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RulesFile {
+pub struct RulesFile {
     /// The file they come from, if any.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// In its order.
-    pub(crate) rules: Vec<OperatorRule>,
+    pub rules: Vec<OperatorRule>,
     /// What should be looked at, a line each.
     pub(super) warnings: Vec<String>,
 }

@@ -17,13 +17,13 @@ use crate::rules::host_name;
 const BETWEEN: char = '/';
 
 /// The name of this process.
-pub(crate) fn lease_owner() -> String {
+pub fn lease_owner() -> String {
     format!("{}{BETWEEN}{}{BETWEEN}{}", host_name(), here(), process::id())
 }
 
 /// Whether this is the name of a process that has ended: one of this host, in which numbers of
 /// processes mean what they mean to us. What cannot be known is no.
-pub(crate) fn is_gone(owner: &str) -> bool {
+pub fn is_gone(owner: &str) -> bool {
     let mut parts = owner.split(BETWEEN);
     let (Some(host), Some(place), Some(number), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())

@@ -11,15 +11,17 @@ use crate::load::{Loaded, RulesFile};
 use crate::rules;
 
 /// The settings of one moment, and what is made of them for every role.
-pub(crate) struct InForce {
-    pub(crate) settings: Settings,
+pub struct InForce {
+    /// As they were read and checked.
+    pub settings: Settings,
     /// The operator's decisions as the receiver takes them.
-    pub(crate) rules: Arc<Rules>,
-    pub(crate) resolver: Resolver,
+    pub rules: Arc<Rules>,
+    /// Asks the name servers of the settings.
+    pub resolver: Resolver,
     /// The rules of the operator as they were read; [`Rules`] has them as they are applied.
-    pub(crate) operator: RulesFile,
+    pub operator: RulesFile,
     /// The hosts whose mail is not judged.
-    pub(crate) hosts: Hosts,
+    pub hosts: Hosts,
 }
 
 impl InForce {
@@ -27,7 +29,7 @@ impl InForce {
     ///
     /// # Errors
     /// When the system names no name servers.
-    pub(crate) fn new(loaded: Loaded, before: Option<&Self>) -> Result<Self, ResolverError> {
+    pub fn new(loaded: Loaded, before: Option<&Self>) -> Result<Self, ResolverError> {
         let rules = Arc::new(loaded.rules());
         let resolver = match before.filter(|before| before.settings.dns == loaded.settings.dns) {
             Some(before) => before.resolver.clone(),
@@ -44,21 +46,21 @@ impl InForce {
 }
 
 /// Where each role looks up the settings in force.
-pub(crate) struct Current(RwLock<Arc<InForce>>);
+pub struct Current(RwLock<Arc<InForce>>);
 
 impl Current {
     /// Begins with these.
-    pub(crate) fn new(first: InForce) -> Self {
+    pub fn new(first: InForce) -> Self {
         Self(RwLock::new(Arc::new(first)))
     }
 
     /// Those of this moment. They stay as they are for as long as they are held.
-    pub(crate) fn get(&self) -> Arc<InForce> {
+    pub fn get(&self) -> Arc<InForce> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts others in force.
-    pub(crate) fn replace(&self, next: InForce) {
+    pub fn replace(&self, next: InForce) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 }

@@ -1,6 +1,6 @@
 //! From settings to the values that each room takes.
 
-pub(crate) mod operator;
+pub mod operator;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
 
 /// The operator's decisions as the receiver takes them, but for the rules that are in a file of
 /// their own ([`operator::for_receiver`]).
-pub(crate) fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
+pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
     Rules {
         mode: match settings.mode {
             keys::Mode::Observe => Mode::Observe,
@@ -155,7 +155,7 @@ fn wording(text: &ReplyText) -> Wording {
 }
 
 /// What this host calls itself; without a name at least a token.
-pub(crate) fn host_name() -> String {
+pub fn host_name() -> String {
     let name = nix::unistd::gethostname()
         .ok()
         .and_then(|name| name.into_string().ok());
@@ -165,7 +165,7 @@ pub(crate) fn host_name() -> String {
 }
 
 /// How DNS is asked.
-pub(crate) fn resolver_options(settings: &Settings) -> ResolverOptions {
+pub fn resolver_options(settings: &Settings) -> ResolverOptions {
     ResolverOptions {
         name_servers: settings.dns.name_servers.iter().map(|server| server.0).collect(),
         question_timeout: settings.dns.question_timeout,
@@ -178,7 +178,7 @@ pub(crate) fn resolver_options(settings: &Settings) -> ResolverOptions {
 }
 
 /// How the milter server behaves.
-pub(crate) fn server_options(settings: &Settings) -> ServerOptions {
+pub fn server_options(settings: &Settings) -> ServerOptions {
     ServerOptions {
         max_sessions: settings.milter.max_sessions,
         stall_timeout: settings.milter.stall_timeout,
@@ -191,7 +191,7 @@ pub(crate) fn server_options(settings: &Settings) -> ServerOptions {
 }
 
 /// What the operator's lists say of a client.
-pub(crate) fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts {
+pub fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts {
     let listed = |networks: &[Network]| client.is_some_and(|ip| networks.iter().any(|net| net.contains(ip)));
     ClientFacts {
         trusted_forwarder: listed(&settings.action.trusted_forwarders),

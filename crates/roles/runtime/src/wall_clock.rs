@@ -18,7 +18,7 @@ const RECENT_DAYS: u32 = 3;
 
 /// A wall clock, looked at now and then.
 #[derive(Debug)]
-pub(crate) struct WallClock {
+pub struct WallClock {
     believed: Option<Line>,
     /// Another time than was believed, and since when the clock goes by it.
     doubted: Option<Line>,
@@ -48,7 +48,7 @@ impl Line {
 
 impl WallClock {
     /// One of which nothing is known but whether the store agrees with it at this moment.
-    pub(crate) fn new(store_agrees: bool, wall_ms: u64, monotonic: Duration) -> Self {
+    pub fn new(store_agrees: bool, wall_ms: u64, monotonic: Duration) -> Self {
         let line = Line { wall_ms, monotonic };
         Self {
             believed: store_agrees.then_some(line),
@@ -57,7 +57,7 @@ impl WallClock {
     }
 
     /// Whether the time that it shows now is believed. `monotonic` is since whatever moment, always the same.
-    pub(crate) fn is_believed(&mut self, wall_ms: u64, monotonic: Duration) -> bool {
+    pub fn is_believed(&mut self, wall_ms: u64, monotonic: Duration) -> bool {
         let now = Line { wall_ms, monotonic };
         if let Some(line) = self.believed.filter(|line| line.goes_on_at(now)) {
             self.doubted = None;
@@ -85,7 +85,7 @@ impl WallClock {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
+pub fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
     let reader = Reader::open(place.clone())?;
     let day_ms = Day(1).begins_ms();
     let of_the_day_before = Filter {
@@ -114,7 +114,7 @@ pub(crate) fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreErro
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) fn has_recent(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
+pub fn has_recent(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
     let reader = Reader::open(place.clone())?;
     let (days, today) = (reader.reporting_days()?, Day::at(now_ms));
     let from = today.back(RECENT_DAYS);

@@ -28,26 +28,27 @@ use crate::clock::now_ms;
 use crate::sockets;
 use of_fleet::{OfFleet, is_loopback};
 use of_reports::OfReports;
-pub(crate) use of_store::{Need, load_store};
+pub use of_store::{Need, load_store};
 use rules_file::Fault;
-pub(crate) use rules_file::RulesFile;
-pub(crate) use source::Source;
+pub use rules_file::RulesFile;
+pub use source::Source;
 
 /// Read when no file is named on the command line, if it is there.
-pub(crate) const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";
+pub const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";
 
 /// Settings, ready to work with.
 #[derive(Clone, Debug)]
-pub(crate) struct Loaded {
-    pub(crate) settings: Settings,
+pub struct Loaded {
+    /// As they were read and checked.
+    pub settings: Settings,
     /// The file they come from, if any.
-    pub(crate) file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// What should be looked at, a line each.
-    pub(crate) warnings: Vec<String>,
+    pub warnings: Vec<String>,
     /// The rules of the operator, which the settings name.
-    pub(crate) operator: RulesFile,
+    pub operator: RulesFile,
     /// The hosts whose mail is not judged, from the file that the settings name.
-    pub(crate) hosts: Hosts,
+    pub hosts: Hosts,
     suffixes: Arc<Suffixes>,
 }
 
@@ -55,25 +56,25 @@ pub(crate) struct Loaded {
 const WARNING: &str = ": warning: ";
 
 /// A line for the log, which tells by its level that it is a warning.
-pub(crate) fn without_level(warning: &str) -> String {
+pub fn without_level(warning: &str) -> String {
     warning.replacen(WARNING, ": ", 1)
 }
 
 impl Loaded {
     /// Logs what should be looked at.
-    pub(crate) fn log_warnings(&self) {
+    pub fn log_warnings(&self) {
         for warning in &self.warnings {
             tracing::warn!("{}", without_level(warning));
         }
     }
 
     /// The Public Suffix List.
-    pub(crate) fn suffixes(&self) -> Arc<Suffixes> {
+    pub fn suffixes(&self) -> Arc<Suffixes> {
         Arc::clone(&self.suffixes)
     }
 
     /// The operator's decisions as the receiver takes them.
-    pub(crate) fn rules(&self) -> Rules {
+    pub fn rules(&self) -> Rules {
         Rules {
             operator: rules::operator::for_receiver(&self.operator.rules),
             ..rules::rules(&self.settings, Arc::clone(&self.suffixes))
@@ -81,7 +82,7 @@ impl Loaded {
     }
 
     /// By what the limits of the store go.
-    pub(crate) fn groups(&self) -> Arc<BySuffix> {
+    pub fn groups(&self) -> Arc<BySuffix> {
         BySuffix::new(&self.suffixes)
     }
 }
@@ -100,7 +101,7 @@ struct Named {
 
 /// Why there are no settings to work with.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LoadError {
+pub enum LoadError {
     /// The file cannot be read.
     #[error("cannot read the settings file {file}")]
     Io {
@@ -118,7 +119,7 @@ pub(crate) enum LoadError {
 ///
 /// # Errors
 /// [`LoadError`] with every mistake at its line.
-pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
+pub fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
     load_with(named, None)
 }
 
@@ -127,7 +128,7 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, LoadError> {
 ///
 /// # Errors
 /// As there.
-pub(crate) fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, LoadError> {
+pub fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, LoadError> {
     let default = Path::new(DEFAULT_FILE);
     match named.or_else(|| Some(default).filter(|path| path.exists())) {
         None => read_with(DEFAULT_FILE, b"", None, rules_file),
@@ -144,7 +145,7 @@ pub(crate) fn load_with(named: Option<&Path>, rules_file: Option<&Path>) -> Resu
 
 /// Reads settings from these octets, of the file with this name, and rules from the file that is
 /// given or named.
-pub(crate) fn read_with(
+pub fn read_with(
     name: &str,
     octets: &[u8],
     file: Option<PathBuf>,
@@ -215,7 +216,7 @@ pub(crate) fn read_with(
 
 /// Settings from these octets, with the rules that they name.
 #[cfg(test)]
-pub(crate) fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, LoadError> {
+pub fn read(name: &str, octets: &[u8], file: Option<PathBuf>) -> Result<Loaded, LoadError> {
     read_with(name, octets, file, None)
 }
 
