@@ -16,10 +16,6 @@ mod namespace;
 mod null;
 mod options;
 mod peers;
-// The Postfix of the end-to-end tests; they use more of it.
-#[path = "../../tests/e2e/harness/mod.rs"]
-#[allow(dead_code, unused_imports)]
-mod postfix_harness;
 mod probes;
 mod process;
 mod reports;

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use landmarc_e2e::{Envelope, Postfix, PostfixConfig, Smtp};
+
 use crate::corpus::{Done, Message};
 use crate::filters::Running;
 use crate::load::Bench;
 use crate::options::Options;
-use crate::postfix_harness::{Envelope, Postfix, PostfixConfig, Smtp};
 use crate::process::{Cpu, cpu_of, family, wait_for};
 
 /// SMTP connections at once when load is measured.

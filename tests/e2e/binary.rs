@@ -4,13 +4,20 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
+use landmarc_testkit::tools::wait_for;
 use serde_json::Value;
 
-use crate::harness::wait_for;
-
-/// The program under test.
-pub(crate) const LANDMARC: &str = env!("CARGO_BIN_EXE_landmarc");
+/// The program under test, which `scripts/e2e-binary` builds before the tests run.
+pub(crate) fn executable() -> &'static Path {
+    static EXECUTABLE: LazyLock<PathBuf> = LazyLock::new(|| {
+        std::env::var_os("LANDMARC_BINARY")
+            .expect("run the tests by `cargo nextest run`, or name the program in LANDMARC_BINARY")
+            .into()
+    });
+    &EXECUTABLE
+}
 
 /// The number of the user and group that own nothing.
 const NOBODY: u32 = 65_534;
@@ -75,7 +82,7 @@ where
     A: AsRef<std::ffi::OsStr>,
 {
     Ran::new(
-        &Command::new(LANDMARC)
+        &Command::new(executable())
             .args(arguments)
             .stdin(Stdio::null())
             .output()
@@ -85,7 +92,7 @@ where
 
 /// Runs `landmarc` with these octets on its standard input.
 pub(crate) fn landmarc_reading(arguments: &[&str], input: &[u8]) -> Ran {
-    let mut child = Command::new(LANDMARC)
+    let mut child = Command::new(executable())
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -103,7 +110,7 @@ pub(crate) fn landmarc_reading(arguments: &[&str], input: &[u8]) -> Ran {
 pub(crate) fn landmarc_as_nobody(folder: &Folder, arguments: &[&str]) -> Ran {
     // The program itself may lie where only root can go.
     let program = folder.path().join("landmarc");
-    std::fs::copy(LANDMARC, &program).unwrap();
+    std::fs::copy(executable(), &program).unwrap();
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     if nix::unistd::geteuid().is_root() {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::binary::{Folder, LANDMARC, Ran, landmarc, landmarc_as_nobody, landmarc_reading};
+use crate::binary::{Folder, Ran, executable, landmarc, landmarc_as_nobody, landmarc_reading};
 
 /// RFC 8463 Appendix A.3, with the line ends of a local file.
 const SIGNED: &str = "\
@@ -687,7 +687,7 @@ fn a_closed_pipe_ends_it_quietly() {
         .map(|_| format!("From a\n{}\n", message("a@example.com").replace('\r', "")))
         .collect();
     let file = desk.write("inbox", mbox);
-    let mut child = Command::new(LANDMARC)
+    let mut child = Command::new(executable())
         .args(desk.arguments(&["--json", &file]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -23,10 +23,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
-use crate::harness;
 use crate::http::{ANY_PORT, metrics, port, wait_until_started};
 use crate::service::{Service, Socket};
 
@@ -117,7 +117,7 @@ fn with_common(settings: &str) -> String {
 /// where many other tests run.
 fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     const TIMES: usize = 4;
-    (0..TIMES).find_map(|_| harness::wait_for(&mut look))
+    (0..TIMES).find_map(|_| tools::wait_for(&mut look))
 }
 
 /// What the clients of a test run on: one thread, for the rest belongs to the service.

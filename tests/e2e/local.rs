@@ -11,13 +11,13 @@ use std::thread;
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::tools::free_port;
+use landmarc_testkit::tools::wait_for;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, geteuid, mkfifo, setfsuid};
 
-use crate::binary::{Folder, LANDMARC, Ran, landmarc};
-use crate::harness::tools::free_port;
-use crate::harness::wait_for;
+use crate::binary::{Folder, Ran, executable, landmarc};
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 
@@ -128,7 +128,7 @@ fn the_user_of_the_service_gets_no_file_of_roots_through_its_socket() {
 }
 
 fn serve(settings: &Path) -> Child {
-    Command::new(LANDMARC)
+    Command::new(executable())
         .args(["serve", "--config"])
         .arg(settings)
         .env_remove("JOURNAL_STREAM")
@@ -146,7 +146,7 @@ fn make_fifo(path: &Path) {
 /// What a command comes to that must not hang.
 #[track_caller]
 fn in_time(arguments: &[&str]) -> Ran {
-    let mut child = Command::new(LANDMARC)
+    let mut child = Command::new(executable())
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -240,7 +240,7 @@ fn a_service_with_few_descriptors_says_so_at_its_start_and_once_when_they_run_ou
             "-c",
             &format!("ulimit -n {FILES}; exec \"$0\" serve --config \"$1\""),
         ])
-        .args([Path::new(LANDMARC), &settings])
+        .args([executable(), &settings])
         .env_remove("JOURNAL_STREAM")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -294,7 +294,7 @@ fn a_soft_limit_of_descriptors_is_raised_as_far_as_they_are_needed() {
             "-c",
             &format!("ulimit -S -n {FILES}; exec \"$0\" serve --config \"$1\""),
         ])
-        .args([Path::new(LANDMARC), &settings])
+        .args([executable(), &settings])
         .env_remove("JOURNAL_STREAM")
         .stdin(Stdio::null())
         .stdout(Stdio::null())

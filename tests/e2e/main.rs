@@ -13,7 +13,6 @@ mod conformance;
 mod dkim;
 mod doors;
 mod fleet;
-mod harness;
 mod http;
 mod liars;
 mod load;

@@ -33,7 +33,7 @@ use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::relay::{Letter, Relay, Script};
 use serde_json::Value;
 
-use crate::binary::{Folder, LANDMARC, Ran, landmarc, landmarc_reading};
+use crate::binary::{Folder, Ran, executable, landmarc, landmarc_reading};
 
 /// 2026-06-01T00:00:00Z, which RFC 9990 digest G19 calls 1780272000.
 pub(crate) const JUNE_1: u64 = 1_780_272_000_000;
@@ -130,7 +130,7 @@ impl World {
 
     /// Begins `landmarc outbox` with these arguments, to be waited for or killed.
     pub(crate) fn begin(&self, arguments: &[&str]) -> Child {
-        let mut command = Command::new(LANDMARC);
+        let mut command = Command::new(executable());
         command.args(self.line(arguments)).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()

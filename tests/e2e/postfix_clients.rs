@@ -1,6 +1,7 @@
 //! Through Postfix: clients that are not judged, and messages that are large.
 
-use crate::harness::{PASSWORD, USER};
+use landmarc_e2e::{PASSWORD, USER};
+
 use crate::world::{ALLOWED, STRANGER, Scene, Signer, envelope, letter, send};
 
 const ENFORCE: &str = "mode = \"enforce\"\n";

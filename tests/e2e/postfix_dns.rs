@@ -2,8 +2,8 @@
 
 use landmarc_auth::lookup::Question;
 use landmarc_testkit::dns_name;
+use landmarc_testkit::tools::wait_for;
 
-use crate::harness::wait_for;
 use crate::world::{
     BROKEN, RECIPIENT, STRANGER, Scene, Signer, add_text, envelope, letter, results, send, signed_letter,
     zones,

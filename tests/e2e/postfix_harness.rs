@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::harness::{Envelope, HOST_NAME, Outcome, PASSWORD, Postfix, PostfixConfig, Smtp, USER};
+use landmarc_e2e::{Envelope, HOST_NAME, Outcome, PASSWORD, Postfix, PostfixConfig, Smtp, USER};
 
 const MESSAGE: &[u8] = b"From: a@example.com\r\nTo: b@example.net\r\nSubject: hello\r\n\
     Date: Fri, 20 Nov 2026 10:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\nhello\r\n.a dot\r\n..\r\n";

@@ -2,8 +2,8 @@
 //! write them.
 
 use landmarc_auth::dkim::Canonicalization;
+use landmarc_e2e::{Envelope, HOST_NAME};
 
-use crate::harness::{Envelope, HOST_NAME};
 use crate::world::{
     ALLOWED, RECIPIENT, STRANGER, Scene, Signer, envelope, letter, results, send, signed_letter, unfolded,
 };

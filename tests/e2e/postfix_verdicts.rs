@@ -1,8 +1,8 @@
 //! Through Postfix: what is found, and what becomes of the message.
 
 use landmarc_auth::dkim::Canonicalization;
+use landmarc_testkit::tools::Folder;
 
-use crate::harness::tools::Folder;
 use crate::service::Socket;
 use crate::world::{
     ALLOWED, ED25519, HELO, RSA, STRANGER, Scene, Signer, Stage, envelope, letter, queue_id, results, send,

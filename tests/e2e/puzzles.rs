@@ -10,10 +10,10 @@ use landmarc_mail::authres::AuthenticationResults;
 use landmarc_testkit::cases::{self, Case};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Edit, Mail, Mta, Outcome, Verdict};
+use landmarc_testkit::tools::wait_for;
 use serde_json::Value;
 
 use crate::binary::landmarc;
-use crate::harness::wait_for;
 use crate::serve::for_mta;
 use crate::service::{Line, Service, Socket};
 
@@ -24,8 +24,8 @@ const WITHOUT_RECORDS: &str = "evidence_from_records = false\n";
 
 #[test]
 fn ten_puzzles_and_more_are_answered_from_the_queue_id_alone() {
-    let inputs =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/receiver/tests/it/puzzles/puzzles.jsonl");
+    let inputs = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../crates/core/receiver/tests/it/puzzles/puzzles.jsonl");
     let cases = cases::read(&inputs);
     assert!(cases.len() >= 10, "{}", cases.len());
     for case in &cases {

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::tools::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::binary::{Folder, LANDMARC, Ran, landmarc, landmarc_as_nobody};
-use crate::harness::wait_for;
+use crate::binary::{Folder, Ran, executable, landmarc, landmarc_as_nobody};
 
 /// A running service, whose log is read as it comes; dropping it kills it.
 struct Running {
@@ -34,7 +34,7 @@ impl Running {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let state = Folder::new(&format!("serve-state-{number}"));
-        let mut child = Command::new(LANDMARC)
+        let mut child = Command::new(executable())
             .arg("serve")
             .args(arguments)
             .env_remove("JOURNAL_STREAM")

@@ -8,11 +8,11 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use landmarc_testkit::tools::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::binary::{Folder, LANDMARC};
-use crate::harness::wait_for;
+use crate::binary::{Folder, executable};
 
 /// The line by which the service says that it listens; the socket follows in the form
 /// that `smtpd_milters` takes.
@@ -236,7 +236,7 @@ fn write_settings(folder: &Folder, socket: &str, dns: SocketAddr, settings: &str
 }
 
 fn spawn(settings: &std::path::Path, lines: &Arc<Lines>) -> (Child, JoinHandle<()>) {
-    let mut child = Command::new(LANDMARC)
+    let mut child = Command::new(executable())
         .args(["serve", "--config"])
         .arg(settings)
         .env("STATE_DIRECTORY", settings.with_file_name("store"))

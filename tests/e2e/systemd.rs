@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::binary::{Folder, LANDMARC};
+use crate::binary::{Folder, executable};
 
 /// A service under somebody who plays systemd; dropping it kills it.
 struct Unit {
@@ -26,7 +26,7 @@ impl Unit {
             "landmarc.toml",
             "milter.listen = [\"inet:127.0.0.1:0\"]\nweb.listen = []\nlog.target = \"stderr\"\n",
         );
-        let child = Command::new(LANDMARC)
+        let child = Command::new(executable())
             .args(["serve", "--config"])
             .arg(settings)
             .env("STATE_DIRECTORY", folder.path().join("store"))

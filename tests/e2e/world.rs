@@ -8,13 +8,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::{Canonicalization, SignRequest, SigningKey, sign};
 use landmarc_auth::lookup::{DnsName, Fault, Zones};
+use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, Postfix, PostfixConfig, Smtp};
 use landmarc_mail::DomainName;
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use ring::rand::SystemRandom;
 
-use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Postfix, PostfixConfig, Smtp};
 use crate::service::{Line, Service, Socket};
 
 /// A client that the SPF records of [`DOMAINS`] allow.

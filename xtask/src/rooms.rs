@@ -246,8 +246,13 @@ const ROOMS: [Room; 21] = [
         ],
     },
     Room {
+        name: "landmarc-e2e",
+        rooms: &["mail", "auth", "report", "migrate", "dns", "store", "testkit"],
+        crates: &["base64", "nix", "tokio"],
+    },
+    Room {
         name: "landmarc-benches",
-        rooms: &["mail", "auth", "milter", "store", "testkit"],
+        rooms: &["mail", "auth", "milter", "store", "testkit", "e2e"],
         crates: &["base64", "nix", "ring", "serde_json", "tokio"],
     },
     Room {

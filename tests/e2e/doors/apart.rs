@@ -5,8 +5,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::harness::HOST_NAME;
-use crate::harness::tools::Folder;
+use landmarc_e2e::HOST_NAME;
+use landmarc_testkit::tools::Folder;
 
 /// Makes what is mounted, names the host, and becomes the program.
 const SCRIPT: &str = "set -e\nmount --make-rprivate /\n";

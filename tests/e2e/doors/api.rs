@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use super::corpus::{self, Case, Door, RECIPIENT, judged_alike};
 use crate::binary::landmarc;
-use crate::harness::tools::Folder;
 use crate::http::{ANY_PORT, metrics, port, wait_until_started};
 use crate::service::{Service, Socket};
 use crate::world::{ALLOWED, BROKEN, STRANGER, letter, signed_letter, zones};
 pub(super) use client::{Api, Reply, Request};
+use landmarc_testkit::tools::Folder;
 
 /// A service with this door open on TCP.
 pub(super) const ANY_API: &str = "check_api.listen = [\"inet:127.0.0.1:0\"]\n";

@@ -8,10 +8,10 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use landmarc_auth::lookup::{Question, RecordType, Zones};
+use landmarc_e2e::{Delivered, HOST_NAME, Outcome, Postfix, PostfixConfig};
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
-use crate::harness::tools::{Daemon, Folder, free_port, package};
-use crate::harness::{Delivered, HOST_NAME, Outcome, Postfix, PostfixConfig};
 use crate::service::{Line, Service, Socket};
 use crate::world::{
     ALLOWED, HELO, RECIPIENT, STRANGER, Signer, envelope, letter, queue_id, send, signed_letter, unfolded,

@@ -13,9 +13,9 @@ pub(crate) use kinds::{Case, Expected};
 pub(crate) use zones::{ALLOWED, STRANGER, zones};
 
 use crate::binary::landmarc;
-use crate::harness::{Envelope, Outcome, Smtp};
 use crate::service::Service;
 pub(crate) use crate::world::RECIPIENT;
+use landmarc_e2e::{Envelope, Outcome, Smtp};
 
 /// How many messages there are.
 const COUNT: usize = 200;
@@ -335,9 +335,9 @@ mod milter {
     use landmarc_testkit::dns_server::DnsServer;
 
     use super::{HOLDING, LookingDoor, SETTINGS, SmtpDoor, judged_alike, zones};
-    use crate::harness::{Outcome, Postfix, PostfixConfig};
     use crate::service::{Service, Socket};
     use crate::world::queue_id;
+    use landmarc_e2e::{Outcome, Postfix, PostfixConfig};
 
     #[test]
     fn corpus_is_judged_alike_by_postfix() {

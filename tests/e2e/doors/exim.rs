@@ -13,12 +13,13 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, PASSWORD, Sink, Smtp, USER};
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Daemon, Folder, free_port, output_of, package};
 
 use super::apart::Apart;
 use super::corpus::{self, RECIPIENT, STRANGER};
-use crate::harness::tools::{Daemon, Folder, free_port, output_of, package};
-use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, PASSWORD, Sink, Smtp, USER, wait_for};
 use crate::service::{Line, Service, Socket};
 use crate::world::letter;
 

@@ -5,13 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 
+use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp};
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
 use super::apart::Apart;
 use super::corpus::{self, ALLOWED, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
-use crate::binary::LANDMARC;
-use crate::harness::tools::{Daemon, Folder, free_port, package};
-use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp};
+use crate::binary::executable;
 use crate::service::{Line, Service, Socket};
 use crate::world::{letter, signed_letter, unfolded};
 
@@ -155,7 +155,7 @@ fn apart<'a>(tools: &Path, folder: &'a Folder) -> Apart<'a> {
         .empties("/mnt")
         .runs("mkdir -p /var/lib/opensmtpd/empty /var/spool/smtpd /usr/libexec/opensmtpd")
         .runs(&format!("chmod 711 /var/spool/smtpd; touch {PROGRAM}"))
-        .shows(PROGRAM, Path::new(LANDMARC))
+        .shows(PROGRAM, executable())
         .shows("/usr/libexec/opensmtpd", &tools.join("usr/libexec/opensmtpd"))
 }
 

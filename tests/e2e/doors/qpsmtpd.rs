@@ -5,9 +5,10 @@ mod scene;
 
 use std::net::Ipv4Addr;
 
+use landmarc_e2e::Outcome;
+
 use self::scene::{Arguments, RELAY, Scene, WHITELISTED, forged, signed};
 use super::corpus::{self, ALLOWED, LookingDoor, STRANGER, SmtpDoor, judged_alike};
-use crate::harness::Outcome;
 use crate::world::letter;
 
 /// A client that the SPF records of the corpus would rather not see.

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::{Folder, package, with_libraries};
 
 use super::api::{ANY_API, Api, Scene};
 use super::corpus::{self, Case, Door, RECIPIENT, judged_alike};
-use crate::harness::tools::{Folder, package, with_libraries};
 use crate::service::{Service, Socket};
 use crate::world::{ALLOWED, STRANGER, letter, signed_letter, zones};
 

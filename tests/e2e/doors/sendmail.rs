@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp};
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 
 use super::apart::Apart;
 use super::corpus::{self, ALLOWED, HOLDING, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
-use crate::harness::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
-use crate::harness::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp, wait_for};
 use crate::service::{Line, Service, Socket};
 use crate::world::{letter, signed_letter, unfolded};
 

@@ -11,7 +11,7 @@ use landmarc_store::{Day, Segment};
 use super::account::{assert_same, rows, tallies_since, written};
 use super::ground::Loopback;
 use super::mx::{Mx, today};
-use crate::binary::{Folder, LANDMARC, Ran, landmarc};
+use crate::binary::{Folder, Ran, executable, landmarc};
 
 /// The manual, whose example is run as it stands.
 const MANUAL: &str = include_str!("../../../docs/fleet.md");
@@ -205,7 +205,10 @@ fn example(scene: &Scene) -> impl Fn() -> String + use<> {
     let (there, here) = (there.display(), here.display());
     program(
         "landmarc",
-        &format!("exec {LANDMARC} \"$@\" --config ${{SETTINGS:-{here}}}"),
+        &format!(
+            "exec {} \"$@\" --config ${{SETTINGS:-{here}}}",
+            executable().display()
+        ),
     );
     program("ssh", &format!("shift\nSETTINGS={there} exec \"$@\""));
     // Two options, from where, and to where.

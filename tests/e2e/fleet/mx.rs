@@ -16,7 +16,7 @@ use super::ground::{Ground, Loopback};
 use super::mail;
 use super::sender::{Account, Sender};
 use super::{PAUSE, wait_for};
-use crate::binary::{Folder, LANDMARC};
+use crate::binary::{Folder, executable};
 use crate::outbox::clock::{SetClock, set_off};
 
 /// The line by which it says that it listens.
@@ -203,7 +203,7 @@ impl Mx {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(LANDMARC);
+        let mut command = Command::new(executable());
         command.args(arguments).arg("--config").arg(self.settings());
         command
             .envs(self.environment.iter().cloned())

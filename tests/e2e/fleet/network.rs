@@ -11,11 +11,10 @@ use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use landmarc_testkit::tools::output_of;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
-use crate::harness::tools::output_of;
 
 /// How the names of all namespaces begin; the number of the process follows.
 const PREFIX: &str = "landmarc-";
@@ -259,7 +258,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::harness::wait_for;
+    use landmarc_testkit::tools::wait_for;
 
     const PORT: u16 = 7777;
     /// A segment that is dropped is sent again after a second at first.

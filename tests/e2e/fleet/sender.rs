@@ -8,9 +8,9 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use landmarc_testkit::mta::{Mail, Mta, Outcome, Verdict};
+use landmarc_testkit::tools::wait_for;
 
 use super::mail::mail;
-use crate::harness::wait_for;
 
 /// Connections at once.
 const CONNECTIONS: usize = 2;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
+use landmarc_testkit::tools::{free_port, wait_for};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::{Pid, Uid};
 
@@ -19,11 +20,9 @@ use super::queue::{self, HeldMessage};
 use super::sasl::SaslServer;
 use super::sink::Sink;
 use super::smtp::Smtp;
-use super::tools::free_port;
-use super::wait_for;
 
 /// The host name it greets with, and its authserv-id unless told otherwise.
-pub(crate) const HOST_NAME: &str = "mx.landmarc.test";
+pub const HOST_NAME: &str = "mx.landmarc.test";
 
 /// The largest message it takes, in octets.
 const MESSAGE_SIZE_LIMIT: u32 = 60 * 1024 * 1024;
@@ -43,9 +42,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is particular to one instance.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct PostfixConfig {
+pub struct PostfixConfig {
     /// Milters in `main.cf` form: `inet:127.0.0.1:8891`, `unix:/path`.
-    pub(crate) milters: Vec<String>,
+    pub milters: Vec<String>,
     /// Settings of `main.cf`, each in place of the one the harness makes.
     settings: Vec<(String, String)>,
     /// `name = value` of settings for the smtpd service alone (`-o` in `master.cf`).
@@ -55,7 +54,7 @@ pub(crate) struct PostfixConfig {
 
 impl PostfixConfig {
     /// One milter, or several in their order.
-    pub(crate) fn with_milters<S: Into<String>>(milters: impl IntoIterator<Item = S>) -> Self {
+    pub fn with_milters<S: Into<String>>(milters: impl IntoIterator<Item = S>) -> Self {
         Self {
             milters: milters.into_iter().map(Into::into).collect(),
             ..Self::default()
@@ -63,29 +62,29 @@ impl PostfixConfig {
     }
 
     /// Adds a setting of `main.cf`.
-    pub(crate) fn set(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub fn set(mut self, name: &str, value: impl Into<String>) -> Self {
         self.settings.push((name.to_owned(), value.into()));
         self
     }
 
     /// Delivers all mail into a Maildir in place of the sink:
     /// [`Postfix::mailboxes`].
-    pub(crate) fn into_mailboxes(mut self) -> Self {
+    pub fn into_mailboxes(mut self) -> Self {
         self.into_mailboxes = true;
         self
     }
 
     /// Adds a setting of the smtpd service alone.
-    pub(crate) fn smtpd_option(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub fn smtpd_option(mut self, name: &str, value: impl Into<String>) -> Self {
         self.smtpd_options.push((name.to_owned(), value.into()));
         self
     }
 }
 
 /// A running instance; dropping it ends all its processes and removes its folder.
-pub(crate) struct Postfix {
+pub struct Postfix {
     /// Where everything it accepted ends.
-    pub(crate) sink: Sink,
+    pub sink: Sink,
     address: SocketAddr,
     master: Child,
     package: Package,
@@ -100,7 +99,7 @@ impl Postfix {
     ///
     /// # Errors
     /// Whatever kept it from starting, with its log.
-    pub(crate) fn start(config: &PostfixConfig) -> io::Result<Option<Self>> {
+    pub fn start(config: &PostfixConfig) -> io::Result<Option<Self>> {
         let obstacle = match Package::find() {
             Some(package) if Uid::effective().is_root() => {
                 return Self::start_from(&package, config).map(Some);
@@ -164,12 +163,12 @@ impl Postfix {
     }
 
     /// The address its smtpd listens on.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// A new SMTP connection, greeting read.
-    pub(crate) fn connect(&self) -> io::Result<Smtp> {
+    pub fn connect(&self) -> io::Result<Smtp> {
         Smtp::connect(self.address)
     }
 
@@ -177,12 +176,12 @@ impl Postfix {
     ///
     /// # Errors
     /// When a mailbox cannot be read.
-    pub(crate) fn mailboxes(&self) -> io::Result<Vec<PathBuf>> {
+    pub fn mailboxes(&self) -> io::Result<Vec<PathBuf>> {
         self.home.mails()
     }
 
     /// All it logged so far.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read(self.home.log_file()).map_or_else(
             |_| String::new(),
             |octets| String::from_utf8_lossy(&octets).into(),
@@ -190,7 +189,7 @@ impl Postfix {
     }
 
     /// Waits until a line of the log has all these parts, and returns it.
-    pub(crate) fn wait_for_log(&self, parts: &[&str]) -> Option<String> {
+    pub fn wait_for_log(&self, parts: &[&str]) -> Option<String> {
         wait_for(|| {
             let log = self.log();
             let found = log
@@ -204,14 +203,14 @@ impl Postfix {
     ///
     /// # Errors
     /// When the queue or a file in it cannot be read.
-    pub(crate) fn held(&self) -> io::Result<Vec<HeldMessage>> {
+    pub fn held(&self) -> io::Result<Vec<HeldMessage>> {
         queue::messages(&self.home.queue("hold"), |file, option| {
             self.postcat(file, option)
         })
     }
 
     /// Whether the message with this queue id is one of them. It is from the moment its sender is answered.
-    pub(crate) fn holds(&self, queue_id: &str) -> bool {
+    pub fn holds(&self, queue_id: &str) -> bool {
         self.home.queue("hold").join(queue_id).exists()
     }
 

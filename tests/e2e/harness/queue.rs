@@ -6,15 +6,15 @@ use std::path::Path;
 
 /// One message that waits in a queue.
 #[derive(Clone, Debug)]
-pub(crate) struct HeldMessage {
+pub struct HeldMessage {
     /// The queue id.
-    pub(crate) queue_id: String,
+    pub queue_id: String,
     /// The reverse-path, without angle brackets.
-    pub(crate) mail_from: String,
+    pub mail_from: String,
     /// The forward-paths, without angle brackets.
-    pub(crate) rcpt_to: Vec<String>,
+    pub rcpt_to: Vec<String>,
     /// Header and body with LF line ends, as `postcat` prints them.
-    pub(crate) message: Vec<u8>,
+    pub message: Vec<u8>,
 }
 
 /// All messages in a queue folder that is not hashed, by queue id.

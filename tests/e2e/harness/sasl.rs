@@ -8,12 +8,13 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
-use super::base64;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 /// The account that may sign in.
-pub(crate) const USER: &str = "alice@landmarc.test";
+pub const USER: &str = "alice@landmarc.test";
 /// Its password.
-pub(crate) const PASSWORD: &str = "correct horse";
+pub const PASSWORD: &str = "correct horse";
 
 /// The handshake of a server: what it speaks, which mechanisms it has, who it is.
 const HANDSHAKE: &str = "VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t0123456789abcdef0123456789abcdef\nDONE\n";
@@ -58,7 +59,7 @@ fn answer(line: &str) -> Option<String> {
     }
     let id = fields.next().unwrap_or_default();
     let response = fields.find_map(|field| field.strip_prefix("resp="));
-    let expected = base64(format!("\0{USER}\0{PASSWORD}").as_bytes());
+    let expected = BASE64.encode(format!("\0{USER}\0{PASSWORD}"));
     Some(if response == Some(&*expected) {
         format!("OK\t{id}\tuser={USER}\n")
     } else {

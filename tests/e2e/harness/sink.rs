@@ -12,31 +12,31 @@ use super::PATIENCE;
 
 /// One message that was delivered.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Delivered {
+pub struct Delivered {
     /// The argument of MAIL FROM with its parameters: `<a@example.com> SIZE=...`.
-    pub(crate) mail_from: String,
+    pub mail_from: String,
     /// The paths of RCPT TO.
-    pub(crate) rcpt_to: Vec<String>,
+    pub rcpt_to: Vec<String>,
     /// What stood beside each of them (RFC 3461 §4).
-    pub(crate) rcpt_parameters: Vec<String>,
+    pub rcpt_parameters: Vec<String>,
     /// Header and body, CRLF line ends, dots unstuffed.
-    pub(crate) message: Vec<u8>,
+    pub message: Vec<u8>,
 }
 
 impl Delivered {
     /// The header section with its final CRLF.
-    pub(crate) fn header(&self) -> &[u8] {
+    pub fn header(&self) -> &[u8] {
         let end = self.message.windows(4).position(|octets| octets == b"\r\n\r\n");
         &self.message[..end.map_or(self.message.len(), |at| at + 2)]
     }
 
     /// The body.
-    pub(crate) fn body(&self) -> &[u8] {
+    pub fn body(&self) -> &[u8] {
         self.message.get(self.header().len() + 2..).unwrap_or_default()
     }
 
     /// Every header field, topmost first: name and value, folds (as CRLF) kept.
-    pub(crate) fn fields(&self) -> Vec<(String, String)> {
+    pub fn fields(&self) -> Vec<(String, String)> {
         let header = String::from_utf8_lossy(self.header());
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in header.split_terminator("\r\n") {
@@ -55,7 +55,7 @@ impl Delivered {
     }
 
     /// The values of the fields of one name, topmost first.
-    pub(crate) fn values(&self, name: &str) -> Vec<String> {
+    pub fn values(&self, name: &str) -> Vec<String> {
         let named = self
             .fields()
             .into_iter()
@@ -70,7 +70,7 @@ impl Delivered {
 }
 
 /// The server; it ends with the test process.
-pub(crate) struct Sink {
+pub struct Sink {
     address: SocketAddr,
     kept: Arc<Kept>,
 }
@@ -88,7 +88,8 @@ impl Kept {
 }
 
 impl Sink {
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts it on a port of loopback that was free.
+    pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let kept = Arc::new(Kept::default());
@@ -103,17 +104,18 @@ impl Sink {
         Ok(Self { address, kept })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// All messages so far, in the order of arrival.
-    pub(crate) fn delivered(&self) -> Vec<Delivered> {
+    pub fn delivered(&self) -> Vec<Delivered> {
         self.kept.messages().clone()
     }
 
     /// Waits for the message that Postfix queued under this id.
-    pub(crate) fn wait_for(&self, queue_id: &str) -> Option<Delivered> {
+    pub fn wait_for(&self, queue_id: &str) -> Option<Delivered> {
         let find =
             |messages: &Vec<Delivered>| messages.iter().find(|one| one.has_queue_id(queue_id)).cloned();
         let (messages, _) = self

@@ -3,30 +3,33 @@
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 
-use super::{PATIENCE, base64};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::PATIENCE;
 
 /// A reply of the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Reply {
+pub struct Reply {
     /// The three digits.
-    pub(crate) code: u16,
+    pub code: u16,
     /// The text of each line, without the digits and what parts them from the text.
-    pub(crate) lines: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 impl Reply {
     /// Whether it is a 2yz or 3yz reply.
-    pub(crate) fn is_positive(&self) -> bool {
+    pub fn is_positive(&self) -> bool {
         (200..400).contains(&self.code)
     }
 
     /// All text, lines parted by a blank.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.lines.join(" ")
     }
 
     /// The queue id of `2.0.0 Ok: queued as 4Fb1`.
-    pub(crate) fn queue_id(&self) -> Option<&str> {
+    pub fn queue_id(&self) -> Option<&str> {
         let (_, id) = self.lines.last()?.split_once("queued as ")?;
         Some(id.trim())
     }
@@ -34,56 +37,56 @@ impl Reply {
 
 /// Who sends a message and who is to have it, with the parameters of MAIL FROM.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Envelope<'a> {
+pub struct Envelope<'a> {
     /// Without angle brackets; empty for the null reverse-path.
-    pub(crate) mail_from: &'a str,
+    pub mail_from: &'a str,
     /// Such as `BODY=8BITMIME SMTPUTF8`; mostly empty.
-    pub(crate) parameters: &'a str,
+    pub parameters: &'a str,
     /// Without angle brackets.
-    pub(crate) rcpt_to: &'a [&'a str],
+    pub rcpt_to: &'a [&'a str],
 }
 
 /// The replies to one message, as far as it came.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// To MAIL FROM.
-    pub(crate) mail_from: Reply,
+    pub mail_from: Reply,
     /// To each RCPT TO.
-    pub(crate) rcpt_to: Vec<Reply>,
+    pub rcpt_to: Vec<Reply>,
     /// To DATA.
-    pub(crate) data: Option<Reply>,
+    pub data: Option<Reply>,
     /// To the end of the message.
-    pub(crate) end: Option<Reply>,
+    pub end: Option<Reply>,
 }
 
 impl Outcome {
     /// The reply that decided: the last one.
-    pub(crate) fn last(&self) -> &Reply {
+    pub fn last(&self) -> &Reply {
         let last = self.end.as_ref().or(self.data.as_ref()).or(self.rcpt_to.last());
         last.unwrap_or(&self.mail_from)
     }
 
     /// The queue id, when the message was taken.
-    pub(crate) fn queue_id(&self) -> Option<&str> {
+    pub fn queue_id(&self) -> Option<&str> {
         self.end.as_ref().filter(|reply| reply.is_positive())?.queue_id()
     }
 }
 
 /// One connection.
-pub(crate) struct Smtp {
+pub struct Smtp {
     /// The greeting, or after XCLIENT the new one.
-    pub(crate) greeting: Reply,
+    pub greeting: Reply,
     stream: BufReader<TcpStream>,
 }
 
 impl Smtp {
     /// Connects and reads the greeting.
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub fn connect(address: SocketAddr) -> io::Result<Self> {
         Self::over(TcpStream::connect(address)?)
     }
 
     /// The same from this address of ours; every address of 127.0.0.0/8 is.
-    pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<Self> {
+    pub fn connect_from(source: Ipv4Addr, address: SocketAddr) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .build()?;
@@ -109,7 +112,7 @@ impl Smtp {
     }
 
     /// Sends a line and reads the reply.
-    pub(crate) fn command(&mut self, line: &str) -> io::Result<Reply> {
+    pub fn command(&mut self, line: &str) -> io::Result<Reply> {
         let stream = self.stream.get_mut();
         stream.write_all(format!("{line}\r\n").as_bytes())?;
         self.read_reply()
@@ -117,26 +120,23 @@ impl Smtp {
 
     /// Sends a part of a message, after DATA, and waits for nothing. Its lines have CRLF and
     /// their dots stuffed; the command `.` ends the message.
-    pub(crate) fn write(&mut self, part: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, part: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(part)
     }
 
-    pub(crate) fn helo(&mut self, name: &str) -> io::Result<Reply> {
+    /// Greets, with HELO.
+    pub fn helo(&mut self, name: &str) -> io::Result<Reply> {
         self.command(&format!("HELO {name}"))
     }
 
-    pub(crate) fn ehlo(&mut self, name: &str) -> io::Result<Reply> {
+    /// Greets, with EHLO.
+    pub fn ehlo(&mut self, name: &str) -> io::Result<Reply> {
         self.command(&format!("EHLO {name}"))
     }
 
     /// Presents another client: its address, the host name Postfix is to have found for
     /// it (`None` for none) and its HELO name. Greets again afterwards, with EHLO.
-    pub(crate) fn as_client(
-        &mut self,
-        address: IpAddr,
-        host_name: Option<&str>,
-        helo: &str,
-    ) -> io::Result<Reply> {
+    pub fn as_client(&mut self, address: IpAddr, host_name: Option<&str>, helo: &str) -> io::Result<Reply> {
         let address = match address {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("IPV6:{address}"),
@@ -150,22 +150,25 @@ impl Smtp {
         }
     }
 
-    pub(crate) fn auth_plain(&mut self, user: &str, password: &str) -> io::Result<Reply> {
-        let response = base64(format!("\0{user}\0{password}").as_bytes());
+    /// Signs in, with AUTH PLAIN.
+    pub fn auth_plain(&mut self, user: &str, password: &str) -> io::Result<Reply> {
+        let response = BASE64.encode(format!("\0{user}\0{password}"));
         self.command(&format!("AUTH PLAIN {response}"))
     }
 
-    pub(crate) fn reset(&mut self) -> io::Result<Reply> {
+    /// Gives up the message, and keeps the session.
+    pub fn reset(&mut self) -> io::Result<Reply> {
         self.command("RSET")
     }
 
-    pub(crate) fn quit(&mut self) -> io::Result<Reply> {
+    /// Ends the session.
+    pub fn quit(&mut self) -> io::Result<Reply> {
         self.command("QUIT")
     }
 
     /// Sends one message of any size, and goes as far as the server lets it. The message
     /// has CRLF line ends; dots are stuffed here.
-    pub(crate) fn send(&mut self, envelope: &Envelope<'_>, message: &[u8]) -> io::Result<Outcome> {
+    pub fn send(&mut self, envelope: &Envelope<'_>, message: &[u8]) -> io::Result<Outcome> {
         let mut outcome = Outcome::default();
         let line = format!("MAIL FROM:<{}> {}", envelope.mail_from, envelope.parameters);
         outcome.mail_from = self.command(line.trim_end())?;
@@ -210,7 +213,7 @@ impl Smtp {
     }
 
     /// Reads the reply to a command that was written.
-    pub(crate) fn read_reply(&mut self) -> io::Result<Reply> {
+    pub fn read_reply(&mut self) -> io::Result<Reply> {
         let mut reply = Reply::default();
         loop {
             let mut line = Vec::new();

@@ -10,17 +10,14 @@ use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
 use landmarc_report::aggregate::read::{Limits, read};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::{Folder, free_port, output_of, package};
 use serde_json::{Value, json};
 
 use super::opendmarc::site::{USER, start_mariadb};
 use crate::binary::{Ran, landmarc};
-use crate::harness::tools::{Folder, free_port, output_of, package};
 
 /// Makes the site.
-const SITE: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../../tests/e2e/migrate/mail_dmarc/site.pl"
-);
+const SITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/migrate/mail_dmarc/site.pl");
 /// The two days of its messages.
 const DAYS: [&str; 2] = ["2026-06-01", "2026-06-02"];
 /// What both know alike of a row: day, policy domain, client, disposition, whether DKIM and SPF passed in

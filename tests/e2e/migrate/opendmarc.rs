@@ -18,11 +18,11 @@ use landmarc_report::aggregate::read::Reading;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::Verdict;
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
+use site::{Arriving, Site};
 
 use crate::binary::{Ran, landmarc};
-use crate::harness::tools::Folder;
-use site::{Arriving, Site};
 
 /// The domains, with what their owners ask for.
 pub(super) const RECORDS: [(&str, &str); 6] = [

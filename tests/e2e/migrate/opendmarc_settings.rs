@@ -10,10 +10,10 @@ use std::process::{Command, Stdio};
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Edit, Mail, Mta, Verdict};
+use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 use landmarc_testkit::txt_zones;
 
-use crate::binary::{LANDMARC, landmarc};
-use crate::harness::tools::{Daemon, Folder, free_port, package};
+use crate::binary::{executable, landmarc};
 
 /// The lines in force at the site of the seed, as its `egrep` shows them.
 const SEED: &str = include_str!("../../../crates/core/migrate/tests/it/opendmarc_settings/seed_active.conf");
@@ -38,7 +38,7 @@ fn said(command: &mut Command) -> Said {
 /// The real program, and ours under its name.
 fn both() -> Option<[(PathBuf, &'static str); 2]> {
     let real = package("opendmarc")?.join("usr/sbin/opendmarc");
-    Some([(real, "real"), (PathBuf::from(LANDMARC), "ours")])
+    Some([(real, "real"), (executable().to_owned(), "ours")])
 }
 
 /// The program; ours takes the old name as its first argument.
@@ -409,7 +409,7 @@ fn value_of(edit: &Edit, wanted: &str) -> Option<String> {
 }
 
 fn serve(folder: &Folder, file: &Path) -> Daemon {
-    let mut command = Command::new(LANDMARC);
+    let mut command = Command::new(executable());
     command
         .arg("serve")
         .arg("--config")

@@ -5,12 +5,12 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
+use landmarc_testkit::tools::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::World;
-use crate::binary::LANDMARC;
-use crate::harness::wait_for;
+use crate::binary::executable;
 
 /// Where Debian has it, below the directory of the architecture.
 const LIBRARY: &str = "faketime/libfaketime.so.1";
@@ -101,7 +101,7 @@ impl Serving {
             Err(error) if error.kind() != ErrorKind::NotFound => panic!("{error}"),
             _ => {}
         }
-        let child = Command::new(LANDMARC)
+        let child = Command::new(executable())
             .args(["serve", "--config", &world.settings()])
             .env_remove("JOURNAL_STREAM")
             .env("LD_PRELOAD", library)

@@ -10,13 +10,14 @@ use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use landmarc_e2e::{Postfix, PostfixConfig, Smtp};
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::wait_for;
 use serde_json::Value;
 
 use super::day::{self, DOMAINS, Kind, Row};
 use super::python;
 use crate::binary::{Folder, landmarc};
-use crate::harness::{Postfix, PostfixConfig, Smtp, wait_for};
 use crate::service::{Service, Socket};
 use crate::world::{ED25519, HELO, RECIPIENT, RSA};
 
@@ -133,7 +134,7 @@ fn send_all(border: SocketAddr, client: &str, kinds: &[Kind]) {
     for &kind in kinds {
         let letter = letters.entry(kind).or_insert_with(|| kind.letter());
         let mail_from = kind.mail_from();
-        let envelope = crate::harness::Envelope {
+        let envelope = landmarc_e2e::Envelope {
             mail_from: &mail_from,
             parameters: "",
             rcpt_to: &[RECIPIENT],

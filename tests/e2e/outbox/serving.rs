@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{World, message, zones};
-use crate::binary::LANDMARC;
+use crate::binary::executable;
 use crate::serve::for_mta;
 
 /// Far beyond what it takes.
@@ -26,7 +26,7 @@ struct Serving {
 
 impl Serving {
     fn start(world: &World) -> Self {
-        let mut child = Command::new(LANDMARC)
+        let mut child = Command::new(executable())
             .args(["serve", "--config", &world.settings()])
             .env_remove("JOURNAL_STREAM")
             .stdin(Stdio::null())

@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::{AFTER_JUNE_1, EMAIL, JUNE_1, World, message, without_warnings};
-use crate::binary::LANDMARC;
+use crate::binary::executable;
 
 /// A domain whose record has something for `rua` that nobody understands.
 fn misspelt(domain: &str) -> Observation {
@@ -130,7 +130,7 @@ fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
     let world = World::start("stopped", "report.per_host = 1");
     let rua = ["mailto:dmarc@a.example", "mailto:too@a.example"];
     world.record([message(JUNE_1, "a.example", &rua)]);
-    let mut command = Command::new(LANDMARC);
+    let mut command = Command::new(executable());
     command.args(world.line(&["send", "--now", AFTER_JUNE_1]));
     command
         .stdin(Stdio::null())

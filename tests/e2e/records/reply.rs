@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use landmarc_store::Reader;
+use landmarc_testkit::tools::wait_for;
 
 use crate::binary::landmarc;
-use crate::harness::wait_for;
 use crate::world::{STRANGER, Scene, letter};
 
 /// The product's answer to "legitimate mail refused, and nobody can see why": whoever has the

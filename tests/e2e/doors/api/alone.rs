@@ -8,7 +8,7 @@ use landmarc_testkit::dns_server::DnsServer;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::binary::{Folder, LANDMARC};
+use crate::binary::{Folder, executable};
 use crate::world::zones;
 
 /// The service; dropping it kills it.
@@ -32,7 +32,7 @@ fn a_service_needs_no_milter_socket() {
         dns.addr()
     );
     let file = folder.write("landmarc.toml", &settings);
-    let mut child = Command::new(LANDMARC)
+    let mut child = Command::new(executable())
         .arg("serve")
         .arg("--config")
         .arg(file)

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::{dns_name, txt_zones};
 
 use super::client::Api;
 use super::{ANY_API, request};
-use crate::harness::wait_for;
 use crate::service::{Service, Socket};
 
 const CONNECTIONS: usize = 30;

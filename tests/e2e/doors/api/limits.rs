@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::thread;
 
+use landmarc_testkit::tools::Folder;
+
 use super::{ANY_API, Request, Scene, request};
-use crate::harness::tools::Folder;
 use crate::world::{ALLOWED, STRANGER, letter, signed_letter};
 
 /// The smallest limit that can be set.

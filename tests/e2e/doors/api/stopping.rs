@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::net::TcpStream;
 
+use landmarc_testkit::tools::wait_for;
+
 use super::{Api, Reply, Scene, request};
-use crate::harness::wait_for;
 use crate::world::{ALLOWED, letter};
 
 #[test]

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use landmarc_auth::lookup::Question;
+use landmarc_e2e::{HOST_NAME, Outcome};
 use landmarc_testkit::dns_server::DnsServer;
 
 use super::{Chain, THIRD, spf_and_keys};
 use crate::doors::corpus::{self, Answer, Case, Door, LookingDoor, SmtpDoor, found_as_expected};
-use crate::harness::{HOST_NAME, Outcome};
 use crate::service::Service;
 use crate::world::queue_id;
 

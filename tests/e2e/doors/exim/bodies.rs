@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::fs;
 
 use landmarc_auth::dkim::Canonicalization;
+use landmarc_testkit::tools::package;
 
 use super::{Scene, Stage, Way, queue_id, said};
 use crate::doors::corpus::{ALLOWED, STRANGER};
-use crate::harness::tools::package;
 use crate::world::{Signer, letter, signed_letter};
 
 /// What a site sets that sends bodies along.

@@ -4,10 +4,11 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use landmarc_e2e::{HOST_NAME, Outcome};
+use landmarc_testkit::tools::{output_of, package};
+
 use super::{Scene, Stage, program, queue_id};
 use crate::doors::corpus::{ALLOWED, STRANGER};
-use crate::harness::tools::{output_of, package};
-use crate::harness::{HOST_NAME, Outcome};
 use crate::world::letter;
 
 /// Logs when a message came, as `$tod_log` has it.

@@ -1,9 +1,10 @@
 //! The five statements of the seed, each seen to fire, by each way (E4, E5, E9–E13).
 
+use landmarc_e2e::{PASSWORD, USER};
+use landmarc_testkit::tools::{Folder, output_of, package};
+
 use super::{Scene, Stage, Way, contrib, program, queue_id, said};
 use crate::doors::corpus::{ALLOWED, Answer, Case, Door, STRANGER, SmtpDoor, judged_alike};
-use crate::harness::tools::{Folder, output_of, package};
-use crate::harness::{PASSWORD, USER};
 use crate::service::Service;
 use crate::world::{letter, signed_letter, unfolded};
 

@@ -5,9 +5,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
+use landmarc_testkit::tools::free_port;
+
 use super::{Scene, Stage, Way, queue_id, said};
 use crate::doors::corpus::{ALLOWED, STRANGER};
-use crate::harness::tools::free_port;
 use crate::world::letter;
 
 #[test]

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
+use landmarc_e2e::{Envelope, Outcome};
+use landmarc_testkit::tools::Folder;
 use tokio::net::UnixSocket;
 
 use super::scene::{Arguments, Scene, forged, signed};
 use super::{ALLOWED, ID, STRANGER};
-use crate::harness::tools::Folder;
-use crate::harness::{Envelope, Outcome};
 
 /// Lines that qpsmtpd leaves out of the header section, and goes on behind.
 const NO_FIELDS: [&str; 5] = [

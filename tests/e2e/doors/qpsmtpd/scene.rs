@@ -6,12 +6,13 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use landmarc_e2e::{Outcome, Smtp};
 use landmarc_store::{Filter, Reader};
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
 use crate::doors::corpus;
-use crate::harness::tools::{Daemon, Folder, free_port, package};
-use crate::harness::{Outcome, Smtp, wait_for};
 use crate::service::{Service, Socket};
 use crate::world::{Signer, envelope, letter};
 

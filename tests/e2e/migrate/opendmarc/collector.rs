@@ -10,7 +10,7 @@ use landmarc_testkit::relay::{Relay, Script};
 use serde_json::Value;
 
 use super::{Ours, RECORDS, arriving, shown, sums};
-use crate::binary::{LANDMARC, landmarc};
+use crate::binary::{executable, landmarc};
 use crate::migrate::opendmarc::site::{Arriving, Site};
 
 /// `{…}` is filled in.
@@ -102,7 +102,7 @@ fn the_collector_of_the_seed_runs_as_it_is() {
 /// T2: what cannot be sent is told by the exit code; T3: what is old goes.
 #[test]
 fn a_relay_that_is_away_and_days_that_are_over_are_told() {
-    let Some(_) = crate::harness::tools::package("opendmarc") else {
+    let Some(_) = landmarc_testkit::tools::package("opendmarc") else {
         return;
     };
     let ours = Ours::new();
@@ -147,7 +147,7 @@ fn run(ours: &Ours, more: &str) -> Output {
     fs::create_dir_all(folder.join("sbin")).unwrap();
     for program in ["opendmarc-import", "opendmarc-reports", "opendmarc-expire"] {
         // There from the night before.
-        let _ = symlink(LANDMARC, folder.join("sbin").join(program));
+        let _ = symlink(executable(), folder.join("sbin").join(program));
     }
     let script = COLLECTOR
         .replace("{work}", shown(&folder.join("work")))

@@ -8,8 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use landmarc_testkit::relay::{Letter, Relay, Script};
-
-use crate::harness::tools::{Daemon, Folder, free_port, package};
+use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
 /// Where the package keeps the tables of its database.
 const SCHEMA: &str = "usr/share/dbconfig-common/data/opendmarc/install/mysql";
@@ -120,7 +119,7 @@ impl Site {
         );
         let mut command = Command::new("perl");
         command.args(["-e", script, &name, USER, sql]);
-        crate::harness::tools::output_of(&mut command)
+        landmarc_testkit::tools::output_of(&mut command)
     }
 
     fn script(&self, name: &str, options: &[&str], input: Stdio) -> Output {

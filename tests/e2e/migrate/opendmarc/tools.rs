@@ -9,11 +9,11 @@ use landmarc_auth::lookup::Zones;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::relay::{Relay, Script};
+use landmarc_testkit::tools::package;
 
 use super::collector::yesterday_noon;
 use super::{Ours, shown};
-use crate::binary::{LANDMARC, landmarc, landmarc_reading};
-use crate::harness::tools::package;
+use crate::binary::{executable, landmarc, landmarc_reading};
 
 /// One record, whose time is filled in.
 pub(super) const HISTORY: &str = "job 4ZQ0000001\nreporter mx01.here.example\nreceived {received}\nipaddr 192.0.2.7\n\
@@ -249,7 +249,7 @@ fn t2_opendmarc_reports_in_test_mode_sends_nothing() {
     ours.migrated(&["--history", shown(&file)]);
     let workdir = ours.folder().join("letters");
     fs::create_dir(&workdir).unwrap();
-    let mut command = Command::new(LANDMARC);
+    let mut command = Command::new(executable());
     command.args([
         "opendmarc-reports",
         "--settings",

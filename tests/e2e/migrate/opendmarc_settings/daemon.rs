@@ -5,13 +5,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, free_port};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::said;
-use crate::binary::LANDMARC;
-use crate::harness::tools::{Folder, free_port};
-use crate::harness::wait_for;
+use crate::binary::executable;
 
 /// A site with OpenDMARC's own files, whose service is stopped at the end.
 struct Site {
@@ -42,7 +42,7 @@ impl Site {
 
     /// Called by its old name, as a link to it would be.
     fn command(&self) -> Command {
-        let mut command = Command::new(LANDMARC);
+        let mut command = Command::new(executable());
         command
             .arg0("opendmarc")
             .arg("-c")

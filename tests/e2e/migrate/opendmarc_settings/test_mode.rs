@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
+use landmarc_testkit::tools::Folder;
+
 use super::{Said, both, program, said};
-use crate::binary::LANDMARC;
-use crate::harness::tools::Folder;
+use crate::binary::executable;
 
 /// A site for -t: its settings and three messages.
 struct TestSite {
@@ -146,7 +147,7 @@ fn f5_a_client_that_is_ignored_is_told_of() {
     let hosts = site.folder.write("ignore.hosts", "localhost\nmail.example.com\n");
     let conf = fs::read_to_string(&site.conf).unwrap() + &format!("IgnoreHosts {}\n", hosts.display());
     fs::write(&site.conf, conf).unwrap();
-    let ours = (PathBuf::from(LANDMARC), "ours");
+    let ours = (executable().to_owned(), "ours");
     let named = site.run(&ours);
     assert_eq!(
         (named.code, named.stdout.as_str()),

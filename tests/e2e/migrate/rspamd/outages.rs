@@ -1,11 +1,11 @@
 //! Redis that is not there, DNS that does not answer, and a service that is stopped meanwhile.
 
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::free_port;
 
 use super::running::{import, line, wait_until_tallied};
 use super::site::{Redis, Rspamd, messages, sums, today, zones};
 use crate::binary::landmarc;
-use crate::harness::tools::free_port;
 use crate::service::{Service, Socket};
 
 /// Redis dies in the middle and comes back: said once, and nothing is lost or counted twice.

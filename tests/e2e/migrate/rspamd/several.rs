@@ -1,11 +1,11 @@
 //! Sites with more than one Redis.
 
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::wait_for;
 
 use super::running::{days_since, format_day, import};
 use super::site::{Redis, today, zones};
 use super::{Sums, row, tallied};
-use crate::harness::wait_for;
 use crate::service::{Service, Socket};
 
 /// Checklist R4: records that were shared out by domain, and a domain that has some on both servers, are added

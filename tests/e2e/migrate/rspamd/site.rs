@@ -10,9 +10,9 @@ use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
 use landmarc_store::Day;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 
 use super::{Row, Sums, row};
-use crate::harness::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 use crate::world::{ALLOWED, RECIPIENT, RSA, STRANGER, add_text, letter, signed_letter, signing_key};
 
 /// Domains that ask for reports, each with what it asks for.
