@@ -11,6 +11,7 @@ use std::thread;
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::needs::Need;
 use landmarc_testkit::tools::free_port;
 use landmarc_testkit::tools::wait_for;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -82,7 +83,7 @@ fn begin_request(address: SocketAddr) -> TcpStream {
 #[test]
 fn the_user_of_the_service_gets_no_file_of_roots_through_its_socket() {
     if !geteuid().is_root() {
-        eprintln!("SKIPPED: only root gives sockets away");
+        Need::Root.is_missing("only root gives sockets away");
         return;
     }
     let folder = Folder::new("local-socket");

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::needs::Need;
 use landmarc_testkit::tools::wait_for;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -301,7 +302,7 @@ fn it_becomes_the_user_of_the_settings() {
     use std::os::unix::fs::MetadataExt;
 
     if !nix::unistd::geteuid().is_root() {
-        eprintln!("SKIPPED: to become another user takes root");
+        Need::Root.is_missing("only root becomes another user");
         return;
     }
     let folder = Folder::new("serve-user");

@@ -9,6 +9,7 @@ pub mod dns_server;
 pub mod letter;
 #[cfg(feature = "server")]
 pub mod mta;
+pub mod needs;
 pub mod random;
 #[cfg(feature = "server")]
 pub mod relay;

@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
+use crate::needs::Need;
+
 /// How long something that will be there is waited for, on a machine that is busy with other tests.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks.
@@ -29,20 +31,25 @@ const PORTS: RangeInclusive<u16> = 20_000..=32_000;
 /// Those that are ours until this process ends, by their locks.
 static OURS: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
-/// The folder of an unpacked package, `redis` or `exim`; none where there is none or we are not root, which
-/// is said loudly; unless `LANDMARC_E2E` is `required`, where it fails the test.
+/// The folder of an unpacked package, `redis` or `exim`, below `LANDMARC_TOOLS`. None where the run does without
+/// root, who has to start it, or without tools.
+///
+/// # Panics
+/// When it is missing, or we are not root, and the run does not do without.
+#[track_caller]
 pub fn package(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("LANDMARC_TOOLS").map(PathBuf::from);
     let folder = root.map(|root| root.join(name)).filter(|folder| folder.is_dir());
-    if folder.is_some() && nix::unistd::Uid::effective().is_root() {
-        return folder;
+    if !nix::unistd::Uid::effective().is_root() {
+        Need::Root.is_missing(&format!("only root starts {name}"));
+        return None;
     }
-    let why = format!("needs root and the Debian package of {name}, unpacked below LANDMARC_TOOLS");
-    if std::env::var_os("LANDMARC_E2E").is_some_and(|value| value == "required") {
-        panic!("{why}; scripts/test gets it");
+    if folder.is_none() {
+        Need::Tools.is_missing(&format!(
+            "the Debian package of {name} is not unpacked below LANDMARC_TOOLS"
+        ));
     }
-    println!("SKIPPED: {why}");
-    None
+    folder
 }
 
 /// Looks until there is something to see; nothing when patience ends first.

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use landmarc_testkit::needs::Need;
 use landmarc_testkit::tools::output_of;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
@@ -33,8 +34,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// With these places, each with a link to a router. None where that cannot be, which is said loudly;
-    /// unless `LANDMARC_E2E` is `required`, where it fails the test.
+    /// With these places, each with a link to a router. None where the run does without root or without tools.
     pub(crate) fn start(places: &[&'static str]) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         if !is_possible() {
@@ -203,14 +203,14 @@ fn is_possible() -> bool {
         command.status().is_ok_and(|status| status.success())
     };
     let tools = runs("ip", "-V") && runs("tc", "-V") && runs("nft", "-v");
-    if tools && nix::unistd::geteuid().is_root() {
-        return true;
+    if !tools {
+        Need::Tools.is_missing("iproute2 or nftables is not installed");
     }
-    let why = "needs root, iproute2 and nftables";
-    let required = std::env::var_os("LANDMARC_E2E").is_some_and(|value| value == "required");
-    assert!(!required, "{why}; scripts/test gets them");
-    println!("SKIPPED: {why}");
-    false
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        Need::Root.is_missing("only root makes network namespaces");
+    }
+    tools && is_root
 }
 
 /// Removes the namespaces of processes that ended without tidying up.

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use landmarc_testkit::needs::Need;
+
 use super::letter::{fate, fate_of};
 use super::traffic::{Account, Traffic};
 use super::written::Written;
@@ -301,7 +303,7 @@ impl Disk {
         if mount.is_ok_and(|status| status.success()) {
             return Some(disk);
         }
-        eprintln!("SKIPPED, NOTHING WAS TRIED: this test mounts a tmpfs, which takes root");
+        Need::Root.is_missing("only root mounts a tmpfs");
         None
     }
 

@@ -1,8 +1,10 @@
 //! Letters read by programs that are not ours: Python's e-mail package, dkimpy, xmllint.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use landmarc_testkit::cases;
+use landmarc_testkit::needs::Need;
 use serde_json::Value;
 
 use crate::binary::Folder;
@@ -13,18 +15,13 @@ const SCRIPT: &str = include_str!("read_letters.py");
 /// Files that one call is given: the system limits the length of a command line.
 const FILES_A_CALL: usize = 500;
 
-/// Whether the programs are there; where they must be, their absence is an error.
+/// Whether the programs are there; a run may do without tools.
 pub(super) fn can_read() -> bool {
     let python = Command::new(PYTHON).args(["-c", "import dkim, nacl"]).output();
     let xmllint = Command::new("xmllint").arg("--version").output();
     let are_there = python.is_ok_and(|ended| ended.status.success()) && xmllint.is_ok();
-    let required = std::env::var_os("LANDMARC_E2E").is_some_and(|value| value == "required");
-    assert!(
-        are_there || !required,
-        "python3-dkim, python3-nacl or xmllint is missing; scripts/test gets them"
-    );
     if !are_there {
-        eprintln!("SKIPPED: python3-dkim, python3-nacl or xmllint is missing; scripts/test gets them");
+        Need::Tools.is_missing("python3-dkim, python3-nacl or xmllint is not installed");
     }
     are_there
 }
@@ -49,8 +46,7 @@ pub(super) fn read(folder: &Folder, keys: &Value, mails: &[PathBuf]) -> Vec<Valu
     letters
 }
 
-/// Asserts that each of these files is a report by the schema of RFC 9990. Says so loudly where that cannot
-/// be looked at.
+/// Asserts that each of these files is a report by the schema of RFC 9990.
 pub(crate) fn validate<'a>(files: impl Iterator<Item = &'a str>) {
     let files: Vec<&str> = files.collect();
     if files.is_empty() {
@@ -63,17 +59,9 @@ pub(crate) fn validate<'a>(files: impl Iterator<Item = &'a str>) {
     run(xmllint.args(["--noout", "--schema"]).arg(schema).args(files));
 }
 
-/// The schema, when the conformance data is there.
+/// The schema; none where the run does without conformance data.
 fn schema() -> Option<PathBuf> {
-    let folder = std::env::var_os("LANDMARC_CONFORMANCE").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
-        PathBuf::from,
-    );
-    let schema = folder.join("xsd/rfc9990.xsd");
-    if !schema.is_file() {
-        eprintln!("SKIPPED the schema: there is no {}", schema.display());
-    }
-    schema.is_file().then_some(schema)
+    Some(cases::folder()?.join("xsd/rfc9990.xsd"))
 }
 
 #[track_caller]

@@ -17,6 +17,7 @@ use std::process::{Command, Stdio};
 use landmarc_mail::DomainName;
 use landmarc_mail::author::{Author, author};
 use landmarc_mail::message::{HeaderLimits, split};
+use landmarc_testkit::needs::Need;
 
 const SEED: u64 = 20_261_121;
 const COUNT: usize = 2_000;
@@ -60,7 +61,7 @@ fn shown(messages: &[Vec<u8>]) -> Option<Vec<String>> {
         .stdout(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        eprintln!("SKIPPED: python3 is not there, so that nobody else has read the messages");
+        Need::Tools.is_missing("python3 is not installed");
         return None;
     };
     let mut input = child.stdin.take().unwrap();

@@ -10,6 +10,7 @@ use landmarc_report::failure::read::{Form, ReceivedAuthFailure};
 use landmarc_report::failure::redact::MAX_BLOCK_OCTETS;
 use landmarc_report::failure::write::USER_AGENT;
 use landmarc_report::failure::{FailureFacts, Moment, Profile, Redaction, read};
+use landmarc_testkit::needs::Need;
 use landmarc_testkit::txt_zones;
 
 use crate::failure_common::{Given, KEY, dmarc_report, facts, facts_at, octets, report};
@@ -368,7 +369,7 @@ print('original', headers['from'], '|', headers['subject'])
         .stdout(Stdio::piped())
         .spawn();
     let Ok(mut child) = child else {
-        eprintln!("SKIPPED: python3 is not there, so that nobody else has read the letter");
+        Need::Tools.is_missing("python3 is not installed");
         return None;
     };
     child.stdin.take().unwrap().write_all(letter.as_bytes()).unwrap();

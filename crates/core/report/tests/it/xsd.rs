@@ -6,15 +6,15 @@ use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use landmarc_report::aggregate::Form;
+use landmarc_testkit::needs::Need;
 
-/// Checks the documents against the schema of their form, all in one run of `xmllint`. Where that or
-/// the schemas are absent, a loud line says so and nothing is checked.
+/// Checks the documents against the schema of their form, all in one run of `xmllint`. Nothing is checked where
+/// the run does without tools, or without conformance data.
 ///
 /// # Panics
 /// When one is not valid.
 pub(crate) fn assert_valid(documents: &[String], form: Form) {
     let Some(schema) = schema(form) else {
-        eprintln!("SKIPPED: no XML schema; set LANDMARC_CONFORMANCE to the folder of conformance data");
         return;
     };
     let folder = scratch();
@@ -27,7 +27,7 @@ pub(crate) fn assert_valid(documents: &[String], form: Form) {
     });
     match xmllint(&schema_file, files.collect()) {
         Err(e) => {
-            eprintln!("SKIPPED: xmllint cannot be run ({e}): install it to check reports against the schema");
+            Need::Tools.is_missing(&format!("xmllint cannot be run: {e}"));
         }
         Ok(output) => assert!(
             output.status.success(),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use landmarc_store::{
     Day, Filter, Limits, Options, PATIENCE, Reader, Recorded, Recorder, State, Statistics, StoreError,
 };
+use landmarc_testkit::needs::Need;
 use rusqlite::Connection;
 
 use crate::samples::{Directory, MIDNIGHT, counted, from, message, patient, reader, record_all, store_with};
@@ -201,7 +202,7 @@ impl Mounted {
         if nix::unistd::geteuid().is_root() && mounted.mount(&["-t", "tmpfs", "-o", &size, "none"]) {
             return Some(mounted);
         }
-        eprintln!("SKIPPED, NOTHING WAS TRIED: this test mounts a tmpfs, which only root may do");
+        Need::Root.is_missing("only root mounts a tmpfs");
         None
     }
 
