@@ -11,12 +11,12 @@ use serde_json::Value;
 use crate::Finding;
 use crate::source::{SourceError, Workspace};
 
-/// The sets with messages, zones and fields that a target can use.
-const SETS: [&str; 6] = [
+/// Our own sets with messages, zones and fields that a target can use.
+const OWN_SETS: [&str; 3] = ["authres/cases.jsonl", "dkim/cases.jsonl", "dmarc/cases.jsonl"];
+/// Those of other projects.
+const SETS: [&str; 4] = [
     "arc/validation.jsonl",
-    "authres/cases.jsonl",
     "dkim/cases.jsonl",
-    "dmarc/cases.jsonl",
     "reports/cases.jsonl",
     "spf/cases.jsonl",
 ];
@@ -29,6 +29,9 @@ pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
     let workspace = Workspace::read()?;
     let conformance = conformance_folder(&workspace);
     let mut cases = Vec::new();
+    for set in OWN_SETS {
+        cases.extend(read_set(&workspace.root.join("tests/conformance").join(set))?);
+    }
     for set in SETS {
         cases.extend(read_set(&conformance.join(set))?);
     }

@@ -1,8 +1,9 @@
 //! The conformance cases: one JSON object a line, with zones and expectations.
 //!
-//! They live outside the source tree, in the folder that `LANDMARC_CONFORMANCE`
-//! names; by default `../shared/conformance` beside the workspace.
+//! Our own are in `tests/conformance`. The sets of other projects are outside the source tree, in the
+//! folder that `LANDMARC_CONFORMANCE` names; by default `../shared/conformance` beside the workspace.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,29 +12,57 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::lookup::Zones;
 use serde_json::Value;
 
-/// The folder of conformance data, when it is there. When it is not, the caller's
-/// test says so loudly and ends: see [`load`].
+use crate::needs::Need;
+
+/// The folder of the sets of other projects; none where the run does without them.
+///
+/// # Panics
+/// When there is none and the run does not do without.
 #[must_use]
 pub fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("LANDMARC_CONFORMANCE").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance"),
         PathBuf::from,
     );
-    folder.is_dir().then_some(folder)
+    if !folder.is_dir() {
+        Need::Conformance.is_missing(&format!(
+            "LANDMARC_CONFORMANCE: there is no folder {}",
+            folder.display()
+        ));
+        return None;
+    }
+    Some(folder)
 }
 
-/// The cases of a file such as `spf/cases.jsonl`; none, with a loud line on standard
-/// error, where the conformance folder is absent.
+/// The cases in a file of other projects' sets, such as `spf/cases.jsonl`; empty where the run does without.
 ///
 /// # Panics
-/// When the folder is there and the file is not, or is not JSON.
+/// When the file, or the folder, is not there, or is not JSON.
 #[must_use]
 pub fn load(file: &str) -> Vec<Case> {
-    let Some(folder) = folder() else {
-        eprintln!("SKIPPED: no conformance data for {file}; set LANDMARC_CONFORMANCE to its folder");
-        return Vec::new();
-    };
+    folder().map_or_else(Vec::new, |folder| read(&folder.join(file)))
+}
+
+/// Our own cases in a file below `tests/conformance`.
+///
+/// # Panics
+/// When it is not there, or is not JSON.
+#[must_use]
+pub fn own(file: &str) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance");
     read(&folder.join(file))
+}
+
+/// Our own cases, and those of other projects of which ours are none.
+///
+/// # Panics
+/// As [`own`] and [`load`] do.
+#[must_use]
+pub fn all(file: &str) -> Vec<Case> {
+    let mut cases = own(file);
+    let ours: BTreeSet<String> = cases.iter().map(|case| case.id().to_owned()).collect();
+    cases.extend(load(file).into_iter().filter(|case| !ours.contains(case.id())));
+    cases
 }
 
 /// The cases of a file of the same form, wherever it is.

@@ -13,14 +13,13 @@ const LEGACY_TWINS: usize = 21;
 
 #[test]
 fn dkim_conformance() {
-    let all = cases::load("dkim/cases.jsonl");
-    if all.is_empty() {
-        return; // said so already
-    }
+    let all = cases::all("dkim/cases.jsonl");
     let (legacy, cases): (Vec<_>, Vec<_>) = all.iter().partition(|case| case.needs_legacy_options());
-    assert_eq!(legacy.len(), LEGACY_TWINS);
     assert!(legacy.iter().all(|case| case.id().ends_with("/legacy")));
-    assert_eq!(cases.len(), 239);
+    if cases::folder().is_some() {
+        assert_eq!(legacy.len(), LEGACY_TWINS);
+        assert_eq!(cases.len(), 239);
+    }
 
     let wrong: Vec<_> = cases.into_iter().filter_map(disagreement).collect();
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
@@ -37,7 +36,7 @@ const PARTLY_SIGNED_BODIES: [&str; 4] = [
 
 #[test]
 fn dkim_conformance_where_the_rfc_leaves_the_choice_to_us() {
-    let all = cases::load("dkim/cases.jsonl");
+    let all = cases::all("dkim/cases.jsonl");
     for case in &all {
         let mail = Mail::parse(&case.message().unwrap());
         let result = || verify_as(&mail, &case.zones(), &[], &Options::default(), case.now()).remove(0);
