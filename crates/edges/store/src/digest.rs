@@ -4,7 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Mutex;
 
 use crate::recent::Recent;
-use crate::recorder::hold;
+use crate::sync::lock_ignoring_poison;
 
 /// The first half of a SHA-256: what makes two contents count as one. Two contents that differ
 /// and share it take 2^64 tries to find, and gain their finder one wrong line of explanation.
@@ -46,11 +46,11 @@ impl Digests {
     /// The same as [`Digest::of`].
     pub(crate) fn of(&self, content: &[u8]) -> Digest {
         let quick = self.keys.hash_one(content);
-        if let Some(digest) = hold(&self.recent).find(quick) {
+        if let Some(digest) = lock_ignoring_poison(&self.recent).find(quick) {
             return digest;
         }
         let digest = Digest::of(content);
-        hold(&self.recent).remember(quick, digest);
+        lock_ignoring_poison(&self.recent).remember(quick, digest);
         digest
     }
 }

@@ -15,8 +15,8 @@ use crate::folded::Folded;
 use crate::groups::Groups;
 use crate::observation::{PublishedPolicy, TallyRow};
 use crate::prepared::{Counted, MAX_PROBLEMS};
-use crate::recorder::hold;
 use crate::sketch::{Place, Sketch};
+use crate::sync::lock_ignoring_poison;
 
 /// New rows of one Organizational Domain and day that pass DMARC: more than the largest senders have on a host of 10 million
 /// messages a day, and 25 MB of the longest names.
@@ -71,7 +71,7 @@ impl Folding {
                 new.push(*key);
             }
         }
-        let mut distinct = hold(&self.distinct);
+        let mut distinct = lock_ignoring_poison(&self.distinct);
         let mut messages = 0_u64;
         for key in new {
             let Some((counted, count)) = counts.tallies.remove(&key) else {
@@ -88,13 +88,13 @@ impl Folding {
 
     /// What was folded since is in the store, with so many messages.
     pub(crate) fn committed(&self, messages: u64) {
-        hold(&self.distinct).committed();
+        lock_ignoring_poison(&self.distinct).committed();
         self.messages.fetch_add(messages, Relaxed);
     }
 
     /// Nothing of it is: it will come again.
     pub(crate) fn rolled_back(&self) {
-        hold(&self.distinct).rolled_back();
+        lock_ignoring_poison(&self.distinct).rolled_back();
     }
 
     /// Messages that count in a folded row, since the recorder was opened.

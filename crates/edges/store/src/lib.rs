@@ -130,6 +130,7 @@ mod spool;
 mod sql;
 mod sqlite;
 mod statistics;
+mod sync;
 mod writer;
 
 pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};

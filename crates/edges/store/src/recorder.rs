@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use crate::queue::{Limits, Queue, Waiting};
 use crate::spool::{Share, SpoolLimits};
 use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};
 use crate::statistics::{Counters, State, Statistics};
+use crate::sync::lock_ignoring_poison;
 use crate::writer;
 
 /// How long an answer to the MTA waits for its record (design D13).
@@ -190,7 +191,7 @@ impl Recorder {
 
     /// What was done so far.
     pub fn statistics(&self) -> Statistics {
-        let state = hold(&self.shared.state);
+        let state = lock_ignoring_poison(&self.shared.state);
         let (length, bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
         let mut statistics = self.shared.counters.read(length, bytes);
@@ -289,7 +290,7 @@ impl Shared {
     pub(crate) fn push(&self, prepared: Prepared, waiter: oneshot::Sender<Recorded>) {
         self.counters.recorded.fetch_add(1, Relaxed);
         let waiter = Some(waiter);
-        let mut state = hold(&self.state);
+        let mut state = lock_ignoring_poison(&self.state);
         let lost = if state.over {
             // The waiter goes with the record: its future says *dropped*.
             prepared.lost()
@@ -302,7 +303,7 @@ impl Shared {
     }
 
     fn start(&self, job: Job) {
-        let mut state = hold(&self.state);
+        let mut state = lock_ignoring_poison(&self.state);
         if !state.over {
             state.jobs.push(job);
         }
@@ -311,12 +312,7 @@ impl Shared {
     }
 
     fn end(&self, within: Duration) {
-        hold(&self.state).ends = Some(std::time::Instant::now() + within);
+        lock_ignoring_poison(&self.state).ends = Some(std::time::Instant::now() + within);
         self.news.notify_one();
     }
-}
-
-/// Locks. A panic while it was held left the state usable: every change to it is one step.
-pub(crate) fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

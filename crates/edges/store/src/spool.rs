@@ -31,8 +31,8 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use crate::error::StoreError;
 use crate::queue::Lost;
-use crate::recorder::hold;
 use crate::sqlite;
+use crate::sync::lock_ignoring_poison;
 
 pub(crate) use counts::{LONG_COUNTS, MAX_ROWS, PackedCounts, counts_in, pack_counts, unpacked_length};
 pub(crate) use entry::{Closed, Held, Sealed};
@@ -263,10 +263,10 @@ impl Share {
     }
 
     pub(crate) fn add_lost(&self, lost: SpoolLost) {
-        hold(&self.lost).add(lost);
+        lock_ignoring_poison(&self.lost).add(lost);
     }
 
     pub(crate) fn lost(&self) -> SpoolLost {
-        *hold(&self.lost)
+        *lock_ignoring_poison(&self.lost)
     }
 }

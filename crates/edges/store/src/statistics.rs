@@ -87,7 +87,7 @@ impl Counters {
     /// Counts a failure.
     pub(crate) fn note(&self, error: &StoreError) {
         self.failures.fetch_add(1, Relaxed);
-        *crate::recorder::hold(&self.last_error) = Some(error.in_full());
+        *crate::sync::lock_ignoring_poison(&self.last_error) = Some(error.in_full());
     }
 
     pub(crate) fn add_lost(&self, lost: Lost) {
@@ -145,7 +145,7 @@ impl Counters {
             queue_bytes,
             commits: self.commits.load(Relaxed),
             failures: self.failures.load(Relaxed),
-            last_error: crate::recorder::hold(&self.last_error).clone(),
+            last_error: crate::sync::lock_ignoring_poison(&self.last_error).clone(),
             state: self.state(),
         }
     }

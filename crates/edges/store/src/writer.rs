@@ -15,7 +15,8 @@ use crate::engine::{Engine, Opener, Step};
 use crate::error::StoreError;
 use crate::observation::Recorded;
 use crate::queue::{Batch, Lost, MAX_BATCH};
-use crate::recorder::{Job, Shared, hold};
+use crate::recorder::{Job, Shared};
+use crate::sync::lock_ignoring_poison;
 
 /// After a failure the next attempt waits this long, after each further one twice as long,
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -105,7 +106,7 @@ impl Writer {
                 Work::Write(batch) => {
                     self.write(batch);
                     // Expiry gets its turn under any load.
-                    let job = hold(&self.shared.state).jobs.pop();
+                    let job = lock_ignoring_poison(&self.shared.state).jobs.pop();
                     if let (Some(job), None) = (job, &self.trouble) {
                         self.step(job);
                     }
@@ -119,7 +120,7 @@ impl Writer {
 
     fn wait_for_work(&mut self) -> Work {
         let shared = Arc::clone(&self.shared);
-        let mut state = hold(&shared.state);
+        let mut state = lock_ignoring_poison(&shared.state);
         loop {
             let now = Instant::now();
             if let (Some(_), false) = (state.ends, self.ending) {
@@ -140,7 +141,7 @@ impl Writer {
                     self.together = false;
                     drop(state);
                     std::thread::sleep(self.pace.gather);
-                    state = hold(&shared.state);
+                    state = lock_ignoring_poison(&shared.state);
                 }
                 return Work::Write(state.queue.take());
             }
@@ -165,13 +166,13 @@ impl Writer {
             }
             Err(error @ StoreError::Panicked { .. }) => {
                 // Something in it is poison, as far as we know: with a next time there would be no end.
-                hold(&self.shared.state).queue.settle();
+                lock_ignoring_poison(&self.shared.state).queue.settle();
                 self.shared.counters.add_lost(batch.lost());
                 batch.answer(Recorded::Dropped);
                 self.failed(&error);
             }
             Err(error) => {
-                let lost = hold(&self.shared.state).queue.put_back(batch);
+                let lost = lock_ignoring_poison(&self.shared.state).queue.put_back(batch);
                 self.shared.counters.add_lost(lost);
                 self.failed(&error);
             }
@@ -206,7 +207,7 @@ impl Writer {
         self.together = written > 1;
         self.shared.counters.commits.fetch_add(1, Relaxed);
         self.shared.counters.committed.fetch_add(written as u64, Relaxed);
-        hold(&self.shared.state).queue.settle();
+        lock_ignoring_poison(&self.shared.state).queue.settle();
         self.recovered();
         batch.answer(Recorded::Committed);
         let engine = self.engine.as_mut();
@@ -231,7 +232,7 @@ impl Writer {
                 if self.pace.gives_way {
                     std::thread::sleep(began.elapsed().max(LEAST_WAY));
                 }
-                hold(&self.shared.state).jobs.push(job);
+                lock_ignoring_poison(&self.shared.state).jobs.push(job);
             }
             // Who asked may have stopped waiting; the work is done all the same.
             Ok(Step::Done) => {
@@ -326,7 +327,7 @@ struct End(Arc<Shared>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        let mut state = hold(&self.0.state);
+        let mut state = lock_ignoring_poison(&self.0.state);
         state.over = true;
         if state.ends.is_none() {
             self.0.counters.degraded.store(true, Relaxed);

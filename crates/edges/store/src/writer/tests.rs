@@ -44,27 +44,29 @@ struct Opened {
 impl Scripted {
     fn new(fates: &[Fate]) -> Self {
         let script = Self::default();
-        hold(&script.fates).extend(fates);
+        lock_ignoring_poison(&script.fates).extend(fates);
         script
     }
 
     fn opener(&self) -> Opener {
         let script = self.clone();
         Box::new(move || {
-            *hold(&script.opened) += 1;
+            *lock_ignoring_poison(&script.opened) += 1;
             let script = script.clone();
             Ok(Box::new(Opened { script, gone: false }))
         })
     }
 
     fn written(&self) -> Vec<Vec<String>> {
-        hold(&self.written).clone()
+        lock_ignoring_poison(&self.written).clone()
     }
 }
 
 impl Engine for Opened {
     fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
-        let fate = hold(&self.script.fates).pop_front().unwrap_or(Fate::Written);
+        let fate = lock_ignoring_poison(&self.script.fates)
+            .pop_front()
+            .unwrap_or(Fate::Written);
         match fate {
             Fate::Refused => return Err(StoreError::Vanished { path: "store".into() }),
             Fate::WrittenNowhere => self.gone = true,
@@ -72,7 +74,7 @@ impl Engine for Opened {
             Fate::Written => {
                 let kept = batch.records.iter().filter_map(|one| one.prepared.kept.as_ref());
                 let ids = kept.map(|kept| kept.short_id.clone()).collect();
-                hold(&self.script.written).push(ids);
+                lock_ignoring_poison(&self.script.written).push(ids);
             }
         }
         Ok(Lost::default())
@@ -121,7 +123,7 @@ fn push(writer: &Writer, observation: Observation) -> oneshot::Receiver<Recorded
 
 /// One attempt, without the pause before it.
 fn attempt(writer: &mut Writer) {
-    let batch = hold(&writer.shared.state).queue.take();
+    let batch = lock_ignoring_poison(&writer.shared.state).queue.take();
     writer.write(batch);
     writer.tell_losses();
 }
@@ -153,7 +155,11 @@ fn trouble_is_told_when_it_begins_and_when_it_ends() {
     let statistics = writer.shared.counters.read(0, 0);
     assert_eq!((statistics.failures, statistics.committed), (5, 6));
     assert_eq!(statistics.state, State::Ok);
-    assert_eq!(*hold(&script.opened), 1 + 5, "opened anew after each failure");
+    assert_eq!(
+        *lock_ignoring_poison(&script.opened),
+        1 + 5,
+        "opened anew after each failure"
+    );
 }
 
 #[test]
@@ -241,7 +247,7 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
         r#"a defect of this program, while it was to write a batch: "a batch of 2""#
     );
     assert_eq!(
-        hold(&writer.shared.state).queue.len(),
+        lock_ignoring_poison(&writer.shared.state).queue.len(),
         0,
         "nothing is left in hand"
     );
@@ -251,7 +257,7 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
     assert_eq!(next.try_recv(), Ok(Recorded::Committed));
     assert_eq!(script.written(), [["id-3"]]);
     assert_eq!(
-        *hold(&script.opened),
+        *lock_ignoring_poison(&script.opened),
         2,
         "the engine that panicked is not used again"
     );
@@ -310,7 +316,7 @@ async fn the_recorder_outlives_panics_of_the_engine() {
         ),
         (2, 1, 2)
     );
-    assert_eq!(*hold(&script.opened), 3);
+    assert_eq!(*lock_ignoring_poison(&script.opened), 3);
 }
 
 #[test]
@@ -355,7 +361,7 @@ fn a_record_alone_does_not_wait_for_others() {
 fn logged(during: impl FnOnce()) -> Vec<String> {
     let lines = Lines::default();
     tracing::subscriber::with_default(lines.clone(), during);
-    hold(&lines.0).clone()
+    lock_ignoring_poison(&lines.0).clone()
 }
 
 #[derive(Clone, Default)]
@@ -377,7 +383,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message::default();
         event.record(&mut message);
-        hold(&self.0).push(format!("{} {}", event.metadata().level(), message.0));
+        lock_ignoring_poison(&self.0).push(format!("{} {}", event.metadata().level(), message.0));
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -404,7 +410,10 @@ fn a_waiting_record_is_not_lost_with_its_waiter() {
         prepared: prepared(observation(1)),
         waiter: None,
     };
-    assert_eq!(hold(&writer.shared.state).queue.push(waiting), Lost::default());
+    assert_eq!(
+        lock_ignoring_poison(&writer.shared.state).queue.push(waiting),
+        Lost::default()
+    );
     attempt(&mut writer);
     assert_eq!(script.written(), [["id-1"]]);
 }
