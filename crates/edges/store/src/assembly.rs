@@ -7,11 +7,6 @@ use crate::error::StoreError;
 use crate::observation::TallyRow;
 use crate::{server, sqlite};
 
-/// Policy domains of one day that are read: about 60 MB of names. A flood of invented ones costs no more.
-pub const MAX_DOMAINS: usize = 1_000_000;
-/// Rows of one policy domain and day that are read, those that count most messages: about 100 MB.
-pub const MAX_DOMAIN_ROWS: usize = 100_000;
-
 /// What one DMARC Policy Domain has on one UTC day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DomainDay {

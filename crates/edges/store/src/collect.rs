@@ -4,15 +4,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::error::StoreError;
+use crate::limits::MAX_GAP;
+use crate::limits::MAX_WORD;
 use crate::place::Place;
-use crate::prepared::MAX_WORD;
 use crate::server::apply::Applier;
 use crate::spool::{HostId, Segment, SegmentError};
 use crate::sqlite;
-
-/// How far ahead of what is known of its host a batch may be: as many as the spool of a host holds by default
-/// (`fleet.spool_max_size`, 4 GiB) at the 64 octets that the smallest takes.
-pub const MAX_GAP: u64 = 1 << 26;
 
 /// Applies segments to the store of a fleet, which a recorder may be writing at the same time.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
+use crate::limits::MAX_TRACE;
 use crate::observation::TallyRow;
-use crate::prepared::MAX_TRACE;
 
 /// The bits of the column `aligned`.
 const DKIM: u8 = 1;

@@ -13,8 +13,9 @@ use crate::day::Day;
 use crate::digest::Digests;
 use crate::folded::Folded;
 use crate::groups::Groups;
+use crate::limits::MAX_PROBLEMS;
 use crate::observation::{PublishedPolicy, TallyRow};
-use crate::prepared::{Counted, MAX_PROBLEMS};
+use crate::prepared::Counted;
 use crate::sketch::{Place, Sketch};
 use crate::sync::lock_ignoring_poison;
 

@@ -8,15 +8,12 @@ use crate::MAX_IMPORTS;
 use crate::books::Books;
 use crate::day::Day;
 use crate::error::StoreError;
+use crate::limits::MAX_SUM;
 use crate::observation::TallyRow;
 use crate::outbox::within;
 use crate::place::Place;
 
 pub use rehearsal::{MAX_REHEARSED, Rehearsal};
-
-/// The most messages of one key, and of one row of the tally by way of imports: what is past it is not
-/// counted. Sums of a thousand such rows still fit into the numbers of a database.
-pub(crate) const MAX_SUM: u64 = 1_000_000_000_000_000;
 
 /// Messages that another program has counted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -115,6 +115,7 @@ mod error;
 mod folded;
 mod groups;
 mod importer;
+mod limits;
 mod maintenance;
 mod observation;
 mod outbox;
@@ -133,23 +134,26 @@ mod statistics;
 mod sync;
 mod writer;
 
-pub use assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS, ReportingDay};
-pub use collect::{Applied, Beat, Collector, HostStatus, Known, MAX_GAP};
+pub use assembly::{DayRow, DomainDay, ReportingDay};
+pub use collect::{Applied, Beat, Collector, HostStatus, Known};
 pub use day::Day;
 pub use error::StoreError;
 pub use groups::Groups;
 pub use importer::{Import, Imported, Importer, MAX_REHEARSED, Rehearsal};
+pub use limits::{
+    MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_DOMAIN_ROWS, MAX_DOMAINS, MAX_FACTS, MAX_GAP,
+    MAX_IMPORTS, MAX_LETTERS, MAX_LIST, MAX_OWNERS, MAX_PROBLEM, MAX_PROBLEMS, MAX_REASON, MAX_REDIRECTIONS,
+    MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_TEXT, MAX_TRACE, MAX_URIS, MAX_WORD,
+};
 pub use maintenance::{Expired, Keep};
 pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
 pub use outbox::{
     COMMAND_PATIENCE, Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease,
-    LettersAbout, MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS,
-    MAX_REASON, MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_URIS, NewDelivery,
-    NewReport, Origin, Outbox, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put,
-    Redirection, Report, ReportKind, ReportNumber, Resend, SERVICE_PATIENCE, Strikes, Struck, Suppression,
+    LettersAbout, NewDelivery, NewReport, Origin, Outbox, OutboxCounts, OutboxExpired, OutboxFilter,
+    OutboxKeep, OutboxStatus, Put, Redirection, Report, ReportKind, ReportNumber, Resend, SERVICE_PATIENCE,
+    Strikes, Struck, Suppression,
 };
 pub use place::Place;
-pub use prepared::{MAX_IMPORTS, MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
 pub use queue::Limits;
 pub use reading::{Explained, Filter, LogRow, Reader, RuleHits, Status};
 pub use recorder::{Options, PATIENCE, Recorder};

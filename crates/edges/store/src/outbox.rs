@@ -12,9 +12,10 @@
 //!
 //! It knows no clock, no letter and no network: times are arguments, and who sends says how it went.
 
+mod check;
 mod destinations;
 mod letters;
-mod limits;
+
 mod questions;
 
 use std::fmt;
@@ -23,17 +24,14 @@ use std::time::Duration;
 use crate::books::Books;
 use crate::day::Day;
 use crate::error::StoreError;
+use crate::limits::MAX_REPORTS;
 use crate::place::Place;
 
+pub(crate) use check::{check_all, host_of, once_each, reason, within};
 pub use letters::{
     Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
     ReportNumber,
 };
-pub use limits::{
-    MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_OWNERS, MAX_REASON,
-    MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_URIS,
-};
-pub(crate) use limits::{MAX_POSTPONED, check_all, host_of, once_each, reason, within};
 pub use questions::{
     Claim, Claims, DayCounts, DayState, LettersAbout, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
     OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,

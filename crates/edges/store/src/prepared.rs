@@ -7,23 +7,9 @@ use std::sync::Arc;
 
 use crate::day::Day;
 use crate::digest::{Digest, Digests, Encoder};
+use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
 use crate::observation::{Observation, TallyRow};
 use crate::queue::Lost;
-
-/// Imports of one call: about 50 ms of work.
-pub const MAX_IMPORTS: usize = 1_000;
-/// Octets of a word, a name or an id. A domain name has at most 253 (RFC 1035 §2.3.4).
-pub const MAX_WORD: usize = 255;
-/// Octets of a text in words: a cause, a comment, an address that wants reports.
-pub const MAX_TEXT: usize = 1_024;
-/// Octets of a trace. A message with ten signatures and hostile records explains itself in a tenth of this.
-pub const MAX_TRACE: usize = 65_536;
-/// Entries of a list: RFC 9990 §3.1.1.11 caps the DKIM results of a row at 100.
-pub const MAX_LIST: usize = 100;
-/// Things that are wrong with one DMARC Policy Record: more do not help its owner.
-pub const MAX_PROBLEMS: usize = 8;
-/// Octets of each of them. RFC 9990 §3.1.5 has one short text for all.
-pub const MAX_PROBLEM: usize = 200;
 
 /// What waits to be written about one message.
 #[derive(Debug)]

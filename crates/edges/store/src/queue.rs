@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 use crate::folded::Folded;
+use crate::limits::MAX_BATCH;
 use crate::observation::Recorded;
 use crate::prepared::{Kept, Prepared};
 
@@ -31,8 +32,6 @@ impl Default for Limits {
     }
 }
 
-/// Most records in one transaction: about 30 ms of work, so that the answer keeps within design D13.
-pub(crate) const MAX_BATCH: usize = 4_096;
 /// Most octets in one transaction. What the writer has in hand may be this much beyond the limits.
 const MAX_BATCH_BYTES: usize = 8 << 20;
 

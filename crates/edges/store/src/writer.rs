@@ -13,8 +13,9 @@ use tracing::{info, warn};
 
 use crate::engine::{Engine, Opener, Step};
 use crate::error::StoreError;
+use crate::limits::MAX_BATCH;
 use crate::observation::Recorded;
-use crate::queue::{Batch, Lost, MAX_BATCH};
+use crate::queue::{Batch, Lost};
 use crate::recorder::{Job, Shared};
 use crate::sync::lock_ignoring_poison;
 

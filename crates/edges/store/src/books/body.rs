@@ -1,7 +1,8 @@
 //! Bodies of reports, in chunks.
 
 use super::{insert_into, integer, same_domain, time};
-use crate::outbox::{MAX_BODY, ReportNumber};
+use crate::limits::MAX_BODY;
+use crate::outbox::ReportNumber;
 use crate::sql::{Sql, SqlError, values};
 
 /// Octets written in one transaction: about 10 ms, the disk not counted.

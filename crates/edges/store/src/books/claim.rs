@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{integer, list, same_domain, suppression, time};
-use crate::outbox::{Claim, Claims, DeliveryNumber, Lease, MAX_CLAIM, MAX_OWNERS, Suppression, reason};
+use crate::limits::{MAX_CLAIM, MAX_OWNERS};
+use crate::outbox::{Claim, Claims, DeliveryNumber, Lease, Suppression, reason};
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
 /// Deliveries that a server is asked for at once.

@@ -2,7 +2,8 @@
 
 use super::{integer, time};
 use crate::day::Day;
-use crate::outbox::{DayCounts, DayState, MAX_SKIPPED, reason};
+use crate::limits::MAX_SKIPPED;
+use crate::outbox::{DayCounts, DayState, reason};
 use crate::sql::{Row, Sql, SqlError, values};
 
 const COLUMNS: &str = "day, began_ms, done_ms, domains, reports, messages, skipped";

@@ -1,7 +1,8 @@
 //! Leases with a name: of all hosts one does what it stands for, and another when that one is gone.
 
 use super::{integer, time};
-use crate::outbox::{Lease, MAX_OWNERS};
+use crate::limits::MAX_OWNERS;
+use crate::outbox::Lease;
 use crate::sql::{Row, Sql, SqlError, values};
 
 /// Takes it, or renews it; none when somebody else has it. Leases that ran out are forgotten, whatever their

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::limit;
 use crate::day::as_integer;
-use crate::outbox::{MAX_REDIRECTIONS, Redirection};
+use crate::limits::MAX_REDIRECTIONS;
+use crate::outbox::Redirection;
 use crate::sql::{Row, Sql, SqlError, values};
 
 /// In place of what was said before.

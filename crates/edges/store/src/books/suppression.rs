@@ -2,7 +2,8 @@
 
 use super::{integer, time};
 use crate::day::as_integer;
-use crate::outbox::{MAX_SUPPRESSIONS, Origin, Strikes, Struck, Suppression, host_of};
+use crate::limits::MAX_SUPPRESSIONS;
+use crate::outbox::{Origin, Strikes, Struck, Suppression, host_of};
 use crate::sql::{Row, Sql, SqlError, values};
 
 const COLUMNS: &str = "destination, reason, origin, since_ms, until_ms, strikes";

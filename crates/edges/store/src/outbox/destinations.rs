@@ -1,9 +1,10 @@
 //! What is known about destinations: those that get no letters, and those that stand in for others.
 
 use super::Outbox;
-use super::limits::{MAX_DESTINATION, MAX_URIS, reason, within};
+use super::check::{reason, within};
 use super::questions::{Redirection, Strikes, Struck, Suppression};
 use crate::error::StoreError;
+use crate::limits::{MAX_DESTINATION, MAX_URIS};
 
 impl Outbox {
     /// Suppresses an address, or a host with all its addresses (`@example.com`): until a time, or for ever.

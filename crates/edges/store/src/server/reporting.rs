@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::tally::{self, Configurations, Line, ROWS};
 use super::{Server, Session};
-use crate::assembly::{DayRow, DomainDay, MAX_DOMAIN_ROWS, MAX_DOMAINS};
+use crate::assembly::{DayRow, DomainDay};
 use crate::day::Day;
 use crate::error::StoreError;
+use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
 use crate::observation::TallyRow;
 use crate::sql::{Sql, SqlError, values};
 

@@ -1,7 +1,7 @@
 //! The tables that what hosts recorded is written to.
 
 use super::upsert::{Grow, Table};
-use crate::importer::MAX_SUM;
+use crate::limits::MAX_SUM;
 
 pub(super) const PUBLISHED: Table = Table {
     name: "published",

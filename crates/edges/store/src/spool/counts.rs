@@ -9,8 +9,8 @@ use super::rows::{read_row, write_row};
 use crate::day::Day;
 use crate::digest::Digests;
 use crate::folded::{Folded, Hits};
-use crate::importer::MAX_SUM;
-use crate::prepared::{Counted, MAX_WORD};
+use crate::limits::{MAX_SUM, MAX_WORD};
+use crate::prepared::Counted;
 
 /// Most reporting rows of an entry, and most rules.
 pub(crate) const MAX_ROWS: usize = 65_536;

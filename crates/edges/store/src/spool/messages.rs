@@ -8,8 +8,8 @@ use super::octets::{Cursor, Fault, Writer};
 use super::rows::{read_outcome, word, write_outcome};
 use crate::day::as_integer;
 use crate::digest::Digest;
-use crate::prepared::{Kept, MAX_TRACE, Outcome, Trace};
-use crate::queue::MAX_BATCH;
+use crate::limits::{MAX_BATCH, MAX_TRACE};
+use crate::prepared::{Kept, Outcome, Trace};
 
 /// Packs observations, which there are some of.
 pub(crate) fn pack_observations(kept: &[&Kept], packer: &mut Packer) -> Vec<u8> {

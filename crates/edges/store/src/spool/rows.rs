@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use super::octets::{Cursor, Fault, Writer};
+use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_WORD};
 use crate::observation::{PublishedPolicy, TallyRow};
-use crate::prepared::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_WORD, Outcome};
+use crate::prepared::Outcome;
 
 pub(super) fn write_row(writer: &mut Writer, row: &TallyRow) {
     writer.text(&row.policy_domain);

@@ -23,8 +23,7 @@ use super::frame::MAX_FRAME;
 use super::octets::{Cursor, Fault};
 use super::{HostId, SpoolLost};
 use crate::digest::Digests;
-use crate::importer::MAX_SUM;
-use crate::prepared::MAX_WORD;
+use crate::limits::{MAX_SUM, MAX_WORD};
 
 /// What a segment begins with.
 const MAGIC: [u8; 8] = *b"lmrc-seg";

@@ -8,7 +8,8 @@ use crate::books::ledger;
 use crate::day::Day;
 use crate::digest::Digests;
 use crate::error::StoreError;
-use crate::importer::{Import, Imported, MAX_SUM};
+use crate::importer::{Import, Imported};
+use crate::limits::MAX_SUM;
 use crate::prepared::Counted;
 use crate::sql::SqlError;
 

@@ -1,9 +1,10 @@
 //! Limits of a segment, and numbers that cannot be.
 
 use super::*;
-use crate::collect::{Collector, MAX_GAP};
+use crate::collect::Collector;
 use crate::error::StoreError;
 use crate::folded::Folded;
+use crate::limits::MAX_GAP;
 use crate::spool::counts::pack_counts;
 use crate::spool::frame::Packer;
 use crate::spool::octets::Writer;

@@ -5,38 +5,10 @@ use std::collections::HashSet;
 
 use super::letters::{NewDelivery, NewReport};
 use crate::error::StoreError;
-use crate::prepared::{MAX_TEXT, MAX_WORD};
-
-/// Octets of the body of a report: more than any mail system takes.
-pub const MAX_BODY: usize = 64 << 20;
-/// Octets of the caller's own facts about a report, what people read in the letter among them.
-pub const MAX_FACTS: usize = 32_768;
-/// Octets of an address: a path of SMTP has 256 at most (RFC 5321 §4.5.3.1.3), angle brackets included.
-pub const MAX_DESTINATION: usize = 254;
-/// Deliveries of one report.
-pub const MAX_DESTINATIONS: usize = 100;
-/// Reports, or lines of policy domains without one, of one call.
-pub const MAX_REPORTS: usize = 200;
-/// Deliveries of all reports of one call: 64 parts of a report, which come together, to all of
-/// [`MAX_DESTINATIONS`]. About 60 ms of work.
-pub const MAX_LETTERS: usize = 6_400;
-/// Deliveries of one claim.
-pub const MAX_CLAIM: usize = 1_000;
-/// Deliveries that one call puts off: more than a day has for most. The others keep their reasons.
-pub(crate) const MAX_POSTPONED: usize = 10_000;
-/// Owners of leases that are told.
-pub const MAX_OWNERS: usize = 1_000;
-/// Octets of what was said in words: a reply of SMTP may have as many (RFC 5321 §4.5.3.1.5).
-pub const MAX_REASON: usize = 512;
-/// Lines kept for each day that say why a policy domain got no report.
-pub const MAX_SKIPPED: usize = 10_000;
-/// Destinations whose suppression or bounces are kept. Past it those of bounces go, the oldest first.
-pub const MAX_SUPPRESSIONS: usize = 100_000;
-
-/// URIs that the reports about one policy domain are redirected to.
-pub const MAX_URIS: usize = 10;
-/// Redirections that are told.
-pub const MAX_REDIRECTIONS: usize = 10_000;
+use crate::limits::{
+    MAX_BODY, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_REASON, MAX_REPORTS,
+};
+use crate::limits::{MAX_TEXT, MAX_WORD};
 
 /// Whether a list or a text keeps within its limit.
 pub(crate) fn within(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {
