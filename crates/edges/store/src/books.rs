@@ -29,12 +29,10 @@ pub(crate) mod upkeep;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::day::{Day, as_integer};
 use crate::error::StoreError;
-use crate::importer::{Import, Imported};
-use crate::outbox::{
-    DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease, OutboxCounts, OutboxExpired,
-    OutboxKeep, Redirection, ReportNumber, Strikes, Struck, Suppression,
+use crate::model::{
+    Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Import, Imported, Lease, OutboxCounts,
+    OutboxExpired, OutboxKeep, Redirection, ReportNumber, Strikes, Struck, Suppression, as_integer,
 };
 use crate::place::Place;
 use crate::server::{self, Server};

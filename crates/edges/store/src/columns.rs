@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::limits::MAX_TRACE;
-use crate::observation::TallyRow;
+use crate::model::TallyRow;
 
 /// The bits of the column `aligned`.
 const DKIM: u8 = 1;

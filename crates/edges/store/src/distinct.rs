@@ -9,12 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
-use crate::day::Day;
 use crate::digest::Digests;
 use crate::folded::Folded;
 use crate::groups::Groups;
 use crate::limits::MAX_PROBLEMS;
-use crate::observation::{PublishedPolicy, TallyRow};
+use crate::model::{Day, FOLDED, PublishedPolicy, TallyRow};
 use crate::prepared::Counted;
 use crate::sketch::{Place, Sketch};
 use crate::sync::lock_ignoring_poison;
@@ -34,10 +33,6 @@ const ROWS_OF_NETWORKS: u16 = 2_000;
 /// New rows of one Organizational Domain and day that stand for a DMARC Policy Domain and all networks. There is one for each name
 /// with a record, and the owner of the domain can have as many of these as he likes.
 const ROWS_OF_POLICY_DOMAINS: u16 = 500;
-
-/// What a report says of the rows that were folded, in its element `error`.
-pub(crate) const FOLDED: &str = "past a limit of distinct rows, source_ip is the first address of the client's /24 or /48 (0.0.0.0 or ::, \
-                      of all), and MAIL FROM, selectors and signing domains are left out";
 
 /// What stands before an Organizational Domain for all names in it: this is no domain name, so nobody gets a report of
 /// what counts there, whose records were many.

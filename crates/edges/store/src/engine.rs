@@ -2,8 +2,8 @@
 //! beside it behind this trait, and nothing outside an engine's module knows which one it is.
 
 use crate::error::StoreError;
-use crate::maintenance::{Expired, Keep};
-use crate::queue::{Batch, Lost};
+use crate::model::{Expired, Keep, Lost};
+use crate::queue::Batch;
 
 /// The writing side of a store, held by the one writer thread.
 pub(crate) trait Engine: Send {

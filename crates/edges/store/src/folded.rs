@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::day::Day;
 use crate::digest::Digest;
+use crate::model::{Day, Limits, Lost};
 use crate::prepared::{Counted, Hit, Prepared};
-use crate::queue::{Limits, Lost};
 
 /// Rows of the tally and names of rules, with how often each was seen.
 #[derive(Clone, Debug, Default)]

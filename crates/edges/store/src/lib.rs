@@ -107,7 +107,6 @@ mod assembly;
 mod books;
 mod collect;
 mod columns;
-mod day;
 mod digest;
 mod distinct;
 mod engine;
@@ -116,8 +115,7 @@ mod folded;
 mod groups;
 mod importer;
 mod limits;
-mod maintenance;
-mod observation;
+mod model;
 mod outbox;
 mod place;
 mod prepared;
@@ -134,35 +132,31 @@ mod statistics;
 mod sync;
 mod writer;
 
-pub use assembly::{DayRow, DomainDay, ReportingDay};
-pub use collect::{Applied, Beat, Collector, HostStatus, Known};
-pub use day::Day;
+pub use assembly::ReportingDay;
+pub use collect::Collector;
 pub use error::StoreError;
 pub use groups::Groups;
-pub use importer::{Import, Imported, Importer, MAX_REHEARSED, Rehearsal};
+pub use importer::{Importer, MAX_REHEARSED, Rehearsal};
 pub use limits::{
     MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_DOMAIN_ROWS, MAX_DOMAINS, MAX_FACTS, MAX_GAP,
     MAX_IMPORTS, MAX_LETTERS, MAX_LIST, MAX_OWNERS, MAX_PROBLEM, MAX_PROBLEMS, MAX_REASON, MAX_REDIRECTIONS,
     MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_TEXT, MAX_TRACE, MAX_URIS, MAX_WORD,
 };
-pub use maintenance::{Expired, Keep};
-pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
-pub use outbox::{
-    COMMAND_PATIENCE, Claim, Claims, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease,
-    LettersAbout, NewDelivery, NewReport, Origin, Outbox, OutboxCounts, OutboxExpired, OutboxFilter,
-    OutboxKeep, OutboxStatus, Put, Redirection, Report, ReportKind, ReportNumber, Resend, SERVICE_PATIENCE,
-    Strikes, Struck, Suppression,
+pub use model::{
+    Agreed, Applied, Beat, Claim, Claims, Day, DayCounts, DayRow, DayState, Delivery, DeliveryNumber,
+    DeliveryState, DomainDay, Expired, Explained, Filter, HostId, HostStatus, Import, Imported, Keep, Known,
+    Lease, LettersAbout, Limits, LogRow, NewDelivery, NewReport, Observation, Origin, OutboxCounts,
+    OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, PublishedPolicy, Put, Recorded, Redirection,
+    Report, ReportKind, ReportNumber, Resend, RuleHits, SpoolLimits, SpoolLost, SpoolStatus, Status, Strikes,
+    Struck, Suppression, TallyRow,
 };
+pub use outbox::{COMMAND_PATIENCE, Outbox, SERVICE_PATIENCE};
 pub use place::Place;
-pub use queue::Limits;
-pub use reading::{Explained, Filter, LogRow, Reader, RuleHits, Status};
+pub use reading::Reader;
 pub use recorder::{Options, PATIENCE, Recorder};
 pub use server::{
     Accounts, Migrated, NoServerAddress, Server, ServerAddress, ServerEngine, ServerOptions, Tls, Trouble,
     grants,
 };
-pub use spool::{
-    Agreed, Exported, HostId, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Segment, SegmentError, Spool,
-    SpoolLimits, SpoolLost, SpoolStatus,
-};
+pub use spool::{Exported, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Segment, SegmentError, Spool};
 pub use statistics::{State, Statistics};

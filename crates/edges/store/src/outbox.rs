@@ -14,28 +14,20 @@
 
 mod check;
 mod destinations;
-mod letters;
-
-mod questions;
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::books::Books;
-use crate::day::Day;
 use crate::error::StoreError;
 use crate::limits::MAX_REPORTS;
+use crate::model::{
+    Claim, Claims, Day, DayCounts, DayState, Delivery, DeliveryNumber, Lease, NewReport, OutboxCounts,
+    OutboxExpired, OutboxFilter, OutboxKeep, Put, ReportNumber, Resend,
+};
 use crate::place::Place;
 
 pub(crate) use check::{check_all, host_of, once_each, reason, within};
-pub use letters::{
-    Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
-    ReportNumber,
-};
-pub use questions::{
-    Claim, Claims, DayCounts, DayState, LettersAbout, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
-    OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
-};
 
 /// How long a service waits for others who write: SQLite does not queue those who wait, and each batch of
 /// a busy recorder may be first.

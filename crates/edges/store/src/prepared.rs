@@ -5,11 +5,9 @@ use std::mem::{size_of, take};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::day::Day;
 use crate::digest::{Digest, Digests, Encoder};
 use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
-use crate::observation::{Observation, TallyRow};
-use crate::queue::Lost;
+use crate::model::{Day, Lost, Observation, TallyRow};
 
 /// What waits to be written about one message.
 #[derive(Debug)]

@@ -1,10 +1,12 @@
 //! The front of the recording room: takes records from any number of tasks and tells each when
 //! its record is on disk.
 
+pub(crate) mod shared;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -15,15 +17,14 @@ use crate::distinct::Folding;
 use crate::engine::{Engine, Opener};
 use crate::error::StoreError;
 use crate::groups::Groups;
-use crate::maintenance::{Expired, Keep};
-use crate::observation::{Observation, Recorded};
+use crate::model::{Expired, Keep, Limits, Observation, Recorded, SpoolLimits};
 use crate::prepared::Prepared;
-use crate::queue::{Limits, Queue, Waiting};
-use crate::spool::{Share, SpoolLimits};
+use crate::spool::Share;
 use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};
-use crate::statistics::{Counters, State, Statistics};
+use crate::statistics::{State, Statistics};
 use crate::sync::lock_ignoring_poison;
 use crate::writer;
+use shared::{Job, Shared};
 
 /// How long an answer to the MTA waits for its record (design D13).
 pub const PATIENCE: Duration = Duration::from_millis(100);
@@ -242,77 +243,5 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
-    }
-}
-
-/// What the recorder and its writer share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) state: Mutex<Waits>,
-    pub(crate) news: Condvar,
-    pub(crate) counters: Counters,
-}
-
-/// What waits for the writer.
-#[derive(Debug)]
-pub(crate) struct Waits {
-    pub(crate) queue: Queue,
-    pub(crate) jobs: Vec<Job>,
-    /// Set when the recorder ends: until when the writer may go on trying.
-    pub(crate) ends: Option<std::time::Instant>,
-    /// The writer is gone.
-    pub(crate) over: bool,
-}
-
-/// An expiry under way.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) keep: Keep,
-    pub(crate) done: Expired,
-    pub(crate) waiter: oneshot::Sender<Result<Expired, StoreError>>,
-}
-
-impl Shared {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let state = Waits {
-            queue: Queue::new(limits),
-            jobs: Vec::new(),
-            ends: None,
-            over: false,
-        };
-        Self {
-            state: Mutex::new(state),
-            news: Condvar::new(),
-            counters: Counters::default(),
-        }
-    }
-
-    pub(crate) fn push(&self, prepared: Prepared, waiter: oneshot::Sender<Recorded>) {
-        self.counters.recorded.fetch_add(1, Relaxed);
-        let waiter = Some(waiter);
-        let mut state = lock_ignoring_poison(&self.state);
-        let lost = if state.over {
-            // The waiter goes with the record: its future says *dropped*.
-            prepared.lost()
-        } else {
-            state.queue.push(Waiting { prepared, waiter })
-        };
-        drop(state);
-        self.counters.add_lost(lost);
-        self.news.notify_one();
-    }
-
-    fn start(&self, job: Job) {
-        let mut state = lock_ignoring_poison(&self.state);
-        if !state.over {
-            state.jobs.push(job);
-        }
-        drop(state);
-        self.news.notify_one();
-    }
-
-    fn end(&self, within: Duration) {
-        lock_ignoring_poison(&self.state).ends = Some(std::time::Instant::now() + within);
-        self.news.notify_one();
     }
 }

@@ -4,9 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::error::StoreError;
-use crate::maintenance::{Expired, Keep};
-use crate::queue::Lost;
-use crate::spool::SpoolLost;
+use crate::model::{Expired, Keep, Lost, SpoolLost};
 
 /// Whether the store takes what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

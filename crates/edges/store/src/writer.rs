@@ -14,9 +14,9 @@ use tracing::{info, warn};
 use crate::engine::{Engine, Opener, Step};
 use crate::error::StoreError;
 use crate::limits::MAX_BATCH;
-use crate::observation::Recorded;
-use crate::queue::{Batch, Lost};
-use crate::recorder::{Job, Shared};
+use crate::model::{Lost, Recorded};
+use crate::queue::Batch;
+use crate::recorder::shared::{Job, Shared};
 use crate::sync::lock_ignoring_poison;
 
 /// After a failure the next attempt waits this long, after each further one twice as long,

@@ -2,7 +2,7 @@
 
 use super::{insert_into, integer, same_domain, time};
 use crate::limits::MAX_BODY;
-use crate::outbox::ReportNumber;
+use crate::model::ReportNumber;
 use crate::sql::{Sql, SqlError, values};
 
 /// Octets written in one transaction: about 10 ms, the disk not counted.

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{integer, list, same_domain, suppression, time};
 use crate::limits::{MAX_CLAIM, MAX_OWNERS};
-use crate::outbox::{Claim, Claims, DeliveryNumber, Lease, Suppression, reason};
+use crate::model::{Claim, Claims, DeliveryNumber, Lease, Suppression};
+use crate::outbox::reason;
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
 /// Deliveries that a server is asked for at once.

@@ -4,7 +4,7 @@
 //! column is used before it is changed, so that it makes no difference.
 
 use super::{integer, limit, same_domain, time};
-use crate::outbox::{DeliveryNumber, DeliveryState, Resend};
+use crate::model::{DeliveryNumber, DeliveryState, Resend};
 use crate::sql::{Sql, SqlError, values};
 
 /// Ends it in a state that it is not in yet, whoever has the lease; whether it was not. A letter that was

@@ -2,7 +2,7 @@
 
 use super::{integer, time};
 use crate::limits::MAX_OWNERS;
-use crate::outbox::Lease;
+use crate::model::Lease;
 use crate::sql::{Row, Sql, SqlError, values};
 
 /// Takes it, or renews it; none when somebody else has it. Leases that ran out are forgotten, whatever their

@@ -1,9 +1,8 @@
 //! The ledger of imports: how many messages of each key are in the tally.
 
 use super::{days, insert_into, integer};
-use crate::day::Day;
 use crate::digest::Digest;
-use crate::importer::{Import, Imported};
+use crate::model::{Day, Import, Imported};
 use crate::sql::{Sql, SqlError, values};
 
 /// Most keys forgotten in one step of expiry.

@@ -1,8 +1,8 @@
 //! Storing reports with their deliveries, each once.
 
 use super::{body, insert_into, integer, time};
-use crate::day::as_integer;
-use crate::outbox::{NewDelivery, NewReport, Put, ReportKind, ReportNumber, host_of, once_each};
+use crate::model::{NewDelivery, NewReport, Put, ReportKind, ReportNumber, as_integer};
+use crate::outbox::{host_of, once_each};
 use crate::sql::{Sql, SqlError, values};
 
 /// Which of them are there already.

@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use super::limit;
-use crate::day::as_integer;
 use crate::limits::MAX_REDIRECTIONS;
-use crate::outbox::Redirection;
+use crate::model::{Redirection, as_integer};
 use crate::sql::{Row, Sql, SqlError, values};
 
 /// In place of what was said before.

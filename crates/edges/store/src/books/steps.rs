@@ -3,7 +3,7 @@
 use super::{Books, body, claim, ends, list, put, secret};
 use crate::error::StoreError;
 use crate::limits::MAX_POSTPONED;
-use crate::outbox::{Claim, Claims, DeliveryNumber, NewReport, OutboxFilter, Put, ReportNumber, Resend};
+use crate::model::{Claim, Claims, DeliveryNumber, NewReport, OutboxFilter, Put, ReportNumber, Resend};
 use crate::sql::{Sql, SqlError};
 
 /// Most rows changed in one transaction of several that do one thing: about 10 ms.

@@ -1,9 +1,9 @@
 //! Destinations that get no letters: the operator's, and those whose letters come back.
 
 use super::{integer, time};
-use crate::day::as_integer;
 use crate::limits::MAX_SUPPRESSIONS;
-use crate::outbox::{Origin, Strikes, Struck, Suppression, host_of};
+use crate::model::{Origin, Strikes, Struck, Suppression, as_integer};
+use crate::outbox::host_of;
 use crate::sql::{Row, Sql, SqlError, values};
 
 const COLUMNS: &str = "destination, reason, origin, since_ms, until_ms, strikes";

@@ -3,8 +3,7 @@
 use std::collections::HashSet;
 
 use super::{claim, ends, lease, list, put, time};
-use crate::day::Day;
-use crate::outbox::{Claim, Claims, DeliveryNumber, NewDelivery, NewReport, Put, ReportKind};
+use crate::model::{Claim, Claims, Day, DeliveryNumber, NewDelivery, NewReport, Put, ReportKind};
 use crate::sql::{Row, Sql, SqlError, Value, values};
 use crate::sqlite::in_memory;
 

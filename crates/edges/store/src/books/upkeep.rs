@@ -1,8 +1,7 @@
 //! Removing reports that ended long ago, a little at a time.
 
 use super::{body, same_domain, suppression};
-use crate::day::{Day, as_integer};
-use crate::outbox::{OutboxExpired, OutboxKeep};
+use crate::model::{Day, OutboxExpired, OutboxKeep, as_integer};
 use crate::sql::{Sql, SqlError, values};
 
 /// Most rows removed in one step.

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Import, Imported};
 use crate::MAX_IMPORTS;
 use crate::books::{days, ledger};
-use crate::day::Day;
 use crate::digest::Digest;
 use crate::error::StoreError;
+use crate::model::{Day, Import, Imported};
 use crate::outbox::within;
 use crate::place::Place;
 use crate::reading::Reading;

@@ -3,12 +3,12 @@
 
 use std::collections::HashSet;
 
-use super::letters::{NewDelivery, NewReport};
 use crate::error::StoreError;
 use crate::limits::{
-    MAX_BODY, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_REASON, MAX_REPORTS,
+    MAX_BODY, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_REASON, MAX_REPORTS, MAX_TEXT,
+    MAX_WORD,
 };
-use crate::limits::{MAX_TEXT, MAX_WORD};
+use crate::model::{NewDelivery, NewReport};
 
 /// Whether a list or a text keeps within its limit.
 pub(crate) fn within(what: &'static str, found: usize, limit: usize) -> Result<(), StoreError> {

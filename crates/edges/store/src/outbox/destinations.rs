@@ -2,9 +2,9 @@
 
 use super::Outbox;
 use super::check::{reason, within};
-use super::questions::{Redirection, Strikes, Struck, Suppression};
 use crate::error::StoreError;
 use crate::limits::{MAX_DESTINATION, MAX_URIS};
+use crate::model::{Redirection, Strikes, Struck, Suppression};
 
 impl Outbox {
     /// Suppresses an address, or a host with all its addresses (`@example.com`): until a time, or for ever.

@@ -1,9 +1,8 @@
 //! What is asked about a fleet: its hosts, and what waits at this one.
 
 use super::{Reader, Reading};
-use crate::collect::{HostStatus, by_name};
 use crate::error::StoreError;
-use crate::spool::SpoolStatus;
+use crate::model::{HostStatus, SpoolStatus, by_name};
 
 impl Reader {
     /// The hosts that have handed over what they recorded, one of each name, in alphabetical order.

@@ -2,11 +2,10 @@
 
 use super::Reader;
 use crate::books::{body, days, lease, list, redirection, suppression};
-use crate::day::Day;
 use crate::error::StoreError;
-use crate::outbox::{
-    DayState, Delivery, DeliveryNumber, Lease, LettersAbout, OutboxCounts, OutboxFilter, Redirection, Report,
-    ReportNumber, Suppression,
+use crate::model::{
+    Day, DayState, Delivery, DeliveryNumber, Lease, LettersAbout, OutboxCounts, OutboxFilter, Redirection,
+    Report, ReportNumber, Suppression,
 };
 use crate::sqlite::{FLEET, IMPORTS, REPORTS};
 

@@ -11,10 +11,9 @@ use super::fold::{Learnt, Work};
 use super::hosts::{self, HostRow};
 use super::known::Known;
 use super::{Server, ServerEngine, Session, late, lock};
-use crate::collect::{Applied, Beat, Known as KnownNumbers};
-use crate::day::Day;
 use crate::error::StoreError;
-use crate::spool::{Closed, HostId, Segment};
+use crate::model::{Applied, Beat, Day, HostId, Known as KnownNumbers};
+use crate::spool::{Closed, Segment};
 use crate::sql::{Sql, SqlError, values};
 
 /// Messages of one transaction, about: half a second of work for the server.

@@ -8,9 +8,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::{Server, ServerEngine, Session, lock};
-use crate::day::{Day, as_integer, hour_of};
 use crate::error::StoreError;
-use crate::maintenance::{Expired, Keep};
+use crate::model::{Day, Expired, Keep, as_integer, hour_of};
 use crate::sql::{Sql, SqlError, values};
 
 /// Most rows removed in one step.

@@ -8,10 +8,9 @@ use super::tables::{DAYS, IMPORTED, OBSERVATIONS, OUTCOMES, PUBLISHED, ROWS, RUL
 use super::upsert::Table;
 use super::{Column, ServerEngine, Session};
 use crate::columns::{Compressor, address, aligned, list, reversed};
-use crate::day::{Day, as_integer};
 use crate::digest::Digest;
 use crate::folded::Hits;
-use crate::observation::{PublishedPolicy, TallyRow};
+use crate::model::{Day, PublishedPolicy, TallyRow, as_integer};
 use crate::prepared::{Counted, Kept, Outcome, published_digest};
 use crate::spool::Closed;
 use crate::sql::{Sql as _, SqlError, values};

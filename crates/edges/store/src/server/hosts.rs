@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use super::numbers::Numbers;
 use super::{Server, ServerEngine, Session};
-use crate::collect::{Beat, HostStatus, Known};
-use crate::day::as_integer;
 use crate::error::StoreError;
-use crate::spool::HostId;
+use crate::model::{Beat, HostId, HostStatus, Known, as_integer};
 use crate::sql::{Row, Sql, SqlError, values};
 
 use super::fold::integer;

@@ -5,10 +5,9 @@ use super::fold::{Work, seen_first};
 use super::known::Known;
 use super::{Server, lock};
 use crate::books;
-use crate::day::Day;
 use crate::digest::Digests;
 use crate::error::StoreError;
-use crate::importer::{Import, Imported};
+use crate::model::{Day, Import, Imported};
 use crate::prepared::Counted;
 
 /// Adds those that are not there yet, in one transaction. Nobody else imports meanwhile.

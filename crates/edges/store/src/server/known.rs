@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::day::Day;
 use crate::digest::Digest;
+use crate::model::Day;
 use crate::recent::Recent;
 
 /// Digests remembered of each kind: about 10 MB for all of them together, when all are there.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Column, Session};
-use crate::day::Day;
+use crate::model::Day;
 use crate::sql::{Sql, SqlError, values};
 
 /// How many of these messages come too late for a report.

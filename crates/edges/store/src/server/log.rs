@@ -3,9 +3,8 @@
 use super::tally::limit;
 use super::{Server, ServerEngine, Session};
 use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
-use crate::day::as_integer;
 use crate::error::StoreError;
-use crate::reading::{Explained, Filter, LogRow};
+use crate::model::{Explained, Filter, LogRow, as_integer};
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
 /// Observations of up to so many policy domains are looked for domain by domain; those of more by the time.

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::tally::{self, Configurations, Line, ROWS};
 use super::{Server, Session};
-use crate::assembly::{DayRow, DomainDay};
-use crate::day::Day;
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
-use crate::observation::TallyRow;
+use crate::model::{Day, DayRow, DomainDay, TallyRow};
 use crate::sql::{Sql, SqlError, values};
 
 /// Policy domains that are asked about at a time. What is read is one transaction's, and short: nothing on
@@ -249,7 +247,7 @@ mod tests {
     use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
     use super::*;
-    use crate::importer::Import;
+    use crate::model::Import;
     use crate::prepared::tests::row;
     use crate::server::{ServerOptions, import::import};
 

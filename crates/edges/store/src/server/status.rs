@@ -2,9 +2,8 @@
 
 use super::{Server, ServerEngine, Session, migrations};
 use crate::books;
-use crate::day::Day;
 use crate::error::StoreError;
-use crate::reading::{RuleHits, Status};
+use crate::model::{Day, RuleHits, Status};
 use crate::sql::{FromValue, Sql, SqlError, values};
 
 /// Rows that are counted one by one. What is past it the server has an idea of.

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Server, Session};
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
-use crate::day::Day;
 use crate::error::StoreError;
-use crate::observation::{PublishedPolicy, TallyRow};
+use crate::model::{Day, PublishedPolicy, TallyRow};
 use crate::sql::{Row, Sql, SqlError, values};
 
 /// Rows of one answer: a server sends all of them before the first is read.

@@ -6,10 +6,10 @@ use super::entry::Held;
 use super::frame::{self, Packer};
 use super::octets::{Cursor, Fault, Writer};
 use super::rows::{read_row, write_row};
-use crate::day::Day;
 use crate::digest::Digests;
 use crate::folded::{Folded, Hits};
 use crate::limits::{MAX_SUM, MAX_WORD};
+use crate::model::Day;
 use crate::prepared::Counted;
 
 /// Most reporting rows of an entry, and most rules.

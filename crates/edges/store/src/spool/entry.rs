@@ -9,8 +9,8 @@ use super::messages::{read_kept, read_traces};
 use super::octets::Fault;
 use crate::digest::Digests;
 use crate::folded::Folded;
+use crate::model::Lost;
 use crate::prepared::Kept;
-use crate::queue::Lost;
 
 /// An entry, unpacked.
 #[derive(Debug, Default)]
@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
-    use crate::observation::Observation;
+    use crate::model::Observation;
     use crate::prepared::Prepared;
     use crate::prepared::tests::{observation, prepared, row};
     use crate::spool::counts::pack_counts;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::frame::{self, Packer};
 use super::octets::{Cursor, Fault, Writer};
 use super::rows::{read_outcome, word, write_outcome};
-use crate::day::as_integer;
 use crate::digest::Digest;
 use crate::limits::{MAX_BATCH, MAX_TRACE};
+use crate::model::as_integer;
 use crate::prepared::{Kept, Outcome, Trace};
 
 /// Packs observations, which there are some of.

@@ -21,9 +21,9 @@ use super::entry::{Closed, Held, Misread, Sealed};
 use super::error::SegmentError;
 use super::frame::MAX_FRAME;
 use super::octets::{Cursor, Fault};
-use super::{HostId, SpoolLost};
 use crate::digest::Digests;
 use crate::limits::{MAX_SUM, MAX_WORD};
+use crate::model::{HostId, SpoolLost};
 
 /// What a segment begins with.
 const MAGIC: [u8; 8] = *b"lmrc-seg";

@@ -10,11 +10,11 @@ use super::interned::Interned;
 use super::journal::Entries;
 use super::stories::Stories;
 use crate::columns::address;
-use crate::day::{as_integer, hour_of};
 use crate::distinct::Folding;
 use crate::folded::Folded;
+use crate::model::{Lost, as_integer, hour_of};
 use crate::prepared::Kept;
-use crate::queue::{Batch, Lost};
+use crate::queue::Batch;
 
 /// An hour gets room for so many further observations at a time, so that few batches have to
 /// write it again. That room reaches into the next hour does no harm.

@@ -13,13 +13,12 @@ use super::beside::{LEAST_WAY, MOST_WAY};
 use super::reading::Reading;
 use super::statements::Statements;
 use crate::books::days::is_reported;
-use crate::collect::{Applied, Beat, HostStatus, Known};
-use crate::day::{Day, as_integer};
 use crate::engine::Engine as _;
 use crate::error::StoreError;
 use crate::folded::Folded;
+use crate::model::{Applied, Beat, Day, HostId, HostStatus, Known, as_integer};
 use crate::queue::Batch;
-use crate::spool::{Closed, HostId, Segment};
+use crate::spool::{Closed, Segment};
 
 /// Observations and reporting rows after which a transaction takes no further entry: about 50 ms of work.
 const MUCH: usize = 4_096;

@@ -10,10 +10,9 @@ use super::blocks::block_of;
 use super::room::Room;
 use super::statements::Statements;
 use crate::books::ledger;
-use crate::day::{Day, hour_of};
 use crate::engine::Step;
 use crate::groups::Groups;
-use crate::maintenance::{Expired, Keep};
+use crate::model::{Day, Expired, Keep, hour_of};
 
 /// Most rows removed in one step: about 5 ms.
 pub(super) const ROWS: i64 = 2_000;

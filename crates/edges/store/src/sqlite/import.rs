@@ -5,11 +5,10 @@ use rusqlite::Connection;
 use super::beside::Beside;
 use super::interned::Interned;
 use crate::books::ledger;
-use crate::day::Day;
 use crate::digest::Digests;
 use crate::error::StoreError;
-use crate::importer::{Import, Imported};
 use crate::limits::MAX_SUM;
+use crate::model::{Day, Import, Imported};
 use crate::prepared::Counted;
 use crate::sql::SqlError;
 

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::stories::Stories;
 use crate::columns::{Compressor, address, aligned, list, reversed};
-use crate::day::{Day, as_integer, hour_of};
 use crate::digest::Digest;
+use crate::model::{Day, as_integer, hour_of};
 use crate::prepared::{Counted, Kept, Trace, published_digest};
 use crate::recent::Recent;
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::tally::damaged;
-use crate::day::{Day, as_integer};
+use crate::model::{Day, as_integer};
 
 /// The journal is folded when it has this many entries: about 20 ms of work.
 pub(super) const LONG: u64 = 16_384;

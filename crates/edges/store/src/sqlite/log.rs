@@ -9,8 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::blocks::{block_of, number_at, places, unsealed_from};
 use super::tally::damaged;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unreversed};
-use crate::day::{as_integer, hour_of};
-use crate::reading::{Filter, LogRow};
+use crate::model::{Filter, LogRow, as_integer, hour_of};
 
 /// Up to so many outcomes are looked up one by one in each block; more are picked out of all
 /// outcomes of the block.

@@ -11,11 +11,8 @@ use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::books::list;
 use crate::columns::unpacked;
-use crate::day::Day;
 use crate::error::StoreError;
-use crate::observation::TallyRow;
-use crate::outbox::OutboxStatus;
-use crate::reading::{Explained, Filter, LogRow, RuleHits, Status};
+use crate::model::{Day, Explained, Filter, LogRow, OutboxStatus, RuleHits, Status, TallyRow};
 use crate::sql::{Sql, SqlError};
 
 /// A connection that cannot write.

@@ -9,10 +9,9 @@ use rusqlite::Connection;
 use super::journal;
 use super::reading::Reading;
 use super::tally::{self, Texts};
-use crate::assembly::{DayRow, DomainDay};
-use crate::day::Day;
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
+use crate::model::{Day, DayRow, DomainDay};
 
 /// So much is read at a time, in one short transaction: the journal is then looked through once for many
 /// domains, and no reader holds the write-ahead log while letters are being made.

@@ -23,10 +23,9 @@ use super::reporting;
 use super::statements::Statements;
 use crate::books::upkeep;
 use crate::columns::unreversed;
-use crate::day::{Day, hour_of};
 use crate::engine::Step;
 use crate::groups::Groups;
-use crate::maintenance::{Expired, Keep};
+use crate::model::{Day, Expired, Keep, hour_of};
 
 /// The tally may take up one part in so many of the file: the rest is for what explains single messages.
 const SHARE_OF_TALLY: u64 = 2;

@@ -14,9 +14,8 @@ use super::connection;
 use super::reading::Reading;
 use super::statements::Statements;
 use crate::error::StoreError;
-use crate::spool::{
-    Agreed, ENTRY, Held, HostId, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Sealed, Segment, SpoolStatus,
-};
+use crate::model::{Agreed, HostId, SpoolStatus};
+use crate::spool::{ENTRY, Held, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Sealed, Segment};
 use account::Account;
 pub(super) use append::Appender;
 

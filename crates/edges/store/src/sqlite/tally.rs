@@ -6,8 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::journal::{self, Counts};
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
-use crate::day::Day;
-use crate::observation::{PublishedPolicy, TallyRow};
+use crate::model::{Day, PublishedPolicy, TallyRow};
 
 /// The rows of one day for one policy domain.
 pub(super) fn read(

@@ -15,8 +15,8 @@ use super::{blocks, expire, journal};
 use crate::distinct::Folding;
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
-use crate::maintenance::{Expired, Keep};
-use crate::queue::{Batch, Lost};
+use crate::model::{Expired, Keep, Lost};
+use crate::queue::Batch;
 use crate::spool::Share;
 
 /// The write-ahead log is written back when it is longer than this, in octets: often enough that

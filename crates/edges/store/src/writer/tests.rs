@@ -8,9 +8,9 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::*;
-use crate::maintenance::{Expired, Keep};
+use crate::model::{Expired, Keep, Limits};
 use crate::prepared::tests::{observation, prepared};
-use crate::queue::{Limits, Waiting};
+use crate::queue::Waiting;
 use crate::recorder::{Options, Recorder};
 use crate::{Observation, State};
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::spool::{HostId, SpoolLost};
+use crate::model::{HostId, SpoolLost};
 
 /// The row. Whoever has read it in a transaction that writes may change and save it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,15 +8,13 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::account::Account;
 use super::shed::shed;
-use crate::day::{Day, as_integer};
 use crate::digest::Digest;
 use crate::folded::Folded;
+use crate::model::{Day, HostId, SpoolLost, as_integer};
 use crate::prepared::Kept;
 use crate::queue::Batch;
 use crate::recent::Recent;
-use crate::spool::{
-    ENTRY, Held, HostId, Packer, Share, SpoolLost, pack_counts, pack_observations, pack_traces,
-};
+use crate::spool::{ENTRY, Held, Packer, Share, pack_counts, pack_observations, pack_traces};
 
 /// Traces remembered as told: about 4 MB.
 const REMEMBERED: usize = 50_000;

@@ -10,8 +10,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::account::Account;
 use crate::digest::Digests;
 use crate::folded::Folded;
+use crate::model::HostId;
 use crate::spool::{
-    ENTRY, Held, HostId, LONG_COUNTS, MAX_ROWS, PackedCounts, Packer, counts_in, pack_counts, unpacked_length,
+    ENTRY, Held, LONG_COUNTS, MAX_ROWS, PackedCounts, Packer, counts_in, pack_counts, unpacked_length,
 };
 
 /// Entries that are folded into one at a time.

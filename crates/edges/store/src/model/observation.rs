@@ -6,7 +6,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::distinct::FOLDED;
+/// What a report says of the rows that were folded, in its element `error`.
+pub(crate) const FOLDED: &str = "past a limit of distinct rows, source_ip is the first address of the client's /24 or /48 (0.0.0.0 or ::, \
+                      of all), and MAIL FROM, selectors and signing domains are left out";
 
 /// What happened to one message: written once, never changed (design D14).
 #[derive(Clone, Debug, PartialEq, Eq)]

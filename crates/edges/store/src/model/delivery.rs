@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::day::Day;
+use super::Day;
 
 /// The number of a report in the store. It is never given out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::letters::{Delivery, DeliveryNumber, DeliveryState, ReportKind};
-use crate::day::Day;
+use super::Day;
+use super::{Delivery, DeliveryNumber, DeliveryState, ReportKind};
 
 /// Which deliveries are meant. What is none does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What expires, and when.
 
-use crate::day::Day;
+use super::Day;
 
 /// What to keep. Whole hours of observations and whole days of the tally expire, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,36 @@
+//! What is handed over and told, as values: no more than words, numbers and times, and how they are cut, added up
+//! and compared. Whoever writes or reads the store is built upon these, and they know nothing of it.
+
+mod day;
+mod delivery;
+mod domain_day;
+mod expiry;
+mod host;
+mod import;
+mod observation;
+mod outbox;
+mod queue;
+mod reading;
+mod spool;
+
+pub use day::Day;
+pub(crate) use day::{as_integer, hour_of};
+pub use delivery::{
+    Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
+    ReportNumber,
+};
+pub use domain_day::{DayRow, DomainDay};
+pub use expiry::{Expired, Keep};
+pub(crate) use host::by_name;
+pub use host::{Applied, Beat, HostStatus, Known};
+pub use import::{Import, Imported};
+pub(crate) use observation::FOLDED;
+pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
+pub use outbox::{
+    Claim, Claims, DayCounts, DayState, LettersAbout, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
+    OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
+};
+pub use queue::Limits;
+pub(crate) use queue::Lost;
+pub use reading::{Explained, Filter, LogRow, RuleHits, Status};
+pub use spool::{Agreed, HostId, SpoolLimits, SpoolLost, SpoolStatus};
