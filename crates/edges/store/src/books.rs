@@ -20,6 +20,7 @@ pub(crate) mod list;
 mod put;
 pub(crate) mod redirection;
 mod secret;
+mod statement;
 mod steps;
 pub(crate) mod suppression;
 #[cfg(test)]
@@ -32,11 +33,11 @@ use std::time::Duration;
 use crate::error::StoreError;
 use crate::model::{
     Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Import, Imported, Lease, OutboxCounts,
-    OutboxExpired, OutboxKeep, Redirection, ReportNumber, Strikes, Struck, Suppression, as_integer,
+    OutboxExpired, OutboxKeep, Redirection, ReportNumber, Strikes, Struck, Suppression,
 };
 use crate::place::Place;
 use crate::server::{self, Server};
-use crate::sql::{Sql, SqlError, Value};
+use crate::sql::{Sql, SqlError};
 use crate::sqlite::Beside;
 
 /// Who writes the books, wherever they are.
@@ -278,50 +279,4 @@ impl Books {
     pub(crate) fn counts(&mut self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
         self.read("count the letters", |sql| list::counts(sql, now_ms))
     }
-}
-
-/// What two tables are joined by beside a number, to be written behind it: on servers all that is about one policy
-/// domain is in one place, and nothing is looked for in others (design 5). SQLite has but one place.
-fn same_domain(sql: &dyn Sql, one: &str, other: &str) -> String {
-    if sql.same_domain() {
-        format!(" AND {one}.policy_domain = {other}.policy_domain")
-    } else {
-        String::new()
-    }
-}
-
-/// The statement that adds a row about a policy domain, where only servers have a column for that; and its values.
-fn insert_into<'a>(
-    sql: &dyn Sql,
-    table: &str,
-    policy_domain: &'a str,
-    columns: impl Into<Vec<&'static str>>,
-    values: &[Value<'a>],
-) -> (String, Vec<Value<'a>>) {
-    let (mut columns, mut values) = (columns.into(), values.to_vec());
-    if sql.same_domain() {
-        columns.push("policy_domain");
-        values.push(policy_domain.into());
-    }
-    let marks: Vec<_> = (1..=values.len()).map(|place| format!("?{place}")).collect();
-    let (columns, marks) = (columns.join(", "), marks.join(", "));
-    (
-        format!("INSERT INTO {table} ({columns}) VALUES ({marks})"),
-        values,
-    )
-}
-
-/// A number of ours as the database holds it; one past its range is the number of nothing.
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(-1)
-}
-
-/// How many rows there may be.
-fn limit(most: usize) -> i64 {
-    i64::try_from(most).unwrap_or(i64::MAX)
-}
-
-/// A time of this host as the database holds it, on the clock of that.
-fn time(sql: &dyn Sql, at_ms: u64) -> i64 {
-    as_integer(sql.corrected(at_ms))
 }

@@ -105,6 +105,7 @@
 
 mod assembly;
 mod books;
+mod clock;
 mod collect;
 mod columns;
 mod digest;

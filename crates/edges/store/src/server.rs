@@ -22,6 +22,7 @@
 
 mod address;
 pub(crate) mod apply;
+mod engine;
 mod errors;
 mod expire;
 mod fold;
@@ -35,6 +36,7 @@ mod log;
 mod many;
 mod migrations;
 mod numbers;
+mod options;
 mod phrase;
 mod pool;
 pub(crate) mod reporting;
@@ -44,123 +46,27 @@ mod tables;
 mod tally;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trouble;
 mod upsert;
 mod wire;
 mod work;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::error::StoreError;
+use crate::sql::SqlError;
+use crate::sync::lock_ignoring_poison;
 
 pub use address::{NoServerAddress, ServerAddress};
-pub use errors::Trouble;
+pub use engine::ServerEngine;
 pub use grants::{Accounts, grants};
-pub(crate) use many::Column;
 pub use migrations::Migrated;
+pub use options::{ServerOptions, Tls};
 pub(crate) use session::Session;
+pub use trouble::Trouble;
 
-use work::Inner;
-
-/// Who makes the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerEngine {
-    /// PostgreSQL, version 13 or later.
-    PostgreSql,
-    /// MariaDB, version 10.6 or later.
-    MariaDb,
-}
-
-impl ServerEngine {
-    /// Where it listens when nothing else is said.
-    fn port(self) -> u16 {
-        match self {
-            Self::PostgreSql => 5432,
-            Self::MariaDb => 3306,
-        }
-    }
-}
-
-impl fmt::Display for ServerEngine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PostgreSql => "PostgreSQL",
-            Self::MariaDb => "MariaDB",
-        })
-    }
-}
-
-/// Whether what is said to a server is encrypted. A socket on this host never is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Tls {
-    /// It is not.
-    Off,
-    /// Where the server offers it. Whoever stands between can take the offer away.
-    #[default]
-    Offered,
-    /// Always; whoever answers is believed to be the server.
-    Encrypted,
-    /// Always, and the server shows a certificate for the host of its address: signed by one of these authorities
-    /// (PEM), or by one that browsers trust.
-    Verified {
-        /// The authorities beside those that browsers trust.
-        ca: Option<PathBuf>,
-    },
-}
-
-/// How a server is reached, and how long it is waited for.
-#[derive(Clone)]
-pub struct ServerOptions {
-    /// Where it is, and who asks.
-    pub address: ServerAddress,
-    /// The password; none where the server asks for none.
-    pub password: Option<String>,
-    /// Whether what is said is encrypted.
-    pub tls: Tls,
-    /// The most connections at a time, at least one.
-    pub connections: u32,
-    /// The longest that one statement may take: after that the server gives it up, and somewhat later so do we.
-    pub statement_timeout: Duration,
-    /// The longest wait for a connection: name, network, TLS and login.
-    pub connect_timeout: Duration,
-}
-
-impl ServerOptions {
-    /// Connections of one host.
-    pub const CONNECTIONS: u32 = 4;
-    /// The longest that a statement may take.
-    pub const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
-    /// The longest wait for a connection.
-    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-    /// This address, and for the rest what suits most.
-    #[must_use]
-    pub fn new(address: ServerAddress) -> Self {
-        Self {
-            address,
-            password: None,
-            tls: Tls::default(),
-            connections: Self::CONNECTIONS,
-            statement_timeout: Self::STATEMENT_TIMEOUT,
-            connect_timeout: Self::CONNECT_TIMEOUT,
-        }
-    }
-}
-
-impl fmt::Debug for ServerOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions")
-            .field("address", &format_args!("{}", self.address))
-            .field("has_password", &self.password.is_some())
-            .field("tls", &self.tls)
-            .field("connections", &self.connections)
-            .field("statement_timeout", &self.statement_timeout)
-            .field("connect_timeout", &self.connect_timeout)
-            .finish()
-    }
-}
+use work::{Inner, Kind};
 
 /// A database of a server. Clones share its connections. It is shown as its address, which has no password.
 #[derive(Clone)]
@@ -207,6 +113,34 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> &ServerAddress {
         self.inner.address()
+    }
+
+    /// Asks; all answers are about one state.
+    pub(crate) fn read<T: Send>(
+        &self,
+        doing: &'static str,
+        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+    ) -> Result<T, StoreError> {
+        self.inner.run(doing, Kind::Read, work)
+    }
+
+    /// Writes to the outbox: nobody else does meanwhile, and times can be put on the server's clock.
+    pub(crate) fn write<T: Send>(
+        &self,
+        doing: &'static str,
+        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+    ) -> Result<T, StoreError> {
+        let _one = lock_ignoring_poison(&self.inner.writing);
+        self.inner.run(doing, Kind::Write, work)
+    }
+
+    /// Writes beside others what may be written twice and is there once.
+    pub(crate) fn transact<T: Send>(
+        &self,
+        doing: &'static str,
+        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+    ) -> Result<T, StoreError> {
+        self.inner.run(doing, Kind::Transact, work)
     }
 }
 

@@ -29,8 +29,8 @@ use crate::error::StoreError;
 use crate::model::{Agreed, HostId, SpoolStatus};
 use crate::sqlite;
 
-pub(crate) use counts::{LONG_COUNTS, MAX_ROWS, PackedCounts, counts_in, pack_counts, unpacked_length};
-pub(crate) use entry::{Closed, Held, Sealed};
+pub(crate) use counts::{Held, LONG_COUNTS, MAX_ROWS, PackedCounts, counts_in, pack_counts, unpacked_length};
+pub(crate) use entry::{Closed, Sealed};
 pub use error::SegmentError;
 pub use export::Exported;
 pub(crate) use frame::Packer;
@@ -103,15 +103,5 @@ impl Spool {
     /// When the store cannot be written.
     pub fn new_identity(&mut self) -> Result<(), StoreError> {
         self.inner.new_identity()
-    }
-
-    /// Writes all that waits into files of a directory, which is made if need be, and removes it from the spool
-    /// when they are on disk. After a crash some entries are there and in a file as well: whoever takes both
-    /// counts them once.
-    ///
-    /// # Errors
-    /// When the store or the directory cannot be written. What is in a whole file by then is told by its name.
-    pub fn export(&mut self, directory: impl AsRef<Path>) -> Result<Exported, StoreError> {
-        export::export(self, directory.as_ref())
     }
 }

@@ -1,6 +1,6 @@
 //! Bodies of reports, in chunks.
 
-use super::{insert_into, integer, same_domain, time};
+use super::statement::{insert_into, integer, same_domain, time};
 use crate::limits::MAX_BODY;
 use crate::model::ReportNumber;
 use crate::sql::{Sql, SqlError, values};

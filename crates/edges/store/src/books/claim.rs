@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{integer, list, same_domain, suppression, time};
+use super::statement::{integer, same_domain, time};
+use super::{list, suppression};
 use crate::limits::{MAX_CLAIM, MAX_OWNERS};
 use crate::model::{Claim, Claims, DeliveryNumber, Lease, Suppression};
 use crate::outbox::reason;

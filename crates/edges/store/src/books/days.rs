@@ -1,6 +1,6 @@
 //! Which days were reported about, and which policy domains got nothing.
 
-use super::{integer, time};
+use super::statement::{self, integer, time};
 use crate::limits::MAX_SKIPPED;
 use crate::model::{Day, DayCounts, DayState};
 use crate::outbox::reason;
@@ -37,7 +37,7 @@ pub(super) fn state(sql: &dyn Sql, day: Day) -> Result<DayState, SqlError> {
 /// The last days first.
 pub(crate) fn all(sql: &dyn Sql, limit: usize) -> Result<Vec<(Day, DayState)>, SqlError> {
     let last = format!("SELECT {COLUMNS} FROM reported_day ORDER BY day DESC LIMIT ?1");
-    sql.rows(&last, values![super::limit(limit)], day_of)
+    sql.rows(&last, values![statement::limit(limit)], day_of)
 }
 
 fn day_of(row: &Row) -> Result<(Day, DayState), SqlError> {
@@ -95,7 +95,7 @@ pub(super) fn skip(sql: &dyn Sql, day: Day, skipped: &[(String, String)]) -> Res
 /// Policy domains without a report, in alphabetical order.
 pub(crate) fn skipped(sql: &dyn Sql, day: Day, limit: usize) -> Result<Vec<(String, String)>, SqlError> {
     let lines = "SELECT policy_domain, reason FROM skipped WHERE day = ?1 ORDER BY policy_domain LIMIT ?2";
-    sql.rows(lines, values![day.0, super::limit(limit)], |row| {
+    sql.rows(lines, values![day.0, statement::limit(limit)], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
 }

@@ -3,7 +3,7 @@
 //! MariaDB sees what the assignments before one have made of a row, SQLite and PostgreSQL what was there: here each
 //! column is used before it is changed, so that it makes no difference.
 
-use super::{integer, limit, same_domain, time};
+use super::statement::{integer, limit, same_domain, time};
 use crate::model::{DeliveryNumber, DeliveryState, Resend};
 use crate::sql::{Sql, SqlError, values};
 

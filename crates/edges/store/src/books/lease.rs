@@ -1,6 +1,6 @@
 //! Leases with a name: of all hosts one does what it stands for, and another when that one is gone.
 
-use super::{integer, time};
+use super::statement::{integer, time};
 use crate::limits::MAX_OWNERS;
 use crate::model::Lease;
 use crate::sql::{Row, Sql, SqlError, values};

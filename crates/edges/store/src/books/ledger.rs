@@ -1,6 +1,7 @@
 //! The ledger of imports: how many messages of each key are in the tally.
 
-use super::{days, insert_into, integer};
+use super::days;
+use super::statement::{insert_into, integer};
 use crate::digest::Digest;
 use crate::model::{Day, Import, Imported};
 use crate::sql::{Sql, SqlError, values};

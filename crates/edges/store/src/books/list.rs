@@ -1,6 +1,6 @@
 //! Reading deliveries and reports.
 
-use super::{integer, limit, same_domain, time};
+use super::statement::{integer, limit, same_domain, time};
 use crate::model::{
     Day, Delivery, DeliveryNumber, DeliveryState, Lease, LettersAbout, OutboxCounts, OutboxFilter,
     OutboxStatus, Report, ReportKind, ReportNumber,

@@ -1,6 +1,7 @@
 //! Storing reports with their deliveries, each once.
 
-use super::{body, insert_into, integer, time};
+use super::body;
+use super::statement::{insert_into, integer, time};
 use crate::model::{NewDelivery, NewReport, Put, ReportKind, ReportNumber, as_integer};
 use crate::outbox::{host_of, once_each};
 use crate::sql::{Sql, SqlError, values};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::limit;
+use super::statement::limit;
 use crate::limits::MAX_REDIRECTIONS;
 use crate::model::{Redirection, as_integer};
 use crate::sql::{Row, Sql, SqlError, values};

@@ -1,6 +1,6 @@
 //! Destinations that get no letters: the operator's, and those whose letters come back.
 
-use super::{integer, time};
+use super::statement::{integer, time};
 use crate::limits::MAX_SUPPRESSIONS;
 use crate::model::{Origin, Strikes, Struck, Suppression, as_integer};
 use crate::outbox::host_of;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{claim, ends, lease, list, put, time};
+use super::statement::time;
+use super::{claim, ends, lease, list, put};
 use crate::model::{Claim, Claims, Day, DeliveryNumber, NewDelivery, NewReport, Put, ReportKind};
 use crate::sql::{Row, Sql, SqlError, Value, values};
 use crate::sqlite::in_memory;

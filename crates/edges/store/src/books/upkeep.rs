@@ -1,6 +1,7 @@
 //! Removing reports that ended long ago, a little at a time.
 
-use super::{body, same_domain, suppression};
+use super::statement::same_domain;
+use super::{body, suppression};
 use crate::model::{Day, OutboxExpired, OutboxKeep, as_integer};
 use crate::sql::{Sql, SqlError, values};
 

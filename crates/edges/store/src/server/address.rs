@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::ServerEngine;
+use super::engine::ServerEngine;
 
 /// A database of a server: `postgres://USER@HOST:PORT/NAME` or `mysql://USER@HOST:PORT/NAME`, with
 /// `?socket=/path` for one on this host. It has no password: that is kept in a file of its own.

@@ -7,10 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use super::engine::ServerEngine;
 use super::fold::{Learnt, Work};
 use super::hosts::{self, HostRow};
 use super::known::Known;
-use super::{Server, ServerEngine, Session, late, lock};
+use super::session::Session;
+use super::{Server, late, lock};
 use crate::error::StoreError;
 use crate::model::{Applied, Beat, Day, HostId, Known as KnownNumbers};
 use crate::spool::{Closed, Segment};

@@ -7,7 +7,9 @@
 use std::thread;
 use std::time::Instant;
 
-use super::{Server, ServerEngine, Session, lock};
+use super::engine::ServerEngine;
+use super::session::Session;
+use super::{Server, lock};
 use crate::error::StoreError;
 use crate::model::{Day, Expired, Keep, as_integer, hour_of};
 use crate::sql::{Sql, SqlError, values};

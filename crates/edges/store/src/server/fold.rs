@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::engine::ServerEngine;
 use super::known::{Kind, Known};
+use super::session::Session;
 use super::tables::{DAYS, IMPORTED, OBSERVATIONS, OUTCOMES, PUBLISHED, ROWS, RULES, TALLY, TRACES};
 use super::upsert::Table;
-use super::{Column, ServerEngine, Session};
+use super::wire::Column;
 use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::folded::Hits;

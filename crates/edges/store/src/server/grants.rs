@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::ServerEngine;
+use super::engine::ServerEngine;
 
 /// Users of a database. Names are as they are: they are quoted here.
 #[derive(Clone, Copy, Debug)]

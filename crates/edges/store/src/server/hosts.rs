@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::Server;
+use super::engine::ServerEngine;
 use super::numbers::Numbers;
-use super::{Server, ServerEngine, Session};
+use super::session::Session;
 use crate::error::StoreError;
 use crate::model::{Beat, HostId, HostStatus, Known, as_integer};
 use crate::sql::{Row, Sql, SqlError, values};

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use super::{Column, Session};
+use super::session::Session;
+use super::wire::Column;
 use crate::model::Day;
 use crate::sql::{Sql, SqlError, values};
 

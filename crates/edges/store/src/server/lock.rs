@@ -1,6 +1,7 @@
 //! Expiry against those who write: while one removes what nothing uses, nobody begins to use it.
 
-use super::{ServerEngine, Session};
+use super::engine::ServerEngine;
+use super::session::Session;
 use crate::sql::{Sql, SqlError, values};
 
 /// The lock on PostgreSQL. Whoever waits for it has a turn: those who come later wait behind.

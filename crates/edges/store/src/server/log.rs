@@ -1,7 +1,9 @@
 //! Observations: by what happened to them, newest first, and by their ids.
 
+use super::Server;
+use super::engine::ServerEngine;
+use super::session::Session;
 use super::tally::limit;
-use super::{Server, ServerEngine, Session};
 use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
 use crate::error::StoreError;
 use crate::model::{Explained, Filter, LogRow, as_integer};

@@ -1,27 +1,17 @@
 //! Many rows in one go: a statement for each would be a way to the server and back for each.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::{ServerEngine, Session};
+use super::engine::ServerEngine;
+use super::session::Session;
+use super::wire::Column;
 use crate::sql::{Row, Sql, SqlError, Value};
 
 /// Rows that one statement of MariaDB writes, and octets in them: the texts differ by these numbers only, so that
 /// they stay prepared, and no packet is longer than a server takes (`max_allowed_packet`, 1 MiB or more).
 const ROWS: [usize; 4] = [256, 32, 4, 1];
 const OCTETS: usize = 512 * 1024;
-
-/// One column of many rows, for those statements that write or look for many at a time.
-#[derive(Debug)]
-pub(crate) enum Column<'a> {
-    /// Numbers, times, switches.
-    Integers(Vec<Option<i64>>),
-    /// Words.
-    Texts(Vec<Option<Cow<'a, str>>>),
-    /// Digests, what is compressed.
-    Octets(Vec<Option<Cow<'a, [u8]>>>),
-}
 
 impl Session {
     /// Writes many rows in one go; how many it was about. They stand where the statement says `{rows}`:

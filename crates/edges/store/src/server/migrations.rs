@@ -3,8 +3,9 @@
 //! Steps are numbered as those of no other engine: what SQLite has learnt in several, a server begins with. Each is noted in the
 //! table `migration` when it is done. A lock of the server's lets one host at a time do them.
 
-use super::ServerEngine;
-use super::errors::{Failure, Trouble};
+use super::engine::ServerEngine;
+use super::errors::Failure;
+use super::trouble::Trouble;
 use super::wire::Wire;
 use crate::sql::{Sql, SqlError, values};
 

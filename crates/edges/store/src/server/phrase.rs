@@ -1,6 +1,6 @@
 //! A statement as each engine writes it.
 
-use super::ServerEngine;
+use super::engine::ServerEngine;
 use crate::error::Source;
 use crate::sql::SqlError;
 

@@ -10,9 +10,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::errors::{Failure, Trouble};
+use super::engine::ServerEngine;
+use super::errors::Failure;
+use super::migrations;
+use super::options::ServerOptions;
+use super::trouble::Trouble;
 use super::wire::Wire;
-use super::{ServerEngine, ServerOptions, migrations};
 
 /// A connection that lay unused for longer is asked whether it is still there.
 const FRESH: Duration = Duration::from_secs(1);

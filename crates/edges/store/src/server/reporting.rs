@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::Server;
+use super::session::Session;
 use super::tally::{self, Configurations, Line, ROWS};
-use super::{Server, Session};
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
 use crate::model::{Day, DayRow, DomainDay, TallyRow};
@@ -249,7 +250,8 @@ mod tests {
     use super::*;
     use crate::model::Import;
     use crate::prepared::tests::row;
-    use crate::server::{ServerOptions, import::import};
+    use crate::server::import::import;
+    use crate::server::options::ServerOptions;
 
     /// More rows of one policy domain than one answer has.
     const MANY: usize = ROWS + 4;

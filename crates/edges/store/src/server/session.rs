@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::engine::ServerEngine;
 use super::errors::Failure;
+use super::options::ServerOptions;
 use super::pool::{Lent, within};
-use super::{ServerEngine, ServerOptions};
 use crate::sql::{Row, Sql, SqlError, Value};
 
 /// How much longer than the server a statement is waited for: then the network is gone, or the server hangs.

@@ -1,6 +1,8 @@
 //! How a store on a server is, and how often its rules decided.
 
-use super::{Server, ServerEngine, Session, migrations};
+use super::engine::ServerEngine;
+use super::session::Session;
+use super::{Server, migrations};
 use crate::books;
 use crate::error::StoreError;
 use crate::model::{Day, RuleHits, Status};

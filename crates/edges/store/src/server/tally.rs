@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Server, Session};
+use super::Server;
+use super::session::Session;
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
 use crate::error::StoreError;
 use crate::model::{Day, PublishedPolicy, TallyRow};

@@ -13,7 +13,8 @@ use std::time::Duration;
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
 use self::proxy::{Cut, Proxy};
-use super::{Column, Server, ServerEngine, ServerOptions, Session, Tls, Trouble};
+use super::wire::Column;
+use super::{Server, ServerEngine, ServerOptions, Session, Tls, Trouble};
 use crate::error::StoreError;
 use crate::sql::{Sql, SqlError, values};
 

@@ -1,6 +1,8 @@
 //! Adding many rows to a table at a time, where some of them are there already.
 
-use super::{Column, ServerEngine, Session};
+use super::engine::ServerEngine;
+use super::session::Session;
+use super::wire::Column;
 use crate::sql::SqlError;
 
 /// A table, and what becomes of a row that is there already.

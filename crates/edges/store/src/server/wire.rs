@@ -15,11 +15,22 @@ use sqlx::{
     ValueRef,
 };
 
-use super::many::Column;
+use super::engine::ServerEngine;
+use super::options::{ServerOptions, Tls};
 use super::phrase::phrase;
-use super::{ServerEngine, ServerOptions, Tls};
 use crate::error::Source;
 use crate::sql::{Row, SqlError, Value};
+
+/// One column of many rows, for those statements that write or look for many at a time.
+#[derive(Debug)]
+pub(crate) enum Column<'a> {
+    /// Numbers, times, switches.
+    Integers(Vec<Option<i64>>),
+    /// Words.
+    Texts(Vec<Option<Cow<'a, str>>>),
+    /// Digests, what is compressed.
+    Octets(Vec<Option<Cow<'a, [u8]>>>),
+}
 
 /// Statements that a connection keeps prepared. What the store asks for is some two hundred, of which a host uses half.
 const PREPARED: usize = 256;

@@ -13,19 +13,26 @@
 //!   came to is still known. Only where the server cannot be asked any more, it is an error that says so
 //!   ([`Trouble::Unknown`]): then the outbox is as after a crash at that moment, which leaves nothing lost.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use super::errors::{Failure, Trouble};
+use super::address::ServerAddress;
+use super::engine::ServerEngine;
+use super::errors::Failure;
+use super::migrations;
+use super::migrations::Migrated;
+use super::options::ServerOptions;
 use super::pool::{Pool, within};
 use super::session::{Session, State};
-use super::{Migrated, Server, ServerAddress, ServerEngine, ServerOptions, migrations};
+use super::trouble::Trouble;
+use crate::clock::now_ms;
 use crate::error::StoreError;
+use crate::model::as_integer;
 use crate::sql::{Sql, SqlError, values};
 
 /// How often work is done that others were in the way of, or that lost its connection.
@@ -54,46 +61,15 @@ pub(super) struct Inner {
     number: AtomicU64,
     /// One of this process at a time writes to the outbox: the lock on the server lets through one anyway, and the row in
     /// `writer` is one.
-    writing: Mutex<()>,
+    pub(super) writing: Mutex<()>,
 }
 
 /// What a transaction is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Read,
     Write,
     Transact,
-}
-
-impl Server {
-    /// Asks; all answers are about one state.
-    pub(crate) fn read<T: Send>(
-        &self,
-        doing: &'static str,
-        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
-    ) -> Result<T, StoreError> {
-        self.inner.run(doing, Kind::Read, work)
-    }
-
-    /// Writes to the outbox: nobody else does meanwhile, and times can be put on the server's clock.
-    pub(crate) fn write<T: Send>(
-        &self,
-        doing: &'static str,
-        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
-    ) -> Result<T, StoreError> {
-        let one = self.inner.writing.lock();
-        let _one = one.unwrap_or_else(PoisonError::into_inner);
-        self.inner.run(doing, Kind::Write, work)
-    }
-
-    /// Writes beside others what may be written twice and is there once.
-    pub(crate) fn transact<T: Send>(
-        &self,
-        doing: &'static str,
-        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
-    ) -> Result<T, StoreError> {
-        self.inner.run(doing, Kind::Transact, work)
-    }
 }
 
 impl Inner {
@@ -172,7 +148,7 @@ impl Inner {
         })
     }
 
-    fn run<T: Send>(
+    pub(super) fn run<T: Send>(
         &self,
         doing: &'static str,
         kind: Kind,
@@ -311,11 +287,11 @@ impl Inner {
 
     /// What the server's clock says, and from now on how far it is ahead of this host's.
     fn learn_time(&self, session: &mut Session) -> Result<i64, SqlError> {
-        let before_ms = now_ms();
+        let before_ms = as_integer(now_ms());
         let sql: &dyn Sql = session;
         let server_ms = sql.row(clock(session.engine()), &[], |row| row.get::<i64>(0))?;
         let server_ms = server_ms.ok_or(SqlError::Damaged(0))?;
-        let here_ms = before_ms + (now_ms() - before_ms) / 2;
+        let here_ms = before_ms + (as_integer(now_ms()) - before_ms) / 2;
         session.ahead_ms = ahead_of(server_ms, here_ms);
         self.ahead_ms.store(session.ahead_ms, Ordering::Relaxed);
         Ok(server_ms)
@@ -390,11 +366,6 @@ fn ahead_of(server_ms: i64, here_ms: i64) -> i64 {
     } else {
         0
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn panicked(doing: &'static str, panic: &(dyn std::any::Any + Send)) -> StoreError {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::entry::Held;
 use super::frame::{self, Packer};
 use super::octets::{Cursor, Fault, Writer};
 use super::rows::{read_row, write_row};
@@ -16,6 +15,15 @@ use crate::prepared::Counted;
 pub(crate) const MAX_ROWS: usize = 65_536;
 /// Octets of counts after which another entry is begun.
 pub(crate) const LONG_COUNTS: usize = 4 << 20;
+
+/// How much an entry holds of each kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) messages: u64,
+    pub(crate) rule_hits: u64,
+    pub(crate) observations: u64,
+    pub(crate) traces: u64,
+}
 
 /// A packed frame of counts.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::counts::Held;
 use super::counts::read_counts;
 use super::frame;
 use super::messages::{read_kept, read_traces};
@@ -40,15 +41,6 @@ pub(crate) struct Sealed {
     pub(crate) counts: Option<Vec<u8>>,
     pub(crate) observations: Option<Vec<u8>>,
     pub(crate) traces: Option<Vec<u8>>,
-}
-
-/// How much an entry holds of each kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    pub(crate) messages: u64,
-    pub(crate) rule_hits: u64,
-    pub(crate) observations: u64,
-    pub(crate) traces: u64,
 }
 
 /// Where in an entry something is wrong.

@@ -44,26 +44,35 @@ impl Segment {
     }
 }
 
-pub(super) fn export(spool: &mut Spool, directory: &Path) -> Result<Exported, StoreError> {
-    fs::create_dir_all(directory).map_err(io("make the directory", directory))?;
-    let mut exported = Exported::default();
-    // What waits now, and not what comes while this lasts: else it might never end.
-    let mut entries = spool.status()?.entries;
-    while entries > 0
-        && let Some(segment) = spool.take(FILE)?
-    {
-        let path = directory.join(file_name(&segment));
-        if !is_there(&path, &segment) {
-            write(directory, &path, &segment.to_octets()).map_err(io("write", &path))?;
+impl Spool {
+    /// Writes all that waits into files of a directory, which is made if need be, and removes it from the spool
+    /// when they are on disk. After a crash some entries are there and in a file as well: whoever takes both
+    /// counts them once.
+    ///
+    /// # Errors
+    /// When the store or the directory cannot be written. What is in a whole file by then is told by its name.
+    pub fn export(&mut self, directory: impl AsRef<Path>) -> Result<Exported, StoreError> {
+        let directory = directory.as_ref();
+        fs::create_dir_all(directory).map_err(io("make the directory", directory))?;
+        let mut exported = Exported::default();
+        // What waits now, and not what comes while this lasts: else it might never end.
+        let mut entries = self.status()?.entries;
+        while entries > 0
+            && let Some(segment) = self.take(FILE)?
+        {
+            let path = directory.join(file_name(&segment));
+            if !is_there(&path, &segment) {
+                write(directory, &path, &segment.to_octets()).map_err(io("write", &path))?;
+            }
+            sync(directory).map_err(io("sync", directory))?;
+            self.remove(segment.host(), segment.last())?;
+            entries = entries.saturating_sub(segment.entries() as u64);
+            exported.entries += segment.entries() as u64;
+            exported.messages += segment.messages();
+            exported.files.push(path);
         }
-        sync(directory).map_err(io("sync", directory))?;
-        spool.remove(segment.host(), segment.last())?;
-        entries = entries.saturating_sub(segment.entries() as u64);
-        exported.entries += segment.entries() as u64;
-        exported.messages += segment.messages();
-        exported.files.push(path);
+        Ok(exported)
     }
-    Ok(exported)
 }
 
 fn file_name(segment: &Segment) -> String {

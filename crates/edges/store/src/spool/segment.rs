@@ -17,7 +17,8 @@
 
 use std::iter;
 
-use super::entry::{Closed, Held, Misread, Sealed};
+use super::counts::Held;
+use super::entry::{Closed, Misread, Sealed};
 use super::error::SegmentError;
 use super::frame::MAX_FRAME;
 use super::octets::{Cursor, Fault};

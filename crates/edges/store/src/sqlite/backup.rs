@@ -7,7 +7,8 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::connection::{beside, engine, io, make_file};
+use super::connection::{beside, make_file};
+use super::error::{engine, io};
 use super::{migrations, spool};
 use crate::error::StoreError;
 
@@ -80,7 +81,7 @@ fn forget_identity(copy: &Connection, to: &Path) -> Result<(), StoreError> {
     if migrations::version(copy, to)? < migrations::FLEET {
         return Ok(());
     }
-    spool::forget_identity(copy).map_err(engine(to, "finish a copy"))
+    spool::account::forget_identity(copy).map_err(engine(to, "finish a copy"))
 }
 
 /// Names the file that was asked for: nobody has heard of the one beside it.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::connection::{self, Identity, row_error};
+use super::connection::{self, Identity};
+use super::error::row_error;
 use super::statements::Statements;
-use super::write::{WAL_LONG, brought_home, write_back};
+use super::wal::{WAL_LONG, brought_home, write_back};
 use crate::error::StoreError;
 use crate::sql::SqlError;
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::{engine, io};
 use super::migrations;
-use crate::error::{Source, StoreError};
+use crate::error::StoreError;
 
 /// How long another writer (`store expire` on the command line) is waited for: its transactions
 /// are short. Mail does not wait for it longer than design D13 allows.
@@ -227,64 +228,14 @@ pub(super) fn inode(path: &Path) -> Option<(u64, u64)> {
     Some((metadata.dev(), metadata.ino()))
 }
 
+/// What tells a file from a copy of it.
+pub(super) fn inode_of(path: &Path) -> i64 {
+    inode(path).map_or(0, |(_, inode)| inode.cast_signed())
+}
+
 /// The file beside the database whose name ends so.
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
-}
-
-/// Words an error of SQLite.
-pub(super) fn engine<'a>(
-    path: &'a Path,
-    doing: &'static str,
-) -> impl Fn(rusqlite::Error) -> StoreError + use<'a> {
-    move |error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => StoreError::NoDatabase {
-            path: path.to_owned(),
-        },
-        Some(rusqlite::ErrorCode::DatabaseCorrupt) => StoreError::Damaged {
-            path: path.to_owned(),
-            what: "page",
-        },
-        _ => StoreError::Engine {
-            doing,
-            path: path.to_owned(),
-            source: in_one_text(error),
-        },
-    }
-}
-
-/// Words an error of whoever reads rows: what is in them was not written by us.
-pub(super) fn row_error(path: &Path, doing: &'static str, error: rusqlite::Error) -> StoreError {
-    match error {
-        rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::FromSqlConversionFailure(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::QueryReturnedNoRows => StoreError::Damaged {
-            path: path.to_owned(),
-            what: "row",
-        },
-        other => engine(path, doing)(other),
-    }
-}
-
-/// What SQLite says, once: its errors have the general text for the code as their cause, which
-/// says the same again.
-fn in_one_text(error: rusqlite::Error) -> Source {
-    match error {
-        rusqlite::Error::SqliteFailure(code, Some(text)) => {
-            format!("{text} (code {})", code.extended_code).into()
-        }
-        other => other.to_string().into(),
-    }
-}
-
-/// Words an error of the file system.
-pub(super) fn io<'a>(path: &'a Path, doing: &'static str) -> impl Fn(std::io::Error) -> StoreError + use<'a> {
-    move |source| StoreError::Io {
-        doing,
-        path: path.to_owned(),
-        source,
-    }
 }

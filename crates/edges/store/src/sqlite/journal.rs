@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::tally::damaged;
+use super::error::damaged;
 use crate::model::{Day, as_integer};
 
 /// The journal is folded when it has this many entries: about 20 ms of work.

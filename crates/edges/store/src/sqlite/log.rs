@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blocks::{block_of, number_at, places, unsealed_from};
-use super::tally::damaged;
+use super::error::damaged;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unreversed};
 use crate::model::{Filter, LogRow, as_integer, hour_of};
 

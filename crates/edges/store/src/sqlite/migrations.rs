@@ -1,12 +1,13 @@
 //! The schema, as a numbered list of steps. A step that was released is never changed.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-use super::connection::engine;
+use super::error::engine;
+use crate::clock::now_ms;
 use crate::error::StoreError;
+use crate::model::as_integer;
 
 /// Step *n* leads to version *n*, counted from 1.
 const STEPS: [&str; 4] = [
@@ -90,15 +91,13 @@ fn apply(connection: &mut Connection, path: &Path, steps: &[&str]) -> Result<(),
     for (step, version) in steps.iter().zip(1_u32..).skip(found as usize) {
         transaction.execute_batch(step).map_err(&words)?;
         transaction
-            .execute("INSERT INTO migration VALUES (?1, ?2)", (version, now_ms()))
+            .execute(
+                "INSERT INTO migration VALUES (?1, ?2)",
+                (version, as_integer(now_ms())),
+            )
             .map_err(&words)?;
     }
     transaction.commit().map_err(&words)
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::connection::{beside, open_to_read, row_error};
-use super::reporting::{self, ReportingDay};
+use super::connection::{beside, open_to_read};
+use super::error::damaged;
+use super::error::row_error;
 use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::books::list;
@@ -46,14 +47,6 @@ impl Reading {
         self.snapshot("read the tally", |connection| {
             tally::read(connection, self.has_reports(), day, policy_domain)
         })
-    }
-
-    pub(crate) fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
-        self.snapshot("read the tally", reporting::days)
-    }
-
-    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
-        ReportingDay::begin(self, day)
     }
 
     /// Asks for what there is from a version of the schema on; in an older store there is nothing of it.
@@ -177,7 +170,7 @@ fn trace_text(connection: &Connection, trace: i64) -> rusqlite::Result<Option<St
         return Ok(None);
     };
     let text = unpacked(row.get_ref(0)?.as_blob()?);
-    text.map(Some).map_err(|_| tally::damaged(0))
+    text.map(Some).map_err(|_| damaged(0))
 }
 
 fn rule_hits(connection: &Connection) -> rusqlite::Result<Vec<RuleHits>> {

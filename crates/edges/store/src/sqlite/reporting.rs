@@ -30,6 +30,16 @@ pub(super) fn days(connection: &Connection) -> rusqlite::Result<Vec<Day>> {
     rows.collect()
 }
 
+impl Reading {
+    pub(crate) fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
+        self.snapshot("read the tally", days)
+    }
+
+    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
+        ReportingDay::begin(self, day)
+    }
+}
+
 /// What is still to be read of a day.
 pub(crate) struct ReportingDay<'a> {
     reading: &'a Reading,

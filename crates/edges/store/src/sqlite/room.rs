@@ -18,7 +18,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::blocks::{block_of, number_at, seal_again, unsealed_from};
-use super::expire::{ROWS, octets_over, oldest_day, oldest_hour, remove_hour, remove_traces_for_room};
+use super::remove::{ROWS, octets_over, oldest_day, oldest_hour, remove_hour, remove_traces_for_room};
 use super::reporting;
 use super::statements::Statements;
 use crate::books::upkeep;

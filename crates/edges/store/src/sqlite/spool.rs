@@ -1,6 +1,6 @@
 //! What waits to be handed over: appended by the recorder, taken and removed by whoever hands it over.
 
-mod account;
+pub(super) mod account;
 mod append;
 mod shed;
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::beside::Beside;
-use super::connection;
+use super::connection::inode_of;
 use super::reading::Reading;
 use super::statements::Statements;
 use crate::error::StoreError;
@@ -115,11 +115,6 @@ impl Reading {
     }
 }
 
-/// What tells a file from a copy of it.
-pub(super) fn inode_of(path: &Path) -> i64 {
-    connection::inode(path).map_or(0, |(_, inode)| inode.cast_signed())
-}
-
 /// How much waits.
 fn status(connection: &Connection) -> rusqlite::Result<SpoolStatus> {
     let account = Account::read(connection)?;
@@ -133,12 +128,6 @@ fn status(connection: &Connection) -> rusqlite::Result<SpoolStatus> {
         oldest_ms: oldest,
         lost: account.lost,
     })
-}
-
-/// Forgets the id, and of which file it was: whoever opens this one is another host ([`Account::come_home`]).
-pub(super) fn forget_identity(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("UPDATE spool_host SET host = NULL, inode = 0", [])?;
-    Ok(())
 }
 
 /// How many octets each frame of an entry has; nothing for one that is gone.

@@ -3,7 +3,7 @@
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
-use super::tally::damaged;
+use super::error::damaged;
 use crate::sql::{Row, Sql, SqlError, Value};
 
 /// The transaction that is open on this connection.

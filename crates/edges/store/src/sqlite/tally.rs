@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
+use super::error::damaged;
 use super::journal::{self, Counts};
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
 use crate::model::{Day, PublishedPolicy, TallyRow};
@@ -201,9 +202,4 @@ fn forget_if_many<T>(remembered: &mut HashMap<i64, T>) {
     if remembered.len() >= REMEMBERED {
         remembered.clear();
     }
-}
-
-/// What is in this column was not written by us.
-pub(super) fn damaged(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, "damaged".to_owned(), rusqlite::types::Type::Text)
 }

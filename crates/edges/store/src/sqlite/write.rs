@@ -1,16 +1,18 @@
 //! The writing connection: one batch, one transaction; and what is put in order afterwards.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::batch::Remembered;
-use super::connection::{self, BUSY, Identity, beside, engine, row_error};
+use super::connection::inode_of;
+use super::connection::{self, BUSY, Identity};
+use super::error::{engine, row_error};
 use super::room::Room;
-use super::spool::{Appender, inode_of};
+use super::spool::Appender;
+use super::wal::{WAL_LONG, brought_home, write_back};
 use super::{blocks, expire, journal};
 use crate::distinct::Folding;
 use crate::engine::{Engine, Step};
@@ -18,11 +20,6 @@ use crate::error::StoreError;
 use crate::model::{Expired, Keep, Lost};
 use crate::queue::Batch;
 use crate::spool::Share;
-
-/// The write-ahead log is written back when it is longer than this, in octets: often enough that
-/// it stays in the page cache of the system, seldom enough that a page which changes with each
-/// batch is written back once for many.
-pub(super) const WAL_LONG: u64 = 16 << 20;
 
 /// The writing connection and what it remembers.
 #[derive(Debug)]
@@ -208,29 +205,6 @@ impl Engine for Sqlite {
     }
 }
 
-/// Writes back the write-ahead log, where it is longer than so many octets. Does what it can
-/// beside readers of older states, and waits for none of them.
-pub(super) fn write_back(connection: &Connection, path: &Path, longer_than: u64) -> Result<(), StoreError> {
-    let log = fs::metadata(beside(path, "-wal"));
-    if log.is_ok_and(|log| log.len() > longer_than) {
-        connection
-            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-            .map_err(engine(path, "write back the log"))?;
-    }
-    Ok(())
-}
-
-/// Where only the files beside the database are gone: brings what was written there into it. Closing it would
-/// do so too, without a word; and what is written again then would be in the store twice.
-pub(super) fn brought_home(connection: &Connection, identity: &Identity) -> bool {
-    let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
-    identity.file_holds()
-        && matches!(
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], is_busy),
-            Ok(false)
-        )
-}
-
 /// `data_version` changes when another connection has committed; asked inside the transaction,
 /// it holds for all of it.
 fn foreign_writes(connection: &Connection) -> rusqlite::Result<i64> {
@@ -241,6 +215,9 @@ fn foreign_writes(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::connection::beside;
     use super::*;
     use crate::Reader;
     use crate::prepared::tests::{observation, prepared};

@@ -111,6 +111,12 @@ impl Account {
     }
 }
 
+/// Forgets the id, and of which file it was: whoever opens this one is another host ([`Account::come_home`]).
+pub(in crate::sqlite) fn forget_identity(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("UPDATE spool_host SET host = NULL, inode = 0", [])?;
+    Ok(())
+}
+
 fn no_random_octets() -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure("the system has no random octets for a host id".into())
 }

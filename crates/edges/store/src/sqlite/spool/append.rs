@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::account::Account;
 use super::shed::shed;
+use crate::clock::now_ms;
 use crate::digest::Digest;
 use crate::folded::Folded;
 use crate::model::{Day, HostId, SpoolLost, as_integer};
@@ -104,7 +104,7 @@ impl Appender {
         kept: &[&Kept],
     ) -> rusqlite::Result<()> {
         let host = account.identity()?;
-        let closed_ms = now_ms();
+        let closed_ms = as_integer(now_ms());
         let (observations, traces, held) = self.pack_messages(kept);
         for (place, part) in pack_counts(counts, &mut self.packer).into_iter().enumerate() {
             // Messages go with the first.
@@ -210,11 +210,4 @@ fn since(now: SpoolLost, before: SpoolLost) -> SpoolLost {
         tallies: now.tallies - before.tallies,
         rule_hits: now.rule_hits - before.rule_hits,
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        as_integer(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    })
 }
