@@ -47,7 +47,7 @@ impl<'a> ReportingDay<'a> {
         }
     }
 
-    /// How many policy domains are left out, past [`MAX_DOMAINS`].
+    /// How many policy domains are left out, past [`MAX_DOMAINS`](crate::MAX_DOMAINS).
     pub fn left_out(&self) -> u64 {
         match &self.inner {
             Inner::File(file) => file.left_out(),

@@ -5,11 +5,11 @@ mod rehearsal;
 use std::time::Duration;
 
 use crate::MAX_IMPORTS;
-use crate::books::Books;
 use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
-use crate::outbox::within;
+use crate::outbox::{OutboxDb, within};
 use crate::place::Place;
+use crate::server;
 
 pub use rehearsal::{MAX_REHEARSED, Rehearsal};
 
@@ -17,7 +17,7 @@ pub use rehearsal::{MAX_REHEARSED, Rehearsal};
 /// returned is on disk, synced; the ledger of keys is written with it, so that a crash at any moment leaves
 /// each message there once or not at all.
 pub struct Importer {
-    books: Books,
+    db: OutboxDb,
 }
 
 impl Importer {
@@ -28,17 +28,20 @@ impl Importer {
     /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
     /// is of an older version.
     pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
-        let books = Books::open(place.into(), patience)?;
-        Ok(Self { books })
+        let db = OutboxDb::open(place.into(), patience)?;
+        Ok(Self { db })
     }
 
-    /// Adds those that are not there yet, in one transaction; at most [`MAX_IMPORTS`]. Days before `kept_from`
+    /// Adds those that are not there yet, in one transaction; at most [`MAX_IMPORTS`](crate::MAX_IMPORTS). Days before `kept_from`
     /// expire or have expired, with what is known of their keys, and are left out.
     ///
     /// # Errors
     /// When there are too many, or the store cannot be written: then none of them was added.
     pub fn import(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
         within("list of imports", imports.len(), MAX_IMPORTS)?;
-        self.books.import(imports, kept_from)
+        match &mut self.db {
+            OutboxDb::File(file) => file.import(imports, kept_from),
+            OutboxDb::Server(server) => server::import::import(server, imports, kept_from),
+        }
     }
 }

@@ -104,7 +104,6 @@
 //! A recorder does not write to a server: mail waits for no network (design D13). Reports of others have no tables yet.
 
 mod assembly;
-mod books;
 mod clock;
 mod collect;
 mod columns;

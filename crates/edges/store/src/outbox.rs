@@ -10,24 +10,47 @@
 //! whatever it is given: a long list or a large body takes several. What has returned is on disk, synced; a
 //! crash at any moment leaves every report there once, and every delivery either ended or to be claimed again.
 //!
+//! `put` stores reports, `body` what is attached to them, `claim` says who sends what, `ends` what came of it, `list`
+//! reads deliveries, `days` keeps account of the days, `redirection` of where reports go instead, `suppression` of
+//! destinations that get nothing, `lease` of who does what of many hosts, `ledger` of imports, `secret` of secrets;
+//! `upkeep` removes what is old, all of them in statements that every engine understands ([`crate::sql`]). `steps` is
+//! what takes several transactions, `db` the connection.
+//!
 //! It knows no clock, no letter and no network: times are arguments, and who sends says how it went.
 
+pub(crate) mod body;
 mod check;
+mod claim;
+pub(crate) mod days;
+mod db;
 mod destinations;
+mod ends;
+pub(crate) mod lease;
+pub(crate) mod ledger;
+pub(crate) mod list;
+mod put;
+pub(crate) mod redirection;
+mod secret;
+mod statement;
+mod steps;
+pub(crate) mod suppression;
+#[cfg(test)]
+mod tests;
+pub(crate) mod upkeep;
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::books::Books;
 use crate::error::StoreError;
 use crate::limits::MAX_REPORTS;
 use crate::model::{
-    Claim, Claims, Day, DayCounts, DayState, Delivery, DeliveryNumber, Lease, NewReport, OutboxCounts,
-    OutboxExpired, OutboxFilter, OutboxKeep, Put, ReportNumber, Resend,
+    Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease, OutboxCounts, OutboxExpired,
+    OutboxKeep, ReportNumber,
 };
 use crate::place::Place;
 
-pub(crate) use check::{check_all, host_of, once_each, reason, within};
+pub(crate) use check::within;
+pub(crate) use db::OutboxDb;
 
 /// How long a service waits for others who write: SQLite does not queue those who wait, and each batch of
 /// a busy recorder may be first.
@@ -38,7 +61,7 @@ pub const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
 /// Report letters and their deliveries. Every method may wait for the disk and for others who write: call
 /// them where that holds up nobody else.
 pub struct Outbox {
-    books: Books,
+    db: OutboxDb,
 }
 
 impl Outbox {
@@ -49,8 +72,8 @@ impl Outbox {
     /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
     /// is of an older version.
     pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
-        let books = Books::open(place.into(), patience)?;
-        Ok(Self { books })
+        let db = OutboxDb::open(place.into(), patience)?;
+        Ok(Self { db })
     }
 
     /// Notes that the reports about a day are being made; the state before. A day that is done stays done.
@@ -58,7 +81,8 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn begin_day(&mut self, day: Day, now_ms: u64) -> Result<DayState, StoreError> {
-        self.books.begin_day(day, now_ms)
+        self.db
+            .write("begin a day of reports", |sql| days::begin(sql, day, now_ms))
     }
 
     /// How far the reports about a day are. That is kept for ever, so that no day is reported again after
@@ -67,7 +91,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn day_state(&mut self, day: Day) -> Result<DayState, StoreError> {
-        self.books.day_state(day)
+        self.db.read("read a day of reports", |sql| days::state(sql, day))
     }
 
     /// Notes that a day is done.
@@ -75,7 +99,9 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn finish_day(&mut self, day: Day, counts: DayCounts, now_ms: u64) -> Result<(), StoreError> {
-        self.books.finish_day(day, counts, now_ms)
+        self.db.write("finish a day of reports", |sql| {
+            days::finish(sql, day, counts, now_ms)
+        })
     }
 
     /// Whether there is an aggregate report about this day of a policy domain, or a line that says why not.
@@ -83,27 +109,13 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn is_settled(&mut self, day: Day, policy_domain: &str) -> Result<bool, StoreError> {
-        self.books.is_settled(day, policy_domain)
-    }
-
-    /// Stores reports with their deliveries: all of them or none, and each once however often it is handed
-    /// over. What it came to is told of each, in order.
-    ///
-    /// An aggregate report is there already when any part of the same policy domain, begin and configuration
-    /// is: what was tallied since would divide it into other parts. So hand over all parts of a configuration
-    /// in one call. A failure report is there already when its Report-ID is.
-    ///
-    /// At most [`MAX_REPORTS`] reports and [`MAX_LETTERS`] deliveries.
-    ///
-    /// # Errors
-    /// When something is past its limit, or the store cannot be written.
-    pub fn put_all(&mut self, reports: &[NewReport], now_ms: u64) -> Result<Vec<Put>, StoreError> {
-        check_all(reports)?;
-        self.books.put_all(reports, now_ms)
+        self.db.read("look for a report", |sql| {
+            days::is_settled(sql, day, policy_domain)
+        })
     }
 
     /// Notes why policy domains with rows on a day got no report: the domain, and one reason each. The
-    /// first reason stays. Of a day [`MAX_SKIPPED`] are kept, at most [`MAX_REPORTS`] a call.
+    /// first reason stays. Of a day [`MAX_SKIPPED`](crate::MAX_SKIPPED) are kept, at most [`MAX_REPORTS`](crate::MAX_REPORTS) a call.
     ///
     /// # Errors
     /// When a domain or the list is past its limit, or the store cannot be written.
@@ -112,36 +124,9 @@ impl Outbox {
         for (policy_domain, _) in skipped {
             within("policy_domain", policy_domain.len(), crate::MAX_WORD)?;
         }
-        self.books.skip_all(day, skipped)
-    }
-
-    /// Gives a delivery up for smaller reports that say the same, in one transaction: a destination has refused
-    /// the size. They have Report-IDs of their own, and what is there of them already, made for another
-    /// destination, is used again. None, and nothing done, when the lease is not the owner's any more.
-    ///
-    /// # Errors
-    /// When something is past its limit, or the store cannot be written.
-    pub fn replace(
-        &mut self,
-        delivery: DeliveryNumber,
-        owner: &str,
-        reason: &str,
-        reports: &[NewReport],
-        now_ms: u64,
-    ) -> Result<Option<Vec<ReportNumber>>, StoreError> {
-        check_all(reports)?;
-        self.books
-            .replace(delivery, owner, &self::reason(reason), reports, now_ms)
-    }
-
-    /// Takes deliveries to send: those that are due, not under lease and not suppressed, the ones due first
-    /// first. Nobody else gets them before the lease ends. Where nothing is due, nothing is locked.
-    ///
-    /// # Errors
-    /// When the owner's name is past its limit, or the store cannot be written.
-    pub fn claim(&mut self, claim: &Claim) -> Result<Claims, StoreError> {
-        within("owner", claim.owner.len(), crate::MAX_WORD)?;
-        self.books.claim(claim)
+        self.db.write("note domains without a report", |sql| {
+            days::skip(sql, day, skipped)
+        })
     }
 
     /// The body of a report, while it is kept.
@@ -149,7 +134,8 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn body(&mut self, report: ReportNumber) -> Result<Option<Vec<u8>>, StoreError> {
-        self.books.body(report)
+        self.db
+            .read("read the body of a report", |sql| body::read(sql, report))
     }
 
     /// Marks a delivery as taken over by its destination, with what that said. It counts whoever has the
@@ -164,7 +150,10 @@ impl Outbox {
         reason: &str,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
-        self.books.delivered(delivery, &self::reason(reason), now_ms)
+        let reason = &check::reason(reason);
+        self.db.write("note a delivery", |sql| {
+            ends::end(sql, delivery, DeliveryState::Delivered, reason, now_ms)
+        })
     }
 
     /// Notes that a letter came back: its delivery is given up, with the reason, even where it counted as
@@ -179,7 +168,14 @@ impl Outbox {
         reason: &str,
         now_ms: u64,
     ) -> Result<Option<Delivery>, StoreError> {
-        self.books.bounced(delivery, &self::reason(reason), now_ms)
+        let reason = &check::reason(reason);
+        self.db.write("note a bounce", |sql| {
+            if ends::end(sql, delivery, DeliveryState::GivenUp, reason, now_ms)? {
+                list::delivery(sql, delivery)
+            } else {
+                Ok(None)
+            }
+        })
     }
 
     /// Puts a delivery off until a time, with the reason. False, and nothing changed, when the lease is not
@@ -194,8 +190,10 @@ impl Outbox {
         reason: &str,
         next_ms: u64,
     ) -> Result<bool, StoreError> {
-        self.books
-            .deferred(delivery, owner, &self::reason(reason), next_ms)
+        let reason = &check::reason(reason);
+        self.db.write("put off a delivery", |sql| {
+            ends::defer(sql, delivery, owner, reason, next_ms)
+        })
     }
 
     /// Gives a delivery up, with the reason. False, and nothing changed, when the lease is not the owner's
@@ -210,16 +208,18 @@ impl Outbox {
         reason: &str,
         now_ms: u64,
     ) -> Result<bool, StoreError> {
-        self.books
-            .given_up(delivery, owner, &self::reason(reason), now_ms)
+        let reason = &check::reason(reason);
+        self.db.write("give up a delivery", |sql| {
+            ends::give_up(sql, delivery, owner, reason, now_ms)
+        })
     }
 
-    /// Who has leases, run out or not, in alphabetical order; at most [`MAX_OWNERS`].
+    /// Who has leases, run out or not, in alphabetical order; at most [`MAX_OWNERS`](crate::MAX_OWNERS).
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn owners(&mut self) -> Result<Vec<String>, StoreError> {
-        self.books.owners()
+        self.db.read("read who sends letters", claim::owners)
     }
 
     /// Ends all leases of an owner who is going to send nothing more; how many. Those attempts do not count.
@@ -227,7 +227,8 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn release(&mut self, owner: &str) -> Result<u64, StoreError> {
-        self.books.release(owner)
+        self.db
+            .write("give letters back", |sql| ends::release(sql, owner))
     }
 
     /// Takes the lease with this name, or renews it, for so long from now: of many hosts one does what it stands
@@ -245,7 +246,9 @@ impl Outbox {
     ) -> Result<Option<Lease>, StoreError> {
         within("name of a lease", name.len(), crate::MAX_WORD)?;
         within("owner", owner.len(), crate::MAX_WORD)?;
-        self.books.lease(name, owner, lease_ms, now_ms)
+        self.db.write("take a lease", |sql| {
+            lease::take(sql, name, owner, (lease_ms, now_ms))
+        })
     }
 
     /// Gives a lease with a name back; whether the owner had it.
@@ -253,58 +256,16 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn release_lease(&mut self, name: &str, owner: &str) -> Result<bool, StoreError> {
-        self.books.release_lease(name, owner)
+        self.db
+            .write("give a lease back", |sql| lease::release(sql, name, owner))
     }
 
-    /// Who has which lease with a name, run out or not, in alphabetical order of the names; at most [`MAX_OWNERS`].
+    /// Who has which lease with a name, run out or not, in alphabetical order of the names; at most [`MAX_OWNERS`](crate::MAX_OWNERS).
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn leases(&mut self) -> Result<Vec<(String, Lease)>, StoreError> {
-        self.books.leases()
-    }
-
-    /// Puts off until a time, with the reason, what is due and under lease of this owner or nobody's; how many,
-    /// ten thousand at most. They were not tried: no attempt counts, the states stay, and the leases end.
-    ///
-    /// # Errors
-    /// When the store cannot be written. Some may have been put off then.
-    pub fn postpone(
-        &mut self,
-        owner: &str,
-        reason: &str,
-        now_ms: u64,
-        next_ms: u64,
-    ) -> Result<u64, StoreError> {
-        self.books.postpone(owner, &self::reason(reason), now_ms, next_ms)
-    }
-
-    /// Sends again what the filter lets through, as if it had never been tried; how many. Not those under
-    /// lease, and not those whose body is gone.
-    ///
-    /// # Errors
-    /// When the store cannot be written. Some may have been queued then.
-    pub fn retry(&mut self, filter: &OutboxFilter, resend: Resend, now_ms: u64) -> Result<u64, StoreError> {
-        self.books.retry(filter, resend, now_ms)
-    }
-
-    /// Gives up what the filter lets through, as far as it has not ended and is not under lease; how many.
-    ///
-    /// # Errors
-    /// When the store cannot be written. Some may have been given up then.
-    pub fn give_up(&mut self, filter: &OutboxFilter, reason: &str, now_ms: u64) -> Result<u64, StoreError> {
-        self.books.give_up(filter, &self::reason(reason), now_ms)
-    }
-
-    /// The secret of this name, made of the system's randomness when it is asked for first. Who can read the
-    /// store can read it.
-    ///
-    /// # Errors
-    /// When the name is longer than [`MAX_WORD`](crate::MAX_WORD), the system has no randomness, or the store
-    /// cannot be written.
-    pub fn secret(&mut self, name: &str) -> Result<[u8; 32], StoreError> {
-        within("name of a secret", name.len(), crate::MAX_WORD)?;
-        self.books.secret(name)
+        self.db.read("read the leases", lease::all)
     }
 
     /// How many failure reports were made for each destination since a time, so that limits hold across a restart.
@@ -312,7 +273,8 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn failures_since(&mut self, since_ms: u64) -> Result<Vec<(String, u64)>, StoreError> {
-        self.books.failures_since(since_ms)
+        self.db
+            .read("count failure reports", |sql| list::failures_since(sql, since_ms))
     }
 
     /// Removes some of what is too old, in one short transaction. Ask again while there is more.
@@ -320,7 +282,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn expire(&mut self, keep: OutboxKeep) -> Result<OutboxExpired, StoreError> {
-        self.books.expire(keep)
+        self.db.write("remove old reports", |sql| upkeep::step(sql, keep))
     }
 
     /// What waits to be sent. The cost goes with that, not with what has ended.
@@ -328,13 +290,13 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&mut self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
-        self.books.counts(now_ms)
+        self.db.read("count the letters", |sql| list::counts(sql, now_ms))
     }
 }
 
 impl fmt::Debug for Outbox {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = formatter.debug_struct("Outbox");
-        shown.field("place", &self.books.path()).finish_non_exhaustive()
+        shown.field("place", &self.db.path()).finish_non_exhaustive()
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::MAX_IMPORTS;
-use crate::books::{days, ledger};
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
 use crate::outbox::within;
+use crate::outbox::{days, ledger};
 use crate::place::Place;
 use crate::reading::Reading;
 use crate::sqlite::{IMPORTS, REPORTS};

@@ -8,7 +8,7 @@ pub struct DomainDay {
     /// The DMARC Policy Domain.
     pub policy_domain: String,
     /// Its rows, in the order in which they came up first, on a server in one that stays the same; at most
-    /// [`MAX_DOMAIN_ROWS`].
+    /// [`MAX_DOMAIN_ROWS`](crate::MAX_DOMAIN_ROWS).
     pub rows: Vec<DayRow>,
     /// Rows that were left out.
     pub left_out_rows: u64,

@@ -65,7 +65,7 @@ pub(crate) fn host_of(destination: &str) -> String {
 }
 
 /// What strangers said, fit to be shown on a line: control characters escaped, and no longer than
-/// [`MAX_REASON`].
+/// [`MAX_REASON`](crate::MAX_REASON).
 pub(crate) fn reason(said: &str) -> String {
     let mut text = String::new();
     for character in said.chars() {

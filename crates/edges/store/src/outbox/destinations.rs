@@ -1,7 +1,7 @@
 //! What is known about destinations: those that get no letters, and those that stand in for others.
 
-use super::Outbox;
 use super::check::{reason, within};
+use super::{Outbox, redirection, suppression};
 use crate::error::StoreError;
 use crate::limits::{MAX_DESTINATION, MAX_URIS};
 use crate::model::{Redirection, Strikes, Struck, Suppression};
@@ -20,8 +20,10 @@ impl Outbox {
         now_ms: u64,
     ) -> Result<(), StoreError> {
         within("destination", destination.len(), MAX_DESTINATION)?;
-        self.books
-            .suppress(destination, &self::reason(reason), until_ms, now_ms)
+        let reason = &self::reason(reason);
+        self.db.write("suppress a destination", |sql| {
+            suppression::suppress(sql, destination, reason, until_ms, now_ms)
+        })
     }
 
     /// Counts a letter that came back, and suppresses its destination when it was one too many. One that the
@@ -37,8 +39,10 @@ impl Outbox {
         now_ms: u64,
     ) -> Result<Struck, StoreError> {
         within("destination", destination.len(), MAX_DESTINATION)?;
-        self.books
-            .strike(destination, &self::reason(reason), strikes, now_ms)
+        let reason = &self::reason(reason);
+        self.db.write("count a bounce", |sql| {
+            suppression::strike(sql, destination, reason, strikes, now_ms)
+        })
     }
 
     /// Forgets a suppression, and the bounces with it; whether there was one.
@@ -46,7 +50,9 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn unsuppress(&mut self, destination: &str) -> Result<bool, StoreError> {
-        self.books.unsuppress(destination)
+        self.db.write("forget a suppression", |sql| {
+            suppression::remove(sql, destination)
+        })
     }
 
     /// The suppression that an address is under at this time, or its host.
@@ -58,7 +64,9 @@ impl Outbox {
         destination: &str,
         now_ms: u64,
     ) -> Result<Option<Suppression>, StoreError> {
-        self.books.is_suppressed(destination, now_ms)
+        self.db.read("look for a suppression", |sql| {
+            suppression::find(sql, destination, now_ms)
+        })
     }
 
     /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.
@@ -66,7 +74,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn suppressions(&mut self) -> Result<Vec<Suppression>, StoreError> {
-        self.books.suppressions()
+        self.db.read("read the suppressions", suppression::all)
     }
 
     /// Lets the reports about a policy domain go to these URIs from now on, whatever its record says; in
@@ -80,7 +88,8 @@ impl Outbox {
         for uri in &redirection.rua {
             within("URI", uri.len(), crate::MAX_TEXT)?;
         }
-        self.books.redirect(redirection)
+        self.db
+            .write("redirect reports", |sql| redirection::set(sql, redirection))
     }
 
     /// Lets reports go again where the record says; whether there was a redirection.
@@ -88,7 +97,9 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be written.
     pub fn stop_redirecting(&mut self, policy_domain: &str) -> Result<bool, StoreError> {
-        self.books.stop_redirecting(policy_domain)
+        self.db.write("stop redirecting reports", |sql| {
+            redirection::remove(sql, policy_domain)
+        })
     }
 
     /// Where the reports about a policy domain go instead, if they do.
@@ -96,7 +107,8 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn redirection(&mut self, policy_domain: &str) -> Result<Option<Redirection>, StoreError> {
-        self.books.redirection(policy_domain)
+        self.db
+            .read("look where reports go", |sql| redirection::of(sql, policy_domain))
     }
 
     /// All redirections, in alphabetical order; at most [`MAX_REDIRECTIONS`](crate::MAX_REDIRECTIONS).
@@ -104,6 +116,6 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn redirections(&mut self) -> Result<Vec<Redirection>, StoreError> {
-        self.books.redirections()
+        self.db.read("look where reports go", redirection::all)
     }
 }

@@ -1,12 +1,12 @@
 //! What is asked about report letters.
 
 use super::Reader;
-use crate::books::{body, days, lease, list, redirection, suppression};
 use crate::error::StoreError;
 use crate::model::{
     Day, DayState, Delivery, DeliveryNumber, Lease, LettersAbout, OutboxCounts, OutboxFilter, Redirection,
     Report, ReportNumber, Suppression,
 };
+use crate::outbox::{body, days, lease, list, redirection, suppression};
 use crate::sqlite::{FLEET, IMPORTS, REPORTS};
 
 impl Reader {

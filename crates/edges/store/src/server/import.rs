@@ -4,10 +4,10 @@ use super::apply::{TALLY, make_day};
 use super::fold::{Work, seen_first};
 use super::known::Known;
 use super::{Server, lock};
-use crate::books;
 use crate::digest::Digests;
 use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
+use crate::outbox;
 use crate::prepared::Counted;
 
 /// Adds those that are not there yet, in one transaction. Nobody else imports meanwhile.
@@ -20,7 +20,7 @@ pub(crate) fn import(server: &Server, imports: &[Import], kept_from: Day) -> Res
     server.write("import", |session| {
         lock::beside_others(session)?;
         let mut counted = Vec::new();
-        let imported = books::ledger::import(session, imports, kept_from, &mut |import, new| {
+        let imported = outbox::ledger::import(session, imports, kept_from, &mut |import, new| {
             let row = Counted::new(import.day(), import.row.clone(), &digests);
             counted.push((row, import.at_ms, new));
             Ok(())

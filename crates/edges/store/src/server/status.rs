@@ -3,9 +3,9 @@
 use super::engine::ServerEngine;
 use super::session::Session;
 use super::{Server, migrations};
-use crate::books;
 use crate::error::StoreError;
 use crate::model::{Day, RuleHits, Status};
+use crate::outbox;
 use crate::sql::{FromValue, Sql, SqlError, values};
 
 /// Rows that are counted one by one. What is past it the server has an idea of.
@@ -28,7 +28,7 @@ impl Server {
                 tally_rows: rows(session, "tally")?,
                 tally_days: ends(session, "day", "tally_day")?.map(|(first, last)| (Day(first), Day(last))),
                 distinct_rows: rows(session, "reporting_row")?,
-                outbox: books::list::status(session)?,
+                outbox: outbox::list::status(session)?,
             })
         })
     }

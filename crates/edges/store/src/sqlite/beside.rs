@@ -1,4 +1,4 @@
-//! The connection that keeps the books, and how it shares the store with the recorder.
+//! The connection that keeps the outbox, and how it shares the store with the recorder.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

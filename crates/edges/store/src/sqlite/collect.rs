@@ -12,11 +12,11 @@ use super::batch::Remembered;
 use super::beside::{LEAST_WAY, MOST_WAY};
 use super::reading::Reading;
 use super::statements::Statements;
-use crate::books::days::is_reported;
 use crate::engine::Engine as _;
 use crate::error::StoreError;
 use crate::folded::Folded;
 use crate::model::{Applied, Beat, Day, HostId, HostStatus, Known, as_integer};
+use crate::outbox::days::is_reported;
 use crate::queue::Batch;
 use crate::spool::{Closed, Segment};
 

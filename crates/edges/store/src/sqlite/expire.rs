@@ -12,10 +12,10 @@ use super::remove::{
 };
 use super::room::Room;
 use super::statements::Statements;
-use crate::books::ledger;
 use crate::engine::Step;
 use crate::groups::Groups;
 use crate::model::{Day, Expired, Keep, hour_of};
+use crate::outbox::ledger;
 
 /// Most pages given back to the file system in one step.
 const PAGES: i64 = 512;

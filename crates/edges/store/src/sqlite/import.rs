@@ -4,11 +4,11 @@ use rusqlite::Connection;
 
 use super::beside::Beside;
 use super::interned::Interned;
-use crate::books::ledger;
 use crate::digest::Digests;
 use crate::error::StoreError;
 use crate::limits::MAX_SUM;
 use crate::model::{Day, Import, Imported};
+use crate::outbox::ledger;
 use crate::prepared::Counted;
 use crate::sql::SqlError;
 

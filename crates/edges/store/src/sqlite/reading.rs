@@ -10,10 +10,10 @@ use super::error::damaged;
 use super::error::row_error;
 use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
-use crate::books::list;
 use crate::columns::unpacked;
 use crate::error::StoreError;
 use crate::model::{Day, Explained, Filter, LogRow, OutboxStatus, RuleHits, Status, TallyRow};
+use crate::outbox::list;
 use crate::sql::{Sql, SqlError};
 
 /// A connection that cannot write.

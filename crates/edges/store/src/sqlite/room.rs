@@ -21,11 +21,11 @@ use super::blocks::{block_of, number_at, seal_again, unsealed_from};
 use super::remove::{ROWS, octets_over, oldest_day, oldest_hour, remove_hour, remove_traces_for_room};
 use super::reporting;
 use super::statements::Statements;
-use crate::books::upkeep;
 use crate::columns::unreversed;
 use crate::engine::Step;
 use crate::groups::Groups;
 use crate::model::{Day, Expired, Keep, hour_of};
+use crate::outbox::upkeep;
 
 /// The tally may take up one part in so many of the file: the rest is for what explains single messages.
 const SHARE_OF_TALLY: u64 = 2;

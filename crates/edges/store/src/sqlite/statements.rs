@@ -67,7 +67,7 @@ impl ToSql for Value<'_> {
     }
 }
 
-/// For those who ask SQLite themselves, and the books beside.
+/// For those who ask SQLite themselves, and the outbox beside.
 impl From<SqlError> for rusqlite::Error {
     fn from(error: SqlError) -> Self {
         match error {

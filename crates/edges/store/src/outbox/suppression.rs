@@ -1,9 +1,9 @@
 //! Destinations that get no letters: the operator's, and those whose letters come back.
 
+use super::check::host_of;
 use super::statement::{integer, time};
 use crate::limits::MAX_SUPPRESSIONS;
 use crate::model::{Origin, Strikes, Struck, Suppression, as_integer};
-use crate::outbox::host_of;
 use crate::sql::{Row, Sql, SqlError, values};
 
 const COLUMNS: &str = "destination, reason, origin, since_ms, until_ms, strikes";

@@ -1,9 +1,9 @@
 //! Which days were reported about, and which policy domains got nothing.
 
+use super::check::reason;
 use super::statement::{self, integer, time};
 use crate::limits::MAX_SKIPPED;
 use crate::model::{Day, DayCounts, DayState};
-use crate::outbox::reason;
 use crate::sql::{Row, Sql, SqlError, values};
 
 const COLUMNS: &str = "day, began_ms, done_ms, domains, reports, messages, skipped";

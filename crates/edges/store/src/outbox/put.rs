@@ -1,9 +1,9 @@
 //! Storing reports with their deliveries, each once.
 
 use super::body;
+use super::check::{host_of, once_each};
 use super::statement::{insert_into, integer, time};
 use crate::model::{NewDelivery, NewReport, Put, ReportKind, ReportNumber, as_integer};
-use crate::outbox::{host_of, once_each};
 use crate::sql::{Sql, SqlError, values};
 
 /// Which of them are there already.

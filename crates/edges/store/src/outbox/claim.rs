@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::check::reason;
 use super::statement::{integer, same_domain, time};
 use super::{list, suppression};
 use crate::limits::{MAX_CLAIM, MAX_OWNERS};
 use crate::model::{Claim, Claims, DeliveryNumber, Lease, Suppression};
-use crate::outbox::reason;
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
 /// Deliveries that a server is asked for at once.

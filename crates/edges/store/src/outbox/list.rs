@@ -1,11 +1,11 @@
 //! Reading deliveries and reports.
 
+use super::check::host_of;
 use super::statement::{integer, limit, same_domain, time};
 use crate::model::{
     Day, Delivery, DeliveryNumber, DeliveryState, Lease, LettersAbout, OutboxCounts, OutboxFilter,
     OutboxStatus, Report, ReportKind, ReportNumber,
 };
-use crate::outbox::host_of;
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
 /// The columns of a report, in the order that [`report_of`] reads them.
