@@ -18,7 +18,7 @@ struct Room {
 
 const PREFIX: &str = "landmarc-";
 
-const ROOMS: [Room; 21] = [
+const ROOMS: &[Room] = &[
     Room {
         name: "landmarc-mail",
         rooms: &[],
