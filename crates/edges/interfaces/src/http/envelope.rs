@@ -17,7 +17,7 @@ const PREFIX: &str = "landmarc-";
 const OBJECT: &str = "landmarc-envelope";
 
 /// Which of our fields an envelope in JSON goes with.
-const BESIDE_OBJECT: [&str; 2] = [OBJECT, "landmarc-interfaces"];
+const BESIDE_OBJECT: [&str; 2] = [OBJECT, "landmarc-door"];
 
 /// Reads the envelope. Fields of other names mean nothing here.
 ///
@@ -44,7 +44,7 @@ pub(super) fn caller(headers: &HeaderMap, peer: Peer) -> Result<Caller, Problem>
         let taken = match name.as_str() {
             OBJECT => json::take(value.as_bytes(), &mut envelope),
             // Read by [`door`].
-            "landmarc-interfaces" => Ok(()),
+            "landmarc-door" => Ok(()),
             _ => envelope.take(short, value.as_bytes()).map_err(str::to_owned),
         };
         taken.map_err(refuse)?;
@@ -110,7 +110,7 @@ impl Envelope {
 
 /// The door a message came by, before it came by this one: our filter for OpenSMTPD says so.
 pub(super) fn door(headers: &HeaderMap) -> Door {
-    let named = headers.get("landmarc-interfaces").map(HeaderValue::as_bytes);
+    let named = headers.get("landmarc-door").map(HeaderValue::as_bytes);
     match named == Some(Door::OpenSmtpd.as_str().as_bytes()) {
         true => Door::OpenSmtpd,
         false => Door::Http,

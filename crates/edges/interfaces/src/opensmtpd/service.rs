@@ -233,7 +233,7 @@ fn envelope(caller: &Caller, headers: &mut HeaderMap) {
         headers.append(HeaderName::from_static(name), value(octets));
     };
     add(
-        "landmarc-interfaces",
+        "landmarc-door",
         crate::caller::Door::OpenSmtpd.as_str().as_bytes(),
     );
     match &caller.client {
