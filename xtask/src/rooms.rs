@@ -99,7 +99,7 @@ const ROOMS: &[Room] = &[
     Room {
         // Takes words and plain values, and so needs no room of the core.
         name: "landmarc-store",
-        rooms: &["guard"],
+        rooms: &["mail", "guard"],
         crates: &[
             "flate2",
             "futures-util",
@@ -130,13 +130,13 @@ const ROOMS: &[Room] = &[
     Room {
         // Is given what to answer, and so needs no other room.
         name: "landmarc-web",
-        rooms: &[],
+        rooms: &["mail"],
         crates: &["axum", "hyper", "hyper-util", "thiserror", "tokio", "tracing"],
     },
     Room {
         // Carries octets, and knows nothing of what is in them.
         name: "landmarc-push",
-        rooms: &[],
+        rooms: &["mail"],
         crates: &[
             "bytes",
             "http-body-util",
@@ -154,7 +154,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "landmarc-source",
-        rooms: &["migrate", "guard"],
+        rooms: &["mail", "migrate", "guard"],
         crates: &[
             "futures-util",
             "redis",

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use landmarc_mail::text;
+
 /// Characters of [`Failure::words`].
 pub const MAX_WORDS: usize = 300;
 
@@ -126,25 +128,22 @@ impl fmt::Display for Stage {
     }
 }
 
-/// What strangers said, as it may stand in a log or a table: one line of printable ASCII,
-/// white space drawn together, all else as `?`, at most [`MAX_WORDS`] characters.
+/// What a stranger said, as it may stand in a log or a table: one line of printable ASCII, each white space one
+/// blank, at most [`MAX_WORDS`] characters.
 pub(crate) fn printable(text: &str) -> String {
-    let mut words = String::new();
+    let mut words: String = text
+        .split_whitespace()
+        .flat_map(|word| [" ", word])
+        .skip(1)
+        .collect();
     // One more than is kept shows whether there is more.
-    let letters = text.split_whitespace().flat_map(|word| {
-        let separated = std::iter::once(' ').chain(word.chars());
-        separated.map(|c| if c == ' ' || c.is_ascii_graphic() { c } else { '?' })
-    });
-    words.extend(letters.skip(1).take(MAX_WORDS + 1));
+    words = text::printable(&words, MAX_WORDS + 1).into_owned();
     if words.len() > MAX_WORDS {
-        words.truncate(MAX_WORDS - CUT.len());
-        words.push_str(CUT);
+        words.truncate(MAX_WORDS - text::CUT.len());
+        words.push_str(text::CUT);
     }
     words
 }
-
-/// Stands where words were cut off.
-const CUT: &str = " [...]";
 
 #[cfg(test)]
 mod tests {
@@ -162,7 +161,7 @@ mod tests {
         assert_eq!(printable(&longest), longest);
         let cut = printable(&format!("{longest}x"));
         assert_eq!(cut.len(), MAX_WORDS);
-        assert!(cut.ends_with("xx [...]"));
+        assert!(cut.ends_with("xxx[...]"));
     }
 
     #[test]

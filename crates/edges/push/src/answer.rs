@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use landmarc_mail::text::excerpt;
 use serde_json::{Value, json};
 
 use crate::beat::{Beat, Known};
@@ -97,19 +98,17 @@ impl Told {
     /// None when it is not an error of ours.
     pub(crate) fn from_json(octets: &[u8]) -> Option<Self> {
         let object: Value = serde_json::from_slice(octets).ok()?;
-        let words = |key| object.get(key).and_then(Value::as_str).map(tame);
+        let words = |key| {
+            object
+                .get(key)
+                .and_then(Value::as_str)
+                .map(|text| excerpt(text, Told::MAX_CHARACTERS))
+        };
         Some(Self {
             error: words("error")?,
             remedy: words("remedy").unwrap_or_default(),
         })
     }
-}
-
-fn tame(text: &str) -> String {
-    let characters = text.chars().take(Told::MAX_CHARACTERS);
-    characters
-        .map(|character| if character.is_control() { ' ' } else { character })
-        .collect()
 }
 
 #[cfg(test)]
@@ -142,8 +141,8 @@ mod tests {
         let at_limit = "x".repeat(Told::MAX_CHARACTERS);
         let told = |error: &str| Told::from_json(json!({"error": error}).to_string().as_bytes()).unwrap();
         assert_eq!(told(&at_limit).error, at_limit);
-        assert_eq!(told(&format!("{at_limit}x")).error, at_limit);
-        assert_eq!(told("a\r\n\u{1b}[31mb").error, "a   [31mb");
+        assert_eq!(told(&format!("{at_limit}x")).error, format!("{at_limit}[...]"));
+        assert_eq!(told("a\r\n\u{1b}[31mb").error, "a\\r\\n\\u{1b}[31mb");
         assert_eq!(Told::from_json(b"<html>"), None);
         assert_eq!(Told::from_json(b"{\"error\":1}"), None);
     }

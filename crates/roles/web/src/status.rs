@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use landmarc_mail::text::visible;
+
 /// Can answer what monitoring asks. Both are called for each request, and must not wait.
 pub trait Status: Send + Sync + 'static {
     /// All metrics, in the text format of OpenMetrics 1.0.
@@ -53,23 +55,11 @@ impl fmt::Display for Readiness {
         for Part { name, health } in &self.parts {
             match health {
                 Health::Ok => writeln!(f, "{name} ok")?,
-                Health::Degraded(why) => writeln!(f, "{name} degraded: {}", OneLine(why))?,
-                Health::Down(why) => writeln!(f, "{name} down: {}", OneLine(why))?,
+                Health::Degraded(why) => writeln!(f, "{name} degraded: {}", visible(why))?,
+                Health::Down(why) => writeln!(f, "{name} down: {}", visible(why))?,
             }
         }
         Ok(())
-    }
-}
-
-/// Text whose line feeds cannot be taken for the next part's line.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let visible = |c: char| if c.is_control() { ' ' } else { c };
-        self.0
-            .chars()
-            .try_for_each(|c| fmt::Write::write_char(f, visible(c)))
     }
 }
 
@@ -89,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             readiness.to_string(),
-            "milter ok\nstore degraded: disk full milter down: no\ndns down: no server\n"
+            "milter ok\nstore degraded: disk full\\nmilter down: no\ndns down: no server\n"
         );
     }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use landmarc_mail::text::printable;
 use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -352,12 +353,7 @@ impl Back {
 
 /// A reply as smtpd takes it: one line of printable ASCII, not too long.
 fn one_line(reply: &Reply) -> String {
-    let line = reply.in_one_line();
-    let printable = line.chars().map(|c| match c {
-        ' '..='~' => c,
-        _ => '?',
-    });
-    printable.take(MAX_REPLY_OCTETS).collect()
+    printable(&reply.in_one_line(), MAX_REPLY_OCTETS).into_owned()
 }
 
 #[cfg(test)]

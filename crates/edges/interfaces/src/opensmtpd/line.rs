@@ -8,6 +8,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use landmarc_mail::text::visible_octets;
 use landmarc_milter::{PeerAddress, ip_address};
 
 /// The events that a session's story is made of.
@@ -176,7 +177,7 @@ impl<'a> Line<'a> {
             }),
             Some(b"report") => report(&mut fields).map_err(|why| why.of(line)),
             Some(b"filter") => filter(&mut fields).map_err(|why| why.of(line)),
-            _ => Err(LineError::Unknown(quoted(line))),
+            _ => Err(LineError::Unknown(visible_octets(line, QUOTED_OCTETS))),
         }
     }
 }
@@ -283,16 +284,12 @@ enum Flaw {
 
 impl Flaw {
     fn of(&self, line: &[u8]) -> LineError {
-        let line = quoted(line);
+        let line = visible_octets(line, QUOTED_OCTETS);
         match *self {
             Self::Short => LineError::Short(line),
             Self::Broken(what) => LineError::Broken { what, line },
         }
     }
-}
-
-fn quoted(line: &[u8]) -> String {
-    String::from_utf8_lossy(line.get(..QUOTED_OCTETS).unwrap_or(line)).into_owned()
 }
 
 fn report<'a>(fields: &mut Fields<'a>) -> Result<Line<'a>, Flaw> {

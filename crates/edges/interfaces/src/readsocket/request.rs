@@ -6,6 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use landmarc_mail::text::visible_octets;
 use landmarc_milter::{Peer, PeerAddress, ip_address};
 
 use crate::caller::Caller;
@@ -403,11 +404,9 @@ impl Reading {
     }
 }
 
-/// What a foreign text says, for a log line.
+/// Foreign octets in quotes, for a log line.
 fn quoted(octets: &[u8]) -> String {
-    let shown = octets.get(..QUOTED_OCTETS).unwrap_or(octets);
-    let rest = if octets.len() > QUOTED_OCTETS { " ..." } else { "" };
-    format!("\"{}\"{rest}", shown.escape_ascii())
+    format!("\"{}\"", visible_octets(octets, QUOTED_OCTETS))
 }
 
 #[cfg(test)]

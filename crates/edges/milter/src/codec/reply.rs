@@ -1,5 +1,7 @@
 //! What we answer, as octets.
 
+use landmarc_mail::text::visible;
+
 use super::flags::{Actions, Protocol};
 use super::negotiation::Capabilities;
 use super::smtp_reply::smtp_reply;
@@ -103,7 +105,7 @@ fn write_edit(edit: &Edit, capabilities: &Capabilities, out: &mut Vec<u8>) -> Re
         Edit::ChangeHeader { name, nth, .. } | Edit::DeleteHeader { name, nth } => {
             (b'm', Some(*nth), vec![field_name(name)?, Vec::new()])
         }
-        Edit::Quarantine(reason) => (b'q', None, vec![one_line(reason)]),
+        Edit::Quarantine(reason) => (b'q', None, vec![visible(reason).into_owned().into_bytes()]),
         Edit::AddRcpt(path) => (b'+', None, vec![recipient(path)?]),
         Edit::AddRcptWithParameters { path, parameters } => {
             (b'2', None, vec![recipient(path)?, recipient(parameters)?])
@@ -156,14 +158,6 @@ fn field_value(value: &str, spaced: bool) -> Vec<u8> {
         });
     }
     octets
-}
-
-/// A reason for the MTA's log and queue: printable, on one line.
-fn one_line(text: &str) -> Vec<u8> {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect::<String>()
-        .into_bytes()
 }
 
 /// A path, or the parameters beside one.
@@ -302,7 +296,7 @@ mod tests {
         ] {
             assert_eq!(field_value(value, false), sent.as_bytes(), "{value:?}");
         }
-        assert_eq!(one_line("a\r\nb"), b"a  b");
+        assert_eq!(visible("a\r\nb"), "a\\r\\nb");
     }
 
     fn with_parameters(parameters: &str) -> Edit {

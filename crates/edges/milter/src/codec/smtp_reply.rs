@@ -1,5 +1,7 @@
 //! An SMTP reply in our own words, made safe to send.
 
+use landmarc_mail::text;
+
 /// Octets of a reply line, with code and CRLF (RFC 5321 §4.5.3.1.5).
 const LINE_LIMIT: usize = 512;
 
@@ -68,15 +70,7 @@ fn is_enhanced_code(enhanced: &str, class: u16) -> bool {
 }
 
 fn printable(line: &str) -> String {
-    let cleaned: String = line
-        .chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            ' '..='~' => c,
-            _ => '?',
-        })
-        .collect();
-    cleaned.trim().to_owned()
+    text::printable(line, usize::MAX).trim().to_owned()
 }
 
 /// Breaks a line of ASCII at its blanks; a word that is too long is broken anywhere.

@@ -1,5 +1,6 @@
 //! What can go wrong with Redis, and what an operator can do about it.
 
+use landmarc_mail::text::excerpt;
 use redis::{ErrorKind, ServerErrorKind};
 
 use super::Server;
@@ -26,17 +27,8 @@ struct Said(String);
 
 impl From<&redis::RedisError> for Said {
     fn from(error: &redis::RedisError) -> Self {
-        Self(tame(&error.to_string()))
+        Self(excerpt(&error.to_string(), MAX_SAID))
     }
-}
-
-fn tame(text: &str) -> String {
-    let tamed = |character: char| if character.is_control() { ' ' } else { character };
-    let mut said: String = text.chars().take(MAX_SAID).map(tamed).collect();
-    if text.chars().nth(MAX_SAID).is_some() {
-        said.push('…');
-    }
-    said
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 use std::io;
 
 use landmarc_guard::Refusal;
+use landmarc_mail::text::excerpt;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
@@ -107,9 +108,7 @@ fn in_words(error: &dyn DatabaseError) -> Source {
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
     };
-    let tamed = |character: char| if character.is_control() { ' ' } else { character };
-    let cut: String = said.chars().take(MAX_SAID).map(tamed).collect();
-    cut.into()
+    excerpt(&said, MAX_SAID).into()
 }
 
 fn trouble_of(error: &sqlx::Error) -> Trouble {
