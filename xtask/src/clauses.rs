@@ -19,10 +19,10 @@
 use std::fmt::Write;
 
 use crate::Finding;
+use crate::names::{Item, Names, unique};
 use crate::source::SourceFile;
 
 const FOLDER: &str = "xtask/clauses/";
-const SCENARIOS: &str = "crates/core/receiver/tests/scenarios/";
 
 const KEYWORDS: [&str; 9] = [
     "MUST NOT",
@@ -55,21 +55,6 @@ struct Clause<'a> {
     sentence: String,
     /// Key, value, number of the line.
     facts: Vec<(&'a str, String, usize)>,
-}
-
-/// An item or a test function of the workspace.
-#[derive(Debug)]
-struct Item<'a> {
-    file: &'a str,
-    line: usize,
-    /// `dmarc::discovery::Walk::new`.
-    path: String,
-}
-
-/// All that a clause can name.
-struct Names<'a> {
-    items: Vec<Item<'a>>,
-    tests: Vec<Item<'a>>,
 }
 
 impl<'a> Clause<'a> {
@@ -186,148 +171,6 @@ fn links(named: &[(&str, Result<&Item<'_>, String>)]) -> String {
     named.iter().map(link).collect::<Vec<_>>().join(", ")
 }
 
-/// The one item whose path ends in a name.
-fn unique<'n, 'a>(name: &str, items: &'n [Item<'a>]) -> Result<&'n Item<'a>, String> {
-    let is_meant = |item: &&Item<'_>| {
-        let before = item.path.strip_suffix(name);
-        before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
-    };
-    let meant: Vec<_> = items.iter().filter(is_meant).collect();
-    match *meant.as_slice() {
-        [item] => Ok(item),
-        [] => Err(format!("nothing is called {name}")),
-        [one, other, ..] => Err(format!("{name} is {} as well as {}", one.path, other.path)),
-    }
-}
-
-impl<'a> Names<'a> {
-    fn of(files: &'a [SourceFile]) -> Self {
-        let mut names = Self {
-            items: Vec::new(),
-            tests: Vec::new(),
-        };
-        let is_ours =
-            |file: &&SourceFile| file.path.starts_with("crates/") || file.path.starts_with("tests/");
-        for file in files.iter().filter(is_ours).filter(|file| file.is_rust()) {
-            names.add(file);
-        }
-        for file in files.iter().filter(|file| file.path.starts_with(SCENARIOS)) {
-            names.add_scenarios(file);
-        }
-        names
-    }
-
-    /// `scenario::G06` for the first scenario that begins with `G06: ` or `G05, G06: `.
-    fn add_scenarios(&mut self, file: &'a SourceFile) {
-        for (line, title) in (1..)
-            .zip(file.text.lines())
-            .filter(|(_, text)| !text.starts_with('#'))
-        {
-            let ids = title.split_once(": ").map_or("", |(ids, _)| ids).split(", ");
-            let is_id = |id: &&str| id.len() < 6 && id.starts_with(|c: char| c.is_ascii_uppercase());
-            for id in ids.filter(is_id) {
-                let path = format!("scenario::{id}");
-                if !self.tests.iter().any(|known| known.path == path) {
-                    self.tests.push(Item {
-                        file: &file.path,
-                        line,
-                        path,
-                    });
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, file: &'a SourceFile) {
-        let module = module(&file.path);
-        let first_test_line = file.first_test_line();
-        let mut owner = None;
-        let mut is_test = false;
-        for (line, text) in (1..).zip(file.text.lines()) {
-            let code = text.trim_start();
-            let depth = text.len() - code.len();
-            if depth == 0 && code.starts_with('}') {
-                owner = None;
-            }
-            if code.starts_with("#[test]") || code.starts_with("#[tokio::test") {
-                is_test = true;
-                continue;
-            }
-            let Some((kind, name)) = definition(code) else {
-                continue;
-            };
-            let item = |path| Item {
-                file: &file.path,
-                line,
-                path,
-            };
-            if std::mem::take(&mut is_test) && kind == "fn" {
-                self.tests.push(item(format!("{module}::{name}")));
-                continue;
-            }
-            if depth == 0 {
-                owner = Some(name).filter(|_| matches!(kind, "impl" | "trait"));
-            }
-            let path = match owner {
-                _ if line >= first_test_line || kind == "impl" => continue,
-                Some(owner) if depth == 4 => format!("{module}::{owner}::{name}"),
-                _ if depth == 0 => format!("{module}::{name}"),
-                _ => continue,
-            };
-            self.items.push(item(path));
-        }
-    }
-}
-
-/// `dmarc::evaluation::policy` for `crates/core/dmarc/src/evaluation/policy.rs`.
-fn module(path: &str) -> String {
-    let roots = ["crates/core/", "crates/edges/", "crates/roles/", "crates/"];
-    let below = roots
-        .iter()
-        .find_map(|root| path.strip_prefix(root))
-        .unwrap_or(path);
-    let parts = below.trim_end_matches(".rs").split('/');
-    let parts = parts.filter(|part| !matches!(*part, "src" | "lib" | "main" | "mod"));
-    parts.collect::<Vec<_>>().join("::")
-}
-
-/// What a line defines: `fn` and a name; of an `impl` the name of its type.
-fn definition(code: &str) -> Option<(&'static str, &str)> {
-    let mut rest = code;
-    if let Some(after) = rest.strip_prefix("pub") {
-        rest = after.trim_start_matches(|c| c != ' ').trim_start();
-    }
-    for word in ["default ", "async ", "unsafe "] {
-        rest = rest.strip_prefix(word).unwrap_or(rest);
-    }
-    rest = rest
-        .strip_prefix("const ")
-        .filter(|rest| rest.starts_with("fn "))
-        .unwrap_or(rest);
-    if rest.starts_with("impl") {
-        let of = rest
-            .split_once(" for ")
-            .or_else(|| rest.split_once("> ").filter(|_| rest.starts_with("impl<")));
-        let of = of.map_or_else(|| rest.trim_start_matches("impl "), |(_, of)| of);
-        return identifier(of).map(|name| ("impl", name));
-    }
-    let kinds = ["fn", "struct", "enum", "trait", "type", "const", "static"];
-    let defined = |kind: &'static str| {
-        rest.strip_prefix(kind)?
-            .strip_prefix(' ')
-            .map(|name| (kind, name))
-    };
-    let (kind, name) = kinds.into_iter().find_map(defined)?;
-    identifier(name).map(|name| (kind, name))
-}
-
-/// The identifier at the end of the path that a text begins with.
-fn identifier(text: &str) -> Option<&str> {
-    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
-    let path = text.get(..end.unwrap_or(text.len()))?.trim_end_matches(':');
-    path.rsplit(':').next().filter(|name| !name.is_empty())
-}
-
 fn clause_files(files: &[SourceFile]) -> impl Iterator<Item = &SourceFile> {
     files
         .iter()
@@ -386,58 +229,14 @@ pub(crate) fn lines(files: &[SourceFile]) -> String {
 mod tests {
     use super::*;
 
-    const CODE: &str = "\
-pub(crate) fn walk() {}
-const fn walk_on() {}
-impl<'a> fmt::Display for Walk<'a> {
-    fn fmt(&self) {}
-}
-impl<'a> Walk<'a> {
-    pub const fn new() -> Self {
-        const INNER: u8 = 0;
-    }
-}
-struct Walk<'a>;
-#[cfg(test)]
-mod tests {
-    fn helper() {}
-    #[test]
-    fn it_walks() {}
-}
-";
-
     fn files(clauses: &str) -> Vec<SourceFile> {
         vec![
-            SourceFile::new("crates/core/dmarc/src/discovery.rs", CODE),
-            SourceFile::new("crates/core/dmarc/src/lib.rs", "pub fn walk() {}\n"),
             SourceFile::new(
-                "crates/core/receiver/tests/scenarios/a.txt",
-                "G05, G06: one\nzone x: y\n",
+                "crates/core/dmarc/src/discovery.rs",
+                "impl Walk {\n    fn new() {}\n}\n#[test]\nfn it_walks() {}\n",
             ),
             SourceFile::new("xtask/clauses/rfc1.txt", clauses),
         ]
-    }
-
-    #[test]
-    fn items_have_the_path_of_their_module_and_type() {
-        let files = files("");
-        let names = Names::of(&files);
-        let paths = |items: &[Item<'_>]| items.iter().map(|item| item.path.clone()).collect::<Vec<_>>();
-        assert_eq!(
-            paths(&names.items),
-            [
-                "dmarc::discovery::walk",
-                "dmarc::discovery::walk_on",
-                "dmarc::discovery::Walk::fmt",
-                "dmarc::discovery::Walk::new",
-                "dmarc::discovery::Walk",
-                "dmarc::walk",
-            ]
-        );
-        assert_eq!(
-            paths(&names.tests),
-            ["dmarc::discovery::it_walks", "scenario::G05", "scenario::G06"]
-        );
     }
 
     #[test]
@@ -449,17 +248,11 @@ mod tests {
                 .map(|finding| finding.problem)
                 .collect::<Vec<_>>()
         };
-        assert_eq!(
-            problems("code: Walk::new, discovery::walk\ntest: it_walks, scenario::G06\n"),
-            [""; 0]
-        );
+        assert_eq!(problems("code: Walk::new\ntest: it_walks\n"), [""; 0]);
         assert_eq!(problems("others: domain owner\n"), [""; 0]);
         assert_eq!(problems("not done: it\nis late\n"), [""; 0]);
         assert_eq!(problems("code: alk\ntest: it_walks\n"), ["nothing is called alk"]);
-        assert_eq!(
-            problems("code: walk\nuntested: hard\n"),
-            ["walk is dmarc::discovery::walk as well as dmarc::walk"]
-        );
+        assert_eq!(problems("code: Walk::new\nuntested: hard\n"), [""; 0]);
         let too_little = "say code and test, or others, or not done";
         assert_eq!(problems("code: Walk::new\n"), [too_little]);
         assert_eq!(problems("others: owner\nnot done: late\n"), [too_little]);

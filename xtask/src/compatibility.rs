@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Finding;
+use crate::names::Names;
 use crate::source::SourceFile;
 
 const PAGE: &str = "docs/compatibility.md";
@@ -34,9 +35,8 @@ const GROUPS: [(&str, usize); 19] = [
 /// What can have become of an item.
 const OUTCOMES: [&str; 3] = ["done", "better", "left out"];
 
-/// The test that runs all scenarios, and where they are. Which of them belong to an item, their titles say.
+/// The test that runs all scenarios. Which of them belong to an item, their titles say.
 const SCENARIO_TEST: &str = "every_scenario_ends_as_its_text_says";
-const SCENARIOS: &str = "crates/core/receiver/tests/scenarios/";
 
 /// What there is to show that an item is done.
 #[derive(Debug, Default)]
@@ -153,49 +153,16 @@ fn ids() -> impl Iterator<Item = String> {
 
 impl Shown {
     fn by(files: &[SourceFile]) -> Self {
-        let rust = files.iter().filter(|file| file.is_rust());
-        let scenarios = files.iter().filter(|file| file.path.starts_with(SCENARIOS));
-        Self {
-            tests: rust.flat_map(|file| tests_of(&file.text)).collect(),
-            in_scenarios: scenarios.flat_map(|file| items_of(&file.text)).collect(),
+        let names = Names::of(files);
+        let mut shown = Self::default();
+        for test in &names.tests {
+            match test.path.strip_prefix("scenario::") {
+                Some(id) => shown.in_scenarios.insert(id.to_owned()),
+                None => shown.tests.insert(last_part(&test.path).to_owned()),
+            };
         }
+        shown
     }
-}
-
-/// What stands before the colon in the title of each scenario, its first line: `M16, P36: a chain of …`.
-fn items_of(text: &str) -> Vec<String> {
-    let titles = text
-        .split("====\n")
-        .filter_map(|scenario| scenario.lines().next());
-    let items = titles.filter_map(|title| title.split_once(": "));
-    items
-        .flat_map(|(items, _)| items.split(", ").map(ToOwned::to_owned))
-        .collect()
-}
-
-/// Functions after a line `#[test]` or `#[tokio::test…]`, and those within `proptest!`, which have the first of
-/// these lines as well.
-fn tests_of(text: &str) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut is_test = false;
-    for line in text.lines().map(str::trim_start) {
-        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
-            is_test = true;
-        } else if let Some(name) = function(line) {
-            if is_test {
-                names.push(name.to_owned());
-            }
-            is_test = false;
-        }
-    }
-    names
-}
-
-fn function(line: &str) -> Option<&str> {
-    let line = line.strip_prefix("async ").unwrap_or(line);
-    let rest = line.strip_prefix("fn ")?;
-    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
-    rest.get(..end)
 }
 
 #[cfg(test)]
@@ -256,8 +223,6 @@ mod tests {
         assert_eq!(problems(&row), ["P12: no scenario has that in its title"]);
         row.id = "P13";
         assert_eq!(problems(&row), Vec::<String>::new());
-        let text = "A1, P13: one\nmail x: y\n----\nz\n====\nno item here\n====\nM6: two\n";
-        assert_eq!(items_of(text), ["A1", "P13", "M6"]);
     }
 
     #[test]
@@ -299,11 +264,5 @@ mod tests {
                 how: "`a` or b"
             }
         );
-    }
-
-    #[test]
-    fn tests_are_functions_with_the_attribute() {
-        let text = "#[test]\nfn one() {\n#[tokio::test(flavor = \"x\")]\nasync fn two() {}\nfn three() {}\n";
-        assert_eq!(tests_of(text), ["one", "two"]);
     }
 }

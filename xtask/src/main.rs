@@ -3,9 +3,9 @@
 //! `cargo xtask tidy` is part of every check; `cargo xtask docs` writes the printed pages
 //! anew.
 
-mod citations;
 mod clauses;
 mod compatibility;
+mod names;
 mod pages;
 mod purity;
 mod rooms;
@@ -23,7 +23,6 @@ usage: cargo xtask COMMAND
 
   tidy                   says what does not hold to the house style
   docs [--check]         writes all printed pages, or says which are out of date
-  conformance [--check]  the same for docs/conformance.md alone
   clauses                prints the line of each name that docs/conformance.md links to
   seeds                  fills fuzz/corpus from the conformance cases";
 
@@ -62,10 +61,8 @@ fn main() -> ExitCode {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match *arguments {
         ["tidy"] => tidy(),
-        ["docs"] => pages::write(pages::ALL),
-        ["docs", "--check"] => pages::check(pages::ALL),
-        ["conformance"] => pages::write(&[pages::CONFORMANCE]),
-        ["conformance", "--check"] => pages::check(&[pages::CONFORMANCE]),
+        ["docs"] => pages::write(),
+        ["docs", "--check"] => pages::check(),
         ["clauses"] => clause_lines(),
         ["seeds"] => seeds::write(),
         _ => {

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::source::{SourceError, Workspace};
-use crate::{Finding, citations, clauses};
+use crate::{Finding, clauses};
 
 /// A page of `docs/`: where it is, and how it is made.
 pub(crate) struct Page {
@@ -12,11 +12,9 @@ pub(crate) struct Page {
 }
 
 /// Each clause, its code, its tests.
-pub(crate) const CONFORMANCE: Page = Page {
+const CONFORMANCE: Page = Page {
     path: "docs/conformance.md",
-    print: |workspace| {
-        clauses::page(&workspace.files) + &citations::page(&citations::collect(&workspace.files))
-    },
+    print: |workspace| clauses::page(&workspace.files),
 };
 
 /// Each key of the configuration.
@@ -29,9 +27,9 @@ const SETTINGS: Page = Page {
 pub(crate) const ALL: &[Page] = &[SETTINGS, CONFORMANCE];
 
 /// Writes the pages, and says nothing.
-pub(crate) fn write(pages: &[Page]) -> Result<Vec<Finding>, SourceError> {
+pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
     let workspace = Workspace::read()?;
-    for page in pages {
+    for page in ALL {
         let path = workspace.root.join(page.path);
         fs::write(&path, (page.print)(&workspace)).map_err(|error| SourceError::Io(path, error))?;
     }
@@ -39,8 +37,8 @@ pub(crate) fn write(pages: &[Page]) -> Result<Vec<Finding>, SourceError> {
 }
 
 /// The pages that are not what would be written.
-pub(crate) fn check(pages: &[Page]) -> Result<Vec<Finding>, SourceError> {
-    Ok(stale(&Workspace::read()?, pages))
+pub(crate) fn check() -> Result<Vec<Finding>, SourceError> {
+    Ok(stale(&Workspace::read()?, ALL))
 }
 
 /// As [`check`], for a workspace that was read already.

@@ -186,7 +186,9 @@ const ROOMS: &[Room] = &[
     // Roles.
     Room {
         name: "landmarc-runtime",
-        rooms: &["mail", "auth", "dmarc", "receiver", "settings", "migrate", "dns", "milter", "store", "delivery"],
+        rooms: &[
+            "mail", "auth", "dmarc", "receiver", "settings", "migrate", "dns", "milter", "store", "delivery",
+        ],
         crates: &["nix", "thiserror", "tokio", "tracing"],
     },
     Room {
