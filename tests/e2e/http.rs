@@ -231,7 +231,7 @@ fn a_name_server_that_does_not_answer_is_told_and_so_is_its_return() {
     watched.wait_until_it_says(200, "dns ok\n");
 }
 
-/// Design D13: mail goes on without the store, and the port says so.
+/// Decision D13: mail goes on without the store, and the port says so.
 #[test]
 fn a_store_that_cannot_be_written_is_told_and_does_not_make_it_unready() {
     let watched = Watched::start(
@@ -263,7 +263,7 @@ fn a_store_that_cannot_be_written_is_told_and_does_not_make_it_unready() {
     mta.quit().unwrap();
 }
 
-/// Design D34: a failed reload keeps what runs, and those who watch see it until it is mended.
+/// Decision D34: a failed reload keeps what runs, and those who watch see it until it is mended.
 #[test]
 fn a_reload_that_failed_is_told_until_one_goes_well() {
     let watched = Watched::start("http-reload", Socket::Inet, "");

@@ -200,7 +200,7 @@ pub(crate) fn without_warnings(text: &str) -> String {
 }
 
 impl Drop for World {
-    /// Whatever a test is about: what has left is valid (design D21).
+    /// Whatever a test is about: what has left is valid (decision D21).
     fn drop(&mut self) {
         if std::thread::panicking() {
             return;

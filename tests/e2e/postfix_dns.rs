@@ -68,7 +68,7 @@ fn a_dns_failure_can_defer_mail() {
     assert!(scene.postfix.sink.delivered().is_empty());
 }
 
-/// Design D12: SPF is under way while the client still takes its time over DATA. The record
+/// Decision D12: SPF is under way while the client still takes its time over DATA. The record
 /// is a chain of names, each of which is known only by the answer about the one before.
 #[test]
 fn questions_begin_before_the_message_has_come() {

@@ -192,7 +192,7 @@ fn a_message_is_one_line_with_the_same_keys() {
         of_messages.iter().all(|line| line.contains(" INFO queue_id=")),
         "{of_messages:?}"
     );
-    // Design D37: local-parts and subjects stay out.
+    // Decision D37: local-parts and subjects stay out.
     assert!(
         !log.iter()
             .any(|line| line.contains("a@") || line.contains("hello")),

@@ -68,7 +68,7 @@ impl Told {
         let store = service.database().display().to_string();
         let explain = |more: &[&str]| {
             let arguments = [&["explain", QUEUE_ID, "--store", &store], more].concat();
-            // On a slow disk the record comes after the answer (design D13).
+            // On a slow disk the record comes after the answer (decision D13).
             let told = wait_for(|| Some(landmarc(&arguments)).filter(|ran| ran.code == 0));
             told.expect("what was answered is recorded")
         };

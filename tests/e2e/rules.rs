@@ -374,7 +374,7 @@ fn a_trial_at_the_end_of_the_last_day_and_after_it() {
     assert_eq!(decides("1806537600"), (1, Value::Null));
 }
 
-/// Design D5: rules are tried before they are in force, by every command that judges or lists.
+/// Decision D5: rules are tried before they are in force, by every command that judges or lists.
 #[test]
 fn rules_of_another_file_are_tried_without_settings_that_name_them() {
     let desk = Desk::new("other-file", "# none yet\n");
@@ -412,7 +412,7 @@ fn rules_of_another_file_are_tried_without_settings_that_name_them() {
     assert_eq!(checked.json()["rule"]["name"], "acme-newsletter");
 }
 
-/// Design D7: what the service does not judge is judged here, and that is said.
+/// Decision D7: what the service does not judge is judged here, and that is said.
 #[test]
 fn a_trial_of_what_the_service_would_not_judge_says_so() {
     let desk = Desk::new("skipped", RULES);

@@ -323,7 +323,7 @@ impl Session for Connection {
             .await
             .is_none()
         {
-            // What was found stands: nothing about records ever refuses mail (design D13).
+            // What was found stands: nothing about records ever refuses mail (decision D13).
             tracing::error!(queue_id = %queue_id, id = %id, "a bug in landmarc: this message may not be written down; please report it with the panic above");
             self.common.metrics.failed(Unjudged::Internal.as_str());
         }

@@ -1,4 +1,4 @@
-//! Many hosts, one picture: how this host hands on what it counted, and where its fleet looks (design D15).
+//! Many hosts, one picture: how this host hands on what it counted, and where its fleet looks (decision D15).
 
 mod collecting;
 mod shipping;

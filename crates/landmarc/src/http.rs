@@ -113,7 +113,7 @@ impl Board {
         self.change(|_| Service::Ended);
     }
 
-    /// Design D34: mail goes on under the old ones.
+    /// Decision D34: mail goes on under the old ones.
     fn settings(&self) -> Health {
         match self.metrics.reloads().is_current() {
             true => Health::Ok,
@@ -180,7 +180,7 @@ impl Parts {
         }
     }
 
-    /// Design D13: mail goes on without the store.
+    /// Decision D13: mail goes on without the store.
     fn store(&self) -> Health {
         let statistics = self.recorder.statistics();
         match statistics.state {

@@ -1,4 +1,4 @@
-//! The log line of a message: the same keys in the same order, always (design D37).
+//! The log line of a message: the same keys in the same order, always (decision D37).
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) fn dkim_word(judgement: &Judgement) -> &'static str {
 }
 
 /// The one line of a judged message: the same keys in the same order, always.
-/// Local-parts and subjects stay out (design D37).
+/// Local-parts and subjects stay out (decision D37).
 pub(crate) fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: Door) {
     let evaluation = judgement.evaluation();
     let policy_domain = evaluation.and_then(|e| match &e.discovery {

@@ -1,4 +1,4 @@
-//! What the service counts, for Prometheus (design D36).
+//! What the service counts, for Prometheus (decision D36).
 //!
 //! Counted here is what happens to messages; what other rooms count themselves is read when somebody
 //! asks ([`Sources`]). Counting a message allocates nothing and waits for nobody. No label has

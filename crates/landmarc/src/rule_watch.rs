@@ -1,5 +1,5 @@
 //! Looks after the operator's rules while the service runs: exceptions that nobody looks after
-//! become the hole (design D5).
+//! become the hole (decision D5).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Reads what the mail of the last days shows, beside the mail (design D5).
+//! Reads what the mail of the last days shows, beside the mail (decision D5).
 //!
 //! The counts of past days are read once and kept; those of today and yesterday are read again. The store is
 //! only read, some rows at a time. Where that fails there is no such evidence, until it succeeds.

@@ -1,4 +1,4 @@
-//! What is going to happen to mail, in plain words (design D33).
+//! What is going to happen to mail, in plain words (decision D33).
 
 use landmarc_milter::SocketAddress;
 use landmarc_receiver::local::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};

@@ -11,7 +11,7 @@ use super::mail::{domains, number_of_client, number_of_queue_id, passes, policy_
 use super::mx::Mx;
 use crate::outbox::reports_in;
 
-/// What a host says at debug of each message that was answered before its record was on disk (design D13).
+/// What a host says at debug of each message that was answered before its record was on disk (decision D13).
 const LATE: &str = "answered before it was written down";
 
 /// Where a message is counted: its domain, and whether SPF passed in alignment.

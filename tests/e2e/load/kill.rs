@@ -16,7 +16,7 @@ const LONGEST_LIFE: usize = 400;
 /// Connections that send.
 const CONNECTIONS: usize = 8;
 /// What the service says at debug of each message that was answered before its record was on disk
-/// (design D13).
+/// (decision D13).
 const LATE: &str = "answered before it was written down";
 
 #[test]

@@ -19,7 +19,7 @@ use super::written::Written;
 use super::{Scene, wait_for};
 use crate::binary::Folder;
 
-/// Connections that send. Each message waits 100 ms for a store in trouble (design D13).
+/// Connections that send. Each message waits 100 ms for a store in trouble (decision D13).
 const CONNECTIONS: usize = 16;
 /// Connections that send more than the smallest `store.memory` takes.
 const MANY_CONNECTIONS: usize = 64;

@@ -1,5 +1,5 @@
 //! Two sites that report about each other: what they send each other because of reports causes no
-//! report (design D18), on ten days and for ever.
+//! report (decision D18), on ten days and for ever.
 
 use std::path::{Path, PathBuf};
 

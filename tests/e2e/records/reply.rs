@@ -22,7 +22,7 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
     assert_eq!(reply.code, 550, "{reply:?}");
     let store = scene.service.database().display().to_string();
     let explain = |id: &str| {
-        // On a slow disk the record comes after the answer (design D13).
+        // On a slow disk the record comes after the answer (decision D13).
         let ran = wait_for(|| Some(landmarc(["explain", id, "--store", &store])).filter(|ran| ran.code == 0));
         let ran = ran.unwrap_or_else(|| panic!("nothing is told of {id}"));
         assert_eq!(ran.stderr, "", "{id}");
@@ -43,7 +43,7 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
         .unwrap();
     let row = rows
         .first()
-        .expect("it was recorded before it was answered (design D13)");
+        .expect("it was recorded before it was answered (decision D13)");
     assert!(reply.text().contains(&row.id) && told.contains(&row.id), "{told}");
     assert_eq!(explain(&row.id), told);
     assert_eq!(explain(&row.queue_id), told);

@@ -152,7 +152,7 @@ fn only_from_field(header: &HeaderSection) -> Result<&HeaderField, AuthorFault> 
     if others > 0 {
         return Err(AuthorFault::SeveralFromFields(1 + others));
     }
-    // Design D3: a From field over a limit is the sender's doing, not a failure of ours. Fields
+    // Decision D3: a From field over a limit is the sender's doing, not a failure of ours. Fields
     // of other names that were left out do not change whom the message is from.
     if header.may_lack_from() {
         return Err(AuthorFault::TooLong);

@@ -199,7 +199,7 @@ impl<'a> Case<'a> {
 }
 
 /// What the decision is without a rule of the operator ([`crate::operator`]), whatever the mode
-/// (design D5, D6; RFC 9989 §5.3.6, §5.4, §7.4).
+/// (decisions D5, D6; RFC 9989 §5.3.6, §5.4, §7.4).
 ///
 /// Only evidence in favour, the operator's settings and test mode soften what the Domain Owner
 /// asks for; nothing makes it stricter.
@@ -239,7 +239,7 @@ pub fn decide(case: &Case<'_>, rules: &Rules) -> Action {
     }
 }
 
-/// Design D6: what is open in such a message was named by the message, a selector or a name below
+/// Decision D6: what is open in such a message was named by the message, a selector or a name below
 /// the one with the policy, and a dead name must not buy acceptance. That a filter ahead of us says
 /// nothing is not the choice of a sender.
 fn asks_for_more_than_none(evaluation: &Evaluation) -> bool {
@@ -286,7 +286,7 @@ fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
     }
 }
 
-/// Design D3: what cannot be evaluated must not become a way around the policy
+/// Decision D3: what cannot be evaluated must not become a way around the policy
 /// (RFC 9989 §11.5).
 fn without_author(fault: AuthorFault, case: &Case<'_>, rules: &Rules) -> Action {
     if rules.unusable_author == UnusableAuthor::Accept || !fault.is_refusable() {
@@ -315,7 +315,7 @@ fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
     permanent(&rules.unusable_author_text.fill(&case.blanks(&reason)), rules)
 }
 
-/// Design D6: a failure of ours is never a reject.
+/// Decision D6: a failure of ours is never a reject.
 fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
     let overrides = vec![Override {
         kind: OverrideKind::Other,

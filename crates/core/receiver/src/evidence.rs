@@ -363,7 +363,7 @@ fn forbidden_and_unsigned(
     })
 }
 
-/// No signature where there always is one (design D5); or what may be the reason for that. A field that
+/// No signature where there always is one (decision D5); or what may be the reason for that. A field that
 /// anybody can write is none.
 fn unsigned_where_all_is(
     evaluation: &Evaluation,
@@ -455,7 +455,7 @@ fn passing(dkim: &[DkimResult]) -> impl Iterator<Item = &DomainName> {
         .filter_map(|s| s.domain.as_ref())
 }
 
-/// RFC 8617 §7.2.1 and design D8: a whole chain, the newest sealer trusted, From among what it
+/// RFC 8617 §7.2.1 and decision D8: a whole chain, the newest sealer trusted, From among what it
 /// signed (RFC 6376 §5.4), and its claim that DMARC passed for this very author.
 fn trusted_arc(author: &DomainName, arc: &ArcResult, trusted: &[DomainName]) -> Option<Evidence> {
     if arc.status != ArcStatus::Pass || !arc.signs_from {
@@ -490,7 +490,7 @@ fn first_client(results: &[u8]) -> Option<IpAddr> {
         .map(|address: IpAddr| address.to_canonical())
 }
 
-/// Design D6: that DNS did not answer is no ground to refuse what a trusted sealer may vouch for.
+/// Decision D6: that DNS did not answer is no ground to refuse what a trusted sealer may vouch for.
 fn unanswered_arc(findings: &Findings<'_>, trusted: &[DomainName]) -> Option<Evidence> {
     let newest = &findings.arc.sealers.last()?.domain;
     let arc = findings.arc;

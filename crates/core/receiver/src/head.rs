@@ -159,7 +159,7 @@ impl Chain {
     }
 }
 
-/// ARC costs two questions a set, so it is looked at only where it may matter (design D8):
+/// ARC costs two questions a set, so it is looked at only where it may matter (decision D8):
 /// where the newest sealer is trusted, or named by a rule of the operator.
 fn validator(
     headers: &HeaderSection,

@@ -2,7 +2,7 @@
 //! the header section, the end of the message.
 //!
 //! The edge calls them when it has what they need, so that DNS is asked while the
-//! rest of the message still arrives (design D12). What was asked early is not asked
+//! rest of the message still arrives (decision D12). What was asked early is not asked
 //! again: the [`Ledgers`] remember.
 
 use landmarc_auth::arc::ArcResult;
@@ -298,7 +298,7 @@ async fn look_for_author(lookup: &impl Lookup, evaluation: &mut Evaluation, rule
     }
 }
 
-/// The verdict of the other RFC (design D1); only a second opinion, so it asks last.
+/// The verdict of the other RFC (decision D1); only a second opinion, so it asks last.
 async fn compare(
     lookup: &impl Lookup,
     deciding: Option<&Evaluation>,
@@ -321,7 +321,7 @@ async fn compare(
     )
 }
 
-/// Among several author domains the strictest failing policy counts (design D3,
+/// Among several author domains the strictest failing policy counts (decision D3,
 /// RFC 9989 §11.5). One that asks for nothing does not outrank one that could not be
 /// settled: what that asks for may be more.
 fn deciding(evaluations: &[Evaluation]) -> Option<usize> {
@@ -340,7 +340,7 @@ fn deciding(evaluations: &[Evaluation]) -> Option<usize> {
 }
 
 /// One domain has its own result. Several pass when all of them pass; else the message is
-/// `permerror`, for no single result would be true of it (design D3). RFC 9989 leaves
+/// `permerror`, for no single result would be true of it (decision D3). RFC 9989 leaves
 /// several domains to the receiver (§5.3.1, §11.5).
 fn overall(author: &Author, evaluations: &[Evaluation]) -> DmarcResult {
     match (author, evaluations) {
@@ -352,7 +352,7 @@ fn overall(author: &Author, evaluations: &[Evaluation]) -> DmarcResult {
     }
 }
 
-/// ARC speaks only for a message that fails (RFC 8617 §7.2.1, design D8), unless a rule of the
+/// ARC speaks only for a message that fails (RFC 8617 §7.2.1, decision D8), unless a rule of the
 /// operator asks about it.
 fn arc_matters(evaluation: Option<&Evaluation>, rules: &Rules, now: u64) -> bool {
     let found = ResultWord::of(evaluation);

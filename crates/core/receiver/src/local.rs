@@ -15,7 +15,7 @@ use crate::upstream::Upstream;
 /// message until the settings are read again.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Whether anything is done at all (design D33).
+    /// Whether anything is done at all (decision D33).
     pub mode: Mode,
     /// Our name in Authentication-Results (RFC 8601 §2.5).
     pub authserv_id: String,
@@ -23,7 +23,7 @@ pub struct Rules {
     pub authserv_id_with_job_id: bool,
     /// How much of a header section is read.
     pub header_limits: HeaderLimits,
-    /// Which results are taken from filters ahead of us (design D9).
+    /// Which results are taken from filters ahead of us (decision D9).
     pub upstream: Upstream,
     /// Whether HELO is checked beside MAIL FROM.
     pub check_helo: bool,
@@ -31,21 +31,21 @@ pub struct Rules {
     pub fetch_explanation: bool,
     /// How DKIM signatures are taken.
     pub dkim: landmarc_auth::dkim::Options,
-    /// When ARC chains are validated (design D8).
+    /// When ARC chains are validated (decision D8).
     pub arc: ArcUse,
     /// Sealers whose word softens an action.
     pub trusted_sealers: Vec<DomainName>,
-    /// Which discovery counts (design D1).
+    /// Which discovery counts (decision D1).
     pub discovery: DiscoveryMethod,
     /// Whether the verdict of RFC 7489 is computed beside it.
     pub compare_rfc7489: bool,
-    /// Switches of the evaluation (design D2).
+    /// Switches of the evaluation (decision D2).
     pub dmarc: landmarc_dmarc::evaluation::Options,
     /// The public suffix list.
     pub suffixes: Arc<Suffixes>,
     /// Rules of the operator, which come before everything below; the first that holds decides.
     pub operator: Arc<[Rule]>,
-    /// What turns `p=reject` into a rejection (design D5).
+    /// What turns `p=reject` into a rejection (decision D5).
     pub reject: RejectRule,
     /// What a rejected client is told.
     pub reject_text: Wording,
@@ -55,7 +55,7 @@ pub struct Rules {
     pub quarantine: QuarantineBy,
     /// What is said of a message that is quarantined because its policy asks for it.
     pub quarantine_text: Wording,
-    /// What becomes of a message whose Author Domain cannot be told (design D3).
+    /// What becomes of a message whose Author Domain cannot be told (decision D3).
     pub unusable_author: UnusableAuthor,
     /// What the client is told when that is a refusal.
     pub unusable_author_text: Wording,
@@ -66,7 +66,7 @@ pub struct Rules {
     /// Whether signs of a mailing list keep a message from being rejected where
     /// [`RejectRule::Evidence`] decides.
     pub recognise_lists: bool,
-    /// What is done when something fails on our side (design D6).
+    /// What is done when something fails on our side (decision D6).
     pub failures: FailureTable,
     /// Whether every incoming Authentication-Results field goes, not only those in our name.
     pub remove_all_results: bool,

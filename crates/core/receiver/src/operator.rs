@@ -1,4 +1,4 @@
-//! The operator's own rules (design D5): what this server does about mail that it knows more
+//! The operator's own rules (decision D5): what this server does about mail that it knows more
 //! about than DNS tells.
 //!
 //! Knows which rule a message meets ([`Facts`], [`select`]) and what it makes of the action

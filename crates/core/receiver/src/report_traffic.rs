@@ -1,4 +1,4 @@
-//! Mail that is itself about reports, and so is no cause for another one (design D18).
+//! Mail that is itself about reports, and so is no cause for another one (decision D18).
 //!
 //! Two systems that report about each other's reports exchange a letter a day forever: RFC 9990 has
 //! no rule against it. Such messages are counted like all others, but marked; a domain that sent

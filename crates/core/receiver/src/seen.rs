@@ -1,5 +1,5 @@
 //! What this server, or its fleet, has seen of the mail of a domain and of a client network
-//! (design D5).
+//! (decision D5).
 //!
 //! Two figures come of the tallies of the last days. A domain whose mail practically always carries
 //! its signature *signs everything*; a client network that sends nothing but mail which such domains

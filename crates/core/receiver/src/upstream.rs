@@ -1,4 +1,4 @@
-//! Results of the filters ahead of us (design D9): SPF, DKIM and ARC taken from the
+//! Results of the filters ahead of us (decision D9): SPF, DKIM and ARC taken from the
 //! Authentication-Results of those authserv-ids that the operator trusts.
 //!
 //! Such a field is text in a message, and senders write messages. So little is believed:
@@ -262,7 +262,7 @@ impl Told {
                 Believed::Result { by, result }
             }
             Said::Nothing | Said::Doubtful(_) if source != Source::Upstream => Believed::Ours,
-            // Design D6: that a filter is down is no fault of the sender.
+            // Decision D6: that a filter is down is no fault of the sender.
             Said::Nothing => Believed::Unknown,
             // But what is in doubt is the sender's own doing, and must not spare it the policy.
             Said::Doubtful(why) => Believed::Doubtful(why),

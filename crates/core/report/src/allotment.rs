@@ -1,4 +1,4 @@
-//! How much report mail of one day goes out: limits for each organization, and for all of it (design D18).
+//! How much report mail of one day goes out: limits for each organization, and for all of it (decision D18).
 //!
 //! A wildcard zone makes a policy domain of each message, with destinations of its owner's choice. So what goes out
 //! is decided before the first report is made, from stored facts alone: a run that goes on after another, and every

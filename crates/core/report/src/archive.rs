@@ -1,4 +1,4 @@
-//! What reports are packed in: gzip, zip, or nothing; unpacked under limits (design D24).
+//! What reports are packed in: gzip, zip, or nothing; unpacked under limits.
 //!
 //! What something is packed in is seen from its first octets, never from a media type or a
 //! file name: both are wrong in the field as often as not. A damaged envelope is opened as far

@@ -4,7 +4,7 @@
 //! Knows subjects, file names and the parts of a mail ([`open_mail`]); who vouches for a report
 //! ([`trust`]), whether it came before ([`DuplicateKey`]), whether it is ours to keep
 //! ([`concerns`]) and whether it is about anything ([`is_noise`]). Knows no store, no clock
-//! and no judgement of its own: what DMARC made of the carrying mail is an argument (design D25).
+//! and no judgement of its own: what DMARC made of the carrying mail is an argument.
 
 mod arrival;
 mod file_name;

@@ -255,7 +255,7 @@ fn header(head: &LetterHead<'_>, content: &Multipart<'_>, boundary: &str) -> Hea
         ("Date", format!(" {}", date::rfc5322(head.date))),
         ("Message-ID", unstructured("Message-ID", head.message_id)),
         ("MIME-Version", " 1.0".to_owned()),
-        // RFC 3834 §5.1: so that no vacation program answers, and nobody reports about it (design D18).
+        // RFC 3834 §5.1: so that no vacation program answers, and nobody reports about it (decision D18).
         ("Auto-Submitted", " auto-generated".to_owned()),
         ("Content-Type", with_parameters("Content-Type", &content_type)),
     ];

@@ -1,4 +1,4 @@
-//! The file of the operator's own rules (design D5): an ordered list of `[[rule]]` tables.
+//! The file of the operator's own rules (decision D5): an ordered list of `[[rule]]` tables.
 //!
 //! Read as the settings are: every mistake at its line, all at once. Knows what may be written;
 //! what a rule does to a message is for the receiver to say.

@@ -36,7 +36,7 @@ pub enum Concern {
          it; mailing lists lose subscribers by it"
     )]
     BeyondTheRfc,
-    /// Messages without an Author Domain pass (design D3).
+    /// Messages without an Author Domain pass (decision D3).
     #[error("lets a message escape judgement by a From field that nobody can read")]
     AuthorLoophole,
     /// A list that anybody can be on.

@@ -1,4 +1,4 @@
-//! Hands letters over: to a relay by SMTP, to a program, or into a directory (design D19);
+//! Hands letters over: to a relay by SMTP, to a program, or into a directory (decision D19);
 //! and signs them before (DKIM, RFC 6376).
 //!
 //! Knows how a letter leaves and what was said to it. Deliberately knows no report, no

@@ -6,7 +6,7 @@
 //!
 //! * one question, all packets and servers together: [`ResolverOptions::question_timeout`];
 //! * one message: [`ResolverOptions::message_timeout`], and less when DNS is dead: see
-//!   [`MessageLookup`], which is how "dead DNS is answered within 10 s" (design D11) is kept.
+//!   [`MessageLookup`], which is how "dead DNS is answered within 10 s" (decision D11) is kept.
 //!
 //! Built on `hickory-proto` and sockets of its own in place of `hickory-resolver`,
 //! because mail needs to see what that one hides: the alias in an NXDOMAIN answer, NSEC

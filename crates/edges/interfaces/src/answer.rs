@@ -87,7 +87,7 @@ const REFUSED: &str = "refused by local policy";
 const LATER: &str = "try again later";
 
 impl Answer {
-    /// The answer to a message that a bug of ours was in: never a reject (design D6).
+    /// The answer to a message that a bug of ours was in: never a reject (decision D6).
     #[must_use]
     pub fn tempfail() -> Self {
         Self {

@@ -82,7 +82,7 @@ pub enum DriveError {
 /// # }
 /// ```
 pub struct Drive<S> {
-    /// Nothing once it has panicked: from then on the answer is a tempfail (design D6).
+    /// Nothing once it has panicked: from then on the answer is a tempfail (decision D6).
     session: Option<S>,
     macros: Macros,
     incoming: Incoming,
@@ -164,7 +164,7 @@ impl<S: Judged> Drive<S> {
         Ok(())
     }
 
-    /// The message is whole. Waits for the judgement, and for its record as design D13 has it.
+    /// The message is whole. Waits for the judgement, and for its record as decision D13 has it.
     pub async fn finish(mut self) -> Answer {
         while let Some(piece) = self.incoming.finish() {
             self.say(piece).await;

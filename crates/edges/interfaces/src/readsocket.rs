@@ -10,7 +10,7 @@
 //! Without the body no signature can be verified, and a verdict would be a guess. So then there is none, and the log
 //! says why. What a sender can bring about is `temperror`: such a message is to come again, or else it would be a way
 //! past the policy. What is wrong with this host, such as a spool that we may not read, is `down`, as if we were not
-//! there: it holds for all mail, and the site has chosen what becomes of that (design D6).
+//! there: it holds for all mail, and the site has chosen what becomes of that (decision D6).
 //!
 //! Exim takes us for away, too, when an answer comes while it is still sending: its write fails, and it reads nothing. So
 //! whatever is wrong with a request, all of it is read before it is answered.

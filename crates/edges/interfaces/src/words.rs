@@ -1,7 +1,7 @@
 //! What was found, in the words of other programs: the eight of Exim, the symbols and actions of rspamd.
 //!
 //! The words of a mail server's own DMARC say what the Domain Owner asks for. What is done here is
-//! another thing: it hangs on the mode, on evidence (design D5) and on rules of the operator. Scripts act
+//! another thing: it hangs on the mode, on evidence (decision D5) and on rules of the operator. Scripts act
 //! upon these words, so they say what is *done*; what was asked for stands in words of its own beside them
 //! (checklist E14).
 

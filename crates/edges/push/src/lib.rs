@@ -1,4 +1,4 @@
-//! Segments of a spool over HTTPS, from one host to another (design D15).
+//! Segments of a spool over HTTPS, from one host to another (decision D15).
 //!
 //! A mail server that reaches no database pushes what it has recorded to one that does. This room
 //! carries octets and knows nothing of what is in them: the [`Server`] hands each body to a

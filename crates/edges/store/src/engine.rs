@@ -1,4 +1,4 @@
-//! What a storage engine has to do (design D16). SQLite is the first; server databases stand
+//! What a storage engine has to do (decision D16). SQLite is the first; server databases stand
 //! beside it behind this trait, and nothing outside an engine's module knows which one it is.
 
 use crate::error::StoreError;

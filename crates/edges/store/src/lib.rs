@@ -1,12 +1,12 @@
 //! What is written down: the observation of each message, which answers "why", and the tally of
-//! reporting rows by UTC day, which feeds reports and pages (design D13, D14). With them go the count
-//! of the operator's rules, and the report letters on their way (design D17).
+//! reporting rows by UTC day, which feeds reports and pages (decisions D13, D14). With them go the count
+//! of the operator's rules, and the report letters on their way (decision D17).
 //!
 //! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a
 //! database only, and need not be in one process. What comes in are plain values and words ([`Observation`],
 //! [`TallyRow`], [`NewReport`]): this room knows nothing of mail and decides nothing.
 //!
-//! A recorder writes to a file of its host. Where many hosts share one picture (design D15) it leaves what is to be handed on in
+//! A recorder writes to a file of its host. Where many hosts share one picture (decision D15) it leaves what is to be handed on in
 //! the [`Spool`], as [`Segment`]s, and a [`Collector`] takes them into another file or a [`Server`] (PostgreSQL, MariaDB). All others
 //! work on either [`Place`].
 //!
@@ -101,7 +101,7 @@
 //!
 //! # What is left out
 //!
-//! A recorder does not write to a server: mail waits for no network (design D13). Reports of others have no tables yet.
+//! A recorder does not write to a server: mail waits for no network (decision D13). Reports of others have no tables yet.
 
 mod assembly;
 mod clock;

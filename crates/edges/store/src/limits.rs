@@ -25,7 +25,7 @@ pub const MAX_PROBLEM: usize = 200;
 /// counted. Sums of a thousand such rows still fit into the numbers of a database.
 pub(crate) const MAX_SUM: u64 = 1_000_000_000_000_000;
 
-/// Most records in one transaction: about 30 ms of work, so that the answer keeps within design D13.
+/// Most records in one transaction: about 30 ms of work, so that the answer keeps within decision D13.
 pub(crate) const MAX_BATCH: usize = 4_096;
 
 /// Policy domains of one day that are read: about 60 MB of names. A flood of invented ones costs no more.

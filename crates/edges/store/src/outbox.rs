@@ -1,4 +1,4 @@
-//! Report letters on their way: rows of the store with a state per destination (design D17).
+//! Report letters on their way: rows of the store with a state per destination (decision D17).
 //!
 //! In a fleet many hosts have one outbox, on a server. Each letter is sent by the host that has it under lease, and a
 //! lease with a name says which of them makes the reports ([`Outbox::lease`]). Their clocks differ, so that there

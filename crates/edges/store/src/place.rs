@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::server::Server;
 
-/// Where a store is. What is asked of it and what it promises is the same in each place (design D16).
+/// Where a store is. What is asked of it and what it promises is the same in each place (decision D16).
 #[derive(Clone, Debug)]
 pub enum Place {
     /// A database file, and nothing beside it to be run.

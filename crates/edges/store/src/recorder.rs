@@ -26,7 +26,7 @@ use crate::sync::lock_ignoring_poison;
 use crate::writer;
 use shared::{Job, Shared};
 
-/// How long an answer to the MTA waits for its record (design D13).
+/// How long an answer to the MTA waits for its record (decision D13).
 pub const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How a store is opened.

@@ -1,4 +1,4 @@
-//! A database that a fleet shares, on PostgreSQL or MariaDB (design D15, D16).
+//! A database that a fleet shares, on PostgreSQL or MariaDB (decisions D15, D16).
 //!
 //! What is asked of it stands in plain SQL behind the crate's trait `Sql`. This module knows how to reach a
 //! server, what to believe of its answers, and what to do about those that did not come; it knows nothing of mail.

@@ -1,4 +1,4 @@
-//! What waits at a host to be handed over to the fleet (design D15).
+//! What waits at a host to be handed over to the fleet (decision D15).
 //!
 //! The recorder appends an entry in the transaction of each batch: what it counts, its observations, and the
 //! traces that were not told before. Entries go by an id of the host and a number, so that whoever takes them

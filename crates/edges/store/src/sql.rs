@@ -57,11 +57,11 @@ pub(crate) trait Sql {
     ) -> Result<(), SqlError>;
 
     /// What joins the tables `a` and `b` beside their numbers: on a server that spreads its tables, that both are
-    /// about one policy domain (design 5). SQLite has but one place for all.
+    /// about one policy domain (decision D16). SQLite has but one place for all.
     fn same_domain(&self) -> bool;
 
     /// A time of this host on the clock of whoever keeps the store: what waits and what is under lease goes by
-    /// that one, for those of a fleet do not agree (design D17). SQLite's is this host's.
+    /// that one, for those of a fleet do not agree (decision D17). SQLite's is this host's.
     fn corrected(&self, at_ms: u64) -> u64 {
         at_ms
     }

@@ -15,7 +15,7 @@ use crate::failure_reports::Offered;
 use crate::log_line;
 
 impl Connection {
-    /// Design D13: what is answered is written down first, on disk if that is not long. The
+    /// Decision D13: what is answered is written down first, on disk if that is not long. The
     /// record is on its way while the log line is written.
     pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &Moment<'_>) {
         let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
@@ -35,7 +35,7 @@ impl Connection {
         self.offer(judgement, traffic, moment);
     }
 
-    /// Design D20: offers it to whoever makes failure reports, where its domain asks for them.
+    /// Decision D20: offers it to whoever makes failure reports, where its domain asks for them.
     fn offer(&self, judgement: &Judgement, traffic: Traffic, moment: &Moment<'_>) {
         let reporting = &self.running.reporting;
         let Some(offers) = self
@@ -68,7 +68,7 @@ impl Connection {
         }
     }
 
-    /// Design D13: a crash now would lose the record. While the store takes nothing at all, its
+    /// Decision D13: a crash now would lose the record. While the store takes nothing at all, its
     /// own lines say so, once.
     pub(super) fn tell_if_late(&self, recorded: Recorded, moment: &Moment<'_>) {
         let Moment { queue_id, id, .. } = moment;

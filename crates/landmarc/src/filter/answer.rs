@@ -72,7 +72,7 @@ fn deletions(removals: &[Removal]) -> Vec<Edit> {
     removals.iter().map(delete).collect()
 }
 
-/// Why a message is not judged although it should be (design D6).
+/// Why a message is not judged although it should be (decision D6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unjudged {
     /// A bug of ours.

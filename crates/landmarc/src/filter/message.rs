@@ -1,7 +1,7 @@
 //! One message under way, step by step, until it is judged.
 //!
 //! A bug in one of its steps is caught here, and what is done about the message is said at its end
-//! by `failures.internal` (design D6).
+//! by `failures.internal` (decision D6).
 
 use std::mem::take;
 use std::sync::Arc;
@@ -211,7 +211,7 @@ impl Message {
         by_recipients.or_else(|| of_author().filter(|_| self.unjudged.is_none()))
     }
 
-    /// Starts SPF while the content has yet to come (design D12), once the MTA wants the
+    /// Starts SPF while the content has yet to come (decision D12), once the MTA wants the
     /// message: who is refused every recipient shall not make us ask anything.
     fn start_spf(&mut self, rules: &Arc<Rules>) {
         if self.spf.is_some() {

@@ -91,7 +91,7 @@ pub(super) struct OfHeader {
 /// What a judged message is for those who report.
 #[derive(Default)]
 pub(super) struct Traffic {
-    /// It is itself about reports, and no cause for one (design D18).
+    /// It is itself about reports, and no cause for one (decision D18).
     pub(super) incidental: bool,
     /// One of its recipients is an address of ours for reports.
     is_to_us: bool,

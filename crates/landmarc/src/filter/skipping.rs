@@ -1,4 +1,4 @@
-//! Which messages are not judged (design D7).
+//! Which messages are not judged (decision D7).
 
 use std::net::IpAddr;
 

@@ -1,8 +1,8 @@
-//! How much of the mail is not judged (design D7).
+//! How much of the mail is not judged (decision D7).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// From so many messages on, mostly authenticated mail is worth a warning (design D7).
+/// From so many messages on, mostly authenticated mail is worth a warning (decision D7).
 const MESSAGES_BEFORE_WARNING: u64 = 100;
 
 /// Counts of mail that is not judged.

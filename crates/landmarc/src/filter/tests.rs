@@ -183,7 +183,7 @@ fn moment() -> Moment<'static> {
     }
 }
 
-/// Design D6 and D13: a store that takes nothing refuses no mail, unless the operator says so;
+/// Decisions D6 and D13: a store that takes nothing refuses no mail, unless the operator says so;
 /// and then it is no refusal for good.
 #[tokio::test]
 async fn a_store_that_takes_nothing_defers_mail_only_where_that_is_wanted() {
@@ -217,7 +217,7 @@ impl<S: tracing::Subscriber> Layer<S> for Broken {
     }
 }
 
-/// Design D13: what is only about records refuses no mail, and cannot take the verdict back.
+/// Decision D13: what is only about records refuses no mail, and cannot take the verdict back.
 #[tokio::test]
 async fn a_bug_in_what_is_recorded_leaves_the_answer_as_it_is() {
     let settings = "mode = \"enforce\"\nfailures.internal.action = \"tempfail\"\n";
@@ -282,7 +282,7 @@ fn is_judged(response: &Response) -> bool {
     response.edits.iter().any(adds)
 }
 
-/// Design D6: what is done about it is the operator's to say, and when observing nothing is. Forged
+/// Decision D6: what is done about it is the operator's to say, and when observing nothing is. Forged
 /// results go all the same, as far as there is anything left to find them with.
 #[tokio::test]
 async fn a_bug_in_any_step_costs_its_message_and_not_the_session() {

@@ -1,4 +1,4 @@
-//! Whether the filters are there whose results we are told to take (design D9).
+//! Whether the filters are there whose results we are told to take (decision D9).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 

@@ -29,7 +29,7 @@ const MARKING_ATTEMPTS: u32 = 5;
 /// The pause between two of them.
 const BETWEEN_MARKINGS: Duration = Duration::from_millis(200);
 
-/// A bounce or refusal suppresses its destination at once, for a day at first (design D18).
+/// A bounce or refusal suppresses its destination at once, for a day at first (decision D18).
 const STRIKES_BEFORE_SUPPRESSION: u32 = 1;
 
 /// Why a letter waits that we fail at. The log has the panic.

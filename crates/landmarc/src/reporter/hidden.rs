@@ -1,4 +1,4 @@
-//! Texts for the log: without what stands before the `@` of an address (design D37).
+//! Texts for the log: without what stands before the `@` of an address (decision D37).
 
 /// A text without the local parts of the addresses in it, whoever they belong to: a relay tells in its reply
 /// where an address led to, in a spelling of its own.

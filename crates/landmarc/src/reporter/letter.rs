@@ -1,4 +1,4 @@
-//! The letter of a report, made from what is stored of it: the same octets each time (design D17).
+//! The letter of a report, made from what is stored of it: the same octets each time (decision D17).
 
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};

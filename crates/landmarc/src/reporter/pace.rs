@@ -1,4 +1,4 @@
-//! How many letters a minute go to the addresses of one host (design D18).
+//! How many letters a minute go to the addresses of one host (decision D18).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

@@ -299,7 +299,7 @@ fn host(delivery: &Delivery) -> &str {
 }
 
 /// A line for each letter; where someone should look, a warning, but no flood of them. Local parts stay out
-/// (design D37).
+/// (decision D37).
 fn log<D>(desk: &Desk<D>, delivery: &Delivery, ended: &Ended) {
     let report = &delivery.report;
     let (host, attempts) = (host(delivery), delivery.attempts);

@@ -173,7 +173,7 @@ impl Office {
                     tracing::error!(remedy = error.remedy(), "{consequence}: {why}");
                     open.told = Some(why);
                 }
-                // Design D34: what cannot be put in force leaves the old in force.
+                // Decision D34: what cannot be put in force leaves the old in force.
                 open.ready.clone()
             }
         }

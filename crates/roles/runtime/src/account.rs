@@ -1,4 +1,4 @@
-//! The user and group that the service becomes once its sockets are open (design D35).
+//! The user and group that the service becomes once its sockets are open (decision D35).
 
 use landmarc_settings::{Mistake, Settings, key};
 use nix::unistd::{self, Gid, Group, Uid, User};

@@ -93,7 +93,7 @@ pub fn prepare(database: &Path, account: &Account) -> io::Result<()> {
 }
 
 /// Opens the store for writing. One that cannot be written at the moment is no error: mail
-/// comes first, and records wait in memory (design D13).
+/// comes first, and records wait in memory (decision D13).
 ///
 /// # Errors
 /// When it is of a newer version, or another program's.

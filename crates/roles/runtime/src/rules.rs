@@ -213,7 +213,7 @@ mod tests {
         rules(&read(text), Arc::new(Suffixes::built_in()))
     }
 
-    /// Design D33 and D6: out of the box nothing is refused and no mail is lost.
+    /// Decisions D33 and D6: out of the box nothing is refused and no mail is lost.
     #[test]
     fn the_defaults_observe_and_defer_only_what_a_sender_can_bring_about() {
         let rules = rules_of("");

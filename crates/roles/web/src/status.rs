@@ -83,7 +83,7 @@ mod tests {
         );
     }
 
-    /// Design D13: mail goes on without the store.
+    /// Decision D13: mail goes on without the store.
     #[test]
     fn what_is_degraded_is_ready() {
         let of = |health| Readiness {

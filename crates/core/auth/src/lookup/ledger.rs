@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{Answer, Lookup, LookupError, Question};
 
-/// DNS questions one message may cause, all mechanisms together (design D11).
+/// DNS questions one message may cause, all mechanisms together (decision D11).
 pub const QUESTIONS_PER_MESSAGE: usize = 100;
 
 /// A question of this message and what came of it.

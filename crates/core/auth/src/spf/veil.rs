@@ -1,4 +1,4 @@
-//! Names that show the local part of the sender, kept out of what is told (design D37).
+//! Names that show the local part of the sender, kept out of what is told (decision D37).
 //!
 //! A record may ask for names with the local part in them (RFC 7208 §7.2, `%{s}` and `%{l}`).
 //! What is told of a check is kept and read by many; so such a name is told as the record has it:

@@ -233,7 +233,7 @@ fn names_that_dns_cannot_carry_do_not_match_and_lead_nowhere() {
     }
 }
 
-/// Design D37: a record can ask for names with the local part of the sender in them. What is told of
+/// Decision D37: a record can ask for names with the local part of the sender in them. What is told of
 /// the check is kept; so they are told as the record has them.
 #[test]
 fn a_local_part_is_asked_for_but_not_told() {

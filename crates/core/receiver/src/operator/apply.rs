@@ -140,7 +140,7 @@ fn asks_for(case: &Case<'_>, policy: AssessmentPolicy) -> bool {
         .is_some_and(|e| e.result == DmarcResult::Fail && e.policy == Some(policy))
 }
 
-/// Design D6: that DNS did not tell whether a rule would have spared the message is no ground to
+/// Decision D6: that DNS did not tell whether a rule would have spared the message is no ground to
 /// refuse it. Setting it aside loses nothing.
 fn in_doubt(action: Action, doubtful: Option<&Rule>, case: &Case<'_>, rules: &Rules) -> Action {
     let (Some(rule), Step::Reject(_)) = (doubtful, &action.step) else {

@@ -149,7 +149,7 @@ impl Rule {
             Condition::Expires => self.is_in_force(facts.now).into(),
             Condition::Result => {
                 let found = ResultWord::of(facts.evaluation);
-                // Design D6: that DNS did not answer is never a ground to refuse a message.
+                // Decision D6: that DNS did not answer is never a ground to refuse a message.
                 let may_be = self.action != RuleAction::Reject || found != ResultWord::TempError;
                 (may_be && result.contains(&found)).into()
             }

@@ -196,7 +196,7 @@ pub(super) fn questions(judgement: &Judgement) -> Section {
     section
 }
 
-/// The question, without the local part of the sender where an SPF record put it in (design D37).
+/// The question, without the local part of the sender where an SPF record put it in (decision D37).
 fn told(judgement: &Judgement, question: &Question) -> Question {
     let outcomes = [Some(&judgement.spf.mail_from), judgement.spf.helo.as_ref()];
     let mut veiled = outcomes.into_iter().flatten().flat_map(|spf| &spf.veiled);

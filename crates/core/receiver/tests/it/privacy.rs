@@ -1,4 +1,4 @@
-//! What is not for strangers: local parts (design D37), and the operator's own words.
+//! What is not for strangers: local parts (decision D37), and the operator's own words.
 
 use landmarc_receiver::action::Step;
 use landmarc_receiver::judge::Judgement;

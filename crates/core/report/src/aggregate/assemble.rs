@@ -51,7 +51,7 @@ pub struct Tallied {
     pub published: Arc<Published>,
     /// How many messages.
     pub count: u64,
-    /// Whether they were report traffic themselves, which alone is no reason for a report (design D18).
+    /// Whether they were report traffic themselves, which alone is no reason for a report (decision D18).
     pub incidental: bool,
     /// The SMTP client.
     pub source_ip: IpAddr,

@@ -1,7 +1,7 @@
 //! Aggregate reports as XML, in the form of RFC 9990 or, for consumers that choke on it, of RFC 7489.
 //!
 //! The model goes out element by element; the document is never in memory. Strict: what the schema
-//! cannot say is an error, never a document that is not valid (design D21). Elements stand in the
+//! cannot say is an error, never a document that is not valid (decision D21). Elements stand in the
 //! order that readers of the older form depend on, where the schema leaves it open.
 
 mod rows;

@@ -221,7 +221,7 @@ pub enum NotAFailureReport {
     NoFields,
 }
 
-/// How far a received report can be trusted (design D25).
+/// How far a received report can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Trust {
     /// The mail passed DMARC: it is from who it says, who may still say what he likes.

@@ -7,7 +7,7 @@ use crate::aggregate::read::{Fingerprint, Reading};
 use crate::aggregate::{Metadata, Period, Row};
 use crate::date::DAY_SECONDS;
 
-/// What makes two reports the same (design D23): reporter, id, domain and period.
+/// What makes two reports the same: reporter, id, domain and period.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DuplicateKey {
     /// The authenticated submitter; of an untrusted report what it calls itself, marked as a claim, so

@@ -10,7 +10,7 @@ use crate::archive::{self, Form};
 /// How far into a text its root element is looked for: some write a schema before it.
 const SEARCHED_OCTETS: usize = 64 * 1024;
 
-/// What a stranger may make us look through (design D24).
+/// What a stranger may make us look through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailLimits {
     /// The mail, in octets.

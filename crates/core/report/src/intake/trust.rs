@@ -1,4 +1,4 @@
-//! Who vouches for a report (design D25).
+//! Who vouches for a report.
 
 use std::fmt;
 

@@ -158,7 +158,7 @@ fn words_that_are_none_are_not_written() {
     assert!(key.spf.is_empty(), "RFC 9990 knows MAIL FROM only");
 }
 
-/// Design D18.
+/// Decision D18.
 #[test]
 fn report_traffic_alone_and_refused_mail_alone_are_told_apart() {
     let policy = Arc::new(published("reject"));

@@ -189,7 +189,7 @@ fn messages(reports: &[AggregateReport]) -> u64 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(CASES))]
 
-    /// Design D21: our own reader finds in it what was put in, and nothing to remark.
+    /// Decision D21: our own reader finds in it what was put in, and nothing to remark.
     #[test]
     fn what_is_written_reads_back_as_it_was(rows in rows()) {
         for report in assembled(rows, 100).reports {

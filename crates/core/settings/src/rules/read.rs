@@ -263,7 +263,7 @@ impl Draft {
         let result = self.result.unwrap_or_else(|| vec![RuleResult::Fail]);
         let action = self.action?;
         if action == RuleAction::Reject && result.contains(&RuleResult::Temperror) {
-            // Design D6: a failure of ours is never a reject.
+            // Decision D6: a failure of ours is never a reject.
             let why = "a message cannot be refused because DNS did not answer; leave out \"temperror\", or \
                        write action = \"quarantine\"";
             let result = table.get("result").map_or(span, Spanned::span);

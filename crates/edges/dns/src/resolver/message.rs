@@ -18,7 +18,7 @@ use super::{Asker, Inner, Resolver};
 /// that, which is 9 s by default. All waiting that ended in a failure is added up, and
 /// what is still open counts against a new question. When it is used up, questions end
 /// with [`LookupError::Timeout`], and later ones are answered from the cache or in that
-/// way. So a message is through with dead DNS within 10 s (design D11), however many
+/// way. So a message is through with dead DNS within 10 s (decision D11), however many
 /// questions follow one another, and without harm to other messages where only its own
 /// zones are dead.
 pub struct MessageLookup {

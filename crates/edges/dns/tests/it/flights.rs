@@ -125,7 +125,7 @@ async fn a_failure_of_our_own_making_is_not_remembered() {
     );
 }
 
-/// Design D6: that is no flood, and `failures.dns` decides about the mail.
+/// Decision D6: that is no flood, and `failures.dns` decides about the mail.
 #[tokio::test]
 async fn with_all_name_servers_away_a_query_without_a_slot_times_out() {
     let server = DnsServer::start(numbered_zones(1));

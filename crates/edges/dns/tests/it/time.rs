@@ -38,7 +38,7 @@ async fn several_silent_servers_take_no_longer_than_one() {
     assert_eq!(whole_seconds(start), 5);
 }
 
-/// Design D11: "dead DNS is answered within 10 s".
+/// Decision D11: "dead DNS is answered within 10 s".
 #[tokio::test(start_paused = true)]
 async fn d11_a_message_waits_nine_seconds_for_dead_dns_however_much_it_asks() {
     let server = silent_server();

@@ -132,7 +132,7 @@ async fn a_field_past_its_limit_is_told_by_name() {
     assert!(notes.contains(&"too_long B 11".to_owned()), "{notes:?}");
 }
 
-/// Design D6: never a reject, and never an end of the connection.
+/// Decision D6: never a reject, and never an end of the connection.
 #[tokio::test]
 async fn a_bug_at_any_step_is_a_tempfail() {
     for bug in [

@@ -54,7 +54,7 @@ impl ReportKind {
     }
 }
 
-/// How far a delivery is (design D17).
+/// How far a delivery is (decision D17).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeliveryState {
     /// It was not tried yet.

@@ -21,7 +21,7 @@ pub struct Keep {
 }
 
 impl Keep {
-    /// 14 days of observations and 400 of the tally (design D14), whatever their size.
+    /// 14 days of observations and 400 of the tally (decision D14), whatever their size.
     pub fn standard(now_ms: u64) -> Self {
         Self {
             now_ms,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(crate) const FOLDED: &str = "past a limit of distinct rows, source_ip is the first address of the client's /24 or /48 (0.0.0.0 or ::, \
                       of all), and MAIL FROM, selectors and signing domains are left out";
 
-/// What happened to one message: written once, never changed (design D14).
+/// What happened to one message: written once, never changed (decision D14).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// When the message was judged, in milliseconds since the epoch. It decides the UTC day of
@@ -90,7 +90,7 @@ pub struct TallyRow {
     /// The SPF result: domain, scope, result.
     pub spf: Option<(String, String, String)>,
     /// Whether the message was itself report traffic. A policy domain with nothing else on a day gets no
-    /// report of it: no report is caused by a report (design D18).
+    /// report of it: no report is caused by a report (decision D18).
     pub incidental: bool,
 }
 
@@ -137,7 +137,7 @@ pub struct PublishedPolicy {
 pub enum Recorded {
     /// On disk, synced: it survives a crash of the host.
     Committed,
-    /// Not yet: it waits in memory and is written as soon as the store lets us (design D13).
+    /// Not yet: it waits in memory and is written as soon as the store lets us (decision D13).
     Later,
     /// Some of it had to be given up for want of memory, or the recorder has ended. Counted in [`Statistics`](crate::Statistics).
     Dropped,

@@ -4,7 +4,7 @@ use crate::model::as_integer;
 use crate::sql::{Sql, Value};
 
 /// What two tables are joined by beside a number, to be written behind it: on servers all that is about one policy
-/// domain is in one place, and nothing is looked for in others (design 5). SQLite has but one place.
+/// domain is in one place, and nothing is looked for in others (decision D16). SQLite has but one place.
 pub(super) fn same_domain(sql: &dyn Sql, one: &str, other: &str) -> String {
     if sql.same_domain() {
         format!(" AND {one}.policy_domain = {other}.policy_domain")

@@ -1,4 +1,4 @@
-//! Entries of hosts, each written once (design D15).
+//! Entries of hosts, each written once (decision D15).
 //!
 //! Each transaction locks the row of its host, leaves out what is known by its numbers, writes the rest and notes the
 //! numbers with it: so entries may come in any order, several times, and by several ways at once. Hosts do

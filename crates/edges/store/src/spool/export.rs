@@ -13,7 +13,7 @@ use crate::error::StoreError;
 const FILE: usize = 8 << 20;
 /// Octets of the host's name in the name of a file.
 const NAME: usize = 64;
-/// Who may read it: it tells who writes to whom (design D37).
+/// Who may read it: it tells who writes to whom (decision D37).
 const MODE: u32 = 0o640;
 
 /// What was exported.

@@ -13,7 +13,7 @@ use super::migrations;
 use crate::error::StoreError;
 
 /// How long another writer (`store expire` on the command line) is waited for: its transactions
-/// are short. Mail does not wait for it longer than design D13 allows.
+/// are short. Mail does not wait for it longer than decision D13 allows.
 pub(crate) const BUSY: Duration = Duration::from_secs(1);
 /// How long one waits that gives way to a service under load. SQLite does not queue those who wait:
 /// each asks again every tenth of a second, and may find the store locked by the next batch.
@@ -29,7 +29,7 @@ const STATEMENTS: usize = 64;
 const CACHE_KIB: i64 = 16 << 10;
 /// What the write-ahead log is cut to after a checkpoint, in octets.
 const WAL_KEPT: i64 = 16 << 20;
-/// Who may read it: the service and its group. It tells who writes to whom (design D37).
+/// Who may read it: the service and its group. It tells who writes to whom (decision D37).
 const MODE: u32 = 0o640;
 
 /// Opens for writing; makes the file and its directory, and brings the schema up to date.

@@ -264,7 +264,7 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
     assert_eq!(writer.shared.counters.state(), State::Ok);
 }
 
-/// Design D13: mail is answered as fast as before while the store takes nothing. Time goes on
+/// Decision D13: mail is answered as fast as before while the store takes nothing. Time goes on
 /// here only where somebody waits for it.
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_store_in_trouble() {

@@ -1,4 +1,4 @@
-//! The same cases on each engine (design D16): on SQLite each in a test of its own, on a server all of a file in one test.
+//! The same cases on each engine (decision D16): on SQLite each in a test of its own, on a server all of a file in one test.
 //!
 //! ```ignore
 //! use crate::bed::{Bed, suite};

@@ -1,5 +1,5 @@
-//! No query joins across policy domains, so that tables can be spread by them over several servers (design
-//! 5): that holds for every statement that any suite makes a server do, and for the keys of all tables.
+//! No query joins across policy domains, so that tables can be spread by them over several servers (decision
+//! D16): that holds for every statement that any suite makes a server do, and for the keys of all tables.
 
 use crate::bed::{Bed, Case};
 

@@ -15,7 +15,7 @@ use landmarc_runtime::load::{LoadError, Source};
 /// where to look, and a broken file shall not fill it.
 const MAX_MISTAKES_LOGGED: usize = 20;
 
-/// A failed reload keeps what is running, and says so (design D34). Whether it went well.
+/// A failed reload keeps what is running, and says so (decision D34). Whether it went well.
 pub(super) fn reload(
     current: &Current,
     started_with: &Settings,

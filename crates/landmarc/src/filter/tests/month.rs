@@ -1,4 +1,4 @@
-//! A simulated month: evidence from what was seen refuses spoofs and no genuine mail (design D5).
+//! A simulated month: evidence from what was seen refuses spoofs and no genuine mail (decision D5).
 //!
 //! Honest domains of all habits send mail, directly, through forwarders and lists; spoofers forge it in every way that
 //! we know, and prepare the ground for it. All of it is made from a seed, so the truth about each message is known. Every

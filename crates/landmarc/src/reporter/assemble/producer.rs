@@ -292,7 +292,7 @@ fn why_none(terms: &Terms, policy_domain: &DomainName, assembled: &Assembled) ->
     } else if terms.excluded.contains(policy_domain) {
         "report.exclude_domains has it"
     } else if assembled.incidental_only {
-        // Design D18: no report because of reports.
+        // Decision D18: no report because of reports.
         "nothing but report traffic"
     } else if terms.settings.only_after_accepting && assembled.only_refused {
         "nothing but refused mail (report.only_after_accepting)"

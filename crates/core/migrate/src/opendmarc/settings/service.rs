@@ -10,7 +10,7 @@ const VOLATILE: [&str; 3] = ["/var/run/", "/run/", "/tmp/"];
 
 /// All that our settings allow one question to take, in seconds.
 const MAX_QUESTION_S: i64 = 60;
-/// What all questions of a message together may take if nothing is said, in seconds (design D11).
+/// What all questions of a message together may take if nothing is said, in seconds (decision D11).
 const MESSAGE_S: i64 = 20;
 
 /// The facilities that our log knows (P31).

@@ -7,7 +7,7 @@ use ring::digest::{Context, SHA256};
 use crate::aggregate::{DiscoveryMethod, Metadata, PolicyPublished, Row, Text, Word};
 
 /// A digest of all that a report says, however it was packed and written: what two copies of
-/// one report have in common, and two reports under one id have not (design D23).
+/// one report have in common, and two reports under one id have not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use crate::archive;
 
-/// The limits of one report (design D24).
+/// The limits of one report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Those of the file it comes in.

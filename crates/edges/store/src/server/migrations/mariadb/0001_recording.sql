@@ -1,13 +1,13 @@
 -- Version 1: what a fleet has recorded.
 --
 -- * Every table with messages' data has policy_domain first in its primary key: it is the key by which such
---   a table can be spread over several servers (design 5), and no statement joins two of them without it.
+--   a table can be spread over several servers (decision D16), and no statement joins two of them without it.
 --   Observations and traces of messages without a DMARC Policy Domain go by the Author Domain, or by ''.
 -- * What repeats is stored once and named by its digest, the first half of the SHA-256 of its content, so that
 --   writing it again changes nothing and asks for no number. `last_day` is the last UTC day that used it.
 -- * An index holds the primary key with each entry: so there are few of them, and no key is longer than it must.
 
--- The hosts that record into this store, and how far each has come (design D15).
+-- The hosts that record into this store, and how far each has come (decision D15).
 CREATE TABLE IF NOT EXISTS host (
     id              BINARY(16)   NOT NULL PRIMARY KEY,
     ordinal         BIGINT       NOT NULL AUTO_INCREMENT UNIQUE,

@@ -131,7 +131,7 @@ CREATE TABLE IF NOT EXISTS redirection (
     since_ms      BIGINT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_nopad_bin;
 
--- Work that one host does for all of a fleet, until a time by the clock of this server (design D17).
+-- Work that one host does for all of a fleet, until a time by the clock of this server (decision D17).
 CREATE TABLE IF NOT EXISTS lease (
     name     VARCHAR(255) NOT NULL PRIMARY KEY,
     owner    VARCHAR(255) NOT NULL,

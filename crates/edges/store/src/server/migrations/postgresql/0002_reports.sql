@@ -133,7 +133,7 @@ CREATE TABLE redirection (
     since_ms      BIGINT NOT NULL
 );
 
--- Work that one host does for all of a fleet, until a time by the clock of this server (design D17).
+-- Work that one host does for all of a fleet, until a time by the clock of this server (decision D17).
 CREATE TABLE lease (
     name     VARCHAR(255) COLLATE "C" NOT NULL PRIMARY KEY,
     owner    VARCHAR(255) COLLATE "C" NOT NULL,
