@@ -4,6 +4,7 @@
 //! anew.
 
 mod clauses;
+mod compare;
 mod compatibility;
 mod names;
 mod pages;
@@ -24,7 +25,8 @@ usage: cargo xtask COMMAND
   tidy                   says what does not hold to the house style
   docs [--check]         writes all printed pages, or says which are out of date
   clauses                prints the line of each name that docs/conformance.md links to
-  seeds                  fills fuzz/corpus from the conformance cases";
+  seeds                  fills fuzz/corpus from the conformance cases
+  compare OLD NEW        runs two builds of the program over the same cases, and prints where they differ";
 
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,7 @@ fn main() -> ExitCode {
         ["docs", "--check"] => pages::check(),
         ["clauses"] => clause_lines(),
         ["seeds"] => seeds::write(),
+        ["compare", old, new] => compare::run(old, new),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(64);

@@ -259,8 +259,8 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "xtask",
-        rooms: &["settings"],
-        crates: &["base64", "serde_json"],
+        rooms: &["settings", "testkit"],
+        crates: &["base64", "flate2", "serde_json"],
     },
 ];
 

@@ -27,7 +27,7 @@ type Seeds = BTreeSet<Vec<u8>>;
 /// Fills `fuzz/corpus/TARGET` for each target that can be given seeds.
 pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
     let workspace = Workspace::read()?;
-    let conformance = conformance_folder(&workspace);
+    let conformance = conformance_folder(&workspace.root);
     let mut cases = Vec::new();
     for set in OWN_SETS {
         cases.extend(read_set(&workspace.root.join("tests/conformance").join(set))?);
@@ -99,12 +99,14 @@ const TARGETS: [(&str, SeedsOf); 12] = [
     }),
 ];
 
-fn conformance_folder(workspace: &Workspace) -> PathBuf {
-    let default = || workspace.root.join("../shared/conformance");
+/// The folder of the conformance data: `LANDMARC_CONFORMANCE`, or beside the workspace.
+pub(crate) fn conformance_folder(root: &Path) -> PathBuf {
+    let default = || root.join("../shared/conformance");
     std::env::var_os("LANDMARC_CONFORMANCE").map_or_else(default, PathBuf::from)
 }
 
-fn read_set(path: &Path) -> Result<Vec<Case>, SourceError> {
+/// The cases of one set, in their order.
+pub(crate) fn read_set(path: &Path) -> Result<Vec<Case>, SourceError> {
     let failed = |error| SourceError::Io(path.to_owned(), error);
     let text = fs::read_to_string(path).map_err(failed)?;
     let folder = path.parent().unwrap_or(path);
@@ -115,10 +117,11 @@ fn read_set(path: &Path) -> Result<Vec<Case>, SourceError> {
 }
 
 /// One conformance case.
-struct Case {
-    json: Value,
-    message: Option<Vec<u8>>,
-    report: Option<Vec<u8>>,
+pub(crate) struct Case {
+    pub(crate) json: Value,
+    pub(crate) message: Option<Vec<u8>>,
+    /// The report file, whatever its form.
+    pub(crate) report: Option<Vec<u8>>,
 }
 
 impl Case {
