@@ -154,7 +154,11 @@ impl Case {
                 .map(|word| translate(intended::ARGUMENTS, word.clone()))
                 .collect();
             let output = start(program, place, &step)?;
-            let stdout = lines::plain(&String::from_utf8_lossy(&output.stdout));
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            let stdout = match self.kind {
+                "completions" => stdout.into_owned(),
+                _ => lines::plain(&stdout),
+            };
             let stderr = String::from_utf8_lossy(&output.stderr);
             transcript += &format!("{stdout}{stderr}exit {:?}\n", output.status.code());
         }
