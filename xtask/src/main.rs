@@ -6,10 +6,10 @@
 mod clauses;
 mod compare;
 mod compatibility;
+mod layers;
 mod names;
 mod pages;
 mod purity;
-mod rooms;
 mod seeds;
 mod source;
 mod text;
@@ -96,7 +96,7 @@ fn clause_lines() -> Result<Vec<Finding>, source::SourceError> {
 /// All checks, in the order of the files.
 fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     let workspace = Workspace::read()?;
-    let mut findings = rooms::check(&workspace.packages);
+    let mut findings = layers::check(&workspace.packages);
     findings.extend(purity::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));
