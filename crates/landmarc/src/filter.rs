@@ -11,6 +11,7 @@ mod findings;
 mod ids;
 mod memory;
 mod message;
+pub(crate) mod metrics;
 mod recipients;
 mod record;
 mod rehearsal;
@@ -36,7 +37,6 @@ use landmarc_store::Recorder;
 use tokio::time::timeout;
 
 use crate::failure_reports::Offers;
-use crate::metrics::Metrics;
 use crate::seen::SeenMail;
 use answer::Unjudged;
 use copying::Adding;
@@ -46,6 +46,7 @@ use landmarc_runtime::panic::catch_panic;
 use landmarc_runtime::throttle::Throttle;
 use memory::Memory;
 use message::Message;
+pub(crate) use metrics::FilterMetrics;
 use record::Moment;
 pub(crate) use rehearsal::rehearse;
 use running::Running;
@@ -78,7 +79,7 @@ struct Common {
     upstream: Silence,
     ids: Ids,
     recorder: Arc<Recorder>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<FilterMetrics>,
     /// What the mail of the last days shows.
     seen: Arc<SeenMail>,
     /// Where messages go that a failure report may be made of; nowhere, where there is no reporter.
@@ -100,7 +101,7 @@ impl Filter {
         current: Arc<Current>,
         seen: Arc<SeenMail>,
         recorder: Arc<Recorder>,
-        metrics: Arc<Metrics>,
+        metrics: Arc<FilterMetrics>,
     ) -> Self {
         let running = Running::new(current.get());
         let common = Common {
@@ -292,7 +293,7 @@ impl Session for Connection {
 
     async fn end_of_message(&mut self, macros: &Macros) -> Response {
         let arrived = Instant::now();
-        self.common.metrics.came_by(self.door);
+        self.common.metrics.count_ingress(self.door);
         let queue_id = macros
             .require("i")
             .map_or_else(|| UNKNOWN_QUEUE_ID.to_owned(), queue_id);

@@ -1,6 +1,7 @@
 //! Many hosts, one picture: how this host hands on what it counted, and where its fleet looks (decision D15).
 
 mod collecting;
+mod metrics;
 mod shipping;
 mod standing;
 
@@ -8,6 +9,7 @@ use landmarc_push::PushError;
 use landmarc_settings::Settings;
 
 use landmarc_runtime::fleet_settings::FleetDatabaseError;
+pub(crate) use metrics::FleetMetrics;
 pub(crate) use standing::Standing;
 
 /// Up to when a host has handed on all that has ended in order: nobody waits for it until it comes back. It is in the

@@ -115,7 +115,7 @@ impl Board {
 
     /// Decision D34: mail goes on under the old ones.
     fn settings(&self) -> Health {
-        match self.metrics.reloads().is_current() {
+        match self.metrics.reloads.is_current() {
             true => Health::Ok,
             false => Health::Degraded("not reloaded, the old ones stay: see the log".to_owned()),
         }

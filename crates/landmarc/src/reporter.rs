@@ -16,6 +16,7 @@ mod desk;
 mod failure;
 mod hidden;
 mod letter;
+mod metrics;
 mod pace;
 mod relay;
 mod send;
@@ -35,10 +36,11 @@ pub(crate) use courier::{Courier, SECRET, return_path};
 pub(crate) use days::{DayMade, days_due, release_of_gone};
 pub(crate) use desk::{Desk, Means};
 pub(crate) use letter::{Facts, Sheet};
+pub(crate) use metrics::ReporterMetrics;
 pub(crate) use send::{LAST_LETTERS, Orders, SendCounts, send};
 pub(crate) use service::start;
 pub(crate) use shared::Shared;
-pub(crate) use terms::{Terms, limit_key};
+pub(crate) use terms::Terms;
 pub(crate) use turns::{Progress, Turns, make_and_send};
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! nothing counts twice is up to the ledger of the store.
 
 mod accounts;
+mod metrics;
 mod policies;
 mod reading;
 mod service;
 mod taker;
 
 pub(crate) use accounts::{names, options};
+pub(crate) use metrics::RspamdMetrics;
 pub(crate) use policies::Policies;
 pub(crate) use reading::{Order, ReadError, Reading, WhenUnanswered, read};
 pub(crate) use service::start;

@@ -3,6 +3,7 @@
 //! The counts of past days are read once and kept; those of today and yesterday are read again. The store is
 //! only read, some rows at a time. Where that fails there is no such evidence, until it succeeds.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use tokio::time::sleep;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::database;
+use landmarc_runtime::metrics::{MetricWriter, SECONDS};
 
 /// How often the store is read. A day of 300,000 rows takes some seconds of one processor.
 const BETWEEN_READS: Duration = Duration::from_secs(3600);
@@ -83,6 +85,40 @@ impl SeenMail {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, SeenStatus> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SeenStatus {
+    /// Writes what is counted of it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
+        let none = Table::default();
+        let table = match &self.seen {
+            Seen::Known(table) => table,
+            Seen::Off | Seen::Away | Seen::Young(_) => &none,
+        };
+        let kinds = [
+            ("domain", table.domains()),
+            ("signing_domain", table.signing_domains()),
+            ("network", table.networks()),
+            ("spoofer", table.spoofers()),
+        ];
+        let rows = kinds.map(|(kind, count)| ([("kind", kind)], u64::try_from(count).unwrap_or(u64::MAX)));
+        sheet.gauges(
+            "landmarc_seen_entries",
+            "Domains and networks of which the records of the last days show something; 0 while they are no evidence.",
+            rows,
+        )?;
+        sheet.counter(
+            "landmarc_seen_failures",
+            "Attempts to read the records for evidence that failed.",
+            self.failures,
+        )?;
+        let seconds = self.read_ms / 1_000;
+        let help = "When the records were read for evidence last; 0 for never.";
+        sheet.gauge("landmarc_seen_timestamp", help, SECONDS, &seconds)
     }
 }
 

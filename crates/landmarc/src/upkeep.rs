@@ -9,7 +9,7 @@ use landmarc_store::{Expired, Keep, Reader, Recorder, State, Statistics};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::metrics::Metrics;
+use crate::filter::FilterMetrics;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::database;
 use landmarc_runtime::fleet_settings::FleetMode;
@@ -33,7 +33,11 @@ const LAST_HOPE: Duration = Duration::from_secs(2);
 
 /// Lets old records go at the start, every hour, and as soon as the database is too large, by the
 /// settings of that moment.
-pub(crate) fn start(current: Arc<Current>, recorder: Arc<Recorder>, metrics: Arc<Metrics>) -> JoinHandle<()> {
+pub(crate) fn start(
+    current: Arc<Current>,
+    recorder: Arc<Recorder>,
+    metrics: Arc<FilterMetrics>,
+) -> JoinHandle<()> {
     // Where it is does not change while we run.
     let database = database::path(&current.get().settings);
     tokio::spawn(async move {
@@ -82,7 +86,7 @@ struct Warnings {
 
 impl Warnings {
     /// A mail server never expires what it holds, and neither sender nor recipient hears of it.
-    fn remind_of_held(&mut self, metrics: &Metrics, now: Instant) {
+    fn remind_of_held(&mut self, metrics: &FilterMetrics, now: Instant) {
         let messages = metrics.held().within_a_day(now.into_std());
         if is_due_again(&mut self.held, messages > 0, now, BETWEEN_REMINDERS) {
             tracing::warn!(
@@ -210,7 +214,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_reminder_a_day_of_what_is_held() {
-        let metrics = Metrics::new();
+        let metrics = FilterMetrics::default();
         let (mut warnings, first) = (Warnings::default(), Instant::now());
         warnings.remind_of_held(&metrics, first);
         assert_eq!(warnings.held, None, "nothing is held");

@@ -361,24 +361,28 @@ async fn serve_until_stopped(service: Service) {
         Arc::clone(&current),
         Arc::clone(&evidence),
         Arc::clone(&recorder),
-        Arc::clone(&metrics),
+        Arc::clone(&metrics.filter),
     );
     let filter = Arc::new(filter.offering(offers));
     let place = standing.place().clone();
     let reporting = reporter::start(
         Arc::clone(&current),
         place.clone(),
-        Arc::clone(&metrics),
+        Arc::clone(&metrics.reporter),
         candidates,
     );
-    let mut fleet = standing.start(&current, &recorder, &metrics);
+    let mut fleet = standing.start(&current, &recorder, &metrics.fleet);
     let shows = fleet.tls();
-    let expiry = upkeep::start(Arc::clone(&current), Arc::clone(&recorder), Arc::clone(&metrics));
+    let expiry = upkeep::start(
+        Arc::clone(&current),
+        Arc::clone(&recorder),
+        Arc::clone(&metrics.filter),
+    );
     let watch = rule_watch::start(Arc::clone(&current), Arc::clone(&recorder));
     let seen = seen::start(Arc::clone(&current), Arc::clone(&evidence), place.clone());
     let known = Arc::new(NameServers::default());
     let probes = name_servers::start(Arc::clone(&current), Arc::clone(&known));
-    let records = rspamd::start(Arc::clone(&current), place, Arc::clone(&metrics));
+    let records = rspamd::start(Arc::clone(&current), place, Arc::clone(&metrics.rspamd));
     let reloads = tokio::spawn({
         let current = Arc::clone(&current);
         async move {
@@ -392,8 +396,8 @@ async fn serve_until_stopped(service: Service) {
                 }
                 systemd::reloading();
                 match reload::reload(&current, &started_with, &source, &level) {
-                    true => metrics.reloads().succeeded(),
-                    false => metrics.reloads().failed(),
+                    true => metrics.reloads.succeeded(),
+                    false => metrics.reloads.failed(),
                 }
                 if let Some(Err(error)) = shows.as_ref().map(ServerTls::reload) {
                     tracing::error!(

@@ -14,7 +14,6 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use super::message::UNCOUNTED_HEADER_OCTETS;
 use super::task::bug;
 use super::*;
-use crate::metrics::Sources;
 use crate::trace;
 use landmarc_runtime::current::InForce;
 use landmarc_runtime::rules;
@@ -59,9 +58,15 @@ fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture
     let recorder =
         Arc::new(landmarc_runtime::database::open(&loaded.settings, &database, loaded.groups()).unwrap());
     let current = Current::new(InForce::new(loaded, None).unwrap());
-    let (seen, metrics) = (Arc::default(), Arc::new(Metrics::new()));
+    let (seen, metrics) = (Arc::default(), Arc::new(FilterMetrics::default()));
     let filter = Filter::new(Arc::new(current), seen, recorder, metrics);
     Fixture { filter, database }
+}
+
+/// What was counted.
+fn printed(filter: &Filter) -> String {
+    let metrics = Arc::clone(&filter.common.metrics);
+    landmarc_runtime::metrics::encode(move |writer| metrics.write(writer))
 }
 
 /// A message whose header section is longer than goes uncounted, with fields in our name
@@ -231,7 +236,7 @@ async fn a_bug_in_what_is_recorded_leaves_the_answer_as_it_is() {
         panic!("{response:?}");
     };
     assert_eq!(name, "Authentication-Results");
-    let failures = filter.common.metrics.encode(Sources::default());
+    let failures = printed(filter);
     assert!(
         failures.contains("landmarc_failures_total{cause=\"internal\"} 1\n"),
         "{failures}"
@@ -314,7 +319,7 @@ async fn a_bug_in_any_step_costs_its_message_and_not_the_session() {
             let response = forgery.send().await;
             assert_eq!(is_judged(&response), bug != [Step::Connect], "{bug:?}");
         }
-        let failures = filter.common.metrics.encode(Sources::default());
+        let failures = printed(filter);
         // Each message once, and two of the last session.
         let expected = format!(
             "landmarc_failures_total{{cause=\"internal\"}} {}\n",

@@ -11,7 +11,7 @@ use landmarc_store::{
 };
 use tokio::task::JoinHandle;
 
-use crate::metrics::Metrics;
+use super::metrics::FleetMetrics;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::stop::{Stopper, stop};
@@ -43,7 +43,7 @@ pub(super) fn start(
     tls: ServerTls,
     place: Place,
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<FleetMetrics>,
 ) -> Collecting {
     let (stopper, stop) = stop();
     let desk = Desk {
@@ -80,7 +80,7 @@ struct Desk {
     /// Has the settings in force.
     current: Arc<Current>,
     shelf: Arc<Shelf>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<FleetMetrics>,
     warnings: Throttle,
     /// Of certificates that are refused.
     turned_away: Throttle,
@@ -110,7 +110,7 @@ impl Taker for Desk {
         let Some((error, remedy)) = refused_by(&self.current.get().settings.collector, from) else {
             return Ok(());
         };
-        self.metrics.fleet().refused();
+        self.metrics.refused();
         if self.turned_away.count(Instant::now()).is_some() {
             tracing::warn!(
                 names = from.names.join(" "),
@@ -131,7 +131,7 @@ impl Taker for Desk {
             .shelf
             .with(move |collector| collector.apply(&segment, now_ms()));
         let applied = taken.await.map_err(|error| self.refused(&from, &error))?;
-        self.metrics.fleet().taken(&applied);
+        self.metrics.taken(&applied);
         if applied.of_reported_days > 0 {
             tracing::warn!(
                 messages = applied.of_reported_days,
@@ -186,7 +186,7 @@ impl Desk {
                 "a host takes a new number at each start: look for one that starts again and again",
             ),
         };
-        self.metrics.fleet().refused();
+        self.metrics.refused();
         if self.turned_away.count(Instant::now()).is_some() {
             tracing::warn!(
                 names = from.names.join(" "),
@@ -203,7 +203,7 @@ impl Desk {
     }
 
     fn refused(&self, from: &ClientName, error: &StoreError) -> Refusal {
-        self.metrics.fleet().refused();
+        self.metrics.refused();
         if self.warnings.count(Instant::now()).is_some() {
             tracing::warn!(
                 remedy = error.remedy(),

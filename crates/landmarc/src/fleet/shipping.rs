@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::LEFT_MS;
-use crate::metrics::Metrics;
+use super::metrics::FleetMetrics;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::stop::{Stop, Stopper, stop};
@@ -65,7 +65,7 @@ pub(crate) fn start(
     sender: Sender,
     receiver: Receiver,
     recorder: Weak<Recorder>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<FleetMetrics>,
 ) -> Shipping {
     let (stopper, stop) = stop();
     let line = Line {
@@ -132,7 +132,7 @@ struct Line {
     receiver: Arc<Receiver>,
     /// None any more when the service ends.
     recorder: Weak<Recorder>,
-    metrics: Arc<Metrics>,
+    metrics: Arc<FleetMetrics>,
     open: Arc<Mutex<Open>>,
     beaten: Option<Instant>,
     /// When it was said that more is to come.
@@ -215,7 +215,7 @@ impl Line {
 
     async fn hand_over(&self, segment: Segment) -> Result<(), Trouble> {
         let applied = self.give(&segment).await?;
-        self.metrics.fleet().shipped(&applied);
+        self.metrics.shipped(&applied);
         if applied.of_reported_days > 0 {
             tracing::warn!(
                 messages = applied.of_reported_days,
@@ -261,7 +261,7 @@ impl Line {
     /// Tells how far we are, and hears how far the others think we are.
     async fn beat(&self, caught_up_ms: Option<u64>) -> Result<(), Trouble> {
         let status = self.with_spool(Spool::status).await?;
-        self.metrics.fleet().spool(&status);
+        self.metrics.spool(&status);
         let Some(host) = status.host else {
             return Ok(());
         };
@@ -357,7 +357,7 @@ impl Line {
     /// Told once for each thing that is in the way, however often it is tried.
     fn failed(&mut self, trouble: &Trouble) {
         self.failures = self.failures.saturating_add(1);
-        self.metrics.fleet().failed();
+        self.metrics.failed();
         let cause = trouble.cause();
         if self.told.as_ref() != Some(&cause) {
             tracing::warn!(

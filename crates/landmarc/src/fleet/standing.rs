@@ -13,8 +13,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::FleetError;
 use super::collecting::{self, Collecting};
+use super::metrics::FleetMetrics;
 use super::shipping::{self, Receiver, Sender, Shipping};
-use crate::metrics::Metrics;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::fleet_settings::{FleetMode, host, server};
@@ -112,7 +112,7 @@ impl Standing {
         self,
         current: &Arc<Current>,
         recorder: &Arc<Recorder>,
-        metrics: &Arc<Metrics>,
+        metrics: &Arc<FleetMetrics>,
     ) -> Working {
         let expiring = match &self.place {
             Place::Server(server) => Some(expire_by_the_clock(server.clone(), Arc::clone(current))),

@@ -6,20 +6,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use landmarc_dns::resolver;
-use landmarc_interfaces::Door;
-use landmarc_receiver::seen::{Seen, Table};
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, text};
-use prometheus_client::registry::Registry;
+use landmarc_runtime::metrics::{BYTES, MetricWriter, Reloads, SECONDS};
 
 use super::Metrics;
-use super::counts::{OTHER, places, words};
 use super::process::Process;
-use super::reloads::Reloads;
-use super::sheet::{BYTES, SECONDS, Sheet};
 use crate::seen::SeenStatus;
 
 /// What is read elsewhere at the moment of asking. What is not there is left out.
@@ -48,222 +41,43 @@ impl Sources {
 }
 
 pub(super) fn encode(metrics: &Arc<Metrics>, sources: Sources) -> String {
-    let page = Page {
-        metrics: Arc::clone(metrics),
-        sources,
-    };
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(page));
-    let mut encoded = String::new();
-    // Writing to a string does not fail; should an encoder of the crate, the page is cut short, has
-    // no `# EOF`, and so is refused by its reader.
-    if text::encode(&mut encoded, &registry).is_err() {
-        tracing::error!("a bug: the metrics cannot be written");
-    }
-    encoded
+    let metrics = Arc::clone(metrics);
+    landmarc_runtime::metrics::encode(move |writer| write(writer, &metrics, &sources))
 }
 
 /// All that is told, at one moment.
-#[derive(Debug)]
-struct Page {
-    metrics: Arc<Metrics>,
-    sources: Sources,
+fn write(writer: &mut MetricWriter<'_>, metrics: &Metrics, sources: &Sources) -> fmt::Result {
+    metrics.filter.write(writer)?;
+    metrics.reporter.write(writer)?;
+    metrics.rspamd.write(writer)?;
+    metrics.fleet.write(writer)?;
+    let Sources {
+        milter,
+        dns,
+        name_servers,
+        store,
+        header_memory,
+        seen,
+        process,
+    } = sources;
+    milter
+        .as_ref()
+        .map_or(Ok(()), |milter| sessions(writer, milter))?;
+    header_memory.map_or(Ok(()), |(used, limit)| memory(writer, used, limit))?;
+    dns.as_ref().map_or(Ok(()), |dns| questions(writer, dns))?;
+    answering(writer, name_servers)?;
+    store.as_ref().map_or(Ok(()), |store| records(writer, store))?;
+    seen.as_ref().map_or(Ok(()), |status| status.write(writer))?;
+    settings(writer, &metrics.reloads)?;
+    writer.info(
+        "landmarc_build",
+        "The version that runs.",
+        [("version", env!("CARGO_PKG_VERSION"))],
+    )?;
+    of_process(writer, process, metrics.started)
 }
 
-impl Collector for Page {
-    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut sheet = Sheet(encoder);
-        self.messages(&mut sheet)?;
-        self.mechanisms(&mut sheet)?;
-        self.distributions(&mut sheet)?;
-        self.metrics.reporting.write(&mut sheet)?;
-        self.metrics.rspamd.write(&mut sheet)?;
-        self.metrics.fleet.write(&mut sheet)?;
-        let Sources {
-            milter,
-            dns,
-            name_servers,
-            store,
-            header_memory,
-            seen,
-            process,
-        } = &self.sources;
-        milter
-            .as_ref()
-            .map_or(Ok(()), |milter| sessions(&mut sheet, milter))?;
-        header_memory.map_or(Ok(()), |(used, limit)| memory(&mut sheet, used, limit))?;
-        dns.as_ref().map_or(Ok(()), |dns| questions(&mut sheet, dns))?;
-        answering(&mut sheet, name_servers)?;
-        store
-            .as_ref()
-            .map_or(Ok(()), |store| records(&mut sheet, store))?;
-        seen.as_ref()
-            .map_or(Ok(()), |status| of_seen(&mut sheet, status))?;
-        settings(&mut sheet, self.metrics.reloads())?;
-        sheet.info(
-            "landmarc_build",
-            "The version that runs.",
-            [("version", env!("CARGO_PKG_VERSION"))],
-        )?;
-        of_process(&mut sheet, process, self.metrics.started)
-    }
-}
-
-impl Page {
-    fn messages(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let Metrics {
-            messages,
-            would,
-            held,
-            skipped,
-            doors,
-            failures,
-            rfc7489_differences,
-            failure_candidates,
-            rule_hits,
-            ..
-        } = &*self.metrics;
-        sheet.counters(
-            "landmarc_messages",
-            "Messages that were judged, by what DMARC found, what was done and what the mail server was told.",
-            kinds_of_messages(&messages.read()),
-        )?;
-        let [_, would @ ..] = labelled("action", words::STEP, would.read());
-        sheet.counters(
-            "landmarc_would",
-            "Messages that were accepted because mode is observe, by what enforcing would have done.",
-            would,
-        )?;
-        sheet.gauge(
-            "landmarc_held_messages",
-            "Messages that were sent to the hold queue of the mail server within the last 24 hours.",
-            None,
-            &held.within_a_day(Instant::now()),
-        )?;
-        sheet.counters(
-            "landmarc_messages_skipped",
-            "Messages that were not to be judged, by why.",
-            without_other(labelled("reason", words::SKIPPED, skipped.read())),
-        )?;
-        sheet.counters(
-            "landmarc_door_messages",
-            "Messages that came to their end, judged or not, by the door they came by.",
-            labelled("door", Door::ALL.map(Door::as_str), doors.read()),
-        )?;
-        sheet.counters(
-            "landmarc_failures",
-            "Messages that could not be judged, by why: see the table failures of the settings.",
-            without_other(labelled("cause", words::FAILURE, failures.read())),
-        )?;
-        let [differences] = rfc7489_differences.read();
-        sheet.counter(
-            "landmarc_rfc7489_differences",
-            "Messages of which RFC 7489 and RFC 9989 say different things.",
-            differences,
-        )?;
-        sheet.counters(
-            "landmarc_failure_candidates",
-            "Messages that a failure report may be made of, by whether the reporter had room for them.",
-            labelled("outcome", ["taken", "dropped"], failure_candidates.read()),
-        )?;
-        let hits = rule_hits.read();
-        sheet.counters(
-            "landmarc_rule_hits",
-            "Messages that a rule of the operator decided, by its name.",
-            hits.iter().map(|(name, hits)| ([("rule", name.as_str())], *hits)),
-        )
-    }
-
-    fn mechanisms(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let Metrics { spf, dkim, arc, .. } = &*self.metrics;
-        sheet.counters(
-            "landmarc_spf_results",
-            "SPF results of judged messages, for the MAIL FROM identity.",
-            labelled("result", words::SPF, spf.read()),
-        )?;
-        sheet.counters(
-            "landmarc_dkim_results",
-            "DKIM results of judged messages, one for each signature.",
-            labelled("result", words::DKIM, dkim.read()),
-        )?;
-        sheet.counters(
-            "landmarc_arc_results",
-            "ARC results of judged messages.",
-            labelled("result", words::ARC, arc.read()),
-        )
-    }
-
-    fn distributions(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        sheet.distribution(
-            "landmarc_message",
-            "Time from the end of a message to its verdict.",
-            SECONDS,
-            self.metrics.seconds.read(),
-            1e6,
-        )?;
-        sheet.distribution(
-            "landmarc_message_dns_questions",
-            "DNS questions of a message, answered from the cache or not.",
-            None,
-            self.metrics.questions.read(),
-            1.0,
-        )
-    }
-}
-
-/// A row for each kind of message that is usual, and for every other that has come.
-fn kinds_of_messages(counts: &[u64]) -> impl Iterator<Item = ([(&'static str, &'static str); 3], u64)> {
-    let mut rows = Vec::new();
-    for (dmarc, found) in words::DMARC.iter().enumerate() {
-        for (disposition, done) in words::DISPOSITION.iter().enumerate() {
-            for (step, told) in words::STEP.iter().enumerate() {
-                let place = places::message(dmarc, disposition, step);
-                let count = counts.get(place).copied().unwrap_or(0);
-                if count > 0 || is_usual(found, done, told) {
-                    let labels = [("dmarc", *found), ("disposition", *done), ("action", *told)];
-                    rows.push((labels, count));
-                }
-            }
-        }
-    }
-    rows.into_iter()
-}
-
-/// What happens to messages out of the box. Told from the start, so that the first message is seen
-/// as one more than none.
-fn is_usual(dmarc: &str, disposition: &str, action: &str) -> bool {
-    match dmarc {
-        "pass" => matches!((disposition, action), ("none" | "pass", "accept")),
-        "fail" => matches!(
-            (disposition, action),
-            ("none", "accept") | ("quarantine", "quarantine") | ("reject", "reject")
-        ),
-        "permerror" => matches!((disposition, action), ("none", "accept") | ("reject", "reject")),
-        _ => (disposition, action) == ("none", "accept"),
-    }
-}
-
-fn labelled<const N: usize>(
-    label: &'static str,
-    words: [&'static str; N],
-    counts: [u64; N],
-) -> [([(&'static str, &'static str); 1], u64); N] {
-    std::array::from_fn(|place| {
-        let word = words.get(place).copied().unwrap_or(OTHER);
-        ([(label, word)], counts.get(place).copied().unwrap_or(0))
-    })
-}
-
-/// The last row is for words that are in no table: told only when there are some.
-fn without_other<T>(rows: impl IntoIterator<Item = (T, u64)>) -> Vec<(T, u64)> {
-    let mut rows: Vec<_> = rows.into_iter().collect();
-    if rows.last().is_some_and(|(_, count)| *count == 0) {
-        rows.pop();
-    }
-    rows
-}
-
-fn sessions(sheet: &mut Sheet<'_>, milter: &landmarc_milter::Statistics) -> fmt::Result {
+fn sessions(sheet: &mut MetricWriter<'_>, milter: &landmarc_milter::Statistics) -> fmt::Result {
     let landmarc_milter::Statistics {
         sessions,
         sessions_limit,
@@ -336,35 +150,7 @@ fn sessions(sheet: &mut Sheet<'_>, milter: &landmarc_milter::Statistics) -> fmt:
     )
 }
 
-fn of_seen(sheet: &mut Sheet<'_>, status: &SeenStatus) -> fmt::Result {
-    let none = Table::default();
-    let table = match &status.seen {
-        Seen::Known(table) => table,
-        Seen::Off | Seen::Away | Seen::Young(_) => &none,
-    };
-    let kinds = [
-        ("domain", table.domains()),
-        ("signing_domain", table.signing_domains()),
-        ("network", table.networks()),
-        ("spoofer", table.spoofers()),
-    ];
-    let rows = kinds.map(|(kind, count)| ([("kind", kind)], u64::try_from(count).unwrap_or(u64::MAX)));
-    sheet.gauges(
-        "landmarc_seen_entries",
-        "Domains and networks of which the records of the last days show something; 0 while they are no evidence.",
-        rows,
-    )?;
-    sheet.counter(
-        "landmarc_seen_failures",
-        "Attempts to read the records for evidence that failed.",
-        status.failures,
-    )?;
-    let seconds = status.read_ms / 1_000;
-    let help = "When the records were read for evidence last; 0 for never.";
-    sheet.gauge("landmarc_seen_timestamp", help, SECONDS, &seconds)
-}
-
-fn memory(sheet: &mut Sheet<'_>, used: u64, limit: u64) -> fmt::Result {
+fn memory(sheet: &mut MetricWriter<'_>, used: u64, limit: u64) -> fmt::Result {
     sheet.gauge(
         "landmarc_header_memory",
         "Memory set aside for long header sections.",
@@ -375,7 +161,7 @@ fn memory(sheet: &mut Sheet<'_>, used: u64, limit: u64) -> fmt::Result {
     sheet.gauge("landmarc_header_memory_limit", help, BYTES, &limit)
 }
 
-fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
+fn questions(sheet: &mut MetricWriter<'_>, dns: &resolver::Statistics) -> fmt::Result {
     let resolver::Statistics {
         questions,
         cache_hits,
@@ -434,7 +220,7 @@ fn questions(sheet: &mut Sheet<'_>, dns: &resolver::Statistics) -> fmt::Result {
     )
 }
 
-fn answering(sheet: &mut Sheet<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt::Result {
+fn answering(sheet: &mut MetricWriter<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt::Result {
     if name_servers.is_empty() {
         return Ok(());
     }
@@ -451,7 +237,7 @@ fn answering(sheet: &mut Sheet<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt:
     )
 }
 
-fn records(sheet: &mut Sheet<'_>, store: &landmarc_store::Statistics) -> fmt::Result {
+fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::Statistics) -> fmt::Result {
     let counters = [
         (
             "landmarc_store_recorded",
@@ -532,11 +318,12 @@ fn records(sheet: &mut Sheet<'_>, store: &landmarc_store::Statistics) -> fmt::Re
 }
 
 /// Whether what somebody wrote into the settings is in force.
-fn settings(sheet: &mut Sheet<'_>, reloads: &Reloads) -> fmt::Result {
+fn settings(sheet: &mut MetricWriter<'_>, reloads: &Reloads) -> fmt::Result {
+    let [taken, refused] = reloads.counts();
     sheet.counters(
         "landmarc_config_reloads",
         "Reloads of the settings, by whether the new ones were taken up.",
-        labelled("result", ["ok", "failed"], reloads.counts()),
+        [([("result", "ok")], taken), ([("result", "failed")], refused)],
     )?;
     sheet.gauge(
         "landmarc_config_last_reload_successful",
@@ -553,7 +340,7 @@ fn settings(sheet: &mut Sheet<'_>, reloads: &Reloads) -> fmt::Result {
 }
 
 /// The names that client libraries of Prometheus agree on.
-fn of_process(sheet: &mut Sheet<'_>, process: &Process, started: SystemTime) -> fmt::Result {
+fn of_process(sheet: &mut MetricWriter<'_>, process: &Process, started: SystemTime) -> fmt::Result {
     let Process {
         cpu_seconds,
         resident_bytes,

@@ -187,7 +187,7 @@ impl<D> Making<'_, D> {
         if let Some(limit) = settled.limited {
             self.made.limited.count(limit);
             if let Some(metrics) = &self.desk.metrics {
-                metrics.reporting().limited(limit);
+                metrics.limited(limit);
             }
         }
         match settled.settlement {
@@ -237,7 +237,7 @@ impl<D> Making<'_, D> {
                 self.made.counts.messages = self.made.counts.messages.saturating_add(report.messages);
                 self.made.letters += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
                 if let Some(metrics) = &self.desk.metrics {
-                    metrics.reporting().report(report.kind);
+                    metrics.report(report.kind);
                 }
             }
         }

@@ -7,10 +7,10 @@ use landmarc_store::{Place, Reader, StoreError};
 
 use super::clock::Clock;
 use super::courier::Courier;
+use super::metrics::ReporterMetrics;
 use super::pace::Pace;
 use super::shared::Shared;
 use super::terms::Terms;
-use crate::metrics::Metrics;
 use landmarc_runtime::throttle::Throttle;
 
 /// What stays the same while settings come and go.
@@ -26,7 +26,7 @@ pub(crate) struct Desk<D> {
     pub(crate) dns: D,
     /// How much went to each host.
     pace: Arc<Mutex<Pace>>,
-    pub(crate) metrics: Option<Arc<Metrics>>,
+    pub(crate) metrics: Option<Arc<ReporterMetrics>>,
     /// Letters that were given up are told of once a minute.
     pub(crate) given_up: Arc<Throttle>,
 }
@@ -55,7 +55,7 @@ impl<D> Desk<D> {
     }
 
     /// Counts what happens, too.
-    pub(crate) fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn with_metrics(self, metrics: Arc<ReporterMetrics>) -> Self {
         Self {
             metrics: Some(metrics),
             ..self

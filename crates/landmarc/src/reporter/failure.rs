@@ -157,7 +157,7 @@ impl FailureDesk {
             return Ok(Made::Limited);
         };
         if let Some(metrics) = &desk.metrics {
-            metrics.reporting().report(ReportKind::Failure);
+            metrics.report(ReportKind::Failure);
         }
         tracing::debug!(report_id, policy_domain, letters, "a failure report is queued");
         Ok(Made::Queued)

@@ -282,7 +282,7 @@ impl<D: Dns> Run<'_, D> {
 
     fn tell(&self, outcome: &'static str) {
         if let Some(metrics) = &self.desk.metrics {
-            metrics.reporting().letter(outcome);
+            metrics.letter(outcome);
         }
     }
 }

@@ -16,6 +16,7 @@ use super::clock::Clock;
 use super::courier::{Courier, CourierError, SECRET};
 use super::days::{DayMade, expire, make_day, release_of_gone, waiting_days};
 use super::desk::{Desk, Means};
+use super::metrics::ReporterMetrics;
 use super::relay::Relay;
 use super::send::{LAST_LETTERS, Orders, SendCounts, send};
 use super::shared::Shared;
@@ -23,7 +24,6 @@ use super::terms::{NoTerms, Terms};
 use super::trouble::Trouble;
 use super::turn::{Readiness, Turn, in_words, readiness};
 use crate::failure_reports::Candidates;
-use crate::metrics::Metrics;
 use candidates::take_candidates;
 use landmarc_runtime::current::{Current, InForce};
 use landmarc_runtime::error_chain::error_chain;
@@ -58,7 +58,7 @@ pub(crate) struct Reporting {
 pub(crate) fn start(
     current: Arc<Current>,
     place: Place,
-    metrics: Arc<Metrics>,
+    metrics: Arc<ReporterMetrics>,
     candidates: Candidates,
 ) -> Reporting {
     let (stopper, stop) = stop();
@@ -97,7 +97,7 @@ impl Reporting {
 struct Office {
     current: Arc<Current>,
     place: Place,
-    metrics: Arc<Metrics>,
+    metrics: Arc<ReporterMetrics>,
     open: Mutex<Open>,
     /// Letters were queued that are due at once.
     queued: Notify,
@@ -373,7 +373,7 @@ async fn send_due(
     let now_ms = desk.clock.now_ms();
     let counts = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
     if let Some(metrics) = &desk.metrics {
-        metrics.reporting().outbox(counts);
+        metrics.outbox(counts);
     }
     Ok(())
 }

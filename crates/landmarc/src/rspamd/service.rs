@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::accounts::{PasswordError, names, options};
+use super::metrics::RspamdMetrics;
 use super::policies::Policies;
 use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
 use super::taker::Taker;
 use crate::imports::{How, Imports};
-use crate::metrics::Metrics;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::{Current, InForce};
 use landmarc_runtime::error_chain::error_chain;
@@ -30,7 +30,7 @@ const MAX_TOLD: usize = 1_000;
 
 /// Begins to read, by the settings of each moment; where they name no server, not at all. It may be
 /// aborted at any moment: what was written stays, and is not written again.
-pub(crate) fn start(current: Arc<Current>, place: Place, metrics: Arc<Metrics>) -> JoinHandle<()> {
+pub(crate) fn start(current: Arc<Current>, place: Place, metrics: Arc<RspamdMetrics>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,7 +99,7 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, in_force: &InForce, place: &Place, metrics: &Metrics) {
+    async fn read(&mut self, in_force: &InForce, place: &Place, metrics: &RspamdMetrics) {
         let begun = Instant::now();
         self.last = Some((in_force.settings.rspamd.clone(), begun));
         let now_s = now_ms() / 1_000;
@@ -118,11 +118,11 @@ impl Reader {
                 if reading.missing.is_empty() {
                     self.since_s = now_s;
                 }
-                metrics.rspamd().read(&reading, now_s);
+                metrics.read(&reading, now_s);
                 self.tell(&reading, begun.elapsed());
             }
             Err(error) => {
-                metrics.rspamd().failed();
+                metrics.failed();
                 self.tell_trouble(error_chain(&error), error.remedy());
             }
         }

@@ -16,6 +16,7 @@ pub mod fleet_settings;
 pub mod groups;
 pub mod lease_owner;
 pub mod load;
+pub mod metrics;
 pub mod opendmarc_conf;
 pub mod panic;
 pub mod password;

@@ -1,7 +1,6 @@
 //! Rows of reports, from messages that were judged: vectors of the RFC 9990 digest 12.4.
 
 use landmarc_auth::dkim::Substance;
-use landmarc_dns::resolver::Asker;
 use landmarc_mail::message;
 use landmarc_mail::{Envelope, ReversePath};
 use landmarc_receiver::Arrival;
@@ -10,7 +9,6 @@ use landmarc_receiver::local::ClientFacts;
 use landmarc_testkit::block_on;
 
 use super::*;
-use crate::answers::Answers;
 
 /// 2026-06-01T00:00:00Z.
 const NOW: u64 = 1_780_272_000;
@@ -50,7 +48,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
     let rules = loaded.rules();
     let record = serde_json::Value::from(*record);
     let zones = format!("{{\"_dmarc.example.com\": {{\"TXT\": [[{record}]]}}, {zones}}}");
-    let answers = Answers::Zones(landmarc_dns::zone_file::parse(&zones).unwrap());
+    let zones = landmarc_dns::zone_file::parse(&zones).unwrap();
     let envelope = Envelope {
         client: Some("192.0.2.1".parse().unwrap()),
         helo: b"mx.example.com".to_vec(),
@@ -62,7 +60,7 @@ fn judged_as(case: &Case<'_>) -> Judgement {
         .unwrap()
         .header;
     block_on(async {
-        let ledgers = Ledgers::new(100, |_| answers.for_message(Asker::default()));
+        let ledgers = Ledgers::new(100, |_| &zones);
         let spf = check_spf(&ledgers, &envelope, &rules, NOW).await;
         let head = Head::new(&header, &rules, &Arrival::of(&envelope, NOW));
         let transaction = Transaction {

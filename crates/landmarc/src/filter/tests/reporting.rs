@@ -170,7 +170,7 @@ async fn d20_a_failing_message_is_offered_with_its_header_and_without_its_body()
     assert_eq!(facts.moment.recipients, [b"reader@ours.example".to_vec()]);
     assert!(!facts.header.is_cut() && !facts.moment.is_to_us);
     assert!(candidates.try_recv().is_err());
-    let told = desk.fixture.filter.common.metrics.encode(Sources::default());
+    let told = printed(&desk.fixture.filter);
     assert!(
         told.contains("landmarc_failure_candidates_total{outcome=\"taken\"} 1\n"),
         "{told}"
@@ -244,7 +244,7 @@ async fn d20_mail_never_waits_for_the_reporter() {
     assert_eq!(candidates.len(), MAX_WAITING);
     drop(candidates);
     FORGED.deliver(filter).await;
-    let told = filter.common.metrics.encode(Sources::default());
+    let told = printed(filter);
     for line in [
         format!("landmarc_failure_candidates_total{{outcome=\"taken\"}} {MAX_WAITING}\n"),
         "landmarc_failure_candidates_total{outcome=\"dropped\"} 2\n".to_owned(),

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
+use crate::filter::metrics::places;
 use crate::rspamd::Reading;
+use landmarc_receiver::seen::Seen;
 
 fn sources() -> Sources {
     let milter = landmarc_milter::Statistics {
@@ -88,23 +90,23 @@ fn metrics() -> Arc<Metrics> {
         reloads: Reloads::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_190_400)),
         ..Metrics::new()
     };
-    metrics.messages.add(places::message(1, 1, 0));
-    metrics.messages.add(places::message(2, 0, 0));
-    metrics.messages.add(places::message(2, 0, 3));
-    metrics.would.add(2);
-    metrics.spf.add(2);
-    metrics.spf.add(3);
-    metrics.dkim.add(0);
-    metrics.arc.add(0);
-    metrics.rfc7489_differences.add(0);
-    metrics.rule_hits.add("partner \"A\"\\B");
-    metrics.skipped("authenticated");
-    metrics.failed("store");
-    metrics.reporting().report(landmarc_store::ReportKind::Aggregate);
-    metrics.reporting().letter("delivered");
-    metrics.reporting().letter("deferred");
-    metrics.reporting().failure_report("limited");
-    metrics.reporting().outbox(landmarc_store::OutboxCounts {
+    metrics.filter.messages.add(places::message(1, 1, 0));
+    metrics.filter.messages.add(places::message(2, 0, 0));
+    metrics.filter.messages.add(places::message(2, 0, 3));
+    metrics.filter.would.add(2);
+    metrics.filter.spf.add(2);
+    metrics.filter.spf.add(3);
+    metrics.filter.dkim.add(0);
+    metrics.filter.arc.add(0);
+    metrics.filter.rfc7489_differences.add(0);
+    metrics.filter.rule_hits.add("partner \"A\"\\B");
+    metrics.filter.skipped("authenticated");
+    metrics.filter.failed("store");
+    metrics.reporter.report(landmarc_store::ReportKind::Aggregate);
+    metrics.reporter.letter("delivered");
+    metrics.reporter.letter("deferred");
+    metrics.reporter.failure_report("limited");
+    metrics.reporter.outbox(landmarc_store::OutboxCounts {
         queued: 7,
         deferred: 2,
         ..landmarc_store::OutboxCounts::default()
@@ -114,13 +116,13 @@ fn metrics() -> Arc<Metrics> {
         broken: 1,
         ..Reading::default()
     };
-    metrics.rspamd().read(&reading, 1_795_190_460);
+    metrics.rspamd.read(&reading, 1_795_190_460);
     of_fleet(&metrics);
     for micros in [800, 12_000, 30_000_000] {
-        metrics.seconds.add(micros);
+        metrics.filter.seconds.add(micros);
     }
-    metrics.questions.add(6);
-    metrics.questions.add(0);
+    metrics.filter.questions.add(6);
+    metrics.filter.questions.add(0);
     Arc::new(metrics)
 }
 
@@ -130,7 +132,7 @@ fn of_fleet(metrics: &Metrics) {
         of_reported_days: 2,
         ..landmarc_store::Applied::default()
     };
-    let fleet = metrics.fleet();
+    let fleet = &metrics.fleet;
     fleet.shipped(&applied);
     fleet.failed();
     fleet.taken(&applied);

@@ -52,7 +52,7 @@ impl Office {
                 }
             }
         };
-        self.metrics.reporting().failure_report(word);
+        self.metrics.failure_report(word);
     }
 
     /// None where nothing is reported.

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use landmarc_store::{Applied, SpoolStatus};
 
-use super::sheet::{BYTES, SECONDS, Sheet};
 use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::metrics::{BYTES, MetricWriter, SECONDS};
 
 /// The counters. There are none of what this host does not do.
 #[derive(Debug, Default)]
-pub(crate) struct Fleet {
+pub(crate) struct FleetMetrics {
     hands_on: AtomicBool,
     shipped: AtomicU64,
     failed: AtomicU64,
@@ -26,7 +26,7 @@ pub(crate) struct Fleet {
     refused: AtomicU64,
 }
 
-impl Fleet {
+impl FleetMetrics {
     /// What waited was handed on, and so much was new where it went.
     pub(crate) fn shipped(&self, applied: &Applied) {
         self.hands_on.store(true, Relaxed);
@@ -66,7 +66,11 @@ impl Fleet {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         if self.hands_on.load(Relaxed) {
             self.write_handing_on(sheet)?;
         }
@@ -90,7 +94,7 @@ impl Fleet {
         )
     }
 
-    fn write_handing_on(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    fn write_handing_on(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         sheet.counter(
             "landmarc_fleet_messages",
             "Messages of this host that the fleet counts.",

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What came of reading the settings. At the start they were read, or there would be no service.
 #[derive(Debug)]
-pub(crate) struct Reloads {
+pub struct Reloads {
     ok: AtomicU64,
     failed: AtomicU64,
     last_failed: AtomicBool,
@@ -15,7 +15,7 @@ pub(crate) struct Reloads {
 
 impl Reloads {
     /// Of settings that have just been read for the first time.
-    pub(super) fn new(loaded: SystemTime) -> Self {
+    pub fn new(loaded: SystemTime) -> Self {
         Self {
             ok: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -25,30 +25,30 @@ impl Reloads {
     }
 
     /// They were read again and are in force.
-    pub(crate) fn succeeded(&self) {
+    pub fn succeeded(&self) {
         self.ok.fetch_add(1, Relaxed);
         self.loaded.store(unix_seconds(SystemTime::now()), Relaxed);
         self.last_failed.store(false, Relaxed);
     }
 
     /// They could not be, so the old ones stay.
-    pub(crate) fn failed(&self) {
+    pub fn failed(&self) {
         self.failed.fetch_add(1, Relaxed);
         self.last_failed.store(true, Relaxed);
     }
 
     /// Whether those in force are the last that somebody wanted.
-    pub(crate) fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         !self.last_failed.load(Relaxed)
     }
 
     /// How many went well, and how many failed.
-    pub(super) fn counts(&self) -> [u64; 2] {
+    pub fn counts(&self) -> [u64; 2] {
         [self.ok.load(Relaxed), self.failed.load(Relaxed)]
     }
 
     /// When those in force were read, in Unix time.
-    pub(super) fn loaded_seconds(&self) -> u64 {
+    pub fn loaded_seconds(&self) -> u64 {
         self.loaded.load(Relaxed)
     }
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::sheet::{SECONDS, Sheet};
-use crate::rspamd::Reading;
+use super::reading::Reading;
+use landmarc_runtime::metrics::{MetricWriter, SECONDS};
 
 /// The counters. Without a reading there are none, since nobody asked for it.
 #[derive(Debug, Default)]
-pub(crate) struct Rspamd {
+pub(crate) struct RspamdMetrics {
     succeeded: AtomicU64,
     failed: AtomicU64,
     /// What was there at the last reading.
@@ -22,7 +22,7 @@ pub(crate) struct Rspamd {
     last_success_s: AtomicU64,
 }
 
-impl Rspamd {
+impl RspamdMetrics {
     /// A reading came to its end; when it was begun, in Unix seconds.
     pub(crate) fn read(&self, reading: &Reading, begun_s: u64) {
         self.succeeded.fetch_add(1, Relaxed);
@@ -40,7 +40,11 @@ impl Rspamd {
         self.failed.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         let (succeeded, failed) = (self.succeeded.load(Relaxed), self.failed.load(Relaxed));
         if succeeded + failed == 0 {
             return Ok(());

@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use landmarc_report::allotment::DailyLimit;
 use landmarc_store::{OutboxCounts, ReportKind};
 
-use super::counts::{Counts, OTHER, places};
-use super::sheet::{SECONDS, Sheet};
-use crate::reporter::limit_key;
+use super::terms::limit_key;
 use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::metrics::{Counts, MetricWriter, OTHER, SECONDS, place_of};
 
 /// What becomes of letters.
 const LETTERS: [&str; 7] = [
@@ -34,7 +33,7 @@ const KINDS: [ReportKind; 2] = [ReportKind::Aggregate, ReportKind::Failure];
 
 /// The counters, and how the outbox was when it was looked at last.
 #[derive(Debug, Default)]
-pub(crate) struct Reporting {
+pub(crate) struct ReporterMetrics {
     reports: Counts<{ KINDS.len() }>,
     letters: Counts<{ LETTERS.len() }>,
     failures: Counts<{ FAILURES.len() }>,
@@ -42,7 +41,7 @@ pub(crate) struct Reporting {
     outbox: Mutex<Option<OutboxCounts>>,
 }
 
-impl Reporting {
+impl ReporterMetrics {
     /// A report was made.
     pub(crate) fn report(&self, kind: ReportKind) {
         let place = KINDS.iter().position(|known| *known == kind);
@@ -51,12 +50,12 @@ impl Reporting {
 
     /// Something came of a letter; what, see [`LETTERS`].
     pub(crate) fn letter(&self, outcome: &'static str) {
-        self.letters.add(places::of(outcome, &LETTERS));
+        self.letters.add(place_of(outcome, &LETTERS));
     }
 
     /// Something came of a message that a failure report was asked for about; see [`FAILURES`].
     pub(crate) fn failure_report(&self, outcome: &'static str) {
-        self.failures.add(places::of(outcome, &FAILURES));
+        self.failures.add(place_of(outcome, &FAILURES));
     }
 
     /// A limit kept some or all of the report mail about a policy domain back.
@@ -70,7 +69,11 @@ impl Reporting {
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
     }
 
-    pub(super) fn write(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub(crate) fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         sheet.counters(
             "landmarc_reports",
             "Reports that were made and queued, by kind.",
@@ -102,7 +105,7 @@ impl Reporting {
     }
 }
 
-fn of_outbox(sheet: &mut Sheet<'_>, counts: &OutboxCounts, now_ms: u64) -> fmt::Result {
+fn of_outbox(sheet: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -> fmt::Result {
     sheet.gauges(
         "landmarc_outbox_letters",
         "Report letters that wait to be sent, by state.",
