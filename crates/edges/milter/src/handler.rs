@@ -1,13 +1,13 @@
 //! What is driven: one [`Service`] for the whole server, one [`Session`] for each
 //! SMTP connection that an MTA tells us of.
 
-use std::fmt;
 use std::future::{Future, ready};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use landmarc_net::Peer;
 
 use crate::codec::Capabilities;
 use crate::macros::Macros;
@@ -123,24 +123,6 @@ pub trait Session: Send {
     /// The message is dropped before its end, by the MTA or because the MTA is gone.
     /// The connection may go on with another message.
     fn abort(&mut self) {}
-}
-
-/// Who is at the other end of a connection to us: the MTA, not the SMTP client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Peer {
-    /// An MTA that came over TCP.
-    Tcp(SocketAddr),
-    /// An MTA on this machine.
-    Unix,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(f),
-            Self::Unix => f.write_str("unix"),
-        }
-    }
 }
 
 /// What the MTA knows of its SMTP client at the moment it connects.

@@ -10,7 +10,6 @@
 //! replacing bodies, changing the reverse-path, removing recipients, verdicts
 //! before the end of the message, and recipients the MTA itself has refused.
 
-pub mod address;
 pub mod codec;
 pub mod handler;
 pub mod listener;
@@ -20,15 +19,15 @@ pub mod options;
 pub mod session;
 mod statistics;
 
-pub use address::{AddressError, SocketAddress};
 pub use codec::{Actions, Capabilities, MacroStage, Protocol};
 pub use handler::{
-    Arguments, ConnectInfo, Edit, Peer, PeerAddress, Response, Service, Session, Verdict, ip_address,
+    Arguments, ConnectInfo, Edit, PeerAddress, Response, Service, Session, Verdict, ip_address,
 };
-pub use listener::{
-    AcceptTrouble, Drained, ListenError, Listeners, Place, Places, Room, Server, Stream, UnixAccess,
+pub use landmarc_net::{
+    AcceptTrouble, AddressError, ListenError, Listeners, Panicked, Peer, Place, Places, Room, SocketAddress,
+    Stream, UnixAccess, guarded, guarded_call,
 };
+pub use listener::{Drained, Server};
 pub use macros::Macros;
 pub use options::ServerOptions;
-pub use session::{Panicked, guarded, guarded_call};
 pub use statistics::{Gauge, Statistics};

@@ -1,40 +1,27 @@
 //! Sockets that wait for MTAs, and the conversations that come of them.
 
-mod error;
-mod listeners;
-mod places;
-mod prompt;
-mod socket;
-mod trouble;
-
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
+use landmarc_net::{
+    AcceptTrouble, ListenError, Listeners, Peer, Places, Room, SocketAddress, Stream, UnixAccess,
+};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 
-use crate::address::SocketAddress;
-use crate::handler::{Peer, Service};
+use crate::handler::Service;
 use crate::options::ServerOptions;
 use crate::session::{Context, SessionError, serve};
 use crate::statistics::{Counters, Gauge};
-pub use error::ListenError;
-pub use listeners::Listeners;
-pub use places::{Place, Places, Room};
-use socket::Listener;
-pub use socket::{Stream, UnixAccess};
-pub use trouble::AcceptTrouble;
-pub(crate) use trouble::EachMinute;
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
 pub struct Server {
-    listeners: Vec<Listener>,
+    listeners: Listeners,
     options: ServerOptions,
     counters: Arc<Counters>,
 }
@@ -49,11 +36,7 @@ pub struct Drained {
 }
 
 impl Server {
-    /// Opens the sockets; there may be none. `access` says who may connect to the UNIX sockets
-    /// among them. To be called within a tokio runtime.
-    ///
-    /// A socket file that nobody listens on any more is replaced. When one of several
-    /// sockets cannot be opened, none is.
+    /// Opens the sockets, as [`Listeners::bind`] does.
     ///
     /// # Errors
     /// With the socket, the cause, and what to do about it.
@@ -62,10 +45,7 @@ impl Server {
         access: &UnixAccess,
         options: ServerOptions,
     ) -> Result<Self, ListenError> {
-        let mut listeners = Vec::new();
-        for address in addresses {
-            listeners.extend(Listener::open(address, access).await?);
-        }
+        let listeners = Listeners::bind(addresses, access).await?;
         let counters = Arc::new(Counters::with_limit(options.max_sessions.max(1)));
         Ok(Self {
             listeners,
@@ -77,10 +57,7 @@ impl Server {
     /// The addresses listened on, each with the port that the system chose if it was to.
     #[must_use]
     pub fn local_addresses(&self) -> Vec<SocketAddress> {
-        self.listeners
-            .iter()
-            .filter_map(Listener::local_address)
-            .collect()
+        self.listeners.local_addresses()
     }
 
     /// What tells of the server while it runs.
@@ -93,7 +70,7 @@ impl Server {
     /// rest are ended, and messages under way may end within the grace.
     pub async fn run<S: Service>(self, service: S, shutdown: impl Future<Output = ()>) -> Drained {
         let Self {
-            listeners,
+            mut listeners,
             options,
             counters,
         } = self;
@@ -110,7 +87,7 @@ impl Server {
             sessions: JoinSet::new(),
         };
         counters.set_accepting(true);
-        house.accept_until(&listeners, shutdown).await;
+        house.accept_until(&mut listeners, shutdown).await;
         counters.set_accepting(false);
         drop(listeners);
         // There is no receiver left only when there is no session.
@@ -130,10 +107,9 @@ struct House<S> {
 }
 
 impl<S: Service> House<S> {
-    async fn accept_until(&mut self, listeners: &[Listener], shutdown: impl Future<Output = ()>) {
+    async fn accept_until(&mut self, listeners: &mut Listeners, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let freed = self.places.freed();
-        let mut turn = 0;
         let mut was_full = false;
         loop {
             let open = self.sessions.len();
@@ -153,7 +129,7 @@ impl<S: Service> House<S> {
                 biased;
                 () = &mut shutdown => return,
                 Some(ended) = self.sessions.join_next(), if !self.sessions.is_empty() => report(&ended),
-                accepted = accept(listeners, &mut turn), if room == Room::Now => match accepted {
+                accepted = listeners.accept(), if room == Room::Now => match accepted {
                     Ok((stream, peer)) => self.begin(stream, peer),
                     Err(error) => self.pause(&error, listeners).await,
                 },
@@ -183,8 +159,8 @@ impl<S: Service> House<S> {
         self.places.admit(peer, place, task, self.sessions.len());
     }
 
-    async fn pause(&mut self, error: &io::Error, listeners: &[Listener]) {
-        let Some(pause) = self.trouble.pause_after(error, &listeners) else {
+    async fn pause(&mut self, error: &io::Error, listeners: &Listeners) {
+        let Some(pause) = self.trouble.pause_after(error, listeners) else {
             return;
         };
         self.context.counters.accept_failed();
@@ -212,23 +188,6 @@ impl<S: Service> House<S> {
         }
         Drained { finished, cut }
     }
-}
-
-/// The next connection of any socket, each getting its turn.
-async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Result<(Box<dyn Stream>, Peer)> {
-    poll_fn(|context| {
-        for step in 0..listeners.len() {
-            let index = (*turn + step) % listeners.len();
-            if let Some(listener) = listeners.get(index)
-                && let Poll::Ready(accepted) = listener.poll_accept(context)
-            {
-                *turn = index + 1;
-                return Poll::Ready(accepted);
-            }
-        }
-        Poll::Pending
-    })
-    .await
 }
 
 /// A session guards itself against its own bugs; what gets through is one of ours.

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use landmarc_net::EachMinute;
 use tokio::time::Instant;
-
-use crate::listener::EachMinute;
 
 /// What has been said already. One for each server, shared by its sessions.
 #[derive(Debug, Default)]

@@ -2,7 +2,6 @@
 //!
 //! [`serve`] needs no socket: it runs over anything that can be read and written.
 
-mod guard;
 mod order;
 mod wire;
 
@@ -11,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use landmarc_net::{Panicked, Peer, Place, guarded, guarded_call};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -18,13 +18,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::codec::{
     Capabilities, Code, Command, CommandError, Frame, FrameError, NegotiationError, Protocol, reply,
 };
-use crate::handler::{Arguments, Peer, Response, Service, Session, Verdict};
-use crate::listener::Place;
+use crate::handler::{Arguments, Response, Service, Session, Verdict};
 use crate::macros::Macros;
 use crate::notices::Notices;
 use crate::options::ServerOptions;
 use crate::statistics::Counters;
-pub use guard::{Panicked, guarded, guarded_call};
 pub use order::{OrderError, Stage, Step};
 use wire::{Heard, Wire};
 
@@ -451,7 +449,7 @@ where
     fn lose_session(&mut self, panicked: &Panicked) {
         self.context.counters.panicked();
         tracing::error!(
-            peer = %self.peer, stage = ?self.stage, panic = panicked.0,
+            peer = %self.peer, stage = ?self.stage, panic = panicked.words(),
             "a bug: the session panicked, its mail is refused for now"
         );
         let session = self.session.take();

@@ -13,5 +13,4 @@ mod misfortune;
 mod negotiation;
 mod one_write;
 mod recorder;
-mod sockets;
 mod statistics;

@@ -15,10 +15,10 @@ use tokio::net::TcpStream;
 
 /// The stream of one connection.
 #[derive(Debug)]
-pub(super) struct Prompt(TcpStream);
+pub(crate) struct Prompt(TcpStream);
 
 impl Prompt {
-    pub(super) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         // Our one answer must not wait for the acknowledgement of an earlier one. Without
         // it, and without the other option, all works, if more slowly: no reason to refuse
         // mail.

@@ -12,7 +12,7 @@ use std::str::FromStr;
 /// every address of this machine, of IPv4 with `inet:`, of IPv6 with `inet6:`.
 ///
 /// ```
-/// # use landmarc_milter::SocketAddress;
+/// # use landmarc_net::SocketAddress;
 /// let address: SocketAddress = "inet:8893@localhost".parse().unwrap();
 /// assert_eq!(address, "inet:localhost:8893".parse().unwrap());
 /// ```

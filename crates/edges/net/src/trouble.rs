@@ -17,14 +17,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Something that may happen often and is worth one line of the log a minute.
 #[derive(Debug, Default)]
-pub(crate) struct EachMinute {
+pub struct EachMinute {
     count: u64,
     last: Option<Instant>,
 }
 
 impl EachMinute {
     /// It happened. How often since the last line, where it is time for another.
-    pub(crate) fn happened(&mut self, now: Instant) -> Option<u64> {
+    pub fn happened(&mut self, now: Instant) -> Option<u64> {
         self.count += 1;
         if self.last.is_some_and(|last| now - last < BETWEEN_LINES) {
             return None;

@@ -1,11 +1,14 @@
-//! Sockets of these spellings and rights for protocols other than this one.
+//! The sockets of one server.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
 
-use super::socket::Listener;
-use super::{ListenError, Stream, UnixAccess, accept};
 use crate::address::SocketAddress;
-use crate::handler::Peer;
+use crate::error::ListenError;
+use crate::peer::Peer;
+use crate::socket::{Listener, Stream, UnixAccess};
 
 /// Sockets that are open. When this is dropped they are closed, and their files are removed.
 pub struct Listeners {
@@ -14,7 +17,11 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Opens the sockets, as [`Server::bind`](crate::Server::bind) does; there may be none.
+    /// Opens the sockets; there may be none. `access` says who may connect to the UNIX sockets
+    /// among them. To be called within a tokio runtime.
+    ///
+    /// A socket file that nobody listens on any more is replaced. When one of several
+    /// sockets cannot be opened, none is.
     ///
     /// # Errors
     /// With the socket, the cause, and what to do about it.
@@ -40,8 +47,21 @@ impl Listeners {
     ///
     /// # Errors
     /// When the system cannot give one, for want of descriptors or memory.
-    pub async fn accept(&mut self) -> std::io::Result<(Box<dyn Stream>, Peer)> {
-        accept(&self.listeners, &mut self.turn).await
+    pub async fn accept(&mut self) -> io::Result<(Box<dyn Stream>, Peer)> {
+        let Self { listeners, turn } = self;
+        poll_fn(|context| {
+            for step in 0..listeners.len() {
+                let index = (*turn + step) % listeners.len();
+                if let Some(listener) = listeners.get(index)
+                    && let Poll::Ready(accepted) = listener.poll_accept(context)
+                {
+                    *turn = index + 1;
+                    return Poll::Ready(accepted);
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

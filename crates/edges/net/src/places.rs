@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use super::trouble::EachMinute;
-use crate::handler::Peer;
+use crate::peer::Peer;
+use crate::trouble::EachMinute;
 
 /// The share of places, in percent, from which a warning says that they run out.
 const CROWDED_PERCENT: usize = 80;

@@ -87,7 +87,7 @@ pub enum ListenError {
 }
 
 impl ListenError {
-    pub(super) fn new(address: &SocketAddress, source: io::Error) -> Self {
+    pub(crate) fn new(address: &SocketAddress, source: io::Error) -> Self {
         let address = address.clone();
         match source.kind() {
             ErrorKind::AddrInUse => Self::InUse { address },

@@ -16,10 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixSocket, UnixStream};
 use tokio::time::{sleep, timeout};
 
-use super::ListenError;
-use super::prompt::Prompt;
 use crate::address::SocketAddress;
-use crate::handler::Peer;
+use crate::error::ListenError;
+use crate::peer::Peer;
+use crate::prompt::Prompt;
 
 /// Connections that may wait to be accepted; the system may cut it further
 /// (`net.core.somaxconn`).
@@ -59,7 +59,7 @@ impl Default for UnixAccess {
 
 /// One socket that listens.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener, SocketFile),
 }
@@ -69,7 +69,7 @@ pub trait Stream: AsyncRead + AsyncWrite + AsFd + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + AsFd + Unpin + Send> Stream for T {}
 
 impl Listener {
-    pub(super) async fn open(address: &SocketAddress, access: &UnixAccess) -> Result<Vec<Self>, ListenError> {
+    pub(crate) async fn open(address: &SocketAddress, access: &UnixAccess) -> Result<Vec<Self>, ListenError> {
         match address {
             SocketAddress::Unix(path) => Ok(vec![open_unix(address, path, access).await?]),
             SocketAddress::Inet { host, port, v6 } => {
@@ -84,7 +84,7 @@ impl Listener {
     }
 
     /// The address as it turned out: with the port that the system chose.
-    pub(super) fn local_address(&self) -> Option<SocketAddress> {
+    pub(crate) fn local_address(&self) -> Option<SocketAddress> {
         match self {
             Self::Tcp(listener) => {
                 let address = listener.local_addr().ok()?;
@@ -98,7 +98,7 @@ impl Listener {
         }
     }
 
-    pub(super) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Stream>, Peer)>> {
+    pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Stream>, Peer)>> {
         match self {
             Self::Tcp(listener) => listener
                 .poll_accept(context)
@@ -277,7 +277,7 @@ impl FileId {
 /// The file of a UNIX socket, removed when we are done with it; unless another program
 /// has put its own in the place.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     id: FileId,
 }
@@ -327,7 +327,7 @@ mod tests {
     /// and in a moment it listens.
     #[tokio::test]
     async fn a_server_that_is_just_starting_does_not_lose_its_socket_file() {
-        let name = format!("landmarc-milter-starting-{}", std::process::id());
+        let name = format!("landmarc-net-starting-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
         let _ = fs::remove_file(&path);
         let socket = UnixSocket::new_stream().unwrap();
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_took_the_place_of_the_socket_is_not_opened() {
-        let directory = std::env::temp_dir().join(format!("landmarc-milter-place-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("landmarc-net-place-{}", std::process::id()));
         fs::create_dir(&directory).unwrap();
         let [socket, link, plain] = ["socket", "link", "plain"].map(|name| directory.join(name));
         let _bound = std::os::unix::net::UnixListener::bind(&socket).unwrap();

@@ -1,6 +1,6 @@
 //! A bug in one session stays in that session.
 //!
-//! Public for other doors than this one: who drives a [`Session`](crate::Session) guards it so.
+//! Whoever drives a session guards it so.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -10,7 +10,7 @@ use std::task::Poll;
 
 /// The code of a session panicked; these were its words.
 #[derive(Debug)]
-pub struct Panicked(pub(super) String);
+pub struct Panicked(String);
 
 impl Panicked {
     /// What it said last.
