@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use landmarc_interfaces::{Door, DriveLimits, Findings, Judged, http};
-use landmarc_milter::{Macros, Peer, Place, Response, Service, Session};
+use landmarc_milter::{Macros, Response, Service, Session};
+use landmarc_net::{ConnectionSlot, Peer};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::watch;
@@ -72,7 +73,10 @@ async fn asked(octets: Vec<u8>) -> (Vec<u8>, u64) {
         let _ = theirs.read_to_end(&mut answer).await;
         answer
     };
-    let (answer, ()) = tokio::join!(client, http::serve(ours, Peer::Unix, site, stopped, Place::default()));
+    let (answer, ()) = tokio::join!(
+        client,
+        http::serve(ours, Peer::Unix, site, stopped, ConnectionSlot::default())
+    );
     (answer, judged.load(Ordering::Relaxed))
 }
 

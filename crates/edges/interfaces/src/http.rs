@@ -33,7 +33,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use landmarc_milter::{Peer, Place, Service};
+use landmarc_milter::Service;
+use landmarc_net::{ConnectionSlot, Peer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
@@ -98,18 +99,18 @@ impl<V: Service<Session: Judged>> Site<V> {
 }
 
 /// Serves one connection until the client has had enough, its time is over, or `stopped` says so; then
-/// a message under way still gets its answer. Until a message begins, `place` may go to another client.
+/// a message under way still gets its answer. Until a message begins, `slot` may go to another client.
 pub async fn serve<V, IO>(
     stream: IO,
     peer: Peer,
     site: Arc<Site<V>>,
     stopped: watch::Receiver<bool>,
-    place: Place,
+    slot: ConnectionSlot,
 ) where
     V: Service<Session: Judged>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = Patience::new(place);
+    let patience = Patience::new(slot);
     let conversation = pin!(converse(stream, peer, site, stopped, &patience));
     tokio::select! {
         biased;

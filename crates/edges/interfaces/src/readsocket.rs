@@ -22,7 +22,8 @@ pub mod spool;
 use std::io::{self, BufRead, Read};
 use std::time::Duration;
 
-use landmarc_milter::{Peer, Place, Service};
+use landmarc_milter::Service;
+use landmarc_net::{ConnectionSlot, Peer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -134,17 +135,17 @@ where
     }
 
     /// Serves one connection to its end. A client that says nothing is let go after [`SILENCE_TIMEOUT`], and
-    /// when `stopped` says so; a request that is whole is answered all the same. Until its head is whole, `place` may
+    /// when `stopped` says so; a request that is whole is answered all the same. Until its head is whole, `slot` may
     /// go to another client.
     pub async fn serve(
         &self,
         mut stream: impl AsyncRead + AsyncWrite + Unpin,
         peer: Peer,
         stopped: watch::Receiver<bool>,
-        place: &Place,
+        slot: &ConnectionSlot,
     ) {
         let mut asking = Asking::new(&mut stream, stopped);
-        let line = match self.answer(&mut asking, peer, place).await {
+        let line = match self.answer(&mut asking, peer, slot).await {
             Ok(line) => line,
             // A look whether somebody is there.
             Err(NoVerdict::Request(RequestError::Cut)) if asking.is_empty => return,
@@ -168,10 +169,10 @@ where
         &self,
         asking: &mut Asking<'_, R>,
         peer: Peer,
-        place: &Place,
+        slot: &ConnectionSlot,
     ) -> Result<String, NoVerdict> {
         let request = asking.head().await?;
-        place.begin_message();
+        slot.begin_message();
         let source = match self.find(&request).await {
             // What came with the request is no more whole than its header section.
             Err(NoVerdict::Spool(_)) if request.has_body && is_cut(&request) => {

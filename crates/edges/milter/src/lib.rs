@@ -2,7 +2,7 @@
 //! it arrives, and does with it what we answer.
 //!
 //! Knows: packets ([`codec`]), the order they may come in and who waits for whom
-//! ([`session`]), sockets ([`listener`]). Knows nothing of judging mail: it drives
+//! ([`session`]), sockets ([`Server`]). Knows nothing of judging mail: it drives
 //! a [`Service`], and tells each [`Session`] of it what the MTA says.
 //!
 //! There is no RFC for this protocol; what holds is what Sendmail and Postfix do,
@@ -12,10 +12,10 @@
 
 pub mod codec;
 pub mod handler;
-pub mod listener;
 pub mod macros;
 mod notices;
 pub mod options;
+mod server;
 pub mod session;
 mod statistics;
 
@@ -24,10 +24,10 @@ pub use handler::{
     Arguments, ConnectInfo, Edit, PeerAddress, Response, Service, Session, Verdict, ip_address,
 };
 pub use landmarc_net::{
-    AcceptTrouble, AddressError, ListenError, Listeners, Panicked, Peer, Place, Places, Room, SocketAddress,
-    Stream, UnixAccess, guarded, guarded_call,
+    AddressError, Drained, ListenError, Listeners, Panicked, Peer, SocketAddress, Stream, UnixAccess,
+    guarded, guarded_call,
 };
-pub use listener::{Drained, Server};
 pub use macros::Macros;
 pub use options::ServerOptions;
+pub use server::Server;
 pub use statistics::{Gauge, Statistics};

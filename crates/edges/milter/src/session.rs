@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use landmarc_net::{Panicked, Peer, Place, guarded, guarded_call};
+use landmarc_net::{ConnectionSlot, Panicked, Peer, guarded, guarded_call};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -64,7 +64,7 @@ pub struct Context {
     pub(crate) notices: Arc<Notices>,
     pub(crate) counters: Arc<Counters>,
     /// Of one conversation; the others have theirs.
-    place: Place,
+    slot: ConnectionSlot,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -76,7 +76,7 @@ impl Context {
             options: Arc::new(options),
             notices: Arc::default(),
             counters: Arc::default(),
-            place: Place::default(),
+            slot: ConnectionSlot::default(),
             shutdown: watch::channel(false).1,
         }
     }
@@ -88,10 +88,10 @@ impl Context {
         self
     }
 
-    /// The same for one conversation, which has this place among the others.
+    /// The same for one conversation, which has this slot.
     #[must_use]
-    pub(crate) fn with_place(mut self, place: Place) -> Self {
-        self.place = place;
+    pub(crate) fn with_slot(mut self, slot: ConnectionSlot) -> Self {
+        self.slot = slot;
         self
     }
 
@@ -210,7 +210,7 @@ where
         };
         let step = self.stage.step(code)?;
         if step.to.is_within_message() {
-            self.context.place.begin_message();
+            self.context.slot.begin_message();
         }
         match frame {
             Frame::Packet(code, content) => {
@@ -236,7 +236,7 @@ where
         }
         self.answer(code).await?;
         if !self.stage.is_within_message() {
-            self.context.place.end_message();
+            self.context.slot.end_message();
         }
         Ok(())
     }
@@ -250,7 +250,7 @@ where
             Command::Macros { stage, pairs } => {
                 let surplus = stage.map_or(0, |stage| self.macros.set(stage, &pairs));
                 if surplus > 0
-                    && let Some(packets) = self.context.notices.surplus_macros.happened()
+                    && let Some(packets) = self.context.notices.surplus_macros.count()
                 {
                     tracing::warn!(
                         peer = %self.peer, ?stage, surplus, packets,

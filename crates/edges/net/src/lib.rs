@@ -1,24 +1,29 @@
 //! What all servers have in common: sockets, and the connections that come of them.
 //!
 //! Knows: the spellings of sockets ([`SocketAddress`]), how to open them without giving anything away
-//! ([`Listeners`]), which connection makes room for another ([`Places`]), and how to keep a panic within one
-//! session ([`guarded`]). Knows no protocol.
+//! ([`Listeners`]), how many connections there may be and which one is dropped for another ([`AcceptLoop`]), how to
+//! keep a panic within one session ([`guarded`]) and a flood out of the log ([`LogLimit`]). Knows no protocol.
 
+mod accept_loop;
 mod address;
+mod backoff;
 mod error;
 mod listeners;
+mod log_limit;
 mod panic;
 mod peer;
-mod places;
 mod prompt;
+mod slots;
 mod socket;
-mod trouble;
+mod statistics;
 
+pub use accept_loop::{AcceptLimits, AcceptLoop, Connection, Drained};
 pub use address::{AddressError, SocketAddress};
 pub use error::ListenError;
 pub use listeners::Listeners;
+pub use log_limit::LogLimit;
 pub use panic::{Panicked, guarded, guarded_call};
 pub use peer::Peer;
-pub use places::{Place, Places, Room};
+pub use slots::{ConnectionSlot, WhenFull};
 pub use socket::{Stream, UnixAccess};
-pub use trouble::{AcceptTrouble, EachMinute};
+pub use statistics::{AcceptGauge, AcceptStatistics};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use landmarc_interfaces::{DriveLimits, http};
-use landmarc_milter::{Drained, Listeners};
+use landmarc_net::{Connection, Drained, Listeners};
 use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::socket::{DoorError, bind, host};
+use super::socket::{DoorError, accept_loop, bind};
 use crate::filter::Filter;
 use landmarc_runtime::account::Account;
 use landmarc_runtime::check_secret::secret;
@@ -48,9 +48,14 @@ impl CheckApi {
         };
         let host_names = settings.check_api.host_names.iter().map(ToString::to_string);
         let site = Arc::new(http::Site::new(filter, limits, self.secret, host_names));
-        let host = host(&Sockets::of_check_api(settings), self.sockets, settings);
-        Some(tokio::spawn(host.run(
-            move |stream, peer, stopped, place| http::serve(stream, peer, Arc::clone(&site), stopped, place),
+        let accept_loop = accept_loop(&Sockets::of_check_api(settings), self.sockets, settings);
+        Some(tokio::spawn(accept_loop.run(
+            move |Connection {
+                      stream,
+                      peer,
+                      slot,
+                      stopped,
+                  }| { http::serve(stream, peer, Arc::clone(&site), stopped, slot) },
             async move {
                 // A sender that is gone is told, too.
                 let _ = stopped.wait_for(|stopped| *stopped).await;

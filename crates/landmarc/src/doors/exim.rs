@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use landmarc_interfaces::DriveLimits;
 use landmarc_interfaces::readsocket::{Desk, spool::Spool};
-use landmarc_milter::{Drained, Listeners};
+use landmarc_net::{Connection, Drained, Listeners};
 use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::socket::{DoorError, bind, host};
+use super::socket::{DoorError, accept_loop, bind};
 use crate::filter::Filter;
 use landmarc_runtime::account::Account;
 use landmarc_runtime::current::Current;
@@ -43,11 +43,16 @@ impl Exim {
         };
         let spool = Spool::new(settings.exim.spool_directory.clone().unwrap_or_default());
         let desk = Desk::new(filter, spool, limits);
-        let host = host(&Sockets::of_exim(settings), self.sockets, settings);
-        Some(tokio::spawn(host.run(
-            move |stream, peer, stopped, place| {
+        let accept_loop = accept_loop(&Sockets::of_exim(settings), self.sockets, settings);
+        Some(tokio::spawn(accept_loop.run(
+            move |Connection {
+                      stream,
+                      peer,
+                      slot,
+                      stopped,
+                  }| {
                 let desk = desk.clone();
-                async move { desk.serve(stream, peer, stopped, &place).await }
+                async move { desk.serve(stream, peer, stopped, &slot).await }
             },
             async move {
                 // A sender that is gone is told, too.

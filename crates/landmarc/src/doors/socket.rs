@@ -1,7 +1,6 @@
 //! What the sockets of all doors have in common.
 
-use landmarc_interfaces::{Host, HostLimits};
-use landmarc_milter::{ListenError, Listeners, SocketAddress, UnixAccess};
+use landmarc_net::{AcceptLimits, AcceptLoop, ListenError, Listeners, SocketAddress, UnixAccess, WhenFull};
 use landmarc_settings::Settings;
 
 use landmarc_runtime::account::{Account, AccountError, find_group};
@@ -65,10 +64,11 @@ pub(super) async fn bind(sockets: &Sockets<'_>, account: &Account) -> Result<Lis
 }
 
 /// How many come in by them, and when they have to be gone.
-pub(super) fn host(sockets: &Sockets<'_>, listeners: Listeners, settings: &Settings) -> Host {
-    let limits = HostLimits {
+pub(super) fn accept_loop(sockets: &Sockets<'_>, listeners: Listeners, settings: &Settings) -> AcceptLoop {
+    let limits = AcceptLimits {
         connections: sockets.connections,
+        when_full: WhenFull::Drop,
         shutdown_grace: rules::server_options(settings).shutdown_grace,
     };
-    Host::new(listeners, limits)
+    AcceptLoop::new(sockets.listen_key, listeners, limits)
 }

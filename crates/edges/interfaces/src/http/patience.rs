@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use landmarc_milter::Place;
+use landmarc_net::ConnectionSlot;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(75);
 pub(super) struct Patience {
     state: watch::Sender<State>,
     /// Which the client may lose before its first message.
-    place: Place,
+    slot: ConnectionSlot,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -54,14 +54,14 @@ enum Moment {
 
 impl Patience {
     /// With a client that has just connected.
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(slot: ConnectionSlot) -> Self {
         let state = State {
             moment: Moment::Head,
             deadline: Instant::now() + HEAD,
         };
         Self {
             state: watch::Sender::new(state),
-            place,
+            slot,
         }
     }
 
@@ -84,7 +84,7 @@ impl Patience {
 
     /// The message follows: all that stands before it was sent.
     pub(super) fn message(&self) {
-        self.place.begin_message();
+        self.slot.begin_message();
         let now = Instant::now();
         self.set(Moment::Message(now + MESSAGE), now + STALL);
     }

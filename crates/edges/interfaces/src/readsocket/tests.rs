@@ -119,7 +119,8 @@ async fn ask(spool: &Path, question: &[u8]) -> (String, String) {
 async fn serve(scribe: &Scribe, spool: &Path, stream: DuplexStream) {
     let desk = Desk::new(scribe.clone(), Spool::new(spool), DriveLimits::default());
     let (_stop, stopped) = watch::channel(false);
-    desk.serve(stream, Peer::Unix, stopped, &Place::default()).await;
+    desk.serve(stream, Peer::Unix, stopped, &ConnectionSlot::default())
+        .await;
 }
 
 async fn converse(mut stream: DuplexStream, question: &[u8]) -> String {
@@ -226,7 +227,8 @@ async fn ask_as_exim(limits: DriveLimits, question: &[u8]) -> String {
     let served = async move {
         let desk = Desk::new(Scribe::default(), Spool::new(""), limits);
         let (_stop, stopped) = watch::channel(false);
-        desk.serve(theirs, Peer::Unix, stopped, &Place::default()).await;
+        desk.serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
+            .await;
     };
     let asked = async move {
         ours.write_all(question).await.ok()?;
@@ -367,8 +369,10 @@ async fn the_silent_do_not_hold_up_the_end() {
     let desk = Desk::new(Scribe::default(), Spool::new(""), DriveLimits::default());
     let (_ours, theirs) = duplex(1024);
     let (stop, stopped) = watch::channel(false);
-    let served =
-        tokio::spawn(async move { desk.serve(theirs, Peer::Unix, stopped, &Place::default()).await });
+    let served = tokio::spawn(async move {
+        desk.serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
+            .await
+    });
     stop.send(true).unwrap();
     served.await.unwrap();
 }

@@ -62,7 +62,7 @@ async fn asked(scripted: &Scripted, secret: Option<&[u8]>, request: &[u8], ends:
         ..DriveLimits::default()
     };
     let site = Site::new(scripted.clone(), limits, secret.map(<[u8]>::to_vec), []);
-    let patience = Patience::new(landmarc_milter::Place::default());
+    let patience = Patience::new(landmarc_net::ConnectionSlot::default());
     let request = request.to_vec();
     let client = async move {
         for part in request.chunks(7) {

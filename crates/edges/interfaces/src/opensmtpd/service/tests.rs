@@ -99,7 +99,7 @@ async fn check_api(name: &str, verdict: Verdict, secret: Option<&str>) -> (Socke
                 Peer::Unix,
                 Arc::clone(&site),
                 stopped.clone(),
-                landmarc_milter::Place::default(),
+                landmarc_net::ConnectionSlot::default(),
             ));
         }
     });
