@@ -13,7 +13,7 @@
 //!
 //! `code` and `test` name items and test functions by the end of their path, as far as needed to be unique:
 //! `organizational_domain`, `discovery::organizational_domain`. In place of `code`, `others` says whom the clause
-//! binds, and `not done` says why; in place of `test`, `untested` says why. `note` adds what a reader has to know.
+//! binds, and `not done` why. `note` adds what a reader has to know.
 //! The page has no line numbers, else each change of code would change the page: `cargo xtask clauses` prints them.
 
 use std::fmt::Write;
@@ -40,7 +40,7 @@ const HEAD: &str = "\
 # Conformance
 
 Each MUST and SHOULD of the RFCs that landmarc implements, with the code that follows it and the test that shows it.
-Clauses that bind others (domain owners, senders, consumers of reports) say so; what is not done gives the reason.
+Clauses that bind others (domain owners, senders, report consumers) name them; what is not done has a reason.
 Printed from `xtask/clauses` by `cargo xtask docs`; `cargo xtask tidy` refuses a name that no longer exists, and
 `cargo xtask clauses` prints the lines.
 ";
@@ -84,7 +84,7 @@ impl<'a> Clause<'a> {
     }
 
     fn add(&mut self, text: &'a str, line: usize) {
-        let keys = ["code", "test", "others", "not done", "untested", "note"];
+        let keys = ["code", "test", "others", "not done", "note"];
         let fact = text.split_once(": ").filter(|(key, _)| keys.contains(key));
         if let Some((key, value)) = fact {
             self.facts.push((key, value.to_owned(), line));
@@ -113,17 +113,12 @@ impl<'a> Clause<'a> {
         let finding = |problem: String| Finding::new(self.path, self.line, problem);
         let mut findings = Vec::new();
         if !KEYWORDS.contains(&self.keyword) || !self.sentence.contains(self.keyword) {
-            findings.push(finding(format!("the sentence does not say {:?}", self.keyword)));
+            findings.push(finding(format!("the sentence lacks {:?}", self.keyword)));
         }
-        let says = |key| self.fact(key).is_some();
-        let is_done = says("code") && (says("test") || says("untested"));
-        if [is_done, says("others"), says("not done")]
-            .iter()
-            .filter(|is| **is)
-            .count()
-            != 1
-        {
-            findings.push(finding("say code and test, or others, or not done".to_owned()));
+        let has = |key| self.fact(key).is_some();
+        let kinds = [has("code") && has("test"), has("others"), has("not done")];
+        if kinds.iter().filter(|is| **is).count() != 1 {
+            findings.push(finding("wants code and test, or others, or not done".to_owned()));
         }
         for (key, items) in [("code", &names.items), ("test", &names.tests)] {
             let problems = self
@@ -148,11 +143,9 @@ impl<'a> Clause<'a> {
         } else if let Some(why) = self.fact("not done") {
             (format!("not done, because {}", cell(why)), String::new())
         } else {
-            let untested = self.fact("untested").map(|why| format!("none: {}", cell(why)));
-            let tests = links(&self.named("test", &names.tests));
             (
                 links(&self.named("code", &names.items)),
-                untested.unwrap_or(tests),
+                links(&self.named("test", &names.tests)),
             )
         };
         format!("| {section} | {sentence} | {code}{note} | {test} |\n")
@@ -177,7 +170,7 @@ fn clause_files(files: &[SourceFile]) -> impl Iterator<Item = &SourceFile> {
         .filter(|file| file.path.starts_with(FOLDER) && file.path.ends_with(".txt"))
 }
 
-/// The names that clauses use and that are not there, and clauses that do not say enough.
+/// The names that clauses use and that do not exist, and clauses that lack a line.
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let names = Names::of(files);
     let clauses = clause_files(files).flat_map(Clause::of_file);
@@ -252,8 +245,7 @@ mod tests {
         assert_eq!(problems("others: domain owner\n"), [""; 0]);
         assert_eq!(problems("not done: it\nis late\n"), [""; 0]);
         assert_eq!(problems("code: alk\ntest: it_walks\n"), ["nothing is called alk"]);
-        assert_eq!(problems("code: Walk::new\nuntested: hard\n"), [""; 0]);
-        let too_little = "say code and test, or others, or not done";
+        let too_little = "wants code and test, or others, or not done";
         assert_eq!(problems("code: Walk::new\n"), [too_little]);
         assert_eq!(problems("others: owner\nnot done: late\n"), [too_little]);
     }

@@ -2,7 +2,7 @@
 
 use crate::source::SourceFile;
 
-/// The scenarios of the receiver: their titles say which items of a catalog they show.
+/// The scenarios of the receiver: their titles begin with the ids of what they show.
 const SCENARIOS: &str = "crates/core/receiver/tests/scenarios/";
 
 /// An item, a test function or a scenario.
@@ -25,7 +25,7 @@ pub(crate) struct Names<'a> {
 /// The one item whose path ends in a name.
 ///
 /// # Errors
-/// What to say where there is none, or more than one.
+/// The problem in words where there is none, or more than one.
 pub(crate) fn unique<'n, 'a>(name: &str, items: &'n [Item<'a>]) -> Result<&'n Item<'a>, String> {
     let meant: Vec<_> = items.iter().filter(|item| item.is_called(name)).collect();
     match *meant.as_slice() {
