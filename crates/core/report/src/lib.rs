@@ -6,7 +6,7 @@ pub mod failure;
 
 pub mod archive;
 pub mod intake;
-mod quote;
+pub mod quote;
 
 pub mod address;
 pub mod allotment;

@@ -4,7 +4,8 @@
 const MAX_QUOTED_OCTETS: usize = 60;
 
 /// What is quoted of foreign octets: printable ASCII, cut short.
-pub(crate) fn quote(octets: &[u8]) -> String {
+#[must_use]
+pub fn quote(octets: &[u8]) -> String {
     match octets.get(..MAX_QUOTED_OCTETS) {
         Some(start) if octets.len() > MAX_QUOTED_OCTETS => format!("{}...", start.escape_ascii()),
         _ => octets.escape_ascii().to_string(),
@@ -14,7 +15,8 @@ pub(crate) fn quote(octets: &[u8]) -> String {
 /// Foreign text in one line, as an operator reads it: letters and digits of any script and printable
 /// ASCII as they are, all else (controls, marks that turn the direction of writing) escaped. At most
 /// `limit` characters are taken, and a cut is marked.
-pub(crate) fn shown(text: &str, limit: usize) -> String {
+#[must_use]
+pub fn shown(text: &str, limit: usize) -> String {
     let mut characters = text.chars();
     let mut line = String::new();
     for character in characters.by_ref().take(limit) {

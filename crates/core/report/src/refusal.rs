@@ -95,7 +95,8 @@ pub fn speaks_of_us(enhanced: Option<&str>, text: &str) -> bool {
 }
 
 /// The first enhanced status code of a text: `5.1.1`, each number of one to three digits (RFC 3463 §2).
-pub(crate) fn enhanced_code(text: &str) -> Option<&str> {
+#[must_use]
+pub fn enhanced_code(text: &str) -> Option<&str> {
     text.split(|c: char| !(c.is_ascii_digit() || c == '.'))
         .map(|word| word.trim_end_matches('.'))
         .find(|word| is_enhanced_code(word))
