@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use landmarc_report::aggregate::read::{Limits, read};
+use landmarc_intake::aggregate::{Limits, read};
 use landmarc_report::aggregate::{AggregateReport, Form, write};
 use libfuzzer_sys::fuzz_target;
 

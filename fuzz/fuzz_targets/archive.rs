@@ -4,7 +4,7 @@
 
 use std::io::Read;
 
-use landmarc_report::archive::{Archive, Form, Limits, RATIO_FLOOR_OCTETS, sniff};
+use landmarc_intake::archive::{Archive, Form, Limits, RATIO_FLOOR_OCTETS, sniff};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use landmarc_report::Address;
-use landmarc_report::bounce::{Reading, read};
+use landmarc_intake::bounce::{Reading, read};
 use landmarc_report::return_path::ReturnPath;
 use libfuzzer_sys::fuzz_target;
 

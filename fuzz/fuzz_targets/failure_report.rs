@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use landmarc_report::failure::read::{MAX_ORIGINAL_OCTETS, MAX_VALUE_OCTETS, read};
+use landmarc_intake::failure::{MAX_ORIGINAL_OCTETS, MAX_VALUE_OCTETS, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|mail: &[u8]| {

@@ -2,9 +2,9 @@
 
 #![no_main]
 
-use landmarc_report::aggregate::read::{Limits, read};
-use landmarc_report::archive::sniff;
-use landmarc_report::intake::{Kind, MailLimits, open_mail, read_subject};
+use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::archive::sniff;
+use landmarc_intake::{Kind, MailLimits, open_mail, read_subject};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|mail: &[u8]| {

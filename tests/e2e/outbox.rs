@@ -25,8 +25,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
-use landmarc_report::archive::{self, unpack};
-use landmarc_report::intake::{Kind, MailLimits, open_mail};
+use landmarc_intake::archive::{self, unpack};
+use landmarc_intake::{Kind, MailLimits, open_mail};
 use landmarc_store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
-use landmarc_report::aggregate::read::{Limits, read};
+use landmarc_intake::aggregate::{Limits, read};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::{Folder, free_port, output_of, package};

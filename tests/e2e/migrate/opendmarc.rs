@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
-use landmarc_report::aggregate::read::Reading;
+use landmarc_intake::aggregate::Reading;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::Verdict;

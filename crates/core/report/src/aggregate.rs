@@ -3,7 +3,7 @@
 //! A report goes from rows of the tally to a file in three steps, each of them pure:
 //! [`assemble`] makes the reports about one domain and day, [`render_parts`] turns one into
 //! compressed XML of a bearable size, and [`halve`] does so again for a destination that found it
-//! too large. [`read`] goes the other way, with what strangers send.
+//! too large.
 //!
 //! Extensions (`extension` elements of the schema) are not written: there are none that we know a
 //! reader for.
@@ -11,7 +11,6 @@
 mod assemble;
 mod limits;
 mod model;
-pub mod read;
 mod split;
 mod text;
 mod words;

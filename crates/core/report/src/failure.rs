@@ -1,9 +1,9 @@
-//! Failure reports: what is told of one message that failed, and what others tell of such (RFC 9991,
-//! with RFC 5965, 6590, 6591 and 6692).
+//! Failure reports: what is reported of one message that failed (RFC 9991, with RFC 5965, 6590, 6591
+//! and 6692).
 //!
-//! Out: [`facts`] takes from a judgement what a report may need, [`request`] says whether one is
+//! [`facts`] takes from a judgement what a report may need, [`request`] says whether one is
 //! wanted and may be made, [`limiter`] whether it is one too many, [`redact`] what of the message may
-//! be shown, [`model`] and [`write`](mod@write) make the letter. In: [`read`](mod@read).
+//! be shown, [`model`] and [`write`](mod@write) make the letter.
 //!
 //! Knows no body: a report of ours has the header section at most, redacted, and no recipients.
 //! Not implemented: the requests of RFC 6651 and RFC 6652, by which a signature or an SPF record asks
@@ -14,7 +14,6 @@ mod alignment;
 pub mod facts;
 pub mod limiter;
 pub mod model;
-pub mod read;
 pub mod redact;
 pub mod request;
 pub mod write;
@@ -23,7 +22,6 @@ pub use alignment::IdentityAlignment;
 pub use facts::{FailureFacts, HeaderCopy, Moment};
 pub use limiter::{Key, Limiter, Limits, Verdict};
 pub use model::FailureReport;
-pub use read::{ReceivedFailure, read};
 pub use redact::{Profile, Redaction};
 pub use request::{Refusal, Requested, Rules, Wanted, gate, open, requested};
 pub use write::{LetterHead, letter};

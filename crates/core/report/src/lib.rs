@@ -1,17 +1,14 @@
-//! What we tell others, and what others tell us: aggregate reports (RFC 9990) and failure reports
-//! (RFC 9991), and the letters that carry them.
+//! What we report to others: aggregate reports (RFC 9990) and failure reports (RFC 9991), and the
+//! letters that carry them. `landmarc-intake` reads those of others into the same model.
 
 pub mod aggregate;
 pub mod failure;
 
-pub mod archive;
-pub mod intake;
 pub mod quote;
 
 pub mod address;
 pub mod allotment;
 mod base32;
-pub mod bounce;
 pub mod date;
 pub mod destination;
 pub mod letter;

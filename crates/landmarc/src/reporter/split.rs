@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use landmarc_delivery::Failure;
+use landmarc_intake::aggregate as intake;
 use landmarc_report::Address;
-use landmarc_report::aggregate::{Part, halve, read, render};
+use landmarc_report::aggregate::{Part, halve, render};
 use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, Summary, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
@@ -56,7 +57,7 @@ fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Optio
     let destination = Address::parse(&delivery.destination).ok()?;
     let part = Part {
         number: report.part,
-        report: read::read(body, &read::Limits::default()).ok()?.report,
+        report: intake::read(body, &intake::Limits::default()).ok()?.report,
     };
     let (first, second) = halve(&part, &submitter)?;
     let halves = [first, second].map(|half| half_of(means, report, &half, &destination, now_ms));

@@ -5,9 +5,9 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use landmarc_report::aggregate::read::{Limits, Reading, read};
-use landmarc_report::archive::{self, unpack};
-use landmarc_report::intake::{Kind, MailLimits, open_mail};
+use landmarc_intake::aggregate::{Limits, Reading, read};
+use landmarc_intake::archive::{self, unpack};
+use landmarc_intake::{Kind, MailLimits, open_mail};
 
 /// Messages that are alike: Author Domain, client, disposition, and whether DKIM and SPF aligned.
 pub(super) type Alike = (String, IpAddr, String, String, String);

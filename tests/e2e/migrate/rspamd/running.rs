@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use landmarc_report::aggregate::read::{Limits, read};
+use landmarc_intake::aggregate::{Limits, read};
 use landmarc_store::Day;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;

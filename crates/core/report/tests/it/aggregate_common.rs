@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use landmarc_intake::aggregate::{self as intake, Reading};
 use landmarc_mail::DomainName;
-use landmarc_report::aggregate::read::{self, Reading};
 use landmarc_report::aggregate::{
     AggregateReport, Assembled, DayOfDomain, Form, Limits, Period, Published, Reporter, Row, RowKey, Tallied,
     assemble, render, write,
@@ -151,7 +151,7 @@ pub(crate) fn assert_reads_back(report: &AggregateReport, form: Form) {
         report: read,
         deviations,
         ..
-    } = read::read(&rendered.gzip, &read::Limits::default()).unwrap();
+    } = intake::read(&rendered.gzip, &intake::Limits::default()).unwrap();
     assert_eq!(deviations, []);
     match form {
         Form::Rfc9990 => assert_eq!(&read, report),

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+use landmarc_intake::failure::{Form, ReceivedAuthFailure, read};
 use landmarc_report::failure::facts::{
     Agreement, MAX_HEADER_FIELDS, MAX_KEY_RECORD_OCTETS, MAX_QUEUE_ID_OCTETS, MAX_SIGNATURES, MAX_SPF_RECORDS,
 };
-use landmarc_report::failure::read::{Form, ReceivedAuthFailure};
 use landmarc_report::failure::redact::MAX_BLOCK_OCTETS;
 use landmarc_report::failure::write::USER_AGENT;
-use landmarc_report::failure::{FailureFacts, Moment, Profile, Redaction, read};
+use landmarc_report::failure::{FailureFacts, Moment, Profile, Redaction};
 use landmarc_testkit::needs::Need;
 use landmarc_testkit::txt_zones;
 

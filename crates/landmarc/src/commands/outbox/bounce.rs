@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use clap::Args;
-use landmarc_report::bounce::{Action, Bounce, MAX_BOUNCE_OCTETS, Reading, read};
+use landmarc_intake::bounce::{Action, Bounce, MAX_BOUNCE_OCTETS, Reading, read};
 use landmarc_report::return_path::ReturnPath;
 use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
 

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use landmarc_intake::archive;
 use landmarc_report::Address;
-use landmarc_report::archive;
 use landmarc_report::return_path::ReturnPath;
 use landmarc_store::{COMMAND_PATIENCE, Delivery, Outbox, OutboxFilter, Report, ReportKind};
 use serde_json::{Value, json};
