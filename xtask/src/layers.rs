@@ -18,7 +18,7 @@ const LAYERS: [Layer; 5] = [
     Layer {
         folder: "crates/core",
         crates: &[
-            ("mail", "idna memchr thiserror"),
+            ("mail", "idna jiff memchr thiserror"),
             ("auth", "base64 futures-util idna memchr ring thiserror"),
             ("dmarc", "futures-util memchr psl publicsuffix thiserror"),
             ("observation", "thiserror"),
@@ -26,10 +26,10 @@ const LAYERS: [Layer; 5] = [
             ("report", "base64 flate2 mail-parser ring thiserror"),
             (
                 "intake",
-                "base64 encoding_rs flate2 mail-parser quick-xml ring thiserror zip",
+                "base64 encoding_rs flate2 jiff mail-parser quick-xml ring thiserror zip",
             ),
-            ("settings", "serde thiserror toml"),
-            ("migrate", "serde_json thiserror"),
+            ("settings", "jiff serde thiserror toml"),
+            ("migrate", "jiff serde_json thiserror"),
         ],
     },
     Layer {
@@ -73,7 +73,7 @@ const LAYERS: [Layer; 5] = [
     Layer {
         folder: "crates/roles",
         crates: &[
-            ("runtime", "nix prometheus-client thiserror tokio tracing"),
+            ("runtime", "jiff nix prometheus-client thiserror tokio tracing"),
             (
                 "filter",
                 "futures-util nix prometheus-client ring serde_json thiserror tokio tracing",

@@ -4,8 +4,8 @@ use landmarc_mail::DomainName;
 
 use super::trust::Trust;
 use crate::aggregate::{Fingerprint, Reading};
+use landmarc_mail::calendar::DAY_SECONDS;
 use landmarc_report::aggregate::{Metadata, Period, Row};
-use landmarc_report::date::DAY_SECONDS;
 
 /// What makes two reports the same: reporter, id, domain and period.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,6 +7,7 @@
 
 pub mod author;
 pub mod authres;
+pub mod calendar;
 pub mod envelope;
 mod lexer;
 pub mod mbox;

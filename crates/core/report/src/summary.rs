@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use landmarc_mail::DomainName;
+use landmarc_mail::calendar::DAY_SECONDS;
 
 use crate::address::Address;
 use crate::aggregate::{AggregateReport, AlignmentResult, Assembled, Disposition, Word};
-use crate::date::{self, DAY_SECONDS};
+use crate::date;
 use crate::mime::one_line;
 use crate::report_id::ReportId;
 

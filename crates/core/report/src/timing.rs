@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use landmarc_mail::DomainName;
+use landmarc_mail::calendar::DAY_SECONDS;
 
-use crate::date::DAY_SECONDS;
 use crate::report_id::Fingerprint;
 
 /// The share of a waiting time by which it is made longer or shorter, in percent: letters that failed

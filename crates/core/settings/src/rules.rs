@@ -25,13 +25,14 @@
 mod read;
 mod words;
 
+use jiff::civil::Date;
+
 pub use read::{MAX_RULES, read, read_octets};
 pub use words::{MAX_NAME_OCTETS, MAX_OWNER_OCTETS, MAX_REASON_OCTETS};
 pub use words::{NamePattern, Owner, Reason, RecipientPattern, RuleName};
 
 use crate::Network;
 use crate::mistake::Place;
-pub use crate::value::date::Date;
 
 /// The most entries of one list of a rule.
 pub const MAX_ENTRIES: usize = 1_000;

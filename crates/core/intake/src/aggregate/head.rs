@@ -3,8 +3,8 @@
 use super::deviation::{DeviationKind, Notes};
 use super::part::Element;
 use super::values::{domain, moment, number, optional, optional_word, required, text, word};
+use landmarc_mail::calendar::DAY_SECONDS;
 use landmarc_report::aggregate::{DiscoveryMethod, Form, Metadata, Period, PolicyPublished, Text};
-use landmarc_report::date::DAY_SECONDS;
 use landmarc_report::quote::quote;
 
 /// The longest text of all `error` elements together, in octets.

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
+use jiff::civil::Date;
 use landmarc_mail::DomainName;
+use landmarc_mail::calendar::day_begin;
 
 use super::deviation::{DeviationKind, Notes};
 use super::part::Element;
@@ -172,37 +174,19 @@ fn written_moment(text: &str) -> Option<u64> {
     let [year, month, day] = numbers(day, '-')?;
     let [hour, minute, second] = numbers(time, ':')?;
     let is_time = hour < 24 && minute < 60 && second <= 60;
-    let is_day = (1970..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=days_of(year, month)).contains(&day);
-    (is_time && is_day)
-        .then(|| ((days_before(year, month) + day - 1) * 24 + hour) * 3600 + minute * 60 + second)
+    let date = Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()?;
+    let within = u64::try_from((i32::from(hour) * 60 + i32::from(minute)) * 60 + i32::from(second)).ok()?;
+    day_begin(date).filter(|_| is_time).map(|begin| begin + within)
 }
 
 /// Three numbers of one to four digits.
-fn numbers(text: &str, separator: char) -> Option<[u64; 3]> {
+fn numbers(text: &str, separator: char) -> Option<[i16; 3]> {
     let mut parts = text.split(separator).map(|part| {
         let is_number = (1..=4).contains(&part.len()) && part.bytes().all(|digit| digit.is_ascii_digit());
         part.parse().ok().filter(|_| is_number)
     });
     let numbers = [parts.next()??, parts.next()??, parts.next()??];
     parts.next().is_none().then_some(numbers)
-}
-
-/// The days from the epoch to the first of a month.
-fn days_before(year: u64, month: u64) -> u64 {
-    let leap_days = |year: u64| year / 4 - year / 100 + year / 400;
-    let years = (year - 1970) * 365 + leap_days(year - 1) - leap_days(1969);
-    years + (1..month).map(|month| days_of(year, month)).sum::<u64>()
-}
-
-fn days_of(year: u64, month: u64) -> u64 {
-    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    match month {
-        2 => 28 + u64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
 }
 
 /// The place of a child, whether it is there or not.

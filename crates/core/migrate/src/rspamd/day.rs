@@ -1,9 +1,10 @@
 //! Days as rspamd names them, and when a message of one was seen.
 
 use std::fmt;
-use std::ops::Range;
 
-const DAY_S: u64 = 86_400;
+use jiff::civil::Date;
+use landmarc_mail::calendar::{DAY_SECONDS, date_time, day_begin};
+
 /// The days of 9999-12-31 and before: what follows has no eight digits.
 const MAX_DAYS: u64 = 2_932_896;
 
@@ -15,7 +16,7 @@ impl Day {
     /// The UTC day of this time in Unix seconds; the last one there is for those past it.
     #[must_use]
     pub fn at(unix_s: u64) -> Self {
-        Self((unix_s / DAY_S).min(MAX_DAYS))
+        Self((unix_s / DAY_SECONDS).min(MAX_DAYS))
     }
 
     /// Reads eight digits that are a date since 1970.
@@ -24,11 +25,8 @@ impl Day {
         if text.len() != 8 || !text.bytes().all(|octet| octet.is_ascii_digit()) {
             return None;
         }
-        let number = |range: Range<usize>| text.get(range)?.parse::<u64>().ok();
-        let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
-        let days = days_since_1970(year, month, day)?;
-        // A day that is not in its month would be another one when it is written again.
-        Some(Self(days)).filter(|found| found.to_string() == text)
+        let date = Date::strptime("%Y%m%d", text).ok()?;
+        Some(Self(day_begin(date)? / DAY_SECONDS))
     }
 
     /// The day so many days later, or earlier.
@@ -40,47 +38,19 @@ impl Day {
     /// Its noon in UTC, in Unix seconds.
     #[must_use]
     pub fn noon_s(self) -> u64 {
-        self.0 * DAY_S + DAY_S / 2
+        self.0 * DAY_SECONDS + DAY_SECONDS / 2
     }
 
     /// The first second after it in UTC, in Unix seconds.
     #[must_use]
     pub fn end_s(self) -> u64 {
-        (self.0 + 1) * DAY_S
+        (self.0 + 1) * DAY_SECONDS
     }
-}
-
-/// From the proleptic Gregorian calendar; none before 1970, or for a month that is none.
-fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // The year begins in March, so that the leap day is its last.
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year.checked_sub(1)?, month + 9)
-    };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    let of_year = (153 * month + 2) / 5 + day - 1;
-    // The days from March 1 of the year 0 to 1970-01-01.
-    (year * 365 + leap_days + of_year).checked_sub(719_468)
 }
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let days = self.0 + 719_468;
-        let (era, of_era) = (days / 146_097, days % 146_097);
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let (month, next) = if month < 10 {
-            (month + 3, 0)
-        } else {
-            (month - 9, 1)
-        };
-        write!(f, "{:04}{month:02}{day:02}", era * 400 + year + next)
+        write!(f, "{}", date_time(self.0 * DAY_SECONDS).strftime("%Y%m%d"))
     }
 }
 

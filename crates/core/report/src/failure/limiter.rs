@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use landmarc_auth::dkim::DkimVerdict;
 use landmarc_mail::DomainName;
+use landmarc_mail::calendar::DAY_SECONDS;
 
 use super::facts::{FailureFacts, SignatureFacts};
 use crate::address::Address;
@@ -21,7 +22,6 @@ pub const MAX_KEYS: usize = 10_000;
 /// A key that was quiet for as long is forgotten, in seconds.
 pub const QUIET_SECONDS: u64 = 3_600;
 const MINUTE_SECONDS: u64 = 60;
-const DAY_SECONDS: u64 = 86_400;
 
 /// How many letters there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -204,7 +205,7 @@ struct Draft {
     override_type: Option<RuleOverride>,
     reason: Option<Reason>,
     owner: Option<Owner>,
-    expires: Option<super::Date>,
+    expires: Option<Date>,
     /// Whether a condition is written, right or wrong.
     has_condition: bool,
     has_unknown_key: bool,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use landmarc_mail::calendar::{DAY_SECONDS, day_end};
 use landmarc_receiver::action::OverrideKind;
 use landmarc_receiver::operator::{Conditions, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction};
 use landmarc_settings::rules::{self, OperatorRule};
@@ -10,7 +11,6 @@ use landmarc_store::{Day, RuleHits};
 
 use crate::time;
 
-const DAY_SECONDS: u64 = 86_400;
 /// A rule is told of so long before it expires: time enough to ask somebody who is away.
 const EXPIRES_SOON_DAYS: u64 = 14;
 /// A rule that decided about nothing for so long is told of: what comes once a month came three times.
@@ -38,7 +38,7 @@ fn one(rule: &OperatorRule) -> Rule {
         },
         reason: rule.reason.to_string(),
         owner: rule.owner.to_string(),
-        ends: rule.expires.map(rules::Date::end),
+        ends: rule.expires.map(day_end),
     }
 }
 
@@ -108,7 +108,7 @@ pub enum State {
 impl State {
     /// At this Unix time, in seconds.
     pub fn of(rule: &OperatorRule, now: u64) -> Self {
-        match rule.expires.map(rules::Date::end) {
+        match rule.expires.map(day_end) {
             Some(end) if end <= now => Self::Expired,
             Some(end) if end - now <= EXPIRES_SOON_DAYS * DAY_SECONDS => Self::Expiring,
             Some(_) | None => Self::Active,
