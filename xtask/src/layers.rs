@@ -56,7 +56,7 @@ const LAYERS: [Layer; 5] = [
             ),
             (
                 "delivery",
-                "base64 mail-send ring rustls smtp-proto thiserror tokio tokio-rustls tracing",
+                "base64 ring rustls smtp-proto thiserror tokio tokio-rustls tracing",
             ),
             // Carries octets, and knows nothing of what is in them.
             (

@@ -5,13 +5,13 @@
 //! EHLO is none of this century; 8BITMIME and CHUNKING, which our letters do not need; DSN,
 //! since bounces come to a return path that tells which letter they are about.
 
+mod connection;
 pub mod limits;
 mod reply;
 mod session;
 mod text;
 mod tls;
 mod transaction;
-mod wire;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -28,7 +28,7 @@ use crate::{Login, Parcel, PostError, Tls};
 use reply::{Broken, Clock};
 use session::{Session, Terms};
 pub use tls::{CaError, SYSTEM_ROOTS, check_ca_file};
-use transaction::Handed;
+use transaction::Sent;
 
 /// Letters by SMTP.
 pub(crate) struct Smtp {
@@ -132,8 +132,8 @@ impl Smtp {
             session.quit().await;
         }
         match handed {
-            Handed::Over(outcome) => Some(outcome),
-            Handed::Stale => None,
+            Sent::Over(outcome) => Some(outcome),
+            Sent::Stale => None,
         }
     }
 

@@ -1,11 +1,12 @@
 //! What a relay said, or that it said nothing, and what that means for the letter.
 
-use mail_send::smtp::auth;
-use mail_send::{Error, SmtpClient};
+use smtp_proto::response::parser::ResponseReceiver;
 use tokio::time::{Duration, Instant};
 
-use super::wire::Wire;
 use crate::outcome::{Failure, Outcome, Stage, printable};
+
+/// Octets of a line that are quoted when it is no reply.
+const QUOTED_OCTETS: usize = 120;
 
 /// A reply (RFC 5321 §4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,15 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// From the parts that `mail-send` finds; none when the code is no code.
+    /// Reads the lines of one reply.
+    pub(super) fn parse(octets: &[u8]) -> Result<Self, Broken> {
+        let response = ResponseReceiver::default().parse(&mut octets.iter()).ok();
+        response
+            .and_then(|response| Self::new(response.code, response.esc, &response.message))
+            .ok_or_else(|| Broken::no_reply(octets))
+    }
+
+    /// From the parts of a reply; none when the code is no code.
     fn new(code: u16, enhanced: [u8; 3], text: &str) -> Option<Self> {
         if !(200..=599).contains(&code) {
             return None;
@@ -98,6 +107,14 @@ pub(super) enum Broken {
 }
 
 impl Broken {
+    /// Quotes the last line of what is no reply.
+    pub(super) fn no_reply(octets: &[u8]) -> Self {
+        let line = octets.trim_ascii_end();
+        let line = line.rsplit(|&octet| octet == b'\n').next().unwrap_or_default();
+        let start = line.get(..QUOTED_OCTETS).unwrap_or(line);
+        Self::Garbage(format!("this is no SMTP reply: \"{}\"", start.escape_ascii()))
+    }
+
     pub(super) fn words(&self) -> String {
         match self {
             Self::Closed(words) | Self::Garbage(words) => words.clone(),
@@ -111,17 +128,25 @@ impl Broken {
     }
 }
 
-/// A reply that was not hoped for, or none.
+/// Why a command did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Unhappy {
-    Said(Reply),
+pub(super) enum ReplyError {
+    /// The relay refused it.
+    Refused(Reply),
+    /// There is no reply.
     Broken(Broken),
 }
 
-impl Unhappy {
+impl From<Broken> for ReplyError {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl ReplyError {
     pub(super) fn into_failure(self, stage: Stage) -> Failure {
         match self {
-            Self::Said(reply) => reply.into_failure(stage),
+            Self::Refused(reply) => reply.into_failure(stage),
             Self::Broken(broken) => broken.into_failure(stage),
         }
     }
@@ -138,54 +163,6 @@ impl Clock {
     pub(super) fn limit(self, step: Duration) -> Duration {
         step.min(self.deadline.saturating_duration_since(Instant::now()))
     }
-}
-
-/// Reads one reply.
-pub(super) async fn read(client: &mut SmtpClient<Wire>, limit: Duration) -> Result<Reply, Broken> {
-    client.stream.expect_reply();
-    let Ok(read) = tokio::time::timeout(limit, client.read()).await else {
-        return Err(Broken::Silence(limit));
-    };
-    let response = read.map_err(|error| broken(&error, &client.stream, limit))?;
-    Reply::new(response.code, response.esc, &response.message).ok_or_else(|| no_reply(&client.stream))
-}
-
-/// What an error of `mail-send` says.
-pub(super) fn unhappy(error: Error, wire: &Wire, limit: Duration) -> Unhappy {
-    match error {
-        Error::UnexpectedReply(response) | Error::AuthenticationFailed(response) => {
-            match Reply::new(response.code, response.esc, &response.message) {
-                Some(reply) => Unhappy::Said(reply),
-                None => Unhappy::Broken(no_reply(wire)),
-            }
-        }
-        other => Unhappy::Broken(broken(&other, wire, limit)),
-    }
-}
-
-fn broken(error: &Error, wire: &Wire, limit: Duration) -> Broken {
-    match error {
-        Error::Timeout => Broken::Silence(limit),
-        Error::UnparseableReply if wire.is_closed() => Broken::Closed("the connection was closed".to_owned()),
-        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Broken::Garbage(error.to_string())
-        }
-        Error::Io(error) => Broken::Closed(format!("the connection failed: {error}")),
-        Error::UnsupportedAuthMechanism => {
-            Broken::Garbage("the relay offers neither AUTH PLAIN nor AUTH LOGIN".to_owned())
-        }
-        Error::Auth(auth::Error::InvalidChallenge) | Error::Base64(_) => {
-            Broken::Garbage("a challenge that asks for neither name nor password".to_owned())
-        }
-        _ => no_reply(wire),
-    }
-}
-
-fn no_reply(wire: &Wire) -> Broken {
-    Broken::Garbage(format!(
-        "this is no SMTP reply: \"{}\"",
-        wire.last_line().trim_ascii_end().escape_ascii()
-    ))
 }
 
 #[cfg(test)]

@@ -1,22 +1,19 @@
 //! One connection to the relay, from its greeting to its last letter.
-//!
-//! EHLO, AUTH and the reading of replies are `mail-send`'s. Its own way through a letter
-//! is not taken: it knows no pipelining, forgets which command was refused, and holds the
-//! whole text of a letter in one piece.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mail_send::{Credentials, SmtpClient};
-use smtp_proto::{EXT_PIPELINING, EXT_SIZE, EXT_START_TLS, EhloResponse};
-use tokio::io::AsyncWriteExt;
+use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_PIPELINING, EXT_SIZE, EXT_START_TLS, EhloResponse};
 use tokio::time::{Duration, Instant, timeout};
 
+use super::connection::{Connection, Stream};
 use super::limits;
-use super::reply::{self, Broken, Clock, Reply, Unhappy};
+use super::reply::{Broken, Clock, Reply, ReplyError};
 use super::tls::Encryption;
-use super::wire::{Stream, Wire};
 use crate::outcome::{Failure, Stage};
 use crate::{Login, Tls};
+
+/// Challenges of one AUTH that are answered: LOGIN has two.
+const MAX_CHALLENGES: usize = 2;
 
 /// What is agreed with the relay on each connection.
 pub(super) struct Terms {
@@ -30,7 +27,7 @@ pub(super) struct Terms {
 
 /// A connection that is ready for a letter.
 pub(super) struct Session {
-    client: SmtpClient<Wire>,
+    pub(super) connection: Connection,
     /// What the relay can do besides (RFC 2920).
     pub(super) pipelining: bool,
     /// Whether it wants to know the size of a letter (RFC 1870).
@@ -63,19 +60,19 @@ impl Session {
             }
             _ => stream,
         };
-        let mut client = client(stream);
-        let greeting = reply::read(&mut client, clock.limit(limits::GREETING)).await;
+        let mut connection = Connection::new(stream);
+        let greeting = connection.read(clock.limit(limits::GREETING)).await;
         match greeting {
             Ok(reply) if reply.is_positive() => {}
             Ok(reply) => return Err(reply.into_failure(Stage::Greeting)),
             Err(broken) => return Err(broken.into_failure(Stage::Greeting)),
         }
-        let mut offers = ask_offers(&mut client, &terms.hello, clock).await?;
+        let mut offers = ask_offers(&mut connection, &terms.hello, clock).await?;
         if let (Some(encryption), false) = (&terms.encryption, is_encrypted) {
             if offers.has_capability(EXT_START_TLS) {
-                client = start_tls(client, encryption, clock).await?;
+                connection = start_tls(connection, encryption, clock).await?;
                 // RFC 3207 §4.2: what was said before counts for nothing now.
-                offers = ask_offers(&mut client, &terms.hello, clock).await?;
+                offers = ask_offers(&mut connection, &terms.hello, clock).await?;
                 is_encrypted = true;
             } else if terms.mode == Tls::Required {
                 let words = "the relay does not offer STARTTLS, without which nothing is sent";
@@ -87,10 +84,10 @@ impl Session {
                 let words = "the connection is not encrypted, so the password is not sent";
                 return Err(Failure::new(Stage::Auth, words));
             }
-            sign_in(&mut client, login, &offers, clock).await?;
+            sign_in(&mut connection, login, &offers, clock).await?;
         }
         Ok(Self {
-            client,
+            connection,
             pipelining: offers.has_capability(EXT_PIPELINING),
             // RFC 1870 §3: without a number, or with 0, there is no fixed limit.
             announces_size: offers.has_capability(EXT_SIZE),
@@ -102,77 +99,50 @@ impl Session {
         })
     }
 
-    /// Hands octets to the connection.
-    pub(super) async fn write(&mut self, octets: &[u8], limit: Duration) -> Result<(), Broken> {
-        let stream = &mut self.client.stream;
-        let written = async {
-            stream.write_all(octets).await?;
-            stream.flush().await
-        };
-        match timeout(limit, written).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(Broken::Closed(format!("the connection failed: {error}"))),
-            Err(_) => Err(Broken::Silence(limit)),
-        }
-    }
-
-    /// The next reply.
-    pub(super) async fn read(&mut self, limit: Duration) -> Result<Reply, Broken> {
-        reply::read(&mut self.client, limit).await
-    }
-
     /// Takes leave. RFC 5321 §4.1.1.10: QUIT, and the connection is not closed before the
     /// answer; but nobody waits long for that.
     pub(super) async fn quit(mut self) {
-        let written = self.write(b"QUIT\r\n", limits::LAST_WORD).await;
-        if written.is_ok() {
-            // Whatever the answer is, this was all.
-            let _ = self.read(limits::LAST_WORD).await;
-        }
+        // Whatever the answer is, this was all.
+        let _ = self.connection.command("QUIT\r\n", limits::LAST_WORD).await;
     }
 }
 
-/// SMTP over an open connection.
-fn client(stream: Box<dyn Stream>) -> SmtpClient<Wire> {
-    SmtpClient {
-        stream: Wire::new(stream),
-        // Set anew for each step that `mail-send` takes.
-        timeout: limits::GREETING,
-    }
-}
-
+/// Sends EHLO and reads what the relay offers.
 async fn ask_offers(
-    client: &mut SmtpClient<Wire>,
+    connection: &mut Connection,
     hello: &str,
     clock: Clock,
 ) -> Result<EhloResponse<String>, Failure> {
     let limit = clock.limit(limits::GREETING);
-    client.timeout = limit;
-    client.stream.expect_reply();
-    let asked = client.ehlo(hello).await;
-    asked.map_err(|error| reply::unhappy(error, &client.stream, limit).into_failure(Stage::Hello))
+    let answered = async {
+        connection
+            .write(format!("EHLO {hello}\r\n").as_bytes(), limit)
+            .await?;
+        let reply = connection.read_octets(limit).await?;
+        EhloResponse::parse(&mut reply.iter()).or_else(|_| match Reply::parse(&reply)? {
+            refusal if refusal.code != 250 => Err(ReplyError::Refused(refusal)),
+            _ => Err(Broken::no_reply(&reply).into()),
+        })
+    };
+    answered.await.map_err(|error| error.into_failure(Stage::Hello))
 }
 
 async fn start_tls(
-    mut client: SmtpClient<Wire>,
+    mut connection: Connection,
     encryption: &Encryption,
     clock: Clock,
-) -> Result<SmtpClient<Wire>, Failure> {
-    let limit = clock.limit(limits::HANDSHAKE);
-    client.timeout = limit;
-    client.stream.expect_reply();
-    let answer = client.cmd("STARTTLS\r\n").await;
-    let refused = match answer {
-        Ok(response) if response.code == 220 => None,
-        Ok(response) => Some(mail_send::Error::UnexpectedReply(response)),
-        Err(error) => Some(error),
-    };
-    if let Some(error) = refused {
+) -> Result<Connection, Failure> {
+    let answer = connection
+        .command("STARTTLS\r\n", clock.limit(limits::HANDSHAKE))
+        .await;
+    match answer {
+        Ok(reply) if reply.code == 220 => {}
         // Offered and refused is no "not offered": the letter does not go unencrypted.
-        return Err(reply::unhappy(error, &client.stream, limit).into_failure(Stage::StartTls));
+        Ok(reply) => return Err(reply.into_failure(Stage::StartTls)),
+        Err(broken) => return Err(broken.into_failure(Stage::StartTls)),
     }
-    let encrypted = encrypt(encryption, client.stream.into_stream(), Stage::StartTls, clock).await?;
-    Ok(self::client(encrypted))
+    let encrypted = encrypt(encryption, connection.into_stream(), Stage::StartTls, clock).await?;
+    Ok(Connection::new(encrypted))
 }
 
 async fn encrypt(
@@ -189,23 +159,83 @@ async fn encrypt(
     }
 }
 
+/// Signs in by AUTH PLAIN, else by AUTH LOGIN.
 async fn sign_in(
-    client: &mut SmtpClient<Wire>,
+    connection: &mut Connection,
     login: &Login,
     offers: &EhloResponse<String>,
     clock: Clock,
 ) -> Result<(), Failure> {
     let limit = clock.limit(limits::AUTH);
-    client.timeout = limit;
-    client.stream.expect_reply();
-    let credentials = Credentials::new(login.user.as_str(), login.password.reveal());
     // Each answer has its limit inside, and all of them together this one.
-    let unhappy = match timeout(limit, client.authenticate(&credentials, offers)).await {
-        Ok(Ok(_)) => return Ok(()),
-        Ok(Err(error)) => reply::unhappy(error, &client.stream, limit),
-        Err(_) => Unhappy::Broken(Broken::Silence(limit)),
+    let signed_in = timeout(limit, auth_by_any(connection, login, offers, limit)).await;
+    let signed_in = signed_in.unwrap_or(Err(Broken::Silence(limit).into()));
+    signed_in.map_err(|error| without_password(error.into_failure(Stage::Auth), login))
+}
+
+async fn auth_by_any(
+    connection: &mut Connection,
+    login: &Login,
+    offers: &EhloResponse<String>,
+    limit: Duration,
+) -> Result<(), ReplyError> {
+    let none = "the relay offers neither AUTH PLAIN nor AUTH LOGIN";
+    let mut refusal = ReplyError::Broken(Broken::Garbage(none.to_owned()));
+    for mechanism in [AUTH_PLAIN, AUTH_LOGIN] {
+        if offers.auth_mechanisms & mechanism == 0 {
+            continue;
+        }
+        match auth(connection, login, mechanism, limit).await {
+            // It may take the other one; but not other credentials (RFC 4954 §6).
+            Err(ReplyError::Refused(reply)) if reply.code != 535 => refusal = ReplyError::Refused(reply),
+            ended => return ended,
+        }
+    }
+    Err(refusal)
+}
+
+/// One exchange of AUTH (RFC 4954 §4).
+async fn auth(
+    connection: &mut Connection,
+    login: &Login,
+    mechanism: u64,
+    limit: Duration,
+) -> Result<(), ReplyError> {
+    let plain = format!("\0{}\0{}", login.user, login.password.reveal());
+    let command = match mechanism {
+        AUTH_PLAIN => format!("AUTH PLAIN {}\r\n", STANDARD.encode(&plain)),
+        _ => "AUTH LOGIN\r\n".to_owned(),
     };
-    Err(without_password(unhappy.into_failure(Stage::Auth), login))
+    let mut reply = connection.command(&command, limit).await?;
+    for _ in 0..MAX_CHALLENGES {
+        if reply.code != 334 {
+            break;
+        }
+        let answer = match mechanism {
+            AUTH_PLAIN => &plain,
+            _ => answer(&reply, login)?,
+        };
+        let line = format!("{}\r\n", STANDARD.encode(answer));
+        reply = connection.command(&line, limit).await?;
+    }
+    match reply.code {
+        235 => Ok(()),
+        _ => Err(ReplyError::Refused(reply)),
+    }
+}
+
+/// What a challenge of AUTH LOGIN asks for: `Username:` or `Password:` in base64.
+fn answer<'a>(challenge: &Reply, login: &'a Login) -> Result<&'a str, Broken> {
+    let text = challenge.words.strip_prefix("334").unwrap_or_default().trim();
+    let asked = STANDARD.decode(text).unwrap_or_default().to_ascii_lowercase();
+    if asked.starts_with(b"username") || asked.starts_with(b"user name") {
+        Ok(&login.user)
+    } else if asked.starts_with(b"password") {
+        Ok(login.password.reveal())
+    } else {
+        let words = "a challenge that asks for neither name nor password";
+        Err(Broken::Garbage(words.to_owned()))
+    }
 }
 
 /// Takes the words away if a relay repeats the password in them.

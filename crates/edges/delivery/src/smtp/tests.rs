@@ -41,8 +41,8 @@ async fn deliver(script: Script, letter: &[&[u8]], timeout: Duration) -> (Outcom
     };
     let outcome = match Session::open(Box::new(near), true, &terms(None), clock).await {
         Ok(mut session) => match session.send(&parcel(letter), clock, timeout).await {
-            Handed::Over(outcome) => outcome,
-            Handed::Stale => panic!("a new connection is not stale"),
+            Sent::Over(outcome) => outcome,
+            Sent::Stale => panic!("a new connection is not stale"),
         },
         Err(failure) => Outcome::RelayUnusable(failure),
     };
@@ -369,8 +369,8 @@ proptest! {
                 Err(failure) => return Outcome::RelayUnusable(failure),
             };
             match session.send(&parcel(SHORT_LETTER), clock, LONG).await {
-                Handed::Over(outcome) => outcome,
-                Handed::Stale => panic!("a new connection is not stale"),
+                Sent::Over(outcome) => outcome,
+                Sent::Stale => panic!("a new connection is not stale"),
             }
         });
         if let Some(failure) = outcome.failure() {

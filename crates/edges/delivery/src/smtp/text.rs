@@ -2,13 +2,13 @@
 //! at the end (RFC 5321 §4.5.2).
 
 /// A letter on its way, piece by piece: never more of it in memory twice than one piece.
-pub(super) struct Stuffed<'a> {
+pub(super) struct DotStuffed<'a> {
     pieces: std::slice::Iter<'a, &'a [u8]>,
     rest: &'a [u8],
     at_line_start: bool,
 }
 
-impl<'a> Stuffed<'a> {
+impl<'a> DotStuffed<'a> {
     /// The letter that these make up; it ends with CRLF.
     pub(super) fn new(letter: &'a [&'a [u8]]) -> Self {
         Self {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn stuffed(letter: &[&[u8]], octets: usize) -> Vec<u8> {
-        let mut text = Stuffed::new(letter);
+        let mut text = DotStuffed::new(letter);
         let (mut all, mut room) = (Vec::new(), Vec::new());
         loop {
             let more = text.fill(&mut room, octets);

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::wire::Stream;
+use super::connection::Stream;
 use crate::{PostError, Tls};
 
 /// Where Debian and its kin keep the authorities that the system trusts.

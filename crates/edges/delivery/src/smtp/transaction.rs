@@ -5,12 +5,12 @@ use tokio::time::{Duration, Instant};
 use super::limits;
 use super::reply::{Broken, Clock, Reply};
 use super::session::Session;
-use super::text::Stuffed;
+use super::text::DotStuffed;
 use crate::Parcel;
 use crate::outcome::{Failure, Outcome, Stage};
 
 /// What came of a letter on this connection.
-pub(super) enum Handed {
+pub(super) enum Sent {
     /// That is the outcome.
     Over(Outcome),
     /// The relay had left a connection that was kept from an earlier letter. Nothing was
@@ -35,35 +35,38 @@ impl Step {
 const RESET: &str = "RSET\r\n";
 
 /// Why there is no more to do before the text.
-enum Halt {
+enum Abort {
     Stale,
     Over(Outcome),
 }
 
 impl Session {
     /// Sends one letter. `grace` is how long the answer to the final dot may take.
-    pub(super) async fn send(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Handed {
+    pub(super) async fn send(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Sent {
         if let Some(longest) = self.longest.filter(|&longest| parcel.octets() > longest) {
-            return Handed::Over(Outcome::Refused(too_large(longest, parcel.octets())));
+            return Sent::Over(Outcome::Refused(too_large(longest, parcel.octets())));
         }
         let is_reused = self.letters > 0;
         self.letters += 1;
         let handed = match self.ask(parcel, is_reused, clock).await {
-            Ok(()) => Handed::Over(self.send_text(parcel, clock, grace).await),
-            Err(Halt::Over(outcome)) => Handed::Over(outcome),
-            Err(Halt::Stale) => Handed::Stale,
+            Ok(()) => Sent::Over(self.send_text(parcel, clock, grace).await),
+            Err(Abort::Over(outcome)) => Sent::Over(outcome),
+            Err(Abort::Stale) => Sent::Stale,
         };
         self.last_used = Instant::now();
         handed
     }
 
     /// The commands up to DATA; without an error the relay waits for the text.
-    async fn ask(&mut self, parcel: &Parcel<'_>, is_reused: bool, clock: Clock) -> Result<(), Halt> {
+    async fn ask(&mut self, parcel: &Parcel<'_>, is_reused: bool, clock: Clock) -> Result<(), Abort> {
         let steps = self.steps(parcel);
         if self.pipelining {
             // RFC 2920 §3.1: RSET, MAIL and RCPT may be followed at once, DATA ends a group.
             let lines: String = steps.iter().map(|step| step.line.as_str()).collect();
-            let written = self.write(lines.as_bytes(), clock.limit(limits::MAIL)).await;
+            let written = self
+                .connection
+                .write(lines.as_bytes(), clock.limit(limits::MAIL))
+                .await;
             written.map_err(|broken| self.breakdown(broken, Stage::Mail, is_reused))?;
         }
         let mut refused = None;
@@ -72,14 +75,14 @@ impl Session {
             let reply = match self.command(step, clock).await {
                 Ok(reply) => reply,
                 Err(broken) => {
-                    let halt = self.breakdown(broken, step.stage, is_first);
+                    let abort = self.breakdown(broken, step.stage, is_first);
                     // Who has refused and then hangs up has still refused.
-                    return Err(refused.map_or(halt, Halt::Over));
+                    return Err(refused.map_or(abort, Abort::Over));
                 }
             };
             if is_first && (reply.is_farewell() || step.is_reset() && !reply.is_positive()) {
                 self.is_usable = false;
-                return Err(Halt::Stale);
+                return Err(Abort::Stale);
             }
             self.is_usable &= !reply.is_farewell();
             if let Some(outcome) = self.judge(step, reply, refused.is_some(), clock).await {
@@ -90,7 +93,7 @@ impl Session {
                 }
             }
         }
-        refused.map_or(Ok(()), |outcome| Err(Halt::Over(outcome)))
+        refused.map_or(Ok(()), |outcome| Err(Abort::Over(outcome)))
     }
 
     fn steps(&self, parcel: &Parcel<'_>) -> Vec<Step> {
@@ -117,9 +120,9 @@ impl Session {
     async fn command(&mut self, step: &Step, clock: Clock) -> Result<Reply, Broken> {
         let limit = clock.limit(step.limit);
         if !self.pipelining {
-            self.write(step.line.as_bytes(), limit).await?;
+            self.connection.write(step.line.as_bytes(), limit).await?;
         }
-        self.read(limit).await
+        self.connection.read(limit).await
     }
 
     /// What an answer means; nothing when all is well so far.
@@ -143,8 +146,8 @@ impl Session {
     /// send a single dot".
     async fn send_nothing(&mut self, clock: Clock) {
         let limit = clock.limit(limits::DATA);
-        let answered = match self.write(b".\r\n", limit).await {
-            Ok(()) => self.read(limit).await,
+        let answered = match self.connection.write(b".\r\n", limit).await {
+            Ok(()) => self.connection.read(limit).await,
             Err(broken) => Err(broken),
         };
         self.is_usable &= answered.is_ok_and(|reply| !reply.is_farewell());
@@ -152,11 +155,11 @@ impl Session {
 
     /// The text and what is said to it.
     async fn send_text(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Outcome {
-        let mut text = Stuffed::new(parcel.letter);
+        let mut text = DotStuffed::new(parcel.letter);
         let mut room = Vec::with_capacity(limits::TEXT_OCTETS);
         loop {
             let more = text.fill(&mut room, limits::TEXT_OCTETS);
-            let written = self.write(&room, clock.limit(limits::TEXT)).await;
+            let written = self.connection.write(&room, clock.limit(limits::TEXT)).await;
             match (written, more) {
                 (Ok(()), true) => {}
                 (Ok(()), false) => break,
@@ -165,7 +168,7 @@ impl Session {
                 (Err(broken), false) => return self.unanswered(broken),
             }
         }
-        let reply = match self.read(limits::END_OF_DATA.min(grace)).await {
+        let reply = match self.connection.read(limits::END_OF_DATA.min(grace)).await {
             Ok(reply) => reply,
             Err(broken) => return self.unanswered(broken),
         };
@@ -181,7 +184,7 @@ impl Session {
     /// The relay would not take all of the text. Sometimes it has said why, and hung up.
     async fn interrupted(&mut self, broken: Broken) -> Outcome {
         self.is_usable = false;
-        match self.read(limits::LAST_WORD).await {
+        match self.connection.read(limits::LAST_WORD).await {
             Ok(reply) if reply.code >= 400 => reply.into_outcome(Stage::Text),
             _ => Outcome::Deferred(broken.into_failure(Stage::Text)),
         }
@@ -193,11 +196,11 @@ impl Session {
     }
 
     /// The connection broke where nothing of the text was sent.
-    fn breakdown(&mut self, broken: Broken, stage: Stage, is_first: bool) -> Halt {
+    fn breakdown(&mut self, broken: Broken, stage: Stage, is_first: bool) -> Abort {
         self.is_usable = false;
         match broken {
-            Broken::Closed(_) if is_first => Halt::Stale,
-            other => Halt::Over(Outcome::Deferred(other.into_failure(stage))),
+            Broken::Closed(_) if is_first => Abort::Stale,
+            other => Abort::Over(Outcome::Deferred(other.into_failure(stage))),
         }
     }
 }
