@@ -12,8 +12,8 @@
 //! told apart by their counts ([`counted`]), and left where they are.
 
 mod database;
-mod fate;
 mod ini;
+mod keys;
 mod limits;
 mod mistake;
 mod records;
@@ -21,7 +21,7 @@ mod settings;
 mod whitelist;
 
 pub use database::{Database, UnknownDatabase};
-pub use fate::{Fate, KEYS, Key};
+pub use keys::{KEYS, Key, KeyMapping};
 pub use limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
 pub use mistake::{MAX_MISTAKES, Mistake, Wrong};
 pub use records::{

@@ -1,7 +1,7 @@
 //! The syntax of the file, as the Perl module Config::Tiny reads it: `[section]`, `key = value`, comments in
 //! lines of their own after `#` or `;`, and in a line after ` ; `.
 
-use super::fate::{known_name, known_section};
+use super::keys::{known_name, known_section};
 use super::limits::{MAX_FILE, MAX_LINE, MAX_LINES};
 use super::mistake::{Mistake, Wrong};
 

@@ -7,8 +7,8 @@ mod render;
 pub use self::model::Note;
 use self::plan::Plan;
 use super::database::{Database, UnknownDatabase};
-use super::fate::{Fate, is_sample, key, known_name};
 use super::ini::{self, Entry};
+use super::keys::{KeyMapping, is_sample, key, known_name};
 use super::mistake::{Mistake, Wrong, in_order};
 
 /// What a settings file of Mail::DMARC comes to.
@@ -83,13 +83,13 @@ fn is_same_key(one: &Entry, other: &Entry) -> bool {
 
 /// Why this entry is not taken over, if it is not.
 fn left_out(entry: &Entry) -> Option<String> {
-    match key(&entry.section, &entry.key).map(|key| key.fate) {
+    match key(&entry.section, &entry.key).map(|key| key.mapping) {
         None => Some("left out: Mail::DMARC has no such key, and ignores it".to_owned()),
-        Some(Fate::LeftOut(why)) => Some(format!("left out: {why}")),
+        Some(KeyMapping::LeftOut(why)) => Some(format!("left out: {why}")),
         Some(_) if is_sample(&entry.section, &entry.key, &entry.value) => {
             Some("left out: this is what the sample file says".to_owned())
         }
-        Some(Fate::Becomes(_) | Fate::Store) => None,
+        Some(KeyMapping::Becomes(_) | KeyMapping::Store) => None,
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Line, Site};
 
 /// What became of a line.
 #[derive(Default)]
-struct Fate {
+struct ParameterMapping {
     keys: Vec<String>,
     why: Vec<String>,
     needs_a_look: bool,
@@ -22,7 +22,7 @@ pub(super) struct Draft<'a> {
     pub(super) site: &'a Site,
     accepts: &'a dyn Fn(&str) -> Result<(), String>,
     settings: Vec<Setting>,
-    fates: BTreeMap<Parameter, Fate>,
+    mappings: BTreeMap<Parameter, ParameterMapping>,
     /// What is different although no line says so.
     unasked: Vec<String>,
 }
@@ -38,7 +38,7 @@ impl<'a> Draft<'a> {
             site,
             accepts,
             settings: Vec::new(),
-            fates: BTreeMap::new(),
+            mappings: BTreeMap::new(),
             unasked: Vec::new(),
         }
     }
@@ -56,7 +56,7 @@ impl<'a> Draft<'a> {
         let value = value.into();
         match self.takes(table, name, &value) {
             Ok(()) => {
-                self.fates.entry(source).or_default().keys.push(key);
+                self.mappings.entry(source).or_default().keys.push(key);
                 self.settings.push(Setting {
                     table,
                     name,
@@ -134,13 +134,13 @@ impl<'a> Draft<'a> {
 
     /// No setting comes of this line, and why, or what to know about it.
     pub(super) fn tell(&mut self, source: Parameter, why: &str) {
-        self.fates.entry(source).or_default().why.push(why.to_owned());
+        self.mappings.entry(source).or_default().why.push(why.to_owned());
     }
 
     /// The same, and the operator should look at it.
     pub(super) fn look(&mut self, source: Parameter, why: &str) {
         self.tell(source, why);
-        self.fates.entry(source).or_default().needs_a_look = true;
+        self.mappings.entry(source).or_default().needs_a_look = true;
     }
 
     /// What is different although no line says so.
@@ -172,8 +172,8 @@ impl<'a> Draft<'a> {
             .iter()
             .filter(|entry| self.counts(entry))
             .map(|entry| {
-                let fate = self.fates.get(&entry.parameter);
-                let mut why = fate.map(|fate| fate.why.clone()).unwrap_or_default();
+                let mapping = self.mappings.get(&entry.parameter);
+                let mut why = mapping.map(|mapping| mapping.why.clone()).unwrap_or_default();
                 let of_settings = self
                     .settings
                     .iter()
@@ -185,8 +185,8 @@ impl<'a> Draft<'a> {
                         .filter(|why| !why.is_empty()),
                 );
                 Line {
-                    keys: fate.map(|fate| fate.keys.clone()).unwrap_or_default(),
-                    needs_a_look: fate.is_some_and(|fate| fate.needs_a_look),
+                    keys: mapping.map(|mapping| mapping.keys.clone()).unwrap_or_default(),
+                    needs_a_look: mapping.is_some_and(|mapping| mapping.needs_a_look),
                     ..line(entry, why)
                 }
             });
@@ -255,9 +255,9 @@ impl<'a> Draft<'a> {
             .iter()
             .find(|line| line.parameter == source && !line.keys.is_empty());
         let told = self
-            .fates
+            .mappings
             .get(&source)
-            .map(|fate| fate.why.join(" "))
+            .map(|mapping| mapping.why.join(" "))
             .unwrap_or_default();
         let text = match line {
             Some(line) if is_first => format!("{line}: {} {told}", setting.why),

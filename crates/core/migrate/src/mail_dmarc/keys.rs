@@ -8,12 +8,12 @@ pub struct Key {
     /// Its name.
     pub name: &'static str,
     /// What becomes of it.
-    pub fate: Fate,
+    pub mapping: KeyMapping,
 }
 
 /// What becomes of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum KeyMapping {
     /// It is this setting of ours, alone or with other keys.
     Becomes(&'static str),
     /// It says where the records are, which the import reads.
@@ -109,7 +109,7 @@ const fn becomes(section: &'static str, name: &'static str, setting: &'static st
     Key {
         section,
         name,
-        fate: Fate::Becomes(setting),
+        mapping: KeyMapping::Becomes(setting),
     }
 }
 
@@ -117,7 +117,7 @@ const fn store(section: &'static str, name: &'static str) -> Key {
     Key {
         section,
         name,
-        fate: Fate::Store,
+        mapping: KeyMapping::Store,
     }
 }
 
@@ -125,7 +125,7 @@ const fn left_out(section: &'static str, name: &'static str, why: &'static str) 
     Key {
         section,
         name,
-        fate: Fate::LeftOut(why),
+        mapping: KeyMapping::LeftOut(why),
     }
 }
 
