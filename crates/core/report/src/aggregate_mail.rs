@@ -1,21 +1,21 @@
-//! The letter that carries an aggregate report (RFC 9990 §3.5.1, §3.5.2).
+//! The report mail that carries an aggregate report (RFC 9990 §3.5.1, §3.5.2).
 //!
-//! One letter has one recipient. It is not signed in here: DKIM needs keys, and whoever delivers it
+//! One report mail has one recipient. It is not signed in here: DKIM needs keys, and whoever delivers it
 //! puts the signature on top.
 
 use landmarc_mail::DomainName;
 
 use crate::address::Address;
-use crate::mime::{Letter, LetterHead, Multipart, Part, base64_octets, compose};
+use crate::mime::{MailHead, Multipart, Part, ReportMail, base64_octets, compose};
 use crate::report_id::{ReportId, file_name, subject};
 
-/// Room for all of a letter but its attachment: header fields, boundaries, text for people, signatures.
+/// Room for all of a report mail but its attachment: header fields, boundaries, text for people, signatures.
 const OVERHEAD_OCTETS: usize = 16 * 1024;
 
-/// What a letter with an aggregate report says. Its octets follow from this, the destination and the
+/// What a report mail with an aggregate report says. Its octets follow from this, the destination and the
 /// attachment alone: RFC 9990 §3.5.4 wants a report that is sent again to be the same.
 #[derive(Clone, Copy, Debug)]
-pub struct LetterFacts<'a> {
+pub struct AggregateMailFacts<'a> {
     /// The author, whose domain must pass DMARC in alignment (RFC 9990 §3.5.2).
     pub from: &'a Address,
     /// The author's name: any text, empty for none.
@@ -37,17 +37,17 @@ pub struct LetterFacts<'a> {
     pub text: &'a str,
 }
 
-/// The letter to one destination, with the compressed report attached.
+/// The report mail to one destination, with the compressed report attached.
 #[must_use]
-pub fn aggregate_letter(facts: &LetterFacts<'_>, destination: &Address, gzip: &[u8]) -> Letter {
-    let LetterFacts {
+pub fn aggregate_mail(facts: &AggregateMailFacts<'_>, destination: &Address, gzip: &[u8]) -> ReportMail {
+    let AggregateMailFacts {
         submitter,
         policy_domain,
         report_id,
         ..
     } = *facts;
     let file_name = file_name(submitter, policy_domain, facts.begin, facts.end, report_id);
-    let head = LetterHead {
+    let head = MailHead {
         from: facts.from,
         display_name: facts.organization,
         to: destination,
@@ -66,8 +66,8 @@ pub fn aggregate_letter(facts: &LetterFacts<'_>, destination: &Address, gzip: &[
     compose(&head, &content)
 }
 
-/// The most octets that a letter with an attachment of this size has, signed or not.
+/// The most octets that a report mail with an attachment of this size has, signed or not.
 #[must_use]
-pub fn letter_size(gzip_octets: usize) -> usize {
+pub fn mail_size(gzip_octets: usize) -> usize {
     base64_octets(gzip_octets).saturating_add(OVERHEAD_OCTETS)
 }

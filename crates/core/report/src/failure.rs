@@ -3,7 +3,7 @@
 //!
 //! [`facts`] takes from a judgement what a report may need, [`request`] says whether one is
 //! wanted and may be made, [`limiter`] whether it is one too many, [`redact`] what of the message may
-//! be shown, [`model`] and [`write`](mod@write) make the letter.
+//! be shown, [`model`] and [`write`](mod@write) make the report mail.
 //!
 //! Knows no body: a report of ours has the header section at most, redacted, and no recipients.
 //! Not implemented: the requests of RFC 6651 and RFC 6652, by which a signature or an SPF record asks
@@ -24,7 +24,7 @@ pub use limiter::{Key, Limiter, Limits, Verdict};
 pub use model::FailureReport;
 pub use redact::{Profile, Redaction};
 pub use request::{Refusal, Requested, Rules, Wanted, gate, open, requested};
-pub use write::{LetterHead, letter};
+pub use write::{FailureMailHead, failure_mail};
 
 #[cfg(test)]
 mod sample;

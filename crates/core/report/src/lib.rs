@@ -1,5 +1,5 @@
 //! What we report to others: aggregate reports (RFC 9990) and failure reports (RFC 9991), and the
-//! letters that carry them. `landmarc-intake` reads those of others into the same model.
+//! report mails that carry them. `landmarc-intake` reads those of others into the same model.
 
 pub mod aggregate;
 pub mod failure;
@@ -7,11 +7,11 @@ pub mod failure;
 pub mod quote;
 
 pub mod address;
+pub mod aggregate_mail;
 pub mod allotment;
 mod base32;
 pub mod date;
 pub mod destination;
-pub mod letter;
 pub mod mime;
 pub mod reception;
 pub mod refusal;

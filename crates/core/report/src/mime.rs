@@ -1,7 +1,7 @@
-//! Writing letters: header fields and MIME parts (RFC 5322, RFC 2045, RFC 2046).
+//! Writing report mails: header fields and MIME parts (RFC 5322, RFC 2045, RFC 2046).
 //!
-//! The octets of a letter follow from what is put into it and from nothing else: no clock, host name or
-//! random number, so that a letter made again is the same letter. All of it is ASCII in CRLF lines of at
+//! The octets of a report mail follow from what is put into it and from nothing else: no clock, host name or
+//! random number, so that a report mail made again is the same report mail. All of it is ASCII in CRLF lines of at
 //! most 998 octets: it needs no 8BITMIME, and a DKIM signature survives every relay that leaves it alone.
 //!
 //! Not written: quoted-printable, and parts inside parts.
@@ -31,7 +31,7 @@ const BOUNDARY_CHARACTERS: usize = 32;
 
 /// A message ready to be signed and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct ReportMail {
     /// The header fields in their order. Values begin with a blank; folds are CRLF.
     pub header: HeaderSection,
     /// The body: CRLF lines, seven bits.
@@ -40,7 +40,7 @@ pub struct Letter {
     pub message_id: String,
 }
 
-impl Letter {
+impl ReportMail {
     /// Header section, empty line, body.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
@@ -58,9 +58,9 @@ impl Letter {
     }
 }
 
-/// The header fields that every letter of ours has.
+/// The header fields that every report mail of ours has.
 #[derive(Clone, Copy, Debug)]
-pub struct LetterHead<'a> {
+pub struct MailHead<'a> {
     /// The author.
     pub from: &'a Address,
     /// The author's name: any text, empty for none.
@@ -75,7 +75,7 @@ pub struct LetterHead<'a> {
     pub message_id: &'a str,
 }
 
-/// The parts of a letter.
+/// The parts of a report mail.
 #[derive(Clone, Debug)]
 pub struct Multipart<'a> {
     /// `mixed`, `report`.
@@ -86,7 +86,7 @@ pub struct Multipart<'a> {
     pub parts: Vec<Part<'a>>,
 }
 
-/// One part of a letter.
+/// One part of a report mail.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
     content_type: &'a str,
@@ -140,7 +140,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The lines that stand in the letter as they are.
+    /// The lines that stand in the report mail as they are.
     fn plain_lines(&self) -> Option<&'a str> {
         match self.content {
             Content::Text(lines) | Content::Lines(lines) => Some(lines).filter(|lines| is_seven_bit(lines)),
@@ -211,9 +211,9 @@ impl<'a> Part<'a> {
 /// Room for the header fields of one part and its boundary.
 const PART_HEADER_OCTETS: usize = 2_048;
 
-/// A letter of these parts.
+/// A report mail of these parts.
 #[must_use]
-pub fn compose(head: &LetterHead<'_>, content: &Multipart<'_>) -> Letter {
+pub fn compose(head: &MailHead<'_>, content: &Multipart<'_>) -> ReportMail {
     let boundary = boundary(head, content);
     let room = content.parts.iter().map(Part::size_hint).sum::<usize>() + PART_HEADER_OCTETS;
     let mut body = String::with_capacity(room);
@@ -224,7 +224,7 @@ pub fn compose(head: &LetterHead<'_>, content: &Multipart<'_>) -> Letter {
         body.push_str("\r\n");
     }
     body.push_str(&format!("--{boundary}--\r\n"));
-    Letter {
+    ReportMail {
         header: header(head, content, &boundary),
         body: body.into_bytes(),
         message_id: head.message_id.to_owned(),
@@ -239,7 +239,7 @@ pub fn base64_octets(octets: usize) -> usize {
         .saturating_mul(BASE64_LINE_OUTPUT)
 }
 
-fn header(head: &LetterHead<'_>, content: &Multipart<'_>, boundary: &str) -> HeaderSection {
+fn header(head: &MailHead<'_>, content: &Multipart<'_>, boundary: &str) -> HeaderSection {
     let mut content_type = vec![format!("multipart/{}", content.subtype)];
     content_type.extend(
         content
@@ -267,9 +267,9 @@ fn header(head: &LetterHead<'_>, content: &Multipart<'_>, boundary: &str) -> Hea
     section
 }
 
-/// A boundary that does not occur in the letter: no line of base64 has an underscore, and lines that
+/// A boundary that does not occur in the report mail: no line of base64 has an underscore, and lines that
 /// stand there as they are would have to contain their own hash.
-fn boundary(head: &LetterHead<'_>, content: &Multipart<'_>) -> String {
+fn boundary(head: &MailHead<'_>, content: &Multipart<'_>) -> String {
     let mut hash = Fingerprint::new("landmarc boundary 1");
     hash.add(head.message_id.as_bytes());
     for lines in content.parts.iter().filter_map(Part::plain_lines) {
@@ -309,7 +309,7 @@ fn push_base64(body: &mut String, octets: &[u8]) {
     }
 }
 
-/// Whether lines can stand in a letter as they are (RFC 2045 §2.7).
+/// Whether lines can stand in a report mail as they are (RFC 2045 §2.7).
 fn is_seven_bit(lines: &str) -> bool {
     lines.lines().all(|line| {
         line.len() <= MAX_LINE_OCTETS && line.bytes().all(|octet| matches!(octet, b'\t' | b' '..=b'~'))

@@ -1,4 +1,4 @@
-//! Whether a host takes mail at all, asked before a letter to it is queued.
+//! Whether a host takes mail at all, asked before a report mail to it is queued.
 
 use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, Record, RecordType};
 use landmarc_mail::DomainName;

@@ -1,4 +1,4 @@
-//! What a refusal of a letter means for what is sent next.
+//! What a refusal of a report mail means for what is sent next.
 
 /// Enhanced codes that speak of the size of the message (RFC 3463 §3.3 and §3.4): too big for the system, too
 /// long for the mailbox.
@@ -27,9 +27,9 @@ const WORDS_OF_US: [&str; 9] = [
     "reputation",
 ];
 
-/// Whether a destination found the letter too big, so that the report in two halves may be taken: an enhanced
+/// Whether a destination found the report mail too big, so that the report in two halves may be taken: an enhanced
 /// code says so, or, without one, the code 552 (RFC 1870 §6.1). A full mailbox (`5.2.2`) and a refusal by
-/// policy (`5.7.x`) come with 552 as well, and there a smaller letter helps nothing.
+/// policy (`5.7.x`) come with 552 as well, and there a smaller report mail helps nothing.
 #[must_use]
 pub fn is_size_refusal(code: u16, enhanced: Option<&str>, text: &str) -> bool {
     if !(500..600).contains(&code) {
@@ -43,7 +43,7 @@ pub fn is_size_refusal(code: u16, enhanced: Option<&str>, text: &str) -> bool {
     code == 552 && !FULL_MAILBOX.iter().any(|words| text.contains(words))
 }
 
-/// Whether a refusal or bounce is about the mailbox or domain it was meant for, so that further letters to it
+/// Whether a refusal or bounce is about the mailbox or domain it was meant for, so that further report mails to it
 /// are no use for a while. Not so what is said of us, of the letter, or of the way: a relay that refuses
 /// everything (`554 5.7.1 relay access denied`) speaks of no destination.
 ///

@@ -14,8 +14,8 @@ use crate::base32;
 
 /// Characters of a Report-ID: 130 bits of a SHA-256, more than would ever collide.
 const ID_CHARACTERS: usize = 26;
-/// Characters that tell the letters of one report apart. RFC 9990 §3.5: at most a few letters a report.
-const LETTER_CHARACTERS: usize = 8;
+/// Characters that tell the report mails of one report apart. RFC 9990 §3.5: at most a few report mails a report.
+const MAIL_CHARACTERS: usize = 8;
 
 /// What tells one report from all others of ours.
 #[derive(Clone, Copy, Debug)]
@@ -75,14 +75,14 @@ impl ReportId {
         &self.0
     }
 
-    /// The Message-ID of the letter to one destination, in angle brackets. Derived as well, so that
-    /// whoever receives a letter twice can see that it is one.
+    /// The Message-ID of the report mail to one destination, in angle brackets. Derived as well, so that
+    /// whoever receives a report mail twice can see that it is one.
     #[must_use]
     pub fn message_id(&self, submitter: &DomainName, destination: &Address) -> String {
         let mut hash = Fingerprint::new("landmarc letter 1");
         hash.add(self.0.as_bytes());
         hash.add(destination.to_string().as_bytes());
-        format!("<{self}.{}@{submitter}>", hash.finish(LETTER_CHARACTERS))
+        format!("<{self}.{}@{submitter}>", hash.finish(MAIL_CHARACTERS))
     }
 }
 
@@ -105,7 +105,7 @@ pub fn file_name(
     format!("{submitter}!{policy_domain}!{begin}!{end}!{id}.xml.gz")
 }
 
-/// The Subject of a letter, unfolded (RFC 9990 §3.5.2). The literals are case-sensitive, and the
+/// The Subject of a report mail, unfolded (RFC 9990 §3.5.2). The literals are case-sensitive, and the
 /// Report-ID is always there: without it the grammar would want a blank at the end.
 #[must_use]
 pub fn subject(policy_domain: &DomainName, submitter: &DomainName, id: &ReportId) -> String {
@@ -169,7 +169,7 @@ mod tests {
     fn g20_the_same_report_has_the_same_id_in_every_version() {
         let id = id_of(|_| {});
         assert_eq!(id, id_of(|_| {}));
-        // Letters on their way during an upgrade must be repeated under the id they had.
+        // Report mails on their way during an upgrade must be repeated under the id they had.
         assert_eq!(id.as_str(), "breqlk6jycgugkgos2uuzlfsnc");
     }
 
@@ -225,7 +225,7 @@ mod tests {
         let shape = message_id("a@example.com");
         let (left, right) = shape.split_once('@').unwrap();
         assert_eq!(right, "mail.receiver.example>");
-        assert_eq!(left.len(), 1 + ID_CHARACTERS + 1 + LETTER_CHARACTERS);
+        assert_eq!(left.len(), 1 + ID_CHARACTERS + 1 + MAIL_CHARACTERS);
         assert!(left.starts_with(&format!("<{id}.")));
     }
 }

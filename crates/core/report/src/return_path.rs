@@ -1,5 +1,5 @@
-//! The return path of our letters: an address that names the delivery, so that a bounce to it tells
-//! which letter came back, and that nobody else can make up.
+//! The return path of our report mails: an address that names the delivery, so that a bounce to it tells
+//! which report mail came back, and that nobody else can make up.
 //!
 //! `dmarc+rb7k…@example.com`: the local part of the base, a delimiter that the MTA delivers to the base, and a token
 //! of `r`, the number of the delivery in base32, and ten characters of an HMAC under a secret of ours.
@@ -27,7 +27,7 @@ pub struct ReturnPath {
 
 impl ReturnPath {
     /// Return paths below `base`. Without a delimiter they have no token, and bounces are told apart by
-    /// what they return only. `secret` has to stay the same as long as letters can bounce.
+    /// what they return only. `secret` has to stay the same as long as report mails can bounce.
     #[must_use]
     pub fn new(base: Address, delimiter: &str, secret: &[u8; 32]) -> Self {
         Self {

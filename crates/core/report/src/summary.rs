@@ -1,4 +1,4 @@
-//! What a person reads who opens the letter: a report in a few lines.
+//! What a person reads who opens the report mail: a report in a few lines.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

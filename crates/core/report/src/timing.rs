@@ -1,4 +1,4 @@
-//! When reports are due, and when letters are tried again. Pure arithmetic: the clock is read elsewhere.
+//! When reports are due, and when report mails are tried again. Pure arithmetic: the clock is read elsewhere.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use landmarc_mail::calendar::DAY_SECONDS;
 
 use crate::report_id::Fingerprint;
 
-/// The share of a waiting time by which it is made longer or shorter, in percent: letters that failed
+/// The share of a waiting time by which it is made longer or shorter, in percent: report mails that failed
 /// together, at a relay that was down, do not come back together.
 const JITTER_PERCENT: u64 = 20;
 /// The first suppression of a destination that bounced.
@@ -15,17 +15,17 @@ const FIRST_SUPPRESSION: Duration = Duration::from_secs(DAY_SECONDS);
 /// The longest.
 const LONGEST_SUPPRESSION: Duration = Duration::from_secs(32 * DAY_SECONDS);
 /// A destination that did not bounce for this long is as one that never did. Twice the longest
-/// suppression, so that the next letter after it has the time to come back.
+/// suppression, so that the next report mail after it has the time to come back.
 pub const BOUNCES_FORGOTTEN_AFTER: Duration = Duration::from_secs(64 * DAY_SECONDS);
 
-/// How a letter that could not be delivered is tried again.
+/// How a report mail that could not be delivered is tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
     /// The wait after the first failure. It doubles with each failure.
     pub first: Duration,
     /// The longest wait.
     pub longest: Duration,
-    /// The age at which a letter is given up.
+    /// The age at which a report mail is given up.
     pub give_up_after: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Retry {
         Duration::from_millis(least.saturating_add(below(hash.finish_number(), range.saturating_add(1))))
     }
 
-    /// Whether a letter of this age is to be given up.
+    /// Whether a report mail of this age is to be given up.
     #[must_use]
     pub fn is_over(&self, age: Duration) -> bool {
         age >= self.give_up_after

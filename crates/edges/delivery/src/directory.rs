@@ -1,7 +1,7 @@
-//! Letters as files in a directory, for who wants to look at them or send them otherwise.
+//! Messages as files in a directory, for who wants to look at them or send them otherwise.
 //!
-//! A file is there whole or not at all, and none is ever written over. The same letter
-//! handed over twice is one file; another letter of the same name gets a number.
+//! A file is there whole or not at all, and none is ever written over. The same message
+//! handed over twice is one file; another message of the same name gets a number.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,22 +10,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::Parcel;
+use crate::Submission;
 use crate::outcome::{Failure, Outcome, Stage, printable};
 
 /// Octets of a name: with a number and an ending it fits the 255 that file systems allow.
 /// Of a longer one the end is kept, where the Report-ID is.
 const NAME_OCTETS: usize = 200;
-/// Letters of one name: a report goes to a few destinations, each a letter.
+/// Messages of one name: a report goes to a few destinations, each a message.
 const NUMBERS: u32 = 1_000;
 /// Names tried for the file while it is written; each is taken only where a process of
 /// our number has left one behind.
 const ATTEMPTS: u32 = 100;
 
-/// Letters tell who sends mail to whom: they are not for everybody on this host.
+/// Messages tell who sends mail to whom: they are not for everybody on this host.
 const MODE: u32 = 0o640;
 
-/// Letters into files.
+/// Messages into files.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
@@ -40,12 +40,15 @@ impl Directory {
         }
     }
 
-    pub(crate) async fn deliver(&self, parcel: &Parcel<'_>) -> Outcome {
-        let Some(name) = file_name(parcel.file_name) else {
-            let words = format!("\"{}\" is no name for a file", parcel.file_name.escape_default());
+    pub(crate) async fn deliver(&self, submission: &Submission<'_>) -> Outcome {
+        let Some(name) = file_name(submission.file_name) else {
+            let words = format!(
+                "\"{}\" is no name for a file",
+                submission.file_name.escape_default()
+            );
             return Outcome::Refused(Failure::new(Stage::File, &words));
         };
-        match self.write(name, parcel.letter).await {
+        match self.write(name, submission.message).await {
             Ok(path) => Outcome::Delivered {
                 reply: printable(&format!("written to {}", path.display())),
             },
@@ -56,10 +59,10 @@ impl Directory {
         }
     }
 
-    async fn write(&self, name: &str, letter: &[&[u8]]) -> io::Result<PathBuf> {
+    async fn write(&self, name: &str, message: &[&[u8]]) -> io::Result<PathBuf> {
         let (unfinished, file) = self.create().await?;
-        let placed = match write_all(file, letter).await {
-            Ok(()) => self.place(&unfinished, name, letter).await,
+        let placed = match write_all(file, message).await {
+            Ok(()) => self.place(&unfinished, name, message).await,
             Err(error) => Err(error),
         };
         let removed = fs::remove_file(&unfinished).await;
@@ -70,7 +73,7 @@ impl Directory {
         Ok(path)
     }
 
-    /// A new file that nobody takes for a letter yet.
+    /// A new file that nobody takes for a message yet.
     async fn create(&self) -> io::Result<(PathBuf, File)> {
         let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
         let mut options = OpenOptions::new();
@@ -89,7 +92,7 @@ impl Directory {
 
     /// Gives the file its name, or finds that it is there already. By a link and not by
     /// renaming, which would silently take the place of another file.
-    async fn place(&self, unfinished: &Path, name: &str, letter: &[&[u8]]) -> io::Result<PathBuf> {
+    async fn place(&self, unfinished: &Path, name: &str, message: &[&[u8]]) -> io::Result<PathBuf> {
         let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
         for number in 1..=NUMBERS {
             let path = self.path.join(match number {
@@ -101,7 +104,7 @@ impl Directory {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
                 Err(error) => return Err(error),
             }
-            if holds(&path, letter).await? {
+            if holds(&path, message).await? {
                 return Ok(path);
             }
         }
@@ -109,22 +112,22 @@ impl Directory {
     }
 }
 
-async fn write_all(mut file: File, letter: &[&[u8]]) -> io::Result<()> {
-    for piece in letter {
+async fn write_all(mut file: File, message: &[&[u8]]) -> io::Result<()> {
+    for piece in message {
         file.write_all(piece).await?;
     }
     file.sync_all().await
 }
 
-/// Whether a file is this letter.
-async fn holds(path: &Path, letter: &[&[u8]]) -> io::Result<bool> {
-    let octets: usize = letter.iter().map(|piece| piece.len()).sum();
+/// Whether a file is this message.
+async fn holds(path: &Path, message: &[&[u8]]) -> io::Result<bool> {
+    let octets: usize = message.iter().map(|piece| piece.len()).sum();
     let mut file = File::open(path).await?;
     if file.metadata().await?.len() != octets as u64 {
         return Ok(false);
     }
     let mut room = vec![0; 64 * 1024];
-    for piece in letter.iter().flat_map(|piece| piece.chunks(64 * 1024)) {
+    for piece in message.iter().flat_map(|piece| piece.chunks(64 * 1024)) {
         let Some(room) = room.get_mut(..piece.len()) else {
             return Ok(false);
         };
@@ -225,7 +228,7 @@ mod tests {
         };
         (1..ATTEMPTS).for_each(leave);
         let directory = Directory::new(path.clone());
-        // The numbers go on from letter to letter: 0, and past the others.
+        // The numbers go on from message to message: 0, and past the others.
         for _ in 0..2 {
             assert!(directory.write("a", &[b"A: b\r\n"]).await.is_ok());
         }

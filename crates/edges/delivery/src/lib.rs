@@ -1,18 +1,18 @@
-//! Hands letters over: to a relay by SMTP, to a program, or into a directory (decision D19);
+//! Hands messages over: to a relay by SMTP, to a program, or into a directory (decision D19);
 //! and signs them before (DKIM, RFC 6376).
 //!
-//! Knows how a letter leaves and what was said to it. Deliberately knows no report, no
+//! Knows how a message leaves and what was said to it. Deliberately knows no report, no
 //! store and no calendar: who gets what, when it is tried again and when that ends is
 //! decided elsewhere, on the [`Outcome`]. It speaks to one relay, never to the servers of
 //! a destination: MX records, DANE and MTA-STS are a relay's trade.
 
 mod directory;
 mod outcome;
-mod parcel;
 pub mod secret;
 mod sendmail;
 pub mod sign;
 mod smtp;
+mod submission;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,29 +22,29 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 pub use outcome::{Failure, MAX_WORDS, Outcome, Stage};
-pub use parcel::{MAX_ADDRESS_OCTETS, MAX_LINE_OCTETS, Parcel};
 pub use smtp::limits;
 pub use smtp::{CaError, SYSTEM_ROOTS, check_ca_file};
+pub use submission::{MAX_ADDRESS_OCTETS, MAX_LINE_OCTETS, Submission};
 
-/// More letters on their way at once than this are never sent, whatever the options say.
+/// More messages on their way at once than this are never sent, whatever the options say.
 pub const MAX_CONNECTIONS: usize = 100;
 
-/// How letters leave, and within what limits.
+/// How messages leave, and within what limits.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where they go.
-    pub way: Way,
-    /// Letters on their way at once: 1 to [`MAX_CONNECTIONS`]; others wait their turn.
+    pub transport: Transport,
+    /// Messages on their way at once: 1 to [`MAX_CONNECTIONS`]; others wait their turn.
     pub connections: usize,
-    /// How long one letter may take, from its turn to its final dot. The answer to that
+    /// How long one message may take, from its turn to its final dot. The answer to that
     /// dot may take as long once more: RFC 5321 §4.5.3.2.6 gives it ten minutes, because
     /// whoever gives up too early there makes a duplicate.
     pub timeout: Duration,
 }
 
-/// Where letters go.
+/// Where messages go.
 #[derive(Clone, Debug)]
-pub enum Way {
+pub enum Transport {
     /// To a relay.
     Smtp {
         /// Its name or address; also the name its certificate must have.
@@ -118,34 +118,34 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Hands letters over in one way. Shared by all who do so at the same time.
+/// Hands messages over in one way. Shared by all who do so at the same time.
 #[derive(Debug)]
-pub struct Post {
-    carrier: Carrier,
-    turns: Semaphore,
+pub struct DeliveryAgent {
+    backend: Backend,
+    slots: Semaphore,
     timeout: Duration,
 }
 
 #[derive(Debug)]
-enum Carrier {
+enum Backend {
     Smtp(smtp::Smtp),
     Sendmail(sendmail::Sendmail),
     Directory(directory::Directory),
 }
 
-impl Post {
+impl DeliveryAgent {
     /// Checks the options and reads the certificates to trust; connects to nothing yet.
     ///
     /// # Errors
-    /// [`PostError`].
-    pub fn new(options: Options) -> Result<Self, PostError> {
+    /// [`TransportError`].
+    pub fn new(options: Options) -> Result<Self, TransportError> {
         let Options {
-            way,
+            transport,
             connections,
             timeout,
         } = options;
-        let carrier = match way {
-            Way::Smtp {
+        let backend = match transport {
+            Transport::Smtp {
                 host,
                 port,
                 tls,
@@ -154,31 +154,31 @@ impl Post {
                 hello,
             } => {
                 let relay = smtp::Relay { host, port };
-                Carrier::Smtp(smtp::Smtp::new(relay, tls, ca_file.as_deref(), login, hello)?)
+                Backend::Smtp(smtp::Smtp::new(relay, tls, ca_file.as_deref(), login, hello)?)
             }
-            Way::Sendmail { arguments } => Carrier::Sendmail(sendmail::Sendmail::new(arguments)?),
-            Way::Directory { path } => Carrier::Directory(directory::Directory::new(path)),
+            Transport::Sendmail { arguments } => Backend::Sendmail(sendmail::Sendmail::new(arguments)?),
+            Transport::Directory { path } => Backend::Directory(directory::Directory::new(path)),
         };
         Ok(Self {
-            carrier,
-            turns: Semaphore::new(connections.clamp(1, MAX_CONNECTIONS)),
+            backend,
+            slots: Semaphore::new(connections.clamp(1, MAX_CONNECTIONS)),
             timeout,
         })
     }
 
-    /// Hands one letter over to its one recipient, and tells what came of it. Every wait is
-    /// bounded; who drops the future gives the letter up where it is.
-    pub async fn deliver(&self, parcel: Parcel<'_>) -> Outcome {
-        if let Err(unfit) = parcel.check() {
+    /// Hands one message over to its one recipient, and tells what came of it. Every wait is
+    /// bounded; who drops the future gives the message up where it is.
+    pub async fn deliver(&self, submission: Submission<'_>) -> Outcome {
+        if let Err(unfit) = submission.check() {
             return Outcome::Refused(unfit);
         }
         // Nobody closes the semaphore; without it there would merely be no bound.
-        let _turn = self.turns.acquire().await;
+        let _slot = self.slots.acquire().await;
         let deadline = Instant::now() + self.timeout;
-        let outcome = match &self.carrier {
-            Carrier::Smtp(smtp) => smtp.deliver(&parcel, deadline, self.timeout).await,
-            Carrier::Sendmail(sendmail) => sendmail.deliver(&parcel, deadline).await,
-            Carrier::Directory(directory) => directory.deliver(&parcel).await,
+        let outcome = match &self.backend {
+            Backend::Smtp(smtp) => smtp.deliver(&submission, deadline, self.timeout).await,
+            Backend::Sendmail(sendmail) => sendmail.deliver(&submission, deadline).await,
+            Backend::Directory(directory) => directory.deliver(&submission).await,
         };
         match outcome.failure() {
             None => tracing::debug!("a letter was handed over"),
@@ -190,18 +190,18 @@ impl Post {
         outcome
     }
 
-    /// Takes leave of the relay on connections that are kept for the next letter. For the
-    /// end of a run; a letter after it opens a new one.
+    /// Takes leave of the relay on connections that are kept for the next message. For the
+    /// end of a run; a message after it opens a new one.
     pub async fn close(&self) {
-        if let Carrier::Smtp(smtp) = &self.carrier {
+        if let Backend::Smtp(smtp) = &self.backend {
             smtp.close().await;
         }
     }
 }
 
-/// Why letters cannot be handed over in the way asked for.
+/// Why messages cannot be handed over in the way asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum PostError {
+pub enum TransportError {
     /// The name we would say to a relay would end or change the command.
     #[error("the name for EHLO, {0:?}, is not a host name or address")]
     Hello(String),
@@ -222,7 +222,7 @@ pub enum PostError {
     NoRecipient(String),
 }
 
-impl PostError {
+impl TransportError {
     /// What the operator can do.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -249,7 +249,7 @@ mod tests {
             password: Secret::new("correct horse".to_owned()),
         };
         let options = Options {
-            way: Way::Smtp {
+            transport: Transport::Smtp {
                 host: "127.0.0.1".to_owned(),
                 port: 25,
                 tls: Tls::None,
@@ -261,30 +261,33 @@ mod tests {
             timeout: Duration::from_secs(1),
         };
         assert!(!format!("{options:?}").contains("horse"));
-        let post = Post::new(options).unwrap();
+        let post = DeliveryAgent::new(options).unwrap();
         assert!(!format!("{post:?}").contains("horse"));
     }
 
     #[test]
     fn letters_at_once_are_at_least_one_and_not_too_many() {
-        for (connections, turns) in [
+        for (connections, slots) in [
             (0, 1),
             (1, 1),
             (MAX_CONNECTIONS, MAX_CONNECTIONS),
             (MAX_CONNECTIONS + 1, MAX_CONNECTIONS),
         ] {
             let options = Options {
-                way: Way::Directory { path: "/tmp".into() },
+                transport: Transport::Directory { path: "/tmp".into() },
                 connections,
                 timeout: Duration::from_secs(1),
             };
-            assert_eq!(Post::new(options).unwrap().turns.available_permits(), turns);
+            assert_eq!(
+                DeliveryAgent::new(options).unwrap().slots.available_permits(),
+                slots
+            );
         }
     }
 
     #[test]
     fn options_that_cannot_work_are_refused_with_a_remedy() {
-        let smtp = |host: &str, hello: &str| Way::Smtp {
+        let smtp = |host: &str, hello: &str| Transport::Smtp {
             host: host.to_owned(),
             port: 25,
             tls: Tls::Required,
@@ -292,10 +295,10 @@ mod tests {
             login: None,
             hello: hello.to_owned(),
         };
-        let program = |arguments: &[&str]| Way::Sendmail {
+        let program = |arguments: &[&str]| Transport::Sendmail {
             arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
         };
-        for (way, message) in [
+        for (transport, message) in [
             (
                 smtp("127.0.0.1", "a\r\nMAIL"),
                 r#"the name for EHLO, "a\r\nMAIL", is not"#,
@@ -316,11 +319,11 @@ mod tests {
             ),
         ] {
             let options = Options {
-                way,
+                transport,
                 connections: 1,
                 timeout: Duration::from_secs(1),
             };
-            let error = Post::new(options).unwrap_err();
+            let error = DeliveryAgent::new(options).unwrap_err();
             assert!(error.to_string().contains(message), "{error}");
             assert!(!error.remedy().is_empty());
         }

@@ -1,4 +1,4 @@
-//! What came of a letter, in a few cases that ask for different things to be done.
+//! What came of a message, in a few cases that ask for different things to be done.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use landmarc_mail::text;
 /// Characters of [`Failure::words`].
 pub const MAX_WORDS: usize = 300;
 
-/// What came of handing one letter over.
+/// What came of handing one message over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is no longer ours to care for (RFC 5321 §4.2.5).
@@ -20,7 +20,7 @@ pub enum Outcome {
     /// All of it was sent and nothing came back: it may have arrived. To be sent again
     /// with the same Message-ID, so that a duplicate can be known as one.
     Unanswered(Failure),
-    /// The relay or program takes nobody's letter now: none of the others needs to be tried,
+    /// The relay or program takes nobody's message now: none of the others needs to be tried,
     /// and it is no fault of the recipient.
     RelayUnusable(Failure),
     /// Never: sent again it would be refused again.
@@ -45,13 +45,13 @@ impl Outcome {
 /// `RCPT: 550 5.1.1 <a@example.com>: User unknown`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// How far the letter came.
+    /// How far the message came.
     pub stage: Stage,
     /// The code of the reply, where there was one (RFC 5321 §4.2).
     pub code: Option<u16>,
     /// The enhanced code of the reply, where it had one: `5.1.1` (RFC 3463).
     pub enhanced: Option<String>,
-    /// Whether it was the size of the letter: a smaller one may pass.
+    /// Whether it was the size of the message: a smaller one may pass.
     pub is_size: bool,
     /// The server's words with the codes before them, or ours where it said nothing:
     /// printable ASCII, at most [`MAX_WORDS`] characters.
@@ -77,11 +77,11 @@ impl fmt::Display for Failure {
     }
 }
 
-/// How far a letter came.
+/// How far a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
     /// Nowhere: it or its addresses cannot be sent.
-    Letter,
+    Message,
     /// The connection.
     Connect,
     /// The greeting of the relay, with implicit TLS before it.
@@ -102,16 +102,16 @@ pub enum Stage {
     Text,
     /// The final dot.
     EndOfData,
-    /// The program that takes letters.
+    /// The program that takes messages.
     Program,
-    /// The file that takes the letter.
+    /// The file that takes the message.
     File,
 }
 
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Letter => "letter",
+            Self::Message => "letter",
             Self::Connect => "connect",
             Self::Greeting => "greeting",
             Self::Hello => "EHLO",

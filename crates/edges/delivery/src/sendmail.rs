@@ -1,4 +1,4 @@
-//! Letters handed to a program, as `sendmail` takes them: envelope as arguments, letter on
+//! Messages handed to a program, as `sendmail` takes them: envelope as arguments, message on
 //! standard input with the line ends of the system.
 
 use std::io;
@@ -11,18 +11,18 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::outcome::{Failure, Outcome, Stage, printable};
-use crate::{Parcel, PostError};
+use crate::{Submission, TransportError};
 
 /// Octets of what the program says that are kept; the rest is read and dropped, so that
 /// it does not wait for a reader.
 const KEPT_OCTETS: usize = 4 * 1024;
-/// Octets of the letter written at a time.
+/// Octets of the message written at a time.
 const PIECE_OCTETS: usize = 64 * 1024;
 
 /// How long a program that has ended is still listened to.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
-/// Letters by a program.
+/// Messages by a program.
 #[derive(Debug)]
 pub(crate) struct Sendmail {
     program: String,
@@ -30,21 +30,25 @@ pub(crate) struct Sendmail {
 }
 
 impl Sendmail {
-    pub(crate) fn new(command: Vec<String>) -> Result<Self, PostError> {
+    pub(crate) fn new(command: Vec<String>) -> Result<Self, TransportError> {
         let mut command = command.into_iter();
         let program = command.next().filter(|program| !program.is_empty());
-        let program = program.ok_or(PostError::NoProgram)?;
+        let program = program.ok_or(TransportError::NoProgram)?;
         let arguments: Vec<_> = command.collect();
         if !arguments.iter().any(|argument| argument.contains("{recipient}")) {
-            return Err(PostError::NoRecipient(program));
+            return Err(TransportError::NoRecipient(program));
         }
         Ok(Self { program, arguments })
     }
 
-    pub(crate) async fn deliver(&self, parcel: &Parcel<'_>, deadline: Instant) -> Outcome {
+    pub(crate) async fn deliver(&self, submission: &Submission<'_>, deadline: Instant) -> Outcome {
         let mut command = Command::new(&self.program);
         command
-            .args(self.arguments.iter().map(|argument| fill_in(argument, parcel)))
+            .args(
+                self.arguments
+                    .iter()
+                    .map(|argument| fill_in(argument, submission)),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -60,12 +64,12 @@ impl Sendmail {
             errors: Vec::new(),
             output: Vec::new(),
         };
-        match timeout_at(deadline, run.feed_and_wait(parcel)).await {
+        match timeout_at(deadline, run.feed_and_wait(submission)).await {
             Ok(Ok(status)) => self.outcome(status, &run),
             Ok(Err(error)) => Outcome::Deferred(self.failure(&error.to_string())),
             Err(_) => {
                 let failure = self.failure("did not end in time and was stopped");
-                // What it did with a whole letter is not known.
+                // What it did with a whole message is not known.
                 if run.is_written {
                     Outcome::Unanswered(failure)
                 } else {
@@ -75,7 +79,7 @@ impl Sendmail {
         }
     }
 
-    /// What an exit code means. Only what speaks of this letter or recipient ends it: a
+    /// What an exit code means. Only what speaks of this message or recipient ends it: a
     /// program that is set up wrongly must not be the end of every report of a day.
     fn outcome(&self, status: ExitStatus, run: &Run) -> Outcome {
         let failure = || {
@@ -83,7 +87,7 @@ impl Sendmail {
             self.failure(&format!("{} {errors} {output}", describe(status)))
         };
         match status.code() {
-            // It says that it has the letter, though it did not read all of it.
+            // It says that it has the message, though it did not read all of it.
             Some(0) if !run.is_written => {
                 Outcome::Deferred(self.failure("exit code 0 before the whole letter was read"))
             }
@@ -107,7 +111,7 @@ impl Sendmail {
 
 /// Replaces the placeholders of one argument, which stays one argument. In one pass, for
 /// an address may have braces in it.
-fn fill_in(argument: &str, parcel: &Parcel<'_>) -> String {
+fn fill_in(argument: &str, submission: &Submission<'_>) -> String {
     let mut filled = String::new();
     let mut rest = argument;
     while let Some(open) = rest.find('{') {
@@ -115,14 +119,14 @@ fn fill_in(argument: &str, parcel: &Parcel<'_>) -> String {
         filled.push_str(before);
         rest = if let Some(behind) = placeholder.strip_prefix("{return_path}") {
             // An empty argument would be taken for a missing one.
-            filled.push_str(if parcel.return_path.is_empty() {
+            filled.push_str(if submission.return_path.is_empty() {
                 "<>"
             } else {
-                parcel.return_path
+                submission.return_path
             });
             behind
         } else if let Some(behind) = placeholder.strip_prefix("{recipient}") {
-            filled.push_str(parcel.recipient);
+            filled.push_str(submission.recipient);
             behind
         } else {
             filled.push('{');
@@ -160,10 +164,10 @@ fn sysexit(code: i32) -> &'static str {
     }
 }
 
-/// A program that is taking a letter.
+/// A program that is taking a message.
 struct Run {
     child: Child,
-    /// The whole letter is in the pipe, and the pipe closed.
+    /// The whole message is in the pipe, and the pipe closed.
     is_written: bool,
     /// What it said, to a limit.
     errors: Vec<u8>,
@@ -172,13 +176,13 @@ struct Run {
 }
 
 impl Run {
-    async fn feed_and_wait(&mut self, parcel: &Parcel<'_>) -> io::Result<ExitStatus> {
+    async fn feed_and_wait(&mut self, submission: &Submission<'_>) -> io::Result<ExitStatus> {
         let child = &mut self.child;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         // All at once: whoever waits for one of the pipes may find the others full.
         let talk = async {
             tokio::join!(
-                write_letter(stdin, parcel.letter, &mut self.is_written),
+                write_message(stdin, submission.message, &mut self.is_written),
                 keep(stderr, &mut self.errors),
                 keep(stdout, &mut self.output),
             )
@@ -202,12 +206,12 @@ impl Run {
     }
 }
 
-async fn write_letter(stdin: Option<ChildStdin>, letter: &[&[u8]], done: &mut bool) -> io::Result<()> {
+async fn write_message(stdin: Option<ChildStdin>, message: &[&[u8]], done: &mut bool) -> io::Result<()> {
     let Some(mut stdin) = stdin else { return Ok(()) };
     let mut room = Vec::with_capacity(PIECE_OCTETS);
-    for piece in letter.iter().flat_map(|piece| piece.chunks(PIECE_OCTETS)) {
+    for piece in message.iter().flat_map(|piece| piece.chunks(PIECE_OCTETS)) {
         room.clear();
-        // The letter was checked: each CR is one before LF, if perhaps in another piece.
+        // The message was checked: each CR is one before LF, if perhaps in another piece.
         room.extend(piece.iter().copied().filter(|&octet| octet != b'\r'));
         stdin.write_all(&room).await?;
     }
@@ -233,13 +237,13 @@ mod tests {
     use super::*;
 
     fn filled(argument: &str, return_path: &str) -> String {
-        let parcel = Parcel {
+        let submission = Submission {
             return_path,
             recipient: "{return_path}@b.example",
-            letter: &[],
+            message: &[],
             file_name: "",
         };
-        fill_in(argument, &parcel)
+        fill_in(argument, &submission)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Signs our letters (DKIM, RFC 6376), so that whoever gets one can tell that it is from us.
+//! Signs our messages (DKIM, RFC 6376), so that whoever gets one can tell that it is from us.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -18,7 +18,7 @@ pub const MAX_KEYS: usize = 4;
 /// Octets of a key file. An RSA key of 4,096 bits has 3,300.
 pub const MAX_KEY_OCTETS: u64 = 64 * 1024;
 
-/// The fields of a letter that are signed, each so that none can be added (RFC 6376 §5.4.1;
+/// The fields of a message that are signed, each so that none can be added (RFC 6376 §5.4.1;
 /// Auto-Submitted keeps others from answering it).
 const SIGNED_FIELDS: [&str; 8] = [
     "From",
@@ -31,7 +31,7 @@ const SIGNED_FIELDS: [&str; 8] = [
     "Auto-Submitted",
 ];
 
-/// Signs letters of one domain with one or more keys.
+/// Signs messages of one domain with one or more keys.
 #[derive(Debug)]
 pub struct Signer {
     domain: DomainName,
@@ -110,16 +110,16 @@ impl Signer {
         Ok(Self { domain, keys: read })
     }
 
-    /// One DKIM-Signature field for each key, to be put on top of the letter in this order.
+    /// One DKIM-Signature field for each key, to be put on top of the message in this order.
     /// `body` has CRLF line ends; `date` is the `t=` of the signatures in Unix seconds: the
     /// date of the letter, so that the same letter always gets the same signatures.
     ///
-    /// There is no `x=`. A letter is sent again for days, shown and sent once more for weeks,
+    /// There is no `x=`. A message is sent again for days, shown and sent once more for weeks,
     /// and judged by whoever imports an old mailbox years later; it should be good each time.
     /// Nor is there anything to gain from replaying a report, which is known by its id.
     ///
     /// # Errors
-    /// [`SignError`] when the letter has no From field, or a key does not work.
+    /// [`SignError`] when the message has no From field, or a key does not work.
     pub fn sign(
         &self,
         header: &HeaderSection,
@@ -188,7 +188,7 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// Why letters cannot be signed.
+/// Why messages cannot be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The file cannot be read.

@@ -1,9 +1,9 @@
-//! Letters over SMTP (RFC 5321) to one relay, on connections that are used again.
+//! Messages over SMTP (RFC 5321) to one relay, on connections that are used again.
 //!
 //! Implements STARTTLS (RFC 3207), AUTH PLAIN and LOGIN (RFC 4954), SIZE (RFC 1870),
 //! PIPELINING (RFC 2920), enhanced codes (RFC 2034). Not: HELO, since a relay that knows no
-//! EHLO is none of this century; 8BITMIME and CHUNKING, which our letters do not need; DSN,
-//! since bounces come to a return path that tells which letter they are about.
+//! EHLO is none of this century; 8BITMIME and CHUNKING, which our messages do not need; DSN,
+//! since bounces come to a return path that tells which message they are about.
 
 mod connection;
 pub mod limits;
@@ -24,17 +24,17 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use crate::outcome::{Failure, Outcome, Stage};
-use crate::{Login, Parcel, PostError, Tls};
+use crate::{Login, Submission, Tls, TransportError};
 use reply::{Broken, Clock};
 use session::{Session, Terms};
 pub use tls::{CaError, SYSTEM_ROOTS, check_ca_file};
 use transaction::Sent;
 
-/// Letters by SMTP.
+/// Messages by SMTP.
 pub(crate) struct Smtp {
     relay: Relay,
     terms: Terms,
-    /// Connections that wait for the next letter; no more than letters were on their way
+    /// Connections that wait for the next message; no more than messages were on their way
     /// at once.
     idle: Mutex<Vec<Session>>,
 }
@@ -71,9 +71,9 @@ impl Smtp {
         ca_file: Option<&Path>,
         login: Option<Login>,
         hello: String,
-    ) -> Result<Self, PostError> {
+    ) -> Result<Self, TransportError> {
         if !is_host(&hello) {
-            return Err(PostError::Hello(hello));
+            return Err(TransportError::Hello(hello));
         }
         let terms = Terms {
             // Also without TLS this is where a name that is none is found.
@@ -89,11 +89,16 @@ impl Smtp {
         })
     }
 
-    /// Hands one letter over. `grace` is how long the answer to its final dot may take.
-    pub(crate) async fn deliver(&self, parcel: &Parcel<'_>, deadline: Instant, grace: Duration) -> Outcome {
+    /// Hands one message over. `grace` is how long the answer to its final dot may take.
+    pub(crate) async fn deliver(
+        &self,
+        submission: &Submission<'_>,
+        deadline: Instant,
+        grace: Duration,
+    ) -> Outcome {
         let clock = Clock { deadline };
         if let Some(session) = self.kept().await
-            && let Some(outcome) = self.send(session, parcel, clock, grace).await
+            && let Some(outcome) = self.send(session, submission, clock, grace).await
         {
             return outcome;
         }
@@ -108,25 +113,25 @@ impl Smtp {
             Ok(session) => session,
             Err(failure) => return Outcome::RelayUnusable(failure),
         };
-        let outcome = self.send(session, parcel, clock, grace).await;
+        let outcome = self.send(session, submission, clock, grace).await;
         // A connection that was just made is not stale.
         let closed = || Broken::Closed("the connection was closed".to_owned());
         outcome.unwrap_or_else(|| Outcome::Deferred(closed().into_failure(Stage::Mail)))
     }
 
-    /// Sends the letter, and keeps the connection if another can follow; none when the
+    /// Sends the message, and keeps the connection if another can follow; none when the
     /// relay had left it.
     async fn send(
         &self,
         mut session: Session,
-        parcel: &Parcel<'_>,
+        submission: &Submission<'_>,
         clock: Clock,
         grace: Duration,
     ) -> Option<Outcome> {
-        let handed = session.send(parcel, clock, grace).await;
+        let handed = session.send(submission, clock, grace).await;
         if !session.is_usable {
             drop(session);
-        } else if session.letters < limits::LETTERS_PER_CONNECTION {
+        } else if session.messages < limits::MESSAGES_PER_CONNECTION {
             self.idle().push(session);
         } else {
             session.quit().await;

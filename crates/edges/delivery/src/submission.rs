@@ -1,8 +1,8 @@
-//! A letter with its envelope, and whether it can be sent at all.
+//! A message with its envelope, and whether it can be sent at all.
 //!
-//! Addresses and letters are made and checked elsewhere. They are checked here once more,
+//! Addresses and messages are made and checked elsewhere. They are checked here once more,
 //! because this is the last place where a line end in an address, or a lone dot behind a
-//! bare line feed in a letter, is text and not yet a command.
+//! bare line feed in a message, is text and not yet a command.
 
 use landmarc_mail::DomainName;
 
@@ -10,36 +10,36 @@ use crate::outcome::{Failure, Stage};
 
 /// Octets of an address: RFC 5321 §4.5.3.1.3 gives a path 256 with its angle brackets.
 pub const MAX_ADDRESS_OCTETS: usize = 254;
-/// Octets of a line of a letter without its CRLF (RFC 5321 §4.5.3.1.6).
+/// Octets of a line of a message without its CRLF (RFC 5321 §4.5.3.1.6).
 pub const MAX_LINE_OCTETS: usize = 998;
 
-/// A letter and its envelope.
+/// A message and its envelope.
 #[derive(Clone, Copy, Debug)]
-pub struct Parcel<'a> {
+pub struct Submission<'a> {
     /// Where bounces go, without angle brackets; empty for the null path.
     pub return_path: &'a str,
     /// The one recipient, without angle brackets.
     pub recipient: &'a str,
-    /// The pieces which, one after the other, are the letter: header section, blank line,
+    /// The pieces which, one after the other, are the message: header section, blank line,
     /// body. Seven bits, every line ended by CRLF and at most [`MAX_LINE_OCTETS`] long:
     /// so no extension is needed to send it and nobody on the way breaks its signature.
-    pub letter: &'a [&'a [u8]],
+    pub message: &'a [&'a [u8]],
     /// What its file is called in a directory, without the ending.
     pub file_name: &'a str,
 }
 
-impl Parcel<'_> {
+impl Submission<'_> {
     /// Octets of the letter, as SIZE counts them (RFC 1870 §3).
     pub(crate) fn octets(&self) -> usize {
-        self.letter.iter().map(|piece| piece.len()).sum()
+        self.message.iter().map(|piece| piece.len()).sum()
     }
 
-    /// Whether letter and envelope can be sent.
+    /// Whether message and envelope can be sent.
     pub(crate) fn check(&self) -> Result<(), Failure> {
         let address = |what: &str, text: &str| {
             let quoted: String = text.chars().take(MAX_ADDRESS_OCTETS).collect();
             Failure::new(
-                Stage::Letter,
+                Stage::Message,
                 &format!("the {what} \"{}\" is no address", quoted.escape_default()),
             )
         };
@@ -50,13 +50,13 @@ impl Parcel<'_> {
             return Err(address("recipient", self.recipient));
         }
         let mut lines = Lines::default();
-        let fit = self.letter.iter().all(|piece| lines.add(piece)) && lines.is_ended();
+        let fit = self.message.iter().all(|piece| lines.add(piece)) && lines.is_ended();
         let unfit = || {
             let words = format!(
                 "line {} of the letter cannot be sent: {LINE_RULE}",
                 lines.number + 1
             );
-            Failure::new(Stage::Letter, &words)
+            Failure::new(Stage::Message, &words)
         };
         if fit { Ok(()) } else { Err(unfit()) }
     }
@@ -103,7 +103,7 @@ fn is_quoted_string(local: &str) -> bool {
     true
 }
 
-/// Reads a letter line by line, in whatever pieces it comes.
+/// Reads a message line by line, in whatever pieces it comes.
 #[derive(Debug, Default)]
 struct Lines {
     /// Complete lines before this one.
@@ -150,14 +150,14 @@ impl Lines {
 mod tests {
     use super::*;
 
-    fn check(recipient: &str, letter: &[&[u8]]) -> Result<(), String> {
-        let parcel = Parcel {
+    fn check(recipient: &str, message: &[&[u8]]) -> Result<(), String> {
+        let submission = Submission {
             return_path: "",
             recipient,
-            letter,
+            message,
             file_name: "",
         };
-        parcel.check().map_err(|failure| failure.to_string())
+        submission.check().map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -218,26 +218,26 @@ mod tests {
 
     #[test]
     fn the_return_path_is_checked_too_and_may_be_null() {
-        let mut parcel = Parcel {
+        let mut submission = Submission {
             return_path: "a@b.example\n",
             recipient: "a@b.example",
-            letter: &[b"a\r\n"],
+            message: &[b"a\r\n"],
             file_name: "",
         };
-        let refusal = parcel.check().unwrap_err().to_string();
+        let refusal = submission.check().unwrap_err().to_string();
         assert_eq!(
             refusal,
             r#"letter: the return path "a@b.example\n" is no address"#
         );
-        parcel.return_path = "";
-        assert_eq!(parcel.check(), Ok(()));
+        submission.return_path = "";
+        assert_eq!(submission.check(), Ok(()));
     }
 
     #[test]
     fn lines_may_be_cut_into_pieces_anywhere() {
-        let letter = b"A: b\r\n\r\n.\r\n";
-        for at in 0..letter.len() {
-            let (first, second) = letter.split_at(at);
+        let message = b"A: b\r\n\r\n.\r\n";
+        for at in 0..message.len() {
+            let (first, second) = message.split_at(at);
             assert_eq!(check("a@b.example", &[first, second]), Ok(()), "{at}");
         }
     }
@@ -247,7 +247,7 @@ mod tests {
         let longest = [&[b'x'; MAX_LINE_OCTETS][..], b"\r\n"].concat();
         let too_long = [&b"x"[..], &longest].concat();
         assert_eq!(check("a@b.example", &[b"A: b\r\n", &longest]), Ok(()));
-        for letter in [
+        for message in [
             &too_long[..],
             b"a\n",
             b"a\n.\r\n",
@@ -259,8 +259,8 @@ mod tests {
             b"a\r",
             b"",
         ] {
-            let refusal = check("a@b.example", &[b"A: b\r\n", letter, b""]);
-            if letter.is_empty() {
+            let refusal = check("a@b.example", &[b"A: b\r\n", message, b""]);
+            if message.is_empty() {
                 assert_eq!(refusal, Ok(()));
             } else {
                 assert!(refusal.unwrap_err().starts_with("letter: line 2 of the letter"));

@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
-use landmarc_delivery::{Login, Options, Outcome, Parcel, Post, PostError, Secret, Tls, Way};
-use landmarc_report::mime::Letter;
+use landmarc_delivery::{
+    DeliveryAgent, Login, Options, Outcome, Secret, Submission, Tls, Transport, TransportError,
+};
+use landmarc_report::mime::ReportMail;
 use landmarc_report::return_path::ReturnPath;
 use landmarc_settings::Delimiter;
 use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
@@ -19,7 +21,7 @@ pub(crate) const SECRET: &str = "return_path";
 
 /// Hands letters over.
 pub(crate) struct Courier {
-    post: Post,
+    agent: DeliveryAgent,
     signer: Option<Signer>,
     return_path: ReturnPath,
     /// The same without a token.
@@ -34,7 +36,7 @@ pub(crate) enum CourierError {
     Terms(#[from] NoTerms),
     /// How to reach the relay.
     #[error(transparent)]
-    Post(#[from] PostError),
+    Post(#[from] TransportError),
     /// The keys.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -69,14 +71,14 @@ impl Courier {
     /// When one of these cannot be read, or is no use.
     pub(crate) fn new(terms: &Terms, secret: &[u8; 32]) -> Result<(Self, Vec<String>), CourierError> {
         let report = &terms.settings;
-        let post = Post::new(Options {
-            way: way(&report.delivery)?,
+        let agent = DeliveryAgent::new(Options {
+            transport: transport(&report.delivery)?,
             connections: report.delivery.connections,
             timeout: report.delivery.timeout,
         })?;
         let (signer, warnings) = signer(report)?;
         let courier = Self {
-            post,
+            agent,
             signer,
             bounces: terms.bounces()?.to_string(),
             return_path: return_path(terms, secret)?,
@@ -88,7 +90,7 @@ impl Courier {
     /// name. `date` is that of the letter, in seconds.
     pub(crate) async fn deliver(
         &self,
-        letter: &Letter,
+        letter: &ReportMail,
         recipient: &str,
         file_name: &str,
         date: u64,
@@ -99,17 +101,17 @@ impl Courier {
             Some(number) => self.return_path.address(number.0),
             None => self.bounces.clone(),
         };
-        let parcel = Parcel {
+        let submission = Submission {
             return_path: &return_path,
             recipient,
-            letter: &[&octets],
+            message: &[&octets],
             file_name,
         };
-        self.post.deliver(parcel).await
+        self.agent.deliver(submission).await
     }
 
     /// The letter as it goes out.
-    pub(crate) fn signed(&self, letter: &Letter, date: u64) -> Vec<u8> {
+    pub(crate) fn signed(&self, letter: &ReportMail, date: u64) -> Vec<u8> {
         let signatures = self.signer.as_ref().and_then(|signer| {
             let signed = signer.sign(&letter.header, &letter.body, date);
             // Better unsigned than not at all: SPF may still vouch for it.
@@ -124,7 +126,7 @@ impl Courier {
 
     /// Ends connections that wait for another letter.
     pub(crate) async fn close(&self) {
-        self.post.close().await;
+        self.agent.close().await;
     }
 }
 
@@ -138,9 +140,9 @@ pub(crate) fn return_path(terms: &Terms, secret: &[u8; 32]) -> Result<ReturnPath
     Ok(ReturnPath::new(terms.bounces()?, &delimiter, secret))
 }
 
-fn way(delivery: &Delivery) -> Result<Way, CourierError> {
+fn transport(delivery: &Delivery) -> Result<Transport, CourierError> {
     Ok(match delivery.by {
-        DeliveryBy::Smtp => Way::Smtp {
+        DeliveryBy::Smtp => Transport::Smtp {
             host: delivery.relay.host().to_string(),
             port: delivery.relay.port(),
             tls: match delivery.tls {
@@ -156,10 +158,10 @@ fn way(delivery: &Delivery) -> Result<Way, CourierError> {
                 .as_ref()
                 .map_or_else(landmarc_runtime::rules::host_name, ToString::to_string),
         },
-        DeliveryBy::Sendmail => Way::Sendmail {
+        DeliveryBy::Sendmail => Transport::Sendmail {
             arguments: delivery.sendmail.clone(),
         },
-        DeliveryBy::Directory => Way::Directory {
+        DeliveryBy::Directory => Transport::Directory {
             // The settings see to it that it is there.
             path: delivery.directory.clone().unwrap_or_default(),
         },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use landmarc_report::Address;
 use landmarc_report::destination::Kind;
 use landmarc_report::failure::{
-    FailureReport, Key, LetterHead, Limiter, Limits, Profile, Redaction, Verdict, letter,
+    FailureMailHead, FailureReport, Key, Limiter, Limits, Profile, Redaction, Verdict, failure_mail,
 };
 use landmarc_settings::keys::{FailureReports, Redaction as RedactionWord};
 use landmarc_store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
@@ -192,9 +192,9 @@ fn stored(
     let id = report.id();
     // Who asked for copies has asked for this one, too; an address of no use is told of by the settings.
     let copy_to = terms.copy_to().ok().flatten();
-    let letter = letter(
+    let letter = failure_mail(
         report,
-        &LetterHead {
+        &FailureMailHead {
             from: &terms.email,
             display_name: &terms.reporter.organization,
             to: destinations.first()?,

@@ -3,8 +3,8 @@
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use landmarc_report::Address;
-use landmarc_report::letter::{LetterFacts, aggregate_letter};
-use landmarc_report::mime::Letter;
+use landmarc_report::aggregate_mail::{AggregateMailFacts, aggregate_mail};
+use landmarc_report::mime::ReportMail;
 use landmarc_report::report_id::ReportId;
 use landmarc_store::{NewReport, Report, ReportKind};
 use serde_json::{Value, json};
@@ -117,19 +117,19 @@ impl Sheet<'_> {
     ///
     /// # Errors
     /// When what is stored is no report of ours.
-    pub(crate) fn letter(&self, body: &[u8], destination: &Address) -> Result<Letter, Unfit> {
+    pub(crate) fn letter(&self, body: &[u8], destination: &Address) -> Result<ReportMail, Unfit> {
         match self.kind {
             ReportKind::Aggregate => self.aggregate(body, destination),
             ReportKind::Failure => self.failure(body, destination),
         }
     }
 
-    fn aggregate(&self, body: &[u8], destination: &Address) -> Result<Letter, Unfit> {
+    fn aggregate(&self, body: &[u8], destination: &Address) -> Result<ReportMail, Unfit> {
         let facts = Facts::read(self.facts);
         let text = &facts.text;
         let report_id = ReportId::parse(self.report_id).ok_or_else(|| unfit("report_id", self.report_id))?;
-        Ok(aggregate_letter(
-            &LetterFacts {
+        Ok(aggregate_mail(
+            &AggregateMailFacts {
                 from: &self.from()?,
                 organization: self.organization,
                 submitter: &self.submitter()?,
@@ -147,7 +147,7 @@ impl Sheet<'_> {
 
     /// A failure report is stored as the letter to one destination. That to another differs in two
     /// header fields.
-    fn failure(&self, body: &[u8], destination: &Address) -> Result<Letter, Unfit> {
+    fn failure(&self, body: &[u8], destination: &Address) -> Result<ReportMail, Unfit> {
         let unreadable = || unfit("letter", self.report_id);
         let report_id = ReportId::parse(self.report_id).ok_or_else(|| unfit("report_id", self.report_id))?;
         let message_id = report_id.message_id(&self.submitter()?, destination);
@@ -163,7 +163,7 @@ impl Sheet<'_> {
             };
             header.push(field, &HeaderLimits::default());
         }
-        Ok(Letter {
+        Ok(ReportMail {
             header,
             body: parsed.body.to_vec(),
             message_id,

@@ -8,8 +8,8 @@ use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
 use landmarc_report::aggregate::{Form, Limits, Reporter};
+use landmarc_report::aggregate_mail::mail_size;
 use landmarc_report::allotment::{DailyLimit, DailyLimits, max_destinations, organization};
-use landmarc_report::letter::letter_size;
 use landmarc_report::timing::Retry;
 use landmarc_settings::MailAddress;
 use landmarc_settings::Settings;
@@ -202,7 +202,7 @@ fn attachment_within(letter_octets: usize) -> usize {
     let (mut fits, mut too_large) = (0, letter_octets);
     while too_large - fits > 1 {
         let middle = fits + (too_large - fits) / 2;
-        if letter_size(middle) <= letter_octets {
+        if mail_size(middle) <= letter_octets {
             fits = middle;
         } else {
             too_large = middle;
@@ -240,7 +240,7 @@ mod tests {
         for limit in [64 << 10, (10 << 20) + 7, 50 << 20] {
             let octets = attachment_within(limit);
             assert!(
-                letter_size(octets) <= limit && letter_size(octets + 1) > limit,
+                mail_size(octets) <= limit && mail_size(octets + 1) > limit,
                 "{limit}"
             );
         }

@@ -140,7 +140,7 @@ pub struct Assembled {
     pub psd: bool,
     /// Whether all of it was report traffic.
     pub incidental_only: bool,
-    /// Whether all of it was refused because of DMARC and none of it aligned: not a letter of the
+    /// Whether all of it was refused because of DMARC and none of it aligned: not one message of the
     /// domain's own came.
     pub only_refused: bool,
     /// How many messages were counted that day.

@@ -28,7 +28,7 @@ pub struct Part {
     pub report: AggregateReport,
 }
 
-/// One part as it is attached to a letter.
+/// One part as it is attached to a report mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedPart {
     /// As in [`Part`].
@@ -39,7 +39,7 @@ pub struct RenderedPart {
     pub rows: usize,
     /// How many messages they count.
     pub messages: u64,
-    /// In numbers, for the text of its letter.
+    /// In numbers, for the text of its report mail.
     pub summary: Summary,
     /// The file.
     pub rendered: Rendered,

@@ -98,7 +98,7 @@ pub fn write(report: &AggregateReport, form: Form, out: &mut impl Write) -> io::
     buffer.flush()
 }
 
-/// A report as it is attached to a letter.
+/// A report as it is attached to a report mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
     /// The compressed XML: equal reports give equal octets.

@@ -23,7 +23,7 @@ pub const MAX_KEYS: usize = 10_000;
 pub const QUIET_SECONDS: u64 = 3_600;
 const MINUTE_SECONDS: u64 = 60;
 
-/// How many letters there may be.
+/// How many report mails there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// To one address in any 60 seconds.
@@ -151,16 +151,16 @@ struct Count {
     age: (u64, u64),
 }
 
-/// The letters of one day. Each destination in it has had one, so that there are no more than letters.
+/// The report mails of one day. Each destination in it has had one, so that there are no more than report mails.
 #[derive(Clone, Debug, Default)]
 struct Today {
     day: u64,
-    letters: u32,
-    destinations: BTreeMap<Address, Letters>,
+    mails: u32,
+    destinations: BTreeMap<Address, SentMails>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Letters {
+struct SentMails {
     today: u32,
     /// When those of the last minute were sent; no more than the limit.
     lately: VecDeque<u64>,
@@ -181,20 +181,20 @@ impl Limiter {
         self.limits = limits;
     }
 
-    /// Counts letters that went to a destination earlier today, before a restart: it opens no new day.
+    /// Counts report mails that went to a destination earlier today, before a restart: it opens no new day.
     /// To be called before the first [`admit`](Self::admit). `now` is in Unix seconds.
-    pub fn refill(&mut self, now: u64, destination: &Address, letters: u32) {
+    pub fn refill(&mut self, now: u64, destination: &Address, mails: u32) {
         self.now = self.now.max(now);
         self.today.begin(self.now / DAY_SECONDS);
-        if letters > 0 {
+        if mails > 0 {
             let sent = &mut self
                 .today
                 .destinations
                 .entry(destination.clone())
                 .or_default()
                 .today;
-            *sent = sent.saturating_add(letters);
-            self.today.letters = self.today.letters.saturating_add(letters);
+            *sent = sent.saturating_add(mails);
+            self.today.mails = self.today.mails.saturating_add(mails);
         }
     }
 
@@ -229,7 +229,7 @@ impl Limiter {
                 false => held.push(destination.clone()),
             }
         }
-        match (admitted.is_empty(), self.today.letters >= self.limits.per_day) {
+        match (admitted.is_empty(), self.today.mails >= self.limits.per_day) {
             (true, true) => Verdict::Counted(Held::Day),
             (true, false) => Verdict::Counted(Held::Destinations),
             (false, _) => Verdict::Report {
@@ -288,40 +288,40 @@ impl Today {
         if self.day != day {
             // What went out in the last minute of a day counts in the first of the next one.
             let lately = std::mem::take(&mut self.destinations).into_iter();
-            let recent = lately.filter_map(|(address, letters)| {
-                let last = letters.lately.back()?;
+            let recent = lately.filter_map(|(address, mails)| {
+                let last = mails.lately.back()?;
                 let is_recent = last.saturating_add(MINUTE_SECONDS) > day.saturating_mul(DAY_SECONDS);
-                is_recent.then_some((address, Letters { today: 0, ..letters }))
+                is_recent.then_some((address, SentMails { today: 0, ..mails }))
             });
             *self = Self {
                 day,
-                letters: 0,
+                mails: 0,
                 destinations: recent.collect(),
             };
         }
     }
 
-    /// Counts a letter to the destination, if there may be one.
+    /// Counts a report mail to the destination, if there may be one.
     fn admit(&mut self, now: u64, limits: &Limits, destination: &Address) -> bool {
-        if self.letters >= limits.per_day {
+        if self.mails >= limits.per_day {
             return false;
         }
-        let mut letters = self.destinations.remove(destination).unwrap_or_default();
-        letters.forget(now);
-        let is_open = letters.is_open(limits);
+        let mut mails = self.destinations.remove(destination).unwrap_or_default();
+        mails.forget(now);
+        let is_open = mails.is_open(limits);
         if is_open {
-            letters.today += 1;
-            letters.lately.push_back(now);
-            self.letters += 1;
+            mails.today += 1;
+            mails.lately.push_back(now);
+            self.mails += 1;
         }
-        if letters.today > 0 || !letters.lately.is_empty() {
-            self.destinations.insert(destination.clone(), letters);
+        if mails.today > 0 || !mails.lately.is_empty() {
+            self.destinations.insert(destination.clone(), mails);
         }
         is_open
     }
 }
 
-impl Letters {
+impl SentMails {
     fn forget(&mut self, now: u64) {
         let is_old = |sent: &u64| sent.saturating_add(MINUTE_SECONDS) <= now;
         while self.lately.front().is_some_and(is_old) {

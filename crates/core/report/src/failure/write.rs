@@ -1,4 +1,4 @@
-//! The letter that carries a failure report: three parts (RFC 5965 §2, RFC 6591 §3.1).
+//! The report mail that carries a failure report: three parts (RFC 5965 §2, RFC 6591 §3.1).
 
 use landmarc_mail::DomainName;
 
@@ -7,7 +7,7 @@ use super::model::FailureReport;
 use super::redact::{Profile, REDACTED};
 use crate::address::Address;
 use crate::date;
-use crate::mime::{self, Letter, Multipart, Part, folded};
+use crate::mime::{self, Multipart, Part, ReportMail, folded};
 
 /// What makes the reports, for User-Agent.
 pub const USER_AGENT: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"));
@@ -18,7 +18,7 @@ const MAX_BLANKS: usize = 50;
 
 /// Who sends a failure report to whom.
 #[derive(Clone, Copy, Debug)]
-pub struct LetterHead<'a> {
+pub struct FailureMailHead<'a> {
     /// The author, whose domain should pass DMARC in alignment (RFC 9991 §5.1).
     pub from: &'a Address,
     /// The author's name: any text, empty for none.
@@ -31,12 +31,12 @@ pub struct LetterHead<'a> {
     pub date: u64,
 }
 
-/// The letter to one destination. Its octets follow from the report and the head alone.
+/// The report mail to one destination. Its octets follow from the report and the head alone.
 #[must_use]
-pub fn letter(report: &FailureReport, head: &LetterHead<'_>) -> Letter {
+pub fn failure_mail(report: &FailureReport, head: &FailureMailHead<'_>) -> ReportMail {
     let (text, feedback) = (text(report), feedback(report));
     let subject = format!("FW: {}", report.subject.as_deref().unwrap_or(REDACTED));
-    let mime_head = mime::LetterHead {
+    let mime_head = mime::MailHead {
         from: head.from,
         display_name: head.display_name,
         to: head.to,

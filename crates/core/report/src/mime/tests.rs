@@ -1,12 +1,12 @@
-//! Letters written, and read back by another reader.
+//! Report mails written, and read back by another reader.
 
 use mail_parser::{MessageParser, MimeHeaders};
 
 use super::*;
 
-fn compose_parts(parts: Vec<Part<'_>>) -> Letter {
+fn compose_parts(parts: Vec<Part<'_>>) -> ReportMail {
     let address = |text| Address::parse(text).unwrap();
-    let head = LetterHead {
+    let head = MailHead {
         from: &address("dmarc@mx.example"),
         display_name: "Mx",
         to: &address("r@example.com"),
@@ -22,7 +22,7 @@ fn compose_parts(parts: Vec<Part<'_>>) -> Letter {
     compose(&head, &content)
 }
 
-fn text_of(letter: &Letter) -> String {
+fn text_of(letter: &ReportMail) -> String {
     String::from_utf8(letter.to_bytes()).unwrap()
 }
 

@@ -12,7 +12,8 @@ use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf,
 use landmarc_receiver::local;
 use landmarc_report::Address;
 use landmarc_report::failure::{
-    FailureFacts, FailureReport, HeaderCopy, LetterHead, Moment, Redaction, Requested, Rules, gate, letter,
+    FailureFacts, FailureMailHead, FailureReport, HeaderCopy, Moment, Redaction, Requested, Rules,
+    failure_mail, gate,
 };
 use landmarc_testkit::block_on;
 
@@ -94,14 +95,14 @@ pub(crate) fn dmarc_report(facts: &FailureFacts, redaction: &Redaction) -> Failu
 
 /// The octets of the letter.
 pub(crate) fn octets(report: &FailureReport) -> String {
-    let head = LetterHead {
+    let head = FailureMailHead {
         from: &Address::parse("dmarc-noreply@reports.gen.example").unwrap(),
         display_name: "DMARC Filter",
         to: &Address::parse("dmarcfail@consumer.example").unwrap(),
         submitter: &DomainName::parse("gen.example").unwrap(),
         date: NOW + 60,
     };
-    String::from_utf8(letter(report, &head).to_bytes()).expect("letters are ASCII")
+    String::from_utf8(failure_mail(report, &head).to_bytes()).expect("letters are ASCII")
 }
 
 fn rules() -> local::Rules {

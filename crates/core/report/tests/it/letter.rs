@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use landmarc_auth::dkim;
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
-use landmarc_report::letter::{LetterFacts, aggregate_letter, letter_size};
-use landmarc_report::mime::Letter;
+use landmarc_report::aggregate_mail::{AggregateMailFacts, aggregate_mail, mail_size};
+use landmarc_report::mime::ReportMail;
 use landmarc_report::report_id::{ReportId, ReportKey};
 use landmarc_report::summary::{Portion, Source, Summary, TextFacts};
 use mail_parser::{MessageParser, MimeHeaders};
@@ -97,8 +97,8 @@ impl World {
         })
     }
 
-    fn letter(&self) -> Letter {
-        let facts = LetterFacts {
+    fn letter(&self) -> ReportMail {
+        let facts = AggregateMailFacts {
             from: &self.from,
             organization: &self.organization,
             submitter: &self.submitter,
@@ -109,12 +109,12 @@ impl World {
             date: END + 901,
             text: &self.text(),
         };
-        aggregate_letter(&facts, &self.to, &self.gzip)
+        aggregate_mail(&facts, &self.to, &self.gzip)
     }
 }
 
 /// Lines that the other side may count on.
-fn assert_is_sound(letter: &Letter) {
+fn assert_is_sound(letter: &ReportMail) {
     let octets = letter.to_bytes();
     assert!(octets.is_ascii() && octets.ends_with(b"\r\n"));
     let text = String::from_utf8_lossy(&octets);
@@ -243,7 +243,7 @@ fn the_size_of_a_letter_is_known_before_it_is_written() {
             ..World::default()
         };
         let size = world.letter().to_bytes().len();
-        let bound = letter_size(octets);
+        let bound = mail_size(octets);
         assert!(
             size <= bound && bound <= size + 16 * 1024,
             "{octets}: {size}, {bound}"

@@ -1,7 +1,7 @@
 //! How long a relay is waited for, and how much of its words is taken.
 //!
 //! The times are those of RFC 5321 §4.5.3.2 where it has one; the limit of the whole
-//! letter ([`Options::timeout`](crate::Options::timeout)) shortens each of them.
+//! message ([`Options::timeout`](crate::Options::timeout)) shortens each of them.
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ pub const END_OF_DATA: Duration = Duration::from_secs(10 * 60);
 /// Nothing hangs on either.
 pub const LAST_WORD: Duration = Duration::from_secs(5);
 
-/// How long a connection is kept for the next letter. Servers under stress hang up after
+/// How long a connection is kept for the next message. Servers under stress hang up after
 /// ten seconds (Postfix), idle ones after five minutes.
 pub const IDLE: Duration = Duration::from_secs(8);
-/// Letters over one connection; then a new one is made, so that a relay which spreads its
+/// Messages over one connection; then a new one is made, so that a relay which spreads its
 /// clients over several machines can do so.
-pub const LETTERS_PER_CONNECTION: usize = 100;
+pub const MESSAGES_PER_CONNECTION: usize = 100;
 /// Addresses of the relay's name that are tried for one connection.
 pub const ADDRESSES: usize = 8;
 

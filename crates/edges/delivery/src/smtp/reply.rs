@@ -1,4 +1,4 @@
-//! What a relay said, or that it said nothing, and what that means for the letter.
+//! What a relay said, or that it said nothing, and what that means for the message.
 
 use smtp_proto::response::parser::ResponseReceiver;
 use tokio::time::{Duration, Instant};
@@ -71,12 +71,12 @@ impl Reply {
         }
     }
 
-    /// What it means for a letter when it is not what was hoped for.
+    /// What it means for a message when it is not what was hoped for.
     pub(super) fn into_outcome(self, stage: Stage) -> Outcome {
         let code = self.code;
         let failure = self.into_failure(stage);
         match code {
-            // RFC 4954 §6 and RFC 3207 §4: first AUTH, or STARTTLS. Of no letter in particular.
+            // RFC 4954 §6 and RFC 3207 §4: first AUTH, or STARTTLS. Of no message in particular.
             421 | 530 => Outcome::RelayUnusable(failure),
             500..=599 => Outcome::Refused(failure),
             // 4xx; and what is out of place, which is no final word.
@@ -152,7 +152,7 @@ impl ReplyError {
     }
 }
 
-/// Until when a letter may take.
+/// Until when a message may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
     pub(super) deadline: Instant,

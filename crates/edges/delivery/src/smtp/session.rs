@@ -1,4 +1,4 @@
-//! One connection to the relay, from its greeting to its last letter.
+//! One connection to the relay, from its greeting to its last message.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,27 +25,27 @@ pub(super) struct Terms {
     pub(super) login: Option<Login>,
 }
 
-/// A connection that is ready for a letter.
+/// A connection that is ready for a message.
 pub(super) struct Session {
     pub(super) connection: Connection,
     /// What the relay can do besides (RFC 2920).
     pub(super) pipelining: bool,
-    /// Whether it wants to know the size of a letter (RFC 1870).
+    /// Whether it wants to know the size of a message (RFC 1870).
     pub(super) announces_size: bool,
-    /// Octets of the longest letter it takes, if it has said so.
+    /// Octets of the longest message it takes, if it has said so.
     pub(super) longest: Option<usize>,
     /// A transaction was begun and not ended: RSET goes before the next (RFC 5321 §4.1.1.5).
     pub(super) is_unfinished: bool,
-    /// Whether another letter can follow.
+    /// Whether another message can follow.
     pub(super) is_usable: bool,
-    /// Letters so far, whatever came of them.
-    pub(super) letters: usize,
+    /// Messages so far, whatever came of them.
+    pub(super) messages: usize,
     pub(super) last_used: Instant,
 }
 
 impl Session {
     /// Greets the relay, encrypts and signs in, as the terms say. Whatever goes wrong here
-    /// goes wrong for every letter.
+    /// goes wrong for every message.
     pub(super) async fn open(
         stream: Box<dyn Stream>,
         is_loopback: bool,
@@ -94,7 +94,7 @@ impl Session {
             longest: Some(offers.size).filter(|&octets| octets > 0),
             is_unfinished: false,
             is_usable: true,
-            letters: 0,
+            messages: 0,
             last_used: Instant::now(),
         })
     }
@@ -137,7 +137,7 @@ async fn start_tls(
         .await;
     match answer {
         Ok(reply) if reply.code == 220 => {}
-        // Offered and refused is no "not offered": the letter does not go unencrypted.
+        // Offered and refused is no "not offered": the message does not go unencrypted.
         Ok(reply) => return Err(reply.into_failure(Stage::StartTls)),
         Err(broken) => return Err(broken.into_failure(Stage::StartTls)),
     }

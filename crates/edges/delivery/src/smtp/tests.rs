@@ -29,8 +29,8 @@ fn terms(login: Option<&str>) -> Terms {
     }
 }
 
-/// A letter to a relay with this script: how it ended, after how long, and what the relay saw.
-async fn deliver(script: Script, letter: &[&[u8]], timeout: Duration) -> (Outcome, Duration, Arc<State>) {
+/// A message to a relay with this script: how it ended, after how long, and what the relay saw.
+async fn deliver(script: Script, message: &[&[u8]], timeout: Duration) -> (Outcome, Duration, Arc<State>) {
     let state = Arc::new(State::new(script));
     let (near, far) = duplex(STREAM_OCTETS);
     let of_relay = Arc::clone(&state);
@@ -40,7 +40,7 @@ async fn deliver(script: Script, letter: &[&[u8]], timeout: Duration) -> (Outcom
         deadline: started + timeout,
     };
     let outcome = match Session::open(Box::new(near), true, &terms(None), clock).await {
-        Ok(mut session) => match session.send(&parcel(letter), clock, timeout).await {
+        Ok(mut session) => match session.send(&submission(message), clock, timeout).await {
             Sent::Over(outcome) => outcome,
             Sent::Stale => panic!("a new connection is not stale"),
         },
@@ -49,19 +49,19 @@ async fn deliver(script: Script, letter: &[&[u8]], timeout: Duration) -> (Outcom
     (outcome, started.elapsed(), state)
 }
 
-fn parcel<'a>(letter: &'a [&'a [u8]]) -> Parcel<'a> {
-    Parcel {
+fn submission<'a>(message: &'a [&'a [u8]]) -> Submission<'a> {
+    Submission {
         return_path: "reports@receiver.example",
         recipient: "dmarc@author.example",
-        letter,
+        message,
         file_name: "",
     }
 }
 
-const SHORT_LETTER: &[&[u8]] = &[b"Subject: a\r\n\r\n", b"text\r\n"];
+const SHORT_MESSAGE: &[&[u8]] = &[b"Subject: a\r\n\r\n", b"text\r\n"];
 
 /// More than the stream holds, in two pieces.
-fn long_letter() -> Vec<Vec<u8>> {
+fn long_message() -> Vec<Vec<u8>> {
     let line = [&[b'x'; 76][..], b"\r\n"].concat();
     vec![b"Subject: a\r\n\r\n".to_vec(), line.repeat(STREAM_OCTETS / 16)]
 }
@@ -82,7 +82,7 @@ async fn each_step_is_waited_for_as_long_as_rfc_5321_says() {
                 pipelining,
                 ..Script::with(Fault::new(at, what))
             };
-            let (outcome, elapsed, _) = deliver(script(What::Hang), SHORT_LETTER, LONG).await;
+            let (outcome, elapsed, _) = deliver(script(What::Hang), SHORT_MESSAGE, LONG).await;
             let words = format!("{stage}: no answer within {} s", limit.as_secs());
             let failure = outcome.failure().expect("nothing was said");
             assert_eq!(failure.to_string(), words);
@@ -99,7 +99,7 @@ async fn each_step_is_waited_for_as_long_as_rfc_5321_says() {
             assert!(is_right, "{outcome:?}");
             // A moment before its time an answer is an answer.
             let slow = What::Slow(limit - Duration::from_secs(1));
-            let (outcome, _, state) = deliver(script(slow), SHORT_LETTER, LONG).await;
+            let (outcome, _, state) = deliver(script(slow), SHORT_MESSAGE, LONG).await;
             assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
             assert_eq!(state.log().letters.len(), 1);
         }
@@ -108,8 +108,8 @@ async fn each_step_is_waited_for_as_long_as_rfc_5321_says() {
 
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_stops_reading_is_not_written_to_for_ever() {
-    let letter = long_letter();
-    let pieces: Vec<&[u8]> = letter.iter().map(Vec::as_slice).collect();
+    let message = long_message();
+    let pieces: Vec<&[u8]> = message.iter().map(Vec::as_slice).collect();
     let script = Script::with(Fault::new(At::Text(1_000), What::Hang));
     let (outcome, elapsed, state) = deliver(script, &pieces, LONG).await;
     let Outcome::Deferred(failure) = &outcome else {
@@ -131,7 +131,7 @@ async fn the_time_of_the_letter_shortens_every_step_but_the_answer_to_its_dot() 
     let timeout = Duration::from_secs(60);
     for (at, stage) in [(At::Greeting, Stage::Greeting), (At::Rcpt, Stage::Rcpt)] {
         let script = Script::with(Fault::new(at, What::Hang));
-        let (outcome, elapsed, _) = deliver(script, SHORT_LETTER, timeout).await;
+        let (outcome, elapsed, _) = deliver(script, SHORT_MESSAGE, timeout).await;
         assert_eq!(outcome.failure().map(|failure| failure.stage), Some(stage));
         assert!(elapsed < timeout + Duration::from_secs(1), "{elapsed:?}");
     }
@@ -141,15 +141,15 @@ async fn the_time_of_the_letter_shortens_every_step_but_the_answer_to_its_dot() 
         faults: vec![slow(At::Data), slow(At::EndOfData)],
         ..Script::default()
     };
-    let (outcome, elapsed, _) = deliver(script, SHORT_LETTER, timeout).await;
+    let (outcome, elapsed, _) = deliver(script, SHORT_MESSAGE, timeout).await;
     assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
     assert_eq!(elapsed.as_secs(), 100);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_hangs_up_in_the_text_is_asked_for_its_reason() {
-    let letter = long_letter();
-    let pieces: Vec<&[u8]> = letter.iter().map(Vec::as_slice).collect();
+    let message = long_message();
+    let pieces: Vec<&[u8]> = message.iter().map(Vec::as_slice).collect();
     let at = At::Text(1_000);
     let script = |what| Script::with(Fault::new(at, what));
     let (outcome, _, _) = deliver(script(What::Drop), &pieces, LONG).await;
@@ -368,7 +368,7 @@ proptest! {
                 Ok(session) => session,
                 Err(failure) => return Outcome::RelayUnusable(failure),
             };
-            match session.send(&parcel(SHORT_LETTER), clock, LONG).await {
+            match session.send(&submission(SHORT_MESSAGE), clock, LONG).await {
                 Sent::Over(outcome) => outcome,
                 Sent::Stale => panic!("a new connection is not stale"),
             }

@@ -1,7 +1,7 @@
-//! The text of a letter as it goes over the wire: dots at line starts doubled, a lone dot
+//! The text of a message as it goes over the wire: dots at line starts doubled, a lone dot
 //! at the end (RFC 5321 §4.5.2).
 
-/// A letter on its way, piece by piece: never more of it in memory twice than one piece.
+/// A message on its way, piece by piece: never more of it in memory twice than one piece.
 pub(super) struct DotStuffed<'a> {
     pieces: std::slice::Iter<'a, &'a [u8]>,
     rest: &'a [u8],
@@ -9,10 +9,10 @@ pub(super) struct DotStuffed<'a> {
 }
 
 impl<'a> DotStuffed<'a> {
-    /// The letter that these make up; it ends with CRLF.
-    pub(super) fn new(letter: &'a [&'a [u8]]) -> Self {
+    /// The message that these make up; it ends with CRLF.
+    pub(super) fn new(message: &'a [&'a [u8]]) -> Self {
         Self {
-            pieces: letter.iter(),
+            pieces: message.iter(),
             rest: &[],
             at_line_start: true,
         }
@@ -56,8 +56,8 @@ impl<'a> DotStuffed<'a> {
 mod tests {
     use super::*;
 
-    fn stuffed(letter: &[&[u8]], octets: usize) -> Vec<u8> {
-        let mut text = DotStuffed::new(letter);
+    fn stuffed(message: &[&[u8]], octets: usize) -> Vec<u8> {
+        let mut text = DotStuffed::new(message);
         let (mut all, mut room) = (Vec::new(), Vec::new());
         loop {
             let more = text.fill(&mut room, octets);
@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn dots_at_line_starts_are_doubled_wherever_the_letter_is_cut() {
-        let letter = b".A: b\r\n\r\n.\r\n..\r\na.b.\r\n.c\r\n";
+        let message = b".A: b\r\n\r\n.\r\n..\r\na.b.\r\n.c\r\n";
         let expected = b"..A: b\r\n\r\n..\r\n...\r\na.b.\r\n..c\r\n.\r\n";
-        for at in 0..=letter.len() {
-            let (first, second) = letter.split_at(at);
+        for at in 0..=message.len() {
+            let (first, second) = message.split_at(at);
             for octets in [1, 2, 3, 7, 1_000] {
                 assert_eq!(
                     stuffed(&[first, b"", second], octets).escape_ascii().to_string(),

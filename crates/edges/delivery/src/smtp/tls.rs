@@ -12,7 +12,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 
 use super::connection::Stream;
-use crate::{PostError, Tls};
+use crate::{Tls, TransportError};
 
 /// Where Debian and its kin keep the authorities that the system trusts.
 pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -28,14 +28,14 @@ pub(super) struct Encryption {
 
 impl Encryption {
     /// What the mode asks for; none when it asks for nothing.
-    pub(super) fn new(host: &str, mode: Tls, ca_file: Option<&Path>) -> Result<Option<Self>, PostError> {
-        let no_name = |_| PostError::Host(host.to_owned());
+    pub(super) fn new(host: &str, mode: Tls, ca_file: Option<&Path>) -> Result<Option<Self>, TransportError> {
+        let no_name = |_| TransportError::Host(host.to_owned());
         let server = ServerName::try_from(host.to_owned()).map_err(no_name)?;
         let provider = Arc::new(ring::default_provider());
         let unchecked = Unchecked(Arc::clone(&provider));
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(PostError::Tls)?;
+            .map_err(TransportError::Tls)?;
         let config = match mode {
             Tls::None => return Ok(None),
             Tls::Opportunistic => config
@@ -96,7 +96,7 @@ fn in_words(error: &io::Error, server: &ServerName<'_>) -> String {
     }
 }
 
-/// Looks whether a file has certificates of authorities, as [`crate::Way::Smtp`] needs them.
+/// Looks whether a file has certificates of authorities, as [`crate::Transport::Smtp`] needs them.
 ///
 /// # Errors
 /// When it cannot be read, or has none.

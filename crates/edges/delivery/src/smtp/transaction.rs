@@ -1,4 +1,4 @@
-//! One letter over an open connection: MAIL, RCPT, DATA, the text (RFC 5321 §3.3).
+//! One message over an open connection: MAIL, RCPT, DATA, the text (RFC 5321 §3.3).
 
 use tokio::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use super::limits;
 use super::reply::{Broken, Clock, Reply};
 use super::session::Session;
 use super::text::DotStuffed;
-use crate::Parcel;
+use crate::Submission;
 use crate::outcome::{Failure, Outcome, Stage};
 
-/// What came of a letter on this connection.
+/// What came of a message on this connection.
 pub(super) enum Sent {
     /// That is the outcome.
     Over(Outcome),
-    /// The relay had left a connection that was kept from an earlier letter. Nothing was
+    /// The relay had left a connection that was kept from an earlier message. Nothing was
     /// sent; a new connection is worth a try.
     Stale,
 }
@@ -31,7 +31,7 @@ impl Step {
     }
 }
 
-/// Ends what an earlier letter began (RFC 5321 §4.1.1.5).
+/// Ends what an earlier message began (RFC 5321 §4.1.1.5).
 const RESET: &str = "RSET\r\n";
 
 /// Why there is no more to do before the text.
@@ -41,15 +41,15 @@ enum Abort {
 }
 
 impl Session {
-    /// Sends one letter. `grace` is how long the answer to the final dot may take.
-    pub(super) async fn send(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Sent {
-        if let Some(longest) = self.longest.filter(|&longest| parcel.octets() > longest) {
-            return Sent::Over(Outcome::Refused(too_large(longest, parcel.octets())));
+    /// Sends one message. `grace` is how long the answer to the final dot may take.
+    pub(super) async fn send(&mut self, submission: &Submission<'_>, clock: Clock, grace: Duration) -> Sent {
+        if let Some(longest) = self.longest.filter(|&longest| submission.octets() > longest) {
+            return Sent::Over(Outcome::Refused(too_large(longest, submission.octets())));
         }
-        let is_reused = self.letters > 0;
-        self.letters += 1;
-        let handed = match self.ask(parcel, is_reused, clock).await {
-            Ok(()) => Sent::Over(self.send_text(parcel, clock, grace).await),
+        let is_reused = self.messages > 0;
+        self.messages += 1;
+        let handed = match self.ask(submission, is_reused, clock).await {
+            Ok(()) => Sent::Over(self.send_text(submission, clock, grace).await),
             Err(Abort::Over(outcome)) => Sent::Over(outcome),
             Err(Abort::Stale) => Sent::Stale,
         };
@@ -58,8 +58,8 @@ impl Session {
     }
 
     /// The commands up to DATA; without an error the relay waits for the text.
-    async fn ask(&mut self, parcel: &Parcel<'_>, is_reused: bool, clock: Clock) -> Result<(), Abort> {
-        let steps = self.steps(parcel);
+    async fn ask(&mut self, submission: &Submission<'_>, is_reused: bool, clock: Clock) -> Result<(), Abort> {
+        let steps = self.steps(submission);
         if self.pipelining {
             // RFC 2920 §3.1: RSET, MAIL and RCPT may be followed at once, DATA ends a group.
             let lines: String = steps.iter().map(|step| step.line.as_str()).collect();
@@ -96,9 +96,9 @@ impl Session {
         refused.map_or(Ok(()), |outcome| Err(Abort::Over(outcome)))
     }
 
-    fn steps(&self, parcel: &Parcel<'_>) -> Vec<Step> {
+    fn steps(&self, submission: &Submission<'_>) -> Vec<Step> {
         let size = if self.announces_size {
-            format!(" SIZE={}", parcel.octets())
+            format!(" SIZE={}", submission.octets())
         } else {
             String::new()
         };
@@ -106,8 +106,8 @@ impl Session {
         let reset = self
             .is_unfinished
             .then(|| step(Stage::Mail, RESET.to_owned(), limits::MAIL));
-        let from = format!("MAIL FROM:<{}>{size}\r\n", parcel.return_path);
-        let to = format!("RCPT TO:<{}>\r\n", parcel.recipient);
+        let from = format!("MAIL FROM:<{}>{size}\r\n", submission.return_path);
+        let to = format!("RCPT TO:<{}>\r\n", submission.recipient);
         let others = [
             step(Stage::Mail, from, limits::MAIL),
             step(Stage::Rcpt, to, limits::RCPT),
@@ -154,8 +154,8 @@ impl Session {
     }
 
     /// The text and what is said to it.
-    async fn send_text(&mut self, parcel: &Parcel<'_>, clock: Clock, grace: Duration) -> Outcome {
-        let mut text = DotStuffed::new(parcel.letter);
+    async fn send_text(&mut self, submission: &Submission<'_>, clock: Clock, grace: Duration) -> Outcome {
+        let mut text = DotStuffed::new(submission.message);
         let mut room = Vec::with_capacity(limits::TEXT_OCTETS);
         loop {
             let more = text.fill(&mut room, limits::TEXT_OCTETS);

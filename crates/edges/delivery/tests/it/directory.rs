@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use landmarc_delivery::{Parcel, Way};
+use landmarc_delivery::{Submission, Transport};
 
-use crate::support::{LETTER, RECIPIENT, Scratch, delivered, parcel, post, told};
+use crate::support::{LETTER, RECIPIENT, Scratch, delivered, post, submission, told};
 
-fn into(path: &Path) -> landmarc_delivery::Post {
+fn into(path: &Path) -> landmarc_delivery::DeliveryAgent {
     post(
-        Way::Directory {
+        Transport::Directory {
             path: path.to_owned(),
         },
         2,
@@ -27,7 +27,7 @@ fn files(path: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_letter_is_a_file_as_it_would_be_sent() {
     let scratch = Scratch::new("letters");
-    let reply = delivered(into(scratch.path()).deliver(parcel(RECIPIENT)).await);
+    let reply = delivered(into(scratch.path()).deliver(submission(RECIPIENT)).await);
     let file = scratch.path().join("report.eml");
     assert_eq!(reply, format!("written to {}", file.display()));
     assert_eq!(std::fs::read(file).unwrap(), LETTER.concat());
@@ -38,17 +38,24 @@ async fn a_letter_is_a_file_as_it_would_be_sent() {
 async fn the_same_letter_is_one_file_and_another_gets_a_number() {
     let scratch = Scratch::new("letters");
     let post = into(scratch.path());
-    let other = Parcel {
-        letter: &[b"Subject: a\r\n\r\nTEXT\r\n"],
-        ..parcel(RECIPIENT)
+    let other = Submission {
+        message: &[b"Subject: a\r\n\r\nTEXT\r\n"],
+        ..submission(RECIPIENT)
     };
-    let longer = Parcel {
-        letter: &[b"Subject: longer\r\n\r\ntext\r\n"],
-        ..parcel(RECIPIENT)
+    let longer = Submission {
+        message: &[b"Subject: longer\r\n\r\ntext\r\n"],
+        ..submission(RECIPIENT)
     };
     // Each twice, as after a crash before it was noted.
-    for parcel in [parcel(RECIPIENT), other, longer, parcel(RECIPIENT), other, longer] {
-        delivered(post.deliver(parcel).await);
+    for submission in [
+        submission(RECIPIENT),
+        other,
+        longer,
+        submission(RECIPIENT),
+        other,
+        longer,
+    ] {
+        delivered(post.deliver(submission).await);
     }
     assert_eq!(
         files(scratch.path()),
@@ -62,9 +69,9 @@ async fn letters_at_the_same_time_do_not_meet() {
     let post = into(scratch.path());
     let (first, second) = (into(scratch.path()), into(scratch.path()));
     let letters: [&[&[u8]]; 4] = [&[b"A: 1\r\n"], &[b"A: 2\r\n"], &[b"A: 3\r\n"], &[b"A: 4\r\n"]];
-    let [a, b, c, d] = letters.map(|letter| Parcel {
-        letter,
-        ..parcel(RECIPIENT)
+    let [a, b, c, d] = letters.map(|letter| Submission {
+        message: letter,
+        ..submission(RECIPIENT)
     });
     // Of one post and of others: these know nothing of each other's numbers.
     let outcomes: [_; 4] = tokio::join!(
@@ -89,11 +96,11 @@ async fn letters_at_the_same_time_do_not_meet() {
 async fn a_name_that_is_a_path_is_refused() {
     let scratch = Scratch::new("letters");
     for file_name in ["../report", "/tmp/report", ".", ""] {
-        let parcel = Parcel {
+        let submission = Submission {
             file_name,
-            ..parcel(RECIPIENT)
+            ..submission(RECIPIENT)
         };
-        let outcome = into(scratch.path()).deliver(parcel).await;
+        let outcome = into(scratch.path()).deliver(submission).await;
         let reason = format!("file: \"{file_name}\" is no name for a file");
         assert_eq!(told(&outcome), ("refused", reason));
     }
@@ -104,7 +111,7 @@ async fn a_name_that_is_a_path_is_refused() {
 async fn a_directory_that_is_not_there_is_no_fault_of_the_letter() {
     let scratch = Scratch::new("letters");
     let missing = scratch.path().join("missing");
-    let (kind, reason) = told(&into(&missing).deliver(parcel(RECIPIENT)).await);
+    let (kind, reason) = told(&into(&missing).deliver(submission(RECIPIENT)).await);
     assert_eq!(kind, "relay unusable");
     assert!(reason.starts_with(&format!("file: cannot write into {}: ", missing.display())));
 }

@@ -3,7 +3,7 @@
 use landmarc_delivery::{Outcome, Stage};
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
-use crate::support::{RECIPIENT, delivered, parcel, post, told, way_to};
+use crate::support::{RECIPIENT, delivered, post, submission, told, transport_to};
 
 const STAGES: [(At, Stage); 6] = [
     (At::Greeting, Stage::Greeting),
@@ -53,7 +53,7 @@ async fn every_fault_at_every_stage_has_its_outcome_and_its_reason() {
                     pipelining,
                     ..Script::with(Fault::new(at, what.clone()))
                 });
-                let outcome = post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await;
+                let outcome = post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await;
                 let expected = match (stage, kind) {
                     // Nothing was said yet of any letter.
                     (Stage::Greeting | Stage::Hello, _) => "relay unusable",
@@ -76,10 +76,10 @@ async fn what_follows_a_fault_is_delivered() {
     for (at, _) in STAGES {
         for (what, ..) in faults() {
             let relay = Relay::start(Script::with(Fault::new(at, what.clone()).times(1)));
-            let post = post(way_to(&relay), 1);
-            let first = post.deliver(parcel(RECIPIENT)).await;
+            let post = post(transport_to(&relay), 1);
+            let first = post.deliver(submission(RECIPIENT)).await;
             assert!(first.failure().is_some());
-            delivered(post.deliver(parcel(RECIPIENT)).await);
+            delivered(post.deliver(submission(RECIPIENT)).await);
             let taken = relay.letters().iter().filter(|letter| letter.taken).count();
             assert_eq!(taken, 1, "{what:?} at {at:?}");
         }
@@ -92,7 +92,7 @@ async fn codes_are_told_apart_from_words() {
         At::Rcpt,
         "550-5.1.1 <dmarc@author.example>:\r\n550 5.1.1 User unknown",
     )));
-    let outcome = post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await;
+    let outcome = post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await;
     let Outcome::Refused(failure) = outcome else {
         panic!("{outcome:?}")
     };
@@ -114,14 +114,14 @@ async fn of_two_letters_the_one_that_is_rejected_is_no_harm_to_the_other() {
             pipelining,
             ..Script::with(Fault::say(At::Rcpt, "550 5.1.1 no such user").to("nobody@"))
         });
-        let post = post(way_to(&relay), 1);
+        let post = post(transport_to(&relay), 1);
         for round in 1..=3 {
-            let rejected = post.deliver(parcel("nobody@author.example")).await;
+            let rejected = post.deliver(submission("nobody@author.example")).await;
             assert_eq!(
                 told(&rejected),
                 ("refused", "RCPT: 550 5.1.1 no such user".to_owned())
             );
-            delivered(post.deliver(parcel(RECIPIENT)).await);
+            delivered(post.deliver(submission(RECIPIENT)).await);
             assert_eq!(relay.letters().len(), round);
         }
         // All over one connection: what was begun in vain was ended by RSET.
@@ -144,8 +144,8 @@ async fn a_relay_that_accepts_data_for_nobody_gets_an_empty_letter_and_no_more()
         ],
         ..Script::default()
     });
-    let post = post(way_to(&relay), 1);
-    let rejected = post.deliver(parcel("nobody@author.example")).await;
+    let post = post(transport_to(&relay), 1);
+    let rejected = post.deliver(submission("nobody@author.example")).await;
     assert_eq!(
         told(&rejected),
         ("refused", "RCPT: 550 5.1.1 no such user".to_owned())
@@ -157,7 +157,7 @@ async fn a_relay_that_accepts_data_for_nobody_gets_an_empty_letter_and_no_more()
             .iter()
             .all(|letter| letter.text.is_empty() && letter.rcpt_to.is_empty())
     );
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 1);
 }
 
@@ -166,11 +166,11 @@ async fn a_letter_whose_250_was_lost_may_have_arrived() {
     let relay = Relay::start(Script::with(
         Fault::new(At::EndOfData, What::TakeAndDrop).times(1),
     ));
-    let post = post(way_to(&relay), 1);
-    let outcome = post.deliver(parcel(RECIPIENT)).await;
+    let post = post(transport_to(&relay), 1);
+    let outcome = post.deliver(submission(RECIPIENT)).await;
     let reason = "end of data: the connection was closed".to_owned();
     assert_eq!(told(&outcome), ("unanswered", reason));
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     // The duplicate is the same to the octet, so its Message-ID tells that it is one.
     let letters = relay.letters();
     assert_eq!(
@@ -183,10 +183,10 @@ async fn a_letter_whose_250_was_lost_may_have_arrived() {
 #[tokio::test]
 async fn a_relay_that_is_not_there_is_no_fault_of_the_letter() {
     let relay = Relay::start(Script::default());
-    let way = way_to(&relay);
+    let transport = transport_to(&relay);
     let address = relay.address();
     drop(relay);
-    let (kind, reason) = told(&post(way, 1).deliver(parcel(RECIPIENT)).await);
+    let (kind, reason) = told(&post(transport, 1).deliver(submission(RECIPIENT)).await);
     assert_eq!(kind, "relay unusable");
     assert!(
         reason.starts_with(&format!("connect: {address}: Connection refused")),
@@ -202,12 +202,12 @@ async fn a_relay_that_leaves_in_the_text_has_not_got_the_letter() {
         .chain(std::iter::repeat_n(&*line, 220))
         .collect();
     let relay = Relay::start(Script::with(Fault::new(At::Text(10_000), What::Drop).times(1)));
-    let post = post(way_to(&relay), 1);
-    let parcel = landmarc_delivery::Parcel {
-        letter: &letter,
-        ..parcel(RECIPIENT)
+    let post = post(transport_to(&relay), 1);
+    let submission = landmarc_delivery::Submission {
+        message: &letter,
+        ..submission(RECIPIENT)
     };
-    let (kind, reason) = told(&post.deliver(parcel).await);
+    let (kind, reason) = told(&post.deliver(submission).await);
     assert_eq!(kind, "deferred", "{reason}");
     assert!(reason.starts_with("text: the connection failed: "), "{reason}");
     assert_eq!(relay.letters(), []);

@@ -1,9 +1,9 @@
 //! Connections that serve for more than one letter, and those that do not.
 
-use landmarc_delivery::limits::{IDLE, LETTERS_PER_CONNECTION};
+use landmarc_delivery::limits::{IDLE, MESSAGES_PER_CONNECTION};
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
-use crate::support::{RECIPIENT, delivered, parcel, post, told, way_to};
+use crate::support::{RECIPIENT, delivered, post, submission, told, transport_to};
 
 fn verbs(relay: &Relay) -> Vec<String> {
     let first_word = |line: String| line.split(' ').next().unwrap_or_default().to_owned();
@@ -17,9 +17,9 @@ fn verbs(relay: &Relay) -> Vec<String> {
 #[tokio::test]
 async fn letters_follow_each_other_over_one_connection() {
     let relay = Relay::start(Script::default());
-    let post = post(way_to(&relay), 1);
+    let post = post(transport_to(&relay), 1);
     for _ in 0..3 {
-        delivered(post.deliver(parcel(RECIPIENT)).await);
+        delivered(post.deliver(submission(RECIPIENT)).await);
     }
     post.close().await;
     let letter = ["MAIL", "RCPT", "DATA"];
@@ -29,38 +29,38 @@ async fn letters_follow_each_other_over_one_connection() {
     );
     assert_eq!((relay.connections(), relay.letters().len()), (1, 3));
     // After that a new one is made.
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 2);
 }
 
 #[tokio::test]
 async fn a_connection_serves_for_so_many_letters_and_no_more() {
     let relay = Relay::start(Script::default());
-    let post = post(way_to(&relay), 1);
-    for _ in 0..LETTERS_PER_CONNECTION {
-        delivered(post.deliver(parcel(RECIPIENT)).await);
+    let post = post(transport_to(&relay), 1);
+    for _ in 0..MESSAGES_PER_CONNECTION {
+        delivered(post.deliver(submission(RECIPIENT)).await);
     }
     assert_eq!(relay.connections(), 1);
     assert_eq!(verbs(&relay).last().map(String::as_str), Some("QUIT"));
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 2);
 }
 
 #[tokio::test]
 async fn a_connection_that_waited_too_long_is_left() {
     let relay = Relay::start(Script::default());
-    let post = post(way_to(&relay), 1);
+    let post = post(transport_to(&relay), 1);
     let pass = async |time| {
         tokio::time::pause();
         tokio::time::advance(time).await;
         tokio::time::resume();
     };
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     pass(IDLE / 2).await;
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 1);
     pass(IDLE).await;
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 2);
     assert!(verbs(&relay).contains(&"QUIT".to_owned()));
 }
@@ -80,9 +80,9 @@ async fn a_connection_that_the_relay_left_is_made_again() {
                 pipelining,
                 ..Script::with(fault.clone())
             });
-            let post = post(way_to(&relay), 1);
+            let post = post(transport_to(&relay), 1);
             for _ in 0..2 {
-                delivered(post.deliver(parcel(RECIPIENT)).await);
+                delivered(post.deliver(submission(RECIPIENT)).await);
             }
             let letters = relay.letters().iter().filter(|letter| letter.taken).count();
             assert_eq!((relay.connections(), letters), (2, 2), "{fault:?}");
@@ -94,13 +94,13 @@ async fn a_connection_that_the_relay_left_is_made_again() {
 async fn a_relay_that_wants_no_second_try_is_not_asked_for_ever() {
     // Kept, left by the relay, made again, refused there.
     let relay = Relay::start(Script::default());
-    let post = post(way_to(&relay), 1);
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    let post = post(transport_to(&relay), 1);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     relay.set(Script::with(Fault::new(
         At::Mail,
         What::SayAndDrop("421 4.3.2 overloaded".to_owned()),
     )));
-    let outcome = post.deliver(parcel(RECIPIENT)).await;
+    let outcome = post.deliver(submission(RECIPIENT)).await;
     let reason = "MAIL: 421 4.3.2 overloaded".to_owned();
     assert_eq!(told(&outcome), ("relay unusable", reason));
     assert_eq!(relay.connections(), 2);
@@ -115,18 +115,18 @@ async fn a_reset_that_is_refused_costs_the_connection_and_no_letter() {
         ],
         ..Script::default()
     });
-    let post = post(way_to(&relay), 1);
-    let busy = post.deliver(parcel(RECIPIENT)).await;
+    let post = post(transport_to(&relay), 1);
+    let busy = post.deliver(submission(RECIPIENT)).await;
     assert_eq!(told(&busy), ("deferred", "RCPT: 450 4.2.1 busy".to_owned()));
-    delivered(post.deliver(parcel(RECIPIENT)).await);
+    delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 2);
 }
 
 #[tokio::test]
 async fn no_more_letters_are_on_their_way_than_there_may_be() {
     let relay = Relay::start(Script::default());
-    let post = post(way_to(&relay), 2);
-    let letter = || post.deliver(parcel(RECIPIENT));
+    let post = post(transport_to(&relay), 2);
+    let letter = || post.deliver(submission(RECIPIENT));
     let outcomes: [_; 6] = tokio::join!(letter(), letter(), letter(), letter(), letter(), letter()).into();
     for outcome in outcomes {
         delivered(outcome);

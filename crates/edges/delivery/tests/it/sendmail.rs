@@ -1,16 +1,16 @@
 //! Letters to programs: to shell scripts that do what a `sendmail` may do.
 
-use landmarc_delivery::{Options, Parcel, Post, Way};
+use landmarc_delivery::{DeliveryAgent, Options, Submission, Transport};
 use std::time::Duration;
 
-use crate::support::{RECIPIENT, RETURN_PATH, Scratch, delivered, parcel, post, told};
+use crate::support::{RECIPIENT, RETURN_PATH, Scratch, delivered, post, submission, told};
 
 /// A program that is this script; its first argument is the scratch directory.
-fn script(scratch: &Scratch, text: &str) -> Way {
+fn script(scratch: &Scratch, text: &str) -> Transport {
     let arguments = ["/bin/sh", "-c", text, "sh"].map(str::to_owned).into_iter();
     let place = scratch.path().to_str().unwrap().to_owned();
     let envelope = ["-f", "{return_path}", "--", "{recipient}"].map(str::to_owned);
-    Way::Sendmail {
+    Transport::Sendmail {
         arguments: arguments.chain([place]).chain(envelope).collect(),
     }
 }
@@ -24,7 +24,11 @@ const KEEPS: &str = r#"cat >"$1/letter"; place=$1; shift; printf '<%s>\n' "$@" >
 #[tokio::test]
 async fn a_program_gets_the_letter_with_the_line_ends_of_the_system() {
     let scratch = Scratch::new("program");
-    let reply = delivered(post(script(&scratch, KEEPS), 1).deliver(parcel(RECIPIENT)).await);
+    let reply = delivered(
+        post(script(&scratch, KEEPS), 1)
+            .deliver(submission(RECIPIENT))
+            .await,
+    );
     assert_eq!(reply, "/bin/sh: exit code 0");
     assert_eq!(written(&scratch, "letter"), "Subject: a\n\ntext\n");
     assert_eq!(
@@ -36,11 +40,11 @@ async fn a_program_gets_the_letter_with_the_line_ends_of_the_system() {
 #[tokio::test]
 async fn line_ends_may_be_cut_between_pieces() {
     let scratch = Scratch::new("program");
-    let parcel = Parcel {
-        letter: &[b"A: b\r", b"\n\r", b"\n.\r\n", b"c\r\n"],
-        ..parcel(RECIPIENT)
+    let submission = Submission {
+        message: &[b"A: b\r", b"\n\r", b"\n.\r\n", b"c\r\n"],
+        ..submission(RECIPIENT)
     };
-    delivered(post(script(&scratch, KEEPS), 1).deliver(parcel).await);
+    delivered(post(script(&scratch, KEEPS), 1).deliver(submission).await);
     assert_eq!(written(&scratch, "letter"), "A: b\n\n.\nc\n");
 }
 
@@ -48,10 +52,10 @@ async fn line_ends_may_be_cut_between_pieces() {
 async fn no_shell_reads_an_address() {
     let scratch = Scratch::new("program");
     let trick = "\"$(touch x);`id` {return_path}\"@author.example";
-    delivered(post(script(&scratch, KEEPS), 1).deliver(parcel(trick)).await);
+    delivered(post(script(&scratch, KEEPS), 1).deliver(submission(trick)).await);
     assert!(written(&scratch, "arguments").ends_with(&format!("<{trick}>\n")));
     let option = post(script(&scratch, KEEPS), 1)
-        .deliver(parcel("-oQ/tmp@author.example"))
+        .deliver(submission("-oQ/tmp@author.example"))
         .await;
     assert_eq!(told(&option).0, "refused");
 }
@@ -59,11 +63,11 @@ async fn no_shell_reads_an_address() {
 #[tokio::test]
 async fn the_null_path_is_an_argument_of_its_own() {
     let scratch = Scratch::new("program");
-    let parcel = Parcel {
+    let submission = Submission {
         return_path: "",
-        ..parcel(RECIPIENT)
+        ..submission(RECIPIENT)
     };
-    delivered(post(script(&scratch, KEEPS), 1).deliver(parcel).await);
+    delivered(post(script(&scratch, KEEPS), 1).deliver(submission).await);
     assert!(written(&scratch, "arguments").starts_with("<-f>\n<<>>\n<-->\n"));
 }
 
@@ -92,7 +96,9 @@ async fn exit_codes_have_their_meaning() {
         ("exit 127", "relay unusable", "exit code 127"),
         ("kill -9 $$", "deferred", "ended by signal: 9 (SIGKILL)"),
     ] {
-        let outcome = post(script(&scratch, text), 1).deliver(parcel(RECIPIENT)).await;
+        let outcome = post(script(&scratch, text), 1)
+            .deliver(submission(RECIPIENT))
+            .await;
         assert_eq!(
             told(&outcome),
             (kind, format!("program: /bin/sh: {reason}")),
@@ -103,10 +109,10 @@ async fn exit_codes_have_their_meaning() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_is_no_fault_of_the_letter() {
-    let way = Way::Sendmail {
+    let transport = Transport::Sendmail {
         arguments: vec!["/nowhere/sendmail".to_owned(), "{recipient}".to_owned()],
     };
-    let (kind, reason) = told(&post(way, 1).deliver(parcel(RECIPIENT)).await);
+    let (kind, reason) = told(&post(transport, 1).deliver(submission(RECIPIENT)).await);
     assert_eq!(kind, "relay unusable");
     assert!(reason.starts_with("program: /nowhere/sendmail: cannot be run: No such file"));
 }
@@ -115,9 +121,9 @@ async fn a_program_that_is_not_there_is_no_fault_of_the_letter() {
 async fn a_program_that_reads_nothing_or_talks_without_end_holds_nobody_up() {
     let scratch = Scratch::new("program");
     let line = [&[b'x'; 76][..], b"\r\n"].concat().repeat(10_000);
-    let large = Parcel {
-        letter: &[&line],
-        ..parcel(RECIPIENT)
+    let large = Submission {
+        message: &[&line],
+        ..submission(RECIPIENT)
     };
     let deaf = post(script(&scratch, "echo 'I do not listen' >&2; exit 75"), 1);
     let (kind, reason) = told(&deaf.deliver(large).await);
@@ -140,7 +146,11 @@ async fn a_child_that_is_left_behind_is_not_waited_for() {
     let scratch = Scratch::new("program");
     // It holds both pipes until the test lets it go.
     let text = r#"cat >/dev/null; mkfifo "$1/go"; cat "$1/go" & exit 0"#;
-    delivered(post(script(&scratch, text), 1).deliver(parcel(RECIPIENT)).await);
+    delivered(
+        post(script(&scratch, text), 1)
+            .deliver(submission(RECIPIENT))
+            .await,
+    );
     std::fs::write(scratch.path().join("go"), "now").unwrap();
 }
 
@@ -148,15 +158,15 @@ async fn a_child_that_is_left_behind_is_not_waited_for() {
 async fn stopped(text: &str, letter: &[&[u8]]) -> (&'static str, String) {
     let scratch = Scratch::new("program");
     let options = Options {
-        way: script(&scratch, text),
+        transport: script(&scratch, text),
         connections: 1,
         timeout: Duration::from_secs(300),
     };
-    let parcel = Parcel {
-        letter,
-        ..parcel(RECIPIENT)
+    let submission = Submission {
+        message: letter,
+        ..submission(RECIPIENT)
     };
-    told(&Post::new(options).unwrap().deliver(parcel).await)
+    told(&DeliveryAgent::new(options).unwrap().deliver(submission).await)
 }
 
 #[tokio::test(start_paused = true)]

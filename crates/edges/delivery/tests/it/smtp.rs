@@ -1,14 +1,16 @@
 //! What goes over the wire when all goes well.
 
-use landmarc_delivery::{Login, MAX_LINE_OCTETS, Outcome, Parcel, Post, Secret, Stage, Way};
+use landmarc_delivery::{
+    DeliveryAgent, Login, MAX_LINE_OCTETS, Outcome, Secret, Stage, Submission, Transport,
+};
 use landmarc_testkit::relay::{Login as Known, Relay, Script};
 
-use crate::support::{LETTER, RECIPIENT, RETURN_PATH, delivered, parcel, post, told, way_to};
+use crate::support::{LETTER, RECIPIENT, RETURN_PATH, delivered, post, submission, told, transport_to};
 
 #[tokio::test]
 async fn a_letter_arrives_with_its_envelope() {
     let relay = Relay::start(Script::default());
-    let reply = delivered(post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await);
+    let reply = delivered(post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await);
     assert_eq!(reply, "250 2.0.0 Ok: queued as 1");
     let letters = relay.letters();
     let [letter] = &letters[..] else {
@@ -29,7 +31,7 @@ async fn commands_are_pipelined_when_that_is_offered() {
             pipelining,
             ..Script::default()
         });
-        delivered(post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await);
+        delivered(post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await);
         let commands = relay.commands();
         let seen: Vec<_> = commands
             .iter()
@@ -52,11 +54,11 @@ async fn commands_are_pipelined_when_that_is_offered() {
 #[tokio::test]
 async fn the_null_path_and_quoted_local_parts_are_sent_as_they_are() {
     let relay = Relay::start(Script::default());
-    let parcel = Parcel {
+    let submission = Submission {
         return_path: "",
-        ..parcel("\"d, x\"@author.example")
+        ..submission("\"d, x\"@author.example")
     };
-    delivered(post(way_to(&relay), 1).deliver(parcel).await);
+    delivered(post(transport_to(&relay), 1).deliver(submission).await);
     let letters = relay.letters();
     assert_eq!(letters[0].mail_from, "");
     assert_eq!(letters[0].rcpt_to, ["\"d, x\"@author.example"]);
@@ -75,11 +77,11 @@ async fn dots_and_long_lines_arrive_as_they_were() {
         b"",
         b".\r\n",
     ];
-    let parcel = Parcel {
-        letter: &letter,
-        ..parcel(RECIPIENT)
+    let submission = Submission {
+        message: &letter,
+        ..submission(RECIPIENT)
     };
-    delivered(post(way_to(&relay), 1).deliver(parcel).await);
+    delivered(post(transport_to(&relay), 1).deliver(submission).await);
     assert_eq!(relay.letters()[0].text, letter.concat());
 }
 
@@ -90,33 +92,33 @@ async fn a_letter_of_ten_megabytes_arrives_whole() {
     let letter: Vec<&[u8]> = std::iter::once(&b"Subject: a\r\n\r\n"[..])
         .chain(std::iter::repeat_n(&*line, 130))
         .collect();
-    let parcel = Parcel {
-        letter: &letter,
-        ..parcel(RECIPIENT)
+    let submission = Submission {
+        message: &letter,
+        ..submission(RECIPIENT)
     };
-    delivered(post(way_to(&relay), 1).deliver(parcel).await);
+    delivered(post(transport_to(&relay), 1).deliver(submission).await);
     assert!(relay.letters()[0].text == letter.concat());
 }
 
 #[tokio::test]
 async fn what_cannot_be_sent_opens_no_connection() {
     let relay = Relay::start(Script::default());
-    let post = post(way_to(&relay), 1);
-    for (parcel, words) in [
+    let post = post(transport_to(&relay), 1);
+    for (submission, words) in [
         (
-            parcel("a@b.example\r\nDATA"),
+            submission("a@b.example\r\nDATA"),
             r#"the recipient "a@b.example\r\nDATA" is no address"#,
         ),
         (
-            Parcel {
-                letter: &[b"Subject: a\r\n\r\nb\n.\nMAIL FROM:<>\r\n"],
-                ..parcel(RECIPIENT)
+            Submission {
+                message: &[b"Subject: a\r\n\r\nb\n.\nMAIL FROM:<>\r\n"],
+                ..submission(RECIPIENT)
             },
             "line 3 of the letter cannot be sent: lines have at most 998 octets of ASCII without NUL and \
              end with CRLF",
         ),
     ] {
-        let outcome = post.deliver(parcel).await;
+        let outcome = post.deliver(submission).await;
         assert_eq!(told(&outcome), ("refused", format!("letter: {words}")));
     }
     assert_eq!(relay.connections(), 0);
@@ -130,8 +132,8 @@ async fn a_letter_over_the_limit_of_the_relay_is_not_even_begun() {
             size: Some(limit),
             ..Script::default()
         });
-        let post = post(way_to(&relay), 1);
-        let outcome = post.deliver(parcel(RECIPIENT)).await;
+        let post = post(transport_to(&relay), 1);
+        let outcome = post.deliver(submission(RECIPIENT)).await;
         if is_taken {
             delivered(outcome);
             continue;
@@ -147,9 +149,9 @@ async fn a_letter_over_the_limit_of_the_relay_is_not_even_begun() {
         );
         assert_eq!(relay.commands().len(), 1, "EHLO alone");
         // A smaller one goes over the same connection.
-        let smaller = Parcel {
-            letter: &[b"A: b\r\n"],
-            ..parcel(RECIPIENT)
+        let smaller = Submission {
+            message: &[b"A: b\r\n"],
+            ..submission(RECIPIENT)
         };
         delivered(post.deliver(smaller).await);
         assert_eq!(relay.connections(), 1);
@@ -162,19 +164,19 @@ async fn a_relay_without_size_is_told_none() {
         size: None,
         ..Script::default()
     });
-    delivered(post(way_to(&relay), 1).deliver(parcel(RECIPIENT)).await);
+    delivered(post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.letters()[0].parameters, "");
 }
 
-fn with_login(relay: &Relay, password: Option<&str>) -> Post {
-    let Way::Smtp {
+fn with_login(relay: &Relay, password: Option<&str>) -> DeliveryAgent {
+    let Transport::Smtp {
         host,
         port,
         tls,
         ca_file,
         hello,
         ..
-    } = way_to(relay)
+    } = transport_to(relay)
     else {
         unreachable!("it goes to a relay")
     };
@@ -183,7 +185,7 @@ fn with_login(relay: &Relay, password: Option<&str>) -> Post {
         password: Secret::new(password.to_owned()),
     });
     post(
-        Way::Smtp {
+        Transport::Smtp {
             host,
             port,
             tls,
@@ -201,7 +203,7 @@ async fn auth_is_done_by_plain_or_login() {
         let relay = auth_relay(mechanisms);
         delivered(
             with_login(&relay, Some("correct horse"))
-                .deliver(parcel(RECIPIENT))
+                .deliver(submission(RECIPIENT))
                 .await,
         );
         assert_eq!(relay.letters()[0].user.as_deref(), Some("landmarc"));
@@ -225,7 +227,7 @@ async fn auth_that_fails_is_of_the_relay_and_not_of_the_letter() {
         ("PLAIN", None, "MAIL: 530 5.7.0 Authentication required"),
     ] {
         let relay = auth_relay(mechanisms);
-        let outcome = with_login(&relay, password).deliver(parcel(RECIPIENT)).await;
+        let outcome = with_login(&relay, password).deliver(submission(RECIPIENT)).await;
         assert_eq!(told(&outcome), ("relay unusable", reason.to_owned()));
     }
 }

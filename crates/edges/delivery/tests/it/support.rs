@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use landmarc_delivery::{Failure, Options, Outcome, Parcel, Post, Tls, Way};
+use landmarc_delivery::{DeliveryAgent, Failure, Options, Outcome, Submission, Tls, Transport};
 use landmarc_testkit::relay::Relay;
 
 pub(crate) const RETURN_PATH: &str = "reports+r42@receiver.example";
@@ -12,8 +12,8 @@ pub(crate) const RECIPIENT: &str = "dmarc@author.example";
 pub(crate) const LETTER: &[&[u8]] = &[b"Subject: a\r\n", b"\r\n", b"text\r\n"];
 
 /// To this relay, without TLS.
-pub(crate) fn way_to(relay: &Relay) -> Way {
-    Way::Smtp {
+pub(crate) fn transport_to(relay: &Relay) -> Transport {
+    Transport::Smtp {
         host: relay.address().ip().to_string(),
         port: relay.address().port(),
         tls: Tls::None,
@@ -25,21 +25,21 @@ pub(crate) fn way_to(relay: &Relay) -> Way {
 
 /// A post of that way, for so many letters at once. A letter may take a minute: more than
 /// a test ever does.
-pub(crate) fn post(way: Way, connections: usize) -> Post {
+pub(crate) fn post(transport: Transport, connections: usize) -> DeliveryAgent {
     let options = Options {
-        way,
+        transport,
         connections,
         timeout: Duration::from_secs(60),
     };
-    Post::new(options).unwrap()
+    DeliveryAgent::new(options).unwrap()
 }
 
 /// A letter to this recipient.
-pub(crate) fn parcel(recipient: &str) -> Parcel<'_> {
-    Parcel {
+pub(crate) fn submission(recipient: &str) -> Submission<'_> {
+    Submission {
         return_path: RETURN_PATH,
         recipient,
-        letter: LETTER,
+        message: LETTER,
         file_name: "report",
     }
 }

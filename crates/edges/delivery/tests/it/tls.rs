@@ -2,20 +2,20 @@
 
 use std::path::PathBuf;
 
-use landmarc_delivery::{Options, Post, PostError, Tls, Way};
+use landmarc_delivery::{DeliveryAgent, Options, Tls, Transport, TransportError};
 use landmarc_testkit::relay::{CA_PEM, Certificate, Relay, Script, Tls as Offered};
 
-use crate::support::{RECIPIENT, Scratch, parcel, post, told, way_to};
+use crate::support::{RECIPIENT, Scratch, post, submission, told, transport_to};
 
 use Certificate::{Good, OtherName};
 
-fn way(relay: &Relay, mode: Tls, ca: PathBuf) -> Way {
-    let mut way = way_to(relay);
-    if let Way::Smtp { tls, ca_file, .. } = &mut way {
+fn transport(relay: &Relay, mode: Tls, ca: PathBuf) -> Transport {
+    let mut transport = transport_to(relay);
+    if let Transport::Smtp { tls, ca_file, .. } = &mut transport {
         *tls = mode;
         *ca_file = Some(ca);
     }
-    way
+    transport
 }
 
 /// What comes of a letter, and whether it went inside TLS.
@@ -26,7 +26,11 @@ async fn deliver(offered: Offered, mode: Tls, ca: &str) -> (&'static str, String
     });
     let scratch = Scratch::new("ca");
     let ca = scratch.file("ca.pem", ca.as_bytes());
-    let (kind, reason) = told(&post(way(&relay, mode, ca), 1).deliver(parcel(RECIPIENT)).await);
+    let (kind, reason) = told(
+        &post(transport(&relay, mode, ca), 1)
+            .deliver(submission(RECIPIENT))
+            .await,
+    );
     let letter = relay.letters().into_iter().next();
     if letter.is_none() {
         let begun = relay
@@ -97,8 +101,8 @@ async fn what_was_said_before_tls_counts_for_nothing() {
     });
     let scratch = Scratch::new("ca");
     let ca = scratch.file("ca.pem", CA_PEM.as_bytes());
-    let post = post(way(&relay, Tls::Required, ca), 1);
-    assert_eq!(told(&post.deliver(parcel(RECIPIENT)).await).0, "delivered");
+    let post = post(transport(&relay, Tls::Required, ca), 1);
+    assert_eq!(told(&post.deliver(submission(RECIPIENT)).await).0, "delivered");
     let commands = relay.commands();
     let seen: Vec<_> = commands
         .iter()
@@ -120,12 +124,12 @@ fn a_file_without_authorities_is_refused_at_once() {
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
     let options = |ca| Options {
-        way: way(&relay, Tls::Required, ca),
+        transport: transport(&relay, Tls::Required, ca),
         connections: 1,
         timeout: std::time::Duration::from_secs(1),
     };
-    let error = Post::new(options(file)).unwrap_err();
-    assert!(matches!(error, PostError::Ca(_)));
+    let error = DeliveryAgent::new(options(file)).unwrap_err();
+    assert!(matches!(error, TransportError::Ca(_)));
     assert!(
         error
             .to_string()

@@ -2,7 +2,7 @@
 
 use landmarc_delivery::Outcome;
 use landmarc_report::Address;
-use landmarc_report::mime::{Letter, LetterHead, Multipart, Part, compose};
+use landmarc_report::mime::{MailHead, Multipart, Part, ReportMail, compose};
 use serde_json::json;
 
 use super::opened::{self, Opened};
@@ -71,7 +71,7 @@ fn answer(outcome: &Outcome) -> (bool, String) {
     }
 }
 
-fn letter(terms: &Terms, to: &Address, now_ms: u64, process: u32) -> Letter {
+fn letter(terms: &Terms, to: &Address, now_ms: u64, process: u32) -> ReportMail {
     let reporter = &terms.reporter;
     let text = format!(
         "This is a test letter of {organization}.\n\n\
@@ -82,7 +82,7 @@ fn letter(terms: &Terms, to: &Address, now_ms: u64, process: u32) -> Letter {
         email = reporter.email,
         submitter = reporter.submitter,
     );
-    let head = LetterHead {
+    let head = MailHead {
         from: &terms.email,
         display_name: &reporter.organization,
         to,
