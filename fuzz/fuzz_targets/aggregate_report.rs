@@ -3,16 +3,16 @@
 
 #![no_main]
 
-use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_report::aggregate::{AggregateReport, Form, write};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
-    let limits = Limits {
+    let limits = ReadLimits {
         rows: 1000,
         text_octets: 64,
         token_octets: 1024,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let Ok(reading) = read(octets, &limits) else {
         return;
@@ -30,9 +30,9 @@ fuzz_target!(|octets: &[u8]| {
             continue;
         };
         // Words that the schema has not are written as comments: from then on nothing changes.
-        let once = read(&first, &Limits::default()).expect("what we write, we read");
+        let once = read(&first, &ReadLimits::default()).expect("what we write, we read");
         let second = written(&once.report, form).expect("what we read, we write");
-        let twice = read(&second, &Limits::default()).expect("what we write, we read");
+        let twice = read(&second, &ReadLimits::default()).expect("what we write, we read");
         assert_eq!(twice.report, once.report);
         assert_eq!(twice.about.messages, about.messages);
         assert_eq!(twice.about.form, form);

@@ -4,14 +4,14 @@
 
 use std::io::Read;
 
-use landmarc_intake::archive::{Archive, Form, Limits, RATIO_FLOOR_OCTETS, sniff};
+use landmarc_intake::archive::{Archive, ArchiveFormat, ArchiveLimits, RATIO_FLOOR_OCTETS, sniff};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
-    let limits = Limits {
+    let limits = ArchiveLimits {
         unpacked_octets: 2 * RATIO_FLOOR_OCTETS,
         members: 5,
-        ..Limits::default()
+        ..ArchiveLimits::default()
     };
     let Ok(archive) = Archive::open(octets, &limits) else {
         return;
@@ -23,5 +23,5 @@ fuzz_target!(|octets: &[u8]| {
         .read_to_end(&mut contents)
         .expect("it was run through before");
     assert_eq!(contents.len() as u64, archive.size());
-    assert_eq!(sniff(&contents), Some(Form::Xml));
+    assert_eq!(sniff(&contents), Some(ArchiveFormat::Xml));
 });

@@ -2,9 +2,9 @@
 
 #![no_main]
 
-use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_intake::archive::sniff;
-use landmarc_intake::{Kind, MailLimits, open_mail, read_subject};
+use landmarc_intake::{CarriedKind, MailLimits, open_mail, read_subject};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|mail: &[u8]| {
@@ -22,9 +22,9 @@ fuzz_target!(|mail: &[u8]| {
     };
     assert!(found.carried.len() <= limits.parts);
     for carried in &found.carried {
-        if let Kind::Aggregate(form) = carried.kind {
+        if let CarriedKind::Aggregate(form) = carried.kind {
             assert_eq!(sniff(&carried.octets), Some(form));
-            let _ = read(&carried.octets, &Limits::default());
+            let _ = read(&carried.octets, &ReadLimits::default());
         }
         if let Some(id) = carried
             .file_name

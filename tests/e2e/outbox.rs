@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
 use landmarc_intake::archive::{self, unpack};
-use landmarc_intake::{Kind, MailLimits, open_mail};
+use landmarc_intake::{CarriedKind, MailLimits, open_mail};
 use landmarc_store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
@@ -221,9 +221,9 @@ pub(crate) fn reports_in(letter: &[u8]) -> Vec<Vec<u8>> {
     let aggregate = mail
         .carried
         .iter()
-        .filter(|carried| matches!(carried.kind, Kind::Aggregate(_)));
+        .filter(|carried| matches!(carried.kind, CarriedKind::Aggregate(_)));
     aggregate
-        .map(|carried| unpack(&carried.octets, &archive::Limits::default()).expect("we packed it"))
+        .map(|carried| unpack(&carried.octets, &archive::ArchiveLimits::default()).expect("we packed it"))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
-use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::{Folder, free_port, output_of, package};
@@ -143,7 +143,7 @@ fn sums(directory: &Path) -> Sums {
         if path.extension().is_some_and(|extension| extension == "eml") {
             continue;
         }
-        let report = read(&fs::read(&path).unwrap(), &Limits::default())
+        let report = read(&fs::read(&path).unwrap(), &ReadLimits::default())
             .unwrap()
             .report;
         let day = report.metadata.period.begin / 86_400;

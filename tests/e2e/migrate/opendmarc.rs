@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
-use landmarc_intake::aggregate::Reading;
+use landmarc_intake::aggregate::ReportReading;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::Verdict;
@@ -189,7 +189,7 @@ impl Ours {
     }
 
     /// The same, read.
-    pub(super) fn reports(&self) -> Vec<Reading> {
+    pub(super) fn reports(&self) -> Vec<ReportReading> {
         let letters = self.letters();
         sums::each_once(sums::in_letters(letters.iter().map(Vec::as_slice)))
     }
@@ -259,7 +259,7 @@ fn opendmarc_is_moved_from_with_its_history_and_its_database() {
 
 /// What 1.4.2 does otherwise, with the difference in the same data (checklist 2.11).
 fn faults_of_theirs_are_not_ours(
-    theirs: &[Reading],
+    theirs: &[ReportReading],
     letters: &[landmarc_testkit::relay::Letter],
     site: &Ours,
 ) {
@@ -273,7 +273,7 @@ fn faults_of_theirs_are_not_ours(
             .find_map(|line| line.strip_prefix(name).map(str::to_owned));
         line.unwrap_or_else(|| panic!("no {name} in {text}"))
     };
-    let letter_of = |reading: &Reading| {
+    let letter_of = |reading: &ReportReading| {
         let id = reading.report.metadata.report_id.clone();
         our_letters
             .iter()
@@ -320,8 +320,8 @@ fn faults_of_theirs_are_not_ours(
         assert!(reading.is_strict(), "{:?}", reading.deviations);
     }
     // G5: a record for each message there.
-    let rows = |all: &[Reading]| all.iter().map(|reading| reading.report.rows.len()).sum::<usize>();
-    let messages = |all: &[Reading]| {
+    let rows = |all: &[ReportReading]| all.iter().map(|reading| reading.report.rows.len()).sum::<usize>();
+    let messages = |all: &[ReportReading]| {
         all.iter()
             .map(|reading| reading.about.messages.unwrap())
             .sum::<u64>()
@@ -330,7 +330,7 @@ fn faults_of_theirs_are_not_ours(
     assert_eq!(u64::try_from(rows(theirs)).unwrap(), messages(theirs));
     assert!(rows(&ours) < rows(theirs), "{} < {}", rows(&ours), rows(theirs));
     // G6: a reason with each record there, whatever was done.
-    let with_reason = |all: &[Reading]| {
+    let with_reason = |all: &[ReportReading]| {
         let all = all.iter().flat_map(|reading| &reading.report.rows);
         all.filter(|row| !row.key.reasons.is_empty())
             .map(|row| row.count)
@@ -346,7 +346,7 @@ fn faults_of_theirs_are_not_ours(
         "pct=0: asked for reject, and not done"
     );
     // G7: a report for each From domain there, for each DMARC Policy Domain here.
-    let domains = |all: &[Reading]| {
+    let domains = |all: &[ReportReading]| {
         let domains = all.iter().map(|reading| reading.report.policy.domain.clone());
         domains.collect::<BTreeSet<_>>()
     };

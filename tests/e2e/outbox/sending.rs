@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_intake::{MailLimits, open_mail};
 use landmarc_testkit::relay::{At, Fault, Script, What};
 use serde_json::json;
@@ -83,7 +83,7 @@ fn the_report_says_what_was_counted() {
     let [carried] = &mail.carried[..] else {
         panic!("{mail:?}");
     };
-    let reading = read(&carried.octets, &Limits::default()).unwrap();
+    let reading = read(&carried.octets, &ReadLimits::default()).unwrap();
     assert!(reading.deviations.is_empty(), "{:?}", reading.deviations);
     let report = reading.report;
     assert_eq!(report.policy.domain, "a.example");

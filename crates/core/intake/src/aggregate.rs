@@ -1,9 +1,9 @@
-//! Reading what the world sends as aggregate reports (RFC 9990, RFC 7489).
+//! ReportReading what the world sends as aggregate reports (RFC 9990, RFC 7489).
 //!
 //! We write exactly what the RFC says and read what the world sends: nothing is lost, and
 //! nothing is forgiven in silence. Whatever a report has other than it should is a
 //! [`Deviation`]; a report without any is one of the letter. A record that cannot be
-//! counted costs that record and no more, and [`Lost`] says so.
+//! counted costs that record and no more, and [`LostRows`] says so.
 //!
 //! [`read`] gives a whole report; [`RowReader`] gives its rows one at a time, in memory that
 //! does not grow with their number. Both take a file as it came: gzip, zip or plain.
@@ -27,11 +27,11 @@ mod values;
 use self::decode::{Decoded, encoding_of};
 use self::deviation::Notes;
 pub use self::deviation::{Deviation, DeviationKind};
-pub use self::fingerprint::Fingerprint;
 use self::fingerprint::Fingerprinter;
+pub use self::fingerprint::ReportFingerprint;
 use self::head::MetadataRead;
-pub use self::limits::{Limits, MAX_REPAIRS};
-pub use self::refused::Refused;
+pub use self::limits::{MAX_REPAIRS, ReadLimits};
+pub use self::refused::ReportRefused;
 use self::row::LostRow;
 use self::scan::Scanner;
 use crate::archive::Archive;
@@ -47,7 +47,7 @@ pub const OLD_NAMESPACE: &str = "http://dmarc.org/dmarc-xml/0.1";
 
 /// A report, and all that is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
+pub struct ReportReading {
     /// What it says.
     pub report: AggregateReport,
     /// What it has other than the RFC says.
@@ -56,7 +56,7 @@ pub struct Reading {
     pub about: About,
 }
 
-impl Reading {
+impl ReportReading {
     /// Whether the report is as the RFC of its form has it, to the letter.
     #[must_use]
     pub fn is_strict(&self) -> bool {
@@ -66,7 +66,7 @@ impl Reading {
 
 /// A report without its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct ReportHead {
     /// Who reports, and when.
     pub metadata: Metadata,
     /// By which policy the messages were judged.
@@ -93,14 +93,14 @@ pub struct About {
     /// Elements where the schema allows extensions; not read.
     pub extensions: u64,
     /// What could not be read.
-    pub lost: Lost,
+    pub lost: LostRows,
     /// The same for the same report, however it is packed.
-    pub fingerprint: Fingerprint,
+    pub fingerprint: ReportFingerprint,
 }
 
 /// What of a report is lost: for the ledger, where nothing disappears without a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
+pub struct LostRows {
     /// Records that could not be counted.
     pub rows: u64,
     /// How many messages they were about, as far as their counts could be read.
@@ -114,13 +114,13 @@ pub struct Lost {
 /// Reads a report whole.
 ///
 /// # Errors
-/// [`Refused`] when it is none, when it says too little to be counted, or when it is past a limit.
-pub fn read(octets: &[u8], limits: &Limits) -> Result<Reading, Refused> {
+/// [`ReportRefused`] when it is none, when it says too little to be counted, or when it is past a limit.
+pub fn read(octets: &[u8], limits: &ReadLimits) -> Result<ReportReading, ReportRefused> {
     let archive = Archive::open(octets, &limits.archive)?;
     let mut reader = RowReader::open(&archive, limits)?;
     let rows = reader.by_ref().collect::<Result<_, _>>()?;
     let head = reader.finish()?;
-    Ok(Reading {
+    Ok(ReportReading {
         report: AggregateReport {
             metadata: head.metadata,
             policy: head.policy,
@@ -141,7 +141,7 @@ pub struct RowReader<'a> {
     metadata: Option<MetadataRead>,
     policy: Option<PolicyPublished>,
     version: Option<String>,
-    lost: Lost,
+    lost: LostRows,
     messages: Option<u64>,
     fingerprinter: Fingerprinter,
     has_failed: bool,
@@ -152,13 +152,13 @@ impl<'a> RowReader<'a> {
     ///
     /// # Errors
     /// None but those of an archive that changed since it was opened.
-    pub fn open(archive: &'a Archive<'_>, limits: &Limits) -> Result<Self, Refused> {
+    pub fn open(archive: &'a Archive<'_>, limits: &ReadLimits) -> Result<Self, ReportRefused> {
         let mut notes = Notes::default();
         for remark in archive.remarks() {
             let number = remark.number().map(|number| number.to_string());
             notes.add(DeviationKind::Archive(*remark), "", &number.unwrap_or_default());
         }
-        let encoding = encoding_of(archive, &mut notes).map_err(|error| Refused::Broken {
+        let encoding = encoding_of(archive, &mut notes).map_err(|error| ReportRefused::Broken {
             why: error.to_string(),
         })?;
         let contents = Decoded::new(archive.reader(), encoding);
@@ -167,7 +167,7 @@ impl<'a> RowReader<'a> {
             metadata: None,
             policy: None,
             version: None,
-            lost: Lost::default(),
+            lost: LostRows::default(),
             messages: Some(0),
             fingerprinter: Fingerprinter::new(),
             has_failed: false,
@@ -177,8 +177,8 @@ impl<'a> RowReader<'a> {
     /// The next row that can be counted; none after the last.
     ///
     /// # Errors
-    /// [`Refused`] when the report is past a limit: then the rows before are not to be used either.
-    pub fn next_row(&mut self) -> Result<Option<Row>, Refused> {
+    /// [`ReportRefused`] when the report is past a limit: then the rows before are not to be used either.
+    pub fn next_row(&mut self) -> Result<Option<Row>, ReportRefused> {
         while let Some(name) = self.scanner.next_part()? {
             let Some(part) = self.scanner.part.root() else {
                 continue;
@@ -213,18 +213,18 @@ impl<'a> RowReader<'a> {
     /// Reads what is left and says all that is beside the rows.
     ///
     /// # Errors
-    /// [`Refused`] when the report cannot be used, or is past a limit.
-    pub fn finish(mut self) -> Result<Head, Refused> {
+    /// [`ReportRefused`] when the report cannot be used, or is past a limit.
+    pub fn finish(mut self) -> Result<ReportHead, ReportRefused> {
         while self.next_row()?.is_some() {}
         self.settle();
         let MetadataRead { metadata, bad_period } = self.metadata.take().unwrap_or_default();
         let policy = self.policy.take().filter(|policy| !policy.domain.is_empty());
         if let Some(why) = self.scanner.broken.take_if(|_| self.messages == Some(0)) {
-            return Err(Refused::Broken { why });
+            return Err(ReportRefused::Broken { why });
         }
-        let policy = policy.ok_or(Refused::NoPolicyDomain)?;
+        let policy = policy.ok_or(ReportRefused::NoPolicyDomain)?;
         if let Some((begin, end)) = bad_period {
-            return Err(Refused::NoPeriod { begin, end });
+            return Err(ReportRefused::NoPeriod { begin, end });
         }
         let Scanner { mut notes, root, .. } = self.scanner;
         let form = head::form(&root.namespace, &metadata, &policy, &mut notes);
@@ -236,7 +236,7 @@ impl<'a> RowReader<'a> {
                 &metadata.report_id,
             );
         }
-        Ok(Head {
+        Ok(ReportHead {
             about: About {
                 form,
                 namespace: root.namespace,
@@ -292,7 +292,7 @@ impl<'a> RowReader<'a> {
 }
 
 impl Iterator for RowReader<'_> {
-    type Item = Result<Row, Refused>;
+    type Item = Result<Row, ReportRefused>;
 
     /// As [`RowReader::next_row`]; nothing more after an error.
     fn next(&mut self) -> Option<Self::Item> {
@@ -341,7 +341,7 @@ mod tests {
     /// The most that is held while a report is read row by row.
     fn most_held(rows: u32) -> usize {
         let text = document(rows);
-        let limits = Limits::default();
+        let limits = ReadLimits::default();
         let archive = Archive::open(text.as_bytes(), &limits.archive).unwrap();
         let mut reader = RowReader::open(&archive, &limits).unwrap();
         let mut most = 0;
@@ -363,14 +363,14 @@ mod tests {
     #[test]
     fn rows_come_before_all_is_read() {
         let text = document(100);
-        let limits = Limits {
+        let limits = ReadLimits {
             rows: 50,
-            ..Limits::default()
+            ..ReadLimits::default()
         };
         let archive = Archive::open(text.as_bytes(), &limits.archive).unwrap();
         let mut reader = RowReader::open(&archive, &limits).unwrap();
         assert_eq!(reader.by_ref().take_while(Result::is_ok).count(), 50);
         assert!(reader.next().is_none(), "nothing after an error");
-        assert_eq!(reader.finish().unwrap_err(), Refused::Rows { limit: 50 });
+        assert_eq!(reader.finish().unwrap_err(), ReportRefused::Rows { limit: 50 });
     }
 }

@@ -20,7 +20,7 @@ use std::io::{self, Read};
 
 use self::gzip::Gzip;
 use self::inflate::Inflate;
-pub use self::limits::{Limits, RATIO_FLOOR_OCTETS};
+pub use self::limits::{ArchiveLimits, RATIO_FLOOR_OCTETS};
 use self::zip::Member;
 
 /// How many packings may lie in each other: a gzip file in a zip file is seen in the field.
@@ -33,7 +33,7 @@ const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// What some octets are, by how they start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum ArchiveFormat {
     /// Text that begins like XML: `<` after a byte order mark and blanks, if any.
     Xml,
     /// A gzip file (RFC 1952).
@@ -42,7 +42,7 @@ pub enum Form {
     Zip,
 }
 
-impl Form {
+impl ArchiveFormat {
     /// The word for logs and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -57,12 +57,12 @@ impl Form {
 /// Tells what some octets are; none when they are neither an archive nor XML. Looks at
 /// the first kilobyte at most.
 #[must_use]
-pub fn sniff(octets: &[u8]) -> Option<Form> {
+pub fn sniff(octets: &[u8]) -> Option<ArchiveFormat> {
     match octets {
-        [0x1f, 0x8b, ..] => Some(Form::Gzip),
+        [0x1f, 0x8b, ..] => Some(ArchiveFormat::Gzip),
         // The second is how an empty archive starts.
-        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(Form::Zip),
-        _ => looks_like_xml(octets).then_some(Form::Xml),
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Some(ArchiveFormat::Zip),
+        _ => looks_like_xml(octets).then_some(ArchiveFormat::Xml),
     }
 }
 
@@ -131,7 +131,7 @@ impl Remark {
 /// Why an archive is not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArchiveError {
-    /// More octets than [`Limits::packed_octets`].
+    /// More octets than [`ArchiveLimits::packed_octets`].
     #[error("the file has {octets} octets, the limit is {limit}")]
     Packed {
         /// How many.
@@ -139,19 +139,19 @@ pub enum ArchiveError {
         /// How many may be.
         limit: usize,
     },
-    /// The contents are more than [`Limits::unpacked_octets`].
+    /// The contents are more than [`ArchiveLimits::unpacked_octets`].
     #[error("the unpacked contents have more than {limit} octets")]
     Unpacked {
         /// How many may be.
         limit: u64,
     },
-    /// The contents are more than [`Limits::ratio`] times as long as the file.
+    /// The contents are more than [`ArchiveLimits::ratio`] times as long as the file.
     #[error("the contents are more than {limit} times as long as the file")]
     Ratio {
         /// How many times they may be.
         limit: u64,
     },
-    /// More members than [`Limits::members`].
+    /// More members than [`ArchiveLimits::members`].
     #[error("the archive has more than {limit} members")]
     Members {
         /// How many may be.
@@ -164,7 +164,7 @@ pub enum ArchiveError {
     #[error("the {} file is damaged at octet {at}", form.as_str())]
     Damaged {
         /// What it was to be.
-        form: Form,
+        form: ArchiveFormat,
         /// How far it could be unpacked, in octets of the contents.
         at: u64,
     },
@@ -199,7 +199,7 @@ pub struct Archive<'a> {
     /// What the innermost packing is read from.
     octets: Cow<'a, [u8]>,
     packing: Packing,
-    form: Form,
+    form: ArchiveFormat,
     size: u64,
     members: usize,
     remarks: Vec<Remark>,
@@ -222,7 +222,7 @@ impl<'a> Archive<'a> {
     /// # Errors
     /// [`ArchiveError`] when there is no XML in it, when it is past a limit, or when it cannot
     /// be unpacked.
-    pub fn open(octets: &'a [u8], limits: &Limits) -> Result<Self, ArchiveError> {
+    pub fn open(octets: &'a [u8], limits: &ArchiveLimits) -> Result<Self, ArchiveError> {
         if octets.len() > limits.packed_octets {
             return Err(ArchiveError::Packed {
                 octets: octets.len(),
@@ -248,7 +248,7 @@ impl<'a> Archive<'a> {
 
     /// What the file is: the outermost packing.
     #[must_use]
-    pub fn form(&self) -> Form {
+    pub fn form(&self) -> ArchiveFormat {
         self.form
     }
 
@@ -266,8 +266,8 @@ impl<'a> Archive<'a> {
 
     /// The contents from their start, as many as [`Archive::size`] says.
     #[must_use]
-    pub fn reader(&self) -> Contents<'_> {
-        Contents(match &self.packing {
+    pub fn reader(&self) -> ArchiveContents<'_> {
+        ArchiveContents(match &self.packing {
             Packing::Plain => Source::Plain(&self.octets),
             Packing::Gzip => Source::Gzip(Gzip::new(&self.octets, self.members)),
             Packing::Zip(member) => Source::of_member(member, &self.octets),
@@ -276,22 +276,22 @@ impl<'a> Archive<'a> {
 
     /// Looks into one packing. Whether XML was found; if not, an archive was, which is
     /// then what the octets are.
-    fn unwrap_once(&mut self, limits: &Limits, packed: usize) -> Result<bool, ArchiveError> {
+    fn unwrap_once(&mut self, limits: &ArchiveLimits, packed: usize) -> Result<bool, ArchiveError> {
         let form = sniff(&self.octets).ok_or_else(|| no_xml(&self.octets))?;
         self.packing = match form {
-            Form::Xml => Packing::Plain,
-            Form::Gzip => Packing::Gzip,
-            Form::Zip => Packing::Zip(zip::find(&self.octets, limits, &mut self.remarks)?),
+            ArchiveFormat::Xml => Packing::Plain,
+            ArchiveFormat::Gzip => Packing::Gzip,
+            ArchiveFormat::Zip => Packing::Zip(zip::find(&self.octets, limits, &mut self.remarks)?),
         };
         let start = start_of(self.reader());
         match sniff(&start) {
-            Some(Form::Xml) => {
+            Some(ArchiveFormat::Xml) => {
                 self.size = self.run_through(form, limits, packed, &mut io::sink())?;
                 Ok(true)
             }
-            Some(Form::Gzip | Form::Zip) => {
+            Some(ArchiveFormat::Gzip | ArchiveFormat::Zip) => {
                 let mut inner = Vec::new();
-                let within = Limits {
+                let within = ArchiveLimits {
                     unpacked_octets: u64::try_from(limits.packed_octets).unwrap_or(u64::MAX),
                     ..*limits
                 };
@@ -307,8 +307,8 @@ impl<'a> Archive<'a> {
     /// Unpacks all of the contents into `target`, under the limits. Says how long they are.
     fn run_through(
         &mut self,
-        form: Form,
-        limits: &Limits,
+        form: ArchiveFormat,
+        limits: &ArchiveLimits,
         packed: usize,
         target: &mut impl io::Write,
     ) -> Result<u64, ArchiveError> {
@@ -342,7 +342,7 @@ impl<'a> Archive<'a> {
 ///
 /// # Errors
 /// As [`Archive::open`].
-pub fn unpack(octets: &[u8], limits: &Limits) -> Result<Vec<u8>, ArchiveError> {
+pub fn unpack(octets: &[u8], limits: &ArchiveLimits) -> Result<Vec<u8>, ArchiveError> {
     let archive = Archive::open(octets, limits)?;
     let mut contents = Vec::with_capacity(usize::try_from(archive.size()).unwrap_or_default());
     archive
@@ -357,7 +357,7 @@ pub fn unpack(octets: &[u8], limits: &Limits) -> Result<Vec<u8>, ArchiveError> {
 
 /// The contents of an [`Archive`] as a stream.
 #[derive(Debug)]
-pub struct Contents<'a>(Source<'a>);
+pub struct ArchiveContents<'a>(Source<'a>);
 
 #[derive(Debug)]
 enum Source<'a> {
@@ -377,7 +377,7 @@ impl<'a> Source<'a> {
     }
 }
 
-impl Contents<'_> {
+impl ArchiveContents<'_> {
     /// Whether members were left out, as far as has been read.
     fn has_too_many_members(&self) -> bool {
         matches!(&self.0, Source::Gzip(gzip) if gzip.is_past_limit())
@@ -393,7 +393,7 @@ impl Contents<'_> {
     }
 }
 
-impl Read for Contents<'_> {
+impl Read for ArchiveContents<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             Source::Plain(octets) => octets.read(buffer),
@@ -404,7 +404,7 @@ impl Read for Contents<'_> {
 }
 
 /// How the contents start. What cannot be unpacked has no start.
-fn start_of(contents: Contents<'_>) -> Vec<u8> {
+fn start_of(contents: ArchiveContents<'_>) -> Vec<u8> {
     let mut start = Vec::new();
     let wanted = u64::try_from(SNIFFED_OCTETS).unwrap_or(u64::MAX);
     // The error comes again when the contents are run through; what came before it is here.

@@ -3,7 +3,7 @@
 use landmarc_mail::DomainName;
 
 use super::trust::Trust;
-use crate::aggregate::{Fingerprint, Reading};
+use crate::aggregate::{ReportFingerprint, ReportReading};
 use landmarc_mail::calendar::DAY_SECONDS;
 use landmarc_report::aggregate::{Metadata, Period, Row};
 
@@ -46,7 +46,7 @@ impl DuplicateKey {
 
 /// What a report is beside one of the same [`DuplicateKey`] that is held already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Arrival {
+pub enum ReportArrival {
     /// None is held: to be counted.
     New,
     /// The same again: to be counted as a duplicate, and not otherwise (T40).
@@ -55,7 +55,7 @@ pub enum Arrival {
     Conflict,
 }
 
-impl Arrival {
+impl ReportArrival {
     /// The word for logs, SQL and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -69,11 +69,11 @@ impl Arrival {
 
 /// Compares a report with the one that is held under its [`DuplicateKey`], if there is one.
 #[must_use]
-pub fn compare(held: Option<&Fingerprint>, arrived: &Fingerprint) -> Arrival {
+pub fn compare(held: Option<&ReportFingerprint>, arrived: &ReportFingerprint) -> ReportArrival {
     match held {
-        None => Arrival::New,
-        Some(held) if held == arrived => Arrival::Duplicate,
-        Some(_) => Arrival::Conflict,
+        None => ReportArrival::New,
+        Some(held) if held == arrived => ReportArrival::Duplicate,
+        Some(_) => ReportArrival::Conflict,
     }
 }
 
@@ -88,7 +88,7 @@ pub fn concerns(policy_domain: &str, own: &[DomainName]) -> bool {
 /// one mail a day about the mail of the day before. It is when every row has the domain that our
 /// reports are sent from, and there are no more messages than letters that we sent to this reporter.
 #[must_use]
-pub fn is_noise(reading: &Reading, our_submitter: &DomainName, letters_sent: u64) -> bool {
+pub fn is_noise(reading: &ReportReading, our_submitter: &DomainName, letters_sent: u64) -> bool {
     let is_ours = |row: &Row| DomainName::parse(&row.key.header_from).as_ref() == Ok(our_submitter);
     let rows = &reading.report.rows;
     let count = reading.about.messages.unwrap_or(u64::MAX);
@@ -97,7 +97,7 @@ pub fn is_noise(reading: &Reading, our_submitter: &DomainName, letters_sent: u64
 
 /// How a period lies to the present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Moment {
+pub enum PeriodCheck {
     /// It is over, or ends within a day: clocks differ, and so do ideas of midnight.
     Past,
     /// It ends more than a day from now: some clock is wrong. Such times are never used to decide
@@ -107,10 +107,10 @@ pub enum Moment {
 
 /// How a period lies to the present, in seconds since the epoch.
 #[must_use]
-pub fn moment_of(period: Period, now: u64) -> Moment {
+pub fn moment_of(period: Period, now: u64) -> PeriodCheck {
     match period.end > now.saturating_add(DAY_SECONDS) {
-        true => Moment::Future,
-        false => Moment::Past,
+        true => PeriodCheck::Future,
+        false => PeriodCheck::Past,
     }
 }
 
@@ -128,9 +128,9 @@ pub fn exclusive_end(period: Period) -> u64 {
 mod tests {
     use super::super::trust::Doubt;
     use super::*;
-    use crate::aggregate::{Limits, read};
+    use crate::aggregate::{ReadLimits, read};
 
-    fn report(rows: &[(&str, u64)]) -> Reading {
+    fn report(rows: &[(&str, u64)]) -> ReportReading {
         let rows: String = rows
             .iter()
             .map(|(from, count)| {
@@ -145,7 +145,7 @@ mod tests {
              <date_range><begin>1780272000</begin><end>1780358399</end></date_range></report_metadata>\
              <policy_published><domain>Example.com</domain></policy_published>{rows}</feedback>"
         );
-        read(text.as_bytes(), &Limits::default()).unwrap()
+        read(text.as_bytes(), &ReadLimits::default()).unwrap()
     }
 
     fn name(text: &str) -> DomainName {
@@ -155,16 +155,19 @@ mod tests {
     #[test]
     fn t30_a_period_in_the_future_is_told() {
         let period = Period::day(1_780_272_000);
-        assert_eq!(moment_of(period, period.end - DAY_SECONDS), Moment::Past);
-        assert_eq!(moment_of(period, period.end - DAY_SECONDS - 1), Moment::Future);
-        assert_eq!(moment_of(period, u64::MAX), Moment::Past);
+        assert_eq!(moment_of(period, period.end - DAY_SECONDS), PeriodCheck::Past);
+        assert_eq!(
+            moment_of(period, period.end - DAY_SECONDS - 1),
+            PeriodCheck::Future
+        );
+        assert_eq!(moment_of(period, u64::MAX), PeriodCheck::Past);
     }
 
     #[test]
     fn t40_the_same_report_again_is_a_duplicate() {
         let (first, again) = (report(&[("example.com", 1)]), report(&[("example.com", 1)]));
         let trust = Trust::Authenticated(name("r.example"));
-        let key = |reading: &Reading| {
+        let key = |reading: &ReportReading| {
             let report = &reading.report;
             DuplicateKey::of(&report.metadata, &report.policy.domain, &trust)
         };
@@ -179,10 +182,10 @@ mod tests {
             }
         );
         let arrived = &again.about.fingerprint;
-        assert_eq!(compare(None, arrived), Arrival::New);
+        assert_eq!(compare(None, arrived), ReportArrival::New);
         assert_eq!(
             compare(Some(&first.about.fingerprint), arrived),
-            Arrival::Duplicate
+            ReportArrival::Duplicate
         );
     }
 
@@ -190,7 +193,7 @@ mod tests {
     fn t41_the_same_id_for_something_else_is_a_conflict() {
         let (first, other) = (report(&[("example.com", 1)]), report(&[("example.com", 2)]));
         let held = Some(&first.about.fingerprint);
-        assert_eq!(compare(held, &other.about.fingerprint), Arrival::Conflict);
+        assert_eq!(compare(held, &other.about.fingerprint), ReportArrival::Conflict);
     }
 
     #[test]

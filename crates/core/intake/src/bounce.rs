@@ -1,4 +1,4 @@
-//! Reading what comes back: delivery status notifications (RFC 3464) and what programs older than that
+//! BounceReading what comes back: delivery status notifications (RFC 3464) and what programs older than that
 //! send in their place.
 //!
 //! A bounce says that a destination is no good, and so keeps letters from it for a while. That makes it
@@ -31,7 +31,7 @@ const RECIPIENT_FIELDS: [&str; 4] = ["X-Original-To", "Delivered-To", "Envelope-
 
 /// What a message to our return path is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum BounceReading {
     /// It speaks of the delivery of a letter.
     Bounce(Bounce),
     /// It does not.
@@ -47,7 +47,7 @@ pub struct Bounce {
     /// where [`delivery`](Self::delivery) is none and return paths have no token.
     pub message_id: Option<String>,
     /// What happened.
-    pub action: Action,
+    pub action: BounceAction,
     /// The enhanced status code: `5.1.1`.
     pub status: Option<String>,
     /// What the last server said: printable, at most [`MAX_DIAGNOSTIC_CHARACTERS`] and what escaping adds;
@@ -61,7 +61,7 @@ pub struct Bounce {
 
 /// What happened to a letter (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
+pub enum BounceAction {
     /// It will not be delivered.
     Failed,
     /// It is still tried.
@@ -74,7 +74,7 @@ pub enum Action {
     Expanded,
 }
 
-impl Action {
+impl BounceAction {
     /// The keyword.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -88,7 +88,7 @@ impl Action {
     }
 }
 
-impl fmt::Display for Action {
+impl fmt::Display for BounceAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -116,7 +116,7 @@ impl Bounce {
     #[must_use]
     pub fn is_size_refusal(&self) -> bool {
         let code = self.diagnostic.get(..3).and_then(|code| code.parse().ok());
-        self.action == Action::Failed
+        self.action == BounceAction::Failed
             && is_size_refusal(code.unwrap_or(550), self.status.as_deref(), &self.diagnostic)
     }
 }
@@ -131,7 +131,8 @@ impl Bounce {
             .filter(|word| word.len() == 3)
             .filter_map(|word| word.parse().ok());
         let code = codes.find(|code| (500..600).contains(code));
-        self.action == Action::Failed && speaks_of_destination(code, self.status.as_deref(), &self.diagnostic)
+        self.action == BounceAction::Failed
+            && speaks_of_destination(code, self.status.as_deref(), &self.diagnostic)
     }
 }
 
@@ -161,14 +162,14 @@ pub enum NotABounce {
 /// Reads a message that came to our return path. `recipient` is the envelope recipient, where the caller
 /// was told it. At most [`MAX_BOUNCE_OCTETS`] are looked at.
 #[must_use]
-pub fn read(mail: &[u8], recipient: Option<&str>, ours: &ReturnPath) -> Reading {
+pub fn read(mail: &[u8], recipient: Option<&str>, ours: &ReturnPath) -> BounceReading {
     let mail = mail.get(..MAX_BOUNCE_OCTETS).unwrap_or(mail);
     let Some(message) = MessageParser::default().parse(mail) else {
-        return Reading::NotABounce(NotABounce::NoMessage);
+        return BounceReading::NotABounce(NotABounce::NoMessage);
     };
     match bounce(&message, recipient, ours) {
-        Ok(bounce) => Reading::Bounce(bounce),
-        Err(why) => Reading::NotABounce(why),
+        Ok(bounce) => BounceReading::Bounce(bounce),
+        Err(why) => BounceReading::NotABounce(why),
     }
 }
 
@@ -268,7 +269,7 @@ fn returned_message_id(message: &Message<'_>) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn bounce(action: Action, status: Option<&str>, diagnostic: &str) -> Bounce {
+    fn bounce(action: BounceAction, status: Option<&str>, diagnostic: &str) -> Bounce {
         Bounce {
             delivery: Some(1),
             message_id: None,
@@ -294,10 +295,10 @@ mod tests {
             (Some("5.0.0"), "554 5.7.1 no", false),
             (None, "", false),
         ] {
-            let failed = bounce(Action::Failed, status, diagnostic);
+            let failed = bounce(BounceAction::Failed, status, diagnostic);
             assert_eq!(failed.speaks_of_destination(), speaks, "{failed}");
         }
-        let delayed = bounce(Action::Delayed, Some("4.1.1"), "");
+        let delayed = bounce(BounceAction::Delayed, Some("4.1.1"), "");
         assert!(!delayed.speaks_of_destination());
     }
 }

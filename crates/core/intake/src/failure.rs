@@ -19,7 +19,7 @@ use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{Author, DomainName, HeaderSection};
 
-pub use deviation::{Deviation, DeviationKind};
+pub use deviation::{FailureDeviation, FailureDeviationKind};
 
 use landmarc_report::failure::IdentityAlignment;
 
@@ -39,7 +39,7 @@ pub const MAX_ORIGINAL_OCTETS: usize = 256 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReceivedFailure {
     /// Whether it has fields for programs or is a text.
-    pub form: Form,
+    pub form: FailureReportForm,
     /// Feedback-Type, in lower case: `auth-failure` for what this is about, `abuse` and others for what
     /// else comes in this form.
     pub feedback_type: Option<String>,
@@ -95,7 +95,7 @@ pub struct ReceivedFailure {
 
 /// How a failure report comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum FailureReportForm {
     /// In the Abuse Reporting Format (RFC 5965).
     #[default]
     Arf,
@@ -223,14 +223,14 @@ pub enum NotAFailureReport {
 
 /// How far a received report can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Trust {
+pub enum FailureTrust {
     /// The mail passed DMARC: it is from who it says, who may still say what he likes.
     Authenticated,
     /// Anybody can have made it (RFC 6591 §6.2): to be kept apart, and counted for nothing.
     Untrusted,
 }
 
-impl Trust {
+impl FailureTrust {
     /// By what DMARC came to for the mail that carried the report; none where nobody judged it.
     #[must_use]
     pub fn of(carrier: Option<&DmarcResult>) -> Self {
@@ -244,21 +244,23 @@ impl Trust {
 /// Reads a failure report out of the mail that carries it.
 ///
 /// # Errors
-/// [`NotAFailureReport`] when there is none in it. Whatever else is wrong is a [`Deviation`].
-pub fn read(mail: &[u8]) -> Result<(ReceivedFailure, Vec<Deviation>), NotAFailureReport> {
+/// [`NotAFailureReport`] when there is none in it. Whatever else is wrong is a [`FailureDeviation`].
+pub fn read(mail: &[u8]) -> Result<(ReceivedFailure, Vec<FailureDeviation>), NotAFailureReport> {
     let mut deviations = Vec::new();
     let kept = mail.get(..MAX_MAIL_OCTETS).unwrap_or(mail);
     if kept.len() < mail.len() {
-        deviations.push(Deviation::missing(DeviationKind::Cut));
+        deviations.push(FailureDeviation::missing(FailureDeviationKind::Cut));
     }
     let parts = parts::take_apart(kept)?;
     let mut report = match &parts.feedback {
         Some(feedback) => {
             if !parts.is_multipart_report {
-                deviations.push(Deviation::missing(DeviationKind::NotMultipartReport));
+                deviations.push(FailureDeviation::missing(
+                    FailureDeviationKind::NotMultipartReport,
+                ));
             }
             if feedback.is_encoded {
-                deviations.push(Deviation::missing(DeviationKind::TransferEncoding));
+                deviations.push(FailureDeviation::missing(FailureDeviationKind::TransferEncoding));
             }
             fields::read(&feedback.text, &mut deviations).ok_or(NotAFailureReport::NoFields)?
         }
@@ -275,14 +277,14 @@ pub fn read(mail: &[u8]) -> Result<(ReceivedFailure, Vec<Deviation>), NotAFailur
 }
 
 /// Takes from the original message what the fields lack. RFC 5965 §2 has it as the better evidence.
-fn complete(report: &mut ReceivedFailure, deviations: &mut Vec<Deviation>) {
+fn complete(report: &mut ReceivedFailure, deviations: &mut Vec<FailureDeviation>) {
     if report.original.is_none() {
-        deviations.push(Deviation::missing(DeviationKind::NoOriginal));
+        deviations.push(FailureDeviation::missing(FailureDeviationKind::NoOriginal));
     }
     // RFC 5965 §3.3 has it optional in reports about abuse.
     let needs_domain = report.auth_failure.is_some() && report.reported_domains.is_empty();
     if needs_domain {
-        deviations.push(Deviation::missing(DeviationKind::NoReportedDomain));
+        deviations.push(FailureDeviation::missing(FailureDeviationKind::NoReportedDomain));
         let domain = report.original.as_ref().and_then(Original::author_domain);
         report.reported_domains.extend(domain);
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::file_name::{FileName, read_file_name};
 use super::mime::{Entity, parts};
 use super::subject::{Subject, read_subject};
-use crate::archive::{self, Form};
+use crate::archive::{self, ArchiveFormat};
 
 /// How far into a text its root element is looked for: some write a schema before it.
 const SEARCHED_OCTETS: usize = 64 * 1024;
@@ -37,7 +37,7 @@ impl Default for MailLimits {
 
 /// What a mail carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportMail<'a> {
+pub struct ReceivedMail<'a> {
     /// What its Subject says of a report.
     pub subject: Option<Subject>,
     /// The reports, in their order. Whether they can be read is not known yet.
@@ -50,7 +50,7 @@ pub struct ReportMail<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Carried<'a> {
     /// What it is, by its octets or its structure, whatever it is said to be.
-    pub kind: Kind,
+    pub kind: CarriedKind,
     /// Of an aggregate report the file, without transfer encoding; of a failure report
     /// the whole message that is one.
     pub octets: Cow<'a, [u8]>,
@@ -67,9 +67,9 @@ pub struct Carried<'a> {
 
 /// What a report in a mail is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum CarriedKind {
     /// An aggregate report, in a file of this form.
-    Aggregate(Form),
+    Aggregate(ArchiveFormat),
     /// A failure report: `multipart/report` about feedback (RFC 5965).
     Failure,
 }
@@ -114,7 +114,7 @@ pub enum MailError {
 ///
 /// # Errors
 /// [`MailError`] when the mail is past a limit. One without reports is no error.
-pub fn open_mail<'a>(mail: &'a [u8], limits: &MailLimits) -> Result<ReportMail<'a>, MailError> {
+pub fn open_mail<'a>(mail: &'a [u8], limits: &MailLimits) -> Result<ReceivedMail<'a>, MailError> {
     if mail.len() > limits.octets {
         return Err(MailError::Octets {
             octets: mail.len(),
@@ -137,7 +137,7 @@ pub fn open_mail<'a>(mail: &'a [u8], limits: &MailLimits) -> Result<ReportMail<'
         is_digest: false,
     };
     walk.message(mail, at, &mut carried)?;
-    Ok(ReportMail {
+    Ok(ReceivedMail {
         subject,
         carried,
         remarks: walk.remarks,
@@ -225,7 +225,7 @@ impl Walk<'_> {
         // What stands in a failure report is the mail it is about, and none of its parts a report to us.
         if is_feedback || has_feedback(entity.body(), boundary, self.limits.parts) {
             carried.push(Carried {
-                kind: Kind::Failure,
+                kind: CarriedKind::Failure,
                 octets: Cow::Borrowed(at.message),
                 media_type: media_type.to_owned(),
                 file_name: None,
@@ -291,10 +291,11 @@ impl Walk<'_> {
     ) {
         let name = entity.file_name();
         let octets = entity.into_decoded();
-        let form = archive::sniff(&octets).filter(|form| *form != Form::Xml || has_feedback_element(&octets));
+        let form = archive::sniff(&octets)
+            .filter(|form| *form != ArchiveFormat::Xml || has_feedback_element(&octets));
         match form {
             Some(form) => carried.push(Carried {
-                kind: Kind::Aggregate(form),
+                kind: CarriedKind::Aggregate(form),
                 octets,
                 media_type,
                 file_name: name.as_deref().map(read_file_name),

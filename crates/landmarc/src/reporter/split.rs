@@ -57,7 +57,7 @@ fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Optio
     let destination = Address::parse(&delivery.destination).ok()?;
     let part = Part {
         number: report.part,
-        report: intake::read(body, &intake::Limits::default()).ok()?.report,
+        report: intake::read(body, &intake::ReadLimits::default()).ok()?.report,
     };
     let (first, second) = halve(&part, &submitter)?;
     let halves = [first, second].map(|half| half_of(means, report, &half, &destination, now_ms));

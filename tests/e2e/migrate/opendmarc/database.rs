@@ -58,7 +58,7 @@ fn s1_the_tables_of_each_version_are_read() {
         .map(|spf| spf.scope.clone().unwrap());
     assert!(scopes.all(|scope| scope.as_str() == "helo"));
     let options =
-        |reading: &landmarc_intake::aggregate::Reading| reading.report.policy.failure_options.clone();
+        |reading: &landmarc_intake::aggregate::ReportReading| reading.report.policy.failure_options.clone();
     assert!(
         reports
             .iter()

@@ -5,16 +5,16 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use landmarc_intake::aggregate::{Limits, Reading, read};
+use landmarc_intake::aggregate::{ReadLimits, ReportReading, read};
 use landmarc_intake::archive::{self, unpack};
-use landmarc_intake::{Kind, MailLimits, open_mail};
+use landmarc_intake::{CarriedKind, MailLimits, open_mail};
 
 /// Messages that are alike: Author Domain, client, disposition, and whether DKIM and SPF aligned.
 pub(super) type Alike = (String, IpAddr, String, String, String);
 
 /// How many messages each row counts. What was taken is `none` here whether or not it passed: OpenDMARC does
 /// not know the disposition `pass` of RFC 9990.
-pub(super) fn sums(reports: &[Reading]) -> BTreeMap<Alike, u64> {
+pub(super) fn sums(reports: &[ReportReading]) -> BTreeMap<Alike, u64> {
     let mut sums = BTreeMap::new();
     for row in reports.iter().flat_map(|reading| &reading.report.rows) {
         let key = &row.key;
@@ -36,7 +36,7 @@ pub(super) fn sums(reports: &[Reading]) -> BTreeMap<Alike, u64> {
 
 /// What the checks found, whatever DMARC made of it: Author Domain, then `spf DOMAIN RESULT` or `dkim DOMAIN
 /// SELECTOR RESULT`. SPF about nobody is left out, which OpenDMARC tells with an empty domain.
-pub(super) fn found(reports: &[Reading]) -> BTreeMap<(String, String), u64> {
+pub(super) fn found(reports: &[ReportReading]) -> BTreeMap<(String, String), u64> {
     let mut found = BTreeMap::new();
     for row in reports.iter().flat_map(|reading| &reading.report.rows) {
         let spf = row.key.spf.iter().filter(|spf| !spf.domain.is_empty());
@@ -52,14 +52,14 @@ pub(super) fn found(reports: &[Reading]) -> BTreeMap<(String, String), u64> {
 }
 
 /// The reports that letters carry.
-pub(super) fn in_letters<'a>(letters: impl IntoIterator<Item = &'a [u8]>) -> Vec<Reading> {
+pub(super) fn in_letters<'a>(letters: impl IntoIterator<Item = &'a [u8]>) -> Vec<ReportReading> {
     let mut reports = Vec::new();
     for letter in letters {
         let mail = open_mail(letter, &MailLimits::default()).unwrap();
         for carried in &mail.carried {
-            assert!(matches!(carried.kind, Kind::Aggregate(_)));
-            let xml = unpack(&carried.octets, &archive::Limits::default()).unwrap();
-            reports.push(read(&xml, &Limits::default()).unwrap());
+            assert!(matches!(carried.kind, CarriedKind::Aggregate(_)));
+            let xml = unpack(&carried.octets, &archive::ArchiveLimits::default()).unwrap();
+            reports.push(read(&xml, &ReadLimits::default()).unwrap());
         }
     }
     reports
@@ -77,7 +77,7 @@ pub(super) fn letters_in(directory: &Path) -> Vec<Vec<u8>> {
 }
 
 /// Each report once, however many got it.
-pub(super) fn each_once(mut reports: Vec<Reading>) -> Vec<Reading> {
+pub(super) fn each_once(mut reports: Vec<ReportReading>) -> Vec<ReportReading> {
     let mut seen = std::collections::HashSet::new();
     reports.retain(|reading| seen.insert(format!("{:?}", reading.about.fingerprint)));
     reports

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_store::Day;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;
@@ -231,7 +231,7 @@ fn rows_in(directory: &Path) -> Vec<(Row, u64)> {
 }
 
 fn rows_of(path: &Path) -> Vec<(Row, u64)> {
-    let reading = read(&std::fs::read(path).unwrap(), &Limits::default()).unwrap();
+    let reading = read(&std::fs::read(path).unwrap(), &ReadLimits::default()).unwrap();
     assert!(reading.deviations.is_empty(), "{:?}", reading.deviations);
     let policy_domain = reading.report.policy.domain;
     let each = reading.report.rows.iter().map(|one| {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landmarc_intake::aggregate::{Limits, read};
+use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_intake::{MailLimits, open_mail};
 use landmarc_testkit::relay::{Letter, Log};
 
@@ -57,7 +57,7 @@ impl Account {
         let [carried] = &mail.carried[..] else {
             panic!("{mail:?}");
         };
-        let reading = read(&carried.octets, &Limits::default()).unwrap();
+        let reading = read(&carried.octets, &ReadLimits::default()).unwrap();
         assert!(reading.deviations.is_empty(), "{:?}", reading.deviations);
         let report = reading.report;
         let report_id = report.metadata.report_id.clone();

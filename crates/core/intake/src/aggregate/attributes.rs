@@ -5,7 +5,7 @@ use quick_xml::events::BytesStart;
 use quick_xml::events::attributes::Attribute;
 use quick_xml::name::PrefixDeclaration;
 
-use super::refused::Refused;
+use super::refused::ReportRefused;
 
 /// How much of the name of a language is kept, in octets: RFC 5646 §4.4.1 asks for 35.
 const MAX_LANG_OCTETS: usize = 64;
@@ -25,7 +25,7 @@ pub(super) struct Attributes {
 
 impl Attributes {
     /// Reads those of a tag: at most so many.
-    pub(super) fn read(tag: &BytesStart<'_>, limit: usize) -> Result<Self, Refused> {
+    pub(super) fn read(tag: &BytesStart<'_>, limit: usize) -> Result<Self, ReportRefused> {
         let mut found = Self::default();
         if tag.attributes_raw().trim().is_empty() {
             return Ok(found);
@@ -33,7 +33,7 @@ impl Attributes {
         // The check for doubles is what makes a thousand attributes cost a million steps.
         for (number, attribute) in tag.attributes().with_checks(false).enumerate() {
             if number >= limit {
-                return Err(Refused::Attributes { limit });
+                return Err(ReportRefused::Attributes { limit });
             }
             match attribute {
                 Ok(attribute) => found.take(&attribute),

@@ -217,10 +217,10 @@ impl<R: Read> BufRead for Decoded<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::archive::Limits;
+    use crate::archive::ArchiveLimits;
 
     fn decode(octets: &[u8]) -> (String, Vec<&'static str>, u64) {
-        let archive = Archive::open(octets, &Limits::default()).unwrap();
+        let archive = Archive::open(octets, &ArchiveLimits::default()).unwrap();
         let mut notes = Notes::default();
         let encoding = encoding_of(&archive, &mut notes).unwrap();
         let mut decoded = Decoded::new(archive.reader(), encoding);

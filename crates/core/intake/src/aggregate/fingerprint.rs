@@ -9,9 +9,9 @@ use landmarc_report::aggregate::{DiscoveryMethod, Metadata, PolicyPublished, Row
 /// A digest of all that a report says, however it was packed and written: what two copies of
 /// one report have in common, and two reports under one id have not.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fingerprint([u8; 32]);
+pub struct ReportFingerprint([u8; 32]);
 
-impl Fingerprint {
+impl ReportFingerprint {
     /// As it is stored.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -25,13 +25,13 @@ impl Fingerprint {
     }
 }
 
-impl fmt::Display for Fingerprint {
+impl fmt::Display for ReportFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
     }
 }
 
-impl fmt::Debug for Fingerprint {
+impl fmt::Debug for ReportFingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Fingerprint({self})")
     }
@@ -76,7 +76,7 @@ impl Fingerprinter {
         }
     }
 
-    pub(super) fn finish(mut self, metadata: &Metadata, policy: &PolicyPublished) -> Fingerprint {
+    pub(super) fn finish(mut self, metadata: &Metadata, policy: &PolicyPublished) -> ReportFingerprint {
         self.text(&metadata.organization);
         self.text(&metadata.email);
         self.text(&metadata.report_id);
@@ -100,7 +100,7 @@ impl Fingerprinter {
         for (octet, digested) in octets.iter_mut().zip(digest.as_ref()) {
             *octet = *digested;
         }
-        Fingerprint(octets)
+        ReportFingerprint(octets)
     }
 
     /// Lengths stand before texts, so that no two lists of texts read the same.

@@ -6,9 +6,9 @@ use crate::archive;
 
 /// The limits of one report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReadLimits {
     /// Those of the file it comes in.
-    pub archive: archive::Limits,
+    pub archive: archive::ArchiveLimits,
     /// How deep elements may lie in each other, `feedback` counted. Reports need six.
     pub depth: usize,
     /// How many records there may be.
@@ -24,12 +24,12 @@ pub struct Limits {
     pub attributes: usize,
 }
 
-impl Default for Limits {
+impl Default for ReadLimits {
     /// Those of the archive; 32 deep, 250,000 rows, 4,096 elements, 4 KiB of a text, 1 MiB of a
     /// token, 64 attributes.
     fn default() -> Self {
         Self {
-            archive: archive::Limits::default(),
+            archive: archive::ArchiveLimits::default(),
             depth: 32,
             rows: 250_000,
             elements: 4096,

@@ -6,7 +6,7 @@ use super::schema::Child;
 
 /// A child of `feedback` with all that is in it and is known. Cleared and filled again for the next.
 #[derive(Debug, Default)]
-pub(super) struct Part {
+pub(super) struct ReportElement {
     nodes: Vec<Node>,
     /// All texts in the order of the document: that of an element holds those of its children.
     text: String,
@@ -21,7 +21,7 @@ struct Node {
     lang: Option<Box<str>>,
 }
 
-impl Part {
+impl ReportElement {
     pub(super) fn clear(&mut self) {
         self.nodes.clear();
         self.text.clear();
@@ -37,7 +37,7 @@ impl Part {
         self.nodes.len()
     }
 
-    /// Begins an element; to be ended by [`Part::end`] with the number given back.
+    /// Begins an element; to be ended by [`ReportElement::end`] with the number given back.
     pub(super) fn begin(&mut self, child: &'static Child, lang: Option<Box<str>>) -> usize {
         let number = self.nodes.len();
         self.nodes.push(Node {
@@ -89,7 +89,7 @@ impl Part {
 /// One element of a part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Element<'p> {
-    part: &'p Part,
+    part: &'p ReportElement,
     number: usize,
 }
 

@@ -4,7 +4,7 @@ use crate::archive::ArchiveError;
 
 /// Why some octets are not taken for an aggregate report.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum ReportRefused {
     /// They cannot be unpacked, or hold no XML.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -14,25 +14,25 @@ pub enum Refused {
     /// It has a document type declaration, which no report needs and bombs are made of.
     #[error("the document has a DOCTYPE: entities are not read")]
     Doctype,
-    /// Deeper than [`Limits::depth`](super::Limits::depth).
+    /// Deeper than [`ReadLimits::depth`](super::ReadLimits::depth).
     #[error("elements lie in each other more than {limit} deep")]
     Depth {
         /// How deep they may.
         limit: usize,
     },
-    /// More than [`Limits::rows`](super::Limits::rows).
+    /// More than [`ReadLimits::rows`](super::ReadLimits::rows).
     #[error("the report has more than {limit} records")]
     Rows {
         /// How many it may have.
         limit: u64,
     },
-    /// Longer than [`Limits::token_octets`](super::Limits::token_octets).
+    /// Longer than [`ReadLimits::token_octets`](super::ReadLimits::token_octets).
     #[error("a tag, text or comment has more than {limit} octets")]
     Token {
         /// How long it may be.
         limit: usize,
     },
-    /// More than [`Limits::attributes`](super::Limits::attributes).
+    /// More than [`ReadLimits::attributes`](super::ReadLimits::attributes).
     #[error("an element has more than {limit} attributes")]
     Attributes {
         /// How many it may have.
@@ -63,7 +63,7 @@ pub enum Refused {
     NoPolicyDomain,
 }
 
-impl Refused {
+impl ReportRefused {
     /// What can be done about it, where something can.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {

@@ -13,22 +13,22 @@ use quick_xml::reader::Reader;
 
 use super::decode::Decoded;
 use super::deviation::{DeviationKind, Notes};
-use super::limits::{Limits, Metered};
-use super::part::Part;
-use super::refused::Refused;
-use super::schema::{Child, Kind};
-use crate::archive::Contents;
+use super::limits::{Metered, ReadLimits};
+use super::part::ReportElement;
+use super::refused::ReportRefused;
+use super::schema::{Child, ElementKind};
+use crate::archive::ArchiveContents;
 
-type Xml<'a> = Reader<Metered<Decoded<Contents<'a>>>>;
+type Xml<'a> = Reader<Metered<Decoded<ArchiveContents<'a>>>>;
 
 /// Reads one part after the other.
 pub(super) struct Scanner<'a> {
     xml: Xml<'a>,
     buffer: Vec<u8>,
-    limits: Limits,
+    limits: ReadLimits,
     open: Vec<Open>,
     /// The part read last.
-    pub(super) part: Part,
+    pub(super) part: ReportElement,
     pub(super) notes: Notes,
     pub(super) root: Root,
     /// What to begin before reading on: its start ended the part before.
@@ -79,7 +79,7 @@ enum Tag {
 #[derive(Debug)]
 enum Holds {
     Elements {
-        kind: &'static Kind,
+        kind: &'static ElementKind,
         node: Option<usize>,
     },
     Text {
@@ -104,7 +104,7 @@ enum Holds {
 enum Around {
     /// The start of the document.
     Nothing,
-    Elements(&'static Kind),
+    Elements(&'static ElementKind),
     /// A text at this place of the schema, and where it begins.
     Text(&'static str, usize),
     /// An element in such a text.
@@ -138,7 +138,7 @@ impl Tag {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) fn new(contents: Decoded<Contents<'a>>, limits: &Limits, notes: Notes) -> Self {
+    pub(super) fn new(contents: Decoded<ArchiveContents<'a>>, limits: &ReadLimits, notes: Notes) -> Self {
         let mut xml = Reader::from_reader(Metered::new(contents, limits.token_octets));
         let config = xml.config_mut();
         config.allow_dangling_amp = true;
@@ -150,7 +150,7 @@ impl<'a> Scanner<'a> {
             buffer: Vec::new(),
             limits: *limits,
             open: Vec::new(),
-            part: Part::default(),
+            part: ReportElement::default(),
             notes,
             root: Root::default(),
             pending: None,
@@ -163,7 +163,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Reads the next child of `feedback`. Its name; none at the end of the document.
-    pub(super) fn next_part(&mut self) -> Result<Finished, Refused> {
+    pub(super) fn next_part(&mut self) -> Result<Finished, ReportRefused> {
         if let Some(pending) = self.pending.take() {
             let (number, child) = pending.child;
             self.begin(pending.tag, number, child, pending.lang)?;
@@ -193,13 +193,13 @@ impl<'a> Scanner<'a> {
         self.broken.is_some() && matches!(part, Some(Holds::Elements { kind, .. }) if kind.place == "record")
     }
 
-    fn step(&mut self) -> Result<Finished, Refused> {
+    fn step(&mut self) -> Result<Finished, ReportRefused> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
         self.xml.get_mut().begin();
         let event = self.xml.read_event_into(&mut buffer);
         if self.xml.get_ref().is_past() {
-            return Err(Refused::Token {
+            return Err(ReportRefused::Token {
                 limit: self.limits.token_octets,
             });
         }
@@ -211,14 +211,14 @@ impl<'a> Scanner<'a> {
         finished
     }
 
-    fn handle(&mut self, event: Event<'_>) -> Result<Finished, Refused> {
+    fn handle(&mut self, event: Event<'_>) -> Result<Finished, ReportRefused> {
         match event {
             Event::Start(tag) | Event::Empty(tag) => return self.start(&tag),
             Event::End(tag) => return self.end(tag.name().into_inner()),
             Event::Text(text) => self.text(&text.xml10_content()),
             Event::CData(text) => self.literal(&text.xml10_content()),
             Event::GeneralRef(name) => self.reference(&name),
-            Event::DocType(_) => return Err(Refused::Doctype),
+            Event::DocType(_) => return Err(ReportRefused::Doctype),
             Event::Decl(_) => {
                 if self.state != (State::Before { is_first: true }) {
                     self.notes.add(DeviationKind::BeforeDeclaration, "", "");
@@ -234,9 +234,9 @@ impl<'a> Scanner<'a> {
     }
 
     /// What to make of an error of the XML reader.
-    fn fail(&mut self, error: &XmlError) -> Result<Finished, Refused> {
+    fn fail(&mut self, error: &XmlError) -> Result<Finished, ReportRefused> {
         match error {
-            XmlError::IllFormed(IllFormedError::MissingDoctypeName) => Err(Refused::Doctype),
+            XmlError::IllFormed(IllFormedError::MissingDoctypeName) => Err(ReportRefused::Doctype),
             // It goes on behind those.
             XmlError::IllFormed(_) => Ok(None),
             other => self.cut(other.to_string()),
@@ -244,11 +244,11 @@ impl<'a> Scanner<'a> {
     }
 
     /// Ends a document that ended before its end.
-    fn cut(&mut self, why: String) -> Result<Finished, Refused> {
+    fn cut(&mut self, why: String) -> Result<Finished, ReportRefused> {
         let is_inside = self.state == State::Inside;
         self.state = State::Over;
         if !is_inside {
-            return Err(Refused::NoFeedback);
+            return Err(ReportRefused::NoFeedback);
         }
         let place = self.place();
         let why = if why.is_empty() {

@@ -2,7 +2,7 @@
 
 /// An element that holds others.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub(super) struct ElementKind {
     /// Its place below `feedback`.
     pub(super) place: &'static str,
     /// Whether the order of its children counts.
@@ -18,7 +18,7 @@ pub(super) struct Child {
     /// Its place below `feedback`.
     pub(super) place: &'static str,
     /// What is in it; none for a text.
-    pub(super) kind: Option<&'static Kind>,
+    pub(super) kind: Option<&'static ElementKind>,
     /// Whether there may be several.
     pub(super) repeats: bool,
 }
@@ -33,7 +33,7 @@ impl Child {
         }
     }
 
-    const fn of(name: &'static str, kind: &'static Kind) -> Self {
+    const fn of(name: &'static str, kind: &'static ElementKind) -> Self {
         Self {
             name,
             place: kind.place,
@@ -57,7 +57,7 @@ pub(super) enum Fit {
     Alike,
 }
 
-impl Kind {
+impl ElementKind {
     /// The child of that name, with its number.
     pub(super) fn child(&self, name: &str) -> Option<(usize, &'static Child, Fit)> {
         let exact = self.children.iter().position(|child| child.name == name);
@@ -76,7 +76,7 @@ impl Kind {
 }
 
 /// The root. Its children are read one at a time.
-pub(super) static FEEDBACK: Kind = Kind {
+pub(super) static FEEDBACK: ElementKind = ElementKind {
     place: "",
     is_ordered: true,
     children: &[
@@ -87,7 +87,7 @@ pub(super) static FEEDBACK: Kind = Kind {
     ],
 };
 
-static REPORT_METADATA: Kind = Kind {
+static REPORT_METADATA: ElementKind = ElementKind {
     place: "report_metadata",
     is_ordered: false,
     children: &[
@@ -101,7 +101,7 @@ static REPORT_METADATA: Kind = Kind {
     ],
 };
 
-static DATE_RANGE: Kind = Kind {
+static DATE_RANGE: ElementKind = ElementKind {
     place: "report_metadata/date_range",
     is_ordered: false,
     children: &[
@@ -110,7 +110,7 @@ static DATE_RANGE: Kind = Kind {
     ],
 };
 
-static POLICY_PUBLISHED: Kind = Kind {
+static POLICY_PUBLISHED: ElementKind = ElementKind {
     place: "policy_published",
     is_ordered: false,
     children: &[
@@ -127,7 +127,7 @@ static POLICY_PUBLISHED: Kind = Kind {
     ],
 };
 
-static RECORD: Kind = Kind {
+static RECORD: ElementKind = ElementKind {
     place: "record",
     is_ordered: true,
     children: &[
@@ -137,7 +137,7 @@ static RECORD: Kind = Kind {
     ],
 };
 
-static ROW: Kind = Kind {
+static ROW: ElementKind = ElementKind {
     place: "record/row",
     is_ordered: false,
     children: &[
@@ -147,7 +147,7 @@ static ROW: Kind = Kind {
     ],
 };
 
-static POLICY_EVALUATED: Kind = Kind {
+static POLICY_EVALUATED: ElementKind = ElementKind {
     place: "record/row/policy_evaluated",
     is_ordered: true,
     children: &[
@@ -158,7 +158,7 @@ static POLICY_EVALUATED: Kind = Kind {
     ],
 };
 
-static REASON: Kind = Kind {
+static REASON: ElementKind = ElementKind {
     place: "record/row/policy_evaluated/reason",
     is_ordered: false,
     children: &[
@@ -167,7 +167,7 @@ static REASON: Kind = Kind {
     ],
 };
 
-static IDENTIFIERS: Kind = Kind {
+static IDENTIFIERS: ElementKind = ElementKind {
     place: "record/identifiers",
     is_ordered: false,
     children: &[
@@ -177,13 +177,13 @@ static IDENTIFIERS: Kind = Kind {
     ],
 };
 
-static AUTH_RESULTS: Kind = Kind {
+static AUTH_RESULTS: ElementKind = ElementKind {
     place: "record/auth_results",
     is_ordered: true,
     children: &[Child::of("dkim", &DKIM).many(), Child::of("spf", &SPF).many()],
 };
 
-static DKIM: Kind = Kind {
+static DKIM: ElementKind = ElementKind {
     place: "record/auth_results/dkim",
     is_ordered: false,
     children: &[
@@ -194,7 +194,7 @@ static DKIM: Kind = Kind {
     ],
 };
 
-static SPF: Kind = Kind {
+static SPF: ElementKind = ElementKind {
     place: "record/auth_results/spf",
     is_ordered: false,
     children: &[

@@ -14,7 +14,8 @@ const TRAILER_OCTETS: usize = 8;
 /// The contents of a gzip file; several members read as one, as §2.2 has it.
 ///
 /// A missing or wrong trailer, octets that follow, and an end in the middle are no errors
-/// but remarks: some reporters write such files day by day.
+/// but remarks: some reporters write such files day by day. `MultiGzDecoder` of `flate2` makes one
+/// kind of error of them all, withholds what it has read, and counts no members.
 pub(super) struct Gzip<'a> {
     rest: &'a [u8],
     member: Option<Member<'a>>,

@@ -1,14 +1,14 @@
 //! How much is unpacked, and the account of it.
 
-use super::{ArchiveError, Form};
+use super::{ArchiveError, ArchiveFormat};
 
-/// Contents shorter than this are never held to the ratio: a megabyte hurts nobody, and
+/// ArchiveContents shorter than this are never held to the ratio: a megabyte hurts nobody, and
 /// a short file of much the same rows does shrink that well.
 pub const RATIO_FLOOR_OCTETS: u64 = 1024 * 1024;
 
 /// What a stranger may make us unpack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ArchiveLimits {
     /// The file as it came, in octets. An archive in an archive is held to it too.
     pub packed_octets: usize,
     /// The contents, in octets.
@@ -20,7 +20,7 @@ pub struct Limits {
     pub members: usize,
 }
 
-impl Default for Limits {
+impl Default for ArchiveLimits {
     /// 32 MiB packed, 64 MiB unpacked, ratio 200, 32 members.
     fn default() -> Self {
         Self {
@@ -32,13 +32,15 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
+impl ArchiveLimits {
     /// What a file of `packed` octets may unpack to.
-    pub(super) fn budget(&self, form: Form, packed: usize) -> Budget {
+    pub(super) fn budget(&self, form: ArchiveFormat, packed: usize) -> Budget {
         let packed = u64::try_from(packed).unwrap_or(u64::MAX);
         let by_ratio = match form {
-            Form::Xml => u64::MAX,
-            Form::Gzip | Form::Zip => packed.saturating_mul(self.ratio).max(RATIO_FLOOR_OCTETS),
+            ArchiveFormat::Xml => u64::MAX,
+            ArchiveFormat::Gzip | ArchiveFormat::Zip => {
+                packed.saturating_mul(self.ratio).max(RATIO_FLOOR_OCTETS)
+            }
         };
         Budget {
             spent: 0,

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{ArchiveError, Contents, Form, Limits, Remark, Source, sniff, start_of};
+use super::{ArchiveContents, ArchiveError, ArchiveFormat, ArchiveLimits, Remark, Source, sniff, start_of};
 
 const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 const DESCRIPTOR: [u8; 4] = *b"PK\x07\x08";
@@ -29,7 +29,7 @@ pub(super) struct Member {
 /// Finds the first member that is XML or an archive, and notes the others.
 pub(super) fn find(
     octets: &[u8],
-    limits: &Limits,
+    limits: &ArchiveLimits,
     remarks: &mut Vec<Remark>,
 ) -> Result<Member, ArchiveError> {
     let mut found = None;
@@ -47,7 +47,7 @@ pub(super) fn find(
             others += 1;
             continue;
         };
-        let start = start_of(Contents(Source::of_member(&member, octets)));
+        let start = start_of(ArchiveContents(Source::of_member(&member, octets)));
         match sniff(&start) {
             Some(_) if found.is_none() => found = Some(member),
             _ => others += 1,
@@ -65,7 +65,7 @@ pub(super) fn find(
     found.ok_or_else(|| match is_unreadable {
         true => ArchiveError::Method,
         false if others == 0 && octets.starts_with(&LOCAL_HEADER) => ArchiveError::Damaged {
-            form: Form::Zip,
+            form: ArchiveFormat::Zip,
             at: 0,
         },
         false => super::no_xml(&first_start),

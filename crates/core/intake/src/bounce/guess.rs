@@ -2,7 +2,7 @@
 
 use mail_parser::{HeaderValue, Message};
 
-use super::{Action, NotABounce};
+use super::{BounceAction, NotABounce};
 use landmarc_report::refusal::enhanced_code;
 
 /// How much of the text is searched, in characters. The reason stands above the returned letter.
@@ -41,7 +41,7 @@ const DELAY_WORDS: [&str; 6] = [
 
 /// What the words say.
 pub(super) struct Guess {
-    pub(super) action: Action,
+    pub(super) action: BounceAction,
     pub(super) status: Option<String>,
     pub(super) diagnostic: String,
     pub(super) final_recipient: Option<String>,
@@ -68,9 +68,9 @@ pub(super) fn read(message: &Message<'_>) -> Result<Guess, NotABounce> {
         .any(|words| subject.contains(words) || lower.contains(words));
     Ok(Guess {
         action: if is_delayed {
-            Action::Delayed
+            BounceAction::Delayed
         } else {
-            Action::Failed
+            BounceAction::Failed
         },
         status: enhanced_code(&text).map(str::to_owned),
         diagnostic: telling_line(&text).to_owned(),

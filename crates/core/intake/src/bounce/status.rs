@@ -1,13 +1,13 @@
 //! The fields of a delivery status notification (RFC 3464 §2.1): blocks of fields, the first about the
 //! message, each of the others about one recipient.
 
-use super::Action;
+use super::BounceAction;
 use landmarc_report::refusal::enhanced_code;
 
 /// What a notification tells of a recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
-    pub(super) action: Action,
+pub(super) struct RecipientStatus {
+    pub(super) action: BounceAction,
     pub(super) status: Option<String>,
     pub(super) diagnostic: String,
     pub(super) final_recipient: Option<String>,
@@ -15,8 +15,8 @@ pub(super) struct Told {
 
 /// Reads the notification. Our letters have one recipient; where there are several, because an address led to
 /// others, the worst counts.
-pub(super) fn read(text: &str) -> Option<Told> {
-    let mut worst: Option<Told> = None;
+pub(super) fn read(text: &str) -> Option<RecipientStatus> {
+    let mut worst: Option<RecipientStatus> = None;
     let mut block = Block::default();
     let mut field = String::new();
     // An empty line at the end finishes the last block.
@@ -53,17 +53,17 @@ struct Block {
 impl Block {
     /// None for the block about the message. Some programs leave out the action, some the status; without the
     /// empty line between blocks all is one, and still says what happened.
-    fn told(self) -> Option<Told> {
+    fn told(self) -> Option<RecipientStatus> {
         let status = self.status.as_deref().and_then(enhanced_code).map(str::to_owned);
         let action = match (self.action.as_deref().map(action), status.as_deref()) {
             (Some(Some(action)), _) => action,
             (None, None) => return None,
             // RFC 3463 §3: the class of the status.
-            (_, Some(status)) if status.starts_with('2') => Action::Delivered,
-            (_, Some(status)) if status.starts_with('4') => Action::Delayed,
-            (_, _) => Action::Failed,
+            (_, Some(status)) if status.starts_with('2') => BounceAction::Delivered,
+            (_, Some(status)) if status.starts_with('4') => BounceAction::Delayed,
+            (_, _) => BounceAction::Failed,
         };
-        Some(Told {
+        Some(RecipientStatus {
             action,
             status,
             diagnostic: self.diagnostic.as_deref().map(after_type).unwrap_or_default(),
@@ -84,14 +84,14 @@ impl Block {
 }
 
 /// The keyword, whatever comment follows it.
-fn action(value: &str) -> Option<Action> {
+fn action(value: &str) -> Option<BounceAction> {
     let word = value.split(|c: char| !c.is_ascii_alphabetic()).next()?;
     [
-        Action::Failed,
-        Action::Delayed,
-        Action::Delivered,
-        Action::Relayed,
-        Action::Expanded,
+        BounceAction::Failed,
+        BounceAction::Delayed,
+        BounceAction::Delivered,
+        BounceAction::Relayed,
+        BounceAction::Expanded,
     ]
     .into_iter()
     .find(|action| word.eq_ignore_ascii_case(action.as_str()))
@@ -107,7 +107,7 @@ fn after_type(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn told(text: &str) -> Told {
+    fn told(text: &str) -> RecipientStatus {
         read(text).unwrap()
     }
 
@@ -120,8 +120,8 @@ mod tests {
                     Final-Recipient: rfc822; c@example.com\nAction: delayed\nStatus: 4.4.1\n";
         assert_eq!(
             told(text),
-            Told {
-                action: Action::Failed,
+            RecipientStatus {
+                action: BounceAction::Failed,
                 status: Some("5.1.1".to_owned()),
                 diagnostic: "550 5.1.1 User unknown".to_owned(),
                 final_recipient: Some("b@example.com".to_owned()),
@@ -131,15 +131,15 @@ mod tests {
 
     #[test]
     fn a_missing_action_or_empty_line_is_made_up_for() {
-        assert_eq!(told("Status: 5.2.2").action, Action::Failed);
-        assert_eq!(told("Status: 4.2.2").action, Action::Delayed);
-        assert_eq!(told("Status: 2.0.0").action, Action::Delivered);
-        assert_eq!(told("Action: gone").action, Action::Failed);
-        assert_eq!(told("Action: relayed\r\n\r\n").action, Action::Relayed);
+        assert_eq!(told("Status: 5.2.2").action, BounceAction::Failed);
+        assert_eq!(told("Status: 4.2.2").action, BounceAction::Delayed);
+        assert_eq!(told("Status: 2.0.0").action, BounceAction::Delivered);
+        assert_eq!(told("Action: gone").action, BounceAction::Failed);
+        assert_eq!(told("Action: relayed\r\n\r\n").action, BounceAction::Relayed);
         let one_block = told("Reporting-MTA: dns; mx\r\nAction: expanded\r\nStatus: 2.1.5\r\n");
         assert_eq!(
             (one_block.action, one_block.diagnostic.as_str()),
-            (Action::Expanded, "")
+            (BounceAction::Expanded, "")
         );
     }
 

@@ -2,13 +2,13 @@
 
 use landmarc_report::failure::IdentityAlignment;
 
-use super::deviation::{Deviation, DeviationKind};
+use super::deviation::{FailureDeviation, FailureDeviationKind};
 
 /// The longest value that is read, and the most tokens of it.
 const MAX_VALUE_OCTETS: usize = 1_000;
 
 /// Reads a value, in any case and order, with comments. None where nothing in it can be used.
-pub(super) fn read(value: &str, deviations: &mut Vec<Deviation>) -> Option<IdentityAlignment> {
+pub(super) fn read(value: &str, deviations: &mut Vec<FailureDeviation>) -> Option<IdentityAlignment> {
     let bare = without_comments(value);
     let mut found = IdentityAlignment::default();
     let (mut is_none, mut count) = (false, 0_usize);
@@ -29,7 +29,10 @@ pub(super) fn read(value: &str, deviations: &mut Vec<Deviation>) -> Option<Ident
     // "none" means that all aligned, so it stands alone; where it does not, what is named counts.
     odd |= is_none && count > 1;
     if odd {
-        deviations.push(Deviation::new(DeviationKind::IdentityAlignment, value));
+        deviations.push(FailureDeviation::new(
+            FailureDeviationKind::IdentityAlignment,
+            value,
+        ));
     }
     (count > 0).then_some(found)
 }

@@ -6,27 +6,27 @@ use landmarc_report::quote::quote;
 
 /// One thing that is not as it should be, and was read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deviation {
+pub struct FailureDeviation {
     /// What it is.
-    pub kind: DeviationKind,
+    pub kind: FailureDeviationKind,
     /// What stands there, escaped and cut short; empty where something is missing.
     pub quote: String,
 }
 
-impl Deviation {
-    pub(crate) fn new(kind: DeviationKind, found: &str) -> Self {
+impl FailureDeviation {
+    pub(crate) fn new(kind: FailureDeviationKind, found: &str) -> Self {
         Self {
             kind,
             quote: quote(found.as_bytes()),
         }
     }
 
-    pub(crate) fn missing(kind: DeviationKind) -> Self {
+    pub(crate) fn missing(kind: FailureDeviationKind) -> Self {
         Self::new(kind, "")
     }
 }
 
-impl fmt::Display for Deviation {
+impl fmt::Display for FailureDeviation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.quote.as_str() {
             "" => write!(f, "{}", self.kind.in_words()),
@@ -39,11 +39,11 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal, $words:literal;)+) => {
         /// What can be wrong with a failure report.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum DeviationKind {
+        pub enum FailureDeviationKind {
             $($(#[$doc])* $variant,)+
         }
 
-        impl DeviationKind {
+        impl FailureDeviationKind {
             /// A word for it, which stays the same.
             #[must_use]
             pub fn as_str(self) -> &'static str {

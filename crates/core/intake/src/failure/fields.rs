@@ -6,7 +6,7 @@ use landmarc_mail::DomainName;
 use landmarc_mail::authres::AuthenticationResults;
 use mail_parser::DateTime;
 
-use super::deviation::{Deviation, DeviationKind as Kind};
+use super::deviation::{FailureDeviation, FailureDeviationKind as Kind};
 use super::{
     ArrivalDate, DeliveryResult, MAX_FIELDS, MAX_VALUE_OCTETS, ReceivedAuthFailure, ReceivedFailure,
     alignment,
@@ -16,7 +16,7 @@ use super::{
 const AUTH_FAILURE: &str = "auth-failure";
 
 /// Reads the fields; none where there is not one.
-pub(super) fn read(text: &str, deviations: &mut Vec<Deviation>) -> Option<ReceivedFailure> {
+pub(super) fn read(text: &str, deviations: &mut Vec<FailureDeviation>) -> Option<ReceivedFailure> {
     let fields = unfolded(text, deviations);
     if fields.is_empty() {
         return None;
@@ -36,7 +36,7 @@ pub(super) fn read(text: &str, deviations: &mut Vec<Deviation>) -> Option<Receiv
 }
 
 /// Names and values, folds undone, at most [`MAX_FIELDS`].
-fn unfolded(text: &str, deviations: &mut Vec<Deviation>) -> Vec<(String, String)> {
+fn unfolded(text: &str, deviations: &mut Vec<FailureDeviation>) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
         let is_fold = line.starts_with([' ', '\t']);
@@ -52,7 +52,7 @@ fn unfolded(text: &str, deviations: &mut Vec<Deviation>) -> Vec<(String, String)
         let name_and_value = line.split_once(':').filter(|(name, _)| is_name(name.trim_end()));
         match name_and_value {
             Some(_) if fields.len() == MAX_FIELDS => {
-                deviations.push(Deviation::new(Kind::TooManyFields, line));
+                deviations.push(FailureDeviation::new(Kind::TooManyFields, line));
                 break;
             }
             Some((name, value)) => {
@@ -61,7 +61,7 @@ fn unfolded(text: &str, deviations: &mut Vec<Deviation>) -> Vec<(String, String)
                     .unwrap_or_default();
                 fields.push((name.trim_end().to_owned(), value.to_owned()));
             }
-            None => deviations.push(Deviation::new(Kind::NotAField, line)),
+            None => deviations.push(FailureDeviation::new(Kind::NotAField, line)),
         }
         if deviations.len() > MAX_FIELDS {
             break;
@@ -78,12 +78,12 @@ fn is_name(name: &str) -> bool {
 struct Reader<'a> {
     report: ReceivedFailure,
     received_date: Option<ArrivalDate>,
-    deviations: &'a mut Vec<Deviation>,
+    deviations: &'a mut Vec<FailureDeviation>,
 }
 
 impl Reader<'_> {
     fn note(&mut self, kind: Kind, found: &str) {
-        self.deviations.push(Deviation::new(kind, found));
+        self.deviations.push(FailureDeviation::new(kind, found));
     }
 
     fn take(&mut self, name: &str, value: &str) {
@@ -296,7 +296,7 @@ impl Reader<'_> {
             .chain([(lacks_alignment, Kind::NoIdentityAlignment)]);
         for (_, kind) in missing.filter(|(is_missing, _)| *is_missing) {
             if !self.deviations.iter().any(|deviation| deviation.kind == kind) {
-                self.deviations.push(Deviation::missing(kind));
+                self.deviations.push(FailureDeviation::missing(kind));
             }
         }
         self.report

@@ -19,7 +19,7 @@ const ORIGINAL_TYPES: [&str; 5] = [
 
 /// What of a mail matters.
 #[derive(Debug, Default)]
-pub(super) struct Parts {
+pub(super) struct FailureMailParts {
     /// Whether the mail is a `multipart/report`.
     pub(super) is_multipart_report: bool,
     /// The fields.
@@ -46,7 +46,7 @@ pub(super) struct Feedback {
 ///
 /// # Errors
 /// When it is no mail, or one with too many parts.
-pub(super) fn take_apart(mail: &[u8]) -> Result<Parts, NotAFailureReport> {
+pub(super) fn take_apart(mail: &[u8]) -> Result<FailureMailParts, NotAFailureReport> {
     let lines = mail.split(|&octet| octet == b'\n');
     if lines.filter(|line| line.starts_with(b"--")).count() > MAX_BOUNDARY_LINES {
         return Err(NotAFailureReport::TooManyParts);
@@ -54,10 +54,10 @@ pub(super) fn take_apart(mail: &[u8]) -> Result<Parts, NotAFailureReport> {
     let message = MessageParser::new()
         .parse(mail)
         .ok_or(NotAFailureReport::NoMail)?;
-    let mut parts = Parts {
+    let mut parts = FailureMailParts {
         reporter: reporter(mail),
         message_id: message.message_id().map(str::to_owned),
-        ..Parts::default()
+        ..FailureMailParts::default()
     };
     parts.collect(&message, 0);
     Ok(parts)
@@ -72,7 +72,7 @@ fn reporter(mail: &[u8]) -> Option<DomainName> {
     }
 }
 
-impl Parts {
+impl FailureMailParts {
     /// Looks through the parts of a message, then through the messages in them.
     fn collect(&mut self, message: &Message<'_>, depth: usize) {
         if self.feedback.is_some() {

@@ -2,10 +2,11 @@
 
 use landmarc_mail::DomainName;
 
-use super::deviation::{Deviation, DeviationKind};
+use super::deviation::{FailureDeviation, FailureDeviationKind};
 use super::fields::arrival_date;
 use super::{
-    Form, IdentityAlignment, MAX_FIELDS, MAX_ORIGINAL_OCTETS, Original, ReceivedAuthFailure, ReceivedFailure,
+    FailureReportForm, IdentityAlignment, MAX_FIELDS, MAX_ORIGINAL_OCTETS, Original, ReceivedAuthFailure,
+    ReceivedFailure,
 };
 
 /// How each of them begins, folds aside.
@@ -14,15 +15,15 @@ const BEGINNING: &str = "a message claiming to be from you has failed the publis
 const MARKERS: [&str; 4] = ["---", "original message", "headers", "detected."];
 
 /// Reads such a text; none where it is something else.
-pub(super) fn read(text: &str, deviations: &mut Vec<Deviation>) -> Option<ReceivedFailure> {
+pub(super) fn read(text: &str, deviations: &mut Vec<FailureDeviation>) -> Option<ReceivedFailure> {
     let start = text.get(..text.floor_char_boundary(1_000)).unwrap_or_default();
     let words: Vec<String> = start.split_whitespace().map(str::to_ascii_lowercase).collect();
     if !words.join(" ").contains(BEGINNING) {
         return None;
     }
-    deviations.push(Deviation::missing(DeviationKind::TextOnly));
+    deviations.push(FailureDeviation::missing(FailureDeviationKind::TextOnly));
     let mut report = ReceivedFailure {
-        form: Form::Text,
+        form: FailureReportForm::Text,
         auth_failure: Some(ReceivedAuthFailure::Dmarc),
         incidents: 1,
         ..ReceivedFailure::default()

@@ -26,7 +26,7 @@ const GOOD: &str = "Feedback-Type: auth-failure\nUser-Agent: Gen/1\nVersion: 1\n
     Authentication-Results: gen.example; dmarc=fail header.from=consumer.example\n\
     Identity-Alignment: dkim\nReported-Domain: consumer.example\n";
 
-fn read_text(mail: &str) -> (ReceivedFailure, Vec<DeviationKind>) {
+fn read_text(mail: &str) -> (ReceivedFailure, Vec<FailureDeviationKind>) {
     let (report, deviations) = read(mail.as_bytes()).unwrap();
     (
         report,
@@ -35,7 +35,7 @@ fn read_text(mail: &str) -> (ReceivedFailure, Vec<DeviationKind>) {
 }
 
 /// A good report with other lines of some names; an empty text leaves the line out.
-fn with(changes: &[(&str, &str)]) -> (ReceivedFailure, Vec<DeviationKind>) {
+fn with(changes: &[(&str, &str)]) -> (ReceivedFailure, Vec<FailureDeviationKind>) {
     let mut lines: Vec<String> = GOOD.lines().map(str::to_owned).collect();
     for (name, text) in changes {
         lines.retain(|line| !line.starts_with(&format!("{name}:")));
@@ -116,7 +116,7 @@ fn b02_fields_in_base64_are_decoded() {
     );
     let (report, deviations) = read_text(&mail);
     assert_eq!(report.reported_domains[0].as_str(), "consumer.example");
-    assert_eq!(deviations, [DeviationKind::TransferEncoding]);
+    assert_eq!(deviations, [FailureDeviationKind::TransferEncoding]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn b03_the_part_is_found_by_its_type() {
     let (report, deviations) = read_text(&mixed);
     assert_eq!(report.feedback_type.as_deref(), Some("auth-failure"));
     assert!(report.original.is_some());
-    assert_eq!(deviations, [DeviationKind::NotMultipartReport]);
+    assert_eq!(deviations, [FailureDeviationKind::NotMultipartReport]);
 }
 
 #[test]
@@ -138,8 +138,8 @@ fn b04_a_text_for_people_is_read_as_far_as_it_goes() {
         ------ This is a copy of the headers of the message. ------\n\n\
         Received: from x by mx.example\nFrom: author@consumer.example\nSubject: hello\n";
     let (report, deviations) = read_text(mail);
-    assert_eq!(report.form, Form::Text);
-    assert_eq!(deviations, [DeviationKind::TextOnly]);
+    assert_eq!(report.form, FailureReportForm::Text);
+    assert_eq!(deviations, [FailureDeviationKind::TextOnly]);
     assert_eq!(report.reported_domains[0].as_str(), "consumer.example");
     assert_eq!(report.source_ip, Some(ip("192.0.2.7")));
     assert_eq!(report.identity_alignment.unwrap().to_string(), "spf");
@@ -154,10 +154,13 @@ fn b05_version_1_0_is_1() {
     let (report, deviations) = with(&[("Version", "Version: 1.0")]);
     assert_eq!(
         (report.version, deviations),
-        (Some(1), vec![DeviationKind::Version])
+        (Some(1), vec![FailureDeviationKind::Version])
     );
-    assert_eq!(with(&[("Version", "Version: x")]).1, [DeviationKind::Version]);
-    assert_eq!(with(&[("Version", "")]).1, [DeviationKind::Version]);
+    assert_eq!(
+        with(&[("Version", "Version: x")]).1,
+        [FailureDeviationKind::Version]
+    );
+    assert_eq!(with(&[("Version", "")]).1, [FailureDeviationKind::Version]);
 }
 
 #[test]
@@ -173,11 +176,11 @@ fn b06_the_other_date_does_as_well_but_not_both() {
     assert_eq!(seconds(&[received]), (Some(1_780_358_400), vec![]));
     assert_eq!(
         seconds(&[arrival, received]),
-        (Some(1_780_272_000), vec![DeviationKind::TwoDates])
+        (Some(1_780_272_000), vec![FailureDeviationKind::TwoDates])
     );
     assert_eq!(
         seconds(&[("Arrival-Date", "Arrival-Date: soon")]),
-        (None, vec![DeviationKind::Date])
+        (None, vec![FailureDeviationKind::Date])
     );
 }
 
@@ -185,7 +188,7 @@ fn b06_the_other_date_does_as_well_but_not_both() {
 fn b07_the_original_says_which_domain() {
     let (report, deviations) = with(&[("Reported-Domain", "")]);
     assert_eq!(report.reported_domains[0].as_str(), "consumer.example");
-    assert_eq!(deviations, [DeviationKind::NoReportedDomain]);
+    assert_eq!(deviations, [FailureDeviationKind::NoReportedDomain]);
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn b08_unknown_results_are_other() {
     };
     assert_eq!(
         of("smg-policy-action"),
-        ("other", vec![DeviationKind::DeliveryResult])
+        ("other", vec![FailureDeviationKind::DeliveryResult])
     );
     for word in ["delivered", "spam", "policy", "reject", "other"] {
         assert_eq!(of(&word.to_uppercase()), (word, vec![]));
@@ -209,14 +212,14 @@ fn b09_results_without_an_id_are_kept() {
     let field = format!("Authentication-Results: {value}");
     let (report, deviations) = with(&[("Authentication-Results", &field)]);
     assert_eq!(report.authentication_results.as_deref(), Some(value));
-    assert_eq!(deviations, [DeviationKind::AuthenticationResults]);
+    assert_eq!(deviations, [FailureDeviationKind::AuthenticationResults]);
 }
 
 #[test]
 fn b10_without_auth_failure_dmarc_is_assumed() {
     let (report, deviations) = with(&[("Auth-Failure", "")]);
     assert_eq!(report.auth_failure, Some(ReceivedAuthFailure::Dmarc));
-    assert_eq!(deviations, [DeviationKind::NoAuthFailure]);
+    assert_eq!(deviations, [FailureDeviationKind::NoAuthFailure]);
     for word in ["adsp", "bodyhash", "dmarc", "revoked", "signature", "spf"] {
         let (report, deviations) = with(&[("Auth-Failure", &format!("Auth-Failure: {word}"))]);
         assert_eq!(
@@ -226,7 +229,7 @@ fn b10_without_auth_failure_dmarc_is_assumed() {
     }
     let (report, deviations) = with(&[("Auth-Failure", "Auth-Failure: Odd")]);
     assert_eq!(report.auth_failure.unwrap().as_str(), "odd");
-    assert_eq!(deviations, [DeviationKind::AuthFailure]);
+    assert_eq!(deviations, [FailureDeviationKind::AuthFailure]);
 }
 
 #[test]
@@ -234,7 +237,7 @@ fn b11_without_the_original_the_fields_are_kept() {
     let mail = arf(GOOD).replace(ORIGINAL, "--b1--\n");
     let (report, deviations) = read_text(&mail);
     assert_eq!(report.reported_domains[0].as_str(), "consumer.example");
-    assert_eq!(deviations, [DeviationKind::NoOriginal]);
+    assert_eq!(deviations, [FailureDeviationKind::NoOriginal]);
 }
 
 #[test]
@@ -247,7 +250,7 @@ fn b12_incidents_weigh() {
         let (report, deviations) = of(wrong);
         assert_eq!(
             (report.incidents, deviations),
-            (1, vec![DeviationKind::Incidents]),
+            (1, vec![FailureDeviationKind::Incidents]),
             "{wrong}"
         );
     }
@@ -268,7 +271,10 @@ fn b13_each_spf_record_is_kept() {
         .map(|(name, text)| (&**name, &**text))
         .collect();
     assert_eq!((found.as_slice(), deviations), (&expected[..], vec![]));
-    assert_eq!(with(&[("SPF-DNS", "SPF-DNS: txt")]).1, [DeviationKind::SpfDns]);
+    assert_eq!(
+        with(&[("SPF-DNS", "SPF-DNS: txt")]).1,
+        [FailureDeviationKind::SpfDns]
+    );
 }
 
 #[test]
@@ -279,7 +285,11 @@ fn b14_without_a_pass_nothing_is_trusted() {
         Some(DmarcResult::Fail),
         Some(DmarcResult::TempError),
     ] {
-        assert_eq!(Trust::of(carrier.as_ref()), Trust::Untrusted, "{carrier:?}");
+        assert_eq!(
+            FailureTrust::of(carrier.as_ref()),
+            FailureTrust::Untrusted,
+            "{carrier:?}"
+        );
     }
 }
 
@@ -291,7 +301,7 @@ fn b14_a_mail_that_passes_is_from_who_it_says() {
         organizational_domain: None,
     };
     let pass = align(owned, Mechanism::Dkim, owned, Mode::Strict).map(DmarcResult::Pass);
-    assert_eq!(Trust::of(pass.as_ref()), Trust::Authenticated);
+    assert_eq!(FailureTrust::of(pass.as_ref()), FailureTrust::Authenticated);
 }
 
 #[test]
@@ -327,7 +337,7 @@ fn b16_what_stands_beside_the_address_is_dropped() {
         let (report, deviations) = with(&[("Source-IP", &format!("Source-IP: {value}"))]);
         (report.source_ip, deviations)
     };
-    let noted = vec![DeviationKind::SourceIp];
+    let noted = vec![FailureDeviationKind::SourceIp];
     assert_eq!(
         of("192.0.2.5 (host.example)"),
         (Some(ip("192.0.2.5")), noted.clone())
@@ -337,7 +347,7 @@ fn b16_what_stands_beside_the_address_is_dropped() {
     assert_eq!(of("host.example"), (None, noted));
     assert_eq!(
         with(&[("Source-Port", "Source-Port: 65536")]).1,
-        [DeviationKind::SourcePort]
+        [FailureDeviationKind::SourcePort]
     );
 }
 
@@ -360,14 +370,14 @@ fn other_kinds_of_feedback_are_read_too() {
 fn what_stands_twice_counts_once() {
     let (report, deviations) = with(&[("User-Agent", "User-Agent: a\nUSER-AGENT: b")]);
     assert_eq!(report.user_agent.as_deref(), Some("a"));
-    assert_eq!(deviations, [DeviationKind::Repeated]);
+    assert_eq!(deviations, [FailureDeviationKind::Repeated]);
 }
 
 #[test]
 fn fields_are_read_to_their_limits() {
     let count = |fields: usize| read_text(&arf(&format!("{GOOD}{}", "X: y\n".repeat(fields - 7)))).1;
     assert_eq!(count(MAX_FIELDS), []);
-    assert_eq!(count(MAX_FIELDS + 1), [DeviationKind::TooManyFields]);
+    assert_eq!(count(MAX_FIELDS + 1), [FailureDeviationKind::TooManyFields]);
 
     for (octets, kept) in [
         (MAX_VALUE_OCTETS, MAX_VALUE_OCTETS),
@@ -388,7 +398,7 @@ fn mails_are_read_to_their_limits() {
         read_text(&(mail + &end)).1
     };
     assert_eq!(padded(MAX_MAIL_OCTETS), []);
-    assert_eq!(padded(MAX_MAIL_OCTETS + 1), [DeviationKind::Cut]);
+    assert_eq!(padded(MAX_MAIL_OCTETS + 1), [FailureDeviationKind::Cut]);
 
     let lines = |count: usize| {
         let mail = arf(GOOD);
@@ -412,7 +422,7 @@ fn deviations_are_told_in_words() {
     let words: Vec<_> = deviations.iter().map(ToString::to_string).collect();
     assert_eq!(words, [r#"Version is missing or not 1: "\"2\x1b""#]);
     assert_eq!(deviations[0].kind.as_str(), "version");
-    let missing = Deviation::missing(DeviationKind::NoOriginal);
+    let missing = FailureDeviation::missing(FailureDeviationKind::NoOriginal);
     assert_eq!(
         missing.to_string(),
         "the third part, with the original message, is missing"

@@ -1,7 +1,7 @@
 //! What comes back: notifications by RFC 3464, bounces in words, and what only looks like one.
 
 use landmarc_intake::bounce::{
-    Action, Bounce, MAX_BOUNCE_OCTETS, MAX_DIAGNOSTIC_CHARACTERS, NotABounce, Reading, read,
+    Bounce, BounceAction, BounceReading, MAX_BOUNCE_OCTETS, MAX_DIAGNOSTIC_CHARACTERS, NotABounce, read,
 };
 use landmarc_report::Address;
 use landmarc_report::return_path::ReturnPath;
@@ -21,15 +21,15 @@ fn token() -> String {
 
 fn bounce(mail: &str) -> Bounce {
     match read(mail.as_bytes(), Some(&token()), &ours()) {
-        Reading::Bounce(bounce) => bounce,
-        Reading::NotABounce(why) => unreachable!("{why}\n{mail}"),
+        BounceReading::Bounce(bounce) => bounce,
+        BounceReading::NotABounce(why) => unreachable!("{why}\n{mail}"),
     }
 }
 
 fn no_bounce(mail: &str) -> NotABounce {
     match read(mail.as_bytes(), Some(&token()), &ours()) {
-        Reading::Bounce(bounce) => unreachable!("{bounce}\n{mail}"),
-        Reading::NotABounce(why) => why,
+        BounceReading::Bounce(bounce) => unreachable!("{bounce}\n{mail}"),
+        BounceReading::NotABounce(why) => why,
     }
 }
 
@@ -93,7 +93,7 @@ fn a_notification_names_delivery_letter_status_and_reason() {
         Bounce {
             delivery: Some(DELIVERY),
             message_id: Some("<breqlk6jycgugkgos2uuzlfsnc.abcdefgh@mail.receiver.example>".to_owned()),
-            action: Action::Failed,
+            action: BounceAction::Failed,
             status: Some("5.1.1".to_owned()),
             diagnostic: "550 5.1.1 <reports@example.com>: Recipient address rejected: User unknown"
                 .to_owned(),
@@ -117,10 +117,10 @@ fn line_ends_do_not_matter() {
 #[test]
 fn what_is_no_failure_is_told_apart() {
     for (action, status) in [
-        (Action::Delayed, "4.4.1"),
-        (Action::Delivered, "2.0.0"),
-        (Action::Relayed, "2.0.0"),
-        (Action::Expanded, "2.1.5"),
+        (BounceAction::Delayed, "4.4.1"),
+        (BounceAction::Delivered, "2.0.0"),
+        (BounceAction::Relayed, "2.0.0"),
+        (BounceAction::Expanded, "2.1.5"),
     ] {
         let fields = format!("Final-Recipient: rfc822; r@example.com\nAction: {action}\nStatus: {status}");
         let read = bounce(&notification(&fields));
@@ -171,7 +171,8 @@ fn the_delivery_is_found_without_the_envelope() {
         ("To: dmarc+rabcdefghijk2345@receiver.example".to_owned(), false),
     ] {
         let mail = notification(FAILED).replace(&format!("To: {}", token()), &field);
-        let Reading::Bounce(read) = read(mail.as_bytes(), Some("dmarc@receiver.example"), &ours()) else {
+        let BounceReading::Bounce(read) = read(mail.as_bytes(), Some("dmarc@receiver.example"), &ours())
+        else {
             panic!("{field}");
         };
         assert_eq!(read.delivery, is_found.then_some(DELIVERY), "{field}");
@@ -186,7 +187,7 @@ fn recipients_are_looked_at_up_to_fifty() {
         notification(FAILED).replace(&format!("To: {}", token()), &format!("To: {list}{}", token()))
     };
     for (others, delivery) in [(49, Some(DELIVERY)), (50, None)] {
-        let Reading::Bounce(read) = read(mail(others).as_bytes(), None, &ours()) else {
+        let BounceReading::Bounce(read) = read(mail(others).as_bytes(), None, &ours()) else {
             panic!("{others}");
         };
         assert_eq!(read.delivery, delivery, "{others}");
@@ -281,7 +282,7 @@ fn bounces_in_words_fail_the_delivery_whose_token_came_back() {
     let read = bounce(&qmail);
     assert_eq!(
         (read.delivery, read.action, read.is_standard),
-        (Some(DELIVERY), Action::Failed, false)
+        (Some(DELIVERY), BounceAction::Failed, false)
     );
     assert_eq!(read.status.as_deref(), Some("5.7.1"));
     assert_eq!(read.diagnostic, "Remote host said: 550 5.7.1 No such user here");
@@ -294,7 +295,7 @@ fn bounces_in_words_fail_the_delivery_whose_token_came_back() {
     );
     let read = bounce(&exim);
     assert_eq!(read.final_recipient.as_deref(), Some("reports@example.com"));
-    assert_eq!((read.action, read.status), (Action::Failed, None));
+    assert_eq!((read.action, read.status), (BounceAction::Failed, None));
 
     let other = words(
         "From: robot@example.com\nSubject: Undeliverable: Report Domain",
@@ -327,7 +328,7 @@ fn a_delay_in_words_changes_nothing() {
             &format!("From: mailer-daemon@mx.example.com\nSubject: {subject}"),
             body,
         );
-        assert_eq!(bounce(&mail).action, Action::Delayed, "{subject}");
+        assert_eq!(bounce(&mail).action, BounceAction::Delayed, "{subject}");
     }
 }
 
@@ -367,7 +368,7 @@ fn words_without_our_token_silence_nobody() {
     let qmail = format!("From: MAILER-DAEMON@mx.example.com\nSubject: failure notice\n\n{QMAIL}\n");
     let forged = "dmarc+rabcdefghijk2345@receiver.example";
     let reading = read(qmail.as_bytes(), Some(forged), &ours());
-    assert_eq!(reading, Reading::NotABounce(NotABounce::NoToken));
+    assert_eq!(reading, BounceReading::NotABounce(NotABounce::NoToken));
 }
 
 #[test]
@@ -389,7 +390,10 @@ fn odd_octets_are_no_message() {
         &[0xff; 1_000],
         b"no header at all",
     ] {
-        assert!(matches!(read(octets, None, &ours()), Reading::NotABounce(_)));
+        assert!(matches!(
+            read(octets, None, &ours()),
+            BounceReading::NotABounce(_)
+        ));
     }
 }
 
@@ -415,7 +419,7 @@ proptest! {
     #[test]
     fn no_octets_panic_and_what_is_read_is_printable(mut fields in "(.|\n|:|;|\x1b|Action: failed\n){0,400}") {
         fields.push_str("\nAction: failed");
-        if let Reading::Bounce(bounce) = read(notification(&fields).as_bytes(), Some(&token()), &ours()) {
+        if let BounceReading::Bounce(bounce) = read(notification(&fields).as_bytes(), Some(&token()), &ours()) {
             prop_assert!(!bounce.to_string().contains(char::is_control));
         }
     }

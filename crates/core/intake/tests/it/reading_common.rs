@@ -1,6 +1,6 @@
 //! Reports made of the parts that a test is about.
 
-use landmarc_intake::aggregate::{Limits, Reading, Refused, read};
+use landmarc_intake::aggregate::{ReadLimits, ReportReading, ReportRefused, read};
 
 /// A record in order, about one message.
 pub(crate) const RECORD: &str = "<record><row><source_ip>192.0.2.1</source_ip><count>1</count>\
@@ -68,24 +68,24 @@ impl Document {
         )
     }
 
-    pub(crate) fn read(&self) -> Result<Reading, Refused> {
+    pub(crate) fn read(&self) -> Result<ReportReading, ReportRefused> {
         read_text(&self.text())
     }
 
     /// Reads it, and gives the deviations as words with their places.
-    pub(crate) fn found(&self) -> (Reading, Vec<String>) {
+    pub(crate) fn found(&self) -> (ReportReading, Vec<String>) {
         let reading = self.read().unwrap();
         let deviations = words(&reading);
         (reading, deviations)
     }
 }
 
-pub(crate) fn read_text(text: &str) -> Result<Reading, Refused> {
-    read(text.as_bytes(), &Limits::default())
+pub(crate) fn read_text(text: &str) -> Result<ReportReading, ReportRefused> {
+    read(text.as_bytes(), &ReadLimits::default())
 }
 
 /// The deviations of a report: `word place`.
-pub(crate) fn words(reading: &Reading) -> Vec<String> {
+pub(crate) fn words(reading: &ReportReading) -> Vec<String> {
     let words = reading.deviations.iter().map(|deviation| {
         let text = format!("{} {}", deviation.kind.as_str(), deviation.place);
         text.trim_end().to_owned()

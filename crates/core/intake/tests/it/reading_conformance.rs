@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use landmarc_intake::aggregate::{Limits, Reading, read};
+use landmarc_intake::aggregate::{ReadLimits, ReportReading, read};
 use landmarc_intake::archive;
-use landmarc_intake::{Kind, MailLimits, open_mail};
+use landmarc_intake::{CarriedKind, MailLimits, open_mail};
 use landmarc_report::aggregate::{Registered, Row, Word};
 use landmarc_testkit::cases::{Case, folder, load};
 use serde_json::{Value, json};
@@ -52,16 +52,16 @@ fn aggregate_report_cases() {
 }
 
 /// Reads a report file, or the one report in a mail.
-fn read_file(octets: &[u8]) -> Result<Reading, String> {
+fn read_file(octets: &[u8]) -> Result<ReportReading, String> {
     if archive::sniff(octets).is_some() {
-        return read(octets, &Limits::default()).map_err(|error| error.to_string());
+        return read(octets, &ReadLimits::default()).map_err(|error| error.to_string());
     }
     let mail = open_mail(octets, &MailLimits::default()).map_err(|error| error.to_string())?;
     let [carried] = &*mail.carried else {
         return Err(format!("{} reports in it", mail.carried.len()));
     };
-    assert!(matches!(carried.kind, Kind::Aggregate(_)));
-    let reading = read(&carried.octets, &Limits::default()).map_err(|error| error.to_string())?;
+    assert!(matches!(carried.kind, CarriedKind::Aggregate(_)));
+    let reading = read(&carried.octets, &ReadLimits::default()).map_err(|error| error.to_string())?;
     // Subject and file name of these mails say the same as the report in them.
     let (subject, file_name) = (mail.subject.unwrap(), carried.file_name.clone().unwrap());
     let report = &reading.report;
@@ -73,7 +73,7 @@ fn read_file(octets: &[u8]) -> Result<Reading, String> {
 }
 
 /// Where a reading differs from what a case expects. Keys that are not there are not checked.
-fn differences(case: &Case, reading: &Reading) -> Vec<String> {
+fn differences(case: &Case, reading: &ReportReading) -> Vec<String> {
     let expected = &case.json["expect"]["report"];
     let found = as_expected(reading);
     let mut wrong = Vec::new();
@@ -106,7 +106,7 @@ fn compare(place: &str, expected: &Value, found: &Value, wrong: &mut Vec<String>
 }
 
 /// A reading in the form of the cases.
-fn as_expected(reading: &Reading) -> Value {
+fn as_expected(reading: &ReportReading) -> Value {
     let report = &reading.report;
     let (metadata, policy) = (&report.metadata, &report.policy);
     let errors: Vec<_> = metadata.error.iter().map(|error| &error.text).collect();

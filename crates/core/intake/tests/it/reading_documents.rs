@@ -4,7 +4,7 @@
 //! about files (T10, T13 to T15) in `reading_files`, about mails (T11, T12) in `reading_mail`, and
 //! about storing (T30, T35, T40 to T45) beside the functions that decide.
 
-use landmarc_intake::aggregate::{Refused, spf_of_mail_from};
+use landmarc_intake::aggregate::{ReportRefused, spf_of_mail_from};
 use landmarc_report::aggregate::{Disposition, DkimResult, Form, Period, SpfResult, Word};
 
 use crate::reading_common::{Document, RECORD, gzip, read_text, words};
@@ -161,7 +161,7 @@ fn t09_a_bare_less_than_sign_is_text() {
 fn t09_a_report_whose_records_are_not_intact_is_refused() {
     let text = Document::default().text();
     let (start, _) = text.split_once("<count>").unwrap();
-    assert!(matches!(read_text(start), Err(Refused::Broken { .. })));
+    assert!(matches!(read_text(start), Err(ReportRefused::Broken { .. })));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn t16_a_document_type_is_refused() {
             before: before.to_owned(),
             ..Document::default()
         };
-        assert_eq!(document.read().unwrap_err(), Refused::Doctype, "{before}");
+        assert_eq!(document.read().unwrap_err(), ReportRefused::Doctype, "{before}");
     }
 }
 

@@ -1,7 +1,9 @@
 //! What reports are packed in: the vectors of digest §12.5 about files, and the limits.
 
-use landmarc_intake::aggregate::{self, Reading, Refused};
-use landmarc_intake::archive::{Archive, ArchiveError, Form, Limits, RATIO_FLOOR_OCTETS, sniff, unpack};
+use landmarc_intake::aggregate::{self, ReportReading, ReportRefused};
+use landmarc_intake::archive::{
+    Archive, ArchiveError, ArchiveFormat, ArchiveLimits, RATIO_FLOOR_OCTETS, sniff, unpack,
+};
 
 use crate::reading_common::{Document, gzip, read_text, words, zip};
 
@@ -9,8 +11,8 @@ fn text() -> String {
     Document::default().text()
 }
 
-fn read_file(octets: &[u8]) -> Result<Reading, Refused> {
-    aggregate::read(octets, &aggregate::Limits::default())
+fn read_file(octets: &[u8]) -> Result<ReportReading, ReportRefused> {
+    aggregate::read(octets, &aggregate::ReadLimits::default())
 }
 
 /// Reads a file that holds the report of [`text`], and gives the deviations.
@@ -22,16 +24,16 @@ fn found(octets: &[u8]) -> Vec<String> {
 
 fn refused(octets: &[u8]) -> ArchiveError {
     match read_file(octets) {
-        Err(Refused::Archive(error)) => error,
+        Err(ReportRefused::Archive(error)) => error,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn forms_are_told_by_the_first_octets() {
-    assert_eq!(sniff(&gzip(b"x")), Some(Form::Gzip));
-    assert_eq!(sniff(&zip(&[("x", b"x")])), Some(Form::Zip));
-    assert_eq!(sniff(&zip(&[])), Some(Form::Zip));
+    assert_eq!(sniff(&gzip(b"x")), Some(ArchiveFormat::Gzip));
+    assert_eq!(sniff(&zip(&[("x", b"x")])), Some(ArchiveFormat::Zip));
+    assert_eq!(sniff(&zip(&[])), Some(ArchiveFormat::Zip));
     for xml in [
         &b"<a"[..],
         b" \r\n\t<a",
@@ -39,7 +41,7 @@ fn forms_are_told_by_the_first_octets() {
         b"\xff\xfe<\0a\0",
         b"\0<\0a",
     ] {
-        assert_eq!(sniff(xml), Some(Form::Xml));
+        assert_eq!(sniff(xml), Some(ArchiveFormat::Xml));
     }
     for other in [&b""[..], b"x<", b"\x1f", b"PK", b"{\"a\":1}", &[b' '; 2000]] {
         assert_eq!(sniff(other), None);
@@ -123,11 +125,14 @@ fn zip_members_that_cannot_be_read() {
     assert_eq!(refused(&method), ArchiveError::Method);
     assert!(matches!(
         refused(&whole[..20]),
-        ArchiveError::Damaged { form: Form::Zip, .. }
+        ArchiveError::Damaged {
+            form: ArchiveFormat::Zip,
+            ..
+        }
     ));
     let cut = read_file(&whole[..whole.len() / 3]);
     assert!(
-        matches!(cut, Err(Refused::Broken { .. } | Refused::NoFeedback)),
+        matches!(cut, Err(ReportRefused::Broken { .. } | ReportRefused::NoFeedback)),
         "{cut:?}"
     );
 }
@@ -226,9 +231,9 @@ fn damaged_octets_are_refused() {
 fn limit_of_the_packed_file() {
     let text = text();
     let at = |packed_octets| {
-        let limits = Limits {
+        let limits = ArchiveLimits {
             packed_octets,
-            ..Limits::default()
+            ..ArchiveLimits::default()
         };
         unpack(text.as_bytes(), &limits).map(|contents| contents.len())
     };
@@ -248,9 +253,9 @@ fn limit_of_the_contents() {
         zip(&[("r.xml", text.as_bytes())]),
     ] {
         let at = |unpacked_octets| {
-            let limits = Limits {
+            let limits = ArchiveLimits {
                 unpacked_octets,
-                ..Limits::default()
+                ..ArchiveLimits::default()
             };
             unpack(&file, &limits)
         };
@@ -263,12 +268,13 @@ fn limit_of_the_contents() {
 #[test]
 fn limit_of_the_ratio() {
     let floor = usize::try_from(RATIO_FLOOR_OCTETS).unwrap();
-    let strict = Limits {
+    let strict = ArchiveLimits {
         ratio: 1,
-        ..Limits::default()
+        ..ArchiveLimits::default()
     };
-    let with =
-        |octets: usize, limits: &Limits| unpack(&gzip(&vec![b'<'; octets]), limits).map(|all| all.len());
+    let with = |octets: usize, limits: &ArchiveLimits| {
+        unpack(&gzip(&vec![b'<'; octets]), limits).map(|all| all.len())
+    };
     // Under the floor no ratio holds.
     assert_eq!(with(floor, &strict), Ok(floor));
     assert_eq!(with(floor + 1, &strict), Err(ArchiveError::Ratio { limit: 1 }));
@@ -278,9 +284,9 @@ fn limit_of_the_ratio() {
     let at = |ratio| {
         Archive::open(
             &file,
-            &Limits {
+            &ArchiveLimits {
                 ratio,
-                ..Limits::default()
+                ..ArchiveLimits::default()
             },
         )
         .map(|archive| archive.size())
@@ -291,9 +297,9 @@ fn limit_of_the_ratio() {
 
 #[test]
 fn limit_of_the_members() {
-    let limits = Limits {
+    let limits = ArchiveLimits {
         members: 3,
-        ..Limits::default()
+        ..ArchiveLimits::default()
     };
     let text = text();
     let zip_of = |number| zip(&[("a", text.as_bytes()), ("b", b"b"), ("c", b"c"), ("d", b"d")][..number]);
@@ -309,7 +315,7 @@ fn limit_of_the_members() {
 fn a_gzip_file_of_a_million_members_is_stopped() {
     let file = gzip(b"<").repeat(100_000);
     assert_eq!(
-        unpack(&file, &Limits::default()),
+        unpack(&file, &ArchiveLimits::default()),
         Err(ArchiveError::Members { limit: 32 })
     );
 }
@@ -327,5 +333,5 @@ fn headers_of_gzip_may_have_every_field() {
 
 #[test]
 fn the_limits_out_of_the_box() {
-    insta::assert_debug_snapshot!(Limits::default());
+    insta::assert_debug_snapshot!(ArchiveLimits::default());
 }

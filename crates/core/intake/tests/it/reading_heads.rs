@@ -1,11 +1,11 @@
 //! The vectors of digest §12.5 that are about metadata and policy: T27 to T30, T32, T34 to T37.
 
-use landmarc_intake::aggregate::Refused;
+use landmarc_intake::aggregate::ReportRefused;
 
 use crate::reading_common::{Document, RECORD, kinds, words};
 
 /// The period of a report with these times, and its deviations.
-fn period(begin: &str, end: &str) -> Result<(u64, u64, Vec<String>), Refused> {
+fn period(begin: &str, end: &str) -> Result<(u64, u64, Vec<String>), ReportRefused> {
     let document = Document {
         range: format!("<begin>{begin}</begin><end>{end}</end>"),
         ..Document::default()
@@ -46,7 +46,7 @@ fn t28_what_is_no_time_is_refused() {
         "99999999999999999999",
     ] {
         let refused = period(text, "1780358399").unwrap_err();
-        let expected = Refused::NoPeriod {
+        let expected = ReportRefused::NoPeriod {
             begin: text.to_owned(),
             end: "1780358399".to_owned(),
         };

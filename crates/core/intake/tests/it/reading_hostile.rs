@@ -1,13 +1,13 @@
 //! Files made to hurt: each ends in a clear error or in a result, and costs no more than it is long.
 
-use landmarc_intake::aggregate::{Limits, Reading, Refused, read};
+use landmarc_intake::aggregate::{ReadLimits, ReportReading, ReportRefused, read};
 use landmarc_intake::archive::ArchiveError;
 use landmarc_intake::{MailError, MailLimits, MailRemark, open_mail, read_file_name, read_subject};
 use proptest::prelude::*;
 
 use crate::reading_common::{Document, RECORD, gzip, read_text, words, zip};
 
-fn with_records(records: String, limits: &Limits) -> Result<Reading, Refused> {
+fn with_records(records: String, limits: &ReadLimits) -> Result<ReportReading, ReportRefused> {
     let document = Document {
         records,
         ..Document::default()
@@ -24,7 +24,7 @@ fn entities_that_grow_are_not_expanded() {
         before: format!("<!DOCTYPE feedback [<!ENTITY lol0 \"lol\">{laughs}]>"),
         ..Document::default()
     };
-    assert_eq!(document.read().unwrap_err(), Refused::Doctype);
+    assert_eq!(document.read().unwrap_err(), ReportRefused::Doctype);
     // Without the declaration there is nothing to expand, and outside of a DOCTYPE it is none.
     let (reading, _) = Document::with("example.com", "&lol19;").found();
     assert_eq!(reading.report.rows[0].key.header_from, "&lol19;");
@@ -32,27 +32,27 @@ fn entities_that_grow_are_not_expanded() {
         before: "<!ENTITY lol \"lol\">".to_owned(),
         ..Document::default()
     };
-    assert_eq!(document.read().unwrap_err(), Refused::NoFeedback);
+    assert_eq!(document.read().unwrap_err(), ReportRefused::NoFeedback);
 }
 
 #[test]
 fn a_million_elements_in_each_other() {
     let text = format!("<feedback>{}", "<a>".repeat(1_000_000));
-    assert_eq!(read_text(&text).unwrap_err(), Refused::Depth { limit: 32 });
+    assert_eq!(read_text(&text).unwrap_err(), ReportRefused::Depth { limit: 32 });
     assert_eq!(
         read_text(&"<a>".repeat(1_000_000)).unwrap_err(),
-        Refused::Depth { limit: 32 }
+        ReportRefused::Depth { limit: 32 }
     );
 }
 
 #[test]
 fn a_flood_of_empty_rows_is_one_deviation() {
     const FLOOD: usize = 300_000;
-    let refused = with_records("<record/>".repeat(FLOOD), &Limits::default());
-    assert_eq!(refused.unwrap_err(), Refused::Rows { limit: 250_000 });
-    let limits = Limits {
+    let refused = with_records("<record/>".repeat(FLOOD), &ReadLimits::default());
+    assert_eq!(refused.unwrap_err(), ReportRefused::Rows { limit: 250_000 });
+    let limits = ReadLimits {
         rows: 300_000,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let reading = with_records("<record/>".repeat(FLOOD), &limits).unwrap();
     assert_eq!(words(&reading), ["row_lost record/row"]);
@@ -66,14 +66,14 @@ fn a_flood_of_empty_rows_is_one_deviation() {
         ..Document::default()
     };
     let bomb = read(&gzip(document.text().as_bytes()), &limits).unwrap_err();
-    assert_eq!(bomb, Refused::Archive(ArchiveError::Ratio { limit: 200 }));
+    assert_eq!(bomb, ReportRefused::Archive(ArchiveError::Ratio { limit: 200 }));
 }
 
 #[test]
 fn a_flood_of_tags_without_end() {
     assert_eq!(
-        with_records("<record>".repeat(100_000), &Limits::default()).unwrap_err(),
-        Refused::Repairs { limit: 1000 }
+        with_records("<record>".repeat(100_000), &ReadLimits::default()).unwrap_err(),
+        ReportRefused::Repairs { limit: 1000 }
     );
     let text = Document {
         records: format!("{RECORD}<record><row"),
@@ -94,7 +94,10 @@ fn a_flood_of_errors_and_reasons_and_unknown_words_stays_small() {
         document.read()
     };
     // They push out what follows.
-    assert!(matches!(with_errors(100_000), Err(Refused::NoPeriod { .. })));
+    assert!(matches!(
+        with_errors(100_000),
+        Err(ReportRefused::NoPeriod { .. })
+    ));
     let reading = with_errors(4000).unwrap();
     assert!(reading.report.metadata.error.unwrap().text.len() <= 8192);
     assert!(reading.deviations.len() <= 3);
@@ -102,7 +105,7 @@ fn a_flood_of_errors_and_reasons_and_unknown_words_stays_small() {
         .map(|n| format!("<reason><type>word{n}</type></reason>"))
         .collect();
     let records = RECORD.replace("</policy_evaluated>", &format!("{reasons}</policy_evaluated>"));
-    let reading = with_records(records, &Limits::default()).unwrap();
+    let reading = with_records(records, &ReadLimits::default()).unwrap();
     assert!(reading.report.rows[0].key.reasons.len() < 4096);
     assert!(reading.deviations.len() <= 8, "{:?}", words(&reading));
 }
@@ -110,7 +113,7 @@ fn a_flood_of_errors_and_reasons_and_unknown_words_stays_small() {
 #[test]
 fn zeros() {
     let zeros = "\0".repeat(100_000);
-    let no_xml = |file: &[u8]| read(file, &Limits::default()).unwrap_err().to_string();
+    let no_xml = |file: &[u8]| read(file, &ReadLimits::default()).unwrap_err().to_string();
     assert!(no_xml(zeros.as_bytes()).starts_with("no XML in it; it begins with \"\\x00\\x00"));
     assert!(no_xml(&gzip(zeros.as_bytes())).starts_with("no XML"));
     let (reading, _) = Document::with("example.com", &format!("example{zeros}.com")).found();
@@ -127,11 +130,11 @@ fn zeros() {
 #[test]
 fn a_hundred_thousand_attributes_and_one_long_name() {
     let attributes = " a='b'".repeat(100_000);
-    let limit = Limits::default().attributes;
+    let limit = ReadLimits::default().attributes;
     let refused = read_text(&format!("<feedback{attributes}>")).unwrap_err();
-    assert_eq!(refused, Refused::Attributes { limit });
+    assert_eq!(refused, ReportRefused::Attributes { limit });
     let name = "a".repeat(500_000);
-    let reading = with_records(format!("<{name}></{name}>{RECORD}"), &Limits::default()).unwrap();
+    let reading = with_records(format!("<{name}></{name}>{RECORD}"), &ReadLimits::default()).unwrap();
     assert_eq!(words(&reading), ["unknown_element"]);
     assert!(reading.deviations[0].quote.len() < 100);
 }
@@ -140,8 +143,11 @@ fn a_hundred_thousand_attributes_and_one_long_name() {
 fn a_zip_file_of_two_thousand_names() {
     let names: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
     let members: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b""[..])).collect();
-    let refused = read(&zip(&members), &Limits::default()).unwrap_err();
-    assert_eq!(refused, Refused::Archive(ArchiveError::Members { limit: 32 }));
+    let refused = read(&zip(&members), &ReadLimits::default()).unwrap_err();
+    assert_eq!(
+        refused,
+        ReportRefused::Archive(ArchiveError::Members { limit: 32 })
+    );
 }
 
 #[test]
@@ -149,9 +155,9 @@ fn a_zip_file_that_says_it_is_endless() {
     let mut file = zip(&[("r.xml", Document::default().text().as_bytes())]);
     // The packed length, and the unpacked one.
     file[18..26].fill(0xff);
-    assert_eq!(read(&file, &Limits::default()).unwrap().report.rows.len(), 1);
+    assert_eq!(read(&file, &ReadLimits::default()).unwrap().report.rows.len(), 1);
     file[18..22].copy_from_slice(&0xffff_fffe_u32.to_le_bytes());
-    assert_eq!(read(&file, &Limits::default()).unwrap().report.rows.len(), 1);
+    assert_eq!(read(&file, &ReadLimits::default()).unwrap().report.rows.len(), 1);
 }
 
 #[test]
@@ -202,7 +208,7 @@ fn whole() -> Vec<u8> {
 proptest! {
     #[test]
     fn any_octets_are_read_or_refused(octets in proptest::collection::vec(any::<u8>(), 0..2000)) {
-        let _ = read(&octets, &Limits::default());
+        let _ = read(&octets, &ReadLimits::default());
         let _ = open_mail(&octets, &MailLimits::default());
         let text = String::from_utf8_lossy(&octets);
         let _ = (read_subject(&text), read_file_name(&text));
@@ -224,7 +230,7 @@ proptest! {
             1 => gzip(&octets),
             _ => zip(&[("r.xml", &octets)]),
         };
-        if let Ok(reading) = read(&file, &Limits::default()) {
+        if let Ok(reading) = read(&file, &ReadLimits::default()) {
             let (about, rows) = (&reading.about, reading.report.rows.len());
             let records = u64::try_from(rows).unwrap() + about.lost.rows;
             prop_assert_eq!(records, about.records, "each record is a row or is lost");
@@ -248,6 +254,6 @@ proptest! {
             *place = octet;
         }
         file.truncate(cut.max(1));
-        let _ = read(&file, &Limits::default());
+        let _ = read(&file, &ReadLimits::default());
     }
 }

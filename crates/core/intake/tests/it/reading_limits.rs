@@ -1,18 +1,18 @@
 //! Every limit of reading: at it, and one past it.
 
-use landmarc_intake::aggregate::{Limits, MAX_REPAIRS, Reading, Refused, read};
+use landmarc_intake::aggregate::{MAX_REPAIRS, ReadLimits, ReportReading, ReportRefused, read};
 
 use crate::reading_common::{Document, RECORD, words};
 
-fn read_with(text: &str, limits: Limits) -> Result<Reading, Refused> {
+fn read_with(text: &str, limits: ReadLimits) -> Result<ReportReading, ReportRefused> {
     read(text.as_bytes(), &limits)
 }
 
 #[test]
 fn depth() {
-    let limits = Limits {
+    let limits = ReadLimits {
         depth: 8,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let nested = |depth: usize| {
         // `feedback` is the first.
@@ -27,20 +27,20 @@ fn depth() {
         read_with(&document.text(), limits)
     };
     assert!(with(8).is_ok());
-    assert_eq!(with(9).unwrap_err(), Refused::Depth { limit: 8 });
+    assert_eq!(with(9).unwrap_err(), ReportRefused::Depth { limit: 8 });
     let before = |depth: usize| {
         let text = format!("{}{}", "<x>".repeat(depth), Document::default().text());
         read_with(&text, limits)
     };
     assert!(before(7).is_ok());
-    assert_eq!(before(8).unwrap_err(), Refused::Depth { limit: 8 });
+    assert_eq!(before(8).unwrap_err(), ReportRefused::Depth { limit: 8 });
 }
 
 #[test]
 fn rows() {
-    let limits = Limits {
+    let limits = ReadLimits {
         rows: 3,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let with = |number: usize| {
         let document = Document {
@@ -50,14 +50,14 @@ fn rows() {
         read_with(&document.text(), limits)
     };
     assert_eq!(with(3).unwrap().report.rows.len(), 3);
-    assert_eq!(with(4).unwrap_err(), Refused::Rows { limit: 3 });
+    assert_eq!(with(4).unwrap_err(), ReportRefused::Rows { limit: 3 });
 }
 
 #[test]
 fn lost_rows_count_as_rows() {
-    let limits = Limits {
+    let limits = ReadLimits {
         rows: 3,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let document = Document {
         records: "<record/>".repeat(4),
@@ -65,16 +65,16 @@ fn lost_rows_count_as_rows() {
     };
     assert_eq!(
         read_with(&document.text(), limits).unwrap_err(),
-        Refused::Rows { limit: 3 }
+        ReportRefused::Rows { limit: 3 }
     );
 }
 
 #[test]
 fn elements_of_a_record() {
     // The record as it is has eleven; a reason with a type is two more.
-    let limits = Limits {
+    let limits = ReadLimits {
         elements: 13,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let with = |reasons: usize| {
         let reasons = "<reason><type>other</type></reason>".repeat(reasons);
@@ -99,9 +99,9 @@ fn elements_of_a_record() {
 
 #[test]
 fn length_of_a_text() {
-    let limits = Limits {
+    let limits = ReadLimits {
         text_octets: 40,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let with = |text: &str| {
         let document = Document {
@@ -129,9 +129,9 @@ fn length_of_a_text() {
 
 #[test]
 fn length_of_a_token() {
-    let limits = Limits {
+    let limits = ReadLimits {
         token_octets: 200_000,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let with = |before: String| {
         let document = Document {
@@ -142,17 +142,23 @@ fn length_of_a_token() {
     };
     let comment = |length: usize| format!("<!--{}-->", "x".repeat(length - 7));
     assert_eq!(with(comment(200_000)), Ok(1));
-    assert_eq!(with(comment(200_001)), Err(Refused::Token { limit: 200_000 }));
-    assert_eq!(with(comment(2_000_000)), Err(Refused::Token { limit: 200_000 }));
+    assert_eq!(
+        with(comment(200_001)),
+        Err(ReportRefused::Token { limit: 200_000 })
+    );
+    assert_eq!(
+        with(comment(2_000_000)),
+        Err(ReportRefused::Token { limit: 200_000 })
+    );
     assert_eq!(with(format!("<x a='{}'>", "x".repeat(199_992))), Ok(1));
     assert!(with(format!("<x a='{}'>", "x".repeat(199_993))).is_err());
 }
 
 #[test]
 fn attributes_of_a_tag() {
-    let limits = Limits {
+    let limits = ReadLimits {
         attributes: 5,
-        ..Limits::default()
+        ..ReadLimits::default()
     };
     let with = |number: usize| {
         let document = Document {
@@ -163,7 +169,7 @@ fn attributes_of_a_tag() {
         read_with(&document.text(), limits)
     };
     assert!(with(5).is_ok());
-    assert_eq!(with(6).unwrap_err(), Refused::Attributes { limit: 5 });
+    assert_eq!(with(6).unwrap_err(), ReportRefused::Attributes { limit: 5 });
 }
 
 #[test]
@@ -173,10 +179,10 @@ fn repairs() {
             records: format!("{RECORD}{}", "</x>".repeat(number)),
             ..Document::default()
         };
-        read_with(&document.text(), Limits::default())
+        read_with(&document.text(), ReadLimits::default())
     };
     assert!(with(MAX_REPAIRS).is_ok());
-    let expected = Refused::Repairs { limit: MAX_REPAIRS };
+    let expected = ReportRefused::Repairs { limit: MAX_REPAIRS };
     assert_eq!(with(MAX_REPAIRS + 1).unwrap_err(), expected);
     let unclosed = Document {
         records: RECORD.replace("</record>", "").repeat(MAX_REPAIRS + 2),
@@ -187,5 +193,5 @@ fn repairs() {
 
 #[test]
 fn the_limits_out_of_the_box() {
-    insta::assert_debug_snapshot!(Limits::default());
+    insta::assert_debug_snapshot!(ReadLimits::default());
 }

@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_intake::aggregate;
-use landmarc_intake::archive::Form;
-use landmarc_intake::{Kind, MailError, MailLimits, MailRemark, ReportMail, open_mail};
+use landmarc_intake::archive::ArchiveFormat;
+use landmarc_intake::{CarriedKind, MailError, MailLimits, MailRemark, ReceivedMail, open_mail};
 
 use crate::reading_common::{Document, gzip, zip};
 
@@ -45,17 +45,17 @@ fn report() -> Vec<u8> {
     Document::default().text().into_bytes()
 }
 
-fn open(mail: &str) -> ReportMail<'_> {
+fn open(mail: &str) -> ReceivedMail<'_> {
     open_mail(mail.as_bytes(), &MailLimits::default()).unwrap()
 }
 
 /// Opens a mail that carries the report once, and gives its kind and place.
-fn the_one(mail: &str) -> (Kind, String) {
+fn the_one(mail: &str) -> (CarriedKind, String) {
     let found = open(mail);
     let [carried] = &*found.carried else {
         panic!("{found:?}");
     };
-    let reading = aggregate::read(&carried.octets, &aggregate::Limits::default()).unwrap();
+    let reading = aggregate::read(&carried.octets, &aggregate::ReadLimits::default()).unwrap();
     assert_eq!(reading.report.rows.len(), 1);
     (carried.kind, carried.place.clone())
 }
@@ -68,7 +68,7 @@ fn a_report_mail_as_the_rfc_has_it() {
     let carried = &found.carried[0];
     assert_eq!(
         (carried.kind, &*carried.place),
-        (Kind::Aggregate(Form::Gzip), "2")
+        (CarriedKind::Aggregate(ArchiveFormat::Gzip), "2")
     );
     assert_eq!(carried.media_type, "application/gzip");
     assert!(carried.file_name.as_ref().unwrap().conforms);
@@ -92,8 +92,12 @@ fn t11_the_octets_tell_and_not_the_media_type() {
         "image/png",
         "nonsense",
     ] {
-        for (octets, form) in [(&xml, Form::Xml), (&gzip, Form::Gzip), (&zip, Form::Zip)] {
-            let kind = Kind::Aggregate(form);
+        for (octets, form) in [
+            (&xml, ArchiveFormat::Xml),
+            (&gzip, ArchiveFormat::Gzip),
+            (&zip, ArchiveFormat::Zip),
+        ] {
+            let kind = CarriedKind::Aggregate(form);
             let among_others = mail(&multipart("mixed", "b", &[words(), part(media_type, octets)]));
             assert_eq!(the_one(&among_others), (kind, "2".to_owned()), "{media_type}");
             let alone = mail(&part(media_type, octets));
@@ -113,7 +117,10 @@ fn t11_in_any_multipart_and_any_encoding() {
     for content in [plain, quoted] {
         for subtype in ["alternative", "related", "x-unknown"] {
             let mail = mail(&multipart(subtype, "b", &[words(), content.clone()]));
-            assert_eq!(the_one(&mail), (Kind::Aggregate(Form::Xml), "2".to_owned()));
+            assert_eq!(
+                the_one(&mail),
+                (CarriedKind::Aggregate(ArchiveFormat::Xml), "2".to_owned())
+            );
         }
     }
 }
@@ -125,7 +132,7 @@ fn local_line_ends_and_a_missing_end_do_not_matter() {
         "b",
         &[words(), part("application/gzip", &gzip(&report()))],
     ));
-    let expected = (Kind::Aggregate(Form::Gzip), "2".to_owned());
+    let expected = (CarriedKind::Aggregate(ArchiveFormat::Gzip), "2".to_owned());
     assert_eq!(the_one(&mail.replace("\r\n", "\n")), expected);
     assert_eq!(the_one(&mail.replace("--b--\r\n", "")), expected);
 }
@@ -210,7 +217,7 @@ fn a_failure_report_is_handed_over_whole() {
         let [carried] = &*found.carried else {
             panic!("the report in the mail it is about is none to us: {found:?}");
         };
-        assert_eq!(carried.kind, Kind::Failure);
+        assert_eq!(carried.kind, CarriedKind::Failure);
         assert_eq!(carried.octets, mail.as_bytes());
         let forwarded = format!("Content-Type: message/rfc822\r\n\r\n{mail}");
         assert_eq!(open(&forwarded).carried[0].octets, mail.as_bytes());

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use landmarc_intake::aggregate::{Reading, Refused};
+use landmarc_intake::aggregate::{ReportReading, ReportRefused};
 use landmarc_report::aggregate::{Disposition, Form, Word};
 
 use crate::reading_common::{Document, RECORD, read_text, words};
@@ -209,7 +209,7 @@ fn what_follows_the_report_is_told() {
     }
 }
 
-fn rows(reading: &Reading) -> usize {
+fn rows(reading: &ReportReading) -> usize {
     reading.report.rows.len()
 }
 
@@ -294,16 +294,16 @@ fn a_document_that_ends_in_something_unknown_has_lost_no_record() {
 fn what_is_no_report_is_refused() {
     assert_eq!(
         read_text("<html><body>feedback</body></html>").unwrap_err(),
-        Refused::NoFeedback
+        ReportRefused::NoFeedback
     );
-    assert_eq!(read_text("<").unwrap_err(), Refused::NoFeedback);
+    assert_eq!(read_text("<").unwrap_err(), ReportRefused::NoFeedback);
     let without_policy = Document {
         policy: String::new(),
         ..Document::default()
     };
-    assert_eq!(without_policy.read().unwrap_err(), Refused::NoPolicyDomain);
+    assert_eq!(without_policy.read().unwrap_err(), ReportRefused::NoPolicyDomain);
     let text = "<feedback/>";
-    assert_eq!(read_text(text).unwrap_err(), Refused::NoPolicyDomain);
+    assert_eq!(read_text(text).unwrap_err(), ReportRefused::NoPolicyDomain);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landmarc_intake::aggregate::{self as intake, Reading};
+use landmarc_intake::aggregate::{self as intake, ReportReading};
 use landmarc_mail::DomainName;
 use landmarc_report::aggregate::{
     AggregateReport, Assembled, DayOfDomain, Form, Limits, Period, Published, Reporter, Row, RowKey, Tallied,
@@ -147,11 +147,11 @@ pub(crate) fn xml(report: &AggregateReport, form: Form) -> String {
 
 pub(crate) fn assert_reads_back(report: &AggregateReport, form: Form) {
     let rendered = render(report, form).unwrap();
-    let Reading {
+    let ReportReading {
         report: read,
         deviations,
         ..
-    } = intake::read(&rendered.gzip, &intake::Limits::default()).unwrap();
+    } = intake::read(&rendered.gzip, &intake::ReadLimits::default()).unwrap();
     assert_eq!(deviations, []);
     match form {
         Form::Rfc9990 => assert_eq!(&read, report),

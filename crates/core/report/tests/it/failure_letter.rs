@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use landmarc_intake::failure::{Form, ReceivedAuthFailure, read};
+use landmarc_intake::failure::{FailureReportForm, ReceivedAuthFailure, read};
 use landmarc_report::failure::facts::{
     Agreement, MAX_HEADER_FIELDS, MAX_KEY_RECORD_OCTETS, MAX_QUEUE_ID_OCTETS, MAX_SIGNATURES, MAX_SPF_RECORDS,
 };
@@ -183,7 +183,7 @@ fn what_we_write_we_read() {
         let made = report(&list_message(), &Redaction::new(profile, KEY), 20);
         let (read, deviations) = read(octets(&made).as_bytes()).unwrap();
         assert_eq!(deviations, []);
-        assert_eq!(read.form, Form::Arf);
+        assert_eq!(read.form, FailureReportForm::Arf);
         assert_eq!(read.auth_failure, Some(ReceivedAuthFailure::Dmarc));
         assert_eq!(
             read.authentication_results.as_deref(),

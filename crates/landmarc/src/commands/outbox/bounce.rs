@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use clap::Args;
-use landmarc_intake::bounce::{Action, Bounce, MAX_BOUNCE_OCTETS, Reading, read};
+use landmarc_intake::bounce::{Bounce, BounceAction, BounceReading, MAX_BOUNCE_OCTETS, read};
 use landmarc_report::return_path::ReturnPath;
 use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
 
@@ -62,8 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let words = delimiter.map(|delimiter| String::from(delimiter.as_char()));
     let ours = ReturnPath::new(bounces, &words.unwrap_or_default(), &secret);
     match read(&mail, arguments.recipient.as_deref(), &ours) {
-        Reading::NotABounce(why) => tell(&format!("landmarc: dropped: {why}")),
-        Reading::Bounce(bounce) => {
+        BounceReading::NotABounce(why) => tell(&format!("landmarc: dropped: {why}")),
+        BounceReading::Bounce(bounce) => {
             let by_id = delimiter.is_none();
             let done = note(
                 &found,
@@ -107,7 +107,7 @@ fn note(
     let Some(number) = delivery(found, bounce, by_message_id)? else {
         return Ok(format!("of no letter of ours: {bounce}"));
     };
-    if bounce.action != Action::Failed {
+    if bounce.action != BounceAction::Failed {
         return Ok(format!("letter {number}, nothing to do: {bounce}"));
     }
     let Some(delivery) = outbox.bounced(number, &bounce.to_string(), now_ms)? else {

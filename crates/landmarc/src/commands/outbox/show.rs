@@ -103,7 +103,7 @@ fn write(octets: &[u8]) -> Result<(), Exit> {
 fn unpacked(report: &Report, body: &[u8]) -> Result<Vec<u8>, Exit> {
     match report.kind {
         ReportKind::Failure => Ok(body.to_vec()),
-        ReportKind::Aggregate => archive::unpack(body, &archive::Limits::default())
+        ReportKind::Aggregate => archive::unpack(body, &archive::ArchiveLimits::default())
             .map_err(|error| complain(Exit::BadInput, &format!("{}: {error}", report.report_id))),
     }
 }

@@ -7,11 +7,11 @@ use super::{Around, Finished, Holds, Open, Pending, Root, Scanner, State, Tag};
 use crate::aggregate::attributes::Attributes;
 use crate::aggregate::deviation::DeviationKind;
 use crate::aggregate::limits::MAX_REPAIRS;
-use crate::aggregate::refused::Refused;
-use crate::aggregate::schema::{Child, FEEDBACK, Fit, Kind};
+use crate::aggregate::refused::ReportRefused;
+use crate::aggregate::schema::{Child, ElementKind, FEEDBACK, Fit};
 
 impl Scanner<'_> {
-    pub(super) fn start(&mut self, tag: &BytesStart<'_>) -> Result<Finished, Refused> {
+    pub(super) fn start(&mut self, tag: &BytesStart<'_>) -> Result<Finished, ReportRefused> {
         let whole: &str = tag;
         // A bare `<` in a text takes all up to the next `>` for a tag, with the end it should have had.
         if let Some((text, end)) = whole.split_once("</") {
@@ -20,7 +20,7 @@ impl Scanner<'_> {
             return self.end(end.trim());
         }
         if self.open.len() >= self.limits.depth {
-            return Err(Refused::Depth {
+            return Err(ReportRefused::Depth {
                 limit: self.limits.depth,
             });
         }
@@ -72,10 +72,10 @@ impl Scanner<'_> {
 
     fn start_element(
         &mut self,
-        kind: &'static Kind,
+        kind: &'static ElementKind,
         name: &str,
         attributes: Attributes,
-    ) -> Result<Finished, Refused> {
+    ) -> Result<Finished, ReportRefused> {
         let (prefix, local) = split_name(name);
         let is_foreign =
             attributes.declares_namespace() || !(prefix.is_empty() || prefix == self.root.prefix);
@@ -143,7 +143,7 @@ impl Scanner<'_> {
     }
 
     /// Passes over an element that is not in the schema.
-    fn skip(&mut self, kind: &'static Kind, name: &str, local: &str, is_foreign: bool) {
+    fn skip(&mut self, kind: &'static ElementKind, name: &str, local: &str, is_foreign: bool) {
         let is_extension = match kind.place {
             "" => local == "extension",
             place => is_foreign && place == "record",
@@ -163,7 +163,7 @@ impl Scanner<'_> {
         number: usize,
         child: &'static Child,
         lang: Option<Box<str>>,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), ReportRefused> {
         self.note_order(number, child);
         if self.open.len() == 1 {
             self.part.clear();
@@ -188,7 +188,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn begin_part(&mut self, child: &'static Child) -> Result<(), Refused> {
+    fn begin_part(&mut self, child: &'static Child) -> Result<(), ReportRefused> {
         self.notes.record = None;
         if child.name != "record" {
             return Ok(());
@@ -196,7 +196,7 @@ impl Scanner<'_> {
         self.records += 1;
         self.notes.record = Some(self.records);
         match self.records > self.limits.rows {
-            true => Err(Refused::Rows {
+            true => Err(ReportRefused::Rows {
                 limit: self.limits.rows,
             }),
             false => Ok(()),
@@ -236,7 +236,7 @@ impl Scanner<'_> {
         });
     }
 
-    pub(super) fn end(&mut self, name: &str) -> Result<Finished, Refused> {
+    pub(super) fn end(&mut self, name: &str) -> Result<Finished, ReportRefused> {
         let exact = self.open.iter().rposition(|open| open.tag.as_str() == name);
         let alike = || {
             let mut open = self.open.iter();
@@ -254,7 +254,7 @@ impl Scanner<'_> {
     }
 
     /// Closes what was never ended, until so many are open.
-    fn close_above(&mut self, number: usize) -> Result<Finished, Refused> {
+    fn close_above(&mut self, number: usize) -> Result<Finished, ReportRefused> {
         let mut finished = None;
         while self.open.len() > number {
             finished = self.close(true)?.or(finished);
@@ -263,7 +263,7 @@ impl Scanner<'_> {
     }
 
     /// Closes the innermost element. The name of the part when that is what it was.
-    fn close(&mut self, is_implied: bool) -> Result<Finished, Refused> {
+    fn close(&mut self, is_implied: bool) -> Result<Finished, ReportRefused> {
         let Some(open) = self.open.pop() else {
             return Ok(None);
         };
@@ -295,10 +295,10 @@ impl Scanner<'_> {
         Ok((depth == 1).then_some(place))
     }
 
-    fn repair(&mut self) -> Result<(), Refused> {
+    fn repair(&mut self) -> Result<(), ReportRefused> {
         self.repairs += 1;
         match self.repairs > MAX_REPAIRS {
-            true => Err(Refused::Repairs { limit: MAX_REPAIRS }),
+            true => Err(ReportRefused::Repairs { limit: MAX_REPAIRS }),
             false => Ok(()),
         }
     }
