@@ -5,7 +5,7 @@
 
 use landmarc_mail::HeaderField;
 use landmarc_mail::message::{HeaderLimits, split};
-use landmarc_report::failure::{HeaderCopy, Profile, Redaction};
+use landmarc_report::failure::{HeaderCopy, Profile, Redactor};
 use libfuzzer_sys::fuzz_target;
 
 /// Octets that stand in no header section by accident.
@@ -29,7 +29,7 @@ fuzz_target!(|octets: &[u8]| {
     }
     let copy = HeaderCopy::of(&header);
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
-        let redaction = Redaction::new(profile, b"key").with_subjects(true);
+        let redaction = Redactor::new(profile, b"key").with_subjects(true);
         let path = format!("{LOCAL_PART}@mail.example");
         let text = redaction.header_block(&copy, &[path.as_bytes()]).text;
         for line in text.split_terminator("\r\n") {

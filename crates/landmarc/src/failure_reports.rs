@@ -4,7 +4,7 @@
 //! Mail never waits for it: what finds no room is counted and forgotten, for a failure report is a
 //! sample of what goes wrong and no record of it (RFC 9991 §2 demands a limit anyway).
 
-use landmarc_report::failure::{FailureFacts, Wanted};
+use landmarc_report::failure::{FailureFacts, WantedReport};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// Candidates that may wait. Each holds a header section of up to 64 KiB and what was found about it,
@@ -18,7 +18,7 @@ pub(crate) struct FailureCandidate {
     /// was not redacted.
     pub(crate) facts: FailureFacts,
     /// Which reports are asked for, and where they are to go; not yet verified.
-    pub(crate) wanted: Wanted,
+    pub(crate) wanted: WantedReport,
 }
 
 /// What the reporter takes them from.

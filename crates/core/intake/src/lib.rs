@@ -6,7 +6,7 @@
 //! and the parts of a mail ([`open_mail`]); whether a report comes from the domain it names ([`trust`]),
 //! whether it came before ([`DuplicateKey`]), whether it is ours to keep ([`concerns`]) and whether it is
 //! about anything ([`is_noise`]). Knows no store, no clock and no judgement of its own: what DMARC made of
-//! the carrying mail is an argument (decision D25).
+//! the carrying mail is an argument.
 //!
 //! Not implemented: TLS reports (RFC 8460).
 

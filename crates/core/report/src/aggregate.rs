@@ -17,15 +17,15 @@ mod words;
 mod write;
 
 pub use assemble::{
-    Assembled, DayOfDomain, Folded, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, Published, Reporter,
-    Tallied, assemble,
+    Assembled, DayOfDomain, FoldedRows, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, Published,
+    Reporter, Tallied, assemble,
 };
-pub use limits::{Limits, MAX_ROWS, MAX_ROWS_A_DAY, MAX_XML_OCTETS};
+pub use limits::{MAX_ROWS, MAX_ROWS_A_DAY, MAX_XML_OCTETS, ReportLimits};
 pub use model::{
     AggregateReport, DkimAuthResult, Metadata, Period, PolicyPublished, Reason, Row, RowKey, SpfAuthResult,
     Text,
 };
-pub use split::{MAX_PARTS, Part, RenderedPart, WHOLE, halve, render_parts};
+pub use split::{MAX_PARTS, RenderedPart, ReportPart, WHOLE, halve, render_parts};
 pub use text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS};
 pub use words::{
     AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResult, Mode, OverrideType,

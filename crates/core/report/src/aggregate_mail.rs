@@ -6,7 +6,7 @@
 use landmarc_mail::DomainName;
 
 use crate::address::Address;
-use crate::mime::{MailHead, Multipart, Part, ReportMail, base64_octets, compose};
+use crate::mime::{MailHead, MimePart, Multipart, ReportMail, base64_octets, compose};
 use crate::report_id::{ReportId, file_name, subject};
 
 /// Room for all of a report mail but its attachment: header fields, boundaries, text for people, signatures.
@@ -59,8 +59,8 @@ pub fn aggregate_mail(facts: &AggregateMailFacts<'_>, destination: &Address, gzi
         subtype: "mixed",
         parameters: &[],
         parts: vec![
-            Part::text(facts.text),
-            Part::file("application/gzip", &file_name, gzip),
+            MimePart::text(facts.text),
+            MimePart::file("application/gzip", &file_name, gzip),
         ],
     };
     compose(&head, &content)

@@ -41,7 +41,7 @@ pub enum DailyLimit {
 
 /// A policy domain that asks for a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+pub struct AllotmentCandidate {
     /// The DMARC Policy Domain.
     pub policy_domain: DomainName,
     /// Messages counted that day: those with the most come first.
@@ -69,7 +69,7 @@ pub struct Allotment<'a> {
     limits: DailyLimits,
     suffixes: &'a Suffixes,
     organizations: HashMap<DomainName, Organization>,
-    redirected: Vec<Candidate>,
+    redirected: Vec<AllotmentCandidate>,
     messages: u64,
 }
 
@@ -79,7 +79,7 @@ struct Organization {
     made: HashSet<DomainName>,
     /// Where reports go, in lower case.
     destinations: HashSet<String>,
-    candidates: Vec<Candidate>,
+    candidates: Vec<AllotmentCandidate>,
 }
 
 /// Who gets what.
@@ -139,7 +139,7 @@ impl<'a> Allotment<'a> {
     }
 
     /// Adds one that asks for a report.
-    pub fn add(&mut self, candidate: Candidate) {
+    pub fn add(&mut self, candidate: AllotmentCandidate) {
         if candidate.is_redirected {
             self.redirected.push(candidate);
             return;
@@ -176,7 +176,7 @@ impl<'a> Allotment<'a> {
             }
         }
         in_line.sort_unstable_by(|(place, one, _), (other_place, other, _)| {
-            let key = |place, one: &Candidate| (Reverse(one.messages), place);
+            let key = |place, one: &AllotmentCandidate| (Reverse(one.messages), place);
             key(*place, one)
                 .cmp(&key(*other_place, other))
                 .then_with(|| one.policy_domain.cmp(&other.policy_domain))
@@ -203,7 +203,7 @@ impl<'a> Allotment<'a> {
 impl Organization {
     /// Its candidates within its limits, the most messages first, each with the destinations that are left to it,
     /// and whether these are fewer.
-    fn shared(mut self, limits: &DailyLimits) -> Vec<(Candidate, bool)> {
+    fn shared(mut self, limits: &DailyLimits) -> Vec<(AllotmentCandidate, bool)> {
         most_first(&mut self.candidates);
         self.candidates
             .truncate(limits.reports.saturating_sub(self.made.len()));
@@ -226,7 +226,7 @@ impl Organization {
     }
 }
 
-fn most_first(candidates: &mut [Candidate]) {
+fn most_first(candidates: &mut [AllotmentCandidate]) {
     candidates.sort_unstable_by(|one, other| {
         let by_messages = other.messages.cmp(&one.messages);
         by_messages.then_with(|| one.policy_domain.cmp(&other.policy_domain))
@@ -262,8 +262,8 @@ mod tests {
         DomainName::parse(text).unwrap()
     }
 
-    fn candidate(policy_domain: &str, messages: u64, destinations: &[String]) -> Candidate {
-        Candidate {
+    fn candidate(policy_domain: &str, messages: u64, destinations: &[String]) -> AllotmentCandidate {
+        AllotmentCandidate {
             policy_domain: name(policy_domain),
             messages,
             reports: 1,
@@ -275,7 +275,7 @@ mod tests {
         }
     }
 
-    fn decided(limits: DailyLimits, candidates: impl IntoIterator<Item = Candidate>) -> Allotments {
+    fn decided(limits: DailyLimits, candidates: impl IntoIterator<Item = AllotmentCandidate>) -> Allotments {
         let suffixes = Suffixes::built_in();
         let mut allotment = Allotment::new(limits, &suffixes);
         candidates.into_iter().for_each(|one| allotment.add(one));
@@ -407,7 +407,7 @@ mod tests {
             destinations: 1,
             messages: 2,
         };
-        let redirected = |domain: &str| Candidate {
+        let redirected = |domain: &str| AllotmentCandidate {
             is_redirected: true,
             ..candidate(domain, 1, &own("r.example"))
         };

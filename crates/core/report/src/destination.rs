@@ -21,8 +21,8 @@ use landmarc_mail::DomainName;
 use crate::address::Address;
 use crate::quote::shown;
 
-pub use relation::{Override, Relation, ask};
-pub use verdict::{Refusal, Verdict};
+pub use relation::{Relation, UriOverride, ask};
+pub use verdict::{DestinationRefusal, DestinationVerdict};
 
 /// Hosts of one record that DNS is asked about. RFC 9990 §4 warns of records made to cause questions.
 pub const MAX_HOSTS: usize = 10;
@@ -36,14 +36,14 @@ const MAX_SHOWN_CHARACTERS: usize = 200;
 
 /// What is to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum DestinationKind {
     /// Aggregate reports: `rua`.
     Aggregate,
     /// Failure reports: `ruf`.
     Failure,
 }
 
-impl Kind {
+impl DestinationKind {
     /// The tag that asks for them.
     #[must_use]
     pub fn tag(self) -> &'static str {
@@ -63,12 +63,12 @@ pub struct Destination {
     /// nothing that could be written to.
     pub address: Option<Address>,
     /// Whether reports go there.
-    pub verdict: Verdict,
+    pub verdict: DestinationVerdict,
 }
 
 /// The URIs of one record, read: which addresses they name, and whom to ask about them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct DestinationPlan {
     items: Vec<Item>,
     hosts: Vec<DomainName>,
     limit: usize,
@@ -78,19 +78,19 @@ pub struct Plan {
 struct Item {
     /// Printable, cut short.
     uri: String,
-    place: Result<Address, Refusal>,
+    place: Result<Address, DestinationRefusal>,
 }
 
 /// How many destinations of one record there may be.
 #[derive(Clone, Copy, Debug)]
-pub struct Room<'a> {
+pub struct DestinationLimits<'a> {
     /// So many, the first ones first.
     pub limit: usize,
     /// And only these, where the limits of the day have a say ([`allotment`](crate::allotment)).
     pub allotted: Option<&'a [Address]>,
 }
 
-impl From<usize> for Room<'_> {
+impl From<usize> for DestinationLimits<'_> {
     fn from(limit: usize) -> Self {
         Self {
             limit,
@@ -99,7 +99,7 @@ impl From<usize> for Room<'_> {
     }
 }
 
-impl Plan {
+impl DestinationPlan {
     /// The addresses that are not refused yet, in the order of the record.
     pub fn addresses(&self) -> impl Iterator<Item = &Address> {
         self.items.iter().filter_map(|item| item.place.as_ref().ok())
@@ -118,8 +118,8 @@ pub async fn destinations(
     lookup: &impl Lookup,
     policy_domain: &DomainName,
     uris: &[String],
-    kind: Kind,
-    room: impl Into<Room<'_>>,
+    kind: DestinationKind,
+    room: impl Into<DestinationLimits<'_>>,
     suffixes: &Suffixes,
 ) -> Vec<Destination> {
     let plan = plan(uris, room);
@@ -134,9 +134,9 @@ pub async fn destinations(
 
 /// Reads the URIs of one record as it is stored or written. Nothing is asked about one that is refused.
 #[must_use]
-pub fn plan<'a>(uris: &[String], room: impl Into<Room<'a>>) -> Plan {
+pub fn plan<'a>(uris: &[String], room: impl Into<DestinationLimits<'a>>) -> DestinationPlan {
     let room = room.into();
-    let mut plan = Plan {
+    let mut plan = DestinationPlan {
         items: Vec::new(),
         hosts: Vec::new(),
         limit: room.limit,
@@ -151,7 +151,7 @@ pub fn plan<'a>(uris: &[String], room: impl Into<Room<'a>>) -> Plan {
     if let Some(first) = uris.get(MAX_URIS) {
         plan.items.push(Item {
             uri: printable(first),
-            place: Err(Refusal::NotRead {
+            place: Err(DestinationRefusal::NotRead {
                 count: uris.len() - MAX_URIS,
             }),
         });
@@ -162,14 +162,18 @@ pub fn plan<'a>(uris: &[String], room: impl Into<Room<'a>>) -> Plan {
 /// What comes of each URI, given what is known of their hosts. A host that was not asked about is as
 /// good as one that did not answer.
 #[must_use]
-pub fn decide(plan: &Plan, relations: &BTreeMap<DomainName, Relation>, kind: Kind) -> Vec<Destination> {
+pub fn decide(
+    plan: &DestinationPlan,
+    relations: &BTreeMap<DomainName, Relation>,
+    kind: DestinationKind,
+) -> Vec<Destination> {
     let mut decided = Vec::new();
     for item in &plan.items {
         match &item.place {
             Err(refusal) => decided.push(Destination {
                 uri: item.uri.clone(),
                 address: None,
-                verdict: Verdict::Refused(refusal.clone()),
+                verdict: DestinationVerdict::Refused(refusal.clone()),
             }),
             Ok(address) => {
                 let relation = relations.get(address.domain()).unwrap_or(&Relation::NOT_ASKED);
@@ -182,24 +186,28 @@ pub fn decide(plan: &Plan, relations: &BTreeMap<DomainName, Relation>, kind: Kin
     decided
 }
 
-impl Plan {
+impl DestinationPlan {
     /// Takes an address in, unless it stands there already or a limit is reached.
-    fn admit(&mut self, address: Address, allotted: Option<&[Address]>) -> Result<Address, Refusal> {
+    fn admit(
+        &mut self,
+        address: Address,
+        allotted: Option<&[Address]>,
+    ) -> Result<Address, DestinationRefusal> {
         let admitted = || self.items.iter().filter_map(|item| item.place.as_ref().ok());
         if let Some(same) = admitted().find(|other| other.is_same_mailbox(&address)) {
-            return Err(Refusal::Duplicate { of: same.clone() });
+            return Err(DestinationRefusal::Duplicate { of: same.clone() });
         }
         // RFC 9990 §3.5: each URI must be tried, "up to the Receiver's limits".
         if admitted().count() >= self.limit {
-            return Err(Refusal::TooManyDestinations { limit: self.limit });
+            return Err(DestinationRefusal::TooManyDestinations { limit: self.limit });
         }
         let is_allotted = |all: &[Address]| all.iter().any(|one| one.is_same_mailbox(&address));
         if !allotted.is_none_or(is_allotted) {
-            return Err(Refusal::OverAllotment);
+            return Err(DestinationRefusal::OverAllotment);
         }
         if !self.hosts.contains(address.domain()) {
             if self.hosts.len() >= MAX_HOSTS {
-                return Err(Refusal::TooManyHosts);
+                return Err(DestinationRefusal::TooManyHosts);
             }
             self.hosts.push(address.domain().clone());
         }
@@ -214,7 +222,7 @@ fn push_distinct(
     limit: usize,
     uri: &str,
     address: Address,
-    verdict: Verdict,
+    verdict: DestinationVerdict,
 ) {
     let open = || {
         decided
@@ -226,8 +234,10 @@ fn push_distinct(
         .find(|other| other.is_same_mailbox(&address));
     let verdict = match same {
         _ if verdict.is_refused() => verdict,
-        Some(same) => Verdict::Refused(Refusal::Duplicate { of: same.clone() }),
-        None if open().count() >= limit => Verdict::Refused(Refusal::TooManyDestinations { limit }),
+        Some(same) => DestinationVerdict::Refused(DestinationRefusal::Duplicate { of: same.clone() }),
+        None if open().count() >= limit => {
+            DestinationVerdict::Refused(DestinationRefusal::TooManyDestinations { limit })
+        }
         None => verdict,
     };
     decided.push(Destination {
@@ -238,12 +248,12 @@ fn push_distinct(
 }
 
 /// The one address of a URI.
-fn read(uri: &str) -> Result<Address, Refusal> {
-    let uri = ReportUri::parse(uri).ok_or(Refusal::Unusable)?;
+fn read(uri: &str) -> Result<Address, DestinationRefusal> {
+    let uri = ReportUri::parse(uri).ok_or(DestinationRefusal::Unusable)?;
     match &uri.address {
         Some(address) => Ok(Address::from(address)),
         // RFC 9990 §3.5.3 leaves room for other schemes; there is none but mailto.
-        None => Err(Refusal::Scheme {
+        None => Err(DestinationRefusal::Scheme {
             scheme: printable(&uri.scheme),
         }),
     }

@@ -19,11 +19,11 @@ pub mod request;
 pub mod write;
 
 pub use alignment::IdentityAlignment;
-pub use facts::{FailureFacts, HeaderCopy, Moment};
-pub use limiter::{Key, Limiter, Limits, Verdict};
+pub use facts::{FailureFacts, HeaderCopy, MtaFacts};
+pub use limiter::{FailureLimits, Limiter, LimiterKey, LimiterVerdict};
 pub use model::FailureReport;
-pub use redact::{Profile, Redaction};
-pub use request::{Refusal, Requested, Rules, Wanted, gate, open, requested};
+pub use redact::{Profile, Redactor};
+pub use request::{RequestRefusal, RequestRules, Requested, WantedReport, gate, open, requested};
 pub use write::{FailureMailHead, failure_mail};
 
 #[cfg(test)]

@@ -83,12 +83,12 @@ pub struct Multipart<'a> {
     /// Parameters beside the boundary: `("report-type", "feedback-report")`.
     pub parameters: &'a [(&'a str, &'a str)],
     /// In the order of the letter.
-    pub parts: Vec<Part<'a>>,
+    pub parts: Vec<MimePart<'a>>,
 }
 
 /// One part of a report mail.
 #[derive(Clone, Debug)]
-pub struct Part<'a> {
+pub struct MimePart<'a> {
     content_type: &'a str,
     content: Content<'a>,
     description: &'a str,
@@ -104,7 +104,7 @@ enum Content<'a> {
     File { name: &'a str, octets: &'a [u8] },
 }
 
-impl<'a> Part<'a> {
+impl<'a> MimePart<'a> {
     /// A text for people (`text/plain`): as it is where it is ASCII in lines that mail can carry, else in
     /// base64.
     #[must_use]
@@ -215,7 +215,7 @@ const PART_HEADER_OCTETS: usize = 2_048;
 #[must_use]
 pub fn compose(head: &MailHead<'_>, content: &Multipart<'_>) -> ReportMail {
     let boundary = boundary(head, content);
-    let room = content.parts.iter().map(Part::size_hint).sum::<usize>() + PART_HEADER_OCTETS;
+    let room = content.parts.iter().map(MimePart::size_hint).sum::<usize>() + PART_HEADER_OCTETS;
     let mut body = String::with_capacity(room);
     for part in &content.parts {
         body.push_str(&format!("--{boundary}\r\n"));
@@ -272,7 +272,7 @@ fn header(head: &MailHead<'_>, content: &Multipart<'_>, boundary: &str) -> Heade
 fn boundary(head: &MailHead<'_>, content: &Multipart<'_>) -> String {
     let mut hash = Fingerprint::new("landmarc boundary 1");
     hash.add(head.message_id.as_bytes());
-    for lines in content.parts.iter().filter_map(Part::plain_lines) {
+    for lines in content.parts.iter().filter_map(MimePart::plain_lines) {
         hash.add(lines.as_bytes());
     }
     format!("=_{}", hash.finish(BOUNDARY_CHARACTERS))

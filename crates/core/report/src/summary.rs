@@ -33,14 +33,14 @@ pub struct Summary {
     /// Those we refused because of DMARC.
     pub refused: u64,
     /// Where most of them came from: at most [`MAX_SOURCES`], the most messages first.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceSummary>,
     /// How many addresses more they came from.
     pub other_sources: usize,
 }
 
 /// What came from one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct SourceSummary {
     /// The SMTP client.
     pub source_ip: IpAddr,
     /// Messages from there.
@@ -199,7 +199,7 @@ impl Summary {
         }
         text.push_str("Most of them came from:\n");
         for source in &self.sources {
-            let Source {
+            let SourceSummary {
                 source_ip,
                 messages,
                 passing,
@@ -248,10 +248,10 @@ fn add(sum: &mut u64, count: u64) {
 }
 
 /// The sources with the most messages; of two alike, the lower address.
-fn top(sources: BTreeMap<IpAddr, (u64, u64)>) -> Vec<Source> {
+fn top(sources: BTreeMap<IpAddr, (u64, u64)>) -> Vec<SourceSummary> {
     let mut sources: Vec<_> = sources
         .into_iter()
-        .map(|(source_ip, (messages, passing))| Source {
+        .map(|(source_ip, (messages, passing))| SourceSummary {
             source_ip,
             messages,
             passing,
@@ -290,7 +290,7 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::{AssessmentPolicy, Folded, Metadata, PolicyPublished, Row, RowKey};
+    use crate::aggregate::{AssessmentPolicy, FoldedRows, Metadata, PolicyPublished, Row, RowKey};
 
     fn row(source_ip: &str, count: u64, disposition: Disposition, dkim: bool, spf: bool) -> Row {
         let aligned = |passes| {
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn rows_are_summed_up_and_either_mechanism_passes() {
-        let source = |source_ip: &str, messages, passing| Source {
+        let source = |source_ip: &str, messages, passing| SourceSummary {
             source_ip: source_ip.parse().unwrap(),
             messages,
             passing,
@@ -418,7 +418,7 @@ mod tests {
             only_refused: false,
             messages: 200_000,
             left_out: 149_999,
-            folded: Some(Folded {
+            folded: Some(FoldedRows {
                 before: 200_000,
                 after: 50_000,
                 detail: "no MAIL FROM".to_owned(),

@@ -46,12 +46,12 @@ impl Connection {
         else {
             return;
         };
-        let moment = landmarc_report::failure::Moment {
+        let moment = landmarc_report::failure::MtaFacts {
             arrived: now(),
             queue_id: moment.queue_id.to_owned(),
             authserv_id: self.rules.authserv_id.clone(),
             source_port: self.client_port,
-            ..landmarc_report::failure::Moment::default()
+            ..landmarc_report::failure::MtaFacts::default()
         };
         let Some(candidate) = reporting.candidate(judgement, traffic, moment) else {
             return;

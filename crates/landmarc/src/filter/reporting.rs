@@ -22,7 +22,7 @@ const _: () = assert!(MAX_HEADER_OCTETS <= UNCOUNTED_HEADER_OCTETS);
 pub(super) struct Reporting {
     addresses: ReportAddresses,
     /// When failure reports are made; nothing when they are not.
-    failure: Option<failure::Rules>,
+    failure: Option<failure::RequestRules>,
 }
 
 impl Reporting {
@@ -30,7 +30,7 @@ impl Reporting {
         let is_on = report.email.is_some() && report.failure.enabled;
         Self {
             addresses: ReportAddresses::new(own_addresses(report)),
-            failure: is_on.then_some(failure::Rules {
+            failure: is_on.then_some(failure::RequestRules {
                 on_none: report.failure.on_none,
                 on_pass: report.failure.on_pass,
             }),
@@ -60,10 +60,10 @@ impl Reporting {
         &self,
         judgement: &Judgement,
         traffic: Traffic,
-        moment: failure::Moment,
+        moment: failure::MtaFacts,
     ) -> Option<FailureCandidate> {
         let (rules, copy) = (self.failure?, traffic.copy?);
-        let moment = failure::Moment {
+        let moment = failure::MtaFacts {
             is_to_us: traffic.is_to_us,
             ..moment
         };

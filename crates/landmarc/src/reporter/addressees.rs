@@ -9,7 +9,7 @@ use landmarc_dmarc::record::ReportUri;
 use landmarc_dns::resolver::{Asker, MessageLookup, Resolver};
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
-use landmarc_report::destination::{Kind, Room, Verdict, destinations};
+use landmarc_report::destination::{DestinationKind, DestinationLimits, DestinationVerdict, destinations};
 use landmarc_report::reception::{Reception, can_receive};
 
 /// So many destinations that get nothing are told of in one reason, and the others counted.
@@ -50,15 +50,15 @@ impl Addressees {
         lookup: &impl Lookup,
         policy_domain: &DomainName,
         uris: &[String],
-        kind: Kind,
-        room: impl Into<Room<'_>>,
+        kind: DestinationKind,
+        room: impl Into<DestinationLimits<'_>>,
         suffixes: &Suffixes,
     ) -> Self {
         let mut found = Self::default();
         for destination in destinations(lookup, policy_domain, uris, kind, room, suffixes).await {
             let why = destination.verdict.to_string();
             match (destination.address, destination.verdict) {
-                (Some(address), Verdict::Unanswered { .. }) => found.wait(address, why),
+                (Some(address), DestinationVerdict::Unanswered { .. }) => found.wait(address, why),
                 (Some(address), verdict) if verdict.may_send() => found.reach(lookup, address).await,
                 _ => found.refused.push((destination.uri, why)),
             }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
 use landmarc_report::allotment::DailyLimit;
-use landmarc_report::destination::{Kind, Room};
+use landmarc_report::destination::{DestinationKind, DestinationLimits};
 use landmarc_report::report_id::ReportId;
 use landmarc_report::timing::due_at;
 use landmarc_store::{Day, NewDelivery, NewReport, Place, StoreError};
@@ -205,14 +205,14 @@ impl Reports {
         request: &Request,
         lookup: &impl landmarc_auth::lookup::Lookup,
     ) -> Settled {
-        let room = Room {
+        let room = DestinationLimits {
             limit: terms.max_destinations(&self.policy_domain),
             allotted: self.allotted.as_deref(),
         };
         let addressees = match self.is_redirected {
             true => Addressees::of_operator(&self.rua),
             false => {
-                let (name, kind) = (&self.policy_domain, Kind::Aggregate);
+                let (name, kind) = (&self.policy_domain, DestinationKind::Aggregate);
                 Addressees::find(lookup, name, &self.rua, kind, room, &terms.suffixes).await
             }
         };

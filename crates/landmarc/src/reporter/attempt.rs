@@ -7,7 +7,7 @@ use landmarc_auth::lookup::Lookup;
 use landmarc_delivery::{Failure, Outcome, Stage};
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
-use landmarc_report::destination::Kind;
+use landmarc_report::destination::DestinationKind;
 use landmarc_report::refusal::{is_size_refusal, speaks_of_destination, speaks_of_us};
 use landmarc_report::timing;
 use landmarc_store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
@@ -216,8 +216,8 @@ async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Resu
         return Ok(Way::To(address));
     }
     let kind = match report.kind {
-        ReportKind::Aggregate => Kind::Aggregate,
-        ReportKind::Failure => Kind::Failure,
+        ReportKind::Aggregate => DestinationKind::Aggregate,
+        ReportKind::Failure => DestinationKind::Failure,
     };
     let way = verified(&desk.dns.for_record(), &policy_domain, &address, kind, means).await;
     match way {
@@ -248,7 +248,7 @@ pub(crate) async fn verified(
     lookup: &impl Lookup,
     policy_domain: &DomainName,
     address: &Address,
-    kind: Kind,
+    kind: DestinationKind,
     means: &Means,
 ) -> Way {
     let uri = [format!("mailto:{address}")];

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use landmarc_report::Address;
-use landmarc_report::destination::Kind;
+use landmarc_report::destination::DestinationKind;
 use landmarc_report::failure::{
-    FailureMailHead, FailureReport, Key, Limiter, Limits, Profile, Redaction, Verdict, failure_mail,
+    FailureLimits, FailureMailHead, FailureReport, Limiter, LimiterKey, LimiterVerdict, Profile, Redactor,
+    failure_mail,
 };
 use landmarc_settings::keys::{FailureReports, Redaction as RedactionWord};
 use landmarc_store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
@@ -112,7 +113,15 @@ impl FailureDesk {
         let limit = terms.max_destinations(&facts.policy_domain);
         let lookup = desk.dns.for_record();
         let (name, suffixes) = (&facts.policy_domain, &terms.suffixes);
-        let found = Addressees::find(&lookup, name, &wanted.uris, Kind::Failure, limit, suffixes).await;
+        let found = Addressees::find(
+            &lookup,
+            name,
+            &wanted.uris,
+            DestinationKind::Failure,
+            limit,
+            suffixes,
+        )
+        .await;
         if found.open.is_empty() {
             // A sample that waits for DNS tells nobody anything: there will be others.
             let why = without_local_parts(&found.why_not());
@@ -121,19 +130,22 @@ impl FailureDesk {
         }
         let now_ms = desk.clock.now_ms();
         self.limiter.set_limits(limits(&terms.settings.failure));
-        let (incidents, destinations) = match self.limiter.admit(now_ms / 1_000, Key::of(facts), &found.open)
-        {
-            Verdict::Report {
-                incidents,
-                destinations,
-                ..
-            } => (incidents, destinations),
-            Verdict::Counted(held) => {
-                tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {held}");
-                return Err(Made::Limited);
-            }
-        };
-        let redaction = Redaction::new(profile(terms.settings.failure.redaction), &self.secret)
+        let (incidents, destinations) =
+            match self
+                .limiter
+                .admit(now_ms / 1_000, LimiterKey::of(facts), &found.open)
+            {
+                LimiterVerdict::Report {
+                    incidents,
+                    destinations,
+                    ..
+                } => (incidents, destinations),
+                LimiterVerdict::Counted(held) => {
+                    tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {held}");
+                    return Err(Made::Limited);
+                }
+            };
+        let redaction = Redactor::new(profile(terms.settings.failure.redaction), &self.secret)
             .with_subjects(terms.settings.failure.subject);
         let report = FailureReport::assemble(facts, wanted.requested, &redaction, incidents);
         stored(terms, &report, &destinations, incidents, now_ms).ok_or(Made::Limited)
@@ -164,8 +176,8 @@ impl FailureDesk {
     }
 }
 
-fn limits(settings: &FailureReports) -> Limits {
-    Limits {
+fn limits(settings: &FailureReports) -> FailureLimits {
+    FailureLimits {
         per_destination_minute: settings.per_destination_minute,
         per_destination_day: settings.per_destination_day,
         per_day: settings.per_day,

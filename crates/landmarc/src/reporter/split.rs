@@ -5,7 +5,7 @@ use std::sync::Arc;
 use landmarc_delivery::Failure;
 use landmarc_intake::aggregate as intake;
 use landmarc_report::Address;
-use landmarc_report::aggregate::{Part, halve, render};
+use landmarc_report::aggregate::{ReportPart, halve, render};
 use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, Summary, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
@@ -55,7 +55,7 @@ fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Optio
     let report = &delivery.report;
     let submitter = Sheet::from(report).submitter().ok()?;
     let destination = Address::parse(&delivery.destination).ok()?;
-    let part = Part {
+    let part = ReportPart {
         number: report.part,
         report: intake::read(body, &intake::ReadLimits::default()).ok()?.report,
     };
@@ -64,7 +64,7 @@ fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Optio
     halves.into_iter().collect()
 }
 
-fn half_of(means: &Means, whole: &Report, half: &Part, to: &Address, now_ms: u64) -> Option<NewReport> {
+fn half_of(means: &Means, whole: &Report, half: &ReportPart, to: &Address, now_ms: u64) -> Option<NewReport> {
     let sheet = Sheet::from(whole);
     let submitter = sheet.submitter().ok()?;
     let policy_domain = landmarc_mail::DomainName::parse(&whole.policy_domain).ok()?;

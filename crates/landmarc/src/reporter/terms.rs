@@ -7,7 +7,7 @@ use std::time::Duration;
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
-use landmarc_report::aggregate::{Form, Limits, Reporter};
+use landmarc_report::aggregate::{Form, ReportLimits, Reporter};
 use landmarc_report::aggregate_mail::mail_size;
 use landmarc_report::allotment::{DailyLimit, DailyLimits, max_destinations, organization};
 use landmarc_report::timing::Retry;
@@ -30,7 +30,7 @@ pub(crate) struct Terms {
     /// The form of aggregate reports.
     pub(crate) form: Form,
     /// How large one report may be.
-    pub(crate) limits: Limits,
+    pub(crate) limits: ReportLimits,
     /// How often a letter is tried, and for how long.
     pub(crate) retry: Retry,
     /// Policy Domains that get no reports.
@@ -94,9 +94,9 @@ impl Terms {
                 ReportForm::Rfc9990 => Form::Rfc9990,
                 ReportForm::Rfc7489 => Form::Rfc7489,
             },
-            limits: Limits {
+            limits: ReportLimits {
                 gzip_octets: attachment_within(report.max_letter_size.as_usize()),
-                ..Limits::default()
+                ..ReportLimits::default()
             },
             retry: Retry {
                 first: report.retry_first,

@@ -19,13 +19,13 @@ use std::sync::Arc;
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
 
-use super::limits::Limits;
+use super::limits::ReportLimits;
 use super::model::{AggregateReport, Metadata, Period, Text};
 use super::split::whole_id;
 use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS, tidy};
 use super::words::Disposition;
-use fold::Names;
-use policy::{Configuration, Configurations};
+use fold::ReportNames;
+use policy::{Configuration, PolicyConfigurations};
 use tail::{Counted, Fitted};
 
 pub use policy::MAX_CONFIGURATIONS;
@@ -149,12 +149,12 @@ pub struct Assembled {
     /// so in `error`.
     pub left_out: u64,
     /// What became of rows past the limit, where there were more. The reports say so in `error`.
-    pub folded: Option<Folded>,
+    pub folded: Option<FoldedRows>,
 }
 
 /// More rows than a day may have, made fewer that say less. All their messages are counted, but for those left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folded {
+pub struct FoldedRows {
     /// How many rows there were.
     pub before: usize,
     /// How many there are.
@@ -163,7 +163,7 @@ pub struct Folded {
     pub detail: String,
 }
 
-impl fmt::Display for Folded {
+impl fmt::Display for FoldedRows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             before,
@@ -180,8 +180,13 @@ impl fmt::Display for Folded {
 /// Makes the reports about one domain and day. Equal rows in any order make equal reports. Rows past the limit are
 /// folded by what belongs together: networks, and names by the Public Suffix List.
 #[must_use]
-pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits, suffixes: &Suffixes) -> Assembled {
-    let configurations = Configurations::of(&day.rows, &day.policy_domain);
+pub fn assemble(
+    day: &DayOfDomain,
+    reporter: &Reporter,
+    limits: &ReportLimits,
+    suffixes: &Suffixes,
+) -> Assembled {
+    let configurations = PolicyConfigurations::of(&day.rows, &day.policy_domain);
     let fitted = rows(day, &configurations, limits, suffixes);
     let left_out = fitted.left_out;
     let published = day.rows.iter().map(|row| &*row.published);
@@ -206,7 +211,12 @@ pub fn assemble(day: &DayOfDomain, reporter: &Reporter, limits: &Limits, suffixe
 }
 
 /// The rows as the reports have them, and how many messages are in none of them.
-fn rows(day: &DayOfDomain, configurations: &Configurations, limits: &Limits, suffixes: &Suffixes) -> Fitted {
+fn rows(
+    day: &DayOfDomain,
+    configurations: &PolicyConfigurations,
+    limits: &ReportLimits,
+    suffixes: &Suffixes,
+) -> Fitted {
     let mut counted = Counted::default();
     let mut left_out = day.left_out;
     for row in day.rows.iter().filter(|row| row.count > 0) {
@@ -220,7 +230,7 @@ fn rows(day: &DayOfDomain, configurations: &Configurations, limits: &Limits, suf
             None => left_out = left_out.saturating_add(row.count),
         }
     }
-    let names = Names {
+    let names = ReportNames {
         policy_domain: &day.policy_domain,
         suffixes,
     };
@@ -237,7 +247,7 @@ fn is_refused(row: &Tallied) -> bool {
 
 fn reports(
     day: &DayOfDomain,
-    configurations: Configurations,
+    configurations: PolicyConfigurations,
     fitted: Fitted,
     reporter: &Reporter,
 ) -> Vec<AggregateReport> {
@@ -289,7 +299,7 @@ fn metadata(day: &DayOfDomain, reporter: &Reporter) -> Metadata {
 }
 
 /// RFC 9990 §3.1.5: what the Domain Owner should know of how the record was taken.
-fn error(left_out: u64, folded: Option<&Folded>, problems: &BTreeSet<String>) -> Option<Text> {
+fn error(left_out: u64, folded: Option<&FoldedRows>, problems: &BTreeSet<String>) -> Option<Text> {
     let left_out =
         (left_out > 0).then(|| format!("messages in no row, for there are too many rows: {left_out}"));
     let folded = folded.map(|folded| format!("too many rows: {folded}"));

@@ -14,7 +14,7 @@ pub const MAX_XML_OCTETS: u64 = 32 * 1024 * 1024;
 
 /// How large reports may become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ReportLimits {
     /// The most rows about one domain and day, in all its reports together.
     pub rows_a_day: usize,
     /// The most rows of one report.
@@ -25,7 +25,7 @@ pub struct Limits {
     pub xml_octets: u64,
 }
 
-impl Default for Limits {
+impl Default for ReportLimits {
     fn default() -> Self {
         Self {
             rows_a_day: MAX_ROWS_A_DAY,

@@ -4,7 +4,7 @@ use std::io;
 
 use landmarc_mail::DomainName;
 
-use super::limits::Limits;
+use super::limits::ReportLimits;
 use super::model::{AggregateReport, PolicyPublished, Row};
 use super::words::{Registered, Word};
 use super::write::{Form, Rendered, render};
@@ -20,7 +20,7 @@ pub const WHOLE: u32 = 1;
 
 /// A report, or the part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ReportPart {
     /// 1 is the whole; the halves of n are 2n and 2n + 1, so that no two parts share a number,
     /// whatever is split when.
     pub number: u32,
@@ -31,7 +31,7 @@ pub struct Part {
 /// One part as it is attached to a report mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderedPart {
-    /// As in [`Part`].
+    /// As in [`ReportPart`].
     pub number: u32,
     /// As it stands in it.
     pub report_id: String,
@@ -55,9 +55,9 @@ pub fn render_parts(
     report: AggregateReport,
     submitter: &DomainName,
     form: Form,
-    limits: &Limits,
+    limits: &ReportLimits,
 ) -> io::Result<Vec<RenderedPart>> {
-    let mut waiting = vec![Part {
+    let mut waiting = vec![ReportPart {
         number: WHOLE,
         report,
     }];
@@ -87,17 +87,17 @@ pub fn render_parts(
 /// The ids of the halves derive from that of the report, so a report that was read back from its file
 /// does as well as the one that was assembled.
 #[must_use]
-pub fn halve(part: &Part, submitter: &DomainName) -> Option<(Part, Part)> {
+pub fn halve(part: &ReportPart, submitter: &DomainName) -> Option<(ReportPart, ReportPart)> {
     can_be_halved(part).then(|| halves(part.clone(), submitter))
 }
 
-fn can_be_halved(part: &Part) -> bool {
+fn can_be_halved(part: &ReportPart) -> bool {
     part.report.rows.len() > 1 && part.number < MAX_PARTS
 }
 
 /// Both with at least one row, if there are two.
-fn halves(part: Part, submitter: &DomainName) -> (Part, Part) {
-    let Part { number, mut report } = part;
+fn halves(part: ReportPart, submitter: &DomainName) -> (ReportPart, ReportPart) {
+    let ReportPart { number, mut report } = part;
     let second_rows = report.rows.split_off(middle(&report.rows));
     let second = AggregateReport {
         metadata: report.metadata.clone(),
@@ -107,7 +107,7 @@ fn halves(part: Part, submitter: &DomainName) -> (Part, Part) {
     let of = |half: u32, mut report: AggregateReport| {
         let number = number.saturating_mul(2).saturating_add(half);
         report.metadata.report_id = id(&report, submitter, number, &[&report.metadata.report_id]);
-        Part { number, report }
+        ReportPart { number, report }
     };
     (of(0, report), of(1, second))
 }
@@ -140,16 +140,16 @@ fn size(row: &Row) -> u64 {
 }
 
 /// What need not be rendered to know that it is too large.
-fn is_surely_over(report: &AggregateReport, limits: &Limits) -> bool {
+fn is_surely_over(report: &AggregateReport, limits: &ReportLimits) -> bool {
     let twice = limits.xml_octets.saturating_mul(2);
     report.rows.len() > limits.rows || report.rows.iter().map(size).sum::<u64>() > twice
 }
 
-fn is_over(rendered: &Rendered, limits: &Limits) -> bool {
+fn is_over(rendered: &Rendered, limits: &ReportLimits) -> bool {
     rendered.gzip.len() > limits.gzip_octets || rendered.xml_octets > limits.xml_octets
 }
 
-fn rendered_part(part: &Part, rendered: Rendered) -> RenderedPart {
+fn rendered_part(part: &ReportPart, rendered: Rendered) -> RenderedPart {
     let rows = &part.report.rows;
     RenderedPart {
         number: part.number,

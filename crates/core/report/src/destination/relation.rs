@@ -5,8 +5,8 @@ use landmarc_dmarc::record::{MAX_URIS, RecordProblem, ReportUri};
 use landmarc_dmarc::{Record, Suffixes, Walk, guard};
 use landmarc_mail::DomainName;
 
-use super::Kind;
-use super::verdict::{Refusal, Verdict};
+use super::DestinationKind;
+use super::verdict::{DestinationRefusal, DestinationVerdict};
 use crate::address::Address;
 
 /// What a host has to do with a policy domain. Worth remembering for a while, unless it
@@ -20,9 +20,9 @@ pub enum Relation {
         /// The name.
         by: DnsName,
         /// What its `rua` puts in the place of the URI.
-        aggregate: Override,
+        aggregate: UriOverride,
         /// What its `ruf` puts in the place of the URI.
-        failure: Override,
+        failure: UriOverride,
     },
     /// There is no such record at this name.
     NotAuthorised {
@@ -42,7 +42,7 @@ pub enum Relation {
 
 /// What an authorising record puts in the place of the URI that led to it (RFC 9990 §4).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Override {
+pub enum UriOverride {
     /// It does not have the tag: the URI stays.
     Absent,
     /// The addresses that it names instead; none when it has the tag without any address that we can use.
@@ -93,13 +93,17 @@ impl Relation {
 
     /// Where a report goes in place of `address`, which is at the host in question: at least one address, each
     /// with its verdict.
-    pub(super) fn verdicts(&self, address: &Address, kind: Kind) -> Vec<(Address, Verdict)> {
-        let refused = |refusal| Verdict::Refused(refusal);
+    pub(super) fn verdicts(
+        &self,
+        address: &Address,
+        kind: DestinationKind,
+    ) -> Vec<(Address, DestinationVerdict)> {
+        let refused = |refusal| DestinationVerdict::Refused(refusal);
         let verdict = match self {
-            Self::Internal => Verdict::Internal,
-            Self::NotAuthorised { by } => refused(Refusal::NotAuthorised { by: by.to_string() }),
-            Self::NameTooLong => refused(Refusal::NameTooLong),
-            Self::Unanswered { about, error } => Verdict::Unanswered {
+            Self::Internal => DestinationVerdict::Internal,
+            Self::NotAuthorised { by } => refused(DestinationRefusal::NotAuthorised { by: by.to_string() }),
+            Self::NameTooLong => refused(DestinationRefusal::NameTooLong),
+            Self::Unanswered { about, error } => DestinationVerdict::Unanswered {
                 about: about.as_ref().map(ToString::to_string),
                 error: *error,
             },
@@ -108,11 +112,11 @@ impl Relation {
                 aggregate,
                 failure,
             } => match (kind, aggregate, failure) {
-                (Kind::Aggregate, Override::Addresses(instead), _)
-                | (Kind::Failure, _, Override::Addresses(instead)) => {
+                (DestinationKind::Aggregate, UriOverride::Addresses(instead), _)
+                | (DestinationKind::Failure, _, UriOverride::Addresses(instead)) => {
                     return replaced(address, by, instead);
                 }
-                _ => Verdict::Authorised { by: by.to_string() },
+                _ => DestinationVerdict::Authorised { by: by.to_string() },
             },
         };
         vec![(address.clone(), verdict)]
@@ -121,17 +125,17 @@ impl Relation {
 
 /// RFC 9990 §4: the overriding URI must have the same host as the one that led to it, and where it has
 /// another, neither of them gets a report.
-fn replaced(address: &Address, by: &DnsName, instead: &[Address]) -> Vec<(Address, Verdict)> {
+fn replaced(address: &Address, by: &DnsName, instead: &[Address]) -> Vec<(Address, DestinationVerdict)> {
     let by = by.to_string();
     if instead.is_empty() {
-        let refusal = Refusal::OverrideUnusable { by };
-        return vec![(address.clone(), Verdict::Refused(refusal))];
+        let refusal = DestinationRefusal::OverrideUnusable { by };
+        return vec![(address.clone(), DestinationVerdict::Refused(refusal))];
     }
     let verdict = |new: &Address| {
         if new.domain() == address.domain() {
-            Verdict::Replaced { by: by.clone() }
+            DestinationVerdict::Replaced { by: by.clone() }
         } else {
-            Verdict::Refused(Refusal::OverrideElsewhere {
+            DestinationVerdict::Refused(DestinationRefusal::OverrideElsewhere {
                 by: by.clone(),
                 host: new.domain().clone(),
             })
@@ -174,8 +178,8 @@ fn relation(answer: &Answer, by: DnsName) -> Relation {
         return Relation::NotAuthorised { by };
     }
     Relation::Authorised {
-        aggregate: instead(&records, Kind::Aggregate),
-        failure: instead(&records, Kind::Failure),
+        aggregate: instead(&records, DestinationKind::Aggregate),
+        failure: instead(&records, DestinationKind::Failure),
         by,
     }
 }
@@ -189,19 +193,19 @@ fn is_read(record: &Record) -> bool {
     })
 }
 
-fn instead(records: &[Record], kind: Kind) -> Override {
+fn instead(records: &[Record], kind: DestinationKind) -> UriOverride {
     let is_there = records.iter().any(|record| has_tag(record, kind));
     if !is_there {
-        return Override::Absent;
+        return UriOverride::Absent;
     }
     let addresses = records.iter().flat_map(|record| uris(record, kind));
     let addresses = addresses.filter_map(|uri| uri.address.as_ref().map(Address::from));
-    Override::Addresses(addresses.take(MAX_URIS).collect())
+    UriOverride::Addresses(addresses.take(MAX_URIS).collect())
 }
 
 /// Whether the record has the tag, if only with a value that is no use: whoever wrote it did not want
 /// reports at the old place.
-fn has_tag(record: &Record, kind: Kind) -> bool {
+fn has_tag(record: &Record, kind: DestinationKind) -> bool {
     !uris(record, kind).is_empty()
         || record.problems.iter().any(|problem| match problem {
             RecordProblem::Uri { tag, .. }
@@ -211,9 +215,9 @@ fn has_tag(record: &Record, kind: Kind) -> bool {
         })
 }
 
-fn uris(record: &Record, kind: Kind) -> &[ReportUri] {
+fn uris(record: &Record, kind: DestinationKind) -> &[ReportUri] {
     match kind {
-        Kind::Aggregate => &record.aggregate_uris,
-        Kind::Failure => &record.failure_uris,
+        DestinationKind::Aggregate => &record.aggregate_uris,
+        DestinationKind::Failure => &record.failure_uris,
     }
 }

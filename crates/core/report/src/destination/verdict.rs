@@ -10,7 +10,7 @@ use crate::address::Address;
 
 /// Whether reports go to a destination. In words by `Display`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DestinationVerdict {
     /// They do: it is in the Organizational Domain of the policy.
     Internal,
     /// They do: DNS has a record for it.
@@ -24,7 +24,7 @@ pub enum Verdict {
         by: String,
     },
     /// They do not.
-    Refused(Refusal),
+    Refused(DestinationRefusal),
     /// Not now: whether they may is not known. To be asked again as long as the report is kept (X14).
     Unanswered {
         /// The name that was asked about; none when there was no question yet.
@@ -36,7 +36,7 @@ pub enum Verdict {
 
 /// Why no report goes to a URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum DestinationRefusal {
     /// No URI, or a `mailto` that is not exactly one ASCII address.
     #[error("no usable address: it is no URI, or not exactly one ASCII mail address")]
     Unusable,
@@ -97,7 +97,7 @@ pub enum Refusal {
     },
 }
 
-impl Verdict {
+impl DestinationVerdict {
     /// Whether a report may be sent.
     #[must_use]
     pub fn may_send(&self) -> bool {
@@ -120,7 +120,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for DestinationVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Internal => f.write_str("internal: in the Organizational Domain of the policy"),

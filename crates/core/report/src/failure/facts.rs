@@ -28,11 +28,11 @@ pub const MAX_KEY_RECORD_OCTETS: usize = 900;
 pub const MAX_QUEUE_ID_OCTETS: usize = 100;
 
 /// All of one message that a failure report about it may need. Holds addresses: it is never stored,
-/// and what goes out of it goes through [`Redaction`](super::Redaction).
+/// and what goes out of it goes through [`Redactor`](super::Redactor).
 #[derive(Clone, Debug)]
 pub struct FailureFacts {
     /// When and where it came to us.
-    pub moment: Moment,
+    pub moment: MtaFacts,
     /// The client.
     pub source_ip: Option<IpAddr>,
     /// The reverse-path.
@@ -61,14 +61,14 @@ pub struct FailureFacts {
     /// SPF of MAIL FROM.
     pub spf: SpfFacts,
     /// What became of the message.
-    pub delivery: Delivery,
+    pub delivery: ReportedDelivery,
     /// The header section as received.
     pub header: HeaderCopy,
 }
 
 /// What of a message is known only where the MTA is spoken to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Moment {
+pub struct MtaFacts {
     /// When it arrived, in Unix seconds.
     pub arrived: u64,
     /// Its ENVID or our queue id; empty for none.
@@ -141,7 +141,7 @@ pub struct SpfFacts {
 
 /// What became of the message, in the words of RFC 6591 §3.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
+pub enum ReportedDelivery {
     /// It was accepted.
     Delivered,
     /// It was set aside for its failure.
@@ -152,7 +152,7 @@ pub enum Delivery {
     PutOff,
 }
 
-impl Delivery {
+impl ReportedDelivery {
     /// The word for Delivery-Result.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -165,7 +165,7 @@ impl Delivery {
     }
 }
 
-impl From<&Step> for Delivery {
+impl From<&Step> for ReportedDelivery {
     fn from(step: &Step) -> Self {
         match step {
             Step::Accept => Self::Delivered,
@@ -179,7 +179,7 @@ impl From<&Step> for Delivery {
 impl FailureFacts {
     /// Takes the facts of a judged message; none where no DMARC Policy Record was applied.
     #[must_use]
-    pub fn of(judgement: &Judgement, header: HeaderCopy, moment: Moment) -> Option<Self> {
+    pub fn of(judgement: &Judgement, header: HeaderCopy, moment: MtaFacts) -> Option<Self> {
         let evaluation = judgement.evaluation()?;
         let Discovery::Applies(at) = &evaluation.discovery else {
             return None;
@@ -206,14 +206,14 @@ impl FailureFacts {
             spf_aligned: evaluation.spf_aligned,
             signatures,
             spf: SpfFacts::of(&judgement.spf.mail_from, evaluation, record.spf_mode),
-            delivery: Delivery::from(&judgement.action.step),
+            delivery: ReportedDelivery::from(&judgement.action.step),
             moment: moment.with_recipients(&judgement.envelope.rcpt_to),
             header,
         })
     }
 }
 
-impl Moment {
+impl MtaFacts {
     fn with_recipients(mut self, paths: &[Vec<u8>]) -> Self {
         self.recipients.extend_from_slice(paths);
         let end = self.queue_id.floor_char_boundary(MAX_QUEUE_ID_OCTETS);

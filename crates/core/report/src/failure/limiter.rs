@@ -25,7 +25,7 @@ const MINUTE_SECONDS: u64 = 60;
 
 /// How many report mails there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct FailureLimits {
     /// To one address in any 60 seconds.
     pub per_destination_minute: u32,
     /// To one address on one day (UTC).
@@ -34,7 +34,7 @@ pub struct Limits {
     pub per_day: u32,
 }
 
-impl Default for Limits {
+impl Default for FailureLimits {
     fn default() -> Self {
         Self {
             per_destination_minute: 10,
@@ -46,7 +46,7 @@ impl Default for Limits {
 
 /// What failures that are alike have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct LimiterKey {
     policy_domain: DomainName,
     dkim_failed: bool,
     spf_failed: bool,
@@ -55,7 +55,7 @@ pub struct Key {
     spf_domain: Option<DomainName>,
 }
 
-impl Key {
+impl LimiterKey {
     /// The key of a message: the DMARC Policy Domain, the mechanisms that gave no aligned identifier, the
     /// first failed signature, the network of the client (/24 or /64), and the domain of MAIL FROM. The
     /// Author Domain is not in it: names below the Policy Domain cost a forger nothing.
@@ -90,7 +90,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// What is done about one failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LimiterVerdict {
     /// It is reported.
     Report {
         /// How many messages the report stands for, those counted before it included.
@@ -101,12 +101,12 @@ pub enum Verdict {
         held: Vec<Address>,
     },
     /// It is counted, and a later report will stand for it.
-    Counted(Held),
+    Counted(Withheld),
 }
 
 /// Why a failure is counted only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum Withheld {
     /// Others like it have been reported.
     Alike,
     /// Every destination has had as many as it gets in a minute or a day.
@@ -117,7 +117,7 @@ pub enum Held {
     Nowhere,
 }
 
-impl fmt::Display for Held {
+impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Alike => "failures like it were reported already",
@@ -131,11 +131,11 @@ impl fmt::Display for Held {
 /// What has been reported lately. Time only moves on: a `now` before the last one counts as the last.
 #[derive(Clone, Debug, Default)]
 pub struct Limiter {
-    limits: Limits,
+    limits: FailureLimits,
     now: u64,
-    keys: BTreeMap<Key, Count>,
+    keys: BTreeMap<LimiterKey, Count>,
     /// The keys by when they were last seen: the quietest first.
-    by_age: BTreeMap<(u64, u64), Key>,
+    by_age: BTreeMap<(u64, u64), LimiterKey>,
     /// How many failures there have been: tells apart those of one second.
     sequence: u64,
     today: Today,
@@ -169,7 +169,7 @@ struct SentMails {
 impl Limiter {
     /// Nothing has been reported yet.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: FailureLimits) -> Self {
         Self {
             limits,
             ..Self::default()
@@ -177,7 +177,7 @@ impl Limiter {
     }
 
     /// Other limits from now on. What has been counted stays.
-    pub fn set_limits(&mut self, limits: Limits) {
+    pub fn set_limits(&mut self, limits: FailureLimits) {
         self.limits = limits;
     }
 
@@ -204,22 +204,22 @@ impl Limiter {
     ///
     /// A failure whose report is held back for its destinations or the day is told of by the next
     /// report of its key.
-    pub fn admit(&mut self, now: u64, key: Key, destinations: &[Address]) -> Verdict {
+    pub fn admit(&mut self, now: u64, key: LimiterKey, destinations: &[Address]) -> LimiterVerdict {
         self.now = self.now.max(now);
         self.today.begin(self.now / DAY_SECONDS);
         let (seen, pending) = self.next_of(&key);
         let verdict = self.decide(seen, pending, destinations);
-        let is_told = matches!(verdict, Verdict::Report { .. });
+        let is_told = matches!(verdict, LimiterVerdict::Report { .. });
         self.remember(key, seen, if is_told { 0 } else { pending });
         verdict
     }
 
-    fn decide(&mut self, seen: u32, pending: u32, destinations: &[Address]) -> Verdict {
+    fn decide(&mut self, seen: u32, pending: u32, destinations: &[Address]) -> LimiterVerdict {
         if destinations.is_empty() {
-            return Verdict::Counted(Held::Nowhere);
+            return LimiterVerdict::Counted(Withheld::Nowhere);
         }
         if !is_reported(seen) {
-            return Verdict::Counted(Held::Alike);
+            return LimiterVerdict::Counted(Withheld::Alike);
         }
         let mut admitted = Vec::new();
         let mut held = Vec::new();
@@ -230,9 +230,9 @@ impl Limiter {
             }
         }
         match (admitted.is_empty(), self.today.mails >= self.limits.per_day) {
-            (true, true) => Verdict::Counted(Held::Day),
-            (true, false) => Verdict::Counted(Held::Destinations),
-            (false, _) => Verdict::Report {
+            (true, true) => LimiterVerdict::Counted(Withheld::Day),
+            (true, false) => LimiterVerdict::Counted(Withheld::Destinations),
+            (false, _) => LimiterVerdict::Report {
                 incidents: pending,
                 destinations: admitted,
                 held,
@@ -241,7 +241,7 @@ impl Limiter {
     }
 
     /// Which incident of its key this is, and how many no report stands for, it included.
-    fn next_of(&self, key: &Key) -> (u32, u32) {
+    fn next_of(&self, key: &LimiterKey) -> (u32, u32) {
         let before = self.keys.get(key);
         let is_quiet = |count: &&Count| self.now.saturating_sub(count.age.0) >= QUIET_SECONDS;
         let known = before.filter(|count| !is_quiet(count));
@@ -251,7 +251,7 @@ impl Limiter {
         (seen, pending)
     }
 
-    fn remember(&mut self, key: Key, seen: u32, pending: u32) {
+    fn remember(&mut self, key: LimiterKey, seen: u32, pending: u32) {
         self.sequence = self.sequence.wrapping_add(1);
         let age = (self.now, self.sequence);
         match self.keys.get(&key) {
@@ -302,7 +302,7 @@ impl Today {
     }
 
     /// Counts a report mail to the destination, if there may be one.
-    fn admit(&mut self, now: u64, limits: &Limits, destination: &Address) -> bool {
+    fn admit(&mut self, now: u64, limits: &FailureLimits, destination: &Address) -> bool {
         if self.mails >= limits.per_day {
             return false;
         }
@@ -329,7 +329,7 @@ impl SentMails {
         }
     }
 
-    fn is_open(&self, limits: &Limits) -> bool {
+    fn is_open(&self, limits: &FailureLimits) -> bool {
         let lately = u32::try_from(self.lately.len()).unwrap_or(u32::MAX);
         lately < limits.per_destination_minute && self.today < limits.per_destination_day
     }

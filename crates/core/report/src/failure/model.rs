@@ -8,8 +8,8 @@ use landmarc_mail::DomainName;
 use landmarc_mail::authres::{AuthenticationResults, ResultInfo};
 
 use super::alignment::IdentityAlignment;
-use super::facts::{Agreement, Delivery, FailureFacts, SignatureFacts};
-use super::redact::{HeaderBlock, Profile, Redaction, Veil};
+use super::facts::{Agreement, FailureFacts, ReportedDelivery, SignatureFacts};
+use super::redact::{HeaderBlock, MessageRedaction, Profile, Redactor};
 use super::request::Requested;
 use crate::report_id::{Fingerprint, ReportId};
 
@@ -43,7 +43,7 @@ pub struct FailureReport {
     /// Incidents: how many messages the report stands for, at least 1.
     pub incidents: u32,
     /// Delivery-Result.
-    pub delivery: Delivery,
+    pub delivery: ReportedDelivery,
     /// DKIM-Domain, -Identity, -Selector and -Selector-DNS.
     pub signature: Option<ReportedSignature>,
     /// SPF-DNS: the name and the record, for each record used.
@@ -105,13 +105,13 @@ impl FailureReport {
     pub fn assemble(
         facts: &FailureFacts,
         requested: Requested,
-        redaction: &Redaction,
+        redaction: &Redactor,
         incidents: u32,
     ) -> Self {
         let moment = &facts.moment;
         let mut paths: Vec<&[u8]> = moment.recipients.iter().map(Vec::as_slice).collect();
         paths.push(facts.mail_from.as_bytes());
-        let veil = Veil::new(redaction, &facts.header, &paths);
+        let veil = MessageRedaction::new(redaction, &facts.header, &paths);
         let signature = failed_signature(facts, requested);
         let auth_failure = auth_failure(requested, signature);
         Self {
@@ -164,7 +164,7 @@ impl FailureReport {
 }
 
 impl ReportedSignature {
-    fn of(signature: &SignatureFacts, veil: &Veil<'_>) -> Self {
+    fn of(signature: &SignatureFacts, veil: &MessageRedaction<'_>) -> Self {
         let by_default = || format!("@{}", signature.domain);
         let identity = signature.identity.as_deref().and_then(|identity| {
             let (local_part, domain) = identity.rsplit_once('@')?;
@@ -241,12 +241,12 @@ fn authentication_results(
 }
 
 /// One word of printable ASCII.
-fn envelope_id(queue_id: &str, veil: &Veil<'_>) -> Option<String> {
+fn envelope_id(queue_id: &str, veil: &MessageRedaction<'_>) -> Option<String> {
     let id: String = queue_id.chars().filter(char::is_ascii_graphic).collect();
     (!id.is_empty()).then(|| veil.word(&id))
 }
 
-fn mail_from(facts: &FailureFacts, veil: &Veil<'_>) -> Option<String> {
+fn mail_from(facts: &FailureFacts, veil: &MessageRedaction<'_>) -> Option<String> {
     let domain = facts.mail_from.domain()?;
     Some(veil.address(facts.mail_from.local_part()?, &domain))
 }

@@ -21,7 +21,7 @@ use ring::hmac;
 
 use super::facts::HeaderCopy;
 use crate::base32;
-use known::Known;
+use known::KnownAddresses;
 
 /// What stands in the place of what is hidden.
 pub const REDACTED: &str = "[redacted]";
@@ -61,13 +61,13 @@ impl Profile {
 
 /// A way to redact: the profile, the secret key, and whether subjects are shown.
 #[derive(Clone, Debug)]
-pub struct Redaction {
+pub struct Redactor {
     profile: Profile,
     key: hmac::Key,
     shows_subjects: bool,
 }
 
-impl Redaction {
+impl Redactor {
     /// Redacts with this key, which is to be random, of 32 octets, and kept: RFC 6590 §3 wants equal
     /// local parts recognisable from report to report.
     #[must_use]
@@ -98,7 +98,7 @@ impl Redaction {
     /// them before the `@` is hidden in the header section too.
     #[must_use]
     pub fn header_block(&self, header: &HeaderCopy, paths: &[&[u8]]) -> HeaderBlock {
-        Veil::new(self, header, paths).header_block(header)
+        MessageRedaction::new(self, header, paths).header_block(header)
     }
 
     fn shows_subjects(&self) -> bool {
@@ -128,16 +128,16 @@ pub struct HeaderBlock {
 }
 
 /// The redaction of one message: it knows the local parts that must not be shown anywhere in it.
-pub(super) struct Veil<'a> {
-    redaction: &'a Redaction,
-    known: Known,
+pub(super) struct MessageRedaction<'a> {
+    redaction: &'a Redactor,
+    known: KnownAddresses,
 }
 
-impl<'a> Veil<'a> {
+impl<'a> MessageRedaction<'a> {
     /// Learns what is to be hidden: the local part of each address in the header section, and those
     /// of `paths`, which are of the envelope.
-    pub(super) fn new(redaction: &'a Redaction, header: &HeaderCopy, paths: &[&[u8]]) -> Self {
-        let mut known = Known::default();
+    pub(super) fn new(redaction: &'a Redactor, header: &HeaderCopy, paths: &[&[u8]]) -> Self {
+        let mut known = KnownAddresses::default();
         let values = header.fields.iter().map(HeaderField::value);
         for value in values.chain(paths.iter().copied()) {
             addresses::local_parts(value, |local_part| known.learn(local_part));

@@ -6,13 +6,13 @@ use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Psd, ReportUri};
 
 use super::alignment::IdentityAlignment;
-use super::facts::{Delivery, FailureFacts};
+use super::facts::{FailureFacts, ReportedDelivery};
 use crate::address::Address;
 use crate::destination::Destination;
 
 /// What the mechanisms came to, as far as `fo` looks at it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct MechanismResults {
     /// SPF gave an aligned pass.
     pub spf_aligned: bool,
     /// DKIM gave an aligned pass.
@@ -47,7 +47,7 @@ impl Requested {
 /// What `fo` asks for of such a message (RFC 9989 §4.7). That a record has no `ruf` is not looked at
 /// here: see [`gate`].
 #[must_use]
-pub fn requested(options: FailureOptions, found: &Found) -> Requested {
+pub fn requested(options: FailureOptions, found: &MechanismResults) -> Requested {
     let is_aligned = [found.spf_aligned, found.dkim_aligned];
     let none_aligned = !is_aligned.contains(&true);
     let any_unaligned = is_aligned.contains(&false);
@@ -62,7 +62,7 @@ pub fn requested(options: FailureOptions, found: &Found) -> Requested {
     }
 }
 
-impl Found {
+impl MechanismResults {
     /// What `fo` looks at of a message.
     #[must_use]
     pub fn of(facts: &FailureFacts) -> Self {
@@ -80,7 +80,7 @@ impl Found {
 
 /// What the operator wants of failure reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct RequestRules {
     /// Whether to report where the record publishes `none` for the Author Domain. By RFC 9991 such a
     /// record is reported about like any other, so that is the default. Without it there is nothing
     /// for such domains, as OpenDMARC has it without `FailureReportsOnNone` (P14). What counts is what
@@ -93,7 +93,7 @@ pub struct Rules {
     pub on_pass: bool,
 }
 
-impl Default for Rules {
+impl Default for RequestRules {
     fn default() -> Self {
         Self {
             on_none: true,
@@ -104,7 +104,7 @@ impl Default for Rules {
 
 /// A failure report that may be made, if a destination proves to be open.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedReport {
     /// The kinds asked for.
     pub requested: Requested,
     /// Where to send it, as published: the `mailto` URIs. RFC 9991 §2 has each of them tried.
@@ -113,7 +113,7 @@ pub struct Wanted {
 
 /// Why there is no failure report about a message, in words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RequestRefusal {
     /// RFC 9989 §4.7: without `ruf`, what `fo` says is ignored.
     #[error("the record has no ruf")]
     NoDestination,
@@ -141,13 +141,13 @@ pub enum Refusal {
     /// It may be a report, or the answer to one of ours.
     #[error("the message is addressed to an address of ours for reports")]
     ToUs,
-    /// See [`Rules::on_none`].
+    /// See [`RequestRules::on_none`].
     #[error("the record asks for p=none, and the setting report.failure.on_none is off")]
     PolicyNone,
     /// `fo` does not ask for one.
     #[error("the record does not ask for a report of this (fo={0})")]
     NotRequested(FailureOptions),
-    /// See [`Rules::on_pass`].
+    /// See [`RequestRules::on_pass`].
     #[error("the message passes DMARC, and the setting report.failure.on_pass is off")]
     Passes,
     /// One destination is closed (RFC 9990 §4).
@@ -165,28 +165,28 @@ pub enum Refusal {
 /// judged and so never gets here.
 ///
 /// # Errors
-/// The first [`Refusal`] that holds: those that lie with the record come first, then those that lie
+/// The first [`RequestRefusal`] that holds: those that lie with the record come first, then those that lie
 /// with the message, then what the operator and `fo` say.
-pub fn gate(facts: &FailureFacts, rules: Rules) -> Result<Wanted, Refusal> {
+pub fn gate(facts: &FailureFacts, rules: RequestRules) -> Result<WantedReport, RequestRefusal> {
     let uris = uris_of_record(facts)?;
     refuse_message(facts)?;
     if facts.policy_published == Some(AssessmentPolicy::None) && !rules.on_none {
-        return Err(Refusal::PolicyNone);
+        return Err(RequestRefusal::PolicyNone);
     }
-    let requested = requested(facts.failure_options, &Found::of(facts));
+    let requested = requested(facts.failure_options, &MechanismResults::of(facts));
     if !requested.is_any() {
-        return Err(Refusal::NotRequested(facts.failure_options));
+        return Err(RequestRefusal::NotRequested(facts.failure_options));
     }
     if facts.dmarc.is_pass() && !rules.on_pass {
-        return Err(Refusal::Passes);
+        return Err(RequestRefusal::Passes);
     }
-    Ok(Wanted { requested, uris })
+    Ok(WantedReport { requested, uris })
 }
 
 /// The addresses that a report goes to, by what [`destinations`](crate::destination::destinations) found
-/// of [`Wanted::uris`], and why it does not go to the others.
+/// of [`WantedReport::uris`], and why it does not go to the others.
 #[must_use]
-pub fn open(destinations: &[Destination]) -> (Vec<Address>, Vec<Refusal>) {
+pub fn open(destinations: &[Destination]) -> (Vec<Address>, Vec<RequestRefusal>) {
     let mut addresses = Vec::new();
     let mut refusals = Vec::new();
     for Destination {
@@ -197,7 +197,7 @@ pub fn open(destinations: &[Destination]) -> (Vec<Address>, Vec<Refusal>) {
     {
         match address {
             Some(address) if verdict.may_send() => addresses.push(address.clone()),
-            _ => refusals.push(Refusal::Destination {
+            _ => refusals.push(RequestRefusal::Destination {
                 uri: uri.clone(),
                 reason: verdict.to_string(),
             }),
@@ -206,32 +206,32 @@ pub fn open(destinations: &[Destination]) -> (Vec<Address>, Vec<Refusal>) {
     (addresses, refusals)
 }
 
-fn uris_of_record(facts: &FailureFacts) -> Result<Vec<String>, Refusal> {
+fn uris_of_record(facts: &FailureFacts) -> Result<Vec<String>, RequestRefusal> {
     if facts.failure_uris.is_empty() {
-        return Err(Refusal::NoDestination);
+        return Err(RequestRefusal::NoDestination);
     }
     if facts.psd == Psd::Yes {
-        return Err(Refusal::PublicSuffix);
+        return Err(RequestRefusal::PublicSuffix);
     }
     let is_mail = |uri: &&ReportUri| uri.address.is_some();
     let uris: Vec<_> = facts.failure_uris.iter().filter(is_mail).collect();
     if uris.is_empty() {
-        return Err(Refusal::Scheme);
+        return Err(RequestRefusal::Scheme);
     }
     Ok(uris.into_iter().map(ToString::to_string).collect())
 }
 
-fn refuse_message(facts: &FailureFacts) -> Result<(), Refusal> {
+fn refuse_message(facts: &FailureFacts) -> Result<(), RequestRefusal> {
     let refusals = [
         (
             !matches!(facts.dmarc, DmarcResult::Pass(_) | DmarcResult::Fail),
-            Refusal::NoVerdict(facts.dmarc.as_str()),
+            RequestRefusal::NoVerdict(facts.dmarc.as_str()),
         ),
-        (facts.delivery == Delivery::PutOff, Refusal::PutOff),
-        (facts.header.is_report(), Refusal::Report),
-        (facts.mail_from.is_null(), Refusal::NullReversePath),
-        (facts.header.is_automatic(), Refusal::Automatic),
-        (facts.moment.is_to_us, Refusal::ToUs),
+        (facts.delivery == ReportedDelivery::PutOff, RequestRefusal::PutOff),
+        (facts.header.is_report(), RequestRefusal::Report),
+        (facts.mail_from.is_null(), RequestRefusal::NullReversePath),
+        (facts.header.is_automatic(), RequestRefusal::Automatic),
+        (facts.moment.is_to_us, RequestRefusal::ToUs),
     ];
     let first = refusals.into_iter().find(|(holds, _)| *holds);
     first.map_or(Ok(()), |(_, refusal)| Err(refusal))

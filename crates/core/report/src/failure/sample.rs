@@ -7,7 +7,9 @@ use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record};
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{DomainName, HeaderField, HeaderSection, ReversePath};
 
-use super::facts::{Agreement, Delivery, FailureFacts, HeaderCopy, Moment, SignatureFacts, SpfFacts};
+use super::facts::{
+    Agreement, FailureFacts, HeaderCopy, MtaFacts, ReportedDelivery, SignatureFacts, SpfFacts,
+};
 
 pub(super) fn name(text: &str) -> DomainName {
     DomainName::parse(text).unwrap()
@@ -38,11 +40,11 @@ pub(super) fn signature(domain: &str, result: DkimVerdict, agreement: Agreement)
 pub(super) fn list_message(record: &str) -> FailureFacts {
     let record = Record::parse(record.as_bytes()).unwrap();
     FailureFacts {
-        moment: Moment {
+        moment: MtaFacts {
             arrived: 1_780_272_000,
             queue_id: "65E1A3F0A0".to_owned(),
             authserv_id: "gen.example".to_owned(),
-            ..Moment::default()
+            ..MtaFacts::default()
         },
         source_ip: Some("192.0.2.2".parse().unwrap()),
         mail_from: ReversePath::new(b"list-bounces@forwarder.example"),
@@ -65,7 +67,7 @@ pub(super) fn list_message(record: &str) -> FailureFacts {
             agreement: Agreement::None,
             records: vec![("forwarder.example".to_owned(), "v=spf1 +all".to_owned())],
         },
-        delivery: Delivery::Policy,
+        delivery: ReportedDelivery::Policy,
         header: header(&[
             ("From", " The Author <author@consumer.example>"),
             ("To", " James.Smith@receiver.example"),

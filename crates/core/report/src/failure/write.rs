@@ -2,12 +2,12 @@
 
 use landmarc_mail::DomainName;
 
-use super::facts::Delivery;
+use super::facts::ReportedDelivery;
 use super::model::FailureReport;
 use super::redact::{Profile, REDACTED};
 use crate::address::Address;
 use crate::date;
-use crate::mime::{self, Multipart, Part, ReportMail, folded};
+use crate::mime::{self, MimePart, Multipart, ReportMail, folded};
 
 /// What makes the reports, for User-Agent.
 pub const USER_AGENT: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"));
@@ -48,9 +48,9 @@ pub fn failure_mail(report: &FailureReport, head: &FailureMailHead<'_>) -> Repor
         subtype: "report",
         parameters: &[("report-type", "feedback-report")],
         parts: vec![
-            Part::text(&text),
-            Part::lines("message/feedback-report", &feedback),
-            Part::lines("text/rfc822-headers", &report.header.text),
+            MimePart::text(&text),
+            MimePart::lines("message/feedback-report", &feedback),
+            MimePart::lines("text/rfc822-headers", &report.header.text),
         ],
     };
     mime::compose(&mime_head, &content)
@@ -163,10 +163,10 @@ fn text(report: &FailureReport) -> String {
         text.push_str(&format!("  {finding}\n"));
     }
     text.push_str(match report.delivery {
-        Delivery::Delivered => "The message was accepted.\n",
-        Delivery::Policy => "The message was set aside for this failure.\n",
-        Delivery::Reject => "The message was refused.\n",
-        Delivery::PutOff => "The message was put off.\n",
+        ReportedDelivery::Delivered => "The message was accepted.\n",
+        ReportedDelivery::Policy => "The message was set aside for this failure.\n",
+        ReportedDelivery::Reject => "The message was refused.\n",
+        ReportedDelivery::PutOff => "The message was put off.\n",
     });
     if report.incidents > 1 {
         text.push_str(&format!(

@@ -4,7 +4,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 
 use super::*;
 
-fn compose_parts(parts: Vec<Part<'_>>) -> ReportMail {
+fn compose_parts(parts: Vec<MimePart<'_>>) -> ReportMail {
     let address = |text| Address::parse(text).unwrap();
     let head = MailHead {
         from: &address("dmarc@mx.example"),
@@ -29,12 +29,12 @@ fn text_of(letter: &ReportMail) -> String {
 #[test]
 fn a_multipart_report_is_written_as_this() {
     let letter = compose_parts(vec![
-        Part::text("For people.\nIn two lines.\n"),
-        Part::lines(
+        MimePart::text("For people.\nIn two lines.\n"),
+        MimePart::lines(
             "message/feedback-report",
             "Feedback-Type: auth-failure\r\nVersion: 1\r\n",
         ),
-        Part::lines("text/rfc822-headers", "From: ü@example.com\n").described("Header fields"),
+        MimePart::lines("text/rfc822-headers", "From: ü@example.com\n").described("Header fields"),
     ]);
     insta::assert_snapshot!("multipart_report", text_of(&letter).replace('\r', ""));
 }
@@ -43,9 +43,9 @@ fn a_multipart_report_is_written_as_this() {
 fn every_part_reads_back() {
     let file: Vec<u8> = (0..=255).cycle().take(1_000).collect();
     let letter = compose_parts(vec![
-        Part::text("Grüße"),
-        Part::lines("text/rfc822-headers", "A: b\nC: d"),
-        Part::file("application/gzip", "a!b.xml.gz", &file),
+        MimePart::text("Grüße"),
+        MimePart::lines("text/rfc822-headers", "A: b\nC: d"),
+        MimePart::file("application/gzip", "a!b.xml.gz", &file),
     ]);
     let octets = letter.to_bytes();
     let read = MessageParser::default().parse(&octets).unwrap();
@@ -61,7 +61,7 @@ fn every_part_reads_back() {
 
 #[test]
 fn a_line_is_encoded_one_octet_past_998_and_at_any_control_or_eighth_bit() {
-    let is_plain = |text: &str| text_of(&compose_parts(vec![Part::text(text)])).contains("7bit");
+    let is_plain = |text: &str| text_of(&compose_parts(vec![MimePart::text(text)])).contains("7bit");
     assert!(is_plain(&"a".repeat(MAX_LINE_OCTETS)));
     assert!(!is_plain(&"a".repeat(MAX_LINE_OCTETS + 1)));
     assert!(is_plain("a\r\nb\n\tc"));
@@ -74,8 +74,8 @@ fn a_line_is_encoded_one_octet_past_998_and_at_any_control_or_eighth_bit() {
 fn lines_of_a_letter_are_short_ascii_and_end_in_crlf() {
     let file = [0xff; 5_000];
     let letter = compose_parts(vec![
-        Part::text(&"ü".repeat(3_000)),
-        Part::file("application/gzip", "x.gz", &file),
+        MimePart::text(&"ü".repeat(3_000)),
+        MimePart::file("application/gzip", "x.gz", &file),
     ]);
     let text = text_of(&letter);
     assert!(text.is_ascii() && text.ends_with("\r\n"));
@@ -86,10 +86,10 @@ fn lines_of_a_letter_are_short_ascii_and_end_in_crlf() {
 
 #[test]
 fn the_boundary_of_another_letter_inside_is_not_that_of_this_one() {
-    let first = text_of(&compose_parts(vec![Part::text("a")]));
+    let first = text_of(&compose_parts(vec![MimePart::text("a")]));
     let boundary = first.split("\r\n--").nth(1).unwrap().lines().next().unwrap();
     let inside = format!("--{boundary}\n--{boundary}--\n");
-    let letter = compose_parts(vec![Part::text(&inside)]);
+    let letter = compose_parts(vec![MimePart::text(&inside)]);
     let octets = letter.to_bytes();
     let read = MessageParser::default().parse(&octets).unwrap();
     assert_eq!(read.body_text(0).unwrap(), inside.replace('\n', "\r\n"));
@@ -98,7 +98,7 @@ fn the_boundary_of_another_letter_inside_is_not_that_of_this_one() {
 #[test]
 fn the_room_for_a_letter_is_made_once() {
     let file = vec![7; 1_000_000];
-    let letter = compose_parts(vec![Part::file("application/gzip", "x.gz", &file)]);
+    let letter = compose_parts(vec![MimePart::file("application/gzip", "x.gz", &file)]);
     let body = letter.body.len();
     assert!(letter.body.capacity() >= body && letter.body.capacity() <= body + 2 * PART_HEADER_OCTETS);
 }

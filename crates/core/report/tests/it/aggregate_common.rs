@@ -5,8 +5,8 @@ use std::sync::Arc;
 use landmarc_intake::aggregate::{self as intake, ReportReading};
 use landmarc_mail::DomainName;
 use landmarc_report::aggregate::{
-    AggregateReport, Assembled, DayOfDomain, Form, Limits, Period, Published, Reporter, Row, RowKey, Tallied,
-    assemble, render, write,
+    AggregateReport, Assembled, DayOfDomain, Form, Period, Published, ReportLimits, Reporter, Row, RowKey,
+    Tallied, assemble, render, write,
 };
 
 use crate::xsd;
@@ -98,7 +98,7 @@ pub(crate) fn assembled(policy_domain: &str, rows: Vec<Tallied>) -> Assembled {
     assemble(
         &day_of(policy_domain, rows),
         &reporter(),
-        &Limits::default(),
+        &ReportLimits::default(),
         &landmarc_dmarc::Suffixes::built_in(),
     )
 }

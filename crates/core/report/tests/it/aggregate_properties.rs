@@ -10,7 +10,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use landmarc_report::aggregate::{
-    AggregateReport, Assembled, Form, Limits, Part, Published, Tallied, WHOLE, assemble, halve, render_parts,
+    AggregateReport, Assembled, Form, Published, ReportLimits, ReportPart, Tallied, WHOLE, assemble, halve,
+    render_parts,
 };
 
 use crate::aggregate_common::{assert_reads_back, day_of, name, reporter, xml};
@@ -169,9 +170,9 @@ fn rows() -> impl Strategy<Value = Vec<Tallied>> {
 }
 
 fn assembled(rows: Vec<Tallied>, rows_a_day: usize) -> Assembled {
-    let limits = Limits {
+    let limits = ReportLimits {
         rows_a_day,
-        ..Limits::default()
+        ..ReportLimits::default()
     };
     assemble(
         &day_of("example.com", rows),
@@ -223,7 +224,7 @@ proptest! {
     #[test]
     fn halves_are_the_whole(rows in rows()) {
         for report in assembled(rows, 100).reports {
-            let part = Part { number: WHOLE, report };
+            let part = ReportPart { number: WHOLE, report };
             let Some((first, second)) = halve(&part, &name("mail.receiver.example")) else {
                 prop_assert_eq!(part.report.rows.len(), 1);
                 continue;
@@ -254,9 +255,9 @@ fn every_report_is_valid_by_its_schema() {
 #[test]
 fn parts_are_reports_of_their_own() {
     let mut runner = TestRunner::deterministic();
-    let limits = Limits {
+    let limits = ReportLimits {
         rows: 1,
-        ..Limits::default()
+        ..ReportLimits::default()
     };
     for _ in 0..20 {
         let rows = rows().new_tree(&mut runner).unwrap().current();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use landmarc_report::aggregate::{
-    AssessmentPolicy, Disposition, Form, Limits, SpfScope, Tallied, assemble, render,
+    AssessmentPolicy, Disposition, Form, ReportLimits, SpfScope, Tallied, assemble, render,
 };
 
 use crate::aggregate_common::{
@@ -355,7 +355,7 @@ fn g24_hostile_text_is_text() {
     let assembled = assemble(
         &day,
         &reporter,
-        &Limits::default(),
+        &ReportLimits::default(),
         &landmarc_dmarc::Suffixes::built_in(),
     );
     let xml = checked_xml(&assembled.reports[0], Form::Rfc9990);

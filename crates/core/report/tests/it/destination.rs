@@ -7,8 +7,8 @@ use landmarc_auth::lookup::{
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
 use landmarc_report::destination::{
-    Destination, Kind, MAX_HOSTS, MAX_QUESTIONS, MAX_URIS, Refusal, Relation, Verdict, ask, decide,
-    destinations, plan,
+    Destination, DestinationKind, DestinationRefusal, DestinationVerdict, MAX_HOSTS, MAX_QUESTIONS, MAX_URIS,
+    Relation, ask, decide, destinations, plan,
 };
 use landmarc_testkit::{block_on, dns_name, txt_zones};
 
@@ -24,7 +24,7 @@ const BOTH_SIDES: [(&str, &str); 2] = [
 
 struct Case {
     id: &'static str,
-    kind: Kind,
+    kind: DestinationKind,
     policy_domain: &'static str,
     uris: &'static str,
     /// Beside [`BOTH_SIDES`], unless there are records at the same names.
@@ -39,7 +39,7 @@ struct Case {
 
 const X: Case = Case {
     id: "",
-    kind: Kind::Aggregate,
+    kind: DestinationKind::Aggregate,
     policy_domain: "blue.example.com",
     uris: "mailto:reports@red.example.net",
     zone: &[],
@@ -108,7 +108,7 @@ const CASES: &[Case] = &[
         to: "reports@red.example.net", verdicts: &[AUTHORISED], ..X
     },
     Case {
-        id: "X12 ruf", kind: Kind::Failure, zone: &[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")],
+        id: "X12 ruf", kind: DestinationKind::Failure, zone: &[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")],
         to: "f@red.example.net", verdicts: &[REPLACED], ..X
     },
     Case {
@@ -127,13 +127,13 @@ const CASES: &[Case] = &[
         zone: &[(Q, "v=DMARC1; rua=mailto:in@red.example.net")],
         to: "in@red.example.net", verdicts: &[REPLACED, "the same as in@red.example.net"], ..X
     },
-    Case { id: "L22", kind: Kind::Failure, verdicts: &[NOT_AUTHORISED], ..X },
+    Case { id: "L22", kind: DestinationKind::Failure, verdicts: &[NOT_AUTHORISED], ..X },
     Case {
-        id: "L23", kind: Kind::Failure, uris: "mailto:a@blue.example.com,mailto:b@blue.example.com",
+        id: "L23", kind: DestinationKind::Failure, uris: "mailto:a@blue.example.com,mailto:b@blue.example.com",
         to: "a@blue.example.com b@blue.example.com", verdicts: &[INTERNAL, INTERNAL], asked: &[], ..X
     },
     Case {
-        id: "L24", kind: Kind::Failure, uris: "https://x.example/",
+        id: "L24", kind: DestinationKind::Failure, uris: "https://x.example/",
         verdicts: &["reports go by mail only, not by https"], asked: &[], ..X
     },
     Case {
@@ -179,7 +179,7 @@ fn decided(
     lookup: impl Lookup,
     policy_domain: &str,
     uris: &[String],
-    kind: Kind,
+    kind: DestinationKind,
 ) -> (Vec<Destination>, Vec<String>) {
     let ledger = Ledger::new(lookup, 10_000);
     let found = block_on(destinations(
@@ -233,7 +233,7 @@ fn names_below_one_public_suffix_are_strangers_whatever_record_is_at_it() {
         ("_dmarc.evil.co.uk", "v=DMARC1; p=none"),
     ];
     let consent = "evil.co.uk._report._dmarc.bank.co.uk";
-    for kind in [Kind::Aggregate, Kind::Failure] {
+    for kind in [DestinationKind::Aggregate, DestinationKind::Failure] {
         let to_stranger = uris("mailto:victim@bank.co.uk");
         let (found, asked) = decided(txt_zones(&zone), "evil.co.uk", &to_stranger, kind);
         assert_eq!((to(&found).as_str(), asked), ("", vec![consent.to_owned()]));
@@ -267,7 +267,12 @@ impl Lookup for Wildcard {
 #[test]
 fn x13_a_wildcard_authorises_everybody() {
     let lookup = Wildcard(zones(&[("*._report._dmarc.red.example.net", "v=DMARC1;")]));
-    let (found, _) = decided(lookup, "blue.example.com", &uris(X.uris), Kind::Aggregate);
+    let (found, _) = decided(
+        lookup,
+        "blue.example.com",
+        &uris(X.uris),
+        DestinationKind::Aggregate,
+    );
     assert_eq!(to(&found), "reports@red.example.net");
 }
 
@@ -281,11 +286,20 @@ fn x14_what_nobody_answers_is_asked_again_and_never_sent() {
     ] {
         let mut zones = zones(&[(Q, "v=DMARC1")]);
         zones.set(dns_name(broken), RecordType::Txt, ZoneData::Fault(Fault::Timeout));
-        let (found, _) = decided(&zones, "blue.example.com", &uris(X.uris), Kind::Aggregate);
+        let (found, _) = decided(
+            &zones,
+            "blue.example.com",
+            &uris(X.uris),
+            DestinationKind::Aggregate,
+        );
         assert_eq!(to(&found), "", "{broken}");
         let error = LookupError::Timeout;
         let about = Some(broken.to_owned());
-        assert_eq!(found[0].verdict, Verdict::Unanswered { about, error }, "{broken}");
+        assert_eq!(
+            found[0].verdict,
+            DestinationVerdict::Unanswered { about, error },
+            "{broken}"
+        );
         assert_eq!(
             found[0].verdict.to_string(),
             format!("not verified yet: {broken}: no name server answered in time")
@@ -297,13 +311,26 @@ fn x14_what_nobody_answers_is_asked_again_and_never_sent() {
 fn x17_a_name_too_long_to_ask_for_authorises_nothing() {
     let policy_domain = |labels: usize| format!("{}example.com", "abcdefg.".repeat(labels));
     // 253 octets hold 26 of these labels and `example.com._report._dmarc.red.example.net`, and not 27.
-    let (fits, _) = decided(zones(&[]), &policy_domain(26), &uris(X.uris), Kind::Aggregate);
+    let (fits, _) = decided(
+        zones(&[]),
+        &policy_domain(26),
+        &uris(X.uris),
+        DestinationKind::Aggregate,
+    );
     assert!(matches!(
         fits[0].verdict,
-        Verdict::Refused(Refusal::NotAuthorised { .. })
+        DestinationVerdict::Refused(DestinationRefusal::NotAuthorised { .. })
     ));
-    let (too_long, asked) = decided(zones(&[]), &policy_domain(27), &uris(X.uris), Kind::Aggregate);
-    assert_eq!(too_long[0].verdict, Verdict::Refused(Refusal::NameTooLong));
+    let (too_long, asked) = decided(
+        zones(&[]),
+        &policy_domain(27),
+        &uris(X.uris),
+        DestinationKind::Aggregate,
+    );
+    assert_eq!(
+        too_long[0].verdict,
+        DestinationVerdict::Refused(DestinationRefusal::NameTooLong)
+    );
     assert_eq!(asked, Vec::<String>::new());
 }
 
@@ -344,7 +371,7 @@ fn what_is_no_address_gets_no_letter_and_a_reason() {
             zones(&[(Q, "v=DMARC1")]),
             "blue.example.com",
             &[uri],
-            Kind::Aggregate,
+            DestinationKind::Aggregate,
         );
         assert_eq!(words(&found), [UNUSABLE], "{}", found[0].uri);
         assert_eq!(found[0].address, None);
@@ -356,7 +383,12 @@ fn what_is_no_address_gets_no_letter_and_a_reason() {
 #[test]
 fn header_fields_of_a_mailto_are_dropped() {
     let uri = "mailto:own@blue.example.com?bcc=victim@example.org&subject=x%0D%0AY";
-    let (found, _) = decided(zones(&[]), "blue.example.com", &uris(uri), Kind::Aggregate);
+    let (found, _) = decided(
+        zones(&[]),
+        "blue.example.com",
+        &uris(uri),
+        DestinationKind::Aggregate,
+    );
     assert_eq!(to(&found), "own@blue.example.com");
 }
 
@@ -368,7 +400,12 @@ fn destinations_end_at_the_limit_and_uris_at_theirs() {
             .collect()
     };
     let sent = |count| {
-        let (found, _) = decided(zones(&[]), "blue.example.com", &many(count), Kind::Aggregate);
+        let (found, _) = decided(
+            zones(&[]),
+            "blue.example.com",
+            &many(count),
+            DestinationKind::Aggregate,
+        );
         (
             to(&found).split(' ').count(),
             found.len(),
@@ -399,7 +436,7 @@ fn an_override_makes_no_more_letters_than_the_limit() {
     let (first, second) = (list(0), list(10));
     let both = uris("mailto:a@red.example.net,mailto:b@red.example.net");
     let zones = zones(&[(Q, &first), (Q, &second)]);
-    let (found, _) = decided(zones, "blue.example.com", &both, Kind::Aggregate);
+    let (found, _) = decided(zones, "blue.example.com", &both, DestinationKind::Aggregate);
     assert_eq!(to(&found).split(' ').count(), LIMIT);
 }
 
@@ -414,7 +451,7 @@ fn hosts_and_questions_end_at_their_limits() {
         &ledger,
         &policy_domain,
         &many,
-        Kind::Aggregate,
+        DestinationKind::Aggregate,
         40,
         &Suffixes::built_in(),
     ));
@@ -426,9 +463,12 @@ fn hosts_and_questions_end_at_their_limits() {
     assert!(asked.len() <= MAX_QUESTIONS, "{}", asked.len());
     assert!(matches!(
         found[MAX_HOSTS - 1].verdict,
-        Verdict::Refused(Refusal::NotAuthorised { .. })
+        DestinationVerdict::Refused(DestinationRefusal::NotAuthorised { .. })
     ));
-    assert_eq!(found[MAX_HOSTS].verdict, Verdict::Refused(Refusal::TooManyHosts));
+    assert_eq!(
+        found[MAX_HOSTS].verdict,
+        DestinationVerdict::Refused(DestinationRefusal::TooManyHosts)
+    );
 }
 
 #[test]
@@ -438,7 +478,7 @@ fn many_uris_at_one_host_are_one_question() {
         zones(&[(Q, "v=DMARC1")]),
         "blue.example.com",
         &many,
-        Kind::Aggregate,
+        DestinationKind::Aggregate,
     );
     assert_eq!((to(&found).split(' ').count(), asked), (10, vec![Q.to_owned()]));
 }
@@ -452,7 +492,7 @@ fn a_record_too_long_to_be_read_authorises_nothing() {
             zones(&[(Q, &record)]),
             "blue.example.com",
             &uris(X.uris),
-            Kind::Aggregate,
+            DestinationKind::Aggregate,
         );
         to(&found)
     };
@@ -469,11 +509,11 @@ fn what_is_remembered_decides_as_what_is_asked() {
     let plan = plan(&uris(X.uris), LIMIT);
     assert_eq!(plan.hosts(), std::slice::from_ref(&host));
     let relations = [(host, relation)].into();
-    for kind in [Kind::Aggregate, Kind::Failure] {
+    for kind in [DestinationKind::Aggregate, DestinationKind::Failure] {
         let (asked, _) = decided(&zones, "blue.example.com", &uris(X.uris), kind);
         assert_eq!(decide(&plan, &relations, kind), asked);
     }
-    let unknown = decide(&plan, &Default::default(), Kind::Aggregate);
+    let unknown = decide(&plan, &Default::default(), DestinationKind::Aggregate);
     assert!(unknown[0].verdict.is_unanswered());
     assert_eq!(words(&unknown), ["not verified yet"]);
 }

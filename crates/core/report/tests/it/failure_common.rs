@@ -12,7 +12,7 @@ use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf,
 use landmarc_receiver::local;
 use landmarc_report::Address;
 use landmarc_report::failure::{
-    FailureFacts, FailureMailHead, FailureReport, HeaderCopy, Moment, Redaction, Requested, Rules,
+    FailureFacts, FailureMailHead, FailureReport, HeaderCopy, MtaFacts, Redactor, RequestRules, Requested,
     failure_mail, gate,
 };
 use landmarc_testkit::block_on;
@@ -31,18 +31,18 @@ pub(crate) struct Given<'a> {
 
 /// A message that failed, as the filter hands it on.
 pub(crate) fn facts(given: &Given<'_>) -> FailureFacts {
-    let moment = Moment {
+    let moment = MtaFacts {
         arrived: NOW,
         queue_id: "65E1A3F0A0".to_owned(),
         authserv_id: "gen.example".to_owned(),
         source_port: Some(12_345),
-        ..Moment::default()
+        ..MtaFacts::default()
     };
     facts_at(given, moment).expect("a record applies")
 }
 
 /// The same at another moment; none where no record applies.
-pub(crate) fn facts_at(given: &Given<'_>, moment: Moment) -> Option<FailureFacts> {
+pub(crate) fn facts_at(given: &Given<'_>, moment: MtaFacts) -> Option<FailureFacts> {
     let (judgement, header) = judged(given);
     FailureFacts::of(&judgement, header, moment)
 }
@@ -75,17 +75,17 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
 }
 
 /// The report about it, if one may be made, with all that passes included.
-pub(crate) fn report(facts: &FailureFacts, redaction: &Redaction, incidents: u32) -> FailureReport {
-    let rules = Rules {
+pub(crate) fn report(facts: &FailureFacts, redaction: &Redactor, incidents: u32) -> FailureReport {
+    let rules = RequestRules {
         on_pass: true,
-        ..Rules::default()
+        ..RequestRules::default()
     };
     let wanted = gate(facts, rules).unwrap();
     FailureReport::assemble(facts, wanted.requested, redaction, incidents)
 }
 
 /// The report about DMARC, whatever the record asks for.
-pub(crate) fn dmarc_report(facts: &FailureFacts, redaction: &Redaction) -> FailureReport {
+pub(crate) fn dmarc_report(facts: &FailureFacts, redaction: &Redactor) -> FailureReport {
     let requested = Requested {
         dmarc: true,
         ..Requested::default()

@@ -9,7 +9,7 @@ use landmarc_report::failure::facts::{
 };
 use landmarc_report::failure::redact::MAX_BLOCK_OCTETS;
 use landmarc_report::failure::write::USER_AGENT;
-use landmarc_report::failure::{FailureFacts, Moment, Profile, Redaction};
+use landmarc_report::failure::{FailureFacts, MtaFacts, Profile, Redactor};
 use landmarc_testkit::needs::Need;
 use landmarc_testkit::txt_zones;
 
@@ -93,8 +93,8 @@ fn golden(letter: &str) -> String {
         .replace(boundary.expect("it has parts"), "BOUNDARY")
 }
 
-fn hashed() -> Redaction {
-    Redaction::new(Profile::Hashed, KEY)
+fn hashed() -> Redactor {
+    Redactor::new(Profile::Hashed, KEY)
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_list_message_hashed() {
 fn a_forged_message_with_domains_only() {
     let message = "From: author@consumer.example\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe_von?= author@consumer.example\n\nhello\n";
     let record = "v=DMARC1; p=quarantine; t=y; ruf=mailto:dmarcfail@consumer.example";
-    let redaction = Redaction::new(Profile::Domains, KEY).with_subjects(true);
+    let redaction = Redactor::new(Profile::Domains, KEY).with_subjects(true);
     let facts = forged_message(message, record);
     insta::assert_snapshot!(golden(&octets(&report(&facts, &redaction, 250))));
 }
@@ -114,7 +114,7 @@ fn a_forged_message_with_domains_only() {
 #[test]
 fn an_agreement_shows_the_header_as_it_came() {
     let facts = list_message();
-    let redaction = Redaction::new(Profile::None, KEY);
+    let redaction = Redactor::new(Profile::None, KEY);
     insta::assert_snapshot!(golden(&octets(&report(&facts, &redaction, 1))));
 }
 
@@ -142,7 +142,7 @@ fn l06_l09_reports_about_one_mechanism() {
 #[test]
 fn a13_a14_a15_no_body_no_attachment_nothing_canonicalized() {
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
-        let letter = octets(&report(&list_message(), &Redaction::new(profile, KEY), 1));
+        let letter = octets(&report(&list_message(), &Redactor::new(profile, KEY), 1));
         for never in [
             "Dear James",
             "evil.example",
@@ -180,7 +180,7 @@ fn nobody_can_be_found_in_a_hashed_letter() {
 #[test]
 fn what_we_write_we_read() {
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
-        let made = report(&list_message(), &Redaction::new(profile, KEY), 20);
+        let made = report(&list_message(), &Redactor::new(profile, KEY), 20);
         let (read, deviations) = read(octets(&made).as_bytes()).unwrap();
         assert_eq!(deviations, []);
         assert_eq!(read.form, FailureReportForm::Arf);
@@ -258,9 +258,9 @@ fn what_is_kept_of_a_message_is_bounded() {
     assert_eq!(own.count(), 2, "those of the author come first");
 
     let long = "q".repeat(MAX_QUEUE_ID_OCTETS + 1);
-    let moment = |octets: usize| Moment {
+    let moment = |octets: usize| MtaFacts {
         queue_id: long.get(..octets).unwrap().to_owned(),
-        ..Moment::default()
+        ..MtaFacts::default()
     };
     for octets in [MAX_QUEUE_ID_OCTETS, MAX_QUEUE_ID_OCTETS + 1] {
         let facts = facts_at(&given, moment(octets)).unwrap();
@@ -286,7 +286,7 @@ fn without_a_record_there_is_nothing_to_report() {
         mail_from: "<a@x.example>",
         message: LIST_MESSAGE,
     };
-    assert!(facts_at(&given, Moment::default()).is_none());
+    assert!(facts_at(&given, MtaFacts::default()).is_none());
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn a_hostile_header_makes_a_letter_of_bounded_size() {
     );
     let facts = forged_message(&message, RECORD.1);
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
-        let made = dmarc_report(&facts, &Redaction::new(profile, KEY));
+        let made = dmarc_report(&facts, &Redactor::new(profile, KEY));
         assert!(made.header.is_cut);
         let letter = octets(&made);
         assert!(letter.len() < MAX_BLOCK_OCTETS + 16 * 1024, "{}", letter.len());

@@ -8,7 +8,7 @@ use landmarc_report::Address;
 use landmarc_report::aggregate_mail::{AggregateMailFacts, aggregate_mail, mail_size};
 use landmarc_report::mime::ReportMail;
 use landmarc_report::report_id::{ReportId, ReportKey};
-use landmarc_report::summary::{Portion, Source, Summary, TextFacts};
+use landmarc_report::summary::{Portion, SourceSummary, Summary, TextFacts};
 use mail_parser::{MessageParser, MimeHeaders};
 use proptest::prelude::*;
 
@@ -24,8 +24,8 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap_or_else(|e| unreachable!("{e}"))
 }
 
-fn source(source_ip: impl Into<IpAddr>, messages: u64, passing: u64) -> Source {
-    Source {
+fn source(source_ip: impl Into<IpAddr>, messages: u64, passing: u64) -> SourceSummary {
+    SourceSummary {
         source_ip: source_ip.into(),
         messages,
         passing,

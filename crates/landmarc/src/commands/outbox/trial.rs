@@ -2,7 +2,7 @@
 
 use landmarc_delivery::Outcome;
 use landmarc_report::Address;
-use landmarc_report::mime::{MailHead, Multipart, Part, ReportMail, compose};
+use landmarc_report::mime::{MailHead, MimePart, Multipart, ReportMail, compose};
 use serde_json::json;
 
 use super::opened::{self, Opened};
@@ -93,7 +93,7 @@ fn letter(terms: &Terms, to: &Address, now_ms: u64, process: u32) -> ReportMail 
     let content = Multipart {
         subtype: "mixed",
         parameters: &[],
-        parts: vec![Part::text(&text)],
+        parts: vec![MimePart::text(&text)],
     };
     compose(&head, &content)
 }

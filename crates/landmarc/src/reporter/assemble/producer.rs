@@ -8,7 +8,7 @@ use std::sync::Arc;
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
 use landmarc_report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
-use landmarc_report::allotment::{Allotment, Allotments, Candidate, DailyLimit};
+use landmarc_report::allotment::{Allotment, AllotmentCandidate, Allotments, DailyLimit};
 use landmarc_report::destination::plan;
 use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, TextFacts, gaps};
@@ -102,11 +102,11 @@ impl Producer {
     }
 
     /// A domain that asks for a report and could have one.
-    fn candidate(&self, found: DomainDay, redirected: &Redirected) -> Option<Candidate> {
+    fn candidate(&self, found: DomainDay, redirected: &Redirected) -> Option<AllotmentCandidate> {
         let is_redirected = redirected.contains_key(&found.policy_domain);
         let (policy_domain, assembled) = self.assembled(found, redirected).ok()?;
         let parts = |report: &AggregateReport| report.rows.len().div_ceil(self.terms.limits.rows.max(1));
-        Some(Candidate {
+        Some(AllotmentCandidate {
             messages: assembled.messages,
             reports: assembled
                 .reports

@@ -49,7 +49,7 @@ impl Fold {
     ];
 
     /// Takes this step with all of these rows.
-    pub(super) fn apply(self, rows: &mut [Placed], names: Names<'_>) {
+    pub(super) fn apply(self, rows: &mut [Placed], names: ReportNames<'_>) {
         if self >= Self::Network {
             return one_address_each(rows, |address| self.network(address));
         }
@@ -58,7 +58,7 @@ impl Fold {
         }
     }
 
-    fn thin(self, key: &mut RowKey, names: Names<'_>) {
+    fn thin(self, key: &mut RowKey, names: ReportNames<'_>) {
         match self {
             Self::FirstSignature => key.dkim.truncate(1),
             Self::AlignedSignature => {
@@ -126,12 +126,12 @@ impl Fold {
 
 /// Whose names the rows have.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a> {
+pub(super) struct ReportNames<'a> {
     pub(super) policy_domain: &'a DomainName,
     pub(super) suffixes: &'a Suffixes,
 }
 
-impl Names<'_> {
+impl ReportNames<'_> {
     /// Puts the organization in place of a name; one without stays, and so does a null reverse-path.
     fn organization(self, name: &mut String) {
         let parsed = DomainName::parse(name).ok();

@@ -23,13 +23,13 @@ pub(super) struct Configuration {
 }
 
 /// The configurations of a day, the oldest first, and which row is judged by which.
-pub(super) struct Configurations {
+pub(super) struct PolicyConfigurations {
     pub(super) all: Vec<Configuration>,
     /// By where the record of a row lies, which is cheaper than comparing what is in it.
     places: HashMap<*const Published, usize>,
 }
 
-impl Configurations {
+impl PolicyConfigurations {
     pub(super) fn of(rows: &[Tallied], policy_domain: &DomainName) -> Self {
         let mut configurations = Self {
             all: Vec::new(),

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use landmarc_mail::ClientNetwork;
 
-use super::Folded;
-use super::fold::{Fold, Names};
+use super::FoldedRows;
+use super::fold::{Fold, ReportNames};
 use crate::aggregate::model::{Row, RowKey};
 
 /// A row, and the place of the configuration it was judged by.
@@ -50,7 +50,7 @@ impl Extend<Placed> for Counted {
 pub(super) struct Fitted {
     pub(super) rows: Vec<Placed>,
     /// What it took, where rows were folded.
-    pub(super) folded: Option<Folded>,
+    pub(super) folded: Option<FoldedRows>,
     /// How many messages are in none of the rows.
     pub(super) left_out: u64,
 }
@@ -60,7 +60,7 @@ pub(super) struct Fitted {
 /// Of more, no client network has more than a tenth, and three quarters of the limit keep all detail, the most
 /// messages first. The rows after them say less and less until they fit ([`Fold`]); so rows that a client makes of
 /// little cost no source of others its place. What is still too much is left out.
-pub(super) fn fit(rows: Vec<Placed>, limit: usize, names: Names<'_>) -> Fitted {
+pub(super) fn fit(rows: Vec<Placed>, limit: usize, names: ReportNames<'_>) -> Fitted {
     let before = rows.len();
     if before <= limit {
         return Fitted {
@@ -76,7 +76,7 @@ pub(super) fn fit(rows: Vec<Placed>, limit: usize, names: Names<'_>) -> Fitted {
     };
     let rows = press.share_out(rows, (limit / NETWORKS_AT_LEAST).max(1));
     let rows = press.squeeze(rows, limit, &Fold::ALL);
-    let folded = press.deepest.map(|deepest| Folded {
+    let folded = press.deepest.map(|deepest| FoldedRows {
         before,
         after: rows.len(),
         detail: deepest.in_words(),
@@ -93,7 +93,7 @@ const NETWORKS_AT_LEAST: usize = 10;
 
 /// Makes rows fit.
 struct Press<'a> {
-    names: Names<'a>,
+    names: ReportNames<'a>,
     /// How far any of them had to be folded.
     deepest: Option<Fold>,
     left_out: u64,

@@ -29,7 +29,7 @@ fn row(published: &Arc<Published>, number: u32) -> Tallied {
     }
 }
 
-fn assembled(rows: Vec<Tallied>, limits: &Limits) -> Assembled {
+fn assembled(rows: Vec<Tallied>, limits: &ReportLimits) -> Assembled {
     let day = DayOfDomain {
         policy_domain: DomainName::parse("example.com").unwrap(),
         period: Period::day(0),
@@ -49,10 +49,10 @@ fn reporter() -> Reporter {
     }
 }
 
-fn limit(rows_a_day: usize) -> Limits {
-    Limits {
+fn limit(rows_a_day: usize) -> ReportLimits {
+    ReportLimits {
         rows_a_day,
-        ..Limits::default()
+        ..ReportLimits::default()
     }
 }
 
@@ -156,7 +156,7 @@ fn a_flood_of_sources_folds_into_its_networks_and_removes_no_other_source() {
             std::net::Ipv6Addr::from((0x2001_0db8_u128 << 96) | (u128::from(number) << 80)).into()
         }),
     ];
-    assert_eq!(Limits::default().rows_a_day, 50_000);
+    assert_eq!(ReportLimits::default().rows_a_day, 50_000);
     for (sources, flood) in floods {
         let mut rows: Vec<_> = (0..sources)
             .map(|number| Tallied {
@@ -266,7 +266,7 @@ fn what_the_store_left_out_is_said_too() {
     let mut nobody = row(&policy, 2);
     nobody.header_from = "\u{0}".to_owned();
     day.rows.push(nobody);
-    let assembled = assemble(&day, &reporter(), &Limits::default(), &Suffixes::built_in());
+    let assembled = assemble(&day, &reporter(), &ReportLimits::default(), &Suffixes::built_in());
     assert_eq!((assembled.messages, assembled.left_out), (43, 42));
     let error = assembled.reports[0].metadata.error.as_ref().unwrap();
     assert!(error.text.ends_with("rows: 42"), "{}", error.text);
@@ -289,9 +289,9 @@ fn configurations_past_the_most_count_in_the_final_one() {
             })
             .collect()
     };
-    let exact = assembled(rows(MAX_CONFIGURATIONS), &Limits::default());
+    let exact = assembled(rows(MAX_CONFIGURATIONS), &ReportLimits::default());
     assert_eq!(exact.reports.len(), MAX_CONFIGURATIONS);
-    let past = assembled(rows(MAX_CONFIGURATIONS + 3), &Limits::default());
+    let past = assembled(rows(MAX_CONFIGURATIONS + 3), &ReportLimits::default());
     assert_eq!(past.reports.len(), MAX_CONFIGURATIONS);
     let last = past.reports.last().unwrap();
     assert_eq!(last.policy.failure_options.as_deref(), Some("option10"));
@@ -311,7 +311,7 @@ fn a_row_has_the_most_signatures_and_not_one_more() {
         let mut row = row(&policy, 1);
         let signature = |number| ("example.com".to_owned(), format!("s{number}"), "fail".to_owned());
         row.dkim = (0..given).map(signature).collect();
-        let day = assembled(vec![row], &Limits::default());
+        let day = assembled(vec![row], &ReportLimits::default());
         assert_eq!(day.reports[0].rows[0].key.dkim.len(), kept);
     }
 }
@@ -326,7 +326,7 @@ fn a_row_has_the_most_reasons_and_not_one_more() {
             .collect();
         // The same again is the same.
         row.reasons.insert(1, ("other".to_owned(), "0".to_owned()));
-        let day = assembled(vec![row], &Limits::default());
+        let day = assembled(vec![row], &ReportLimits::default());
         let reasons = &day.reports[0].rows[0].key.reasons;
         assert_eq!(reasons.len(), kept);
         assert_eq!(reasons[1].kind, OverrideType::Other.into());
@@ -340,7 +340,7 @@ fn a_selector_of_the_longest_name_stays_and_one_octet_longer_goes() {
     for (octets, kept) in [(253, 1), (254, 0)] {
         let mut row = row(&policy, 1);
         row.dkim = vec![("example.com".to_owned(), "s".repeat(octets), "fail".to_owned())];
-        let day = assembled(vec![row], &Limits::default());
+        let day = assembled(vec![row], &ReportLimits::default());
         assert_eq!(day.reports[0].rows[0].key.dkim.len(), kept, "{octets}");
     }
 }
@@ -367,7 +367,7 @@ fn the_error_is_cut_at_its_limit_with_what_was_left_out_first() {
 
 #[test]
 fn an_operator_without_a_name_is_the_submitter() {
-    let day = assembled(vec![row(&published(1, "none"), 1)], &Limits::default());
+    let day = assembled(vec![row(&published(1, "none"), 1)], &ReportLimits::default());
     let metadata = &day.reports[0].metadata;
     assert_eq!(metadata.organization, "mail.receiver.example");
     assert_eq!((&metadata.contact, &metadata.generator), (&None, &None));
@@ -380,7 +380,7 @@ fn counts_that_overflow_stay_at_the_most() {
         count: u64::MAX,
         ..row(&policy, 1)
     };
-    let day = assembled(vec![most(), most()], &Limits::default());
+    let day = assembled(vec![most(), most()], &ReportLimits::default());
     assert_eq!(day.reports[0].rows[0].count, u64::MAX);
     assert_eq!(day.messages, u64::MAX);
 }

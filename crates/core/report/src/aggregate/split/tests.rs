@@ -54,20 +54,20 @@ fn report(rows: u32, signatures: usize) -> AggregateReport {
         contact: None,
         generator: String::new(),
     };
-    assemble(&day, &reporter, &Limits::default(), &Suffixes::built_in())
+    assemble(&day, &reporter, &ReportLimits::default(), &Suffixes::built_in())
         .reports
         .remove(0)
 }
 
-fn parts(report: &AggregateReport, limits: &Limits) -> Vec<RenderedPart> {
+fn parts(report: &AggregateReport, limits: &ReportLimits) -> Vec<RenderedPart> {
     render_parts(report.clone(), &submitter(), Form::Rfc9990, limits).unwrap()
 }
 
 #[test]
 fn a_report_of_the_most_rows_is_whole_and_one_row_more_makes_two() {
-    let limits = Limits {
+    let limits = ReportLimits {
         rows: 40,
-        ..Limits::default()
+        ..ReportLimits::default()
     };
     let whole = parts(&report(40, 1), &limits);
     assert_eq!((whole.len(), whole[0].number, whole[0].rows), (1, WHOLE, 40));
@@ -80,24 +80,24 @@ fn a_report_of_the_most_rows_is_whole_and_one_row_more_makes_two() {
 fn a_report_of_the_most_octets_is_whole_and_with_less_room_it_is_split() {
     let report = report(40, 2);
     let rendered = render(&report, Form::Rfc9990).unwrap();
-    let exact = Limits {
+    let exact = ReportLimits {
         gzip_octets: rendered.gzip.len(),
         xml_octets: rendered.xml_octets,
-        ..Limits::default()
+        ..ReportLimits::default()
     };
     assert_eq!(parts(&report, &exact).len(), 1);
-    let less_gzip = Limits {
+    let less_gzip = ReportLimits {
         gzip_octets: exact.gzip_octets - 1,
         ..exact
     };
     assert_eq!(parts(&report, &less_gzip).len(), 2);
-    let less_xml = Limits {
+    let less_xml = ReportLimits {
         xml_octets: exact.xml_octets - 1,
         ..exact
     };
     assert_eq!(parts(&report, &less_xml).len(), 2);
     // Far over, it is not even rendered as a whole; the outcome is of the same kind.
-    let far_less = Limits {
+    let far_less = ReportLimits {
         xml_octets: exact.xml_octets / 5,
         ..exact
     };
@@ -109,9 +109,9 @@ fn a_report_of_the_most_octets_is_whole_and_with_less_room_it_is_split() {
 #[test]
 fn parts_have_all_rows_once_and_names_of_their_own() {
     let whole = report(100, 1);
-    let limits = Limits {
+    let limits = ReportLimits {
         rows: 7,
-        ..Limits::default()
+        ..ReportLimits::default()
     };
     let parts = parts(&whole, &limits);
     let ids: HashSet<_> = parts.iter().map(|part| &part.report_id).collect();
@@ -125,9 +125,9 @@ fn parts_have_all_rows_once_and_names_of_their_own() {
 
 #[test]
 fn there_are_no_more_than_the_most_parts() {
-    let limits = Limits {
+    let limits = ReportLimits {
         rows: 1,
-        ..Limits::default()
+        ..ReportLimits::default()
     };
     let most = usize::try_from(MAX_PARTS).unwrap();
     for rows in [MAX_PARTS, MAX_PARTS + 1, 3 * MAX_PARTS] {
@@ -151,7 +151,7 @@ fn halves_are_of_about_equal_size() {
     let mut heavy = report(10, 0);
     heavy.rows.truncate(9);
     heavy.rows.insert(0, report(1, 50).rows.remove(0));
-    let part = Part {
+    let part = ReportPart {
         number: WHOLE,
         report: heavy,
     };
@@ -163,7 +163,7 @@ fn halves_are_of_about_equal_size() {
 
 #[test]
 fn one_row_has_no_halves() {
-    let part = |rows, number| Part {
+    let part = |rows, number| ReportPart {
         number,
         report: report(rows, 1),
     };
@@ -175,7 +175,7 @@ fn one_row_has_no_halves() {
 /// A number that is not ours, such as from a damaged store, is no panic.
 #[test]
 fn a_foreign_number_is_not_split() {
-    let part = Part {
+    let part = ReportPart {
         number: u32::MAX,
         report: report(2, 1),
     };

@@ -2,8 +2,8 @@
 
 use super::*;
 
-fn key(domain: &str) -> Key {
-    Key {
+fn key(domain: &str) -> LimiterKey {
+    LimiterKey {
         policy_domain: DomainName::parse(domain).unwrap(),
         dkim_failed: true,
         spf_failed: true,
@@ -17,17 +17,17 @@ fn address(text: &str) -> Address {
     Address::parse(text).unwrap()
 }
 
-const OPEN: Limits = Limits {
+const OPEN: FailureLimits = FailureLimits {
     per_destination_minute: u32::MAX,
     per_destination_day: u32::MAX,
     per_day: u32::MAX,
 };
 
 /// The incidents of a report, or why there is none.
-fn incidents(verdict: &Verdict) -> Result<u32, Held> {
+fn incidents(verdict: &LimiterVerdict) -> Result<u32, Withheld> {
     match verdict {
-        Verdict::Report { incidents, .. } => Ok(*incidents),
-        Verdict::Counted(held) => Err(*held),
+        LimiterVerdict::Report { incidents, .. } => Ok(*incidents),
+        LimiterVerdict::Counted(held) => Err(*held),
     }
 }
 
@@ -49,7 +49,7 @@ fn l32_the_eleventh_alike_is_counted_and_told_of_by_a_later_report() {
     let destinations = [address("ruf@example.com")];
     for nth in 12..20 {
         let verdict = limiter.admit(nth, key("example.com"), &destinations);
-        assert_eq!(incidents(&verdict), Err(Held::Alike), "{nth}");
+        assert_eq!(incidents(&verdict), Err(Withheld::Alike), "{nth}");
     }
     let verdict = limiter.admit(20, key("example.com"), &destinations);
     assert_eq!(incidents(&verdict), Ok(10), "the eleventh to the twentieth");
@@ -68,7 +68,7 @@ fn the_more_there_are_the_fewer_are_reported() {
 
 #[test]
 fn a_quiet_hour_begins_anew() {
-    for (quiet, expected) in [(QUIET_SECONDS - 1, Err(Held::Alike)), (QUIET_SECONDS, Ok(2))] {
+    for (quiet, expected) in [(QUIET_SECONDS - 1, Err(Withheld::Alike)), (QUIET_SECONDS, Ok(2))] {
         let mut limiter = Limiter::new(OPEN);
         reported(&mut limiter, 0, 11);
         let verdict = limiter.admit(11 + quiet, key("example.com"), &[address("ruf@example.com")]);
@@ -80,7 +80,7 @@ fn a_quiet_hour_begins_anew() {
 fn failures_that_differ_are_counted_apart() {
     let mut limiter = Limiter::new(OPEN);
     reported(&mut limiter, 0, 11);
-    let other = Key {
+    let other = LimiterKey {
         spf_domain: DomainName::parse("example.net").ok(),
         ..key("example.com")
     };
@@ -97,7 +97,7 @@ fn networks_are_24_and_64_bits() {
 }
 
 /// Admits failures of ever new keys, all at this second, until one is not reported.
-fn admitted(limiter: &mut Limiter, now: u64, first_key: u32, destination: &str) -> (u32, Held) {
+fn admitted(limiter: &mut Limiter, now: u64, first_key: u32, destination: &str) -> (u32, Withheld) {
     for count in 0..20_000 {
         let key = key(&format!("d{}.example", first_key + count));
         if let Err(held) = incidents(&limiter.admit(now, key, &[address(destination)])) {
@@ -109,19 +109,28 @@ fn admitted(limiter: &mut Limiter, now: u64, first_key: u32, destination: &str) 
 
 #[test]
 fn a_destination_gets_so_many_a_minute_and_a_day() {
-    let limits = Limits {
+    let limits = FailureLimits {
         per_destination_minute: 10,
         per_destination_day: 25,
         per_day: u32::MAX,
     };
     let mut limiter = Limiter::new(limits);
     let ruf = "ruf@example.com";
-    assert_eq!(admitted(&mut limiter, 1_000, 0, ruf), (10, Held::Destinations));
-    assert_eq!(admitted(&mut limiter, 1_059, 100, ruf), (0, Held::Destinations));
-    assert_eq!(admitted(&mut limiter, 1_060, 200, ruf), (10, Held::Destinations));
+    assert_eq!(
+        admitted(&mut limiter, 1_000, 0, ruf),
+        (10, Withheld::Destinations)
+    );
+    assert_eq!(
+        admitted(&mut limiter, 1_059, 100, ruf),
+        (0, Withheld::Destinations)
+    );
+    assert_eq!(
+        admitted(&mut limiter, 1_060, 200, ruf),
+        (10, Withheld::Destinations)
+    );
     assert_eq!(
         admitted(&mut limiter, 5_000, 300, ruf),
-        (5, Held::Destinations),
+        (5, Withheld::Destinations),
         "the day"
     );
     assert_eq!(
@@ -138,7 +147,7 @@ fn a_destination_gets_so_many_a_minute_and_a_day() {
 
 #[test]
 fn a_new_day_does_not_end_the_minute() {
-    let mut limiter = Limiter::new(Limits::default());
+    let mut limiter = Limiter::new(FailureLimits::default());
     let ruf = "ruf@example.com";
     assert_eq!(admitted(&mut limiter, DAY_SECONDS - 1, 0, ruf).0, 10);
     assert_eq!(admitted(&mut limiter, DAY_SECONDS, 100, ruf).0, 0);
@@ -147,22 +156,25 @@ fn a_new_day_does_not_end_the_minute() {
 
 #[test]
 fn so_many_go_out_in_a_day() {
-    let limits = Limits { per_day: 7, ..OPEN };
+    let limits = FailureLimits { per_day: 7, ..OPEN };
     let mut limiter = Limiter::new(limits);
-    assert_eq!(admitted(&mut limiter, 1_000, 0, "a@example.com"), (7, Held::Day));
+    assert_eq!(
+        admitted(&mut limiter, 1_000, 0, "a@example.com"),
+        (7, Withheld::Day)
+    );
     assert_eq!(
         admitted(&mut limiter, 1_000, 100, "b@example.com"),
-        (0, Held::Day)
+        (0, Withheld::Day)
     );
     assert_eq!(
         admitted(&mut limiter, DAY_SECONDS, 200, "b@example.com"),
-        (7, Held::Day)
+        (7, Withheld::Day)
     );
 }
 
 #[test]
 fn l23_each_destination_has_its_own_limit() {
-    let limits = Limits {
+    let limits = FailureLimits {
         per_destination_minute: 1,
         ..OPEN
     };
@@ -170,7 +182,7 @@ fn l23_each_destination_has_its_own_limit() {
     let [a, b] = [address("a@example.com"), address("b@example.com")];
     limiter.admit(1, key("one.example"), std::slice::from_ref(&a));
     let verdict = limiter.admit(2, key("two.example"), &[a.clone(), b.clone()]);
-    let expected = Verdict::Report {
+    let expected = LimiterVerdict::Report {
         incidents: 1,
         destinations: vec![b],
         held: vec![a],
@@ -180,7 +192,7 @@ fn l23_each_destination_has_its_own_limit() {
 
 #[test]
 fn what_was_held_back_is_told_of_later() {
-    let limits = Limits {
+    let limits = FailureLimits {
         per_destination_minute: 1,
         ..OPEN
     };
@@ -188,8 +200,8 @@ fn what_was_held_back_is_told_of_later() {
     let to = [address("ruf@example.com")];
     let mut admit = |now, to: &[Address]| incidents(&limiter.admit(now, key("example.com"), to));
     assert_eq!(admit(1, &to), Ok(1));
-    assert_eq!(admit(2, &to), Err(Held::Destinations));
-    assert_eq!(admit(3, &[]), Err(Held::Nowhere));
+    assert_eq!(admit(2, &to), Err(Withheld::Destinations));
+    assert_eq!(admit(3, &[]), Err(Withheld::Nowhere));
     assert_eq!(admit(61, &to), Ok(3));
 }
 
@@ -210,14 +222,14 @@ fn the_quietest_key_goes_when_there_are_too_many() {
 
 #[test]
 fn a_clock_that_is_set_back_opens_nothing() {
-    let mut limiter = Limiter::new(Limits::default());
+    let mut limiter = Limiter::new(FailureLimits::default());
     assert_eq!(admitted(&mut limiter, 10 * DAY_SECONDS, 0, "a@example.com").0, 10);
     assert_eq!(admitted(&mut limiter, 0, 100, "a@example.com").0, 0);
 }
 
 #[test]
 fn a_restart_gives_nobody_another_ration() {
-    let limits = Limits {
+    let limits = FailureLimits {
         per_destination_day: 5,
         per_day: 8,
         ..OPEN
@@ -227,10 +239,10 @@ fn a_restart_gives_nobody_another_ration() {
     limiter.refill(1_000, &address("b@example.com"), 0);
     assert_eq!(
         admitted(&mut limiter, 1_000, 0, "a@example.com"),
-        (1, Held::Destinations)
+        (1, Withheld::Destinations)
     );
     assert_eq!(
         admitted(&mut limiter, 1_000, 100, "b@example.com"),
-        (3, Held::Day)
+        (3, Withheld::Day)
     );
 }

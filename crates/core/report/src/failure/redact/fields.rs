@@ -7,7 +7,7 @@ use super::addresses::{mailbox, mailboxes, without_comments};
 use super::received::{ip_address, received, shown_date};
 use super::results::{arc, authentication_results, received_spf, signature};
 use super::text::{field, field_name, one_of};
-use super::{REDACTED, Veil};
+use super::{MessageRedaction, REDACTED};
 use crate::mime;
 
 /// The most message ids, and URIs, of one field that are shown.
@@ -50,7 +50,7 @@ const WORDS: [&str; 28] = [
 
 /// How a field is read, and what of it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FieldKind {
     /// Addresses: tokens for the local parts.
     Addresses,
     /// One address in angle brackets, or `<>`.
@@ -76,81 +76,84 @@ enum Kind {
     Unknown,
 }
 
-const KINDS: [(&str, Kind); 71] = [
-    ("apparently-to", Kind::Addresses),
-    ("arc-authentication-results", Kind::AuthenticationResults),
-    ("arc-message-signature", Kind::Arc),
-    ("arc-seal", Kind::Arc),
-    ("archived-at", Kind::Uris),
-    ("authentication-results", Kind::AuthenticationResults),
-    ("authentication-results-original", Kind::AuthenticationResults),
-    ("auto-submitted", Kind::Word),
-    ("bcc", Kind::Addresses),
-    ("cc", Kind::Addresses),
-    ("content-disposition", Kind::Word),
-    ("content-transfer-encoding", Kind::Encoding),
-    ("content-type", Kind::MediaType),
-    ("date", Kind::Date),
-    ("delivered-to", Kind::Addresses),
-    ("delivery-date", Kind::Date),
-    ("disposition-notification-to", Kind::Addresses),
-    ("dkim-signature", Kind::Signature),
-    ("envelope-to", Kind::Addresses),
-    ("errors-to", Kind::Addresses),
-    ("from", Kind::Addresses),
-    ("importance", Kind::Word),
-    ("in-reply-to", Kind::MessageIds),
-    ("list-archive", Kind::Uris),
-    ("list-help", Kind::Uris),
-    ("list-id", Kind::ListId),
-    ("list-owner", Kind::Uris),
-    ("list-post", Kind::Uris),
-    ("list-subscribe", Kind::Uris),
-    ("list-unsubscribe", Kind::Uris),
-    ("mail-followup-to", Kind::Addresses),
-    ("mail-reply-to", Kind::Addresses),
-    ("mailing-list", Kind::Addresses),
-    ("message-id", Kind::MessageIds),
-    ("mime-version", Kind::Word),
-    ("original-from", Kind::Addresses),
-    ("original-recipient", Kind::Addresses),
-    ("precedence", Kind::Word),
-    ("priority", Kind::Word),
-    ("received", Kind::Received),
-    ("received-spf", Kind::ReceivedSpf),
-    ("references", Kind::MessageIds),
-    ("reply-to", Kind::Addresses),
-    ("resent-bcc", Kind::Addresses),
-    ("resent-cc", Kind::Addresses),
-    ("resent-date", Kind::Date),
-    ("resent-from", Kind::Addresses),
-    ("resent-message-id", Kind::MessageIds),
-    ("resent-sender", Kind::Addresses),
-    ("resent-to", Kind::Addresses),
-    ("return-path", Kind::Path),
-    ("return-receipt-to", Kind::Addresses),
-    ("sender", Kind::Addresses),
-    ("sensitivity", Kind::Word),
-    ("subject", Kind::Subject),
-    ("to", Kind::Addresses),
-    ("x-auto-response-suppress", Kind::Word),
-    ("x-beenthere", Kind::Addresses),
-    ("x-envelope-from", Kind::Path),
-    ("x-envelope-to", Kind::Addresses),
-    ("x-forwarded-for", Kind::Addresses),
-    ("x-forwarded-to", Kind::Addresses),
-    ("x-original-from", Kind::Addresses),
-    ("x-original-to", Kind::Addresses),
-    ("x-originating-ip", Kind::IpAddress),
-    ("x-priority", Kind::Word),
-    ("x-rcpt-to", Kind::Addresses),
-    ("x-received", Kind::Received),
-    ("x-sender", Kind::Addresses),
-    ("x-sender-ip", Kind::IpAddress),
-    ("x-spam-flag", Kind::Word),
+const KINDS: [(&str, FieldKind); 71] = [
+    ("apparently-to", FieldKind::Addresses),
+    ("arc-authentication-results", FieldKind::AuthenticationResults),
+    ("arc-message-signature", FieldKind::Arc),
+    ("arc-seal", FieldKind::Arc),
+    ("archived-at", FieldKind::Uris),
+    ("authentication-results", FieldKind::AuthenticationResults),
+    (
+        "authentication-results-original",
+        FieldKind::AuthenticationResults,
+    ),
+    ("auto-submitted", FieldKind::Word),
+    ("bcc", FieldKind::Addresses),
+    ("cc", FieldKind::Addresses),
+    ("content-disposition", FieldKind::Word),
+    ("content-transfer-encoding", FieldKind::Encoding),
+    ("content-type", FieldKind::MediaType),
+    ("date", FieldKind::Date),
+    ("delivered-to", FieldKind::Addresses),
+    ("delivery-date", FieldKind::Date),
+    ("disposition-notification-to", FieldKind::Addresses),
+    ("dkim-signature", FieldKind::Signature),
+    ("envelope-to", FieldKind::Addresses),
+    ("errors-to", FieldKind::Addresses),
+    ("from", FieldKind::Addresses),
+    ("importance", FieldKind::Word),
+    ("in-reply-to", FieldKind::MessageIds),
+    ("list-archive", FieldKind::Uris),
+    ("list-help", FieldKind::Uris),
+    ("list-id", FieldKind::ListId),
+    ("list-owner", FieldKind::Uris),
+    ("list-post", FieldKind::Uris),
+    ("list-subscribe", FieldKind::Uris),
+    ("list-unsubscribe", FieldKind::Uris),
+    ("mail-followup-to", FieldKind::Addresses),
+    ("mail-reply-to", FieldKind::Addresses),
+    ("mailing-list", FieldKind::Addresses),
+    ("message-id", FieldKind::MessageIds),
+    ("mime-version", FieldKind::Word),
+    ("original-from", FieldKind::Addresses),
+    ("original-recipient", FieldKind::Addresses),
+    ("precedence", FieldKind::Word),
+    ("priority", FieldKind::Word),
+    ("received", FieldKind::Received),
+    ("received-spf", FieldKind::ReceivedSpf),
+    ("references", FieldKind::MessageIds),
+    ("reply-to", FieldKind::Addresses),
+    ("resent-bcc", FieldKind::Addresses),
+    ("resent-cc", FieldKind::Addresses),
+    ("resent-date", FieldKind::Date),
+    ("resent-from", FieldKind::Addresses),
+    ("resent-message-id", FieldKind::MessageIds),
+    ("resent-sender", FieldKind::Addresses),
+    ("resent-to", FieldKind::Addresses),
+    ("return-path", FieldKind::Path),
+    ("return-receipt-to", FieldKind::Addresses),
+    ("sender", FieldKind::Addresses),
+    ("sensitivity", FieldKind::Word),
+    ("subject", FieldKind::Subject),
+    ("to", FieldKind::Addresses),
+    ("x-auto-response-suppress", FieldKind::Word),
+    ("x-beenthere", FieldKind::Addresses),
+    ("x-envelope-from", FieldKind::Path),
+    ("x-envelope-to", FieldKind::Addresses),
+    ("x-forwarded-for", FieldKind::Addresses),
+    ("x-forwarded-to", FieldKind::Addresses),
+    ("x-original-from", FieldKind::Addresses),
+    ("x-original-to", FieldKind::Addresses),
+    ("x-originating-ip", FieldKind::IpAddress),
+    ("x-priority", FieldKind::Word),
+    ("x-rcpt-to", FieldKind::Addresses),
+    ("x-received", FieldKind::Received),
+    ("x-sender", FieldKind::Addresses),
+    ("x-sender-ip", FieldKind::IpAddress),
+    ("x-spam-flag", FieldKind::Word),
 ];
 
-impl Kind {
+impl FieldKind {
     fn of(name: &str) -> Self {
         let lower = name.to_ascii_lowercase();
         let found = KINDS.binary_search_by(|(known, _)| (*known).cmp(&lower));
@@ -164,18 +167,21 @@ impl Kind {
 /// Whether the field shows addresses with their domains. What stands behind the `@` of a message id is no
 /// domain of mail, but whatever a machine is called.
 pub(super) fn holds_addresses(field: &HeaderField) -> bool {
-    let kind = field_name(field).map(Kind::of);
-    matches!(kind, Some(Kind::Addresses | Kind::Path | Kind::Signature))
+    let kind = field_name(field).map(FieldKind::of);
+    matches!(
+        kind,
+        Some(FieldKind::Addresses | FieldKind::Path | FieldKind::Signature)
+    )
 }
 
 /// One field as it may be shown, folded, its last line ended by CRLF; nothing where it has no name
 /// that could be written.
-pub(super) fn redacted(original: &HeaderField, veil: &Veil<'_>) -> String {
+pub(super) fn redacted(original: &HeaderField, veil: &MessageRedaction<'_>) -> String {
     let Some(name) = field_name(original) else {
         return String::new();
     };
-    let kind = Kind::of(name);
-    if kind == Kind::Unknown {
+    let kind = FieldKind::of(name);
+    if kind == FieldKind::Unknown {
         return field(&veil.word(name), REDACTED);
     }
     let value = original.value().trim_ascii();
@@ -185,30 +191,30 @@ pub(super) fn redacted(original: &HeaderField, veil: &Veil<'_>) -> String {
     field(name, &shown(kind, value, veil))
 }
 
-fn shown(kind: Kind, value: &[u8], veil: &Veil<'_>) -> String {
+fn shown(kind: FieldKind, value: &[u8], veil: &MessageRedaction<'_>) -> String {
     match kind {
-        Kind::Addresses => addresses(value, veil),
-        Kind::Path => path(value, veil),
-        Kind::MessageIds => message_ids(value, veil),
-        Kind::Received => received(value, veil),
-        Kind::Date => shown_date(&String::from_utf8_lossy(value)),
-        Kind::Signature => signature(value, veil),
-        Kind::Arc => arc(value, veil),
-        Kind::AuthenticationResults => authentication_results(value, veil),
-        Kind::ReceivedSpf => received_spf(value),
-        Kind::ListId => list_id(value, veil),
-        Kind::Uris => uris(value, veil),
-        Kind::MediaType => media_type(value, veil),
-        Kind::Encoding => one_of(value, &ENCODINGS).to_owned(),
-        Kind::Word => one_of(before_parameters(value), &WORDS).to_owned(),
-        Kind::IpAddress => str::from_utf8(value)
+        FieldKind::Addresses => addresses(value, veil),
+        FieldKind::Path => path(value, veil),
+        FieldKind::MessageIds => message_ids(value, veil),
+        FieldKind::Received => received(value, veil),
+        FieldKind::Date => shown_date(&String::from_utf8_lossy(value)),
+        FieldKind::Signature => signature(value, veil),
+        FieldKind::Arc => arc(value, veil),
+        FieldKind::AuthenticationResults => authentication_results(value, veil),
+        FieldKind::ReceivedSpf => received_spf(value),
+        FieldKind::ListId => list_id(value, veil),
+        FieldKind::Uris => uris(value, veil),
+        FieldKind::MediaType => media_type(value, veil),
+        FieldKind::Encoding => one_of(value, &ENCODINGS).to_owned(),
+        FieldKind::Word => one_of(before_parameters(value), &WORDS).to_owned(),
+        FieldKind::IpAddress => str::from_utf8(value)
             .ok()
             .and_then(ip_address)
             .map_or_else(hidden, |address| format!("[{address}]")),
-        Kind::Subject => veil
+        FieldKind::Subject => veil
             .shown_subject(value)
             .map_or_else(hidden, |text| mime::unstructured("Subject", &text)),
-        Kind::Unknown => hidden(),
+        FieldKind::Unknown => hidden(),
     }
 }
 
@@ -217,7 +223,7 @@ fn hidden() -> String {
 }
 
 /// Tokens for local parts; display names, comments and the names of groups are dropped.
-fn addresses(value: &[u8], veil: &Veil<'_>) -> String {
+fn addresses(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let (found, is_all) = mailboxes(value);
     let mut shown: Vec<String> = found
         .iter()
@@ -229,7 +235,7 @@ fn addresses(value: &[u8], veil: &Veil<'_>) -> String {
     shown.join(", ")
 }
 
-fn path(value: &[u8], veil: &Veil<'_>) -> String {
+fn path(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     if value == b"<>" {
         return "<>".to_owned();
     }
@@ -255,7 +261,7 @@ fn joined_or_hidden(shown: &[String], separator: &str) -> String {
     }
 }
 
-fn message_ids(value: &[u8], veil: &Veil<'_>) -> String {
+fn message_ids(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let shown = bracketed(value).into_iter().map(|id| {
         let at = id.iter().rposition(|&octet| octet == b'@');
         let (left, right) = match at {
@@ -271,7 +277,7 @@ fn message_ids(value: &[u8], veil: &Veil<'_>) -> String {
     joined_or_hidden(&shown.collect::<Vec<_>>(), " ")
 }
 
-fn list_id(value: &[u8], veil: &Veil<'_>) -> String {
+fn list_id(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let id = bracketed(value)
         .pop()
         .and_then(|id| DomainName::from_bytes(id).ok());
@@ -287,7 +293,7 @@ fn list_id(value: &[u8], veil: &Veil<'_>) -> String {
 }
 
 /// RFC 2369 §2: URIs in angle brackets. A path or a query says who the subscriber is.
-fn uris(value: &[u8], veil: &Veil<'_>) -> String {
+fn uris(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let bare = without_comments(value);
     let shown = bracketed(&bare).into_iter().map(|uri| {
         let uri = String::from_utf8_lossy(uri);
@@ -296,7 +302,7 @@ fn uris(value: &[u8], veil: &Veil<'_>) -> String {
     joined_or_hidden(&shown.collect::<Vec<_>>(), ", ")
 }
 
-fn shown_uri(uri: &str, veil: &Veil<'_>) -> Option<String> {
+fn shown_uri(uri: &str, veil: &MessageRedaction<'_>) -> Option<String> {
     let (scheme, rest) = uri.split_once(':')?;
     match scheme.to_ascii_lowercase().as_str() {
         "mailto" => {
@@ -318,7 +324,7 @@ fn shown_uri(uri: &str, veil: &Veil<'_>) -> Option<String> {
 }
 
 /// Type and subtype; parameters hold names of files, and boundaries anything.
-fn media_type(value: &[u8], veil: &Veil<'_>) -> String {
+fn media_type(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let bare = without_comments(value);
     let text = String::from_utf8_lossy(before_parameters(&bare))
         .trim()

@@ -70,7 +70,7 @@ const COMMON: [&str; 48] = [
 
 /// The addresses of one message: the local parts, which are hidden, and the domains, which are not.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownAddresses {
     /// In lower case: who wrote one in another case meant the same person.
     local_parts: BTreeSet<Vec<u8>>,
     is_full: bool,
@@ -78,7 +78,7 @@ pub(super) struct Known {
     domains: BTreeSet<DomainName>,
 }
 
-impl Known {
+impl KnownAddresses {
     /// Remembers a local part that must not be shown.
     pub(super) fn learn(&mut self, local_part: &[u8]) {
         let lower = local_part.to_ascii_lowercase();
@@ -148,15 +148,15 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn known(local_parts: &[&str]) -> Known {
-        let mut known = Known::default();
+    fn known(local_parts: &[&str]) -> KnownAddresses {
+        let mut known = KnownAddresses::default();
         for local_part in local_parts {
             known.learn(local_part.as_bytes());
         }
         known
     }
 
-    fn hidden(known: &Known, text: &str) -> String {
+    fn hidden(known: &KnownAddresses, text: &str) -> String {
         known.hidden_in(text, |local_part| format!("<{}>", local_part.len()))
     }
 
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn domains_are_shown_whole_to_a_limit() {
         let name = |text: &str| DomainName::parse(text).unwrap();
-        let mut known = Known::default();
+        let mut known = KnownAddresses::default();
         (1..MAX_KNOWN).for_each(|n| known.learn_domain(name(&format!("d{n}.example"))));
         known.learn_domain(name("fred.example"));
         known.learn_domain(name("one.more.example"));
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn past_the_limit_no_word_is_shown() {
-        let mut known = Known::default();
+        let mut known = KnownAddresses::default();
         (0..MAX_KNOWN).for_each(|n| known.learn(format!("user{n}").as_bytes()));
         known.learn(b"user7");
         assert_eq!(hidden(&known, "host"), "host");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use landmarc_mail::DomainName;
 
 use super::addresses::mailbox;
-use super::{REDACTED, Veil};
+use super::{MessageRedaction, REDACTED};
 
 /// Words of one field that are looked at.
 const MAX_WORDS: usize = 200;
@@ -43,7 +43,7 @@ const DATE_WORDS: [&str; 26] = [
 
 /// One Received field: hosts, addresses, protocol, id and date are kept, and the token of whom it
 /// was for. Comments are dropped, but for the address of the client and its name.
-pub(super) fn received(value: &[u8], veil: &Veil<'_>) -> String {
+pub(super) fn received(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let text = String::from_utf8_lossy(value);
     let (clauses, date) = text.rsplit_once(';').unwrap_or((&text, ""));
     let mut out = Vec::new();
@@ -97,7 +97,7 @@ fn is_date_word(word: &str) -> bool {
 }
 
 /// An address literal or a host name as it may be shown.
-pub(super) fn host(word: &str, veil: &Veil<'_>) -> Option<String> {
+pub(super) fn host(word: &str, veil: &MessageRedaction<'_>) -> Option<String> {
     if let Some(address) = ip_address(word) {
         return Some(format!("[{address}]"));
     }
@@ -119,7 +119,7 @@ pub(super) fn ip_address(word: &str) -> Option<IpAddr> {
 }
 
 /// `(name [address])` of what is said of a client in a comment, if an address is in it.
-fn client(comment: &str, veil: &Veil<'_>) -> Option<String> {
+fn client(comment: &str, veil: &MessageRedaction<'_>) -> Option<String> {
     let words: Vec<&str> = comment.split_ascii_whitespace().take(MAX_WORDS).collect();
     let at = words.iter().position(|word| ip_address(word).is_some())?;
     let address = ip_address(words.get(at)?)?;
@@ -152,7 +152,7 @@ impl Clause {
         })
     }
 
-    fn shown(self, value: &str, veil: &Veil<'_>) -> String {
+    fn shown(self, value: &str, veil: &MessageRedaction<'_>) -> String {
         let hidden = || REDACTED.to_owned();
         match self {
             Self::From => format!("from {}", host(value, veil).unwrap_or_else(hidden)),
@@ -169,12 +169,12 @@ fn protocol(word: &str) -> Option<&'static str> {
     PROTOCOLS.iter().find(is_it).copied()
 }
 
-fn queue_id(word: &str, veil: &Veil<'_>) -> Option<String> {
+fn queue_id(word: &str, veil: &MessageRedaction<'_>) -> Option<String> {
     let is_id = |octet: u8| octet.is_ascii_alphanumeric() || b"-._/".contains(&octet);
     (word.len() <= MAX_ID_OCTETS && word.bytes().all(is_id)).then(|| veil.word(word))
 }
 
-fn recipient(word: &str, veil: &Veil<'_>) -> Option<String> {
+fn recipient(word: &str, veil: &MessageRedaction<'_>) -> Option<String> {
     let found = mailbox(word.as_bytes())?;
     Some(format!("<{}>", veil.address(&found.local_part, &found.domain)))
 }

@@ -7,7 +7,7 @@ use landmarc_mail::authres::{AuthenticationResults, Property, ResultInfo};
 use super::addresses::mailbox;
 use super::received::{host, ip_address};
 use super::text::{in_pieces, one_of};
-use super::{REDACTED, Veil};
+use super::{MessageRedaction, REDACTED};
 
 /// The tags that are shown, in this order. Of the others `z=` above all is not: it is a copy of
 /// header fields as they were (RFC 6376 §3.5).
@@ -74,7 +74,7 @@ const PROPERTIES: [(&str, &str); 16] = [
 const DOMAINS: [&str; 6] = ["d", "s", "from", "sender", "mailfrom", "mail"];
 
 /// A DKIM-Signature: the tags that are known, with a token in `i=`.
-pub(super) fn signature(value: &[u8], veil: &Veil<'_>) -> String {
+pub(super) fn signature(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     tag_list(value, |name, value| match name {
         "i" => identity(value, veil),
         _ => tag(name, value, veil),
@@ -82,7 +82,7 @@ pub(super) fn signature(value: &[u8], veil: &Veil<'_>) -> String {
 }
 
 /// An ARC-Seal or ARC-Message-Signature, in which `i=` is a number (RFC 8617 §4.1.2).
-pub(super) fn arc(value: &[u8], veil: &Veil<'_>) -> String {
+pub(super) fn arc(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     tag_list(value, |name, value| tag(name, value, veil))
 }
 
@@ -98,7 +98,7 @@ fn tag_list(value: &[u8], show: impl Fn(&str, &[u8]) -> Option<String>) -> Strin
 }
 
 /// The value of a tag, white space gone, if it is of the form that the tag has.
-fn tag(name: &str, value: &[u8], veil: &Veil<'_>) -> Option<String> {
+fn tag(name: &str, value: &[u8], veil: &MessageRedaction<'_>) -> Option<String> {
     let text = str::from_utf8(value).ok()?;
     let holds = |allowed: &str| {
         let fits = |octet: u8| octet.is_ascii_alphanumeric() || allowed.as_bytes().contains(&octet);
@@ -117,7 +117,7 @@ fn tag(name: &str, value: &[u8], veil: &Veil<'_>) -> Option<String> {
 }
 
 /// `i=` (RFC 6376 §3.5): an address, or a domain after an `@`.
-fn identity(value: &[u8], veil: &Veil<'_>) -> Option<String> {
+fn identity(value: &[u8], veil: &MessageRedaction<'_>) -> Option<String> {
     match value.strip_prefix(b"@") {
         Some(domain) => Some(format!("@{}", DomainName::from_bytes(domain).ok()?)),
         None => {
@@ -128,7 +128,7 @@ fn identity(value: &[u8], veil: &Veil<'_>) -> Option<String> {
 }
 
 /// An Authentication-Results field, or one of ARC, which begins with its instance (RFC 8617 §4.1.1).
-pub(super) fn authentication_results(value: &[u8], veil: &Veil<'_>) -> String {
+pub(super) fn authentication_results(value: &[u8], veil: &MessageRedaction<'_>) -> String {
     let (instance, rest) = without_instance(value);
     let Ok(field) = AuthenticationResults::parse(rest) else {
         return REDACTED.to_owned();
@@ -151,7 +151,7 @@ fn without_instance(value: &[u8]) -> (Option<String>, &[u8]) {
     instance().unwrap_or((None, value))
 }
 
-fn result(info: &ResultInfo, veil: &Veil<'_>) -> Option<String> {
+fn result(info: &ResultInfo, veil: &MessageRedaction<'_>) -> Option<String> {
     let method = one_of(info.method.as_bytes(), &METHODS);
     if method == REDACTED {
         return None;
@@ -169,7 +169,7 @@ fn is_known(property: &&Property) -> bool {
     PROPERTIES.contains(&(&*property.ptype, &*property.property))
 }
 
-fn property(known: &Property, veil: &Veil<'_>) -> Option<String> {
+fn property(known: &Property, veil: &MessageRedaction<'_>) -> Option<String> {
     let value = known.value.as_str();
     if value.contains('@') {
         return identity(value.as_bytes(), veil);

@@ -12,8 +12,8 @@ use crate::failure::facts::MAX_HEADER_FIELDS;
 
 const KEY: &[u8] = b"potatoes";
 
-fn hashed() -> Redaction {
-    Redaction::new(Profile::Hashed, KEY)
+fn hashed() -> Redactor {
+    Redactor::new(Profile::Hashed, KEY)
 }
 
 fn copy(fields: &[(&str, &[u8])]) -> HeaderCopy {
@@ -28,7 +28,7 @@ fn copy(fields: &[(&str, &[u8])]) -> HeaderCopy {
 }
 
 /// The lines of a redacted header section, unfolded.
-fn block(redaction: &Redaction, fields: &[(&str, &str)]) -> Vec<String> {
+fn block(redaction: &Redactor, fields: &[(&str, &str)]) -> Vec<String> {
     let fields: Vec<_> = fields
         .iter()
         .map(|(name, value)| (*name, value.as_bytes()))
@@ -127,9 +127,14 @@ fn a12_subjects_are_hidden_unless_they_may_be_shown() {
         "Your lab results, qgzk3abk2uajdjq6@x.example: hxxp://x.example/qgzk3abk2uajdjq6 \u{20ac}"
     );
     let header = copy(&[("Subject", b" Your lab results")]);
-    assert_eq!(Veil::new(&hashed(), &header, &[]).subject(&header), None);
     assert_eq!(
-        Veil::new(&shown, &header, &[]).subject(&header).as_deref(),
+        MessageRedaction::new(&hashed(), &header, &[]).subject(&header),
+        None
+    );
+    assert_eq!(
+        MessageRedaction::new(&shown, &header, &[])
+            .subject(&header)
+            .as_deref(),
         Some("Your lab results")
     );
 }
@@ -174,12 +179,12 @@ fn a16_domains_are_kept() {
         field("From", " The Author <author@Consumer.example>"),
         "From: rcudn6uyi65m5l7z@consumer.example"
     );
-    let domains = Redaction::new(Profile::Domains, KEY);
+    let domains = Redactor::new(Profile::Domains, KEY);
     assert_eq!(
         block(&domains, &[("From", " author@consumer.example")]),
         ["From: redacted@consumer.example"]
     );
-    let as_is = Redaction::new(Profile::None, KEY);
+    let as_is = Redactor::new(Profile::None, KEY);
     assert_eq!(
         block(&as_is, &[("From", " The Author <author@consumer.example>")]),
         ["From: The Author <author@consumer.example>"]
@@ -249,7 +254,7 @@ fn each_kind_of_field_shows_what_is_harmless() {
 fn the_envelope_is_hidden_in_the_header_too() {
     let header = copy(&[("Received", b" by mx.example with SMTP id for.melissa")]);
     let redaction = hashed();
-    let veil = Veil::new(&redaction, &header, &[b"Melissa@receiver.example"]);
+    let veil = MessageRedaction::new(&redaction, &header, &[b"Melissa@receiver.example"]);
     assert!(!veil.header_block(&header).text.contains("melissa"));
 }
 
@@ -393,8 +398,8 @@ proptest! {
         let values: Vec<_> = fields.iter().map(|(_, value)| *value).collect();
         fields.extend(values.into_iter().map(|value| (NAMES[known], value)));
         let header = copy(&fields);
-        let redaction = Redaction::new(profile, KEY).with_subjects(true);
-        let veil = Veil::new(&redaction, &header, &[]);
+        let redaction = Redactor::new(profile, KEY).with_subjects(true);
+        let veil = MessageRedaction::new(&redaction, &header, &[]);
         let block = veil.header_block(&header);
         prop_assert!(block.text.is_empty() || block.text.ends_with("\r\n"));
         for line in block.text.split_terminator("\r\n") {

@@ -45,7 +45,7 @@ fn l01_to_l13_what_is_requested() {
         ),
     ];
     for (id, fo, [spf_aligned, dkim_aligned, signature_failed, spf_failed], kinds, alignment) in vectors {
-        let found = Found {
+        let found = MechanismResults {
             spf_aligned,
             dkim_aligned,
             signature_failed,
@@ -72,14 +72,14 @@ fn l01_to_l13_what_is_requested() {
 type Change<'a> = &'a dyn Fn(&mut FailureFacts);
 
 /// Why there is no report of the sample message, changed a little; empty where there is one.
-fn refused(record: &str, rules: Rules, change: impl Fn(&mut FailureFacts)) -> String {
+fn refused(record: &str, rules: RequestRules, change: impl Fn(&mut FailureFacts)) -> String {
     let mut facts = list_message(record);
     change(&mut facts);
     gate(&facts, rules).map_or_else(|refusal| refusal.to_string(), |_| String::new())
 }
 
 fn refused_by_default(record: &str, change: impl Fn(&mut FailureFacts)) -> String {
-    refused(record, Rules::default(), change)
+    refused(record, RequestRules::default(), change)
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn l22_l23_every_open_destination_is_tried() {
     let record = "v=DMARC1; p=reject; ruf=mailto:a@consumer.example,mailto:x@closed.example,\
                   mailto:b@consumer.example,mailto:y@asked.example,https://x.example/";
     let facts = list_message(record);
-    let wanted = gate(&facts, Rules::default()).unwrap();
+    let wanted = gate(&facts, RequestRules::default()).unwrap();
     assert_eq!(wanted.uris.len(), 4, "L24: the scheme is ignored beside others");
     let zones = txt_zones(&[
         ("_dmarc.consumer.example", "v=DMARC1; p=reject"),
@@ -117,7 +117,7 @@ fn l22_l23_every_open_destination_is_tried() {
         &zones,
         &facts.policy_domain,
         &wanted.uris,
-        destination::Kind::Failure,
+        destination::DestinationKind::Failure,
         10,
         &landmarc_dmarc::Suffixes::built_in(),
     ));
@@ -185,9 +185,9 @@ fn l29_l30_test_mode_and_none_are_reported_as_usual() {
     let testing = "v=DMARC1; p=quarantine; t=y; ruf=mailto:a@consumer.example";
     assert_eq!(refused_by_default(none, |_| {}), "", "L30");
     assert_eq!(refused_by_default(testing, |_| {}), "", "L29");
-    let without = Rules {
+    let without = RequestRules {
         on_none: false,
-        ..Rules::default()
+        ..RequestRules::default()
     };
     assert_eq!(
         refused(none, without, |_| {}),
@@ -204,7 +204,7 @@ fn l31_no_verdict_no_report() {
         "DMARC came to temperror, which is no verdict"
     );
     assert_eq!(
-        refused_by_default(RECORD, |facts| facts.delivery = Delivery::PutOff),
+        refused_by_default(RECORD, |facts| facts.delivery = ReportedDelivery::PutOff),
         "the message was put off and will come again"
     );
 }
@@ -226,9 +226,9 @@ fn h5_mail_that_passes_is_reported_only_when_the_operator_wants_it() {
         refused_by_default(RECORD, pass),
         "the message passes DMARC, and the setting report.failure.on_pass is off"
     );
-    let on_pass = Rules {
+    let on_pass = RequestRules {
         on_pass: true,
-        ..Rules::default()
+        ..RequestRules::default()
     };
     assert_eq!(refused(RECORD, on_pass, pass), "");
     let zero = RECORD.replace("fo=1", "fo=0");
