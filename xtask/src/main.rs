@@ -7,12 +7,15 @@ mod clauses;
 mod compare;
 mod compatibility;
 mod layers;
+mod modules;
 mod names;
 mod pages;
 mod purity;
+mod rust;
 mod seeds;
 mod source;
 mod text;
+mod types;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -98,6 +101,8 @@ fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     let workspace = Workspace::read()?;
     let mut findings = layers::check(&workspace.packages);
     findings.extend(purity::check(&workspace.files));
+    findings.extend(modules::check(&workspace.files));
+    findings.extend(types::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));
     findings.extend(clauses::check(&workspace.files));

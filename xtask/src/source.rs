@@ -90,6 +90,11 @@ impl SourceFile {
         (folder.starts_with("crates/") && self.is_rust()).then_some(folder)
     }
 
+    /// Whether it is a source file of the product.
+    pub(crate) fn is_product(&self) -> bool {
+        self.source_of().is_some_and(|folder| folder != "crates/testkit")
+    }
+
     /// The number of the first line that is test code: 1 in a file of tests, and past the
     /// end where there is none. Unit tests are the last thing in a file.
     pub(crate) fn first_test_line(&self) -> usize {
@@ -125,15 +130,20 @@ impl Workspace {
         let root = root
             .canonicalize()
             .map_err(|error| SourceError::Io(root, error))?;
-        let mut files = Vec::new();
-        collect(&root, &root, &mut files)?;
-        files.sort_by(|one: &SourceFile, other| one.path.cmp(&other.path));
         Ok(Self {
             packages: packages(&root)?,
+            files: read_files(&root)?,
             root,
-            files,
         })
     }
+}
+
+/// All files of text below a folder, in the order of their paths.
+pub(crate) fn read_files(root: &Path) -> Result<Vec<SourceFile>, SourceError> {
+    let mut files = Vec::new();
+    collect(root, root, &mut files)?;
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<SourceFile>) -> Result<(), SourceError> {
