@@ -7,6 +7,7 @@ mod clauses;
 mod compare;
 mod compatibility;
 mod layers;
+mod measure;
 mod modules;
 mod names;
 mod pages;
@@ -29,6 +30,7 @@ usage: cargo xtask COMMAND
   docs [--check]         writes all printed pages, or says which are out of date
   clauses                prints the line of each name that docs/conformance.md links to
   seeds                  fills fuzz/corpus from the conformance cases
+  measure [REVISION]     prints how large the product is, its circles, names and longest functions
   compare OLD NEW        runs two builds of the program over the same cases, and prints where they differ";
 
 /// One thing that is not as it should be.
@@ -70,6 +72,8 @@ fn main() -> ExitCode {
         ["docs", "--check"] => pages::check(),
         ["clauses"] => clause_lines(),
         ["seeds"] => seeds::write(),
+        ["measure"] => measure::run(None),
+        ["measure", revision] => measure::run(Some(revision)),
         ["compare", old, new] => compare::run(old, new),
         _ => {
             eprintln!("{USAGE}");
