@@ -36,12 +36,12 @@ use landmarc_receiver::local::{QuarantineBy, Rules};
 use landmarc_store::Recorder;
 use tokio::time::timeout;
 
-use crate::failure_reports::Offers;
 use crate::seen::SeenMail;
 use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
 use landmarc_runtime::current::Current;
+use landmarc_runtime::failure_reports::Offers;
 use landmarc_runtime::panic::catch_panic;
 use landmarc_runtime::throttle::Throttle;
 use memory::Memory;

@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 
 use crate::filter::Filter;
 use crate::metrics::{Metrics, Sources};
-use crate::name_servers::NameServers;
 use crate::seen::SeenMail;
 use landmarc_runtime::current::Current;
+use landmarc_runtime::name_servers::NameServers;
 
 /// Opens the ports of the settings; there may be none.
 ///
@@ -156,7 +156,7 @@ impl Status for Board {
                     ("milter", parts.milter()),
                     ("store", parts.store()),
                     ("settings", self.settings()),
-                    ("dns", parts.name_servers.health()),
+                    ("dns", parts.dns()),
                 ]
             }
             Service::Stopping(parts) => vec![("milter", down("stopping")), ("store", parts.store())],
@@ -177,6 +177,17 @@ impl Parts {
         match self.milter.read().accepting {
             true => Health::Ok,
             false => Health::Down("connections cannot be accepted".to_owned()),
+        }
+    }
+
+    /// Mail goes on without: what is done with it is said by `failures`.
+    fn dns(&self) -> Health {
+        let silent = self.name_servers.silent();
+        let silent: Vec<_> = silent.iter().map(ToString::to_string).collect();
+        match silent.as_slice() {
+            [] => Health::Ok,
+            [server] => Health::Degraded(format!("{server} does not answer")),
+            servers => Health::Degraded(format!("{} do not answer", servers.join(", "))),
         }
     }
 

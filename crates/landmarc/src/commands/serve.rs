@@ -23,20 +23,19 @@ use crate::fleet::{FleetError, Standing};
 use crate::http::{Board, Parts};
 use crate::log;
 use crate::metrics::Metrics;
-use crate::name_servers::NameServers;
 use crate::output::{complain, tell};
 use crate::seen::SeenMail;
 use crate::words::{for_postfix, in_plain_words};
-use crate::{
-    failure_reports, fleet, http, name_servers, reporter, rspamd, rule_watch, seen, systemd, upkeep,
-};
+use crate::{fleet, http, reporter, rspamd, rule_watch, seen, systemd, upkeep};
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{Current, InForce};
 use landmarc_runtime::database::Lock;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
+use landmarc_runtime::name_servers::NameServers;
 use landmarc_runtime::sockets;
 use landmarc_runtime::{database, rules};
+use landmarc_runtime::{failure_reports, name_servers};
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

@@ -11,8 +11,8 @@ use landmarc_store::{Recorded, State};
 use super::record::{self, Moment};
 use super::reporting::Traffic;
 use super::{Connection, now};
-use crate::failure_reports::Offered;
 use crate::log_line;
+use landmarc_runtime::failure_reports::Offered;
 
 impl Connection {
     /// Decision D13: what is answered is written down first, on disk if that is not long. The

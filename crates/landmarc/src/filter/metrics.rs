@@ -14,8 +14,8 @@ use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::local::QuarantineBy;
 use landmarc_runtime::metrics::{Counts, Distribution, MetricWriter, Named, OTHER, SECONDS, place_of};
 
-use crate::failure_reports::Offered;
 use held::Held;
+use landmarc_runtime::failure_reports::Offered;
 
 /// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
 /// millisecond; a message has `dns.message_timeout`, 20 s by default.

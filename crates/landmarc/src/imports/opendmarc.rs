@@ -15,7 +15,6 @@ use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
 use landmarc_store::{COMMAND_PATIENCE, Place, StoreError};
 
 use super::{How, Imports, Summary};
-use crate::output::tell;
 use landmarc_mail::text::visible;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::visible::visible_path;
@@ -70,6 +69,8 @@ pub(crate) enum Failed {
 
 /// An import under way.
 pub(crate) struct Intake {
+    /// Takes the lines for whoever runs the import.
+    tell: fn(&str),
     imports: Imports,
     since_s: u64,
     now_s: u64,
@@ -91,6 +92,7 @@ impl Intake {
         settings: &landmarc_settings::Settings,
         how: How,
         since_s: u64,
+        tell: fn(&str),
     ) -> Result<Self, StoreError> {
         let now_ms = now_ms();
         Ok(Self {
@@ -99,6 +101,7 @@ impl Intake {
             now_s: now_ms / 1_000,
             own_names: own_names(settings),
             besides: Besides::default(),
+            tell,
             locked: Vec::new(),
             told: 0,
         })
@@ -176,7 +179,7 @@ impl Intake {
     /// When the store cannot be written.
     pub(crate) fn finish(&mut self) -> Result<(Summary, Besides), StoreError> {
         if let Some(more) = self.told.checked_sub(MAX_TOLD).filter(|more| *more > 0) {
-            tell(&format!("landmarc: and {more} more"));
+            (self.tell)(&format!("landmarc: and {more} more"));
         }
         self.told = 0;
         Ok((self.imports.finish()?, std::mem::take(&mut self.besides)))
@@ -263,9 +266,9 @@ impl Intake {
         if self.told > MAX_TOLD {
             return;
         }
-        tell(&format!("landmarc: {}", visible(what)));
+        (self.tell)(&format!("landmarc: {}", visible(what)));
         if let Some(remedy) = remedy {
-            tell(&format!("  {remedy}"));
+            (self.tell)(&format!("  {remedy}"));
         }
     }
 }

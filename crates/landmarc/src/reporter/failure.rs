@@ -17,7 +17,7 @@ use super::desk::Desk;
 use super::hidden::without_local_parts;
 use super::letter::Facts;
 use super::terms::Terms;
-use crate::failure_reports::FailureCandidate;
+use landmarc_runtime::failure_reports::FailureCandidate;
 
 /// The name of the secret in the store that addresses are hidden with. It stays the same, so that
 /// equal addresses can be recognised as such (RFC 6590 §3).

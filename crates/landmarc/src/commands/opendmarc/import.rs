@@ -35,7 +35,7 @@ fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
 pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Exit> {
     let (_, settings) = tool.store()?;
     let place = places::counts_into(tool.place().store.as_ref(), &settings)?;
-    let intake = Intake::open(&place, &settings, How::Write, 0);
+    let intake = Intake::open(&place, &settings, How::Write, 0, tell);
     let mut intake = intake.map_err(|error| refuse(&error))?;
     let read = told(intake.file(path));
     let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;

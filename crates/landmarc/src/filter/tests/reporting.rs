@@ -4,7 +4,7 @@ use landmarc_store::Reader;
 use landmarc_testkit::dns_server::DnsServer;
 
 use super::*;
-use crate::failure_reports::{self, Candidates, FailureCandidate, MAX_WAITING};
+use landmarc_runtime::failure_reports::{self, Candidates, FailureCandidate, MAX_WAITING};
 
 /// `example.com` asks for failure reports and lets nobody send, `good.example` lets everybody.
 const ZONES: &str = r#"{

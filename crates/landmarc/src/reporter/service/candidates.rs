@@ -11,7 +11,7 @@ use super::super::desk::Desk;
 use super::super::failure::{FailureDesk, Made};
 use super::super::terms::Terms;
 use super::{Office, Ready};
-use crate::failure_reports::{Candidates, FailureCandidate};
+use landmarc_runtime::failure_reports::{Candidates, FailureCandidate};
 use landmarc_runtime::stop::Stop;
 
 /// How long a failure report waits that the store did not take.

@@ -155,7 +155,7 @@ impl Data {
         let since = self
             .since
             .map(|when| Day::at(when.begins_ms(now_ms())).begins_s());
-        Intake::open(&place, settings, how, since.unwrap_or(0)).map_err(|error| refuse(&error))
+        Intake::open(&place, settings, how, since.unwrap_or(0), tell).map_err(|error| refuse(&error))
     }
 
     fn address(&self) -> Result<Option<Address>, Exit> {

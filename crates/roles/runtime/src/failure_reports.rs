@@ -9,28 +9,28 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 
 /// Candidates that may wait. Each holds a header section of up to 64 KiB and what was found about it,
 /// so that all together stay below some ten megabytes.
-pub(crate) const MAX_WAITING: usize = 64;
+pub const MAX_WAITING: usize = 64;
 
 /// A message whose domain asks for failure reports, and may have one about it.
 #[derive(Debug)]
-pub(crate) struct FailureCandidate {
+pub struct FailureCandidate {
     /// What was found, and the header section. Holds addresses: nothing of it is stored or sent that
     /// was not redacted.
-    pub(crate) facts: FailureFacts,
+    pub facts: FailureFacts,
     /// Which reports are asked for, and where they are to go; not yet verified.
-    pub(crate) wanted: WantedReport,
+    pub wanted: WantedReport,
 }
 
 /// What the reporter takes them from.
-pub(crate) type Candidates = Receiver<FailureCandidate>;
+pub type Candidates = Receiver<FailureCandidate>;
 
 /// What the filter offers them to.
 #[derive(Clone, Debug)]
-pub(crate) struct Offers(Sender<FailureCandidate>);
+pub struct Offers(Sender<FailureCandidate>);
 
 /// What became of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Offered {
+pub enum Offered {
     /// It waits for the reporter.
     Taken,
     /// There was no room, or there is no reporter any more.
@@ -38,14 +38,14 @@ pub(crate) enum Offered {
 }
 
 /// Both ends.
-pub(crate) fn channel() -> (Offers, Candidates) {
+pub fn channel() -> (Offers, Candidates) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
     (Offers(sender), receiver)
 }
 
 impl Offers {
     /// Hands it over at once, or not at all.
-    pub(crate) fn offer(&self, candidate: FailureCandidate) -> Offered {
+    pub fn offer(&self, candidate: FailureCandidate) -> Offered {
         match self.0.try_send(candidate) {
             Ok(()) => Offered::Taken,
             Err(_) => Offered::Dropped,

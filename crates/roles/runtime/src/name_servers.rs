@@ -6,18 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landmarc_dns::resolver::{Resolver, SilentServer};
-use landmarc_web::Health;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use landmarc_runtime::current::Current;
+use crate::current::Current;
 
 /// Between two probes: one packet to each server, more where it does not answer.
 const BETWEEN_PROBES: Duration = Duration::from_secs(5);
 
 /// What the last probe found.
 #[derive(Default)]
-pub(crate) struct NameServers {
+pub struct NameServers {
     last: Mutex<Probe>,
 }
 
@@ -30,7 +29,7 @@ struct Probe {
 
 /// Probes at the start and from then on; each server has a line in the log when it falls silent,
 /// and one when it answers again.
-pub(crate) fn start(current: Arc<Current>, name_servers: Arc<NameServers>) -> JoinHandle<()> {
+pub fn start(current: Arc<Current>, name_servers: Arc<NameServers>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut probes = interval(BETWEEN_PROBES);
         probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -67,23 +66,13 @@ impl NameServers {
         }
     }
 
-    /// Mail goes on without: what is done with it is said by `failures`.
-    pub(crate) fn health(&self) -> Health {
-        let last = self.last();
-        let silent: Vec<_> = last
-            .silent
-            .iter()
-            .map(|server| server.address.to_string())
-            .collect();
-        match silent.as_slice() {
-            [] => Health::Ok,
-            [server] => Health::Degraded(format!("{server} does not answer")),
-            servers => Health::Degraded(format!("{} do not answer", servers.join(", "))),
-        }
+    /// Those that did not answer the last probe.
+    pub fn silent(&self) -> Vec<SocketAddr> {
+        self.last().silent.iter().map(|server| server.address).collect()
     }
 
     /// Each name server of the last probe, and whether it answered.
-    pub(crate) fn answering(&self) -> Vec<(SocketAddr, bool)> {
+    pub fn answering(&self) -> Vec<(SocketAddr, bool)> {
         let last = self.last();
         let answers = |&address: &SocketAddr| (address, !last.is_silent(address));
         last.asked.iter().map(answers).collect()
@@ -124,23 +113,21 @@ mod tests {
         let (first, second) = (one.addr(), two.addr());
         let resolver = resolver(&[first, second]);
         let name_servers = NameServers::default();
-        assert_eq!(name_servers.health(), Health::Ok, "nothing is known");
+        assert!(name_servers.silent().is_empty(), "nothing is known");
         assert!(name_servers.answering().is_empty());
         name_servers.probe(&resolver).await;
-        assert_eq!(name_servers.health(), Health::Ok);
+        assert!(name_servers.silent().is_empty());
         two.set_silent(true);
         name_servers.probe(&resolver).await;
-        let one_silent = Health::Degraded(format!("{second} does not answer"));
-        assert_eq!(name_servers.health(), one_silent);
+        assert_eq!(name_servers.silent(), [second]);
         assert_eq!(name_servers.answering(), [(first, true), (second, false)]);
         drop(one);
         name_servers.probe(&resolver).await;
-        let both_silent = Health::Degraded(format!("{first}, {second} do not answer"));
-        assert_eq!(name_servers.health(), both_silent);
+        assert_eq!(name_servers.silent(), [first, second]);
         two.set_silent(false);
         let one = DnsServer::start_at(first, txt_zones(&[]));
         name_servers.probe(&resolver).await;
-        assert_eq!(name_servers.health(), Health::Ok);
+        assert!(name_servers.silent().is_empty());
         drop(one);
     }
 
@@ -154,6 +141,6 @@ mod tests {
         let server = DnsServer::start(zones);
         let name_servers = NameServers::default();
         name_servers.probe(&resolver(&[server.addr()])).await;
-        assert_eq!(name_servers.health(), Health::Ok);
+        assert!(name_servers.silent().is_empty());
     }
 }
