@@ -122,7 +122,8 @@ const LAYERS: [Layer; 5] = [
 const PREFIX: &str = "landmarc-";
 
 /// What any package may use for its tests, beside its own dependencies. What `report` writes is read back by `intake`.
-const FOR_TESTS: &str = "landmarc-intake landmarc-testkit base64 insta nix proptest ring serde_json tokio";
+const FOR_TESTS: &str =
+    "landmarc-intake landmarc-testkit base64 insta nix proptest ring serde_json tokio tracing-subscriber";
 
 /// Where a crate stands: a layer, and a place in it. What is less is above.
 type Place = (usize, usize);

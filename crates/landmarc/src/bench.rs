@@ -17,11 +17,11 @@ use landmarc_settings::Settings;
 
 use crate::answers::Answers;
 use crate::exit::Exit;
-use crate::filter::{Lists, Skipped};
 use crate::loading::load_with_rules_or_complain;
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
 use crate::output::{complain, tell};
-use crate::seen;
+use landmarc_filter::seen;
+use landmarc_filter::{Lists, Skipped};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::Loaded;

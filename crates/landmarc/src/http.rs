@@ -11,9 +11,9 @@ use landmarc_web::{Health, Limits, ListenError, Part, Readiness, Server, Site, S
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::filter::Filter;
 use crate::metrics::{Metrics, Sources};
-use crate::seen::SeenMail;
+use landmarc_filter::Filter;
+use landmarc_filter::seen::SeenMail;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::name_servers::NameServers;
 

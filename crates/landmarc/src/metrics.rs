@@ -8,11 +8,11 @@ use std::time::SystemTime;
 
 use landmarc_runtime::metrics::Reloads;
 
-use crate::filter::FilterMetrics;
-use crate::fleet::FleetMetrics;
-use crate::reporter::ReporterMetrics;
-use crate::rspamd::RspamdMetrics;
 pub(crate) use exposition::Sources;
+use landmarc_filter::FilterMetrics;
+use landmarc_fleet::FleetMetrics;
+use landmarc_import::rspamd::RspamdMetrics;
+use landmarc_reporter::ReporterMetrics;
 
 /// The counters of all roles since the start.
 #[derive(Debug)]

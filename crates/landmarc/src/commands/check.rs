@@ -10,7 +10,8 @@ use landmarc_receiver::story::story;
 use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
 use crate::output::print;
-use crate::{json, log_line};
+use landmarc_filter::json;
+use landmarc_filter::log_line;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\

@@ -8,8 +8,8 @@ use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::pasted;
 use crate::records::{Found, Place, object, refuse, word};
-use crate::trace::with_id;
 use crate::wrap::{broken, wrapped};
+use landmarc_filter::trace::with_id;
 use landmarc_mail::text::{visible, visible_lines};
 
 /// What the help says below the options.
@@ -197,7 +197,7 @@ fn head(row: &LogRow, width: Option<usize>) -> String {
 mod tests {
     use super::*;
     use crate::records::tests::row;
-    use crate::trace::ID_MARK;
+    use landmarc_filter::trace::ID_MARK;
 
     fn told(trace: Option<&str>) -> Explained {
         Explained {

@@ -14,9 +14,9 @@ use landmarc_store::{Day, DayRow, DomainDay, Reader, TallyRow};
 
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::imports::opendmarc::exporter_name;
 use crate::output::{complain, tell};
 use crate::records::{Place, refuse};
+use landmarc_import::opendmarc::exporter_name;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, date};
 use row_id::row_id;

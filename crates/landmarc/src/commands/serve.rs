@@ -16,17 +16,21 @@ use landmarc_store::{Recorder, State, StoreError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::doors::{DoorError, Doors};
 use crate::exit::Exit;
-use crate::filter::Filter;
-use crate::fleet::{FleetError, Standing};
 use crate::http::{Board, Parts};
 use crate::log;
 use crate::metrics::Metrics;
 use crate::output::{complain, tell};
-use crate::seen::SeenMail;
 use crate::words::{for_postfix, in_plain_words};
-use crate::{fleet, http, reporter, rspamd, rule_watch, seen, systemd, upkeep};
+use crate::{http, systemd};
+use landmarc_filter::Filter;
+use landmarc_filter::doors::{DoorError, Doors};
+use landmarc_filter::rule_watch;
+use landmarc_filter::seen;
+use landmarc_filter::seen::SeenMail;
+use landmarc_filter::upkeep;
+use landmarc_fleet::{FleetError, Standing};
+use landmarc_import::rspamd;
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{Current, InForce};
 use landmarc_runtime::database::Lock;
@@ -236,7 +240,7 @@ fn make_room_for_sessions(settings: &Settings) {
         + 2 * settings.dns.questions_in_flight
         + http::descriptors(settings)
         + sockets::descriptors(settings)
-        + fleet::descriptors(settings)
+        + landmarc_fleet::descriptors(settings)
         + OTHERS;
     let needed = u64::try_from(needed).unwrap_or(u64::MAX);
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
@@ -364,7 +368,7 @@ async fn serve_until_stopped(service: Service) {
     );
     let filter = Arc::new(filter.offering(offers));
     let place = standing.place().clone();
-    let reporting = reporter::start(
+    let reporting = landmarc_reporter::start(
         Arc::clone(&current),
         place.clone(),
         Arc::clone(&metrics.reporter),

@@ -13,7 +13,7 @@ use landmarc_runtime::metrics::{BYTES, MetricWriter, Reloads, SECONDS};
 
 use super::Metrics;
 use super::process::Process;
-use crate::seen::SeenStatus;
+use landmarc_filter::seen::SeenStatus;
 
 /// What is read elsewhere at the moment of asking. What is not there is left out.
 #[derive(Clone, Debug, Default)]

@@ -26,6 +26,7 @@ pub mod retention;
 pub mod rules;
 pub mod sockets;
 pub mod stop;
+pub mod tasks;
 pub mod throttle;
 pub mod time;
 pub mod visible;

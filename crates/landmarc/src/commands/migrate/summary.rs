@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::imports::{How, Summary};
 use crate::output::{print, tell};
+use landmarc_import::{How, Summary};
 use landmarc_mail::text::visible;
 use landmarc_runtime::time::date;
 
@@ -122,7 +122,7 @@ mod tests {
     use landmarc_store::{Day, Imported};
 
     use super::*;
-    use crate::imports::Refused;
+    use landmarc_import::Refused;
 
     fn summary() -> Summary {
         Summary {

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::figures::grouped;
 use crate::output::tell;
 use crate::records::{Found, refuse};
-use crate::reporter::days_due;
+use landmarc_reporter::days_due;
 use landmarc_runtime::retention::keep;
 use landmarc_runtime::time::date;
 use landmarc_runtime::wall_clock::has_recent;

@@ -8,10 +8,11 @@ use super::tool::Tool;
 use crate::commands::migrate::opendmarc::{others, told};
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::imports::opendmarc::{Besides, Intake};
-use crate::imports::{How, Summary};
+use crate::output::tell;
 use crate::places;
 use crate::records::refuse;
+use landmarc_import::opendmarc::{Besides, Intake};
+use landmarc_import::{How, Summary};
 
 const OWN: [Known; 1] = [text("input", "input file [standard input]")];
 

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::records::{Found, Place, refuse};
-use crate::reporter::{SECRET, Terms, strikes};
+use landmarc_reporter::{SECRET, Terms, strikes};
 use landmarc_runtime::load::Need;
 
 /// What the help says below the options.

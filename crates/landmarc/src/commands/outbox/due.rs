@@ -16,8 +16,8 @@ use super::{Clock, OneDay};
 use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Place, refuse};
-use crate::reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
 use crate::table::{self, Column, Cut};
+use landmarc_reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -218,7 +218,7 @@ async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -
     let request = Request {
         day,
         selection: Selection::default(),
-        clock: reporter::Clock::at(now_ms),
+        clock: landmarc_reporter::Clock::at(now_ms),
         spread: false,
     };
     let (place, terms) = (opened.place.clone(), Arc::clone(&opened.terms));

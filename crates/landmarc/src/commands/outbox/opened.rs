@@ -16,7 +16,7 @@ use crate::loading::load_or_complain;
 use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, tell};
 use crate::records::{Found, Place, refuse};
-use crate::reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Terms};
+use landmarc_reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Terms};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::rules::resolver_options;
 use landmarc_runtime::stop::Stop;

@@ -9,8 +9,8 @@ use super::{AFTER_HELP, opened};
 use crate::exit::Exit;
 use crate::output::{complain, print, tell, terminal_width};
 use crate::records::{Found, Place, refuse};
-use crate::reporter::address_of;
 use crate::table::{self, Column, Cut};
+use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::to_the_second;
 

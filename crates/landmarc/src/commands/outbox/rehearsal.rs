@@ -21,11 +21,11 @@ use super::trial::Telling;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::records::refuse;
-use crate::reporter::{
+use landmarc_mail::text::visible;
+use landmarc_reporter::{
     Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, Means, Request, Selection, Settlement,
     Sheet,
 };
-use landmarc_mail::text::visible;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
 

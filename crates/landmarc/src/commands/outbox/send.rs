@@ -22,7 +22,7 @@ use super::{Clock, OneDay};
 use crate::exit::Exit;
 use crate::output::{print, tell};
 use crate::records::{Place, refuse};
-use crate::reporter::{
+use landmarc_reporter::{
     self, Desk, LAST_LETTERS, Means, Orders, Progress, Request, Selection, SendCounts, Turns, make_and_send,
     release_of_gone, send,
 };
@@ -111,9 +111,10 @@ impl Arguments {
         }
     }
 
-    fn clock(&self) -> reporter::Clock {
-        self.now
-            .map_or_else(reporter::Clock::of_system, |now| reporter::Clock::at(now.ms()))
+    fn clock(&self) -> landmarc_reporter::Clock {
+        self.now.map_or_else(landmarc_reporter::Clock::of_system, |now| {
+            landmarc_reporter::Clock::at(now.ms())
+        })
     }
 }
 

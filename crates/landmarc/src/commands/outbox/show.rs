@@ -17,8 +17,8 @@ use crate::exit::Exit;
 use crate::figures::{grouped, size};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
-use crate::reporter::{self, Facts, SECRET, Sheet, Terms};
 use landmarc_mail::text::visible;
+use landmarc_reporter::{self, Facts, SECRET, Sheet, Terms};
 use landmarc_runtime::time::{date, to_the_second};
 
 /// Arguments of `outbox show`.
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 fn return_path(found: &Found) -> Option<ReturnPath> {
     let terms = Terms::of(found.settings.as_ref()?).ok()?;
     let mut outbox = Outbox::open(&found.place, COMMAND_PATIENCE).ok()?;
-    reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
+    landmarc_reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
 }
 
 /// The octets themselves: what they are is the business of whoever reads them.

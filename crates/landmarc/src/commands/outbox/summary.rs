@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::rows::counted;
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::reporter::{DayMade, SendCounts};
 use landmarc_mail::text::visible;
+use landmarc_reporter::{DayMade, SendCounts};
 use landmarc_runtime::time::date;
 
 /// What a run came to.

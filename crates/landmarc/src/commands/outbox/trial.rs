@@ -9,8 +9,8 @@ use super::opened::{self, Opened};
 use super::rehearsal::NO_SECRET;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
-use crate::reporter::{Clock, Terms};
 use landmarc_mail::text::visible;
+use landmarc_reporter::{Clock, Terms};
 
 /// What the letter is called: filters and people know it by that.
 const SUBJECT: &str = "landmarc test letter";

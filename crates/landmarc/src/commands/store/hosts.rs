@@ -4,7 +4,7 @@ use landmarc_store::HostStatus;
 use serde_json::{Value, json};
 
 use crate::figures::grouped;
-use crate::fleet::LEFT_MS;
+use landmarc_fleet::LEFT_MS;
 use landmarc_runtime::time::to_the_second;
 
 /// A clock that is wrong by less is not told of, in milliseconds.

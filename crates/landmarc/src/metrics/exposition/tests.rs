@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::filter::metrics::places;
-use crate::rspamd::Reading;
+use landmarc_filter::metrics::places;
+use landmarc_import::rspamd::Reading;
 use landmarc_receiver::seen::Seen;
 
 fn sources() -> Sources {

@@ -13,14 +13,14 @@ use landmarc_store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Red
 use crate::commands::migrate::summary::tell_summary;
 use crate::exit::Exit;
 use crate::figures::grouped;
-use crate::imports::How;
-use crate::imports::opendmarc::{Besides, Failed, Intake};
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::places;
 use crate::records::refuse;
-use crate::reporter::address_of;
+use landmarc_import::How;
+use landmarc_import::opendmarc::{Besides, Failed, Intake};
 use landmarc_mail::text::visible;
+use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::Need;

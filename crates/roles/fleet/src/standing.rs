@@ -1,0 +1,232 @@
+//! What this host is in its fleet, as part of the service: who it hands on to, and who it takes in from.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landmarc_push::{Client, ClientTls, Files, Limits, ServerTls, Timeouts};
+use landmarc_settings::Settings;
+use landmarc_settings::keys::Fleet;
+use landmarc_store::{COMMAND_PATIENCE, Outbox, Place, Recorder, Server, StoreError};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::FleetError;
+use super::collecting::{self, Collecting};
+use super::metrics::FleetMetrics;
+use super::shipping::{self, Receiver, Sender, Shipping};
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::current::Current;
+use landmarc_runtime::fleet_settings::{FleetMode, host, server};
+use landmarc_runtime::lease_owner::lease_owner;
+use landmarc_runtime::{database, retention};
+
+/// How often what is old is removed from the database of the fleet, by one of the hosts.
+const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
+/// Whose turn that is.
+const EXPIRY: &str = "expiry";
+
+/// Ready to begin.
+pub struct Standing {
+    way: FleetMode,
+    place: Place,
+    sender: Sender,
+    receiver: Option<Receiver>,
+    collector: Option<(landmarc_push::Server, ServerTls)>,
+}
+
+/// Under way.
+pub struct Working {
+    shipping: Option<Shipping>,
+    collecting: Option<Collecting>,
+    expiring: Option<JoinHandle<()>>,
+}
+
+impl Standing {
+    /// By these settings. Reads passwords, keys and certificates, and opens the port for other hosts.
+    ///
+    /// # Errors
+    /// When one of these cannot be used. That a database cannot be reached is none: mail comes first.
+    pub async fn of(settings: &Settings) -> Result<Self, FleetError> {
+        let shared = server(settings)?;
+        let local = database::path(settings);
+        let receiver = match (&shared, &settings.fleet.push_to) {
+            (Some(server), _) => Some(Receiver::Database(server.clone().into())),
+            (None, Some(url)) => {
+                let tls = ClientTls::load(&files(&settings.fleet))?;
+                Some(Receiver::Push(Client::new(
+                    url.as_str(),
+                    &tls,
+                    Timeouts::default(),
+                )?))
+            }
+            (None, None) => None,
+        };
+        Ok(Self {
+            way: FleetMode::of(settings),
+            place: shared.map_or_else(|| (&local).into(), Place::from),
+            sender: Sender {
+                database: local,
+                host: host(settings),
+            },
+            receiver,
+            collector: collector(settings).await?,
+        })
+    }
+
+    /// Where reports are made from and kept.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What the log says of it at the start.
+    pub fn introduce(&self) {
+        let host = &self.sender.host;
+        match (&self.receiver, self.way) {
+            (Some(Receiver::Database(place)), _) => {
+                tracing::info!("records are handed on to {place}, as host {host}");
+            }
+            (Some(Receiver::Push(client)), _) => {
+                tracing::info!(
+                    "records are handed on to {}, as host {host}; aggregate reports are made there",
+                    client.url()
+                );
+            }
+            (None, FleetMode::Export) => tracing::info!(
+                "records wait for \"landmarc spool export\", as those of host {host}; aggregate reports are made \
+                 where they are imported"
+            ),
+            (None, _) => {}
+        }
+        let addresses = self
+            .collector
+            .iter()
+            .flat_map(|(server, _)| server.local_addresses());
+        for address in addresses {
+            tracing::info!("records of other hosts are taken in at https://{address}");
+        }
+    }
+
+    /// Begins.
+    pub fn start(
+        self,
+        current: &Arc<Current>,
+        recorder: &Arc<Recorder>,
+        metrics: &Arc<FleetMetrics>,
+    ) -> Working {
+        let expiring = match &self.place {
+            Place::Server(server) => Some(expire_by_the_clock(server.clone(), Arc::clone(current))),
+            Place::File(_) => None,
+        };
+        let collecting = self.collector.map(|(server, tls)| {
+            let current = Arc::clone(current);
+            collecting::start(server, tls, self.place, current, Arc::clone(metrics))
+        });
+        let shipping = self.receiver.map(|receiver| {
+            shipping::start(
+                self.sender,
+                receiver,
+                Arc::downgrade(recorder),
+                Arc::clone(metrics),
+            )
+        });
+        Working {
+            shipping,
+            collecting,
+            expiring,
+        }
+    }
+}
+
+impl Working {
+    /// What shows who we are to other hosts, to be read again.
+    pub fn tls(&self) -> Option<ServerTls> {
+        self.collecting.as_ref().map(Collecting::tls)
+    }
+
+    /// Stops taking in what other hosts hand on: the database is about to be closed.
+    pub async fn stop_taking_in(&mut self) {
+        if let Some(expiring) = self.expiring.take() {
+            expiring.abort();
+            // Aborted is what it should be.
+            let _ = expiring.await;
+        }
+        if let Some(collecting) = self.collecting.take() {
+            collecting.end().await;
+        }
+    }
+
+    /// Hands on what was written to the last, as far as there is time.
+    pub async fn end(self) {
+        if let Some(shipping) = self.shipping {
+            shipping.end().await;
+        }
+    }
+}
+
+fn files(fleet: &Fleet) -> Files {
+    Files {
+        ca_file: named(fleet.ca_file.as_ref()),
+        certificate_file: named(fleet.certificate_file.as_ref()),
+        key_file: named(fleet.key_file.as_ref()),
+    }
+}
+
+async fn collector(settings: &Settings) -> Result<Option<(landmarc_push::Server, ServerTls)>, FleetError> {
+    let collector = &settings.collector;
+    if collector.listen.is_empty() {
+        return Ok(None);
+    }
+    let files = Files {
+        ca_file: named(collector.client_ca_file.as_ref()),
+        certificate_file: named(collector.certificate_file.as_ref()),
+        key_file: named(collector.key_file.as_ref()),
+    };
+    let addresses: Vec<_> = collector.listen.iter().map(|address| address.0).collect();
+    let limits = Limits {
+        connections: collector.max_connections,
+        ..Limits::default()
+    };
+    let server = landmarc_push::Server::bind(&addresses, limits).await?;
+    Ok(Some((server, ServerTls::load(files)?)))
+}
+
+/// The settings see to it that it is there.
+fn named(file: Option<&PathBuf>) -> PathBuf {
+    file.cloned().unwrap_or_default()
+}
+
+/// Removes what the settings no longer keep, every hour, when it is this host's turn.
+fn expire_by_the_clock(server: Server, current: Arc<Current>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut looks = interval(BETWEEN_EXPIRIES);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut clock = retention::clock(server.clone().into()).await;
+        loop {
+            looks.tick().await;
+            let keep = retention::believing(&mut clock, retention::keep(&current.get().settings));
+            let server = server.clone();
+            let done = tokio::task::spawn_blocking(move || expire(&server, keep)).await;
+            match done.unwrap_or(Err(StoreError::Ended)) {
+                Ok(None) => {}
+                Ok(Some(expired)) => retention::log_expired(&expired),
+                Err(error) => tracing::warn!(
+                    remedy = error.remedy(),
+                    "old records were not removed from the database of the fleet: {}",
+                    error.in_full()
+                ),
+            }
+        }
+    })
+}
+
+/// None when another host did it within the hour.
+fn expire(
+    server: &Server,
+    keep: landmarc_store::Keep,
+) -> Result<Option<landmarc_store::Expired>, StoreError> {
+    let mut outbox = Outbox::open(server.clone(), COMMAND_PATIENCE)?;
+    let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
+    let turn = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;
+    turn.map(|_| server.expire(&keep)).transpose()
+}

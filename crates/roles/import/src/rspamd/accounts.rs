@@ -1,0 +1,60 @@
+//! From the settings to what Redis is asked with.
+
+use std::io;
+use std::path::PathBuf;
+
+use landmarc_migrate::rspamd::Names;
+use landmarc_settings::RedisServer;
+use landmarc_settings::keys::Rspamd;
+use landmarc_source::redis::{Options, Server};
+
+use landmarc_runtime::password::first_line;
+
+/// The password cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the password in {file:?} (rspamd.password_file)")]
+pub struct PasswordError {
+    file: PathBuf,
+    source: io::Error,
+}
+
+impl PasswordError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> &'static str {
+        "let the user of the service read that file"
+    }
+}
+
+/// How the servers of the settings are reached. Reads the file of the password.
+///
+/// # Errors
+/// When that cannot be read.
+pub fn options(settings: &Rspamd) -> Result<Options, PasswordError> {
+    let password = settings.password_file.as_deref().map(|file| {
+        first_line(file).map_err(|source| PasswordError {
+            file: file.to_owned(),
+            source,
+        })
+    });
+    Ok(Options {
+        servers: settings.servers.iter().map(server).collect(),
+        username: settings.username.clone(),
+        password: password.transpose()?.filter(|password| !password.is_empty()),
+        database: settings.database,
+    })
+}
+
+/// What the keys are called.
+pub fn names(settings: &Rspamd) -> Names {
+    Names {
+        list_prefix: settings.key_prefix.clone(),
+        index_prefix: settings.index_prefix.clone(),
+    }
+}
+
+fn server(server: &RedisServer) -> Server {
+    match server {
+        RedisServer::Tcp { host, port } => Server::Tcp(host.clone(), *port),
+        RedisServer::Unix(path) => Server::Unix(path.clone()),
+    }
+}

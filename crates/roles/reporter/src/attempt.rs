@@ -1,0 +1,423 @@
+//! One attempt to deliver one letter, and what is written down of it, at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landmarc_auth::lookup::Lookup;
+use landmarc_delivery::{Failure, Outcome, Stage};
+use landmarc_mail::DomainName;
+use landmarc_report::Address;
+use landmarc_report::destination::DestinationKind;
+use landmarc_report::refusal::{is_size_refusal, speaks_of_destination, speaks_of_us};
+use landmarc_report::timing;
+use landmarc_store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
+use tokio::time::sleep;
+
+use super::addressees::{Addressees, Dns};
+use super::desk::{Desk, Means};
+use super::letter::{Facts, Sheet, Unfit};
+use super::split;
+use super::terms::Terms;
+use landmarc_runtime::panic::catch_panic;
+
+/// How long a destination that was verified when its report was made counts as verified. RFC 9990 §4
+/// lets positive answers be cached for their TTL; a day is what most reports are delivered in.
+const VERIFIED_FOR_MS: u64 = 24 * 3600 * 1_000;
+
+/// How often it is tried to write down that a letter is there; the letter itself cannot be taken back.
+const MARKING_ATTEMPTS: u32 = 5;
+/// The pause between two of them.
+const BETWEEN_MARKINGS: Duration = Duration::from_millis(200);
+
+/// A bounce or refusal suppresses its destination at once, for a day at first (decision D18).
+const STRIKES_BEFORE_SUPPRESSION: u32 = 1;
+
+/// Why a letter waits that we fail at. The log has the panic.
+const A_BUG: &str = "a bug of landmarc: see the log";
+
+/// What an attempt came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Delivered,
+    /// Later again.
+    Deferred,
+    /// Never again.
+    GivenUp(String),
+    /// As several smaller ones.
+    Split(usize),
+    /// Nothing was said about this letter: the relay takes none.
+    Unusable(String),
+    /// Somebody else has it by now.
+    Lapsed,
+}
+
+impl Ended {
+    /// The label of the metric.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Deferred => "deferred",
+            Self::GivenUp(_) => "given_up",
+            Self::Split(_) => "split",
+            Self::Unusable(_) => "relay_unusable",
+            Self::Lapsed => "lapsed",
+        }
+    }
+}
+
+/// Where a letter may go.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    To(Address),
+    /// DNS did not answer.
+    Unanswered(String),
+    Nowhere(String),
+}
+
+/// What a delivery is to be marked as.
+enum Mark {
+    Delivered(String),
+    Deferred(String),
+    GivenUp(String),
+}
+
+/// Tries to deliver a letter that is under our lease, and marks it. One that we fail at waits like others
+/// that fail, and is given up in the end: it must not come first again and again.
+///
+/// # Errors
+/// When the store cannot be used.
+pub(crate) async fn attempt<D: Dns>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+) -> Result<Ended, StoreError> {
+    match catch_panic(try_to_deliver(desk, means, delivery)).await {
+        Some(ended) => ended,
+        None => mark(desk, means, delivery, Mark::Deferred(A_BUG.to_owned())).await,
+    }
+}
+
+async fn try_to_deliver<D: Dns>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+) -> Result<Ended, StoreError> {
+    let number = delivery.report.number;
+    let Some(body) = desk.outbox.with(move |outbox| outbox.body(number)).await? else {
+        return mark(
+            desk,
+            means,
+            delivery,
+            Mark::GivenUp("the report has expired".to_owned()),
+        )
+        .await;
+    };
+    let address = match way(desk, means, delivery).await? {
+        Way::To(address) => address,
+        Way::Unanswered(why) => return mark(desk, means, delivery, Mark::Deferred(why)).await,
+        Way::Nowhere(why) => return mark(desk, means, delivery, Mark::GivenUp(why)).await,
+    };
+    let sheet = Sheet::from(&delivery.report);
+    let letter = match sheet.letter(&body, &address) {
+        Ok(letter) => letter,
+        Err(error) => return unfit(desk, means, delivery, &error).await,
+    };
+    let (recipient, date) = (address.to_string(), sheet.date_s());
+    let outcome = means
+        .courier
+        .deliver(
+            &letter,
+            &recipient,
+            &file_name(delivery),
+            date,
+            Some(delivery.number),
+        )
+        .await;
+    match outcome {
+        Outcome::Delivered { reply } => mark(desk, means, delivery, Mark::Delivered(reply)).await,
+        Outcome::Deferred(failure) | Outcome::Unanswered(failure) => {
+            mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
+        }
+        Outcome::RelayUnusable(failure) => unusable(desk, means, delivery, &failure).await,
+        Outcome::Refused(failure) if is_of_us(&failure) => Ok(Ended::Unusable(failure.to_string())),
+        Outcome::Refused(failure) if is_not_relayed(&failure) => {
+            mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
+        }
+        Outcome::Refused(failure) => refused(desk, means, delivery, &failure, &body).await,
+    }
+}
+
+/// A refusal of the return path, which is that of all letters: it says nothing about this one.
+fn is_of_us(failure: &Failure) -> bool {
+    failure.stage == Stage::Mail && !failure.is_size
+}
+
+/// A relay that does not relay for us: a setting of its, which somebody puts right. All letters of a day
+/// would be lost otherwise; if nobody does, each is given up in its time.
+fn is_not_relayed(failure: &Failure) -> bool {
+    failure.stage == Stage::Rcpt && speaks_of_us(failure.enhanced.as_deref(), &failure.words)
+}
+
+/// The relay takes no letters. What it said after it was told of this one may be about this one, which then
+/// stands back behind the others: the first in line must not hold up all of them for good.
+async fn unusable<D>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+    failure: &Failure,
+) -> Result<Ended, StoreError> {
+    let why = failure.to_string();
+    if matches!(
+        failure.stage,
+        Stage::Rcpt | Stage::Data | Stage::Text | Stage::EndOfData
+    ) {
+        mark(desk, means, delivery, Mark::Deferred(why.clone())).await?;
+    }
+    Ok(Ended::Unusable(why))
+}
+
+/// The name of a letter that is written into a directory.
+pub(crate) fn file_name(delivery: &Delivery) -> String {
+    format!("{}.{}", delivery.report.report_id, delivery.number)
+}
+
+async fn unfit<D>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+    error: &Unfit,
+) -> Result<Ended, StoreError> {
+    mark(desk, means, delivery, Mark::GivenUp(error.to_string())).await
+}
+
+/// Where it may go by now. Nothing goes out unverified; what was verified lately is not asked about
+/// again.
+async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Result<Way, StoreError> {
+    let report = &delivery.report;
+    let Ok(address) = Address::parse(&delivery.destination) else {
+        return Ok(Way::Nowhere(format!("{:?} is no address", delivery.destination)));
+    };
+    let facts = Facts::read(&report.facts);
+    if facts.copy_to.as_deref() == Some(delivery.destination.as_str()) {
+        return Ok(Way::To(address));
+    }
+    let was_unanswered = facts
+        .unverified
+        .iter()
+        .any(|host| host == address.domain().as_str());
+    let age_ms = desk.clock.now_ms().saturating_sub(report.created_ms);
+    if !was_unanswered && age_ms <= VERIFIED_FOR_MS {
+        return Ok(Way::To(address));
+    }
+    let Ok(policy_domain) = DomainName::parse(&report.policy_domain) else {
+        return Ok(Way::Nowhere(format!("{:?} is no domain", report.policy_domain)));
+    };
+    if is_redirected(desk, &report.policy_domain, &address).await? {
+        return Ok(Way::To(address));
+    }
+    let kind = match report.kind {
+        ReportKind::Aggregate => DestinationKind::Aggregate,
+        ReportKind::Failure => DestinationKind::Failure,
+    };
+    let way = verified(&desk.dns.for_record(), &policy_domain, &address, kind, means).await;
+    match way {
+        Way::To(other) if other != address && is_second(desk, delivery, &address).await? => {
+            Ok(Way::Nowhere(format!(
+                "{other} takes the reports of all of {}, and gets this one already",
+                address.domain()
+            )))
+        }
+        way => Ok(way),
+    }
+}
+
+/// Whether the operator wants the reports about this domain there (`outbox redirect`).
+async fn is_redirected<D>(
+    desk: &Desk<D>,
+    policy_domain: &str,
+    address: &Address,
+) -> Result<bool, StoreError> {
+    let name = policy_domain.to_owned();
+    let redirection = desk.outbox.with(move |outbox| outbox.redirection(&name)).await?;
+    let uris = redirection.map(|one| one.rua).unwrap_or_default();
+    Ok(Addressees::of_operator(&uris).open.contains(address))
+}
+
+/// Asks DNS whether this destination may have reports about a policy domain.
+pub(crate) async fn verified(
+    lookup: &impl Lookup,
+    policy_domain: &DomainName,
+    address: &Address,
+    kind: DestinationKind,
+    means: &Means,
+) -> Way {
+    let uri = [format!("mailto:{address}")];
+    let Terms {
+        settings, suffixes, ..
+    } = &*means.terms;
+    let limit = settings.max_destinations;
+    let mut found = Addressees::find(lookup, policy_domain, &uri, kind, limit, suffixes).await;
+    if let Some(address) = found.open.pop() {
+        return Way::To(address);
+    }
+    match found.unanswered.pop() {
+        Some((_, why)) => Way::Unanswered(why),
+        None => Way::Nowhere(found.why_not()),
+    }
+}
+
+/// Whether another delivery of this report to the same host comes before: where the host has one
+/// address in place of all, it gets one letter (RFC 9990 digest X19).
+async fn is_second<D>(desk: &Desk<D>, delivery: &Delivery, address: &Address) -> Result<bool, StoreError> {
+    let filter = OutboxFilter {
+        report_id: Some(delivery.report.report_id.clone()),
+        destination: Some(format!("@{}", address.domain())),
+        limit: landmarc_store::MAX_DESTINATIONS,
+        ..OutboxFilter::default()
+    };
+    let number = delivery.number;
+    let all = desk.read(move |reader| reader.deliveries(&filter)).await?;
+    Ok(all.iter().any(|other| other.number < number))
+}
+
+/// A refusal for good: of the size, of the destination, or of us.
+async fn refused<D>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+    failure: &Failure,
+    body: &[u8],
+) -> Result<Ended, StoreError> {
+    if is_size(failure) && delivery.report.kind == ReportKind::Aggregate {
+        return split::into_smaller(desk, means, delivery, failure, body).await;
+    }
+    if is_of_destination(failure) {
+        strike(desk, &delivery.destination, &failure.to_string()).await?;
+    }
+    mark(desk, means, delivery, Mark::GivenUp(failure.to_string())).await
+}
+
+/// Whether a smaller letter may pass: the relay said before what it takes, or said it of this one.
+fn is_size(failure: &Failure) -> bool {
+    let said = |code| is_size_refusal(code, failure.enhanced.as_deref(), &failure.words);
+    failure.is_size && failure.code.is_none_or(said)
+}
+
+/// Whether a refusal is about the recipient, and not about us or the letter. The exit code of a program
+/// never is: programs give the same one for both.
+fn is_of_destination(failure: &Failure) -> bool {
+    let enhanced = failure.enhanced.as_deref();
+    // What is said of the letter has no code of its own for the recipient.
+    let code = failure.code.filter(|_| failure.stage == Stage::Rcpt);
+    matches!(failure.stage, Stage::Rcpt | Stage::Data | Stage::EndOfData)
+        && speaks_of_destination(code, enhanced, &failure.words)
+}
+
+/// Counts a bounce or refusal against a destination.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(crate) async fn strike<D>(desk: &Desk<D>, destination: &str, reason: &str) -> Result<(), StoreError> {
+    let (destination, reason) = (destination.to_owned(), reason.to_owned());
+    let now_ms = desk.clock.now_ms();
+    let strikes = strikes();
+    let struck = desk
+        .outbox
+        .with(move |outbox| outbox.strike(&destination, &reason, &strikes, now_ms))
+        .await?;
+    tracing::debug!(strikes = struck.strikes, "a destination refuses its letters");
+    Ok(())
+}
+
+/// When bounces suppress a destination, and for how long.
+pub fn strikes() -> Strikes {
+    let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Strikes {
+        limit: STRIKES_BEFORE_SUPPRESSION,
+        forget_ms: ms(timing::BOUNCES_FORGOTTEN_AFTER),
+        suppress_ms: ms(timing::suppression(1)),
+        longest_ms: ms(timing::suppression(u32::MAX)),
+    }
+}
+
+async fn mark<D>(
+    desk: &Desk<D>,
+    means: &Means,
+    delivery: &Delivery,
+    mark: Mark,
+) -> Result<Ended, StoreError> {
+    let now_ms = desk.clock.now_ms();
+    let (number, owner) = (delivery.number, Arc::clone(&desk.owner));
+    match mark {
+        Mark::Delivered(reply) => {
+            mark_delivered(desk, delivery, &reply, now_ms).await?;
+            Ok(Ended::Delivered)
+        }
+        Mark::Deferred(reason) => {
+            let age = Duration::from_millis(now_ms.saturating_sub(delivery.due_ms));
+            if means.terms.retry.is_over(age) {
+                let reason = format!("{reason}; given up after {}", in_words(age));
+                return give_up(desk, delivery, reason, now_ms).await;
+            }
+            let wait = means.terms.retry.wait(delivery.attempts, number.0);
+            let next_ms = now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+            let marked = desk
+                .outbox
+                .with(move |outbox| outbox.deferred(number, &owner, &reason, next_ms))
+                .await?;
+            Ok(if marked { Ended::Deferred } else { Ended::Lapsed })
+        }
+        Mark::GivenUp(reason) => give_up(desk, delivery, reason, now_ms).await,
+    }
+}
+
+async fn give_up<D>(
+    desk: &Desk<D>,
+    delivery: &Delivery,
+    reason: String,
+    now_ms: u64,
+) -> Result<Ended, StoreError> {
+    let (number, owner, told) = (delivery.number, Arc::clone(&desk.owner), reason.clone());
+    let marked = desk
+        .outbox
+        .with(move |outbox| outbox.given_up(number, &owner, &told, now_ms))
+        .await?;
+    Ok(if marked {
+        Ended::GivenUp(reason)
+    } else {
+        Ended::Lapsed
+    })
+}
+
+/// The letter is out: a store that is busy now must not make us send it again.
+async fn mark_delivered<D>(
+    desk: &Desk<D>,
+    delivery: &Delivery,
+    reply: &str,
+    now_ms: u64,
+) -> Result<(), StoreError> {
+    let mut tried = 0;
+    loop {
+        let (number, reply) = (delivery.number, reply.to_owned());
+        let marked = desk
+            .outbox
+            .with(move |outbox| outbox.delivered(number, &reply, now_ms))
+            .await;
+        tried += 1;
+        match marked {
+            Ok(_) => return Ok(()),
+            Err(error) if tried >= MARKING_ATTEMPTS || error.is_final() => return Err(error),
+            Err(_) => sleep(BETWEEN_MARKINGS).await,
+        }
+    }
+}
+
+/// A span as people say it.
+fn in_words(span: Duration) -> String {
+    const HOUR: u64 = 3600;
+    let hours = span.as_secs() / HOUR;
+    match hours {
+        0..48 => format!("{hours} hours"),
+        _ => format!("{} days", hours / 24),
+    }
+}

@@ -1,0 +1,198 @@
+//! How letters leave this host: signed, under a return path that leads back to us.
+
+use std::io;
+use std::path::PathBuf;
+
+use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
+use landmarc_delivery::{
+    DeliveryAgent, Login, Options, Outcome, Secret, Submission, Tls, Transport, TransportError,
+};
+use landmarc_report::mime::ReportMail;
+use landmarc_report::return_path::ReturnPath;
+use landmarc_settings::Delimiter;
+use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
+use landmarc_store::DeliveryNumber;
+
+use super::terms::{NoTerms, Terms};
+use landmarc_runtime::password::first_line;
+
+/// The name of the secret in the store that makes the tokens of return paths.
+pub const SECRET: &str = "return_path";
+
+/// Hands letters over.
+pub struct Courier {
+    agent: DeliveryAgent,
+    signer: Option<Signer>,
+    return_path: ReturnPath,
+    /// The same without a token.
+    bounces: String,
+}
+
+/// Why no letter can be handed over with these settings.
+#[derive(Debug, thiserror::Error)]
+pub enum CourierError {
+    /// An address is no use.
+    #[error(transparent)]
+    Terms(#[from] NoTerms),
+    /// How to reach the relay.
+    #[error(transparent)]
+    Post(#[from] TransportError),
+    /// The keys.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The password.
+    #[error("cannot read the password in {file:?}")]
+    Password {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl CourierError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Terms(error) => error.remedy().to_owned(),
+            Self::Post(error) => error.remedy().to_owned(),
+            Self::Signer(error) => error.remedy().to_owned(),
+            Self::Password { .. } => {
+                "let the user of the service read the file of report.delivery.password_file".to_owned()
+            }
+        }
+    }
+}
+
+impl Courier {
+    /// Makes it ready: reads keys, certificates and the password. Also what should be looked at.
+    ///
+    /// # Errors
+    /// When one of these cannot be read, or is no use.
+    pub fn new(terms: &Terms, secret: &[u8; 32]) -> Result<(Self, Vec<String>), CourierError> {
+        let report = &terms.settings;
+        let agent = DeliveryAgent::new(Options {
+            transport: transport(&report.delivery)?,
+            connections: report.delivery.connections,
+            timeout: report.delivery.timeout,
+        })?;
+        let (signer, warnings) = signer(report)?;
+        let courier = Self {
+            agent,
+            signer,
+            bounces: terms.bounces()?.to_string(),
+            return_path: return_path(terms, secret)?,
+        };
+        Ok((courier, warnings))
+    }
+
+    /// Hands a letter over. Its return path names the delivery; one that is not stored has none to
+    /// name. `date` is that of the letter, in seconds.
+    pub async fn deliver(
+        &self,
+        letter: &ReportMail,
+        recipient: &str,
+        file_name: &str,
+        date: u64,
+        delivery: Option<DeliveryNumber>,
+    ) -> Outcome {
+        let octets = self.signed(letter, date);
+        let return_path = match delivery {
+            Some(number) => self.return_path.address(number.0),
+            None => self.bounces.clone(),
+        };
+        let submission = Submission {
+            return_path: &return_path,
+            recipient,
+            message: &[&octets],
+            file_name,
+        };
+        self.agent.deliver(submission).await
+    }
+
+    /// The letter as it goes out.
+    pub fn signed(&self, letter: &ReportMail, date: u64) -> Vec<u8> {
+        let signatures = self.signer.as_ref().and_then(|signer| {
+            let signed = signer.sign(&letter.header, &letter.body, date);
+            // Better unsigned than not at all: SPF may still vouch for it.
+            signed
+                .inspect_err(|error| tracing::error!("a letter cannot be signed: {error}"))
+                .ok()
+        });
+        let mut octets = landmarc_delivery::sign::to_octets(&signatures.unwrap_or_default());
+        octets.extend_from_slice(&letter.to_bytes());
+        octets
+    }
+
+    /// Ends connections that wait for another letter.
+    pub async fn close(&self) {
+        self.agent.close().await;
+    }
+}
+
+/// Where the bounces of each letter go.
+///
+/// # Errors
+/// When that address is no use.
+pub fn return_path(terms: &Terms, secret: &[u8; 32]) -> Result<ReturnPath, NoTerms> {
+    let delimiter = terms.settings.return_path_delimiter.map(Delimiter::as_char);
+    let delimiter = delimiter.map(String::from).unwrap_or_default();
+    Ok(ReturnPath::new(terms.bounces()?, &delimiter, secret))
+}
+
+fn transport(delivery: &Delivery) -> Result<Transport, CourierError> {
+    Ok(match delivery.by {
+        DeliveryBy::Smtp => Transport::Smtp {
+            host: delivery.relay.host().to_string(),
+            port: delivery.relay.port(),
+            tls: match delivery.tls {
+                RelayTls::None => Tls::None,
+                RelayTls::Opportunistic => Tls::Opportunistic,
+                RelayTls::Required => Tls::Required,
+                RelayTls::Implicit => Tls::Implicit,
+            },
+            ca_file: delivery.ca_file.clone(),
+            login: login(delivery)?,
+            hello: delivery
+                .hello
+                .as_ref()
+                .map_or_else(landmarc_runtime::rules::host_name, ToString::to_string),
+        },
+        DeliveryBy::Sendmail => Transport::Sendmail {
+            arguments: delivery.sendmail.clone(),
+        },
+        DeliveryBy::Directory => Transport::Directory {
+            // The settings see to it that it is there.
+            path: delivery.directory.clone().unwrap_or_default(),
+        },
+    })
+}
+
+fn login(delivery: &Delivery) -> Result<Option<Login>, CourierError> {
+    let (Some(user), Some(file)) = (&delivery.user, &delivery.password_file) else {
+        return Ok(None);
+    };
+    let password = first_line(file).map_err(|source| CourierError::Password {
+        file: file.clone(),
+        source,
+    })?;
+    Ok(Some(Login {
+        user: user.clone(),
+        password: Secret::new(password),
+    }))
+}
+
+fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), CourierError> {
+    let Some(domain) = report.signing_domain().filter(|_| !report.dkim_keys.is_empty()) else {
+        return Ok((None, Vec::new()));
+    };
+    let key = |key: &landmarc_settings::DkimKeyFile| KeyFile {
+        selector: key.selector().clone(),
+        path: key.file().to_owned(),
+    };
+    let files: Vec<_> = report.dkim_keys.iter().map(key).collect();
+    let opened = Signer::open(domain.clone(), &files)?;
+    let warnings = opened.warnings.iter();
+    let warnings = warnings.map(|warning| format!("{warning}; {}", warning.remedy()));
+    Ok((Some(opened.signer), warnings.collect()))
+}

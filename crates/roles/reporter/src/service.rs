@@ -1,0 +1,393 @@
+//! Reporting as part of the service: on the clock, beside mail, and without a word in it.
+
+mod candidates;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landmarc_dns::resolver::Resolver;
+use landmarc_store::{Day, Outbox, Place, SERVICE_PATIENCE, StoreError};
+use tokio::sync::{Mutex, Notify};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
+
+use super::assemble::{Request, Selection};
+use super::clock::Clock;
+use super::courier::{Courier, CourierError, SECRET};
+use super::days::{DayMade, expire, make_day, release_of_gone, waiting_days};
+use super::desk::{Desk, Means};
+use super::metrics::ReporterMetrics;
+use super::relay::Relay;
+use super::send::{LAST_LETTERS, Orders, SendCounts, send};
+use super::shared::Shared;
+use super::terms::{NoTerms, Terms};
+use super::trouble::Trouble;
+use super::turn::{Readiness, Turn, in_words, readiness};
+use candidates::take_candidates;
+use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::error_chain::error_chain;
+use landmarc_runtime::failure_reports::Candidates;
+use landmarc_runtime::fleet_settings::FleetMode;
+use landmarc_runtime::stop::{Stop, Stopper, stop};
+use landmarc_runtime::time::date;
+
+/// How often it is looked whether there is something to do.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
+/// How often old reports are let go.
+const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
+
+/// Policy domains that are settled before letters are sent again, where a day takes longer than a look.
+const BETWEEN_SENDS: u64 = 500;
+
+/// How long all of it may take at the end: letters under way, and what is written down of them. A database that does not
+/// answer must not hold up the end.
+const LAST_WORDS: Duration = LAST_LETTERS.saturating_add(Duration::from_secs(5));
+
+/// How long letters of failure reports wait for others that come with them.
+const GATHERING: Duration = Duration::from_secs(1);
+
+/// Reporting, from now until [`Reporting::end`].
+pub struct Reporting {
+    stopper: Stopper,
+    tasks: [JoinHandle<()>; 3],
+}
+
+/// Begins to report, by the settings of each moment; where they say so, not at all.
+///
+/// They are made of what is counted at `place`, and kept there.
+pub fn start(
+    current: Arc<Current>,
+    place: Place,
+    metrics: Arc<ReporterMetrics>,
+    candidates: Candidates,
+) -> Reporting {
+    let (stopper, stop) = stop();
+    let office = Arc::new(Office {
+        current,
+        place,
+        metrics,
+        open: Mutex::default(),
+        queued: Notify::new(),
+    });
+    let making = tokio::spawn(make_by_the_clock(Arc::clone(&office), stop.clone()));
+    let sending = tokio::spawn(send_by_the_clock(Arc::clone(&office), stop.clone()));
+    let failures = tokio::spawn(take_candidates(office, candidates, stop));
+    Reporting {
+        stopper,
+        tasks: [making, sending, failures],
+    }
+}
+
+impl Reporting {
+    /// Ends: the letters under way may end, and what is under lease is free again.
+    pub async fn end(self) {
+        self.stopper.stop();
+        let until = Instant::now() + LAST_WORDS;
+        for task in self.tasks {
+            let cut = task.abort_handle();
+            // A panic has been told by the hook. What is cut is as after a crash at that moment.
+            if timeout_at(until, task).await.is_err() {
+                cut.abort();
+            }
+        }
+    }
+}
+
+/// Where all tasks find what they work with.
+struct Office {
+    current: Arc<Current>,
+    place: Place,
+    metrics: Arc<ReporterMetrics>,
+    open: Mutex<Open>,
+    /// Letters were queued that are due at once.
+    queued: Notify,
+}
+
+/// What is open, and by which settings.
+#[derive(Default)]
+struct Open {
+    outbox: Option<Shared>,
+    /// Why it cannot be opened, as was told.
+    told: Option<String>,
+    ready: Option<Ready>,
+}
+
+#[derive(Clone)]
+struct Ready {
+    by: Arc<InForce>,
+    desk: Arc<Desk<Resolver>>,
+    means: Arc<Means>,
+}
+
+/// Why nothing can be reported at the moment.
+#[derive(Debug, thiserror::Error)]
+enum NotReady {
+    #[error(transparent)]
+    Terms(#[from] NoTerms),
+    #[error(transparent)]
+    Courier(#[from] CourierError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl NotReady {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Terms(error) => error.remedy().to_owned(),
+            Self::Courier(error) => error.remedy(),
+            Self::Store(error) => error.remedy().to_owned(),
+        }
+    }
+}
+
+impl Office {
+    /// What reports are made with, by the settings of this moment; none where there are to be none, or
+    /// something is in the way, which is told once.
+    async fn ready(&self) -> Option<Ready> {
+        let in_force = self.current.get();
+        let mut open = self.open.lock().await;
+        if let Some(ready) = open
+            .ready
+            .as_ref()
+            .filter(|ready| Arc::ptr_eq(&ready.by, &in_force))
+        {
+            return Some(ready.clone());
+        }
+        match self.make_ready(&mut open, &in_force).await {
+            Ok(ready) => {
+                open.told = None;
+                open.ready = Some(ready.clone());
+                Some(ready)
+            }
+            Err(NotReady::Terms(NoTerms::Off)) => {
+                open.ready = None;
+                None
+            }
+            Err(error) => {
+                let why = error_chain(&error);
+                if open.told.as_ref() != Some(&why) {
+                    let consequence = match &open.ready {
+                        Some(_) => "reports go on as before",
+                        None => "nothing can be reported",
+                    };
+                    tracing::error!(remedy = error.remedy(), "{consequence}: {why}");
+                    open.told = Some(why);
+                }
+                // Decision D34: what cannot be put in force leaves the old in force.
+                open.ready.clone()
+            }
+        }
+    }
+
+    /// The same, and none when it is time to stop: opening waits for a database that may not answer.
+    async fn ready_or_stop(&self, stop: &Stop) -> Option<Ready> {
+        tokio::select! {
+            ready = self.ready() => ready,
+            () = stop.wait() => None,
+        }
+    }
+
+    async fn make_ready(&self, open: &mut Open, in_force: &Arc<InForce>) -> Result<Ready, NotReady> {
+        let terms = Terms::of(&in_force.settings)?;
+        let terms = Arc::new(terms.with_suffixes(Arc::clone(&in_force.rules.suffixes)));
+        let outbox = match &open.outbox {
+            Some(outbox) => outbox.clone(),
+            None => {
+                let place = self.place.clone();
+                let opened = tokio::task::spawn_blocking(move || Outbox::open(place, SERVICE_PATIENCE)).await;
+                let outbox = Shared::new(opened.unwrap_or(Err(StoreError::Ended))?);
+                open.outbox.insert(outbox).clone()
+            }
+        };
+        let secret = outbox.with(|outbox| outbox.secret(SECRET)).await?;
+        let for_courier = Arc::clone(&terms);
+        let made = tokio::task::spawn_blocking(move || Courier::new(&for_courier, &secret)).await;
+        let (courier, warnings) = made.map_err(|_| StoreError::Ended)??;
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
+        let desk = match &open.ready {
+            Some(ready) => ready.desk.with_dns(in_force.resolver.clone()),
+            None => {
+                let clock = Clock::of_system();
+                let desk = Desk::new(outbox, self.place.clone(), clock, in_force.resolver.clone());
+                let desk = desk.with_metrics(Arc::clone(&self.metrics));
+                let released = release_of_gone(&desk).await?;
+                if released > 0 {
+                    tracing::info!(released, "letters of a process that has ended are free again");
+                }
+                desk
+            }
+        };
+        tracing::info!(email = %terms.email, "reports are made and sent");
+        Ok(Ready {
+            by: Arc::clone(in_force),
+            desk: Arc::new(desk),
+            means: Arc::new(Means { terms, courier }),
+        })
+    }
+}
+
+/// Looks once a minute whether days are over, and lets go of what is old.
+///
+/// Apart from sending: a day whose domains have dead name servers may take hours, and no letter waits for that.
+async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
+    let mut looks = looks();
+    let mut expired: Option<Instant> = None;
+    let (mut of_making, mut of_expiry) = (Trouble::default(), Trouble::default());
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = stop.wait() => return,
+        }
+        let Some(Ready { desk, means, .. }) = office.ready_or_stop(&stop).await else {
+            continue;
+        };
+        match make_days(&office, &desk, &means.terms, &stop).await {
+            Ok(letters) => {
+                of_making.passed();
+                if letters > 0 {
+                    office.queued.notify_one();
+                }
+            }
+            Err(error) => of_making.tell(&error, "reports are made later"),
+        }
+        if !stop.is_set() && expired.is_none_or(|last| last.elapsed() >= BETWEEN_EXPIRIES) {
+            expired = Some(Instant::now());
+            match expire(&desk, means.terms.settings.keep_days).await {
+                Ok(_) => of_expiry.passed(),
+                Err(error) => of_expiry.tell(&error, "old reports were not removed"),
+            }
+        }
+    }
+}
+
+/// Looks once a minute, and when letters are queued that need not wait.
+async fn send_by_the_clock(office: Arc<Office>, stop: Stop) {
+    let mut looks = looks();
+    let (mut relay, mut trouble) = (Relay::default(), Trouble::default());
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            () = office.queued.notified() => sleep(GATHERING).await,
+            () = stop.wait() => return,
+        }
+        let Some(Ready { desk, means, .. }) = office.ready_or_stop(&stop).await else {
+            continue;
+        };
+        match send_due(&desk, &means, &mut relay, &stop).await {
+            Ok(()) => trouble.passed(),
+            Err(error) => trouble.tell(&error, "report letters are sent later"),
+        }
+    }
+}
+
+fn looks() -> Interval {
+    let mut looks = interval(BETWEEN_LOOKS);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
+/// Makes the reports of days that are over; how many letters that came to. One day that cannot be made does
+/// not keep the next one from it.
+async fn make_days(
+    office: &Office,
+    desk: &Arc<Desk<Resolver>>,
+    terms: &Arc<Terms>,
+    stop: &Stop,
+) -> Result<u64, StoreError> {
+    let settings = &office.current.get().settings;
+    if !terms.settings.aggregate || FleetMode::of(settings).leaves_reports_to_another() {
+        return Ok(0);
+    }
+    let times = (terms.settings.settle, settings.fleet.wait_for_hosts);
+    let (mut letters, mut failed) = (0, None);
+    for day in waiting_days(desk, terms.settings.settle).await? {
+        if !is_ready(desk, day, times).await? {
+            continue;
+        }
+        let Some(turn) = Turn::take(desk, day).await? else {
+            continue;
+        };
+        let request = Request {
+            day,
+            selection: Selection::default(),
+            clock: desk.clock,
+            spread: true,
+        };
+        let seen = |made: &DayMade| {
+            // Letters that need not wait go out while others are made.
+            if made.counts.domains.is_multiple_of(BETWEEN_SENDS) {
+                office.queued.notify_one();
+            }
+        };
+        match make_day(desk, terms, &request, stop, seen).await {
+            Ok(made) => letters += made.letters,
+            Err(error) => failed = Some(error),
+        }
+        turn.end().await;
+        if stop.is_set() {
+            break;
+        }
+    }
+    failed.map_or(Ok(letters), Err)
+}
+
+/// Whether the reports of a day can be made: all hosts have handed on what they counted, or it is too late for
+/// those that have not.
+async fn is_ready(desk: &Desk<Resolver>, day: Day, times: (Duration, Duration)) -> Result<bool, StoreError> {
+    match readiness(desk, day, times).await? {
+        Readiness::Complete => Ok(true),
+        Readiness::Waiting(hosts) => {
+            tracing::debug!("reports of {} wait for {}", date(day), in_words(&hosts));
+            Ok(false)
+        }
+        Readiness::Without(hosts) => {
+            tracing::warn!(
+                remedy = "landmarc store status tells what is still to come; fleet.wait_for_hosts says how long to wait",
+                "reports of {} are made without all of {}",
+                date(day),
+                in_words(&hosts)
+            );
+            Ok(true)
+        }
+    }
+}
+
+/// Sends what is due.
+async fn send_due(
+    desk: &Arc<Desk<Resolver>>,
+    means: &Arc<Means>,
+    relay: &mut Relay,
+    stop: &Stop,
+) -> Result<(), StoreError> {
+    if relay.may_be_tried(Instant::now()) {
+        let orders = Orders {
+            pause: relay.pause(),
+            ..Orders::default()
+        };
+        let sent = send(desk, means, &orders, stop, |_| {}).await?;
+        tell_of_run(&sent);
+        relay.tried(&sent, Instant::now());
+    }
+    let now_ms = desk.clock.now_ms();
+    let counts = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
+    if let Some(metrics) = &desk.metrics {
+        metrics.outbox(counts);
+    }
+    Ok(())
+}
+
+/// One line for each run that did something.
+fn tell_of_run(sent: &SendCounts) {
+    if sent.letters() > 0 {
+        tracing::info!(
+            delivered = sent.delivered,
+            deferred = sent.deferred,
+            given_up = sent.given_up,
+            suppressed = sent.suppressed,
+            split = sent.split,
+            "letters"
+        );
+    }
+}
