@@ -11,7 +11,7 @@ use landmarc_mail::message::{self, HeaderSection, MessageError, Parsed};
 use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
 use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use landmarc_receiver::local::{ArcUse, Mode, Rules};
+use landmarc_receiver::policy::{ArcUse, Mode, Rules};
 use landmarc_receiver::seen::Seen;
 use landmarc_settings::Settings;
 

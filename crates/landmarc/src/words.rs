@@ -1,7 +1,7 @@
 //! What is going to happen to mail, in plain words (decision D33).
 
 use landmarc_milter::SocketAddress;
-use landmarc_receiver::local::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
+use landmarc_receiver::policy::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
 
 /// What the mode means for mail that fails, in a few lines.
 pub(crate) fn in_plain_words(rules: &Rules) -> Vec<String> {

@@ -10,8 +10,8 @@ use landmarc_mail::author::AuthorFault;
 use landmarc_mail::text::printable;
 
 use crate::evidence::Evidence;
-use crate::local::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, UnusableAuthor};
 use crate::operator::AppliedRule;
+use crate::policy::{Blanks, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, UnusableAuthor};
 pub use crate::reply::{MAX_REPLY_OCTETS, Reply};
 pub use crate::required::HeaderFault;
 use crate::story::MAX_CAUSE_OCTETS;

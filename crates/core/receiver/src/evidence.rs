@@ -15,7 +15,7 @@ use landmarc_mail::authres::AuthenticationResults;
 use landmarc_mail::message::HeaderSection;
 use landmarc_mail::{ClientNetwork, DomainName, HeaderField};
 
-use crate::local::{ClientFacts, Rules};
+use crate::policy::{ClientFacts, Rules};
 use crate::seen::{NETWORK_DAYS, NetworkHistory, SIGNING_DAYS, Seen, SigningHistory};
 use crate::upstream::Tellers;
 

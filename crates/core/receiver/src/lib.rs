@@ -15,8 +15,8 @@ pub mod evidence;
 mod head;
 pub mod judge;
 pub mod ledgers;
-pub mod local;
 pub mod operator;
+pub mod policy;
 mod reply;
 pub mod report_traffic;
 mod required;
@@ -28,5 +28,5 @@ pub mod upstream;
 
 pub use action::{Action, Disposition, Override, OverrideKind, Reply};
 pub use judge::{Head, Judgement, SpfPair, check_spf};
-pub use local::Rules;
+pub use policy::Rules;
 pub use upstream::Arrival;

@@ -3,7 +3,7 @@
 //!
 //! Knows which rule a message meets ([`Facts`], [`select`]) and what it makes of the action
 //! ([`AppliedRule`]). Plain values: deliberately knows no file and no clock. The first rule that
-//! holds decides, before all evidence and before what [`RejectRule`](crate::local::RejectRule) says.
+//! holds decides, before all evidence and before what [`RejectRule`](crate::policy::RejectRule) says.
 
 mod apply;
 mod facts;

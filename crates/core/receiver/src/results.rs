@@ -13,7 +13,7 @@ use landmarc_mail::authres::{self, AuthenticationResults, AuthresError, ResultIn
 use landmarc_mail::message::HeaderSection;
 
 use crate::judge::Judgement;
-use crate::local::{ClientFacts, QuarantineBy, Rules};
+use crate::policy::{ClientFacts, QuarantineBy, Rules};
 use crate::story::{remedy, without_quotation};
 use crate::upstream::Told;
 

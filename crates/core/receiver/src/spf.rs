@@ -7,7 +7,7 @@ use landmarc_mail::Envelope;
 
 use crate::head::Head;
 use crate::ledgers::Ledgers;
-use crate::local::Rules;
+use crate::policy::Rules;
 
 /// The SPF results of one envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,7 +29,7 @@ use landmarc_mail::Envelope;
 use landmarc_mail::message::HeaderSection;
 
 use crate::judge::SpfPair;
-use crate::local::{ClientFacts, Rules};
+use crate::policy::{ClientFacts, Rules};
 use crate::results::Removal;
 use fields::Fields;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use landmarc_milter::{ListenError, Server, SocketAddress, UnixAccess};
 use landmarc_push::ServerTls;
-use landmarc_receiver::local::Rules;
+use landmarc_receiver::policy::Rules;
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State, StoreError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};

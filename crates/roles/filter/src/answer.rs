@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use landmarc_milter::{Edit, Response, Verdict};
 use landmarc_receiver::action::{Reply, Step};
 use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::local::{Blanks, Mode, OnFailure, QuarantineBy, Rules};
+use landmarc_receiver::policy::{Blanks, Mode, OnFailure, QuarantineBy, Rules};
 use landmarc_receiver::results::Removal;
 
 /// Header edits and verdict.

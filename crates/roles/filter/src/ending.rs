@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landmarc_milter::{Edit, Response};
 use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::local::{Mode, OnFailure};
+use landmarc_receiver::policy::{Mode, OnFailure};
 use landmarc_receiver::results::Removal;
 use landmarc_receiver::seen::Seen;
 use landmarc_store::{Observation, State};

@@ -39,7 +39,7 @@ use landmarc_mail::{Envelope, ReversePath};
 use landmarc_milter::{
     Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
 };
-use landmarc_receiver::local::{QuarantineBy, Rules};
+use landmarc_receiver::policy::{QuarantineBy, Rules};
 use landmarc_store::Recorder;
 use tokio::time::timeout;
 

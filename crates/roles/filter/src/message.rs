@@ -11,7 +11,7 @@ use landmarc_mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
 use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
-use landmarc_receiver::local::{ClientFacts, Rules};
+use landmarc_receiver::policy::{ClientFacts, Rules};
 use landmarc_receiver::results::{self, Removal};
 use landmarc_receiver::seen::Seen;
 use landmarc_receiver::upstream::Source;

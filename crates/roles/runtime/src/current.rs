@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use landmarc_dns::resolver::{Resolver, ResolverError};
-use landmarc_receiver::local::Rules;
+use landmarc_receiver::policy::Rules;
 use landmarc_settings::Settings;
 use landmarc_settings::hosts::Hosts;
 

@@ -12,7 +12,7 @@ use landmarc_dns::resolver::ResolverOptions;
 use landmarc_mail::message::HeaderLimits;
 use landmarc_milter::ServerOptions;
 use landmarc_receiver::ledgers::keys_share;
-use landmarc_receiver::local::{
+use landmarc_receiver::policy::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
     UnusableAuthor, Wording,
 };
@@ -201,7 +201,7 @@ pub fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts 
 
 #[cfg(test)]
 mod tests {
-    use landmarc_receiver::local::Blanks;
+    use landmarc_receiver::policy::Blanks;
 
     use super::*;
 

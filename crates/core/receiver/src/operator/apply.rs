@@ -5,7 +5,7 @@ use landmarc_dmarc::record::AssessmentPolicy;
 
 use super::{Rule, RuleAction, Selected};
 use crate::action::{self, Action, Case, Disposition, Override, OverrideKind, Step};
-use crate::local::Rules;
+use crate::policy::Rules;
 
 /// The rule that decided about a message, and what it did.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::lines::Section;
 use crate::action::{Override, Step};
 use crate::evidence::Evidence;
 use crate::judge::Judgement;
-use crate::local::QuarantineBy;
 use crate::operator::{AppliedRule, Effect};
+use crate::policy::QuarantineBy;
 
 pub(super) fn headline(judgement: &Judgement) -> Section {
     let from = judgement

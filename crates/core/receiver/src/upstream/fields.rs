@@ -4,7 +4,7 @@ use landmarc_mail::authres::{self, AuthenticationResults, ResultInfo};
 use landmarc_mail::message::HeaderSection;
 
 use super::Said;
-use crate::local::Rules;
+use crate::policy::Rules;
 use crate::results::{RESULTS, Removal};
 
 /// Fields in a trusted name that are read; honest filters leave three or four.

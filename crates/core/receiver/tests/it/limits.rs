@@ -2,7 +2,7 @@
 
 use landmarc_auth::dkim::DkimVerdict;
 use landmarc_receiver::action::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
-use landmarc_receiver::local::Wording;
+use landmarc_receiver::policy::Wording;
 use landmarc_receiver::story::story;
 
 use crate::scenario::Given;

@@ -6,8 +6,8 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::authres::AuthenticationResults;
 use landmarc_receiver::action::{Disposition, MAX_REPLY_OCTETS, OverrideKind, Reply, Step};
 use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::local::{Mode, Rules};
 use landmarc_receiver::operator::Effect;
+use landmarc_receiver::policy::{Mode, Rules};
 use landmarc_receiver::story::{MAX_CAUSE_OCTETS, remedy, story};
 use landmarc_testkit::dns_name;
 use proptest::prelude::*;
@@ -292,7 +292,7 @@ proptest! {
         let mut given = Given::read(
             "zone _dmarc.example.com TXT \"v=DMARC1; p=reject\"\nfrom a@example.com\nrules reject always",
         );
-        given.rules.reject_text = landmarc_receiver::local::Wording::new(move |_| words.clone());
+        given.rules.reject_text = landmarc_receiver::policy::Wording::new(move |_| words.clone());
         let judgement = given.judge();
         prop_assert!(judgement.action.step.reply().is_some());
         always_holds(&judgement, &given.rules, "words");

@@ -33,7 +33,7 @@ use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{ClientNetwork, DomainName, Envelope, ReversePath};
 use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use landmarc_receiver::local::{
+use landmarc_receiver::policy::{
     ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
     UnusableAuthor, Wording,
 };

@@ -7,9 +7,8 @@ use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{DomainName, Envelope, ReversePath};
-use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
-use landmarc_receiver::local;
+use landmarc_receiver::{Arrival, policy};
 use landmarc_report::Address;
 use landmarc_report::failure::{
     FailureFacts, FailureMailHead, FailureReport, HeaderCopy, MtaFacts, Redactor, RequestRules, Requested,
@@ -64,7 +63,7 @@ fn judged(given: &Given<'_>) -> (Judgement, HeaderCopy) {
         let spf = check_spf(&ledgers, &envelope, &rules, NOW).await;
         let transaction = Transaction {
             envelope,
-            client: local::ClientFacts::default(),
+            client: policy::ClientFacts::default(),
             id: "abc",
             queue_id: None,
             seen: &landmarc_receiver::seen::Seen::Off,
@@ -105,38 +104,38 @@ pub(crate) fn octets(report: &FailureReport) -> String {
     String::from_utf8(failure_mail(report, &head).to_bytes()).expect("letters are ASCII")
 }
 
-fn rules() -> local::Rules {
-    let wording = || local::Wording::new(|_| "refused".to_owned());
-    local::Rules {
+fn rules() -> policy::Rules {
+    let wording = || policy::Wording::new(|_| "refused".to_owned());
+    policy::Rules {
         authserv_id_with_job_id: false,
         upstream: landmarc_receiver::upstream::Upstream::default(),
         required_header_fields: false,
-        mode: local::Mode::Enforce,
+        mode: policy::Mode::Enforce,
         authserv_id: "gen.example".to_owned(),
         header_limits: HeaderLimits::default(),
         check_helo: true,
         fetch_explanation: false,
         dkim: landmarc_auth::dkim::Options::default(),
-        arc: local::ArcUse::Trusted,
+        arc: policy::ArcUse::Trusted,
         trusted_sealers: Vec::new(),
         discovery: DiscoveryMethod::TreeWalk,
         compare_rfc7489: false,
         dmarc: landmarc_dmarc::evaluation::Options::default(),
         suffixes: Arc::new(Suffixes::built_in()),
         operator: Arc::from([]),
-        reject: local::RejectRule::Evidence,
+        reject: policy::RejectRule::Evidence,
         reject_text: wording(),
-        reject_codes: local::ReplyCodes {
+        reject_codes: policy::ReplyCodes {
             basic: 550,
             enhanced: "5.7.1".to_owned(),
         },
-        quarantine: local::QuarantineBy::Hold,
+        quarantine: policy::QuarantineBy::Hold,
         quarantine_text: wording(),
-        unusable_author: local::UnusableAuthor::Refuse,
+        unusable_author: policy::UnusableAuthor::Refuse,
         unusable_author_text: wording(),
         local_domains: Vec::new(),
         recognise_lists: true,
-        failures: local::FailureTable::default(),
+        failures: policy::FailureTable::default(),
         remove_all_results: false,
     }
 }

@@ -5,7 +5,7 @@ use landmarc_mail::message;
 use landmarc_mail::{Envelope, ReversePath};
 use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{Head, Ledgers, Transaction, check_spf, judge};
-use landmarc_receiver::local::ClientFacts;
+use landmarc_receiver::policy::ClientFacts;
 use landmarc_testkit::block_on;
 
 use super::*;

@@ -32,7 +32,7 @@ use landmarc_auth::lookup::{Answer, Lookup, QUESTIONS_PER_MESSAGE, Question, Zon
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_receiver::Arrival;
 use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use landmarc_receiver::local::Rules;
+use landmarc_receiver::policy::Rules;
 use landmarc_receiver::seen::{History, Seen};
 use landmarc_store::{Observation, Reader, Recorded, Recorder};
 use landmarc_testkit::letter::NOW;
@@ -282,7 +282,7 @@ impl Server {
         head.body(&letter.body);
         let transaction = Transaction {
             envelope,
-            client: landmarc_receiver::local::ClientFacts::default(),
+            client: landmarc_receiver::policy::ClientFacts::default(),
             id: "",
             queue_id: None,
             seen,

@@ -13,7 +13,7 @@ use landmarc_mail::message::{MessageError, split};
 use landmarc_mail::{Envelope, ReversePath};
 use landmarc_migrate::opendmarc::settings::{Parameter, test_records};
 use landmarc_milter::{Edit, Response, Verdict};
-use landmarc_receiver::local::Rules;
+use landmarc_receiver::policy::Rules;
 
 use super::complain_of;
 use crate::answers::Answers;
