@@ -9,10 +9,9 @@ use clap::{Args, ValueEnum};
 use landmarc_dns::resolver::Asker;
 use landmarc_mail::message::{self, HeaderSection, MessageError, Parsed};
 use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
-use landmarc_receiver::Arrival;
-use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_receiver::policy::{ArcUse, Mode, Rules};
 use landmarc_receiver::seen::Seen;
+use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_settings::Settings;
 
 use crate::answers::Answers;

@@ -5,17 +5,17 @@ use landmarc_auth::arc::{ArcResult, Validator};
 use landmarc_auth::dkim::{BodyHashing, DkimResult, Verifier};
 use landmarc_auth::lookup::{Lookup, Question};
 use landmarc_dmarc::discovery::warm;
-use landmarc_mail::DomainName;
 use landmarc_mail::author::{Author, author};
 use landmarc_mail::message::{HeaderDefect, HeaderSection};
+use landmarc_mail::{DomainName, Envelope};
 
 use crate::evidence::HeaderFacts;
-use crate::judge::SpfPair;
 use crate::ledgers::Ledgers;
-use crate::operator::Rule;
 use crate::policy::{ArcUse, Rules};
+use crate::removals::{self, Removal};
 use crate::required::{self, HeaderFault};
-use crate::results::{self, Removal};
+use crate::rule::Rule;
+use crate::spf::{SpfPair, check_spf};
 use crate::upstream::{self, Arrival, Tellers, Told};
 
 /// A message whose header section is complete: parsed and hashed as far as it goes.
@@ -43,7 +43,7 @@ impl Head {
         let now = arrival.now;
         let author = author(headers);
         let told = upstream::read(headers, rules, arrival);
-        let removals = results::removals_but(headers, rules, arrival.client, &told);
+        let removals = removals::removals_but(headers, rules, arrival.client, &told.kept, &told.forged);
         let Told {
             spf,
             dkim,
@@ -85,7 +85,7 @@ impl Head {
     }
 
     /// The result of SPF where a filter ahead of us is to tell it, whether it does or not. Without
-    /// one it is to be asked for ([`check_spf`](crate::judge::check_spf)).
+    /// one it is to be asked for ([`check_spf`](crate::spf::check_spf)).
     #[must_use]
     pub fn spf_told(&self) -> Option<&SpfPair> {
         self.spf.as_ref()
@@ -122,6 +122,19 @@ impl Head {
     /// Takes the next octets of the body.
     pub fn body(&mut self, chunk: &[u8]) {
         self.bodies.update(chunk);
+    }
+}
+
+/// SPF of a message whose header section is complete: as a filter ahead of us tells it, or else checked.
+pub async fn spf_of<L: Lookup>(
+    head: &Head,
+    ledgers: &Ledgers<L>,
+    envelope: &Envelope,
+    rules: &Rules,
+) -> SpfPair {
+    match head.spf_told() {
+        Some(told) => told.clone(),
+        None => check_spf(ledgers, envelope, rules, head.now).await,
     }
 }
 

@@ -7,131 +7,29 @@
 
 use landmarc_auth::arc::ArcResult;
 use landmarc_auth::dkim::{BodyDigests, DkimResult};
-use landmarc_auth::lookup::{Asked, DnsName, Lookup, existence};
+use landmarc_auth::lookup::{DnsName, Lookup, existence};
 use landmarc_auth::spf::SpfOutcome;
 use landmarc_dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifiers};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
-use landmarc_mail::message::HeaderDefect;
 use landmarc_mail::{ClientNetwork, DomainName, Envelope};
 
-use crate::action::{self, Action};
-use crate::evidence::{self, Collected, Evidence, Findings, HeaderFacts, Spare};
-use crate::head::{Chain, Signatures};
-pub use crate::head::{Head, Plan};
-pub use crate::ledgers::Ledgers;
-use crate::operator::{self, AppliedRule, Facts, ResultWord, Rule};
+use crate::action::{Action, AppliedRule};
+use crate::cause;
+use crate::collect::{self, Collected, Findings};
+use crate::decide;
+use crate::evidence::{Evidence, Spare};
+use crate::head::{Chain, Head, Signatures};
+use crate::judgement::{Judgement, SeenOfMessage};
+use crate::ledgers::Ledgers;
+use crate::operator::{self, Facts};
 use crate::policy::{ArcUse, ClientFacts, RejectRule, Rules};
 use crate::required::HeaderFault;
-use crate::results::{self, Removal};
-use crate::seen::{NetworkHistory, Seen, SigningHistory};
-pub use crate::spf::{SpfPair, check_spf, spf_of};
-use crate::story;
-use crate::upstream::{self, Tellers};
-
-/// All that was found about a message and what is to be done with it.
-#[derive(Clone, Debug)]
-pub struct Judgement {
-    /// The short id of the message; empty where it has none.
-    pub id: String,
-    /// The envelope.
-    pub envelope: Envelope,
-    /// The Author Domain, or why there is none.
-    pub author: Author,
-    /// What is wrong with the header section.
-    pub defects: Vec<HeaderDefect>,
-    /// What of the header section matters beside the author.
-    pub header: HeaderFacts,
-    /// SPF.
-    pub spf: SpfPair,
-    /// DKIM, topmost signature first.
-    pub dkim: Vec<DkimResult>,
-    /// ARC.
-    pub arc: ArcResult,
-    /// Which of these three others have told us, and who.
-    pub tellers: Tellers,
-    /// One evaluation for each author domain, in their order in the From field.
-    pub evaluations: Vec<Evaluation>,
-    /// Which of them decides.
-    pub deciding: Option<usize>,
-    /// The DMARC result of the message.
-    pub dmarc: DmarcResult,
-    /// What RFC 7489 would have said of the deciding author domain.
-    pub rfc7489: Option<Evaluation>,
-    /// Evidence about a failing message.
-    pub evidence: Vec<Evidence>,
-    /// What else kept evidence from standing against it.
-    pub spare: Option<Spare>,
-    /// What the mail of the last days shows about its author and its client.
-    pub seen: SeenOfMessage,
-    /// Why it does not simply pass, in one line of printable ASCII, at most
-    /// [`MAX_CAUSE_OCTETS`](crate::story::MAX_CAUSE_OCTETS) long; empty when it does, or DMARC does not apply.
-    pub cause: String,
-    /// The rule of the operator that decided, if one did.
-    pub rule: Option<AppliedRule>,
-    /// What the decision is.
-    pub decision: Action,
-    /// What is done: the decision, unless we only observe.
-    pub action: Action,
-    /// Our Authentication-Results field, without its name.
-    pub authentication_results: String,
-    /// Fields that must go before ours is added.
-    pub removals: Vec<Removal>,
-    /// Every DNS question.
-    pub asked: Vec<Asked>,
-}
-
-/// What the mail of the last days shows about the author and the client of a message.
-#[derive(Clone, Debug)]
-pub struct SeenOfMessage {
-    /// Where it was looked for.
-    pub table: Seen,
-    /// Of the author domain that decides.
-    pub signing: Option<SigningHistory>,
-    /// Of the network of the client.
-    pub network: Option<(ClientNetwork, NetworkHistory)>,
-}
-
-impl Judgement {
-    /// The evaluation that decides.
-    #[must_use]
-    pub fn evaluation(&self) -> Option<&Evaluation> {
-        self.deciding.and_then(|index| self.evaluations.get(index))
-    }
-
-    /// The author domain that decides.
-    #[must_use]
-    pub fn author_domain(&self) -> Option<&DomainName> {
-        self.evaluation().map(|evaluation| &evaluation.author_domain)
-    }
-
-    /// A word for what kept a failing message under `p=reject` from being refused where evidence decides;
-    /// none where nothing did, or it is refused.
-    #[must_use]
-    pub fn spared_by(&self) -> Option<&'static str> {
-        let is_asked =
-            |e: &Evaluation| e.result == DmarcResult::Fail && e.policy == Some(AssessmentPolicy::Reject);
-        if !self.evaluation().is_some_and(is_asked) || matches!(self.decision.step, action::Step::Reject(_)) {
-            return None;
-        }
-        let favour = action::in_favour(&self.evidence).map(Evidence::as_str);
-        favour.or_else(|| self.spare.as_ref().map(Spare::as_str))
-    }
-
-    /// Whether it fails under a policy that asks for more than watching, and is taken all the same:
-    /// accepted or set aside, in whatever mode.
-    #[must_use]
-    pub fn is_taken_against_policy(&self) -> bool {
-        let asks = |evaluation: &Evaluation| {
-            evaluation.result == DmarcResult::Fail
-                && matches!(
-                    evaluation.policy,
-                    Some(AssessmentPolicy::Quarantine | AssessmentPolicy::Reject)
-                )
-        };
-        self.evaluation().is_some_and(asks) && self.action.step.reply().is_none()
-    }
-}
+use crate::results;
+use crate::rule::{ResultWord, Rule};
+use crate::seen::Seen;
+use crate::spf::SpfPair;
+use crate::upstream;
 
 /// What of a message is not in the message.
 #[derive(Clone, Debug)]
@@ -213,7 +111,7 @@ pub async fn judge<L: Lookup>(
     let decided = decide(&given, &findings, rules);
     let mut judgement = Judgement {
         id: id.to_owned(),
-        action: action::in_mode(&decided.action, decided.rule.as_ref(), rules.mode),
+        action: decide::in_mode(&decided.action, decided.rule.as_ref(), rules.mode),
         decision: decided.action,
         rule: decided.rule,
         cause: decided.cause,
@@ -387,11 +285,11 @@ struct Decided {
 fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided {
     let facts = &given.facts;
     let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
-    let collected = failing.map(|e| evidence::collect(e, findings, rules));
+    let collected = failing.map(|e| collect::collect(e, findings, rules));
     let Collected { evidence, spare } = collected.unwrap_or_default();
     let found = match given.header_fault {
         Some(fault) => fault.to_string(),
-        None => story::found(facts, &evidence, findings),
+        None => cause::found(facts, &evidence, findings),
     };
     let fault = match facts.author {
         Author::Unusable(fault) => Some(*fault),
@@ -399,7 +297,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
     };
     let selected = operator::select(&rules.operator, facts);
     let decided = |reason: &str| {
-        let case = action::Case {
+        let case = decide::Case {
             fault,
             header_fault: given.header_fault,
             evaluation: facts.evaluation,
@@ -410,13 +308,13 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
             id: given.id,
             client: facts.envelope.client,
         };
-        operator::apply(selected, action::decide(&case, rules), &case, rules)
+        operator::apply(selected, decide::decide(&case, rules), &case, rules)
     };
     let (mut action, mut rule) = decided(&found);
     let cause = match (given.header_fault, &rule) {
         // No wish of the Domain Owner has been weighed.
         (Some(_), None) => found.clone(),
-        _ => story::cause(&found, facts, (&evidence, spare.as_ref()), &action, rule.as_ref()),
+        _ => cause::cause(&found, facts, (&evidence, spare.as_ref()), &action, rule.as_ref()),
     };
     // What is done is part of the cause, and the cause is part of what is told with it.
     if cause != found {

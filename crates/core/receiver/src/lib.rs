@@ -4,29 +4,44 @@
 //! no milter, no SMTP and no DNS server: it is given an envelope, header fields, body
 //! chunks and a [`landmarc_auth::lookup::Lookup`], and gives back a [`Judgement`].
 //!
-//! The rooms in the order in which a message walks through them: [`judge`] runs the mechanisms,
-//! or takes from [`upstream`] what filters ahead of us found; [`evidence`] collects what else is
-//! known, [`action`] decides unless a rule of the [`operator`] does, [`results`] writes the
-//! Authentication-Results field, [`story`] explains.
-//! [`report_traffic`] knows mail that is itself about reports.
+//! Values stand below, functions over them above. The values: what is configured ([`policy`], [`rule`]), what
+//! was found ([`evidence`], [`seen`]), what is done ([`action`], [`disposition`]), and all of it together
+//! ([`judgement`]). The functions in the order in which a message meets them: [`Head`] reads the header section,
+//! with what filters ahead found ([`upstream`]); [`judge()`] runs the mechanisms, [`collect`] weighs what else is
+//! known, the decision follows unless a rule of the [`operator`] holds, [`results`] writes the
+//! Authentication-Results field, [`story`] explains. [`report_traffic`] knows mail that is itself about reports.
 
 pub mod action;
+mod cause;
+pub mod collect;
+mod decide;
+pub mod disposition;
 pub mod evidence;
 mod head;
-pub mod judge;
-pub mod ledgers;
+mod judge;
+pub mod judgement;
+mod ledgers;
+pub mod limits;
 pub mod operator;
 pub mod policy;
+mod removals;
 mod reply;
 pub mod report_traffic;
 mod required;
 pub mod results;
+pub mod rule;
 pub mod seen;
 mod spf;
 pub mod story;
 pub mod upstream;
 
-pub use action::{Action, Disposition, Override, OverrideKind, Reply};
-pub use judge::{Head, Judgement, SpfPair, check_spf};
+pub use decide::{BUDGET_REACHED, DNS_WITH_POLICY};
+pub use head::{Head, Plan, spf_of};
+pub use judge::{Transaction, judge};
+pub use judgement::Judgement;
+pub use ledgers::{Ledgers, keys_share};
 pub use policy::Rules;
+pub use removals::{Removal, removals};
+pub use reply::Reply;
+pub use spf::{SpfPair, check_spf};
 pub use upstream::Arrival;

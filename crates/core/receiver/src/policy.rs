@@ -8,8 +8,7 @@ use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::DomainName;
 use landmarc_mail::message::HeaderLimits;
 
-use crate::operator::Rule;
-use crate::upstream::Upstream;
+use crate::rule::Rule;
 
 /// All that decides about a message besides the message and DNS. The same for every
 /// message until the settings are read again.
@@ -235,6 +234,50 @@ impl std::fmt::Debug for Wording {
         };
         write!(f, "Wording({:?})", self.fill(&names))
     }
+}
+
+/// Which results are taken from filters ahead of us, and whose word counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Upstream {
+    /// Where the result of SPF comes from.
+    pub spf: Source,
+    /// Where those of DKIM come from.
+    pub dkim: Source,
+    /// Where that of ARC comes from.
+    pub arc: Source,
+    /// The authserv-ids that are believed, compared without case; ours where there is none.
+    pub trusted_authserv_ids: Vec<String>,
+    /// Whether Received-SPF (RFC 7208 §9.1) is looked at where no Authentication-Results tells of SPF.
+    pub received_spf: bool,
+}
+
+impl Upstream {
+    /// Whether any result is looked for in the message.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        [self.spf, self.dkim, self.arc]
+            .iter()
+            .any(|source| *source != Source::Own)
+    }
+
+    /// The authserv-ids that are believed, ours being `own`.
+    pub(crate) fn trusted<'a>(&'a self, own: &'a str) -> impl Iterator<Item = &'a str> {
+        let own = self.trusted_authserv_ids.is_empty().then_some(own);
+        own.into_iter()
+            .chain(self.trusted_authserv_ids.iter().map(String::as_str))
+    }
+}
+
+/// Where the result of a mechanism comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// We check it.
+    #[default]
+    Own,
+    /// A filter ahead of us tells it, or else nobody does.
+    Upstream,
+    /// A filter ahead of us tells it; where it does not, we check it.
+    UpstreamThenOwn,
 }
 
 /// What the edge knows of the client from the operator's lists.

@@ -4,8 +4,7 @@ use std::fmt;
 
 use landmarc_mail::text::printable;
 
-/// The longest reply line without its CRLF (RFC 5321 §4.5.3.1.5: 512 octets with it).
-pub const MAX_REPLY_OCTETS: usize = 510;
+use crate::limits::MAX_REPLY_OCTETS;
 
 /// An SMTP reply: one line of printable ASCII, at most [`MAX_REPLY_OCTETS`] long.
 #[derive(Clone, Debug, PartialEq, Eq)]

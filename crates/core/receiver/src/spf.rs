@@ -5,7 +5,6 @@ use landmarc_auth::lookup::Lookup;
 use landmarc_auth::spf::{self, Scope, SpfOutcome, SpfRequest, SpfResult};
 use landmarc_mail::Envelope;
 
-use crate::head::Head;
 use crate::ledgers::Ledgers;
 use crate::policy::Rules;
 
@@ -57,19 +56,6 @@ pub async fn check_spf<L: Lookup>(
     SpfPair {
         mail_from,
         helo: Some(helo),
-    }
-}
-
-/// SPF of a message whose header section is complete: as a filter ahead of us tells it, or else checked.
-pub async fn spf_of<L: Lookup>(
-    head: &Head,
-    ledgers: &Ledgers<L>,
-    envelope: &Envelope,
-    rules: &Rules,
-) -> SpfPair {
-    match head.spf_told() {
-        Some(told) => told.clone(),
-        None => check_spf(ledgers, envelope, rules, head.now).await,
     }
 }
 

@@ -4,7 +4,6 @@
 //! claims to have written it, what each mechanism found, what the Domain Owner
 //! publishes, what follows, and what can be done about it.
 
-mod cause;
 mod lines;
 mod mechanisms;
 mod policy;
@@ -12,11 +11,9 @@ mod remedy;
 mod sections;
 mod seen;
 
-pub use cause::MAX_CAUSE_OCTETS;
-pub(crate) use cause::{cause, found, without_quotation};
 pub use remedy::remedy;
 
-use crate::judge::Judgement;
+use crate::judgement::Judgement;
 use lines::Section;
 
 /// The whole story in plain text, one line per fact, ending in what to do. Lines are

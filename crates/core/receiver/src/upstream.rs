@@ -20,6 +20,7 @@ mod arc;
 mod dkim;
 mod fields;
 mod plain;
+mod said;
 mod spf;
 
 use landmarc_auth::arc::ArcResult;
@@ -28,54 +29,11 @@ use landmarc_auth::spf::SpfOutcome;
 use landmarc_mail::Envelope;
 use landmarc_mail::message::HeaderSection;
 
-use crate::judge::SpfPair;
-use crate::policy::{ClientFacts, Rules};
-use crate::results::Removal;
+use crate::policy::{ClientFacts, Rules, Source};
+use crate::removals::Removal;
+use crate::spf::SpfPair;
 use fields::Fields;
-
-/// Which results are taken from filters ahead of us, and whose word counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Upstream {
-    /// Where the result of SPF comes from.
-    pub spf: Source,
-    /// Where those of DKIM come from.
-    pub dkim: Source,
-    /// Where that of ARC comes from.
-    pub arc: Source,
-    /// The authserv-ids that are believed, compared without case; ours where there is none.
-    pub trusted_authserv_ids: Vec<String>,
-    /// Whether Received-SPF (RFC 7208 §9.1) is looked at where no Authentication-Results tells of SPF.
-    pub received_spf: bool,
-}
-
-impl Upstream {
-    /// Whether any result is looked for in the message.
-    #[must_use]
-    pub fn is_used(&self) -> bool {
-        [self.spf, self.dkim, self.arc]
-            .iter()
-            .any(|source| *source != Source::Own)
-    }
-
-    /// The authserv-ids that are believed, ours being `own`.
-    pub(crate) fn trusted<'a>(&'a self, own: &'a str) -> impl Iterator<Item = &'a str> {
-        let own = self.trusted_authserv_ids.is_empty().then_some(own);
-        own.into_iter()
-            .chain(self.trusted_authserv_ids.iter().map(String::as_str))
-    }
-}
-
-/// Where the result of a mechanism comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// We check it.
-    #[default]
-    Own,
-    /// A filter ahead of us tells it, or else nobody does.
-    Upstream,
-    /// A filter ahead of us tells it; where it does not, we check it.
-    UpstreamThenOwn,
-}
+use said::Said;
 
 /// What is known of a message beside its header section when that is complete.
 #[derive(Clone, Copy, Debug)]
@@ -129,24 +87,6 @@ pub(crate) struct Told {
     pub(crate) forged: Vec<Removal>,
     /// Whether there is any field in a trusted name; not known where none is looked for.
     pub(crate) is_heard: Option<bool>,
-}
-
-/// What the filters ahead say of one mechanism.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Said<T> {
-    /// A result.
-    Result {
-        /// Who says so.
-        by: String,
-        /// The field that says so, which stays.
-        field: Removal,
-        /// What is said.
-        result: T,
-    },
-    /// Nothing: no such filter is there, or it does not work.
-    Nothing,
-    /// Something that cannot be believed, and why.
-    Doubtful(&'static str),
 }
 
 /// Why a result of SPF or DKIM is a temporary error.

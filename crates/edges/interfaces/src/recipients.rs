@@ -3,7 +3,7 @@
 //! How many there are is the sender's choice, and so is never a reason to give a message up: one that is not judged is
 //! one that got past the policy. So there is room for a number of them, and beyond it is only known that there are more.
 
-/// Recipients that are kept: as many as are told apart (`landmarc_receiver::operator::MAX_RECIPIENTS`).
+/// Recipients that are kept: as many as are told apart (`landmarc_receiver::rule::MAX_RECIPIENTS`).
 pub const MAX_RECIPIENTS: usize = 1_000;
 /// Octets of all that are kept: as many recipients, each as long as a path may be (RFC 5321 §4.5.3.1.3).
 pub const MAX_OCTETS: usize = MAX_RECIPIENTS * 256;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use clap::Args;
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::story::story;
 
 use crate::bench::{Judged, Options, judge_each};

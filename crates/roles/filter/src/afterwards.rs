@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::story::story;
 use landmarc_store::{Recorded, State};
 

@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use landmarc_milter::{Edit, Response, Verdict};
-use landmarc_receiver::action::{Reply, Step};
-use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::action::Step;
 use landmarc_receiver::policy::{Blanks, Mode, OnFailure, QuarantineBy, Rules};
-use landmarc_receiver::results::Removal;
+use landmarc_receiver::{Judgement, Removal, Reply};
 
 /// Header edits and verdict.
 pub(super) fn response(judgement: &Judgement) -> Response {

@@ -2,7 +2,7 @@
 
 use landmarc_mail::ReversePath;
 use landmarc_milter::{Actions, Capabilities, Edit};
-use landmarc_receiver::operator::RecipientPattern;
+use landmarc_receiver::rule::RecipientPattern;
 use landmarc_settings::MailAddress;
 
 /// Nobody is told that the copy could not be delivered: a bounce would go to whoever the message

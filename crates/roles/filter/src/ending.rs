@@ -4,10 +4,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use landmarc_milter::{Edit, Response};
-use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::policy::{Mode, OnFailure};
-use landmarc_receiver::results::Removal;
 use landmarc_receiver::seen::Seen;
+use landmarc_receiver::{Judgement, Removal};
 use landmarc_store::{Observation, State};
 
 use super::answer::{self, Unjudged, response, unjudged};

@@ -8,8 +8,9 @@ use landmarc_interfaces::{
     Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding,
 };
 use landmarc_milter::{Response, Verdict};
-use landmarc_receiver::action::{self, Step};
-use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::Judgement;
+use landmarc_receiver::action::Step;
+use landmarc_receiver::disposition;
 use serde_json::{Value, json};
 
 use super::Connection;
@@ -153,12 +154,12 @@ fn dkim(signature: &DkimResult) -> DkimFinding {
     }
 }
 
-fn disposition(disposition: action::Disposition) -> Disposition {
+fn disposition(disposition: disposition::Disposition) -> Disposition {
     match disposition {
-        action::Disposition::None => Disposition::None,
-        action::Disposition::Pass => Disposition::Pass,
-        action::Disposition::Quarantine => Disposition::Quarantine,
-        action::Disposition::Reject => Disposition::Reject,
+        disposition::Disposition::None => Disposition::None,
+        disposition::Disposition::Pass => Disposition::Pass,
+        disposition::Disposition::Quarantine => Disposition::Quarantine,
+        disposition::Disposition::Reject => Disposition::Reject,
     }
 }
 

@@ -5,10 +5,9 @@ use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::Evaluation;
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::DomainName;
-use landmarc_receiver::action::{Action, Reply};
+use landmarc_receiver::action::{Action, AppliedRule};
 use landmarc_receiver::evidence::Evidence;
-use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::operator::AppliedRule;
+use landmarc_receiver::{Judgement, Reply};
 use serde_json::{Map, Value, json};
 
 /// The object for one message.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use landmarc_auth::dkim::DkimVerdict;
 use landmarc_interfaces::Door;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::evidence::Evidence;
-use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::remedy;
 
 /// One word for all signatures: pass when one passes, else what the first came to.

@@ -9,12 +9,9 @@ use std::sync::Arc;
 use landmarc_dns::resolver::{Asker, MessageLookup};
 use landmarc_mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
-use landmarc_receiver::Arrival;
-use landmarc_receiver::judge::{self, Head, Judgement, Ledgers, SpfPair, Transaction};
-use landmarc_receiver::policy::{ClientFacts, Rules};
-use landmarc_receiver::results::{self, Removal};
+use landmarc_receiver::policy::{ClientFacts, Rules, Source};
 use landmarc_receiver::seen::Seen;
-use landmarc_receiver::upstream::Source;
+use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Removal, SpfPair, Transaction, check_spf, judge};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Unjudged;
@@ -174,7 +171,7 @@ impl Message {
     /// What can still be found in a header section that could not be taken apart. Whoever provokes
     /// that shall not get results in our name past us (RFC 8601 §5).
     pub(super) fn find_removals(&mut self, rules: &Rules) {
-        self.removals = results::removals(&self.headers, rules, self.client);
+        self.removals = landmarc_receiver::removals(&self.headers, rules, self.client);
         self.headers = HeaderSection::default();
         self.memory = None;
     }
@@ -220,7 +217,7 @@ impl Message {
         let (envelope, ledgers) = (self.envelope.clone(), Arc::clone(&self.ledgers));
         let (rules, now) = (Arc::clone(rules), self.now);
         self.spf = Some(Task::start(async move {
-            judge::check_spf(&ledgers, &envelope, &rules, now).await
+            check_spf(&ledgers, &envelope, &rules, now).await
         }));
     }
 
@@ -259,7 +256,7 @@ impl Message {
             queue_id,
             seen,
         };
-        let judgement = judge::judge(head, transaction, spf, &self.ledgers, rules).await;
+        let judgement = judge(head, transaction, spf, &self.ledgers, rules).await;
         let header = take(&mut self.for_reports);
         let traffic = Traffic::of(&judgement, header, all_to_us, any_to_us);
         Some((judgement, traffic))

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_interfaces::Door;
-use landmarc_receiver::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
-use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::local::QuarantineBy;
+use landmarc_receiver::action::Step;
+use landmarc_receiver::policy::QuarantineBy;
+use landmarc_receiver::{BUDGET_REACHED, DNS_WITH_POLICY, Judgement};
 use landmarc_runtime::metrics::{Counts, Distribution, MetricWriter, Named, OTHER, SECONDS, place_of};
 
 use held::Held;

@@ -1,7 +1,7 @@
 //! The recipients of a message, as far as somebody asks about them.
 
 use landmarc_mail::ReversePath;
-use landmarc_receiver::operator::MAX_RECIPIENTS;
+use landmarc_receiver::rule::MAX_RECIPIENTS;
 
 /// Octets of all paths of a message that are kept. A thousand ordinary addresses fit; what is
 /// longer is as good as too many, so that sessions cannot hold the megabyte each that paths of the

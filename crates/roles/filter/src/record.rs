@@ -9,8 +9,8 @@ use landmarc_dmarc::discovery::{Discovery, PolicyAt};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
 use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
 use landmarc_mail::DomainName;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{Override, Step};
-use landmarc_receiver::judge::Judgement;
 use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
 
 use crate::log_line::dkim_word;

@@ -1,7 +1,7 @@
 //! What a mail server would be told, for whoever only looks: `opendmarc -t`.
 
 use landmarc_milter::{Edit, Response};
-use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::Judgement;
 use landmarc_settings::Settings;
 
 use super::answer;

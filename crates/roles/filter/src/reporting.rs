@@ -4,7 +4,7 @@
 use landmarc_intake::{MAX_SUBJECT_OCTETS, read_subject};
 use landmarc_mail::ReversePath;
 use landmarc_mail::message::HeaderSection;
-use landmarc_receiver::judge::Judgement;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::report_traffic::{ReportAddress, ReportAddresses, is_feedback_report};
 use landmarc_report::failure::facts::MAX_HEADER_OCTETS;
 use landmarc_report::failure::{self, FailureFacts, HeaderCopy, gate};

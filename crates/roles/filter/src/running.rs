@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use landmarc_receiver::operator::Rule;
 use landmarc_receiver::policy::{QuarantineBy, Rules};
+use landmarc_receiver::rule::Rule;
 
 use super::copying::CopyTo;
 use super::reporting::Reporting;

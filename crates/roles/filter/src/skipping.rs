@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use landmarc_mail::author::Author;
 use landmarc_mail::{DomainName, ReversePath};
 use landmarc_milter::Macros;
-use landmarc_receiver::operator::{NamePattern, RecipientPattern, is_among};
+use landmarc_receiver::rule::{NamePattern, RecipientPattern, is_among};
 use landmarc_settings::Network;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::keys::Clients;

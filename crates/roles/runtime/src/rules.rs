@@ -11,12 +11,11 @@ use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_dns::resolver::ResolverOptions;
 use landmarc_mail::message::HeaderLimits;
 use landmarc_milter::ServerOptions;
-use landmarc_receiver::ledgers::keys_share;
+use landmarc_receiver::keys_share;
 use landmarc_receiver::policy::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
-    UnusableAuthor, Wording,
+    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, Source,
+    UnusableAuthor, Upstream, Wording,
 };
-use landmarc_receiver::upstream::{Source, Upstream};
 use landmarc_settings::keys::{self, Authentication, Failure};
 use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
 

@@ -3,68 +3,12 @@
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
 
-use super::{Rule, RuleAction, Selected};
-use crate::action::{self, Action, Case, Disposition, Override, OverrideKind, Step};
+use super::facts::Selected;
+use crate::action::{Action, AppliedRule, Effect, Override, Step};
+use crate::decide::{self, Case};
+use crate::disposition::{Disposition, OverrideKind};
 use crate::policy::Rules;
-
-/// The rule that decided about a message, and what it did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AppliedRule {
-    /// The name of the rule.
-    pub name: String,
-    /// Who answers for it.
-    pub owner: String,
-    /// Why there is such a rule.
-    pub reason: String,
-    /// What it did.
-    pub effect: Effect,
-    /// What would have been done without it.
-    pub without: Action,
-    /// What it adds to the report; nothing where it changed nothing.
-    pub recorded: Option<Override>,
-}
-
-/// What a rule made of an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// Less is done than without it.
-    Softened,
-    /// The same is done without it.
-    Unchanged,
-    /// More is done than without it.
-    Hardened,
-}
-
-impl Effect {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Softened => "softened",
-            Self::Unchanged => "unchanged",
-            Self::Hardened => "hardened",
-        }
-    }
-
-    fn of(without: &Step, rule: RuleAction) -> Self {
-        let without = match without {
-            Step::Accept => 0,
-            Step::Quarantine(..) => 1,
-            Step::TempFail(_) => 2,
-            Step::Reject(_) => 3,
-        };
-        let with = match rule {
-            RuleAction::Accept => 0,
-            RuleAction::Quarantine => 1,
-            RuleAction::Reject => 3,
-        };
-        match with.cmp(&without) {
-            std::cmp::Ordering::Less => Self::Softened,
-            std::cmp::Ordering::Equal => Self::Unchanged,
-            std::cmp::Ordering::Greater => Self::Hardened,
-        }
-    }
-}
+use crate::rule::{Rule, RuleAction};
 
 /// Lets the rules of the operator have their say about what would be done without them.
 pub(crate) fn apply(
@@ -114,7 +58,7 @@ fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>,
         },
         RuleAction::Reject => Action {
             disposition: Disposition::Reject,
-            step: Step::Reject(action::refusal(
+            step: Step::Reject(decide::refusal(
                 case,
                 asks_for(case, AssessmentPolicy::Reject),
                 rules,
@@ -129,9 +73,9 @@ fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>,
 fn quarantine_text(case: &Case<'_>, rules: &Rules) -> String {
     let asked_for = [AssessmentPolicy::Quarantine, AssessmentPolicy::Reject];
     if asked_for.into_iter().any(|policy| asks_for(case, policy)) {
-        action::quarantine_text(None, case, rules)
+        decide::quarantine_text(None, case, rules)
     } else {
-        action::quarantine_text(Some("local policy"), case, rules)
+        decide::quarantine_text(Some("local policy"), case, rules)
     }
 }
 

@@ -7,12 +7,13 @@ use landmarc_dmarc::evaluation::Evaluation;
 use landmarc_mail::author::Author;
 use landmarc_mail::{DomainName, Envelope};
 
-use super::{
+use crate::collect::key_unanswered;
+use crate::evidence::HeaderFacts;
+use crate::judgement::Judgement;
+use crate::rule::{
     Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, any,
     is_among,
 };
-use crate::evidence::{HeaderFacts, key_unanswered};
-use crate::judge::Judgement;
 
 /// What the conditions of a rule speak of.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
 
 use super::lines::Section;
-use crate::judge::Judgement;
+use crate::judgement::Judgement;
 
 /// Steps of one SPF check that are told; a record cannot cause many more.
 const MAX_SPF_STEPS_TOLD: usize = 60;

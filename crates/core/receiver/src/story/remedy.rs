@@ -10,10 +10,11 @@ use landmarc_mail::DomainName;
 use landmarc_mail::author::{Author, AuthorFault};
 
 use super::lines::Section;
-use crate::action::{BUDGET_REACHED, DNS_WITH_POLICY, Step};
-use crate::evidence::{Evidence, is_own};
-use crate::judge::Judgement;
-use crate::operator::Effect;
+use crate::action::{Effect, Step};
+use crate::collect::{is_own, own_signature};
+use crate::decide::{BUDGET_REACHED, DNS_WITH_POLICY};
+use crate::evidence::Evidence;
+use crate::judgement::Judgement;
 use crate::upstream::is_silent;
 
 /// The first piece of advice, on one line that stands alone: the first of "What to do" in the
@@ -179,17 +180,6 @@ fn failing(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     advice.extend(for_the_spf_owner(judgement, evaluation));
     advice.extend(for_the_receiver(judgement, evaluation));
     advice
-}
-
-/// The signature that was meant to help: one of the author's own organization, and of several
-/// the one that came closest.
-pub(super) fn own_signature<'a>(dkim: &'a [DkimResult], evaluation: &Evaluation) -> Option<&'a DkimResult> {
-    let own = |s: &&DkimResult| s.domain.as_ref().is_some_and(|domain| is_own(evaluation, domain));
-    // max_by_key takes the last of equals; the topmost is meant.
-    dkim.iter()
-        .rev()
-        .filter(own)
-        .max_by_key(|signature| (signature.result == DkimVerdict::Pass, signature.body_only_broken))
 }
 
 fn for_the_signer(judgement: &Judgement, evaluation: &Evaluation) -> String {

@@ -6,10 +6,9 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
 
 use super::lines::Section;
-use crate::action::{Override, Step};
+use crate::action::{AppliedRule, Effect, Override, Step};
 use crate::evidence::Evidence;
-use crate::judge::Judgement;
-use crate::operator::{AppliedRule, Effect};
+use crate::judgement::Judgement;
 use crate::policy::QuarantineBy;
 
 pub(super) fn headline(judgement: &Judgement) -> Section {

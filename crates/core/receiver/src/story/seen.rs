@@ -6,7 +6,7 @@ use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::lines::Section;
 use crate::evidence::{all_signed, grouped};
-use crate::judge::Judgement;
+use crate::judgement::Judgement;
 use crate::seen::{
     MIN_DAYS, MIN_MESSAGES, NETWORK_DAYS, NetworkHistory, SIGNING_DAYS, Seen, SigningHistory, YOUNG_DAYS,
 };

@@ -6,8 +6,8 @@ use landmarc_mail::DomainName;
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::message::HeaderSection;
 
-use super::Said;
 use super::fields::{Fields, Told};
+use super::said::Said;
 
 /// What is in doubt where a filter has validated another chain than is there.
 const ANOTHER_CHAIN: &str = "the trusted field tells of another chain";

@@ -4,8 +4,8 @@ use landmarc_auth::dkim::{DkimResult, DkimVerdict, Options};
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::{DomainName, ReversePath};
 
-use super::Said;
 use super::fields::{Fields, Told};
+use super::said::Said;
 
 /// What is in doubt where a filter may have stumbled over a signature, and said nothing for it.
 const MALFORMED: &str = "a DKIM signature is malformed";

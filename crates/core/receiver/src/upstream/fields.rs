@@ -3,9 +3,9 @@
 use landmarc_mail::authres::{self, AuthenticationResults, ResultInfo};
 use landmarc_mail::message::HeaderSection;
 
-use super::Said;
+use super::said::Said;
 use crate::policy::Rules;
-use crate::results::{RESULTS, Removal};
+use crate::removals::{RESULTS, Removal};
 
 /// Fields in a trusted name that are read; honest filters leave three or four.
 pub(super) const MAX_FIELDS: usize = 20;

@@ -7,9 +7,9 @@ use landmarc_mail::message::HeaderSection;
 use landmarc_mail::received_spf::ReceivedSpf;
 use landmarc_mail::{DomainName, Envelope, ReversePath};
 
-use super::Said;
 use super::fields::{Fields, Told};
-use crate::results::Removal;
+use super::said::Said;
+use crate::removals::Removal;
 
 const RECEIVED_SPF: &str = "Received-SPF";
 const RECEIVED: &str = "Received";

@@ -1,7 +1,7 @@
 //! The limits of what is told, at the limit and one past it.
 
 use landmarc_auth::dkim::DkimVerdict;
-use landmarc_receiver::action::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
+use landmarc_receiver::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::policy::Wording;
 use landmarc_receiver::story::story;
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use landmarc_mail::DomainName;
-use landmarc_receiver::action::{OverrideKind, Step};
-use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::operator::{
-    Check, Condition, Conditions, Effect, Facts, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord,
-    Rule, RuleAction, select,
+use landmarc_receiver::Judgement;
+use landmarc_receiver::action::{Effect, Step};
+use landmarc_receiver::disposition::OverrideKind;
+use landmarc_receiver::operator::{Check, Facts, select};
+use landmarc_receiver::rule::{
+    Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction,
 };
 use landmarc_testkit::letter::NOW;
 

@@ -1,7 +1,7 @@
 //! What is not for strangers: local parts (decision D37), and the operator's own words.
 
+use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
-use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::story;
 
 use crate::properties::unwrapped;

@@ -4,11 +4,12 @@ use landmarc_auth::lookup::{Fault, RecordType, ZoneData};
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::authres::AuthenticationResults;
-use landmarc_receiver::action::{Disposition, MAX_REPLY_OCTETS, OverrideKind, Reply, Step};
-use landmarc_receiver::judge::Judgement;
-use landmarc_receiver::operator::Effect;
+use landmarc_receiver::action::{Effect, Step};
+use landmarc_receiver::disposition::{Disposition, OverrideKind};
+use landmarc_receiver::limits::{MAX_CAUSE_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::policy::{Mode, Rules};
-use landmarc_receiver::story::{MAX_CAUSE_OCTETS, remedy, story};
+use landmarc_receiver::story::{remedy, story};
+use landmarc_receiver::{Judgement, Reply};
 use landmarc_testkit::dns_name;
 use proptest::prelude::*;
 

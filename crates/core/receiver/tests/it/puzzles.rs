@@ -8,8 +8,8 @@
 use std::path::Path;
 
 use landmarc_mail::authres::AuthenticationResults;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
-use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::{remedy, story};
 use landmarc_testkit::cases::{self, Case};
 use landmarc_testkit::letter::Letter;

@@ -31,14 +31,12 @@ use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{ClientNetwork, DomainName, Envelope, ReversePath};
-use landmarc_receiver::Arrival;
-use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_receiver::policy::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules,
-    UnusableAuthor, Wording,
+    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, Source,
+    UnusableAuthor, Upstream, Wording,
 };
 use landmarc_receiver::seen::{NetworkHistory, Seen, SigningHistory, Table};
-use landmarc_receiver::upstream::{Source, Upstream};
+use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_testkit::letter::{Letter, NOW, key_record};
 use landmarc_testkit::{block_on, dns_name};
 

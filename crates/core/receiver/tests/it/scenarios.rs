@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use landmarc_dmarc::discovery::Discovery;
+use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
 use landmarc_receiver::evidence::Evidence;
-use landmarc_receiver::judge::Judgement;
 use landmarc_receiver::story::story;
 
 use crate::properties::always_holds;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_receiver::judge::{Judgement, Ledgers};
+use landmarc_receiver::{Judgement, Ledgers};
 
 use crate::scenario::Given;
 

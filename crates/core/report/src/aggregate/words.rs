@@ -7,7 +7,7 @@ use std::fmt;
 
 pub use landmarc_dmarc::evaluation::DiscoveryMethod;
 pub use landmarc_dmarc::record::{AssessmentPolicy, Mode};
-pub use landmarc_receiver::action::Disposition;
+pub use landmarc_receiver::disposition::Disposition;
 
 /// A closed list of words of the schema (RFC 9990 Appendix A).
 pub trait Registered: Copy + Eq + 'static {

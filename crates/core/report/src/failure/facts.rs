@@ -10,8 +10,8 @@ use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Mode, Psd, ReportUri};
 use landmarc_mail::{DomainName, HeaderField, HeaderSection, ReversePath};
+use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
-use landmarc_receiver::judge::Judgement;
 
 /// Octets of the header section that are kept: four times what mail of good faith has. A report is
 /// about how a message failed, not an archive of it.

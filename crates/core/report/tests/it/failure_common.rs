@@ -7,8 +7,7 @@ use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{DomainName, Envelope, ReversePath};
-use landmarc_receiver::judge::{Head, Judgement, Ledgers, Transaction, check_spf, judge};
-use landmarc_receiver::{Arrival, policy};
+use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, check_spf, judge, policy};
 use landmarc_report::Address;
 use landmarc_report::failure::{
     FailureFacts, FailureMailHead, FailureReport, HeaderCopy, MtaFacts, Redactor, RequestRules, Requested,
@@ -108,7 +107,7 @@ fn rules() -> policy::Rules {
     let wording = || policy::Wording::new(|_| "refused".to_owned());
     policy::Rules {
         authserv_id_with_job_id: false,
-        upstream: landmarc_receiver::upstream::Upstream::default(),
+        upstream: landmarc_receiver::policy::Upstream::default(),
         required_header_fields: false,
         mode: policy::Mode::Enforce,
         authserv_id: "gen.example".to_owned(),

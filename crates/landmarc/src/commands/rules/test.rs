@@ -5,7 +5,8 @@ use landmarc_auth::dkim::DkimVerdict;
 use landmarc_mail::DomainName;
 use landmarc_mail::author::Author;
 use landmarc_receiver::action::Action;
-use landmarc_receiver::operator::{Check, Condition, Facts, ResultWord, Rule, select};
+use landmarc_receiver::operator::{Check, Facts, select};
+use landmarc_receiver::rule::{Condition, ResultWord, Rule};
 use serde_json::{Value, json};
 
 use crate::bench::{Judged, Options, judge_each};

@@ -4,7 +4,8 @@ use landmarc_auth::arc::ArcStatus;
 use landmarc_auth::dkim::DkimVerdict;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_receiver::action::{Disposition, Step};
+use landmarc_receiver::action::Step;
+use landmarc_receiver::disposition::Disposition;
 
 use super::words;
 
@@ -84,8 +85,10 @@ mod tests {
     use landmarc_auth::dkim::DkimVerdict;
     use landmarc_auth::spf::SpfResult;
     use landmarc_dmarc::evaluation::DmarcResult;
-    use landmarc_receiver::action::{Disposition, Reply, Step};
-    use landmarc_receiver::local::QuarantineBy;
+    use landmarc_receiver::Reply;
+    use landmarc_receiver::action::Step;
+    use landmarc_receiver::disposition::Disposition;
+    use landmarc_receiver::policy::QuarantineBy;
 
     use landmarc_runtime::metrics::{OTHER, place_of};
 

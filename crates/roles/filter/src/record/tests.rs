@@ -3,9 +3,8 @@
 use landmarc_auth::dkim::Substance;
 use landmarc_mail::message;
 use landmarc_mail::{Envelope, ReversePath};
-use landmarc_receiver::Arrival;
-use landmarc_receiver::judge::{Head, Ledgers, Transaction, check_spf, judge};
 use landmarc_receiver::policy::ClientFacts;
+use landmarc_receiver::{Arrival, Head, Ledgers, Transaction, check_spf, judge};
 use landmarc_testkit::block_on;
 
 use super::*;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landmarc_mail::calendar::{DAY_SECONDS, day_end};
-use landmarc_receiver::action::OverrideKind;
-use landmarc_receiver::operator::{Conditions, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction};
+use landmarc_receiver::disposition::OverrideKind;
+use landmarc_receiver::rule::{Conditions, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction};
 use landmarc_settings::rules::{self, OperatorRule};
 use landmarc_store::{Day, RuleHits};
 

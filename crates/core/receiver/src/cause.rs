@@ -7,17 +7,15 @@ use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, PolicyTag};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
-use landmarc_mail::authres;
 use landmarc_mail::text::printable;
 
-use super::remedy::own_signature;
-use crate::action::{Action, NO_EVIDENCE, Override, Step};
-use crate::evidence::{Evidence, Findings, Spare};
-use crate::operator::{self, AppliedRule, Effect, Facts};
+use crate::action::{Action, AppliedRule, Effect, Override, Step};
+use crate::collect::{Findings, own_signature};
+use crate::decide::NO_EVIDENCE;
+use crate::evidence::{Evidence, Spare};
+use crate::limits::MAX_CAUSE_OCTETS;
+use crate::operator::{self, Facts};
 
-/// The longest cause, so that it stands whole wherever it stands: in a reply, with the id of the
-/// message behind it, and in the reason of our results. It is made of names, and they can be long.
-pub const MAX_CAUSE_OCTETS: usize = authres::MAX_REASON_OCTETS;
 /// What shows that something was cut off.
 const CUT: &str = "...";
 

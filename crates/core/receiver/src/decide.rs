@@ -1,0 +1,339 @@
+//! From what was found to what is done.
+
+use std::net::IpAddr;
+
+use landmarc_dmarc::discovery::Discovery;
+use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_mail::author::AuthorFault;
+use landmarc_mail::text::printable;
+
+use crate::action::{Action, AppliedRule, Override, Step};
+use crate::disposition::{Disposition, OverrideKind};
+use crate::evidence::{Evidence, in_favour};
+use crate::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
+use crate::policy::{Blanks, Mode, OnFailure, RejectRule, ReplyCodes, Rules, UnusableAuthor};
+use crate::reply::Reply;
+use crate::required::HeaderFault;
+
+/// What a report says of a message quarantined although `p=reject`.
+pub(crate) const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
+
+/// What a report says where one policy is for names that exist, and another for those that do not.
+const EXISTENCE_UNKNOWN: &str = "whether the author domain exists is not known";
+
+/// What a report says where a limit of ours on DNS was reached.
+pub const BUDGET_REACHED: &str = "DNS limit of this receiver reached";
+
+/// What a report says where DNS did not answer what a message named under a policy.
+pub const DNS_WITH_POLICY: &str = "DNS temperror, and a policy is known";
+
+/// What is known when the decision is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Case<'a> {
+    /// Why there is no Author Domain, when there is none.
+    pub fault: Option<AuthorFault>,
+    /// Where it is against RFC 5322 §3.6, if the operator insists on that.
+    pub header_fault: Option<&'a HeaderFault>,
+    /// The evaluation that decides: of the strictest failing policy among the author
+    /// domains, else the first; none without an Author Domain.
+    pub evaluation: Option<&'a Evaluation>,
+    /// Evidence about that author domain.
+    pub evidence: &'a [Evidence],
+    /// Why it failed, in words, for the reply.
+    pub reason: &'a str,
+    /// Whether DNS questions or time ran out.
+    pub budget_reached: bool,
+    /// Whether what is open is what a filter ahead of us should have told.
+    pub upstream_is_silent: bool,
+    /// What the log calls the message.
+    pub id: &'a str,
+    /// Who delivers it.
+    pub client: Option<IpAddr>,
+}
+
+impl<'a> Case<'a> {
+    fn blanks(&self, reason: &'a str) -> Blanks<'a> {
+        let author_domain = self.evaluation.map_or("unknown", |e| e.author_domain.as_str());
+        let policy_domain = match self.evaluation.map(|e| &e.discovery) {
+            Some(Discovery::Applies(at)) => at.domain.as_str(),
+            _ => "unknown",
+        };
+        Blanks {
+            author_domain,
+            policy_domain,
+            client: self.client,
+            reason,
+            id: self.id,
+        }
+    }
+}
+
+/// What the decision is without a rule of the operator ([`crate::operator`]), whatever the mode
+/// (decisions D5, D6; RFC 9989 §5.3.6, §5.4, §7.4).
+///
+/// Only evidence in favour, the operator's settings and test mode soften what the Domain Owner
+/// asks for; nothing makes it stricter.
+#[must_use]
+pub(crate) fn decide(case: &Case<'_>, rules: &Rules) -> Action {
+    if let Some(fault) = case.header_fault {
+        return unfit(fault, case, rules);
+    }
+    if let Some(fault) = case.fault {
+        return without_author(fault, case, rules);
+    }
+    let Some(evaluation) = case.evaluation else {
+        return accept(Disposition::None, Vec::new());
+    };
+    match evaluation.result {
+        // RFC 9989 §4.10.1: no record, so DMARC "MUST NOT be applied".
+        DmarcResult::None => accept(Disposition::None, Vec::new()),
+        // A message can need more than our limits by honest records, each time it comes. Where nothing is
+        // asked for, nobody gets past anything, and it must not be deferred until it bounces.
+        DmarcResult::TempError if case.budget_reached && asks_for_nothing(evaluation) => {
+            on_failure(&OnFailure::Accept, BUDGET_REACHED, case)
+        }
+        DmarcResult::TempError if case.budget_reached => {
+            on_failure(&rules.failures.budget, BUDGET_REACHED, case)
+        }
+        DmarcResult::TempError if asks_for_more_than_none(evaluation) && !case.upstream_is_silent => {
+            on_failure(&rules.failures.dns_with_policy, DNS_WITH_POLICY, case)
+        }
+        DmarcResult::TempError => on_failure(&rules.failures.dns, "DNS temperror", case),
+        DmarcResult::PermError => on_failure(&rules.failures.unusable_record, "unusable DMARC record", case),
+        DmarcResult::Fail => failing(case, evaluation, rules),
+        // The disposition `pass` is for policies that ask for something.
+        DmarcResult::Pass(_) => match evaluation.policy_published {
+            Some(AssessmentPolicy::None) | None => accept(Disposition::None, Vec::new()),
+            Some(_) => accept(Disposition::Pass, Vec::new()),
+        },
+    }
+}
+
+/// Decision D6: what is open in such a message was named by the message, a selector or a name below
+/// the one with the policy, and a dead name must not buy acceptance. That a filter ahead of us says
+/// nothing is not the choice of a sender.
+fn asks_for_more_than_none(evaluation: &Evaluation) -> bool {
+    let known = evaluation.policy_at_stake.as_ref();
+    known.is_some_and(|at_stake| at_stake.policy > AssessmentPolicy::None)
+}
+
+/// Whether the record that applies is known and asks for nothing. One above it says nothing of a record
+/// that was not looked up.
+fn asks_for_nothing(evaluation: &Evaluation) -> bool {
+    let known = evaluation.policy_at_stake.as_ref();
+    matches!(evaluation.discovery, Discovery::Applies(_))
+        && known.is_some_and(|at_stake| at_stake.policy == AssessmentPolicy::None)
+}
+
+/// What is done of a decision in a mode: when observing, nothing, and the report says so.
+/// `rule` is the rule of the operator that decided, if one did.
+#[must_use]
+pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode) -> Action {
+    if mode == Mode::Enforce || decision.step == Step::Accept {
+        return decision.clone();
+    }
+    // Why no policy was applied is true in either mode; why one was softened is not, nor why a
+    // rule would have done more.
+    let by_rule = rule.and_then(|rule| rule.recorded.as_ref());
+    let mut overrides = decision.overrides.clone();
+    overrides.retain(|reason| reason.kind == OverrideKind::Other && Some(reason) != by_rule);
+    let step = decision.step.as_str();
+    overrides.push(Override::local_policy(&format!(
+        "observe mode: {step} not carried out"
+    )));
+    // A message that passes passed, whatever a rule would have done to it.
+    let without_rule = rule.map(|rule| &rule.without);
+    let accepted = without_rule.filter(|without| without.step == Step::Accept);
+    let disposition = accepted.map_or(Disposition::None, |without| without.disposition);
+    accept(disposition, overrides)
+}
+
+fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
+    Action {
+        disposition,
+        step: Step::Accept,
+        overrides,
+    }
+}
+
+/// Decision D3: what cannot be evaluated must not become a way around the policy
+/// (RFC 9989 §11.5).
+fn without_author(fault: AuthorFault, case: &Case<'_>, rules: &Rules) -> Action {
+    if rules.unusable_author == UnusableAuthor::Accept || !fault.is_refusable() {
+        return accept(Disposition::None, Vec::new());
+    }
+    Action {
+        disposition: Disposition::Reject,
+        step: Step::Reject(no_mail(case, rules)),
+        overrides: Vec::new(),
+    }
+}
+
+/// P25: refused whatever its domain asks for, which a report must give a reason for (RFC 9990
+/// §3.1.1.9).
+fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
+    Action {
+        disposition: Disposition::Reject,
+        step: Step::Reject(no_mail(case, rules)),
+        overrides: vec![Override::local_policy(&fault.to_string())],
+    }
+}
+
+/// What a client is told whose message is refused for its form.
+fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
+    let reason = printable(case.reason, MAX_REASON_OCTETS);
+    permanent(&rules.unusable_author_text.fill(&case.blanks(&reason)), rules)
+}
+
+/// Decision D6: a failure of ours is never a reject.
+fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
+    let overrides = vec![Override {
+        kind: OverrideKind::Other,
+        comment: comment.to_owned(),
+    }];
+    let step = match rule {
+        OnFailure::Accept => Step::Accept,
+        OnFailure::TempFail { code, enhanced, text } => {
+            let reason = printable(case.reason, MAX_REASON_OCTETS);
+            Step::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(&reason))))
+        }
+    };
+    Action {
+        disposition: Disposition::None,
+        step,
+        overrides,
+    }
+}
+
+fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
+    let published = evaluation.policy_published.unwrap_or(AssessmentPolicy::None);
+    let policy = evaluation.policy.unwrap_or(published);
+    let softened = softened_policy(evaluation, published, policy);
+    if policy == AssessmentPolicy::None {
+        return accept(Disposition::None, softened);
+    }
+    if let Some(decisive) = case.evidence.iter().find(|evidence| evidence.is_decisive()) {
+        return accept(Disposition::None, vec![override_for(decisive)]);
+    }
+    match policy {
+        AssessmentPolicy::Reject => rejecting(case, evaluation, rules),
+        AssessmentPolicy::None | AssessmentPolicy::Quarantine => quarantine(case, rules, softened),
+    }
+}
+
+/// Why less is asked for than what the record says to all: RFC 9990 §3.1.1.9 wants a reason wherever
+/// the disposition of a failing message is not the policy. `t=y` is one of its own.
+fn softened_policy(
+    evaluation: &Evaluation,
+    published: AssessmentPolicy,
+    policy: AssessmentPolicy,
+) -> Vec<Override> {
+    let uncertain = evaluation
+        .policy_uncertain
+        .then(|| Override::local_policy(EXISTENCE_UNKNOWN));
+    let test_mode = (published != policy).then(|| Override {
+        kind: OverrideKind::PolicyTestMode,
+        comment: format!("t=y: {policy} instead of {published}"),
+    });
+    uncertain.into_iter().chain(test_mode).collect()
+}
+
+/// RFC 9989 §7.4: a receiver "MUST NOT" reject on the policy alone; without other
+/// knowledge reject is treated as quarantine.
+fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
+    let favour = in_favour(case.evidence);
+    let against = case.evidence.iter().any(Evidence::is_against);
+    let is_unanswered = |evidence: &&Evidence| matches!(evidence, Evidence::TrustedArcUnanswered(_));
+    let unanswered = case.evidence.iter().find(is_unanswered);
+    let softened = match (rules.reject, favour) {
+        _ if evaluation.policy_uncertain => Override::local_policy(EXISTENCE_UNKNOWN),
+        (RejectRule::Always, _) if let Some(unanswered) = unanswered => override_for(unanswered),
+        (RejectRule::Never, _) => Override::local_policy("this receiver never rejects for DMARC"),
+        (RejectRule::Always, _) => return reject(case, rules),
+        (RejectRule::Evidence, Some(evidence)) => override_for(evidence),
+        (RejectRule::Evidence, None) if against => return reject(case, rules),
+        (RejectRule::Evidence, None) => Override::local_policy(NO_EVIDENCE),
+    };
+    quarantine(case, rules, vec![softened])
+}
+
+fn override_for(evidence: &Evidence) -> Override {
+    let kind = match evidence {
+        Evidence::MailingList(_) => OverrideKind::MailingList,
+        Evidence::TrustedForwarder => OverrideKind::TrustedForwarder,
+        _ => OverrideKind::LocalPolicy,
+    };
+    let comment = match evidence {
+        Evidence::TrustedArc { comment, .. } => comment.clone(),
+        other => other.in_words(),
+    };
+    Override { kind, comment }
+}
+
+fn reject(case: &Case<'_>, rules: &Rules) -> Action {
+    Action {
+        disposition: Disposition::Reject,
+        step: Step::Reject(refusal(case, true, rules)),
+        overrides: Vec::new(),
+    }
+}
+
+/// What a refused client is told; in the name of the policy only where that asks for it.
+pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> Reply {
+    let reason = printable(case.reason, MAX_REASON_OCTETS);
+    let blanks = case.blanks(&reason);
+    let text = if policy_asks {
+        rules.reject_text.fill(&blanks)
+    } else {
+        local_refusal(&blanks, &rules.reject_codes)
+    };
+    permanent(&text, rules)
+}
+
+/// Where all of it is too long, for author domains can be, the reason is cut and never the id: by
+/// that the sender can ask.
+fn local_refusal(blanks: &Blanks<'_>, codes: &ReplyCodes) -> String {
+    let ReplyCodes { basic, enhanced } = codes;
+    let before = format!("Email rejected per local policy for {}", blanks.author_domain);
+    let id = format!(" ({})", blanks.id);
+    let taken = format!("{basic} {enhanced} {before}: {id}").len();
+    let reason = printable(blanks.reason, MAX_REPLY_OCTETS.saturating_sub(taken));
+    format!("{before}{}{id}", because(&reason))
+}
+
+fn permanent(text: &str, rules: &Rules) -> Reply {
+    let codes = &rules.reject_codes;
+    Reply::new(codes.basic, &codes.enhanced, text)
+}
+
+fn quarantine(case: &Case<'_>, rules: &Rules, overrides: Vec<Override>) -> Action {
+    Action {
+        disposition: Disposition::Quarantine,
+        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(None, case, rules)),
+        overrides,
+    }
+}
+
+/// What the MTA or the delivery agent is told of a message that is set aside: by local policy, or
+/// because the policy of its domain asks for it.
+pub(crate) fn quarantine_text(local_policy: Option<&str>, case: &Case<'_>, rules: &Rules) -> String {
+    let reason = printable(case.reason, MAX_REASON_OCTETS);
+    let blanks = case.blanks(&reason);
+    match local_policy {
+        None => rules.quarantine_text.fill(&blanks),
+        Some(policy) => format!(
+            "quarantined by {policy} for {}{}",
+            blanks.author_domain,
+            because(&reason)
+        ),
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    }
+}
