@@ -8,7 +8,7 @@
 //! 4.5 MUST
 //! the module performing DMARC evaluation MUST concatenate these strings
 //! code: Record::parse
-//! test: s01_strings_of_one_record_are_joined
+//! test: rs01_strings_of_one_record_are_joined
 //! ```
 //!
 //! `code` and `test` name items and test functions by the end of their path, as far as needed to be unique:

@@ -276,7 +276,7 @@ impl<'a> RowReader<'a> {
     }
 
     fn take(&mut self, row: Row) -> Row {
-        // None once it is past what can be counted, and for ever after (T31).
+        // None once it is past what can be counted, and for ever after (RR31).
         self.messages = self.messages.and_then(|messages| messages.checked_add(row.count));
         self.fingerprinter.row(&row);
         row
@@ -305,7 +305,7 @@ impl Iterator for RowReader<'_> {
     }
 }
 
-/// What a row says about SPF of the envelope sender, among several results (T24): that of the
+/// What a row says about SPF of the envelope sender, among several results (RR24): that of the
 /// scope `mfrom`, which is also meant where there is none (RFC 9990 §3.1.1.11), with a domain.
 #[must_use]
 pub fn spf_of_mail_from(row: &RowKey) -> Option<&SpfAuthResult> {

@@ -49,9 +49,9 @@ impl DuplicateKey {
 pub enum ReportArrival {
     /// None is held: to be counted.
     New,
-    /// The same again: to be counted as a duplicate, and not otherwise (T40).
+    /// The same again: to be counted as a duplicate, and not otherwise (RR40).
     Duplicate,
-    /// The same id for something else: the first stays, this one is held for inspection (T41).
+    /// The same id for something else: the first stays, this one is held for inspection (RR41).
     Conflict,
 }
 
@@ -78,13 +78,13 @@ pub fn compare(held: Option<&ReportFingerprint>, arrived: &ReportFingerprint) ->
 }
 
 /// Whether a report is about one of our domains, or a name below one. One that is not was perhaps
-/// led here by a record that authorises us by mistake: not to be stored, but to be told (T43).
+/// led here by a record that authorises us by mistake: not to be stored, but to be told (RR43).
 #[must_use]
 pub fn concerns(policy_domain: &str, own: &[DomainName]) -> bool {
     DomainName::parse(policy_domain).is_ok_and(|name| own.iter().any(|own| name.is_at_or_below(own)))
 }
 
-/// Whether a report can be about nothing but reports of ours (T45): two systems that send each other
+/// Whether a report can be about nothing but reports of ours (RR45): two systems that send each other
 /// one mail a day about the mail of the day before. It is when every row has the domain that our
 /// reports are sent from, and there are no more messages than letters that we sent to this reporter.
 #[must_use]
@@ -101,7 +101,7 @@ pub enum PeriodCheck {
     /// It is over, or ends within a day: clocks differ, and so do ideas of midnight.
     Past,
     /// It ends more than a day from now: some clock is wrong. Such times are never used to decide
-    /// how long a report is kept (T30).
+    /// how long a report is kept (RR30).
     Future,
 }
 
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn t30_a_period_in_the_future_is_told() {
+    fn rr30_a_period_in_the_future_is_told() {
         let period = Period::day(1_780_272_000);
         assert_eq!(moment_of(period, period.end - DAY_SECONDS), PeriodCheck::Past);
         assert_eq!(
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn t40_the_same_report_again_is_a_duplicate() {
+    fn rr40_the_same_report_again_is_a_duplicate() {
         let (first, again) = (report(&[("example.com", 1)]), report(&[("example.com", 1)]));
         let trust = Trust::Authenticated(name("r.example"));
         let key = |reading: &ReportReading| {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn t41_the_same_id_for_something_else_is_a_conflict() {
+    fn rr41_the_same_id_for_something_else_is_a_conflict() {
         let (first, other) = (report(&[("example.com", 1)]), report(&[("example.com", 2)]));
         let held = Some(&first.about.fingerprint);
         assert_eq!(compare(held, &other.about.fingerprint), ReportArrival::Conflict);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn t43_a_report_for_a_domain_that_is_not_ours_is_told() {
+    fn rr43_a_report_for_a_domain_that_is_not_ours_is_told() {
         let own = [name("example.com"), name("example.net")];
         assert!(concerns("Example.COM", &own));
         assert!(concerns("mail.example.net", &own));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn t45_a_report_about_nothing_but_our_reports_is_noise() {
+    fn rr45_a_report_about_nothing_but_our_reports_is_noise() {
         let submitter = name("reports.example.com");
         let noise = report(&[("reports.example.com", 1), ("Reports.example.com", 1)]);
         assert!(is_noise(&noise, &submitter, 2));

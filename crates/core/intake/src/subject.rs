@@ -209,13 +209,13 @@ mod tests {
     #[test]
     fn report_ids_r01_to_r07() {
         for (id, text, is_valid) in [
-            ("R01", "1721054318-example.com@example.org", true),
-            ("R02", "<1721054318-example.com@example.org>", true),
-            ("R03", "3v98abbp8ya9n3va8yr8oa3ya", true),
-            ("R04", "example.com:1530233361", false),
-            ("R05", "a..b@example.org", false),
-            ("R06", "<abc", false),
-            ("R07", "id with blank", false),
+            ("RI01", "1721054318-example.com@example.org", true),
+            ("RI02", "<1721054318-example.com@example.org>", true),
+            ("RI03", "3v98abbp8ya9n3va8yr8oa3ya", true),
+            ("RI04", "example.com:1530233361", false),
+            ("RI05", "a..b@example.org", false),
+            ("RI06", "<abc", false),
+            ("RI07", "id with blank", false),
             ("empty", "", false),
             ("two at", "a@b@c", false),
         ] {

@@ -21,9 +21,9 @@ pub struct Carrier<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// The mail passed DMARC: this domain sent it. RFC 9990 §3.5.2 asks that of every report. Shown
-    /// as the submitter, whatever the report claims (T44).
+    /// as the submitter, whatever the report claims (RR44).
     Authenticated(DomainName),
-    /// Nobody knows who sent it: kept apart, and in no sum unless the operator says so (T42).
+    /// Nobody knows who sent it: kept apart, and in no sum unless the operator says so (RR42).
     Untrusted(Doubt),
 }
 
@@ -75,7 +75,7 @@ impl Trust {
     }
 
     /// Whether the report speaks for somebody else than who sent it: its `email` is at neither the
-    /// submitter's domain nor one above or below (T44). Large providers do send for others, so
+    /// submitter's domain nor one above or below (RR44). Large providers do send for others, so
     /// this is a mark and no judgement. Of an untrusted report everything is a claim.
     #[must_use]
     pub fn is_other_than(&self, metadata: &Metadata) -> bool {
@@ -106,7 +106,7 @@ pub fn trust(carrier: Option<Carrier<'_>>) -> Trust {
 }
 
 /// What to call the reporter: `org_name`, or else the domain of its `email`, or else the domain
-/// that signed the mail (T35). A name to show beside the submitter, never instead of it.
+/// that signed the mail (RR35). A name to show beside the submitter, never instead of it.
 #[must_use]
 pub fn reporter_name(metadata: &Metadata, signed_by: Option<&DomainName>) -> Option<String> {
     let organization = Some(metadata.organization.trim()).filter(|name| !name.is_empty());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn t35_an_empty_org_name_is_the_domain_of_the_email_or_of_the_signature() {
+    fn rr35_an_empty_org_name_is_the_domain_of_the_email_or_of_the_signature() {
         let signed_by = name("signer.example");
         let named = |organization, email| reporter_name(&metadata(organization, email), Some(&signed_by));
         assert_eq!(named("Example", "r@mail.example").as_deref(), Some("Example"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn t42_a_report_whose_mail_does_not_pass_is_untrusted() {
+    fn rr42_a_report_whose_mail_does_not_pass_is_untrusted() {
         let author = name("r.example");
         let doubt = |dmarc: &DmarcResult| {
             let carrier = Carrier {
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn t44_the_submitter_is_who_sent_it_and_not_who_it_says() {
+    fn rr44_the_submitter_is_who_sent_it_and_not_who_it_says() {
         let author = name("other.example");
         let result = pass("other.example");
         let carrier = Carrier {

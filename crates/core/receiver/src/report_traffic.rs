@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn l26_a_feedback_report_is_known_by_its_type() {
+    fn fr26_a_feedback_report_is_known_by_its_type() {
         for value in [
             " multipart/report; report-type=feedback-report; boundary=b1",
             " Multipart/Report;\r\n\tboundary=\"a;b\\\";c\";\r\n\treport-type=\"Feedback-Report\"",

@@ -215,7 +215,7 @@ impl DestinationPlan {
     }
 }
 
-/// Appends a destination. Overrides can lead several URIs to one address, which gets one report mail (X19),
+/// Appends a destination. Overrides can lead several URIs to one address, which gets one report mail (XD19),
 /// and one URI to several, which are under the same limit as those of the record.
 fn push_distinct(
     decided: &mut Vec<Destination>,

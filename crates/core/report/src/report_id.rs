@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn g20_the_same_report_has_the_same_id_in_every_version() {
+    fn gr20_the_same_report_has_the_same_id_in_every_version() {
         let id = id_of(|_| {});
         assert_eq!(id, id_of(|_| {}));
         // Report mails on their way during an upgrade must be repeated under the id they had.
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn g05_whatever_tells_reports_apart_tells_their_ids_apart() {
+    fn gr05_whatever_tells_reports_apart_tells_their_ids_apart() {
         let other = name("example.net");
         let ids = [
             id_of(|_| {}),

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn g19_a_day_is_due_after_midnight_and_settling() {
+    fn gr19_a_day_is_due_after_midnight_and_settling() {
         // 1 June 2026 is the day 20,605.
         let (day, midnight_after) = (20_605, 1_780_358_400);
         let due = |settle, spread| due_at(day, settle, spread, &name("example.com"));

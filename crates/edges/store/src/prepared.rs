@@ -493,7 +493,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_mapped_address_is_the_address_in_it() {
-        // aggregate-reports vector G16.
+        // GR16.
         let mapped = digest(|row| row.source_ip = "::ffff:192.0.2.7".parse().unwrap());
         assert_eq!(mapped, digest(|_| {}));
     }

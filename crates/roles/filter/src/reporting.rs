@@ -196,7 +196,7 @@ mod tests {
         headers
     }
 
-    /// Digest J01 to J07, as far as they are written.
+    /// J01 to J07, as far as they are written.
     #[test]
     fn d18_an_aggregate_report_is_known_by_its_subject() {
         let looked_at = |value: &str| reporting("").look_at(&header("Subject", value)).is_report;

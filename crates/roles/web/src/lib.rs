@@ -6,7 +6,7 @@
 //!
 //! Every connection is bounded in number, octets and time ([`Limits`]). Requests are GET and HEAD,
 //! and their bodies are not read. There is no authentication, so the port belongs on loopback
-//!; and a page of some web site that a browser on this host shows must not read it
+//! And a page of some web site that a browser on this host shows must not read it
 //! either, hence the check of the Host field ([`Site`]).
 //!
 //! Not implemented: HTTP/2, TLS and compression, which nothing on this host needs.

@@ -37,7 +37,7 @@ fn with_password(site: &Site) -> String {
 
 /// S1: nothing is counted otherwise because a column is there or not.
 #[test]
-fn s1_the_tables_of_each_version_are_read() {
+fn tb1_the_tables_of_each_version_are_read() {
     let Some(site) = filled() else { return };
     let of_1_4 = Ours::new();
     let done = of_1_4.migrated(&["--database", &with_password(&site)]);

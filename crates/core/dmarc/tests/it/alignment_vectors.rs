@@ -17,32 +17,32 @@ struct Case {
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
-    Case { id: "A01", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "example.com", dkim: &[], aligned: (true, false), result: "pass" },
-    Case { id: "A02", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "child.example.com", dkim: &[], aligned: (true, false), result: "pass" },
-    Case { id: "A03", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s")], author: "example.com", spf: "child.example.com", dkim: &[], aligned: (false, false), result: "fail" },
-    Case { id: "A04", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "example.net", dkim: &[], aligned: (false, false), result: "fail" },
-    Case { id: "A05", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "", dkim: &["example.com"], aligned: (false, true), result: "pass" },
-    Case { id: "A06", zone: &[("example.com", "v=DMARC1; p=reject; adkim=s")], author: "child.example.com", spf: "", dkim: &["example.com"], aligned: (false, false), result: "fail" },
-    Case { id: "A07", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "", dkim: &["example.net"], aligned: (false, false), result: "fail" },
-    Case { id: "A08", zone: &[("example.com", "v=DMARC1; p=reject")], author: "news.example.com", spf: "foo.example.com", dkim: &[], aligned: (true, false), result: "pass" },
-    Case { id: "A09", zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "example.com", dkim: &["signing.example.com"], aligned: (true, true), result: "pass" },
-    Case { id: "A10", zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")], author: "a.b.c.d.e.f.g.h.i.j.k.example.com", spf: "example.com", dkim: &["signing.example.com"], aligned: (true, true), result: "pass" },
-    Case { id: "A11", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=reject")], author: "giant.bank.example", spf: "mail.giant.bank.example", dkim: &["mail.mega.bank.example"], aligned: (true, false), result: "pass" },
-    Case { id: "A12", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=reject")], author: "giant.bank.example", spf: "", dkim: &["mail.mega.bank.example"], aligned: (false, false), result: "fail" },
-    Case { id: "A13", zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none; psd=n")], author: "example.com", spf: "", dkim: &["mail.b.example.com"], aligned: (false, false), result: "fail" },
-    Case { id: "A14", zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none; psd=n")], author: "x.b.example.com", spf: "", dkim: &["example.com"], aligned: (false, false), result: "fail" },
-    Case { id: "A15", zone: &[("mail.example.com", "v=DMARC1; p=reject")], author: "mail.example.com", spf: "bounce.example.com", dkim: &["example.com"], aligned: (false, false), result: "fail" },
-    Case { id: "A16", zone: &[("mail.example.com", "v=DMARC1; p=reject")], author: "mail.example.com", spf: "", dkim: &["mail.example.com"], aligned: (false, true), result: "pass" },
-    Case { id: "A17", zone: &[("mail.example.com", "v=DMARC1; p=reject"), ("example.com", "v=DMARC1; p=none")], author: "mail.example.com", spf: "", dkim: &["example.com"], aligned: (false, true), result: "pass" },
-    Case { id: "A18", zone: &[("com", "v=DMARC1; p=reject")], author: "victim.com", spf: "attacker.com", dkim: &[], aligned: (true, false), result: "pass" },
-    Case { id: "A19", zone: &[("com", "v=DMARC1; p=reject; psd=y")], author: "victim.com", spf: "attacker.com", dkim: &[], aligned: (false, false), result: "fail" },
-    Case { id: "A20", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y")], author: "bank.example", spf: "", dkim: &["mail.bank.example"], aligned: (false, false), result: "fail" },
-    Case { id: "A21", zone: &[("example.com", "v=DMARC1; p=reject")], author: "EXAMPLE.com", spf: "Bounce.Example.COM", dkim: &[], aligned: (true, false), result: "pass" },
-    Case { id: "A22", zone: &[("xn--bcher-kva.example", "v=DMARC1; p=reject")], author: "xn--bcher-kva.example", spf: "", dkim: &["xn--bcher-kva.example"], aligned: (false, true), result: "pass" },
-    Case { id: "A23", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "", dkim: &["example.com.evil.test", "notexample.com"], aligned: (false, false), result: "fail" },
-    Case { id: "A24", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "", dkim: &[], aligned: (false, false), result: "fail" },
-    Case { id: "A25", zone: &[], author: "example.com", spf: "example.com", dkim: &["example.com"], aligned: (false, false), result: "none" },
-    Case { id: "A26", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s; adkim=r")], author: "example.com", spf: "bounce.example.com", dkim: &["news.example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "AL01", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "example.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "AL02", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "child.example.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "AL03", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s")], author: "example.com", spf: "child.example.com", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "AL04", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "example.net", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "AL05", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "", dkim: &["example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "AL06", zone: &[("example.com", "v=DMARC1; p=reject; adkim=s")], author: "child.example.com", spf: "", dkim: &["example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "AL07", zone: &[("example.com", "v=DMARC1; p=reject")], author: "child.example.com", spf: "", dkim: &["example.net"], aligned: (false, false), result: "fail" },
+    Case { id: "AL08", zone: &[("example.com", "v=DMARC1; p=reject")], author: "news.example.com", spf: "foo.example.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "AL09", zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "example.com", dkim: &["signing.example.com"], aligned: (true, true), result: "pass" },
+    Case { id: "AL10", zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")], author: "a.b.c.d.e.f.g.h.i.j.k.example.com", spf: "example.com", dkim: &["signing.example.com"], aligned: (true, true), result: "pass" },
+    Case { id: "AL11", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=reject")], author: "giant.bank.example", spf: "mail.giant.bank.example", dkim: &["mail.mega.bank.example"], aligned: (true, false), result: "pass" },
+    Case { id: "AL12", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=reject")], author: "giant.bank.example", spf: "", dkim: &["mail.mega.bank.example"], aligned: (false, false), result: "fail" },
+    Case { id: "AL13", zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none; psd=n")], author: "example.com", spf: "", dkim: &["mail.b.example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "AL14", zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none; psd=n")], author: "x.b.example.com", spf: "", dkim: &["example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "AL15", zone: &[("mail.example.com", "v=DMARC1; p=reject")], author: "mail.example.com", spf: "bounce.example.com", dkim: &["example.com"], aligned: (false, false), result: "fail" },
+    Case { id: "AL16", zone: &[("mail.example.com", "v=DMARC1; p=reject")], author: "mail.example.com", spf: "", dkim: &["mail.example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "AL17", zone: &[("mail.example.com", "v=DMARC1; p=reject"), ("example.com", "v=DMARC1; p=none")], author: "mail.example.com", spf: "", dkim: &["example.com"], aligned: (false, true), result: "pass" },
+    Case { id: "AL18", zone: &[("com", "v=DMARC1; p=reject")], author: "victim.com", spf: "attacker.com", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "AL19", zone: &[("com", "v=DMARC1; p=reject; psd=y")], author: "victim.com", spf: "attacker.com", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "AL20", zone: &[("bank.example", "v=DMARC1; p=reject; psd=y")], author: "bank.example", spf: "", dkim: &["mail.bank.example"], aligned: (false, false), result: "fail" },
+    Case { id: "AL21", zone: &[("example.com", "v=DMARC1; p=reject")], author: "EXAMPLE.com", spf: "Bounce.Example.COM", dkim: &[], aligned: (true, false), result: "pass" },
+    Case { id: "AL22", zone: &[("xn--bcher-kva.example", "v=DMARC1; p=reject")], author: "xn--bcher-kva.example", spf: "", dkim: &["xn--bcher-kva.example"], aligned: (false, true), result: "pass" },
+    Case { id: "AL23", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "", dkim: &["example.com.evil.test", "notexample.com"], aligned: (false, false), result: "fail" },
+    Case { id: "AL24", zone: &[("example.com", "v=DMARC1; p=reject")], author: "example.com", spf: "", dkim: &[], aligned: (false, false), result: "fail" },
+    Case { id: "AL25", zone: &[], author: "example.com", spf: "example.com", dkim: &["example.com"], aligned: (false, false), result: "none" },
+    Case { id: "AL26", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s; adkim=r")], author: "example.com", spf: "bounce.example.com", dkim: &["news.example.com"], aligned: (false, true), result: "pass" },
 ];
 
 fn check(case: &Case, options: Options) {
@@ -58,7 +58,7 @@ fn check(case: &Case, options: Options) {
 }
 
 #[test]
-fn a01_to_a26_by_the_letter() {
+fn al01_to_al26_by_the_letter() {
     for case in CASES {
         check(case, LETTER);
     }
@@ -66,16 +66,16 @@ fn a01_to_a26_by_the_letter() {
 }
 
 #[test]
-fn a01_to_a26_with_the_guard_only_a18_differs() {
+fn al01_to_al26_with_the_guard_only_al18_differs() {
     for case in CASES {
-        if case.id != "A18" {
+        if case.id != "AL18" {
             check(case, Options::default());
         }
     }
 }
 
 #[test]
-fn a18_the_guard_closes_the_hole_of_an_unmarked_suffix() {
+fn al18_the_guard_closes_the_hole_of_an_unmarked_suffix() {
     let zones = records(&[("com", "v=DMARC1; p=reject")]);
     let (found, _) = judge(
         &zones,
@@ -90,7 +90,7 @@ fn a18_the_guard_closes_the_hole_of_an_unmarked_suffix() {
 }
 
 #[test]
-fn a18_the_guard_looks_through_nested_suffixes() {
+fn al18_the_guard_looks_through_nested_suffixes() {
     let zones = records(&[("uk", "v=DMARC1; p=reject")]);
     let attack = passed("attacker.co.uk", &[]);
     let (open, _) = judge(&zones, "victim.co.uk", &attack, LETTER);
@@ -101,7 +101,7 @@ fn a18_the_guard_looks_through_nested_suffixes() {
 }
 
 #[test]
-fn a18_names_of_one_owner_still_align_under_the_guard() {
+fn al18_names_of_one_owner_still_align_under_the_guard() {
     let zones = records(&[("com", "v=DMARC1; p=reject")]);
     let own = passed("bounce.victim.com", &[]);
     let (found, _) = judge(&zones, "mail.victim.com", &own, Options::default());
@@ -109,7 +109,7 @@ fn a18_names_of_one_owner_still_align_under_the_guard() {
 }
 
 #[test]
-fn a18_a_mark_or_a_private_suffix_leaves_the_guard_alone() {
+fn al18_a_mark_or_a_private_suffix_leaves_the_guard_alone() {
     for (at, text) in [
         ("com", "v=DMARC1; p=reject; psd=n"),
         ("uk.com", "v=DMARC1; p=reject"),
@@ -122,7 +122,7 @@ fn a18_a_mark_or_a_private_suffix_leaves_the_guard_alone() {
 }
 
 #[test]
-fn a09_every_step_tells_its_organizational_domain() {
+fn al09_every_step_tells_its_organizational_domain() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
     let identifiers = passed("example.com", &["signing.example.com", "example.net"]);
     let (found, _) = judge(&zones, "example.com", &identifiers, Options::default());
@@ -153,7 +153,7 @@ fn a09_every_step_tells_its_organizational_domain() {
 }
 
 #[test]
-fn a20_the_guard_has_nothing_to_say_about_mail_of_the_suffix_itself() {
+fn al20_the_guard_has_nothing_to_say_about_mail_of_the_suffix_itself() {
     let zones = records(&[("com", "v=DMARC1; p=reject")]);
     let (found, _) = judge(
         &zones,

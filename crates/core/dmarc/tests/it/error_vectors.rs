@@ -19,10 +19,10 @@ fn evaluated(record: &str, broken: &str, author: &str, identifiers: &Identifiers
 const REJECT: &str = "v=DMARC1; p=reject";
 
 #[test]
-fn e01_to_e07_e13_walks_that_fail() {
+fn de01_to_de07_de13_walks_that_fail() {
     let cases = [
         (
-            "E01",
+            "DE01",
             REJECT,
             "mail.example.com",
             "mail.example.com",
@@ -31,7 +31,7 @@ fn e01_to_e07_e13_walks_that_fail() {
             "temperror",
         ),
         (
-            "E02",
+            "DE02",
             REJECT,
             "example.com",
             "mail.example.com",
@@ -39,9 +39,9 @@ fn e01_to_e07_e13_walks_that_fail() {
             "example.com",
             "temperror",
         ),
-        ("E03", REJECT, "com", "example.com", "", "example.com", "pass"),
+        ("DE03", REJECT, "com", "example.com", "", "example.com", "pass"),
         (
-            "E04",
+            "DE04",
             REJECT,
             "com",
             "example.com",
@@ -50,7 +50,7 @@ fn e01_to_e07_e13_walks_that_fail() {
             "temperror",
         ),
         (
-            "E05",
+            "DE05",
             REJECT,
             "mail.example.com",
             "example.com",
@@ -59,7 +59,7 @@ fn e01_to_e07_e13_walks_that_fail() {
             "pass",
         ),
         (
-            "E06",
+            "DE06",
             "v=DMARC1; p=reject; adkim=s",
             "mail.example.com",
             "example.com",
@@ -68,7 +68,7 @@ fn e01_to_e07_e13_walks_that_fail() {
             "fail",
         ),
         (
-            "E07",
+            "DE07",
             REJECT,
             "mail.example.com",
             "example.com",
@@ -77,7 +77,7 @@ fn e01_to_e07_e13_walks_that_fail() {
             "temperror",
         ),
         (
-            "E13",
+            "DE13",
             REJECT,
             "com",
             "mail.example.com",
@@ -96,26 +96,26 @@ fn e01_to_e07_e13_walks_that_fail() {
 }
 
 #[test]
-fn e08_to_e12_mechanisms_that_fail() {
+fn de08_to_de12_mechanisms_that_fail() {
     let spf = |result, domain: &str| Some((result, name(domain)));
     let dkim = |result| vec![(result, name("example.com"))];
     let cases = [
         (
-            "E08",
+            "DE08",
             spf(SpfResult::TempError, "example.com"),
             vec![],
             "temperror",
         ),
-        ("E09", spf(SpfResult::TempError, "example.net"), vec![], "fail"),
-        ("E10", spf(SpfResult::PermError, "example.com"), vec![], "fail"),
+        ("DE09", spf(SpfResult::TempError, "example.net"), vec![], "fail"),
+        ("DE10", spf(SpfResult::PermError, "example.com"), vec![], "fail"),
         (
-            "E11",
+            "DE11",
             spf(SpfResult::Fail, "example.com"),
             dkim(DkimVerdict::TempError),
             "temperror",
         ),
         (
-            "E12",
+            "DE12",
             spf(SpfResult::TempError, "example.com"),
             dkim(DkimVerdict::Pass),
             "pass",
@@ -128,13 +128,13 @@ fn e08_to_e12_mechanisms_that_fail() {
 }
 
 #[test]
-fn e03_the_organizational_domain_is_not_known_then() {
+fn de03_the_organizational_domain_is_not_known_then() {
     let found = evaluated(REJECT, "com", "example.com", &passed("", &["example.com"]));
     assert_eq!(found.organizational_domain, None);
 }
 
 #[test]
-fn e07_the_other_way_round_a_temporary_error_below_could_have_aligned() {
+fn de07_the_other_way_round_a_temporary_error_below_could_have_aligned() {
     let undecided = |domain: &str| Identifiers {
         spf: Some((SpfResult::TempError, name(domain))),
         dkim: vec![],
@@ -179,7 +179,7 @@ fn only_pass_authenticates() {
 }
 
 #[test]
-fn e04_a_name_of_elsewhere_could_not_align_whatever_the_author_belongs_to() {
+fn de04_a_name_of_elsewhere_could_not_align_whatever_the_author_belongs_to() {
     let found = evaluated(REJECT, "com", "example.com", &passed("", &["example.net"]));
     assert_eq!(found.result.as_str(), "fail");
     let found = evaluated(

@@ -12,30 +12,30 @@ use crate::common::{LETTER, dmarc_name, judge, name, passed, records};
 /// Id, record, where it is, author, whether that exists, published, after test mode.
 #[rustfmt::skip]
 const CASES: &[(&str, &str, &str, &str, bool, &str, &str)] = &[
-    ("D01", "v=DMARC1; p=reject", "example.com", "example.com", true, "reject", "reject"),
-    ("D02", "v=DMARC1; p=reject; sp=none", "example.com", "example.com", true, "reject", "reject"),
-    ("D03", "v=DMARC1; p=none; sp=reject", "example.com", "mail.example.com", true, "reject", "reject"),
-    ("D04", "v=DMARC1; p=reject; sp=none", "example.com", "mail.example.com", true, "none", "none"),
-    ("D05", "v=DMARC1; p=quarantine", "example.com", "mail.example.com", true, "quarantine", "quarantine"),
-    ("D06", "v=DMARC1; p=none; np=reject", "example.com", "ghost.example.com", false, "reject", "reject"),
-    ("D07", "v=DMARC1; p=none; np=reject", "example.com", "mail.example.com", true, "none", "none"),
-    ("D08", "v=DMARC1; p=none; sp=quarantine; np=reject", "example.com", "ghost.example.com", false, "reject", "reject"),
-    ("D09", "v=DMARC1; p=none; sp=quarantine; np=reject", "example.com", "mail.example.com", true, "quarantine", "quarantine"),
-    ("D10", "v=DMARC1; p=reject; sp=quarantine", "example.com", "ghost.example.com", false, "quarantine", "quarantine"),
-    ("D11", "v=DMARC1; p=reject", "example.com", "ghost.example.com", false, "reject", "reject"),
-    ("D12", "v=DMARC1; p=reject; sp=reject; np=none", "example.com", "ghost.example.com", false, "none", "none"),
-    ("D13", "v=DMARC1; p=reject; t=y", "example.com", "example.com", true, "reject", "quarantine"),
-    ("D14", "v=DMARC1; p=quarantine; t=y", "example.com", "example.com", true, "quarantine", "none"),
-    ("D15", "v=DMARC1; p=none; t=y", "example.com", "example.com", true, "none", "none"),
-    ("D16", "v=DMARC1; p=none; sp=reject; t=y", "example.com", "mail.example.com", true, "reject", "quarantine"),
-    ("D17", "v=DMARC1; p=none; np=quarantine; t=y", "example.com", "ghost.example.com", false, "quarantine", "none"),
-    ("D18", "v=DMARC1; p=reject; t=n", "example.com", "example.com", true, "reject", "reject"),
-    ("D19", "v=DMARC1; p=reject; pct=0", "example.com", "example.com", true, "reject", "reject"),
-    ("D20", "v=DMARC1; p=reject; sp=bogus; rua=mailto:d@example.com", "example.com", "example.com", true, "none", "none"),
-    ("D21", "v=DMARC1; sp=reject; rua=mailto:d@example.com", "example.com", "mail.example.com", true, "none", "none"),
-    ("D22", "v=DMARC1; p=reject; psd=y; sp=none; np=reject", "com", "existing.com", true, "none", "none"),
-    ("D23", "v=DMARC1; p=reject; psd=y; sp=none; np=reject", "com", "unregistered.com", false, "reject", "reject"),
-    ("D24", "v=DMARC1; p=quarantine; psd=n; sp=reject", "b.example.com", "a.b.example.com", true, "reject", "reject"),
+    ("PS01", "v=DMARC1; p=reject", "example.com", "example.com", true, "reject", "reject"),
+    ("PS02", "v=DMARC1; p=reject; sp=none", "example.com", "example.com", true, "reject", "reject"),
+    ("PS03", "v=DMARC1; p=none; sp=reject", "example.com", "mail.example.com", true, "reject", "reject"),
+    ("PS04", "v=DMARC1; p=reject; sp=none", "example.com", "mail.example.com", true, "none", "none"),
+    ("PS05", "v=DMARC1; p=quarantine", "example.com", "mail.example.com", true, "quarantine", "quarantine"),
+    ("PS06", "v=DMARC1; p=none; np=reject", "example.com", "ghost.example.com", false, "reject", "reject"),
+    ("PS07", "v=DMARC1; p=none; np=reject", "example.com", "mail.example.com", true, "none", "none"),
+    ("PS08", "v=DMARC1; p=none; sp=quarantine; np=reject", "example.com", "ghost.example.com", false, "reject", "reject"),
+    ("PS09", "v=DMARC1; p=none; sp=quarantine; np=reject", "example.com", "mail.example.com", true, "quarantine", "quarantine"),
+    ("PS10", "v=DMARC1; p=reject; sp=quarantine", "example.com", "ghost.example.com", false, "quarantine", "quarantine"),
+    ("PS11", "v=DMARC1; p=reject", "example.com", "ghost.example.com", false, "reject", "reject"),
+    ("PS12", "v=DMARC1; p=reject; sp=reject; np=none", "example.com", "ghost.example.com", false, "none", "none"),
+    ("PS13", "v=DMARC1; p=reject; t=y", "example.com", "example.com", true, "reject", "quarantine"),
+    ("PS14", "v=DMARC1; p=quarantine; t=y", "example.com", "example.com", true, "quarantine", "none"),
+    ("PS15", "v=DMARC1; p=none; t=y", "example.com", "example.com", true, "none", "none"),
+    ("PS16", "v=DMARC1; p=none; sp=reject; t=y", "example.com", "mail.example.com", true, "reject", "quarantine"),
+    ("PS17", "v=DMARC1; p=none; np=quarantine; t=y", "example.com", "ghost.example.com", false, "quarantine", "none"),
+    ("PS18", "v=DMARC1; p=reject; t=n", "example.com", "example.com", true, "reject", "reject"),
+    ("PS19", "v=DMARC1; p=reject; pct=0", "example.com", "example.com", true, "reject", "reject"),
+    ("PS20", "v=DMARC1; p=reject; sp=bogus; rua=mailto:d@example.com", "example.com", "example.com", true, "none", "none"),
+    ("PS21", "v=DMARC1; sp=reject; rua=mailto:d@example.com", "example.com", "mail.example.com", true, "none", "none"),
+    ("PS22", "v=DMARC1; p=reject; psd=y; sp=none; np=reject", "com", "existing.com", true, "none", "none"),
+    ("PS23", "v=DMARC1; p=reject; psd=y; sp=none; np=reject", "com", "unregistered.com", false, "reject", "reject"),
+    ("PS24", "v=DMARC1; p=quarantine; psd=n; sp=reject", "b.example.com", "a.b.example.com", true, "reject", "reject"),
 ];
 
 fn zone(record: &str, at: &str, existing: Option<&str>) -> Zones {
@@ -56,7 +56,7 @@ fn words(evaluation: &Evaluation) -> (&'static str, &'static str) {
 }
 
 #[test]
-fn d01_to_d24_published_and_after_test_mode() {
+fn ps01_to_ps24_published_and_after_test_mode() {
     for (id, record, at, author, exists, published, after) in CASES {
         let zones = zone(record, at, exists.then_some(*author));
         let (found, _) = failing(&zones, author);
@@ -68,7 +68,7 @@ fn d01_to_d24_published_and_after_test_mode() {
 }
 
 #[test]
-fn d08_the_tag_that_spoke_is_told() {
+fn ps08_the_tag_that_spoke_is_told() {
     let record = "v=DMARC1; p=none; sp=quarantine; np=reject";
     let tag = |author: &str, existing: Option<&str>| {
         failing(&zone(record, "example.com", existing), author)
@@ -84,7 +84,7 @@ fn d08_the_tag_that_spoke_is_told() {
 }
 
 #[test]
-fn d19_pct_zero_is_test_mode_only_when_asked_for() {
+fn ps19_pct_zero_is_test_mode_only_when_asked_for() {
     let shim = Options {
         pct_zero_as_test: true,
         ..LETTER
@@ -102,7 +102,7 @@ fn d19_pct_zero_is_test_mode_only_when_asked_for() {
 }
 
 #[test]
-fn d30_a_pass_tells_the_policy_that_would_apply() {
+fn ps30_a_pass_tells_the_policy_that_would_apply() {
     let zones = zone("v=DMARC1; p=reject; t=y", "example.com", None);
     let (found, _) = judge(&zones, "example.com", &passed("example.com", &[]), LETTER);
     assert!(found.result.is_pass());
@@ -112,7 +112,7 @@ fn d30_a_pass_tells_the_policy_that_would_apply() {
 const NP: &str = "v=DMARC1; p=none; sp=quarantine; np=reject";
 
 #[test]
-fn d31_no_data_means_that_the_name_exists() {
+fn ps31_no_data_means_that_the_name_exists() {
     let (found, asked) = failing(
         &zone(NP, "example.com", Some("quiet.example.com")),
         "quiet.example.com",
@@ -123,7 +123,7 @@ fn d31_no_data_means_that_the_name_exists() {
 }
 
 #[test]
-fn d32_an_alias_that_leads_nowhere_exists() {
+fn ps32_an_alias_that_leads_nowhere_exists() {
     let mut zones = zone(NP, "example.com", None);
     zones.set_alias(dns_name("alias.example.com"), dns_name("gone.example.net"));
     let (found, _) = failing(&zones, "alias.example.com");
@@ -132,7 +132,7 @@ fn d32_an_alias_that_leads_nowhere_exists() {
 }
 
 #[test]
-fn d33_nxdomain_for_the_name_itself_is_np_whatever_way_it_was_said() {
+fn ps33_nxdomain_for_the_name_itself_is_np_whatever_way_it_was_said() {
     // Whoever asks turns NODATA with NXNAME into NXDOMAIN; here that is what arrives.
     let mut zones = zone(NP, "example.com", None);
     let denied = ZoneData::Fault(Fault::NxDomain);
@@ -143,7 +143,7 @@ fn d33_nxdomain_for_the_name_itself_is_np_whatever_way_it_was_said() {
 }
 
 #[test]
-fn d34_without_an_answer_the_weaker_policy_and_no_claim() {
+fn ps34_without_an_answer_the_weaker_policy_and_no_claim() {
     for (fault, error) in [
         (Fault::ServFail, LookupError::ServFail),
         (Fault::Timeout, LookupError::Timeout),
@@ -159,7 +159,7 @@ fn d34_without_an_answer_the_weaker_policy_and_no_claim() {
 }
 
 #[test]
-fn d35_an_answer_below_the_author_proves_that_it_exists() {
+fn ps35_an_answer_below_the_author_proves_that_it_exists() {
     let mut zones = zone(NP, "example.com", None);
     zones.add_name(dmarc_name("mail.example.com"));
     let (found, asked) = failing(&zones, "mail.example.com");
@@ -168,7 +168,7 @@ fn d35_an_answer_below_the_author_proves_that_it_exists() {
 }
 
 #[test]
-fn d35_an_alias_below_the_author_proves_it_too() {
+fn ps35_an_alias_below_the_author_proves_it_too() {
     let mut zones = zone(NP, "example.com", None);
     zones.set_alias(dmarc_name("mail.example.com"), dns_name("gone.example.net"));
     let (found, asked) = failing(&zones, "mail.example.com");
@@ -176,7 +176,7 @@ fn d35_an_alias_below_the_author_proves_it_too() {
 }
 
 #[test]
-fn d36_nxdomain_below_the_author_proves_nothing() {
+fn ps36_nxdomain_below_the_author_proves_nothing() {
     let (_, asked) = failing(&zone(NP, "example.com", None), "ghost.example.com");
     assert_eq!(
         asked,

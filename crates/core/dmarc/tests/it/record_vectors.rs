@@ -10,55 +10,55 @@ use crate::common::{break_dmarc, dmarc_name, name, records};
 /// Id, text, what it comes to, values to check (`rua=` with the number of URIs).
 #[rustfmt::skip]
 const RECORDS: &[(&str, &str, &str, &str)] = &[
-    ("P01", "v=DMARC1; p=none; rua=mailto:dmarc-feedback@example.com", "ok", "p=none rua=1"),
-    ("P02", "v=DMARC1; p=quarantine; rua=mailto:dmarc-feedback@example.com,mailto:tld-test@thirdparty.example.net; t=y", "ok", "p=quarantine rua=2 t=y"),
-    ("P03", "v=DMARC1; p=reject", "ok", "p=reject sp=absent np=absent adkim=r aspf=r fo=0 psd=u t=n rua=0"),
-    ("P04", "v=DMARC1; p=reject;", "ok", "p=reject"),
-    ("P05", "v=DMARC1;p=reject;sp=quarantine;np=none;adkim=s;aspf=s", "ok", "p=reject sp=quarantine np=none adkim=s aspf=s"),
-    ("P06", "v = DMARC1 ; p = reject ; aspf = s", "ok", "p=reject aspf=s"),
-    ("P07", "V=DMARC1; P=REJECT; SP=None", "ok", "p=reject sp=none"),
-    ("P08", "v=dmarc1; p=reject", "ignored", ""),
-    ("P09", "v=DMARC2; p=reject", "ignored", ""),
-    ("P10", "v=DMARC10; p=reject", "ignored", ""),
-    ("P11", "v=DMARC1 p=reject", "ignored", ""),
-    ("P12", "p=reject; v=DMARC1", "ignored", ""),
-    ("P13", "p=reject", "ignored", ""),
-    ("P14", "v=DMARC1", "no-dmarc", ""),
-    ("P15", "v=DMARC1; rua=mailto:d@example.com", "as-none", "rua=1"),
-    ("P16", "v=DMARC1; sp=reject; rua=mailto:d@example.com", "as-none", "rua=1"),
-    ("P17", "v=DMARC1; p=bogus; rua=mailto:d@example.com", "as-none", "rua=1"),
-    ("P18", "v=DMARC1; p=bogus", "no-dmarc", ""),
-    ("P19", "v=DMARC1; p=reject; sp=bogus; rua=mailto:d@example.com", "as-none", "rua=1"),
-    ("P20", "v=DMARC1; p=reject; np=rejct; rua=mailto:d@example.com", "as-none", "rua=1"),
-    ("P21", "v=DMARC1; p=reject; sp=bogus", "no-dmarc", ""),
-    ("P22", "v=DMARC1; p=bogus; rua=dmarc@example.com", "no-dmarc", "rua=0"),
-    ("P23", "v=DMARC1; p=bogus; rua=https://r.example.net/dmarc", "as-none", "rua=1"),
-    ("P24", "v=DMARC1; p=reject; adkim=x; aspf=strict; t=yes; psd=maybe", "ok", "p=reject adkim=r aspf=r t=n psd=u"),
-    ("P25", "v=DMARC1; p=reject; pct=0; rf=iodef; ri=3600", "ok", "p=reject t=n"),
-    ("P26", "v=DMARC1; p=none; foo=bar; x_1=2", "ok", "p=none"),
-    ("P27", "v=DMARC1;; p=reject;;", "ok", "p=reject"),
-    ("P28", "v=DMARC1; p=reject; rua=mailto:a@example.com!10m , mailto:b@example.com", "ok", "rua=2"),
-    ("P29", "v=DMARC1; p=reject; rua=mailto:a@example.com,b@example.com", "ok", "rua=1"),
-    ("P30", "v=DMARC1; p=reject; rua=MAILTO:a@example.com", "ok", "rua=1"),
-    ("P31", "v=DMARC1; p=reject; fo=1:d:s", "ok", "fo=0"),
-    ("P32", "v=DMARC1; p=reject; fo=1:d:s; ruf=mailto:f@example.com", "ok", "fo=1:d:s"),
-    ("P33", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=d:1:s", "ok", "fo=d:1:s"),
-    ("P34", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=0:1", "ok", "fo=0"),
-    ("P35", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=1,d", "ok", "fo=0"),
-    ("P36", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=d:d", "ok", "fo=0"),
-    ("P37", "v=DMARC1\\; p=reject\\; rua=mailto:d@example.com", "ignored", ""),
-    ("P38", "v=DMARC1; p=none rua=mailto:d@example.com", "no-dmarc", ""),
-    ("P39", "v=DMARC1; p=reject; p=none", "no-dmarc", ""),
-    ("P40", "v=DMARC1; p=reject; p=reject", "ok", "p=reject"),
-    ("P41", "v=DMARC1; psd=y; p=reject; np=reject; rua=mailto:psd@example.org", "ok", "psd=y p=reject np=reject"),
-    ("P42", " v=DMARC1; p=reject", "ok", "p=reject"),
-    ("P43", "\"v=DMARC1; p=reject\"", "ignored", ""),
-    ("P44", "v=DMARC1; p=reject; sp=", "no-dmarc", ""),
-    ("P45", "v=DMARC1: p=reject", "ignored", ""),
-    ("P46", "v=DMARC1; p=quarantine; t=Y", "ok", "t=y"),
-    ("P47", "v=spf1 -all", "ignored", ""),
-    ("P48", "v=DMARC1; p=reject; rua=mailto:d%2Cx@example.com", "ok", "rua=1"),
-    ("P49", "v=DMARC1; p=bogus; rua=mailto:", "no-dmarc", "rua=0"),
+    ("RC01", "v=DMARC1; p=none; rua=mailto:dmarc-feedback@example.com", "ok", "p=none rua=1"),
+    ("RC02", "v=DMARC1; p=quarantine; rua=mailto:dmarc-feedback@example.com,mailto:tld-test@thirdparty.example.net; t=y", "ok", "p=quarantine rua=2 t=y"),
+    ("RC03", "v=DMARC1; p=reject", "ok", "p=reject sp=absent np=absent adkim=r aspf=r fo=0 psd=u t=n rua=0"),
+    ("RC04", "v=DMARC1; p=reject;", "ok", "p=reject"),
+    ("RC05", "v=DMARC1;p=reject;sp=quarantine;np=none;adkim=s;aspf=s", "ok", "p=reject sp=quarantine np=none adkim=s aspf=s"),
+    ("RC06", "v = DMARC1 ; p = reject ; aspf = s", "ok", "p=reject aspf=s"),
+    ("RC07", "V=DMARC1; P=REJECT; SP=None", "ok", "p=reject sp=none"),
+    ("RC08", "v=dmarc1; p=reject", "ignored", ""),
+    ("RC09", "v=DMARC2; p=reject", "ignored", ""),
+    ("RC10", "v=DMARC10; p=reject", "ignored", ""),
+    ("RC11", "v=DMARC1 p=reject", "ignored", ""),
+    ("RC12", "p=reject; v=DMARC1", "ignored", ""),
+    ("RC13", "p=reject", "ignored", ""),
+    ("RC14", "v=DMARC1", "no-dmarc", ""),
+    ("RC15", "v=DMARC1; rua=mailto:d@example.com", "as-none", "rua=1"),
+    ("RC16", "v=DMARC1; sp=reject; rua=mailto:d@example.com", "as-none", "rua=1"),
+    ("RC17", "v=DMARC1; p=bogus; rua=mailto:d@example.com", "as-none", "rua=1"),
+    ("RC18", "v=DMARC1; p=bogus", "no-dmarc", ""),
+    ("RC19", "v=DMARC1; p=reject; sp=bogus; rua=mailto:d@example.com", "as-none", "rua=1"),
+    ("RC20", "v=DMARC1; p=reject; np=rejct; rua=mailto:d@example.com", "as-none", "rua=1"),
+    ("RC21", "v=DMARC1; p=reject; sp=bogus", "no-dmarc", ""),
+    ("RC22", "v=DMARC1; p=bogus; rua=dmarc@example.com", "no-dmarc", "rua=0"),
+    ("RC23", "v=DMARC1; p=bogus; rua=https://r.example.net/dmarc", "as-none", "rua=1"),
+    ("RC24", "v=DMARC1; p=reject; adkim=x; aspf=strict; t=yes; psd=maybe", "ok", "p=reject adkim=r aspf=r t=n psd=u"),
+    ("RC25", "v=DMARC1; p=reject; pct=0; rf=iodef; ri=3600", "ok", "p=reject t=n"),
+    ("RC26", "v=DMARC1; p=none; foo=bar; x_1=2", "ok", "p=none"),
+    ("RC27", "v=DMARC1;; p=reject;;", "ok", "p=reject"),
+    ("RC28", "v=DMARC1; p=reject; rua=mailto:a@example.com!10m , mailto:b@example.com", "ok", "rua=2"),
+    ("RC29", "v=DMARC1; p=reject; rua=mailto:a@example.com,b@example.com", "ok", "rua=1"),
+    ("RC30", "v=DMARC1; p=reject; rua=MAILTO:a@example.com", "ok", "rua=1"),
+    ("RC31", "v=DMARC1; p=reject; fo=1:d:s", "ok", "fo=0"),
+    ("RC32", "v=DMARC1; p=reject; fo=1:d:s; ruf=mailto:f@example.com", "ok", "fo=1:d:s"),
+    ("RC33", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=d:1:s", "ok", "fo=d:1:s"),
+    ("RC34", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=0:1", "ok", "fo=0"),
+    ("RC35", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=1,d", "ok", "fo=0"),
+    ("RC36", "v=DMARC1; p=reject; ruf=mailto:f@example.com; fo=d:d", "ok", "fo=0"),
+    ("RC37", "v=DMARC1\\; p=reject\\; rua=mailto:d@example.com", "ignored", ""),
+    ("RC38", "v=DMARC1; p=none rua=mailto:d@example.com", "no-dmarc", ""),
+    ("RC39", "v=DMARC1; p=reject; p=none", "no-dmarc", ""),
+    ("RC40", "v=DMARC1; p=reject; p=reject", "ok", "p=reject"),
+    ("RC41", "v=DMARC1; psd=y; p=reject; np=reject; rua=mailto:psd@example.org", "ok", "psd=y p=reject np=reject"),
+    ("RC42", " v=DMARC1; p=reject", "ok", "p=reject"),
+    ("RC43", "\"v=DMARC1; p=reject\"", "ignored", ""),
+    ("RC44", "v=DMARC1; p=reject; sp=", "no-dmarc", ""),
+    ("RC45", "v=DMARC1: p=reject", "ignored", ""),
+    ("RC46", "v=DMARC1; p=quarantine; t=Y", "ok", "t=y"),
+    ("RC47", "v=spf1 -all", "ignored", ""),
+    ("RC48", "v=DMARC1; p=reject; rua=mailto:d%2Cx@example.com", "ok", "rua=1"),
+    ("RC49", "v=DMARC1; p=bogus; rua=mailto:", "no-dmarc", "rua=0"),
 ];
 
 fn word(record: Option<&Record>) -> &'static str {
@@ -88,13 +88,13 @@ fn value(record: &Record, tag: &str) -> String {
 }
 
 #[test]
-fn p01_to_p49_are_read_as_the_grammar_has_it() {
+fn rc01_to_rc49_are_read_as_the_grammar_has_it() {
     for (id, text, expected, checks) in RECORDS {
         let record = Record::parse(text.as_bytes());
         assert_eq!(word(record.as_ref()), *expected, "{id}: {text}");
         for check in checks.split_whitespace() {
             let (tag, wanted) = check.split_once('=').unwrap();
-            // The options of fo are a set; P33 has them in another order.
+            // The options of fo are a set; RC33 has them in another order.
             let wanted = if wanted == "d:1:s" { "1:d:s" } else { wanted };
             assert_eq!(
                 value(record.as_ref().unwrap(), tag),
@@ -107,7 +107,7 @@ fn p01_to_p49_are_read_as_the_grammar_has_it() {
 }
 
 #[test]
-fn p28_addresses_lose_their_size_suffix() {
+fn rc28_addresses_lose_their_size_suffix() {
     let text = b"v=DMARC1; p=reject; rua=mailto:a@example.com!10m , mailto:b@example.com";
     let record = Record::parse(text).unwrap();
     let addresses: Vec<_> = record
@@ -119,7 +119,7 @@ fn p28_addresses_lose_their_size_suffix() {
 }
 
 #[test]
-fn p31_the_default_of_fo_is_zero() {
+fn rc31_the_default_of_fo_is_zero() {
     assert_eq!(FailureOptions::default().to_string(), "0");
 }
 
@@ -138,14 +138,14 @@ fn policy_at_example(texts: &[&str]) -> Option<AssessmentPolicy> {
 }
 
 #[test]
-fn s01_strings_of_one_record_are_joined() {
+fn rs01_strings_of_one_record_are_joined() {
     // The lookup joins them, with nothing between (§4.5); what arrives is one text.
     let text = ["v=DMARC1; p=re", "ject"].concat();
     assert_eq!(policy_at_example(&[&text]), Some(AssessmentPolicy::Reject));
 }
 
 #[test]
-fn s02_two_records_are_none() {
+fn rs02_two_records_are_none() {
     let zones = records(&[
         ("example.com", "v=DMARC1; p=reject"),
         ("example.com", "v=DMARC1; p=none"),
@@ -156,7 +156,7 @@ fn s02_two_records_are_none() {
 }
 
 #[test]
-fn s03_s04_what_is_no_dmarc_record_does_not_count() {
+fn rs03_rs04_what_is_no_dmarc_record_does_not_count() {
     let reject = Some(AssessmentPolicy::Reject);
     assert_eq!(policy_at_example(&["v=DMARC1; p=reject", "v=spf1 -all"]), reject);
     assert_eq!(
@@ -166,7 +166,7 @@ fn s03_s04_what_is_no_dmarc_record_does_not_count() {
 }
 
 #[test]
-fn s05_s06_records_are_counted_before_they_are_understood() {
+fn rs05_rs06_records_are_counted_before_they_are_understood() {
     let broken = records(&[
         ("example.com", "v=DMARC1; p=reject"),
         ("example.com", "v=DMARC1; p=broken"),
@@ -180,7 +180,7 @@ fn s05_s06_records_are_counted_before_they_are_understood() {
 }
 
 #[test]
-fn s07_an_alias_leaves_the_policy_domain() {
+fn rs07_an_alias_leaves_the_policy_domain() {
     let mut zones = records(&[("vendor.example", "v=DMARC1; p=reject")]);
     zones.set_alias(dmarc_name("example.com"), dmarc_name("vendor.example"));
     let (_, discovery) = block_on(discovery::discover(&zones, &name("example.com")));
@@ -188,7 +188,7 @@ fn s07_an_alias_leaves_the_policy_domain() {
 }
 
 #[test]
-fn s08_s09_no_data_and_no_name_are_told_apart() {
+fn rs08_rs09_no_data_and_no_name_are_told_apart() {
     let mut zones = Zones::new();
     assert_eq!(at_example(&zones), WalkOutcome::NoName);
     zones.add_name(dmarc_name("example.com"));
@@ -196,7 +196,7 @@ fn s08_s09_no_data_and_no_name_are_told_apart() {
 }
 
 #[test]
-fn s10_a_failure_is_not_the_absence_of_a_record() {
+fn rs10_a_failure_is_not_the_absence_of_a_record() {
     for fault in [Fault::ServFail, Fault::Refused, Fault::Timeout] {
         let mut zones = Zones::new();
         break_dmarc(&mut zones, "example.com", fault);

@@ -19,13 +19,13 @@ fn addresses(record: &Record) -> Vec<String> {
 }
 
 #[test]
-fn seed_d02_without_the_version_in_front_there_is_no_record() {
+fn dn2_without_the_version_in_front_there_is_no_record() {
     assert_eq!(Record::parse(b"p=reject; v=DMARC1"), None);
     assert_eq!(Record::parse(b"p=reject"), None);
 }
 
 #[test]
-fn seed_d03_d04_policies_for_the_domain_and_below() {
+fn dn3_dn4_policies_for_the_domain_and_below() {
     for policy in ["none", "quarantine", "reject"] {
         let found = record(&format!("v=DMARC1; p={policy}; sp=reject"));
         assert_eq!(found.policy.map(AssessmentPolicy::as_str), Some(policy));
@@ -40,7 +40,7 @@ fn seed_d03_d04_policies_for_the_domain_and_below() {
 }
 
 #[test]
-fn seed_d06_mangled_addresses_are_told_and_never_written_to() {
+fn dn6_mangled_addresses_are_told_and_never_written_to() {
     let blank = record("v=DMARC1; p=none; rua=mailto: dmarc-feedback@example.com");
     assert_eq!(addresses(&blank), Vec::<String>::new());
     let told = "the tag rua has the item \"mailto: dmarc-feedback@example.com\", which is no usable URI";
@@ -52,7 +52,7 @@ fn seed_d06_mangled_addresses_are_told_and_never_written_to() {
 }
 
 #[test]
-fn seed_d07_pct_is_read_and_decides_nothing() {
+fn dn7_pct_is_read_and_decides_nothing() {
     let found = record("v=DMARC1; p=quarantine; pct=50");
     assert_eq!(found.percent, Some(50));
     assert_eq!(found.usability(), Usability::AsPublished);
@@ -60,7 +60,7 @@ fn seed_d07_pct_is_read_and_decides_nothing() {
 }
 
 #[test]
-fn seed_d08_rf_and_ri_are_passed_over_whatever_they_say() {
+fn dn8_rf_and_ri_are_passed_over_whatever_they_say() {
     for tail in ["rf=afrf; ri=86400", "rf=iodef; ri=8400", "ri=often"] {
         let found = record(&format!("v=DMARC1; p=reject; {tail}"));
         assert_eq!(found.policy, Some(AssessmentPolicy::Reject), "{tail}");
@@ -69,7 +69,7 @@ fn seed_d08_rf_and_ri_are_passed_over_whatever_they_say() {
 }
 
 #[test]
-fn seed_d09_failure_options_alone_and_as_lists() {
+fn dn9_failure_options_alone_and_as_lists() {
     for (written, read) in [("1", "1"), ("0", "0"), ("d", "d"), ("s", "s"), ("1:d:s", "1:d:s")] {
         let found = record(&format!(
             "v=DMARC1; p=none; ruf=mailto:a@example.com; fo={written}"
@@ -79,7 +79,7 @@ fn seed_d09_failure_options_alone_and_as_lists() {
 }
 
 #[test]
-fn seed_d10_sizes_of_reports_have_units() {
+fn dn10_sizes_of_reports_have_units() {
     for (suffix, octets) in [
         ("100", 100),
         ("5k", 5 << 10),
@@ -95,7 +95,7 @@ fn seed_d10_sizes_of_reports_have_units() {
 }
 
 #[test]
-fn seed_d13_what_is_no_tag_of_dmarc_is_passed_over() {
+fn dn13_what_is_no_tag_of_dmarc_is_passed_over() {
     let found = record("v=DMARC1; p=reject; x=1; hello; sp=none");
     assert_eq!(found.subdomain_policy, Some(AssessmentPolicy::None));
     assert_eq!(problems(&found), ["\"hello\" has no equals sign"]);

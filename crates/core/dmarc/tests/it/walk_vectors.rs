@@ -20,7 +20,7 @@ struct Case {
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     Case {
-        id: "W01",
+        id: "TW01",
         zone: &[("example.com", "v=DMARC1; p=reject")],
         author: "example.com",
         asked: "~example.com",
@@ -29,7 +29,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W02",
+        id: "TW02",
         zone: &[("example.com", "v=DMARC1; p=none; sp=reject")],
         author: "mail.example.com",
         asked: "~mail.example.com ~example.com ~com",
@@ -38,7 +38,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W03",
+        id: "TW03",
         zone: &[("example.com", "v=DMARC1; p=reject"), ("b.example.com", "v=DMARC1; p=none")],
         author: "a.b.example.com",
         asked: "~a.b.example.com ~b.example.com ~example.com ~com",
@@ -47,7 +47,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W04",
+        id: "TW04",
         zone: &[("example.com", "v=DMARC1; p=none"), ("b.example.com", "v=DMARC1; p=reject; psd=n")],
         author: "a.b.example.com",
         asked: "~a.b.example.com ~b.example.com",
@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         organizational_domain: "b.example.com",
     },
     Case {
-        id: "W05",
+        id: "TW05",
         zone: &[("mail.example.com", "v=DMARC1; p=none"), ("example.com", "v=DMARC1; p=none")],
         author: "a.mail.example.com",
         asked: "~a.mail.example.com ~mail.example.com ~example.com ~com",
@@ -65,7 +65,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W06",
+        id: "TW06",
         zone: &[("com", "v=DMARC1; p=none; psd=y")],
         author: "a.mail.example.com",
         asked: "~a.mail.example.com ~mail.example.com ~example.com ~com",
@@ -74,7 +74,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W07",
+        id: "TW07",
         zone: &[("com", "v=DMARC1; p=reject; psd=y")],
         author: "example.com",
         asked: "~example.com ~com",
@@ -83,7 +83,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W08",
+        id: "TW08",
         zone: &[("com", "v=DMARC1; p=reject")],
         author: "example.com",
         asked: "~example.com ~com",
@@ -92,7 +92,7 @@ const CASES: &[Case] = &[
         organizational_domain: "com",
     },
     Case {
-        id: "W09",
+        id: "TW09",
         zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=quarantine")],
         author: "giant.bank.example",
         asked: "~giant.bank.example",
@@ -101,7 +101,7 @@ const CASES: &[Case] = &[
         organizational_domain: "giant.bank.example",
     },
     Case {
-        id: "W10",
+        id: "TW10",
         zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=quarantine")],
         author: "mail.giant.bank.example",
         asked: "~mail.giant.bank.example ~giant.bank.example ~bank.example",
@@ -110,7 +110,7 @@ const CASES: &[Case] = &[
         organizational_domain: "giant.bank.example",
     },
     Case {
-        id: "W11",
+        id: "TW11",
         zone: &[("bank.example", "v=DMARC1; p=reject; psd=y"), ("giant.bank.example", "v=DMARC1; p=quarantine")],
         author: "mail.mega.bank.example",
         asked: "~mail.mega.bank.example ~mega.bank.example ~bank.example",
@@ -119,7 +119,7 @@ const CASES: &[Case] = &[
         organizational_domain: "mega.bank.example",
     },
     Case {
-        id: "W12",
+        id: "TW12",
         zone: &[("bank.example", "v=DMARC1; p=reject; psd=y")],
         author: "bank.example",
         asked: "~bank.example",
@@ -128,7 +128,7 @@ const CASES: &[Case] = &[
         organizational_domain: "bank.example",
     },
     Case {
-        id: "W13",
+        id: "TW13",
         zone: &[("b.example.com", "v=DMARC1; p=reject; psd=y"), ("x.a.b.example.com", "v=DMARC1; p=none")],
         author: "y.x.a.b.example.com",
         asked: "~y.x.a.b.example.com ~x.a.b.example.com ~a.b.example.com ~b.example.com",
@@ -137,7 +137,7 @@ const CASES: &[Case] = &[
         organizational_domain: "a.b.example.com",
     },
     Case {
-        id: "W14",
+        id: "TW14",
         zone: &[],
         author: "a.b.example.com",
         asked: "~a.b.example.com ~b.example.com ~example.com ~com",
@@ -146,7 +146,7 @@ const CASES: &[Case] = &[
         organizational_domain: "a.b.example.com",
     },
     Case {
-        id: "W15",
+        id: "TW15",
         zone: &[],
         author: "a.b.c.d.e.f.g.h.i.j.mail.example.com",
         asked: "~a.b.c.d.e.f.g.h.i.j.mail.example.com ~g.h.i.j.mail.example.com ~h.i.j.mail.example.com ~i.j.mail.example.com ~j.mail.example.com ~mail.example.com ~example.com ~com",
@@ -155,7 +155,7 @@ const CASES: &[Case] = &[
         organizational_domain: "a.b.c.d.e.f.g.h.i.j.mail.example.com",
     },
     Case {
-        id: "W16",
+        id: "TW16",
         zone: &[("example.com", "v=DMARC1; p=reject"), ("signing.example.com", "v=DMARC1; p=reject")],
         author: "a.b.c.d.e.f.g.h.i.j.k.example.com",
         asked: "~a.b.c.d.e.f.g.h.i.j.k.example.com ~g.h.i.j.k.example.com ~h.i.j.k.example.com ~i.j.k.example.com ~j.k.example.com ~k.example.com ~example.com ~com",
@@ -164,7 +164,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W17",
+        id: "TW17",
         zone: &[("example.com", "v=DMARC1; p=none"), ("b.c.d.e.f.g.example.com", "v=DMARC1; p=reject; psd=n")],
         author: "mail.a.b.c.d.e.f.g.example.com",
         asked: "~mail.a.b.c.d.e.f.g.example.com ~c.d.e.f.g.example.com ~d.e.f.g.example.com ~e.f.g.example.com ~f.g.example.com ~g.example.com ~example.com ~com",
@@ -173,7 +173,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W18",
+        id: "TW18",
         zone: &[],
         author: "a.b.c.d.e.f.example.com",
         asked: "~a.b.c.d.e.f.example.com ~b.c.d.e.f.example.com ~c.d.e.f.example.com ~d.e.f.example.com ~e.f.example.com ~f.example.com ~example.com ~com",
@@ -182,7 +182,7 @@ const CASES: &[Case] = &[
         organizational_domain: "a.b.c.d.e.f.example.com",
     },
     Case {
-        id: "W19",
+        id: "TW19",
         zone: &[],
         author: "x.a.b.c.d.e.f.example.com",
         asked: "~x.a.b.c.d.e.f.example.com ~b.c.d.e.f.example.com ~c.d.e.f.example.com ~d.e.f.example.com ~e.f.example.com ~f.example.com ~example.com ~com",
@@ -191,7 +191,7 @@ const CASES: &[Case] = &[
         organizational_domain: "x.a.b.c.d.e.f.example.com",
     },
     Case {
-        id: "W20",
+        id: "TW20",
         zone: &[("mail.example.com", "v=DMARC1; p=reject"), ("mail.example.com", "v=DMARC1; p=none"), ("example.com", "v=DMARC1; p=quarantine")],
         author: "mail.example.com",
         asked: "~mail.example.com ~example.com ~com",
@@ -200,7 +200,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W21",
+        id: "TW21",
         zone: &[("b.example.com", "v=DMARC1; p=reject; psd=n"), ("b.example.com", "v=DMARC1; p=none"), ("example.com", "v=DMARC1; p=quarantine")],
         author: "a.b.example.com",
         asked: "~a.b.example.com ~b.example.com ~example.com ~com",
@@ -209,7 +209,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W22",
+        id: "TW22",
         zone: &[("mail.example.com", "v=spf1 -all"), ("example.com", "v=DMARC1; p=quarantine")],
         author: "mail.example.com",
         asked: "~mail.example.com ~example.com ~com",
@@ -218,7 +218,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W23",
+        id: "TW23",
         zone: &[("mail.example.com", "v=DMARC1"), ("example.com", "v=DMARC1; p=reject")],
         author: "mail.example.com",
         asked: "~mail.example.com",
@@ -227,7 +227,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W24",
+        id: "TW24",
         zone: &[("mail.example.com", "v=DMARC1; p=reject; psd=n"), ("example.com", "v=DMARC1; p=none")],
         author: "mail.example.com",
         asked: "~mail.example.com",
@@ -236,7 +236,7 @@ const CASES: &[Case] = &[
         organizational_domain: "mail.example.com",
     },
     Case {
-        id: "W25",
+        id: "TW25",
         zone: &[("mail.example.com", "v=DMARC1; p=reject"), ("example.com", "v=DMARC1; p=none")],
         author: "mail.example.com",
         asked: "~mail.example.com",
@@ -245,7 +245,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W26",
+        id: "TW26",
         zone: &[("mail.example.com", "v=DMARC1; p=reject")],
         author: "mail.example.com",
         asked: "~mail.example.com",
@@ -254,7 +254,7 @@ const CASES: &[Case] = &[
         organizational_domain: "mail.example.com",
     },
     Case {
-        id: "W27",
+        id: "TW27",
         zone: &[("example.com", "v=DMARC1; p=reject; psd=u")],
         author: "sub.example.com",
         asked: "~sub.example.com ~example.com ~com",
@@ -263,7 +263,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.com",
     },
     Case {
-        id: "W28",
+        id: "TW28",
         zone: &[("example.co.uk", "v=DMARC1; p=reject"), ("uk", "v=DMARC1; p=none; psd=y")],
         author: "news.example.co.uk",
         asked: "~news.example.co.uk ~example.co.uk ~co.uk ~uk",
@@ -272,7 +272,7 @@ const CASES: &[Case] = &[
         organizational_domain: "co.uk",
     },
     Case {
-        id: "W29",
+        id: "TW29",
         zone: &[("example.co.uk", "v=DMARC1; p=reject"), ("co.uk", "v=DMARC1; p=none; psd=y")],
         author: "news.example.co.uk",
         asked: "~news.example.co.uk ~example.co.uk ~co.uk",
@@ -281,7 +281,7 @@ const CASES: &[Case] = &[
         organizational_domain: "example.co.uk",
     },
     Case {
-        id: "W30",
+        id: "TW30",
         zone: &[("localhost", "v=DMARC1; p=reject")],
         author: "localhost",
         asked: "~localhost",
@@ -292,7 +292,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn w01_to_w30_discovery_asks_and_finds() {
+fn tw01_to_tw30_discovery_asks_and_finds() {
     for case in CASES {
         let zones = records(case.zone);
         let ledger = Ledger::new(&zones, NO_LIMIT);
@@ -315,7 +315,7 @@ fn w01_to_w30_discovery_asks_and_finds() {
 }
 
 #[test]
-fn w01_to_w30_the_organizational_domain_of_the_author() {
+fn tw01_to_tw30_the_organizational_domain_of_the_author() {
     for case in CASES {
         let zones = records(case.zone);
         let (evaluation, _) = judge(&zones, case.author, &passed("", &[]), LETTER);
@@ -326,7 +326,7 @@ fn w01_to_w30_the_organizational_domain_of_the_author() {
 }
 
 #[test]
-fn w01_the_rest_of_the_walk_comes_after_discovery() {
+fn tw01_the_rest_of_the_walk_comes_after_discovery() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
     let (_, asked) = judge(&zones, "example.com", &passed("example.com", &[]), LETTER);
     assert_eq!(asked, ["~example.com", "~com"]);

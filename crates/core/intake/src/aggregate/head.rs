@@ -45,7 +45,7 @@ pub(super) fn metadata(element: Element<'_>, notes: &mut Notes) -> MetadataRead 
     MetadataRead { metadata, bad_period }
 }
 
-/// Puts begin and end in order, and notes a period that is none of a day (T29, T30).
+/// Puts begin and end in order, and notes a period that is none of a day (RR29, RR30).
 fn period(begin: u64, end: u64, notes: &mut Notes) -> Period {
     const PLACE: &str = "report_metadata/date_range";
     let found = format!("{begin} to {end}");

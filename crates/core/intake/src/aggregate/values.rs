@@ -10,7 +10,7 @@ use super::deviation::{DeviationKind, Notes};
 use super::part::Element;
 use landmarc_report::aggregate::{Registered, Text, Word};
 
-/// The largest count that is taken for one (digest T31): all sums of a report stay checked, and
+/// The largest count that is taken for one (RR31): all sums of a report stay checked, and
 /// SQL knows no larger number.
 pub(super) const MAX_COUNT: u64 = 1 << 63;
 /// The shortest run of digits that is a time in milliseconds: in seconds it is past the year 33000.
@@ -71,7 +71,7 @@ pub(super) fn word<T: Registered>(
     })
 }
 
-/// A word that need not be there; an empty element is none (T32).
+/// A word that need not be there; an empty element is none (RR32).
 pub(super) fn optional_word<T: Registered>(
     parent: Element<'_>,
     name: &'static str,
@@ -101,7 +101,7 @@ pub(super) fn optional_word<T: Registered>(
     Some(Word::Other(text.to_owned()))
 }
 
-/// A count of messages: at least one (T31).
+/// A count of messages: at least one (RR31).
 pub(super) fn count(element: Element<'_>, notes: &mut Notes) -> Option<u64> {
     let number = number(element, notes)?;
     (1..=MAX_COUNT).contains(&number).then_some(number)
@@ -140,7 +140,7 @@ pub(super) fn address(element: Element<'_>, notes: &mut Notes) -> Option<IpAddr>
     Some(address)
 }
 
-/// A moment in seconds since the epoch (T27, T28).
+/// A moment in seconds since the epoch (RR27, RR28).
 pub(super) fn moment(element: Element<'_>, notes: &mut Notes) -> Option<u64> {
     let text = element.text();
     let (digits, fraction) = text.split_once('.').unwrap_or((text, ""));

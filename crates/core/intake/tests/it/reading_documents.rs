@@ -1,8 +1,8 @@
-//! The vectors of digest §12.5 that are about the document: T01 to T09, T16, T25, T33, T38, T39.
+//! The vectors about the document: RR01 to RR09, RR16, RR25, RR33, RR38, RR39.
 //!
 //! Those about records are in `reading_records`, about metadata and policy in `reading_heads`,
-//! about files (T10, T13 to T15) in `reading_files`, about mails (T11, T12) in `reading_mail`, and
-//! about storing (T30, T35, T40 to T45) beside the functions that decide.
+//! about files (RR10, RR13 to RR15) in `reading_files`, about mails (RR11, RR12) in `reading_mail`, and
+//! about storing (RR30, RR35, RR40 to RR45) beside the functions that decide.
 
 use landmarc_intake::aggregate::{ReportRefused, spf_of_mail_from};
 use landmarc_report::aggregate::{Disposition, DkimResult, Form, Period, SpfResult, Word};
@@ -13,7 +13,7 @@ use crate::reading_common::{Document, RECORD, gzip, read_text, words};
 const SAMPLE: &str = include_str!("data/rfc9990-appendix-b.xml");
 
 #[test]
-fn t01_the_sample_of_the_rfc_is_one_of_the_letter() {
+fn rr01_the_sample_of_the_rfc_is_one_of_the_letter() {
     let reading = read_text(SAMPLE).unwrap();
     assert_eq!(words(&reading), [""; 0]);
     assert!(reading.is_strict());
@@ -44,7 +44,7 @@ fn t01_the_sample_of_the_rfc_is_one_of_the_letter() {
 }
 
 #[test]
-fn t02_the_same_without_namespace_is_of_the_form_of_9990() {
+fn rr02_the_same_without_namespace_is_of_the_form_of_9990() {
     let text = SAMPLE.replace(r#" xmlns="urn:ietf:params:xml:ns:dmarc-2.0""#, "");
     let reading = read_text(&text).unwrap();
     assert_eq!(reading.report, read_text(SAMPLE).unwrap().report);
@@ -53,7 +53,7 @@ fn t02_the_same_without_namespace_is_of_the_form_of_9990() {
 }
 
 #[test]
-fn t03_elements_are_matched_by_their_local_names() {
+fn rr03_elements_are_matched_by_their_local_names() {
     let text = SAMPLE
         .replace("xmlns=", "xmlns:ns0=")
         .replace("</", "<//")
@@ -66,7 +66,7 @@ fn t03_elements_are_matched_by_their_local_names() {
 }
 
 #[test]
-fn t04_a_report_of_7489_keeps_its_pct() {
+fn rr04_a_report_of_7489_keeps_its_pct() {
     for namespace in ["", r#" xmlns="http://dmarc.org/dmarc-xml/0.1""#] {
         let document = Document {
             namespace: namespace.to_owned(),
@@ -80,7 +80,7 @@ fn t04_a_report_of_7489_keeps_its_pct() {
 }
 
 #[test]
-fn t05_np_beside_pct() {
+fn rr05_np_beside_pct() {
     let document = Document {
         policy: "<domain>example.com</domain><p>none</p><np>reject</np><pct>100</pct>".to_owned(),
         ..Document::older()
@@ -95,7 +95,7 @@ fn t05_np_beside_pct() {
 }
 
 #[test]
-fn t06_a_byte_order_mark_or_blank_lines_before_the_declaration() {
+fn rr06_a_byte_order_mark_or_blank_lines_before_the_declaration() {
     let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
     for (before, expected) in [
         ("\u{feff}", &[][..]),
@@ -111,7 +111,7 @@ fn t06_a_byte_order_mark_or_blank_lines_before_the_declaration() {
 }
 
 #[test]
-fn t07_a_wrong_declaration_does_not_hide_utf_8() {
+fn rr07_a_wrong_declaration_does_not_hide_utf_8() {
     for label in ["utf-16", "iso-8859-1"] {
         let document = Document {
             before: format!("<?xml version=\"1.0\" encoding=\"{label}\"?>"),
@@ -126,7 +126,7 @@ fn t07_a_wrong_declaration_does_not_hide_utf_8() {
 }
 
 #[test]
-fn t08_an_unclosed_schema_before_feedback() {
+fn rr08_an_unclosed_schema_before_feedback() {
     let document = Document {
         before: "<?xml version=\"1.0\"?>\n<xs:schema xmlns:xs=\"http://www.w3.org/2001/XMLSchema\" \
                  targetNamespace=\"http://dmarc.org/dmarc-xml/0.1\">\n"
@@ -139,7 +139,7 @@ fn t08_an_unclosed_schema_before_feedback() {
 }
 
 #[test]
-fn t09_a_bare_less_than_sign_is_text() {
+fn rr09_a_bare_less_than_sign_is_text() {
     let document = Document {
         metadata: "<org_name>a < b</org_name><email><bad-xml@bad.example></email><report_id>1</report_id>"
             .to_owned(),
@@ -158,14 +158,14 @@ fn t09_a_bare_less_than_sign_is_text() {
 }
 
 #[test]
-fn t09_a_report_whose_records_are_not_intact_is_refused() {
+fn rr09_a_report_whose_records_are_not_intact_is_refused() {
     let text = Document::default().text();
     let (start, _) = text.split_once("<count>").unwrap();
     assert!(matches!(read_text(start), Err(ReportRefused::Broken { .. })));
 }
 
 #[test]
-fn t16_a_document_type_is_refused() {
+fn rr16_a_document_type_is_refused() {
     for before in [
         "<!DOCTYPE feedback [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>",
         "<!DOCTYPE feedback SYSTEM \"file:///etc/passwd\">",
@@ -181,7 +181,7 @@ fn t16_a_document_type_is_refused() {
 }
 
 #[test]
-fn t25_identities_are_identifiers() {
+fn rr25_identities_are_identifiers() {
     let document = Document {
         records: RECORD.replace("identifiers>", "identities>"),
         ..Document::default()
@@ -192,7 +192,7 @@ fn t25_identities_are_identifiers() {
 }
 
 #[test]
-fn t33_of_several_policies_the_first_counts() {
+fn rr33_of_several_policies_the_first_counts() {
     let text = Document::default().text();
     let second =
         "</policy_published><policy_published><domain>other.example</domain><p>reject</p></policy_published>";
@@ -202,7 +202,7 @@ fn t33_of_several_policies_the_first_counts() {
 }
 
 #[test]
-fn t38_elements_that_nobody_knows_are_counted() {
+fn rr38_elements_that_nobody_knows_are_counted() {
     let records = RECORD
         .replace("<row>", "<row><vendor><count>99</count></vendor>")
         .replace(
@@ -241,7 +241,7 @@ fn t38_elements_that_nobody_knows_are_counted() {
 }
 
 #[test]
-fn t39_any_version_is_read() {
+fn rr39_any_version_is_read() {
     for (version, expected) in [
         ("1.0", None),
         ("1", Some("1")),

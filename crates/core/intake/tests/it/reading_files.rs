@@ -49,7 +49,7 @@ fn forms_are_told_by_the_first_octets() {
 }
 
 #[test]
-fn t10_a_file_without_xml_is_refused() {
+fn rr10_a_file_without_xml_is_refused() {
     let expected = ArchiveError::NoXml {
         start: "unused".to_owned(),
     };
@@ -63,7 +63,7 @@ fn t10_a_file_without_xml_is_refused() {
 }
 
 #[test]
-fn t13_one_archive_in_another() {
+fn rr13_one_archive_in_another() {
     let text = text();
     let inner = gzip(text.as_bytes());
     assert_eq!(found(&zip(&[("r.xml.gz", &inner)])), ["archive_nested"]);
@@ -76,7 +76,7 @@ fn t13_one_archive_in_another() {
 }
 
 #[test]
-fn t13_the_first_member_that_is_xml_counts() {
+fn rr13_the_first_member_that_is_xml_counts() {
     let text = text();
     let members: [(&str, &[u8]); 4] = [
         ("folder/", b""),
@@ -138,7 +138,7 @@ fn zip_members_that_cannot_be_read() {
 }
 
 #[test]
-fn t14_bombs_are_stopped_at_the_ratio() {
+fn rr14_bombs_are_stopped_at_the_ratio() {
     // Four megabytes of the same octet are four kilobytes in gzip.
     let bomb = gzip(&[b"<a>".as_slice(), &vec![b' '; 4 << 20]].concat());
     assert!(bomb.len() < 5000);
@@ -155,7 +155,7 @@ fn t14_bombs_are_stopped_at_the_ratio() {
 }
 
 #[test]
-fn t15_octets_after_the_end_of_a_gzip_file() {
+fn rr15_octets_after_the_end_of_a_gzip_file() {
     let packed = gzip(text().as_bytes());
     assert_eq!(found(&packed), [""; 0]);
     assert_eq!(
@@ -169,7 +169,7 @@ fn t15_octets_after_the_end_of_a_gzip_file() {
 }
 
 #[test]
-fn t15_a_gzip_file_without_trailer_or_with_a_wrong_one() {
+fn rr15_a_gzip_file_without_trailer_or_with_a_wrong_one() {
     let packed = gzip(text().as_bytes());
     for missing in 1..=8 {
         assert_eq!(found(&packed[..packed.len() - missing]), ["archive_no_trailer"]);
@@ -181,7 +181,7 @@ fn t15_a_gzip_file_without_trailer_or_with_a_wrong_one() {
 }
 
 #[test]
-fn t15_a_gzip_file_in_several_members() {
+fn rr15_a_gzip_file_in_several_members() {
     let text = text();
     let (one, two) = text.as_bytes().split_at(200);
     assert_eq!(

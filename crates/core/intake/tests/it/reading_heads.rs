@@ -1,4 +1,4 @@
-//! The vectors of digest §12.5 that are about metadata and policy: T27 to T30, T32, T34 to T37.
+//! The vectors about metadata and policy: RR27 to RR30, RR32, RR34 to RR37.
 
 use landmarc_intake::aggregate::ReportRefused;
 
@@ -19,14 +19,14 @@ const BEGIN: u64 = 1_780_272_000;
 const END: u64 = 1_780_358_399;
 
 #[test]
-fn t27_fractions_of_seconds_are_cut_off() {
+fn rr27_fractions_of_seconds_are_cut_off() {
     let (begin, end, deviations) = period("1780272000.123", "1780358399.999").unwrap();
     assert_eq!((begin, end), (BEGIN, END));
     assert_eq!(kinds(&deviations), ["time_fraction"; 2]);
 }
 
 #[test]
-fn t28_milliseconds_and_text_are_converted() {
+fn rr28_milliseconds_and_text_are_converted() {
     let (begin, end, deviations) = period("1780272000000", "1780358399000").unwrap();
     assert_eq!((begin, end), (BEGIN, END));
     assert_eq!(kinds(&deviations), ["time_milliseconds"; 2]);
@@ -36,7 +36,7 @@ fn t28_milliseconds_and_text_are_converted() {
 }
 
 #[test]
-fn t28_what_is_no_time_is_refused() {
+fn rr28_what_is_no_time_is_refused() {
     for text in [
         "",
         "yesterday",
@@ -55,7 +55,7 @@ fn t28_what_is_no_time_is_refused() {
 }
 
 #[test]
-fn t29_a_period_of_25_days_is_flagged() {
+fn rr29_a_period_of_25_days_is_flagged() {
     let (_, _, deviations) = period("1780272000", "1782431999").unwrap();
     assert_eq!(deviations, ["period_long report_metadata/date_range"]);
     // The last second of the day, and the first one after it, are both seen for the end of a day.
@@ -67,7 +67,7 @@ fn t29_a_period_of_25_days_is_flagged() {
 }
 
 #[test]
-fn t30_a_period_that_ends_before_it_begins_is_turned_round() {
+fn rr30_a_period_that_ends_before_it_begins_is_turned_round() {
     let (begin, end, deviations) = period("1780358399", "1780272000").unwrap();
     assert_eq!((begin, end), (BEGIN, END));
     assert_eq!(kinds(&deviations), ["period_reversed"]);
@@ -76,7 +76,7 @@ fn t30_a_period_that_ends_before_it_begins_is_turned_round() {
 }
 
 #[test]
-fn t32_an_empty_sp_is_absent() {
+fn rr32_an_empty_sp_is_absent() {
     for sp in ["<sp></sp>", "<sp/>", "<sp> </sp>", ""] {
         let document = Document {
             policy: format!("<domain>example.com</domain><p>none</p>{sp}"),
@@ -87,7 +87,7 @@ fn t32_an_empty_sp_is_absent() {
 }
 
 #[test]
-fn t34_a_policy_domain_is_taken_as_it_is() {
+fn rr34_a_policy_domain_is_taken_as_it_is() {
     let document = Document {
         policy: "<domain>mail.example.com</domain><p>none</p>".to_owned(),
         ..Document::default()
@@ -98,7 +98,7 @@ fn t34_a_policy_domain_is_taken_as_it_is() {
 }
 
 #[test]
-fn t35_an_empty_org_name_is_flagged() {
+fn rr35_an_empty_org_name_is_flagged() {
     let document = Document {
         metadata: "<org_name></org_name><email>r@r.example</email><report_id>1</report_id>".to_owned(),
         ..Document::default()
@@ -109,7 +109,7 @@ fn t35_an_empty_org_name_is_flagged() {
 }
 
 #[test]
-fn t36_the_text_of_an_email_with_attributes_and_elements() {
+fn rr36_the_text_of_an_email_with_attributes_and_elements() {
     let document = Document {
         metadata: "<org_name>R</org_name><email type='x'>r@<b>r</b>.example</email><report_id>1</report_id>"
             .to_owned(),
@@ -127,7 +127,7 @@ fn t36_the_text_of_an_email_with_attributes_and_elements() {
 }
 
 #[test]
-fn t37_texts_have_their_languages() {
+fn rr37_texts_have_their_languages() {
     let document = Document {
         metadata: "<org_name>R</org_name><email>r@r.example</email><report_id>1</report_id>\
                    <extra_contact_info lang='de'>Fragen</extra_contact_info><error xml:lang=\"fr\">erreur</error>"

@@ -78,7 +78,7 @@ fn a_report_mail_as_the_rfc_has_it() {
 }
 
 #[test]
-fn t11_the_octets_tell_and_not_the_media_type() {
+fn rr11_the_octets_tell_and_not_the_media_type() {
     let (xml, gzip, zip) = (report(), gzip(&report()), zip(&[("r.xml", &report())]));
     for media_type in [
         "application/octet-stream",
@@ -107,7 +107,7 @@ fn t11_the_octets_tell_and_not_the_media_type() {
 }
 
 #[test]
-fn t11_in_any_multipart_and_any_encoding() {
+fn rr11_in_any_multipart_and_any_encoding() {
     let text = String::from_utf8(report()).unwrap();
     let plain = format!("Content-Type: text/xml\r\n\r\n{text}\r\n");
     let quoted = format!(
@@ -150,7 +150,7 @@ fn forwarded(depth: usize) -> String {
 }
 
 #[test]
-fn t12_a_report_that_was_forwarded_is_found_three_messages_deep() {
+fn rr12_a_report_that_was_forwarded_is_found_three_messages_deep() {
     for (depth, place) in [(0, "2"), (1, "2.2"), (2, "2.2.2"), (3, "2.2.2.2")] {
         assert_eq!(the_one(&forwarded(depth)).1, place);
     }
@@ -161,7 +161,7 @@ fn t12_a_report_that_was_forwarded_is_found_three_messages_deep() {
 }
 
 #[test]
-fn t12_a_message_in_base64_or_in_a_digest_is_one_too() {
+fn rr12_a_message_in_base64_or_in_a_digest_is_one_too() {
     let inner = mail(&part("application/gzip", &gzip(&report())));
     let encoded = mail(&multipart(
         "mixed",

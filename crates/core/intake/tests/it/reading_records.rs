@@ -1,4 +1,4 @@
-//! The vectors of digest §12.5 that are about records: T17 to T24, T26, T31.
+//! The vectors about records: RR17 to RR24, RR26, RR31.
 
 use landmarc_intake::aggregate::spf_of_mail_from;
 use landmarc_report::aggregate::{AlignmentResult, Disposition, OverrideType, Registered, SpfResult, Word};
@@ -6,7 +6,7 @@ use landmarc_report::aggregate::{AlignmentResult, Disposition, OverrideType, Reg
 use crate::reading_common::{Document, RECORD, kinds};
 
 #[test]
-fn t17_words_are_read_in_any_case() {
+fn rr17_words_are_read_in_any_case() {
     let document = Document::with(
         "<disposition>none</disposition><dkim>fail</dkim><spf>fail</spf>",
         "<disposition>None</disposition><dkim>Pass</dkim><spf> fail\n</spf>",
@@ -34,13 +34,13 @@ fn spf_result(word: &str) -> (Word<SpfResult>, Vec<String>) {
 }
 
 #[test]
-fn t18_hardfail_is_fail() {
+fn rr18_hardfail_is_fail() {
     let expected = vec!["synonym record/auth_results/spf/result".to_owned()];
     assert_eq!(spf_result("hardfail"), (Word::Known(SpfResult::Fail), expected));
 }
 
 #[test]
-fn t19_unknown_is_temperror_and_error_is_permerror() {
+fn rr19_unknown_is_temperror_and_error_is_permerror() {
     for (word, result) in [("unknown", SpfResult::TempError), ("error", SpfResult::PermError)] {
         let (found, deviations) = spf_result(word);
         assert_eq!(
@@ -59,7 +59,7 @@ fn t19_unknown_is_temperror_and_error_is_permerror() {
 }
 
 #[test]
-fn t20_an_empty_reason_is_kept() {
+fn rr20_an_empty_reason_is_kept() {
     let document = Document::with(
         "</policy_evaluated>",
         "<reason><type></type><comment></comment></reason></policy_evaluated>",
@@ -73,7 +73,7 @@ fn t20_an_empty_reason_is_kept() {
 }
 
 #[test]
-fn t21_reasons_that_were_taken_away() {
+fn rr21_reasons_that_were_taken_away() {
     for (word, kind) in [
         ("forwarded", OverrideType::Forwarded),
         ("sampled_out", OverrideType::SampledOut),
@@ -92,7 +92,7 @@ fn t21_reasons_that_were_taken_away() {
 }
 
 #[test]
-fn t22_a_missing_or_empty_selector_is_absent() {
+fn rr22_a_missing_or_empty_selector_is_absent() {
     for selector in ["", "<selector/>", "<selector> </selector>"] {
         let results =
             format!("<auth_results><dkim><domain>e.example</domain>{selector}<result>pass</result></dkim>");
@@ -103,7 +103,7 @@ fn t22_a_missing_or_empty_selector_is_absent() {
 }
 
 #[test]
-fn t23_results_without_spf_or_spf_without_domain() {
+fn rr23_results_without_spf_or_spf_without_domain() {
     let (reading, _) = Document::default().found();
     assert_eq!(reading.report.rows[0].key.spf, []);
     for domain in ["", "<domain></domain>", "<domain></domain><scope>helo</scope>"] {
@@ -117,7 +117,7 @@ fn t23_results_without_spf_or_spf_without_domain() {
 }
 
 #[test]
-fn t24_two_spf_results_are_kept_and_that_of_mail_from_is_shown() {
+fn rr24_two_spf_results_are_kept_and_that_of_mail_from_is_shown() {
     let results = "<auth_results><spf><domain>mx.e.example</domain><scope>helo</scope><result>none</result></spf>\
                    <spf><domain>e.example</domain><scope>mfrom</scope><result>pass</result></spf>";
     let new = Document::with("<auth_results>", results);
@@ -140,7 +140,7 @@ fn t24_two_spf_results_are_kept_and_that_of_mail_from_is_shown() {
 }
 
 #[test]
-fn t26_a_row_without_source_is_lost_and_the_report_is_not() {
+fn rr26_a_row_without_source_is_lost_and_the_report_is_not() {
     for (broken, messages, place) in [
         (
             RECORD
@@ -179,7 +179,7 @@ fn t26_a_row_without_source_is_lost_and_the_report_is_not() {
 }
 
 #[test]
-fn t31_a_row_whose_count_is_no_count_is_lost() {
+fn rr31_a_row_whose_count_is_no_count_is_lost() {
     for count in [
         "",
         "0",
@@ -219,7 +219,7 @@ fn t31_a_row_whose_count_is_no_count_is_lost() {
 }
 
 #[test]
-fn t31_a_sum_that_cannot_be_is_none() {
+fn rr31_a_sum_that_cannot_be_is_none() {
     let large = RECORD.replace("<count>1<", "<count>9223372036854775808<");
     let with = |records: String| Document {
         records,

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn f23_a_bare_line_end_begins_no_field() {
+    fn au23_a_bare_line_end_begins_no_field() {
         for bare in ["\r", "\n"] {
             let octets = format!("X: 1\r\nFrom: a@example.com{bare}From: b@evil.test\r\n\r\nbody{bare}");
             let message = parsed(octets.as_bytes());

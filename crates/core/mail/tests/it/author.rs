@@ -49,23 +49,23 @@ fn mailboxes(count: usize, domain: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn f01_a_name_and_an_address() {
+fn au01_a_name_and_an_address() {
     is_domain("Joe <joe@example.com>", "example.com");
 }
 
 #[test]
-fn f02_a_comment_is_ignored() {
+fn au02_a_comment_is_ignored() {
     is_domain("joe@EXAMPLE.com (Joe at bank.test)", "example.com");
     is_domain("(a@b.test) joe@example.com (d\\)@e.test)", "example.com");
 }
 
 #[test]
-fn f03_a_display_name_is_ignored() {
+fn au03_a_display_name_is_ignored() {
     is_domain(r#""ceo@bank.test" <x@evil.test>"#, "evil.test");
 }
 
 #[test]
-fn f04_a_quoted_local_part() {
+fn au04_a_quoted_local_part() {
     is_domain(r#""a b.test"@example.com"#, "example.com");
     is_domain(r#"<"a>\"<b"@example.com>"#, "example.com");
     // An at sign alone is allowed (RFC 5322 §3.2.4); an address that shows is not.
@@ -82,7 +82,7 @@ fn f04_a_quoted_local_part() {
 }
 
 #[test]
-fn f05_a_source_route_is_dropped() {
+fn au05_a_source_route_is_dropped() {
     is_domain("<@hop1.test,@hop2.test:joe@example.com>", "example.com");
     is_domain(
         "Joe <,@hop1.test , ,@[192.0.2.1] :joe@example.com>",
@@ -94,19 +94,19 @@ fn f05_a_source_route_is_dropped() {
 }
 
 #[test]
-fn f06_two_mailboxes_of_one_domain() {
+fn au06_two_mailboxes_of_one_domain() {
     is_domain("a@example.com, b@Example.COM.", "example.com");
 }
 
 #[test]
-fn f07_two_domains() {
+fn au07_two_domains() {
     is_domain("a@example.com, b@example.net", "example.com example.net");
     let domains = mailboxes(MAX_AUTHOR_DOMAINS, |n| format!("d{n}.test"));
     is_domain(domains, "d0.test d1.test d2.test d3.test");
 }
 
 #[test]
-fn f08_thirty_domains() {
+fn au08_thirty_domains() {
     let domains = mailboxes(30, |n| format!("d{n}.test"));
     assert_eq!(of(domains), Err(AuthorFault::TooManyDomains(30)));
     let one_too_many = mailboxes(MAX_AUTHOR_DOMAINS + 1, |n| format!("d{n}.test"));
@@ -114,7 +114,7 @@ fn f08_thirty_domains() {
 }
 
 #[test]
-fn f09_two_from_fields() {
+fn au09_two_from_fields() {
     for second in ["b@example.com", "b@example.net", "", "\0"] {
         let header = format!("From: a@example.com\r\nTo: x@y.test\r\nfrom: {second}\r\n\r\n");
         assert_eq!(
@@ -125,7 +125,7 @@ fn f09_two_from_fields() {
 }
 
 #[test]
-fn f10_the_obsolete_form_of_the_name_counts() {
+fn au10_the_obsolete_form_of_the_name_counts() {
     let header = b"From : a@example.com\r\nFrom: b@evil.test\r\n\r\n";
     assert_eq!(of_header(header), Err(AuthorFault::SeveralFromFields(2)));
     assert_eq!(
@@ -135,21 +135,21 @@ fn f10_the_obsolete_form_of_the_name_counts() {
 }
 
 #[test]
-fn f11_no_from_field() {
+fn au11_no_from_field() {
     let fault = of_header(b"To: a@example.com\r\nX-From: a@b.test\r\n\r\n").unwrap_err();
     assert_eq!(fault, AuthorFault::NoFromField);
     assert!(!fault.is_refusable());
 }
 
 #[test]
-fn f12_a_group_without_members() {
+fn au12_a_group_without_members() {
     assert_eq!(of("undisclosed:;"), Err(AuthorFault::NoDomain));
     assert_eq!(of("undisclosed: (nobody) , ;"), Err(AuthorFault::NoDomain));
     assert!(!AuthorFault::NoDomain.is_refusable());
 }
 
 #[test]
-fn f13_members_of_a_group_count() {
+fn au13_members_of_a_group_count() {
     is_domain("team: a@example.com, b@example.com;", "example.com");
     is_domain(
         "A: Joe <a@example.com>, ,;, B: ;, c@example.net",
@@ -167,14 +167,14 @@ fn f13_members_of_a_group_count() {
 }
 
 #[test]
-fn f14_a_user_name_alone() {
+fn au14_a_user_name_alone() {
     for value in ["root", "Cron Daemon <root>", "<>", "", " ", ", ,", "(nothing)"] {
         assert_eq!(of(value), Err(AuthorFault::NoDomain), "{value:?}");
     }
 }
 
 #[test]
-fn f15_an_address_literal() {
+fn au15_an_address_literal() {
     assert_eq!(of("x@[192.0.2.1]"), Err(AuthorFault::NoDomain));
     assert_eq!(of("<x@[IPv6:2001:db8::1]>"), Err(AuthorFault::NoDomain));
     is_malformed("x@[192.0.2.1");
@@ -183,7 +183,7 @@ fn f15_an_address_literal() {
 }
 
 #[test]
-fn f16_one_final_dot_is_dropped() {
+fn au16_one_final_dot_is_dropped() {
     is_domain("x@example.com.", "example.com");
     is_domain("<x@example.com. >", "example.com");
     is_malformed("x@example.com..");
@@ -193,24 +193,24 @@ fn f16_one_final_dot_is_dropped() {
 }
 
 #[test]
-fn f17_u_labels_become_a_labels() {
+fn au17_u_labels_become_a_labels() {
     is_domain("x@bücher.example", "xn--bcher-kva.example");
     is_domain("x@BÜCHER.example, y@bücher.example", "xn--bcher-kva.example");
 }
 
 #[test]
-fn f18_a_labels_stay() {
+fn au18_a_labels_stay() {
     is_domain("x@xn--bcher-kva.example", "xn--bcher-kva.example");
 }
 
 #[test]
-fn f19_the_ideographic_full_stop_is_a_dot() {
+fn au19_the_ideographic_full_stop_is_a_dot() {
     is_domain("x@bücher。example", "xn--bcher-kva.example");
     assert_eq!(of("x@bücher。。example"), Err(AuthorFault::InvalidDomain));
 }
 
 #[test]
-fn f20_an_a_label_that_stands_for_nothing() {
+fn au20_an_a_label_that_stands_for_nothing() {
     assert_eq!(of("x@xn--zzzzzzzzz-.example"), Err(AuthorFault::InvalidDomain));
     for domain in ["exa!mple.com", "a=b.test", "x/y.test"] {
         assert_eq!(
@@ -222,7 +222,7 @@ fn f20_an_a_label_that_stands_for_nothing() {
 }
 
 #[test]
-fn f21_an_encoded_word_is_no_address() {
+fn au21_an_encoded_word_is_no_address() {
     for value in [
         "=?utf-8?q?x=40bank=2Etest?=",
         "=?utf-8?q?x=40bank.test?=",
@@ -240,14 +240,14 @@ fn f21_an_encoded_word_is_no_address() {
 }
 
 #[test]
-fn f22_a_nul_octet() {
+fn au22_a_nul_octet() {
     assert_eq!(of("x@example.com\0.evil.test"), Err(AuthorFault::ControlOctets));
     assert_eq!(of("\"a\0b\" <x@example.com>"), Err(AuthorFault::ControlOctets));
     assert_eq!(of("x@example.com (\x1b)"), Err(AuthorFault::ControlOctets));
 }
 
 #[test]
-fn f23_a_bare_line_end() {
+fn au23_a_bare_line_end() {
     for bare in ["\r", "\n", "\r\r"] {
         let header = format!("To: x\r\nFrom: a@example.com{bare}From: b@evil.test\r\n\r\n");
         assert_eq!(
@@ -259,7 +259,7 @@ fn f23_a_bare_line_end() {
 }
 
 #[test]
-fn f24_two_angle_addresses_in_a_row() {
+fn au24_two_angle_addresses_in_a_row() {
     is_malformed("<a@example.com> <b@evil.test>");
     is_malformed("a@example.com <b@evil.test>");
     is_malformed("<a@example.com> b@evil.test");
@@ -269,7 +269,7 @@ fn f24_two_angle_addresses_in_a_row() {
 }
 
 #[test]
-fn f25_two_at_signs() {
+fn au25_two_at_signs() {
     is_malformed("a@b@example.com");
     is_malformed("<a@b@example.com>");
     is_malformed("a@@example.com");

@@ -69,7 +69,7 @@ fn has_its_reason(judgement: &Judgement, what: &str) {
     };
     let is_reported = match evaluation.result {
         DmarcResult::Fail => true,
-        // Digest G22: one that could not be settled says so.
+        // GR22: one that could not be settled says so.
         DmarcResult::TempError => {
             assert!(!evaluation.dkim_aligned && !evaluation.spf_aligned, "{what}");
             assert_eq!(judgement.action.disposition, Disposition::None, "{what}");

@@ -144,7 +144,7 @@ fn replaced(address: &Address, by: &DnsName, instead: &[Address]) -> Vec<(Addres
     instead.iter().map(|new| (new.clone(), verdict(new))).collect()
 }
 
-/// The Organizational Domain by tree walk, for one is not told by the other's (X03, X04).
+/// The Organizational Domain by tree walk, for one is not told by the other's (XD03, XD04).
 async fn organizational_domain(
     lookup: &impl Lookup,
     name: &DomainName,

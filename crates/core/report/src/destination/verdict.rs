@@ -25,7 +25,7 @@ pub enum DestinationVerdict {
     },
     /// They do not.
     Refused(DestinationRefusal),
-    /// Not now: whether they may is not known. To be asked again as long as the report is kept (X14).
+    /// Not now: whether they may is not known. To be asked again as long as the report is kept (XD14).
     Unanswered {
         /// The name that was asked about; none when there was no question yet.
         about: Option<String>,

@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn l26_l27_what_the_header_says_of_itself_is_noted() {
+    fn fr26_fr27_what_the_header_says_of_itself_is_noted() {
         let of = |name, value| HeaderCopy::of(&section(&[(name, value)]));
         for kind in [
             " multipart/report; report-type=feedback-report",

@@ -12,7 +12,7 @@ use crate::aggregate_common::{
 };
 
 #[test]
-fn g01_messages_that_agree_are_one_record() {
+fn gr01_messages_that_agree_are_one_record() {
     let policy = Arc::new(published("reject"));
     let told_apart = Tallied {
         incidental: true,
@@ -26,7 +26,7 @@ fn g01_messages_that_agree_are_one_record() {
 }
 
 #[test]
-fn g02_another_signature_is_another_record() {
+fn gr02_another_signature_is_another_record() {
     let policy = Arc::new(published("reject"));
     let mut listed = passing(&policy);
     listed.dkim.push(signature("list.example", "l", "fail"));
@@ -40,7 +40,7 @@ fn g02_another_signature_is_another_record() {
 }
 
 #[test]
-fn g03_author_domains_of_one_policy_domain_share_a_report() {
+fn gr03_author_domains_of_one_policy_domain_share_a_report() {
     let policy = Arc::new(published("reject"));
     let below = Tallied {
         header_from: "mail.example.com".to_owned(),
@@ -56,7 +56,7 @@ fn g03_author_domains_of_one_policy_domain_share_a_report() {
 }
 
 #[test]
-fn g04_each_policy_domain_has_its_report() {
+fn gr04_each_policy_domain_has_its_report() {
     let policy = Arc::new(published("reject"));
     let of = |author: &str| Tallied {
         header_from: author.to_owned(),
@@ -71,7 +71,7 @@ fn g04_each_policy_domain_has_its_report() {
 }
 
 #[test]
-fn g05_a_policy_that_changed_makes_two_reports_with_disjoint_rows() {
+fn gr05_a_policy_that_changed_makes_two_reports_with_disjoint_rows() {
     let before = Arc::new(published("none"));
     let mut after = published("reject");
     after.sequence = 2;
@@ -101,7 +101,7 @@ fn g05_a_policy_that_changed_makes_two_reports_with_disjoint_rows() {
 }
 
 #[test]
-fn g05_another_address_alone_is_no_other_policy() {
+fn gr05_another_address_alone_is_no_other_policy() {
     let before = Arc::new(published("reject"));
     let mut after = published("reject");
     after.sequence = 2;
@@ -113,7 +113,7 @@ fn g05_another_address_alone_is_no_other_policy() {
 }
 
 #[test]
-fn g06_a_reject_handled_as_quarantine_says_why() {
+fn gr06_a_reject_handled_as_quarantine_says_why() {
     let policy = Arc::new(published("reject"));
     let comment = "RFC 9989 section 7.4: no evidence besides p=reject";
     let (report, _) = one_report(vec![failing(&policy, "quarantine", &[("local_policy", comment)])]);
@@ -123,7 +123,7 @@ fn g06_a_reject_handled_as_quarantine_says_why() {
 }
 
 #[test]
-fn g07_test_mode_leaves_the_published_policy_as_it_is() {
+fn gr07_test_mode_leaves_the_published_policy_as_it_is() {
     let mut policy = published("reject");
     policy.testing = true;
     let (report, xml) = one_report(vec![failing(
@@ -139,14 +139,14 @@ fn g07_test_mode_leaves_the_published_policy_as_it_is() {
 }
 
 #[test]
-fn g08_a_pass_under_p_none_is_none() {
+fn gr08_a_pass_under_p_none_is_none() {
     let (report, _) = one_report(vec![passing(&Arc::new(published("none")))]);
     assert_eq!(evaluated(&report.rows[0].key), ["none", "pass", "pass"]);
 }
 
 /// What becomes of the message afterwards is not in the tally: a pass is a pass, and counted.
 #[test]
-fn g09_what_other_filters_do_is_not_told() {
+fn gr09_what_other_filters_do_is_not_told() {
     let (report, xml) = one_report(vec![passing(&Arc::new(published("quarantine")))]);
     assert_eq!(evaluated(&report.rows[0].key), ["pass", "pass", "pass"]);
     assert_eq!(report.rows[0].count, 1);
@@ -154,7 +154,7 @@ fn g09_what_other_filters_do_is_not_told() {
 }
 
 #[test]
-fn g10_a_bounce_has_an_empty_envelope_from() {
+fn gr10_a_bounce_has_an_empty_envelope_from() {
     let bounce = Tallied {
         envelope_from: Some(String::new()),
         spf: spf("mx.example.com", "pass"),
@@ -169,7 +169,7 @@ fn g10_a_bounce_has_an_empty_envelope_from() {
 }
 
 #[test]
-fn g11_a_hundred_of_many_signatures_the_most_telling_first() {
+fn gr11_a_hundred_of_many_signatures_the_most_telling_first() {
     let mut message = Tallied {
         header_from: "mail.example.com".to_owned(),
         ..passing(&Arc::new(published("reject")))
@@ -191,7 +191,7 @@ fn g11_a_hundred_of_many_signatures_the_most_telling_first() {
 }
 
 #[test]
-fn g12_no_signature_is_no_element() {
+fn gr12_no_signature_is_no_element() {
     let unsigned = Tallied {
         dkim: Vec::new(),
         dkim_aligned: false,
@@ -203,7 +203,7 @@ fn g12_no_signature_is_no_element() {
 }
 
 #[test]
-fn g13_a_signature_without_selector_is_left_out() {
+fn gr13_a_signature_without_selector_is_left_out() {
     let mut message = passing(&Arc::new(published("reject")));
     message.dkim.push(signature("example.com", "", "permerror"));
     message.dkim.push(signature("example.com", " \u{1}", "permerror"));
@@ -215,7 +215,7 @@ fn g13_a_signature_without_selector_is_left_out() {
 
 /// Nowhere to send it: who sends sees that from `rua`.
 #[test]
-fn g14_without_an_address_there_is_no_destination() {
+fn gr14_without_an_address_there_is_no_destination() {
     let mut policy = published("reject");
     policy.rua = Vec::new();
     let day = assembled("example.com", vec![passing(&Arc::new(policy))]);
@@ -223,7 +223,7 @@ fn g14_without_an_address_there_is_no_destination() {
 }
 
 #[test]
-fn g15_an_unusable_record_is_none_and_says_what_is_wrong() {
+fn gr15_an_unusable_record_is_none_and_says_what_is_wrong() {
     let mut policy = published("none");
     policy.problems = vec!["the tag p has the value \"rejekt\"".to_owned()];
     let (report, xml) = one_report(vec![failing(&Arc::new(policy), "none", &[])]);
@@ -235,10 +235,10 @@ fn g15_an_unusable_record_is_none_and_says_what_is_wrong() {
 }
 
 #[test]
-fn g16_g17_addresses_are_in_canonical_form() {
+fn gr16_gr17_addresses_are_in_canonical_form() {
     for (id, client, expected) in [
-        ("G16", "::ffff:192.0.2.1", "192.0.2.1"),
-        ("G17", "2001:DB8:0:0::1", "2001:db8::1"),
+        ("GR16", "::ffff:192.0.2.1", "192.0.2.1"),
+        ("GR17", "2001:DB8:0:0::1", "2001:db8::1"),
     ] {
         let message = Tallied {
             source_ip: client.parse().unwrap(),
@@ -253,7 +253,7 @@ fn g16_g17_addresses_are_in_canonical_form() {
 }
 
 #[test]
-fn g18_domains_are_in_lower_case_a_labels() {
+fn gr18_domains_are_in_lower_case_a_labels() {
     let message = Tallied {
         header_from: "bücher.example".to_owned(),
         envelope_from: Some("Bounce.BÜCHER.example".to_owned()),
@@ -271,7 +271,7 @@ fn g18_domains_are_in_lower_case_a_labels() {
 }
 
 #[test]
-fn g19_a_day_ends_with_its_last_second() {
+fn gr19_a_day_ends_with_its_last_second() {
     let (_, xml) = one_report(vec![passing(&Arc::new(published("reject")))]);
     assert_eq!(DAY, 1_780_272_000);
     assert!(xml.contains("<begin>1780272000</begin>"));
@@ -280,7 +280,7 @@ fn g19_a_day_ends_with_its_last_second() {
 
 /// Made again, from rows in another order, it is the same to the octet.
 #[test]
-fn g20_the_same_rows_make_the_same_octets() {
+fn gr20_the_same_rows_make_the_same_octets() {
     let policy = Arc::new(published("reject"));
     let mut rows: Vec<_> = (0..50_u64)
         .map(|number| Tallied {
@@ -306,7 +306,7 @@ fn g20_the_same_rows_make_the_same_octets() {
 }
 
 #[test]
-fn g21_nothing_counted_is_no_report() {
+fn gr21_nothing_counted_is_no_report() {
     let day = assembled("example.com", Vec::new());
     assert!(day.reports.is_empty());
     assert!(!day.incidental_only && !day.only_refused);
@@ -318,7 +318,7 @@ fn g21_nothing_counted_is_no_report() {
 }
 
 #[test]
-fn g22_a_temporary_error_is_a_failure_that_nothing_was_done_about() {
+fn gr22_a_temporary_error_is_a_failure_that_nothing_was_done_about() {
     let message = Tallied {
         dkim: vec![signature("example.com", "s1", "temperror")],
         spf: spf("example.com", "temperror"),
@@ -337,7 +337,7 @@ fn g22_a_temporary_error_is_a_failure_that_nothing_was_done_about() {
 }
 
 #[test]
-fn g23_an_arc_chain_is_told_in_the_comment() {
+fn gr23_an_arc_chain_is_told_in_the_comment() {
     let comment = "arc=pass as[1].d=lists.example as[1].s=s1 remote-ip[1]=192.0.2.9";
     let policy = Arc::new(published("reject"));
     let (report, xml) = one_report(vec![failing(&policy, "none", &[("local_policy", comment)])]);
@@ -348,7 +348,7 @@ fn g23_an_arc_chain_is_told_in_the_comment() {
 }
 
 #[test]
-fn g24_hostile_text_is_text() {
+fn gr24_hostile_text_is_text() {
     let mut reporter = reporter();
     reporter.organization = "<script>&\u{0}\u{1b}[31m\r\n]]>\u{FFFE}\u{1F4E7}".to_owned();
     let day = day_of("example.com", vec![passing(&Arc::new(published("reject")))]);

@@ -1,4 +1,4 @@
-//! Where reports may go: the vectors X01 to X19 (external destinations) and L22 to L24 of the digests, and
+//! Where reports may go: the vectors XD01 to XD19 (external destinations) and FR22 to FR24, and
 //! what strangers write into records to be a nuisance.
 
 use landmarc_auth::lookup::{
@@ -57,83 +57,83 @@ const UNUSABLE: &str = "no usable address: it is no URI, or not exactly one ASCI
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     Case {
-        id: "X01", zone: &[(Q, "v=DMARC1")],
+        id: "XD01", zone: &[(Q, "v=DMARC1")],
         to: "reports@red.example.net", verdicts: &[AUTHORISED], ..X
     },
     Case {
-        id: "X02", uris: "mailto:reports@mail.example.com", zone: &[("_dmarc.example.com", "v=DMARC1; p=none")],
+        id: "XD02", uris: "mailto:reports@mail.example.com", zone: &[("_dmarc.example.com", "v=DMARC1; p=none")],
         to: "reports@mail.example.com", verdicts: &[INTERNAL], asked: &[], ..X
     },
     Case {
-        id: "X03", uris: "mailto:reports@mail.example.com",
+        id: "XD03", uris: "mailto:reports@mail.example.com",
         zone: &[("_dmarc.blue.example.com", "v=DMARC1; p=none; psd=n"), ("_dmarc.example.com", "v=DMARC1; p=none")],
         to: "", verdicts: &["not authorised: there is no DMARC record at blue.example.com._report._dmarc.mail.example.com"],
         asked: &["blue.example.com._report._dmarc.mail.example.com"], ..X
     },
     Case {
-        id: "X04", uris: "mailto:reports@mail.example.com",
+        id: "XD04", uris: "mailto:reports@mail.example.com",
         zone: &[("blue.example.com._report._dmarc.mail.example.com", "v=DMARC1")],
         to: "reports@mail.example.com", verdicts: &["authorised by blue.example.com._report._dmarc.mail.example.com"],
         asked: &["blue.example.com._report._dmarc.mail.example.com"], ..X
     },
     Case {
-        id: "X05", uris: "mailto:reports@red.example.net,mailto:own@blue.example.com",
+        id: "XD05", uris: "mailto:reports@red.example.net,mailto:own@blue.example.com",
         to: "own@blue.example.com", verdicts: &[NOT_AUTHORISED, INTERNAL], ..X
     },
-    Case { id: "X06", zone: &[(Q, "v=spf1 -all")], verdicts: &[NOT_AUTHORISED], ..X },
+    Case { id: "XD06", zone: &[(Q, "v=spf1 -all")], verdicts: &[NOT_AUTHORISED], ..X },
     Case {
-        id: "X07", zone: &[(Q, "google-site-verification=x"), (Q, "v=DMARC1")],
+        id: "XD07", zone: &[(Q, "google-site-verification=x"), (Q, "v=DMARC1")],
         to: "reports@red.example.net", verdicts: &[AUTHORISED], ..X
     },
     Case {
-        id: "X08", zone: &[(Q, "v=DMARC1"), (Q, "v=DMARC1")],
+        id: "XD08", zone: &[(Q, "v=DMARC1"), (Q, "v=DMARC1")],
         to: "reports@red.example.net", verdicts: &[AUTHORISED], ..X
     },
     Case {
-        id: "X09", zone: &[(Q, "v=DMARC1; rua=mailto:in@red.example.net")],
+        id: "XD09", zone: &[(Q, "v=DMARC1; rua=mailto:in@red.example.net")],
         to: "in@red.example.net", verdicts: &[REPLACED], ..X
     },
     Case {
-        id: "X10", zone: &[(Q, "v=DMARC1; rua=mailto:in@other.example.org")],
+        id: "XD10", zone: &[(Q, "v=DMARC1; rua=mailto:in@other.example.org")],
         verdicts: &["blue.example.com._report._dmarc.red.example.net names an address at another host, \
                      other.example.org, in place of this one, and that is not allowed"], ..X
     },
     Case {
-        id: "X11", zone: &[(Q, "v=DMARC1; rua=mailto:in@sub.red.example.net")],
+        id: "XD11", zone: &[(Q, "v=DMARC1; rua=mailto:in@sub.red.example.net")],
         verdicts: &["blue.example.com._report._dmarc.red.example.net names an address at another host, \
                      sub.red.example.net, in place of this one, and that is not allowed"], ..X
     },
     Case {
-        id: "X12", zone: &[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")],
+        id: "XD12", zone: &[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")],
         to: "reports@red.example.net", verdicts: &[AUTHORISED], ..X
     },
     Case {
-        id: "X12 ruf", kind: DestinationKind::Failure, zone: &[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")],
+        id: "XD12 ruf", kind: DestinationKind::Failure, zone: &[(Q, "v=DMARC1; ruf=mailto:f@red.example.net")],
         to: "f@red.example.net", verdicts: &[REPLACED], ..X
     },
     Case {
-        id: "X15", policy_domain: "example.com",
+        id: "XD15", policy_domain: "example.com",
         zone: &[("_dmarc.example.com", "v=DMARC1; p=none"), ("example.com._report._dmarc.red.example.net", "v=DMARC1")],
         to: "reports@red.example.net", verdicts: &["authorised by example.com._report._dmarc.red.example.net"],
         asked: &["example.com._report._dmarc.red.example.net"], ..X
     },
-    Case { id: "X16", uris: "mailto:r@bücher.example", verdicts: &[UNUSABLE], asked: &[], ..X },
+    Case { id: "XD16", uris: "mailto:r@bücher.example", verdicts: &[UNUSABLE], asked: &[], ..X },
     Case {
-        id: "X18", uris: "https://collector.example.net/dmarc",
+        id: "XD18", uris: "https://collector.example.net/dmarc",
         verdicts: &["reports go by mail only, not by https"], asked: &[], ..X
     },
     Case {
-        id: "X19", uris: "mailto:a@red.example.net,mailto:b@red.example.net",
+        id: "XD19", uris: "mailto:a@red.example.net,mailto:b@red.example.net",
         zone: &[(Q, "v=DMARC1; rua=mailto:in@red.example.net")],
         to: "in@red.example.net", verdicts: &[REPLACED, "the same as in@red.example.net"], ..X
     },
-    Case { id: "L22", kind: DestinationKind::Failure, verdicts: &[NOT_AUTHORISED], ..X },
+    Case { id: "FR22", kind: DestinationKind::Failure, verdicts: &[NOT_AUTHORISED], ..X },
     Case {
-        id: "L23", kind: DestinationKind::Failure, uris: "mailto:a@blue.example.com,mailto:b@blue.example.com",
+        id: "FR23", kind: DestinationKind::Failure, uris: "mailto:a@blue.example.com,mailto:b@blue.example.com",
         to: "a@blue.example.com b@blue.example.com", verdicts: &[INTERNAL, INTERNAL], asked: &[], ..X
     },
     Case {
-        id: "L24", kind: DestinationKind::Failure, uris: "https://x.example/",
+        id: "FR24", kind: DestinationKind::Failure, uris: "https://x.example/",
         verdicts: &["reports go by mail only, not by https"], asked: &[], ..X
     },
     Case {
@@ -216,7 +216,7 @@ fn words(destinations: &[Destination]) -> Vec<String> {
 }
 
 #[test]
-fn x01_to_x19_and_l22_to_l24_external_destinations() {
+fn xd01_to_xd19_and_fr22_to_fr24_external_destinations() {
     for case in CASES {
         let (found, asked) = decided(zones(case.zone), case.policy_domain, &uris(case.uris), case.kind);
         assert_eq!(to(&found), case.to, "{}", case.id);
@@ -265,7 +265,7 @@ impl Lookup for Wildcard {
 }
 
 #[test]
-fn x13_a_wildcard_authorises_everybody() {
+fn xd13_a_wildcard_authorises_everybody() {
     let lookup = Wildcard(zones(&[("*._report._dmarc.red.example.net", "v=DMARC1;")]));
     let (found, _) = decided(
         lookup,
@@ -277,7 +277,7 @@ fn x13_a_wildcard_authorises_everybody() {
 }
 
 #[test]
-fn x14_what_nobody_answers_is_asked_again_and_never_sent() {
+fn xd14_what_nobody_answers_is_asked_again_and_never_sent() {
     for broken in [
         Q,
         "_dmarc.red.example.net",
@@ -308,7 +308,7 @@ fn x14_what_nobody_answers_is_asked_again_and_never_sent() {
 }
 
 #[test]
-fn x17_a_name_too_long_to_ask_for_authorises_nothing() {
+fn xd17_a_name_too_long_to_ask_for_authorises_nothing() {
     let policy_domain = |labels: usize| format!("{}example.com", "abcdefg.".repeat(labels));
     // 253 octets hold 26 of these labels and `example.com._report._dmarc.red.example.net`, and not 27.
     let (fits, _) = decided(

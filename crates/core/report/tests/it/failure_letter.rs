@@ -119,7 +119,7 @@ fn an_agreement_shows_the_header_as_it_came() {
 }
 
 #[test]
-fn l06_l09_reports_about_one_mechanism() {
+fn fr06_fr09_reports_about_one_mechanism() {
     let body = |record: &'static str| {
         let mut facts = list_message();
         let parsed = landmarc_dmarc::record::Record::parse(record.as_bytes()).unwrap();
@@ -140,7 +140,7 @@ fn l06_l09_reports_about_one_mechanism() {
 }
 
 #[test]
-fn a13_a14_a15_no_body_no_attachment_nothing_canonicalized() {
+fn rd13_rd14_rd15_no_body_no_attachment_nothing_canonicalized() {
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
         let letter = octets(&report(&list_message(), &Redactor::new(profile, KEY), 1));
         for never in [

@@ -156,7 +156,7 @@ fn a_letter_is_written_as_this() {
 }
 
 #[test]
-fn g20_the_same_report_to_the_same_address_is_the_same_letter() {
+fn gr20_the_same_report_to_the_same_address_is_the_same_letter() {
     assert_eq!(World::default().letter(), World::default().letter());
     let other = World {
         to: address("other@example.com"),

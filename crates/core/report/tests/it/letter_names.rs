@@ -135,7 +135,7 @@ fn is_report_id(text: &str) -> bool {
 }
 
 #[test]
-fn j01_to_j07_and_r01_to_r07_our_subjects_and_ids_are_of_the_grammar() {
+fn j01_to_j07_and_ri01_to_ri07_our_subjects_and_ids_are_of_the_grammar() {
     for (id, subject, conforms) in [
         (
             "J01",
@@ -172,13 +172,13 @@ fn j01_to_j07_and_r01_to_r07_our_subjects_and_ids_are_of_the_grammar() {
         assert_eq!(is_subject(subject), conforms, "{id}");
     }
     for (id, text, conforms) in [
-        ("R01", "1721054318-example.com@example.org", true),
-        ("R02", "<1721054318-example.com@example.org>", true),
-        ("R03", "3v98abbp8ya9n3va8yr8oa3ya", true),
-        ("R04", "example.com:1530233361", false),
-        ("R05", "a..b@example.org", false),
-        ("R06", "<abc", false),
-        ("R07", "id with blank", false),
+        ("RI01", "1721054318-example.com@example.org", true),
+        ("RI02", "<1721054318-example.com@example.org>", true),
+        ("RI03", "3v98abbp8ya9n3va8yr8oa3ya", true),
+        ("RI04", "example.com:1530233361", false),
+        ("RI05", "a..b@example.org", false),
+        ("RI06", "<abc", false),
+        ("RI07", "id with blank", false),
     ] {
         assert_eq!(is_report_id(text), conforms, "{id}");
     }

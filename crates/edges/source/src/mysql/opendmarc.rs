@@ -328,7 +328,7 @@ mod tests {
         all.collect()
     }
 
-    /// S1: six tables of 1.2, nine of 1.4, and what came later.
+    /// TB1: six tables of 1.2, nine of 1.4, and what came later.
     #[test]
     fn the_versions_of_the_schema_are_told_apart_by_their_columns() {
         let mut known = columns(&REQUIRED);

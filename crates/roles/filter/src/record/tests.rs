@@ -1,4 +1,4 @@
-//! Rows of reports, from messages that were judged: vectors of the RFC 9990 digest 12.4.
+//! Rows of reports, from messages that were judged: the vectors GR01 to GR24.
 
 use landmarc_auth::dkim::Substance;
 use landmarc_mail::message;

@@ -60,7 +60,7 @@ fn domain(text: &str) -> Option<String> {
     Some(name.as_str().to_owned())
 }
 
-/// Empty for a null reverse-path (G10).
+/// Empty for a null reverse-path (GR10).
 fn envelope_from(text: &str) -> Option<String> {
     if text.is_empty() {
         Some(String::new())
@@ -149,7 +149,7 @@ fn shared_labels(one: &str, other: &str) -> usize {
     pairs.take_while(|(one, other)| one == other).count()
 }
 
-/// None for a signature without a usable domain or selector (G13): the schema wants both, and has no
+/// None for a signature without a usable domain or selector (GR13): the schema wants both, and has no
 /// place for empty ones.
 fn signature((signing_domain, selector, result): &(String, String, String)) -> Option<DkimAuthResult> {
     let selector = tidy(selector, MAX_TEXT_OCTETS).into_owned();

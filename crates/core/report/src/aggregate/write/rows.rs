@@ -111,7 +111,7 @@ fn identifiers<W: Write>(xml: &mut Xml<W>, key: &RowKey, form: Form) -> io::Resu
     xml.close("identifiers")
 }
 
-/// An entry that would have an empty element is left out (G13).
+/// An entry that would have an empty element is left out (GR13).
 fn dkim<W: Write>(xml: &mut Xml<W>, signature: &DkimAuthResult, form: Form) -> io::Result<()> {
     if is_empty(&signature.domain) || is_empty(&signature.selector) {
         return Ok(());

@@ -42,7 +42,7 @@ fn reported(limiter: &mut Limiter, start: u64, count: u64) -> Vec<(u64, u32)> {
 }
 
 #[test]
-fn l32_the_eleventh_alike_is_counted_and_told_of_by_a_later_report() {
+fn fr32_the_eleventh_alike_is_counted_and_told_of_by_a_later_report() {
     let mut limiter = Limiter::new(OPEN);
     let first: Vec<_> = (1..=10).map(|nth| (nth, 1)).collect();
     assert_eq!(reported(&mut limiter, 0, 11), first);
@@ -173,7 +173,7 @@ fn so_many_go_out_in_a_day() {
 }
 
 #[test]
-fn l23_each_destination_has_its_own_limit() {
+fn fr23_each_destination_has_its_own_limit() {
     let limits = FailureLimits {
         per_destination_minute: 1,
         ..OPEN

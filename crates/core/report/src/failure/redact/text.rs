@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a13_links_do_not_work() {
+    fn rd13_links_do_not_work() {
         assert_eq!(
             without_links("see HTTPS://x.example/ and http://y"),
             "see hxxpS://x.example/ and hxxp://y"

@@ -15,29 +15,29 @@ fn options(fo: &str) -> FailureOptions {
 }
 
 #[test]
-fn l01_to_l13_what_is_requested() {
+fn fr01_to_fr13_what_is_requested() {
     // SPF aligned pass, DKIM aligned pass, failed signature, SPF failed.
     let vectors = [
-        ("L01", "", [false, false, false, false], "dmarc", "dkim, spf"),
-        ("L02", "0", [true, false, false, false], "", ""),
-        ("L03", "1", [true, false, false, false], "dmarc", "dkim"),
-        ("L04", "1", [true, true, false, false], "", ""),
-        ("L05", "1", [false, true, false, true], "dmarc", "spf"),
-        ("L06", "d", [true, false, true, false], "dkim", ""),
-        ("L07", "d", [true, true, true, false], "dkim", ""),
-        ("L08", "d", [false, false, false, true], "", ""),
-        ("L09", "s", [false, true, false, true], "spf", ""),
-        ("L10", "s", [false, false, false, false], "", ""),
+        ("FR01", "", [false, false, false, false], "dmarc", "dkim, spf"),
+        ("FR02", "0", [true, false, false, false], "", ""),
+        ("FR03", "1", [true, false, false, false], "dmarc", "dkim"),
+        ("FR04", "1", [true, true, false, false], "", ""),
+        ("FR05", "1", [false, true, false, true], "dmarc", "spf"),
+        ("FR06", "d", [true, false, true, false], "dkim", ""),
+        ("FR07", "d", [true, true, true, false], "dkim", ""),
+        ("FR08", "d", [false, false, false, true], "", ""),
+        ("FR09", "s", [false, true, false, true], "spf", ""),
+        ("FR10", "s", [false, false, false, false], "", ""),
         (
-            "L11",
+            "FR11",
             "1:d:s",
             [false, false, true, true],
             "dmarc dkim spf",
             "dkim, spf",
         ),
-        ("L12", "0:s", [false, true, false, true], "spf", ""),
+        ("FR12", "0:s", [false, true, false, true], "spf", ""),
         (
-            "L13",
+            "FR13",
             "0:d",
             [false, false, true, false],
             "dmarc dkim",
@@ -83,16 +83,16 @@ fn refused_by_default(record: &str, change: impl Fn(&mut FailureFacts)) -> Strin
 }
 
 #[test]
-fn l20_l21_l24_records_that_get_none() {
+fn fr20_fr21_fr24_records_that_get_none() {
     let vectors = [
-        ("L20", "v=DMARC1; p=reject; fo=1", "the record has no ruf"),
+        ("FR20", "v=DMARC1; p=reject; fo=1", "the record has no ruf"),
         (
-            "L21",
+            "FR21",
             "v=DMARC1; p=reject; psd=y; ruf=mailto:a@example.com",
             "the record is that of a public suffix (psd=y)",
         ),
         (
-            "L24",
+            "FR24",
             "v=DMARC1; p=reject; ruf=https://x.example/",
             "no URI of ruf is a mailto",
         ),
@@ -103,7 +103,7 @@ fn l20_l21_l24_records_that_get_none() {
 }
 
 #[test]
-fn l22_l23_every_open_destination_is_tried() {
+fn fr22_fr23_every_open_destination_is_tried() {
     let record = "v=DMARC1; p=reject; ruf=mailto:a@consumer.example,mailto:x@closed.example,\
                   mailto:b@consumer.example,mailto:y@asked.example,https://x.example/";
     let facts = list_message(record);
@@ -139,37 +139,37 @@ fn l22_l23_every_open_destination_is_tried() {
 }
 
 #[test]
-fn l25_both_options_at_once_are_none() {
+fn fr25_both_options_at_once_are_none() {
     assert_eq!(options("0:1"), FailureOptions::default());
     assert!(options("0:1").all && !options("0:1").any);
 }
 
 #[test]
-fn l26_to_l28_mail_that_reports_answers_or_bounces_gets_none() {
+fn fr26_to_fr28_mail_that_reports_answers_or_bounces_gets_none() {
     let report = "multipart/report; report-type=feedback-report";
     let vectors: [(&str, Change<'_>, &str); 5] = [
         (
-            "L26",
+            "FR26",
             &|facts| facts.header = header(&[("Content-Type", report)]),
             "the message is itself a report (multipart/report)",
         ),
         (
-            "L27",
+            "FR27",
             &|facts| facts.mail_from = ReversePath::default(),
             "the message has the null reverse-path",
         ),
         (
-            "L27",
+            "FR27",
             &|facts| facts.header = header(&[("Auto-Submitted", "auto-replied")]),
             "the message says that it was sent automatically (Auto-Submitted)",
         ),
         (
-            "L27",
+            "FR27",
             &|facts| facts.header = header(&[("Auto-Submitted", "no")]),
             "",
         ),
         (
-            "L28",
+            "FR28",
             &|facts| facts.moment.is_to_us = true,
             "the message is addressed to an address of ours for reports",
         ),
@@ -180,11 +180,11 @@ fn l26_to_l28_mail_that_reports_answers_or_bounces_gets_none() {
 }
 
 #[test]
-fn l29_l30_test_mode_and_none_are_reported_as_usual() {
+fn fr29_fr30_test_mode_and_none_are_reported_as_usual() {
     let none = "v=DMARC1; p=none; ruf=mailto:a@consumer.example";
     let testing = "v=DMARC1; p=quarantine; t=y; ruf=mailto:a@consumer.example";
-    assert_eq!(refused_by_default(none, |_| {}), "", "L30");
-    assert_eq!(refused_by_default(testing, |_| {}), "", "L29");
+    assert_eq!(refused_by_default(none, |_| {}), "", "FR30");
+    assert_eq!(refused_by_default(testing, |_| {}), "", "FR29");
     let without = RequestRules {
         on_none: false,
         ..RequestRules::default()
@@ -194,11 +194,11 @@ fn l29_l30_test_mode_and_none_are_reported_as_usual() {
         "the record asks for p=none, and the setting report.failure.on_none is off",
         "P14"
     );
-    assert_eq!(refused(testing, without, |_| {}), "", "L29 with P14");
+    assert_eq!(refused(testing, without, |_| {}), "", "FR29 with P14");
 }
 
 #[test]
-fn l31_no_verdict_no_report() {
+fn fr31_no_verdict_no_report() {
     assert_eq!(
         refused_by_default(RECORD, |facts| facts.dmarc = DmarcResult::TempError),
         "DMARC came to temperror, which is no verdict"
