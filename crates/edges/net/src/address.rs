@@ -1,6 +1,7 @@
 //! The spellings of a socket that operators of mail filters know.
 
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -29,6 +30,35 @@ pub enum SocketAddress {
         /// Whether it is to be an IPv6 socket.
         v6: bool,
     },
+}
+
+impl From<SocketAddr> for SocketAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Inet {
+            host: Some(address.ip().to_string()),
+            port: address.port(),
+            v6: address.is_ipv6(),
+        }
+    }
+}
+
+impl SocketAddress {
+    /// Whether the socket can be reached from other hosts.
+    #[must_use]
+    pub fn is_exposed(&self) -> bool {
+        match self {
+            Self::Inet { host: Some(host), .. } => !is_loopback(host),
+            Self::Inet { host: None, .. } => true,
+            Self::Unix(_) => false,
+        }
+    }
+}
+
+/// Whether a host, by name or by address, is this one and reached without a network.
+#[must_use]
+pub fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    address || host == "localhost"
 }
 
 /// What is wrong with the spelling of a socket.
@@ -102,7 +132,7 @@ fn read_host(host: &str, set_apart: bool) -> Option<String> {
         Some(rest) => (rest.strip_suffix(']')?, true),
         None => (host, false),
     };
-    let numeric = inner.parse::<std::net::IpAddr>().ok();
+    let numeric = inner.parse::<IpAddr>().ok();
     let usable = match numeric {
         Some(address) => address.is_ipv4() || bracketed || set_apart,
         None => !bracketed && is_host_name(inner),

@@ -2,12 +2,17 @@
 //!
 //! Knows: the spellings of sockets ([`SocketAddress`]), how to open them without giving anything away
 //! ([`Listeners`]), how many connections there may be and which one is dropped for another ([`AcceptLoop`]), how to
-//! keep a panic within one session ([`guarded`]) and a flood out of the log ([`LogLimit`]). Knows no protocol.
+//! keep a panic within one session ([`guarded`]) and a flood out of the log ([`LogLimit`]). Of HTTP it knows how long a
+//! client is waited for ([`ConnectionDeadline`]), one connection ([`serve_http`]) and the Host field ([`HostGuard`]);
+//! of other protocols nothing. Not implemented: HTTP/2; TLS, which only `landmarc-push` needs.
 
 mod accept_loop;
 mod address;
 mod backoff;
+mod deadline;
 mod error;
+mod host_guard;
+mod http;
 mod listeners;
 mod log_limit;
 mod panic;
@@ -18,8 +23,11 @@ mod socket;
 mod statistics;
 
 pub use accept_loop::{AcceptLimits, AcceptLoop, Connection, Drained};
-pub use address::{AddressError, SocketAddress};
+pub use address::{AddressError, SocketAddress, is_loopback};
+pub use deadline::{ConnectionDeadline, HttpTimeouts, TimedStream};
 pub use error::ListenError;
+pub use host_guard::{HostGuard, HostProblem};
+pub use http::{HttpLimits, serve_http};
 pub use listeners::Listeners;
 pub use log_limit::LogLimit;
 pub use panic::{Panicked, guarded, guarded_call};

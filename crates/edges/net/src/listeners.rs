@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::task::Poll;
 
 use crate::address::SocketAddress;
@@ -31,6 +32,23 @@ impl Listeners {
             listeners.extend(Listener::open(address, access).await?);
         }
         Ok(Self { listeners, turn: 0 })
+    }
+
+    /// Opens TCP sockets at these addresses; there may be none. When one of several cannot be opened, none is. To be
+    /// called within a tokio runtime.
+    ///
+    /// # Errors
+    /// With the address, the cause, and what to do about it.
+    pub fn bind_tcp(addresses: &[SocketAddr]) -> Result<Self, ListenError> {
+        let opened = addresses.iter().map(|&address| Listener::open_tcp(address));
+        let listeners = opened.collect::<Result<_, _>>()?;
+        Ok(Self { listeners, turn: 0 })
+    }
+
+    /// The addresses of the TCP sockets, each with the port that the system chose if it was to.
+    #[must_use]
+    pub fn tcp_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(Listener::tcp_address).collect()
     }
 
     /// The addresses listened on, each with the port that the system chose if it was to.

@@ -75,7 +75,7 @@ impl Listener {
             SocketAddress::Inet { host, port, v6 } => {
                 let mut listeners = Vec::new();
                 for resolved in resolve(address, host.as_deref(), *port, *v6).await? {
-                    let listener = open_tcp(resolved).map_err(|error| ListenError::new(address, error))?;
+                    let listener = listen_tcp(resolved).map_err(|error| ListenError::new(address, error))?;
                     listeners.push(Self::Tcp(listener));
                 }
                 Ok(listeners)
@@ -83,18 +83,24 @@ impl Listener {
         }
     }
 
+    pub(crate) fn open_tcp(address: SocketAddr) -> Result<Self, ListenError> {
+        let opened = listen_tcp(address).map(Self::Tcp);
+        opened.map_err(|error| ListenError::new(&address.into(), error))
+    }
+
     /// The address as it turned out: with the port that the system chose.
     pub(crate) fn local_address(&self) -> Option<SocketAddress> {
         match self {
-            Self::Tcp(listener) => {
-                let address = listener.local_addr().ok()?;
-                Some(SocketAddress::Inet {
-                    host: Some(address.ip().to_string()),
-                    port: address.port(),
-                    v6: address.is_ipv6(),
-                })
-            }
+            Self::Tcp(_) => self.tcp_address().map(SocketAddress::from),
             Self::Unix(_, file) => Some(SocketAddress::Unix(file.path.clone())),
+        }
+    }
+
+    /// The same of a TCP socket.
+    pub(crate) fn tcp_address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(..) => None,
         }
     }
 
@@ -136,7 +142,7 @@ async fn resolve(
     Ok(found)
 }
 
-fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() {
         TcpSocket::new_v6()?
     } else {
