@@ -15,26 +15,22 @@ mod check;
 mod envelope;
 mod first;
 mod guard;
-mod patience;
 mod problem;
 mod rspamc;
 mod rspamd;
 
-use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use landmarc_milter::Service;
-use landmarc_net::{ConnectionSlot, Peer};
+use landmarc_net::{
+    ConnectionDeadline, ConnectionSlot, HttpLimits, HttpTimeouts, Peer, TimedStream, serve_http,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
@@ -44,15 +40,26 @@ use crate::drive::{Drive, DriveLimits, Powers};
 use crate::findings::Judged;
 use first::Language;
 use guard::Guard;
-use patience::{Patience, Watched};
 use problem::{Problem, answer, text};
 
-/// Octets of a request before its body: request line and header section. Past it the answer is 431. As many
-/// recipients as a client of ours names fit, a thousand, however long smtpd lets them be (511 octets).
-const MAX_HEADER_OCTETS: usize = 1024 * 1024;
+/// Bounds of a request before its body. As many recipients as a client of ours names fit, a thousand, however long
+/// smtpd lets them be (511 octets), and each as a header field.
+const LIMITS: HttpLimits = HttpLimits {
+    header_octets: 1024 * 1024,
+    headers: 2_048,
+};
 
-/// Header fields of a request, each recipient being one. Past it the answer is 431.
-const MAX_HEADERS: usize = 2_048;
+/// How long a client is waited for. A mail server has the message on disk, and may pause between two.
+const TIMEOUTS: HttpTimeouts = HttpTimeouts {
+    header: Duration::from_secs(10),
+    stall: Duration::from_secs(60),
+    body: Duration::from_secs(900),
+    answer: Duration::from_secs(60),
+    idle: Duration::from_secs(75),
+};
+
+/// For the judgement: longer than its own budget, `dns.message_timeout`, can be set.
+const JUDGING_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Octets of a message that are read although it is refused, so that a client that is still sending it hears
 /// the answer. Clients that ask first (`Expect: 100-continue`) hear it at once.
@@ -110,12 +117,35 @@ pub async fn serve<V, IO>(
     V: Service<Session: Judged>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = Patience::new(slot);
-    let conversation = pin!(converse(stream, peer, site, stopped, &patience));
-    tokio::select! {
-        biased;
-        () = conversation => {}
-        () = patience.at_its_end() => tracing::debug!(%peer, "a client of the check API took too long"),
+    let progress = Progress::new(slot);
+    let conversation = converse(stream, peer, site, stopped, &progress);
+    if progress.deadline.limit(conversation).await.is_none() {
+        tracing::debug!(%peer, "a client of the check API took too long");
+    }
+}
+
+/// How far a client is, by which it keeps its connection.
+#[derive(Debug)]
+struct Progress {
+    deadline: ConnectionDeadline,
+    slot: ConnectionSlot,
+}
+
+impl Progress {
+    fn new(slot: ConnectionSlot) -> Self {
+        let deadline = ConnectionDeadline::new(TIMEOUTS);
+        Self { deadline, slot }
+    }
+
+    /// The message follows: all that stands before it was sent.
+    fn message(&self) {
+        self.slot.begin_message();
+        self.deadline.body();
+    }
+
+    /// The message is here.
+    fn judging(&self) {
+        self.deadline.work(JUDGING_TIMEOUT);
     }
 }
 
@@ -124,12 +154,12 @@ async fn converse<V, IO>(
     peer: Peer,
     site: Arc<Site<V>>,
     stopped: watch::Receiver<bool>,
-    patience: &Patience,
+    progress: &Progress,
 ) where
     V: Service<Session: Judged>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Watched::new(stream, patience.clone());
+    let stream = TimedStream::new(stream, progress.deadline.clone());
     let mut stopping = stopped.clone();
     let looked = tokio::select! {
         biased;
@@ -137,10 +167,10 @@ async fn converse<V, IO>(
         _ = stopping.wait_for(|stopped| *stopped) => return,
     };
     let ended = match looked {
-        Ok((Language::Rspamc, stream)) => rspamc::serve(stream, peer, &site, patience)
+        Ok((Language::Rspamc, stream)) => rspamc::serve(stream, peer, &site, progress)
             .await
             .map_err(|error| error.to_string()),
-        Ok((Language::Http, stream)) => http(stream, peer, site, stopped, patience)
+        Ok((Language::Http, stream)) => http(stream, peer, &site, stopped, progress)
             .await
             .map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
@@ -153,48 +183,21 @@ async fn converse<V, IO>(
 async fn http<V, IO>(
     stream: IO,
     peer: Peer,
-    site: Arc<Site<V>>,
-    mut stopped: watch::Receiver<bool>,
-    patience: &Patience,
+    site: &Site<V>,
+    stopped: watch::Receiver<bool>,
+    progress: &Progress,
 ) -> Result<(), hyper::Error>
 where
     V: Service<Session: Judged>,
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(|request| {
-        let (site, patience) = (Arc::clone(&site), patience.clone());
-        async move {
-            let response = site.respond(request, peer, &patience).await;
-            patience.answer();
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let connection = http1::Builder::new()
-        // Our own deadline is for more than the header section.
-        .header_read_timeout(None)
-        .max_header_size(MAX_HEADER_OCTETS)
-        .max_buf_size(MAX_HEADER_OCTETS)
-        .max_headers(MAX_HEADERS)
-        // A client that sends all it has to say, and then its end, still reads.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut connection => return ended,
-            _ = stopped.wait_for(|stopped| *stopped), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
-    }
+    let respond = |request| site.respond(request, peer, progress);
+    serve_http(stream, respond, &progress.deadline, LIMITS, stopped).await
 }
 
 impl<V: Service<Session: Judged>> Site<V> {
     /// The answer to a request, whatever comes of it.
-    async fn respond<B>(&self, request: Request<B>, peer: Peer, patience: &Patience) -> Response<Full<Bytes>>
+    async fn respond<B>(&self, request: Request<B>, peer: Peer, progress: &Progress) -> Response<Full<Bytes>>
     where
         B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
     {
@@ -203,7 +206,7 @@ impl<V: Service<Session: Judged>> Site<V> {
         let request = Request::from_parts(head, ());
         let served = async {
             self.guard.check(&request, &peer)?;
-            self.serve(&request, &mut body, peer, patience).await
+            self.serve(&request, &mut body, peer, progress).await
         };
         match served.await {
             Ok(response) => response,
@@ -222,7 +225,7 @@ impl<V: Service<Session: Judged>> Site<V> {
         request: &Request<()>,
         body: &mut B,
         peer: Peer,
-        patience: &Patience,
+        progress: &Progress,
     ) -> Result<Response<Full<Bytes>>, Problem>
     where
         B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
@@ -238,7 +241,7 @@ impl<V: Service<Session: Judged>> Site<V> {
                 let door = envelope::door(request.headers());
                 // OpenSMTPD has no place for a message that is put aside.
                 let powers = if door == Door::OpenSmtpd { MARKING } else { ASKING };
-                let judged = self.judge(door, powers, caller?, request, body, patience).await?;
+                let judged = self.judge(door, powers, caller?, request, body, progress).await?;
                 Ok(answer(StatusCode::OK, &check::object(&judged)))
             }
             "/checkv2" if is_post => {
@@ -249,7 +252,7 @@ impl<V: Service<Session: Judged>> Site<V> {
                 }
                 let caller = envelope.into_caller();
                 let judged = self
-                    .judge(Door::Rspamd, MARKING, caller, request, body, patience)
+                    .judge(Door::Rspamd, MARKING, caller, request, body, progress)
                     .await?;
                 Ok(answer(StatusCode::OK, &rspamd::object(&judged, begun.elapsed())))
             }
@@ -270,13 +273,13 @@ impl<V: Service<Session: Judged>> Site<V> {
         caller: Caller,
         request: &Request<()>,
         body: &mut B,
-        patience: &Patience,
+        progress: &Progress,
     ) -> Result<Answer, Problem>
     where
         B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
     {
         self.check_body(request.headers(), body)?;
-        patience.message();
+        progress.message();
         let mut drive = Drive::begin(&self.service, door, &caller, powers, self.limits).await;
         while let Some(frame) = body.frame().await {
             let Ok(mut data) = frame.map_err(|_| Problem::CutOff)?.into_data() else {
@@ -289,7 +292,7 @@ impl<V: Service<Session: Judged>> Site<V> {
                 data.advance(count);
             }
         }
-        patience.judging();
+        progress.judging();
         Ok(drive.finish().await)
     }
 

@@ -1,12 +1,8 @@
 //! What each request has to pass before its message is read.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv6Addr};
-
+use hyper::Request;
 use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::http::uri::Authority;
-use hyper::{Request, Version};
-use landmarc_milter::Peer;
+use landmarc_net::{HostGuard, HostProblem, Peer};
 
 use super::problem::Problem;
 
@@ -17,16 +13,14 @@ const PASSWORD: HeaderName = HeaderName::from_static("password");
 #[derive(Clone, Debug, Default)]
 pub(super) struct Guard {
     secret: Option<Vec<u8>>,
-    /// In lower case.
-    host_names: BTreeSet<String>,
+    hosts: HostGuard,
 }
 
 impl Guard {
     pub(super) fn new(secret: Option<Vec<u8>>, host_names: impl IntoIterator<Item = String>) -> Self {
-        let lower = |name: String| name.to_ascii_lowercase();
         Self {
             secret,
-            host_names: host_names.into_iter().map(lower).collect(),
+            hosts: HostGuard::new(host_names),
         }
     }
 
@@ -37,11 +31,11 @@ impl Guard {
         if request.headers().contains_key(header::ORIGIN) {
             return Err(Problem::FromBrowser);
         }
-        match (host(request)?, peer) {
+        match (self.hosts.check(request), peer) {
+            (Err(HostProblem::Invalid), _) => Err(Problem::NoHost),
+            (Err(HostProblem::Foreign), Peer::Tcp(_)) => Err(Problem::OtherHost),
             // A browser cannot be led to a file.
-            (_, Peer::Unix) | (None, Peer::Tcp(_)) => Ok(()),
-            (Some(name), Peer::Tcp(_)) if self.knows(&name) => Ok(()),
-            (Some(_), Peer::Tcp(_)) => Err(Problem::OtherHost),
+            (Err(HostProblem::Foreign), Peer::Unix) | (Ok(()), _) => Ok(()),
         }
     }
 
@@ -65,13 +59,6 @@ impl Guard {
             _ => Err(Problem::NoSecret),
         }
     }
-
-    /// Whether the host is an address, or one of our names: a name that leads here may be anybody's (DNS
-    /// rebinding).
-    fn knows(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
-        name == "localhost" || is_address(&name) || self.host_names.contains(&name)
-    }
 }
 
 /// Compares in a time that depends on the lengths alone, so that nobody finds a secret octet by octet.
@@ -81,41 +68,15 @@ fn are_equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && std::hint::black_box(differences) == 0
 }
 
-/// The host that a request says it is for; nothing in HTTP/1.0, which no browser speaks, and rspamd's
-/// clients do.
-fn host<B>(request: &Request<B>) -> Result<Option<String>, Problem> {
-    // RFC 9112 §3.2.2: the host of an absolute target counts in place of the field.
-    if let Some(authority) = request.uri().authority() {
-        return Ok(Some(authority.host().to_owned()));
-    }
-    let mut fields = request.headers().get_all(header::HOST).iter();
-    match (fields.next(), fields.next()) {
-        (None, _) if request.version() == Version::HTTP_10 => Ok(None),
-        (Some(field), None) => match Authority::try_from(field.as_bytes()) {
-            Ok(authority) if !authority.as_str().contains('@') => Ok(Some(authority.host().to_owned())),
-            Ok(_) | Err(_) => Err(Problem::NoHost),
-        },
-        // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code".
-        _ => Err(Problem::NoHost),
-    }
-}
-
-fn is_address(name: &str) -> bool {
-    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    match bare {
-        Some(bare) => bare.parse::<Ipv6Addr>().is_ok(),
-        None => name.parse::<IpAddr>().is_ok(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use hyper::Version;
+
     use super::*;
 
-    const TCP: Peer = Peer::Tcp(std::net::SocketAddr::new(
-        IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
-        1,
-    ));
+    const TCP: Peer = Peer::Tcp(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1));
 
     fn request(version: Version, fields: &[(&str, &str)]) -> Request<()> {
         let mut request = Request::builder().uri("/v1/check").version(version);

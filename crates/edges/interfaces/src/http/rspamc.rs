@@ -6,10 +6,9 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
-use super::Site;
-use super::patience::Patience;
 use super::problem::Problem;
 use super::rspamd::{Envelope, Result as Verdict};
+use super::{Progress, Site};
 use crate::answer::Answer;
 use crate::caller::Door;
 use crate::drive::{Drive, DriveError};
@@ -120,17 +119,17 @@ pub(super) async fn serve<V, IO>(
     mut stream: IO,
     peer: Peer,
     site: &Site<V>,
-    patience: &Patience,
+    progress: &Progress,
 ) -> io::Result<()>
 where
     V: Service<Session: Judged>,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let text = match answer(&mut stream, peer, site, patience).await {
+    let text = match answer(&mut stream, peer, site, progress).await {
         Ok(text) | Err(Refusal::Told(text)) => text,
         Err(Refusal::Gone(error)) => return Err(error),
     };
-    patience.answer();
+    progress.deadline.answer();
     stream.write_all(text.as_bytes()).await?;
     stream.shutdown().await
 }
@@ -153,7 +152,7 @@ async fn answer<V, IO>(
     stream: &mut IO,
     peer: Peer,
     site: &Site<V>,
-    patience: &Patience,
+    progress: &Progress,
 ) -> std::result::Result<String, Refusal>
 where
     V: Service<Session: Judged>,
@@ -168,7 +167,7 @@ where
     site.guard
         .check_token(head.envelope.password.as_deref())
         .map_err(unwelcome)?;
-    patience.message();
+    progress.message();
     let length = head.length;
     let mut judging = match head.is_cut {
         true => Err(TooMuch::Head),
@@ -180,7 +179,7 @@ where
     push_all(&mut stream, &mut judging, length).await?;
     match judging {
         Ok(drive) => {
-            patience.judging();
+            progress.judging();
             Ok(in_lines(&drive.finish().await))
         }
         Err(too_much) => Ok(come_again(&too_much)),

@@ -247,9 +247,9 @@ async fn so_many_header_fields_and_one_more() {
             "A: 1\n\n",
         )
     };
-    let at = asked(&Scripted::default(), None, &of(MAX_HEADERS)).await;
+    let at = asked(&Scripted::default(), None, &of(LIMITS.headers)).await;
     assert!(at.starts_with("HTTP/1.1 200 "), "{at}");
-    let past = asked(&Scripted::default(), None, &of(MAX_HEADERS + 1)).await;
+    let past = asked(&Scripted::default(), None, &of(LIMITS.headers + 1)).await;
     assert!(past.starts_with("HTTP/1.1 431 "), "{past}");
 }
 
@@ -257,11 +257,11 @@ async fn so_many_header_fields_and_one_more() {
 async fn so_many_octets_of_header_fields_and_no_more() {
     let of = |octets: usize| post("/v1/check", &format!("X: {}\r\n", "x".repeat(octets)), "A: 1\n\n");
     let around = of(0).find("\r\n\r\n").unwrap() + 4;
-    let at = asked(&Scripted::default(), None, &of(MAX_HEADER_OCTETS - around)).await;
+    let at = asked(&Scripted::default(), None, &of(LIMITS.header_octets - around)).await;
     assert!(at.starts_with("HTTP/1.1 200 "), "{at}");
     // Who has had enough reads no more.
     let mut client = connect(&Scripted::default(), None);
-    let _ = client.stream.write_all(of(MAX_HEADER_OCTETS).as_bytes()).await;
+    let _ = client.stream.write_all(of(LIMITS.header_octets).as_bytes()).await;
     let past = client.rest().await;
     assert!(past.starts_with("HTTP/1.1 431 "), "{past}");
 }

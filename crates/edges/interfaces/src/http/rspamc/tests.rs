@@ -62,7 +62,7 @@ async fn asked(scripted: &Scripted, secret: Option<&[u8]>, request: &[u8], ends:
         ..DriveLimits::default()
     };
     let site = Site::new(scripted.clone(), limits, secret.map(<[u8]>::to_vec), []);
-    let patience = Patience::new(landmarc_net::ConnectionSlot::default());
+    let progress = Progress::new(landmarc_net::ConnectionSlot::default());
     let request = request.to_vec();
     let client = async move {
         for part in request.chunks(7) {
@@ -77,7 +77,7 @@ async fn asked(scripted: &Scripted, secret: Option<&[u8]>, request: &[u8], ends:
     };
     let server = async move {
         // Whoever is gone is told nothing.
-        let _ = serve(&mut ours, Peer::Unix, &site, &patience).await;
+        let _ = serve(&mut ours, Peer::Unix, &site, &progress).await;
         drop(ours);
     };
     tokio::join!(client, server).0
