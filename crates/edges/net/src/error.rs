@@ -142,3 +142,26 @@ fn directory(address: &SocketAddress) -> String {
         SocketAddress::Inet { .. } => "the directory".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_not_to_listen_has_its_remedy() {
+        let address = SocketAddress::Inet {
+            host: Some("192.0.2.1".to_owned()),
+            port: 8443,
+            v6: false,
+        };
+        for (kind, words) in [
+            (ErrorKind::AddrInUse, "ss -tlnp 'sport = :8443'"),
+            (ErrorKind::PermissionDenied, "from 1024 up"),
+            (ErrorKind::AddrNotAvailable, "`ip address` shows"),
+            (ErrorKind::OutOfMemory, "the cause above"),
+        ] {
+            let remedy = ListenError::new(&address, kind.into()).remedy();
+            assert!(remedy.contains(words), "{remedy}");
+        }
+    }
+}

@@ -1,15 +1,10 @@
 //! One connection, from its first octet to its last.
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use landmarc_net::{ConnectionDeadline, HttpLimits, Peer, TimedStream, serve_http};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -17,65 +12,74 @@ use tokio_rustls::server::TlsStream;
 use crate::answer::Taker;
 use crate::certificate::ClientName;
 use crate::limits::Limits;
-use crate::patience::{Patience, Watched};
-use crate::request::{Desk, Seat};
+use crate::request::{Admission, Handler};
 
 /// Octets that are read after a handshake that failed. A client that is cut off while it still
 /// sends never sees the alert that tells it why.
 const MAX_OCTETS_AFTER_ALERT: u64 = 64 * 1024;
 
 /// What all connections of a server share.
-pub(crate) struct Hall<T> {
-    pub(crate) desk: Desk<T>,
-    pub(crate) limits: Limits,
+pub(crate) struct Shared<T> {
+    handler: Handler<T>,
+    limits: Limits,
     /// One for each client that is served.
-    pub(crate) seats: Arc<Semaphore>,
+    served: Semaphore,
+    /// One for each client that has not shown a certificate yet.
+    handshakes: Semaphore,
+}
+
+impl<T: Taker> Shared<T> {
+    pub(crate) fn new(taker: T, limits: Limits) -> Self {
+        Self {
+            handler: Handler::new(taker, limits),
+            limits,
+            served: Semaphore::new(limits.connections),
+            handshakes: Semaphore::new(limits.handshakes),
+        }
+    }
 }
 
 /// Shakes hands, then serves requests until the client has had enough, its time is over, or
-/// `stopped` says so; then a segment under way is still taken. `waiting` is the place among those
-/// that have not yet shown a certificate.
+/// `stopped` says so; then a segment under way is still taken.
 pub(crate) async fn serve<T, IO>(
     stream: IO,
-    peer: SocketAddr,
+    peer: Peer,
     acceptor: TlsAcceptor,
-    hall: Arc<Hall<T>>,
+    shared: Arc<Shared<T>>,
     mut stopped: watch::Receiver<bool>,
-    waiting: OwnedSemaphorePermit,
 ) where
     T: Taker,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
+    // Without TLS there is no way to say that there is no room: the connection is closed.
+    let Ok(handshake) = shared.handshakes.try_acquire() else {
+        tracing::debug!(%peer, "too many TLS handshakes at once");
+        return;
+    };
     let shaken = tokio::select! {
         biased;
-        shaken = timeout(hall.limits.handshake_timeout, shake_hands(stream, &acceptor, peer)) => shaken,
+        shaken = timeout(shared.limits.handshake_timeout, shake_hands(stream, &acceptor, peer)) => shaken,
         _ = stopped.wait_for(|&stopped| stopped) => return,
     };
     let Ok(Some((stream, client))) = shaken else {
         return;
     };
-    // Whoever finds no seat keeps the place among those who wait, so there is an end to those, too.
-    let (seat, _permit) = match Arc::clone(&hall.seats).try_acquire_owned() {
+    // A client past the limit keeps its place among the handshakes, so there is an end to those, too.
+    let (admission, _permit) = match shared.served.try_acquire() {
         Ok(permit) => {
-            drop(waiting);
-            (Seat::Taken, permit)
+            drop(handshake);
+            (Admission::Served, permit)
         }
-        Err(_) => (Seat::None, waiting),
+        Err(_) => (Admission::Full, handshake),
     };
-    let patience = Patience::new(hall.limits);
-    let conversation = converse(stream, &client, seat, &hall, &patience, stopped);
-    tokio::select! {
-        biased;
-        () = conversation => {}
-        () = patience.at_its_end() => tracing::debug!(%peer, %client, "a client took too long"),
-    }
+    converse(stream, &client, admission, &shared, stopped).await;
 }
 
 /// TLS, up to the certificate of the client; none when it failed.
 async fn shake_hands<IO>(
     stream: IO,
     acceptor: &TlsAcceptor,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> Option<(TlsStream<IO>, ClientName)>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -88,7 +92,7 @@ where
             Some((stream, client))
         }
         Err((error, stream)) => {
-            tell(peer, &error);
+            log_failed_handshake(peer, &error);
             let (mut reader, mut writer) = tokio::io::split(stream);
             // What is left of the connection is of no interest.
             let _ = writer.shutdown().await;
@@ -104,7 +108,7 @@ where
 
 /// A host with the wrong certificate is for somebody to look at; what else knocks at an open port
 /// is not.
-fn tell(peer: SocketAddr, error: &std::io::Error) {
+fn log_failed_handshake(peer: Peer, error: &std::io::Error) {
     let inner = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
@@ -116,48 +120,31 @@ fn tell(peer: SocketAddr, error: &std::io::Error) {
     }
 }
 
+/// Serves the requests of a client that has shown its certificate.
 async fn converse<T, IO>(
     stream: IO,
     client: &ClientName,
-    seat: Seat,
-    hall: &Hall<T>,
-    patience: &Patience,
-    mut stopped: watch::Receiver<bool>,
+    admission: Admission,
+    shared: &Shared<T>,
+    stopped: watch::Receiver<bool>,
 ) where
     T: Taker,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let service = service_fn(|request| async move {
-        let response = hall.desk.respond(request, client, seat, patience).await;
-        patience.answer();
-        Ok::<_, Infallible>(response)
-    });
-    let header_octets = hall.limits.header_octets.max(Limits::LEAST_HEADER_OCTETS);
-    let connection = http1::Builder::new()
-        // Our own deadline is for more than the header section.
-        .header_read_timeout(None)
-        .max_header_size(header_octets)
-        .max_buf_size(header_octets)
-        .max_headers(hall.limits.headers)
-        // A client that sends all it has to say, and then its end, still reads.
-        .half_close(true)
-        .serve_connection(TokioIo::new(Watched::new(stream, patience.clone())), service);
-    let mut connection = pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    tracing::debug!(%client, %error, "a connection ended early");
-                }
-                return;
-            }
-            _ = stopped.wait_for(|&stopped| stopped), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
+    let limits = HttpLimits {
+        header_octets: shared.limits.header_octets,
+        headers: shared.limits.headers,
+    };
+    let deadline = ConnectionDeadline::new(shared.limits.timeouts());
+    let stream = TimedStream::new(stream, deadline.clone());
+    let respond = |request| shared.handler.respond(request, client, admission, &deadline);
+    match deadline
+        .limit(serve_http(stream, respond, &deadline, limits, stopped))
+        .await
+    {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::debug!(%client, %error, "a connection ended early"),
+        None => tracing::debug!(%client, "a client took too long"),
     }
 }
 

@@ -1,9 +1,10 @@
 //! What keeps segments from being taken or sent, and what the operator can do about it.
 
-use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use landmarc_net::ListenError;
 
 /// Why we cannot listen, have no certificate to show, or could not push a segment.
 /// [`remedy`](Self::remedy) says what to do.
@@ -19,13 +20,8 @@ pub enum PushError {
         why: &'static str,
     },
     /// We cannot listen.
-    #[error("cannot listen on https://{address}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// A file of certificates or keys cannot be read.
     #[error("cannot read {path:?}")]
     File {
@@ -171,7 +167,7 @@ impl PushError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Url { .. } => "write it as https://host:port".to_owned(),
-            Self::Listen { address, source } => listen_remedy(*address, source),
+            Self::Listen(error) => error.remedy(),
             Self::File { .. } => "see the cause above; the user of this service has to be able to read it".to_owned(),
             Self::NotThere { what, .. } => format!("put the {what} into it, between its BEGIN and END lines"),
             Self::OtherKey { .. } => {
@@ -204,18 +200,6 @@ impl PushError {
     }
 }
 
-fn listen_remedy(address: SocketAddr, source: &io::Error) -> String {
-    match source.kind() {
-        ErrorKind::AddrInUse => format!(
-            "another program listens there: stop it (`ss -tlnp 'sport = :{}'`), or choose another port",
-            address.port()
-        ),
-        ErrorKind::PermissionDenied => "choose a port from 1024 up".to_owned(),
-        ErrorKind::AddrNotAvailable => "choose an address that `ip address` shows".to_owned(),
-        _ => "see the cause above".to_owned(),
-    }
-}
-
 /// What the tools of TLS ask for; the URL was parsed before.
 fn host_and_port(url: &str) -> String {
     let authority = url.trim_start_matches("https://").trim_end_matches('/');
@@ -242,22 +226,6 @@ mod tests {
             ("https://[2001:db8::1]:8443/", "[2001:db8::1]:8443"),
         ] {
             assert_eq!(host_and_port(url), expected);
-        }
-    }
-
-    #[test]
-    fn each_reason_not_to_listen_has_its_remedy() {
-        for (kind, words) in [
-            (ErrorKind::AddrInUse, "ss -tlnp 'sport = :8443'"),
-            (ErrorKind::PermissionDenied, "from 1024 up"),
-            (ErrorKind::AddrNotAvailable, "`ip address` shows"),
-            (ErrorKind::OutOfMemory, "the cause above"),
-        ] {
-            let error = PushError::Listen {
-                address: ([192, 0, 2, 1], 8443).into(),
-                source: kind.into(),
-            };
-            assert!(error.remedy().contains(words), "{}", error.remedy());
         }
     }
 }

@@ -29,7 +29,6 @@ mod client;
 mod connection;
 mod error;
 mod limits;
-mod patience;
 mod request;
 mod server;
 mod tls;

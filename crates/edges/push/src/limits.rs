@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use landmarc_net::HttpTimeouts;
+
 /// Bounds of a server, all of its sockets together. The defaults are for a fleet: some dozens of
 /// hosts, each with one connection, that send a few megabytes now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct Limits {
     /// Octets of a segment; past it the answer is 413.
     pub segment_octets: usize,
     /// Octets of a request before its body: request line and header section. At least
-    /// [`Limits::LEAST_HEADER_OCTETS`]; past it the answer is 431.
+    /// [`HttpLimits::LEAST_HEADER_OCTETS`](landmarc_net::HttpLimits::LEAST_HEADER_OCTETS); past it the answer is 431.
     pub header_octets: usize,
     /// Header fields of a request; past it the answer is 431.
     pub headers: usize,
@@ -41,8 +43,15 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Fewer octets than these cannot be set: what is read at once is no less.
-    pub const LEAST_HEADER_OCTETS: usize = 8 * 1024;
+    pub(crate) const fn timeouts(&self) -> HttpTimeouts {
+        HttpTimeouts {
+            header: self.header_timeout,
+            stall: self.stall_timeout,
+            body: self.body_timeout,
+            answer: self.answer_timeout,
+            idle: self.idle_timeout,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Body;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use landmarc_net::ConnectionDeadline;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -16,7 +17,6 @@ use crate::answer::{Refusal, Reply, Taker};
 use crate::beat::{BEAT_PATH, Beat, Known, MAX_BEAT_OCTETS};
 use crate::certificate::ClientName;
 use crate::limits::Limits;
-use crate::patience::Patience;
 
 /// When a client that found no room is to come again.
 const WHEN_BUSY: Duration = Duration::from_secs(5);
@@ -25,27 +25,28 @@ const WHEN_BUSY: Duration = Duration::from_secs(5);
 /// answer; who announces a body and sends none is not waited for.
 const READ_AWAY: Duration = Duration::from_secs(1);
 
-/// Where segments are handed in, by all clients together.
-pub(crate) struct Desk<T> {
+/// Answers the requests of all clients.
+pub(crate) struct Handler<T> {
     taker: T,
     limits: Limits,
     /// One for each segment that may be in memory.
-    places: Semaphore,
+    segments: Semaphore,
 }
 
-/// Whether a connection has a place among those that are served.
+/// Whether a connection is among those that are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Seat {
-    Taken,
-    None,
+pub(crate) enum Admission {
+    Served,
+    /// The limit of connections was reached when it came.
+    Full,
 }
 
-impl<T: Taker> Desk<T> {
+impl<T: Taker> Handler<T> {
     pub(crate) fn new(taker: T, limits: Limits) -> Self {
         Self {
             taker,
             limits,
-            places: Semaphore::new(limits.taken_at_once.max(1)),
+            segments: Semaphore::new(limits.taken_at_once.max(1)),
         }
     }
 
@@ -54,8 +55,8 @@ impl<T: Taker> Desk<T> {
         &self,
         request: Request<B>,
         client: &ClientName,
-        seat: Seat,
-        patience: &Patience,
+        admission: Admission,
+        deadline: &ConnectionDeadline,
     ) -> Response<Full<Bytes>>
     where
         B: Body<Data: Buf> + Unpin,
@@ -64,12 +65,12 @@ impl<T: Taker> Desk<T> {
         // Such a client has not begun to send.
         let is_waiting = head.headers.contains_key(header::EXPECT);
         let request = Request::from_parts(head, ());
-        match self.serve(&request, &mut body, client, seat, patience).await {
+        match self.serve(&request, &mut body, client, admission, deadline).await {
             Ok(object) => answer(StatusCode::OK, &object),
             Err(problem) => {
                 tracing::debug!(%client, %problem, "a request of another host is refused");
                 if !is_waiting {
-                    patience.segment();
+                    deadline.body();
                     let reading = read_away(&mut body, self.limits.segment_octets);
                     match problem {
                         // What is left of the body is not waited for: the connection ends.
@@ -89,21 +90,21 @@ impl<T: Taker> Desk<T> {
         request: &Request<()>,
         body: &mut B,
         client: &ClientName,
-        seat: Seat,
-        patience: &Patience,
+        admission: Admission,
+        deadline: &ConnectionDeadline,
     ) -> Result<Value, Problem>
     where
         B: Body<Data: Buf> + Unpin,
     {
         let what = what(request)?;
-        if seat == Seat::None {
+        if admission == Admission::Full {
             return Err(Problem::Busy);
         }
         self.taker.admits(client).map_err(Problem::Barred)?;
         let client = client.clone();
         match what {
-            What::Segment => self.segment(body, client, patience).await.map(Reply::to_json),
-            What::Beat => self.beat(body, client, patience).await.map(Known::to_json),
+            What::Segment => self.segment(body, client, deadline).await.map(Reply::to_json),
+            What::Beat => self.beat(body, client, deadline).await.map(Known::to_json),
         }
     }
 
@@ -111,35 +112,40 @@ impl<T: Taker> Desk<T> {
         &self,
         body: &mut B,
         client: ClientName,
-        patience: &Patience,
+        deadline: &ConnectionDeadline,
     ) -> Result<Reply, Problem>
     where
         B: Body<Data: Buf> + Unpin,
     {
         // Room for the answer that there is none.
-        patience.work(self.limits.body_timeout + self.limits.answer_timeout);
-        let place = timeout(self.limits.body_timeout, self.places.acquire()).await;
+        deadline.work(self.limits.body_timeout + self.limits.answer_timeout);
+        let permit = timeout(self.limits.body_timeout, self.segments.acquire()).await;
         // The semaphore is never closed.
-        let Ok(Ok(_place)) = place else {
+        let Ok(Ok(_permit)) = permit else {
             return Err(Problem::Busy);
         };
-        patience.segment();
+        deadline.body();
         let segment = read(body, self.limits.segment_octets).await?;
-        patience.work(self.limits.taking_timeout);
+        deadline.work(self.limits.taking_timeout);
         self.taker
             .segment(client, segment)
             .await
             .map_err(Problem::Refused)
     }
 
-    /// It is small, and needs no place.
-    async fn beat<B>(&self, body: &mut B, client: ClientName, patience: &Patience) -> Result<Known, Problem>
+    /// A beat is small, and needs no permit.
+    async fn beat<B>(
+        &self,
+        body: &mut B,
+        client: ClientName,
+        deadline: &ConnectionDeadline,
+    ) -> Result<Known, Problem>
     where
         B: Body<Data: Buf> + Unpin,
     {
-        patience.segment();
+        deadline.body();
         let beat = Beat::from_json(&read(body, MAX_BEAT_OCTETS).await?).map_err(Problem::NoBeat)?;
-        patience.work(self.limits.taking_timeout);
+        deadline.work(self.limits.taking_timeout);
         self.taker.beat(client, beat).await.map_err(Problem::Refused)
     }
 }

@@ -1,4 +1,4 @@
-//! Patience, with time that is set forward; what TLS carries, without TLS.
+//! Deadlines, with time that is set forward; what TLS carries, without TLS.
 
 use std::time::Duration;
 
@@ -48,35 +48,15 @@ impl Taker for Slow {
 }
 
 /// A server, and those who come to it.
-struct House {
-    desk: Arc<dyn Fn(DuplexStream, watch::Receiver<bool>) + Send + Sync>,
+struct TestServer {
+    shared: Arc<Shared<Slow>>,
     stop: watch::Sender<bool>,
 }
 
-impl House {
+impl TestServer {
     fn open() -> Self {
-        let hall = Arc::new(Hall {
-            desk: Desk::new(Slow, limits()),
-            limits: limits(),
-            seats: Arc::new(Semaphore::new(8)),
-        });
-        let serve = move |stream, stopped| {
-            let hall = Arc::clone(&hall);
-            tokio::spawn(async move {
-                let client = ClientName {
-                    names: vec!["mx1.example.org".to_owned()],
-                    fingerprint: String::new(),
-                };
-                let patience = Patience::new(limits());
-                tokio::select! {
-                    biased;
-                    () = converse(stream, &client, Seat::Taken, &hall, &patience, stopped) => {}
-                    () = patience.at_its_end() => {}
-                }
-            });
-        };
         Self {
-            desk: Arc::new(serve),
+            shared: Arc::new(Shared::new(Slow, limits())),
             stop: watch::channel(false).0,
         }
     }
@@ -84,7 +64,14 @@ impl House {
     fn connect(&self) -> Client {
         // Less than an answer, so that it is not written to nobody.
         let (ours, theirs) = duplex(64);
-        (self.desk)(ours, self.stop.subscribe());
+        let (shared, stopped) = (Arc::clone(&self.shared), self.stop.subscribe());
+        tokio::spawn(async move {
+            let client = ClientName {
+                names: vec!["mx1.example.org".to_owned()],
+                fingerprint: String::new(),
+            };
+            converse(ours, &client, Admission::Served, &shared, stopped).await;
+        });
         Client(theirs)
     }
 }
@@ -139,25 +126,19 @@ async fn a_handshake_has_its_time_and_no_more() {
         // It never comes to a certificate.
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let hall = Arc::new(Hall {
-        desk: Desk::new(Slow, limits()),
-        limits: limits(),
-        seats: Arc::new(Semaphore::new(8)),
-    });
+    let shared = Arc::new(Shared::new(
+        Slow,
+        Limits {
+            handshakes: 2,
+            ..limits()
+        },
+    ));
     let (_stop, stopped) = watch::channel(false);
-    let handshakes = Arc::new(Semaphore::new(2));
     let connect = || {
         let (ours, theirs) = duplex(64);
-        let waiting = Arc::clone(&handshakes).try_acquire_owned().unwrap();
-        let peer = ([192, 0, 2, 1], 25).into();
-        tokio::spawn(serve(
-            ours,
-            peer,
-            acceptor.clone(),
-            Arc::clone(&hall),
-            stopped.clone(),
-            waiting,
-        ));
+        let peer = Peer::Tcp(([192, 0, 2, 1], 25).into());
+        let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
+        tokio::spawn(serve(ours, peer, acceptor, shared, stopped.clone()));
         Client(theirs)
     };
     let silent = connect();
@@ -170,19 +151,19 @@ async fn a_handshake_has_its_time_and_no_more() {
         0,
         "it began with the other"
     );
-    assert_eq!(handshakes.available_permits(), 2);
+    assert_eq!(shared.handshakes.available_permits(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_says_nothing_is_left_after_the_time_of_a_header_section() {
-    let house = House::open();
-    assert_eq!(house.connect().end().await, (10, String::new()));
+    let server = TestServer::open();
+    assert_eq!(server.connect().end().await, (10, String::new()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_header_section_that_comes_drop_by_drop_has_the_time_of_one() {
-    let house = House::open();
-    let seconds = house
+    let server = TestServer::open();
+    let seconds = server
         .connect()
         .drip(b"X: y\r\n", Duration::from_millis(500))
         .await;
@@ -191,8 +172,8 @@ async fn a_header_section_that_comes_drop_by_drop_has_the_time_of_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_segment_that_stops_coming_is_left() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     client.say(HEAD).await;
     sleep(Duration::from_secs(29)).await;
     client.say(b"seg").await;
@@ -201,8 +182,8 @@ async fn a_segment_that_stops_coming_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_segment_that_comes_drop_by_drop_has_an_end() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     let head = String::from_utf8(HEAD.to_vec()).unwrap();
     client.say(head.replace(": 7", ": 70000").as_bytes()).await;
     assert_eq!(client.drip(b"x", Duration::from_millis(100)).await, 300);
@@ -210,8 +191,8 @@ async fn a_segment_that_comes_drop_by_drop_has_an_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_segment_within_its_time_is_taken() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     client.say(HEAD).await;
     for octet in SEGMENT {
         sleep(Duration::from_secs(29)).await;
@@ -222,8 +203,8 @@ async fn a_slow_segment_within_its_time_is_taken() {
 
 #[tokio::test(start_paused = true)]
 async fn the_taker_has_its_time_and_no_more() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     client.say(&[HEAD, WORK].concat()).await;
     assert_eq!(client.status().await, "200");
     client.say(&[HEAD, ENDLESS].concat()).await;
@@ -233,17 +214,17 @@ async fn the_taker_has_its_time_and_no_more() {
 /// One place, and a taker that is not done: the next one waits for as long as a segment may take.
 #[tokio::test(start_paused = true)]
 async fn who_finds_no_place_in_time_is_told_to_come_again() {
-    let house = House::open();
-    let mut first = house.connect();
+    let server = TestServer::open();
+    let mut first = server.connect();
     first.say(&[HEAD, WORK].concat()).await;
     sleep(Duration::from_secs(1)).await;
-    let mut second = house.connect();
+    let mut second = server.connect();
     second.say(&[HEAD, SEGMENT].concat()).await;
     assert_eq!(second.status().await, "200", "the first is done in a minute");
 
     let mut others = Vec::new();
     for _ in 0..4 {
-        let mut other = house.connect();
+        let mut other = server.connect();
         other.say(&[HEAD, ENDLESS].concat()).await;
         // One after the other, each with the whole time of the taker.
         sleep(Duration::from_millis(1)).await;
@@ -255,8 +236,8 @@ async fn who_finds_no_place_in_time_is_told_to_come_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_may_be_idle_between_segments() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     for _ in 0..3 {
         client.say(&[HEAD, SEGMENT].concat()).await;
         assert_eq!(client.status().await, "200");
@@ -269,8 +250,8 @@ async fn a_client_may_be_idle_between_segments() {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_read_the_answer_is_left() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     client.say(&[HEAD, SEGMENT].concat()).await;
     sleep(Duration::from_secs(21)).await;
     let (seconds, rest) = client.end().await;
@@ -280,21 +261,21 @@ async fn who_does_not_read_the_answer_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_segment_under_way_is_taken_when_we_stop() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     client.say(&[HEAD, WORK].concat()).await;
     sleep(Duration::from_secs(1)).await;
-    house.stop.send_replace(true);
+    server.stop.send_replace(true);
     assert_eq!(client.status().await, "200");
     assert_eq!(client.end().await, (0, String::new()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_idle_client_is_left_at_once_when_we_stop() {
-    let house = House::open();
-    let mut client = house.connect();
+    let server = TestServer::open();
+    let mut client = server.connect();
     client.say(&[HEAD, SEGMENT].concat()).await;
     assert_eq!(client.status().await, "200");
-    house.stop.send_replace(true);
+    server.stop.send_replace(true);
     assert_eq!(client.end().await, (0, String::new()));
 }

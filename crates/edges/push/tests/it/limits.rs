@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use landmarc_net::HttpLimits;
 use landmarc_push::{Limits, PushError};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -106,8 +107,8 @@ async fn a_header_section_at_the_limit_and_one_octet_past_it() {
     let port = Port::open(limits).await;
     // A smaller limit than this is taken as this. The body counts as far as it is read with it.
     for (octets, code) in [
-        (Limits::LEAST_HEADER_OCTETS, "200"),
-        (Limits::LEAST_HEADER_OCTETS + 1, "431"),
+        (HttpLimits::LEAST_HEADER_OCTETS, "200"),
+        (HttpLimits::LEAST_HEADER_OCTETS + 1, "431"),
     ] {
         let bare = post(b"x", "X: \r\nConnection: close\r\n");
         let filling = "x".repeat(octets - (bare.len() - 1));
