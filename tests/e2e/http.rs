@@ -314,9 +314,8 @@ fn a_port_in_use_is_told_with_cause_and_remedy() {
     assert_eq!(
         ran.stderr,
         format!(
-            "landmarc: cannot listen on http://{address}: another program does\n  \
-             stop the program that holds it (`ss -tlnp 'sport = :{}'`), or set web.listen to another port, \
-             or to [] for none\n",
+            "landmarc: web.listen: cannot listen on inet:{address}: another program does\n  \
+             stop the program that holds it (`ss -tlnp 'sport = :{}'`), or choose another port\n",
             address.port()
         )
     );

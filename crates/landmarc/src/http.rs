@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use landmarc_milter::SocketAddress;
+use landmarc_net::ListenError;
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State};
-use landmarc_web::{Health, Limits, ListenError, Part, Readiness, Server, Site, Status};
+use landmarc_web::{Health, Limits, Part, Readiness, Server, Site, Status};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

@@ -73,8 +73,8 @@ enum ServeError {
     Resolver(#[from] landmarc_dns::resolver::ResolverError),
     #[error(transparent)]
     Listen(#[from] ListenError),
-    #[error(transparent)]
-    Web(#[from] landmarc_web::ListenError),
+    #[error("web.listen: {0}")]
+    Web(#[source] ListenError),
     #[error(transparent)]
     Door(#[from] DoorError),
     #[error(transparent)]
@@ -151,7 +151,9 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     // Before anybody can know of us: an early SIGHUP would end us otherwise.
     let signals = Signals::new()?;
     let server = runtime.block_on(bind(&loaded.settings, &account))?;
-    let web = runtime.block_on(http::bind(&loaded.settings))?;
+    let web = runtime
+        .block_on(http::bind(&loaded.settings))
+        .map_err(ServeError::Web)?;
     let doors = runtime.block_on(Doors::bind(&loaded.settings, &account))?;
     // Passwords and keys are read while we may still be root.
     let standing = runtime.block_on(Standing::of(&loaded.settings))?;

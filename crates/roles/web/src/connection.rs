@@ -1,17 +1,13 @@
 //! One connection, from its first octet to its last.
 
-use std::pin::pin;
-
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
-use hyper_util::rt::TokioIo;
+use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
+use landmarc_net::{ConnectionDeadline, HttpLimits, TimedStream, serve_http};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
 use crate::limits::Limits;
-use crate::patience::{Answer, Patience, Watched};
 
 /// What a client is told that finds all connections taken.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -19,48 +15,25 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 
 /// Serves requests until the client has had enough, its time is over, or `stopped` says so; then
 /// an answer under way is still given.
-pub(crate) async fn serve<IO>(stream: IO, pages: Router, limits: Limits, mut stopped: watch::Receiver<bool>)
+pub(crate) async fn serve<IO>(stream: IO, pages: Router, limits: Limits, stopped: watch::Receiver<bool>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let patience = Patience::new(limits);
+    let deadline = ConnectionDeadline::new(limits.timeouts());
     let pages = TowerToHyperService::new(pages);
-    let service = service_fn(|request| {
-        patience.answering();
-        let (answer, patience) = (pages.call(request), patience.clone());
-        async move {
-            let answer = answer.await?;
-            Ok::<_, std::convert::Infallible>(answer.map(|body| Answer::new(body, patience)))
-        }
-    });
-    let stream = TokioIo::new(Watched::new(stream, patience.clone()));
-    let header_octets = limits.header_octets.max(Limits::LEAST_HEADER_OCTETS);
-    let connection = http1::Builder::new()
-        // Our own deadline is for more than the header section.
-        .header_read_timeout(None)
-        .max_header_size(header_octets)
-        .max_buf_size(header_octets)
-        .max_headers(limits.headers)
-        // A client that sends all it has to say, and then its end, still reads.
-        .half_close(true)
-        .serve_connection(stream, service);
-    let mut connection = pin!(connection);
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = &mut connection => {
-                if let Err(error) = ended {
-                    tracing::debug!(%error, "an HTTP connection ended early");
-                }
-                return;
-            }
-            () = patience.at_its_end() => return,
-            _ = stopped.wait_for(|&stopped| stopped), if !stopping => {
-                stopping = true;
-                connection.as_mut().graceful_shutdown();
-            }
-        }
+    let respond = async |request| {
+        deadline.work(2 * limits.request_timeout);
+        let Ok(answer) = pages.call(request).await;
+        answer
+    };
+    let head = HttpLimits {
+        header_octets: limits.header_octets,
+        headers: limits.headers,
+    };
+    let stream = TimedStream::new(stream, deadline.clone());
+    let served = deadline.limit(serve_http(stream, respond, &deadline, head, stopped));
+    if let Some(Err(error)) = served.await {
+        tracing::debug!(%error, "an HTTP connection ended early");
     }
 }
 

@@ -12,15 +12,13 @@
 //! Not implemented: HTTP/2, TLS and compression, which nothing on this host needs.
 
 mod connection;
-mod error;
 mod guard;
 mod limits;
 mod pages;
-mod patience;
+mod plain;
 mod server;
 mod status;
 
-pub use error::ListenError;
 pub use limits::Limits;
 pub use pages::{METRICS_CONTENT_TYPE, Site};
 pub use server::Server;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use landmarc_net::HttpTimeouts;
+
 /// Bounds of a server, all of its sockets together. The defaults are for monitoring: a few clients
 /// that ask a short question now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,7 +11,7 @@ pub struct Limits {
     /// Connections at once; one more is answered 503 and closed.
     pub connections: usize,
     /// Octets of a request before its body: request line and header section. At least
-    /// [`Limits::LEAST_HEADER_OCTETS`]; past it the answer is 431.
+    /// [`HttpLimits::LEAST_HEADER_OCTETS`](landmarc_net::HttpLimits::LEAST_HEADER_OCTETS); past it the answer is 431.
     pub header_octets: usize,
     /// Header fields of a request; past it the answer is 431.
     pub headers: usize,
@@ -27,8 +29,16 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Fewer octets than these cannot be set: what is read at once is no less.
-    pub const LEAST_HEADER_OCTETS: usize = 8 * 1024;
+    /// No body of a request is read.
+    pub(crate) const fn timeouts(&self) -> HttpTimeouts {
+        HttpTimeouts {
+            header: self.header_timeout,
+            stall: self.header_timeout,
+            body: self.header_timeout,
+            answer: self.request_timeout.saturating_mul(2),
+            idle: self.idle_timeout,
+        }
+    }
 }
 
 impl Default for Limits {

@@ -1,6 +1,5 @@
 //! The pages, and who they are shown to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -8,43 +7,40 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use landmarc_net::HostGuard;
 
 use crate::guard::{self, Guard};
 use crate::limits::Limits;
+use crate::plain::text;
 use crate::status::Status;
 
 /// The content type of `/metrics`. Prometheus asks for this format since its version 2.5, and goes by
 /// the answer.
 pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
-
 /// What is served, and under which names.
 ///
-/// A request whose Host field has another name is refused (421): a web site can make a browser on this
-/// host ask us under a name of its own that leads to a loopback address (DNS rebinding), and would
-/// be shown the answer. IP addresses and `localhost` are always right, since nobody can rebind those.
+/// A request whose Host field has another name is refused (421), for the reason that [`HostGuard`] gives.
 #[derive(Clone, Debug)]
 pub struct Site {
     pages: Router,
-    host_names: BTreeSet<String>,
+    hosts: HostGuard,
 }
 
 impl Site {
     /// The pages of this status; `host_names` are those that this host is asked under, besides
     /// `localhost` and its addresses.
     pub fn new(status: Arc<dyn Status>, host_names: impl IntoIterator<Item = String>) -> Self {
-        let lower = |name: String| name.to_ascii_lowercase();
         Self {
             pages: pages(status),
-            host_names: host_names.into_iter().map(lower).collect(),
+            hosts: HostGuard::new(host_names),
         }
     }
 
     /// All of it, behind the checks that each request has to pass.
     pub(crate) fn guarded(self, limits: &Limits) -> Router {
         let guard = Guard {
-            host_names: self.host_names,
+            hosts: self.hosts,
             target_octets: limits.target_octets,
             request_timeout: limits.request_timeout,
         };
@@ -88,9 +84,4 @@ async fn not_found() -> Response {
 async fn only_get() -> Response {
     let words = "This page is for GET and HEAD.\n";
     text(StatusCode::METHOD_NOT_ALLOWED, words.to_owned())
-}
-
-/// A page of plain text.
-pub(crate) fn text(code: StatusCode, words: String) -> Response {
-    (code, [(header::CONTENT_TYPE, PLAIN_TEXT)], words).into_response()
 }

@@ -1,5 +1,6 @@
 //! Each limit, at it and one past it.
 
+use landmarc_net::HttpLimits;
 use landmarc_web::Limits;
 
 use crate::client::{Port, Reply};
@@ -13,7 +14,7 @@ fn request_of(octets: usize) -> String {
 #[tokio::test]
 async fn a_header_section_at_the_limit_and_one_octet_past_it() {
     let limits = Limits {
-        header_octets: Limits::LEAST_HEADER_OCTETS,
+        header_octets: HttpLimits::LEAST_HEADER_OCTETS,
         ..Limits::default()
     };
     let port = Port::open(limits).await;
@@ -30,7 +31,10 @@ async fn fewer_header_octets_than_are_read_at_once_are_taken_as_those() {
         ..Limits::default()
     };
     let port = Port::open(limits).await;
-    assert_eq!(port.ask(&request_of(Limits::LEAST_HEADER_OCTETS)).await.code, 200);
+    assert_eq!(
+        port.ask(&request_of(HttpLimits::LEAST_HEADER_OCTETS)).await.code,
+        200
+    );
 }
 
 #[tokio::test]
