@@ -9,7 +9,8 @@ mod upkeep;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use landmarc_store::{Observation, Options, PublishedPolicy, Recorded, Recorder, TallyRow};
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
+use landmarc_store::{Options, Recorded, Recorder};
 
 use crate::binary::{Folder, Ran, landmarc};
 

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use landmarc_store::{Observation, TallyRow};
+use landmarc_observation::{Observation, TallyRow};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
 

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use landmarc_store::{Observation, Options as StoreOptions, PublishedPolicy, Recorder, TallyRow};
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
+use landmarc_store::{Options as StoreOptions, Recorder};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::day::{Day, MIDNIGHT, Message, rua, zone};

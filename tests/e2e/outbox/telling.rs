@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use landmarc_store::Observation;
+use landmarc_observation::Observation;
 use landmarc_testkit::relay::{At, Fault, Script};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,6 +1,6 @@
 //! `landmarc explain`: one message, by either of its ids.
 
-use landmarc_store::Observation;
+use landmarc_observation::Observation;
 
 use super::{Book, DAY, ID_MARK, JUNE, failed, skipped};
 

@@ -1,6 +1,6 @@
 //! `landmarc log`: tables, JSON and CSV, and what the filters let through.
 
-use landmarc_store::Observation;
+use landmarc_observation::Observation;
 
 use super::{Book, HOUR, failed, now_ms, skipped, varied};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use landmarc_store::Observation;
+use landmarc_observation::Observation;
 
 use super::{Book, failed};
 use crate::binary::{Folder, Ran, landmarc, landmarc_as_nobody};

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use landmarc_store::{Observation, Reader};
+use landmarc_observation::Observation;
+use landmarc_store::Reader;
 
 use super::{Book, DAY, failed, now_ms, skipped};
 use crate::binary::{Folder, landmarc};

@@ -1,6 +1,6 @@
 //! What all sources come down to: a row that so many messages count in.
 
-use std::net::IpAddr;
+use landmarc_observation::TallyRow;
 
 /// The most messages that one key stands for: what some sites see in a year. More is no count, and sums of it would
 /// not fit into a database.
@@ -28,59 +28,8 @@ pub struct Counted {
     /// Messages counted under this key so far. A source that goes on counting may say a larger number
     /// later: what is imported then is the difference. From 1 to [`MAX_COUNT`].
     pub count: u64,
-    /// The DMARC Policy Domain: whom the report is about.
-    pub policy_domain: String,
-    /// The policy that was applied.
-    pub published: Published,
-    /// The SMTP client.
-    pub source_ip: IpAddr,
-    /// What was done because of DMARC: `none`, `pass`, `quarantine` or `reject` (RFC 9990 §3.1.1.9).
-    pub disposition: String,
-    /// Whether a DKIM signature passed in alignment.
-    pub dkim_aligned: bool,
-    /// Whether SPF passed in alignment.
-    pub spf_aligned: bool,
-    /// Override reasons: type and comment.
-    pub reasons: Vec<(String, String)>,
-    /// The Author Domain.
-    pub header_from: String,
-    /// The domain of MAIL FROM; empty for a null reverse-path, none when it was not recorded.
-    pub envelope_from: Option<String>,
-    /// DKIM results in order: domain, selector (empty when it was not recorded), result.
-    pub dkim: Vec<(String, String, String)>,
-    /// The SPF result: domain, scope (`mfrom` or `helo`), result.
-    pub spf: Option<(String, String, String)>,
-}
-
-/// The DMARC Policy Record as the other program applied it; what it did not record is as it is when a
-/// record does not mention it (RFC 9989 §4.7).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// The tag `p`: `none`, `quarantine` or `reject`.
-    pub p: String,
-    /// The tag `sp`, or `p` when unpublished.
-    pub sp: String,
-    /// The tag `adkim`: `r` or `s`.
-    pub adkim: String,
-    /// The tag `aspf`: `r` or `s`.
-    pub aspf: String,
-    /// The tag `fo`.
-    pub fo: String,
-    /// Where aggregate reports are asked for: URIs as they stand in the record.
-    pub rua: Vec<String>,
-}
-
-impl Default for Published {
-    fn default() -> Self {
-        Self {
-            p: "none".to_owned(),
-            sp: "none".to_owned(),
-            adkim: "r".to_owned(),
-            aspf: "r".to_owned(),
-            fo: "0".to_owned(),
-            rua: Vec::new(),
-        }
-    }
+    /// The row that they count in; `envelope_from` is none when it was not recorded, a selector empty.
+    pub row: TallyRow,
 }
 
 /// The key of one message: the host that received it (in any case), when, and the queue id. An OpenDMARC

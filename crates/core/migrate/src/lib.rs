@@ -9,4 +9,4 @@ pub mod opendmarc;
 pub mod rspamd;
 mod toml;
 
-pub use counted::{Counted, MAX_AHEAD_S, MAX_COUNT, Published, is_ahead, message_key};
+pub use counted::{Counted, MAX_AHEAD_S, MAX_COUNT, is_ahead, message_key};

@@ -17,8 +17,7 @@ mod words;
 mod write;
 
 pub use assemble::{
-    Assembled, DayOfDomain, FoldedRows, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, Published,
-    Reporter, Tallied, assemble,
+    Assembled, DayOfDomain, FoldedRows, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, Reporter, assemble,
 };
 pub use limits::{MAX_ROWS, MAX_ROWS_A_DAY, MAX_XML_OCTETS, ReportLimits};
 pub use model::{

@@ -17,9 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use landmarc_store::{
-    Day, Filter, Keep, Observation, Options, PublishedPolicy, Reader, Recorder, SpoolLimits, TallyRow,
-};
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
+use landmarc_store::{Day, Filter, Keep, Options, Reader, Recorder, SpoolLimits};
 
 use crate::common::{MIDNIGHT, cpu_seconds, mix, remove, tables};
 

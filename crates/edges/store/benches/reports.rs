@@ -15,9 +15,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_store::{
-    Claim, Day, NewDelivery, NewReport, Observation, Options, Outbox, OutboxFilter, OutboxKeep,
-    PublishedPolicy, Put, Reader, Recorder, ReportKind, TallyRow,
+    Claim, Day, NewDelivery, NewReport, Options, Outbox, OutboxFilter, OutboxKeep, Put, Reader, Recorder,
+    ReportKind,
 };
 
 use crate::common::{MIDNIGHT, cpu_seconds, mix, remove, tables};

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use landmarc_observation::DomainDay;
+
 use crate::error::StoreError;
-use crate::model::{Day, DomainDay};
+use crate::model::Day;
 use crate::{server, sqlite};
 
 /// The policy domains of a day in alphabetical order, each with all its rows.

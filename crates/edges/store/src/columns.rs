@@ -3,10 +3,10 @@
 use std::io::Read as _;
 use std::net::IpAddr;
 
+use landmarc_observation::TallyRow;
 use serde_json::Value;
 
 use crate::limits::MAX_TRACE;
-use crate::model::TallyRow;
 
 /// The bits of the column `aligned`.
 const DKIM: u8 = 1;

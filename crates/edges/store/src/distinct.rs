@@ -9,11 +9,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
+use landmarc_observation::{FOLDED, PublishedPolicy, TallyRow};
+
 use crate::digest::Digests;
 use crate::folded::Folded;
 use crate::groups::Groups;
 use crate::limits::MAX_PROBLEMS;
-use crate::model::{Day, FOLDED, PublishedPolicy, TallyRow};
+use crate::model::Day;
 use crate::prepared::Counted;
 use crate::sketch::{Place, Sketch};
 use crate::sync::lock_ignoring_poison;

@@ -143,12 +143,11 @@ pub use limits::{
     MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_TEXT, MAX_TRACE, MAX_URIS, MAX_WORD,
 };
 pub use model::{
-    Agreed, Applied, Beat, Claim, Claims, Day, DayCounts, DayRow, DayState, Delivery, DeliveryNumber,
-    DeliveryState, DomainDay, Expired, Explained, Filter, HostId, HostStatus, Import, Imported, Keep, Known,
-    Lease, LettersAbout, Limits, LogRow, NewDelivery, NewReport, Observation, Origin, OutboxCounts,
-    OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, PublishedPolicy, Put, Recorded, Redirection,
-    Report, ReportKind, ReportNumber, Resend, RuleHits, SpoolLimits, SpoolLost, SpoolStatus, Status, Strikes,
-    Struck, Suppression, TallyRow,
+    Agreed, Applied, Beat, Claim, Claims, Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState,
+    Expired, Explained, Filter, HostId, HostStatus, Import, Imported, Keep, Known, Lease, LettersAbout,
+    Limits, LogRow, NewDelivery, NewReport, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep,
+    OutboxStatus, Put, Recorded, Redirection, Report, ReportKind, ReportNumber, Resend, RuleHits,
+    SpoolLimits, SpoolLost, SpoolStatus, Status, Strikes, Struck, Suppression,
 };
 pub use outbox::{COMMAND_PATIENCE, Outbox, SERVICE_PATIENCE};
 pub use place::Place;

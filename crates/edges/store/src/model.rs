@@ -3,14 +3,13 @@
 
 mod day;
 mod delivery;
-mod domain_day;
 mod expiry;
 mod host;
 mod import;
-mod observation;
 mod outbox;
 mod queue;
 mod reading;
+mod recorded;
 mod spool;
 
 pub use day::Day;
@@ -19,13 +18,10 @@ pub use delivery::{
     Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
     ReportNumber,
 };
-pub use domain_day::{DayRow, DomainDay};
 pub use expiry::{Expired, Keep};
 pub(crate) use host::by_name;
 pub use host::{Applied, Beat, HostStatus, Known};
 pub use import::{Import, Imported};
-pub(crate) use observation::FOLDED;
-pub use observation::{Observation, PublishedPolicy, Recorded, TallyRow};
 pub use outbox::{
     Claim, Claims, DayCounts, DayState, LettersAbout, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
     OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
@@ -33,4 +29,5 @@ pub use outbox::{
 pub use queue::Limits;
 pub(crate) use queue::Lost;
 pub use reading::{Explained, Filter, LogRow, RuleHits, Status};
+pub use recorded::Recorded;
 pub use spool::{Agreed, HostId, SpoolLimits, SpoolLost, SpoolStatus};

@@ -5,9 +5,11 @@ use std::mem::{size_of, take};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use landmarc_observation::{Observation, TallyRow};
+
 use crate::digest::{Digest, Digests, Encoder};
 use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
-use crate::model::{Day, Lost, Observation, TallyRow};
+use crate::model::{Day, Lost};
 
 /// What waits to be written about one message.
 #[derive(Debug)]
@@ -332,7 +334,7 @@ fn within_limits(mut row: TallyRow) -> TallyRow {
     let published = row.published;
     TallyRow {
         policy_domain: word(row.policy_domain),
-        published: crate::PublishedPolicy {
+        published: landmarc_observation::PublishedPolicy {
             p: word(published.p),
             sp: word(published.sp),
             np: published.np.map(word),
@@ -391,7 +393,7 @@ fn cut(mut value: String, limit: usize) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::PublishedPolicy;
+    use landmarc_observation::PublishedPolicy;
 
     /// A message of 2026-06-01, just after midnight, that passed.
     pub(crate) fn observation(number: u64) -> Observation {

@@ -9,9 +9,11 @@ mod letters;
 
 use std::path::Path;
 
+use landmarc_observation::TallyRow;
+
 use crate::assembly::ReportingDay;
 use crate::error::StoreError;
-use crate::model::{Day, Explained, Filter, LogRow, RuleHits, Status, TallyRow};
+use crate::model::{Day, Explained, Filter, LogRow, RuleHits, Status};
 use crate::place::Place;
 use crate::server::Server;
 use crate::sql::{Sql, SqlError};

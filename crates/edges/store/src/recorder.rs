@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use landmarc_observation::Observation;
 use tokio::sync::oneshot;
 
 use crate::digest::Digests;
@@ -17,7 +18,7 @@ use crate::distinct::Folding;
 use crate::engine::{Engine, Opener};
 use crate::error::StoreError;
 use crate::groups::Groups;
-use crate::model::{Expired, Keep, Limits, Observation, Recorded, SpoolLimits};
+use crate::model::{Expired, Keep, Limits, Recorded, SpoolLimits};
 use crate::prepared::Prepared;
 use crate::spool::Share;
 use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};

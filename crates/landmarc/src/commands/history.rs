@@ -7,10 +7,11 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use landmarc_migrate::Counted;
 use landmarc_migrate::opendmarc::history::{exported_job, write};
 use landmarc_migrate::opendmarc::message::Message;
-use landmarc_migrate::{Counted, Published};
-use landmarc_store::{Day, DayRow, DomainDay, Reader, TallyRow};
+use landmarc_observation::{DayRow, DomainDay, TallyRow};
+use landmarc_store::{Day, Reader};
 
 use crate::exit::Exit;
 use crate::figures::grouped;
@@ -184,24 +185,7 @@ fn counted(day: Day, row: TallyRow) -> Counted {
         key: String::new(),
         at_s: day.begins_s() + NOON_S,
         count: 1,
-        policy_domain: row.policy_domain,
-        published: Published {
-            p: row.published.p,
-            sp: row.published.sp,
-            adkim: row.published.adkim,
-            aspf: row.published.aspf,
-            fo: row.published.fo,
-            rua: row.published.rua,
-        },
-        source_ip: row.source_ip,
-        disposition: row.disposition,
-        dkim_aligned: row.dkim_aligned,
-        spf_aligned: row.spf_aligned,
-        reasons: row.reasons,
-        header_from: row.header_from,
-        envelope_from: row.envelope_from,
-        dkim: row.dkim,
-        spf: row.spf,
+        row,
     }
 }
 
@@ -271,12 +255,12 @@ mod tests {
     pub(super) fn row() -> TallyRow {
         TallyRow {
             policy_domain: "example.com".to_owned(),
-            published: landmarc_store::PublishedPolicy {
+            published: landmarc_observation::PublishedPolicy {
                 p: "reject".to_owned(),
                 sp: "reject".to_owned(),
                 adkim: "r".to_owned(),
                 aspf: "r".to_owned(),
-                ..landmarc_store::PublishedPolicy::default()
+                ..landmarc_observation::PublishedPolicy::default()
             },
             source_ip: [192, 0, 2, 7].into(),
             disposition: "reject".to_owned(),

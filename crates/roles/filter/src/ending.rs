@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use landmarc_milter::{Edit, Response};
+use landmarc_observation::Observation;
 use landmarc_receiver::policy::{Mode, OnFailure};
 use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Judgement, Removal};
-use landmarc_store::{Observation, State};
+use landmarc_store::State;
 
 use super::answer::{self, Unjudged, response, unjudged};
 use super::message::Message;

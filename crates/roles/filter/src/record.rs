@@ -9,9 +9,10 @@ use landmarc_dmarc::discovery::{Discovery, PolicyAt};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
 use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
 use landmarc_mail::DomainName;
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{Override, Step};
-use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS, Observation, PublishedPolicy, TallyRow};
+use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS};
 
 use crate::log_line::dkim_word;
 use crate::trace;

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::DomainName;
+use landmarc_observation::TallyRow;
 use landmarc_receiver::seen::{Day as SeenDay, DayBuilder, History, SIGNING_DAYS, Seen, Sighting, Table};
 use landmarc_settings::Settings;
-use landmarc_store::{Day, Place, Reader, StoreError, TallyRow};
+use landmarc_store::{Day, Place, Reader, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 

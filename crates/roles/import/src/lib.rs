@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use landmarc_mail::DomainName;
-use landmarc_migrate::{Counted, MAX_COUNT, Published};
+use landmarc_migrate::{Counted, MAX_COUNT};
 use landmarc_settings::Settings;
-use landmarc_store::{
-    Day, Import, Imported, Importer, MAX_IMPORTS, Place, PublishedPolicy, Rehearsal, StoreError, TallyRow,
-};
+use landmarc_store::{Day, Import, Imported, Importer, MAX_IMPORTS, Place, Rehearsal, StoreError};
 use nix::fcntl::{AtFlags, OFlag};
 use nix::unistd::{Gid, Uid, fchownat, geteuid};
 
@@ -221,9 +219,9 @@ fn checked(counted: &Counted) -> Result<(), String> {
         }
         _ => {}
     }
-    name("policy domain", &counted.policy_domain)?;
-    name("author domain", &counted.header_from)?;
-    let published = &counted.published;
+    name("policy domain", &counted.row.policy_domain)?;
+    name("author domain", &counted.row.header_from)?;
+    let published = &counted.row.published;
     for (tag, policy) in [("p", &published.p), ("sp", &published.sp)] {
         word(tag, policy, &["none", "quarantine", "reject"])?;
     }
@@ -232,7 +230,7 @@ fn checked(counted: &Counted) -> Result<(), String> {
     }
     word(
         "disposition",
-        &counted.disposition,
+        &counted.row.disposition,
         &["none", "pass", "quarantine", "reject"],
     )
 }
@@ -262,44 +260,20 @@ fn shown(text: &str) -> &str {
 }
 
 fn import(counted: Counted) -> Import {
+    let Counted {
+        key,
+        at_s,
+        count,
+        mut row,
+    } = counted;
+    // As mail is tallied: in lower case.
+    row.policy_domain.make_ascii_lowercase();
+    row.header_from.make_ascii_lowercase();
     Import {
-        at_ms: counted.at_s.saturating_mul(1_000),
-        count: counted.count,
-        row: TallyRow {
-            // As mail is tallied: in lower case.
-            policy_domain: counted.policy_domain.to_ascii_lowercase(),
-            published: published(counted.published),
-            source_ip: counted.source_ip,
-            disposition: counted.disposition,
-            dkim_aligned: counted.dkim_aligned,
-            spf_aligned: counted.spf_aligned,
-            reasons: counted.reasons,
-            header_from: counted.header_from.to_ascii_lowercase(),
-            envelope_from: counted.envelope_from,
-            envelope_to: None,
-            dkim: counted.dkim,
-            spf: counted.spf,
-            incidental: false,
-        },
-        key: counted.key,
-    }
-}
-
-/// Other programs know the policy of RFC 7489 and no test mode; they find records by a public suffix list.
-fn published(published: Published) -> PublishedPolicy {
-    PublishedPolicy {
-        p: published.p,
-        sp: published.sp,
-        np: None,
-        adkim: published.adkim,
-        aspf: published.aspf,
-        fo: published.fo,
-        testing: false,
-        discovery_method: "psl".to_owned(),
-        rua: published.rua,
-        ruf: Vec::new(),
-        problems: Vec::new(),
-        psd: false,
+        key,
+        at_ms: at_s.saturating_mul(1_000),
+        count,
+        row,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use landmarc_observation::{PublishedPolicy, TallyRow};
 use landmarc_store::Reader;
 
 use super::*;
@@ -14,17 +15,21 @@ fn counted(key: &str) -> Counted {
         key: key.to_owned(),
         at_s: MIDNIGHT_S,
         count: 1,
-        policy_domain: "Example.com".to_owned(),
-        published: Published::default(),
-        source_ip: [192, 0, 2, 1].into(),
-        disposition: "none".to_owned(),
-        dkim_aligned: true,
-        spf_aligned: false,
-        reasons: Vec::new(),
-        header_from: "mail.Example.com".to_owned(),
-        envelope_from: None,
-        dkim: Vec::new(),
-        spf: None,
+        row: TallyRow {
+            policy_domain: "Example.com".to_owned(),
+            published: PublishedPolicy::of_rfc_7489(),
+            source_ip: [192, 0, 2, 1].into(),
+            disposition: "none".to_owned(),
+            dkim_aligned: true,
+            spf_aligned: false,
+            reasons: Vec::new(),
+            header_from: "mail.Example.com".to_owned(),
+            envelope_from: None,
+            dkim: Vec::new(),
+            spf: None,
+            envelope_to: None,
+            incidental: false,
+        },
     }
 }
 
@@ -154,17 +159,17 @@ fn a_row_that_no_report_could_have_is_refused_alone() {
     type Change = fn(&mut Counted);
     let broken: [(Change, &str); 7] = [
         (
-            |row| row.policy_domain = "a..b".to_owned(),
+            |row| row.row.policy_domain = "a..b".to_owned(),
             "\"a..b\" is no policy domain",
         ),
-        (|row| row.header_from = String::new(), "is no author domain"),
+        (|row| row.row.header_from = String::new(), "is no author domain"),
         (|row| row.count = 0, "it counts no message"),
         (|row| row.count = MAX_COUNT + 1, "more than 1000000000"),
         (
-            |row| row.disposition = "discard".to_owned(),
+            |row| row.row.disposition = "discard".to_owned(),
             "\"discard\" is no disposition",
         ),
-        (|row| row.published.sp = "x".to_owned(), "\"x\" is no sp"),
+        (|row| row.row.published.sp = "x".to_owned(), "\"x\" is no sp"),
         (|row| row.key = "k".repeat(MAX_KEY + 1), "longer than"),
     ];
     for (change, _) in &broken {

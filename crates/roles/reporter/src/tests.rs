@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use landmarc_auth::lookup::{Fault as DnsFault, Record, RecordType, ZoneData, Zones};
-use landmarc_store::{
-    COMMAND_PATIENCE, Day, DeliveryState, Observation, Options, Outbox, OutboxFilter, PublishedPolicy,
-    Reader, Recorder, TallyRow,
-};
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
+use landmarc_store::{COMMAND_PATIENCE, Day, DeliveryState, Options, Outbox, OutboxFilter, Reader, Recorder};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 

@@ -230,9 +230,9 @@ mod tests {
         agrees
     }
 
-    fn observation(at_ms: u64) -> landmarc_store::Observation {
+    fn observation(at_ms: u64) -> landmarc_observation::Observation {
         let none = || "none".to_owned();
-        landmarc_store::Observation {
+        landmarc_observation::Observation {
             at_ms,
             queue_id: String::new(),
             id: format!("{at_ms}"),

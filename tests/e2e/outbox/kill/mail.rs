@@ -2,7 +2,7 @@
 //! two, one with more than a letter holds, one whose policy changed.
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
-use landmarc_store::Observation;
+use landmarc_observation::Observation;
 use landmarc_testkit::dns_name;
 
 use super::super::{JUNE_1, message_from};

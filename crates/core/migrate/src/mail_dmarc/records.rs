@@ -9,9 +9,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use landmarc_mail::DomainName;
+use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::mistake::quoted;
-use crate::counted::{Counted, Published, is_ahead};
+use crate::counted::{Counted, is_ahead};
 
 /// The most reasons, signatures or SPF results of one message that are taken; [`BrokenRecord`] past that.
 pub const MAX_PER_RECORD: usize = 100;
@@ -247,32 +248,36 @@ fn count(record: &StoredRecord, source: &Source, now_s: u64) -> Result<Counted, 
         ),
         at_s: record.begin_s,
         count: 1,
-        published,
-        source_ip: address(&record.source_ip)?,
-        disposition: if passes { "pass".to_owned() } else { disposition },
-        dkim_aligned,
-        spf_aligned,
-        reasons: reasons(&record.reasons)?,
-        header_from,
-        envelope_from: optional_domain(record.envelope_from.as_deref()),
-        dkim: signatures(&record.dkim)?,
-        spf: spf(&record.spf)?,
-        policy_domain,
+        row: TallyRow {
+            published,
+            source_ip: address(&record.source_ip)?,
+            disposition: if passes { "pass".to_owned() } else { disposition },
+            dkim_aligned,
+            spf_aligned,
+            reasons: reasons(&record.reasons)?,
+            header_from,
+            envelope_from: optional_domain(record.envelope_from.as_deref()),
+            dkim: signatures(&record.dkim)?,
+            spf: spf(&record.spf)?,
+            policy_domain,
+            envelope_to: None,
+            incidental: false,
+        },
     })
 }
 
-fn published(record: &StoredRecord) -> Result<Published, WrongRecord> {
+fn published(record: &StoredRecord) -> Result<PublishedPolicy, WrongRecord> {
     // A record without a usable "p" counts as p=none where it asks for reports (RFC 9989 §4.7).
     let p = word("p", record.p.as_deref(), &POLICIES, Some("none"))?;
     let rua = record.rua.as_deref().unwrap_or_default();
     let rua = rua.split(',').map(str::trim).filter(|uri| !uri.is_empty());
-    Ok(Published {
+    Ok(PublishedPolicy {
         sp: word("sp", record.sp.as_deref(), &POLICIES, Some(&p))?,
         p,
         adkim: word("adkim", record.adkim.as_deref(), &MODES, Some("r"))?,
         aspf: word("aspf", record.aspf.as_deref(), &MODES, Some("r"))?,
         rua: rua.take(MAX_ADDRESSES).map(str::to_owned).collect(),
-        ..Published::default()
+        ..PublishedPolicy::of_rfc_7489()
     })
 }
 

@@ -7,9 +7,10 @@
 use std::net::IpAddr;
 
 use landmarc_mail::DomainName;
+use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::codes::{action, alignment, failure_options, policy, result, tag};
-use crate::counted::{Counted, Published, message_key};
+use crate::counted::{Counted, message_key};
 
 /// What of a message stands in a history file, or in the tables. Numbers are as they stand there
 /// ([`super::history`] says which there are).
@@ -154,17 +155,21 @@ impl Message {
             key: message_key(&self.reporter, self.received_s, &self.job),
             at_s: self.received_s,
             count: 1,
-            policy_domain,
-            published: self.published(),
-            source_ip: self.client.to_canonical(),
-            disposition: disposition.to_owned(),
-            dkim_aligned: self.align_dkim == alignment::PASS,
-            spf_aligned: self.align_spf == alignment::PASS,
-            reasons: self.reasons(asked, disposition),
-            header_from: author_domain,
-            envelope_from: self.envelope_from(),
-            dkim: self.signatures(),
-            spf: self.spf(),
+            row: TallyRow {
+                policy_domain,
+                published: self.published(),
+                source_ip: self.client.to_canonical(),
+                disposition: disposition.to_owned(),
+                dkim_aligned: self.align_dkim == alignment::PASS,
+                spf_aligned: self.align_spf == alignment::PASS,
+                reasons: self.reasons(asked, disposition),
+                header_from: author_domain,
+                envelope_from: self.envelope_from(),
+                dkim: self.signatures(),
+                spf: self.spf(),
+                envelope_to: None,
+                incidental: false,
+            },
         }
     }
 
@@ -222,15 +227,16 @@ impl Message {
         }
     }
 
-    fn published(&self) -> Published {
+    fn published(&self) -> PublishedPolicy {
         let p = tag::policy(self.p).unwrap_or("none");
-        Published {
+        PublishedPolicy {
             p: p.to_owned(),
             sp: tag::policy(self.sp).unwrap_or(p).to_owned(),
             adkim: tag::mode(self.adkim).unwrap_or("r").to_owned(),
             aspf: tag::mode(self.aspf).unwrap_or("r").to_owned(),
             fo: failure_options::text(self.fo),
             rua: self.rua.clone(),
+            ..PublishedPolicy::of_rfc_7489()
         }
     }
 

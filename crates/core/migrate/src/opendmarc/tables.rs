@@ -229,7 +229,7 @@ mod tests {
             panic!("{message:?}");
         };
         assert_eq!(
-            counted.published.rua,
+            counted.row.published.rua,
             ["mailto:a@example.com", "mailto:b@example.com!10m"]
         );
     }

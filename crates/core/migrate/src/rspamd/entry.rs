@@ -3,12 +3,13 @@
 use std::fmt;
 
 use landmarc_mail::DomainName;
+use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::day::Window;
 use super::key::{Key, KeyError, Shape};
 use super::record::{Disposition, Record, RecordError};
 use super::shown::shown;
-use crate::{Counted, MAX_COUNT, Published};
+use crate::{Counted, MAX_COUNT};
 
 /// The DMARC Policy Record that applies to an Author Domain, as DNS has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub struct Policy {
     /// The DMARC Policy Domain.
     pub domain: DomainName,
     /// What it says there.
-    pub published: Published,
+    pub published: PublishedPolicy,
 }
 
 /// One entry: a line of a list with how often it is there, a field of a hash, a member of a sorted set.
@@ -87,17 +88,21 @@ impl Entry {
             key: format!("rspamd/{}/{}", key.name, self.text),
             at_s,
             count: self.count,
-            policy_domain: policy.map_or(&key.domain, |policy| &policy.domain).to_string(),
-            published: published(key, policy, strongest),
-            source_ip: self.record.source_ip,
-            disposition: self.disposition().to_owned(),
-            dkim_aligned: self.record.dkim_aligned,
-            spf_aligned: self.record.spf_aligned,
-            reasons: self.reasons(),
-            header_from: author_domain,
-            envelope_from: None,
-            dkim: self.signatures(),
-            spf: self.spf(),
+            row: TallyRow {
+                policy_domain: policy.map_or(&key.domain, |policy| &policy.domain).to_string(),
+                published: published(key, policy, strongest),
+                source_ip: self.record.source_ip,
+                disposition: self.disposition().to_owned(),
+                dkim_aligned: self.record.dkim_aligned,
+                spf_aligned: self.record.spf_aligned,
+                reasons: self.reasons(),
+                header_from: author_domain,
+                envelope_from: None,
+                dkim: self.signatures(),
+                spf: self.spf(),
+                envelope_to: None,
+                incidental: false,
+            },
         }
     }
 
@@ -131,13 +136,13 @@ impl Entry {
 }
 
 /// What was asked: by DNS, but for where reports go, which the key knows of that day.
-fn published(key: &Key, policy: Option<&Policy>, strongest: Disposition) -> Published {
+fn published(key: &Key, policy: Option<&Policy>, strongest: Disposition) -> PublishedPolicy {
     let Some(policy) = policy else {
-        return Published {
+        return PublishedPolicy {
             p: strongest.as_str().to_owned(),
             sp: strongest.as_str().to_owned(),
             rua: key.rua.clone(),
-            ..Published::default()
+            ..PublishedPolicy::of_rfc_7489()
         };
     };
     let mut published = policy.published.clone();

@@ -1,10 +1,11 @@
 //! Records of all versions, and broken ones, each with its remedy.
 
 use landmarc_mail::DomainName;
+use landmarc_observation::PublishedPolicy;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{MAX_COUNT, Published};
+use crate::MAX_COUNT;
 
 const JUNE_1: u64 = 1_780_272_000;
 const NOW: Window = Window {
@@ -33,12 +34,12 @@ fn entry(text: &str, count: u64, shape: Shape) -> Entry {
 fn policy(rua: &[&str]) -> Policy {
     Policy {
         domain: DomainName::parse("example.com").unwrap(),
-        published: Published {
+        published: PublishedPolicy {
             p: "reject".to_owned(),
             sp: "quarantine".to_owned(),
             aspf: "s".to_owned(),
             rua: rua.iter().map(|uri| (*uri).to_owned()).collect(),
-            ..Published::default()
+            ..PublishedPolicy::of_rfc_7489()
         },
     }
 }
@@ -48,23 +49,27 @@ fn r9_a_member_of_a_sorted_set_counts_with_its_score() {
     let counted = entry(MEMBER, 7, Shape::Scores).counted(&scores(), None, Disposition::None, NOW);
     assert_eq!(counted.count, 7);
     assert_eq!(counted.at_s, JUNE_1 + 43_200);
-    assert_eq!(counted.policy_domain, "example.com");
-    assert_eq!(counted.published.rua, ["mailto:d@example.com"]);
-    assert_eq!(counted.header_from, "mail.example.com");
-    assert_eq!(counted.source_ip.to_string(), "192.0.2.1");
-    assert_eq!(counted.disposition, "pass");
-    assert!(counted.dkim_aligned && !counted.spf_aligned);
+    assert_eq!(counted.row.policy_domain, "example.com");
+    assert_eq!(counted.row.published.rua, ["mailto:d@example.com"]);
+    assert_eq!(counted.row.header_from, "mail.example.com");
+    assert_eq!(counted.row.source_ip.to_string(), "192.0.2.1");
+    assert_eq!(counted.row.disposition, "pass");
+    assert!(counted.row.dkim_aligned && !counted.row.spf_aligned);
     let dkim: Vec<_> = counted
+        .row
         .dkim
         .iter()
         .map(|(domain, selector, result)| format!("{domain}/{selector}/{result}"))
         .collect();
     assert_eq!(dkim, ["example.com//pass", "example.net//pass"]);
     assert_eq!(
-        counted.spf,
+        counted.row.spf,
         Some(("bounce.example.net".into(), "mfrom".into(), "none".into()))
     );
-    assert_eq!((counted.envelope_from, counted.reasons), (None, Vec::new()));
+    assert_eq!(
+        (counted.row.envelope_from, counted.row.reasons),
+        (None, Vec::new())
+    );
     assert_eq!(
         counted.key,
         format!("rspamd/dmarc_rpt;example.com;mailto:d@example.com;20260601/{MEMBER}")
@@ -87,14 +92,18 @@ fn r9_all_four_results_of_signatures_and_every_one_of_spf_are_read() {
     let text = "2001:db8::1,fail,fail,reject,sampled_out,a.example,,b.example,c.example|c.example,d.example,[192.0.2.9],permerror";
     let counted = entry(text, 1, Shape::Scores).counted(&scores(), None, Disposition::Reject, NOW);
     let results: Vec<_> = counted
+        .row
         .dkim
         .iter()
         .map(|(_, _, result)| result.as_str())
         .collect();
     assert_eq!(results, ["fail", "temperror", "temperror", "permerror"]);
-    assert_eq!(counted.disposition, "reject");
-    assert_eq!(counted.reasons, [("other".into(), "sampled out by pct".into())]);
-    assert_eq!(counted.spf, None, "an address in brackets is no domain");
+    assert_eq!(counted.row.disposition, "reject");
+    assert_eq!(
+        counted.row.reasons,
+        [("other".into(), "sampled out by pct".into())]
+    );
+    assert_eq!(counted.row.spf, None, "an address in brackets is no domain");
     for result in [
         "none",
         "neutral",
@@ -120,18 +129,18 @@ fn r8_a_field_of_a_hash_is_read_likewise_and_its_key_has_the_author_domain() {
     let entry = entry(MEMBER, 3, Shape::Counters);
     let unknown = entry.counted(&key, None, Disposition::None, NOW);
     assert_eq!(
-        (unknown.policy_domain.as_str(), unknown.count),
+        (unknown.row.policy_domain.as_str(), unknown.count),
         ("mail.example.com", 3)
     );
-    assert_eq!(unknown.published, Published::default());
+    assert_eq!(unknown.row.published, PublishedPolicy::of_rfc_7489());
     let asked = entry.counted(
         &key,
         Some(&policy(&["mailto:D@example.com"])),
         Disposition::None,
         NOW,
     );
-    assert_eq!(asked.policy_domain, "example.com");
-    assert_eq!(asked.published, policy(&["mailto:D@example.com"]).published);
+    assert_eq!(asked.row.policy_domain, "example.com");
+    assert_eq!(asked.row.published, policy(&["mailto:D@example.com"]).published);
     assert_eq!(
         asked.key, unknown.key,
         "what DNS says makes no other message of it"
@@ -148,14 +157,14 @@ fn r5_and_r6_lines_of_a_list_have_their_own_time_and_no_author_domain() {
         NOW,
     );
     assert_eq!(
-        (first.at_s, first.count, first.disposition.as_str()),
+        (first.at_s, first.count, first.row.disposition.as_str()),
         (1_780_300_000, 2, "pass")
     );
     assert_eq!(
-        (first.header_from.as_str(), first.policy_domain.as_str()),
+        (first.row.header_from.as_str(), first.row.policy_domain.as_str()),
         ("example.com", "example.com")
     );
-    assert!(first.spf_aligned && !first.dkim_aligned);
+    assert!(first.row.spf_aligned && !first.row.dkim_aligned);
     assert_eq!(
         first.key,
         "rspamd/dmarc_example.com/1780300000,192.0.2.1,true,false"
@@ -163,7 +172,7 @@ fn r5_and_r6_lines_of_a_list_have_their_own_time_and_no_author_domain() {
     for disposition in ["none", "quarantine", "reject"] {
         let line = format!("1780300000,2001:db8::1,false,false,{disposition}");
         let counted = entry(&line, 1, Shape::Lines).counted(&list, None, Disposition::None, NOW);
-        assert_eq!(counted.disposition, disposition);
+        assert_eq!(counted.row.disposition, disposition);
     }
     let ahead = entry("9999999999,192.0.2.1,true,true", 1, Shape::Lines);
     assert_eq!(ahead.counted(&list, None, Disposition::None, NOW).at_s, NOW.now_s);
@@ -205,8 +214,8 @@ fn where_reports_go_is_what_was_asked_on_that_day() {
         let policy = policy(rua);
         let counted =
             entry(MEMBER, 1, Shape::Scores).counted(&scores(), Some(&policy), Disposition::None, NOW);
-        assert_eq!(counted.published.p, "reject");
-        counted.published.rua
+        assert_eq!(counted.row.published.p, "reject");
+        counted.row.published.rua
     };
     assert_eq!(of_dns(&["mailto:D@Example.com"]), ["mailto:D@Example.com"]);
     assert_eq!(of_dns(&["mailto:new@example.com"]), ["mailto:d@example.com"]);
@@ -229,7 +238,10 @@ fn where_reports_go_is_what_was_asked_on_that_day() {
 fn without_dns_the_strongest_disposition_of_a_key_is_its_policy() {
     let counted = entry(MEMBER, 1, Shape::Scores).counted(&scores(), None, Disposition::Quarantine, NOW);
     assert_eq!(
-        (counted.published.p.as_str(), counted.published.sp.as_str()),
+        (
+            counted.row.published.p.as_str(),
+            counted.row.published.sp.as_str()
+        ),
         ("quarantine", "quarantine")
     );
     assert!(Disposition::Reject > Disposition::Quarantine && Disposition::Quarantine > Disposition::None);

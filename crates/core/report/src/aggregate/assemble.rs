@@ -13,11 +13,10 @@ mod tail;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::Arc;
 
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
+use landmarc_observation::{DayRow, TallyRow};
 
 use super::limits::ReportLimits;
 use super::model::{AggregateReport, Metadata, Period, Text};
@@ -38,77 +37,11 @@ pub struct DayOfDomain {
     pub policy_domain: DomainName,
     /// The day.
     pub period: Period,
-    /// Its rows, in any order.
-    pub rows: Vec<Tallied>,
+    /// Its rows, in any order. Those with one number of a policy configuration have one configuration; the highest is
+    /// that of the last known record.
+    pub rows: Vec<DayRow>,
     /// How many messages were counted that are in none of these rows.
     pub left_out: u64,
-}
-
-/// A row as it was counted, in the words it was written down in.
-#[derive(Clone, Debug)]
-pub struct Tallied {
-    /// The record as applied; one for all the rows that share it.
-    pub published: Arc<Published>,
-    /// How many messages.
-    pub count: u64,
-    /// Whether they were report traffic themselves, which alone is no reason for a report (decision D18).
-    pub incidental: bool,
-    /// The SMTP client.
-    pub source_ip: IpAddr,
-    /// What was done because of DMARC.
-    pub disposition: String,
-    /// Whether a DKIM signature passed in alignment.
-    pub dkim_aligned: bool,
-    /// Whether SPF passed in alignment.
-    pub spf_aligned: bool,
-    /// Override reasons: type and comment.
-    pub reasons: Vec<(String, String)>,
-    /// The Author Domain.
-    pub header_from: String,
-    /// The domain of MAIL FROM; empty for a null reverse-path.
-    pub envelope_from: Option<String>,
-    /// The domain of the recipients, when it is told.
-    pub envelope_to: Option<String>,
-    /// DKIM results: domain, selector, result.
-    pub dkim: Vec<(String, String, String)>,
-    /// The SPF result: domain, scope, result.
-    pub spf: Option<(String, String, String)>,
-}
-
-/// A DMARC Policy Record as it was applied, in the words it was written down in.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Published {
-    /// Grows with the time it was first applied: the highest is the last known record.
-    pub sequence: u64,
-    /// The tag `p`.
-    pub p: String,
-    /// The tag `sp`, or `p` when unpublished.
-    pub sp: String,
-    /// The tag `np`, only when published.
-    pub np: Option<String>,
-    /// The tag `adkim`.
-    pub adkim: String,
-    /// The tag `aspf`.
-    pub aspf: String,
-    /// The tag `fo`.
-    pub fo: String,
-    /// The tag `t`.
-    pub testing: bool,
-    /// `treewalk` or `psl`.
-    pub discovery_method: String,
-    /// Where aggregate reports are asked for.
-    pub rua: Vec<String>,
-    /// The tag `psd`: whether it is the record of a Public Suffix Domain.
-    pub psd: bool,
-    /// What is wrong with the record, for the element `error`.
-    pub problems: Vec<String>,
-}
-
-impl Published {
-    /// Later ones are greater. No two have the same number; the rest is there so that the order of rows never matters.
-    fn rank(&self) -> (u64, &[String], bool, &[String]) {
-        (self.sequence, &self.rua, self.psd, &self.problems)
-    }
 }
 
 /// Who reports: the operator's words.
@@ -189,8 +122,8 @@ pub fn assemble(
     let configurations = PolicyConfigurations::of(&day.rows, &day.policy_domain);
     let fitted = rows(day, &configurations, limits, suffixes);
     let left_out = fitted.left_out;
-    let published = day.rows.iter().map(|row| &*row.published);
-    let last = published.max_by(|one, other| one.rank().cmp(&other.rank()));
+    let last = day.rows.iter().max_by_key(|row| row.published);
+    let last = last.map(|row| &row.row.published);
     let is_any = !day.rows.is_empty();
     Assembled {
         folded: fitted.folded.clone(),
@@ -200,8 +133,8 @@ pub fn assemble(
             .map(|published| published.problems.clone())
             .unwrap_or_default(),
         psd: last.is_some_and(|published| published.psd),
-        incidental_only: is_any && day.rows.iter().all(|row| row.incidental),
-        only_refused: is_any && day.rows.iter().all(is_refused),
+        incidental_only: is_any && day.rows.iter().all(|row| row.row.incidental),
+        only_refused: is_any && day.rows.iter().all(|row| is_refused(&row.row)),
         messages: day
             .rows
             .iter()
@@ -225,7 +158,7 @@ fn rows(
             .all
             .get(place)
             .map(|configuration| &configuration.policy);
-        match policy.and_then(|policy| row::key(row, policy)) {
+        match policy.and_then(|policy| row::key(&row.row, policy)) {
             Some(key) => counted.add(place, key, row.count),
             None => left_out = left_out.saturating_add(row.count),
         }
@@ -241,7 +174,7 @@ fn rows(
     }
 }
 
-fn is_refused(row: &Tallied) -> bool {
+fn is_refused(row: &TallyRow) -> bool {
     row.disposition == Disposition::Reject.as_str() && !row.dkim_aligned && !row.spf_aligned
 }
 

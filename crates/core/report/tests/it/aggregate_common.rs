@@ -1,12 +1,14 @@
 //! What the tests of aggregate reports are given, and how what they get is checked.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use landmarc_intake::aggregate::{self as intake, ReportReading};
 use landmarc_mail::DomainName;
+use landmarc_observation::{DayRow, PublishedPolicy, TallyRow};
 use landmarc_report::aggregate::{
-    AggregateReport, Assembled, DayOfDomain, Form, Period, Published, ReportLimits, Reporter, Row, RowKey,
-    Tallied, assemble, render, write,
+    AggregateReport, Assembled, DayOfDomain, Form, Period, ReportLimits, Reporter, Row, RowKey, assemble,
+    render, write,
 };
 
 use crate::xsd;
@@ -28,10 +30,30 @@ pub(crate) fn reporter() -> Reporter {
     }
 }
 
+/// A policy configuration, and its number among those of the day.
+#[derive(Clone, Debug)]
+pub(crate) struct Configuration {
+    pub(crate) number: u64,
+    pub(crate) policy: PublishedPolicy,
+}
+
+impl Deref for Configuration {
+    type Target = PublishedPolicy;
+
+    fn deref(&self) -> &PublishedPolicy {
+        &self.policy
+    }
+}
+
+impl DerefMut for Configuration {
+    fn deref_mut(&mut self) -> &mut PublishedPolicy {
+        &mut self.policy
+    }
+}
+
 /// `p=reject`, everything else by default, with an address to report to.
-pub(crate) fn published(policy: &str) -> Published {
-    Published {
-        sequence: 1,
+pub(crate) fn published(policy: &str) -> Configuration {
+    let policy = PublishedPolicy {
         p: policy.to_owned(),
         sp: policy.to_owned(),
         adkim: "r".to_owned(),
@@ -39,41 +61,47 @@ pub(crate) fn published(policy: &str) -> Published {
         fo: "0".to_owned(),
         discovery_method: "treewalk".to_owned(),
         rua: vec!["mailto:dmarc@example.com".to_owned()],
-        ..Published::default()
-    }
+        ..PublishedPolicy::default()
+    };
+    Configuration { number: 1, policy }
 }
 
 /// One message of example.com that passes by SPF and by DKIM.
-pub(crate) fn passing(published: &Arc<Published>) -> Tallied {
-    Tallied {
-        published: Arc::clone(published),
+pub(crate) fn passing(published: &Arc<Configuration>) -> DayRow {
+    DayRow {
+        published: published.number,
         count: 1,
-        incidental: false,
-        source_ip: "192.0.2.1".parse().unwrap(),
-        disposition: if published.p == "none" { "none" } else { "pass" }.to_owned(),
-        dkim_aligned: true,
-        spf_aligned: true,
-        reasons: Vec::new(),
-        header_from: "example.com".to_owned(),
-        envelope_from: Some("example.com".to_owned()),
-        envelope_to: None,
-        dkim: vec![signature("example.com", "s1", "pass")],
-        spf: spf("example.com", "pass"),
+        row: TallyRow {
+            policy_domain: "example.com".to_owned(),
+            published: published.policy.clone(),
+            incidental: false,
+            source_ip: "192.0.2.1".parse().unwrap(),
+            disposition: if published.p == "none" { "none" } else { "pass" }.to_owned(),
+            dkim_aligned: true,
+            spf_aligned: true,
+            reasons: Vec::new(),
+            header_from: "example.com".to_owned(),
+            envelope_from: Some("example.com".to_owned()),
+            envelope_to: None,
+            dkim: vec![signature("example.com", "s1", "pass")],
+            spf: spf("example.com", "pass"),
+        },
     }
 }
 
 /// One message of example.com that nobody vouches for, and what was done with it.
-pub(crate) fn failing(published: &Arc<Published>, disposition: &str, reasons: &[(&str, &str)]) -> Tallied {
+pub(crate) fn failing(published: &Arc<Configuration>, disposition: &str, reasons: &[(&str, &str)]) -> DayRow {
     let words = |(kind, comment): &(&str, &str)| ((*kind).to_owned(), (*comment).to_owned());
-    Tallied {
-        disposition: disposition.to_owned(),
-        dkim_aligned: false,
-        spf_aligned: false,
-        reasons: reasons.iter().map(words).collect(),
-        envelope_from: Some("other.example".to_owned()),
-        dkim: Vec::new(),
-        spf: spf("other.example", "softfail"),
-        ..passing(published)
+    {
+        let mut one = passing(published);
+        one.row.disposition = disposition.to_owned();
+        one.row.dkim_aligned = false;
+        one.row.spf_aligned = false;
+        one.row.reasons = reasons.iter().map(words).collect();
+        one.row.envelope_from = Some("other.example".to_owned());
+        one.row.dkim = Vec::new();
+        one.row.spf = spf("other.example", "softfail");
+        one
     }
 }
 
@@ -85,7 +113,7 @@ pub(crate) fn spf(domain: &str, result: &str) -> Option<(String, String, String)
     Some((domain.to_owned(), "mfrom".to_owned(), result.to_owned()))
 }
 
-pub(crate) fn day_of(policy_domain: &str, rows: Vec<Tallied>) -> DayOfDomain {
+pub(crate) fn day_of(policy_domain: &str, rows: Vec<DayRow>) -> DayOfDomain {
     DayOfDomain {
         policy_domain: name(policy_domain),
         period: Period::day(DAY),
@@ -94,7 +122,7 @@ pub(crate) fn day_of(policy_domain: &str, rows: Vec<Tallied>) -> DayOfDomain {
     }
 }
 
-pub(crate) fn assembled(policy_domain: &str, rows: Vec<Tallied>) -> Assembled {
+pub(crate) fn assembled(policy_domain: &str, rows: Vec<DayRow>) -> Assembled {
     assemble(
         &day_of(policy_domain, rows),
         &reporter(),
@@ -104,7 +132,7 @@ pub(crate) fn assembled(policy_domain: &str, rows: Vec<Tallied>) -> Assembled {
 }
 
 /// The one report about these rows of example.com, and its XML.
-pub(crate) fn one_report(rows: Vec<Tallied>) -> (AggregateReport, String) {
+pub(crate) fn one_report(rows: Vec<DayRow>) -> (AggregateReport, String) {
     let mut reports = assembled("example.com", rows).reports;
     assert_eq!(reports.len(), 1);
     let report = reports.remove(0);

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use landmarc_report::aggregate::{
-    AlignmentResult, DiscoveryMethod, Disposition, Form, OverrideType, Tallied,
-};
+use landmarc_observation::DayRow;
+use landmarc_report::aggregate::{AlignmentResult, DiscoveryMethod, Disposition, Form, OverrideType};
 
 use crate::aggregate_common::{assembled, failing, one_report, passing, published, reason, signature, xml};
 
@@ -30,9 +29,10 @@ fn a_name_below_is_asked_about_by_sp_or_np() {
     policy.np = Some("quarantine".to_owned());
     let policy = Arc::new(policy);
     for (disposition, has_reason) in [("none", false), ("quarantine", false), ("reject", true)] {
-        let below = Tallied {
-            header_from: "a.example.com".to_owned(),
-            ..failing(&policy, disposition, &[])
+        let below = {
+            let mut one = failing(&policy, disposition, &[]);
+            one.row.header_from = "a.example.com".to_owned();
+            one
         };
         let report = one_report(vec![below]).0;
         assert_eq!(
@@ -88,9 +88,10 @@ fn q7_the_older_form_has_its_own_words() {
     policy.testing = true;
     let policy = Arc::new(policy);
     let rows = vec![
-        Tallied {
-            count: 2,
-            ..passing(&policy)
+        {
+            let mut one = passing(&policy);
+            one.count = 2;
+            one
         },
         failing(&policy, "quarantine", &[("policy_test_mode", "t=y")]),
     ];
@@ -119,10 +120,11 @@ fn q7_the_older_form_has_its_own_words() {
 /// RFC 7489's schema wants an SPF result in each row.
 #[test]
 fn q7_the_older_form_has_an_spf_result_without_one() {
-    let unchecked = Tallied {
-        spf: None,
-        envelope_from: None,
-        ..passing(&Arc::new(published("reject")))
+    let unchecked = {
+        let mut one = passing(&Arc::new(published("reject")));
+        one.row.spf = None;
+        one.row.envelope_from = None;
+        one
     };
     let report = one_report(vec![unchecked]).0;
     assert!(report.rows[0].key.spf.is_empty());
@@ -133,9 +135,10 @@ fn q7_the_older_form_has_an_spf_result_without_one() {
 /// The alignment is that of DMARC; the raw results are told whatever it made of them (RFC 9990 §3.1.1.9).
 #[test]
 fn an_unaligned_pass_is_a_fail_above_and_a_pass_below() {
-    let message = Tallied {
-        dkim: vec![signature("esp.example", "e", "pass")],
-        ..failing(&Arc::new(published("none")), "none", &[])
+    let message = {
+        let mut one = failing(&Arc::new(published("none")), "none", &[]);
+        one.row.dkim = vec![signature("esp.example", "e", "pass")];
+        one
     };
     let key = one_report(vec![message]).0.rows.remove(0).key;
     assert_eq!(key.dkim_alignment, AlignmentResult::Fail.into());
@@ -146,10 +149,11 @@ fn an_unaligned_pass_is_a_fail_above_and_a_pass_below() {
 #[test]
 fn words_that_are_none_are_not_written() {
     let policy = Arc::new(published("rejekt"));
-    let message = Tallied {
-        dkim: vec![signature("example.com", "s", "hardfail")],
-        spf: Some(signature("example.com", "helo", "pass")),
-        ..failing(&policy, "discard", &[("forwarded", "by us"), ("whim", "")])
+    let message = {
+        let mut one = failing(&policy, "discard", &[("forwarded", "by us"), ("whim", "")]);
+        one.row.dkim = vec![signature("example.com", "s", "hardfail")];
+        one.row.spf = Some(signature("example.com", "helo", "pass"));
+        one
     };
     let key = one_report(vec![message]).0.rows.remove(0).key;
     assert_eq!(key.disposition, Disposition::None.into());
@@ -162,12 +166,13 @@ fn words_that_are_none_are_not_written() {
 #[test]
 fn report_traffic_alone_and_refused_mail_alone_are_told_apart() {
     let policy = Arc::new(published("reject"));
-    let incidental = || Tallied {
-        incidental: true,
-        ..passing(&policy)
+    let incidental = || {
+        let mut one = passing(&policy);
+        one.row.incidental = true;
+        one
     };
     let refused = || failing(&policy, "reject", &[]);
-    let flags = |rows: Vec<Tallied>| {
+    let flags = |rows: Vec<DayRow>| {
         let day = assembled("example.com", rows);
         (day.incidental_only, day.only_refused)
     };
@@ -175,9 +180,10 @@ fn report_traffic_alone_and_refused_mail_alone_are_told_apart() {
     assert_eq!(flags(vec![incidental(), passing(&policy)]), (false, false));
     assert_eq!(flags(vec![refused(), refused()]), (false, true));
     assert_eq!(flags(vec![refused(), passing(&policy)]), (false, false));
-    let aligned = Tallied {
-        spf_aligned: true,
-        ..refused()
+    let aligned = {
+        let mut one = refused();
+        one.row.spf_aligned = true;
+        one
     };
     assert_eq!(flags(vec![refused(), aligned]), (false, false));
 }

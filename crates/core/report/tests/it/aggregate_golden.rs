@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use landmarc_report::aggregate::{AggregateReport, Form, Tallied};
+use landmarc_observation::DayRow;
+use landmarc_report::aggregate::{AggregateReport, Form};
 
 use crate::aggregate_common::{assembled, checked_xml, failing, passing, published, signature, spf};
 
@@ -15,54 +16,59 @@ fn a_usual_day() -> AggregateReport {
     policy.fo = "1:d:s".to_owned();
     policy.problems = vec!["the tag pct is not one of RFC 9989 and is ignored".to_owned()];
     let policy = Arc::new(policy);
-    let list = Tallied {
-        count: 7,
-        source_ip: "2001:db8::25".parse().unwrap(),
-        envelope_from: Some("lists.example.net".to_owned()),
-        dkim: vec![
-            signature("example.com", "s1", "fail"),
-            signature("lists.example.net", "l", "pass"),
-        ],
-        spf: spf("lists.example.net", "pass"),
-        ..failing(
+    let list = {
+        let mut one = failing(
             &policy,
             "none",
             &[("mailing_list", "List-Id: ietf-dmarc <dmarc.lists.example.net>")],
-        )
+        );
+        one.count = 7;
+        one.row.source_ip = "2001:db8::25".parse().unwrap();
+        one.row.envelope_from = Some("lists.example.net".to_owned());
+        one.row.dkim = vec![
+            signature("example.com", "s1", "fail"),
+            signature("lists.example.net", "l", "pass"),
+        ];
+        one.row.spf = spf("lists.example.net", "pass");
+        one
     };
-    let forger = Tallied {
-        count: 3,
-        source_ip: "203.0.113.66".parse().unwrap(),
-        header_from: "paypal.example.com".to_owned(),
-        ..failing(
+    let forger = {
+        let mut one = failing(
             &policy,
             "quarantine",
             &[(
                 "local_policy",
                 "RFC 9989 section 7.4: no evidence besides p=reject",
             )],
-        )
+        );
+        one.count = 3;
+        one.row.source_ip = "203.0.113.66".parse().unwrap();
+        one.row.header_from = "paypal.example.com".to_owned();
+        one
     };
-    let bounce = Tallied {
-        envelope_from: Some(String::new()),
-        dkim: Vec::new(),
-        dkim_aligned: false,
-        spf: spf("mx.example.com", "pass"),
-        ..passing(&policy)
+    let bounce = {
+        let mut one = passing(&policy);
+        one.row.envelope_from = Some(String::new());
+        one.row.dkim = Vec::new();
+        one.row.dkim_aligned = false;
+        one.row.spf = spf("mx.example.com", "pass");
+        one
     };
-    let usual = Tallied {
-        count: 1204,
-        ..passing(&policy)
+    let usual = {
+        let mut one = passing(&policy);
+        one.count = 1204;
+        one
     };
     one(vec![bounce, forger, list, usual])
 }
 
 /// As little as there can be: no signature, no SPF, no identity of the envelope.
 fn as_little_as_there_can_be() -> AggregateReport {
-    let bare = Tallied {
-        envelope_from: None,
-        spf: None,
-        ..failing(&Arc::new(published("none")), "none", &[])
+    let bare = {
+        let mut one = failing(&Arc::new(published("none")), "none", &[]);
+        one.row.envelope_from = None;
+        one.row.spf = None;
+        one
     };
     let mut report = one(vec![bare]);
     report.metadata.contact = None;
@@ -73,23 +79,24 @@ fn as_little_as_there_can_be() -> AggregateReport {
 /// Every text by who would like it to be more than text.
 fn by_a_forger_of_xml() -> AggregateReport {
     let text = "]]></comment><row>&lt;\"'\u{0}\u{8}\u{202e}\u{FFFE}\u{1F4E7}\r\n<!DOCTYPE x>";
-    let hostile = Tallied {
-        envelope_from: Some("<!--.example".to_owned()),
-        dkim: vec![
-            signature("<d>&.example", "d", "pass"),
-            signature("signer.example", "<![CDATA[s]]>", "pass"),
-        ],
-        spf: spf("\"><spf>", "pass"),
-        ..failing(
+    let hostile = {
+        let mut one = failing(
             &Arc::new(published("quarantine")),
             "none",
             &[("local_policy", text), ("<type>", text)],
-        )
+        );
+        one.row.envelope_from = Some("<!--.example".to_owned());
+        one.row.dkim = vec![
+            signature("<d>&.example", "d", "pass"),
+            signature("signer.example", "<![CDATA[s]]>", "pass"),
+        ];
+        one.row.spf = spf("\"><spf>", "pass");
+        one
     };
     one(vec![hostile])
 }
 
-fn one(rows: Vec<Tallied>) -> AggregateReport {
+fn one(rows: Vec<DayRow>) -> AggregateReport {
     let mut reports = assembled("example.com", rows).reports;
     assert_eq!(reports.len(), 1);
     reports.remove(0)

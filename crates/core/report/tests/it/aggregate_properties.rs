@@ -1,7 +1,5 @@
 //! What holds for the report about any rows, by whoever chose every octet of them.
 
-use std::sync::Arc;
-
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -9,9 +7,9 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use landmarc_observation::{DayRow, PublishedPolicy, TallyRow};
 use landmarc_report::aggregate::{
-    AggregateReport, Assembled, Form, Published, ReportLimits, ReportPart, Tallied, WHOLE, assemble, halve,
-    render_parts,
+    AggregateReport, Assembled, Form, ReportLimits, ReportPart, WHOLE, assemble, halve, render_parts,
 };
 
 use crate::aggregate_common::{assert_reads_back, day_of, name, reporter, xml};
@@ -102,7 +100,7 @@ const TYPES: &[&str] = &[
     "forwarded",
 ];
 
-fn published() -> impl Strategy<Value = Published> {
+fn published() -> impl Strategy<Value = PublishedPolicy> {
     let policies = (word(POLICIES), word(POLICIES), option::of(word(POLICIES)));
     let modes = (
         word(&["r", "s"]),
@@ -111,10 +109,9 @@ fn published() -> impl Strategy<Value = Published> {
         any::<bool>(),
         word(&["treewalk", "psl"]),
     );
-    (policies, modes, vec(text(), 0..3), 0_u64..3).prop_map(|((p, sp, np), modes, problems, sequence)| {
+    (policies, modes, vec(text(), 0..3)).prop_map(|((p, sp, np), modes, problems)| {
         let (adkim, aspf, fo, testing, discovery_method) = modes;
-        Published {
-            sequence,
+        PublishedPolicy {
             p,
             sp,
             np,
@@ -124,13 +121,14 @@ fn published() -> impl Strategy<Value = Published> {
             testing,
             discovery_method,
             rua: Vec::new(),
+            ruf: Vec::new(),
             psd: false,
             problems,
         }
     })
 }
 
-fn tallied(policy: Arc<Published>) -> impl Strategy<Value = Tallied> {
+fn counted(number: u64, policy: PublishedPolicy) -> impl Strategy<Value = DayRow> {
     let disposition = word(&["none", "pass", "quarantine", "reject"]);
     let numbers = (0_u64..1000, any::<std::net::IpAddr>(), any::<[bool; 3]>());
     let names = (domain(), option::of(domain()), option::of(domain()));
@@ -146,30 +144,40 @@ fn tallied(policy: Arc<Published>) -> impl Strategy<Value = Tallied> {
         results,
     )
         .prop_map(
-            move |((count, source_ip, flags), disposition, reasons, names, (dkim, spf))| Tallied {
-                published: Arc::clone(&policy),
+            move |((count, source_ip, flags), disposition, reasons, names, (dkim, spf))| DayRow {
+                published: number,
                 count,
-                incidental: flags[0],
-                source_ip,
-                disposition,
-                dkim_aligned: flags[1],
-                spf_aligned: flags[2],
-                reasons,
-                header_from: names.0,
-                envelope_from: names.1,
-                envelope_to: names.2,
-                dkim,
-                spf,
+                row: TallyRow {
+                    policy_domain: "example.com".to_owned(),
+                    published: policy.clone(),
+                    incidental: flags[0],
+                    source_ip,
+                    disposition,
+                    dkim_aligned: flags[1],
+                    spf_aligned: flags[2],
+                    reasons,
+                    header_from: names.0,
+                    envelope_from: names.1,
+                    envelope_to: names.2,
+                    dkim,
+                    spf,
+                },
             },
         )
 }
 
-fn rows() -> impl Strategy<Value = Vec<Tallied>> {
-    let of_one = |policy: Published| vec(tallied(Arc::new(policy)), 0..5);
-    vec(published().prop_flat_map(of_one), 1..4).prop_map(|rows| rows.concat())
+fn rows() -> impl Strategy<Value = Vec<DayRow>> {
+    let of_all = |policies: Vec<_>| {
+        let numbered = (0..).zip(policies);
+        let rows = numbered.map(|(number, policy)| vec(counted(number, policy), 0..5));
+        rows.collect::<Vec<_>>()
+    };
+    vec(published(), 1..4)
+        .prop_flat_map(of_all)
+        .prop_map(|rows| rows.concat())
 }
 
-fn assembled(rows: Vec<Tallied>, rows_a_day: usize) -> Assembled {
+fn assembled(rows: Vec<DayRow>, rows_a_day: usize) -> Assembled {
     let limits = ReportLimits {
         rows_a_day,
         ..ReportLimits::default()

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use landmarc_store::{Observation, PublishedPolicy, TallyRow};
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 
 use crate::common::{MIDNIGHT, mix};
 

@@ -1,6 +1,8 @@
 //! What other programs counted, and what importing it came to.
 
-use super::{Day, TallyRow};
+use landmarc_observation::TallyRow;
+
+use super::Day;
 use crate::limits::MAX_SUM;
 
 /// Messages that another program has counted.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use landmarc_observation::{PublishedPolicy, TallyRow};
+
 use super::engine::ServerEngine;
 use super::known::{Kind, Known};
 use super::session::Session;
@@ -12,7 +14,7 @@ use super::wire::Column;
 use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::folded::Hits;
-use crate::model::{Day, PublishedPolicy, TallyRow, as_integer};
+use crate::model::{Day, as_integer};
 use crate::prepared::{Counted, Kept, Outcome, published_digest};
 use crate::spool::Closed;
 use crate::sql::{Sql as _, SqlError, values};

@@ -3,12 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use landmarc_observation::{DayRow, DomainDay, TallyRow};
+
 use super::Server;
 use super::session::Session;
 use super::tally::{self, Configurations, Line, ROWS};
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
-use crate::model::{Day, DayRow, DomainDay, TallyRow};
+use crate::model::Day;
 use crate::sql::{Sql, SqlError, values};
 
 /// Policy domains that are asked about at a time. What is read is one transaction's, and short: nothing on

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landmarc_observation::{PublishedPolicy, TallyRow};
+
 use super::Server;
 use super::session::Session;
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
 use crate::error::StoreError;
-use crate::model::{Day, PublishedPolicy, TallyRow};
+use crate::model::Day;
 use crate::sql::{Row, Sql, SqlError, values};
 
 /// Rows of one answer: a server sends all of them before the first is read.

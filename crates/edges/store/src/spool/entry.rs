@@ -125,12 +125,12 @@ mod tests {
 
     use super::*;
     use crate::digest::Digest;
-    use crate::model::Observation;
     use crate::prepared::Prepared;
     use crate::prepared::tests::{observation, prepared, row};
     use crate::spool::counts::pack_counts;
     use crate::spool::frame::Packer;
     use crate::spool::messages::{pack_observations, pack_traces};
+    use landmarc_observation::Observation;
 
     fn counts_of(all: &[Prepared]) -> Folded {
         let mut folded = Folded::default();

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use landmarc_observation::{PublishedPolicy, TallyRow};
+
 use super::octets::{Cursor, Fault, Writer};
 use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_WORD};
-use crate::model::{PublishedPolicy, TallyRow};
 use crate::prepared::Outcome;
 
 pub(super) fn write_row(writer: &mut Writer, row: &TallyRow) {

@@ -174,11 +174,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::Reader;
     use crate::prepared::tests::{observation, prepared};
     use crate::queue::Waiting;
     use crate::sqlite::Sqlite;
     use crate::sqlite::stories::MAX_STORIES;
-    use crate::{Observation, Reader};
+    use landmarc_observation::Observation;
 
     fn batch(observations: impl IntoIterator<Item = Observation>) -> Batch {
         let mut batch = Batch::default();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use landmarc_observation::TallyRow;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connection::{beside, open_to_read};
@@ -12,7 +13,7 @@ use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::columns::unpacked;
 use crate::error::StoreError;
-use crate::model::{Day, Explained, Filter, LogRow, OutboxStatus, RuleHits, Status, TallyRow};
+use crate::model::{Day, Explained, Filter, LogRow, OutboxStatus, RuleHits, Status};
 use crate::outbox::list;
 use crate::sql::{Sql, SqlError};
 

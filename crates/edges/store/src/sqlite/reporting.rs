@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, VecDeque};
 use std::vec::IntoIter;
 
+use landmarc_observation::{DayRow, DomainDay};
 use rusqlite::Connection;
 
 use super::journal;
@@ -11,7 +12,7 @@ use super::reading::Reading;
 use super::tally::{self, Texts};
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
-use crate::model::{Day, DayRow, DomainDay};
+use crate::model::Day;
 
 /// So much is read at a time, in one short transaction: the journal is then looked through once for many
 /// domains, and no reader holds the write-ahead log while letters are being made.

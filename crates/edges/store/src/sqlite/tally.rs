@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use landmarc_observation::{PublishedPolicy, TallyRow};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::damaged;
 use super::journal::{self, Counts};
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
-use crate::model::{Day, PublishedPolicy, TallyRow};
+use crate::model::Day;
 
 /// The rows of one day for one policy domain.
 pub(super) fn read(

@@ -3,16 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use landmarc_observation::Observation;
 use tokio::sync::oneshot;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::*;
+use crate::State;
 use crate::model::{Expired, Keep, Limits};
 use crate::prepared::tests::{observation, prepared};
 use crate::queue::Waiting;
 use crate::recorder::{Options, Recorder};
-use crate::{Observation, State};
 
 /// What the engine does with each batch, in turn; afterwards all goes well.
 #[derive(Clone, Copy, PartialEq, Eq)]

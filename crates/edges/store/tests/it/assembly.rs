@@ -1,6 +1,7 @@
 //! The tally of a day as reports are made from it.
 
-use landmarc_store::{Day, DomainDay, Observation, Reader};
+use landmarc_observation::{DomainDay, Observation};
+use landmarc_store::{Day, Reader};
 
 use crate::bed::{Bed, suite};
 use crate::samples::{DAY, MIDNIGHT, from, message, reader, row};
@@ -29,7 +30,7 @@ fn check_against_tally(reader: &Reader, day: Day, all: &[DomainDay]) {
     for one in all {
         let mut rows: Vec<_> = one.rows.iter().map(|row| (row.row.clone(), row.count)).collect();
         let mut tally = reader.tally(day, &one.policy_domain).unwrap();
-        let order = |one: &(landmarc_store::TallyRow, u64)| format!("{one:?}");
+        let order = |one: &(landmarc_observation::TallyRow, u64)| format!("{one:?}");
         rows.sort_by_key(order);
         tally.sort_by_key(order);
         assert_eq!(rows, tally, "{}", one.policy_domain);
@@ -109,7 +110,7 @@ fn the_last_known_policy_configuration_has_the_highest_number(bed: &Bed) {
 }
 
 fn problems_psd_and_incidental_come_back_and_tell_rows_apart(bed: &Bed) {
-    let changed = |number: u64, change: fn(&mut landmarc_store::TallyRow)| {
+    let changed = |number: u64, change: fn(&mut landmarc_observation::TallyRow)| {
         let mut one = message(number);
         one.row.as_mut().into_iter().for_each(change);
         one
@@ -127,7 +128,7 @@ fn problems_psd_and_incidental_come_back_and_tell_rows_apart(bed: &Bed) {
     let all = whole(&reader(bed.place()), Day::at(MIDNIGHT));
     let rows: Vec<_> = all[0].rows.iter().map(|row| &row.row).collect();
     assert_eq!(rows.len(), 5);
-    let with = |change: fn(&mut landmarc_store::TallyRow)| {
+    let with = |change: fn(&mut landmarc_observation::TallyRow)| {
         let mut row = row("example.com");
         change(&mut row);
         row

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
+use landmarc_observation::Observation;
 use landmarc_store::{
-    Beat, COMMAND_PATIENCE, Collector, Day, Filter, Keep, Observation, Reader, Recorder, Segment, Server,
-    Spool,
+    Beat, COMMAND_PATIENCE, Collector, Day, Filter, Keep, Reader, Recorder, Segment, Server, Spool,
 };
 
 use crate::bed::{Bed, Case, server};

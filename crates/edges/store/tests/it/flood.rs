@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use landmarc_store::{Day, Expired, Filter, Groups, Keep, Observation, Options, Recorder};
+use landmarc_observation::Observation;
+use landmarc_store::{Day, Expired, Filter, Groups, Keep, Options, Recorder};
 
 use crate::samples::{DAY, Directory, HOUR, MIDNIGHT, counted, from, patient, reader, record_all};
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use landmarc_observation::Observation;
 use landmarc_store::{
-    Applied, Collector, Day, Filter, Observation, Options, Reader, Recorder, Segment, Spool, SpoolLimits,
-    SpoolStatus,
+    Applied, Collector, Day, Filter, Options, Reader, Recorder, Segment, Spool, SpoolLimits, SpoolStatus,
 };
 
 use crate::samples::{Directory, MIDNIGHT, counted, from, patient, record_all};

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use landmarc_store::{Day, Filter, Observation, Reader, TallyRow};
+use landmarc_observation::{Observation, TallyRow};
+use landmarc_store::{Day, Filter, Reader};
 
 use crate::bed::{Bed, suite};
 use crate::samples::{Directory, HOUR, MIDNIGHT, from, message, reader, row, store_with};

@@ -4,9 +4,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_store::{
-    Day, Filter, MAX_LIST, MAX_TRACE, Observation, Options, Recorded, Recorder, RuleHits, State,
-};
+use landmarc_observation::Observation;
+use landmarc_store::{Day, Filter, MAX_LIST, MAX_TRACE, Options, Recorded, Recorder, RuleHits, State};
 
 use crate::bed::{Bed, suite};
 use crate::samples::{
@@ -78,7 +77,7 @@ trait Bare {
     fn strip(&mut self);
 }
 
-impl Bare for landmarc_store::TallyRow {
+impl Bare for landmarc_observation::TallyRow {
     /// Everything that can be absent is.
     fn strip(&mut self) {
         self.published.np = None;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use landmarc_store::{
-    Day, Observation, Options, Place, PublishedPolicy, Reader, Recorded, Recorder, TallyRow,
-};
+use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
+use landmarc_store::{Day, Options, Place, Reader, Recorded, Recorder};
 
 /// 2026-06-01 00:00:00 UTC.
 pub(crate) const MIDNIGHT: u64 = 1_780_272_000_000;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use landmarc_observation::Observation;
 use landmarc_store::{
-    Applied, COMMAND_PATIENCE, Collector, Expired, Keep, Observation, Options, Place, Recorder, Server,
-    ServerEngine, Spool, SpoolLimits, Statistics,
+    Applied, COMMAND_PATIENCE, Collector, Expired, Keep, Options, Place, Recorder, Server, ServerEngine,
+    Spool, SpoolLimits, Statistics,
 };
 
 use crate::bed::Bed;

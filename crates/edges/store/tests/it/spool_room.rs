@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use landmarc_store::{Observation, Reader, Recorder, Segment, SpoolLimits, SpoolLost};
+use landmarc_observation::Observation;
+use landmarc_store::{Reader, Recorder, Segment, SpoolLimits, SpoolLost};
 
 use crate::hosts::{
     Contents, PATIENCE, ROOM, apply, collector, counted_first_day, messages, record_one_by_one, recorded,

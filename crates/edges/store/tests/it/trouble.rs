@@ -291,7 +291,7 @@ async fn a_disk_full_for_long_keeps_what_memory_holds_and_every_count() {
 }
 
 /// A message whose trace does not compress well.
-pub(crate) fn bulky(number: u64) -> landmarc_store::Observation {
+pub(crate) fn bulky(number: u64) -> landmarc_observation::Observation {
     let mut one = message(number);
     let digits = (0..1_500).map(|place| {
         format!(

@@ -5,7 +5,8 @@ use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_store::{Day, Filter, Keep, Observation, Recorded, Recorder};
+use landmarc_observation::Observation;
+use landmarc_store::{Day, Filter, Keep, Recorded, Recorder};
 
 use crate::samples::{DAY, Directory, MIDNIGHT, counted, from, patient, reader, store_with};
 

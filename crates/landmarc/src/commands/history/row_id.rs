@@ -1,6 +1,6 @@
 //! What a row of the tally is called in the ids of its messages.
 
-use landmarc_store::{PublishedPolicy, TallyRow};
+use landmarc_observation::{PublishedPolicy, TallyRow};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use landmarc_mail::{ClientNetwork, DomainName};
-use landmarc_store::{Observation, Options, PublishedPolicy, Recorder};
+use landmarc_observation::{Observation, PublishedPolicy};
+use landmarc_store::{Options, Recorder};
 
 use super::*;
 

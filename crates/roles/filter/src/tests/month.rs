@@ -30,10 +30,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use landmarc_auth::lookup::{Answer, Lookup, QUESTIONS_PER_MESSAGE, Question, Zones};
 use landmarc_dmarc::evaluation::DmarcResult;
+use landmarc_observation::Observation;
 use landmarc_receiver::policy::Rules;
 use landmarc_receiver::seen::{History, Seen};
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
-use landmarc_store::{Observation, Reader, Recorded, Recorder};
+use landmarc_store::{Reader, Recorded, Recorder};
 use landmarc_testkit::letter::NOW;
 use landmarc_testkit::random::Random;
 

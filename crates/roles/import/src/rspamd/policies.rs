@@ -11,8 +11,8 @@ use landmarc_dmarc::discovery::{Discovery, PolicyAt, discover};
 use landmarc_dmarc::record::{AssessmentPolicy, Record, Usability};
 use landmarc_dns::resolver::Resolver;
 use landmarc_mail::DomainName;
-use landmarc_migrate::Published;
 use landmarc_migrate::rspamd::Policy;
+use landmarc_observation::PublishedPolicy;
 use tokio::task::JoinSet;
 
 /// The most domains that are asked about in one reading: each may take eight questions (RFC 9989 §4.10), and
@@ -98,7 +98,7 @@ fn policy(at: &PolicyAt) -> Policy {
     }
 }
 
-fn published(record: &Record) -> Published {
+fn published(record: &Record) -> PublishedPolicy {
     // RFC 9989 §4.10.1: a record with a policy that is missing or not valid, but with a place to report to,
     // is taken for p=none, whatever else stands there.
     let as_written = record.usability() == Usability::AsPublished;
@@ -107,13 +107,14 @@ fn published(record: &Record) -> Published {
         .filter(|_| as_written)
         .unwrap_or(AssessmentPolicy::None);
     let subdomains = record.subdomain_policy.filter(|_| as_written).unwrap_or(policy);
-    Published {
+    PublishedPolicy {
         p: policy.as_str().to_owned(),
         sp: subdomains.as_str().to_owned(),
         adkim: record.dkim_mode.as_str().to_owned(),
         aspf: record.spf_mode.as_str().to_owned(),
         fo: record.failure_options.to_string(),
         rua: record.aggregate_uris.iter().map(ToString::to_string).collect(),
+        ..PublishedPolicy::of_rfc_7489()
     }
 }
 
@@ -167,13 +168,14 @@ mod tests {
         assert_eq!(policy.domain, name("a.example"));
         assert_eq!(
             policy.published,
-            Published {
+            PublishedPolicy {
                 p: "reject".to_owned(),
                 sp: "quarantine".to_owned(),
                 adkim: "r".to_owned(),
                 aspf: "s".to_owned(),
                 fo: "1".to_owned(),
                 rua: vec!["mailto:D@a.example".to_owned()],
+                ..PublishedPolicy::of_rfc_7489()
             }
         );
         let Asked::Policy(policy) = policies.of(&name("b.example")) else {

@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use landmarc_mail::DomainName;
+use landmarc_observation::DomainDay;
 use landmarc_report::Address;
 use landmarc_report::aggregate::{AggregateReport, Assembled, RenderedPart, assemble, render_parts};
 use landmarc_report::allotment::{Allotment, AllotmentCandidate, Allotments, DailyLimit};
 use landmarc_report::destination::plan;
 use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, TextFacts, gaps};
-use landmarc_store::{DomainDay, NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
+use landmarc_store::{NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
 use tokio::sync::mpsc;
 
 use super::super::addressees::Addressees;

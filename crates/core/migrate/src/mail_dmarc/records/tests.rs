@@ -1,5 +1,6 @@
 //! Rows of the store, whole and broken.
 
+use landmarc_observation::{PublishedPolicy, TallyRow};
 use proptest::prelude::*;
 
 use super::*;
@@ -75,30 +76,34 @@ fn a_row_says_what_the_report_would_have_said() {
         key: "mail-dmarc/mx1/17/1780272000/example.com".to_owned(),
         at_s: JUNE_1,
         count: 1,
-        policy_domain: "example.com".to_owned(),
-        published: Published {
-            p: "reject".to_owned(),
-            sp: "none".to_owned(),
-            adkim: "s".to_owned(),
-            rua: vec![
-                "mailto:one@example.com!10m".to_owned(),
-                "mailto:two@example.net".to_owned(),
-            ],
-            ..Published::default()
+        row: TallyRow {
+            policy_domain: "example.com".to_owned(),
+            published: PublishedPolicy {
+                p: "reject".to_owned(),
+                sp: "none".to_owned(),
+                adkim: "s".to_owned(),
+                rua: vec![
+                    "mailto:one@example.com!10m".to_owned(),
+                    "mailto:two@example.net".to_owned(),
+                ],
+                ..PublishedPolicy::of_rfc_7489()
+            },
+            source_ip: IpAddr::from([192, 0, 2, 7]),
+            disposition: "reject".to_owned(),
+            dkim_aligned: false,
+            spf_aligned: false,
+            reasons: Vec::new(),
+            header_from: "news.example.com".to_owned(),
+            envelope_from: text("bounces.example.net"),
+            dkim: vec![("other.example".to_owned(), "s1".to_owned(), "pass".to_owned())],
+            spf: Some((
+                "bounces.example.net".to_owned(),
+                "mfrom".to_owned(),
+                "softfail".to_owned(),
+            )),
+            envelope_to: None,
+            incidental: false,
         },
-        source_ip: IpAddr::from([192, 0, 2, 7]),
-        disposition: "reject".to_owned(),
-        dkim_aligned: false,
-        spf_aligned: false,
-        reasons: Vec::new(),
-        header_from: "news.example.com".to_owned(),
-        envelope_from: text("bounces.example.net"),
-        dkim: vec![("other.example".to_owned(), "s1".to_owned(), "pass".to_owned())],
-        spf: Some((
-            "bounces.example.net".to_owned(),
-            "mfrom".to_owned(),
-            "softfail".to_owned(),
-        )),
     };
     assert_eq!(right(|_| ()), expected);
 }
@@ -111,10 +116,10 @@ fn what_is_not_there_is_as_a_record_without_it() {
         record.dkim.clear();
         record.spf.clear();
     });
-    assert_eq!(row.published, Published::default());
-    assert_eq!((row.envelope_from, row.spf), (None, None));
-    assert!(!row.dkim_aligned && !row.spf_aligned && row.dkim.is_empty());
-    assert_eq!(right(|record| record.sp = None).published.sp, "reject");
+    assert_eq!(row.row.published, PublishedPolicy::of_rfc_7489());
+    assert_eq!((row.row.envelope_from, row.row.spf), (None, None));
+    assert!(!row.row.dkim_aligned && !row.row.spf_aligned && row.row.dkim.is_empty());
+    assert_eq!(right(|record| record.sp = None).row.published.sp, "reject");
 }
 
 /// RFC 9990 §3.1.1.9 has a word of its own for messages that pass a policy which asks for something.
@@ -125,19 +130,19 @@ fn a_message_that_passes_says_so() {
         record.dkim_aligned = text("PASS");
         record.sp = text("quarantine");
     };
-    assert_eq!(right(passes).disposition, "pass");
+    assert_eq!(right(passes).row.disposition, "pass");
     let below_none = |record: &mut StoredRecord| {
         passes(record);
         record.sp = text("none");
     };
-    assert_eq!(right(below_none).disposition, "none");
+    assert_eq!(right(below_none).row.disposition, "none");
     let at_the_policy_domain = |record: &mut StoredRecord| {
         below_none(record);
         record.header_from = text("example.com");
     };
-    assert_eq!(right(at_the_policy_domain).disposition, "pass");
+    assert_eq!(right(at_the_policy_domain).row.disposition, "pass");
     assert_eq!(
-        right(|record| record.disposition = text("none")).disposition,
+        right(|record| record.disposition = text("none")).row.disposition,
         "none"
     );
 }
@@ -151,19 +156,22 @@ fn reasons_and_an_address_of_sixteen_octets() {
             ("Sampled_Out".to_owned(), None),
         ];
     });
-    assert_eq!(row.source_ip.to_string(), "2001:db8::7");
+    assert_eq!(row.row.source_ip.to_string(), "2001:db8::7");
     let reasons = [("mailing_list", "apache.org"), ("sampled_out", "")];
-    assert_eq!(row.reasons, reasons.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    assert_eq!(
+        row.row.reasons,
+        reasons.map(|(a, b)| (a.to_owned(), b.to_owned()))
+    );
 }
 
 /// The HELO identity stands in only where MAIL FROM was not looked at.
 #[test]
 fn one_spf_result_is_told() {
     let row = right(|record| record.spf.truncate(1));
-    assert_eq!(row.spf.map(|(_, scope, _)| scope).as_deref(), Some("helo"));
+    assert_eq!(row.row.spf.map(|(_, scope, _)| scope).as_deref(), Some("helo"));
     let row = right(|record| record.spf.iter_mut().for_each(|one| one.scope = None));
     assert_eq!(
-        row.spf,
+        row.row.spf,
         Some(("mx.example.net".to_owned(), "mfrom".to_owned(), "none".to_owned()))
     );
 }
@@ -180,7 +188,7 @@ fn a_signature_without_a_domain_is_passed_over() {
             },
         );
     });
-    assert_eq!(row.dkim.len(), 1);
+    assert_eq!(row.row.dkim.len(), 1);
 }
 
 #[test]
@@ -211,7 +219,7 @@ fn a_hundred_signatures_are_taken_and_no_more() {
             record.dkim = vec![one; count];
         }
     };
-    assert_eq!(right(with(MAX_PER_RECORD)).dkim.len(), MAX_PER_RECORD);
+    assert_eq!(right(with(MAX_PER_RECORD)).row.dkim.len(), MAX_PER_RECORD);
     let told = wrong(with(MAX_PER_RECORD + 1));
     assert_eq!(told, "report_record 17: it has more than 100 signatures");
 }

@@ -124,7 +124,7 @@ fn hf4_records_of_exim_are_read() {
         panic!("{message:?}");
     };
     assert_eq!(
-        (counted.disposition.as_str(), counted.dkim_aligned),
+        (counted.row.disposition.as_str(), counted.row.dkim_aligned),
         ("pass", true)
     );
     // A domain without a record: the tags are all 0, whatever stands for the policy.

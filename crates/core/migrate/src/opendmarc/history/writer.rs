@@ -122,9 +122,9 @@ impl Message {
     /// this host. Its time is that of what is counted.
     #[must_use]
     pub fn of_counted(counted: &Counted, job: &str, reporter: &str) -> Self {
-        let passes = counted.dkim_aligned || counted.spf_aligned;
-        let published = &counted.published;
-        let is_of_domain = counted.header_from == counted.policy_domain;
+        let passes = counted.row.dkim_aligned || counted.row.spf_aligned;
+        let published = &counted.row.published;
+        let is_of_domain = counted.row.header_from == counted.row.policy_domain;
         let asked = if is_of_domain { &published.p } else { &published.sp };
         let alignment = |is_aligned| {
             if is_aligned {
@@ -142,13 +142,17 @@ impl Message {
             job: job.to_owned(),
             reporter: reporter.to_owned(),
             received_s: counted.at_s,
-            client: counted.source_ip,
-            author_domain: counted.header_from.clone(),
-            mail_from: counted.envelope_from.clone().unwrap_or_default(),
-            spf: counted.spf.as_ref().map(|(_, _, result)| result::code(result)),
+            client: counted.row.source_ip,
+            author_domain: counted.row.header_from.clone(),
+            mail_from: counted.row.envelope_from.clone().unwrap_or_default(),
+            spf: counted
+                .row
+                .spf
+                .as_ref()
+                .map(|(_, _, result)| result::code(result)),
             spf_scope: None,
-            dkim: counted.dkim.iter().map(signature).collect(),
-            policy_domain: counted.policy_domain.clone(),
+            dkim: counted.row.dkim.iter().map(signature).collect(),
+            policy_domain: counted.row.policy_domain.clone(),
             policy: match asked.as_str() {
                 _ if passes => policy::PASS,
                 "reject" => policy::REJECT,
@@ -162,10 +166,10 @@ impl Message {
             p: tag::code(&published.p),
             sp: tag::code(&published.sp),
             fo: 0,
-            align_dkim: alignment(counted.dkim_aligned),
-            align_spf: alignment(counted.spf_aligned),
+            align_dkim: alignment(counted.row.dkim_aligned),
+            align_spf: alignment(counted.row.spf_aligned),
             arc: None,
-            action: match counted.disposition.as_str() {
+            action: match counted.row.disposition.as_str() {
                 "reject" => action::REJECT,
                 "quarantine" => action::QUARANTINE,
                 _ => action::ACCEPT,

@@ -43,12 +43,7 @@ fn counted(message: &Message) -> Counted {
 #[test]
 fn a_message_that_passed_counts_with_all_that_is_known_of_it() {
     insta::assert_debug_snapshot!(counted(&message()), @r#"
-    Counted {
-        key: "message/mx01.example.net/1780272000/4ZQ0000001",
-        at_s: 1780272000,
-        count: 1,
-        policy_domain: "example.com",
-        published: Published {
+    Counted { key: "message/mx01.example.net/1780272000/4ZQ0000001", at_s: 1780272000, count: 1, row: TallyRow { policy_domain: "example.com", published: PublishedPolicy {
             p: "reject",
             sp: "reject",
             adkim: "r",
@@ -57,31 +52,21 @@ fn a_message_that_passed_counts_with_all_that_is_known_of_it() {
             rua: [
                 "mailto:dmarc@example.com",
             ],
-        },
-        source_ip: 192.0.2.7,
-        disposition: "pass",
-        dkim_aligned: false,
-        spf_aligned: true,
-        reasons: [],
-        header_from: "example.com",
-        envelope_from: Some(
+        }, source_ip: 192.0.2.7, disposition: "pass", dkim_aligned: false, spf_aligned: true, reasons: [], header_from: "example.com", envelope_from: Some(
             "bounce.example.com",
-        ),
-        dkim: [
+        ), dkim: [
             (
                 "example.com",
                 "s1",
                 "fail",
             ),
-        ],
-        spf: Some(
+        ], spf: Some(
             (
                 "bounce.example.com",
                 "mfrom",
                 "pass",
             ),
-        ),
-    }
+        ), envelope_to: None, incidental: false } }
     "#);
 }
 
@@ -95,13 +80,14 @@ fn what_was_done_is_told_in_the_words_of_a_report() {
             align_spf,
             ..message()
         })
+        .row
         .disposition
     };
     let told = [0, 1, 2, 4].map(|action| done(action, false));
     assert_eq!(told, ["reject", "reject", "none", "quarantine"]);
     assert_eq!(done(2, true), "pass");
     let watching = Message { p: 110, ..message() };
-    assert_eq!(counted(&watching).disposition, "none");
+    assert_eq!(counted(&watching).row.disposition, "none");
 }
 
 #[test]
@@ -137,11 +123,11 @@ fn what_is_asked_for_hangs_on_where_the_policy_was_found() {
             ..message()
         })
     };
-    assert_eq!(below(110).disposition, "none");
-    assert_eq!(below(0).disposition, "pass");
-    assert_eq!(below(0).published.sp, "reject");
-    assert_eq!(below(110).header_from, "mail.example.com");
-    assert_eq!(below(110).policy_domain, "example.com");
+    assert_eq!(below(110).row.disposition, "none");
+    assert_eq!(below(0).row.disposition, "pass");
+    assert_eq!(below(0).row.published.sp, "reject");
+    assert_eq!(below(110).row.header_from, "mail.example.com");
+    assert_eq!(below(110).row.policy_domain, "example.com");
 }
 
 /// G6: `opendmarc-reports` gives a reason with each record, whatever was done.
@@ -156,7 +142,7 @@ fn a_reason_stands_where_less_was_done_than_asked_for() {
             p,
             ..message()
         };
-        counted(&failing).reasons.len()
+        counted(&failing).row.reasons.len()
     };
     assert_eq!([0, 2, 4].map(|action| failing(action, 114)), [0, 1, 1], "reject");
     assert_eq!(
@@ -165,7 +151,7 @@ fn a_reason_stands_where_less_was_done_than_asked_for() {
         "quarantine"
     );
     assert_eq!(failing(2, 110), 0, "none");
-    assert_eq!(counted(&message()).reasons, [], "a message that passed");
+    assert_eq!(counted(&message()).row.reasons, [], "a message that passed");
 }
 
 #[test]
@@ -182,7 +168,7 @@ fn an_arc_chain_that_overrode_the_policy_is_named_in_the_reason() {
         arc: Some(seals.clone()),
         ..message()
     };
-    let (kind, comment) = counted(&overridden).reasons.remove(0);
+    let (kind, comment) = counted(&overridden).row.reasons.remove(0);
     assert_eq!(kind, "local_policy");
     assert_eq!(
         comment,
@@ -196,6 +182,7 @@ fn an_arc_chain_that_overrode_the_policy_is_named_in_the_reason() {
 fn results_that_no_report_has_a_word_for_are_not_made_up() {
     let spf = |spf| {
         counted(&Message { spf, ..message() })
+            .row
             .spf
             .map(|(_, _, word)| word)
     };
@@ -212,6 +199,7 @@ fn results_that_no_report_has_a_word_for_are_not_made_up() {
             dkim: vec![signature.clone(), signature],
             ..message()
         })
+        .row
         .dkim;
         assert_eq!(told.len(), 1, "the same is told once");
         told[0].2.clone()
@@ -227,7 +215,7 @@ fn a_null_reverse_path_is_no_name_that_is_missing() {
             mail_from: mail_from.to_owned(),
             ..message()
         });
-        (counted.envelope_from, counted.spf.is_some())
+        (counted.row.envelope_from, counted.row.spf.is_some())
     };
     assert_eq!(of(""), (Some(String::new()), false));
     assert_eq!(of("a&b<c>.example"), (None, false));
@@ -264,6 +252,6 @@ fn so_many_signatures_are_kept_and_no_more() {
         (MAX_SIGNATURES + 1, MAX_SIGNATURES),
     ] {
         let dkim = (0..given).map(signature).collect();
-        assert_eq!(counted(&Message { dkim, ..message() }).dkim.len(), kept);
+        assert_eq!(counted(&Message { dkim, ..message() }).row.dkim.len(), kept);
     }
 }

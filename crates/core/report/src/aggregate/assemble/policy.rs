@@ -1,11 +1,10 @@
 //! The policy configurations of a day: what stands in `policy_published`, once each.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use landmarc_mail::DomainName;
+use landmarc_observation::{DayRow, PublishedPolicy};
 
-use super::{Published, Tallied};
 use crate::aggregate::model::PolicyPublished;
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
 use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, Registered, Word};
@@ -25,32 +24,29 @@ pub(super) struct Configuration {
 /// The configurations of a day, the oldest first, and which row is judged by which.
 pub(super) struct PolicyConfigurations {
     pub(super) all: Vec<Configuration>,
-    /// By where the record of a row lies, which is cheaper than comparing what is in it.
-    places: HashMap<*const Published, usize>,
+    /// By the number of the record, which is cheaper than comparing what is in it.
+    places: HashMap<u64, usize>,
 }
 
 impl PolicyConfigurations {
-    pub(super) fn of(rows: &[Tallied], policy_domain: &DomainName) -> Self {
+    pub(super) fn of(rows: &[DayRow], policy_domain: &DomainName) -> Self {
         let mut configurations = Self {
             all: Vec::new(),
             places: HashMap::new(),
         };
-        for published in oldest_first(rows) {
-            configurations.add(published, policy_domain);
+        for (number, published) in oldest_first(rows) {
+            configurations.add(number, published, policy_domain);
         }
         configurations.fold();
         configurations
     }
 
     /// The place in `all` of the configuration that a row was judged by.
-    pub(super) fn place(&self, row: &Tallied) -> usize {
-        self.places
-            .get(&Arc::as_ptr(&row.published))
-            .copied()
-            .unwrap_or_default()
+    pub(super) fn place(&self, row: &DayRow) -> usize {
+        self.places.get(&row.published).copied().unwrap_or_default()
     }
 
-    fn add(&mut self, published: &Arc<Published>, policy_domain: &DomainName) {
+    fn add(&mut self, number: u64, published: &PublishedPolicy, policy_domain: &DomainName) {
         let policy = policy(published, policy_domain);
         let known = self.all.iter().position(|known| known.policy == policy);
         let place = known.unwrap_or_else(|| {
@@ -60,7 +56,7 @@ impl PolicyConfigurations {
             });
             self.all.len() - 1
         });
-        self.places.insert(Arc::as_ptr(published), place);
+        self.places.insert(number, place);
         if let Some(configuration) = self.all.get_mut(place) {
             configuration.problems.extend(published.problems.iter().cloned());
         }
@@ -86,32 +82,14 @@ impl PolicyConfigurations {
 }
 
 /// The records of a day, each once, in the order in which they were first applied.
-fn oldest_first(rows: &[Tallied]) -> Vec<&Arc<Published>> {
-    let mut records: HashMap<*const Published, &Arc<Published>> = HashMap::new();
-    for row in rows {
-        records.insert(Arc::as_ptr(&row.published), &row.published);
-    }
-    let mut records: Vec<_> = records.into_values().collect();
-    // Records of equal sequence are equal, unless the caller has no sequence: then their words decide.
-    records.sort_by(|a, b| a.sequence.cmp(&b.sequence).then_with(|| words(a).cmp(&words(b))));
-    records
-}
-
-fn words(published: &Published) -> [&str; 8] {
-    [
-        &published.p,
-        &published.sp,
-        published.np.as_deref().unwrap_or_default(),
-        &published.adkim,
-        &published.aspf,
-        &published.fo,
-        if published.testing { "y" } else { "n" },
-        &published.discovery_method,
-    ]
+fn oldest_first(rows: &[DayRow]) -> BTreeMap<u64, &PublishedPolicy> {
+    rows.iter()
+        .map(|row| (row.published, &row.row.published))
+        .collect()
 }
 
 /// A word that is none of the schema's, which no record leads to, is taken for the tag's default.
-fn policy(published: &Published, policy_domain: &DomainName) -> PolicyPublished {
+fn policy(published: &PublishedPolicy, policy_domain: &DomainName) -> PolicyPublished {
     let policy = known(&published.p).unwrap_or(AssessmentPolicy::None);
     let options = tidy(&published.fo, MAX_TEXT_OCTETS);
     PolicyPublished {

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use landmarc_mail::DomainName;
+use landmarc_observation::TallyRow;
 
-use super::Tallied;
 use crate::aggregate::model::{DkimAuthResult, PolicyPublished, Reason, RowKey, SpfAuthResult};
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
 use crate::aggregate::words::{
@@ -23,7 +23,7 @@ const MAX_NAME_OCTETS: usize = landmarc_mail::name::MAX_NAME_OCTETS;
 const NO_REASON_TOLD: &str = "not told";
 
 /// The row as the report has it; none without an Author Domain, which is mandatory.
-pub(super) fn key(row: &Tallied, policy: &PolicyPublished) -> Option<RowKey> {
+pub(super) fn key(row: &TallyRow, policy: &PolicyPublished) -> Option<RowKey> {
     let header_from = domain(&row.header_from)?;
     let disposition = known(&row.disposition).unwrap_or(Disposition::None);
     let mut reasons = reasons(&row.reasons);

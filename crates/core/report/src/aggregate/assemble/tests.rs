@@ -1,35 +1,49 @@
 //! Limits of a day and of a row, at them and past them.
 
+use std::net::IpAddr;
+
+use landmarc_observation::PublishedPolicy;
+
 use super::*;
 use crate::aggregate::words::OverrideType;
 
-fn published(sequence: u64, policy: &str) -> Arc<Published> {
-    Arc::new(Published {
-        sequence,
-        p: policy.to_owned(),
-        ..Published::default()
-    })
+/// A policy configuration, and its number among those of the day.
+struct Numbered {
+    number: u64,
+    policy: PublishedPolicy,
 }
 
-fn row(published: &Arc<Published>, number: u32) -> Tallied {
-    Tallied {
-        published: Arc::clone(published),
+fn published(number: u64, policy: &str) -> Numbered {
+    let policy = PublishedPolicy {
+        p: policy.to_owned(),
+        ..PublishedPolicy::default()
+    };
+    Numbered { number, policy }
+}
+
+fn row(published: &Numbered, number: u32) -> DayRow {
+    DayRow {
+        published: published.number,
         count: 1,
-        incidental: false,
-        source_ip: std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
-        disposition: "none".to_owned(),
-        dkim_aligned: false,
-        spf_aligned: false,
-        reasons: Vec::new(),
-        header_from: "example.com".to_owned(),
-        envelope_from: None,
-        envelope_to: None,
-        dkim: Vec::new(),
-        spf: None,
+        row: TallyRow {
+            policy_domain: "example.com".to_owned(),
+            published: published.policy.clone(),
+            incidental: false,
+            source_ip: std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
+            disposition: "none".to_owned(),
+            dkim_aligned: false,
+            spf_aligned: false,
+            reasons: Vec::new(),
+            header_from: "example.com".to_owned(),
+            envelope_from: None,
+            envelope_to: None,
+            dkim: Vec::new(),
+            spf: None,
+        },
     }
 }
 
-fn assembled(rows: Vec<Tallied>, limits: &ReportLimits) -> Assembled {
+fn assembled(rows: Vec<DayRow>, limits: &ReportLimits) -> Assembled {
     let day = DayOfDomain {
         policy_domain: DomainName::parse("example.com").unwrap(),
         period: Period::day(0),
@@ -65,9 +79,10 @@ fn messages(assembled: &Assembled) -> u64 {
 fn a_day_of_the_most_rows_is_whole_and_past_it_the_least_are_left_out_and_said() {
     let policy = published(1, "none");
     // No two of them are in one network, however wide.
-    let scattered = |number: u32| Tallied {
-        source_ip: std::net::Ipv4Addr::from((number + 1) << 24).into(),
-        ..row(&policy, 0)
+    let scattered = |number: u32| {
+        let mut one = row(&policy, 0);
+        one.row.source_ip = std::net::Ipv4Addr::from((number + 1) << 24).into();
+        one
     };
     let rows = |count: u32| (0..count).map(scattered).collect::<Vec<_>>();
     let exact = assembled(rows(8), &limit(8));
@@ -101,7 +116,7 @@ fn the_tail_is_told_with_fewer_signatures_before_any_is_left_out() {
     let signed = |number: u32, count: u64| {
         let mut row = row(&policy, 1);
         row.count = count;
-        row.dkim = vec![("junk.example".to_owned(), format!("s{number}"), "fail".to_owned())];
+        row.row.dkim = vec![("junk.example".to_owned(), format!("s{number}"), "fail".to_owned())];
         row
     };
     let mut rows: Vec<_> = (0..100).map(|number| signed(number, 1)).collect();
@@ -119,8 +134,8 @@ fn an_aligned_signature_stays_in_the_tail() {
     let policy = published(1, "none");
     let signed = |number: u32| {
         let mut row = row(&policy, 1);
-        row.dkim_aligned = true;
-        row.dkim = vec![
+        row.row.dkim_aligned = true;
+        row.row.dkim = vec![
             ("junk.example".to_owned(), format!("s{number}"), "fail".to_owned()),
             ("example.com".to_owned(), "s".to_owned(), "pass".to_owned()),
         ];
@@ -137,9 +152,10 @@ fn an_aligned_signature_stays_in_the_tail() {
 #[test]
 fn a_flood_of_sources_folds_into_its_networks_and_removes_no_other_source() {
     let policy = published(1, "none");
-    let owner = Tallied {
-        source_ip: "192.0.2.77".parse().unwrap(),
-        ..row(&policy, 0)
+    let owner = {
+        let mut one = row(&policy, 0);
+        one.row.source_ip = "192.0.2.77".parse().unwrap();
+        one
     };
     type Flood = (u32, fn(u32) -> IpAddr);
     let floods: [Flood; 3] = [
@@ -159,10 +175,11 @@ fn a_flood_of_sources_folds_into_its_networks_and_removes_no_other_source() {
     assert_eq!(ReportLimits::default().rows_a_day, 50_000);
     for (sources, flood) in floods {
         let mut rows: Vec<_> = (0..sources)
-            .map(|number| Tallied {
-                source_ip: flood(number),
-                count: 2,
-                ..row(&policy, 0)
+            .map(|number| {
+                let mut one = row(&policy, 0);
+                one.row.source_ip = flood(number);
+                one.count = 2;
+                one
             })
             .collect();
         rows.push(owner.clone());
@@ -174,7 +191,7 @@ fn a_flood_of_sources_folds_into_its_networks_and_removes_no_other_source() {
         let kept = report
             .rows
             .iter()
-            .find(|row| row.key.source_ip == owner.source_ip);
+            .find(|row| row.key.source_ip == owner.row.source_ip);
         assert_eq!(kept.map(|row| row.count), Some(1));
         let error = &report.metadata.error.as_ref().unwrap().text;
         assert!(error.starts_with("too many rows: "), "{error}");
@@ -187,17 +204,18 @@ fn a_flood_of_sources_folds_into_its_networks_and_removes_no_other_source() {
 fn what_a_client_makes_up_for_each_message_is_folded_before_the_address_is() {
     let policy = published(1, "none");
     let spf = |domain: &str| Some((domain.to_owned(), "mfrom".to_owned(), "fail".to_owned()));
-    let owner = Tallied {
-        source_ip: "192.0.2.77".parse().unwrap(),
-        envelope_from: Some("example.com".to_owned()),
-        spf: spf("example.com"),
-        ..row(&policy, 0)
+    let owner = {
+        let mut one = row(&policy, 0);
+        one.row.source_ip = "192.0.2.77".parse().unwrap();
+        one.row.envelope_from = Some("example.com".to_owned());
+        one.row.spf = spf("example.com");
+        one
     };
-    let kinds: [fn(&mut Tallied, u32); 4] = [
-        |row, number| row.envelope_from = Some(format!("x{number}.junk.example")),
-        |row, number| row.envelope_from = Some(format!("junk{number}.example")),
-        |row, number| row.reasons = vec![("other".to_owned(), format!("said {number}"))],
-        |row, number| row.header_from = format!("x{number}.example.com"),
+    let kinds: [fn(&mut DayRow, u32); 4] = [
+        |row, number| row.row.envelope_from = Some(format!("x{number}.junk.example")),
+        |row, number| row.row.envelope_from = Some(format!("junk{number}.example")),
+        |row, number| row.row.reasons = vec![("other".to_owned(), format!("said {number}"))],
+        |row, number| row.row.header_from = format!("x{number}.example.com"),
     ];
     for (kind, made_up) in kinds.into_iter().enumerate() {
         // Eight networks of one address each: none has to be folded into another.
@@ -206,8 +224,8 @@ fn what_a_client_makes_up_for_each_message_is_folded_before_the_address_is() {
                 let mut row = row(&policy, (number % 8) << 8);
                 row.count = 2;
                 made_up(&mut row, number);
-                if let Some(domain) = row.envelope_from.clone() {
-                    row.spf = spf(&domain);
+                if let Some(domain) = row.row.envelope_from.clone() {
+                    row.row.spf = spf(&domain);
                 }
                 row
             })
@@ -225,7 +243,7 @@ fn what_a_client_makes_up_for_each_message_is_folded_before_the_address_is() {
         let kept = report
             .rows
             .iter()
-            .find(|row| row.key.source_ip == owner.source_ip);
+            .find(|row| row.key.source_ip == owner.row.source_ip);
         let kept = kept.map(|row| (row.count, row.key.envelope_from.as_deref()));
         assert_eq!(kept, Some((1, Some("example.com"))), "{kind}");
     }
@@ -239,7 +257,7 @@ fn a_network_has_a_tenth_of_too_many_rows_and_not_one_more() {
         (0..count).map(|number| {
             let mut row = row(&policy, 1);
             row.count = 5;
-            row.dkim = vec![("junk.example".to_owned(), format!("s{number}"), "fail".to_owned())];
+            row.row.dkim = vec![("junk.example".to_owned(), format!("s{number}"), "fail".to_owned())];
             row
         })
     };
@@ -264,7 +282,7 @@ fn what_the_store_left_out_is_said_too() {
     };
     // Without an Author Domain there is nothing to put in a mandatory element.
     let mut nobody = row(&policy, 2);
-    nobody.header_from = "\u{0}".to_owned();
+    nobody.row.header_from = "\u{0}".to_owned();
     day.rows.push(nobody);
     let assembled = assemble(&day, &reporter(), &ReportLimits::default(), &Suffixes::built_in());
     assert_eq!((assembled.messages, assembled.left_out), (43, 42));
@@ -277,15 +295,19 @@ fn configurations_past_the_most_count_in_the_final_one() {
     let rows = |count: usize| -> Vec<_> {
         (0..count)
             .map(|number| {
-                let sequence = u64::try_from(number).unwrap();
-                let record = Published {
-                    sequence,
+                let policy = PublishedPolicy {
                     p: "none".to_owned(),
                     fo: format!("option{number}"),
                     problems: vec![format!("problem {number}")],
-                    ..Published::default()
+                    ..PublishedPolicy::default()
                 };
-                row(&Arc::new(record), 1)
+                row(
+                    &Numbered {
+                        number: number as u64,
+                        policy,
+                    },
+                    1,
+                )
             })
             .collect()
     };
@@ -310,7 +332,7 @@ fn a_row_has_the_most_signatures_and_not_one_more() {
     ] {
         let mut row = row(&policy, 1);
         let signature = |number| ("example.com".to_owned(), format!("s{number}"), "fail".to_owned());
-        row.dkim = (0..given).map(signature).collect();
+        row.row.dkim = (0..given).map(signature).collect();
         let day = assembled(vec![row], &ReportLimits::default());
         assert_eq!(day.reports[0].rows[0].key.dkim.len(), kept);
     }
@@ -321,11 +343,11 @@ fn a_row_has_the_most_reasons_and_not_one_more() {
     let policy = published(1, "none");
     for (given, kept) in [(MAX_REASONS, MAX_REASONS), (MAX_REASONS + 1, MAX_REASONS)] {
         let mut row = row(&policy, 1);
-        row.reasons = (0..given)
+        row.row.reasons = (0..given)
             .map(|number| ("other".to_owned(), number.to_string()))
             .collect();
         // The same again is the same.
-        row.reasons.insert(1, ("other".to_owned(), "0".to_owned()));
+        row.row.reasons.insert(1, ("other".to_owned(), "0".to_owned()));
         let day = assembled(vec![row], &ReportLimits::default());
         let reasons = &day.reports[0].rows[0].key.reasons;
         assert_eq!(reasons.len(), kept);
@@ -339,7 +361,7 @@ fn a_selector_of_the_longest_name_stays_and_one_octet_longer_goes() {
     let policy = published(1, "none");
     for (octets, kept) in [(253, 1), (254, 0)] {
         let mut row = row(&policy, 1);
-        row.dkim = vec![("example.com".to_owned(), "s".repeat(octets), "fail".to_owned())];
+        row.row.dkim = vec![("example.com".to_owned(), "s".repeat(octets), "fail".to_owned())];
         let day = assembled(vec![row], &ReportLimits::default());
         assert_eq!(day.reports[0].rows[0].key.dkim.len(), kept, "{octets}");
     }
@@ -347,17 +369,18 @@ fn a_selector_of_the_longest_name_stays_and_one_octet_longer_goes() {
 
 #[test]
 fn the_error_is_cut_at_its_limit_with_what_was_left_out_first() {
-    let record = Published {
+    let policy = PublishedPolicy {
         p: "none".to_owned(),
         problems: (0..8)
             .map(|number| format!("{number}{}", "x".repeat(199)))
             .collect(),
-        ..Published::default()
+        ..PublishedPolicy::default()
     };
-    let mut rows = vec![row(&Arc::new(record), 1)];
-    rows.push(Tallied {
-        source_ip: "192.0.2.9".parse().unwrap(),
-        ..rows[0].clone()
+    let mut rows = vec![row(&Numbered { number: 1, policy }, 1)];
+    rows.push({
+        let mut one = rows[0].clone();
+        one.row.source_ip = "192.0.2.9".parse().unwrap();
+        one
     });
     let day = assembled(rows, &limit(1));
     let error = day.reports[0].metadata.error.as_ref().unwrap();
@@ -376,9 +399,10 @@ fn an_operator_without_a_name_is_the_submitter() {
 #[test]
 fn counts_that_overflow_stay_at_the_most() {
     let policy = published(1, "none");
-    let most = || Tallied {
-        count: u64::MAX,
-        ..row(&policy, 1)
+    let most = || {
+        let mut one = row(&policy, 1);
+        one.count = u64::MAX;
+        one
     };
     let day = assembled(vec![most(), most()], &ReportLimits::default());
     assert_eq!(day.reports[0].rows[0].count, u64::MAX);

@@ -1,12 +1,12 @@
 //! Parts: how many, how large, and what they are called.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 
 use landmarc_dmarc::Suffixes;
+use landmarc_observation::{DayRow, PublishedPolicy, TallyRow};
 
 use super::*;
-use crate::aggregate::{DayOfDomain, Period, Published, Reporter, Tallied, assemble};
+use crate::aggregate::{DayOfDomain, Period, Reporter, assemble};
 
 fn submitter() -> DomainName {
     DomainName::parse("mail.receiver.example").unwrap()
@@ -14,32 +14,36 @@ fn submitter() -> DomainName {
 
 /// A report with that many rows, each with so many signatures.
 fn report(rows: u32, signatures: usize) -> AggregateReport {
-    let published = Arc::new(Published {
+    let published = PublishedPolicy {
         p: "reject".to_owned(),
-        ..Published::default()
-    });
-    let row = |number: u32| Tallied {
-        published: Arc::clone(&published),
+        ..PublishedPolicy::default()
+    };
+    let row = |number: u32| DayRow {
+        published: 0,
         count: u64::from(number) + 1,
-        incidental: false,
-        source_ip: std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
-        disposition: "pass".to_owned(),
-        dkim_aligned: true,
-        spf_aligned: false,
-        reasons: Vec::new(),
-        header_from: "example.com".to_owned(),
-        envelope_from: None,
-        envelope_to: None,
-        dkim: (0..signatures)
-            .map(|s| {
-                (
-                    "example.com".to_owned(),
-                    format!("s{number}x{s}"),
-                    "pass".to_owned(),
-                )
-            })
-            .collect(),
-        spf: None,
+        row: TallyRow {
+            policy_domain: "example.com".to_owned(),
+            published: published.clone(),
+            incidental: false,
+            source_ip: std::net::Ipv4Addr::from(0x0a00_0000 + number).into(),
+            disposition: "pass".to_owned(),
+            dkim_aligned: true,
+            spf_aligned: false,
+            reasons: Vec::new(),
+            header_from: "example.com".to_owned(),
+            envelope_from: None,
+            envelope_to: None,
+            dkim: (0..signatures)
+                .map(|s| {
+                    (
+                        "example.com".to_owned(),
+                        format!("s{number}x{s}"),
+                        "pass".to_owned(),
+                    )
+                })
+                .collect(),
+            spf: None,
+        },
     };
     let day = DayOfDomain {
         policy_domain: DomainName::parse("example.com").unwrap(),

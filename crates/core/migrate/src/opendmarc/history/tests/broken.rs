@@ -178,5 +178,5 @@ fn a_name_that_is_no_utf_8_is_no_name() {
     let Meaning::Counts(counted) = with("mfrom", "bounce.example.com") else {
         panic!("it does not count");
     };
-    assert_eq!((counted.count, counted.envelope_from), (1, None));
+    assert_eq!((counted.count, counted.row.envelope_from), (1, None));
 }
