@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use clap::Args;
 use landmarc_milter::{ListenError, Server, SocketAddress, UnixAccess};
-use landmarc_push::ServerTls;
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State, StoreError};
@@ -29,7 +28,7 @@ use landmarc_filter::rule_watch;
 use landmarc_filter::seen;
 use landmarc_filter::seen::SeenMail;
 use landmarc_filter::upkeep;
-use landmarc_fleet::{FleetError, Standing};
+use landmarc_fleet::{FleetConfig, FleetError};
 use landmarc_import::rspamd;
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{Current, InForce};
@@ -38,8 +37,10 @@ use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
 use landmarc_runtime::name_servers::NameServers;
 use landmarc_runtime::sockets;
+use landmarc_runtime::tasks::{Stage, Tasks};
 use landmarc_runtime::{database, rules};
 use landmarc_runtime::{failure_reports, name_servers};
+use reload::Reload;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -156,7 +157,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
         .map_err(ServeError::Web)?;
     let doors = runtime.block_on(Doors::bind(&loaded.settings, &account))?;
     // Passwords and keys are read while we may still be root.
-    let standing = runtime.block_on(Standing::of(&loaded.settings))?;
+    let fleet = runtime.block_on(FleetConfig::of(&loaded.settings))?;
     let database = database::path(&loaded.settings);
     let prepared = database::prepare(&database, &account);
     let no_pid_file = source.write_pid_file();
@@ -193,12 +194,12 @@ fn serve(source: &Source) -> Result<(), ServeError> {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
     }
     doors.introduce();
-    standing.introduce();
+    fleet.introduce();
     let service = Service {
         current: Arc::new(Current::new(in_force)),
         server,
         doors,
-        standing,
+        fleet,
         recorder,
         source: source.clone().pinned(file.as_deref()),
         level,
@@ -329,7 +330,7 @@ struct Service {
     current: Arc<Current>,
     server: Server,
     doors: Doors,
-    standing: Standing,
+    fleet: FleetConfig,
     recorder: Arc<Recorder>,
     /// Where a reload finds the settings.
     source: Source,
@@ -344,7 +345,7 @@ async fn serve_until_stopped(service: Service) {
         current,
         server,
         doors,
-        standing,
+        fleet,
         recorder,
         source,
         level,
@@ -352,14 +353,9 @@ async fn serve_until_stopped(service: Service) {
         board,
         metrics,
     } = service;
-    let Signals {
-        mut terminate,
-        mut interrupt,
-        mut hangup,
-        mut user1,
-    } = signals;
-    let started_with = current.get().settings.clone();
-    let started_with_grace = started_with.server.shutdown_grace;
+    let longest_end = current.get().settings.server.shutdown_grace + LAST_WORK;
+    let place = fleet.place().clone();
+    let mut tasks = Tasks::default();
     let (offers, candidates) = failure_reports::channel();
     let evidence = Arc::new(SeenMail::default());
     let filter = Filter::new(
@@ -369,52 +365,41 @@ async fn serve_until_stopped(service: Service) {
         Arc::clone(&metrics.filter),
     );
     let filter = Arc::new(filter.offering(offers));
-    let place = standing.place().clone();
     let reporting = landmarc_reporter::start(
         Arc::clone(&current),
         place.clone(),
         Arc::clone(&metrics.reporter),
         candidates,
     );
-    let mut fleet = standing.start(&current, &recorder, &metrics.fleet);
-    let shows = fleet.tls();
-    let expiry = upkeep::start(
+    tasks.add(Stage::Reports, reporting.end());
+    let certificates = fleet.start(&current, &recorder, &metrics.fleet, &mut tasks);
+    tasks.watch(upkeep::start(
         Arc::clone(&current),
         Arc::clone(&recorder),
         Arc::clone(&metrics.filter),
-    );
-    let watch = rule_watch::start(Arc::clone(&current), Arc::clone(&recorder));
-    let seen = seen::start(Arc::clone(&current), Arc::clone(&evidence), place.clone());
+    ));
+    tasks.watch(rule_watch::start(Arc::clone(&current), Arc::clone(&recorder)));
+    tasks.watch(seen::start(
+        Arc::clone(&current),
+        Arc::clone(&evidence),
+        place.clone(),
+    ));
     let known = Arc::new(NameServers::default());
-    let probes = name_servers::start(Arc::clone(&current), Arc::clone(&known));
-    let records = rspamd::start(Arc::clone(&current), place, Arc::clone(&metrics.rspamd));
-    let reloads = tokio::spawn({
-        let current = Arc::clone(&current);
-        async move {
-            loop {
-                let told = tokio::select! {
-                    told = hangup.recv() => told,
-                    told = user1.recv() => told,
-                };
-                if told.is_none() {
-                    break;
-                }
-                systemd::reloading();
-                match reload::reload(&current, &started_with, &source, &level) {
-                    true => metrics.reloads.succeeded(),
-                    false => metrics.reloads.failed(),
-                }
-                if let Some(Err(error)) = shows.as_ref().map(ServerTls::reload) {
-                    tracing::error!(
-                        remedy = error.remedy(),
-                        "the old certificates stay: {}",
-                        error_chain(&error)
-                    );
-                }
-                systemd::ready();
-            }
-        }
-    });
+    tasks.watch(name_servers::start(Arc::clone(&current), Arc::clone(&known)));
+    tasks.watch(rspamd::start(
+        Arc::clone(&current),
+        place,
+        Arc::clone(&metrics.rspamd),
+    ));
+    let reloads = Reload {
+        started_with: current.get().settings.clone(),
+        current: Arc::clone(&current),
+        source,
+        level,
+        certificates,
+        metrics,
+    };
+    tasks.watch(tokio::spawn(reloads.run(signals.hangup, signals.user1)));
     let doors = doors.open(&current, &filter);
     let close_doors = doors.closer();
     board.running(Parts {
@@ -426,10 +411,12 @@ async fn serve_until_stopped(service: Service) {
         sockets: server.local_addresses(),
         name_servers: known,
     });
+    tasks.add(Stage::Records, upkeep::end(recorder));
     systemd::ready();
-    let watchdog = systemd::watchdog();
-    let told = Arc::clone(&board);
-    let longest_end = started_with_grace + LAST_WORK;
+    if let Some(watchdog) = systemd::watchdog() {
+        tasks.watch(watchdog);
+    }
+    let (mut terminate, mut interrupt, told) = (signals.terminate, signals.interrupt, Arc::clone(&board));
     let drained = server
         .run(filter, async move {
             tokio::select! {
@@ -445,19 +432,7 @@ async fn serve_until_stopped(service: Service) {
         .await;
     let by_doors = doors.end().await;
     board.ended();
-    reporting.end().await;
-    fleet.stop_taking_in().await;
-    for helper in [reloads, expiry, watch, seen, probes, records]
-        .into_iter()
-        .chain(watchdog)
-    {
-        helper.abort();
-        // Aborted is what it should be; and it lets go of the store.
-        let _ = helper.await;
-    }
-    upkeep::end(recorder).await;
-    // Last of all: what was written just now is handed on, too.
-    fleet.end().await;
+    tasks.end().await;
     let finished = drained.finished + by_doors.finished;
     tracing::info!(finished, cut = drained.cut + by_doors.cut, "stopped");
 }

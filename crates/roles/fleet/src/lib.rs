@@ -1,16 +1,16 @@
 //! Many hosts, one picture: how this host hands on what it counted, and where its fleet looks (decision D15).
 
 mod collecting;
+mod config;
 mod metrics;
 mod shipping;
-mod standing;
 
 use landmarc_push::PushError;
 use landmarc_settings::Settings;
 
+pub use config::FleetConfig;
 use landmarc_runtime::fleet_settings::FleetDatabaseError;
 pub use metrics::FleetMetrics;
-pub use standing::Standing;
 
 /// Up to when a host has handed on all that has ended in order: nobody waits for it until it comes back. It is in the
 /// year 9999.

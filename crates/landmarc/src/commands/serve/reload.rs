@@ -1,11 +1,16 @@
 //! The settings read again while the service runs.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use landmarc_push::ServerTls;
 use landmarc_settings::Settings;
+use tokio::signal::unix::Signal;
 
 use super::ServeError;
 use crate::log;
+use crate::metrics::Metrics;
+use crate::systemd;
 use crate::words::in_plain_words;
 use landmarc_runtime::current::{Current, InForce};
 use landmarc_runtime::error_chain::error_chain;
@@ -15,13 +20,47 @@ use landmarc_runtime::load::{LoadError, Source};
 /// where to look, and a broken file shall not fill it.
 const MAX_MISTAKES_LOGGED: usize = 20;
 
+/// What a reload works with.
+pub(super) struct Reload {
+    pub(super) started_with: Settings,
+    pub(super) current: Arc<Current>,
+    pub(super) source: Source,
+    pub(super) level: log::Level,
+    /// What shows other hosts who we are; read again, too.
+    pub(super) certificates: Option<ServerTls>,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Reload {
+    /// Reloads at each of these signals.
+    pub(super) async fn run(self, mut hangup: Signal, mut user1: Signal) {
+        loop {
+            let told = tokio::select! {
+                told = hangup.recv() => told,
+                told = user1.recv() => told,
+            };
+            if told.is_none() {
+                break;
+            }
+            systemd::reloading();
+            match reload(&self.current, &self.started_with, &self.source, &self.level) {
+                true => self.metrics.reloads.succeeded(),
+                false => self.metrics.reloads.failed(),
+            }
+            if let Some(Err(error)) = self.certificates.as_ref().map(ServerTls::reload) {
+                tracing::error!(
+                    remedy = error.remedy(),
+                    "the old certificates stay: {}",
+                    error_chain(&error)
+                );
+            }
+            systemd::ready();
+        }
+    }
+}
+
 /// A failed reload keeps what is running, and says so (decision D34). Whether it went well.
-pub(super) fn reload(
-    current: &Current,
-    started_with: &Settings,
-    source: &Source,
-    level: &log::Level,
-) -> bool {
+fn reload(current: &Current, started_with: &Settings, source: &Source, level: &log::Level) -> bool {
     match reloaded(&current.get(), started_with, source) {
         Ok((next, file)) => {
             level.set(&next.settings);

@@ -12,13 +12,14 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::FleetError;
-use super::collecting::{self, Collecting};
+use super::collecting;
 use super::metrics::FleetMetrics;
-use super::shipping::{self, Receiver, Sender, Shipping};
+use super::shipping::{self, Receiver, Sender};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::fleet_settings::{FleetMode, host, server};
 use landmarc_runtime::lease_owner::lease_owner;
+use landmarc_runtime::tasks::{Stage, Tasks};
 use landmarc_runtime::{database, retention};
 
 /// How often what is old is removed from the database of the fleet, by one of the hosts.
@@ -26,8 +27,8 @@ const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
 /// Whose turn that is.
 const EXPIRY: &str = "expiry";
 
-/// Ready to begin.
-pub struct Standing {
+/// What this host is in its fleet by its settings, ready to begin.
+pub struct FleetConfig {
     way: FleetMode,
     place: Place,
     sender: Sender,
@@ -35,14 +36,7 @@ pub struct Standing {
     collector: Option<(landmarc_push::Server, ServerTls)>,
 }
 
-/// Under way.
-pub struct Working {
-    shipping: Option<Shipping>,
-    collecting: Option<Collecting>,
-    expiring: Option<JoinHandle<()>>,
-}
-
-impl Standing {
+impl FleetConfig {
     /// By these settings. Reads passwords, keys and certificates, and opens the port for other hosts.
     ///
     /// # Errors
@@ -107,60 +101,33 @@ impl Standing {
         }
     }
 
-    /// Begins.
+    /// Begins; its tasks end with these. What shows other hosts who we are is handed back, to be read again.
     pub fn start(
         self,
         current: &Arc<Current>,
         recorder: &Arc<Recorder>,
         metrics: &Arc<FleetMetrics>,
-    ) -> Working {
-        let expiring = match &self.place {
-            Place::Server(server) => Some(expire_by_the_clock(server.clone(), Arc::clone(current))),
-            Place::File(_) => None,
-        };
-        let collecting = self.collector.map(|(server, tls)| {
-            let current = Arc::clone(current);
-            collecting::start(server, tls, self.place, current, Arc::clone(metrics))
-        });
-        let shipping = self.receiver.map(|receiver| {
-            shipping::start(
-                self.sender,
-                receiver,
-                Arc::downgrade(recorder),
-                Arc::clone(metrics),
-            )
-        });
-        Working {
-            shipping,
-            collecting,
-            expiring,
+        tasks: &mut Tasks,
+    ) -> Option<ServerTls> {
+        if let Place::Server(server) = &self.place {
+            let expiring = expire_by_the_clock(server.clone(), Arc::clone(current));
+            tasks.add(Stage::Collecting, async move {
+                expiring.abort();
+                // Aborted is what it should be.
+                let _ = expiring.await;
+            });
         }
-    }
-}
-
-impl Working {
-    /// What shows who we are to other hosts, to be read again.
-    pub fn tls(&self) -> Option<ServerTls> {
-        self.collecting.as_ref().map(Collecting::tls)
-    }
-
-    /// Stops taking in what other hosts hand on: the database is about to be closed.
-    pub async fn stop_taking_in(&mut self) {
-        if let Some(expiring) = self.expiring.take() {
-            expiring.abort();
-            // Aborted is what it should be.
-            let _ = expiring.await;
+        if let Some(receiver) = self.receiver {
+            let (recorder, metrics) = (Arc::downgrade(recorder), Arc::clone(metrics));
+            let shipping = shipping::start(self.sender, receiver, recorder, metrics);
+            tasks.add(Stage::Shipping, shipping.end());
         }
-        if let Some(collecting) = self.collecting.take() {
-            collecting.end().await;
-        }
-    }
-
-    /// Hands on what was written to the last, as far as there is time.
-    pub async fn end(self) {
-        if let Some(shipping) = self.shipping {
-            shipping.end().await;
-        }
+        let (server, tls) = self.collector?;
+        let (current, metrics) = (Arc::clone(current), Arc::clone(metrics));
+        let collecting = collecting::start(server, tls, self.place, current, metrics);
+        let certificates = collecting.tls();
+        tasks.add(Stage::Collecting, collecting.end());
+        Some(certificates)
     }
 }
 
