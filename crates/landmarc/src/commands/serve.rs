@@ -31,7 +31,7 @@ use landmarc_filter::upkeep;
 use landmarc_fleet::{FleetConfig, FleetError};
 use landmarc_import::rspamd;
 use landmarc_runtime::account::{Account, AccountError, find_group};
-use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::database::Lock;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
@@ -183,7 +183,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let web = http::answer(web, &loaded.settings, Arc::clone(&board));
     let recorder = Arc::new(database::open(&loaded.settings, &database, loaded.groups())?);
     let (file, settings_from) = (loaded.file.clone(), source.describe(loaded.file.as_deref()));
-    let in_force = InForce::new(loaded, None)?;
+    let in_force = ActiveSettings::new(loaded, None)?;
     introduce(
         &in_force.rules,
         settings_from.as_deref(),
@@ -364,7 +364,7 @@ async fn serve_until_stopped(service: Service) {
         Arc::clone(&recorder),
         Arc::clone(&metrics.filter),
     );
-    let filter = Arc::new(filter.offering(offers));
+    let filter = Arc::new(filter.with_failure_reports(offers));
     let reporting = landmarc_reporter::start(
         Arc::clone(&current),
         place.clone(),

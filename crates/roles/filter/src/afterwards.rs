@@ -8,7 +8,7 @@ use landmarc_receiver::Judgement;
 use landmarc_receiver::story::story;
 use landmarc_store::{Recorded, State};
 
-use super::record::{self, Moment};
+use super::record::{self, RecordIds};
 use super::reporting::Traffic;
 use super::{Connection, now};
 use crate::log_line;
@@ -17,7 +17,7 @@ use landmarc_runtime::failure_reports::Offered;
 impl Connection {
     /// Decision D13: what is answered is written down first, on disk if that is not long. The
     /// record is on its way while the log line is written.
-    pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &Moment<'_>) {
+    pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &RecordIds<'_>) {
         let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
         let story = wants_story.then(|| story(judgement));
         let kept = story.as_deref().filter(|_| self.common.keeps_stories);
@@ -36,7 +36,7 @@ impl Connection {
     }
 
     /// Decision D20: offers it to whoever makes failure reports, where its domain asks for them.
-    fn offer(&self, judgement: &Judgement, traffic: Traffic, moment: &Moment<'_>) {
+    fn offer(&self, judgement: &Judgement, traffic: Traffic, moment: &RecordIds<'_>) {
         let reporting = &self.running.reporting;
         let Some(offers) = self
             .common
@@ -70,8 +70,8 @@ impl Connection {
 
     /// Decision D13: a crash now would lose the record. While the store takes nothing at all, its
     /// own lines say so, once.
-    pub(super) fn tell_if_late(&self, recorded: Recorded, moment: &Moment<'_>) {
-        let Moment { queue_id, id, .. } = moment;
+    pub(super) fn tell_if_late(&self, recorded: Recorded, moment: &RecordIds<'_>) {
+        let RecordIds { queue_id, id, .. } = moment;
         if recorded == Recorded::Committed || self.common.recorder.state() != State::Ok {
             return;
         }

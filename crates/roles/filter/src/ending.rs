@@ -12,7 +12,7 @@ use landmarc_store::State;
 
 use super::answer::{self, Unjudged, response, unjudged};
 use super::message::Message;
-use super::record::{self, Moment};
+use super::record::{self, RecordIds};
 use super::reporting::Traffic;
 use super::{Connection, Skipped, UNKNOWN_QUEUE_ID, findings};
 use crate::log_line;
@@ -91,7 +91,7 @@ impl Connection {
             landmarc_milter::Verdict::Reply { .. } => "tempfail",
             _ => "accept",
         };
-        let moment = Moment {
+        let moment = RecordIds {
             queue_id,
             id,
             elapsed: Duration::ZERO,

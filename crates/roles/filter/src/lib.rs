@@ -48,20 +48,20 @@ use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
 use landmarc_runtime::current::Current;
-use landmarc_runtime::failure_reports::Offers;
+use landmarc_runtime::failure_reports::FailureReportSender;
 use landmarc_runtime::panic::catch_panic;
 use landmarc_runtime::throttle::Throttle;
 use memory::Memory;
 use message::Message;
 pub use metrics::FilterMetrics;
-use record::Moment;
+use record::RecordIds;
 pub use rehearsal::rehearse;
 use running::Running;
 use skipping::verified_name;
 pub use skipping::{Lists, Skipped};
 use tally::Tally;
 use task::{Step, caught};
-use upstream::Silence;
+use upstream::MissingUpstreamCounter;
 
 /// Octets of a name or path of the envelope that are kept; RFC 5321 §4.5.3.1 allows a path 256.
 /// What is longer is no name that could be looked up, and is taken for an empty one.
@@ -83,14 +83,14 @@ pub struct Filter {
 struct Common {
     memory: Memory,
     tally: Tally,
-    upstream: Silence,
+    upstream: MissingUpstreamCounter,
     ids: Ids,
     recorder: Arc<Recorder>,
     metrics: Arc<FilterMetrics>,
     /// What the mail of the last days shows.
     seen: Arc<SeenMail>,
     /// Where messages go that a failure report may be made of; nowhere, where there is no reporter.
-    offers: OnceLock<Offers>,
+    offers: OnceLock<FailureReportSender>,
     /// Of such messages that found no room.
     unreported: Throttle,
     /// Of messages that were answered before their record was on disk.
@@ -115,7 +115,7 @@ impl Filter {
         let common = Common {
             memory: Memory::new(running.in_force.settings.limits.memory.as_usize()),
             tally: Tally::default(),
-            upstream: Silence::default(),
+            upstream: MissingUpstreamCounter::default(),
             ids: Ids::default(),
             recorder,
             metrics,
@@ -134,8 +134,8 @@ impl Filter {
         }
     }
 
-    /// Offers messages to this reporter; those that came before are not offered to anybody.
-    pub fn offering(self, offers: Offers) -> Self {
+    /// FailureReportSender messages to this reporter; those that came before are not offered to anybody.
+    pub fn with_failure_reports(self, offers: FailureReportSender) -> Self {
         // There is one reporter: a second one would be offered nothing.
         let _ = self.common.offers.set(offers);
         self
@@ -323,7 +323,7 @@ impl Session for Connection {
         let Some((judgement, traffic, response)) = judged else {
             return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
         };
-        let moment = Moment {
+        let moment = RecordIds {
             queue_id: &queue_id,
             id: &id,
             elapsed: arrived.elapsed(),

@@ -23,7 +23,7 @@ use landmarc_runtime::clock::now_ms;
 const MAX_DKIM_RESULTS: usize = 4;
 
 /// What of a message is known only where the MTA is spoken to.
-pub(super) struct Moment<'a> {
+pub(super) struct RecordIds<'a> {
     /// What the MTA calls the message.
     pub(super) queue_id: &'a str,
     /// What we call it.
@@ -36,7 +36,7 @@ pub(super) struct Moment<'a> {
 pub(super) fn judged(
     judgement: &Judgement,
     story: Option<&str>,
-    moment: &Moment<'_>,
+    moment: &RecordIds<'_>,
     incidental: bool,
 ) -> Observation {
     let evaluation = judgement.evaluation();
@@ -64,7 +64,7 @@ pub(super) fn judged(
 }
 
 /// A message that could not be judged: what was done, and why.
-pub(super) fn unjudged(action: &str, cause: &str, moment: &Moment<'_>) -> Observation {
+pub(super) fn unjudged(action: &str, cause: &str, moment: &RecordIds<'_>) -> Observation {
     Observation {
         trace: format!("The message was not judged: {cause}.\n").into(),
         ..blank(action, cause, moment)
@@ -72,7 +72,7 @@ pub(super) fn unjudged(action: &str, cause: &str, moment: &Moment<'_>) -> Observ
 }
 
 /// Of a message of which nothing was found.
-fn blank(action: &str, cause: &str, moment: &Moment<'_>) -> Observation {
+fn blank(action: &str, cause: &str, moment: &RecordIds<'_>) -> Observation {
     let none = || "none".to_owned();
     Observation {
         at_ms: now_ms(),

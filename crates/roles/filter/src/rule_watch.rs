@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::database;
 use landmarc_runtime::load::without_level;
 use landmarc_runtime::rules::operator;
@@ -33,7 +33,7 @@ pub fn start(current: Arc<Current>, recorder: Arc<Recorder>) -> JoinHandle<()> {
 
 /// Notes which rules are in force, and tells of those that have expired, soon will, or decide about
 /// nothing any more. Those that expire were told of with the settings at the start.
-async fn look(in_force: &InForce, recorder: &Recorder, is_start: bool) {
+async fn look(in_force: &ActiveSettings, recorder: &Recorder, is_start: bool) {
     let rules = &in_force.operator.rules;
     let Some(file) = in_force.operator.file.as_ref().filter(|_| !rules.is_empty()) else {
         return;

@@ -8,11 +8,11 @@ use landmarc_receiver::rule::Rule;
 use super::copying::CopyTo;
 use super::reporting::Reporting;
 use super::skipping::Lists;
-use landmarc_runtime::current::InForce;
+use landmarc_runtime::current::ActiveSettings;
 
 /// What a session works with; replaced as a whole by a reload.
 pub(super) struct Running {
-    pub(super) in_force: Arc<InForce>,
+    pub(super) in_force: Arc<ActiveSettings>,
     pub(super) lists: Lists,
     pub(super) copy_to: Option<CopyTo>,
     pub(super) reporting: Reporting,
@@ -24,7 +24,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(in_force: Arc<InForce>) -> Self {
+    pub(super) fn new(in_force: Arc<ActiveSettings>) -> Self {
         let settings = &in_force.settings;
         let reporting = Reporting::new(&settings.report);
         Self {

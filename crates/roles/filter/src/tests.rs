@@ -15,7 +15,7 @@ use super::message::UNCOUNTED_HEADER_OCTETS;
 use super::task::bug;
 use super::*;
 use crate::trace;
-use landmarc_runtime::current::InForce;
+use landmarc_runtime::current::ActiveSettings;
 use landmarc_runtime::rules;
 
 #[test]
@@ -57,7 +57,7 @@ fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture
     let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
     let recorder =
         Arc::new(landmarc_runtime::database::open(&loaded.settings, &database, loaded.groups()).unwrap());
-    let current = Current::new(InForce::new(loaded, None).unwrap());
+    let current = Current::new(ActiveSettings::new(loaded, None).unwrap());
     let (seen, metrics) = (Arc::default(), Arc::new(FilterMetrics::default()));
     let filter = Filter::new(Arc::new(current), seen, recorder, metrics);
     Fixture { filter, database }
@@ -180,8 +180,8 @@ async fn settled(filter: &Filter) {
     panic!("{:?}", filter.common.recorder.statistics());
 }
 
-fn moment() -> Moment<'static> {
-    Moment {
+fn moment() -> RecordIds<'static> {
+    RecordIds {
         queue_id: "4Fb2",
         id: "0123456789ab",
         elapsed: Duration::ZERO,

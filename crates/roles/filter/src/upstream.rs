@@ -7,12 +7,12 @@ const MESSAGES_BEFORE_WARNING: u64 = 50;
 
 /// Counts messages until one has a field in a trusted name.
 #[derive(Default)]
-pub(super) struct Silence {
+pub(super) struct MissingUpstreamCounter {
     messages: AtomicU64,
     is_over: AtomicBool,
 }
 
-impl Silence {
+impl MissingUpstreamCounter {
     /// Counts a message in which such a field was looked for; warns once where there never is any.
     pub(super) fn count(&self, is_heard: bool) {
         if self.is_worth_a_warning(is_heard) {
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn d9_silence_is_warned_of_once() {
-        let silence = Silence::default();
+        let silence = MissingUpstreamCounter::default();
         let warnings = (0..3 * MESSAGES_BEFORE_WARNING).map(|_| silence.is_worth_a_warning(false));
         let told: Vec<u64> = (1..)
             .zip(warnings)
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn d9_one_field_ends_the_silence() {
-        let silence = Silence::default();
+        let silence = MissingUpstreamCounter::default();
         for _ in 1..MESSAGES_BEFORE_WARNING {
             assert!(!silence.is_worth_a_warning(false));
         }

@@ -46,9 +46,9 @@ pub(super) fn start(
     metrics: Arc<FleetMetrics>,
 ) -> Collecting {
     let (stopper, stop) = stop();
-    let desk = Desk {
+    let desk = CollectionHandler {
         current,
-        shelf: Arc::new(Shelf {
+        shelf: Arc::new(CollectedStore {
             place,
             collector: Mutex::default(),
             bound: Mutex::default(),
@@ -76,10 +76,10 @@ impl Collecting {
     }
 }
 
-struct Desk {
+struct CollectionHandler {
     /// Has the settings in force.
     current: Arc<Current>,
-    shelf: Arc<Shelf>,
+    shelf: Arc<CollectedStore>,
     metrics: Arc<FleetMetrics>,
     warnings: Throttle,
     /// Of certificates that are refused.
@@ -87,7 +87,7 @@ struct Desk {
 }
 
 /// The store that all of it goes to.
-struct Shelf {
+struct CollectedStore {
     place: Place,
     /// None after trouble: the next one opens it anew.
     collector: Mutex<Option<Collector>>,
@@ -105,7 +105,7 @@ enum Binding {
     TooMany,
 }
 
-impl Taker for Desk {
+impl Taker for CollectionHandler {
     fn admits(&self, from: &ClientName) -> Result<(), Refusal> {
         let Some((error, remedy)) = refused_by(&self.current.get().settings.collector, from) else {
             return Ok(());
@@ -169,7 +169,7 @@ impl Taker for Desk {
     }
 }
 
-impl Desk {
+impl CollectionHandler {
     /// Who learns the number of another host could use up the numbers of its batches: what that host hands on would
     /// pass for known.
     async fn bound(&self, from: &ClientName, host: HostId) -> Result<(), Refusal> {
@@ -215,7 +215,7 @@ impl Desk {
     }
 }
 
-impl Shelf {
+impl CollectedStore {
     /// Binds the number of a host to a name of the certificate, unless it is another's. The lease is in the store, so
     /// that it holds for every collector, and after a restart.
     async fn bind(self: &Arc<Self>, host: HostId, from: &ClientName) -> Result<Binding, StoreError> {
@@ -340,7 +340,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("landmarc-bound-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let shelf = || {
-            Arc::new(Shelf {
+            Arc::new(CollectedStore {
                 place: (&folder.join("landmarc.db")).into(),
                 collector: Mutex::default(),
                 bound: Mutex::default(),

@@ -47,3 +47,34 @@ impl FleetError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use landmarc_runtime::current::{ActiveSettings, Current};
+    use landmarc_runtime::tasks::Tasks;
+    use landmarc_store::{Options, Recorder};
+
+    use super::*;
+
+    /// Without a filter, a reporter or a page of metrics: a host that only hands on. Its database is not there.
+    #[tokio::test]
+    async fn the_fleet_starts_alone() {
+        let directory = std::env::temp_dir().join(format!("landmarc-fleet-alone-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        let text = format!(
+            "dns.name_servers = [\"127.0.0.1:53\"]\nstore.directory = {directory:?}\n\
+             [fleet]\ndatabase = \"postgres://landmarc@127.0.0.1:9/landmarc\"\ntls = \"off\"\n"
+        );
+        let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
+        let config = FleetConfig::of(&loaded.settings).await.unwrap();
+        let recorder = Recorder::open(Options::at(directory.join("landmarc.db"))).unwrap();
+        let current = Arc::new(Current::new(ActiveSettings::new(loaded, None).unwrap()));
+        let mut tasks = Tasks::default();
+        let certificates = config.start(&current, &Arc::new(recorder), &Arc::default(), &mut tasks);
+        assert!(certificates.is_none(), "it takes nothing in");
+        tasks.end().await;
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

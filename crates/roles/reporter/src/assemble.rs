@@ -21,9 +21,9 @@ use tokio::task::JoinSet;
 
 use super::addressees::{Addressees, Dns};
 use super::clock::Clock;
-use super::letter::Facts;
+use super::mail_draft::Facts;
+use super::settings::ReportSettings;
 use super::shared::Shared;
-use super::terms::Terms;
 use producer::Producer;
 
 /// Policy domains whose destinations DNS is asked about at the same time. One that is silent must not
@@ -114,14 +114,14 @@ pub struct Assembly<D> {
 
 /// What every domain is settled by.
 struct Context<D> {
-    terms: Arc<Terms>,
+    terms: Arc<ReportSettings>,
     request: Request,
     dns: D,
 }
 
 impl<D: Dns> Assembly<D> {
     /// Begins.
-    pub fn begin(place: Place, known: Known, terms: Arc<Terms>, request: Request, dns: D) -> Self {
+    pub fn begin(place: Place, known: Known, terms: Arc<ReportSettings>, request: Request, dns: D) -> Self {
         let (to, made) = mpsc::channel(1);
         let producer = Producer {
             terms: Arc::clone(&terms),
@@ -206,7 +206,7 @@ struct Reports {
 impl Reports {
     async fn addressed(
         mut self: Box<Self>,
-        terms: &Terms,
+        terms: &ReportSettings,
         request: &Request,
         lookup: &impl landmarc_auth::lookup::Lookup,
     ) -> Settled {
@@ -246,7 +246,7 @@ impl Reports {
         }
     }
 
-    fn due_ms(&self, terms: &Terms, request: &Request) -> u64 {
+    fn due_ms(&self, terms: &ReportSettings, request: &Request) -> u64 {
         let now = request.clock.now_ms();
         if !request.spread {
             return now;

@@ -14,10 +14,10 @@ use landmarc_store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
 use tokio::time::sleep;
 
 use super::addressees::{Addressees, Dns};
-use super::desk::{Desk, Means};
-use super::letter::{Facts, Sheet, Unfit};
+use super::context::{ReportSetup, ReporterContext};
+use super::mail_draft::{Facts, MailDraft, Unfit};
+use super::settings::ReportSettings;
 use super::split;
-use super::terms::Terms;
 use landmarc_runtime::panic::catch_panic;
 
 /// How long a destination that was verified when its report was made counts as verified. RFC 9990 §4
@@ -67,7 +67,7 @@ impl Ended {
 
 /// Where a letter may go.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum Route {
     To(Address),
     /// DNS did not answer.
     Unanswered(String),
@@ -87,8 +87,8 @@ enum Mark {
 /// # Errors
 /// When the store cannot be used.
 pub(crate) async fn attempt<D: Dns>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
 ) -> Result<Ended, StoreError> {
     match catch_panic(try_to_deliver(desk, means, delivery)).await {
@@ -98,8 +98,8 @@ pub(crate) async fn attempt<D: Dns>(
 }
 
 async fn try_to_deliver<D: Dns>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
 ) -> Result<Ended, StoreError> {
     let number = delivery.report.number;
@@ -113,11 +113,11 @@ async fn try_to_deliver<D: Dns>(
         .await;
     };
     let address = match way(desk, means, delivery).await? {
-        Way::To(address) => address,
-        Way::Unanswered(why) => return mark(desk, means, delivery, Mark::Deferred(why)).await,
-        Way::Nowhere(why) => return mark(desk, means, delivery, Mark::GivenUp(why)).await,
+        Route::To(address) => address,
+        Route::Unanswered(why) => return mark(desk, means, delivery, Mark::Deferred(why)).await,
+        Route::Nowhere(why) => return mark(desk, means, delivery, Mark::GivenUp(why)).await,
     };
-    let sheet = Sheet::from(&delivery.report);
+    let sheet = MailDraft::from(&delivery.report);
     let letter = match sheet.letter(&body, &address) {
         Ok(letter) => letter,
         Err(error) => return unfit(desk, means, delivery, &error).await,
@@ -161,8 +161,8 @@ fn is_not_relayed(failure: &Failure) -> bool {
 /// The relay takes no letters. What it said after it was told of this one may be about this one, which then
 /// stands back behind the others: the first in line must not hold up all of them for good.
 async fn unusable<D>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
     failure: &Failure,
 ) -> Result<Ended, StoreError> {
@@ -182,8 +182,8 @@ pub(crate) fn file_name(delivery: &Delivery) -> String {
 }
 
 async fn unfit<D>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
     error: &Unfit,
 ) -> Result<Ended, StoreError> {
@@ -192,14 +192,21 @@ async fn unfit<D>(
 
 /// Where it may go by now. Nothing goes out unverified; what was verified lately is not asked about
 /// again.
-async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Result<Way, StoreError> {
+async fn way<D: Dns>(
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
+    delivery: &Delivery,
+) -> Result<Route, StoreError> {
     let report = &delivery.report;
     let Ok(address) = Address::parse(&delivery.destination) else {
-        return Ok(Way::Nowhere(format!("{:?} is no address", delivery.destination)));
+        return Ok(Route::Nowhere(format!(
+            "{:?} is no address",
+            delivery.destination
+        )));
     };
     let facts = Facts::read(&report.facts);
     if facts.copy_to.as_deref() == Some(delivery.destination.as_str()) {
-        return Ok(Way::To(address));
+        return Ok(Route::To(address));
     }
     let was_unanswered = facts
         .unverified
@@ -207,13 +214,13 @@ async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Resu
         .any(|host| host == address.domain().as_str());
     let age_ms = desk.clock.now_ms().saturating_sub(report.created_ms);
     if !was_unanswered && age_ms <= VERIFIED_FOR_MS {
-        return Ok(Way::To(address));
+        return Ok(Route::To(address));
     }
     let Ok(policy_domain) = DomainName::parse(&report.policy_domain) else {
-        return Ok(Way::Nowhere(format!("{:?} is no domain", report.policy_domain)));
+        return Ok(Route::Nowhere(format!("{:?} is no domain", report.policy_domain)));
     };
     if is_redirected(desk, &report.policy_domain, &address).await? {
-        return Ok(Way::To(address));
+        return Ok(Route::To(address));
     }
     let kind = match report.kind {
         ReportKind::Aggregate => DestinationKind::Aggregate,
@@ -221,8 +228,8 @@ async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Resu
     };
     let way = verified(&desk.dns.for_record(), &policy_domain, &address, kind, means).await;
     match way {
-        Way::To(other) if other != address && is_second(desk, delivery, &address).await? => {
-            Ok(Way::Nowhere(format!(
+        Route::To(other) if other != address && is_second(desk, delivery, &address).await? => {
+            Ok(Route::Nowhere(format!(
                 "{other} takes the reports of all of {}, and gets this one already",
                 address.domain()
             )))
@@ -233,7 +240,7 @@ async fn way<D: Dns>(desk: &Desk<D>, means: &Means, delivery: &Delivery) -> Resu
 
 /// Whether the operator wants the reports about this domain there (`outbox redirect`).
 async fn is_redirected<D>(
-    desk: &Desk<D>,
+    desk: &ReporterContext<D>,
     policy_domain: &str,
     address: &Address,
 ) -> Result<bool, StoreError> {
@@ -249,26 +256,30 @@ pub(crate) async fn verified(
     policy_domain: &DomainName,
     address: &Address,
     kind: DestinationKind,
-    means: &Means,
-) -> Way {
+    means: &ReportSetup,
+) -> Route {
     let uri = [format!("mailto:{address}")];
-    let Terms {
+    let ReportSettings {
         settings, suffixes, ..
     } = &*means.terms;
     let limit = settings.max_destinations;
     let mut found = Addressees::find(lookup, policy_domain, &uri, kind, limit, suffixes).await;
     if let Some(address) = found.open.pop() {
-        return Way::To(address);
+        return Route::To(address);
     }
     match found.unanswered.pop() {
-        Some((_, why)) => Way::Unanswered(why),
-        None => Way::Nowhere(found.why_not()),
+        Some((_, why)) => Route::Unanswered(why),
+        None => Route::Nowhere(found.why_not()),
     }
 }
 
 /// Whether another delivery of this report to the same host comes before: where the host has one
 /// address in place of all, it gets one letter (RFC 9990 digest X19).
-async fn is_second<D>(desk: &Desk<D>, delivery: &Delivery, address: &Address) -> Result<bool, StoreError> {
+async fn is_second<D>(
+    desk: &ReporterContext<D>,
+    delivery: &Delivery,
+    address: &Address,
+) -> Result<bool, StoreError> {
     let filter = OutboxFilter {
         report_id: Some(delivery.report.report_id.clone()),
         destination: Some(format!("@{}", address.domain())),
@@ -282,8 +293,8 @@ async fn is_second<D>(desk: &Desk<D>, delivery: &Delivery, address: &Address) ->
 
 /// A refusal for good: of the size, of the destination, or of us.
 async fn refused<D>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
     failure: &Failure,
     body: &[u8],
@@ -317,7 +328,11 @@ fn is_of_destination(failure: &Failure) -> bool {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub(crate) async fn strike<D>(desk: &Desk<D>, destination: &str, reason: &str) -> Result<(), StoreError> {
+pub(crate) async fn strike<D>(
+    desk: &ReporterContext<D>,
+    destination: &str,
+    reason: &str,
+) -> Result<(), StoreError> {
     let (destination, reason) = (destination.to_owned(), reason.to_owned());
     let now_ms = desk.clock.now_ms();
     let strikes = strikes();
@@ -341,8 +356,8 @@ pub fn strikes() -> Strikes {
 }
 
 async fn mark<D>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
     mark: Mark,
 ) -> Result<Ended, StoreError> {
@@ -372,7 +387,7 @@ async fn mark<D>(
 }
 
 async fn give_up<D>(
-    desk: &Desk<D>,
+    desk: &ReporterContext<D>,
     delivery: &Delivery,
     reason: String,
     now_ms: u64,
@@ -391,7 +406,7 @@ async fn give_up<D>(
 
 /// The letter is out: a store that is busy now must not make us send it again.
 async fn mark_delivered<D>(
-    desk: &Desk<D>,
+    desk: &ReporterContext<D>,
     delivery: &Delivery,
     reply: &str,
     now_ms: u64,

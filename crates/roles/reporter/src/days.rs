@@ -12,8 +12,8 @@ use landmarc_store::{
 use super::addressees::Dns;
 use super::assemble::{Assembly, Known, Request, Settled, Settlement};
 use super::attempt::strikes;
-use super::desk::Desk;
-use super::terms::Terms;
+use super::context::ReporterContext;
+use super::settings::ReportSettings;
 use landmarc_runtime::lease_owner::is_gone;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -79,7 +79,10 @@ pub fn days_due(days: &[Day], now_ms: u64, settle: Duration) -> Vec<Day> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub(crate) async fn waiting_days<D>(desk: &Desk<D>, settle: Duration) -> Result<Vec<Day>, StoreError> {
+pub(crate) async fn waiting_days<D>(
+    desk: &ReporterContext<D>,
+    settle: Duration,
+) -> Result<Vec<Day>, StoreError> {
     let days = desk.read(Reader::reporting_days).await?;
     let due = days_due(&days, desk.clock.now_ms(), settle);
     desk.outbox
@@ -101,8 +104,8 @@ pub(crate) async fn waiting_days<D>(desk: &Desk<D>, settle: Duration) -> Result<
 /// # Errors
 /// When the store cannot be used.
 pub(crate) async fn make_day<D: Dns>(
-    desk: &Arc<Desk<D>>,
-    terms: &Arc<Terms>,
+    desk: &Arc<ReporterContext<D>>,
+    terms: &Arc<ReportSettings>,
     request: &Request,
     stop: &Stop,
     seen: impl Fn(&DayMade),
@@ -114,7 +117,7 @@ pub(crate) async fn make_day<D: Dns>(
 
 /// The reports of a day on their way into the outbox.
 pub(super) struct Making<'a, D> {
-    desk: &'a Arc<Desk<D>>,
+    desk: &'a Arc<ReporterContext<D>>,
     request: &'a Request,
     assembly: Assembly<D>,
     made: DayMade,
@@ -129,8 +132,8 @@ impl<'a, D: Dns> Making<'a, D> {
     /// # Errors
     /// When the store cannot be used; here and below.
     pub(super) async fn begin(
-        desk: &'a Arc<Desk<D>>,
-        terms: &Arc<Terms>,
+        desk: &'a Arc<ReporterContext<D>>,
+        terms: &Arc<ReportSettings>,
         request: &'a Request,
     ) -> Result<Self, StoreError> {
         let (day, now_ms) = (request.day, desk.clock.now_ms());
@@ -320,7 +323,10 @@ fn batches(reports: &[NewReport]) -> Vec<&[NewReport]> {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub(crate) async fn expire<D>(desk: &Desk<D>, keep_days: u32) -> Result<OutboxExpired, StoreError> {
+pub(crate) async fn expire<D>(
+    desk: &ReporterContext<D>,
+    keep_days: u32,
+) -> Result<OutboxExpired, StoreError> {
     let keep = OutboxKeep {
         now_ms: desk.clock.now_ms(),
         keep_days,
@@ -343,7 +349,7 @@ pub(crate) async fn expire<D>(desk: &Desk<D>, keep_days: u32) -> Result<OutboxEx
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn release_of_gone<D>(desk: &Desk<D>) -> Result<u64, StoreError> {
+pub async fn release_of_gone<D>(desk: &ReporterContext<D>) -> Result<u64, StoreError> {
     desk.outbox
         .with(|outbox| {
             let mut released = 0;

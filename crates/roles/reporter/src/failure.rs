@@ -13,10 +13,10 @@ use landmarc_settings::keys::{FailureReports, Redaction as RedactionWord};
 use landmarc_store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
 
 use super::addressees::{Addressees, Dns};
-use super::desk::Desk;
+use super::context::ReporterContext;
 use super::hidden::without_local_parts;
-use super::letter::Facts;
-use super::terms::Terms;
+use super::mail_draft::Facts;
+use super::settings::ReportSettings;
 use landmarc_runtime::failure_reports::FailureCandidate;
 
 /// The name of the secret in the store that addresses are hidden with. It stays the same, so that
@@ -27,7 +27,7 @@ const SECRET: &str = "redaction";
 const DAY_MS: u64 = 24 * 3600 * 1_000;
 
 /// Makes failure reports, within the limits.
-pub(crate) struct FailureDesk {
+pub(crate) struct FailureReporter {
     limiter: Limiter,
     secret: [u8; 32],
     /// Made, and not in the outbox yet: the limits have counted it, so it is not made again.
@@ -53,12 +53,15 @@ impl Made {
     }
 }
 
-impl FailureDesk {
+impl FailureReporter {
     /// Begins with what was sent in the last day: a restart gives nobody another ration.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub(crate) async fn open<D>(desk: &Desk<D>, terms: &Terms) -> Result<Self, StoreError> {
+    pub(crate) async fn open<D>(
+        desk: &ReporterContext<D>,
+        terms: &ReportSettings,
+    ) -> Result<Self, StoreError> {
         let now_ms = desk.clock.now_ms();
         let since_ms = Day::at(now_ms).begins_ms().max(now_ms.saturating_sub(DAY_MS));
         let (secret, sent) = desk
@@ -89,8 +92,8 @@ impl FailureDesk {
     /// When the store cannot be written. Ask again with the same message: what was made waits here.
     pub(crate) async fn take<D: Dns>(
         &mut self,
-        desk: &Desk<D>,
-        terms: &Arc<Terms>,
+        desk: &ReporterContext<D>,
+        terms: &Arc<ReportSettings>,
         candidate: &FailureCandidate,
     ) -> Result<Made, StoreError> {
         if self.waiting.is_none() {
@@ -105,8 +108,8 @@ impl FailureDesk {
     /// The report; what became of the message where there is none.
     async fn make<D: Dns>(
         &mut self,
-        desk: &Desk<D>,
-        terms: &Arc<Terms>,
+        desk: &ReporterContext<D>,
+        terms: &Arc<ReportSettings>,
         candidate: &FailureCandidate,
     ) -> Result<NewReport, Made> {
         let FailureCandidate { facts, wanted } = candidate;
@@ -152,7 +155,7 @@ impl FailureDesk {
     }
 
     /// Puts what waits into the outbox.
-    async fn queue<D>(&mut self, desk: &Desk<D>) -> Result<Made, StoreError> {
+    async fn queue<D>(&mut self, desk: &ReporterContext<D>) -> Result<Made, StoreError> {
         let Some(new) = self.waiting.clone() else {
             return Ok(Made::Limited);
         };
@@ -194,7 +197,7 @@ fn profile(word: RedactionWord) -> Profile {
 
 /// The report as it is stored: the letter to the first of its destinations. None where there is none.
 fn stored(
-    terms: &Terms,
+    terms: &ReportSettings,
     report: &FailureReport,
     destinations: &[Address],
     incidents: u32,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use landmarc_report::allotment::DailyLimit;
 use landmarc_store::{OutboxCounts, ReportKind};
 
-use super::terms::limit_key;
+use super::settings::limit_key;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::metrics::{Counts, MetricWriter, OTHER, SECONDS, place_of};
 

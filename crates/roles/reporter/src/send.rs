@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::addressees::Dns;
 use super::assemble::Selection;
 use super::attempt::{Ended, attempt};
-use super::desk::{Desk, Means};
+use super::context::{ReportSetup, ReporterContext};
 use super::hidden::without_local_parts;
 use landmarc_runtime::stop::Stop;
 
@@ -98,8 +98,8 @@ impl SendCounts {
 /// # Errors
 /// When the store cannot be used.
 pub async fn send<D: Dns>(
-    desk: &Arc<Desk<D>>,
-    means: &Arc<Means>,
+    desk: &Arc<ReporterContext<D>>,
+    means: &Arc<ReportSetup>,
     orders: &Orders,
     stop: &Stop,
     seen: impl Fn(&SendCounts),
@@ -126,7 +126,11 @@ pub async fn send<D: Dns>(
 
 /// Ends our leases. Where the relay takes no letters, all that are due say so, and wait: it is no fault of
 /// theirs, and no attempt.
-async fn let_go<D>(desk: &Desk<D>, orders: &Orders, relay: Option<&str>) -> Result<(), StoreError> {
+async fn let_go<D>(
+    desk: &ReporterContext<D>,
+    orders: &Orders,
+    relay: Option<&str>,
+) -> Result<(), StoreError> {
     let owner = Arc::clone(&desk.owner);
     let reason = relay.map(|why| format!("the relay takes no letters: {why}"));
     let now_ms = desk.clock.now_ms();
@@ -142,8 +146,8 @@ async fn let_go<D>(desk: &Desk<D>, orders: &Orders, relay: Option<&str>) -> Resu
 }
 
 struct Run<'a, D> {
-    desk: &'a Arc<Desk<D>>,
-    means: &'a Arc<Means>,
+    desk: &'a Arc<ReporterContext<D>>,
+    means: &'a Arc<ReportSetup>,
     orders: &'a Orders,
     counts: SendCounts,
     /// Under lease, and not begun.
@@ -306,7 +310,7 @@ fn host(delivery: &Delivery) -> &str {
 
 /// A line for each letter; where someone should look, a warning, but no flood of them. Local parts stay out
 /// (decision D37).
-fn log<D>(desk: &Desk<D>, delivery: &Delivery, ended: &Ended) {
+fn log<D>(desk: &ReporterContext<D>, delivery: &Delivery, ended: &Ended) {
     let report = &delivery.report;
     let (host, attempts) = (host(delivery), delivery.attempts);
     if let Ended::GivenUp(why) = ended

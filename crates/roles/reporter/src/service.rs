@@ -13,18 +13,18 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeou
 
 use super::assemble::{Request, Selection};
 use super::clock::Clock;
-use super::courier::{Courier, CourierError, SECRET};
+use super::context::{ReportSetup, ReporterContext};
+use super::day_lease::{DayLease, Readiness, in_words, readiness};
 use super::days::{DayMade, expire, make_day, release_of_gone, waiting_days};
-use super::desk::{Desk, Means};
+use super::mailer::{Mailer, MailerError, SECRET};
 use super::metrics::ReporterMetrics;
 use super::relay::Relay;
 use super::send::{LAST_LETTERS, Orders, SendCounts, send};
+use super::settings::{NoReportSettings, ReportSettings};
 use super::shared::Shared;
-use super::terms::{NoTerms, Terms};
 use super::trouble::Trouble;
-use super::turn::{Readiness, Turn, in_words, readiness};
 use candidates::take_candidates;
-use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::failure_reports::Candidates;
 use landmarc_runtime::fleet_settings::FleetMode;
@@ -62,7 +62,7 @@ pub fn start(
     candidates: Candidates,
 ) -> Reporting {
     let (stopper, stop) = stop();
-    let office = Arc::new(Office {
+    let office = Arc::new(ReporterState {
         current,
         place,
         metrics,
@@ -94,7 +94,7 @@ impl Reporting {
 }
 
 /// Where all tasks find what they work with.
-struct Office {
+struct ReporterState {
     current: Arc<Current>,
     place: Place,
     metrics: Arc<ReporterMetrics>,
@@ -114,18 +114,18 @@ struct Open {
 
 #[derive(Clone)]
 struct Ready {
-    by: Arc<InForce>,
-    desk: Arc<Desk<Resolver>>,
-    means: Arc<Means>,
+    by: Arc<ActiveSettings>,
+    desk: Arc<ReporterContext<Resolver>>,
+    means: Arc<ReportSetup>,
 }
 
 /// Why nothing can be reported at the moment.
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
     #[error(transparent)]
-    Terms(#[from] NoTerms),
+    ReportSettings(#[from] NoReportSettings),
     #[error(transparent)]
-    Courier(#[from] CourierError),
+    Mailer(#[from] MailerError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -133,14 +133,14 @@ enum NotReady {
 impl NotReady {
     fn remedy(&self) -> String {
         match self {
-            Self::Terms(error) => error.remedy().to_owned(),
-            Self::Courier(error) => error.remedy(),
+            Self::ReportSettings(error) => error.remedy().to_owned(),
+            Self::Mailer(error) => error.remedy(),
             Self::Store(error) => error.remedy().to_owned(),
         }
     }
 }
 
-impl Office {
+impl ReporterState {
     /// What reports are made with, by the settings of this moment; none where there are to be none, or
     /// something is in the way, which is told once.
     async fn ready(&self) -> Option<Ready> {
@@ -159,7 +159,7 @@ impl Office {
                 open.ready = Some(ready.clone());
                 Some(ready)
             }
-            Err(NotReady::Terms(NoTerms::Off)) => {
+            Err(NotReady::ReportSettings(NoReportSettings::Off)) => {
                 open.ready = None;
                 None
             }
@@ -187,8 +187,8 @@ impl Office {
         }
     }
 
-    async fn make_ready(&self, open: &mut Open, in_force: &Arc<InForce>) -> Result<Ready, NotReady> {
-        let terms = Terms::of(&in_force.settings)?;
+    async fn make_ready(&self, open: &mut Open, in_force: &Arc<ActiveSettings>) -> Result<Ready, NotReady> {
+        let terms = ReportSettings::of(&in_force.settings)?;
         let terms = Arc::new(terms.with_suffixes(Arc::clone(&in_force.rules.suffixes)));
         let outbox = match &open.outbox {
             Some(outbox) => outbox.clone(),
@@ -201,7 +201,7 @@ impl Office {
         };
         let secret = outbox.with(|outbox| outbox.secret(SECRET)).await?;
         let for_courier = Arc::clone(&terms);
-        let made = tokio::task::spawn_blocking(move || Courier::new(&for_courier, &secret)).await;
+        let made = tokio::task::spawn_blocking(move || Mailer::new(&for_courier, &secret)).await;
         let (courier, warnings) = made.map_err(|_| StoreError::Ended)??;
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -210,7 +210,7 @@ impl Office {
             Some(ready) => ready.desk.with_dns(in_force.resolver.clone()),
             None => {
                 let clock = Clock::of_system();
-                let desk = Desk::new(outbox, self.place.clone(), clock, in_force.resolver.clone());
+                let desk = ReporterContext::new(outbox, self.place.clone(), clock, in_force.resolver.clone());
                 let desk = desk.with_metrics(Arc::clone(&self.metrics));
                 let released = release_of_gone(&desk).await?;
                 if released > 0 {
@@ -223,7 +223,7 @@ impl Office {
         Ok(Ready {
             by: Arc::clone(in_force),
             desk: Arc::new(desk),
-            means: Arc::new(Means { terms, courier }),
+            means: Arc::new(ReportSetup { terms, courier }),
         })
     }
 }
@@ -231,7 +231,7 @@ impl Office {
 /// Looks once a minute whether days are over, and lets go of what is old.
 ///
 /// Apart from sending: a day whose domains have dead name servers may take hours, and no letter waits for that.
-async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
+async fn make_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
     let mut looks = looks();
     let mut expired: Option<Instant> = None;
     let (mut of_making, mut of_expiry) = (Trouble::default(), Trouble::default());
@@ -263,7 +263,7 @@ async fn make_by_the_clock(office: Arc<Office>, stop: Stop) {
 }
 
 /// Looks once a minute, and when letters are queued that need not wait.
-async fn send_by_the_clock(office: Arc<Office>, stop: Stop) {
+async fn send_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
     let mut looks = looks();
     let (mut relay, mut trouble) = (Relay::default(), Trouble::default());
     loop {
@@ -291,9 +291,9 @@ fn looks() -> Interval {
 /// Makes the reports of days that are over; how many letters that came to. One day that cannot be made does
 /// not keep the next one from it.
 async fn make_days(
-    office: &Office,
-    desk: &Arc<Desk<Resolver>>,
-    terms: &Arc<Terms>,
+    office: &ReporterState,
+    desk: &Arc<ReporterContext<Resolver>>,
+    terms: &Arc<ReportSettings>,
     stop: &Stop,
 ) -> Result<u64, StoreError> {
     let settings = &office.current.get().settings;
@@ -306,7 +306,7 @@ async fn make_days(
         if !is_ready(desk, day, times).await? {
             continue;
         }
-        let Some(turn) = Turn::take(desk, day).await? else {
+        let Some(turn) = DayLease::take(desk, day).await? else {
             continue;
         };
         let request = Request {
@@ -335,7 +335,11 @@ async fn make_days(
 
 /// Whether the reports of a day can be made: all hosts have handed on what they counted, or it is too late for
 /// those that have not.
-async fn is_ready(desk: &Desk<Resolver>, day: Day, times: (Duration, Duration)) -> Result<bool, StoreError> {
+async fn is_ready(
+    desk: &ReporterContext<Resolver>,
+    day: Day,
+    times: (Duration, Duration),
+) -> Result<bool, StoreError> {
     match readiness(desk, day, times).await? {
         Readiness::Complete => Ok(true),
         Readiness::Waiting(hosts) => {
@@ -356,8 +360,8 @@ async fn is_ready(desk: &Desk<Resolver>, day: Day, times: (Duration, Duration)) 
 
 /// Sends what is due.
 async fn send_due(
-    desk: &Arc<Desk<Resolver>>,
-    means: &Arc<Means>,
+    desk: &Arc<ReporterContext<Resolver>>,
+    means: &Arc<ReportSetup>,
     relay: &mut Relay,
     stop: &Stop,
 ) -> Result<(), StoreError> {

@@ -11,16 +11,16 @@ use landmarc_report::summary::{Portion, Summary, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
 use super::attempt::Ended;
-use super::desk::{Desk, Means};
-use super::letter::{Facts, Sheet};
+use super::context::{ReportSetup, ReporterContext};
+use super::mail_draft::{Facts, MailDraft};
 
 /// Puts two smaller reports in place of a delivery; gives it up where it cannot be halved.
 ///
 /// # Errors
 /// When the store cannot be written.
 pub(crate) async fn into_smaller<D>(
-    desk: &Desk<D>,
-    means: &Means,
+    desk: &ReporterContext<D>,
+    means: &ReportSetup,
     delivery: &Delivery,
     failure: &Failure,
     body: &[u8],
@@ -51,9 +51,9 @@ pub(crate) async fn into_smaller<D>(
 
 /// The two halves of a stored report, for the destination of this delivery; none where one row is all,
 /// or the body is none of ours.
-fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Option<Vec<NewReport>> {
+fn halves(means: &ReportSetup, delivery: &Delivery, body: &[u8], now_ms: u64) -> Option<Vec<NewReport>> {
     let report = &delivery.report;
-    let submitter = Sheet::from(report).submitter().ok()?;
+    let submitter = MailDraft::from(report).submitter().ok()?;
     let destination = Address::parse(&delivery.destination).ok()?;
     let part = ReportPart {
         number: report.part,
@@ -64,8 +64,14 @@ fn halves(means: &Means, delivery: &Delivery, body: &[u8], now_ms: u64) -> Optio
     halves.into_iter().collect()
 }
 
-fn half_of(means: &Means, whole: &Report, half: &ReportPart, to: &Address, now_ms: u64) -> Option<NewReport> {
-    let sheet = Sheet::from(whole);
+fn half_of(
+    means: &ReportSetup,
+    whole: &Report,
+    half: &ReportPart,
+    to: &Address,
+    now_ms: u64,
+) -> Option<NewReport> {
+    let sheet = MailDraft::from(whole);
     let submitter = sheet.submitter().ok()?;
     let policy_domain = landmarc_mail::DomainName::parse(&whole.policy_domain).ok()?;
     let report_id = ReportId::parse(&half.report.metadata.report_id)?;

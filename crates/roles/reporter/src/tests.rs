@@ -15,12 +15,12 @@ use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 use super::addressees::Dns;
 use super::assemble::{Request, Selection};
 use super::clock::Clock;
-use super::courier::Courier;
+use super::context::{ReportSetup, ReporterContext};
 use super::days::{make_day, release_of_gone, waiting_days};
-use super::desk::{Desk, Means};
+use super::mailer::Mailer;
 use super::send::{Orders, SendCounts, send};
+use super::settings::ReportSettings;
 use super::shared::Shared;
-use super::terms::Terms;
 use landmarc_runtime::stop::{Stop, Stopper, stop};
 
 mod limits;
@@ -64,7 +64,7 @@ impl Drop for Place {
 struct World {
     place: Place,
     relay: Relay,
-    means: Arc<Means>,
+    means: Arc<ReportSetup>,
     zones: Zones,
     stopper: Stopper,
     stop: Stop,
@@ -78,8 +78,8 @@ impl World {
              report.delivery.hello = \"r.example\"\n{settings}\n",
             relay.address()
         );
-        let terms = Arc::new(Terms::of(&landmarc_settings::read(&text).unwrap().0).unwrap());
-        let (courier, _) = Courier::new(&terms, &[7; 32]).unwrap();
+        let terms = Arc::new(ReportSettings::of(&landmarc_settings::read(&text).unwrap().0).unwrap());
+        let (courier, _) = Mailer::new(&terms, &[7; 32]).unwrap();
         let mut zones = Zones::new();
         for domain in ["a.example", "b.example", "c.example"] {
             zones.add_txt(dns_name_of(domain), b"v=DMARC1; p=none");
@@ -90,7 +90,7 @@ impl World {
         Self {
             place: Place::new(),
             relay,
-            means: Arc::new(Means { terms, courier }),
+            means: Arc::new(ReportSetup { terms, courier }),
             zones,
             stopper,
             stop,
@@ -101,10 +101,10 @@ impl World {
         self.place.0.join("landmarc.db")
     }
 
-    fn desk(&self, now_ms: u64) -> Arc<Desk<Arc<Zones>>> {
+    fn desk(&self, now_ms: u64) -> Arc<ReporterContext<Arc<Zones>>> {
         let outbox = Outbox::open(self.database(), COMMAND_PATIENCE).unwrap();
         let zones = Arc::new(self.zones.clone());
-        Arc::new(Desk::new(
+        Arc::new(ReporterContext::new(
             Shared::new(outbox),
             self.database().into(),
             Clock::at(now_ms),
@@ -122,7 +122,7 @@ impl World {
         assert_eq!(closed.await.unwrap().dropped_tallies, 0);
     }
 
-    async fn make(&self, desk: &Arc<Desk<Arc<Zones>>>) -> super::DayMade {
+    async fn make(&self, desk: &Arc<ReporterContext<Arc<Zones>>>) -> super::DayMade {
         let request = Request {
             day: Day::at(JUNE_1),
             selection: Selection::default(),
@@ -134,7 +134,7 @@ impl World {
             .unwrap()
     }
 
-    async fn send(&self, desk: &Arc<Desk<Arc<Zones>>>) -> SendCounts {
+    async fn send(&self, desk: &Arc<ReporterContext<Arc<Zones>>>) -> SendCounts {
         send(desk, &self.means, &Orders::default(), &self.stop, |_| {})
             .await
             .unwrap()
@@ -375,7 +375,7 @@ async fn two_senders_send_each_letter_once() {
     world.make(&one).await;
     let other = Outbox::open(world.database(), COMMAND_PATIENCE).unwrap();
     let zones = Arc::new(world.zones.clone());
-    let mut other = Desk::new(
+    let mut other = ReporterContext::new(
         Shared::new(other),
         world.database().into(),
         Clock::at(AFTER),
@@ -429,4 +429,20 @@ async fn letters_of_a_process_that_was_killed_are_free_at_once() {
     assert_eq!(world.send(&desk).await.delivered, 0, "it is under lease");
     assert_eq!(release_of_gone(&desk).await.unwrap(), 1);
     assert_eq!(world.send(&desk).await.delivered, 1);
+}
+
+/// Without a filter, a fleet or a page of metrics: a host that only reports.
+#[tokio::test]
+async fn the_reporter_starts_alone() {
+    use landmarc_runtime::current::{ActiveSettings, Current};
+    let directory = std::env::temp_dir().join(format!("landmarc-reporter-alone-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let text = "dns.name_servers = [\"127.0.0.1:53\"]\nreport.email = \"dmarc@reporter.example\"\n";
+    let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
+    let current = Arc::new(Current::new(ActiveSettings::new(loaded, None).unwrap()));
+    let (_filter, candidates) = landmarc_runtime::failure_reports::channel();
+    let place = directory.join("landmarc.db").into();
+    let reporting = crate::start(current, place, Arc::default(), candidates);
+    reporting.end().await;
+    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -10,8 +10,8 @@ use landmarc_store::{Day, StoreError};
 
 use super::addressees::Dns;
 use super::assemble::Request;
+use super::context::{ReportSetup, ReporterContext};
 use super::days::{DayMade, Making};
-use super::desk::{Desk, Means};
 use super::send::{Orders, SendCounts, send};
 use landmarc_runtime::stop::Stop;
 
@@ -48,8 +48,8 @@ pub enum Progress<'a> {
 /// # Errors
 /// When the store cannot be used.
 pub async fn make_and_send<D: Dns>(
-    desk: &Arc<Desk<D>>,
-    means: &Arc<Means>,
+    desk: &Arc<ReporterContext<D>>,
+    means: &Arc<ReportSetup>,
     days: &[Request],
     (orders, turns): (&Orders, Turns),
     stop: &Stop,

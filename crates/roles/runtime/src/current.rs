@@ -11,7 +11,7 @@ use crate::load::{Loaded, RulesFile};
 use crate::rules;
 
 /// The settings of one moment, and what is made of them for every role.
-pub struct InForce {
+pub struct ActiveSettings {
     /// As they were read and checked.
     pub settings: Settings,
     /// The operator's decisions as the receiver takes them.
@@ -24,7 +24,7 @@ pub struct InForce {
     pub hosts: Hosts,
 }
 
-impl InForce {
+impl ActiveSettings {
     /// Makes ready what was loaded. The resolver of `before` stays, with its cache, while its settings do.
     ///
     /// # Errors
@@ -46,21 +46,21 @@ impl InForce {
 }
 
 /// Where each role looks up the settings in force.
-pub struct Current(RwLock<Arc<InForce>>);
+pub struct Current(RwLock<Arc<ActiveSettings>>);
 
 impl Current {
     /// Begins with these.
-    pub fn new(first: InForce) -> Self {
+    pub fn new(first: ActiveSettings) -> Self {
         Self(RwLock::new(Arc::new(first)))
     }
 
     /// Those of this moment. They stay as they are for as long as they are held.
-    pub fn get(&self) -> Arc<InForce> {
+    pub fn get(&self) -> Arc<ActiveSettings> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts others in force.
-    pub fn replace(&self, next: InForce) {
+    pub fn replace(&self, next: ActiveSettings) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
     }
 }

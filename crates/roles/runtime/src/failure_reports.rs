@@ -26,7 +26,7 @@ pub type Candidates = Receiver<FailureCandidate>;
 
 /// What the filter offers them to.
 #[derive(Clone, Debug)]
-pub struct Offers(Sender<FailureCandidate>);
+pub struct FailureReportSender(Sender<FailureCandidate>);
 
 /// What became of an offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +38,12 @@ pub enum Offered {
 }
 
 /// Both ends.
-pub fn channel() -> (Offers, Candidates) {
+pub fn channel() -> (FailureReportSender, Candidates) {
     let (sender, receiver) = mpsc::channel(MAX_WAITING);
-    (Offers(sender), receiver)
+    (FailureReportSender(sender), receiver)
 }
 
-impl Offers {
+impl FailureReportSender {
     /// Hands it over at once, or not at all.
     pub fn offer(&self, candidate: FailureCandidate) -> Offered {
         match self.0.try_send(candidate) {

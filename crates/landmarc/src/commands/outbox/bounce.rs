@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::loading::load_store_or_complain;
 use crate::output::{complain, print, tell};
 use crate::records::{Found, Place, refuse};
-use landmarc_reporter::{SECRET, Terms, strikes};
+use landmarc_reporter::{ReportSettings, SECRET, strikes};
 use landmarc_runtime::load::Need;
 
 /// What the help says below the options.
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 /// Reads it from standard input.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let settings = load_store_or_complain(arguments.place.config.as_deref(), Need::Directory)?;
-    let terms = Terms::of(&settings).map_err(|error| {
+    let terms = ReportSettings::of(&settings).map_err(|error| {
         let exit = complain(Exit::Config, &error.to_string());
         tell(&format!("  {}", error.remedy()));
         exit

@@ -16,7 +16,7 @@ use crate::loading::load_or_complain;
 use crate::loading::load_quietly_or_complain;
 use crate::output::{complain, tell};
 use crate::records::{Found, Place, refuse};
-use landmarc_reporter::{Clock, Courier, Desk, Means, SECRET, Shared, Terms};
+use landmarc_reporter::{Clock, Mailer, ReportSettings, ReportSetup, ReporterContext, SECRET, Shared};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::rules::resolver_options;
 use landmarc_runtime::stop::Stop;
@@ -25,7 +25,7 @@ use landmarc_runtime::stop::stop;
 /// Settings that reports are made by, and the store they are made from.
 pub(super) struct Opened {
     pub(super) settings: Settings,
-    pub(super) terms: Arc<Terms>,
+    pub(super) terms: Arc<ReportSettings>,
     pub(super) place: landmarc_store::Place,
     /// Whether nothing is said but what went wrong.
     is_quiet: bool,
@@ -62,7 +62,7 @@ impl Opened {
         place: &Place,
         is_quiet: bool,
     ) -> Result<Self, Exit> {
-        let terms = Terms::of(&settings).map_err(|error| {
+        let terms = ReportSettings::of(&settings).map_err(|error| {
             let exit = complain(Exit::Config, &error.to_string());
             tell(&format!("  {}", error.remedy()));
             exit
@@ -97,11 +97,14 @@ impl Opened {
     ///
     /// # Errors
     /// With how the command is to end, when it has said why.
-    pub(super) fn desk(&self, clock: Clock) -> Result<(Arc<Desk<Resolver>>, Arc<Means>), Exit> {
+    pub(super) fn desk(
+        &self,
+        clock: Clock,
+    ) -> Result<(Arc<ReporterContext<Resolver>>, Arc<ReportSetup>), Exit> {
         let mut outbox = outbox(&self.found())?;
         let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
         let means = self.means(&secret)?;
-        let desk = Desk::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
+        let desk = ReporterContext::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
         Ok((Arc::new(desk), Arc::new(means)))
     }
 
@@ -109,8 +112,8 @@ impl Opened {
     ///
     /// # Errors
     /// With how the command is to end, when it has said why.
-    pub(super) fn means(&self, secret: &[u8; 32]) -> Result<Means, Exit> {
-        let (courier, warnings) = Courier::new(&self.terms, secret).map_err(|error| {
+    pub(super) fn means(&self, secret: &[u8; 32]) -> Result<ReportSetup, Exit> {
+        let (courier, warnings) = Mailer::new(&self.terms, secret).map_err(|error| {
             let exit = complain(Exit::Config, &error_chain(&error));
             tell(&format!("  {}", error.remedy()));
             exit
@@ -118,7 +121,7 @@ impl Opened {
         for warning in warnings.iter().filter(|_| !self.is_quiet) {
             tell(&format!("landmarc: warning: {warning}"));
         }
-        Ok(Means {
+        Ok(ReportSetup {
             terms: Arc::clone(&self.terms),
             courier,
         })

@@ -17,14 +17,14 @@ use super::opened::Opened;
 use super::rows::counted;
 use super::send::tell_of_stop;
 use super::summary::Summary;
-use super::trial::Telling;
+use super::trial::OutputOptions;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::records::refuse;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{
-    Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, Means, Request, Selection, Settlement,
-    Sheet,
+    Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, MailDraft, ReportSetup, Request,
+    Selection, Settlement,
 };
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -63,7 +63,7 @@ pub(super) struct Orders {
     pub(super) selection: Selection,
     pub(super) clock: Clock,
     pub(super) mode: Mode,
-    pub(super) telling: Telling,
+    pub(super) telling: OutputOptions,
 }
 
 /// Makes the letters and does it.
@@ -104,7 +104,7 @@ pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> Result<E
 }
 
 struct Rehearsal {
-    means: Means,
+    means: ReportSetup,
     mode: Mode,
     stop: Stop,
     letters: u64,
@@ -191,7 +191,7 @@ impl Rehearsal {
             rows: report.rows,
             destinations: unanswered.chain(refused).collect(),
         };
-        let sheet = Sheet::from(report);
+        let sheet = MailDraft::from(report);
         let key = key(report.day, &sheet);
         self.reports.insert(key.clone(), rehearsed);
         for address in &addressees.open {
@@ -233,7 +233,7 @@ impl Rehearsal {
         {
             write(directory, &report.file_name, &body)?;
         }
-        let sheet = Sheet::from(report);
+        let sheet = MailDraft::from(report);
         let key = key(report.day, &sheet);
         let rehearsed = self.reports.entry(key.clone()).or_default();
         (rehearsed.messages, rehearsed.rows) = (report.messages, report.rows);
@@ -243,7 +243,7 @@ impl Rehearsal {
     async fn letter(
         &mut self,
         key: &Key,
-        sheet: &Sheet<'_>,
+        sheet: &MailDraft<'_>,
         body: &[u8],
         destination: &str,
     ) -> Result<(), Exit> {
@@ -352,7 +352,7 @@ impl Rehearsal {
     }
 }
 
-fn key(day: Day, sheet: &Sheet<'_>) -> Key {
+fn key(day: Day, sheet: &MailDraft<'_>) -> Key {
     (day, sheet.policy_domain.to_owned(), sheet.report_id.to_owned())
 }
 

@@ -17,14 +17,14 @@ use super::due::{days, warn_of_today, why_none};
 use super::opened::{self, Opened};
 use super::rehearsal::{self, Mode};
 use super::summary::Summary;
-use super::trial::{self, Telling};
+use super::trial::{self, OutputOptions};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
 use crate::output::{print, tell};
 use crate::records::{Place, refuse};
 use landmarc_reporter::{
-    self, Desk, LAST_LETTERS, Means, Orders, Progress, Request, Selection, SendCounts, Turns, make_and_send,
-    release_of_gone, send,
+    self, LAST_LETTERS, Orders, Progress, ReportSetup, ReporterContext, Request, Selection, SendCounts,
+    Turns, make_and_send, release_of_gone, send,
 };
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -104,8 +104,8 @@ impl Arguments {
         }
     }
 
-    fn telling(&self) -> Telling {
-        Telling {
+    fn telling(&self) -> OutputOptions {
+        OutputOptions {
             as_json: self.json,
             quiet: self.quiet,
         }
@@ -216,8 +216,8 @@ fn tell_of_absent(reader: &Reader, days: &[Day], domains: &[String]) -> Result<(
 
 async fn go(
     arguments: &Arguments,
-    desk: &Arc<Desk<Resolver>>,
-    means: &Arc<Means>,
+    desk: &Arc<ReporterContext<Resolver>>,
+    means: &Arc<ReportSetup>,
     days: &[Day],
     stop: &Stop,
 ) -> Result<Summary, StoreError> {
@@ -270,7 +270,7 @@ pub(super) async fn tell_of_stop(stop: Stop) {
 }
 
 /// Makes the letters due now that wait for their moment in the spread. Those that were tried wait on.
-async fn hasten(desk: &Desk<Resolver>, selection: &Selection) -> Result<(), StoreError> {
+async fn hasten(desk: &ReporterContext<Resolver>, selection: &Selection) -> Result<(), StoreError> {
     let queued = OutboxFilter {
         state: Some(DeliveryState::Queued),
         limit: MAX_HASTENED,

@@ -18,7 +18,7 @@ use crate::figures::{grouped, size};
 use crate::output::{complain, print};
 use crate::records::{Found, Place, refuse};
 use landmarc_mail::text::visible;
-use landmarc_reporter::{self, Facts, SECRET, Sheet, Terms};
+use landmarc_reporter::{self, Facts, MailDraft, ReportSettings, SECRET};
 use landmarc_runtime::time::{date, to_the_second};
 
 /// Arguments of `outbox show`.
@@ -85,7 +85,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 /// What letters leave with as envelope sender, where the settings and the store tell: for a store of another
 /// host they do not.
 fn return_path(found: &Found) -> Option<ReturnPath> {
-    let terms = Terms::of(found.settings.as_ref()?).ok()?;
+    let terms = ReportSettings::of(found.settings.as_ref()?).ok()?;
     let mut outbox = Outbox::open(&found.place, COMMAND_PATIENCE).ok()?;
     landmarc_reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
 }
@@ -120,7 +120,7 @@ fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Ve
     let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
     let bad = |why: String| complain(Exit::BadInput, &format!("letter {}: {why}", delivery.number));
     let address = Address::parse(&delivery.destination).map_err(|error| bad(error.to_string()))?;
-    let sheet = Sheet::from(&delivery.report);
+    let sheet = MailDraft::from(&delivery.report);
     let letter = sheet
         .letter(body, &address)
         .map_err(|error| bad(error.to_string()))?;

@@ -10,14 +10,14 @@ use super::rehearsal::NO_SECRET;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
 use landmarc_mail::text::visible;
-use landmarc_reporter::{Clock, Terms};
+use landmarc_reporter::{Clock, ReportSettings};
 
 /// What the letter is called: filters and people know it by that.
 const SUBJECT: &str = "landmarc test letter";
 
 /// How what came of it is told.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Telling {
+pub(super) struct OutputOptions {
     pub(super) as_json: bool,
     /// Only what did not go well.
     pub(super) quiet: bool,
@@ -27,7 +27,7 @@ pub(super) struct Telling {
 ///
 /// # Errors
 /// With how the command is to end, when it has said why.
-pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: Telling) -> Result<Exit, Exit> {
+pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOptions) -> Result<Exit, Exit> {
     let means = opened.means(&NO_SECRET)?;
     if opened.terms.settings.dkim_keys.is_empty() {
         tell("landmarc: the letter is not signed: report.dkim_keys is empty");
@@ -71,7 +71,7 @@ fn answer(outcome: &Outcome) -> (bool, String) {
     }
 }
 
-fn letter(terms: &Terms, to: &Address, now_ms: u64, process: u32) -> ReportMail {
+fn letter(terms: &ReportSettings, to: &Address, now_ms: u64, process: u32) -> ReportMail {
     let reporter = &terms.reporter;
     let text = format!(
         "This is a test letter of {organization}.\n\n\
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn it_says_that_it_is_a_test_and_whose() {
         let settings = "[report]\nemail = \"noreply@r.example\"\norganization = \"R & Co\"\n";
-        let terms = Terms::of(&landmarc_settings::read(settings).unwrap().0).unwrap();
+        let terms = ReportSettings::of(&landmarc_settings::read(settings).unwrap().0).unwrap();
         let to = Address::parse("postmaster@a.example").unwrap();
         let letter = letter(&terms, &to, 1_780_272_000_999, 17);
         assert_eq!(letter.message_id, "<landmarc-test.1780272000999.17@r.example>");

@@ -12,7 +12,7 @@ use crate::log;
 use crate::metrics::Metrics;
 use crate::systemd;
 use crate::words::in_plain_words;
-use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
 
@@ -101,12 +101,12 @@ fn why_not_reloaded(error: &ServeError) -> Vec<String> {
 
 /// What the file says now, made ready to work with, and the file that was read.
 fn reloaded(
-    old: &InForce,
+    old: &ActiveSettings,
     started_with: &Settings,
     source: &Source,
-) -> Result<(InForce, Option<PathBuf>), ServeError> {
+) -> Result<(ActiveSettings, Option<PathBuf>), ServeError> {
     let loaded = source.load()?;
-    let next = InForce::new(loaded.clone(), Some(old))?;
+    let next = ActiveSettings::new(loaded.clone(), Some(old))?;
     loaded.log_warnings();
     for key in landmarc_settings::restarts(started_with, &next.settings) {
         tracing::warn!("{key} has changed; that takes a restart");

@@ -73,8 +73,8 @@ fn judged_as(case: &Case<'_>) -> Judgement {
     })
 }
 
-fn moment() -> Moment<'static> {
-    Moment {
+fn moment() -> RecordIds<'static> {
+    RecordIds {
         queue_id: "4Fb1",
         id: "0123456789ab",
         elapsed: Duration::ZERO,

@@ -38,7 +38,7 @@ use landmarc_store::{Reader, Recorded, Recorder};
 use landmarc_testkit::letter::NOW;
 use landmarc_testkit::random::Random;
 
-use super::super::record::{self, Moment};
+use super::super::record::{self, RecordIds};
 use crate::seen;
 use recipe::Recipe;
 use tables::Counts;
@@ -254,7 +254,7 @@ impl Server {
             None if fails => self.judgement(mail, &Seen::Off).await.action.step.as_str(),
             None => after.action.step.as_str(),
         };
-        let moment = Moment {
+        let moment = RecordIds {
             queue_id: "",
             id: "",
             elapsed: Duration::ZERO,

@@ -58,7 +58,7 @@ impl Desk {
 }
 
 /// A service that offers, and what it offers to.
-fn offering(name: &str, settings: &str) -> (Desk, Candidates) {
+fn with_failure_reports(name: &str, settings: &str) -> (Desk, Candidates) {
     let desk = Desk::new(name, settings);
     let (offers, candidates) = failure_reports::channel();
     assert!(desk.fixture.filter.common.offers.set(offers).is_ok());
@@ -157,7 +157,7 @@ async fn d18_a_report_is_report_traffic_where_its_domain_stands_behind_it() {
 
 #[tokio::test]
 async fn d20_a_failing_message_is_offered_with_its_header_and_without_its_body() {
-    let (desk, mut candidates) = offering("offered", FAILURES);
+    let (desk, mut candidates) = with_failure_reports("offered", FAILURES);
     desk.take(&FORGED).await;
     let FailureCandidate { facts, wanted } = candidates.try_recv().unwrap();
     assert_eq!(wanted.uris, ["mailto:f@example.com"]);
@@ -228,7 +228,7 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
             },
         ),
     ] {
-        let (desk, mut candidates) = offering(name, settings);
+        let (desk, mut candidates) = with_failure_reports(name, settings);
         desk.take(&letter).await;
         assert!(candidates.try_recv().is_err(), "{name}");
     }
@@ -236,7 +236,7 @@ async fn d20_what_must_not_be_reported_is_not_offered() {
 
 #[tokio::test]
 async fn d20_mail_never_waits_for_the_reporter() {
-    let (desk, candidates) = offering("full", FAILURES);
+    let (desk, candidates) = with_failure_reports("full", FAILURES);
     let filter = &desk.fixture.filter;
     for _ in 0..=MAX_WAITING {
         FORGED.deliver(filter).await;

@@ -18,7 +18,7 @@ use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
 use super::taker::Taker;
 use crate::{How, Imports};
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::current::{Current, InForce};
+use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
 
 /// How often it is looked whether it is time, or whether the settings have changed.
@@ -99,7 +99,7 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, in_force: &InForce, place: &Place, metrics: &RspamdMetrics) {
+    async fn read(&mut self, in_force: &ActiveSettings, place: &Place, metrics: &RspamdMetrics) {
         let begun = Instant::now();
         self.last = Some((in_force.settings.rspamd.clone(), begun));
         let now_s = now_ms() / 1_000;
@@ -136,7 +136,7 @@ impl Reader {
 
     async fn read_until(
         &self,
-        in_force: &InForce,
+        in_force: &ActiveSettings,
         imports: Imports,
         now_s: u64,
         lists: bool,
@@ -213,7 +213,7 @@ impl Reader {
 }
 
 /// The store is opened for each reading: it is not held while there is nothing to do.
-async fn open(in_force: &InForce, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
+async fn open(in_force: &ActiveSettings, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
     let (settings, place) = (in_force.settings.clone(), place.clone());
     let opened = tokio::task::spawn_blocking(move || {
         Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_PATIENCE)
@@ -223,6 +223,8 @@ async fn open(in_force: &InForce, place: &Place, now_s: u64) -> Result<Imports, 
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn settings(server: &str) -> Rspamd {
@@ -280,5 +282,25 @@ mod tests {
             reader.tell_unread(&unread(number));
         }
         assert_eq!(reader.told.len(), MAX_TOLD);
+    }
+
+    /// Without a filter, a reporter or a page of metrics: a host that only reads. There is no Redis.
+    #[tokio::test]
+    async fn the_reader_starts_alone() {
+        use landmarc_runtime::metrics::encode;
+        let text = "dns.name_servers = [\"127.0.0.1:53\"]\nrspamd.servers = [\"127.0.0.1:9\"]\n";
+        let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
+        let current = Arc::new(Current::new(ActiveSettings::new(loaded, None).unwrap()));
+        let metrics = Arc::<RspamdMetrics>::default();
+        let place = Path::new("/nonexistent/landmarc.db").into();
+        let task = start(current, place, Arc::clone(&metrics));
+        let failed = || {
+            let metrics = Arc::clone(&metrics);
+            encode(move |writer| metrics.write(writer)).contains("outcome=\"failed\"} 1")
+        };
+        while !failed() {
+            tokio::task::yield_now().await;
+        }
+        task.abort();
     }
 }

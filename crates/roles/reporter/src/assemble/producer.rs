@@ -18,8 +18,8 @@ use tokio::sync::mpsc;
 
 use super::super::addressees::Addressees;
 use super::super::convert::day_of_domain;
-use super::super::letter::Facts;
-use super::super::terms::Terms;
+use super::super::mail_draft::Facts;
+use super::super::settings::ReportSettings;
 use super::{A_BUG, Known, Made, Reports, Request, Settled, Settlement};
 
 /// Lines that say why a domain got no report, of the day that is being made.
@@ -33,7 +33,7 @@ type Redirected = HashMap<String, Vec<String>>;
 
 /// Reads and renders.
 pub(super) struct Producer {
-    pub(super) terms: Arc<Terms>,
+    pub(super) terms: Arc<ReportSettings>,
     pub(super) request: Request,
     pub(super) known: Known,
     pub(super) to: mpsc::Sender<Result<Made, StoreError>>,
@@ -225,7 +225,7 @@ impl Producer {
         let instead = redirected.get(&found.policy_domain);
         let day = day_of_domain(self.request.day, found)
             .map_err(|error| format!("the policy domain is no name: {error}"))?;
-        let Terms {
+        let ReportSettings {
             reporter,
             limits,
             suffixes,
@@ -287,7 +287,7 @@ fn messages(found: &DomainDay) -> u64 {
 }
 
 /// Why a domain gets no report, as far as DNS has no say in it.
-fn why_none(terms: &Terms, policy_domain: &DomainName, assembled: &Assembled) -> Option<String> {
+fn why_none(terms: &ReportSettings, policy_domain: &DomainName, assembled: &Assembled) -> Option<String> {
     let why = if assembled.rua.is_empty() {
         return Some(why_no_rua(&assembled.problems));
     } else if terms.excluded.contains(policy_domain) {
@@ -319,7 +319,7 @@ fn why_no_rua(problems: &[String]) -> String {
 
 /// One report in its parts, compressed, with its text, for nobody yet.
 fn rendered(
-    terms: &Terms,
+    terms: &ReportSettings,
     request: &Request,
     policy_domain: &DomainName,
     report: AggregateReport,

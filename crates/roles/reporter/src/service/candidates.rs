@@ -7,10 +7,10 @@ use landmarc_dns::resolver::Resolver;
 use landmarc_store::StoreError;
 use tokio::time::sleep;
 
-use super::super::desk::Desk;
-use super::super::failure::{FailureDesk, Made};
-use super::super::terms::Terms;
-use super::{Office, Ready};
+use super::super::context::ReporterContext;
+use super::super::failure::{FailureReporter, Made};
+use super::super::settings::ReportSettings;
+use super::{Ready, ReporterState};
 use landmarc_runtime::failure_reports::{Candidates, FailureCandidate};
 use landmarc_runtime::stop::Stop;
 
@@ -19,8 +19,8 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(10);
 
 /// Makes failure reports of what the filter hands on. One that is being made when it is to stop is made
 /// no more.
-pub(super) async fn take_candidates(office: Arc<Office>, mut candidates: Candidates, stop: Stop) {
-    let mut failures: Option<FailureDesk> = None;
+pub(super) async fn take_candidates(office: Arc<ReporterState>, mut candidates: Candidates, stop: Stop) {
+    let mut failures: Option<FailureReporter> = None;
     loop {
         tokio::select! {
             candidate = candidates.recv() => match candidate {
@@ -32,9 +32,9 @@ pub(super) async fn take_candidates(office: Arc<Office>, mut candidates: Candida
     }
 }
 
-impl Office {
+impl ReporterState {
     /// While the store cannot be written the message waits, and others behind it, as many as there is room for.
-    async fn take(&self, failures: &mut Option<FailureDesk>, candidate: &FailureCandidate, stop: &Stop) {
+    async fn take(&self, failures: &mut Option<FailureReporter>, candidate: &FailureCandidate, stop: &Stop) {
         let word = loop {
             match self.try_one(failures, candidate, stop).await {
                 Ok(Some(made)) => break made.word(),
@@ -58,12 +58,12 @@ impl Office {
     /// None where nothing is reported.
     async fn try_one(
         &self,
-        failures: &mut Option<FailureDesk>,
+        failures: &mut Option<FailureReporter>,
         candidate: &FailureCandidate,
         stop: &Stop,
     ) -> Result<Option<Made>, StoreError> {
         let Some(Ready { desk, means, .. }) = self.ready_or_stop(stop).await else {
-            return match Terms::of(&self.current.get().settings) {
+            return match ReportSettings::of(&self.current.get().settings) {
                 // It is the store that is in the way.
                 Ok(_) => Err(StoreError::Ended),
                 Err(_) => Ok(None),
@@ -83,14 +83,14 @@ fn may_pass(error: &StoreError) -> bool {
 }
 
 async fn take_one(
-    failures: &mut Option<FailureDesk>,
-    desk: &Desk<Resolver>,
-    terms: &Arc<Terms>,
+    failures: &mut Option<FailureReporter>,
+    desk: &ReporterContext<Resolver>,
+    terms: &Arc<ReportSettings>,
     candidate: &FailureCandidate,
 ) -> Result<Made, StoreError> {
     let failures = match failures {
         Some(failures) => failures,
-        none => none.insert(FailureDesk::open(desk, terms).await?),
+        none => none.insert(FailureReporter::open(desk, terms).await?),
     };
     failures.take(desk, terms, candidate).await
 }

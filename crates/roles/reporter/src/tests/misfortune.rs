@@ -9,7 +9,7 @@ fn says(at: At, reply: &str) -> Script {
 }
 
 /// Three letters, to three hosts.
-async fn with_three_letters(script: Script, settings: &str) -> (World, Arc<Desk<Arc<Zones>>>) {
+async fn with_three_letters(script: Script, settings: &str) -> (World, Arc<ReporterContext<Arc<Zones>>>) {
     let world = World::new(script, settings);
     let domains = ["a.example", "b.example", "c.example"];
     world.record(domains.map(|domain| row(domain, 1))).await;
@@ -18,7 +18,7 @@ async fn with_three_letters(script: Script, settings: &str) -> (World, Arc<Desk<
     (world, desk)
 }
 
-async fn suppressions(desk: &Desk<Arc<Zones>>) -> Vec<String> {
+async fn suppressions(desk: &ReporterContext<Arc<Zones>>) -> Vec<String> {
     let all = desk.outbox.with(Outbox::suppressions).await.unwrap();
     all.into_iter().map(|one| one.destination).collect()
 }
@@ -129,11 +129,11 @@ async fn a_full_mailbox_is_not_sent_the_same_in_parts() {
 async fn a_domain_whose_report_cannot_be_stored_does_not_keep_the_day_from_its_end() {
     let mut world = World::new(Script::default(), "");
     // The settings take no such name.
-    let mut terms = Terms::clone(&world.means.terms);
+    let mut terms = ReportSettings::clone(&world.means.terms);
     terms.reporter.organization = "x".repeat(landmarc_store::MAX_TEXT + 1);
-    let (courier, _) = Courier::new(&terms, &[7; 32]).unwrap();
+    let (courier, _) = Mailer::new(&terms, &[7; 32]).unwrap();
     let terms = Arc::new(terms);
-    world.means = Arc::new(Means { terms, courier });
+    world.means = Arc::new(ReportSetup { terms, courier });
     world.record([row("a.example", 1)]).await;
     let desk = world.desk(AFTER);
     let made = world.make(&desk).await;

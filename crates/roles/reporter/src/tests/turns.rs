@@ -25,7 +25,7 @@ async fn many_domains(script: Script) -> World {
     world
 }
 
-fn requests(desk: &Desk<Arc<Zones>>) -> [Request; 1] {
+fn requests(desk: &ReporterContext<Arc<Zones>>) -> [Request; 1] {
     [Request {
         day: Day::at(JUNE_1),
         selection: Selection::default(),

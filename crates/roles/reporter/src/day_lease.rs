@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::clock::Clock;
-use super::desk::Desk;
+use super::context::ReporterContext;
 use super::shared::Shared;
 use landmarc_runtime::time::date;
 
@@ -39,7 +39,7 @@ pub(crate) enum Readiness {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn readiness<D>(
-    desk: &Desk<D>,
+    desk: &ReporterContext<D>,
     day: Day,
     (settle, wait): (Duration, Duration),
 ) -> Result<Readiness, StoreError> {
@@ -96,19 +96,19 @@ pub(super) fn in_words(names: &[String]) -> String {
 }
 
 /// That it is our turn, for as long as this is held.
-pub(super) struct Turn {
+pub(super) struct DayLease {
     outbox: Shared,
     name: String,
     owner: Arc<str>,
     renewing: JoinHandle<()>,
 }
 
-impl Turn {
+impl DayLease {
     /// Takes it; none while another host has it.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub(super) async fn take<D>(desk: &Desk<D>, day: Day) -> Result<Option<Self>, StoreError> {
+    pub(super) async fn take<D>(desk: &ReporterContext<D>, day: Day) -> Result<Option<Self>, StoreError> {
         let (name, owner) = (format!("reports of {}", date(day)), Arc::clone(&desk.owner));
         if !is_ours(&desk.outbox, &name, &owner, desk.clock).await? {
             return Ok(None);

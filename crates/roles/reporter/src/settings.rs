@@ -20,7 +20,7 @@ pub(crate) const GENERATOR: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"
 
 /// Who reports, about whom, how large, and how often it is tried.
 #[derive(Clone, Debug)]
-pub struct Terms {
+pub struct ReportSettings {
     /// The table of the settings, for whatever needs no other form.
     pub settings: Report,
     /// Where letters come from.
@@ -41,7 +41,7 @@ pub struct Terms {
 
 /// Why nothing can be reported.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum NoTerms {
+pub enum NoReportSettings {
     /// Reporting is switched off.
     #[error("nothing is reported: report.email is not set")]
     Off,
@@ -57,7 +57,7 @@ pub enum NoTerms {
     },
 }
 
-impl NoTerms {
+impl NoReportSettings {
     /// What the operator can do.
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -67,17 +67,17 @@ impl NoTerms {
     }
 }
 
-impl Terms {
+impl ReportSettings {
     /// What these settings come to, by the built-in Public Suffix List.
     ///
     /// # Errors
     /// When reporting is switched off, or an address is no use.
-    pub fn of(settings: &Settings) -> Result<Self, NoTerms> {
+    pub fn of(settings: &Settings) -> Result<Self, NoReportSettings> {
         let report = &settings.report;
         let (Some(email), Some(submitter), Some(organization)) =
             (&report.email, report.submitter(), report.organization_name())
         else {
-            return Err(NoTerms::Off);
+            return Err(NoReportSettings::Off);
         };
         let email = address("email", email)?;
         let reporter = Reporter {
@@ -162,7 +162,7 @@ impl Terms {
     ///
     /// # Errors
     /// When that address is no use.
-    pub fn copy_to(&self) -> Result<Option<Address>, NoTerms> {
+    pub fn copy_to(&self) -> Result<Option<Address>, NoReportSettings> {
         let copy = self.settings.failure.bcc.as_ref();
         copy.map(|copy| address("failure.bcc", copy)).transpose()
     }
@@ -171,10 +171,10 @@ impl Terms {
     ///
     /// # Errors
     /// When that address is no use.
-    pub fn bounces(&self) -> Result<Address, NoTerms> {
+    pub fn bounces(&self) -> Result<Address, NoReportSettings> {
         match self.settings.bounces() {
             Some(bounces) => address("return_path", bounces),
-            None => Err(NoTerms::Off),
+            None => Err(NoReportSettings::Off),
         }
     }
 }
@@ -188,9 +188,9 @@ pub(crate) fn limit_key(limit: DailyLimit) -> &'static str {
     }
 }
 
-fn address(key: &'static str, given: &MailAddress) -> Result<Address, NoTerms> {
+fn address(key: &'static str, given: &MailAddress) -> Result<Address, NoReportSettings> {
     let text = given.to_string();
-    Address::parse(&text).map_err(|error| NoTerms::Address {
+    Address::parse(&text).map_err(|error| NoReportSettings::Address {
         key,
         why: error.to_string(),
         address: text,
@@ -215,14 +215,14 @@ fn attachment_within(letter_octets: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn terms(text: &str) -> Result<Terms, NoTerms> {
-        Terms::of(&landmarc_settings::read(text).unwrap().0)
+    fn terms(text: &str) -> Result<ReportSettings, NoReportSettings> {
+        ReportSettings::of(&landmarc_settings::read(text).unwrap().0)
     }
 
     #[test]
     fn without_an_address_nothing_is_reported() {
-        assert_eq!(terms("").err(), Some(NoTerms::Off));
-        assert!(NoTerms::Off.remedy().contains("report.email"));
+        assert_eq!(terms("").err(), Some(NoReportSettings::Off));
+        assert!(NoReportSettings::Off.remedy().contains("report.email"));
     }
 
     #[test]

@@ -13,14 +13,14 @@ use landmarc_settings::Delimiter;
 use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use landmarc_store::DeliveryNumber;
 
-use super::terms::{NoTerms, Terms};
+use super::settings::{NoReportSettings, ReportSettings};
 use landmarc_runtime::password::first_line;
 
 /// The name of the secret in the store that makes the tokens of return paths.
 pub const SECRET: &str = "return_path";
 
 /// Hands letters over.
-pub struct Courier {
+pub struct Mailer {
     agent: DeliveryAgent,
     signer: Option<Signer>,
     return_path: ReturnPath,
@@ -30,10 +30,10 @@ pub struct Courier {
 
 /// Why no letter can be handed over with these settings.
 #[derive(Debug, thiserror::Error)]
-pub enum CourierError {
+pub enum MailerError {
     /// An address is no use.
     #[error(transparent)]
-    Terms(#[from] NoTerms),
+    ReportSettings(#[from] NoReportSettings),
     /// How to reach the relay.
     #[error(transparent)]
     Post(#[from] TransportError),
@@ -50,11 +50,11 @@ pub enum CourierError {
     },
 }
 
-impl CourierError {
+impl MailerError {
     /// What the operator can do.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Terms(error) => error.remedy().to_owned(),
+            Self::ReportSettings(error) => error.remedy().to_owned(),
             Self::Post(error) => error.remedy().to_owned(),
             Self::Signer(error) => error.remedy().to_owned(),
             Self::Password { .. } => {
@@ -64,12 +64,12 @@ impl CourierError {
     }
 }
 
-impl Courier {
+impl Mailer {
     /// Makes it ready: reads keys, certificates and the password. Also what should be looked at.
     ///
     /// # Errors
     /// When one of these cannot be read, or is no use.
-    pub fn new(terms: &Terms, secret: &[u8; 32]) -> Result<(Self, Vec<String>), CourierError> {
+    pub fn new(terms: &ReportSettings, secret: &[u8; 32]) -> Result<(Self, Vec<String>), MailerError> {
         let report = &terms.settings;
         let agent = DeliveryAgent::new(Options {
             transport: transport(&report.delivery)?,
@@ -134,13 +134,13 @@ impl Courier {
 ///
 /// # Errors
 /// When that address is no use.
-pub fn return_path(terms: &Terms, secret: &[u8; 32]) -> Result<ReturnPath, NoTerms> {
+pub fn return_path(terms: &ReportSettings, secret: &[u8; 32]) -> Result<ReturnPath, NoReportSettings> {
     let delimiter = terms.settings.return_path_delimiter.map(Delimiter::as_char);
     let delimiter = delimiter.map(String::from).unwrap_or_default();
     Ok(ReturnPath::new(terms.bounces()?, &delimiter, secret))
 }
 
-fn transport(delivery: &Delivery) -> Result<Transport, CourierError> {
+fn transport(delivery: &Delivery) -> Result<Transport, MailerError> {
     Ok(match delivery.by {
         DeliveryBy::Smtp => Transport::Smtp {
             host: delivery.relay.host().to_string(),
@@ -168,11 +168,11 @@ fn transport(delivery: &Delivery) -> Result<Transport, CourierError> {
     })
 }
 
-fn login(delivery: &Delivery) -> Result<Option<Login>, CourierError> {
+fn login(delivery: &Delivery) -> Result<Option<Login>, MailerError> {
     let (Some(user), Some(file)) = (&delivery.user, &delivery.password_file) else {
         return Ok(None);
     };
-    let password = first_line(file).map_err(|source| CourierError::Password {
+    let password = first_line(file).map_err(|source| MailerError::Password {
         file: file.clone(),
         source,
     })?;
@@ -182,7 +182,7 @@ fn login(delivery: &Delivery) -> Result<Option<Login>, CourierError> {
     }))
 }
 
-fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), CourierError> {
+fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), MailerError> {
     let Some(domain) = report.signing_domain().filter(|_| !report.dkim_keys.is_empty()) else {
         return Ok((None, Vec::new()));
     };

@@ -52,7 +52,7 @@ impl Facts {
 
 /// A report, stored or about to be, as far as its letters need it.
 #[derive(Clone, Copy, Debug)]
-pub struct Sheet<'a> {
+pub struct MailDraft<'a> {
     /// Aggregate or failure report.
     pub kind: ReportKind,
     /// The id of the report.
@@ -75,7 +75,7 @@ pub struct Sheet<'a> {
     pub facts: &'a str,
 }
 
-impl<'a> From<&'a Report> for Sheet<'a> {
+impl<'a> From<&'a Report> for MailDraft<'a> {
     fn from(report: &'a Report) -> Self {
         Self {
             kind: report.kind,
@@ -92,7 +92,7 @@ impl<'a> From<&'a Report> for Sheet<'a> {
     }
 }
 
-impl<'a> From<&'a NewReport> for Sheet<'a> {
+impl<'a> From<&'a NewReport> for MailDraft<'a> {
     fn from(report: &'a NewReport) -> Self {
         Self {
             kind: report.kind,
@@ -117,7 +117,7 @@ pub struct Unfit {
     found: String,
 }
 
-impl Sheet<'_> {
+impl MailDraft<'_> {
     /// The date of its letters, in seconds since the epoch.
     pub fn date_s(&self) -> u64 {
         self.date_ms / 1_000
@@ -222,8 +222,8 @@ mod tests {
         }
     }
 
-    fn sheet(kind: ReportKind) -> Sheet<'static> {
-        Sheet {
+    fn sheet(kind: ReportKind) -> MailDraft<'static> {
+        MailDraft {
             kind,
             report_id: "abcdefghijklmnopqrstuvwxyz",
             policy_domain: "a.example",
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn what_is_no_report_of_ours_makes_no_letter() {
         let to = Address::parse("dmarc@a.example").unwrap();
-        let made = |sheet: Sheet<'_>| {
+        let made = |sheet: MailDraft<'_>| {
             sheet
                 .letter(b"", &to)
                 .map(|_| ())
@@ -266,21 +266,21 @@ mod tests {
         let whole = sheet(ReportKind::Aggregate);
         assert_eq!(made(whole), Ok(()));
         assert_eq!(
-            made(Sheet {
+            made(MailDraft {
                 report_id: "x\r\ny",
                 ..whole
             }),
             Err("the stored report_id \"x\\r\\ny\" cannot be used".to_owned())
         );
         assert!(
-            made(Sheet {
+            made(MailDraft {
                 email: "nobody",
                 ..whole
             })
             .is_err()
         );
         assert!(
-            made(Sheet {
+            made(MailDraft {
                 submitter: "",
                 ..whole
             })

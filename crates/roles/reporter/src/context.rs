@@ -6,15 +6,15 @@ use std::time::Duration;
 use landmarc_store::{Place, Reader, StoreError};
 
 use super::clock::Clock;
-use super::courier::Courier;
+use super::mailer::Mailer;
 use super::metrics::ReporterMetrics;
 use super::pace::Pace;
+use super::settings::ReportSettings;
 use super::shared::Shared;
-use super::terms::Terms;
 use landmarc_runtime::throttle::Throttle;
 
 /// What stays the same while settings come and go.
-pub struct Desk<D> {
+pub struct ReporterContext<D> {
     /// Letters and their states.
     pub outbox: Shared,
     /// The same store, for reading.
@@ -37,14 +37,14 @@ pub struct Desk<D> {
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// What the settings come to; replaced as a whole by a reload.
-pub struct Means {
+pub struct ReportSetup {
     /// What reports say, and which are made.
-    pub terms: Arc<Terms>,
+    pub terms: Arc<ReportSettings>,
     /// What sends them.
-    pub courier: Courier,
+    pub courier: Mailer,
 }
 
-impl<D> Desk<D> {
+impl<D> ReporterContext<D> {
     /// With this outbox and its store; nothing is counted.
     pub fn new(outbox: Shared, place: Place, clock: Clock, dns: D) -> Self {
         Self {
