@@ -21,7 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landmarc_store::{
-    COMMAND_PATIENCE, Collector, Day, Options, Reader, Recorder, Server, ServerOptions, Spool, SpoolLimits,
+    COMMAND_BUSY_TIMEOUT, Collector, Day, Options, Reader, Recorder, Server, ServerOptions, Spool,
+    SpoolLimits,
 };
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
 
@@ -186,8 +187,8 @@ fn shipped(server: &Server, stores: &[PathBuf], messages: u64) {
 }
 
 fn ship(path: &Path, name: &str, server: &Server) {
-    let mut spool = Spool::open(path, name, COMMAND_PATIENCE).expect("a spool");
-    let mut collector = Collector::open(server.clone(), COMMAND_PATIENCE).expect("a collector");
+    let mut spool = Spool::open(path, name, COMMAND_BUSY_TIMEOUT).expect("a spool");
+    let mut collector = Collector::open(server.clone(), COMMAND_BUSY_TIMEOUT).expect("a collector");
     while let Some(segment) = spool.take(SEGMENT).expect("entries") {
         collector.apply(&segment, MIDNIGHT).expect("applied");
         spool.remove(segment.host(), segment.last()).expect("removed");

@@ -18,17 +18,17 @@ pub struct ReportingDay<'a> {
 }
 
 enum Inner<'a> {
-    File(sqlite::ReportingDay<'a>),
-    Server(server::reporting::ReportingDay<'a>),
+    File(sqlite::FileReportingDay<'a>),
+    Server(server::reporting::ServerReportingDay<'a>),
 }
 
 impl<'a> ReportingDay<'a> {
-    pub(crate) fn of_file(file: sqlite::ReportingDay<'a>) -> Self {
+    pub(crate) fn of_file(file: sqlite::FileReportingDay<'a>) -> Self {
         let inner = Inner::File(file);
         Self { inner }
     }
 
-    pub(crate) fn of_server(server: server::reporting::ReportingDay<'a>) -> Self {
+    pub(crate) fn of_server(server: server::reporting::ServerReportingDay<'a>) -> Self {
         let inner = Inner::Server(server);
         Self { inner }
     }

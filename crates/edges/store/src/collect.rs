@@ -18,7 +18,7 @@ pub struct Collector {
 
 #[derive(Debug)]
 enum Inner {
-    File(Box<sqlite::Collector>),
+    File(Box<sqlite::FileCollector>),
     Server(Box<Applier>),
 }
 
@@ -27,9 +27,9 @@ impl Collector {
     ///
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened.
-    pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
+    pub fn open(place: impl Into<Place>, busy_timeout: Duration) -> Result<Self, StoreError> {
         let inner = match place.into() {
-            Place::File(path) => Inner::File(Box::new(sqlite::Collector::open(&path, patience)?)),
+            Place::File(path) => Inner::File(Box::new(sqlite::FileCollector::open(&path, busy_timeout)?)),
             Place::Server(server) => {
                 server.check()?;
                 Inner::Server(Box::new(Applier::new(server)))

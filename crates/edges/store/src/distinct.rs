@@ -16,7 +16,7 @@ use crate::folded::Folded;
 use crate::groups::Groups;
 use crate::limits::MAX_PROBLEMS;
 use crate::model::Day;
-use crate::prepared::Counted;
+use crate::prepared::CountedRow;
 use crate::sketch::{Place, Sketch};
 use crate::sync::lock_ignoring_poison;
 
@@ -61,7 +61,7 @@ impl Folding {
     pub(crate) fn fold<E>(
         &self,
         mut counts: Folded,
-        mut is_known: impl FnMut(&Counted) -> Result<bool, E>,
+        mut is_known: impl FnMut(&CountedRow) -> Result<bool, E>,
     ) -> Result<(Folded, u64), E> {
         let mut new = Vec::new();
         for (key, (counted, _)) in &counts.tallies {
@@ -75,7 +75,7 @@ impl Folding {
             let Some((counted, count)) = counts.tallies.remove(&key) else {
                 continue;
             };
-            let is_here = |one: &Counted| counts.tallies.contains_key(&(one.day, one.digest));
+            let is_here = |one: &CountedRow| counts.tallies.contains_key(&(one.day, one.digest));
             let instead =
                 distinct.instead_of(&counted, &*self.groups, |one| Ok(is_here(one) || is_known(one)?))?;
             messages += instead.as_ref().map_or(0, |_| count);
@@ -149,10 +149,10 @@ impl Distinct {
     /// `is_known` says whether a row is in the store.
     fn instead_of<E>(
         &mut self,
-        counted: &Counted,
+        counted: &CountedRow,
         groups: &dyn Groups,
-        mut is_known: impl FnMut(&Counted) -> Result<bool, E>,
-    ) -> Result<Option<Counted>, E> {
+        mut is_known: impl FnMut(&CountedRow) -> Result<bool, E>,
+    ) -> Result<Option<CountedRow>, E> {
         self.turn_to(counted.day);
         let row = &*counted.row;
         let organization = &*groups.organizational_domain(&row.header_from);
@@ -173,13 +173,13 @@ impl Distinct {
             (of_network(row, network), Key::OfNetworks(organization)),
             (of_policy_domain(row), Key::OfPolicyDomains(organization)),
         ] {
-            let folded = Counted::new(counted.day, folded, &self.digests);
+            let folded = CountedRow::new(counted.day, folded, &self.digests);
             if is_known(&folded)? || self.take(&[key]) {
                 return Ok(Some(folded));
             }
         }
         let folded = of_organization(row, organization);
-        Ok(Some(Counted::new(counted.day, folded, &self.digests)))
+        Ok(Some(CountedRow::new(counted.day, folded, &self.digests)))
     }
 
     /// What was counted since is in the store.
@@ -296,8 +296,8 @@ mod tests {
 
         /// Counts a message of the day in a row; which one that was.
         fn count(&mut self, day: u32, row: TallyRow) -> TallyRow {
-            let counted = Counted::new(Day(day), row, &Digests::new());
-            let known = |one: &Counted| Ok::<_, Infallible>(self.rows.contains(&one.digest.0));
+            let counted = CountedRow::new(Day(day), row, &Digests::new());
+            let known = |one: &CountedRow| Ok::<_, Infallible>(self.rows.contains(&one.digest.0));
             let Ok(is_known) = known(&counted);
             let instead = match is_known {
                 true => None,
@@ -412,9 +412,9 @@ mod tests {
     #[test]
     fn what_was_rolled_back_takes_no_share() {
         let mut distinct = Distinct::new();
-        let unknown = |_: &Counted| Ok::<_, Infallible>(false);
+        let unknown = |_: &CountedRow| Ok::<_, Infallible>(false);
         for number in 0..3 * u32::from(PASSING_ROWS) {
-            let counted = Counted::new(Day(1), wildcard(number), &Digests::new());
+            let counted = CountedRow::new(Day(1), wildcard(number), &Digests::new());
             assert!(
                 distinct
                     .instead_of(&counted, &TwoLabels, unknown)

@@ -2,20 +2,20 @@
 //! beside it behind this trait, and nothing outside an engine's module knows which one it is.
 
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, Lost};
+use crate::model::{Expired, Keep, RecordLosses};
 use crate::queue::Batch;
 
 /// The writing side of a store, held by the one writer thread.
 pub(crate) trait Engine: Send {
     /// Writes all of it in one durable transaction, or nothing of it; what it had no room for.
-    fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError>;
+    fn write(&mut self, batch: &Batch) -> Result<RecordLosses, StoreError>;
 
     /// Whether what was opened is still what others find under its name.
     fn in_place(&self) -> bool;
 
     /// Asked when it is in place no longer: brings what was written into files that are gone to
     /// where others find it, as far as that can be done. Whether all of it is there.
-    fn bring_home(&mut self) -> bool;
+    fn migrate_deleted_file(&mut self) -> bool;
 
     /// Work that is due after a batch, when nobody waits any more: indexes, checkpoints.
     fn tidy(&mut self) -> Result<(), StoreError>;

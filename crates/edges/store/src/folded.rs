@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::model::{Day, Limits, Lost};
-use crate::prepared::{Counted, Hit, Prepared};
+use crate::model::{Day, Limits, RecordLosses};
+use crate::prepared::{CountedRow, Hit, Prepared};
 
 /// Rows of the tally and names of rules, with how often each was seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Folded {
-    pub(crate) tallies: HashMap<(Day, Digest), (Counted, u64)>,
+    pub(crate) tallies: HashMap<(Day, Digest), (CountedRow, u64)>,
     pub(crate) rules: HashMap<Arc<str>, Hits>,
     /// Octets in memory, about.
     bytes: usize,
@@ -40,11 +40,11 @@ impl Folded {
     }
 
     /// What is lost when all of it is.
-    pub(crate) fn lost(&self) -> Lost {
-        Lost {
+    pub(crate) fn lost(&self) -> RecordLosses {
+        RecordLosses {
             tallies: self.tallies.values().map(|(_, count)| count).sum(),
             rule_hits: self.rules.values().map(|hits| hits.count).sum(),
-            ..Lost::default()
+            ..RecordLosses::default()
         }
     }
 
@@ -59,8 +59,8 @@ impl Folded {
     }
 
     /// Counts the record in, as far as there is room for it; what was lost for want of it.
-    pub(crate) fn add_within(&mut self, record: Prepared, limits: Limits) -> Lost {
-        let mut lost = Lost::default();
+    pub(crate) fn add_within(&mut self, record: Prepared, limits: Limits) -> RecordLosses {
+        let mut lost = RecordLosses::default();
         if let Some(counted) = record.counted {
             let known = self.tallies.contains_key(&(counted.day, counted.digest));
             if known || self.room(limits, tally_bytes(&counted)) {
@@ -107,7 +107,7 @@ impl Folded {
         self.len() < limits.records && self.bytes + bytes <= limits.bytes
     }
 
-    pub(crate) fn add_tally(&mut self, counted: Counted, count: u64) {
+    pub(crate) fn add_tally(&mut self, counted: CountedRow, count: u64) {
         let bytes = &mut self.bytes;
         let entry = self
             .tallies
@@ -147,8 +147,8 @@ impl Hits {
     }
 }
 
-fn tally_bytes(counted: &Counted) -> usize {
-    size_of::<(Counted, u64)>() + counted.bytes
+fn tally_bytes(counted: &CountedRow) -> usize {
+    size_of::<(CountedRow, u64)>() + counted.bytes
 }
 
 fn rule_bytes(name: &str) -> usize {
@@ -210,10 +210,10 @@ mod tests {
     fn what_finds_no_room_is_lost_and_what_is_known_needs_none() {
         let two = Limits { records: 2, ..ROOM };
         let mut folded = Folded::default();
-        assert_eq!(folded.add_within(ruled(1, "a"), two), Lost::default());
+        assert_eq!(folded.add_within(ruled(1, "a"), two), RecordLosses::default());
         let lost = folded.add_within(ruled(2, "b"), two);
         assert_eq!((lost.tallies, lost.rule_hits), (1, 1));
-        assert_eq!(folded.add_within(ruled(1, "a"), two), Lost::default());
+        assert_eq!(folded.add_within(ruled(1, "a"), two), RecordLosses::default());
         let tight = Limits {
             bytes: folded.bytes(),
             ..ROOM

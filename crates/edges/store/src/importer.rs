@@ -27,8 +27,8 @@ impl Importer {
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
     /// is of an older version.
-    pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
-        let db = OutboxDb::open(place.into(), patience)?;
+    pub fn open(place: impl Into<Place>, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let db = OutboxDb::open(place.into(), busy_timeout)?;
         Ok(Self { db })
     }
 

@@ -149,7 +149,7 @@ pub use model::{
     OutboxStatus, Put, Recorded, Redirection, Report, ReportKind, ReportNumber, Resend, RuleHits,
     SpoolLimits, SpoolLost, SpoolStatus, Status, Strikes, Struck, Suppression,
 };
-pub use outbox::{COMMAND_PATIENCE, Outbox, SERVICE_PATIENCE};
+pub use outbox::{COMMAND_BUSY_TIMEOUT, Outbox, SERVICE_BUSY_TIMEOUT};
 pub use place::Place;
 pub use reading::Reader;
 pub use recorder::{Options, PATIENCE, Recorder};

@@ -27,7 +27,7 @@ pub use outbox::{
     OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
 };
 pub use queue::Limits;
-pub(crate) use queue::Lost;
+pub(crate) use queue::RecordLosses;
 pub use reading::{Explained, Filter, LogRow, RuleHits, Status};
 pub use recorded::Recorded;
 pub use spool::{Agreed, HostId, SpoolLimits, SpoolLost, SpoolStatus};

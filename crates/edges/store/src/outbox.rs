@@ -54,9 +54,9 @@ pub(crate) use db::OutboxDb;
 
 /// How long a service waits for others who write: SQLite does not queue those who wait, and each batch of
 /// a busy recorder may be first.
-pub const SERVICE_PATIENCE: Duration = Duration::from_mins(1);
+pub const SERVICE_BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a command waits, with somebody before it.
-pub const COMMAND_PATIENCE: Duration = Duration::from_secs(5);
+pub const COMMAND_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Report letters and their deliveries. Every method may wait for the disk and for others who write: call
 /// them where that holds up nobody else.
@@ -71,8 +71,8 @@ impl Outbox {
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
     /// is of an older version.
-    pub fn open(place: impl Into<Place>, patience: Duration) -> Result<Self, StoreError> {
-        let db = OutboxDb::open(place.into(), patience)?;
+    pub fn open(place: impl Into<Place>, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let db = OutboxDb::open(place.into(), busy_timeout)?;
         Ok(Self { db })
     }
 

@@ -9,13 +9,13 @@ use landmarc_observation::{Observation, TallyRow};
 
 use crate::digest::{Digest, Digests, Encoder};
 use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_TRACE, MAX_WORD};
-use crate::model::{Day, Lost};
+use crate::model::{Day, RecordLosses};
 
 /// What waits to be written about one message.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    pub(crate) kept: Option<Kept>,
-    pub(crate) counted: Option<Counted>,
+    pub(crate) kept: Option<KeptObservation>,
+    pub(crate) counted: Option<CountedRow>,
     pub(crate) hit: Option<Hit>,
     /// Octets in memory, but for the trace.
     bytes: usize,
@@ -23,7 +23,7 @@ pub(crate) struct Prepared {
 
 /// The observation.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct KeptObservation {
     pub(crate) at_ms: u64,
     pub(crate) queue_id: String,
     pub(crate) short_id: String,
@@ -72,7 +72,7 @@ impl Trace {
 
 /// What the tally counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Counted {
+pub(crate) struct CountedRow {
     pub(crate) day: Day,
     pub(crate) digest: Digest,
     pub(crate) row: Arc<TallyRow>,
@@ -100,14 +100,17 @@ impl Prepared {
     /// Without `keep` only the tally and the rule's hit are left of it.
     pub(crate) fn new(mut observation: Observation, keep: bool, digests: &Digests) -> Self {
         let day = Day::at(observation.at_ms);
-        let counted = observation.row.take().map(|row| Counted::new(day, row, digests));
+        let counted = observation
+            .row
+            .take()
+            .map(|row| CountedRow::new(day, row, digests));
         let hit = observation.rule.take().map(|name| Hit {
             name: word(name).into(),
             at_ms: observation.at_ms,
             decided: true,
         });
         let rule = hit.as_ref().map(|hit| Arc::clone(&hit.name));
-        let kept = keep.then(|| Kept::new(observation, rule, digests));
+        let kept = keep.then(|| KeptObservation::new(observation, rule, digests));
         let bytes = size_of::<Self>()
             + hit.as_ref().map_or(0, |hit| hit.name.len())
             + kept.as_ref().map_or(0, |kept| kept.bytes)
@@ -136,7 +139,7 @@ impl Prepared {
     }
 
     /// An observation that another host has made.
-    pub(crate) fn of_another(kept: Kept) -> Self {
+    pub(crate) fn of_another(kept: KeptObservation) -> Self {
         Self {
             bytes: size_of::<Self>() + kept.bytes,
             kept: Some(kept),
@@ -152,8 +155,8 @@ impl Prepared {
     }
 
     /// What is lost when all of it is.
-    pub(crate) fn lost(&self) -> Lost {
-        Lost {
+    pub(crate) fn lost(&self) -> RecordLosses {
+        RecordLosses {
             traces: 0,
             observations: u64::from(self.kept.is_some()),
             tallies: u64::from(self.counted.is_some()),
@@ -162,7 +165,7 @@ impl Prepared {
     }
 }
 
-impl Kept {
+impl KeptObservation {
     fn new(mut observation: Observation, rule: Option<Arc<str>>, digests: &Digests) -> Self {
         let trace = cut_trace(take_trace(&mut observation), digests);
         let outcome = Outcome::new(&mut observation, rule);
@@ -246,7 +249,7 @@ impl Outcome {
     }
 }
 
-impl Counted {
+impl CountedRow {
     pub(crate) fn new(day: Day, row: TallyRow, digests: &Digests) -> Self {
         let row = within_limits(row);
         let content = encoded_row(&row);
@@ -450,7 +453,7 @@ pub(crate) mod tests {
     fn digest(change: impl FnOnce(&mut TallyRow)) -> Digest {
         let mut row = row("example.com");
         change(&mut row);
-        Counted::new(Day(1), row, &Digests::new()).digest
+        CountedRow::new(Day(1), row, &Digests::new()).digest
     }
 
     #[test]

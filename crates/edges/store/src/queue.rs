@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::folded::Folded;
 use crate::limits::MAX_BATCH;
-use crate::model::{Limits, Lost, Recorded};
-use crate::prepared::{Kept, Prepared};
+use crate::model::{Limits, RecordLosses, Recorded};
+use crate::prepared::{KeptObservation, Prepared};
 
 /// Most octets in one transaction. What the writer has in hand may be this much beyond the limits.
 const MAX_BATCH_BYTES: usize = 8 << 20;
@@ -41,7 +41,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// What another host has recorded.
-    pub(crate) fn of_another(counts: Folded, kept: Vec<Kept>) -> Self {
+    pub(crate) fn of_another(counts: Folded, kept: Vec<KeptObservation>) -> Self {
         let of_another = |kept| Waiting {
             prepared: Prepared::of_another(kept),
             waiter: None,
@@ -66,9 +66,9 @@ impl Batch {
     }
 
     /// What is lost when all of it is.
-    pub(crate) fn lost(&self) -> Lost {
+    pub(crate) fn lost(&self) -> RecordLosses {
         let records = self.records.iter().map(|waiting| waiting.prepared.lost());
-        records.fold(self.folded.lost(), Lost::and)
+        records.fold(self.folded.lost(), RecordLosses::and)
     }
 
     /// Tells everyone who waits.
@@ -81,7 +81,7 @@ impl Batch {
 
 /// How much the writer holds.
 #[derive(Clone, Copy, Debug, Default)]
-struct Held {
+struct InHand {
     len: usize,
     bytes: usize,
     /// Rows and rules among it, which may have to be merged with newer ones, and their octets.
@@ -100,7 +100,7 @@ pub(crate) struct Queue {
     /// Records at the front that are known to have no trace left.
     without_trace: usize,
     /// What the writer holds at this moment: it is in memory as well.
-    in_hand: Held,
+    in_hand: InHand,
 }
 
 impl Queue {
@@ -111,15 +111,15 @@ impl Queue {
             folded: Folded::default(),
             bytes: 0,
             without_trace: 0,
-            in_hand: Held::default(),
+            in_hand: InHand::default(),
         }
     }
 
     /// Takes a record in; what has to go for it is told.
-    pub(crate) fn push(&mut self, waiting: Waiting) -> Lost {
+    pub(crate) fn push(&mut self, waiting: Waiting) -> RecordLosses {
         self.bytes += waiting.prepared.bytes();
         self.records.push_back(waiting);
-        self.shed()
+        self.evict()
     }
 
     /// Whether there is nothing to write.
@@ -156,7 +156,7 @@ impl Queue {
         self.bytes = self.bytes.saturating_sub(batch.bytes);
         batch.folded = self.folded.take(MAX_BATCH);
         batch.bytes += batch.folded.bytes();
-        self.in_hand = Held {
+        self.in_hand = InHand {
             len: batch.records.len() + batch.folded.len(),
             bytes: batch.bytes,
             folded: batch.folded.len(),
@@ -167,11 +167,11 @@ impl Queue {
 
     /// What was taken is written.
     pub(crate) fn settle(&mut self) {
-        self.in_hand = Held::default();
+        self.in_hand = InHand::default();
     }
 
     /// What was taken could not be written: it is the oldest again.
-    pub(crate) fn put_back(&mut self, batch: Batch) -> Lost {
+    pub(crate) fn put_back(&mut self, batch: Batch) -> RecordLosses {
         self.settle();
         self.without_trace = 0;
         for waiting in batch.records.into_iter().rev() {
@@ -179,14 +179,14 @@ impl Queue {
             self.records.push_front(waiting);
         }
         self.folded.merge(batch.folded);
-        self.shed()
+        self.evict()
     }
 
     /// Keeps what waits within the limits. What is in hand is not counted: it is the oldest, and
     /// would crowd out all that is newer as long as an attempt lasts. It has its turn when it is
     /// put back.
-    fn shed(&mut self) -> Lost {
-        let mut lost = Lost::default();
+    fn evict(&mut self) -> RecordLosses {
+        let mut lost = RecordLosses::default();
         while self.bytes_waiting() > self.limits.bytes && self.drop_oldest_trace() {
             lost.traces += 1;
         }
@@ -214,7 +214,7 @@ impl Queue {
     }
 
     /// The observation goes, what it counts is folded into the others, if there is room for that much.
-    fn give_up(&mut self, mut oldest: Waiting, lost: &mut Lost) {
+    fn give_up(&mut self, mut oldest: Waiting, lost: &mut RecordLosses) {
         self.without_trace = self.without_trace.saturating_sub(1);
         self.bytes = self.bytes.saturating_sub(oldest.prepared.bytes());
         oldest.answer(Recorded::Dropped);
@@ -269,7 +269,10 @@ mod tests {
         // Room for four and a part of the fifth: one trace is enough.
         let mut queue = queue(4 * one + (one - TRACE), 100);
         for number in 0..4 {
-            assert_eq!(queue.push(waiting(number, "example.com")), Lost::default());
+            assert_eq!(
+                queue.push(waiting(number, "example.com")),
+                RecordLosses::default()
+            );
         }
         let lost = queue.push(waiting(4, "example.com"));
         assert_eq!((lost.traces, lost.observations, lost.tallies), (1, 0, 0));
@@ -286,7 +289,10 @@ mod tests {
     fn then_the_oldest_observations_and_their_tallies_stay() {
         let mut queue = queue(usize::MAX, 3);
         for number in 0..3 {
-            assert_eq!(queue.push(waiting(number, "example.com")), Lost::default());
+            assert_eq!(
+                queue.push(waiting(number, "example.com")),
+                RecordLosses::default()
+            );
         }
         // The first makes room for the fourth; its folded tally takes up a place, so the second goes too.
         let lost = queue.push(waiting(3, "example.com"));
@@ -303,7 +309,7 @@ mod tests {
     #[test]
     fn tallies_go_last_and_are_counted() {
         let mut queue = queue(usize::MAX, 3);
-        let mut lost = Lost::default();
+        let mut lost = RecordLosses::default();
         for number in 0..10 {
             let more = queue.push(waiting(number, &format!("{number}.example")));
             lost.observations += more.observations;
@@ -320,7 +326,7 @@ mod tests {
     fn memory_is_bounded_by_octets_to_the_last() {
         let limit = 20_000;
         let mut queue = queue(limit, usize::MAX);
-        let mut lost = Lost::default();
+        let mut lost = RecordLosses::default();
         let total = 1_000;
         for number in 0..total {
             let more = queue.push(waiting(number, &format!("{number}.example")));
@@ -348,7 +354,7 @@ mod tests {
             "what is in hand is in memory"
         );
         queue.push(waiting(3, "example.com"));
-        assert_eq!(queue.put_back(batch), Lost::default());
+        assert_eq!(queue.put_back(batch), RecordLosses::default());
         let batch = queue.take();
         assert_eq!(ids(&batch), ["id-0", "id-1", "id-2", "id-3"]);
         queue.settle();
@@ -363,7 +369,10 @@ mod tests {
         }
         let batch = queue.take();
         for number in 3..6 {
-            assert_eq!(queue.push(waiting(number, "example.com")), Lost::default());
+            assert_eq!(
+                queue.push(waiting(number, "example.com")),
+                RecordLosses::default()
+            );
         }
         assert_eq!(queue.len(), 6);
         let lost = queue.put_back(batch);
@@ -375,7 +384,7 @@ mod tests {
     #[test]
     fn folded_counts_stay_within_the_limits_when_they_come_back() {
         let mut queue = queue(usize::MAX, 3);
-        let mut lost = Lost::default();
+        let mut lost = RecordLosses::default();
         for round in 0..10 {
             let batch = queue.take();
             for number in 0..10 {

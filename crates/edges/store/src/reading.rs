@@ -144,14 +144,14 @@ impl Reader {
 /// Where it reads.
 #[derive(Debug)]
 pub(crate) enum Reading {
-    File(sqlite::Reading),
+    File(sqlite::FileReader),
     Server(Server),
 }
 
 impl Reading {
     pub(crate) fn open(place: Place) -> Result<Self, StoreError> {
         match place {
-            Place::File(path) => sqlite::Reading::open(&path).map(Self::File),
+            Place::File(path) => sqlite::FileReader::open(&path).map(Self::File),
             Place::Server(server) => {
                 server.check()?;
                 Ok(Self::Server(server))

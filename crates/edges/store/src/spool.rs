@@ -29,7 +29,9 @@ use crate::error::StoreError;
 use crate::model::{Agreed, HostId, SpoolStatus};
 use crate::sqlite;
 
-pub(crate) use counts::{Held, LONG_COUNTS, MAX_ROWS, PackedCounts, counts_in, pack_counts, unpacked_length};
+pub(crate) use counts::{
+    EntryCounts, LONG_COUNTS, MAX_ROWS, PackedCounts, counts_in, pack_counts, unpacked_length,
+};
 pub(crate) use entry::{Closed, Sealed};
 pub use error::SegmentError;
 pub use export::Exported;
@@ -43,7 +45,7 @@ pub(crate) use share::Share;
 /// of which the recorder may be first.
 #[derive(Debug)]
 pub struct Spool {
-    inner: sqlite::Spool,
+    inner: sqlite::FileSpool,
     host_name: String,
 }
 
@@ -56,9 +58,9 @@ impl Spool {
     pub fn open(
         path: impl AsRef<Path>,
         host_name: impl Into<String>,
-        patience: Duration,
+        busy_timeout: Duration,
     ) -> Result<Self, StoreError> {
-        let inner = sqlite::Spool::open(path.as_ref(), patience)?;
+        let inner = sqlite::FileSpool::open(path.as_ref(), busy_timeout)?;
         let host_name = host_name.into();
         Ok(Self { inner, host_name })
     }

@@ -6,7 +6,6 @@
 
 mod backup;
 mod batch;
-mod beside;
 mod blocks;
 mod collect;
 mod connection;
@@ -21,6 +20,7 @@ mod reading;
 mod remove;
 mod reporting;
 mod room;
+mod secondary;
 mod spool;
 mod statements;
 mod stories;
@@ -28,13 +28,13 @@ mod tally;
 mod wal;
 mod write;
 
-pub(crate) use beside::Beside;
-pub(crate) use collect::Collector;
+pub(crate) use collect::FileCollector;
 pub(crate) use connection::{BUSY, BUSY_SERVICE};
 pub(crate) use migrations::{FLEET, IMPORTS, REPORTS};
-pub(crate) use reading::Reading;
-pub(crate) use reporting::ReportingDay;
-pub(crate) use spool::Spool;
+pub(crate) use reading::FileReader;
+pub(crate) use reporting::FileReportingDay;
+pub(crate) use secondary::SecondaryConnection;
+pub(crate) use spool::FileSpool;
 #[cfg(test)]
 pub(crate) use statements::in_memory;
 pub(crate) use write::Sqlite;

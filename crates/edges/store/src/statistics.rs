@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, Lost, SpoolLost};
+use crate::model::{Expired, Keep, RecordLosses, SpoolLost};
 
 /// Whether the store takes what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Counters {
         *crate::sync::lock_ignoring_poison(&self.last_error) = Some(error.in_full());
     }
 
-    pub(crate) fn add_lost(&self, lost: Lost) {
+    pub(crate) fn add_lost(&self, lost: RecordLosses) {
         self.dropped_traces.fetch_add(lost.traces, Relaxed);
         self.dropped_observations.fetch_add(lost.observations, Relaxed);
         self.dropped_tallies.fetch_add(lost.tallies, Relaxed);
@@ -105,8 +105,8 @@ impl Counters {
         self.max_bytes.store(keep.max_bytes.unwrap_or(0), Relaxed);
     }
 
-    pub(crate) fn lost(&self) -> Lost {
-        Lost {
+    pub(crate) fn lost(&self) -> RecordLosses {
+        RecordLosses {
             traces: self.dropped_traces.load(Relaxed),
             observations: self.dropped_observations.load(Relaxed),
             tallies: self.dropped_tallies.load(Relaxed),

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::engine::{Engine, Opener, Step};
 use crate::error::StoreError;
 use crate::limits::MAX_BATCH;
-use crate::model::{Lost, Recorded};
+use crate::model::{RecordLosses, Recorded};
 use crate::queue::Batch;
 use crate::recorder::shared::{Job, Shared};
 use crate::sync::lock_ignoring_poison;
@@ -88,7 +88,7 @@ struct Trouble {
 /// What the log has been told of losses.
 #[derive(Default)]
 struct Losses {
-    lost: Lost,
+    lost: RecordLosses,
     at: Option<Instant>,
 }
 
@@ -180,10 +180,10 @@ impl Writer {
         }
     }
 
-    fn attempt(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
+    fn attempt(&mut self, batch: &Batch) -> Result<RecordLosses, StoreError> {
         let engine = self.opened()?;
         let lost = engine.write(batch)?;
-        if engine.in_place() || engine.bring_home() {
+        if engine.in_place() || engine.migrate_deleted_file() {
             return Ok(lost);
         }
         // It went into a file that nobody finds any more: once again, into the next one.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use landmarc_store::{COMMAND_PATIENCE, Exported, Spool, SpoolStatus, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, Exported, Spool, SpoolStatus, StoreError};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -123,7 +123,7 @@ fn open(of: &Of) -> Result<Spool, Exit> {
         tell("  set fleet.export = true, or fleet.database or fleet.push_to");
         return Err(exit);
     }
-    Spool::open(path, host(&settings), COMMAND_PATIENCE).map_err(|error| refuse(&error))
+    Spool::open(path, host(&settings), COMMAND_BUSY_TIMEOUT).map_err(|error| refuse(&error))
 }
 
 /// As `store status` tells it, too.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use landmarc_push::{ClientName, Known, Refusal, Reply, ServerTls, Taker};
 use landmarc_settings::keys::Collector as Admission;
 use landmarc_store::{
-    Beat, Collector, HostId, MAX_OWNERS, Outbox, Place, SERVICE_PATIENCE, Segment, StoreError,
+    Beat, Collector, HostId, MAX_OWNERS, Outbox, Place, SERVICE_BUSY_TIMEOUT, Segment, StoreError,
 };
 use tokio::task::JoinHandle;
 
@@ -228,7 +228,7 @@ impl CollectedStore {
         }
         let shelf = Arc::clone(self);
         let bound = tokio::task::spawn_blocking(move || {
-            let mut outbox = Outbox::open(shelf.place.clone(), SERVICE_PATIENCE)?;
+            let mut outbox = Outbox::open(shelf.place.clone(), SERVICE_BUSY_TIMEOUT)?;
             let lease = format!("{BINDING}{host}");
             let leases = outbox.leases()?;
             if leases.len() >= MAX_OWNERS && !leases.iter().any(|(name, _)| *name == lease) {
@@ -271,7 +271,7 @@ impl CollectedStore {
             let mut open = shelf.collector.lock().unwrap_or_else(PoisonError::into_inner);
             let collector = match &mut *open {
                 Some(collector) => collector,
-                none => none.insert(Collector::open(&shelf.place, SERVICE_PATIENCE)?),
+                none => none.insert(Collector::open(&shelf.place, SERVICE_BUSY_TIMEOUT)?),
             };
             let done = does(collector);
             if done.is_err() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use landmarc_push::{Client, ClientTls, Files, Limits, ServerTls, Timeouts};
 use landmarc_settings::Settings;
 use landmarc_settings::keys::Fleet;
-use landmarc_store::{COMMAND_PATIENCE, Outbox, Place, Recorder, Server, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, Outbox, Place, Recorder, Server, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -192,7 +192,7 @@ fn expire(
     server: &Server,
     keep: landmarc_store::Keep,
 ) -> Result<Option<landmarc_store::Expired>, StoreError> {
-    let mut outbox = Outbox::open(server.clone(), COMMAND_PATIENCE)?;
+    let mut outbox = Outbox::open(server.clone(), COMMAND_BUSY_TIMEOUT)?;
     let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
     let turn = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;
     turn.map(|_| server.expire(&keep)).transpose()

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use landmarc_push::PushError;
 use landmarc_store::{
-    Agreed, Applied, Beat, Collector, Known, Place, Recorder, SERVICE_PATIENCE, Segment, Spool, State,
+    Agreed, Applied, Beat, Collector, Known, Place, Recorder, SERVICE_BUSY_TIMEOUT, Segment, Spool, State,
     StoreError,
 };
 use tokio::task::JoinHandle;
@@ -312,7 +312,7 @@ impl Line {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             let spool = match &mut open.spool {
                 Some(spool) => spool,
-                none => none.insert(Spool::open(path, &host, SERVICE_PATIENCE)?),
+                none => none.insert(Spool::open(path, &host, SERVICE_BUSY_TIMEOUT)?),
             };
             let done = does(spool);
             if done.is_err() {
@@ -336,7 +336,7 @@ impl Line {
             let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
             let collector = match &mut open.collector {
                 Some(collector) => collector,
-                none => none.insert(Collector::open(place, SERVICE_PATIENCE)?),
+                none => none.insert(Collector::open(place, SERVICE_BUSY_TIMEOUT)?),
             };
             let done = does(collector);
             if done.is_err() {

@@ -12,7 +12,7 @@ use landmarc_migrate::opendmarc::history::{Fault, Found, History};
 use landmarc_migrate::opendmarc::message::{Meaning, Message, Nowhere};
 use landmarc_migrate::opendmarc::tables::Row;
 use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
-use landmarc_store::{COMMAND_PATIENCE, Place, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, Place, StoreError};
 
 use super::{How, Imports, Summary};
 use landmarc_mail::text::visible;
@@ -96,7 +96,7 @@ impl Intake {
     ) -> Result<Self, StoreError> {
         let now_ms = now_ms();
         Ok(Self {
-            imports: Imports::open(place, settings, how, now_ms, COMMAND_PATIENCE)?,
+            imports: Imports::open(place, settings, how, now_ms, COMMAND_BUSY_TIMEOUT)?,
             since_s,
             now_s: now_ms / 1_000,
             own_names: own_names(settings),

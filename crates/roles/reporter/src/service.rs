@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_dns::resolver::Resolver;
-use landmarc_store::{Day, Outbox, Place, SERVICE_PATIENCE, StoreError};
+use landmarc_store::{Day, Outbox, Place, SERVICE_BUSY_TIMEOUT, StoreError};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
@@ -194,7 +194,8 @@ impl ReporterState {
             Some(outbox) => outbox.clone(),
             None => {
                 let place = self.place.clone();
-                let opened = tokio::task::spawn_blocking(move || Outbox::open(place, SERVICE_PATIENCE)).await;
+                let opened =
+                    tokio::task::spawn_blocking(move || Outbox::open(place, SERVICE_BUSY_TIMEOUT)).await;
                 let outbox = Shared::new(opened.unwrap_or(Err(StoreError::Ended))?);
                 open.outbox.insert(outbox).clone()
             }

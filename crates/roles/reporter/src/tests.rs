@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use landmarc_auth::lookup::{Fault as DnsFault, Record, RecordType, ZoneData, Zones};
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
-use landmarc_store::{COMMAND_PATIENCE, Day, DeliveryState, Options, Outbox, OutboxFilter, Reader, Recorder};
+use landmarc_store::{
+    COMMAND_BUSY_TIMEOUT, Day, DeliveryState, Options, Outbox, OutboxFilter, Reader, Recorder,
+};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
@@ -102,7 +104,7 @@ impl World {
     }
 
     fn desk(&self, now_ms: u64) -> Arc<ReporterContext<Arc<Zones>>> {
-        let outbox = Outbox::open(self.database(), COMMAND_PATIENCE).unwrap();
+        let outbox = Outbox::open(self.database(), COMMAND_BUSY_TIMEOUT).unwrap();
         let zones = Arc::new(self.zones.clone());
         Arc::new(ReporterContext::new(
             Shared::new(outbox),
@@ -373,7 +375,7 @@ async fn two_senders_send_each_letter_once() {
     world.record(domains.map(|domain| row(domain, 1))).await;
     let one = world.desk(AFTER);
     world.make(&one).await;
-    let other = Outbox::open(world.database(), COMMAND_PATIENCE).unwrap();
+    let other = Outbox::open(world.database(), COMMAND_BUSY_TIMEOUT).unwrap();
     let zones = Arc::new(world.zones.clone());
     let mut other = ReporterContext::new(
         Shared::new(other),

@@ -23,7 +23,7 @@ impl Default for Limits {
 
 /// What had to be given up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Lost {
+pub(crate) struct RecordLosses {
     pub(crate) traces: u64,
     /// A trace that is lost with its observation is not counted again.
     pub(crate) observations: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Lost {
     pub(crate) rule_hits: u64,
 }
 
-impl Lost {
+impl RecordLosses {
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
             traces: self.traces + other.traces,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-use super::Lost;
+use super::RecordLosses;
 
 /// Sixteen octets at random that name a host, or rather one run of its recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,8 +84,8 @@ impl SpoolLost {
     }
 }
 
-impl From<Lost> for SpoolLost {
-    fn from(lost: Lost) -> Self {
+impl From<RecordLosses> for SpoolLost {
+    fn from(lost: RecordLosses) -> Self {
         Self {
             traces: lost.traces,
             observations: lost.observations,

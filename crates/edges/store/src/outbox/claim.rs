@@ -15,7 +15,7 @@ const PAGE: usize = 500;
 const HOSTS: usize = 100;
 
 /// A delivery that is due, and why it is not to be sent, if it is not.
-pub(super) struct Found {
+pub(super) struct DueDelivery {
     delivery: DeliveryNumber,
     suppressed: Option<Suppression>,
 }
@@ -24,7 +24,7 @@ pub(super) struct Found {
 ///
 /// It reads past what waits for hosts that had enough: a few microseconds for each, and none where the
 /// letters to one host are spread over time as they should be.
-pub(super) fn find(sql: &dyn Sql, claim: &Claim) -> Result<Vec<Found>, SqlError> {
+pub(super) fn find(sql: &dyn Sql, claim: &Claim) -> Result<Vec<DueDelivery>, SqlError> {
     let mut choice = Choice::of(claim);
     let mut last = (i64::MIN, i64::MIN);
     // Each round is further on in what is due: there are no more rounds than that has pages.
@@ -92,7 +92,7 @@ fn due(sql: &dyn Sql, claim: &Claim) -> String {
 struct Choice<'a> {
     claim: &'a Claim,
     limit: usize,
-    found: Vec<Found>,
+    found: Vec<DueDelivery>,
     to_host: HashMap<String, usize>,
     /// Hosts that had enough, of this claim or before.
     left_out: BTreeSet<String>,
@@ -122,7 +122,7 @@ impl<'a> Choice<'a> {
         let suppressed = suppression::find(sql, destination, self.claim.now_ms)?;
         if suppressed.is_some() || self.has_room(host) {
             let delivery = DeliveryNumber(row.get(0)?);
-            self.found.push(Found { delivery, suppressed });
+            self.found.push(DueDelivery { delivery, suppressed });
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ pub(super) fn owners(sql: &dyn Sql) -> Result<Vec<String>, SqlError> {
 }
 
 /// Takes those of them that are still free.
-pub(super) fn take(sql: &dyn Sql, claim: &Claim, found: &[Found]) -> Result<Claims, SqlError> {
+pub(super) fn take(sql: &dyn Sql, claim: &Claim, found: &[DueDelivery]) -> Result<Claims, SqlError> {
     let free = "ended_ms IS NULL AND next_ms <= ?2 AND (lease_until_ms IS NULL OR lease_until_ms <= ?2)";
     let lease = format!(
         "UPDATE delivery SET lease_owner = ?3, lease_until_ms = ?4, attempts = attempts + 1, \

@@ -7,22 +7,24 @@ use crate::error::StoreError;
 use crate::place::Place;
 use crate::server::Server;
 use crate::sql::{Sql, SqlError};
-use crate::sqlite::Beside;
+use crate::sqlite::SecondaryConnection;
 
 /// Where an outbox is written: a second writing connection to a file, or the pool of a server.
 ///
 /// One transaction writes at a time: SQLite lets in no other, and on a server each begins by locking one row. So what
 /// was looked at holds until it is written.
 pub(crate) enum OutboxDb {
-    File(Box<Beside>),
+    File(Box<SecondaryConnection>),
     Server(Server),
 }
 
 impl OutboxDb {
-    /// `patience` is how long another writer of a file is waited for.
-    pub(crate) fn open(place: Place, patience: Duration) -> Result<Self, StoreError> {
+    /// `busy_timeout` is how long another writer of a file is waited for.
+    pub(crate) fn open(place: Place, busy_timeout: Duration) -> Result<Self, StoreError> {
         match place {
-            Place::File(path) => Beside::open(&path, patience).map(|file| Self::File(file.into())),
+            Place::File(path) => {
+                SecondaryConnection::open(&path, busy_timeout).map(|file| Self::File(file.into()))
+            }
             Place::Server(server) => {
                 server.check()?;
                 Ok(Self::Server(server))

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use super::engine::ServerEngine;
 use super::fold::{Learnt, Work};
 use super::hosts::{self, HostRow};
-use super::known::Known;
+use super::known::KnownRows;
 use super::session::Session;
 use super::{Server, late, lock};
 use crate::error::StoreError;
-use crate::model::{Applied, Beat, Day, HostId, Known as KnownNumbers};
+use crate::model::{Applied, Beat, Day, HostId, Known};
 use crate::spool::{Closed, Segment};
 use crate::sql::{Sql, SqlError, values};
 
@@ -31,13 +31,13 @@ const OBSERVATION: &str = "observation";
 #[derive(Debug)]
 pub(crate) struct Applier {
     server: Server,
-    known: Known,
+    known: KnownRows,
 }
 
 impl Applier {
     /// Asks nothing yet.
     pub(crate) fn new(server: Server) -> Self {
-        let known = Known::new();
+        let known = KnownRows::new();
         Self { server, known }
     }
 
@@ -65,7 +65,7 @@ impl Applier {
     }
 
     /// Notes what a host says of itself; the numbers of it that are there.
-    pub(crate) fn beat(&mut self, beat: &Beat) -> Result<KnownNumbers, StoreError> {
+    pub(crate) fn beat(&mut self, beat: &Beat) -> Result<Known, StoreError> {
         self.server
             .transact("note how a host is", |session| hosts::beat(session, beat))
     }
@@ -114,7 +114,7 @@ impl Applier {
 /// Makes the partition of a day, where there shall be one and is none.
 pub(super) fn make_day(
     server: &Server,
-    known: &mut Known,
+    known: &mut KnownRows,
     parent: &'static str,
     day: Day,
 ) -> Result<(), StoreError> {
@@ -150,7 +150,7 @@ impl Group {
         let counted = entry.counts.tallies.keys().map(|(day, _)| *day);
         self.counted.extend(counted);
         self.kept
-            .extend(entry.kept.iter().map(crate::prepared::Kept::day));
+            .extend(entry.kept.iter().map(crate::prepared::KeptObservation::day));
         self.messages += entry.kept.len().max(entry.counts.len());
         let traces = entry.kept.iter().filter_map(|kept| kept.trace.as_ref());
         self.octets += entry.counts.bytes() + traces.map(|trace| trace.text.len()).sum::<usize>();
@@ -164,7 +164,7 @@ fn write(
     id: HostId,
     name: &str,
     entries: &[Closed],
-    known: &mut Known,
+    known: &mut KnownRows,
 ) -> Result<(Applied, Learnt), SqlError> {
     known.check(lock::beside_others(session)?);
     let mut host = HostRow::locked(session, id, name)?;

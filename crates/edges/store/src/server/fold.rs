@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::engine::ServerEngine;
-use super::known::{Kind, Known};
+use super::known::{Kind, KnownRows};
 use super::session::Session;
 use super::tables::{DAYS, IMPORTED, OBSERVATIONS, OUTCOMES, PUBLISHED, ROWS, RULES, TALLY, TRACES};
 use super::upsert::Table;
@@ -15,7 +15,7 @@ use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::folded::Hits;
 use crate::model::{Day, as_integer};
-use crate::prepared::{Counted, Kept, Outcome, published_digest};
+use crate::prepared::{CountedRow, KeptObservation, Outcome, published_digest};
 use crate::spool::Closed;
 use crate::sql::{Sql as _, SqlError, values};
 
@@ -38,7 +38,7 @@ pub(super) struct Work<'a> {
     outcomes: BTreeMap<Key<'a>, (Day, &'a Outcome)>,
     /// None: the text was told before.
     traces: BTreeMap<Key<'a>, (Day, Option<&'a str>)>,
-    observations: Vec<(Cow<'a, str>, &'a Kept)>,
+    observations: Vec<(Cow<'a, str>, &'a KeptObservation)>,
     rules: BTreeMap<Cow<'a, str>, Hits>,
     /// Days of the tally that may be new.
     new_days: BTreeSet<Day>,
@@ -54,7 +54,7 @@ pub(super) struct Learnt {
 
 impl Learnt {
     /// Notes it, now that it is.
-    pub(super) fn tell(&self, known: &mut Known) {
+    pub(super) fn tell(&self, known: &mut KnownRows) {
         known.learn(&self.digests);
         self.days.iter().for_each(|day| known.learn_day(COUNTED, *day));
     }
@@ -83,7 +83,7 @@ impl<'a> Work<'a> {
     }
 
     /// Adds what an entry holds, but for what is stored already.
-    pub(super) fn add(&mut self, entry: &'a Closed, known: &mut Known) {
+    pub(super) fn add(&mut self, entry: &'a Closed, known: &mut KnownRows) {
         let first = seen_first(entry.closed_ms, entry.first);
         for (counted, count) in entry.counts.tallies.values() {
             self.add_counted(counted, *count, first, known);
@@ -101,7 +101,13 @@ impl<'a> Work<'a> {
     }
 
     /// Adds messages of a row. `first` is when its policy configuration was seen, as it is now.
-    pub(super) fn add_counted(&mut self, counted: &'a Counted, count: u64, first: i64, known: &mut Known) {
+    pub(super) fn add_counted(
+        &mut self,
+        counted: &'a CountedRow,
+        count: u64,
+        first: i64,
+        known: &mut KnownRows,
+    ) {
         if !known.has(Kind::Row, counted.digest, counted.day) {
             self.add_row(counted, first);
         }
@@ -125,7 +131,7 @@ impl<'a> Work<'a> {
     }
 
     /// Adds a reporting row and its policy configuration, marked with its day.
-    fn add_row(&mut self, counted: &'a Counted, first: i64) {
+    fn add_row(&mut self, counted: &'a CountedRow, first: i64) {
         let (day, row) = (counted.day, &*counted.row);
         let domain = self.word(&row.policy_domain);
         let published = published_digest(row);
@@ -143,7 +149,7 @@ impl<'a> Work<'a> {
         self.learnt.push((Kind::Row, counted.digest, day));
     }
 
-    fn add_kept(&mut self, kept: &'a Kept, known: &mut Known) {
+    fn add_kept(&mut self, kept: &'a KeptObservation, known: &mut KnownRows) {
         let (key, day) = (self.word(place_of(&kept.outcome)), kept.day());
         if !known.has(Kind::Outcome, kept.outcome_digest, day) {
             let one = self.outcomes.entry((key.clone(), kept.outcome_digest.0));

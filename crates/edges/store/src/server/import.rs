@@ -2,18 +2,18 @@
 
 use super::apply::{TALLY, make_day};
 use super::fold::{Work, seen_first};
-use super::known::Known;
+use super::known::KnownRows;
 use super::{Server, lock};
 use crate::digest::Digests;
 use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
 use crate::outbox;
-use crate::prepared::Counted;
+use crate::prepared::CountedRow;
 
 /// Adds those that are not there yet, in one transaction. Nobody else imports meanwhile.
 pub(crate) fn import(server: &Server, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
     let digests = Digests::new();
-    let mut known = Known::new();
+    let mut known = KnownRows::new();
     for import in imports.iter().filter(|import| import.day() >= kept_from) {
         make_day(server, &mut known, TALLY, import.day())?;
     }
@@ -21,12 +21,12 @@ pub(crate) fn import(server: &Server, imports: &[Import], kept_from: Day) -> Res
         lock::beside_others(session)?;
         let mut counted = Vec::new();
         let imported = outbox::ledger::import(session, imports, kept_from, &mut |import, new| {
-            let row = Counted::new(import.day(), import.row.clone(), &digests);
+            let row = CountedRow::new(import.day(), import.row.clone(), &digests);
             counted.push((row, import.at_ms, new));
             Ok(())
         })?;
         // What is stored is looked up anew in each transaction: an expiry may have been between two of them.
-        let mut nothing = Known::new();
+        let mut nothing = KnownRows::new();
         let mut work = Work::new(session.engine());
         for (counted, at_ms, new) in &counted {
             work.add_counted(counted, *new, seen_first(*at_ms, 0), &mut nothing);

@@ -13,7 +13,7 @@ const DAYS: usize = 400;
 
 /// What is stored, and on which days it is marked as used.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(super) struct KnownRows {
     /// Steps of expiry when this was learnt: what was removed since is known no more.
     steps: Option<i64>,
     rows: Recent<Digest, Day>,
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Trace,
 }
 
-impl Known {
+impl KnownRows {
     pub(super) fn new() -> Self {
         Self {
             steps: None,
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_mark_holds_for_its_day_and_those_before_until_something_is_removed() {
-        let mut known = Known::new();
+        let mut known = KnownRows::new();
         let one = Digest::of(b"one");
         known.learn_day("tally", Day(4));
         known.check(7);
@@ -108,7 +108,7 @@ mod tests {
             "made before the first transaction"
         );
         known.learn(&[(Kind::Row, one, Day(5)), (Kind::Row, one, Day(4))]);
-        let has = |known: &mut Known| [4, 5, 6].map(|day| known.has(Kind::Row, one, Day(day)));
+        let has = |known: &mut KnownRows| [4, 5, 6].map(|day| known.has(Kind::Row, one, Day(day)));
         assert_eq!(has(&mut known), [true, true, false]);
         assert!(!known.has(Kind::Trace, one, Day(5)) && !known.has(Kind::Outcome, one, Day(5)));
         known.check(7);
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn so_many_days_are_remembered_and_no_more() {
-        let mut known = Known::new();
+        let mut known = KnownRows::new();
         for day in 0..=400 {
             known.learn_day("tally", Day(day));
         }

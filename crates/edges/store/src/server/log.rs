@@ -19,7 +19,7 @@ const COLUMNS: &str = "o.at_ms, o.queue_id, o.short_id, o.client, c.author, c.sp
 const JOINED: &str = "outcome AS c ON c.policy_domain = o.policy_domain AND c.digest = o.outcome";
 
 /// A log row, and what it is sorted by.
-type Found = ((u64, i64), LogRow);
+type LogPlace = ((u64, i64), LogRow);
 
 impl Server {
     /// The observations that the filter lets through, those judged last first.
@@ -84,7 +84,7 @@ fn policy_domains(session: &Session, filter: &Filter) -> Result<Option<Vec<Strin
 }
 
 /// Those of one policy domain, or of all, the newest first.
-fn observations(session: &Session, filter: &Filter, domain: Option<&str>) -> Result<Vec<Found>, SqlError> {
+fn observations(session: &Session, filter: &Filter, domain: Option<&str>) -> Result<Vec<LogPlace>, SqlError> {
     let mut conditions = Conditions::default();
     if let Some(domain) = domain {
         let domain = conditions.value(domain.into());
@@ -202,7 +202,7 @@ fn trace(row: &Row) -> Result<Option<String>, SqlError> {
         .transpose()
 }
 
-fn log_row(row: &Row) -> Result<Found, SqlError> {
+fn log_row(row: &Row) -> Result<LogPlace, SqlError> {
     let damaged = |place| move || SqlError::Damaged(place);
     let client: Option<Vec<u8>> = row.get(3)?;
     let client = client.map(|octets| read_address(&octets).ok_or_else(damaged(3)));

@@ -47,7 +47,7 @@ pub struct Migrated {
 
 /// What is in a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+enum SchemaFound {
     Nothing,
     Version(u32),
     Foreign,
@@ -56,15 +56,15 @@ enum Found {
 /// The version that is there; an error unless it is that of this build.
 pub(super) async fn check(wire: &mut Wire) -> Result<u32, Failure> {
     match find(wire).await? {
-        Found::Version(VERSION) => Ok(VERSION),
-        Found::Nothing => Err(Trouble::Empty.into()),
-        Found::Foreign => Err(Trouble::Foreign.into()),
-        Found::Version(found) if found < VERSION => Err(Trouble::Older {
+        SchemaFound::Version(VERSION) => Ok(VERSION),
+        SchemaFound::Nothing => Err(Trouble::Empty.into()),
+        SchemaFound::Foreign => Err(Trouble::Foreign.into()),
+        SchemaFound::Version(found) if found < VERSION => Err(Trouble::Older {
             found,
             needed: VERSION,
         }
         .into()),
-        Found::Version(found) => Err(newer(found)),
+        SchemaFound::Version(found) => Err(newer(found)),
     }
 }
 
@@ -73,10 +73,10 @@ pub(super) async fn migrate(wire: &mut Wire) -> Result<Migrated, Failure> {
     lock(wire).await?;
     // With the lock, and not before: the host that was first has done it by now.
     let from = match find(wire).await? {
-        Found::Nothing => 0,
-        Found::Version(version) if version <= VERSION => version,
-        Found::Version(found) => return Err(newer(found)),
-        Found::Foreign => return Err(Trouble::Foreign.into()),
+        SchemaFound::Nothing => 0,
+        SchemaFound::Version(version) if version <= VERSION => version,
+        SchemaFound::Version(found) => return Err(newer(found)),
+        SchemaFound::Foreign => return Err(Trouble::Foreign.into()),
     };
     for (step, version) in STEPS.iter().zip(1..).filter(|(_, version)| *version > from) {
         match wire.engine() {
@@ -163,7 +163,7 @@ fn note(version: u32, clock: &str, ignore: &str) -> String {
     )
 }
 
-async fn find(wire: &mut Wire) -> Result<Found, Failure> {
+async fn find(wire: &mut Wire) -> Result<SchemaFound, Failure> {
     match wire.rows(ASK, values![PROGRAM]).await {
         Ok(rows) => match rows
             .first()
@@ -171,12 +171,12 @@ async fn find(wire: &mut Wire) -> Result<Found, Failure> {
             .transpose()?
             .flatten()
         {
-            Some(version) => Ok(Found::Version(version)),
+            Some(version) => Ok(SchemaFound::Version(version)),
             None => others(wire).await,
         },
         Err(error) if lacks(&error, &["42P01", "42S02"]) => others(wire).await,
         // A table of this name with other columns.
-        Err(error) if lacks(&error, &["42703", "42S22"]) => Ok(Found::Foreign),
+        Err(error) if lacks(&error, &["42703", "42S22"]) => Ok(SchemaFound::Foreign),
         Err(error) => Err(error.into()),
     }
 }
@@ -190,7 +190,7 @@ fn lacks(error: &SqlError, states: &[&str]) -> bool {
 }
 
 /// Whose the tables are that are there without a version.
-async fn others(wire: &mut Wire) -> Result<Found, Failure> {
+async fn others(wire: &mut Wire) -> Result<SchemaFound, Failure> {
     let ask = match wire.engine() {
         // Those in schemas that the user may not look into are counted as well.
         ServerEngine::PostgreSql => {
@@ -206,8 +206,8 @@ async fn others(wire: &mut Wire) -> Result<Found, Failure> {
     let rows = wire.rows(ask, &[]).await?;
     let row = rows.first().ok_or(SqlError::Damaged(0))?;
     match row.get::<u64>(0)? {
-        0 => Ok(Found::Nothing),
-        _ => Ok(Found::Foreign),
+        0 => Ok(SchemaFound::Nothing),
+        _ => Ok(SchemaFound::Foreign),
     }
 }
 

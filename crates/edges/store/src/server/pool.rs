@@ -34,10 +34,10 @@ const KEEPALIVE_S: u32 = 60;
 pub(super) struct Pool {
     options: ServerOptions,
     free: Arc<Semaphore>,
-    idle: Mutex<Vec<Kept>>,
+    idle: Mutex<Vec<IdleConnection>>,
 }
 
-struct Kept {
+struct IdleConnection {
     wire: Wire,
     made: Instant,
     used: Instant,
@@ -103,7 +103,7 @@ impl Pool {
 
     /// Keeps a connection that is in no transaction.
     pub(super) fn give_back(&self, lent: Lent) {
-        let kept = Kept {
+        let kept = IdleConnection {
             wire: lent.wire,
             made: lent.made,
             used: Instant::now(),
@@ -119,7 +119,7 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn kept(&self) -> Option<Kept> {
+    fn kept(&self) -> Option<IdleConnection> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 

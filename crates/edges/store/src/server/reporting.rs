@@ -18,7 +18,7 @@ use crate::sql::{Sql, SqlError, values};
 const DOMAINS: usize = 2_048;
 
 /// What is still to be read of a day.
-pub(crate) struct ReportingDay<'a> {
+pub(crate) struct ServerReportingDay<'a> {
     server: &'a Server,
     day: Day,
     left_out: u64,
@@ -30,9 +30,9 @@ pub(crate) struct ReportingDay<'a> {
 
 impl Server {
     /// The rows of one day, policy domain by policy domain.
-    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
+    pub(crate) fn reporting_day(&self, day: Day) -> Result<ServerReportingDay<'_>, StoreError> {
         let (names, left_out) = self.read("read the tally", |session| names(session, day, MAX_DOMAINS))?;
-        Ok(ReportingDay {
+        Ok(ServerReportingDay {
             server: self,
             day,
             left_out,
@@ -43,7 +43,7 @@ impl Server {
     }
 }
 
-impl ReportingDay<'_> {
+impl ServerReportingDay<'_> {
     pub(crate) fn day(&self) -> Day {
         self.day
     }
@@ -68,7 +68,7 @@ impl ReportingDay<'_> {
     }
 }
 
-impl Iterator for ReportingDay<'_> {
+impl Iterator for ServerReportingDay<'_> {
     type Item = Result<DomainDay, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -9,7 +9,7 @@ use crate::digest::Digests;
 use crate::folded::{Folded, Hits};
 use crate::limits::{MAX_SUM, MAX_WORD};
 use crate::model::Day;
-use crate::prepared::Counted;
+use crate::prepared::CountedRow;
 
 /// Most reporting rows of an entry, and most rules.
 pub(crate) const MAX_ROWS: usize = 65_536;
@@ -18,7 +18,7 @@ pub(crate) const LONG_COUNTS: usize = 4 << 20;
 
 /// How much an entry holds of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
+pub(crate) struct EntryCounts {
     pub(crate) messages: u64,
     pub(crate) rule_hits: u64,
     pub(crate) observations: u64,
@@ -65,7 +65,7 @@ struct Part {
 }
 
 impl Part {
-    fn add_row(&mut self, counted: &Counted, count: u64) {
+    fn add_row(&mut self, counted: &CountedRow, count: u64) {
         let writer = &mut self.row_octets;
         writer.number(u64::from(counted.day.0));
         writer.number(count);
@@ -109,7 +109,7 @@ impl Part {
 }
 
 /// What a frame of counts holds, when it is as much as is said of it.
-pub(super) fn read_counts(frame: &[u8], held: Held, digests: &Digests) -> Result<Folded, Fault> {
+pub(super) fn read_counts(frame: &[u8], held: EntryCounts, digests: &Digests) -> Result<Folded, Fault> {
     let octets = frame::unpack(frame)?;
     let cursor = &mut Cursor::new(&octets);
     let mut folded = Folded::default();
@@ -122,7 +122,7 @@ pub(super) fn read_counts(frame: &[u8], held: Held, digests: &Digests) -> Result
             return Err(cursor.fault("a day or a count that cannot be"));
         }
         let row = read_row(cursor)?;
-        folded.add_tally(Counted::new(Day(day), row, digests), count);
+        folded.add_tally(CountedRow::new(Day(day), row, digests), count);
     }
     let mut rule_hits = 0;
     for _ in 0..cursor.length(MAX_ROWS, "too many rules")? {
@@ -146,7 +146,7 @@ pub(super) fn read_counts(frame: &[u8], held: Held, digests: &Digests) -> Result
 }
 
 /// The same, for those who fold what they have packed; none when it is damaged.
-pub(crate) fn counts_in(frame: &[u8], held: Held, digests: &Digests) -> Option<Folded> {
+pub(crate) fn counts_in(frame: &[u8], held: EntryCounts, digests: &Digests) -> Option<Folded> {
     read_counts(frame, held, digests).ok()
 }
 
@@ -167,16 +167,16 @@ mod tests {
         for number in 0..60 {
             let mut row = row(&format!("{number}.example"));
             row.published.rua = vec![format!("{number:01000}"); crate::MAX_LIST];
-            counts.add_tally(Counted::new(Day(7), row, &digests), number + 1);
+            counts.add_tally(CountedRow::new(Day(7), row, &digests), number + 1);
         }
         let parts = pack_counts(&counts, &mut Packer::new());
         assert_eq!(parts.len(), 2, "six million octets");
         let mut back = Folded::default();
         for part in &parts {
-            let held = Held {
+            let held = EntryCounts {
                 messages: part.messages,
                 rule_hits: part.rule_hits,
-                ..Held::default()
+                ..EntryCounts::default()
             };
             back.merge(read_counts(&part.octets, held, &digests).unwrap());
             assert!(unpacked_length(&part.octets).unwrap() < 2 * LONG_COUNTS);
@@ -198,9 +198,9 @@ mod tests {
             part.pack(&mut Packer::new())
         };
         for (rules, is_read) in [(MAX_ROWS, true), (MAX_ROWS + 1, false)] {
-            let held = Held {
+            let held = EntryCounts {
                 rule_hits: rules as u64,
-                ..Held::default()
+                ..EntryCounts::default()
             };
             let found = read_counts(&frame(rules).octets, held, &digests);
             assert_eq!(found.is_ok(), is_read, "{rules}");
@@ -214,12 +214,12 @@ mod tests {
             let mut part = Part::default();
             for (place, count) in counts.into_iter().enumerate() {
                 let row = row(&format!("{place}.example"));
-                part.add_row(&Counted::new(Day(7), row, &digests), count);
+                part.add_row(&CountedRow::new(Day(7), row, &digests), count);
             }
             let packed = part.pack(&mut Packer::new());
-            let held = Held {
+            let held = EntryCounts {
                 messages: packed.messages,
-                ..Held::default()
+                ..EntryCounts::default()
             };
             read_counts(&packed.octets, held, &digests).is_ok()
         };

@@ -3,15 +3,15 @@
 
 use std::collections::HashMap;
 
-use super::counts::Held;
+use super::counts::EntryCounts;
 use super::counts::read_counts;
 use super::frame;
 use super::messages::{read_kept, read_traces};
 use super::octets::Fault;
 use crate::digest::Digests;
 use crate::folded::Folded;
-use crate::model::Lost;
-use crate::prepared::Kept;
+use crate::model::RecordLosses;
+use crate::prepared::KeptObservation;
 
 /// An entry, unpacked.
 #[derive(Debug, Default)]
@@ -25,7 +25,7 @@ pub(crate) struct Closed {
     /// What it counts.
     pub(crate) counts: Folded,
     /// Its observations.
-    pub(crate) kept: Vec<Kept>,
+    pub(crate) kept: Vec<KeptObservation>,
     /// Messages that it counts.
     pub(crate) messages: u64,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Sealed {
     pub(crate) last: u64,
     pub(crate) closed_ms: u64,
     /// What there is in its frames, or was.
-    pub(crate) held: Held,
+    pub(crate) held: EntryCounts,
     pub(crate) counts: Option<Vec<u8>>,
     pub(crate) observations: Option<Vec<u8>>,
     pub(crate) traces: Option<Vec<u8>>,
@@ -52,9 +52,9 @@ pub(super) struct Misread {
 
 impl Sealed {
     /// What is not there any more.
-    pub(crate) fn lost(&self) -> Lost {
+    pub(crate) fn lost(&self) -> RecordLosses {
         let gone = |frame: &Option<Vec<u8>>, held: u64| if frame.is_none() { held } else { 0 };
-        Lost {
+        RecordLosses {
             traces: gone(&self.traces, self.held.traces),
             observations: gone(&self.observations, self.held.observations),
             tallies: gone(&self.counts, self.held.messages),
@@ -141,12 +141,12 @@ mod tests {
     fn sealed(all: &[Prepared], texts: &[&str]) -> Sealed {
         let packer = &mut Packer::new();
         let counts = pack_counts(&counts_of(all), packer).remove(0);
-        let kept: Vec<&Kept> = all.iter().filter_map(|one| one.kept.as_ref()).collect();
+        let kept: Vec<&KeptObservation> = all.iter().filter_map(|one| one.kept.as_ref()).collect();
         Sealed {
             first: 1,
             last: 1,
             closed_ms: 5,
-            held: Held {
+            held: EntryCounts {
                 messages: counts.messages,
                 rule_hits: counts.rule_hits,
                 observations: kept.len() as u64,
@@ -195,7 +195,7 @@ mod tests {
         let closed = entry.open(&Digests::new()).unwrap();
         let expected: Vec<_> = all.iter().filter_map(|one| one.kept.as_ref()).collect();
         for (found, expected) in closed.kept.iter().zip(&expected) {
-            let plain = |kept: &Kept| {
+            let plain = |kept: &KeptObservation| {
                 let digest = kept.outcome_digest;
                 let trace = kept
                     .trace

@@ -9,10 +9,10 @@ use super::rows::{read_outcome, word, write_outcome};
 use crate::digest::Digest;
 use crate::limits::{MAX_BATCH, MAX_TRACE};
 use crate::model::as_integer;
-use crate::prepared::{Kept, Outcome, Trace};
+use crate::prepared::{KeptObservation, Outcome, Trace};
 
 /// Packs observations, which there are some of.
-pub(crate) fn pack_observations(kept: &[&Kept], packer: &mut Packer) -> Vec<u8> {
+pub(crate) fn pack_observations(kept: &[&KeptObservation], packer: &mut Packer) -> Vec<u8> {
     let mut outcomes = Table::default();
     let mut traces = Table::default();
     let base = kept.iter().map(|one| one.at_ms).min().unwrap_or_default();
@@ -73,7 +73,7 @@ pub(super) fn read_kept(
     frame: &[u8],
     held: u64,
     traces: &HashMap<Digest, Arc<str>>,
-) -> Result<Vec<Kept>, Fault> {
+) -> Result<Vec<KeptObservation>, Fault> {
     let octets = frame::unpack(frame)?;
     let cursor = &mut Cursor::new(&octets);
     let outcomes = cursor.list(MAX_BATCH, |cursor| {
@@ -81,7 +81,7 @@ pub(super) fn read_kept(
     })?;
     let digests = cursor.list(MAX_BATCH, |cursor| cursor.array().map(Digest))?;
     let base = cursor.number()?;
-    let told = Told {
+    let told = SharedTrace {
         base,
         outcomes,
         traces: digests.into_iter().map(|digest| told(digest, traces)).collect(),
@@ -103,14 +103,14 @@ fn told(digest: Digest, traces: &HashMap<Digest, Arc<str>>) -> (Digest, Arc<str>
 }
 
 /// What observations of an entry have in common.
-struct Told {
+struct SharedTrace {
     base: u64,
     outcomes: Vec<(Digest, Outcome)>,
     traces: Vec<(Digest, Arc<str>)>,
 }
 
-impl Told {
-    fn read_one(&self, cursor: &mut Cursor<'_>) -> Result<Kept, Fault> {
+impl SharedTrace {
+    fn read_one(&self, cursor: &mut Cursor<'_>) -> Result<KeptObservation, Fault> {
         let at_ms = self.base.saturating_add(cursor.number()?);
         let (queue_id, short_id) = (word(cursor)?, word(cursor)?);
         let client = match cursor.flag()? {
@@ -130,7 +130,7 @@ impl Told {
                 })
             }
         };
-        Ok(Kept {
+        Ok(KeptObservation {
             at_ms: as_integer(at_ms).cast_unsigned(),
             queue_id,
             short_id,

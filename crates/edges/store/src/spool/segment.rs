@@ -17,7 +17,7 @@
 
 use std::iter;
 
-use super::counts::Held;
+use super::counts::EntryCounts;
 use super::entry::{Closed, Misread, Sealed};
 use super::error::SegmentError;
 use super::frame::MAX_FRAME;
@@ -328,7 +328,7 @@ fn write_entry(octets: &mut Vec<u8>, entry: &Sealed) {
 fn read_entry(cursor: &mut Cursor<'_>) -> Result<Sealed, Fault> {
     let mut number = || cursor.array().map(u64::from_le_bytes);
     let (first, last, closed_ms) = (number()?, number()?, number()?);
-    let held = Held {
+    let held = EntryCounts {
         messages: number()?,
         rule_hits: number()?,
         observations: number()?,

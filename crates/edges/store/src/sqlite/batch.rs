@@ -12,8 +12,8 @@ use super::stories::Stories;
 use crate::columns::address;
 use crate::distinct::Folding;
 use crate::folded::Folded;
-use crate::model::{Lost, as_integer, hour_of};
-use crate::prepared::Kept;
+use crate::model::{RecordLosses, as_integer, hour_of};
+use crate::prepared::KeptObservation;
 use crate::queue::Batch;
 
 /// An hour gets room for so many further observations at a time, so that few batches have to
@@ -59,7 +59,7 @@ impl Remembered {
     }
 
     /// Writes all of it but new traces for which this hour has no room; how many those were.
-    pub(super) fn write(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<Lost> {
+    pub(super) fn write(&mut self, connection: &Connection, batch: &Batch) -> rusqlite::Result<RecordLosses> {
         self.write_with(connection, batch, batch.counts())
     }
 
@@ -79,12 +79,12 @@ impl Remembered {
         connection: &Connection,
         batch: &Batch,
         counts: Folded,
-    ) -> rusqlite::Result<Lost> {
+    ) -> rusqlite::Result<RecordLosses> {
         let traces = self.write_observations(connection, batch)?;
         self.write_counts(connection, counts)?;
-        Ok(Lost {
+        Ok(RecordLosses {
             traces,
-            ..Lost::default()
+            ..RecordLosses::default()
         })
     }
 
@@ -123,7 +123,7 @@ impl Remembered {
         Ok(without_trace)
     }
 
-    fn trace_of(&mut self, connection: &Connection, kept: &Kept) -> rusqlite::Result<Option<i64>> {
+    fn trace_of(&mut self, connection: &Connection, kept: &KeptObservation) -> rusqlite::Result<Option<i64>> {
         let Some(trace) = &kept.trace else {
             return Ok(None);
         };

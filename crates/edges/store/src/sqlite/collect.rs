@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension};
 
 use super::Sqlite;
 use super::batch::Remembered;
-use super::beside::{LEAST_WAY, MOST_WAY};
-use super::reading::Reading;
+use super::reading::FileReader;
+use super::secondary::{LEAST_WAY, MOST_WAY};
 use super::statements::Statements;
 use crate::engine::Engine as _;
 use crate::error::StoreError;
@@ -27,20 +27,20 @@ const MANY: usize = 1_024;
 
 /// Adds entries beside a recorder.
 #[derive(Debug)]
-pub(crate) struct Collector {
+pub(crate) struct FileCollector {
     path: std::path::PathBuf,
-    patience: Duration,
+    busy_timeout: Duration,
     /// None after trouble: the next call opens the store anew.
     engine: Option<Sqlite>,
     /// Before this the recorder may be first.
     gives_way_until: Option<Instant>,
 }
 
-impl Collector {
-    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, StoreError> {
+impl FileCollector {
+    pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         let mut collector = Self {
             path: path.to_owned(),
-            patience,
+            busy_timeout,
             engine: None,
             gives_way_until: None,
         };
@@ -97,7 +97,7 @@ impl Collector {
         let began = Instant::now();
         let done = engine.within(doing, work);
         let held = began.elapsed();
-        if done.is_ok() && !engine.in_place() && !engine.bring_home() {
+        if done.is_ok() && !engine.in_place() && !engine.migrate_deleted_file() {
             self.engine = None;
             let path = self.path.clone();
             return Err(StoreError::Vanished { path });
@@ -117,7 +117,7 @@ impl Collector {
         }
         match &mut self.engine {
             Some(engine) => Ok(engine),
-            none => Ok(none.insert(Sqlite::open(&self.path, self.patience)?)),
+            none => Ok(none.insert(Sqlite::open(&self.path, self.busy_timeout)?)),
         }
     }
 }
@@ -253,7 +253,7 @@ fn note(connection: &Connection, host: HostId, first: u64, last: u64) -> rusqlit
     Ok(())
 }
 
-impl Reading {
+impl FileReader {
     pub(crate) fn hosts(&self) -> Result<Vec<HostStatus>, StoreError> {
         if !self.has_fleet() {
             return Ok(Vec::new());

@@ -2,24 +2,24 @@
 
 use rusqlite::Connection;
 
-use super::beside::Beside;
 use super::interned::Interned;
+use super::secondary::SecondaryConnection;
 use crate::digest::Digests;
 use crate::error::StoreError;
 use crate::limits::MAX_SUM;
 use crate::model::{Day, Import, Imported};
 use crate::outbox::ledger;
-use crate::prepared::Counted;
+use crate::prepared::CountedRow;
 use crate::sql::SqlError;
 
-impl Beside {
+impl SecondaryConnection {
     pub(crate) fn import(&mut self, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
         let digests = Digests::new();
         self.write("import", |statements| {
             // Numbers are looked up anew in each transaction: an expiry may have been between two of them.
             let mut interned = Interned::default();
             ledger::import(statements, imports, kept_from, &mut |import, new| {
-                let counted = Counted::new(import.day(), import.row.clone(), &digests);
+                let counted = CountedRow::new(import.day(), import.row.clone(), &digests);
                 add(statements.0, &mut interned, &counted, new)
             })
         })
@@ -32,7 +32,7 @@ impl Beside {
 fn add(
     connection: &Connection,
     interned: &mut Interned,
-    counted: &Counted,
+    counted: &CountedRow,
     new: u64,
 ) -> Result<(), SqlError> {
     let (row, policy_domain) = interned.row(connection, counted)?;

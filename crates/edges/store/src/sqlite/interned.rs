@@ -7,7 +7,7 @@ use super::stories::Stories;
 use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::model::{Day, as_integer, hour_of};
-use crate::prepared::{Counted, Kept, Trace, published_digest};
+use crate::prepared::{CountedRow, KeptObservation, Trace, published_digest};
 use crate::recent::Recent;
 
 /// Numbers remembered of each kind: about 10 MB for all of them together, when all are there.
@@ -39,7 +39,11 @@ impl Default for Interned {
 }
 
 impl Interned {
-    pub(super) fn outcome(&mut self, connection: &Connection, kept: &Kept) -> rusqlite::Result<i64> {
+    pub(super) fn outcome(
+        &mut self,
+        connection: &Connection,
+        kept: &KeptObservation,
+    ) -> rusqlite::Result<i64> {
         let (digest, day) = (kept.outcome_digest, kept.day());
         if let Some(id) = self.outcomes.find(connection, &OUTCOME, digest, day)? {
             return Ok(id);
@@ -93,7 +97,11 @@ impl Interned {
     }
 
     /// Whether a reporting row is stored, of whatever day.
-    pub(super) fn has_row(&mut self, connection: &Connection, counted: &Counted) -> rusqlite::Result<bool> {
+    pub(super) fn has_row(
+        &mut self,
+        connection: &Connection,
+        counted: &CountedRow,
+    ) -> rusqlite::Result<bool> {
         if self.rows.find(counted.digest).is_some() {
             return Ok(true);
         }
@@ -102,7 +110,11 @@ impl Interned {
     }
 
     /// The numbers of a reporting row and of its policy domain.
-    pub(super) fn row(&mut self, connection: &Connection, counted: &Counted) -> rusqlite::Result<(i64, i64)> {
+    pub(super) fn row(
+        &mut self,
+        connection: &Connection,
+        counted: &CountedRow,
+    ) -> rusqlite::Result<(i64, i64)> {
         if let Some((id, policy_domain, marked)) = self.rows.find(counted.digest)
             && marked >= counted.day
         {
@@ -126,7 +138,7 @@ impl Interned {
 
     /// Makes the row, or marks it as used on this day. Whatever it refers to is marked before the
     /// row is: so that never expires before the row does.
-    fn marked_row(&mut self, connection: &Connection, counted: &Counted) -> rusqlite::Result<(i64, i64)> {
+    fn marked_row(&mut self, connection: &Connection, counted: &CountedRow) -> rusqlite::Result<(i64, i64)> {
         let (day, row) = (counted.day, &counted.row);
         let texts = &mut self.texts;
         let mut text = |value: &str| text(texts, connection, day, value);
@@ -167,7 +179,7 @@ impl Interned {
         Ok((id, policy_domain))
     }
 
-    fn published(&mut self, connection: &Connection, counted: &Counted) -> rusqlite::Result<i64> {
+    fn published(&mut self, connection: &Connection, counted: &CountedRow) -> rusqlite::Result<i64> {
         let (digest, day) = (published_digest(&counted.row), counted.day);
         if let Some(id) = self.published.find(connection, &PUBLISHED, digest, day)? {
             return Ok(id);

@@ -20,7 +20,7 @@ pub(super) fn read(connection: &Connection, filter: &Filter) -> rusqlite::Result
     let Some((first, last)) = range(connection, filter)? else {
         return Ok(Vec::new());
     };
-    let mut found = Found {
+    let mut found = Candidates {
         connection,
         filter,
         rows: Vec::new(),
@@ -124,13 +124,13 @@ fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option
     ids.map(Some)
 }
 
-struct Found<'a> {
+struct Candidates<'a> {
     connection: &'a Connection,
     filter: &'a Filter,
     rows: Vec<LogRow>,
 }
 
-impl Found<'_> {
+impl Candidates<'_> {
     fn full(&self) -> bool {
         self.rows.len() >= self.filter.limit
     }

@@ -19,14 +19,14 @@ use crate::sql::{Sql, SqlError};
 
 /// A connection that cannot write.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct FileReader {
     connection: Connection,
     path: PathBuf,
     /// Of the schema: what last wrote it may have been an earlier version.
     version: u32,
 }
 
-impl Reading {
+impl FileReader {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let (connection, version) = open_to_read(path)?;
         Ok(Self {

@@ -8,7 +8,7 @@ use landmarc_observation::{DayRow, DomainDay};
 use rusqlite::Connection;
 
 use super::journal;
-use super::reading::Reading;
+use super::reading::FileReader;
 use super::tally::{self, Texts};
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
@@ -31,19 +31,19 @@ pub(super) fn days(connection: &Connection) -> rusqlite::Result<Vec<Day>> {
     rows.collect()
 }
 
-impl Reading {
+impl FileReader {
     pub(crate) fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
         self.snapshot("read the tally", days)
     }
 
-    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
-        ReportingDay::begin(self, day)
+    pub(crate) fn reporting_day(&self, day: Day) -> Result<FileReportingDay<'_>, StoreError> {
+        FileReportingDay::begin(self, day)
     }
 }
 
 /// What is still to be read of a day.
-pub(crate) struct ReportingDay<'a> {
-    reading: &'a Reading,
+pub(crate) struct FileReportingDay<'a> {
+    reading: &'a FileReader,
     day: Day,
     domains: usize,
     left_out: u64,
@@ -52,8 +52,8 @@ pub(crate) struct ReportingDay<'a> {
     read: VecDeque<DomainDay>,
 }
 
-impl<'a> ReportingDay<'a> {
-    pub(super) fn begin(reading: &'a Reading, day: Day) -> Result<Self, StoreError> {
+impl<'a> FileReportingDay<'a> {
+    pub(super) fn begin(reading: &'a FileReader, day: Day) -> Result<Self, StoreError> {
         let (names, left_out) = reading.snapshot("read the tally", |connection| {
             let mut ids = tally::domains(connection, day)?;
             let left_out = cut(&mut ids, MAX_DOMAINS);
@@ -102,7 +102,7 @@ impl<'a> ReportingDay<'a> {
     }
 }
 
-impl Iterator for ReportingDay<'_> {
+impl Iterator for FileReportingDay<'_> {
     type Item = Result<DomainDay, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -212,7 +212,7 @@ mod tests {
         let counts: Vec<_> = all.iter().map(|one| one.rows.len()).collect();
         assert_eq!(counts, [5_000, 1], "more rows than are read at a time");
 
-        let reading = Reading::open(&path).unwrap();
+        let reading = FileReader::open(&path).unwrap();
         let read = |most| {
             let read = reading.snapshot("read", |connection| {
                 let mut texts = Texts::new(connection, true);

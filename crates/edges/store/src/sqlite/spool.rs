@@ -2,20 +2,20 @@
 
 pub(super) mod account;
 mod append;
-mod shed;
+mod evict;
 
 use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::beside::Beside;
 use super::connection::inode_of;
-use super::reading::Reading;
+use super::reading::FileReader;
+use super::secondary::SecondaryConnection;
 use super::statements::Statements;
 use crate::error::StoreError;
 use crate::model::{Agreed, HostId, SpoolStatus};
-use crate::spool::{ENTRY, Held, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Sealed, Segment};
+use crate::spool::{ENTRY, EntryCounts, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Sealed, Segment};
 use account::Account;
 pub(super) use append::Appender;
 
@@ -23,24 +23,27 @@ pub(super) use append::Appender;
 const ROWS: usize = 256;
 
 /// The side of whoever hands entries over.
-pub(crate) struct Spool {
-    beside: Beside,
+pub(crate) struct FileSpool {
+    secondary: SecondaryConnection,
 }
 
-impl std::fmt::Debug for Spool {
+impl std::fmt::Debug for FileSpool {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Spool").field(&self.beside.path()).finish()
+        formatter
+            .debug_tuple("FileSpool")
+            .field(&self.secondary.path())
+            .finish()
     }
 }
 
-impl Spool {
-    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, StoreError> {
-        let beside = Beside::open(path, patience)?;
-        Ok(Self { beside })
+impl FileSpool {
+    pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let secondary = SecondaryConnection::open(path, busy_timeout)?;
+        Ok(Self { secondary })
     }
 
     pub(crate) fn status(&mut self) -> Result<SpoolStatus, StoreError> {
-        self.beside.read("look what waits", |&Statements(connection)| {
+        self.secondary.read("look what waits", |&Statements(connection)| {
             Ok(status(connection)?)
         })
     }
@@ -49,11 +52,11 @@ impl Spool {
         let inode = self.inode();
         // Marked first, which is brief; then read, while the recorder may go on.
         let marked = self
-            .beside
+            .secondary
             .write("hand over entries", |&Statements(connection)| {
                 let mut account = Account::read(connection)?;
-                if !account.is_at_home(inode) {
-                    account.come_home(connection, inode)?;
+                if !account.is_of_file(inode) {
+                    account.claim_file(connection, inode)?;
                     account.save(connection)?;
                 }
                 Ok(mark(connection, most)?)
@@ -61,7 +64,7 @@ impl Spool {
         let Some((host, from, to)) = marked else {
             return Ok(None);
         };
-        let entries = self.beside.read("read entries", |&Statements(connection)| {
+        let entries = self.secondary.read("read entries", |&Statements(connection)| {
             Ok(read(connection, host, from, to)?)
         })?;
         Ok((!entries.is_empty()).then(|| Segment::new(host, name, entries)))
@@ -70,9 +73,11 @@ impl Spool {
     pub(crate) fn remove(&mut self, host: HostId, last: u64) -> Result<u64, StoreError> {
         let mut removed = 0;
         loop {
-            let some = self.beside.write("remove entries", |&Statements(connection)| {
-                Ok(remove(connection, host, last)?)
-            })?;
+            let some = self
+                .secondary
+                .write("remove entries", |&Statements(connection)| {
+                    Ok(remove(connection, host, last)?)
+                })?;
             removed += some as u64;
             if some < ROWS {
                 return Ok(removed);
@@ -81,19 +86,20 @@ impl Spool {
     }
 
     pub(crate) fn agree(&mut self, host: HostId, highest: u64) -> Result<Agreed, StoreError> {
-        self.beside.write("compare numbers", |&Statements(connection)| {
-            let mut account = Account::read(connection)?;
-            if account.host != Some(host) || highest < account.next {
-                return Ok(Agreed::Yes);
-            }
-            account.become_another()?;
-            account.save(connection)?;
-            Ok(Agreed::AnotherHost)
-        })
+        self.secondary
+            .write("compare numbers", |&Statements(connection)| {
+                let mut account = Account::read(connection)?;
+                if account.host != Some(host) || highest < account.next {
+                    return Ok(Agreed::Yes);
+                }
+                account.become_another()?;
+                account.save(connection)?;
+                Ok(Agreed::AnotherHost)
+            })
     }
 
     pub(crate) fn new_identity(&mut self) -> Result<(), StoreError> {
-        self.beside
+        self.secondary
             .write("take a new host id", |&Statements(connection)| {
                 let mut account = Account::read(connection)?;
                 account.become_another()?;
@@ -102,11 +108,11 @@ impl Spool {
     }
 
     fn inode(&self) -> i64 {
-        inode_of(self.beside.path())
+        inode_of(self.secondary.path())
     }
 }
 
-impl Reading {
+impl FileReader {
     pub(crate) fn spool(&self) -> Result<SpoolStatus, StoreError> {
         if !self.has_fleet() {
             return Ok(SpoolStatus::default());
@@ -187,7 +193,7 @@ fn sealed(row: &Row<'_>) -> rusqlite::Result<Sealed> {
         first: row.get(0)?,
         last: row.get(1)?,
         closed_ms: row.get(2)?,
-        held: Held {
+        held: EntryCounts {
             messages: row.get(3)?,
             rule_hits: row.get(4)?,
             observations: row.get(5)?,

@@ -28,7 +28,7 @@ pub(super) fn write_back(connection: &Connection, path: &Path, longer_than: u64)
 
 /// Where only the files beside the database are gone: brings what was written there into it. Closing it would
 /// do so too, without a word; and what is written again then would be in the store twice.
-pub(super) fn brought_home(connection: &Connection, identity: &Identity) -> bool {
+pub(super) fn migrate_deleted_file(connection: &Connection, identity: &Identity) -> bool {
     let is_busy = |row: &Row<'_>| row.get::<_, bool>(0);
     identity.file_holds()
         && matches!(

@@ -12,12 +12,12 @@ use super::connection::{self, BUSY, Identity};
 use super::error::{engine, row_error};
 use super::room::Room;
 use super::spool::Appender;
-use super::wal::{WAL_LONG, brought_home, write_back};
+use super::wal::{WAL_LONG, migrate_deleted_file, write_back};
 use super::{blocks, expire, journal};
 use crate::distinct::Folding;
 use crate::engine::{Engine, Step};
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, Lost};
+use crate::model::{Expired, Keep, RecordLosses};
 use crate::queue::Batch;
 use crate::spool::Share;
 
@@ -73,7 +73,7 @@ impl Sqlite {
         Ok(self)
     }
 
-    fn transact(&mut self, batch: &Batch) -> rusqlite::Result<Lost> {
+    fn transact(&mut self, batch: &Batch) -> rusqlite::Result<RecordLosses> {
         let counts = batch.counts();
         let mut spool = self.spool.take();
         let folding = self.folding.clone();
@@ -164,7 +164,7 @@ impl Sqlite {
 }
 
 impl Engine for Sqlite {
-    fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
+    fn write(&mut self, batch: &Batch) -> Result<RecordLosses, StoreError> {
         let written = self.transact(batch);
         if written.is_err() {
             self.remembered.forget();
@@ -182,8 +182,8 @@ impl Engine for Sqlite {
         self.identity.holds()
     }
 
-    fn bring_home(&mut self) -> bool {
-        brought_home(&self.connection, &self.identity)
+    fn migrate_deleted_file(&mut self) -> bool {
+        migrate_deleted_file(&self.connection, &self.identity)
     }
 
     fn tidy(&mut self) -> Result<(), StoreError> {
@@ -237,14 +237,14 @@ mod tests {
         for ending in ["-wal", "-shm"] {
             fs::remove_file(beside(&path, ending)).unwrap();
         }
-        assert!(!engine.in_place() && engine.bring_home());
+        assert!(!engine.in_place() && engine.migrate_deleted_file());
         drop(engine);
         assert_eq!(Reader::open(&path).unwrap().explain("id-1").unwrap().len(), 1);
 
         let mut engine = Sqlite::open(&path, Duration::ZERO).unwrap();
         engine.write(&batch).unwrap();
         fs::remove_file(&path).unwrap();
-        assert!(!engine.in_place() && !engine.bring_home());
+        assert!(!engine.in_place() && !engine.migrate_deleted_file());
         fs::remove_dir_all(directory).unwrap();
     }
 }

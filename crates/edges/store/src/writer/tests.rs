@@ -64,7 +64,7 @@ impl Scripted {
 }
 
 impl Engine for Opened {
-    fn write(&mut self, batch: &Batch) -> Result<Lost, StoreError> {
+    fn write(&mut self, batch: &Batch) -> Result<RecordLosses, StoreError> {
         let fate = lock_ignoring_poison(&self.script.fates)
             .pop_front()
             .unwrap_or(Fate::Written);
@@ -78,14 +78,14 @@ impl Engine for Opened {
                 lock_ignoring_poison(&self.script.written).push(ids);
             }
         }
-        Ok(Lost::default())
+        Ok(RecordLosses::default())
     }
 
     fn in_place(&self) -> bool {
         !self.gone
     }
 
-    fn bring_home(&mut self) -> bool {
+    fn migrate_deleted_file(&mut self) -> bool {
         false
     }
 
@@ -413,7 +413,7 @@ fn a_waiting_record_is_not_lost_with_its_waiter() {
     };
     assert_eq!(
         lock_ignoring_poison(&writer.shared.state).queue.push(waiting),
-        Lost::default()
+        RecordLosses::default()
     );
     attempt(&mut writer);
     assert_eq!(script.written(), [["id-1"]]);

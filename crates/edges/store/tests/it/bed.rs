@@ -6,7 +6,7 @@
 //! suite!(what_is_put_is_there, what_is_delivered_stays_so);
 //!
 //! fn what_is_put_is_there(bed: &Bed) {
-//!     let mut outbox = Outbox::open(bed.place(), COMMAND_PATIENCE).unwrap();
+//!     let mut outbox = Outbox::open(bed.place(), COMMAND_BUSY_TIMEOUT).unwrap();
 //!     …
 //! }
 //! ```

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landmarc_observation::Observation;
 use landmarc_store::{
-    Beat, COMMAND_PATIENCE, Collector, Day, Filter, Keep, Reader, Recorder, Segment, Server, Spool,
+    Beat, COMMAND_BUSY_TIMEOUT, Collector, Day, Filter, Keep, Reader, Recorder, Segment, Server, Spool,
 };
 
 use crate::bed::{Bed, Case, server};
@@ -57,7 +57,7 @@ fn on_mariadb() {
 /// What a host has recorded in one go each, as it is handed over: a segment for each.
 fn segments(host: &Directory, batches: impl IntoIterator<Item = Vec<Observation>>) -> Vec<Segment> {
     let recorder = Recorder::open(spooling(patient(host.store()))).unwrap();
-    let mut spool = Spool::open(host.store(), "mx1", COMMAND_PATIENCE).unwrap();
+    let mut spool = Spool::open(host.store(), "mx1", COMMAND_BUSY_TIMEOUT).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -74,7 +74,7 @@ fn segments(host: &Directory, batches: impl IntoIterator<Item = Vec<Observation>
 }
 
 fn collector(bed: &Bed) -> Collector {
-    Collector::open(bed.place(), COMMAND_PATIENCE).unwrap()
+    Collector::open(bed.place(), COMMAND_BUSY_TIMEOUT).unwrap()
 }
 
 fn all(reader: &Reader) -> usize {
@@ -180,7 +180,7 @@ fn a_connection_cut_in_the_middle(bed: &Bed) {
         &host,
         [vec![message(1)], vec![message(2), from(3, "cut-here.example")]],
     );
-    let mut collector = Collector::open(server, COMMAND_PATIENCE).unwrap();
+    let mut collector = Collector::open(server, COMMAND_BUSY_TIMEOUT).unwrap();
     collector.apply(&segments[0], 0).unwrap();
     // Within the transaction: the row of the host is locked by then.
     cutter.cut(Cut::Before("cut-here.example"));
@@ -199,7 +199,7 @@ fn a_commit_without_an_answer(bed: &Bed) {
     let (cutter, server) = by_way_of(bed);
     let host = Directory::new();
     let segments = segments(&host, (0..4).map(|number| vec![message(number)]));
-    let mut collector = Collector::open(server, COMMAND_PATIENCE).unwrap();
+    let mut collector = Collector::open(server, COMMAND_BUSY_TIMEOUT).unwrap();
     collector.apply(&segments[0], 0).unwrap();
     for (number, when) in [(1, Cut::After("COMMIT")), (2, Cut::Before("COMMIT"))] {
         cutter.cut(when);
@@ -306,7 +306,7 @@ fn what_comes_after_the_report_is_told_apart(bed: &Bed) {
     let segments = segments(&host, batches);
     let mut collector = collector(bed);
     assert_eq!(collector.apply(&segments[0], 0).unwrap().of_reported_days, 0);
-    let mut outbox = Outbox::open(bed.place(), COMMAND_PATIENCE).unwrap();
+    let mut outbox = Outbox::open(bed.place(), COMMAND_BUSY_TIMEOUT).unwrap();
     let (day, next) = (Day::at(MIDNIGHT), Day::at(MIDNIGHT + DAY));
     outbox
         .finish_day(day, DayCounts::default(), MIDNIGHT + DAY)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landmarc_observation::Observation;
 use landmarc_store::{
-    Applied, COMMAND_PATIENCE, Collector, Expired, Keep, Options, Place, Recorder, Server, ServerEngine,
+    Applied, COMMAND_BUSY_TIMEOUT, Collector, Expired, Keep, Options, Place, Recorder, Server, ServerEngine,
     Spool, SpoolLimits, Statistics,
 };
 
@@ -61,8 +61,8 @@ pub(crate) fn spooling(options: Options) -> Options {
 
 /// Hands over all that waits at a host.
 pub(crate) fn ship(from: &Directory, name: &str, to: impl Into<Place>) -> Applied {
-    let mut collector = Collector::open(to, COMMAND_PATIENCE).unwrap();
-    let mut spool = Spool::open(from.store(), name, COMMAND_PATIENCE).unwrap();
+    let mut collector = Collector::open(to, COMMAND_BUSY_TIMEOUT).unwrap();
+    let mut spool = Spool::open(from.store(), name, COMMAND_BUSY_TIMEOUT).unwrap();
     let mut all = Applied::default();
     while let Some(segment) = spool.take(AT_A_TIME).unwrap() {
         all.add(collector.apply(&segment, 0).unwrap());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use landmarc_dmarc::Suffixes;
 use landmarc_dns::resolver::Resolver;
 use landmarc_settings::Settings;
-use landmarc_store::{COMMAND_PATIENCE, Outbox};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, Outbox};
 use nix::unistd::AccessFlags;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -134,7 +134,7 @@ impl Opened {
 /// With how the command is to end, when it has said why.
 pub(super) fn outbox(found: &Found) -> Result<Outbox, Exit> {
     found.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    Outbox::open(&found.place, COMMAND_PATIENCE).map_err(|error| refuse(&error))
+    Outbox::open(&found.place, COMMAND_BUSY_TIMEOUT).map_err(|error| refuse(&error))
 }
 
 /// Runs what waits for others. The first SIGINT or SIGTERM asks it to end, and lets go of what it

@@ -6,7 +6,7 @@ use clap::Args;
 use landmarc_intake::archive;
 use landmarc_report::Address;
 use landmarc_report::return_path::ReturnPath;
-use landmarc_store::{COMMAND_PATIENCE, Delivery, Outbox, OutboxFilter, Report, ReportKind};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, Delivery, Outbox, OutboxFilter, Report, ReportKind};
 use serde_json::{Value, json};
 
 use super::AFTER_HELP;
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 /// host they do not.
 fn return_path(found: &Found) -> Option<ReturnPath> {
     let terms = ReportSettings::of(found.settings.as_ref()?).ok()?;
-    let mut outbox = Outbox::open(&found.place, COMMAND_PATIENCE).ok()?;
+    let mut outbox = Outbox::open(&found.place, COMMAND_BUSY_TIMEOUT).ok()?;
     landmarc_reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use landmarc_store::{Applied, COMMAND_PATIENCE, Collector, MAX_SEGMENT, Segment};
+use landmarc_store::{Applied, COMMAND_BUSY_TIMEOUT, Collector, MAX_SEGMENT, Segment};
 use nix::fcntl::OFlag;
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let store = arguments.place.find()?;
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    let mut collector = Collector::open(&store.place, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
+    let mut collector =
+        Collector::open(&store.place, COMMAND_BUSY_TIMEOUT).map_err(|error| refuse(&error))?;
     let own_name = store.file().and(store.settings.as_ref()).map(host);
     let mut exit = Exit::Fine;
     for file in &arguments.files {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use landmarc_settings::Settings;
 use landmarc_store::{
-    Accounts, Migrated, Outbox, Place as StorePlace, SERVICE_PATIENCE, Server, ServerAddress, grants,
+    Accounts, Migrated, Outbox, Place as StorePlace, SERVICE_BUSY_TIMEOUT, Server, ServerAddress, grants,
 };
 
 use crate::exit::Exit;
@@ -67,7 +67,7 @@ pub(super) fn migrate(arguments: &Migrate) -> Result<(), Exit> {
         StorePlace::Server(server) => of_server(server)?,
         StorePlace::File(path) => {
             // Whoever writes brings it up to date.
-            Outbox::open(path, SERVICE_PATIENCE).map_err(|error| refuse(&error))?;
+            Outbox::open(path, SERVICE_BUSY_TIMEOUT).map_err(|error| refuse(&error))?;
             format!("{place}: the schema is up to date")
         }
     };

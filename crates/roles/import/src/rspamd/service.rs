@@ -7,7 +7,7 @@ use std::time::Duration;
 use landmarc_migrate::rspamd::{Day, Unread, Window};
 use landmarc_settings::keys::Rspamd;
 use landmarc_source::redis::Days;
-use landmarc_store::{Place, SERVICE_PATIENCE, StoreError};
+use landmarc_store::{Place, SERVICE_BUSY_TIMEOUT, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -216,7 +216,7 @@ impl Reader {
 async fn open(in_force: &ActiveSettings, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
     let (settings, place) = (in_force.settings.clone(), place.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_PATIENCE)
+        Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_BUSY_TIMEOUT)
     });
     opened.await.map_err(|_| StoreError::Ended)?
 }

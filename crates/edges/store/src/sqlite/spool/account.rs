@@ -73,14 +73,14 @@ impl Account {
     }
 
     /// Whether this is the file that the id was made for.
-    pub(super) fn is_at_home(&self, inode: i64) -> bool {
+    pub(super) fn is_of_file(&self, inode: i64) -> bool {
         self.inode == inode
     }
 
     /// In a copy of the file we are another host. What waits may be handed over from either file, so that its
     /// counts stay where they are.
-    pub(super) fn come_home(&mut self, connection: &Connection, inode: i64) -> rusqlite::Result<()> {
-        if self.is_at_home(inode) {
+    pub(super) fn claim_file(&mut self, connection: &Connection, inode: i64) -> rusqlite::Result<()> {
+        if self.is_of_file(inode) {
             return Ok(());
         }
         connection.execute("UPDATE spool SET handed_out = 1 WHERE handed_out = 0", [])?;

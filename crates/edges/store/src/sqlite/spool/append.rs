@@ -6,15 +6,15 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::account::Account;
-use super::shed::shed;
+use super::evict::evict;
 use crate::clock::now_ms;
 use crate::digest::Digest;
 use crate::folded::Folded;
 use crate::model::{Day, HostId, SpoolLost, as_integer};
-use crate::prepared::Kept;
+use crate::prepared::KeptObservation;
 use crate::queue::Batch;
 use crate::recent::Recent;
-use crate::spool::{ENTRY, Held, Packer, Share, pack_counts, pack_observations, pack_traces};
+use crate::spool::{ENTRY, EntryCounts, Packer, Share, pack_counts, pack_observations, pack_traces};
 
 /// Traces remembered as told: about 4 MB.
 const REMEMBERED: usize = 50_000;
@@ -40,10 +40,10 @@ impl Appender {
         share: &Arc<Share>,
     ) -> rusqlite::Result<Self> {
         let account = Account::read(connection)?;
-        if !share.has_begun() || account.host.is_none() || !account.is_at_home(inode) {
+        if !share.has_begun() || account.host.is_none() || !account.is_of_file(inode) {
             let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
             let mut account = Account::read(&transaction)?;
-            account.come_home(&transaction, inode)?;
+            account.claim_file(&transaction, inode)?;
             account.become_another()?;
             account.save(&transaction)?;
             transaction.commit()?;
@@ -65,7 +65,7 @@ impl Appender {
         counts: &Folded,
     ) -> rusqlite::Result<()> {
         let limits = self.share.limits;
-        let mut kept: Vec<&Kept> = Vec::new();
+        let mut kept: Vec<&KeptObservation> = Vec::new();
         if limits.observations {
             kept.extend(batch.records.iter().filter_map(|one| one.prepared.kept.as_ref()));
         }
@@ -75,7 +75,7 @@ impl Appender {
         let mut account = Account::read(connection)?;
         let before = account.lost;
         self.append_entries(connection, &mut account, counts, &kept)?;
-        shed(connection, &mut account, limits.bytes, &mut self.packer)?;
+        evict(connection, &mut account, limits.bytes, &mut self.packer)?;
         account.save(connection)?;
         self.lost = since(account.lost, before);
         if self.lost.traces > 0 {
@@ -101,14 +101,14 @@ impl Appender {
         connection: &Connection,
         account: &mut Account,
         counts: &Folded,
-        kept: &[&Kept],
+        kept: &[&KeptObservation],
     ) -> rusqlite::Result<()> {
         let host = account.identity()?;
         let closed_ms = as_integer(now_ms());
         let (observations, traces, held) = self.pack_messages(kept);
         for (place, part) in pack_counts(counts, &mut self.packer).into_iter().enumerate() {
             // Messages go with the first.
-            let messages = if place == 0 { held } else { Held::default() };
+            let messages = if place == 0 { held } else { EntryCounts::default() };
             let entry = Entry {
                 host,
                 closed_ms,
@@ -116,7 +116,7 @@ impl Appender {
                 counts: &part.octets,
                 observations: observations.as_deref().filter(|_| place == 0),
                 traces: traces.as_deref().filter(|_| place == 0),
-                held: Held {
+                held: EntryCounts {
                     messages: part.messages,
                     rule_hits: part.rule_hits,
                     ..messages
@@ -128,9 +128,12 @@ impl Appender {
     }
 
     /// The observations, and the texts that were not told before.
-    fn pack_messages(&mut self, kept: &[&Kept]) -> (Option<Vec<u8>>, Option<Vec<u8>>, Held) {
+    fn pack_messages(
+        &mut self,
+        kept: &[&KeptObservation],
+    ) -> (Option<Vec<u8>>, Option<Vec<u8>>, EntryCounts) {
         if kept.is_empty() {
-            return (None, None, Held::default());
+            return (None, None, EntryCounts::default());
         }
         let mut texts = Vec::new();
         let mut here = HashSet::new();
@@ -146,10 +149,10 @@ impl Appender {
             }
         }
         let traces = (!texts.is_empty()).then(|| pack_traces(&texts, &mut self.packer));
-        let held = Held {
+        let held = EntryCounts {
             observations: kept.len() as u64,
             traces: texts.len() as u64,
-            ..Held::default()
+            ..EntryCounts::default()
         };
         (Some(pack_observations(kept, &mut self.packer)), traces, held)
     }
@@ -163,7 +166,7 @@ struct Entry<'a> {
     counts: &'a [u8],
     observations: Option<&'a [u8]>,
     traces: Option<&'a [u8]>,
-    held: Held,
+    held: EntryCounts,
 }
 
 impl Entry<'_> {

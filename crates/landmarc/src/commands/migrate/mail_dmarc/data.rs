@@ -9,7 +9,7 @@ use clap::Args;
 use landmarc_migrate::mail_dmarc::{
     BrokenRecord, Database, Source, StoredRecord, Translation, UnknownDatabase, counted,
 };
-use landmarc_store::{COMMAND_PATIENCE, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError};
 
 use self::open::{Opened, Unread};
 use crate::commands::migrate::summary::tell_summary;
@@ -72,7 +72,7 @@ impl Data {
             false => How::Write,
         };
         let place = places::counts_into(self.store.as_ref(), &settings)?;
-        let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_PATIENCE);
+        let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_BUSY_TIMEOUT);
         let mut intake = Intake {
             source: &self.source,
             imports: imports.map_err(|error| refuse(&error))?,

@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use landmarc_mail::DomainName;
 use landmarc_settings::Settings;
 use landmarc_source::mysql::{Address, MysqlError};
-use landmarc_store::{COMMAND_PATIENCE, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
 
 use crate::commands::migrate::summary::tell_summary;
 use crate::exit::Exit;
@@ -208,7 +208,7 @@ fn redirect(locked: &[(String, String)], place: &Place, how: How) -> Result<u64,
 }
 
 fn write_down(redirections: &[Redirection], place: &Place) -> Result<(), StoreError> {
-    let mut outbox = Outbox::open(place, COMMAND_PATIENCE)?;
+    let mut outbox = Outbox::open(place, COMMAND_BUSY_TIMEOUT)?;
     redirections.iter().try_for_each(|one| outbox.redirect(one))
 }
 

@@ -7,7 +7,7 @@ use landmarc_dns::resolver::Resolver;
 use landmarc_migrate::rspamd::{Day, Window};
 use landmarc_settings::{RedisServer, Settings};
 use landmarc_source::redis::{Days, Options};
-use landmarc_store::COMMAND_PATIENCE;
+use landmarc_store::COMMAND_BUSY_TIMEOUT;
 
 use crate::commands::migrate::summary::tell_summary;
 use crate::commands::outbox::OneDay;
@@ -116,8 +116,8 @@ impl Records {
             }
         };
         let place = places::counts_into(self.store.as_ref(), settings)?;
-        let imports =
-            Imports::open(&place, settings, how, now, COMMAND_PATIENCE).map_err(|error| refuse(&error))?;
+        let imports = Imports::open(&place, settings, how, now, COMMAND_BUSY_TIMEOUT)
+            .map_err(|error| refuse(&error))?;
         let order = Order {
             options,
             names: rspamd::names(&settings.rspamd),

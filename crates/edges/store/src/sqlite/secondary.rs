@@ -8,7 +8,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::connection::{self, Identity};
 use super::error::row_error;
 use super::statements::Statements;
-use super::wal::{WAL_LONG, brought_home, write_back};
+use super::wal::{WAL_LONG, migrate_deleted_file, write_back};
 use crate::error::StoreError;
 use crate::sql::SqlError;
 
@@ -18,9 +18,9 @@ pub(super) const LEAST_WAY: Duration = Duration::from_millis(5);
 pub(super) const MOST_WAY: Duration = Duration::from_millis(100);
 
 /// A writing connection beside that of the recorder, and where it leads.
-pub(crate) struct Beside {
+pub(crate) struct SecondaryConnection {
     path: PathBuf,
-    patience: Duration,
+    busy_timeout: Duration,
     /// None after trouble: the next call opens the store anew.
     open: Option<Open>,
     /// Before this the recorder may be first.
@@ -32,17 +32,17 @@ struct Open {
     identity: Identity,
 }
 
-impl Beside {
-    /// `patience` is how long another writer is waited for.
-    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, StoreError> {
-        let mut beside = Self {
+impl SecondaryConnection {
+    /// `busy_timeout` is how long another writer is waited for.
+    pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+        let mut secondary = Self {
             path: path.to_owned(),
-            patience,
+            busy_timeout,
             open: None,
             gives_way_until: None,
         };
-        beside.opened()?;
-        Ok(beside)
+        secondary.opened()?;
+        Ok(secondary)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -57,7 +57,7 @@ impl Beside {
         match &mut self.open {
             Some(open) => Ok(open),
             none => {
-                let connection = connection::open_to_write(&self.path, self.patience)?;
+                let connection = connection::open_to_write(&self.path, self.busy_timeout)?;
                 let identity = Identity::of(&self.path);
                 Ok(none.insert(Open { connection, identity }))
             }
@@ -72,7 +72,8 @@ impl Beside {
     ) -> Result<T, StoreError> {
         self.give_way();
         let done = self.attempt(doing, TransactionBehavior::Immediate, &work)?;
-        let in_place = |open: &Open| open.identity.holds() || brought_home(&open.connection, &open.identity);
+        let in_place =
+            |open: &Open| open.identity.holds() || migrate_deleted_file(&open.connection, &open.identity);
         if !self.open.as_ref().is_some_and(in_place) {
             self.open = None;
             return self.attempt(doing, TransactionBehavior::Immediate, &work);

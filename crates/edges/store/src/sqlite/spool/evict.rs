@@ -12,7 +12,7 @@ use crate::digest::Digests;
 use crate::folded::Folded;
 use crate::model::HostId;
 use crate::spool::{
-    ENTRY, Held, LONG_COUNTS, MAX_ROWS, PackedCounts, Packer, counts_in, pack_counts, unpacked_length,
+    ENTRY, EntryCounts, LONG_COUNTS, MAX_ROWS, PackedCounts, Packer, counts_in, pack_counts, unpacked_length,
 };
 
 /// Entries that are folded into one at a time.
@@ -29,7 +29,7 @@ const WORK: u32 = 512;
 const FOLDING: u32 = 64;
 
 /// Makes room, as far as that can be done while mail waits; the next batch goes on with it.
-pub(super) fn shed(
+pub(super) fn evict(
     connection: &Connection,
     account: &mut Account,
     most: u64,
@@ -94,7 +94,7 @@ struct Outline {
     host: HostId,
     first: u64,
     number: u64,
-    held: Held,
+    held: EntryCounts,
     rows: usize,
     /// Octets of its counts; none when they are lost.
     octets: Option<u64>,
@@ -110,7 +110,7 @@ impl Outline {
             host: row.get::<_, [u8; 16]>(1)?.into(),
             first: row.get(2)?,
             number: row.get(3)?,
-            held: Held {
+            held: EntryCounts {
                 messages: row.get(4)?,
                 rule_hits: row.get(5)?,
                 observations: row.get(6)?,
