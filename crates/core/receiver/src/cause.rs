@@ -11,10 +11,9 @@ use landmarc_mail::text::printable;
 
 use crate::action::{Action, AppliedRule, Effect, Override, Step};
 use crate::collect::{Findings, own_signature};
-use crate::decide::NO_EVIDENCE;
 use crate::evidence::{Evidence, Spare};
 use crate::limits::MAX_CAUSE_OCTETS;
-use crate::operator::{self, Facts};
+use crate::operator::Facts;
 
 /// What shows that something was cut off.
 const CUT: &str = "...";
@@ -48,7 +47,7 @@ pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Finding
 pub(crate) fn cause(
     found: &str,
     facts: &Facts<'_>,
-    (evidence, spare): (&[Evidence], Option<&Spare>),
+    spare: Option<&Spare>,
     action: &Action,
     rule: Option<&AppliedRule>,
 ) -> String {
@@ -58,7 +57,7 @@ pub(crate) fn cause(
         (Some(rule), _) => (joint(rule.effect), Some(BY_RULE.to_owned())),
         (None, Some(evaluation)) => match why_nothing(evaluation, action) {
             Some(done) => (AND, Some(done)),
-            None => (BUT, why_less(evidence, spare, action)),
+            None => (BUT, why_less(spare, action)),
         },
         (None, None) => (BUT, None),
     };
@@ -142,9 +141,8 @@ fn failure(
 }
 
 /// Why less is done than the policy asks for; nothing where it is carried out.
-fn why_less(evidence: &[Evidence], spare: Option<&Spare>, action: &Action) -> Option<String> {
-    let reason = action.overrides.first()?;
-    Some(in_words(reason, evidence, spare))
+fn why_less(spare: Option<&Spare>, action: &Action) -> Option<String> {
+    Some(in_words(action.overrides.first()?, spare))
 }
 
 /// Why nothing is done, where the policy asks for nothing.
@@ -164,19 +162,13 @@ fn why_nothing(evaluation: &Evaluation, action: &Action) -> Option<String> {
 const NOT_REFUSED: &str = "it is not refused, as nothing besides the policy shows that it is forged";
 
 /// Words that fit behind "but": the comment of an override is for reports.
-fn in_words(reason: &Override, evidence: &[Evidence], spare: Option<&Spare>) -> String {
-    let behind = |piece: &&Evidence| match piece {
-        Evidence::TrustedArc { comment, .. } => *comment == reason.comment,
-        _ => false,
-    };
-    match evidence.iter().find(behind) {
-        Some(piece) => piece.in_words(),
-        None if reason.comment == NO_EVIDENCE => match spare {
-            Some(spare) => format!("it is not refused, as {}", spare.in_words()),
-            None => NOT_REFUSED.to_owned(),
-        },
-        None if operator::is_doubt(&reason.comment) => IN_DOUBT.to_owned(),
-        None => reason.comment.clone(),
+fn in_words(reason: &Override, spare: Option<&Spare>) -> String {
+    match (reason, spare) {
+        (Override::Evidence(evidence), _) => evidence.in_words(),
+        (Override::NoEvidence, Some(spare)) => format!("it is not refused, as {}", spare.in_words()),
+        (Override::NoEvidence, None) => NOT_REFUSED.to_owned(),
+        (Override::RuleInDoubt(_), _) => IN_DOUBT.to_owned(),
+        _ => reason.comment(),
     }
 }
 

@@ -8,25 +8,13 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::AuthorFault;
 use landmarc_mail::text::printable;
 
-use crate::action::{Action, AppliedRule, Override, Step};
+use crate::action::{Action, AppliedRule, FailureCause, Override, Step};
 use crate::disposition::{Disposition, OverrideKind};
 use crate::evidence::{Evidence, in_favour};
 use crate::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
 use crate::policy::{Blanks, Mode, OnFailure, RejectRule, ReplyCodes, Rules, UnusableAuthor};
 use crate::reply::Reply;
 use crate::required::HeaderFault;
-
-/// What a report says of a message quarantined although `p=reject`.
-pub(crate) const NO_EVIDENCE: &str = "RFC 9989 section 7.4: no evidence besides p=reject";
-
-/// What a report says where one policy is for names that exist, and another for those that do not.
-const EXISTENCE_UNKNOWN: &str = "whether the author domain exists is not known";
-
-/// What a report says where a limit of ours on DNS was reached.
-pub const BUDGET_REACHED: &str = "DNS limit of this receiver reached";
-
-/// What a report says where DNS did not answer what a message named under a policy.
-pub const DNS_WITH_POLICY: &str = "DNS temperror, and a policy is known";
 
 /// What is known when the decision is made.
 #[derive(Clone, Copy, Debug)]
@@ -91,16 +79,20 @@ pub(crate) fn decide(case: &Case<'_>, rules: &Rules) -> Action {
         // A message can need more than our limits by honest records, each time it comes. Where nothing is
         // asked for, nobody gets past anything, and it must not be deferred until it bounces.
         DmarcResult::TempError if case.budget_reached && asks_for_nothing(evaluation) => {
-            on_failure(&OnFailure::Accept, BUDGET_REACHED, case)
+            on_failure(&OnFailure::Accept, FailureCause::Budget, case)
         }
         DmarcResult::TempError if case.budget_reached => {
-            on_failure(&rules.failures.budget, BUDGET_REACHED, case)
+            on_failure(&rules.failures.budget, FailureCause::Budget, case)
         }
         DmarcResult::TempError if asks_for_more_than_none(evaluation) && !case.upstream_is_silent => {
-            on_failure(&rules.failures.dns_with_policy, DNS_WITH_POLICY, case)
+            on_failure(&rules.failures.dns_with_policy, FailureCause::DnsWithPolicy, case)
         }
-        DmarcResult::TempError => on_failure(&rules.failures.dns, "DNS temperror", case),
-        DmarcResult::PermError => on_failure(&rules.failures.unusable_record, "unusable DMARC record", case),
+        DmarcResult::TempError => on_failure(&rules.failures.dns, FailureCause::Dns, case),
+        DmarcResult::PermError => on_failure(
+            &rules.failures.unusable_record,
+            FailureCause::UnusableRecord,
+            case,
+        ),
         DmarcResult::Fail => failing(case, evaluation, rules),
         // The disposition `pass` is for policies that ask for something.
         DmarcResult::Pass(_) => match evaluation.policy_published {
@@ -137,11 +129,8 @@ pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode)
     // rule would have done more.
     let by_rule = rule.and_then(|rule| rule.recorded.as_ref());
     let mut overrides = decision.overrides.clone();
-    overrides.retain(|reason| reason.kind == OverrideKind::Other && Some(reason) != by_rule);
-    let step = decision.step.as_str();
-    overrides.push(Override::local_policy(&format!(
-        "observe mode: {step} not carried out"
-    )));
+    overrides.retain(|reason| reason.kind() == OverrideKind::Other && Some(reason) != by_rule);
+    overrides.push(Override::ObserveMode(decision.step.as_str()));
     // A message that passes passed, whatever a rule would have done to it.
     let without_rule = rule.map(|rule| &rule.without);
     let accepted = without_rule.filter(|without| without.step == Step::Accept);
@@ -176,7 +165,7 @@ fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
     Action {
         disposition: Disposition::Reject,
         step: Step::Reject(no_mail(case, rules)),
-        overrides: vec![Override::local_policy(&fault.to_string())],
+        overrides: vec![Override::HeaderFault(*fault)],
     }
 }
 
@@ -187,11 +176,7 @@ fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
 }
 
 /// Decision D6: a failure of ours is never a reject.
-fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
-    let overrides = vec![Override {
-        kind: OverrideKind::Other,
-        comment: comment.to_owned(),
-    }];
+fn on_failure(rule: &OnFailure, cause: FailureCause, case: &Case<'_>) -> Action {
     let step = match rule {
         OnFailure::Accept => Step::Accept,
         OnFailure::TempFail { code, enhanced, text } => {
@@ -202,7 +187,7 @@ fn on_failure(rule: &OnFailure, comment: &str, case: &Case<'_>) -> Action {
     Action {
         disposition: Disposition::None,
         step,
-        overrides,
+        overrides: vec![Override::Failure(cause)],
     }
 }
 
@@ -214,7 +199,7 @@ fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
         return accept(Disposition::None, softened);
     }
     if let Some(decisive) = case.evidence.iter().find(|evidence| evidence.is_decisive()) {
-        return accept(Disposition::None, vec![override_for(decisive)]);
+        return accept(Disposition::None, vec![Override::Evidence(decisive.clone())]);
     }
     match policy {
         AssessmentPolicy::Reject => rejecting(case, evaluation, rules),
@@ -229,13 +214,8 @@ fn softened_policy(
     published: AssessmentPolicy,
     policy: AssessmentPolicy,
 ) -> Vec<Override> {
-    let uncertain = evaluation
-        .policy_uncertain
-        .then(|| Override::local_policy(EXISTENCE_UNKNOWN));
-    let test_mode = (published != policy).then(|| Override {
-        kind: OverrideKind::PolicyTestMode,
-        comment: format!("t=y: {policy} instead of {published}"),
-    });
+    let uncertain = evaluation.policy_uncertain.then_some(Override::ExistenceUnknown);
+    let test_mode = (published != policy).then_some(Override::TestMode { published, policy });
     uncertain.into_iter().chain(test_mode).collect()
 }
 
@@ -247,28 +227,17 @@ fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action 
     let is_unanswered = |evidence: &&Evidence| matches!(evidence, Evidence::TrustedArcUnanswered(_));
     let unanswered = case.evidence.iter().find(is_unanswered);
     let softened = match (rules.reject, favour) {
-        _ if evaluation.policy_uncertain => Override::local_policy(EXISTENCE_UNKNOWN),
-        (RejectRule::Always, _) if let Some(unanswered) = unanswered => override_for(unanswered),
-        (RejectRule::Never, _) => Override::local_policy("this receiver never rejects for DMARC"),
+        _ if evaluation.policy_uncertain => Override::ExistenceUnknown,
+        (RejectRule::Always, _) if let Some(unanswered) = unanswered => {
+            Override::Evidence(unanswered.clone())
+        }
+        (RejectRule::Never, _) => Override::NeverRejects,
         (RejectRule::Always, _) => return reject(case, rules),
-        (RejectRule::Evidence, Some(evidence)) => override_for(evidence),
+        (RejectRule::Evidence, Some(evidence)) => Override::Evidence(evidence.clone()),
         (RejectRule::Evidence, None) if against => return reject(case, rules),
-        (RejectRule::Evidence, None) => Override::local_policy(NO_EVIDENCE),
+        (RejectRule::Evidence, None) => Override::NoEvidence,
     };
     quarantine(case, rules, vec![softened])
-}
-
-fn override_for(evidence: &Evidence) -> Override {
-    let kind = match evidence {
-        Evidence::MailingList(_) => OverrideKind::MailingList,
-        Evidence::TrustedForwarder => OverrideKind::TrustedForwarder,
-        _ => OverrideKind::LocalPolicy,
-    };
-    let comment = match evidence {
-        Evidence::TrustedArc { comment, .. } => comment.clone(),
-        other => other.in_words(),
-    };
-    Override { kind, comment }
 }
 
 fn reject(case: &Case<'_>, rules: &Rules) -> Action {

@@ -29,7 +29,6 @@ use crate::results;
 use crate::rule::{ResultWord, Rule};
 use crate::seen::Seen;
 use crate::spf::SpfPair;
-use crate::upstream;
 
 /// What of a message is not in the message.
 #[derive(Clone, Debug)]
@@ -304,7 +303,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
             evidence: &evidence,
             reason,
             budget_reached: given.budget_reached,
-            upstream_is_silent: upstream::is_silent(findings.spf, findings.dkim),
+            upstream_is_silent: findings.tellers.is_silent,
             id: given.id,
             client: facts.envelope.client,
         };
@@ -314,7 +313,7 @@ fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided 
     let cause = match (given.header_fault, &rule) {
         // No wish of the Domain Owner has been weighed.
         (Some(_), None) => found.clone(),
-        _ => cause::cause(&found, facts, (&evidence, spare.as_ref()), &action, rule.as_ref()),
+        _ => cause::cause(&found, facts, spare.as_ref(), &action, rule.as_ref()),
     };
     // What is done is part of the cause, and the cause is part of what is told with it.
     if cause != found {

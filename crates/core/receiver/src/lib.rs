@@ -35,7 +35,6 @@ mod spf;
 pub mod story;
 pub mod upstream;
 
-pub use decide::{BUDGET_REACHED, DNS_WITH_POLICY};
 pub use head::{Head, Plan, spf_of};
 pub use judge::{Transaction, judge};
 pub use judgement::Judgement;
@@ -43,5 +42,6 @@ pub use ledgers::{Ledgers, keys_share};
 pub use policy::Rules;
 pub use removals::{Removal, removals};
 pub use reply::Reply;
+pub use required::HeaderFault;
 pub use spf::{SpfPair, check_spf};
 pub use upstream::Arrival;

@@ -6,5 +6,5 @@
 mod apply;
 mod facts;
 
-pub(crate) use apply::{apply, is_doubt};
+pub(crate) use apply::apply;
 pub use facts::{Check, Facts, Selected, select};

@@ -24,7 +24,7 @@ const AT_MOST_ONCE: [&str; 9] = [
 
 /// What a header section is wrong in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeaderFault {
+pub enum HeaderFault {
     /// A field that must be there once is not there, or more often.
     NotOnce(&'static str),
     /// A field that may be there once is there more often.

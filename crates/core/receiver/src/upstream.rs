@@ -25,7 +25,6 @@ mod spf;
 
 use landmarc_auth::arc::ArcResult;
 use landmarc_auth::dkim::DkimResult;
-use landmarc_auth::spf::SpfOutcome;
 use landmarc_mail::Envelope;
 use landmarc_mail::message::HeaderSection;
 
@@ -72,6 +71,8 @@ pub struct Tellers {
     pub arc: Option<String>,
     /// Why what is told of SPF is not believed, in words behind "as".
     pub spf_doubt: Option<&'static str>,
+    /// Whether a filter ahead should have told a result of SPF or DKIM, and did not.
+    pub is_silent: bool,
 }
 
 /// What the message tells of the mechanisms that are not ours to check. What is missing here is.
@@ -91,12 +92,6 @@ pub(crate) struct Told {
 
 /// Why a result of SPF or DKIM is a temporary error.
 const SILENCE: &str = "no trusted Authentication-Results field tells of it";
-
-/// Whether what is open is what a filter ahead of us should have told.
-pub(crate) fn is_silent(spf: &SpfOutcome, dkim: &[DkimResult]) -> bool {
-    let is_silence = |reason: &Option<String>| reason.as_deref() == Some(SILENCE);
-    is_silence(&spf.problem) || dkim.iter().any(|signature| is_silence(&signature.reason))
-}
 
 /// Reads what the filters ahead have found.
 pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> Told {
@@ -142,7 +137,10 @@ impl Told {
         let (outcome, by) = match believed {
             Believed::Result { by, result } => (result, Some(by)),
             Believed::Ours => return,
-            Believed::Unknown => (spf::unknown(envelope, SILENCE), None),
+            Believed::Unknown => {
+                self.tellers.is_silent = true;
+                (spf::unknown(envelope, SILENCE), None)
+            }
             Believed::Doubtful(why) => {
                 self.tellers.spf_doubt = Some(why);
                 (spf::doubtful(envelope, why), None)
@@ -167,7 +165,10 @@ impl Told {
         let (results, by) = match self.believe(said, rules.upstream.dkim) {
             Believed::Result { by, result } => (result, Some(by)),
             Believed::Ours => return,
-            Believed::Unknown => (dkim::unknown(signatures, SILENCE), None),
+            Believed::Unknown => {
+                self.tellers.is_silent |= signatures.iter().any(|signature| signature.reason.is_none());
+                (dkim::unknown(signatures, SILENCE), None)
+            }
             Believed::Doubtful(why) => (dkim::doubtful(signatures, why), None),
         };
         self.tellers.dkim = by;

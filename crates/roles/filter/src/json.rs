@@ -159,6 +159,6 @@ fn rule(rule: &AppliedRule) -> Value {
 fn overrides(action: &Action) -> Vec<Value> {
     let reasons = action.overrides.iter();
     reasons
-        .map(|reason| json!({"type": reason.kind.as_str(), "comment": reason.comment}))
+        .map(|reason| json!({"type": reason.kind().as_str(), "comment": reason.comment()}))
         .collect()
 }

@@ -43,7 +43,7 @@ pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: D
         policy_domain = %policy_domain.unwrap_or("-"),
         policy = %policy,
         disposition = %judgement.action.disposition,
-        r#override = %listed(judgement.action.overrides.iter().map(|reason| reason.kind.as_str())),
+        r#override = %listed(judgement.action.overrides.iter().map(|reason| reason.kind().as_str())),
         questions = judgement.asked.len(),
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         id = %judgement.id,

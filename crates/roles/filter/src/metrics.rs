@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_interfaces::Door;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::Judgement;
+use landmarc_receiver::action::{FailureCause, Override, Step};
 use landmarc_receiver::policy::QuarantineBy;
-use landmarc_receiver::{BUDGET_REACHED, DNS_WITH_POLICY, Judgement};
 use landmarc_runtime::metrics::{Counts, Distribution, MetricWriter, Named, OTHER, SECONDS, place_of};
 
 use held::Held;
@@ -270,19 +270,15 @@ fn differs_from_rfc7489(judgement: &Judgement) -> bool {
 /// Why there is no verdict, in the words of the table `failures` of the settings.
 fn cause_of_failure(judgement: &Judgement) -> Option<&'static str> {
     match judgement.evaluation()?.result {
-        DmarcResult::PermError => Some("unusable_record"),
+        DmarcResult::PermError => Some(FailureCause::UnusableRecord.as_str()),
         DmarcResult::TempError => {
             // A rule of the operator may have put another action in place of this.
             let decided = judgement
                 .rule
                 .as_ref()
                 .map_or(&judgement.decision, |rule| &rule.without);
-            let is_because = |comment| decided.overrides.iter().any(|reason| reason.comment == comment);
-            Some(match () {
-                () if is_because(BUDGET_REACHED) => "budget",
-                () if is_because(DNS_WITH_POLICY) => "dns_with_policy",
-                () => "dns",
-            })
+            let cause = decided.overrides.iter().find_map(Override::failure);
+            Some(cause.unwrap_or(FailureCause::Dns).as_str())
         }
         DmarcResult::None | DmarcResult::Pass(_) | DmarcResult::Fail => None,
     }

@@ -219,7 +219,7 @@ fn cut(mut problem: String) -> String {
 }
 
 fn words(overrides: &[Override]) -> Vec<(String, String)> {
-    let words = |reason: &Override| (reason.kind.as_str().to_owned(), reason.comment.clone());
+    let words = |reason: &Override| (reason.kind().as_str().to_owned(), reason.comment());
     overrides.iter().map(words).collect()
 }
 

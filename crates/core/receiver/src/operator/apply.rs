@@ -21,9 +21,9 @@ pub(crate) fn apply(
         return (in_doubt(without, selected.doubtful, case, rules), None);
     };
     let effect = Effect::of(&without.step, rule.action);
-    let recorded = (effect != Effect::Unchanged).then(|| Override {
+    let recorded = (effect != Effect::Unchanged).then(|| Override::Rule {
         kind: rule.kind,
-        comment: rule.reason.clone(),
+        reason: rule.reason.clone(),
     });
     let action = match &recorded {
         Some(reason) => decided_by(rule, reason, &without, case, rules),
@@ -43,7 +43,7 @@ pub(crate) fn apply(
 fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>, rules: &Rules) -> Action {
     // Why no policy could be applied stays true; why one was softened does not.
     let mut overrides = without.overrides.clone();
-    overrides.retain(|reason| reason.kind == OverrideKind::Other);
+    overrides.retain(|reason| reason.kind() == OverrideKind::Other);
     overrides.push(reason.clone());
     match rule.action {
         RuleAction::Accept => Action {
@@ -93,18 +93,6 @@ fn in_doubt(action: Action, doubtful: Option<&Rule>, case: &Case<'_>, rules: &Ru
     Action {
         disposition: Disposition::Quarantine,
         step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
-        overrides: vec![Override {
-            kind: OverrideKind::LocalPolicy,
-            comment: format!("{DOUBT_BEGINS}{}{DOUBT_ENDS}", rule.name),
-        }],
+        overrides: vec![Override::RuleInDoubt(rule.name.clone())],
     }
-}
-
-/// Around the name of the rule, which is for reports and the story only.
-const DOUBT_BEGINS: &str = "whether the rule ";
-const DOUBT_ENDS: &str = " applies is not known: DNS did not answer";
-
-/// Whether this comment of an override tells of a rule in doubt.
-pub(crate) fn is_doubt(comment: &str) -> bool {
-    comment.starts_with(DOUBT_BEGINS) && comment.ends_with(DOUBT_ENDS)
 }

@@ -10,12 +10,10 @@ use landmarc_mail::DomainName;
 use landmarc_mail::author::{Author, AuthorFault};
 
 use super::lines::Section;
-use crate::action::{Effect, Step};
+use crate::action::{Effect, FailureCause, Override, Step};
 use crate::collect::{is_own, own_signature};
-use crate::decide::{BUDGET_REACHED, DNS_WITH_POLICY};
 use crate::evidence::Evidence;
 use crate::judgement::Judgement;
-use crate::upstream::is_silent;
 
 /// The first piece of advice, on one line that stands alone: the first of "What to do" in the
 /// story. Nothing where nobody has to do anything.
@@ -102,15 +100,15 @@ fn policy_domain(evaluation: &Evaluation) -> &DomainName {
 
 fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     let decision = &judgement.decision;
-    let is_because = |comment| decision.overrides.iter().any(|o| o.comment == comment);
-    let is_limit = is_because(BUDGET_REACHED);
+    let failure = decision.overrides.iter().find_map(Override::failure);
+    let is_limit = failure == Some(FailureCause::Budget);
     let cause = if is_limit && is_overloaded(judgement) {
         "This server had too many DNS queries under way, see `dns.questions_in_flight` and the metric landmarc_dns_answers. One client network with names that do not answer can cause that."
             .to_owned()
     } else if is_limit {
         "The message used up its DNS questions or time, see `dns.questions_per_message` and `dns.message_timeout`."
             .to_owned()
-    } else if is_silent(&judgement.spf.mail_from, &judgement.dkim) {
+    } else if judgement.tellers.is_silent {
         "See that the filters ahead of this one run and always add their results (`authentication.*`); with \"upstream-then-self\" this server checks what they leave out."
             .to_owned()
     } else {
@@ -119,18 +117,12 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
             silent_domain(judgement, evaluation)
         )
     };
-    let key = if is_limit {
-        "failures.budget"
-    } else if is_because(DNS_WITH_POLICY) {
-        "failures.dns_with_policy"
-    } else {
-        "failures.dns"
-    };
+    let key = failure.unwrap_or(FailureCause::Dns).as_str();
     let retried = match decision.step {
         Step::TempFail(_) => {
-            format!("The sender is asked to try again because of `{key}.action = \"tempfail\"`.")
+            format!("The sender is asked to try again because of `failures.{key}.action = \"tempfail\"`.")
         }
-        _ => format!("To have the sender try again, set `{key}.action = \"tempfail\"`."),
+        _ => format!("To have the sender try again, set `failures.{key}.action = \"tempfail\"`."),
     };
     vec![cause, retried]
 }

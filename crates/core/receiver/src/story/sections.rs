@@ -145,7 +145,7 @@ fn rule_line(rule: &AppliedRule) -> String {
     match (rule.effect, &rule.recorded) {
         (Effect::Softened | Effect::Hardened, Some(recorded)) => format!(
             "The rule {name} of this server decides (owner {owner}, override {}): {reason}. Without it, the message would be {without}.",
-            recorded.kind.as_str()
+            recorded.kind().as_str()
         ),
         _ => format!("The rule {name} of this server says so too (owner {owner}): {reason}."),
     }
@@ -160,26 +160,19 @@ fn asks_for_nothing(judgement: &Judgement) -> bool {
 /// Why something else is done than the record says; the comment is left out where it only
 /// repeats the evidence above it.
 fn override_line(judgement: &Judgement, reason: &Override) -> String {
-    let kind = reason.kind.as_str();
+    let (kind, comment) = (reason.kind().as_str(), reason.comment());
     let fails = judgement
         .evaluation()
         .is_some_and(|e| e.result == DmarcResult::Fail);
-    let repeats = |evidence: &Evidence| evidence.in_words() == reason.comment;
+    let repeats =
+        matches!(reason, Override::Evidence(evidence) if !matches!(evidence, Evidence::TrustedArc { .. }));
     if matches!(judgement.decision.step, Step::Reject(_)) {
-        return format!(
-            "That is this server's own policy (override {kind}): {}.",
-            reason.comment
-        );
+        return format!("That is this server's own policy (override {kind}): {comment}.");
     }
     match fails {
-        true if judgement.evidence.iter().any(repeats) => {
-            format!("That is why less is done than the owner asks for (override {kind}).")
-        }
-        true => format!(
-            "Less is done than the owner asks for (override {kind}): {}.",
-            reason.comment
-        ),
-        false => format!("No policy is applied (override {kind}): {}.", reason.comment),
+        true if repeats => format!("That is why less is done than the owner asks for (override {kind})."),
+        true => format!("Less is done than the owner asks for (override {kind}): {comment}."),
+        false => format!("No policy is applied (override {kind}): {comment}."),
     }
 }
 

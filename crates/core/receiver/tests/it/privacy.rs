@@ -77,7 +77,7 @@ fn a_rule_in_doubt_is_not_named_to_strangers_either() {
             .cause
             .ends_with(", but whether a rule of this server applies is not known, as DNS did not answer")
     );
-    let comment = &judgement.decision.overrides[0].comment;
+    let comment = judgement.decision.overrides[0].comment();
     assert!(comment.contains("the rule hush"), "{comment}");
 }
 

@@ -4,7 +4,7 @@ use landmarc_auth::lookup::{Fault, RecordType, ZoneData};
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::authres::AuthenticationResults;
-use landmarc_receiver::action::{Effect, Step};
+use landmarc_receiver::action::{Effect, Override, Step};
 use landmarc_receiver::disposition::{Disposition, OverrideKind};
 use landmarc_receiver::limits::{MAX_CAUSE_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::policy::{Mode, Rules};
@@ -77,7 +77,7 @@ fn has_its_reason(judgement: &Judgement, what: &str) {
                 .action
                 .overrides
                 .iter()
-                .map(|reason| reason.kind)
+                .map(Override::kind)
                 .collect();
             assert!(kinds.contains(&OverrideKind::Other), "{what}: {kinds:?}");
             false
@@ -89,7 +89,7 @@ fn has_its_reason(judgement: &Judgement, what: &str) {
         .action
         .overrides
         .iter()
-        .all(|reason| !reason.comment.is_empty())
+        .all(|reason| !reason.comment().is_empty())
         && !judgement.action.overrides.is_empty();
     assert!(
         !is_reported || !differs || has_reason,

@@ -177,7 +177,7 @@ fn overrides(judgement: &Judgement) -> String {
     let reasons = &judgement.action.overrides;
     let words: Vec<_> = reasons
         .iter()
-        .map(|r| format!("{}: {}", r.kind.as_str(), r.comment))
+        .map(|r| format!("{}: {}", r.kind().as_str(), r.comment()))
         .collect();
     if words.is_empty() {
         "-".to_owned()

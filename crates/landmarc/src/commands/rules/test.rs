@@ -220,8 +220,8 @@ fn done(action: &Action) -> String {
     for reason in &action.overrides {
         text.push_str(&format!(
             ", override {}: {}",
-            reason.kind.as_str(),
-            reason.comment
+            reason.kind().as_str(),
+            reason.comment()
         ));
     }
     text + ")"
@@ -233,7 +233,7 @@ fn done_object(action: &Action) -> Value {
         "action": action.step.as_str(),
         "disposition": action.disposition.as_str(),
         "overrides": reasons
-            .map(|reason| json!({"type": reason.kind.as_str(), "comment": reason.comment}))
+            .map(|reason| json!({"type": reason.kind().as_str(), "comment": reason.comment()}))
             .collect::<Vec<_>>(),
     })
 }
