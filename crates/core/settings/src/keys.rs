@@ -15,17 +15,17 @@ mod wire;
 
 use std::time::Duration;
 
-pub use action::{
-    Action, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine, Reject, UnusableAuthor,
-};
+pub use action::{Action, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine};
 pub use doors::CheckApi;
 pub use exim::Exim;
 pub use fleet::{Collector, DatabaseTls, Fleet};
-pub use judging::{Arc, ArcValidation, Authentication, Discovery, Dkim, Dmarc, ResultSource, Spf};
+pub use judging::{Arc, Authentication, Dkim, Dmarc, Spf};
 pub use report::{Delivery, DeliveryBy, FailureReports, Redaction, RelayTls, Report, ReportForm};
 pub use rspamd::Rspamd;
 pub use store::Store;
 pub use wire::{Dns, Milter, Web};
+
+use landmarc_receiver::policy::Mode;
 
 use crate::reader::Written;
 use crate::value::text::AuthservId;
@@ -124,8 +124,7 @@ table! {
 }
 
 choices! {
-    /// Whether messages are acted upon.
-    pub enum Mode {
+    for Mode {
         /// judge, mark and log every message, refuse and hold none.
         Observe = "observe",
         /// do what the table "action" says.

@@ -42,9 +42,10 @@ mod warning;
 
 pub use declare::{Key, keys};
 pub use keys::{
-    ArcValidation, DeliveryBy, Discovery, FailureAction, LogFormat, LogLevel, LogTarget, Mode, Quarantine,
-    Redaction, Reject, RelayTls, ReportForm, Settings, SyslogFacility, UnusableAuthor,
+    DeliveryBy, FailureAction, LogFormat, LogLevel, LogTarget, Quarantine, Redaction, RelayTls, ReportForm,
+    Settings, SyslogFacility,
 };
+pub use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, UnusableAuthor};
 pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Place, Wrong};
 pub use network::{Network, NetworkError};
 pub use print::{default_file, manual, restarts, show};

@@ -29,10 +29,14 @@ use jiff::civil::Date;
 
 pub use read::{MAX_RULES, read, read_octets};
 pub use words::{MAX_NAME_OCTETS, MAX_OWNER_OCTETS, MAX_REASON_OCTETS};
-pub use words::{NamePattern, Owner, Reason, RecipientPattern, RuleName};
+pub use words::{Owner, Reason, RuleName};
+
+use landmarc_receiver::disposition::OverrideKind;
+use landmarc_receiver::rule::{NamePattern, RecipientPattern, ResultWord, RuleAction};
 
 use crate::Network;
 use crate::mistake::Place;
+use crate::value::Word;
 
 /// The most entries of one list of a rule.
 pub const MAX_ENTRIES: usize = 1_000;
@@ -45,11 +49,11 @@ pub struct OperatorRule {
     /// What a message must meet.
     pub conditions: Conditions,
     /// The DMARC results it is about; never empty.
-    pub result: Vec<RuleResult>,
+    pub result: Vec<ResultWord>,
     /// What is done.
     pub action: RuleAction,
     /// How a report calls it (RFC 9990, PolicyOverrideReason).
-    pub override_type: RuleOverride,
+    pub override_type: OverrideKind,
     /// Why there is such a rule.
     pub reason: Reason,
     /// Who answers for it.
@@ -103,8 +107,7 @@ impl Conditions {
 }
 
 choices! {
-    /// What a rule does.
-    pub enum RuleAction {
+    for RuleAction {
         /// the message is accepted.
         Accept = "accept",
         /// the message is quarantined.
@@ -115,8 +118,7 @@ choices! {
 }
 
 choices! {
-    /// A DMARC result that a rule is about.
-    pub enum RuleResult {
+    for ResultWord {
         /// the Author Domain has no record.
         None = "none",
         /// the message passes.
@@ -124,22 +126,29 @@ choices! {
         /// the message fails.
         Fail = "fail",
         /// DNS did not answer.
-        Temperror = "temperror",
+        TempError = "temperror",
         /// the record cannot be used, or there is no Author Domain.
-        Permerror = "permerror",
+        PermError = "permerror",
     }
 }
 
-choices! {
-    /// How a report calls the reason of a rule (RFC 9990).
-    pub enum RuleOverride {
-        /// this server's own policy.
-        LocalPolicy = "local_policy",
-        /// a mailing list.
-        MailingList = "mailing_list",
-        /// a forwarder that is trusted.
-        TrustedForwarder = "trusted_forwarder",
-        /// anything else.
-        Other = "other",
+/// How a report calls the reason of a rule; no rule is the test mode of a policy.
+impl Word for OverrideKind {
+    const KIND: &'static str = "choice";
+    const ALLOWED: &'static str = "\"local_policy\", \"mailing_list\", \"trusted_forwarder\", \"other\"";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut kinds = [
+            Self::LocalPolicy,
+            Self::MailingList,
+            Self::TrustedForwarder,
+            Self::Other,
+        ]
+        .into_iter();
+        kinds.find(|kind| kind.as_str() == text).ok_or_else(String::new)
+    }
+
+    fn text(&self) -> String {
+        self.as_str().to_owned()
     }
 }

@@ -2,7 +2,9 @@
 
 use landmarc_mail::DomainName;
 
-use crate::keys::{ArcValidation, DeliveryBy, Mode, Reject, ResultSource, UnusableAuthor};
+use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, UnusableAuthor};
+
+use crate::keys::DeliveryBy;
 use crate::mistake::{self, Place};
 use crate::{Network, Settings};
 
@@ -143,10 +145,10 @@ fn judging(settings: &Settings) -> Vec<Warning> {
         ..
     } = settings;
     let sources = [authentication.spf, authentication.dkim, authentication.arc];
-    let is_own = |source: &ResultSource| *source == ResultSource::Own;
+    let is_own = |source: &Source| *source == Source::Own;
     let concerns = [
         (
-            action.reject == Reject::Always,
+            action.reject == RejectRule::Always,
             key!(action.reject),
             Concern::BeyondTheRfc,
         ),
@@ -186,7 +188,7 @@ fn judging(settings: &Settings) -> Vec<Warning> {
             Concern::FewRsaKeys,
         ),
         (
-            arc.validate == ArcValidation::Never && !arc.trusted_sealers.is_empty(),
+            arc.validate == ArcUse::Never && !arc.trusted_sealers.is_empty(),
             key!(arc.trusted_sealers),
             Concern::SealersUnused,
         ),

@@ -10,8 +10,6 @@ use landmarc_settings::Network;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::keys::Clients;
 
-use landmarc_runtime::rules::operator::{mailbox, name};
-
 /// Why a message is not judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skipped {
@@ -59,10 +57,10 @@ impl Lists {
         Self {
             hosts,
             networks: clients.trusted_networks.clone(),
-            names: clients.trusted_names.iter().map(name).collect(),
+            names: clients.trusted_names.clone(),
             except: clients.trusted_networks_except.clone(),
-            author_domains: clients.skip_author_domains.iter().map(name).collect(),
-            recipients: clients.skip_recipients.iter().map(mailbox).collect(),
+            author_domains: clients.skip_author_domains.clone(),
+            recipients: clients.skip_recipients.clone(),
         }
     }
 

@@ -6,15 +6,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_dns::resolver::ResolverOptions;
 use landmarc_mail::message::HeaderLimits;
 use landmarc_milter::ServerOptions;
 use landmarc_receiver::keys_share;
 use landmarc_receiver::policy::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, Source,
-    UnusableAuthor, Upstream, Wording,
+    ClientFacts, FailureTable, OnFailure, QuarantineBy, ReplyCodes, Rules, Upstream, Wording,
 };
 use landmarc_settings::keys::{self, Authentication, Failure};
 use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
@@ -23,10 +21,7 @@ use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
 /// their own ([`operator::for_receiver`]).
 pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
     Rules {
-        mode: match settings.mode {
-            keys::Mode::Observe => Mode::Observe,
-            keys::Mode::Enforce => Mode::Enforce,
-        },
+        mode: settings.mode,
         authserv_id: settings
             .authserv_id
             .as_ref()
@@ -41,16 +36,9 @@ pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
         check_helo: settings.spf.helo_check,
         fetch_explanation: settings.spf.fetch_explanation,
         dkim: dkim(settings),
-        arc: match settings.arc.validate {
-            keys::ArcValidation::Trusted => ArcUse::Trusted,
-            keys::ArcValidation::Always => ArcUse::Always,
-            keys::ArcValidation::Never => ArcUse::Never,
-        },
+        arc: settings.arc.validate,
         trusted_sealers: settings.arc.trusted_sealers.clone(),
-        discovery: match settings.dmarc.discovery {
-            keys::Discovery::Treewalk => DiscoveryMethod::TreeWalk,
-            keys::Discovery::Psl => DiscoveryMethod::Psl,
-        },
+        discovery: settings.dmarc.discovery,
         compare_rfc7489: settings.dmarc.compare_rfc7489,
         dmarc: landmarc_dmarc::evaluation::Options {
             unmarked_suffix_guard: settings.dmarc.unmarked_suffix_guard,
@@ -58,11 +46,7 @@ pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
         },
         suffixes,
         operator: Arc::from([]),
-        reject: match settings.action.reject {
-            keys::Reject::Evidence => RejectRule::Evidence,
-            keys::Reject::Always => RejectRule::Always,
-            keys::Reject::Never => RejectRule::Never,
-        },
+        reject: settings.action.reject,
         reject_text: wording(&settings.action.reject_text),
         reject_codes: ReplyCodes {
             basic: settings.action.reject_code,
@@ -75,10 +59,7 @@ pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
             }
         },
         quarantine_text: wording(&settings.action.quarantine_text),
-        unusable_author: match settings.action.unusable_author {
-            keys::UnusableAuthor::Refuse => UnusableAuthor::Refuse,
-            keys::UnusableAuthor::Accept => UnusableAuthor::Accept,
-        },
+        unusable_author: settings.action.unusable_author,
         unusable_author_text: wording(&settings.action.unusable_author_text),
         required_header_fields: settings.action.required_header_fields,
         local_domains: settings.action.local_domains.clone(),
@@ -96,16 +77,11 @@ pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
 }
 
 fn upstream(authentication: &Authentication) -> Upstream {
-    let source = |source| match source {
-        keys::ResultSource::Own => Source::Own,
-        keys::ResultSource::Upstream => Source::Upstream,
-        keys::ResultSource::UpstreamThenOwn => Source::UpstreamThenOwn,
-    };
     let trusted = authentication.trusted_authserv_ids.iter();
     Upstream {
-        spf: source(authentication.spf),
-        dkim: source(authentication.dkim),
-        arc: source(authentication.arc),
+        spf: authentication.spf,
+        dkim: authentication.dkim,
+        arc: authentication.arc,
         trusted_authserv_ids: trusted.map(|id| id.as_str().to_owned()).collect(),
         received_spf: authentication.received_spf,
     }
@@ -200,7 +176,8 @@ pub fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts 
 
 #[cfg(test)]
 mod tests {
-    use landmarc_receiver::policy::Blanks;
+    use landmarc_dmarc::evaluation::DiscoveryMethod;
+    use landmarc_receiver::policy::{ArcUse, Blanks, Mode, RejectRule, Source, UnusableAuthor};
 
     use super::*;
 

@@ -73,12 +73,7 @@ fn has_its_reason(judgement: &Judgement, what: &str) {
         DmarcResult::TempError => {
             assert!(!evaluation.dkim_aligned && !evaluation.spf_aligned, "{what}");
             assert_eq!(judgement.action.disposition, Disposition::None, "{what}");
-            let kinds: Vec<_> = judgement
-                .action
-                .overrides
-                .iter()
-                .map(Override::kind)
-                .collect();
+            let kinds: Vec<_> = judgement.action.overrides.iter().map(Override::kind).collect();
             assert!(kinds.contains(&OverrideKind::Other), "{what}: {kinds:?}");
             false
         }

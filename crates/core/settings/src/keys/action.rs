@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use landmarc_mail::DomainName;
+use landmarc_receiver::policy::{RejectRule, UnusableAuthor};
+use landmarc_receiver::rule::{NamePattern, RecipientPattern};
 
 use crate::Network;
-use crate::rules::{NamePattern, RecipientPattern};
 use crate::value::address::MailAddress;
 use crate::value::fixed;
 use crate::value::reply::{PermanentStatus, ReplyText, TransientStatus};
@@ -16,7 +17,7 @@ table! {
     pub struct Action {
         keys {
             /// When a failing message is refused, if its domain asks for that (p=reject).
-            reject: Reject = Reject::Evidence, reloads since "0.1.0";
+            reject: RejectRule = RejectRule::Evidence, reloads since "0.1.0";
 
             /// The reply code of a refusal (RFC 5321 §4.2.1).
             reject_code: u16 = 550, [550..=554], reloads since "0.1.0";
@@ -98,8 +99,7 @@ table! {
 }
 
 choices! {
-    /// When a failing message is refused.
-    pub enum Reject {
+    for RejectRule {
         /// when something beside the policy speaks for it (RFC 9989 §7.4); otherwise it is quarantined.
         Evidence = "evidence",
         /// on the policy alone. This goes beyond the RFC.
@@ -120,8 +120,7 @@ choices! {
 }
 
 choices! {
-    /// What is done to a message without an Author Domain.
-    pub enum UnusableAuthor {
+    for UnusableAuthor {
         /// refused: RFC 5322 §3.6 wants one From field, and DMARC would be a choice otherwise.
         Refuse = "refuse",
         /// accepted, and recorded as permerror.

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_mail::DomainName;
+use landmarc_receiver::policy::{ArcUse, Source};
 
 use crate::value::text::AuthservId;
 
@@ -12,13 +14,13 @@ table! {
     pub struct Authentication {
         keys {
             /// Where the result of SPF comes from.
-            spf: ResultSource = ResultSource::Own, reloads since "0.1.0";
+            spf: Source = Source::Own, reloads since "0.1.0";
 
             /// Where the results of DKIM come from.
-            dkim: ResultSource = ResultSource::Own, reloads since "0.1.0";
+            dkim: Source = Source::Own, reloads since "0.1.0";
 
             /// Where the result of ARC comes from.
-            arc: ResultSource = ResultSource::Own, reloads since "0.1.0";
+            arc: Source = Source::Own, reloads since "0.1.0";
 
             /// The names by which those filters go in Authentication-Results, alone or as NAME/JOB with the
             /// queue id of the message; case does not matter. Fields in these names that come from outside
@@ -32,8 +34,7 @@ table! {
 }
 
 choices! {
-    /// Where the result of a mechanism comes from.
-    pub enum ResultSource {
+    for Source {
         /// it is checked here.
         Own = "self",
         /// a filter ahead of this one tells it in Authentication-Results. Where none does, it is a temporary error.
@@ -98,7 +99,7 @@ table! {
     pub struct Arc {
         keys {
             /// Which chains are validated.
-            validate: ArcValidation = ArcValidation::Trusted, reloads since "0.1.0";
+            validate: ArcUse = ArcUse::Trusted, reloads since "0.1.0";
 
             /// The domains whose seals are believed: mailing lists and forwarders that check what
             /// they let in. Names below them are not included.
@@ -108,8 +109,7 @@ table! {
 }
 
 choices! {
-    /// Which ARC chains are validated.
-    pub enum ArcValidation {
+    for ArcUse {
         /// those that a trusted sealer sealed.
         Trusted = "trusted",
         /// every one; the result of others is recorded and shown, and changes nothing.
@@ -124,7 +124,7 @@ table! {
     pub struct Dmarc {
         keys {
             /// How the DMARC Policy Record and the Organizational Domain are found.
-            discovery: Discovery = Discovery::Treewalk, reloads since "0.1.0";
+            discovery: DiscoveryMethod = DiscoveryMethod::TreeWalk, reloads since "0.1.0";
 
             /// Whether the verdict of the other way is worked out too, and told in the log
             /// (rfc7489=). It changes nothing else.
@@ -149,10 +149,9 @@ table! {
 }
 
 choices! {
-    /// How the Organizational Domain is found.
-    pub enum Discovery {
+    for DiscoveryMethod {
         /// by the DNS Tree Walk of RFC 9989 §4.10.
-        Treewalk = "treewalk",
+        TreeWalk = "treewalk",
         /// by the public suffix list, as in RFC 7489 §3.2.
         Psl = "psl",
     }

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
+use landmarc_receiver::disposition::OverrideKind;
+use landmarc_receiver::rule::{NamePattern, ResultWord, RuleAction};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{
-    Conditions, MAX_ENTRIES, NamePattern, OperatorRule, Owner, Reason, RuleAction, RuleName, RuleOverride,
-    RuleResult,
-};
+use super::{Conditions, MAX_ENTRIES, OperatorRule, Owner, Reason, RuleName};
 use crate::declare::join;
 use crate::mistake::{Mistake, Mistakes, Wrong};
 use crate::reader::{
@@ -200,9 +199,9 @@ impl<'t> Sheet<'t> {
 struct Draft {
     name: Option<RuleName>,
     conditions: Conditions,
-    result: Option<Vec<RuleResult>>,
+    result: Option<Vec<ResultWord>>,
     action: Option<RuleAction>,
-    override_type: Option<RuleOverride>,
+    override_type: Option<OverrideKind>,
     reason: Option<Reason>,
     owner: Option<Owner>,
     expires: Option<Date>,
@@ -261,9 +260,9 @@ impl Draft {
                 "it has no condition, so it would hold for every message; name one, such as author_domain";
             reader.mistake(&span, RULE.to_owned(), Wrong::Refused(why.to_owned()));
         }
-        let result = self.result.unwrap_or_else(|| vec![RuleResult::Fail]);
+        let result = self.result.unwrap_or_else(|| vec![ResultWord::Fail]);
         let action = self.action?;
-        if action == RuleAction::Reject && result.contains(&RuleResult::Temperror) {
+        if action == RuleAction::Reject && result.contains(&ResultWord::TempError) {
             // Decision D6: a failure of ours is never a reject.
             let why = "a message cannot be refused because DNS did not answer; leave out \"temperror\", or \
                        write action = \"quarantine\"";
@@ -275,7 +274,7 @@ impl Draft {
             conditions: self.conditions,
             result,
             action,
-            override_type: self.override_type.unwrap_or(RuleOverride::LocalPolicy),
+            override_type: self.override_type.unwrap_or(OverrideKind::LocalPolicy),
             reason: self.reason?,
             owner: self.owner?,
             expires: self.expires,

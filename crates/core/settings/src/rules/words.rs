@@ -3,6 +3,7 @@
 use std::fmt;
 
 use landmarc_mail::DomainName;
+use landmarc_receiver::rule::{NamePattern, RecipientPattern};
 
 use crate::value::Word;
 
@@ -114,14 +115,6 @@ fn without_brackets(text: &str) -> Result<(), String> {
 }
 
 /// One domain name, or all names below one: `example.com`, `*.example.com`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum NamePattern {
-    /// This name.
-    Exactly(DomainName),
-    /// The names below this one, without it.
-    Below(DomainName),
-}
-
 impl Word for NamePattern {
     const KIND: &'static str = "domain name or pattern";
     const ALLOWED: &'static str =
@@ -146,19 +139,6 @@ impl Word for NamePattern {
 
 /// One recipient, or all those of a domain: `postmaster@example.org`, `example.org`,
 /// `*.example.org`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum RecipientPattern {
-    /// This address.
-    Address {
-        /// Left of the `@`.
-        local_part: String,
-        /// Right of it.
-        domain: DomainName,
-    },
-    /// Every address at these domains.
-    Domain(NamePattern),
-}
-
 impl Word for RecipientPattern {
     const KIND: &'static str = "recipient";
     const ALLOWED: &'static str = "an address such as \"postmaster@example.org\", a domain, or \"*.example.org\" for the domains below one";

@@ -10,8 +10,33 @@ pub struct Choice {
 }
 
 /// Declares an enum whose variants are the words a key takes; the documentation comment
-/// of a variant is its help text too.
+/// of a variant is its help text too. `for` an enum of another crate, it gives its variants their words.
 macro_rules! choices {
+    (
+        for $Name:ident {
+            $( $(#[doc = $help:literal])+ $Variant:ident = $word:literal, )+
+        }
+    ) => {
+        impl $crate::value::Word for $Name {
+            const KIND: &'static str = "choice";
+            const ALLOWED: &'static str = "";
+            const CHOICES: &'static [$crate::value::Choice] =
+                &[$( $crate::value::Choice { word: $word, help: &[$($help),+] } ),+];
+
+            fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $( $word => Ok(Self::$Variant), )+
+                    _ => Err(String::new()),
+                }
+            }
+
+            fn text(&self) -> String {
+                match self {
+                    $( Self::$Variant => $word.to_owned(), )+
+                }
+            }
+        }
+    };
     (
         $(#[doc = $about:literal])+
         pub enum $Name:ident {
@@ -34,21 +59,9 @@ macro_rules! choices {
             }
         }
 
-        impl $crate::value::Word for $Name {
-            const KIND: &'static str = "choice";
-            const ALLOWED: &'static str = "";
-            const CHOICES: &'static [$crate::value::Choice] =
-                &[$( $crate::value::Choice { word: $word, help: &[$($help),+] } ),+];
-
-            fn parse(text: &str) -> Result<Self, String> {
-                match text {
-                    $( $word => Ok(Self::$Variant), )+
-                    _ => Err(String::new()),
-                }
-            }
-
-            fn text(&self) -> String {
-                self.word().to_owned()
+        choices! {
+            for $Name {
+                $( $(#[doc = $help])+ $Variant = $word, )+
             }
         }
     };

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use landmarc_settings::keys::{FailureAction, LogLevel, Mode, Quarantine, Reject};
-use landmarc_settings::rules::{NamePattern, RecipientPattern};
+use landmarc_receiver::rule::{NamePattern, RecipientPattern};
+use landmarc_settings::keys::{FailureAction, LogLevel, Quarantine};
+use landmarc_settings::{Mode, RejectRule};
 use landmarc_settings::{Placeholder, Settings, read};
 
 #[test]
@@ -17,7 +18,7 @@ fn no_text_is_the_defaults() {
 fn out_of_the_box_nothing_is_refused() {
     let settings = Settings::default();
     assert_eq!(settings.mode, Mode::Observe);
-    assert_eq!(settings.action.reject, Reject::Evidence);
+    assert_eq!(settings.action.reject, RejectRule::Evidence);
     assert_eq!(settings.failures.dns.action, FailureAction::Accept);
     assert_eq!(settings.milter.listen, ["inet:127.0.0.1:8894"]);
 }
@@ -74,7 +75,7 @@ fn a_whole_file() {
         .collect();
     assert_eq!(servers, ["127.0.0.1:5353", "[::1]:53"]);
     assert_eq!(settings.dns.question_timeout, Duration::from_millis(2500));
-    assert_eq!(settings.action.reject, Reject::Never);
+    assert_eq!(settings.action.reject, RejectRule::Never);
     assert_eq!(settings.action.quarantine, Quarantine::Header);
     let reply = settings.action.reject_text.fill(|placeholder| match placeholder {
         Placeholder::AuthorDomain => "example.net",

@@ -1,6 +1,7 @@
 //! What is printed from the declarations, and that it reads back.
 
-use landmarc_settings::keys::{FailureAction, Mode, SyslogFacility};
+use landmarc_settings::Mode;
+use landmarc_settings::keys::{FailureAction, SyslogFacility};
 use landmarc_settings::{Settings, default_file, keys, manual, read, show};
 
 #[test]

@@ -1,8 +1,8 @@
 //! The file of the operator's rules: what may be written, and every mistake at its line.
 
-use landmarc_settings::rules::{
-    MAX_ENTRIES, MAX_RULES, OperatorRule, RuleAction, RuleOverride, RuleResult, read, read_octets,
-};
+use landmarc_receiver::disposition::OverrideKind;
+use landmarc_receiver::rule::{ResultWord, RuleAction};
+use landmarc_settings::rules::{MAX_ENTRIES, MAX_RULES, OperatorRule, read, read_octets};
 use landmarc_settings::{MAX_FILE_OCTETS, MAX_MISTAKES};
 
 /// All keys of a rule.
@@ -61,8 +61,8 @@ fn a_whole_rule() {
     };
     assert_eq!(rule.name.as_str(), "acme-newsletter");
     assert_eq!(rule.action, RuleAction::Accept);
-    assert_eq!(rule.override_type, RuleOverride::TrustedForwarder);
-    assert_eq!(rule.result, [RuleResult::Fail, RuleResult::Permerror]);
+    assert_eq!(rule.override_type, OverrideKind::TrustedForwarder);
+    assert_eq!(rule.result, [ResultWord::Fail, ResultWord::PermError]);
     assert_eq!(
         (rule.reason.as_str(), rule.owner.as_str()),
         ("contract 4711", "anna")
@@ -88,8 +88,8 @@ fn what_is_not_written_is_at_its_default() {
         assert_eq!(read(empty).unwrap(), (Vec::new(), Vec::new()), "{empty:?}");
     }
     let rules = rules(&rule_with(""));
-    assert_eq!(rules[0].result, [RuleResult::Fail]);
-    assert_eq!(rules[0].override_type, RuleOverride::LocalPolicy);
+    assert_eq!(rules[0].result, [ResultWord::Fail]);
+    assert_eq!(rules[0].override_type, OverrideKind::LocalPolicy);
     assert_eq!(rules[0].expires, None);
 }
 

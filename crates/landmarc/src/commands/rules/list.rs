@@ -134,7 +134,7 @@ impl Line<'_> {
         let last_ms = hits.flatten().and_then(last_hit);
         vec![
             rule.name.to_string(),
-            rule.action.word().to_owned(),
+            rule.action.as_str().to_owned(),
             state.as_str().to_owned(),
             rule.expires.map_or_else(dash, |day| day.to_string()),
             hits.map_or_else(dash, |hits| hits.map_or(0, |hits| hits.hits).to_string()),
@@ -149,7 +149,7 @@ impl Line<'_> {
         let known = hits.flatten();
         json!({
             "name": rule.name.as_str(),
-            "action": rule.action.word(),
+            "action": rule.action.as_str(),
             "state": state.as_str(),
             "expires": rule.expires.map(|day| day.to_string()),
             "hits": hits.map(|hits| hits.map_or(0, |hits| hits.hits)),
@@ -157,7 +157,7 @@ impl Line<'_> {
             "last_hit": known.and_then(last_hit).map(time::to_the_second),
             "owner": rule.owner.as_str(),
             "reason": rule.reason.as_str(),
-            "override": rule.override_type.word(),
+            "override": rule.override_type.as_str(),
             "line": rule.place.line,
         })
     }

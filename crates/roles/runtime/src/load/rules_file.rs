@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use landmarc_settings::rules::{self, OperatorRule};
-use landmarc_settings::{ArcValidation, Settings};
+use landmarc_settings::{ArcUse, Settings};
 
 use super::{read_limited, unreadable};
 use crate::rules::operator::{self, State};
@@ -65,7 +65,7 @@ fn parse(path: &Path, octets: &[u8], settings: &Settings, now: u64) -> Result<Ru
     let concerns = concerns.iter().filter(|concern| !has_expired(concern.place));
     let mut warnings: Vec<_> = concerns.map(|concern| concern.render(&name)).collect();
     warnings.extend(operator::expiries(&rules, &name, now));
-    if settings.arc.validate == ArcValidation::Never {
+    if settings.arc.validate == ArcUse::Never {
         warnings.extend(operator::blind_to_arc(&rules, &name));
     }
     Ok(RulesFile {

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landmarc_mail::calendar::{DAY_SECONDS, day_end};
-use landmarc_receiver::disposition::OverrideKind;
-use landmarc_receiver::rule::{Conditions, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction};
+use landmarc_receiver::rule::{Conditions, Rule};
 use landmarc_settings::rules::{self, OperatorRule};
 use landmarc_store::{Day, RuleHits};
 
@@ -25,17 +24,8 @@ fn one(rule: &OperatorRule) -> Rule {
     Rule {
         name: rule.name.to_string(),
         conditions: conditions(rule),
-        action: match rule.action {
-            rules::RuleAction::Accept => RuleAction::Accept,
-            rules::RuleAction::Quarantine => RuleAction::Quarantine,
-            rules::RuleAction::Reject => RuleAction::Reject,
-        },
-        kind: match rule.override_type {
-            rules::RuleOverride::LocalPolicy => OverrideKind::LocalPolicy,
-            rules::RuleOverride::MailingList => OverrideKind::MailingList,
-            rules::RuleOverride::TrustedForwarder => OverrideKind::TrustedForwarder,
-            rules::RuleOverride::Other => OverrideKind::Other,
-        },
+        action: rule.action,
+        kind: rule.override_type,
         reason: rule.reason.to_string(),
         owner: rule.owner.to_string(),
         ends: rule.expires.map(day_end),
@@ -52,45 +42,15 @@ fn conditions(rule: &OperatorRule) -> Conditions {
         arc_sealer,
         recipient,
     } = &rule.conditions;
-    let names = |patterns: &[rules::NamePattern]| patterns.iter().map(name).collect();
     Conditions {
-        result: rule.result.iter().map(|result| word(*result)).collect(),
-        author_domain: names(author_domain),
-        dkim_domain: names(dkim_domain),
+        result: rule.result.clone(),
+        author_domain: author_domain.clone(),
+        dkim_domain: dkim_domain.clone(),
         client: client.iter().map(landmarc_settings::Network::addresses).collect(),
-        client_name: names(client_name),
-        list_id: names(list_id),
-        arc_sealer: names(arc_sealer),
-        recipient: recipient.iter().map(mailbox).collect(),
-    }
-}
-
-fn word(result: rules::RuleResult) -> ResultWord {
-    match result {
-        rules::RuleResult::None => ResultWord::None,
-        rules::RuleResult::Pass => ResultWord::Pass,
-        rules::RuleResult::Fail => ResultWord::Fail,
-        rules::RuleResult::Temperror => ResultWord::TempError,
-        rules::RuleResult::Permerror => ResultWord::PermError,
-    }
-}
-
-/// A pattern as the receiver takes it.
-pub fn name(pattern: &rules::NamePattern) -> NamePattern {
-    match pattern {
-        rules::NamePattern::Exactly(name) => NamePattern::Exactly(name.clone()),
-        rules::NamePattern::Below(name) => NamePattern::Below(name.clone()),
-    }
-}
-
-/// A recipient as the receiver takes it.
-pub fn mailbox(pattern: &rules::RecipientPattern) -> RecipientPattern {
-    match pattern {
-        rules::RecipientPattern::Address { local_part, domain } => RecipientPattern::Address {
-            local_part: local_part.clone(),
-            domain: domain.clone(),
-        },
-        rules::RecipientPattern::Domain(pattern) => RecipientPattern::Domain(name(pattern)),
+        client_name: client_name.clone(),
+        list_id: list_id.clone(),
+        arc_sealer: arc_sealer.clone(),
+        recipient: recipient.clone(),
     }
 }
 
@@ -177,6 +137,8 @@ pub fn stale(rules: &[OperatorRule], hits: &[RuleHits], now_ms: u64) -> Vec<Stri
 
 #[cfg(test)]
 mod tests {
+    use landmarc_receiver::rule::RuleAction;
+
     use super::*;
 
     /// The first second of 2027-04-01.

@@ -197,21 +197,21 @@ fn r10_one_action_does_not_bring_others() {
         let (settings, _) = landmarc_settings::read(&translated(&[("dmarc.conf", &file)]).toml).unwrap();
         (settings.mode, settings.action.reject, settings.action.quarantine)
     };
-    use landmarc_settings::{Mode, Quarantine, Reject};
+    use landmarc_settings::{Mode, Quarantine, RejectRule};
     assert_eq!(
         actions("reject = reject;"),
-        (Mode::Enforce, Reject::Always, Quarantine::Header)
+        (Mode::Enforce, RejectRule::Always, Quarantine::Header)
     );
     assert_eq!(
         actions("quarantine = quarantine;"),
-        (Mode::Enforce, Reject::Never, Quarantine::Hold)
+        (Mode::Enforce, RejectRule::Never, Quarantine::Hold)
     );
     assert_eq!(
         actions("dnsfail = greylist;"),
-        (Mode::Enforce, Reject::Never, Quarantine::Header)
+        (Mode::Enforce, RejectRule::Never, Quarantine::Header)
     );
     assert_eq!(
         actions("reject = greylist;"),
-        (Mode::Observe, Reject::Evidence, Quarantine::Header)
+        (Mode::Observe, RejectRule::Evidence, Quarantine::Header)
     );
 }
