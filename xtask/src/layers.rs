@@ -133,6 +133,19 @@ pub(crate) fn check(packages: &[Package]) -> Vec<Finding> {
     packages.iter().flat_map(check_package).collect()
 }
 
+/// Places in the table without a crate.
+pub(crate) fn empty_places(packages: &[Package]) -> Vec<Finding> {
+    let names = LAYERS
+        .iter()
+        .flat_map(|layer| layer.crates)
+        .map(|(name, _)| *name);
+    let empty = names.filter(|name| !packages.iter().any(|package| short(&package.name) == *name));
+    let problem = |name| format!("there is no crate {name:?}");
+    empty
+        .map(|name| Finding::new("xtask/src/layers.rs", 0, problem(name)))
+        .collect()
+}
+
 fn check_package(package: &Package) -> Vec<Finding> {
     let finding = |problem: String| Finding::new(&package.manifest, 0, problem);
     let Some(place) = place(&package.name) else {

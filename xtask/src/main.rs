@@ -3,6 +3,7 @@
 //! `cargo xtask tidy` is part of every check; `cargo xtask docs` writes the printed pages
 //! anew.
 
+mod architecture;
 mod clauses;
 mod compare;
 mod compatibility;
@@ -104,8 +105,10 @@ fn clause_lines() -> Result<Vec<Finding>, source::SourceError> {
 fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     let workspace = Workspace::read()?;
     let mut findings = layers::check(&workspace.packages);
+    findings.extend(layers::empty_places(&workspace.packages));
     findings.extend(purity::check(&workspace.files));
     findings.extend(modules::check(&workspace.files));
+    findings.extend(architecture::check(&workspace.files, &workspace.packages));
     findings.extend(types::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));

@@ -19,11 +19,6 @@ const LEFT: &[(&str, &str)] = &[
     ("crates/core/auth", "dkim/headers dkim/signature"),
     ("crates/core/auth", "spf/check spf/mechanism"),
     ("crates/core/dmarc", "discovery evaluation evaluation/policy"),
-    (
-        "crates/core/receiver",
-        "action evidence head judge local operator operator/apply operator/facts results spf story/cause \
-         story/remedy upstream upstream/arc upstream/dkim upstream/fields upstream/spf",
-    ),
     ("crates/core/receiver", "seen/day seen/table"),
     ("crates/core/report", "aggregate/assemble aggregate/split summary"),
     (
@@ -45,12 +40,8 @@ const LEFT: &[(&str, &str)] = &[
         "commands/outbox/rehearsal commands/outbox/send commands/outbox/trial",
     ),
     ("crates/landmarc", "exit output"),
-    (
-        "crates/landmarc",
-        "filter/message filter/reporting filter/running",
-    ),
-    ("crates/landmarc", "reporter/attempt reporter/split"),
-    ("crates/roles/web", "guard pages"),
+    ("crates/roles/filter", "message reporting running"),
+    ("crates/roles/reporter", "attempt split"),
 ];
 
 /// A circle: each file reaches each other by what it uses.

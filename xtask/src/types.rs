@@ -11,14 +11,12 @@ const REASONS: &[(&str, &str)] = &[];
 
 /// Names that are left. What occurs once is to be taken out; nothing is to be added.
 const LEFT: &str = "\
-    Action Address AddressError Answer Arguments Arrival Asked Beat Broken CheckApi Claim Clock Collector Column \
-    Conditions Counters Day Delivery Desk Deviation DeviationKind Discovery Disposition Dns Entry Expired Export \
-    Facts Fault Filter Findings Fingerprint Folded Form Found Guard Head Held History Judged Key KeyError Kind Known \
-    LetterHead Limits Line Lines ListenError Mechanism Mistake Mode Moment NamePattern Network Opened Options \
-    Outcome Override Pace Part Patience Place Plan Reader Readiness Reading Reason RecipientPattern Record \
-    RecordError Redaction Refusal Refused Relay Reply Report ReportAddress Request Room Row RuleAction Rules Said \
-    Server ServerOptions Session Shared Signature Signer Site Source Spool Stage State Statistics Status Step \
-    Summary Table Taker Target Terms Tls Told Translation Trust UnusableAuthor Value Verdict Wanted Watched Way What \
+    Action Address AddressError Answer Arguments Asked Beat Broken CheckApi Claim Clock Collector Column \
+    Conditions Connection Counters Day Delivery Disposition Dns Entry Expired Export Facts Fault Filter Findings \
+    Fingerprint Found Guard Held History Judged Key KeyError Known Limits Line Lines Mechanism Mistake Mode \
+    Network Opened Options Outcome Pace Part Place Reader Readiness Reading Reason Record RecordError Refusal \
+    Relay Reply Report ReportAddress Request Row Server ServerOptions Session Shared Signature Signer Site \
+    Source Spool Stage State Statistics Status Step Summary Table Taker Target Tls Told Translation Value What \
     Word Wrong";
 
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.
