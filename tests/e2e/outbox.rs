@@ -36,7 +36,7 @@ use serde_json::Value;
 
 use crate::binary::{Folder, Ran, executable, landmarc, landmarc_reading};
 
-/// 2026-06-01T00:00:00Z, which RFC 9990 digest G19 calls 1780272000.
+/// 2026-06-01T00:00:00Z, which GR19 calls 1780272000.
 pub(crate) const JUNE_1: u64 = 1_780_272_000_000;
 /// 2026-06-02T00:20:00Z: that day is over and settled.
 pub(crate) const AFTER_JUNE_1: &str = "2026-06-02T00:20:00Z";

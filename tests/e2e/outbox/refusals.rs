@@ -137,7 +137,7 @@ fn a_relay_that_takes_nothing_holds_letters_up_and_counts_against_none() {
     );
 }
 
-/// RFC 9990 digest X05, X06, X11, X18; and addresses that are traps.
+/// XD05, XD06, XD11, XD18; and addresses that are traps.
 #[test]
 fn destinations_that_may_not_have_it_get_nothing_and_the_reason_is_told() {
     let world = World::start("unauthorised", "");
@@ -169,7 +169,7 @@ fn destinations_that_may_not_have_it_get_nothing_and_the_reason_is_told() {
     assert_eq!(ran.stdout.matches("nobody: ").count(), 5, "{}", ran.stdout);
 }
 
-/// RFC 9990 digest X14: nothing goes out unverified, and nothing is lost.
+/// XD14: nothing goes out unverified, and nothing is lost.
 #[test]
 fn a_destination_that_dns_says_nothing_about_waits_until_it_does() {
     let world = World::start("unanswered", "dns.question_timeout = \"1s\"");

@@ -110,7 +110,7 @@ fn the_report_says_what_was_counted() {
 }
 
 /// A 250 that was lost: the only way to a second letter, under the same Message-ID and octet by octet the
-/// same (G20).
+/// same (GR20).
 #[test]
 fn a_letter_that_is_sent_again_is_the_same_letter() {
     let script = Script {

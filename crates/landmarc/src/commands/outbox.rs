@@ -151,7 +151,7 @@ fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
 mod tests {
     use super::*;
 
-    /// 2026-06-01T00:00:00Z, by RFC 9990 digest G19.
+    /// 2026-06-01T00:00:00Z, by GR19.
     const JUNE: u64 = 1_780_272_000_000;
 
     #[test]

@@ -86,7 +86,7 @@ impl Addressees {
             Reception::No(why) => self.refused.push((address.to_string(), why.to_string())),
             // Who relays asks again, and tells when it cannot be found.
             Reception::Yes | Reception::Unanswered(_) => {
-                // RFC 9990 digest X19: several URIs may lead to one address.
+                // XD19: several URIs may lead to one address.
                 if !self.open.contains(&address) {
                     self.open.push(address);
                 }

@@ -274,7 +274,7 @@ pub(crate) async fn verified(
 }
 
 /// Whether another delivery of this report to the same host comes before: where the host has one
-/// address in place of all, it gets one letter (RFC 9990 digest X19).
+/// address in place of all, it gets one letter (XD19).
 async fn is_second<D>(
     desk: &ReporterContext<D>,
     delivery: &Delivery,

@@ -293,7 +293,7 @@ async fn each_domain_without_a_report_has_one_clear_reason() {
     );
 }
 
-/// RFC 9990 digest X14, X19.
+/// XD14, XD19.
 #[tokio::test]
 async fn what_waited_for_dns_is_verified_before_it_is_sent() {
     let mut world = World::new(Script::default(), "");

@@ -178,7 +178,7 @@ fn number(text: &str, digits: usize) -> Option<u32> {
 mod tests {
     use super::*;
 
-    /// 2026-06-01T00:00:00Z, by RFC 9990 digest G19.
+    /// 2026-06-01T00:00:00Z, by GR19.
     const JUNE: u64 = 1_780_272_000_000;
 
     #[test]

@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_day_ends_at_midnight_utc() {
-        // RFC 9990 digest G19: 2026-06-01 begins at 1780272000 and ends at 1780358399.
+        // GR19: 2026-06-01 begins at 1780272000 and ends at 1780358399.
         let day = Day::at(1_780_272_000_000);
         assert_eq!(day.begins_ms(), 1_780_272_000_000);
         assert_eq!(Day::at(1_780_271_999_999), day.back(1));

@@ -94,7 +94,7 @@ fn reasons(row: &TallyRow) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn g06_the_default_of_rfc_9989_is_a_quarantine_with_its_reason() {
+fn gr06_the_default_of_rfc_9989_is_a_quarantine_with_its_reason() {
     let row = row_of(&FAILING).unwrap();
     assert_eq!(row.disposition, "quarantine");
     assert_eq!(
@@ -111,7 +111,7 @@ fn g06_the_default_of_rfc_9989_is_a_quarantine_with_its_reason() {
 }
 
 #[test]
-fn g07_test_mode_has_its_own_reason_and_the_policy_as_published() {
+fn gr07_test_mode_has_its_own_reason_and_the_policy_as_published() {
     let row = row_of(&Case {
         record: "v=DMARC1; p=reject; t=y; rua=mailto:d@example.com",
         ..FAILING
@@ -129,7 +129,7 @@ fn g07_test_mode_has_its_own_reason_and_the_policy_as_published() {
 }
 
 #[test]
-fn g08_g09_what_passes_is_none_under_none_and_pass_under_more() {
+fn gr08_gr09_what_passes_is_none_under_none_and_pass_under_more() {
     for (record, disposition) in [
         ("v=DMARC1; p=none; rua=mailto:d@example.com", "none"),
         ("v=DMARC1; p=quarantine; rua=mailto:d@example.com", "pass"),
@@ -149,7 +149,7 @@ fn g08_g09_what_passes_is_none_under_none_and_pass_under_more() {
 }
 
 #[test]
-fn g10_a_bounce_has_an_empty_envelope_sender_and_spf_of_its_helo() {
+fn gr10_a_bounce_has_an_empty_envelope_sender_and_spf_of_its_helo() {
     let row = row_of(&Case {
         zones: "\"mx.example.com\": {\"TXT\": [[\"v=spf1 +all\"]]}",
         mail_from: "<>",
@@ -163,12 +163,12 @@ fn g10_a_bounce_has_an_empty_envelope_sender_and_spf_of_its_helo() {
         Some((words("mx.example.com"), words("mfrom"), words("pass")))
     );
     assert!(row.spf_aligned);
-    assert_eq!(row.dkim, [], "G12: no signature, no entry");
+    assert_eq!(row.dkim, [], "GR12: no signature, no entry");
 }
 
 /// RFC 9989 §4.10.1: as if `p=none` had been retrieved.
 #[test]
-fn g15_an_unusable_record_with_a_destination_is_none_and_tells_what_is_wrong() {
+fn gr15_an_unusable_record_with_a_destination_is_none_and_tells_what_is_wrong() {
     for (record, problem) in [
         (
             "v=DMARC1; p=bogus; rua=mailto:d@example.com",
@@ -189,9 +189,9 @@ fn g15_an_unusable_record_with_a_destination_is_none_and_tells_what_is_wrong() {
     }
 }
 
-/// G14 is for the assembly: without rua there may be a row, and there is no report.
+/// GR14 is for the assembly: without rua there may be a row, and there is no report.
 #[test]
-fn g15_without_a_destination_there_is_nothing_to_report() {
+fn gr15_without_a_destination_there_is_nothing_to_report() {
     let record = "v=DMARC1; p=bogus";
     assert_eq!(row_of(&Case { record, ..FAILING }), None);
 }
@@ -246,7 +246,7 @@ fn d20_a_public_suffix_is_marked() {
 }
 
 #[test]
-fn g18_names_are_a_labels() {
+fn gr18_names_are_a_labels() {
     let row = row_of(&Case {
         from: "author@bücher.example.com",
         ..FAILING
@@ -256,7 +256,7 @@ fn g18_names_are_a_labels() {
 }
 
 #[test]
-fn g22_what_could_not_be_settled_is_a_failure_with_its_reason() {
+fn gr22_what_could_not_be_settled_is_a_failure_with_its_reason() {
     let case = Case {
         settings: "mode = \"enforce\"\nfailures.dns_with_policy.action = \"accept\"\n",
         zones: "\"mail.example.com\": {\"*\": \"TIMEOUT\"}",
