@@ -10,7 +10,7 @@ use crate::source::SourceFile;
 const PAGE: &str = "docs/compatibility.md";
 
 /// The groups of items, and how many each has.
-const GROUPS: [(&str, usize); 19] = [
+pub(crate) const GROUPS: [(&str, usize); 19] = [
     ("DN", 14), // the record in DNS
     ("C", 9),   // syntax of opendmarc.conf
     ("P", 42),  // its parameters

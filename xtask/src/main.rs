@@ -7,6 +7,7 @@ mod architecture;
 mod clauses;
 mod compare;
 mod compatibility;
+mod ids;
 mod layers;
 mod measure;
 mod modules;
@@ -112,6 +113,7 @@ fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     findings.extend(types::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));
+    findings.extend(ids::check(&workspace.files));
     findings.extend(clauses::check(&workspace.files));
     findings.extend(pages::stale(&workspace, pages::ALL));
     findings.sort();

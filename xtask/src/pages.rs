@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::source::{SourceError, Workspace};
-use crate::{Finding, clauses};
+use crate::{Finding, clauses, ids};
 
 /// A page of `docs/`: where it is, and how it is made.
 pub(crate) struct Page {
@@ -23,8 +23,14 @@ const SETTINGS: Page = Page {
     print: |_| landmarc_settings::manual(),
 };
 
+/// The ids of test cases.
+const CATALOGUE: Page = Page {
+    path: "docs/catalogue.md",
+    print: |workspace| ids::page(&workspace.files),
+};
+
 /// All printed pages.
-pub(crate) const ALL: &[Page] = &[SETTINGS, CONFORMANCE];
+pub(crate) const ALL: &[Page] = &[SETTINGS, CONFORMANCE, CATALOGUE];
 
 /// Writes the pages, and says nothing.
 pub(crate) fn write() -> Result<Vec<Finding>, SourceError> {
