@@ -7,12 +7,12 @@
 //! one report for each (RFC 9990 §3.3 leaves the choice), with no message in two of them.
 
 mod fold;
+mod placed;
 mod policy;
 mod row;
 mod tail;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
@@ -23,9 +23,11 @@ use super::model::{AggregateReport, Metadata, Period, Text};
 use super::split::whole_id;
 use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS, tidy};
 use super::words::Disposition;
+pub use fold::FoldedRows;
 use fold::ReportNames;
+use placed::SummedRows;
 use policy::{Configuration, PolicyConfigurations};
-use tail::{Counted, Fitted};
+use tail::Fitted;
 
 pub use policy::MAX_CONFIGURATIONS;
 pub use row::{MAX_DKIM_RESULTS, MAX_REASONS};
@@ -85,31 +87,6 @@ pub struct Assembled {
     pub folded: Option<FoldedRows>,
 }
 
-/// More rows than a day may have, made fewer that say less. All their messages are counted, but for those left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FoldedRows {
-    /// How many rows there were.
-    pub before: usize,
-    /// How many there are.
-    pub after: usize,
-    /// What the folded ones say less of, in words.
-    pub detail: String,
-}
-
-impl fmt::Display for FoldedRows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            before,
-            after,
-            detail,
-        } = self;
-        write!(
-            f,
-            "{before} rows are folded into {after}, those with the fewest messages with {detail}"
-        )
-    }
-}
-
 /// Makes the reports about one domain and day. Equal rows in any order make equal reports. Rows past the limit are
 /// folded by what belongs together: networks, and names by the Public Suffix List.
 #[must_use]
@@ -150,7 +127,7 @@ fn rows(
     limits: &ReportLimits,
     suffixes: &Suffixes,
 ) -> Fitted {
-    let mut counted = Counted::default();
+    let mut counted = SummedRows::default();
     let mut left_out = day.left_out;
     for row in day.rows.iter().filter(|row| row.count > 0) {
         let place = configurations.place(row);

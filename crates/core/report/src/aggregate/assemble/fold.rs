@@ -2,14 +2,40 @@
 //! makes up for each message costs detail, and no message and no source of others.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use landmarc_dmarc::Suffixes;
 use landmarc_mail::{ClientNetwork, DomainName};
 
-use super::tail::Placed;
+use super::placed::Placed;
 use crate::aggregate::model::RowKey;
 use crate::aggregate::words::AlignmentResult;
+
+/// More rows than a day may have, made fewer that say less. All their messages are counted, but for those left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldedRows {
+    /// How many rows there were.
+    pub before: usize,
+    /// How many there are.
+    pub after: usize,
+    /// What the folded ones say less of, in words.
+    pub detail: String,
+}
+
+impl fmt::Display for FoldedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            before,
+            after,
+            detail,
+        } = self;
+        write!(
+            f,
+            "{before} rows are folded into {after}, those with the fewest messages with {detail}"
+        )
+    }
+}
 
 /// How far rows are folded. Each step takes away what is free for a client, in addition to those before it: what
 /// costs him least goes first, the address last.
