@@ -11,7 +11,7 @@ use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::Submission;
-use crate::outcome::{Failure, Outcome, Stage, printable};
+use crate::outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage, printable};
 
 /// Octets of a name: with a number and an ending it fits the 255 that file systems allow.
 /// Of a longer one the end is kept, where the Report-ID is.
@@ -27,12 +27,12 @@ const MODE: u32 = 0o640;
 
 /// Messages into files.
 #[derive(Debug)]
-pub(crate) struct Directory {
+pub(crate) struct MessageDirectory {
     path: PathBuf,
     written: AtomicU64,
 }
 
-impl Directory {
+impl MessageDirectory {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -40,21 +40,21 @@ impl Directory {
         }
     }
 
-    pub(crate) async fn deliver(&self, submission: &Submission<'_>) -> Outcome {
+    pub(crate) async fn deliver(&self, submission: &Submission<'_>) -> DeliveryOutcome {
         let Some(name) = file_name(submission.file_name) else {
             let words = format!(
                 "\"{}\" is no name for a file",
                 submission.file_name.escape_default()
             );
-            return Outcome::Refused(Failure::new(Stage::File, &words));
+            return DeliveryOutcome::Refused(DeliveryFailure::new(DeliveryStage::File, &words));
         };
         match self.write(name, submission.message).await {
-            Ok(path) => Outcome::Delivered {
+            Ok(path) => DeliveryOutcome::Delivered {
                 reply: printable(&format!("written to {}", path.display())),
             },
             Err(error) => {
                 let words = format!("cannot write into {}: {error}", self.path.display());
-                Outcome::RelayUnusable(Failure::new(Stage::File, &words))
+                DeliveryOutcome::RelayUnusable(DeliveryFailure::new(DeliveryStage::File, &words))
             }
         }
     }
@@ -198,7 +198,9 @@ mod tests {
     async fn d37_a_letter_is_not_for_everybody_on_this_host() {
         use std::os::unix::fs::PermissionsExt as _;
         let path = scratch("mode");
-        let written = Directory::new(path.clone()).write("a", &[b"A: b\r\n"]).await;
+        let written = MessageDirectory::new(path.clone())
+            .write("a", &[b"A: b\r\n"])
+            .await;
         let mode = std::fs::metadata(written.unwrap()).unwrap().permissions().mode();
         assert_eq!(mode & 0o137, 0, "{mode:o}");
         std::fs::remove_dir_all(path).unwrap();
@@ -207,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_may_be_taken_so_often_and_no_more() {
         let path = scratch("numbers");
-        let directory = Directory::new(path.clone());
+        let directory = MessageDirectory::new(path.clone());
         std::fs::write(path.join("a.eml"), "another").unwrap();
         for number in 2..NUMBERS {
             std::fs::write(path.join(format!("a.{number}.eml")), "another").unwrap();
@@ -227,13 +229,13 @@ mod tests {
             std::fs::write(path.join(name), "half").unwrap();
         };
         (1..ATTEMPTS).for_each(leave);
-        let directory = Directory::new(path.clone());
+        let directory = MessageDirectory::new(path.clone());
         // The numbers go on from message to message: 0, and past the others.
         for _ in 0..2 {
             assert!(directory.write("a", &[b"A: b\r\n"]).await.is_ok());
         }
         leave(0);
-        let again = Directory::new(path.clone());
+        let again = MessageDirectory::new(path.clone());
         let error = again.write("b", &[b"A: b\r\n"]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         std::fs::remove_dir_all(path).unwrap();

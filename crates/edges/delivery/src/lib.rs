@@ -3,7 +3,7 @@
 //!
 //! Knows how a message leaves and what was said to it. Deliberately knows no report, no
 //! store and no calendar: who gets what, when it is tried again and when that ends is
-//! decided elsewhere, on the [`Outcome`]. It speaks to one relay, never to the servers of
+//! decided elsewhere, on the [`DeliveryOutcome`]. It speaks to one relay, never to the servers of
 //! a destination: MX records, DANE and MTA-STS are a relay's trade.
 
 mod directory;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub use outcome::{Failure, MAX_WORDS, Outcome, Stage};
+pub use outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage, MAX_WORDS};
 pub use smtp::limits;
 pub use smtp::{CaError, SYSTEM_ROOTS, check_ca_file};
 pub use submission::{MAX_ADDRESS_OCTETS, MAX_LINE_OCTETS, Submission};
@@ -31,7 +31,7 @@ pub const MAX_CONNECTIONS: usize = 100;
 
 /// How messages leave, and within what limits.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct AgentOptions {
     /// Where they go.
     pub transport: Transport,
     /// Messages on their way at once: 1 to [`MAX_CONNECTIONS`]; others wait their turn.
@@ -52,7 +52,7 @@ pub enum Transport {
         /// Its port.
         port: u16,
         /// Whether the connection is encrypted, and the certificate checked.
-        tls: Tls,
+        tls: TlsMode,
         /// PEM file of the authorities to trust; none for those of the system.
         ca_file: Option<PathBuf>,
         /// Who we are to the relay, where it wants to know.
@@ -75,7 +75,7 @@ pub enum Transport {
 
 /// Whether a connection is encrypted, and the certificate checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
+pub enum TlsMode {
     /// Never.
     None,
     /// If the relay offers STARTTLS; the certificate is not looked at. That keeps out who
@@ -130,7 +130,7 @@ pub struct DeliveryAgent {
 enum Backend {
     Smtp(smtp::Smtp),
     Sendmail(sendmail::Sendmail),
-    Directory(directory::Directory),
+    Directory(directory::MessageDirectory),
 }
 
 impl DeliveryAgent {
@@ -138,8 +138,8 @@ impl DeliveryAgent {
     ///
     /// # Errors
     /// [`TransportError`].
-    pub fn new(options: Options) -> Result<Self, TransportError> {
-        let Options {
+    pub fn new(options: AgentOptions) -> Result<Self, TransportError> {
+        let AgentOptions {
             transport,
             connections,
             timeout,
@@ -153,11 +153,11 @@ impl DeliveryAgent {
                 login,
                 hello,
             } => {
-                let relay = smtp::Relay { host, port };
+                let relay = smtp::RelayAddress { host, port };
                 Backend::Smtp(smtp::Smtp::new(relay, tls, ca_file.as_deref(), login, hello)?)
             }
             Transport::Sendmail { arguments } => Backend::Sendmail(sendmail::Sendmail::new(arguments)?),
-            Transport::Directory { path } => Backend::Directory(directory::Directory::new(path)),
+            Transport::Directory { path } => Backend::Directory(directory::MessageDirectory::new(path)),
         };
         Ok(Self {
             backend,
@@ -168,9 +168,9 @@ impl DeliveryAgent {
 
     /// Hands one message over to its one recipient, and tells what came of it. Every wait is
     /// bounded; who drops the future gives the message up where it is.
-    pub async fn deliver(&self, submission: Submission<'_>) -> Outcome {
+    pub async fn deliver(&self, submission: Submission<'_>) -> DeliveryOutcome {
         if let Err(unfit) = submission.check() {
-            return Outcome::Refused(unfit);
+            return DeliveryOutcome::Refused(unfit);
         }
         // Nobody closes the semaphore; without it there would merely be no bound.
         let _slot = self.slots.acquire().await;
@@ -183,7 +183,7 @@ impl DeliveryAgent {
         match outcome.failure() {
             None => tracing::debug!("a letter was handed over"),
             // Not the words: they repeat addresses, which belong into no log.
-            Some(Failure { stage, code, .. }) => {
+            Some(DeliveryFailure { stage, code, .. }) => {
                 tracing::debug!(%stage, code, "a letter was not handed over");
             }
         }
@@ -248,11 +248,11 @@ mod tests {
             user: "landmarc".to_owned(),
             password: Secret::new("correct horse".to_owned()),
         };
-        let options = Options {
+        let options = AgentOptions {
             transport: Transport::Smtp {
                 host: "127.0.0.1".to_owned(),
                 port: 25,
-                tls: Tls::None,
+                tls: TlsMode::None,
                 ca_file: None,
                 login: Some(login),
                 hello: "mail.example".to_owned(),
@@ -273,7 +273,7 @@ mod tests {
             (MAX_CONNECTIONS, MAX_CONNECTIONS),
             (MAX_CONNECTIONS + 1, MAX_CONNECTIONS),
         ] {
-            let options = Options {
+            let options = AgentOptions {
                 transport: Transport::Directory { path: "/tmp".into() },
                 connections,
                 timeout: Duration::from_secs(1),
@@ -290,7 +290,7 @@ mod tests {
         let smtp = |host: &str, hello: &str| Transport::Smtp {
             host: host.to_owned(),
             port: 25,
-            tls: Tls::Required,
+            tls: TlsMode::Required,
             ca_file: Some("/nowhere/ca.pem".into()),
             login: None,
             hello: hello.to_owned(),
@@ -318,7 +318,7 @@ mod tests {
                 r#"no argument of "/bin/cat" has {recipient}"#,
             ),
         ] {
-            let options = Options {
+            let options = AgentOptions {
                 transport,
                 connections: 1,
                 timeout: Duration::from_secs(1),

@@ -4,33 +4,33 @@ use std::fmt;
 
 use landmarc_mail::text;
 
-/// Characters of [`Failure::words`].
+/// Characters of [`DeliveryFailure::words`].
 pub const MAX_WORDS: usize = 300;
 
 /// What came of handing one message over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// It is no longer ours to care for (RFC 5321 §4.2.5).
     Delivered {
         /// What was said to it: `250 2.0.0 Ok: queued as 4Fb1`.
         reply: String,
     },
     /// Not now; the same octets may be sent again later.
-    Deferred(Failure),
+    Deferred(DeliveryFailure),
     /// All of it was sent and nothing came back: it may have arrived. To be sent again
     /// with the same Message-ID, so that a duplicate can be known as one.
-    Unanswered(Failure),
+    Unanswered(DeliveryFailure),
     /// The relay or program takes nobody's message now: none of the others needs to be tried,
     /// and it is no fault of the recipient.
-    RelayUnusable(Failure),
+    RelayUnusable(DeliveryFailure),
     /// Never: sent again it would be refused again.
-    Refused(Failure),
+    Refused(DeliveryFailure),
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// What went wrong; none when it was delivered.
     #[must_use]
-    pub fn failure(&self) -> Option<&Failure> {
+    pub fn failure(&self) -> Option<&DeliveryFailure> {
         match self {
             Self::Delivered { .. } => None,
             Self::Deferred(failure)
@@ -44,9 +44,9 @@ impl Outcome {
 /// Where and how it went wrong. Printed it is the reason that an operator reads:
 /// `RCPT: 550 5.1.1 <a@example.com>: User unknown`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct DeliveryFailure {
     /// How far the message came.
-    pub stage: Stage,
+    pub stage: DeliveryStage,
     /// The code of the reply, where there was one (RFC 5321 §4.2).
     pub code: Option<u16>,
     /// The enhanced code of the reply, where it had one: `5.1.1` (RFC 3463).
@@ -58,9 +58,9 @@ pub struct Failure {
     pub words: String,
 }
 
-impl Failure {
+impl DeliveryFailure {
     /// A failure without a reply.
-    pub(crate) fn new(stage: Stage, words: &str) -> Self {
+    pub(crate) fn new(stage: DeliveryStage, words: &str) -> Self {
         Self {
             stage,
             code: None,
@@ -71,7 +71,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for DeliveryFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.stage, self.words)
     }
@@ -79,7 +79,7 @@ impl fmt::Display for Failure {
 
 /// How far a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
+pub enum DeliveryStage {
     /// Nowhere: it or its addresses cannot be sent.
     Message,
     /// The connection.
@@ -108,7 +108,7 @@ pub enum Stage {
     File,
 }
 
-impl fmt::Display for Stage {
+impl fmt::Display for DeliveryStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Message => "letter",
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_failure_says_where_it_was() {
-        let failure = Failure::new(Stage::EndOfData, "the connection was closed");
+        let failure = DeliveryFailure::new(DeliveryStage::EndOfData, "the connection was closed");
         assert_eq!(failure.to_string(), "end of data: the connection was closed");
     }
 }

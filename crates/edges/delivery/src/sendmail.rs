@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::outcome::{Failure, Outcome, Stage, printable};
+use crate::outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage, printable};
 use crate::{Submission, TransportError};
 
 /// Octets of what the program says that are kept; the rest is read and dropped, so that
@@ -41,7 +41,7 @@ impl Sendmail {
         Ok(Self { program, arguments })
     }
 
-    pub(crate) async fn deliver(&self, submission: &Submission<'_>, deadline: Instant) -> Outcome {
+    pub(crate) async fn deliver(&self, submission: &Submission<'_>, deadline: Instant) -> DeliveryOutcome {
         let mut command = Command::new(&self.program);
         command
             .args(
@@ -56,7 +56,9 @@ impl Sendmail {
             .kill_on_drop(true);
         let child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => return Outcome::RelayUnusable(self.failure(&format!("cannot be run: {error}"))),
+            Err(error) => {
+                return DeliveryOutcome::RelayUnusable(self.failure(&format!("cannot be run: {error}")));
+            }
         };
         let mut run = Run {
             child,
@@ -66,14 +68,14 @@ impl Sendmail {
         };
         match timeout_at(deadline, run.feed_and_wait(submission)).await {
             Ok(Ok(status)) => self.outcome(status, &run),
-            Ok(Err(error)) => Outcome::Deferred(self.failure(&error.to_string())),
+            Ok(Err(error)) => DeliveryOutcome::Deferred(self.failure(&error.to_string())),
             Err(_) => {
                 let failure = self.failure("did not end in time and was stopped");
                 // What it did with a whole message is not known.
                 if run.is_written {
-                    Outcome::Unanswered(failure)
+                    DeliveryOutcome::Unanswered(failure)
                 } else {
-                    Outcome::Deferred(failure)
+                    DeliveryOutcome::Deferred(failure)
                 }
             }
         }
@@ -81,7 +83,7 @@ impl Sendmail {
 
     /// What an exit code means. Only what speaks of this message or recipient ends it: a
     /// program that is set up wrongly must not be the end of every report of a day.
-    fn outcome(&self, status: ExitStatus, run: &Run) -> Outcome {
+    fn outcome(&self, status: ExitStatus, run: &Run) -> DeliveryOutcome {
         let failure = || {
             let [errors, output] = [&run.errors, &run.output].map(|said| String::from_utf8_lossy(said));
             self.failure(&format!("{} {errors} {output}", describe(status)))
@@ -89,23 +91,23 @@ impl Sendmail {
         match status.code() {
             // It says that it has the message, though it did not read all of it.
             Some(0) if !run.is_written => {
-                Outcome::Deferred(self.failure("exit code 0 before the whole letter was read"))
+                DeliveryOutcome::Deferred(self.failure("exit code 0 before the whole letter was read"))
             }
-            Some(0) => Outcome::Delivered {
+            Some(0) => DeliveryOutcome::Delivered {
                 reply: printable(&format!("{}: {}", self.program, describe(status))),
             },
             // sysexits: EX_DATAERR, EX_NOUSER.
-            Some(65 | 67) => Outcome::Refused(failure()),
+            Some(65 | 67) => DeliveryOutcome::Refused(failure()),
             // EX_USAGE, EX_SOFTWARE to EX_IOERR, EX_NOPERM, EX_CONFIG; and what a wrapping
             // shell says of a program that it cannot run.
-            Some(64 | 70..=74 | 77 | 78 | 126 | 127) => Outcome::RelayUnusable(failure()),
+            Some(64 | 70..=74 | 77 | 78 | 126 | 127) => DeliveryOutcome::RelayUnusable(failure()),
             // EX_TEMPFAIL above all; and whatever else, or a signal.
-            _ => Outcome::Deferred(failure()),
+            _ => DeliveryOutcome::Deferred(failure()),
         }
     }
 
-    fn failure(&self, words: &str) -> Failure {
-        Failure::new(Stage::Program, &format!("{}: {words}", self.program))
+    fn failure(&self, words: &str) -> DeliveryFailure {
+        DeliveryFailure::new(DeliveryStage::Program, &format!("{}: {words}", self.program))
     }
 }
 

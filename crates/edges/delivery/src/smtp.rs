@@ -23,30 +23,30 @@ use landmarc_mail::DomainName;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-use crate::outcome::{Failure, Outcome, Stage};
-use crate::{Login, Submission, Tls, TransportError};
-use reply::{Broken, Clock};
-use session::{Session, Terms};
+use crate::outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage};
+use crate::{Login, Submission, TlsMode, TransportError};
+use reply::{Deadline, NoReply};
+use session::{SessionTerms, SmtpSession};
 pub use tls::{CaError, SYSTEM_ROOTS, check_ca_file};
 use transaction::Sent;
 
 /// Messages by SMTP.
 pub(crate) struct Smtp {
-    relay: Relay,
-    terms: Terms,
+    relay: RelayAddress,
+    terms: SessionTerms,
     /// Connections that wait for the next message; no more than messages were on their way
     /// at once.
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Vec<SmtpSession>>,
 }
 
 /// Where the relay is.
 #[derive(Debug)]
-pub(crate) struct Relay {
+pub(crate) struct RelayAddress {
     pub(crate) host: String,
     pub(crate) port: u16,
 }
 
-impl fmt::Display for Relay {
+impl fmt::Display for RelayAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.parse() {
             Ok(IpAddr::V6(address)) => write!(f, "[{address}]:{}", self.port),
@@ -66,8 +66,8 @@ impl fmt::Debug for Smtp {
 
 impl Smtp {
     pub(crate) fn new(
-        relay: Relay,
-        mode: Tls,
+        relay: RelayAddress,
+        mode: TlsMode,
         ca_file: Option<&Path>,
         login: Option<Login>,
         hello: String,
@@ -75,7 +75,7 @@ impl Smtp {
         if !is_host(&hello) {
             return Err(TransportError::Hello(hello));
         }
-        let terms = Terms {
+        let terms = SessionTerms {
             // Also without TLS this is where a name that is none is found.
             encryption: tls::Encryption::new(&relay.host, mode, ca_file)?,
             hello: hello_argument(hello),
@@ -95,8 +95,8 @@ impl Smtp {
         submission: &Submission<'_>,
         deadline: Instant,
         grace: Duration,
-    ) -> Outcome {
-        let clock = Clock { deadline };
+    ) -> DeliveryOutcome {
+        let clock = Deadline { deadline };
         if let Some(session) = self.kept().await
             && let Some(outcome) = self.send(session, submission, clock, grace).await
         {
@@ -105,29 +105,29 @@ impl Smtp {
         let opened = match connect(&self.relay, clock).await {
             Ok(stream) => {
                 let is_loopback = is_loopback(&stream);
-                Session::open(Box::new(stream), is_loopback, &self.terms, clock).await
+                SmtpSession::open(Box::new(stream), is_loopback, &self.terms, clock).await
             }
             Err(failure) => Err(failure),
         };
         let session = match opened {
             Ok(session) => session,
-            Err(failure) => return Outcome::RelayUnusable(failure),
+            Err(failure) => return DeliveryOutcome::RelayUnusable(failure),
         };
         let outcome = self.send(session, submission, clock, grace).await;
         // A connection that was just made is not stale.
-        let closed = || Broken::Closed("the connection was closed".to_owned());
-        outcome.unwrap_or_else(|| Outcome::Deferred(closed().into_failure(Stage::Mail)))
+        let closed = || NoReply::Closed("the connection was closed".to_owned());
+        outcome.unwrap_or_else(|| DeliveryOutcome::Deferred(closed().into_failure(DeliveryStage::Mail)))
     }
 
     /// Sends the message, and keeps the connection if another can follow; none when the
     /// relay had left it.
     async fn send(
         &self,
-        mut session: Session,
+        mut session: SmtpSession,
         submission: &Submission<'_>,
-        clock: Clock,
+        clock: Deadline,
         grace: Duration,
-    ) -> Option<Outcome> {
+    ) -> Option<DeliveryOutcome> {
         let handed = session.send(submission, clock, grace).await;
         if !session.is_usable {
             drop(session);
@@ -143,7 +143,7 @@ impl Smtp {
     }
 
     /// A connection from before that is worth a try.
-    async fn kept(&self) -> Option<Session> {
+    async fn kept(&self) -> Option<SmtpSession> {
         loop {
             let session = self.idle().pop()?;
             if session.last_used.elapsed() < limits::IDLE {
@@ -160,26 +160,26 @@ impl Smtp {
         }
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Session>> {
+    fn idle(&self) -> MutexGuard<'_, Vec<SmtpSession>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Connects to the first address of the relay that answers.
-async fn connect(relay: &Relay, clock: Clock) -> Result<TcpStream, Failure> {
-    let failed = |words: String| Failure::new(Stage::Connect, &format!("{relay}: {words}"));
+async fn connect(relay: &RelayAddress, clock: Deadline) -> Result<TcpStream, DeliveryFailure> {
+    let failed = |words: String| DeliveryFailure::new(DeliveryStage::Connect, &format!("{relay}: {words}"));
     let limit = clock.limit(limits::CONNECT);
     let addresses = match timeout(limit, lookup_host((relay.host.as_str(), relay.port))).await {
         Ok(Ok(addresses)) => addresses,
         Ok(Err(error)) => return Err(failed(error.to_string())),
-        Err(_) => return Err(failed(Broken::Silence(limit).words())),
+        Err(_) => return Err(failed(NoReply::Silence(limit).words())),
     };
     connect_first(addresses, clock).await.map_err(failed)
 }
 
 async fn connect_first(
     addresses: impl Iterator<Item = SocketAddr>,
-    clock: Clock,
+    clock: Deadline,
 ) -> Result<TcpStream, String> {
     let mut reason = "the name has no address".to_owned();
     for address in addresses.take(limits::ADDRESSES) {
@@ -194,7 +194,7 @@ async fn connect_first(
 async fn connect_to(address: SocketAddr, limit: Duration) -> Result<TcpStream, String> {
     let stream = match timeout(limit, TcpStream::connect(address)).await {
         Ok(connected) => connected.map_err(|error| error.to_string())?,
-        Err(_) => return Err(Broken::Silence(limit).words()),
+        Err(_) => return Err(NoReply::Silence(limit).words()),
     };
     // A command is one piece and then waited for: nothing to gather here.
     stream.set_nodelay(true).map_err(|error| error.to_string())?;

@@ -6,7 +6,7 @@
 
 use landmarc_mail::DomainName;
 
-use crate::outcome::{Failure, Stage};
+use crate::outcome::{DeliveryFailure, DeliveryStage};
 
 /// Octets of an address: RFC 5321 §4.5.3.1.3 gives a path 256 with its angle brackets.
 pub const MAX_ADDRESS_OCTETS: usize = 254;
@@ -35,11 +35,11 @@ impl Submission<'_> {
     }
 
     /// Whether message and envelope can be sent.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), DeliveryFailure> {
         let address = |what: &str, text: &str| {
             let quoted: String = text.chars().take(MAX_ADDRESS_OCTETS).collect();
-            Failure::new(
-                Stage::Message,
+            DeliveryFailure::new(
+                DeliveryStage::Message,
                 &format!("the {what} \"{}\" is no address", quoted.escape_default()),
             )
         };
@@ -56,7 +56,7 @@ impl Submission<'_> {
                 "line {} of the letter cannot be sent: {LINE_RULE}",
                 lines.number + 1
             );
-            Failure::new(Stage::Message, &words)
+            DeliveryFailure::new(DeliveryStage::Message, &words)
         };
         if fit { Ok(()) } else { Err(unfit()) }
     }

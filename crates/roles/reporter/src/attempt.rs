@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_auth::lookup::Lookup;
-use landmarc_delivery::{Failure, Outcome, Stage};
+use landmarc_delivery::{DeliveryFailure, DeliveryOutcome, DeliveryStage};
 use landmarc_mail::DomainName;
 use landmarc_report::Address;
 use landmarc_report::destination::DestinationKind;
@@ -134,28 +134,28 @@ async fn try_to_deliver<D: Dns>(
         )
         .await;
     match outcome {
-        Outcome::Delivered { reply } => mark(desk, means, delivery, Mark::Delivered(reply)).await,
-        Outcome::Deferred(failure) | Outcome::Unanswered(failure) => {
+        DeliveryOutcome::Delivered { reply } => mark(desk, means, delivery, Mark::Delivered(reply)).await,
+        DeliveryOutcome::Deferred(failure) | DeliveryOutcome::Unanswered(failure) => {
             mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
         }
-        Outcome::RelayUnusable(failure) => unusable(desk, means, delivery, &failure).await,
-        Outcome::Refused(failure) if is_of_us(&failure) => Ok(Ended::Unusable(failure.to_string())),
-        Outcome::Refused(failure) if is_not_relayed(&failure) => {
+        DeliveryOutcome::RelayUnusable(failure) => unusable(desk, means, delivery, &failure).await,
+        DeliveryOutcome::Refused(failure) if is_of_us(&failure) => Ok(Ended::Unusable(failure.to_string())),
+        DeliveryOutcome::Refused(failure) if is_not_relayed(&failure) => {
             mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
         }
-        Outcome::Refused(failure) => refused(desk, means, delivery, &failure, &body).await,
+        DeliveryOutcome::Refused(failure) => refused(desk, means, delivery, &failure, &body).await,
     }
 }
 
 /// A refusal of the return path, which is that of all letters: it says nothing about this one.
-fn is_of_us(failure: &Failure) -> bool {
-    failure.stage == Stage::Mail && !failure.is_size
+fn is_of_us(failure: &DeliveryFailure) -> bool {
+    failure.stage == DeliveryStage::Mail && !failure.is_size
 }
 
 /// A relay that does not relay for us: a setting of its, which somebody puts right. All letters of a day
 /// would be lost otherwise; if nobody does, each is given up in its time.
-fn is_not_relayed(failure: &Failure) -> bool {
-    failure.stage == Stage::Rcpt && speaks_of_us(failure.enhanced.as_deref(), &failure.words)
+fn is_not_relayed(failure: &DeliveryFailure) -> bool {
+    failure.stage == DeliveryStage::Rcpt && speaks_of_us(failure.enhanced.as_deref(), &failure.words)
 }
 
 /// The relay takes no letters. What it said after it was told of this one may be about this one, which then
@@ -164,12 +164,12 @@ async fn unusable<D>(
     desk: &ReporterContext<D>,
     means: &ReportSetup,
     delivery: &Delivery,
-    failure: &Failure,
+    failure: &DeliveryFailure,
 ) -> Result<Ended, StoreError> {
     let why = failure.to_string();
     if matches!(
         failure.stage,
-        Stage::Rcpt | Stage::Data | Stage::Text | Stage::EndOfData
+        DeliveryStage::Rcpt | DeliveryStage::Data | DeliveryStage::Text | DeliveryStage::EndOfData
     ) {
         mark(desk, means, delivery, Mark::Deferred(why.clone())).await?;
     }
@@ -296,7 +296,7 @@ async fn refused<D>(
     desk: &ReporterContext<D>,
     means: &ReportSetup,
     delivery: &Delivery,
-    failure: &Failure,
+    failure: &DeliveryFailure,
     body: &[u8],
 ) -> Result<Ended, StoreError> {
     if is_size(failure) && delivery.report.kind == ReportKind::Aggregate {
@@ -309,19 +309,21 @@ async fn refused<D>(
 }
 
 /// Whether a smaller letter may pass: the relay said before what it takes, or said it of this one.
-fn is_size(failure: &Failure) -> bool {
+fn is_size(failure: &DeliveryFailure) -> bool {
     let said = |code| is_size_refusal(code, failure.enhanced.as_deref(), &failure.words);
     failure.is_size && failure.code.is_none_or(said)
 }
 
 /// Whether a refusal is about the recipient, and not about us or the letter. The exit code of a program
 /// never is: programs give the same one for both.
-fn is_of_destination(failure: &Failure) -> bool {
+fn is_of_destination(failure: &DeliveryFailure) -> bool {
     let enhanced = failure.enhanced.as_deref();
     // What is said of the letter has no code of its own for the recipient.
-    let code = failure.code.filter(|_| failure.stage == Stage::Rcpt);
-    matches!(failure.stage, Stage::Rcpt | Stage::Data | Stage::EndOfData)
-        && speaks_of_destination(code, enhanced, &failure.words)
+    let code = failure.code.filter(|_| failure.stage == DeliveryStage::Rcpt);
+    matches!(
+        failure.stage,
+        DeliveryStage::Rcpt | DeliveryStage::Data | DeliveryStage::EndOfData
+    ) && speaks_of_destination(code, enhanced, &failure.words)
 }
 
 /// Counts a bounce or refusal against a destination.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
 use landmarc_delivery::{
-    DeliveryAgent, Login, Options, Outcome, Secret, Submission, Tls, Transport, TransportError,
+    AgentOptions, DeliveryAgent, DeliveryOutcome, Login, Secret, Submission, TlsMode, Transport,
+    TransportError,
 };
 use landmarc_report::mime::ReportMail;
 use landmarc_report::return_path::ReturnPath;
@@ -71,7 +72,7 @@ impl Mailer {
     /// When one of these cannot be read, or is no use.
     pub fn new(terms: &ReportSettings, secret: &[u8; 32]) -> Result<(Self, Vec<String>), MailerError> {
         let report = &terms.settings;
-        let agent = DeliveryAgent::new(Options {
+        let agent = DeliveryAgent::new(AgentOptions {
             transport: transport(&report.delivery)?,
             connections: report.delivery.connections,
             timeout: report.delivery.timeout,
@@ -95,7 +96,7 @@ impl Mailer {
         file_name: &str,
         date: u64,
         delivery: Option<DeliveryNumber>,
-    ) -> Outcome {
+    ) -> DeliveryOutcome {
         let octets = self.signed(letter, date);
         let return_path = match delivery {
             Some(number) => self.return_path.address(number.0),
@@ -146,10 +147,10 @@ fn transport(delivery: &Delivery) -> Result<Transport, MailerError> {
             host: delivery.relay.host().to_string(),
             port: delivery.relay.port(),
             tls: match delivery.tls {
-                RelayTls::None => Tls::None,
-                RelayTls::Opportunistic => Tls::Opportunistic,
-                RelayTls::Required => Tls::Required,
-                RelayTls::Implicit => Tls::Implicit,
+                RelayTls::None => TlsMode::None,
+                RelayTls::Opportunistic => TlsMode::Opportunistic,
+                RelayTls::Required => TlsMode::Required,
+                RelayTls::Implicit => TlsMode::Implicit,
             },
             ca_file: delivery.ca_file.clone(),
             login: login(delivery)?,

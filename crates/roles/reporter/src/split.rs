@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landmarc_delivery::Failure;
+use landmarc_delivery::DeliveryFailure;
 use landmarc_intake::aggregate as intake;
 use landmarc_report::Address;
 use landmarc_report::aggregate::{ReportPart, halve, render};
@@ -22,7 +22,7 @@ pub(crate) async fn into_smaller<D>(
     desk: &ReporterContext<D>,
     means: &ReportSetup,
     delivery: &Delivery,
-    failure: &Failure,
+    failure: &DeliveryFailure,
     body: &[u8],
 ) -> Result<Ended, StoreError> {
     let now_ms = desk.clock.now_ms();

@@ -7,25 +7,25 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Duration, timeout};
 
 use super::limits::{REPLY_LINE_OCTETS, REPLY_LINES};
-use super::reply::{Broken, Reply};
+use super::reply::{NoReply, SmtpReply};
 
 /// Octets read from the stream at a time.
 const BUFFER_OCTETS: usize = 4 * 1024;
 
 /// What SMTP can run over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// A connection to the relay.
-pub(super) struct Connection {
-    stream: Box<dyn Stream>,
+pub(super) struct SmtpConnection {
+    stream: Box<dyn ByteStream>,
     /// What was read and is not yet used.
     buffer: Vec<u8>,
 }
 
-impl Connection {
-    pub(super) fn new(stream: Box<dyn Stream>) -> Self {
+impl SmtpConnection {
+    pub(super) fn new(stream: Box<dyn ByteStream>) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
@@ -35,40 +35,40 @@ impl Connection {
     /// The bare stream. What was read and not used is thrown away: behind the answer
     /// to STARTTLS it comes from whoever can write into the plain connection, and must not
     /// be taken for what the relay says inside TLS (RFC 3207 §4.2).
-    pub(super) fn into_stream(self) -> Box<dyn Stream> {
+    pub(super) fn into_stream(self) -> Box<dyn ByteStream> {
         self.stream
     }
 
     /// Writes octets.
-    pub(super) async fn write(&mut self, octets: &[u8], limit: Duration) -> Result<(), Broken> {
+    pub(super) async fn write(&mut self, octets: &[u8], limit: Duration) -> Result<(), NoReply> {
         let written = async {
             self.stream.write_all(octets).await?;
             self.stream.flush().await
         };
         match timeout(limit, written).await {
             Ok(written) => written.map_err(|error| failed(&error)),
-            Err(_) => Err(Broken::Silence(limit)),
+            Err(_) => Err(NoReply::Silence(limit)),
         }
     }
 
     /// Reads the next reply.
-    pub(super) async fn read(&mut self, limit: Duration) -> Result<Reply, Broken> {
-        Reply::parse(&self.read_octets(limit).await?)
+    pub(super) async fn read(&mut self, limit: Duration) -> Result<SmtpReply, NoReply> {
+        SmtpReply::parse(&self.read_octets(limit).await?)
     }
 
     /// Sends a command, with its CRLF, and reads the reply to it.
-    pub(super) async fn command(&mut self, line: &str, limit: Duration) -> Result<Reply, Broken> {
+    pub(super) async fn command(&mut self, line: &str, limit: Duration) -> Result<SmtpReply, NoReply> {
         self.write(line.as_bytes(), limit).await?;
         self.read(limit).await
     }
 
     /// Reads the lines of the next reply.
-    pub(super) async fn read_octets(&mut self, limit: Duration) -> Result<Vec<u8>, Broken> {
+    pub(super) async fn read_octets(&mut self, limit: Duration) -> Result<Vec<u8>, NoReply> {
         let reply = timeout(limit, self.reply()).await;
-        reply.unwrap_or(Err(Broken::Silence(limit)))
+        reply.unwrap_or(Err(NoReply::Silence(limit)))
     }
 
-    async fn reply(&mut self) -> Result<Vec<u8>, Broken> {
+    async fn reply(&mut self) -> Result<Vec<u8>, NoReply> {
         let mut reply = Vec::new();
         for _ in 0..REPLY_LINES {
             let line = self.line().await?;
@@ -78,27 +78,27 @@ impl Connection {
                 return Ok(reply);
             }
         }
-        Err(Broken::Garbage("a reply without end".to_owned()))
+        Err(NoReply::Garbage("a reply without end".to_owned()))
     }
 
     /// The next line, with its end, if it may be one of a reply.
-    async fn line(&mut self) -> Result<Vec<u8>, Broken> {
+    async fn line(&mut self) -> Result<Vec<u8>, NoReply> {
         loop {
             let end = self.buffer.iter().position(|&octet| octet == b'\n');
             let octets = end.map_or(self.buffer.len(), |at| at + 1);
             if octets > REPLY_LINE_OCTETS {
-                return Err(Broken::Garbage("a reply line without end".to_owned()));
+                return Err(NoReply::Garbage("a reply line without end".to_owned()));
             }
             // The end of what is no reply is not waited for.
             if !self.buffer.iter().take(octets.min(3)).all(u8::is_ascii_digit) {
-                return Err(Broken::no_reply(&self.buffer));
+                return Err(NoReply::no_reply(&self.buffer));
             }
             if end.is_some() {
                 return Ok(self.buffer.drain(..octets).collect());
             }
             self.buffer.reserve(BUFFER_OCTETS);
             match self.stream.read_buf(&mut self.buffer).await {
-                Ok(0) => return Err(Broken::Closed("the connection was closed".to_owned())),
+                Ok(0) => return Err(NoReply::Closed("the connection was closed".to_owned())),
                 Ok(_) => {}
                 Err(error) => return Err(failed(&error)),
             }
@@ -106,8 +106,8 @@ impl Connection {
     }
 }
 
-fn failed(error: &std::io::Error) -> Broken {
-    Broken::Closed(format!("the connection failed: {error}"))
+fn failed(error: &std::io::Error) -> NoReply {
+    NoReply::Closed(format!("the connection failed: {error}"))
 }
 
 #[cfg(test)]
@@ -119,11 +119,11 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(1);
 
     /// The replies among these octets, and what ends them.
-    async fn replies(octets: &[u8]) -> (Vec<String>, Broken) {
+    async fn replies(octets: &[u8]) -> (Vec<String>, NoReply) {
         let (mut far, near) = duplex(1024 * 1024);
         far.write_all(octets).await.unwrap();
         drop(far);
-        let mut connection = Connection::new(Box::new(near));
+        let mut connection = SmtpConnection::new(Box::new(near));
         let mut replies = Vec::new();
         loop {
             match connection.read_octets(LIMIT).await {
@@ -168,8 +168,8 @@ mod tests {
         for octets in [&b"S"[..], b"25x", b"\r\n", b"250-a\r\nb"] {
             let (mut far, near) = duplex(64);
             far.write_all(octets).await.unwrap();
-            let broken = Connection::new(Box::new(near)).read(LIMIT).await.unwrap_err();
-            assert!(matches!(broken, Broken::Garbage(_)), "{broken:?}");
+            let broken = SmtpConnection::new(Box::new(near)).read(LIMIT).await.unwrap_err();
+            assert!(matches!(broken, NoReply::Garbage(_)), "{broken:?}");
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
     async fn what_is_behind_a_reply_goes_with_the_connection() {
         let (mut far, near) = duplex(64);
         far.write_all(b"220 go\r\n250 forged\r\n").await.unwrap();
-        let mut connection = Connection::new(Box::new(near));
+        let mut connection = SmtpConnection::new(Box::new(near));
         assert_eq!(connection.read(LIMIT).await.unwrap().code, 220);
         far.write_all(b"inside").await.unwrap();
         let mut rest = connection.into_stream();

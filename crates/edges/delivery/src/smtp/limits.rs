@@ -1,7 +1,7 @@
 //! How long a relay is waited for, and how much of its words is taken.
 //!
 //! The times are those of RFC 5321 §4.5.3.2 where it has one; the limit of the whole
-//! message ([`Options::timeout`](crate::Options::timeout)) shortens each of them.
+//! message ([`AgentOptions::timeout`](crate::AgentOptions::timeout)) shortens each of them.
 
 use std::time::Duration;
 

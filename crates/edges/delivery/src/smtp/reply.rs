@@ -3,14 +3,14 @@
 use smtp_proto::response::parser::ResponseReceiver;
 use tokio::time::{Duration, Instant};
 
-use crate::outcome::{Failure, Outcome, Stage, printable};
+use crate::outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage, printable};
 
 /// Octets of a line that are quoted when it is no reply.
 const QUOTED_OCTETS: usize = 120;
 
 /// A reply (RFC 5321 §4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct SmtpReply {
     /// 200 to 599.
     pub(super) code: u16,
     /// `5.1.1`, if it is of the class of the code (RFC 2034 §4).
@@ -19,13 +19,13 @@ pub(super) struct Reply {
     pub(super) words: String,
 }
 
-impl Reply {
+impl SmtpReply {
     /// Reads the lines of one reply.
-    pub(super) fn parse(octets: &[u8]) -> Result<Self, Broken> {
+    pub(super) fn parse(octets: &[u8]) -> Result<Self, NoReply> {
         let response = ResponseReceiver::default().parse(&mut octets.iter()).ok();
         response
             .and_then(|response| Self::new(response.code, response.esc, &response.message))
-            .ok_or_else(|| Broken::no_reply(octets))
+            .ok_or_else(|| NoReply::no_reply(octets))
     }
 
     /// From the parts of a reply; none when the code is no code.
@@ -61,8 +61,8 @@ impl Reply {
         self.code == 421
     }
 
-    pub(super) fn into_failure(self, stage: Stage) -> Failure {
-        Failure {
+    pub(super) fn into_failure(self, stage: DeliveryStage) -> DeliveryFailure {
+        DeliveryFailure {
             stage,
             code: Some(self.code),
             is_size: self.is_about_size(),
@@ -72,15 +72,15 @@ impl Reply {
     }
 
     /// What it means for a message when it is not what was hoped for.
-    pub(super) fn into_outcome(self, stage: Stage) -> Outcome {
+    pub(super) fn into_outcome(self, stage: DeliveryStage) -> DeliveryOutcome {
         let code = self.code;
         let failure = self.into_failure(stage);
         match code {
             // RFC 4954 §6 and RFC 3207 §4: first AUTH, or STARTTLS. Of no message in particular.
-            421 | 530 => Outcome::RelayUnusable(failure),
-            500..=599 => Outcome::Refused(failure),
+            421 | 530 => DeliveryOutcome::RelayUnusable(failure),
+            500..=599 => DeliveryOutcome::Refused(failure),
             // 4xx; and what is out of place, which is no final word.
-            _ => Outcome::Deferred(failure),
+            _ => DeliveryOutcome::Deferred(failure),
         }
     }
 
@@ -97,7 +97,7 @@ impl Reply {
 
 /// Why there is no reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(super) enum NoReply {
     /// The connection is gone.
     Closed(String),
     /// What came is no reply.
@@ -106,7 +106,7 @@ pub(super) enum Broken {
     Silence(Duration),
 }
 
-impl Broken {
+impl NoReply {
     /// Quotes the last line of what is no reply.
     pub(super) fn no_reply(octets: &[u8]) -> Self {
         let line = octets.trim_ascii_end();
@@ -123,8 +123,8 @@ impl Broken {
         }
     }
 
-    pub(super) fn into_failure(self, stage: Stage) -> Failure {
-        Failure::new(stage, &self.words())
+    pub(super) fn into_failure(self, stage: DeliveryStage) -> DeliveryFailure {
+        DeliveryFailure::new(stage, &self.words())
     }
 }
 
@@ -132,19 +132,19 @@ impl Broken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ReplyError {
     /// The relay refused it.
-    Refused(Reply),
+    Refused(SmtpReply),
     /// There is no reply.
-    Broken(Broken),
+    Broken(NoReply),
 }
 
-impl From<Broken> for ReplyError {
-    fn from(broken: Broken) -> Self {
+impl From<NoReply> for ReplyError {
+    fn from(broken: NoReply) -> Self {
         Self::Broken(broken)
     }
 }
 
 impl ReplyError {
-    pub(super) fn into_failure(self, stage: Stage) -> Failure {
+    pub(super) fn into_failure(self, stage: DeliveryStage) -> DeliveryFailure {
         match self {
             Self::Refused(reply) => reply.into_failure(stage),
             Self::Broken(broken) => broken.into_failure(stage),
@@ -154,11 +154,11 @@ impl ReplyError {
 
 /// Until when a message may take.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(super) struct Deadline {
     pub(super) deadline: Instant,
 }
 
-impl Clock {
+impl Deadline {
     /// What is left for a step that may take so long.
     pub(super) fn limit(self, step: Duration) -> Duration {
         step.min(self.deadline.saturating_duration_since(Instant::now()))
@@ -169,20 +169,26 @@ impl Clock {
 mod tests {
     use super::*;
 
-    fn outcome(code: u16, enhanced: [u8; 3]) -> Outcome {
-        let reply = Reply::new(code, enhanced, "said").unwrap();
-        reply.into_outcome(Stage::Rcpt)
+    fn outcome(code: u16, enhanced: [u8; 3]) -> DeliveryOutcome {
+        let reply = SmtpReply::new(code, enhanced, "said").unwrap();
+        reply.into_outcome(DeliveryStage::Rcpt)
     }
 
     #[test]
     fn the_first_digit_decides_but_for_what_is_said_of_the_relay() {
-        assert!(matches!(outcome(450, [4, 2, 1]), Outcome::Deferred(_)));
-        assert!(matches!(outcome(452, [4, 5, 3]), Outcome::Deferred(_)));
-        assert!(matches!(outcome(550, [5, 1, 1]), Outcome::Refused(_)));
-        assert!(matches!(outcome(554, [0, 0, 0]), Outcome::Refused(_)));
-        assert!(matches!(outcome(421, [4, 3, 2]), Outcome::RelayUnusable(_)));
-        assert!(matches!(outcome(530, [5, 7, 0]), Outcome::RelayUnusable(_)));
-        assert!(matches!(outcome(354, [0, 0, 0]), Outcome::Deferred(_)));
+        assert!(matches!(outcome(450, [4, 2, 1]), DeliveryOutcome::Deferred(_)));
+        assert!(matches!(outcome(452, [4, 5, 3]), DeliveryOutcome::Deferred(_)));
+        assert!(matches!(outcome(550, [5, 1, 1]), DeliveryOutcome::Refused(_)));
+        assert!(matches!(outcome(554, [0, 0, 0]), DeliveryOutcome::Refused(_)));
+        assert!(matches!(
+            outcome(421, [4, 3, 2]),
+            DeliveryOutcome::RelayUnusable(_)
+        ));
+        assert!(matches!(
+            outcome(530, [5, 7, 0]),
+            DeliveryOutcome::RelayUnusable(_)
+        ));
+        assert!(matches!(outcome(354, [0, 0, 0]), DeliveryOutcome::Deferred(_)));
     }
 
     #[test]
@@ -203,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_reply_is_quoted_with_its_codes() {
-        let words = |code, enhanced, text| Reply::new(code, enhanced, text).map(|reply| reply.words);
+        let words = |code, enhanced, text| SmtpReply::new(code, enhanced, text).map(|reply| reply.words);
         assert_eq!(
             words(550, [5, 1, 1], "<a@b.example>:\nno").as_deref(),
             Some("550 5.1.1 <a@b.example>: no")
@@ -215,8 +221,8 @@ mod tests {
 
     #[test]
     fn an_enhanced_code_of_another_class_is_quoted_and_not_believed() {
-        let reply = Reply::new(550, [2, 1, 5], "a").unwrap();
+        let reply = SmtpReply::new(550, [2, 1, 5], "a").unwrap();
         assert_eq!(reply.words, "550 2.1.5 a");
-        assert_eq!(reply.into_failure(Stage::Rcpt).enhanced, None);
+        assert_eq!(reply.into_failure(DeliveryStage::Rcpt).enhanced, None);
     }
 }

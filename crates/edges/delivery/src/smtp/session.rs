@@ -5,29 +5,29 @@ use base64::engine::general_purpose::STANDARD;
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_PIPELINING, EXT_SIZE, EXT_START_TLS, EhloResponse};
 use tokio::time::{Duration, Instant, timeout};
 
-use super::connection::{Connection, Stream};
+use super::connection::{ByteStream, SmtpConnection};
 use super::limits;
-use super::reply::{Broken, Clock, Reply, ReplyError};
+use super::reply::{Deadline, NoReply, ReplyError, SmtpReply};
 use super::tls::Encryption;
-use crate::outcome::{Failure, Stage};
-use crate::{Login, Tls};
+use crate::outcome::{DeliveryFailure, DeliveryStage};
+use crate::{Login, TlsMode};
 
 /// Challenges of one AUTH that are answered: LOGIN has two.
 const MAX_CHALLENGES: usize = 2;
 
 /// What is agreed with the relay on each connection.
-pub(super) struct Terms {
+pub(super) struct SessionTerms {
     /// The argument of EHLO.
     pub(super) hello: String,
-    pub(super) mode: Tls,
-    /// There, unless the mode is [`Tls::None`].
+    pub(super) mode: TlsMode,
+    /// There, unless the mode is [`TlsMode::None`].
     pub(super) encryption: Option<Encryption>,
     pub(super) login: Option<Login>,
 }
 
 /// A connection that is ready for a message.
-pub(super) struct Session {
-    pub(super) connection: Connection,
+pub(super) struct SmtpSession {
+    pub(super) connection: SmtpConnection,
     /// What the relay can do besides (RFC 2920).
     pub(super) pipelining: bool,
     /// Whether it wants to know the size of a message (RFC 1870).
@@ -43,29 +43,29 @@ pub(super) struct Session {
     pub(super) last_used: Instant,
 }
 
-impl Session {
+impl SmtpSession {
     /// Greets the relay, encrypts and signs in, as the terms say. Whatever goes wrong here
     /// goes wrong for every message.
     pub(super) async fn open(
-        stream: Box<dyn Stream>,
+        stream: Box<dyn ByteStream>,
         is_loopback: bool,
-        terms: &Terms,
-        clock: Clock,
-    ) -> Result<Self, Failure> {
+        terms: &SessionTerms,
+        clock: Deadline,
+    ) -> Result<Self, DeliveryFailure> {
         let mut is_encrypted = false;
         let stream = match (&terms.encryption, terms.mode) {
-            (Some(encryption), Tls::Implicit) => {
+            (Some(encryption), TlsMode::Implicit) => {
                 is_encrypted = true;
-                encrypt(encryption, stream, Stage::Greeting, clock).await?
+                encrypt(encryption, stream, DeliveryStage::Greeting, clock).await?
             }
             _ => stream,
         };
-        let mut connection = Connection::new(stream);
+        let mut connection = SmtpConnection::new(stream);
         let greeting = connection.read(clock.limit(limits::GREETING)).await;
         match greeting {
             Ok(reply) if reply.is_positive() => {}
-            Ok(reply) => return Err(reply.into_failure(Stage::Greeting)),
-            Err(broken) => return Err(broken.into_failure(Stage::Greeting)),
+            Ok(reply) => return Err(reply.into_failure(DeliveryStage::Greeting)),
+            Err(broken) => return Err(broken.into_failure(DeliveryStage::Greeting)),
         }
         let mut offers = ask_offers(&mut connection, &terms.hello, clock).await?;
         if let (Some(encryption), false) = (&terms.encryption, is_encrypted) {
@@ -74,15 +74,15 @@ impl Session {
                 // RFC 3207 §4.2: what was said before counts for nothing now.
                 offers = ask_offers(&mut connection, &terms.hello, clock).await?;
                 is_encrypted = true;
-            } else if terms.mode == Tls::Required {
+            } else if terms.mode == TlsMode::Required {
                 let words = "the relay does not offer STARTTLS, without which nothing is sent";
-                return Err(Failure::new(Stage::StartTls, words));
+                return Err(DeliveryFailure::new(DeliveryStage::StartTls, words));
             }
         }
         if let Some(login) = &terms.login {
             if !is_encrypted && !is_loopback {
                 let words = "the connection is not encrypted, so the password is not sent";
-                return Err(Failure::new(Stage::Auth, words));
+                return Err(DeliveryFailure::new(DeliveryStage::Auth, words));
             }
             sign_in(&mut connection, login, &offers, clock).await?;
         }
@@ -109,78 +109,86 @@ impl Session {
 
 /// Sends EHLO and reads what the relay offers.
 async fn ask_offers(
-    connection: &mut Connection,
+    connection: &mut SmtpConnection,
     hello: &str,
-    clock: Clock,
-) -> Result<EhloResponse<String>, Failure> {
+    clock: Deadline,
+) -> Result<EhloResponse<String>, DeliveryFailure> {
     let limit = clock.limit(limits::GREETING);
     let answered = async {
         connection
             .write(format!("EHLO {hello}\r\n").as_bytes(), limit)
             .await?;
         let reply = connection.read_octets(limit).await?;
-        EhloResponse::parse(&mut reply.iter()).or_else(|_| match Reply::parse(&reply)? {
+        EhloResponse::parse(&mut reply.iter()).or_else(|_| match SmtpReply::parse(&reply)? {
             refusal if refusal.code != 250 => Err(ReplyError::Refused(refusal)),
-            _ => Err(Broken::no_reply(&reply).into()),
+            _ => Err(NoReply::no_reply(&reply).into()),
         })
     };
-    answered.await.map_err(|error| error.into_failure(Stage::Hello))
+    answered
+        .await
+        .map_err(|error| error.into_failure(DeliveryStage::Hello))
 }
 
 async fn start_tls(
-    mut connection: Connection,
+    mut connection: SmtpConnection,
     encryption: &Encryption,
-    clock: Clock,
-) -> Result<Connection, Failure> {
+    clock: Deadline,
+) -> Result<SmtpConnection, DeliveryFailure> {
     let answer = connection
         .command("STARTTLS\r\n", clock.limit(limits::HANDSHAKE))
         .await;
     match answer {
         Ok(reply) if reply.code == 220 => {}
         // Offered and refused is no "not offered": the message does not go unencrypted.
-        Ok(reply) => return Err(reply.into_failure(Stage::StartTls)),
-        Err(broken) => return Err(broken.into_failure(Stage::StartTls)),
+        Ok(reply) => return Err(reply.into_failure(DeliveryStage::StartTls)),
+        Err(broken) => return Err(broken.into_failure(DeliveryStage::StartTls)),
     }
-    let encrypted = encrypt(encryption, connection.into_stream(), Stage::StartTls, clock).await?;
-    Ok(Connection::new(encrypted))
+    let encrypted = encrypt(
+        encryption,
+        connection.into_stream(),
+        DeliveryStage::StartTls,
+        clock,
+    )
+    .await?;
+    Ok(SmtpConnection::new(encrypted))
 }
 
 async fn encrypt(
     encryption: &Encryption,
-    stream: Box<dyn Stream>,
-    stage: Stage,
-    clock: Clock,
-) -> Result<Box<dyn Stream>, Failure> {
+    stream: Box<dyn ByteStream>,
+    stage: DeliveryStage,
+    clock: Deadline,
+) -> Result<Box<dyn ByteStream>, DeliveryFailure> {
     let limit = clock.limit(limits::HANDSHAKE);
     match timeout(limit, encryption.encrypt(stream)).await {
         Ok(Ok(encrypted)) => Ok(encrypted),
-        Ok(Err(words)) => Err(Failure::new(stage, &words)),
-        Err(_) => Err(Broken::Silence(limit).into_failure(stage)),
+        Ok(Err(words)) => Err(DeliveryFailure::new(stage, &words)),
+        Err(_) => Err(NoReply::Silence(limit).into_failure(stage)),
     }
 }
 
 /// Signs in by AUTH PLAIN, else by AUTH LOGIN.
 async fn sign_in(
-    connection: &mut Connection,
+    connection: &mut SmtpConnection,
     login: &Login,
     offers: &EhloResponse<String>,
-    clock: Clock,
-) -> Result<(), Failure> {
+    clock: Deadline,
+) -> Result<(), DeliveryFailure> {
     let limit = clock.limit(limits::AUTH);
     // Each answer has its limit inside, and all of them together this one.
     let signed_in = timeout(limit, auth_by_any(connection, login, offers, limit)).await;
-    let signed_in = signed_in.unwrap_or(Err(Broken::Silence(limit).into()));
-    signed_in.map_err(|error| without_password(error.into_failure(Stage::Auth), login))
+    let signed_in = signed_in.unwrap_or(Err(NoReply::Silence(limit).into()));
+    signed_in.map_err(|error| without_password(error.into_failure(DeliveryStage::Auth), login))
 }
 
 async fn auth_by_any(
-    connection: &mut Connection,
+    connection: &mut SmtpConnection,
     login: &Login,
     offers: &EhloResponse<String>,
     limit: Duration,
 ) -> Result<(), ReplyError> {
     let none = "the relay offers neither AUTH PLAIN nor AUTH LOGIN";
-    let mut refusal = ReplyError::Broken(Broken::Garbage(none.to_owned()));
+    let mut refusal = ReplyError::Broken(NoReply::Garbage(none.to_owned()));
     for mechanism in [AUTH_PLAIN, AUTH_LOGIN] {
         if offers.auth_mechanisms & mechanism == 0 {
             continue;
@@ -196,7 +204,7 @@ async fn auth_by_any(
 
 /// One exchange of AUTH (RFC 4954 §4).
 async fn auth(
-    connection: &mut Connection,
+    connection: &mut SmtpConnection,
     login: &Login,
     mechanism: u64,
     limit: Duration,
@@ -225,7 +233,7 @@ async fn auth(
 }
 
 /// What a challenge of AUTH LOGIN asks for: `Username:` or `Password:` in base64.
-fn answer<'a>(challenge: &Reply, login: &'a Login) -> Result<&'a str, Broken> {
+fn answer<'a>(challenge: &SmtpReply, login: &'a Login) -> Result<&'a str, NoReply> {
     let text = challenge.words.strip_prefix("334").unwrap_or_default().trim();
     let asked = STANDARD.decode(text).unwrap_or_default().to_ascii_lowercase();
     if asked.starts_with(b"username") || asked.starts_with(b"user name") {
@@ -234,12 +242,12 @@ fn answer<'a>(challenge: &Reply, login: &'a Login) -> Result<&'a str, Broken> {
         Ok(login.password.reveal())
     } else {
         let words = "a challenge that asks for neither name nor password";
-        Err(Broken::Garbage(words.to_owned()))
+        Err(NoReply::Garbage(words.to_owned()))
     }
 }
 
 /// Takes the words away if a relay repeats the password in them.
-fn without_password(mut failure: Failure, login: &Login) -> Failure {
+fn without_password(mut failure: DeliveryFailure, login: &Login) -> DeliveryFailure {
     let password = login.password.reveal();
     let plain = format!("\0{}\0{password}", login.user);
     let forms = [

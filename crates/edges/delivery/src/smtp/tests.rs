@@ -17,10 +17,10 @@ const LONG: Duration = Duration::from_secs(24 * 3_600);
 /// Octets that the stream holds: a text that is longer must be read by the relay.
 const STREAM_OCTETS: usize = 64 * 1024;
 
-fn terms(login: Option<&str>) -> Terms {
-    Terms {
+fn terms(login: Option<&str>) -> SessionTerms {
+    SessionTerms {
         hello: "mail.example".to_owned(),
-        mode: Tls::None,
+        mode: TlsMode::None,
         encryption: None,
         login: login.map(|password| Login {
             user: "landmarc".to_owned(),
@@ -30,21 +30,25 @@ fn terms(login: Option<&str>) -> Terms {
 }
 
 /// A message to a relay with this script: how it ended, after how long, and what the relay saw.
-async fn deliver(script: Script, message: &[&[u8]], timeout: Duration) -> (Outcome, Duration, Arc<State>) {
+async fn deliver(
+    script: Script,
+    message: &[&[u8]],
+    timeout: Duration,
+) -> (DeliveryOutcome, Duration, Arc<State>) {
     let state = Arc::new(State::new(script));
     let (near, far) = duplex(STREAM_OCTETS);
     let of_relay = Arc::clone(&state);
     tokio::spawn(async move { serve(far, &of_relay).await });
     let started = Instant::now();
-    let clock = Clock {
+    let clock = Deadline {
         deadline: started + timeout,
     };
-    let outcome = match Session::open(Box::new(near), true, &terms(None), clock).await {
+    let outcome = match SmtpSession::open(Box::new(near), true, &terms(None), clock).await {
         Ok(mut session) => match session.send(&submission(message), clock, timeout).await {
             Sent::Over(outcome) => outcome,
             Sent::Stale => panic!("a new connection is not stale"),
         },
-        Err(failure) => Outcome::RelayUnusable(failure),
+        Err(failure) => DeliveryOutcome::RelayUnusable(failure),
     };
     (outcome, started.elapsed(), state)
 }
@@ -70,12 +74,12 @@ fn long_message() -> Vec<Vec<u8>> {
 async fn each_step_is_waited_for_as_long_as_rfc_5321_says() {
     use limits::{DATA, END_OF_DATA, GREETING, MAIL, RCPT};
     for (at, stage, limit) in [
-        (At::Greeting, Stage::Greeting, GREETING),
-        (At::Hello, Stage::Hello, GREETING),
-        (At::Mail, Stage::Mail, MAIL),
-        (At::Rcpt, Stage::Rcpt, RCPT),
-        (At::Data, Stage::Data, DATA),
-        (At::EndOfData, Stage::EndOfData, END_OF_DATA),
+        (At::Greeting, DeliveryStage::Greeting, GREETING),
+        (At::Hello, DeliveryStage::Hello, GREETING),
+        (At::Mail, DeliveryStage::Mail, MAIL),
+        (At::Rcpt, DeliveryStage::Rcpt, RCPT),
+        (At::Data, DeliveryStage::Data, DATA),
+        (At::EndOfData, DeliveryStage::EndOfData, END_OF_DATA),
     ] {
         for pipelining in [true, false] {
             let script = |what| Script {
@@ -92,15 +96,20 @@ async fn each_step_is_waited_for_as_long_as_rfc_5321_says() {
                 "{elapsed:?}"
             );
             let is_right = match stage {
-                Stage::Greeting | Stage::Hello => matches!(outcome, Outcome::RelayUnusable(_)),
-                Stage::EndOfData => matches!(outcome, Outcome::Unanswered(_)),
-                _ => matches!(outcome, Outcome::Deferred(_)),
+                DeliveryStage::Greeting | DeliveryStage::Hello => {
+                    matches!(outcome, DeliveryOutcome::RelayUnusable(_))
+                }
+                DeliveryStage::EndOfData => matches!(outcome, DeliveryOutcome::Unanswered(_)),
+                _ => matches!(outcome, DeliveryOutcome::Deferred(_)),
             };
             assert!(is_right, "{outcome:?}");
             // A moment before its time an answer is an answer.
             let slow = What::Slow(limit - Duration::from_secs(1));
             let (outcome, _, state) = deliver(script(slow), SHORT_MESSAGE, LONG).await;
-            assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+            assert!(
+                matches!(outcome, DeliveryOutcome::Delivered { .. }),
+                "{outcome:?}"
+            );
             assert_eq!(state.log().letters.len(), 1);
         }
     }
@@ -112,7 +121,7 @@ async fn a_relay_that_stops_reading_is_not_written_to_for_ever() {
     let pieces: Vec<&[u8]> = message.iter().map(Vec::as_slice).collect();
     let script = Script::with(Fault::new(At::Text(1_000), What::Hang));
     let (outcome, elapsed, state) = deliver(script, &pieces, LONG).await;
-    let Outcome::Deferred(failure) = &outcome else {
+    let DeliveryOutcome::Deferred(failure) = &outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(failure.to_string(), "text: no answer within 180 s");
@@ -129,7 +138,10 @@ async fn a_relay_that_stops_reading_is_not_written_to_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn the_time_of_the_letter_shortens_every_step_but_the_answer_to_its_dot() {
     let timeout = Duration::from_secs(60);
-    for (at, stage) in [(At::Greeting, Stage::Greeting), (At::Rcpt, Stage::Rcpt)] {
+    for (at, stage) in [
+        (At::Greeting, DeliveryStage::Greeting),
+        (At::Rcpt, DeliveryStage::Rcpt),
+    ] {
         let script = Script::with(Fault::new(at, What::Hang));
         let (outcome, elapsed, _) = deliver(script, SHORT_MESSAGE, timeout).await;
         assert_eq!(outcome.failure().map(|failure| failure.stage), Some(stage));
@@ -142,7 +154,10 @@ async fn the_time_of_the_letter_shortens_every_step_but_the_answer_to_its_dot() 
         ..Script::default()
     };
     let (outcome, elapsed, _) = deliver(script, SHORT_MESSAGE, timeout).await;
-    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    assert!(
+        matches!(outcome, DeliveryOutcome::Delivered { .. }),
+        "{outcome:?}"
+    );
     assert_eq!(elapsed.as_secs(), 100);
 }
 
@@ -153,7 +168,7 @@ async fn a_relay_that_hangs_up_in_the_text_is_asked_for_its_reason() {
     let at = At::Text(1_000);
     let script = |what| Script::with(Fault::new(at, what));
     let (outcome, _, _) = deliver(script(What::Drop), &pieces, LONG).await;
-    let Outcome::Deferred(failure) = &outcome else {
+    let DeliveryOutcome::Deferred(failure) = &outcome else {
         panic!("{outcome:?}")
     };
     assert!(
@@ -163,7 +178,7 @@ async fn a_relay_that_hangs_up_in_the_text_is_asked_for_its_reason() {
 
     let said = What::SayAndDrop("552 5.3.4 too big for us".to_owned());
     let (outcome, _, _) = deliver(script(said), &pieces, LONG).await;
-    let Outcome::Refused(failure) = &outcome else {
+    let DeliveryOutcome::Refused(failure) = &outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(failure.to_string(), "text: 552 5.3.4 too big for us");
@@ -171,7 +186,10 @@ async fn a_relay_that_hangs_up_in_the_text_is_asked_for_its_reason() {
 
     let said = What::SayAndDrop("421 4.3.2 going down".to_owned());
     let (outcome, _, _) = deliver(script(said), &pieces, LONG).await;
-    assert!(matches!(outcome, Outcome::RelayUnusable(_)), "{outcome:?}");
+    assert!(
+        matches!(outcome, DeliveryOutcome::RelayUnusable(_)),
+        "{outcome:?}"
+    );
 }
 
 /// What a relay with AUTH says to this password, and the commands it has seen.
@@ -195,10 +213,10 @@ async fn sign_in(
     let (near, far) = duplex(STREAM_OCTETS);
     let of_relay = Arc::clone(&state);
     tokio::spawn(async move { serve(far, &of_relay).await });
-    let clock = Clock {
+    let clock = Deadline {
         deadline: Instant::now() + LONG,
     };
-    let opened = Session::open(Box::new(near), is_loopback, &terms(Some(password)), clock).await;
+    let opened = SmtpSession::open(Box::new(near), is_loopback, &terms(Some(password)), clock).await;
     let commands = state.log().commands.into_iter().map(|command| command.line);
     (
         opened.err().map(|failure| failure.to_string()),
@@ -252,20 +270,20 @@ async fn an_auth_that_hangs_or_breaks_is_told() {
 }
 
 /// How the opening of a connection in this mode ends, and after how long.
-async fn open(mode: Tls, script: Script) -> (Option<String>, Duration) {
+async fn open(mode: TlsMode, script: Script) -> (Option<String>, Duration) {
     let state = Arc::new(State::new(script));
     let (near, far) = duplex(STREAM_OCTETS);
     tokio::spawn(async move { serve(far, &state).await });
     let started = Instant::now();
-    let clock = Clock {
+    let clock = Deadline {
         deadline: started + LONG,
     };
-    let terms = Terms {
+    let terms = SessionTerms {
         mode,
-        encryption: tls::Encryption::new("relay.example", Tls::Opportunistic, None).unwrap(),
+        encryption: tls::Encryption::new("relay.example", TlsMode::Opportunistic, None).unwrap(),
         ..terms(None)
     };
-    let opened = Session::open(Box::new(near), true, &terms, clock).await;
+    let opened = SmtpSession::open(Box::new(near), true, &terms, clock).await;
     (opened.err().map(|failure| failure.to_string()), started.elapsed())
 }
 
@@ -276,9 +294,9 @@ async fn a_handshake_that_hangs_is_given_up() {
         ..Script::with(Fault::new(at, What::Hang))
     };
     for (mode, at, stage) in [
-        (Tls::Opportunistic, At::StartTls, "STARTTLS"),
+        (TlsMode::Opportunistic, At::StartTls, "STARTTLS"),
         // It says nothing, and so shakes no hands.
-        (Tls::Implicit, At::Greeting, "greeting"),
+        (TlsMode::Implicit, At::Greeting, "greeting"),
     ] {
         let (failure, elapsed) = open(mode, hangs(at)).await;
         assert_eq!(failure, Some(format!("{stage}: no answer within 120 s")));
@@ -296,10 +314,10 @@ async fn nobody_waits_long_for_a_farewell() {
     let (near, far) = duplex(STREAM_OCTETS);
     tokio::spawn(async move { serve(far, &state).await });
     let started = Instant::now();
-    let clock = Clock {
+    let clock = Deadline {
         deadline: started + LONG,
     };
-    let opened = Session::open(Box::new(near), true, &terms(None), clock).await;
+    let opened = SmtpSession::open(Box::new(near), true, &terms(None), clock).await;
     opened.unwrap_or_else(|failure| panic!("{failure}")).quit().await;
     assert_eq!(started.elapsed().as_secs(), limits::LAST_WORD.as_secs());
 }
@@ -315,7 +333,7 @@ async fn so_many_addresses_are_tried_and_no_more() {
         .local_addr()
         .unwrap();
     for (before, is_reached) in [(limits::ADDRESSES - 1, true), (limits::ADDRESSES, false)] {
-        let clock = Clock {
+        let clock = Deadline {
             deadline: Instant::now() + LONG,
         };
         let addresses = std::iter::repeat_n(closed, before).chain([open]);
@@ -363,10 +381,10 @@ proptest! {
         let outcome = runtime.block_on(async {
             let (near, mut far) = duplex(STREAM_OCTETS);
             far.write_all(&words).await.unwrap();
-            let clock = Clock { deadline: Instant::now() + LONG };
-            let mut session = match Session::open(Box::new(near), true, &terms(None), clock).await {
+            let clock = Deadline { deadline: Instant::now() + LONG };
+            let mut session = match SmtpSession::open(Box::new(near), true, &terms(None), clock).await {
                 Ok(session) => session,
-                Err(failure) => return Outcome::RelayUnusable(failure),
+                Err(failure) => return DeliveryOutcome::RelayUnusable(failure),
             };
             match session.send(&submission(SHORT_MESSAGE), clock, LONG).await {
                 Sent::Over(outcome) => outcome,
@@ -391,7 +409,7 @@ fn hosts_are_names_or_addresses() {
     assert_eq!(hello_argument("192.0.2.1".to_owned()), "[192.0.2.1]");
     assert_eq!(hello_argument("2001:db8::1".to_owned()), "[IPv6:2001:db8::1]");
     let relay = |host: &str| {
-        Relay {
+        RelayAddress {
             host: host.to_owned(),
             port: 25,
         }

@@ -11,8 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use super::connection::Stream;
-use crate::{Tls, TransportError};
+use super::connection::ByteStream;
+use crate::{TlsMode, TransportError};
 
 /// Where Debian and its kin keep the authorities that the system trusts.
 pub const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -28,7 +28,11 @@ pub(super) struct Encryption {
 
 impl Encryption {
     /// What the mode asks for; none when it asks for nothing.
-    pub(super) fn new(host: &str, mode: Tls, ca_file: Option<&Path>) -> Result<Option<Self>, TransportError> {
+    pub(super) fn new(
+        host: &str,
+        mode: TlsMode,
+        ca_file: Option<&Path>,
+    ) -> Result<Option<Self>, TransportError> {
         let no_name = |_| TransportError::Host(host.to_owned());
         let server = ServerName::try_from(host.to_owned()).map_err(no_name)?;
         let provider = Arc::new(ring::default_provider());
@@ -37,11 +41,11 @@ impl Encryption {
             .with_safe_default_protocol_versions()
             .map_err(TransportError::Tls)?;
         let config = match mode {
-            Tls::None => return Ok(None),
-            Tls::Opportunistic => config
+            TlsMode::None => return Ok(None),
+            TlsMode::Opportunistic => config
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(unchecked)),
-            Tls::Required | Tls::Implicit => {
+            TlsMode::Required | TlsMode::Implicit => {
                 config.with_root_certificates(roots(ca_file.unwrap_or(Path::new(SYSTEM_ROOTS)))?)
             }
         };
@@ -52,7 +56,7 @@ impl Encryption {
     }
 
     /// Shakes hands; otherwise why that failed, in words.
-    pub(super) async fn encrypt(&self, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, String> {
+    pub(super) async fn encrypt(&self, stream: Box<dyn ByteStream>) -> Result<Box<dyn ByteStream>, String> {
         match self.connector.connect(self.server.clone(), stream).await {
             Ok(encrypted) => Ok(Box::new(encrypted)),
             Err(error) => Err(format!("TLS failed: {}", in_words(&error, &self.server))),

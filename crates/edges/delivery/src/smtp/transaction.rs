@@ -3,16 +3,16 @@
 use tokio::time::{Duration, Instant};
 
 use super::limits;
-use super::reply::{Broken, Clock, Reply};
-use super::session::Session;
+use super::reply::{Deadline, NoReply, SmtpReply};
+use super::session::SmtpSession;
 use super::text::DotStuffed;
 use crate::Submission;
-use crate::outcome::{Failure, Outcome, Stage};
+use crate::outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage};
 
 /// What came of a message on this connection.
 pub(super) enum Sent {
     /// That is the outcome.
-    Over(Outcome),
+    Over(DeliveryOutcome),
     /// The relay had left a connection that was kept from an earlier message. Nothing was
     /// sent; a new connection is worth a try.
     Stale,
@@ -20,7 +20,7 @@ pub(super) enum Sent {
 
 /// A command and how long its answer may take.
 struct Step {
-    stage: Stage,
+    stage: DeliveryStage,
     line: String,
     limit: Duration,
 }
@@ -37,14 +37,19 @@ const RESET: &str = "RSET\r\n";
 /// Why there is no more to do before the text.
 enum Abort {
     Stale,
-    Over(Outcome),
+    Over(DeliveryOutcome),
 }
 
-impl Session {
+impl SmtpSession {
     /// Sends one message. `grace` is how long the answer to the final dot may take.
-    pub(super) async fn send(&mut self, submission: &Submission<'_>, clock: Clock, grace: Duration) -> Sent {
+    pub(super) async fn send(
+        &mut self,
+        submission: &Submission<'_>,
+        clock: Deadline,
+        grace: Duration,
+    ) -> Sent {
         if let Some(longest) = self.longest.filter(|&longest| submission.octets() > longest) {
-            return Sent::Over(Outcome::Refused(too_large(longest, submission.octets())));
+            return Sent::Over(DeliveryOutcome::Refused(too_large(longest, submission.octets())));
         }
         let is_reused = self.messages > 0;
         self.messages += 1;
@@ -58,7 +63,12 @@ impl Session {
     }
 
     /// The commands up to DATA; without an error the relay waits for the text.
-    async fn ask(&mut self, submission: &Submission<'_>, is_reused: bool, clock: Clock) -> Result<(), Abort> {
+    async fn ask(
+        &mut self,
+        submission: &Submission<'_>,
+        is_reused: bool,
+        clock: Deadline,
+    ) -> Result<(), Abort> {
         let steps = self.steps(submission);
         if self.pipelining {
             // RFC 2920 §3.1: RSET, MAIL and RCPT may be followed at once, DATA ends a group.
@@ -67,7 +77,7 @@ impl Session {
                 .connection
                 .write(lines.as_bytes(), clock.limit(limits::MAIL))
                 .await;
-            written.map_err(|broken| self.breakdown(broken, Stage::Mail, is_reused))?;
+            written.map_err(|broken| self.breakdown(broken, DeliveryStage::Mail, is_reused))?;
         }
         let mut refused = None;
         for (number, step) in steps.iter().enumerate() {
@@ -105,19 +115,19 @@ impl Session {
         let step = |stage, line, limit| Step { stage, line, limit };
         let reset = self
             .is_unfinished
-            .then(|| step(Stage::Mail, RESET.to_owned(), limits::MAIL));
+            .then(|| step(DeliveryStage::Mail, RESET.to_owned(), limits::MAIL));
         let from = format!("MAIL FROM:<{}>{size}\r\n", submission.return_path);
         let to = format!("RCPT TO:<{}>\r\n", submission.recipient);
         let others = [
-            step(Stage::Mail, from, limits::MAIL),
-            step(Stage::Rcpt, to, limits::RCPT),
-            step(Stage::Data, "DATA\r\n".to_owned(), limits::DATA),
+            step(DeliveryStage::Mail, from, limits::MAIL),
+            step(DeliveryStage::Rcpt, to, limits::RCPT),
+            step(DeliveryStage::Data, "DATA\r\n".to_owned(), limits::DATA),
         ];
         reset.into_iter().chain(others).collect()
     }
 
     /// The answer to one command, which may have been sent before.
-    async fn command(&mut self, step: &Step, clock: Clock) -> Result<Reply, Broken> {
+    async fn command(&mut self, step: &Step, clock: Deadline) -> Result<SmtpReply, NoReply> {
         let limit = clock.limit(step.limit);
         if !self.pipelining {
             self.connection.write(step.line.as_bytes(), limit).await?;
@@ -126,14 +136,20 @@ impl Session {
     }
 
     /// What an answer means; nothing when all is well so far.
-    async fn judge(&mut self, step: &Step, reply: Reply, was_refused: bool, clock: Clock) -> Option<Outcome> {
-        if step.stage == Stage::Data && reply.is_intermediate() {
+    async fn judge(
+        &mut self,
+        step: &Step,
+        reply: SmtpReply,
+        was_refused: bool,
+        clock: Deadline,
+    ) -> Option<DeliveryOutcome> {
+        if step.stage == DeliveryStage::Data && reply.is_intermediate() {
             if was_refused {
                 self.send_nothing(clock).await;
             }
             return None;
         }
-        if step.stage != Stage::Data && reply.is_positive() {
+        if step.stage != DeliveryStage::Data && reply.is_positive() {
             self.is_unfinished = true;
             return None;
         }
@@ -144,7 +160,7 @@ impl Session {
 
     /// RFC 2920 §3.1: DATA may be accepted though no recipient was; "the client SMTP should
     /// send a single dot".
-    async fn send_nothing(&mut self, clock: Clock) {
+    async fn send_nothing(&mut self, clock: Deadline) {
         let limit = clock.limit(limits::DATA);
         let answered = match self.connection.write(b".\r\n", limit).await {
             Ok(()) => self.connection.read(limit).await,
@@ -154,7 +170,12 @@ impl Session {
     }
 
     /// The text and what is said to it.
-    async fn send_text(&mut self, submission: &Submission<'_>, clock: Clock, grace: Duration) -> Outcome {
+    async fn send_text(
+        &mut self,
+        submission: &Submission<'_>,
+        clock: Deadline,
+        grace: Duration,
+    ) -> DeliveryOutcome {
         let mut text = DotStuffed::new(submission.message);
         let mut room = Vec::with_capacity(limits::TEXT_OCTETS);
         loop {
@@ -175,40 +196,40 @@ impl Session {
         self.is_unfinished = false;
         self.is_usable &= !reply.is_farewell() && !reply.is_intermediate();
         if reply.is_positive() {
-            Outcome::Delivered { reply: reply.words }
+            DeliveryOutcome::Delivered { reply: reply.words }
         } else {
-            reply.into_outcome(Stage::EndOfData)
+            reply.into_outcome(DeliveryStage::EndOfData)
         }
     }
 
     /// The relay would not take all of the text. Sometimes it has said why, and hung up.
-    async fn interrupted(&mut self, broken: Broken) -> Outcome {
+    async fn interrupted(&mut self, broken: NoReply) -> DeliveryOutcome {
         self.is_usable = false;
         match self.connection.read(limits::LAST_WORD).await {
-            Ok(reply) if reply.code >= 400 => reply.into_outcome(Stage::Text),
-            _ => Outcome::Deferred(broken.into_failure(Stage::Text)),
+            Ok(reply) if reply.code >= 400 => reply.into_outcome(DeliveryStage::Text),
+            _ => DeliveryOutcome::Deferred(broken.into_failure(DeliveryStage::Text)),
         }
     }
 
-    fn unanswered(&mut self, broken: Broken) -> Outcome {
+    fn unanswered(&mut self, broken: NoReply) -> DeliveryOutcome {
         self.is_usable = false;
-        Outcome::Unanswered(broken.into_failure(Stage::EndOfData))
+        DeliveryOutcome::Unanswered(broken.into_failure(DeliveryStage::EndOfData))
     }
 
     /// The connection broke where nothing of the text was sent.
-    fn breakdown(&mut self, broken: Broken, stage: Stage, is_first: bool) -> Abort {
+    fn breakdown(&mut self, broken: NoReply, stage: DeliveryStage, is_first: bool) -> Abort {
         self.is_usable = false;
         match broken {
-            Broken::Closed(_) if is_first => Abort::Stale,
-            other => Abort::Over(Outcome::Deferred(other.into_failure(stage))),
+            NoReply::Closed(_) if is_first => Abort::Stale,
+            other => Abort::Over(DeliveryOutcome::Deferred(other.into_failure(stage))),
         }
     }
 }
 
-fn too_large(longest: usize, octets: usize) -> Failure {
+fn too_large(longest: usize, octets: usize) -> DeliveryFailure {
     let words = format!("the relay takes letters of at most {longest} octets, this one has {octets}");
-    Failure {
+    DeliveryFailure {
         is_size: true,
-        ..Failure::new(Stage::Mail, &words)
+        ..DeliveryFailure::new(DeliveryStage::Mail, &words)
     }
 }

@@ -1,17 +1,17 @@
 //! A relay that goes wrong, at every stage in every way: each has its outcome and its reason.
 
-use landmarc_delivery::{Outcome, Stage};
+use landmarc_delivery::{DeliveryOutcome, DeliveryStage};
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
 use crate::support::{RECIPIENT, delivered, post, submission, told, transport_to};
 
-const STAGES: [(At, Stage); 6] = [
-    (At::Greeting, Stage::Greeting),
-    (At::Hello, Stage::Hello),
-    (At::Mail, Stage::Mail),
-    (At::Rcpt, Stage::Rcpt),
-    (At::Data, Stage::Data),
-    (At::EndOfData, Stage::EndOfData),
+const STAGES: [(At, DeliveryStage); 6] = [
+    (At::Greeting, DeliveryStage::Greeting),
+    (At::Hello, DeliveryStage::Hello),
+    (At::Mail, DeliveryStage::Mail),
+    (At::Rcpt, DeliveryStage::Rcpt),
+    (At::Data, DeliveryStage::Data),
+    (At::EndOfData, DeliveryStage::EndOfData),
 ];
 
 /// What a relay says or does, what comes of a letter then, and the reason that is given.
@@ -56,8 +56,8 @@ async fn every_fault_at_every_stage_has_its_outcome_and_its_reason() {
                 let outcome = post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await;
                 let expected = match (stage, kind) {
                     // Nothing was said yet of any letter.
-                    (Stage::Greeting | Stage::Hello, _) => "relay unusable",
-                    (Stage::EndOfData, "broken") => "unanswered",
+                    (DeliveryStage::Greeting | DeliveryStage::Hello, _) => "relay unusable",
+                    (DeliveryStage::EndOfData, "broken") => "unanswered",
                     (_, "broken") => "deferred",
                     (_, kind) => kind,
                 };
@@ -93,7 +93,7 @@ async fn codes_are_told_apart_from_words() {
         "550-5.1.1 <dmarc@author.example>:\r\n550 5.1.1 User unknown",
     )));
     let outcome = post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await;
-    let Outcome::Refused(failure) = outcome else {
+    let DeliveryOutcome::Refused(failure) = outcome else {
         panic!("{outcome:?}")
     };
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Letters to programs: to shell scripts that do what a `sendmail` may do.
 
-use landmarc_delivery::{DeliveryAgent, Options, Submission, Transport};
+use landmarc_delivery::{AgentOptions, DeliveryAgent, Submission, Transport};
 use std::time::Duration;
 
 use crate::support::{RECIPIENT, RETURN_PATH, Scratch, delivered, post, submission, told};
@@ -157,7 +157,7 @@ async fn a_child_that_is_left_behind_is_not_waited_for() {
 /// A letter to a program that never ends; all time passes at once.
 async fn stopped(text: &str, letter: &[&[u8]]) -> (&'static str, String) {
     let scratch = Scratch::new("program");
-    let options = Options {
+    let options = AgentOptions {
         transport: script(&scratch, text),
         connections: 1,
         timeout: Duration::from_secs(300),

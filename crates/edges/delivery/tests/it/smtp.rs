@@ -1,7 +1,7 @@
 //! What goes over the wire when all goes well.
 
 use landmarc_delivery::{
-    DeliveryAgent, Login, MAX_LINE_OCTETS, Outcome, Secret, Stage, Submission, Transport,
+    DeliveryAgent, DeliveryOutcome, DeliveryStage, Login, MAX_LINE_OCTETS, Secret, Submission, Transport,
 };
 use landmarc_testkit::relay::{Login as Known, Relay, Script};
 
@@ -138,11 +138,11 @@ async fn a_letter_over_the_limit_of_the_relay_is_not_even_begun() {
             delivered(outcome);
             continue;
         }
-        let Outcome::Refused(failure) = outcome else {
+        let DeliveryOutcome::Refused(failure) = outcome else {
             panic!("{outcome:?}")
         };
         assert!(failure.is_size);
-        assert_eq!(failure.stage, Stage::Mail);
+        assert_eq!(failure.stage, DeliveryStage::Mail);
         assert_eq!(
             failure.words,
             format!("the relay takes letters of at most {limit} octets, this one has {octets}")

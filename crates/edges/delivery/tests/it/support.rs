@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use landmarc_delivery::{DeliveryAgent, Failure, Options, Outcome, Submission, Tls, Transport};
+use landmarc_delivery::{
+    AgentOptions, DeliveryAgent, DeliveryFailure, DeliveryOutcome, Submission, TlsMode, Transport,
+};
 use landmarc_testkit::relay::Relay;
 
 pub(crate) const RETURN_PATH: &str = "reports+r42@receiver.example";
@@ -16,7 +18,7 @@ pub(crate) fn transport_to(relay: &Relay) -> Transport {
     Transport::Smtp {
         host: relay.address().ip().to_string(),
         port: relay.address().port(),
-        tls: Tls::None,
+        tls: TlsMode::None,
         ca_file: None,
         login: None,
         hello: "mail.receiver.example".to_owned(),
@@ -26,7 +28,7 @@ pub(crate) fn transport_to(relay: &Relay) -> Transport {
 /// A post of that way, for so many letters at once. A letter may take a minute: more than
 /// a test ever does.
 pub(crate) fn post(transport: Transport, connections: usize) -> DeliveryAgent {
-    let options = Options {
+    let options = AgentOptions {
         transport,
         connections,
         timeout: Duration::from_secs(60),
@@ -45,25 +47,28 @@ pub(crate) fn submission(recipient: &str) -> Submission<'_> {
 }
 
 /// The reply to a letter that was delivered.
-pub(crate) fn delivered(outcome: Outcome) -> String {
+pub(crate) fn delivered(outcome: DeliveryOutcome) -> String {
     match outcome {
-        Outcome::Delivered { reply } => reply,
+        DeliveryOutcome::Delivered { reply } => reply,
         other => panic!("not delivered: {other:?}"),
     }
 }
 
 /// Which kind of outcome it is, with the reason.
-pub(crate) fn told(outcome: &Outcome) -> (&'static str, String) {
+pub(crate) fn told(outcome: &DeliveryOutcome) -> (&'static str, String) {
     let kind = match outcome {
-        Outcome::Delivered { .. } => "delivered",
-        Outcome::Deferred(_) => "deferred",
-        Outcome::Unanswered(_) => "unanswered",
-        Outcome::RelayUnusable(_) => "relay unusable",
-        Outcome::Refused(_) => "refused",
+        DeliveryOutcome::Delivered { .. } => "delivered",
+        DeliveryOutcome::Deferred(_) => "deferred",
+        DeliveryOutcome::Unanswered(_) => "unanswered",
+        DeliveryOutcome::RelayUnusable(_) => "relay unusable",
+        DeliveryOutcome::Refused(_) => "refused",
     };
     (
         kind,
-        outcome.failure().map(Failure::to_string).unwrap_or_default(),
+        outcome
+            .failure()
+            .map(DeliveryFailure::to_string)
+            .unwrap_or_default(),
     )
 }
 

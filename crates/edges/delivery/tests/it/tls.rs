@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use landmarc_delivery::{DeliveryAgent, Options, Tls, Transport, TransportError};
+use landmarc_delivery::{AgentOptions, DeliveryAgent, TlsMode, Transport, TransportError};
 use landmarc_testkit::relay::{CA_PEM, Certificate, Relay, Script, Tls as Offered};
 
 use crate::support::{RECIPIENT, Scratch, post, submission, told, transport_to};
 
 use Certificate::{Good, OtherName};
 
-fn transport(relay: &Relay, mode: Tls, ca: PathBuf) -> Transport {
+fn transport(relay: &Relay, mode: TlsMode, ca: PathBuf) -> Transport {
     let mut transport = transport_to(relay);
     if let Transport::Smtp { tls, ca_file, .. } = &mut transport {
         *tls = mode;
@@ -19,7 +19,7 @@ fn transport(relay: &Relay, mode: Tls, ca: PathBuf) -> Transport {
 }
 
 /// What comes of a letter, and whether it went inside TLS.
-async fn deliver(offered: Offered, mode: Tls, ca: &str) -> (&'static str, String, Option<bool>) {
+async fn deliver(offered: Offered, mode: TlsMode, ca: &str) -> (&'static str, String, Option<bool>) {
     let relay = Relay::start(Script {
         tls: offered,
         ..Script::default()
@@ -51,25 +51,25 @@ async fn what_is_asked_for_and_what_is_offered() {
     let refused = unusable("STARTTLS: 454 4.7.0 TLS not available");
     let not_for_name = "its certificate is not for 127.0.0.1 (set report.delivery.relay";
     for (offered, mode, expected) in [
-        (Offered::None, Tls::None, delivered(false)),
-        (StartTls(Good), Tls::None, delivered(false)),
-        (Offered::None, Tls::Opportunistic, delivered(false)),
-        (StartTls(Good), Tls::Opportunistic, delivered(true)),
-        (StartTls(OtherName), Tls::Opportunistic, delivered(true)),
+        (Offered::None, TlsMode::None, delivered(false)),
+        (StartTls(Good), TlsMode::None, delivered(false)),
+        (Offered::None, TlsMode::Opportunistic, delivered(false)),
+        (StartTls(Good), TlsMode::Opportunistic, delivered(true)),
+        (StartTls(OtherName), TlsMode::Opportunistic, delivered(true)),
         // Not offered is one thing; offered and not kept is another.
-        (Refused, Tls::Opportunistic, refused),
-        (Broken, Tls::Opportunistic, unusable("STARTTLS: TLS failed: ")),
-        (Offered::None, Tls::Required, not_offered),
-        (StartTls(Good), Tls::Required, delivered(true)),
-        (StartTls(OtherName), Tls::Required, unusable(not_for_name)),
-        (Refused, Tls::Required, refused),
-        (Broken, Tls::Required, unusable("STARTTLS: TLS failed: ")),
-        (Injecting(Good), Tls::Required, delivered(true)),
-        (Implicit(Good), Tls::Implicit, delivered(true)),
-        (Implicit(OtherName), Tls::Implicit, unusable(not_for_name)),
+        (Refused, TlsMode::Opportunistic, refused),
+        (Broken, TlsMode::Opportunistic, unusable("STARTTLS: TLS failed: ")),
+        (Offered::None, TlsMode::Required, not_offered),
+        (StartTls(Good), TlsMode::Required, delivered(true)),
+        (StartTls(OtherName), TlsMode::Required, unusable(not_for_name)),
+        (Refused, TlsMode::Required, refused),
+        (Broken, TlsMode::Required, unusable("STARTTLS: TLS failed: ")),
+        (Injecting(Good), TlsMode::Required, delivered(true)),
+        (Implicit(Good), TlsMode::Implicit, delivered(true)),
+        (Implicit(OtherName), TlsMode::Implicit, unusable(not_for_name)),
         (
             Offered::None,
-            Tls::Implicit,
+            TlsMode::Implicit,
             unusable("greeting: TLS failed: it does not speak TLS on this port"),
         ),
     ] {
@@ -84,12 +84,12 @@ async fn what_is_asked_for_and_what_is_offered() {
 async fn a_certificate_that_nobody_vouches_for_is_refused_where_it_is_checked() {
     // Another server's certificate is no authority.
     let other = include_str!("../../../../testkit/src/relay/certificates/other.pem");
-    let (kind, reason, _) = deliver(Offered::StartTls(Good), Tls::Required, other).await;
+    let (kind, reason, _) = deliver(Offered::StartTls(Good), TlsMode::Required, other).await;
     assert_eq!(kind, "relay unusable");
     let words =
         "STARTTLS: TLS failed: its certificate is signed by nobody we trust (set report.delivery.ca_file)";
     assert_eq!(reason, words);
-    let (kind, _, tls) = deliver(Offered::StartTls(Good), Tls::Opportunistic, other).await;
+    let (kind, _, tls) = deliver(Offered::StartTls(Good), TlsMode::Opportunistic, other).await;
     assert_eq!((kind, tls), ("delivered", Some(true)));
 }
 
@@ -101,7 +101,7 @@ async fn what_was_said_before_tls_counts_for_nothing() {
     });
     let scratch = Scratch::new("ca");
     let ca = scratch.file("ca.pem", CA_PEM.as_bytes());
-    let post = post(transport(&relay, Tls::Required, ca), 1);
+    let post = post(transport(&relay, TlsMode::Required, ca), 1);
     assert_eq!(told(&post.deliver(submission(RECIPIENT)).await).0, "delivered");
     let commands = relay.commands();
     let seen: Vec<_> = commands
@@ -123,8 +123,8 @@ fn a_file_without_authorities_is_refused_at_once() {
         "ca.pem",
         b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
-    let options = |ca| Options {
-        transport: transport(&relay, Tls::Required, ca),
+    let options = |ca| AgentOptions {
+        transport: transport(&relay, TlsMode::Required, ca),
         connections: 1,
         timeout: std::time::Duration::from_secs(1),
     };

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landmarc_delivery::Outcome;
+use landmarc_delivery::DeliveryOutcome;
 use landmarc_report::Address;
 use landmarc_store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Reader};
 use serde_json::{Value, json};
@@ -291,19 +291,19 @@ impl Rehearsal {
     }
 
     /// Counts what came of a letter, and says it in words.
-    fn count(&mut self, outcome: &Outcome) -> String {
+    fn count(&mut self, outcome: &DeliveryOutcome) -> String {
         let sent = &mut self.summary.sent;
         match outcome {
-            Outcome::Delivered { reply } => {
+            DeliveryOutcome::Delivered { reply } => {
                 sent.delivered += 1;
                 return reply.clone();
             }
-            Outcome::Deferred(_) | Outcome::Unanswered(_) => sent.deferred += 1,
-            Outcome::Refused(failure) => {
+            DeliveryOutcome::Deferred(_) | DeliveryOutcome::Unanswered(_) => sent.deferred += 1,
+            DeliveryOutcome::Refused(failure) => {
                 sent.given_up += 1;
                 sent.why_given_up.get_or_insert_with(|| failure.to_string());
             }
-            Outcome::RelayUnusable(failure) => sent.relay = Some(failure.to_string()),
+            DeliveryOutcome::RelayUnusable(failure) => sent.relay = Some(failure.to_string()),
         }
         outcome.failure().map(ToString::to_string).unwrap_or_default()
     }

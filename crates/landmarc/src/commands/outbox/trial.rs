@@ -1,6 +1,6 @@
 //! `outbox send --test`: one small letter by the way that reports go, of which nothing is kept.
 
-use landmarc_delivery::Outcome;
+use landmarc_delivery::DeliveryOutcome;
 use landmarc_report::Address;
 use landmarc_report::mime::{MailHead, MimePart, Multipart, ReportMail, compose};
 use serde_json::json;
@@ -61,13 +61,13 @@ pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOp
 }
 
 /// Whether it was taken, and in which words.
-fn answer(outcome: &Outcome) -> (bool, String) {
+fn answer(outcome: &DeliveryOutcome) -> (bool, String) {
     match outcome {
-        Outcome::Delivered { reply } => (true, reply.clone()),
-        Outcome::Deferred(failure)
-        | Outcome::Unanswered(failure)
-        | Outcome::RelayUnusable(failure)
-        | Outcome::Refused(failure) => (false, failure.to_string()),
+        DeliveryOutcome::Delivered { reply } => (true, reply.clone()),
+        DeliveryOutcome::Deferred(failure)
+        | DeliveryOutcome::Unanswered(failure)
+        | DeliveryOutcome::RelayUnusable(failure)
+        | DeliveryOutcome::Refused(failure) => (false, failure.to_string()),
     }
 }
 
