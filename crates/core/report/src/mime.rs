@@ -82,7 +82,7 @@ pub struct Multipart<'a> {
     pub subtype: &'a str,
     /// Parameters beside the boundary: `("report-type", "feedback-report")`.
     pub parameters: &'a [(&'a str, &'a str)],
-    /// In the order of the letter.
+    /// In the order of the report mail.
     pub parts: Vec<MimePart<'a>>,
 }
 

@@ -44,7 +44,7 @@ pub fn is_size_refusal(code: u16, enhanced: Option<&str>, text: &str) -> bool {
 }
 
 /// Whether a refusal or bounce is about the mailbox or domain it was meant for, so that further report mails to it
-/// are no use for a while. Not so what is said of us, of the letter, or of the way: a relay that refuses
+/// are no use for a while. Not so what is said of us, of the report mail, or of the way: a relay that refuses
 /// everything (`554 5.7.1 relay access denied`) speaks of no destination.
 ///
 /// The enhanced code decides (RFC 3463 §3), whichever class it has: a bounce says `4.4.1` of a host that was
@@ -182,7 +182,7 @@ mod tests {
             (Some(550), Some("5.0.0"), "no such user", true),
             (Some(550), None, "5.1.1 in its words", true),
             (Some(550), Some("5.0.0"), "550 5.7.1 in its words", false),
-            // Of us, of the letter, of the relay.
+            // Of us, of the report mail, of the relay.
             (
                 Some(554),
                 Some("5.7.1"),

@@ -140,7 +140,7 @@ impl Summary {
         summary
     }
 
-    /// The text of the letter, in LF lines. Names and numbers of the report and the words of the settings
+    /// The text of the report mail, in LF lines. Names and numbers of the report and the words of the settings
     /// come in as one line each.
     #[must_use]
     pub fn text(&self, facts: &TextFacts<'_>) -> String {

@@ -98,7 +98,7 @@ pub enum DeliveryStage {
     Rcpt,
     /// DATA: whether the text may come.
     Data,
-    /// The text of the letter.
+    /// The text of the message.
     Text,
     /// The final dot.
     EndOfData,

@@ -112,7 +112,7 @@ impl Signer {
 
     /// One DKIM-Signature field for each key, to be put on top of the message in this order.
     /// `body` has CRLF line ends; `date` is the `t=` of the signatures in Unix seconds: the
-    /// date of the letter, so that the same letter always gets the same signatures.
+    /// date of the message, so that the same message always gets the same signatures.
     ///
     /// There is no `x=`. A message is sent again for days, shown and sent once more for weeks,
     /// and judged by whoever imports an old mailbox years later; it should be good each time.

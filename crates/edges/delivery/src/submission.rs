@@ -29,7 +29,7 @@ pub struct Submission<'a> {
 }
 
 impl Submission<'_> {
-    /// Octets of the letter, as SIZE counts them (RFC 1870 §3).
+    /// Octets of the message, as SIZE counts them (RFC 1870 §3).
     pub(crate) fn octets(&self) -> usize {
         self.message.iter().map(|piece| piece.len()).sum()
     }
