@@ -20,11 +20,6 @@ const LEFT: &[(&str, &str)] = &[
     ("crates/core/auth", "spf/check spf/mechanism"),
     ("crates/core/dmarc", "discovery evaluation evaluation/policy"),
     ("crates/core/receiver", "seen/day seen/table"),
-    ("crates/core/report", "aggregate/assemble aggregate/split summary"),
-    (
-        "crates/core/report",
-        "aggregate/assemble/fold aggregate/assemble/tail",
-    ),
     (
         "crates/core/settings",
         "check check/fleet check/report declare keys keys/report mistake nearest network reader value \

@@ -9,6 +9,7 @@
 //! reader for.
 
 mod assemble;
+mod id;
 mod limits;
 mod model;
 mod split;
@@ -19,12 +20,13 @@ mod write;
 pub use assemble::{
     Assembled, DayOfDomain, FoldedRows, MAX_CONFIGURATIONS, MAX_DKIM_RESULTS, MAX_REASONS, Reporter, assemble,
 };
+pub use id::WHOLE;
 pub use limits::{MAX_ROWS, MAX_ROWS_A_DAY, MAX_XML_OCTETS, ReportLimits};
 pub use model::{
     AggregateReport, DkimAuthResult, Metadata, Period, PolicyPublished, Reason, Row, RowKey, SpfAuthResult,
     Text,
 };
-pub use split::{MAX_PARTS, RenderedPart, ReportPart, WHOLE, halve, render_parts};
+pub use split::{MAX_PARTS, RenderedPart, ReportPart, halve, render_parts};
 pub use text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS};
 pub use words::{
     AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResult, Mode, OverrideType,

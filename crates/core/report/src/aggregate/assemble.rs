@@ -18,9 +18,9 @@ use landmarc_dmarc::Suffixes;
 use landmarc_mail::DomainName;
 use landmarc_observation::{DayRow, TallyRow};
 
+use super::id::whole_id;
 use super::limits::ReportLimits;
 use super::model::{AggregateReport, Metadata, Period, Text};
-use super::split::whole_id;
 use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS, tidy};
 use super::words::Disposition;
 pub use fold::FoldedRows;

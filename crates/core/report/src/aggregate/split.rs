@@ -4,19 +4,16 @@ use std::io;
 
 use landmarc_mail::DomainName;
 
+use super::id::{WHOLE, id};
 use super::limits::ReportLimits;
-use super::model::{AggregateReport, PolicyPublished, Row};
-use super::words::{Registered, Word};
+use super::model::{AggregateReport, Row};
 use super::write::{Form, Rendered, render};
-use crate::report_id::{ReportId, ReportKey};
 use crate::summary::Summary;
 
 /// The most parts of one report.
 ///
 /// With [`MAX_ROWS_A_DAY`](super::MAX_ROWS_A_DAY), a part has some 800 rows then.
 pub const MAX_PARTS: u32 = 64;
-/// The number of a report that is not split.
-pub const WHOLE: u32 = 1;
 
 /// A report, or the part of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,44 +156,6 @@ fn rendered_part(part: &ReportPart, rendered: Rendered) -> RenderedPart {
         summary: Summary::of(&part.report),
         rendered,
     }
-}
-
-/// The Report-ID of a report that is not split.
-pub(super) fn whole_id(report: &AggregateReport, submitter: &DomainName) -> String {
-    id(report, submitter, WHOLE, &configuration(&report.policy))
-}
-
-fn id(report: &AggregateReport, submitter: &DomainName, part: u32, configuration: &[&str]) -> String {
-    let period = report.metadata.period;
-    // In our reports this is a name; one that was read could say anything.
-    let named = DomainName::parse(&report.policy.domain);
-    let key = ReportKey {
-        submitter,
-        policy_domain: named.as_ref().unwrap_or(submitter),
-        begin: period.begin,
-        end: period.end,
-        configuration,
-        part,
-    };
-    ReportId::derive(&key).to_string()
-}
-
-/// The values of `policy_published`, in the order of the schema.
-fn configuration(policy: &PolicyPublished) -> [&str; 9] {
-    fn optional<T: Registered>(word: Option<&Word<T>>) -> &str {
-        word.map_or("", Word::as_str)
-    }
-    [
-        &policy.domain,
-        policy.discovery_method.map_or("", Registered::word),
-        policy.policy.as_str(),
-        optional(policy.subdomain_policy.as_ref()),
-        optional(policy.nonexistent_policy.as_ref()),
-        optional(policy.dkim_mode.as_ref()),
-        optional(policy.spf_mode.as_ref()),
-        policy.failure_options.as_deref().unwrap_or_default(),
-        if policy.testing == Some(true) { "y" } else { "n" },
-    ]
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use landmarc_dmarc::Suffixes;
 use landmarc_observation::{DayRow, PublishedPolicy, TallyRow};
 
 use super::*;
+use crate::aggregate::id::whole_id;
 use crate::aggregate::{DayOfDomain, Period, Reporter, assemble};
 
 fn submitter() -> DomainName {
