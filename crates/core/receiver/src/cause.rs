@@ -1,5 +1,5 @@
 //! Why a message does not simply pass, in one line: the same words in the reply, the log, our
-//! results and the headline of the story.
+//! results and the headline of the explanation.
 
 use landmarc_auth::dkim::{DkimResult, DkimVerdict};
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
@@ -43,7 +43,7 @@ pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Finding
 /// The cause: what was found, and why something else is done about it than the policy asks for.
 ///
 /// Strangers read it in replies and in the header. That a rule of the operator decided they may know;
-/// its name and its reason are for the story, the log and, as the operator was told, for reports.
+/// its name and its reason are for the explanation, the log and, as the operator was told, for reports.
 pub(crate) fn cause(
     found: &str,
     facts: &Facts<'_>,
@@ -216,7 +216,7 @@ fn dkim_part(evaluation: &Evaluation, dkim: &[DkimResult]) -> String {
 }
 
 /// Without what is quoted of a message or record: a cause stands in replies and header fields, and
-/// no stranger writes those. The story has the whole.
+/// no stranger writes those. The explanation has the whole.
 pub(crate) fn without_quotation(reason: &str) -> &str {
     let own = reason.split(['"', '`']).next().unwrap_or_default();
     own.trim_end_matches([' ', ':', ','])

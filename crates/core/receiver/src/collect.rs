@@ -14,7 +14,7 @@ use landmarc_mail::{ClientNetwork, DomainName};
 use crate::evidence::{Evidence, HeaderFacts, Spare};
 use crate::policy::{ClientFacts, Rules};
 use crate::seen::{NetworkHistory, Seen, SigningHistory};
-use crate::upstream::Tellers;
+use crate::upstream::ResultSources;
 
 /// What there is to collect from.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct Findings<'a> {
     /// Every signature.
     pub dkim: &'a [DkimResult],
     /// Whose word these are, where they are not ours.
-    pub tellers: &'a Tellers,
+    pub tellers: &'a ResultSources,
     /// The ARC chain.
     pub arc: &'a ArcResult,
     /// The header section.

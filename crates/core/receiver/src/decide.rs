@@ -12,7 +12,7 @@ use crate::action::{Action, AppliedRule, FailureCause, Override, Step};
 use crate::disposition::{Disposition, OverrideKind};
 use crate::evidence::{Evidence, in_favour};
 use crate::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
-use crate::policy::{Blanks, Mode, OnFailure, RejectRule, ReplyCodes, Rules, UnusableAuthor};
+use crate::policy::{Mode, OnFailure, RejectRule, ReplyCodes, Rules, TemplateVars, UnusableAuthor};
 use crate::reply::Reply;
 use crate::required::HeaderFault;
 
@@ -41,13 +41,13 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn blanks(&self, reason: &'a str) -> Blanks<'a> {
+    fn blanks(&self, reason: &'a str) -> TemplateVars<'a> {
         let author_domain = self.evaluation.map_or("unknown", |e| e.author_domain.as_str());
         let policy_domain = match self.evaluation.map(|e| &e.discovery) {
             Some(Discovery::Applies(at)) => at.domain.as_str(),
             _ => "unknown",
         };
-        Blanks {
+        TemplateVars {
             author_domain,
             policy_domain,
             client: self.client,
@@ -262,7 +262,7 @@ pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> Repl
 
 /// Where all of it is too long, for author domains can be, the reason is cut and never the id: by
 /// that the sender can ask.
-fn local_refusal(blanks: &Blanks<'_>, codes: &ReplyCodes) -> String {
+fn local_refusal(blanks: &TemplateVars<'_>, codes: &ReplyCodes) -> String {
     let ReplyCodes { basic, enhanced } = codes;
     let before = format!("Email rejected per local policy for {}", blanks.author_domain);
     let id = format!(" ({})", blanks.id);

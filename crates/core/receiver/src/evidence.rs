@@ -77,7 +77,7 @@ impl Evidence {
         }
     }
 
-    /// In words, for the reply, the log and the story.
+    /// In words, for the reply, the log and the explanation.
     #[must_use]
     pub fn in_words(&self) -> String {
         match self {

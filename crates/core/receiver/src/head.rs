@@ -16,7 +16,7 @@ use crate::removals::{self, Removal};
 use crate::required::{self, HeaderFault};
 use crate::rule::Rule;
 use crate::spf::{SpfPair, check_spf};
-use crate::upstream::{self, Arrival, Tellers, Told};
+use crate::upstream::{self, Arrival, ResultSources, UpstreamResults};
 
 /// A message whose header section is complete: parsed and hashed as far as it goes.
 pub struct Head {
@@ -29,7 +29,7 @@ pub struct Head {
     spf: Option<SpfPair>,
     pub(crate) signatures: Signatures,
     pub(crate) chain: Chain,
-    pub(crate) tellers: Tellers,
+    pub(crate) tellers: ResultSources,
     is_upstream_heard: Option<bool>,
     pub(crate) bodies: BodyHashing,
     /// When it arrived, in Unix time.
@@ -44,7 +44,7 @@ impl Head {
         let author = author(headers);
         let told = upstream::read(headers, rules, arrival);
         let removals = removals::removals_but(headers, rules, arrival.client, &told.kept, &told.forged);
-        let Told {
+        let UpstreamResults {
             spf,
             dkim,
             arc,

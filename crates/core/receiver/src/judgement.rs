@@ -14,7 +14,7 @@ use crate::evidence::{self, Evidence, HeaderFacts, Spare};
 use crate::removals::Removal;
 use crate::seen::{NetworkHistory, Seen, SigningHistory};
 use crate::spf::SpfPair;
-use crate::upstream::Tellers;
+use crate::upstream::ResultSources;
 
 /// All that was found about a message and what is to be done with it.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ pub struct Judgement {
     /// ARC.
     pub arc: ArcResult,
     /// Which of these three others have told us, and who.
-    pub tellers: Tellers,
+    pub tellers: ResultSources,
     /// One evaluation for each author domain, in their order in the From field.
     pub evaluations: Vec<Evaluation>,
     /// Which of them decides.

@@ -22,7 +22,8 @@ pub struct Ledgers<L> {
 }
 
 impl<L: Lookup> Ledgers<L> {
-    /// Shares `limit` questions out: five twentieths, one, two, four, eight.
+    /// Divides `limit` questions among the mechanisms, in twentieths: five for SPF of MAIL FROM, one for HELO,
+    /// two for ARC, four for DKIM keys, eight for policies.
     pub fn new(limit: usize, lookup: impl Fn(Purpose) -> L) -> Self {
         Self {
             mail_from: Ledger::new(lookup(Purpose::Spf), twentieths(limit, 5)),

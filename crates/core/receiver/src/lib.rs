@@ -9,7 +9,7 @@
 //! ([`judgement`]). The functions in the order in which a message meets them: [`Head`] reads the header section,
 //! with what filters ahead found ([`upstream`]); [`judge()`] runs the mechanisms, [`collect`] weighs what else is
 //! known, the decision follows unless a rule of the [`operator`] holds, [`results`] writes the
-//! Authentication-Results field, [`story`] explains. [`report_traffic`] knows mail that is itself about reports.
+//! Authentication-Results field, [`explanation`] explains it. [`report_traffic`] knows mail that is itself about reports.
 
 pub mod action;
 mod cause;
@@ -17,6 +17,7 @@ pub mod collect;
 mod decide;
 pub mod disposition;
 pub mod evidence;
+pub mod explanation;
 mod head;
 mod judge;
 pub mod judgement;
@@ -32,7 +33,6 @@ pub mod results;
 pub mod rule;
 pub mod seen;
 mod spf;
-pub mod story;
 pub mod upstream;
 
 pub use head::{Head, Plan, spf_of};

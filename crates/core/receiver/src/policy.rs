@@ -47,17 +47,17 @@ pub struct Rules {
     /// What turns `p=reject` into a rejection (decision D5).
     pub reject: RejectRule,
     /// What a rejected client is told.
-    pub reject_text: Wording,
+    pub reject_text: ReplyTemplate,
     /// The codes of every refusal.
     pub reject_codes: ReplyCodes,
     /// How a message is quarantined.
     pub quarantine: QuarantineBy,
     /// What is said of a message that is quarantined because its policy asks for it.
-    pub quarantine_text: Wording,
+    pub quarantine_text: ReplyTemplate,
     /// What becomes of a message whose Author Domain cannot be told (decision D3).
     pub unusable_author: UnusableAuthor,
     /// What the client is told when that is a refusal.
-    pub unusable_author_text: Wording,
+    pub unusable_author_text: ReplyTemplate,
     /// Whether a message is refused that has not the header fields RFC 5322 §3.6 asks for.
     pub required_header_fields: bool,
     /// Domains whose mail never comes from outside: their use there is evidence.
@@ -148,7 +148,7 @@ impl Default for FailureTable {
         let defer = || OnFailure::TempFail {
             code: 451,
             enhanced: "4.7.1".to_owned(),
-            text: Wording::new(|blanks| {
+            text: ReplyTemplate::new(|blanks| {
                 format!(
                     "the message could not be checked, try again later ({})",
                     blanks.id
@@ -178,7 +178,7 @@ pub enum OnFailure {
         /// The enhanced status code, 4.x.x (RFC 3463).
         enhanced: String,
         /// What the client is told.
-        text: Wording,
+        text: ReplyTemplate,
     },
 }
 
@@ -193,11 +193,11 @@ pub struct ReplyCodes {
 
 /// How the text of a reply is worded: the operator's words, with the blanks filled in.
 #[derive(Clone)]
-pub struct Wording(Arc<dyn Fn(&Blanks<'_>) -> String + Send + Sync>);
+pub struct ReplyTemplate(Arc<dyn Fn(&TemplateVars<'_>) -> String + Send + Sync>);
 
 /// What can be filled into a reply.
 #[derive(Clone, Copy, Debug)]
-pub struct Blanks<'a> {
+pub struct TemplateVars<'a> {
     /// The Author Domain.
     pub author_domain: &'a str,
     /// The DMARC Policy Domain.
@@ -210,29 +210,29 @@ pub struct Blanks<'a> {
     pub id: &'a str,
 }
 
-impl Wording {
-    /// From what writes the text. [`Reply::new`](crate::Reply::new) makes it fit a reply line.
-    pub fn new(write: impl Fn(&Blanks<'_>) -> String + Send + Sync + 'static) -> Self {
+impl ReplyTemplate {
+    /// A template that this function fills in. [`Reply::new`](crate::Reply::new) makes it fit a reply line.
+    pub fn new(write: impl Fn(&TemplateVars<'_>) -> String + Send + Sync + 'static) -> Self {
         Self(Arc::new(write))
     }
 
     /// The text for one message.
     #[must_use]
-    pub fn fill(&self, blanks: &Blanks<'_>) -> String {
+    pub fn fill(&self, blanks: &TemplateVars<'_>) -> String {
         (self.0)(blanks)
     }
 }
 
-impl std::fmt::Debug for Wording {
+impl std::fmt::Debug for ReplyTemplate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = Blanks {
+        let names = TemplateVars {
             author_domain: "{author_domain}",
             policy_domain: "{policy_domain}",
             client: None,
             reason: "{reason}",
             id: "{id}",
         };
-        write!(f, "Wording({:?})", self.fill(&names))
+        write!(f, "ReplyTemplate({:?})", self.fill(&names))
     }
 }
 

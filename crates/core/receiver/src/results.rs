@@ -11,10 +11,10 @@ use landmarc_mail::author::Author;
 use landmarc_mail::authres::{self, AuthenticationResults, ResultInfo};
 
 use crate::cause::without_quotation;
+use crate::explanation::remedy;
 use crate::judgement::Judgement;
-use crate::story::remedy;
 
-/// As much of the remedy stands in the field; the whole is in the log and in the story.
+/// As much of the remedy stands in the field; the whole is in the log and in the explanation.
 pub const MAX_REMEDY_CHARACTERS: usize = 200;
 /// Room for what stands in most comments, so that they grow without being moved.
 const USUAL_COMMENT_OCTETS: usize = 100;

@@ -60,9 +60,9 @@ impl<'a> Arrival<'a> {
     }
 }
 
-/// Who told the results that are not our own: the authserv-id, or `Received-SPF`.
+/// The filters ahead whose results were taken, by authserv-id, or `Received-SPF`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tellers {
+pub struct ResultSources {
     /// Of SPF.
     pub spf: Option<String>,
     /// Of DKIM.
@@ -77,11 +77,11 @@ pub struct Tellers {
 
 /// What the message tells of the mechanisms that are not ours to check. What is missing here is.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct UpstreamResults {
     pub(crate) spf: Option<SpfPair>,
     pub(crate) dkim: Option<Vec<DkimResult>>,
     pub(crate) arc: Option<ArcResult>,
-    pub(crate) tellers: Tellers,
+    pub(crate) tellers: ResultSources,
     /// The fields that were believed, and so stay.
     pub(crate) kept: Vec<Removal>,
     /// Forged fields beside those in the name of an authserv-id.
@@ -94,15 +94,15 @@ pub(crate) struct Told {
 const SILENCE: &str = "no trusted Authentication-Results field tells of it";
 
 /// Reads what the filters ahead have found.
-pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> Told {
+pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>) -> UpstreamResults {
     let upstream = &rules.upstream;
     if !upstream.is_used() {
-        return Told::default();
+        return UpstreamResults::default();
     }
     let fields = Fields::read(headers, rules, arrival.queue_id);
-    let mut told = Told {
+    let mut told = UpstreamResults {
         is_heard: Some(fields.are_there()),
-        ..Told::default()
+        ..UpstreamResults::default()
     };
     let doubt = plain::doubt(arrival.envelope, headers);
     if upstream.spf != Source::Own {
@@ -117,7 +117,7 @@ pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>
     told
 }
 
-impl Told {
+impl UpstreamResults {
     fn take_spf(
         &mut self,
         headers: &HeaderSection,

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::Args;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_receiver::Judgement;
-use landmarc_receiver::story::story;
+use landmarc_receiver::explanation::explain;
 
 use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
@@ -47,8 +47,8 @@ fn text(arguments: &Arguments, judged: &Judged<'_>) -> String {
     match (arguments.json, arguments.explain, judged.place) {
         (true, _, Some(place)) => json::object_of_file(place, judgement).to_string(),
         (true, _, None) => json::object(judgement).to_string(),
-        (false, true, Some(place)) => format!("{place}\n{}", story(judgement)),
-        (false, true, None) => story(judgement),
+        (false, true, Some(place)) => format!("{place}\n{}", explain(judgement)),
+        (false, true, None) => explain(judgement),
         (false, false, place) => summary(judgement, place),
     }
 }

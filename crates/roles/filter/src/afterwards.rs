@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use landmarc_receiver::Judgement;
-use landmarc_receiver::story::story;
+use landmarc_receiver::explanation::explain;
 use landmarc_store::{Recorded, State};
 
 use super::record::{self, RecordIds};
@@ -19,7 +19,7 @@ impl Connection {
     /// record is on its way while the log line is written.
     pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &RecordIds<'_>) {
         let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
-        let story = wants_story.then(|| story(judgement));
+        let story = wants_story.then(|| explain(judgement));
         let kept = story.as_deref().filter(|_| self.common.keeps_stories);
         let mut observation = record::judged(judgement, kept, moment, traffic.incidental);
         if self.stays_out_of_reports {

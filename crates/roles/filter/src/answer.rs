@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use landmarc_milter::{Edit, Response, Verdict};
 use landmarc_receiver::action::Step;
-use landmarc_receiver::policy::{Blanks, Mode, OnFailure, QuarantineBy, Rules};
+use landmarc_receiver::policy::{Mode, OnFailure, QuarantineBy, Rules, TemplateVars};
 use landmarc_receiver::{Judgement, Removal, Reply};
 
 /// Header edits and verdict.
@@ -135,7 +135,7 @@ pub(super) fn unjudged(
 ) -> Response {
     let verdict = match why.rule(rules) {
         OnFailure::TempFail { code, enhanced, text } if rules.mode == Mode::Enforce => {
-            let blanks = Blanks {
+            let blanks = TemplateVars {
                 author_domain: "unknown",
                 policy_domain: "unknown",
                 client,

@@ -6,7 +6,7 @@ use landmarc_auth::dkim::DkimVerdict;
 use landmarc_interfaces::Door;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::evidence::Evidence;
-use landmarc_receiver::story::remedy;
+use landmarc_receiver::explanation::remedy;
 
 /// One word for all signatures: pass when one passes, else what the first came to.
 pub fn dkim_word(judgement: &Judgement) -> &'static str {

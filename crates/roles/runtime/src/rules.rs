@@ -12,7 +12,7 @@ use landmarc_mail::message::HeaderLimits;
 use landmarc_milter::ServerOptions;
 use landmarc_receiver::keys_share;
 use landmarc_receiver::policy::{
-    ClientFacts, FailureTable, OnFailure, QuarantineBy, ReplyCodes, Rules, Upstream, Wording,
+    ClientFacts, FailureTable, OnFailure, QuarantineBy, ReplyCodes, ReplyTemplate, Rules, Upstream,
 };
 use landmarc_settings::keys::{self, Authentication, Failure};
 use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
@@ -113,9 +113,9 @@ fn on_failure(failure: &Failure) -> OnFailure {
     }
 }
 
-fn wording(text: &ReplyText) -> Wording {
+fn wording(text: &ReplyText) -> ReplyTemplate {
     let text = text.clone();
-    Wording::new(move |blanks| {
+    ReplyTemplate::new(move |blanks| {
         let client = blanks
             .client
             .map_or_else(|| "unknown".to_owned(), |client| client.to_string());
@@ -177,7 +177,7 @@ pub fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts 
 #[cfg(test)]
 mod tests {
     use landmarc_dmarc::evaluation::DiscoveryMethod;
-    use landmarc_receiver::policy::{ArcUse, Blanks, Mode, RejectRule, Source, UnusableAuthor};
+    use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, TemplateVars, UnusableAuthor};
 
     use super::*;
 
@@ -266,7 +266,7 @@ mod tests {
             panic!("{:?}", rules.failures.dns);
         };
         assert_eq!((*code, enhanced.as_str()), (450, "4.7.1"));
-        let blanks = Blanks {
+        let blanks = TemplateVars {
             author_domain: "mail.example.com",
             policy_domain: "example.com",
             client: Some(IpAddr::from([192, 0, 2, 7])),
@@ -277,7 +277,7 @@ mod tests {
             text.fill(&blanks),
             "mail.example.com example.com 192.0.2.7 no answer 4Fb1"
         );
-        let of_nobody = Blanks {
+        let of_nobody = TemplateVars {
             client: None,
             ..blanks
         };

@@ -94,13 +94,13 @@ pub enum Check {
 
 /// Whether one condition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Truth {
+enum ConditionResult {
     Yes,
     No,
     Unanswered,
 }
 
-impl From<bool> for Truth {
+impl From<bool> for ConditionResult {
     fn from(holds: bool) -> Self {
         if holds { Self::Yes } else { Self::No }
     }
@@ -126,15 +126,15 @@ impl Rule {
         let mut unanswered = None;
         for condition in ORDER {
             match self.holds(condition, facts) {
-                Truth::Yes => {}
-                Truth::No => return Check::Fails(condition),
-                Truth::Unanswered => unanswered = unanswered.or(Some(condition)),
+                ConditionResult::Yes => {}
+                ConditionResult::No => return Check::Fails(condition),
+                ConditionResult::Unanswered => unanswered = unanswered.or(Some(condition)),
             }
         }
         unanswered.map_or(Check::Holds, Check::Unanswered)
     }
 
-    fn holds(&self, condition: Condition, facts: &Facts<'_>) -> Truth {
+    fn holds(&self, condition: Condition, facts: &Facts<'_>) -> ConditionResult {
         let Conditions {
             result,
             author_domain,
@@ -182,8 +182,12 @@ impl Rule {
 }
 
 /// A condition that the rule does not name holds of every message.
-fn where_named<T>(list: &[T], holds: impl FnOnce(&[T]) -> Truth) -> Truth {
-    if list.is_empty() { Truth::Yes } else { holds(list) }
+fn where_named<T>(list: &[T], holds: impl FnOnce(&[T]) -> ConditionResult) -> ConditionResult {
+    if list.is_empty() {
+        ConditionResult::Yes
+    } else {
+        holds(list)
+    }
 }
 
 /// Were one of several enough to be accepted, whoever may use the name of an exempted domain could
@@ -202,7 +206,7 @@ fn sent_to(patterns: &[RecipientPattern], paths: &[Vec<u8>]) -> bool {
     is_known && paths.iter().all(|path| is_among(patterns, path))
 }
 
-fn signed_by(patterns: &[NamePattern], dkim: &[DkimResult]) -> Truth {
+fn signed_by(patterns: &[NamePattern], dkim: &[DkimResult]) -> ConditionResult {
     let of_these = |verdict: DkimVerdict| {
         dkim.iter()
             .filter(|signature| signature.result == verdict)
@@ -210,28 +214,28 @@ fn signed_by(patterns: &[NamePattern], dkim: &[DkimResult]) -> Truth {
             .any(|domain| any(patterns, domain))
     };
     if of_these(DkimVerdict::Pass) {
-        Truth::Yes
+        ConditionResult::Yes
     } else if of_these(DkimVerdict::TempError) {
-        Truth::Unanswered
+        ConditionResult::Unanswered
     } else {
-        Truth::No
+        ConditionResult::No
     }
 }
 
 /// RFC 8617 §7.2.1: what a chain is worth is what its newest sealer is worth, and a chain that
 /// does not validate, or whose newest message signature does not sign From, is none.
-fn sealed_by(patterns: &[NamePattern], facts: &Facts<'_>) -> Truth {
+fn sealed_by(patterns: &[NamePattern], facts: &Facts<'_>) -> ConditionResult {
     let arc = facts.arc;
     let newest = arc
         .sealers
         .last()
         .filter(|sealer| sealer.instance == arc.instances);
     if !arc.signs_from || !newest.is_some_and(|sealer| any(patterns, &sealer.domain)) {
-        return Truth::No;
+        return ConditionResult::No;
     }
     match arc.status {
-        ArcStatus::Pass => Truth::Yes,
-        ArcStatus::Fail if key_unanswered(arc, facts.asked) => Truth::Unanswered,
-        ArcStatus::Fail | ArcStatus::None => Truth::No,
+        ArcStatus::Pass => ConditionResult::Yes,
+        ArcStatus::Fail if key_unanswered(arc, facts.asked) => ConditionResult::Unanswered,
+        ArcStatus::Fail | ArcStatus::None => ConditionResult::No,
     }
 }

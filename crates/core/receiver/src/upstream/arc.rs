@@ -6,7 +6,7 @@ use landmarc_mail::DomainName;
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::message::HeaderSection;
 
-use super::fields::{Fields, Told};
+use super::fields::{FieldResult, Fields};
 use super::said::Said;
 
 /// What is in doubt where a filter has validated another chain than is there.
@@ -19,7 +19,7 @@ pub(super) fn said(
     headers: &HeaderSection,
     now: u64,
 ) -> Said<ArcResult> {
-    let told: Vec<Told<'_>> = fields.of("arc").collect();
+    let told: Vec<FieldResult<'_>> = fields.of("arc").collect();
     let Some(first) = told.first() else {
         return fields.silence();
     };

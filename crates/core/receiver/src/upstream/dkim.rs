@@ -4,7 +4,7 @@ use landmarc_auth::dkim::{DkimResult, DkimVerdict, Options};
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::{DomainName, ReversePath};
 
-use super::fields::{Fields, Told};
+use super::fields::{FieldResult, Fields};
 use super::said::Said;
 
 /// What is in doubt where a filter may have stumbled over a signature, and said nothing for it.
@@ -19,7 +19,7 @@ pub(super) fn said(
     signatures: &[DkimResult],
     options: &Options,
 ) -> Said<Vec<DkimResult>> {
-    let told: Vec<Told<'_>> = fields.of("dkim").collect();
+    let told: Vec<FieldResult<'_>> = fields.of("dkim").collect();
     let doubt = doubt.or_else(|| signatures.iter().any(is_malformed).then_some(MALFORMED));
     match (told.first(), doubt) {
         (Some(_), Some(doubt)) => Said::Doubtful(doubt),
@@ -38,14 +38,14 @@ fn is_malformed(signature: &DkimResult) -> bool {
     signature.result == DkimVerdict::Neutral && signature.reason.is_some()
 }
 
-fn one(signature: &DkimResult, told: &[Told<'_>], options: &Options) -> DkimResult {
+fn one(signature: &DkimResult, told: &[FieldResult<'_>], options: &Options) -> DkimResult {
     let of_this = told.iter().filter(|told| is_of(told.info, signature));
     let verdicts = of_this.filter_map(|told| Some((verdict(&told.info.result)?, told)));
     let verdicts: Vec<_> = verdicts.collect();
     // A pass only if all say so; else the topmost that says otherwise.
     let otherwise = verdicts.iter().find(|(verdict, _)| *verdict != DkimVerdict::Pass);
     // Nor may a field that is perhaps planted make a pass of what the topmost one does not tell of.
-    let is_in_topmost = |this: &Told<'_>| told.first().is_some_and(|top| this.is_beside(top));
+    let is_in_topmost = |this: &FieldResult<'_>| told.first().is_some_and(|top| this.is_beside(top));
     let pass = verdicts.first().filter(|(_, told)| is_in_topmost(told));
     let mut result = signature.clone();
     match otherwise.or(pass).map(|(verdict, told)| (verdict, told.info)) {

@@ -37,7 +37,7 @@ struct Field {
 
 /// One result, and whose it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Told<'a> {
+pub(super) struct FieldResult<'a> {
     pub(super) by: &'a str,
     pub(super) info: &'a ResultInfo,
     nth: u32,
@@ -76,10 +76,10 @@ impl Fields {
     }
 
     /// All results of a method, topmost first.
-    pub(super) fn of(&self, method: &'static str) -> impl Iterator<Item = Told<'_>> {
+    pub(super) fn of(&self, method: &'static str) -> impl Iterator<Item = FieldResult<'_>> {
         self.readable.iter().flat_map(move |field| {
             let results = field.results.iter().filter(move |info| info.is(method));
-            results.map(|info| Told {
+            results.map(|info| FieldResult {
                 by: &field.by,
                 info,
                 nth: field.nth,
@@ -93,9 +93,9 @@ impl Fields {
     }
 }
 
-impl Told<'_> {
+impl FieldResult<'_> {
     /// Whether both stand in the same field.
-    pub(super) fn is_beside(&self, other: &Told<'_>) -> bool {
+    pub(super) fn is_beside(&self, other: &FieldResult<'_>) -> bool {
         self.nth == other.nth
     }
 

@@ -7,7 +7,7 @@ use landmarc_mail::message::HeaderSection;
 use landmarc_mail::received_spf::ReceivedSpf;
 use landmarc_mail::{DomainName, Envelope, ReversePath};
 
-use super::fields::{Fields, Told};
+use super::fields::{FieldResult, Fields};
 use super::said::Said;
 use crate::removals::Removal;
 
@@ -40,7 +40,7 @@ pub(super) fn said(fields: &Fields, doubt: Option<&'static str>, envelope: &Enve
 }
 
 /// A pass only if all say so; else the topmost that says otherwise.
-fn merged(results: &[(Told<'_>, SpfResult)]) -> Option<SpfResult> {
+fn merged(results: &[(FieldResult<'_>, SpfResult)]) -> Option<SpfResult> {
     let mut others = results.iter().filter(|(_, result)| *result != SpfResult::Pass);
     others.next().or(results.first()).map(|(_, result)| *result)
 }

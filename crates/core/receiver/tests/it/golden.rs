@@ -12,7 +12,7 @@ fn told(name: &str, given: &str) {
     let given = Given::read(given);
     let judgement = given.judge();
     always_holds(&judgement, &given.rules, name);
-    let story = landmarc_receiver::story::story(&judgement);
+    let story = landmarc_receiver::explanation::explain(&judgement);
     for line in story.lines() {
         assert!(
             line.len() <= LINE || line.trim().split(' ').count() == 1,

@@ -1,14 +1,14 @@
 //! The limits of what is told, at the limit and one past it.
 
 use landmarc_auth::dkim::DkimVerdict;
+use landmarc_receiver::explanation::explain;
 use landmarc_receiver::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
-use landmarc_receiver::policy::Wording;
-use landmarc_receiver::story::story;
+use landmarc_receiver::policy::ReplyTemplate;
 
 use crate::scenario::Given;
 
 fn told(given: &str) -> String {
-    story(&Given::read(given).judge())
+    explain(&Given::read(given).judge())
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn twenty_identifiers_are_told_one_by_one() {
             "zone _dmarc.example.com TXT \"v=DMARC1; p=none\"\nfrom a@example.com\n{signed}"
         ));
         (given.rules.dkim.max_signatures, given.questions) = (count, 1_000);
-        let story = story(&given.judge());
+        let story = explain(&given.judge());
         let (_, alignment) = story.split_once("Alignment:").expect("that part");
         alignment.to_owned()
     };
@@ -137,7 +137,7 @@ fn a_reason_leaves_room_for_what_stands_behind_it() {
         "zone _dmarc.example.com TXT \"v=DMARC1; p=reject; aspf=s\"\nzone {name} TXT \"v=spf1 +all\"\n\
          mail <a@{name}>\nfrom a@b.{name}\nrules reject always"
     ));
-    given.rules.reject_text = Wording::new(|blanks| format!("{} ({})", blanks.reason, blanks.id));
+    given.rules.reject_text = ReplyTemplate::new(|blanks| format!("{} ({})", blanks.reason, blanks.id));
     let judgement = given.judge();
     assert_eq!(judgement.cause.len(), MAX_REASON_OCTETS, "{}", judgement.cause);
     assert!(judgement.cause.ends_with("..."), "{}", judgement.cause);

@@ -2,7 +2,7 @@
 
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
-use landmarc_receiver::story::story;
+use landmarc_receiver::explanation::explain;
 
 use crate::properties::unwrapped;
 use crate::scenario::Given;
@@ -26,7 +26,7 @@ fn a_local_part_that_an_spf_record_asks_for_is_not_told() {
                 .any(|a| a.question.to_string().contains(text))
         };
         assert!(asked("ann.secret."), "{record}: {:?}", judgement.asked);
-        let told = story(&judgement);
+        let told = explain(&judgement);
         assert!(told.contains("  %{l}."), "{told}");
         let told = [&told, &judgement.cause, &judgement.authentication_results];
         assert!(told.iter().all(|text| !text.contains("secret")), "{told:?}");
@@ -55,7 +55,7 @@ fn the_name_the_owner_and_the_reason_of_a_rule_stay_within_the_house() {
             Some("hush")
         );
         tells_strangers_nothing(&judgement);
-        assert!(unwrapped(&story(&judgement)).contains("The rule hush of this server"));
+        assert!(unwrapped(&explain(&judgement)).contains("The rule hush of this server"));
 
         let passing =
             format!("signed by d=example.com s=s1\nrule hush {rule} result=pass author_domain=example.com");

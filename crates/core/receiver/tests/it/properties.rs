@@ -6,9 +6,9 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::authres::AuthenticationResults;
 use landmarc_receiver::action::{Effect, Override, Step};
 use landmarc_receiver::disposition::{Disposition, OverrideKind};
+use landmarc_receiver::explanation::{explain, remedy};
 use landmarc_receiver::limits::{MAX_CAUSE_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::policy::{Mode, Rules};
-use landmarc_receiver::story::{remedy, story};
 use landmarc_receiver::{Judgement, Reply};
 use landmarc_testkit::dns_name;
 use proptest::prelude::*;
@@ -50,7 +50,7 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
         value.lines().all(|line| line.len() <= 998 && is_printable(line)),
         "{what}: {value}"
     );
-    let story = story(judgement);
+    let story = explain(judgement);
     assert!(story.split('\n').all(is_plain), "{what}: {story}");
     one_cause_everywhere(judgement, &story, what);
 }
@@ -288,7 +288,7 @@ proptest! {
         let mut given = Given::read(
             "zone _dmarc.example.com TXT \"v=DMARC1; p=reject\"\nfrom a@example.com\nrules reject always",
         );
-        given.rules.reject_text = landmarc_receiver::policy::Wording::new(move |_| words.clone());
+        given.rules.reject_text = landmarc_receiver::policy::ReplyTemplate::new(move |_| words.clone());
         let judgement = given.judge();
         prop_assert!(judgement.action.step.reply().is_some());
         always_holds(&judgement, &given.rules, "words");

@@ -10,7 +10,7 @@ use std::path::Path;
 use landmarc_mail::authres::AuthenticationResults;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
-use landmarc_receiver::story::{remedy, story};
+use landmarc_receiver::explanation::{explain, remedy};
 use landmarc_testkit::cases::{self, Case};
 use landmarc_testkit::letter::Letter;
 
@@ -75,7 +75,7 @@ fn says_the_same(judgement: &Judgement, id: &str) {
         "{id}: {told}"
     );
 
-    let story = unwrapped(&story(judgement));
+    let story = unwrapped(&explain(judgement));
     assert!(story.contains(&format!(" Cause: {cause}. ")), "{id}: {story}");
     let raw = &judgement.authentication_results;
     let field = AuthenticationResults::parse(raw.as_bytes()).expect("it reads back");
@@ -118,6 +118,6 @@ fn sheet(case: &Case, judgement: &Judgement) -> String {
         told(judgement),
         judgement.cause,
         judgement.authentication_results,
-        story(judgement)
+        explain(judgement)
     )
 }

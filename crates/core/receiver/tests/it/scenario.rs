@@ -32,8 +32,8 @@ use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{ClientNetwork, DomainName, Envelope, ReversePath};
 use landmarc_receiver::policy::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, Rules, Source,
-    UnusableAuthor, Upstream, Wording,
+    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, ReplyTemplate,
+    Rules, Source, UnusableAuthor, Upstream,
 };
 use landmarc_receiver::seen::{NetworkHistory, Seen, SigningHistory, Table};
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
@@ -368,9 +368,9 @@ fn rules() -> Rules {
     }
 }
 
-fn wording(text: &str) -> Wording {
+fn wording(text: &str) -> ReplyTemplate {
     let text = text.to_owned();
-    Wording::new(move |blanks| {
+    ReplyTemplate::new(move |blanks| {
         text.replace("{author_domain}", blanks.author_domain)
             .replace("{policy_domain}", blanks.policy_domain)
             .replace(

@@ -11,7 +11,7 @@ use landmarc_dmarc::discovery::Discovery;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::Step;
 use landmarc_receiver::evidence::Evidence;
-use landmarc_receiver::story::story;
+use landmarc_receiver::explanation::explain;
 
 use crate::properties::always_holds;
 use crate::scenario::Given;
@@ -49,7 +49,11 @@ fn run(scenario: &str) -> Vec<String> {
     let given = Given::read(given);
     let judgement = given.judge();
     always_holds(&judgement, &given.rules, title);
-    assert_eq!(story(&judgement), story(&given.judge()), "{title}: told twice");
+    assert_eq!(
+        explain(&judgement),
+        explain(&given.judge()),
+        "{title}: told twice"
+    );
     let mut lines = expected
         .lines()
         .map(str::trim)
@@ -168,7 +172,7 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
             let count = judgement.asked.len();
             (count > expected.parse::<usize>().expect("a number")).then(|| count.to_string())
         }
-        "story" => contains(story(judgement)),
+        "story" => contains(explain(judgement)),
         _ => unreachable!("nothing that could be expected is called {key:?}"),
     }
 }

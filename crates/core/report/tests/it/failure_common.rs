@@ -104,7 +104,7 @@ pub(crate) fn octets(report: &FailureReport) -> String {
 }
 
 fn rules() -> policy::Rules {
-    let wording = || policy::Wording::new(|_| "refused".to_owned());
+    let wording = || policy::ReplyTemplate::new(|_| "refused".to_owned());
     policy::Rules {
         authserv_id_with_job_id: false,
         upstream: landmarc_receiver::policy::Upstream::default(),

@@ -1,4 +1,4 @@
-//! How the story begins and ends: the author, the result, what is done, what was asked.
+//! How the explanation begins and ends: the author, the result, what is done, what was asked.
 
 use landmarc_auth::lookup::{Answer, Asked, Missing, Question};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};

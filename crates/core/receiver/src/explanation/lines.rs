@@ -1,4 +1,4 @@
-//! Lines of the story: indented, wrapped so that they fit a terminal, and printable ASCII.
+//! Lines of the explanation: indented, wrapped so that they fit a terminal, and printable ASCII.
 
 use landmarc_mail::text::printable;
 
@@ -7,7 +7,7 @@ const COLUMNS: usize = 106;
 /// Room for what stands in most sections.
 const USUAL_OCTETS: usize = 512;
 
-/// A part of the story: a heading, and lines below it.
+/// A part of the explanation: a heading, and lines below it.
 pub(super) struct Section(String);
 
 impl Section {

@@ -16,7 +16,7 @@ use crate::evidence::Evidence;
 use crate::judgement::Judgement;
 
 /// The first piece of advice, on one line that stands alone: the first of "What to do" in the
-/// story. Nothing where nobody has to do anything.
+/// explanation. Nothing where nobody has to do anything.
 #[must_use]
 pub fn remedy(judgement: &Judgement) -> Option<String> {
     // That of a rule's owner stays within the house: everybody reads our results.

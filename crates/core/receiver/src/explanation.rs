@@ -1,7 +1,6 @@
-//! The trace of a judgement as a story, for a postmaster who never read an RFC.
+//! Explains a judgement to a postmaster who never read an RFC.
 //!
-//! One text for `check --explain`, the debug log and whoever else asks "why": who
-//! claims to have written it, what each mechanism found, what the Domain Owner
+//! One text for `check --explain`, the debug log and the dashboard: who claims to have written the message, what each mechanism found, what the Domain Owner
 //! publishes, what follows, and what can be done about it.
 
 mod lines;
@@ -16,10 +15,10 @@ pub use remedy::remedy;
 use crate::judgement::Judgement;
 use lines::Section;
 
-/// The whole story in plain text, one line per fact, ending in what to do. Lines are
+/// The whole explanation in plain text, one line per fact, ending in what to do. Lines are
 /// wrapped; the same judgement always gives the same text.
 #[must_use]
-pub fn story(judgement: &Judgement) -> String {
+pub fn explain(judgement: &Judgement) -> String {
     let mut parts = vec![
         sections::headline(judgement),
         sections::author(judgement),
