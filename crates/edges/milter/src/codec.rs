@@ -9,11 +9,13 @@ mod command;
 mod flags;
 mod frame;
 mod negotiation;
+mod packet;
 pub mod reply;
 mod smtp_reply;
 
-pub use command::{Code, Command, CommandError};
+pub use command::{Command, CommandError};
 pub use flags::{Actions, Protocol};
 pub use frame::{Decoder, Frame, FrameError, HARD_LIMIT, LONG_NAME_LIMIT};
 pub use negotiation::{Capabilities, MacroStage, NegotiationError, Offer, VERSIONS};
+pub use packet::{Code, PACKET_LIMIT};
 pub use smtp_reply::smtp_reply;

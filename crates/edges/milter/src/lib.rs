@@ -10,6 +10,7 @@
 //! replacing bodies, changing the reverse-path, removing recipients, verdicts
 //! before the end of the message, and recipients the MTA itself has refused.
 
+mod address;
 pub mod codec;
 pub mod handler;
 pub mod macros;
@@ -19,10 +20,9 @@ mod server;
 pub mod session;
 mod statistics;
 
+pub use address::ip_address;
 pub use codec::{Actions, Capabilities, MacroStage, Protocol};
-pub use handler::{
-    Arguments, ConnectInfo, Edit, PeerAddress, Response, Service, Session, Verdict, ip_address,
-};
+pub use handler::{Arguments, ConnectInfo, Edit, PeerAddress, Response, Service, Session, Verdict};
 pub use landmarc_net::{
     AddressError, Drained, ListenError, Listeners, Panicked, Peer, SocketAddress, Stream, UnixAccess,
     guarded, guarded_call,

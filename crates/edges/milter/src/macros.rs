@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::address::ip_address;
 use crate::codec::Code;
-use crate::handler::ip_address;
 use crate::notices::Notices;
 
 /// Octets of macros kept for one stage. The MTA sends some hundred; more is refused

@@ -3,67 +3,9 @@
 use bytes::Bytes;
 
 use super::negotiation::Offer;
-use crate::handler::{ConnectInfo, PeerAddress, ip_address};
-
-/// The kinds of packets an MTA sends (`SMFIC_*`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Code {
-    /// What the MTA offers.
-    Negotiate,
-    /// Macros for the command named in it.
-    Macros,
-    /// An SMTP client connected.
-    Connect,
-    /// HELO or EHLO.
-    Helo,
-    /// MAIL.
-    Mail,
-    /// RCPT.
-    Rcpt,
-    /// DATA.
-    Data,
-    /// A header field.
-    Header,
-    /// The end of the header section.
-    EndOfHeaders,
-    /// A chunk of the body.
-    Body,
-    /// The end of the message.
-    EndOfMessage,
-    /// The message is dropped.
-    Abort,
-    /// The conversation is over.
-    Quit,
-    /// This SMTP connection is over, another follows.
-    QuitNewConnection,
-    /// An SMTP command the MTA does not know.
-    Unknown,
-}
-
-impl Code {
-    /// The code of an octet on the wire.
-    #[must_use]
-    pub const fn from_octet(octet: u8) -> Option<Self> {
-        Some(match octet {
-            b'O' => Self::Negotiate,
-            b'D' => Self::Macros,
-            b'C' => Self::Connect,
-            b'H' => Self::Helo,
-            b'M' => Self::Mail,
-            b'R' => Self::Rcpt,
-            b'T' => Self::Data,
-            b'L' => Self::Header,
-            b'N' => Self::EndOfHeaders,
-            b'B' => Self::Body,
-            b'E' => Self::EndOfMessage,
-            b'A' => Self::Abort,
-            b'Q' => Self::Quit,
-            b'K' => Self::QuitNewConnection,
-            b'U' => Self::Unknown,
-            _ => return None,
-        })
-    }
-}
+use super::packet::Code;
+use crate::address::ip_address;
+use crate::handler::{ConnectInfo, PeerAddress};
 
 /// One packet of an MTA, taken apart. Body chunks come as frames, not as commands.
 #[derive(Clone, Debug, PartialEq, Eq)]

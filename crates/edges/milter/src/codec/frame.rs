@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::command::Code;
+use super::packet::Code;
 
 /// The longest packet that is believed to be one. What claims to be longer is another
 /// protocol, or an attack; header fields and body up to here are read in small pieces.

@@ -1,8 +1,7 @@
 //! What both sides settle on before anything else.
 
-use super::command::Code;
 use super::flags::{Actions, Protocol};
-use super::reply;
+use super::packet::{Code, packet};
 
 /// The oldest version of the protocol that we speak, and the newest.
 pub const VERSIONS: std::ops::RangeInclusive<u32> = 2..=6;
@@ -173,7 +172,7 @@ impl Capabilities {
                 content.push(0);
             }
         }
-        reply::packet(b'O', &[&content], out);
+        packet(b'O', &[&content], out);
     }
 }
 

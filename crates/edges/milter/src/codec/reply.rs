@@ -4,11 +4,9 @@ use landmarc_mail::text::visible;
 
 use super::flags::{Actions, Protocol};
 use super::negotiation::Capabilities;
+use super::packet::{PACKET_LIMIT, packet};
 use super::smtp_reply::smtp_reply;
 use crate::handler::{Edit, Response, Verdict};
-
-/// Octets of a packet of ours: what MTAs read into a fixed buffer.
-pub const PACKET_LIMIT: usize = 65_535;
 
 /// Why an edit was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -177,18 +175,6 @@ fn write_verdict(verdict: &Verdict, out: &mut Vec<u8>) {
             Some(reply) => packet(b'y', &[&reply, b"\0"], out),
             None => out.extend_from_slice(TEMPFAIL),
         },
-    }
-}
-
-/// Appends one packet. Its size fits the length word: everything that we write has
-/// been measured against [`PACKET_LIMIT`], or is a constant of the program.
-pub(super) fn packet(code: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
-    let size = 1 + parts.iter().map(|part| part.len()).sum::<usize>();
-    let length = u32::try_from(size).unwrap_or(u32::MAX);
-    out.extend_from_slice(&length.to_be_bytes());
-    out.push(code);
-    for part in parts {
-        out.extend_from_slice(part);
     }
 }
 
