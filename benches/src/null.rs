@@ -4,7 +4,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use landmarc_milter::{Edit, Response, Server, ServerOptions, Service, Session, UnixAccess, Verdict};
+use landmarc_milter::{Edit, Response, Server, ServerOptions, Service, Session, Verdict};
+use landmarc_net::UnixAccess;
 /// The field that a filter which does nothing adds all the same.
 const FIELD: &[u8] = b"mx.receiver.example; none";
 
@@ -65,7 +66,7 @@ struct Null;
 impl Service for Null {
     type Session = Null;
 
-    fn connect(&self, _mta: &landmarc_milter::Peer) -> Null {
+    fn connect(&self, _mta: &landmarc_net::Peer) -> Null {
         Null
     }
 }

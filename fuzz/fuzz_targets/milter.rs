@@ -7,7 +7,8 @@
 #![no_main]
 
 use landmarc_milter::session::{Context, serve};
-use landmarc_milter::{Arguments, Edit, Macros, Peer, Response, ServerOptions, Service, Session, Verdict};
+use landmarc_milter::{Arguments, Edit, Macros, Response, ServerOptions, Service, Session, Verdict};
+use landmarc_net::Peer;
 use libfuzzer_sys::fuzz_target;
 
 /// Answers with what it is told, so that the encoder meets foreign octets, too.

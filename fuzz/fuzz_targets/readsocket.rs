@@ -9,7 +9,8 @@ use landmarc_interfaces::Answer;
 use landmarc_interfaces::readsocket::request::{HEAD_LIMIT, Part, Reading, Request};
 use landmarc_interfaces::readsocket::{failed, line};
 use landmarc_interfaces::recipients::MAX_RECIPIENTS;
-use landmarc_milter::{Edit, Peer, Response, Verdict};
+use landmarc_milter::{Edit, Response, Verdict};
+use landmarc_net::Peer;
 use libfuzzer_sys::fuzz_target;
 
 /// What was read, and whether it went on to its end.

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use landmarc_milter::SocketAddress;
-use landmarc_net::ListenError;
+use landmarc_net::{ListenError, SocketAddress};
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State};
 use landmarc_web::{Health, Limits, Part, Readiness, Server, Site, Status};

@@ -1,6 +1,6 @@
 //! What is going to happen to mail, in plain words (decision D33).
 
-use landmarc_milter::SocketAddress;
+use landmarc_net::SocketAddress;
 use landmarc_receiver::policy::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
 
 /// What the mode means for mail that fails, in a few lines.

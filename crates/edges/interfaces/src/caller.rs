@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use landmarc_milter::{ConnectInfo, Macros, Peer, PeerAddress};
+use landmarc_milter::{ConnectInfo, Macros, PeerAddress};
+use landmarc_net::Peer;
 
 /// A way by which messages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! One message, driven through a session as a mail server would drive it.
 
 use landmarc_milter::codec::Offer;
-use landmarc_milter::{Actions, Arguments, Capabilities, Macros, Protocol, Service, guarded, guarded_call};
+use landmarc_milter::{Actions, Arguments, Capabilities, Macros, Protocol, Service};
+use landmarc_net::{guarded, guarded_call};
 
 use crate::answer::Answer;
 use crate::caller::{Caller, Door};

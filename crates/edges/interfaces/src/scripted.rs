@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use landmarc_milter::{
-    Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
+    Actions, Arguments, Capabilities, ConnectInfo, Macros, PeerAddress, Response, Service, Session,
 };
+use landmarc_net::Peer;
 
 use crate::caller::Door;
 use crate::findings::{Findings, Judged};

@@ -23,10 +23,6 @@ mod statistics;
 pub use address::ip_address;
 pub use codec::{Actions, Capabilities, MacroStage, Protocol};
 pub use handler::{Arguments, ConnectInfo, Edit, PeerAddress, Response, Service, Session, Verdict};
-pub use landmarc_net::{
-    AddressError, Drained, ListenError, Listeners, Panicked, Peer, SocketAddress, Stream, UnixAccess,
-    guarded, guarded_call,
-};
 pub use macros::Macros;
 pub use options::ServerOptions;
 pub use server::Server;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use landmarc_interfaces::opensmtpd::{CheckApi, Terms, Unjudged, run as filter};
-use landmarc_milter::SocketAddress;
+use landmarc_net::SocketAddress;
 use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};
 

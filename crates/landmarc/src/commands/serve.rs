@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use landmarc_milter::{ListenError, Server, SocketAddress, UnixAccess};
+use landmarc_milter::Server;
+use landmarc_net::{ListenError, SocketAddress, UnixAccess};
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State, StoreError};

@@ -8,7 +8,7 @@ mod socket;
 
 use std::sync::Arc;
 
-use landmarc_milter::{Drained, SocketAddress};
+use landmarc_net::{Drained, SocketAddress};
 use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;

@@ -37,8 +37,9 @@ use std::time::{Instant, SystemTime};
 use landmarc_interfaces::Door;
 use landmarc_mail::{Envelope, ReversePath};
 use landmarc_milter::{
-    Actions, Arguments, Capabilities, ConnectInfo, Macros, Peer, PeerAddress, Response, Service, Session,
+    Actions, Arguments, Capabilities, ConnectInfo, Macros, PeerAddress, Response, Service, Session,
 };
+use landmarc_net::Peer;
 use landmarc_receiver::policy::{QuarantineBy, Rules};
 use landmarc_store::Recorder;
 use tokio::time::timeout;

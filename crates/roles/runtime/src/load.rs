@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landmarc_dmarc::suffixes::Suffixes;
-use landmarc_milter::SocketAddress;
+use landmarc_net::SocketAddress;
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use landmarc_milter::SocketAddress;
+use landmarc_net::SocketAddress;
 use landmarc_settings::{FileMode, Mistake, Settings, WebAddress, key};
 
 use crate::account::find_group;

@@ -4,7 +4,8 @@
 mod json;
 
 use hyper::header::{HeaderMap, HeaderValue};
-use landmarc_milter::{Peer, PeerAddress, ip_address};
+use landmarc_milter::{PeerAddress, ip_address};
+use landmarc_net::Peer;
 
 use super::problem::Problem;
 use super::rspamd::addresses;

@@ -16,7 +16,8 @@ use crate::findings::Judged;
 use crate::lines::read_line;
 use crate::readsocket;
 use crate::words::threshold;
-use landmarc_milter::{Peer, Service};
+use landmarc_milter::Service;
+use landmarc_net::Peer;
 
 /// Octets of a request before its message, without its recipients, who are the sender's to choose: of those there may
 /// come any number, and so many are kept as [`Recipients`](crate::recipients::Recipients) has room for.

@@ -1,6 +1,7 @@
 //! What rspamd's clients say and expect: the envelope in header fields, the answer as one object.
 
-use landmarc_milter::{Peer, PeerAddress, ip_address};
+use landmarc_milter::{PeerAddress, ip_address};
+use landmarc_net::Peer;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 

@@ -7,7 +7,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_mail::text::visible_octets;
-use landmarc_milter::{Peer, PeerAddress, ip_address};
+use landmarc_milter::{PeerAddress, ip_address};
+use landmarc_net::Peer;
 
 use crate::caller::Caller;
 use crate::recipients::Recipients;

@@ -4,7 +4,8 @@
 use bytes::{Bytes, BytesMut};
 use landmarc_milter::codec::{Code, Command, Decoder, Frame, Offer, smtp_reply};
 use landmarc_milter::session::{Context, serve};
-use landmarc_milter::{Actions, Edit, Peer, Protocol, ServerOptions};
+use landmarc_milter::{Actions, Edit, Protocol, ServerOptions};
+use landmarc_net::Peer;
 use landmarc_testkit::mta::packet;
 use proptest::collection::vec;
 use proptest::prelude::*;

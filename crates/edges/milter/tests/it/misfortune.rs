@@ -3,7 +3,8 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use landmarc_milter::{Drained, ServerOptions, Verdict};
+use landmarc_milter::{ServerOptions, Verdict};
+use landmarc_net::Drained;
 use landmarc_testkit::mta::{self, Mail, Mta, Offer, Wire};
 
 use crate::recorder::{Directory, Recorder, Running, Script, await_that};

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context as Wakeup, Poll};
 
 use landmarc_milter::session::{Context, End, serve};
-use landmarc_milter::{Edit, Peer, ServerOptions};
+use landmarc_milter::{Edit, ServerOptions};
+use landmarc_net::Peer;
 use landmarc_testkit::mta::packet;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 

@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use landmarc_milter::{
-    Arguments, Capabilities, ConnectInfo, Drained, Edit, Gauge, Macros, Peer, Response, Server,
-    ServerOptions, Service, Session, SocketAddress, UnixAccess, Verdict,
+    Arguments, Capabilities, ConnectInfo, Edit, Gauge, Macros, Response, Server, ServerOptions, Service,
+    Session, Verdict,
 };
+use landmarc_net::{Drained, Peer, SocketAddress, UnixAccess};
 use tokio::sync::oneshot;
 
 /// What the recorder does.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landmarc_milter::{ConnectInfo, Edit, Macros, Peer, Response as Judgement, Service, Session, Verdict};
+use landmarc_milter::{ConnectInfo, Edit, Macros, Response as Judgement, Service, Session, Verdict};
+use landmarc_net::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
