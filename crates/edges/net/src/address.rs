@@ -58,7 +58,7 @@ impl SocketAddress {
 #[must_use]
 pub fn is_loopback(host: &str) -> bool {
     let address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    address || host == "localhost"
+    address || host.eq_ignore_ascii_case("localhost")
 }
 
 /// What is wrong with the spelling of a socket.
@@ -238,6 +238,23 @@ mod tests {
         ] {
             let error = text.parse::<SocketAddress>().unwrap_err().to_string();
             assert!(error.contains(hint) && error.contains(text), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_socket_is_exposed_unless_it_is_of_this_host_alone() {
+        for (text, is_exposed) in [
+            ("unix:/run/a.sock", false),
+            ("inet:127.0.0.1:8893", false),
+            ("inet:[::1]:8893", false),
+            ("inet:LocalHost:8893", false),
+            ("inet:8893", true),
+            ("inet:0.0.0.0:8893", true),
+            ("inet:192.0.2.1:8893", true),
+            ("inet:mx.example:8893", true),
+        ] {
+            let socket: SocketAddress = text.parse().unwrap();
+            assert_eq!(socket.is_exposed(), is_exposed, "{text}");
         }
     }
 }

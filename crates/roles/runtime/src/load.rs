@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landmarc_dmarc::suffixes::Suffixes;
-use landmarc_net::SocketAddress;
+use landmarc_net::{SocketAddress, is_loopback};
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::{Mistake, Mistakes, RedisServer, Settings, WebAddress, key};
@@ -26,7 +26,7 @@ use crate::visible::visible_path;
 
 use crate::clock::now_ms;
 use crate::sockets;
-use of_fleet::{OfFleet, is_loopback};
+use of_fleet::OfFleet;
 use of_reports::OfReports;
 pub use of_store::{Need, load_store};
 use rules_file::Fault;

@@ -1,7 +1,5 @@
 //! The sockets that the settings name: whether they can be, how many files they take, and who reaches them.
 
-use std::net::IpAddr;
-
 use landmarc_net::SocketAddress;
 use landmarc_settings::{FileMode, Mistake, Settings, WebAddress, key};
 
@@ -125,13 +123,9 @@ pub fn exposed(settings: &Settings) -> Vec<(&'static str, String)> {
 
 /// Whether a socket listens beyond this host.
 pub fn is_exposed(spelling: &str) -> bool {
-    match spelling.parse() {
-        Ok(SocketAddress::Inet { host: Some(host), .. }) => {
-            host != "localhost" && !host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-        Ok(SocketAddress::Inet { host: None, .. }) => true,
-        Ok(SocketAddress::Unix(_)) | Err(_) => false,
-    }
+    spelling
+        .parse()
+        .is_ok_and(|socket: SocketAddress| socket.is_exposed())
 }
 
 /// The addresses that the settings name more than once. Of port 0 there is one each time.

@@ -1,9 +1,9 @@
 //! What `[fleet]` and `[collector]` name: whether it is there, and can be used.
 
 use std::fs::File;
-use std::net::IpAddr;
 use std::path::Path;
 
+use landmarc_net::is_loopback;
 use landmarc_settings::keys::DatabaseTls;
 use landmarc_settings::{Mistake, Settings, key};
 use landmarc_store::{NoServerAddress, ServerAddress};
@@ -82,12 +82,6 @@ impl OfFleet {
                 .push(settings.refuse(key, None, unreadable(path, &error))),
         }
     }
-}
-
-/// Whether it is this host, by its name or its address.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    address || host.eq_ignore_ascii_case("localhost")
 }
 
 /// The files that are read, with the keys that name them.
