@@ -2,8 +2,6 @@
 //!
 //! Nothing of it can take the verdict back, and the MTA waits for it no longer than the record does.
 
-use std::time::Instant;
-
 use landmarc_receiver::Judgement;
 use landmarc_receiver::explanation::explain;
 use landmarc_store::{Recorded, State};
@@ -59,7 +57,7 @@ impl Connection {
         let offered = offers.offer(candidate);
         self.common.metrics.failure_candidate(offered);
         if offered == Offered::Dropped
-            && let Some(messages) = self.common.unreported.count(Instant::now())
+            && let Some(messages) = self.common.unreported.count()
         {
             tracing::warn!(
                 messages,
@@ -75,10 +73,9 @@ impl Connection {
         if recorded == Recorded::Committed || self.common.recorder.state() != State::Ok {
             return;
         }
-        let now = Instant::now();
         if recorded == Recorded::Later {
             tracing::debug!(queue_id = %queue_id, id = %id, "answered before it was written down");
-            if let Some(messages) = self.common.late.count(now) {
+            if let Some(messages) = self.common.late.count() {
                 tracing::warn!(
                     messages,
                     "answered before they were written down: the disk is slow; the records follow"
@@ -86,7 +83,7 @@ impl Connection {
             }
         } else {
             tracing::debug!(queue_id = %queue_id, id = %id, "answered and not written down");
-            if let Some(messages) = self.common.dropped.count(now) {
+            if let Some(messages) = self.common.dropped.count() {
                 tracing::warn!(
                     messages,
                     "answered and not written down: no room in memory (store.memory), or nobody writes any more"

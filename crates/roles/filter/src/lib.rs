@@ -32,7 +32,7 @@ mod upstream;
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use landmarc_interfaces::Door;
 use landmarc_mail::{Envelope, ReversePath};
@@ -48,10 +48,10 @@ use crate::seen::SeenMail;
 use answer::Unjudged;
 use copying::Adding;
 use ids::Ids;
+use landmarc_net::LogLimit;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::failure_reports::FailureReportSender;
 use landmarc_runtime::panic::catch_panic;
-use landmarc_runtime::throttle::Throttle;
 use memory::Memory;
 use message::Message;
 pub use metrics::FilterMetrics;
@@ -69,6 +69,8 @@ use upstream::MissingUpstreamCounter;
 const MAX_ENVELOPE_OCTETS: usize = 1024;
 /// What is kept of the MTA's name for a message; Postfix's own have at most 25 octets.
 const MAX_QUEUE_ID_OCTETS: usize = 64;
+/// How often the log says what befalls messages: a log that grows by a line for each of them helps no slow disk.
+const LOG_PERIOD: Duration = Duration::from_secs(1);
 /// Where it has not told us one.
 const UNKNOWN_QUEUE_ID: &str = "unknown";
 
@@ -93,11 +95,11 @@ struct Common {
     /// Where messages go that a failure report may be made of; nowhere, where there is no reporter.
     offers: OnceLock<FailureReportSender>,
     /// Of such messages that found no room.
-    unreported: Throttle,
+    unreported: LogLimit,
     /// Of messages that were answered before their record was on disk.
-    late: Throttle,
+    late: LogLimit,
     /// Of those that have no record.
-    dropped: Throttle,
+    dropped: LogLimit,
     /// Whether it was said that copies cannot be made.
     told_of_no_copies: AtomicBool,
     /// Whether the story of each verdict is written down.
@@ -122,9 +124,9 @@ impl Filter {
             metrics,
             seen,
             offers: OnceLock::new(),
-            unreported: Throttle::default(),
-            late: Throttle::default(),
-            dropped: Throttle::default(),
+            unreported: LogLimit::every(LOG_PERIOD),
+            late: LogLimit::every(LOG_PERIOD),
+            dropped: LogLimit::every(LOG_PERIOD),
             told_of_no_copies: AtomicBool::new(false),
             keeps_stories: running.in_force.settings.store.observations,
         };

@@ -12,10 +12,10 @@ use landmarc_store::{
 use tokio::task::JoinHandle;
 
 use super::metrics::FleetMetrics;
+use landmarc_net::LogLimit;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::stop::{Stopper, stop};
-use landmarc_runtime::throttle::Throttle;
 
 /// How long a host waits that comes while the store cannot be written.
 const TRY_AGAIN: Duration = Duration::from_secs(30);
@@ -54,8 +54,8 @@ pub(super) fn start(
             bound: Mutex::default(),
         }),
         metrics,
-        warnings: Throttle::every(BETWEEN_WARNINGS),
-        turned_away: Throttle::every(BETWEEN_WARNINGS),
+        warnings: LogLimit::every(BETWEEN_WARNINGS),
+        turned_away: LogLimit::every(BETWEEN_WARNINGS),
     };
     let serves = tls.clone();
     let task = tokio::spawn(async move { server.run(serves, desk, async move { stop.wait().await }).await });
@@ -81,9 +81,9 @@ struct CollectionHandler {
     current: Arc<Current>,
     shelf: Arc<CollectedStore>,
     metrics: Arc<FleetMetrics>,
-    warnings: Throttle,
+    warnings: LogLimit,
     /// Of certificates that are refused.
-    turned_away: Throttle,
+    turned_away: LogLimit,
 }
 
 /// The store that all of it goes to.
@@ -111,7 +111,7 @@ impl Taker for CollectionHandler {
             return Ok(());
         };
         self.metrics.refused();
-        if self.turned_away.count(Instant::now()).is_some() {
+        if self.turned_away.count().is_some() {
             tracing::warn!(
                 names = from.names.join(" "),
                 fingerprint = from.fingerprint,
@@ -187,7 +187,7 @@ impl CollectionHandler {
             ),
         };
         self.metrics.refused();
-        if self.turned_away.count(Instant::now()).is_some() {
+        if self.turned_away.count().is_some() {
             tracing::warn!(
                 names = from.names.join(" "),
                 fingerprint = from.fingerprint,
@@ -204,7 +204,7 @@ impl CollectionHandler {
 
     fn refused(&self, from: &ClientName, error: &StoreError) -> Refusal {
         self.metrics.refused();
-        if self.warnings.count(Instant::now()).is_some() {
+        if self.warnings.count().is_some() {
             tracing::warn!(
                 remedy = error.remedy(),
                 "records of {from} were not taken in: {}",

@@ -11,7 +11,7 @@ use super::metrics::ReporterMetrics;
 use super::pace::Pace;
 use super::settings::ReportSettings;
 use super::shared::Shared;
-use landmarc_runtime::throttle::Throttle;
+use landmarc_net::LogLimit;
 
 /// What stays the same while settings come and go.
 pub struct ReporterContext<D> {
@@ -30,7 +30,7 @@ pub struct ReporterContext<D> {
     /// Where it is counted; a command counts nothing.
     pub metrics: Option<Arc<ReporterMetrics>>,
     /// Letters that were given up are told of once a minute.
-    pub given_up: Arc<Throttle>,
+    pub given_up: Arc<LogLimit>,
 }
 
 /// How often the log tells of letters that were given up.
@@ -55,7 +55,7 @@ impl<D> ReporterContext<D> {
             dns,
             pace: Arc::default(),
             metrics: None,
-            given_up: Arc::new(Throttle::every(BETWEEN_WARNINGS)),
+            given_up: Arc::new(LogLimit::every(BETWEEN_WARNINGS)),
         }
     }
 

@@ -314,7 +314,7 @@ fn log<D>(desk: &ReporterContext<D>, delivery: &Delivery, ended: &Ended) {
     let report = &delivery.report;
     let (host, attempts) = (host(delivery), delivery.attempts);
     if let Ended::GivenUp(why) = ended
-        && let Some(letters) = desk.given_up.count(std::time::Instant::now())
+        && let Some(letters) = desk.given_up.count()
     {
         tracing::warn!(
             letters,

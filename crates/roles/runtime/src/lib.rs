@@ -27,7 +27,6 @@ pub mod rules;
 pub mod sockets;
 pub mod stop;
 pub mod tasks;
-pub mod throttle;
 pub mod time;
 pub mod visible;
 pub mod wall_clock;
