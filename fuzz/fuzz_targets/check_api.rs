@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use landmarc_interfaces::{Door, DriveLimits, Findings, Judged, http};
+use landmarc_interfaces::{Interface, DriveLimits, Findings, Judged, http};
 use landmarc_milter::{Macros, Response, Service, Session};
 use landmarc_net::{ConnectionSlot, Peer};
 use libfuzzer_sys::fuzz_target;
@@ -35,7 +35,7 @@ impl Session for Judge {
 }
 
 impl Judged for Judge {
-    fn comes_by(&mut self, _door: Door) {}
+    fn comes_by(&mut self, _interface: Interface) {}
 
     fn stay_out_of_reports(&mut self) {}
 

@@ -1,4 +1,4 @@
-//! What a door is to tell its mail server: the response of a session, taken apart.
+//! What an interface is to tell its mail server: the response of a session, taken apart.
 
 use std::collections::HashMap;
 

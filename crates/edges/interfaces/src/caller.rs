@@ -7,7 +7,7 @@ use landmarc_net::Peer;
 
 /// A way by which messages come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Door {
+pub enum Interface {
     /// The milter protocol, which needs nothing of this crate.
     Milter,
     /// `POST /v1/check`.
@@ -20,7 +20,7 @@ pub enum Door {
     OpenSmtpd,
 }
 
-impl Door {
+impl Interface {
     /// All of them.
     pub const ALL: [Self; 5] = [
         Self::Milter,
@@ -43,13 +43,13 @@ impl Door {
     }
 }
 
-impl fmt::Display for Door {
+impl fmt::Display for Interface {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// The envelope of a message, as a door was told.
+/// The envelope of a message, as an interface was told.
 ///
 /// All of it may be missing. A client that is not known is not taken for a local one: say so
 /// ([`PeerAddress::Unix`]) where a program of this host hands the message in.
@@ -98,7 +98,7 @@ impl Default for Caller {
     }
 }
 
-/// What a message is called that has no name; the word of the milter door.
+/// What a message is called that has no name; the word of the milter interface.
 const UNNAMED: &str = "unknown";
 
 impl Caller {

@@ -5,7 +5,7 @@ use landmarc_milter::{Actions, Arguments, Capabilities, Macros, Protocol, Servic
 use landmarc_net::{guarded, guarded_call};
 
 use crate::answer::Answer;
-use crate::caller::{Caller, Door};
+use crate::caller::{Caller, Interface};
 use crate::findings::Judged;
 use crate::incoming::{Incoming, Piece};
 
@@ -71,11 +71,11 @@ pub enum DriveError {
 ///
 /// ```
 /// # async fn example(service: &impl landmarc_milter::Service<Session: landmarc_interfaces::Judged>) {
-/// use landmarc_interfaces::{Caller, Door, Drive, DriveLimits, Powers};
+/// use landmarc_interfaces::{Caller, Interface, Drive, DriveLimits, Powers};
 ///
 /// let caller = Caller { mail_from: b"a@example.com".to_vec(), ..Caller::default() };
 /// let powers = Powers { hold: true, add_recipients: false };
-/// let mut drive = Drive::begin(service, Door::Http, &caller, powers, DriveLimits::default()).await;
+/// let mut drive = Drive::begin(service, Interface::Http, &caller, powers, DriveLimits::default()).await;
 /// drive.push(b"From: a@example.com\n\nHel").await.unwrap();
 /// drive.push(b"lo\n").await.unwrap();
 /// let answer = drive.finish().await;
@@ -107,7 +107,7 @@ impl<S: Judged> Drive<S> {
     /// there is a recipient.
     pub async fn begin(
         service: &impl Service<Session = S>,
-        door: Door,
+        interface: Interface,
         caller: &Caller,
         powers: Powers,
         limits: DriveLimits,
@@ -121,7 +121,7 @@ impl<S: Judged> Drive<S> {
         };
         let connected = guarded_call(|| {
             let mut session = service.connect(&caller.peer);
-            session.comes_by(door);
+            session.comes_by(interface);
             if caller.stays_out_of_reports {
                 session.stay_out_of_reports();
             }
@@ -227,7 +227,7 @@ impl<S: Judged> Drive<S> {
     fn lose_session(&mut self, panic: &str) {
         tracing::error!(
             panic,
-            "a bug: a session behind a door panicked, its message is put off"
+            "a bug: a session behind an interface panicked, its message is put off"
         );
         let session = self.session.take();
         // What it left behind may panic once more when it is taken down.

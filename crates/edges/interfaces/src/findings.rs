@@ -5,13 +5,13 @@ use std::fmt;
 use landmarc_milter::Session;
 use serde_json::Value;
 
-use crate::caller::Door;
+use crate::caller::Interface;
 
 /// A session that says what it found, beside what is to be done.
 pub trait Judged: Session {
-    /// Its messages come by this door, and what is found of them is to be kept until it is asked for.
+    /// Its messages come by this interface, and what is found of them is to be kept until it is asked for.
     /// To be called before the first of them; a session that is not told so keeps nothing.
-    fn comes_by(&mut self, door: Door);
+    fn comes_by(&mut self, interface: Interface);
 
     /// Its messages are to count in no report.
     fn stay_out_of_reports(&mut self);

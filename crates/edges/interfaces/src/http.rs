@@ -35,7 +35,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use crate::answer::Answer;
-use crate::caller::{Caller, Door};
+use crate::caller::{Caller, Interface};
 use crate::drive::{Drive, DriveLimits, Powers};
 use crate::findings::Judged;
 use first::Language;
@@ -238,10 +238,16 @@ impl<V: Service<Session: Judged>> Site<V> {
             "/v1/check" if is_post => {
                 let caller = envelope::caller(request.headers(), peer);
                 self.guard.check_secret(request.headers())?;
-                let door = envelope::door(request.headers());
+                let interface = envelope::interface(request.headers());
                 // OpenSMTPD has no place for a message that is put aside.
-                let powers = if door == Door::OpenSmtpd { MARKING } else { ASKING };
-                let judged = self.judge(door, powers, caller?, request, body, progress).await?;
+                let powers = if interface == Interface::OpenSmtpd {
+                    MARKING
+                } else {
+                    ASKING
+                };
+                let judged = self
+                    .judge(interface, powers, caller?, request, body, progress)
+                    .await?;
                 Ok(answer(StatusCode::OK, &check::object(&judged)))
             }
             "/checkv2" if is_post => {
@@ -252,7 +258,7 @@ impl<V: Service<Session: Judged>> Site<V> {
                 }
                 let caller = envelope.into_caller();
                 let judged = self
-                    .judge(Door::Rspamd, MARKING, caller, request, body, progress)
+                    .judge(Interface::Rspamd, MARKING, caller, request, body, progress)
                     .await?;
                 Ok(answer(StatusCode::OK, &rspamd::object(&judged, begun.elapsed())))
             }
@@ -268,7 +274,7 @@ impl<V: Service<Session: Judged>> Site<V> {
     /// Reads the message as it comes, and judges it.
     async fn judge<B>(
         &self,
-        door: Door,
+        interface: Interface,
         powers: Powers,
         caller: Caller,
         request: &Request<()>,
@@ -280,7 +286,7 @@ impl<V: Service<Session: Judged>> Site<V> {
     {
         self.check_body(request.headers(), body)?;
         progress.message();
-        let mut drive = Drive::begin(&self.service, door, &caller, powers, self.limits).await;
+        let mut drive = Drive::begin(&self.service, interface, &caller, powers, self.limits).await;
         while let Some(frame) = body.frame().await {
             let Ok(mut data) = frame.map_err(|_| Problem::CutOff)?.into_data() else {
                 continue;

@@ -1,8 +1,8 @@
-//! The doors beside the milter: HTTP, the protocols of rspamd, a line socket for Exim, the filter
+//! The interfaces beside the milter: HTTP, the protocols of rspamd, a line socket for Exim, the filter
 //! protocol of OpenSMTPD.
 //!
-//! Each is translated into the calls of [`landmarc_milter::Session`], and so ends in the same room: what is judged,
-//! recorded, limited and refused does not depend on the door a message came by. What a door was told of
+//! Each is translated into the calls of [`landmarc_milter::Session`], and so ends in the same code: what is judged,
+//! recorded, limited and refused does not depend on the interface a message came by. What an interface was told of
 //! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`Answer`] says
 //! what is to be done, and its [`Findings`] why, in plain words ([`words`]).
 //!
@@ -24,6 +24,6 @@ pub mod words;
 mod scripted;
 
 pub use answer::{Added, Answer, Outcome, Removed};
-pub use caller::{Caller, Door};
+pub use caller::{Caller, Interface};
 pub use drive::{Drive, DriveError, DriveLimits, Powers};
 pub use findings::{Disposition, DkimFinding, Dmarc, Done, Findings, Judged, Policy, SpfFinding};

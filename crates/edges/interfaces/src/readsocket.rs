@@ -30,7 +30,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::answer::Answer;
-use crate::caller::Door;
+use crate::caller::Interface;
 use crate::drive::{Drive, DriveError, DriveLimits, Powers};
 use crate::findings::Judged;
 pub use line::{KEPT_LIMIT, VALUE_LIMIT, down, failed, line};
@@ -187,7 +187,7 @@ where
             hold: true,
             add_recipients: false,
         };
-        let mut drive = Drive::begin(&self.service, Door::Exim, &caller, powers, self.limits).await;
+        let mut drive = Drive::begin(&self.service, Interface::Exim, &caller, powers, self.limits).await;
         match source {
             Source::Whole(spooled) => {
                 asking.read_to_end().await?;

@@ -7,7 +7,7 @@ use landmarc_milter::{
 };
 use landmarc_net::Peer;
 
-use crate::caller::Door;
+use crate::caller::Interface;
 use crate::findings::{Findings, Judged};
 
 /// Makes sessions that all note in the same place.
@@ -52,8 +52,8 @@ impl Service for Scripted {
 }
 
 impl Judged for Scripted {
-    fn comes_by(&mut self, door: Door) {
-        self.note("door", door.as_str());
+    fn comes_by(&mut self, interface: Interface) {
+        self.note("interface", interface.as_str());
     }
 
     fn stay_out_of_reports(&mut self) {}

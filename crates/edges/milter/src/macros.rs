@@ -130,7 +130,7 @@ impl Macros {
     }
 }
 
-/// Macros given by name and value, as if sent ahead of CONNECT: for doors that are told
+/// Macros given by name and value, as if sent ahead of CONNECT: for interfaces that are told
 /// the same facts in another protocol, and for tests of handlers. The limits of a stage hold.
 impl<'a> FromIterator<(&'a str, &'a str)> for Macros {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {

@@ -5,7 +5,7 @@ use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_interfaces::{
-    Disposition, DkimFinding, Dmarc, Done, Door, Findings, Judged, Policy, SpfFinding,
+    Disposition, DkimFinding, Dmarc, Done, Findings, Interface, Judged, Policy, SpfFinding,
 };
 use landmarc_milter::{Response, Verdict};
 use landmarc_receiver::Judgement;
@@ -19,7 +19,7 @@ use super::skipping::Skipped;
 use crate::json;
 
 impl Judged for Connection {
-    fn comes_by(&mut self, door: Door) {
+    fn comes_by(&mut self, door: Interface) {
         self.door = door;
         self.keeps_findings = true;
     }

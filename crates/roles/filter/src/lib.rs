@@ -34,7 +34,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use landmarc_interfaces::Door;
+use landmarc_interfaces::Interface;
 use landmarc_mail::{Envelope, ReversePath};
 use landmarc_milter::{
     Actions, Arguments, Capabilities, ConnectInfo, Macros, PeerAddress, Response, Service, Session,
@@ -179,7 +179,7 @@ impl Service for Filter {
             adding: Adding::Never,
             is_broken: false,
             message: None,
-            door: Door::Milter,
+            door: Interface::Milter,
             keeps_findings: false,
             stays_out_of_reports: false,
             findings: None,
@@ -203,7 +203,7 @@ pub struct Connection {
     /// In a box, for most connections are at rest most of the time.
     message: Option<Box<Message>>,
     /// By which its messages come.
-    door: Door,
+    door: Interface,
     /// Whether that door wants to know what was found.
     keeps_findings: bool,
     /// Whether its messages count in no report.

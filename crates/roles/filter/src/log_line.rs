@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use landmarc_auth::dkim::DkimVerdict;
-use landmarc_interfaces::Door;
+use landmarc_interfaces::Interface;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::evidence::Evidence;
 use landmarc_receiver::explanation::remedy;
@@ -23,7 +23,7 @@ pub fn dkim_word(judgement: &Judgement) -> &'static str {
 
 /// The one line of a judged message: the same keys in the same order, always.
 /// Local-parts and subjects stay out (decision D37).
-pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: Door) {
+pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: Interface) {
     let evaluation = judgement.evaluation();
     let policy_domain = evaluation.and_then(|e| match &e.discovery {
         landmarc_dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
@@ -70,6 +70,6 @@ fn listed(words: impl Iterator<Item = &'static str>) -> String {
 }
 
 /// A message that is not judged: why not.
-pub fn skipped(queue_id: &str, client: &str, why: &str, door: Door) {
+pub fn skipped(queue_id: &str, client: &str, why: &str, door: Interface) {
     tracing::info!(queue_id = %queue_id, client = %client, skipped = %why, door = %door);
 }

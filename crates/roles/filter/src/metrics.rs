@@ -8,7 +8,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_interfaces::Door;
+use landmarc_interfaces::Interface;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{FailureCause, Override, Step};
 use landmarc_receiver::policy::QuarantineBy;
@@ -38,7 +38,7 @@ pub struct FilterMetrics {
     /// Not to be judged, by why.
     pub skipped: Counts<{ words::SKIPPED.len() }>,
     /// By the interface that they came by.
-    pub doors: Counts<{ Door::ALL.len() }>,
+    pub doors: Counts<{ Interface::ALL.len() }>,
     /// Not judged, by why.
     pub failures: Counts<{ words::FAILURE.len() }>,
     /// SPF results, for the MAIL FROM identity.
@@ -116,8 +116,8 @@ impl FilterMetrics {
     }
 
     /// A message came to its end, by this door.
-    pub fn count_ingress(&self, door: Door) {
-        let place = Door::ALL.iter().position(|known| *known == door);
+    pub fn count_ingress(&self, door: Interface) {
+        let place = Interface::ALL.iter().position(|known| *known == door);
         self.doors.add(place.unwrap_or_default());
     }
 
@@ -195,7 +195,7 @@ impl FilterMetrics {
         sheet.counters(
             "landmarc_door_messages",
             "Messages that came to their end, judged or not, by the door they came by.",
-            labelled("door", Door::ALL.map(Door::as_str), doors.read()),
+            labelled("door", Interface::ALL.map(Interface::as_str), doors.read()),
         )?;
         sheet.counters(
             "landmarc_failures",

@@ -22,7 +22,7 @@ fn caller() -> Caller {
 
 async fn driven(scripted: &Scripted, octets: &[u8], piece: usize) -> Answer {
     let limits = DriveLimits::default();
-    let mut drive = Drive::begin(scripted, Door::Http, &caller(), ALL, limits).await;
+    let mut drive = Drive::begin(scripted, Interface::Http, &caller(), ALL, limits).await;
     for part in octets.chunks(piece) {
         drive.push(part).await.unwrap();
     }
@@ -62,7 +62,7 @@ async fn a_session_hears_what_a_milter_would() {
             scripted.notes(),
             [
                 "connect",
-                "door http",
+                "interface http",
                 "negotiated hold=true add=true",
                 r#"connected unknown unknown {\"i\": \"4Fb1\", \"{client_resolve}\": \"FAIL\"}"#,
                 "helo helo.example",
@@ -86,7 +86,16 @@ async fn a_server_that_cannot_hold_says_so() {
         hold: false,
         add_recipients: false,
     };
-    drop(Drive::begin(&scripted, Door::Exim, &caller(), powers, DriveLimits::default()).await);
+    drop(
+        Drive::begin(
+            &scripted,
+            Interface::Exim,
+            &caller(),
+            powers,
+            DriveLimits::default(),
+        )
+        .await,
+    );
     assert_eq!(scripted.notes()[2], "negotiated hold=false add=false");
 }
 
@@ -106,7 +115,7 @@ async fn a_message_at_the_limit_and_one_past_it() {
         (&[&b"A: 1\n\nbodyx"[..]], Err(DriveError::TooLarge { limit: 10 })),
     ] {
         let scripted = Scripted::default();
-        let mut drive = Drive::begin(&scripted, Door::Http, &caller(), ALL, limits).await;
+        let mut drive = Drive::begin(&scripted, Interface::Http, &caller(), ALL, limits).await;
         let mut last = Ok(());
         for piece in pieces {
             last = drive.push(piece).await;
@@ -124,7 +133,7 @@ async fn a_field_past_its_limit_is_told_by_name() {
         ..DriveLimits::default()
     };
     let scripted = Scripted::default();
-    let mut drive = Drive::begin(&scripted, Door::Http, &caller(), ALL, limits).await;
+    let mut drive = Drive::begin(&scripted, Interface::Http, &caller(), ALL, limits).await;
     drive.push(b"A: 12345\r\nB: 123456\r\n\r\n").await.unwrap();
     drive.finish().await;
     let notes = scripted.notes();
@@ -137,7 +146,7 @@ async fn a_field_past_its_limit_is_told_by_name() {
 async fn a_bug_at_any_step_is_a_tempfail() {
     for bug in [
         "connect",
-        "door",
+        "interface",
         "negotiated",
         "connected",
         "helo",

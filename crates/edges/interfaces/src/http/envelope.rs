@@ -9,7 +9,7 @@ use landmarc_net::Peer;
 
 use super::problem::Problem;
 use super::rspamd::addresses;
-use crate::caller::{Caller, Door};
+use crate::caller::{Caller, Interface};
 
 /// What the names of all fields of the envelope begin with.
 const PREFIX: &str = "landmarc-";
@@ -44,7 +44,7 @@ pub(super) fn caller(headers: &HeaderMap, peer: Peer) -> Result<Caller, Problem>
         }
         let taken = match name.as_str() {
             OBJECT => json::take(value.as_bytes(), &mut envelope),
-            // Read by [`door`].
+            // Read by [`interface`].
             "landmarc-door" => Ok(()),
             _ => envelope.take(short, value.as_bytes()).map_err(str::to_owned),
         };
@@ -109,12 +109,12 @@ impl Envelope {
     }
 }
 
-/// The door a message came by, before it came by this one: our filter for OpenSMTPD says so.
-pub(super) fn door(headers: &HeaderMap) -> Door {
+/// The interface a message came by, before it came by this one: our filter for OpenSMTPD says so.
+pub(super) fn interface(headers: &HeaderMap) -> Interface {
     let named = headers.get("landmarc-door").map(HeaderValue::as_bytes);
-    match named == Some(Door::OpenSmtpd.as_str().as_bytes()) {
-        true => Door::OpenSmtpd,
-        false => Door::Http,
+    match named == Some(Interface::OpenSmtpd.as_str().as_bytes()) {
+        true => Interface::OpenSmtpd,
+        false => Interface::Http,
     }
 }
 

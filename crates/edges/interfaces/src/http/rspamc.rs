@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::rspamd::{Envelope, Result as Verdict};
 use super::{Progress, Site};
 use crate::answer::Answer;
-use crate::caller::Door;
+use crate::caller::Interface;
 use crate::drive::{Drive, DriveError};
 use crate::findings::Judged;
 use crate::lines::read_line;
@@ -174,7 +174,14 @@ where
         true => Err(TooMuch::Head),
         false => {
             let caller = head.envelope.into_caller();
-            Ok(Drive::begin(&site.service, Door::Rspamd, &caller, super::MARKING, site.limits).await)
+            Ok(Drive::begin(
+                &site.service,
+                Interface::Rspamd,
+                &caller,
+                super::MARKING,
+                site.limits,
+            )
+            .await)
         }
     };
     push_all(&mut stream, &mut judging, length).await?;

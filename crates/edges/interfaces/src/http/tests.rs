@@ -105,7 +105,12 @@ async fn a_message_is_driven_as_it_comes() {
     assert_eq!(body["verdict"], "reject");
     assert_eq!(body["smtp"]["code"], 550);
     let notes = scripted.notes();
-    for note in ["door http", "rcpt <c@d>", "header From: a@b", r"body hello\r\n"] {
+    for note in [
+        "interface http",
+        "rcpt <c@d>",
+        "header From: a@b",
+        r"body hello\r\n",
+    ] {
         assert!(notes.contains(&note.to_owned()), "{note}: {notes:?}");
     }
 }
@@ -133,7 +138,7 @@ async fn a_client_of_rspamd_speaks_http_1_0() {
     let answer = asked(&scripted, None, &request).await;
     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
     assert!(answer.contains(r#""action":"no action""#), "{answer}");
-    assert!(scripted.notes().contains(&"door rspamd".to_owned()));
+    assert!(scripted.notes().contains(&"interface rspamd".to_owned()));
     assert!(
         scripted
             .notes()

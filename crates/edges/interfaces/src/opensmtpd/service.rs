@@ -1,4 +1,4 @@
-//! The running service, asked by its check API: there is one that judges and writes down, whatever the door.
+//! The running service, asked by its check API: there is one that judges and writes down, whatever the interface.
 
 use std::fmt::Write as _;
 use std::io;
@@ -235,7 +235,7 @@ fn envelope(caller: &Caller, headers: &mut HeaderMap) {
     };
     add(
         "landmarc-door",
-        crate::caller::Door::OpenSmtpd.as_str().as_bytes(),
+        crate::caller::Interface::OpenSmtpd.as_str().as_bytes(),
     );
     match &caller.client {
         PeerAddress::Ip(address, port) => {

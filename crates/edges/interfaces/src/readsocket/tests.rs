@@ -59,8 +59,8 @@ impl Session for Scribe {
 }
 
 impl Judged for Scribe {
-    fn comes_by(&mut self, door: Door) {
-        self.note(&format!("{door} "));
+    fn comes_by(&mut self, interface: Interface) {
+        self.note(&format!("{interface} "));
     }
 
     fn stay_out_of_reports(&mut self) {}

@@ -18,7 +18,7 @@ const CLEAR: Powers = Powers {
 
 async fn driven(filter: &Filter, caller: &Caller, message: &str) -> landmarc_interfaces::Answer {
     let limits = DriveLimits::default();
-    let mut drive = Drive::begin(filter, Door::Http, caller, CLEAR, limits).await;
+    let mut drive = Drive::begin(filter, Interface::Http, caller, CLEAR, limits).await;
     drive.push(message.as_bytes()).await.unwrap();
     drive.finish().await
 }

@@ -123,7 +123,7 @@ async fn the_answer_is_what_exim_reads() {
     assert!(answer.contains("\r\nlandmarc: status=reject "), "{answer}");
     let notes = scripted.notes();
     assert!(notes.contains(&r"body 0123456\r\nx".to_owned()), "{notes:?}");
-    assert!(notes.contains(&"door rspamd".to_owned()));
+    assert!(notes.contains(&"interface rspamd".to_owned()));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::net::UnixListener;
 use tokio::sync::watch;
 
 use super::*;
-use crate::caller::Door;
+use crate::caller::Interface;
 use crate::drive::DriveLimits;
 use crate::findings::{Findings, Judged};
 use crate::http::{Site, serve};
@@ -68,8 +68,8 @@ impl Session for Told {
 }
 
 impl Judged for Told {
-    fn comes_by(&mut self, door: Door) {
-        assert_eq!(door, Door::OpenSmtpd);
+    fn comes_by(&mut self, interface: Interface) {
+        assert_eq!(interface, Interface::OpenSmtpd);
     }
 
     fn stay_out_of_reports(&mut self) {}
