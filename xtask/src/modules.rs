@@ -30,13 +30,6 @@ const LEFT: &[(&str, &str)] = &[
         "crates/edges/milter",
         "codec/command codec/negotiation codec/reply handler macros",
     ),
-    (
-        "crates/landmarc",
-        "commands/outbox/rehearsal commands/outbox/send commands/outbox/trial",
-    ),
-    ("crates/landmarc", "exit output"),
-    ("crates/roles/filter", "message reporting running"),
-    ("crates/roles/reporter", "attempt split"),
 ];
 
 /// A circle: each file reaches each other by what it uses.

@@ -1,9 +1,6 @@
 //! Exit codes, in one place. The larger ones are those of sysexits(3).
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-
-use crate::output::complain;
 
 /// How a command ended. Of two, the larger one is the one to end with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,26 +33,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs a command; a panic in it is a bug, and says so.
-pub(crate) fn guarded(command: impl FnOnce() -> Exit) -> Exit {
-    // What the command could reach is not used again.
-    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
-        complain(
-            Exit::Bug,
-            "this is a bug in landmarc: please report it with the lines above",
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_panic_ends_with_70() {
-        assert_eq!(guarded(|| panic!("as the test wants it")), Exit::Bug);
-        assert_eq!(guarded(|| Exit::Findings), Exit::Findings);
-    }
 
     /// Scripts know these numbers.
     #[test]

@@ -94,13 +94,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(called) = commands::opendmarc::called(&arguments) {
-        return exit::guarded(|| called.run()).into();
+        return output::guarded(|| called.run()).into();
     }
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return usage(&error),
     };
-    exit::guarded(|| run(line.command)).into()
+    output::guarded(|| run(line.command)).into()
 }
 
 fn run(command: Command) -> Exit {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use crate::exit::Exit;
@@ -73,6 +74,17 @@ pub(crate) fn complain(exit: Exit, message: &str) -> Exit {
     exit
 }
 
+/// Runs a command; a panic in it is a bug, and says so.
+pub(crate) fn guarded(command: impl FnOnce() -> Exit) -> Exit {
+    // What the command could reach is not used again.
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        complain(
+            Exit::Bug,
+            "this is a bug in landmarc: please report it with the lines above",
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +124,11 @@ mod tests {
             as_called("  a landmarc: no", Some("opendmarc")),
             "  a landmarc: no"
         );
+    }
+
+    #[test]
+    fn a_panic_ends_with_70() {
+        assert_eq!(guarded(|| panic!("as the test wants it")), Exit::Bug);
+        assert_eq!(guarded(|| Exit::Findings), Exit::Findings);
     }
 }

@@ -1,6 +1,7 @@
 //! `outbox`: what this server reports to others, and what became of it.
 
 mod bounce;
+mod common;
 mod due;
 mod list;
 pub(crate) mod opened;

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+/// A header section up to this size is not counted against the memory of all sessions:
+/// nearly all are smaller, and `milter.max_sessions` bounds them.
+pub(super) const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
+
 /// The unit in which memory is counted.
 const MEMORY_UNIT: usize = 1024;
 

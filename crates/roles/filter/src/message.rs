@@ -15,16 +15,13 @@ use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Removal, SpfPair, Tra
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::Unjudged;
+use super::memory::UNCOUNTED_HEADER_OCTETS;
 use super::recipients::{Known, Recipients};
 use super::reporting::{OfHeader, Traffic};
 use super::running::Running;
 use super::skipping::Skipped;
 use super::task::{Step, Task, caught};
 use landmarc_runtime::rules;
-
-/// A header section up to this size is not counted against the memory of all sessions:
-/// nearly all are smaller, and `milter.max_sessions` bounds them.
-pub(super) const UNCOUNTED_HEADER_OCTETS: usize = 64 * 1024;
 
 /// One message under way.
 pub(super) struct Message {

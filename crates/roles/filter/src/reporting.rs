@@ -11,7 +11,7 @@ use landmarc_report::failure::{self, FailureFacts, HeaderCopy, gate};
 use landmarc_settings::MailAddress;
 use landmarc_settings::keys::Report;
 
-use super::message::UNCOUNTED_HEADER_OCTETS;
+use super::memory::UNCOUNTED_HEADER_OCTETS;
 use landmarc_runtime::failure_reports::FailureCandidate;
 
 /// A copy of a header section is kept where the section itself was, so it must be no more than what

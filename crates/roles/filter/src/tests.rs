@@ -11,7 +11,7 @@ use landmarc_milter::Edit;
 use landmarc_store::Recorded;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use super::message::UNCOUNTED_HEADER_OCTETS;
+use super::memory::UNCOUNTED_HEADER_OCTETS;
 use super::task::bug;
 use super::*;
 use crate::trace;

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::addressees::{Addressees, Dns};
 use super::context::{ReportSetup, ReporterContext};
 use super::mail_draft::{Facts, MailDraft, Unfit};
+use super::outcome::Ended;
 use super::settings::ReportSettings;
 use super::split;
 use landmarc_runtime::panic::catch_panic;
@@ -34,36 +35,6 @@ const STRIKES_BEFORE_SUPPRESSION: u32 = 1;
 
 /// Why a letter waits that we fail at. The log has the panic.
 const A_BUG: &str = "a bug of landmarc: see the log";
-
-/// What an attempt came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Delivered,
-    /// Later again.
-    Deferred,
-    /// Never again.
-    GivenUp(String),
-    /// As several smaller ones.
-    Split(usize),
-    /// Nothing was said about this letter: the relay takes none.
-    Unusable(String),
-    /// Somebody else has it by now.
-    Lapsed,
-}
-
-impl Ended {
-    /// The label of the metric.
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Deferred => "deferred",
-            Self::GivenUp(_) => "given_up",
-            Self::Split(_) => "split",
-            Self::Unusable(_) => "relay_unusable",
-            Self::Lapsed => "lapsed",
-        }
-    }
-}
 
 /// Where a letter may go.
 #[derive(Debug, PartialEq, Eq)]

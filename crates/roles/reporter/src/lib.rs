@@ -18,6 +18,7 @@ mod hidden;
 mod mail_draft;
 mod mailer;
 mod metrics;
+mod outcome;
 mod pace;
 mod relay;
 mod send;

@@ -12,9 +12,10 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::addressees::Dns;
 use super::assemble::Selection;
-use super::attempt::{Ended, attempt};
+use super::attempt::attempt;
 use super::context::{ReportSetup, ReporterContext};
 use super::hidden::without_local_parts;
+use super::outcome::Ended;
 use landmarc_runtime::stop::Stop;
 
 /// Letters that are taken under lease at once, for each connection. A claim is a transaction, and

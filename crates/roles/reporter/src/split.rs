@@ -10,9 +10,9 @@ use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, Summary, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
-use super::attempt::Ended;
 use super::context::{ReportSetup, ReporterContext};
 use super::mail_draft::{Facts, MailDraft};
+use super::outcome::Ended;
 
 /// Puts two smaller reports in place of a delivery; gives it up where it cannot be halved.
 ///

@@ -13,11 +13,10 @@ use landmarc_store::{Day, Delivery, DeliveryState, NewReport, OutboxFilter, Read
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::common::{NO_SECRET, OutputOptions, announce_shutdown};
 use super::opened::Opened;
 use super::rows::counted;
-use super::send::tell_of_stop;
 use super::summary::Summary;
-use super::trial::OutputOptions;
 use crate::exit::Exit;
 use crate::output::{complain, print};
 use crate::records::refuse;
@@ -31,9 +30,6 @@ use landmarc_runtime::time::date;
 
 /// Letters of the outbox that are looked at; of more, the newest.
 const MAX_LETTERS: usize = 100_000;
-
-/// Without the store there is no secret for return paths; they have no token then.
-pub(super) const NO_SECRET: [u8; 32] = [0; 32];
 
 /// Octets of the name of a file.
 const MAX_NAME_OCTETS: usize = 200;
@@ -85,7 +81,7 @@ pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> Result<E
         reports: BTreeMap::new(),
     };
     if let Mode::Send = rehearsal.mode {
-        tokio::spawn(tell_of_stop(rehearsal.stop.clone()));
+        tokio::spawn(announce_shutdown(rehearsal.stop.clone()));
     }
     for request in orders.days {
         rehearsal.of_day(opened, request).await?;

@@ -13,18 +13,19 @@ use landmarc_settings::Settings;
 use landmarc_store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
 use serde_json::Value;
 
+use super::common::{OutputOptions, announce_shutdown};
 use super::due::{days, warn_of_today, why_none};
 use super::opened::{self, Opened};
 use super::rehearsal::{self, Mode};
 use super::summary::Summary;
-use super::trial::{self, OutputOptions};
+use super::trial;
 use super::{Clock, OneDay};
 use crate::exit::Exit;
 use crate::output::{print, tell};
 use crate::records::{Place, refuse};
 use landmarc_reporter::{
-    self, LAST_LETTERS, Orders, Progress, ReportSetup, ReporterContext, Request, Selection, SendCounts,
-    Turns, make_and_send, release_of_gone, send,
+    self, Orders, Progress, ReportSetup, ReporterContext, Request, Selection, SendCounts, Turns,
+    make_and_send, release_of_gone, send,
 };
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -223,7 +224,7 @@ async fn go(
 ) -> Result<Summary, StoreError> {
     let mut summary = Summary::default();
     let bar = Bar::new();
-    tokio::spawn(tell_of_stop(stop.clone()));
+    tokio::spawn(announce_shutdown(stop.clone()));
     release_of_gone(desk).await?;
     let orders = Orders {
         selection: arguments.selection(),
@@ -257,16 +258,6 @@ async fn go(
     summary.was_stopped = is_cut || (stop.is_set() && summary.waiting > 0);
     bar.end();
     Ok(summary)
-}
-
-/// Says at once that the sign to stop was seen: it takes a moment until nothing is under way.
-pub(super) async fn tell_of_stop(stop: Stop) {
-    stop.wait().await;
-    let ends_bar = if io::stderr().is_terminal() { "\n" } else { "" };
-    tell(&format!(
-        "{ends_bar}landmarc: stopping: letters under way may end ({} s at most)",
-        LAST_LETTERS.as_secs()
-    ));
 }
 
 /// Makes the letters due now that wait for their moment in the spread. Those that were tried wait on.

@@ -5,8 +5,8 @@ use landmarc_report::Address;
 use landmarc_report::mime::{MailHead, MimePart, Multipart, ReportMail, compose};
 use serde_json::json;
 
+use super::common::{NO_SECRET, OutputOptions};
 use super::opened::{self, Opened};
-use super::rehearsal::NO_SECRET;
 use crate::exit::Exit;
 use crate::output::{complain, print, tell};
 use landmarc_mail::text::visible;
@@ -14,14 +14,6 @@ use landmarc_reporter::{Clock, ReportSettings};
 
 /// What the letter is called: filters and people know it by that.
 const SUBJECT: &str = "landmarc test letter";
-
-/// How what came of it is told.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct OutputOptions {
-    pub(super) as_json: bool,
-    /// Only what did not go well.
-    pub(super) quiet: bool,
-}
 
 /// Sends it, and tells what was answered.
 ///

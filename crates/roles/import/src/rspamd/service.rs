@@ -223,8 +223,6 @@ async fn open(in_force: &ActiveSettings, place: &Place, now_s: u64) -> Result<Im
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn settings(server: &str) -> Rspamd {
@@ -292,7 +290,8 @@ mod tests {
         let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
         let current = Arc::new(Current::new(ActiveSettings::new(loaded, None).unwrap()));
         let metrics = Arc::<RspamdMetrics>::default();
-        let place = Path::new("/nonexistent/landmarc.db").into();
+        let directory = std::env::temp_dir().join(format!("landmarc-reader-alone-{}", std::process::id()));
+        let place = directory.join("landmarc.db").into();
         let task = start(current, place, Arc::clone(&metrics));
         let failed = || {
             let metrics = Arc::clone(&metrics);
@@ -302,5 +301,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         task.abort();
+        // It may have made the directory, and may still be at it.
+        let _ = (task.await, std::fs::remove_dir_all(&directory));
     }
 }

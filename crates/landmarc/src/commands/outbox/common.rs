@@ -1,0 +1,29 @@
+//! What sending, its rehearsal and its trial have in common.
+
+use std::io::{self, IsTerminal};
+
+use landmarc_reporter::LAST_LETTERS;
+use landmarc_runtime::stop::Stop;
+
+use crate::output::tell;
+
+/// Without the store there is no secret for return paths; they have no token then.
+pub(super) const NO_SECRET: [u8; 32] = [0; 32];
+
+/// How what came of it is told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OutputOptions {
+    pub(super) as_json: bool,
+    /// Only what did not go well.
+    pub(super) quiet: bool,
+}
+
+/// Says at once that the sign to stop was seen: it takes a moment until nothing is under way.
+pub(super) async fn announce_shutdown(stop: Stop) {
+    stop.wait().await;
+    let ends_bar = if io::stderr().is_terminal() { "\n" } else { "" };
+    tell(&format!(
+        "{ends_bar}landmarc: stopping: letters under way may end ({} s at most)",
+        LAST_LETTERS.as_secs()
+    ));
+}
