@@ -1,6 +1,7 @@
 //! Whole judgements: scenarios, golden texts, shares of DNS questions, properties.
 
 mod golden;
+mod head;
 mod limits;
 mod operator;
 mod privacy;
