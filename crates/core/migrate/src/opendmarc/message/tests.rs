@@ -43,30 +43,55 @@ fn counted(message: &Message) -> Counted {
 #[test]
 fn a_message_that_passed_counts_with_all_that_is_known_of_it() {
     insta::assert_debug_snapshot!(counted(&message()), @r#"
-    Counted { key: "message/mx01.example.net/1780272000/4ZQ0000001", at_s: 1780272000, count: 1, row: TallyRow { policy_domain: "example.com", published: PublishedPolicy {
-            p: "reject",
-            sp: "reject",
-            adkim: "r",
-            aspf: "s",
-            fo: "0",
-            rua: [
-                "mailto:dmarc@example.com",
-            ],
-        }, source_ip: 192.0.2.7, disposition: "pass", dkim_aligned: false, spf_aligned: true, reasons: [], header_from: "example.com", envelope_from: Some(
-            "bounce.example.com",
-        ), dkim: [
-            (
-                "example.com",
-                "s1",
-                "fail",
-            ),
-        ], spf: Some(
-            (
+    Counted {
+        key: "message/mx01.example.net/1780272000/4ZQ0000001",
+        at_s: 1780272000,
+        count: 1,
+        row: TallyRow {
+            policy_domain: "example.com",
+            published: PublishedPolicy {
+                p: "reject",
+                sp: "reject",
+                np: None,
+                adkim: "r",
+                aspf: "s",
+                fo: "0",
+                testing: false,
+                discovery_method: "psl",
+                rua: [
+                    "mailto:dmarc@example.com",
+                ],
+                ruf: [],
+                problems: [],
+                psd: false,
+            },
+            source_ip: 192.0.2.7,
+            disposition: "pass",
+            dkim_aligned: false,
+            spf_aligned: true,
+            reasons: [],
+            header_from: "example.com",
+            envelope_from: Some(
                 "bounce.example.com",
-                "mfrom",
-                "pass",
             ),
-        ), envelope_to: None, incidental: false } }
+            envelope_to: None,
+            dkim: [
+                (
+                    "example.com",
+                    "s1",
+                    "fail",
+                ),
+            ],
+            spf: Some(
+                (
+                    "bounce.example.com",
+                    "mfrom",
+                    "pass",
+                ),
+            ),
+            incidental: false,
+        },
+    }
     "#);
 }
 
