@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex};
 use landmarc_observation::{FOLDED, PublishedPolicy, TallyRow};
 
 use crate::digest::Digests;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::groups::Groups;
 use crate::limits::MAX_PROBLEMS;
 use crate::model::Day;
 use crate::prepared::CountedRow;
-use crate::sketch::{Place, Sketch};
+use crate::sketch::{Sketch, SketchPlace};
 use crate::sync::lock_ignoring_poison;
 
 /// New rows of one Organizational Domain and day that pass DMARC: more than the largest senders have on a host of 10 million
@@ -60,9 +60,9 @@ impl Folding {
     /// The same counts within the limits, and how many messages count in another row. `is_known` says whether a row is in the store.
     pub(crate) fn fold<E>(
         &self,
-        mut counts: Folded,
+        mut counts: FoldedCounts,
         mut is_known: impl FnMut(&CountedRow) -> Result<bool, E>,
-    ) -> Result<(Folded, u64), E> {
+    ) -> Result<(FoldedCounts, u64), E> {
         let mut new = Vec::new();
         for (key, (counted, _)) in &counts.tallies {
             if !is_known(counted)? {
@@ -107,7 +107,7 @@ struct Distinct {
     day: Day,
     counts: Sketch,
     /// What the transaction under way has counted.
-    pending: Vec<Place>,
+    pending: Vec<SketchPlace>,
     digests: Digests,
 }
 
@@ -196,7 +196,7 @@ impl Distinct {
 
     /// Counts it everywhere when there is room everywhere.
     fn take(&mut self, keys: &[Key<'_>]) -> bool {
-        let places: Vec<Place> = keys.iter().map(|key| self.counts.place(key)).collect();
+        let places: Vec<SketchPlace> = keys.iter().map(|key| self.counts.place(key)).collect();
         let mut all = keys.iter().zip(&places);
         if !all.all(|(key, place)| self.counts.count(*place) < key.limit()) {
             return false;

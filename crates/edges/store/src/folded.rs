@@ -10,7 +10,7 @@ use crate::prepared::{CountedRow, Hit, Prepared};
 
 /// Rows of the tally and names of rules, with how often each was seen.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Folded {
+pub(crate) struct FoldedCounts {
     pub(crate) tallies: HashMap<(Day, Digest), (CountedRow, u64)>,
     pub(crate) rules: HashMap<Arc<str>, Hits>,
     /// Octets in memory, about.
@@ -25,7 +25,7 @@ pub(crate) struct Hits {
     pub(crate) last_ms: u64,
 }
 
-impl Folded {
+impl FoldedCounts {
     pub(crate) fn is_empty(&self) -> bool {
         self.tallies.is_empty() && self.rules.is_empty()
     }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn hits_of_a_rule_are_counted_with_their_first_and_last_time() {
-        let mut folded = Folded::default();
+        let mut folded = FoldedCounts::default();
         for number in [5, 3, 9] {
             folded.add(&ruled(number, "forwarder"));
         }
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_and_put_back_is_the_same() {
-        let mut folded = Folded::default();
+        let mut folded = FoldedCounts::default();
         for number in 0..10 {
             folded.add(&ruled(number, &format!("rule {}", number % 5)));
         }
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_lost_and_what_is_known_needs_none() {
         let two = Limits { records: 2, ..ROOM };
-        let mut folded = Folded::default();
+        let mut folded = FoldedCounts::default();
         assert_eq!(folded.add_within(ruled(1, "a"), two), RecordLosses::default());
         let lost = folded.add_within(ruled(2, "b"), two);
         assert_eq!((lost.tallies, lost.rule_hits), (1, 1));

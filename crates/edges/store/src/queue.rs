@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::limits::MAX_BATCH;
 use crate::model::{Limits, RecordLosses, Recorded};
 use crate::prepared::{KeptObservation, Prepared};
@@ -35,13 +35,13 @@ impl Waiting {
 pub(crate) struct Batch {
     pub(crate) records: Vec<Waiting>,
     /// Counts of observations given up earlier.
-    pub(crate) folded: Folded,
+    pub(crate) folded: FoldedCounts,
     bytes: usize,
 }
 
 impl Batch {
     /// What another host has recorded.
-    pub(crate) fn of_another(counts: Folded, kept: Vec<KeptObservation>) -> Self {
+    pub(crate) fn of_another(counts: FoldedCounts, kept: Vec<KeptObservation>) -> Self {
         let of_another = |kept| Waiting {
             prepared: Prepared::of_another(kept),
             waiter: None,
@@ -59,7 +59,7 @@ impl Batch {
     }
 
     /// All that it counts, equal rows together.
-    pub(crate) fn counts(&self) -> Folded {
+    pub(crate) fn counts(&self) -> FoldedCounts {
         let mut all = self.folded.clone();
         self.records.iter().for_each(|one| all.add(&one.prepared));
         all
@@ -94,7 +94,7 @@ struct InHand {
 pub(crate) struct Queue {
     limits: Limits,
     records: VecDeque<Waiting>,
-    folded: Folded,
+    folded: FoldedCounts,
     /// Octets of the records.
     bytes: usize,
     /// Records at the front that are known to have no trace left.
@@ -108,7 +108,7 @@ impl Queue {
         Self {
             limits,
             records: VecDeque::new(),
-            folded: Folded::default(),
+            folded: FoldedCounts::default(),
             bytes: 0,
             without_trace: 0,
             in_hand: InHand::default(),

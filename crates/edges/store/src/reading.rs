@@ -22,7 +22,7 @@ use crate::sqlite;
 /// Reads a store, also while a recorder writes it.
 #[derive(Debug)]
 pub struct Reader {
-    inner: Reading,
+    inner: StoreConnection,
 }
 
 impl Reader {
@@ -31,7 +31,7 @@ impl Reader {
     /// # Errors
     /// When there is none, when it is of a newer version or another program's, or cannot be read.
     pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
-        let inner = Reading::open(place.into())?;
+        let inner = StoreConnection::open(place.into())?;
         Ok(Self { inner })
     }
 
@@ -42,8 +42,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.explain(id),
-            Reading::Server(server) => server.explain(id),
+            StoreConnection::File(file) => file.explain(id),
+            StoreConnection::Server(server) => server.explain(id),
         }
     }
 
@@ -53,8 +53,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.log(filter),
-            Reading::Server(server) => server.log(filter),
+            StoreConnection::File(file) => file.log(filter),
+            StoreConnection::Server(server) => server.log(filter),
         }
     }
 
@@ -64,8 +64,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.tally(day, policy_domain),
-            Reading::Server(server) => server.tally(day, policy_domain),
+            StoreConnection::File(file) => file.tally(day, policy_domain),
+            StoreConnection::Server(server) => server.tally(day, policy_domain),
         }
     }
 
@@ -75,8 +75,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.policy_domains(day),
-            Reading::Server(server) => server.policy_domains(day),
+            StoreConnection::File(file) => file.policy_domains(day),
+            StoreConnection::Server(server) => server.policy_domains(day),
         }
     }
 
@@ -86,8 +86,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.reporting_days(),
-            Reading::Server(server) => server.reporting_days(),
+            StoreConnection::File(file) => file.reporting_days(),
+            StoreConnection::Server(server) => server.reporting_days(),
         }
     }
 
@@ -97,8 +97,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.reporting_day(day).map(ReportingDay::of_file),
-            Reading::Server(server) => server.reporting_day(day).map(ReportingDay::of_server),
+            StoreConnection::File(file) => file.reporting_day(day).map(ReportingDay::of_file),
+            StoreConnection::Server(server) => server.reporting_day(day).map(ReportingDay::of_server),
         }
     }
 
@@ -108,8 +108,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.rule_hits(),
-            Reading::Server(server) => server.rule_hits(),
+            StoreConnection::File(file) => file.rule_hits(),
+            StoreConnection::Server(server) => server.rule_hits(),
         }
     }
 
@@ -119,8 +119,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn status(&self) -> Result<Status, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.status(),
-            Reading::Server(server) => server.status(),
+            StoreConnection::File(file) => file.status(),
+            StoreConnection::Server(server) => server.status(),
         }
     }
 
@@ -133,8 +133,8 @@ impl Reader {
     /// it is removed. A database of a server is copied by the server's own programs, which the remedy names.
     pub fn backup(&self, to: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<(), StoreError> {
         match &self.inner {
-            Reading::File(file) => file.backup(to.as_ref(), progress),
-            Reading::Server(server) => Err(StoreError::NoBackup {
+            StoreConnection::File(file) => file.backup(to.as_ref(), progress),
+            StoreConnection::Server(server) => Err(StoreError::NoBackup {
                 place: server.to_string(),
             }),
         }
@@ -143,12 +143,12 @@ impl Reader {
 
 /// Where it reads.
 #[derive(Debug)]
-pub(crate) enum Reading {
+pub(crate) enum StoreConnection {
     File(sqlite::FileReader),
     Server(Server),
 }
 
-impl Reading {
+impl StoreConnection {
     pub(crate) fn open(place: Place) -> Result<Self, StoreError> {
         match place {
             Place::File(path) => sqlite::FileReader::open(&path).map(Self::File),

@@ -25,7 +25,7 @@ use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};
 use crate::statistics::{State, Statistics};
 use crate::sync::lock_ignoring_poison;
 use crate::writer;
-use shared::{Job, Shared};
+use shared::{Job, RecorderShared};
 
 /// How long an answer to the MTA waits for its record (decision D13).
 pub const PATIENCE: Duration = Duration::from_millis(100);
@@ -76,7 +76,7 @@ impl Options {
 /// Writes records down. Dropping it tries once more to write what still waits, and ends.
 #[derive(Debug)]
 pub struct Recorder {
-    shared: Arc<Shared>,
+    shared: Arc<RecorderShared>,
     path: PathBuf,
     patience: Duration,
     keep_observations: bool,
@@ -136,8 +136,8 @@ impl Recorder {
             Err(error) if must_open || error.is_final() => return Err(error),
             other => other,
         };
-        let shared = Arc::new(Shared::new(limits));
-        let pace = writer::Pace { gather, gives_way };
+        let shared = Arc::new(RecorderShared::new(limits));
+        let pace = writer::WriterPace { gather, gives_way };
         let writer = writer::spawn(Arc::clone(&shared), opener, engine, pace);
         let writer = writer.map_err(|source| StoreError::Io {
             doing: "start a thread for",
@@ -228,7 +228,7 @@ impl Recorder {
     }
 
     #[cfg(test)]
-    pub(crate) fn shared_for_tests(&self) -> Arc<Shared> {
+    pub(crate) fn shared_for_tests(&self) -> Arc<RecorderShared> {
         Arc::clone(&self.shared)
     }
 

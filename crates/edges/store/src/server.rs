@@ -63,7 +63,7 @@ pub use engine::ServerEngine;
 pub use grants::{Accounts, grants};
 pub use migrations::Migrated;
 pub use options::{ServerOptions, Tls};
-pub(crate) use session::Session;
+pub(crate) use session::ServerSession;
 pub use trouble::Trouble;
 
 use work::{Inner, Kind};
@@ -119,7 +119,7 @@ impl Server {
     pub(crate) fn read<T: Send>(
         &self,
         doing: &'static str,
-        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+        work: impl FnMut(&ServerSession) -> Result<T, SqlError> + Send,
     ) -> Result<T, StoreError> {
         self.inner.run(doing, Kind::Read, work)
     }
@@ -128,7 +128,7 @@ impl Server {
     pub(crate) fn write<T: Send>(
         &self,
         doing: &'static str,
-        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+        work: impl FnMut(&ServerSession) -> Result<T, SqlError> + Send,
     ) -> Result<T, StoreError> {
         let _one = lock_ignoring_poison(&self.inner.writing);
         self.inner.run(doing, Kind::Write, work)
@@ -138,7 +138,7 @@ impl Server {
     pub(crate) fn transact<T: Send>(
         &self,
         doing: &'static str,
-        work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+        work: impl FnMut(&ServerSession) -> Result<T, SqlError> + Send,
     ) -> Result<T, StoreError> {
         self.inner.run(doing, Kind::Transact, work)
     }

@@ -18,7 +18,7 @@ pub(crate) struct Sketch {
 
 /// Where a key is counted.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place([usize; LINES]);
+pub(crate) struct SketchPlace([usize; LINES]);
 
 impl Sketch {
     pub(crate) fn new() -> Self {
@@ -28,7 +28,7 @@ impl Sketch {
         }
     }
 
-    pub(crate) fn place(&self, key: impl Hash) -> Place {
+    pub(crate) fn place(&self, key: impl Hash) -> SketchPlace {
         let hash = self.keys.hash_one(key);
         let mut place = [0; LINES];
         for (line, counter) in place.iter_mut().enumerate() {
@@ -37,20 +37,20 @@ impl Sketch {
             let within = start.wrapping_add(step.wrapping_mul(line as u64)) % WIDTH as u64;
             *counter = line * WIDTH + usize::try_from(within).unwrap_or(0);
         }
-        Place(place)
+        SketchPlace(place)
     }
 
-    pub(crate) fn count(&self, place: Place) -> u16 {
+    pub(crate) fn count(&self, place: SketchPlace) -> u16 {
         let counters = place.0.iter().filter_map(|counter| self.counters.get(*counter));
         counters.min().copied().unwrap_or(u16::MAX)
     }
 
-    pub(crate) fn add(&mut self, place: Place) {
+    pub(crate) fn add(&mut self, place: SketchPlace) {
         self.change(place, |counter| counter.saturating_add(1));
     }
 
     /// Takes back what was added.
-    pub(crate) fn take_back(&mut self, place: Place) {
+    pub(crate) fn take_back(&mut self, place: SketchPlace) {
         self.change(place, |counter| counter.saturating_sub(1));
     }
 
@@ -58,7 +58,7 @@ impl Sketch {
         self.counters.fill(0);
     }
 
-    fn change(&mut self, place: Place, change: fn(u16) -> u16) {
+    fn change(&mut self, place: SketchPlace, change: fn(u16) -> u16) {
         for counter in place.0 {
             if let Some(counter) = self.counters.get_mut(counter) {
                 *counter = change(*counter);

@@ -63,7 +63,7 @@ pub struct Statistics {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct RecorderCounters {
     pub(crate) recorded: AtomicU64,
     pub(crate) committed: AtomicU64,
     pub(crate) later: AtomicU64,
@@ -81,7 +81,7 @@ pub(crate) struct Counters {
     pub(crate) last_error: Mutex<Option<String>>,
 }
 
-impl Counters {
+impl RecorderCounters {
     /// Counts a failure.
     pub(crate) fn note(&self, error: &StoreError) {
         self.failures.fetch_add(1, Relaxed);

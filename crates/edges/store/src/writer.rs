@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::limits::MAX_BATCH;
 use crate::model::{RecordLosses, Recorded};
 use crate::queue::Batch;
-use crate::recorder::shared::{Job, Shared};
+use crate::recorder::shared::{Job, RecorderShared};
 use crate::sync::lock_ignoring_poison;
 
 /// After a failure the next attempt waits this long, after each further one twice as long,
@@ -31,7 +31,7 @@ const BETWEEN_LOSS_LINES: Duration = Duration::from_mins(1);
 
 /// How the writer spends its time.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace {
+pub(crate) struct WriterPace {
     /// [`Options::gather`](crate::Options::gather).
     pub(crate) gather: Duration,
     /// [`Options::gives_way`](crate::Options::gives_way).
@@ -40,10 +40,10 @@ pub(crate) struct Pace {
 
 /// Starts the thread. `engine` is what the first opening came to.
 pub(crate) fn spawn(
-    shared: Arc<Shared>,
+    shared: Arc<RecorderShared>,
     opener: Opener,
     engine: Result<Box<dyn Engine>, StoreError>,
-    pace: Pace,
+    pace: WriterPace,
 ) -> std::io::Result<JoinHandle<()>> {
     let mut writer = Writer {
         shared,
@@ -65,11 +65,11 @@ pub(crate) fn spawn(
 }
 
 struct Writer {
-    shared: Arc<Shared>,
+    shared: Arc<RecorderShared>,
     opener: Opener,
     /// None after a failure: the next attempt opens the store anew.
     engine: Option<Box<dyn Engine>>,
-    pace: Pace,
+    pace: WriterPace,
     /// The last batch held several records: others are likely on their way.
     together: bool,
     trouble: Option<Trouble>,
@@ -324,7 +324,7 @@ fn words(payload: &(dyn Any + Send)) -> String {
 
 /// However the thread ends, by a panic too: nobody is left waiting. If it was not asked to, the store
 /// takes nothing more, and says so.
-struct End(Arc<Shared>);
+struct End(Arc<RecorderShared>);
 
 impl Drop for End {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use crate::model::{Day, Import, Imported};
 use crate::outbox::within;
 use crate::outbox::{days, ledger};
 use crate::place::Place;
-use crate::reading::Reading;
+use crate::reading::StoreConnection;
 use crate::sqlite::{IMPORTS, REPORTS};
 
 /// Keys that a rehearsal remembers, in 200 MB of memory. Of a message that stands twice in more than that, it may
@@ -21,7 +21,7 @@ pub const MAX_REHEARSED: usize = 5_000_000;
 #[derive(Debug)]
 pub struct Rehearsal {
     /// None where there is no store yet: nothing was imported, and no day was reported about.
-    store: Option<Reading>,
+    store: Option<StoreConnection>,
     seen: Seen,
 }
 
@@ -32,7 +32,7 @@ impl Rehearsal {
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened.
     pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
-        let store = match Reading::open(place.into()) {
+        let store = match StoreConnection::open(place.into()) {
             Ok(store) => Some(store),
             Err(StoreError::Missing { .. }) => None,
             Err(error) => return Err(error),

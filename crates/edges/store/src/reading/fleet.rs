@@ -1,6 +1,6 @@
 //! What is asked about a fleet: its hosts, and what waits at this one.
 
-use super::{Reader, Reading};
+use super::{Reader, StoreConnection};
 use crate::error::StoreError;
 use crate::model::{HostStatus, SpoolStatus, by_name};
 
@@ -11,8 +11,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn hosts(&self) -> Result<Vec<HostStatus>, StoreError> {
         let all = match &self.inner {
-            Reading::File(file) => file.hosts()?,
-            Reading::Server(server) => crate::server::hosts::hosts(server)?,
+            StoreConnection::File(file) => file.hosts()?,
+            StoreConnection::Server(server) => crate::server::hosts::hosts(server)?,
         };
         Ok(by_name(all))
     }
@@ -23,8 +23,8 @@ impl Reader {
     /// When the store cannot be read.
     pub fn spool(&self) -> Result<SpoolStatus, StoreError> {
         match &self.inner {
-            Reading::File(file) => file.spool(),
-            Reading::Server(_) => Ok(SpoolStatus::default()),
+            StoreConnection::File(file) => file.spool(),
+            StoreConnection::Server(_) => Ok(SpoolStatus::default()),
         }
     }
 }

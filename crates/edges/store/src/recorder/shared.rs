@@ -10,15 +10,15 @@ use crate::error::StoreError;
 use crate::model::{Expired, Keep, Limits, Recorded};
 use crate::prepared::Prepared;
 use crate::queue::{Queue, Waiting};
-use crate::statistics::Counters;
+use crate::statistics::RecorderCounters;
 use crate::sync::lock_ignoring_poison;
 
 /// What the recorder and its writer share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct RecorderShared {
     pub(crate) state: Mutex<Waits>,
     pub(crate) news: Condvar,
-    pub(crate) counters: Counters,
+    pub(crate) counters: RecorderCounters,
 }
 
 /// What waits for the writer.
@@ -40,7 +40,7 @@ pub(crate) struct Job {
     pub(crate) waiter: oneshot::Sender<Result<Expired, StoreError>>,
 }
 
-impl Shared {
+impl RecorderShared {
     pub(crate) fn new(limits: Limits) -> Self {
         let state = Waits {
             queue: Queue::new(limits),
@@ -51,7 +51,7 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             news: Condvar::new(),
-            counters: Counters::default(),
+            counters: RecorderCounters::default(),
         }
     }
 

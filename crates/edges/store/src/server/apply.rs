@@ -11,7 +11,7 @@ use super::engine::ServerEngine;
 use super::fold::{Learnt, Work};
 use super::hosts::{self, HostRow};
 use super::known::KnownRows;
-use super::session::Session;
+use super::session::ServerSession;
 use super::{Server, late, lock};
 use crate::error::StoreError;
 use crate::model::{Applied, Beat, Day, HostId, Known};
@@ -160,7 +160,7 @@ impl Group {
 
 /// Writes those entries that are not there yet, in one transaction.
 fn write(
-    session: &Session,
+    session: &ServerSession,
     id: HostId,
     name: &str,
     entries: &[Closed],

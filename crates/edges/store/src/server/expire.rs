@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use super::engine::ServerEngine;
-use super::session::Session;
+use super::session::ServerSession;
 use super::{Server, lock};
 use crate::error::StoreError;
 use crate::model::{Day, Expired, Keep, as_integer, hour_of};
@@ -80,7 +80,7 @@ impl Server {
 }
 
 /// The days that a table has partitions of.
-fn partitions(session: &Session, parent: &str) -> Result<Vec<Day>, SqlError> {
+fn partitions(session: &ServerSession, parent: &str) -> Result<Vec<Day>, SqlError> {
     let sql: &dyn Sql = session;
     let text = "SELECT substr(relname, length(?1) + 2) FROM pg_class WHERE relispartition AND relkind = 'r' \
                 AND pg_table_is_visible(oid) AND starts_with(relname, ?1 || '_')";
@@ -92,7 +92,7 @@ fn partitions(session: &Session, parent: &str) -> Result<Vec<Day>, SqlError> {
         .collect())
 }
 
-fn rows_of(session: &Session, parent: &str, day: Day) -> Result<u64, SqlError> {
+fn rows_of(session: &ServerSession, parent: &str, day: Day) -> Result<u64, SqlError> {
     let sql: &dyn Sql = session;
     match parent {
         "tally" => sql.count("SELECT count(*) FROM tally WHERE day = ?1", values![day.0]),
@@ -103,7 +103,7 @@ fn rows_of(session: &Session, parent: &str, day: Day) -> Result<u64, SqlError> {
     }
 }
 
-fn drop_day(session: &Session, parent: &str, day: Day) -> Result<bool, SqlError> {
+fn drop_day(session: &ServerSession, parent: &str, day: Day) -> Result<bool, SqlError> {
     let sql: &dyn Sql = session;
     let text = "SELECT landmarc_drop_day(?1, CAST(?2 AS INTEGER))";
     let dropped = sql.row(text, values![parent, day.0], |row| row.get(0))?;
@@ -111,7 +111,7 @@ fn drop_day(session: &Session, parent: &str, day: Day) -> Result<bool, SqlError>
 }
 
 /// One step; whether there may be more to do.
-fn step(session: &Session, keep: &Keep, done: &mut Expired) -> Result<bool, SqlError> {
+fn step(session: &ServerSession, keep: &Keep, done: &mut Expired) -> Result<bool, SqlError> {
     let sql: &dyn Sql = session;
     if keep.by_time {
         let observations = remove_observations(session, keep)?;
@@ -137,7 +137,7 @@ fn step(session: &Session, keep: &Keep, done: &mut Expired) -> Result<bool, SqlE
     remove_unused(session, keep, oldest, done)
 }
 
-fn remove_observations(session: &Session, keep: &Keep) -> Result<u64, SqlError> {
+fn remove_observations(session: &ServerSession, keep: &Keep) -> Result<u64, SqlError> {
     let from_ms = keep.observations_from_ms();
     match session.engine() {
         ServerEngine::PostgreSql => session.execute(
@@ -153,7 +153,7 @@ fn remove_observations(session: &Session, keep: &Keep) -> Result<u64, SqlError> 
 }
 
 /// Some rows of a day of the tally; when none is left, the day itself.
-fn remove_day(session: &Session, day: Day) -> Result<u64, SqlError> {
+fn remove_day(session: &ServerSession, day: Day) -> Result<u64, SqlError> {
     let text = match session.engine() {
         ServerEngine::PostgreSql => {
             "DELETE FROM tally WHERE day = ?1 AND (policy_domain, day, reporting_row) IN (\
@@ -168,7 +168,7 @@ fn remove_day(session: &Session, day: Day) -> Result<u64, SqlError> {
     Ok(removed)
 }
 
-fn remove_imported(session: &Session, day: Day) -> Result<u64, SqlError> {
+fn remove_imported(session: &ServerSession, day: Day) -> Result<u64, SqlError> {
     let text = match session.engine() {
         ServerEngine::PostgreSql => {
             "DELETE FROM imported WHERE (policy_domain, \"key\") IN (\
@@ -181,7 +181,7 @@ fn remove_imported(session: &Session, day: Day) -> Result<u64, SqlError> {
 
 /// Removes hosts of which nothing can be left, with what is noted of their entries. A recorder that begins is
 /// a new one.
-fn remove_hosts(session: &Session, keep: &Keep) -> Result<u64, SqlError> {
+fn remove_hosts(session: &ServerSession, keep: &Keep) -> Result<u64, SqlError> {
     let before = values![as_integer(keep.tally_from().begins_ms())];
     session.execute(
         "DELETE FROM batch WHERE host IN (SELECT id FROM host WHERE seen_ms < ?1)",
@@ -192,7 +192,7 @@ fn remove_hosts(session: &Session, keep: &Keep) -> Result<u64, SqlError> {
 
 /// Removes some of what no observation and no day of the tally refers to; whether there may be more.
 fn remove_unused(
-    session: &Session,
+    session: &ServerSession,
     keep: &Keep,
     oldest: Option<Day>,
     done: &mut Expired,
@@ -215,7 +215,7 @@ fn remove_unused(
     Ok(remove_before(session, "published", counted)? > 0)
 }
 
-fn remove_before(session: &Session, table: &'static str, day: Day) -> Result<u64, SqlError> {
+fn remove_before(session: &ServerSession, table: &'static str, day: Day) -> Result<u64, SqlError> {
     let text = match session.engine() {
         ServerEngine::PostgreSql => format!(
             "DELETE FROM {table} WHERE (policy_domain, digest) IN (\

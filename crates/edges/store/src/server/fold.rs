@@ -7,10 +7,10 @@ use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::engine::ServerEngine;
 use super::known::{Kind, KnownRows};
-use super::session::Session;
+use super::session::ServerSession;
 use super::tables::{DAYS, IMPORTED, OBSERVATIONS, OUTCOMES, PUBLISHED, ROWS, RULES, TALLY, TRACES};
 use super::upsert::Table;
-use super::wire::Column;
+use super::wire::BulkColumn;
 use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::folded::Hits;
@@ -187,14 +187,14 @@ impl<'a> Work<'a> {
     }
 
     /// Writes what counts refer to.
-    pub(super) fn write_rows(&self, session: &Session) -> Result<(), SqlError> {
+    pub(super) fn write_rows(&self, session: &ServerSession) -> Result<(), SqlError> {
         self.write_published(session)?;
         self.write_reporting_rows(session)?;
         DAYS.add(session, &[integers(self.new_days.iter().map(|day| day.0.into()))])
     }
 
     /// Writes the counts. They come last: others who count the same rows wait until this transaction has ended.
-    pub(super) fn write_counts(&self, session: &Session) -> Result<(), SqlError> {
+    pub(super) fn write_counts(&self, session: &ServerSession) -> Result<(), SqlError> {
         self.write_tally(session, &TALLY)?;
         let rules = || self.rules.iter();
         let columns = [
@@ -207,11 +207,11 @@ impl<'a> Work<'a> {
     }
 
     /// Writes counts that come by way of imports: their sums have a limit of their own.
-    pub(super) fn write_imported(&self, session: &Session) -> Result<(), SqlError> {
+    pub(super) fn write_imported(&self, session: &ServerSession) -> Result<(), SqlError> {
         self.write_tally(session, &IMPORTED)
     }
 
-    fn write_tally(&self, session: &Session, table: &Table) -> Result<(), SqlError> {
+    fn write_tally(&self, session: &ServerSession, table: &Table) -> Result<(), SqlError> {
         let tally = || self.tally.iter();
         let columns = [
             texts(tally().map(|((domain, ..), _)| Some(&**domain))),
@@ -222,7 +222,7 @@ impl<'a> Work<'a> {
         table.add(session, &columns)
     }
 
-    fn write_published(&self, session: &Session) -> Result<(), SqlError> {
+    fn write_published(&self, session: &ServerSession) -> Result<(), SqlError> {
         let all = || self.published.values().map(|published| published.policy);
         let text = |of: fn(&PublishedPolicy) -> Option<&str>| texts(all().map(of));
         let lists = |of: fn(&PublishedPolicy) -> &Vec<String>| owned(all().map(|policy| list(of(policy))));
@@ -251,7 +251,7 @@ impl<'a> Work<'a> {
         PUBLISHED.add(session, &columns)
     }
 
-    fn write_reporting_rows(&self, session: &Session) -> Result<(), SqlError> {
+    fn write_reporting_rows(&self, session: &ServerSession) -> Result<(), SqlError> {
         let all = || self.rows.values().map(|(_, row, _)| *row);
         let columns = [
             texts(self.rows.keys().map(|(domain, _)| Some(&**domain))),
@@ -262,7 +262,7 @@ impl<'a> Work<'a> {
                     .values()
                     .map(|(.., published)| Some(published.0.as_slice())),
             ),
-            Column::Octets(all().map(|row| Some(address(row.source_ip).into())).collect()),
+            BulkColumn::Octets(all().map(|row| Some(address(row.source_ip).into())).collect()),
             integers(all().map(|row| aligned(row).into())),
             texts(all().map(|row| Some(&*row.disposition))),
             owned(all().map(|row| list(&row.reasons))),
@@ -276,14 +276,19 @@ impl<'a> Work<'a> {
     }
 
     /// Writes what is kept of the messages. `ordinal` is the host's, and so many of its observations came before.
-    pub(super) fn write_kept(&self, session: &Session, ordinal: i64, before: i64) -> Result<(), SqlError> {
+    pub(super) fn write_kept(
+        &self,
+        session: &ServerSession,
+        ordinal: i64,
+        before: i64,
+    ) -> Result<(), SqlError> {
         self.write_observations(session, ordinal, before)?;
         self.write_traces(session)?;
         self.write_outcomes(session)
     }
 
     /// No other host writes these rows: they come first.
-    fn write_observations(&self, session: &Session, ordinal: i64, before: i64) -> Result<(), SqlError> {
+    fn write_observations(&self, session: &ServerSession, ordinal: i64, before: i64) -> Result<(), SqlError> {
         let origins = (before..).map(|count| ordinal * PLACES + count % PLACES);
         let mut all: Vec<_> = self.observations.iter().zip(origins).collect();
         all.sort_by(|((a, one), at), ((b, other), to)| (a, one.at_ms, at).cmp(&(b, other.at_ms, to)));
@@ -294,7 +299,7 @@ impl<'a> Work<'a> {
             integers(all.iter().map(|(_, origin)| *origin)),
             texts(kept().map(|kept| Some(&*kept.queue_id))),
             texts(kept().map(|kept| Some(&*kept.short_id))),
-            Column::Octets(
+            BulkColumn::Octets(
                 kept()
                     .map(|kept| kept.client.map(|ip| address(ip).into()))
                     .collect(),
@@ -307,7 +312,7 @@ impl<'a> Work<'a> {
         OBSERVATIONS.add(session, &columns)
     }
 
-    fn write_outcomes(&self, session: &Session) -> Result<(), SqlError> {
+    fn write_outcomes(&self, session: &ServerSession) -> Result<(), SqlError> {
         let all = || self.outcomes.values().map(|(_, outcome)| *outcome);
         let text = |of: fn(&Outcome) -> Option<&str>| texts(all().map(of));
         let columns = [
@@ -315,7 +320,7 @@ impl<'a> Work<'a> {
             octets(self.outcomes.keys().map(|(_, digest)| Some(digest.as_slice()))),
             integers(self.outcomes.values().map(|(day, _)| day.0.into())),
             integers(all().map(|outcome| outcome.policy_domain.is_some().into())),
-            Column::Texts(
+            BulkColumn::Texts(
                 all()
                     .map(|outcome| {
                         outcome
@@ -341,7 +346,7 @@ impl<'a> Work<'a> {
     }
 
     /// A text that was told before is marked, where it is still there.
-    fn write_traces(&self, session: &Session) -> Result<(), SqlError> {
+    fn write_traces(&self, session: &ServerSession) -> Result<(), SqlError> {
         let mut compressor = Compressor::new();
         let mut told = Vec::new();
         for ((key, digest), (day, text)) in &self.traces {
@@ -397,18 +402,18 @@ pub(super) fn integer(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn integers<'a>(values: impl Iterator<Item = i64>) -> Column<'a> {
-    Column::Integers(values.map(Some).collect())
+fn integers<'a>(values: impl Iterator<Item = i64>) -> BulkColumn<'a> {
+    BulkColumn::Integers(values.map(Some).collect())
 }
 
-fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Column<'a> {
-    Column::Texts(values.map(|text| text.map(Cow::Borrowed)).collect())
+fn texts<'a>(values: impl Iterator<Item = Option<&'a str>>) -> BulkColumn<'a> {
+    BulkColumn::Texts(values.map(|text| text.map(Cow::Borrowed)).collect())
 }
 
-fn owned<'a>(values: impl Iterator<Item = String>) -> Column<'a> {
-    Column::Texts(values.map(|text| Some(Cow::Owned(text))).collect())
+fn owned<'a>(values: impl Iterator<Item = String>) -> BulkColumn<'a> {
+    BulkColumn::Texts(values.map(|text| Some(Cow::Owned(text))).collect())
 }
 
-fn octets<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> Column<'a> {
-    Column::Octets(values.map(|octets| octets.map(Cow::Borrowed)).collect())
+fn octets<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> BulkColumn<'a> {
+    BulkColumn::Octets(values.map(|octets| octets.map(Cow::Borrowed)).collect())
 }

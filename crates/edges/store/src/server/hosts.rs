@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Server;
 use super::engine::ServerEngine;
 use super::numbers::Numbers;
-use super::session::Session;
+use super::session::ServerSession;
 use crate::error::StoreError;
 use crate::model::{Beat, HostId, HostStatus, Known, as_integer};
 use crate::sql::{Row, Sql, SqlError, values};
@@ -27,7 +27,7 @@ pub(super) struct HostRow {
 
 impl HostRow {
     /// Makes it when there is none.
-    pub(super) fn locked(session: &Session, id: HostId, name: &str) -> Result<Self, SqlError> {
+    pub(super) fn locked(session: &ServerSession, id: HostId, name: &str) -> Result<Self, SqlError> {
         if let Some(found) = Self::find(session, id)? {
             return Ok(found);
         }
@@ -44,7 +44,7 @@ impl HostRow {
         Self::find(session, id)?.ok_or(SqlError::Damaged(0))
     }
 
-    fn find(session: &Session, id: HostId) -> Result<Option<Self>, SqlError> {
+    fn find(session: &ServerSession, id: HostId) -> Result<Option<Self>, SqlError> {
         let sql: &dyn Sql = session;
         let text = "SELECT ordinal, observations, through FROM host WHERE id = ?1 FOR UPDATE";
         let found = sql.row(text, values![id.octets().as_slice()], |row| {
@@ -65,7 +65,7 @@ impl HostRow {
     }
 
     /// Notes which entries are in.
-    pub(super) fn write(&self, session: &Session, name: &str) -> Result<(), SqlError> {
+    pub(super) fn write(&self, session: &ServerSession, name: &str) -> Result<(), SqlError> {
         let id = self.id.octets();
         let is_in = |all: &[(u64, u64)], one: &(u64, u64)| all.binary_search(one).is_ok();
         for (first, _) in self.noted.iter().filter(|one| !is_in(&self.numbers.ahead, one)) {
@@ -87,7 +87,7 @@ impl HostRow {
 }
 
 /// The highest number of a host that is in; 0 when it is not known.
-pub(super) fn highest(session: &Session, id: HostId) -> Result<u64, SqlError> {
+pub(super) fn highest(session: &ServerSession, id: HostId) -> Result<u64, SqlError> {
     let sql: &dyn Sql = session;
     let text =
         "SELECT coalesce((SELECT max(last) FROM batch WHERE host = ?1), through) FROM host WHERE id = ?1";
@@ -96,7 +96,7 @@ pub(super) fn highest(session: &Session, id: HostId) -> Result<u64, SqlError> {
 }
 
 /// Notes what a host says of itself; the numbers of it that are there. It is not made known by this.
-pub(super) fn beat(session: &Session, beat: &Beat) -> Result<Known, SqlError> {
+pub(super) fn beat(session: &ServerSession, beat: &Beat) -> Result<Known, SqlError> {
     let host = HostRow::locked(session, beat.host, &beat.name)?;
     let now = now(session.engine());
     // An answer that is on the way counts as an offset: it is small beside what matters. Of one that does not say how far

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use super::session::Session;
-use super::wire::Column;
+use super::session::ServerSession;
+use super::wire::BulkColumn;
 use crate::model::Day;
 use crate::sql::{Sql, SqlError, values};
 
 /// How many of these messages come too late for a report.
 pub(super) fn of_reported_days(
-    session: &Session,
+    session: &ServerSession,
     messages: &BTreeMap<(Day, &str), u64>,
 ) -> Result<u64, SqlError> {
     let mut late: u64 = 0;
@@ -43,7 +43,7 @@ enum Reported {
     Whole,
 }
 
-fn reported(session: &Session, day: Day) -> Result<Reported, SqlError> {
+fn reported(session: &ServerSession, day: Day) -> Result<Reported, SqlError> {
     let sql: &dyn Sql = session;
     let text = "SELECT done_ms FROM reported_day WHERE day = ?1";
     let done = sql.row(text, values![day.0], |row| row.get::<Option<i64>>(0))?;
@@ -56,11 +56,11 @@ fn reported(session: &Session, day: Day) -> Result<Reported, SqlError> {
 
 /// Those among these policy domains that have a report of this day, or were left out for a reason.
 fn settled<'a>(
-    session: &Session,
+    session: &ServerSession,
     day: Day,
     domains: impl Iterator<Item = &'a str>,
 ) -> Result<HashSet<String>, SqlError> {
-    let domains = Column::Texts(domains.map(|domain| Some(Cow::Borrowed(domain))).collect());
+    let domains = BulkColumn::Texts(domains.map(|domain| Some(Cow::Borrowed(domain))).collect());
     let day = day.0;
     let mut settled = HashSet::new();
     for text in [

@@ -1,14 +1,14 @@
 //! Expiry against those who write: while one removes what nothing uses, nobody begins to use it.
 
 use super::engine::ServerEngine;
-use super::session::Session;
+use super::session::ServerSession;
 use crate::sql::{Sql, SqlError, values};
 
 /// The lock on PostgreSQL. Whoever waits for it has a turn: those who come later wait behind.
 const LOCK: i64 = 7_812;
 
 /// Held until the transaction ends by any number of writers: nothing is removed meanwhile. The steps of expiry so far.
-pub(super) fn beside_others(session: &Session) -> Result<i64, SqlError> {
+pub(super) fn beside_others(session: &ServerSession) -> Result<i64, SqlError> {
     let sql: &dyn Sql = session;
     let steps = match session.engine() {
         ServerEngine::PostgreSql => {
@@ -25,7 +25,7 @@ pub(super) fn beside_others(session: &Session) -> Result<i64, SqlError> {
 }
 
 /// Held until the transaction ends by one who removes: nobody writes meanwhile. It counts as a step.
-pub(super) fn alone(session: &Session) -> Result<(), SqlError> {
+pub(super) fn alone(session: &ServerSession) -> Result<(), SqlError> {
     if session.engine() == ServerEngine::PostgreSql {
         session.execute("SELECT pg_advisory_xact_lock(?1)", values![LOCK])?;
     }

@@ -2,7 +2,7 @@
 
 use super::Server;
 use super::engine::ServerEngine;
-use super::session::Session;
+use super::session::ServerSession;
 use super::tally::limit;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
 use crate::error::StoreError;
@@ -33,7 +33,7 @@ impl Server {
     }
 }
 
-fn log(session: &Session, filter: &Filter) -> Result<Vec<LogRow>, SqlError> {
+fn log(session: &ServerSession, filter: &Filter) -> Result<Vec<LogRow>, SqlError> {
     if filter.limit == 0 {
         return Ok(Vec::new());
     }
@@ -56,7 +56,7 @@ fn log(session: &Session, filter: &Filter) -> Result<Vec<LogRow>, SqlError> {
 /// PostgreSQL takes the two columns that outcomes are joined by for independent of each other, so that few
 /// rows seem to be left by it; then it would rather read and sort all observations than follow an index until
 /// there are enough.
-fn by_index(session: &Session) -> Result<(), SqlError> {
+fn by_index(session: &ServerSession) -> Result<(), SqlError> {
     if session.engine() == ServerEngine::PostgreSql {
         session.execute(
             "SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), \
@@ -68,7 +68,7 @@ fn by_index(session: &Session) -> Result<(), SqlError> {
 }
 
 /// The keys of the outcomes that the filter lets through, one more than few at most; none when it lets all of them.
-fn policy_domains(session: &Session, filter: &Filter) -> Result<Option<Vec<String>>, SqlError> {
+fn policy_domains(session: &ServerSession, filter: &Filter) -> Result<Option<Vec<String>>, SqlError> {
     let mut conditions = Conditions::default();
     conditions.of_outcome(filter);
     if conditions.texts.is_empty() {
@@ -84,7 +84,11 @@ fn policy_domains(session: &Session, filter: &Filter) -> Result<Option<Vec<Strin
 }
 
 /// Those of one policy domain, or of all, the newest first.
-fn observations(session: &Session, filter: &Filter, domain: Option<&str>) -> Result<Vec<LogPlace>, SqlError> {
+fn observations(
+    session: &ServerSession,
+    filter: &Filter,
+    domain: Option<&str>,
+) -> Result<Vec<LogPlace>, SqlError> {
     let mut conditions = Conditions::default();
     if let Some(domain) = domain {
         let domain = conditions.value(domain.into());
@@ -174,7 +178,7 @@ impl<'a> Conditions<'a> {
     }
 }
 
-fn explain(session: &Session, id: &str) -> Result<Vec<Explained>, SqlError> {
+fn explain(session: &ServerSession, id: &str) -> Result<Vec<Explained>, SqlError> {
     if id.is_empty() {
         // Many messages may have no queue id: none of them is meant.
         return Ok(Vec::new());

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::engine::ServerEngine;
-use super::session::Session;
-use super::wire::Column;
+use super::session::ServerSession;
+use super::wire::BulkColumn;
 use crate::sql::{Row, Sql, SqlError, Value};
 
 /// Rows that one statement of MariaDB writes, and octets in them: the texts differ by these numbers only, so that
@@ -13,13 +13,13 @@ use crate::sql::{Row, Sql, SqlError, Value};
 const ROWS: [usize; 4] = [256, 32, 4, 1];
 const OCTETS: usize = 512 * 1024;
 
-impl Session {
+impl ServerSession {
     /// Writes many rows in one go; how many it was about. They stand where the statement says `{rows}`:
     ///
     /// * PostgreSQL reads `SELECT * FROM UNNEST(…)` there, in one statement for all;
     /// * MariaDB reads `VALUES (…), (…)`, in as many statements as it takes.
-    pub(crate) fn bulk(&self, sql: &str, columns: &[Column<'_>]) -> Result<u64, SqlError> {
-        let rows = columns.first().map_or(0, Column::len);
+    pub(crate) fn bulk(&self, sql: &str, columns: &[BulkColumn<'_>]) -> Result<u64, SqlError> {
+        let rows = columns.first().map_or(0, BulkColumn::len);
         if columns.iter().any(|column| column.len() != rows) {
             return Err(SqlError::Other("columns of different lengths".into()));
         }
@@ -49,7 +49,7 @@ impl Session {
     pub(crate) fn each_of(
         &self,
         sql: &str,
-        column: &Column<'_>,
+        column: &BulkColumn<'_>,
         take: &mut dyn FnMut(&Row) -> Result<bool, SqlError>,
     ) -> Result<(), SqlError> {
         let all = std::slice::from_ref(column);
@@ -77,7 +77,7 @@ impl Session {
     }
 }
 
-impl Column<'_> {
+impl BulkColumn<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Integers(all) => all.len(),
@@ -115,7 +115,7 @@ impl Column<'_> {
     }
 }
 
-fn unnest(columns: &[Column<'_>]) -> String {
+fn unnest(columns: &[BulkColumn<'_>]) -> String {
     let mut text = "SELECT * FROM UNNEST(".to_owned();
     for (at, column) in columns.iter().enumerate() {
         let comma = if at == 0 { "" } else { ", " };
@@ -138,7 +138,7 @@ fn marks(first: usize, count: usize) -> String {
 }
 
 /// Rows that go into one statement of MariaDB. One row that is too long by itself goes alone.
-fn parts<'c>(columns: &'c [Column<'_>], rows: usize) -> impl Iterator<Item = Range<usize>> + 'c {
+fn parts<'c>(columns: &'c [BulkColumn<'_>], rows: usize) -> impl Iterator<Item = Range<usize>> + 'c {
     let mut next = 0;
     std::iter::from_fn(move || {
         let size = |from: usize, count: usize| {
@@ -162,10 +162,10 @@ mod tests {
     fn many_rows_are_written_in_few_texts() {
         assert_eq!(row_marks(2, 3), "VALUES (?1, ?2, ?3), (?4, ?5, ?6)");
         assert_eq!(
-            unnest(&[Column::Integers(vec![]), Column::Octets(vec![])]),
+            unnest(&[BulkColumn::Integers(vec![]), BulkColumn::Octets(vec![])]),
             "SELECT * FROM UNNEST($1::bigint[], $2::bytea[])"
         );
-        let numbers = |count| [Column::Integers(vec![None; count])];
+        let numbers = |count| [BulkColumn::Integers(vec![None; count])];
         let sizes = |count: usize| {
             let columns = numbers(count);
             parts(&columns, count).map(|part| part.len()).collect::<Vec<_>>()
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn a_statement_is_no_longer_than_a_server_takes() {
-        let long = |octets: usize| [Column::Octets(vec![Some(vec![0; octets].into()); 5])];
-        let sizes = |columns: &[Column<'_>]| parts(columns, 5).map(|part| part.len()).collect::<Vec<_>>();
+        let long = |octets: usize| [BulkColumn::Octets(vec![Some(vec![0; octets].into()); 5])];
+        let sizes = |columns: &[BulkColumn<'_>]| parts(columns, 5).map(|part| part.len()).collect::<Vec<_>>();
         assert_eq!(sizes(&long(OCTETS / 4)), [4, 1], "at the limit");
         assert_eq!(sizes(&long(OCTETS / 4 + 1)), [1; 5], "past it");
         assert_eq!(sizes(&long(OCTETS + 1)), [1; 5], "one alone");

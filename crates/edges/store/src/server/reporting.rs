@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use landmarc_observation::{DayRow, DomainDay, TallyRow};
 
 use super::Server;
-use super::session::Session;
+use super::session::ServerSession;
 use super::tally::{self, Configurations, Line, ROWS};
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
@@ -84,7 +84,7 @@ impl Iterator for ServerReportingDay<'_> {
 
 /// The policy domains of a day, so many at most, and how many are left out: those that count fewest messages,
 /// for a flood of invented ones has a message each.
-fn names(session: &Session, day: Day, most: usize) -> Result<(Vec<String>, u64), SqlError> {
+fn names(session: &ServerSession, day: Day, most: usize) -> Result<(Vec<String>, u64), SqlError> {
     let names = tally::policy_domains(session, day, most)?;
     if names.len() <= most {
         return Ok((names, 0));
@@ -105,7 +105,12 @@ fn names(session: &Session, day: Day, most: usize) -> Result<(Vec<String>, u64),
 
 /// The first of these policy domains, as many as make some thousand rows; the last of them with all it has. Each has
 /// so many rows at most.
-fn read(session: &Session, day: Day, names: &[String], most: usize) -> Result<VecDeque<DomainDay>, SqlError> {
+fn read(
+    session: &ServerSession,
+    day: Day,
+    names: &[String],
+    most: usize,
+) -> Result<VecDeque<DomainDay>, SqlError> {
     let (Some(first), Some(last)) = (names.first(), names.last()) else {
         return Ok(VecDeque::new());
     };
@@ -115,7 +120,7 @@ fn read(session: &Session, day: Day, names: &[String], most: usize) -> Result<Ve
 
 /// Completes the last policy domain of an answer that was full.
 fn with_the_rest(
-    session: &Session,
+    session: &ServerSession,
     day: Day,
     names: &[String],
     lines: Vec<Line>,
@@ -185,7 +190,7 @@ impl Domain {
     }
 
     /// Reads what is behind its last row. There is never much more in memory than is told.
-    fn read_rest(&mut self, session: &Session, day: Day, most: usize) -> Result<(), SqlError> {
+    fn read_rest(&mut self, session: &ServerSession, day: Day, most: usize) -> Result<(), SqlError> {
         let last = self.lines.last().map(|line| line.digest.clone());
         let mut after = last.unwrap_or_default();
         loop {

@@ -15,7 +15,7 @@ use crate::sql::{Row, Sql, SqlError, Value};
 const GRACE: Duration = Duration::from_secs(5);
 
 /// A transaction on a server. After an error nothing more can be done in it.
-pub(crate) struct Session {
+pub(crate) struct ServerSession {
     pub(super) lent: RefCell<Lent>,
     handle: Handle,
     engine: ServerEngine,
@@ -35,7 +35,7 @@ pub(super) enum State {
     Lost,
 }
 
-impl Session {
+impl ServerSession {
     /// On a connection that is in no transaction yet.
     pub(super) fn new(lent: Lent, handle: Handle, options: &ServerOptions) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Session {
     }
 }
 
-impl Sql for Session {
+impl Sql for ServerSession {
     fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
         self.ask(async |lent| lent.wire.execute(sql, values).await)
     }

@@ -1,7 +1,7 @@
 //! How a store on a server is, and how often its rules decided.
 
 use super::engine::ServerEngine;
-use super::session::Session;
+use super::session::ServerSession;
 use super::{Server, migrations};
 use crate::error::StoreError;
 use crate::model::{Day, RuleHits, Status};
@@ -51,7 +51,7 @@ impl Server {
 }
 
 /// How many rows a table has: exactly, when they are not very many.
-fn rows(session: &Session, table: &'static str) -> Result<u64, SqlError> {
+fn rows(session: &ServerSession, table: &'static str) -> Result<u64, SqlError> {
     let sql: &dyn Sql = session;
     let text = format!("SELECT count(*) FROM (SELECT 1 AS one FROM {table} LIMIT ?1) AS counted");
     let counted = sql.count(&text, values![COUNTED.cast_signed()])?;
@@ -73,7 +73,7 @@ fn rows(session: &Session, table: &'static str) -> Result<u64, SqlError> {
 }
 
 /// What is in a column first and last. Each is asked for by itself: an index has it at one of its ends.
-fn ends<T: FromValue>(session: &Session, column: &str, table: &str) -> Result<Option<(T, T)>, SqlError>
+fn ends<T: FromValue>(session: &ServerSession, column: &str, table: &str) -> Result<Option<(T, T)>, SqlError>
 where
     Option<T>: FromValue,
 {
@@ -87,7 +87,7 @@ where
 }
 
 /// Octets of our tables with their indexes.
-fn bytes(session: &Session) -> Result<u64, SqlError> {
+fn bytes(session: &ServerSession) -> Result<u64, SqlError> {
     let sql: &dyn Sql = session;
     let text = match session.engine() {
         ServerEngine::PostgreSql => {

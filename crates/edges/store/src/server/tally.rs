@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::Server;
-use super::session::Session;
+use super::session::ServerSession;
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
 use crate::error::StoreError;
 use crate::model::Day;
@@ -87,7 +87,11 @@ impl Server {
 }
 
 /// The policy domains of one day, in alphabetical order; so many at most, and one more when there are more.
-pub(super) fn policy_domains(session: &Session, day: Day, most: usize) -> Result<Vec<String>, SqlError> {
+pub(super) fn policy_domains(
+    session: &ServerSession,
+    day: Day,
+    most: usize,
+) -> Result<Vec<String>, SqlError> {
     let sql: &dyn Sql = session;
     let first = "SELECT DISTINCT policy_domain FROM tally WHERE day = ?1 ORDER BY policy_domain LIMIT ?2";
     let further = "SELECT DISTINCT policy_domain FROM tally WHERE day = ?1 AND policy_domain > ?3 \
@@ -109,7 +113,7 @@ pub(super) fn policy_domains(session: &Session, day: Day, most: usize) -> Result
 
 /// Rows of the policy domains from one to another, in their order, so many as one answer has.
 pub(super) fn of_domains(
-    session: &Session,
+    session: &ServerSession,
     day: Day,
     first: &str,
     last: &str,
@@ -121,7 +125,7 @@ pub(super) fn of_domains(
 
 /// Rows of one policy domain behind this one, so many as one answer has.
 pub(super) fn of_domain(
-    session: &Session,
+    session: &ServerSession,
     day: Day,
     policy_domain: &str,
     after: &[u8],
@@ -137,7 +141,7 @@ pub(super) fn of_domain(
 
 /// The policy configurations that these rows name, of the policy domains from one to another.
 pub(super) fn configurations<'a>(
-    session: &Session,
+    session: &ServerSession,
     day: Day,
     first: &str,
     last: &str,

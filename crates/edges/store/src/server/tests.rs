@@ -13,8 +13,8 @@ use std::time::Duration;
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
 use self::proxy::{Cut, Proxy};
-use super::wire::Column;
-use super::{Server, ServerEngine, ServerOptions, Session, Tls, Trouble};
+use super::wire::BulkColumn;
+use super::{Server, ServerEngine, ServerOptions, ServerSession, Tls, Trouble};
 use crate::error::StoreError;
 use crate::sql::{Sql, SqlError, values};
 
@@ -242,9 +242,9 @@ fn values_come_back_as_they_went(bed: &Bed) {
 
 fn many_rows_go_in_one_go(bed: &Bed) {
     const ROWS: i64 = 700;
-    let numbers = || Column::Integers((0..ROWS).map(Some).collect());
-    let squares = || Column::Integers((0..ROWS).map(|number| Some(number * number)).collect());
-    let put = |session: &Session| session.bulk("INSERT INTO t (a, b) {rows}", &[numbers(), squares()]);
+    let numbers = || BulkColumn::Integers((0..ROWS).map(Some).collect());
+    let squares = || BulkColumn::Integers((0..ROWS).map(|number| Some(number * number)).collect());
+    let put = |session: &ServerSession| session.bulk("INSERT INTO t (a, b) {rows}", &[numbers(), squares()]);
     let number = u64::try_from(ROWS).unwrap();
     assert_eq!(bed.server.transact("try", put).unwrap(), number);
     let found = bed.server.read("try", |session| {
@@ -253,7 +253,7 @@ fn many_rows_go_in_one_go(bed: &Bed) {
             found.push(row.get::<i64>(0)?);
             Ok(true)
         })?;
-        let none = Column::Octets(Vec::new());
+        let none = BulkColumn::Octets(Vec::new());
         session.each_of("SELECT b FROM t WHERE a IN ({list})", &none, &mut |_| {
             unreachable!("nothing was asked for")
         })?;
@@ -267,7 +267,7 @@ fn many_rows_go_in_one_go(bed: &Bed) {
     let uneven = bed.server.transact("try", |session| {
         session.bulk(
             "INSERT INTO t (a, b) {rows}",
-            &[numbers(), Column::Texts(vec![Some(Cow::Borrowed("1"))])],
+            &[numbers(), BulkColumn::Texts(vec![Some(Cow::Borrowed("1"))])],
         )
     });
     assert_eq!(trouble(uneven), Trouble::Refused);

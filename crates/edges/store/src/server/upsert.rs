@@ -1,8 +1,8 @@
 //! Adding many rows to a table at a time, where some of them are there already.
 
 use super::engine::ServerEngine;
-use super::session::Session;
-use super::wire::Column;
+use super::session::ServerSession;
+use super::wire::BulkColumn;
 use crate::sql::SqlError;
 
 /// A table, and what becomes of a row that is there already.
@@ -30,7 +30,7 @@ pub(super) enum Grow {
 
 impl Table {
     /// Adds the rows whose columns these are.
-    pub(super) fn add(&self, session: &Session, columns: &[Column<'_>]) -> Result<(), SqlError> {
+    pub(super) fn add(&self, session: &ServerSession, columns: &[BulkColumn<'_>]) -> Result<(), SqlError> {
         session.bulk(&self.statement(session.engine()), columns)?;
         Ok(())
     }

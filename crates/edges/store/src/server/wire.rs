@@ -23,7 +23,7 @@ use crate::sql::{Row, SqlError, Value};
 
 /// One column of many rows, for those statements that write or look for many at a time.
 #[derive(Debug)]
-pub(crate) enum Column<'a> {
+pub(crate) enum BulkColumn<'a> {
     /// Numbers, times, switches.
     Integers(Vec<Option<i64>>),
     /// Words.
@@ -158,7 +158,7 @@ impl Wire {
     }
 
     /// A statement of PostgreSQL whose values `$1`, `$2` … are columns.
-    pub(super) async fn columns(&mut self, sql: &str, columns: &[Column<'_>]) -> Result<u64, SqlError> {
+    pub(super) async fn columns(&mut self, sql: &str, columns: &[BulkColumn<'_>]) -> Result<u64, SqlError> {
         let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
@@ -169,7 +169,7 @@ impl Wire {
     }
 
     /// A question to PostgreSQL whose value `$1` is a column.
-    pub(super) async fn rows_of(&mut self, sql: &str, column: &Column<'_>) -> Result<Vec<Row>, SqlError> {
+    pub(super) async fn rows_of(&mut self, sql: &str, column: &BulkColumn<'_>) -> Result<Vec<Row>, SqlError> {
         let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
@@ -304,16 +304,16 @@ fn for_mariadb<'v>(values: impl Iterator<Item = &'v Value<'v>>) -> Result<MySqlA
     Ok(arguments)
 }
 
-fn as_arrays(columns: &[Column<'_>]) -> Result<PgArguments, SqlError> {
+fn as_arrays(columns: &[BulkColumn<'_>]) -> Result<PgArguments, SqlError> {
     let mut arguments = PgArguments::default();
     for column in columns {
         let added = match column {
-            Column::Integers(numbers) => arguments.add(numbers),
-            Column::Texts(texts) => {
+            BulkColumn::Integers(numbers) => arguments.add(numbers),
+            BulkColumn::Texts(texts) => {
                 let texts = texts.iter().map(|text| text.as_deref().map(without_nul));
                 arguments.add(texts.collect::<Vec<_>>())
             }
-            Column::Octets(octets) => {
+            BulkColumn::Octets(octets) => {
                 let octets = octets.iter().map(Option::as_deref);
                 arguments.add(octets.collect::<Vec<_>>())
             }

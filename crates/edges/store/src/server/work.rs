@@ -28,7 +28,7 @@ use super::migrations;
 use super::migrations::Migrated;
 use super::options::ServerOptions;
 use super::pool::{Pool, within};
-use super::session::{Session, State};
+use super::session::{ServerSession, State};
 use super::trouble::Trouble;
 use crate::clock::now_ms;
 use crate::error::StoreError;
@@ -152,7 +152,7 @@ impl Inner {
         &self,
         doing: &'static str,
         kind: Kind,
-        mut work: impl FnMut(&Session) -> Result<T, SqlError> + Send,
+        mut work: impl FnMut(&ServerSession) -> Result<T, SqlError> + Send,
     ) -> Result<T, StoreError> {
         self.beside(doing, |handle| {
             let mut wait = FIRST_WAIT;
@@ -177,7 +177,7 @@ impl Inner {
         &self,
         handle: &Handle,
         kind: Kind,
-        work: &mut impl FnMut(&Session) -> Result<T, SqlError>,
+        work: &mut impl FnMut(&ServerSession) -> Result<T, SqlError>,
     ) -> Result<T, Failure> {
         let mut session = self.begun(handle, kind)?;
         let number = match kind {
@@ -216,10 +216,10 @@ impl Inner {
         }
     }
 
-    fn begun(&self, handle: &Handle, kind: Kind) -> Result<Session, Failure> {
+    fn begun(&self, handle: &Handle, kind: Kind) -> Result<ServerSession, Failure> {
         let lent = handle.block_on(self.pool.take())?;
         let options = self.pool.options();
-        let mut session = Session::new(lent, handle.clone(), options);
+        let mut session = ServerSession::new(lent, handle.clone(), options);
         session.plain(beginning(session.engine(), kind))?;
         match self.ahead_ms.load(Ordering::Relaxed) {
             NOT_LEARNT => {
@@ -231,7 +231,7 @@ impl Inner {
     }
 
     /// Takes the lock of the outbox and notes the number of this transaction, which is told.
-    fn number(&self, session: &mut Session) -> Result<i64, SqlError> {
+    fn number(&self, session: &mut ServerSession) -> Result<i64, SqlError> {
         lock_outbox(session)?;
         // Not before: waiting for the lock is no difference of clocks.
         let at_ms = self.learn_time(session)?;
@@ -286,7 +286,7 @@ impl Inner {
     }
 
     /// What the server's clock says, and from now on how far it is ahead of this host's.
-    fn learn_time(&self, session: &mut Session) -> Result<i64, SqlError> {
+    fn learn_time(&self, session: &mut ServerSession) -> Result<i64, SqlError> {
         let before_ms = as_integer(now_ms());
         let sql: &dyn Sql = session;
         let server_ms = sql.row(clock(session.engine()), &[], |row| row.get::<i64>(0))?;
@@ -298,7 +298,7 @@ impl Inner {
     }
 
     /// Ends a transaction in which nothing is to be done. Where that cannot be said, the connection is closed, which says it.
-    fn undo(&self, session: Session) {
+    fn undo(&self, session: ServerSession) {
         let is_lost = session.state.get() == State::Lost;
         session.state.set(State::Sound);
         match is_lost || session.plain("ROLLBACK").is_err() {
@@ -349,7 +349,7 @@ fn clock(engine: ServerEngine) -> &'static str {
 }
 
 /// Waits until nobody else writes to the outbox.
-fn lock_outbox(session: &Session) -> Result<(), SqlError> {
+fn lock_outbox(session: &ServerSession) -> Result<(), SqlError> {
     let sql: &dyn Sql = session;
     match sql.exists("SELECT id FROM outbox_lock WHERE id = 1 FOR UPDATE", &[])? {
         true => Ok(()),

@@ -6,7 +6,7 @@ use super::frame::{self, Packer};
 use super::octets::{Cursor, Fault, Writer};
 use super::rows::{read_row, write_row};
 use crate::digest::Digests;
-use crate::folded::{Folded, Hits};
+use crate::folded::{FoldedCounts, Hits};
 use crate::limits::{MAX_SUM, MAX_WORD};
 use crate::model::Day;
 use crate::prepared::CountedRow;
@@ -36,7 +36,7 @@ pub(crate) struct PackedCounts {
 }
 
 /// Packs counts: into one frame, even where there are none, or into several where they are long.
-pub(crate) fn pack_counts(counts: &Folded, packer: &mut Packer) -> Vec<PackedCounts> {
+pub(crate) fn pack_counts(counts: &FoldedCounts, packer: &mut Packer) -> Vec<PackedCounts> {
     let mut packed = Vec::new();
     let mut part = Part::default();
     for (counted, count) in counts.tallies.values() {
@@ -109,10 +109,10 @@ impl Part {
 }
 
 /// What a frame of counts holds, when it is as much as is said of it.
-pub(super) fn read_counts(frame: &[u8], held: EntryCounts, digests: &Digests) -> Result<Folded, Fault> {
+pub(super) fn read_counts(frame: &[u8], held: EntryCounts, digests: &Digests) -> Result<FoldedCounts, Fault> {
     let octets = frame::unpack(frame)?;
     let cursor = &mut Cursor::new(&octets);
-    let mut folded = Folded::default();
+    let mut folded = FoldedCounts::default();
     let mut messages = 0;
     for _ in 0..cursor.length(MAX_ROWS, "too many rows")? {
         let day = cursor.small()?;
@@ -146,7 +146,7 @@ pub(super) fn read_counts(frame: &[u8], held: EntryCounts, digests: &Digests) ->
 }
 
 /// The same, for those who fold what they have packed; none when it is damaged.
-pub(crate) fn counts_in(frame: &[u8], held: EntryCounts, digests: &Digests) -> Option<Folded> {
+pub(crate) fn counts_in(frame: &[u8], held: EntryCounts, digests: &Digests) -> Option<FoldedCounts> {
     read_counts(frame, held, digests).ok()
 }
 
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn counts_that_are_long_go_into_several_frames() {
         let digests = Digests::new();
-        let mut counts = Folded::default();
+        let mut counts = FoldedCounts::default();
         for number in 0..60 {
             let mut row = row(&format!("{number}.example"));
             row.published.rua = vec![format!("{number:01000}"); crate::MAX_LIST];
@@ -171,7 +171,7 @@ mod tests {
         }
         let parts = pack_counts(&counts, &mut Packer::new());
         assert_eq!(parts.len(), 2, "six million octets");
-        let mut back = Folded::default();
+        let mut back = FoldedCounts::default();
         for part in &parts {
             let held = EntryCounts {
                 messages: part.messages,

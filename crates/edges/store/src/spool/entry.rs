@@ -9,7 +9,7 @@ use super::frame;
 use super::messages::{read_kept, read_traces};
 use super::octets::Fault;
 use crate::digest::Digests;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::model::RecordLosses;
 use crate::prepared::KeptObservation;
 
@@ -23,7 +23,7 @@ pub(crate) struct Closed {
     /// When it was written, by the clock of the host.
     pub(crate) closed_ms: u64,
     /// What it counts.
-    pub(crate) counts: Folded,
+    pub(crate) counts: FoldedCounts,
     /// Its observations.
     pub(crate) kept: Vec<KeptObservation>,
     /// Messages that it counts.
@@ -94,7 +94,7 @@ impl Sealed {
     pub(super) fn open(&self, digests: &Digests) -> Result<Closed, Misread> {
         let counts = match &self.counts {
             Some(frame) => read_counts(frame, self.held, digests).map_err(of("counts"))?,
-            None => Folded::default(),
+            None => FoldedCounts::default(),
         };
         let traces = match &self.traces {
             Some(frame) => read_traces(frame, self.held.traces).map_err(of("traces"))?,
@@ -132,8 +132,8 @@ mod tests {
     use crate::spool::messages::{pack_observations, pack_traces};
     use landmarc_observation::Observation;
 
-    fn counts_of(all: &[Prepared]) -> Folded {
-        let mut folded = Folded::default();
+    fn counts_of(all: &[Prepared]) -> FoldedCounts {
+        let mut folded = FoldedCounts::default();
         all.iter().for_each(|one| folded.add(one));
         folded
     }
@@ -208,7 +208,7 @@ mod tests {
             assert_eq!(plain(found), plain(expected));
         }
         let counts = counts_of(&all);
-        let plain = |folded: &Folded| {
+        let plain = |folded: &FoldedCounts| {
             let rows = folded.tallies.iter();
             let mut rows: Vec<_> = rows
                 .map(|(key, (one, count))| format!("{key:?} {:?} {count}", one.row))

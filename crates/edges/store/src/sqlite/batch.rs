@@ -11,7 +11,7 @@ use super::journal::Entries;
 use super::stories::Stories;
 use crate::columns::address;
 use crate::distinct::Folding;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::model::{RecordLosses, as_integer, hour_of};
 use crate::prepared::KeptObservation;
 use crate::queue::Batch;
@@ -67,9 +67,9 @@ impl Remembered {
     pub(super) fn fold(
         &mut self,
         connection: &Connection,
-        counts: Folded,
+        counts: FoldedCounts,
         folding: &Folding,
-    ) -> rusqlite::Result<(Folded, u64)> {
+    ) -> rusqlite::Result<(FoldedCounts, u64)> {
         folding.fold(counts, |counted| self.interned.has_row(connection, counted))
     }
 
@@ -78,7 +78,7 @@ impl Remembered {
         &mut self,
         connection: &Connection,
         batch: &Batch,
-        counts: Folded,
+        counts: FoldedCounts,
     ) -> rusqlite::Result<RecordLosses> {
         let traces = self.write_observations(connection, batch)?;
         self.write_counts(connection, counts)?;
@@ -148,7 +148,7 @@ impl Remembered {
         Ok(())
     }
 
-    fn write_counts(&mut self, connection: &Connection, counts: Folded) -> rusqlite::Result<()> {
+    fn write_counts(&mut self, connection: &Connection, counts: FoldedCounts) -> rusqlite::Result<()> {
         let mut entries = Entries::default();
         for (counted, count) in counts.tallies.into_values() {
             let (row, policy_domain) = self.interned.row(connection, &counted)?;

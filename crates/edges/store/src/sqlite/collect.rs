@@ -14,7 +14,7 @@ use super::secondary::{LEAST_WAY, MOST_WAY};
 use super::statements::Statements;
 use crate::engine::Engine as _;
 use crate::error::StoreError;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::model::{Applied, Beat, Day, HostId, HostStatus, Known, as_integer};
 use crate::outbox::days::is_reported;
 use crate::queue::Batch;
@@ -146,7 +146,7 @@ fn apply(
     Ok(applied)
 }
 
-fn of_reported_days(connection: &Connection, counts: &Folded) -> rusqlite::Result<u64> {
+fn of_reported_days(connection: &Connection, counts: &FoldedCounts) -> rusqlite::Result<u64> {
     let mut reported = 0;
     let mut days: HashMap<Day, bool> = HashMap::new();
     for (counted, count) in counts.tallies.values() {

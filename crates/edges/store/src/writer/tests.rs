@@ -102,10 +102,10 @@ impl Engine for Opened {
 fn writer(script: &Scripted, limits: Limits) -> Writer {
     let opener = script.opener();
     Writer {
-        shared: Arc::new(Shared::new(limits)),
+        shared: Arc::new(RecorderShared::new(limits)),
         engine: Some(opener().unwrap()),
         opener,
-        pace: Pace {
+        pace: WriterPace {
             gather: Duration::ZERO,
             gives_way: false,
         },
@@ -322,7 +322,7 @@ async fn the_recorder_outlives_panics_of_the_engine() {
 
 #[test]
 fn a_writer_that_ends_unasked_is_told() {
-    let shared = Arc::new(Shared::new(Limits::default()));
+    let shared = Arc::new(RecorderShared::new(Limits::default()));
     let (waiter, mut answer) = oneshot::channel();
     shared.push(prepared(observation(1)), waiter);
     let end = End(Arc::clone(&shared));

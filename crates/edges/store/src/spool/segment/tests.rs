@@ -3,7 +3,7 @@
 use super::*;
 use crate::collect::Collector;
 use crate::error::StoreError;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::limits::MAX_GAP;
 use crate::spool::counts::pack_counts;
 use crate::spool::frame::Packer;
@@ -15,7 +15,7 @@ fn segment(entries: Vec<Sealed>) -> Segment {
 
 /// An entry that counts nothing.
 fn empty(number: u64) -> Sealed {
-    let counts = pack_counts(&Folded::default(), &mut Packer::new()).remove(0);
+    let counts = pack_counts(&FoldedCounts::default(), &mut Packer::new()).remove(0);
     Sealed {
         first: number,
         last: number,

@@ -9,7 +9,7 @@ use super::account::Account;
 use super::evict::evict;
 use crate::clock::now_ms;
 use crate::digest::Digest;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::model::{Day, HostId, SpoolLost, as_integer};
 use crate::prepared::KeptObservation;
 use crate::queue::Batch;
@@ -62,7 +62,7 @@ impl Appender {
         &mut self,
         connection: &Connection,
         batch: &Batch,
-        counts: &Folded,
+        counts: &FoldedCounts,
     ) -> rusqlite::Result<()> {
         let limits = self.share.limits;
         let mut kept: Vec<&KeptObservation> = Vec::new();
@@ -100,7 +100,7 @@ impl Appender {
         &mut self,
         connection: &Connection,
         account: &mut Account,
-        counts: &Folded,
+        counts: &FoldedCounts,
         kept: &[&KeptObservation],
     ) -> rusqlite::Result<()> {
         let host = account.identity()?;

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::account::Account;
 use crate::digest::Digests;
-use crate::folded::Folded;
+use crate::folded::FoldedCounts;
 use crate::model::HostId;
 use crate::spool::{
     ENTRY, EntryCounts, LONG_COUNTS, MAX_ROWS, PackedCounts, Packer, counts_in, pack_counts, unpacked_length,
@@ -204,7 +204,7 @@ fn fold_into(
     others: &[Outline],
 ) -> rusqlite::Result<()> {
     let digests = Digests::new();
-    let mut all = Folded::default();
+    let mut all = FoldedCounts::default();
     for one in std::iter::once(&into).chain(others) {
         if let Some(frame) = counts_of(connection, one.id)? {
             let Some(counts) = counts_in(&frame, one.held, &digests) else {
