@@ -18,7 +18,6 @@ const MAX_HANDED_ON: usize = 8;
 const LEFT: &[(&str, &str)] = &[
     ("crates/core/auth", "dkim/headers dkim/signature"),
     ("crates/core/auth", "spf/check spf/mechanism"),
-    ("crates/core/dmarc", "discovery evaluation evaluation/policy"),
     ("crates/core/receiver", "seen/day seen/table"),
     (
         "crates/core/settings",

@@ -8,7 +8,6 @@ use futures_util::future::join_all;
 use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, existence};
 use landmarc_mail::DomainName;
 
-use crate::evaluation::hangs_on_existence;
 use crate::record::{Psd, Record};
 
 /// The most questions of one walk (RFC 9989 §4.10).
@@ -78,6 +77,13 @@ pub struct PolicyAt {
     pub record: Record,
     /// By which of the three rules it applies.
     pub taken_as: TakenAs,
+}
+
+impl PolicyAt {
+    /// Whether two policies of the record differ in nothing but whether the author exists.
+    pub(crate) fn depends_on_existence(&self) -> bool {
+        self.taken_as != TakenAs::Author && self.record.depends_on_existence()
+    }
 }
 
 /// Whose record applies, in the order of preference (§4.10.1).
@@ -285,7 +291,7 @@ pub async fn warm(lookup: &impl Lookup, author: &DomainName) {
     if let Some(Answer::NxDomain(Missing::Name)) = answers.first() {
         let (_, discovery) = discover(lookup, author).await;
         if let Discovery::Applies(at) = discovery
-            && hangs_on_existence(&at)
+            && at.depends_on_existence()
         {
             existence(lookup, &DnsName::from(author)).await;
         }

@@ -15,7 +15,7 @@ use landmarc_mail::DomainName;
 
 use crate::alignment::Aligned;
 pub use crate::alignment::Mechanism;
-use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome};
+use crate::discovery::{Discovery, PolicyAt, Walk, WalkOutcome};
 pub use crate::record::PolicyTag;
 use crate::record::{AssessmentPolicy, Record, RecordProblem};
 
@@ -205,11 +205,6 @@ impl Evaluation {
             problem: None,
         }
     }
-}
-
-/// Whether two policies of the record differ in nothing but whether the author exists.
-pub(crate) fn hangs_on_existence(at: &PolicyAt) -> bool {
-    at.taken_as != TakenAs::Author && policy::depends_on_existence(&at.record)
 }
 
 /// For the `error` element of reports: records that were passed over on the author's walk.

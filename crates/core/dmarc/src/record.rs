@@ -129,6 +129,13 @@ impl Record {
         }
     }
 
+    /// Whether it asks for another policy of names below that exist than of those that do not.
+    #[must_use]
+    pub fn depends_on_existence(&self) -> bool {
+        let existing = self.subdomain_policy.or(self.policy);
+        self.usability() == Usability::AsPublished && self.nonexistent_policy.or(existing) != existing
+    }
+
     fn without_tags(text: &[u8]) -> Self {
         Self {
             raw: visible_octets(text, MAX_RECORD_OCTETS),

@@ -73,11 +73,6 @@ pub(super) fn strictest(record: &Record, taken_as: TakenAs) -> AssessmentPolicy 
     }
 }
 
-/// Whether it makes a difference for names below if they exist.
-pub(super) fn depends_on_existence(record: &Record) -> bool {
-    for_existing(record).policy != for_missing(record).policy
-}
-
 /// The policy for a name below.
 pub(super) fn for_name_below(record: &Record, existence: Option<Existence>) -> Selected {
     let (existing, missing) = (for_existing(record), for_missing(record));
@@ -109,13 +104,11 @@ mod tests {
 
     #[test]
     fn existence_matters_only_where_two_policies_differ() {
-        assert!(depends_on_existence(&record("v=DMARC1; p=none; np=reject")));
-        assert!(!depends_on_existence(&record(
-            "v=DMARC1; p=none; sp=reject; np=reject"
-        )));
-        assert!(!depends_on_existence(&record("v=DMARC1; p=reject")));
+        assert!(record("v=DMARC1; p=none; np=reject").depends_on_existence());
+        assert!(!record("v=DMARC1; p=none; sp=reject; np=reject").depends_on_existence());
+        assert!(!record("v=DMARC1; p=reject").depends_on_existence());
         let as_none = record("v=DMARC1; p=bogus; np=reject; rua=mailto:d@example.com");
-        assert!(!depends_on_existence(&as_none));
+        assert!(!as_none.depends_on_existence());
     }
 
     #[test]

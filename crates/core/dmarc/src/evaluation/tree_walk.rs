@@ -6,7 +6,7 @@ use landmarc_mail::DomainName;
 use super::identifiers::{self, Ownership, Tally};
 use super::{
     DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options, PolicyAtStake,
-    hangs_on_existence, policy,
+    policy,
 };
 use crate::alignment::Owned;
 use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, ask_walks, discover};
@@ -177,7 +177,7 @@ async fn select_policy(lookup: &impl Lookup, at: &PolicyAt, options: &Options, e
     let selected = if at.taken_as == TakenAs::Author {
         policy::for_itself(record)
     } else {
-        if evaluation.author_existence.is_none() && hangs_on_existence(at) {
+        if evaluation.author_existence.is_none() && at.depends_on_existence() {
             let name = DnsName::from(&evaluation.author_domain);
             evaluation.author_existence = Some(existence(lookup, &name).await);
         }
