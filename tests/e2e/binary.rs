@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 use serde_json::Value;
 
 /// The program under test, which `scripts/e2e-binary` builds before the tests run.
@@ -21,36 +21,6 @@ pub(crate) fn executable() -> &'static Path {
 
 /// The number of the user and group that own nothing.
 const NOBODY: u32 = 65_534;
-
-/// A directory of one test, removed at the end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("landmarc-e2e-{}-{name}", std::process::id()));
-        // A leftover of an earlier process with our number.
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    pub(crate) fn write(&self, name: &str, octets: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.0.join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, octets).unwrap();
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// What a command came to.
 pub(crate) struct Ran {

@@ -4,9 +4,10 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
-use crate::binary::{Folder, Ran, executable, landmarc, landmarc_as_nobody, landmarc_reading};
+use crate::binary::{Ran, executable, landmarc, landmarc_as_nobody, landmarc_reading};
 
 /// RFC 8463 Appendix A.3, with the line ends of a local file.
 const SIGNED: &str = "\

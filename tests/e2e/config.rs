@@ -1,6 +1,8 @@
 //! `landmarc config`: what is printed of settings, and how mistakes are told.
 
-use crate::binary::{Folder, Ran, landmarc};
+use landmarc_testkit::tools::Folder;
+
+use crate::binary::{Ran, landmarc};
 
 fn config(arguments: &[&str]) -> Ran {
     landmarc([&["config"][..], arguments].concat())

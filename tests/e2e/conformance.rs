@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use landmarc_testkit::cases::{self, Case};
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 
 /// Most sets need no public suffix list, and reading one takes longer than all else.
 const WITHOUT_LIST: &str = "dmarc.public_suffix_list = \"\"\n";

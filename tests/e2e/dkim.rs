@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use landmarc_testkit::tools::Folder;
 use serde_json::{Value, json};
 
-use crate::binary::{Folder, Ran, landmarc};
+use crate::binary::{Ran, landmarc};
 
 /// A folder with a key of each kind that a test asks for, and settings that name them.
 struct Desk {

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 use crate::world::{ALLOWED, RECIPIENT, STRANGER, zones};

@@ -9,8 +9,9 @@ use std::thread;
 use landmarc_auth::lookup::Zones;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta};
+use landmarc_testkit::tools::Folder;
 
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 

@@ -12,13 +12,13 @@ use std::thread;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use landmarc_testkit::needs::Need;
-use landmarc_testkit::tools::free_port;
 use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, free_port};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{Uid, geteuid, mkfifo, setfsuid};
 
-use crate::binary::{Folder, Ran, executable, landmarc};
+use crate::binary::{Ran, executable, landmarc};
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 

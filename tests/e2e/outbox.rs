@@ -32,9 +32,10 @@ use landmarc_store::{Options, Recorded, Recorder};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::relay::{Letter, Relay, Script};
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
-use crate::binary::{Folder, Ran, executable, landmarc, landmarc_reading};
+use crate::binary::{Ran, executable, landmarc, landmarc_reading};
 
 /// 2026-06-01T00:00:00Z, which GR19 calls 1780272000.
 pub(crate) const JUNE_1: u64 = 1_780_272_000_000;

@@ -8,9 +8,10 @@ use landmarc_dns::zone_file;
 use landmarc_testkit::cases::{self, Case};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Edit, Mail, Mta, Outcome, Verdict};
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 

@@ -11,8 +11,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_store::{Options, Recorded, Recorder};
+use landmarc_testkit::tools::Folder;
 
-use crate::binary::{Folder, Ran, landmarc};
+use crate::binary::{Ran, landmarc};
 
 /// 2026-06-01T00:00:00Z.
 const JUNE: u64 = 1_780_272_000_000;

@@ -3,9 +3,10 @@
 
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
-use crate::binary::{Folder, Ran, landmarc};
+use crate::binary::{Ran, landmarc};
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};
 

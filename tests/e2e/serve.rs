@@ -11,12 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use landmarc_testkit::needs::Need;
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::binary::{Folder, Ran, executable, landmarc, landmarc_as_nobody};
+use crate::binary::{Ran, executable, landmarc, landmarc_as_nobody};
 
 /// A running service, whose log is read as it comes; dropping it kills it.
 struct Running {

@@ -4,10 +4,11 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use landmarc_testkit::tools::Folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::binary::{Folder, executable};
+use crate::binary::executable;
 
 /// A service under somebody who plays systemd; dropping it kills it.
 struct Unit {

@@ -7,11 +7,12 @@ use std::process::Command;
 use std::slice::from_ref;
 
 use landmarc_store::{Day, Segment};
+use landmarc_testkit::tools::Folder;
 
 use super::account::{assert_same, rows, tallies_since, written};
 use super::ground::Loopback;
 use super::mx::{Mx, today};
-use crate::binary::{Folder, Ran, executable, landmarc};
+use crate::binary::{Ran, executable, landmarc};
 
 /// The manual, whose example is run as it stands.
 const MANUAL: &str = include_str!("../../../docs/fleet.md");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use landmarc_store::Day;
 use landmarc_testkit::dns_server::DnsServer;
-use landmarc_testkit::tools::free_port;
+use landmarc_testkit::tools::{Folder, free_port};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use super::ground::{Ground, Loopback};
 use super::mail;
 use super::sender::{Account, Sender};
 use super::{PAUSE, wait_for};
-use crate::binary::{Folder, executable};
+use crate::binary::executable;
 use crate::outbox::clock::{SetClock, set_off};
 
 /// The line by which it says that it listens.

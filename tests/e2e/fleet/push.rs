@@ -5,7 +5,7 @@ use std::process::Command;
 
 use landmarc_store::Day;
 use landmarc_testkit::relay::{Relay, Script};
-use landmarc_testkit::tools::free_port;
+use landmarc_testkit::tools::{Folder, free_port};
 use serde_json::Value;
 
 use super::account::{assert_same, reported, rows, tallies, written};
@@ -13,7 +13,6 @@ use super::ground::Loopback;
 use super::mail::DOMAINS;
 use super::mx::{Mx, now_s, today};
 use super::wait_for;
-use crate::binary::Folder;
 use crate::outbox::clock::SetClock;
 
 /// The manual, whose commands make the certificates.

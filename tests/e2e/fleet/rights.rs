@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use landmarc_store::Day;
 use landmarc_testkit::databases::{PASSWORD, Setup, USER};
 use landmarc_testkit::relay::{Relay, Script};
+use landmarc_testkit::tools::Folder;
 
 use super::account::{assert_same, begin_of, reported, rows, tallies, written};
 use super::database::{Database, Engine, READER};
@@ -12,7 +13,7 @@ use super::ground::Loopback;
 use super::mx::{Mx, now_s};
 use super::trouble::{password_file, settings};
 use super::{PATIENCE, wait_for};
-use crate::binary::{Folder, Ran, landmarc};
+use crate::binary::{Ran, landmarc};
 use crate::outbox::clock::{SetClock, set_off};
 
 /// 2026-06-01T12:00:00Z, and the day of it.

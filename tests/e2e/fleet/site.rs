@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use landmarc_store::{Day, Place};
 use landmarc_testkit::databases::{PASSWORD, Setup};
 use landmarc_testkit::relay::{Relay, Script};
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
 use super::database::{Database, Engine};
 use super::mx::{Mx, now_s};
 use super::network::Network;
 use super::{PATIENCE, wait_for};
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::outbox::clock::{SetClock, set_off};
 
 /// The place of the database.

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use landmarc_store::Day;
 use landmarc_testkit::databases::{PASSWORD, Setup, USER};
+use landmarc_testkit::tools::Folder;
 
 use super::account::{assert_same, rows, tallies_since, written};
 use super::database::{Database, Engine};
 use super::ground::Loopback;
 use super::mx::{Mx, today};
 use super::wait_for;
-use crate::binary::Folder;
 
 /// Messages that are answered while something is wrong.
 const A_FEW: usize = 20;

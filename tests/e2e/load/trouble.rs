@@ -12,12 +12,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use landmarc_testkit::needs::Need;
+use landmarc_testkit::tools::Folder;
 
 use super::letter::{fate, fate_of};
 use super::traffic::{Account, Traffic};
 use super::written::Written;
 use super::{Scene, wait_for};
-use crate::binary::Folder;
 
 /// Connections that send. Each message waits 100 ms for a store in trouble (decision D13).
 const CONNECTIONS: usize = 16;

@@ -10,13 +10,13 @@ use landmarc_auth::lookup::Zones;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
 use landmarc_testkit::relay::{Letter, Relay, Script};
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 use serde_json::{Value, json};
 
 use super::day::{add_host, keys_of};
 use super::postfix::key_files;
 use super::python;
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::http::{ANY_PORT, metrics, port, wait_until_started};
 use crate::serve::for_mta;
 use crate::service::{Service, Socket};

@@ -12,12 +12,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_e2e::{Postfix, PostfixConfig, Smtp};
 use landmarc_testkit::dns_server::DnsServer;
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 use serde_json::Value;
 
 use super::day::{self, DOMAINS, Kind, Row};
 use super::python;
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::service::{Service, Socket};
 use crate::world::{ED25519, HELO, RECIPIENT, RSA};
 

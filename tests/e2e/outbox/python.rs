@@ -5,9 +5,8 @@ use std::process::Command;
 
 use landmarc_testkit::cases;
 use landmarc_testkit::needs::Need;
+use landmarc_testkit::tools::Folder;
 use serde_json::Value;
-
-use crate::binary::Folder;
 
 /// Debian's own: a newer Python beside it has none of Debian's packages.
 const PYTHON: &str = "/usr/bin/python3";

@@ -7,14 +7,13 @@ use landmarc_auth::lookup::Zones;
 use landmarc_store::{Day, Reader};
 use landmarc_testkit::mta::{Mail, Mta};
 use landmarc_testkit::relay::Letter;
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 use serde_json::{Value, json};
 
 use super::clock::{Serving, SetClock, set};
 use super::day::add_host;
 use super::postfix::key_files;
 use super::{EMAIL, JUNE_1, World};
-use crate::binary::Folder;
 use crate::serve::for_mta;
 use crate::world::{ED25519, RSA, add_text, signing_key};
 

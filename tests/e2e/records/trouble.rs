@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use landmarc_observation::Observation;
+use landmarc_testkit::tools::Folder;
 
 use super::{Book, failed};
-use crate::binary::{Folder, Ran, landmarc, landmarc_as_nobody};
+use crate::binary::{Ran, landmarc, landmarc_as_nobody};
 
 #[test]
 fn the_store_of_the_settings_is_the_one_that_is_read() {

@@ -5,9 +5,10 @@ use std::path::Path;
 
 use landmarc_observation::Observation;
 use landmarc_store::Reader;
+use landmarc_testkit::tools::Folder;
 
 use super::{Book, DAY, failed, now_ms, skipped};
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 
 #[test]
 fn the_state_of_a_store_is_told() {

@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use landmarc_testkit::dns_server::DnsServer;
+use landmarc_testkit::tools::Folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::binary::{Folder, executable};
+use crate::binary::executable;
 use crate::world::zones;
 
 /// The service; dropping it kills it.

@@ -1,8 +1,8 @@
 //! rspamd's settings, by the files that its Debian package and its sites have.
 
-use landmarc_testkit::tools::package;
+use landmarc_testkit::tools::{Folder, package};
 
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 
 /// Checklist R1, R4, R10: the files as they lie on a site come to settings that the program itself takes.
 #[test]

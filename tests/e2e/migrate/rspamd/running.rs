@@ -6,11 +6,11 @@ use std::path::Path;
 use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_store::Day;
 use landmarc_testkit::dns_server::DnsServer;
-use landmarc_testkit::tools::wait_for;
+use landmarc_testkit::tools::{Folder, wait_for};
 
 use super::site::{Redis, Rspamd, messages, sums, today, zones};
 use super::{Row, Sums, row, tallied};
-use crate::binary::{Folder, landmarc};
+use crate::binary::landmarc;
 use crate::service::{Service, Socket};
 
 /// What reports need beside the reader.
