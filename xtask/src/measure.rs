@@ -111,7 +111,11 @@ fn page(files: &[SourceFile]) -> String {
 /// The functions with a body: their lines, and where they are.
 fn functions_of(path: &str, tokens: &[Token<'_>]) -> Vec<(usize, String)> {
     let mut functions = Vec::new();
-    for (at, token) in tokens.iter().enumerate().filter(|(_, token)| token.text == "fn") {
+    // What has no name is the type of a pointer.
+    let is_function = |(at, token): &(usize, &Token<'_>)| {
+        token.text == "fn" && tokens.get(at + 1).is_some_and(Token::is_name)
+    };
+    for (at, token) in tokens.iter().enumerate().filter(is_function) {
         let mut depth = 0_usize;
         for end in &tokens[at..] {
             match end.text {
@@ -137,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_product_is_measured_without_tests_and_comments() {
-        let text = "//! Knows.\nfn long(x: [u8; 2]) {\n    // why\n    y();\n}\n\nfn short() {}\ntrait T { fn none(&self); }\n\
+        let text = "//! Knows.\nfn long(x: fn(u8)) {\n    // why\n    y();\n}\n\nfn short() {}\ntrait T { fn none(&self); }\n\
                     #[cfg(test)]\nmod tests {\n}\n";
         let files = [
             SourceFile::new("crates/core/mail/src/lib.rs", text),

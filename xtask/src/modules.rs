@@ -25,10 +25,6 @@ const LEFT: &[(&str, &str)] = &[
          value/text",
     ),
     ("crates/edges/guard", "error frames postgresql pump tls"),
-    (
-        "crates/edges/milter",
-        "codec/command codec/negotiation codec/reply handler macros",
-    ),
 ];
 
 /// A circle: each file reaches each other by what it uses.

@@ -16,7 +16,7 @@ const LEFT: &str = "\
     Guard Held History Judged Key KeyError Known Limits Line Lines Mechanism Mistake Mode Network Opened Options \
     Outcome Part Place Reader Readiness Reading Reason Record RecordError Refusal Reply Report ReportAddress \
     Request Row Server ServerOptions Session Shared Signature Signer Site Source Spool Stage State Statistics \
-    Status Step Summary Table Taker Target Tls Told Translation Value What Word Wrong";
+    Status Step Summary Table Taker Target Tls Translation Value What Word Wrong";
 
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.
 pub(crate) fn public_types(files: &[SourceFile]) -> BTreeMap<String, Vec<(String, usize)>> {
