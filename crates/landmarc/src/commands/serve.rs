@@ -94,8 +94,7 @@ enum ServeError {
 impl ServeError {
     fn remedy(&self) -> Option<String> {
         match self {
-            Self::Listen(error) => Some(error.remedy()),
-            Self::Web(error) => Some(error.remedy()),
+            Self::Listen(error) | Self::Web(error) => Some(error.remedy()),
             Self::Door(error) => Some(error.remedy()),
             Self::Account(error) => Some(error.remedy()),
             Self::Store(error) => Some(error.remedy().to_owned()),

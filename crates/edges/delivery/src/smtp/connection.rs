@@ -91,7 +91,7 @@ impl SmtpConnection {
             }
             // The end of what is no reply is not waited for.
             if !self.buffer.iter().take(octets.min(3)).all(u8::is_ascii_digit) {
-                return Err(NoReply::no_reply(self.buffer.get(..octets).unwrap_or_default()));
+                return Err(NoReply::garbage(self.buffer.get(..octets).unwrap_or_default()));
             }
             if end.is_some() {
                 return Ok(self.buffer.drain(..octets).collect());

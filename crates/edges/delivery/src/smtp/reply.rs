@@ -25,7 +25,7 @@ impl SmtpReply {
         let response = ResponseReceiver::default().parse(&mut octets.iter()).ok();
         response
             .and_then(|response| Self::new(response.code, response.esc, &response.message))
-            .ok_or_else(|| NoReply::no_reply(octets))
+            .ok_or_else(|| NoReply::garbage(octets))
     }
 
     /// From the parts of a reply; none when the code is no code.
@@ -108,7 +108,7 @@ pub(super) enum NoReply {
 
 impl NoReply {
     /// Quotes the last line of what is no reply.
-    pub(super) fn no_reply(octets: &[u8]) -> Self {
+    pub(super) fn garbage(octets: &[u8]) -> Self {
         let line = octets.trim_ascii_end();
         let line = line.rsplit(|&octet| octet == b'\n').next().unwrap_or_default();
         let start = line.get(..QUOTED_OCTETS).unwrap_or(line);

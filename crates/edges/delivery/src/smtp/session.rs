@@ -121,7 +121,7 @@ async fn ask_offers(
         let reply = connection.read_octets(limit).await?;
         EhloResponse::parse(&mut reply.iter()).or_else(|_| match SmtpReply::parse(&reply)? {
             refusal if refusal.code != 250 => Err(ReplyError::Refused(refusal)),
-            _ => Err(NoReply::no_reply(&reply).into()),
+            _ => Err(NoReply::garbage(&reply).into()),
         })
     };
     answered

@@ -371,7 +371,7 @@ async fn the_silent_do_not_hold_up_the_end() {
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(async move {
         desk.serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
-            .await
+            .await;
     });
     stop.send(true).unwrap();
     served.await.unwrap();

@@ -277,7 +277,7 @@ fn truth(value: &Value) -> Option<bool> {
 }
 
 fn one(value: &Value) -> Option<String> {
-    text(value).map(|text| basic_string(text))
+    text(value).map(basic_string)
 }
 
 /// Part of a value: without quotes.
