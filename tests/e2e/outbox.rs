@@ -209,7 +209,7 @@ impl Drop for World {
         }
         let letters = self.relay.letters().into_iter().map(|letter| letter.text);
         let reports: BTreeSet<Vec<u8>> = letters.flat_map(|letter| reports_in(&letter)).collect();
-        let write = |(number, xml)| self.folder.write(&format!("validated/{number}.xml"), xml);
+        let write = |(number, xml)| self.folder.write(format!("validated/{number}.xml"), xml);
         let files: Vec<_> = reports.into_iter().enumerate().map(write).collect();
         python::validate(files.iter().filter_map(|file| file.to_str()));
     }

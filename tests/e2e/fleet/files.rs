@@ -171,7 +171,7 @@ fn damaged(folder: &Folder, file: &Path, harm: impl FnOnce(&mut Vec<u8>)) -> Pat
     let mut octets = fs::read(file).unwrap();
     harm(&mut octets);
     let name = file.file_name().unwrap().to_str().unwrap();
-    folder.write(&format!("damaged/{name}"), octets)
+    folder.write(format!("damaged/{name}"), octets)
 }
 
 fn import(collector: &Mx, files: &[&[PathBuf]]) -> Ran {
@@ -199,7 +199,7 @@ fn example(scene: &Scene) -> impl Fn() -> String + use<> {
     let program = |name: &str, text: &str| {
         let file = scene
             .folder
-            .write(&format!("bin/{name}"), format!("#!/bin/sh\nset -e\n{text}\n"));
+            .write(format!("bin/{name}"), format!("#!/bin/sh\nset -e\n{text}\n"));
         fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
     };
     let (there, here) = (scene.mx.settings(), scene.collector.settings());

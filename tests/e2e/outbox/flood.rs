@@ -358,7 +358,7 @@ fn assert_letters(scene: &Scene) {
     assert_eq!(counts, expected);
     let letters = sent.values().flatten().enumerate();
     let files: Vec<_> = letters
-        .map(|(number, letter)| scene.folder.write(&format!("{number}.eml"), &letter.text))
+        .map(|(number, letter)| scene.folder.write(format!("{number}.eml"), &letter.text))
         .collect();
     let read = python::read(&scene.folder, &keys_of(REPORTER), &files);
     assert_eq!(read.len(), files.len());

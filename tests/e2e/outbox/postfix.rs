@@ -89,7 +89,7 @@ pub(super) fn key_files(folder: &Folder) -> String {
     let ed25519 = BASE64.encode([&before_seed[..], &[42; 32]].concat());
     let files = [(RSA, RSA_KEY.trim()), (ED25519, &ed25519)].map(|(selector, key)| {
         let pem = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----\n");
-        let file = folder.write(&format!("{selector}.pem"), pem);
+        let file = folder.write(format!("{selector}.pem"), pem);
         std::fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("it is ours");
         format!("\"{selector}:{}\"", file.display())
     });
