@@ -3,8 +3,8 @@
 //! of the operator's rules, and the report letters on their way (decision D17).
 //!
 //! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a
-//! database only, and need not be in one process. What comes in are plain values and words ([`Observation`],
-//! [`TallyRow`], [`NewReport`]): this room knows nothing of mail and decides nothing.
+//! database only, and need not be in one process. What comes in are plain values and words (`Observation`,
+//! `TallyRow`, [`NewReport`]): this crate knows nothing of mail and decides nothing.
 //!
 //! A recorder writes to a file of its host. Where many hosts share one picture (decision D15) it leaves what is to be handed on in
 //! the [`Spool`], as [`Segment`]s, and a [`Collector`] takes them into another file or a [`Server`] (PostgreSQL, MariaDB). All others

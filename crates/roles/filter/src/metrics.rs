@@ -121,13 +121,13 @@ impl FilterMetrics {
         self.doors.add(place.unwrap_or_default());
     }
 
-    /// A message was not to be judged; why, see [`words::SKIPPED`].
+    /// A message was not to be judged; why, see `words::SKIPPED`.
     pub fn skipped(&self, reason: &'static str) {
         self.skipped.add(place_of(reason, &words::SKIPPED));
     }
 
     /// A message could not be judged, or not be written down: `dns`, `unusable_record`, `budget`, `internal`,
-    /// `store`, `memory`. The first three are counted by [`Metrics::message`].
+    /// `store`, `memory`. The first three are counted by [`FilterMetrics::message`].
     pub fn failed(&self, cause: &'static str) {
         self.failures.add(place_of(cause, &words::FAILURE));
     }

@@ -48,12 +48,12 @@ impl ReporterMetrics {
         self.reports.add(place.unwrap_or(KINDS.len()));
     }
 
-    /// Something came of a letter; what, see [`LETTERS`].
+    /// Something came of a letter; what, see `LETTERS`.
     pub fn letter(&self, outcome: &'static str) {
         self.letters.add(place_of(outcome, &LETTERS));
     }
 
-    /// Something came of a message that a failure report was asked for about; see [`FAILURES`].
+    /// Something came of a message that a failure report was asked for about; see `FAILURES`.
     pub fn failure_report(&self, outcome: &'static str) {
         self.failures.add(place_of(outcome, &FAILURES));
     }

@@ -72,7 +72,7 @@ pub struct RuleHits {
     pub last_ms: u64,
 }
 
-/// Which observations [`Reader::log`] tells. What is none does not matter.
+/// Which observations `Reader::log` tells. What is none does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     /// The Author Domain: this one or any below it.

@@ -59,7 +59,7 @@ fn conditions(rule: &OperatorRule) -> Conditions {
 pub enum State {
     /// It does.
     Active,
-    /// It does, for at most [`EXPIRES_SOON_DAYS`] more days.
+    /// It does, for at most `EXPIRES_SOON_DAYS` more days.
     Expiring,
     /// It does not.
     Expired,
@@ -114,7 +114,7 @@ fn warning(file: &str, rule: &OperatorRule, what: &str) -> String {
     format!("{file}:{line}:{column}: rule {}: warning: {what}", rule.name)
 }
 
-/// A line for each rule in force that has decided about no message for [`STALE_DAYS`], or never
+/// A line for each rule in force that has decided about no message for `STALE_DAYS`, or never
 /// since it is known, if that is as long ago: it may not be needed any more.
 pub fn stale(rules: &[OperatorRule], hits: &[RuleHits], now_ms: u64) -> Vec<String> {
     let by_name: BTreeMap<&str, &RuleHits> = hits.iter().map(|hits| (hits.name.as_str(), hits)).collect();
