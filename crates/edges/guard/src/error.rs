@@ -2,8 +2,9 @@
 
 use std::io;
 
-use crate::frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS};
-use crate::postgresql::MAX_ITERATIONS;
+use crate::limits::{
+    MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_ITERATIONS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS,
+};
 
 /// Why a guarded connection was not made, or was ended.
 #[derive(Debug, thiserror::Error)]

@@ -12,6 +12,7 @@
 
 mod error;
 mod frames;
+mod limits;
 mod mariadb;
 mod postgresql;
 mod pump;
@@ -29,8 +30,9 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 pub use error::{GuardError, Refusal};
-pub use frames::{MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS};
-pub use postgresql::MAX_ITERATIONS;
+pub use limits::{
+    MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_ITERATIONS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS,
+};
 
 /// Whether a server may send this after the beginning of a connection, in these chunks: what the guard decides, without
 /// a server. `secure`: the password may go out as it is.

@@ -5,7 +5,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::error::{GuardError, Refusal};
-use crate::frames::{Answer, MAX_PREPARED, Watch};
+use crate::frames::{Answer, Watch};
+use crate::limits::MAX_PREPARED;
 use crate::pump::pump;
 use crate::tls::Connector;
 use crate::{Place, Target};
@@ -368,7 +369,7 @@ impl Watch for Packets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frames::MAX_ANSWER_OCTETS;
+    use crate::limits::MAX_ANSWER_OCTETS;
 
     fn packet(payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_le_bytes();

@@ -5,12 +5,10 @@ use tokio::net::UnixStream;
 
 use crate::Target;
 use crate::error::{GuardError, Refusal};
-use crate::frames::{Answer, MAX_NAMES, MAX_SETTINGS, Watch, columns_within};
+use crate::frames::{Answer, Watch, columns_within};
+use crate::limits::{MAX_ITERATIONS, MAX_NAMES, MAX_SETTINGS};
 use crate::pump::pump;
 use crate::tls::Connector;
-
-/// Rounds of hashing that a server may ask for (SCRAM): its default is 4,096. A million take a second.
-pub const MAX_ITERATIONS: u64 = 1_000_000;
 
 /// "SSLRequest": its length, and a version that is none.
 const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
@@ -190,7 +188,7 @@ impl Watch for Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frames::{MAX_ANSWER_OCTETS, MAX_COLUMNS};
+    use crate::limits::{MAX_ANSWER_OCTETS, MAX_COLUMNS};
 
     fn message(kind: u8, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
