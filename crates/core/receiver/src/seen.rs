@@ -22,6 +22,7 @@
 
 mod day;
 mod history;
+mod organizations;
 mod table;
 
 use std::sync::Arc;
@@ -29,8 +30,9 @@ use std::sync::Arc;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::DomainName;
 
-pub use day::{Day, DayBuilder, Organizations, Sighting};
+pub use day::{Day, DayBuilder, Sighting};
 pub use history::History;
+pub use organizations::Organizations;
 pub use table::{NetworkHistory, SigningHistory, Table};
 
 /// Days of which the mail of a domain counts. A month has the monthly statement in it.

@@ -1,16 +1,14 @@
 //! What was seen on one day.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::{ClientNetwork, DomainName};
 
-use super::{MAX_BY_DKIM_ALONE, MAX_DAY_ENTRIES, SPOOFED_ORGANIZATIONS, Table, organization};
-
-/// Organizations remembered for a network and day: as many as any figure asks for.
-pub(super) const KEPT: usize = SPOOFED_ORGANIZATIONS;
+use super::organizations::Organizations;
+use super::{MAX_BY_DKIM_ALONE, MAX_DAY_ENTRIES, Table, organization};
 
 /// Messages that have all of this in common: one row of an aggregate report.
 #[derive(Clone, Copy, Debug)]
@@ -29,46 +27,6 @@ pub struct Sighting<'a> {
     pub is_signed: bool,
     /// SPF or DKIM passed for any domain at all.
     pub is_authenticated: bool,
-}
-
-/// Different organizations, up to five.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Organizations([u64; KEPT]);
-
-impl FromIterator<u64> for Organizations {
-    fn from_iter<I: IntoIterator<Item = u64>>(all: I) -> Self {
-        let mut organizations = Self::default();
-        for organization in all {
-            organizations.add(organization);
-        }
-        organizations
-    }
-}
-
-impl Organizations {
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.0.iter().filter(|kept| **kept != 0).count()
-    }
-
-    pub(super) fn has(&self, organization: u64) -> bool {
-        self.0.contains(&organization)
-    }
-
-    fn add(&mut self, organization: u64) {
-        let place = self
-            .0
-            .iter_mut()
-            .find(|kept| **kept == 0 || **kept == organization);
-        if let Some(place) = place {
-            *place = organization;
-        }
-    }
-
-    pub(super) fn add_to(&self, all: &mut HashSet<u64>) {
-        all.extend(self.0.iter().filter(|kept| **kept != 0));
-    }
 }
 
 // What the limits on entries promise of memory.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::{ClientNetwork, DomainName};
 
-use super::day::Organizations;
+use super::organizations::Organizations;
 use super::{
     FEW_MESSAGES, FORWARDED_ORGANIZATIONS, MESSAGES_PER_UNSIGNED, MESSAGES_PER_UNSIGNED_LATELY, MIN_DAYS,
     MIN_DAYS_BY_DKIM_ALONE, MIN_MESSAGES, SHARING_ORGANIZATIONS, SPOOFED_ORGANIZATIONS, organization,
