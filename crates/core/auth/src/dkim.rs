@@ -12,6 +12,7 @@
 mod body;
 pub mod canonical;
 mod der;
+mod error;
 mod headers;
 pub mod key;
 mod keys;
@@ -26,8 +27,9 @@ use landmarc_mail::DomainName;
 
 pub use body::{BodyDigest, BodyDigests, BodyHandle, BodyHashing, MAX_BODY_HASHES, Sha256};
 pub use canonical::Canonicalization;
+pub use error::MAX_SIGNED_NAMES;
 pub(crate) use headers::HeaderIndex;
-pub use headers::{MAX_SIGNED_NAMES, SignedNames};
+pub use headers::SignedNames;
 pub(crate) use keys::{Claim, KeyAnswers, KeyHandle, KeyProblem, KeyQuestions, RsaBits};
 pub use sign::{SignError, SignRequest, SigningKey, SigningKeyError, sign};
 pub use signature::Algorithm;

@@ -6,11 +6,8 @@ use std::collections::BTreeMap;
 use landmarc_mail::{HeaderField, HeaderSection};
 
 use super::canonical::{Canonicalization, header_field};
-use super::signature::SignatureError;
+use super::error::{MAX_SIGNED_NAMES, SignatureError};
 use super::tags::items;
-
-/// Names one `h=` may list. Real signatures list some dozens, oversigning included.
-pub const MAX_SIGNED_NAMES: usize = 1_000;
 
 /// The header section indexed by name once, so that a signature costs the fields it
 /// covers, not names times fields.
