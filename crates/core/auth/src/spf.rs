@@ -10,7 +10,6 @@ mod check;
 mod explanation;
 pub mod limits;
 pub mod macros;
-mod mechanism;
 mod network;
 pub mod record;
 mod trace;

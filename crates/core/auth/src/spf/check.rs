@@ -1,14 +1,17 @@
 //! check_host: from a domain to a result, through the records it names (RFC 7208 §4).
 
+mod mechanism;
+
 use std::fmt;
 use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
 use landmarc_mail::DomainName;
 
+use mechanism::ReverseNames;
+
 use super::limits::{MAX_ANSWER_RECORDS, MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS};
 use super::macros::{DomainSpec, Unusable, Values};
-use super::mechanism::ReverseNames;
 use super::record::{Directive, Mechanism, Modifier, Qualifier, SpfRecord};
 use super::trace::{Trace, quoted_record};
 use super::veil::Veil;
@@ -87,7 +90,7 @@ pub(super) struct Check<'a, L> {
     lookup_terms: usize,
     void_lookups: usize,
     /// The names of the client, once they were asked for.
-    pub(super) reverse: Option<ReverseNames>,
+    reverse: Option<ReverseNames>,
 }
 
 /// Where a term stands.

@@ -7,11 +7,11 @@ use std::net::IpAddr;
 
 use futures_util::future::join_all;
 
-use super::check::{At, Check, Evaluated, Interruption, check_size};
-use super::limits::{MAX_MX_HOSTS, MAX_PTR_NAMES};
-use super::macros::DomainSpec;
-use super::record::Prefixes;
+use super::{At, Check, Evaluated, Interruption, check_size};
 use crate::lookup::{Answer, DnsName, Lookup, Question, Record, RecordType};
+use crate::spf::limits::{MAX_MX_HOSTS, MAX_PTR_NAMES};
+use crate::spf::macros::DomainSpec;
+use crate::spf::record::Prefixes;
 
 /// How many addresses of a host are told in a step that does not match.
 const ADDRESSES_TOLD: usize = 4;
@@ -133,7 +133,7 @@ impl<L: Lookup> Check<'_, L> {
 
     /// The name for `%{p}` (RFC 7208 §7.3): the domain itself when validated, else one
     /// below it, else any.
-    pub(super) async fn validated_name(
+    pub(crate) async fn validated_name(
         &mut self,
         at: &At,
         term: &str,
