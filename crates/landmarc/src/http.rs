@@ -1,4 +1,4 @@
-//! The HTTP port: what it tells, put together from all rooms.
+//! The HTTP port: its pages, put together from all roles.
 
 use std::net::SocketAddr;
 use std::path::Path;

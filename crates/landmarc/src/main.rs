@@ -1,6 +1,6 @@
 //! landmarc: DMARC, both sides of it, in one binary.
 //!
-//! Here the rooms are wired together: the command line, the settings, signals and
+//! The roles are composed here: the command line, the settings, signals and
 //! logs. Whatever decides is in the crates this one uses.
 
 mod answers;

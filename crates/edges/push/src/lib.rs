@@ -1,6 +1,6 @@
 //! Segments of a spool over HTTPS, from one host to another (decision D15).
 //!
-//! A mail server that reaches no database pushes what it has recorded to one that does. This room
+//! A mail server that reaches no database pushes what it has recorded to one that does. This crate
 //! carries octets and knows nothing of what is in them: the [`Server`] hands each body to a
 //! [`Taker`], whose answer the [`Client`] gets. Between segments a host says how far behind it is ([`Beat`]). Both sides show a certificate and check the other's against an
 //! authority of the operator's; without one nobody gets as far as HTTP.

@@ -1,4 +1,4 @@
-//! From settings to the values that each room takes.
+//! From settings to the values that each crate takes.
 
 pub mod operator;
 

@@ -1,4 +1,4 @@
-//! What the rooms after this one rely on, told in the vectors of the standards.
+//! What the crates above this one rely on, in the vectors of the standards.
 
 mod author;
 mod authres;

@@ -1,4 +1,4 @@
-//! The recording room as its users see it.
+//! The store as its users see it.
 //!
 //! A test called `child` is no test of its own: it is the process that the tests beside it start.
 
