@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
-use landmarc_report::Address;
 use landmarc_intake::bounce::{BounceReading, read};
+use landmarc_report::Address;
 use landmarc_report::return_path::ReturnPath;
 use libfuzzer_sys::fuzz_target;
 

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use landmarc_interfaces::{Interface, DriveLimits, Findings, Judged, http};
+use landmarc_interfaces::{DriveLimits, Findings, Interface, Judged, http};
 use landmarc_milter::{Macros, Response, Service, Session};
 use landmarc_net::{ConnectionSlot, Peer};
 use libfuzzer_sys::fuzz_target;

@@ -19,7 +19,10 @@ fuzz_target!(|octets: &[u8]| {
         assert_eq!(examine(Protocol::PostgreSql, secure, &[begin, rest]), whole);
     } else {
         let whole = examine(Protocol::MariaDb, secure, &[GREETING, octets]);
-        assert_eq!(examine(Protocol::MariaDb, secure, &[GREETING, begin, rest]), whole);
+        assert_eq!(
+            examine(Protocol::MariaDb, secure, &[GREETING, begin, rest]),
+            whole
+        );
         let _ = examine(Protocol::MariaDb, secure, &[octets]);
     }
 });

@@ -34,12 +34,12 @@ fuzz_target!(|octets: &[u8]| {
     };
     let counted = entry.counted(&key, None, Disposition::None, window);
     assert!(counted.at_s <= window.now_s && counted.count == 1);
-    assert!(["none", "pass", "quarantine", "reject"].contains(&counted.disposition.as_str()));
+    assert!(["none", "pass", "quarantine", "reject"].contains(&counted.row.disposition.as_str()));
     assert_eq!(
-        counted.disposition == "pass",
-        counted.spf_aligned || counted.dkim_aligned
+        counted.row.disposition == "pass",
+        counted.row.spf_aligned || counted.row.dkim_aligned
     );
-    assert!(counted.policy_domain.is_ascii() && counted.header_from.is_ascii());
+    assert!(counted.row.policy_domain.is_ascii() && counted.row.header_from.is_ascii());
     // The same octets are the same message.
     assert_eq!(counted, entry.counted(&key, None, Disposition::None, window));
 });
