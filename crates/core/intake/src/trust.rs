@@ -1,4 +1,4 @@
-//! Who vouches for a report.
+//! Whether a report comes from the domain that it names.
 
 use std::fmt;
 

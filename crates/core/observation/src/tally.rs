@@ -28,7 +28,7 @@ pub struct TallyRow {
     pub header_from: String,
     /// The domain of MAIL FROM; empty for a null reverse-path.
     pub envelope_from: Option<String>,
-    /// The domain of the recipients, when it is told.
+    /// The domain of the recipients, where reports name it.
     pub envelope_to: Option<String>,
     /// DKIM results in order: domain, selector, result.
     pub dkim: Vec<(String, String, String)>,

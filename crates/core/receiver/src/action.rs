@@ -14,13 +14,13 @@ use crate::rule::RuleAction;
 pub struct Action {
     /// What a report will say was done.
     pub disposition: Disposition,
-    /// What the MTA is told.
+    /// The answer to the MTA.
     pub step: Step,
     /// Why it is something else than the Domain Owner asked for.
     pub overrides: Vec<Override>,
 }
 
-/// What the MTA is told.
+/// The answer to the MTA.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Take it.

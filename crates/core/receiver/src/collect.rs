@@ -255,7 +255,7 @@ fn first_client(results: &[u8]) -> Option<IpAddr> {
         .map(|address: IpAddr| address.to_canonical())
 }
 
-/// Decision D6: that DNS did not answer is no ground to refuse what a trusted sealer may vouch for.
+/// Decision D6: that DNS did not answer is no ground to refuse a message that a trusted sealer may have sealed.
 fn unanswered_arc(findings: &Findings<'_>, trusted: &[DomainName]) -> Option<Evidence> {
     let newest = &findings.arc.sealers.last()?.domain;
     let arc = findings.arc;

@@ -1,9 +1,9 @@
-//! Names that show the local part of the sender, kept out of what is told (decision D37).
+//! Names that show the local part of the sender, kept out of the steps of a check (decision D37).
 //!
 //! A record may ask for names with the local part in them (RFC 7208 §7.2, `%{s}` and `%{l}`).
-//! What is told of a check is kept and read by many; so such a name is told as the record has it:
+//! The steps are stored and read by many, so such a name stands in them as the record has it:
 //! `%{l}.x.example`. Only names that macros made are known here: where an owner's answer repeats
-//! the local part, it is told.
+//! the local part, it stays.
 
 use super::POSTMASTER;
 use super::macros::{DomainSpec, Values};

@@ -233,8 +233,8 @@ fn names_that_dns_cannot_carry_do_not_match_and_lead_nowhere() {
     }
 }
 
-/// Decision D37: a record can ask for names with the local part of the sender in them. What is told of
-/// the check is kept; so they are told as the record has them.
+/// Decision D37: a record can ask for names with the local part of the sender in them. The steps
+/// of the check are stored, so these names stand in them as the record has them.
 #[test]
 fn a_local_part_is_asked_for_but_not_told() {
     let session = Session {
