@@ -24,7 +24,7 @@ fn users_who_signed_in_are_not_judged() {
     );
     let (delivered, line) = scene.delivered(&outcome);
     assert!(delivered.values("Authentication-Results").is_empty());
-    assert_eq!(line.keys, ["queue_id", "client", "skipped", "door"]);
+    assert_eq!(line.keys, ["queue_id", "client", "skipped", "interface"]);
     line.says("client=198.51.100.66 skipped=authenticated");
 }
 

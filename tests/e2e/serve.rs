@@ -443,7 +443,7 @@ pub(crate) const KEYS: [&str; 23] = [
     "rfc7489",
     "cause",
     "remedy",
-    "door",
+    "interface",
 ];
 
 #[test]

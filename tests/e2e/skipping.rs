@@ -40,7 +40,7 @@ impl Stage {
         let outcome = self.deliver(&named(mail, queue_id));
         assert_eq!(outcome.verdict, Verdict::Accept, "{queue_id}");
         let line = self.service.message(queue_id);
-        assert_eq!(line.keys, ["queue_id", "client", "skipped", "door"]);
+        assert_eq!(line.keys, ["queue_id", "client", "skipped", "interface"]);
         line.says(&format!("skipped={why}"));
         outcome
     }

@@ -150,7 +150,7 @@ fn the_api_says_what_check_says_and_records_once() {
             (&Value::Null, &Value::Null)
         );
         let line = scene.service.message(queue_id);
-        line.says("door=http");
+        line.says("interface=http");
         assert_eq!(said["id"], line.get("id"));
         assert_eq!(said["verdict"], checked["action"], "{queue_id}");
         assert_eq!(said["add_header"][0][0], "Authentication-Results", "{queue_id}");
@@ -308,9 +308,9 @@ fn messages_are_counted_by_door() {
         }
     }
     let metrics = metrics(port);
-    for (door, expected) in [("http", 2.0), ("rspamd", 1.0), ("milter", 0.0)] {
-        let count = metrics[&format!("landmarc_door_messages_total{{door=\"{door}\"}}")];
-        assert!((count - expected).abs() < 0.1, "{door}: {count}");
+    for (interface, expected) in [("http", 2.0), ("rspamd", 1.0), ("milter", 0.0)] {
+        let count = metrics[&format!("landmarc_interface_messages_total{{interface=\"{interface}\"}}")];
+        assert!((count - expected).abs() < 0.1, "{interface}: {count}");
     }
 }
 

@@ -24,7 +24,7 @@ use crate::output::{complain, tell};
 use crate::words::{for_postfix, in_plain_words};
 use crate::{http, systemd};
 use landmarc_filter::Filter;
-use landmarc_filter::doors::{DoorError, Doors};
+use landmarc_filter::interfaces::{BoundInterfaces, InterfaceError};
 use landmarc_filter::rule_watch;
 use landmarc_filter::seen;
 use landmarc_filter::seen::SeenMail;
@@ -78,7 +78,7 @@ enum ServeError {
     #[error("web.listen: {0}")]
     Web(#[source] ListenError),
     #[error(transparent)]
-    Door(#[from] DoorError),
+    Interface(#[from] InterfaceError),
     #[error(transparent)]
     Account(#[from] AccountError),
     #[error(transparent)]
@@ -95,7 +95,7 @@ impl ServeError {
     fn remedy(&self) -> Option<String> {
         match self {
             Self::Listen(error) | Self::Web(error) => Some(error.remedy()),
-            Self::Door(error) => Some(error.remedy()),
+            Self::Interface(error) => Some(error.remedy()),
             Self::Account(error) => Some(error.remedy()),
             Self::Store(error) => Some(error.remedy().to_owned()),
             Self::Fleet(error) => Some(error.remedy()),
@@ -111,7 +111,7 @@ impl ServeError {
             Self::Resolver(_)
             | Self::Listen(_)
             | Self::Web(_)
-            | Self::Door(_)
+            | Self::Interface(_)
             | Self::Account(_)
             | Self::Store(_)
             | Self::Taken(_)
@@ -155,7 +155,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let web = runtime
         .block_on(http::bind(&loaded.settings))
         .map_err(ServeError::Web)?;
-    let doors = runtime.block_on(Doors::bind(&loaded.settings, &account))?;
+    let interfaces = runtime.block_on(BoundInterfaces::bind(&loaded.settings, &account))?;
     // Passwords and keys are read while we may still be root.
     let fleet = runtime.block_on(FleetConfig::of(&loaded.settings))?;
     let database = database::path(&loaded.settings);
@@ -193,12 +193,12 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     for port in ports {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
     }
-    doors.introduce();
+    interfaces.introduce();
     fleet.introduce();
     let service = Service {
         current: Arc::new(Current::new(in_force)),
         server,
-        doors,
+        interfaces,
         fleet,
         recorder,
         source: source.clone().pinned(file.as_deref()),
@@ -329,7 +329,7 @@ fn introduce(rules: &Rules, settings_from: Option<&str>, sockets: &[SocketAddres
 struct Service {
     current: Arc<Current>,
     server: Server,
-    doors: Doors,
+    interfaces: BoundInterfaces,
     fleet: FleetConfig,
     recorder: Arc<Recorder>,
     /// Where a reload finds the settings.
@@ -344,7 +344,7 @@ async fn serve_until_stopped(service: Service) {
     let Service {
         current,
         server,
-        doors,
+        interfaces,
         fleet,
         recorder,
         source,
@@ -400,8 +400,8 @@ async fn serve_until_stopped(service: Service) {
         metrics,
     };
     tasks.watch(tokio::spawn(reloads.run(signals.hangup, signals.user1)));
-    let doors = doors.open(&current, &filter);
-    let close_doors = doors.closer();
+    let interfaces = interfaces.open(&current, &filter);
+    let close_interfaces = interfaces.closer();
     board.running(Parts {
         current,
         seen: evidence,
@@ -426,13 +426,13 @@ async fn serve_until_stopped(service: Service) {
             deadline::end_within(longest_end);
             told.stopping();
             systemd::stopping();
-            close_doors.send_replace(true);
+            close_interfaces.send_replace(true);
             tracing::info!("stopping: messages under way may end");
         })
         .await;
-    let by_doors = doors.end().await;
+    let by_interfaces = interfaces.end().await;
     board.ended();
     tasks.end().await;
-    let finished = drained.finished + by_doors.finished;
-    tracing::info!(finished, cut = drained.cut + by_doors.cut, "stopped");
+    let finished = drained.finished + by_interfaces.finished;
+    tracing::info!(finished, cut = drained.cut + by_interfaces.cut, "stopped");
 }

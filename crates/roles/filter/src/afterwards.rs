@@ -24,7 +24,7 @@ impl Connection {
             observation.row = None;
         }
         let record = self.common.recorder.record(observation);
-        log_line::message(moment.queue_id, judgement, moment.elapsed, self.door);
+        log_line::message(moment.queue_id, judgement, moment.elapsed, self.interface);
         self.common.metrics.message(judgement, moment.elapsed);
         if let Some(story) = story {
             tracing::debug!(queue_id = %moment.queue_id, "{story}");

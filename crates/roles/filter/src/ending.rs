@@ -59,7 +59,7 @@ impl Connection {
         let client = self
             .client
             .map_or_else(|| "local".to_owned(), |client| client.to_string());
-        log_line::skipped(queue_id, &client, why.as_str(), self.door);
+        log_line::skipped(queue_id, &client, why.as_str(), self.interface);
         self.common.metrics.skipped(why.as_str());
     }
 

@@ -1,4 +1,4 @@
-//! What a message came to, for the doors that tell more than a milter can.
+//! What a message came to, for the interfaces that tell more than a milter can.
 
 use landmarc_auth::dkim::DkimResult;
 use landmarc_dmarc::discovery::Discovery;
@@ -19,8 +19,8 @@ use super::skipping::Skipped;
 use crate::json;
 
 impl Judged for Connection {
-    fn comes_by(&mut self, door: Interface) {
-        self.door = door;
+    fn comes_by(&mut self, interface: Interface) {
+        self.interface = interface;
         self.keeps_findings = true;
     }
 
@@ -40,7 +40,7 @@ impl Judged for Connection {
 }
 
 impl Connection {
-    /// Keeps what was found, where a door asked for it: a milter has no use for it, and pays nothing.
+    /// Keeps what was found, where an interface asked for it: a milter has no use for it, and pays nothing.
     pub(super) fn keep(&mut self, findings: impl FnOnce() -> Findings) {
         if self.keeps_findings {
             self.findings = Some(Box::new(findings()));
@@ -59,7 +59,7 @@ pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
     Findings {
         id: judgement.id.clone(),
         queue_id: queue_id.to_owned(),
-        json: for_door(json::object(judgement), &judgement.id),
+        json: for_interface(json::object(judgement), &judgement.id),
         skipped: None,
         unjudged: None,
         author_domain: judgement.author_domain().map(ToString::to_string),
@@ -85,7 +85,7 @@ pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
 
 /// Of a message that was not to be judged.
 pub(super) fn skipped(why: Skipped, queue_id: &str) -> Findings {
-    let mut json = for_door(json::not_judged("accept", None, ""), "");
+    let mut json = for_interface(json::not_judged("accept", None, ""), "");
     json["skipped"] = json!(why.as_str());
     Findings {
         queue_id: queue_id.to_owned(),
@@ -103,7 +103,7 @@ pub(super) fn unjudged(why: Unjudged, response: &Response, queue_id: &str, id: &
         }
         _ => (Done::Accept, None),
     };
-    let mut json = for_door(
+    let mut json = for_interface(
         json::not_judged(action.as_str(), reply.as_deref(), why.reason()),
         id,
     );
@@ -121,7 +121,7 @@ pub(super) fn unjudged(why: Unjudged, response: &Response, queue_id: &str, id: &
 }
 
 /// The object of `check --json`, and what only the service knows.
-fn for_door(mut object: Value, id: &str) -> Value {
+fn for_interface(mut object: Value, id: &str) -> Value {
     object["id"] = json!(Some(id).filter(|id| !id.is_empty()));
     object["skipped"] = Value::Null;
     object["unjudged"] = Value::Null;

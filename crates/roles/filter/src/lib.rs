@@ -6,10 +6,10 @@
 mod afterwards;
 mod answer;
 mod copying;
-pub mod doors;
 mod ending;
 mod findings;
 mod ids;
+pub mod interfaces;
 pub mod json;
 pub mod log_line;
 mod memory;
@@ -179,7 +179,7 @@ impl Service for Filter {
             adding: Adding::Never,
             is_broken: false,
             message: None,
-            door: Interface::Milter,
+            interface: Interface::Milter,
             keeps_findings: false,
             stays_out_of_reports: false,
             findings: None,
@@ -203,8 +203,8 @@ pub struct Connection {
     /// In a box, for most connections are at rest most of the time.
     message: Option<Box<Message>>,
     /// By which its messages come.
-    door: Interface,
-    /// Whether that door wants to know what was found.
+    interface: Interface,
+    /// Whether that interface wants to know what was found.
     keeps_findings: bool,
     /// Whether its messages count in no report.
     stays_out_of_reports: bool,
@@ -304,7 +304,7 @@ impl Session for Connection {
 
     async fn end_of_message(&mut self, macros: &Macros) -> Response {
         let arrived = Instant::now();
-        self.common.metrics.count_ingress(self.door);
+        self.common.metrics.count_ingress(self.interface);
         let queue_id = macros
             .require("i")
             .map_or_else(|| UNKNOWN_QUEUE_ID.to_owned(), queue_id);

@@ -23,7 +23,7 @@ pub fn dkim_word(judgement: &Judgement) -> &'static str {
 
 /// The one line of a judged message: the same keys in the same order, always.
 /// Local-parts and subjects stay out (decision D37).
-pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: Interface) {
+pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, interface: Interface) {
     let evaluation = judgement.evaluation();
     let policy_domain = evaluation.and_then(|e| match &e.discovery {
         landmarc_dmarc::discovery::Discovery::Applies(at) => Some(at.domain.as_str()),
@@ -55,7 +55,7 @@ pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, door: I
         rfc7489 = %judgement.rfc7489.as_ref().map_or("-", |other| other.result.as_str()),
         cause = judgement.cause.as_str(),
         remedy = remedy(judgement).unwrap_or_default(),
-        door = %door,
+        interface = %interface,
     );
 }
 
@@ -70,6 +70,6 @@ fn listed(words: impl Iterator<Item = &'static str>) -> String {
 }
 
 /// A message that is not judged: why not.
-pub fn skipped(queue_id: &str, client: &str, why: &str, door: Interface) {
-    tracing::info!(queue_id = %queue_id, client = %client, skipped = %why, door = %door);
+pub fn skipped(queue_id: &str, client: &str, why: &str, interface: Interface) {
+    tracing::info!(queue_id = %queue_id, client = %client, skipped = %why, interface = %interface);
 }

@@ -38,7 +38,7 @@ pub struct FilterMetrics {
     /// Not to be judged, by why.
     pub skipped: Counts<{ words::SKIPPED.len() }>,
     /// By the interface that they came by.
-    pub doors: Counts<{ Interface::ALL.len() }>,
+    pub interfaces: Counts<{ Interface::ALL.len() }>,
     /// Not judged, by why.
     pub failures: Counts<{ words::FAILURE.len() }>,
     /// SPF results, for the MAIL FROM identity.
@@ -66,7 +66,7 @@ impl Default for FilterMetrics {
             would: Counts::default(),
             held: Held::new(Instant::now()),
             skipped: Counts::default(),
-            doors: Counts::default(),
+            interfaces: Counts::default(),
             failures: Counts::default(),
             spf: Counts::default(),
             dkim: Counts::default(),
@@ -115,10 +115,10 @@ impl FilterMetrics {
             .add(u64::try_from(judgement.asked.len()).unwrap_or(u64::MAX));
     }
 
-    /// A message came to its end, by this door.
-    pub fn count_ingress(&self, door: Interface) {
-        let place = Interface::ALL.iter().position(|known| *known == door);
-        self.doors.add(place.unwrap_or_default());
+    /// A message came to its end, by this interface.
+    pub fn count_ingress(&self, interface: Interface) {
+        let place = Interface::ALL.iter().position(|known| *known == interface);
+        self.interfaces.add(place.unwrap_or_default());
     }
 
     /// A message was not to be judged; why, see `words::SKIPPED`.
@@ -163,7 +163,7 @@ impl FilterMetrics {
             would,
             held,
             skipped,
-            doors,
+            interfaces,
             failures,
             rfc7489_differences,
             failure_candidates,
@@ -193,9 +193,13 @@ impl FilterMetrics {
             without_other(labelled("reason", words::SKIPPED, skipped.read())),
         )?;
         sheet.counters(
-            "landmarc_door_messages",
-            "Messages that came to their end, judged or not, by the door they came by.",
-            labelled("door", Interface::ALL.map(Interface::as_str), doors.read()),
+            "landmarc_interface_messages",
+            "Messages that came to their end, judged or not, by the interface they came by.",
+            labelled(
+                "interface",
+                Interface::ALL.map(Interface::as_str),
+                interfaces.read(),
+            ),
         )?;
         sheet.counters(
             "landmarc_failures",

@@ -6,7 +6,7 @@ use landmarc_settings::{FileMode, Mistake, Settings, WebAddress, key};
 use crate::account::find_group;
 use crate::check_secret;
 
-/// The settings of the sockets of one door.
+/// The settings of the sockets of one interface.
 pub struct Sockets<'a> {
     /// As they are spelled.
     pub listen: &'a [String],
@@ -97,7 +97,7 @@ fn is_any_port(socket: &SocketAddress) -> bool {
     matches!(socket, SocketAddress::Inet { port: 0, .. })
 }
 
-/// File descriptors that the doors of the settings may take.
+/// File descriptors that the interfaces of the settings may take.
 pub fn descriptors(settings: &Settings) -> usize {
     // Of Exim a connection has one more, of a file in its spool.
     Sockets::of_check_api(settings).descriptors() + 2 * Sockets::of_exim(settings).descriptors()

@@ -60,5 +60,5 @@ fn a_message_under_way_is_answered_when_we_stop() {
     stream.write_all(ends).unwrap();
     assert_eq!(Reply::read(&mut *stream).code, 200);
     assert!(service.wait_for_end().success());
-    service.message("T1").says("door=http");
+    service.message("T1").says("interface=http");
 }

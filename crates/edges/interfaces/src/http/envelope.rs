@@ -18,7 +18,7 @@ const PREFIX: &str = "landmarc-";
 const OBJECT: &str = "landmarc-envelope";
 
 /// Which of our fields an envelope in JSON goes with.
-const BESIDE_OBJECT: [&str; 2] = [OBJECT, "landmarc-door"];
+const BESIDE_OBJECT: [&str; 2] = [OBJECT, "landmarc-interface"];
 
 /// Reads the envelope. Fields of other names mean nothing here.
 ///
@@ -45,7 +45,7 @@ pub(super) fn caller(headers: &HeaderMap, peer: Peer) -> Result<Caller, Problem>
         let taken = match name.as_str() {
             OBJECT => json::take(value.as_bytes(), &mut envelope),
             // Read by [`interface`].
-            "landmarc-door" => Ok(()),
+            "landmarc-interface" => Ok(()),
             _ => envelope.take(short, value.as_bytes()).map_err(str::to_owned),
         };
         taken.map_err(refuse)?;
@@ -111,7 +111,7 @@ impl Envelope {
 
 /// The interface a message came by, before it came by this one: our filter for OpenSMTPD says so.
 pub(super) fn interface(headers: &HeaderMap) -> Interface {
-    let named = headers.get("landmarc-door").map(HeaderValue::as_bytes);
+    let named = headers.get("landmarc-interface").map(HeaderValue::as_bytes);
     match named == Some(Interface::OpenSmtpd.as_str().as_bytes()) {
         true => Interface::OpenSmtpd,
         false => Interface::Http,

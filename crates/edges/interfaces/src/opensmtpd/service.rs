@@ -234,7 +234,7 @@ fn envelope(caller: &Caller, headers: &mut HeaderMap) {
         headers.append(HeaderName::from_static(name), value(octets));
     };
     add(
-        "landmarc-door",
+        "landmarc-interface",
         crate::caller::Interface::OpenSmtpd.as_str().as_bytes(),
     );
     match &caller.client {

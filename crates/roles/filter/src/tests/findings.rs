@@ -1,4 +1,4 @@
-//! What a door is told, beside what is done.
+//! What an interface is told, beside what is done.
 
 use landmarc_interfaces::{Caller, Dmarc, Done, Drive, DriveLimits, Policy, Powers};
 use landmarc_testkit::dns_server::DnsServer;

@@ -131,7 +131,7 @@ fn an_envelope_in_json_says_the_same() {
         .replace('\n', " ");
     assert!(in_fields.is_ok());
     assert_eq!(
-        read(&[("Landmarc-Envelope", &in_json), ("Landmarc-Door", "http")]),
+        read(&[("Landmarc-Envelope", &in_json), ("Landmarc-Interface", "http")]),
         in_fields
     );
     let nothing = [r#"{}"#, r#"{"client": null, "rcpt_to": null, "reporting": null}"#];

@@ -1,4 +1,4 @@
-//! What the sockets of all doors have in common.
+//! What the sockets of all interfaces have in common.
 
 use landmarc_net::{AcceptLimits, AcceptLoop, ListenError, Listeners, SocketAddress, UnixAccess, WhenFull};
 use landmarc_settings::Settings;
@@ -8,9 +8,9 @@ use landmarc_runtime::check_secret::SecretError;
 use landmarc_runtime::rules;
 use landmarc_runtime::sockets::Sockets;
 
-/// Why a door cannot be opened.
+/// Why an interface cannot be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum DoorError {
+pub enum InterfaceError {
     /// One of its sockets.
     #[error("{key}: {source}")]
     Listen {
@@ -27,7 +27,7 @@ pub enum DoorError {
     Secret(#[from] SecretError),
 }
 
-impl DoorError {
+impl InterfaceError {
     /// What the operator can do.
     pub fn remedy(&self) -> String {
         match self {
@@ -39,7 +39,7 @@ impl DoorError {
 }
 
 /// Opens them.
-pub(super) async fn bind(sockets: &Sockets<'_>, account: &Account) -> Result<Listeners, DoorError> {
+pub(super) async fn bind(sockets: &Sockets<'_>, account: &Account) -> Result<Listeners, InterfaceError> {
     // The spellings were checked when the settings were read.
     let addresses: Vec<SocketAddress> = sockets
         .listen
@@ -57,7 +57,7 @@ pub(super) async fn bind(sockets: &Sockets<'_>, account: &Account) -> Result<Lis
     };
     Listeners::bind(&addresses, &access)
         .await
-        .map_err(|source| DoorError::Listen {
+        .map_err(|source| InterfaceError::Listen {
             key: sockets.listen_key,
             source,
         })

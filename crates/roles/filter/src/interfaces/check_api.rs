@@ -8,21 +8,21 @@ use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::socket::{DoorError, accept_loop, bind};
+use super::socket::{InterfaceError, accept_loop, bind};
 use crate::Filter;
 use landmarc_runtime::account::Account;
 use landmarc_runtime::check_secret::secret;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::sockets::Sockets;
 
-/// The door, not served yet.
-pub(super) struct CheckApi {
+/// The sockets, not served yet, and the secret.
+pub(super) struct CheckApiSockets {
     pub(super) sockets: Listeners,
     secret: Option<Vec<u8>>,
 }
 
-impl CheckApi {
-    pub(super) async fn bind(settings: &Settings, account: &Account) -> Result<Self, DoorError> {
+impl CheckApiSockets {
+    pub(super) async fn bind(settings: &Settings, account: &Account) -> Result<Self, InterfaceError> {
         let api = &settings.check_api;
         let path = api.secret_file.as_deref().filter(|_| !api.listen.is_empty());
         Ok(Self {

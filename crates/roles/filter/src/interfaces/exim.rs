@@ -9,19 +9,19 @@ use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::socket::{DoorError, accept_loop, bind};
+use super::socket::{InterfaceError, accept_loop, bind};
 use crate::Filter;
 use landmarc_runtime::account::Account;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::sockets::Sockets;
 
-/// The door, not served yet.
+/// The socket, not served yet.
 pub(super) struct Exim {
     pub(super) sockets: Listeners,
 }
 
 impl Exim {
-    pub(super) async fn bind(settings: &Settings, account: &Account) -> Result<Self, DoorError> {
+    pub(super) async fn bind(settings: &Settings, account: &Account) -> Result<Self, InterfaceError> {
         let sockets = bind(&Sockets::of_exim(settings), account).await?;
         Ok(Self { sockets })
     }
@@ -42,7 +42,7 @@ impl Exim {
             ..DriveLimits::default()
         };
         let spool = Spool::new(settings.exim.spool_directory.clone().unwrap_or_default());
-        let desk = Desk::new(filter, spool, limits);
+        let handler = Desk::new(filter, spool, limits);
         let accept_loop = accept_loop(&Sockets::of_exim(settings), self.sockets, settings);
         Some(tokio::spawn(accept_loop.run(
             move |Connection {
@@ -51,8 +51,8 @@ impl Exim {
                       slot,
                       stopped,
                   }| {
-                let desk = desk.clone();
-                async move { desk.serve(stream, peer, stopped, &slot).await }
+                let handler = handler.clone();
+                async move { handler.serve(stream, peer, stopped, &slot).await }
             },
             async move {
                 // A sender that is gone is told, too.

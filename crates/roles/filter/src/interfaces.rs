@@ -1,4 +1,4 @@
-//! The doors beside the milter: opened with the settings, and closed with the service.
+//! The interfaces beside the milter: opened with the settings, and closed with the service.
 //!
 //! All of them drive the sessions of the [`Filter`], so nothing about judging is here.
 
@@ -14,26 +14,26 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::Filter;
-use check_api::CheckApi;
+use check_api::CheckApiSockets;
 use exim::Exim;
 use landmarc_runtime::account::Account;
 use landmarc_runtime::current::Current;
-pub use socket::DoorError;
+pub use socket::InterfaceError;
 
-/// Doors whose sockets are open, and that are not served yet.
-pub struct Doors {
-    check_api: CheckApi,
+/// Interfaces whose sockets are open, and that are not served yet.
+pub struct BoundInterfaces {
+    check_api: CheckApiSockets,
     exim: Exim,
 }
 
-impl Doors {
+impl BoundInterfaces {
     /// Opens the sockets of the settings; there may be none. To be called while there are rights to.
     ///
     /// # Errors
     /// With the setting, the cause, and what to do about it.
-    pub async fn bind(settings: &Settings, account: &Account) -> Result<Self, DoorError> {
+    pub async fn bind(settings: &Settings, account: &Account) -> Result<Self, InterfaceError> {
         Ok(Self {
-            check_api: CheckApi::bind(settings, account).await?,
+            check_api: CheckApiSockets::bind(settings, account).await?,
             exim: Exim::bind(settings, account).await?,
         })
     }
@@ -48,27 +48,27 @@ impl Doors {
         }
     }
 
-    /// Serves, from now until [`Opened::end`].
-    pub fn open(self, current: &Current, filter: &Arc<Filter>) -> Opened {
+    /// Serves, from now until [`ServedInterfaces::end`].
+    pub fn open(self, current: &Current, filter: &Arc<Filter>) -> ServedInterfaces {
         let (stop, stopped) = watch::channel(false);
         let tasks = [
             self.check_api.serve(current, Arc::clone(filter), stopped.clone()),
             self.exim.serve(current, Arc::clone(filter), stopped),
         ];
-        Opened {
+        ServedInterfaces {
             stop,
             tasks: tasks.into_iter().flatten().collect(),
         }
     }
 }
 
-/// Doors that are served.
-pub struct Opened {
+/// Interfaces that are served.
+pub struct ServedInterfaces {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<Drained>>,
 }
 
-impl Opened {
+impl ServedInterfaces {
     /// What closes them.
     pub fn closer(&self) -> watch::Sender<bool> {
         self.stop.clone()
