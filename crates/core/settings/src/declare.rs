@@ -1,130 +1,4 @@
-//! How a key is declared, and what a declaration can tell.
-
-use std::sync::LazyLock;
-
-use toml::de::DeTable;
-
-use crate::Settings;
-use crate::reader::Reader;
-use crate::value::{Choice, Value};
-
-/// One key as declared: all there is to know about it without a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
-    /// The full name, with the tables it is in: `dns.question_timeout`.
-    pub name: String,
-    /// What kind of value it takes, in words: `duration`, `list of networks`.
-    pub kind: String,
-    /// The default, as it would be written in the file.
-    pub default: String,
-    /// What may be written, in words: the range, or the form.
-    pub allowed: String,
-    /// The words it takes and what each means; empty where it takes no fixed words.
-    pub choices: &'static [Choice],
-    /// What a plain number counts, or the units that may be written.
-    pub unit: Option<&'static str>,
-    /// Whether a reload takes up a new value; otherwise a restart does.
-    pub reloads: bool,
-    /// The release that first had it.
-    pub since: &'static str,
-    /// What it is for, in one or more paragraphs.
-    pub help: String,
-}
-
-impl Key {
-    /// The name without the tables: what is written left of the equals sign.
-    #[must_use]
-    pub fn last_name(&self) -> &str {
-        self.name.rsplit_once('.').map_or(&self.name, |(_, last)| last)
-    }
-}
-
-/// Every key, in the order of the file.
-pub fn keys() -> impl Iterator<Item = &'static Key> {
-    KEYS.iter()
-}
-
-static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
-    let items = Settings::default().items();
-    let keys = items.into_iter().filter_map(|item| match item {
-        Item::Key { key, .. } => Some(key),
-        Item::Table { .. } => None,
-    });
-    keys.collect()
-});
-
-/// One piece of a settings file, in the order of the file.
-#[derive(Clone, Debug)]
-pub(crate) enum Item {
-    /// The start of a table, with what it is about.
-    Table { name: String, intro: String },
-    /// A key, and the value it has, as it would be written.
-    Key { key: Key, value: String },
-}
-
-/// A struct made by [`table!`].
-pub(crate) trait Table {
-    /// Takes over what is written in `found`, which is the table at the reader's path.
-    fn read(&mut self, found: &DeTable<'_>, reader: &mut Reader<'_>);
-    /// Adds the keys and then the tables of this one, whose full name is `path`.
-    fn add_items(&self, path: &str, items: &mut Vec<Item>);
-}
-
-impl Settings {
-    /// Everything there is to print, in the order of the file.
-    pub(crate) fn items(&self) -> Vec<Item> {
-        let mut items = Vec::new();
-        self.add_items("", &mut items);
-        items
-    }
-}
-
-/// What the declaration says of one key beside its Rust type.
-pub(crate) struct Declared<'d> {
-    pub(crate) name: &'d str,
-    pub(crate) allowed: Option<String>,
-    pub(crate) unit: Option<&'static str>,
-    pub(crate) reloads: bool,
-    pub(crate) since: &'static str,
-    pub(crate) help: &'d [&'d str],
-}
-
-impl Declared<'_> {
-    pub(crate) fn item<T: Value>(self, path: &str, value: &T, default: &T) -> Item {
-        let key = Key {
-            name: join(path, self.name),
-            kind: T::kind(),
-            default: default.print(),
-            allowed: self.allowed.unwrap_or_else(T::allowed),
-            choices: T::CHOICES,
-            unit: self.unit.or(T::UNIT),
-            reloads: self.reloads,
-            since: self.since,
-            help: paragraphs(self.help),
-        };
-        Item::Key {
-            key,
-            value: value.print(),
-        }
-    }
-}
-
-/// The full name of `name` in the table `path`; the outermost table has no name.
-pub(crate) fn join(path: &str, name: &str) -> String {
-    match path {
-        "" => name.to_owned(),
-        _ => format!("{path}.{name}"),
-    }
-}
-
-/// The lines of a documentation comment as running text; an empty line parts paragraphs.
-pub(crate) fn paragraphs(lines: &[&str]) -> String {
-    let parts = lines.split(|line| line.trim().is_empty());
-    let texts: Vec<_> = parts
-        .map(|part| part.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "))
-        .collect();
-    texts.join("\n\n")
-}
+//! How a table of keys is declared.
 
 /// Declares one table of the settings file: a struct with public fields, its default,
 /// how it is read and what can be told about it. The documentation comment of a key is
@@ -189,7 +63,7 @@ macro_rules! table {
             }
         }
 
-        impl $crate::declare::Table for $Table {
+        impl $crate::reader::Table for $Table {
             fn read(
                 &mut self,
                 found: &toml::de::DeTable<'_>,
@@ -206,13 +80,13 @@ macro_rules! table {
                 }
             }
 
-            fn add_items(&self, path: &str, items: &mut Vec<$crate::declare::Item>) {
+            fn add_items(&self, path: &str, items: &mut Vec<$crate::key::Item>) {
                 let default = Self::default();
                 // A table may have tables only.
                 let _ = (path, &default);
                 $(
                     let limits: Option<$crate::value::Limits<$Type>> = limits!($($range)?);
-                    let declared = $crate::declare::Declared {
+                    let declared = $crate::key::Declared {
                         name: stringify!($key),
                         allowed: limits.map(|limits| limits.in_words()),
                         unit: optional!($($($unit)?)?),
@@ -223,12 +97,12 @@ macro_rules! table {
                     items.push(declared.item(path, &self.$key, &default.$key));
                 )*
                 $($(
-                    let name = $crate::declare::join(path, stringify!($table));
-                    items.push($crate::declare::Item::Table {
+                    let name = $crate::text::join(path, stringify!($table));
+                    items.push($crate::key::Item::Table {
                         name: name.clone(),
-                        intro: $crate::declare::paragraphs(&[$($intro),+]),
+                        intro: $crate::text::paragraphs(&[$($intro),+]),
                     });
-                    $crate::declare::Table::add_items(&self.$table, &name, items);
+                    $crate::reader::Table::add_items(&self.$table, &name, items);
                 )*)?
             }
         }
@@ -260,16 +134,4 @@ macro_rules! reloads {
     (restarts) => {
         false
     };
-}
-
-/// The full name of a key, as text, from its path in [`Settings`]: `key!(dns.question_timeout)`.
-/// It does not compile where there is no such field, so a name cannot go stale.
-#[macro_export]
-macro_rules! key {
-    ($first:ident $(. $rest:ident)*) => {{
-        let _ = |settings: &$crate::Settings| {
-            let _ = &settings.$first $(.$rest)*;
-        };
-        concat!(stringify!($first) $(, ".", stringify!($rest))*)
-    }};
 }

@@ -13,6 +13,7 @@ mod rspamd;
 mod store;
 mod wire;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use action::{Action, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine};
@@ -27,9 +28,12 @@ pub use wire::{Dns, Milter, Web};
 
 use landmarc_receiver::policy::Mode;
 
-use crate::reader::Written;
+use crate::key::{Item, Key};
+use crate::mistake::{Mistake, Wrong};
+use crate::reader::Table as _;
 use crate::value::text::AuthservId;
 use crate::value::unit::Size;
+use crate::written::Written;
 
 table! {
     /// Everything that can be set. Made by [`read`](crate::read), or by `default()` where
@@ -258,4 +262,59 @@ table! {
                 [Duration::ZERO..=Duration::from_secs(600)], restarts since "0.1.0";
         }
     }
+}
+
+impl Settings {
+    /// Everything there is to print, in the order of the file.
+    pub(crate) fn items(&self) -> Vec<Item> {
+        let mut items = Vec::new();
+        self.add_items("", &mut items);
+        items
+    }
+
+    /// The line that sets the key, from 1; nothing if the file does not mention it. The
+    /// name is best made by [`key!`](crate::key).
+    #[must_use]
+    pub fn line_of(&self, key: &str) -> Option<usize> {
+        self.written.place(key).map(|place| place.line)
+    }
+
+    /// The mistake that the value of `key` is refused for a reason that only the program
+    /// can know, at its place in the file; `item` counts from 0 in a list.
+    #[must_use]
+    pub fn refuse(&self, key: &str, item: Option<usize>, why: impl Into<String>) -> Mistake {
+        let item_place = item.and_then(|item| self.written.item_place(key, item));
+        let place = item_place.or_else(|| self.written.place(key));
+        Mistake {
+            place,
+            key: key.to_owned(),
+            wrong: Wrong::Refused(why.into()),
+        }
+    }
+}
+
+/// Every key, in the order of the file.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter()
+}
+
+static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let items = Settings::default().items();
+    let keys = items.into_iter().filter_map(|item| match item {
+        Item::Key { key, .. } => Some(key),
+        Item::Table { .. } => None,
+    });
+    keys.collect()
+});
+
+/// The full name of a key, as text, from its path in [`Settings`]: `key!(dns.question_timeout)`.
+/// It does not compile where there is no such field, so a name cannot go stale.
+#[macro_export]
+macro_rules! key {
+    ($first:ident $(. $rest:ident)*) => {{
+        let _ = |settings: &$crate::Settings| {
+            let _ = &settings.$first $(.$rest)*;
+        };
+        concat!(stringify!($first) $(, ".", stringify!($rest))*)
+    }};
 }

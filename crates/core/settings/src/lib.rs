@@ -28,28 +28,38 @@
 mod declare;
 #[macro_use]
 mod value;
+#[macro_use]
+pub mod keys;
 
 mod check;
 pub mod hosts;
-pub mod keys;
+mod key;
+mod limits;
 mod mistake;
 mod nearest;
 mod network;
+mod place;
 mod print;
+mod read;
 mod reader;
 pub mod rules;
+mod syntax;
+mod text;
 mod warning;
+mod written;
 
-pub use declare::{Key, keys};
+pub use key::Key;
+pub use keys::keys;
 pub use keys::{
     DeliveryBy, FailureAction, LogFormat, LogLevel, LogTarget, Quarantine, Redaction, RelayTls, ReportForm,
     Settings, SyslogFacility,
 };
 pub use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, UnusableAuthor};
-pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Place, Wrong};
+pub use limits::MAX_FILE_OCTETS;
+pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Wrong};
 pub use network::{Network, NetworkError};
+pub use place::Place;
 pub use print::{default_file, manual, restarts, show};
-pub use reader::{MAX_FILE_OCTETS, Written};
 pub use value::Choice;
 pub use value::address::MailAddress;
 pub use value::fleet::{CollectorUrl, DatabaseUrl, Fingerprint};
@@ -60,6 +70,7 @@ pub use value::system::{FileMode, NameServer, WebAddress};
 pub use value::text::{AuthservId, FieldName};
 pub use value::unit::Size;
 pub use warning::{Concern, Warning};
+pub use written::Written;
 
 /// Reads a settings file: TOML 1.1, at most [`MAX_FILE_OCTETS`]. What the text does
 /// not mention is at its default, so the empty text is `Settings::default()`.
@@ -95,7 +106,7 @@ pub fn read_checked(
 ) -> Result<(Settings, Vec<Warning>), Mistakes> {
     match str::from_utf8(octets) {
         Ok(text) => read_with(text, check),
-        Err(error) => Err(reader::not_utf8(octets, error.valid_up_to())),
+        Err(error) => Err(syntax::not_utf8(octets, error.valid_up_to())),
     }
 }
 
@@ -103,7 +114,7 @@ fn read_with(
     text: &str,
     check: impl FnOnce(&Settings) -> Vec<Mistake>,
 ) -> Result<(Settings, Vec<Warning>), Mistakes> {
-    let settings = reader::read(text, check)?;
+    let settings = read::read(text, check)?;
     let warnings = warning::warnings(&settings);
     Ok((settings, warnings))
 }

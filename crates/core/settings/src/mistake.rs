@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::reader::MAX_FILE_OCTETS;
-use crate::value;
+use crate::limits::MAX_FILE_OCTETS;
+use crate::place::Place;
 
 /// How many mistakes are told of: a file of the wrong kind is one mistake, not thousands.
 pub const MAX_MISTAKES: usize = 100;
@@ -22,15 +22,6 @@ pub struct Mistake {
     pub key: String,
     /// What is wrong.
     pub wrong: Wrong,
-}
-
-/// A place in a file. Ordered as the file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column, in characters, from 1.
-    pub column: usize,
 }
 
 /// What is wrong. Foreign text in it is quoted, and cut at sixty characters.
@@ -190,12 +181,6 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, column {}", self.line, self.column)
-    }
-}
-
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, mistake) in self.0.iter().enumerate() {
@@ -213,15 +198,6 @@ impl std::error::Error for Mistakes {}
 impl From<Mistake> for Mistakes {
     fn from(mistake: Mistake) -> Self {
         Self(vec![mistake])
-    }
-}
-
-/// A key as a message names it: what is no bare key of TOML is quoted and cut.
-pub(crate) fn key_in_words(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    match !name.is_empty() && name.chars().all(bare) {
-        true => value::short(name),
-        false => value::quoted_short(name),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The name that was probably meant.
 
-use crate::declare::{Item, Key};
+use crate::key::{Item, Key};
 use crate::{Settings, keys};
 
 /// How many slips of the finger a suggestion bridges: a third of the letters, at most three.

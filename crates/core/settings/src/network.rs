@@ -93,7 +93,7 @@ impl FromStr for Network {
         let prefix = match prefix {
             None => longest,
             Some(digits) => prefix_length(digits, longest)
-                .ok_or_else(|| NetworkError::Prefix(crate::value::short(digits), longest))?,
+                .ok_or_else(|| NetworkError::Prefix(crate::text::short(digits), longest))?,
         };
         let lowest = masked(address, prefix);
         let network = canonical(lowest, prefix);

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::declare::{Item, Key, paragraphs};
-use crate::{Settings, value};
+use crate::Settings;
+use crate::key::{Item, Key};
+use crate::text::{paragraphs, quoted};
 
 /// How wide the prose of the sample file is, in characters.
 const COLUMNS: usize = 78;
@@ -41,7 +42,7 @@ pub fn default_file() -> String {
 fn explanation(key: &Key) -> String {
     let mut text = comment(&key.help);
     for choice in key.choices {
-        let line = format!("{} - {}", value::quoted(choice.word), paragraphs(choice.help));
+        let line = format!("{} - {}", quoted(choice.word), paragraphs(choice.help));
         text += &wrapped(&line, "#   ", "#     ");
     }
     let takes_effect = if key.reloads {
@@ -102,12 +103,7 @@ pub fn manual() -> String {
 fn manual_entry(key: &Key) -> String {
     let mut entry = format!("\n### `{}`\n\n{}\n\n", key.name, key.help);
     for choice in key.choices {
-        let _ = writeln!(
-            entry,
-            "* `{}`: {}",
-            value::quoted(choice.word),
-            paragraphs(choice.help)
-        );
+        let _ = writeln!(entry, "* `{}`: {}", quoted(choice.word), paragraphs(choice.help));
     }
     if !key.choices.is_empty() {
         entry.push('\n');

@@ -35,7 +35,7 @@ use landmarc_receiver::disposition::OverrideKind;
 use landmarc_receiver::rule::{NamePattern, RecipientPattern, ResultWord, RuleAction};
 
 use crate::Network;
-use crate::mistake::Place;
+use crate::place::Place;
 use crate::value::Word;
 
 /// The most entries of one list of a rule.

@@ -20,6 +20,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::mistake::Wrong;
+use crate::text::{quoted, quoted_short, short};
 
 /// A type a key can have.
 pub(crate) trait Value: Sized {
@@ -273,38 +274,6 @@ pub(crate) fn found(value: &Spanned<DeValue<'_>>) -> String {
     }
 }
 
-/// How much of a foreign text a message quotes, in characters.
-const MAX_QUOTED_CHARS: usize = 60;
-
-/// The text, or its start and three dots.
-pub(crate) fn short(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED_CHARS) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-/// The text in quotes, in short, with control characters made visible.
-pub(crate) fn quoted_short(text: &str) -> String {
-    format!("{:?}", short(text))
-}
-
-/// The text as a TOML basic string.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut printed = String::with_capacity(text.len() + 2);
-    printed.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => printed.extend(['\\', c]),
-            // TOML forbids control characters but for the tab, which nobody would see.
-            c if c.is_control() => printed.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => printed.push(c),
-        }
-    }
-    printed.push('"');
-    printed
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -362,24 +331,5 @@ pub(crate) mod tests {
             Vec::<super::address::MailAddress>::kind(),
             "list of mail addresses"
         );
-    }
-
-    #[test]
-    fn printed_strings_read_back() {
-        for text in ["", "plain", "a\"b\\c", "tab\tnew\nline\u{7f}\u{0}", "Bücher"] {
-            let printed = quoted(text);
-            assert_eq!(
-                DeValue::parse(&printed).unwrap().get_ref().as_str(),
-                Some(text),
-                "{printed}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_message_quotes_no_more_than_sixty_characters() {
-        let at_limit = "ü".repeat(MAX_QUOTED_CHARS);
-        assert_eq!(short(&at_limit), at_limit);
-        assert_eq!(short(&format!("{at_limit}x")), format!("{at_limit}..."));
     }
 }

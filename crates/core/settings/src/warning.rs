@@ -5,7 +5,8 @@ use landmarc_mail::DomainName;
 use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, UnusableAuthor};
 
 use crate::keys::DeliveryBy;
-use crate::mistake::{self, Place};
+use crate::mistake;
+use crate::place::Place;
 use crate::{Network, Settings};
 
 /// From here on fewer keys are accepted than most domains sign with.

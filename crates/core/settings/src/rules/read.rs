@@ -9,13 +9,15 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Conditions, MAX_ENTRIES, OperatorRule, Owner, Reason, RuleName};
-use crate::declare::join;
+use crate::limits::MAX_FILE_OCTETS;
 use crate::mistake::{Mistake, Mistakes, Wrong};
-use crate::reader::{
-    Lines, MAX_FILE_OCTETS, Name, RULE, Reader, not_utf8, syntax_mistake, whole_file, with_syntax,
-};
+use crate::place::Lines;
+use crate::reader::{RULE, Reader};
+use crate::syntax::{not_utf8, syntax_mistake, whole_file, with_syntax};
+use crate::text::join;
 use crate::value::{self, Faults, Value, Word};
 use crate::warning::{Concern, Warning};
+use crate::written::Name;
 use crate::{Network, nearest};
 
 /// The most rules of a file: each failing message is held against all of them.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Faults, Value, Word, quoted};
+use super::{Faults, Value, Word};
+use crate::text::{quoted, quoted_short};
 
 /// The units of time, largest first, in milliseconds.
 const TIME_UNITS: [(&str, u64); 5] = [
@@ -127,10 +128,7 @@ fn with_unit(text: &str, units: &[(&str, u64)], names: &str) -> Result<u64, Stri
         return Err(format!("it has no unit; there are {names}"));
     }
     let Some((_, factor)) = units.iter().find(|(name, _)| *name == unit) else {
-        return Err(format!(
-            "unknown unit {}; there are {names}",
-            super::quoted_short(unit)
-        ));
+        return Err(format!("unknown unit {}; there are {names}", quoted_short(unit)));
     };
     let count: Option<u64> = number.parse().ok();
     count
