@@ -23,8 +23,8 @@ mod room;
 mod secondary;
 mod spool;
 mod statements;
-mod stories;
 mod tally;
+mod trace_budget;
 mod wal;
 mod write;
 

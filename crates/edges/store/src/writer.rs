@@ -298,7 +298,7 @@ impl Writer {
             observations = lost.observations,
             tallies = lost.tallies,
             rule_hits = lost.rule_hits,
-            "records were given up for want of memory, or stories of an hour that had too many (sums since the start)"
+            "records were given up for want of memory, or new traces of an hour that had too many (sums since the start)"
         );
         self.told = Losses {
             lost,

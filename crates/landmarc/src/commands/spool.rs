@@ -141,7 +141,7 @@ pub(crate) fn in_words(status: &SpoolStatus, now_ms: u64) -> String {
     );
     if *lost != landmarc_store::SpoolLost::default() {
         text.push_str(&format!(
-            "given up        {} stories, {} observations, {} messages of the tally, {} hits of rules, for want of room\n",
+            "given up        {} traces, {} observations, {} messages of the tally, {} hits of rules, for want of room\n",
             grouped(lost.traces),
             grouped(lost.observations),
             grouped(lost.tallies),
@@ -160,7 +160,7 @@ pub(crate) fn object(status: &SpoolStatus) -> Value {
         "messages": status.messages,
         "oldest_ms": status.oldest_ms,
         "lost": {
-            "stories": status.lost.traces,
+            "traces": status.lost.traces,
             "observations": status.lost.observations,
             "tallies": status.lost.tallies,
             "rule_hits": status.lost.rule_hits,

@@ -165,7 +165,7 @@ fn expired_text(done: &Expired) -> String {
         bytes => format!("\nstill too large by: {}, and nothing is left to go", size(bytes)),
     };
     format!(
-        "removed observations: {}{}\nremoved stories: {}{}\nremoved tally rows: {}{}\n\
+        "removed observations: {}{}\nremoved traces: {}{}\nremoved tally rows: {}{}\n\
          removed distinct rows: {}\npages given back: {}{over}",
         grouped(done.observations),
         early(done.observations_for_size),
@@ -283,7 +283,7 @@ mod tests {
         };
         insta::assert_snapshot!(expired_text(&done), @r#"
         removed observations: 2,000
-        removed stories: 3, 2 of them early, because of the size
+        removed traces: 3, 2 of them early, because of the size
         removed tally rows: 40, 4 of them early, because of the size
         removed distinct rows: 0
         pages given back: 0

@@ -132,7 +132,7 @@ impl FleetMetrics {
             SECONDS,
             &(age_ms / 1_000),
         )?;
-        let kinds = ["story", "observation", "tally", "rule_hit"];
+        let kinds = ["trace", "observation", "tally", "rule_hit"];
         let lost = kinds.iter().zip(&self.lost);
         sheet.counters(
             "landmarc_spool_lost",

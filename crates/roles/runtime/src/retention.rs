@@ -53,7 +53,7 @@ pub fn log_expired(expired: &Expired) {
     }
     if expired.traces_for_size + expired.observations_for_size + expired.tally_rows_for_size > 0 {
         tracing::warn!(
-            stories = expired.traces_for_size,
+            traces = expired.traces_for_size,
             observations = expired.observations_for_size,
             tally_rows = expired.tally_rows_for_size,
             "records were removed before their time, for the database is at store.max_size: raise it to keep more"

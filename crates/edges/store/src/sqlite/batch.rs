@@ -8,7 +8,7 @@ use super::blocks::{self, BLOCK};
 use super::expire;
 use super::interned::Interned;
 use super::journal::Entries;
-use super::stories::Stories;
+use super::trace_budget::TraceBudget;
 use crate::columns::address;
 use crate::distinct::Folding;
 use crate::folded::FoldedCounts;
@@ -31,7 +31,7 @@ pub(super) struct Remembered {
     hour: Option<(i64, i64)>,
     /// Entries in the journal of the tally; none when that is not known.
     pub(super) journalled: Option<u64>,
-    stories: Stories,
+    trace_budget: TraceBudget,
     /// Steps of expiry so far; what they removed is not remembered.
     expiries: u64,
 }
@@ -52,7 +52,7 @@ impl Remembered {
     /// Nothing is certain any more, but for what this hour has had.
     pub(super) fn forget(&mut self) {
         *self = Self {
-            stories: self.stories,
+            trace_budget: self.trace_budget,
             expiries: self.expiries,
             ..Self::default()
         };
@@ -128,7 +128,7 @@ impl Remembered {
             return Ok(None);
         };
         self.interned
-            .trace(connection, kept.at_ms, trace, &mut self.stories)
+            .trace(connection, kept.at_ms, trace, &mut self.trace_budget)
     }
 
     fn write_hours(
@@ -178,7 +178,7 @@ mod tests {
     use crate::prepared::tests::{observation, prepared};
     use crate::queue::Waiting;
     use crate::sqlite::Sqlite;
-    use crate::sqlite::stories::MAX_STORIES;
+    use crate::sqlite::trace_budget::MAX_NEW_TRACES;
     use landmarc_observation::Observation;
 
     fn batch(observations: impl IntoIterator<Item = Observation>) -> Batch {
@@ -194,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn past_the_share_of_an_hour_only_stories_that_are_there_are_told() {
-        let directory = std::env::temp_dir().join(format!("landmarc-store-stories-{}", std::process::id()));
+    fn past_the_share_of_an_hour_only_traces_that_are_there_are_recorded() {
+        let directory = std::env::temp_dir().join(format!("landmarc-store-traces-{}", std::process::id()));
         let path = directory.join("landmarc.db");
         drop(Sqlite::open(&path, Duration::ZERO).unwrap());
         let connection = Connection::open(&path).unwrap();
@@ -208,7 +208,9 @@ mod tests {
             ..observation(number)
         };
         assert_eq!(write(&mut remembered, told(1, "first")), 0);
-        remembered.stories.add(hour_of(observation(1).at_ms), MAX_STORIES);
+        remembered
+            .trace_budget
+            .add(hour_of(observation(1).at_ms), MAX_NEW_TRACES);
         // An expiry in between does not give the hour another share.
         remembered.forget();
         assert_eq!(write(&mut remembered, told(2, "first")), 0);

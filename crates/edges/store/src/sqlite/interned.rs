@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::stories::Stories;
+use super::trace_budget::TraceBudget;
 use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::model::{Day, as_integer, hour_of};
@@ -79,16 +79,16 @@ impl Interned {
         connection: &Connection,
         at_ms: u64,
         trace: &Trace,
-        stories: &mut Stories,
+        budget: &mut TraceBudget,
     ) -> rusqlite::Result<Option<i64>> {
         let (day, hour) = (Day::at(at_ms), hour_of(at_ms));
         let known = self.traces.find(connection, &TRACE, trace.digest, day)?;
-        if known.is_some() || trace.is_reference() || !stories.have_room(hour) {
+        if known.is_some() || trace.is_reference() || !budget.has_room(hour) {
             return Ok(known);
         }
         let sql = "INSERT INTO trace (digest, last_day, size, text) VALUES (?1, ?2, ?3, ?4)";
         let text = self.compressor.compressed(&trace.text).map_err(conversion)?;
-        stories.add(hour, text.len() as u64);
+        budget.add(hour, text.len() as u64);
         let size = as_integer(trace.text.len() as u64);
         let values = (trace.digest.0, day.0, size, text);
         self.traces

@@ -32,7 +32,7 @@ pub(super) fn remove_hour(connection: &Connection, hour: i64) -> rusqlite::Resul
 
 /// Those last used before a day, and those that have to make room: the oldest first, whatever their
 /// day. The last trace stays as long as there is an observation, for it says which numbers were given
-/// out: were one given out again, an observation that lost its trace would tell the story of another.
+/// out: were one given out again, an observation that lost its trace would have the trace of another.
 pub(super) const UNUSED_TRACES: &str = "SELECT id, length(text) FROM trace WHERE last_day < ?1 AND \
     (id < (SELECT max(id) FROM trace) OR NOT EXISTS (SELECT 1 FROM hour)) ORDER BY last_day LIMIT ?2";
 

@@ -4,7 +4,7 @@ use landmarc_store::{Day, Filter, Keep};
 
 use crate::samples::{DAY, Directory, MIDNIGHT, counted, from, on_day, reader, record_all, store_with};
 
-/// A story of so many octets that does not compress, and is like no other.
+/// A trace of so many octets that does not compress, and is like no other.
 fn noise(seed: u64, octets: usize) -> String {
     // Xorshift, from a seed that is never 0.
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -18,7 +18,7 @@ fn noise(seed: u64, octets: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_flood_of_stories_within_a_day_costs_stories_and_no_history() {
+async fn a_flood_of_traces_within_a_day_costs_traces_and_no_hitrace() {
     const HONEST: u64 = 2_000;
     const FLOOD: u64 = 600;
     const CAP: u64 = 4 << 20;
@@ -57,14 +57,14 @@ async fn a_flood_of_stories_within_a_day_costs_stories_and_no_history() {
         .map(|day| counted(&reader, Day(Day::at(MIDNIGHT).0 + day)))
         .sum();
     assert_eq!(tallied, HONEST + FLOOD);
-    // The story is gone, the observation is not damaged; the last story of the flood is there.
+    // The trace is gone, the observation is not damaged; the last trace of the flood is there.
     let oldest = reader.explain("id-0").unwrap();
     assert_eq!((oldest.len(), oldest[0].trace.as_deref()), (1, None));
     let last = reader.explain(&format!("id-{}", HONEST + FLOOD - 1)).unwrap();
     assert_eq!(last[0].trace.as_deref(), Some(noise(FLOOD - 1, 20_000).as_str()));
     assert_eq!(reader.log(&Filter::default()).unwrap().len(), 100);
 
-    // A story that went is recorded again, and no observation takes it for its own that had another.
+    // A trace that went is recorded again, and no observation takes it for its own that had another.
     let mut again = from(9_999, "d0.example");
     again.at_ms = today;
     record_all(&recorder, [again.clone()]).await;
@@ -74,14 +74,14 @@ async fn a_flood_of_stories_within_a_day_costs_stories_and_no_history() {
 
 /// A number of a trace is not given out twice while an observation may still refer to the first.
 #[tokio::test]
-async fn an_observation_that_lost_its_story_never_tells_another() {
+async fn an_observation_that_lost_its_trace_never_tells_another() {
     let directory = Directory::new();
     let told = |number: u64, day: u64| {
         let mut one = on_day(day, number);
-        one.trace = format!("story of {number}").into();
+        one.trace = format!("trace of {number}").into();
         one
     };
-    // The last story is of a clock that was behind: by its day it is the first to go.
+    // The last trace is of a clock that was behind: by its day it is the first to go.
     let first = (1..=4).map(|number| told(number, 9));
     let recorder = store_with(&directory, first.chain([told(5, 0)])).await;
     let keep = Keep {
@@ -119,7 +119,7 @@ async fn an_observation_that_lost_its_story_never_tells_another() {
     }
     for number in 6..=12 {
         let found = reader.explain(&format!("id-{number}")).unwrap();
-        assert_eq!(found[0].trace, Some(format!("story of {number}")));
+        assert_eq!(found[0].trace, Some(format!("trace of {number}")));
     }
 }
 
@@ -147,7 +147,7 @@ async fn a_flood_of_outcomes_within_a_day_leaves_its_tallies() {
 }
 
 #[tokio::test]
-async fn a_size_cap_takes_stories_then_what_is_old_and_todays_tally_last() {
+async fn a_size_cap_takes_traces_then_what_is_old_and_todays_tally_last() {
     let directory = Directory::new();
     let mut messages = Vec::new();
     for day in 0..4 {

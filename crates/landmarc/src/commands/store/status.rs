@@ -71,7 +71,7 @@ fn status_text(status: &Status, settings: Option<&Settings>) -> String {
             "observations",
             of_days(status.observations, status.observation_days),
         ),
-        ("  stories", grouped(status.traces)),
+        ("  traces", grouped(status.traces)),
         ("tally rows", of_days(status.tally_rows, status.tally_days)),
         (
             "  distinct",
@@ -189,7 +189,7 @@ mod tests {
           free in it    8.0 KiB
           log beside it 100 B
         observations    12,345, from 2026-06-01 to 2026-06-14
-          stories       17
+          traces        17
         tally rows      99
           distinct      9 over all days
         reports         0, 0 B
