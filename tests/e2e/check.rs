@@ -316,7 +316,7 @@ fn a_summary_names_the_verdict_and_the_cause() {
     let ran = desk.check(&["--ip", STRANGER, "--mail-from", "b@example.com", &file]);
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
     insta::assert_snapshot!(ran.stdout, @r#"
-    example.com: dmarc=fail spf=fail dkim=none disposition=none action=accept would=reject
+    example.com: dmarc=fail spf=fail dkim=none disposition=none action=accept enforced_action=reject
       SPF of example.com does not authorize 203.0.113.7, and there is no DKIM signature
     "#);
 }
@@ -403,7 +403,7 @@ fn without_an_address_spf_is_not_checked() {
     let ran = desk.check(&["--mail-from", "a@example.com", &file]);
     assert_eq!(
         ran.stdout,
-        "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept would=quarantine\n  \
+        "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept enforced_action=quarantine\n  \
          SPF was not checked, as the address of the client is not known, and there is no DKIM signature, \
          but it is not refused, as nothing besides the policy shows that it is forged\n"
     );

@@ -260,7 +260,7 @@ pub(crate) fn message(at_ms: u64, policy_domain: &str, rua: &[&str]) -> Observat
         policy: Some(none()),
         disposition: none(),
         action: "accept".to_owned(),
-        would: "accept".to_owned(),
+        enforced_action: "accept".to_owned(),
         overrides: Vec::new(),
         rule: None,
         cause: "SPF forbids 192.0.2.7, and nothing is signed".to_owned(),

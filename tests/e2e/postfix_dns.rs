@@ -63,7 +63,7 @@ fn a_dns_failure_can_defer_mail() {
     let outcome = send(&mut smtp, &envelope("a@reject.example"), &spoof);
     assert_eq!(outcome.last().code, 451, "{:?}", outcome.last());
     for line in scene.service.messages(2) {
-        line.says("dmarc=temperror disposition=none action=tempfail would=tempfail");
+        line.says("dmarc=temperror disposition=none action=tempfail enforced_action=tempfail");
     }
     assert!(scene.postfix.sink.delivered().is_empty());
 }

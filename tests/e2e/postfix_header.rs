@@ -99,7 +99,7 @@ fn several_from_fields_are_told_while_observing() {
     assert!(results.contains("dmarc=permerror reason="), "{results}");
     assert!(results.contains("the message has 2 From fields"), "{results}");
     assert_eq!(delivered.values("From").len(), 2);
-    line.says("author_domain=- dmarc=permerror action=accept would=reject");
+    line.says("author_domain=- dmarc=permerror action=accept enforced_action=reject");
 }
 
 /// RFC 5322 §4.5 lets old programs put white space before the colon; it is a From field

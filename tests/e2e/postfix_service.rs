@@ -102,14 +102,20 @@ fn a_reload_is_for_new_sessions() {
     let spoof = letter("a@reject.example");
     let mut old = scene.client(STRANGER);
     let outcome = send(&mut old, &envelope("a@reject.example"), &spoof);
-    scene.delivered(&outcome).1.says("action=accept would=reject");
+    scene
+        .delivered(&outcome)
+        .1
+        .says("action=accept enforced_action=reject");
 
     let line = scene.service.reload(ENFORCE);
     assert!(line.contains("configuration reloaded from "), "{line}");
     let outcome = scene.send(STRANGER, "a@reject.example", &spoof);
     assert_eq!(outcome.last().code, 550, "{:?}", outcome.last());
     let outcome = send(&mut old, &envelope("a@reject.example"), &spoof);
-    scene.delivered(&outcome).1.says("action=accept would=reject");
+    scene
+        .delivered(&outcome)
+        .1
+        .says("action=accept enforced_action=reject");
 }
 
 #[test]
@@ -133,7 +139,10 @@ fn broken_settings_leave_the_old_ones_in_force() {
     let line = scene.service.reload("mode = \"observe\"\n");
     assert!(line.contains("configuration reloaded"), "{line}");
     let outcome = scene.send(STRANGER, "a@reject.example", &letter("a@reject.example"));
-    scene.delivered(&outcome).1.says("action=accept would=reject");
+    scene
+        .delivered(&outcome)
+        .1
+        .says("action=accept enforced_action=reject");
 }
 
 #[test]

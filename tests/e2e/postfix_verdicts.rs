@@ -64,7 +64,7 @@ fn an_aligned_client_passes() {
         "{results}"
     );
     line.says(
-        "client=192.0.2.7 spf=pass dkim=none arc=none dmarc=pass action=accept would=accept override=-",
+        "client=192.0.2.7 spf=pass dkim=none arc=none dmarc=pass action=accept enforced_action=accept override=-",
     );
 }
 
@@ -82,8 +82,9 @@ fn a_spoof_is_refused_with_its_reason() {
         assert!(text.contains(words), "{words:?} is not in {text:?}");
     }
     let lines = scene.service.messages(1);
-    lines[0]
-        .says("spf=fail dkim=none dmarc=fail policy=reject disposition=reject action=reject would=reject");
+    lines[0].says(
+        "spf=fail dkim=none dmarc=fail policy=reject disposition=reject action=reject enforced_action=reject",
+    );
     assert!(text.contains(lines[0].get("id")), "{text}");
     assert!(text.contains(lines[0].get("cause")), "{text}");
     assert!(scene.postfix.sink.delivered().is_empty());
@@ -104,7 +105,7 @@ fn a_spoof_is_delivered_and_marked_while_observing() {
         ),
         "{results}"
     );
-    line.says("dmarc=fail policy=reject disposition=none action=accept would=reject override=local_policy");
+    line.says("dmarc=fail policy=reject disposition=none action=accept enforced_action=reject override=local_policy");
 }
 
 #[test]

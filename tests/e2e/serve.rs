@@ -436,7 +436,7 @@ pub(crate) const KEYS: [&str; 23] = [
     "ms",
     "id",
     "action",
-    "would",
+    "enforced_action",
     "rule",
     "evidence",
     "spared_by",

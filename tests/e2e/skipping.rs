@@ -309,7 +309,7 @@ fn p09_the_copy_arrives() {
     let from = envelope("ceo@reject.example");
     let outcome = send(&mut smtp, &from, &letter("ceo@reject.example"));
     let (delivered, line) = scene.delivered(&outcome);
-    line.says("dmarc=fail disposition=none action=accept would=reject");
+    line.says("dmarc=fail disposition=none action=accept enforced_action=reject");
     assert_eq!(
         delivered.rcpt_to,
         [format!("<{RECIPIENT}>"), "<dmarc@here.example>".to_owned()]

@@ -157,7 +157,7 @@ fn observation((number, message): (usize, Message)) -> Observation {
         policy: Some(message.policy().to_owned()),
         disposition: message.disposition().to_owned(),
         action: "accept".to_owned(),
-        would: "accept".to_owned(),
+        enforced_action: "accept".to_owned(),
         overrides: Vec::new(),
         rule: None,
         cause: String::new(),

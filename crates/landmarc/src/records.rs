@@ -192,7 +192,7 @@ pub(crate) const FIELDS: [Field<LogRow>; 19] = [
     field("questions", |row| Some(row.questions.to_string())),
     field("ms", |row| Some(row.ms.to_string())),
     field("action", |row| present(&row.action)),
-    field("would", |row| present(&row.would)),
+    field("enforced_action", |row| present(&row.enforced_action)),
     field("cause", |row| present(&row.cause)),
 ];
 
@@ -267,7 +267,7 @@ pub(crate) mod tests {
             policy: Some("reject".to_owned()),
             disposition: "none".to_owned(),
             action: "accept".to_owned(),
-            would: "reject".to_owned(),
+            enforced_action: "reject".to_owned(),
             overrides: vec![
                 ("local_policy".to_owned(), "observing".to_owned()),
                 ("other".to_owned(), String::new()),

@@ -273,7 +273,7 @@ fn a7_results_that_the_client_sends_never_count() {
         let outcome = chain.send(STRANGER, "a@reject.example", &message);
         let (delivered, line) = chain.delivered(&outcome);
         line.says("spf=fail dmarc=fail");
-        assert_ne!(line.get("would"), "accept");
+        assert_ne!(line.get("enforced_action"), "accept");
         let results = all_results(&delivered);
         let (ours, others): (Vec<_>, Vec<_>) = results
             .iter()

@@ -272,7 +272,7 @@ fn of_check(object: &Value) -> Value {
         "disposition": object["disposition"],
         "overrides": object["overrides"],
         "action": object["action"],
-        "would": object["decision"]["action"],
+        "enforced_action": object["decision"]["action"],
         "cause": object["cause"],
     })
 }
@@ -298,7 +298,7 @@ fn of_record(record: &Value) -> Value {
         "disposition",
         "overrides",
         "action",
-        "would",
+        "enforced_action",
         "cause",
     ];
     let fields = keys.map(|key| (key.to_owned(), record[key].clone()));

@@ -163,7 +163,7 @@ fn p25_m9_a_message_without_date_is_refused() {
 
     let stage = Stage::new("third-observing", settings);
     assert_eq!(stage.deliver(&mail).verdict, Verdict::Accept);
-    stage.service.messages(1)[0].says("action=accept would=reject");
+    stage.service.messages(1)[0].says("action=accept enforced_action=reject");
 }
 
 /// P17, O6: the file of the seed is read, and read again at a reload; a broken one leaves the old one in force.

@@ -9,24 +9,24 @@ fn a_message_is_explained_by_either_id() {
     let book = Book::new("explain", [failed(), skipped()]);
     let text = book.said(&["explain", "4ZQ0000001"]);
     insta::assert_snapshot!(text, @r#"
-    at             2026-06-01T00:00:00.005Z
-    queue_id       4ZQ0000001
-    id             0n2v5x8k4q1m
-    client         192.0.2.7
-    author_domain  mail.example.com
-    spf            fail
-    dkim           none
-    arc            none
-    dmarc          fail
-    policy_domain  example.com
-    policy         reject
-    disposition    none
-    action         accept
-    would          reject
-    override       local_policy: observing
-    cause          SPF forbids 192.0.2.7, and nothing is signed
-    questions      6
-    ms             38
+    at               2026-06-01T00:00:00.005Z
+    queue_id         4ZQ0000001
+    id               0n2v5x8k4q1m
+    client           192.0.2.7
+    author_domain    mail.example.com
+    spf              fail
+    dkim             none
+    arc              none
+    dmarc            fail
+    policy_domain    example.com
+    policy           reject
+    disposition      none
+    action           accept
+    enforced_action  reject
+    override         local_policy: observing
+    cause            SPF forbids 192.0.2.7, and nothing is signed
+    questions        6
+    ms               38
 
     dmarc=fail for mail.example.com
       results: id=0n2v5x8k4q1m; dmarc=fail
@@ -81,7 +81,7 @@ fn a_message_is_explained_as_json() {
       "questions": 6,
       "ms": 38,
       "action": "accept",
-      "would": "reject",
+      "enforced_action": "reject",
       "cause": "SPF forbids 192.0.2.7, and nothing is signed",
       "trace": "dmarc=fail for mail.example.com\n  results: id=0n2v5x8k4q1m; dmarc=fail\n"
     }
@@ -108,21 +108,21 @@ fn a_message_is_explained_as_json() {
 fn a_message_without_a_story_says_so() {
     let book = Book::new("explain-bare", [skipped()]);
     insta::assert_snapshot!(book.said(&["explain", "0n2v5x8k4q1n"]), @r#"
-    at             2026-06-03T00:00:00.000Z
-    queue_id       -
-    id             0n2v5x8k4q1n
-    client         -
-    author_domain  -
-    spf            none
-    dkim           none
-    arc            none
-    dmarc          none
-    policy_domain  -
-    policy         -
-    disposition    none
-    action         accept
-    questions      0
-    ms             0
+    at               2026-06-03T00:00:00.000Z
+    queue_id         -
+    id               0n2v5x8k4q1n
+    client           -
+    author_domain    -
+    spf              none
+    dkim             none
+    arc              none
+    dmarc            none
+    policy_domain    -
+    policy           -
+    disposition      none
+    action           accept
+    questions        0
+    ms               0
 
     There is no story of this message: it was recorded without one, or its story was given up when the
     store could not be written and memory ran short. What is above was kept.

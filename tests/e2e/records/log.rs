@@ -8,12 +8,12 @@ use super::{Book, HOUR, failed, now_ms, skipped, varied};
 fn the_log_is_a_table_newest_last() {
     let book = Book::new("log-table", varied().into_iter().chain([skipped()]));
     insta::assert_snapshot!(book.said(&["log"]), @r#"
-    at                    queue_id    id            client        author_domain          spf   dkim  dmarc      policy  disposition  would   rule      cause
-    2026-06-01T00:00:00Z  4ZQ0000000  message0      192.0.2.7     example.com            fail  none  pass       reject  pass         reject  -         SPF forbids 192.0.2.7, and nothing is signed
-    2026-06-01T01:00:00Z  4ZQ0000001  message1      192.0.2.8     a.example.com          fail  none  fail       reject  quarantine   reject  partners  SPF forbids 192.0.2.7, and nothing is signed
-    2026-06-01T02:00:00Z  4ZQ0000002  message2      198.51.100.1  notexample.com         fail  none  fail       reject  reject       reject  -         SPF forbids 192.0.2.7, and nothing is signed
-    2026-06-01T03:00:00Z  4ZQ0000003  message3      192.0.2.7     xn--bcher-kva.example  fail  none  temperror  reject  none         reject  partners  SPF forbids 192.0.2.7, and nothing is signed
-    2026-06-03T00:00:00Z  -           0n2v5x8k4q1n  -             -                      none  none  none       -       none         accept  -         -
+    at                    queue_id    id            client        author_domain          spf   dkim  dmarc      policy  disposition  enforced_action  rule      cause
+    2026-06-01T00:00:00Z  4ZQ0000000  message0      192.0.2.7     example.com            fail  none  pass       reject  pass         reject           -         SPF forbids 192.0.2.7, and nothing is signed
+    2026-06-01T01:00:00Z  4ZQ0000001  message1      192.0.2.8     a.example.com          fail  none  fail       reject  quarantine   reject           partners  SPF forbids 192.0.2.7, and nothing is signed
+    2026-06-01T02:00:00Z  4ZQ0000002  message2      198.51.100.1  notexample.com         fail  none  fail       reject  reject       reject           -         SPF forbids 192.0.2.7, and nothing is signed
+    2026-06-01T03:00:00Z  4ZQ0000003  message3      192.0.2.7     xn--bcher-kva.example  fail  none  temperror  reject  none         reject           partners  SPF forbids 192.0.2.7, and nothing is signed
+    2026-06-03T00:00:00Z  -           0n2v5x8k4q1n  -             -                      none  none  none       -       none         accept           -         -
     "#);
 }
 
@@ -21,8 +21,8 @@ fn the_log_is_a_table_newest_last() {
 fn the_log_is_json_a_line_for_each_message() {
     let book = Book::new("log-json", [failed(), skipped()]);
     insta::assert_snapshot!(book.said(&["log", "--json"]), @r#"
-    {"at":"2026-06-01T00:00:00.005Z","queue_id":"4ZQ0000001","id":"0n2v5x8k4q1m","client":"192.0.2.7","author_domain":"mail.example.com","spf":"fail","dkim":"none","arc":"none","dmarc":"fail","policy_domain":"example.com","policy":"reject","disposition":"none","overrides":[{"type":"local_policy","comment":"observing"}],"rule":null,"questions":6,"ms":38,"action":"accept","would":"reject","cause":"SPF forbids 192.0.2.7, and nothing is signed"}
-    {"at":"2026-06-03T00:00:00.000Z","queue_id":null,"id":"0n2v5x8k4q1n","client":null,"author_domain":null,"spf":"none","dkim":"none","arc":"none","dmarc":"none","policy_domain":null,"policy":null,"disposition":"none","overrides":[],"rule":null,"questions":0,"ms":0,"action":"accept","would":"accept","cause":null}
+    {"at":"2026-06-01T00:00:00.005Z","queue_id":"4ZQ0000001","id":"0n2v5x8k4q1m","client":"192.0.2.7","author_domain":"mail.example.com","spf":"fail","dkim":"none","arc":"none","dmarc":"fail","policy_domain":"example.com","policy":"reject","disposition":"none","overrides":[{"type":"local_policy","comment":"observing"}],"rule":null,"questions":6,"ms":38,"action":"accept","enforced_action":"reject","cause":"SPF forbids 192.0.2.7, and nothing is signed"}
+    {"at":"2026-06-03T00:00:00.000Z","queue_id":null,"id":"0n2v5x8k4q1n","client":null,"author_domain":null,"spf":"none","dkim":"none","arc":"none","dmarc":"none","policy_domain":null,"policy":null,"disposition":"none","overrides":[],"rule":null,"questions":0,"ms":0,"action":"accept","enforced_action":"accept","cause":null}
     "#);
 }
 
@@ -39,7 +39,7 @@ fn the_log_is_csv_and_no_cell_is_a_formula() {
     let csv = book.said(&["log", "--csv"]);
     assert!(csv.ends_with("\r\n"));
     insta::assert_snapshot!(csv.replace("\r\n", "⏎\n"), @r#"
-    at,queue_id,id,client,author_domain,spf,dkim,arc,dmarc,policy_domain,policy,disposition,override,rule,questions,ms,action,would,cause⏎
+    at,queue_id,id,client,author_domain,spf,dkim,arc,dmarc,policy_domain,policy,disposition,override,rule,questions,ms,action,enforced_action,cause⏎
     2026-06-01T00:00:00.005Z,4ZQ0000001,0n2v5x8k4q1m,192.0.2.7,mail.example.com,fail,none,none,fail,example.com,reject,none,local_policy: observing,,6,38,accept,reject,"SPF forbids 192.0.2.7, and nothing is signed"⏎
     2026-06-01T00:00:00.005Z,"'=HYPERLINK(""http://attacker.example"")",0n2v5x8k4q1m,192.0.2.7,mail.example.com,fail,none,none,fail,example.com,reject,none,"'@other: say ""so""","'+rule, with a comma",6,38,accept,reject,"'-2+3
     second line"⏎
@@ -92,9 +92,9 @@ fn each_filter_lets_through_what_it_says() {
         (&["--disposition", "pass"], "0"),
         (&["--disposition", "none"], "3"),
         (&["--result", "fail", "--disposition", "reject"], "2"),
-        (&["--would", "reject"], "0123"),
-        (&["--would", "quarantine"], ""),
-        (&["--would", "reject", "--limit", "2"], "23"),
+        (&["--enforced-action", "reject"], "0123"),
+        (&["--enforced-action", "quarantine"], ""),
+        (&["--enforced-action", "reject", "--limit", "2"], "23"),
         (&["--action", "accept", "--result", "fail"], "12"),
         (&["--action", "tempfail"], ""),
         (&["--rule", "partners"], "13"),

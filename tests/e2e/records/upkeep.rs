@@ -32,12 +32,12 @@ fn the_state_of_a_store_is_told() {
     };
     insta::assert_snapshot!(steady(&text), @r#"
     path            FILE
-    schema version  4
+    schema version  5
     size            SIZE
       free in it    SIZE
       log beside it SIZE
     observations    2, from 2026-06-01 to 2026-06-03
-      stories       1
+      traces        1
     tally rows      1, from 2026-06-01 to 2026-06-01
       distinct      1 over all days
     reports         0, 0 B

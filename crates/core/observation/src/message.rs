@@ -37,7 +37,7 @@ pub struct Observation {
     /// What the MTA was told.
     pub action: String,
     /// What it would have been told, were the mode *enforce*.
-    pub would: String,
+    pub enforced_action: String,
     /// Override reasons: type and comment.
     pub overrides: Vec<(String, String)>,
     /// The name of the operator's rule that decided, if one did. Each of its messages counts as a hit.

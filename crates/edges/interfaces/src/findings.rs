@@ -63,7 +63,7 @@ pub struct Findings {
     /// What is done: nothing when we only observe.
     pub action: Done,
     /// What enforcing does.
-    pub would: Done,
+    pub enforced_action: Done,
     /// Why it did not simply pass, in one line of printable ASCII; empty when it did.
     pub cause: String,
     /// Our Authentication-Results field without its name; empty where none is added.
@@ -200,7 +200,7 @@ impl Default for Findings {
             dkim_aligned: None,
             disposition: Disposition::None,
             action: Done::Accept,
-            would: Done::Accept,
+            enforced_action: Done::Accept,
             cause: String::new(),
             authentication_results: String::new(),
         }

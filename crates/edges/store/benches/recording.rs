@@ -255,7 +255,7 @@ fn message(number: u64, messages: u64) -> Observation {
             },
         ),
         action: "accept".to_owned(),
-        would: result("accept", "quarantine"),
+        enforced_action: result("accept", "quarantine"),
         overrides: Vec::new(),
         rule: None,
         cause: result(

@@ -303,7 +303,7 @@ fn message(number: u64, shape: &Shape) -> Observation {
         policy: None,
         disposition: none(),
         action: none(),
-        would: none(),
+        enforced_action: none(),
         overrides: Vec::new(),
         rule: None,
         cause: String::new(),

@@ -49,7 +49,7 @@ pub(crate) struct Outcome {
     pub(crate) policy: Option<String>,
     pub(crate) disposition: String,
     pub(crate) action: String,
-    pub(crate) would: String,
+    pub(crate) enforced_action: String,
     pub(crate) overrides: Vec<(String, String)>,
     pub(crate) rule: Option<Arc<str>>,
     pub(crate) cause: String,
@@ -220,7 +220,7 @@ impl Outcome {
             policy: observation.policy.take().map(word),
             disposition: word(take(&mut observation.disposition)),
             action: word(take(&mut observation.action)),
-            would: word(take(&mut observation.would)),
+            enforced_action: word(take(&mut observation.enforced_action)),
             overrides: pairs(take(&mut observation.overrides)),
             rule,
             cause: text(take(&mut observation.cause)),
@@ -241,7 +241,12 @@ impl Outcome {
         for word in [&self.spf, &self.dkim, &self.arc, &self.dmarc] {
             content.text(word);
         }
-        for word in [&self.disposition, &self.action, &self.would, &self.cause] {
+        for word in [
+            &self.disposition,
+            &self.action,
+            &self.enforced_action,
+            &self.cause,
+        ] {
             content.text(word);
         }
         content.pairs(&self.overrides);
@@ -414,7 +419,7 @@ pub(crate) mod tests {
             policy: Some("reject".to_owned()),
             disposition: "pass".to_owned(),
             action: "accept".to_owned(),
-            would: "accept".to_owned(),
+            enforced_action: "accept".to_owned(),
             overrides: Vec::new(),
             rule: None,
             cause: "an aligned signature passed".to_owned(),

@@ -69,7 +69,7 @@ fn summary(judgement: &Judgement, place: Option<&str>) -> String {
         ""
     };
     format!(
-        "{place}{author}: dmarc={} spf={} dkim={} disposition={} action={} would={}{cause}{hint}",
+        "{place}{author}: dmarc={} spf={} dkim={} disposition={} action={} enforced_action={}{cause}{hint}",
         judgement.dmarc.as_str(),
         judgement.spf.mail_from.result,
         log_line::dkim_word(judgement),

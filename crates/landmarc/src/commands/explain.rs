@@ -40,7 +40,7 @@ const ALWAYS: [&str; 13] = [
 const WHEN_PRESENT: [&str; 3] = ["override", "rule", "cause"];
 
 /// The column in which the values of the head begin.
-const VALUES: usize = 15;
+const VALUES: usize = 17;
 
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
@@ -180,14 +180,14 @@ fn story(message: &Explained) -> Option<String> {
 /// A line for each thing that is known, the names in a column.
 fn head(row: &LogRow, width: Option<usize>) -> String {
     let mut lines: Vec<(&str, String)> = ALWAYS.iter().map(|name| (*name, word(row, name))).collect();
-    if row.would != row.action {
-        lines.push(("would", word(row, "would")));
+    if row.enforced_action != row.action {
+        lines.push(("enforced_action", word(row, "enforced_action")));
     }
     let present = WHEN_PRESENT.iter().map(|name| (*name, word(row, name)));
     lines.extend(present.filter(|(_, word)| word != "-"));
     lines.extend(["questions", "ms"].map(|name| (name, word(row, name))));
     let line = |(name, word): &(&str, String)| {
-        let line = format!("{name:<14} {}", visible(word));
+        let line = format!("{name:<15}  {}", visible(word));
         width.map_or_else(|| line.clone(), |width| broken(&line, width, VALUES)) + "\n"
     };
     lines.iter().map(line).collect()
@@ -210,25 +210,25 @@ mod tests {
     fn the_head_tells_what_happened_and_the_story_why() {
         let trace = format!("Refused.\n  550 5.7.1 (id={ID_MARK})\n");
         insta::assert_snapshot!(as_text(&[told(Some(&trace))], None), @r#"
-        at             2026-06-01T00:00:00.005Z
-        queue_id       4ZQ0000001
-        id             0n2v5x8k4q1m
-        client         192.0.2.7
-        author_domain  mail.example.com
-        spf            fail
-        dkim           none
-        arc            none
-        dmarc          fail
-        policy_domain  example.com
-        policy         reject
-        disposition    none
-        action         accept
-        would          reject
-        override       local_policy: observing; other
-        rule           partners
-        cause          nobody vouches for mail.example.com
-        questions      6
-        ms             38
+        at               2026-06-01T00:00:00.005Z
+        queue_id         4ZQ0000001
+        id               0n2v5x8k4q1m
+        client           192.0.2.7
+        author_domain    mail.example.com
+        spf              fail
+        dkim             none
+        arc              none
+        dmarc            fail
+        policy_domain    example.com
+        policy           reject
+        disposition      none
+        action           accept
+        enforced_action  reject
+        override         local_policy: observing; other
+        rule             partners
+        cause            nobody vouches for mail.example.com
+        questions        6
+        ms               38
 
         Refused.
           550 5.7.1 (id=0n2v5x8k4q1m)
@@ -238,27 +238,27 @@ mod tests {
     #[test]
     fn what_is_absent_takes_no_line_and_a_missing_story_says_so() {
         let mut message = told(None);
-        message.observation.would = "accept".to_owned();
+        message.observation.enforced_action = "accept".to_owned();
         message.observation.rule = None;
         message.observation.overrides = Vec::new();
         message.observation.cause = String::new();
         message.observation.queue_id = String::new();
         insta::assert_snapshot!(as_text(&[message], None), @r#"
-        at             2026-06-01T00:00:00.005Z
-        queue_id       -
-        id             0n2v5x8k4q1m
-        client         192.0.2.7
-        author_domain  mail.example.com
-        spf            fail
-        dkim           none
-        arc            none
-        dmarc          fail
-        policy_domain  example.com
-        policy         reject
-        disposition    none
-        action         accept
-        questions      6
-        ms             38
+        at               2026-06-01T00:00:00.005Z
+        queue_id         -
+        id               0n2v5x8k4q1m
+        client           192.0.2.7
+        author_domain    mail.example.com
+        spf              fail
+        dkim             none
+        arc              none
+        dmarc            fail
+        policy_domain    example.com
+        policy           reject
+        disposition      none
+        action           accept
+        questions        6
+        ms               38
 
         There is no story of this message: it was recorded without one, or its story was given up when the
         store could not be written and memory ran short. What is above was kept.
@@ -270,7 +270,7 @@ mod tests {
         let story = "  - If it is genuine, the owner of example.com can sign its mail with DKIM\n";
         let text = as_text(&[told(Some(story))], Some(40));
         assert!(
-            text.contains("cause          nobody vouches for\n               mail.example.com\n"),
+            text.contains("cause            nobody vouches for\n                 mail.example.com\n"),
             "{text}"
         );
         assert!(

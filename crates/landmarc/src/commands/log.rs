@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
     action: Option<ActionWord>,
     /// Only those of which it would be told this, were the mode "enforce"
     #[arg(long)]
-    would: Option<ActionWord>,
+    enforced_action: Option<ActionWord>,
     /// Only those that the operator's rule of this name decided about
     #[arg(long, value_name = "NAME")]
     rule: Option<String>,
@@ -162,7 +162,7 @@ fn filter(arguments: &Arguments, now_ms: u64) -> Result<Filter, Exit> {
         result: arguments.result.as_ref().and_then(stored),
         disposition: arguments.disposition.as_ref().and_then(stored),
         action: arguments.action.as_ref().and_then(stored),
-        would: arguments.would.as_ref().and_then(stored),
+        enforced_action: arguments.enforced_action.as_ref().and_then(stored),
         rule: arguments.rule.clone(),
         client: arguments.client.as_ref().map(Network::addresses),
         since_ms,
@@ -184,7 +184,7 @@ const COLUMNS: [Column; 13] = [
     column("dmarc", 0, 9, Cut::End),
     column("policy", 6, 10, Cut::End),
     column("disposition", 0, 11, Cut::End),
-    column("would", 3, 10, Cut::End),
+    column("enforced_action", 3, 10, Cut::End),
     column("rule", 7, 8, Cut::End),
     column("cause", 2, 24, Cut::End),
 ];
@@ -250,7 +250,7 @@ mod tests {
             "quarantine",
             "--action",
             "tempfail",
-            "--would",
+            "--enforced-action",
             "reject",
             "--rule",
             "partners",
@@ -271,7 +271,7 @@ mod tests {
                 result: Some("temperror".to_owned()),
                 disposition: Some("quarantine".to_owned()),
                 action: Some("tempfail".to_owned()),
-                would: Some("reject".to_owned()),
+                enforced_action: Some("reject".to_owned()),
                 rule: Some("partners".to_owned()),
                 client: Some(range("2001:db8::1", "2001:db8::1")),
                 since_ms: Some(JUNE - 2 * day),

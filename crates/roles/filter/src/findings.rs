@@ -77,7 +77,7 @@ pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
         dkim_aligned: evaluation.map(|e| e.dkim_aligned),
         disposition: disposition(judgement.action.disposition),
         action: done(&judgement.action.step),
-        would: done(&judgement.decision.step),
+        enforced_action: done(&judgement.decision.step),
         cause: judgement.cause.clone(),
         authentication_results: judgement.authentication_results.trim_start().to_owned(),
     }
@@ -114,7 +114,7 @@ pub(super) fn unjudged(why: Unjudged, response: &Response, queue_id: &str, id: &
         json,
         unjudged: Some(why.reason()),
         action,
-        would: action,
+        enforced_action: action,
         cause: why.reason().to_owned(),
         ..Findings::default()
     }

@@ -48,7 +48,7 @@ pub fn message(queue_id: &str, judgement: &Judgement, elapsed: Duration, interfa
         ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         id = %judgement.id,
         action = %judgement.action.step.as_str(),
-        would = %judgement.decision.step.as_str(),
+        enforced_action = %judgement.decision.step.as_str(),
         rule = %judgement.rule.as_ref().map_or("-", |rule| rule.name.as_str()),
         evidence = %listed(judgement.evidence.iter().map(Evidence::as_str)),
         spared_by = %judgement.spared_by().unwrap_or("-"),

@@ -32,7 +32,7 @@ pub struct FilterMetrics {
     /// By DMARC result, disposition and what the MTA was told.
     pub messages: Counts<{ words::DMARC.len() * words::DISPOSITION.len() * words::STEP.len() }>,
     /// What enforcing would have done, by what the MTA would have been told.
-    pub would: Counts<{ words::STEP.len() }>,
+    pub enforced_action: Counts<{ words::STEP.len() }>,
     /// Sent to the hold queue of the mail server within a day.
     pub held: Held,
     /// Not to be judged, by why.
@@ -63,7 +63,7 @@ impl Default for FilterMetrics {
     fn default() -> Self {
         Self {
             messages: Counts::default(),
-            would: Counts::default(),
+            enforced_action: Counts::default(),
             held: Held::new(Instant::now()),
             skipped: Counts::default(),
             interfaces: Counts::default(),
@@ -90,7 +90,7 @@ impl FilterMetrics {
             places::step(&done.step),
         ));
         if judgement.decision.step != done.step {
-            self.would.add(places::step(&judgement.decision.step));
+            self.enforced_action.add(places::step(&judgement.decision.step));
         }
         if let Step::Quarantine(QuarantineBy::Hold, _) = done.step {
             self.held.add(Instant::now());
@@ -160,7 +160,7 @@ impl FilterMetrics {
     fn write_messages(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         let Self {
             messages,
-            would,
+            enforced_action,
             held,
             skipped,
             interfaces,
@@ -175,11 +175,11 @@ impl FilterMetrics {
             "Messages that were judged, by what DMARC found, what was done and what the mail server was told.",
             kinds_of_messages(&messages.read()),
         )?;
-        let [_, would @ ..] = labelled("action", words::STEP, would.read());
+        let [_, enforced_action @ ..] = labelled("action", words::STEP, enforced_action.read());
         sheet.counters(
-            "landmarc_would",
+            "landmarc_enforced_action",
             "Messages that were accepted because mode is observe, by what enforcing would have done.",
-            would,
+            enforced_action,
         )?;
         sheet.gauge(
             "landmarc_held_messages",

@@ -53,7 +53,7 @@ pub(super) fn judged(
             .and_then(|evaluation| evaluation.policy)
             .map(|policy| policy.as_str().to_owned()),
         disposition: judgement.action.disposition.as_str().to_owned(),
-        would: judgement.decision.step.as_str().to_owned(),
+        enforced_action: judgement.decision.step.as_str().to_owned(),
         overrides: words(&judgement.action.overrides),
         questions: u32::try_from(judgement.asked.len()).unwrap_or(u32::MAX),
         trace: trace.unwrap_or_default(),
@@ -88,7 +88,7 @@ fn blank(action: &str, cause: &str, moment: &RecordIds<'_>) -> Observation {
         policy: None,
         disposition: none(),
         action: action.to_owned(),
-        would: action.to_owned(),
+        enforced_action: action.to_owned(),
         overrides: Vec::new(),
         cause: cause.to_owned(),
         questions: 0,

@@ -203,7 +203,7 @@ fn observation(row: TallyRow) -> Observation {
         policy: None,
         disposition: none(),
         action: none(),
-        would: none(),
+        enforced_action: none(),
         overrides: Vec::new(),
         cause: String::new(),
         questions: 0,

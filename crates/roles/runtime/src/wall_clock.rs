@@ -246,7 +246,7 @@ mod tests {
             policy: None,
             disposition: none(),
             action: "accept".to_owned(),
-            would: "accept".to_owned(),
+            enforced_action: "accept".to_owned(),
             overrides: Vec::new(),
             rule: None,
             cause: String::new(),

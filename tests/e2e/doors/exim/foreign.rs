@@ -108,7 +108,7 @@ fn e14_the_words_beside_say_what_was_found() {
     let stage = Stage {
         way: Way::Inet,
         main: "LANDMARC_LOG = asked=${extract{asked}{$acl_m_landmarc}} result=${extract{result}{$acl_m_landmarc}} \
-               spf=${extract{spf}{$acl_m_landmarc}} would=${extract{would}{$acl_m_landmarc}} \
+               spf=${extract{spf}{$acl_m_landmarc}} enforced_action=${extract{enforced_action}{$acl_m_landmarc}} \
                aligned=${extract{alignment_spf}{$acl_m_landmarc}}/${extract{alignment_dkim}{$acl_m_landmarc}} \
                domain=${extract{used_domain}{$acl_m_landmarc}} reply=${extract{reply}{$acl_m_landmarc}}.\n",
         ..Stage::default()
@@ -120,7 +120,7 @@ fn e14_the_words_beside_say_what_was_found() {
     let line = scene.exim.wait_for_log("Warning: asked=");
     assert!(
         line.ends_with(
-            "asked=none result=fail spf=fail would=accept aligned=no/no domain=none.example reply=."
+            "asked=none result=fail spf=fail enforced_action=accept aligned=no/no domain=none.example reply=."
         ),
         "{line}"
     );

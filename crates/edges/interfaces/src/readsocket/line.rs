@@ -94,7 +94,7 @@ fn say_findings(line: &mut Line, findings: &Findings) {
         ),
         ("disposition", findings.disposition.to_string()),
         ("action", findings.action.to_string()),
-        ("would", findings.would.to_string()),
+        ("enforced_action", findings.enforced_action.to_string()),
         ("spf", findings.spf.result.clone()),
         ("dkim", findings.dkim_word().to_owned()),
         ("arc", findings.arc.clone()),

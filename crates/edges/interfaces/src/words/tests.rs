@@ -12,7 +12,7 @@ fn found(dmarc: Dmarc, policy: Option<Policy>, action: Done) -> Findings {
         policy,
         dmarc,
         action,
-        would: action,
+        enforced_action: action,
         spf: SpfFinding {
             result: if has_passed { "pass" } else { "fail" }.to_owned(),
             domain: Some("example.com".to_owned()),

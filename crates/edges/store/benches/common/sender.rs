@@ -131,7 +131,7 @@ pub(crate) fn message(number: u64, messages: u64) -> Observation {
         policy: protected.then(|| policy(domain).to_owned()),
         disposition: if protected { disposition } else { "none" }.to_owned(),
         action: if rejects { "reject" } else { "accept" }.to_owned(),
-        would: if rejects { "reject" } else { "accept" }.to_owned(),
+        enforced_action: if rejects { "reject" } else { "accept" }.to_owned(),
         overrides: Vec::new(),
         rule: forwarder.then(|| format!("forwarder-{}", domain % 10)),
         cause: cause(fails, &author, client),

@@ -35,7 +35,7 @@ pub struct LogRow {
     /// What the MTA was told.
     pub action: String,
     /// What it would have been told, were the mode *enforce*.
-    pub would: String,
+    pub enforced_action: String,
     /// Override reasons: type and comment.
     pub overrides: Vec<(String, String)>,
     /// The name of the operator's rule that decided, if one did.
@@ -84,7 +84,7 @@ pub struct Filter {
     /// What the MTA was told.
     pub action: Option<String>,
     /// What it would have been told, were the mode *enforce*.
-    pub would: Option<String>,
+    pub enforced_action: Option<String>,
     /// The name of the operator's rule that decided.
     pub rule: Option<String>,
     /// The SMTP client: from this address to that one, both of one family; a network is a range, and
@@ -107,7 +107,7 @@ impl Default for Filter {
             result: None,
             disposition: None,
             action: None,
-            would: None,
+            enforced_action: None,
             rule: None,
             client: None,
             since_ms: None,

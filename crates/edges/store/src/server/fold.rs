@@ -337,7 +337,7 @@ impl<'a> Work<'a> {
             text(|outcome| outcome.policy.as_deref()),
             text(|outcome| Some(&outcome.disposition)),
             text(|outcome| Some(&outcome.action)),
-            text(|outcome| Some(&outcome.would)),
+            text(|outcome| Some(&outcome.enforced_action)),
             owned(all().map(|outcome| list(&outcome.overrides))),
             text(|outcome| outcome.rule.as_deref()),
             text(|outcome| Some(&outcome.cause)),

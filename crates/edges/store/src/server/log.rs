@@ -13,8 +13,8 @@ use crate::sql::{Row, Sql, SqlError, Value, values};
 const FEW_DOMAINS: usize = 64;
 
 /// What is told of an observation, and where it stands among those of its millisecond.
-const COLUMNS: &str = "o.at_ms, o.queue_id, o.short_id, o.client, c.author, c.spf, c.dkim, c.arc, c.dmarc, \
-    c.policy_domain, c.is_found, c.policy, c.disposition, c.action, c.would, c.overrides, c.rule, c.cause, \
+const COLUMNS: &str = "o.at_ms, o.queue_id, o.short_id, o.client, c.author_domain, c.spf, c.dkim, c.arc, c.dmarc, \
+    c.policy_domain, c.is_found, c.policy, c.disposition, c.action, c.enforced_action, c.overrides, c.rule, c.cause, \
     o.questions, o.ms, o.origin";
 const JOINED: &str = "outcome AS c ON c.policy_domain = o.policy_domain AND c.digest = o.outcome";
 
@@ -137,14 +137,14 @@ impl<'a> Conditions<'a> {
     fn of_outcome(&mut self, filter: &'a Filter) {
         if let Some(domain) = &filter.domain {
             let (from, to) = at_or_below(domain);
-            self.is("c.author >=", from.into());
-            self.is("c.author <", to.into());
+            self.is("c.author_domain >=", from.into());
+            self.is("c.author_domain <", to.into());
         }
         for (column, word) in [
             ("c.dmarc =", &filter.result),
             ("c.disposition =", &filter.disposition),
             ("c.action =", &filter.action),
-            ("c.would =", &filter.would),
+            ("c.enforced_action =", &filter.enforced_action),
             ("c.rule =", &filter.rule),
         ] {
             if let Some(word) = word {
@@ -227,7 +227,7 @@ fn log_row(row: &Row) -> Result<LogPlace, SqlError> {
         policy: row.get(11)?,
         disposition: row.get(12)?,
         action: row.get(13)?,
-        would: row.get(14)?,
+        enforced_action: row.get(14)?,
         overrides: read_pairs(row.text(15)?).ok_or_else(damaged(15))?,
         rule: row.get(16)?,
         cause: row.get(17)?,

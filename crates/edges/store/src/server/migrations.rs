@@ -10,7 +10,7 @@ use super::wire::Wire;
 use crate::sql::{Sql, SqlError, values};
 
 /// The steps of both engines, the first one being version 1.
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 3] = [
     Step {
         postgresql: include_str!("migrations/postgresql/0001_recording.sql"),
         mariadb: include_str!("migrations/mariadb/0001_recording.sql"),
@@ -19,9 +19,13 @@ const STEPS: [Step; 2] = [
         postgresql: include_str!("migrations/postgresql/0002_reports.sql"),
         mariadb: include_str!("migrations/mariadb/0002_reports.sql"),
     },
+    Step {
+        postgresql: include_str!("migrations/postgresql/0003_names.sql"),
+        mariadb: include_str!("migrations/mariadb/0003_names.sql"),
+    },
 ];
 /// The version of this build.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Whose steps they are: others may have a table of this name.
 const PROGRAM: &str = "landmarc";
@@ -234,6 +238,7 @@ mod tests {
                     "INSERT IGNORE ",
                     "CREATE OR REPLACE ",
                     "UPDATE ",
+                    "ALTER TABLE outcome RENAME COLUMN IF EXISTS ",
                 ];
                 assert!(repeatable.iter().any(|words| line.starts_with(words)), "{line}");
             }

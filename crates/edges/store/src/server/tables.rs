@@ -51,8 +51,8 @@ pub(super) const RULES: Table = Table {
 
 pub(super) const OUTCOMES: Table = Table {
     name: "outcome",
-    columns: "policy_domain, digest, last_day, is_found, author, spf, dkim, arc, dmarc, policy, disposition, \
-              action, would, overrides, rule, cause",
+    columns: "policy_domain, digest, last_day, is_found, author_domain, spf, dkim, arc, dmarc, policy, disposition, \
+              action, enforced_action, overrides, rule, cause",
     key: "policy_domain, digest",
     grow: MARKED,
 };

@@ -89,7 +89,7 @@ pub(super) fn write_outcome(writer: &mut Writer, outcome: &Outcome) {
     for word in [&outcome.spf, &outcome.dkim, &outcome.arc, &outcome.dmarc] {
         writer.text(word);
     }
-    for word in [&outcome.disposition, &outcome.action, &outcome.would] {
+    for word in [&outcome.disposition, &outcome.action, &outcome.enforced_action] {
         writer.text(word);
     }
     writer.text(&outcome.cause);
@@ -108,7 +108,7 @@ pub(super) fn read_outcome(cursor: &mut Cursor<'_>) -> Result<Outcome, Fault> {
         dmarc: word(cursor)?,
         disposition: word(cursor)?,
         action: word(cursor)?,
-        would: word(cursor)?,
+        enforced_action: word(cursor)?,
         cause: cursor.string(MAX_TEXT)?,
         overrides: pairs(cursor)?,
     })

@@ -88,7 +88,7 @@ fn versioned(
     connection: Result<Connection, StoreError>,
 ) -> Result<(Connection, u32), StoreError> {
     let connection = connection?;
-    let version = migrations::version(&connection, path)?;
+    let version = migrations::version_to_read(&connection, path)?;
     Ok((connection, version))
 }
 

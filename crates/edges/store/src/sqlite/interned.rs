@@ -49,8 +49,8 @@ impl Interned {
             return Ok(id);
         }
         let outcome = &kept.outcome;
-        let sql = "INSERT INTO outcome (digest, last_day, author, spf, dkim, arc, dmarc, policy_domain, \
-                   policy, disposition, action, would, overrides, rule, cause) \
+        let sql = "INSERT INTO outcome (digest, last_day, author_domain, spf, dkim, arc, dmarc, policy_domain, \
+                   policy, disposition, action, enforced_action, overrides, rule, cause) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
         let author = outcome.author_domain.as_deref().map(reversed);
         let values = params![
@@ -65,7 +65,7 @@ impl Interned {
             outcome.policy,
             outcome.disposition,
             outcome.action,
-            outcome.would,
+            outcome.enforced_action,
             list(&outcome.overrides),
             outcome.rule.as_deref(),
             outcome.cause

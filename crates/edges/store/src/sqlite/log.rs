@@ -38,8 +38,8 @@ pub(super) fn observation(
     connection: &Connection,
     number: i64,
 ) -> rusqlite::Result<Option<(LogRow, Option<i64>)>> {
-    let sql = "SELECT o.at_ms, o.queue_id, o.short_id, o.client, c.author, c.spf, c.dkim, c.arc, c.dmarc, \
-               c.policy_domain, c.policy, c.disposition, c.action, c.would, c.overrides, c.rule, \
+    let sql = "SELECT o.at_ms, o.queue_id, o.short_id, o.client, c.author_domain, c.spf, c.dkim, c.arc, c.dmarc, \
+               c.policy_domain, c.policy, c.disposition, c.action, c.enforced_action, c.overrides, c.rule, \
                c.cause, o.questions, o.ms, o.trace \
                FROM observation AS o JOIN outcome AS c ON c.id = o.outcome WHERE o.id = ?1";
     let mut statement = connection.prepare_cached(sql)?;
@@ -64,7 +64,7 @@ pub(super) fn observation(
                 policy: row.get(10)?,
                 disposition: row.get(11)?,
                 action: row.get(12)?,
-                would: row.get(13)?,
+                enforced_action: row.get(13)?,
                 overrides: overrides.ok_or_else(|| damaged(14))?,
                 rule: row.get(15)?,
                 cause: row.get(16)?,
@@ -93,32 +93,35 @@ fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option
         &filter.result,
         &filter.disposition,
         &filter.action,
-        &filter.would,
+        &filter.enforced_action,
         &filter.rule,
     ];
     if filter.domain.is_none() && words.iter().all(|word| word.is_none()) {
         return Ok(None);
     }
     let of_words = "(?1 IS NULL OR dmarc = ?1) AND (?2 IS NULL OR disposition = ?2) \
-                    AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR would = ?4) AND (?5 IS NULL OR rule = ?5)";
-    let [result, disposition, action, would, rule] = words;
+                    AND (?3 IS NULL OR action = ?3) AND (?4 IS NULL OR enforced_action = ?4) AND (?5 IS NULL OR rule = ?5)";
+    let [result, disposition, action, enforced_action, rule] = words;
     let ids: rusqlite::Result<Vec<i64>> = match &filter.domain {
         Some(domain) => {
             let (from, to) = at_or_below(domain);
-            let sql = format!("SELECT id FROM outcome WHERE author >= ?6 AND author < ?7 AND {of_words}");
+            let sql = format!(
+                "SELECT id FROM outcome WHERE author_domain >= ?6 AND author_domain < ?7 AND {of_words}"
+            );
             connection
                 .prepare_cached(&sql)?
                 .query_map(
-                    params![result, disposition, action, would, rule, from, to],
+                    params![result, disposition, action, enforced_action, rule, from, to],
                     |row| row.get(0),
                 )?
                 .collect()
         }
         None => connection
             .prepare_cached(&format!("SELECT id FROM outcome WHERE {of_words}"))?
-            .query_map(params![result, disposition, action, would, rule], |row| {
-                row.get(0)
-            })?
+            .query_map(
+                params![result, disposition, action, enforced_action, rule],
+                |row| row.get(0),
+            )?
             .collect(),
     };
     ids.map(Some)

@@ -10,11 +10,12 @@ use crate::error::StoreError;
 use crate::model::as_integer;
 
 /// Step *n* leads to version *n*, counted from 1.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("migrations/0001_recording.sql"),
     include_str!("migrations/0002_reports.sql"),
     include_str!("migrations/0003_imports.sql"),
     include_str!("migrations/0004_fleet.sql"),
+    include_str!("migrations/0005_names.sql"),
 ];
 
 /// The first version with tables of reports.
@@ -23,6 +24,13 @@ pub(crate) const REPORTS: u32 = 2;
 pub(crate) const IMPORTS: u32 = 3;
 /// The first version with a spool, with hosts that hand over entries, and with leases.
 pub(crate) const FLEET: u32 = 4;
+/// The first version whose columns of outcomes have the names of today.
+const NAMES: u32 = 5;
+
+/// Outcomes of an earlier version under the names of today, for connections that may not change the schema.
+const OUTCOMES_BEFORE_NAMES: &str = "PRAGMA temp_store = MEMORY; CREATE TEMP VIEW outcome AS \
+    SELECT id, author AS author_domain, spf, dkim, arc, dmarc, policy_domain, policy, disposition, action, \
+    would AS enforced_action, overrides, rule, cause FROM main.outcome";
 
 /// "lmrc" in the header of the file, where `file` and SQLite's own tools look whose it is.
 const APPLICATION: i64 = 0x6c6d_7263;
@@ -30,6 +38,17 @@ const APPLICATION: i64 = 0x6c6d_7263;
 /// The version of the store; 0 when the file is empty.
 pub(super) fn version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
     version_of(connection, path, STEPS.len())
+}
+
+/// The version of a store that is only read, whose older names then stand for those of today.
+pub(super) fn version_to_read(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let found = version(connection, path)?;
+    if (1..NAMES).contains(&found) {
+        connection
+            .execute_batch(OUTCOMES_BEFORE_NAMES)
+            .map_err(engine(path, "read an older schema"))?;
+    }
+    Ok(found)
 }
 
 /// Brings the schema up to date, in one transaction: all of it or nothing.

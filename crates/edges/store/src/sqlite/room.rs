@@ -1,7 +1,7 @@
 //! What goes before its time when the file is too large, and in which order.
 //!
 //! 1. The tally, as far as it takes more than its share: days before yesterday, then the others.
-//! 2. The oldest traces, so that no flood of stories costs an observation.
+//! 2. The oldest traces, so that no flood of traces costs an observation.
 //! 3. The bodies of reports that have ended, which were read by whom they are for.
 //! 4. The oldest hour of observations, up to the day before yesterday.
 //! 5. The rest of the tally before yesterday.
@@ -487,7 +487,7 @@ impl Walk {
         let (Some(first), Some(last)) = ends else {
             return Ok(None);
         };
-        let sql = "SELECT o.id, c.author FROM observation AS o LEFT JOIN outcome AS c ON c.id = o.outcome \
+        let sql = "SELECT o.id, c.author_domain FROM observation AS o LEFT JOIN outcome AS c ON c.id = o.outcome \
                    WHERE o.id >= ?1 ORDER BY o.id LIMIT 1";
         let mut statement = connection.prepare_cached(sql)?;
         let mut found: HashMap<String, Vec<i64>> = HashMap::new();
@@ -565,7 +565,7 @@ impl Walk {
         if let Some(known) = self.outcomes.get(&outcome) {
             return Ok(*known);
         }
-        let sql = "SELECT author FROM outcome WHERE id = ?1";
+        let sql = "SELECT author_domain FROM outcome WHERE id = ?1";
         let author: Option<String> = connection
             .prepare_cached(sql)?
             .query_row([outcome], |row| row.get(0))

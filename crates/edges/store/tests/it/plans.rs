@@ -39,8 +39,8 @@ fn rows(series: &str, octets: impl Fn(&str) -> String, concat: impl Fn(&[&str]) 
          INSERT INTO reporting_row (policy_domain, digest, last_day, published, source_ip, aligned, disposition, \
          reasons, header_from, dkim, spf) SELECT {domain}, {digest}, {last}, {of_domain}, {ip}, 3, 'none', '[]', {domain}, \
          '[]', 'null' FROM {series};\n\
-         INSERT INTO outcome (policy_domain, digest, last_day, is_found, author, spf, dkim, arc, dmarc, disposition, \
-         action, would, overrides, cause) SELECT {domain}, {of_domain}, {last}, 1, {author}, 'pass', 'pass', 'none', \
+         INSERT INTO outcome (policy_domain, digest, last_day, is_found, author_domain, spf, dkim, arc, dmarc, disposition, \
+         action, enforced_action, overrides, cause) SELECT {domain}, {of_domain}, {last}, 1, {author}, 'pass', 'pass', 'none', \
          'pass', 'none', 'accept', 'accept', '[]', '' FROM {series} WHERE n < {DOMAINS};\n",
         last = day().next().0,
         ip = octets("1").replace("md5('1')", "'01020304'"),

@@ -15,7 +15,7 @@ suite!(
     a_range_of_clients_is_of_one_family,
     time_is_from_until,
     a_clock_that_goes_backwards_hides_nothing,
-    a_queue_id_that_came_twice_has_two_stories,
+    a_queue_id_that_came_twice_has_two_traces,
     foreign_text_is_only_text,
     the_policy_domains_of_a_day_are_told_in_order,
     what_was_told_what_would_have_been_and_the_rule_can_be_asked_for,
@@ -247,7 +247,7 @@ fn a_clock_that_goes_backwards_hides_nothing(bed: &Bed) {
     assert_eq!(reader.explain("id-2").unwrap().len(), 1);
 }
 
-fn a_queue_id_that_came_twice_has_two_stories(bed: &Bed) {
+fn a_queue_id_that_came_twice_has_two_traces(bed: &Bed) {
     let mut again = message(2);
     again.queue_id = message(1).queue_id;
     let mut without = message(3);
@@ -332,10 +332,10 @@ fn the_policy_domains_of_a_day_are_told_in_order(bed: &Bed) {
 fn what_was_told_what_would_have_been_and_the_rule_can_be_asked_for(bed: &Bed) {
     let words = [("accept", "accept"), ("accept", "reject"), ("reject", "reject")];
     let messages = (0..60_u64).map(|number| {
-        let (action, would) = words[number as usize % 3];
+        let (action, enforced_action) = words[number as usize % 3];
         let mut one = message(number);
         one.action = action.to_owned();
-        one.would = would.to_owned();
+        one.enforced_action = enforced_action.to_owned();
         one.rule = number.is_multiple_of(2).then(|| "partners".to_owned());
         one
     });
@@ -343,7 +343,7 @@ fn what_was_told_what_would_have_been_and_the_rule_can_be_asked_for(bed: &Bed) {
     let reader = reader(bed.place());
     let some = |text: &str| Some(text.to_owned());
     let filter = Filter {
-        would: some("reject"),
+        enforced_action: some("reject"),
         ..Filter::default()
     };
     assert_eq!(numbers(&reader, &filter), expected(60, |n| n % 3 > 0));

@@ -47,8 +47,18 @@ fn an_observation_comes_back_as_it_was(bed: &Bed) {
         [&given.spf, &given.dkim, &given.arc, &given.dmarc]
     );
     assert_eq!(
-        [&found.disposition, &found.action, &found.would, &found.cause],
-        [&given.disposition, &given.action, &given.would, &given.cause]
+        [
+            &found.disposition,
+            &found.action,
+            &found.enforced_action,
+            &found.cause
+        ],
+        [
+            &given.disposition,
+            &given.action,
+            &given.enforced_action,
+            &given.cause
+        ]
     );
     assert_eq!((&found.overrides, &found.rule), (&given.overrides, &given.rule));
     assert_eq!((found.questions, found.ms), (given.questions, given.ms));

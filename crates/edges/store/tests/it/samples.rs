@@ -110,7 +110,7 @@ pub(crate) fn from(number: u64, domain: &str) -> Observation {
         policy: Some("reject".to_owned()),
         disposition: "pass".to_owned(),
         action: "accept".to_owned(),
-        would: "accept".to_owned(),
+        enforced_action: "accept".to_owned(),
         overrides: vec![("local_policy".to_owned(), "arc=pass".to_owned())],
         rule: None,
         cause: "an aligned signature passed".to_owned(),

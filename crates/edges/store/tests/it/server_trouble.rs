@@ -7,17 +7,19 @@ use std::thread;
 use std::time::Duration;
 
 use landmarc_store::{
-    Accounts, Migrated, NewReport, Server, ServerAddress, ServerEngine, ServerOptions, StoreError, Tls,
-    Trouble, grants,
+    Accounts, Collector, Filter, Migrated, NewReport, Options, Reader, Recorder, Server, ServerAddress,
+    ServerEngine, ServerOptions, Spool, StoreError, Tls, Trouble, grants,
 };
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
 use landmarc_testkit::tools::free_port;
 
 use crate::bed::server;
 use crate::letters::{NOW, outbox, report};
+use crate::samples::{Directory, message, record_all};
+use crate::ship::{runtime, ship, spooling};
 
 /// The version of this build.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Users with the least rights.
 const SERVICE: &str = "mx1";
 const READER: &str = "looker";
@@ -69,6 +71,7 @@ on_both!(
     tables_of_another_time_or_program_stay_as_they_are,
     hosts_that_migrate_at_once_do_it_once,
     a_migration_that_was_cut_off_is_gone_on_with,
+    tables_of_version_2_are_refused_until_they_are_migrated,
     a_server_that_can_only_be_read_is_told,
     a_full_disk_is_told_and_nothing_is_half_done,
     tls_is_asked_for_and_checked,
@@ -258,9 +261,9 @@ fn a_right_that_is_missing_is_named(start: Start) {
 
 /// A step that is not noted as done, for whoever has no right to make tables.
 fn again(site: &Site, service: &Server) -> Result<Migrated, StoreError> {
-    site.sql("DELETE FROM migration WHERE version = 2");
+    site.sql("DELETE FROM migration WHERE version > 1");
     let done = service.migrate();
-    site.sql("INSERT INTO migration (version, at_ms, program) VALUES (2, 0, 'landmarc')");
+    site.sql("INSERT INTO migration (version, at_ms, program) VALUES (3, 0, 'landmarc')");
     done
 }
 
@@ -282,11 +285,11 @@ fn tables_of_another_time_or_program_stay_as_they_are(start: Start) {
         found: 1,
         needed: VERSION,
     };
-    assert_eq!(told(server.check(), "needs 2", "landmarc store migrate"), older);
+    assert_eq!(told(server.check(), "needs 3", "landmarc store migrate"), older);
     // Whatever is asked for, and not only when somebody looks.
     let asked = landmarc_store::Outbox::open(server.clone(), Duration::ZERO);
     let asked = asked.and_then(|mut outbox| outbox.secret("key"));
-    assert_eq!(told(asked, "needs 2", "landmarc store migrate"), older);
+    assert_eq!(told(asked, "needs 3", "landmarc store migrate"), older);
     // A table `migration` of others: with no line of ours, and with other columns.
     site.sql("DELETE FROM migration");
     assert_eq!(
@@ -328,6 +331,51 @@ fn hosts_that_migrate_at_once_do_it_once(start: Start) {
 const OF_STEP_2: &str = "body, chunk, report, delivery, reported_day, skipped, suppression, secret, imported, \
                          redirection, lease, outbox_lock, writer";
 
+/// Takes the third step back.
+const BEFORE_STEP_3: &str = "ALTER TABLE outcome RENAME COLUMN author_domain TO author; \
+                             ALTER TABLE outcome RENAME COLUMN enforced_action TO would";
+
+fn tables_of_version_2_are_refused_until_they_are_migrated(start: Start) {
+    let Some(site) = start(Setup::default()) else {
+        return;
+    };
+    let server = site.server();
+    server.migrate().unwrap();
+    let (host, later) = (Directory::new(), Directory::new());
+    let record = |host: &Directory, number| {
+        let recorder = Recorder::open(spooling(Options::at(host.store()))).unwrap();
+        let mut one = message(number);
+        one.enforced_action = "reject".to_owned();
+        runtime().block_on(record_all(&recorder, [one]));
+        recorder.close(Duration::from_mins(1));
+    };
+    record(&host, 1);
+    ship(&host, "mx1", server.clone());
+    site.sql(&format!(
+        "DELETE FROM migration WHERE version = 3; {BEFORE_STEP_3}"
+    ));
+    let older = Trouble::Older {
+        found: 2,
+        needed: VERSION,
+    };
+    // As a host does when it starts: what it records waits in its spool.
+    let opened = Collector::open(server.clone(), Duration::ZERO);
+    record(&later, 2);
+    let mut spool = Spool::open(later.store(), "mx2", Duration::from_mins(1)).unwrap();
+    let segment = spool.take(1 << 20).unwrap().unwrap();
+    let applied = opened.and_then(|mut collector| collector.apply(&segment, 0));
+    assert_eq!(told(applied, "needs 3", "landmarc store migrate"), older);
+    assert_eq!(server.migrate().unwrap(), Migrated { from: 2, to: VERSION });
+    ship(&later, "mx2", server.clone());
+    let refused = Filter {
+        enforced_action: Some("reject".to_owned()),
+        domain: Some("example.com".to_owned()),
+        ..Filter::default()
+    };
+    let reader = Reader::open(server).unwrap();
+    assert_eq!(reader.log(&refused).unwrap().len(), 2);
+}
+
 fn a_migration_that_was_cut_off_is_gone_on_with(start: Start) {
     let Some(site) = start(Setup::default()) else {
         return;
@@ -337,7 +385,7 @@ fn a_migration_that_was_cut_off_is_gone_on_with(start: Start) {
     site.sql("INSERT INTO rule_hit (name, hits, first_ms, last_ms) VALUES ('kept', 1, 1, 1)");
     // As after the first step, and one table of the second.
     site.sql(&format!(
-        "DELETE FROM migration WHERE version = 2; DROP TABLE {OF_STEP_2}; CREATE TABLE lease (a INT)"
+        "DELETE FROM migration WHERE version > 1; {BEFORE_STEP_3}; DROP TABLE {OF_STEP_2}; CREATE TABLE lease (a INT)"
     ));
     if site.engine() == ServerEngine::PostgreSql {
         assert_eq!(

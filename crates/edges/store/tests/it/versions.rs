@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use landmarc_store::{Day, Options, Outbox, Reader, Recorder, SpoolStatus, StoreError};
+use landmarc_store::{Day, Filter, Options, Outbox, Reader, Recorder, SpoolStatus, StoreError};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use crate::hosts::{ROOM, spooling};
+use crate::hosts::{ROOM, apply, collector, recorded, spool, spooling, taken};
 use crate::letters::report;
 use crate::samples::{Directory, MIDNIGHT, counted, message, reader, record_all, row, store_with};
 
@@ -162,7 +162,7 @@ fn an_outbox_brings_a_store_of_version_1_up_to_date_and_keeps_its_rows() {
             reader.status().unwrap().version,
             reader.status().unwrap().outbox.queued
         ),
-        (4, 1)
+        (5, 1)
     );
     assert_eq!(
         reader.tally(Day::at(MIDNIGHT), "example.com").unwrap(),
@@ -205,7 +205,7 @@ async fn a_store_of_version_3_is_brought_up_to_date_and_what_was_in_it_is_not_ha
     let recorder = Recorder::open(spooling(directory.store(), ROOM)).unwrap();
     record_all(&recorder, [message(8)]).await;
     let reader = reader(&directory);
-    assert_eq!(reader.status().unwrap().version, 4);
+    assert_eq!(reader.status().unwrap().version, 5);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 38);
     assert_eq!(reader.spool().unwrap().messages, 1);
     let old = reader.explain("id-1").unwrap();
@@ -219,6 +219,84 @@ async fn a_store_of_version_3_is_brought_up_to_date_and_what_was_in_it_is_not_ha
         Some(3)
     );
     recorder.close(Duration::from_secs(10));
+}
+
+/// The message of `version_4.sql` that was accepted because the mode was "observe".
+const OBSERVED: &str = "ng47330ddx8c";
+
+fn version_4(directory: &Directory) {
+    let connection = rusqlite::Connection::open(directory.store()).unwrap();
+    connection.execute_batch(include_str!("version_4.sql")).unwrap();
+}
+
+/// Asserts that the observed message reads right, and that its columns can be searched.
+fn has_observed(reader: &Reader) {
+    let found = reader.explain(OBSERVED).unwrap();
+    let [found] = &found[..] else {
+        panic!("{found:?}");
+    };
+    let row = &found.observation;
+    assert_eq!(
+        (row.action.as_str(), row.enforced_action.as_str()),
+        ("accept", "reject")
+    );
+    assert_eq!(row.author_domain, None);
+    assert!(found.trace.is_some());
+    let refused = Filter {
+        enforced_action: Some("reject".to_owned()),
+        ..Filter::default()
+    };
+    assert_eq!(reader.log(&refused).unwrap(), [row.clone()]);
+}
+
+fn of_example_com(reader: &Reader) -> usize {
+    let filter = Filter {
+        domain: Some("example.com".to_owned()),
+        ..Filter::default()
+    };
+    reader.log(&filter).unwrap().len()
+}
+
+#[test]
+fn a_store_of_version_4_is_read_untouched_under_the_names_of_today() {
+    let directory = Directory::new();
+    version_4(&directory);
+    let before = fs::read(directory.store()).unwrap();
+    let reader = reader(&directory);
+    has_observed(&reader);
+    assert_eq!(
+        (reader.status().unwrap().version, of_example_com(&reader)),
+        (4, 7)
+    );
+    let copy = directory.path().join("copy");
+    reader.backup(&copy, |_, _| ()).unwrap();
+    has_observed(&Reader::open(&copy).unwrap());
+    drop(reader);
+    assert_eq!(fs::read(directory.store()).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_store_of_version_4_is_brought_up_to_date_and_hands_over_what_waits() {
+    let (host, fleet) = (Directory::new(), Directory::new());
+    version_4(&host);
+    recorded(&host, ROOM, [message(8)]).await;
+    let reader_of_host = reader(&host);
+    has_observed(&reader_of_host);
+    assert_eq!(
+        (
+            reader_of_host.status().unwrap().version,
+            of_example_com(&reader_of_host)
+        ),
+        (5, 8)
+    );
+    assert_eq!(counted(&reader_of_host, Day::at(MIDNIGHT)), 38);
+    let mut collector = collector(&fleet);
+    for segment in taken(&mut spool(&host), 1 << 20) {
+        apply(&mut collector, &segment);
+    }
+    let reader_of_fleet = reader(&fleet);
+    has_observed(&reader_of_fleet);
+    assert_eq!(of_example_com(&reader_of_fleet), 1);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn metrics() -> Arc<Metrics> {
     metrics.filter.messages.add(places::message(1, 1, 0));
     metrics.filter.messages.add(places::message(2, 0, 0));
     metrics.filter.messages.add(places::message(2, 0, 3));
-    metrics.filter.would.add(2);
+    metrics.filter.enforced_action.add(2);
     metrics.filter.spf.add(2);
     metrics.filter.spf.add(3);
     metrics.filter.dkim.add(0);

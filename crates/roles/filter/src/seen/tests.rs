@@ -82,7 +82,7 @@ fn observation(at_ms: u64, row: TallyRow) -> Observation {
         policy: None,
         disposition: word(),
         action: word(),
-        would: word(),
+        enforced_action: word(),
         overrides: Vec::new(),
         rule: None,
         cause: String::new(),

@@ -57,7 +57,10 @@ async fn what_was_found_is_told_once_in_plain_words() {
         (found.spf_aligned, found.dkim_aligned),
         (Some(false), Some(false))
     );
-    assert_eq!((found.action, found.would), (Done::Accept, Done::Quarantine));
+    assert_eq!(
+        (found.action, found.enforced_action),
+        (Done::Accept, Done::Quarantine)
+    );
     assert!(found.authentication_results.starts_with("ours.example;"));
     assert!(found.cause.contains("192.0.2.1"), "{}", found.cause);
 }

@@ -68,7 +68,7 @@ fn failing() -> Findings {
         dkim_aligned: Some(false),
         disposition: Disposition::Reject,
         action: Done::Reject,
-        would: Done::Reject,
+        enforced_action: Done::Reject,
         cause: "SPF softfail, and there is no \"DKIM\" signature".to_owned(),
         ..Findings::default()
     }
@@ -107,7 +107,7 @@ fn e14_what_is_asked_stands_beside_what_is_done() {
         ("asked", "reject"),
         ("result", "fail"),
         ("spf", "softfail"),
-        ("would", "reject"),
+        ("enforced_action", "reject"),
         ("reply", ""),
     ] {
         assert_eq!(value(&line, key), expected, "{key}");
