@@ -12,16 +12,18 @@ pub mod limits;
 pub mod macros;
 mod network;
 pub mod record;
-mod trace;
-mod veil;
+mod redacted;
+pub mod trace;
 
 use std::fmt;
 use std::net::IpAddr;
 
 use landmarc_mail::{DomainName, ReversePath};
 
-use crate::lookup::{DnsName, Lookup};
+use crate::lookup::Lookup;
 pub use record::{RecordError, SpfRecord};
+pub use redacted::{RedactedNames, SpfName};
+pub use trace::{SpfStep, SpfTerm};
 
 /// Stands in for a local part that is not there (RFC 7208 §4.3).
 const POSTMASTER: &[u8] = b"postmaster";
@@ -195,21 +197,27 @@ pub struct SpfOutcome {
     /// Every record read and term evaluated, in order; the first [`limits::MAX_STEPS`] of
     /// them and a note where there are more.
     pub steps: Vec<SpfStep>,
-    /// The names asked about that show the local part of the sender, each with what is told in its
-    /// place; the texts above are without them, but for the owner's explanation.
-    pub veiled: Vec<(DnsName, DnsName)>,
+    /// The names asked about that show the local part of the sender. The texts above and the steps
+    /// print without it, but for the owner's explanation.
+    pub redacted_names: RedactedNames,
 }
 
-/// One step of an SPF check: a record read or a term evaluated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpfStep {
-    /// How many includes and redirects deep.
-    pub depth: usize,
-    /// The domain whose record this is.
-    pub domain: String,
-    /// The term as written; for the step that reads a record the whole record, or `TXT`
-    /// where there is none. Escaped, and cut when long.
-    pub term: String,
-    /// What came of it, in words: `matches`, `no match`, `has no record` …
-    pub outcome: String,
+impl SpfOutcome {
+    /// A result without a check.
+    #[must_use]
+    pub fn unchecked(result: SpfResult, scope: Scope, domain: Option<DomainName>, from_helo: bool) -> Self {
+        Self {
+            result,
+            domain,
+            scope,
+            from_helo,
+            mechanism: None,
+            explanation: None,
+            problem: None,
+            lookup_terms: 0,
+            void_lookups: 0,
+            steps: Vec::new(),
+            redacted_names: RedactedNames::default(),
+        }
+    }
 }

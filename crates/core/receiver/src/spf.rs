@@ -61,17 +61,9 @@ pub async fn check_spf<L: Lookup>(
 
 /// What SPF comes to without a client to ask about.
 fn unchecked(envelope: &Envelope) -> SpfOutcome {
+    let (domain, from_helo) = (envelope.mail_from.domain(), envelope.mail_from.is_null());
     SpfOutcome {
-        result: SpfResult::None,
-        domain: envelope.mail_from.domain(),
-        scope: Scope::MailFrom,
-        from_helo: envelope.mail_from.is_null(),
-        mechanism: None,
-        explanation: None,
         problem: Some("the address of the client is not known".to_owned()),
-        lookup_terms: 0,
-        void_lookups: 0,
-        steps: Vec::new(),
-        veiled: Vec::new(),
+        ..SpfOutcome::unchecked(SpfResult::None, Scope::MailFrom, domain, from_helo)
     }
 }

@@ -2,8 +2,8 @@
 
 mod mechanism;
 
-use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use landmarc_mail::DomainName;
@@ -13,10 +13,12 @@ use mechanism::ReverseNames;
 use super::limits::{MAX_ANSWER_RECORDS, MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS};
 use super::macros::{DomainSpec, Unusable, Values};
 use super::record::{Directive, Mechanism, Modifier, Qualifier, SpfRecord};
-use super::trace::{Trace, quoted_record};
-use super::veil::Veil;
+use super::redacted::{RedactedNames, SpfName};
+use super::trace::{
+    Match, Mismatch, NoRecord, ProblemCause, SpfProblem, SpfTerm, StepOutcome, Trace, quoted_record,
+};
 use super::{Identity, SpfOutcome, SpfRequest, SpfResult};
-use crate::lookup::{Answer, DnsName, Lookup, LookupError, Question, Record};
+use crate::lookup::{Answer, Lookup, Question, Record, RecordType};
 
 /// Checks one identity.
 pub(super) async fn run(
@@ -24,19 +26,7 @@ pub(super) async fn run(
     request: &SpfRequest<'_>,
     identity: &Identity<'_>,
 ) -> SpfOutcome {
-    let mut outcome = SpfOutcome {
-        result: SpfResult::None,
-        domain: None,
-        scope: identity.scope,
-        from_helo: identity.from_helo,
-        mechanism: None,
-        explanation: None,
-        problem: None,
-        lookup_terms: 0,
-        void_lookups: 0,
-        steps: Vec::new(),
-        veiled: Vec::new(),
-    };
+    let mut outcome = SpfOutcome::unchecked(SpfResult::None, identity.scope, None, identity.from_helo);
     let domain = match identity.usable_domain() {
         Ok(domain) => domain,
         // RFC 7208 §4.3: "check_host() immediately returns the result "none"".
@@ -47,7 +37,7 @@ pub(super) async fn run(
     };
     let mut check = Check::new(lookup, request, identity, &domain);
     match check.check_host(At::start(&domain)).await {
-        Ok(Finding::NoRecord(problem)) => outcome.problem = Some(problem),
+        Ok(Finding::NoRecord(why)) => outcome.problem = Some(why.to_string()),
         Ok(Finding::Default) => outcome.result = SpfResult::Neutral,
         Ok(Finding::Decided(decision)) => {
             outcome.result = decision.qualifier.into();
@@ -56,23 +46,15 @@ pub(super) async fn run(
                 outcome.explanation = check.explain(&modifier, &at).await;
             }
         }
-        Err(Interruption::Temporary(problem)) => {
-            outcome.result = SpfResult::TempError;
-            outcome.problem = Some(problem);
-        }
-        Err(Interruption::Permanent(problem)) => {
-            outcome.result = SpfResult::PermError;
-            outcome.problem = Some(problem);
+        Err(problem) => {
+            outcome.result = problem.result();
+            outcome.problem = Some(problem.to_string());
         }
     }
     outcome.lookup_terms = check.lookup_terms;
     outcome.void_lookups = check.void_lookups;
-    let veil = check.veil;
     outcome.steps = check.trace.into_steps();
-    let steps = outcome.steps.iter_mut();
-    let texts = steps.flat_map(|step| [&mut step.domain, &mut step.outcome]);
-    texts.chain(&mut outcome.problem).for_each(|text| veil.over(text));
-    outcome.veiled = veil.into_names();
+    outcome.redacted_names = check.redacted_names;
     outcome.domain = Some(domain);
     outcome
 }
@@ -86,18 +68,18 @@ pub(super) struct Check<'a, L> {
     local_part: &'a [u8],
     sender_domain: &'a DomainName,
     pub(super) trace: Trace,
-    pub(super) veil: Veil,
+    pub(super) redacted_names: RedactedNames,
     lookup_terms: usize,
     void_lookups: usize,
     /// The names of the client, once they were asked for.
     reverse: Option<ReverseNames>,
 }
 
-/// Where a term stands.
+/// The record under evaluation.
 #[derive(Clone)]
 pub(super) struct At {
     /// The domain whose record it is: `<domain>` of RFC 7208.
-    pub(super) domain: DnsName,
+    pub(super) domain: SpfName,
     /// How many includes and redirects deep.
     pub(super) depth: usize,
 }
@@ -105,23 +87,44 @@ pub(super) struct At {
 impl At {
     fn start(domain: &DomainName) -> Self {
         Self {
-            domain: domain.into(),
+            domain: SpfName::new(domain.into(), None),
             depth: 0,
         }
     }
 
-    fn inside(&self, domain: DnsName) -> Self {
+    fn inside(&self, domain: SpfName) -> Self {
         Self {
             domain,
             depth: self.depth + 1,
         }
     }
+
+    pub(super) fn term<'t>(&'t self, text: &'t Arc<str>) -> TermAt<'t> {
+        TermAt { at: self, text }
+    }
 }
 
-/// What one check_host came to, short of an error.
+/// A term under evaluation.
+#[derive(Clone, Copy)]
+pub(super) struct TermAt<'t> {
+    pub(super) at: &'t At,
+    /// As written.
+    pub(super) text: &'t Arc<str>,
+}
+
+impl TermAt<'_> {
+    pub(super) fn problem(&self, cause: ProblemCause) -> SpfProblem {
+        SpfProblem {
+            term: Some((self.at.domain.clone(), self.text.clone())),
+            cause,
+        }
+    }
+}
+
+/// The result of one check_host, short of a problem.
 enum Finding {
-    /// Nothing to evaluate, and why: "none".
-    NoRecord(String),
+    /// Nothing to evaluate: "none".
+    NoRecord(NoRecord),
     /// No directive matches: "neutral" (RFC 7208 §4.7).
     Default,
     Decided(Decision),
@@ -136,48 +139,34 @@ struct Decision {
     explanation: Option<(Modifier, At)>,
 }
 
-/// An error that ends the whole check, with the problem in words (RFC 7208 §2.6.6, §2.6.7).
-pub(super) enum Interruption {
-    Temporary(String),
-    Permanent(String),
+/// Why a term decides nothing.
+pub(super) enum NotMatched {
+    /// The next term is evaluated.
+    Mismatch(Mismatch),
+    /// The check ends.
+    Problem(SpfProblem),
 }
 
-/// What came of one mechanism.
-pub(super) enum Evaluated {
-    /// It matches, on the strength of this; empty when the term says it all.
-    Matches(String),
-    /// An include whose record passes by this directive.
-    MatchesInside(String),
-    /// It does not match, because of this; empty when the term says it all.
-    NoMatch(String),
-}
-
-/// What the domain of a term came to.
-pub(super) enum Target {
-    /// This name.
-    Name(DnsName),
-    /// A name that DNS cannot carry: to the term it is one that does not exist.
-    Malformed,
-    /// None, because the local part or HELO cannot be put into it: nothing matches.
-    Unusable(Unusable),
-}
-
-impl Target {
-    /// Why a term without a name to ask for does not match.
-    pub(super) fn name_or_no_match(self) -> Result<DnsName, Evaluated> {
-        match self {
-            Self::Name(name) => Ok(name),
-            Self::Malformed => Err(Evaluated::NoMatch(MALFORMED.into())),
-            Self::Unusable(why) => Err(Evaluated::NoMatch(why.to_string())),
-        }
+impl From<Unusable> for NotMatched {
+    fn from(why: Unusable) -> Self {
+        Self::Mismatch(Mismatch::Unusable(why))
     }
 }
 
-const MALFORMED: &str = "DNS cannot carry the name: a label is empty or too long";
+impl From<SpfProblem> for NotMatched {
+    fn from(problem: SpfProblem) -> Self {
+        Self::Problem(problem)
+    }
+}
 
-enum Reading {
-    Found(SpfRecord),
-    Absent(String),
+impl NotMatched {
+    /// The outcome of the step, and what ends the check.
+    fn split(self) -> (StepOutcome, Result<(), SpfProblem>) {
+        match self {
+            Self::Mismatch(why) => (StepOutcome::NoMatch(why), Ok(())),
+            Self::Problem(problem) => (StepOutcome::Ends(problem.clone()), Err(problem)),
+        }
+    }
 }
 
 impl<'a, L: Lookup> Check<'a, L> {
@@ -194,7 +183,7 @@ impl<'a, L: Lookup> Check<'a, L> {
             local_part: identity.local_part,
             sender_domain: domain,
             trace: Trace::default(),
-            veil: Veil::default(),
+            redacted_names: RedactedNames::default(),
             lookup_terms: 0,
             void_lookups: 0,
             reverse: None,
@@ -203,11 +192,11 @@ impl<'a, L: Lookup> Check<'a, L> {
 
     /// RFC 7208 §4.4 to §4.7. Boxed because records lead to records; every one but the
     /// first is behind a term that counts, so the depth is at most [`MAX_LOOKUP_TERMS`].
-    fn check_host(&mut self, at: At) -> BoxFuture<'_, Result<Finding, Interruption>> {
+    fn check_host(&mut self, at: At) -> BoxFuture<'_, Result<Finding, SpfProblem>> {
         Box::pin(async move {
             let mut record = match self.read_record(&at).await? {
-                Reading::Found(record) => record,
-                Reading::Absent(why) => return Ok(Finding::NoRecord(why)),
+                Ok(record) => record,
+                Err(why) => return Ok(Finding::NoRecord(why)),
             };
             for directive in &record.directives {
                 let Some(by) = self.evaluate(directive, &at).await? else {
@@ -230,257 +219,219 @@ impl<'a, L: Lookup> Check<'a, L> {
     }
 
     /// RFC 7208 §4.4, §4.5: one question, and the one SPF record of the answer.
-    async fn read_record(&mut self, at: &At) -> Result<Reading, Interruption> {
-        let (term, read) = if at.domain.labels().count() < 2 {
-            // RFC 7208 §4.3: not a multi-label name.
-            let why = format!("{} is a single label", at.domain);
-            ("TXT".to_owned(), Ok(Reading::Absent(why)))
+    async fn read_record(&mut self, at: &At) -> Result<Result<SpfRecord, NoRecord>, SpfProblem> {
+        let name = &at.domain;
+        let (term, read) = if name.name.labels().count() < 2 {
+            (SpfTerm::Txt, Ok(Err(NoRecord::SingleLabel(name.clone()))))
         } else {
-            let question = Question::txt(at.domain.clone());
-            let answer = self.lookup.ask(&question).await;
-            select_record(&question, &answer)
+            let answer = self.ask(name, RecordType::Txt).await;
+            select_record(name, &answer)
         };
         let outcome = match &read {
-            Ok(Reading::Found(_)) => "is read".to_owned(),
-            Ok(Reading::Absent(why)) => why.clone(),
-            Err(interruption) => interruption.to_string(),
+            Ok(Ok(_)) => StepOutcome::IsRead,
+            Ok(Err(why)) => StepOutcome::NoRecord(why.clone()),
+            Err(cause) => StepOutcome::Ends(cause.clone().into()),
         };
-        let step = self.trace.open(at.depth, &at.domain, &term);
+        let step = self.trace.open(at.depth, name, term);
         self.trace.close(step, outcome);
-        read
+        Ok(read?)
     }
 
-    /// Evaluates a directive: when it matches, how it came to match.
-    async fn evaluate(&mut self, directive: &Directive, at: &At) -> Result<Option<String>, Interruption> {
-        let step = self.trace.open(at.depth, &at.domain, &directive.text);
-        let evaluated = self.mechanism(directive, at).await;
-        let (outcome, by) = match &evaluated {
-            Ok(Evaluated::Matches(why)) => (remark("matches", why), Some(directive.text.clone())),
-            Ok(Evaluated::MatchesInside(inner)) => (
-                format!("matches through `{inner}`"),
-                Some(format!("{} {inner}", directive.text)),
-            ),
-            Ok(Evaluated::NoMatch(why)) => (remark("no match", why), None),
-            Err(interruption) => (interruption.to_string(), None),
+    /// Evaluates a directive: when it matches, the directives that led to the match.
+    async fn evaluate(&mut self, directive: &Directive, at: &At) -> Result<Option<String>, SpfProblem> {
+        let term = at.term(&directive.text);
+        let step = self.open_step(term);
+        let (outcome, by) = match self.mechanism(&directive.mechanism, term).await {
+            Ok(how) => {
+                let by = match &how {
+                    Match::Through(inner) => format!("{} {inner}", term.text),
+                    _ => term.text.to_string(),
+                };
+                (StepOutcome::Matches(how), Ok(Some(by)))
+            }
+            Err(not_matched) => {
+                let (outcome, end) = not_matched.split();
+                (outcome, end.map(|()| None))
+            }
         };
         self.trace.close(step, outcome);
-        evaluated.map(|_| by)
+        by
     }
 
-    async fn mechanism(&mut self, directive: &Directive, at: &At) -> Result<Evaluated, Interruption> {
-        let term = &directive.text;
-        match &directive.mechanism {
-            Mechanism::All => Ok(Evaluated::Matches(String::new())),
-            Mechanism::Ip4(network) | Mechanism::Ip6(network) => Ok(if network.contains(self.client) {
-                Evaluated::Matches(format!("{} is in it", self.client))
-            } else {
-                Evaluated::NoMatch(String::new())
-            }),
-            Mechanism::Include(target) => self.include(target, at, term).await,
-            Mechanism::A(target, prefixes) => self.a(target.as_ref(), *prefixes, at, term).await,
-            Mechanism::Mx(target, prefixes) => self.mx(target.as_ref(), *prefixes, at, term).await,
-            Mechanism::Ptr(target) => self.ptr(target.as_ref(), at, term).await,
-            Mechanism::Exists(target) => self.exists(target, at, term).await,
+    async fn mechanism(&mut self, mechanism: &Mechanism, term: TermAt<'_>) -> Result<Match, NotMatched> {
+        match mechanism {
+            Mechanism::All => Ok(Match::Always),
+            Mechanism::Ip4(network) | Mechanism::Ip6(network) => match network.contains(self.client) {
+                true => Ok(Match::InNetwork(self.client)),
+                false => Err(NotMatched::Mismatch(Mismatch::OtherNetwork)),
+            },
+            Mechanism::Include(target) => self.include(target, term).await,
+            Mechanism::A(target, prefixes) => self.a(target.as_ref(), *prefixes, term).await,
+            Mechanism::Mx(target, prefixes) => self.mx(target.as_ref(), *prefixes, term).await,
+            Mechanism::Ptr(target) => self.ptr(target.as_ref(), term).await,
+            Mechanism::Exists(target) => self.exists(target, term).await,
         }
     }
 
     /// RFC 7208 §5.2: matches when the other record passes. Its errors are ours, and
     /// having no record there is a permerror.
-    async fn include(&mut self, spec: &DomainSpec, at: &At, term: &str) -> Result<Evaluated, Interruption> {
-        self.count_term(at, term)?;
-        let name = match self.target(Some(spec), at, term).await? {
-            Target::Name(name) => name,
-            // RFC 7208 §4.3: "none" for a malformed domain, which §5.2 makes a permerror.
-            Target::Malformed => return Err(Interruption::permanent(at, term, MALFORMED)),
-            Target::Unusable(why) => return Ok(Evaluated::NoMatch(why.to_string())),
-        };
-        match self.check_host(at.inside(name)).await? {
-            Finding::NoRecord(why) => Err(Interruption::permanent(at, term, &why)),
-            Finding::Default => Ok(Evaluated::NoMatch("it comes to neutral".into())),
-            Finding::Decided(Decision { qualifier, by, .. }) => Ok(match qualifier {
-                Qualifier::Pass => Evaluated::MatchesInside(by),
-                other => Evaluated::NoMatch(format!("it comes to {} by `{by}`", SpfResult::from(other))),
-            }),
+    async fn include(&mut self, spec: &DomainSpec, term: TermAt<'_>) -> Result<Match, NotMatched> {
+        let name = self.record_target(spec, term).await?;
+        match self.check_host(term.at.inside(name)).await? {
+            Finding::NoRecord(why) => Err(term.problem(why.into()).into()),
+            Finding::Default => Err(NotMatched::Mismatch(Mismatch::Included(SpfResult::Neutral, None))),
+            Finding::Decided(Decision { qualifier, by, .. }) => match qualifier {
+                Qualifier::Pass => Ok(Match::Through(by)),
+                other => Err(NotMatched::Mismatch(Mismatch::Included(other.into(), Some(by)))),
+            },
         }
     }
 
     /// RFC 7208 §6.1: the result of the other record is ours, its explanation too; having
     /// no record there is a permerror.
-    async fn redirect(&mut self, redirect: &Modifier, at: &At) -> Result<Finding, Interruption> {
-        let term = &redirect.text;
-        let step = self.trace.open(at.depth, &at.domain, term);
-        let target = self.redirect_target(redirect, at).await;
-        let outcome = match &target {
-            Ok(Ok(name)) => format!("goes on at {name}"),
-            Ok(Err(unusable)) => remark("no match", &unusable.to_string()),
-            Err(interruption) => interruption.to_string(),
+    async fn redirect(&mut self, redirect: &Modifier, at: &At) -> Result<Finding, SpfProblem> {
+        let term = at.term(&redirect.text);
+        let step = self.open_step(term);
+        let name = match self.record_target(&redirect.target, term).await {
+            Ok(name) => name,
+            Err(not_matched) => {
+                let (outcome, end) = not_matched.split();
+                self.trace.close(step, outcome);
+                // RFC 8616 §4 knows only terms that "do not match": this one then leads nowhere.
+                return end.map(|()| Finding::Default);
+            }
         };
-        self.trace.close(step, outcome);
-        // RFC 8616 §4 knows only terms that "do not match": this one then leads nowhere.
-        let Ok(name) = target? else {
-            return Ok(Finding::Default);
-        };
+        self.trace.close(step, StepOutcome::GoesOnAt(name.clone()));
         match self.check_host(at.inside(name)).await? {
-            Finding::NoRecord(why) => Err(Interruption::permanent(at, term, &why)),
+            Finding::NoRecord(why) => Err(term.problem(why.into())),
             Finding::Default => Ok(Finding::Default),
             Finding::Decided(decision) => Ok(Finding::Decided(Decision {
-                by: format!("{term} {}", decision.by),
+                by: format!("{} {}", term.text, decision.by),
                 ..decision
             })),
         }
     }
 
-    async fn redirect_target(
-        &mut self,
-        redirect: &Modifier,
-        at: &At,
-    ) -> Result<Result<DnsName, Unusable>, Interruption> {
-        self.count_term(at, &redirect.text)?;
-        match self.target(Some(&redirect.target), at, &redirect.text).await? {
-            Target::Name(name) => Ok(Ok(name)),
-            // RFC 7208 §6.1: "if the target-name is malformed, the result is a "permerror"".
-            Target::Malformed => Err(Interruption::permanent(at, &redirect.text, MALFORMED)),
-            Target::Unusable(why) => Ok(Err(why)),
+    /// The domain of another record. RFC 7208 §4.3 makes check_host "none" for a malformed one, and
+    /// §5.2 and §6.1 that a permerror.
+    async fn record_target(&mut self, spec: &DomainSpec, term: TermAt<'_>) -> Result<SpfName, NotMatched> {
+        match self.target(Some(spec), term).await? {
+            Err(malformed @ Unusable::Malformed) => Err(term.problem(malformed.into()).into()),
+            target => Ok(target?),
         }
     }
 
-    /// The domain a term is about (RFC 7208 §4.8): its own, or that of the record.
+    /// Counts a term that asks DNS. The domain it is about (RFC 7208 §4.8): its own, or that of the
+    /// record.
     pub(super) async fn target(
         &mut self,
         spec: Option<&DomainSpec>,
-        at: &At,
-        term: &str,
-    ) -> Result<Target, Interruption> {
+        term: TermAt<'_>,
+    ) -> Result<Result<SpfName, Unusable>, SpfProblem> {
+        self.count_term(term)?;
         let Some(spec) = spec else {
-            return Ok(Target::Name(at.domain.clone()));
+            return Ok(Ok(term.at.domain.clone()));
         };
         let mut validated = None;
         if spec.uses_validated_name() {
             // RFC 7208 §4.6.4: "%{p}" costs what "ptr" costs.
-            self.count_term(at, term)?;
-            validated = self.validated_name(at, term).await?;
+            self.count_term(term)?;
+            validated = self.validated_name(term).await?;
             if self.reverse.as_ref().is_some_and(|reverse| reverse.void) {
-                self.count_void(at, term)?;
+                self.count_void(term)?;
             }
         }
-        let values = self.values(&at.domain, validated.as_ref());
-        let (expanded, told) = (spec.expand(&values), self.veil.of(spec, &values));
-        Ok(match expanded {
-            Ok(Some(name)) => {
-                told.into_iter().for_each(|told| self.veil.add(&name, told));
-                Target::Name(name)
-            }
-            Ok(None) => Target::Malformed,
-            Err(unusable) => Target::Unusable(unusable),
-        })
+        let name = spec.expand(&self.values(&term.at.domain, validated.as_ref()));
+        Ok(name.map(|name| self.redacted_names.add(name)))
     }
 
     /// What the macros stand for in a record of `domain`.
     pub(super) fn values<'v>(
         &'v self,
-        domain: &'v DnsName,
-        validated_name: Option<&'v DnsName>,
+        domain: &'v SpfName,
+        validated_name: Option<&'v SpfName>,
     ) -> Values<'v> {
         Values {
             local_part: self.local_part,
             sender_domain: self.sender_domain,
             domain,
             client: self.client,
-            validated_name,
+            validated_name: validated_name.map(|name| &name.name),
             helo: self.request.helo,
             receiver: self.request.receiver,
             now: self.request.now,
         }
     }
 
+    pub(super) async fn ask(&self, name: &SpfName, record_type: RecordType) -> Answer {
+        let question = Question::new(name.name.clone(), record_type);
+        self.lookup.ask(&question).await
+    }
+
+    pub(super) fn open_step(&mut self, term: TermAt<'_>) -> super::trace::OpenStep {
+        let written = SpfTerm::Written(term.text.clone());
+        self.trace.open(term.at.depth, &term.at.domain, written)
+    }
+
     /// Counts a term that asks DNS.
-    pub(super) fn count_term(&mut self, at: &At, term: &str) -> Result<(), Interruption> {
+    fn count_term(&mut self, term: TermAt<'_>) -> Result<(), SpfProblem> {
         self.lookup_terms += 1;
         if self.lookup_terms > MAX_LOOKUP_TERMS {
-            let why = format!("more than {MAX_LOOKUP_TERMS} terms ask DNS (RFC 7208 section 4.6.4)");
-            return Err(Interruption::permanent(at, term, &why));
+            return Err(term.problem(ProblemCause::LookupTerms));
         }
         Ok(())
     }
 
     /// Counts a term whose questions found nothing.
-    pub(super) fn count_void(&mut self, at: &At, term: &str) -> Result<(), Interruption> {
+    pub(super) fn count_void(&mut self, term: TermAt<'_>) -> Result<(), SpfProblem> {
         self.void_lookups += 1;
         if self.void_lookups > MAX_VOID_LOOKUPS {
-            let why = format!(
-                "more than {MAX_VOID_LOOKUPS} terms ask for what is not there (RFC 7208 section 4.6.4)"
-            );
-            return Err(Interruption::permanent(at, term, &why));
+            return Err(term.problem(ProblemCause::VoidLookups));
         }
         Ok(())
     }
 }
 
-impl Interruption {
-    /// A permerror at a term.
-    pub(super) fn permanent(at: &At, term: &str, why: &str) -> Self {
-        Self::Permanent(format!("{}: `{term}`: {why}", at.domain))
-    }
-
-    /// A temperror at a term whose question has no answer.
-    pub(super) fn unanswered(at: &At, term: &str, question: &Question, error: LookupError) -> Self {
-        Self::Temporary(format!("{}: `{term}`: {question}: {error}", at.domain))
-    }
-}
-
-impl fmt::Display for Interruption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Temporary(problem) => write!(f, "temperror: {problem}"),
-            Self::Permanent(problem) => write!(f, "permerror: {problem}"),
-        }
-    }
-}
-
-/// What came of a step, with the reason where there is one to tell.
-fn remark(outcome: &str, why: &str) -> String {
-    match why {
-        "" => outcome.to_owned(),
-        _ => format!("{outcome}: {why}"),
-    }
-}
-
 /// The one SPF record of an answer (RFC 7208 §4.5), and how to quote it.
-fn select_record(question: &Question, answer: &Answer) -> (String, Result<Reading, Interruption>) {
-    let txt = || "TXT".to_owned();
-    let name = &question.name;
-    match answer {
-        // RFC 7208 §4.4: any response code but 0 and 3, or a timeout.
-        Answer::Failed(error) => {
-            let problem = format!("{question}: {error}");
-            return (txt(), Err(Interruption::Temporary(problem)));
-        }
-        // RFC 7208 §4.3: NXDOMAIN is "none" like no record at all.
-        Answer::NxDomain(_) => return (txt(), Ok(Reading::Absent(format!("{name} does not exist")))),
-        Answer::NoData | Answer::Records(_) => {}
+fn select_record(
+    name: &SpfName,
+    answer: &Answer,
+) -> (SpfTerm, Result<Result<SpfRecord, NoRecord>, ProblemCause>) {
+    if let Err(cause) = found(name, RecordType::Txt, answer) {
+        return (SpfTerm::Txt, Err(cause));
     }
-    if let Err(why) = check_size(answer) {
-        return (txt(), Err(Interruption::Permanent(format!("{question}: {why}"))));
+    // RFC 7208 §4.3: NXDOMAIN is "none" like no record at all.
+    if let Answer::NxDomain(_) = answer {
+        return (SpfTerm::Txt, Ok(Err(NoRecord::NxDomain(name.clone()))));
     }
     let mut records = answer.texts().filter(|text| SpfRecord::is_one(text));
-    match (records.next(), records.next()) {
-        (None, _) => (txt(), Ok(Reading::Absent(format!("{name} has no SPF record")))),
-        (Some(only), None) => {
-            let record = SpfRecord::parse(only).map_err(|e| Interruption::Permanent(format!("{name}: {e}")));
-            (quoted_record(only), record.map(Reading::Found))
-        }
-        (Some(first), Some(_)) => {
-            let problem = format!("{name} has more than one SPF record");
-            (quoted_record(first), Err(Interruption::Permanent(problem)))
-        }
-    }
+    let Some(first) = records.next() else {
+        return (SpfTerm::Txt, Ok(Err(NoRecord::Absent(name.clone()))));
+    };
+    let read = match records.next() {
+        None => SpfRecord::parse(first).map_err(|error| ProblemCause::Record(name.clone(), error)),
+        Some(_) => Err(ProblemCause::SeveralRecords(name.clone())),
+    };
+    (SpfTerm::Record(quoted_record(first)), read.map(Ok))
 }
 
-/// Refuses an answer of more than [`MAX_ANSWER_RECORDS`].
-pub(super) fn check_size(answer: &Answer) -> Result<&[Record], String> {
+/// The records of an answer, at most [`MAX_ANSWER_RECORDS`]; a temperror where nobody answered.
+pub(super) fn found<'r>(
+    name: &SpfName,
+    record_type: RecordType,
+    answer: &'r Answer,
+) -> Result<&'r [Record], ProblemCause> {
+    if let Some(error) = answer.failure() {
+        let name = name.clone();
+        return Err(ProblemCause::Unanswered {
+            name,
+            record_type,
+            error,
+        });
+    }
     match answer.records() {
         records if records.len() > MAX_ANSWER_RECORDS => {
-            Err(format!("the answer has more than {MAX_ANSWER_RECORDS} records"))
+            Err(ProblemCause::LargeAnswer(name.clone(), record_type))
         }
         records => Ok(records),
     }

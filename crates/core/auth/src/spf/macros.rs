@@ -11,7 +11,9 @@ use std::net::IpAddr;
 use landmarc_mail::DomainName;
 use landmarc_mail::name::MAX_NAME_OCTETS;
 
+use super::POSTMASTER;
 use super::limits::MAX_IDENTITY_OCTETS;
+use super::redacted::{LOCAL_PART, SpfName};
 use crate::lookup::DnsName;
 pub use parse::{MacroError, Place};
 
@@ -33,21 +35,33 @@ impl DomainSpec {
         self.0.uses_validated_name()
     }
 
-    /// As [`MacroString::shows_local_part`].
-    #[must_use]
-    pub fn shows_local_part(&self, domain_shows_it: bool) -> bool {
-        self.0.shows_local_part(domain_shows_it)
-    }
-
-    /// The name that results; `None` when DNS could not carry a question for it.
+    /// The name that results.
     ///
     /// # Errors
-    /// [`Unusable`] when an identity cannot be put into a name: the term does not match.
-    pub fn expand(&self, values: &Values<'_>) -> Result<Option<DnsName>, Unusable> {
+    /// [`Unusable`] when an identity cannot be put into a name, or DNS cannot carry it.
+    pub fn expand(&self, values: &Values<'_>) -> Result<SpfName, Unusable> {
+        let name = self.expand_name(values)?;
+        // RFC 7208 §2.4, §4.3: `postmaster` stands in for a local part that is not there.
+        if values.local_part == POSTMASTER || !self.0.shows_local_part(values.domain) {
+            return Ok(SpfName::new(name, None));
+        }
+        let printed_values = Values {
+            local_part: LOCAL_PART,
+            domain: &SpfName::new(values.domain.printed().clone(), None),
+            ..*values
+        };
+        let printed = self.expand_name(&printed_values).ok();
+        Ok(SpfName::new(
+            name,
+            printed.or_else(|| DnsName::from_octets(LOCAL_PART)),
+        ))
+    }
+
+    fn expand_name(&self, values: &Values<'_>) -> Result<DnsName, Unusable> {
         let tail = self.0.expand_tail(values)?;
         let name = tail.strip_suffix(b".").unwrap_or(&tail);
         if name.len() <= MAX_NAME_OCTETS {
-            return Ok(DnsName::from_octets(name));
+            return DnsName::from_octets(name).ok_or(Unusable::Malformed);
         }
         // RFC 7208 §7.3: "if the expanded domain name exceeds 253 characters [...], the left
         // side is truncated to fit, by removing successive domain labels (and their
@@ -55,9 +69,10 @@ impl DomainSpec {
         let from = name.len() - MAX_NAME_OCTETS - 1;
         let fitting = name.get(from..).unwrap_or_default();
         let whole_labels = fitting.iter().position(|&b| b == b'.').map(|dot| dot + 1);
-        Ok(whole_labels
+        whole_labels
             .and_then(|start| fitting.get(start..))
-            .and_then(DnsName::from_octets))
+            .and_then(DnsName::from_octets)
+            .ok_or(Unusable::Malformed)
     }
 }
 
@@ -77,11 +92,11 @@ impl MacroString {
     /// Whether the local part of the sender is in what results: by `%{s}` or `%{l}`, or by `%{d}`
     /// where the domain shows it already.
     #[must_use]
-    pub fn shows_local_part(&self, domain_shows_it: bool) -> bool {
+    pub fn shows_local_part(&self, domain: &SpfName) -> bool {
         self.0.iter().any(|part| match part {
             Part::Macro(macro_) => match macro_.letter {
                 Letter::Sender | Letter::LocalPart => true,
-                Letter::Domain => domain_shows_it,
+                Letter::Domain => domain.is_redacted(),
                 _ => false,
             },
             Part::Literal(_) | Part::Escape(_) => false,
@@ -139,7 +154,7 @@ pub struct Values<'a> {
     /// `o`: the domain of the sender, in A-labels (RFC 8616 §4).
     pub sender_domain: &'a DomainName,
     /// `d`: the domain whose record is being evaluated.
-    pub domain: &'a DnsName,
+    pub domain: &'a SpfName,
     /// `i`, `c` and `v`: the client.
     pub client: IpAddr,
     /// `p`: the validated name of the client, if there is one.
@@ -160,7 +175,7 @@ impl<'a> Values<'a> {
                 .into(),
             Letter::LocalPart => self.local_part.into(),
             Letter::SenderDomain => self.sender_domain.as_str().as_bytes().into(),
-            Letter::Domain => self.domain.as_bytes().into(),
+            Letter::Domain => self.domain.name.as_bytes().into(),
             Letter::Address => dotted(self.client).into_bytes().into(),
             Letter::ValidatedName => self.validated_name.map_or(UNKNOWN, DnsName::as_bytes).into(),
             Letter::AddressFamily => match self.client {
@@ -202,7 +217,7 @@ fn dotted(address: IpAddr) -> String {
     }
 }
 
-/// Why an identity cannot be put into a name. The term that needs it does not match.
+/// Why there is no name to look up. The term that needs it does not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// RFC 8616 §4.
@@ -214,6 +229,9 @@ pub enum Unusable {
     /// Over [`MAX_IDENTITY_OCTETS`].
     #[error("the HELO argument has more than {MAX_IDENTITY_OCTETS} octets")]
     LongHelo,
+    /// To most terms it is a name that does not exist.
+    #[error("DNS cannot carry the name: a label is empty or too long")]
+    Malformed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -309,7 +327,7 @@ mod tests {
     /// RFC 7208 §7.4: the sender of the examples, seen from `client`.
     fn expand_for(spec: &str, client: &str, local_part: &[u8]) -> Result<String, Unusable> {
         let sender_domain = DomainName::parse("email.example.com").unwrap();
-        let domain = DnsName::from(&sender_domain);
+        let domain = SpfName::new(DnsName::from(&sender_domain), None);
         let values = Values {
             local_part,
             sender_domain: &sender_domain,
@@ -329,9 +347,9 @@ mod tests {
         expand_for(spec, "192.0.2.3", b"strong-bad").unwrap()
     }
 
-    fn name(spec: &str, local_part: &[u8]) -> Result<Option<DnsName>, Unusable> {
+    fn name(spec: &str, local_part: &[u8]) -> Result<DnsName, Unusable> {
         let sender_domain = DomainName::parse("email.example.com").unwrap();
-        let domain = DnsName::from(&sender_domain);
+        let domain = SpfName::new(DnsName::from(&sender_domain), None);
         let values = Values {
             local_part,
             sender_domain: &sender_domain,
@@ -342,7 +360,7 @@ mod tests {
             receiver: "",
             now: 0,
         };
-        DomainSpec::parse(spec.as_bytes()).unwrap().expand(&values)
+        Ok(DomainSpec::parse(spec.as_bytes()).unwrap().expand(&values)?.name)
     }
 
     #[test]
@@ -418,42 +436,41 @@ mod tests {
         assert_eq!(at_limit.len(), MAX_NAME_OCTETS + 1);
         let dropped = format!("{0}.{0}.{0}x.b", &label);
         assert_eq!(
-            name(&at_limit, b"l").unwrap(),
+            name(&at_limit, b"l").ok(),
             DnsName::from_octets(dropped.as_bytes())
         );
         let fits = format!("{0}.{0}.{0}.{0}.b", &label);
         assert_eq!(fits.len(), MAX_NAME_OCTETS);
-        assert_eq!(name(&fits, b"l").unwrap(), DnsName::from_octets(fits.as_bytes()));
+        assert_eq!(name(&fits, b"l").ok(), DnsName::from_octets(fits.as_bytes()));
         assert_eq!(
-            name(&format!("{fits}."), b"l").unwrap(),
+            name(&format!("{fits}."), b"l").ok(),
             DnsName::from_octets(fits.as_bytes())
         );
         assert_eq!(
-            name(&format!("x.{fits}."), b"l").unwrap(),
+            name(&format!("x.{fits}."), b"l").ok(),
             DnsName::from_octets(fits.as_bytes())
         );
         assert_eq!(
-            name(&format!("y.x.{fits}"), b"l").unwrap(),
+            name(&format!("y.x.{fits}"), b"l").ok(),
             DnsName::from_octets(fits.as_bytes())
         );
         let many = "%{d}.".repeat(1_500) + "%{d}";
-        let name = name(&many, b"l").unwrap().unwrap();
+        let name = name(&many, b"l").unwrap();
         assert!(name.as_bytes().len() <= MAX_NAME_OCTETS);
         assert!(name.as_bytes().starts_with(b"email.example.com.email."));
     }
 
     #[test]
     fn names_that_dns_cannot_carry() {
-        assert_eq!(name("a..example.com", b"l"), Ok(None));
-        assert_eq!(name(&format!("{}.example.com", "a".repeat(64)), b"l"), Ok(None));
-        assert!(
-            name(&format!("{}.example.com", "a".repeat(63)), b"l")
-                .unwrap()
-                .is_some()
+        assert_eq!(name("a..example.com", b"l"), Err(Unusable::Malformed));
+        assert_eq!(
+            name(&format!("{}.example.com", "a".repeat(64)), b"l"),
+            Err(Unusable::Malformed)
         );
+        assert!(name(&format!("{}.example.com", "a".repeat(63)), b"l").is_ok());
         assert_eq!(
             name("%{l}.example.com", &[b'a'; 300]),
-            Ok(DnsName::from_octets(b"example.com")),
+            Ok(DnsName::from_octets(b"example.com").unwrap()),
             "the label that is too long is also the one that is dropped"
         );
     }
@@ -474,8 +491,11 @@ mod tests {
             name(&far_left, "jörg".as_bytes()),
             Err(Unusable::LocalPartNotAscii)
         );
-        assert!(name("%{d}", "jörg".as_bytes()).unwrap().is_some());
-        assert!(name("%{l}.example.com", &[b'.'; MAX_IDENTITY_OCTETS]).is_ok());
+        assert!(name("%{d}", "jörg".as_bytes()).is_ok());
+        assert_eq!(
+            name("%{l}.example.com", &[b'.'; MAX_IDENTITY_OCTETS]),
+            Err(Unusable::Malformed)
+        );
         assert_eq!(
             name("%{l}.example.com", &[b'a'; MAX_IDENTITY_OCTETS + 1]),
             Err(Unusable::LongLocalPart)

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::SpfResult;
 use super::limits::MAX_RECORD_OCTETS;
@@ -74,7 +75,7 @@ impl SpfRecord {
         }
         *place = Some(Modifier {
             target: DomainSpec::parse(value.as_bytes())?,
-            text: quoted(octets),
+            text: quoted(octets).into(),
         });
         Ok(())
     }
@@ -88,7 +89,7 @@ pub struct Directive {
     /// What has to match.
     pub mechanism: Mechanism,
     /// As written, with the qualifier where one was; escaped and cut like all quotations.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// A `redirect` or `exp` modifier (RFC 7208 §6).
@@ -97,7 +98,7 @@ pub struct Modifier {
     /// The domain to go on with.
     pub target: DomainSpec,
     /// As written; escaped and cut like all quotations.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 /// What a match means (RFC 7208 §4.6.2).
@@ -227,7 +228,7 @@ fn parse_directive(term: &str) -> Result<Directive, TermError> {
     Ok(Directive {
         qualifier,
         mechanism: parse_mechanism(body.unwrap_or_default())?,
-        text: quoted(term.as_bytes()),
+        text: quoted(term.as_bytes()).into(),
     })
 }
 
@@ -342,15 +343,15 @@ mod tests {
     #[test]
     fn terms_are_kept_as_written() {
         let record = parse("v=spf1  +MX ip4:192.0.2.0/24 ~all redirect=a.example exp=b.example ").unwrap();
-        let texts: Vec<_> = record.directives.iter().map(|d| d.text.as_str()).collect();
+        let texts: Vec<_> = record.directives.iter().map(|d| &*d.text).collect();
         assert_eq!(texts, ["+MX", "ip4:192.0.2.0/24", "~all"]);
         let qualifiers: Vec<_> = record.directives.iter().map(|d| d.qualifier).collect();
         assert_eq!(
             qualifiers,
             [Qualifier::Pass, Qualifier::Pass, Qualifier::SoftFail]
         );
-        assert_eq!(record.redirect.unwrap().text, "redirect=a.example");
-        assert_eq!(record.explanation.unwrap().text, "exp=b.example");
+        assert_eq!(&*record.redirect.unwrap().text, "redirect=a.example");
+        assert_eq!(&*record.explanation.unwrap().text, "exp=b.example");
     }
 
     #[test]

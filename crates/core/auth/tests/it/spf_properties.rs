@@ -67,10 +67,10 @@ fn printable(outcome: &SpfOutcome) -> bool {
     let steps = outcome
         .steps
         .iter()
-        .flat_map(|s| [&s.domain, &s.term, &s.outcome]);
+        .map(|s| format!("{} {} {}", s.domain, s.term, s.outcome));
     let texts = [&outcome.mechanism, &outcome.explanation, &outcome.problem];
     steps
-        .chain(texts.into_iter().flatten())
+        .chain(texts.into_iter().flatten().cloned())
         .all(|text| text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()))
 }
 

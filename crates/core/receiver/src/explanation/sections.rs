@@ -1,6 +1,6 @@
 //! How the explanation begins and ends: the author, the result, what is done, what was asked.
 
-use landmarc_auth::lookup::{Answer, Asked, Missing, Question};
+use landmarc_auth::lookup::{Answer, Asked, DnsName, Missing, Question};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
@@ -179,22 +179,20 @@ fn override_line(judgement: &Judgement, reason: &Override) -> String {
 pub(super) fn questions(judgement: &Judgement) -> Section {
     let mut section = Section::new(&format!("DNS questions: {}", judgement.asked.len()));
     for asked in &judgement.asked {
-        section.line(format!(
-            "{}: {}",
-            told(judgement, &asked.question),
-            came_of(asked)
-        ));
+        let Question { name, record_type } = &asked.question;
+        let name = printed(judgement, name);
+        section.line(format!("{name} {record_type}: {}", came_of(asked)));
     }
     section
 }
 
-/// The question, without the local part of the sender where an SPF record put it in (decision D37).
-fn told(judgement: &Judgement, question: &Question) -> Question {
+/// The name, without the local part of the sender where an SPF record put it in (decision D37).
+fn printed<'n>(judgement: &'n Judgement, name: &'n DnsName) -> &'n DnsName {
     let outcomes = [Some(&judgement.spf.mail_from), judgement.spf.helo.as_ref()];
-    let mut veiled = outcomes.into_iter().flatten().flat_map(|spf| &spf.veiled);
-    let told = veiled.find(|(name, _)| *name == question.name);
-    let name = told.map_or(&question.name, |(_, told)| told);
-    Question::new(name.clone(), question.record_type)
+    outcomes
+        .into_iter()
+        .flatten()
+        .fold(name, |printed, spf| spf.redacted_names.printed(printed))
 }
 
 fn came_of(asked: &Asked) -> String {

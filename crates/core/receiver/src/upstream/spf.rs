@@ -98,18 +98,10 @@ pub(super) fn doubtful(envelope: &Envelope, why: &str) -> SpfOutcome {
 }
 
 fn outcome(envelope: &Envelope, result: SpfResult, problem: Option<&str>) -> SpfOutcome {
+    let (domain, from_helo) = (identity_of(envelope), envelope.mail_from.is_null());
     SpfOutcome {
-        result,
-        domain: identity_of(envelope),
-        scope: Scope::MailFrom,
-        from_helo: envelope.mail_from.is_null(),
-        mechanism: None,
-        explanation: None,
         problem: problem.map(str::to_owned),
-        lookup_terms: 0,
-        void_lookups: 0,
-        steps: Vec::new(),
-        veiled: Vec::new(),
+        ..SpfOutcome::unchecked(result, Scope::MailFrom, domain, from_helo)
     }
 }
 

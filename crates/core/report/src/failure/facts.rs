@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use landmarc_auth::dkim::tags::{TagList, squeeze};
 use landmarc_auth::dkim::{DkimResult, DkimVerdict};
 use landmarc_auth::lookup::{Asked, DnsName, RecordType};
-use landmarc_auth::spf::{SpfOutcome, SpfResult};
+use landmarc_auth::spf::{SpfOutcome, SpfResult, SpfTerm};
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Mode, Psd, ReportUri};
@@ -271,11 +271,13 @@ impl SpfFacts {
             .as_ref()
             .map_or(Agreement::None, |domain| agreement(domain, evaluation, mode));
         let mut records: Vec<(String, String)> = Vec::new();
-        // A step that reads a record quotes it whole; no directive can begin like this.
-        let used = outcome.steps.iter().filter(|step| is_spf_record(&step.term));
-        for step in used {
-            if records.len() < MAX_SPF_RECORDS && !records.iter().any(|(domain, _)| *domain == step.domain) {
-                records.push((step.domain.clone(), step.term.clone()));
+        for step in &outcome.steps {
+            let domain = step.domain.to_string();
+            if let SpfTerm::Record(text) = &step.term
+                && records.len() < MAX_SPF_RECORDS
+                && !records.iter().any(|(known, _)| *known == domain)
+            {
+                records.push((domain, text.to_string()));
             }
         }
         Self {
@@ -285,11 +287,6 @@ impl SpfFacts {
             records,
         }
     }
-}
-
-fn is_spf_record(term: &str) -> bool {
-    term.get(..6)
-        .is_some_and(|start| start.eq_ignore_ascii_case("v=spf1"))
 }
 
 fn agreement(domain: &DomainName, evaluation: &Evaluation, mode: Mode) -> Agreement {

@@ -1,30 +1,32 @@
 //! The mechanisms that ask about hosts: a, mx, ptr, exists (RFC 7208 §5.3 to §5.7).
 //!
-//! The hosts of one term are asked about at the same time. What comes of it does not
-//! hang on which answer is the first: a match anywhere is a match.
+//! The hosts of one term are asked about at the same time. The result does not depend on
+//! which answer is the first: a match anywhere is a match.
 
 use std::net::IpAddr;
 
 use futures_util::future::join_all;
 
-use super::{At, Check, Evaluated, Interruption, check_size};
-use crate::lookup::{Answer, DnsName, Lookup, Question, Record, RecordType};
+use super::{Check, NotMatched, TermAt, found};
+use crate::lookup::{Answer, DnsName, Lookup, Record, RecordType};
 use crate::spf::limits::{MAX_MX_HOSTS, MAX_PTR_NAMES};
 use crate::spf::macros::DomainSpec;
 use crate::spf::record::Prefixes;
+use crate::spf::redacted::SpfName;
+use crate::spf::trace::{HostAddresses, Match, Mismatch, ProblemCause, SpfProblem};
 
-/// How many addresses of a host are told in a step that does not match.
-const ADDRESSES_TOLD: usize = 4;
+/// How many addresses of a host are printed in a step that does not match.
+const MAX_ADDRESSES_PRINTED: usize = 4;
 
 /// The names that the client's address has, not validated yet.
 #[derive(Clone)]
 pub(super) struct ReverseNames {
     /// At most [`MAX_PTR_NAMES`].
-    names: Vec<DnsName>,
+    names: Vec<SpfName>,
     /// Whether there are none because nothing was found.
     pub(super) void: bool,
     /// All of them that were found to lead back, once that was asked.
-    validated: Option<Vec<DnsName>>,
+    validated: Option<Vec<SpfName>>,
 }
 
 impl<L: Lookup> Check<'_, L> {
@@ -33,15 +35,10 @@ impl<L: Lookup> Check<'_, L> {
         &mut self,
         spec: Option<&DomainSpec>,
         prefixes: Prefixes,
-        at: &At,
-        term: &str,
-    ) -> Result<Evaluated, Interruption> {
-        self.count_term(at, term)?;
-        let host = match self.target(spec, at, term).await?.name_or_no_match() {
-            Ok(name) => name,
-            Err(no_match) => return Ok(no_match),
-        };
-        self.match_hosts(vec![host], prefixes, at, term).await
+        term: TermAt<'_>,
+    ) -> Result<Match, NotMatched> {
+        let host = self.target(spec, term).await??;
+        self.match_hosts(vec![host], prefixes, term).await
     }
 
     /// RFC 7208 §5.4.
@@ -49,28 +46,22 @@ impl<L: Lookup> Check<'_, L> {
         &mut self,
         spec: Option<&DomainSpec>,
         prefixes: Prefixes,
-        at: &At,
-        term: &str,
-    ) -> Result<Evaluated, Interruption> {
-        self.count_term(at, term)?;
-        let name = match self.target(spec, at, term).await?.name_or_no_match() {
-            Ok(name) => name,
-            Err(no_match) => return Ok(no_match),
-        };
-        let question = Question::new(name, RecordType::Mx);
-        let answer = self.lookup.ask(&question).await;
-        let exchanges = exchanges(found(&question, &answer, at, term)?);
+        term: TermAt<'_>,
+    ) -> Result<Match, NotMatched> {
+        let name = self.target(spec, term).await??;
+        let answer = self.ask(&name, RecordType::Mx).await;
+        let records = found(&name, RecordType::Mx, &answer).map_err(|cause| term.problem(cause))?;
+        let exchanges = exchanges(records);
         if is_void(&answer) {
             // RFC 7208 §5.4: without MX records there is no implicit one.
-            self.count_void(at, term)?;
-            return Ok(Evaluated::NoMatch(format!("{} has no MX record", question.name)));
+            self.count_void(term)?;
+            return Err(NotMatched::Mismatch(Mismatch::NoRecord(name, RecordType::Mx)));
         }
         // RFC 7208 §4.6.4: "the evaluation of each "MX" record MUST NOT result in querying
         // more than 10 address records [...]. If this limit is exceeded, the "mx"
         // mechanism MUST produce a "permerror" result."
         if exchanges.len() > MAX_MX_HOSTS {
-            let why = format!("{} has more than {MAX_MX_HOSTS} MX records", question.name);
-            return Err(Interruption::permanent(at, term, &why));
+            return Err(term.problem(ProblemCause::MxHosts(name)).into());
         }
         let mut hosts = Vec::new();
         for (_, host) in exchanges {
@@ -79,72 +70,55 @@ impl<L: Lookup> Check<'_, L> {
                 hosts.push(host);
             }
         }
-        self.match_hosts(hosts, prefixes, at, term).await
+        let hosts = hosts.into_iter().map(|host| self.redacted_names.host(host));
+        let hosts = hosts.collect();
+        self.match_hosts(hosts, prefixes, term).await
     }
 
     /// RFC 7208 §5.7: the type asked for is A, whatever the client's family.
-    pub(super) async fn exists(
-        &mut self,
-        spec: &DomainSpec,
-        at: &At,
-        term: &str,
-    ) -> Result<Evaluated, Interruption> {
-        self.count_term(at, term)?;
-        let name = match self.target(Some(spec), at, term).await?.name_or_no_match() {
-            Ok(name) => name,
-            Err(no_match) => return Ok(no_match),
-        };
-        let question = Question::new(name, RecordType::A);
-        let answer = self.lookup.ask(&question).await;
-        found(&question, &answer, at, term)?;
+    pub(super) async fn exists(&mut self, spec: &DomainSpec, term: TermAt<'_>) -> Result<Match, NotMatched> {
+        let name = self.target(Some(spec), term).await??;
+        let answer = self.ask(&name, RecordType::A).await;
+        found(&name, RecordType::A, &answer).map_err(|cause| term.problem(cause))?;
         if is_void(&answer) {
-            self.count_void(at, term)?;
-            return Ok(Evaluated::NoMatch(format!("{} has no A record", question.name)));
+            self.count_void(term)?;
+            return Err(NotMatched::Mismatch(Mismatch::NoRecord(name, RecordType::A)));
         }
-        Ok(Evaluated::Matches(format!("{} has an A record", question.name)))
+        Ok(Match::Exists(name))
     }
 
     /// RFC 7208 §5.5. Only names at the target or below need to be validated.
     pub(super) async fn ptr(
         &mut self,
         spec: Option<&DomainSpec>,
-        at: &At,
-        term: &str,
-    ) -> Result<Evaluated, Interruption> {
-        self.count_term(at, term)?;
-        let target = match self.target(spec, at, term).await?.name_or_no_match() {
-            Ok(name) => name,
-            Err(no_match) => return Ok(no_match),
-        };
-        let reverse = self.reverse_names(at, term).await?;
-        let candidates = reverse.names.into_iter().filter(|n| n.is_at_or_below(&target));
-        let validated = self.validate(candidates.collect(), at, term).await?;
-        if let Some(name) = validated.first() {
-            return Ok(Evaluated::Matches(format!("the client is {name}")));
+        term: TermAt<'_>,
+    ) -> Result<Match, NotMatched> {
+        let target = self.target(spec, term).await??;
+        let reverse = self.reverse_names(term).await?;
+        let candidates = reverse.names.into_iter();
+        let candidates = candidates.filter(|candidate| candidate.name.is_at_or_below(&target.name));
+        let validated = self.validate(candidates.collect(), term).await?;
+        if let Some(name) = validated.into_iter().next() {
+            return Ok(Match::ClientName(name));
         }
         // Only the PTR question counts as void: the names are of the client's choosing.
         if reverse.void {
-            self.count_void(at, term)?;
+            self.count_void(term)?;
         }
-        Ok(Evaluated::NoMatch(format!(
-            "the client has no validated name at or below {target}"
-        )))
+        Err(NotMatched::Mismatch(Mismatch::ClientName(target)))
     }
 
     /// The name for `%{p}` (RFC 7208 §7.3): the domain itself when validated, else one
     /// below it, else any.
-    pub(crate) async fn validated_name(
-        &mut self,
-        at: &At,
-        term: &str,
-    ) -> Result<Option<DnsName>, Interruption> {
-        let reverse = self.reverse_names(at, term).await?;
+    pub(crate) async fn validated_name(&mut self, term: TermAt<'_>) -> Result<Option<SpfName>, SpfProblem> {
+        let reverse = self.reverse_names(term).await?;
         let validated = match reverse.validated {
             Some(validated) => validated,
-            None => self.validate(reverse.names, at, term).await?,
+            None => self.validate(reverse.names, term).await?,
         };
-        let itself = validated.iter().find(|name| **name == at.domain);
-        let below = || validated.iter().find(|name| name.is_at_or_below(&at.domain));
+        let domain = &term.at.domain.name;
+        let itself = validated.iter().find(|client| client.name == *domain);
+        let below = || validated.iter().find(|client| client.name.is_at_or_below(domain));
         let chosen = itself.or_else(below).or(validated.first()).cloned();
         if let Some(reverse) = &mut self.reverse {
             reverse.validated = Some(validated);
@@ -155,48 +129,52 @@ impl<L: Lookup> Check<'_, L> {
     /// Whether one of the hosts has an address in the network of the client.
     async fn match_hosts(
         &mut self,
-        hosts: Vec<DnsName>,
+        hosts: Vec<SpfName>,
         prefixes: Prefixes,
-        at: &At,
-        term: &str,
-    ) -> Result<Evaluated, Interruption> {
-        let client = self.client;
+        term: TermAt<'_>,
+    ) -> Result<Match, NotMatched> {
+        let record_type = self.address_type();
         let answers = self.ask_addresses(hosts).await;
         let results: Vec<_> = answers
             .iter()
-            .map(|(question, answer)| found(question, answer, at, term).map(|records| (question, records)))
+            .map(|(host, answer)| found(host, record_type, answer).map(|records| (host, records)))
             .collect();
-        let is_near = |address: IpAddr| prefixes.around(address).contains(client);
-        for (question, records) in results.iter().flatten() {
+        let is_near = |address: IpAddr| prefixes.around(address).contains(self.client);
+        for (host, records) in results.iter().flatten() {
             if let Some(address) = addresses(records).find(|&a| is_near(a)) {
-                return Ok(Evaluated::Matches(format!("{} has {address}", question.name)));
+                return Ok(Match::Address((*host).clone(), address));
             }
         }
         // RFC 7208 §5: any other answer than these is a temperror, but only now that no
         // host that did answer matches.
-        let results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let results: Result<Vec<_>, _> = results.into_iter().collect();
+        let results = results.map_err(|cause| term.problem(cause))?;
         // RFC 7208 §4.6.4 counts "terms": ten hosts without an address are one.
         if answers.iter().any(|(_, answer)| is_void(answer)) {
-            self.count_void(at, term)?;
+            self.count_void(term)?;
         }
-        Ok(Evaluated::NoMatch(tell_addresses(&results)))
+        let hosts = results.into_iter().map(|(host, records)| HostAddresses {
+            host: host.clone(),
+            record_type,
+            addresses: addresses(records).take(MAX_ADDRESSES_PRINTED).collect(),
+            has_more: records.len() > MAX_ADDRESSES_PRINTED,
+        });
+        Err(NotMatched::Mismatch(Mismatch::OtherAddresses(hosts.collect())))
     }
 
     /// The names of the client, asked for once.
-    async fn reverse_names(&mut self, at: &At, term: &str) -> Result<ReverseNames, Interruption> {
+    async fn reverse_names(&mut self, term: TermAt<'_>) -> Result<ReverseNames, SpfProblem> {
         if let Some(known) = &self.reverse {
             return Ok(known.clone());
         }
-        let question = Question::new(DnsName::reverse(self.client), RecordType::Ptr);
-        let answer = self.lookup.ask(&question).await;
+        let name = SpfName::new(DnsName::reverse(self.client), None);
+        let answer = self.ask(&name, RecordType::Ptr).await;
         // RFC 7208 §5.5: "If a DNS error occurs while doing the PTR RR lookup, then this
         // mechanism fails to match." A limit of ours is no DNS error.
-        if let Some(error) = answer.failure().filter(|error| error.is_ours()) {
-            return Err(Interruption::unanswered(at, term, &question, error));
-        }
+        refuse_own_limit(&name, RecordType::Ptr, &answer, term)?;
         // RFC 7208 §4.6.4: "all records other than the first 10 MUST be ignored".
         let names = answer.records().iter().filter_map(|record| match record {
-            Record::Ptr(name) => Some(name.clone()),
+            Record::Ptr(name) => Some(self.redacted_names.host(name.clone())),
             _ => None,
         });
         let reverse = ReverseNames {
@@ -209,48 +187,48 @@ impl<L: Lookup> Check<'_, L> {
     }
 
     /// Those of the names that have the client's address (RFC 7208 §5.5).
-    async fn validate(&self, names: Vec<DnsName>, at: &At, term: &str) -> Result<Vec<DnsName>, Interruption> {
-        let client = self.client;
+    async fn validate(&self, names: Vec<SpfName>, term: TermAt<'_>) -> Result<Vec<SpfName>, SpfProblem> {
         let mut validated = Vec::new();
-        for (question, answer) in self.ask_addresses(names).await {
-            if let Some(error) = answer.failure().filter(|error| error.is_ours()) {
-                return Err(Interruption::unanswered(at, term, &question, error));
-            }
+        for (name, answer) in self.ask_addresses(names).await {
             // "If a DNS error occurs while doing an A RR lookup, then that domain name is
             // skipped and the search continues."
-            if addresses(answer.records()).any(|address| address == client) {
-                validated.push(question.name);
+            refuse_own_limit(&name, self.address_type(), &answer, term)?;
+            if addresses(answer.records()).any(|address| address == self.client) {
+                validated.push(name);
             }
         }
         Ok(validated)
     }
 
     /// Asks for the addresses of the client's family, of all hosts at once.
-    async fn ask_addresses(&self, hosts: Vec<DnsName>) -> Vec<(Question, Answer)> {
-        let record_type = match self.client {
+    async fn ask_addresses(&self, hosts: Vec<SpfName>) -> Vec<(SpfName, Answer)> {
+        let answers = join_all(hosts.iter().map(|host| self.ask(host, self.address_type()))).await;
+        hosts.into_iter().zip(answers).collect()
+    }
+
+    fn address_type(&self) -> RecordType {
+        match self.client {
             IpAddr::V4(_) => RecordType::A,
             IpAddr::V6(_) => RecordType::Aaaa,
-        };
-        let questions: Vec<_> = hosts
-            .into_iter()
-            .map(|host| Question::new(host, record_type))
-            .collect();
-        let answers = join_all(questions.iter().map(|question| self.lookup.ask(question))).await;
-        questions.into_iter().zip(answers).collect()
+        }
     }
 }
 
-/// The records of an answer; a temperror where nobody answered.
-fn found<'r>(
-    question: &Question,
-    answer: &'r Answer,
-    at: &At,
-    term: &str,
-) -> Result<&'r [Record], Interruption> {
-    if let Some(error) = answer.failure() {
-        return Err(Interruption::unanswered(at, term, question, error));
+/// A temperror for an answer that a limit of ours prevented.
+fn refuse_own_limit(
+    name: &SpfName,
+    record_type: RecordType,
+    answer: &Answer,
+    term: TermAt<'_>,
+) -> Result<(), SpfProblem> {
+    match answer.failure().filter(|error| error.is_ours()) {
+        Some(error) => Err(term.problem(ProblemCause::Unanswered {
+            name: name.clone(),
+            record_type,
+            error,
+        })),
+        None => Ok(()),
     }
-    check_size(answer).map_err(|why| Interruption::permanent(at, term, &format!("{question}: {why}")))
 }
 
 /// Whether DNS answered that there is nothing (RFC 7208 §4.6.4).
@@ -277,27 +255,4 @@ fn addresses(records: &[Record]) -> impl Iterator<Item = IpAddr> {
         Record::Aaaa(v6) => Some(IpAddr::V6(*v6)),
         _ => None,
     })
-}
-
-/// What the hosts have instead, for the trace.
-fn tell_addresses(results: &[(&Question, &[Record])]) -> String {
-    let hosts: Vec<_> = results
-        .iter()
-        .map(|(question, records)| {
-            let told: Vec<_> = addresses(records)
-                .take(ADDRESSES_TOLD)
-                .map(|a| a.to_string())
-                .collect();
-            let told = match (told.is_empty(), records.len() > ADDRESSES_TOLD) {
-                (true, _) => format!("no {} record", question.record_type),
-                (false, false) => told.join(", "),
-                (false, true) => told.join(", ") + " and more",
-            };
-            format!("{} has {told}", question.name)
-        })
-        .collect();
-    match hosts.is_empty() {
-        true => "there is no host to ask about".into(),
-        false => hosts.join("; "),
-    }
 }
