@@ -92,7 +92,7 @@ const LAYERS: [Layer; 5] = [
             ),
             (
                 "web",
-                "axum hyper hyper-util prometheus-client thiserror tokio tracing",
+                "axum hyper hyper-util nix prometheus-client thiserror tokio tracing",
             ),
         ],
     },

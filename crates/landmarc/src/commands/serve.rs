@@ -17,12 +17,10 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
-use crate::http::{Board, Parts};
 use crate::log;
-use crate::metrics::Metrics;
 use crate::output::{complain, tell};
+use crate::systemd;
 use crate::words::{for_postfix, in_plain_words};
-use crate::{http, systemd};
 use landmarc_filter::Filter;
 use landmarc_filter::interfaces::{BoundInterfaces, InterfaceError};
 use landmarc_filter::rule_watch;
@@ -41,6 +39,8 @@ use landmarc_runtime::sockets;
 use landmarc_runtime::tasks::{Stage, Tasks};
 use landmarc_runtime::{database, rules};
 use landmarc_runtime::{failure_reports, name_servers};
+use landmarc_web::board::{self, Board, Parts};
+use landmarc_web::metrics::Metrics;
 use reload::Reload;
 
 /// What the help says below the options.
@@ -153,7 +153,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let signals = Signals::new()?;
     let server = runtime.block_on(bind(&loaded.settings, &account))?;
     let web = runtime
-        .block_on(http::bind(&loaded.settings))
+        .block_on(board::bind(&loaded.settings))
         .map_err(ServeError::Web)?;
     let interfaces = runtime.block_on(BoundInterfaces::bind(&loaded.settings, &account))?;
     // Passwords and keys are read while we may still be root.
@@ -180,7 +180,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let ports = web.local_addresses();
     let metrics = Arc::new(Metrics::new());
     let board = Arc::new(Board::new(Arc::clone(&metrics)));
-    let web = http::answer(web, &loaded.settings, Arc::clone(&board));
+    let web = board::answer(web, &loaded.settings, Arc::clone(&board));
     let recorder = Arc::new(database::open(&loaded.settings, &database, loaded.groups())?);
     let (file, settings_from) = (loaded.file.clone(), source.describe(loaded.file.as_deref()));
     let in_force = ActiveSettings::new(loaded, None)?;
@@ -241,7 +241,7 @@ fn make_room_for_sessions(settings: &Settings) {
     const OTHERS: usize = 64;
     let needed = settings.milter.max_sessions
         + 2 * settings.dns.questions_in_flight
-        + http::descriptors(settings)
+        + board::descriptors(settings)
         + sockets::descriptors(settings)
         + landmarc_fleet::descriptors(settings)
         + OTHERS;

@@ -11,9 +11,11 @@
 //!
 //! Not implemented: HTTP/2, TLS and compression, which nothing on this host needs.
 
+pub mod board;
 mod connection;
 mod guard;
 mod limits;
+pub mod metrics;
 mod pages;
 mod plain;
 mod server;

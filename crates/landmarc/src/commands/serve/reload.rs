@@ -9,12 +9,12 @@ use tokio::signal::unix::Signal;
 
 use super::ServeError;
 use crate::log;
-use crate::metrics::Metrics;
 use crate::systemd;
 use crate::words::in_plain_words;
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
+use landmarc_web::metrics::Metrics;
 
 /// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
 /// where to look, and a broken file shall not fill it.

@@ -16,17 +16,23 @@ use landmarc_reporter::ReporterMetrics;
 
 /// The counters of all roles since the start.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub struct Metrics {
     started: SystemTime,
-    pub(crate) filter: Arc<FilterMetrics>,
-    pub(crate) reporter: Arc<ReporterMetrics>,
-    pub(crate) rspamd: Arc<RspamdMetrics>,
-    pub(crate) fleet: Arc<FleetMetrics>,
-    pub(crate) reloads: Reloads,
+    /// Of messages.
+    pub filter: Arc<FilterMetrics>,
+    /// Of reports.
+    pub reporter: Arc<ReporterMetrics>,
+    /// Of the records of rspamd.
+    pub rspamd: Arc<RspamdMetrics>,
+    /// Of what is exchanged with other hosts.
+    pub fleet: Arc<FleetMetrics>,
+    /// Of the settings.
+    pub reloads: Reloads,
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Nothing has happened yet.
+    pub fn new() -> Self {
         Self {
             started: SystemTime::now(),
             filter: Arc::default(),

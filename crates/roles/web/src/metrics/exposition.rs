@@ -40,7 +40,7 @@ impl Sources {
     }
 }
 
-pub(super) fn encode(metrics: &Arc<Metrics>, sources: Sources) -> String {
+pub(crate) fn encode(metrics: &Arc<Metrics>, sources: Sources) -> String {
     let metrics = Arc::clone(metrics);
     landmarc_runtime::metrics::encode(move |writer| write(writer, &metrics, &sources))
 }

@@ -253,7 +253,7 @@ fn sample_belongs(line: &str, family: &str, kind: &str) {
 /// Every metric is explained to operators, and no other.
 #[test]
 fn the_documentation_names_each_metric() {
-    let documented = include_str!("../../../../../docs/monitoring.md");
+    let documented = include_str!("../../../../../../docs/monitoring.md");
     let page = encode(&metrics(), sources());
     let samples = page.lines().filter(|line| !line.starts_with('#'));
     let names: BTreeSet<&str> = samples

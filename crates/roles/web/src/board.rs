@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
+use crate::limits::Limits;
+use crate::pages::Site;
+use crate::server::Server;
+use crate::status::{Health, Part, Readiness, Status};
 use landmarc_net::{ListenError, SocketAddress};
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, State};
-use landmarc_web::{Health, Limits, Part, Readiness, Server, Site, Status};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -21,13 +24,13 @@ use landmarc_runtime::name_servers::NameServers;
 ///
 /// # Errors
 /// With the address, the cause, and what to do about it.
-pub(crate) async fn bind(settings: &Settings) -> Result<Server, ListenError> {
+pub async fn bind(settings: &Settings) -> Result<Server, ListenError> {
     let addresses: Vec<SocketAddr> = settings.web.listen.iter().map(|address| address.0).collect();
     Server::bind(&addresses, Limits::default()).await
 }
 
 /// File descriptors that the ports of the settings may take.
-pub(crate) fn descriptors(settings: &Settings) -> usize {
+pub fn descriptors(settings: &Settings) -> usize {
     match settings.web.listen.len() {
         0 => 0,
         ports => ports + Limits::default().connections,
@@ -35,7 +38,7 @@ pub(crate) fn descriptors(settings: &Settings) -> usize {
 }
 
 /// Answers on the ports, from now until [`Answering::end`].
-pub(crate) fn answer(server: Server, settings: &Settings, board: Arc<Board>) -> Answering {
+pub fn answer(server: Server, settings: &Settings, board: Arc<Board>) -> Answering {
     let host_names = settings.web.host_names.iter().map(ToString::to_string);
     let site = Site::new(board, host_names);
     let (stop, stopped) = oneshot::channel();
@@ -47,14 +50,14 @@ pub(crate) fn answer(server: Server, settings: &Settings, board: Arc<Board>) -> 
 }
 
 /// Ports that are being answered on.
-pub(crate) struct Answering {
+pub struct Answering {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Answering {
     /// Closes the ports. To be called last, so that the end can be watched.
-    pub(crate) async fn end(self) {
+    pub async fn end(self) {
         // Both fail only when it has ended by a panic, which has been told.
         let _ = self.stop.send(());
         let _ = self.task.await;
@@ -62,7 +65,7 @@ impl Answering {
 }
 
 /// Where the service writes how it is, for those who ask.
-pub(crate) struct Board {
+pub struct Board {
     metrics: Arc<Metrics>,
     service: RwLock<Service>,
 }
@@ -76,19 +79,26 @@ enum Service {
 }
 
 /// The parts that are asked how they are.
-pub(crate) struct Parts {
-    pub(crate) current: Arc<Current>,
-    pub(crate) filter: Arc<Filter>,
-    pub(crate) seen: Arc<SeenMail>,
-    pub(crate) recorder: Arc<Recorder>,
-    pub(crate) milter: landmarc_milter::Gauge,
-    pub(crate) sockets: Vec<SocketAddress>,
-    pub(crate) name_servers: Arc<NameServers>,
+pub struct Parts {
+    /// The settings and the resolver.
+    pub current: Arc<Current>,
+    /// What judges messages.
+    pub filter: Arc<Filter>,
+    /// What the records of the last days show.
+    pub seen: Arc<SeenMail>,
+    /// What writes records.
+    pub recorder: Arc<Recorder>,
+    /// What the milter server has done.
+    pub milter: landmarc_milter::Gauge,
+    /// Where mail servers connect to.
+    pub sockets: Vec<SocketAddress>,
+    /// Which name servers answer.
+    pub name_servers: Arc<NameServers>,
 }
 
 impl Board {
     /// Of a service that is being started.
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+    pub fn new(metrics: Arc<Metrics>) -> Self {
         Self {
             metrics,
             service: RwLock::new(Service::Starting),
@@ -96,12 +106,12 @@ impl Board {
     }
 
     /// The service takes mail.
-    pub(crate) fn running(&self, parts: Parts) {
+    pub fn running(&self, parts: Parts) {
         self.change(|_| Service::Running(parts));
     }
 
     /// No new mail is taken.
-    pub(crate) fn stopping(&self) {
+    pub fn stopping(&self) {
         self.change(|service| match service {
             Service::Running(parts) => Service::Stopping(parts),
             other => other,
@@ -109,7 +119,7 @@ impl Board {
     }
 
     /// The last message is over. Lets go of the parts.
-    pub(crate) fn ended(&self) {
+    pub fn ended(&self) {
         self.change(|_| Service::Ended);
     }
 
