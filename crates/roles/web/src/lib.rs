@@ -2,7 +2,7 @@
 //!
 //! Three pages: `/metrics`, for Prometheus; `/healthz`, which says that the process serves; and
 //! `/readyz`, which says whether mail can be judged, with a line for each part. The numbers and the
-//! parts come from a [`Status`] that is handed in: this crate knows neither metrics nor mail.
+//! parts come from a [`Status`] that is handed in: the pages know neither metrics nor mail.
 //!
 //! Every connection is bounded in number, octets and time ([`Limits`]). Requests are GET and HEAD,
 //! and their bodies are not read. There is no authentication, so the port belongs on loopback
