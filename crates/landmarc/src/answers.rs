@@ -9,7 +9,7 @@ use landmarc_dns::zone_file;
 use landmarc_settings::Settings;
 
 use crate::exit::Exit;
-use crate::output::complain;
+use crate::failure::{Failure, failure};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::rules;
 use landmarc_runtime::visible::visible_path;
@@ -30,18 +30,15 @@ impl Answers {
     /// From this file of zones, or from the name servers that the settings name.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(crate) fn open(zones: Option<&Path>, settings: &Settings) -> Result<Self, Exit> {
+    /// With what is printed, and the exit code.
+    pub(crate) fn open(zones: Option<&Path>, settings: &Settings) -> Result<Self, Failure> {
         let Some(path) = zones else {
             let resolver = Resolver::new(rules::resolver_options(settings))
-                .map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))?;
+                .map_err(|error| Failure::of(Exit::Unavailable, &error))?;
             return Ok(Self::Resolver(resolver));
         };
         let bad = |error: &dyn std::error::Error| {
-            complain(
-                Exit::BadInput,
-                &format!("{}: {}", visible_path(path), error_chain(error)),
-            )
+            failure!(Exit::BadInput, "{}: {}", visible_path(path), error_chain(error))
         };
         let text = fs::read_to_string(path).map_err(|error| bad(&error))?;
         let zones = zone_file::parse(&text).map_err(|error| bad(&error))?;

@@ -16,13 +16,13 @@ use landmarc_settings::Settings;
 
 use crate::answers::Answers;
 use crate::exit::Exit;
-use crate::loading::load_with_rules_or_complain;
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load_with_rules;
 use crate::mailbox::{self, MailFile, STANDARD_INPUT};
-use crate::output::{complain, tell};
+use crate::notes::note;
 use landmarc_filter::seen;
 use landmarc_filter::{Lists, Skipped};
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::Loaded;
 use landmarc_runtime::rules;
 use landmarc_runtime::visible::visible_path;
@@ -91,13 +91,9 @@ pub(crate) struct Judged<'a> {
 ///
 /// `tell` says how the command is to end as far as this message goes; the largest counts. Its
 /// error ends the command at once: nobody reads on, or can.
-pub(crate) fn judge_each(
-    options: &Options,
-    tell: impl FnMut(Judged<'_>) -> Result<Exit, Exit>,
-) -> Result<Exit, Exit> {
-    let loaded = load_with_rules_or_complain(options.config.as_deref(), options.rules.as_deref())?;
-    let unavailable =
-        |error: io::Error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}"));
+pub(crate) fn judge_each(options: &Options, tell: impl FnMut(Judged<'_>) -> CommandResult) -> CommandResult {
+    let loaded = load_with_rules(options.config.as_deref(), options.rules.as_deref())?;
+    let unavailable = |error: io::Error| failure!(Exit::Unavailable, "cannot start the runtime: {error}");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -154,7 +150,7 @@ struct Bench<'a, T> {
     tell: T,
 }
 
-impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
+impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
     async fn judge_all(&mut self) -> Exit {
         let standard_input = [PathBuf::from(STANDARD_INPUT)];
         let paths = match self.options.files.as_slice() {
@@ -168,7 +164,7 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
             match self.judge_path(path, named).await {
                 Ok(exit) => worst = worst.max(exit),
                 // Nobody reads on, or can.
-                Err(exit) => return worst.max(exit),
+                Err(failure) => return worst.max(failure.print()),
             }
         }
         worst
@@ -177,10 +173,10 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
     /// Says it where the service would take the mail of this client as it comes.
     fn tell_of_client(&self) {
         if let Some(skipped) = self.client_is_skipped() {
-            tell(&format!(
+            note!(
                 "landmarc: the service would not judge this client: {} (clients.*)",
                 skipped.as_str()
-            ));
+            );
         }
     }
 
@@ -203,23 +199,21 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
         };
         if let Some(skipped) = skipped {
             let place = place.map_or_else(String::new, |place| format!("{place}: "));
-            tell(&format!(
+            note!(
                 "landmarc: {place}the service would not judge this message: {} (clients.*)",
                 skipped.as_str()
-            ));
+            );
         }
     }
 
-    async fn judge_path(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
+    async fn judge_path(&mut self, path: &Path, named: bool) -> CommandResult {
         let files = match mailbox::files(path) {
             Ok(files) => files,
-            Err(error) => return Ok(complain(Exit::BadInput, &error_chain(&error))),
+            Err(error) => return Ok(Failure::of(Exit::BadInput, &error).print()),
         };
         if files.is_empty() {
-            return Ok(complain(
-                Exit::Fine,
-                &format!("{}: no messages", visible_path(path)),
-            ));
+            note!("landmarc: {}: no messages", visible_path(path));
+            return Ok(Exit::Fine);
         }
         let mut worst = Exit::Fine;
         for file in &files {
@@ -228,10 +222,10 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
         Ok(worst)
     }
 
-    async fn judge_file(&mut self, path: &Path, named: bool) -> Result<Exit, Exit> {
+    async fn judge_file(&mut self, path: &Path, named: bool) -> CommandResult {
         let file = match MailFile::read(path) {
             Ok(file) => file,
-            Err(error) => return Ok(complain(Exit::BadInput, &error_chain(&error))),
+            Err(error) => return Ok(Failure::of(Exit::BadInput, &error).print()),
         };
         let named = named || file.is_mbox();
         let mut worst = Exit::Fine;
@@ -248,7 +242,7 @@ impl<T: FnMut(Judged<'_>) -> Result<Exit, Exit>> Bench<'_, T> {
                         now,
                     })?
                 }
-                Err(error) => complain(Exit::BadInput, &format!("{}: {error}", stored.place)),
+                Err(error) => failure!(Exit::BadInput, "{}: {error}", stored.place).print(),
             };
             worst = worst.max(exit);
         }

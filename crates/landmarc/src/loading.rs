@@ -1,65 +1,48 @@
-//! Settings for commands: what is wrong with them is printed, and says how the command is to end.
+//! Settings for commands: what is wrong with them is how the command fails.
 
 use std::path::Path;
 
 use landmarc_settings::Settings;
 
-use crate::exit::Exit;
-use crate::output::{complain, tell};
-use landmarc_runtime::error_chain::error_chain;
-use landmarc_runtime::load::{LoadError, Loaded, Need, load_store, load_with};
+use crate::failure::Failure;
+use crate::notes::{note, print_note};
+use landmarc_runtime::load::{self, Loaded, Need, load_with};
 
-/// As [`load_with`], for a command: prints warnings, or what is wrong.
+/// Reads all settings, and prints warnings.
 ///
 /// # Errors
-/// With [`Exit::Config`], when it has said why.
-pub(crate) fn load_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
-    load_with_rules_or_complain(named, None)
+/// When they cannot be read or have mistakes.
+pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Failure> {
+    load_with_rules(named, None)
 }
 
-/// As [`load_or_complain`], with the operator's rules from this file, if there is one, in place of
+/// As [`load`], with the operator's rules from this file, if there is one, in place of
 /// the one that the settings name: rules are tried before they are in force.
 ///
 /// # Errors
 /// As there.
-pub(crate) fn load_with_rules_or_complain(
-    named: Option<&Path>,
-    rules_file: Option<&Path>,
-) -> Result<Loaded, Exit> {
-    let loaded = load_with(named, rules_file).map_err(|error| complain_of(&error))?;
-    loaded.warnings.iter().for_each(|warning| tell(warning));
+pub(crate) fn load_with_rules(named: Option<&Path>, rules_file: Option<&Path>) -> Result<Loaded, Failure> {
+    let loaded = load_with(named, rules_file)?;
+    loaded.warnings.iter().for_each(|warning| print_note(warning));
     Ok(loaded)
 }
 
-/// As [`load_or_complain`], but warnings are for another time: what runs from cron is read by nobody.
+/// As [`load`], without printing warnings: nobody reads what runs from cron.
 ///
 /// # Errors
 /// As there.
-pub(crate) fn load_quietly_or_complain(named: Option<&Path>) -> Result<Loaded, Exit> {
-    load_with(named, None).map_err(|error| complain_of(&error))
+pub(crate) fn load_quietly(named: Option<&Path>) -> Result<Loaded, Failure> {
+    Ok(load_with(named, None)?)
 }
 
-/// Prints what is wrong.
-pub(crate) fn complain_of(error: &LoadError) -> Exit {
-    match error {
-        LoadError::Mistakes(lines) => {
-            tell(lines);
-            Exit::Config
-        }
-        error => complain(Exit::Config, &error_chain(error)),
-    }
-}
-
-/// As [`load_store`], for a command: says in one line when there are mistakes elsewhere.
+/// Reads what a command of the store needs, and prints one line when there are mistakes elsewhere.
 ///
 /// # Errors
-/// With [`Exit::Config`], when it has said why.
-pub(crate) fn load_store_or_complain(named: Option<&Path>, need: Need) -> Result<Settings, Exit> {
-    let (settings, mistaken) = load_store(named, need).map_err(|error| complain_of(&error))?;
+/// As [`load`].
+pub(crate) fn load_store(named: Option<&Path>, need: Need) -> Result<Settings, Failure> {
+    let (settings, mistaken) = load::load_store(named, need)?;
     if let Some(file) = mistaken {
-        tell(&format!(
-            "landmarc: {file} has mistakes: `landmarc config check {file}` tells them"
-        ));
+        note!("landmarc: {file} has mistakes: `landmarc config check {file}` tells them");
     }
     Ok(settings)
 }

@@ -8,25 +8,28 @@ mod bench;
 mod commands;
 mod csv;
 mod exit;
+mod failure;
 mod figures;
 mod listing;
 mod loading;
 mod log;
 mod mailbox;
+mod notes;
 mod output;
 mod pasted;
 mod places;
 mod records;
+mod runtime;
 mod systemd;
 mod table;
 mod words;
 mod wrap;
 
+use crate::exit::Exit;
+use crate::failure::CommandResult;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use crate::exit::Exit;
 
 /// What the help says below the commands.
 const AFTER_HELP: &str = "\
@@ -92,16 +95,16 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     if let Some(called) = commands::opendmarc::called(&arguments) {
-        return output::guarded(|| called.run()).into();
+        return failure::run(|| called.run()).into();
     }
     let line = match CommandLine::try_parse() {
         Ok(line) => line,
         Err(error) => return usage(&error),
     };
-    output::guarded(|| run(line.command)).into()
+    failure::run(|| run(line.command)).into()
 }
 
-fn run(command: Command) -> Exit {
+fn run(command: Command) -> CommandResult {
     match command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),

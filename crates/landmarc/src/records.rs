@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use landmarc_settings::Settings;
-use landmarc_store::{LogRow, Reader, StoreError, Trouble};
+use landmarc_store::{LogRow, Reader};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Map, Value, json};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
 use crate::listing::{self, Field, field};
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, tell};
-use crate::places;
+use crate::loading::load_store;
 use landmarc_runtime::database;
 use landmarc_runtime::load::Need;
 use landmarc_runtime::time::to_the_millisecond;
@@ -45,15 +44,15 @@ impl Place {
     /// whoever looks into a backup need not be able to.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(crate) fn find(&self) -> Result<Found, Exit> {
+    /// With what is printed, and the exit code.
+    pub(crate) fn find(&self) -> Result<Found, Failure> {
         match (&self.store, &self.config) {
             (Some(path), None) => Ok(Found {
                 place: path.into(),
                 settings: None,
             }),
             (_, config) => {
-                let settings = load_store_or_complain(config.as_deref(), Need::Directory)?;
+                let settings = load_store(config.as_deref(), Need::Directory)?;
                 Ok(Found {
                     place: self.of(&settings)?,
                     settings: Some(settings),
@@ -66,12 +65,12 @@ impl Place {
     /// the fleet shares.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(crate) fn of(&self, settings: &Settings) -> Result<landmarc_store::Place, Exit> {
+    /// With what is printed, and the exit code.
+    pub(crate) fn of(&self, settings: &Settings) -> Result<landmarc_store::Place, Failure> {
         match &self.store {
             Some(path) => Ok(path.into()),
             None if self.local => Ok(database::path(settings).into()),
-            None => database::place(settings).map_err(|error| places::refuse(&error)),
+            None => database::place(settings).map_err(Failure::from),
         }
     }
 }
@@ -80,10 +79,10 @@ impl Found {
     /// Opens it for reading, also while the service writes it.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(crate) fn read(&self) -> Result<Reader, Exit> {
+    /// With what is printed, and the exit code.
+    pub(crate) fn read(&self) -> Result<Reader, Failure> {
         self.reachable(AccessFlags::R_OK)?;
-        Reader::open(&self.place).map_err(|error| refuse(&error))
+        Reader::open(&self.place).map_err(Failure::from)
     }
 
     /// Its file; none where the fleet's is meant, of which there is none here.
@@ -108,15 +107,15 @@ impl Found {
     /// it cannot be opened.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(crate) fn reachable(&self, how: AccessFlags) -> Result<(), Exit> {
+    /// With what is printed, and the exit code.
+    pub(crate) fn reachable(&self, how: AccessFlags) -> Result<(), Failure> {
         // A server tells by itself.
         let Some(path) = self.file() else {
             return Ok(());
         };
         match access(path, how) {
             Ok(()) => Ok(()),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => Err(missing(path)),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => Err(Failure::nothing_recorded(path)),
             Err(errno) => {
                 let doing = if how.contains(AccessFlags::W_OK) {
                     "write"
@@ -124,52 +123,11 @@ impl Found {
                     "read"
                 };
                 let message = format!("cannot {doing} {}: {}", path.display(), errno.desc());
-                let exit = complain(Exit::Unavailable, &message);
-                tell("  run it as root, as the user of the service, or as a member of its group");
-                Err(exit)
+                Err(Failure::new(Exit::Unavailable, &message)
+                    .with_remedy("run it as root, as the user of the service, or as a member of its group"))
             }
         }
     }
-}
-
-fn missing(path: &Path) -> Exit {
-    complain(
-        Exit::Unavailable,
-        &format!(
-            "nothing has been recorded at {}: is the service running, with another store.directory?",
-            path.display()
-        ),
-    )
-}
-
-/// Says what is wrong with a store, and what can be done.
-pub(crate) fn refuse(error: &StoreError) -> Exit {
-    let exit = match error {
-        StoreError::Missing { path } => return missing(path),
-        StoreError::Newer { .. }
-        | StoreError::Foreign { .. }
-        | StoreError::NoDatabase { .. }
-        | StoreError::NotPlain { .. }
-        | StoreError::Damaged { .. }
-        | StoreError::Segment { .. }
-        | StoreError::Server {
-            trouble: Trouble::Older { .. } | Trouble::Newer { .. } | Trouble::Foreign | Trouble::Damaged,
-            ..
-        } => Exit::BadInput,
-        StoreError::NoBackup { .. } => Exit::Usage,
-        StoreError::Panicked { .. } | StoreError::TooLong { .. } => Exit::Bug,
-        StoreError::Vanished { .. }
-        | StoreError::Io { .. }
-        | StoreError::Engine { .. }
-        | StoreError::Server { .. }
-        | StoreError::Ended => Exit::Unavailable,
-    };
-    complain(exit, &error.in_full());
-    tell(&format!("  {}", error.remedy()));
-    if let StoreError::Server { .. } = error {
-        tell("  what this host has recorded itself is there: try --local");
-    }
-    exit
 }
 
 /// All that is known of a message but its story: the keys of the log line, in its order, behind
@@ -316,22 +274,5 @@ pub(crate) mod tests {
         assert_eq!(bare["overrides"], json!([]));
         assert_eq!(full["overrides"][1], json!({"type": "other", "comment": ""}));
         assert_eq!((&full["questions"], &full["ms"]), (&json!(6), &json!(38)));
-    }
-
-    #[test]
-    fn what_is_wrong_with_a_store_decides_how_the_command_ends() {
-        let path = PathBuf::from("x.db");
-        let newer = StoreError::Newer {
-            path: path.clone(),
-            found: 9,
-            known: 1,
-        };
-        assert_eq!(refuse(&newer), Exit::BadInput);
-        assert_eq!(
-            refuse(&StoreError::Foreign { path: path.clone() }),
-            Exit::BadInput
-        );
-        assert_eq!(refuse(&StoreError::Missing { path }), Exit::Unavailable);
-        assert_eq!(refuse(&StoreError::Ended), Exit::Unavailable);
     }
 }

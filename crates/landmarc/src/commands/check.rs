@@ -9,6 +9,7 @@ use landmarc_receiver::explanation::explain;
 
 use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
+use crate::failure::CommandResult;
 use crate::output::print;
 use landmarc_filter::json;
 use landmarc_filter::log_line;
@@ -34,12 +35,11 @@ pub(crate) struct Arguments {
 }
 
 /// Judges and prints.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let done = judge_each(&arguments.options, |judged| {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+    judge_each(&arguments.options, |judged| {
         print(&format!("{}\n", text(arguments, &judged)))?;
         Ok(exit_of(judged.judgement))
-    });
-    done.unwrap_or_else(|exit| exit)
+    })
 }
 
 fn text(arguments: &Arguments, judged: &Judged<'_>) -> String {

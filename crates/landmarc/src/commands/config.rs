@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::exit::Exit;
-use crate::loading::load_or_complain;
+use crate::failure::CommandResult;
+use crate::loading::load;
 use crate::output::print;
 use crate::words::in_plain_words;
 use landmarc_runtime::load::DEFAULT_FILE;
@@ -46,17 +46,16 @@ impl Which {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
-    let done = match action {
+pub(crate) fn run(action: &Action) -> CommandResult {
+    match action {
         Action::Default => print(&landmarc_settings::default_file()),
         Action::Check { which } => check(which.file()),
         Action::Show { which } => show(which.file()),
-    };
-    done.err().unwrap_or(Exit::Fine)
+    }
 }
 
-fn check(file: Option<&Path>) -> Result<(), Exit> {
-    match load_or_complain(file)?.file {
+fn check(file: Option<&Path>) -> CommandResult {
+    match load(file)?.file {
         Some(file) => print(&format!("{}: no mistakes\n", visible_path(&file))),
         None => print(&format!(
             "{DEFAULT_FILE} does not exist: all settings are at their defaults\n"
@@ -64,8 +63,8 @@ fn check(file: Option<&Path>) -> Result<(), Exit> {
     }
 }
 
-fn show(file: Option<&Path>) -> Result<(), Exit> {
-    let loaded = load_or_complain(file)?;
+fn show(file: Option<&Path>) -> CommandResult {
+    let loaded = load(file)?;
     let words = in_plain_words(&loaded.rules());
     let words: String = words.iter().map(|line| format!("# {line}\n")).collect();
     print(&format!("{words}\n{}", landmarc_settings::show(&loaded.settings)))

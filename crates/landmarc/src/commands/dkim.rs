@@ -5,9 +5,8 @@ mod new;
 mod record;
 mod show;
 
+use crate::failure::CommandResult;
 use clap::Subcommand;
-
-use crate::exit::Exit;
 
 /// Make the keys that reports are signed with, and see whether they are published
 #[derive(Debug, Subcommand)]
@@ -21,11 +20,10 @@ pub(crate) enum Action {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
-    let done = match action {
+pub(crate) fn run(action: &Action) -> CommandResult {
+    match action {
         Action::New(arguments) => new::run(arguments),
         Action::Show(arguments) => show::run(arguments),
         Action::Check(arguments) => check::run(arguments),
-    };
-    done.unwrap_or_else(|exit| exit)
+    }
 }

@@ -8,7 +8,8 @@ use clap_complete::Shell;
 
 use crate::CommandLine;
 use crate::exit::Exit;
-use crate::output::{complain, print};
+use crate::failure::{CommandResult, failure};
+use crate::output::print_octets;
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(crate) struct Man {
 }
 
 /// Prints completions.
-pub(crate) fn completions(arguments: &Completions) -> Exit {
+pub(crate) fn completions(arguments: &Completions) -> CommandResult {
     let mut text = Vec::new();
     clap_complete::generate(
         arguments.shell,
@@ -38,31 +39,28 @@ pub(crate) fn completions(arguments: &Completions) -> Exit {
 }
 
 /// Prints or writes manual pages.
-pub(crate) fn man(arguments: &Man) -> Exit {
+pub(crate) fn man(arguments: &Man) -> CommandResult {
     let Some(directory) = &arguments.output_dir else {
         return print_page();
     };
     let written = fs::create_dir_all(directory)
         .and_then(|()| clap_mangen::generate_to(CommandLine::command(), directory));
-    match written {
-        Ok(()) => Exit::Fine,
-        Err(error) => complain(
+    written.map_err(|error| {
+        failure!(
             Exit::Unavailable,
-            &format!("cannot write to {}: {error}", directory.display()),
-        ),
-    }
+            "cannot write to {}: {error}",
+            directory.display()
+        )
+    })?;
+    Ok(Exit::Fine)
 }
 
-fn print_page() -> Exit {
+fn print_page() -> CommandResult {
     let mut text = Vec::new();
     match clap_mangen::Man::new(CommandLine::command()).render(&mut text) {
         Ok(()) => print_octets(&text),
-        Err(error) => complain(Exit::Unavailable, &format!("cannot make the page: {error}")),
+        Err(error) => Err(failure!(Exit::Unavailable, "cannot make the page: {error}")),
     }
-}
-
-fn print_octets(text: &[u8]) -> Exit {
-    print(&String::from_utf8_lossy(text)).err().unwrap_or(Exit::Fine)
 }
 
 #[cfg(test)]

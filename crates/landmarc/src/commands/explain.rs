@@ -5,9 +5,10 @@ use landmarc_settings::Settings;
 use landmarc_store::{Explained, LogRow, Reader};
 
 use crate::exit::Exit;
-use crate::output::{complain, print, tell, terminal_width};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::output::{print, terminal_width};
 use crate::pasted;
-use crate::records::{Found, Place, object, refuse, word};
+use crate::records::{Found, Place, object, word};
 use crate::wrap::{broken, wrapped};
 use landmarc_filter::trace::with_id;
 use landmarc_mail::text::{visible, visible_lines};
@@ -57,18 +58,14 @@ pub(crate) struct Arguments {
 }
 
 /// Looks it up and prints.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    explain(arguments).err().unwrap_or(Exit::Fine)
-}
-
-fn explain(arguments: &Arguments) -> Result<(), Exit> {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let ids = pasted::candidates(&arguments.id);
     if ids.is_empty() {
-        let message = format!(
+        return Err(failure!(
+            Exit::Usage,
             "{:?} is no id: give a queue id, or the id of an SMTP reply",
             arguments.id
-        );
-        return Err(complain(Exit::Usage, &message));
+        ));
     }
     let store = arguments.place.find()?;
     // What this host took is found here, also while the database of the fleet is away.
@@ -91,9 +88,9 @@ fn explain(arguments: &Arguments) -> Result<(), Exit> {
 }
 
 /// The messages of the first id that has any.
-fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Exit> {
+fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Failure> {
     for id in ids.iter().flat_map(|id| pasted::spellings(id)) {
-        let found = reader.explain(&id).map_err(|error| refuse(&error))?;
+        let found = reader.explain(&id)?;
         if !found.is_empty() {
             return Ok(found);
         }
@@ -102,32 +99,27 @@ fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Exit> {
 }
 
 /// The remedies are what has been the matter, the likeliest first.
-fn not_found(ids: &[String], store: &Found) -> Exit {
+fn not_found(ids: &[String], store: &Found) -> Failure {
     let asked: Vec<_> = ids.iter().map(|id| format!("{id:?}")).collect();
-    let message = format!(
-        "nothing is recorded under {} in {}",
-        asked.join(" or "),
-        store.place
-    );
-    let exit = complain(Exit::Unknown, &message);
-    tell(
-        "  ids look like 0n2v5x8k4q1m (12 characters, in SMTP replies and logs), or as the mail server writes them",
-    );
-    tell(&format!("  {}", how_long(store.settings.as_ref())));
-    tell(match store.file() {
-        Some(_) => {
-            "  each host records its own messages: ask the one that took this one, or read a backup with --store"
-        }
-        None => "  another host may not have handed it on yet: landmarc store status tells",
-    });
-    tell("  what is not judged is not recorded: its line in the log has skipped= with the reason");
-    tell(
-        "  nor is mail that came while the filter was down, or past it: then the log has no line of it at all",
-    );
-    tell(
-        "  a record may still wait in memory for a store that cannot be written: /readyz tells (web.listen)",
-    );
-    exit
+    let (asked, place) = (asked.join(" or "), &store.place);
+    failure!(Exit::Unknown, "nothing is recorded under {asked} in {place}")
+        .with_remedy(
+            "ids look like 0n2v5x8k4q1m (12 characters, in SMTP replies and logs), or as the mail server writes them",
+        )
+        .with_remedy(how_long(store.settings.as_ref()))
+        .with_remedy(match store.file() {
+            Some(_) => {
+                "each host records its own messages: ask the one that took this one, or read a backup with --store"
+            }
+            None => "another host may not have handed it on yet: landmarc store status tells",
+        })
+        .with_remedy("what is not judged is not recorded: its line in the log has skipped= with the reason")
+        .with_remedy(
+            "nor is mail that came while the filter was down, or past it: then the log has no line of it at all",
+        )
+        .with_remedy(
+            "a record may still wait in memory for a store that cannot be written: /readyz tells (web.listen)",
+        )
 }
 
 fn how_long(settings: Option<&Settings>) -> String {

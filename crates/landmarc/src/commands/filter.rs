@@ -10,9 +10,10 @@ use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};
 
 use crate::exit::Exit;
-use crate::loading::load_or_complain;
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load;
 use crate::log;
-use crate::output::complain;
+use crate::runtime;
 use landmarc_runtime::check_secret;
 
 /// What the help says below the options.
@@ -60,13 +61,9 @@ enum UnjudgedName {
 }
 
 /// Serves the mail server until it ends.
-pub(crate) fn run(action: &Action) -> Exit {
+pub(crate) fn run(action: &Action) -> CommandResult {
     let Action::OpenSmtpd(arguments) = action;
-    opensmtpd(arguments).unwrap_or_else(|exit| exit)
-}
-
-fn opensmtpd(arguments: &Arguments) -> Result<Exit, Exit> {
-    let settings = load_or_complain(arguments.config.as_deref())?.settings;
+    let settings = load(arguments.config.as_deref())?.settings;
     let service = service(arguments, &settings)?;
     log::start(&settings);
     let terms = Terms {
@@ -77,20 +74,18 @@ fn opensmtpd(arguments: &Arguments) -> Result<Exit, Exit> {
         message_octets: settings.check_api.max_message_size.as_u64(),
         folder: arguments.folder.clone().unwrap_or_else(std::env::temp_dir),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime::threads()?;
     let input = BufReader::with_capacity(INPUT_OCTETS, stdin());
     let ended = runtime.block_on(filter(input, stdout(), Arc::new(service), terms));
     // A read of standard input cannot be called back.
     runtime.shutdown_background();
-    ended.map_err(|error| complain(Exit::Unavailable, &format!("cannot speak to smtpd: {error}")))?;
+    ended.map_err(|error| failure!(Exit::Unavailable, "cannot speak to smtpd: {error}"))?;
     Ok(Exit::Fine)
 }
 
 /// The check API to ask.
-fn service(arguments: &Arguments, settings: &Settings) -> Result<CheckApi, Exit> {
-    let wrong = |message: &str| complain(Exit::Config, message);
+fn service(arguments: &Arguments, settings: &Settings) -> Result<CheckApi, Failure> {
+    let wrong = |message: &str| Failure::new(Exit::Config, message);
     let api = &settings.check_api;
     let socket = match (&arguments.socket, api.listen.first()) {
         (Some(socket), _) => socket.clone(),

@@ -14,9 +14,10 @@ use landmarc_observation::{DayRow, DomainDay, TallyRow};
 use landmarc_store::{Day, Reader};
 
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
-use crate::output::{complain, tell};
-use crate::records::{Place, refuse};
+use crate::notes::note;
+use crate::records::Place;
 use landmarc_import::opendmarc::exporter_name;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, date};
@@ -65,22 +66,22 @@ pub(crate) struct Export {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
+pub(crate) fn run(action: &Action) -> CommandResult {
     let Action::Export(arguments) = action;
-    export(arguments).err().unwrap_or(Exit::Fine)
+    export(arguments)
 }
 
-fn export(arguments: &Export) -> Result<(), Exit> {
+fn export(arguments: &Export) -> CommandResult {
     if arguments.ends_before_it_begins(now_ms()) {
-        return Err(complain(
+        return Err(failure!(
             Exit::Usage,
-            "--since is after --until: there is no day between them",
+            "--since is after --until: there is no day between them"
         ));
     }
     let store = arguments.place.find()?;
     let reader = store.read()?;
     let reporter = arguments.reporter.clone().unwrap_or_else(exporter_name);
-    let days = reader.reporting_days().map_err(|error| refuse(&error))?;
+    let days = reader.reporting_days()?;
     let days: Vec<_> = days
         .into_iter()
         .filter(|day| arguments.has(*day, now_ms()))
@@ -100,19 +101,12 @@ fn export(arguments: &Export) -> Result<(), Exit> {
     };
     match count {
         Ok(count) => {
-            tell(&format!(
-                "landmarc: {} records of {} days",
-                grouped(count),
-                days.len()
-            ));
-            Ok(())
+            note!("landmarc: {} records of {} days", grouped(count), days.len());
+            Ok(Exit::Fine)
         }
-        Err(Stopped::Store(error)) => Err(refuse(&error)),
-        Err(Stopped::Writing(error)) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::Fine),
-        Err(Stopped::Writing(error)) => Err(complain(
-            Exit::Unavailable,
-            &format!("cannot write the history: {error}"),
-        )),
+        Err(Stopped::Store(error)) => Err(Failure::from(error)),
+        Err(Stopped::Writing(error)) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::Fine.into()),
+        Err(Stopped::Writing(error)) => Err(failure!(Exit::Unavailable, "cannot write the history: {error}")),
     }
 }
 
@@ -153,13 +147,13 @@ fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &st
 /// Rows past what is read of one domain and day: nothing is left out in silence.
 fn tell_of_left_out(day: Day, domain: &DomainDay) {
     if domain.left_out_messages > 0 {
-        tell(&format!(
+        note!(
             "landmarc: {}: {} messages of {} are left out, in rows past the {}th",
             date(day),
             grouped(domain.left_out_messages),
             domain.policy_domain,
             grouped(u64::try_from(domain.rows.len()).unwrap_or(u64::MAX))
-        ));
+        );
     }
 }
 
@@ -189,16 +183,17 @@ fn counted(day: Day, row: TallyRow) -> Counted {
     }
 }
 
-fn create(path: &Path) -> Result<File, Exit> {
+fn create(path: &Path) -> Result<File, Failure> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     file.map_err(|error| {
         let remedy = match error.kind() {
             ErrorKind::AlreadyExists => "; name another one",
             _ => "",
         };
-        complain(
+        failure!(
             Exit::Unavailable,
-            &format!("cannot write {}: {error}{remedy}", path.display()),
+            "cannot write {}: {error}{remedy}",
+            path.display()
         )
     })
 }

@@ -8,9 +8,11 @@ use landmarc_settings::Network;
 use landmarc_store::{Filter, LogRow};
 
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::listing;
-use crate::output::{complain, print, tell, terminal_width};
-use crate::records::{FIELDS, Place, object, refuse, word};
+use crate::notes::note;
+use crate::output::{print, terminal_width};
+use crate::records::{FIELDS, Place, object, word};
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, to_the_second};
@@ -114,15 +116,11 @@ fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
 }
 
 /// Looks for them and prints.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    log(arguments).err().unwrap_or(Exit::Fine)
-}
-
-fn log(arguments: &Arguments) -> Result<(), Exit> {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let filter = filter(arguments, now_ms())?;
     let store = arguments.place.find()?;
     let found = store.read()?.log(&filter);
-    let mut rows = found.map_err(|error| refuse(&error))?;
+    let mut rows = found?;
     rows.reverse();
     if rows.is_empty() {
         let everything = Filter {
@@ -134,7 +132,7 @@ fn log(arguments: &Arguments) -> Result<(), Exit> {
         } else {
             "that fits is recorded"
         };
-        tell(&format!("landmarc: no message {which} in {}", store.place));
+        note!("landmarc: no message {which} in {}", store.place);
     }
     print(&match arguments {
         Arguments { json: true, .. } => listing::as_json(&rows, object),
@@ -142,20 +140,22 @@ fn log(arguments: &Arguments) -> Result<(), Exit> {
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
-        tell(&format!("the last {} messages; --limit N shows more", rows.len()));
+        note!("the last {} messages; --limit N shows more", rows.len());
     }
-    Ok(())
+    Ok(Exit::Fine)
 }
 
-fn filter(arguments: &Arguments, now_ms: u64) -> Result<Filter, Exit> {
+fn filter(arguments: &Arguments, now_ms: u64) -> Result<Filter, Failure> {
     let since_ms = arguments.since.map(|since| since.begins_ms(now_ms));
     let until_ms = arguments.until.map(|until| until.ends_ms(now_ms));
     if let (Some(since), Some(until)) = (since_ms, until_ms)
         && since >= until
     {
         let (since, until) = (to_the_second(since), to_the_second(until));
-        let message = format!("--since {since} is not before --until {until}: no message can fit");
-        return Err(complain(Exit::Usage, &message));
+        return Err(failure!(
+            Exit::Usage,
+            "--since {since} is not before --until {until}: no message can fit"
+        ));
     }
     Ok(Filter {
         domain: arguments.domain.clone(),
@@ -294,8 +294,8 @@ mod tests {
         assert!(refused(&["--client", "192.0.2.1/24"]).contains("did you mean \"192.0.2.0/24\"?"));
         assert!(refused(&["--since", "tomorrow"]).contains("a span before now"));
         assert!(refused(&["--json", "--csv"]).contains("cannot be used with"));
-        assert_eq!(refused(&["--since", "1h", "--until", "2h"]), "Usage");
-        assert_eq!(refused(&["--since", "1h", "--until", "1h"]), "Usage");
+        assert!(refused(&["--since", "1h", "--until", "2h"]).starts_with("Failure { exit: Usage"));
+        assert!(refused(&["--since", "1h", "--until", "1h"]).starts_with("Failure { exit: Usage"));
     }
 
     #[test]

@@ -7,9 +7,8 @@ mod rspamd;
 
 pub(crate) mod summary;
 
+use crate::failure::CommandResult;
 use clap::Subcommand;
-
-use crate::exit::Exit;
 
 /// Move in from another program: its settings, its history, its database
 #[derive(Debug, Subcommand)]
@@ -23,7 +22,7 @@ pub(crate) enum Action {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
+pub(crate) fn run(action: &Action) -> CommandResult {
     match action {
         Action::Opendmarc(arguments) => opendmarc::run(arguments),
         Action::MailDmarc(arguments) => mail_dmarc::run(arguments),

@@ -15,14 +15,13 @@ mod params;
 mod reports;
 mod tool;
 
+use crate::failure::CommandResult;
+use crate::notes::speak_as;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::exit::Exit;
-use crate::output::speak_as;
-
 /// Takes a command line without the name.
-type Program = fn(&[OsString]) -> Exit;
+type Program = fn(&[OsString]) -> CommandResult;
 
 /// What runs under each name.
 const PROGRAMS: [(&str, Program); 7] = [
@@ -45,7 +44,7 @@ pub(crate) struct Called<'a> {
 
 impl Called<'_> {
     /// Does it.
-    pub(crate) fn run(self) -> Exit {
+    pub(crate) fn run(self) -> CommandResult {
         speak_as(self.name);
         (self.program)(self.arguments)
     }
@@ -98,7 +97,8 @@ mod tests {
             &["opendmarc-check"],
         ] {
             let line = line(words);
-            assert_eq!(called(&line).map(Called::run), Some(Exit::Usage), "{words:?}");
+            let exit = called(&line).map(|called| crate::failure::run(|| called.run()));
+            assert_eq!(exit, Some(crate::exit::Exit::Usage), "{words:?}");
         }
     }
 }

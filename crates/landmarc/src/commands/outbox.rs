@@ -18,11 +18,11 @@ mod trial;
 
 use std::str::FromStr;
 
+use crate::failure::CommandResult;
 use clap::Subcommand;
 use landmarc_mail::DomainName;
 use landmarc_store::Day;
 
-use crate::exit::Exit;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::When;
 
@@ -54,8 +54,8 @@ pub(crate) enum Action {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
-    let done = match action {
+pub(crate) fn run(action: &Action) -> CommandResult {
+    match action {
         Action::Due(arguments) => due::run(arguments),
         Action::List(arguments) => list::run(arguments),
         Action::Show(arguments) => show::run(arguments),
@@ -64,8 +64,7 @@ pub(crate) fn run(action: &Action) -> Exit {
         Action::Suppress(arguments) => suppress::run(arguments),
         Action::Redirect(arguments) => redirect::run(arguments),
         Action::Bounce(arguments) => bounce::run(arguments),
-    };
-    done.unwrap_or_else(|exit| exit)
+    }
 }
 
 /// The time that a command takes for the present.

@@ -3,9 +3,8 @@
 mod list;
 mod test;
 
+use crate::failure::CommandResult;
 use clap::Subcommand;
-
-use crate::exit::Exit;
 
 /// Show this server's own rules, or try them on messages
 #[derive(Debug, Subcommand)]
@@ -17,10 +16,9 @@ pub(crate) enum Action {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
-    let done = match action {
+pub(crate) fn run(action: &Action) -> CommandResult {
+    match action {
         Action::List(arguments) => list::run(arguments),
         Action::Test(arguments) => test::run(arguments),
-    };
-    done.unwrap_or_else(|exit| exit)
+    }
 }

@@ -17,8 +17,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure};
 use crate::log;
-use crate::output::{complain, tell};
 use crate::systemd;
 use crate::words::{for_postfix, in_plain_words};
 use landmarc_filter::Filter;
@@ -32,7 +32,6 @@ use landmarc_import::rspamd;
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::database::Lock;
-use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
 use landmarc_runtime::name_servers::NameServers;
 use landmarc_runtime::sockets;
@@ -121,27 +120,25 @@ impl ServeError {
 }
 
 /// Serves until it is told to stop.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     run_from(&Source::Landmarc(arguments.config.clone()))
 }
 
 /// The same with the settings from there.
-pub(crate) fn run_from(source: &Source) -> Exit {
-    let error = match serve(source) {
-        Ok(()) => return Exit::Fine,
-        Err(error) => error,
-    };
-    match &error {
-        // Each line begins with its place, for editors to jump to.
-        ServeError::Load(LoadError::Mistakes(lines)) => tell(lines),
-        error => {
-            complain(error.exit(), &error_chain(error));
+pub(crate) fn run_from(source: &Source) -> CommandResult {
+    serve(source)?;
+    Ok(Exit::Fine)
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        let failure = Self::of(error.exit(), &error);
+        match (error.remedy(), error) {
+            (_, ServeError::Load(error)) => error.into(),
+            (Some(remedy), _) => failure.with_remedy(remedy),
+            (None, _) => failure,
         }
     }
-    if let Some(remedy) = error.remedy() {
-        tell(&format!("  {remedy}"));
-    }
-    error.exit()
 }
 
 fn serve(source: &Source) -> Result<(), ServeError> {

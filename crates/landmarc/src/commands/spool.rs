@@ -7,10 +7,10 @@ use landmarc_store::{COMMAND_BUSY_TIMEOUT, Exported, Spool, SpoolStatus, StoreEr
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::{grouped, size};
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, print, tell};
-use crate::records::refuse;
+use crate::loading::load_store;
+use crate::output::print;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::database;
 use landmarc_runtime::fleet_settings::FleetMode;
@@ -67,17 +67,16 @@ struct Of {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
-    let done = match action {
+pub(crate) fn run(action: &Action) -> CommandResult {
+    match action {
         Action::Export(arguments) => export(arguments),
         Action::Status(arguments) => status(&arguments.of),
-    };
-    done.err().unwrap_or(Exit::Fine)
+    }
 }
 
-fn export(arguments: &Export) -> Result<(), Exit> {
+fn export(arguments: &Export) -> CommandResult {
     let mut spool = open(&arguments.of)?;
-    let exported = spool.export(&arguments.to).map_err(|error| refuse(&error))?;
+    let exported = spool.export(&arguments.to)?;
     print(&match arguments.of.json {
         true => format!("{}\n", exported_object(&exported)),
         false => exported_text(&exported),
@@ -103,8 +102,8 @@ fn exported_object(exported: &Exported) -> Value {
     })
 }
 
-fn status(of: &Of) -> Result<(), Exit> {
-    let found = open(of)?.status().map_err(|error| refuse(&error))?;
+fn status(of: &Of) -> CommandResult {
+    let found = open(of)?.status()?;
     print(&match of.json {
         true => format!("{}\n", object(&found)),
         false => in_words(&found, now_ms()),
@@ -112,18 +111,17 @@ fn status(of: &Of) -> Result<(), Exit> {
 }
 
 /// The spool of this host. One that is not there is not made.
-fn open(of: &Of) -> Result<Spool, Exit> {
-    let settings = load_store_or_complain(of.config.as_deref(), Need::Directory)?;
+fn open(of: &Of) -> Result<Spool, Failure> {
+    let settings = load_store(of.config.as_deref(), Need::Directory)?;
     let path = of.store.clone().unwrap_or_else(|| database::path(&settings));
     if !path.exists() {
-        return Err(refuse(&StoreError::Missing { path }));
+        return Err(StoreError::Missing { path }.into());
     }
     if FleetMode::of(&settings) == FleetMode::Alone && of.store.is_none() {
-        let exit = complain(Exit::Config, "nothing is kept here to be handed on");
-        tell("  set fleet.export = true, or fleet.database or fleet.push_to");
-        return Err(exit);
+        return Err(failure!(Exit::Config, "nothing is kept here to be handed on")
+            .with_remedy("set fleet.export = true, or fleet.database or fleet.push_to"));
     }
-    Spool::open(path, host(&settings), COMMAND_BUSY_TIMEOUT).map_err(|error| refuse(&error))
+    Spool::open(path, host(&settings), COMMAND_BUSY_TIMEOUT).map_err(Failure::from)
 }
 
 /// As `store status` tells it, too.

@@ -18,10 +18,11 @@ use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::{grouped, size};
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, print};
-use crate::records::{Found, Place, refuse};
+use crate::loading::load_store;
+use crate::output::print;
+use crate::records::{Found, Place};
 use landmarc_runtime::groups::BySuffix;
 use landmarc_runtime::load::Need;
 use landmarc_runtime::retention::keep;
@@ -97,21 +98,20 @@ pub(crate) struct Backup {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> Exit {
-    let done = match action {
+pub(crate) fn run(action: &Action) -> CommandResult {
+    match action {
         Action::Status { place, json } => status::run(place, *json),
         Action::Expire { place, force, json } => expire(place, *force, *json),
         Action::Migrate(arguments) => schema::migrate(arguments),
         Action::Grants(arguments) => schema::print_grants(arguments),
-        Action::Import(arguments) => return import::run(arguments).unwrap_or_else(|exit| exit),
+        Action::Import(arguments) => import::run(arguments),
         Action::Backup(arguments) => backup(arguments),
-    };
-    done.err().unwrap_or(Exit::Fine)
+    }
 }
 
 /// Retention is the settings' business: they are read even when the file is named.
-fn expire(place: &Place, force: bool, as_json: bool) -> Result<(), Exit> {
-    let settings = load_store_or_complain(place.config.as_deref(), Need::Retention)?;
+fn expire(place: &Place, force: bool, as_json: bool) -> CommandResult {
+    let settings = load_store(place.config.as_deref(), Need::Retention)?;
     let store = Found {
         place: place.of(&settings)?,
         settings: None,
@@ -119,14 +119,14 @@ fn expire(place: &Place, force: bool, as_json: bool) -> Result<(), Exit> {
     // A recorder would make what is not there.
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     let keep = keep(&settings);
-    if !force && !has_recent(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
-        let message = format!(
+    if !force && !has_recent(&store.place, keep.now_ms)? {
+        return Err(failure!(
+            Exit::Later,
             "{} has no records of the last three days, and nothing was removed; if the clock is right, use --force",
             store.place
-        );
-        return Err(complain(Exit::Later, &message));
+        ));
     }
-    let done = remove_expired(&store.place, keep).map_err(|error| refuse(&error))?;
+    let done = remove_expired(&store.place, keep)?;
     let text = if as_json {
         expired_object(&done).to_string()
     } else {
@@ -192,11 +192,13 @@ fn expired_object(done: &Expired) -> Value {
     })
 }
 
-fn backup(arguments: &Backup) -> Result<(), Exit> {
+fn backup(arguments: &Backup) -> CommandResult {
     let to = arguments.to.as_path();
     if to == Path::new("-") {
-        let message = "a backup is a database and goes to a file, not to standard output: name one";
-        return Err(complain(Exit::Usage, message));
+        return Err(failure!(
+            Exit::Usage,
+            "a backup is a database and goes to a file, not to standard output: name one"
+        ));
     }
     let store = arguments.place.find()?;
     let reader = store.read()?;
@@ -205,10 +207,10 @@ fn backup(arguments: &Backup) -> Result<(), Exit> {
     }
     let copied = reader.backup(to, progress());
     end_progress();
-    copied.map_err(|error| refuse(&error))?;
+    copied?;
     // A copy that cannot be read is no backup: better to know now.
     let copy = Reader::open(to).and_then(|copy| copy.status());
-    let copy = copy.map_err(|error| refuse(&error))?;
+    let copy = copy?;
     print(&format!(
         "{}: {}, observations: {}, tally rows: {}\n",
         visible_path(to),
@@ -219,18 +221,22 @@ fn backup(arguments: &Backup) -> Result<(), Exit> {
 }
 
 /// A slip of the keyboard must cost neither the store nor a file that is no backup.
-fn may_be_replaced(store: &Path, to: &Path) -> Result<(), Exit> {
+fn may_be_replaced(store: &Path, to: &Path) -> Result<(), Failure> {
     if is_same(store, to) {
-        let message = format!("{} is the store itself: name another file", visible_path(to));
-        return Err(complain(Exit::Usage, &message));
+        return Err(failure!(
+            Exit::Usage,
+            "{} is the store itself: name another file",
+            visible_path(to)
+        ));
     }
     match fs::metadata(to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(_) if Reader::open(to).is_ok() => Ok(()),
-        _ => {
-            let message = format!("{} exists and is no backup: it is not replaced", visible_path(to));
-            Err(complain(Exit::BadInput, &message))
-        }
+        _ => Err(failure!(
+            Exit::BadInput,
+            "{} exists and is no backup: it is not replaced",
+            visible_path(to)
+        )),
     }
 }
 

@@ -14,8 +14,10 @@ use super::record::KeyRecord;
 use super::show::record_of_file;
 use crate::answers::Answers;
 use crate::exit::Exit;
-use crate::loading::load_or_complain;
-use crate::output::{complain, print};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load;
+use crate::output::print;
+use crate::runtime;
 use landmarc_mail::text::visible;
 
 /// What the help says below the options.
@@ -41,32 +43,29 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let loaded = load_or_complain(arguments.config.as_deref())?;
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let loaded = load(arguments.config.as_deref())?;
     let report = &loaded.settings.report;
     let Some(domain) = report.signing_domain() else {
-        return Err(complain(
+        return Err(failure!(
             Exit::Findings,
-            "nothing is reported, and so nothing signed: report.email is empty",
+            "nothing is reported, and so nothing signed: report.email is empty"
         ));
     };
     if report.dkim_keys.is_empty() {
-        return Err(complain(
+        return Err(failure!(
             Exit::Findings,
-            "reports are not signed: report.dkim_keys is empty; \"landmarc dkim new\" makes a key",
+            "reports are not signed: report.dkim_keys is empty; \"landmarc dkim new\" makes a key"
         ));
     }
     let answers = Answers::open(arguments.dns.as_deref(), &loaded.settings)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime::one_thread()?;
     let mut worst = Exit::Fine;
     for key in &report.dkim_keys {
         let record = match record_of_file(key.file(), key.selector(), domain) {
             Ok(record) => record,
             Err(why) => {
-                worst = worst.max(complain(Exit::BadInput, &why));
+                worst = worst.max(Failure::new(Exit::BadInput, &why).print());
                 continue;
             }
         };

@@ -5,6 +5,9 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
+use crate::output::print;
 use clap::{Args, ValueEnum};
 use landmarc_mail::DomainName;
 use ring::rand::SystemRandom;
@@ -14,9 +17,6 @@ use rsa::pkcs8::{EncodePrivateKey, LineEnding, SecretDocument};
 use rsa::rand_core::OsRng;
 
 use super::record::KeyRecord;
-use crate::exit::Exit;
-use crate::output::{complain, print};
-use landmarc_runtime::error_chain::error_chain;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -74,21 +74,20 @@ enum KeyError {
     Encoding(#[source] rsa::pkcs8::Error),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     if arguments.algorithm == Algorithm::Ed25519 && arguments.bits.is_some() {
-        return Err(complain(
+        return Err(failure!(
             Exit::Usage,
-            "--bits is for RSA keys: all of Ed25519 are alike",
+            "--bits is for RSA keys: all of Ed25519 are alike"
         ));
     }
-    let unavailable = |error: &dyn std::error::Error| complain(Exit::Unavailable, &error_chain(error));
+    let unavailable = |error: &dyn std::error::Error| Failure::of(Exit::Unavailable, error);
     let path = std::path::absolute(&arguments.out).map_err(|error| unavailable(&error))?;
     let pem = private_key(arguments).map_err(|error| unavailable(&error))?;
     let record = KeyRecord::of(pem.as_bytes(), &path, &arguments.selector, &arguments.domain)
         .map_err(|error| unavailable(&error))?;
     write(&path, &pem).map_err(|error| cannot_write(&path, &error))?;
-    print(&told(arguments, &path, &record))?;
-    Ok(Exit::Fine)
+    print(&told(arguments, &path, &record))
 }
 
 /// PKCS#8 in PEM. Wiped from memory when it is dropped.
@@ -122,14 +121,15 @@ fn write(path: &Path, pem: &str) -> io::Result<()> {
     written
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Exit {
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let remedy = match error.kind() {
         ErrorKind::AlreadyExists => "; a key is never overwritten: name another file",
         _ => "",
     };
-    complain(
+    failure!(
         Exit::Unavailable,
-        &format!("cannot make {}: {error}{remedy}", path.display()),
+        "cannot make {}: {error}{remedy}",
+        path.display()
     )
 }
 

@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure};
+use crate::output::print;
 use clap::Args;
 use landmarc_delivery::sign::MAX_KEY_OCTETS;
 use landmarc_mail::DomainName;
 
 use super::record::KeyRecord;
-use crate::exit::Exit;
-use crate::output::{complain, print};
 use landmarc_runtime::error_chain::error_chain;
 
 /// What the help says below the options.
@@ -31,15 +32,14 @@ pub(crate) struct Arguments {
     selector: DomainName,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let Arguments {
         file,
         domain,
         selector,
     } = arguments;
-    let record = record_of_file(file, selector, domain).map_err(|why| complain(Exit::BadInput, &why))?;
-    print(&record.in_words())?;
-    Ok(Exit::Fine)
+    let record = record_of_file(file, selector, domain).map_err(|why| Failure::new(Exit::BadInput, &why))?;
+    print(&record.in_words())
 }
 
 /// What to publish for a key file; otherwise why that cannot be told.

@@ -5,23 +5,43 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use crate::exit::Exit;
-use crate::output::complain;
+use crate::failure::{Failure, failure};
+use crate::notes::note;
+use crate::output::print;
 use landmarc_runtime::visible::visible_path;
+
+/// Prints settings that were made, or writes them into a file; one that is there stays as it is without `force`.
+///
+/// # Errors
+/// When they cannot be printed or written.
+pub(super) fn deliver(text: &str, output: Option<&Path>, force: bool) -> Result<(), Failure> {
+    match output {
+        None => print(text).map(drop),
+        Some(path) => write(path, text, force),
+    }
+}
+
+/// Prints how to go on with the file that was written, if one was.
+pub(super) fn print_next(output: Option<&Path>) {
+    if let Some(path) = output {
+        note!(
+            "landmarc: written; next: landmarc config check {}",
+            visible_path(path)
+        );
+    }
+}
 
 /// Writes a file; one that is there stays as it is, unless it is meant.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Exit> {
+/// When it cannot be written.
+pub(super) fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
     try_write(path, text, force).map_err(|error| {
         let remedy = match error.kind() {
             ErrorKind::AlreadyExists => "; name another one, or say --force",
             _ => "",
         };
-        complain(
-            Exit::Unavailable,
-            &format!("{}: {error}{remedy}", visible_path(path)),
-        )
+        failure!(Exit::Unavailable, "{}: {error}{remedy}", visible_path(path))
     })
 }
 

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::file;
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::note;
 use landmarc_mail::text::visible;
 use landmarc_runtime::opendmarc_conf::read_file;
 use landmarc_runtime::visible::visible_path;
@@ -61,17 +62,16 @@ pub(crate) struct Arguments {
 }
 
 /// Translates or imports, and tells.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let done = match arguments.data.is_asked_for() {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+    match arguments.data.is_asked_for() {
         true => arguments
             .data
             .run(|| read(arguments).map(|(_, made)| made), arguments.json),
         false => settings(arguments),
-    };
-    done.unwrap_or_else(|exit| exit)
+    }
 }
 
-fn settings(arguments: &Arguments) -> Result<Exit, Exit> {
+fn settings(arguments: &Arguments) -> CommandResult {
     let (file, made) = read(arguments)?;
     if let Some(path) = &arguments.rules_output {
         write_rules(arguments, &made, path)?;
@@ -80,71 +80,63 @@ fn settings(arguments: &Arguments) -> Result<Exit, Exit> {
         true => format!("{}\n", in_json(&file, &made)),
         false => made.settings.clone(),
     };
-    match &arguments.output {
-        None => print(&text)?,
-        Some(path) => file::write(path, &text, arguments.force)?,
-    }
+    let output = arguments.output.as_deref();
+    file::deliver(&text, output, arguments.force)?;
     if !arguments.json {
         for note in &made.notes {
             let shown = visible(&note.key);
-            tell(&format!(
-                "{}:{}: {shown}: {}",
-                visible_path(&file),
-                note.line,
-                note.text
-            ));
+            note!("{}:{}: {shown}: {}", visible_path(&file), note.line, note.text);
         }
     }
-    if let Some(path) = &arguments.output {
-        tell(&format!(
-            "landmarc: written; next: landmarc config check {}",
-            visible_path(path)
-        ));
-    }
+    file::print_next(output);
     Ok(Exit::Fine)
 }
 
 /// The settings file, and what it comes to.
-fn read(arguments: &Arguments) -> Result<(PathBuf, Translation), Exit> {
+fn read(arguments: &Arguments) -> Result<(PathBuf, Translation), Failure> {
     let there = || FILES.iter().map(PathBuf::from).find(|path| path.exists());
     let file = arguments.config.clone().or_else(there);
     let Some(file) = file else {
-        let message = format!("there is none of {}: name it with --config", FILES.join(", "));
-        return Err(complain(Exit::NoInput, &message));
+        return Err(failure!(
+            Exit::NoInput,
+            "there is none of {}: name it with --config",
+            FILES.join(", ")
+        ));
     };
     let octets = octets_of(&file)?;
     match translate(&octets) {
         Ok(made) => Ok((file, made)),
-        Err(mistakes) => Err(complain_of(&file, &mistakes, Exit::Config)),
+        Err(mistakes) => Err(print_mistakes(&file, &mistakes, Exit::Config)),
     }
 }
 
-fn write_rules(arguments: &Arguments, made: &Translation, path: &Path) -> Result<(), Exit> {
+fn write_rules(arguments: &Arguments, made: &Translation, path: &Path) -> Result<(), Failure> {
     let named = made.whitelist.as_ref().map(PathBuf::from);
     let Some(whitelist) = arguments.whitelist.clone().or(named) else {
-        let message = "the settings name no whitelist: name it with --whitelist";
-        return Err(complain(Exit::NoInput, message));
+        return Err(failure!(
+            Exit::NoInput,
+            "the settings name no whitelist: name it with --whitelist"
+        ));
     };
     let octets = octets_of(&whitelist)?;
-    let rules = rules(&octets).map_err(|mistakes| complain_of(&whitelist, &mistakes, Exit::BadInput))?;
+    let rules = rules(&octets).map_err(|mistakes| print_mistakes(&whitelist, &mistakes, Exit::BadInput))?;
     file::write(path, &rules, arguments.force)
 }
 
-fn octets_of(path: &Path) -> Result<Vec<u8>, Exit> {
-    read_file(path, MAX_FILE)
-        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", visible_path(path))))
+fn octets_of(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_file(path, MAX_FILE).map_err(|error| failure!(Exit::NoInput, "{}: {error}", visible_path(path)))
 }
 
 /// Each at its line, with what can be done.
-fn complain_of(file: &Path, mistakes: &[Mistake], exit: Exit) -> Exit {
+fn print_mistakes(file: &Path, mistakes: &[Mistake], exit: Exit) -> Failure {
     for mistake in mistakes {
         let place = match mistake.line {
             0 => visible_path(file),
             line => format!("{}:{line}", visible_path(file)),
         };
-        tell(&format!("{place}: {}\n  {}", mistake.wrong, mistake.remedy()));
+        note!("{place}: {}\n  {}", mistake.wrong, mistake.remedy());
     }
-    exit
+    exit.into()
 }
 
 fn in_json(file: &Path, made: &Translation) -> Value {

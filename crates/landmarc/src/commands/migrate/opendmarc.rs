@@ -2,7 +2,7 @@
 
 mod data;
 
-pub(crate) use data::{others, told};
+pub(crate) use data::{exit_of, others};
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use self::data::COUNTED;
 use super::file;
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::note;
+use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file, translate};
 use landmarc_runtime::visible::visible_path;
@@ -52,94 +54,80 @@ pub(crate) struct Arguments {
 }
 
 /// Translates, and tells.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     if arguments.data.is_asked_for() {
         return arguments.data.run(arguments.json);
     }
     let file = &arguments.config;
-    let octets = match read_file(file, MAX_FILE_OCTETS) {
-        Ok(octets) => octets,
-        Err(error) => return complain(Exit::NoInput, &format!("{}: {error}", visible_path(file))),
-    };
+    let octets = read_file(file, MAX_FILE_OCTETS)
+        .map_err(|error| failure!(Exit::NoInput, "{}: {error}", visible_path(file)))?;
     let conf = read(&octets);
     let exit = match conf.broken() {
         [] => Exit::Fine,
-        broken => complain_of(file, broken),
+        broken => print_broken(file, broken),
     };
     if exit != Exit::Fine && !arguments.keep_going {
         if arguments.json {
-            return print(&format!("{}\n", in_json(file, &conf, None)))
-                .err()
-                .unwrap_or(exit);
+            print(&format!("{}\n", in_json(file, &conf, None)))?;
         }
-        return exit;
+        return Ok(exit);
     }
     let translation = translate(&conf, file);
-    match write(arguments, &conf, &translation) {
-        Ok(()) => exit,
-        Err(failed) => failed.max(exit),
-    }
+    write(arguments, &conf, &translation).map_err(|failure| failure.at_least(exit))?;
+    Ok(exit)
 }
 
 /// Each at its line, with what can be done.
-fn complain_of(file: &Path, broken: &[Broken]) -> Exit {
+fn print_broken(file: &Path, broken: &[Broken]) -> Exit {
     for broken in broken {
-        tell(&format!(
+        note!(
             "{}:{}: {}\n  {}",
             visible_path(file),
             broken.line,
             visible(&broken.to_string()),
             broken.remedy()
-        ));
+        );
     }
     Exit::Config
 }
 
-fn write(arguments: &Arguments, conf: &Conf, translation: &Translation) -> Result<(), Exit> {
+fn write(arguments: &Arguments, conf: &Conf, translation: &Translation) -> Result<(), Failure> {
     let text = match arguments.json {
         true => format!("{}\n", in_json(&arguments.config, conf, Some(translation))),
         false => translation.toml.clone(),
     };
-    match &arguments.output {
-        None => print(&text)?,
-        Some(path) => file::write(path, &text, arguments.force)?,
-    }
+    let output = arguments.output.as_deref();
+    file::deliver(&text, output, arguments.force)?;
     if !arguments.json {
-        summary(arguments, translation).iter().for_each(|line| tell(line));
+        print_summary(&arguments.config, translation);
+        file::print_next(output);
     }
     Ok(())
 }
 
-/// How much there was, what to look at, and how to go on.
-fn summary(arguments: &Arguments, translation: &Translation) -> Vec<String> {
+/// Prints how much there was, and what to look at.
+fn print_summary(file: &Path, translation: &Translation) {
     let lines = &translation.lines;
     let set = lines.iter().filter(|line| !line.keys.is_empty()).count();
     let looks: Vec<_> = lines.iter().filter(|line| line.needs_a_look).collect();
-    let mut told = vec![format!(
+    note!(
         "landmarc: {}: {} lines: {set} became settings, {} need none, {} should be looked at{}",
-        visible_path(&arguments.config),
+        visible_path(file),
         lines.len(),
         lines.len() - set,
         looks.len(),
         if looks.is_empty() { "" } else { ":" },
-    )];
-    told.extend(looks.into_iter().map(|line| {
+    );
+    for line in looks {
         let place = line.line.map_or_else(String::new, |number| format!("{number}: "));
-        let shown = visible(&line.value);
-        format!(
-            "{}:{place}{} {shown}: {}",
-            visible_path(&arguments.config),
+        note!(
+            "{}:{place}{} {}: {}",
+            visible_path(file),
             line.name,
+            visible(&line.value),
             visible(&line.notes())
-        )
-    }));
-    if let Some(path) = &arguments.output {
-        told.push(format!(
-            "landmarc: written; next: landmarc config check {}",
-            visible_path(path)
-        ));
+        );
     }
-    told
 }
 
 fn in_json(file: &Path, conf: &Conf, translation: Option<&Translation>) -> Value {

@@ -3,11 +3,10 @@
 mod conf;
 mod records;
 
+use crate::failure::CommandResult;
 use std::path::PathBuf;
 
 use clap::Args;
-
-use crate::exit::Exit;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -37,11 +36,10 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(crate) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     let settings = arguments.settings.as_deref();
-    let done = match arguments.conf.is_asked_for() {
+    match arguments.conf.is_asked_for() {
         true => arguments.conf.translate(arguments.json),
         false => arguments.records.import(settings, arguments.json),
-    };
-    done.unwrap_or_else(|exit| exit)
+    }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::exit::Exit;
+use crate::failure::CommandResult;
 use crate::figures::grouped;
-use crate::output::{print, tell};
+use crate::notes::note;
+use crate::output::print;
 use landmarc_import::{How, Summary};
 use landmarc_mail::text::visible;
 use landmarc_runtime::time::date;
@@ -22,19 +23,15 @@ pub(crate) fn tell_summary(
     how: How,
     others: &[(&str, u64)],
     as_json: bool,
-) -> Result<(), Exit> {
+) -> CommandResult {
     for refused in &summary.refused {
-        tell(&format!(
-            "landmarc: {}: {}",
-            visible(&refused.key),
-            visible(&refused.why)
-        ));
+        note!("landmarc: {}: {}", visible(&refused.key), visible(&refused.why));
     }
     let more = summary
         .refused_rows
         .saturating_sub(u64::try_from(summary.refused.len()).unwrap_or(u64::MAX));
     if more > 0 {
-        tell(&format!("landmarc: and {} more", grouped(more)));
+        note!("landmarc: and {} more", grouped(more));
     }
     match as_json {
         true => print(&format!("{}\n", Value::Object(object(summary, how, others)))),

@@ -13,8 +13,10 @@ use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::answers::Answers;
 use crate::exit::Exit;
-use crate::loading::load_quietly_or_complain;
-use crate::output::{complain, print, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load_quietly;
+use crate::output::print;
+use crate::runtime;
 use landmarc_mail::text::visible;
 
 const NAME: &str = "opendmarc-check";
@@ -28,21 +30,14 @@ const OWN: [Known; 2] = [
 ];
 
 /// Runs it: 64 without a domain, 70 when one has no record, as ever.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
-    check(arguments).unwrap_or_else(|exit| exit)
-}
-
-fn check(arguments: &[OsString]) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read(NAME, " domain [...]", &OWN, arguments)?;
     if tool.given.operands.is_empty() {
-        tell(&format!("{NAME}: usage: {NAME} [-f] domain [...]"));
-        return Err(Exit::Usage);
+        return Err(failure!(Exit::Usage, "usage: {NAME} [-f] domain [...]"));
     }
-    let settings = load_quietly_or_complain(tool.settings_file().as_deref())?.settings;
+    let settings = load_quietly(tool.settings_file().as_deref())?.settings;
     let answers = Answers::open(tool.given.text("dns").map(Path::new), &settings)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime::one_thread()?;
     for (number, operand) in tool.given.operands.iter().enumerate() {
         let found = match DomainName::parse(operand) {
             Ok(domain) => {
@@ -71,9 +66,8 @@ fn check(arguments: &[OsString]) -> Result<Exit, Exit> {
 }
 
 /// The old one ends with `EX_SOFTWARE` where there is no record, and scripts know it.
-fn lacking(domain: &str, why: &str) -> Exit {
-    tell(&format!("{NAME}: {}: {why}", visible(domain)));
-    Exit::Bug
+fn lacking(domain: &str, why: &str) -> Failure {
+    failure!(Exit::Bug, "{domain}: {why}")
 }
 
 /// The lines of the old one, in their order; where the record is another name's, that is said in the first.

@@ -17,8 +17,8 @@ use landmarc_migrate::opendmarc::settings::Parameter;
 
 use crate::commands::serve;
 use crate::exit::Exit;
-use crate::loading::complain_of;
-use crate::output::{print, tell};
+use crate::failure::{CommandResult, failure};
+use crate::output::print;
 use landmarc_runtime::load::Source;
 use landmarc_runtime::opendmarc_conf;
 
@@ -77,33 +77,34 @@ struct Flags {
 }
 
 /// Does what the command line says, without the name of the program.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let name = OsString::from("opendmarc");
     let flags = match Flags::try_parse_from([&name].into_iter().chain(arguments)) {
         Ok(flags) => flags,
         Err(error) => {
             // Nothing is to be done when the terminal is gone.
             let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Fine
-            };
+            return Ok(match error.use_stderr() {
+                true => Exit::Usage,
+                false => Exit::Fine,
+            });
         }
     };
     let source = flags.source(arguments);
     match &flags {
-        Flags { version: true, .. } => print(&version()).err().unwrap_or(Exit::Fine),
+        Flags { version: true, .. } => print(&version()),
         Flags {
             dns_timeout: Some(_), ..
-        } => {
-            tell("opendmarc: -T is no option: write DNSTimeout into the settings file");
-            Exit::Usage
+        } => Err(failure!(
+            Exit::Usage,
+            "-T is no option: write DNSTimeout into the settings file"
+        )),
+        // F2: silent when the service would start.
+        Flags { check: true, .. } => {
+            source.load()?;
+            Ok(Exit::Fine)
         }
-        Flags { check: true, .. } => check(&source),
-        Flags { messages, .. } if !messages.is_empty() => {
-            test_mode::run(&source, messages, flags.verbose).unwrap_or_else(|exit| exit)
-        }
+        Flags { messages, .. } if !messages.is_empty() => test_mode::run(&source, messages, flags.verbose),
         _ => start(&flags, source, arguments),
     }
 }
@@ -144,20 +145,9 @@ fn version() -> String {
     )
 }
 
-/// F2: silent when the service would start.
-fn check(source: &opendmarc_conf::Source) -> Exit {
-    match source.load() {
-        Ok(_) => Exit::Fine,
-        Err(error) => complain_of(&error),
-    }
-}
-
 /// In the background unless told otherwise, and with somebody who starts it again where that is wanted.
-fn start(flags: &Flags, source: opendmarc_conf::Source, arguments: &[OsString]) -> Exit {
-    let conf = match source.conf() {
-        Ok(conf) => conf,
-        Err(error) => return complain_of(&error),
-    };
+fn start(flags: &Flags, source: opendmarc_conf::Source, arguments: &[OsString]) -> CommandResult {
+    let conf = source.conf()?;
     let stays = flags.foreground || flags.detached || flags.supervised;
     if !stays && conf.flag(Parameter::Background) != Some(false) {
         return background::start(arguments);

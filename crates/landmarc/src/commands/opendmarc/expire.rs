@@ -10,9 +10,10 @@ use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::commands::store::remove_expired;
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
-use crate::output::tell;
-use crate::records::{Found, refuse};
+use crate::notes::note;
+use crate::records::Found;
 use landmarc_reporter::days_due;
 use landmarc_runtime::retention::keep;
 use landmarc_runtime::time::date;
@@ -32,17 +33,12 @@ const DAYS: &str = "180";
 const LOOK_BACK: usize = 31;
 
 /// Runs it.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
-    expire(arguments).unwrap_or_else(|exit| exit)
-}
-
-fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-expire", "", &OWN, arguments)?;
     let variable = std::env::var(MAXAGE).ok();
     let days = tool.given.text("expire").or(variable.as_deref()).unwrap_or(DAYS);
     let Some(tally_days) = days.parse().ok().filter(|days: &u32| *days > 0) else {
-        tell("opendmarc-expire: invalid expiration time");
-        return Err(Exit::Findings);
+        return Err(failure!(Exit::Findings, "invalid expiration time"));
     };
     let (place, settings) = tool.store()?;
     tool.explain(&[(
@@ -63,15 +59,15 @@ fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
         tally_days,
         ..keep(&settings)
     };
-    if !has_recent(&store.place, keep.now_ms).map_err(|error| refuse(&error))? {
-        tell(
+    if !has_recent(&store.place, keep.now_ms)? {
+        note!(
             "opendmarc-expire: nothing removed: there are no records of the last three days, so the clock may be wrong; \
-             landmarc store expire --force removes what is old all the same",
+             landmarc store expire --force removes what is old all the same"
         );
         return Ok(Exit::Fine);
     }
     warn_of_unreported(&store, &settings, keep)?;
-    let done = remove_expired(&store.place, keep).map_err(|error| refuse(&error))?;
+    let done = remove_expired(&store.place, keep)?;
     tool.say(&format!(
         "{} row(s) of the tally deleted, {} observation(s)",
         grouped(done.tally_rows),
@@ -81,14 +77,14 @@ fn expire(arguments: &[OsString]) -> Result<Exit, Exit> {
 }
 
 /// Says which days go before anybody was told of their mail. That is what was asked for, so they do go.
-fn warn_of_unreported(store: &Found, settings: &Settings, keep: Keep) -> Result<(), Exit> {
+fn warn_of_unreported(store: &Found, settings: &Settings, keep: Keep) -> Result<(), Failure> {
     let report = &settings.report;
     if report.email.is_none() || !report.aggregate {
         return Ok(());
     }
     let reader = store.read()?;
-    let days = reader.reporting_days().map_err(|error| refuse(&error))?;
-    let known = reader.reported_days(LOOK_BACK).map_err(|error| refuse(&error))?;
+    let days = reader.reporting_days()?;
+    let known = reader.reported_days(LOOK_BACK)?;
     let is_done = |day: &Day| {
         let mut states = known.iter().filter(|(known, _)| known == day);
         states.any(|(_, state)| matches!(state, DayState::Done { .. }))
@@ -96,10 +92,10 @@ fn warn_of_unreported(store: &Found, settings: &Settings, keep: Keep) -> Result<
     let first_kept = Day::at(keep.now_ms).back(keep.tally_days);
     let due = days_due(&days, keep.now_ms, report.settle);
     for day in due.iter().filter(|day| **day < first_kept && !is_done(day)) {
-        tell(&format!(
+        note!(
             "opendmarc-expire: {}: its mail goes unreported; run opendmarc-reports before this, or keep more days",
             date(*day)
-        ));
+        );
     }
     Ok(())
 }

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::getopt::{Known, text};
 use super::tool::Tool;
-use crate::commands::migrate::opendmarc::{others, told};
+use crate::commands::migrate::opendmarc::{exit_of, others};
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure};
 use crate::figures::grouped;
-use crate::output::tell;
+use crate::notes::print_note;
 use crate::places;
-use crate::records::refuse;
 use landmarc_import::opendmarc::{Besides, Intake};
 use landmarc_import::{How, Summary};
 
@@ -18,11 +18,7 @@ const OWN: [Known; 1] = [text("input", "input file [standard input]")];
 
 /// Runs it. It ends with 65 where a record was broken: the old one says so and ends well, and a script that
 /// removes the file then loses it.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
-    import(arguments).unwrap_or_else(|exit| exit)
-}
-
-fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-import", "", &OWN, arguments)?;
     let input = tool.given.text("input").unwrap_or("-");
     let (exit, _) = import_file(&tool, &PathBuf::from(input))?;
@@ -33,13 +29,13 @@ fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
 ///
 /// # Errors
 /// With how the tool is to end, when it has said why.
-pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Exit> {
+pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Failure> {
     let (_, settings) = tool.store()?;
     let place = places::counts_into(tool.place().store.as_ref(), &settings)?;
-    let intake = Intake::open(&place, &settings, How::Write, 0, tell);
-    let mut intake = intake.map_err(|error| refuse(&error))?;
-    let read = told(intake.file(path));
-    let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;
+    let intake = Intake::open(&place, &settings, How::Write, 0, print_note);
+    let mut intake = intake?;
+    let read = exit_of(intake.file(path));
+    let (summary, besides) = intake.finish()?;
     tool.say(&in_words(&summary, &besides));
     let is_whole = besides.broken == 0 && summary.refused_rows == 0;
     let exit = if is_whole { read } else { read.max(Exit::BadInput) };

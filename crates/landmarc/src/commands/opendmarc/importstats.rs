@@ -12,7 +12,8 @@ use super::getopt::{Known, text};
 use super::import::import_file;
 use super::tool::Tool;
 use crate::exit::Exit;
-use crate::output::{complain, print};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::output::print;
 use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file};
 use landmarc_runtime::visible::visible_path;
 
@@ -29,11 +30,7 @@ const MAX_ROUNDS: u32 = 5;
 const MAX_KEPT: usize = 1_000;
 
 /// Runs it.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
-    import(arguments).unwrap_or_else(|exit| exit)
-}
-
-fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-importstats", "", &OWN, arguments)?;
     let Some(history) = history_file(&tool)? else {
         tool.say("opendmarc.conf names no HistoryFile");
@@ -45,14 +42,12 @@ fn import(arguments: &[OsString]) -> Result<Exit, Exit> {
     }
     let old = set_aside(&history, std::process::id())
         .map_err(|error| troubled("rename", &history, Exit::Unavailable, &error))?;
-    match import_all(&tool, &old) {
-        Ok(Exit::Fine) => Ok(Exit::Fine),
-        Ok(exit) | Err(exit) => {
-            let octets = fs::metadata(&old).map_or(0, |found| found.len());
-            print(&format!("{octets} {}\n", visible_path(&old)))?;
-            Ok(exit)
-        }
+    let exit = import_all(&tool, &old).unwrap_or_else(Failure::print);
+    if exit != Exit::Fine {
+        let octets = fs::metadata(&old).map_or(0, |found| found.len());
+        print(&format!("{octets} {}\n", visible_path(&old)))?;
     }
+    Ok(exit)
 }
 
 /// Gives the file a name that no other has: what lies there from a run that failed is not in the tally. The name
@@ -85,7 +80,7 @@ fn set_aside(history: &Path, process: u32) -> io::Result<PathBuf> {
 }
 
 /// Imports it until it has stopped growing, and removes it. Fine is only what is in the tally to its last record.
-fn import_all(tool: &Tool, path: &Path) -> Result<Exit, Exit> {
+fn import_all(tool: &Tool, path: &Path) -> CommandResult {
     for _ in 0..MAX_ROUNDS {
         let before = length(path)?;
         let (exit, besides) = import_file(tool, path)?;
@@ -100,9 +95,10 @@ fn import_all(tool: &Tool, path: &Path) -> Result<Exit, Exit> {
             return Ok(Exit::Fine);
         }
     }
-    Ok(complain(
+    Err(failure!(
         Exit::Unavailable,
-        &format!("{} is still being written", visible_path(path)),
+        "{} is still being written",
+        visible_path(path)
     ))
 }
 
@@ -125,13 +121,8 @@ fn remove_if_imported(path: &Path, imported: u64) -> io::Result<bool> {
 
 /// Nothing, where there is no file. One that cannot be seen is trouble, and so is a name that no file could have:
 /// its records would never be reported, and nobody would hear of it.
-fn length(path: &Path) -> Result<u64, Exit> {
-    let missing = |what: &str| {
-        Err(complain(
-            Exit::NoInput,
-            &format!("{}: {what}", visible_path(path)),
-        ))
-    };
+fn length(path: &Path) -> Result<u64, Failure> {
+    let missing = |what: &str| Err(failure!(Exit::NoInput, "{}: {what}", visible_path(path)));
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => missing("this is a directory, and no history file"),
         Ok(found) => Ok(found.len()),
@@ -149,17 +140,17 @@ fn has_directory(path: &Path) -> bool {
     }
 }
 
-fn troubled(doing: &str, path: &Path, exit: Exit, error: &io::Error) -> Exit {
-    complain(exit, &format!("cannot {doing} {}: {error}", visible_path(path)))
+fn troubled(doing: &str, path: &Path, exit: Exit, error: &io::Error) -> Failure {
+    failure!(exit, "cannot {doing} {}: {error}", visible_path(path))
 }
 
-fn history_file(tool: &Tool) -> Result<Option<PathBuf>, Exit> {
+fn history_file(tool: &Tool) -> Result<Option<PathBuf>, Failure> {
     if let Some(named) = tool.given.text("history-file") {
         return Ok(Some(PathBuf::from(named)));
     }
     let file = Path::new(tool.given.text("config").unwrap_or(DEFAULT_FILE));
     let octets = read_file(file, MAX_FILE_OCTETS)
-        .map_err(|error| complain(Exit::NoInput, &format!("{}: {error}", visible_path(file))))?;
+        .map_err(|error| failure!(Exit::NoInput, "{}: {error}", visible_path(file)))?;
     // P7: where the service writes it, below its BaseDirectory.
     Ok(read(&octets).path(Parameter::HistoryFile).map(PathBuf::from))
 }

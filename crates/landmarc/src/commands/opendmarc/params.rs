@@ -8,7 +8,7 @@ use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::commands::outbox::redirect;
 use crate::exit::Exit;
-use crate::output::{complain, tell};
+use crate::failure::{CommandResult, failure};
 
 const OWN: [Known; 2] = [
     text("rua", "aggregate report URI(s), by commas"),
@@ -17,18 +17,13 @@ const OWN: [Known; 2] = [
 
 /// Runs it. Without `--rua` and `--unlock` it shows what is set; the old one then set nothing and locked
 /// that.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
-    params(arguments).unwrap_or_else(|exit| exit)
-}
-
-fn params(arguments: &[OsString]) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-params", " domain", &OWN, arguments)?;
     let [domain] = tool.given.operands.as_slice() else {
-        tell("opendmarc-params: name one domain");
-        return Err(Exit::Findings);
+        return Err(failure!(Exit::Findings, "name one domain"));
     };
     let domain = DomainName::parse(domain)
-        .map_err(|error| complain(Exit::Usage, &format!("{domain:?} is no domain: {error}")))?;
+        .map_err(|error| failure!(Exit::Usage, "{domain:?} is no domain: {error}"))?;
     let found = tool.found()?;
     if tool.given.is_on("unlock") {
         return redirect::remove(&found, domain.as_str());

@@ -12,9 +12,10 @@ use super::getopt::{Known, switch, text};
 use super::tool::Tool;
 use crate::commands::outbox::send;
 use crate::exit::Exit;
-use crate::loading::load_or_complain;
-use crate::loading::load_quietly_or_complain;
-use crate::output::{complain, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load;
+use crate::loading::load_quietly;
+use crate::notes::{note, print_note};
 
 const OWN: [Known; 31] = [
     switch("day", "send yesterday's data"),
@@ -100,11 +101,6 @@ const REASONS: [(&str, &str); 10] = [
 /// Domains of a list that are read.
 const MAX_LISTED: usize = 100_000;
 
-/// Runs it: 1 when a letter failed, as ever.
-pub(super) fn run(arguments: &[OsString]) -> Exit {
-    reports(arguments).unwrap_or_else(|exit| exit)
-}
-
 /// Our own command line, as `outbox send` reads it.
 #[derive(Debug, Parser)]
 struct Line {
@@ -112,13 +108,14 @@ struct Line {
     arguments: send::Arguments,
 }
 
-fn reports(arguments: &[OsString]) -> Result<Exit, Exit> {
+/// Runs it: 1 when a letter failed, as ever.
+pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-reports", "", &OWN, arguments)?;
     refuse_what_cannot_be(&tool)?;
     let file = tool.settings_file();
     let loaded = match tool.given.is_on("verbose") {
-        true => load_or_complain(file.as_deref())?,
-        false => load_quietly_or_complain(file.as_deref())?,
+        true => load(file.as_deref())?,
+        false => load_quietly(file.as_deref())?,
     };
     let (suffixes, settings) = (loaded.suffixes(), loaded.settings);
     let place = tool.place();
@@ -126,47 +123,45 @@ fn reports(arguments: &[OsString]) -> Result<Exit, Exit> {
     tool.explain(&REASONS);
     refuse_missing_directory(&tool)?;
     if let Some(config) = tool.given.text("config") {
-        tell(&format!(
+        note!(
             "{}: {config} is not read: our settings are in /etc/landmarc/landmarc.toml",
             tool.name
-        ));
+        );
     }
     let settings = overlaid(&tool, settings)?;
     let line = Line::try_parse_from(our_line(&tool)?);
-    let line = line.map_err(|error| complain(Exit::Findings, error.to_string().trim_end()))?;
+    let line = line.map_err(|error| Failure::new(Exit::Findings, error.to_string().trim_end()))?;
     send::run_with(&line.arguments, settings, suffixes)
 }
 
-fn refuse_what_cannot_be(tool: &Tool) -> Result<(), Exit> {
+fn refuse_what_cannot_be(tool: &Tool) -> Result<(), Failure> {
     if tool.given.is_on("forensic") {
-        let exit = complain(
+        return Err(failure!(
             Exit::Unavailable,
-            "--forensic: the service makes and sends failure reports itself",
-        );
-        tell("  set report.failure in its settings, and take ReportCommand out of opendmarc.conf");
-        return Err(exit);
+            "--forensic: the service makes and sends failure reports itself"
+        )
+        .with_remedy("set report.failure in its settings, and take ReportCommand out of opendmarc.conf"));
     }
     if tool.given.has("smtp-password") {
-        let exit = complain(
+        return Err(failure!(
             Exit::Config,
-            "--smtp-password: no password is taken from a command line, where all can see it",
-        );
-        tell("  write it into a file, and name that in report.delivery.password_file");
-        return Err(exit);
+            "--smtp-password: no password is taken from a command line, where all can see it"
+        )
+        .with_remedy("write it into a file, and name that in report.delivery.password_file"));
     }
     Ok(())
 }
 
 /// Letters of a trial have to go somewhere: a mistyped directory would otherwise look like a day without any.
-fn refuse_missing_directory(tool: &Tool) -> Result<(), Exit> {
+fn refuse_missing_directory(tool: &Tool) -> Result<(), Failure> {
     let Some(directory) = tool.given.text("workdir").filter(|_| is_test(tool)) else {
         return Ok(());
     };
     match Path::new(directory).is_dir() {
         true => Ok(()),
-        false => Err(complain(
+        false => Err(failure!(
             Exit::Unavailable,
-            &format!("--workdir: there is no directory {directory}"),
+            "--workdir: there is no directory {directory}"
         )),
     }
 }
@@ -176,7 +171,7 @@ fn is_test(tool: &Tool) -> bool {
 }
 
 /// The same in the words of `outbox send`.
-fn our_line(tool: &Tool) -> Result<Vec<String>, Exit> {
+fn our_line(tool: &Tool) -> Result<Vec<String>, Failure> {
     let given = &tool.given;
     let mut line = vec!["send".to_owned()];
     let mut add = |option: &str, value: &str| line.push(format!("--{option}={value}"));
@@ -209,25 +204,22 @@ fn our_line(tool: &Tool) -> Result<Vec<String>, Exit> {
 
 /// The domains in the lists of those that get no reports: bare names. Addresses in it are suppressed by a
 /// command of their own, once.
-fn listed(tool: &Tool) -> Result<Vec<String>, Exit> {
+fn listed(tool: &Tool) -> Result<Vec<String>, Failure> {
     let given = &tool.given;
     let mut domains = Vec::new();
     for file in given.all("no-reports-list").chain(given.all("skipdomains")) {
         let text = fs::read_to_string(file)
-            .map_err(|error| complain(Exit::NoInput, &format!("cannot read {file}: {error}")))?;
+            .map_err(|error| failure!(Exit::NoInput, "cannot read {file}: {error}"))?;
         let lines = text
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default().trim());
         for entry in lines.filter(|line| !line.is_empty()).take(MAX_LISTED) {
             if entry.contains('@') {
-                tell(&format!(
-                    "{}: {file}: {entry}: landmarc outbox suppress {entry}",
-                    tool.name
-                ));
+                note!("{}: {file}: {entry}: landmarc outbox suppress {entry}", tool.name);
             } else if DomainName::parse(entry).is_ok() {
                 domains.push(entry.to_owned());
             } else {
-                tell(&format!("{}: {file}: {entry:?} is no domain", tool.name));
+                note!("{}: {file}: {entry:?} is no domain", tool.name);
             }
         }
     }
@@ -235,7 +227,7 @@ fn listed(tool: &Tool) -> Result<Vec<String>, Exit> {
 }
 
 /// The settings, with what the flags say of the SMTP server, and with who reports where they do not say it.
-fn overlaid(tool: &Tool, mut settings: Settings) -> Result<Settings, Exit> {
+fn overlaid(tool: &Tool, mut settings: Settings) -> Result<Settings, Failure> {
     let given = &tool.given;
     let text = |name: &str| given.text(name);
     let server = text("smtp-server").or_else(|| text("smtp-host"));
@@ -265,7 +257,7 @@ fn overlaid(tool: &Tool, mut settings: Settings) -> Result<Settings, Exit> {
     }
     let flags = format!("[report]\n{of_report}[report.delivery]\n{of_delivery}");
     let (flags, _) = landmarc_settings::read(&flags).map_err(|mistakes| {
-        tell(mistakes.render(tool.name).trim_end());
+        print_note(mistakes.render(tool.name).trim_end());
         Exit::Findings
     })?;
     fill(
@@ -409,19 +401,19 @@ mod tests {
         assert_eq!(relay(&["--smtp-server=mail.example.org"]), "mail.example.org:25");
         assert_eq!(relay(&["--smtp-host", "::1", "--smtp-port", "26"]), "[::1]:26");
         let wrong = overlaid(&tool(&["--smtp-port=smtp"]), Settings::default());
-        assert_eq!(wrong.unwrap_err(), Exit::Findings);
+        assert_eq!(wrong.unwrap_err().exit, Exit::Findings);
     }
 
     #[test]
     fn what_cannot_be_is_refused_with_a_remedy() {
-        let refused = |word: &str| refuse_what_cannot_be(&tool(&[word])).unwrap_err();
+        let refused = |word: &str| refuse_what_cannot_be(&tool(&[word])).unwrap_err().exit;
         assert_eq!(refused("--forensic"), Exit::Unavailable);
         assert_eq!(refused("--smtp-password=x"), Exit::Config);
     }
 
     #[test]
     fn a_trial_needs_a_directory_to_write_into() {
-        let refused = |words: &[&str]| refuse_missing_directory(&tool(words));
+        let refused = |words: &[&str]| refuse_missing_directory(&tool(words)).map_err(|failure| failure.exit);
         assert_eq!(
             refused(&["--test", "--workdir=/dev/null/letters"]),
             Err(Exit::Unavailable)

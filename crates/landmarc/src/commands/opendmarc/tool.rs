@@ -8,8 +8,10 @@ use landmarc_settings::Settings;
 
 use super::getopt::{Given, Known, Takes, read, switch, text};
 use crate::exit::Exit;
-use crate::loading::load_store_or_complain;
-use crate::output::{print, tell};
+use crate::failure::Failure;
+use crate::loading::load_store;
+use crate::notes::{note, print_note};
+use crate::output::print;
 use crate::records::{Found, Place};
 use landmarc_runtime::load::Need;
 
@@ -60,24 +62,23 @@ impl Tool {
         operands: &str,
         own: &[Known],
         arguments: &[OsString],
-    ) -> Result<Self, Exit> {
+    ) -> Result<Self, Failure> {
         let mut known = own.to_vec();
         known.extend(COMMON);
         let given = match read(&known, arguments) {
             Ok(given) => given,
             Err(wrong) => {
-                tell(&format!("{name}: {wrong}"));
-                tell(usage(name, operands, &known).trim_end());
-                return Err(Exit::Findings);
+                let lines = format!("{name}: {wrong}\n{}", usage(name, operands, &known).trim_end());
+                return Err(Failure::of_lines(Exit::Findings, lines));
             }
         };
         if given.is_on("help") {
-            tell(usage(name, operands, &known).trim_end());
-            return Err(Exit::Fine);
+            print_note(usage(name, operands, &known).trim_end());
+            return Err(Exit::Fine.into());
         }
         if given.is_on("version") {
             let version = format!("{name} v{} (landmarc)\n", env!("CARGO_PKG_VERSION"));
-            return Err(print(&version).err().unwrap_or(Exit::Fine));
+            return Err(print(&version)?.into());
         }
         Ok(Self { name, given })
     }
@@ -85,7 +86,7 @@ impl Tool {
     /// Says something where somebody wants to hear it.
     pub(super) fn say(&self, text: &str) {
         if self.given.is_on("verbose") {
-            tell(&format!("{}: {text}", self.name));
+            note!("{}: {text}", self.name);
         }
     }
 
@@ -119,8 +120,8 @@ impl Tool {
     ///
     /// # Errors
     /// With how the tool is to end, when it has said why.
-    pub(super) fn store(&self) -> Result<(landmarc_store::Place, Settings), Exit> {
-        let settings = load_store_or_complain(self.settings_file().as_deref(), Need::Retention)?;
+    pub(super) fn store(&self) -> Result<(landmarc_store::Place, Settings), Failure> {
+        let settings = load_store(self.settings_file().as_deref(), Need::Retention)?;
         let place = self.place().of(&settings)?;
         self.tell_of_database(&place);
         Ok((place, settings))
@@ -130,7 +131,7 @@ impl Tool {
     ///
     /// # Errors
     /// With how the tool is to end, when it has said why.
-    pub(super) fn found(&self) -> Result<Found, Exit> {
+    pub(super) fn found(&self) -> Result<Found, Failure> {
         let (place, settings) = self.store()?;
         let settings = Some(settings);
         Ok(Found { place, settings })

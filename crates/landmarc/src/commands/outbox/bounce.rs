@@ -9,9 +9,11 @@ use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilt
 
 use super::{Clock, opened};
 use crate::exit::Exit;
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, print, tell};
-use crate::records::{Found, Place, refuse};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load_store;
+use crate::notes::note;
+use crate::output::print;
+use crate::records::{Found, Place};
 use landmarc_reporter::{ReportSettings, SECRET, strikes};
 use landmarc_runtime::load::Need;
 
@@ -40,50 +42,47 @@ pub(crate) struct Arguments {
 }
 
 /// Reads it from standard input.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let settings = load_store_or_complain(arguments.place.config.as_deref(), Need::Directory)?;
-    let terms = ReportSettings::of(&settings).map_err(|error| {
-        let exit = complain(Exit::Config, &error.to_string());
-        tell(&format!("  {}", error.remedy()));
-        exit
-    })?;
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let settings = load_store(arguments.place.config.as_deref(), Need::Directory)?;
+    let terms = ReportSettings::of(&settings)
+        .map_err(|error| failure!(Exit::Config, "{error}").with_remedy(error.remedy()))?;
     let found = Found {
         place: arguments.place.of(&settings).map_err(later)?,
         settings: None,
     };
-    let mail =
-        mail().map_err(|error| complain(Exit::Later, &format!("cannot read standard input: {error}")))?;
+    let mail = mail().map_err(|error| failure!(Exit::Later, "cannot read standard input: {error}"))?;
     let mut outbox = opened::outbox(&found).map_err(later)?;
-    let secret = outbox.secret(SECRET).map_err(|error| later(refuse(&error)))?;
+    let secret = outbox.secret(SECRET).map_err(later)?;
     let bounces = terms
         .bounces()
-        .map_err(|error| complain(Exit::Config, &error.to_string()))?;
+        .map_err(|error| failure!(Exit::Config, "{error}"))?;
     let delimiter = settings.report.return_path_delimiter;
     let words = delimiter.map(|delimiter| String::from(delimiter.as_char()));
     let ours = ReturnPath::new(bounces, &words.unwrap_or_default(), &secret);
     match read(&mail, arguments.recipient.as_deref(), &ours) {
-        BounceReading::NotABounce(why) => tell(&format!("landmarc: dropped: {why}")),
+        BounceReading::NotABounce(why) => note!("landmarc: dropped: {why}"),
         BounceReading::Bounce(bounce) => {
             let by_id = delimiter.is_none();
-            let done = note(
+            let done = record(
                 &found,
                 &mut outbox,
                 &bounce,
                 by_id,
                 Clock::or_present(arguments.now),
             );
-            print(&format!("{}\n", done.map_err(|error| later(refuse(&error)))?))?;
+            print(&format!("{}\n", done.map_err(later)?))?;
         }
     }
     Ok(Exit::Fine)
 }
 
 /// A store that is in trouble is so for a while: the mail server keeps the bounce meanwhile.
-fn later(exit: Exit) -> Exit {
-    match exit {
-        Exit::Unavailable => Exit::Later,
-        other => other,
+fn later(error: impl Into<Failure>) -> Failure {
+    let mut failure = error.into();
+    if failure.exit == Exit::Unavailable {
+        failure.exit = Exit::Later;
     }
+    failure
 }
 
 /// As much of it as is looked at; the rest is read and let go, so that the mail server is not cut off.
@@ -97,7 +96,7 @@ fn mail() -> io::Result<Vec<u8>> {
 }
 
 /// Writes down what came of a letter; and tells it.
-fn note(
+fn record(
     found: &Found,
     outbox: &mut Outbox,
     bounce: &Bounce,

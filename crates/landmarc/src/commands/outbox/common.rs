@@ -2,10 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
+use crate::notes::note;
 use landmarc_reporter::LAST_LETTERS;
 use landmarc_runtime::stop::Stop;
-
-use crate::output::tell;
 
 /// Without the store there is no secret for return paths; they have no token then.
 pub(super) const NO_SECRET: [u8; 32] = [0; 32];
@@ -22,8 +21,8 @@ pub(super) struct OutputOptions {
 pub(super) async fn announce_shutdown(stop: Stop) {
     stop.wait().await;
     let ends_bar = if io::stderr().is_terminal() { "\n" } else { "" };
-    tell(&format!(
+    note!(
         "{ends_bar}landmarc: stopping: letters under way may end ({} s at most)",
         LAST_LETTERS.as_secs()
-    ));
+    );
 }

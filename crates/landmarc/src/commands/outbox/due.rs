@@ -14,8 +14,10 @@ use super::rows::counted;
 use super::settled::{Outcome, Settled};
 use super::{Clock, OneDay};
 use crate::exit::Exit;
-use crate::output::{complain, print, tell, terminal_width};
-use crate::records::{Place, refuse};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::{note, print_note};
+use crate::output::{print, terminal_width};
+use crate::records::Place;
 use crate::table::{self, Column, Cut};
 use landmarc_reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
 use landmarc_runtime::fleet_settings::FleetMode;
@@ -94,26 +96,26 @@ impl State {
 }
 
 /// Looks and prints.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let opened = Opened::read(&arguments.place)?;
     let now_ms = Clock::or_present(arguments.now);
     if let Some(why) = why_none(&opened) {
-        tell(why);
+        print_note(why);
         if arguments.day.is_none() {
             return Ok(Exit::Fine);
         }
     }
     let reader = opened.found().read()?;
     let named = arguments.day.map(|day| day.day(now_ms));
-    let days = days(&reader, &opened, arguments.day, now_ms).map_err(|error| refuse(&error))?;
+    let days = days(&reader, &opened, arguments.day, now_ms)?;
     let found = opened::run(|stop| rows(&opened, &reader, &days, named.is_some(), now_ms, stop))??;
     let told = match named {
         Some(day) => about_day(&reader, day, found.is_empty(), now_ms),
         None if found.is_empty() => about_nothing(&reader).map(Some),
         None => Ok(None),
     };
-    if let Some(told) = told.map_err(|error| refuse(&error))? {
-        tell(&told);
+    if let Some(told) = told? {
+        print_note(&told);
     }
     let text = match arguments.json {
         true => found.iter().map(|row| format!("{}\n", object(row))).collect(),
@@ -197,16 +199,16 @@ async fn rows(
     is_named: bool,
     now_ms: u64,
     stop: Stop,
-) -> Result<Vec<Row>, Exit> {
+) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
     for day in days {
         let settled = match is_named {
-            true => Settled::read(reader, *day).map_err(|error| refuse(&error))?,
+            true => Settled::read(reader, *day)?,
             false => Settled::default(),
         };
         let of_day = tokio::select! {
             of_day = rows_of_day(opened, *day, settled, now_ms) => of_day?,
-            () = stop.wait() => return Err(complain(Exit::Findings, "stopped before the end")),
+            () = stop.wait() => return Err(failure!(Exit::Findings, "stopped before the end")),
         };
         rows.extend(of_day);
     }
@@ -214,7 +216,7 @@ async fn rows(
 }
 
 /// The policy domains of a day in alphabetical order. Of those that are done with, those that are given.
-async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -> Result<Vec<Row>, Exit> {
+async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -> Result<Vec<Row>, Failure> {
     let request = Request {
         day,
         selection: Selection::default(),
@@ -229,7 +231,7 @@ async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -
         .map(|(policy_domain, outcome)| (policy_domain.clone(), done(day, policy_domain, outcome)))
         .collect();
     while let Some(found) = assembly.next().await {
-        let found = found.map_err(|error| refuse(&error))?;
+        let found = found?;
         if let Settlement::Before = found.settlement {
             if let Some(row) = rows.get_mut(&found.policy_domain) {
                 (row.rows, row.messages) = (found.rows, found.messages);
@@ -385,12 +387,9 @@ fn destinations(row: &Row) -> String {
 /// A word about a day that is not over: what comes after is in no report.
 pub(super) fn warn_of_today(day: Day, now_ms: u64) {
     if day >= Day::at(now_ms) {
-        complain(
-            Exit::Fine,
-            &format!(
-                "{} is not over: mail that comes later that day is in no report",
-                date(day)
-            ),
+        note!(
+            "landmarc: {} is not over: mail that comes later that day is in no report",
+            date(day)
         );
     }
 }

@@ -8,9 +8,11 @@ use landmarc_store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 use super::rows::{FIELDS, object, word};
 use super::{AFTER_HELP, OneDay};
 use crate::exit::Exit;
+use crate::failure::CommandResult;
 use crate::listing;
-use crate::output::{print, tell, terminal_width};
-use crate::records::{Place, refuse};
+use crate::notes::note;
+use crate::output::{print, terminal_width};
+use crate::records::Place;
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::clock::now_ms;
 
@@ -77,14 +79,14 @@ enum KindWord {
 }
 
 /// Looks for them and prints.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let filter = filter(arguments, now_ms());
     let store = arguments.place.find()?;
     let found = store.read()?.deliveries(&filter);
-    let mut rows = found.map_err(|error| refuse(&error))?;
+    let mut rows = found?;
     rows.reverse();
     if rows.is_empty() {
-        tell(&format!("landmarc: no letter in {}", store.place));
+        note!("landmarc: no letter in {}", store.place);
     }
     print(&match arguments {
         Arguments { json: true, .. } => listing::as_json(&rows, object),
@@ -92,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
-        tell(&format!("the last {} letters; --limit N shows more", rows.len()));
+        note!("the last {} letters; --limit N shows more", rows.len());
     }
     Ok(Exit::Fine)
 }

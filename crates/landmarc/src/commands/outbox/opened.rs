@@ -12,12 +12,12 @@ use nix::unistd::AccessFlags;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
-use crate::loading::load_or_complain;
-use crate::loading::load_quietly_or_complain;
-use crate::output::{complain, tell};
-use crate::records::{Found, Place, refuse};
+use crate::failure::{Failure, failure};
+use crate::loading::load;
+use crate::loading::load_quietly;
+use crate::notes::note;
+use crate::records::{Found, Place};
 use landmarc_reporter::{Clock, Mailer, ReportSettings, ReportSetup, ReporterContext, SECRET, Shared};
-use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::rules::resolver_options;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::stop::stop;
@@ -35,9 +35,9 @@ impl Opened {
     /// Reads all settings: these commands need most of them. Without reporting there is nothing to do.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(super) fn read(place: &Place) -> Result<Self, Exit> {
-        let loaded = load_or_complain(place.config.as_deref())?;
+    /// With what is printed, and the exit code.
+    pub(super) fn read(place: &Place) -> Result<Self, Failure> {
+        let loaded = load(place.config.as_deref())?;
         let suffixes = loaded.suffixes();
         Self::of(loaded.settings, suffixes, place, false)
     }
@@ -45,9 +45,9 @@ impl Opened {
     /// The same, without warnings.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(super) fn read_quietly(place: &Place) -> Result<Self, Exit> {
-        let loaded = load_quietly_or_complain(place.config.as_deref())?;
+    /// With what is printed, and the exit code.
+    pub(super) fn read_quietly(place: &Place) -> Result<Self, Failure> {
+        let loaded = load_quietly(place.config.as_deref())?;
         let suffixes = loaded.suffixes();
         Self::of(loaded.settings, suffixes, place, true)
     }
@@ -55,18 +55,15 @@ impl Opened {
     /// By these settings and this Public Suffix List.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
+    /// With what is printed, and the exit code.
     pub(super) fn of(
         settings: Settings,
         suffixes: Arc<Suffixes>,
         place: &Place,
         is_quiet: bool,
-    ) -> Result<Self, Exit> {
-        let terms = ReportSettings::of(&settings).map_err(|error| {
-            let exit = complain(Exit::Config, &error.to_string());
-            tell(&format!("  {}", error.remedy()));
-            exit
-        })?;
+    ) -> Result<Self, Failure> {
+        let terms = ReportSettings::of(&settings)
+            .map_err(|error| failure!(Exit::Config, "{error}").with_remedy(error.remedy()))?;
         let place = place.of(&settings)?;
         Ok(Self {
             settings,
@@ -87,22 +84,22 @@ impl Opened {
     /// Where DNS is asked.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(super) fn resolver(&self) -> Result<Resolver, Exit> {
+    /// With what is printed, and the exit code.
+    pub(super) fn resolver(&self) -> Result<Resolver, Failure> {
         Resolver::new(resolver_options(&self.settings))
-            .map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))
+            .map_err(|error| Failure::of(Exit::Unavailable, &error))
     }
 
     /// What letters are made and sent with.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
+    /// With what is printed, and the exit code.
     pub(super) fn desk(
         &self,
         clock: Clock,
-    ) -> Result<(Arc<ReporterContext<Resolver>>, Arc<ReportSetup>), Exit> {
+    ) -> Result<(Arc<ReporterContext<Resolver>>, Arc<ReportSetup>), Failure> {
         let mut outbox = outbox(&self.found())?;
-        let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
+        let secret = outbox.secret(SECRET)?;
         let means = self.means(&secret)?;
         let desk = ReporterContext::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
         Ok((Arc::new(desk), Arc::new(means)))
@@ -111,15 +108,12 @@ impl Opened {
     /// The means to write and send letters whose return paths are made with this secret.
     ///
     /// # Errors
-    /// With how the command is to end, when it has said why.
-    pub(super) fn means(&self, secret: &[u8; 32]) -> Result<ReportSetup, Exit> {
-        let (courier, warnings) = Mailer::new(&self.terms, secret).map_err(|error| {
-            let exit = complain(Exit::Config, &error_chain(&error));
-            tell(&format!("  {}", error.remedy()));
-            exit
-        })?;
+    /// With what is printed, and the exit code.
+    pub(super) fn means(&self, secret: &[u8; 32]) -> Result<ReportSetup, Failure> {
+        let (courier, warnings) = Mailer::new(&self.terms, secret)
+            .map_err(|error| Failure::of(Exit::Config, &error).with_remedy(error.remedy()))?;
         for warning in warnings.iter().filter(|_| !self.is_quiet) {
-            tell(&format!("landmarc: warning: {warning}"));
+            note!("landmarc: warning: {warning}");
         }
         Ok(ReportSetup {
             terms: Arc::clone(&self.terms),
@@ -131,20 +125,19 @@ impl Opened {
 /// The outbox, for writing; one that is not there is not made.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(super) fn outbox(found: &Found) -> Result<Outbox, Exit> {
+/// With what is printed, and the exit code.
+pub(super) fn outbox(found: &Found) -> Result<Outbox, Failure> {
     found.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    Outbox::open(&found.place, COMMAND_BUSY_TIMEOUT).map_err(|error| refuse(&error))
+    Outbox::open(&found.place, COMMAND_BUSY_TIMEOUT).map_err(Failure::from)
 }
 
 /// Runs what waits for others. The first SIGINT or SIGTERM asks it to end, and lets go of what it
 /// has under lease.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(super) fn run<F: Future>(does: impl FnOnce(Stop) -> F) -> Result<F::Output, Exit> {
-    let unavailable =
-        |error: io::Error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}"));
+/// With what is printed, and the exit code.
+pub(super) fn run<F: Future>(does: impl FnOnce(Stop) -> F) -> Result<F::Output, Failure> {
+    let unavailable = |error: io::Error| failure!(Exit::Unavailable, "cannot start the runtime: {error}");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -7,8 +7,10 @@ use serde_json::json;
 use super::list::column;
 use super::{AFTER_HELP, opened};
 use crate::exit::Exit;
-use crate::output::{complain, print, tell, terminal_width};
-use crate::records::{Found, Place, refuse};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::note;
+use crate::output::{print, terminal_width};
+use crate::records::{Found, Place};
 use crate::table::{self, Column, Cut};
 use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
@@ -39,7 +41,7 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let found = arguments.place.find()?;
     match &arguments.policy_domain {
         Some(domain) if arguments.remove => remove(&found, domain),
@@ -53,15 +55,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 /// Redirects the reports about a domain; with no addresses they go nowhere.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> Result<Exit, Exit> {
+/// With what is printed, and the exit code.
+pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> CommandResult {
     let rua = to.iter().map(|text| uri(text)).collect::<Result<Vec<_>, _>>()?;
     if rua.len() > landmarc_store::MAX_URIS {
-        let message = format!(
+        return Err(failure!(
+            Exit::Usage,
             "reports can be redirected to {} addresses at most",
             landmarc_store::MAX_URIS
-        );
-        return Err(complain(Exit::Usage, &message));
+        ));
     }
     let redirection = Redirection {
         policy_domain: policy_domain.to_owned(),
@@ -69,67 +71,63 @@ pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> Res
         since_ms: now_ms(),
     };
     let mut outbox = opened::outbox(found)?;
-    outbox.redirect(&redirection).map_err(|error| refuse(&error))?;
+    outbox.redirect(&redirection)?;
     print(&format!(
         "reports about {policy_domain} go {}\n",
         where_to(&redirection)
-    ))?;
-    Ok(Exit::Fine)
+    ))
 }
 
 /// Lets the reports about a domain go where its record says.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(crate) fn remove(found: &Found, policy_domain: &str) -> Result<Exit, Exit> {
+/// With what is printed, and the exit code.
+pub(crate) fn remove(found: &Found, policy_domain: &str) -> CommandResult {
     let mut outbox = opened::outbox(found)?;
-    let was_there = outbox
-        .stop_redirecting(policy_domain)
-        .map_err(|error| refuse(&error))?;
+    let was_there = outbox.stop_redirecting(policy_domain)?;
     if !was_there {
-        let message = format!("reports about {policy_domain} are not redirected");
-        return Err(complain(Exit::Findings, &message));
+        return Err(failure!(
+            Exit::Findings,
+            "reports about {policy_domain} are not redirected"
+        ));
     }
     print(&format!(
         "reports about {policy_domain} go where its record says\n"
-    ))?;
-    Ok(Exit::Fine)
+    ))
 }
 
 /// Lists what is redirected, or what there is of one domain.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(crate) fn list(found: &Found, domain: Option<&str>, as_json: bool) -> Result<Exit, Exit> {
-    let mut all = found.read()?.redirections().map_err(|error| refuse(&error))?;
+/// With what is printed, and the exit code.
+pub(crate) fn list(found: &Found, domain: Option<&str>, as_json: bool) -> CommandResult {
+    let mut all = found.read()?.redirections()?;
     all.retain(|one| domain.is_none_or(|domain| one.policy_domain == domain));
     if all.is_empty() {
         let what = domain.map_or_else(
             || "no reports".to_owned(),
             |domain| format!("no reports about {domain}"),
         );
-        tell(&format!("landmarc: {what} are redirected in {}", found.place));
+        note!("landmarc: {what} are redirected in {}", found.place);
     }
     print(&match as_json {
         true => as_lines(&all),
         false => as_table(&all, terminal_width()),
-    })?;
-    Ok(Exit::Fine)
+    })
 }
 
 /// As it is kept: a `mailto` URI.
-fn uri(text: &str) -> Result<String, Exit> {
+fn uri(text: &str) -> Result<String, Failure> {
     let uri = match text.contains(':') {
         true => text.to_owned(),
         false => format!("mailto:{text}"),
     };
     match address_of(&uri) {
         Some(_) => Ok(uri),
-        None => {
-            let message =
-                format!("{text:?} is no address that reports can go to; write mailto:dmarc@example.com");
-            Err(complain(Exit::Usage, &message))
-        }
+        None => Err(failure!(
+            Exit::Usage,
+            "{text:?} is no address that reports can go to; write mailto:dmarc@example.com"
+        )),
     }
 }
 
@@ -190,7 +188,7 @@ mod tests {
             "https://example.com/",
             "mailto:a b@example.com",
         ] {
-            assert_eq!(uri(wrong), Err(Exit::Usage), "{wrong:?}");
+            assert_eq!(uri(wrong).unwrap_err().exit, Exit::Usage, "{wrong:?}");
         }
     }
 

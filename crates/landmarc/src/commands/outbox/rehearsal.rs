@@ -18,8 +18,8 @@ use super::opened::Opened;
 use super::rows::counted;
 use super::summary::Summary;
 use crate::exit::Exit;
-use crate::output::{complain, print};
-use crate::records::refuse;
+use crate::failure::{CommandResult, Failure, failure};
+use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{
     Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, MailDraft, ReportSetup, Request,
@@ -65,8 +65,8 @@ pub(super) struct Orders {
 /// Makes the letters and does it.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> Result<Exit, Exit> {
+/// With what is printed, and the exit code.
+pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> CommandResult {
     if let Mode::Write(directory) = &orders.mode {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
     }
@@ -89,7 +89,7 @@ pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> Result<E
     let (reader, now_ms) = (opened.found().read()?, orders.clock.now_ms());
     rehearsal.of_outbox(&reader, &orders.selection, now_ms).await?;
     rehearsal.means.courier.close().await;
-    let waiting = reader.outbox_counts(now_ms).map_err(|error| refuse(&error))?;
+    let waiting = reader.outbox_counts(now_ms)?;
     rehearsal.summary.waiting += waiting.queued + waiting.deferred;
     rehearsal.summary.was_stopped = rehearsal.stop.is_set();
     let exit = rehearsal.exit();
@@ -126,13 +126,13 @@ struct Rehearsed {
 }
 
 impl Rehearsal {
-    async fn of_day(&mut self, opened: &Opened, request: Request) -> Result<(), Exit> {
+    async fn of_day(&mut self, opened: &Opened, request: Request) -> Result<(), Failure> {
         let (place, terms) = (opened.place.clone(), Arc::clone(&opened.terms));
         let day = request.day;
         let mut made = DayMade::default();
         let mut assembly = Assembly::begin(place, Known::Store, terms, request, opened.resolver()?);
         while let Some(settled) = assembly.next().await {
-            let settled = settled.map_err(|error| refuse(&error))?;
+            let settled = settled?;
             let head = format!("{} {}", date(day), settled.policy_domain);
             made.counts.domains += 1;
             if let Some(limit) = settled.limited {
@@ -174,7 +174,7 @@ impl Rehearsal {
         }
     }
 
-    async fn new_report(&mut self, report: &NewReport, addressees: &Addressees) -> Result<(), Exit> {
+    async fn new_report(&mut self, report: &NewReport, addressees: &Addressees) -> Result<(), Failure> {
         if let Mode::Write(directory) = &self.mode {
             write(directory, &report.file_name, &report.body)?;
         }
@@ -198,14 +198,19 @@ impl Rehearsal {
     }
 
     /// What waits in the outbox, as far as it is due.
-    async fn of_outbox(&mut self, reader: &Reader, selection: &Selection, now_ms: u64) -> Result<(), Exit> {
+    async fn of_outbox(
+        &mut self,
+        reader: &Reader,
+        selection: &Selection,
+        now_ms: u64,
+    ) -> Result<(), Failure> {
         for state in [DeliveryState::Queued, DeliveryState::Deferred] {
             let filter = OutboxFilter {
                 state: Some(state),
                 limit: MAX_LETTERS,
                 ..OutboxFilter::default()
             };
-            let waiting = reader.deliveries(&filter).map_err(|error| refuse(&error))?;
+            let waiting = reader.deliveries(&filter)?;
             let is_due =
                 |letter: &&Delivery| letter.state == DeliveryState::Queued || letter.next_ms <= now_ms;
             let chosen = |letter: &&Delivery| selection.has(&letter.report.policy_domain);
@@ -216,11 +221,9 @@ impl Rehearsal {
         Ok(())
     }
 
-    async fn stored(&mut self, reader: &Reader, delivery: &Delivery) -> Result<(), Exit> {
+    async fn stored(&mut self, reader: &Reader, delivery: &Delivery) -> Result<(), Failure> {
         let report = &delivery.report;
-        let body = reader
-            .report_body(report.number)
-            .map_err(|error| refuse(&error))?;
+        let body = reader.report_body(report.number)?;
         let Some(body) = body.filter(|_| Facts::read(&report.facts).unverified.is_empty()) else {
             return Ok(());
         };
@@ -242,11 +245,11 @@ impl Rehearsal {
         sheet: &MailDraft<'_>,
         body: &[u8],
         destination: &str,
-    ) -> Result<(), Exit> {
+    ) -> Result<(), Failure> {
         if self.stop.is_set() || self.summary.sent.relay.is_some() {
             return Ok(());
         }
-        let bad = |why: String| complain(Exit::BadInput, &format!("{}: {why}", sheet.report_id));
+        let bad = |why: String| failure!(Exit::BadInput, "{}: {why}", sheet.report_id);
         let address = Address::parse(destination).map_err(|error| bad(error.to_string()))?;
         let letter = sheet
             .letter(body, &address)
@@ -364,7 +367,7 @@ fn name(message_id: &str) -> String {
     id.split('@').next().unwrap_or(id).to_owned()
 }
 
-fn write(directory: &Path, name: &str, octets: &[u8]) -> Result<(), Exit> {
+fn write(directory: &Path, name: &str, octets: &[u8]) -> Result<(), Failure> {
     let path = directory.join(file_name(name));
     let written = OpenOptions::new()
         .write(true)
@@ -387,11 +390,8 @@ fn file_name(name: &str) -> String {
         .to_owned()
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Exit {
-    complain(
-        Exit::Unavailable,
-        &format!("cannot write {}: {error}", path.display()),
-    )
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    failure!(Exit::Unavailable, "cannot write {}: {error}", path.display())
 }
 
 #[cfg(test)]

@@ -10,9 +10,11 @@ use serde_json::json;
 
 use super::{AFTER_HELP, Clock, opened};
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure};
 use crate::figures::grouped;
-use crate::output::{complain, print, tell};
-use crate::records::{Place, refuse};
+use crate::notes::print_note;
+use crate::output::print;
+use crate::records::Place;
 use landmarc_mail::text::visible;
 use landmarc_runtime::time::to_the_second;
 
@@ -52,7 +54,7 @@ pub(crate) struct Arguments {
 }
 
 /// Queues them.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let found = arguments.place.find()?;
     let mut outbox = opened::outbox(&found)?;
     let now_ms = Clock::or_present(arguments.now);
@@ -63,16 +65,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
     let reader = found.read()?;
     let (mut queued, mut suppressed) = (0, BTreeMap::new());
     for filter in filters(arguments) {
-        let done = outbox
-            .retry(&filter, resend, now_ms)
-            .map_err(|error| refuse(&error))?;
+        let done = outbox.retry(&filter, resend, now_ms)?;
         if done == 0 && !arguments.ids.is_empty() {
-            let letters = reader.deliveries(&filter).map_err(|error| refuse(&error))?;
+            let letters = reader.deliveries(&filter)?;
             let message = nothing(&filter, &letters, resend, now_ms);
-            return Err(complain(Exit::Findings, &message));
+            return Err(Failure::new(Exit::Findings, &message));
         }
         queued += done;
-        find_suppressed(&reader, &filter, now_ms, &mut suppressed).map_err(|error| refuse(&error))?;
+        find_suppressed(&reader, &filter, now_ms, &mut suppressed)?;
     }
     print(&match arguments.json {
         true => {
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
         false => format!("queued again: {}\n", grouped(queued)),
     })?;
     for line in warnings(&suppressed) {
-        tell(&line);
+        print_note(&line);
     }
     Ok(Exit::Fine)
 }

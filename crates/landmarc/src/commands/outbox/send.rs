@@ -21,8 +21,10 @@ use super::summary::Summary;
 use super::trial;
 use super::{Clock, OneDay};
 use crate::exit::Exit;
-use crate::output::{print, tell};
-use crate::records::{Place, refuse};
+use crate::failure::{CommandResult, Failure};
+use crate::notes::{note, print_note};
+use crate::output::print;
+use crate::records::Place;
 use landmarc_reporter::{
     self, Orders, Progress, ReportSetup, ReporterContext, Request, Selection, SendCounts, Turns,
     make_and_send, release_of_gone, send,
@@ -120,7 +122,7 @@ impl Arguments {
 }
 
 /// Makes and sends.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let opened = match arguments.quiet {
         true => Opened::read_quietly(&arguments.place)?,
         false => Opened::read(&arguments.place)?,
@@ -129,18 +131,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
 }
 
 /// The same by these settings, whatever the file says.
-pub(crate) fn run_with(
-    arguments: &Arguments,
-    settings: Settings,
-    suffixes: Arc<Suffixes>,
-) -> Result<Exit, Exit> {
+pub(crate) fn run_with(arguments: &Arguments, settings: Settings, suffixes: Arc<Suffixes>) -> CommandResult {
     go_with(
         arguments,
         &Opened::of(settings, suffixes, &arguments.place, arguments.quiet)?,
     )
 }
 
-fn go_with(arguments: &Arguments, opened: &Opened) -> Result<Exit, Exit> {
+fn go_with(arguments: &Arguments, opened: &Opened) -> CommandResult {
     let clock = arguments.clock();
     if let Some(address) = &arguments.test {
         return trial::run(opened, address, clock, arguments.telling());
@@ -170,7 +168,7 @@ fn go_with(arguments: &Arguments, opened: &Opened) -> Result<Exit, Exit> {
     }
     let (desk, means) = opened.desk(clock)?;
     let done = opened::run(|stop| async move { go(arguments, &desk, &means, &days, &stop).await })?;
-    let summary = done.map_err(|error| refuse(&error))?;
+    let summary = done?;
     if !arguments.quiet || summary.exit() != Exit::Fine {
         print(&if arguments.json {
             format!("{}\n", Value::Object(summary.object("send")))
@@ -181,18 +179,18 @@ fn go_with(arguments: &Arguments, opened: &Opened) -> Result<Exit, Exit> {
     Ok(summary.exit())
 }
 
-fn of_days(opened: &Opened, arguments: &Arguments, now_ms: u64) -> Result<Vec<Day>, Exit> {
+fn of_days(opened: &Opened, arguments: &Arguments, now_ms: u64) -> Result<Vec<Day>, Failure> {
     if let Some(why) = why_none(opened) {
         if !arguments.quiet {
-            tell(why);
+            print_note(why);
         }
         return Ok(Vec::new());
     }
     let reader = opened.found().read()?;
-    let days = days(&reader, opened, arguments.day, now_ms).map_err(|error| refuse(&error))?;
+    let days = days(&reader, opened, arguments.day, now_ms)?;
     days.iter().for_each(|day| warn_of_today(*day, now_ms));
     if !arguments.quiet {
-        tell_of_absent(&reader, &days, &arguments.domain).map_err(|error| refuse(&error))?;
+        tell_of_absent(&reader, &days, &arguments.domain)?;
     }
     Ok(days)
 }
@@ -206,10 +204,10 @@ fn tell_of_absent(reader: &Reader, days: &[Day], domains: &[String]) -> Result<(
     for day in days {
         let known: HashSet<_> = reader.policy_domains(*day)?.into_iter().collect();
         for domain in domains.iter().filter(|domain| !known.contains(*domain)) {
-            tell(&format!(
+            note!(
                 "landmarc: {}: no mail was counted for the DMARC Policy Domain {domain}",
                 date(*day)
-            ));
+            );
         }
     }
     Ok(())

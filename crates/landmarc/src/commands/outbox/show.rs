@@ -1,7 +1,5 @@
 //! `outbox show`: one report, as it is told of, as XML, or as the letter that goes out.
 
-use std::io::{self, Write};
-
 use clap::Args;
 use landmarc_intake::archive;
 use landmarc_report::Address;
@@ -14,9 +12,10 @@ use super::opened::Opened;
 use super::retry::of_id;
 use super::rows::{object, word};
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::{grouped, size};
-use crate::output::{complain, print};
-use crate::records::{Found, Place, refuse};
+use crate::output::{print, print_octets};
+use crate::records::{Found, Place};
 use landmarc_mail::text::visible;
 use landmarc_reporter::{self, Facts, MailDraft, ReportSettings, SECRET};
 use landmarc_runtime::time::{date, to_the_second};
@@ -42,20 +41,22 @@ pub(crate) struct Arguments {
 }
 
 /// Looks for it and prints.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let found = arguments.place.find()?;
     let reader = found.read()?;
     let all = OutboxFilter {
         limit: landmarc_store::MAX_DESTINATIONS,
         ..OutboxFilter::default()
     };
-    let mut letters = reader
-        .deliveries(&of_id(&arguments.id, &all))
-        .map_err(|error| refuse(&error))?;
+    let mut letters = reader.deliveries(&of_id(&arguments.id, &all))?;
     letters.reverse();
     let Some(first) = letters.first() else {
-        let message = format!("{}: no such letter or report in {}", arguments.id, found.place);
-        return Err(complain(Exit::Findings, &message));
+        return Err(failure!(
+            Exit::Findings,
+            "{}: no such letter or report in {}",
+            arguments.id,
+            found.place
+        ));
     };
     let report = first.report.clone();
     let return_path = return_path(&found);
@@ -64,22 +65,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             true => format!("{}\n", in_full(&report, &letters, return_path.as_ref())),
             false => in_words(&report, &letters, return_path.as_ref()),
         };
-        print(&text)?;
-        return Ok(Exit::Fine);
+        return print(&text);
     }
-    let body = reader
-        .report_body(report.number)
-        .map_err(|error| refuse(&error))?;
+    let body = reader.report_body(report.number)?;
     let Some(body) = body else {
-        let message = format!("{}: the report has expired (report.keep_days)", report.report_id);
-        return Err(complain(Exit::Findings, &message));
+        return Err(failure!(
+            Exit::Findings,
+            "{}: the report has expired (report.keep_days)",
+            report.report_id
+        ));
     };
     let octets = match arguments.xml {
         true => unpacked(&report, &body)?,
         false => letter(arguments, &letters, &body)?,
     };
-    write(&octets)?;
-    Ok(Exit::Fine)
+    print_octets(&octets)
 }
 
 /// What letters leave with as envelope sender, where the settings and the store tell: for a store of another
@@ -90,35 +90,28 @@ fn return_path(found: &Found) -> Option<ReturnPath> {
     landmarc_reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
 }
 
-/// The octets themselves: what they are is the business of whoever reads them.
-fn write(octets: &[u8]) -> Result<(), Exit> {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(octets).and_then(|()| out.flush());
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Exit::Fine,
-        _ => complain(Exit::Unavailable, &format!("cannot write: {error}")),
-    })
-}
-
-fn unpacked(report: &Report, body: &[u8]) -> Result<Vec<u8>, Exit> {
+fn unpacked(report: &Report, body: &[u8]) -> Result<Vec<u8>, Failure> {
     match report.kind {
         ReportKind::Failure => Ok(body.to_vec()),
         ReportKind::Aggregate => archive::unpack(body, &archive::ArchiveLimits::default())
-            .map_err(|error| complain(Exit::BadInput, &format!("{}: {error}", report.report_id))),
+            .map_err(|error| failure!(Exit::BadInput, "{}: {error}", report.report_id)),
     }
 }
 
 /// The letter of the one delivery that is meant.
-fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Vec<u8>, Exit> {
+fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Vec<u8>, Failure> {
     let [delivery] = letters else {
         let ids: Vec<_> = letters.iter().map(|letter| letter.number.to_string()).collect();
-        let message = format!("it went to several: name one of the letters {}", ids.join(", "));
-        return Err(complain(Exit::Usage, &message));
+        return Err(failure!(
+            Exit::Usage,
+            "it went to several: name one of the letters {}",
+            ids.join(", ")
+        ));
     };
     let opened = Opened::read(&arguments.place)?;
     let mut outbox = super::opened::outbox(&opened.found())?;
-    let secret = outbox.secret(SECRET).map_err(|error| refuse(&error))?;
-    let bad = |why: String| complain(Exit::BadInput, &format!("letter {}: {why}", delivery.number));
+    let secret = outbox.secret(SECRET)?;
+    let bad = |why: String| failure!(Exit::BadInput, "letter {}: {why}", delivery.number);
     let address = Address::parse(&delivery.destination).map_err(|error| bad(error.to_string()))?;
     let sheet = MailDraft::from(&delivery.report);
     let letter = sheet

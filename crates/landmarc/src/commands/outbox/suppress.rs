@@ -8,8 +8,10 @@ use serde_json::json;
 use super::list::column;
 use super::{AFTER_HELP, Clock, opened};
 use crate::exit::Exit;
-use crate::output::{complain, print, tell, terminal_width};
-use crate::records::{Place, refuse};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::note;
+use crate::output::{print, terminal_width};
+use crate::records::Place;
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::time::to_the_second;
 
@@ -49,46 +51,38 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let found = arguments.place.find()?;
     let Some(destination) = &arguments.destination else {
-        let all = found.read()?.suppressions().map_err(|error| refuse(&error))?;
+        let all = found.read()?.suppressions()?;
         if all.is_empty() {
-            tell(&format!("landmarc: nobody is suppressed in {}", found.place));
+            note!("landmarc: nobody is suppressed in {}", found.place);
         }
-        print(&if arguments.json {
+        return print(&if arguments.json {
             as_json(&all)
         } else {
             as_table(&all, terminal_width())
-        })?;
-        return Ok(Exit::Fine);
+        });
     };
     let destination = checked(destination)?;
     let mut outbox = opened::outbox(&found)?;
     if arguments.remove {
-        let was_there = outbox.unsuppress(&destination).map_err(|error| refuse(&error))?;
+        let was_there = outbox.unsuppress(&destination)?;
         if !was_there {
-            return Err(complain(
-                Exit::Findings,
-                &format!("{destination} is not suppressed"),
-            ));
+            return Err(failure!(Exit::Findings, "{destination} is not suppressed"));
         }
-        print(&format!("letters to {destination} go out again\n"))?;
-        return Ok(Exit::Fine);
+        return print(&format!("letters to {destination} go out again\n"));
     }
     let now_ms = Clock::or_present(arguments.now);
     let until_ms = arguments
         .days
         .map(|days| now_ms.saturating_add(u64::from(days).saturating_mul(DAY_MS)));
-    outbox
-        .suppress(&destination, &arguments.reason, until_ms, now_ms)
-        .map_err(|error| refuse(&error))?;
-    print(&format!("no letters to {destination} until {}\n", end(until_ms)))?;
-    Ok(Exit::Fine)
+    outbox.suppress(&destination, &arguments.reason, until_ms, now_ms)?;
+    print(&format!("no letters to {destination} until {}\n", end(until_ms)))
 }
 
 /// The address or host as letters have it.
-fn checked(text: &str) -> Result<String, Exit> {
+fn checked(text: &str) -> Result<String, Failure> {
     let checked = match text.strip_prefix('@') {
         Some(host) => super::domain(host)
             .map(|host| format!("@{host}"))
@@ -97,12 +91,7 @@ fn checked(text: &str) -> Result<String, Exit> {
             .map(|address| address.to_string())
             .map_err(|error| error.to_string()),
     };
-    checked.map_err(|why| {
-        complain(
-            Exit::Usage,
-            &format!("{text:?} is neither an address nor @host: {why}"),
-        )
-    })
+    checked.map_err(|why| failure!(Exit::Usage, "{text:?} is neither an address nor @host: {why}"))
 }
 
 fn end(until_ms: Option<u64>) -> String {
@@ -179,7 +168,7 @@ mod tests {
         assert_eq!(checked("@Example.COM"), Ok("@example.com".to_owned()));
         assert_eq!(checked("dmarc@Example.COM"), Ok("dmarc@example.com".to_owned()));
         for wrong in ["", "example.com", "@", "@a b", "a b@example.com", "a@b\r\nc"] {
-            assert_eq!(checked(wrong), Err(Exit::Usage), "{wrong:?}");
+            assert_eq!(checked(wrong).unwrap_err().exit, Exit::Usage, "{wrong:?}");
         }
     }
 

@@ -8,7 +8,9 @@ use serde_json::json;
 use super::common::{NO_SECRET, OutputOptions};
 use super::opened::{self, Opened};
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::failure::{CommandResult, failure};
+use crate::notes::note;
+use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{Clock, ReportSettings};
 
@@ -18,11 +20,11 @@ const SUBJECT: &str = "landmarc test letter";
 /// Sends it, and tells what was answered.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOptions) -> Result<Exit, Exit> {
+/// With what is printed, and the exit code.
+pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOptions) -> CommandResult {
     let means = opened.means(&NO_SECRET)?;
     if opened.terms.settings.dkim_keys.is_empty() {
-        tell("landmarc: the letter is not signed: report.dkim_keys is empty");
+        note!("landmarc: the letter is not signed: report.dkim_keys is empty");
     }
     let now_ms = clock.now_ms();
     let letter = letter(&opened.terms, to, now_ms, std::process::id());
@@ -31,7 +33,7 @@ pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOp
         let courier = &means.courier;
         let outcome = tokio::select! {
             outcome = courier.deliver(&letter, &recipient, &name, now_ms / 1_000, None) => outcome,
-            () = stop.wait() => return Err(complain(Exit::Findings, "stopped: the letter may have arrived or not")),
+            () = stop.wait() => return Err(failure!(Exit::Findings, "stopped: the letter may have arrived or not")),
         };
         courier.close().await;
         Ok(outcome)

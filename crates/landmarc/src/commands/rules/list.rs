@@ -7,9 +7,10 @@ use landmarc_settings::rules::OperatorRule;
 use landmarc_store::{Reader, RuleHits};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
-use crate::loading::load_with_rules_or_complain;
-use crate::output::{print, tell};
+use crate::failure::CommandResult;
+use crate::loading::load_with_rules;
+use crate::notes::{note, print_note};
+use crate::output::print;
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Loaded;
@@ -57,14 +58,14 @@ const fn column(name: &'static str, cut: Cut) -> Column {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
-    let loaded = load_with_rules_or_complain(arguments.config.as_deref(), arguments.rules.as_deref())?;
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
+    let loaded = load_with_rules(arguments.config.as_deref(), arguments.rules.as_deref())?;
     let rules = &loaded.operator.rules;
     let hits = hits(&database::path(&loaded.settings));
     let now_ms = now_ms();
     stale(rules, hits.as_deref().unwrap_or_default(), now_ms)
         .iter()
-        .for_each(|line| tell(line));
+        .for_each(|line| print_note(line));
     let lines = rules.iter().map(|rule| Line {
         rule,
         state: State::of(rule, now_ms / 1_000),
@@ -81,8 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
             None,
         )
     };
-    print(&text)?;
-    Ok(Exit::Fine)
+    print(&text)
 }
 
 /// Why there is nothing to list.
@@ -101,10 +101,7 @@ fn hits(path: &Path) -> Option<Vec<RuleHits>> {
     match hits {
         Ok(hits) => Some(hits),
         Err(error) => {
-            tell(&format!(
-                "landmarc: warning: hits are not known: {}",
-                error.in_full()
-            ));
+            note!("landmarc: warning: hits are not known: {}", error.in_full());
             None
         }
     }

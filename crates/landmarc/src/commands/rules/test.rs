@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
+use crate::failure::CommandResult;
 use crate::output::print;
 
 /// What the help says below the options.
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     judge_each(&arguments.options, |judged| {
         let trial = Trial::new(judged);
         let text = match arguments.json {

@@ -1,10 +1,9 @@
 //! The end of the service, whatever does not come to an end.
 
+use crate::exit::Exit;
 use std::process::exit;
 use std::thread;
 use std::time::Duration;
-
-use crate::exit::Exit;
 
 /// Ends the process after so long, unless it has ended by then. A thread in a system call, such as one that opens a
 /// file whose disk does not answer, cannot be canceled, and whoever stops the service waits for it.

@@ -12,9 +12,10 @@ use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
-use crate::output::{complain, print, tell};
-use crate::records::{Place, refuse};
+use crate::output::print;
+use crate::records::Place;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::fleet_settings::host;
 use landmarc_runtime::visible::visible_path;
@@ -33,60 +34,47 @@ pub(crate) struct Arguments {
 }
 
 /// Takes in one file after the other. One that cannot be read costs nothing but itself.
-pub(super) fn run(arguments: &Arguments) -> Result<Exit, Exit> {
+pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let store = arguments.place.find()?;
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
-    let mut collector =
-        Collector::open(&store.place, COMMAND_BUSY_TIMEOUT).map_err(|error| refuse(&error))?;
+    let mut collector = Collector::open(&store.place, COMMAND_BUSY_TIMEOUT)?;
     let own_name = store.file().and(store.settings.as_ref()).map(host);
     let mut exit = Exit::Fine;
     for file in &arguments.files {
-        match take(&mut collector, file, own_name.as_deref()) {
-            Ok((segment, applied)) => print(&match arguments.json {
-                true => format!("{}\n", object(file, &segment, applied)),
-                false => format!("{}: {}\n", visible_path(file), in_words(&segment, applied)),
-            })?,
-            // The store takes nothing: the next file would fare no better.
-            Err(Failed::Store(failed)) => return Err(failed),
-            Err(Failed::File(failed)) => exit = failed,
-        }
+        let segment = match segment(file, own_name.as_deref()) {
+            Ok(segment) => segment,
+            Err(failure) => {
+                exit = failure.print();
+                continue;
+            }
+        };
+        // A store that takes nothing would not take the next file either.
+        let applied = collector.apply(&segment, now_ms())?;
+        print(&match arguments.json {
+            true => format!("{}\n", object(file, &segment, applied)),
+            false => format!("{}: {}\n", visible_path(file), in_words(&segment, applied)),
+        })?;
     }
     Ok(exit)
 }
 
-enum Failed {
-    File(Exit),
-    Store(Exit),
-}
-
-/// Into the file of a host nothing goes that this host has handed out.
-fn take(
-    collector: &mut Collector,
-    file: &Path,
-    own_name: Option<&str>,
-) -> Result<(Segment, Applied), Failed> {
-    let octets = read(file).map_err(|error| {
-        let message = format!("cannot read {}: {error}", visible_path(file));
-        Failed::File(complain(Exit::NoInput, &message))
-    })?;
-    let segment = Segment::read(&octets).map_err(|error| {
-        let exit = complain(Exit::BadInput, &format!("{}: {error}", visible_path(file)));
-        tell(&format!("  {}", error.remedy()));
-        Failed::File(exit)
-    })?;
+/// What a file holds. Into the file of a host nothing goes that this host has handed out.
+fn segment(file: &Path, own_name: Option<&str>) -> Result<Segment, Failure> {
+    let path = visible_path(file);
+    let octets = read(file).map_err(|error| failure!(Exit::NoInput, "cannot read {path}: {error}"))?;
+    let segment = Segment::read(&octets)
+        .map_err(|error| failure!(Exit::BadInput, "{path}: {error}").with_remedy(error.remedy()))?;
     if own_name == Some(segment.name()) {
-        let message = format!(
-            "{}: these are records of {} itself, which has counted them",
-            visible_path(file),
-            segment.name()
-        );
-        let exit = complain(Exit::BadInput, &message);
-        tell("  import them elsewhere; where this is another host, give each a name of its own (fleet.host)");
-        return Err(Failed::File(exit));
+        let host = segment.name();
+        return Err(failure!(
+            Exit::BadInput,
+            "{path}: these are records of {host} itself, which has counted them"
+        )
+        .with_remedy(
+            "import them elsewhere; where this is another host, give each a name of its own (fleet.host)",
+        ));
     }
-    let applied = collector.apply(&segment, now_ms());
-    let applied = applied.map_err(|error| Failed::Store(refuse(&error)))?;
-    Ok((segment, applied))
+    Ok(segment)
 }
 
 /// One octet more than a segment can have is enough to know that it is none.

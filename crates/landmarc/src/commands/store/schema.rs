@@ -9,10 +9,10 @@ use landmarc_store::{
 };
 
 use crate::exit::Exit;
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, print};
-use crate::places;
-use crate::records::{Place, refuse};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load_store;
+use crate::output::print;
+use crate::records::Place;
 use landmarc_runtime::fleet_settings;
 use landmarc_runtime::load::Need;
 
@@ -53,13 +53,13 @@ pub(crate) struct Grants {
 }
 
 /// Brings the schema up to date.
-pub(super) fn migrate(arguments: &Migrate) -> Result<(), Exit> {
-    let settings = load_store_or_complain(arguments.place.config.as_deref(), Need::Directory)?;
+pub(super) fn migrate(arguments: &Migrate) -> CommandResult {
+    let settings = load_store(arguments.place.config.as_deref(), Need::Directory)?;
     let place = match &arguments.database {
         Some(address) => {
             let file = arguments.password_file.as_deref();
             let server = fleet_settings::server_at(address.clone(), file, &settings);
-            server.map_err(|error| places::refuse(&error))?.into()
+            server?.into()
         }
         None => arguments.place.of(&settings)?,
     };
@@ -67,15 +67,15 @@ pub(super) fn migrate(arguments: &Migrate) -> Result<(), Exit> {
         StorePlace::Server(server) => of_server(server)?,
         StorePlace::File(path) => {
             // Whoever writes brings it up to date.
-            Outbox::open(path, SERVICE_BUSY_TIMEOUT).map_err(|error| refuse(&error))?;
+            Outbox::open(path, SERVICE_BUSY_TIMEOUT)?;
             format!("{place}: the schema is up to date")
         }
     };
     print(&format!("{text}\n"))
 }
 
-fn of_server(server: &Server) -> Result<String, Exit> {
-    let Migrated { from, to } = server.migrate().map_err(|error| refuse(&error))?;
+fn of_server(server: &Server) -> Result<String, Failure> {
+    let Migrated { from, to } = server.migrate()?;
     Ok(match from {
         0 => format!("{server}: tables made, schema version {to}"),
         from if from == to => format!("{server}: the schema is up to date, version {to}"),
@@ -84,11 +84,11 @@ fn of_server(server: &Server) -> Result<String, Exit> {
 }
 
 /// Prints the rights of the two users, as SQL.
-pub(super) fn print_grants(arguments: &Grants) -> Result<(), Exit> {
+pub(super) fn print_grants(arguments: &Grants) -> CommandResult {
     let address = match &arguments.database {
         Some(address) => address.clone(),
         None => {
-            let settings = load_store_or_complain(arguments.config.as_deref(), Need::Directory)?;
+            let settings = load_store(arguments.config.as_deref(), Need::Directory)?;
             of_settings(&settings)?
         }
     };
@@ -101,13 +101,14 @@ pub(super) fn print_grants(arguments: &Grants) -> Result<(), Exit> {
     print(&grants(address.engine(), &accounts))
 }
 
-fn of_settings(settings: &Settings) -> Result<ServerAddress, Exit> {
+fn of_settings(settings: &Settings) -> Result<ServerAddress, Failure> {
     let Some(database) = &settings.fleet.database else {
-        let message = "there is no database of a fleet in the settings: set fleet.database, or name one with --database";
-        return Err(complain(Exit::Config, message));
+        return Err(failure!(
+            Exit::Config,
+            "there is no database of a fleet in the settings: set fleet.database, or name one with --database"
+        ));
     };
     let address = database.as_str().parse();
-    address.map_err(|error: landmarc_store::NoServerAddress| {
-        complain(Exit::Config, &format!("fleet.database: {error}"))
-    })
+    address
+        .map_err(|error: landmarc_store::NoServerAddress| failure!(Exit::Config, "fleet.database: {error}"))
 }

@@ -6,20 +6,20 @@ use serde_json::{Value, json};
 
 use super::hosts;
 use crate::commands::spool;
-use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure};
 use crate::figures::{grouped, size};
 use crate::output::print;
-use crate::records::{Found, Place, refuse};
+use crate::records::{Found, Place};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::time::date;
 
 /// Prints it.
-pub(super) fn run(place: &Place, as_json: bool) -> Result<(), Exit> {
+pub(super) fn run(place: &Place, as_json: bool) -> CommandResult {
     let store = place.find()?;
     let reader = store.read()?;
-    let status = reader.status().map_err(|error| refuse(&error))?;
-    let hosts = reader.hosts().map_err(|error| refuse(&error))?;
+    let status = reader.status()?;
+    let hosts = reader.hosts()?;
     let spool = own_spool(&store)?;
     let text = if as_json {
         let mut object = status_object(&status, store.settings.as_ref());
@@ -37,7 +37,7 @@ pub(super) fn run(place: &Place, as_json: bool) -> Result<(), Exit> {
 }
 
 /// What waits on this host to be handed on; none where nothing is.
-fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Exit> {
+fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Failure> {
     let Some(settings) = store
         .settings
         .as_ref()
@@ -50,7 +50,7 @@ fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Exit> {
         return Ok(None);
     }
     let status = Reader::open(path).and_then(|reader| reader.spool());
-    status.map(Some).map_err(|error| refuse(&error))
+    status.map(Some).map_err(Failure::from)
 }
 
 fn status_text(status: &Status, settings: Option<&Settings>) -> String {

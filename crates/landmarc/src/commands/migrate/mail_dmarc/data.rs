@@ -14,13 +14,12 @@ use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError};
 use self::open::{Opened, Unread};
 use crate::commands::migrate::summary::tell_summary;
 use crate::exit::Exit;
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::loading::load_store;
+use crate::notes::note;
 use crate::places;
-use crate::records::refuse;
 use landmarc_import::{How, Imports};
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::Need;
 
 /// Broken messages that are told one by one; the others are counted.
@@ -62,11 +61,11 @@ impl Data {
     /// Imports, and tells. `read` gives the settings of Mail::DMARC, where they are needed.
     pub(super) fn run(
         &self,
-        read: impl FnOnce() -> Result<Translation, Exit>,
+        read: impl FnOnce() -> Result<Translation, Failure>,
         as_json: bool,
-    ) -> Result<Exit, Exit> {
+    ) -> CommandResult {
         let mut opened = self.open(read)?;
-        let settings = load_store_or_complain(self.settings.as_deref(), Need::Retention)?;
+        let settings = load_store(self.settings.as_deref(), Need::Retention)?;
         let how = match self.dry_run {
             true => How::Rehearse,
             false => How::Write,
@@ -75,21 +74,19 @@ impl Data {
         let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_BUSY_TIMEOUT);
         let mut intake = Intake {
             source: &self.source,
-            imports: imports.map_err(|error| refuse(&error))?,
+            imports: imports?,
             broken: 0,
             failed: None,
         };
         let done = opened.each(|record| intake.take(&record));
         if let Some(error) = intake.failed.take() {
-            return Err(refuse(&error));
+            return Err(Failure::from(error));
         }
-        let received = done
-            .and_then(|()| opened.received_reports())
-            .map_err(|error| unread(&error))?;
+        let received = done.and_then(|()| opened.received_reports())?;
         intake.finish(how, received, as_json)
     }
 
-    fn open(&self, read: impl FnOnce() -> Result<Translation, Exit>) -> Result<Opened, Exit> {
+    fn open(&self, read: impl FnOnce() -> Result<Translation, Failure>) -> Result<Opened, Failure> {
         let named = self.database.as_deref().unwrap_or_default();
         let database = match named {
             "" => of_settings(read()?)?,
@@ -99,48 +96,45 @@ impl Data {
             },
         };
         let password = open::password(self.password_file.as_deref())?;
-        Opened::database(&database, password).map_err(|error| unread(&error))
+        Ok(Opened::database(&database, password)?)
     }
 
-    fn server(&self, named: &str) -> Result<Opened, Exit> {
+    fn server(&self, named: &str) -> Result<Opened, Failure> {
         let scheme = named.split("://").next().unwrap_or_default();
         if ["postgres", "postgresql"].contains(&scheme.to_ascii_lowercase().as_str()) {
             let unknown = UnknownDatabase::PostgreSql;
-            let exit = complain(Exit::Usage, &format!("--database: {unknown}"));
-            tell(&format!("  {}", unknown.remedy()));
-            return Err(exit);
+            return Err(failure!(Exit::Usage, "--database: {unknown}").with_remedy(unknown.remedy()));
         }
         let address = named
             .parse()
-            .map_err(|error| complain(Exit::Usage, &format!("--database: {error}")))?;
+            .map_err(|error| failure!(Exit::Usage, "--database: {error}"))?;
         let password = open::password(self.password_file.as_deref())?;
-        Opened::server(address, password).map_err(|error| unread(&error))
+        Ok(Opened::server(address, password)?)
     }
 }
 
 /// The database that the settings of Mail::DMARC name.
-fn of_settings(made: Translation) -> Result<Database, Exit> {
+fn of_settings(made: Translation) -> Result<Database, Failure> {
     match made.database {
         Some(Ok(database)) => Ok(database),
         Some(Err(error)) => {
-            let exit = complain(Exit::Config, &format!("[report_store] dsn: {error}"));
-            tell(&format!("  {}", error.remedy()));
-            Err(exit)
+            Err(failure!(Exit::Config, "[report_store] dsn: {error}").with_remedy(error.remedy()))
         }
-        None => Err(complain(
+        None => Err(failure!(
             Exit::Config,
-            "the settings name no database ([report_store] dsn): name it behind --database",
+            "the settings name no database ([report_store] dsn): name it behind --database"
         )),
     }
 }
 
-/// Says why the database cannot be read, and how the command ends.
-fn unread(error: &Unread) -> Exit {
-    let exit = complain(error.exit(), &error_chain(error));
-    if let Some(remedy) = error.remedy() {
-        tell(&format!("  {remedy}"));
+impl From<Unread> for Failure {
+    fn from(error: Unread) -> Self {
+        let failure = Self::of(error.exit(), &error);
+        match error.remedy() {
+            Some(remedy) => failure.with_remedy(remedy),
+            None => failure,
+        }
     }
-    exit
 }
 
 /// An import under way.
@@ -172,16 +166,18 @@ impl Intake<'_> {
     fn tell_of(&mut self, broken: &BrokenRecord) {
         self.broken += 1;
         if self.broken <= MAX_TOLD {
-            tell(&format!("landmarc: {broken}\n  {}", broken.remedy()));
+            note!("landmarc: {broken}\n  {}", broken.remedy());
         }
     }
 
-    fn finish(mut self, how: How, received: u64, as_json: bool) -> Result<Exit, Exit> {
-        let summary = self.imports.finish().map_err(|error| refuse(&error))?;
+    fn finish(mut self, how: How, received: u64, as_json: bool) -> CommandResult {
+        let summary = self.imports.finish()?;
         let others = [("broken", self.broken), ("reports received", received)];
         tell_summary(&summary, how, &others, as_json)?;
         if received > 0 && !as_json {
-            tell("landmarc: reports that others have sent are not imported yet; keep this database for them");
+            note!(
+                "landmarc: reports that others have sent are not imported yet; keep this database for them"
+            );
         }
         match self.broken == 0 && summary.refused_rows == 0 {
             true => Ok(Exit::Fine),

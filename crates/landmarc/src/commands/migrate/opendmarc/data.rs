@@ -12,17 +12,17 @@ use landmarc_store::{COMMAND_BUSY_TIMEOUT, Day, MAX_URIS, Outbox, Place, Reader,
 
 use crate::commands::migrate::summary::tell_summary;
 use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
-use crate::loading::load_store_or_complain;
-use crate::output::{complain, print, tell};
+use crate::loading::load_store;
+use crate::notes::{note, print_note};
+use crate::output::print;
 use crate::places;
-use crate::records::refuse;
 use landmarc_import::How;
 use landmarc_import::opendmarc::{Besides, Failed, Intake};
 use landmarc_mail::text::visible;
 use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::Need;
 use landmarc_runtime::time::When;
 use landmarc_runtime::visible::visible_path;
@@ -106,14 +106,10 @@ impl Data {
         !self.history.is_empty() || self.database.is_some()
     }
 
-    /// Imports, and tells.
-    pub(super) fn run(&self, as_json: bool) -> Exit {
-        self.import(as_json).unwrap_or_else(|exit| exit)
-    }
-
-    fn import(&self, as_json: bool) -> Result<Exit, Exit> {
+    /// Imports, and prints what came of it.
+    pub(super) fn run(&self, as_json: bool) -> CommandResult {
         let address = self.address()?;
-        let settings = load_store_or_complain(self.settings.as_deref(), Need::Retention)?;
+        let settings = load_store(self.settings.as_deref(), Need::Retention)?;
         let how = match self.dry_run {
             true => How::Rehearse,
             false => How::Write,
@@ -121,12 +117,12 @@ impl Data {
         let mut intake = self.intake(&settings, how)?;
         let mut exit = Exit::Fine;
         for path in &self.history {
-            exit = exit.max(told(intake.file(path)));
+            exit = exit.max(exit_of(intake.file(path)));
         }
         if let Some(address) = &address {
-            exit = exit.max(told(intake.tables(address)));
+            exit = exit.max(exit_of(intake.tables(address)));
         }
-        let (summary, besides) = intake.finish().map_err(|error| refuse(&error))?;
+        let (summary, besides) = intake.finish()?;
         let redirected = redirect(&intake.locked, &self.place(&settings)?, how)?;
         let is_whole = besides.broken == 0 && summary.refused_rows == 0;
         let exit = if is_whole { exit } else { exit.max(Exit::BadInput) };
@@ -145,25 +141,25 @@ impl Data {
     }
 
     /// Where the store is.
-    fn place(&self, settings: &Settings) -> Result<Place, Exit> {
+    fn place(&self, settings: &Settings) -> Result<Place, Failure> {
         places::counts_into(self.store.as_ref(), settings)
     }
 
-    fn intake(&self, settings: &Settings, how: How) -> Result<Intake, Exit> {
+    fn intake(&self, settings: &Settings, how: How) -> Result<Intake, Failure> {
         let place = self.place(settings)?;
         // A day is imported whole or not at all: its report counts all of its mail.
         let since = self
             .since
             .map(|when| Day::at(when.begins_ms(now_ms())).begins_s());
-        Intake::open(&place, settings, how, since.unwrap_or(0), tell).map_err(|error| refuse(&error))
+        Intake::open(&place, settings, how, since.unwrap_or(0), print_note).map_err(Failure::from)
     }
 
-    fn address(&self) -> Result<Option<Address>, Exit> {
+    fn address(&self) -> Result<Option<Address>, Failure> {
         let Some(Hidden(text)) = &self.database else {
             return Ok(None);
         };
         let address = text.parse::<Address>();
-        let address = address.map_err(|error| complain(Exit::Usage, &format!("--database: {error}")))?;
+        let address = address.map_err(|error| failure!(Exit::Usage, "--database: {error}"))?;
         if let Some(file) = &self.password_file {
             return Ok(Some(address.with_password(&password(file)?)));
         }
@@ -176,33 +172,33 @@ impl Data {
 }
 
 /// What `opendmarc-params` set stays as it was set (T4); what was set here counts more. How many there are.
-fn redirect(locked: &[(String, String)], place: &Place, how: How) -> Result<u64, Exit> {
+fn redirect(locked: &[(String, String)], place: &Place, how: How) -> Result<u64, Failure> {
     if locked.is_empty() {
         return Ok(0);
     }
     // A rehearsal makes no store: where there is none, nothing is redirected.
     let reader = match Reader::open(place) {
         Err(StoreError::Missing { .. }) => None,
-        opened => Some(opened.map_err(|error| refuse(&error))?),
+        opened => Some(opened?),
     };
     let mut new = Vec::new();
     for (name, repuri) in locked {
         let Some(redirection) = redirection(name, repuri) else {
-            tell(&format!(
+            note!(
                 "landmarc: reports about {} are to go to {}, which is no address: landmarc outbox redirect",
                 visible(name),
                 visible(repuri)
-            ));
+            );
             continue;
         };
         let ask = |reader: &Reader| reader.redirection(&redirection.policy_domain);
         let known = reader.as_ref().map_or(Ok(None), ask);
-        if known.map_err(|error| refuse(&error))?.is_none() {
+        if known?.is_none() {
             new.push(redirection);
         }
     }
     if how == How::Write {
-        write_down(&new, place).map_err(|error| refuse(&error))?;
+        write_down(&new, place)?;
     }
     Ok(u64::try_from(new.len()).unwrap_or(u64::MAX))
 }
@@ -224,17 +220,16 @@ fn redirection(name: &str, repuri: &str) -> Option<Redirection> {
     })
 }
 
-fn password(file: &Path) -> Result<String, Exit> {
-    let text = fs::read_to_string(file).map_err(|error| {
-        complain(
-            Exit::NoInput,
-            &format!("cannot read {}: {error}", visible_path(file)),
-        )
-    })?;
+fn password(file: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| failure!(Exit::NoInput, "cannot read {}: {error}", visible_path(file)))?;
     let first = text.lines().next().unwrap_or_default();
     if first.is_empty() || first.len() > MAX_PASSWORD {
-        let message = format!("the first line of {} is no password", visible_path(file));
-        return Err(complain(Exit::NoInput, &message));
+        return Err(failure!(
+            Exit::NoInput,
+            "the first line of {} is no password",
+            visible_path(file)
+        ));
     }
     Ok(first.to_owned())
 }
@@ -251,28 +246,24 @@ pub(crate) fn others(besides: &Besides) -> [(&'static str, u64); 6] {
     ]
 }
 
-/// How the command ends because of this source; the others are imported all the same.
-pub(crate) fn told(done: Result<(), Failed>) -> Exit {
+/// Prints why a source could not be imported, and how the command ends because of it; the others are imported all the
+/// same.
+pub(crate) fn exit_of(done: Result<(), Failed>) -> Exit {
     let Err(failed) = done else {
         return Exit::Fine;
     };
-    let (exit, remedy) = match &failed {
-        Failed::Store(error) => return refuse(error),
-        Failed::Database(error) => {
-            let exit = match error {
-                MysqlError::NotOpenDmarc { .. } => Exit::BadInput,
-                _ => Exit::Unavailable,
-            };
-            (exit, Some(error.remedy()))
-        }
-        Failed::File { .. } => (Exit::NoInput, None),
-        Failed::Runtime(_) => (Exit::Unavailable, None),
+    let exit = match &failed {
+        Failed::Database(MysqlError::NotOpenDmarc { .. }) => Exit::BadInput,
+        Failed::File { .. } => Exit::NoInput,
+        Failed::Database(_) | Failed::Runtime(_) | Failed::Store(_) => Exit::Unavailable,
     };
-    complain(exit, &error_chain(&failed));
-    if let Some(remedy) = remedy {
-        tell(&format!("  {remedy}"));
-    }
-    exit
+    let failure = Failure::of(exit, &failed);
+    let failure = match failed {
+        Failed::Store(error) => error.into(),
+        Failed::Database(error) => failure.with_remedy(error.remedy()),
+        Failed::File { .. } | Failed::Runtime(_) => failure,
+    };
+    failure.print()
 }
 
 #[cfg(test)]
@@ -320,6 +311,6 @@ mod tests {
     fn no_password_is_shown_whatever_is_wrong() {
         let data = read(&["--database", "mysql://u:secret@h:x/opendmarc"]).unwrap();
         assert!(!format!("{data:?}").contains("secret"));
-        assert_eq!(data.address().unwrap_err(), Exit::Usage);
+        assert_eq!(data.address().unwrap_err().exit, Exit::Usage);
     }
 }

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::commands::migrate::file;
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::{note, print_note};
 use landmarc_mail::text::visible;
 use landmarc_runtime::visible::visible_path;
 
@@ -38,12 +39,12 @@ impl Conf {
     }
 
     /// Translates, and tells. What is broken costs its line.
-    pub(super) fn translate(&self, as_json: bool) -> Result<Exit, Exit> {
+    pub(super) fn translate(&self, as_json: bool) -> CommandResult {
         let files = self
             .config
             .iter()
             .map(|file| Ok((visible_path(file), octets(file)?)));
-        let files: Vec<_> = files.collect::<Result<_, Exit>>()?;
+        let files: Vec<_> = files.collect::<Result<_, Failure>>()?;
         let files: Vec<_> = files
             .iter()
             .map(|(path, octets)| ConfigFile { path, octets })
@@ -53,29 +54,18 @@ impl Conf {
             true => format!("{}\n", object(&translation)),
             false => translation.toml.clone(),
         };
-        match &self.output {
-            None => print(&text)?,
-            Some(path) => file::write(path, &text, self.force)?,
-        }
-        match as_json {
-            true => {}
-            false => {
-                translation.lines.iter().for_each(|line| tell(&in_words(line)));
-                for broken in &translation.broken {
-                    tell(&format!(
-                        "landmarc: {}\n  {}",
-                        visible(&broken.to_string()),
-                        broken.remedy
-                    ));
-                }
+        let output = self.output.as_deref();
+        file::deliver(&text, output, self.force)?;
+        if !as_json {
+            translation
+                .lines
+                .iter()
+                .for_each(|line| print_note(&in_words(line)));
+            for broken in &translation.broken {
+                note!("landmarc: {}\n  {}", visible(&broken.to_string()), broken.remedy);
             }
         }
-        if let Some(path) = &self.output {
-            tell(&format!(
-                "landmarc: written; next: landmarc config check {}",
-                visible_path(path)
-            ));
-        }
+        file::print_next(output);
         Ok(match translation.broken.as_slice() {
             [] => Exit::Fine,
             _ => Exit::Config,
@@ -93,7 +83,7 @@ fn accepts(line: &str) -> Result<(), String> {
     read.map_err(why)
 }
 
-fn octets(file: &Path) -> Result<Vec<u8>, Exit> {
+fn octets(file: &Path) -> Result<Vec<u8>, Failure> {
     let read = || -> io::Result<Vec<u8>> {
         let mut octets = Vec::new();
         // One more than is read, so that too many are seen.
@@ -108,7 +98,7 @@ fn octets(file: &Path) -> Result<Vec<u8>, Exit> {
             ErrorKind::NotFound => Exit::NoInput,
             _ => Exit::Unavailable,
         };
-        complain(exit, &format!("{}: {error}", visible_path(file)))
+        failure!(exit, "{}: {error}", visible_path(file))
     })
 }
 

@@ -12,10 +12,11 @@ use landmarc_store::COMMAND_BUSY_TIMEOUT;
 use crate::commands::migrate::summary::tell_summary;
 use crate::commands::outbox::OneDay;
 use crate::exit::Exit;
-use crate::loading::load_quietly_or_complain;
-use crate::output::{complain, tell};
+use crate::failure::{CommandResult, Failure};
+use crate::loading::load_quietly;
+use crate::notes::note;
 use crate::places;
-use crate::records::refuse;
+use crate::runtime;
 use landmarc_import::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
 use landmarc_import::{How, Imports};
 use landmarc_runtime::clock::now_ms;
@@ -57,18 +58,15 @@ pub(super) struct Records {
 
 impl Records {
     /// Imports, and tells.
-    pub(super) fn import(&self, settings: Option<&Path>, as_json: bool) -> Result<Exit, Exit> {
-        let mut settings = load_quietly_or_complain(settings)?.settings;
+    pub(super) fn import(&self, settings: Option<&Path>, as_json: bool) -> CommandResult {
+        let mut settings = load_quietly(settings)?.settings;
         self.take_over(&mut settings);
         if settings.rspamd.servers.is_empty() {
             let why = "no Redis server is named: give --redis HOST:PORT, or set rspamd.servers";
-            return Err(complain(Exit::Usage, why));
+            return Err(Failure::new(Exit::Usage, why));
         }
-        let options = rspamd::options(&settings.rspamd).map_err(|error| {
-            let exit = complain(Exit::Unavailable, &error_chain(&error));
-            tell(&format!("  {}", error.remedy()));
-            exit
-        })?;
+        let options = rspamd::options(&settings.rspamd)
+            .map_err(|error| Failure::of(Exit::Unavailable, &error).with_remedy(error.remedy()))?;
         let how = match self.dry_run {
             true => How::Rehearse,
             false => How::Write,
@@ -103,21 +101,19 @@ impl Records {
         of_rspamd.database = self.database.unwrap_or(of_rspamd.database);
     }
 
-    fn read(&self, settings: &Settings, options: Options, how: How) -> Result<Reading, Exit> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| complain(Exit::Unavailable, &error.to_string()))?;
+    fn read(&self, settings: &Settings, options: Options, how: How) -> Result<Reading, Failure> {
+        let runtime = runtime::threads()?;
         let _inside = runtime.enter();
         let now = now_ms();
         let resolver = match self.no_dns {
             true => None,
             false => {
                 let resolver = Resolver::new(rules::resolver_options(settings));
-                Some(resolver.map_err(|error| complain(Exit::Unavailable, &error_chain(&error)))?)
+                Some(resolver.map_err(|error| Failure::of(Exit::Unavailable, &error))?)
             }
         };
         let place = places::counts_into(self.store.as_ref(), settings)?;
-        let imports = Imports::open(&place, settings, how, now, COMMAND_BUSY_TIMEOUT)
-            .map_err(|error| refuse(&error))?;
+        let imports = Imports::open(&place, settings, how, now, COMMAND_BUSY_TIMEOUT)?;
         let order = Order {
             options,
             names: rspamd::names(&settings.rspamd),
@@ -135,12 +131,8 @@ impl Records {
         let (mut policies, mut taker) = (Policies::new(resolver), Taker::new(imports));
         let read = runtime.block_on(rspamd::read(&order, &mut policies, &mut taker));
         read.map_err(|error| match error {
-            ReadError::Store(error) => refuse(&error),
-            ReadError::Redis(error) => {
-                let exit = complain(Exit::Unavailable, &error_chain(&error));
-                tell(&format!("  {}", error.remedy()));
-                exit
-            }
+            ReadError::Store(error) => Failure::from(error),
+            ReadError::Redis(error) => Failure::of(Exit::Unavailable, &error).with_remedy(error.remedy()),
         })
     }
 }
@@ -148,27 +140,27 @@ impl Records {
 /// To standard error: what was not read, and why.
 fn tell_troubles(reading: &Reading) {
     for unread in &reading.unread {
-        tell(&format!("landmarc: {unread}\n  {}", unread.remedy()));
+        note!("landmarc: {unread}\n  {}", unread.remedy());
     }
     let untold = reading.broken.saturating_sub(reading.unread.len() as u64);
     if untold > 0 {
-        tell(&format!("landmarc: and {untold} more"));
+        note!("landmarc: and {untold} more");
     }
     for error in &reading.missing {
-        tell(&format!("landmarc: {}\n  {}", error_chain(error), error.remedy()));
+        note!("landmarc: {}\n  {}", error_chain(error), error.remedy());
     }
     if reading.are_too_many {
-        tell("landmarc: there are more keys than are read\n  see whether --key-prefix is right");
+        note!("landmarc: there are more keys than are read\n  see whether --key-prefix is right");
     }
     if let Some(domain) = reading.unanswered.first() {
         let others = match reading.unanswered.len() {
             1 => String::new(),
             count => format!(" and {} more domains", count - 1),
         };
-        tell(&format!(
+        note!(
             "landmarc: DNS did not answer about {domain}{others}: their records wait\n  run it again, or with \
              --no-dns to import them as they are"
-        ));
+        );
     }
 }
 

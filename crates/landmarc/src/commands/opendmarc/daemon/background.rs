@@ -1,6 +1,9 @@
 //! Into the background (P6), as a service of its own: whoever started it is let go when it takes mail, or
 //! is told why it does not.
 
+use crate::exit::Exit;
+use crate::failure::{CommandResult, failure};
+use crate::notes::print_note;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, BufRead, BufReader};
@@ -11,9 +14,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::exit::Exit;
-use crate::output::{complain, tell};
-
 /// How long the service may take to open its sockets and its database.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How often it is looked whether it has ended instead.
@@ -22,11 +22,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const MAX_NOTICE: usize = 1_024;
 
 /// Starts a process that stays, and waits until it takes mail.
-pub(super) fn start(arguments: &[OsString]) -> Exit {
-    match try_start(arguments) {
-        Ok(exit) => exit,
-        Err(error) => complain(Exit::Unavailable, &format!("cannot start the service: {error}")),
-    }
+pub(super) fn start(arguments: &[OsString]) -> CommandResult {
+    try_start(arguments).map_err(|error| failure!(Exit::Unavailable, "cannot start the service: {error}"))
 }
 
 /// This process is the one that stays: signals of the terminal are for others from now on.
@@ -52,7 +49,7 @@ fn try_start(arguments: &[OsString]) -> io::Result<Exit> {
             BufReader::new(stderr)
                 .lines()
                 .map_while(Result::ok)
-                .for_each(|line| tell(&line));
+                .for_each(|line| print_note(&line));
         })
     });
     let ended = wait(&mut child, &notices)?;

@@ -15,10 +15,9 @@ use tokio::signal::unix::{self, SignalKind, signal};
 use tokio::time::sleep;
 
 use super::background::{again, exit_of};
-use super::complain_of;
 use crate::exit::Exit;
+use crate::failure::{CommandResult, failure};
 use crate::log;
-use crate::output::complain;
 use landmarc_runtime::load::Source;
 use landmarc_runtime::opendmarc_conf;
 
@@ -29,11 +28,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 const MAX_REMEMBERED: usize = 10_000;
 
 /// Serves by a process that is started again when it fails, until it ends well or too often.
-pub(super) fn keep_running(source: &opendmarc_conf::Source, conf: &Conf, arguments: &[OsString]) -> Exit {
-    let loaded = match source.load() {
-        Ok(loaded) => loaded,
-        Err(error) => return complain_of(&error),
-    };
+pub(super) fn keep_running(
+    source: &opendmarc_conf::Source,
+    conf: &Conf,
+    arguments: &[OsString],
+) -> CommandResult {
+    let loaded = source.load()?;
     let _level = log::start(&loaded.settings);
     if let Some(why) = Source::OpenDmarc(source.clone()).write_pid_file() {
         tracing::warn!("{why}");
@@ -41,7 +41,7 @@ pub(super) fn keep_running(source: &opendmarc_conf::Source, conf: &Conf, argumen
     let mut restarts = Restarts::of(conf);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = runtime.and_then(|runtime| runtime.block_on(watch(arguments, &mut restarts)));
-    done.unwrap_or_else(|error| complain(Exit::Unavailable, &format!("cannot start the service: {error}")))
+    done.map_err(|error| failure!(Exit::Unavailable, "cannot start the service: {error}"))
 }
 
 async fn watch(arguments: &[OsString], restarts: &mut Restarts) -> io::Result<Exit> {

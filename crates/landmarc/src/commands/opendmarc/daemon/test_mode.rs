@@ -15,11 +15,13 @@ use landmarc_migrate::opendmarc::settings::{Parameter, test_records};
 use landmarc_milter::{Edit, Response, Verdict};
 use landmarc_receiver::policy::Rules;
 
-use super::complain_of;
 use crate::answers::Answers;
 use crate::bench::{Beside, judge_parsed};
 use crate::exit::Exit;
-use crate::output::{complain, print, tell};
+use crate::failure::{CommandResult, Failure, failure};
+use crate::notes::note;
+use crate::output::print;
+use crate::runtime;
 use landmarc_filter::{Lists, rehearse};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Loaded;
@@ -40,13 +42,11 @@ const MAX_RECORDS_OCTETS: usize = 16 << 20;
 /// Judges them in order; the first that cannot be read ends it.
 ///
 /// # Errors
-/// With how the command is to end, when it has said why.
-pub(super) fn run(source: &opendmarc_conf::Source, files: &[PathBuf], verbose: u8) -> Result<Exit, Exit> {
-    let loaded = source.load_for_test().map_err(|error| complain_of(&error))?;
+/// With what is printed, and the exit code.
+pub(super) fn run(source: &opendmarc_conf::Source, files: &[PathBuf], verbose: u8) -> CommandResult {
+    let loaded = source.load_for_test()?;
     let client = Client::of(|name| std::env::var(name).ok())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| complain(Exit::Unavailable, &format!("cannot start the runtime: {error}")))?;
+    let runtime = runtime::one_thread()?;
     let _inside = runtime.enter();
     let bench = Bench {
         rules: rules_of(&loaded),
@@ -73,22 +73,19 @@ fn rules_of(loaded: &Loaded) -> Rules {
 }
 
 /// From TestDNSData, if the file names it (P40); then no other name exists.
-fn answers(source: &opendmarc_conf::Source, loaded: &Loaded) -> Result<Answers, Exit> {
-    let conf = source.conf().map_err(|error| complain_of(&error))?;
+fn answers(source: &opendmarc_conf::Source, loaded: &Loaded) -> Result<Answers, Failure> {
+    let conf = source.conf()?;
     let Some(path) = conf.path(Parameter::TestDnsData) else {
         return Answers::open(None, &loaded.settings);
     };
     let octets = read_file(Path::new(&path), MAX_RECORDS_OCTETS)
-        .map_err(|error| complain(Exit::Config, &format!("TestDNSData {path}: {error}")))?;
+        .map_err(|error| failure!(Exit::Config, "TestDNSData {path}: {error}"))?;
     let mut zones = Zones::new();
     for (name, text) in test_records(&octets) {
         match DnsName::from_octets(name.as_bytes()) {
             Some(name) => zones.add_txt(name, text.as_bytes()),
             None => {
-                return Err(complain(
-                    Exit::Config,
-                    &format!("TestDNSData {path}: {name:?} is no name"),
-                ));
+                return Err(failure!(Exit::Config, "TestDNSData {path}: {name:?} is no name"));
             }
         }
     }
@@ -107,7 +104,7 @@ struct Client {
 }
 
 impl Client {
-    fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Exit> {
+    fn of(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         let ip = variable("OPENDMARC_TEST_CLIENTIP");
         let host = variable("OPENDMARC_TEST_CLIENTHOST");
         let or = |value: Option<String>, usual: &str| value.unwrap_or_else(|| usual.to_owned());
@@ -115,7 +112,7 @@ impl Client {
         let ip = or(ip, "127.0.0.1");
         let ip = ip
             .parse()
-            .map_err(|error| complain(Exit::Usage, &format!("OPENDMARC_TEST_CLIENTIP: {ip:?}: {error}")))?;
+            .map_err(|error| failure!(Exit::Usage, "OPENDMARC_TEST_CLIENTIP: {ip:?}: {error}"))?;
         Ok(Self {
             ip,
             is_named,
@@ -159,21 +156,21 @@ struct Bench {
 impl Bench {
     /// A client that was named and is on a list is not judged, as in the old program. The one that stands in
     /// for it when nobody was is this host, which no list of ours leaves out: it is judged, and that is said.
-    fn connect(&self) -> Result<(), Exit> {
+    fn connect(&self) -> Result<(), Failure> {
         let lists = Lists::new(&self.loaded.settings.clients, self.loaded.hosts.clone());
         let skipped = lists.of_client(self.client.ip, Some(&self.client.host));
         match skipped {
             Some(skipped) if self.client.is_named => {
                 self.step(None, "mlfi_connect()", Status::Accept);
-                tell(&format!(
-                    "opendmarc: this client is not judged: {}",
+                return Err(failure!(
+                    Exit::Bug,
+                    "this client is not judged: {}",
                     skipped.as_str()
                 ));
-                return Err(Exit::Bug);
             }
-            Some(_) => tell(
+            Some(_) => note!(
                 "opendmarc: the service would not judge localhost; OPENDMARC_TEST_CLIENTIP and \
-                 OPENDMARC_TEST_CLIENTHOST name another client",
+                 OPENDMARC_TEST_CLIENTHOST name another client"
             ),
             None => {}
         }
@@ -182,7 +179,7 @@ impl Bench {
         Ok(())
     }
 
-    async fn judge_file(&self, file: &Path) -> Result<(), Exit> {
+    async fn judge_file(&self, file: &Path) -> Result<(), Failure> {
         let name = match file.as_os_str() == STANDARD_INPUT {
             true => "(stdin)".to_owned(),
             false => file.display().to_string(),
@@ -234,13 +231,13 @@ impl Bench {
         let is_told = self.verbose > 1 || (self.verbose == 1 && status != Status::Continue);
         if is_told {
             let place = place.map_or_else(String::new, |place| format!("{place}: "));
-            tell(&format!("opendmarc: {place}{step} returned {}", status.as_str()));
+            note!("opendmarc: {place}{step} returned {}", status.as_str());
         }
     }
 }
 
 fn fail(exit: Exit, message: &str) -> Exit {
-    tell(&format!("opendmarc: {message}"));
+    note!("opendmarc: {message}");
     exit
 }
 
@@ -351,7 +348,8 @@ mod tests {
             (client.ip.to_string().as_str(), client.is_named),
             ("2001:db8::1", true)
         );
-        assert_eq!(Client::of(|_| Some("nobody".to_owned())), Err(Exit::Usage));
+        let failure = Client::of(|_| Some("nobody".to_owned())).unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use landmarc_source::sqlite::SqliteError;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::exit::Exit;
-use crate::output::complain;
+use crate::failure::{Failure, failure};
 use landmarc_runtime::visible::visible_path;
 
 /// Where the password of the database may be.
@@ -160,23 +160,20 @@ fn theirs(password: &str) -> Option<Password> {
 }
 
 /// The password that was given, if one was.
-pub(super) fn password(file: Option<&Path>) -> Result<Option<Password>, Exit> {
+pub(super) fn password(file: Option<&Path>) -> Result<Option<Password>, Failure> {
     let Some(file) = file else {
         return Ok(std::env::var(PASSWORD).ok().map(Password::Other));
     };
-    let text = fs::read_to_string(file).map_err(|error| {
-        complain(
-            Exit::NoInput,
-            &format!("cannot read {}: {error}", visible_path(file)),
-        )
-    })?;
+    let text = fs::read_to_string(file)
+        .map_err(|error| failure!(Exit::NoInput, "cannot read {}: {error}", visible_path(file)))?;
     let first = text.lines().next().unwrap_or_default();
     match (1..=MAX_PASSWORD).contains(&first.len()) {
         true => Ok(Some(Password::OfFile(first.to_owned()))),
-        false => {
-            let message = format!("the first line of {} is no password", visible_path(file));
-            Err(complain(Exit::NoInput, &message))
-        }
+        false => Err(failure!(
+            Exit::NoInput,
+            "the first line of {} is no password",
+            visible_path(file)
+        )),
     }
 }
 
