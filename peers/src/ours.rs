@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use landmarc_auth::arc::Validator;
-use landmarc_auth::dkim::{self, BodyHashing, DkimResult, DkimVerdict};
+use landmarc_auth::dkim::{self, BodyHashing, DkimOutcome, DkimResult};
 use landmarc_auth::lookup::Zones;
 use landmarc_auth::spf::{SpfOutcome, SpfRequest, check_mail_from};
 use landmarc_dmarc::evaluation::{self, Identifiers, evaluate};
@@ -47,7 +47,7 @@ async fn spf(case: &Case, zones: &Zones) -> SpfOutcome {
     check_mail_from(zones, &request).await
 }
 
-async fn dkim(case: &Case, zones: &Zones, header: &HeaderSection, body: &[u8]) -> Vec<DkimResult> {
+async fn dkim(case: &Case, zones: &Zones, header: &HeaderSection, body: &[u8]) -> Vec<DkimOutcome> {
     let mut bodies = BodyHashing::new();
     let authors = landmarc_mail::author::author(header);
     let options = dkim::Options::default();
@@ -58,9 +58,9 @@ async fn dkim(case: &Case, zones: &Zones, header: &HeaderSection, body: &[u8]) -
 
 /// RFC 8601 has a result for each signature; the cases have one for all: pass when one
 /// passes, none without any, else that of the first.
-fn overall(results: &[DkimResult]) -> &'static str {
-    if results.iter().any(|one| one.result == DkimVerdict::Pass) {
-        return DkimVerdict::Pass.as_str();
+fn overall(results: &[DkimOutcome]) -> &'static str {
+    if results.iter().any(|one| one.result == DkimResult::Pass) {
+        return DkimResult::Pass.as_str();
     }
     results.first().map_or("none", |first| first.result.as_str())
 }
@@ -72,7 +72,7 @@ async fn arc(case: &Case, zones: &Zones, header: &HeaderSection, body: &[u8]) ->
     validator.finish(zones, &bodies.finish()).await.status.to_string()
 }
 
-fn identifiers(spf: SpfOutcome, dkim: Vec<DkimResult>) -> Identifiers {
+fn identifiers(spf: SpfOutcome, dkim: Vec<DkimOutcome>) -> Identifiers {
     let signers = dkim.into_iter().filter_map(|one| Some((one.result, one.domain?)));
     Identifiers {
         spf: spf.domain.map(|domain| (spf.result, domain)),

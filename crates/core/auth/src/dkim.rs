@@ -76,7 +76,7 @@ impl Default for Options {
 
 /// The result of one signature (RFC 8601 §2.7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DkimVerdict {
+pub enum DkimResult {
     /// The signature verified and is acceptable.
     Pass,
     /// The signature or the body hash does not match.
@@ -91,7 +91,7 @@ pub enum DkimVerdict {
     PermError,
 }
 
-impl DkimVerdict {
+impl DkimResult {
     /// The word of RFC 8601 §2.7.1.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -106,7 +106,7 @@ impl DkimVerdict {
     }
 }
 
-impl fmt::Display for DkimVerdict {
+impl fmt::Display for DkimResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -127,9 +127,9 @@ pub enum Substance {
 
 /// What one DKIM-Signature field came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DkimResult {
+pub struct DkimOutcome {
     /// The result.
-    pub result: DkimVerdict,
+    pub result: DkimResult,
     /// What stands behind it.
     pub substance: Substance,
     /// `d=`, when it is a domain name.

@@ -8,7 +8,7 @@ mod tree_walk;
 
 use std::fmt;
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::Existence;
 use landmarc_auth::spf::SpfResult;
 use landmarc_mail::DomainName;
@@ -97,7 +97,7 @@ pub struct Identifiers {
     /// A check of HELO on its own is no identifier.
     pub spf: Option<(SpfResult, DomainName)>,
     /// Each signature whose `d=` is a name.
-    pub dkim: Vec<(DkimVerdict, DomainName)>,
+    pub dkim: Vec<(DkimResult, DomainName)>,
 }
 
 /// Where an operator may choose.

@@ -1,7 +1,7 @@
 //! Why a message does not simply pass, in one line: the same words in the reply, the log, our
 //! results and the headline of the explanation.
 
-use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult};
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, PolicyTag};
@@ -191,7 +191,7 @@ fn spf_part(spf: &SpfOutcome, evaluation: &Evaluation, facts: &Facts<'_>) -> Str
     }
 }
 
-fn dkim_part(evaluation: &Evaluation, dkim: &[DkimResult]) -> String {
+fn dkim_part(evaluation: &Evaluation, dkim: &[DkimOutcome]) -> String {
     let author = &evaluation.author_domain;
     let own = own_signature(dkim, evaluation);
     let Some(signature) = own.or_else(|| dkim.first()) else {
@@ -202,7 +202,7 @@ fn dkim_part(evaluation: &Evaluation, dkim: &[DkimResult]) -> String {
         .as_ref()
         .map_or("an unknown domain", |domain| domain.as_str());
     match signature.result {
-        DkimVerdict::Pass => format!("the DKIM signature of {signer} is not aligned with {author}"),
+        DkimResult::Pass => format!("the DKIM signature of {signer} is not aligned with {author}"),
         _ => {
             let reason = signature.reason.as_deref().map_or("", without_quotation);
             let reason = if reason.is_empty() {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use landmarc_auth::arc::{ArcResult, ArcStatus};
-use landmarc_auth::dkim::{DkimResult, DkimVerdict, Substance};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult, Substance};
 use landmarc_auth::lookup::{Answer, Asked, DnsName, Existence};
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
 use landmarc_dmarc::evaluation::Evaluation;
@@ -22,7 +22,7 @@ pub struct Findings<'a> {
     /// SPF of MAIL FROM.
     pub spf: &'a SpfOutcome,
     /// Every signature.
-    pub dkim: &'a [DkimResult],
+    pub dkim: &'a [DkimOutcome],
     /// Whose word these are, where they are not ours.
     pub tellers: &'a ResultSources,
     /// The ARC chain.
@@ -105,7 +105,7 @@ fn forbidden_and_unsigned(
         return None;
     }
     // A field that is no signature hides nothing. One without a key may: its owner may have forgotten it.
-    let is_signature = |signature: &DkimResult| signature.substance != Substance::Unreadable;
+    let is_signature = |signature: &DkimOutcome| signature.substance != Substance::Unreadable;
     Some(if findings.header.list_fields {
         Err(Spare::ListField)
     } else if findings.header.forwarding_fields {
@@ -129,7 +129,7 @@ fn unsigned_where_all_is(
         .seen
         .signing(author)
         .filter(SigningHistory::signs_everything)?;
-    let may_be_own = |signature: &&DkimResult| {
+    let may_be_own = |signature: &&DkimOutcome| {
         let domain = signature.domain.as_ref();
         signature.substance == Substance::Possible && domain.is_none_or(|d| is_own(evaluation, d))
     };
@@ -186,13 +186,13 @@ pub(crate) fn is_own(evaluation: &Evaluation, domain: &DomainName) -> bool {
 
 /// The signature that was meant to help: one of the author's own organization, and of several
 /// the one that came closest.
-pub(crate) fn own_signature<'a>(dkim: &'a [DkimResult], evaluation: &Evaluation) -> Option<&'a DkimResult> {
-    let own = |s: &&DkimResult| s.domain.as_ref().is_some_and(|domain| is_own(evaluation, domain));
+pub(crate) fn own_signature<'a>(dkim: &'a [DkimOutcome], evaluation: &Evaluation) -> Option<&'a DkimOutcome> {
+    let own = |s: &&DkimOutcome| s.domain.as_ref().is_some_and(|domain| is_own(evaluation, domain));
     // max_by_key takes the last of equals; the topmost is meant.
     dkim.iter()
         .rev()
         .filter(own)
-        .max_by_key(|signature| (signature.result == DkimVerdict::Pass, signature.body_only_broken))
+        .max_by_key(|signature| (signature.result == DkimResult::Pass, signature.body_only_broken))
 }
 
 /// A List-Id that a passing signature of the same domain stands behind. Anybody can
@@ -214,9 +214,9 @@ fn body_changed_only(evaluation: &Evaluation, findings: &Findings<'_>) -> Option
     Some(Evidence::BodyChangedOnly(own.clone()))
 }
 
-fn passing(dkim: &[DkimResult]) -> impl Iterator<Item = &DomainName> {
+fn passing(dkim: &[DkimOutcome]) -> impl Iterator<Item = &DomainName> {
     dkim.iter()
-        .filter(|signature| signature.result == DkimVerdict::Pass)
+        .filter(|signature| signature.result == DkimResult::Pass)
         .filter_map(|s| s.domain.as_ref())
 }
 

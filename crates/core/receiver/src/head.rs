@@ -2,7 +2,7 @@
 
 use futures_util::future::{join_all, join3};
 use landmarc_auth::arc::{ArcResult, Validator};
-use landmarc_auth::dkim::{BodyHashing, DkimResult, Verifier};
+use landmarc_auth::dkim::{BodyHashing, DkimOutcome, Verifier};
 use landmarc_auth::lookup::{Lookup, Question};
 use landmarc_dmarc::discovery::warm;
 use landmarc_mail::author::{Author, author};
@@ -141,7 +141,7 @@ pub async fn spf_of<L: Lookup>(
 /// The signatures of a message.
 pub(crate) enum Signatures {
     /// Others have verified them.
-    Told(Vec<DkimResult>),
+    Told(Vec<DkimOutcome>),
     /// We do.
     Ours(Verifier),
 }

@@ -6,7 +6,7 @@
 //! again: the [`Ledgers`] remember.
 
 use landmarc_auth::arc::ArcResult;
-use landmarc_auth::dkim::{BodyDigests, DkimResult};
+use landmarc_auth::dkim::{BodyDigests, DkimOutcome};
 use landmarc_auth::lookup::{DnsName, Lookup, existence};
 use landmarc_auth::spf::SpfOutcome;
 use landmarc_dmarc::evaluation::{self, DiscoveryMethod, DmarcResult, Evaluation, Identifiers};
@@ -142,7 +142,7 @@ pub async fn judge<L: Lookup>(
     judgement
 }
 
-fn identifiers(spf: &SpfOutcome, dkim: &[DkimResult]) -> Identifiers {
+fn identifiers(spf: &SpfOutcome, dkim: &[DkimOutcome]) -> Identifiers {
     Identifiers {
         spf: spf.domain.clone().map(|domain| (spf.result, domain)),
         dkim: dkim

@@ -1,7 +1,7 @@
 //! All that was found about one message, and what is to be done with it, as a value.
 
 use landmarc_auth::arc::ArcResult;
-use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::dkim::DkimOutcome;
 use landmarc_auth::lookup::Asked;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::AssessmentPolicy;
@@ -32,7 +32,7 @@ pub struct Judgement {
     /// SPF.
     pub spf: SpfPair,
     /// DKIM, topmost signature first.
-    pub dkim: Vec<DkimResult>,
+    pub dkim: Vec<DkimOutcome>,
     /// ARC.
     pub arc: ArcResult,
     /// Which of these three others have told us, and who.

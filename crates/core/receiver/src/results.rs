@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::dkim::DkimOutcome;
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::Evaluation;
@@ -83,7 +83,7 @@ fn directives(mechanism: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn dkim(signatures: &[DkimResult]) -> Vec<ResultInfo> {
+fn dkim(signatures: &[DkimOutcome]) -> Vec<ResultInfo> {
     if signatures.is_empty() {
         return vec![ResultInfo::new("dkim", "none")];
     }
@@ -99,7 +99,7 @@ fn dkim(signatures: &[DkimResult]) -> Vec<ResultInfo> {
         .collect()
 }
 
-fn one_signature(signature: &DkimResult, prefix: usize) -> ResultInfo {
+fn one_signature(signature: &DkimOutcome, prefix: usize) -> ResultInfo {
     let start = signature
         .signature
         .get(..prefix)

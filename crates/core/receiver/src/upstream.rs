@@ -24,7 +24,7 @@ mod said;
 mod spf;
 
 use landmarc_auth::arc::ArcResult;
-use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::dkim::DkimOutcome;
 use landmarc_mail::Envelope;
 use landmarc_mail::message::HeaderSection;
 
@@ -79,7 +79,7 @@ pub struct ResultSources {
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamResults {
     pub(crate) spf: Option<SpfPair>,
-    pub(crate) dkim: Option<Vec<DkimResult>>,
+    pub(crate) dkim: Option<Vec<DkimOutcome>>,
     pub(crate) arc: Option<ArcResult>,
     pub(crate) tellers: ResultSources,
     /// The fields that were believed, and so stay.

@@ -1,6 +1,6 @@
 //! What a message came to, for the interfaces that tell more than a milter can.
 
-use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::dkim::DkimOutcome;
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
@@ -146,7 +146,7 @@ fn dmarc(result: &DmarcResult) -> Dmarc {
     }
 }
 
-fn dkim(signature: &DkimResult) -> DkimFinding {
+fn dkim(signature: &DkimOutcome) -> DkimFinding {
     DkimFinding {
         result: signature.result.as_str().to_owned(),
         domain: signature.domain.as_ref().map(ToString::to_string),

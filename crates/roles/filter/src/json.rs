@@ -110,7 +110,7 @@ fn spf(outcome: &landmarc_auth::spf::SpfOutcome) -> Value {
     })
 }
 
-fn dkim(signature: &landmarc_auth::dkim::DkimResult) -> Value {
+fn dkim(signature: &landmarc_auth::dkim::DkimOutcome) -> Value {
     json!({
         "result": signature.result.as_str(),
         "domain": text(signature.domain.as_ref()),

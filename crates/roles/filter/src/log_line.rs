@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_interfaces::Interface;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::evidence::Evidence;
@@ -13,7 +13,7 @@ pub fn dkim_word(judgement: &Judgement) -> &'static str {
     let passed = judgement
         .dkim
         .iter()
-        .any(|signature| signature.result == DkimVerdict::Pass);
+        .any(|signature| signature.result == DkimResult::Pass);
     match judgement.dkim.first() {
         _ if passed => "pass",
         Some(first) => first.result.as_str(),

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult};
 use landmarc_dmarc::discovery::{Discovery, PolicyAt};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
 use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
@@ -140,10 +140,10 @@ fn domain_of_mail_from(judgement: &Judgement) -> String {
 
 /// In the order of RFC 9990 §3.1.3: those that pass, and among them those of the Author Domain, then those with most labels in common
 /// with it, first.
-fn signatures(results: &[DkimResult], author: &DomainName) -> Vec<(String, String, String)> {
+fn signatures(results: &[DkimOutcome], author: &DomainName) -> Vec<(String, String, String)> {
     let mut signatures: Vec<_> = results.iter().filter(|result| result.domain.is_some()).collect();
     signatures.sort_by_key(|result| {
-        let passes = result.result == DkimVerdict::Pass;
+        let passes = result.result == DkimResult::Pass;
         let shared = result
             .domain
             .as_ref()
@@ -163,7 +163,7 @@ fn shared_labels(one: &DomainName, other: &DomainName) -> usize {
     pairs.take_while(|(one, other)| one == other).count()
 }
 
-fn signature(signature: &DkimResult) -> Option<(String, String, String)> {
+fn signature(signature: &DkimOutcome) -> Option<(String, String, String)> {
     let selector = signature.selector.clone().unwrap_or_default();
     let result = signature.result.as_str().to_owned();
     Some((signature.domain.as_ref()?.to_string(), selector, result))

@@ -11,7 +11,7 @@ use super::key::Signed;
 use super::keys::{Claim, KeyAnswers, KeyHandle, KeyQuestions, RsaBits};
 use super::signature::{Algorithm, Described, Signature, SignatureError, check_expiry, seconds_ahead};
 use super::tags::TagList;
-use super::{DkimResult, DkimVerdict, MAX_HELD_OCTETS, Options, Substance};
+use super::{DkimOutcome, DkimResult, MAX_HELD_OCTETS, Options, Substance};
 use crate::lookup::{Lookup, Question};
 
 /// The longest DKIM-Signature field that is read, name and line end included.
@@ -43,7 +43,7 @@ pub struct Verifier {
 
 /// One DKIM-Signature field: its result so far, and what is left to do for it.
 struct Entry {
-    result: DkimResult,
+    result: DkimOutcome,
     task: Option<Task>,
 }
 
@@ -89,7 +89,7 @@ impl Verifier {
         for (count, (at, signature)) in chosen.into_iter().enumerate() {
             if let Some(Entry { result, task }) = entries.get_mut(at) {
                 if count >= options.max_signatures {
-                    result.conclude(DkimVerdict::Neutral, too_many(options.max_signatures));
+                    result.conclude(DkimResult::Neutral, too_many(options.max_signatures));
                     result.substance = Substance::Void;
                 } else {
                     *task = plan.task(result, signature);
@@ -114,7 +114,7 @@ impl Verifier {
     /// Asks for the keys, all at once, and decides: one result for each field, topmost
     /// first. Over [`MAX_RESULTS`], those verified and the first of the others are listed,
     /// and the last result stands for the rest.
-    pub async fn finish(self, lookup: &impl Lookup, digests: &BodyDigests) -> Vec<DkimResult> {
+    pub async fn finish(self, lookup: &impl Lookup, digests: &BodyDigests) -> Vec<DkimOutcome> {
         let answers = self.keys.ask(lookup).await;
         let judge = Judge {
             answers,
@@ -137,25 +137,25 @@ impl Verifier {
 /// [`MAX_RESULTS`]. Nothing is verified and nothing asked: a signature that can be read is neutral
 /// without a reason, and one that cannot is what [`Verifier::finish`] would make of it.
 #[must_use]
-pub fn described(headers: &HeaderSection) -> Vec<DkimResult> {
+pub fn described(headers: &HeaderSection) -> Vec<DkimOutcome> {
     let fields = headers.named(FIELD).take(MAX_RESULTS);
     fields.map(|(at, field)| Read::new(at, field).result).collect()
 }
 
 /// A DKIM-Signature field as read: the signature, unless its form already decides.
 struct Read {
-    result: DkimResult,
+    result: DkimOutcome,
     signature: Option<Signature>,
 }
 
 impl Read {
     fn new(at: usize, field: &HeaderField) -> Self {
-        let mut result = DkimResult::unread(at);
+        let mut result = DkimOutcome::unread(at);
         let signature = match read(field, &mut result) {
             Ok(signature) => Some(signature),
             Err(Unread::TooLong) => {
                 let reason = format!("the field has more than {MAX_FIELD_OCTETS} octets");
-                result.conclude(DkimVerdict::Neutral, reason);
+                result.conclude(DkimResult::Neutral, reason);
                 result.substance = Substance::Unreadable;
                 None
             }
@@ -163,8 +163,8 @@ impl Read {
             // no sender could mend in the field alone: keys and algorithms.
             Err(Unread::Signature(error)) => {
                 let verdict = match error.is_algorithm() {
-                    true => DkimVerdict::PermError,
-                    false => DkimVerdict::Neutral,
+                    true => DkimResult::PermError,
+                    false => DkimResult::Neutral,
                 };
                 result.conclude(verdict, error.to_string());
                 // Software that is old or careless writes such, and names its domain; who writes "foo" does not.
@@ -178,7 +178,7 @@ impl Read {
         Self { result, signature }
     }
 
-    fn refuse(&mut self, verdict: DkimVerdict, reason: String) {
+    fn refuse(&mut self, verdict: DkimResult, reason: String) {
         self.signature = None;
         self.result.conclude(verdict, reason);
     }
@@ -189,7 +189,7 @@ enum Unread {
     Signature(SignatureError),
 }
 
-fn read(field: &HeaderField, result: &mut DkimResult) -> Result<Signature, Unread> {
+fn read(field: &HeaderField, result: &mut DkimOutcome) -> Result<Signature, Unread> {
     if field.wire_len() > MAX_FIELD_OCTETS {
         return Err(Unread::TooLong);
     }
@@ -211,7 +211,7 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             // it signs, and then it would fail because of us. RFC 8601 §2.7.1 has "neutral" for
             // signatures that were "not otherwise able to be processed".
             let reason = "a header field that it covers is over the limits of this server";
-            read.refuse(DkimVerdict::Neutral, reason.to_owned());
+            read.refuse(DkimResult::Neutral, reason.to_owned());
             continue;
         }
         read.result.reason = seconds_ahead(&signature.signer, now, options.clock_skew)
@@ -220,14 +220,14 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             if check_expiry(&signature.coverage, now, MAX_EXPIRED).is_err() {
                 read.result.substance = Substance::Void;
             }
-            read.refuse(DkimVerdict::Neutral, error.to_string());
+            read.refuse(DkimResult::Neutral, error.to_string());
         } else if domain.label_count() == 1 {
             // RFC 6376 §6.1.1: verifiers may ignore signatures of a top-level domain.
             let reason = format!("d={domain} is a top-level domain");
-            read.refuse(DkimVerdict::Policy, reason);
+            read.refuse(DkimResult::Policy, reason);
         } else if options.refused_domains.contains(domain) {
             let reason = format!("signatures of d={domain} are refused by local policy");
-            read.refuse(DkimVerdict::Policy, reason);
+            read.refuse(DkimResult::Policy, reason);
         } else if !seen.insert(
             headers
                 .fields()
@@ -237,7 +237,7 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
             // Compared whole: a field with the b= of another and other content is another
             // signature, and must not push the real one aside.
             read.refuse(
-                DkimVerdict::Neutral,
+                DkimResult::Neutral,
                 "the same signature is in another field".to_owned(),
             );
             read.result.substance = Substance::Void;
@@ -248,9 +248,9 @@ fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: 
 /// Stands for the signatures that were left out at a limit: that nobody signed the message
 /// must not be concluded.
 fn left_out(headers: &HeaderSection) -> Entry {
-    let mut result = DkimResult::unread(headers.fields().len());
+    let mut result = DkimOutcome::unread(headers.fields().len());
     let reason = "a DKIM-Signature field may be among those over the limits of this server";
-    result.conclude(DkimVerdict::Neutral, reason.to_owned());
+    result.conclude(DkimResult::Neutral, reason.to_owned());
     Entry { result, task: None }
 }
 
@@ -287,7 +287,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The work for one signature; none when the result is decided by trying.
-    fn task(&mut self, result: &mut DkimResult, signature: Signature) -> Option<Task> {
+    fn task(&mut self, result: &mut DkimOutcome, signature: Signature) -> Option<Task> {
         let coverage = &signature.coverage;
         // A Subject added above the one that is signed is as good as none signed.
         let unsigned = |name: &&str| {
@@ -300,18 +300,18 @@ impl<'a> Plan<'a> {
         let signed = self.signed(result.field_index, &signature)?;
         if self.held_octets + signed.held_octets() > MAX_HELD_OCTETS {
             let reason = "the signed header fields are too long to be verified";
-            result.conclude(DkimVerdict::Neutral, reason.to_owned());
+            result.conclude(DkimResult::Neutral, reason.to_owned());
             return None;
         }
         let Some(key) = self.keys.add(&signature.signer) else {
             let reason = "no key can exist: s= and d= make a name longer than DNS has";
-            result.conclude(DkimVerdict::PermError, reason.to_owned());
+            result.conclude(DkimResult::PermError, reason.to_owned());
             result.substance = Substance::Void;
             return None;
         };
         let Some(body) = self.bodies.want(coverage.body, coverage.body_length) else {
             let reason = "too many different l= in the signatures of one message";
-            result.conclude(DkimVerdict::Neutral, reason.to_owned());
+            result.conclude(DkimResult::Neutral, reason.to_owned());
             result.substance = Substance::Void;
             return None;
         };
@@ -359,12 +359,12 @@ fn summarized(entries: Vec<Entry>) -> Vec<Entry> {
         }
     }
     if let Some(&first) = left_out.first() {
-        let mut result = DkimResult::unread(first);
+        let mut result = DkimOutcome::unread(first);
         let reason = format!(
             "too many signatures: {} more DKIM-Signature fields",
             left_out.len()
         );
-        result.conclude(DkimVerdict::Neutral, reason);
+        result.conclude(DkimResult::Neutral, reason);
         result.substance = Substance::Void;
         kept.push(Entry { result, task: None });
     }
@@ -387,7 +387,7 @@ struct BodyMatch {
 }
 
 impl Judge<'_> {
-    fn decide(&self, task: &Task, result: &mut DkimResult) {
+    fn decide(&self, task: &Task, result: &mut DkimOutcome) {
         let Signature {
             signer,
             coverage,
@@ -407,7 +407,7 @@ impl Judge<'_> {
         // canonicalized message body". No arithmetic can help it.
         if let Some(length) = coverage.body_length.filter(|&l| l > body.octets) {
             let reason = format!("l={length} is more than the {} octets of the body", body.octets);
-            return result.conclude(DkimVerdict::Neutral, reason);
+            return result.conclude(DkimResult::Neutral, reason);
         }
         let checked = self.answers.check(task.key, &claim, self.rsa_bits);
         result.key_bits = checked.bits;
@@ -417,17 +417,17 @@ impl Judge<'_> {
             // a forger who names a key that does not answer shall not get a temporary error for it.
             Err(problem) if problem.is_temporary() && !body.hash_agrees => {
                 let reason = format!("body hash differs, whatever the key is ({problem})");
-                result.conclude(DkimVerdict::Fail, reason);
+                result.conclude(DkimResult::Fail, reason);
             }
             Err(problem) if problem.is_temporary() => {
-                result.conclude(DkimVerdict::TempError, problem.to_string());
+                result.conclude(DkimResult::TempError, problem.to_string());
             }
-            Err(problem) => result.conclude(DkimVerdict::PermError, problem.to_string()),
+            Err(problem) => result.conclude(DkimResult::PermError, problem.to_string()),
             Ok(true) if body.hash_agrees => self.accept(coverage.body_length, body.octets, result),
             Ok(true) => {
                 result.body_only_broken = true;
                 let reason = "body hash differs: the body was changed after signing";
-                result.conclude(DkimVerdict::Fail, reason.to_owned());
+                result.conclude(DkimResult::Fail, reason.to_owned());
             }
             Ok(false) => {
                 if !has_length_of(signer.algorithm, checked.bits, &signer.signature) {
@@ -441,19 +441,19 @@ impl Judge<'_> {
                         "neither signature nor body hash verify: header and body were changed, or it is forged"
                     }
                 };
-                result.conclude(DkimVerdict::Fail, reason.to_owned());
+                result.conclude(DkimResult::Fail, reason.to_owned());
             }
         }
     }
 
     /// The signature is good; whether it is good enough for us, body and key.
-    fn accept(&self, body_length: Option<u64>, octets: u64, result: &mut DkimResult) {
+    fn accept(&self, body_length: Option<u64>, octets: u64, result: &mut DkimOutcome) {
         let mut remarks = Vec::from_iter(result.reason.take());
         match body_length {
             // Whatever the body is now, such a signature fits any other as well.
             Some(0) => {
                 let reason = "l=0: no body at all is signed".to_owned();
-                return result.conclude(DkimVerdict::Policy, reason);
+                return result.conclude(DkimResult::Policy, reason);
             }
             Some(length) if length < octets => {
                 let reason = format!(
@@ -461,7 +461,7 @@ impl Judge<'_> {
                     octets - length
                 );
                 if !self.accept_body_length {
-                    return result.conclude(DkimVerdict::Policy, reason);
+                    return result.conclude(DkimResult::Policy, reason);
                 }
                 remarks.push(reason);
             }
@@ -474,11 +474,11 @@ impl Judge<'_> {
             // helped more by being told that its signature holds.
             let reason = "the key is in test mode (t=y)".to_owned();
             if !self.accept_testing_keys {
-                return result.conclude(DkimVerdict::Policy, reason);
+                return result.conclude(DkimResult::Policy, reason);
             }
             remarks.push(reason);
         }
-        result.result = DkimVerdict::Pass;
+        result.result = DkimResult::Pass;
         result.reason = (!remarks.is_empty()).then(|| remarks.join("; "));
     }
 
@@ -507,11 +507,11 @@ fn has_length_of(algorithm: Algorithm, bits: Option<u32>, signature: &[u8]) -> b
     octets.is_none_or(|octets| octets == signature.len())
 }
 
-impl DkimResult {
+impl DkimOutcome {
     /// Nothing is known of the field but its place.
     fn unread(field_index: usize) -> Self {
         Self {
-            result: DkimVerdict::Neutral,
+            result: DkimResult::Neutral,
             substance: Substance::Possible,
             domain: None,
             selector: None,
@@ -545,7 +545,7 @@ impl DkimResult {
         self.body_length = body_length;
     }
 
-    fn conclude(&mut self, verdict: DkimVerdict, reason: String) {
+    fn conclude(&mut self, verdict: DkimResult, reason: String) {
         self.result = verdict;
         self.reason = Some(reason);
     }

@@ -1,7 +1,7 @@
 //! DKIM against those who choose every octet: the vectors AT03, AT10, AT11, AT15, AT18,
 //! RZ10, and the limits.
 
-use landmarc_auth::dkim::DkimVerdict::{Fail, Neutral, Pass, PermError, Policy};
+use landmarc_auth::dkim::DkimResult::{Fail, Neutral, Pass, PermError, Policy};
 use landmarc_auth::dkim::{BodyHashing, MAX_FIELD_OCTETS, MAX_RESULTS, MAX_SIGNED_NAMES, Options, Verifier};
 use landmarc_auth::lookup::Zones;
 use landmarc_mail::message::{HeaderDefect, HeaderLimits};

@@ -1,6 +1,6 @@
 //! The conformance set `dkim/cases.jsonl`: real mail, other projects' messages, edges.
 
-use landmarc_auth::dkim::{DkimResult, DkimVerdict, Options};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult, Options};
 use landmarc_mail::DomainName;
 use landmarc_testkit::cases;
 use serde_json::Value;
@@ -41,11 +41,7 @@ fn dkim_conformance_where_the_rfc_leaves_the_choice_to_us() {
         let mail = Mail::parse(&case.message().unwrap());
         let result = || verify_as(&mail, &case.zones(), &[], &Options::default(), case.now()).remove(0);
         if PARTLY_SIGNED_BODIES.contains(&case.id()) {
-            expect(
-                &result(),
-                DkimVerdict::Policy,
-                "octets of the body are not signed",
-            );
+            expect(&result(), DkimResult::Policy, "octets of the body are not signed");
         }
     }
 }
@@ -72,10 +68,10 @@ fn disagreement(case: &cases::Case) -> Option<String> {
 }
 
 /// Pass when one passes, none without any, else the first (FORMAT.md of the set).
-fn overall(results: &[DkimResult]) -> &'static str {
+fn overall(results: &[DkimOutcome]) -> &'static str {
     match results
         .iter()
-        .find(|r| r.result == DkimVerdict::Pass)
+        .find(|r| r.result == DkimResult::Pass)
         .or(results.first())
     {
         Some(result) => result.result.as_str(),
@@ -83,7 +79,7 @@ fn overall(results: &[DkimResult]) -> &'static str {
     }
 }
 
-fn agrees(expected: &Value, found: &DkimResult) -> bool {
+fn agrees(expected: &Value, found: &DkimOutcome) -> bool {
     let results = expected["result"].as_array().unwrap();
     results.iter().any(|r| r == found.result.as_str())
         && expected["d"].as_str() == found.domain.as_ref().map(DomainName::as_str)

@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use landmarc_auth::dkim::DkimVerdict::{self, Fail, Pass};
+use landmarc_auth::dkim::DkimResult::{self, Fail, Pass};
 use landmarc_auth::dkim::canonical::BodyCanonicalizer;
-use landmarc_auth::dkim::{Canonicalization, DkimResult};
+use landmarc_auth::dkim::{Canonicalization, DkimOutcome};
 use landmarc_auth::lookup::Zones;
 use landmarc_testkit::txt_zones;
 
@@ -58,7 +58,7 @@ fn rfc_8463_zones() -> Zones {
 
 /// Judges the message of RFC 8463 with one change, and expects the same of both signatures.
 #[track_caller]
-fn changed(from: &str, to: &str, verdict: DkimVerdict, words: &str) -> Vec<DkimResult> {
+fn changed(from: &str, to: &str, verdict: DkimResult, words: &str) -> Vec<DkimOutcome> {
     assert!(RFC_8463.contains(from), "{from:?} is not in the message");
     let results = verify(&Mail::text(&RFC_8463.replacen(from, to, 1)), &rfc_8463_zones());
     assert_eq!(results.len(), 2);

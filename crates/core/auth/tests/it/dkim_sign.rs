@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use landmarc_auth::dkim::DkimVerdict::{Fail, Pass};
+use landmarc_auth::dkim::DkimResult::{Fail, Pass};
 use landmarc_auth::dkim::{Canonicalization, SignError, SignRequest, SigningKey, SigningKeyError, sign};
 use landmarc_auth::lookup::Zones;
 use landmarc_mail::HeaderField;

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::canonical::{Canonicalization, header_field};
-use landmarc_auth::dkim::{BodyHashing, DkimResult, DkimVerdict, Options, Sha256, SigningKey, Verifier};
+use landmarc_auth::dkim::{BodyHashing, DkimOutcome, DkimResult, Options, Sha256, SigningKey, Verifier};
 use landmarc_auth::lookup::{DnsName, Zones};
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};
@@ -147,7 +147,7 @@ pub(crate) fn domain(name: &str) -> DomainName {
 }
 
 /// Judges with the defaults.
-pub(crate) fn verify(mail: &Mail, zones: &Zones) -> Vec<DkimResult> {
+pub(crate) fn verify(mail: &Mail, zones: &Zones) -> Vec<DkimOutcome> {
     verify_as(mail, zones, &[], &Options::default(), NOW)
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn verify_as(
     authors: &[DomainName],
     options: &Options,
     now: u64,
-) -> Vec<DkimResult> {
+) -> Vec<DkimOutcome> {
     let mut bodies = BodyHashing::new();
     let verifier = Verifier::new(&mail.headers, authors, options, now, &mut bodies);
     bodies.update(&mail.body);
@@ -166,14 +166,14 @@ pub(crate) fn verify_as(
 }
 
 /// The one result of a message with one signature.
-pub(crate) fn only(results: Vec<DkimResult>) -> DkimResult {
+pub(crate) fn only(results: Vec<DkimOutcome>) -> DkimOutcome {
     assert_eq!(results.len(), 1, "{results:#?}");
     results.into_iter().next().unwrap()
 }
 
 /// Asserts result and words of the reason.
 #[track_caller]
-pub(crate) fn expect(result: &DkimResult, verdict: DkimVerdict, words: &str) {
+pub(crate) fn expect(result: &DkimOutcome, verdict: DkimResult, words: &str) {
     let reason = result.reason.as_deref().unwrap_or_default();
     assert!(
         result.result == verdict && reason.contains(words),

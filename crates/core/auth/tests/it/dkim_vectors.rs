@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use landmarc_auth::dkim::DkimVerdict::{Fail, Neutral, Pass, PermError, Policy, TempError};
-use landmarc_auth::dkim::{BodyHashing, Canonicalization, DkimResult, Options, Verifier};
+use landmarc_auth::dkim::DkimResult::{Fail, Neutral, Pass, PermError, Policy, TempError};
+use landmarc_auth::dkim::{BodyHashing, Canonicalization, DkimOutcome, Options, Verifier};
 use landmarc_auth::lookup::{Fault, RecordType, ZoneData, Zones};
 use landmarc_testkit::{dns_name, txt_zones};
 
@@ -22,7 +22,7 @@ const TAGS: &str =
     " v=1; a=ed25519-sha256; c=relaxed/relaxed; d=example.com; s=s1; h=from:to:subject; bh=BODY; b=";
 
 /// Judges the letter signed with one change to the tags.
-fn with_tags(from: &str, to: &str) -> DkimResult {
+fn with_tags(from: &str, to: &str) -> DkimOutcome {
     let tags = TAGS.replacen(from, to, 1);
     only(verify(
         &letter().signed(&tags),
@@ -31,7 +31,7 @@ fn with_tags(from: &str, to: &str) -> DkimResult {
 }
 
 /// Judges the well-signed letter with these records at the name of its key.
-fn with_records(records: &[&str]) -> DkimResult {
+fn with_records(records: &[&str]) -> DkimOutcome {
     let records: Vec<_> = records
         .iter()
         .map(|record| ("s1._domainkey.example.com", *record))
@@ -273,7 +273,7 @@ fn dk35_expired() {
 }
 
 /// The letter signed with `l=` over the start of its body.
-fn with_length(signed: &str, length: usize, options: &Options) -> DkimResult {
+fn with_length(signed: &str, length: usize, options: &Options) -> DkimOutcome {
     let hash = BASE64.encode(body_hash_of_octets(signed.as_bytes()));
     let tags = TAGS.replace("bh=BODY", &format!("l={length}; bh={hash}"));
     let zones = keys_at(&["s1._domainkey.example.com"]);

@@ -1,6 +1,6 @@
 //! Which identifiers are looked at, in which order, and what they come to together.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::LookupError;
 use landmarc_auth::spf::SpfResult;
 use landmarc_mail::DomainName;
@@ -70,8 +70,8 @@ pub(super) fn candidates(identifiers: &Identifiers, author: &DomainName) -> Vec<
         mechanism: Mechanism::Dkim,
         domain: domain.clone(),
         standing: match result {
-            DkimVerdict::Pass => Standing::Passed,
-            DkimVerdict::TempError => Standing::Undecided,
+            DkimResult::Pass => Standing::Passed,
+            DkimResult::TempError => Standing::Undecided,
             _ => Standing::Nothing,
         },
         word: result.as_str(),
@@ -234,9 +234,9 @@ mod tests {
         let identifiers = Identifiers {
             spf: Some((SpfResult::Fail, name("example.com"))),
             dkim: vec![
-                (DkimVerdict::TempError, name("b.example.com")),
-                (DkimVerdict::Pass, name("a.example.com")),
-                (DkimVerdict::Pass, name("example.com")),
+                (DkimResult::TempError, name("b.example.com")),
+                (DkimResult::Pass, name("a.example.com")),
+                (DkimResult::Pass, name("example.com")),
             ],
         };
         let order: Vec<_> = candidates(&identifiers, &name("example.com"))
@@ -258,7 +258,7 @@ mod tests {
     fn a_hundred_identifiers_are_looked_at() {
         let many = |count| Identifiers {
             spf: None,
-            dkim: vec![(DkimVerdict::Fail, name("example.net")); count],
+            dkim: vec![(DkimResult::Fail, name("example.net")); count],
         };
         let author = name("example.com");
         assert_eq!(candidates(&many(MAX_STEPS), &author).len(), MAX_STEPS);

@@ -1,6 +1,6 @@
 //! What the vector tables share.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::{DnsName, Fault, Ledger, Question, RecordType, ZoneData, Zones};
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Evaluation, Identifiers, Options, Suffixes, evaluate};
@@ -36,7 +36,7 @@ pub(crate) fn break_dmarc(zones: &mut Zones, at: &str, fault: Fault) {
 pub(crate) fn passed(spf: &str, dkim: &[&str]) -> Identifiers {
     Identifiers {
         spf: (!spf.is_empty()).then(|| (SpfResult::Pass, name(spf))),
-        dkim: dkim.iter().map(|d| (DkimVerdict::Pass, name(d))).collect(),
+        dkim: dkim.iter().map(|d| (DkimResult::Pass, name(d))).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The conformance sets: DMARC with what SPF and DKIM found given, and the Public Suffix List.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Discovery, Evaluation, Identifiers, Options, Suffixes, evaluate, evaluate_rfc7489};
 use landmarc_mail::DomainName;
@@ -25,7 +25,7 @@ fn author(case: &Case) -> Option<DomainName> {
 fn identifiers(given: &Value) -> Identifiers {
     Identifiers {
         spf: pairs(given, "spf", spf_result).into_iter().next(),
-        dkim: pairs(given, "dkim", dkim_verdict),
+        dkim: pairs(given, "dkim", dkim_result),
     }
 }
 
@@ -46,10 +46,10 @@ fn spf_result(word: &str) -> SpfResult {
     }
 }
 
-fn dkim_verdict(word: &str) -> DkimVerdict {
+fn dkim_result(word: &str) -> DkimResult {
     match word {
-        "pass" => DkimVerdict::Pass,
-        "fail" => DkimVerdict::Fail,
+        "pass" => DkimResult::Pass,
+        "fail" => DkimResult::Fail,
         other => unreachable!("no case has dkim={other} so far"),
     }
 }

@@ -1,6 +1,6 @@
 //! DNS that fails on the way (E): which question was needed, and which was not.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::Fault;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::{Evaluation, Identifiers};
@@ -111,13 +111,13 @@ fn de08_to_de12_mechanisms_that_fail() {
         (
             "DE11",
             spf(SpfResult::Fail, "example.com"),
-            dkim(DkimVerdict::TempError),
+            dkim(DkimResult::TempError),
             "temperror",
         ),
         (
             "DE12",
             spf(SpfResult::TempError, "example.com"),
-            dkim(DkimVerdict::Pass),
+            dkim(DkimResult::Pass),
             "pass",
         ),
     ];
@@ -166,10 +166,10 @@ fn only_pass_authenticates() {
         assert!(!found.identifiers[0].authenticated);
     }
     let nothing = [
-        DkimVerdict::Fail,
-        DkimVerdict::Policy,
-        DkimVerdict::Neutral,
-        DkimVerdict::PermError,
+        DkimResult::Fail,
+        DkimResult::Policy,
+        DkimResult::Neutral,
+        DkimResult::PermError,
     ];
     for result in nothing {
         let dkim = vec![(result, name("example.com"))];

@@ -1,6 +1,6 @@
 //! Limits on what a sender can make us do, at the limit and one past it.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::{Ledger, LookupError};
 use landmarc_dmarc::evaluation::MAX_IDENTIFIERS_WALKED;
 use landmarc_dmarc::{Identifiers, Options, Suffixes, evaluate};
@@ -19,7 +19,7 @@ fn signatures(count: usize) -> (landmarc_auth::lookup::Zones, Identifiers) {
             .map(|name| (name.as_str(), "v=DMARC1; p=none; psd=n")),
     );
     let names = cut_off.iter().map(String::as_str).chain(["aligned.example.com"]);
-    let dkim = names.map(|text| (DkimVerdict::Pass, name(text))).collect();
+    let dkim = names.map(|text| (DkimResult::Pass, name(text))).collect();
     (records(&zone), Identifiers { spf: None, dkim })
 }
 
@@ -41,7 +41,7 @@ fn eleven_identifiers_are_walked_and_the_twelfth_is_not_aligned() {
 #[test]
 fn the_author_itself_passes_however_many_signatures_stand_before_it() {
     let (zones, mut many) = signatures(90);
-    many.dkim.push((DkimVerdict::Pass, name("example.com")));
+    many.dkim.push((DkimResult::Pass, name("example.com")));
     let (found, _) = judge(&zones, "example.com", &many, Options::default());
     assert!(found.result.is_pass());
 }
@@ -49,7 +49,7 @@ fn the_author_itself_passes_however_many_signatures_stand_before_it() {
 #[test]
 fn one_name_signing_often_is_walked_once() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
-    let dkim = vec![(DkimVerdict::Pass, name("a.example.com")); 50];
+    let dkim = vec![(DkimResult::Pass, name("a.example.com")); 50];
     let (found, _) = judge(
         &zones,
         "example.com",
@@ -74,7 +74,7 @@ fn a_budget_that_is_used_up_is_never_a_pass_nor_a_fail() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
     let identifiers = Identifiers {
         spf: None,
-        dkim: vec![(DkimVerdict::Pass, name("mail.example.com"))],
+        dkim: vec![(DkimResult::Pass, name("mail.example.com"))],
     };
     let result = |limit| {
         let ledger = Ledger::new(&zones, limit);

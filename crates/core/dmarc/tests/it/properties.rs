@@ -1,6 +1,6 @@
 //! What holds for every input.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::{Answer, Lookup, Question, Record as DnsRecord};
 use landmarc_dmarc::discovery::{MAX_QUESTIONS, names_to_ask};
 use landmarc_dmarc::record::MAX_RECORD_OCTETS;
@@ -90,7 +90,7 @@ proptest! {
     fn the_organizational_domain_is_the_author_or_above_and_pass_means_aligned(
         author in domain(), signer in domain(), text in record_text(), gaps: bool, guard: bool,
     ) {
-        let identifiers = Identifiers { spf: None, dkim: vec![(DkimVerdict::Pass, signer.clone())] };
+        let identifiers = Identifiers { spf: None, dkim: vec![(DkimResult::Pass, signer.clone())] };
         let options = Options { unmarked_suffix_guard: guard, pct_zero_as_test: false };
         let lookup = Everywhere(&text, gaps);
         let found = block_on(evaluate(&lookup, &author, &identifiers, &options, &Suffixes::built_in()));

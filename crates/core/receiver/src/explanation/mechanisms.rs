@@ -1,7 +1,7 @@
 //! What SPF, DKIM and ARC found.
 
 use landmarc_auth::arc::ArcStatus;
-use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::dkim::DkimOutcome;
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
 
 use super::lines::Section;
@@ -78,7 +78,7 @@ pub(super) fn dkim(judgement: &Judgement) -> Section {
     section
 }
 
-fn one_signature(signature: &DkimResult) -> String {
+fn one_signature(signature: &DkimOutcome) -> String {
     let domain = signature
         .domain
         .as_ref()

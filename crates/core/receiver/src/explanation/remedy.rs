@@ -1,6 +1,6 @@
 //! What can be done about it, and by whom.
 
-use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult};
 use landmarc_auth::lookup::{Answer, LookupError};
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::discovery::Discovery;
@@ -136,7 +136,7 @@ fn is_overloaded(judgement: &Judgement) -> bool {
 fn silent_domain<'a>(judgement: &'a Judgement, evaluation: &'a Evaluation) -> &'a DomainName {
     let spf = &judgement.spf.mail_from;
     let of_spf = spf.domain.as_ref().filter(|_| spf.result == SpfResult::TempError);
-    let is_silent = |signature: &&DkimResult| signature.result == DkimVerdict::TempError;
+    let is_silent = |signature: &&DkimOutcome| signature.result == DkimResult::TempError;
     let of_dkim = judgement
         .dkim
         .iter()
@@ -189,10 +189,10 @@ fn for_the_signer(judgement: &Judgement, evaluation: &Evaluation) -> String {
             "Whoever changed the body on the way, by a footer or a scanner, say, can leave it alone, or put their own address into From."
                 .to_owned()
         }
-        DkimVerdict::Pass => {
+        DkimResult::Pass => {
             format!("{genuine} sign with d={author}, as its record asks that the names be the same.")
         }
-        DkimVerdict::PermError => {
+        DkimResult::PermError => {
             format!("{genuine} mend its DKIM key{named} in DNS, or sign with another.")
         }
         _ => format!("{genuine} find out why its DKIM signature with the key{named} does not count."),

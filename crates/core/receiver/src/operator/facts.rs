@@ -1,7 +1,7 @@
 //! Which rule a message meets.
 
 use landmarc_auth::arc::{ArcResult, ArcStatus};
-use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult};
 use landmarc_auth::lookup::Asked;
 use landmarc_dmarc::evaluation::Evaluation;
 use landmarc_mail::author::Author;
@@ -23,7 +23,7 @@ pub struct Facts<'a> {
     /// The evaluation that decides; its result is the one that counts, as for the action.
     pub evaluation: Option<&'a Evaluation>,
     /// Every signature.
-    pub dkim: &'a [DkimResult],
+    pub dkim: &'a [DkimOutcome],
     /// The ARC chain.
     pub arc: &'a ArcResult,
     /// What was asked, to know whether a chain fails for want of an answer.
@@ -206,16 +206,16 @@ fn sent_to(patterns: &[RecipientPattern], paths: &[Vec<u8>]) -> bool {
     is_known && paths.iter().all(|path| is_among(patterns, path))
 }
 
-fn signed_by(patterns: &[NamePattern], dkim: &[DkimResult]) -> ConditionResult {
-    let of_these = |verdict: DkimVerdict| {
+fn signed_by(patterns: &[NamePattern], dkim: &[DkimOutcome]) -> ConditionResult {
+    let of_these = |verdict: DkimResult| {
         dkim.iter()
             .filter(|signature| signature.result == verdict)
             .filter_map(|signature| signature.domain.as_ref())
             .any(|domain| any(patterns, domain))
     };
-    if of_these(DkimVerdict::Pass) {
+    if of_these(DkimResult::Pass) {
         ConditionResult::Yes
-    } else if of_these(DkimVerdict::TempError) {
+    } else if of_these(DkimResult::TempError) {
         ConditionResult::Unanswered
     } else {
         ConditionResult::No

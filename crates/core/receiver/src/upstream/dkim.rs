@@ -1,6 +1,6 @@
 //! DKIM as a filter ahead of us tells it (RFC 8601 §2.7.1).
 
-use landmarc_auth::dkim::{DkimResult, DkimVerdict, Options};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult, Options};
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::{DomainName, ReversePath};
 
@@ -16,9 +16,9 @@ const NOT_TOLD: &str = "the trusted field does not tell of it";
 pub(super) fn said(
     fields: &Fields,
     doubt: Option<&'static str>,
-    signatures: &[DkimResult],
+    signatures: &[DkimOutcome],
     options: &Options,
-) -> Said<Vec<DkimResult>> {
+) -> Said<Vec<DkimOutcome>> {
     let told: Vec<FieldResult<'_>> = fields.of("dkim").collect();
     let doubt = doubt.or_else(|| signatures.iter().any(is_malformed).then_some(MALFORMED));
     match (told.first(), doubt) {
@@ -34,16 +34,16 @@ pub(super) fn said(
 }
 
 /// Whether it cannot be read; an algorithm that nobody takes is another matter.
-fn is_malformed(signature: &DkimResult) -> bool {
-    signature.result == DkimVerdict::Neutral && signature.reason.is_some()
+fn is_malformed(signature: &DkimOutcome) -> bool {
+    signature.result == DkimResult::Neutral && signature.reason.is_some()
 }
 
-fn one(signature: &DkimResult, told: &[FieldResult<'_>], options: &Options) -> DkimResult {
+fn one(signature: &DkimOutcome, told: &[FieldResult<'_>], options: &Options) -> DkimOutcome {
     let of_this = told.iter().filter(|told| is_of(told.info, signature));
     let verdicts = of_this.filter_map(|told| Some((verdict(&told.info.result)?, told)));
     let verdicts: Vec<_> = verdicts.collect();
     // A pass only if all say so; else the topmost that says otherwise.
-    let otherwise = verdicts.iter().find(|(verdict, _)| *verdict != DkimVerdict::Pass);
+    let otherwise = verdicts.iter().find(|(verdict, _)| *verdict != DkimResult::Pass);
     // Nor may a field that is perhaps planted make a pass of what the topmost one does not tell of.
     let is_in_topmost = |this: &FieldResult<'_>| told.first().is_some_and(|top| this.is_beside(top));
     let pass = verdicts.first().filter(|(_, told)| is_in_topmost(told));
@@ -54,18 +54,18 @@ fn one(signature: &DkimResult, told: &[FieldResult<'_>], options: &Options) -> D
             result.reason.clone_from(&info.reason);
             result.unsigned_fields = Vec::new();
         }
-        None => conclude(&mut result, DkimVerdict::Neutral, NOT_TOLD),
+        None => conclude(&mut result, DkimResult::Neutral, NOT_TOLD),
     }
     within_policy(&mut result, options);
     result
 }
 
 /// What we accept of a signature holds for those that others verify, as far as it shows.
-fn within_policy(result: &mut DkimResult, options: &Options) {
+fn within_policy(result: &mut DkimOutcome, options: &Options) {
     let Some(domain) = result
         .domain
         .as_ref()
-        .filter(|_| result.result == DkimVerdict::Pass)
+        .filter(|_| result.result == DkimResult::Pass)
     else {
         return;
     };
@@ -80,17 +80,17 @@ fn within_policy(result: &mut DkimResult, options: &Options) {
     } else {
         return;
     };
-    conclude(result, DkimVerdict::Policy, why);
+    conclude(result, DkimResult::Policy, why);
 }
 
-fn conclude(result: &mut DkimResult, verdict: DkimVerdict, why: &str) {
+fn conclude(result: &mut DkimOutcome, verdict: DkimResult, why: &str) {
     result.result = verdict;
     result.reason = Some(why.to_owned());
 }
 
 /// Whether a result is about this signature: by its domain, or where that is not told by that of
 /// `header.i`; by selector and the beginning of `b=` (RFC 6008) where they are told.
-fn is_of(info: &ResultInfo, signature: &DkimResult) -> bool {
+fn is_of(info: &ResultInfo, signature: &DkimOutcome) -> bool {
     let domain = match (info.property("header", "d"), info.property("header", "i")) {
         (Some(domain), _) => {
             let told = DomainName::parse(domain).ok();
@@ -110,36 +110,36 @@ fn is_of(info: &ResultInfo, signature: &DkimResult) -> bool {
     domain && selector && start.is_none_or(|start| signature.signature.starts_with(start))
 }
 
-fn verdict(word: &str) -> Option<DkimVerdict> {
+fn verdict(word: &str) -> Option<DkimResult> {
     Some(match word.to_ascii_lowercase().as_str() {
-        "pass" => DkimVerdict::Pass,
-        "fail" | "hardfail" => DkimVerdict::Fail,
-        "policy" => DkimVerdict::Policy,
-        "neutral" | "none" => DkimVerdict::Neutral,
-        "temperror" | "tempfail" => DkimVerdict::TempError,
-        "permerror" | "permfail" => DkimVerdict::PermError,
+        "pass" => DkimResult::Pass,
+        "fail" | "hardfail" => DkimResult::Fail,
+        "policy" => DkimResult::Policy,
+        "neutral" | "none" => DkimResult::Neutral,
+        "temperror" | "tempfail" => DkimResult::TempError,
+        "permerror" | "permfail" => DkimResult::PermError,
         _ => return None,
     })
 }
 
 /// The results that nobody told, for a reason that is not the sender's.
-pub(super) fn unknown(mut signatures: Vec<DkimResult>, why: &str) -> Vec<DkimResult> {
+pub(super) fn unknown(mut signatures: Vec<DkimOutcome>, why: &str) -> Vec<DkimOutcome> {
     for signature in signatures
         .iter_mut()
         .filter(|signature| signature.reason.is_none())
     {
-        conclude(signature, DkimVerdict::TempError, why);
+        conclude(signature, DkimResult::TempError, why);
     }
     signatures
 }
 
 /// The results that are not believed.
-pub(super) fn doubtful(mut signatures: Vec<DkimResult>, why: &str) -> Vec<DkimResult> {
+pub(super) fn doubtful(mut signatures: Vec<DkimOutcome>, why: &str) -> Vec<DkimOutcome> {
     for signature in signatures
         .iter_mut()
         .filter(|signature| signature.reason.is_none())
     {
-        conclude(signature, DkimVerdict::Neutral, why);
+        conclude(signature, DkimResult::Neutral, why);
     }
     signatures
 }

@@ -1,6 +1,6 @@
 //! The limits of what is told, at the limit and one past it.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_receiver::explanation::explain;
 use landmarc_receiver::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
 use landmarc_receiver::policy::ReplyTemplate;
@@ -89,7 +89,7 @@ fn a_field_past_its_limit_does_not_change_the_author_nor_a_signature_that_does_n
 #[test]
 fn a_signature_that_covers_a_field_past_its_limit_is_neutral_and_no_ground_to_refuse() {
     let judgement = with_a_long_field("Subject", FIELD + 1).judge();
-    assert_eq!(judgement.dkim[0].result, DkimVerdict::Neutral);
+    assert_eq!(judgement.dkim[0].result, DkimResult::Neutral);
     assert!(
         judgement.cause.contains("is over the limits of this server"),
         "{}",
@@ -98,7 +98,7 @@ fn a_signature_that_covers_a_field_past_its_limit_is_neutral_and_no_ground_to_re
     assert_eq!(judgement.action.step.as_str(), "quarantine");
     // Kept, it is a second Subject above a signature that allows but one.
     let kept = with_a_long_field("Subject", FIELD).judge();
-    assert_eq!(kept.dkim[0].result, DkimVerdict::Fail);
+    assert_eq!(kept.dkim[0].result, DkimResult::Fail);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use landmarc_auth::dkim::tags::{TagList, squeeze};
-use landmarc_auth::dkim::{DkimResult, DkimVerdict};
+use landmarc_auth::dkim::{DkimOutcome, DkimResult};
 use landmarc_auth::lookup::{Asked, DnsName, RecordType};
 use landmarc_auth::spf::{SpfOutcome, SpfResult, SpfTerm};
 use landmarc_dmarc::discovery::Discovery;
@@ -96,7 +96,7 @@ pub struct SignatureFacts {
     /// `i=` as signed, without white space, where the field was kept and has one.
     pub identity: Option<String>,
     /// The result.
-    pub result: DkimVerdict,
+    pub result: DkimResult,
     /// Only the body is not what was signed.
     pub body_only_broken: bool,
     /// How it agrees with the Author Domain, whether it passed or not.
@@ -223,7 +223,7 @@ impl MtaFacts {
 }
 
 impl SignatureFacts {
-    fn of(result: &DkimResult, agreement: Agreement, asked: &[Asked], header: &HeaderCopy) -> Option<Self> {
+    fn of(result: &DkimOutcome, agreement: Agreement, asked: &[Asked], header: &HeaderCopy) -> Option<Self> {
         let domain = result.domain.clone()?;
         let key_record = result
             .selector

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_mail::DomainName;
 use landmarc_mail::calendar::DAY_SECONDS;
 
@@ -61,7 +61,7 @@ impl LimiterKey {
     /// Author Domain is not in it: names below the Policy Domain cost a forger nothing.
     #[must_use]
     pub fn of(facts: &FailureFacts) -> Self {
-        let failed = |signature: &&SignatureFacts| signature.result != DkimVerdict::Pass;
+        let failed = |signature: &&SignatureFacts| signature.result != DkimResult::Pass;
         let signature = facts.signatures.iter().find(failed);
         Self {
             policy_domain: facts.policy_domain.clone(),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_mail::DomainName;
 use landmarc_mail::authres::{AuthenticationResults, ResultInfo};
@@ -190,7 +190,7 @@ fn failed_signature(facts: &FailureFacts, requested: Requested) -> Option<&Signa
     facts
         .signatures
         .iter()
-        .filter(|signature| signature.result != DkimVerdict::Pass)
+        .filter(|signature| signature.result != DkimResult::Pass)
         .filter(|signature| signature.agreement.is_aligned() || is_about_dkim)
         // The first of equals is taken.
         .min_by_key(|signature| signature.agreement)

@@ -1,6 +1,6 @@
 //! Whether a failure report is wanted, and whether one may be made (RFC 9989 §4.7, RFC 9991 §2, §5).
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Psd, ReportUri};
@@ -72,7 +72,7 @@ impl MechanismResults {
             signature_failed: facts
                 .signatures
                 .iter()
-                .any(|signature| signature.result != DkimVerdict::Pass),
+                .any(|signature| signature.result != DkimResult::Pass),
             spf_failed: !matches!(facts.spf.result, SpfResult::Pass | SpfResult::Neutral),
         }
     }

@@ -1,6 +1,6 @@
 //! A message that failed, for tests.
 
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record};
@@ -24,7 +24,7 @@ pub(super) fn header(fields: &[(&str, &str)]) -> HeaderCopy {
     HeaderCopy::of(&section)
 }
 
-pub(super) fn signature(domain: &str, result: DkimVerdict, agreement: Agreement) -> SignatureFacts {
+pub(super) fn signature(domain: &str, result: DkimResult, agreement: Agreement) -> SignatureFacts {
     SignatureFacts {
         domain: name(domain),
         selector: Some("epsilon".to_owned()),
@@ -58,8 +58,8 @@ pub(super) fn list_message(record: &str) -> FailureFacts {
         dkim_aligned: false,
         spf_aligned: false,
         signatures: vec![
-            signature("consumer.example", DkimVerdict::Fail, Agreement::Same),
-            signature("consumer.example", DkimVerdict::Fail, Agreement::Same),
+            signature("consumer.example", DkimResult::Fail, Agreement::Same),
+            signature("consumer.example", DkimResult::Fail, Agreement::Same),
         ],
         spf: SpfFacts {
             domain: Some(name("forwarder.example")),

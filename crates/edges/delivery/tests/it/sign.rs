@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use landmarc_auth::dkim::{BodyHashing, DkimVerdict, Options, Verifier};
+use landmarc_auth::dkim::{BodyHashing, DkimResult, Options, Verifier};
 use landmarc_auth::lookup::Zones;
 use landmarc_delivery::sign::{KeyFile, KeyPem, MAX_KEY_OCTETS, MAX_KEYS, Signer, SignerError, to_octets};
 use landmarc_mail::message::HeaderLimits;
@@ -74,7 +74,7 @@ fn verdicts(
     letter: &HeaderSection,
     body: &[u8],
     now: u64,
-) -> Vec<DkimVerdict> {
+) -> Vec<DkimResult> {
     let mut zones = Zones::new();
     for (name, record) in signer.dns_records() {
         zones.add_txt(dns_name(&name), record.as_bytes());
@@ -96,12 +96,12 @@ fn each_key_signs_and_each_signature_verifies() {
     let signer = signer(&[("rsa", RSA), ("old", RSA_PKCS1), ("ed", ED25519)]).unwrap();
     let signatures = signer.sign(&letter(), BODY, DATE).unwrap();
     let now = verdicts(&signer, &signatures, &letter(), BODY, DATE + 60);
-    assert_eq!(now, [DkimVerdict::Pass; 3]);
+    assert_eq!(now, [DkimResult::Pass; 3]);
     // There is no x=: a letter that is imported years later is as good.
     let later = verdicts(&signer, &signatures, &letter(), BODY, DATE + 10 * 365 * 86_400);
-    assert_eq!(later, [DkimVerdict::Pass; 3]);
+    assert_eq!(later, [DkimResult::Pass; 3]);
     let changed = verdicts(&signer, &signatures, &letter(), b"Another.\r\n", DATE);
-    assert_eq!(changed, [DkimVerdict::Fail; 3]);
+    assert_eq!(changed, [DkimResult::Fail; 3]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn nothing_can_be_added_to_a_signed_letter() {
         let mut changed = letter();
         changed.push(field.clone(), &HeaderLimits::default());
         let found = verdicts(&signer, &signatures, &changed, BODY, DATE);
-        assert_eq!(found, [DkimVerdict::Fail], "{field:?}");
+        assert_eq!(found, [DkimResult::Fail], "{field:?}");
     }
 }
 

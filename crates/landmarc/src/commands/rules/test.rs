@@ -1,7 +1,7 @@
 //! `rules test`: the rules held against messages, one by one.
 
 use clap::Args;
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_mail::DomainName;
 use landmarc_mail::author::Author;
 use landmarc_receiver::action::Action;
@@ -133,7 +133,7 @@ impl<'a> Trial<'a> {
             },
             Condition::DkimDomain => {
                 let verified = facts.dkim.iter();
-                let verified = verified.filter(|signature| signature.result == DkimVerdict::Pass);
+                let verified = verified.filter(|signature| signature.result == DkimResult::Pass);
                 match verified
                     .filter_map(|signature| signature.domain.as_ref())
                     .collect::<Vec<_>>()

@@ -1,7 +1,7 @@
 //! The place of each value among its words; the compiler sees to it that none is left out.
 
 use landmarc_auth::arc::ArcStatus;
-use landmarc_auth::dkim::DkimVerdict;
+use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_receiver::action::Step;
@@ -54,14 +54,14 @@ pub fn spf(result: SpfResult) -> usize {
 }
 
 /// Of the result of a signature.
-pub fn dkim(verdict: DkimVerdict) -> usize {
+pub fn dkim(verdict: DkimResult) -> usize {
     match verdict {
-        DkimVerdict::Pass => 0,
-        DkimVerdict::Fail => 1,
-        DkimVerdict::Policy => 2,
-        DkimVerdict::Neutral => 3,
-        DkimVerdict::TempError => 4,
-        DkimVerdict::PermError => 5,
+        DkimResult::Pass => 0,
+        DkimResult::Fail => 1,
+        DkimResult::Policy => 2,
+        DkimResult::Neutral => 3,
+        DkimResult::TempError => 4,
+        DkimResult::PermError => 5,
     }
 }
 
@@ -82,7 +82,7 @@ pub const fn message(dmarc: usize, disposition: usize, step: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use landmarc_auth::arc::ArcStatus;
-    use landmarc_auth::dkim::DkimVerdict;
+    use landmarc_auth::dkim::DkimResult;
     use landmarc_auth::spf::SpfResult;
     use landmarc_dmarc::evaluation::DmarcResult;
     use landmarc_receiver::Reply;
@@ -134,12 +134,12 @@ mod tests {
             assert_eq!(words::SPF[spf(result)], result.as_str());
         }
         for verdict in [
-            DkimVerdict::Pass,
-            DkimVerdict::Fail,
-            DkimVerdict::Policy,
-            DkimVerdict::Neutral,
-            DkimVerdict::TempError,
-            DkimVerdict::PermError,
+            DkimResult::Pass,
+            DkimResult::Fail,
+            DkimResult::Policy,
+            DkimResult::Neutral,
+            DkimResult::TempError,
+            DkimResult::PermError,
         ] {
             assert_eq!(words::DKIM[dkim(verdict)], verdict.as_str());
         }

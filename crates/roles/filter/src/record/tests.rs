@@ -300,7 +300,7 @@ fn d18_report_traffic_is_marked_in_its_row() {
 
 #[test]
 fn of_many_signatures_the_most_telling_ones_are_kept() {
-    let result = |domain: &str, result| DkimResult {
+    let result = |domain: &str, result| DkimOutcome {
         result,
         domain: DomainName::parse(domain).ok(),
         selector: Some("s".to_owned()),
@@ -316,7 +316,7 @@ fn of_many_signatures_the_most_telling_ones_are_kept() {
         field_index: 0,
         substance: Substance::Possible,
     };
-    let (pass, fail) = (DkimVerdict::Pass, DkimVerdict::Fail);
+    let (pass, fail) = (DkimResult::Pass, DkimResult::Fail);
     let mut results = vec![
         result("x1.sig.test", fail),
         result("a.author.example", fail),
@@ -326,7 +326,7 @@ fn of_many_signatures_the_most_telling_ones_are_kept() {
         result("a.author.example", pass),
     ];
     let author = DomainName::parse("a.author.example").unwrap();
-    let kept = |results: &[DkimResult]| -> Vec<String> {
+    let kept = |results: &[DkimOutcome]| -> Vec<String> {
         signatures(results, &author)
             .into_iter()
             .map(|(domain, ..)| domain)
