@@ -15,14 +15,14 @@ pub struct Action {
     /// What a report will say was done.
     pub disposition: Disposition,
     /// The answer to the MTA.
-    pub step: Step,
+    pub smtp: SmtpAction,
     /// Why it is something else than the Domain Owner asked for.
     pub overrides: Vec<Override>,
 }
 
 /// The answer to the MTA.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum SmtpAction {
     /// Take it.
     Accept,
     /// Take it and set it aside.
@@ -33,7 +33,7 @@ pub enum Step {
     TempFail(Reply),
 }
 
-impl Step {
+impl SmtpAction {
     /// The word for logs and JSON.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -214,12 +214,12 @@ impl Effect {
         }
     }
 
-    pub(crate) fn of(without: &Step, rule: RuleAction) -> Self {
+    pub(crate) fn of(without: &SmtpAction, rule: RuleAction) -> Self {
         let without = match without {
-            Step::Accept => 0,
-            Step::Quarantine(..) => 1,
-            Step::TempFail(_) => 2,
-            Step::Reject(_) => 3,
+            SmtpAction::Accept => 0,
+            SmtpAction::Quarantine(..) => 1,
+            SmtpAction::TempFail(_) => 2,
+            SmtpAction::Reject(_) => 3,
         };
         let with = match rule {
             RuleAction::Accept => 0,

@@ -9,7 +9,7 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
 use landmarc_mail::text::printable;
 
-use crate::action::{Action, AppliedRule, Effect, Override, Step};
+use crate::action::{Action, AppliedRule, Effect, Override, SmtpAction};
 use crate::collect::{Findings, own_signature};
 use crate::evidence::{Evidence, Spare};
 use crate::limits::MAX_CAUSE_OCTETS;
@@ -153,7 +153,7 @@ fn why_nothing(evaluation: &Evaluation, action: &Action) -> Option<String> {
     };
     let tag = evaluation.policy_tag.map_or("p", PolicyTag::as_str);
     let asks_for_nothing = evaluation.policy == Some(AssessmentPolicy::None)
-        && action.step == Step::Accept
+        && action.smtp == SmtpAction::Accept
         && action.overrides.is_empty();
     asks_for_nothing.then(|| format!("the policy of {domain} is {tag}=none, so nothing is done about it"))
 }

@@ -8,7 +8,7 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::AuthorFault;
 use landmarc_mail::text::printable;
 
-use crate::action::{Action, AppliedRule, FailureCause, Override, Step};
+use crate::action::{Action, AppliedRule, FailureCause, Override, SmtpAction};
 use crate::disposition::{Disposition, OverrideKind};
 use crate::evidence::{Evidence, in_favour};
 use crate::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
@@ -122,7 +122,7 @@ fn asks_for_nothing(evaluation: &Evaluation) -> bool {
 /// `rule` is the rule of the operator that decided, if one did.
 #[must_use]
 pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode) -> Action {
-    if mode == Mode::Enforce || decision.step == Step::Accept {
+    if mode == Mode::Enforce || decision.smtp == SmtpAction::Accept {
         return decision.clone();
     }
     // Why no policy was applied is true in either mode; why one was softened is not, nor why a
@@ -130,10 +130,10 @@ pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode)
     let by_rule = rule.and_then(|rule| rule.recorded.as_ref());
     let mut overrides = decision.overrides.clone();
     overrides.retain(|reason| reason.kind() == OverrideKind::Other && Some(reason) != by_rule);
-    overrides.push(Override::ObserveMode(decision.step.as_str()));
+    overrides.push(Override::ObserveMode(decision.smtp.as_str()));
     // A message that passes passed, whatever a rule would have done to it.
     let without_rule = rule.map(|rule| &rule.without);
-    let accepted = without_rule.filter(|without| without.step == Step::Accept);
+    let accepted = without_rule.filter(|without| without.smtp == SmtpAction::Accept);
     let disposition = accepted.map_or(Disposition::None, |without| without.disposition);
     accept(disposition, overrides)
 }
@@ -141,7 +141,7 @@ pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode)
 fn accept(disposition: Disposition, overrides: Vec<Override>) -> Action {
     Action {
         disposition,
-        step: Step::Accept,
+        smtp: SmtpAction::Accept,
         overrides,
     }
 }
@@ -154,7 +154,7 @@ fn without_author(fault: AuthorFault, case: &Case<'_>, rules: &Rules) -> Action 
     }
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(no_mail(case, rules)),
+        smtp: SmtpAction::Reject(no_mail(case, rules)),
         overrides: Vec::new(),
     }
 }
@@ -164,7 +164,7 @@ fn without_author(fault: AuthorFault, case: &Case<'_>, rules: &Rules) -> Action 
 fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(no_mail(case, rules)),
+        smtp: SmtpAction::Reject(no_mail(case, rules)),
         overrides: vec![Override::HeaderFault(*fault)],
     }
 }
@@ -177,16 +177,16 @@ fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
 
 /// Decision D6: a failure of ours is never a reject.
 fn on_failure(rule: &OnFailure, cause: FailureCause, case: &Case<'_>) -> Action {
-    let step = match rule {
-        OnFailure::Accept => Step::Accept,
+    let smtp = match rule {
+        OnFailure::Accept => SmtpAction::Accept,
         OnFailure::TempFail { code, enhanced, text } => {
             let reason = printable(case.reason, MAX_REASON_OCTETS);
-            Step::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(&reason))))
+            SmtpAction::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(&reason))))
         }
     };
     Action {
         disposition: Disposition::None,
-        step,
+        smtp,
         overrides: vec![Override::Failure(cause)],
     }
 }
@@ -243,7 +243,7 @@ fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action 
 fn reject(case: &Case<'_>, rules: &Rules) -> Action {
     Action {
         disposition: Disposition::Reject,
-        step: Step::Reject(refusal(case, true, rules)),
+        smtp: SmtpAction::Reject(refusal(case, true, rules)),
         overrides: Vec::new(),
     }
 }
@@ -279,7 +279,7 @@ fn permanent(text: &str, rules: &Rules) -> Reply {
 fn quarantine(case: &Case<'_>, rules: &Rules, overrides: Vec<Override>) -> Action {
     Action {
         disposition: Disposition::Quarantine,
-        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(None, case, rules)),
+        smtp: SmtpAction::Quarantine(rules.quarantine.clone(), quarantine_text(None, case, rules)),
         overrides,
     }
 }

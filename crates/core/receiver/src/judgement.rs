@@ -9,7 +9,7 @@ use landmarc_mail::author::Author;
 use landmarc_mail::message::HeaderDefect;
 use landmarc_mail::{ClientNetwork, DomainName, Envelope};
 
-use crate::action::{Action, AppliedRule, Step};
+use crate::action::{Action, AppliedRule, SmtpAction};
 use crate::evidence::{self, Evidence, HeaderFacts, Spare};
 use crate::removals::Removal;
 use crate::seen::{NetworkHistory, Seen, SigningHistory};
@@ -98,7 +98,7 @@ impl Judgement {
     pub fn spared_by(&self) -> Option<&'static str> {
         let is_asked =
             |e: &Evaluation| e.result == DmarcResult::Fail && e.policy == Some(AssessmentPolicy::Reject);
-        if !self.evaluation().is_some_and(is_asked) || matches!(self.decision.step, Step::Reject(_)) {
+        if !self.evaluation().is_some_and(is_asked) || matches!(self.decision.smtp, SmtpAction::Reject(_)) {
             return None;
         }
         let favour = evidence::in_favour(&self.evidence).map(Evidence::as_str);
@@ -116,6 +116,6 @@ impl Judgement {
                     Some(AssessmentPolicy::Quarantine | AssessmentPolicy::Reject)
                 )
         };
-        self.evaluation().is_some_and(asks) && self.action.step.reply().is_none()
+        self.evaluation().is_some_and(asks) && self.action.smtp.reply().is_none()
     }
 }

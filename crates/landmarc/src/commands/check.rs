@@ -74,8 +74,8 @@ fn summary(judgement: &Judgement, place: Option<&str>) -> String {
         judgement.spf.mail_from.result,
         log_line::dkim_word(judgement),
         judgement.action.disposition,
-        judgement.action.step.as_str(),
-        judgement.decision.step.as_str(),
+        judgement.action.smtp.as_str(),
+        judgement.decision.smtp.as_str(),
     )
 }
 

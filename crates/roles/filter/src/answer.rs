@@ -3,20 +3,20 @@
 use std::net::IpAddr;
 
 use landmarc_milter::{Edit, Response, Verdict};
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::policy::{Mode, OnFailure, QuarantineBy, Rules, TemplateVars};
 use landmarc_receiver::{Judgement, Removal, Reply};
 
 /// Header edits and verdict.
 pub(super) fn response(judgement: &Judgement) -> Response {
     let mut edits = deletions(&judgement.removals);
-    let verdict = match &judgement.action.step {
-        Step::Accept => Verdict::Accept,
-        Step::Quarantine(QuarantineBy::Hold, reason) => {
+    let verdict = match &judgement.action.smtp {
+        SmtpAction::Accept => Verdict::Accept,
+        SmtpAction::Quarantine(QuarantineBy::Hold, reason) => {
             edits.push(Edit::Quarantine(reason.clone()));
             Verdict::Accept
         }
-        Step::Quarantine(QuarantineBy::Header(name), reason) => {
+        SmtpAction::Quarantine(QuarantineBy::Header(name), reason) => {
             edits.push(Edit::InsertHeader {
                 index: 0,
                 name: name.clone(),
@@ -24,7 +24,7 @@ pub(super) fn response(judgement: &Judgement) -> Response {
             });
             Verdict::Accept
         }
-        Step::Reject(reply) | Step::TempFail(reply) => verdict(reply),
+        SmtpAction::Reject(reply) | SmtpAction::TempFail(reply) => verdict(reply),
     };
     // RFC 8601 §4.1: a trace field, so it goes to the top.
     let value = judgement.authentication_results.trim_start().to_owned();

@@ -9,7 +9,7 @@ use landmarc_interfaces::{
 };
 use landmarc_milter::{Response, Verdict};
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::disposition;
 use serde_json::{Value, json};
 
@@ -76,8 +76,8 @@ pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
         spf_aligned: evaluation.map(|e| e.spf_aligned),
         dkim_aligned: evaluation.map(|e| e.dkim_aligned),
         disposition: disposition(judgement.action.disposition),
-        action: done(&judgement.action.step),
-        enforced_action: done(&judgement.decision.step),
+        action: done(&judgement.action.smtp),
+        enforced_action: done(&judgement.decision.smtp),
         cause: judgement.cause.clone(),
         authentication_results: judgement.authentication_results.trim_start().to_owned(),
     }
@@ -163,11 +163,11 @@ fn disposition(disposition: disposition::Disposition) -> Disposition {
     }
 }
 
-fn done(step: &Step) -> Done {
+fn done(step: &SmtpAction) -> Done {
     match step {
-        Step::Accept => Done::Accept,
-        Step::Quarantine(..) => Done::Quarantine,
-        Step::Reject(_) => Done::Reject,
-        Step::TempFail(_) => Done::TempFail,
+        SmtpAction::Accept => Done::Accept,
+        SmtpAction::Quarantine(..) => Done::Quarantine,
+        SmtpAction::Reject(_) => Done::Reject,
+        SmtpAction::TempFail(_) => Done::TempFail,
     }
 }

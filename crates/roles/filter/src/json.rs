@@ -33,13 +33,13 @@ pub fn object(judgement: &Judgement) -> Value {
         "dmarc": dmarc(judgement, evaluation),
         "disposition": judgement.action.disposition.as_str(),
         "overrides": overrides(&judgement.action),
-        "action": judgement.action.step.as_str(),
-        "reply": judgement.action.step.reply().map(ToString::to_string),
+        "action": judgement.action.smtp.as_str(),
+        "reply": judgement.action.smtp.reply().map(ToString::to_string),
         "decision": {
             "disposition": judgement.decision.disposition.as_str(),
             "overrides": overrides(&judgement.decision),
-            "action": judgement.decision.step.as_str(),
-            "reply": judgement.decision.step.reply().map(Reply::to_string),
+            "action": judgement.decision.smtp.as_str(),
+            "reply": judgement.decision.smtp.reply().map(Reply::to_string),
         },
         "rule": judgement.rule.as_ref().map(rule),
         "evidence": judgement.evidence.iter().map(Evidence::in_words).collect::<Vec<_>>(),
@@ -152,7 +152,7 @@ fn rule(rule: &AppliedRule) -> Value {
         "owner": rule.owner,
         "reason": rule.reason,
         "effect": rule.effect.as_str(),
-        "without": rule.without.step.as_str(),
+        "without": rule.without.smtp.as_str(),
     })
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_interfaces::Interface;
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::{FailureCause, Override, Step};
+use landmarc_receiver::action::{FailureCause, Override, SmtpAction};
 use landmarc_receiver::policy::QuarantineBy;
 use landmarc_runtime::metrics::{Counts, Distribution, MetricWriter, Named, OTHER, SECONDS, place_of};
 
@@ -87,12 +87,12 @@ impl FilterMetrics {
         self.messages.add(places::message(
             places::dmarc(&judgement.dmarc),
             places::disposition(done.disposition),
-            places::step(&done.step),
+            places::step(&done.smtp),
         ));
-        if judgement.decision.step != done.step {
-            self.enforced_action.add(places::step(&judgement.decision.step));
+        if judgement.decision.smtp != done.smtp {
+            self.enforced_action.add(places::step(&judgement.decision.smtp));
         }
-        if let Step::Quarantine(QuarantineBy::Hold, _) = done.step {
+        if let SmtpAction::Quarantine(QuarantineBy::Hold, _) = done.smtp {
             self.held.add(Instant::now());
         }
         self.spf.add(places::spf(judgement.spf.mail_from.result));

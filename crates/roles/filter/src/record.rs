@@ -11,7 +11,7 @@ use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability
 use landmarc_mail::DomainName;
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::{Override, Step};
+use landmarc_receiver::action::{Override, SmtpAction};
 use landmarc_store::{MAX_PROBLEM, MAX_PROBLEMS};
 
 use crate::log_line::dkim_word;
@@ -53,13 +53,13 @@ pub(super) fn judged(
             .and_then(|evaluation| evaluation.policy)
             .map(|policy| policy.as_str().to_owned()),
         disposition: judgement.action.disposition.as_str().to_owned(),
-        enforced_action: judgement.decision.step.as_str().to_owned(),
+        enforced_action: judgement.decision.smtp.as_str().to_owned(),
         overrides: words(&judgement.action.overrides),
         questions: u32::try_from(judgement.asked.len()).unwrap_or(u32::MAX),
         trace: trace.unwrap_or_default(),
         rule: judgement.rule.as_ref().map(|rule| rule.name.clone()),
         row: evaluation.and_then(|evaluation| row(evaluation, judgement, incidental)),
-        ..blank(judgement.action.step.as_str(), &judgement.cause, moment)
+        ..blank(judgement.action.smtp.as_str(), &judgement.cause, moment)
     }
 }
 
@@ -110,7 +110,7 @@ fn applied(evaluation: &Evaluation) -> Option<&PolicyAt> {
 /// policy was applied to. One that was put off is counted when it comes again.
 fn row(evaluation: &Evaluation, judgement: &Judgement, incidental: bool) -> Option<TallyRow> {
     let is_settled = !matches!(evaluation.result, DmarcResult::None | DmarcResult::PermError)
-        && !matches!(judgement.action.step, Step::TempFail(_));
+        && !matches!(judgement.action.smtp, SmtpAction::TempFail(_));
     let at = applied(evaluation).filter(|_| is_settled)?;
     Some(TallyRow {
         policy_domain: at.domain.to_string(),

@@ -10,7 +10,7 @@ use landmarc_mail::DomainName;
 use landmarc_mail::author::{Author, AuthorFault};
 
 use super::lines::Section;
-use crate::action::{Effect, FailureCause, Override, Step};
+use crate::action::{Effect, FailureCause, Override, SmtpAction};
 use crate::collect::{is_own, own_signature};
 use crate::evidence::Evidence;
 use crate::judgement::Judgement;
@@ -43,12 +43,12 @@ fn advice(judgement: &Judgement) -> Vec<String> {
 fn for_the_owner_of_the_rule(judgement: &Judgement) -> Option<String> {
     let rule = judgement.rule.as_ref()?;
     let (name, owner) = (&rule.name, &rule.owner);
-    match (&judgement.decision.step, rule.effect) {
-        (Step::Accept, Effect::Softened) => Some(format!(
+    match (&judgement.decision.smtp, rule.effect) {
+        (SmtpAction::Accept, Effect::Softened) => Some(format!(
             "When such mail passes by itself, the rule {name} is not needed any more: {owner} can take it away."
         )),
-        (Step::Accept | Step::TempFail(_), _) => None,
-        (Step::Quarantine(..) | Step::Reject(_), _) => Some(format!(
+        (SmtpAction::Accept | SmtpAction::TempFail(_), _) => None,
+        (SmtpAction::Quarantine(..) | SmtpAction::Reject(_), _) => Some(format!(
             "If that is not meant, {owner} can change the rule {name} in the file of `action.rules_file`."
         )),
     }
@@ -118,8 +118,8 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
         )
     };
     let key = failure.unwrap_or(FailureCause::Dns).as_str();
-    let retried = match decision.step {
-        Step::TempFail(_) => {
+    let retried = match decision.smtp {
+        SmtpAction::TempFail(_) => {
             format!("The sender is asked to try again because of `failures.{key}.action = \"tempfail\"`.")
         }
         _ => format!("To have the sender try again, set `failures.{key}.action = \"tempfail\"`."),
@@ -234,13 +234,13 @@ fn for_the_receiver(judgement: &Judgement, evaluation: &Evaluation) -> Option<St
         return None;
     }
     let is_reject = evaluation.policy == Some(AssessmentPolicy::Reject);
-    match &judgement.decision.step {
-        Step::Quarantine(..) if is_reject && judgement.evidence.is_empty() => Some(
+    match &judgement.decision.smtp {
+        SmtpAction::Quarantine(..) if is_reject && judgement.evidence.is_empty() => Some(
             "The policy alone is no ground to refuse it; `action.reject = \"always\"` refuses such mail all the same.".to_owned(),
         ),
-        Step::Quarantine(..) | Step::Reject(_) => Some(
+        SmtpAction::Quarantine(..) | SmtpAction::Reject(_) => Some(
             "If you know this client as a forwarder or list that you trust, list it in `action.trusted_forwarders`.".to_owned(),
         ),
-        Step::Accept | Step::TempFail(_) => None,
+        SmtpAction::Accept | SmtpAction::TempFail(_) => None,
     }
 }

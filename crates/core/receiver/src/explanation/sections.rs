@@ -6,7 +6,7 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
 
 use super::lines::Section;
-use crate::action::{AppliedRule, Effect, Override, Step};
+use crate::action::{AppliedRule, Effect, Override, SmtpAction};
 use crate::evidence::Evidence;
 use crate::judgement::Judgement;
 use crate::policy::QuarantineBy;
@@ -22,7 +22,7 @@ pub(super) fn headline(judgement: &Judgement) -> Section {
         DmarcResult::TempError => "could not be judged by DMARC this time (temperror)",
         DmarcResult::PermError => "cannot be judged by DMARC (permerror)",
     };
-    let decision = done(&judgement.decision.step);
+    let decision = done(&judgement.decision.smtp);
     let done = if is_observed(judgement) {
         format!("accepted; in mode \"enforce\" it would be {decision}")
     } else {
@@ -35,17 +35,17 @@ pub(super) fn headline(judgement: &Judgement) -> Section {
     section
 }
 
-fn done(step: &Step) -> &'static str {
+fn done(step: &SmtpAction) -> &'static str {
     match step {
-        Step::Accept => "accepted",
-        Step::Quarantine(..) => "quarantined",
-        Step::Reject(_) => "refused",
-        Step::TempFail(_) => "deferred",
+        SmtpAction::Accept => "accepted",
+        SmtpAction::Quarantine(..) => "quarantined",
+        SmtpAction::Reject(_) => "refused",
+        SmtpAction::TempFail(_) => "deferred",
     }
 }
 
 fn is_observed(judgement: &Judgement) -> bool {
-    judgement.action.step != judgement.decision.step
+    judgement.action.smtp != judgement.decision.smtp
 }
 
 pub(super) fn author(judgement: &Judgement) -> Section {
@@ -102,16 +102,18 @@ pub(super) fn action(judgement: &Judgement) -> Section {
         };
         section.line(format!("{side}: {}.", evidence.in_words()));
     }
-    let decision = match &judgement.decision.step {
-        Step::Accept if judgement.rule.is_none() && asks_for_nothing(judgement) => {
+    let decision = match &judgement.decision.smtp {
+        SmtpAction::Accept if judgement.rule.is_none() && asks_for_nothing(judgement) => {
             "It is accepted, as the owner asks for nothing else.".to_owned()
         }
-        Step::Accept => "It is accepted.".to_owned(),
-        Step::Quarantine(QuarantineBy::Hold, _) => "It is quarantined: the mail server holds it.".to_owned(),
-        Step::Quarantine(QuarantineBy::Header(name), _) => {
+        SmtpAction::Accept => "It is accepted.".to_owned(),
+        SmtpAction::Quarantine(QuarantineBy::Hold, _) => {
+            "It is quarantined: the mail server holds it.".to_owned()
+        }
+        SmtpAction::Quarantine(QuarantineBy::Header(name), _) => {
             format!("It is quarantined: delivered with the header field {name}.")
         }
-        Step::Reject(reply) | Step::TempFail(reply) => format!("The client is told: {reply}"),
+        SmtpAction::Reject(reply) | SmtpAction::TempFail(reply) => format!("The client is told: {reply}"),
     };
     if is_observed(judgement) {
         section.line("It is accepted, for this server only observes. In mode \"enforce\":");
@@ -141,7 +143,7 @@ fn rule_line(rule: &AppliedRule) -> String {
     let AppliedRule {
         name, owner, reason, ..
     } = rule;
-    let without = done(&rule.without.step);
+    let without = done(&rule.without.smtp);
     match (rule.effect, &rule.recorded) {
         (Effect::Softened | Effect::Hardened, Some(recorded)) => format!(
             "The rule {name} of this server decides (owner {owner}, override {}): {reason}. Without it, the message would be {without}.",
@@ -166,7 +168,7 @@ fn override_line(judgement: &Judgement, reason: &Override) -> String {
         .is_some_and(|e| e.result == DmarcResult::Fail);
     let repeats =
         matches!(reason, Override::Evidence(evidence) if !matches!(evidence, Evidence::TrustedArc { .. }));
-    if matches!(judgement.decision.step, Step::Reject(_)) {
+    if matches!(judgement.decision.smtp, SmtpAction::Reject(_)) {
         return format!("That is this server's own policy (override {kind}): {comment}.");
     }
     match fails {

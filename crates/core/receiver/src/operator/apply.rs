@@ -4,7 +4,7 @@ use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
 
 use super::facts::Selected;
-use crate::action::{Action, AppliedRule, Effect, Override, Step};
+use crate::action::{Action, AppliedRule, Effect, Override, SmtpAction};
 use crate::decide::{self, Case};
 use crate::disposition::{Disposition, OverrideKind};
 use crate::policy::Rules;
@@ -20,7 +20,7 @@ pub(crate) fn apply(
     let Some(rule) = selected.rule else {
         return (in_doubt(without, selected.doubtful, case, rules), None);
     };
-    let effect = Effect::of(&without.step, rule.action);
+    let effect = Effect::of(&without.smtp, rule.action);
     let recorded = (effect != Effect::Unchanged).then(|| Override::Rule {
         kind: rule.kind,
         reason: rule.reason.clone(),
@@ -48,17 +48,17 @@ fn decided_by(rule: &Rule, reason: &Override, without: &Action, case: &Case<'_>,
     match rule.action {
         RuleAction::Accept => Action {
             disposition: Disposition::None,
-            step: Step::Accept,
+            smtp: SmtpAction::Accept,
             overrides,
         },
         RuleAction::Quarantine => Action {
             disposition: Disposition::Quarantine,
-            step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
+            smtp: SmtpAction::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
             overrides,
         },
         RuleAction::Reject => Action {
             disposition: Disposition::Reject,
-            step: Step::Reject(decide::refusal(
+            smtp: SmtpAction::Reject(decide::refusal(
                 case,
                 asks_for(case, AssessmentPolicy::Reject),
                 rules,
@@ -87,12 +87,12 @@ fn asks_for(case: &Case<'_>, policy: AssessmentPolicy) -> bool {
 /// Decision D6: that DNS did not tell whether a rule would have spared the message is no ground to
 /// refuse it. Setting it aside loses nothing.
 fn in_doubt(action: Action, doubtful: Option<&Rule>, case: &Case<'_>, rules: &Rules) -> Action {
-    let (Some(rule), Step::Reject(_)) = (doubtful, &action.step) else {
+    let (Some(rule), SmtpAction::Reject(_)) = (doubtful, &action.smtp) else {
         return action;
     };
     Action {
         disposition: Disposition::Quarantine,
-        step: Step::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
+        smtp: SmtpAction::Quarantine(rules.quarantine.clone(), quarantine_text(case, rules)),
         overrides: vec![Override::RuleInDoubt(rule.name.clone())],
     }
 }

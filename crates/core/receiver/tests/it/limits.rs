@@ -95,7 +95,7 @@ fn a_signature_that_covers_a_field_past_its_limit_is_neutral_and_no_ground_to_re
         "{}",
         judgement.cause
     );
-    assert_eq!(judgement.action.step.as_str(), "quarantine");
+    assert_eq!(judgement.action.smtp.as_str(), "quarantine");
     // Kept, it is a second Subject above a signature that allows but one.
     let kept = with_a_long_field("Subject", FIELD).judge();
     assert_eq!(kept.dkim[0].result, DkimResult::Fail);
@@ -107,7 +107,7 @@ fn that_nobody_signed_is_not_concluded_from_what_was_left_out() {
         let mut given = with_a_long_field(name, octets);
         given.letter.remove("DKIM-Signature");
         let judgement = given.judge();
-        (judgement.action.step.as_str(), judgement.cause)
+        (judgement.action.smtp.as_str(), judgement.cause)
     };
     assert_eq!(unsigned("X-Report", FIELD + 1).0, "reject");
     assert_eq!(unsigned("ARC-Seal", FIELD + 1).0, "quarantine");
@@ -115,13 +115,13 @@ fn that_nobody_signed_is_not_concluded_from_what_was_left_out() {
     given.letter.remove("Subject");
     let judgement = given.judge();
     assert_eq!(judgement.dkim.len(), 2);
-    assert_eq!(judgement.action.step.as_str(), "quarantine");
+    assert_eq!(judgement.action.smtp.as_str(), "quarantine");
 }
 
 #[test]
 fn a_from_field_past_its_limit_is_refused() {
     let judgement = with_a_long_field("From", FIELD + 1).judge();
-    let reply = judgement.action.step.reply().expect("refused").to_string();
+    let reply = judgement.action.smtp.reply().expect("refused").to_string();
     assert_eq!(
         reply,
         "550 5.7.1 Email rejected: the header section or its From \
@@ -141,7 +141,7 @@ fn a_reason_leaves_room_for_what_stands_behind_it() {
     let judgement = given.judge();
     assert_eq!(judgement.cause.len(), MAX_REASON_OCTETS, "{}", judgement.cause);
     assert!(judgement.cause.ends_with("..."), "{}", judgement.cause);
-    let reply = judgement.action.step.reply().expect("refused");
+    let reply = judgement.action.smtp.reply().expect("refused");
     assert_eq!(reply.text, format!("{} (4Fb1)", judgement.cause));
 }
 
@@ -155,7 +155,7 @@ fn a_refusal_by_local_policy_ends_in_the_id_however_long_the_author_domain_is() 
              rule ours reject author_domain=*.example.com"
         ));
         let judgement = given.judge();
-        let reply = judgement.action.step.reply().expect("refused");
+        let reply = judgement.action.smtp.reply().expect("refused");
         let before = format!("Email rejected per local policy for {below}: ");
         assert!(reply.text.starts_with(&before), "{reply}");
         assert!(reply.text.ends_with(" (4Fb1)"), "{reply}");

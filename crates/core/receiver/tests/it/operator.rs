@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use landmarc_mail::DomainName;
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::{Effect, Step};
+use landmarc_receiver::action::{Effect, SmtpAction};
 use landmarc_receiver::disposition::OverrideKind;
 use landmarc_receiver::operator::{Check, Facts, select};
 use landmarc_receiver::rule::{
@@ -298,7 +298,7 @@ fn what_would_have_been_done_is_kept_beside_what_is_done() {
         (applied.effect, applied.owner.as_str(), applied.reason.as_str()),
         (Effect::Softened, "anna", "the reason of r")
     );
-    assert!(matches!(applied.without.step, Step::Reject(_)));
-    assert_eq!(judgement.decision.step, Step::Accept);
+    assert!(matches!(applied.without.smtp, SmtpAction::Reject(_)));
+    assert_eq!(judgement.decision.smtp, SmtpAction::Accept);
     assert_eq!(judgement.decision.overrides, Vec::from_iter(applied.recorded));
 }

@@ -1,7 +1,7 @@
 //! What is not for strangers: local parts (decision D37), and the operator's own words.
 
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::explanation::explain;
 
 use crate::properties::unwrapped;
@@ -83,10 +83,10 @@ fn a_rule_in_doubt_is_not_named_to_strangers_either() {
 
 #[track_caller]
 fn tells_strangers_nothing(judgement: &Judgement) {
-    let step = match &judgement.decision.step {
-        Step::Accept => String::new(),
-        Step::Quarantine(_, text) => text.clone(),
-        Step::Reject(reply) | Step::TempFail(reply) => reply.to_string(),
+    let step = match &judgement.decision.smtp {
+        SmtpAction::Accept => String::new(),
+        SmtpAction::Quarantine(_, text) => text.clone(),
+        SmtpAction::Reject(reply) | SmtpAction::TempFail(reply) => reply.to_string(),
     };
     for told in [&judgement.cause, &judgement.authentication_results, &step] {
         for word in ["hush", "anna"] {

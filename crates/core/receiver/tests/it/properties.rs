@@ -4,7 +4,7 @@ use landmarc_auth::lookup::{Fault, RecordType, ZoneData};
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::authres::AuthenticationResults;
-use landmarc_receiver::action::{Effect, Override, Step};
+use landmarc_receiver::action::{Effect, Override, SmtpAction};
 use landmarc_receiver::disposition::{Disposition, OverrideKind};
 use landmarc_receiver::explanation::{explain, remedy};
 use landmarc_receiver::limits::{MAX_CAUSE_OCTETS, MAX_REPLY_OCTETS};
@@ -18,9 +18,9 @@ use crate::scenario::Given;
 /// Asserts it of one judgement.
 #[track_caller]
 pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
-    let (step, decision) = (&judgement.action.step, &judgement.decision.step);
+    let (step, decision) = (&judgement.action.smtp, &judgement.decision.smtp);
     if rules.mode == Mode::Observe {
-        assert_eq!(*step, Step::Accept, "{what}: observing changes nothing");
+        assert_eq!(*step, SmtpAction::Accept, "{what}: observing changes nothing");
     }
     let by_rule = judgement
         .rule
@@ -30,7 +30,7 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
         .evaluation()
         .is_none_or(|e| e.result == DmarcResult::Fail && !e.policy_uncertain || by_rule)
         || rules.required_header_fields;
-    let rejects = matches!(decision, Step::Reject(_));
+    let rejects = matches!(decision, SmtpAction::Reject(_));
     assert!(
         may_reject || !rejects,
         "{what}: {decision:?} of {:?}",
@@ -40,7 +40,7 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
         .evaluation()
         .is_some_and(|e| e.result == DmarcResult::TempError);
     assert!(!(rejects && is_unanswered), "{what}: {decision:?} of a temperror");
-    for reply in [step, decision].into_iter().filter_map(Step::reply) {
+    for reply in [step, decision].into_iter().filter_map(SmtpAction::reply) {
         is_one_line(reply, what);
     }
     has_its_reason(judgement, what);
@@ -103,14 +103,14 @@ fn one_cause_everywhere(judgement: &Judgement, story: &str, what: &str) {
         "{what}: {cause}"
     );
     let is_plain_result = matches!(judgement.dmarc, DmarcResult::Pass(_) | DmarcResult::None);
-    let is_accepted = judgement.decision.step == Step::Accept;
+    let is_accepted = judgement.decision.smtp == SmtpAction::Accept;
     assert!(
         !cause.is_empty() || is_plain_result && is_accepted,
         "{what}: no cause"
     );
-    for reply in [&judgement.action.step, &judgement.decision.step]
+    for reply in [&judgement.action.smtp, &judgement.decision.smtp]
         .into_iter()
-        .filter_map(Step::reply)
+        .filter_map(SmtpAction::reply)
     {
         let told = reply.to_string();
         // An operator may word it without the cause, and names may fill the line before its end.
@@ -290,7 +290,7 @@ proptest! {
         );
         given.rules.reject_text = landmarc_receiver::policy::ReplyTemplate::new(move |_| words.clone());
         let judgement = given.judge();
-        prop_assert!(judgement.action.step.reply().is_some());
+        prop_assert!(judgement.action.smtp.reply().is_some());
         always_holds(&judgement, &given.rules, "words");
     }
 }

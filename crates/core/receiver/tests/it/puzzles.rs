@@ -9,7 +9,7 @@ use std::path::Path;
 
 use landmarc_mail::authres::AuthenticationResults;
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::explanation::{explain, remedy};
 use landmarc_testkit::cases::{self, Case};
 use landmarc_testkit::letter::Letter;
@@ -62,16 +62,16 @@ fn says_the_same(judgement: &Judgement, id: &str) {
     let cause = judgement.cause.as_str();
     let first_word = id.split('_').next().unwrap_or_default();
     let told = told(judgement);
-    let done = match &judgement.action.step {
-        Step::Accept => "accepted",
-        Step::Quarantine(..) => "quarantined",
-        Step::Reject(_) => "refused",
-        Step::TempFail(_) => "deferred",
+    let done = match &judgement.action.smtp {
+        SmtpAction::Accept => "accepted",
+        SmtpAction::Quarantine(..) => "quarantined",
+        SmtpAction::Reject(_) => "refused",
+        SmtpAction::TempFail(_) => "deferred",
     };
     assert!(first_word == done || first_word == "softened", "{id}: {done}");
     assert!(!cause.is_empty(), "{id}");
     assert!(
-        judgement.action.step == Step::Accept || told.contains(cause),
+        judgement.action.smtp == SmtpAction::Accept || told.contains(cause),
         "{id}: {told}"
     );
 
@@ -103,10 +103,10 @@ fn says_the_same(judgement: &Judgement, id: &str) {
 
 /// What the client or the mail server is told.
 fn told(judgement: &Judgement) -> String {
-    match &judgement.action.step {
-        Step::Accept => "accepted".to_owned(),
-        Step::Quarantine(_, text) => format!("accepted, and held: {text}"),
-        Step::Reject(reply) | Step::TempFail(reply) => reply.to_string(),
+    match &judgement.action.smtp {
+        SmtpAction::Accept => "accepted".to_owned(),
+        SmtpAction::Quarantine(_, text) => format!("accepted, and held: {text}"),
+        SmtpAction::Reject(reply) | SmtpAction::TempFail(reply) => reply.to_string(),
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::evidence::Evidence;
 use landmarc_receiver::explanation::explain;
 
@@ -84,15 +84,15 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
             .and_then(|e| e.policy_published)
             .map_or_else(dash, |p| p.to_string())),
         "disposition" => is(judgement.action.disposition.to_string()),
-        "action" => is(judgement.action.step.as_str().to_owned()),
-        "decision" => is(judgement.decision.step.as_str().to_owned()),
+        "action" => is(judgement.action.smtp.as_str().to_owned()),
+        "decision" => is(judgement.decision.smtp.as_str().to_owned()),
         "reply" => is(judgement
             .action
-            .step
+            .smtp
             .reply()
             .map_or_else(dash, ToString::to_string)),
-        "quarantine" => match &judgement.action.step {
-            Step::Quarantine(_, text) => is(text.clone()),
+        "quarantine" => match &judgement.action.smtp {
+            SmtpAction::Quarantine(_, text) => is(text.clone()),
             _ => Some("not quarantined".to_owned()),
         },
         "taken_against_policy" => {

@@ -15,7 +15,7 @@ const SPOOF: &str = "zone _dmarc.bank.test TXT \"v=DMARC1; p=reject\"\nfrom ceo@
 fn is_refused(text: &str) -> Judgement {
     let judgement = Given::read(text).judge();
     assert_eq!(judgement.dmarc, DmarcResult::Fail, "{:?}", judgement.evaluations);
-    assert_eq!(judgement.action.step.as_str(), "reject");
+    assert_eq!(judgement.action.smtp.as_str(), "reject");
     judgement
 }
 
@@ -106,7 +106,7 @@ fn four_long_author_domains_and_all_signatures() {
     let last = judgement.evaluations.last().unwrap();
     assert_eq!(last.result, DmarcResult::Fail, "{:?}", last.problem);
     assert!(!last.policy_uncertain);
-    assert_eq!(judgement.action.step.as_str(), "reject");
+    assert_eq!(judgement.action.smtp.as_str(), "reject");
     assert!(judgement.asked.len() <= landmarc_auth::lookup::QUESTIONS_PER_MESSAGE);
 }
 

@@ -11,7 +11,7 @@ use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::{AssessmentPolicy, FailureOptions, Mode, Psd, ReportUri};
 use landmarc_mail::{DomainName, HeaderField, HeaderSection, ReversePath};
 use landmarc_receiver::Judgement;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 
 /// Octets of the header section that are kept: four times what mail of good faith has. A report is
 /// about how a message failed, not an archive of it.
@@ -165,13 +165,13 @@ impl ReportedDelivery {
     }
 }
 
-impl From<&Step> for ReportedDelivery {
-    fn from(step: &Step) -> Self {
+impl From<&SmtpAction> for ReportedDelivery {
+    fn from(step: &SmtpAction) -> Self {
         match step {
-            Step::Accept => Self::Delivered,
-            Step::Quarantine(..) => Self::Policy,
-            Step::Reject(_) => Self::Reject,
-            Step::TempFail(_) => Self::PutOff,
+            SmtpAction::Accept => Self::Delivered,
+            SmtpAction::Quarantine(..) => Self::Policy,
+            SmtpAction::Reject(_) => Self::Reject,
+            SmtpAction::TempFail(_) => Self::PutOff,
         }
     }
 }
@@ -206,7 +206,7 @@ impl FailureFacts {
             spf_aligned: evaluation.spf_aligned,
             signatures,
             spf: SpfFacts::of(&judgement.spf.mail_from, evaluation, record.spf_mode),
-            delivery: ReportedDelivery::from(&judgement.action.step),
+            delivery: ReportedDelivery::from(&judgement.action.smtp),
             moment: moment.with_recipients(&judgement.envelope.rcpt_to),
             header,
         })

@@ -217,7 +217,7 @@ fn listed(items: &[impl ToString]) -> String {
 }
 
 fn done(action: &Action) -> String {
-    let mut text = format!("{} (disposition {}", action.step.as_str(), action.disposition);
+    let mut text = format!("{} (disposition {}", action.smtp.as_str(), action.disposition);
     for reason in &action.overrides {
         text.push_str(&format!(
             ", override {}: {}",
@@ -231,7 +231,7 @@ fn done(action: &Action) -> String {
 fn done_object(action: &Action) -> Value {
     let reasons = action.overrides.iter();
     json!({
-        "action": action.step.as_str(),
+        "action": action.smtp.as_str(),
         "disposition": action.disposition.as_str(),
         "overrides": reasons
             .map(|reason| json!({"type": reason.kind().as_str(), "comment": reason.comment()}))

@@ -4,7 +4,7 @@ use landmarc_auth::arc::ArcStatus;
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_receiver::action::Step;
+use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::disposition::Disposition;
 
 use super::words;
@@ -31,12 +31,12 @@ pub fn disposition(disposition: Disposition) -> usize {
 }
 
 /// Of what the MTA is told.
-pub fn step(step: &Step) -> usize {
+pub fn step(step: &SmtpAction) -> usize {
     match step {
-        Step::Accept => 0,
-        Step::Quarantine(..) => 1,
-        Step::Reject(_) => 2,
-        Step::TempFail(_) => 3,
+        SmtpAction::Accept => 0,
+        SmtpAction::Quarantine(..) => 1,
+        SmtpAction::Reject(_) => 2,
+        SmtpAction::TempFail(_) => 3,
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
     use landmarc_auth::spf::SpfResult;
     use landmarc_dmarc::evaluation::DmarcResult;
     use landmarc_receiver::Reply;
-    use landmarc_receiver::action::Step;
+    use landmarc_receiver::action::SmtpAction;
     use landmarc_receiver::disposition::Disposition;
     use landmarc_receiver::policy::QuarantineBy;
 
@@ -115,10 +115,10 @@ mod tests {
         }
         let reply = || Reply::new(450, "4.7.1", "later");
         for told in [
-            Step::Accept,
-            Step::Quarantine(QuarantineBy::Hold, String::new()),
-            Step::Reject(reply()),
-            Step::TempFail(reply()),
+            SmtpAction::Accept,
+            SmtpAction::Quarantine(QuarantineBy::Hold, String::new()),
+            SmtpAction::Reject(reply()),
+            SmtpAction::TempFail(reply()),
         ] {
             assert_eq!(words::STEP[step(&told)], told.as_str());
         }

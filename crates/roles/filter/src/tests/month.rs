@@ -251,8 +251,8 @@ impl Server {
         let fails = after.dmarc == DmarcResult::Fail;
         let before = match known {
             Some(known) => known.before,
-            None if fails => self.judgement(mail, &Seen::Off).await.action.step.as_str(),
-            None => after.action.step.as_str(),
+            None if fails => self.judgement(mail, &Seen::Off).await.action.smtp.as_str(),
+            None => after.action.smtp.as_str(),
         };
         let moment = RecordIds {
             queue_id: "",
@@ -261,7 +261,7 @@ impl Server {
         };
         let judged = Judged {
             before,
-            after: after.action.step.as_str(),
+            after: after.action.smtp.as_str(),
             table: fails.then_some(self.readings),
             observation: Rc::new(record::judged(&after, None, &moment, false)),
         };
