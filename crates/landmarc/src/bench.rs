@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use landmarc_dns::resolver::Asker;
 use landmarc_mail::message::{self, HeaderSection, MessageError, Parsed};
 use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
-use landmarc_receiver::policy::{ArcUse, Mode, Rules};
+use landmarc_receiver::policy::{ArcUse, EnforcementMode, Rules};
 use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_settings::Settings;
@@ -121,8 +121,8 @@ fn rules_for(options: &Options, loaded: &Loaded) -> Rules {
         rules.arc = ArcUse::Always;
     }
     match options.mode {
-        Some(ModeName::Observe) => rules.mode = Mode::Observe,
-        Some(ModeName::Enforce) => rules.mode = Mode::Enforce,
+        Some(ModeName::Observe) => rules.mode = EnforcementMode::Observe,
+        Some(ModeName::Enforce) => rules.mode = EnforcementMode::Enforce,
         None => {}
     }
     rules

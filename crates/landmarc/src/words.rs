@@ -1,19 +1,19 @@
 //! What is going to happen to mail, in plain words (decision D33).
 
 use landmarc_net::SocketAddress;
-use landmarc_receiver::policy::{Mode, QuarantineBy, RejectRule, ReplyCodes, Rules};
+use landmarc_receiver::policy::{EnforcementMode, QuarantineBy, RejectRule, ReplyCodes, Rules};
 
 /// What the mode means for mail that fails, in a few lines.
 pub(crate) fn in_plain_words(rules: &Rules) -> Vec<String> {
     let version = env!("CARGO_PKG_VERSION");
     let enforced = what_enforcing_does(rules);
     let mut lines = match rules.mode {
-        Mode::Observe => vec![
+        EnforcementMode::Observe => vec![
             format!("landmarc {version} observes: mail is judged and marked; nothing is refused or held"),
             "a message that fails DMARC under p=reject is delivered, marked dmarc=fail".to_owned(),
             format!("with mode = \"enforce\" it would be {enforced}"),
         ],
-        Mode::Enforce => vec![
+        EnforcementMode::Enforce => vec![
             format!("landmarc {version} enforces DMARC policies"),
             format!("a message that fails DMARC under p=reject is {enforced}"),
         ],

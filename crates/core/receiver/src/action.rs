@@ -5,7 +5,7 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use crate::disposition::{Disposition, OverrideKind};
 use crate::evidence::Evidence;
 use crate::policy::QuarantineBy;
-use crate::reply::Reply;
+use crate::reply::RefusalReply;
 use crate::required::HeaderFault;
 use crate::rule::RuleAction;
 
@@ -28,9 +28,9 @@ pub enum SmtpAction {
     /// Take it and set it aside.
     Quarantine(QuarantineBy, String),
     /// Refuse it for good.
-    Reject(Reply),
+    Reject(RefusalReply),
     /// Refuse it for now.
-    TempFail(Reply),
+    TempFail(RefusalReply),
 }
 
 impl SmtpAction {
@@ -47,7 +47,7 @@ impl SmtpAction {
 
     /// The SMTP reply, when it is ours to give.
     #[must_use]
-    pub fn reply(&self) -> Option<&Reply> {
+    pub fn reply(&self) -> Option<&RefusalReply> {
         match self {
             Self::Reject(reply) | Self::TempFail(reply) => Some(reply),
             Self::Accept | Self::Quarantine(..) => None,

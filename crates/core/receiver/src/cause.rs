@@ -10,10 +10,10 @@ use landmarc_mail::author::Author;
 use landmarc_mail::text::printable;
 
 use crate::action::{Action, AppliedRule, Effect, Override, SmtpAction};
-use crate::collect::{Findings, own_signature};
+use crate::collect::{EvidenceInput, own_signature};
 use crate::evidence::{Evidence, Spare};
 use crate::limits::MAX_CAUSE_OCTETS;
-use crate::operator::Facts;
+use crate::operator::MessageFacts;
 
 /// What shows that something was cut off.
 const CUT: &str = "...";
@@ -21,7 +21,7 @@ const CUT: &str = "...";
 /// What was found, decisive things first; empty when it passed, or DMARC does not apply.
 ///
 /// It is printable ASCII on one line, and so is what [`cause`] makes of it.
-pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Findings<'_>) -> String {
+pub(crate) fn found(facts: &MessageFacts<'_>, evidence: &[Evidence], findings: &EvidenceInput<'_>) -> String {
     let text = match (facts.author, facts.evaluation) {
         (Author::Unusable(fault), _) => fault.to_string(),
         (_, None) => return String::new(),
@@ -46,7 +46,7 @@ pub(crate) fn found(facts: &Facts<'_>, evidence: &[Evidence], findings: &Finding
 /// its name and its reason are for the explanation, the log and, as the operator was told, for reports.
 pub(crate) fn cause(
     found: &str,
-    facts: &Facts<'_>,
+    facts: &MessageFacts<'_>,
     spare: Option<&Spare>,
     action: &Action,
     rule: Option<&AppliedRule>,
@@ -87,9 +87,9 @@ const IN_DOUBT: &str = "whether a rule of this server applies is not known, as D
 
 fn of_domain(
     evaluation: &Evaluation,
-    facts: &Facts<'_>,
+    facts: &MessageFacts<'_>,
     evidence: &[Evidence],
-    findings: &Findings<'_>,
+    findings: &EvidenceInput<'_>,
 ) -> String {
     let problem = |otherwise: &str| {
         let problem = evaluation.problem.clone();
@@ -106,9 +106,9 @@ fn of_domain(
 
 fn failure(
     evaluation: &Evaluation,
-    facts: &Facts<'_>,
+    facts: &MessageFacts<'_>,
     evidence: &[Evidence],
-    findings: &Findings<'_>,
+    findings: &EvidenceInput<'_>,
 ) -> String {
     let mut text = String::new();
     for piece in evidence {
@@ -172,7 +172,7 @@ fn in_words(reason: &Override, spare: Option<&Spare>) -> String {
     }
 }
 
-fn spf_part(spf: &SpfOutcome, evaluation: &Evaluation, facts: &Facts<'_>) -> String {
+fn spf_part(spf: &SpfOutcome, evaluation: &Evaluation, facts: &MessageFacts<'_>) -> String {
     let author = &evaluation.author_domain;
     let Some(domain) = &spf.domain else {
         return "SPF has no domain to check".to_owned();

@@ -18,7 +18,7 @@ use crate::upstream::ResultSources;
 
 /// What there is to collect from.
 #[derive(Clone, Copy, Debug)]
-pub struct Findings<'a> {
+pub struct EvidenceInput<'a> {
     /// SPF of MAIL FROM.
     pub spf: &'a SpfOutcome,
     /// Every signature.
@@ -50,7 +50,7 @@ pub struct Collected {
 
 /// Collects the evidence about one failing Author Domain.
 #[must_use]
-pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) -> Collected {
+pub fn collect(evaluation: &Evaluation, findings: &EvidenceInput<'_>, rules: &Rules) -> Collected {
     let author = &evaluation.author_domain;
     let mut evidence = Vec::new();
     let mut spare = None;
@@ -98,7 +98,7 @@ pub fn collect(evaluation: &Evaluation, findings: &Findings<'_>, rules: &Rules) 
 /// another domain says would be no word of the Domain Owner.
 fn forbidden_and_unsigned(
     evaluation: &Evaluation,
-    findings: &Findings<'_>,
+    findings: &EvidenceInput<'_>,
 ) -> Option<Result<Evidence, Spare>> {
     let domain = findings.spf.domain.as_ref().filter(|d| is_own(evaluation, d))?;
     if findings.spf.result != SpfResult::Fail {
@@ -121,7 +121,7 @@ fn forbidden_and_unsigned(
 /// anybody can write is none.
 fn unsigned_where_all_is(
     evaluation: &Evaluation,
-    findings: &Findings<'_>,
+    findings: &EvidenceInput<'_>,
     suffixes: &Suffixes,
 ) -> Option<Result<Evidence, Spare>> {
     let author = &evaluation.author_domain;
@@ -143,7 +143,7 @@ fn unsigned_where_all_is(
 
 /// A List-Id of the domain that SPF passed for. A list may take the signatures off; what it forwards
 /// comes in its own name.
-fn list_envelope(findings: &Findings<'_>) -> Option<Spare> {
+fn list_envelope(findings: &EvidenceInput<'_>) -> Option<Spare> {
     let list = findings.header.list_id.as_ref()?;
     let sender = findings.spf.domain.as_ref()?;
     let is_own = list.is_at_or_below(sender) || (sender.is_at_or_below(list) && list.label_count() > 1);
@@ -152,7 +152,7 @@ fn list_envelope(findings: &Findings<'_>) -> Option<Spare> {
 
 /// A network that has shown that it passes on, or sends, the mail of others. Of a domain that signs 99.6 %
 /// the rest comes that way as well.
-fn known_sender(author: &DomainName, findings: &Findings<'_>, suffixes: &Suffixes) -> Option<Spare> {
+fn known_sender(author: &DomainName, findings: &EvidenceInput<'_>, suffixes: &Suffixes) -> Option<Spare> {
     let network = findings.network?;
     let seen = findings.seen.network(network)?;
     if seen.is_forwarder() || seen.has_forwarded(author, suffixes) {
@@ -163,7 +163,7 @@ fn known_sender(author: &DomainName, findings: &Findings<'_>, suffixes: &Suffixe
 }
 
 /// A network of forgeries, in the name of a domain that has not been seen to leave anything unsigned.
-fn known_spoofer(author: &DomainName, findings: &Findings<'_>) -> Option<Evidence> {
+fn known_spoofer(author: &DomainName, findings: &EvidenceInput<'_>) -> Option<Evidence> {
     let network = findings.network?;
     let seen = findings
         .seen
@@ -197,7 +197,7 @@ pub(crate) fn own_signature<'a>(dkim: &'a [DkimOutcome], evaluation: &Evaluation
 
 /// A List-Id that a passing signature of the same domain stands behind. Anybody can
 /// write such fields, so this holds a message back from rejection and no more.
-fn mailing_list(findings: &Findings<'_>) -> Option<Evidence> {
+fn mailing_list(findings: &EvidenceInput<'_>) -> Option<Evidence> {
     let list = findings.header.list_id.as_ref()?;
     let signed = passing(findings.dkim).any(|domain| list.is_at_or_below(domain));
     signed.then(|| Evidence::MailingList(list.clone()))
@@ -205,7 +205,7 @@ fn mailing_list(findings: &Findings<'_>) -> Option<Evidence> {
 
 /// The author's own signature, good but for the body. Anybody can send a signed header
 /// again with another body, so this too holds a message back from rejection and no more.
-fn body_changed_only(evaluation: &Evaluation, findings: &Findings<'_>) -> Option<Evidence> {
+fn body_changed_only(evaluation: &Evaluation, findings: &EvidenceInput<'_>) -> Option<Evidence> {
     let mut broken = findings
         .dkim
         .iter()
@@ -256,7 +256,7 @@ fn first_client(results: &[u8]) -> Option<IpAddr> {
 }
 
 /// Decision D6: that DNS did not answer is no ground to refuse a message that a trusted sealer may have sealed.
-fn unanswered_arc(findings: &Findings<'_>, trusted: &[DomainName]) -> Option<Evidence> {
+fn unanswered_arc(findings: &EvidenceInput<'_>, trusted: &[DomainName]) -> Option<Evidence> {
     let newest = &findings.arc.sealers.last()?.domain;
     let arc = findings.arc;
     let is_open = arc.status == ArcStatus::Fail && arc.signs_from && key_unanswered(arc, findings.asked);

@@ -12,8 +12,10 @@ use crate::action::{Action, AppliedRule, FailureCause, Override, SmtpAction};
 use crate::disposition::{Disposition, OverrideKind};
 use crate::evidence::{Evidence, in_favour};
 use crate::limits::{MAX_REASON_OCTETS, MAX_REPLY_OCTETS};
-use crate::policy::{Mode, OnFailure, RejectRule, ReplyCodes, Rules, TemplateVars, UnusableAuthor};
-use crate::reply::Reply;
+use crate::policy::{
+    EnforcementMode, OnFailure, RejectRule, ReplyCodes, Rules, TemplateVars, UnusableAuthor,
+};
+use crate::reply::RefusalReply;
 use crate::required::HeaderFault;
 
 /// What is known when the decision is made.
@@ -121,8 +123,8 @@ fn asks_for_nothing(evaluation: &Evaluation) -> bool {
 /// What is done of a decision in a mode: when observing, nothing, and the report says so.
 /// `rule` is the rule of the operator that decided, if one did.
 #[must_use]
-pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: Mode) -> Action {
-    if mode == Mode::Enforce || decision.smtp == SmtpAction::Accept {
+pub(crate) fn in_mode(decision: &Action, rule: Option<&AppliedRule>, mode: EnforcementMode) -> Action {
+    if mode == EnforcementMode::Enforce || decision.smtp == SmtpAction::Accept {
         return decision.clone();
     }
     // Why no policy was applied is true in either mode; why one was softened is not, nor why a
@@ -170,7 +172,7 @@ fn unfit(fault: &HeaderFault, case: &Case<'_>, rules: &Rules) -> Action {
 }
 
 /// What a client is told whose message is refused for its form.
-fn no_mail(case: &Case<'_>, rules: &Rules) -> Reply {
+fn no_mail(case: &Case<'_>, rules: &Rules) -> RefusalReply {
     let reason = printable(case.reason, MAX_REASON_OCTETS);
     permanent(&rules.unusable_author_text.fill(&case.blanks(&reason)), rules)
 }
@@ -181,7 +183,11 @@ fn on_failure(rule: &OnFailure, cause: FailureCause, case: &Case<'_>) -> Action 
         OnFailure::Accept => SmtpAction::Accept,
         OnFailure::TempFail { code, enhanced, text } => {
             let reason = printable(case.reason, MAX_REASON_OCTETS);
-            SmtpAction::TempFail(Reply::new(*code, enhanced, &text.fill(&case.blanks(&reason))))
+            SmtpAction::TempFail(RefusalReply::new(
+                *code,
+                enhanced,
+                &text.fill(&case.blanks(&reason)),
+            ))
         }
     };
     Action {
@@ -249,7 +255,7 @@ fn reject(case: &Case<'_>, rules: &Rules) -> Action {
 }
 
 /// What a refused client is told; in the name of the policy only where that asks for it.
-pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> Reply {
+pub(crate) fn refusal(case: &Case<'_>, policy_asks: bool, rules: &Rules) -> RefusalReply {
     let reason = printable(case.reason, MAX_REASON_OCTETS);
     let blanks = case.blanks(&reason);
     let text = if policy_asks {
@@ -271,9 +277,9 @@ fn local_refusal(blanks: &TemplateVars<'_>, codes: &ReplyCodes) -> String {
     format!("{before}{}{id}", because(&reason))
 }
 
-fn permanent(text: &str, rules: &Rules) -> Reply {
+fn permanent(text: &str, rules: &Rules) -> RefusalReply {
     let codes = &rules.reject_codes;
-    Reply::new(codes.basic, &codes.enhanced, text)
+    RefusalReply::new(codes.basic, &codes.enhanced, text)
 }
 
 fn quarantine(case: &Case<'_>, rules: &Rules, overrides: Vec<Override>) -> Action {

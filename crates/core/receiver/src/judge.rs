@@ -16,13 +16,13 @@ use landmarc_mail::{ClientNetwork, DomainName, Envelope};
 
 use crate::action::{Action, AppliedRule};
 use crate::cause;
-use crate::collect::{self, Collected, Findings};
+use crate::collect::{self, Collected, EvidenceInput};
 use crate::decide;
 use crate::evidence::{Evidence, Spare};
 use crate::head::{Chain, Head, Signatures};
 use crate::judgement::{Judgement, SeenOfMessage};
 use crate::ledgers::Ledgers;
-use crate::operator::{self, Facts};
+use crate::operator::{self, MessageFacts};
 use crate::policy::{ArcUse, ClientFacts, RejectRule, Rules};
 use crate::required::HeaderFault;
 use crate::results;
@@ -80,7 +80,7 @@ pub async fn judge<L: Lookup>(
 
     let asked = ledgers.asked();
     let network = envelope.client.map(ClientNetwork::of);
-    let findings = Findings {
+    let findings = EvidenceInput {
         network,
         seen,
         spf: &spf.mail_from,
@@ -91,7 +91,7 @@ pub async fn judge<L: Lookup>(
         client,
         asked: &asked,
     };
-    let facts = Facts {
+    let facts = MessageFacts {
         author: &head.author,
         evaluation,
         dkim: &dkim,
@@ -267,7 +267,7 @@ async fn validate(chain: Chain, matters: bool, lookup: &impl Lookup, digests: &B
 
 /// What the decision starts from.
 struct Given<'a> {
-    facts: Facts<'a>,
+    facts: MessageFacts<'a>,
     header_fault: Option<&'a HeaderFault>,
     budget_reached: bool,
     id: &'a str,
@@ -281,7 +281,7 @@ struct Decided {
     spare: Option<Spare>,
 }
 
-fn decide(given: &Given<'_>, findings: &Findings<'_>, rules: &Rules) -> Decided {
+fn decide(given: &Given<'_>, findings: &EvidenceInput<'_>, rules: &Rules) -> Decided {
     let facts = &given.facts;
     let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let collected = failing.map(|e| collect::collect(e, findings, rules));

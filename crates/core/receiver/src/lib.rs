@@ -41,7 +41,7 @@ pub use judgement::Judgement;
 pub use ledgers::{Ledgers, keys_share};
 pub use policy::Rules;
 pub use removals::{Removal, removals};
-pub use reply::Reply;
+pub use reply::RefusalReply;
 pub use required::HeaderFault;
 pub use spf::{SpfPair, check_spf};
 pub use upstream::Arrival;

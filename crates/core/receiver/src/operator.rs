@@ -1,4 +1,4 @@
-//! Which rule of the operator a message meets ([`Facts`], [`select`]), and what that makes of the action.
+//! Which rule of the operator a message meets ([`MessageFacts`], [`select`]), and what that makes of the action.
 //!
 //! Deliberately knows no file and no clock. The first rule that holds decides, before all evidence and
 //! before what [`RejectRule`](crate::policy::RejectRule) says.
@@ -7,4 +7,4 @@ mod apply;
 mod facts;
 
 pub(crate) use apply::apply;
-pub use facts::{Check, Facts, Selected, select};
+pub use facts::{Check, MessageFacts, Selected, select};

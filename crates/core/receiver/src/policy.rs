@@ -15,7 +15,7 @@ use crate::rule::Rule;
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Whether anything is done at all (decision D33).
-    pub mode: Mode,
+    pub mode: EnforcementMode,
     /// Our name in Authentication-Results (RFC 8601 §2.5).
     pub authserv_id: String,
     /// Whether what the MTA calls the message stands behind it, as `id/job`.
@@ -73,7 +73,7 @@ pub struct Rules {
 
 /// Whether verdicts are acted upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum EnforcementMode {
     /// Judge, record, add the results; refuse and hold nothing.
     Observe,
     /// Do what the decision says.
@@ -211,7 +211,7 @@ pub struct TemplateVars<'a> {
 }
 
 impl ReplyTemplate {
-    /// A template that this function fills in. [`Reply::new`](crate::Reply::new) makes it fit a reply line.
+    /// A template that this function fills in. [`RefusalReply::new`](crate::RefusalReply::new) makes it fit a reply line.
     pub fn new(write: impl Fn(&TemplateVars<'_>) -> String + Send + Sync + 'static) -> Self {
         Self(Arc::new(write))
     }
@@ -240,11 +240,11 @@ impl std::fmt::Debug for ReplyTemplate {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upstream {
     /// Where the result of SPF comes from.
-    pub spf: Source,
+    pub spf: ResultSource,
     /// Where those of DKIM come from.
-    pub dkim: Source,
+    pub dkim: ResultSource,
     /// Where that of ARC comes from.
-    pub arc: Source,
+    pub arc: ResultSource,
     /// The authserv-ids that are believed, compared without case; ours where there is none.
     pub trusted_authserv_ids: Vec<String>,
     /// Whether Received-SPF (RFC 7208 §9.1) is looked at where no Authentication-Results tells of SPF.
@@ -257,7 +257,7 @@ impl Upstream {
     pub fn is_used(&self) -> bool {
         [self.spf, self.dkim, self.arc]
             .iter()
-            .any(|source| *source != Source::Own)
+            .any(|source| *source != ResultSource::Own)
     }
 
     /// The authserv-ids that are believed, ours being `own`.
@@ -270,7 +270,7 @@ impl Upstream {
 
 /// Where the result of a mechanism comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
+pub enum ResultSource {
     /// We check it.
     #[default]
     Own,

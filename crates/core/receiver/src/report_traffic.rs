@@ -14,11 +14,11 @@ const MAX_CONTENT_TYPE_OCTETS: usize = 1024;
 
 /// Our own addresses that reports come from and go to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReportAddresses(Vec<ReportAddress>);
+pub struct ReportAddresses(Vec<OwnReportAddress>);
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReportAddress {
+pub struct OwnReportAddress {
     /// Left of the `@`; in either case, for these are mailboxes of the operator's own.
     pub local_part: String,
     /// Right of it.
@@ -31,7 +31,7 @@ pub struct ReportAddress {
 impl ReportAddresses {
     /// These.
     #[must_use]
-    pub fn new(addresses: Vec<ReportAddress>) -> Self {
+    pub fn new(addresses: Vec<OwnReportAddress>) -> Self {
         Self(addresses)
     }
 
@@ -51,7 +51,7 @@ impl ReportAddresses {
     }
 }
 
-impl ReportAddress {
+impl OwnReportAddress {
     fn has_local_part(&self, local_part: &[u8]) -> bool {
         let own = self.local_part.as_bytes();
         let Some((start, rest)) = local_part.split_at_checked(own.len()) else {
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn addresses() -> ReportAddresses {
-        let address = |local_part: &str, delimiter| ReportAddress {
+        let address = |local_part: &str, delimiter| OwnReportAddress {
             local_part: local_part.to_owned(),
             domain: DomainName::parse("reports.example.com").unwrap(),
             delimiter,

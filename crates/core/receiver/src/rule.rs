@@ -20,7 +20,7 @@ pub struct Rule {
     /// Its name; there is no other of that name.
     pub name: String,
     /// What a message must meet.
-    pub conditions: Conditions,
+    pub conditions: RuleConditions,
     /// What is done with such a message.
     pub action: RuleAction,
     /// How a report calls it, where it changes what is done (RFC 9990, PolicyOverrideReason).
@@ -77,7 +77,7 @@ impl RuleAction {
 
 /// What a message must meet: each list that is not empty must hold, and one does by any entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Conditions {
+pub struct RuleConditions {
     /// DMARC results the rule is about; without one it never holds.
     pub result: Vec<ResultWord>,
     /// The Author Domain. Of several, a rule that accepts must name each, lest a From field carry
@@ -102,21 +102,21 @@ pub struct Conditions {
 pub enum Condition {
     /// The rule has not expired.
     Expires,
-    /// [`Conditions::result`].
+    /// [`RuleConditions::result`].
     Result,
-    /// [`Conditions::author_domain`].
+    /// [`RuleConditions::author_domain`].
     AuthorDomain,
-    /// [`Conditions::dkim_domain`].
+    /// [`RuleConditions::dkim_domain`].
     DkimDomain,
-    /// [`Conditions::client`].
+    /// [`RuleConditions::client`].
     Client,
-    /// [`Conditions::client_name`].
+    /// [`RuleConditions::client_name`].
     ClientName,
-    /// [`Conditions::list_id`].
+    /// [`RuleConditions::list_id`].
     ListId,
-    /// [`Conditions::arc_sealer`].
+    /// [`RuleConditions::arc_sealer`].
     ArcSealer,
-    /// [`Conditions::recipient`].
+    /// [`RuleConditions::recipient`].
     Recipient,
 }
 
@@ -302,7 +302,7 @@ mod tests {
     fn a_rule_ends_at_its_second() {
         let rule = Rule {
             name: "r".to_owned(),
-            conditions: Conditions::default(),
+            conditions: RuleConditions::default(),
             action: RuleAction::Accept,
             kind: OverrideKind::LocalPolicy,
             reason: String::new(),

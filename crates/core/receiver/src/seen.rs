@@ -17,7 +17,7 @@
 //!   not have the mail refused that it forwards besides.
 //! * The day of a message is the one on which it was judged, whatever it says of itself.
 //!
-//! [`Sighting`]s of a day make a [`Day`], the days a [`History`], and that the [`Table`] in which a
+//! [`Sighting`]s of a day make a [`SeenDay`], the days a [`SeenHistory`], and that the [`SeenTable`] in which a
 //! judgement looks. Knows no clock and no store: the caller reads both.
 
 mod day;
@@ -30,10 +30,10 @@ use std::sync::Arc;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::DomainName;
 
-pub use day::{Day, DayBuilder, Sighting};
-pub use history::History;
+pub use day::{DayBuilder, SeenDay, Sighting};
+pub use history::SeenHistory;
 pub use organizations::Organizations;
-pub use table::{NetworkHistory, SigningHistory, Table};
+pub use table::{NetworkHistory, SeenTable, SigningHistory};
 
 /// Days of which the mail of a domain counts. A month has the monthly statement in it.
 pub const SIGNING_DAYS: u32 = 30;
@@ -91,7 +91,7 @@ pub enum Seen {
     /// The store has counted mail on so many days only.
     Young(u32),
     /// What the store has counted.
-    Known(Arc<Table>),
+    Known(Arc<SeenTable>),
 }
 
 impl Seen {
@@ -107,7 +107,7 @@ impl Seen {
         self.table()?.network(network)
     }
 
-    fn table(&self) -> Option<&Table> {
+    fn table(&self) -> Option<&SeenTable> {
         match self {
             Self::Known(table) => Some(table),
             Self::Off | Self::Away | Self::Young(_) => None,

@@ -28,7 +28,7 @@ use landmarc_auth::dkim::DkimOutcome;
 use landmarc_mail::Envelope;
 use landmarc_mail::message::HeaderSection;
 
-use crate::policy::{ClientFacts, Rules, Source};
+use crate::policy::{ClientFacts, ResultSource, Rules};
 use crate::removals::Removal;
 use crate::spf::SpfPair;
 use fields::Fields;
@@ -105,13 +105,13 @@ pub(crate) fn read(headers: &HeaderSection, rules: &Rules, arrival: &Arrival<'_>
         ..UpstreamResults::default()
     };
     let doubt = plain::doubt(arrival.envelope, headers);
-    if upstream.spf != Source::Own {
+    if upstream.spf != ResultSource::Own {
         told.take_spf(headers, &fields, doubt, rules, arrival);
     }
-    if upstream.dkim != Source::Own {
+    if upstream.dkim != ResultSource::Own {
         told.take_dkim(headers, &fields, doubt, rules);
     }
-    if upstream.arc != Source::Own {
+    if upstream.arc != ResultSource::Own {
         told.take_arc(headers, &fields, doubt, rules, arrival.now);
     }
     told
@@ -194,7 +194,7 @@ impl UpstreamResults {
         self.arc = Some(result);
     }
 
-    fn believe<T>(&mut self, said: Said<T>, source: Source) -> Believed<T> {
+    fn believe<T>(&mut self, said: Said<T>, source: ResultSource) -> Believed<T> {
         match said {
             Said::Result { by, field, result } => {
                 if !self.kept.contains(&field) {
@@ -202,7 +202,7 @@ impl UpstreamResults {
                 }
                 Believed::Result { by, result }
             }
-            Said::Nothing | Said::Doubtful(_) if source != Source::Upstream => Believed::Ours,
+            Said::Nothing | Said::Doubtful(_) if source != ResultSource::Upstream => Believed::Ours,
             // Decision D6: that a filter is down is no fault of the sender.
             Said::Nothing => Believed::Unknown,
             // But what is in doubt is the sender's own doing, and must not spare it the policy.

@@ -26,7 +26,7 @@ pub use rspamd::Rspamd;
 pub use store::Store;
 pub use wire::{Dns, Milter, Web};
 
-use landmarc_receiver::policy::Mode;
+use landmarc_receiver::policy::EnforcementMode;
 
 use crate::key::{Item, Key};
 use crate::mistake::{Mistake, Wrong};
@@ -42,7 +42,7 @@ table! {
         keys {
             /// Whether messages are acted upon. Observe first: the log shows what
             /// enforcing would do, until nothing in it surprises.
-            mode: Mode = Mode::Observe, reloads since "0.1.0";
+            mode: EnforcementMode = EnforcementMode::Observe, reloads since "0.1.0";
 
             /// The name this service goes by in Authentication-Results (RFC 8601 §2.5). Fields
             /// that bear it and come from outside are removed as forged. Empty: the name
@@ -128,7 +128,7 @@ table! {
 }
 
 choices! {
-    for Mode {
+    for EnforcementMode {
         /// judge, mark and log every message, refuse and hold none.
         Observe = "observe",
         /// do what the table "action" says.

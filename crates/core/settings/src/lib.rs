@@ -12,9 +12,9 @@
 //! Not implemented: including other files, and variables; one file says it all.
 //!
 //! ```
-//! # use landmarc_settings::{Mode, read};
+//! # use landmarc_settings::{EnforcementMode, read};
 //! let (settings, warnings) = read("mode = \"enforce\"\n").unwrap();
-//! assert_eq!(settings.mode, Mode::Enforce);
+//! assert_eq!(settings.mode, EnforcementMode::Enforce);
 //! assert!(warnings.is_empty());
 //!
 //! let mistakes = read("[dns]\nqestion_timeout = \"5s\"\n").unwrap_err();
@@ -54,7 +54,7 @@ pub use keys::{
     DeliveryBy, FailureAction, LogFormat, LogLevel, LogTarget, Quarantine, Redaction, RelayTls, ReportForm,
     Settings, SyslogFacility,
 };
-pub use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, UnusableAuthor};
+pub use landmarc_receiver::policy::{ArcUse, EnforcementMode, RejectRule, ResultSource, UnusableAuthor};
 pub use limits::MAX_FILE_OCTETS;
 pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Wrong};
 pub use network::{Network, NetworkError};

@@ -2,7 +2,7 @@
 
 use landmarc_mail::DomainName;
 
-use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, UnusableAuthor};
+use landmarc_receiver::policy::{ArcUse, EnforcementMode, RejectRule, ResultSource, UnusableAuthor};
 
 use crate::keys::DeliveryBy;
 use crate::mistake;
@@ -133,7 +133,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
 }
 
 fn judging(settings: &Settings) -> Vec<Warning> {
-    let enforcing = settings.mode == Mode::Enforce;
+    let enforcing = settings.mode == EnforcementMode::Enforce;
     let Settings {
         action,
         arc,
@@ -146,7 +146,7 @@ fn judging(settings: &Settings) -> Vec<Warning> {
         ..
     } = settings;
     let sources = [authentication.spf, authentication.dkim, authentication.arc];
-    let is_own = |source: &Source| *source == Source::Own;
+    let is_own = |source: &ResultSource| *source == ResultSource::Own;
     let concerns = [
         (
             action.reject == RejectRule::Always,

@@ -8,11 +8,11 @@ use landmarc_store::{Recorded, State};
 
 use super::record::{self, RecordIds};
 use super::reporting::Traffic;
-use super::{Connection, now};
+use super::{FilterSession, now};
 use crate::log_line;
 use landmarc_runtime::failure_reports::Offered;
 
-impl Connection {
+impl FilterSession {
     /// Decision D13: what is answered is written down first, on disk if that is not long. The
     /// record is on its way while the log line is written.
     pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &RecordIds<'_>) {

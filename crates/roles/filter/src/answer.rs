@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use landmarc_milter::{Edit, Response, Verdict};
 use landmarc_receiver::action::SmtpAction;
-use landmarc_receiver::policy::{Mode, OnFailure, QuarantineBy, Rules, TemplateVars};
-use landmarc_receiver::{Judgement, Removal, Reply};
+use landmarc_receiver::policy::{EnforcementMode, OnFailure, QuarantineBy, Rules, TemplateVars};
+use landmarc_receiver::{Judgement, RefusalReply, Removal};
 
 /// Header edits and verdict.
 pub(super) fn response(judgement: &Judgement) -> Response {
@@ -55,7 +55,7 @@ pub(super) fn skipped(removals: &[Removal]) -> Response {
     }
 }
 
-fn verdict(reply: &Reply) -> Verdict {
+fn verdict(reply: &RefusalReply) -> Verdict {
     Verdict::Reply {
         code: reply.code,
         enhanced: reply.enhanced.clone(),
@@ -134,7 +134,7 @@ pub(super) fn unjudged(
     removals: &[Removal],
 ) -> Response {
     let verdict = match why.rule(rules) {
-        OnFailure::TempFail { code, enhanced, text } if rules.mode == Mode::Enforce => {
+        OnFailure::TempFail { code, enhanced, text } if rules.mode == EnforcementMode::Enforce => {
             let blanks = TemplateVars {
                 author_domain: "unknown",
                 policy_domain: "unknown",
@@ -142,7 +142,7 @@ pub(super) fn unjudged(
                 reason: why.reason(),
                 id,
             };
-            verdict(&Reply::new(*code, enhanced, &text.fill(&blanks)))
+            verdict(&RefusalReply::new(*code, enhanced, &text.fill(&blanks)))
         }
         OnFailure::TempFail { .. } | OnFailure::Accept => Verdict::Accept,
     };

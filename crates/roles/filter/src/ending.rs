@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landmarc_milter::{Edit, Response};
 use landmarc_observation::Observation;
-use landmarc_receiver::policy::{Mode, OnFailure};
+use landmarc_receiver::policy::{EnforcementMode, OnFailure};
 use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Judgement, Removal};
 use landmarc_store::State;
@@ -14,10 +14,10 @@ use super::answer::{self, Unjudged, response, unjudged};
 use super::message::Message;
 use super::record::{self, RecordIds};
 use super::reporting::Traffic;
-use super::{Connection, Skipped, UNKNOWN_QUEUE_ID, findings};
+use super::{FilterSession, Skipped, UNKNOWN_QUEUE_ID, findings};
 use crate::log_line;
 
-impl Connection {
+impl FilterSession {
     /// What is found, and what the MTA is to be told; nothing when a part of it panicked.
     pub(super) async fn judge(
         &self,
@@ -65,7 +65,7 @@ impl Connection {
 
     /// What keeps the message from being judged at all.
     pub(super) fn obstacle(&self, message: &Message) -> Option<Unjudged> {
-        let may_not_be_lost = self.rules.mode == Mode::Enforce
+        let may_not_be_lost = self.rules.mode == EnforcementMode::Enforce
             && matches!(self.rules.failures.store, OnFailure::TempFail { .. });
         if message.unjudged.is_some() {
             message.unjudged

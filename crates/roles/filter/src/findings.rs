@@ -13,12 +13,12 @@ use landmarc_receiver::action::SmtpAction;
 use landmarc_receiver::disposition;
 use serde_json::{Value, json};
 
-use super::Connection;
+use super::FilterSession;
 use super::answer::Unjudged;
 use super::skipping::Skipped;
 use crate::json;
 
-impl Judged for Connection {
+impl Judged for FilterSession {
     fn comes_by(&mut self, interface: Interface) {
         self.interface = interface;
         self.keeps_findings = true;
@@ -39,7 +39,7 @@ impl Judged for Connection {
     }
 }
 
-impl Connection {
+impl FilterSession {
     /// Keeps what was found, where an interface asked for it: a milter has no use for it, and pays nothing.
     pub(super) fn keep(&mut self, findings: impl FnOnce() -> Findings) {
         if self.keeps_findings {

@@ -7,7 +7,7 @@ use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::DomainName;
 use landmarc_receiver::action::{Action, AppliedRule};
 use landmarc_receiver::evidence::Evidence;
-use landmarc_receiver::{Judgement, Reply};
+use landmarc_receiver::{Judgement, RefusalReply};
 use serde_json::{Map, Value, json};
 
 /// The object for one message.
@@ -39,7 +39,7 @@ pub fn object(judgement: &Judgement) -> Value {
             "disposition": judgement.decision.disposition.as_str(),
             "overrides": overrides(&judgement.decision),
             "action": judgement.decision.smtp.as_str(),
-            "reply": judgement.decision.smtp.reply().map(Reply::to_string),
+            "reply": judgement.decision.smtp.reply().map(RefusalReply::to_string),
         },
         "rule": judgement.rule.as_ref().map(rule),
         "evidence": judgement.evidence.iter().map(Evidence::in_words).collect::<Vec<_>>(),

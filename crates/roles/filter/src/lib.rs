@@ -74,7 +74,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(1);
 /// Where it has not told us one.
 const UNKNOWN_QUEUE_ID: &str = "unknown";
 
-/// The service: makes a [`Connection`] for each SMTP connection.
+/// The service: makes a [`FilterSession`] for each SMTP connection.
 pub struct Filter {
     current: Arc<Current>,
     /// What was made of the settings that were in force when a session began last.
@@ -163,11 +163,11 @@ impl Filter {
 }
 
 impl Service for Filter {
-    type Session = Connection;
+    type Session = FilterSession;
 
-    fn connect(&self, _mta: &Peer) -> Connection {
+    fn connect(&self, _mta: &Peer) -> FilterSession {
         let running = self.running();
-        Connection {
+        FilterSession {
             rules: Arc::clone(&running.in_force.rules),
             running,
             common: Arc::clone(&self.common),
@@ -188,7 +188,7 @@ impl Service for Filter {
 }
 
 /// One SMTP connection.
-pub struct Connection {
+pub struct FilterSession {
     running: Arc<Running>,
     rules: Arc<Rules>,
     common: Arc<Common>,
@@ -212,7 +212,7 @@ pub struct Connection {
     findings: Option<Box<landmarc_interfaces::Findings>>,
 }
 
-impl Session for Connection {
+impl Session for FilterSession {
     fn negotiated(&mut self, capabilities: &Capabilities) {
         self.adding = Adding::of(capabilities);
         // An MTA that does not let us hold would deliver what we call quarantined.
@@ -348,7 +348,7 @@ impl Session for Connection {
     }
 }
 
-impl Connection {
+impl FilterSession {
     fn take_client(&mut self, info: &ConnectInfo, macros: &Macros) {
         let (client, local) = match info.address {
             PeerAddress::Ip(address, _port) => (Some(address.to_canonical()), false),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use landmarc_dns::resolver::{Asker, MessageLookup};
 use landmarc_mail::message::{HeaderDefect, HeaderField, HeaderSection};
 use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
-use landmarc_receiver::policy::{ClientFacts, Rules, Source};
+use landmarc_receiver::policy::{ClientFacts, ResultSource, Rules};
 use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Removal, SpfPair, Transaction, check_spf, judge};
 use tokio::sync::OwnedSemaphorePermit;
@@ -82,7 +82,7 @@ impl Message {
             is_for_reports: running.reporting.is_own_address(&path),
         };
         self.recipients.add(&path, known);
-        if !known.is_listed && rules.upstream.spf == Source::Own {
+        if !known.is_listed && rules.upstream.spf == ResultSource::Own {
             self.start_spf(rules);
         }
     }

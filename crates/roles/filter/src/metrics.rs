@@ -14,7 +14,7 @@ use landmarc_receiver::action::{FailureCause, Override, SmtpAction};
 use landmarc_receiver::policy::QuarantineBy;
 use landmarc_runtime::metrics::{Counts, Distribution, MetricWriter, Named, OTHER, SECONDS, place_of};
 
-use held::Held;
+use held::HeldCounter;
 use landmarc_runtime::failure_reports::Offered;
 
 /// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
@@ -34,7 +34,7 @@ pub struct FilterMetrics {
     /// What enforcing would have done, by what the MTA would have been told.
     pub enforced_action: Counts<{ words::STEP.len() }>,
     /// Sent to the hold queue of the mail server within a day.
-    pub held: Held,
+    pub held: HeldCounter,
     /// Not to be judged, by why.
     pub skipped: Counts<{ words::SKIPPED.len() }>,
     /// By the interface that they came by.
@@ -64,7 +64,7 @@ impl Default for FilterMetrics {
         Self {
             messages: Counts::default(),
             enforced_action: Counts::default(),
-            held: Held::new(Instant::now()),
+            held: HeldCounter::new(Instant::now()),
             skipped: Counts::default(),
             interfaces: Counts::default(),
             failures: Counts::default(),
@@ -141,7 +141,7 @@ impl FilterMetrics {
     }
 
     /// Messages that were sent to the hold queue of the mail server.
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &HeldCounter {
         &self.held
     }
 }

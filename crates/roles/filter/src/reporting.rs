@@ -5,7 +5,7 @@ use landmarc_intake::{MAX_SUBJECT_OCTETS, read_subject};
 use landmarc_mail::ReversePath;
 use landmarc_mail::message::HeaderSection;
 use landmarc_receiver::Judgement;
-use landmarc_receiver::report_traffic::{ReportAddress, ReportAddresses, is_feedback_report};
+use landmarc_receiver::report_traffic::{OwnReportAddress, ReportAddresses, is_feedback_report};
 use landmarc_report::failure::facts::MAX_HEADER_OCTETS;
 use landmarc_report::failure::{self, FailureFacts, HeaderCopy, gate};
 use landmarc_settings::MailAddress;
@@ -111,7 +111,7 @@ impl Traffic {
     }
 }
 
-fn own_addresses(report: &Report) -> Vec<ReportAddress> {
+fn own_addresses(report: &Report) -> Vec<OwnReportAddress> {
     let plain = report.email.iter().chain(&report.own_addresses);
     let plain = plain.map(|address| own_address(address, None));
     let delimiter = report
@@ -121,8 +121,8 @@ fn own_addresses(report: &Report) -> Vec<ReportAddress> {
     plain.chain(bounces).collect()
 }
 
-fn own_address(address: &MailAddress, delimiter: Option<char>) -> ReportAddress {
-    ReportAddress {
+fn own_address(address: &MailAddress, delimiter: Option<char>) -> OwnReportAddress {
+    OwnReportAddress {
         local_part: address.local_part().to_owned(),
         domain: address.domain().clone(),
         delimiter,

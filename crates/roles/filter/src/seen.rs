@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::DomainName;
 use landmarc_observation::TallyRow;
-use landmarc_receiver::seen::{Day as SeenDay, DayBuilder, History, SIGNING_DAYS, Seen, Sighting, Table};
+use landmarc_receiver::seen::{DayBuilder, SIGNING_DAYS, Seen, SeenDay, SeenHistory, SeenTable, Sighting};
 use landmarc_settings::Settings;
 use landmarc_store::{Day, Place, Reader, StoreError};
 use tokio::task::JoinHandle;
@@ -97,7 +97,7 @@ impl SeenStatus {
     /// # Errors
     /// Those of the writer.
     pub fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        let none = Table::default();
+        let none = SeenTable::default();
         let table = match &self.seen {
             Seen::Known(table) => table,
             Seen::Off | Seen::Away | Seen::Young(_) => &none,
@@ -128,7 +128,7 @@ impl SeenStatus {
 /// Reads the store at the start and from then on, as long as the settings of that moment ask for it.
 pub fn start(current: Arc<Current>, seen_mail: Arc<SeenMail>, place: Place) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let mut history = History::default();
+        let mut history = SeenHistory::default();
         let mut is_away = false;
         loop {
             let in_force = current.get();
@@ -152,7 +152,7 @@ pub fn start(current: Arc<Current>, seen_mail: Arc<SeenMail>, place: Place) -> J
                 }
                 // A bug; the runtime has logged the panic. What was read is gone with it.
                 Err(_) => {
-                    history = History::default();
+                    history = SeenHistory::default();
                     seen_mail.failed();
                     sleep(BETWEEN_TRIES).await;
                     continue;
@@ -205,7 +205,7 @@ fn log(seen: &Seen, elapsed: Duration) {
 /// # Errors
 /// When the store cannot be read. What was read before that is kept.
 pub fn refresh(
-    history: &mut History,
+    history: &mut SeenHistory,
     reader: &Reader,
     suffixes: &Suffixes,
     now_ms: u64,
@@ -215,7 +215,7 @@ pub fn refresh(
 
 /// The same, but no longer than to this moment: then it is as if there were no store.
 fn refresh_until(
-    history: &mut History,
+    history: &mut SeenHistory,
     reader: &Reader,
     suffixes: &Suffixes,
     now_ms: u64,
@@ -253,12 +253,17 @@ pub fn for_command(settings: &Settings, suffixes: &Suffixes, now_ms: u64) -> See
         return Seen::Away;
     }
     let read = Reader::open(place);
-    let mut history = History::default();
+    let mut history = SeenHistory::default();
     let seen = read.and_then(|reader| refresh_until(&mut history, &reader, suffixes, now_ms, deadline));
     seen.unwrap_or(Seen::Away)
 }
 
-fn read_day(reader: &Reader, day: Day, known: &Table, suffixes: &Suffixes) -> Result<SeenDay, StoreError> {
+fn read_day(
+    reader: &Reader,
+    day: Day,
+    known: &SeenTable,
+    suffixes: &Suffixes,
+) -> Result<SeenDay, StoreError> {
     let mut builder = DayBuilder::new(known, suffixes);
     for domain in reader.reporting_day(day)? {
         let domain = domain?;

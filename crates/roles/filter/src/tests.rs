@@ -245,7 +245,7 @@ async fn a_bug_in_what_is_recorded_leaves_the_answer_as_it_is() {
 
 /// A session, and what it answers to a message with forged results in our name.
 struct Forgery {
-    session: Connection,
+    session: FilterSession,
     wants_body: bool,
 }
 

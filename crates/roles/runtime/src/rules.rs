@@ -177,7 +177,9 @@ pub fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts 
 #[cfg(test)]
 mod tests {
     use landmarc_dmarc::evaluation::DiscoveryMethod;
-    use landmarc_receiver::policy::{ArcUse, Mode, RejectRule, Source, TemplateVars, UnusableAuthor};
+    use landmarc_receiver::policy::{
+        ArcUse, EnforcementMode, RejectRule, ResultSource, TemplateVars, UnusableAuthor,
+    };
 
     use super::*;
 
@@ -193,7 +195,7 @@ mod tests {
     #[test]
     fn the_defaults_observe_and_defer_only_what_a_sender_can_bring_about() {
         let rules = rules_of("");
-        assert_eq!(rules.mode, Mode::Observe);
+        assert_eq!(rules.mode, EnforcementMode::Observe);
         assert_eq!(rules.reject, RejectRule::Evidence);
         let failures = &rules.failures;
         for failure in [
@@ -217,7 +219,7 @@ mod tests {
              [action]\nreject = \"never\"\nquarantine = \"header\"\nunusable_author = \"accept\"\n\
              [limits]\nheader_fields = 123\n",
         );
-        assert_eq!(rules.mode, Mode::Enforce);
+        assert_eq!(rules.mode, EnforcementMode::Enforce);
         assert_eq!(rules.authserv_id, "mx.example");
         assert_eq!(rules.arc, ArcUse::Never);
         assert_eq!(rules.discovery, DiscoveryMethod::Psl);
@@ -238,9 +240,9 @@ mod tests {
              trusted_authserv_ids = [\"spf.example\"]\nreceived_spf = true\n",
         );
         let expected = Upstream {
-            spf: Source::Upstream,
-            dkim: Source::UpstreamThenOwn,
-            arc: Source::Own,
+            spf: ResultSource::Upstream,
+            dkim: ResultSource::UpstreamThenOwn,
+            arc: ResultSource::Own,
             trusted_authserv_ids: vec!["spf.example".to_owned()],
             received_spf: true,
         };

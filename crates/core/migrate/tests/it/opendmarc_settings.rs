@@ -84,7 +84,7 @@ fn the_full_file_of_the_seed() {
     let site = site(&[("/etc/opendmarc/ignore.hosts", HOSTS)]);
     let translation = translated(include_str!("opendmarc_settings/seed_full.conf"), &site);
     let settings = settings_of(&translation);
-    assert_eq!(settings.mode, landmarc_settings::Mode::Enforce);
+    assert_eq!(settings.mode, landmarc_settings::EnforcementMode::Enforce);
     assert_eq!(settings.milter.listen, ["inet:127.0.0.1:10012"]);
     insta::assert_snapshot!(golden(&translation));
 }
@@ -94,7 +94,10 @@ fn the_full_file_of_the_seed() {
 fn the_lines_in_force_of_the_seed() {
     let site = site(&[("/etc/opendmarc/ignore.hosts", HOSTS)]);
     let translation = translated(include_str!("opendmarc_settings/seed_active.conf"), &site);
-    assert_eq!(settings_of(&translation).mode, landmarc_settings::Mode::Observe);
+    assert_eq!(
+        settings_of(&translation).mode,
+        landmarc_settings::EnforcementMode::Observe
+    );
     insta::assert_snapshot!(golden(&translation));
 }
 

@@ -11,13 +11,13 @@ use crate::collect::key_unanswered;
 use crate::evidence::HeaderFacts;
 use crate::judgement::Judgement;
 use crate::rule::{
-    Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, any,
-    is_among,
+    Condition, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, RuleConditions,
+    any, is_among,
 };
 
 /// What the conditions of a rule speak of.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct MessageFacts<'a> {
     /// The author domains.
     pub author: &'a Author,
     /// The evaluation that decides; its result is the one that counts, as for the action.
@@ -36,7 +36,7 @@ pub struct Facts<'a> {
     pub now: u64,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> MessageFacts<'a> {
     /// Those of a message that was judged at this time.
     #[must_use]
     pub fn of(judgement: &'a Judgement, now: u64) -> Self {
@@ -64,7 +64,7 @@ pub struct Selected<'a> {
 
 /// Finds the rule that decides: the first that holds.
 #[must_use]
-pub fn select<'a>(rules: &'a [Rule], facts: &Facts<'_>) -> Selected<'a> {
+pub fn select<'a>(rules: &'a [Rule], facts: &MessageFacts<'_>) -> Selected<'a> {
     let mut selected = Selected::default();
     for rule in rules {
         match rule.check(facts) {
@@ -122,7 +122,7 @@ const ORDER: [Condition; 9] = [
 impl Rule {
     /// Whether the message meets this rule, whatever the others say.
     #[must_use]
-    pub fn check(&self, facts: &Facts<'_>) -> Check {
+    pub fn check(&self, facts: &MessageFacts<'_>) -> Check {
         let mut unanswered = None;
         for condition in ORDER {
             match self.holds(condition, facts) {
@@ -134,8 +134,8 @@ impl Rule {
         unanswered.map_or(Check::Holds, Check::Unanswered)
     }
 
-    fn holds(&self, condition: Condition, facts: &Facts<'_>) -> ConditionResult {
-        let Conditions {
+    fn holds(&self, condition: Condition, facts: &MessageFacts<'_>) -> ConditionResult {
+        let RuleConditions {
             result,
             author_domain,
             dkim_domain,
@@ -224,7 +224,7 @@ fn signed_by(patterns: &[NamePattern], dkim: &[DkimOutcome]) -> ConditionResult 
 
 /// RFC 8617 §7.2.1: what a chain is worth is what its newest sealer is worth, and a chain that
 /// does not validate, or whose newest message signature does not sign From, is none.
-fn sealed_by(patterns: &[NamePattern], facts: &Facts<'_>) -> ConditionResult {
+fn sealed_by(patterns: &[NamePattern], facts: &MessageFacts<'_>) -> ConditionResult {
     let arc = facts.arc;
     let newest = arc
         .sealers

@@ -8,7 +8,7 @@ use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::{ClientNetwork, DomainName};
 
 use super::organizations::Organizations;
-use super::{MAX_BY_DKIM_ALONE, MAX_DAY_ENTRIES, Table, organization};
+use super::{MAX_BY_DKIM_ALONE, MAX_DAY_ENTRIES, SeenTable, organization};
 
 /// Messages that have all of this in common: one row of an aggregate report.
 #[derive(Clone, Copy, Debug)]
@@ -71,7 +71,7 @@ impl NetworkDay {
 
 /// A day that was counted.
 #[derive(Clone, Debug, Default)]
-pub struct Day {
+pub struct SeenDay {
     pub(super) domains: Vec<(Arc<str>, DomainDay)>,
     pub(super) networks: Vec<(ClientNetwork, NetworkDay)>,
 }
@@ -79,7 +79,7 @@ pub struct Day {
 /// Counts the sightings of a day.
 #[derive(Debug)]
 pub struct DayBuilder<'a> {
-    known: &'a Table,
+    known: &'a SeenTable,
     suffixes: &'a Suffixes,
     domains: HashMap<Arc<str>, DomainDay>,
     networks: HashMap<ClientNetwork, NetworkDay>,
@@ -88,7 +88,7 @@ pub struct DayBuilder<'a> {
 impl<'a> DayBuilder<'a> {
     /// `known` is what the days before say: which domains sign everything, which networks are shared.
     #[must_use]
-    pub fn new(known: &'a Table, suffixes: &'a Suffixes) -> Self {
+    pub fn new(known: &'a SeenTable, suffixes: &'a Suffixes) -> Self {
         Self {
             known,
             suffixes,
@@ -153,10 +153,10 @@ impl<'a> DayBuilder<'a> {
 
     /// The day, as far as it is kept.
     #[must_use]
-    pub fn finish(mut self) -> Day {
+    pub fn finish(mut self) -> SeenDay {
         keep_most(&mut self.domains, MAX_DAY_ENTRIES, DomainDay::weight);
         keep_most(&mut self.networks, MAX_DAY_ENTRIES, NetworkDay::weight);
-        Day {
+        SeenDay {
             domains: self.domains.into_iter().collect(),
             networks: self.networks.into_iter().collect(),
         }

@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use landmarc_mail::ClientNetwork;
 
-use super::day::{Day, keep_most};
+use super::day::{SeenDay, keep_most};
 use super::{
-    MAX_ENTRIES, NETWORK_DAYS, NetworkHistory, SIGNING_DAYS, Seen, SigningHistory, Table, YOUNG_DAYS,
+    MAX_ENTRIES, NETWORK_DAYS, NetworkHistory, SIGNING_DAYS, Seen, SeenTable, SigningHistory, YOUNG_DAYS,
 };
 
 /// The days that count, by number (days since 1970).
 #[derive(Clone, Debug, Default)]
-pub struct History {
-    days: BTreeMap<u32, Day>,
+pub struct SeenHistory {
+    days: BTreeMap<u32, SeenDay>,
     /// Each name once, for most come again every day.
     names: HashSet<Arc<str>>,
 }
 
-impl History {
+impl SeenHistory {
     /// Takes the place of what was known of that day.
-    pub fn put(&mut self, number: u32, mut day: Day) {
+    pub fn put(&mut self, number: u32, mut day: SeenDay) {
         for (name, _) in &mut day.domains {
             match self.names.get(name) {
                 Some(known) => *name = Arc::clone(known),
@@ -53,8 +53,8 @@ impl History {
 
     /// What the days up to this one say, and only they.
     #[must_use]
-    pub fn table(&self, today: u32) -> Table {
-        Table {
+    pub fn table(&self, today: u32) -> SeenTable {
+        SeenTable {
             domains: self.domains(today),
             networks: self.networks(today),
         }
@@ -73,7 +73,7 @@ impl History {
         Seen::Known(Arc::new(self.table(today)))
     }
 
-    fn within(&self, today: u32, days: u32) -> impl Iterator<Item = &Day> {
+    fn within(&self, today: u32, days: u32) -> impl Iterator<Item = &SeenDay> {
         let first = (today + 1).saturating_sub(days);
         self.days.range(first..=today).map(|(_, day)| day)
     }

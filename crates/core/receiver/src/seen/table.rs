@@ -130,12 +130,12 @@ impl NetworkHistory {
 
 /// What is known, by domain and by network.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct SeenTable {
     pub(super) domains: HashMap<Arc<str>, SigningHistory>,
     pub(super) networks: HashMap<ClientNetwork, NetworkHistory>,
 }
 
-impl Table {
+impl SeenTable {
     /// Adds what is known of a domain.
     pub fn insert_domain(&mut self, author: &DomainName, seen: SigningHistory) {
         self.domains.insert(author.as_str().into(), seen);

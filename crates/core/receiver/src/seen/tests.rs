@@ -14,7 +14,7 @@ const STRANGER: &str = "203.0.113.9";
 /// What is seen, a line of days at a time.
 #[derive(Default)]
 struct Store {
-    history: History,
+    history: SeenHistory,
     rows: std::collections::BTreeMap<u32, Vec<Row>>,
 }
 
@@ -74,11 +74,11 @@ impl Store {
     }
 
     /// Whether or not the store is young.
-    fn table(self) -> Table {
+    fn table(self) -> SeenTable {
         self.read().table(TODAY)
     }
 
-    fn read(mut self) -> History {
+    fn read(mut self) -> SeenHistory {
         let suffixes = Suffixes::built_in();
         for (number, rows) in self.rows {
             let known = self.history.table(number - 1);
@@ -347,7 +347,7 @@ fn a_young_store_is_no_evidence() {
         Seen::Young(13)
     ));
     assert!(matches!(store().days(YOUNG_DAYS, &[bank]).seen(), Seen::Known(_)));
-    assert!(matches!(History::default().seen(TODAY), Seen::Young(0)));
+    assert!(matches!(SeenHistory::default().seen(TODAY), Seen::Young(0)));
     let author = DomainName::parse("bank.example").unwrap();
     for nothing in [Seen::Off, Seen::Away, Seen::Young(6)] {
         assert_eq!(nothing.signing(&author), None);

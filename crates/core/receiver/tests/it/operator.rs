@@ -8,9 +8,9 @@ use landmarc_mail::DomainName;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{Effect, SmtpAction};
 use landmarc_receiver::disposition::OverrideKind;
-use landmarc_receiver::operator::{Check, Facts, select};
+use landmarc_receiver::operator::{Check, MessageFacts, select};
 use landmarc_receiver::rule::{
-    Condition, Conditions, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction,
+    Condition, MAX_RECIPIENTS, NamePattern, RecipientPattern, ResultWord, Rule, RuleAction, RuleConditions,
 };
 use landmarc_testkit::letter::NOW;
 
@@ -29,9 +29,9 @@ pub(crate) fn rule(text: &str) -> Rule {
         other => unreachable!("no action is {other:?}"),
     };
     let mut rule = Rule {
-        conditions: Conditions {
+        conditions: RuleConditions {
             result: vec![ResultWord::Fail],
-            ..Conditions::default()
+            ..RuleConditions::default()
         },
         action,
         kind: OverrideKind::LocalPolicy,
@@ -139,7 +139,7 @@ fn judged(more: &str) -> Judgement {
 fn each_condition_holds_and_fails_and_is_named() {
     let judgement = judged("");
     assert_eq!(judgement.arc.status.as_str(), "pass");
-    let facts = Facts::of(&judgement, NOW);
+    let facts = MessageFacts::of(&judgement, NOW);
     for (condition, key, holding, failing) in [
         (
             Condition::Result,
@@ -192,7 +192,7 @@ fn each_condition_holds_and_fails_and_is_named() {
 #[test]
 fn all_conditions_must_hold_and_the_first_that_does_not_is_told() {
     let judgement = judged("");
-    let facts = Facts::of(&judgement, NOW);
+    let facts = MessageFacts::of(&judgement, NOW);
     let all = "r accept author_domain=acme.example dkim_domain=esp.example client=192.0.2.7 \
                client_name=mx.out.example list_id=news.list.example arc_sealer=lists.example \
                recipient=example.org ends=1";
@@ -211,7 +211,7 @@ fn without_recipients_or_with_too_many_none_are_known_to_be_meant() {
         let mut given = Given::read(&letter.join("\n"));
         given.envelope.rcpt_to = vec![b"a@example.org".to_vec(); count];
         let judgement = given.judge();
-        rule("r accept recipient=example.org").check(&Facts::of(&judgement, NOW))
+        rule("r accept recipient=example.org").check(&MessageFacts::of(&judgement, NOW))
     };
     assert_eq!(holds(0), Check::Fails(Condition::Recipient));
     assert_eq!(holds(1), Check::Holds);
@@ -226,7 +226,7 @@ fn what_the_mta_does_not_say_of_the_client_matches_nothing() {
     // What Postfix and Sendmail say of a client whose name they could not verify.
     given.envelope.client_name = Some("[192.0.2.7]".to_owned());
     let judgement = given.judge();
-    let facts = Facts::of(&judgement, NOW);
+    let facts = MessageFacts::of(&judgement, NOW);
     let check = |text: &str| rule(text).check(&facts);
     assert_eq!(
         check("r accept client=0.0.0.0-255.255.255.255"),
@@ -240,14 +240,14 @@ fn what_the_mta_does_not_say_of_the_client_matches_nothing() {
     // A socket that listens on IPv6 shows an IPv4 client so.
     given.envelope.client = "::ffff:192.0.2.7".parse().ok();
     let judgement = given.judge();
-    let facts = Facts::of(&judgement, NOW);
+    let facts = MessageFacts::of(&judgement, NOW);
     assert_eq!(rule("r accept client=192.0.2.7").check(&facts), Check::Holds);
 }
 
 #[test]
 fn the_first_rule_that_holds_decides() {
     let judgement = judged("");
-    let facts = Facts::of(&judgement, NOW);
+    let facts = MessageFacts::of(&judgement, NOW);
     let rules = [
         rule("expired reject ends=0 author_domain=acme.example"),
         rule("other reject author_domain=other.example"),

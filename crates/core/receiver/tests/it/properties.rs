@@ -8,8 +8,8 @@ use landmarc_receiver::action::{Effect, Override, SmtpAction};
 use landmarc_receiver::disposition::{Disposition, OverrideKind};
 use landmarc_receiver::explanation::{explain, remedy};
 use landmarc_receiver::limits::{MAX_CAUSE_OCTETS, MAX_REPLY_OCTETS};
-use landmarc_receiver::policy::{Mode, Rules};
-use landmarc_receiver::{Judgement, Reply};
+use landmarc_receiver::policy::{EnforcementMode, Rules};
+use landmarc_receiver::{Judgement, RefusalReply};
 use landmarc_testkit::dns_name;
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ use crate::scenario::Given;
 #[track_caller]
 pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
     let (step, decision) = (&judgement.action.smtp, &judgement.decision.smtp);
-    if rules.mode == Mode::Observe {
+    if rules.mode == EnforcementMode::Observe {
         assert_eq!(*step, SmtpAction::Accept, "{what}: observing changes nothing");
     }
     let by_rule = judgement
@@ -158,7 +158,7 @@ fn is_plain(line: &str) -> bool {
 }
 
 #[track_caller]
-fn is_one_line(reply: &Reply, what: &str) {
+fn is_one_line(reply: &RefusalReply, what: &str) {
     let line = format!("{reply}\r\n");
     assert!(line.len() <= 512, "{what}: {line}");
     assert!(is_printable(reply.to_string().as_str()), "{what}: {line}");

@@ -32,10 +32,10 @@ use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{ClientNetwork, DomainName, Envelope, ReversePath};
 use landmarc_receiver::policy::{
-    ArcUse, ClientFacts, FailureTable, Mode, OnFailure, QuarantineBy, RejectRule, ReplyCodes, ReplyTemplate,
-    Rules, Source, UnusableAuthor, Upstream,
+    ArcUse, ClientFacts, EnforcementMode, FailureTable, OnFailure, QuarantineBy, RejectRule, ReplyCodes,
+    ReplyTemplate, ResultSource, Rules, UnusableAuthor, Upstream,
 };
-use landmarc_receiver::seen::{NetworkHistory, Seen, SigningHistory, Table};
+use landmarc_receiver::seen::{NetworkHistory, Seen, SeenTable, SigningHistory};
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_testkit::letter::{Letter, NOW, key_record};
 use landmarc_testkit::{block_on, dns_name};
@@ -178,8 +178,8 @@ impl Given {
     fn see(&mut self, value: &str) {
         let words: Vec<&str> = value.split_whitespace().collect();
         let mut table = match &self.seen {
-            Seen::Known(table) => Table::clone(table),
-            _ => Table::default(),
+            Seen::Known(table) => SeenTable::clone(table),
+            _ => SeenTable::default(),
         };
         let network = |of: &str| ClientNetwork::of(of.parse().expect("an address"));
         let number = |word: &str| word.parse().expect("a number");
@@ -234,7 +234,7 @@ impl Given {
                 .map(|name| DomainName::parse(name).expect("a name"))
         };
         match (key, value) {
-            ("mode", "observe") => rules.mode = Mode::Observe,
+            ("mode", "observe") => rules.mode = EnforcementMode::Observe,
             ("reject", "always") => rules.reject = RejectRule::Always,
             ("reject", "never") => rules.reject = RejectRule::Never,
             ("reject_text", text) => rules.reject_text = wording(text),
@@ -331,7 +331,7 @@ fn tempfail() -> OnFailure {
 
 fn rules() -> Rules {
     Rules {
-        mode: Mode::Enforce,
+        mode: EnforcementMode::Enforce,
         authserv_id: "mx.receiver.example".to_owned(),
         authserv_id_with_job_id: false,
         upstream: Upstream::default(),
@@ -384,10 +384,10 @@ fn wording(text: &str) -> ReplyTemplate {
     })
 }
 
-fn source(word: &str) -> Source {
+fn source(word: &str) -> ResultSource {
     match word {
-        "upstream" => Source::Upstream,
-        "upstream-then-self" => Source::UpstreamThenOwn,
+        "upstream" => ResultSource::Upstream,
+        "upstream-then-self" => ResultSource::UpstreamThenOwn,
         _ => unreachable!("no source is {word:?}"),
     }
 }

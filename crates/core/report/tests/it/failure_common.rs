@@ -109,7 +109,7 @@ fn rules() -> policy::Rules {
         authserv_id_with_job_id: false,
         upstream: landmarc_receiver::policy::Upstream::default(),
         required_header_fields: false,
-        mode: policy::Mode::Enforce,
+        mode: policy::EnforcementMode::Enforce,
         authserv_id: "gen.example".to_owned(),
         header_limits: HeaderLimits::default(),
         check_helo: true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_mail::DomainName;
-use landmarc_receiver::policy::{ArcUse, Source};
+use landmarc_receiver::policy::{ArcUse, ResultSource};
 
 use crate::value::text::AuthservId;
 
@@ -14,13 +14,13 @@ table! {
     pub struct Authentication {
         keys {
             /// Where the result of SPF comes from.
-            spf: Source = Source::Own, reloads since "0.1.0";
+            spf: ResultSource = ResultSource::Own, reloads since "0.1.0";
 
             /// Where the results of DKIM come from.
-            dkim: Source = Source::Own, reloads since "0.1.0";
+            dkim: ResultSource = ResultSource::Own, reloads since "0.1.0";
 
             /// Where the result of ARC comes from.
-            arc: Source = Source::Own, reloads since "0.1.0";
+            arc: ResultSource = ResultSource::Own, reloads since "0.1.0";
 
             /// The names by which those filters go in Authentication-Results, alone or as NAME/JOB with the
             /// queue id of the message; case does not matter. Fields in these names that come from outside
@@ -34,7 +34,7 @@ table! {
 }
 
 choices! {
-    for Source {
+    for ResultSource {
         /// it is checked here.
         Own = "self",
         /// a filter ahead of this one tells it in Authentication-Results. Where none does, it is a temporary error.

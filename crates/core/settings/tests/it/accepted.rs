@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use landmarc_receiver::rule::{NamePattern, RecipientPattern};
 use landmarc_settings::keys::{FailureAction, LogLevel, Quarantine};
-use landmarc_settings::{Mode, RejectRule};
+use landmarc_settings::{EnforcementMode, RejectRule};
 use landmarc_settings::{Placeholder, Settings, read};
 
 #[test]
@@ -17,7 +17,7 @@ fn no_text_is_the_defaults() {
 #[test]
 fn out_of_the_box_nothing_is_refused() {
     let settings = Settings::default();
-    assert_eq!(settings.mode, Mode::Observe);
+    assert_eq!(settings.mode, EnforcementMode::Observe);
     assert_eq!(settings.action.reject, RejectRule::Evidence);
     assert_eq!(settings.failures.dns.action, FailureAction::Accept);
     assert_eq!(settings.milter.listen, ["inet:127.0.0.1:8894"]);
@@ -65,7 +65,7 @@ fn a_whole_file() {
     )
     .unwrap();
     assert_eq!(warnings, []);
-    assert_eq!(settings.mode, Mode::Enforce);
+    assert_eq!(settings.mode, EnforcementMode::Enforce);
     assert_eq!(settings.authserv_id.unwrap().as_str(), "mx.example.com");
     let servers: Vec<_> = settings
         .dns

@@ -1,6 +1,6 @@
 //! What is printed from the declarations, and that it reads back.
 
-use landmarc_settings::Mode;
+use landmarc_settings::EnforcementMode;
 use landmarc_settings::keys::{FailureAction, SyslogFacility};
 use landmarc_settings::{Settings, default_file, keys, manual, read, show};
 
@@ -55,7 +55,7 @@ fn the_defaults_are_shown_as_a_file_that_reads_back() {
 /// One value of each type that is not at its default.
 fn changed() -> Settings {
     let mut settings = Settings {
-        mode: Mode::Enforce,
+        mode: EnforcementMode::Enforce,
         ..Settings::default()
     };
     let (written, _) = read(

@@ -5,7 +5,7 @@ use landmarc_auth::dkim::DkimResult;
 use landmarc_mail::DomainName;
 use landmarc_mail::author::Author;
 use landmarc_receiver::action::Action;
-use landmarc_receiver::operator::{Check, Facts, select};
+use landmarc_receiver::operator::{Check, MessageFacts, select};
 use landmarc_receiver::rule::{Condition, ResultWord, Rule};
 use serde_json::{Value, json};
 
@@ -54,14 +54,14 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 /// All rules held against one message.
 struct Trial<'a> {
     judged: Judged<'a>,
-    facts: Facts<'a>,
+    facts: MessageFacts<'a>,
     /// The name of the one that decides.
     decides: Option<&'a str>,
 }
 
 impl<'a> Trial<'a> {
     fn new(judged: Judged<'a>) -> Self {
-        let facts = Facts::of(judged.judgement, judged.now);
+        let facts = MessageFacts::of(judged.judgement, judged.now);
         let rules = &judged.rules.operator;
         Self {
             judged,

@@ -11,7 +11,7 @@ const HOURS: usize = 24;
 
 /// Counts of the last 24 hours, by hour since the start.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldCounter {
     started: Instant,
     hours: Mutex<Hours>,
 }
@@ -23,7 +23,7 @@ struct Hours {
     counts: [u64; HOURS],
 }
 
-impl Held {
+impl HeldCounter {
     pub(super) fn new(started: Instant) -> Self {
         Self {
             started,
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_message_counts_for_a_day_and_not_longer() {
         let start = Instant::now();
-        let held = Held::new(start);
+        let held = HeldCounter::new(start);
         let hours = |hours: u64| start + Duration::from_secs(hours * SECONDS_PER_HOUR);
         held.add(start);
         held.add(hours(1));
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn hours_without_a_message_are_passed_over() {
         let start = Instant::now();
-        let held = Held::new(start);
+        let held = HeldCounter::new(start);
         for hour in [0, 100, 110] {
             held.add(start + Duration::from_secs(hour * SECONDS_PER_HOUR));
         }

@@ -85,7 +85,7 @@ mod tests {
     use landmarc_auth::dkim::DkimResult;
     use landmarc_auth::spf::SpfResult;
     use landmarc_dmarc::evaluation::DmarcResult;
-    use landmarc_receiver::Reply;
+    use landmarc_receiver::RefusalReply;
     use landmarc_receiver::action::SmtpAction;
     use landmarc_receiver::disposition::Disposition;
     use landmarc_receiver::policy::QuarantineBy;
@@ -113,7 +113,7 @@ mod tests {
         ] {
             assert_eq!(words::DISPOSITION[disposition(done)], done.as_str());
         }
-        let reply = || Reply::new(450, "4.7.1", "later");
+        let reply = || RefusalReply::new(450, "4.7.1", "later");
         for told in [
             SmtpAction::Accept,
             SmtpAction::Quarantine(QuarantineBy::Hold, String::new()),

@@ -112,7 +112,13 @@ async fn record(directory: &Directory, days: u64, rows: &[(TallyRow, u32)]) {
 
 fn read(directory: &Directory, now_ms: u64) -> Seen {
     let reader = Reader::open(directory.file()).unwrap();
-    refresh(&mut History::default(), &reader, &Suffixes::built_in(), now_ms).unwrap()
+    refresh(
+        &mut SeenHistory::default(),
+        &reader,
+        &Suffixes::built_in(),
+        now_ms,
+    )
+    .unwrap()
 }
 
 fn signs_everything(seen: &Seen, author: &str) -> bool {
@@ -173,7 +179,7 @@ async fn past_days_are_read_once_and_today_again() {
     let directory = Directory::new("again");
     record(&directory, 14, &[(own("a.example"), 15)]).await;
     let suffixes = Suffixes::built_in();
-    let mut history = History::default();
+    let mut history = SeenHistory::default();
     let reader = Reader::open(directory.file()).unwrap();
     let first = refresh(&mut history, &reader, &suffixes, NOW_MS).unwrap();
     assert!(signs_everything(&first, "a.example"));

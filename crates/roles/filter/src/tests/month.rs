@@ -32,7 +32,7 @@ use landmarc_auth::lookup::{Answer, Lookup, QUESTIONS_PER_MESSAGE, Question, Zon
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_observation::Observation;
 use landmarc_receiver::policy::Rules;
-use landmarc_receiver::seen::{History, Seen};
+use landmarc_receiver::seen::{Seen, SeenHistory};
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_store::{Reader, Recorded, Recorder};
 use landmarc_testkit::letter::NOW;
@@ -183,7 +183,7 @@ struct Server {
     rules: Rules,
     recorder: Recorder,
     reader: Reader,
-    history: History,
+    history: SeenHistory,
     seen: Seen,
     /// How often the store was read.
     readings: u32,
@@ -224,7 +224,7 @@ impl Server {
             rules: loaded.rules(),
             recorder,
             reader: Reader::open(directory.join("landmarc.db")).unwrap(),
-            history: History::default(),
+            history: SeenHistory::default(),
             seen: Seen::Away,
             readings: 0,
             directory,

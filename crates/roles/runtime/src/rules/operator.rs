@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use landmarc_mail::calendar::{DAY_SECONDS, day_end};
-use landmarc_receiver::rule::{Conditions, Rule};
+use landmarc_receiver::rule::{Rule, RuleConditions};
 use landmarc_settings::rules::{self, OperatorRule};
 use landmarc_store::{Day, RuleHits};
 
@@ -32,7 +32,7 @@ fn one(rule: &OperatorRule) -> Rule {
     }
 }
 
-fn conditions(rule: &OperatorRule) -> Conditions {
+fn conditions(rule: &OperatorRule) -> RuleConditions {
     let rules::Conditions {
         author_domain,
         dkim_domain,
@@ -42,7 +42,7 @@ fn conditions(rule: &OperatorRule) -> Conditions {
         arc_sealer,
         recipient,
     } = &rule.conditions;
-    Conditions {
+    RuleConditions {
         result: rule.result.clone(),
         author_domain: author_domain.clone(),
         dkim_domain: dkim_domain.clone(),
@@ -174,7 +174,7 @@ mod tests {
         [
             Rule {
                 name: "r",
-                conditions: Conditions {
+                conditions: RuleConditions {
                     result: [
                         None,
                         Pass,

@@ -197,21 +197,21 @@ fn r10_one_action_does_not_bring_others() {
         let (settings, _) = landmarc_settings::read(&translated(&[("dmarc.conf", &file)]).toml).unwrap();
         (settings.mode, settings.action.reject, settings.action.quarantine)
     };
-    use landmarc_settings::{Mode, Quarantine, RejectRule};
+    use landmarc_settings::{EnforcementMode, Quarantine, RejectRule};
     assert_eq!(
         actions("reject = reject;"),
-        (Mode::Enforce, RejectRule::Always, Quarantine::Header)
+        (EnforcementMode::Enforce, RejectRule::Always, Quarantine::Header)
     );
     assert_eq!(
         actions("quarantine = quarantine;"),
-        (Mode::Enforce, RejectRule::Never, Quarantine::Hold)
+        (EnforcementMode::Enforce, RejectRule::Never, Quarantine::Hold)
     );
     assert_eq!(
         actions("dnsfail = greylist;"),
-        (Mode::Enforce, RejectRule::Never, Quarantine::Header)
+        (EnforcementMode::Enforce, RejectRule::Never, Quarantine::Header)
     );
     assert_eq!(
         actions("reject = greylist;"),
-        (Mode::Observe, RejectRule::Evidence, Quarantine::Header)
+        (EnforcementMode::Observe, RejectRule::Evidence, Quarantine::Header)
     );
 }
