@@ -11,12 +11,11 @@ const REASONS: &[(&str, &str)] = &[];
 
 /// Names that are left. What occurs once is to be taken out; nothing is to be added.
 const LEFT: &str = "\
-    Action Address AddressError Answer Arguments Asked Beat Broken CheckApi Claim Clock Collector Conditions \
-    Connection Day Delivery Disposition Dns Entry Expired Export Facts Fault Filter Findings Fingerprint Found \
-    Guard Held History Judged Key KeyError Known Limits Line Lines Mechanism Mistake Mode Network Opened Options \
-    Outcome Part Place Reader Readiness Reading Reason Record RecordError Refusal Reply Report ReportAddress \
-    Request Row Server ServerOptions Session Shared Signature Signer Site Source Spool Stage State Statistics \
-    Status Step Summary Table Taker Target Tls Translation Value What Word Wrong";
+    Action Address AddressError Answer Arguments Asked Beat Broken CheckApi Claim Clock Collector Day Delivery \
+    Disposition Dns Entry Expired Export Fault Filter Fingerprint Found Guard Judged Key KeyError Known Limits \
+    Line Lines Mechanism Mistake Network Options Outcome Part Place Reader Readiness Reading Reason Record \
+    RecordError Refusal Reply Report Request Row Server ServerOptions Session Shared Signature Signer Site \
+    Source Spool Stage State Statistics Status Step Summary Taker Target Tls Translation Value What Word Wrong";
 
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.
 pub(crate) fn public_types(files: &[SourceFile]) -> BTreeMap<String, Vec<(String, usize)>> {
