@@ -10,6 +10,9 @@ use std::borrow::Cow;
 /// Stands where text was cut.
 pub const CUT: &str = "[...]";
 
+/// How many characters of a foreign text a message quotes.
+pub const QUOTED_CHARS: usize = 60;
+
 /// The text on one line: control characters, and those that hide or turn around what follows, are
 /// spelled out as in Rust: `\n`, `\u{202e}`.
 #[must_use]
@@ -30,6 +33,18 @@ pub fn excerpt(text: &str, limit: usize) -> String {
         Some((end, _)) => visible(text.split_at(end).0).into_owned() + CUT,
         None => visible(text).into_owned(),
     }
+}
+
+/// The first [`QUOTED_CHARS`] characters of a text as [`visible`] prints them, in quotation marks: with a backslash before
+/// a quotation mark and a backslash in it, and with [`CUT`] where there are more.
+#[must_use]
+pub fn quoted(text: &str) -> String {
+    let (start, cut) = match text.char_indices().nth(QUOTED_CHARS) {
+        Some((end, _)) => (text.split_at(end).0, CUT),
+        None => (text, ""),
+    };
+    let escaped = start.replace('\\', r"\\").replace('"', "\\\"");
+    format!("\"{}{cut}\"", visible(&escaped))
 }
 
 /// The first `limit` octets in printable ASCII, the backslash and all others spelled out as in Rust:
@@ -130,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn a_quotation_ends_where_its_text_does() {
+        assert_eq!(quoted("a\"\u{1b}\\b"), r#""a\"\u{1b}\\b""#);
+        let text = "\"".repeat(QUOTED_CHARS);
+        assert_eq!(quoted(&text), format!("\"{}\"", "\\\"".repeat(QUOTED_CHARS)));
+        assert_eq!(
+            quoted(&(text + "x")),
+            format!("\"{}[...]\"", "\\\"".repeat(QUOTED_CHARS))
+        );
+    }
+
+    #[test]
     fn octets_are_ascii_and_cut_one_past_their_limit() {
         assert_eq!(visible_octets(b"a\x1b\r\n\"'\\\xff", 99), r#"a\x1b\r\n"'\\\xff"#);
         assert_eq!(visible_octets(b"abc", 3), "abc");
@@ -150,6 +176,7 @@ mod tests {
             prop_assert!(!visible(&text).chars().any(steers));
             prop_assert!(!visible_lines(&text).chars().any(|c| c != '\n' && steers(c)));
             prop_assert!(!excerpt(&text, limit).chars().any(steers));
+            prop_assert!(!quoted(&text).chars().any(steers));
             prop_assert!(visible_octets(&octets, limit).bytes().all(|b| matches!(b, b' '..=b'~')));
             prop_assert!(printable(&text, limit).bytes().all(|b| matches!(b, b' '..=b'~')));
             prop_assert_eq!(printable(&text, limit).len(), text.chars().count().min(limit));

@@ -10,6 +10,17 @@ pub const MAX_COUNT: u64 = 1_000_000_000;
 /// received by nobody: its day would be kept, and never be over, until then.
 pub const MAX_AHEAD_S: u64 = 86_400;
 
+/// The results of SPF (RFC 8601 §2.7.2) that a report has a word for (RFC 9990, SPFResultType).
+pub(crate) const SPF_RESULTS: [&str; 7] = [
+    "none",
+    "neutral",
+    "pass",
+    "fail",
+    "softfail",
+    "temperror",
+    "permerror",
+];
+
 /// Whether a time is more than [`MAX_AHEAD_S`] after now, both in Unix seconds.
 #[must_use]
 pub fn is_ahead(at_s: u64, now_s: u64) -> bool {

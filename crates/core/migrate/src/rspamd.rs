@@ -20,7 +20,6 @@ mod entry;
 mod key;
 mod record;
 pub mod settings;
-mod shown;
 pub mod ucl;
 
 pub use day::{Day, Window};

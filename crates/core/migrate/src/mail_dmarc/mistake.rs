@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use landmarc_mail::text::quoted;
+
 use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
 
 /// How many mistakes of a file are told: a file of another kind is one mistake, not thousands.
 pub const MAX_MISTAKES: usize = 100;
-
-/// How many characters of foreign text are quoted.
-const MAX_QUOTE: usize = 60;
 
 /// A mistake and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,13 +183,6 @@ pub(super) fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
     mistakes
 }
 
-/// Foreign text as it can be shown: escaped, and cut short.
-pub(super) fn quoted(text: &str) -> String {
-    let cut: String = text.chars().take(MAX_QUOTE).collect();
-    let dots = if cut.len() < text.len() { "…" } else { "" };
-    format!("\"{}{dots}\"", cut.escape_debug())
-}
-
 fn a_section(name: Option<&str>) -> String {
     name.map_or_else(
         || "a section".to_owned(),
@@ -209,14 +201,6 @@ fn a_key(key: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn foreign_text_is_escaped_and_cut() {
-        assert_eq!(quoted("a\"\u{1b}b"), r#""a\"\u{1b}b""#);
-        let text = "é".repeat(MAX_QUOTE);
-        assert_eq!(quoted(&text), format!("\"{text}\""));
-        assert_eq!(quoted(&format!("{text}!")), format!("\"{text}…\""));
-    }
 
     #[test]
     fn a_hundred_mistakes_are_told_and_the_rest_is_counted() {

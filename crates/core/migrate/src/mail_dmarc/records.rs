@@ -9,10 +9,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use landmarc_mail::DomainName;
+use landmarc_mail::text::quoted;
 use landmarc_observation::{PublishedPolicy, TallyRow};
 
-use super::mistake::quoted;
-use crate::counted::{Counted, is_ahead};
+use crate::counted::{Counted, SPF_RESULTS, is_ahead};
 
 /// The most reasons, signatures or SPF results of one message that are taken; [`BrokenRecord`] past that.
 pub const MAX_PER_RECORD: usize = 100;
@@ -201,16 +201,6 @@ const DKIM_RESULTS: [&str; 7] = [
     "temperror",
     "permerror",
 ];
-const SPF_RESULTS: [&str; 7] = [
-    "none",
-    "neutral",
-    "pass",
-    "fail",
-    "softfail",
-    "temperror",
-    "permerror",
-];
-
 /// The row as it counts in our tally.
 ///
 /// Its key is made of what never changes: the name of the store, the number of the row, and the report

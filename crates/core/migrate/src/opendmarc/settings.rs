@@ -21,6 +21,7 @@ mod socket;
 mod test_dns;
 mod toml;
 
+use landmarc_mail::text::{QUOTED_CHARS, excerpt};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -30,7 +31,6 @@ pub use parameter::{Kind, Parameter, SPELLINGS, Spelling, spelling};
 pub use rate::Rate;
 pub use test_dns::{MAX_TEST_RECORDS, test_records};
 
-use broken::quoted;
 use draft::Draft;
 
 /// The site that a settings file belongs to.
@@ -102,11 +102,7 @@ impl Line {
 /// `line 7, Syslog true`, the value cut short.
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = quoted(&self.value);
-        let shown = shown
-            .strip_prefix('"')
-            .and_then(|shown| shown.strip_suffix('"'))
-            .unwrap_or(&shown);
+        let shown = excerpt(&self.value, QUOTED_CHARS);
         write!(f, "{}, {} {shown}", self.place(), self.name)
     }
 }

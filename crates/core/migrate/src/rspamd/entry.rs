@@ -8,8 +8,11 @@ use landmarc_observation::{PublishedPolicy, TallyRow};
 use super::day::Window;
 use super::key::{Key, KeyError, Shape};
 use super::record::{Disposition, Record, RecordError};
-use super::shown::shown;
 use crate::{Counted, MAX_COUNT};
+use landmarc_mail::text::visible_octets;
+
+/// The most octets of a foreign key or record that a message shows.
+const MAX_SHOWN: usize = 80;
 
 /// The DMARC Policy Record that applies to an Author Domain, as DNS has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,6 +205,7 @@ impl Unread {
 
 impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |octets| format!("\"{}\"", visible_octets(octets, MAX_SHOWN));
         let key = shown(&self.key);
         match &self.what {
             What::Key(error) => write!(f, "key {key}: {error}"),

@@ -3,7 +3,7 @@
 use landmarc_mail::DomainName;
 
 use super::day::Day;
-use super::shown::shown;
+use landmarc_mail::text::quoted;
 
 /// The longest name of a key that is read. The addresses of a DMARC record are in it.
 pub const MAX_KEY_OCTETS: usize = 4_096;
@@ -115,7 +115,7 @@ pub enum KeyError {
     #[error("the name of the key is not UTF-8")]
     NotUtf8,
     /// A list that does not begin with the prefix.
-    #[error("the name of the list does not begin with {}", shown(.0.as_bytes()))]
+    #[error("the name of the list does not begin with {}", quoted(.0))]
     Prefix(String),
     /// A name with less than the three or four parts it takes.
     #[error("parts of its name between semicolons: {found} found, {wanted} needed")]
@@ -126,7 +126,7 @@ pub enum KeyError {
         wanted: &'static str,
     },
     /// Its domain is none.
-    #[error("{} is no domain: {error}", shown(.text.as_bytes()))]
+    #[error("{} is no domain: {error}", quoted(.text))]
     Domain {
         /// What stands there.
         text: String,
@@ -134,7 +134,7 @@ pub enum KeyError {
         error: landmarc_mail::NameError,
     },
     /// Its date is none.
-    #[error("{} is no date as YYYYMMDD", shown(.0.as_bytes()))]
+    #[error("{} is no date as YYYYMMDD", quoted(.0))]
     Date(String),
 }
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use landmarc_mail::DomainName;
 
 use super::key::Shape;
-use super::shown::shown;
 use crate::MAX_COUNT;
+use crate::counted::SPF_RESULTS;
+use landmarc_mail::text::quoted;
 
 /// The longest record that is read. rspamd writes a hundred octets; each signature adds a domain.
 pub const MAX_RECORD_OCTETS: usize = 16 * 1_024;
@@ -87,38 +88,18 @@ pub enum RecordError {
         /// How many there should be, in words.
         wanted: &'static str,
     },
-    /// The time is no number of seconds.
-    #[error("field 1, {}, is no time in seconds since 1970", shown(.0.as_bytes()))]
-    Time(String),
-    /// The address is none.
-    #[error("field {field}, {}, is no IP address", shown(.text.as_bytes()))]
-    Address {
+    /// A field that says what it cannot.
+    #[error("field {number}, {}, is {wrong}", quoted(.text))]
+    Field {
         /// The number of the field, from 1.
-        field: usize,
+        number: usize,
         /// What stands there.
         text: String,
+        /// What is wrong with it.
+        wrong: &'static str,
     },
-    /// Neither yes nor no.
-    #[error("field {field}, {}, is none of true, false, pass, fail", shown(.text.as_bytes()))]
-    Verdict {
-        /// The number of the field, from 1.
-        field: usize,
-        /// What stands there.
-        text: String,
-    },
-    /// The disposition is none.
-    #[error("field {field}, {}, is none of none, quarantine, reject", shown(.text.as_bytes()))]
-    Disposition {
-        /// The number of the field, from 1.
-        field: usize,
-        /// What stands there.
-        text: String,
-    },
-    /// An override that nobody writes.
-    #[error("field 5, {}, is neither empty nor sampled_out", shown(.0.as_bytes()))]
-    Override(String),
     /// The Author Domain is none.
-    #[error("field 6, {}, is no domain: {error}", shown(.text.as_bytes()))]
+    #[error("field 6, {}, is no domain: {error}", quoted(.text))]
     AuthorDomain {
         /// What stands there.
         text: String,
@@ -128,11 +109,8 @@ pub enum RecordError {
     /// More signatures than [`MAX_SIGNATURES`].
     #[error("it has more than {MAX_SIGNATURES} signatures")]
     Signatures,
-    /// A result that SPF does not have.
-    #[error("field 12, {}, is no result of SPF", shown(.0.as_bytes()))]
-    SpfResult(String),
     /// The count of a hash or the score of a sorted set.
-    #[error("its count, {}, is no whole number from 1 to {MAX_COUNT}", shown(.0.as_bytes()))]
+    #[error("its count, {}, is no whole number from 1 to {MAX_COUNT}", quoted(.0))]
     Count(String),
 }
 
@@ -187,7 +165,9 @@ fn line(text: &str) -> Result<Record, RecordError> {
             });
         }
     };
-    let seen_s = time.parse().map_err(|_| RecordError::Time(time.to_owned()))?;
+    let seen_s = time
+        .parse()
+        .map_err(|_| field(1, time, "no time in seconds since 1970"))?;
     Ok(Record {
         seen_s: Some(seen_s),
         source_ip: self::address(2, address)?,
@@ -250,41 +230,38 @@ fn twelve_fields(text: &str) -> Result<Record, RecordError> {
     })
 }
 
-fn address(field: usize, text: &str) -> Result<IpAddr, RecordError> {
-    let wrong = |_| RecordError::Address {
-        field,
+fn field(number: usize, text: &str, wrong: &'static str) -> RecordError {
+    RecordError::Field {
+        number,
         text: text.to_owned(),
-    };
-    // ::ffff:192.0.2.1 is 192.0.2.1, as everywhere else.
-    text.parse::<IpAddr>()
-        .map(|address| address.to_canonical())
-        .map_err(wrong)
-}
-
-/// `true` and `false` in lists, `pass` and `fail` later.
-fn verdict(field: usize, text: &str) -> Result<bool, RecordError> {
-    match text {
-        "true" | "pass" => Ok(true),
-        "false" | "fail" => Ok(false),
-        _ => Err(RecordError::Verdict {
-            field,
-            text: text.to_owned(),
-        }),
+        wrong,
     }
 }
 
-fn disposition(field: usize, text: &str) -> Result<Disposition, RecordError> {
-    Disposition::read(text).ok_or_else(|| RecordError::Disposition {
-        field,
-        text: text.to_owned(),
-    })
+fn address(number: usize, text: &str) -> Result<IpAddr, RecordError> {
+    // ::ffff:192.0.2.1 is 192.0.2.1, as everywhere else.
+    let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
+    address.map_err(|_| field(number, text, "no IP address"))
+}
+
+/// `true` and `false` in lists, `pass` and `fail` later.
+fn verdict(number: usize, text: &str) -> Result<bool, RecordError> {
+    match text {
+        "true" | "pass" => Ok(true),
+        "false" | "fail" => Ok(false),
+        _ => Err(field(number, text, "none of true, false, pass, fail")),
+    }
+}
+
+fn disposition(number: usize, text: &str) -> Result<Disposition, RecordError> {
+    Disposition::read(text).ok_or_else(|| field(number, text, "none of none, quarantine, reject"))
 }
 
 fn sampled_out(text: &str) -> Result<bool, RecordError> {
     match text {
         "" => Ok(false),
         "sampled_out" => Ok(true),
-        _ => Err(RecordError::Override(text.to_owned())),
+        _ => Err(field(5, text, "neither empty nor sampled_out")),
     }
 }
 
@@ -303,17 +280,8 @@ fn domains(signatures: [(&str, &'static str); 4]) -> Result<Vec<(String, &'stati
 }
 
 fn spf_of(domain: &str, result: &str) -> Result<Option<(String, &'static str)>, RecordError> {
-    const RESULTS: [&str; 7] = [
-        "none",
-        "neutral",
-        "pass",
-        "fail",
-        "softfail",
-        "temperror",
-        "permerror",
-    ];
-    let known = RESULTS.iter().find(|known| **known == result);
-    let result = known.ok_or_else(|| RecordError::SpfResult(result.to_owned()))?;
+    let known = SPF_RESULTS.iter().find(|known| **known == result);
+    let result = known.ok_or_else(|| field(12, result, "no result of SPF"))?;
     // A HELO name may be anything, such as an address in brackets.
     Ok(DomainName::parse(domain)
         .ok()

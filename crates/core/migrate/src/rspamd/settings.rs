@@ -6,6 +6,8 @@ mod options;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use landmarc_mail::text::excerpt;
+
 use super::ucl::{self, Said};
 use crate::toml::basic_string;
 use options::{Outcome, Rank, outcome};
@@ -301,9 +303,8 @@ impl Work<'_> {
 
 /// A foreign text as it can stand in a comment or a message.
 fn one_line(text: &str) -> String {
-    const MAX: usize = 400;
-    let text = text.get(..text.floor_char_boundary(MAX)).unwrap_or_default();
-    text.replace(char::is_control, "?")
+    const MAX_CHARS: usize = 400;
+    excerpt(text, MAX_CHARS)
 }
 
 /// What is said of sections that are of no use here.
@@ -311,36 +312,11 @@ const OF_ANOTHER: &str = "of another module; nothing of it is about DMARC";
 
 /// Options that only the DMARC module has, and those that others have as well: they lie at the top of files that
 /// are the inside of its section, of all releases.
-const ONLY_OF_DMARC: [&str; 6] = [
-    "reporting",
-    "report_settings",
-    "send_reports",
-    "no_sampling_domains",
-    "no_reporting_domains",
-    "munging",
-];
-const OF_DMARC_TOO: [&str; 20] = [
-    "actions",
-    "symbols",
-    "key_prefix",
-    "auth_and_local_conf",
-    "check_local",
-    "check_authed",
-    "enabled",
-    "redis",
-    "servers",
-    "server",
-    "read_servers",
-    "write_servers",
-    "username",
-    "password",
-    "db",
-    "dbname",
-    "database",
-    "timeout",
-    "sentinels",
-    "prefix",
-];
+const ONLY_OF_DMARC: &str =
+    "reporting report_settings send_reports no_sampling_domains no_reporting_domains munging";
+const OF_DMARC_TOO: &str = "actions symbols key_prefix auth_and_local_conf check_local check_authed enabled redis \
+                            servers server read_servers write_servers username password db dbname database \
+                            timeout sentinels prefix";
 
 /// The section that a file is the inside of by what it says, where its name tells nothing: a copy, say.
 fn section_of(said: &[Said]) -> Option<&'static str> {
@@ -348,8 +324,9 @@ fn section_of(said: &[Said]) -> Option<&'static str> {
         .iter()
         .filter_map(|said| said.path.first().map(String::as_str))
         .collect();
-    let is_known = |name: &&str| ONLY_OF_DMARC.contains(name) || OF_DMARC_TOO.contains(name);
-    let is_dmarc = names.iter().any(|name| ONLY_OF_DMARC.contains(name)) && names.iter().all(is_known);
+    let is_in = |words: &str, name: &str| words.split_whitespace().any(|word| word == name);
+    let is_known = |name: &&str| is_in(ONLY_OF_DMARC, name) || is_in(OF_DMARC_TOO, name);
+    let is_dmarc = names.iter().any(|name| is_in(ONLY_OF_DMARC, name)) && names.iter().all(is_known);
     is_dmarc.then_some("dmarc")
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use landmarc_mail::text::visible;
+
 use super::model::{Note, Setting};
 
 /// The order of the tables; that of the settings within one is the order they were made in.
@@ -24,7 +26,7 @@ pub(super) fn file(settings: &[Setting], notes: &[Note]) -> String {
     }
     for note in notes {
         // The key is foreign text, and must not end its comment.
-        let key = note.key.escape_debug();
+        let key = visible(&note.key);
         let _ = writeln!(file, "# line {}: {key}: {}", note.line, note.text);
     }
     file

@@ -1,9 +1,8 @@
 //! What is wrong with a line.
 
-use super::parameter::{Kind, nearest};
+use landmarc_mail::text::quoted;
 
-/// The most characters of the file that a message shows.
-const MAX_QUOTED_CHARS: usize = 60;
+use super::parameter::{Kind, nearest};
 
 /// A line that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -111,33 +110,5 @@ impl Broken {
                     .to_owned()
             }
         }
-    }
-}
-
-/// Foreign text in quotes, with what is not plain escaped, and no longer than a line bears.
-pub(super) fn quoted(text: &str) -> String {
-    let shown: String = text
-        .chars()
-        .take(MAX_QUOTED_CHARS)
-        .flat_map(char::escape_debug)
-        .collect();
-    let more = if text.chars().nth(MAX_QUOTED_CHARS).is_some() {
-        "…"
-    } else {
-        ""
-    };
-    format!("\"{shown}{more}\"")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn foreign_text_is_escaped_and_cut_short() {
-        assert_eq!(quoted("a\tb\"\u{1b}"), "\"a\\tb\\\"\\u{1b}\"");
-        let long = "x".repeat(MAX_QUOTED_CHARS);
-        assert_eq!(quoted(&long), format!("\"{long}\""));
-        assert_eq!(quoted(&format!("{long}y")), format!("\"{long}…\""));
     }
 }

@@ -1,8 +1,8 @@
 //! Mail that is not judged: P17, P18, P38.
 
-use super::broken::quoted;
 use super::draft::Draft;
 use super::parameter::Parameter as P;
+use landmarc_mail::text::quoted;
 
 /// What a line of the hosts file may call this host.
 const THIS_HOST: [&str; 5] = ["localhost", "127.0.0.1", "127.0.0.0/8", "127.0.0.1/32", "::1"];

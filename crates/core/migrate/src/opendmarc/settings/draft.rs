@@ -1,8 +1,8 @@
 //! A settings file of ours under construction: each setting with the line it comes from and why.
 
+use landmarc_mail::text::quoted;
 use std::collections::BTreeMap;
 
-use super::broken::quoted;
 use super::conf::{Conf, Entry};
 use super::parameter::Parameter;
 use super::toml::{Setting, Value, comment, place_of, print};

@@ -1,9 +1,9 @@
 //! How the service runs: P3 to P8, P10, P11, P19 to P21, P26, P30 to P32, P34, P35, P40, P42.
 
-use super::broken::quoted;
 use super::draft::Draft;
 use super::parameter::Parameter as P;
 use super::socket;
+use landmarc_mail::text::quoted;
 
 /// Directories that are empty after the next start of the machine.
 const VOLATILE: [&str; 3] = ["/var/run/", "/run/", "/tmp/"];

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use landmarc_mail::text::visible;
+
 use super::parameter::Parameter;
 use crate::toml::basic_string;
 
@@ -106,6 +108,7 @@ fn in_toml(value: &Value) -> String {
 pub(super) fn comment(text: &str) -> String {
     let mut lines = String::new();
     let mut line = String::from("#");
+    let text = visible(text);
     for word in text.split_whitespace() {
         if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > COLUMNS {
             lines += &line;
@@ -113,7 +116,7 @@ pub(super) fn comment(text: &str) -> String {
             line = String::from("#");
         }
         line.push(' ');
-        line.extend(word.chars().map(|c| if c.is_control() { '?' } else { c }));
+        line += word;
     }
     lines + &line + "\n"
 }
@@ -132,7 +135,7 @@ mod tests {
 
     #[test]
     fn comments_are_wrapped_and_bear_no_control_characters() {
-        assert_eq!(comment("a\u{1}b\nc"), "# a?b c\n");
+        assert_eq!(comment("a\u{1}b c"), "# a\\u{1}b c\n");
         let words = "word ".repeat(40);
         assert!(
             comment(&words)

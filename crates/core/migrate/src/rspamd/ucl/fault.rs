@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{MAX_DEPTH, MAX_FILE_OCTETS, MAX_VALUE_OCTETS, MAX_VALUES};
-use crate::rspamd::shown::shown;
+use landmarc_mail::text::quoted;
 
 /// What is wrong, and in which line, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,25 +30,25 @@ pub enum Wrong {
     #[error("the comment does not end")]
     OpenComment,
     /// A section that is not closed, by the name it has.
-    #[error("the section {} does not end", shown(.0.as_bytes()))]
+    #[error("the section {} does not end", quoted(.0))]
     OpenSection(String),
     /// A list that is not closed.
     #[error("the list does not end")]
     OpenList,
     /// A text between words that is not closed.
-    #[error("the text does not end: {} is missing on a line of its own", shown(.0.as_bytes()))]
+    #[error("the text does not end: {} is missing on a line of its own", quoted(.0))]
     OpenText(String),
     /// A brace that closes nothing.
     #[error("the brace closes no section")]
     Brace,
     /// Where a key should be.
-    #[error("{} begins no key", shown(.0.as_bytes()))]
+    #[error("{} begins no key", quoted(.0))]
     Key(String),
     /// A key without a value.
-    #[error("the key {} has no value", shown(.0.as_bytes()))]
+    #[error("the key {} has no value", quoted(.0))]
     NoValue(String),
     /// A value over [`MAX_VALUE_OCTETS`].
-    #[error("the value of {} has more than {MAX_VALUE_OCTETS} octets", shown(.0.as_bytes()))]
+    #[error("the value of {} has more than {MAX_VALUE_OCTETS} octets", quoted(.0))]
     ValueTooLong(String),
     /// Deeper than [`MAX_DEPTH`].
     #[error("sections lie deeper than {MAX_DEPTH} in one another")]
