@@ -4,7 +4,7 @@
 //! same; where that is no report that others can read, it is as RFC 9990 has it, and the difference stands
 //! beside the branch with its checklist id.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use landmarc_mail::DomainName;
 use landmarc_observation::{PublishedPolicy, TallyRow};
@@ -130,6 +130,34 @@ const MAX_SIGNATURES: usize = 100;
 const MAX_SEALS: usize = 10;
 
 impl Message {
+    /// Of which nothing is known but its queue id.
+    pub(super) fn empty(job: &str) -> Self {
+        Self {
+            job: job.to_owned(),
+            reporter: String::new(),
+            received_s: 0,
+            client: Ipv4Addr::UNSPECIFIED.into(),
+            author_domain: String::new(),
+            mail_from: String::new(),
+            spf: None,
+            spf_scope: None,
+            dkim: Vec::new(),
+            policy_domain: String::new(),
+            policy: 0,
+            rua: Vec::new(),
+            pct: 0,
+            adkim: 0,
+            aspf: 0,
+            p: 0,
+            sp: 0,
+            fo: 0,
+            align_dkim: 0,
+            align_spf: 0,
+            arc: None,
+            action: 0,
+        }
+    }
+
     /// What it counts as.
     #[must_use]
     pub fn meaning(&self) -> Meaning {

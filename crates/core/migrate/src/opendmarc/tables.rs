@@ -101,24 +101,26 @@ impl Row {
         } else {
             "policy_domain"
         };
-        RowFault {
-            id: self.id,
-            job: self.job.clone(),
-            column,
-            value: value.to_owned(),
-            wrong: UNUSABLE,
-        }
+        self.fault_in(column, value.to_owned(), UNUSABLE)
     }
 
     /// This row has a time that is still to come ([`MAX_AHEAD_S`](crate::MAX_AHEAD_S)).
     #[must_use]
     pub fn ahead(&self) -> RowFault {
+        self.fault_in(
+            "date",
+            self.received_s.to_string(),
+            "is more than a day ahead of now",
+        )
+    }
+
+    fn fault_in(&self, column: &'static str, value: String, wrong: &'static str) -> RowFault {
         RowFault {
             id: self.id,
             job: self.job.clone(),
-            column: "date",
-            value: self.received_s.to_string(),
-            wrong: "is more than a day ahead of now",
+            column,
+            value,
+            wrong,
         }
     }
 
@@ -127,13 +129,7 @@ impl Row {
     /// # Errors
     /// When its client is no address or its time is none.
     pub fn message(&self) -> Result<Message, RowFault> {
-        let fault = |column, value: String| RowFault {
-            id: self.id,
-            job: self.job.clone(),
-            column,
-            value,
-            wrong: UNUSABLE,
-        };
+        let fault = |column, value| self.fault_in(column, value, UNUSABLE);
         let client = self.client.parse();
         let received_s = u64::try_from(self.received_s);
         // Without a request nobody asks for a report, as for a domain without a record.

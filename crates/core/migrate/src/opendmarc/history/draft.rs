@@ -12,35 +12,21 @@ const MAX_WORD: usize = 255;
 /// The first second of the year 10000: later is no time of a message.
 const END_OF_TIME_S: u64 = 253_402_300_800;
 
+/// The keys that a record has at most once, in the order of the files of 1.4.
+const ONCE: &str = "reporter received ipaddr from mfrom spf spf_scope pdomain policy pct adkim aspf p sp fo align_dkim \
+                    align_spf action arc arc_policy";
+/// Those of them that may be missing.
+const OPTIONAL: [&str; 6] = ["mfrom", "spf", "spf_scope", "fo", "arc", "arc_policy"];
+
 /// What is known of a message so far.
 #[derive(Debug)]
 pub(super) struct Draft {
     /// Where its record begins.
     line: u64,
     lines: u32,
-    job: String,
-    reporter: Option<String>,
-    received_s: Option<u64>,
-    client: Option<IpAddr>,
-    author_domain: Option<String>,
-    mail_from: Option<String>,
-    spf: Option<i64>,
-    spf_scope: Option<i64>,
-    dkim: Vec<Signature>,
-    policy_domain: Option<String>,
-    policy: Option<i64>,
-    rua: Vec<String>,
-    pct: Option<i64>,
-    adkim: Option<i64>,
-    aspf: Option<i64>,
-    p: Option<i64>,
-    sp: Option<i64>,
-    fo: Option<i64>,
-    align_dkim: Option<i64>,
-    align_spf: Option<i64>,
-    arc: Option<i64>,
-    arc_policy: Option<(i64, Vec<Seal>)>,
-    action: Option<i64>,
+    /// Those of [`ONCE`] that were there.
+    keys: Vec<&'static str>,
+    message: Message,
 }
 
 impl Draft {
@@ -49,29 +35,8 @@ impl Draft {
         Self {
             line,
             lines: 1,
-            job: job.to_owned(),
-            reporter: None,
-            received_s: None,
-            client: None,
-            author_domain: None,
-            mail_from: None,
-            spf: None,
-            spf_scope: None,
-            dkim: Vec::new(),
-            policy_domain: None,
-            policy: None,
-            rua: Vec::new(),
-            pct: None,
-            adkim: None,
-            aspf: None,
-            p: None,
-            sp: None,
-            fo: None,
-            align_dkim: None,
-            align_spf: None,
-            arc: None,
-            arc_policy: None,
-            action: None,
+            keys: Vec::new(),
+            message: Message::empty(job),
         }
     }
 
@@ -87,42 +52,63 @@ impl Draft {
             return Err(What::ManyLines);
         }
         match key {
-            "reporter" => set(&mut self.reporter, "reporter", value, |text| {
-                job(text).map(str::to_owned)
-            })?,
-            "received" => set(&mut self.received_s, "received", value, time)?,
-            "ipaddr" => set(&mut self.client, "ipaddr", value, address)?,
-            "from" => set(&mut self.author_domain, "from", value, any)?,
-            "mfrom" => set(&mut self.mail_from, "mfrom", value, any)?,
-            "spf" => set(&mut self.spf, "spf", value, any_result)?,
-            "spf_scope" => set(&mut self.spf_scope, "spf_scope", value, number)?,
-            "dkim" => self
-                .dkim
-                .push(signature(value).ok_or_else(|| wrong("dkim", value))?),
-            "pdomain" => set(&mut self.policy_domain, "pdomain", value, any)?,
-            "policy" => set(&mut self.policy, "policy", value, |text| {
-                number_of(text, policy::is_known)
-            })?,
+            "dkim" => {
+                let signature = signature(value).ok_or_else(|| wrong("dkim", value))?;
+                self.message.dkim.push(signature);
+            }
             "rua" if value == "-" => {}
-            "rua" => self.rua.push(value.to_owned()),
-            "pct" => set(&mut self.pct, "pct", value, |text| {
-                number_of(text, |percent| (0..=100).contains(&percent))
-            })?,
-            "adkim" => set(&mut self.adkim, "adkim", value, mode)?,
-            "aspf" => set(&mut self.aspf, "aspf", value, mode)?,
-            "p" => set(&mut self.p, "p", value, asked)?,
-            "sp" => set(&mut self.sp, "sp", value, asked)?,
-            "fo" => set(&mut self.fo, "fo", value, number)?,
-            "align_dkim" => set(&mut self.align_dkim, "align_dkim", value, aligned)?,
-            "align_spf" => set(&mut self.align_spf, "align_spf", value, aligned)?,
-            "arc" => set(&mut self.arc, "arc", value, number)?,
-            "arc_policy" => set(&mut self.arc_policy, "arc_policy", value, arc_policy)?,
-            "action" => set(&mut self.action, "action", value, |text| {
-                number_of(text, |done| (action::REJECT..=action::QUARANTINE).contains(&done))
-            })?,
-            _ => return Ok(false),
+            "rua" => self.message.rua.push(value.to_owned()),
+            _ => match ONCE.split_whitespace().find(|known| *known == key) {
+                Some(key) => self.take_once(key, value)?,
+                None => return Ok(false),
+            },
         }
         Ok(true)
+    }
+
+    fn take_once(&mut self, key: &'static str, value: &str) -> Result<(), What> {
+        if self.keys.contains(&key) {
+            return Err(What::Repeated { key });
+        }
+        self.keys.push(key);
+        let message = &mut self.message;
+        let read = match key {
+            "reporter" => set(&mut message.reporter, job(value).map(str::to_owned)),
+            "received" => set(&mut message.received_s, time(value)),
+            "ipaddr" => set(&mut message.client, address(value)),
+            // What is looked at later: no record without a policy is lost for it.
+            "from" => set(&mut message.author_domain, Some(value.to_owned())),
+            "mfrom" => set(&mut message.mail_from, Some(value.to_owned())),
+            "pdomain" => set(&mut message.policy_domain, Some(value.to_owned())),
+            "spf" => set(&mut message.spf, any_result(value).map(Some)),
+            "spf_scope" => set(&mut message.spf_scope, number(value).map(Some)),
+            "policy" => set(&mut message.policy, number_of(value, policy::is_known)),
+            "pct" => set(
+                &mut message.pct,
+                number_of(value, |percent| (0..=100).contains(&percent)),
+            ),
+            "adkim" => set(&mut message.adkim, mode(value)),
+            "aspf" => set(&mut message.aspf, mode(value)),
+            "p" => set(&mut message.p, asked(value)),
+            "sp" => set(&mut message.sp, asked(value)),
+            "fo" => set(&mut message.fo, number(value)),
+            "align_dkim" => set(&mut message.align_dkim, aligned(value)),
+            "align_spf" => set(&mut message.align_spf, aligned(value)),
+            "action" => {
+                let known = action::REJECT..=action::QUARANTINE;
+                set(
+                    &mut message.action,
+                    number_of(value, |done| known.contains(&done)),
+                )
+            }
+            "arc_policy" => {
+                // Exim writes 1 for a policy that played no part, OpenDMARC 2 where there is no chain.
+                let overrides = arc_policy(value).map(|(code, seals)| (code == 0).then_some(seals));
+                set(&mut message.arc, overrides)
+            }
+            _ => number(value).map(drop),
+        };
+        read.ok_or_else(|| wrong(key, value))
     }
 
     /// Whether nothing is missing.
@@ -134,13 +120,13 @@ impl Draft {
     pub(super) fn unfinished(&self) -> Found {
         Found::Unfinished {
             line: self.line,
-            job: short(&self.job),
+            job: short(&self.message.job),
         }
     }
 
     /// What it is when another record begins inside of this line.
     pub(super) fn cut_at(&self, line: u64) -> Found {
-        let job = short(&self.job);
+        let job = short(&self.message.job);
         Found::Broken(Fault {
             line,
             what: What::Cut { job },
@@ -149,68 +135,25 @@ impl Draft {
 
     /// What it is when it is over.
     pub(super) fn finish(self) -> Found {
-        let (line, keys, job) = (self.line, self.missing(), short(&self.job));
-        match self.message().filter(|_| keys.is_empty()) {
-            Some(message) => Found::Message(line, Box::new(message)),
-            None => Found::Broken(Fault {
-                line,
-                what: What::Missing { job, keys },
-            }),
+        let (line, keys) = (self.line, self.missing());
+        if keys.is_empty() {
+            return Found::Message(line, Box::new(self.message));
         }
+        let job = short(&self.message.job);
+        Found::Broken(Fault {
+            line,
+            what: What::Missing { job, keys },
+        })
     }
 
     /// The keys without which nothing can be counted. Whoever writes `arc` writes `arc_policy` behind it, which
     /// says whether the chain overrode the policy; Exim writes both below `action` (HF4), so that a record that
     /// was cut between them has all the others (HF6).
     fn missing(&self) -> Vec<&'static str> {
-        let there = [
-            ("reporter", self.reporter.is_some()),
-            ("received", self.received_s.is_some()),
-            ("ipaddr", self.client.is_some()),
-            ("from", self.author_domain.is_some()),
-            ("pdomain", self.policy_domain.is_some()),
-            ("policy", self.policy.is_some()),
-            ("pct", self.pct.is_some()),
-            ("adkim", self.adkim.is_some()),
-            ("aspf", self.aspf.is_some()),
-            ("p", self.p.is_some()),
-            ("sp", self.sp.is_some()),
-            ("align_dkim", self.align_dkim.is_some()),
-            ("align_spf", self.align_spf.is_some()),
-            ("action", self.action.is_some()),
-            ("arc_policy", self.arc.is_none() || self.arc_policy.is_some()),
-        ];
-        let missing = there.iter().filter(|(_, is_there)| !is_there);
-        missing.map(|(key, _)| *key).collect()
-    }
-
-    fn message(self) -> Option<Message> {
-        // Exim writes 1 for a policy that played no part, OpenDMARC 2 where there is no chain.
-        let overrides = self.arc_policy.filter(|(code, _)| *code == 0);
-        Some(Message {
-            job: self.job,
-            reporter: self.reporter?,
-            received_s: self.received_s?,
-            client: self.client?,
-            author_domain: self.author_domain?,
-            mail_from: self.mail_from.unwrap_or_default(),
-            spf: self.spf,
-            spf_scope: self.spf_scope,
-            dkim: self.dkim,
-            policy_domain: self.policy_domain?,
-            policy: self.policy?,
-            rua: self.rua,
-            pct: self.pct?,
-            adkim: self.adkim?,
-            aspf: self.aspf?,
-            p: self.p?,
-            sp: self.sp?,
-            fo: self.fo.unwrap_or(0),
-            align_dkim: self.align_dkim?,
-            align_spf: self.align_spf?,
-            arc: overrides.map(|(_, seals)| seals),
-            action: self.action?,
-        })
+        let is_needed =
+            |key: &&str| !OPTIONAL.contains(key) || *key == "arc_policy" && self.keys.contains(&"arc");
+        let needed = ONCE.split_whitespace().filter(is_needed);
+        needed.filter(|key| !self.keys.contains(key)).collect()
     }
 }
 
@@ -222,17 +165,9 @@ pub(super) fn job(text: &str) -> Option<&str> {
     Some(text).filter(|_| is_word)
 }
 
-fn set<T>(
-    place: &mut Option<T>,
-    key: &'static str,
-    value: &str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<(), What> {
-    if place.is_some() {
-        return Err(What::Repeated { key });
-    }
-    *place = Some(read(value).ok_or_else(|| wrong(key, value))?);
-    Ok(())
+fn set<T>(field: &mut T, read: Option<T>) -> Option<()> {
+    *field = read?;
+    Some(())
 }
 
 fn wrong(key: &'static str, value: &str) -> What {
@@ -240,12 +175,6 @@ fn wrong(key: &'static str, value: &str) -> What {
         key,
         value: short(value),
     }
-}
-
-/// What is looked at later: no record without a policy is lost for it.
-#[allow(clippy::unnecessary_wraps)] // of one shape with the others
-fn any(text: &str) -> Option<String> {
-    Some(text.to_owned())
 }
 
 fn number(text: &str) -> Option<i64> {

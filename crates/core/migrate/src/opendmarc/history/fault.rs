@@ -1,6 +1,6 @@
 //! What is wrong with a record, and what the operator can do.
 
-use std::fmt;
+use landmarc_mail::text::{QUOTED_CHARS, excerpt};
 
 use super::{MAX_LINE, MAX_RECORD_LINES};
 
@@ -15,14 +15,16 @@ pub struct Fault {
 }
 
 /// What is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum What {
     /// A line before the first `job`.
+    #[error("\"{key}\" stands before the first record")]
     NoRecord {
         /// Its key.
         key: String,
     },
     /// A value that cannot be.
+    #[error("{key}: \"{value}\" is not {}", expected(key))]
     Value {
         /// Its key.
         key: &'static str,
@@ -30,16 +32,19 @@ pub enum What {
         value: String,
     },
     /// A time that is still to come ([`MAX_AHEAD_S`](crate::MAX_AHEAD_S)).
+    #[error("received: {received_s} is more than a day ahead of now")]
     Ahead {
         /// What stands there, in Unix seconds.
         received_s: u64,
     },
     /// A key that a record has once.
+    #[error("{key} stands in one record twice")]
     Repeated {
         /// The key.
         key: &'static str,
     },
     /// Keys that every record has.
+    #[error("the record of \"{job}\" that begins here has no {}", keys.join(", "))]
     Missing {
         /// The queue id.
         job: String,
@@ -47,13 +52,16 @@ pub enum What {
         keys: Vec<&'static str>,
     },
     /// The record ends in the middle of this line, and another begins there.
+    #[error("the record of \"{job}\" ends in the middle of this line, where another begins")]
     Cut {
         /// The queue id, as far as it is there.
         job: String,
     },
     /// A line of more than [`MAX_LINE`] octets.
+    #[error("the line has more than {MAX_LINE} octets")]
     LongLine,
     /// A record of more than [`MAX_RECORD_LINES`] lines.
+    #[error("the record has more than {MAX_RECORD_LINES} lines")]
     ManyLines,
 }
 
@@ -105,34 +113,6 @@ impl Fault {
     }
 }
 
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRecord { key } => write!(f, "{key:?} stands before the first record"),
-            Self::Value { key, value } => write!(f, "{key}: {value:?} is not {}", expected(key)),
-            Self::Ahead { received_s } => {
-                write!(f, "received: {received_s} is more than a day ahead of now")
-            }
-            Self::Repeated { key } => write!(f, "{key} stands in one record twice"),
-            Self::Missing { job, keys } => {
-                write!(
-                    f,
-                    "the record of {job:?} that begins here has no {}",
-                    keys.join(", ")
-                )
-            }
-            Self::Cut { job } => {
-                write!(
-                    f,
-                    "the record of {job:?} ends in the middle of this line, where another begins"
-                )
-            }
-            Self::LongLine => write!(f, "the line has more than {MAX_LINE} octets"),
-            Self::ManyLines => write!(f, "the record has more than {MAX_RECORD_LINES} lines"),
-        }
-    }
-}
-
 /// What a key's value has to be.
 fn expected(key: &str) -> &'static str {
     match key {
@@ -152,13 +132,7 @@ fn expected(key: &str) -> &'static str {
     }
 }
 
-/// So much of a foreign text is quoted.
-const MAX_QUOTED: usize = 60;
-
-/// What is quoted of a foreign text.
+/// What a message shows of a foreign text.
 pub(super) fn short(text: &str) -> String {
-    match text.char_indices().nth(MAX_QUOTED) {
-        Some((at, _)) => format!("{}…", text.get(..at).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    excerpt(text, QUOTED_CHARS)
 }

@@ -111,7 +111,7 @@ fn each_fault_costs_its_record_only_and_has_a_line_and_a_remedy() {
       line 20: job: "" is not one word of at most 255 octets
       the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again
     octets that are no characters
-      line 22: received: "\0�1" is not a time in seconds since 1970
+      line 22: received: "\u{0}�1" is not a time in seconds since 1970
       the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again
     octets that are no UTF-8 in a number
       line 22: received: "��1" is not a time in seconds since 1970
