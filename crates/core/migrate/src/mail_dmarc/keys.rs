@@ -1,5 +1,7 @@
 //! Every key of `mail-dmarc.ini` (checklist Q16), and what becomes of it.
 
+use KeyMapping::{Becomes, LeftOut, Store};
+
 /// A key of Mail::DMARC's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -22,112 +24,86 @@ pub enum KeyMapping {
     LeftOut(&'static str),
 }
 
-/// All keys that any version of Mail::DMARC has read, in the order of its sample file. A key that is not here
-/// was never read by it.
-pub const KEYS: [Key; 41] = [
-    becomes("organization", "domain", "report.domain"),
-    becomes("organization", "org_name", "report.organization"),
-    becomes("organization", "email", "report.email"),
-    becomes("organization", "extra_contact_info", "report.contact"),
-    left_out(
-        "report_store",
-        "backend",
-        "what comes in is kept in our own database, store.directory",
-    ),
-    store("report_store", "dsn"),
-    store("report_store", "user"),
-    store("report_store", "pass"),
-    left_out(
-        "report_store",
-        "auto_save",
-        "every message is counted; reports are sent once report.email is set",
-    ),
-    left_out(
-        "report_sign",
-        "algorithm",
-        "the key decides: rsa-sha256 or ed25519-sha256; RFC 8301 forbids rsa-sha1",
-    ),
-    left_out(
-        "report_sign",
-        "method",
-        "letters are signed relaxed/relaxed, which survives more relays",
-    ),
-    becomes("report_sign", "domain", "report.dkim_domain"),
-    becomes("report_sign", "selector", "report.dkim_keys"),
-    becomes("report_sign", "keyfile", "report.dkim_keys"),
-    left_out("report_sending", "min_interval", ONE_A_DAY),
-    left_out("report_sending", "max_interval", ONE_A_DAY),
-    left_out("dmarc", "backend", "there is one, and it is neither of these"),
-    becomes("dns", "timeout", "dns.question_timeout"),
-    left_out(
-        "dns",
-        "retrans",
-        "a question is repeated within dns.question_timeout",
-    ),
-    becomes("dns", "public_suffix_list", "dmarc.public_suffix_list"),
-    becomes("smtp", "hostname", "report.delivery.hello"),
-    left_out(
-        "smtp",
-        "cc",
-        "no copies are sent: landmarc outbox show prints every report for report.keep_days",
-    ),
-    becomes("smtp", "whitelist", "action.rules_file"),
-    becomes("smtp", "smarthost", "report.delivery.relay"),
-    becomes("smtp", "smartport", "report.delivery.relay"),
-    becomes("smtp", "smartssl", "report.delivery.tls"),
-    becomes("smtp", "smartuser", "report.delivery.user"),
-    becomes("smtp", "smartpass", "report.delivery.password_file"),
-    left_out(
-        "smtp",
-        "send_errors",
-        "a report that is too large for its destination is sent in parts, or not at all",
-    ),
-    left_out(
-        "smtp",
-        "transports",
-        "Perl classes are not run; report.delivery.by = \"sendmail\" runs any program",
-    ),
-    left_out("imap", "server", NOT_YET),
-    left_out("imap", "port", NOT_YET),
-    left_out("imap", "user", NOT_YET),
-    left_out("imap", "pass", NOT_YET),
-    left_out("imap", "folder", NOT_YET),
-    left_out("imap", "f_done", NOT_YET),
-    left_out("imap", "a_done", NOT_YET),
-    left_out("http", "port", NO_PAGES),
-    left_out("https", "port", NO_PAGES),
-    left_out("https", "ssl_crt", NO_PAGES),
-    left_out("https", "ssl_key", NO_PAGES),
-];
+macro_rules! keys {
+    ($($section:literal { $($name:literal => $mapping:expr,)* })*) => {
+        /// All keys that any version of Mail::DMARC has read, in the order of its sample file. A key that is not here
+        /// was never read by it.
+        pub const KEYS: &[Key] = &[$($(
+            Key { section: $section, name: $name, mapping: $mapping },
+        )*)*];
+    };
+}
+
+keys! {
+    "organization" {
+        "domain" => Becomes("report.domain"),
+        "org_name" => Becomes("report.organization"),
+        "email" => Becomes("report.email"),
+        "extra_contact_info" => Becomes("report.contact"),
+    }
+    "report_store" {
+        "backend" => LeftOut("what comes in is kept in our own database, store.directory"),
+        "dsn" => Store,
+        "user" => Store,
+        "pass" => Store,
+        "auto_save" => LeftOut("every message is counted; reports are sent once report.email is set"),
+    }
+    "report_sign" {
+        "algorithm" => LeftOut("the key decides: rsa-sha256 or ed25519-sha256; RFC 8301 forbids rsa-sha1"),
+        "method" => LeftOut("letters are signed relaxed/relaxed, which survives more relays"),
+        "domain" => Becomes("report.dkim_domain"),
+        "selector" => Becomes("report.dkim_keys"),
+        "keyfile" => Becomes("report.dkim_keys"),
+    }
+    "report_sending" {
+        "min_interval" => LeftOut(ONE_A_DAY),
+        "max_interval" => LeftOut(ONE_A_DAY),
+    }
+    "dmarc" {
+        "backend" => LeftOut("there is one, and it is neither of these"),
+    }
+    "dns" {
+        "timeout" => Becomes("dns.question_timeout"),
+        "retrans" => LeftOut("a question is repeated within dns.question_timeout"),
+        "public_suffix_list" => Becomes("dmarc.public_suffix_list"),
+    }
+    "smtp" {
+        "hostname" => Becomes("report.delivery.hello"),
+        "cc" => LeftOut("no copies are sent: landmarc outbox show prints every report for report.keep_days"),
+        "whitelist" => Becomes("action.rules_file"),
+        "smarthost" => Becomes("report.delivery.relay"),
+        "smartport" => Becomes("report.delivery.relay"),
+        "smartssl" => Becomes("report.delivery.tls"),
+        "smartuser" => Becomes("report.delivery.user"),
+        "smartpass" => Becomes("report.delivery.password_file"),
+        "send_errors" =>
+            LeftOut("a report that is too large for its destination is sent in parts, or not at all"),
+        "transports" =>
+            LeftOut("Perl classes are not run; report.delivery.by = \"sendmail\" runs any program"),
+    }
+    "imap" {
+        "server" => LeftOut(NOT_YET),
+        "port" => LeftOut(NOT_YET),
+        "user" => LeftOut(NOT_YET),
+        "pass" => LeftOut(NOT_YET),
+        "folder" => LeftOut(NOT_YET),
+        "f_done" => LeftOut(NOT_YET),
+        "a_done" => LeftOut(NOT_YET),
+    }
+    "http" {
+        "port" => LeftOut(NO_PAGES),
+    }
+    "https" {
+        "port" => LeftOut(NO_PAGES),
+        "ssl_crt" => LeftOut(NO_PAGES),
+        "ssl_key" => LeftOut(NO_PAGES),
+    }
+}
 
 const ONE_A_DAY: &str = "there is one report for each UTC day, whatever ri asks for";
 const NOT_YET: &str = "reports of others are not read yet; leave dmarc_receive running for them";
 const NO_PAGES: &str =
     "dmarc_httpd has no counterpart yet; POST /v1/check (check_api.listen) judges messages";
-
-const fn becomes(section: &'static str, name: &'static str, setting: &'static str) -> Key {
-    Key {
-        section,
-        name,
-        mapping: KeyMapping::Becomes(setting),
-    }
-}
-
-const fn store(section: &'static str, name: &'static str) -> Key {
-    Key {
-        section,
-        name,
-        mapping: KeyMapping::Store,
-    }
-}
-
-const fn left_out(section: &'static str, name: &'static str, why: &'static str) -> Key {
-    Key {
-        section,
-        name,
-        mapping: KeyMapping::LeftOut(why),
-    }
-}
 
 /// What the sample file has where an operator is to write something: nobody has decided on it.
 const SAMPLES: [(&str, &str, &str); 12] = [

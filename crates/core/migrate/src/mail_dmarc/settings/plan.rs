@@ -17,6 +17,18 @@ const SUBMISSION_PORT: u16 = 587;
 /// The longest `dns.question_timeout`, in seconds.
 const LONGEST_TIMEOUT_S: u64 = 60;
 
+/// What a value should be, and whether it is.
+type Kind = (&'static str, fn(&str) -> bool);
+
+const TEXT: Kind = ("text", |_| true);
+const DOMAIN_NAME: Kind = ("domain name", |text| DomainName::parse(text).is_ok());
+const MAIL_ADDRESS: Kind = ("mail address", |text| {
+    let is_plain = |octet: u8| octet.is_ascii_graphic() && !b"<>()[]:;@\\,\"".contains(&octet);
+    text.rsplit_once('@').is_some_and(|(local, domain)| {
+        (1..=64).contains(&local.len()) && local.bytes().all(is_plain) && DomainName::parse(domain).is_ok()
+    })
+});
+
 /// What is made of the entries, one section after the other.
 pub(super) struct Plan<'a> {
     entries: &'a [Entry],
@@ -48,18 +60,10 @@ impl<'a> Plan<'a> {
     }
 
     fn organization(&mut self) {
-        if let Some(entry) = self.address("organization", "email") {
-            self.set("report", "email", text(&entry.value), entry);
-        }
-        if let Some(entry) = self.entry("organization", "org_name") {
-            self.set("report", "organization", text(&entry.value), entry);
-        }
-        if let Some(entry) = self.entry("organization", "extra_contact_info") {
-            self.set("report", "contact", text(&entry.value), entry);
-        }
-        if let Some(entry) = self.domain("organization", "domain") {
-            self.set("report", "domain", text(&entry.value), entry);
-        }
+        self.take("organization", "email", MAIL_ADDRESS, "report", "email");
+        self.take("organization", "org_name", TEXT, "report", "organization");
+        self.take("organization", "extra_contact_info", TEXT, "report", "contact");
+        self.take("organization", "domain", DOMAIN_NAME, "report", "domain");
     }
 
     fn report_store(&mut self) {
@@ -80,7 +84,7 @@ impl<'a> Plan<'a> {
 
     fn report_sign(&mut self) {
         let keyfile = self.entry("report_sign", "keyfile");
-        let selector = self.domain("report_sign", "selector");
+        let selector = self.checked("report_sign", "selector", DOMAIN_NAME);
         // Mail::DMARC signs when there is a key file.
         let Some(keyfile) = keyfile else {
             return;
@@ -94,9 +98,7 @@ impl<'a> Plan<'a> {
         if !keyfile.value.starts_with('/') {
             return self.is_no(keyfile, "report_sign", "keyfile", "path that starts with \"/\"");
         }
-        if let Some(domain) = self.domain("report_sign", "domain") {
-            self.set("report", "dkim_domain", text(&domain.value), domain);
-        }
+        self.take("report_sign", "domain", DOMAIN_NAME, "report", "dkim_domain");
         let key = text(&format!("{}:{}", selector.value, keyfile.value));
         self.set("report", "dkim_keys", format!("[{key}]"), keyfile);
         self.tell(
@@ -147,9 +149,7 @@ impl<'a> Plan<'a> {
             );
         }
         self.smarthost();
-        if let Some(entry) = self.domain("smtp", "hostname") {
-            self.set("report.delivery", "hello", text(&entry.value), entry);
-        }
+        self.take("smtp", "hostname", DOMAIN_NAME, "report.delivery", "hello");
     }
 
     fn smarthost(&mut self) {
@@ -221,30 +221,33 @@ impl<'a> Plan<'a> {
         all.find(|entry| entry.section == section && entry.key == key)
     }
 
-    /// The entry, if it is a domain name; a mistake if it is none.
-    fn domain(&mut self, section: &'static str, key: &'static str) -> Option<&'a Entry> {
+    /// The entry, if it is of this kind; a mistake if it is not.
+    fn checked(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        (kind, is_kind): Kind,
+    ) -> Option<&'a Entry> {
         let entry = self.entry(section, key)?;
-        if DomainName::parse(&entry.value).is_ok() {
+        if is_kind(&entry.value) {
             return Some(entry);
         }
-        self.is_no(entry, section, key, "domain name");
+        self.is_no(entry, section, key, kind);
         None
     }
 
-    /// The entry, if it is a mail address; a mistake if it is none.
-    fn address(&mut self, section: &'static str, key: &'static str) -> Option<&'a Entry> {
-        let entry = self.entry(section, key)?;
-        let is_address = entry.value.rsplit_once('@').is_some_and(|(local, domain)| {
-            let is_plain = |octet: u8| octet.is_ascii_graphic() && !b"<>()[]:;@\\,\"".contains(&octet);
-            (1..=64).contains(&local.len())
-                && local.bytes().all(is_plain)
-                && DomainName::parse(domain).is_ok()
-        });
-        if is_address {
-            return Some(entry);
+    /// The entry becomes this setting as it is, if it is of this kind; a mistake if it is not.
+    fn take(
+        &mut self,
+        section: &'static str,
+        key: &'static str,
+        kind: Kind,
+        table: &'static str,
+        name: &'static str,
+    ) {
+        if let Some(entry) = self.checked(section, key, kind) {
+            self.set(table, name, text(&entry.value), entry);
         }
-        self.is_no(entry, section, key, "mail address");
-        None
     }
 
     fn set(&mut self, table: &'static str, name: &'static str, value: String, entry: &Entry) {

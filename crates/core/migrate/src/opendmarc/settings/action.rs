@@ -108,13 +108,11 @@ fn text(draft: &mut Draft<'_>) {
 
 /// P25, P39, P41, M9 to M11.
 fn author(draft: &mut Draft<'_>) {
-    if draft.conf.flag(P::RequiredHeaders).is_some() {
-        draft.flag(
-            P::RequiredHeaders,
-            ("action", "required_header_fields"),
-            "Such a message is refused in mode \"enforce\" only.",
-        );
-    }
+    draft.flag(
+        P::RequiredHeaders,
+        ("action", "required_header_fields"),
+        "Such a message is refused in mode \"enforce\" only.",
+    );
     if draft.conf.flag(P::RejectMultiValueFrom).is_some() {
         draft.tell(
             P::RejectMultiValueFrom,

@@ -12,7 +12,6 @@ const ONCE_ALONE: &str =
 
 pub(super) fn translate(draft: &mut Draft<'_>) {
     names(draft);
-    fields(draft);
     spf(draft);
     dkim(draft);
     trusted_ids(draft);
@@ -28,19 +27,12 @@ fn names(draft: &mut Draft<'_>) {
         let name = draft.host_or(name);
         draft.set(P::AuthservId, ("", "authserv_id"), name, why);
     }
-    if draft.conf.flag(P::AuthservIdWithJobId).is_some() {
-        draft.flag(
-            P::AuthservIdWithJobId,
-            ("", "authserv_id_with_job_id"),
-            "Each field has the id then, that of a permanent error as well.",
-        );
-    }
-}
-
-fn fields(draft: &mut Draft<'_>) {
-    if draft.conf.flag(P::SoftwareHeader).is_some() {
-        draft.flag(P::SoftwareHeader, ("", "software_header"), "");
-    }
+    draft.flag(
+        P::AuthservIdWithJobId,
+        ("", "authserv_id_with_job_id"),
+        "Each field has the id then, that of a permanent error as well.",
+    );
+    draft.flag(P::SoftwareHeader, ("", "software_header"), "");
 }
 
 /// P28, P29. Results of others are as good as the trust in whoever can write them; a look of our own is

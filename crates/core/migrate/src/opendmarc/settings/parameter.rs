@@ -2,65 +2,6 @@
 
 use Parameter as P;
 
-/// A parameter, whatever spelling a file uses. The order is that of the checklist, P1 to P42.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(
-    missing_docs,
-    reason = "the names are OpenDMARC's own, and each is told of in docs/from-opendmarc.md"
-)]
-pub enum Parameter {
-    AuthservId,
-    AuthservIdWithJobId,
-    AutoRestart,
-    AutoRestartCount,
-    AutoRestartRate,
-    Background,
-    BaseDirectory,
-    ChangeRootDirectory,
-    CopyFailuresTo,
-    DnsTimeout,
-    EnableCoredumps,
-    FailureReports,
-    FailureReportsBcc,
-    FailureReportsOnNone,
-    FailureReportsSentBy,
-    HistoryFile,
-    IgnoreHosts,
-    IgnoreMailFrom,
-    MilterDebug,
-    PidFile,
-    PublicSuffixList,
-    RecordAllMessages,
-    RejectFailures,
-    ReportCommand,
-    RequiredHeaders,
-    Socket,
-    SoftwareHeader,
-    SpfIgnoreResults,
-    SpfSelfValidate,
-    Syslog,
-    SyslogFacility,
-    TemporaryDirectory,
-    TrustedAuthservIds,
-    UMask,
-    UserId,
-    DomainWhitelist,
-    DomainWhitelistFile,
-    DomainWhitelistSize,
-    HoldQuarantinedMessages,
-    IgnoreAuthenticatedClients,
-    RejectMultiValueFrom,
-    TestDnsData,
-    IgnoreMailTo,
-    NoReportsList,
-    RequiredFrom,
-    RejectString,
-    DmarcbisWalkMode,
-    DmarcbisWalkModeFallback,
-    DmarcbisIgnorePct,
-    ReadCanonicalizedData,
-}
-
 /// What a parameter takes (opendmarc.conf(5)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -85,110 +26,77 @@ pub struct Spelling {
     pub now: Option<&'static str>,
 }
 
-/// All spellings that some version understands, in the order of [`Parameter`].
-pub const SPELLINGS: [Spelling; 54] = [
-    is("AuthservID", P::AuthservId, Kind::Text),
-    is("AuthservIDWithJobID", P::AuthservIdWithJobId, Kind::Boolean),
-    is("AutoRestart", P::AutoRestart, Kind::Boolean),
-    is("AutoRestartCount", P::AutoRestartCount, Kind::Integer),
-    is("AutoRestartRate", P::AutoRestartRate, Kind::Text),
-    is("Background", P::Background, Kind::Boolean),
-    is("BaseDirectory", P::BaseDirectory, Kind::Text),
-    is("ChangeRootDirectory", P::ChangeRootDirectory, Kind::Text),
-    is("CopyFailuresTo", P::CopyFailuresTo, Kind::Text),
-    is("DNSTimeout", P::DnsTimeout, Kind::Integer),
-    is("EnableCoredumps", P::EnableCoredumps, Kind::Boolean),
-    is("FailureReports", P::FailureReports, Kind::Boolean),
-    was(
-        "ForensicReports",
-        P::FailureReports,
-        Kind::Boolean,
-        "FailureReports",
-    ),
-    is("FailureReportsBcc", P::FailureReportsBcc, Kind::Text),
-    was(
-        "ForensicReportsBcc",
-        P::FailureReportsBcc,
-        Kind::Text,
-        "FailureReportsBcc",
-    ),
-    is("FailureReportsOnNone", P::FailureReportsOnNone, Kind::Boolean),
-    was(
-        "ForensicReportsOnNone",
-        P::FailureReportsOnNone,
-        Kind::Boolean,
-        "FailureReportsOnNone",
-    ),
-    is("FailureReportsSentBy", P::FailureReportsSentBy, Kind::Text),
-    was(
-        "ForensicReportsSentBy",
-        P::FailureReportsSentBy,
-        Kind::Text,
-        "FailureReportsSentBy",
-    ),
-    is("HistoryFile", P::HistoryFile, Kind::Text),
-    is("IgnoreHosts", P::IgnoreHosts, Kind::Text),
-    is("IgnoreMailFrom", P::IgnoreMailFrom, Kind::Text),
-    is("MilterDebug", P::MilterDebug, Kind::Integer),
-    is("PidFile", P::PidFile, Kind::Text),
-    is("PublicSuffixList", P::PublicSuffixList, Kind::Text),
-    is("RecordAllMessages", P::RecordAllMessages, Kind::Boolean),
-    is("RejectFailures", P::RejectFailures, Kind::Boolean),
-    is("ReportCommand", P::ReportCommand, Kind::Text),
-    is("RequiredHeaders", P::RequiredHeaders, Kind::Boolean),
-    is("Socket", P::Socket, Kind::Text),
-    is("SoftwareHeader", P::SoftwareHeader, Kind::Boolean),
-    is("SPFIgnoreResults", P::SpfIgnoreResults, Kind::Boolean),
-    is("SPFSelfValidate", P::SpfSelfValidate, Kind::Boolean),
-    is("Syslog", P::Syslog, Kind::Boolean),
-    is("SyslogFacility", P::SyslogFacility, Kind::Text),
-    is("TemporaryDirectory", P::TemporaryDirectory, Kind::Text),
-    is("TrustedAuthservIDs", P::TrustedAuthservIds, Kind::Text),
-    is("UMask", P::UMask, Kind::Integer),
-    is("UserID", P::UserId, Kind::Text),
-    is("DomainWhitelist", P::DomainWhitelist, Kind::Text),
-    is("DomainWhitelistFile", P::DomainWhitelistFile, Kind::Text),
-    is("DomainWhitelistSize", P::DomainWhitelistSize, Kind::Integer),
-    is(
-        "HoldQuarantinedMessages",
-        P::HoldQuarantinedMessages,
-        Kind::Boolean,
-    ),
-    is(
-        "IgnoreAuthenticatedClients",
-        P::IgnoreAuthenticatedClients,
-        Kind::Boolean,
-    ),
-    is("RejectMultiValueFrom", P::RejectMultiValueFrom, Kind::Boolean),
-    is("TestDNSData", P::TestDnsData, Kind::Text),
-    is("IgnoreMailTo", P::IgnoreMailTo, Kind::Text),
-    is("NoReportsList", P::NoReportsList, Kind::Text),
-    is("RequiredFrom", P::RequiredFrom, Kind::Boolean),
-    is("RejectString", P::RejectString, Kind::Text),
-    is("DMARCbisWalkMode", P::DmarcbisWalkMode, Kind::Text),
-    is(
-        "DMARCbisWalkModeFallback",
-        P::DmarcbisWalkModeFallback,
-        Kind::Text,
-    ),
-    is("DMARCbisIgnorePct", P::DmarcbisIgnorePct, Kind::Boolean),
-    is("ReadCanonicalizedData", P::ReadCanonicalizedData, Kind::Boolean),
-];
+macro_rules! parameters {
+    ($($Parameter:ident $Kind:ident $name:literal $(was $old:literal)?,)*) => {
+        /// A parameter, whatever spelling a file uses. The order is that of the checklist, P1 to P42.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[allow(
+            missing_docs,
+            reason = "the names are OpenDMARC's own, and each is explained in docs/from-opendmarc.md"
+        )]
+        pub enum Parameter {
+            $($Parameter,)*
+        }
 
-const fn is(name: &'static str, parameter: Parameter, kind: Kind) -> Spelling {
-    Spelling {
-        name,
-        parameter,
-        kind,
-        now: None,
-    }
+        /// All spellings that some version understands, in the order of [`Parameter`].
+        pub const SPELLINGS: &[Spelling] = &[$(
+            Spelling { name: $name, parameter: P::$Parameter, kind: Kind::$Kind, now: None },
+            $(Spelling { name: $old, parameter: P::$Parameter, kind: Kind::$Kind, now: Some($name) },)?
+        )*];
+    };
 }
 
-const fn was(name: &'static str, parameter: Parameter, kind: Kind, now: &'static str) -> Spelling {
-    Spelling {
-        now: Some(now),
-        ..is(name, parameter, kind)
-    }
+parameters! {
+    AuthservId Text "AuthservID",
+    AuthservIdWithJobId Boolean "AuthservIDWithJobID",
+    AutoRestart Boolean "AutoRestart",
+    AutoRestartCount Integer "AutoRestartCount",
+    AutoRestartRate Text "AutoRestartRate",
+    Background Boolean "Background",
+    BaseDirectory Text "BaseDirectory",
+    ChangeRootDirectory Text "ChangeRootDirectory",
+    CopyFailuresTo Text "CopyFailuresTo",
+    DnsTimeout Integer "DNSTimeout",
+    EnableCoredumps Boolean "EnableCoredumps",
+    FailureReports Boolean "FailureReports" was "ForensicReports",
+    FailureReportsBcc Text "FailureReportsBcc" was "ForensicReportsBcc",
+    FailureReportsOnNone Boolean "FailureReportsOnNone" was "ForensicReportsOnNone",
+    FailureReportsSentBy Text "FailureReportsSentBy" was "ForensicReportsSentBy",
+    HistoryFile Text "HistoryFile",
+    IgnoreHosts Text "IgnoreHosts",
+    IgnoreMailFrom Text "IgnoreMailFrom",
+    MilterDebug Integer "MilterDebug",
+    PidFile Text "PidFile",
+    PublicSuffixList Text "PublicSuffixList",
+    RecordAllMessages Boolean "RecordAllMessages",
+    RejectFailures Boolean "RejectFailures",
+    ReportCommand Text "ReportCommand",
+    RequiredHeaders Boolean "RequiredHeaders",
+    Socket Text "Socket",
+    SoftwareHeader Boolean "SoftwareHeader",
+    SpfIgnoreResults Boolean "SPFIgnoreResults",
+    SpfSelfValidate Boolean "SPFSelfValidate",
+    Syslog Boolean "Syslog",
+    SyslogFacility Text "SyslogFacility",
+    TemporaryDirectory Text "TemporaryDirectory",
+    TrustedAuthservIds Text "TrustedAuthservIDs",
+    UMask Integer "UMask",
+    UserId Text "UserID",
+    DomainWhitelist Text "DomainWhitelist",
+    DomainWhitelistFile Text "DomainWhitelistFile",
+    DomainWhitelistSize Integer "DomainWhitelistSize",
+    HoldQuarantinedMessages Boolean "HoldQuarantinedMessages",
+    IgnoreAuthenticatedClients Boolean "IgnoreAuthenticatedClients",
+    RejectMultiValueFrom Boolean "RejectMultiValueFrom",
+    TestDnsData Text "TestDNSData",
+    IgnoreMailTo Text "IgnoreMailTo",
+    NoReportsList Text "NoReportsList",
+    RequiredFrom Boolean "RequiredFrom",
+    RejectString Text "RejectString",
+    DmarcbisWalkMode Text "DMARCbisWalkMode",
+    DmarcbisWalkModeFallback Text "DMARCbisWalkModeFallback",
+    DmarcbisIgnorePct Boolean "DMARCbisIgnorePct",
+    ReadCanonicalizedData Boolean "ReadCanonicalizedData",
 }
 
 /// The spelling that a file uses; names are compared without case (C3).

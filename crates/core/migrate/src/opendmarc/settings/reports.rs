@@ -1,9 +1,9 @@
 //! What is written down and told to others: P12 to P16, P22, P24, P41.
 
-use super::broken::quoted;
 use super::draft::Draft;
 use super::parameter::Parameter as P;
 use super::service::is_volatile;
+use landmarc_mail::text::quoted;
 
 /// What a shell would make something of. No shell is run here.
 const SHELL: &[char] = &[
@@ -118,14 +118,12 @@ fn aggregate(draft: &mut Draft<'_>, has_history: bool) {
 
 /// P12, P14.
 fn failure_reports(draft: &mut Draft<'_>) {
-    if draft.conf.flag(P::FailureReports).is_some() {
-        draft.flag(
-            P::FailureReports,
-            ("report.failure", "enabled"),
-            "The tag fo of the domain counts, destinations have limits and must agree to them, and addresses of others are \
-             hidden (report.failure.redaction).",
-        );
-    }
+    draft.flag(
+        P::FailureReports,
+        ("report.failure", "enabled"),
+        "The tag fo of the domain counts, destinations have limits and must agree to them, and addresses of others are \
+         hidden (report.failure.redaction).",
+    );
     if draft.conf.flag(P::FailureReportsOnNone).is_some() {
         draft.flag(P::FailureReportsOnNone, ("report.failure", "on_none"), "");
     } else if reports_failures(draft) {
