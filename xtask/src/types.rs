@@ -11,8 +11,8 @@ const REASONS: &[(&str, &str)] = &[];
 
 /// Names that are left. What occurs once is to be taken out; nothing is to be added.
 const LEFT: &str = "\
-    Action Address AddressError Answer Arguments Asked Beat Broken CheckApi Claim Clock Collector Day Delivery \
-    Disposition Dns Entry Expired Export Fault Filter Fingerprint Found Guard Judged Key KeyError Known Limits \
+    Action Address AddressError Answer Asked Beat Broken CheckApi Claim Collector Day Delivery \
+    Disposition Dns Entry Expired Fault Filter Fingerprint Found Guard Key KeyError Known Limits \
     Line Lines Mechanism Mistake Network Options Outcome Part Place Reader Readiness Reading Reason Record \
     RecordError Refusal Reply Report Request Row Server ServerOptions Session Shared Signature Signer Site \
     Source Spool Stage State Statistics Status Step Summary Taker Target Tls Translation Value What Word Wrong";

@@ -15,7 +15,7 @@ use landmarc_runtime::rules;
 use landmarc_runtime::visible::visible_path;
 
 /// Where answers come from.
-pub(crate) enum Answers {
+pub(crate) enum DnsAnswers {
     Zones(Zones),
     Resolver(Resolver),
 }
@@ -26,7 +26,7 @@ pub(crate) enum MessageAnswers<'a> {
     Resolver(MessageLookup),
 }
 
-impl Answers {
+impl DnsAnswers {
     /// From this file of zones, or from the name servers that the settings name.
     ///
     /// # Errors

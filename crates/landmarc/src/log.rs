@@ -20,9 +20,9 @@ const MAX_SYSLOG_LINE: usize = 8 * 1024;
 type BoxedLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
 
 /// Changes the level while the service runs.
-pub(crate) struct Level(reload::Handle<LevelFilter, tracing_subscriber::Registry>);
+pub(crate) struct LevelHandle(reload::Handle<LevelFilter, tracing_subscriber::Registry>);
 
-impl Level {
+impl LevelHandle {
     pub(crate) fn set(&self, settings: &Settings) {
         // It fails only when logging has ended, and then there is nothing to change.
         let _ = self.0.reload(level(settings));
@@ -31,7 +31,7 @@ impl Level {
 
 /// Starts logging as the settings say; falls back to standard error, and says so,
 /// when a log daemon cannot be reached.
-pub(crate) fn start(settings: &Settings) -> Level {
+pub(crate) fn start(settings: &Settings) -> LevelHandle {
     let is_under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
     let (layer, complaint) = match target(settings.log.target, is_under_systemd) {
         LogTarget::Journald => match tracing_journald::layer() {
@@ -57,7 +57,7 @@ pub(crate) fn start(settings: &Settings) -> Level {
     if let Some(complaint) = complaint {
         tracing::warn!("{complaint}; logging to standard error");
     }
-    Level(handle)
+    LevelHandle(handle)
 }
 
 /// Under systemd standard error is the journal's, so its own protocol is better.

@@ -120,16 +120,16 @@ impl MailFile {
     }
 
     /// Its messages, in order.
-    pub(crate) fn messages(&self) -> Vec<Stored<'_>> {
+    pub(crate) fn messages(&self) -> Vec<StoredMessage<'_>> {
         if !self.is_mbox() {
-            return vec![Stored {
+            return vec![StoredMessage {
                 place: self.name.clone(),
                 octets: Cow::Borrowed(&self.octets),
             }];
         }
         (1..)
             .zip(mbox::split_mbox(&self.octets))
-            .map(|(number, message)| Stored {
+            .map(|(number, message)| StoredMessage {
                 place: format!("{}, message {number}", self.name),
                 octets: mbox::unquote(message),
             })
@@ -138,7 +138,7 @@ impl MailFile {
 }
 
 /// One message, and where it is stored.
-pub(crate) struct Stored<'a> {
+pub(crate) struct StoredMessage<'a> {
     /// The file, with the number of the message where it is an mbox.
     pub(crate) place: String,
     /// As in the file, without the quotes of an mbox.

@@ -4,12 +4,12 @@
 //! logs. Whatever decides is in the crates this one uses.
 
 mod answers;
-mod bench;
 mod commands;
 mod csv;
 mod exit;
 mod failure;
 mod figures;
+mod file_check;
 mod listing;
 mod loading;
 mod log;
@@ -47,44 +47,44 @@ pub(crate) struct CommandLine {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service: a milter for Postfix and Sendmail
-    Serve(commands::serve::Arguments),
+    Serve(commands::serve::ServeArguments),
     /// Judge messages from files as the service would, and say why
-    Check(commands::check::Arguments),
+    Check(commands::check::CheckArguments),
     /// Be the filter of a mail server that starts it by itself, such as OpenSMTPD
     #[command(subcommand)]
-    Filter(commands::filter::Action),
+    Filter(commands::filter::FilterCommand),
     /// Tell why a message was treated as it was, by its queue id or the id in the SMTP reply
-    Explain(commands::explain::Arguments),
+    Explain(commands::explain::ExplainArguments),
     /// List the messages that were recorded
-    Log(commands::log::Arguments),
+    Log(commands::log::LogArguments),
     /// Look after the database: how it is, what expires, a backup
     #[command(subcommand)]
-    Store(commands::store::Action),
+    Store(commands::store::StoreCommand),
     /// See and steer what this server reports to others
     #[command(subcommand)]
-    Outbox(commands::outbox::Action),
+    Outbox(commands::outbox::OutboxCommand),
     /// See and export what waits to be handed on to the fleet
     #[command(subcommand)]
-    Spool(commands::spool::Action),
+    Spool(commands::spool::SpoolCommand),
     /// Show or check settings, or print a file of them all
     #[command(subcommand)]
-    Config(commands::config::Action),
+    Config(commands::config::ConfigCommand),
     /// Show this server's own rules, or try them on messages
     #[command(subcommand)]
-    Rules(commands::rules::Action),
+    Rules(commands::rules::RulesCommand),
     /// Make the keys that reports are signed with, and see whether they are published
     #[command(subcommand)]
-    Dkim(commands::dkim::Action),
+    Dkim(commands::dkim::DkimCommand),
     /// Move in from another program: its settings, its history, its database
     #[command(subcommand)]
-    Migrate(commands::migrate::Action),
+    Migrate(commands::migrate::MigrateCommand),
     /// Write what was counted for other programs: the history file of OpenDMARC
     #[command(subcommand)]
-    History(commands::history::Action),
+    History(commands::history::HistoryCommand),
     /// Print shell completions
-    Completions(commands::documents::Completions),
+    Completions(commands::documents::CompletionsArguments),
     /// Print the manual page, or write those of all commands into a directory
-    Man(commands::documents::Man),
+    Man(commands::documents::ManArguments),
 }
 
 /// A message is a thousand small pieces of memory that are all gone when it is answered; with the
@@ -108,17 +108,17 @@ fn run(command: Command) -> CommandResult {
     match command {
         Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
-        Command::Filter(action) => commands::filter::run(&action),
+        Command::Filter(command) => commands::filter::run(&command),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Log(arguments) => commands::log::run(&arguments),
-        Command::Store(action) => commands::store::run(&action),
-        Command::Outbox(action) => commands::outbox::run(&action),
-        Command::Spool(action) => commands::spool::run(&action),
-        Command::Config(action) => commands::config::run(&action),
-        Command::Rules(action) => commands::rules::run(&action),
-        Command::Dkim(action) => commands::dkim::run(&action),
-        Command::Migrate(action) => commands::migrate::run(&action),
-        Command::History(action) => commands::history::run(&action),
+        Command::Store(command) => commands::store::run(&command),
+        Command::Outbox(command) => commands::outbox::run(&command),
+        Command::Spool(command) => commands::spool::run(&command),
+        Command::Config(command) => commands::config::run(&command),
+        Command::Rules(command) => commands::rules::run(&command),
+        Command::Dkim(command) => commands::dkim::run(&command),
+        Command::Migrate(command) => commands::migrate::run(&command),
+        Command::History(command) => commands::history::run(&command),
         Command::Completions(arguments) => commands::documents::completions(&arguments),
         Command::Man(arguments) => commands::documents::man(&arguments),
     }

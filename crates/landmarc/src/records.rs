@@ -20,7 +20,7 @@ use landmarc_runtime::time::to_the_millisecond;
 
 /// Which store is meant.
 #[derive(Debug, Args)]
-pub(crate) struct Place {
+pub(crate) struct StoreArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -33,27 +33,27 @@ pub(crate) struct Place {
 }
 
 /// A database, and the settings of the service that writes it.
-pub(crate) struct Found {
+pub(crate) struct SelectedStore {
     pub(crate) place: landmarc_store::Place,
     /// None when a file was named and the settings were not.
     pub(crate) settings: Option<Settings>,
 }
 
-impl Place {
+impl StoreArguments {
     /// Where the store is. Settings that nobody asked for are not read when the file is named:
     /// whoever looks into a backup need not be able to.
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(crate) fn find(&self) -> Result<Found, Failure> {
+    pub(crate) fn find(&self) -> Result<SelectedStore, Failure> {
         match (&self.store, &self.config) {
-            (Some(path), None) => Ok(Found {
+            (Some(path), None) => Ok(SelectedStore {
                 place: path.into(),
                 settings: None,
             }),
             (_, config) => {
                 let settings = load_store(config.as_deref(), Need::Directory)?;
-                Ok(Found {
+                Ok(SelectedStore {
                     place: self.of(&settings)?,
                     settings: Some(settings),
                 })
@@ -75,7 +75,7 @@ impl Place {
     }
 }
 
-impl Found {
+impl SelectedStore {
     /// Opens it for reading, also while the service writes it.
     ///
     /// # Errors

@@ -7,9 +7,9 @@ use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::explanation::explain;
 
-use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
 use crate::failure::CommandResult;
+use crate::file_check::{FileCheckArguments, JudgedFile, judge_each};
 use crate::output::print;
 use landmarc_filter::json;
 use landmarc_filter::log_line;
@@ -20,12 +20,12 @@ Exit code: 0 when no message fails, 1 when one fails DMARC or cannot be evaluate
 did not answer, 64 for a wrong command line, 65 for a file that is no message, 78 for wrong \
 settings; the largest of those that apply.";
 
-/// Arguments of `check`.
+/// CheckArguments of `check`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct CheckArguments {
     #[command(flatten)]
-    options: Options,
+    options: FileCheckArguments,
     /// Tell the whole story of each message: DNS answers, steps, verdict, what to do
     #[arg(long)]
     explain: bool,
@@ -35,14 +35,14 @@ pub(crate) struct Arguments {
 }
 
 /// Judges and prints.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &CheckArguments) -> CommandResult {
     judge_each(&arguments.options, |judged| {
         print(&format!("{}\n", text(arguments, &judged)))?;
         Ok(exit_of(judged.judgement))
     })
 }
 
-fn text(arguments: &Arguments, judged: &Judged<'_>) -> String {
+fn text(arguments: &CheckArguments, judged: &JudgedFile<'_>) -> String {
     let judgement = judged.judgement;
     match (arguments.json, arguments.explain, judged.place) {
         (true, _, Some(place)) => json::object_of_file(place, judgement).to_string(),

@@ -13,24 +13,24 @@ use landmarc_runtime::visible::visible_path;
 
 /// Show or check settings, or print a file of them all
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum ConfigCommand {
     /// Print the settings in force, and in plain words what they do to mail that fails
     Show {
         #[command(flatten)]
-        which: Which,
+        which: SettingsFileArguments,
     },
     /// Report every mistake in a settings file with its line; exit code 78 when there is one
     Check {
         #[command(flatten)]
-        which: Which,
+        which: SettingsFileArguments,
     },
     /// Print a settings file with every key, its default and what it is for
     Default,
 }
 
-/// Which settings are meant.
+/// SettingsFileArguments settings are meant.
 #[derive(Debug, Args)]
-pub(crate) struct Which {
+pub(crate) struct SettingsFileArguments {
     /// The settings file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
@@ -39,18 +39,18 @@ pub(crate) struct Which {
     config: Option<PathBuf>,
 }
 
-impl Which {
+impl SettingsFileArguments {
     fn file(&self) -> Option<&Path> {
         self.file.as_deref().or(self.config.as_deref())
     }
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::Default => print(&landmarc_settings::default_file()),
-        Action::Check { which } => check(which.file()),
-        Action::Show { which } => show(which.file()),
+pub(crate) fn run(command: &ConfigCommand) -> CommandResult {
+    match command {
+        ConfigCommand::Default => print(&landmarc_settings::default_file()),
+        ConfigCommand::Check { which } => check(which.file()),
+        ConfigCommand::Show { which } => show(which.file()),
     }
 }
 

@@ -10,20 +10,20 @@ use clap::Subcommand;
 
 /// Make the keys that reports are signed with, and see whether they are published
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum DkimCommand {
     /// Make a key file, and tell what to publish and what to set
-    New(new::Arguments),
+    New(new::DkimNewArguments),
     /// Tell what to publish for a key file
-    Show(show::Arguments),
+    Show(show::DkimShowArguments),
     /// Ask DNS whether the keys of the settings are published
-    Check(check::Arguments),
+    Check(check::DkimCheckArguments),
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::New(arguments) => new::run(arguments),
-        Action::Show(arguments) => show::run(arguments),
-        Action::Check(arguments) => check::run(arguments),
+pub(crate) fn run(command: &DkimCommand) -> CommandResult {
+    match command {
+        DkimCommand::New(arguments) => new::run(arguments),
+        DkimCommand::Show(arguments) => show::run(arguments),
+        DkimCommand::Check(arguments) => check::run(arguments),
     }
 }

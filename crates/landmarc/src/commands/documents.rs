@@ -13,21 +13,21 @@ use crate::output::print_octets;
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
-pub(crate) struct Completions {
+pub(crate) struct CompletionsArguments {
     /// The shell to write for
     shell: Shell,
 }
 
 /// Arguments of `man`.
 #[derive(Debug, Args)]
-pub(crate) struct Man {
+pub(crate) struct ManArguments {
     /// Write a page for each command into this directory, which is made if need be
     #[arg(long, value_name = "DIR")]
     output_dir: Option<PathBuf>,
 }
 
 /// Prints completions.
-pub(crate) fn completions(arguments: &Completions) -> CommandResult {
+pub(crate) fn completions(arguments: &CompletionsArguments) -> CommandResult {
     let mut text = Vec::new();
     clap_complete::generate(
         arguments.shell,
@@ -39,7 +39,7 @@ pub(crate) fn completions(arguments: &Completions) -> CommandResult {
 }
 
 /// Prints or writes manual pages.
-pub(crate) fn man(arguments: &Man) -> CommandResult {
+pub(crate) fn man(arguments: &ManArguments) -> CommandResult {
     let Some(directory) = &arguments.output_dir else {
         return print_page();
     };

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::output::{print, terminal_width};
 use crate::pasted;
-use crate::records::{Found, Place, object, word};
+use crate::records::{SelectedStore, StoreArguments, object, word};
 use crate::wrap::{broken, wrapped};
 use landmarc_filter::trace::with_id;
 use landmarc_mail::text::{visible, visible_lines};
@@ -43,22 +43,22 @@ const WHEN_PRESENT: [&str; 3] = ["override", "rule", "cause"];
 /// The column in which the values of the head begin.
 const VALUES: usize = 17;
 
-/// Arguments of `explain`.
+/// ExplainArguments of `explain`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct ExplainArguments {
     /// The queue id of the mail server, or the short id in the SMTP reply
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     id: String,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each message, on a line of its own
     #[arg(long)]
     json: bool,
 }
 
 /// Looks it up and prints.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &ExplainArguments) -> CommandResult {
     let ids = pasted::candidates(&arguments.id);
     if ids.is_empty() {
         return Err(failure!(
@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
             arguments.id
         ));
     }
-    let store = arguments.place.find()?;
+    let store = arguments.store.find()?;
     // What this host took is found here, also while the database of the fleet is away.
     let mut found = match store.own() {
         Some(own) => look_up(&own.read()?, &ids)?,
@@ -99,7 +99,7 @@ fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Failure> {
 }
 
 /// The remedies are what has been the matter, the likeliest first.
-fn not_found(ids: &[String], store: &Found) -> Failure {
+fn not_found(ids: &[String], store: &SelectedStore) -> Failure {
     let asked: Vec<_> = ids.iter().map(|id| format!("{id:?}")).collect();
     let (asked, place) = (asked.join(" or "), &store.place);
     failure!(Exit::Unknown, "nothing is recorded under {asked} in {place}")

@@ -28,16 +28,16 @@ const INPUT_OCTETS: usize = 64 * 1024;
 
 /// The mail servers.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum FilterCommand {
     /// Be a filter of OpenSMTPD: have messages judged by the running service, and edit them
     #[command(name = "opensmtpd")]
-    OpenSmtpd(Arguments),
+    OpenSmtpd(OpenSmtpdArguments),
 }
 
-/// Arguments of `filter opensmtpd`.
+/// OpenSmtpdArguments of `filter opensmtpd`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OpenSmtpdArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -61,8 +61,8 @@ enum UnjudgedName {
 }
 
 /// Serves the mail server until it ends.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    let Action::OpenSmtpd(arguments) = action;
+pub(crate) fn run(command: &FilterCommand) -> CommandResult {
+    let FilterCommand::OpenSmtpd(arguments) = command;
     let settings = load(arguments.config.as_deref())?.settings;
     let service = service(arguments, &settings)?;
     log::start(&settings);
@@ -84,7 +84,7 @@ pub(crate) fn run(action: &Action) -> CommandResult {
 }
 
 /// The check API to ask.
-fn service(arguments: &Arguments, settings: &Settings) -> Result<CheckApi, Failure> {
+fn service(arguments: &OpenSmtpdArguments, settings: &Settings) -> Result<CheckApi, Failure> {
     let wrong = |message: &str| Failure::new(Exit::Config, message);
     let api = &settings.check_api;
     let socket = match (&arguments.socket, api.listen.first()) {

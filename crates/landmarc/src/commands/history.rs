@@ -17,7 +17,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
 use crate::notes::note;
-use crate::records::Place;
+use crate::records::StoreArguments;
 use landmarc_import::opendmarc::exporter_name;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, date};
@@ -37,15 +37,15 @@ version, 69 when the store cannot be read or the file not written, 78 for wrong 
 
 /// Write what was counted for other programs: the history file of OpenDMARC
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum HistoryCommand {
     /// Write the tally of some days as a history file of OpenDMARC
-    Export(Export),
+    Export(HistoryExportArguments),
 }
 
 /// Arguments of `history export`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Export {
+pub(crate) struct HistoryExportArguments {
     /// Only this UTC day: 2026-06-01, yesterday, today
     #[arg(long, value_name = "DAY", conflicts_with_all = ["since", "until"])]
     day: Option<When>,
@@ -62,23 +62,23 @@ pub(crate) struct Export {
     #[arg(long, value_name = "NAME")]
     reporter: Option<String>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    let Action::Export(arguments) = action;
+pub(crate) fn run(command: &HistoryCommand) -> CommandResult {
+    let HistoryCommand::Export(arguments) = command;
     export(arguments)
 }
 
-fn export(arguments: &Export) -> CommandResult {
+fn export(arguments: &HistoryExportArguments) -> CommandResult {
     if arguments.ends_before_it_begins(now_ms()) {
         return Err(failure!(
             Exit::Usage,
             "--since is after --until: there is no day between them"
         ));
     }
-    let store = arguments.place.find()?;
+    let store = arguments.store.find()?;
     let reader = store.read()?;
     let reporter = arguments.reporter.clone().unwrap_or_else(exporter_name);
     let days = reader.reporting_days()?;
@@ -110,7 +110,7 @@ fn export(arguments: &Export) -> CommandResult {
     }
 }
 
-impl Export {
+impl HistoryExportArguments {
     fn ends_before_it_begins(&self, now_ms: u64) -> bool {
         let of = |when: When| Day::at(when.begins_ms(now_ms));
         matches!((self.since, self.until), (Some(since), Some(until)) if of(since) > of(until))
@@ -136,7 +136,7 @@ fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &st
     for day in days {
         for domain in reader.reporting_day(*day).map_err(Stopped::Store)? {
             let domain = domain.map_err(Stopped::Store)?;
-            tell_of_left_out(*day, &domain);
+            note_left_out(*day, &domain);
             count += write_domain(out, *day, domain, reporter).map_err(Stopped::Writing)?;
         }
     }
@@ -145,7 +145,7 @@ fn write_days(out: &mut impl Write, reader: &Reader, days: &[Day], reporter: &st
 }
 
 /// Rows past what is read of one domain and day: nothing is left out in silence.
-fn tell_of_left_out(day: Day, domain: &DomainDay) {
+fn note_left_out(day: Day, domain: &DomainDay) {
     if domain.left_out_messages > 0 {
         note!(
             "landmarc: {}: {} messages of {} are left out, in rows past the {}th",
@@ -204,16 +204,16 @@ mod tests {
 
     use super::*;
 
-    fn export(days: [Option<&str>; 3]) -> Export {
+    fn export(days: [Option<&str>; 3]) -> HistoryExportArguments {
         let when = |text: Option<&str>| text.map(|text| text.parse().unwrap());
         let [day, since, until] = days.map(when);
-        Export {
+        HistoryExportArguments {
             day,
             since,
             until,
             output: None,
             reporter: None,
-            place: Place {
+            store: StoreArguments {
                 local: false,
                 config: None,
                 store: None,

@@ -12,7 +12,7 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::listing;
 use crate::notes::note;
 use crate::output::{print, terminal_width};
-use crate::records::{FIELDS, Place, object, word};
+use crate::records::{FIELDS, StoreArguments, object, word};
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, to_the_second};
@@ -32,10 +32,10 @@ get all. In --csv a cell that a spreadsheet would take for a formula begins with
 Exit code: 0, also when no message fits; 64 for a wrong command line, 65 for a file that is no \
 store of this version, 69 when the store cannot be read, 78 for wrong settings.";
 
-/// Arguments of `log`.
+/// LogArguments of `log`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct LogArguments {
     /// Only messages of this Author Domain, or of one below it
     #[arg(long, value_name = "DOMAIN", value_parser = domain)]
     domain: Option<String>,
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_MESSAGES)))]
     limit: u32,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each message, on a line of its own
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -116,9 +116,9 @@ fn domain(text: &str) -> Result<String, landmarc_mail::name::NameError> {
 }
 
 /// Looks for them and prints.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &LogArguments) -> CommandResult {
     let filter = filter(arguments, now_ms())?;
-    let store = arguments.place.find()?;
+    let store = arguments.store.find()?;
     let found = store.read()?.log(&filter);
     let mut rows = found?;
     rows.reverse();
@@ -135,8 +135,8 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
         note!("landmarc: no message {which} in {}", store.place);
     }
     print(&match arguments {
-        Arguments { json: true, .. } => listing::as_json(&rows, object),
-        Arguments { csv: true, .. } => listing::as_csv(&FIELDS, &rows),
+        LogArguments { json: true, .. } => listing::as_json(&rows, object),
+        LogArguments { csv: true, .. } => listing::as_csv(&FIELDS, &rows),
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
@@ -145,7 +145,7 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-fn filter(arguments: &Arguments, now_ms: u64) -> Result<Filter, Failure> {
+fn filter(arguments: &LogArguments, now_ms: u64) -> Result<Filter, Failure> {
     let since_ms = arguments.since.map(|since| since.begins_ms(now_ms));
     let until_ms = arguments.until.map(|until| until.ends_ms(now_ms));
     if let (Some(since), Some(until)) = (since_ms, until_ms)
@@ -226,7 +226,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: LogArguments,
     }
 
     fn read(options: &[&str]) -> Result<Filter, String> {

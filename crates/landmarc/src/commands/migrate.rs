@@ -12,20 +12,20 @@ use clap::Subcommand;
 
 /// Move in from another program: its settings, its history, its database
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum MigrateCommand {
     /// From OpenDMARC: translate opendmarc.conf, bring in its history or its database
-    Opendmarc(opendmarc::Arguments),
+    Opendmarc(opendmarc::MigrateOpenDmarcArguments),
     /// From Mail::DMARC, as qpsmtpd has it: translate mail-dmarc.ini, bring in its database
-    MailDmarc(mail_dmarc::Arguments),
+    MailDmarc(mail_dmarc::MigrateMailDmarcArguments),
     /// From rspamd: translate its DMARC settings, bring in the records that it keeps in Redis
-    Rspamd(rspamd::Arguments),
+    Rspamd(rspamd::MigrateRspamdArguments),
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::Opendmarc(arguments) => opendmarc::run(arguments),
-        Action::MailDmarc(arguments) => mail_dmarc::run(arguments),
-        Action::Rspamd(arguments) => rspamd::run(arguments),
+pub(crate) fn run(command: &MigrateCommand) -> CommandResult {
+    match command {
+        MigrateCommand::Opendmarc(arguments) => opendmarc::run(arguments),
+        MigrateCommand::MailDmarc(arguments) => mail_dmarc::run(arguments),
+        MigrateCommand::Rspamd(arguments) => rspamd::run(arguments),
     }
 }

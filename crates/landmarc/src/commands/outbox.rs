@@ -4,13 +4,13 @@ mod bounce;
 mod common;
 mod due;
 mod list;
-pub(crate) mod opened;
 pub(crate) mod redirect;
 mod rehearsal;
 mod retry;
 mod rows;
 pub(crate) mod send;
 mod settled;
+pub(crate) mod setup;
 mod show;
 mod summary;
 mod suppress;
@@ -34,49 +34,49 @@ wrong settings.";
 
 /// See and steer what this server reports to others
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum OutboxCommand {
     /// Tell about which domains a report is due, to whom it would go, and why it would not
-    Due(due::Arguments),
+    Due(due::OutboxDueArguments),
     /// List the letters: their states, attempts and reasons
-    List(list::Arguments),
+    List(list::OutboxListArguments),
     /// Show one report: its facts, its letters, its XML, or a letter as it goes out
-    Show(show::Arguments),
+    Show(show::OutboxShowArguments),
     /// Make the reports that are due and send what is queued, now
-    Send(send::Arguments),
+    Send(send::OutboxSendArguments),
     /// Try letters again that wait or were given up
-    Retry(retry::Arguments),
+    Retry(retry::OutboxRetryArguments),
     /// Send nothing to an address or domain for a time; list or lift that
-    Suppress(suppress::Arguments),
+    Suppress(suppress::OutboxSuppressArguments),
     /// Send the reports about a domain elsewhere than its record says; list or end that
-    Redirect(redirect::Arguments),
+    Redirect(redirect::OutboxRedirectArguments),
     /// Read a bounce of a report letter from standard input: for the pipe of a mail server
-    Bounce(bounce::Arguments),
+    Bounce(bounce::OutboxBounceArguments),
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::Due(arguments) => due::run(arguments),
-        Action::List(arguments) => list::run(arguments),
-        Action::Show(arguments) => show::run(arguments),
-        Action::Send(arguments) => send::run(arguments),
-        Action::Retry(arguments) => retry::run(arguments),
-        Action::Suppress(arguments) => suppress::run(arguments),
-        Action::Redirect(arguments) => redirect::run(arguments),
-        Action::Bounce(arguments) => bounce::run(arguments),
+pub(crate) fn run(command: &OutboxCommand) -> CommandResult {
+    match command {
+        OutboxCommand::Due(arguments) => due::run(arguments),
+        OutboxCommand::List(arguments) => list::run(arguments),
+        OutboxCommand::Show(arguments) => show::run(arguments),
+        OutboxCommand::Send(arguments) => send::run(arguments),
+        OutboxCommand::Retry(arguments) => retry::run(arguments),
+        OutboxCommand::Suppress(arguments) => suppress::run(arguments),
+        OutboxCommand::Redirect(arguments) => redirect::run(arguments),
+        OutboxCommand::Bounce(arguments) => bounce::run(arguments),
     }
 }
 
 /// The time that a command takes for the present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Clock {
+pub(crate) enum NowArgument {
     /// Seconds since 1970, as `check --now` takes them.
     Seconds(u64),
     /// A time as people write it.
     When(When),
 }
 
-impl Clock {
+impl NowArgument {
     /// Milliseconds since the epoch.
     pub(crate) fn ms(self) -> u64 {
         match self {
@@ -91,7 +91,7 @@ impl Clock {
     }
 }
 
-impl FromStr for Clock {
+impl FromStr for NowArgument {
     type Err = landmarc_runtime::time::NoTime;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -108,9 +108,9 @@ impl FromStr for Clock {
 
 /// A day as it stands on the command line: `2026-06-01`, `yesterday`, `today`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct OneDay(When);
+pub(crate) struct DayArgument(When);
 
-impl OneDay {
+impl DayArgument {
     /// The UTC day, when it is now this time.
     pub(crate) fn day(self, now_ms: u64) -> Day {
         Day::at(self.0.begins_ms(now_ms))
@@ -120,15 +120,15 @@ impl OneDay {
 /// A text that is no day.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write a day: 2026-06-01, yesterday or today")]
-pub(crate) struct NoDay;
+pub(crate) struct DayError;
 
-impl FromStr for OneDay {
-    type Err = NoDay;
+impl FromStr for DayArgument {
+    type Err = DayError;
 
-    fn from_str(text: &str) -> Result<Self, NoDay> {
+    fn from_str(text: &str) -> Result<Self, DayError> {
         match text.parse() {
             Ok(when @ (When::Date(_) | When::DaysAgo(_))) => Ok(Self(when)),
-            _ => Err(NoDay),
+            _ => Err(DayError),
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn the_clock_is_set_in_seconds_or_as_people_write_it() {
-        let ms = |text: &str| text.parse::<Clock>().map(Clock::ms);
+        let ms = |text: &str| text.parse::<NowArgument>().map(NowArgument::ms);
         assert_eq!(ms("1780272000"), Ok(JUNE));
         assert_eq!(ms("2026-06-01T00:00:00Z"), Ok(JUNE));
         assert_eq!(ms("2026-06-01"), Ok(JUNE));
@@ -182,12 +182,12 @@ mod tests {
 
     #[test]
     fn a_day_has_a_date_or_a_name() {
-        let day = |text: &str| text.parse::<OneDay>().map(|day| day.day(JUNE));
+        let day = |text: &str| text.parse::<DayArgument>().map(|day| day.day(JUNE));
         assert_eq!(day("2026-05-31"), Ok(Day(20_604)));
         assert_eq!(day("yesterday"), Ok(Day(20_604)));
         assert_eq!(day("today"), Ok(Day(20_605)));
         for text in ["", "2d", "14:30", "2026-06-01T00:00:00Z", "1780272000"] {
-            assert_eq!(day(text), Err(NoDay), "{text}");
+            assert_eq!(day(text), Err(DayError), "{text}");
         }
     }
 }

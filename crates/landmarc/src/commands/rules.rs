@@ -8,17 +8,17 @@ use clap::Subcommand;
 
 /// Show this server's own rules, or try them on messages
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum RulesCommand {
     /// List the rules in their order, with how often each has decided
-    List(list::Arguments),
+    List(list::RulesListArguments),
     /// Tell of messages in files which rule decides, and why the others do not
-    Test(test::Arguments),
+    Test(test::RulesTestArguments),
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::List(arguments) => list::run(arguments),
-        Action::Test(arguments) => test::run(arguments),
+pub(crate) fn run(command: &RulesCommand) -> CommandResult {
+    match command {
+        RulesCommand::List(arguments) => list::run(arguments),
+        RulesCommand::Test(arguments) => test::run(arguments),
     }
 }

@@ -56,10 +56,10 @@ const LAST_CALLS: Duration = Duration::from_secs(2);
 /// are sent, each with a limit of its own. With the default grace it is less than the 90 s that systemd waits.
 const LAST_WORK: Duration = Duration::from_secs(40);
 
-/// Arguments of `serve`.
+/// ServeArguments of `serve`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -120,7 +120,7 @@ impl ServeError {
 }
 
 /// Serves until it is told to stop.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &ServeArguments) -> CommandResult {
     run_from(&Source::Landmarc(arguments.config.clone()))
 }
 
@@ -186,7 +186,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
         settings_from.as_deref(),
         &server.local_addresses(),
     );
-    tell_of_records(&recorder, &database, &lock);
+    log_records(&recorder, &database, &lock);
     for port in ports {
         tracing::info!("http port http://{port}/ for /metrics, /healthz and /readyz");
     }
@@ -218,7 +218,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
 }
 
 /// Where records go, or why they do not.
-fn tell_of_records(recorder: &Recorder, database: &Path, lock: &Lock) {
+fn log_records(recorder: &Recorder, database: &Path, lock: &Lock) {
     let file = database.display();
     if recorder.state() == State::Degraded {
         // Why, the store has told already.
@@ -331,7 +331,7 @@ struct Service {
     recorder: Arc<Recorder>,
     /// Where a reload finds the settings.
     source: Source,
-    level: log::Level,
+    level: log::LevelHandle,
     signals: Signals,
     board: Arc<Board>,
     metrics: Arc<Metrics>,

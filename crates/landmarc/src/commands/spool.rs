@@ -26,35 +26,35 @@ version, 69 when the store cannot be read, or the directory not be written, 78 f
 
 /// See and export what waits to be handed on
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum SpoolCommand {
     /// Write what waits into files that `landmarc store import` takes in elsewhere, and let go of it here
     #[command(after_help = AFTER_HELP)]
-    Export(Export),
+    Export(SpoolExportArguments),
     /// Show what waits, since when, and what was given up for want of room
     #[command(after_help = AFTER_HELP)]
-    Status(Status),
+    Status(SpoolStatusArguments),
 }
 
 /// Arguments of `spool export`.
 #[derive(Debug, Args)]
-pub(crate) struct Export {
+pub(crate) struct SpoolExportArguments {
     /// Where to write the files; it is made when it is not there
     #[arg(value_name = "DIRECTORY")]
     to: PathBuf,
     #[command(flatten)]
-    of: Of,
+    spool: SpoolArguments,
 }
 
 /// Arguments of `spool status`.
 #[derive(Debug, Args)]
-pub(crate) struct Status {
+pub(crate) struct SpoolStatusArguments {
     #[command(flatten)]
-    of: Of,
+    spool: SpoolArguments,
 }
 
 /// Whose spool, and how it is told.
 #[derive(Debug, Args)]
-struct Of {
+struct SpoolArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -67,17 +67,17 @@ struct Of {
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::Export(arguments) => export(arguments),
-        Action::Status(arguments) => status(&arguments.of),
+pub(crate) fn run(command: &SpoolCommand) -> CommandResult {
+    match command {
+        SpoolCommand::Export(arguments) => export(arguments),
+        SpoolCommand::Status(arguments) => status(&arguments.spool),
     }
 }
 
-fn export(arguments: &Export) -> CommandResult {
-    let mut spool = open(&arguments.of)?;
+fn export(arguments: &SpoolExportArguments) -> CommandResult {
+    let mut spool = open(&arguments.spool)?;
     let exported = spool.export(&arguments.to)?;
-    print(&match arguments.of.json {
+    print(&match arguments.spool.json {
         true => format!("{}\n", exported_object(&exported)),
         false => exported_text(&exported),
     })
@@ -102,22 +102,25 @@ fn exported_object(exported: &Exported) -> Value {
     })
 }
 
-fn status(of: &Of) -> CommandResult {
-    let found = open(of)?.status()?;
-    print(&match of.json {
+fn status(arguments: &SpoolArguments) -> CommandResult {
+    let found = open(arguments)?.status()?;
+    print(&match arguments.json {
         true => format!("{}\n", object(&found)),
         false => in_words(&found, now_ms()),
     })
 }
 
 /// The spool of this host. One that is not there is not made.
-fn open(of: &Of) -> Result<Spool, Failure> {
-    let settings = load_store(of.config.as_deref(), Need::Directory)?;
-    let path = of.store.clone().unwrap_or_else(|| database::path(&settings));
+fn open(arguments: &SpoolArguments) -> Result<Spool, Failure> {
+    let settings = load_store(arguments.config.as_deref(), Need::Directory)?;
+    let path = arguments
+        .store
+        .clone()
+        .unwrap_or_else(|| database::path(&settings));
     if !path.exists() {
         return Err(StoreError::Missing { path }.into());
     }
-    if FleetMode::of(&settings) == FleetMode::Alone && of.store.is_none() {
+    if FleetMode::of(&settings) == FleetMode::Alone && arguments.store.is_none() {
         return Err(failure!(Exit::Config, "nothing is kept here to be handed on")
             .with_remedy("set fleet.export = true, or fleet.database or fleet.push_to"));
     }

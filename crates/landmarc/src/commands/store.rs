@@ -22,7 +22,7 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::{grouped, size};
 use crate::loading::load_store;
 use crate::output::print;
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use landmarc_runtime::groups::BySuffix;
 use landmarc_runtime::load::Need;
 use landmarc_runtime::retention::keep;
@@ -50,13 +50,13 @@ written, 78 for wrong settings; the last of 65 and 66 that applies.";
 
 /// Look after the database: how it is, what expires, a backup
 #[derive(Debug, Subcommand)]
-pub(crate) enum Action {
+pub(crate) enum StoreCommand {
     /// Show where the database is, how large, from when to when, what is kept for how long, and which
     /// hosts of a fleet are behind
     #[command(after_help = AFTER_HELP)]
     Status {
         #[command(flatten)]
-        place: Place,
+        store: StoreArguments,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -65,7 +65,7 @@ pub(crate) enum Action {
     #[command(after_help = EXPIRE_HELP)]
     Expire {
         #[command(flatten)]
-        place: Place,
+        store: StoreArguments,
         /// Also when the store has no records of the last days, by which the clock can be believed
         #[arg(long)]
         force: bool,
@@ -75,45 +75,45 @@ pub(crate) enum Action {
     },
     /// Make the tables of the database that a fleet shares, or bring them up to date
     #[command(after_help = AFTER_HELP)]
-    Migrate(schema::Migrate),
+    Migrate(schema::StoreMigrateArguments),
     /// Print the rights that the two users of that database need, as SQL
     #[command(after_help = AFTER_HELP)]
-    Grants(schema::Grants),
+    Grants(schema::StoreGrantsArguments),
     /// Take in what other hosts have exported, any number of times and in any order
     #[command(after_help = IMPORT_HELP)]
-    Import(import::Arguments),
+    Import(import::StoreImportArguments),
     /// Copy the database to a file, while the service goes on recording
     #[command(after_help = AFTER_HELP)]
-    Backup(Backup),
+    Backup(StoreBackupArguments),
 }
 
 /// Arguments of `store backup`.
 #[derive(Debug, Args)]
-pub(crate) struct Backup {
+pub(crate) struct StoreBackupArguments {
     /// Where to copy it; an earlier backup of that name is replaced when the new one is complete
     #[arg(value_name = "FILE")]
     to: PathBuf,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
 }
 
 /// Does it.
-pub(crate) fn run(action: &Action) -> CommandResult {
-    match action {
-        Action::Status { place, json } => status::run(place, *json),
-        Action::Expire { place, force, json } => expire(place, *force, *json),
-        Action::Migrate(arguments) => schema::migrate(arguments),
-        Action::Grants(arguments) => schema::print_grants(arguments),
-        Action::Import(arguments) => import::run(arguments),
-        Action::Backup(arguments) => backup(arguments),
+pub(crate) fn run(command: &StoreCommand) -> CommandResult {
+    match command {
+        StoreCommand::Status { store, json } => status::run(store, *json),
+        StoreCommand::Expire { store, force, json } => expire(store, *force, *json),
+        StoreCommand::Migrate(arguments) => schema::migrate(arguments),
+        StoreCommand::Grants(arguments) => schema::print_grants(arguments),
+        StoreCommand::Import(arguments) => import::run(arguments),
+        StoreCommand::Backup(arguments) => backup(arguments),
     }
 }
 
 /// Retention is the settings' business: they are read even when the file is named.
-fn expire(place: &Place, force: bool, as_json: bool) -> CommandResult {
-    let settings = load_store(place.config.as_deref(), Need::Retention)?;
-    let store = Found {
-        place: place.of(&settings)?,
+fn expire(arguments: &StoreArguments, force: bool, as_json: bool) -> CommandResult {
+    let settings = load_store(arguments.config.as_deref(), Need::Retention)?;
+    let store = SelectedStore {
+        place: arguments.of(&settings)?,
         settings: None,
     };
     // A recorder would make what is not there.
@@ -192,7 +192,7 @@ fn expired_object(done: &Expired) -> Value {
     })
 }
 
-fn backup(arguments: &Backup) -> CommandResult {
+fn backup(arguments: &StoreBackupArguments) -> CommandResult {
     let to = arguments.to.as_path();
     if to == Path::new("-") {
         return Err(failure!(
@@ -200,7 +200,7 @@ fn backup(arguments: &Backup) -> CommandResult {
             "a backup is a database and goes to a file, not to standard output: name one"
         ));
     }
-    let store = arguments.place.find()?;
+    let store = arguments.store.find()?;
     let reader = store.read()?;
     if let Some(file) = store.file() {
         may_be_replaced(file, to)?;

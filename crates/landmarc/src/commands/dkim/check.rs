@@ -10,9 +10,9 @@ use landmarc_mail::DomainName;
 use landmarc_settings::DkimKeyFile;
 use serde_json::{Value, json};
 
-use super::record::KeyRecord;
+use super::record::DnsKeyRecord;
 use super::show::record_of_file;
-use crate::answers::Answers;
+use crate::answers::DnsAnswers;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load;
@@ -28,10 +28,10 @@ Exit code: 0 when each key is published, 1 when one is not or there is none, 2 w
 /// Records at one name that are looked at: one is right.
 const MAX_RECORDS: usize = 10;
 
-/// Arguments of `dkim check`.
+/// DkimCheckArguments of `dkim check`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct DkimCheckArguments {
     /// Answer DNS questions from this zone file instead of the network, as for "landmarc check"
     #[arg(long, value_name = "FILE")]
     dns: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
+pub(super) fn run(arguments: &DkimCheckArguments) -> CommandResult {
     let loaded = load(arguments.config.as_deref())?;
     let report = &loaded.settings.report;
     let Some(domain) = report.signing_domain() else {
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
             "reports are not signed: report.dkim_keys is empty; \"landmarc dkim new\" makes a key"
         ));
     }
-    let answers = Answers::open(arguments.dns.as_deref(), &loaded.settings)?;
+    let answers = DnsAnswers::open(arguments.dns.as_deref(), &loaded.settings)?;
     let runtime = runtime::one_thread()?;
     let mut worst = Exit::Fine;
     for key in &report.dkim_keys {
@@ -86,9 +86,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     Ok(worst)
 }
 
-async fn ask(lookup: &impl Lookup, record: &KeyRecord) -> Found {
+async fn ask(lookup: &impl Lookup, record: &DnsKeyRecord) -> PublishedKey {
     let Some(name) = DnsName::from_octets(record.name.as_bytes()) else {
-        return Found::NoName;
+        return PublishedKey::NoName;
     };
     let question = Question {
         name,
@@ -99,7 +99,7 @@ async fn ask(lookup: &impl Lookup, record: &KeyRecord) -> Found {
 
 /// What is published where a key should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Found {
+enum PublishedKey {
     /// The key.
     Published,
     /// The key, in testing (`t=y`).
@@ -119,9 +119,9 @@ enum Found {
 }
 
 /// What an answer is to the record that should be there.
-fn compare(own: &str, answer: &Answer) -> Found {
+fn compare(own: &str, answer: &Answer) -> PublishedKey {
     if let Some(error) = answer.failure() {
-        return Found::Unanswered(error);
+        return PublishedKey::Unanswered(error);
     }
     let parsed = answer.texts().take(MAX_RECORDS).map(key::KeyRecord::parse);
     // What else stands there, such as the SPF record of a wildcard, is nobody's key.
@@ -129,13 +129,13 @@ fn compare(own: &str, answer: &Answer) -> Found {
         .filter(|parsed| !parsed.as_ref().is_err_and(|error| !error.is_key_record()))
         .collect();
     match (keys.pop(), keys.len()) {
-        (None, _) => Found::Missing,
+        (None, _) => PublishedKey::Missing,
         // RFC 6376 §3.6.2.2: with several, "the results are undefined".
-        (Some(_), others @ 1..) => Found::Several(others + 1),
-        (Some(Err(error)), 0) => Found::Unusable(error),
-        (Some(Ok(found)), 0) if Some(&found.key) != public_key(own).as_ref() => Found::Different,
-        (Some(Ok(found)), 0) if found.testing => Found::Testing,
-        (Some(Ok(_)), 0) => Found::Published,
+        (Some(_), others @ 1..) => PublishedKey::Several(others + 1),
+        (Some(Err(error)), 0) => PublishedKey::Unusable(error),
+        (Some(Ok(found)), 0) if Some(&found.key) != public_key(own).as_ref() => PublishedKey::Different,
+        (Some(Ok(found)), 0) if found.testing => PublishedKey::Testing,
+        (Some(Ok(_)), 0) => PublishedKey::Published,
     }
 }
 
@@ -144,7 +144,7 @@ fn public_key(record: &str) -> Option<PublicKey> {
     Some(record.key)
 }
 
-impl Found {
+impl PublishedKey {
     fn exit(&self) -> Exit {
         match self {
             Self::Published => Exit::Fine,
@@ -192,8 +192,8 @@ impl Found {
 struct Checked<'a> {
     key: &'a DkimKeyFile,
     domain: &'a DomainName,
-    record: &'a KeyRecord,
-    found: Found,
+    record: &'a DnsKeyRecord,
+    found: PublishedKey,
 }
 
 impl Checked<'_> {
@@ -226,7 +226,7 @@ impl Checked<'_> {
             "domain": domain.as_str(),
             "name": record.name,
             "file": key.file().display().to_string(),
-            "published": matches!(found, Found::Published | Found::Testing),
+            "published": matches!(found, PublishedKey::Published | PublishedKey::Testing),
             "state": found.word(),
             "reason": found.in_words(),
             "record": record.text,
@@ -243,7 +243,7 @@ mod tests {
     const OWN: &str = "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     const OTHER: &str = "k=ed25519; p=O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=";
 
-    fn found(texts: &[&str]) -> Found {
+    fn found(texts: &[&str]) -> PublishedKey {
         let records = texts
             .iter()
             .map(|text| Record::Txt(text.as_bytes().into()))
@@ -258,8 +258,8 @@ mod tests {
             "p=11qYAYKxCrfVS/7TyWQHOg7h cvPapiMlrwIaaPcHURo= ; k=ed25519",
             "v=DKIM1; h=sha256; s=email; t=s; n=ours; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
         ] {
-            assert_eq!(found(&[same]), Found::Published, "{same}");
-            assert_eq!(found(&["v=spf1 -all", same]), Found::Published, "{same}");
+            assert_eq!(found(&[same]), PublishedKey::Published, "{same}");
+            assert_eq!(found(&["v=spf1 -all", same]), PublishedKey::Published, "{same}");
         }
     }
 
@@ -294,6 +294,9 @@ mod tests {
             ("unanswered", Exit::Unknown)
         );
         assert!(!unanswered.wants_record());
-        assert_eq!(compare(OWN, &Answer::NxDomain(Missing::Name)), Found::Missing);
+        assert_eq!(
+            compare(OWN, &Answer::NxDomain(Missing::Name)),
+            PublishedKey::Missing
+        );
     }
 }

@@ -16,7 +16,7 @@ use rsa::RsaPrivateKey;
 use rsa::pkcs8::{EncodePrivateKey, LineEnding, SecretDocument};
 use rsa::rand_core::OsRng;
 
-use super::record::KeyRecord;
+use super::record::DnsKeyRecord;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -31,10 +31,10 @@ const PEM_LABEL: &str = "PRIVATE KEY";
 /// RFC 8301 §3.2: "Signers SHOULD use RSA keys of at least 2048 bits."
 const RSA_BITS: u16 = 2048;
 
-/// Arguments of `dkim new`.
+/// DkimNewArguments of `dkim new`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct DkimNewArguments {
     /// The selector: the key is published at SELECTOR._domainkey.DOMAIN
     selector: DomainName,
     /// The domain that reports are signed for: that of report.email, or one above it
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-impl Arguments {
+impl DkimNewArguments {
     fn rsa_bits(&self) -> u16 {
         self.bits.unwrap_or(RSA_BITS)
     }
@@ -65,7 +65,7 @@ enum Algorithm {
 
 /// Why there is no new key.
 #[derive(Debug, thiserror::Error)]
-enum KeyError {
+enum KeyFileError {
     #[error("cannot make an RSA key")]
     Rsa(#[source] rsa::Error),
     #[error("cannot make an Ed25519 key: the system gives no random numbers")]
@@ -74,7 +74,7 @@ enum KeyError {
     Encoding(#[source] rsa::pkcs8::Error),
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
+pub(super) fn run(arguments: &DkimNewArguments) -> CommandResult {
     if arguments.algorithm == Algorithm::Ed25519 && arguments.bits.is_some() {
         return Err(failure!(
             Exit::Usage,
@@ -84,26 +84,30 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     let unavailable = |error: &dyn std::error::Error| Failure::of(Exit::Unavailable, error);
     let path = std::path::absolute(&arguments.out).map_err(|error| unavailable(&error))?;
     let pem = private_key(arguments).map_err(|error| unavailable(&error))?;
-    let record = KeyRecord::of(pem.as_bytes(), &path, &arguments.selector, &arguments.domain)
+    let record = DnsKeyRecord::of(pem.as_bytes(), &path, &arguments.selector, &arguments.domain)
         .map_err(|error| unavailable(&error))?;
     write(&path, &pem).map_err(|error| cannot_write(&path, &error))?;
-    print(&told(arguments, &path, &record))
+    print(&instructions(arguments, &path, &record))
 }
 
 /// PKCS#8 in PEM. Wiped from memory when it is dropped.
-fn private_key(arguments: &Arguments) -> Result<impl std::ops::Deref<Target = String> + use<>, KeyError> {
+fn private_key(
+    arguments: &DkimNewArguments,
+) -> Result<impl std::ops::Deref<Target = String> + use<>, KeyFileError> {
     let key = match arguments.algorithm {
         Algorithm::Rsa => {
-            let key = RsaPrivateKey::new(&mut OsRng, arguments.rsa_bits().into()).map_err(KeyError::Rsa)?;
-            key.to_pkcs8_der().map_err(KeyError::Encoding)?
+            let key =
+                RsaPrivateKey::new(&mut OsRng, arguments.rsa_bits().into()).map_err(KeyFileError::Rsa)?;
+            key.to_pkcs8_der().map_err(KeyFileError::Encoding)?
         }
         Algorithm::Ed25519 => {
-            let key = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyError::Ed25519)?;
-            SecretDocument::try_from(key.as_ref()).map_err(|error| KeyError::Encoding(error.into()))?
+            let key =
+                Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| KeyFileError::Ed25519)?;
+            SecretDocument::try_from(key.as_ref()).map_err(|error| KeyFileError::Encoding(error.into()))?
         }
     };
     key.to_pem(PEM_LABEL, LineEnding::LF)
-        .map_err(|error| KeyError::Encoding(error.into()))
+        .map_err(|error| KeyFileError::Encoding(error.into()))
 }
 
 /// Whole and on disk, or not there: a key that was published and is lost has to be made anew.
@@ -115,7 +119,7 @@ fn write(path: &Path, pem: &str) -> io::Result<()> {
         .open(path)?;
     let written = file.write_all(pem.as_bytes()).and_then(|()| file.sync_all());
     if written.is_err() {
-        // What is left is no key; that it cannot be removed is told by its being there.
+        // What is left is no key; that it cannot be removed is instructions by its being there.
         let _ = std::fs::remove_file(path);
     }
     written
@@ -133,7 +137,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     )
 }
 
-fn told(arguments: &Arguments, path: &Path, record: &KeyRecord) -> String {
+fn instructions(arguments: &DkimNewArguments, path: &Path, record: &DnsKeyRecord) -> String {
     let kind = match arguments.algorithm {
         Algorithm::Rsa => format!("an RSA key of {} bits", arguments.rsa_bits()),
         Algorithm::Ed25519 => "an Ed25519 key".to_owned(),

@@ -10,14 +10,14 @@ const MAX_STRING_OCTETS: usize = 255;
 
 /// A TXT record to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct KeyRecord {
+pub(super) struct DnsKeyRecord {
     /// `SELECTOR._domainkey.DOMAIN`.
     pub(super) name: String,
     /// Printable ASCII without quotes and backslashes: tags and base64.
     pub(super) text: String,
 }
 
-impl KeyRecord {
+impl DnsKeyRecord {
     /// That of a private key in PEM; `path` is where it is from, for messages.
     ///
     /// # Errors
@@ -63,8 +63,8 @@ impl KeyRecord {
 mod tests {
     use super::*;
 
-    fn record(octets: usize) -> KeyRecord {
-        KeyRecord {
+    fn record(octets: usize) -> DnsKeyRecord {
+        DnsKeyRecord {
             name: "s1._domainkey.example.com".to_owned(),
             text: "x".repeat(octets),
         }

@@ -11,17 +11,17 @@ use clap::Args;
 use landmarc_delivery::sign::MAX_KEY_OCTETS;
 use landmarc_mail::DomainName;
 
-use super::record::KeyRecord;
+use super::record::DnsKeyRecord;
 use landmarc_runtime::error_chain::error_chain;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
 Exit code: 0, 64 for a wrong command line, 65 for a file that is no key to sign with.";
 
-/// Arguments of `dkim show`.
+/// DkimShowArguments of `dkim show`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct DkimShowArguments {
     /// The key file, in PEM
     file: PathBuf,
     /// The domain that reports are signed for
@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     selector: DomainName,
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let Arguments {
+pub(super) fn run(arguments: &DkimShowArguments) -> CommandResult {
+    let DkimShowArguments {
         file,
         domain,
         selector,
@@ -47,9 +47,9 @@ pub(super) fn record_of_file(
     file: &Path,
     selector: &DomainName,
     domain: &DomainName,
-) -> Result<KeyRecord, String> {
+) -> Result<DnsKeyRecord, String> {
     let pem = read_bounded(file).map_err(|error| format!("{}: {error}", file.display()))?;
-    KeyRecord::of(&pem, file, selector, domain)
+    DnsKeyRecord::of(&pem, file, selector, domain)
         .map_err(|error| format!("{}; {}", error_chain(&error), error.remedy()))
 }
 

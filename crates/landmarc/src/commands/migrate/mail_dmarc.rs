@@ -34,10 +34,10 @@ Exit code: 0 when all was understood, 65 when a message in the database is broke
 of Mail::DMARC, 66 when there is no such file, 69 when the database cannot be reached or the output not \
 written, 78 when a line of the settings is broken; then nothing is printed.";
 
-/// Arguments of `migrate mail-dmarc`.
+/// MigrateMailDmarcArguments of `migrate mail-dmarc`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct MigrateMailDmarcArguments {
     /// The settings file of Mail::DMARC [default: where Mail::DMARC looks: mail-dmarc.ini in /usr/local/etc,
     /// /opt/local/etc or /etc]
     #[arg(long, value_name = "FILE")]
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
 }
 
 /// Translates or imports, and tells.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &MigrateMailDmarcArguments) -> CommandResult {
     match arguments.data.is_asked_for() {
         true => arguments
             .data
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> CommandResult {
     }
 }
 
-fn settings(arguments: &Arguments) -> CommandResult {
+fn settings(arguments: &MigrateMailDmarcArguments) -> CommandResult {
     let (file, made) = read(arguments)?;
     if let Some(path) = &arguments.rules_output {
         write_rules(arguments, &made, path)?;
@@ -93,7 +93,7 @@ fn settings(arguments: &Arguments) -> CommandResult {
 }
 
 /// The settings file, and what it comes to.
-fn read(arguments: &Arguments) -> Result<(PathBuf, Translation), Failure> {
+fn read(arguments: &MigrateMailDmarcArguments) -> Result<(PathBuf, Translation), Failure> {
     let there = || FILES.iter().map(PathBuf::from).find(|path| path.exists());
     let file = arguments.config.clone().or_else(there);
     let Some(file) = file else {
@@ -110,7 +110,11 @@ fn read(arguments: &Arguments) -> Result<(PathBuf, Translation), Failure> {
     }
 }
 
-fn write_rules(arguments: &Arguments, made: &Translation, path: &Path) -> Result<(), Failure> {
+fn write_rules(
+    arguments: &MigrateMailDmarcArguments,
+    made: &Translation,
+    path: &Path,
+) -> Result<(), Failure> {
     let named = made.whitelist.as_ref().map(PathBuf::from);
     let Some(whitelist) = arguments.whitelist.clone().or(named) else {
         return Err(failure!(

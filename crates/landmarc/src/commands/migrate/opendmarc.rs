@@ -30,10 +30,10 @@ With --history or --database what was counted is imported instead, each message 
 it is read. Then it is 0 when all of it could be used, 65 when something was broken (the rest is \
 imported), 66 when there is no such file, 69 when a database or the store cannot be reached.";
 
-/// Arguments of `migrate opendmarc`.
+/// MigrateOpenDmarcArguments of `migrate opendmarc`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct MigrateOpenDmarcArguments {
     /// The settings file of OpenDMARC
     #[arg(long, value_name = "FILE", default_value = DEFAULT_FILE, conflicts_with = COUNTED)]
     config: PathBuf,
@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
 }
 
 /// Translates, and tells.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &MigrateOpenDmarcArguments) -> CommandResult {
     if arguments.data.is_asked_for() {
         return arguments.data.run(arguments.json);
     }
@@ -91,7 +91,11 @@ fn print_broken(file: &Path, broken: &[Broken]) -> Exit {
     Exit::Config
 }
 
-fn write(arguments: &Arguments, conf: &Conf, translation: &Translation) -> Result<(), Failure> {
+fn write(
+    arguments: &MigrateOpenDmarcArguments,
+    conf: &Conf,
+    translation: &Translation,
+) -> Result<(), Failure> {
     let text = match arguments.json {
         true => format!("{}\n", in_json(&arguments.config, conf, Some(translation))),
         false => translation.toml.clone(),

@@ -19,10 +19,10 @@ Exit code: 0 when all was read, 2 when records wait since DNS did not answer abo
 when some were broken; each is told, and all others are imported; 66 when there is no such file, 69 \
 when Redis or the store does not answer, 78 for wrong settings, here or there.";
 
-/// Arguments of `migrate rspamd`.
+/// MigrateRspamdArguments of `migrate rspamd`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct MigrateRspamdArguments {
     #[command(flatten)]
     conf: conf::Conf,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 }
 
 /// Does it.
-pub(crate) fn run(arguments: &Arguments) -> CommandResult {
+pub(crate) fn run(arguments: &MigrateRspamdArguments) -> CommandResult {
     let settings = arguments.settings.as_deref();
     match arguments.conf.is_asked_for() {
         true => arguments.conf.translate(arguments.json),

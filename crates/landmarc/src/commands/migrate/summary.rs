@@ -18,7 +18,7 @@ const MAX_DAYS: usize = 7;
 ///
 /// # Errors
 /// With how the command is to end, when nobody can be told.
-pub(crate) fn tell_summary(
+pub(crate) fn print_summary(
     summary: &Summary,
     how: How,
     others: &[(&str, u64)],

@@ -9,9 +9,9 @@ use landmarc_dmarc::record::{AssessmentPolicy, Mode, ReportUri};
 use landmarc_dns::resolver::Asker;
 use landmarc_mail::DomainName;
 
-use super::getopt::{Known, switch, text};
+use super::getopt::{ToolOption, switch, text};
 use super::tool::Tool;
-use crate::answers::Answers;
+use crate::answers::DnsAnswers;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_quietly;
@@ -21,7 +21,7 @@ use landmarc_mail::text::visible;
 
 const NAME: &str = "opendmarc-check";
 
-const OWN: [Known; 2] = [
+const OWN: [ToolOption; 2] = [
     switch(
         "f",
         "taken: names above the domain are looked at in any case (RFC 9989 s. 4.10)",
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
         return Err(failure!(Exit::Usage, "usage: {NAME} [-f] domain [...]"));
     }
     let settings = load_quietly(tool.settings_file().as_deref())?.settings;
-    let answers = Answers::open(tool.given.text("dns").map(Path::new), &settings)?;
+    let answers = DnsAnswers::open(tool.given.text("dns").map(Path::new), &settings)?;
     let runtime = runtime::one_thread()?;
     for (number, operand) in tool.given.operands.iter().enumerate() {
         let found = match DomainName::parse(operand) {

@@ -6,20 +6,20 @@ use landmarc_settings::Settings;
 use landmarc_store::{Day, DayState, Keep};
 use nix::unistd::AccessFlags;
 
-use super::getopt::{Known, switch, text};
+use super::getopt::{ToolOption, switch, text};
 use super::tool::Tool;
 use crate::commands::store::remove_expired;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
 use crate::notes::note;
-use crate::records::Found;
+use crate::records::SelectedStore;
 use landmarc_reporter::days_due;
 use landmarc_runtime::retention::keep;
 use landmarc_runtime::time::date;
 use landmarc_runtime::wall_clock::has_recent;
 
-const OWN: [Known; 2] = [
+const OWN: [ToolOption; 2] = [
     switch("alltables", "taken: nothing is ever left in other tables"),
     text("expire", "expiration time, in days [180]"),
 ];
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
         "alltables",
         "rows that nothing counts in go with the last day they counted in",
     )]);
-    let store = Found {
+    let store = SelectedStore {
         place,
         settings: None,
     };
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
 }
 
 /// Says which days go before anybody was told of their mail. That is what was asked for, so they do go.
-fn warn_of_unreported(store: &Found, settings: &Settings, keep: Keep) -> Result<(), Failure> {
+fn warn_of_unreported(store: &SelectedStore, settings: &Settings, keep: Keep) -> Result<(), Failure> {
     let report = &settings.report;
     if report.email.is_none() || !report.aggregate {
         return Ok(());

@@ -5,16 +5,16 @@ use std::ffi::OsString;
 
 /// An option that a program knows.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
+pub(super) struct ToolOption {
     pub(super) name: &'static str,
-    pub(super) takes: Takes,
+    pub(super) takes: OptionValue,
     /// A line for the usage.
     pub(super) help: &'static str,
 }
 
 /// What stands behind an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(super) enum OptionValue {
     /// Nothing; `--no` before it says the opposite.
     Nothing,
     /// A text.
@@ -22,33 +22,33 @@ pub(super) enum Takes {
 }
 
 /// An option that takes a text.
-pub(super) const fn text(name: &'static str, help: &'static str) -> Known {
-    Known {
+pub(super) const fn text(name: &'static str, help: &'static str) -> ToolOption {
+    ToolOption {
         name,
-        takes: Takes::Text,
+        takes: OptionValue::Text,
         help,
     }
 }
 
 /// A switch.
-pub(super) const fn switch(name: &'static str, help: &'static str) -> Known {
-    Known {
+pub(super) const fn switch(name: &'static str, help: &'static str) -> ToolOption {
+    ToolOption {
         name,
-        takes: Takes::Nothing,
+        takes: OptionValue::Nothing,
         help,
     }
 }
 
 /// What a command line says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Given {
+pub(super) struct ParsedOptions {
     texts: Vec<(&'static str, String)>,
     switches: Vec<(&'static str, bool)>,
     /// What is no option.
     pub(super) operands: Vec<String>,
 }
 
-impl Given {
+impl ParsedOptions {
     /// The text behind an option; the last one counts.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.all(name).last()
@@ -79,7 +79,7 @@ impl Given {
 
 /// What is wrong with a command line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Wrong {
+pub(super) enum OptionError {
     #[error("unknown option: {0}")]
     Unknown(String),
     #[error("option {0} is ambiguous ({1})")]
@@ -96,8 +96,8 @@ pub(super) enum Wrong {
 ///
 /// # Errors
 /// With the first thing that is wrong.
-pub(super) fn read(known: &[Known], arguments: &[OsString]) -> Result<Given, Wrong> {
-    let mut given = Given::default();
+pub(super) fn read(known: &[ToolOption], arguments: &[OsString]) -> Result<ParsedOptions, OptionError> {
+    let mut given = ParsedOptions::default();
     let mut words = arguments.iter();
     while let Some(word) = words.next() {
         let word = as_text(word)?;
@@ -118,11 +118,11 @@ pub(super) fn read(known: &[Known], arguments: &[OsString]) -> Result<Given, Wro
         };
         let (found, is_on) = find(known, name)?;
         match (found.takes, value) {
-            (Takes::Nothing, None) => given.switches.push((found.name, is_on)),
-            (Takes::Nothing, Some(_)) => return Err(Wrong::Superfluous(found.name)),
-            (Takes::Text, Some(value)) => given.texts.push((found.name, value.to_owned())),
-            (Takes::Text, None) => {
-                let value = words.next().ok_or(Wrong::Missing(found.name))?;
+            (OptionValue::Nothing, None) => given.switches.push((found.name, is_on)),
+            (OptionValue::Nothing, Some(_)) => return Err(OptionError::Superfluous(found.name)),
+            (OptionValue::Text, Some(value)) => given.texts.push((found.name, value.to_owned())),
+            (OptionValue::Text, None) => {
+                let value = words.next().ok_or(OptionError::Missing(found.name))?;
                 given.texts.push((found.name, as_text(value)?.to_owned()));
             }
         }
@@ -130,22 +130,22 @@ pub(super) fn read(known: &[Known], arguments: &[OsString]) -> Result<Given, Wro
     Ok(given)
 }
 
-fn as_text(word: &OsString) -> Result<&str, Wrong> {
-    word.to_str().ok_or_else(|| Wrong::NoText(word.clone()))
+fn as_text(word: &OsString) -> Result<&str, OptionError> {
+    word.to_str().ok_or_else(|| OptionError::NoText(word.clone()))
 }
 
 /// The option of this name, and whether it is switched on.
-fn find<'a>(known: &'a [Known], name: &str) -> Result<(&'a Known, bool), Wrong> {
+fn find<'a>(known: &'a [ToolOption], name: &str) -> Result<(&'a ToolOption, bool), OptionError> {
     let name = name.to_ascii_lowercase();
-    let is_exact = |one: &&Known| one.name == name;
+    let is_exact = |one: &&ToolOption| one.name == name;
     if let Some(found) = known.iter().find(is_exact) {
         return Ok((found, true));
     }
     let positive = known.iter().map(|one| (one, true, Some(name.as_str())));
     let negated = name.strip_prefix("no-").or_else(|| name.strip_prefix("no"));
-    let switches = known.iter().filter(|one| one.takes == Takes::Nothing);
+    let switches = known.iter().filter(|one| one.takes == OptionValue::Nothing);
     let negative = switches.map(|one| (one, false, negated));
-    let mut found: Vec<(&Known, bool)> = Vec::new();
+    let mut found: Vec<(&ToolOption, bool)> = Vec::new();
     for (one, is_on, name) in positive.chain(negative) {
         match name {
             Some(name) if !is_on && one.name == name => return Ok((one, false)),
@@ -155,10 +155,10 @@ fn find<'a>(known: &'a [Known], name: &str) -> Result<(&'a Known, bool), Wrong> 
     }
     match found.as_slice() {
         [one] => Ok(*one),
-        [] => Err(Wrong::Unknown(name)),
+        [] => Err(OptionError::Unknown(name)),
         several => {
             let names: Vec<_> = several.iter().map(|(one, _)| one.name).collect();
-            Err(Wrong::Ambiguous(name, names.join(", ")))
+            Err(OptionError::Ambiguous(name, names.join(", ")))
         }
     }
 }
@@ -167,7 +167,7 @@ fn find<'a>(known: &'a [Known], name: &str) -> Result<(&'a Known, bool), Wrong> 
 mod tests {
     use super::*;
 
-    const KNOWN: [Known; 6] = [
+    const KNOWN: [ToolOption; 6] = [
         text("domain", ""),
         text("nodomain", ""),
         text("dbhost", ""),
@@ -176,7 +176,7 @@ mod tests {
         switch("verbose", ""),
     ];
 
-    fn given(words: &[&str]) -> Result<Given, Wrong> {
+    fn given(words: &[&str]) -> Result<ParsedOptions, OptionError> {
         let words: Vec<_> = words.iter().map(OsString::from).collect();
         read(&KNOWN, &words)
     }
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(given(&["--nodomain=x"]).unwrap().text("nodomain"), Some("x"));
         assert_eq!(
             given(&["--nodbhost=x"]),
-            Err(Wrong::Unknown("nodbhost".to_owned()))
+            Err(OptionError::Unknown("nodbhost".to_owned()))
         );
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::getopt::{Known, text};
+use super::getopt::{ToolOption, text};
 use super::tool::Tool;
 use crate::commands::migrate::opendmarc::{exit_of, others};
 use crate::exit::Exit;
@@ -14,7 +14,7 @@ use crate::places;
 use landmarc_import::opendmarc::{Besides, Intake};
 use landmarc_import::{How, Summary};
 
-const OWN: [Known; 1] = [text("input", "input file [standard input]")];
+const OWN: [ToolOption; 1] = [text("input", "input file [standard input]")];
 
 /// Runs it. It ends with 65 where a record was broken: the old one says so and ends well, and a script that
 /// removes the file then loses it.

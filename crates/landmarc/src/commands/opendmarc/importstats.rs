@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use landmarc_migrate::opendmarc::settings::{MAX_FILE_OCTETS, Parameter, read};
 
-use super::getopt::{Known, text};
+use super::getopt::{ToolOption, text};
 use super::import::import_file;
 use super::tool::Tool;
 use crate::exit::Exit;
@@ -17,7 +17,7 @@ use crate::output::print;
 use landmarc_runtime::opendmarc_conf::{DEFAULT_FILE, read_file};
 use landmarc_runtime::visible::visible_path;
 
-const OWN: [Known; 2] = [
+const OWN: [ToolOption; 2] = [
     text("history-file", "the history file [HistoryFile in opendmarc.conf]"),
     text("config", "the settings file of OpenDMARC [/etc/opendmarc.conf]"),
 ];

@@ -4,13 +4,13 @@ use std::ffi::OsString;
 
 use landmarc_mail::DomainName;
 
-use super::getopt::{Known, switch, text};
+use super::getopt::{ToolOption, switch, text};
 use super::tool::Tool;
 use crate::commands::outbox::redirect;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, failure};
 
-const OWN: [Known; 2] = [
+const OWN: [ToolOption; 2] = [
     text("rua", "aggregate report URI(s), by commas"),
     switch("unlock", "let the reports go where the record says"),
 ];

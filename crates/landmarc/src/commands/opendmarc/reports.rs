@@ -8,7 +8,7 @@ use clap::Parser;
 use landmarc_mail::DomainName;
 use landmarc_settings::Settings;
 
-use super::getopt::{Known, switch, text};
+use super::getopt::{ToolOption, switch, text};
 use super::tool::Tool;
 use crate::commands::outbox::send;
 use crate::exit::Exit;
@@ -17,7 +17,7 @@ use crate::loading::load;
 use crate::loading::load_quietly;
 use crate::notes::{note, print_note};
 
-const OWN: [Known; 31] = [
+const OWN: [ToolOption; 31] = [
     switch("day", "send yesterday's data"),
     text("domain", "only the report about this domain"),
     text("interval", "taken: reports are about whole UTC days"),
@@ -105,7 +105,7 @@ const MAX_LISTED: usize = 100_000;
 #[derive(Debug, Parser)]
 struct Line {
     #[command(flatten)]
-    arguments: send::Arguments,
+    arguments: send::OutboxSendArguments,
 }
 
 /// Runs it: 1 when a letter failed, as ever.
@@ -119,7 +119,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     };
     let (suffixes, settings) = (loaded.suffixes(), loaded.settings);
     let place = tool.place();
-    tool.tell_of_database(&place.of(&settings)?);
+    tool.note_database(&place.of(&settings)?);
     tool.explain(&REASONS);
     refuse_missing_directory(&tool)?;
     if let Some(config) = tool.given.text("config") {

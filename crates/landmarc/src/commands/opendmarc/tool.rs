@@ -6,20 +6,20 @@ use std::path::PathBuf;
 
 use landmarc_settings::Settings;
 
-use super::getopt::{Given, Known, Takes, read, switch, text};
+use super::getopt::{OptionValue, ParsedOptions, ToolOption, read, switch, text};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::loading::load_store;
 use crate::notes::{note, print_note};
 use crate::output::print;
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use landmarc_runtime::load::Need;
 
 /// Names our settings file to tools whose callers cannot be changed.
 const SETTINGS: &str = "LANDMARC_SETTINGS";
 
 /// What every tool takes.
-const COMMON: [Known; 12] = [
+const COMMON: [ToolOption; 12] = [
     text("dbhost", "taken, and names no database any more"),
     text("dbname", "taken, and names no database any more"),
     text("dbpasswd", "taken, and names no database any more"),
@@ -49,7 +49,7 @@ const VARIABLES: [&str; 5] = [
 /// A tool that was called.
 pub(super) struct Tool {
     pub(super) name: &'static str,
-    pub(super) given: Given,
+    pub(super) given: ParsedOptions,
 }
 
 impl Tool {
@@ -60,7 +60,7 @@ impl Tool {
     pub(super) fn read(
         name: &'static str,
         operands: &str,
-        own: &[Known],
+        own: &[ToolOption],
         arguments: &[OsString],
     ) -> Result<Self, Failure> {
         let mut known = own.to_vec();
@@ -108,8 +108,8 @@ impl Tool {
     }
 
     /// Which store is meant, for commands of ours.
-    pub(super) fn place(&self) -> Place {
-        Place {
+    pub(super) fn place(&self) -> StoreArguments {
+        StoreArguments {
             config: self.settings_file(),
             store: self.given.text("store").map(PathBuf::from),
             local: false,
@@ -123,7 +123,7 @@ impl Tool {
     pub(super) fn store(&self) -> Result<(landmarc_store::Place, Settings), Failure> {
         let settings = load_store(self.settings_file().as_deref(), Need::Retention)?;
         let place = self.place().of(&settings)?;
-        self.tell_of_database(&place);
+        self.note_database(&place);
         Ok((place, settings))
     }
 
@@ -131,14 +131,14 @@ impl Tool {
     ///
     /// # Errors
     /// With how the tool is to end, when it has said why.
-    pub(super) fn found(&self) -> Result<Found, Failure> {
+    pub(super) fn found(&self) -> Result<SelectedStore, Failure> {
         let (place, settings) = self.store()?;
         let settings = Some(settings);
-        Ok(Found { place, settings })
+        Ok(SelectedStore { place, settings })
     }
 
     /// Says that no database is meant, to whoever named one.
-    pub(super) fn tell_of_database(&self, place: &landmarc_store::Place) {
+    pub(super) fn note_database(&self, place: &landmarc_store::Place) {
         let mut flags = COMMON.iter().take_while(|one| one.name.starts_with("db"));
         let by_variable = VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
         if by_variable || flags.any(|one| self.given.has(one.name)) {
@@ -149,12 +149,12 @@ impl Tool {
     }
 }
 
-fn usage(name: &str, operands: &str, known: &[Known]) -> String {
+fn usage(name: &str, operands: &str, known: &[ToolOption]) -> String {
     let mut text = format!("{name}: usage: {name} [options]{operands}\n");
     for one in known {
         let option = match one.takes {
-            Takes::Nothing => format!("--{}", one.name),
-            Takes::Text => format!("--{}=...", one.name),
+            OptionValue::Nothing => format!("--{}", one.name),
+            OptionValue::Text => format!("--{}=...", one.name),
         };
         // Writing to a text does not fail.
         let _ = writeln!(text, "\t{option:<22} {}", one.help);

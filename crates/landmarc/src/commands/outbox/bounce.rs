@@ -7,13 +7,13 @@ use landmarc_intake::bounce::{Bounce, BounceAction, BounceReading, MAX_BOUNCE_OC
 use landmarc_report::return_path::ReturnPath;
 use landmarc_store::{Delivery, DeliveryNumber, DeliveryState, Outbox, OutboxFilter, Reader, StoreError};
 
-use super::{Clock, opened};
+use super::{NowArgument, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_store;
 use crate::notes::note;
 use crate::output::print;
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use landmarc_reporter::{ReportSettings, SECRET, strikes};
 use landmarc_runtime::load::Need;
 
@@ -27,31 +27,31 @@ Exit code: 0 also for such mail, 64 for a wrong command line, 65 for a file that
 version, 75 when the store cannot be read or written, so that the mail server tries again later, 78 \
 for wrong settings.";
 
-/// Arguments of `outbox bounce`.
+/// OutboxBounceArguments of `outbox bounce`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxBounceArguments {
     /// The address the mail came to, with its token; else it is looked for in the header
     #[arg(long, value_name = "ADDRESS")]
     recipient: Option<String>,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
     #[arg(long, value_name = "TIME")]
-    now: Option<Clock>,
+    now: Option<NowArgument>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
 }
 
 /// Reads it from standard input.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let settings = load_store(arguments.place.config.as_deref(), Need::Directory)?;
+pub(super) fn run(arguments: &OutboxBounceArguments) -> CommandResult {
+    let settings = load_store(arguments.store.config.as_deref(), Need::Directory)?;
     let terms = ReportSettings::of(&settings)
         .map_err(|error| failure!(Exit::Config, "{error}").with_remedy(error.remedy()))?;
-    let found = Found {
-        place: arguments.place.of(&settings).map_err(later)?,
+    let found = SelectedStore {
+        place: arguments.store.of(&settings).map_err(later)?,
         settings: None,
     };
     let mail = mail().map_err(|error| failure!(Exit::Later, "cannot read standard input: {error}"))?;
-    let mut outbox = opened::outbox(&found).map_err(later)?;
+    let mut outbox = setup::outbox(&found).map_err(later)?;
     let secret = outbox.secret(SECRET).map_err(later)?;
     let bounces = terms
         .bounces()
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
                 &mut outbox,
                 &bounce,
                 by_id,
-                Clock::or_present(arguments.now),
+                NowArgument::or_present(arguments.now),
             );
             print(&format!("{}\n", done.map_err(later)?))?;
         }
@@ -97,7 +97,7 @@ fn mail() -> io::Result<Vec<u8>> {
 
 /// Writes down what came of a letter; and tells it.
 fn record(
-    found: &Found,
+    found: &SelectedStore,
     outbox: &mut Outbox,
     bounce: &Bounce,
     by_message_id: bool,
@@ -142,7 +142,7 @@ fn record(
 /// The letter that a bounce is about. A Message-ID can be made up by anybody, so it counts only where
 /// return paths have no token.
 fn delivery(
-    found: &Found,
+    found: &SelectedStore,
     bounce: &Bounce,
     by_message_id: bool,
 ) -> Result<Option<DeliveryNumber>, StoreError> {

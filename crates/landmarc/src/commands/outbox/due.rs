@@ -9,15 +9,15 @@ use landmarc_store::{Day, DayState, Reader, StoreError};
 use serde_json::json;
 
 use super::list::column;
-use super::opened::{self, Opened};
 use super::rows::counted;
 use super::settled::{Outcome, Settled};
-use super::{Clock, OneDay};
+use super::setup::{self, OutboxSetup};
+use super::{DayArgument, NowArgument};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::{note, print_note};
 use crate::output::{print, terminal_width};
-use crate::records::Place;
+use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut};
 use landmarc_reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
 use landmarc_runtime::fleet_settings::FleetMode;
@@ -32,19 +32,19 @@ Exit code: 0 when it was told, 2 when DNS did not answer about a destination, 64
 line, 65 for a file that is no store of this version, 69 when the store cannot be read, 78 for wrong \
 settings or without report.email.";
 
-/// Arguments of `outbox due`.
+/// OutboxDueArguments of `outbox due`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxDueArguments {
     /// This UTC day, whether or not it is over, and also when its reports are made: 2026-06-01,
     /// yesterday, today [default: those that are due]
     #[arg(long, value_name = "DAY")]
-    day: Option<OneDay>,
+    day: Option<DayArgument>,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
     #[arg(long, value_name = "TIME")]
-    now: Option<Clock>,
+    now: Option<NowArgument>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each DMARC Policy Domain, on a line of its own
     #[arg(long)]
     json: bool,
@@ -96,19 +96,19 @@ impl State {
 }
 
 /// Looks and prints.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let opened = Opened::read(&arguments.place)?;
-    let now_ms = Clock::or_present(arguments.now);
-    if let Some(why) = why_none(&opened) {
+pub(super) fn run(arguments: &OutboxDueArguments) -> CommandResult {
+    let setup = OutboxSetup::read(&arguments.store)?;
+    let now_ms = NowArgument::or_present(arguments.now);
+    if let Some(why) = why_none(&setup) {
         print_note(why);
         if arguments.day.is_none() {
             return Ok(Exit::Fine);
         }
     }
-    let reader = opened.found().read()?;
+    let reader = setup.found().read()?;
     let named = arguments.day.map(|day| day.day(now_ms));
-    let days = days(&reader, &opened, arguments.day, now_ms)?;
-    let found = opened::run(|stop| rows(&opened, &reader, &days, named.is_some(), now_ms, stop))??;
+    let days = days(&reader, &setup, arguments.day, now_ms)?;
+    let found = setup::run(|stop| rows(&setup, &reader, &days, named.is_some(), now_ms, stop))??;
     let told = match named {
         Some(day) => about_day(&reader, day, found.is_empty(), now_ms),
         None if found.is_empty() => about_nothing(&reader).map(Some),
@@ -127,9 +127,9 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 }
 
 /// Why no reports about days are made by these settings; none where they are.
-pub(super) fn why_none(opened: &Opened) -> Option<&'static str> {
-    let leaves_them = FleetMode::of(&opened.settings).leaves_reports_to_another();
-    match (opened.terms.settings.aggregate, leaves_them) {
+pub(super) fn why_none(setup: &OutboxSetup) -> Option<&'static str> {
+    let leaves_them = FleetMode::of(&setup.settings).leaves_reports_to_another();
+    match (setup.terms.settings.aggregate, leaves_them) {
         (false, _) => Some(SWITCHED_OFF),
         (true, true) => Some(MADE_ELSEWHERE),
         (true, false) => None,
@@ -139,14 +139,14 @@ pub(super) fn why_none(opened: &Opened) -> Option<&'static str> {
 /// The days that are looked at: the one that is named, or those that are due and not done.
 pub(super) fn days(
     reader: &Reader,
-    opened: &Opened,
-    named: Option<OneDay>,
+    setup: &OutboxSetup,
+    named: Option<DayArgument>,
     now_ms: u64,
 ) -> Result<Vec<Day>, StoreError> {
     if let Some(named) = named {
         return Ok(vec![named.day(now_ms)]);
     }
-    let due = days_due(&reader.reporting_days()?, now_ms, opened.terms.settings.settle);
+    let due = days_due(&reader.reporting_days()?, now_ms, setup.terms.settings.settle);
     let known = reader.reported_days(LOOK_BACK)?;
     let is_done = |day: &Day| {
         let state = known.iter().find(|(known, _)| known == day);
@@ -193,7 +193,7 @@ fn about_nothing(reader: &Reader) -> Result<String, StoreError> {
 }
 
 async fn rows(
-    opened: &Opened,
+    setup: &OutboxSetup,
     reader: &Reader,
     days: &[Day],
     is_named: bool,
@@ -207,7 +207,7 @@ async fn rows(
             false => Settled::default(),
         };
         let of_day = tokio::select! {
-            of_day = rows_of_day(opened, *day, settled, now_ms) => of_day?,
+            of_day = rows_of_day(setup, *day, settled, now_ms) => of_day?,
             () = stop.wait() => return Err(failure!(Exit::Findings, "stopped before the end")),
         };
         rows.extend(of_day);
@@ -216,15 +216,20 @@ async fn rows(
 }
 
 /// The policy domains of a day in alphabetical order. Of those that are done with, those that are given.
-async fn rows_of_day(opened: &Opened, day: Day, settled: Settled, now_ms: u64) -> Result<Vec<Row>, Failure> {
+async fn rows_of_day(
+    setup: &OutboxSetup,
+    day: Day,
+    settled: Settled,
+    now_ms: u64,
+) -> Result<Vec<Row>, Failure> {
     let request = Request {
         day,
         selection: Selection::default(),
         clock: landmarc_reporter::Clock::at(now_ms),
         spread: false,
     };
-    let (place, terms) = (opened.place.clone(), Arc::clone(&opened.terms));
-    let mut assembly = Assembly::begin(place, Known::Store, terms, request, opened.resolver()?);
+    let (place, terms) = (setup.place.clone(), Arc::clone(&setup.terms));
+    let mut assembly = Assembly::begin(place, Known::Store, terms, request, setup.resolver()?);
     // Tallies may be gone before what was made of them is.
     let before = settled.domains.into_iter();
     let mut rows: BTreeMap<String, Row> = before

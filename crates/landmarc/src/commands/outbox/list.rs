@@ -6,23 +6,23 @@ use clap::{Args, ValueEnum};
 use landmarc_store::{Delivery, DeliveryState, OutboxFilter, ReportKind};
 
 use super::rows::{FIELDS, object, word};
-use super::{AFTER_HELP, OneDay};
+use super::{AFTER_HELP, DayArgument};
 use crate::exit::Exit;
 use crate::failure::CommandResult;
 use crate::listing;
 use crate::notes::note;
 use crate::output::{print, terminal_width};
-use crate::records::Place;
+use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::clock::now_ms;
 
 /// Most letters of one answer: they are in memory together, at a kilobyte each.
 const MAX_LETTERS: u32 = 100_000;
 
-/// Arguments of `outbox list`.
+/// OutboxListArguments of `outbox list`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxListArguments {
     /// Only letters in this state
     #[arg(long)]
     state: Option<StateWord>,
@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     kind: Option<KindWord>,
     /// Only letters with reports about this UTC day: 2026-06-01, yesterday, today
     #[arg(long, value_name = "DAY")]
-    day: Option<OneDay>,
+    day: Option<DayArgument>,
     /// Only letters with reports about this DMARC Policy Domain
     #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
     domain: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
           value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LETTERS)))]
     limit: u32,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each letter, on a line of its own
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -79,9 +79,9 @@ enum KindWord {
 }
 
 /// Looks for them and prints.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
+pub(super) fn run(arguments: &OutboxListArguments) -> CommandResult {
     let filter = filter(arguments, now_ms());
-    let store = arguments.place.find()?;
+    let store = arguments.store.find()?;
     let found = store.read()?.deliveries(&filter);
     let mut rows = found?;
     rows.reverse();
@@ -89,8 +89,8 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         note!("landmarc: no letter in {}", store.place);
     }
     print(&match arguments {
-        Arguments { json: true, .. } => listing::as_json(&rows, object),
-        Arguments { csv: true, .. } => listing::as_csv(&FIELDS, &rows),
+        OutboxListArguments { json: true, .. } => listing::as_json(&rows, object),
+        OutboxListArguments { csv: true, .. } => listing::as_csv(&FIELDS, &rows),
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-fn filter(arguments: &Arguments, now_ms: u64) -> OutboxFilter {
+fn filter(arguments: &OutboxListArguments, now_ms: u64) -> OutboxFilter {
     OutboxFilter {
         state: arguments.state.map(StateWord::state),
         kind: arguments.kind.map(|kind| match kind {
@@ -156,7 +156,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: OutboxListArguments,
     }
 
     fn read(options: &[&str]) -> OutboxFilter {

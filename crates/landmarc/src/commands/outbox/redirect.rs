@@ -5,21 +5,21 @@ use landmarc_store::Redirection;
 use serde_json::json;
 
 use super::list::column;
-use super::{AFTER_HELP, opened};
+use super::{AFTER_HELP, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;
 use crate::output::{print, terminal_width};
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use crate::table::{self, Column, Cut};
 use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::to_the_second;
 
-/// Arguments of `outbox redirect`.
+/// OutboxRedirectArguments of `outbox redirect`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxRedirectArguments {
     /// The DMARC Policy Domain whose reports are meant [default: list all that are redirected]
     #[arg(value_name = "DOMAIN", value_parser = super::domain)]
     policy_domain: Option<String>,
@@ -34,15 +34,15 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "policy_domain", conflicts_with_all = ["to", "nowhere"])]
     remove: bool,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each line of the list
     #[arg(long)]
     json: bool,
 }
 
 /// Does it.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let found = arguments.place.find()?;
+pub(super) fn run(arguments: &OutboxRedirectArguments) -> CommandResult {
+    let found = arguments.store.find()?;
     match &arguments.policy_domain {
         Some(domain) if arguments.remove => remove(&found, domain),
         Some(domain) if arguments.nowhere || !arguments.to.is_empty() => {
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> CommandResult {
+pub(crate) fn redirect(found: &SelectedStore, policy_domain: &str, to: &[String]) -> CommandResult {
     let rua = to.iter().map(|text| uri(text)).collect::<Result<Vec<_>, _>>()?;
     if rua.len() > landmarc_store::MAX_URIS {
         return Err(failure!(
@@ -70,7 +70,7 @@ pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> Com
         rua,
         since_ms: now_ms(),
     };
-    let mut outbox = opened::outbox(found)?;
+    let mut outbox = setup::outbox(found)?;
     outbox.redirect(&redirection)?;
     print(&format!(
         "reports about {policy_domain} go {}\n",
@@ -82,8 +82,8 @@ pub(crate) fn redirect(found: &Found, policy_domain: &str, to: &[String]) -> Com
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(crate) fn remove(found: &Found, policy_domain: &str) -> CommandResult {
-    let mut outbox = opened::outbox(found)?;
+pub(crate) fn remove(found: &SelectedStore, policy_domain: &str) -> CommandResult {
+    let mut outbox = setup::outbox(found)?;
     let was_there = outbox.stop_redirecting(policy_domain)?;
     if !was_there {
         return Err(failure!(
@@ -100,7 +100,7 @@ pub(crate) fn remove(found: &Found, policy_domain: &str) -> CommandResult {
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(crate) fn list(found: &Found, domain: Option<&str>, as_json: bool) -> CommandResult {
+pub(crate) fn list(found: &SelectedStore, domain: Option<&str>, as_json: bool) -> CommandResult {
     let mut all = found.read()?.redirections()?;
     all.retain(|one| domain.is_none_or(|domain| one.policy_domain == domain));
     if all.is_empty() {

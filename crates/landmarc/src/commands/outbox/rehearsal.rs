@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::common::{NO_SECRET, OutputOptions, announce_shutdown};
-use super::opened::Opened;
 use super::rows::counted;
+use super::setup::OutboxSetup;
 use super::summary::Summary;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
@@ -39,7 +39,7 @@ const MODE: u32 = 0o640;
 /// What is done with each letter.
 #[derive(Clone, Debug)]
 pub(super) enum Mode {
-    Tell,
+    Print,
     Write(PathBuf),
     Send,
 }
@@ -47,7 +47,7 @@ pub(super) enum Mode {
 impl Mode {
     fn word(&self) -> &'static str {
         match self {
-            Self::Tell | Self::Write(_) => "dry_run",
+            Self::Print | Self::Write(_) => "dry_run",
             Self::Send => "no_update",
         }
     }
@@ -59,19 +59,19 @@ pub(super) struct Orders {
     pub(super) selection: Selection,
     pub(super) clock: Clock,
     pub(super) mode: Mode,
-    pub(super) telling: OutputOptions,
+    pub(super) output: OutputOptions,
 }
 
 /// Makes the letters and does it.
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> CommandResult {
+pub(super) async fn run(setup: &OutboxSetup, orders: Orders, stop: Stop) -> CommandResult {
     if let Mode::Write(directory) = &orders.mode {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
     }
     let mut rehearsal = Rehearsal {
-        means: opened.means(&NO_SECRET)?,
+        means: setup.means(&NO_SECRET)?,
         mode: orders.mode,
         stop,
         letters: 0,
@@ -84,17 +84,17 @@ pub(super) async fn run(opened: &Opened, orders: Orders, stop: Stop) -> CommandR
         tokio::spawn(announce_shutdown(rehearsal.stop.clone()));
     }
     for request in orders.days {
-        rehearsal.of_day(opened, request).await?;
+        rehearsal.of_day(setup, request).await?;
     }
-    let (reader, now_ms) = (opened.found().read()?, orders.clock.now_ms());
+    let (reader, now_ms) = (setup.found().read()?, orders.clock.now_ms());
     rehearsal.of_outbox(&reader, &orders.selection, now_ms).await?;
     rehearsal.means.courier.close().await;
     let waiting = reader.outbox_counts(now_ms)?;
     rehearsal.summary.waiting += waiting.queued + waiting.deferred;
     rehearsal.summary.was_stopped = rehearsal.stop.is_set();
     let exit = rehearsal.exit();
-    if !orders.telling.quiet || exit != Exit::Fine {
-        print(&rehearsal.told(orders.telling.as_json))?;
+    if !orders.output.quiet || exit != Exit::Fine {
+        print(&rehearsal.told(orders.output.as_json))?;
     }
     Ok(exit)
 }
@@ -126,11 +126,11 @@ struct Rehearsed {
 }
 
 impl Rehearsal {
-    async fn of_day(&mut self, opened: &Opened, request: Request) -> Result<(), Failure> {
-        let (place, terms) = (opened.place.clone(), Arc::clone(&opened.terms));
+    async fn of_day(&mut self, setup: &OutboxSetup, request: Request) -> Result<(), Failure> {
+        let (place, terms) = (setup.place.clone(), Arc::clone(&setup.terms));
         let day = request.day;
         let mut made = DayMade::default();
-        let mut assembly = Assembly::begin(place, Known::Store, terms, request, opened.resolver()?);
+        let mut assembly = Assembly::begin(place, Known::Store, terms, request, setup.resolver()?);
         while let Some(settled) = assembly.next().await {
             let settled = settled?;
             let head = format!("{} {}", date(day), settled.policy_domain);
@@ -145,7 +145,7 @@ impl Rehearsal {
                     self.lines.push(format!("{head}: no report: {why}"));
                 }
                 Settlement::Reports { reports, addressees } => {
-                    self.tell_of_silent(&head, &addressees);
+                    self.list_unreached(&head, &addressees);
                     for report in &reports {
                         made.counts.reports += 1;
                         made.counts.messages = made.counts.messages.saturating_add(report.messages);
@@ -164,7 +164,7 @@ impl Rehearsal {
     }
 
     /// Destinations that get nothing, now or ever.
-    fn tell_of_silent(&mut self, head: &str, addressees: &Addressees) {
+    fn list_unreached(&mut self, head: &str, addressees: &Addressees) {
         self.unanswered += u64::try_from(addressees.unanswered.len()).unwrap_or(u64::MAX);
         for (address, why) in &addressees.unanswered {
             self.lines.push(format!("{head}: not yet to {address}: {why}"));
@@ -257,7 +257,7 @@ impl Rehearsal {
         let name = name(&letter.message_id);
         self.letters += 1;
         let said = match &self.mode {
-            Mode::Tell => None,
+            Mode::Print => None,
             Mode::Write(directory) => {
                 let octets = self.means.courier.signed(&letter, sheet.date_s());
                 write(directory, &format!("{name}.eml"), &octets)?;
@@ -318,7 +318,7 @@ impl Rehearsal {
         let letters = counted(self.letters, "letter");
         text.push_str(&match &self.mode {
             Mode::Send => self.summary.letters_in_words(),
-            Mode::Tell => format!("would be sent: {letters}\n"),
+            Mode::Print => format!("would be sent: {letters}\n"),
             Mode::Write(directory) => format!("written into {}: {letters}\n", directory.display()),
         });
         text

@@ -8,13 +8,13 @@ use landmarc_store::{
 };
 use serde_json::json;
 
-use super::{AFTER_HELP, Clock, opened};
+use super::{AFTER_HELP, NowArgument, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
 use crate::figures::grouped;
 use crate::notes::print_note;
 use crate::output::print;
-use crate::records::Place;
+use crate::records::StoreArguments;
 use landmarc_mail::text::visible;
 use landmarc_runtime::time::to_the_second;
 
@@ -25,11 +25,11 @@ const MAX_LOOKED_AT: usize = 1_000;
 /// Suppressed destinations that are told of, each in a line.
 const MAX_WARNINGS: usize = 5;
 
-/// Arguments of `outbox retry`.
+/// OutboxRetryArguments of `outbox retry`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 #[group(id = "which", required = true, multiple = true)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxRetryArguments {
     /// Letters by their id in `outbox list`, or reports by their Report-ID
     #[arg(value_name = "ID", group = "which")]
     ids: Vec<String>,
@@ -45,19 +45,19 @@ pub(crate) struct Arguments {
     delivered: bool,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
     #[arg(long, value_name = "TIME")]
-    now: Option<Clock>,
+    now: Option<NowArgument>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 /// Queues them.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let found = arguments.place.find()?;
-    let mut outbox = opened::outbox(&found)?;
-    let now_ms = Clock::or_present(arguments.now);
+pub(super) fn run(arguments: &OutboxRetryArguments) -> CommandResult {
+    let found = arguments.store.find()?;
+    let mut outbox = setup::outbox(&found)?;
+    let now_ms = NowArgument::or_present(arguments.now);
     let resend = match arguments.delivered {
         true => Resend::Everything,
         false => Resend::Unfinished,
@@ -155,7 +155,7 @@ fn nothing(filter: &OutboxFilter, letters: &[Delivery], resend: Resend, now_ms: 
     format!("{}: {why}", id.unwrap_or_default())
 }
 
-fn filters(arguments: &Arguments) -> Vec<OutboxFilter> {
+fn filters(arguments: &OutboxRetryArguments) -> Vec<OutboxFilter> {
     let all = OutboxFilter {
         limit: MAX_LETTERS,
         ..OutboxFilter::default()
@@ -257,7 +257,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: OutboxRetryArguments,
     }
 
     fn read(options: &[&str]) -> Option<Vec<OutboxFilter>> {

@@ -15,16 +15,16 @@ use serde_json::Value;
 
 use super::common::{OutputOptions, announce_shutdown};
 use super::due::{days, warn_of_today, why_none};
-use super::opened::{self, Opened};
 use super::rehearsal::{self, Mode};
+use super::setup::{self, OutboxSetup};
 use super::summary::Summary;
 use super::trial;
-use super::{Clock, OneDay};
+use super::{DayArgument, NowArgument};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
 use crate::notes::{note, print_note};
 use crate::output::print;
-use crate::records::Place;
+use crate::records::StoreArguments;
 use landmarc_reporter::{
     self, Orders, Progress, ReportSetup, ReporterContext, Request, Selection, SendCounts, Turns,
     make_and_send, release_of_gone, send,
@@ -44,17 +44,17 @@ or without report.email.";
 /// Letters that are made due at once; of more, the newest.
 const MAX_HASTENED: usize = 100_000;
 
-/// Arguments of `outbox send`.
+/// OutboxSendArguments of `outbox send`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxSendArguments {
     /// Make the reports of this UTC day: 2026-06-01, yesterday; today, for trials: mail that comes
     /// later that day is in no report [default: of the days that are due]
     #[arg(long, value_name = "DAY")]
-    day: Option<OneDay>,
+    day: Option<DayArgument>,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
     #[arg(long, value_name = "TIME")]
-    now: Option<Clock>,
+    now: Option<NowArgument>,
     /// Only reports about this DMARC Policy Domain; may be given several times
     #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
     domain: Vec<String>,
@@ -78,7 +78,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS", value_parser = Address::parse, conflicts_with_all = NOT_IN_A_TEST)]
     test: Option<Address>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -98,7 +98,7 @@ const NOT_IN_A_TEST: [&str; 7] = [
     "no_update",
 ];
 
-impl Arguments {
+impl OutboxSendArguments {
     fn selection(&self) -> Selection {
         let set = |domains: &[String]| domains.iter().cloned().collect::<HashSet<_>>();
         Selection {
@@ -107,7 +107,7 @@ impl Arguments {
         }
     }
 
-    fn telling(&self) -> OutputOptions {
+    fn output(&self) -> OutputOptions {
         OutputOptions {
             as_json: self.json,
             quiet: self.quiet,
@@ -122,33 +122,37 @@ impl Arguments {
 }
 
 /// Makes and sends.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let opened = match arguments.quiet {
-        true => Opened::read_quietly(&arguments.place)?,
-        false => Opened::read(&arguments.place)?,
+pub(super) fn run(arguments: &OutboxSendArguments) -> CommandResult {
+    let setup = match arguments.quiet {
+        true => OutboxSetup::read_quietly(&arguments.store)?,
+        false => OutboxSetup::read(&arguments.store)?,
     };
-    go_with(arguments, &opened)
+    go_with(arguments, &setup)
 }
 
 /// The same by these settings, whatever the file says.
-pub(crate) fn run_with(arguments: &Arguments, settings: Settings, suffixes: Arc<Suffixes>) -> CommandResult {
+pub(crate) fn run_with(
+    arguments: &OutboxSendArguments,
+    settings: Settings,
+    suffixes: Arc<Suffixes>,
+) -> CommandResult {
     go_with(
         arguments,
-        &Opened::of(settings, suffixes, &arguments.place, arguments.quiet)?,
+        &OutboxSetup::of(settings, suffixes, &arguments.store, arguments.quiet)?,
     )
 }
 
-fn go_with(arguments: &Arguments, opened: &Opened) -> CommandResult {
+fn go_with(arguments: &OutboxSendArguments, setup: &OutboxSetup) -> CommandResult {
     let clock = arguments.clock();
     if let Some(address) = &arguments.test {
-        return trial::run(opened, address, clock, arguments.telling());
+        return trial::run(setup, address, clock, arguments.output());
     }
-    let days = of_days(opened, arguments, clock.now_ms())?;
+    let days = of_days(setup, arguments, clock.now_ms())?;
     if arguments.dry_run || arguments.no_update {
         let mode = match (&arguments.output_dir, arguments.no_update) {
             (_, true) => Mode::Send,
             (Some(directory), _) => Mode::Write(directory.clone()),
-            (None, _) => Mode::Tell,
+            (None, _) => Mode::Print,
         };
         let request = |day| Request {
             day,
@@ -162,12 +166,12 @@ fn go_with(arguments: &Arguments, opened: &Opened) -> CommandResult {
             selection: arguments.selection(),
             clock,
             mode,
-            telling: arguments.telling(),
+            output: arguments.output(),
         };
-        return opened::run(|stop| rehearsal::run(opened, orders, stop))?;
+        return setup::run(|stop| rehearsal::run(setup, orders, stop))?;
     }
-    let (desk, means) = opened.desk(clock)?;
-    let done = opened::run(|stop| async move { go(arguments, &desk, &means, &days, &stop).await })?;
+    let (context, means) = setup.context(clock)?;
+    let done = setup::run(|stop| async move { go(arguments, &context, &means, &days, &stop).await })?;
     let summary = done?;
     if !arguments.quiet || summary.exit() != Exit::Fine {
         print(&if arguments.json {
@@ -179,25 +183,25 @@ fn go_with(arguments: &Arguments, opened: &Opened) -> CommandResult {
     Ok(summary.exit())
 }
 
-fn of_days(opened: &Opened, arguments: &Arguments, now_ms: u64) -> Result<Vec<Day>, Failure> {
-    if let Some(why) = why_none(opened) {
+fn of_days(setup: &OutboxSetup, arguments: &OutboxSendArguments, now_ms: u64) -> Result<Vec<Day>, Failure> {
+    if let Some(why) = why_none(setup) {
         if !arguments.quiet {
             print_note(why);
         }
         return Ok(Vec::new());
     }
-    let reader = opened.found().read()?;
-    let days = days(&reader, opened, arguments.day, now_ms)?;
+    let reader = setup.found().read()?;
+    let days = days(&reader, setup, arguments.day, now_ms)?;
     days.iter().for_each(|day| warn_of_today(*day, now_ms));
     if !arguments.quiet {
-        tell_of_absent(&reader, &days, &arguments.domain)?;
+        warn_of_absent(&reader, &days, &arguments.domain)?;
     }
     Ok(days)
 }
 
 /// Says about which of the domains that were named there is nothing to report. A subdomain is in the report
 /// of the domain whose record applied, which not everybody expects.
-fn tell_of_absent(reader: &Reader, days: &[Day], domains: &[String]) -> Result<(), StoreError> {
+fn warn_of_absent(reader: &Reader, days: &[Day], domains: &[String]) -> Result<(), StoreError> {
     if domains.is_empty() {
         return Ok(());
     }
@@ -214,8 +218,8 @@ fn tell_of_absent(reader: &Reader, days: &[Day], domains: &[String]) -> Result<(
 }
 
 async fn go(
-    arguments: &Arguments,
-    desk: &Arc<ReporterContext<Resolver>>,
+    arguments: &OutboxSendArguments,
+    context: &Arc<ReporterContext<Resolver>>,
     means: &Arc<ReportSetup>,
     days: &[Day],
     stop: &Stop,
@@ -223,19 +227,19 @@ async fn go(
     let mut summary = Summary::default();
     let bar = Bar::new();
     tokio::spawn(announce_shutdown(stop.clone()));
-    release_of_gone(desk).await?;
+    release_of_gone(context).await?;
     let orders = Orders {
         selection: arguments.selection(),
         waits: true,
         ..Orders::default()
     };
     if !arguments.respect_spread {
-        hasten(desk, &orders.selection).await?;
+        hasten(context, &orders.selection).await?;
     }
     let request = |day: &Day| Request {
         day: *day,
         selection: arguments.selection(),
-        clock: desk.clock,
+        clock: context.clock,
         spread: arguments.respect_spread,
     };
     let days: Vec<_> = days.iter().map(request).collect();
@@ -244,14 +248,14 @@ async fn go(
         Progress::Sent(sent) => bar.show(&format!("{} letters", sent.letters())),
     };
     let by = (&orders, Turns::default());
-    (summary.days, summary.sent) = make_and_send(desk, means, &days, by, stop, seen).await?;
+    (summary.days, summary.sent) = make_and_send(context, means, &days, by, stop, seen).await?;
     let is_cut = stop.is_set();
-    let now_ms = desk.clock.now_ms();
-    let before = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
+    let now_ms = context.clock.now_ms();
+    let before = context.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
     let seen = |sent: &SendCounts| bar.show(&format!("{} of {} letters", sent.letters(), before.due));
-    summary.sent.add(send(desk, means, &orders, stop, seen).await?);
-    let now_ms = desk.clock.now_ms();
-    let after = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
+    summary.sent.add(send(context, means, &orders, stop, seen).await?);
+    let now_ms = context.clock.now_ms();
+    let after = context.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
     summary.waiting = after.queued + after.deferred;
     summary.was_stopped = is_cut || (stop.is_set() && summary.waiting > 0);
     bar.end();
@@ -259,7 +263,7 @@ async fn go(
 }
 
 /// Makes the letters due now that wait for their moment in the spread. Those that were tried wait on.
-async fn hasten(desk: &ReporterContext<Resolver>, selection: &Selection) -> Result<(), StoreError> {
+async fn hasten(context: &ReporterContext<Resolver>, selection: &Selection) -> Result<(), StoreError> {
     let queued = OutboxFilter {
         state: Some(DeliveryState::Queued),
         limit: MAX_HASTENED,
@@ -267,7 +271,7 @@ async fn hasten(desk: &ReporterContext<Resolver>, selection: &Selection) -> Resu
     };
     let mut filters = vec![queued.clone()];
     if !selection.is_all() {
-        let all = desk.read({
+        let all = context.read({
             let queued = queued.clone();
             move |reader| reader.deliveries(&queued)
         });
@@ -283,8 +287,9 @@ async fn hasten(desk: &ReporterContext<Resolver>, selection: &Selection) -> Resu
         };
         filters = chosen.map(of_domain).collect();
     }
-    let now_ms = desk.clock.now_ms();
-    desk.outbox
+    let now_ms = context.clock.now_ms();
+    context
+        .outbox
         .with(move |outbox| {
             for filter in &filters {
                 outbox.retry(filter, Resend::Unfinished, now_ms)?;

@@ -8,22 +8,22 @@ use landmarc_store::{COMMAND_BUSY_TIMEOUT, Delivery, Outbox, OutboxFilter, Repor
 use serde_json::{Value, json};
 
 use super::AFTER_HELP;
-use super::opened::Opened;
 use super::retry::of_id;
 use super::rows::{object, word};
+use super::setup::OutboxSetup;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::{grouped, size};
 use crate::output::{print, print_octets};
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use landmarc_mail::text::visible;
 use landmarc_reporter::{self, Facts, MailDraft, ReportSettings, SECRET};
 use landmarc_runtime::time::{date, to_the_second};
 
-/// Arguments of `outbox show`.
+/// OutboxShowArguments of `outbox show`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxShowArguments {
     /// A letter by its id in `outbox list`, or a report by its Report-ID
     #[arg(value_name = "ID")]
     id: String,
@@ -34,15 +34,15 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "json")]
     letter: bool,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
 
 /// Looks for it and prints.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let found = arguments.place.find()?;
+pub(super) fn run(arguments: &OutboxShowArguments) -> CommandResult {
+    let found = arguments.store.find()?;
     let reader = found.read()?;
     let all = OutboxFilter {
         limit: landmarc_store::MAX_DESTINATIONS,
@@ -84,7 +84,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 
 /// What letters leave with as envelope sender, where the settings and the store tell: for a store of another
 /// host they do not.
-fn return_path(found: &Found) -> Option<ReturnPath> {
+fn return_path(found: &SelectedStore) -> Option<ReturnPath> {
     let terms = ReportSettings::of(found.settings.as_ref()?).ok()?;
     let mut outbox = Outbox::open(&found.place, COMMAND_BUSY_TIMEOUT).ok()?;
     landmarc_reporter::return_path(&terms, &outbox.secret(SECRET).ok()?).ok()
@@ -99,7 +99,7 @@ fn unpacked(report: &Report, body: &[u8]) -> Result<Vec<u8>, Failure> {
 }
 
 /// The letter of the one delivery that is meant.
-fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Vec<u8>, Failure> {
+fn letter(arguments: &OutboxShowArguments, letters: &[Delivery], body: &[u8]) -> Result<Vec<u8>, Failure> {
     let [delivery] = letters else {
         let ids: Vec<_> = letters.iter().map(|letter| letter.number.to_string()).collect();
         return Err(failure!(
@@ -108,8 +108,8 @@ fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Ve
             ids.join(", ")
         ));
     };
-    let opened = Opened::read(&arguments.place)?;
-    let mut outbox = super::opened::outbox(&opened.found())?;
+    let setup = OutboxSetup::read(&arguments.store)?;
+    let mut outbox = super::setup::outbox(&setup.found())?;
     let secret = outbox.secret(SECRET)?;
     let bad = |why: String| failure!(Exit::BadInput, "letter {}: {why}", delivery.number);
     let address = Address::parse(&delivery.destination).map_err(|error| bad(error.to_string()))?;
@@ -117,7 +117,7 @@ fn letter(arguments: &Arguments, letters: &[Delivery], body: &[u8]) -> Result<Ve
     let letter = sheet
         .letter(body, &address)
         .map_err(|error| bad(error.to_string()))?;
-    Ok(opened.means(&secret)?.courier.signed(&letter, sheet.date_s()))
+    Ok(setup.means(&secret)?.courier.signed(&letter, sheet.date_s()))
 }
 
 fn in_words(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPath>) -> String {

@@ -6,12 +6,12 @@ use landmarc_store::{Origin, Suppression};
 use serde_json::json;
 
 use super::list::column;
-use super::{AFTER_HELP, Clock, opened};
+use super::{AFTER_HELP, NowArgument, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;
 use crate::output::{print, terminal_width};
-use crate::records::Place;
+use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::time::to_the_second;
 
@@ -20,10 +20,10 @@ const DAY_MS: u64 = 24 * 3600 * 1_000;
 /// Why somebody is suppressed whose operator gave no reason.
 const BY_HAND: &str = "by hand";
 
-/// Arguments of `outbox suppress`.
+/// OutboxSuppressArguments of `outbox suppress`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct OutboxSuppressArguments {
     /// The address that gets no letters, or a host and all its addresses: @example.com
     #[arg(value_name = "ADDRESS", required_unless_present = "list")]
     destination: Option<String>,
@@ -42,17 +42,17 @@ pub(crate) struct Arguments {
     remove: bool,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
     #[arg(long, value_name = "TIME")]
-    now: Option<Clock>,
+    now: Option<NowArgument>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each line of the list
     #[arg(long, requires = "list")]
     json: bool,
 }
 
 /// Does it.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let found = arguments.place.find()?;
+pub(super) fn run(arguments: &OutboxSuppressArguments) -> CommandResult {
+    let found = arguments.store.find()?;
     let Some(destination) = &arguments.destination else {
         let all = found.read()?.suppressions()?;
         if all.is_empty() {
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         });
     };
     let destination = checked(destination)?;
-    let mut outbox = opened::outbox(&found)?;
+    let mut outbox = setup::outbox(&found)?;
     if arguments.remove {
         let was_there = outbox.unsuppress(&destination)?;
         if !was_there {
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
         }
         return print(&format!("letters to {destination} go out again\n"));
     }
-    let now_ms = Clock::or_present(arguments.now);
+    let now_ms = NowArgument::or_present(arguments.now);
     let until_ms = arguments
         .days
         .map(|days| now_ms.saturating_add(u64::from(days).saturating_mul(DAY_MS)));
@@ -153,7 +153,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: OutboxSuppressArguments,
     }
 
     #[test]

@@ -6,7 +6,7 @@ use landmarc_report::mime::{MailHead, MimePart, Multipart, ReportMail, compose};
 use serde_json::json;
 
 use super::common::{NO_SECRET, OutputOptions};
-use super::opened::{self, Opened};
+use super::setup::{self, OutboxSetup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, failure};
 use crate::notes::note;
@@ -21,15 +21,15 @@ const SUBJECT: &str = "landmarc test letter";
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOptions) -> CommandResult {
-    let means = opened.means(&NO_SECRET)?;
-    if opened.terms.settings.dkim_keys.is_empty() {
+pub(super) fn run(setup: &OutboxSetup, to: &Address, clock: Clock, output: OutputOptions) -> CommandResult {
+    let means = setup.means(&NO_SECRET)?;
+    if setup.terms.settings.dkim_keys.is_empty() {
         note!("landmarc: the letter is not signed: report.dkim_keys is empty");
     }
     let now_ms = clock.now_ms();
-    let letter = letter(&opened.terms, to, now_ms, std::process::id());
+    let letter = letter(&setup.terms, to, now_ms, std::process::id());
     let (recipient, name) = (to.to_string(), name(now_ms, std::process::id()));
-    let outcome = opened::run(|stop| async move {
+    let outcome = setup::run(|stop| async move {
         let courier = &means.courier;
         let outcome = tokio::select! {
             outcome = courier.deliver(&letter, &recipient, &name, now_ms / 1_000, None) => outcome,
@@ -40,10 +40,10 @@ pub(super) fn run(opened: &Opened, to: &Address, clock: Clock, telling: OutputOp
     })??;
     let (is_delivered, answer) = answer(&outcome);
     let exit = if is_delivered { Exit::Fine } else { Exit::Findings };
-    if telling.quiet && is_delivered {
+    if output.quiet && is_delivered {
         return Ok(exit);
     }
-    print(&match telling.as_json {
+    print(&match output.as_json {
         true => {
             let object = json!({"mode": "test", "destination": to.to_string(), "delivered": is_delivered,
                                 "reason": answer});

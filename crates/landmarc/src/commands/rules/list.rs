@@ -24,10 +24,10 @@ whether or not it changed what was done; where the database cannot be read they 
 that once decided, and about nothing for 90 days, is told of on standard error.\n\n\
 Exit code: 0, also when there are no rules; 78 for wrong settings or rules.";
 
-/// Arguments of `rules list`.
+/// RulesListArguments of `rules list`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct RulesListArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -58,7 +58,7 @@ const fn column(name: &'static str, cut: Cut) -> Column {
     }
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
+pub(super) fn run(arguments: &RulesListArguments) -> CommandResult {
     let loaded = load_with_rules(arguments.config.as_deref(), arguments.rules.as_deref())?;
     let rules = &loaded.operator.rules;
     let hits = hits(&database::path(&loaded.settings));

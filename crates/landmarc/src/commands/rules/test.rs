@@ -9,9 +9,9 @@ use landmarc_receiver::operator::{Check, MessageFacts, select};
 use landmarc_receiver::rule::{Condition, ResultWord, Rule};
 use serde_json::{Value, json};
 
-use crate::bench::{Judged, Options, judge_each};
 use crate::exit::Exit;
 use crate::failure::CommandResult;
+use crate::file_check::{FileCheckArguments, JudgedFile, judge_each};
 use crate::output::print;
 
 /// What the help says below the options.
@@ -25,18 +25,18 @@ those that apply.";
 /// Recipients and signatures that are told; the rest is counted.
 const TOLD: usize = 5;
 
-/// Arguments of `rules test`.
+/// RulesTestArguments of `rules test`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
-pub(crate) struct Arguments {
+pub(crate) struct RulesTestArguments {
     #[command(flatten)]
-    options: Options,
+    options: FileCheckArguments,
     /// Print one JSON object for each message, on a line of its own
     #[arg(long)]
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
+pub(super) fn run(arguments: &RulesTestArguments) -> CommandResult {
     judge_each(&arguments.options, |judged| {
         let trial = Trial::new(judged);
         let text = match arguments.json {
@@ -53,14 +53,14 @@ pub(super) fn run(arguments: &Arguments) -> CommandResult {
 
 /// All rules held against one message.
 struct Trial<'a> {
-    judged: Judged<'a>,
+    judged: JudgedFile<'a>,
     facts: MessageFacts<'a>,
     /// The name of the one that decides.
     decides: Option<&'a str>,
 }
 
 impl<'a> Trial<'a> {
-    fn new(judged: Judged<'a>) -> Self {
+    fn new(judged: JudgedFile<'a>) -> Self {
         let facts = MessageFacts::of(judged.judgement, judged.now);
         let rules = &judged.rules.operator;
         Self {

@@ -25,7 +25,7 @@ pub(super) struct Reload {
     pub(super) started_with: Settings,
     pub(super) current: Arc<Current>,
     pub(super) source: Source,
-    pub(super) level: log::Level,
+    pub(super) level: log::LevelHandle,
     /// What shows other hosts who we are; read again, too.
     pub(super) certificates: Option<ServerTls>,
     pub(super) metrics: Arc<Metrics>,
@@ -60,7 +60,7 @@ impl Reload {
 }
 
 /// A failed reload keeps what is running, and says so (decision D34). Whether it went well.
-fn reload(current: &Current, started_with: &Settings, source: &Source, level: &log::Level) -> bool {
+fn reload(current: &Current, started_with: &Settings, source: &Source, level: &log::LevelHandle) -> bool {
     match reloaded(&current.get(), started_with, source) {
         Ok((next, file)) => {
             level.set(&next.settings);

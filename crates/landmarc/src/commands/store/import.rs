@@ -15,27 +15,27 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
 use crate::output::print;
-use crate::records::Place;
+use crate::records::StoreArguments;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::fleet_settings::host;
 use landmarc_runtime::visible::visible_path;
 
-/// Arguments of `store import`.
+/// StoreImportArguments of `store import`.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct StoreImportArguments {
     /// Files that `landmarc spool export` wrote; - for standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// Print one JSON object for each file, on a line of its own
     #[arg(long)]
     json: bool,
 }
 
 /// Takes in one file after the other. One that cannot be read costs nothing but itself.
-pub(super) fn run(arguments: &Arguments) -> CommandResult {
-    let store = arguments.place.find()?;
+pub(super) fn run(arguments: &StoreImportArguments) -> CommandResult {
+    let store = arguments.store.find()?;
     store.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     let mut collector = Collector::open(&store.place, COMMAND_BUSY_TIMEOUT)?;
     let own_name = store.file().and(store.settings.as_ref()).map(host);

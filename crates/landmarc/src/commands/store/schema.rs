@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use landmarc_settings::Settings;
 use landmarc_store::{
-    Accounts, Migrated, Outbox, Place as StorePlace, SERVICE_BUSY_TIMEOUT, Server, ServerAddress, grants,
+    Accounts, Migrated, Outbox, Place, SERVICE_BUSY_TIMEOUT, Server, ServerAddress, grants,
 };
 
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_store;
 use crate::output::print;
-use crate::records::Place;
+use crate::records::StoreArguments;
 use landmarc_runtime::fleet_settings;
 use landmarc_runtime::load::Need;
 
@@ -23,9 +23,9 @@ const READER: &str = "landmarc_reader";
 
 /// Arguments of `store migrate`.
 #[derive(Debug, Args)]
-pub(crate) struct Migrate {
+pub(crate) struct StoreMigrateArguments {
     #[command(flatten)]
-    place: Place,
+    store: StoreArguments,
     /// As this user and in this database, in place of fleet.database: whoever makes tables has rights that the
     /// service needs not
     #[arg(long, value_name = "URL", conflicts_with_all = ["store", "local"])]
@@ -37,7 +37,7 @@ pub(crate) struct Migrate {
 
 /// Arguments of `store grants`.
 #[derive(Debug, Args)]
-pub(crate) struct Grants {
+pub(crate) struct StoreGrantsArguments {
     /// Read settings from this file [default: /etc/landmarc/landmarc.toml, if it exists]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,19 +53,19 @@ pub(crate) struct Grants {
 }
 
 /// Brings the schema up to date.
-pub(super) fn migrate(arguments: &Migrate) -> CommandResult {
-    let settings = load_store(arguments.place.config.as_deref(), Need::Directory)?;
+pub(super) fn migrate(arguments: &StoreMigrateArguments) -> CommandResult {
+    let settings = load_store(arguments.store.config.as_deref(), Need::Directory)?;
     let place = match &arguments.database {
         Some(address) => {
             let file = arguments.password_file.as_deref();
             let server = fleet_settings::server_at(address.clone(), file, &settings);
             server?.into()
         }
-        None => arguments.place.of(&settings)?,
+        None => arguments.store.of(&settings)?,
     };
     let text = match &place {
-        StorePlace::Server(server) => of_server(server)?,
-        StorePlace::File(path) => {
+        Place::Server(server) => of_server(server)?,
+        Place::File(path) => {
             // Whoever writes brings it up to date.
             Outbox::open(path, SERVICE_BUSY_TIMEOUT)?;
             format!("{place}: the schema is up to date")
@@ -84,7 +84,7 @@ fn of_server(server: &Server) -> Result<String, Failure> {
 }
 
 /// Prints the rights of the two users, as SQL.
-pub(super) fn print_grants(arguments: &Grants) -> CommandResult {
+pub(super) fn print_grants(arguments: &StoreGrantsArguments) -> CommandResult {
     let address = match &arguments.database {
         Some(address) => address.clone(),
         None => {

@@ -9,14 +9,14 @@ use crate::commands::spool;
 use crate::failure::{CommandResult, Failure};
 use crate::figures::{grouped, size};
 use crate::output::print;
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::time::date;
 
 /// Prints it.
-pub(super) fn run(place: &Place, as_json: bool) -> CommandResult {
-    let store = place.find()?;
+pub(super) fn run(arguments: &StoreArguments, as_json: bool) -> CommandResult {
+    let store = arguments.find()?;
     let reader = store.read()?;
     let status = reader.status()?;
     let hosts = reader.hosts()?;
@@ -37,7 +37,7 @@ pub(super) fn run(place: &Place, as_json: bool) -> CommandResult {
 }
 
 /// What waits on this host to be handed on; none where nothing is.
-fn own_spool(store: &Found) -> Result<Option<SpoolStatus>, Failure> {
+fn own_spool(store: &SelectedStore) -> Result<Option<SpoolStatus>, Failure> {
     let Some(settings) = store
         .settings
         .as_ref()

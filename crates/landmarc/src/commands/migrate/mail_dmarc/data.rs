@@ -12,7 +12,7 @@ use landmarc_migrate::mail_dmarc::{
 use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError};
 
 use self::open::{Opened, Unread};
-use crate::commands::migrate::summary::tell_summary;
+use crate::commands::migrate::summary::print_summary;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_store;
@@ -157,13 +157,13 @@ impl Intake<'_> {
                 }
             },
             Err(broken) => {
-                self.tell_of(&broken);
+                self.note_broken(&broken);
                 ControlFlow::Continue(())
             }
         }
     }
 
-    fn tell_of(&mut self, broken: &BrokenRecord) {
+    fn note_broken(&mut self, broken: &BrokenRecord) {
         self.broken += 1;
         if self.broken <= MAX_TOLD {
             note!("landmarc: {broken}\n  {}", broken.remedy());
@@ -173,7 +173,7 @@ impl Intake<'_> {
     fn finish(mut self, how: How, received: u64, as_json: bool) -> CommandResult {
         let summary = self.imports.finish()?;
         let others = [("broken", self.broken), ("reports received", received)];
-        tell_summary(&summary, how, &others, as_json)?;
+        print_summary(&summary, how, &others, as_json)?;
         if received > 0 && !as_json {
             note!(
                 "landmarc: reports that others have sent are not imported yet; keep this database for them"

@@ -10,7 +10,7 @@ use landmarc_settings::Settings;
 use landmarc_source::mysql::{Address, MysqlError};
 use landmarc_store::{COMMAND_BUSY_TIMEOUT, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
 
-use crate::commands::migrate::summary::tell_summary;
+use crate::commands::migrate::summary::print_summary;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::figures::grouped;
@@ -130,7 +130,7 @@ impl Data {
             .into_iter()
             .chain([("redirected domains", redirected)])
             .collect();
-        tell_summary(&summary, how, &others, as_json)?;
+        print_summary(&summary, how, &others, as_json)?;
         if besides.own > 0 && !as_json {
             let count = grouped(besides.own);
             print(&format!(

@@ -9,8 +9,8 @@ use landmarc_settings::{RedisServer, Settings};
 use landmarc_source::redis::{Days, Options};
 use landmarc_store::COMMAND_BUSY_TIMEOUT;
 
-use crate::commands::migrate::summary::tell_summary;
-use crate::commands::outbox::OneDay;
+use crate::commands::migrate::summary::print_summary;
+use crate::commands::outbox::DayArgument;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
 use crate::loading::load_quietly;
@@ -44,7 +44,7 @@ pub(super) struct Records {
     database: Option<u32>,
     /// Only records of this day, as rspamd names it: 2026-06-01, yesterday
     #[arg(long, value_name = "DAY", help_heading = "What was counted")]
-    day: Option<OneDay>,
+    day: Option<DayArgument>,
     /// Ask DNS nothing: policies are then as far as records tell them
     #[arg(long, help_heading = "What was counted")]
     no_dns: bool,
@@ -72,14 +72,14 @@ impl Records {
             false => How::Write,
         };
         let reading = self.read(&settings, options, how)?;
-        tell_troubles(&reading);
+        print_troubles(&reading);
         let others = [
             ("keys", reading.keys),
             ("records", reading.records),
             ("broken", reading.broken),
             ("waiting", reading.waiting),
         ];
-        tell_summary(&reading.imported, how, &others, as_json)?;
+        print_summary(&reading.imported, how, &others, as_json)?;
         Ok(exit_of(&reading))
     }
 
@@ -138,7 +138,7 @@ impl Records {
 }
 
 /// To standard error: what was not read, and why.
-fn tell_troubles(reading: &Reading) {
+fn print_troubles(reading: &Reading) {
     for unread in &reading.unread {
         note!("landmarc: {unread}\n  {}", unread.remedy());
     }

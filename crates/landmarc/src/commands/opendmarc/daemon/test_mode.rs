@@ -15,10 +15,10 @@ use landmarc_migrate::opendmarc::settings::{Parameter, test_records};
 use landmarc_milter::{Edit, Response, Verdict};
 use landmarc_receiver::policy::Rules;
 
-use crate::answers::Answers;
-use crate::bench::{Beside, judge_parsed};
+use crate::answers::DnsAnswers;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
+use crate::file_check::{MessageContext, judge_parsed};
 use crate::notes::note;
 use crate::output::print;
 use crate::runtime;
@@ -48,18 +48,18 @@ pub(super) fn run(source: &opendmarc_conf::Source, files: &[PathBuf], verbose: u
     let client = Client::of(|name| std::env::var(name).ok())?;
     let runtime = runtime::one_thread()?;
     let _inside = runtime.enter();
-    let bench = Bench {
+    let test = TestMode {
         rules: rules_of(&loaded),
         answers: answers(source, &loaded)?,
         loaded,
         client,
         verbose,
     };
-    bench.connect()?;
+    test.connect()?;
     for file in files {
-        runtime.block_on(bench.judge_file(file))?;
+        runtime.block_on(test.judge_file(file))?;
     }
-    bench.step(None, "mlfi_close()", Status::Continue);
+    test.step(None, "mlfi_close()", MilterStatus::Continue);
     Ok(Exit::Fine)
 }
 
@@ -73,10 +73,10 @@ fn rules_of(loaded: &Loaded) -> Rules {
 }
 
 /// From TestDNSData, if the file names it (P40); then no other name exists.
-fn answers(source: &opendmarc_conf::Source, loaded: &Loaded) -> Result<Answers, Failure> {
+fn answers(source: &opendmarc_conf::Source, loaded: &Loaded) -> Result<DnsAnswers, Failure> {
     let conf = source.conf()?;
     let Some(path) = conf.path(Parameter::TestDnsData) else {
-        return Answers::open(None, &loaded.settings);
+        return DnsAnswers::open(None, &loaded.settings);
     };
     let octets = read_file(Path::new(&path), MAX_RECORDS_OCTETS)
         .map_err(|error| failure!(Exit::Config, "TestDNSData {path}: {error}"))?;
@@ -89,7 +89,7 @@ fn answers(source: &opendmarc_conf::Source, loaded: &Loaded) -> Result<Answers, 
             }
         }
     }
-    Ok(Answers::Zones(zones))
+    Ok(DnsAnswers::Zones(zones))
 }
 
 /// Who delivers the messages (F5).
@@ -125,7 +125,7 @@ impl Client {
 
 /// What a milter says at the end of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+enum MilterStatus {
     Continue,
     Accept,
     Reject,
@@ -133,7 +133,7 @@ enum Status {
     TempFail,
 }
 
-impl Status {
+impl MilterStatus {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Continue => "SMFIS_CONTINUE",
@@ -145,15 +145,15 @@ impl Status {
     }
 }
 
-struct Bench {
+struct TestMode {
     loaded: Loaded,
     rules: Rules,
-    answers: Answers,
+    answers: DnsAnswers,
     client: Client,
     verbose: u8,
 }
 
-impl Bench {
+impl TestMode {
     /// A client that was named and is on a list is not judged, as in the old program. The one that stands in
     /// for it when nobody was is this host, which no list of ours leaves out: it is judged, and that is said.
     fn connect(&self) -> Result<(), Failure> {
@@ -161,7 +161,7 @@ impl Bench {
         let skipped = lists.of_client(self.client.ip, Some(&self.client.host));
         match skipped {
             Some(skipped) if self.client.is_named => {
-                self.step(None, "mlfi_connect()", Status::Accept);
+                self.step(None, "mlfi_connect()", MilterStatus::Accept);
                 return Err(failure!(
                     Exit::Bug,
                     "this client is not judged: {}",
@@ -174,8 +174,8 @@ impl Bench {
             ),
             None => {}
         }
-        self.step(None, "mlfi_connect()", Status::Continue);
-        self.step(None, "mlfi_helo()", Status::Continue);
+        self.step(None, "mlfi_connect()", MilterStatus::Continue);
+        self.step(None, "mlfi_helo()", MilterStatus::Continue);
         Ok(())
     }
 
@@ -186,14 +186,14 @@ impl Bench {
         };
         let octets =
             read_message(file).map_err(|error| fail(Exit::Unavailable, &format!("{name}: {error}")))?;
-        self.step(Some(&name), "mlfi_envfrom()", Status::Continue);
+        self.step(Some(&name), "mlfi_envfrom()", MilterStatus::Continue);
         let fields = field_lines(&octets)
             .map_err(|line| fail(Exit::BadInput, &format!("{name}: line {line}: header malformed")))?;
         for line in fields {
             self.step(
                 Some(&format!("{name}: line {line}")),
                 "mlfi_header()",
-                Status::Continue,
+                MilterStatus::Continue,
             );
         }
         let response = self
@@ -207,7 +207,7 @@ impl Bench {
 
     async fn judge(&self, octets: &[u8]) -> Result<Response, MessageError> {
         let parsed = split(octets, &self.rules.header_limits)?;
-        let beside = Beside {
+        let context = MessageContext {
             envelope: Envelope {
                 client: Some(self.client.ip),
                 client_name: Some(self.client.host.clone()),
@@ -222,13 +222,13 @@ impl Bench {
             seen: &landmarc_receiver::seen::Seen::Off,
         };
         let settings = &self.loaded.settings;
-        let judgement = judge_parsed(&parsed, beside, &self.rules, settings, &self.answers).await;
+        let judgement = judge_parsed(&parsed, context, &self.rules, settings, &self.answers).await;
         Ok(rehearse(&judgement, settings, &self.rules.authserv_id, QUEUE_ID))
     }
 
     /// Once to hear of what is not as usual, twice to hear of every step.
-    fn step(&self, place: Option<&str>, step: &str, status: Status) {
-        let is_told = self.verbose > 1 || (self.verbose == 1 && status != Status::Continue);
+    fn step(&self, place: Option<&str>, step: &str, status: MilterStatus) {
+        let is_told = self.verbose > 1 || (self.verbose == 1 && status != MilterStatus::Continue);
         if is_told {
             let place = place.map_or_else(String::new, |place| format!("{place}: "));
             note!("opendmarc: {place}{step} returned {}", status.as_str());
@@ -270,12 +270,12 @@ fn field_lines(octets: &[u8]) -> Result<Vec<usize>, usize> {
     Ok(lines)
 }
 
-fn status_of(verdict: &Verdict) -> Status {
+fn status_of(verdict: &Verdict) -> MilterStatus {
     match verdict {
-        Verdict::Accept | Verdict::Continue => Status::Accept,
-        Verdict::Discard => Status::Discard,
-        Verdict::Reply { code: 500..=599, .. } | Verdict::Reject => Status::Reject,
-        Verdict::Reply { .. } | Verdict::TempFail => Status::TempFail,
+        Verdict::Accept | Verdict::Continue => MilterStatus::Accept,
+        Verdict::Discard => MilterStatus::Discard,
+        Verdict::Reply { code: 500..=599, .. } | Verdict::Reject => MilterStatus::Reject,
+        Verdict::Reply { .. } | Verdict::TempFail => MilterStatus::TempFail,
     }
 }
 
@@ -393,7 +393,7 @@ mod tests {
             enhanced: "5.7.1".to_owned(),
             text: "no".to_owned(),
         };
-        assert_eq!(status_of(&verdict), Status::Reject);
+        assert_eq!(status_of(&verdict), MilterStatus::Reject);
         assert_eq!(
             in_old_words(&Response { edits, verdict }),
             "### SETREPLY: rcode='550' xcode='5.7.1' replytxt='no'\n"

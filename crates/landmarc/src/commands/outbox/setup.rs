@@ -16,14 +16,14 @@ use crate::failure::{Failure, failure};
 use crate::loading::load;
 use crate::loading::load_quietly;
 use crate::notes::note;
-use crate::records::{Found, Place};
+use crate::records::{SelectedStore, StoreArguments};
 use landmarc_reporter::{Clock, Mailer, ReportSettings, ReportSetup, ReporterContext, SECRET, Shared};
 use landmarc_runtime::rules::resolver_options;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::stop::stop;
 
 /// Settings that reports are made by, and the store they are made from.
-pub(super) struct Opened {
+pub(super) struct OutboxSetup {
     pub(super) settings: Settings,
     pub(super) terms: Arc<ReportSettings>,
     pub(super) place: landmarc_store::Place,
@@ -31,25 +31,25 @@ pub(super) struct Opened {
     is_quiet: bool,
 }
 
-impl Opened {
+impl OutboxSetup {
     /// Reads all settings: these commands need most of them. Without reporting there is nothing to do.
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(super) fn read(place: &Place) -> Result<Self, Failure> {
-        let loaded = load(place.config.as_deref())?;
+    pub(super) fn read(store: &StoreArguments) -> Result<Self, Failure> {
+        let loaded = load(store.config.as_deref())?;
         let suffixes = loaded.suffixes();
-        Self::of(loaded.settings, suffixes, place, false)
+        Self::of(loaded.settings, suffixes, store, false)
     }
 
     /// The same, without warnings.
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(super) fn read_quietly(place: &Place) -> Result<Self, Failure> {
-        let loaded = load_quietly(place.config.as_deref())?;
+    pub(super) fn read_quietly(store: &StoreArguments) -> Result<Self, Failure> {
+        let loaded = load_quietly(store.config.as_deref())?;
         let suffixes = loaded.suffixes();
-        Self::of(loaded.settings, suffixes, place, true)
+        Self::of(loaded.settings, suffixes, store, true)
     }
 
     /// By these settings and this Public Suffix List.
@@ -59,12 +59,12 @@ impl Opened {
     pub(super) fn of(
         settings: Settings,
         suffixes: Arc<Suffixes>,
-        place: &Place,
+        store: &StoreArguments,
         is_quiet: bool,
     ) -> Result<Self, Failure> {
         let terms = ReportSettings::of(&settings)
             .map_err(|error| failure!(Exit::Config, "{error}").with_remedy(error.remedy()))?;
-        let place = place.of(&settings)?;
+        let place = store.of(&settings)?;
         Ok(Self {
             settings,
             terms: Arc::new(terms.with_suffixes(suffixes)),
@@ -74,8 +74,8 @@ impl Opened {
     }
 
     /// The store as a command finds it.
-    pub(super) fn found(&self) -> Found {
-        Found {
+    pub(super) fn found(&self) -> SelectedStore {
+        SelectedStore {
             place: self.place.clone(),
             settings: None,
         }
@@ -94,15 +94,15 @@ impl Opened {
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(super) fn desk(
+    pub(super) fn context(
         &self,
         clock: Clock,
     ) -> Result<(Arc<ReporterContext<Resolver>>, Arc<ReportSetup>), Failure> {
         let mut outbox = outbox(&self.found())?;
         let secret = outbox.secret(SECRET)?;
         let means = self.means(&secret)?;
-        let desk = ReporterContext::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
-        Ok((Arc::new(desk), Arc::new(means)))
+        let context = ReporterContext::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
+        Ok((Arc::new(context), Arc::new(means)))
     }
 
     /// The means to write and send letters whose return paths are made with this secret.
@@ -126,7 +126,7 @@ impl Opened {
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(super) fn outbox(found: &Found) -> Result<Outbox, Failure> {
+pub(super) fn outbox(found: &SelectedStore) -> Result<Outbox, Failure> {
     found.reachable(AccessFlags::R_OK | AccessFlags::W_OK)?;
     Outbox::open(&found.place, COMMAND_BUSY_TIMEOUT).map_err(Failure::from)
 }

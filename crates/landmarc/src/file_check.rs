@@ -14,7 +14,7 @@ use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_settings::Settings;
 
-use crate::answers::Answers;
+use crate::answers::DnsAnswers;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_with_rules;
@@ -29,7 +29,7 @@ use landmarc_runtime::visible::visible_path;
 
 /// Which messages are judged, and what of them is not in the message.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct FileCheckArguments {
     /// Message files, mbox files or Maildirs [default: -, which is standard input]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -68,7 +68,7 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum ModeName {
-    /// Accept every message, and tell what would be done
+    /// Accept every message, and report what would be done
     Observe,
     /// Do what the policy and the settings ask for
     Enforce,
@@ -76,7 +76,7 @@ enum ModeName {
 
 /// One message that was judged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Judged<'a> {
+pub(crate) struct JudgedFile<'a> {
     /// Where it is stored; nothing where it is the only one.
     pub(crate) place: Option<&'a str>,
     pub(crate) judgement: &'a Judgement,
@@ -89,9 +89,12 @@ pub(crate) struct Judged<'a> {
 /// Judges every message that the options name, in order, and has each told of. What cannot be
 /// read is told of here, and does not stop the others.
 ///
-/// `tell` says how the command is to end as far as this message goes; the largest counts. Its
+/// `report` says how the command is to end as far as this message goes; the largest counts. Its
 /// error ends the command at once: nobody reads on, or can.
-pub(crate) fn judge_each(options: &Options, tell: impl FnMut(Judged<'_>) -> CommandResult) -> CommandResult {
+pub(crate) fn judge_each(
+    options: &FileCheckArguments,
+    report: impl FnMut(JudgedFile<'_>) -> CommandResult,
+) -> CommandResult {
     let loaded = load_with_rules(options.config.as_deref(), options.rules.as_deref())?;
     let unavailable = |error: io::Error| failure!(Exit::Unavailable, "cannot start the runtime: {error}");
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -100,21 +103,21 @@ pub(crate) fn judge_each(options: &Options, tell: impl FnMut(Judged<'_>) -> Comm
         .map_err(unavailable)?;
     runtime.block_on(async {
         let rules = rules_for(options, &loaded);
-        let mut bench = Bench {
+        let mut check = FileCheck {
             seen: seen_for(options, &loaded, &rules),
             rules,
-            answers: Answers::open(options.dns.as_deref(), &loaded.settings)?,
+            answers: DnsAnswers::open(options.dns.as_deref(), &loaded.settings)?,
             lists: Lists::new(&loaded.settings.clients, loaded.hosts.clone()),
             settings: &loaded.settings,
             options,
-            tell,
+            report,
         };
-        bench.tell_of_client();
-        Ok(bench.judge_all().await)
+        check.note_skipped_client();
+        Ok(check.judge_all().await)
     })
 }
 
-fn rules_for(options: &Options, loaded: &Loaded) -> Rules {
+fn rules_for(options: &FileCheckArguments, loaded: &Loaded) -> Rules {
     let mut rules = loaded.rules();
     // A person who asks wants to know of the chain whether or not it would matter.
     if rules.arc == ArcUse::Trusted {
@@ -129,7 +132,7 @@ fn rules_for(options: &Options, loaded: &Loaded) -> Rules {
 }
 
 /// What the mail of the last days shows. With DNS from a file all else is given as well, and a store is not.
-fn seen_for(options: &Options, loaded: &Loaded, rules: &Rules) -> Seen {
+fn seen_for(options: &FileCheckArguments, loaded: &Loaded, rules: &Rules) -> Seen {
     if options.dns.is_some() {
         return Seen::Off;
     }
@@ -139,18 +142,18 @@ fn seen_for(options: &Options, loaded: &Loaded, rules: &Rules) -> Seen {
 }
 
 /// What all messages are judged with.
-struct Bench<'a, T> {
-    options: &'a Options,
+struct FileCheck<'a, T> {
+    options: &'a FileCheckArguments,
     settings: &'a Settings,
     rules: Rules,
     seen: Seen,
     /// Of what the service does not judge; here all is judged, and it is said.
     lists: Lists,
-    answers: Answers,
-    tell: T,
+    answers: DnsAnswers,
+    report: T,
 }
 
-impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
+impl<T: FnMut(JudgedFile<'_>) -> CommandResult> FileCheck<'_, T> {
     async fn judge_all(&mut self) -> Exit {
         let standard_input = [PathBuf::from(STANDARD_INPUT)];
         let paths = match self.options.files.as_slice() {
@@ -159,7 +162,7 @@ impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
         };
         let mut worst = Exit::Fine;
         for path in paths {
-            // One message of one file needs no name beside it.
+            // One message of one file needs no name context it.
             let named = paths.len() > 1 || path.is_dir();
             match self.judge_path(path, named).await {
                 Ok(exit) => worst = worst.max(exit),
@@ -171,7 +174,7 @@ impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
     }
 
     /// Says it where the service would take the mail of this client as it comes.
-    fn tell_of_client(&self) {
+    fn note_skipped_client(&self) {
         if let Some(skipped) = self.client_is_skipped() {
             note!(
                 "landmarc: the service would not judge this client: {} (clients.*)",
@@ -186,7 +189,7 @@ impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
     }
 
     /// The same of one message, for its recipients or its author.
-    fn tell_of_message(&self, judgement: &Judgement, place: Option<&str>) {
+    fn note_skipped_message(&self, judgement: &Judgement, place: Option<&str>) {
         if self.client_is_skipped().is_some() {
             return;
         }
@@ -234,8 +237,8 @@ impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
             let exit = match self.judge(&stored.octets, now).await {
                 Ok(judgement) => {
                     let place = named.then_some(stored.place.as_str());
-                    self.tell_of_message(&judgement, place);
-                    (self.tell)(Judged {
+                    self.note_skipped_message(&judgement, place);
+                    (self.report)(JudgedFile {
                         place,
                         judgement: &judgement,
                         rules: &self.rules,
@@ -252,19 +255,19 @@ impl<T: FnMut(Judged<'_>) -> CommandResult> Bench<'_, T> {
     async fn judge(&self, octets: &[u8], now: u64) -> Result<Judgement, MessageError> {
         let rules = &self.rules;
         let parsed = message::split(octets, &rules.header_limits)?;
-        let beside = Beside {
+        let context = MessageContext {
             envelope: envelope(self.options, &parsed.header),
             id: "check",
             queue_id: None,
             now,
             seen: &self.seen,
         };
-        Ok(judge_parsed(&parsed, beside, rules, self.settings, &self.answers).await)
+        Ok(judge_parsed(&parsed, context, rules, self.settings, &self.answers).await)
     }
 }
 
-/// What comes with a message beside its octets.
-pub(crate) struct Beside<'a> {
+/// What comes with a message context its octets.
+pub(crate) struct MessageContext<'a> {
     pub(crate) envelope: Envelope,
     /// What we call it.
     pub(crate) id: &'a str,
@@ -279,18 +282,18 @@ pub(crate) struct Beside<'a> {
 /// Judges a message as the service would, and writes nothing down.
 pub(crate) async fn judge_parsed(
     parsed: &Parsed<'_>,
-    beside: Beside<'_>,
+    context: MessageContext<'_>,
     rules: &Rules,
     settings: &Settings,
-    answers: &Answers,
+    answers: &DnsAnswers,
 ) -> Judgement {
-    let Beside {
+    let MessageContext {
         envelope,
         id,
         queue_id,
         now,
         seen,
-    } = beside;
+    } = context;
     let limit = settings.dns.questions_per_message;
     let network = envelope.client.map(ClientNetwork::of);
     let ledgers = Ledgers::new(limit, |purpose| {
@@ -317,7 +320,7 @@ pub(crate) async fn judge_parsed(
     judge(head, transaction, spf, &ledgers, rules).await
 }
 
-fn envelope(options: &Options, headers: &HeaderSection) -> Envelope {
+fn envelope(options: &FileCheckArguments, headers: &HeaderSection) -> Envelope {
     let mail_from = match &options.mail_from {
         Some(path) => ReversePath::new(path.as_bytes()),
         // What the delivering MTA kept of the envelope (RFC 5321 §4.4).
