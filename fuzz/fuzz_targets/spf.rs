@@ -87,8 +87,8 @@ fn assert_within_limits(outcome: &SpfOutcome) {
     let steps = outcome
         .steps
         .iter()
-        .flat_map(|s| [&s.domain, &s.term, &s.outcome]);
-    for text in steps.chain(texts.into_iter().flatten()) {
+        .map(|s| format!("{} {} {}", s.domain, s.term, s.outcome));
+    for text in steps.chain(texts.into_iter().flatten().cloned()) {
         assert!(
             text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()),
             "{text:?}"

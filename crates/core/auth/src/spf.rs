@@ -97,7 +97,7 @@ impl Identity<'_> {
         };
         // What it is comes last, to be left out where no foreign text may stand.
         let unusable =
-            |why: &dyn fmt::Display| format!("{what} is unusable: {why}: `{}`", trace::quoted(self.domain));
+            |why: &dyn fmt::Display| format!("{what} is unusable: {why}: `{}`", record::quoted(self.domain));
         // RFC 8616 §4: the argument of EHLO is in A-labels, so U-labels are no name there.
         if is_helo && !self.domain.is_ascii() {
             return Err(unusable(&"it is not ASCII"));

@@ -7,16 +7,15 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use landmarc_mail::DomainName;
+use landmarc_mail::text::visible_octets;
 
 use mechanism::ReverseNames;
 
-use super::limits::{MAX_ANSWER_RECORDS, MAX_LOOKUP_TERMS, MAX_VOID_LOOKUPS};
+use super::limits::{MAX_ANSWER_RECORDS, MAX_LOOKUP_TERMS, MAX_QUOTED_RECORD_OCTETS, MAX_VOID_LOOKUPS};
 use super::macros::{DomainSpec, Unusable, Values};
 use super::record::{Directive, Mechanism, Modifier, Qualifier, SpfRecord};
 use super::redacted::{RedactedNames, SpfName};
-use super::trace::{
-    Match, Mismatch, NoRecord, ProblemCause, SpfProblem, SpfTerm, StepOutcome, Trace, quoted_record,
-};
+use super::trace::{Match, Mismatch, NoRecord, ProblemCause, SpfProblem, SpfTerm, StepOutcome, Trace};
 use super::{Identity, SpfOutcome, SpfRequest, SpfResult};
 use crate::lookup::{Answer, Lookup, Question, Record, RecordType};
 
@@ -412,7 +411,8 @@ fn select_record(
         None => SpfRecord::parse(first).map_err(|error| ProblemCause::Record(name.clone(), error)),
         Some(_) => Err(ProblemCause::SeveralRecords(name.clone())),
     };
-    (SpfTerm::Record(quoted_record(first)), read.map(Ok))
+    let quoted = visible_octets(first, MAX_QUOTED_RECORD_OCTETS);
+    (SpfTerm::Record(quoted.into()), read.map(Ok))
 }
 
 /// The records of an answer, at most [`MAX_ANSWER_RECORDS`]; a temperror where nobody answered.

@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use landmarc_mail::text::visible_octets;
+
 use super::SpfResult;
-use super::limits::MAX_RECORD_OCTETS;
+use super::limits::{MAX_QUOTED_OCTETS, MAX_RECORD_OCTETS};
 use super::macros::{DomainSpec, MacroError, MacroString, Place};
 pub use super::network::{Network, Prefixes};
-use super::trace::quoted;
 
 /// An SPF record without any syntax error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +193,11 @@ pub enum TermError {
     Macro(#[from] MacroError),
 }
 
+/// A term, name or identity as it may stand in a text: printable ASCII, cut when long.
+pub(super) fn quoted(octets: &[u8]) -> String {
+    visible_octets(octets, MAX_QUOTED_OCTETS)
+}
+
 /// What follows the version; `None` where there is no such version.
 fn terms_of(text: &[u8]) -> Option<&[u8]> {
     let (version, rest) = text.split_at_checked(b"v=spf1".len())?;
@@ -338,6 +344,15 @@ mod tests {
             assert!(!SpfRecord::is_one(no.as_bytes()), "{no}");
         }
         assert_eq!(parse("v=spf2.0/pra"), Err(RecordError::Version));
+    }
+
+    #[test]
+    fn foreign_text_is_escaped_and_cut() {
+        assert_eq!(quoted(b"a:\x1b[31m\r\nmx.example"), r"a:\x1b[31m\r\nmx.example");
+        let at_limit = [b'a'; MAX_QUOTED_OCTETS];
+        assert_eq!(quoted(&at_limit), "a".repeat(MAX_QUOTED_OCTETS));
+        let past_it = [b'a'; MAX_QUOTED_OCTETS + 1];
+        assert_eq!(quoted(&past_it), "a".repeat(MAX_QUOTED_OCTETS) + "[...]");
     }
 
     #[test]

@@ -4,12 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use landmarc_mail::text::visible_octets;
-
 use super::SpfResult;
 use super::limits::{
-    MAX_ANSWER_RECORDS, MAX_EXPLANATION_OCTETS, MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_QUOTED_OCTETS,
-    MAX_QUOTED_RECORD_OCTETS, MAX_STEPS, MAX_VOID_LOOKUPS,
+    MAX_ANSWER_RECORDS, MAX_EXPLANATION_OCTETS, MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_STEPS, MAX_VOID_LOOKUPS,
 };
 use super::macros::{MacroError, Unusable};
 use super::record::RecordError;
@@ -353,29 +350,10 @@ impl Trace {
     }
 }
 
-/// A term, name or identity as it may stand in a text: printable ASCII, cut when long.
-pub(super) fn quoted(octets: &[u8]) -> String {
-    visible_octets(octets, MAX_QUOTED_OCTETS)
-}
-
-/// As [`quoted`], for a whole record.
-pub(super) fn quoted_record(octets: &[u8]) -> Arc<str> {
-    visible_octets(octets, MAX_QUOTED_RECORD_OCTETS).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::lookup::DnsName;
-
-    #[test]
-    fn foreign_text_is_escaped_and_cut() {
-        assert_eq!(quoted(b"a:\x1b[31m\r\nmx.example"), r"a:\x1b[31m\r\nmx.example");
-        let at_limit = [b'a'; MAX_QUOTED_OCTETS];
-        assert_eq!(quoted(&at_limit), "a".repeat(MAX_QUOTED_OCTETS));
-        let past_it = [b'a'; MAX_QUOTED_OCTETS + 1];
-        assert_eq!(quoted(&past_it), "a".repeat(MAX_QUOTED_OCTETS) + "[...]");
-    }
 
     #[test]
     fn a_thousand_steps_are_kept_and_a_note_after_them() {
