@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use landmarc_observation::Observation;
 use landmarc_settings::Settings;
-use landmarc_store::{LogRow, Reader};
+use landmarc_store::Reader;
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 use serde_json::{Map, Value, json};
@@ -132,7 +133,7 @@ impl SelectedStore {
 
 /// All that is known of a message but its story: the keys of the log line, in its order, behind
 /// the time.
-pub(crate) const FIELDS: [Field<LogRow>; 19] = [
+pub(crate) const FIELDS: [Field<Observation>; 19] = [
     field("at", |row| Some(to_the_millisecond(row.at_ms))),
     field("queue_id", |row| present(&row.queue_id)),
     field("id", |row| present(&row.id)),
@@ -155,7 +156,7 @@ pub(crate) const FIELDS: [Field<LogRow>; 19] = [
 ];
 
 /// The field with this name, in words; a hyphen where it is absent, as in the log.
-pub(crate) fn word(row: &LogRow, name: &str) -> String {
+pub(crate) fn word(row: &Observation, name: &str) -> String {
     listing::word(&FIELDS, row, name)
 }
 
@@ -164,7 +165,7 @@ fn present(text: &str) -> Option<String> {
 }
 
 /// Override reasons, each with its comment.
-fn overrides(row: &LogRow) -> String {
+fn overrides(row: &Observation) -> String {
     let reasons = row
         .overrides
         .iter()
@@ -176,8 +177,8 @@ fn overrides(row: &LogRow) -> String {
 }
 
 /// The object for one message. Keys are never missing; what is absent is null.
-pub(crate) fn object(row: &LogRow) -> Map<String, Value> {
-    let value = |field: &Field<LogRow>| match field.name {
+pub(crate) fn object(row: &Observation) -> Map<String, Value> {
+    let value = |field: &Field<Observation>| match field.name {
         "override" => json!(
             row.overrides
                 .iter()
@@ -189,7 +190,7 @@ pub(crate) fn object(row: &LogRow) -> Map<String, Value> {
         _ => json!((field.text)(row)),
     };
     // `check --json` calls the list by the plural.
-    let name = |field: &Field<LogRow>| {
+    let name = |field: &Field<Observation>| {
         if field.name == "override" {
             "overrides"
         } else {
@@ -210,8 +211,8 @@ pub(crate) mod tests {
     const AT: u64 = 1_780_272_000_005;
 
     /// A message that failed, with something in each field.
-    pub(crate) fn row() -> LogRow {
-        LogRow {
+    pub(crate) fn row() -> Observation {
+        Observation {
             at_ms: AT,
             queue_id: "4ZQ0000001".to_owned(),
             id: "0n2v5x8k4q1m".to_owned(),
@@ -234,6 +235,8 @@ pub(crate) mod tests {
             cause: "nobody vouches for mail.example.com".to_owned(),
             questions: 6,
             ms: 38,
+            trace: "".into(),
+            row: None,
         }
     }
 
@@ -243,7 +246,7 @@ pub(crate) mod tests {
         assert_eq!(word(&row, "at"), "2026-06-01T00:00:00.005Z");
         assert_eq!(word(&row, "override"), "local_policy: observing; other");
         assert_eq!(word(&row, "rule"), "partners");
-        let bare = LogRow {
+        let bare = Observation {
             client: None,
             rule: None,
             overrides: Vec::new(),
@@ -258,7 +261,7 @@ pub(crate) mod tests {
     #[test]
     fn the_object_has_every_key_whatever_is_absent() {
         let full = object(&row());
-        let bare = object(&LogRow {
+        let bare = object(&Observation {
             client: None,
             author_domain: None,
             policy_domain: None,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::tally::TallyRow;
 
-/// What happened to one message: written once, never changed (decision D14).
+/// What happened to one message: written once, never changed (decision D14). It is what a recorder is given, and
+/// what a reader of the store gives back: without the row, and in a list without the trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     /// When the message was judged, in milliseconds since the epoch. It decides the UTC day of
@@ -49,7 +50,8 @@ pub struct Observation {
     pub questions: u32,
     /// How long judging took, in milliseconds.
     pub ms: u32,
-    /// The text of the explanation; the same for equal messages, and then stored once. Empty for none.
+    /// The text of the explanation; the same for equal messages, and then stored once. Empty for none, and where it
+    /// was given up for want of memory or of room on disk.
     pub trace: Arc<str>,
     /// The row of the aggregate report that this message counts in, when it counts in any.
     pub row: Option<TallyRow>,

@@ -144,10 +144,10 @@ pub use limits::{
 };
 pub use model::{
     Agreed, Applied, Beat, Claim, Claims, Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState,
-    Expired, Explained, Filter, HostId, HostStatus, Import, Imported, Keep, Known, Lease, LettersAbout,
-    Limits, LogRow, NewDelivery, NewReport, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep,
-    OutboxStatus, Put, Recorded, Redirection, Report, ReportKind, ReportNumber, Resend, RuleHits,
-    SpoolLimits, SpoolLost, SpoolStatus, Status, Strikes, Struck, Suppression,
+    Expired, Filter, HostId, HostStatus, Import, Imported, Keep, Known, Lease, LettersAbout, Limits,
+    NewDelivery, NewReport, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put,
+    Recorded, Redirection, Report, ReportKind, ReportNumber, Resend, RuleHits, SpoolLimits, SpoolLost,
+    SpoolStatus, Status, Strikes, Struck, Suppression,
 };
 pub use outbox::{COMMAND_BUSY_TIMEOUT, Outbox, SERVICE_BUSY_TIMEOUT};
 pub use place::Place;

@@ -28,6 +28,6 @@ pub use outbox::{
 };
 pub use queue::Limits;
 pub(crate) use queue::RecordLosses;
-pub use reading::{Explained, Filter, LogRow, RuleHits, Status};
+pub use reading::{Filter, RuleHits, Status};
 pub use recorded::Recorded;
 pub use spool::{Agreed, HostId, SpoolLimits, SpoolLost, SpoolStatus};

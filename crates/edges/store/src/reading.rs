@@ -9,11 +9,11 @@ mod letters;
 
 use std::path::Path;
 
-use landmarc_observation::TallyRow;
+use landmarc_observation::{Observation, TallyRow};
 
 use crate::assembly::ReportingDay;
 use crate::error::StoreError;
-use crate::model::{Day, Explained, Filter, LogRow, RuleHits, Status};
+use crate::model::{Day, Filter, RuleHits, Status};
 use crate::place::Place;
 use crate::server::Server;
 use crate::sql::{Sql, SqlError};
@@ -36,11 +36,12 @@ impl Reader {
     }
 
     /// The observations with this queue id or short id, in the order of recording; on a server, where several
-    /// hosts record, in that of time. A queue id can come again after some time: MTAs reuse them.
+    /// hosts record, in that of time. A queue id can come again after some time: MTAs reuse them. Each
+    /// has its trace, and no row.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
+    pub fn explain(&self, id: &str) -> Result<Vec<Observation>, StoreError> {
         match &self.inner {
             StoreConnection::File(file) => file.explain(id),
             StoreConnection::Server(server) => server.explain(id),
@@ -48,10 +49,11 @@ impl Reader {
     }
 
     /// The observations that the filter lets through, those recorded last first; on a server those judged last.
+    /// They have neither trace nor row.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
+    pub fn log(&self, filter: &Filter) -> Result<Vec<Observation>, StoreError> {
         match &self.inner {
             StoreConnection::File(file) => file.log(filter),
             StoreConnection::Server(server) => server.log(filter),

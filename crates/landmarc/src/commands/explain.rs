@@ -1,8 +1,9 @@
 //! `explain`: why a message was treated as it was, days later.
 
 use clap::Args;
+use landmarc_observation::Observation;
 use landmarc_settings::Settings;
-use landmarc_store::{Explained, LogRow, Reader};
+use landmarc_store::Reader;
 
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
@@ -88,7 +89,7 @@ pub(crate) fn run(arguments: &ExplainArguments) -> CommandResult {
 }
 
 /// The messages of the first id that has any.
-fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Explained>, Failure> {
+fn look_up(reader: &Reader, ids: &[String]) -> Result<Vec<Observation>, Failure> {
     for id in ids.iter().flat_map(|id| pasted::spellings(id)) {
         let found = reader.explain(&id)?;
         if !found.is_empty() {
@@ -135,9 +136,9 @@ fn how_long(settings: Option<&Settings>) -> String {
     }
 }
 
-fn as_json(found: &[Explained]) -> String {
-    let line = |message: &Explained| {
-        let mut object = object(&message.observation);
+fn as_json(found: &[Observation]) -> String {
+    let line = |message: &Observation| {
+        let mut object = object(message);
         object.insert("trace".to_owned(), story(message).into());
         format!("{}\n", serde_json::Value::Object(object))
     };
@@ -145,7 +146,7 @@ fn as_json(found: &[Explained]) -> String {
 }
 
 /// Stored stories are as wide as a usual terminal: a narrower one gets their lines broken.
-fn as_text(found: &[Explained], width: Option<usize>) -> String {
+fn as_text(found: &[Observation], width: Option<usize>) -> String {
     let parts = found.iter().zip(1..).map(|(message, number)| {
         let count = match found.len() {
             1 => String::new(),
@@ -154,7 +155,7 @@ fn as_text(found: &[Explained], width: Option<usize>) -> String {
         let story =
             story(message).map_or_else(|| NO_STORY.to_owned(), |story| visible_lines(&story).into_owned());
         let story = width.map_or_else(|| story.clone(), |width| wrapped(&story, width));
-        format!("{count}{}\n{story}", head(&message.observation, width))
+        format!("{count}{}\n{story}", head(message, width))
     });
     parts.collect::<Vec<_>>().join("\n\n")
 }
@@ -164,13 +165,12 @@ There is no story of this message: it was recorded without one, or its story was
 store could not be written and memory ran short. What is above was kept.\n";
 
 /// The story with the message's own id in it.
-fn story(message: &Explained) -> Option<String> {
-    let trace = message.trace.as_deref()?;
-    Some(with_id(trace, &message.observation.id))
+fn story(message: &Observation) -> Option<String> {
+    (!message.trace.is_empty()).then(|| with_id(&message.trace, &message.id))
 }
 
 /// A line for each thing that is known, the names in a column.
-fn head(row: &LogRow, width: Option<usize>) -> String {
+fn head(row: &Observation, width: Option<usize>) -> String {
     let mut lines: Vec<(&str, String)> = ALWAYS.iter().map(|name| (*name, word(row, name))).collect();
     if row.enforced_action != row.action {
         lines.push(("enforced_action", word(row, "enforced_action")));
@@ -191,10 +191,10 @@ mod tests {
     use crate::records::tests::row;
     use landmarc_filter::trace::ID_MARK;
 
-    fn told(trace: Option<&str>) -> Explained {
-        Explained {
-            observation: row(),
-            trace: trace.map(str::to_owned),
+    fn told(trace: Option<&str>) -> Observation {
+        Observation {
+            trace: trace.unwrap_or_default().into(),
+            ..row()
         }
     }
 
@@ -230,11 +230,11 @@ mod tests {
     #[test]
     fn what_is_absent_takes_no_line_and_a_missing_story_says_so() {
         let mut message = told(None);
-        message.observation.enforced_action = "accept".to_owned();
-        message.observation.rule = None;
-        message.observation.overrides = Vec::new();
-        message.observation.cause = String::new();
-        message.observation.queue_id = String::new();
+        message.enforced_action = "accept".to_owned();
+        message.rule = None;
+        message.overrides = Vec::new();
+        message.cause = String::new();
+        message.queue_id = String::new();
         insta::assert_snapshot!(as_text(&[message], None), @r#"
         at               2026-06-01T00:00:00.005Z
         queue_id         -

@@ -4,8 +4,9 @@ use std::io::{self, IsTerminal};
 
 use clap::{Args, ValueEnum};
 use landmarc_mail::DomainName;
+use landmarc_observation::Observation;
 use landmarc_settings::Network;
-use landmarc_store::{Filter, LogRow};
+use landmarc_store::Filter;
 
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
@@ -198,11 +199,11 @@ const fn column(name: &'static str, rank: u8, least: usize, cut: Cut) -> Column 
     }
 }
 
-fn as_table(rows: &[LogRow], width: Option<usize>) -> String {
+fn as_table(rows: &[Observation], width: Option<usize>) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    let cell = |row: &LogRow, column: &Column| match column.name {
+    let cell = |row: &Observation, column: &Column| match column.name {
         "at" => to_the_second(row.at_ms),
         name => word(row, name),
     };

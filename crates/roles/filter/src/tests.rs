@@ -147,11 +147,11 @@ async fn what_is_answered_is_written_down_with_its_story_under_both_ids() {
     let [told] = &reader.explain("4Fb1").unwrap()[..] else {
         panic!("one message was answered");
     };
-    assert_eq!(told.observation.action, "accept");
-    assert!(!told.observation.cause.is_empty());
-    let story = trace::with_id(told.trace.as_deref().unwrap(), &told.observation.id);
+    assert_eq!(told.action, "accept");
+    assert!(!told.cause.is_empty());
+    let story = trace::with_id(&told.trace, &told.id);
     assert!(story.starts_with("Mail from an unknown author"), "{story}");
-    let by_short_id = reader.explain(&told.observation.id).unwrap();
+    let by_short_id = reader.explain(&told.id).unwrap();
     assert_eq!(by_short_id, std::slice::from_ref(told));
 }
 
@@ -165,7 +165,7 @@ async fn what_could_not_be_judged_is_written_down_too() {
     settled(filter).await;
     let reader = landmarc_store::Reader::open(database).unwrap();
     let told = reader.explain("4Fb1").unwrap();
-    assert_eq!(told[0].observation.cause, "no memory for the header section");
+    assert_eq!(told[0].cause, "no memory for the header section");
 }
 
 /// Waits until all that was answered is written down, for which an answer waits 100 ms only.

@@ -5,59 +5,6 @@ use std::ops::RangeInclusive;
 
 use super::{Day, OutboxStatus};
 
-/// One line of the log: an observation without its trace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogRow {
-    /// When the message was judged, in milliseconds since the epoch.
-    pub at_ms: u64,
-    /// The queue id of the MTA.
-    pub queue_id: String,
-    /// The short id.
-    pub id: String,
-    /// The SMTP client.
-    pub client: Option<IpAddr>,
-    /// The Author Domain.
-    pub author_domain: Option<String>,
-    /// The SPF result.
-    pub spf: String,
-    /// The DKIM results, in one word.
-    pub dkim: String,
-    /// The ARC result.
-    pub arc: String,
-    /// The DMARC result.
-    pub dmarc: String,
-    /// The DMARC Policy Domain.
-    pub policy_domain: Option<String>,
-    /// What the Domain Owner asks for.
-    pub policy: Option<String>,
-    /// What was done because of DMARC.
-    pub disposition: String,
-    /// What the MTA was told.
-    pub action: String,
-    /// What it would have been told, were the mode *enforce*.
-    pub enforced_action: String,
-    /// Override reasons: type and comment.
-    pub overrides: Vec<(String, String)>,
-    /// The name of the operator's rule that decided, if one did.
-    pub rule: Option<String>,
-    /// The cause of the action.
-    pub cause: String,
-    /// DNS questions asked.
-    pub questions: u32,
-    /// How long judging took, in milliseconds.
-    pub ms: u32,
-}
-
-/// An observation with the text of its explanation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// What happened.
-    pub observation: LogRow,
-    /// The explanation; none when the message had none, or when it was given up for want of memory
-    /// or of room on disk.
-    pub trace: Option<String>,
-}
-
 /// How often a rule of the operator decided, since it is known. These counts do not expire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleHits {

@@ -1,12 +1,16 @@
 //! Observations: by what happened to them, newest first, and by their ids.
 
+use std::sync::Arc;
+
+use landmarc_observation::Observation;
+
 use super::Server;
 use super::engine::ServerEngine;
 use super::session::ServerSession;
 use super::tally::limit;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
 use crate::error::StoreError;
-use crate::model::{Explained, Filter, LogRow, as_integer};
+use crate::model::{Filter, as_integer};
 use crate::sql::{Row, Sql, SqlError, Value, values};
 
 /// Observations of up to so many policy domains are looked for domain by domain; those of more by the time.
@@ -19,21 +23,21 @@ const COLUMNS: &str = "o.at_ms, o.queue_id, o.short_id, o.client, c.author_domai
 const JOINED: &str = "outcome AS c ON c.policy_domain = o.policy_domain AND c.digest = o.outcome";
 
 /// A log row, and what it is sorted by.
-type LogPlace = ((u64, i64), LogRow);
+type LogPlace = ((u64, i64), Observation);
 
 impl Server {
     /// The observations that the filter lets through, those judged last first.
-    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
+    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<Observation>, StoreError> {
         self.read("read the log", |session| log(session, filter))
     }
 
     /// The observations with this queue id or short id.
-    pub(crate) fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
+    pub(crate) fn explain(&self, id: &str) -> Result<Vec<Observation>, StoreError> {
         self.read("look for a message", |session| explain(session, id))
     }
 }
 
-fn log(session: &ServerSession, filter: &Filter) -> Result<Vec<LogRow>, SqlError> {
+fn log(session: &ServerSession, filter: &Filter) -> Result<Vec<Observation>, SqlError> {
     if filter.limit == 0 {
         return Ok(Vec::new());
     }
@@ -178,7 +182,7 @@ impl<'a> Conditions<'a> {
     }
 }
 
-fn explain(session: &ServerSession, id: &str) -> Result<Vec<Explained>, SqlError> {
+fn explain(session: &ServerSession, id: &str) -> Result<Vec<Observation>, SqlError> {
     if id.is_empty() {
         // Many messages may have no queue id: none of them is meant.
         return Ok(Vec::new());
@@ -190,20 +194,20 @@ fn explain(session: &ServerSession, id: &str) -> Result<Vec<Explained>, SqlError
              LEFT JOIN trace AS t ON t.policy_domain = o.policy_domain AND t.digest = o.trace WHERE {by}"
         );
         let sql: &dyn Sql = session;
-        found.extend(sql.rows(&text, values![id], |row| Ok((log_row(row)?, trace(row)?)))?);
+        found.extend(sql.rows(&text, values![id], |row| {
+            let (at, mut observation) = log_row(row)?;
+            observation.trace = trace(row)?;
+            Ok((at, observation))
+        })?);
     }
-    found.sort_by_key(|((at, _), _)| *at);
-    let told = found
-        .into_iter()
-        .map(|((_, observation), trace)| Explained { observation, trace });
-    Ok(told.collect())
+    found.sort_by_key(|(at, _)| *at);
+    Ok(found.into_iter().map(|(_, observation)| observation).collect())
 }
 
-fn trace(row: &Row) -> Result<Option<String>, SqlError> {
+fn trace(row: &Row) -> Result<Arc<str>, SqlError> {
     let packed: Option<Vec<u8>> = row.get(21)?;
-    packed
-        .map(|packed| unpacked(&packed).map_err(|_| SqlError::Damaged(21)))
-        .transpose()
+    let text = packed.map(|packed| unpacked(&packed).map_err(|_| SqlError::Damaged(21)));
+    Ok(text.transpose()?.unwrap_or_default().into())
 }
 
 fn log_row(row: &Row) -> Result<LogPlace, SqlError> {
@@ -213,7 +217,7 @@ fn log_row(row: &Row) -> Result<LogPlace, SqlError> {
     let author: Option<String> = row.get(4)?;
     let is_found: bool = row.get(10)?;
     let at_ms = row.get(0)?;
-    let told = LogRow {
+    let told = Observation {
         at_ms,
         queue_id: row.get(1)?,
         id: row.get(2)?,
@@ -233,6 +237,8 @@ fn log_row(row: &Row) -> Result<LogPlace, SqlError> {
         cause: row.get(17)?,
         questions: row.get(18)?,
         ms: row.get(19)?,
+        trace: Arc::default(),
+        row: None,
     };
     Ok(((at_ms, row.get(20)?), told))
 }

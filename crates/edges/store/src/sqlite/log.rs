@@ -3,20 +3,22 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
+use landmarc_observation::Observation;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blocks::{block_of, number_at, places, unsealed_from};
 use super::error::damaged;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unreversed};
-use crate::model::{Filter, LogRow, as_integer, hour_of};
+use crate::model::{Filter, as_integer, hour_of};
 
 /// Up to so many outcomes are looked up one by one in each block; more are picked out of all
 /// outcomes of the block.
 const FEW_OUTCOMES: usize = 64;
 
 /// The observations that the filter lets through, those recorded last first.
-pub(super) fn read(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<LogRow>> {
+pub(super) fn read(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Observation>> {
     let Some((first, last)) = range(connection, filter)? else {
         return Ok(Vec::new());
     };
@@ -37,7 +39,7 @@ pub(super) fn read(connection: &Connection, filter: &Filter) -> rusqlite::Result
 pub(super) fn observation(
     connection: &Connection,
     number: i64,
-) -> rusqlite::Result<Option<(LogRow, Option<i64>)>> {
+) -> rusqlite::Result<Option<(Observation, Option<i64>)>> {
     let sql = "SELECT o.at_ms, o.queue_id, o.short_id, o.client, c.author_domain, c.spf, c.dkim, c.arc, c.dmarc, \
                c.policy_domain, c.policy, c.disposition, c.action, c.enforced_action, c.overrides, c.rule, \
                c.cause, o.questions, o.ms, o.trace \
@@ -48,7 +50,7 @@ pub(super) fn observation(
             let client = row.get_ref(3)?.as_blob_or_null()?;
             let author: Option<String> = row.get(4)?;
             let overrides = read_pairs(row.get_ref(14)?.as_str()?);
-            let log = LogRow {
+            let log = Observation {
                 at_ms: row.get(0)?,
                 queue_id: row.get(1)?,
                 id: row.get(2)?,
@@ -70,6 +72,8 @@ pub(super) fn observation(
                 cause: row.get(16)?,
                 questions: row.get(17)?,
                 ms: row.get(18)?,
+                trace: Arc::default(),
+                row: None,
             };
             Ok((log, row.get(19)?))
         })
@@ -130,7 +134,7 @@ fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option
 struct Candidates<'a> {
     connection: &'a Connection,
     filter: &'a Filter,
-    rows: Vec<LogRow>,
+    rows: Vec<Observation>,
 }
 
 impl Candidates<'_> {

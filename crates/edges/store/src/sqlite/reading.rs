@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use landmarc_observation::TallyRow;
+use landmarc_observation::{Observation, TallyRow};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::connection::{beside, open_to_read};
@@ -13,7 +13,7 @@ use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::columns::unpacked;
 use crate::error::StoreError;
-use crate::model::{Day, Explained, Filter, LogRow, OutboxStatus, RuleHits, Status};
+use crate::model::{Day, Filter, OutboxStatus, RuleHits, Status};
 use crate::outbox::list;
 use crate::sql::{Sql, SqlError};
 
@@ -36,11 +36,11 @@ impl FileReader {
         })
     }
 
-    pub(crate) fn explain(&self, id: &str) -> Result<Vec<Explained>, StoreError> {
+    pub(crate) fn explain(&self, id: &str) -> Result<Vec<Observation>, StoreError> {
         self.snapshot("look for a message", |connection| explain(connection, id))
     }
 
-    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<LogRow>, StoreError> {
+    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<Observation>, StoreError> {
         self.snapshot("read the log", |connection| log::read(connection, filter))
     }
 
@@ -134,7 +134,7 @@ impl FileReader {
     }
 }
 
-fn explain(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Explained>> {
+fn explain(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Observation>> {
     if id.is_empty() {
         // Many messages may have no queue id: none of them is meant.
         return Ok(Vec::new());
@@ -148,15 +148,18 @@ fn explain(connection: &Connection, id: &str) -> rusqlite::Result<Vec<Explained>
     }
     let mut found = Vec::new();
     for number in numbers {
-        let Some((observation, trace)) = log::observation(connection, number)? else {
+        let Some((mut observation, trace)) = log::observation(connection, number)? else {
             continue;
         };
         if observation.queue_id == id || observation.id == id {
-            let trace = match trace {
-                Some(trace) => trace_text(connection, trace)?,
-                None => None,
-            };
-            found.push(Explained { observation, trace });
+            if let Some(text) = trace
+                .map(|trace| trace_text(connection, trace))
+                .transpose()?
+                .flatten()
+            {
+                observation.trace = text.into();
+            }
+            found.push(observation);
         }
     }
     Ok(found)

@@ -235,7 +235,7 @@ fn what_was_removed_is_written_again(bed: &Bed) {
     let reader = reader(bed.place());
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 1);
     let told = &reader.explain("id-2").unwrap()[0];
-    assert_eq!(told.trace.as_deref(), Some("trace of day 0"));
+    assert_eq!(&*told.trace, "trace of day 0");
     assert_eq!(reader.reporting_days().unwrap(), [Day::at(MIDNIGHT)]);
 }
 
@@ -265,7 +265,7 @@ fn expiry_beside_those_who_write(bed: &Bed) {
     assert_eq!(counted(&reader, day), 40, "each has its row");
     assert_eq!((reader.reporting_days().unwrap(), all(&reader)), (vec![day], 40));
     let told = &reader.explain("id-100").unwrap()[0];
-    assert_eq!(told.trace.as_deref(), Some("trace of day 9"));
+    assert_eq!(&*told.trace, "trace of day 9");
 }
 
 /// They have no partition of their own, and nothing else is different.
@@ -349,9 +349,9 @@ fn messages_without_a_policy_domain(bed: &Bed) {
     let reader = reader(bed.place());
     for given in [unprotected, nobody] {
         let found = &reader.explain(&given.id).unwrap()[0];
-        assert_eq!(found.observation.policy_domain, None);
-        assert_eq!(found.observation.author_domain, given.author_domain);
-        assert_eq!(found.trace.as_deref(), Some(&*given.trace));
+        assert_eq!(found.policy_domain, None);
+        assert_eq!(found.author_domain, given.author_domain);
+        assert_eq!(&*found.trace, &*given.trace);
     }
     let of_author = Filter {
         domain: Some("example.com".to_owned()),

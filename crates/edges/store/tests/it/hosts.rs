@@ -89,7 +89,7 @@ pub(crate) struct Contents {
     pub(crate) tally: BTreeMap<String, u64>,
     pub(crate) hits: Vec<(String, u64)>,
     pub(crate) log: Vec<String>,
-    pub(crate) traces: Vec<Option<String>>,
+    pub(crate) traces: Vec<String>,
 }
 
 impl Contents {
@@ -101,7 +101,7 @@ impl Contents {
         };
         let mut log = reader.log(&filter).unwrap();
         log.sort_by(|one, other| one.id.cmp(&other.id));
-        let trace = |id: &str| reader.explain(id).unwrap().remove(0).trace;
+        let trace = |id: &str| reader.explain(id).unwrap()[0].trace.to_string();
         let hits = reader.rule_hits().unwrap().into_iter();
         Self {
             tally: tally(&reader),

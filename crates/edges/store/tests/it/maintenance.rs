@@ -40,10 +40,7 @@ fn whole_days_expire_with_what_only_they_used(bed: &Bed) {
         (14, 14, 1)
     );
     assert_eq!(reader.explain("id-5").unwrap(), []);
-    assert_eq!(
-        reader.explain("id-6").unwrap()[0].trace.as_deref(),
-        Some("trace of day 6")
-    );
+    assert_eq!(&*reader.explain("id-6").unwrap()[0].trace, "trace of day 6");
 
     let keep = Keep {
         tally_days: 5,
@@ -84,10 +81,7 @@ fn whole_days_expire_with_what_only_they_used(bed: &Bed) {
     );
     // All that was remembered is gone from the store: the same message is recorded whole again.
     record(bed, [on_day(20, 99)]);
-    assert_eq!(
-        reader.explain("id-99").unwrap()[0].trace.as_deref(),
-        Some("trace of day 20")
-    );
+    assert_eq!(&*reader.explain("id-99").unwrap()[0].trace, "trace of day 20");
     assert_eq!(counted(&reader, Day::at(now_ms)), 1);
 }
 
@@ -147,10 +141,7 @@ async fn expiry_by_another_process_leaves_no_dangling_numbers() {
     // What the first one remembers of day 0 is no more.
     record_all(&recorder, [on_day(0, 2)]).await;
     let reader = reader(&directory);
-    assert_eq!(
-        reader.explain("id-2").unwrap()[0].trace.as_deref(),
-        Some("trace of day 0")
-    );
+    assert_eq!(&*reader.explain("id-2").unwrap()[0].trace, "trace of day 0");
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 1);
     // And two recorders never give out one number twice.
     record_all(&other, [on_day(1, 3)]).await;

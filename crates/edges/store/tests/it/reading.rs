@@ -148,7 +148,7 @@ async fn filters_and_ids_find_the_same_in_finished_blocks() {
         for id in [format!("id-{number}"), format!("4ZQ{number:08x}")] {
             let found = reader.explain(&id).unwrap();
             assert_eq!(found.len(), 1, "{id}");
-            assert_eq!(found[0].observation.id, format!("id-{number}"));
+            assert_eq!(found[0].id, format!("id-{number}"));
         }
     }
     assert_eq!(reader.explain("id-131072").unwrap(), []);
@@ -255,7 +255,7 @@ fn a_queue_id_that_came_twice_has_two_traces(bed: &Bed) {
     record(bed, [message(1), again, without]);
     let reader = reader(bed.place());
     let found = reader.explain(&message(1).queue_id).unwrap();
-    let ids: Vec<_> = found.iter().map(|one| one.observation.id.as_str()).collect();
+    let ids: Vec<_> = found.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(ids, ["id-1", "id-2"]);
     assert_eq!(reader.explain("").unwrap(), []);
     assert_eq!(reader.explain("id-").unwrap(), []);
@@ -286,7 +286,7 @@ fn foreign_text_is_only_text(bed: &Bed) {
     for text in nasty {
         let found = reader.explain(&format!("Q{text}")).unwrap();
         assert_eq!(found.len(), 1, "{text:?}");
-        let observation = &found[0].observation;
+        let observation = &found[0];
         let seen = told(bed, text);
         assert_eq!(observation.author_domain.as_deref(), Some(seen.as_str()));
         assert_eq!(observation.overrides, [(text.to_owned(), text.to_owned())]);
@@ -294,7 +294,7 @@ fn foreign_text_is_only_text(bed: &Bed) {
             (&observation.cause, observation.policy_domain.as_deref()),
             (&seen, Some(seen.as_str()))
         );
-        assert_eq!(found[0].trace.as_deref(), Some(text));
+        assert_eq!(&*found[0].trace, text);
         let filter = Filter {
             domain: Some(text.to_owned()),
             ..Filter::default()

@@ -29,39 +29,8 @@ fn an_observation_comes_back_as_it_was(bed: &Bed) {
     given.rule = Some("forwarder".to_owned());
     record(bed, [given.clone()]);
     let found = reader(bed.place()).explain("id-1").unwrap();
-    let [explained] = found.as_slice() else {
-        panic!("{found:?}")
-    };
-    assert_eq!(explained.trace.as_deref(), Some(&*given.trace));
-    let found = &explained.observation;
-    assert_eq!(
-        (found.at_ms, &found.queue_id, &found.id, found.client),
-        (given.at_ms, &given.queue_id, &given.id, given.client)
-    );
-    assert_eq!(
-        (&found.author_domain, &found.policy_domain, &found.policy),
-        (&given.author_domain, &given.policy_domain, &given.policy)
-    );
-    assert_eq!(
-        [&found.spf, &found.dkim, &found.arc, &found.dmarc],
-        [&given.spf, &given.dkim, &given.arc, &given.dmarc]
-    );
-    assert_eq!(
-        [
-            &found.disposition,
-            &found.action,
-            &found.enforced_action,
-            &found.cause
-        ],
-        [
-            &given.disposition,
-            &given.action,
-            &given.enforced_action,
-            &given.cause
-        ]
-    );
-    assert_eq!((&found.overrides, &found.rule), (&given.overrides, &given.rule));
-    assert_eq!((found.questions, found.ms), (given.questions, given.ms));
+    given.row = None;
+    assert_eq!(found, [given]);
 }
 
 fn a_tally_row_comes_back_as_it_was_and_equal_ones_are_one(bed: &Bed) {
@@ -249,11 +218,8 @@ fn equal_traces_are_stored_once(bed: &Bed) {
     record(bed, messages);
     let reader = reader(bed.place());
     assert_eq!(reader.status().unwrap().traces, 2);
-    assert_eq!(
-        reader.explain("id-9").unwrap()[0].trace.as_deref(),
-        Some("another")
-    );
-    assert_eq!(reader.explain("id-8").unwrap()[0].trace, None);
+    assert_eq!(&*reader.explain("id-9").unwrap()[0].trace, "another");
+    assert_eq!(&*reader.explain("id-8").unwrap()[0].trace, "");
 }
 
 fn the_largest_values_come_back_and_larger_ones_are_cut(bed: &Bed) {
@@ -271,16 +237,13 @@ fn the_largest_values_come_back_and_larger_ones_are_cut(bed: &Bed) {
     record(bed, [just.clone(), over]);
     let reader = reader(bed.place());
     let found = reader.explain("id-1").unwrap();
-    assert_eq!(found[0].trace.as_deref(), Some(&*just.trace));
-    assert_eq!(found[0].observation.questions, u32::MAX);
+    assert_eq!(&*found[0].trace, &*just.trace);
+    assert_eq!(found[0].questions, u32::MAX);
     assert_eq!(
         reader.tally(Day::at(u64::MAX), "example.com").unwrap()[0].0,
         just.row.unwrap()
     );
-    assert_eq!(
-        reader.explain("id-2").unwrap()[0].trace.as_ref().unwrap().len(),
-        MAX_TRACE
-    );
+    assert_eq!(reader.explain("id-2").unwrap()[0].trace.len(), MAX_TRACE);
     assert_eq!(
         reader.tally(Day::at(MIDNIGHT), "example.com").unwrap()[0]
             .0

@@ -209,10 +209,7 @@ fn a_segment_of_version_1_is_read() {
     let applied = collector(&fleet).apply(&segment, MIDNIGHT).unwrap();
     assert_eq!((applied.new_batches, applied.messages), (2, 2));
     let contents = Contents::of(&fleet);
-    assert_eq!(
-        contents.traces,
-        [Some("message 0".to_owned()), Some("message 1".to_owned())]
-    );
+    assert_eq!(contents.traces, ["message 0", "message 1"]);
     assert_eq!(contents.hits, [("all".to_owned(), 2)]);
     assert_eq!(contents.messages(), 2);
 }

@@ -109,7 +109,7 @@ fn check(directory: &Directory, expired: u64) {
         let number: u64 = row.id.strip_prefix("id-").unwrap().parse().unwrap();
         let found = reader.explain(&row.id).unwrap();
         let trace = format!("trace {} of day 20", number % 50);
-        assert_eq!(found[0].trace.as_deref(), Some(trace.as_str()));
+        assert_eq!(&*found[0].trace, trace.as_str());
     }
     let (early, late) = (Day::at(MIDNIGHT), Day::at(MIDNIGHT + 20 * DAY));
     assert_eq!(counted(&reader, early), expired);
