@@ -31,7 +31,7 @@ use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_store::{Options, Recorded, Recorder};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
-use landmarc_testkit::relay::{Letter, Relay, Script};
+use landmarc_testkit::relay::{Relay, RelayedMessage, Script};
 use landmarc_testkit::tools::Folder;
 use serde_json::Value;
 
@@ -146,7 +146,7 @@ impl World {
         (ran.code, ran.json())
     }
 
-    /// The letters in the outbox, the oldest first.
+    /// The messages in the outbox, the oldest first.
     #[track_caller]
     pub(crate) fn list(&self, options: &[&str]) -> Vec<Value> {
         let ran = self.outbox(&[&["list", "--json"], options].concat());
@@ -160,21 +160,21 @@ impl World {
     /// Their states, each with its destination.
     #[track_caller]
     pub(crate) fn states(&self) -> Vec<(String, String)> {
-        let text = |letter: &Value, key: &str| letter[key].as_str().unwrap().to_owned();
+        let text = |message: &Value, key: &str| message[key].as_str().unwrap().to_owned();
         let states = self.list(&[]);
         let mut states: Vec<_> = states
             .iter()
-            .map(|letter| (text(letter, "destination"), text(letter, "state")))
+            .map(|message| (text(message, "destination"), text(message, "state")))
             .collect();
         states.sort();
         states
     }
 
-    /// The letters that the relay has taken to this address.
-    pub(crate) fn letters_to(&self, address: &str) -> Vec<Letter> {
-        let letters = self.relay.letters().into_iter();
-        letters
-            .filter(|letter| letter.rcpt_to.iter().any(|recipient| recipient == address))
+    /// The messages that the relay has taken to this address.
+    pub(crate) fn messages_to(&self, address: &str) -> Vec<RelayedMessage> {
+        let messages = self.relay.messages().into_iter();
+        messages
+            .filter(|message| message.rcpt_to.iter().any(|recipient| recipient == address))
             .collect()
     }
 }
@@ -207,17 +207,17 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
-        let letters = self.relay.letters().into_iter().map(|letter| letter.text);
-        let reports: BTreeSet<Vec<u8>> = letters.flat_map(|letter| reports_in(&letter)).collect();
+        let messages = self.relay.messages().into_iter().map(|message| message.text);
+        let reports: BTreeSet<Vec<u8>> = messages.flat_map(|message| reports_in(&message)).collect();
         let write = |(number, xml)| self.folder.write(format!("validated/{number}.xml"), xml);
         let files: Vec<_> = reports.into_iter().enumerate().map(write).collect();
         python::validate(files.iter().filter_map(|file| file.to_str()));
     }
 }
 
-/// The aggregate reports that a letter carries, unpacked.
-pub(crate) fn reports_in(letter: &[u8]) -> Vec<Vec<u8>> {
-    let Ok(mail) = open_mail(letter, &MailLimits::default()) else {
+/// The aggregate reports that a message carries, unpacked.
+pub(crate) fn reports_in(message: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(mail) = open_mail(message, &MailLimits::default()) else {
         return Vec::new();
     };
     let aggregate = mail

@@ -1,4 +1,4 @@
-//! A scripted relay: an SMTP server on loopback that takes letters, remembers them, and
+//! A scripted relay: an SMTP server on loopback that takes messages, remembers them, and
 //! goes wrong where it is told to.
 //!
 //! It runs on a thread of its own, so that tests without a runtime can use it, and ends
@@ -86,10 +86,10 @@ impl Relay {
         self.state.log()
     }
 
-    /// The letters whose text came to its end, in the order of their final dots.
+    /// The messages whose text came to its end, in the order of their final dots.
     #[must_use]
-    pub fn letters(&self) -> Vec<Letter> {
-        self.log().letters
+    pub fn messages(&self) -> Vec<RelayedMessage> {
+        self.log().messages
     }
 
     /// Connections so far.
@@ -226,15 +226,15 @@ impl State {
 pub struct Log {
     /// Connections so far.
     pub connections: usize,
-    /// Letters whose text came to its end.
-    pub letters: Vec<Letter>,
+    /// Messages whose text came to its end.
+    pub messages: Vec<RelayedMessage>,
     /// Command lines.
     pub commands: Vec<Command>,
 }
 
-/// A letter whose text came to its end.
+/// A message whose text came to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Letter {
+pub struct RelayedMessage {
     /// The number of its connection, from 1.
     pub connection: usize,
     /// The return path, without angle brackets.
@@ -243,7 +243,7 @@ pub struct Letter {
     pub parameters: String,
     /// The recipients that were accepted.
     pub rcpt_to: Vec<String>,
-    /// The letter, with CRLF line ends and its dots as they were.
+    /// The message, with CRLF line ends and its dots as they were.
     pub text: Vec<u8>,
     /// Came inside TLS.
     pub tls: bool,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use landmarc_store::{Day, Filter, Place, Reader};
-use landmarc_testkit::relay::Letter;
+use landmarc_testkit::relay::RelayedMessage;
 
 use super::mail::{domains, number_of_client, number_of_queue_id, passes, policy_domain};
 use super::mx::Mx;
@@ -114,7 +114,7 @@ pub(super) fn tallies_of(place: &Place, days: impl IntoIterator<Item = Day>) -> 
 
 /// What all letters say together. Each goes to its domain alone, and each domain has one.
 #[track_caller]
-pub(super) fn reported(letters: &[Letter]) -> Rows {
+pub(super) fn reported(letters: &[RelayedMessage]) -> Rows {
     let mut reported = BTreeMap::new();
     let mut recipients = BTreeSet::new();
     for letter in letters {
@@ -151,7 +151,7 @@ pub(super) fn reported(letters: &[Letter]) -> Rows {
 
 /// When the period of the report in a letter begins, in seconds since the epoch.
 #[track_caller]
-pub(super) fn begin_of(letter: &Letter) -> u64 {
+pub(super) fn begin_of(letter: &RelayedMessage) -> u64 {
     let report = reports_in(&letter.text).remove(0);
     element(&String::from_utf8(report).unwrap(), "begin")
         .parse()
@@ -196,7 +196,7 @@ pub(super) fn assert_same(what: &str, found: &Rows, expected: &Rows) {
 }
 
 /// The reports that letters carry are valid by the schema of RFC 9990.
-pub(super) fn validate(folder: &Path, letters: &[Letter]) {
+pub(super) fn validate(folder: &Path, letters: &[RelayedMessage]) {
     let reports = letters.iter().flat_map(|letter| reports_in(&letter.text));
     let write = |(number, xml): (usize, Vec<u8>)| {
         let file = folder.join(format!("report-{number}.xml"));

@@ -187,10 +187,10 @@ impl Scene {
                 "{said}"
             );
         }
-        assert_eq!(self.relay.letters().len(), 0);
+        assert_eq!(self.relay.messages().len(), 0);
         assert_eq!(self.mx.says(&Loopback, &["outbox", "list", "--json"]), "");
         self.collector.says(&Loopback, &send);
-        let letters = self.relay.letters();
+        let letters = self.relay.messages();
         assert_eq!(letters.len(), usize::try_from(DOMAINS).unwrap());
         assert_same("the reports", &reported(&letters), &rows(&written(&self.mx)));
     }

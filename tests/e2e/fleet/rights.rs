@@ -135,10 +135,10 @@ impl Scene {
         self.mx.begin(&Loopback);
         self.mx.listens();
         let over = days.len() - 1;
-        let letters = || self.relay.letters();
+        let letters = || self.relay.messages();
         let are_sent = self
             .relay
-            .wait_until(PATIENCE, |log| log.letters.len() >= over * domains);
+            .wait_until(PATIENCE, |log| log.messages.len() >= over * domains);
         assert!(are_sent, "{} letters: {}", letters().len(), self.mx.complaints());
         self.mx.stop();
         let letters = letters();

@@ -165,10 +165,10 @@ impl Site {
 
     /// The letters that the relay has, when there are so many.
     #[track_caller]
-    pub(super) fn letters(&self, count: usize) -> Vec<landmarc_testkit::relay::Letter> {
-        let done = self.relay.wait_until(PATIENCE, |log| log.letters.len() >= count);
-        assert!(done, "{} of {count} letters", self.relay.letters().len());
-        self.relay.letters()
+    pub(super) fn letters(&self, count: usize) -> Vec<landmarc_testkit::relay::RelayedMessage> {
+        let done = self.relay.wait_until(PATIENCE, |log| log.messages.len() >= count);
+        assert!(done, "{} of {count} letters", self.relay.messages().len());
+        self.relay.messages()
     }
 
     /// What the hosts know of each other: names, and by how many seconds each clock is off.

@@ -260,7 +260,7 @@ fn opendmarc_is_moved_from_with_its_history_and_its_database() {
 /// What 1.4.2 does otherwise, with the difference in the same data (checklist 2.11).
 fn faults_of_theirs_are_not_ours(
     theirs: &[ReportReading],
-    letters: &[landmarc_testkit::relay::Letter],
+    letters: &[landmarc_testkit::relay::RelayedMessage],
     site: &Ours,
 ) {
     let ours = site.reports();

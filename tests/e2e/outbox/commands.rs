@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{AFTER_JUNE_1, JUNE_1, World, message, without_warnings};
 
-fn with_one_letter(name: &str) -> World {
+fn with_one_message(name: &str) -> World {
     let world = World::start(name, "");
     world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
     world
@@ -13,13 +13,13 @@ fn with_one_letter(name: &str) -> World {
 
 #[test]
 fn what_is_due_is_told_and_nothing_is_written() {
-    let world = with_one_letter("due");
+    let world = with_one_message("due");
     let due = world.outbox(&["due", "--now", AFTER_JUNE_1, "--json"]);
     assert_eq!(due.code, 0, "{}", due.stderr);
     assert_eq!(
         due.json(),
         json!({"day": "2026-06-01", "policy_domain": "a.example", "state": "due", "rows": 1, "messages": 1,
-               "reports": 1, "letters": 1, "destinations": ["dmarc@a.example"], "unanswered": [], "refused": [], "skipped": null})
+               "reports": 1, "deliveries": 1, "destinations": ["dmarc@a.example"], "unanswered": [], "refused": [], "skipped": null})
     );
     assert!(world.list(&[]).is_empty());
     // Not before the day has settled.
@@ -48,12 +48,12 @@ fn what_is_due_is_told_and_nothing_is_written() {
 /// Checklist T2: `--test` and `--keepfiles`.
 #[test]
 fn a_dry_run_sends_nothing_and_writes_files_only_where_it_is_told_to() {
-    let world = with_one_letter("dry");
-    let directory = world.folder.path().join("letters");
+    let world = with_one_message("dry");
+    let directory = world.folder.path().join("deliveries");
     let said = world.outbox(&["send", "--dry-run", "--now", AFTER_JUNE_1]);
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(
-        said.stdout.ends_with("would be sent: 1 letter\n"),
+        said.stdout.ends_with("would be sent: 1 delivery\n"),
         "{}",
         said.stdout
     );
@@ -68,27 +68,27 @@ fn a_dry_run_sends_nothing_and_writes_files_only_where_it_is_told_to() {
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names.iter().any(|name| name.ends_with(".xml.gz")), "{names:?}");
     assert!(names.iter().any(|name| name.ends_with(".eml")), "{names:?}");
-    assert!(world.relay.letters().is_empty() && world.list(&[]).is_empty());
+    assert!(world.relay.messages().is_empty() && world.list(&[]).is_empty());
     assert_eq!(world.outbox(&["send", "--output-dir", &path]).code, 64);
 }
 
 /// Checklist T2: `--noupdate`.
 #[test]
-fn without_an_update_the_letters_go_out_and_are_due_again() {
-    let world = with_one_letter("no-update");
+fn without_an_update_the_messages_go_out_and_are_due_again() {
+    let world = with_one_message("no-update");
     for _ in 0..2 {
         let ran = world.outbox(&["send", "--no-update", "--now", AFTER_JUNE_1]);
         assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
     }
-    assert_eq!(world.relay.letters().len(), 2);
+    assert_eq!(world.relay.messages().len(), 2);
     assert!(world.list(&[]).is_empty());
     let (_, summary) = world.send(AFTER_JUNE_1);
-    assert_eq!(summary["letters"]["delivered"], 1);
+    assert_eq!(summary["deliveries"]["delivered"], 1);
 }
 
 #[test]
-fn a_letter_can_be_shown_as_facts_as_xml_and_as_it_went_out() {
-    let world = with_one_letter("show");
+fn a_message_can_be_shown_as_facts_as_xml_and_as_it_went_out() {
+    let world = with_one_message("show");
     world.send(AFTER_JUNE_1);
     let listed = &world.list(&[])[0];
     let (id, report_id) = (listed["id"].to_string(), listed["report_id"].as_str().unwrap());
@@ -101,25 +101,25 @@ fn a_letter_can_be_shown_as_facts_as_xml_and_as_it_went_out() {
         by_id.stdout
     );
     assert_eq!(
-        world.outbox(&["show", &id, "--json"]).json()["letters"][0]["state"],
+        world.outbox(&["show", &id, "--json"]).json()["deliveries"][0]["state"],
         "delivered"
     );
     let xml = world.outbox(&["show", &id, "--xml"]).stdout;
     assert!(xml.starts_with("<?xml") && xml.contains(report_id), "{xml}");
-    let letter = world.outbox(&["show", &id, "--letter"]);
+    let message = world.outbox(&["show", &id, "--message"]);
     assert_eq!(
-        letter.stdout.as_bytes(),
-        world.relay.letters()[0].text,
+        message.stdout.as_bytes(),
+        world.relay.messages()[0].text,
         "{}",
-        letter.stderr
+        message.stderr
     );
     let unknown = world.outbox(&["show", "999"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (1, ""));
 }
 
 #[test]
-fn the_operator_keeps_letters_from_somebody_and_lets_them_go_again() {
-    let world = with_one_letter("suppress");
+fn the_operator_keeps_messages_from_somebody_and_lets_them_go_again() {
+    let world = with_one_message("suppress");
     let now = ["--now", AFTER_JUNE_1];
     let said = world.outbox(
         &[
@@ -130,7 +130,7 @@ fn the_operator_keeps_letters_from_somebody_and_lets_them_go_again() {
     );
     assert_eq!(
         (said.code, said.stdout.as_str()),
-        (0, "no letters to @a.example until 2026-06-04T00:20:00Z\n"),
+        (0, "no messages to @a.example until 2026-06-04T00:20:00Z\n"),
         "{}",
         said.stderr
     );
@@ -141,7 +141,7 @@ fn the_operator_keeps_letters_from_somebody_and_lets_them_go_again() {
     );
     let (code, summary) = world.send(AFTER_JUNE_1);
     assert_eq!(
-        (code, &summary["letters"]["suppressed"]),
+        (code, &summary["deliveries"]["suppressed"]),
         (0, &json!(1)),
         "{summary}"
     );
@@ -151,14 +151,14 @@ fn the_operator_keeps_letters_from_somebody_and_lets_them_go_again() {
     let retried = world.outbox(&[&["retry", "--destination", "dmarc@a.example"], &now[..]].concat());
     assert_eq!(retried.stdout, "queued again: 1\n", "{}", retried.stderr);
     let (_, summary) = world.send(AFTER_JUNE_1);
-    assert_eq!(summary["letters"]["delivered"], 1);
+    assert_eq!(summary["deliveries"]["delivered"], 1);
 }
 
 #[test]
-fn a_bounce_gives_its_letter_up_and_suppresses_who_sent_it_back() {
-    let world = with_one_letter("bounce");
+fn a_bounce_gives_its_message_up_and_suppresses_who_sent_it_back() {
+    let world = with_one_message("bounce");
     world.send(AFTER_JUNE_1);
-    let return_path = world.relay.letters()[0].mail_from.clone();
+    let return_path = world.relay.messages()[0].mail_from.clone();
     let bounce = format!(
         "From: MAILER-DAEMON@relay.example\r\nTo: {return_path}\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n\
          Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
@@ -172,7 +172,7 @@ fn a_bounce_gives_its_letter_up_and_suppresses_who_sent_it_back() {
         let line = [&["bounce", "--recipient", recipient], &now[..]].concat();
         world.outbox_reading(&line, mail.as_bytes())
     };
-    // Anybody can write such a mail; without the token it is of no letter.
+    // Anybody can write such a mail; without the token it is of no message.
     let forged = read(
         "noreply+raaaaaaaaaaaaaaaaaaaa@reports.receiver.example",
         "Subject: hello\r\n\r\nx\r\n",
@@ -208,9 +208,9 @@ fn a_bounce_gives_its_letter_up_and_suppresses_who_sent_it_back() {
     );
 }
 
-/// What a stranger can work out keeps nothing from being sent, and what a relay holds against us nobody's letters.
+/// What a stranger can work out keeps nothing from being sent, and what a relay holds against us nobody's messages.
 #[test]
-fn a_bounce_ends_no_letter_that_was_not_handed_over_and_suppresses_for_no_fault_of_ours() {
+fn a_bounce_ends_no_message_that_was_not_handed_over_and_suppresses_for_no_fault_of_ours() {
     let world = World::start("no-token", "report.return_path_delimiter = \"\"");
     world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
     let now = ["--now", AFTER_JUNE_1];
@@ -232,7 +232,7 @@ fn a_bounce_ends_no_letter_that_was_not_handed_over_and_suppresses_for_no_fault_
     let waiting = world.list(&[]).remove(0);
     let message_id = waiting["message_id"].as_str().unwrap().to_owned();
     let told = bounce(&message_id).stdout;
-    assert!(told.starts_with("of no letter of ours"), "{told}");
+    assert!(told.starts_with("of no delivery of ours"), "{told}");
     assert_eq!(world.list(&[])[0]["state"], "queued");
     world.relay.set(Script::default());
     world.send(AFTER_JUNE_1);
@@ -240,9 +240,9 @@ fn a_bounce_ends_no_letter_that_was_not_handed_over_and_suppresses_for_no_fault_
     assert!(told.contains("dmarc@a.example given up: "), "{told}");
     assert_eq!(world.outbox(&["suppress", "--list", "--json"]).stdout, "");
 
-    let world = with_one_letter("denied");
+    let world = with_one_message("denied");
     world.send(AFTER_JUNE_1);
-    let return_path = world.relay.letters()[0].mail_from.clone();
+    let return_path = world.relay.messages()[0].mail_from.clone();
     let mail = "From: MAILER-DAEMON@relay.example\r\nSubject: Undelivered\r\nMIME-Version: 1.0\r\n\
                 Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n\
                 --b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; relay.example\r\n\r\n\

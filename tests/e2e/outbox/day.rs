@@ -62,11 +62,11 @@ impl Kind {
     }
 
     /// The message, signed where it is to be.
-    pub(super) fn letter(self) -> Vec<u8> {
-        let letter = world::letter(&format!("a@{}", self.author_domain()));
+    pub(super) fn message(self) -> Vec<u8> {
+        let message = world::letter(&format!("a@{}", self.author_domain()));
         match self.signed {
-            true => Signer::relaxed(&self.policy_domain()).sign(&letter),
-            false => letter,
+            true => Signer::relaxed(&self.policy_domain()).sign(&message),
+            false => message,
         }
     }
 
@@ -127,7 +127,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A row as `read_letters.py` has it, and how many messages it counts.
+    /// A row as `read_messages.py` has it, and how many messages it counts.
     pub(super) fn read(policy_domain: &str, row: &Value) -> (Self, usize) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let length = |value: &Value| value.as_array().map_or(0, Vec::len);
@@ -206,7 +206,7 @@ pub(super) fn add_host(zones: &mut Zones, name: &str) {
     zones.set(dns_name(name), RecordType::A, ZoneData::Records(vec![address]));
 }
 
-/// The keys of our own letters, as an independent verifier asks for them.
+/// The keys of our own messages, as an independent verifier asks for them.
 pub(super) fn keys_of(domain: &str) -> Value {
     json!({
         (format!("{RSA}._domainkey.{domain}")): world::signing_key(RSA).dns_record(),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use landmarc_auth::lookup::Zones;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
-use landmarc_testkit::relay::{Letter, Relay, Script};
+use landmarc_testkit::relay::{Relay, RelayedMessage, Script};
 use landmarc_testkit::tools::{Folder, wait_for};
 use serde_json::{Value, json};
 
@@ -175,8 +175,8 @@ impl Scene {
         }
     }
 
-    /// Sends what is queued; the letters that the relay has, by their recipient.
-    fn sent(&self) -> BTreeMap<String, Vec<Letter>> {
+    /// Sends what is queued; the messages that the relay has, by their recipient.
+    fn sent(&self) -> BTreeMap<String, Vec<RelayedMessage>> {
         let settings = self.service.settings_file().display().to_string();
         let ran = landmarc(["outbox", "send", "--json", "--config", &settings]);
         assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
@@ -185,10 +185,10 @@ impl Scene {
             let listed = landmarc(["outbox", "list", "--state", "queued", "--config", &settings]);
             listed.stdout.is_empty().then_some(())
         });
-        assert!(listed.is_some(), "letters wait for ever");
-        let mut sent: BTreeMap<String, Vec<Letter>> = BTreeMap::new();
-        for letter in self.relay.letters() {
-            sent.entry(letter.rcpt_to[0].clone()).or_default().push(letter);
+        assert!(listed.is_some(), "messages wait for ever");
+        let mut sent: BTreeMap<String, Vec<RelayedMessage>> = BTreeMap::new();
+        for message in self.relay.messages() {
+            sent.entry(message.rcpt_to[0].clone()).or_default().push(message);
         }
         sent
     }
@@ -340,14 +340,14 @@ fn a_flood_of_failing_mail_makes_few_reports_and_changes_no_answer() {
         "{last:?}"
     );
     eprintln!("flood: before the restart {first:?}, after it {last:?}");
-    assert_letters(&scene);
+    assert_messages(&scene);
 }
 
-fn assert_letters(scene: &Scene) {
+fn assert_messages(scene: &Scene) {
     let sent = scene.sent();
     let counts: Vec<_> = sent
         .iter()
-        .map(|(to, letters)| (to.as_str(), letters.len()))
+        .map(|(to, messages)| (to.as_str(), messages.len()))
         .collect();
     let expected = [
         (COPY, 100),
@@ -356,39 +356,39 @@ fn assert_letters(scene: &Scene) {
         ("failures@steady.example", 12),
     ];
     assert_eq!(counts, expected);
-    let letters = sent.values().flatten().enumerate();
-    let files: Vec<_> = letters
-        .map(|(number, letter)| scene.folder.write(format!("{number}.eml"), &letter.text))
+    let messages = sent.values().flatten().enumerate();
+    let files: Vec<_> = messages
+        .map(|(number, message)| scene.folder.write(format!("{number}.eml"), &message.text))
         .collect();
     let read = python::read(&scene.folder, &keys_of(REPORTER), &files);
     assert_eq!(read.len(), files.len());
-    read.iter().for_each(assert_letter);
+    read.iter().for_each(assert_message);
     let of_steady: Vec<_> = read
         .iter()
-        .filter(|letter| letter["to"] == "failures@steady.example")
+        .filter(|message| message["to"] == "failures@steady.example")
         .collect();
     let incidents: Vec<_> = of_steady
         .iter()
-        .map(|letter| letter["feedback"]["Incidents"].clone())
+        .map(|message| message["feedback"]["Incidents"].clone())
         .collect();
     let merged = incidents.iter().filter(|told| **told == json!("10")).count();
     assert_eq!((incidents.len(), merged), (12, 2), "{incidents:?}");
 }
 
 /// What holds of each.
-fn assert_letter(letter: &Value) {
-    assert_eq!(letter["defects"], json!([]), "{letter}");
-    assert_eq!(letter["type"], "multipart/report", "{letter}");
+fn assert_message(message: &Value) {
+    assert_eq!(message["defects"], json!([]), "{message}");
+    assert_eq!(message["type"], "multipart/report", "{message}");
     let parts = json!(["text/plain", "message/feedback-report", "text/rfc822-headers"]);
-    assert_eq!(letter["parts"], parts, "{letter}");
-    assert_eq!(letter["signatures"], json!([true, true]), "{letter}");
-    assert_eq!(letter["auto_submitted"], "auto-generated", "{letter}");
-    let feedback = &letter["feedback"];
+    assert_eq!(message["parts"], parts, "{message}");
+    assert_eq!(message["signatures"], json!([true, true]), "{message}");
+    assert_eq!(message["auto_submitted"], "auto-generated", "{message}");
+    let feedback = &message["feedback"];
     assert_eq!(
         (&feedback["Feedback-Type"], &feedback["Auth-Failure"]),
         (&json!("auth-failure"), &json!("dmarc"))
     );
-    let content = letter["content"].as_str().unwrap();
+    let content = message["content"].as_str().unwrap();
     assert!(
         content.contains("Message-ID: <"),
         "the header section is in it: {content}"

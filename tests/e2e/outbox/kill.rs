@@ -1,5 +1,5 @@
 //! `kill -9` while reports are assembled, rendered and sent: each destination has each report in the
-//! end, under one Report-ID, and what comes twice is a letter whose answer may have been lost.
+//! end, under one Report-ID, and what comes twice is a message whose answer may have been lost.
 
 mod account;
 mod mail;
@@ -17,29 +17,29 @@ use super::{JUNE_1, World};
 use crate::load::random::Random;
 
 const KILLS: usize = 50;
-/// In each of the three stretches of a night: before its reports are all made, until letters arrive,
+/// In each of the three stretches of a night: before its reports are all made, until messages arrive,
 /// and while they do.
 const BEFORE_ALL_ARE_MADE: usize = 6;
-const BEFORE_LETTERS: usize = 2;
-const WHILE_LETTERS_ARRIVE: usize = 9;
+const BEFORE_MESSAGES: usize = 2;
+const WHILE_MESSAGES_ARRIVE: usize = 9;
 /// Days are made one after the other; so many do even if some of them end early.
 const MAX_DAYS: u64 = 9;
-/// The letters that may be on their way at once (report.delivery.connections), so that their answers
+/// The messages that may be on their way at once (report.delivery.connections), so that their answers
 /// can be lost together.
 const CONNECTIONS: usize = 2;
 /// Runs after the last kill that may be needed until nothing waits.
 const LAST_RUNS: usize = 5;
-/// A moment of a run: a letter takes about as long.
+/// A moment of a run: a message takes about as long.
 const A_WHILE: Duration = Duration::from_millis(20);
 /// Far beyond what a run takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between the times that runs are told.
 const BETWEEN_RUNS_S: u64 = 1_200;
 
-const SETTINGS: &str = "report.max_letter_size = \"64KiB\"\nreport.per_host = 10000\nreport.spread = \"0s\"\n\
+const SETTINGS: &str = "report.max_message_size = \"64KiB\"\nreport.per_host = 10000\nreport.spread = \"0s\"\n\
                         dns.question_timeout = \"60s\"\ndns.message_timeout = \"300s\"\n";
 
-/// A relay that takes its time over each letter.
+/// A relay that takes its time over each message.
 fn slow() -> Script {
     Script::with(Fault::new(At::EndOfData, What::Slow(A_WHILE)))
 }
@@ -64,13 +64,13 @@ fn after_fifty_kills_each_destination_has_each_report_once() {
     let log = field.wild.relay.log();
     let wild = Account::of(&log, |connection| life_of(&log, connection));
     eprintln!(
-        "kill: {} kills on {} days, {} before all reports were made, {} before letters, {} among letters; \
-         {} reports in {} letters, {} of them came again",
+        "kill: {} kills on {} days, {} before all reports were made, {} before messages, {} among messages; \
+         {} reports in {} messages, {} of them came again",
         field.kills(),
         field.days,
         field.in_assembly,
-        field.before_letters,
-        field.among_letters,
+        field.before_messages,
+        field.among_messages,
         wild.reports.len(),
         wild.received.len(),
         wild.repeated.len(),
@@ -89,7 +89,7 @@ fn after_fifty_kills_each_destination_has_each_report_once() {
             > 1,
         "in parts"
     );
-    let least = field.in_assembly.min(field.among_letters);
+    let least = field.in_assembly.min(field.among_messages);
     assert!(least >= KILLS / 10, "{least} kills in one of the phases");
 }
 
@@ -105,8 +105,8 @@ struct Field {
     /// Whether each process of the wild site was killed.
     lives: Vec<bool>,
     in_assembly: usize,
-    before_letters: usize,
-    among_letters: usize,
+    before_messages: usize,
+    among_messages: usize,
 }
 
 /// When a process is killed.
@@ -118,8 +118,8 @@ enum Moment {
     Made(Duration),
     /// So long after all of them are made.
     AllMade(Duration),
-    /// So long after so many letters of it have come.
-    Letters(usize, Duration),
+    /// So long after so many messages of it have come.
+    Messages(usize, Duration),
 }
 
 impl Field {
@@ -133,8 +133,8 @@ impl Field {
             messages: 0,
             lives: Vec::new(),
             in_assembly: 0,
-            before_letters: 0,
-            among_letters: 0,
+            before_messages: 0,
+            among_messages: 0,
         }
     }
 
@@ -153,8 +153,8 @@ impl Field {
         self.calm.record(mail.clone());
         self.wild.record(mail);
         self.now = self.day().next().begins_s() + BETWEEN_RUNS_S;
-        let until_letters = self.undisturbed();
-        for moment in self.moments(until_letters) {
+        let until_messages = self.undisturbed();
+        for moment in self.moments(until_messages) {
             if self.kills() == KILLS || !self.kill_at(moment) {
                 break;
             }
@@ -168,46 +168,46 @@ impl Field {
         Day(of_june_1.0 + u32::try_from(self.days).unwrap())
     }
 
-    /// How long it takes until the first letter comes.
+    /// How long it takes until the first message comes.
     fn undisturbed(&self) -> Duration {
-        let before = self.calm.relay.log().letters.len();
+        let before = self.calm.relay.log().messages.len();
         let began = Instant::now();
         let mut run = self.calm.begin(&["send", "--now", &self.now.to_string()]);
-        let has_come = |log: &Log| log.letters.len() > before;
-        assert!(self.calm.relay.wait_until(PATIENCE, has_come), "no letter comes");
-        let until_letters = began.elapsed();
+        let has_come = |log: &Log| log.messages.len() > before;
+        assert!(self.calm.relay.wait_until(PATIENCE, has_come), "no message comes");
+        let until_messages = began.elapsed();
         assert!(run.wait().unwrap().success());
-        until_letters
+        until_messages
     }
 
     /// The moments of one night, those of each stretch at random.
-    fn moments(&mut self, until_letters: Duration) -> Vec<Moment> {
+    fn moments(&mut self, until_messages: Duration) -> Vec<Moment> {
         let mut part = |time| part_of(time, &mut self.random);
-        let mut moments = vec![Moment::After(part(until_letters))];
+        let mut moments = vec![Moment::After(part(until_messages))];
         for _ in 1..BEFORE_ALL_ARE_MADE {
             moments.push(Moment::Made(part(A_WHILE / 8)));
         }
-        for _ in 0..BEFORE_LETTERS {
+        for _ in 0..BEFORE_MESSAGES {
             moments.push(Moment::AllMade(part(A_WHILE / 2)));
         }
-        for _ in 0..WHILE_LETTERS_ARRIVE {
+        for _ in 0..WHILE_MESSAGES_ARRIVE {
             let pause = part_of(A_WHILE, &mut self.random);
-            moments.push(Moment::Letters(1 + self.random.below(4), pause));
+            moments.push(Moment::Messages(1 + self.random.below(4), pause));
         }
         moments
     }
 
     /// One process that is killed at this moment; whether it was not at its end before.
     fn kill_at(&mut self, moment: Moment) -> bool {
-        let letters = self.wild.relay.log().letters.len();
+        let messages = self.wild.relay.log().messages.len();
         let mut run = self.begin_life();
-        self.wait_for(moment, letters, &mut run);
+        self.wait_for(moment, messages, &mut run);
         // Fails only when it has ended already.
         let _ = run.kill();
         let was_killed = run.wait().unwrap().signal() == Some(9);
         self.lives.push(was_killed);
         if was_killed {
-            *self.phase(letters) += 1;
+            *self.phase(messages) += 1;
         }
         was_killed
     }
@@ -228,7 +228,7 @@ impl Field {
         std::fs::write(self.wild.settings(), others.join("\n")).unwrap();
     }
 
-    fn wait_for(&self, moment: Moment, letters: usize, run: &mut Child) {
+    fn wait_for(&self, moment: Moment, messages: usize, run: &mut Child) {
         let reader = self.reader();
         let made = self.queued(&reader);
         let has_ended = |run: &mut Child| run.try_wait().unwrap().is_some();
@@ -246,8 +246,8 @@ impl Field {
                 }
                 pause
             }
-            Moment::Letters(count, pause) => {
-                let have_come = |log: &Log| log.letters.len() >= letters + count;
+            Moment::Messages(count, pause) => {
+                let have_come = |log: &Log| log.messages.len() >= messages + count;
                 while !self.wild.relay.wait_until(A_WHILE, have_come) && !has_ended(run) {}
                 pause
             }
@@ -255,7 +255,7 @@ impl Field {
         std::thread::sleep(pause);
     }
 
-    /// Letters that wait.
+    /// Messages that wait.
     fn queued(&self, reader: &Reader) -> u64 {
         let counts = reader.outbox_counts(self.now * 1_000).unwrap();
         counts.queued + counts.deferred
@@ -270,14 +270,14 @@ impl Field {
         Reader::open(self.wild.database()).unwrap()
     }
 
-    /// The counter for a process that has just been killed; before it there were so many letters.
-    fn phase(&mut self, letters: usize) -> &mut usize {
+    /// The counter for a process that has just been killed; before it there were so many messages.
+    fn phase(&mut self, messages: usize) -> &mut usize {
         if !self.are_all_made(&self.reader()) {
             &mut self.in_assembly
-        } else if self.wild.relay.log().letters.len() == letters {
-            &mut self.before_letters
+        } else if self.wild.relay.log().messages.len() == messages {
+            &mut self.before_messages
         } else {
-            &mut self.among_letters
+            &mut self.among_messages
         }
     }
 
@@ -291,7 +291,7 @@ impl Field {
             }
         }
         panic!(
-            "letters wait for ever: {:?}",
+            "messages wait for ever: {:?}",
             self.wild.list(&["--state", "deferred"])
         );
     }
@@ -303,16 +303,16 @@ impl Field {
             let limit = if *was_killed { CONNECTIONS } else { 0 };
             assert!(
                 lost <= limit,
-                "{lost} letters of process {life} came again, {limit} may"
+                "{lost} messages of process {life} came again, {limit} may"
             );
         }
     }
 
-    fn assert_delivered(&self, letters: usize) {
+    fn assert_delivered(&self, messages: usize) {
         let listed = self.wild.list(&["--limit", "100000"]);
-        assert_eq!(listed.len(), letters);
-        for letter in listed {
-            assert_eq!(letter["state"], "delivered", "{letter}");
+        assert_eq!(listed.len(), messages);
+        for message in listed {
+            assert_eq!(message["state"], "delivered", "{message}");
         }
     }
 }

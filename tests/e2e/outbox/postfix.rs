@@ -64,13 +64,13 @@ fn ten_thousand_messages_are_what_the_reports_in_the_mailboxes_say() {
     ]);
     assert_eq!(sent.code, 0, "{} {}", sent.stdout, sent.stderr);
 
-    let letters: usize = (0..DOMAINS).map(|domain| day::destinations(domain).len()).sum();
-    let mails = wait_for(|| mailboxes.mailboxes().ok().filter(|mails| mails.len() >= letters));
+    let messages: usize = (0..DOMAINS).map(|domain| day::destinations(domain).len()).sum();
+    let mails = wait_for(|| mailboxes.mailboxes().ok().filter(|mails| mails.len() >= messages));
     let mails =
-        mails.unwrap_or_else(|| panic!("{:?} of {letters}", mailboxes.mailboxes().map(|all| all.len())));
+        mails.unwrap_or_else(|| panic!("{:?} of {messages}", mailboxes.mailboxes().map(|all| all.len())));
     let read = python::read(&folder, &day::keys_of(REPORTER), &mails);
-    assert_letters(&read);
-    assert_eq!(read.len(), letters, "each destination has each report once");
+    assert_messages(&read);
+    assert_eq!(read.len(), messages, "each destination has each report once");
     assert_eq!(counted(&read), day::rows(MESSAGES));
 }
 
@@ -130,50 +130,54 @@ fn send_all(border: SocketAddr, client: &str, kinds: &[Kind]) {
     smtp.ehlo("e2e.example").expect("EHLO is answered");
     let address = client.parse().expect("an address");
     smtp.as_client(address, None, HELO).expect("XCLIENT is answered");
-    let mut letters: BTreeMap<Kind, Vec<u8>> = BTreeMap::new();
+    let mut messages: BTreeMap<Kind, Vec<u8>> = BTreeMap::new();
     for &kind in kinds {
-        let letter = letters.entry(kind).or_insert_with(|| kind.letter());
+        let message = messages.entry(kind).or_insert_with(|| kind.message());
         let mail_from = kind.mail_from();
         let envelope = landmarc_e2e::Envelope {
             mail_from: &mail_from,
             parameters: "",
             rcpt_to: &[RECIPIENT],
         };
-        let outcome = smtp.send(&envelope, letter).expect("the session lasts");
+        let outcome = smtp.send(&envelope, message).expect("the session lasts");
         assert!(outcome.queue_id().is_some(), "{:?}", outcome.last());
     }
     smtp.quit().expect("QUIT is answered");
 }
 
-/// What holds of each letter, whatever it reports.
-fn assert_letters(letters: &[Value]) {
+/// What holds of each message, whatever it reports.
+fn assert_messages(messages: &[Value]) {
     let mut message_ids = std::collections::BTreeSet::new();
-    for letter in letters {
-        assert_eq!(letter["defects"], serde_json::json!([]), "{letter}");
-        assert_eq!(letter["auto_submitted"], "auto-generated");
-        assert_eq!(letter["signatures"], serde_json::json!([true, true]), "{letter}");
+    for message in messages {
+        assert_eq!(message["defects"], serde_json::json!([]), "{message}");
+        assert_eq!(message["auto_submitted"], "auto-generated");
         assert_eq!(
-            letter["parts"],
+            message["signatures"],
+            serde_json::json!([true, true]),
+            "{message}"
+        );
+        assert_eq!(
+            message["parts"],
             serde_json::json!(["text/plain", "application/gzip"])
         );
-        assert!(message_ids.insert(letter["message_id"].to_string()), "{letter}");
-        let report = &letter["report"];
+        assert!(message_ids.insert(message["message_id"].to_string()), "{message}");
+        let report = &message["report"];
         let (id, domain) = (text(&report["report_id"]), text(&report["policy"]["domain"]));
         assert!(id.bytes().all(|octet| octet.is_ascii_alphanumeric()), "{id}");
         let subject = format!("Report Domain: {domain} Submitter: {REPORTER} Report-ID: <{id}>");
-        assert_eq!(text(&letter["subject"]), subject);
+        assert_eq!(text(&message["subject"]), subject);
         let (begin, end) = (&report["begin"], &report["end"]);
         let file_name = format!("{REPORTER}!{domain}!{begin}!{end}!{id}.xml.gz");
-        assert_eq!(text(&letter["file_name"]), file_name);
+        assert_eq!(text(&message["file_name"]), file_name);
         assert_eq!(report["org_name"], "Here & There");
     }
 }
 
 /// The sums over all reports, each report once however many got it.
-fn counted(letters: &[Value]) -> BTreeMap<Row, usize> {
-    let reports: BTreeMap<&str, &Value> = letters
+fn counted(messages: &[Value]) -> BTreeMap<Row, usize> {
+    let reports: BTreeMap<&str, &Value> = messages
         .iter()
-        .map(|letter| (text(&letter["report"]["report_id"]), &letter["report"]))
+        .map(|message| (text(&message["report"]["report_id"]), &message["report"]))
         .collect();
     let mut rows = BTreeMap::new();
     for report in reports.values() {

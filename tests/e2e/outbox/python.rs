@@ -1,4 +1,4 @@
-//! Letters read by programs that are not ours: Python's e-mail package, dkimpy, xmllint.
+//! Messages read by programs that are not ours: Python's e-mail package, dkimpy, xmllint.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Debian's own: a newer Python beside it has none of Debian's packages.
 const PYTHON: &str = "/usr/bin/python3";
-const SCRIPT: &str = include_str!("read_letters.py");
+const SCRIPT: &str = include_str!("read_messages.py");
 /// Files that one call is given: the system limits the length of a command line.
 const FILES_A_CALL: usize = 500;
 
@@ -27,9 +27,9 @@ pub(super) fn can_read() -> bool {
 
 /// What is in the mails, one object each. Every report among them is valid by the schema.
 pub(super) fn read(folder: &Folder, keys: &Value, mails: &[PathBuf]) -> Vec<Value> {
-    let script = folder.write("read_letters.py", SCRIPT);
+    let script = folder.write("read_messages.py", SCRIPT);
     let keys = folder.write("keys.json", keys.to_string());
-    let mut letters = Vec::new();
+    let mut messages = Vec::new();
     for (number, mails) in mails.chunks(FILES_A_CALL).enumerate() {
         let reports = folder.path().join(format!("reports-{number}"));
         std::fs::create_dir_all(&reports).expect("a directory is made");
@@ -39,10 +39,10 @@ pub(super) fn read(folder: &Folder, keys: &Value, mails: &[PathBuf]) -> Vec<Valu
             .lines()
             .map(|line| serde_json::from_str(line).expect("an object a line"));
         let objects: Vec<Value> = objects.collect();
-        validate(objects.iter().filter_map(|letter| letter["xml"].as_str()));
-        letters.extend(objects);
+        validate(objects.iter().filter_map(|message| message["xml"].as_str()));
+        messages.extend(objects);
     }
-    letters
+    messages
 }
 
 /// Asserts that each of these files is a report by the schema of RFC 9990.

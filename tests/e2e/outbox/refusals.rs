@@ -48,7 +48,7 @@ fn a_refused_recipient_is_given_up_and_the_other_one_delivered() {
         given_up["reason"].as_str().unwrap().contains("550 5.1.1"),
         "{given_up}"
     );
-    // The next day's letter to it is not even tried.
+    // The next day's message to it is not even tried.
     world.record([message(
         JUNE_1 + 86_400_000,
         "b.example",
@@ -57,7 +57,7 @@ fn a_refused_recipient_is_given_up_and_the_other_one_delivered() {
     let before = world.relay.commands().len();
     let (code, summary) = world.send("2026-06-03T00:15:00Z");
     assert_eq!(
-        (code, &summary["letters"]["suppressed"]),
+        (code, &summary["deliveries"]["suppressed"]),
         (0, &json!(1)),
         "{summary}"
     );
@@ -65,27 +65,27 @@ fn a_refused_recipient_is_given_up_and_the_other_one_delivered() {
 }
 
 #[test]
-fn a_deferred_letter_is_tried_again_when_its_time_has_come_and_given_up_at_last() {
+fn a_deferred_message_is_tried_again_when_its_time_has_come_and_given_up_at_last() {
     let world = with_fault("deferred", "", say(At::Rcpt, "451 4.3.0 later"));
     let (code, summary) = world.send(AFTER_JUNE_1);
     assert_eq!(
-        (code, &summary["letters"]["deferred"]),
+        (code, &summary["deliveries"]["deferred"]),
         (1, &json!(2)),
         "{summary}"
     );
     // Not before its time.
     let (_, summary) = world.send("2026-06-02T00:21:00Z");
     assert_eq!(
-        (&summary["letters"]["deferred"], &summary["waiting"]),
+        (&summary["deliveries"]["deferred"], &summary["waiting"]),
         (&json!(0), &json!(2))
     );
     let (_, summary) = world.send("2026-06-02T02:00:00Z");
-    assert_eq!(summary["letters"]["deferred"], 2);
+    assert_eq!(summary["deliveries"]["deferred"], 2);
     assert_eq!(world.list(&["--state", "deferred"])[0]["attempts"], 2);
     // report.give_up_after is four days.
     let (code, summary) = world.send("2026-06-06T12:00:00Z");
     assert_eq!(
-        (code, &summary["letters"]["given_up"]),
+        (code, &summary["deliveries"]["given_up"]),
         (1, &json!(2)),
         "{summary}"
     );
@@ -109,7 +109,7 @@ fn a_deferred_letter_is_tried_again_when_its_time_has_come_and_given_up_at_last(
     );
     let (code, summary) = world.send(now);
     assert_eq!(
-        (code, &summary["letters"]["delivered"]),
+        (code, &summary["deliveries"]["delivered"]),
         (0, &json!(2)),
         "{summary}"
     );
@@ -117,21 +117,21 @@ fn a_deferred_letter_is_tried_again_when_its_time_has_come_and_given_up_at_last(
 
 /// Nothing is blamed on destinations.
 #[test]
-fn a_relay_that_takes_nothing_holds_letters_up_and_counts_against_none() {
+fn a_relay_that_takes_nothing_holds_messages_up_and_counts_against_none() {
     let world = with_fault("relay", "", say(At::Greeting, "554 go away"));
     let (code, summary) = world.send(AFTER_JUNE_1);
     assert_eq!((code, &summary["waiting"]), (1, &json!(2)), "{summary}");
     assert!(summary["relay"].as_str().unwrap().contains("554"), "{summary}");
-    for letter in world.list(&[]) {
+    for message in world.list(&[]) {
         assert_eq!(
-            (&letter["state"], &letter["attempts"], &letter["sender"]),
+            (&message["state"], &message["attempts"], &message["sender"]),
             (&json!("queued"), &json!(0), &json!(null))
         );
     }
     world.relay.set(Script::default());
     let (code, summary) = world.send("2026-06-02T00:21:00Z");
     assert_eq!(
-        (code, &summary["letters"]["delivered"]),
+        (code, &summary["deliveries"]["delivered"]),
         (0, &json!(2)),
         "{summary}"
     );
@@ -156,7 +156,7 @@ fn destinations_that_may_not_have_it_get_nothing_and_the_reason_is_told() {
         (0, &json!(5)),
         "{summary}"
     );
-    assert!(world.relay.letters().is_empty() && world.list(&[]).is_empty());
+    assert!(world.relay.messages().is_empty() && world.list(&[]).is_empty());
     for domain in [
         "a.example",
         "b.example",
@@ -184,8 +184,8 @@ fn a_destination_that_dns_says_nothing_about_waits_until_it_does() {
     )]);
     let (code, summary) = world.send(AFTER_JUNE_1);
     assert_eq!(code, 1, "{summary}");
-    assert_eq!(world.letters_to("dmarc@a.example").len(), 1);
-    assert!(world.letters_to("dmarc@third.example").is_empty());
+    assert_eq!(world.messages_to("dmarc@a.example").len(), 1);
+    assert!(world.messages_to("dmarc@third.example").is_empty());
     let waits = &world.list(&["--state", "deferred"])[0];
     assert_eq!(waits["destination"], "dmarc@third.example", "{waits}");
     let mut mended = zones();
@@ -193,9 +193,9 @@ fn a_destination_that_dns_says_nothing_about_waits_until_it_does() {
     world.dns.set_zones(mended);
     let (code, summary) = world.send("2026-06-02T03:00:00Z");
     assert_eq!(
-        (code, &summary["letters"]["delivered"]),
+        (code, &summary["deliveries"]["delivered"]),
         (0, &json!(1)),
         "{summary}"
     );
-    assert_eq!(world.letters_to("dmarc@third.example").len(), 1);
+    assert_eq!(world.messages_to("dmarc@third.example").len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Relays that misbehave, each in its own way: the state of the letter, its reason in `outbox list`, and how
+//! Relays that misbehave, each in its own way: the state of the message, its reason in `outbox list`, and how
 //! it goes on.
 
 use landmarc_testkit::relay::{At, Fault, Script, Tls, What};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{AFTER_JUNE_1, JUNE_1, World, message};
 
-/// When a letter that was deferred is tried again; `report.retry_first` is 15 minutes, give or take.
+/// When a message that was deferred is tried again; `report.retry_first` is 15 minutes, give or take.
 const LATER: &str = "2026-06-02T02:00:00Z";
 
-/// What becomes of one letter at a relay with a fault, and once the relay is sound.
+/// What becomes of one message at a relay with a fault, and once the relay is sound.
 struct Case<'a> {
     name: &'a str,
     settings: &'a str,
@@ -22,7 +22,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The letters that the relay has in the end.
+    /// The messages that the relay has in the end.
     #[track_caller]
     fn runs(self) -> World {
         let Case {
@@ -37,26 +37,26 @@ impl Case<'_> {
         world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
         let (code, summary) = world.send(AFTER_JUNE_1);
         assert_eq!(code, 1, "{summary}");
-        let letter = only(&world);
-        assert_eq!(letter["state"], state, "{letter}");
-        let told = letter["reason"].as_str().unwrap_or_default();
+        let message = only(&world);
+        assert_eq!(message["state"], state, "{message}");
+        let told = message["reason"].as_str().unwrap_or_default();
         assert!(told.contains(reason), "{told}");
-        assert_eq!(letter["sender"], json!(null), "{letter}");
+        assert_eq!(message["sender"], json!(null), "{message}");
 
         world.relay.set(Script::default());
         world.send(LATER);
-        let letter = only(&world);
-        assert_eq!(letter["state"], then, "{letter}");
+        let message = only(&world);
+        assert_eq!(message["state"], then, "{message}");
         world
     }
 }
 
 fn only(world: &World) -> Value {
-    let letters = world.list(&[]);
-    let [letter] = &letters[..] else {
-        panic!("{letters:?}");
+    let messages = world.list(&[]);
+    let [message] = &messages[..] else {
+        panic!("{messages:?}");
     };
-    letter.clone()
+    message.clone()
 }
 
 fn with(fault: Fault) -> Script {
@@ -71,7 +71,7 @@ fn say(at: At, reply: &str) -> Script {
 }
 
 #[test]
-fn a_refusal_for_good_at_the_end_ends_the_letter() {
+fn a_refusal_for_good_at_the_end_ends_the_message() {
     let world = Case {
         name: "5xx",
         settings: "",
@@ -81,7 +81,7 @@ fn a_refusal_for_good_at_the_end_ends_the_letter() {
         then: "given_up",
     }
     .runs();
-    assert!(world.relay.letters().iter().all(|letter| !letter.answered));
+    assert!(world.relay.messages().iter().all(|message| !message.answered));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_refusal_for_now_is_tried_again() {
 }
 
 #[test]
-fn a_connection_that_breaks_within_the_text_leaves_the_letter_to_be_sent_whole() {
+fn a_connection_that_breaks_within_the_text_leaves_the_message_to_be_sent_whole() {
     let world = Case {
         name: "mid-data",
         settings: "",
@@ -108,12 +108,12 @@ fn a_connection_that_breaks_within_the_text_leaves_the_letter_to_be_sent_whole()
         then: "delivered",
     }
     .runs();
-    assert_eq!(world.relay.letters().len(), 1, "no half letter counts as one");
+    assert_eq!(world.relay.messages().len(), 1, "no half message counts as one");
 }
 
-/// RFC 5321 §6.1: the one case in which a letter may come twice, and then as the same one.
+/// RFC 5321 §6.1: the one case in which a message may come twice, and then as the same one.
 #[test]
-fn a_250_that_is_lost_brings_the_same_letter_again() {
+fn a_250_that_is_lost_brings_the_same_message_again() {
     let world = Case {
         name: "lost-250",
         settings: "",
@@ -123,9 +123,9 @@ fn a_250_that_is_lost_brings_the_same_letter_again() {
         then: "delivered",
     }
     .runs();
-    let letters = world.relay.letters();
-    let [first, second] = &letters[..] else {
-        panic!("{} letters", letters.len());
+    let messages = world.relay.messages();
+    let [first, second] = &messages[..] else {
+        panic!("{} messages", messages.len());
     };
     assert_eq!((&first.text, &first.mail_from), (&second.text, &second.mail_from));
 }
@@ -143,9 +143,9 @@ fn a_relay_that_hangs_holds_nobody_for_ever() {
     .runs();
 }
 
-/// Nothing is said of the letter, so it stays queued; but whoever looks at it is told.
+/// Nothing is said of the message, so it stays queued; but whoever looks at it is told.
 #[test]
-fn without_the_starttls_that_is_required_no_letter_leaves() {
+fn without_the_starttls_that_is_required_no_message_leaves() {
     let name = "no-starttls";
     let world = World::with_script(
         &format!("relays-{name}"),
@@ -165,18 +165,18 @@ fn without_the_starttls_that_is_required_no_letter_leaves() {
         summary["relay"].as_str().unwrap().contains("STARTTLS"),
         "{summary}"
     );
-    let letter = only(&world);
+    let message = only(&world);
     assert_eq!(
-        (&letter["state"], &letter["attempts"]),
+        (&message["state"], &message["attempts"]),
         (&json!("queued"), &json!(0)),
-        "{letter}"
+        "{message}"
     );
-    let told = letter["reason"].as_str().unwrap_or_default();
+    let told = message["reason"].as_str().unwrap_or_default();
     assert!(
-        told.contains("the relay takes no letters") && told.contains("STARTTLS"),
+        told.contains("the relay takes no messages") && told.contains("STARTTLS"),
         "{told}"
     );
-    assert!(world.relay.letters().is_empty());
+    assert!(world.relay.messages().is_empty());
 
     std::fs::write(world.settings(), settings).unwrap();
     world.send(LATER);

@@ -1,4 +1,4 @@
-//! The whole way: from the tally of a day to the letters that the relay has.
+//! The whole way: from the tally of a day to the messages that the relay has.
 
 use std::time::Duration;
 
@@ -36,23 +36,24 @@ fn a_closed_day_is_reported_once_to_each_destination() {
     assert_eq!(code, 0, "{summary}");
     assert_eq!(
         summary["days"][0],
-        json!({"day": "2026-06-01", "domains": 2, "reports": 2, "messages": 4, "letters": 3, "skipped": 0,
+        json!({"day": "2026-06-01", "domains": 2, "reports": 2, "messages": 4, "deliveries": 3, "skipped": 0,
                "limited": 0, "settled_before": 0, "done": true})
     );
-    assert_eq!(summary["letters"]["delivered"], 3);
-    let letters = world.relay.letters();
-    assert_eq!(letters.len(), 3);
-    let to_a = world.letters_to("dmarc@a.example");
-    let [letter] = &to_a[..] else {
+    assert_eq!(summary["deliveries"]["delivered"], 3);
+    let messages = world.relay.messages();
+    assert_eq!(messages.len(), 3);
+    let to_a = world.messages_to("dmarc@a.example");
+    let [message] = &to_a[..] else {
         panic!("{to_a:?}");
     };
     assert!(
-        letter.mail_from.starts_with("noreply+r") && letter.mail_from.ends_with("@reports.receiver.example"),
+        message.mail_from.starts_with("noreply+r")
+            && message.mail_from.ends_with("@reports.receiver.example"),
         "{}",
-        letter.mail_from
+        message.mail_from
     );
-    assert_eq!(letter.rcpt_to, ["dmarc@a.example"]);
-    let text = String::from_utf8(letter.text.clone()).unwrap();
+    assert_eq!(message.rcpt_to, ["dmarc@a.example"]);
+    let text = String::from_utf8(message.text.clone()).unwrap();
     for line in [
         format!("<{EMAIL}>"),
         "Auto-Submitted: auto-generated".to_owned(),
@@ -66,10 +67,10 @@ fn a_closed_day_is_reported_once_to_each_destination() {
     // And nothing is due any more.
     let (code, again) = world.send("2026-06-02T06:00:00Z");
     assert_eq!(
-        (code, &again["days"], &again["letters"]["delivered"]),
+        (code, &again["days"], &again["deliveries"]["delivered"]),
         (0, &json!([]), &json!(0))
     );
-    assert_eq!(world.relay.letters().len(), 3);
+    assert_eq!(world.relay.messages().len(), 3);
 }
 
 /// The sum over all rows is what came, and a reader of ours reads what we wrote.
@@ -78,8 +79,8 @@ fn the_report_says_what_was_counted() {
     let world = World::start("counted", "");
     two_domains(&world);
     world.send(AFTER_JUNE_1);
-    let letter = &world.letters_to("dmarc@a.example")[0];
-    let mail = open_mail(&letter.text, &MailLimits::default()).unwrap();
+    let message = &world.messages_to("dmarc@a.example")[0];
+    let mail = open_mail(&message.text, &MailLimits::default()).unwrap();
     let [carried] = &mail.carried[..] else {
         panic!("{mail:?}");
     };
@@ -109,10 +110,10 @@ fn the_report_says_what_was_counted() {
     assert_eq!(listed[0]["report_id"], report.metadata.report_id);
 }
 
-/// A 250 that was lost: the only way to a second letter, under the same Message-ID and octet by octet the
+/// A 250 that was lost: the only way to a second message, under the same Message-ID and octet by octet the
 /// same (GR20).
 #[test]
-fn a_letter_that_is_sent_again_is_the_same_letter() {
+fn a_message_that_is_sent_again_is_the_same_message() {
     let script = Script {
         faults: vec![Fault::new(At::EndOfData, What::TakeAndDrop).times(1)],
         ..Script::default()
@@ -121,20 +122,20 @@ fn a_letter_that_is_sent_again_is_the_same_letter() {
     world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
     let (code, summary) = world.send(AFTER_JUNE_1);
     assert_eq!(
-        (code, &summary["letters"]["deferred"]),
+        (code, &summary["deliveries"]["deferred"]),
         (1, &json!(1)),
         "{summary}"
     );
     let (code, summary) = world.send("2026-06-02T02:00:00Z");
     assert_eq!(
-        (code, &summary["letters"]["delivered"]),
+        (code, &summary["deliveries"]["delivered"]),
         (0, &json!(1)),
         "{summary}"
     );
-    let letters = world.relay.letters();
-    assert_eq!(letters.len(), 2);
-    assert_eq!(letters[0].text, letters[1].text);
-    assert_eq!(letters[0].mail_from, letters[1].mail_from);
+    let messages = world.relay.messages();
+    assert_eq!(messages.len(), 2);
+    assert_eq!(messages[0].text, messages[1].text);
+    assert_eq!(messages[0].mail_from, messages[1].mail_from);
 }
 
 #[test]
@@ -144,7 +145,7 @@ fn one_domain_can_be_sent_alone_and_others_left_out() {
     let send = |options: &[&str]| {
         let ran = world.outbox(&[&["send", "--now", AFTER_JUNE_1, "--json"], options].concat());
         assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
-        ran.json()["letters"]["delivered"].clone()
+        ran.json()["deliveries"]["delivered"].clone()
     };
     assert_eq!(send(&["--domain", "A.example"]), json!(1));
     assert_eq!(send(&["--exclude-domain", "b.example"]), json!(0));
@@ -159,19 +160,19 @@ fn the_spread_gives_each_domain_its_moment_unless_it_is_to_be_now() {
     two_domains(&world);
     let spread = ["send", "--now", AFTER_JUNE_1, "--respect-spread", "--json"];
     let summary = world.outbox(&spread).json();
-    let delivered = summary["letters"]["delivered"].as_u64().unwrap();
+    let delivered = summary["deliveries"]["delivered"].as_u64().unwrap();
     let waiting = summary["waiting"].as_u64().unwrap();
     assert_eq!(delivered + waiting, 3, "{summary}");
     assert!(waiting > 0, "{summary}");
     let (_, summary) = world.send("2026-06-02T00:30:00Z");
-    assert_eq!(summary["letters"]["delivered"], waiting);
-    assert_eq!(world.relay.letters().len(), 3);
+    assert_eq!(summary["deliveries"]["delivered"], waiting);
+    assert_eq!(world.relay.messages().len(), 3);
 }
 
-/// Killed while the relay has the text and has not said so: the letter is free at once for the next
+/// Killed while the relay has the text and has not said so: the message is free at once for the next
 /// sender, and is the same.
 #[test]
-fn a_sender_that_is_killed_within_a_letter_leaves_it_to_the_next_one() {
+fn a_sender_that_is_killed_within_a_message_leaves_it_to_the_next_one() {
     let script = Script {
         faults: vec![Fault::new(At::EndOfData, What::Hang).times(1)],
         ..Script::default()
@@ -179,7 +180,7 @@ fn a_sender_that_is_killed_within_a_letter_leaves_it_to_the_next_one() {
     let world = World::with_script("killed", "", script);
     world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
     let mut sender = world.begin(&["send", "--now", AFTER_JUNE_1]);
-    let has_text = |log: &landmarc_testkit::relay::Log| !log.letters.is_empty();
+    let has_text = |log: &landmarc_testkit::relay::Log| !log.messages.is_empty();
     assert!(world.relay.wait_until(Duration::from_secs(60), has_text));
     sender.kill().unwrap();
     sender.wait().unwrap();
@@ -192,11 +193,11 @@ fn a_sender_that_is_killed_within_a_letter_leaves_it_to_the_next_one() {
     );
     let (code, summary) = world.send("2026-06-02T00:21:00Z");
     assert_eq!(
-        (code, &summary["letters"]["delivered"]),
+        (code, &summary["deliveries"]["delivered"]),
         (0, &json!(1)),
         "{summary}"
     );
-    let sent = world.letters_to("dmarc@a.example");
+    let sent = world.messages_to("dmarc@a.example");
     let message_id = held["message_id"].as_str().unwrap();
     let last = String::from_utf8(sent.last().unwrap().text.clone()).unwrap();
     assert!(last.contains(message_id), "{last}");

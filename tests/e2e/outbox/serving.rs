@@ -81,14 +81,17 @@ fn the_service_reports_the_days_that_are_over_by_itself() {
         message(now_ms() - 9 * DAY_MS, "b.example", &["mailto:dmarc@b.example"]),
     ]);
     let service = Serving::start(&world);
-    assert!(world.relay.wait_until(PATIENCE, |log| !log.letters.is_empty()));
+    assert!(world.relay.wait_until(PATIENCE, |log| !log.messages.is_empty()));
     let (code, log) = service.stop();
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("reports day="), "{log}");
-    assert!(log.contains("domains=1 reports=1 letters=1 skipped=0"), "{log}");
+    assert!(
+        log.contains("domains=1 reports=1 deliveries=1 skipped=0"),
+        "{log}"
+    );
     let states = world.states();
     assert_eq!(states, [("dmarc@a.example".to_owned(), "delivered".to_owned())]);
-    assert_eq!(world.relay.letters().len(), 1);
+    assert_eq!(world.relay.messages().len(), 1);
 }
 
 /// D20, checklist X1 to X5: asked for, verified, redacted, limited; with a copy for the postmaster.
@@ -125,13 +128,13 @@ fn a_message_that_fails_is_reported_to_who_asks_for_it_and_to_the_postmaster() {
         let outcome = mta.deliver(&mail.with_text(text.as_bytes())).unwrap();
         assert_eq!(outcome.verdict, Verdict::Accept);
     }
-    assert!(world.relay.wait_until(PATIENCE, |log| log.letters.len() >= 4));
+    assert!(world.relay.wait_until(PATIENCE, |log| log.messages.len() >= 4));
     let (code, log) = service.stop();
     assert_eq!(code, Some(0), "{log}");
-    let to_owner = world.letters_to("failures@asks.example");
+    let to_owner = world.messages_to("failures@asks.example");
     assert_eq!(to_owner.len(), 2, "the limit of a day holds");
-    assert_eq!(world.letters_to("postmaster@receiver.example").len(), 2);
-    let letter = String::from_utf8(to_owner[0].text.clone()).unwrap();
+    assert_eq!(world.messages_to("postmaster@receiver.example").len(), 2);
+    let message = String::from_utf8(to_owner[0].text.clone()).unwrap();
     for part in [
         "To: failures@asks.example",
         "report-type=feedback-report",
@@ -139,10 +142,10 @@ fn a_message_that_fails_is_reported_to_who_asks_for_it_and_to_the_postmaster() {
         "Auto-Submitted: auto-generated",
         "d=reports.receiver.example;",
     ] {
-        assert!(letter.contains(part), "{part} is not in {letter}");
+        assert!(message.contains(part), "{part} is not in {message}");
     }
     for private in ["secret.person", "private", "Hello"] {
-        assert!(!letter.contains(private), "{private} is in {letter}");
+        assert!(!message.contains(private), "{private} is in {message}");
     }
     assert_eq!(world.list(&["--kind", "failure"]).len(), 4);
 }

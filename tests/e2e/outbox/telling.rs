@@ -80,14 +80,14 @@ fn when_a_day_is_made_it_is_still_told_who_got_no_report_and_why() {
     assert_eq!(told(&after)[0], (json!("made"), json!(1), Value::Null));
     assert_eq!(told(&after)[1..], skipped);
     assert_eq!(
-        (&after[0]["letters"], &after[0]["messages"]),
+        (&after[0]["deliveries"], &after[0]["messages"]),
         (&json!(1), &json!(1))
     );
     let text = world
         .outbox(&[&due[..], &["--day", "2026-06-01"]].concat())
         .stdout;
     assert!(
-        text.contains("made: 1 report, 1 letter") && text.contains(OF_C),
+        text.contains("made: 1 report, 1 delivery") && text.contains(OF_C),
         "{text}"
     );
 
@@ -124,7 +124,7 @@ fn it_is_told_that_reports_are_switched_off() {
     }
 }
 
-/// The host takes one letter a minute; the second one waits when the sign comes.
+/// The host takes one message a minute; the second one waits when the sign comes.
 #[test]
 fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
     let world = World::start("stopped", "report.per_host = 1");
@@ -137,7 +137,7 @@ fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    let has_begun = |log: &landmarc_testkit::relay::Log| !log.letters.is_empty();
+    let has_begun = |log: &landmarc_testkit::relay::Log| !log.messages.is_empty();
     assert!(world.relay.wait_until(Duration::from_mins(1), has_begun));
     let process = Pid::from_raw(i32::try_from(child.id()).unwrap());
     kill(process, Signal::SIGTERM).unwrap();
@@ -147,11 +147,11 @@ fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
     assert_eq!(ended.status.code(), Some(1), "{out} {err}");
     assert_eq!(
         without_warnings(&err),
-        "landmarc: stopping: letters under way may end (10 s at most)\n"
+        "landmarc: stopping: messages under way may end (10 s at most)\n"
     );
     assert!(
         out.ends_with(
-            "1 letter still to be sent (landmarc outbox list)\nstopped before the end; nothing is lost\n"
+            "1 delivery still to be sent (landmarc outbox list)\nstopped before the end; nothing is lost\n"
         ),
         "{out}"
     );
@@ -177,7 +177,7 @@ fn a_rehearsal_has_the_keys_of_a_run_and_its_reports() {
         modes(|one| json!([
             one["mode"],
             one["dry_run"],
-            one["letters"]["delivered"],
+            one["deliveries"]["delivered"],
             one["waiting"]
         ])),
         [
@@ -227,8 +227,8 @@ fn a_run_is_told_in_plain_words_and_a_quiet_one_not_at_all_when_all_is_well() {
     );
     assert_eq!(
         world.outbox(&send).stdout,
-        "2026-06-01: 1 report about 1 message, 1 letter; \
-         2 domains get no report (landmarc outbox due --day 2026-06-01 tells why)\nletters: 1 delivered\n"
+        "2026-06-01: 1 report about 1 message, 1 delivery; \
+         2 domains get no report (landmarc outbox due --day 2026-06-01 tells why)\ndeliveries: 1 delivered\n"
     );
     assert_eq!(world.outbox(&send).stdout, "nothing to send\n");
 
@@ -252,8 +252,8 @@ fn a_run_is_told_in_plain_words_and_a_quiet_one_not_at_all_when_all_is_well() {
 }
 
 #[test]
-fn a_test_letter_goes_the_way_of_reports_and_nothing_is_kept_of_it() {
-    let world = three_domains("test-letter", "");
+fn a_test_message_goes_the_way_of_reports_and_nothing_is_kept_of_it() {
+    let world = three_domains("test-message", "");
     let ran = world.outbox(&["send", "--test", "postmaster@a.example"]);
     assert_eq!(ran.code, 0, "{} {}", ran.stdout, ran.stderr);
     assert!(
@@ -261,19 +261,19 @@ fn a_test_letter_goes_the_way_of_reports_and_nothing_is_kept_of_it() {
         "{}",
         ran.stdout
     );
-    let letters = world.relay.letters();
-    let [letter] = &letters[..] else {
-        panic!("{letters:?}");
+    let messages = world.relay.messages();
+    let [message] = &messages[..] else {
+        panic!("{messages:?}");
     };
     assert_eq!(
-        (letter.mail_from.as_str(), &letter.rcpt_to[..]),
+        (message.mail_from.as_str(), &message.rcpt_to[..]),
         (EMAIL, &["postmaster@a.example".to_owned()][..])
     );
-    let text = String::from_utf8(letter.text.clone()).unwrap();
+    let text = String::from_utf8(message.text.clone()).unwrap();
     for line in [
         "DKIM-Signature: v=1; a=ed25519-sha256;",
-        "Subject: landmarc test letter\r\n",
-        "This is a test letter of Receiver & Co.\r\n",
+        "Subject: landmarc test message\r\n",
+        "This is a test message of Receiver & Co.\r\n",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }

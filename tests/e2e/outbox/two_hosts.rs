@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landmarc_auth::lookup::Zones;
 use landmarc_store::{Day, Reader};
 use landmarc_testkit::mta::{Mail, Mta};
-use landmarc_testkit::relay::Letter;
+use landmarc_testkit::relay::RelayedMessage;
 use landmarc_testkit::tools::{Folder, wait_for};
 use serde_json::{Value, json};
 
@@ -97,9 +97,9 @@ impl Site {
         self.receives(from, &author, &reader, text.as_bytes());
     }
 
-    /// A letter of the other site as its relay has it.
-    fn receives_letter(&self, from: Name, letter: &Letter) {
-        self.receives(from, &letter.mail_from, &letter.rcpt_to[0], &letter.text);
+    /// A message of the other site as its relay has it.
+    fn receives_message(&self, from: Name, message: &RelayedMessage) {
+        self.receives(from, &message.mail_from, &message.rcpt_to[0], &message.text);
     }
 
     /// Waits until so many messages of this day are counted.
@@ -120,14 +120,14 @@ impl Site {
         );
     }
 
-    /// The night before this day: the letters that go out, and the days that are reported.
+    /// The night before this day: the messages that go out, and the days that are reported.
     #[track_caller]
     fn night(&self, day: u32) -> (usize, Value) {
-        let before = self.world.relay.letters().len();
+        let before = self.world.relay.messages().len();
         let (code, summary) = self.world.send(&midnight(day));
         assert_eq!(code, 0, "{summary}");
-        let letters = self.world.relay.letters().len() - before;
-        (letters, summary["days"].clone())
+        let messages = self.world.relay.messages().len() - before;
+        (messages, summary["days"].clone())
     }
 
     /// About whom a report would be made in the night before this day, and why not.
@@ -169,9 +169,9 @@ fn zones() -> Zones {
     zones
 }
 
-/// The letter did not get into its mailbox.
-fn bounce(letter: &Letter) -> String {
-    let (return_path, recipient) = (&letter.mail_from, &letter.rcpt_to[0]);
+/// The message did not get into its mailbox.
+fn bounce(message: &RelayedMessage) -> String {
+    let (return_path, recipient) = (&message.mail_from, &message.rcpt_to[0]);
     format!(
         "From: MAILER-DAEMON@{host}\r\nTo: {return_path}\r\nSubject: Undelivered Mail Returned to Sender\r\n\
          Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n\
@@ -200,22 +200,22 @@ fn for_ten_days_nothing_is_reported_but_the_mail_of_the_first() {
 
     // The first night: one report each.
     for site in [&a, &b] {
-        let (letters, days) = site.night(2);
+        let (messages, days) = site.night(2);
         assert_eq!(
-            (letters, &days[0]["reports"], &days[0]["messages"]),
+            (messages, &days[0]["reports"], &days[0]["messages"]),
             (1, &json!(1), &json!(1))
         );
     }
     let (of_a, of_b) = (
-        a.world.relay.letters().remove(0),
-        b.world.relay.letters().remove(0),
+        a.world.relay.messages().remove(0),
+        b.world.relay.messages().remove(0),
     );
     assert_eq!((&of_a.rcpt_to, &of_b.rcpt_to), (&vec![B.rua()], &vec![A.rua()]));
 
     // They come in, and one comes back.
     set(&time, "2026-06-02 00:30:00");
-    b.receives_letter(A, &of_a);
-    a.receives_letter(B, &of_b);
+    b.receives_message(A, &of_a);
+    a.receives_message(B, &of_b);
     a.receives(B, "", &of_a.mail_from, bounce(&of_a).as_bytes());
     b.counts(2, 1);
     a.counts(2, 2);
@@ -230,9 +230,9 @@ fn for_ten_days_nothing_is_reported_but_the_mail_of_the_first() {
             "{due}"
         );
         assert_eq!(due["skipped"], "nothing but report traffic");
-        let (letters, days) = site.night(3);
+        let (messages, days) = site.night(3);
         assert_eq!(
-            (letters, &days[0]["reports"], &days[0]["skipped"]),
+            (messages, &days[0]["reports"], &days[0]["skipped"]),
             (0, &json!(0), &json!(1))
         );
     }
@@ -258,11 +258,11 @@ fn for_ten_days_nothing_is_reported_but_the_mail_of_the_first() {
     }
 }
 
-/// It is of that letter, and nothing more goes there for a day.
-fn assert_bounce(site: &Site, letter: &Letter) {
+/// It is of that message, and nothing more goes there for a day.
+fn assert_bounce(site: &Site, message: &RelayedMessage) {
     let now = "2026-06-02T00:40:00Z";
-    let line = ["bounce", "--recipient", &letter.mail_from, "--now", now];
-    let read = site.world.outbox_reading(&line, bounce(letter).as_bytes());
+    let line = ["bounce", "--recipient", &message.mail_from, "--now", now];
+    let read = site.world.outbox_reading(&line, bounce(message).as_bytes());
     assert_eq!(read.code, 0, "{}", read.stderr);
     let said = "dmarc@b.example given up, nothing more until 2026-06-03";
     assert!(read.stdout.contains(said), "{}", read.stdout);

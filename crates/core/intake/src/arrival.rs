@@ -86,13 +86,13 @@ pub fn concerns(policy_domain: &str, own: &[DomainName]) -> bool {
 
 /// Whether a report can be about nothing but reports of ours (RR45): two systems that send each other
 /// one mail a day about the mail of the day before. It is when every row has the domain that our
-/// reports are sent from, and there are no more messages than letters that we sent to this reporter.
+/// reports are sent from, and there are no more messages than report mails that we sent to this reporter.
 #[must_use]
-pub fn is_noise(reading: &ReportReading, our_submitter: &DomainName, letters_sent: u64) -> bool {
+pub fn is_noise(reading: &ReportReading, our_submitter: &DomainName, report_mails_sent: u64) -> bool {
     let is_ours = |row: &Row| DomainName::parse(&row.key.header_from).as_ref() == Ok(our_submitter);
     let rows = &reading.report.rows;
     let count = reading.about.messages.unwrap_or(u64::MAX);
-    !rows.is_empty() && count <= letters_sent && rows.iter().all(is_ours)
+    !rows.is_empty() && count <= report_mails_sent && rows.iter().all(is_ours)
 }
 
 /// How a period lies to the present.
@@ -220,7 +220,7 @@ mod tests {
         let submitter = name("reports.example.com");
         let noise = report(&[("reports.example.com", 1), ("Reports.example.com", 1)]);
         assert!(is_noise(&noise, &submitter, 2));
-        assert!(!is_noise(&noise, &submitter, 1), "one is not a letter of ours");
+        assert!(!is_noise(&noise, &submitter, 1), "one is not our report mail");
         let mixed = report(&[("reports.example.com", 1), ("example.com", 1)]);
         assert!(!is_noise(&mixed, &submitter, 2));
         assert!(!is_noise(&report(&[]), &submitter, 2));

@@ -306,8 +306,8 @@ mod tests {
         let honest = ["a.example", "b.example"].map(|domain| candidate(domain, 1, &own(domain)));
         let allotments = decided(LIMITS, bomb.chain(honest));
         let granted = granted(&allotments);
-        let letters: usize = granted.iter().map(|(_, letters)| letters).sum();
-        assert_eq!(letters, LIMITS.destinations + 2, "{granted:?}");
+        let messages: usize = granted.iter().map(|(_, messages)| messages).sum();
+        assert_eq!(messages, LIMITS.destinations + 2, "{granted:?}");
         for domain in ["a.example", "b.example"] {
             assert!(allotments.of(&name(domain)).is_ok(), "{domain}");
         }

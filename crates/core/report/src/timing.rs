@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_given_up_at_its_age() {
+    fn a_message_is_given_up_at_its_age() {
         assert!(!RETRY.is_over(RETRY.give_up_after - Duration::from_nanos(1)));
         assert!(RETRY.is_over(RETRY.give_up_after));
     }

@@ -50,6 +50,9 @@ pub enum Wrong {
         /// The key or table with the most similar name.
         nearest: Option<String>,
     },
+    /// A key of an earlier release.
+    #[error("this key is now called {0}")]
+    Renamed(&'static str),
     /// There is no such table.
     #[error("unknown table{}", did_you_mean(nearest.as_deref()))]
     UnknownTable {

@@ -16,6 +16,9 @@ use crate::written::{Name, Written, written_span};
 pub(crate) const RULE: &str = "rule";
 const RULES_ELSEWHERE: &str = "rules belong in the file that action.rules_file names";
 
+/// Keys of earlier releases, and what they are called now.
+const RENAMED: [(&str, &str); 1] = [("report.max_letter_size", "report.max_message_size")];
+
 /// A struct made by [`table!`].
 pub(crate) trait Table {
     /// Takes over what is written in `found`, which is the table at the reader's path.
@@ -116,12 +119,15 @@ impl<'t> Reader<'t> {
         let is_table = value.get_ref().is_table();
         let is_list = value.get_ref().is_array();
         let is_outermost = self.path.is_empty();
+        let key = join(&self.path, &key_in_words(name.get_ref()));
+        let renamed = RENAMED.iter().find(|(before, _)| *before == key);
         let wrong = match (name.get_ref().as_ref(), is_table) {
             (RULE, _) if is_outermost && (is_table || is_list) => Wrong::Refused(RULES_ELSEWHERE.to_owned()),
             (_, true) => Wrong::UnknownTable { nearest: None },
-            (_, false) => Wrong::UnknownKey { nearest: None },
+            (_, false) => renamed.map_or(Wrong::UnknownKey { nearest: None }, |(_, now)| {
+                Wrong::Renamed(now)
+            }),
         };
-        let key = join(&self.path, &key_in_words(name.get_ref()));
         self.mistake(&name.span(), key, wrong);
     }
 

@@ -93,7 +93,7 @@ pub enum Concern {
          alignment with {author} only if both have the same Organizational Domain"
     )]
     ForeignSignature {
-        /// What letters are signed for.
+        /// What messages are signed for.
         signing: DomainName,
         /// What they come from.
         author: DomainName,

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn d37_a_letter_is_not_for_everybody_on_this_host() {
+    async fn d37_a_message_is_not_for_everybody_on_this_host() {
         use std::os::unix::fs::PermissionsExt as _;
         let path = scratch("mode");
         let written = MessageDirectory::new(path.clone())

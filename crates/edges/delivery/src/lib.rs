@@ -181,10 +181,10 @@ impl DeliveryAgent {
             Backend::Directory(directory) => directory.deliver(&submission).await,
         };
         match outcome.failure() {
-            None => tracing::debug!("a letter was handed over"),
+            None => tracing::debug!("a message was handed over"),
             // Not the words: they repeat addresses, which belong into no log.
             Some(DeliveryFailure { stage, code, .. }) => {
-                tracing::debug!(%stage, code, "a letter was not handed over");
+                tracing::debug!(%stage, code, "a message was not handed over");
             }
         }
         outcome
@@ -215,7 +215,7 @@ pub enum TransportError {
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
     /// No program.
-    #[error("the command to hand letters to is empty")]
+    #[error("the command to hand messages to is empty")]
     NoProgram,
     /// Nobody would get it.
     #[error("no argument of {0:?} has {{recipient}} in it")]
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_at_once_are_at_least_one_and_not_too_many() {
+    fn messages_at_once_are_at_least_one_and_not_too_many() {
         for (connections, slots) in [
             (0, 1),
             (1, 1),
@@ -312,7 +312,7 @@ mod tests {
                 smtp("127.0.0.1", "mail.example"),
                 r#"cannot read "/nowhere/ca.pem""#,
             ),
-            (program(&[]), "the command to hand letters to is empty"),
+            (program(&[]), "the command to hand messages to is empty"),
             (
                 program(&["/bin/cat", "-f"]),
                 r#"no argument of "/bin/cat" has {recipient}"#,

@@ -111,7 +111,7 @@ pub enum DeliveryStage {
 impl fmt::Display for DeliveryStage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Message => "letter",
+            Self::Message => "message",
             Self::Connect => "connect",
             Self::Greeting => "greeting",
             Self::Hello => "EHLO",

@@ -91,7 +91,7 @@ impl Sendmail {
         match status.code() {
             // It says that it has the message, though it did not read all of it.
             Some(0) if !run.is_written => {
-                DeliveryOutcome::Deferred(self.failure("exit code 0 before the whole letter was read"))
+                DeliveryOutcome::Deferred(self.failure("exit code 0 before the whole message was read"))
             }
             Some(0) => DeliveryOutcome::Delivered {
                 reply: printable(&format!("{}: {}", self.program, describe(status))),

@@ -216,7 +216,7 @@ pub enum SignerError {
         source: SigningKeyError,
     },
     /// None, or too many.
-    #[error("letters are signed with 1 to {MAX_KEYS} keys, not with {0}")]
+    #[error("messages are signed with 1 to {MAX_KEYS} keys, not with {0}")]
     Count(usize),
     /// A selector is the name of one key.
     #[error("two keys have the selector {0}")]

@@ -53,7 +53,7 @@ impl Submission<'_> {
         let fit = self.message.iter().all(|piece| lines.add(piece)) && lines.is_ended();
         let unfit = || {
             let words = format!(
-                "line {} of the letter cannot be sent: {LINE_RULE}",
+                "line {} of the message cannot be sent: {LINE_RULE}",
                 lines.number + 1
             );
             DeliveryFailure::new(DeliveryStage::Message, &words)
@@ -204,7 +204,7 @@ mod tests {
             "a@b.example SIZE=1",
         ] {
             let refusal = check(address, &[b"a\r\n"]).unwrap_err();
-            assert!(refusal.starts_with("letter: the recipient \""), "{refusal}");
+            assert!(refusal.starts_with("message: the recipient \""), "{refusal}");
             assert!(refusal.ends_with("\" is no address"), "{refusal}");
         }
     }
@@ -227,7 +227,7 @@ mod tests {
         let refusal = submission.check().unwrap_err().to_string();
         assert_eq!(
             refusal,
-            r#"letter: the return path "a@b.example\n" is no address"#
+            r#"message: the return path "a@b.example\n" is no address"#
         );
         submission.return_path = "";
         assert_eq!(submission.check(), Ok(()));
@@ -263,7 +263,7 @@ mod tests {
             if message.is_empty() {
                 assert_eq!(refusal, Ok(()));
             } else {
-                assert!(refusal.unwrap_err().starts_with("letter: line 2 of the letter"));
+                assert!(refusal.unwrap_err().starts_with("message: line 2 of the message"));
             }
         }
         assert!(check("a@b.example", &[]).is_err());

@@ -1,4 +1,4 @@
-//! `dkim`: the keys that our own letters are signed with.
+//! `dkim`: the keys that our own messages are signed with.
 
 mod check;
 mod new;

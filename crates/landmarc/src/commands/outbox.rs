@@ -37,19 +37,19 @@ wrong settings.";
 pub(crate) enum OutboxCommand {
     /// Tell about which domains a report is due, to whom it would go, and why it would not
     Due(due::OutboxDueArguments),
-    /// List the letters: their states, attempts and reasons
+    /// List the deliveries: their states, attempts and reasons
     List(list::OutboxListArguments),
-    /// Show one report: its facts, its letters, its XML, or a letter as it goes out
+    /// Show one report: its facts, its deliveries, its XML, or the message as it goes out
     Show(show::OutboxShowArguments),
     /// Make the reports that are due and send what is queued, now
     Send(send::OutboxSendArguments),
-    /// Try letters again that wait or were given up
+    /// Try deliveries again that wait or were given up
     Retry(retry::OutboxRetryArguments),
     /// Send nothing to an address or domain for a time; list or lift that
     Suppress(suppress::OutboxSuppressArguments),
     /// Send the reports about a domain elsewhere than its record says; list or end that
     Redirect(redirect::OutboxRedirectArguments),
-    /// Read a bounce of a report letter from standard input: for the pipe of a mail server
+    /// Read a bounce of report mail from standard input: for the pipe of a mail server
     Bounce(bounce::OutboxBounceArguments),
 }
 

@@ -52,7 +52,7 @@ lacking), 78 for wrong settings.";
 /// How long what waits for the disk or for a database may take when all else has ended: what it had begun there is
 /// undone by them.
 const LAST_CALLS: Duration = Duration::from_secs(2);
-/// What the service may take at its end beside `server.shutdown_grace`: letters under way, records, what other hosts
+/// What the service may take at its end beside `server.shutdown_grace`: messages under way, records, what other hosts
 /// are sent, each with a limit of its own. With the default grace it is less than the 90 s that systemd waits.
 const LAST_WORK: Duration = Duration::from_secs(40);
 

@@ -1,7 +1,7 @@
 //! Whom a report goes to: the destinations of a record, as far as DNS lets them have it.
 //!
 //! RFC 9990 §4: a destination elsewhere must have said that it takes these reports. Where DNS does not
-//! answer, nothing is sent; the letter waits.
+//! answer, nothing is sent; the message waits.
 
 use landmarc_auth::lookup::Lookup;
 use landmarc_dmarc::Suffixes;

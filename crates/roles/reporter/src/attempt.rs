@@ -1,4 +1,4 @@
-//! One attempt to deliver one letter, and what is written down of it, at once.
+//! One attempt to deliver one message, and what is written down of it, at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use landmarc_runtime::panic::catch_panic;
 /// lets positive answers be cached for their TTL; a day is what most reports are delivered in.
 const VERIFIED_FOR_MS: u64 = 24 * 3600 * 1_000;
 
-/// How often it is tried to write down that a letter is there; the letter itself cannot be taken back.
+/// How often it is tried to write down that a message is there; the message itself cannot be taken back.
 const MARKING_ATTEMPTS: u32 = 5;
 /// The pause between two of them.
 const BETWEEN_MARKINGS: Duration = Duration::from_millis(200);
@@ -33,10 +33,10 @@ const BETWEEN_MARKINGS: Duration = Duration::from_millis(200);
 /// A bounce or refusal suppresses its destination at once, for a day at first (decision D18).
 const STRIKES_BEFORE_SUPPRESSION: u32 = 1;
 
-/// Why a letter waits that we fail at. The log has the panic.
+/// Why a message waits that we fail at. The log has the panic.
 const A_BUG: &str = "a bug of landmarc: see the log";
 
-/// Where a letter may go.
+/// Where a message may go.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     To(Address),
@@ -52,7 +52,7 @@ enum Mark {
     GivenUp(String),
 }
 
-/// Tries to deliver a letter that is under our lease, and marks it. One that we fail at waits like others
+/// Tries to deliver a message that is under our lease, and marks it. One that we fail at waits like others
 /// that fail, and is given up in the end: it must not come first again and again.
 ///
 /// # Errors
@@ -89,15 +89,15 @@ async fn try_to_deliver<D: Dns>(
         Route::Nowhere(why) => return mark(desk, means, delivery, Mark::GivenUp(why)).await,
     };
     let sheet = MailDraft::from(&delivery.report);
-    let letter = match sheet.letter(&body, &address) {
-        Ok(letter) => letter,
+    let mail = match sheet.report_mail(&body, &address) {
+        Ok(mail) => mail,
         Err(error) => return unfit(desk, means, delivery, &error).await,
     };
     let (recipient, date) = (address.to_string(), sheet.date_s());
     let outcome = means
         .courier
         .deliver(
-            &letter,
+            &mail,
             &recipient,
             &file_name(delivery),
             date,
@@ -118,18 +118,18 @@ async fn try_to_deliver<D: Dns>(
     }
 }
 
-/// A refusal of the return path, which is that of all letters: it says nothing about this one.
+/// A refusal of the return path, which is that of all messages: it says nothing about this one.
 fn is_of_us(failure: &DeliveryFailure) -> bool {
     failure.stage == DeliveryStage::Mail && !failure.is_size
 }
 
-/// A relay that does not relay for us: a setting of its, which somebody puts right. All letters of a day
+/// A relay that does not relay for us: a setting of its, which somebody puts right. All messages of a day
 /// would be lost otherwise; if nobody does, each is given up in its time.
 fn is_not_relayed(failure: &DeliveryFailure) -> bool {
     failure.stage == DeliveryStage::Rcpt && speaks_of_us(failure.enhanced.as_deref(), &failure.words)
 }
 
-/// The relay takes no letters. What it said after it was told of this one may be about this one, which then
+/// The relay takes no messages. What it said after it was told of this one may be about this one, which then
 /// stands back behind the others: the first in line must not hold up all of them for good.
 async fn unusable<D>(
     desk: &ReporterContext<D>,
@@ -147,7 +147,7 @@ async fn unusable<D>(
     Ok(Ended::Unusable(why))
 }
 
-/// The name of a letter that is written into a directory.
+/// The name of a message that is written into a directory.
 pub(crate) fn file_name(delivery: &Delivery) -> String {
     format!("{}.{}", delivery.report.report_id, delivery.number)
 }
@@ -245,7 +245,7 @@ pub(crate) async fn verified(
 }
 
 /// Whether another delivery of this report to the same host comes before: where the host has one
-/// address in place of all, it gets one letter (XD19).
+/// address in place of all, it gets one message (XD19).
 async fn is_second<D>(
     desk: &ReporterContext<D>,
     delivery: &Delivery,
@@ -279,17 +279,17 @@ async fn refused<D>(
     mark(desk, means, delivery, Mark::GivenUp(failure.to_string())).await
 }
 
-/// Whether a smaller letter may pass: the relay said before what it takes, or said it of this one.
+/// Whether a smaller message may pass: the relay said before what it takes, or said it of this one.
 fn is_size(failure: &DeliveryFailure) -> bool {
     let said = |code| is_size_refusal(code, failure.enhanced.as_deref(), &failure.words);
     failure.is_size && failure.code.is_none_or(said)
 }
 
-/// Whether a refusal is about the recipient, and not about us or the letter. The exit code of a program
+/// Whether a refusal is about the recipient, and not about us or the message. The exit code of a program
 /// never is: programs give the same one for both.
 fn is_of_destination(failure: &DeliveryFailure) -> bool {
     let enhanced = failure.enhanced.as_deref();
-    // What is said of the letter has no code of its own for the recipient.
+    // What is said of the message has no code of its own for the recipient.
     let code = failure.code.filter(|_| failure.stage == DeliveryStage::Rcpt);
     matches!(
         failure.stage,
@@ -313,7 +313,7 @@ pub(crate) async fn strike<D>(
         .outbox
         .with(move |outbox| outbox.strike(&destination, &reason, &strikes, now_ms))
         .await?;
-    tracing::debug!(strikes = struck.strikes, "a destination refuses its letters");
+    tracing::debug!(strikes = struck.strikes, "a destination refuses its messages");
     Ok(())
 }
 
@@ -377,7 +377,7 @@ async fn give_up<D>(
     })
 }
 
-/// The letter is out: a store that is busy now must not make us send it again.
+/// The message is out: a store that is busy now must not make us send it again.
 async fn mark_delivered<D>(
     desk: &ReporterContext<D>,
     delivery: &Delivery,

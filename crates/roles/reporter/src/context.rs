@@ -15,7 +15,7 @@ use landmarc_net::LogLimit;
 
 /// What stays the same while settings come and go.
 pub struct ReporterContext<D> {
-    /// Letters and their states.
+    /// Messages and their states.
     pub outbox: Shared,
     /// The same store, for reading.
     pub place: Place,
@@ -29,11 +29,11 @@ pub struct ReporterContext<D> {
     pace: Arc<Mutex<Pace>>,
     /// Where it is counted; a command counts nothing.
     pub metrics: Option<Arc<ReporterMetrics>>,
-    /// Letters that were given up are told of once a minute.
+    /// Messages that were given up are told of once a minute.
     pub given_up: Arc<LogLimit>,
 }
 
-/// How often the log tells of letters that were given up.
+/// How often the log tells of messages that were given up.
 const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 
 /// What the settings come to; replaced as a whole by a reload.

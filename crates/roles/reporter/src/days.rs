@@ -30,8 +30,8 @@ const SKIPPED_TOGETHER: usize = 200;
 pub struct DayMade {
     /// What was counted of it.
     pub counts: DayCounts,
-    /// Letters queued.
-    pub letters: u64,
+    /// Messages queued.
+    pub deliveries: u64,
     /// Policy domains that a limit of the day kept some or all report mail of back, by the limit.
     pub limited: Limited,
     /// Policy domains that were settled before.
@@ -98,7 +98,7 @@ pub(crate) async fn waiting_days<D>(
         .await
 }
 
-/// Makes the reports of a day and queues their letters, a policy domain at a time. What was settled
+/// Makes the reports of a day and queues their messages, a policy domain at a time. What was settled
 /// before stays as it is; so it may be cut off and begun again.
 ///
 /// # Errors
@@ -239,7 +239,7 @@ impl<D> Making<'_, D> {
             if let Put::Stored(_) = put {
                 self.made.counts.reports += 1;
                 self.made.counts.messages = self.made.counts.messages.saturating_add(report.messages);
-                self.made.letters += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
+                self.made.deliveries += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
                 if let Some(metrics) = &self.desk.metrics {
                     metrics.report(report.kind);
                 }
@@ -268,7 +268,7 @@ impl<D> Making<'_, D> {
         self.made.is_done = true;
         let DayMade {
             counts,
-            letters,
+            deliveries,
             before,
             ..
         } = self.made;
@@ -276,7 +276,7 @@ impl<D> Making<'_, D> {
             day = date(day),
             domains = counts.domains,
             reports = counts.reports,
-            letters,
+            deliveries,
             skipped = counts.skipped,
             before,
             "reports"
@@ -310,8 +310,8 @@ impl<D> Making<'_, D> {
 /// The reports of one domain, in one transaction where that is possible: all parts of one
 /// configuration always are.
 fn batches(reports: &[NewReport]) -> Vec<&[NewReport]> {
-    let letters: usize = reports.iter().map(|report| report.deliveries.len()).sum();
-    if reports.len() <= MAX_REPORTS && letters <= MAX_LETTERS {
+    let deliveries: usize = reports.iter().map(|report| report.deliveries.len()).sum();
+    if reports.len() <= MAX_REPORTS && deliveries <= MAX_LETTERS {
         return vec![reports];
     }
     reports
@@ -345,7 +345,7 @@ pub(crate) async fn expire<D>(
     }
 }
 
-/// Frees the letters that processes of this host had under lease which are not there any more.
+/// Frees the messages that processes of this host had under lease which are not there any more.
 ///
 /// # Errors
 /// When the store cannot be used.

@@ -1,4 +1,4 @@
-//! Failure reports (RFC 9991): from a message that the filter found to ask for one, to letters in the
+//! Failure reports (RFC 9991): from a message that the filter found to ask for one, to messages in the
 //! outbox. How many there are is bounded by the limits of the settings, whatever comes in.
 
 use std::sync::Arc;
@@ -71,12 +71,12 @@ impl FailureReporter {
         let mut limiter = Limiter::new(limits(&terms.settings.failure));
         // Our own copies are not rationed.
         let copy_to = terms.copy_to().ok().flatten();
-        for (destination, letters) in sent {
+        for (destination, deliveries) in sent {
             if let Ok(address) = Address::parse(&destination)
                 && Some(&address) != copy_to.as_ref()
             {
-                let letters = u32::try_from(letters).unwrap_or(u32::MAX);
-                limiter.refill(now_ms / 1_000, &address, letters);
+                let deliveries = u32::try_from(deliveries).unwrap_or(u32::MAX);
+                limiter.refill(now_ms / 1_000, &address, deliveries);
             }
         }
         Ok(Self {
@@ -86,7 +86,7 @@ impl FailureReporter {
         })
     }
 
-    /// Makes the report that a message asks for, and queues its letters.
+    /// Makes the report that a message asks for, and queues its messages.
     ///
     /// # Errors
     /// When the store cannot be written. Ask again with the same message: what was made waits here.
@@ -161,7 +161,7 @@ impl FailureReporter {
         };
         let now_ms = desk.clock.now_ms();
         let (report_id, policy_domain) = (new.report_id.clone(), new.policy_domain.clone());
-        let letters = new.deliveries.len();
+        let deliveries = new.deliveries.len();
         let put = desk
             .outbox
             .with(move |outbox| outbox.put_all(&[new], now_ms))
@@ -174,7 +174,7 @@ impl FailureReporter {
         if let Some(metrics) = &desk.metrics {
             metrics.report(ReportKind::Failure);
         }
-        tracing::debug!(report_id, policy_domain, letters, "a failure report is queued");
+        tracing::debug!(report_id, policy_domain, deliveries, "a failure report is queued");
         Ok(Made::Queued)
     }
 }
@@ -195,7 +195,7 @@ fn profile(word: RedactionWord) -> Profile {
     }
 }
 
-/// The report as it is stored: the letter to the first of its destinations. None where there is none.
+/// The report as it is stored: the message to the first of its destinations. None where there is none.
 fn stored(
     terms: &ReportSettings,
     report: &FailureReport,
@@ -207,7 +207,7 @@ fn stored(
     let id = report.id();
     // Who asked for copies has asked for this one, too; an address of no use is told of by the settings.
     let copy_to = terms.copy_to().ok().flatten();
-    let letter = failure_mail(
+    let mail = failure_mail(
         report,
         &FailureMailHead {
             from: &terms.email,
@@ -244,7 +244,7 @@ fn stored(
         date_ms: now_ms,
         rows: 1,
         messages: u64::from(incidents),
-        body: letter.to_bytes(),
+        body: mail.to_bytes(),
         deliveries: deliveries.collect(),
     })
 }

@@ -1,9 +1,9 @@
 //! Tells domain owners what was seen of their mail: reports are made, sent, and forgotten in time.
 //!
 //! Three steps, each of which can be cut off at any moment and goes on where it was: *make* the reports
-//! of a closed day, *send* the letters that are due, let go of what is old. The service does them on the
+//! of a closed day, *send* the messages that are due, let go of what is old. The service does them on the
 //! clock; `landmarc outbox send` does them at once. They meet in the store alone, where leases see to it
-//! that each letter is sent by one of them.
+//! that each message is sent by one of them.
 
 mod addressees;
 mod assemble;
@@ -38,7 +38,7 @@ pub use days::{DayMade, days_due, release_of_gone};
 pub use mail_draft::{Facts, MailDraft};
 pub use mailer::{Mailer, SECRET, return_path};
 pub use metrics::ReporterMetrics;
-pub use send::{LAST_LETTERS, Orders, SendCounts, send};
+pub use send::{LAST_MESSAGES, Orders, SendCounts, send};
 pub use service::start;
 pub use settings::ReportSettings;
 pub use shared::Shared;

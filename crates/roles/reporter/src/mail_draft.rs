@@ -1,4 +1,4 @@
-//! The letter of a report, made from what is stored of it: the same octets each time (decision D17).
+//! The message of a report, made from what is stored of it: the same octets each time (decision D17).
 
 use landmarc_mail::message::{HeaderLimits, split};
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 /// What is stored with a report beside the columns that the store has for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// What a person reads in the letter.
+    /// What a person reads in the message.
     pub text: String,
-    /// What the report does not show of its day, in lines for its letters.
+    /// What the report does not show of its day, in lines for its messages.
     pub gaps: String,
     /// Hosts of destinations that DNS said nothing about: nothing is sent there before it has.
     pub unverified: Vec<String>,
@@ -50,7 +50,7 @@ impl Facts {
     }
 }
 
-/// A report, stored or about to be, as far as its letters need it.
+/// A report, stored or about to be, as far as its messages need it.
 #[derive(Clone, Copy, Debug)]
 pub struct MailDraft<'a> {
     /// Aggregate or failure report.
@@ -109,7 +109,7 @@ impl<'a> From<&'a NewReport> for MailDraft<'a> {
     }
 }
 
-/// A stored report of which no letter can be made: the store is damaged, or of another hand.
+/// A stored report of which no message can be made: the store is damaged, or of another hand.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored {what} {found:?} cannot be used")]
 pub struct Unfit {
@@ -118,16 +118,16 @@ pub struct Unfit {
 }
 
 impl MailDraft<'_> {
-    /// The date of its letters, in seconds since the epoch.
+    /// The date of its messages, in seconds since the epoch.
     pub fn date_s(&self) -> u64 {
         self.date_ms / 1_000
     }
 
-    /// The letter to one destination.
+    /// The message to one destination.
     ///
     /// # Errors
     /// When what is stored is no report of ours.
-    pub fn letter(&self, body: &[u8], destination: &Address) -> Result<ReportMail, Unfit> {
+    pub fn report_mail(&self, body: &[u8], destination: &Address) -> Result<ReportMail, Unfit> {
         match self.kind {
             ReportKind::Aggregate => self.aggregate(body, destination),
             ReportKind::Failure => self.failure(body, destination),
@@ -155,10 +155,10 @@ impl MailDraft<'_> {
         ))
     }
 
-    /// A failure report is stored as the letter to one destination. That to another differs in two
+    /// A failure report is stored as the message to one destination. That to another differs in two
     /// header fields.
     fn failure(&self, body: &[u8], destination: &Address) -> Result<ReportMail, Unfit> {
-        let unreadable = || unfit("letter", self.report_id);
+        let unreadable = || unfit("message", self.report_id);
         let report_id = ReportId::parse(self.report_id).ok_or_else(|| unfit("report_id", self.report_id))?;
         let message_id = report_id.message_id(&self.submitter()?, destination);
         let parsed = split(body, &HeaderLimits::default()).map_err(|_| unreadable())?;
@@ -242,24 +242,24 @@ mod tests {
         let stored =
             b"From: noreply@r.example\r\nTo: first@a.example\r\nMessage-ID: <x@r.example>\r\n\r\nbody\r\n";
         let to = Address::parse("postmaster@r.example").unwrap();
-        let letter = sheet(ReportKind::Failure).letter(stored, &to).unwrap();
-        let text = String::from_utf8(letter.to_bytes()).unwrap();
+        let mail = sheet(ReportKind::Failure).report_mail(stored, &to).unwrap();
+        let text = String::from_utf8(mail.to_bytes()).unwrap();
         assert_eq!(
             text,
             format!(
                 "From: noreply@r.example\r\nTo: postmaster@r.example\r\nMessage-ID: {}\r\n\r\nbody\r\n",
-                letter.message_id
+                mail.message_id
             )
         );
-        assert!(letter.message_id.starts_with("<abcdefghijklmnopqrstuvwxyz."));
+        assert!(mail.message_id.starts_with("<abcdefghijklmnopqrstuvwxyz."));
     }
 
     #[test]
-    fn what_is_no_report_of_ours_makes_no_letter() {
+    fn what_is_no_report_of_ours_makes_no_message() {
         let to = Address::parse("dmarc@a.example").unwrap();
         let made = |sheet: MailDraft<'_>| {
             sheet
-                .letter(b"", &to)
+                .report_mail(b"", &to)
                 .map(|_| ())
                 .map_err(|error| error.to_string())
         };
@@ -288,7 +288,7 @@ mod tests {
         );
         assert!(
             made(sheet(ReportKind::Failure)).is_err(),
-            "an empty body is no letter"
+            "an empty body is no message"
         );
     }
 }

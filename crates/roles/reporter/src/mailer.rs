@@ -1,4 +1,4 @@
-//! How letters leave this host: signed, under a return path that leads back to us.
+//! How messages leave this host: signed, under a return path that leads back to us.
 
 use std::io;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use landmarc_runtime::password::first_line;
 /// The name of the secret in the store that makes the tokens of return paths.
 pub const SECRET: &str = "return_path";
 
-/// Hands letters over.
+/// Hands messages over.
 pub struct Mailer {
     agent: DeliveryAgent,
     signer: Option<Signer>,
@@ -29,7 +29,7 @@ pub struct Mailer {
     bounces: String,
 }
 
-/// Why no letter can be handed over with these settings.
+/// Why no message can be handed over with these settings.
 #[derive(Debug, thiserror::Error)]
 pub enum MailerError {
     /// An address is no use.
@@ -87,17 +87,17 @@ impl Mailer {
         Ok((courier, warnings))
     }
 
-    /// Hands a letter over. Its return path names the delivery; one that is not stored has none to
-    /// name. `date` is that of the letter, in seconds.
+    /// Hands a message over. Its return path names the delivery; one that is not stored has none to
+    /// name. `date` is that of the message, in seconds.
     pub async fn deliver(
         &self,
-        letter: &ReportMail,
+        mail: &ReportMail,
         recipient: &str,
         file_name: &str,
         date: u64,
         delivery: Option<DeliveryNumber>,
     ) -> DeliveryOutcome {
-        let octets = self.signed(letter, date);
+        let octets = self.signed(mail, date);
         let return_path = match delivery {
             Some(number) => self.return_path.address(number.0),
             None => self.bounces.clone(),
@@ -111,27 +111,27 @@ impl Mailer {
         self.agent.deliver(submission).await
     }
 
-    /// The letter as it goes out.
-    pub fn signed(&self, letter: &ReportMail, date: u64) -> Vec<u8> {
+    /// The message as it goes out.
+    pub fn signed(&self, mail: &ReportMail, date: u64) -> Vec<u8> {
         let signatures = self.signer.as_ref().and_then(|signer| {
-            let signed = signer.sign(&letter.header, &letter.body, date);
+            let signed = signer.sign(&mail.header, &mail.body, date);
             // Better unsigned than not at all: SPF may still vouch for it.
             signed
-                .inspect_err(|error| tracing::error!("a letter cannot be signed: {error}"))
+                .inspect_err(|error| tracing::error!("a message cannot be signed: {error}"))
                 .ok()
         });
         let mut octets = landmarc_delivery::sign::to_octets(&signatures.unwrap_or_default());
-        octets.extend_from_slice(&letter.to_bytes());
+        octets.extend_from_slice(&mail.to_bytes());
         octets
     }
 
-    /// Ends connections that wait for another letter.
+    /// Ends connections that wait for another message.
     pub async fn close(&self) {
         self.agent.close().await;
     }
 }
 
-/// Where the bounces of each letter go.
+/// Where the bounces of each message go.
 ///
 /// # Errors
 /// When that address is no use.

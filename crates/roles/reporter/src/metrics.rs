@@ -1,4 +1,4 @@
-//! What is counted of reports and their letters.
+//! What is counted of reports and their messages.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -10,8 +10,8 @@ use super::settings::limit_key;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::metrics::{Counts, MetricWriter, OTHER, SECONDS, place_of};
 
-/// What becomes of letters.
-const LETTERS: [&str; 7] = [
+/// What becomes of messages.
+const DELIVERIES: [&str; 7] = [
     "delivered",
     "deferred",
     "given_up",
@@ -35,7 +35,7 @@ const KINDS: [ReportKind; 2] = [ReportKind::Aggregate, ReportKind::Failure];
 #[derive(Debug, Default)]
 pub struct ReporterMetrics {
     reports: Counts<{ KINDS.len() }>,
-    letters: Counts<{ LETTERS.len() }>,
+    deliveries: Counts<{ DELIVERIES.len() }>,
     failures: Counts<{ FAILURES.len() }>,
     limits: Counts<{ LIMITS.len() }>,
     outbox: Mutex<Option<OutboxCounts>>,
@@ -48,9 +48,9 @@ impl ReporterMetrics {
         self.reports.add(place.unwrap_or(KINDS.len()));
     }
 
-    /// Something came of a letter; what, see `LETTERS`.
-    pub fn letter(&self, outcome: &'static str) {
-        self.letters.add(place_of(outcome, &LETTERS));
+    /// Something came of a message; what, see `DELIVERIES`.
+    pub fn delivery(&self, outcome: &'static str) {
+        self.deliveries.add(place_of(outcome, &DELIVERIES));
     }
 
     /// Something came of a message that a failure report was asked for about; see `FAILURES`.
@@ -83,9 +83,9 @@ impl ReporterMetrics {
                 .map(|(kind, count)| ([("kind", kind.word())], count)),
         )?;
         sheet.counters(
-            "landmarc_letters",
-            "Attempts to deliver a report letter, by what came of it.",
-            labelled(&LETTERS, &self.letters.read()),
+            "landmarc_report_deliveries",
+            "Attempts to deliver report mail, by what came of it.",
+            labelled(&DELIVERIES, &self.deliveries.read()),
         )?;
         sheet.counters(
             "landmarc_failure_reports",
@@ -107,8 +107,8 @@ impl ReporterMetrics {
 
 fn of_outbox(sheet: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -> fmt::Result {
     sheet.gauges(
-        "landmarc_outbox_letters",
-        "Report letters that wait to be sent, by state.",
+        "landmarc_outbox_deliveries",
+        "Deliveries of report mail that wait to be sent, by state.",
         [
             ([("state", "queued")], counts.queued),
             ([("state", "deferred")], counts.deferred),
@@ -119,7 +119,7 @@ fn of_outbox(sheet: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -
         .map_or(0, |due_ms| now_ms.saturating_sub(due_ms));
     sheet.gauge(
         "landmarc_outbox_oldest_due",
-        "For how long the oldest letter is due that nobody is sending.",
+        "For how long the oldest delivery is due that nobody is sending.",
         SECONDS,
         &(since_ms / 1_000),
     )

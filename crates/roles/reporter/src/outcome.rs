@@ -10,7 +10,7 @@ pub(crate) enum Ended {
     GivenUp(String),
     /// As several smaller ones.
     Split(usize),
-    /// Nothing was said about this letter: the relay takes none.
+    /// Nothing was said about this message: the relay takes none.
     Unusable(String),
     /// Somebody else has it by now.
     Lapsed,

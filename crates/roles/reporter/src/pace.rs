@@ -1,11 +1,11 @@
-//! How many letters a minute go to the addresses of one host (decision D18).
+//! How many messages a minute go to the addresses of one host (decision D18).
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a host is allowed so many letters in.
+/// What a host is allowed so many messages in.
 const WINDOW: Duration = Duration::from_secs(60);
 
 /// What went to each host in the last minute.
@@ -17,46 +17,46 @@ pub struct Pace {
 #[derive(Clone, Copy, Debug)]
 struct Window {
     began: Instant,
-    letters: u32,
+    messages: u32,
 }
 
 impl Pace {
-    /// Counts a letter to a host.
+    /// Counts a message to a host.
     pub fn count(&mut self, host: &str, now: Instant) {
         let window = self.hosts.entry(host.to_owned()).or_insert(Window {
             began: now,
-            letters: 0,
+            messages: 0,
         });
         if now.duration_since(window.began) >= WINDOW {
             *window = Window {
                 began: now,
-                letters: 0,
+                messages: 0,
             };
         }
-        window.letters = window.letters.saturating_add(1);
+        window.messages = window.messages.saturating_add(1);
     }
 
     /// The hosts that have had all of theirs for now.
     pub fn full(&mut self, limit: u32, now: Instant) -> HashSet<String> {
         self.forget(now);
-        let full = self.hosts.iter().filter(|(_, window)| window.letters >= limit);
+        let full = self.hosts.iter().filter(|(_, window)| window.messages >= limit);
         full.map(|(host, _)| host.clone()).collect()
     }
 
-    /// How many letters any host but the full ones may get at once.
+    /// How many messages any host but the full ones may get at once.
     pub fn left(&mut self, limit: u32, now: Instant) -> u32 {
         self.forget(now);
         let left = self
             .hosts
             .values()
-            .map(|window| limit.saturating_sub(window.letters));
+            .map(|window| limit.saturating_sub(window.messages));
         left.filter(|left| *left > 0).min().unwrap_or(limit)
     }
 
     /// When the first of the full hosts may get more.
     pub fn next(&mut self, limit: u32, now: Instant) -> Option<Instant> {
         self.forget(now);
-        let full = self.hosts.values().filter(|window| window.letters >= limit);
+        let full = self.hosts.values().filter(|window| window.messages >= limit);
         full.map(|window| window.began + WINDOW).min()
     }
 

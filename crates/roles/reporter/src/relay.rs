@@ -1,4 +1,4 @@
-//! How often a relay is tried that takes no letters.
+//! How often a relay is tried that takes no messages.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use super::hidden::without_local_parts;
 use super::send::SendCounts;
 
-/// The first pause after the relay took no letters; each further one is twice as long.
+/// The first pause after the relay took no messages; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 /// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
 
-/// Whether the relay takes letters. While it takes none, it is tried less and less often, and no
-/// letter is blamed.
+/// Whether the relay takes messages. While it takes none, it is tried less and less often, and no
+/// message is blamed.
 #[derive(Debug, Default)]
 pub(super) struct Relay {
     failures: u32,
@@ -38,18 +38,18 @@ impl Relay {
                 if self.failures == 0 {
                     tracing::warn!(
                         remedy = "see report.delivery in the settings; nothing is lost, it is tried again",
-                        "report letters wait: {}",
+                        "report mail waits: {}",
                         without_local_parts(why)
                     );
                 }
                 self.next = Some(now + self.pause());
                 self.failures = self.failures.saturating_add(1);
             }
-            // Without a letter nothing is known of it.
-            None if sent.letters() == 0 => {}
+            // Without a message nothing is known of it.
+            None if sent.deliveries() == 0 => {}
             None => {
                 if self.failures > 0 {
-                    tracing::info!("report letters go out again");
+                    tracing::info!("report mail goes out again");
                 }
                 *self = Self::default();
             }
@@ -84,7 +84,7 @@ mod tests {
             assert!(relay.may_be_tried(now + pause), "{minutes}");
         }
         relay.tried(&SendCounts::default(), now);
-        assert!(!relay.may_be_tried(now), "no letter, no news");
+        assert!(!relay.may_be_tried(now), "no message, no news");
         let sent = SendCounts {
             deferred: 1,
             ..SendCounts::default()

@@ -1,4 +1,4 @@
-//! Letters that are due go out: a few at a time, each under lease, each marked as soon as it is known
+//! Messages that are due go out: a few at a time, each under lease, each marked as soon as it is known
 //! what came of it.
 
 use std::collections::VecDeque;
@@ -18,13 +18,13 @@ use super::hidden::without_local_parts;
 use super::outcome::Ended;
 use landmarc_runtime::stop::Stop;
 
-/// Letters that are taken under lease at once, for each connection. A claim is a transaction, and
+/// Messages that are taken under lease at once, for each connection. A claim is a transaction, and
 /// synced; a few share one.
 const CLAIMED_A_CONNECTION: usize = 8;
 
-/// How long letters under way may take when it is to stop. What is cut then is sent again, under the same
+/// How long messages under way may take when it is to stop. What is cut then is sent again, under the same
 /// Message-ID.
-pub const LAST_LETTERS: Duration = Duration::from_secs(10);
+pub const LAST_MESSAGES: Duration = Duration::from_secs(10);
 
 /// A lease lasts for so many attempts: those that wait in line behind others have time, too.
 const ATTEMPTS_OF_A_LEASE: u32 = 2;
@@ -34,9 +34,9 @@ const ATTEMPTS_OF_A_LEASE: u32 = 2;
 pub struct Orders {
     /// Which are sent.
     pub selection: Selection,
-    /// Whether to wait for hosts that have had their letters of the minute; else they are for the next run.
+    /// Whether to wait for hosts that have had their messages of the minute; else they are for the next run.
     pub waits: bool,
-    /// How long letters that are due wait when the relay takes none.
+    /// How long messages that are due wait when the relay takes none.
     pub pause: Duration,
     /// After how long nothing more is begun; none: when nothing is due.
     pub for_at_most: Option<Duration>,
@@ -57,17 +57,17 @@ pub struct SendCounts {
     pub split: u64,
     /// Why the first that was given up was.
     pub why_given_up: Option<String>,
-    /// Why the relay takes no letters, when it takes none.
+    /// Why the relay takes no messages, when it takes none.
     pub relay: Option<String>,
 }
 
 impl SendCounts {
-    /// Letters that something came of.
-    pub fn letters(&self) -> u64 {
+    /// Messages that something came of.
+    pub fn deliveries(&self) -> u64 {
         self.delivered + self.deferred + self.given_up + self.suppressed + self.split
     }
 
-    /// Adds what a later run came to. Whether the relay takes letters is what that one found.
+    /// Adds what a later run came to. Whether the relay takes messages is what that one found.
     pub fn add(&mut self, later: Self) {
         self.delivered += later.delivered;
         self.deferred += later.deferred;
@@ -125,7 +125,7 @@ pub async fn send<D: Dns>(
     }
 }
 
-/// Ends our leases. Where the relay takes no letters, all that are due say so, and wait: it is no fault of
+/// Ends our leases. Where the relay takes no messages, all that are due say so, and wait: it is no fault of
 /// theirs, and no attempt.
 async fn let_go<D>(
     desk: &ReporterContext<D>,
@@ -133,7 +133,7 @@ async fn let_go<D>(
     relay: Option<&str>,
 ) -> Result<(), StoreError> {
     let owner = Arc::clone(&desk.owner);
-    let reason = relay.map(|why| format!("the relay takes no letters: {why}"));
+    let reason = relay.map(|why| format!("the relay takes no messages: {why}"));
     let now_ms = desk.clock.now_ms();
     let next_ms = now_ms.saturating_add(ms(orders.pause));
     desk.outbox
@@ -221,8 +221,8 @@ impl<D: Dns> Run<'_, D> {
         });
     }
 
-    /// Until there is a letter in line, or none is due. Those that are suppressed take places of a claim
-    /// without being letters to send.
+    /// Until there is a message in line, or none is due. Those that are suppressed take places of a claim
+    /// without being messages to send.
     async fn fill_line(&mut self, connections: usize) -> Result<(), StoreError> {
         while self.claim(connections).await? && self.line.is_empty() {}
         Ok(())
@@ -252,7 +252,7 @@ impl<D: Dns> Run<'_, D> {
             self.tell("suppressed");
             tracing::debug!(
                 report_id = delivery.report.report_id,
-                "a letter was given up: its destination is suppressed"
+                "a delivery was given up: its destination is suppressed"
             );
         }
         let mut pace = self.desk.pace();
@@ -277,7 +277,7 @@ impl<D: Dns> Run<'_, D> {
     }
 
     fn ended(&mut self, ended: Result<(Delivery, Result<Ended, StoreError>), JoinError>) {
-        // A panic is a bug, told by the hook; the lease of that letter runs out.
+        // A panic is a bug, told by the hook; the lease of that message runs out.
         let Ok((delivery, ended)) = ended else {
             return;
         };
@@ -293,7 +293,7 @@ impl<D: Dns> Run<'_, D> {
 
     fn tell(&self, outcome: &'static str) {
         if let Some(metrics) = &self.desk.metrics {
-            metrics.letter(outcome);
+            metrics.delivery(outcome);
         }
     }
 }
@@ -301,7 +301,7 @@ impl<D: Dns> Run<'_, D> {
 /// Some time after the sign to stop.
 async fn last_moment(stop: &Stop) {
     stop.wait().await;
-    sleep(LAST_LETTERS).await;
+    sleep(LAST_MESSAGES).await;
 }
 
 fn host(delivery: &Delivery) -> &str {
@@ -309,16 +309,16 @@ fn host(delivery: &Delivery) -> &str {
     host.map_or(delivery.destination.as_str(), |(_, host)| host)
 }
 
-/// A line for each letter; where someone should look, a warning, but no flood of them. Local parts stay out
+/// A line for each message; where someone should look, a warning, but no flood of them. Local parts stay out
 /// (decision D37).
 fn log<D>(desk: &ReporterContext<D>, delivery: &Delivery, ended: &Ended) {
     let report = &delivery.report;
     let (host, attempts) = (host(delivery), delivery.attempts);
     if let Ended::GivenUp(why) = ended
-        && let Some(letters) = desk.given_up.count()
+        && let Some(deliveries) = desk.given_up.count()
     {
         tracing::warn!(
-            letters,
+            deliveries,
             report_id = report.report_id,
             policy_domain = report.policy_domain,
             host,
@@ -327,7 +327,7 @@ fn log<D>(desk: &ReporterContext<D>, delivery: &Delivery, ended: &Ended) {
                 "landmarc outbox show {}; outbox retry {}",
                 report.report_id, delivery.number
             ),
-            "letters were given up, this one last: {}",
+            "deliveries were given up, this one last: {}",
             without_local_parts(why)
         );
     }
@@ -337,7 +337,7 @@ fn log<D>(desk: &ReporterContext<D>, delivery: &Delivery, ended: &Ended) {
         host,
         attempts,
         outcome = ended.word(),
-        "letter"
+        "delivery"
     );
 }
 

@@ -19,7 +19,7 @@ use super::days::{DayMade, expire, make_day, release_of_gone, waiting_days};
 use super::mailer::{Mailer, MailerError, SECRET};
 use super::metrics::ReporterMetrics;
 use super::relay::Relay;
-use super::send::{LAST_LETTERS, Orders, SendCounts, send};
+use super::send::{LAST_MESSAGES, Orders, SendCounts, send};
 use super::settings::{NoReportSettings, ReportSettings};
 use super::shared::Shared;
 use super::trouble::Trouble;
@@ -36,14 +36,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How often old reports are let go.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
 
-/// Policy domains that are settled before letters are sent again, where a day takes longer than a look.
+/// Policy domains that are settled before messages are sent again, where a day takes longer than a look.
 const BETWEEN_SENDS: u64 = 500;
 
-/// How long all of it may take at the end: letters under way, and what is written down of them. A database that does not
+/// How long all of it may take at the end: messages under way, and what is written down of them. A database that does not
 /// answer must not hold up the end.
-const LAST_WORDS: Duration = LAST_LETTERS.saturating_add(Duration::from_secs(5));
+const LAST_WORDS: Duration = LAST_MESSAGES.saturating_add(Duration::from_secs(5));
 
-/// How long letters of failure reports wait for others that come with them.
+/// How long messages of failure reports wait for others that come with them.
 const GATHERING: Duration = Duration::from_secs(1);
 
 /// Reporting, from now until [`Reporting::end`].
@@ -79,7 +79,7 @@ pub fn start(
 }
 
 impl Reporting {
-    /// Ends: the letters under way may end, and what is under lease is free again.
+    /// Ends: the messages under way may end, and what is under lease is free again.
     pub async fn end(self) {
         self.stopper.stop();
         let until = Instant::now() + LAST_WORDS;
@@ -99,7 +99,7 @@ struct ReporterState {
     place: Place,
     metrics: Arc<ReporterMetrics>,
     open: Mutex<Open>,
-    /// Letters were queued that are due at once.
+    /// Messages were queued that are due at once.
     queued: Notify,
 }
 
@@ -215,7 +215,7 @@ impl ReporterState {
                 let desk = desk.with_metrics(Arc::clone(&self.metrics));
                 let released = release_of_gone(&desk).await?;
                 if released > 0 {
-                    tracing::info!(released, "letters of a process that has ended are free again");
+                    tracing::info!(released, "deliveries of a process that has ended are free again");
                 }
                 desk
             }
@@ -231,7 +231,7 @@ impl ReporterState {
 
 /// Looks once a minute whether days are over, and lets go of what is old.
 ///
-/// Apart from sending: a day whose domains have dead name servers may take hours, and no letter waits for that.
+/// Apart from sending: a day whose domains have dead name servers may take hours, and no message waits for that.
 async fn make_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
     let mut looks = looks();
     let mut expired: Option<Instant> = None;
@@ -245,9 +245,9 @@ async fn make_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
             continue;
         };
         match make_days(&office, &desk, &means.terms, &stop).await {
-            Ok(letters) => {
+            Ok(deliveries) => {
                 of_making.passed();
-                if letters > 0 {
+                if deliveries > 0 {
                     office.queued.notify_one();
                 }
             }
@@ -263,7 +263,7 @@ async fn make_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
     }
 }
 
-/// Looks once a minute, and when letters are queued that need not wait.
+/// Looks once a minute, and when messages are queued that need not wait.
 async fn send_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
     let mut looks = looks();
     let (mut relay, mut trouble) = (Relay::default(), Trouble::default());
@@ -278,7 +278,7 @@ async fn send_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
         };
         match send_due(&desk, &means, &mut relay, &stop).await {
             Ok(()) => trouble.passed(),
-            Err(error) => trouble.tell(&error, "report letters are sent later"),
+            Err(error) => trouble.tell(&error, "report mail is sent later"),
         }
     }
 }
@@ -289,7 +289,7 @@ fn looks() -> Interval {
     looks
 }
 
-/// Makes the reports of days that are over; how many letters that came to. One day that cannot be made does
+/// Makes the reports of days that are over; how many messages that came to. One day that cannot be made does
 /// not keep the next one from it.
 async fn make_days(
     office: &ReporterState,
@@ -302,7 +302,7 @@ async fn make_days(
         return Ok(0);
     }
     let times = (terms.settings.settle, settings.fleet.wait_for_hosts);
-    let (mut letters, mut failed) = (0, None);
+    let (mut deliveries, mut failed) = (0, None);
     for day in waiting_days(desk, terms.settings.settle).await? {
         if !is_ready(desk, day, times).await? {
             continue;
@@ -317,13 +317,13 @@ async fn make_days(
             spread: true,
         };
         let seen = |made: &DayMade| {
-            // Letters that need not wait go out while others are made.
+            // Messages that need not wait go out while others are made.
             if made.counts.domains.is_multiple_of(BETWEEN_SENDS) {
                 office.queued.notify_one();
             }
         };
         match make_day(desk, terms, &request, stop, seen).await {
-            Ok(made) => letters += made.letters,
+            Ok(made) => deliveries += made.deliveries,
             Err(error) => failed = Some(error),
         }
         turn.end().await;
@@ -331,7 +331,7 @@ async fn make_days(
             break;
         }
     }
-    failed.map_or(Ok(letters), Err)
+    failed.map_or(Ok(deliveries), Err)
 }
 
 /// Whether the reports of a day can be made: all hosts have handed on what they counted, or it is too late for
@@ -385,14 +385,14 @@ async fn send_due(
 
 /// One line for each run that did something.
 fn tell_of_run(sent: &SendCounts) {
-    if sent.letters() > 0 {
+    if sent.deliveries() > 0 {
         tracing::info!(
             delivered = sent.delivered,
             deferred = sent.deferred,
             given_up = sent.given_up,
             suppressed = sent.suppressed,
             split = sent.split,
-            "letters"
+            "deliveries"
         );
     }
 }

@@ -23,7 +23,7 @@ pub(crate) const GENERATOR: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"
 pub struct ReportSettings {
     /// The table of the settings, for whatever needs no other form.
     pub settings: Report,
-    /// Where letters come from.
+    /// Where messages come from.
     pub email: Address,
     /// As it stands in reports.
     pub reporter: Reporter,
@@ -31,7 +31,7 @@ pub struct ReportSettings {
     pub form: Form,
     /// How large one report may be.
     pub limits: ReportLimits,
-    /// How often a letter is tried, and for how long.
+    /// How often a message is tried, and for how long.
     pub retry: Retry,
     /// Policy Domains that get no reports.
     pub excluded: HashSet<DomainName>,
@@ -45,8 +45,8 @@ pub enum NoReportSettings {
     /// Reporting is switched off.
     #[error("nothing is reported: report.email is not set")]
     Off,
-    /// An address that no letter can bear.
-    #[error("report.{key}: {address:?} cannot stand in a letter: {why}")]
+    /// An address that no message can bear.
+    #[error("report.{key}: {address:?} cannot stand in a message: {why}")]
     Address {
         /// The key in its table.
         key: &'static str,
@@ -95,7 +95,7 @@ impl ReportSettings {
                 ReportForm::Rfc7489 => Form::Rfc7489,
             },
             limits: ReportLimits {
-                gzip_octets: attachment_within(report.max_letter_size.as_usize()),
+                gzip_octets: attachment_within(report.max_message_size.as_usize()),
                 ..ReportLimits::default()
             },
             retry: Retry {
@@ -152,7 +152,7 @@ impl ReportSettings {
         }
     }
 
-    /// How long a letter may be under way in one attempt, at most: its time, the same again for the
+    /// How long a message may be under way in one attempt, at most: its time, the same again for the
     /// answer to its end, and as much in reserve.
     pub fn attempt(&self) -> Duration {
         self.settings.delivery.timeout.saturating_mul(3)
@@ -197,12 +197,12 @@ fn address(key: &'static str, given: &MailAddress) -> Result<Address, NoReportSe
     })
 }
 
-/// The largest attachment whose letter has no more than so many octets.
-fn attachment_within(letter_octets: usize) -> usize {
-    let (mut fits, mut too_large) = (0, letter_octets);
+/// The largest attachment whose message has no more than so many octets.
+fn attachment_within(message_octets: usize) -> usize {
+    let (mut fits, mut too_large) = (0, message_octets);
     while too_large - fits > 1 {
         let middle = fits + (too_large - fits) / 2;
-        if mail_size(middle) <= letter_octets {
+        if mail_size(middle) <= message_octets {
             fits = middle;
         } else {
             too_large = middle;
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_letter_with_the_largest_attachment_is_just_within_the_limit() {
+    fn the_message_with_the_largest_attachment_is_just_within_the_limit() {
         for limit in [64 << 10, (10 << 20) + 7, 50 << 20] {
             let octets = attachment_within(limit);
             assert!(

@@ -224,12 +224,12 @@ async fn a_day_is_made_once_however_often_it_is_tried() {
     let settle = world.means.terms.settings.settle;
     assert_eq!(waiting_days(&desk, settle).await.unwrap(), [Day::at(JUNE_1)]);
     let made = world.make(&desk).await;
-    assert_eq!((made.counts.reports, made.letters, made.is_done), (2, 2, true));
+    assert_eq!((made.counts.reports, made.deliveries, made.is_done), (2, 2, true));
     assert!(waiting_days(&desk, settle).await.unwrap().is_empty());
     let again = world.make(&desk).await;
     assert_eq!((again.counts.reports, again.before), (0, 2));
     assert_eq!(world.send(&desk).await.delivered, 2);
-    assert_eq!(world.relay.letters().len(), 2);
+    assert_eq!(world.relay.messages().len(), 2);
 }
 
 #[tokio::test]
@@ -312,10 +312,10 @@ async fn what_waited_for_dns_is_verified_before_it_is_sent() {
     };
     world.record([asked]).await;
     let desk = world.desk(AFTER);
-    assert_eq!(world.make(&desk).await.letters, 2);
+    assert_eq!(world.make(&desk).await.deliveries, 2);
     assert_eq!(world.send(&desk).await.deferred, 2);
-    assert!(world.relay.letters().is_empty());
-    // Both lead to one address now, which gets one letter.
+    assert!(world.relay.messages().is_empty());
+    // Both lead to one address now, which gets one message.
     world.zones = {
         let mut zones = World::new(Script::default(), "").zones;
         zones.add_txt(authorisation, b"v=DMARC1; rua=mailto:in@b.example");
@@ -324,9 +324,9 @@ async fn what_waited_for_dns_is_verified_before_it_is_sent() {
     let later = world.desk(AFTER + 3_600_000);
     let sent = world.send(&later).await;
     assert_eq!((sent.delivered, sent.given_up), (1, 1), "{sent:?}");
-    let letters = world.relay.letters();
-    assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0].rcpt_to, ["in@b.example"]);
+    let messages = world.relay.messages();
+    assert_eq!(messages.len(), 1);
+    assert_eq!(messages[0].rcpt_to, ["in@b.example"]);
 }
 
 #[tokio::test]
@@ -369,7 +369,7 @@ async fn a_report_that_is_too_large_for_its_destination_goes_in_parts() {
 }
 
 #[tokio::test]
-async fn two_senders_send_each_letter_once() {
+async fn two_senders_send_each_message_once() {
     let world = World::new(Script::default(), "report.delivery.connections = 4");
     let domains = ["a.example", "b.example", "c.example"];
     world.record(domains.map(|domain| row(domain, 1))).await;
@@ -387,7 +387,7 @@ async fn two_senders_send_each_letter_once() {
     let other = Arc::new(other);
     let (first, second) = tokio::join!(world.send(&one), world.send(&other));
     assert_eq!(first.delivered + second.delivered, 3);
-    assert_eq!(world.relay.letters().len(), 3);
+    assert_eq!(world.relay.messages().len(), 3);
 }
 
 #[tokio::test]
@@ -404,7 +404,7 @@ async fn whoever_is_to_stop_lets_go_of_what_is_not_sent() {
 }
 
 #[tokio::test]
-async fn letters_of_a_process_that_was_killed_are_free_at_once() {
+async fn messages_of_a_process_that_was_killed_are_free_at_once() {
     let world = World::new(Script::default(), "");
     world.record([row("a.example", 1)]).await;
     let desk = world.desk(AFTER);

@@ -11,7 +11,7 @@ pub struct Script {
     pub size: Option<usize>,
     /// What it does about TLS.
     pub tls: Tls,
-    /// Takes letters only after AUTH.
+    /// Takes messages only after AUTH.
     pub login: Option<Login>,
     /// What it does wrong; of several at one point the first that applies.
     pub faults: Vec<Fault>,
@@ -68,7 +68,7 @@ pub enum Certificate {
     OtherName,
 }
 
-/// Who may send letters.
+/// Who may send messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The name.
@@ -170,7 +170,7 @@ pub enum What {
     Say(String),
     /// The connection ends without a word.
     Drop,
-    /// At the end of data: the letter is taken, and the connection ends before that is said.
+    /// At the end of data: the message is taken, and the connection ends before that is said.
     TakeAndDrop,
     /// This is said, and the connection ends.
     SayAndDrop(String),

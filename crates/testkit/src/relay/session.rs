@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::tls::{self, Stream};
-use super::{At, Command, Letter, State, Tls, What};
+use super::{At, Command, RelayedMessage, State, Tls, What};
 
 /// Octets of a command line; and of a text, a thousand times as much.
 const LINE_OCTETS: usize = 64 * 1024;
@@ -256,7 +256,7 @@ impl Session<'_> {
         let Some(envelope) = self.envelope.take() else {
             return Ok(());
         };
-        let queued = self.state.log().letters.len() + 1;
+        let queued = self.state.log().messages.len() + 1;
         let agreed = format!("250 2.0.0 Ok: queued as {queued}");
         let what = if is_too_large(Some(text.len()), self.state.script().size) {
             Some(What::Say("552 5.3.4 Message size exceeds fixed limit".to_owned()))
@@ -269,7 +269,7 @@ impl Session<'_> {
             Some(What::Say(words) | What::SayAndDrop(words)) => words.starts_with('2'),
             Some(_) => false,
         };
-        let letter = Letter {
+        let message = RelayedMessage {
             connection: self.number,
             mail_from: envelope.mail_from,
             parameters: envelope.parameters,
@@ -280,8 +280,8 @@ impl Session<'_> {
             taken: answered || what == Some(What::TakeAndDrop),
             answered,
         };
-        // Before the answer: who has that finds the letter here.
-        self.state.note(|log| log.letters.push(letter));
+        // Before the answer: who has that finds the message here.
+        self.state.note(|log| log.messages.push(message));
         let then = match what {
             None => self.say(&agreed).await.map(|()| Then::Done),
             Some(what) => self.act(what, &agreed).await,

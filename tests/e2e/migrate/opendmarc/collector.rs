@@ -75,7 +75,7 @@ fn the_collector_of_the_seed_runs_as_it_is() {
     );
     assert_eq!(told.matches("name no database any more").count(), 2, "{told}");
     assert!(!told.contains("ALLHs6blVwd8eHoSk2J3WZsT"), "{told}");
-    let letters = relay.letters();
+    let letters = relay.messages();
     let reports = sums::in_letters(letters.iter().map(|letter| letter.text.as_slice()));
     let messages: u64 = sums::sums(&sums::each_once(reports)).values().sum();
     // Of two hundred, forty without a policy, and twenty of silent.example, which asks for no report; the
@@ -90,13 +90,13 @@ fn the_collector_of_the_seed_runs_as_it_is() {
     for host in ["mx01", "mx02"] {
         ours.folder().write(format!("hosts/{host}/opendmarc.dat"), "");
     }
-    let before = relay.letters().len();
+    let before = relay.messages().len();
     let ran = run(
         &ours,
         &format!("--smtp-server=127.0.0.1 --smtp-port={}", relay.address().port()),
     );
     assert!(!String::from_utf8_lossy(&ran.stderr).contains("line "), "{ran:?}");
-    assert_eq!(relay.letters().len(), before);
+    assert_eq!(relay.messages().len(), before);
 }
 
 /// T2: what cannot be sent is told by the exit code; T3: what is old goes.

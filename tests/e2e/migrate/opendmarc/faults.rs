@@ -36,7 +36,7 @@ fn g9_g10_what_goes_to_strangers_and_what_is_lost() {
         told.contains("failed to send report for stranger.example to dmarc@elsewhere.example"),
         "{told}"
     );
-    assert!(relay.letters().is_empty());
+    assert!(relay.messages().is_empty());
     relay.set(Script::default());
     let again = site.reports_to(&relay);
     assert!(
@@ -44,11 +44,11 @@ fn g9_g10_what_goes_to_strangers_and_what_is_lost() {
         "{}",
         String::from_utf8_lossy(&again.stderr)
     );
-    assert!(relay.letters().is_empty(), "G10: it is not sent again");
+    assert!(relay.messages().is_empty(), "G10: it is not sent again");
     site.ask("UPDATE requests SET lastsent = '1971-01-01 00:00:00'");
     assert!(site.reports_to(&relay).status.success());
     let to: Vec<_> = relay
-        .letters()
+        .messages()
         .into_iter()
         .flat_map(|letter| letter.rcpt_to)
         .collect();
@@ -71,7 +71,7 @@ fn g9_g10_what_goes_to_strangers_and_what_is_lost() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for told in [
         "stranger.example: no report: mailto:dmarc@elsewhere.example: not authorised",
-        "would be sent: 0 letters",
+        "would be sent: 0 deliveries",
     ] {
         assert!(ran.stdout.contains(told), "{}", ran.stdout);
     }

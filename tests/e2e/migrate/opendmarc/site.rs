@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
-use landmarc_testkit::relay::{Letter, Relay, Script};
+use landmarc_testkit::relay::{Relay, RelayedMessage, Script};
 use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
 /// Where the package keeps the tables of its database.
@@ -88,11 +88,11 @@ impl Site {
     }
 
     /// `opendmarc-reports` into an SMTP server that takes everything; its letters.
-    pub(super) fn reports(&self) -> Vec<Letter> {
+    pub(super) fn reports(&self) -> Vec<RelayedMessage> {
         let relay = Relay::start(Script::default());
         let done = self.reports_to(&relay);
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        relay.letters()
+        relay.messages()
     }
 
     /// `opendmarc-reports` into this SMTP server.

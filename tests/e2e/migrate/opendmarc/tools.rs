@@ -108,7 +108,7 @@ fn t4_opendmarc_params_says_where_reports_go() {
         &port,
     ]);
     assert_eq!(reports.code, 0, "{}", reports.stderr);
-    let letters = relay.letters();
+    let letters = relay.messages();
     let recipients: Vec<_> = letters.iter().flat_map(|letter| letter.rcpt_to.clone()).collect();
     assert_eq!(recipients, ["instead@elsewhere.example"], "{}", reports.stderr);
     assert_eq!(params(&["--unlock", "watch.example"]).code, 0);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_intake::{MailLimits, open_mail};
-use landmarc_testkit::relay::{Letter, Log};
+use landmarc_testkit::relay::{Log, RelayedMessage};
 
 /// What one report says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +22,13 @@ impl Told {
     }
 }
 
-/// All letters of a relay, read.
+/// All messages of a relay, read.
 pub(super) struct Account {
     /// The reports, by Report-ID.
     pub(super) reports: BTreeMap<String, Told>,
     /// Who got which: destination and Report-ID.
     pub(super) received: BTreeSet<(String, String)>,
-    /// Letters that came once more, and the life whose end cut off the mark of each.
+    /// Messages that came once more, and the life whose end cut off the mark of each.
     pub(super) repeated: Vec<usize>,
 }
 
@@ -36,9 +36,9 @@ impl Account {
     /// Reads them. `life` tells which process had a connection, and what comes twice must have been
     /// sent by different ones.
     pub(super) fn of(log: &Log, life: impl Fn(usize) -> usize) -> Self {
-        let mut copies: BTreeMap<String, Vec<&Letter>> = BTreeMap::new();
-        for letter in &log.letters {
-            copies.entry(message_id(letter)).or_default().push(letter);
+        let mut copies: BTreeMap<String, Vec<&RelayedMessage>> = BTreeMap::new();
+        for message in &log.messages {
+            copies.entry(message_id(message)).or_default().push(message);
         }
         let mut account = Self {
             reports: BTreeMap::new(),
@@ -52,8 +52,8 @@ impl Account {
         account
     }
 
-    fn read(&mut self, letter: &Letter) {
-        let mail = open_mail(&letter.text, &MailLimits::default()).unwrap();
+    fn read(&mut self, message: &RelayedMessage) {
+        let mail = open_mail(&message.text, &MailLimits::default()).unwrap();
         let [carried] = &mail.carried[..] else {
             panic!("{mail:?}");
         };
@@ -83,25 +83,25 @@ impl Account {
             .entry(report_id.clone())
             .or_insert_with(|| told.clone());
         assert_eq!(*known, told, "two reports under one Report-ID");
-        let [recipient] = &letter.rcpt_to[..] else {
-            panic!("{letter:?}");
+        let [recipient] = &message.rcpt_to[..] else {
+            panic!("{message:?}");
         };
         let is_new = self.received.insert((recipient.clone(), report_id));
         assert!(
             is_new,
-            "one report in two letters of different Message-IDs: {recipient}"
+            "one report in two messages of different Message-IDs: {recipient}"
         );
     }
 }
 
-/// How many letters there are, each counted once.
+/// How many messages there are, each counted once.
 pub(super) fn distinct(log: &Log) -> usize {
-    log.letters.iter().map(message_id).collect::<BTreeSet<_>>().len()
+    log.messages.iter().map(message_id).collect::<BTreeSet<_>>().len()
 }
 
-/// Copies of one letter are the same in everything, and come from one life after the other; the lives
+/// Copies of one message are the same in everything, and come from one life after the other; the lives
 /// of all but the last.
-fn assert_same(copies: &[&Letter], life: impl Fn(usize) -> usize) -> Vec<usize> {
+fn assert_same(copies: &[&RelayedMessage], life: impl Fn(usize) -> usize) -> Vec<usize> {
     for pair in copies.windows(2) {
         assert!(
             pair[0].text == pair[1].text,
@@ -115,11 +115,11 @@ fn assert_same(copies: &[&Letter], life: impl Fn(usize) -> usize) -> Vec<usize> 
         );
     }
     let (_, earlier) = copies.split_last().unwrap();
-    earlier.iter().map(|letter| life(letter.connection)).collect()
+    earlier.iter().map(|message| life(message.connection)).collect()
 }
 
-fn message_id(letter: &Letter) -> String {
-    let text = String::from_utf8_lossy(&letter.text);
+fn message_id(message: &RelayedMessage) -> String {
+    let text = String::from_utf8_lossy(&message.text);
     let head = text
         .split("\r\n\r\n")
         .next()

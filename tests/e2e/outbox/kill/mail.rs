@@ -1,5 +1,5 @@
 //! A day of mail that has of all that reports can be made of: domains with one destination and with
-//! two, one with more than a letter holds, one whose policy changed.
+//! two, one with more than a message holds, one whose policy changed.
 
 use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
 use landmarc_observation::Observation;
@@ -10,7 +10,7 @@ use crate::load::random::Random;
 
 /// Policy domains of a day.
 const DOMAINS: u64 = 40;
-/// The one whose report is sent in parts: the limit of a letter is 64 KiB, and its rows are of a text
+/// The one whose report is sent in parts: the limit of a message is 64 KiB, and its rows are of a text
 /// that no compression makes much smaller.
 const LARGE: u64 = 0;
 const ROWS_OF_LARGE: u64 = 420;

@@ -34,9 +34,9 @@ fn the_service_reports_a_day_by_itself_and_nothing_comes_twice_when_it_is_killed
             if kill == 0 { "10" } else { "30" }
         );
         let service = clock.serve_fast(&wild, &time, FACTOR);
-        let some = wild.relay.log().letters.len() + 1 + random.below(8);
+        let some = wild.relay.log().messages.len() + 1 + random.below(8);
         assert!(
-            wild.relay.wait_until(PATIENCE, |log| log.letters.len() >= some),
+            wild.relay.wait_until(PATIENCE, |log| log.messages.len() >= some),
             "{}",
             service.log()
         );
@@ -57,14 +57,14 @@ fn the_service_reports_a_day_by_itself_and_nothing_comes_twice_when_it_is_killed
     assert!(wild.relay.wait_until(PATIENCE, have_come), "{}", service.log());
     let (code, log) = service.stop();
     assert_eq!(code, Some(0), "{log}");
-    let before = wild.relay.log().letters.len();
+    let before = wild.relay.log().messages.len();
 
     // The day after has one message: when the report about it is there, all else was looked at, too.
     let noon = super::JUNE_1 + 36 * 3_600_000;
     wild.record([mail::message(noon, 7, 0)]);
     let service = clock.serve_fast(&wild, "2026-06-03 00:10:00", FACTOR);
     assert!(
-        wild.relay.wait_until(PATIENCE, |log| log.letters.len() > before),
+        wild.relay.wait_until(PATIENCE, |log| log.messages.len() > before),
         "{}",
         service.log()
     );
@@ -73,14 +73,14 @@ fn the_service_reports_a_day_by_itself_and_nothing_comes_twice_when_it_is_killed
 
     let log = wild.relay.log();
     assert_eq!(
-        log.letters.len(),
+        log.messages.len(),
         before + 1,
-        "one letter about the day after, and nothing else"
+        "one message about the day after, and nothing else"
     );
     let life = |connection: usize| connections.iter().filter(|last| connection > **last).count();
     let found = Account::of(&log, life);
     eprintln!(
-        "kill service: {} kills, {} letters, {} of them came again",
+        "kill service: {} kills, {} messages, {} of them came again",
         KILLS,
         all,
         found.repeated.len()
@@ -101,15 +101,15 @@ fn the_service_reports_a_day_by_itself_and_nothing_comes_twice_when_it_is_killed
     let listed = wild.list(&["--limit", "100000"]);
     assert_eq!(listed.len(), all + 1);
     assert!(
-        listed.iter().all(|letter| letter["state"] == "delivered"),
+        listed.iter().all(|message| message["state"] == "delivered"),
         "{listed:?}"
     );
 }
 
 /// No report is made before its day has settled.
 fn assert_dates(log: &Log) {
-    for letter in &log.letters {
-        let text = String::from_utf8_lossy(&letter.text);
+    for message in &log.messages {
+        let text = String::from_utf8_lossy(&message.text);
         let date = text.lines().find_map(|line| line.strip_prefix("Date: ")).unwrap();
         let (day, time) = date.split_once(" Jun 2026 ").unwrap();
         assert!(

@@ -86,7 +86,7 @@ const FAILED: &str = "Final-Recipient: rfc822; reports@example.com\n\
                       Diagnostic-Code: smtp; 550 5.1.1 <reports@example.com>: Recipient address\n    rejected: User unknown";
 
 #[test]
-fn a_notification_names_delivery_letter_status_and_reason() {
+fn a_notification_names_delivery_message_status_and_reason() {
     let read = bounce(&notification(FAILED));
     assert_eq!(
         read,
@@ -129,7 +129,7 @@ fn what_is_no_failure_is_told_apart() {
 }
 
 #[test]
-fn a_letter_too_big_is_told_from_an_address_no_good() {
+fn a_message_too_big_is_told_from_an_address_no_good() {
     for (fields, is_size) in [
         (FAILED, false),
         (
@@ -195,7 +195,7 @@ fn recipients_are_looked_at_up_to_fifty() {
 }
 
 #[test]
-fn a_letter_returned_whole_is_known_by_its_message_id() {
+fn a_message_returned_whole_is_known_by_its_message_id() {
     let mail = notification(FAILED)
         .replace(
             "Content-Type: text/rfc822-headers",

@@ -22,13 +22,13 @@ fn compose_parts(parts: Vec<MimePart<'_>>) -> ReportMail {
     compose(&head, &content)
 }
 
-fn text_of(letter: &ReportMail) -> String {
-    String::from_utf8(letter.to_bytes()).unwrap()
+fn text_of(message: &ReportMail) -> String {
+    String::from_utf8(message.to_bytes()).unwrap()
 }
 
 #[test]
 fn a_multipart_report_is_written_as_this() {
-    let letter = compose_parts(vec![
+    let message = compose_parts(vec![
         MimePart::text("For people.\nIn two lines.\n"),
         MimePart::lines(
             "message/feedback-report",
@@ -36,18 +36,18 @@ fn a_multipart_report_is_written_as_this() {
         ),
         MimePart::lines("text/rfc822-headers", "From: ü@example.com\n").described("Header fields"),
     ]);
-    insta::assert_snapshot!("multipart_report", text_of(&letter).replace('\r', ""));
+    insta::assert_snapshot!("multipart_report", text_of(&message).replace('\r', ""));
 }
 
 #[test]
 fn every_part_reads_back() {
     let file: Vec<u8> = (0..=255).cycle().take(1_000).collect();
-    let letter = compose_parts(vec![
+    let message = compose_parts(vec![
         MimePart::text("Grüße"),
         MimePart::lines("text/rfc822-headers", "A: b\nC: d"),
         MimePart::file("application/gzip", "a!b.xml.gz", &file),
     ]);
-    let octets = letter.to_bytes();
+    let octets = message.to_bytes();
     let read = MessageParser::default().parse(&octets).unwrap();
     assert_eq!(read.body_text(0).unwrap(), "Grüße\r\n");
     assert_eq!(
@@ -71,13 +71,13 @@ fn a_line_is_encoded_one_octet_past_998_and_at_any_control_or_eighth_bit() {
 }
 
 #[test]
-fn lines_of_a_letter_are_short_ascii_and_end_in_crlf() {
+fn lines_of_a_message_are_short_ascii_and_end_in_crlf() {
     let file = [0xff; 5_000];
-    let letter = compose_parts(vec![
+    let message = compose_parts(vec![
         MimePart::text(&"ü".repeat(3_000)),
         MimePart::file("application/gzip", "x.gz", &file),
     ]);
-    let text = text_of(&letter);
+    let text = text_of(&message);
     assert!(text.is_ascii() && text.ends_with("\r\n"));
     for line in text.split("\r\n") {
         assert!(line.len() <= 78 && !line.contains(['\r', '\n']), "{line:?}");
@@ -85,20 +85,20 @@ fn lines_of_a_letter_are_short_ascii_and_end_in_crlf() {
 }
 
 #[test]
-fn the_boundary_of_another_letter_inside_is_not_that_of_this_one() {
+fn the_boundary_of_another_message_inside_is_not_that_of_this_one() {
     let first = text_of(&compose_parts(vec![MimePart::text("a")]));
     let boundary = first.split("\r\n--").nth(1).unwrap().lines().next().unwrap();
     let inside = format!("--{boundary}\n--{boundary}--\n");
-    let letter = compose_parts(vec![MimePart::text(&inside)]);
-    let octets = letter.to_bytes();
+    let message = compose_parts(vec![MimePart::text(&inside)]);
+    let octets = message.to_bytes();
     let read = MessageParser::default().parse(&octets).unwrap();
     assert_eq!(read.body_text(0).unwrap(), inside.replace('\n', "\r\n"));
 }
 
 #[test]
-fn the_room_for_a_letter_is_made_once() {
+fn the_room_for_a_message_is_made_once() {
     let file = vec![7; 1_000_000];
-    let letter = compose_parts(vec![MimePart::file("application/gzip", "x.gz", &file)]);
-    let body = letter.body.len();
-    assert!(letter.body.capacity() >= body && letter.body.capacity() <= body + 2 * PART_HEADER_OCTETS);
+    let message = compose_parts(vec![MimePart::file("application/gzip", "x.gz", &file)]);
+    let body = message.body.len();
+    assert!(message.body.capacity() >= body && message.body.capacity() <= body + 2 * PART_HEADER_OCTETS);
 }

@@ -335,7 +335,7 @@ fn xd17_a_name_too_long_to_ask_for_authorises_nothing() {
 }
 
 #[test]
-fn what_is_no_address_gets_no_letter_and_a_reason() {
+fn what_is_no_address_gets_no_message_and_a_reason() {
     let hostile = [
         "mailto:a@red.example.net\r\nRCPT TO:<victim@example.org>",
         "mailto:a%0D%0ARCPT%20TO:b@red.example.net",
@@ -426,7 +426,7 @@ fn destinations_end_at_the_limit_and_uris_at_theirs() {
 }
 
 #[test]
-fn an_override_makes_no_more_letters_than_the_limit() {
+fn an_override_makes_no_more_messages_than_the_limit() {
     let list = |from: usize| {
         let items: Vec<_> = (from..from + 10)
             .map(|n| format!("mailto:r{n}@red.example.net"))

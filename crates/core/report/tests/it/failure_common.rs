@@ -91,7 +91,7 @@ pub(crate) fn dmarc_report(facts: &FailureFacts, redaction: &Redactor) -> Failur
     FailureReport::assemble(facts, requested, redaction, 1)
 }
 
-/// The octets of the letter.
+/// The octets of the message.
 pub(crate) fn octets(report: &FailureReport) -> String {
     let head = FailureMailHead {
         from: &Address::parse("dmarc-noreply@reports.gen.example").unwrap(),
@@ -100,7 +100,7 @@ pub(crate) fn octets(report: &FailureReport) -> String {
         submitter: &DomainName::parse("gen.example").unwrap(),
         date: NOW + 60,
     };
-    String::from_utf8(failure_mail(report, &head).to_bytes()).expect("letters are ASCII")
+    String::from_utf8(failure_mail(report, &head).to_bytes()).expect("messages are ASCII")
 }
 
 fn rules() -> policy::Rules {

@@ -5,11 +5,11 @@
 mod aggregate_common;
 mod aggregate_decisions;
 mod aggregate_golden;
+mod aggregate_mail;
 mod aggregate_properties;
 mod aggregate_rows;
 mod destination;
 mod failure_common;
-mod failure_letter;
-mod letter;
-mod letter_names;
+mod failure_mail;
+mod mail_names;
 mod xsd;

@@ -14,10 +14,10 @@ const MAX_LINE_OCTETS: usize = 256;
 const MAX_LOCAL_PART_OCTETS: usize = 64;
 
 /// What a return path is given beside its own local part, in octets: the delimiter, and a token of
-/// at most 24 that names the letter.
+/// at most 24 that names the message.
 const TOKEN_OCTETS: usize = 1 + 24;
 
-/// What a program for letters has filled in.
+/// What a program for messages has filled in.
 const RECIPIENT: &str = "{recipient}";
 const PLACEHOLDERS: [&str; 2] = ["{return_path}", RECIPIENT];
 
@@ -137,7 +137,7 @@ fn directory(settings: &Settings) -> Option<Mistake> {
     let is_missing = delivery.by == DeliveryBy::Directory && delivery.directory.is_none();
     is_missing.then(|| {
         let why =
-            "\"directory\" needs report.delivery.directory, the directory that letters are written into";
+            "\"directory\" needs report.delivery.directory, the directory that messages are written into";
         settings.refuse(key!(report.delivery.by), None, why)
     })
 }

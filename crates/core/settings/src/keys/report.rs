@@ -45,9 +45,9 @@ table! {
             /// The address that bounces of reports go to (the envelope sender). Empty: that of "email".
             return_path: Option<MailAddress> = None, reloads since "0.1.0";
 
-            /// What stands between that address and the token which tells the bounce of one letter from
+            /// What stands between that address and the token which tells the bounce of one message from
             /// those of all others; the mail server must know it (Postfix: recipient_delimiter). Empty: no
-            /// token, so that no bounce finds its letter.
+            /// token, so that no bounce finds its message.
             return_path_delimiter: Option<Delimiter> = Some(fixed("+")), reloads since "0.1.0";
 
             /// Further addresses here that receive reports of others, as the rua and ruf of one's own
@@ -89,38 +89,38 @@ table! {
             /// reports, with one or two addresses each.
             per_day: u32 = 20_000, [1..=10_000_000, "messages"], reloads since "0.1.0";
 
-            /// The largest letter, as it is sent. A report that would make a larger one is sent in parts.
-            max_letter_size: Size = Size::mib(10), [Size::kib(64)..=Size::mib(50)], reloads since "0.1.0";
+            /// The largest message, as it is sent. A report that would make a larger one is sent in parts.
+            max_message_size: Size = Size::mib(10), [Size::kib(64)..=Size::mib(50)], reloads since "0.1.0";
 
-            /// How long a letter waits that could not be handed over at first. Each further wait is
+            /// How long a message waits that could not be handed over at first. Each further wait is
             /// twice as long.
             retry_first: Duration = 15 * MINUTE, [MINUTE..=DAY], reloads since "0.1.0";
 
             /// The longest such wait.
             retry_longest: Duration = 6 * HOUR, [MINUTE..=2 * DAY], reloads since "0.1.0";
 
-            /// How long a letter is tried before it is given up.
+            /// How long a message is tried before it is given up.
             give_up_after: Duration = 4 * DAY, [HOUR..=30 * DAY], reloads since "0.1.0";
 
-            /// How many letters a minute go to the addresses of one domain.
-            per_host: u32 = 60, [1..=100_000, "letters a minute"], reloads since "0.1.0";
+            /// How many messages a minute go to the addresses of one domain.
+            per_host: u32 = 60, [1..=100_000, "messages a minute"], reloads since "0.1.0";
 
             /// For how many days reports are kept that were sent or given up; so long they can be shown
             /// and sent again.
             keep_days: u32 = 30, [1..=3650, "days"], reloads since "0.1.0";
 
-            /// The domain that letters are signed for (DKIM), which should be in alignment with that of
+            /// The domain that messages are signed for (DKIM), which should be in alignment with that of
             /// "email". Empty: the domain of "email".
             dkim_domain: Option<DomainName> = None, reloads since "0.1.0";
 
-            /// The keys that letters are signed with, each "SELECTOR:FILE", such as
+            /// The keys that messages are signed with, each "SELECTOR:FILE", such as
             /// "reports1:/etc/landmarc/reports1.pem": at most one RSA and one Ed25519 key. "landmarc dkim
-            /// new" makes one and tells what to publish. Empty: letters are not signed here. The user of
+            /// new" makes one and tells what to publish. Empty: messages are not signed here. The user of
             /// the service must be able to read the files.
             dkim_keys: Vec<DkimKeyFile> = Vec::new(), reloads since "0.1.0";
         }
         tables {
-            /// How letters leave this host.
+            /// How messages leave this host.
             delivery: Delivery;
             /// Reports about single messages that fail (RFC 9991). They carry the header section of a
             /// message, never its body, and go only to domains that ask for them (ruf).
@@ -136,7 +136,7 @@ impl Report {
         self.of_email(self.domain.as_ref())
     }
 
-    /// The domain that letters are signed for; nothing where nothing is reported.
+    /// The domain that messages are signed for; nothing where nothing is reported.
     #[must_use]
     pub fn signing_domain(&self) -> Option<&DomainName> {
         self.of_email(self.dkim_domain.as_ref())
@@ -173,10 +173,10 @@ choices! {
 }
 
 table! {
-    /// How letters leave this host.
+    /// How messages leave this host.
     pub struct Delivery {
         keys {
-            /// What takes the letters.
+            /// What takes the messages.
             by: DeliveryBy = DeliveryBy::Smtp, reloads since "0.1.0";
 
             /// The mail server that takes them by SMTP, with its port.
@@ -197,17 +197,17 @@ table! {
             /// The name this host greets with (EHLO). Empty: its host name.
             hello: Option<DomainName> = None, reloads since "0.1.0";
 
-            /// How long handing over one letter may take.
+            /// How long handing over one message may take.
             timeout: Duration = 5 * MINUTE, [Duration::from_secs(10)..=HOUR], reloads since "0.1.0";
 
             /// How many connections there may be at once.
             connections: usize = 2, [1..=64, "connections"], reloads since "0.1.0";
 
-            /// The program and its arguments, where a program takes the letters: they come on its standard
+            /// The program and its arguments, where a program takes the messages: they come on its standard
             /// input. {return_path} and {recipient} are filled in; no shell is involved.
             sendmail: Vec<String> = sendmail(), reloads since "0.1.0";
 
-            /// The directory that letters are written into, where it is that which takes them; each is a
+            /// The directory that messages are written into, where it is that which takes them; each is a
             /// file of its own.
             directory: Option<PathBuf> = None, reloads since "0.1.0";
         }
@@ -227,7 +227,7 @@ fn sendmail() -> Vec<String> {
 }
 
 choices! {
-    /// What takes letters.
+    /// What takes messages.
     pub enum DeliveryBy {
         /// the mail server that "relay" names.
         Smtp = "smtp",

@@ -1,4 +1,4 @@
-//! Values that say how reports leave: the relay, the keys of letters, the delimiter of bounces.
+//! Values that say how reports leave: the relay, the keys of messages, the delimiter of bounces.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use landmarc_mail::DomainName;
 
 use super::Word;
 
-/// A mail server that takes letters: a name or an address, and a port.
+/// A mail server that takes messages: a name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Relay {
     host: RelayHost,
@@ -115,7 +115,7 @@ fn with_port(host: RelayHost, port: u16) -> Result<Relay, String> {
     }
 }
 
-/// A key that letters are signed with: under which selector its public half is published, and
+/// A key that messages are signed with: under which selector its public half is published, and
 /// which file has its private half.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DkimKeyFile {

@@ -31,6 +31,14 @@ fn rules_do_not_stand_in_the_settings() {
 }
 
 #[test]
+fn a_renamed_key_is_answered_with_what_it_is_called_now() {
+    insta::assert_snapshot!(
+        told("[report]\nmax_letter_size = \"1MiB\"\n"),
+        @"f:2:1: report.max_letter_size: this key is now called report.max_message_size"
+    );
+}
+
+#[test]
 fn all_mistakes_are_told_at_once() {
     let told = told(
         r#"mode = "enforced"
@@ -239,7 +247,7 @@ per_day = 100
     f:3:15: report.retry_first: "1d" is more than report.retry_longest = "12h" (line 4); allowed: at most that
     f:5:17: report.give_up_after: "3d" is more than report.keep_days = "2d" (line 6); allowed: at most that
     f:7:26: report.dkim_keys: the selector a has two keys; a selector has one (RFC 6376 §3.6.2.2)
-    f:9:6: report.delivery.by: "directory" needs report.delivery.directory, the directory that letters are written into
+    f:9:6: report.delivery.by: "directory" needs report.delivery.directory, the directory that messages are written into
     f:11:17: report.delivery.password_file: a password is of no use without report.delivery.user
     f:12:13: report.delivery.sendmail: the program must be a path that starts with "/"
     f:14:26: report.failure.per_destination_minute: 300 is more than report.failure.per_destination_day = 200 (its default); allowed: at most that
@@ -291,7 +299,7 @@ fn a_return_path_has_room_for_a_token() {
 }
 
 #[test]
-fn the_program_for_letters_is_a_path_and_knows_the_recipient() {
+fn the_program_for_messages_is_a_path_and_knows_the_recipient() {
     let sendmail = |list: &str| format!("[report.delivery]\nsendmail = {list}\n");
     for list in [
         "['/usr/bin/msmtp', '{recipient}']",

@@ -310,7 +310,7 @@ fn the_names_of_the_keys() {
     report.reports_per_organization = 50
     report.destinations_per_organization = 20
     report.per_day = 20000
-    report.max_letter_size = "10MiB"
+    report.max_message_size = "10MiB"
     report.retry_first = "15m"
     report.retry_longest = "6h"
     report.give_up_after = "4d"

@@ -118,7 +118,7 @@ impl NoReply {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Closed(words) | Self::Garbage(words) => words.clone(),
-            Self::Silence(limit) if limit.as_secs() == 0 => "the time for this letter is over".to_owned(),
+            Self::Silence(limit) if limit.as_secs() == 0 => "the time for this message is over".to_owned(),
             Self::Silence(limit) => format!("no answer within {} s", limit.as_secs()),
         }
     }

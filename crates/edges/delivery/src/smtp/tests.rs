@@ -110,7 +110,7 @@ async fn each_step_is_waited_for_as_long_as_rfc_5321_says() {
                 matches!(outcome, DeliveryOutcome::Delivered { .. }),
                 "{outcome:?}"
             );
-            assert_eq!(state.log().letters.len(), 1);
+            assert_eq!(state.log().messages.len(), 1);
         }
     }
 }
@@ -132,11 +132,11 @@ async fn a_relay_that_stops_reading_is_not_written_to_for_ever() {
         elapsed >= waited && elapsed < waited + Duration::from_secs(1),
         "{elapsed:?}"
     );
-    assert_eq!(state.log().letters, []);
+    assert_eq!(state.log().messages, []);
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_of_the_letter_shortens_every_step_but_the_answer_to_its_dot() {
+async fn the_time_of_the_message_shortens_every_step_but_the_answer_to_its_dot() {
     let timeout = Duration::from_secs(60);
     for (at, stage) in [
         (At::Greeting, DeliveryStage::Greeting),

@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn dots_at_line_starts_are_doubled_wherever_the_letter_is_cut() {
+    fn dots_at_line_starts_are_doubled_wherever_the_message_is_cut() {
         let message = b".A: b\r\n\r\n.\r\n..\r\na.b.\r\n.c\r\n";
         let expected = b"..A: b\r\n\r\n..\r\n...\r\na.b.\r\n..c\r\n.\r\n";
         for at in 0..=message.len() {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn no_letter_is_its_dot() {
+    fn no_message_is_its_dot() {
         assert_eq!(stuffed(&[], 10), b".\r\n");
     }
 }

@@ -227,7 +227,7 @@ impl SmtpSession {
 }
 
 fn too_large(longest: usize, octets: usize) -> DeliveryFailure {
-    let words = format!("the relay takes letters of at most {longest} octets, this one has {octets}");
+    let words = format!("the relay takes messages of at most {longest} octets, this one has {octets}");
     DeliveryFailure {
         is_size: true,
         ..DeliveryFailure::new(DeliveryStage::Mail, &words)

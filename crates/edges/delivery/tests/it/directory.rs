@@ -1,10 +1,10 @@
-//! Letters as files.
+//! Messages as files.
 
 use std::path::Path;
 
 use landmarc_delivery::{Submission, Transport};
 
-use crate::support::{LETTER, RECIPIENT, Scratch, delivered, post, submission, told};
+use crate::support::{MESSAGE, RECIPIENT, Scratch, delivered, post, submission, told};
 
 fn into(path: &Path) -> landmarc_delivery::DeliveryAgent {
     post(
@@ -25,18 +25,18 @@ fn files(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_letter_is_a_file_as_it_would_be_sent() {
-    let scratch = Scratch::new("letters");
+async fn a_message_is_a_file_as_it_would_be_sent() {
+    let scratch = Scratch::new("messages");
     let reply = delivered(into(scratch.path()).deliver(submission(RECIPIENT)).await);
     let file = scratch.path().join("report.eml");
     assert_eq!(reply, format!("written to {}", file.display()));
-    assert_eq!(std::fs::read(file).unwrap(), LETTER.concat());
+    assert_eq!(std::fs::read(file).unwrap(), MESSAGE.concat());
     assert_eq!(files(scratch.path()), ["report.eml"]);
 }
 
 #[tokio::test]
-async fn the_same_letter_is_one_file_and_another_gets_a_number() {
-    let scratch = Scratch::new("letters");
+async fn the_same_message_is_one_file_and_another_gets_a_number() {
+    let scratch = Scratch::new("messages");
     let post = into(scratch.path());
     let other = Submission {
         message: &[b"Subject: a\r\n\r\nTEXT\r\n"],
@@ -64,13 +64,13 @@ async fn the_same_letter_is_one_file_and_another_gets_a_number() {
 }
 
 #[tokio::test]
-async fn letters_at_the_same_time_do_not_meet() {
-    let scratch = Scratch::new("letters");
+async fn messages_at_the_same_time_do_not_meet() {
+    let scratch = Scratch::new("messages");
     let post = into(scratch.path());
     let (first, second) = (into(scratch.path()), into(scratch.path()));
-    let letters: [&[&[u8]]; 4] = [&[b"A: 1\r\n"], &[b"A: 2\r\n"], &[b"A: 3\r\n"], &[b"A: 4\r\n"]];
-    let [a, b, c, d] = letters.map(|letter| Submission {
-        message: letter,
+    let messages: [&[&[u8]]; 4] = [&[b"A: 1\r\n"], &[b"A: 2\r\n"], &[b"A: 3\r\n"], &[b"A: 4\r\n"]];
+    let [a, b, c, d] = messages.map(|message| Submission {
+        message: message,
         ..submission(RECIPIENT)
     });
     // Of one post and of others: these know nothing of each other's numbers.
@@ -89,12 +89,12 @@ async fn letters_at_the_same_time_do_not_meet() {
         .map(|name| std::fs::read(scratch.path().join(name)).unwrap())
         .collect();
     written.sort();
-    assert_eq!(written, letters.map(<[&[u8]]>::concat));
+    assert_eq!(written, messages.map(<[&[u8]]>::concat));
 }
 
 #[tokio::test]
 async fn a_name_that_is_a_path_is_refused() {
-    let scratch = Scratch::new("letters");
+    let scratch = Scratch::new("messages");
     for file_name in ["../report", "/tmp/report", ".", ""] {
         let submission = Submission {
             file_name,
@@ -108,8 +108,8 @@ async fn a_name_that_is_a_path_is_refused() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_not_there_is_no_fault_of_the_letter() {
-    let scratch = Scratch::new("letters");
+async fn a_directory_that_is_not_there_is_no_fault_of_the_message() {
+    let scratch = Scratch::new("messages");
     let missing = scratch.path().join("missing");
     let (kind, reason) = told(&into(&missing).deliver(submission(RECIPIENT)).await);
     assert_eq!(kind, "relay unusable");

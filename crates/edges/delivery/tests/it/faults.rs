@@ -14,7 +14,7 @@ const STAGES: [(At, DeliveryStage); 6] = [
     (At::EndOfData, DeliveryStage::EndOfData),
 ];
 
-/// What a relay says or does, what comes of a letter then, and the reason that is given.
+/// What a relay says or does, what comes of a message then, and the reason that is given.
 fn faults() -> [(What, &'static str, &'static str); 10] {
     let say = |words: &str| What::Say(words.to_owned());
     [
@@ -55,7 +55,7 @@ async fn every_fault_at_every_stage_has_its_outcome_and_its_reason() {
                 });
                 let outcome = post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await;
                 let expected = match (stage, kind) {
-                    // Nothing was said yet of any letter.
+                    // Nothing was said yet of any message.
                     (DeliveryStage::Greeting | DeliveryStage::Hello, _) => "relay unusable",
                     (DeliveryStage::EndOfData, "broken") => "unanswered",
                     (_, "broken") => "deferred",
@@ -64,7 +64,7 @@ async fn every_fault_at_every_stage_has_its_outcome_and_its_reason() {
                 let (kind, reason) = told(&outcome);
                 assert_eq!(kind, expected, "{case}: {reason}");
                 assert_eq!(reason, format!("{stage}: {words}"), "{case}");
-                let taken = relay.letters().iter().filter(|letter| letter.taken).count();
+                let taken = relay.messages().iter().filter(|message| message.taken).count();
                 assert_eq!(taken, 0, "{case}");
             }
         }
@@ -80,7 +80,7 @@ async fn what_follows_a_fault_is_delivered() {
             let first = post.deliver(submission(RECIPIENT)).await;
             assert!(first.failure().is_some());
             delivered(post.deliver(submission(RECIPIENT)).await);
-            let taken = relay.letters().iter().filter(|letter| letter.taken).count();
+            let taken = relay.messages().iter().filter(|message| message.taken).count();
             assert_eq!(taken, 1, "{what:?} at {at:?}");
         }
     }
@@ -108,7 +108,7 @@ async fn codes_are_told_apart_from_words() {
 }
 
 #[tokio::test]
-async fn of_two_letters_the_one_that_is_rejected_is_no_harm_to_the_other() {
+async fn of_two_messages_the_one_that_is_rejected_is_no_harm_to_the_other() {
     for pipelining in [true, false] {
         let relay = Relay::start(Script {
             pipelining,
@@ -122,18 +122,18 @@ async fn of_two_letters_the_one_that_is_rejected_is_no_harm_to_the_other() {
                 ("refused", "RCPT: 550 5.1.1 no such user".to_owned())
             );
             delivered(post.deliver(submission(RECIPIENT)).await);
-            assert_eq!(relay.letters().len(), round);
+            assert_eq!(relay.messages().len(), round);
         }
         // All over one connection: what was begun in vain was ended by RSET.
         assert_eq!(relay.connections(), 1);
-        for letter in relay.letters() {
-            assert_eq!(letter.rcpt_to, [RECIPIENT]);
+        for message in relay.messages() {
+            assert_eq!(message.rcpt_to, [RECIPIENT]);
         }
     }
 }
 
 #[tokio::test]
-async fn a_relay_that_accepts_data_for_nobody_gets_an_empty_letter_and_no_more() {
+async fn a_relay_that_accepts_data_for_nobody_gets_an_empty_message_and_no_more() {
     let relay = Relay::start(Script {
         faults: vec![
             Fault::say(At::Rcpt, "550 5.1.1 no such user").to("nobody@"),
@@ -150,19 +150,19 @@ async fn a_relay_that_accepts_data_for_nobody_gets_an_empty_letter_and_no_more()
         told(&rejected),
         ("refused", "RCPT: 550 5.1.1 no such user".to_owned())
     );
-    let letters = relay.letters();
-    assert_eq!(letters.len(), 1);
+    let messages = relay.messages();
+    assert_eq!(messages.len(), 1);
     assert!(
-        letters
+        messages
             .iter()
-            .all(|letter| letter.text.is_empty() && letter.rcpt_to.is_empty())
+            .all(|message| message.text.is_empty() && message.rcpt_to.is_empty())
     );
     delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 1);
 }
 
 #[tokio::test]
-async fn a_letter_whose_250_was_lost_may_have_arrived() {
+async fn a_message_whose_250_was_lost_may_have_arrived() {
     let relay = Relay::start(Script::with(
         Fault::new(At::EndOfData, What::TakeAndDrop).times(1),
     ));
@@ -172,16 +172,16 @@ async fn a_letter_whose_250_was_lost_may_have_arrived() {
     assert_eq!(told(&outcome), ("unanswered", reason));
     delivered(post.deliver(submission(RECIPIENT)).await);
     // The duplicate is the same to the octet, so its Message-ID tells that it is one.
-    let letters = relay.letters();
+    let messages = relay.messages();
     assert_eq!(
-        letters.iter().map(|letter| letter.taken).collect::<Vec<_>>(),
+        messages.iter().map(|message| message.taken).collect::<Vec<_>>(),
         [true, true]
     );
-    assert_eq!(letters[0].text, letters[1].text);
+    assert_eq!(messages[0].text, messages[1].text);
 }
 
 #[tokio::test]
-async fn a_relay_that_is_not_there_is_no_fault_of_the_letter() {
+async fn a_relay_that_is_not_there_is_no_fault_of_the_message() {
     let relay = Relay::start(Script::default());
     let transport = transport_to(&relay);
     let address = relay.address();
@@ -195,20 +195,20 @@ async fn a_relay_that_is_not_there_is_no_fault_of_the_letter() {
 }
 
 #[tokio::test]
-async fn a_relay_that_leaves_in_the_text_has_not_got_the_letter() {
+async fn a_relay_that_leaves_in_the_text_has_not_got_the_message() {
     let line = [&[b'x'; 76][..], b"\r\n"].concat().repeat(1_000);
     // Sixteen megabytes and more: the sockets cannot hold them.
-    let letter: Vec<&[u8]> = std::iter::once(&b"Subject: a\r\n\r\n"[..])
+    let message: Vec<&[u8]> = std::iter::once(&b"Subject: a\r\n\r\n"[..])
         .chain(std::iter::repeat_n(&*line, 220))
         .collect();
     let relay = Relay::start(Script::with(Fault::new(At::Text(10_000), What::Drop).times(1)));
     let post = post(transport_to(&relay), 1);
     let submission = landmarc_delivery::Submission {
-        message: &letter,
+        message: &message,
         ..submission(RECIPIENT)
     };
     let (kind, reason) = told(&post.deliver(submission).await);
     assert_eq!(kind, "deferred", "{reason}");
     assert!(reason.starts_with("text: the connection failed: "), "{reason}");
-    assert_eq!(relay.letters(), []);
+    assert_eq!(relay.messages(), []);
 }

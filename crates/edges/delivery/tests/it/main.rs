@@ -1,4 +1,4 @@
-//! Letters on their way: to a relay that goes wrong where it is told to, to programs, and
+//! Messages on their way: to a relay that goes wrong where it is told to, to programs, and
 //! into directories; and signed before.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]

@@ -1,4 +1,4 @@
-//! Connections that serve for more than one letter, and those that do not.
+//! Connections that serve for more than one message, and those that do not.
 
 use landmarc_delivery::limits::{IDLE, MESSAGES_PER_CONNECTION};
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
@@ -15,26 +15,26 @@ fn verbs(relay: &Relay) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn letters_follow_each_other_over_one_connection() {
+async fn messages_follow_each_other_over_one_connection() {
     let relay = Relay::start(Script::default());
     let post = post(transport_to(&relay), 1);
     for _ in 0..3 {
         delivered(post.deliver(submission(RECIPIENT)).await);
     }
     post.close().await;
-    let letter = ["MAIL", "RCPT", "DATA"];
+    let message = ["MAIL", "RCPT", "DATA"];
     assert_eq!(
         verbs(&relay),
-        [&["EHLO"][..], &letter, &letter, &letter, &["QUIT"]].concat()
+        [&["EHLO"][..], &message, &message, &message, &["QUIT"]].concat()
     );
-    assert_eq!((relay.connections(), relay.letters().len()), (1, 3));
+    assert_eq!((relay.connections(), relay.messages().len()), (1, 3));
     // After that a new one is made.
     delivered(post.deliver(submission(RECIPIENT)).await);
     assert_eq!(relay.connections(), 2);
 }
 
 #[tokio::test]
-async fn a_connection_serves_for_so_many_letters_and_no_more() {
+async fn a_connection_serves_for_so_many_messages_and_no_more() {
     let relay = Relay::start(Script::default());
     let post = post(transport_to(&relay), 1);
     for _ in 0..MESSAGES_PER_CONNECTION {
@@ -84,8 +84,8 @@ async fn a_connection_that_the_relay_left_is_made_again() {
             for _ in 0..2 {
                 delivered(post.deliver(submission(RECIPIENT)).await);
             }
-            let letters = relay.letters().iter().filter(|letter| letter.taken).count();
-            assert_eq!((relay.connections(), letters), (2, 2), "{fault:?}");
+            let messages = relay.messages().iter().filter(|message| message.taken).count();
+            assert_eq!((relay.connections(), messages), (2, 2), "{fault:?}");
         }
     }
 }
@@ -107,7 +107,7 @@ async fn a_relay_that_wants_no_second_try_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn a_reset_that_is_refused_costs_the_connection_and_no_letter() {
+async fn a_reset_that_is_refused_costs_the_connection_and_no_message() {
     let relay = Relay::start(Script {
         faults: vec![
             Fault::say(At::Rcpt, "450 4.2.1 busy").times(1),
@@ -123,13 +123,14 @@ async fn a_reset_that_is_refused_costs_the_connection_and_no_letter() {
 }
 
 #[tokio::test]
-async fn no_more_letters_are_on_their_way_than_there_may_be() {
+async fn no_more_messages_are_on_their_way_than_there_may_be() {
     let relay = Relay::start(Script::default());
     let post = post(transport_to(&relay), 2);
-    let letter = || post.deliver(submission(RECIPIENT));
-    let outcomes: [_; 6] = tokio::join!(letter(), letter(), letter(), letter(), letter(), letter()).into();
+    let message = || post.deliver(submission(RECIPIENT));
+    let outcomes: [_; 6] =
+        tokio::join!(message(), message(), message(), message(), message(), message()).into();
     for outcome in outcomes {
         delivered(outcome);
     }
-    assert_eq!((relay.connections(), relay.letters().len()), (2, 6));
+    assert_eq!((relay.connections(), relay.messages().len()), (2, 6));
 }

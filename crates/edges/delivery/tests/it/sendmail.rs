@@ -1,4 +1,4 @@
-//! Letters to programs: to shell scripts that do what a `sendmail` may do.
+//! Messages to programs: to shell scripts that do what a `sendmail` may do.
 
 use landmarc_delivery::{AgentOptions, DeliveryAgent, Submission, Transport};
 use std::time::Duration;
@@ -19,10 +19,10 @@ fn written(scratch: &Scratch, name: &str) -> String {
     std::fs::read_to_string(scratch.path().join(name)).unwrap()
 }
 
-const KEEPS: &str = r#"cat >"$1/letter"; place=$1; shift; printf '<%s>\n' "$@" >"$place/arguments""#;
+const KEEPS: &str = r#"cat >"$1/message"; place=$1; shift; printf '<%s>\n' "$@" >"$place/arguments""#;
 
 #[tokio::test]
-async fn a_program_gets_the_letter_with_the_line_ends_of_the_system() {
+async fn a_program_gets_the_message_with_the_line_ends_of_the_system() {
     let scratch = Scratch::new("program");
     let reply = delivered(
         post(script(&scratch, KEEPS), 1)
@@ -30,7 +30,7 @@ async fn a_program_gets_the_letter_with_the_line_ends_of_the_system() {
             .await,
     );
     assert_eq!(reply, "/bin/sh: exit code 0");
-    assert_eq!(written(&scratch, "letter"), "Subject: a\n\ntext\n");
+    assert_eq!(written(&scratch, "message"), "Subject: a\n\ntext\n");
     assert_eq!(
         written(&scratch, "arguments"),
         format!("<-f>\n<{RETURN_PATH}>\n<-->\n<{RECIPIENT}>\n")
@@ -45,7 +45,7 @@ async fn line_ends_may_be_cut_between_pieces() {
         ..submission(RECIPIENT)
     };
     delivered(post(script(&scratch, KEEPS), 1).deliver(submission).await);
-    assert_eq!(written(&scratch, "letter"), "A: b\n\n.\nc\n");
+    assert_eq!(written(&scratch, "message"), "A: b\n\n.\nc\n");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn exit_codes_have_their_meaning() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_there_is_no_fault_of_the_letter() {
+async fn a_program_that_is_not_there_is_no_fault_of_the_message() {
     let transport = Transport::Sendmail {
         arguments: vec!["/nowhere/sendmail".to_owned(), "{recipient}".to_owned()],
     };
@@ -132,7 +132,7 @@ async fn a_program_that_reads_nothing_or_talks_without_end_holds_nobody_up() {
         reason,
         "program: /bin/sh: exit code 75 (EX_TEMPFAIL) I do not listen"
     );
-    // It says that it has the letter, and cannot have it.
+    // It says that it has the message, and cannot have it.
     let liar = post(script(&scratch, "exit 0"), 1);
     assert_eq!(told(&liar.deliver(large).await).0, "deferred");
     let talker = "yes | head -c 1000000; yes | head -c 1000000 >&2; cat >/dev/null; exit 67";
@@ -154,8 +154,8 @@ async fn a_child_that_is_left_behind_is_not_waited_for() {
     std::fs::write(scratch.path().join("go"), "now").unwrap();
 }
 
-/// A letter to a program that never ends; all time passes at once.
-async fn stopped(text: &str, letter: &[&[u8]]) -> (&'static str, String) {
+/// A message to a program that never ends; all time passes at once.
+async fn stopped(text: &str, message: &[&[u8]]) -> (&'static str, String) {
     let scratch = Scratch::new("program");
     let options = AgentOptions {
         transport: script(&scratch, text),
@@ -163,7 +163,7 @@ async fn stopped(text: &str, letter: &[&[u8]]) -> (&'static str, String) {
         timeout: Duration::from_secs(300),
     };
     let submission = Submission {
-        message: letter,
+        message: message,
         ..submission(RECIPIENT)
     };
     told(&DeliveryAgent::new(options).unwrap().deliver(submission).await)
@@ -177,7 +177,7 @@ async fn a_program_that_does_not_end_is_stopped() {
         stopped("exec sleep 1000", &[&line]).await,
         ("deferred", reason.clone())
     );
-    // A letter that was written whole may have gone on.
+    // A message that was written whole may have gone on.
     let short: &[&[u8]] = &[b"A: b\r\n"];
     assert_eq!(stopped("exec sleep 1000", short).await, ("unanswered", reason));
 }

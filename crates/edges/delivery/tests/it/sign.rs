@@ -1,4 +1,4 @@
-//! Letters signed by us, and checked by the verifier that judges the letters of others.
+//! Messages signed by us, and checked by the verifier that judges the messages of others.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn header(fields: &[(&str, &str)]) -> HeaderSection {
     header
 }
 
-fn letter() -> HeaderSection {
+fn message() -> HeaderSection {
     header(&[
         ("From", "reports@receiver.example"),
         ("To", "dmarc@author.example"),
@@ -67,11 +67,11 @@ fn signer(keys: &[(&str, &[u8])]) -> Result<Signer, SignerError> {
     Signer::new(name("receiver.example"), &keys)
 }
 
-/// The verdicts on a letter with these signatures on top.
+/// The verdicts on a message with these signatures on top.
 fn verdicts(
     signer: &Signer,
     signatures: &[HeaderField],
-    letter: &HeaderSection,
+    message: &HeaderSection,
     body: &[u8],
     now: u64,
 ) -> Vec<DkimResult> {
@@ -80,7 +80,7 @@ fn verdicts(
         zones.add_txt(dns_name(&name), record.as_bytes());
     }
     let mut header = HeaderSection::default();
-    for field in signatures.iter().chain(letter.fields()) {
+    for field in signatures.iter().chain(message.fields()) {
         header.push(field.clone(), &HeaderLimits::default());
     }
     let mut bodies = BodyHashing::new();
@@ -94,20 +94,20 @@ fn verdicts(
 #[test]
 fn each_key_signs_and_each_signature_verifies() {
     let signer = signer(&[("rsa", RSA), ("old", RSA_PKCS1), ("ed", ED25519)]).unwrap();
-    let signatures = signer.sign(&letter(), BODY, DATE).unwrap();
-    let now = verdicts(&signer, &signatures, &letter(), BODY, DATE + 60);
+    let signatures = signer.sign(&message(), BODY, DATE).unwrap();
+    let now = verdicts(&signer, &signatures, &message(), BODY, DATE + 60);
     assert_eq!(now, [DkimResult::Pass; 3]);
-    // There is no x=: a letter that is imported years later is as good.
-    let later = verdicts(&signer, &signatures, &letter(), BODY, DATE + 10 * 365 * 86_400);
+    // There is no x=: a message that is imported years later is as good.
+    let later = verdicts(&signer, &signatures, &message(), BODY, DATE + 10 * 365 * 86_400);
     assert_eq!(later, [DkimResult::Pass; 3]);
-    let changed = verdicts(&signer, &signatures, &letter(), b"Another.\r\n", DATE);
+    let changed = verdicts(&signer, &signatures, &message(), b"Another.\r\n", DATE);
     assert_eq!(changed, [DkimResult::Fail; 3]);
 }
 
 #[test]
-fn the_same_letter_always_gets_the_same_signatures() {
+fn the_same_message_always_gets_the_same_signatures() {
     let signer = signer(&[("rsa", RSA), ("ed", ED25519)]).unwrap();
-    let sign = |date| to_octets(&signer.sign(&letter(), BODY, date).unwrap());
+    let sign = |date| to_octets(&signer.sign(&message(), BODY, date).unwrap());
     assert_eq!(sign(DATE), sign(DATE));
     assert_ne!(sign(DATE), sign(DATE + 1));
     let text = String::from_utf8(sign(DATE)).unwrap();
@@ -126,11 +126,11 @@ fn the_same_letter_always_gets_the_same_signatures() {
 }
 
 #[test]
-fn nothing_can_be_added_to_a_signed_letter() {
+fn nothing_can_be_added_to_a_signed_message() {
     let signer = signer(&[("ed", ED25519)]).unwrap();
-    let signatures = signer.sign(&letter(), BODY, DATE).unwrap();
-    for field in letter().fields() {
-        let mut changed = letter();
+    let signatures = signer.sign(&message(), BODY, DATE).unwrap();
+    for field in message().fields() {
+        let mut changed = message();
         changed.push(field.clone(), &HeaderLimits::default());
         let found = verdicts(&signer, &signatures, &changed, BODY, DATE);
         assert_eq!(found, [DkimResult::Fail], "{field:?}");
@@ -138,7 +138,7 @@ fn nothing_can_be_added_to_a_signed_letter() {
 }
 
 #[test]
-fn a_letter_without_an_author_is_not_signed() {
+fn a_message_without_an_author_is_not_signed() {
     let signer = signer(&[("ed", ED25519)]).unwrap();
     assert!(
         signer

@@ -5,23 +5,23 @@ use landmarc_delivery::{
 };
 use landmarc_testkit::relay::{Login as Known, Relay, Script};
 
-use crate::support::{LETTER, RECIPIENT, RETURN_PATH, delivered, post, submission, told, transport_to};
+use crate::support::{MESSAGE, RECIPIENT, RETURN_PATH, delivered, post, submission, told, transport_to};
 
 #[tokio::test]
-async fn a_letter_arrives_with_its_envelope() {
+async fn a_message_arrives_with_its_envelope() {
     let relay = Relay::start(Script::default());
     let reply = delivered(post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await);
     assert_eq!(reply, "250 2.0.0 Ok: queued as 1");
-    let letters = relay.letters();
-    let [letter] = &letters[..] else {
-        panic!("{letters:?}")
+    let messages = relay.messages();
+    let [message] = &messages[..] else {
+        panic!("{messages:?}")
     };
     assert_eq!(
-        (&*letter.mail_from, &letter.rcpt_to[..]),
+        (&*message.mail_from, &message.rcpt_to[..]),
         (RETURN_PATH, &[RECIPIENT.to_owned()][..])
     );
-    assert_eq!(letter.text, LETTER.concat());
-    assert!(letter.answered && !letter.tls && letter.user.is_none());
+    assert_eq!(message.text, MESSAGE.concat());
+    assert!(message.answered && !message.tls && message.user.is_none());
 }
 
 #[tokio::test]
@@ -37,7 +37,7 @@ async fn commands_are_pipelined_when_that_is_offered() {
             .iter()
             .map(|command| (&*command.line, command.pipelined))
             .collect();
-        let octets = LETTER.concat().len();
+        let octets = MESSAGE.concat().len();
         assert_eq!(
             seen,
             [
@@ -59,9 +59,9 @@ async fn the_null_path_and_quoted_local_parts_are_sent_as_they_are() {
         ..submission("\"d, x\"@author.example")
     };
     delivered(post(transport_to(&relay), 1).deliver(submission).await);
-    let letters = relay.letters();
-    assert_eq!(letters[0].mail_from, "");
-    assert_eq!(letters[0].rcpt_to, ["\"d, x\"@author.example"]);
+    let messages = relay.messages();
+    assert_eq!(messages[0].mail_from, "");
+    assert_eq!(messages[0].rcpt_to, ["\"d, x\"@author.example"]);
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn dots_and_long_lines_arrive_as_they_were() {
     let relay = Relay::start(Script::default());
     let longest = [&[b'y'; MAX_LINE_OCTETS][..], b"\r\n"].concat();
     let dots = [&b"."[..], &[b'.'; MAX_LINE_OCTETS - 1], b"\r\n"].concat();
-    let letter: [&[u8]; 6] = [
+    let message: [&[u8]; 6] = [
         b".Subject: a\r\n\r\n",
         &longest,
         &dots,
@@ -78,26 +78,26 @@ async fn dots_and_long_lines_arrive_as_they_were() {
         b".\r\n",
     ];
     let submission = Submission {
-        message: &letter,
+        message: &message,
         ..submission(RECIPIENT)
     };
     delivered(post(transport_to(&relay), 1).deliver(submission).await);
-    assert_eq!(relay.letters()[0].text, letter.concat());
+    assert_eq!(relay.messages()[0].text, message.concat());
 }
 
 #[tokio::test]
-async fn a_letter_of_ten_megabytes_arrives_whole() {
+async fn a_message_of_ten_megabytes_arrives_whole() {
     let relay = Relay::start(Script::default());
     let line = [&[b'z'; 76][..], b"\r\n"].concat().repeat(1_000);
-    let letter: Vec<&[u8]> = std::iter::once(&b"Subject: a\r\n\r\n"[..])
+    let message: Vec<&[u8]> = std::iter::once(&b"Subject: a\r\n\r\n"[..])
         .chain(std::iter::repeat_n(&*line, 130))
         .collect();
     let submission = Submission {
-        message: &letter,
+        message: &message,
         ..submission(RECIPIENT)
     };
     delivered(post(transport_to(&relay), 1).deliver(submission).await);
-    assert!(relay.letters()[0].text == letter.concat());
+    assert!(relay.messages()[0].text == message.concat());
 }
 
 #[tokio::test]
@@ -114,19 +114,19 @@ async fn what_cannot_be_sent_opens_no_connection() {
                 message: &[b"Subject: a\r\n\r\nb\n.\nMAIL FROM:<>\r\n"],
                 ..submission(RECIPIENT)
             },
-            "line 3 of the letter cannot be sent: lines have at most 998 octets of ASCII without NUL and \
+            "line 3 of the message cannot be sent: lines have at most 998 octets of ASCII without NUL and \
              end with CRLF",
         ),
     ] {
         let outcome = post.deliver(submission).await;
-        assert_eq!(told(&outcome), ("refused", format!("letter: {words}")));
+        assert_eq!(told(&outcome), ("refused", format!("message: {words}")));
     }
     assert_eq!(relay.connections(), 0);
 }
 
 #[tokio::test]
-async fn a_letter_over_the_limit_of_the_relay_is_not_even_begun() {
-    let octets = LETTER.concat().len();
+async fn a_message_over_the_limit_of_the_relay_is_not_even_begun() {
+    let octets = MESSAGE.concat().len();
     for (limit, is_taken) in [(octets, true), (octets - 1, false)] {
         let relay = Relay::start(Script {
             size: Some(limit),
@@ -145,7 +145,7 @@ async fn a_letter_over_the_limit_of_the_relay_is_not_even_begun() {
         assert_eq!(failure.stage, DeliveryStage::Mail);
         assert_eq!(
             failure.words,
-            format!("the relay takes letters of at most {limit} octets, this one has {octets}")
+            format!("the relay takes messages of at most {limit} octets, this one has {octets}")
         );
         assert_eq!(relay.commands().len(), 1, "EHLO alone");
         // A smaller one goes over the same connection.
@@ -165,7 +165,7 @@ async fn a_relay_without_size_is_told_none() {
         ..Script::default()
     });
     delivered(post(transport_to(&relay), 1).deliver(submission(RECIPIENT)).await);
-    assert_eq!(relay.letters()[0].parameters, "");
+    assert_eq!(relay.messages()[0].parameters, "");
 }
 
 fn with_login(relay: &Relay, password: Option<&str>) -> DeliveryAgent {
@@ -206,13 +206,13 @@ async fn auth_is_done_by_plain_or_login() {
                 .deliver(submission(RECIPIENT))
                 .await,
         );
-        assert_eq!(relay.letters()[0].user.as_deref(), Some("landmarc"));
+        assert_eq!(relay.messages()[0].user.as_deref(), Some("landmarc"));
         assert!(relay.commands()[1].line.starts_with(used));
     }
 }
 
 #[tokio::test]
-async fn auth_that_fails_is_of_the_relay_and_not_of_the_letter() {
+async fn auth_that_fails_is_of_the_relay_and_not_of_the_message() {
     for (mechanisms, password, reason) in [
         (
             "PLAIN LOGIN",

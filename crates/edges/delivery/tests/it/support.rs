@@ -1,4 +1,4 @@
-//! Letters, and the ways they go.
+//! Messages, and the ways they go.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +11,7 @@ use landmarc_testkit::relay::Relay;
 
 pub(crate) const RETURN_PATH: &str = "reports+r42@receiver.example";
 pub(crate) const RECIPIENT: &str = "dmarc@author.example";
-pub(crate) const LETTER: &[&[u8]] = &[b"Subject: a\r\n", b"\r\n", b"text\r\n"];
+pub(crate) const MESSAGE: &[&[u8]] = &[b"Subject: a\r\n", b"\r\n", b"text\r\n"];
 
 /// To this relay, without TLS.
 pub(crate) fn transport_to(relay: &Relay) -> Transport {
@@ -25,7 +25,7 @@ pub(crate) fn transport_to(relay: &Relay) -> Transport {
     }
 }
 
-/// A post of that way, for so many letters at once. A letter may take a minute: more than
+/// A post of that way, for so many messages at once. A message may take a minute: more than
 /// a test ever does.
 pub(crate) fn post(transport: Transport, connections: usize) -> DeliveryAgent {
     let options = AgentOptions {
@@ -36,17 +36,17 @@ pub(crate) fn post(transport: Transport, connections: usize) -> DeliveryAgent {
     DeliveryAgent::new(options).unwrap()
 }
 
-/// A letter to this recipient.
+/// A message to this recipient.
 pub(crate) fn submission(recipient: &str) -> Submission<'_> {
     Submission {
         return_path: RETURN_PATH,
         recipient,
-        message: LETTER,
+        message: MESSAGE,
         file_name: "report",
     }
 }
 
-/// The reply to a letter that was delivered.
+/// The reply to a message that was delivered.
 pub(crate) fn delivered(outcome: DeliveryOutcome) -> String {
     match outcome {
         DeliveryOutcome::Delivered { reply } => reply,

@@ -18,7 +18,7 @@ fn transport(relay: &Relay, mode: TlsMode, ca: PathBuf) -> Transport {
     transport
 }
 
-/// What comes of a letter, and whether it went inside TLS.
+/// What comes of a message, and whether it went inside TLS.
 async fn deliver(offered: Offered, mode: TlsMode, ca: &str) -> (&'static str, String, Option<bool>) {
     let relay = Relay::start(Script {
         tls: offered,
@@ -31,15 +31,15 @@ async fn deliver(offered: Offered, mode: TlsMode, ca: &str) -> (&'static str, St
             .deliver(submission(RECIPIENT))
             .await,
     );
-    let letter = relay.letters().into_iter().next();
-    if letter.is_none() {
+    let message = relay.messages().into_iter().next();
+    if message.is_none() {
         let begun = relay
             .commands()
             .iter()
             .any(|command| command.line.starts_with("MAIL"));
-        assert!(!begun, "the envelope is as secret as the letter");
+        assert!(!begun, "the envelope is as secret as the message");
     }
-    (kind, reason, letter.map(|letter| letter.tls))
+    (kind, reason, message.map(|message| message.tls))
 }
 
 #[tokio::test]

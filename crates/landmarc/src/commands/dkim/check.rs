@@ -171,7 +171,7 @@ impl PublishedKey {
         match self {
             Self::Published => "published".to_owned(),
             Self::Testing => {
-                "published, but in testing (t=y): receivers may take the letters for unsigned".to_owned()
+                "published, but in testing (t=y): receivers may take the messages for unsigned".to_owned()
             }
             Self::Missing => "not published".to_owned(),
             Self::Different => "another key is published".to_owned(),

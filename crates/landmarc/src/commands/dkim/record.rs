@@ -21,7 +21,7 @@ impl DnsKeyRecord {
     /// That of a private key in PEM; `path` is where it is from, for messages.
     ///
     /// # Errors
-    /// Where it is no key that letters can be signed with.
+    /// Where it is no key that messages can be signed with.
     pub(super) fn of(
         pem: &[u8],
         path: &Path,

@@ -55,7 +55,7 @@ const OWN: [ToolOption; 31] = [
     text("config", "taken: our settings are in a file of their own"),
     text("report-bcc", "taken: what is sent stays in the store"),
     text("archive-dir", "taken: what is sent stays in the store"),
-    switch("verp", "taken: each letter has a return path of its own"),
+    switch("verp", "taken: each message has a return path of its own"),
     switch("stale-check", "taken: reports are made of what was applied"),
     switch("stale-def-deny", "taken: reports are made of what was applied"),
     text("stale-server", "taken: reports are made of what was applied"),
@@ -84,7 +84,7 @@ const REASONS: [(&str, &str); 10] = [
     ),
     (
         "verp",
-        "each letter has a return path of its own: report.return_path",
+        "each message has a return path of its own: report.return_path",
     ),
     ("stale-check", "reports are made of the records that were applied"),
     (
@@ -108,7 +108,7 @@ struct Line {
     arguments: send::OutboxSendArguments,
 }
 
-/// Runs it: 1 when a letter failed, as ever.
+/// Runs it: 1 when a message failed, as ever.
 pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     let tool = Tool::read("opendmarc-reports", "", &OWN, arguments)?;
     refuse_what_cannot_be(&tool)?;
@@ -152,7 +152,7 @@ fn refuse_what_cannot_be(tool: &Tool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Letters of a trial have to go somewhere: a mistyped directory would otherwise look like a day without any.
+/// Messages of a trial have to go somewhere: a mistyped directory would otherwise look like a day without any.
 fn refuse_missing_directory(tool: &Tool) -> Result<(), Failure> {
     let Some(directory) = tool.given.text("workdir").filter(|_| is_test(tool)) else {
         return Ok(());
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_of_the_flags_takes_the_letters() {
+    fn the_server_of_the_flags_takes_the_messages() {
         let relay = |words: &[&str]| {
             let settings = overlaid(&tool(words), Settings::default()).unwrap();
             settings.report.delivery.relay.to_string()
@@ -415,12 +415,12 @@ mod tests {
     fn a_trial_needs_a_directory_to_write_into() {
         let refused = |words: &[&str]| refuse_missing_directory(&tool(words)).map_err(|failure| failure.exit);
         assert_eq!(
-            refused(&["--test", "--workdir=/dev/null/letters"]),
+            refused(&["--test", "--workdir=/dev/null/messages"]),
             Err(Exit::Unavailable)
         );
         assert_eq!(refused(&["--test", "--workdir=/"]), Ok(()));
         assert_eq!(
-            refused(&["--workdir=/dev/null/letters"]),
+            refused(&["--workdir=/dev/null/messages"]),
             Ok(()),
             "nothing is written"
         );

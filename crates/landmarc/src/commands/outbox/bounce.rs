@@ -1,4 +1,4 @@
-//! `outbox bounce`: a letter came back. For the pipe of a mail server, to which the return path leads.
+//! `outbox bounce`: a message came back. For the pipe of a mail server, to which the return path leads.
 
 use std::io::{self, Read};
 
@@ -21,7 +21,7 @@ use landmarc_runtime::load::Need;
 const AFTER_HELP: &str = "\
 In Postfix, with report.return_path = \"dmarc-bounces@example.com\":\n\
   aliases    dmarc-bounces: \"|/usr/local/bin/landmarc outbox bounce --recipient $ORIGINAL_RECIPIENT\"\n\n\
-Mail that is no bounce of a letter is told of and dropped: were it refused, the mail server would \
+Mail that is no bounce of a message is told of and dropped: were it refused, the mail server would \
 send a bounce about a bounce, or to whoever writes to the return path.\n\n\
 Exit code: 0 also for such mail, 64 for a wrong command line, 65 for a file that is no store of this \
 version, 75 when the store cannot be read or written, so that the mail server tries again later, 78 \
@@ -95,7 +95,7 @@ fn mail() -> io::Result<Vec<u8>> {
     Ok(mail)
 }
 
-/// Writes down what came of a letter; and tells it.
+/// Writes down what came of a delivery; and tells it.
 fn record(
     found: &SelectedStore,
     outbox: &mut Outbox,
@@ -104,24 +104,24 @@ fn record(
     now_ms: u64,
 ) -> Result<String, StoreError> {
     let Some(number) = delivery(found, bounce, by_message_id)? else {
-        return Ok(format!("of no letter of ours: {bounce}"));
+        return Ok(format!("of no delivery of ours: {bounce}"));
     };
     if bounce.action != BounceAction::Failed {
-        return Ok(format!("letter {number}, nothing to do: {bounce}"));
+        return Ok(format!("delivery {number}, nothing to do: {bounce}"));
     }
     let Some(delivery) = outbox.bounced(number, &bounce.to_string(), now_ms)? else {
-        return Ok(format!("letter {number}, given up before: {bounce}"));
+        return Ok(format!("delivery {number}, given up before: {bounce}"));
     };
     if bounce.delivery.is_none() {
-        // A Message-ID alone suppresses nobody: whoever has seen the letter knows it.
+        // A Message-ID alone suppresses nobody: whoever has seen the message knows it.
         return Ok(format!(
-            "letter {number} to {} given up: {bounce}",
+            "delivery {number} to {} given up: {bounce}",
             delivery.destination
         ));
     }
     if !bounce.speaks_of_destination() {
         return Ok(format!(
-            "letter {number} to {} given up: {bounce}",
+            "delivery {number} to {} given up: {bounce}",
             delivery.destination
         ));
     }
@@ -133,13 +133,13 @@ fn record(
         )
     });
     Ok(format!(
-        "letter {number} to {} given up{}: {bounce}",
+        "delivery {number} to {} given up{}: {bounce}",
         delivery.destination,
         until.unwrap_or_default()
     ))
 }
 
-/// The letter that a bounce is about. A Message-ID can be made up by anybody, so it counts only where
+/// The delivery that a bounce is about. A Message-ID can be made up by anybody, so it counts only where
 /// return paths have no token.
 fn delivery(
     found: &SelectedStore,

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::notes::note;
-use landmarc_reporter::LAST_LETTERS;
+use landmarc_reporter::LAST_MESSAGES;
 use landmarc_runtime::stop::Stop;
 
 /// Without the store there is no secret for return paths; they have no token then.
@@ -22,7 +22,7 @@ pub(super) async fn announce_shutdown(stop: Stop) {
     stop.wait().await;
     let ends_bar = if io::stderr().is_terminal() { "\n" } else { "" };
     note!(
-        "{ends_bar}landmarc: stopping: letters under way may end ({} s at most)",
-        LAST_LETTERS.as_secs()
+        "{ends_bar}landmarc: stopping: messages under way may end ({} s at most)",
+        LAST_MESSAGES.as_secs()
     );
 }

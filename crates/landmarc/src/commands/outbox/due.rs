@@ -67,7 +67,7 @@ struct Row {
     rows: u64,
     messages: u64,
     reports: u64,
-    letters: u64,
+    deliveries: u64,
     destinations: Vec<String>,
     unanswered: Vec<String>,
     refused: Vec<String>,
@@ -79,7 +79,7 @@ struct Row {
 enum State {
     /// It would be made.
     Due,
-    /// Its letters are in the outbox.
+    /// Its deliveries are in the outbox.
     Made,
     /// There is none.
     Skipped,
@@ -261,7 +261,7 @@ fn empty(day: Day, policy_domain: String) -> Row {
         rows: 0,
         messages: 0,
         reports: 0,
-        letters: 0,
+        deliveries: 0,
         destinations: Vec::new(),
         unanswered: Vec::new(),
         refused: Vec::new(),
@@ -279,7 +279,7 @@ fn done(day: Day, policy_domain: String, outcome: Outcome) -> Row {
             rows: made.rows,
             messages: made.messages,
             reports: made.reports(),
-            letters: made.letters,
+            deliveries: made.deliveries,
             destinations: made.destinations.into_iter().collect(),
             ..row
         },
@@ -301,7 +301,7 @@ fn with_settlement(row: Row, settlement: Settlement) -> Row {
         Settlement::Skipped(why) => without(row, why),
         Settlement::Reports { reports, addressees } => Row {
             reports: count(reports.len()),
-            letters: reports.iter().map(|report| count(report.deliveries.len())).sum(),
+            deliveries: reports.iter().map(|report| count(report.deliveries.len())).sum(),
             destinations: addressees.open.iter().map(ToString::to_string).collect(),
             unanswered: told(&addressees.unanswered),
             refused: told(&addressees.refused),
@@ -326,7 +326,7 @@ fn object(row: &Row) -> serde_json::Value {
         "rows": row.rows,
         "messages": row.messages,
         "reports": row.reports,
-        "letters": row.letters,
+        "deliveries": row.deliveries,
         "destinations": row.destinations,
         "unanswered": row.unanswered,
         "refused": row.refused,
@@ -374,7 +374,7 @@ fn destinations(row: &Row) -> String {
         return format!(
             "made: {}, {}",
             counted(row.reports, "report"),
-            counted(row.letters, "letter")
+            counted(row.deliveries, "delivery")
         );
     }
     let later = row.unanswered.iter().map(|one| format!("later {one}"));
@@ -408,7 +408,7 @@ mod tests {
             rows: 2,
             messages: 5,
             reports: 1,
-            letters: 2,
+            deliveries: 2,
             destinations: vec!["dmarc@example.com".to_owned()],
             unanswered: vec!["a@example.net: nobody answered".to_owned()],
             refused: vec!["mailto:b@example.org: not authorised".to_owned()],
@@ -432,7 +432,7 @@ mod tests {
         day         policy_domain  messages  rows  reports  to
         2026-06-01  example.com    5         2     1        dmarc@example.com; later a@example.net: nobody answered; not mailto:b@example.org: not authorised
         2026-06-01  example.net    0         0     0        nobody: the record has no rua
-        2026-06-01  example.org    5         2     1        made: 1 report, 2 letters
+        2026-06-01  example.org    5         2     1        made: 1 report, 2 deliveries
         ");
         let keys = |row: &Row| {
             object(row)
@@ -459,7 +459,7 @@ mod tests {
                                                 nobody answered; not
                                                 mailto:b@example.org: not authorised
         example.net    0         0     0        nobody: the record has no rua
-        example.org    5         2     1        made: 1 report, 2 letters
+        example.org    5         2     1        made: 1 report, 2 deliveries
         ");
         for width in 58..120 {
             let text = as_table(&all(), Some(width));

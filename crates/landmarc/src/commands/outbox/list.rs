@@ -1,4 +1,4 @@
-//! `outbox list`: the letters, their states and reasons.
+//! `outbox list`: the deliveries, their states and reasons.
 
 use std::io::{self, IsTerminal};
 
@@ -16,35 +16,35 @@ use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut};
 use landmarc_runtime::clock::now_ms;
 
-/// Most letters of one answer: they are in memory together, at a kilobyte each.
-const MAX_LETTERS: u32 = 100_000;
+/// Most deliveries of one answer: they are in memory together, at a kilobyte each.
+const MAX_DELIVERIES: u32 = 100_000;
 
 /// OutboxListArguments of `outbox list`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxListArguments {
-    /// Only letters in this state
+    /// Only deliveries in this state
     #[arg(long)]
     state: Option<StateWord>,
-    /// Only letters with this kind of report
+    /// Only deliveries with this kind of report
     #[arg(long)]
     kind: Option<KindWord>,
-    /// Only letters with reports about this UTC day: 2026-06-01, yesterday, today
+    /// Only deliveries with reports about this UTC day: 2026-06-01, yesterday, today
     #[arg(long, value_name = "DAY")]
     day: Option<DayArgument>,
-    /// Only letters with reports about this DMARC Policy Domain
+    /// Only deliveries with reports about this DMARC Policy Domain
     #[arg(long, value_name = "DOMAIN", value_parser = super::domain)]
     domain: Option<String>,
-    /// Only letters to this address, or to all addresses of a host: @example.com
+    /// Only deliveries to this address, or to all addresses of a host: @example.com
     #[arg(long, value_name = "ADDRESS", value_parser = super::destination)]
     destination: Option<String>,
     /// So many at most, the newest of those that fit
     #[arg(long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_LETTERS)))]
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_DELIVERIES)))]
     limit: u32,
     #[command(flatten)]
     store: StoreArguments,
-    /// Print one JSON object for each letter, on a line of its own
+    /// Print one JSON object for each delivery, on a line of its own
     #[arg(long, conflicts_with = "csv")]
     json: bool,
     /// Print comma-separated values with a line of names on top (RFC 4180)
@@ -86,7 +86,7 @@ pub(super) fn run(arguments: &OutboxListArguments) -> CommandResult {
     let mut rows = found?;
     rows.reverse();
     if rows.is_empty() {
-        note!("landmarc: no letter in {}", store.place);
+        note!("landmarc: no delivery in {}", store.place);
     }
     print(&match arguments {
         OutboxListArguments { json: true, .. } => listing::as_json(&rows, object),
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &OutboxListArguments) -> CommandResult {
         _ => as_table(&rows, terminal_width()),
     })?;
     if rows.len() == filter.limit && io::stdout().is_terminal() {
-        note!("the last {} letters; --limit N shows more", rows.len());
+        note!("the last {} deliveries; --limit N shows more", rows.len());
     }
     Ok(Exit::Fine)
 }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_says_where_each_letter_is_and_why() {
+    fn the_table_says_where_each_delivery_is_and_why() {
         insta::assert_snapshot!(as_table(&[row()], None), @r#"
         id  kind       day         policy_domain  destination        state     attempts  next                  report_id                   reason
         7   aggregate  2026-06-01  example.com    dmarc@example.com  deferred  2         2026-06-02T00:30:00Z  abcdefghijklmnopqrstuvwxyz  RCPT: 451 4.3.0 later

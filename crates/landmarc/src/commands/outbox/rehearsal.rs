@@ -1,4 +1,4 @@
-//! `outbox send` without a trace in the store: letters are told of, written into files, or sent.
+//! `outbox send` without a trace in the store: messages are told of, written into files, or sent.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -22,21 +22,21 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{
-    Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_LETTERS, MailDraft, ReportSetup, Request,
+    Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_MESSAGES, MailDraft, ReportSetup, Request,
     Selection, Settlement,
 };
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
 
-/// Letters of the outbox that are looked at; of more, the newest.
-const MAX_LETTERS: usize = 100_000;
+/// Deliveries of the outbox that are looked at; of more, the newest.
+const MAX_DELIVERIES: usize = 100_000;
 
 /// Octets of the name of a file.
 const MAX_NAME_OCTETS: usize = 200;
 /// Reports tell who sends mail to whom: they are not for everybody on this host.
 const MODE: u32 = 0o640;
 
-/// What is done with each letter.
+/// What is done with each delivery.
 #[derive(Clone, Debug)]
 pub(super) enum Mode {
     Print,
@@ -62,7 +62,7 @@ pub(super) struct Orders {
     pub(super) output: OutputOptions,
 }
 
-/// Makes the letters and does it.
+/// Makes the messages and does it.
 ///
 /// # Errors
 /// With what is printed, and the exit code.
@@ -74,7 +74,7 @@ pub(super) async fn run(setup: &OutboxSetup, orders: Orders, stop: Stop) -> Comm
         means: setup.means(&NO_SECRET)?,
         mode: orders.mode,
         stop,
-        letters: 0,
+        deliveries: 0,
         unanswered: 0,
         summary: Summary::default(),
         lines: Vec::new(),
@@ -103,11 +103,11 @@ struct Rehearsal {
     means: ReportSetup,
     mode: Mode,
     stop: Stop,
-    letters: u64,
+    deliveries: u64,
     /// Destinations that DNS did not answer about.
     unanswered: u64,
     summary: Summary,
-    /// What is told of each domain and letter; it begins with day and domain.
+    /// What is told of each domain and delivery; it begins with day and domain.
     lines: Vec<String>,
     /// In the order they are told of.
     reports: BTreeMap<Key, Rehearsed>,
@@ -121,7 +121,7 @@ type Key = (Day, String, String);
 struct Rehearsed {
     messages: u64,
     rows: u64,
-    /// With what was said about each: why nothing goes there, or how the letter was taken.
+    /// With what was said about each: why nothing goes there, or how the delivery was taken.
     destinations: Vec<(String, Option<String>)>,
 }
 
@@ -149,7 +149,7 @@ impl Rehearsal {
                     for report in &reports {
                         made.counts.reports += 1;
                         made.counts.messages = made.counts.messages.saturating_add(report.messages);
-                        made.letters += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
+                        made.deliveries += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
                         self.new_report(report, &addressees).await?;
                     }
                 }
@@ -158,7 +158,7 @@ impl Rehearsal {
                 break;
             }
         }
-        self.summary.waiting += made.letters;
+        self.summary.waiting += made.deliveries;
         self.summary.days.push((day, made));
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Rehearsal {
         let key = key(report.day, &sheet);
         self.reports.insert(key.clone(), rehearsed);
         for address in &addressees.open {
-            self.letter(&key, &sheet, &report.body, &address.to_string())
+            self.delivery(&key, &sheet, &report.body, &address.to_string())
                 .await?;
         }
         Ok(())
@@ -207,15 +207,15 @@ impl Rehearsal {
         for state in [DeliveryState::Queued, DeliveryState::Deferred] {
             let filter = OutboxFilter {
                 state: Some(state),
-                limit: MAX_LETTERS,
+                limit: MAX_DELIVERIES,
                 ..OutboxFilter::default()
             };
             let waiting = reader.deliveries(&filter)?;
             let is_due =
-                |letter: &&Delivery| letter.state == DeliveryState::Queued || letter.next_ms <= now_ms;
-            let chosen = |letter: &&Delivery| selection.has(&letter.report.policy_domain);
-            for letter in waiting.iter().filter(is_due).filter(chosen) {
-                self.stored(reader, letter).await?;
+                |delivery: &&Delivery| delivery.state == DeliveryState::Queued || delivery.next_ms <= now_ms;
+            let chosen = |delivery: &&Delivery| selection.has(&delivery.report.policy_domain);
+            for delivery in waiting.iter().filter(is_due).filter(chosen) {
+                self.stored(reader, delivery).await?;
             }
         }
         Ok(())
@@ -236,10 +236,10 @@ impl Rehearsal {
         let key = key(report.day, &sheet);
         let rehearsed = self.reports.entry(key.clone()).or_default();
         (rehearsed.messages, rehearsed.rows) = (report.messages, report.rows);
-        self.letter(&key, &sheet, &body, &delivery.destination).await
+        self.delivery(&key, &sheet, &body, &delivery.destination).await
     }
 
-    async fn letter(
+    async fn delivery(
         &mut self,
         key: &Key,
         sheet: &MailDraft<'_>,
@@ -251,22 +251,22 @@ impl Rehearsal {
         }
         let bad = |why: String| failure!(Exit::BadInput, "{}: {why}", sheet.report_id);
         let address = Address::parse(destination).map_err(|error| bad(error.to_string()))?;
-        let letter = sheet
-            .letter(body, &address)
+        let mail = sheet
+            .report_mail(body, &address)
             .map_err(|error| bad(error.to_string()))?;
-        let name = name(&letter.message_id);
-        self.letters += 1;
+        let name = name(&mail.message_id);
+        self.deliveries += 1;
         let said = match &self.mode {
             Mode::Print => None,
             Mode::Write(directory) => {
-                let octets = self.means.courier.signed(&letter, sheet.date_s());
+                let octets = self.means.courier.signed(&mail, sheet.date_s());
                 write(directory, &format!("{name}.eml"), &octets)?;
                 None
             }
             Mode::Send => {
                 let (courier, date) = (&self.means.courier, sheet.date_s());
                 let outcome = tokio::select! {
-                    outcome = courier.deliver(&letter, destination, &name, date, None) => outcome,
+                    outcome = courier.deliver(&mail, destination, &name, date, None) => outcome,
                     () = last_moment(&self.stop) => return Ok(()),
                 };
                 Some(self.count(&outcome))
@@ -276,7 +276,7 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// Notes a letter, and what was said to it.
+    /// Notes a delivery, and what was said to it.
     fn told_of(&mut self, key: &Key, destination: &str, said: Option<String>) {
         let (day, policy_domain, report_id) = key;
         let line = format!("{} {policy_domain}: {report_id} to {destination}", date(*day));
@@ -289,7 +289,7 @@ impl Rehearsal {
         }
     }
 
-    /// Counts what came of a letter, and says it in words.
+    /// Counts what came of a delivery, and says it in words.
     fn count(&mut self, outcome: &DeliveryOutcome) -> String {
         let sent = &mut self.summary.sent;
         match outcome {
@@ -315,11 +315,11 @@ impl Rehearsal {
         self.lines.sort();
         let lines = self.lines.iter();
         let mut text: String = lines.map(|line| format!("{}\n", visible(line))).collect();
-        let letters = counted(self.letters, "letter");
+        let deliveries = counted(self.deliveries, "delivery");
         text.push_str(&match &self.mode {
-            Mode::Send => self.summary.letters_in_words(),
-            Mode::Print => format!("would be sent: {letters}\n"),
-            Mode::Write(directory) => format!("written into {}: {letters}\n", directory.display()),
+            Mode::Send => self.summary.deliveries_in_words(),
+            Mode::Print => format!("would be sent: {deliveries}\n"),
+            Mode::Write(directory) => format!("written into {}: {deliveries}\n", directory.display()),
         });
         text
     }
@@ -358,10 +358,10 @@ fn key(day: Day, sheet: &MailDraft<'_>) -> Key {
 /// Some time after the sign to stop.
 async fn last_moment(stop: &Stop) {
     stop.wait().await;
-    sleep(LAST_LETTERS).await;
+    sleep(LAST_MESSAGES).await;
 }
 
-/// The name of a letter: what stands before the `@` of its Message-ID.
+/// The name of a delivery: what stands before the `@` of its Message-ID.
 fn name(message_id: &str) -> String {
     let id = message_id.trim_start_matches('<');
     id.split('@').next().unwrap_or(id).to_owned()

@@ -1,4 +1,4 @@
-//! `outbox retry`: letters are tried again as if they had never been.
+//! `outbox retry`: deliveries are tried again as if they had never been.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +18,9 @@ use crate::records::StoreArguments;
 use landmarc_mail::text::visible;
 use landmarc_runtime::time::to_the_second;
 
-/// Letters of one call; of more, the newest.
-const MAX_LETTERS: usize = 100_000;
-/// Letters that are looked at for suppressions, the newest.
+/// Deliveries of one call; of more, the newest.
+const MAX_DELIVERIES: usize = 100_000;
+/// Deliveries that are looked at for suppressions, the newest.
 const MAX_LOOKED_AT: usize = 1_000;
 /// Suppressed destinations that are told of, each in a line.
 const MAX_WARNINGS: usize = 5;
@@ -30,17 +30,17 @@ const MAX_WARNINGS: usize = 5;
 #[command(after_help = AFTER_HELP)]
 #[group(id = "which", required = true, multiple = true)]
 pub(crate) struct OutboxRetryArguments {
-    /// Letters by their id in `outbox list`, or reports by their Report-ID
+    /// Deliveries by their id in `outbox list`, or reports by their Report-ID
     #[arg(value_name = "ID", group = "which")]
     ids: Vec<String>,
-    /// All letters that were given up
+    /// All deliveries that were given up
     #[arg(long, group = "which", conflicts_with = "ids")]
     all_given_up: bool,
-    /// Letters to this address that wait or were given up, or to all addresses of a host: @example.com
+    /// Deliveries to this address that wait or were given up, or to all addresses of a host: @example.com
     #[arg(long, value_name = "ADDRESS", group = "which", conflicts_with = "ids",
           value_parser = super::destination)]
     destination: Option<String>,
-    /// Also those that were delivered: the same letters again
+    /// Also those that were delivered: the same deliveries again
     #[arg(long)]
     delivered: bool,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
@@ -67,8 +67,8 @@ pub(super) fn run(arguments: &OutboxRetryArguments) -> CommandResult {
     for filter in filters(arguments) {
         let done = outbox.retry(&filter, resend, now_ms)?;
         if done == 0 && !arguments.ids.is_empty() {
-            let letters = reader.deliveries(&filter)?;
-            let message = nothing(&filter, &letters, resend, now_ms);
+            let deliveries = reader.deliveries(&filter)?;
+            let message = nothing(&filter, &deliveries, resend, now_ms);
             return Err(Failure::new(Exit::Findings, &message));
         }
         queued += done;
@@ -87,7 +87,7 @@ pub(super) fn run(arguments: &OutboxRetryArguments) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-/// What letters that were queued are suppressed by: they are given up before they are sent.
+/// What deliveries that were queued are suppressed by: they are given up before they are sent.
 fn find_suppressed(
     reader: &Reader,
     filter: &OutboxFilter,
@@ -99,8 +99,8 @@ fn find_suppressed(
         limit: MAX_LOOKED_AT,
         ..filter.clone()
     };
-    let letters = reader.deliveries(&queued)?;
-    let destinations: BTreeSet<_> = letters.iter().map(|letter| &letter.destination).collect();
+    let deliveries = reader.deliveries(&queued)?;
+    let destinations: BTreeSet<_> = deliveries.iter().map(|delivery| &delivery.destination).collect();
     for destination in destinations {
         if let Some(found) = reader.is_suppressed(destination, now_ms)? {
             suppressed.insert(found.destination.clone(), found);
@@ -115,7 +115,7 @@ fn warnings(suppressed: &BTreeMap<String, Suppression>) -> Vec<String> {
             .until_ms
             .map_or_else(|| "it is lifted".to_owned(), to_the_second);
         visible(&format!(
-            "landmarc: warning: {name} is suppressed until {until} ({}): letters to it will be given up again; \
+            "landmarc: warning: {name} is suppressed until {until} ({}): deliveries to it will be given up again; \
              \"landmarc outbox suppress {name} --remove\" lifts that",
             one.reason,
             name = one.destination
@@ -133,23 +133,23 @@ fn warnings(suppressed: &BTreeMap<String, Suppression>) -> Vec<String> {
 }
 
 /// Why nothing was sent again of what an id names.
-fn nothing(filter: &OutboxFilter, letters: &[Delivery], resend: Resend, now_ms: u64) -> String {
+fn nothing(filter: &OutboxFilter, deliveries: &[Delivery], resend: Resend, now_ms: u64) -> String {
     let id = filter.report_id.clone();
     let id = id.or_else(|| filter.delivery.map(|number| number.to_string()));
-    let cause = |letter: &Delivery| {
-        let lease = letter.lease.as_ref();
+    let cause = |delivery: &Delivery| {
+        let lease = delivery.lease.as_ref();
         if lease.is_some_and(|lease| lease.until_ms > now_ms) {
             "it is being sent at this moment"
-        } else if letter.state == DeliveryState::Delivered && resend == Resend::Unfinished {
+        } else if delivery.state == DeliveryState::Delivered && resend == Resend::Unfinished {
             "it was delivered; with --delivered it is sent again"
         } else {
             "the report has expired (report.keep_days), and there is nothing left to send"
         }
     };
-    let causes: BTreeSet<_> = letters.iter().map(cause).collect();
+    let causes: BTreeSet<_> = deliveries.iter().map(cause).collect();
     let causes: Vec<_> = causes.into_iter().collect();
     let why = match causes.as_slice() {
-        [] => "there is no such letter or report".to_owned(),
+        [] => "there is no such delivery or report".to_owned(),
         causes => causes.join("; or "),
     };
     format!("{}: {why}", id.unwrap_or_default())
@@ -157,7 +157,7 @@ fn nothing(filter: &OutboxFilter, letters: &[Delivery], resend: Resend, now_ms: 
 
 fn filters(arguments: &OutboxRetryArguments) -> Vec<OutboxFilter> {
     let all = OutboxFilter {
-        limit: MAX_LETTERS,
+        limit: MAX_DELIVERIES,
         ..OutboxFilter::default()
     };
     if arguments.ids.is_empty() {
@@ -173,7 +173,7 @@ fn filters(arguments: &OutboxRetryArguments) -> Vec<OutboxFilter> {
     arguments.ids.iter().map(of_id).collect()
 }
 
-/// A number is that of a letter; all else is a Report-ID.
+/// A number is that of a delivery; all else is a Report-ID.
 pub(super) fn of_id(id: &str, all: &OutboxFilter) -> OutboxFilter {
     match id.parse() {
         Ok(number) => OutboxFilter {
@@ -201,10 +201,10 @@ mod tests {
             ..OutboxFilter::default()
         };
         let leased_until_ms = row().lease.map_or(0, |lease| lease.until_ms);
-        let why = |letters: &[Delivery], resend| nothing(&filter, letters, resend, leased_until_ms - 1);
+        let why = |deliveries: &[Delivery], resend| nothing(&filter, deliveries, resend, leased_until_ms - 1);
         assert_eq!(
             why(&[], Resend::Unfinished),
-            "7: there is no such letter or report"
+            "7: there is no such delivery or report"
         );
         assert_eq!(
             why(&[row()], Resend::Unfinished),
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(
             told[0],
             "landmarc: warning: 0@example.com is suppressed until 2026-06-02T00:00:00Z (550 5.1.1 unknown): \
-             letters to it will be given up again; \"landmarc outbox suppress 0@example.com --remove\" lifts that"
+             deliveries to it will be given up again; \"landmarc outbox suppress 0@example.com --remove\" lifts that"
         );
         assert_eq!(told.len(), MAX_WARNINGS);
         let told = warnings(&some(MAX_WARNINGS + 1));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_are_named_by_number_report_state_or_destination() {
+    fn deliveries_are_named_by_number_report_state_or_destination() {
         let by_id = read(&["17", "abcdefghijklmnopqrstuvwxyz"]).unwrap();
         assert_eq!(by_id[0].delivery, Some(DeliveryNumber(17)));
         assert_eq!(by_id[1].report_id.as_deref(), Some("abcdefghijklmnopqrstuvwxyz"));

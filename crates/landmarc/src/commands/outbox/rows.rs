@@ -71,7 +71,7 @@ pub(super) mod tests {
     /// 2026-06-02T00:15:00Z.
     const AT: u64 = 1_780_359_300_000;
 
-    /// A letter that is being tried again.
+    /// A delivery that is being tried again.
     pub(crate) fn row() -> Delivery {
         Delivery {
             number: DeliveryNumber(7),

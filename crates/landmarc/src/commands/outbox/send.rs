@@ -34,14 +34,14 @@ use landmarc_runtime::time::date;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
-The service does this by itself; both may run at the same time, and no letter is sent twice. For \
+The service does this by itself; both may run at the same time, and no message is sent twice. For \
 cron, where the service does not report: 33 * * * * landmarc outbox send --quiet\n\n\
-Exit code: 0 when all went well, 1 when a letter failed, was given up, the relay takes none, or it \
+Exit code: 0 when all went well, 1 when a delivery failed, was given up, the relay takes none, or it \
 was stopped before the end (SIGINT, SIGTERM), 2 in a rehearsal when DNS did not answer about a destination, 64 for a wrong command line, 65 for a file \
 that is no store of this version, 69 when the store cannot be read or written, 78 for wrong settings \
 or without report.email.";
 
-/// Letters that are made due at once; of more, the newest.
+/// Deliveries that are made due at once; of more, the newest.
 const MAX_HASTENED: usize = 100_000;
 
 /// OutboxSendArguments of `outbox send`.
@@ -67,13 +67,13 @@ pub(crate) struct OutboxSendArguments {
     /// Write nothing down and send nothing, but tell what would be sent
     #[arg(long)]
     dry_run: bool,
-    /// Write the letters and reports of a --dry-run into this directory
+    /// Write the messages and reports of a --dry-run into this directory
     #[arg(long, value_name = "DIR", requires = "dry_run")]
     output_dir: Option<PathBuf>,
-    /// Send, but write nothing down: the same letters are due again afterwards
+    /// Send, but write nothing down: the same messages are due again afterwards
     #[arg(long, conflicts_with = "dry_run")]
     no_update: bool,
-    /// Send one small letter to this address, marked as a test, by the way that reports go, and print
+    /// Send one small message to this address, marked as a test, by the way that reports go, and print
     /// the relay's answer; nothing else is sent, and nothing written down
     #[arg(long, value_name = "ADDRESS", value_parser = Address::parse, conflicts_with_all = NOT_IN_A_TEST)]
     test: Option<Address>,
@@ -245,14 +245,14 @@ async fn go(
     let days: Vec<_> = days.iter().map(request).collect();
     let seen = |progress: Progress<'_>| match progress {
         Progress::Made(day, made) => bar.show(&format!("{}: {} domains", date(day), made.counts.domains)),
-        Progress::Sent(sent) => bar.show(&format!("{} letters", sent.letters())),
+        Progress::Sent(sent) => bar.show(&format!("{} deliveries", sent.deliveries())),
     };
     let by = (&orders, Turns::default());
     (summary.days, summary.sent) = make_and_send(context, means, &days, by, stop, seen).await?;
     let is_cut = stop.is_set();
     let now_ms = context.clock.now_ms();
     let before = context.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
-    let seen = |sent: &SendCounts| bar.show(&format!("{} of {} letters", sent.letters(), before.due));
+    let seen = |sent: &SendCounts| bar.show(&format!("{} of {} deliveries", sent.deliveries(), before.due));
     summary.sent.add(send(context, means, &orders, stop, seen).await?);
     let now_ms = context.clock.now_ms();
     let after = context.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
@@ -262,7 +262,7 @@ async fn go(
     Ok(summary)
 }
 
-/// Makes the letters due now that wait for their moment in the spread. Those that were tried wait on.
+/// Makes the messages due now that wait for their moment in the spread. Those that were tried wait on.
 async fn hasten(context: &ReporterContext<Resolver>, selection: &Selection) -> Result<(), StoreError> {
     let queued = OutboxFilter {
         state: Some(DeliveryState::Queued),
@@ -278,7 +278,7 @@ async fn hasten(context: &ReporterContext<Resolver>, selection: &Selection) -> R
         let domains: HashSet<_> = all
             .await?
             .into_iter()
-            .map(|letter| letter.report.policy_domain)
+            .map(|delivery| delivery.report.policy_domain)
             .collect();
         let chosen = domains.into_iter().filter(|domain| selection.has(domain));
         let of_domain = |domain| OutboxFilter {

@@ -1,4 +1,4 @@
-//! What the outbox has of a day that reports were made about: reports and letters of each policy domain,
+//! What the outbox has of a day that reports were made about: reports and deliveries of each policy domain,
 //! or why there are none.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,8 +8,8 @@ use landmarc_store::{Day, Delivery, OutboxFilter, Reader, ReportKind, StoreError
 use super::rows::counted;
 use landmarc_runtime::time::date;
 
-/// Letters of a day that are looked at; of more, the newest.
-const MAX_LETTERS: usize = 100_000;
+/// Deliveries of a day that are looked at; of more, the newest.
+const MAX_DELIVERIES: usize = 100_000;
 
 /// The policy domains of a day that are done with, in alphabetical order.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) enum Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Made {
     report_ids: BTreeSet<String>,
-    pub(super) letters: u64,
+    pub(super) deliveries: u64,
     /// In all reports together.
     pub(super) rows: u64,
     pub(super) messages: u64,
@@ -46,7 +46,7 @@ impl Settled {
         let filter = OutboxFilter {
             kind: Some(ReportKind::Aggregate),
             day: Some(day),
-            limit: MAX_LETTERS,
+            limit: MAX_DELIVERIES,
             ..OutboxFilter::default()
         };
         let skipped = reader.skipped(day, landmarc_store::MAX_SKIPPED)?;
@@ -54,19 +54,19 @@ impl Settled {
     }
 
     /// A domain with both has reports: the line is of an attempt before.
-    fn of(skipped: Vec<(String, String)>, letters: &[Delivery]) -> Self {
+    fn of(skipped: Vec<(String, String)>, deliveries: &[Delivery]) -> Self {
         let skipped = skipped.into_iter();
         let mut domains: BTreeMap<_, _> = skipped
             .map(|(policy_domain, why)| (policy_domain, Outcome::Skipped(why)))
             .collect();
-        for letter in letters {
-            let name = letter.report.policy_domain.clone();
+        for delivery in deliveries {
+            let name = delivery.report.policy_domain.clone();
             let outcome = domains.entry(name).or_insert_with(nothing_yet);
             if let Outcome::Skipped(_) = outcome {
                 *outcome = nothing_yet();
             }
             if let Outcome::Made(made) = outcome {
-                made.count(letter);
+                made.count(delivery);
             }
         }
         Self { domains }
@@ -99,10 +99,10 @@ fn nothing_yet() -> Outcome {
 }
 
 impl Made {
-    fn count(&mut self, letter: &Delivery) {
-        let report = &letter.report;
-        self.letters += 1;
-        self.destinations.insert(letter.destination.clone());
+    fn count(&mut self, delivery: &Delivery) {
+        let report = &delivery.report;
+        self.deliveries += 1;
+        self.destinations.insert(delivery.destination.clone());
         if self.report_ids.insert(report.report_id.clone()) {
             self.rows = self.rows.saturating_add(report.rows);
             self.messages = self.messages.saturating_add(report.messages);
@@ -121,19 +121,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn letters_and_reasons_come_to_one_line_a_domain() {
-        let letter = row();
+    fn deliveries_and_reasons_come_to_one_line_a_domain() {
+        let delivery = row();
         let other = Delivery {
             destination: "too@example.com".to_owned(),
             ..row()
         };
-        let name = letter.report.policy_domain.clone();
+        let name = delivery.report.policy_domain.clone();
         let lines = [
             (name.as_str(), "of an attempt before"),
             ("none.example", "no rua"),
         ];
         let lines = lines.map(|(name, why)| (name.to_owned(), why.to_owned()));
-        let settled = Settled::of(lines.to_vec(), &[letter, other]);
+        let settled = Settled::of(lines.to_vec(), &[delivery, other]);
         assert_eq!(
             settled.in_words(Day(20_605)),
             "2026-06-01 is reported: 1 report, 1 domain without"
@@ -142,7 +142,7 @@ mod tests {
             panic!("{settled:?}");
         };
         assert_eq!(
-            (made.reports(), made.letters, made.rows, made.messages),
+            (made.reports(), made.deliveries, made.rows, made.messages),
             (1, 2, 2, 5)
         );
         assert_eq!(

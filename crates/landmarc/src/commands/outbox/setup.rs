@@ -90,7 +90,7 @@ impl OutboxSetup {
             .map_err(|error| Failure::of(Exit::Unavailable, &error))
     }
 
-    /// What letters are made and sent with.
+    /// What deliveries are made and sent with.
     ///
     /// # Errors
     /// With what is printed, and the exit code.
@@ -105,7 +105,7 @@ impl OutboxSetup {
         Ok((Arc::new(context), Arc::new(means)))
     }
 
-    /// The means to write and send letters whose return paths are made with this secret.
+    /// The means to write and send messages whose return paths are made with this secret.
     ///
     /// # Errors
     /// With what is printed, and the exit code.

@@ -1,4 +1,4 @@
-//! `outbox show`: one report, as it is told of, as XML, or as the letter that goes out.
+//! `outbox show`: one report, as it is told of, as XML, or as the message that goes out.
 
 use clap::Args;
 use landmarc_intake::archive;
@@ -24,15 +24,15 @@ use landmarc_runtime::time::{date, to_the_second};
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxShowArguments {
-    /// A letter by its id in `outbox list`, or a report by its Report-ID
+    /// A delivery by its id in `outbox list`, or a report by its Report-ID
     #[arg(value_name = "ID")]
     id: String,
     /// Print the report itself: XML, or for a failure report what was sent
-    #[arg(long, conflicts_with_all = ["letter", "json"])]
+    #[arg(long, conflicts_with_all = ["message", "json"])]
     xml: bool,
-    /// Print the letter, octet by octet as it goes out, with its signatures
+    /// Print the message, octet by octet as it goes out, with its signatures
     #[arg(long, conflicts_with = "json")]
-    letter: bool,
+    message: bool,
     #[command(flatten)]
     store: StoreArguments,
     /// Print one JSON object
@@ -48,22 +48,22 @@ pub(super) fn run(arguments: &OutboxShowArguments) -> CommandResult {
         limit: landmarc_store::MAX_DESTINATIONS,
         ..OutboxFilter::default()
     };
-    let mut letters = reader.deliveries(&of_id(&arguments.id, &all))?;
-    letters.reverse();
-    let Some(first) = letters.first() else {
+    let mut deliveries = reader.deliveries(&of_id(&arguments.id, &all))?;
+    deliveries.reverse();
+    let Some(first) = deliveries.first() else {
         return Err(failure!(
             Exit::Findings,
-            "{}: no such letter or report in {}",
+            "{}: no such delivery or report in {}",
             arguments.id,
             found.place
         ));
     };
     let report = first.report.clone();
     let return_path = return_path(&found);
-    if !arguments.xml && !arguments.letter {
+    if !arguments.xml && !arguments.message {
         let text = match arguments.json {
-            true => format!("{}\n", in_full(&report, &letters, return_path.as_ref())),
-            false => in_words(&report, &letters, return_path.as_ref()),
+            true => format!("{}\n", in_full(&report, &deliveries, return_path.as_ref())),
+            false => in_words(&report, &deliveries, return_path.as_ref()),
         };
         return print(&text);
     }
@@ -77,12 +77,12 @@ pub(super) fn run(arguments: &OutboxShowArguments) -> CommandResult {
     };
     let octets = match arguments.xml {
         true => unpacked(&report, &body)?,
-        false => letter(arguments, &letters, &body)?,
+        false => message(arguments, &deliveries, &body)?,
     };
     print_octets(&octets)
 }
 
-/// What letters leave with as envelope sender, where the settings and the store tell: for a store of another
+/// What messages leave with as envelope sender, where the settings and the store tell: for a store of another
 /// host they do not.
 fn return_path(found: &SelectedStore) -> Option<ReturnPath> {
     let terms = ReportSettings::of(found.settings.as_ref()?).ok()?;
@@ -98,29 +98,36 @@ fn unpacked(report: &Report, body: &[u8]) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The letter of the one delivery that is meant.
-fn letter(arguments: &OutboxShowArguments, letters: &[Delivery], body: &[u8]) -> Result<Vec<u8>, Failure> {
-    let [delivery] = letters else {
-        let ids: Vec<_> = letters.iter().map(|letter| letter.number.to_string()).collect();
+/// The message of the one delivery that is meant.
+fn message(
+    arguments: &OutboxShowArguments,
+    deliveries: &[Delivery],
+    body: &[u8],
+) -> Result<Vec<u8>, Failure> {
+    let [delivery] = deliveries else {
+        let ids: Vec<_> = deliveries
+            .iter()
+            .map(|delivery| delivery.number.to_string())
+            .collect();
         return Err(failure!(
             Exit::Usage,
-            "it went to several: name one of the letters {}",
+            "it went to several: name one of the deliveries {}",
             ids.join(", ")
         ));
     };
     let setup = OutboxSetup::read(&arguments.store)?;
     let mut outbox = super::setup::outbox(&setup.found())?;
     let secret = outbox.secret(SECRET)?;
-    let bad = |why: String| failure!(Exit::BadInput, "letter {}: {why}", delivery.number);
+    let bad = |why: String| failure!(Exit::BadInput, "delivery {}: {why}", delivery.number);
     let address = Address::parse(&delivery.destination).map_err(|error| bad(error.to_string()))?;
     let sheet = MailDraft::from(&delivery.report);
-    let letter = sheet
-        .letter(body, &address)
+    let mail = sheet
+        .report_mail(body, &address)
         .map_err(|error| bad(error.to_string()))?;
-    Ok(setup.means(&secret)?.courier.signed(&letter, sheet.date_s()))
+    Ok(setup.means(&secret)?.courier.signed(&mail, sheet.date_s()))
 }
 
-fn in_words(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPath>) -> String {
+fn in_words(report: &Report, deliveries: &[Delivery], return_path: Option<&ReturnPath>) -> String {
     let period = format!(
         "{} to {}",
         to_the_second(report.begin_s.saturating_mul(1_000)),
@@ -146,9 +153,9 @@ fn in_words(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPa
         lines.push(("file name", report.file_name.clone()));
     }
     lines.push(("size", body));
-    for letter in letters {
+    for delivery in deliveries {
         lines.push(("", String::new()));
-        lines.push(("letter", letter.number.to_string()));
+        lines.push(("delivery", delivery.number.to_string()));
         for name in [
             "destination",
             "state",
@@ -158,13 +165,13 @@ fn in_words(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPa
             "message_id",
             "reason",
         ] {
-            match word(letter, name) {
+            match word(delivery, name) {
                 text if text == "-" => {}
                 text => lines.push((name, text)),
             }
         }
         if let Some(return_path) = return_path {
-            lines.push(("return_path", return_path.address(letter.number.0)));
+            lines.push(("return_path", return_path.address(delivery.number.0)));
         }
     }
     let line = |(name, text): &(&str, String)| {
@@ -174,14 +181,14 @@ fn in_words(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPa
     lines.iter().map(line).collect()
 }
 
-fn in_full(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPath>) -> Value {
-    let letter = |letter: &Delivery| {
-        let mut object = object(letter);
-        let return_path = return_path.map(|path| path.address(letter.number.0));
+fn in_full(report: &Report, deliveries: &[Delivery], return_path: Option<&ReturnPath>) -> Value {
+    let delivery = |delivery: &Delivery| {
+        let mut object = object(delivery);
+        let return_path = return_path.map(|path| path.address(delivery.number.0));
         object.insert("return_path".to_owned(), json!(return_path));
         Value::Object(object)
     };
-    let letters: Vec<_> = letters.iter().map(letter).collect();
+    let deliveries: Vec<_> = deliveries.iter().map(delivery).collect();
     json!({
         "report_id": report.report_id,
         "kind": report.kind.word(),
@@ -197,7 +204,7 @@ fn in_full(report: &Report, letters: &[Delivery], return_path: Option<&ReturnPat
         "size_bytes": report.size,
         "expired": !report.has_body,
         "text": Facts::read(&report.facts).text,
-        "letters": letters,
+        "deliveries": deliveries,
     })
 }
 
@@ -207,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_told_with_its_letters() {
+    fn a_report_is_told_with_its_deliveries() {
         let base = Address::parse("bounces@r.example").unwrap();
         let return_path = ReturnPath::new(base, "+", &[7; 32]);
         insta::assert_snapshot!(in_words(&row().report, &[row()], Some(&return_path)), @r#"
@@ -223,7 +230,7 @@ mod tests {
         file name      r.example!example.com!1780272000!1780358399!abcdefghijklmnopqrstuvwxyz.xml.gz
         size           900 B
 
-        letter         7
+        delivery       7
         destination    dmarc@example.com
         state          deferred
         attempts       2
@@ -233,7 +240,7 @@ mod tests {
         return_path    bounces+rhazvqnntn2c@r.example
         "#);
         let object = in_full(&row().report, &[row()], None);
-        assert_eq!(object["letters"][0]["state"], "deferred");
+        assert_eq!(object["deliveries"][0]["state"], "deferred");
         assert_eq!(
             (&object["begin"], &object["expired"]),
             (&json!(1_780_272_000), &json!(false))

@@ -16,7 +16,7 @@ use landmarc_runtime::time::date;
 pub(super) struct Summary {
     pub(super) days: Vec<(Day, DayMade)>,
     pub(super) sent: SendCounts,
-    /// Letters that are still to be sent.
+    /// Deliveries that are still to be sent.
     pub(super) waiting: u64,
     /// It was to stop before it was done.
     pub(super) was_stopped: bool,
@@ -33,18 +33,18 @@ impl Summary {
         }
     }
 
-    /// The days, and what became of letters.
+    /// The days, and what became of deliveries.
     pub(super) fn in_words(&self) -> String {
         let mut text: String = self
             .days
             .iter()
             .map(|(day, made)| day_in_words(*day, made))
             .collect();
-        text.push_str(&self.letters_in_words());
+        text.push_str(&self.deliveries_in_words());
         if self.waiting > 0 {
             text.push_str(&format!(
                 "{} still to be sent (landmarc outbox list)\n",
-                counted(self.waiting, "letter")
+                counted(self.waiting, "delivery")
             ));
         }
         if self.was_stopped {
@@ -56,8 +56,8 @@ impl Summary {
         text
     }
 
-    /// What became of letters, and the first reason why of those that need somebody to look.
-    pub(super) fn letters_in_words(&self) -> String {
+    /// What became of deliveries, and the first reason why of those that need somebody to look.
+    pub(super) fn deliveries_in_words(&self) -> String {
         let sent = &self.sent;
         let all = [
             (sent.delivered, "delivered"),
@@ -72,13 +72,13 @@ impl Summary {
             .collect();
         let mut text = String::new();
         if !told.is_empty() {
-            text.push_str(&format!("letters: {}\n", told.join(", ")));
+            text.push_str(&format!("deliveries: {}\n", told.join(", ")));
         }
         if let Some(why) = &sent.why_given_up {
             text.push_str(&format!("the first that was given up: {}\n", visible(why)));
         }
         if let Some(why) = &sent.relay {
-            text.push_str(&format!("the relay takes no letters: {}\n", visible(why)));
+            text.push_str(&format!("the relay takes no messages: {}\n", visible(why)));
         }
         text
     }
@@ -91,7 +91,7 @@ impl Summary {
                 "domains": made.counts.domains,
                 "reports": made.counts.reports,
                 "messages": made.counts.messages,
-                "letters": made.letters,
+                "deliveries": made.deliveries,
                 "skipped": made.counts.skipped,
                 "limited": made.limited.all(),
                 "settled_before": made.before,
@@ -102,7 +102,7 @@ impl Summary {
             ("mode", json!(mode)),
             ("dry_run", json!(mode == "dry_run")),
             ("days", self.days.iter().map(day).collect()),
-            ("letters", letters(&self.sent)),
+            ("deliveries", deliveries(&self.sent)),
             ("relay", json!(self.sent.relay)),
             ("waiting", json!(self.waiting)),
             ("stopped", json!(self.was_stopped)),
@@ -122,7 +122,7 @@ fn day_in_words(day: Day, made: &DayMade) -> String {
             "{} about {}, {}",
             counted(counts.reports, "report"),
             counted(counts.messages, "message"),
-            counted(made.letters, "letter")
+            counted(made.deliveries, "delivery")
         ));
     }
     if counts.skipped > 0 {
@@ -148,7 +148,7 @@ fn day_in_words(day: Day, made: &DayMade) -> String {
     format!("{}: {}\n", date(day), told.join("; "))
 }
 
-fn letters(sent: &SendCounts) -> Value {
+fn deliveries(sent: &SendCounts) -> Value {
     json!({
         "delivered": sent.delivered,
         "deferred": sent.deferred,
@@ -172,7 +172,7 @@ mod tests {
                 messages: 1_234,
                 skipped: 1,
             },
-            letters: 2,
+            deliveries: 2,
             limited: DayMade::default().limited,
             before: 0,
             is_done: true,
@@ -186,16 +186,16 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_what_was_made_and_what_became_of_letters() {
+    fn it_is_told_what_was_made_and_what_became_of_deliveries() {
         let sent = SendCounts {
             delivered: 1,
             deferred: 1,
             ..SendCounts::default()
         };
         insta::assert_snapshot!(summary(sent).in_words(), @r"
-        2026-06-01: 2 reports about 1,234 messages, 2 letters; 1 domain gets no report (landmarc outbox due --day 2026-06-01 tells why)
-        letters: 1 delivered, 1 to be tried again
-        1 letter still to be sent (landmarc outbox list)
+        2026-06-01: 2 reports about 1,234 messages, 2 deliveries; 1 domain gets no report (landmarc outbox due --day 2026-06-01 tells why)
+        deliveries: 1 delivered, 1 to be tried again
+        1 delivery still to be sent (landmarc outbox list)
         ");
         assert_eq!(Summary::default().in_words(), "nothing to send\n");
         let again = Summary {
@@ -224,16 +224,16 @@ mod tests {
             relay: Some("connect: refused".to_owned()),
             ..SendCounts::default()
         };
-        insta::assert_snapshot!(summary(sent).letters_in_words(), @r"
-        letters: 2 given up
+        insta::assert_snapshot!(summary(sent).deliveries_in_words(), @r"
+        deliveries: 2 given up
         the first that was given up: RCPT: 550 5.1.1 no such user
-        the relay takes no letters: connect: refused
+        the relay takes no messages: connect: refused
         ");
     }
 
     /// Checklist T2: exit 1 on any failure.
     #[test]
-    fn any_letter_that_failed_is_a_finding() {
+    fn any_delivery_that_failed_is_a_finding() {
         let exit = |sent: SendCounts| summary(sent).exit();
         let none = SendCounts::default;
         assert_eq!(exit(none()), Exit::Fine);

@@ -1,4 +1,4 @@
-//! `outbox suppress`: who gets no letters, for a time.
+//! `outbox suppress`: who gets no messages, for a time.
 
 use clap::Args;
 use landmarc_report::Address;
@@ -24,7 +24,7 @@ const BY_HAND: &str = "by hand";
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct OutboxSuppressArguments {
-    /// The address that gets no letters, or a host and all its addresses: @example.com
+    /// The address that gets no messages, or a host and all its addresses: @example.com
     #[arg(value_name = "ADDRESS", required_unless_present = "list")]
     destination: Option<String>,
     /// For so many days [default: until it is lifted]
@@ -37,7 +37,7 @@ pub(crate) struct OutboxSuppressArguments {
     /// List who is suppressed, by hand or because of bounces
     #[arg(long, conflicts_with_all = ["destination", "remove"])]
     list: bool,
-    /// Lift it: letters go out again
+    /// Lift it: messages go out again
     #[arg(long)]
     remove: bool,
     /// Take this time for the present: seconds since 1970, or as 2026-06-01T14:30:00Z
@@ -71,17 +71,17 @@ pub(super) fn run(arguments: &OutboxSuppressArguments) -> CommandResult {
         if !was_there {
             return Err(failure!(Exit::Findings, "{destination} is not suppressed"));
         }
-        return print(&format!("letters to {destination} go out again\n"));
+        return print(&format!("messages to {destination} go out again\n"));
     }
     let now_ms = NowArgument::or_present(arguments.now);
     let until_ms = arguments
         .days
         .map(|days| now_ms.saturating_add(u64::from(days).saturating_mul(DAY_MS)));
     outbox.suppress(&destination, &arguments.reason, until_ms, now_ms)?;
-    print(&format!("no letters to {destination} until {}\n", end(until_ms)))
+    print(&format!("no messages to {destination} until {}\n", end(until_ms)))
 }
 
-/// The address or host as letters have it.
+/// The address or host as deliveries have it.
 fn checked(text: &str) -> Result<String, Failure> {
     let checked = match text.strip_prefix('@') {
         Some(host) => super::domain(host)

@@ -1,4 +1,4 @@
-//! `outbox send --test`: one small letter by the way that reports go, of which nothing is kept.
+//! `outbox send --test`: one small message by the way that reports go, of which nothing is kept.
 
 use landmarc_delivery::DeliveryOutcome;
 use landmarc_report::Address;
@@ -14,8 +14,8 @@ use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{Clock, ReportSettings};
 
-/// What the letter is called: filters and people know it by that.
-const SUBJECT: &str = "landmarc test letter";
+/// What the message is called: filters and people know it by that.
+const SUBJECT: &str = "landmarc test message";
 
 /// Sends it, and tells what was answered.
 ///
@@ -24,16 +24,16 @@ const SUBJECT: &str = "landmarc test letter";
 pub(super) fn run(setup: &OutboxSetup, to: &Address, clock: Clock, output: OutputOptions) -> CommandResult {
     let means = setup.means(&NO_SECRET)?;
     if setup.terms.settings.dkim_keys.is_empty() {
-        note!("landmarc: the letter is not signed: report.dkim_keys is empty");
+        note!("landmarc: the message is not signed: report.dkim_keys is empty");
     }
     let now_ms = clock.now_ms();
-    let letter = letter(&setup.terms, to, now_ms, std::process::id());
+    let message = message(&setup.terms, to, now_ms, std::process::id());
     let (recipient, name) = (to.to_string(), name(now_ms, std::process::id()));
     let outcome = setup::run(|stop| async move {
         let courier = &means.courier;
         let outcome = tokio::select! {
-            outcome = courier.deliver(&letter, &recipient, &name, now_ms / 1_000, None) => outcome,
-            () = stop.wait() => return Err(failure!(Exit::Findings, "stopped: the letter may have arrived or not")),
+            outcome = courier.deliver(&message, &recipient, &name, now_ms / 1_000, None) => outcome,
+            () = stop.wait() => return Err(failure!(Exit::Findings, "stopped: the message may have arrived or not")),
         };
         courier.close().await;
         Ok(outcome)
@@ -65,12 +65,12 @@ fn answer(outcome: &DeliveryOutcome) -> (bool, String) {
     }
 }
 
-fn letter(terms: &ReportSettings, to: &Address, now_ms: u64, process: u32) -> ReportMail {
+fn message(terms: &ReportSettings, to: &Address, now_ms: u64, process: u32) -> ReportMail {
     let reporter = &terms.reporter;
     let text = format!(
-        "This is a test letter of {organization}.\n\n\
+        "This is a test message of {organization}.\n\n\
          Somebody there runs landmarc, which sends DMARC reports to the owners of domains, and asked it\n\
-         to send this letter to you. It comes by the way that reports go: from {email},\n\
+         to send this message to you. It comes by the way that reports go: from {email},\n\
          submitted by {submitter}. It has no report in it, and needs no answer.\n",
         organization = reporter.organization,
         email = reporter.email,
@@ -92,7 +92,7 @@ fn letter(terms: &ReportSettings, to: &Address, now_ms: u64, process: u32) -> Re
     compose(&head, &content)
 }
 
-/// What stands before the `@` of its Message-ID, and in front of `.eml`: another one for each letter.
+/// What stands before the `@` of its Message-ID, and in front of `.eml`: another one for each message.
 fn name(now_ms: u64, process: u32) -> String {
     format!("landmarc-test.{now_ms}.{process}")
 }
@@ -106,15 +106,15 @@ mod tests {
         let settings = "[report]\nemail = \"noreply@r.example\"\norganization = \"R & Co\"\n";
         let terms = ReportSettings::of(&landmarc_settings::read(settings).unwrap().0).unwrap();
         let to = Address::parse("postmaster@a.example").unwrap();
-        let letter = letter(&terms, &to, 1_780_272_000_999, 17);
-        assert_eq!(letter.message_id, "<landmarc-test.1780272000999.17@r.example>");
-        let text = String::from_utf8(letter.to_bytes()).unwrap();
+        let message = message(&terms, &to, 1_780_272_000_999, 17);
+        assert_eq!(message.message_id, "<landmarc-test.1780272000999.17@r.example>");
+        let text = String::from_utf8(message.to_bytes()).unwrap();
         for line in [
             "From: \"R & Co\" <noreply@r.example>\r\n",
             "To: postmaster@a.example\r\n",
-            "Subject: landmarc test letter\r\n",
+            "Subject: landmarc test message\r\n",
             "Date: Mon, 01 Jun 2026 00:00:00 +0000\r\n",
-            "This is a test letter of R & Co.\r\n",
+            "This is a test message of R & Co.\r\n",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
         }

@@ -78,7 +78,7 @@ fn status_text(status: &Status, settings: Option<&Settings>) -> String {
             format!("{} over all days", grouped(status.distinct_rows)),
         ),
         ("reports", reports(&status.outbox)),
-        ("  letters", letters(&status.outbox)),
+        ("  deliveries", deliveries(&status.outbox)),
     ]);
     if let Some(settings) = settings {
         lines.push(("kept", kept(settings, status.free_bytes.is_some())));
@@ -93,7 +93,7 @@ fn reports(outbox: &OutboxStatus) -> String {
     format!("{}, {}{last}", grouped(outbox.reports), size(outbox.body_bytes))
 }
 
-fn letters(outbox: &OutboxStatus) -> String {
+fn deliveries(outbox: &OutboxStatus) -> String {
     format!(
         "{} queued, {} deferred, {} delivered, {} given up",
         grouped(outbox.queued),
@@ -193,7 +193,7 @@ mod tests {
         tally rows      99
           distinct      9 over all days
         reports         0, 0 B
-          letters       0 queued, 0 deferred, 0 delivered, 0 given up
+          deliveries    0 queued, 0 deferred, 0 delivered, 0 given up
         kept            observations 14 days, tally 30 days, at most 64.0 MiB
         "#);
         let without = of("[store]\nobservations = false\n");

@@ -79,7 +79,7 @@ async fn d18_a_zone_of_many_records_causes_no_more_mail_than_one_organization_ge
     let desk = world.desk(AFTER);
     let made = world.make(&desk).await;
     // Three for each record below its Organizational Domain, twenty in all; and one each for the others.
-    assert_eq!((made.letters, before), (22, 22));
+    assert_eq!((made.deliveries, before), (22, 22));
     assert_eq!(made.counts.reports, 9);
     assert_eq!(made.limited.destinations, 34, "{made:?}");
     for (domain, why) in skipped(&world) {
@@ -92,9 +92,9 @@ async fn d18_a_zone_of_many_records_causes_no_more_mail_than_one_organization_ge
     assert_eq!(world.send(&desk).await.delivered, 22);
     let to: Vec<_> = world
         .relay
-        .letters()
+        .messages()
         .into_iter()
-        .map(|letter| letter.rcpt_to)
+        .map(|message| message.rcpt_to)
         .collect();
     assert!(to.contains(&vec!["dmarc@a.example".to_owned()]), "{to:?}");
 }
@@ -127,7 +127,7 @@ async fn d18_an_organization_gets_its_most_reports_and_the_largest_domains_come_
 
 #[tokio::test]
 async fn d18_report_mail_of_a_day_ends_at_its_limit() {
-    for (per_day, letters) in [(3, 3), (2, 2)] {
+    for (per_day, messages) in [(3, 3), (2, 2)] {
         let world = World::new(Script::default(), &format!("report.per_day = {per_day}"));
         let own = |domain: &str| [format!("dmarc@{domain}")];
         let mut rows = asking("c.example", own("c.example"), 2);
@@ -135,7 +135,7 @@ async fn d18_report_mail_of_a_day_ends_at_its_limit() {
         world.record(rows).await;
         let desk = world.desk(AFTER);
         let made = world.make(&desk).await;
-        assert_eq!((made.letters, made.limited.messages), (letters, 3 - letters));
+        assert_eq!((made.deliveries, made.limited.messages), (messages, 3 - messages));
         if let [(domain, why)] = skipped(&world).as_slice() {
             assert_eq!(domain, "b.example");
             assert!(why.contains("(report.per_day)"), "{why}");
@@ -166,13 +166,13 @@ async fn d18_who_begins_again_keeps_within_what_the_first_left() {
     };
     let one = only("n3.a.example");
     let first = make_day(&desk, &world.means.terms, &one, &world.stop, |_| {});
-    assert_eq!(first.await.unwrap().letters, 1);
+    assert_eq!(first.await.unwrap().deliveries, 1);
     // What came late would have the first one out of the limit.
     world
         .record(asking("n2.a.example", ["dmarc@a.example".to_owned()], 9))
         .await;
     let made = world.make(&desk).await;
-    assert_eq!((made.before, made.letters, made.limited.reports), (1, 1, 2));
+    assert_eq!((made.before, made.deliveries, made.limited.reports), (1, 1, 2));
     let limits = due(&world).await;
     assert!(
         limits

@@ -8,13 +8,13 @@ fn says(at: At, reply: &str) -> Script {
     Script::with(Fault::say(at, reply))
 }
 
-/// Three letters, to three hosts.
-async fn with_three_letters(script: Script, settings: &str) -> (World, Arc<ReporterContext<Arc<Zones>>>) {
+/// Three messages, to three hosts.
+async fn with_three_messages(script: Script, settings: &str) -> (World, Arc<ReporterContext<Arc<Zones>>>) {
     let world = World::new(script, settings);
     let domains = ["a.example", "b.example", "c.example"];
     world.record(domains.map(|domain| row(domain, 1))).await;
     let desk = world.desk(AFTER);
-    assert_eq!(world.make(&desk).await.letters, 3);
+    assert_eq!(world.make(&desk).await.deliveries, 3);
     (world, desk)
 }
 
@@ -26,7 +26,7 @@ async fn suppressions(desk: &ReporterContext<Arc<Zones>>) -> Vec<String> {
 #[tokio::test]
 async fn d18_a_relay_that_relays_nothing_suppresses_nobody() {
     for reply in ["554 5.7.1 Relay access denied", "550 relay not permitted"] {
-        let (world, desk) = with_three_letters(says(At::Rcpt, reply), "").await;
+        let (world, desk) = with_three_messages(says(At::Rcpt, reply), "").await;
         assert_eq!(world.send(&desk).await.deferred, 3);
         assert!(suppressions(&desk).await.is_empty(), "{reply}");
         // The relay is put right, and nothing was lost.
@@ -36,8 +36,8 @@ async fn d18_a_relay_that_relays_nothing_suppresses_nobody() {
 }
 
 #[tokio::test]
-async fn d18_a_relay_that_never_relays_ends_letters_in_their_time() {
-    let (world, desk) = with_three_letters(says(At::Rcpt, "554 5.7.1 Relay access denied"), "").await;
+async fn d18_a_relay_that_never_relays_ends_messages_in_their_time() {
+    let (world, desk) = with_three_messages(says(At::Rcpt, "554 5.7.1 Relay access denied"), "").await;
     assert_eq!(world.send(&desk).await.deferred, 3);
     let give_up_after = world.means.terms.settings.give_up_after;
     let late = world.desk(AFTER + HOUR + u64::try_from(give_up_after.as_millis()).unwrap());
@@ -47,8 +47,8 @@ async fn d18_a_relay_that_never_relays_ends_letters_in_their_time() {
 
 /// All that waits says why, and when it goes on; nothing counts as tried.
 #[tokio::test]
-async fn letters_say_that_the_relay_takes_none() {
-    let (world, desk) = with_three_letters(says(At::Greeting, "554 5.3.2 no service"), "").await;
+async fn messages_say_that_the_relay_takes_none() {
+    let (world, desk) = with_three_messages(says(At::Greeting, "554 5.3.2 no service"), "").await;
     let orders = Orders {
         pause: Duration::from_secs(240),
         ..Orders::default()
@@ -56,45 +56,45 @@ async fn letters_say_that_the_relay_takes_none() {
     let sent = send(&desk, &world.means, &orders, &world.stop, |_| {})
         .await
         .unwrap();
-    assert_eq!(sent.letters(), 0);
+    assert_eq!(sent.deliveries(), 0);
     let reader = Reader::open(world.database()).unwrap();
-    for letter in reader.deliveries(&OutboxFilter::default()).unwrap() {
-        assert_eq!((letter.state, letter.attempts), (DeliveryState::Queued, 0));
-        assert!(letter.next_ms >= AFTER + 240_000, "{}", letter.next_ms);
+    for message in reader.deliveries(&OutboxFilter::default()).unwrap() {
+        assert_eq!((message.state, message.attempts), (DeliveryState::Queued, 0));
+        assert!(message.next_ms >= AFTER + 240_000, "{}", message.next_ms);
         assert!(
-            letter
+            message
                 .reason
-                .starts_with("the relay takes no letters: greeting: 554 5.3.2"),
+                .starts_with("the relay takes no messages: greeting: 554 5.3.2"),
             "{}",
-            letter.reason
+            message.reason
         );
     }
     world.relay.set(Script::default());
-    assert_eq!(world.send(&world.desk(AFTER + 1_000)).await.letters(), 0);
+    assert_eq!(world.send(&world.desk(AFTER + 1_000)).await.deliveries(), 0);
     assert_eq!(world.send(&world.desk(AFTER + HOUR)).await.delivered, 3);
 }
 
 #[tokio::test]
 async fn d18_a_mailbox_that_is_not_there_is_suppressed_and_no_other() {
     let script = Script::with(Fault::say(At::Rcpt, "550 5.1.1 no such user").to("dmarc@b.example"));
-    let (world, desk) = with_three_letters(script, "").await;
+    let (world, desk) = with_three_messages(script, "").await;
     let sent = world.send(&desk).await;
     assert_eq!((sent.delivered, sent.given_up), (2, 1), "{sent:?}");
     assert_eq!(suppressions(&desk).await, ["dmarc@b.example"]);
 }
 
 #[tokio::test]
-async fn d18_a_letter_that_is_disliked_suppresses_nobody() {
-    let (world, desk) = with_three_letters(says(At::EndOfData, "550 5.7.1 looks like spam"), "").await;
+async fn d18_a_message_that_is_disliked_suppresses_nobody() {
+    let (world, desk) = with_three_messages(says(At::EndOfData, "550 5.7.1 looks like spam"), "").await;
     assert_eq!(world.send(&desk).await.given_up, 3);
     assert!(suppressions(&desk).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_relay_that_refuses_our_return_path_ends_no_letter() {
-    let (world, desk) = with_three_letters(says(At::Mail, "550 5.7.1 sender rejected"), "").await;
+async fn a_relay_that_refuses_our_return_path_ends_no_message() {
+    let (world, desk) = with_three_messages(says(At::Mail, "550 5.7.1 sender rejected"), "").await;
     let sent = world.send(&desk).await;
-    assert_eq!(sent.letters(), 0, "{sent:?}");
+    assert_eq!(sent.deliveries(), 0, "{sent:?}");
     assert!(sent.relay.is_some_and(|why| why.starts_with("MAIL: 550 5.7.1")));
     assert_eq!(world.count(DeliveryState::Queued), 3);
     world.relay.set(Script::default());
@@ -102,9 +102,9 @@ async fn a_relay_that_refuses_our_return_path_ends_no_letter() {
 }
 
 #[tokio::test]
-async fn a_letter_that_makes_the_relay_hang_up_stands_back_behind_the_others() {
+async fn a_message_that_makes_the_relay_hang_up_stands_back_behind_the_others() {
     let script = Script::with(Fault::say(At::Rcpt, "421 4.3.2 closing").to("dmarc@a.example"));
-    let (world, desk) = with_three_letters(script, "report.delivery.connections = 1").await;
+    let (world, desk) = with_three_messages(script, "report.delivery.connections = 1").await;
     let (mut delivered, mut now_ms) = (world.send(&desk).await.delivered, AFTER);
     for _ in 0..2 {
         now_ms += 60_000;
@@ -137,7 +137,7 @@ async fn a_domain_whose_report_cannot_be_stored_does_not_keep_the_day_from_its_e
     world.record([row("a.example", 1)]).await;
     let desk = world.desk(AFTER);
     let made = world.make(&desk).await;
-    assert_eq!((made.counts.skipped, made.letters, made.is_done), (1, 0, true));
+    assert_eq!((made.counts.skipped, made.deliveries, made.is_done), (1, 0, true));
     let skipped = Reader::open(world.database())
         .unwrap()
         .skipped(Day::at(JUNE_1), 10)
@@ -146,7 +146,7 @@ async fn a_domain_whose_report_cannot_be_stored_does_not_keep_the_day_from_its_e
 }
 
 #[tokio::test]
-async fn suppressed_letters_do_not_keep_others_from_being_sent() {
+async fn suppressed_messages_do_not_keep_others_from_being_sent() {
     let world = World::new(Script::default(), "report.delivery.connections = 1");
     // One more than a claim takes.
     let many: Vec<_> = (0..9)
@@ -162,9 +162,9 @@ async fn suppressed_letters_do_not_keep_others_from_being_sent() {
     };
     world.record([asking]).await;
     let desk = world.desk(AFTER);
-    assert_eq!(world.make(&desk).await.letters, 9);
+    assert_eq!(world.make(&desk).await.deliveries, 9);
     world.record([row("c.example", 1)]).await;
-    assert_eq!(world.make(&desk).await.letters, 1);
+    assert_eq!(world.make(&desk).await.deliveries, 1);
     let suppressed = desk
         .outbox
         .with(|outbox| outbox.suppress("@b.example", "by hand", None, AFTER));

@@ -22,11 +22,11 @@ async fn a_redirected_report_goes_where_the_operator_says_also_when_it_is_late()
     let desk = world.desk(AFTER);
     let instead = redirection(&["mailto:x@nowhere.invalid", "mailto:x@nowhere.invalid"]);
     desk.outbox.hold().redirect(&instead).unwrap();
-    assert_eq!(world.make(&desk).await.letters, 1);
+    assert_eq!(world.make(&desk).await.deliveries, 1);
     assert_eq!(world.send(&desk).await.deferred, 1);
     let sent = world.send(&world.desk(AFTER + 2 * 86_400_000)).await;
     assert_eq!(sent.delivered, 1, "{sent:?}");
-    assert_eq!(world.relay.letters()[0].rcpt_to, ["x@nowhere.invalid"]);
+    assert_eq!(world.relay.messages()[0].rcpt_to, ["x@nowhere.invalid"]);
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_report_that_is_redirected_nowhere_is_not_made_and_the_reason_is_kept(
     world.record([row("a.example", 1)]).await;
     let desk = world.desk(AFTER);
     desk.outbox.hold().redirect(&redirection(&[])).unwrap();
-    assert_eq!(world.make(&desk).await.letters, 0);
+    assert_eq!(world.make(&desk).await.deliveries, 0);
     let day = Day::at(JUNE_1);
     let skipped = Reader::open(world.database()).unwrap().skipped(day, 10).unwrap();
     assert_eq!(

@@ -53,7 +53,7 @@ async fn what_is_made_is_sent_before_the_rest_of_the_day_is_made() {
         "all that is made is sent, each time"
     );
     assert_eq!((days[0].1.counts.reports, days[0].1.is_done), (40, true));
-    assert_eq!((sent.delivered, world.relay.letters().len()), (40, 40));
+    assert_eq!((sent.delivered, world.relay.messages().len()), (40, 40));
 }
 
 /// Each attempt waits for a relay that takes nothing: one is enough until all is made.
@@ -71,7 +71,7 @@ async fn a_relay_that_takes_nothing_does_not_hold_up_making() {
     let (days, orders) = (requests(&desk), Orders::default());
     let done = make_and_send(&desk, &world.means, &days, (&orders, TURNS), &world.stop, seen);
     let (days, sent) = done.await.unwrap();
-    assert_eq!((tried.get(), days[0].1.letters, sent.letters()), (1, 40, 0));
+    assert_eq!((tried.get(), days[0].1.deliveries, sent.deliveries()), (1, 40, 0));
     assert!(sent.relay.is_some());
     assert_eq!(world.count(DeliveryState::Queued), 40);
 }

@@ -103,8 +103,8 @@ fn metrics() -> Arc<Metrics> {
     metrics.filter.skipped("authenticated");
     metrics.filter.failed("store");
     metrics.reporter.report(landmarc_store::ReportKind::Aggregate);
-    metrics.reporter.letter("delivered");
-    metrics.reporter.letter("deferred");
+    metrics.reporter.delivery("delivered");
+    metrics.reporter.delivery("deferred");
     metrics.reporter.failure_report("limited");
     metrics.reporter.outbox(landmarc_store::OutboxCounts {
         queued: 7,

@@ -1,4 +1,4 @@
-//! Whole letters with failure reports: what others read, and what they must never find in them.
+//! Whole messages with failure reports: what others read, and what they must never find in them.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -82,13 +82,13 @@ fn forged_message(message: &str, record: &str) -> FailureFacts {
     })
 }
 
-/// The letter without what hangs on the version of this program.
-fn golden(letter: &str) -> String {
-    let boundary = letter
+/// The message without what hangs on the version of this program.
+fn golden(message: &str) -> String {
+    let boundary = message
         .split("boundary=\"")
         .nth(1)
         .and_then(|rest| rest.split('"').next());
-    letter
+    message
         .replace(USER_AGENT, "landmarc/VERSION")
         .replace(boundary.expect("it has parts"), "BOUNDARY")
 }
@@ -142,26 +142,26 @@ fn fr06_fr09_reports_about_one_mechanism() {
 #[test]
 fn rd13_rd14_rd15_no_body_no_attachment_nothing_canonicalized() {
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
-        let letter = octets(&report(&list_message(), &Redactor::new(profile, KEY), 1));
+        let message = octets(&report(&list_message(), &Redactor::new(profile, KEY), 1));
         for never in [
             "Dear James",
             "evil.example",
             "DKIM-Canonicalized",
             "Original-Rcpt-To",
         ] {
-            assert!(!letter.contains(never), "{never} under {}", profile.as_str());
+            assert!(!message.contains(never), "{never} under {}", profile.as_str());
         }
-        assert!(letter.contains("text/rfc822-headers"));
+        assert!(message.contains("text/rfc822-headers"));
     }
 }
 
 #[test]
-fn nobody_can_be_found_in_a_hashed_letter() {
+fn nobody_can_be_found_in_a_hashed_message() {
     let mut facts = list_message();
     facts.moment.recipients = vec![b"Melissa@receiver.example".to_vec()];
     facts.moment.queue_id = "for.melissa\r\nBcc: x@y.example".to_owned();
-    let letter = octets(&report(&facts, &hashed(), 1));
-    let lower = letter.to_ascii_lowercase();
+    let message = octets(&report(&facts, &hashed(), 1));
+    let lower = message.to_ascii_lowercase();
     for local_part in [
         "james",
         "smith",
@@ -172,9 +172,9 @@ fn nobody_can_be_found_in_a_hashed_letter() {
         "lab results",
         "list-bounces",
     ] {
-        assert!(!lower.contains(local_part), "{local_part} in {letter}");
+        assert!(!lower.contains(local_part), "{local_part} in {message}");
     }
-    assert!(!lower.contains("\nbcc"), "{letter}");
+    assert!(!lower.contains("\nbcc"), "{message}");
 }
 
 #[test]
@@ -216,8 +216,8 @@ fn what_we_write_we_read() {
 fn b13_each_spf_record_used_is_written_and_read() {
     let record = RECORD.1;
     let made = report(&forged_message(LIST_MESSAGE, record), &hashed(), 1);
-    let letter = octets(&made);
-    let (read, deviations) = read(letter.as_bytes()).unwrap();
+    let message = octets(&made);
+    let (read, deviations) = read(message.as_bytes()).unwrap();
     assert_eq!(deviations, []);
     let expected = [
         (
@@ -311,7 +311,7 @@ fn b13_all_records_that_spf_can_use_are_kept() {
 }
 
 #[test]
-fn the_same_message_makes_the_same_letter_and_another_one_another() {
+fn the_same_message_makes_the_same_message_and_another_one_another() {
     let made = report(&list_message(), &hashed(), 1);
     let again = report(&list_message(), &hashed(), 1);
     assert_eq!(octets(&made), octets(&again));
@@ -321,7 +321,7 @@ fn the_same_message_makes_the_same_letter_and_another_one_another() {
 }
 
 #[test]
-fn a_hostile_header_makes_a_letter_of_bounded_size() {
+fn a_hostile_header_makes_a_message_of_bounded_size() {
     let field = format!("To: {}\n", "a@b,".repeat(200));
     let message = format!(
         "From: author@consumer.example\n{}\nbody\n",
@@ -331,16 +331,16 @@ fn a_hostile_header_makes_a_letter_of_bounded_size() {
     for profile in [Profile::Hashed, Profile::Domains, Profile::None] {
         let made = dmarc_report(&facts, &Redactor::new(profile, KEY));
         assert!(made.header.is_cut);
-        let letter = octets(&made);
-        assert!(letter.len() < MAX_BLOCK_OCTETS + 16 * 1024, "{}", letter.len());
-        assert!(letter.contains("only its beginning is shown"));
-        assert!(letter.lines().all(|line| line.len() <= 998));
+        let message = octets(&made);
+        assert!(message.len() < MAX_BLOCK_OCTETS + 16 * 1024, "{}", message.len());
+        assert!(message.contains("only its beginning is shown"));
+        assert!(message.lines().all(|line| line.len() <= 998));
     }
 }
 
-/// What Python's e-mail package makes of a letter, one line for each thing it found. None where there
+/// What Python's e-mail package makes of a message, one line for each thing it found. None where there
 /// is no Python.
-fn as_python_reads_it(letter: &str) -> Option<String> {
+fn as_python_reads_it(message: &str) -> Option<String> {
     const SCRIPT: &str = "
 import sys, email, email.policy
 message = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
@@ -372,16 +372,16 @@ print('original', headers['from'], '|', headers['subject'])
         Need::Tools.is_missing("python3 is not installed");
         return None;
     };
-    child.stdin.take().unwrap().write_all(letter.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(message.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "python3 could not read the letter");
+    assert!(output.status.success(), "python3 could not read the message");
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
 #[test]
-fn python_unpacks_the_letter() {
-    let letter = octets(&report(&list_message(), &hashed(), 1));
-    let Some(found) = as_python_reads_it(&letter) else {
+fn python_unpacks_the_message() {
+    let message = octets(&report(&list_message(), &hashed(), 1));
+    let Some(found) = as_python_reads_it(&message) else {
         return;
     };
     insta::assert_snapshot!(found);

@@ -1,6 +1,6 @@
-"""Reads letters with none of our own code, and says as JSON what is in them.
+"""Reads messages with none of our own code, and says as JSON what is in them.
 
-    python3 read_letters.py ZONES OUT FILE...
+    python3 read_messages.py ZONES OUT FILE...
 
 ZONES is a JSON object from the name of a TXT record to its text: the DKIM keys. Each FILE is one
 mail as it lies in a mailbox. Python's e-mail package takes it apart, its zlib unpacks the report,
@@ -28,21 +28,21 @@ def main():
     for number, path in enumerate(sys.argv[3:]):
         with open(path, "rb") as file:
             octets = file.read()
-        letter = read(octets, zones)
-        letter["file"] = path
-        if letter["xml"] is not None:
+        message = read(octets, zones)
+        message["file"] = path
+        if message["xml"] is not None:
             place = os.path.join(sys.argv[2], f"{number}.xml")
             with open(place, "wb") as file:
-                file.write(letter.pop("xml"))
-            letter["report"] = report(place)
-            letter["xml"] = place
-        print(json.dumps(letter))
+                file.write(message.pop("xml"))
+            message["report"] = report(place)
+            message["xml"] = place
+        print(json.dumps(message))
 
 
 def read(octets, zones):
     message = email.message_from_bytes(octets, policy=email.policy.default)
     attachments = [part for part in message.iter_attachments() if part.get_content_type() == "application/gzip"]
-    letter = {
+    message = {
         "from": str(message["From"]),
         "to": str(message["To"]),
         "subject": str(message["Subject"]),
@@ -60,16 +60,16 @@ def read(octets, zones):
     }
     body = message.get_body(("plain",))
     if body is not None:
-        letter["text"] = body.get_content()
+        message["text"] = body.get_content()
     if attachments:
-        letter["file_name"] = attachments[0].get_filename()
-        letter["xml"] = gzip.decompress(attachments[0].get_content())
+        message["file_name"] = attachments[0].get_filename()
+        message["xml"] = gzip.decompress(attachments[0].get_content())
     feedback = [part for part in message.walk() if part.get_content_type() == "message/feedback-report"]
     if feedback:
         fields = email.message_from_string(str(feedback[0].get_payload()[0]) if feedback[0].is_multipart() else feedback[0].get_payload())
-        letter["feedback"] = {name: str(value) for name, value in fields.items()}
-        letter["content"] = "\n".join(content(part) for part in message.iter_parts())
-    return letter
+        message["feedback"] = {name: str(value) for name, value in fields.items()}
+        message["content"] = "\n".join(content(part) for part in message.iter_parts())
+    return message
 
 
 def content(part):
@@ -88,7 +88,7 @@ def signatures(octets, message, zones):
     # As it came from the relay: line ends of a mailbox are not those of the wire.
     wire = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     count = len(message.get_all("DKIM-Signature", []))
-    # A day that a test closes may lie ahead, and dkimpy takes no signature of tomorrow: the letter is read
+    # A day that a test closes may lie ahead, and dkimpy takes no signature of tomorrow: the message is read
     # on the day of its Date.
     date = email.utils.parsedate_to_datetime(message["Date"]).timestamp()
     with unittest.mock.patch("time.time", return_value=date):

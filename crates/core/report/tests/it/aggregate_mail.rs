@@ -1,4 +1,4 @@
-//! The letter: parts that read back, and nothing that settings or records hold can bend it.
+//! The message: parts that read back, and nothing that settings or records hold can bend it.
 
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ fn source(source_ip: impl Into<IpAddr>, messages: u64, passing: u64) -> SourceSu
     }
 }
 
-/// What a letter is made of, for tests to change.
+/// What a message is made of, for tests to change.
 struct World {
     from: Address,
     organization: String,
@@ -97,7 +97,7 @@ impl World {
         })
     }
 
-    fn letter(&self) -> ReportMail {
+    fn message(&self) -> ReportMail {
         let facts = AggregateMailFacts {
             from: &self.from,
             organization: &self.organization,
@@ -114,8 +114,8 @@ impl World {
 }
 
 /// Lines that the other side may count on.
-fn assert_is_sound(letter: &ReportMail) {
-    let octets = letter.to_bytes();
+fn assert_is_sound(message: &ReportMail) {
+    let octets = message.to_bytes();
     assert!(octets.is_ascii() && octets.ends_with(b"\r\n"));
     let text = String::from_utf8_lossy(&octets);
     for line in text.split("\r\n") {
@@ -124,8 +124,8 @@ fn assert_is_sound(letter: &ReportMail) {
             "{line:?}"
         );
     }
-    assert_eq!(letter.header.defects(), []);
-    let names: Vec<_> = letter
+    assert_eq!(message.header.defects(), []);
+    let names: Vec<_> = message
         .header
         .fields()
         .iter()
@@ -149,27 +149,27 @@ fn assert_is_sound(letter: &ReportMail) {
 }
 
 #[test]
-fn a_letter_is_written_as_this() {
-    let letter = World::default().letter();
-    assert_is_sound(&letter);
-    insta::assert_snapshot!(String::from_utf8(letter.to_bytes()).unwrap().replace('\r', ""));
+fn a_message_is_written_as_this() {
+    let message = World::default().message();
+    assert_is_sound(&message);
+    insta::assert_snapshot!(String::from_utf8(message.to_bytes()).unwrap().replace('\r', ""));
 }
 
 #[test]
-fn gr20_the_same_report_to_the_same_address_is_the_same_letter() {
-    assert_eq!(World::default().letter(), World::default().letter());
+fn gr20_the_same_report_to_the_same_address_is_the_same_message() {
+    assert_eq!(World::default().message(), World::default().message());
     let other = World {
         to: address("other@example.com"),
         ..World::default()
     };
-    assert_ne!(World::default().letter().message_id, other.letter().message_id);
+    assert_ne!(World::default().message().message_id, other.message().message_id);
     assert_eq!(World::default().id(), other.id());
 }
 
 #[test]
-fn another_reader_takes_the_letter_apart() {
+fn another_reader_takes_the_message_apart() {
     let world = World::default();
-    let octets = world.letter().to_bytes();
+    let octets = world.message().to_bytes();
     let read = MessageParser::default().parse(&octets).unwrap();
     assert_eq!(
         read.subject().unwrap(),
@@ -207,8 +207,8 @@ fn another_reader_takes_the_letter_apart() {
 }
 
 #[test]
-fn a_signed_letter_has_nothing_to_complain_about() {
-    let letter = World::default().letter();
+fn a_signed_message_has_nothing_to_complain_about() {
+    let message = World::default().message();
     let (domain, selector) = (name("receiver.example"), name("s1"));
     let request = dkim::SignRequest {
         domain: &domain,
@@ -229,12 +229,12 @@ fn a_signed_letter_has_nothing_to_complain_about() {
         expires: None,
     };
     let random = ring::rand::SystemRandom::new();
-    let sign = || dkim::sign(&letter.header, &letter.body, &request, &random).unwrap();
+    let sign = || dkim::sign(&message.header, &message.body, &request, &random).unwrap();
     assert_eq!(sign(), sign());
 }
 
 #[test]
-fn the_size_of_a_letter_is_known_before_it_is_written() {
+fn the_size_of_a_message_is_known_before_it_is_written() {
     for octets in [0, 1, 57, 58, 100_000] {
         let world = World {
             gzip: vec![0xff; octets],
@@ -242,7 +242,7 @@ fn the_size_of_a_letter_is_known_before_it_is_written() {
             contact: "ü".repeat(1_000),
             ..World::default()
         };
-        let size = world.letter().to_bytes().len();
+        let size = world.message().to_bytes().len();
         let bound = mail_size(octets);
         assert!(
             size <= bound && bound <= size + 16 * 1024,
@@ -269,9 +269,9 @@ fn nothing_in_the_settings_or_a_record_adds_a_field_or_a_recipient() {
             contact: hostile.to_owned(),
             ..World::default()
         };
-        let letter = world.letter();
-        assert_is_sound(&letter);
-        let octets = letter.to_bytes();
+        let message = world.message();
+        assert_is_sound(&message);
+        let octets = message.to_bytes();
         let read = MessageParser::default().parse(&octets).unwrap();
         let from = read.from().unwrap();
         assert_eq!(
@@ -293,22 +293,22 @@ fn the_longest_names_fit() {
         policy_domain: longest,
         ..World::default()
     };
-    assert_is_sound(&world.letter());
+    assert_is_sound(&world.message());
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn every_letter_is_sound(
+    fn every_message_is_sound(
         organization in "(.|\r|\n|=|\\?|ü){0,300}",
         contact in "(.|\r|\n|-|ü){0,300}",
         gzip in proptest::collection::vec(any::<u8>(), 0..300),
     ) {
         let world = World { organization, contact, gzip: gzip.clone(), ..World::default() };
-        let letter = world.letter();
-        assert_is_sound(&letter);
-        let octets = letter.to_bytes();
+        let message = world.message();
+        assert_is_sound(&message);
+        let octets = message.to_bytes();
         let read = MessageParser::default().parse(&octets).unwrap();
         prop_assert_eq!(read.attachment(0).unwrap().contents(), gzip);
     }
