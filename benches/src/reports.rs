@@ -59,7 +59,7 @@ fn unless_it_fails(program: &str, outcome: io::Result<Option<Outcome>>) -> Optio
 fn table(outcomes: &[Outcome]) -> String {
     let mut text = "\
 | program | messages | recording, CPU s (program + server) | **making and sending, CPU s** (program + server) | wall s | peak MiB \
-| reports | letters | rows (least possible) | messages counted | valid by RFC 9990 |
+| reports | report mails | rows (least possible) | messages counted | valid by RFC 9990 |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
     for outcome in outcomes {
@@ -75,7 +75,7 @@ fn table(outcomes: &[Outcome]) -> String {
             outcome.wall,
             outcome.memory,
             checked.reports,
-            checked.letters,
+            checked.mails,
             checked.rows,
             outcome.least_rows,
             checked.messages,

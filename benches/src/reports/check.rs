@@ -14,10 +14,10 @@ const MAGIC: [&str; 2] = ["H4sI", "UEsD"];
 /// Files that one call of xmllint is given.
 const FILES_A_CALL: usize = 400;
 
-/// Counts over all letters.
+/// Counts over all mails.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Checked {
-    pub(super) letters: usize,
+    pub(super) mails: usize,
     /// Distinct documents.
     pub(super) reports: usize,
     pub(super) rows: usize,
@@ -26,15 +26,15 @@ pub(super) struct Checked {
     pub(super) valid: usize,
 }
 
-/// Takes the letters apart, counts, and validates.
-pub(super) fn check(letters: &[Vec<u8>], folder: &Path) -> io::Result<Checked> {
+/// Takes the mails apart, counts, and validates.
+pub(super) fn check(mails: &[Vec<u8>], folder: &Path) -> io::Result<Checked> {
     let mut reports: HashMap<Vec<u8>, PathBuf> = HashMap::new();
     let mut checked = Checked {
-        letters: letters.len(),
+        mails: mails.len(),
         ..Checked::default()
     };
-    for letter in letters {
-        let xml = gunzip(&attachment(letter))?;
+    for mail in mails {
+        let xml = gunzip(&attachment(mail))?;
         let place = folder.join(format!("{}.xml", reports.len()));
         if let Entry::Vacant(vacant) = reports.entry(xml) {
             checked.rows += count(vacant.key(), b"<record>");
@@ -50,8 +50,8 @@ pub(super) fn check(letters: &[Vec<u8>], folder: &Path) -> io::Result<Checked> {
 }
 
 /// The octets of the part in base64 that has a gzip file in it.
-fn attachment(letter: &[u8]) -> Vec<u8> {
-    let text = String::from_utf8_lossy(letter).replace("\r\n", "\n");
+fn attachment(mail: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(mail).replace("\r\n", "\n");
     let parts = text
         .split("\n\n")
         .skip_while(|part| !MAGIC.iter().any(|magic| part.starts_with(magic)));

@@ -1,14 +1,14 @@
-//! A mail host that takes every letter at once and keeps it.
+//! A mail host that takes every mail at once and keeps it.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-/// Takes letters until the process ends.
+/// Takes mails until the process ends.
 pub(super) struct Sink {
     address: SocketAddr,
-    letters: Arc<Mutex<Vec<Vec<u8>>>>,
+    mails: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Sink {
@@ -16,14 +16,14 @@ impl Sink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let sink = Self {
             address: listener.local_addr()?,
-            letters: Arc::default(),
+            mails: Arc::default(),
         };
-        let letters = Arc::clone(&sink.letters);
+        let mails = Arc::clone(&sink.mails);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let letters = Arc::clone(&letters);
+                let mails = Arc::clone(&mails);
                 // A client that is gone has said all that it wanted.
-                thread::spawn(move || serve(stream, &letters));
+                thread::spawn(move || serve(stream, &mails));
             }
         });
         Ok(sink)
@@ -33,13 +33,13 @@ impl Sink {
         self.address
     }
 
-    /// The letters so far, which are then forgotten.
+    /// The mails so far, which are then forgotten.
     pub(super) fn take(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut *self.letters.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.mails.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-fn serve(stream: TcpStream, letters: &Mutex<Vec<Vec<u8>>>) -> io::Result<()> {
+fn serve(stream: TcpStream, mails: &Mutex<Vec<Vec<u8>>>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut writer = stream;
@@ -55,11 +55,8 @@ fn serve(stream: TcpStream, letters: &Mutex<Vec<Vec<u8>>>) -> io::Result<()> {
             b"EHLO" => writer.write_all(b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n")?,
             b"DATA" => {
                 writer.write_all(b"354 go on\r\n")?;
-                let letter = text(&mut reader)?;
-                letters
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(letter);
+                let mail = text(&mut reader)?;
+                mails.lock().unwrap_or_else(PoisonError::into_inner).push(mail);
                 writer.write_all(b"250 2.0.0 taken\r\n")?;
             }
             b"QUIT" => return writer.write_all(b"221 bye\r\n"),
@@ -69,19 +66,19 @@ fn serve(stream: TcpStream, letters: &Mutex<Vec<Vec<u8>>>) -> io::Result<()> {
 }
 
 fn text(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    let mut letter = Vec::new();
+    let mut mail = Vec::new();
     loop {
-        let begin = letter.len();
-        if reader.read_until(b'\n', &mut letter)? == 0 {
+        let begin = mail.len();
+        if reader.read_until(b'\n', &mut mail)? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        match &letter[begin..] {
+        match &mail[begin..] {
             b".\r\n" => {
-                letter.truncate(begin);
-                return Ok(letter);
+                mail.truncate(begin);
+                return Ok(mail);
             }
             [b'.', ..] => {
-                letter.remove(begin);
+                mail.remove(begin);
             }
             _ => {}
         }

@@ -1,11 +1,11 @@
 //! BounceReading what comes back: delivery status notifications (RFC 3464) and what programs older than that
 //! send in their place.
 //!
-//! A bounce says that a destination is no good, and so keeps letters from it for a while. That makes it
-//! something to forge. What counts is the token in our return path, which only who got a letter of ours has seen;
-//! the Message-ID of a returned letter is worth less, for Message-IDs of ours can be worked out.
+//! A bounce says that a destination is no good, and so keeps messages from it for a while. That makes it
+//! something to forge. What counts is the token in our return path, which only who got a message of ours has seen;
+//! the Message-ID of a returned message is worth less, for Message-IDs of ours can be worked out.
 //!
-//! Not read: the body of the returned letter, notifications encrypted or signed, and VERP of others.
+//! Not read: the body of the returned message, notifications encrypted or signed, and VERP of others.
 
 mod guess;
 mod status;
@@ -18,7 +18,7 @@ use landmarc_report::quote::shown;
 use landmarc_report::refusal::{is_size_refusal, speaks_of_destination};
 use landmarc_report::return_path::ReturnPath;
 
-/// How much of a bounce is read. The status stands before the returned letter, which may be all of a report.
+/// How much of a bounce is read. The status stands before the returned message, which may be all of a report.
 pub const MAX_BOUNCE_OCTETS: usize = 256 * 1024;
 /// Characters of a diagnostic text that are kept.
 pub const MAX_DIAGNOSTIC_CHARACTERS: usize = 300;
@@ -32,18 +32,18 @@ const RECIPIENT_FIELDS: [&str; 4] = ["X-Original-To", "Delivered-To", "Envelope-
 /// What a message to our return path is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BounceReading {
-    /// It speaks of the delivery of a letter.
+    /// It speaks of the delivery of a message.
     Bounce(Bounce),
     /// It does not.
     NotABounce(NotABounce),
 }
 
-/// What became of a letter, by what came back.
+/// What became of a message, by what came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bounce {
     /// The delivery, by the token of our return path. It cannot be made up.
     pub delivery: Option<u64>,
-    /// The Message-ID of the returned letter, in angle brackets. Anybody can write one: to be looked up only
+    /// The Message-ID of the returned message, in angle brackets. Anybody can write one: to be looked up only
     /// where [`delivery`](Self::delivery) is none and return paths have no token.
     pub message_id: Option<String>,
     /// What happened.
@@ -53,13 +53,13 @@ pub struct Bounce {
     /// What the last server said: printable, at most [`MAX_DIAGNOSTIC_CHARACTERS`] and what escaping adds;
     /// may be empty.
     pub diagnostic: String,
-    /// The address that the letter did not reach, as the other side knows it.
+    /// The address that the message did not reach, as the other side knows it.
     pub final_recipient: Option<String>,
     /// Whether all this was in a delivery status notification, and not read out of words.
     pub is_standard: bool,
 }
 
-/// What happened to a letter (RFC 3464 §2.3.3).
+/// What happened to a message (RFC 3464 §2.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BounceAction {
     /// It will not be delivered.
@@ -112,7 +112,7 @@ impl fmt::Display for Bounce {
 }
 
 impl Bounce {
-    /// Whether the letter was too big, so that the destination is not to blame and smaller letters may reach it.
+    /// Whether the message was too big, so that the destination is not to blame and smaller messages may reach it.
     #[must_use]
     pub fn is_size_refusal(&self) -> bool {
         let code = self.diagnostic.get(..3).and_then(|code| code.parse().ok());
@@ -122,8 +122,8 @@ impl Bounce {
 }
 
 impl Bounce {
-    /// Whether it is the mailbox or domain that is no good, so that further letters to it are no use for a
-    /// while: what a server holds against us, the letter or the relay is no fault of the destination.
+    /// Whether it is the mailbox or domain that is no good, so that further messages to it are no use for a
+    /// while: what a server holds against us, the message or the relay is no fault of the destination.
     #[must_use]
     pub fn speaks_of_destination(&self) -> bool {
         let words = self.diagnostic.split(|c: char| !c.is_ascii_alphanumeric());
@@ -152,7 +152,7 @@ pub enum NotABounce {
     #[error("it is a delivery status notification that names no recipient")]
     EmptyNotification,
     /// A message in words to an address that names no delivery.
-    #[error("it is no delivery status notification, and it was not sent to the return path of a letter")]
+    #[error("it is no delivery status notification, and it was not sent to the return path of a message")]
     NoToken,
     /// A message in words that do not tell of a failed delivery.
     #[error("it is no delivery status notification, and nothing else shows that it is a bounce")]
@@ -248,7 +248,7 @@ fn report_type<'a>(message: &'a Message<'_>) -> Option<&'a str> {
     content_type.attribute("report-type").filter(|_| is_report)
 }
 
-/// The Message-ID of the letter that came back, whole or as its header section.
+/// The Message-ID of the message that came back, whole or as its header section.
 fn returned_message_id(message: &Message<'_>) -> Option<String> {
     message.parts.iter().find_map(|part| {
         let id = match &part.body {

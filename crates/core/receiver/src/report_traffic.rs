@@ -1,6 +1,6 @@
 //! Mail that is itself about reports, and so is no cause for another one (decision D18).
 //!
-//! Two systems that report about each other's reports exchange a letter a day forever: RFC 9990 has
+//! Two systems that report about each other's reports exchange a message a day forever: RFC 9990 has
 //! no rule against it. Such messages are counted like all others, but marked; a domain that sent
 //! nothing else gets no report. Deliberately knows no body: that an aggregate report is one is told
 //! by its Subject, whose grammar the reader of reports knows.
@@ -24,7 +24,7 @@ pub struct OwnReportAddress {
     /// Right of it.
     pub domain: DomainName,
     /// What an extension of the local part begins with, where the address may have one: bounces of
-    /// our letters come to such addresses.
+    /// our messages come to such addresses.
     pub delimiter: Option<char>,
 }
 

@@ -5,7 +5,7 @@ use mail_parser::{HeaderValue, Message};
 use super::{BounceAction, NotABounce};
 use landmarc_report::refusal::enhanced_code;
 
-/// How much of the text is searched, in characters. The reason stands above the returned letter.
+/// How much of the text is searched, in characters. The reason stands above the returned message.
 const MAX_TEXT_CHARACTERS: usize = 8_192;
 /// Who sends bounces.
 const DAEMONS: [&str; 2] = ["mailer-daemon", "postmaster"];
@@ -29,7 +29,7 @@ const REPLY_SUBJECTS: [&str; 6] = [
     "out of office",
     "vacation",
 ];
-/// What is said of letters that are still on their way, in lower case.
+/// What is said of messages that are still on their way, in lower case.
 const DELAY_WORDS: [&str; 6] = [
     "delayed",
     "will be retried",

@@ -13,7 +13,7 @@ pub(super) struct RecipientStatus {
     pub(super) final_recipient: Option<String>,
 }
 
-/// Reads the notification. Our letters have one recipient; where there are several, because an address led to
+/// Reads the notification. Our messages have one recipient; where there are several, because an address led to
 /// others, the worst counts.
 pub(super) fn read(text: &str) -> Option<RecipientStatus> {
     let mut worst: Option<RecipientStatus> = None;
