@@ -1,7 +1,6 @@
 //! The DNS Tree Walk: which names are asked, which record applies, and which name is
 //! the Organizational Domain (RFC 9989 §4.10).
 
-use std::fmt;
 use std::iter;
 
 use futures_util::future::join_all;
@@ -97,24 +96,6 @@ pub enum TakenAs {
     PublicSuffix,
 }
 
-impl TakenAs {
-    /// A word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Author => "author",
-            Self::Organizational => "organizational",
-            Self::PublicSuffix => "public suffix",
-        }
-    }
-}
-
-impl fmt::Display for TakenAs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// A record of a walk and the name it was found at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
@@ -134,9 +115,10 @@ pub fn organizational_domain(start: &DomainName, found: &[Found<'_>]) -> DomainN
     for Found { name, record } in found {
         match record.psd {
             Psd::No => return (*name).clone(),
-            // One label below, counted from the start: that name may never have been asked.
-            Psd::Yes if *name != start => return start.last_labels(name.label_count() + 1),
-            Psd::Yes | Psd::Undeclared => {}
+            // One label below, counted from the start: that name may never have been asked. Below the
+            // start there is none, and it is the start itself.
+            Psd::Yes => return start.last_labels(name.label_count() + 1),
+            Psd::Undeclared => {}
         }
     }
     found

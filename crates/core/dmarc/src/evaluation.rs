@@ -84,12 +84,6 @@ impl DiscoveryMethod {
     }
 }
 
-impl fmt::Display for DiscoveryMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// What SPF and DKIM found, as far as DMARC looks at it (RFC 9989 §4.3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identifiers {

@@ -37,10 +37,10 @@ pub fn organizational_domain(walk: &Walk, suffixes: &Suffixes) -> Option<Guarded
     Some(Guarded { domain, is_moved })
 }
 
-/// The name one label below `suffix`, or below those that are suffixes again:
+/// The name one label below `suffix`, or below those that are suffixes again, as it is itself:
 /// otherwise an unmarked record at `uk` would make one organization of `co.uk`.
 fn below_suffixes(start: &DomainName, suffix: &DomainName, suffixes: &Suffixes) -> DomainName {
-    (suffix.label_count() + 1..start.label_count())
+    (suffix.label_count()..start.label_count())
         .map(|labels| start.last_labels(labels))
         .find(|name| !suffixes.is_public_suffix(name))
         .unwrap_or_else(|| start.clone())

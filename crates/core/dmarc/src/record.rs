@@ -72,24 +72,6 @@ pub enum Usability {
     Unusable,
 }
 
-impl Usability {
-    /// A word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AsPublished => "as published",
-            Self::AsNone => "as none",
-            Self::Unusable => "unusable",
-        }
-    }
-}
-
-impl fmt::Display for Usability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Record {
     /// Reads the text of one TXT record, character-strings joined without a blank (§4.5).
     ///

@@ -79,10 +79,9 @@ pub(super) fn for_name_below(record: &Record, existence: Option<Existence>) -> S
     match existence {
         Some(Existence::Exists) => existing,
         Some(Existence::NxDomain) => missing,
-        Some(Existence::Unknown(_)) | None if existing.policy == missing.policy => existing,
         // Neither may be claimed: the weaker does the least harm.
         Some(Existence::Unknown(_)) | None => Selected {
-            is_uncertain: true,
+            is_uncertain: existing.policy != missing.policy,
             ..if missing.policy < existing.policy {
                 missing
             } else {
@@ -126,6 +125,6 @@ mod tests {
         );
         assert!(weaker_sp.is_uncertain && weaker_np.is_uncertain);
         let same = for_name_below(&record("v=DMARC1; p=reject; np=reject"), unknown);
-        assert!(!same.is_uncertain);
+        assert_eq!((same.tag, same.is_uncertain), (PolicyTag::P, false));
     }
 }

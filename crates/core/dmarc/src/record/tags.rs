@@ -60,7 +60,7 @@ pub(super) fn read(text: &[u8], problems: &mut Problems) -> Result<Vec<Tag>, Rec
     if text.len() > MAX_RECORD_OCTETS {
         return Err(RecordProblem::TooLong { octets: text.len() });
     }
-    if text.starts_with(b" ") || text.starts_with(b"\t") {
+    if let Some(b' ' | b'\t') = text.first() {
         problems.add(RecordProblem::LeadingBlank);
     }
     let mut tags: Vec<Tag> = Vec::new();
@@ -148,6 +148,12 @@ mod tests {
             .unwrap();
         let names: Vec<_> = tags.iter().map(|tag| tag.name.as_str()).collect();
         assert_eq!(names, ["p"]);
+        for (text, is_noted) in [(" v=DMARC1", true), ("\tv=DMARC1", true), ("v=DMARC1", false)] {
+            let mut problems = Problems::default();
+            assert!(read(text.as_bytes(), &mut problems).is_ok());
+            let is_leading = problems.into_vec() == [RecordProblem::LeadingBlank];
+            assert_eq!(is_leading, is_noted, "{text:?}");
+        }
         assert_eq!(
             problems.into_vec(),
             [

@@ -210,6 +210,8 @@ mod tests {
         let options = FailureOptions::parse("s:d:1").unwrap();
         assert_eq!(options.to_string(), "1:d:s");
         assert_eq!(FailureOptions::default().to_string(), "0");
+        assert_eq!(FailureOptions::parse("0"), Some(FailureOptions::default()));
+        assert_eq!(FailureOptions::parse("s:0").unwrap().to_string(), "0:s");
         for wrong in ["", "0:1", "d:d", "1,d", "2", "d:", ":"] {
             assert_eq!(FailureOptions::parse(wrong), None, "{wrong:?}");
         }

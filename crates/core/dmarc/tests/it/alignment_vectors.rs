@@ -1,6 +1,7 @@
 //! Alignment and result (A), for identifiers that passed their own mechanism.
 
-use landmarc_dmarc::Options;
+use landmarc_dmarc::{Identifiers, Options, Suffixes, evaluate};
+use landmarc_testkit::block_on;
 
 use crate::common::{LETTER, judge, name, passed, records};
 
@@ -101,6 +102,26 @@ fn al18_the_guard_looks_through_nested_suffixes() {
 }
 
 #[test]
+fn al18_the_guard_looks_at_no_name_above_the_record() {
+    // Nothing says that `y.test` is a public suffix: the list has the name below it alone.
+    let suffixes =
+        Suffixes::parse("// ===BEGIN ICANN DOMAINS===\ntest\nx.y.test\n// ===END ICANN DOMAINS===\n")
+            .unwrap();
+    let zones = records(&[("x.y.test", "v=DMARC1; p=reject")]);
+    let author = name("mail.x.y.test");
+    let identifiers = Identifiers::default();
+    let found = block_on(evaluate(
+        &zones,
+        &author,
+        &identifiers,
+        &Options::default(),
+        &suffixes,
+    ));
+    assert!(found.guard_applied);
+    assert_eq!(found.organizational_domain, Some(author));
+}
+
+#[test]
 fn al18_names_of_one_owner_still_align_under_the_guard() {
     let zones = records(&[("com", "v=DMARC1; p=reject")]);
     let own = passed("bounce.victim.com", &[]);
@@ -123,8 +144,12 @@ fn al18_a_mark_or_a_private_suffix_leaves_the_guard_alone() {
 
 #[test]
 fn al09_every_step_tells_its_organizational_domain() {
-    let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
-    let identifiers = passed("example.com", &["signing.example.com", "example.net"]);
+    let zones = records(&[
+        ("example.com", "v=DMARC1; p=reject"),
+        ("b.example.com", "v=DMARC1; p=none; psd=n"),
+    ]);
+    let signers = ["signing.example.com", "example.net", "mail.b.example.com"];
+    let identifiers = passed("example.com", &signers);
     let (found, _) = judge(&zones, "example.com", &identifiers, Options::default());
     let told: Vec<_> = found
         .identifiers
@@ -142,13 +167,14 @@ fn al09_every_step_tells_its_organizational_domain() {
             "spf example.com true: is the Author Domain",
             "dkim signing.example.com true: has the Organizational Domain of the author",
             "dkim example.net false: is not at or below the Organizational Domain of the author",
+            "dkim mail.b.example.com false: has the Organizational Domain b.example.com",
         ]
     );
     assert_eq!(
         found.identifiers[1].organizational_domain,
         Some(name("example.com"))
     );
-    assert_eq!(found.walks.len(), 2);
+    assert_eq!(found.walks.len(), 3);
     assert_eq!(found.walks[0].start, name("example.com"));
 }
 

@@ -129,7 +129,7 @@ fn dmarc_cases_of_both_profiles() {
             wrong.extend(
                 check(case, &found)
                     .iter()
-                    .map(|what| format!("{} by {}: {what}", case.id(), found.method)),
+                    .map(|what| format!("{} by {}: {what}", case.id(), found.method.as_str())),
             );
         }
     }

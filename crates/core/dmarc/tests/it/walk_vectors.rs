@@ -1,7 +1,7 @@
 //! The DNS Tree Walk (W): what is asked, in order; what applies; who the author belongs to.
 
 use landmarc_auth::lookup::Ledger;
-use landmarc_dmarc::{Discovery, discovery};
+use landmarc_dmarc::{Discovery, TakenAs, discovery};
 use landmarc_testkit::block_on;
 
 use crate::common::{LETTER, NO_LIMIT, judge, name, passed, questions, records};
@@ -299,15 +299,16 @@ fn tw01_to_tw30_discovery_asks_and_finds() {
         let (_, discovery) = block_on(discovery::discover(&ledger, &name(case.author)));
         assert_eq!(questions(&ledger).join(" "), case.asked, "{}: questions", case.id);
         let (policy_domain, taken_as) = match &discovery {
-            Discovery::Applies(at) => (at.domain.as_str(), at.taken_as.as_str()),
-            Discovery::Absent => ("none", "-"),
+            Discovery::Applies(at) => (at.domain.as_str(), Some(at.taken_as)),
+            Discovery::Absent => ("none", None),
             Discovery::Unanswered(error) => panic!("{}: {error}", case.id),
         };
         assert_eq!(policy_domain, case.policy_domain, "{}: policy domain", case.id);
         let wanted = match case.taken_as {
-            "org" => "organizational",
-            "psd" => "public suffix",
-            same => same,
+            "author" => Some(TakenAs::Author),
+            "org" => Some(TakenAs::Organizational),
+            "psd" => Some(TakenAs::PublicSuffix),
+            _ => None,
         };
         assert_eq!(taken_as, wanted, "{}: taken as", case.id);
     }
