@@ -73,7 +73,10 @@ const LAYERS: [Layer; 5] = [
     Layer {
         folder: "crates/roles",
         crates: &[
-            ("runtime", "jiff nix prometheus-client thiserror tokio tracing"),
+            (
+                "runtime",
+                "jiff nix prometheus-client sd-notify thiserror tokio tracing tracing-journald tracing-subscriber",
+            ),
             (
                 "filter",
                 "futures-util nix prometheus-client ring serde_json thiserror tokio tracing",
@@ -100,8 +103,8 @@ const LAYERS: [Layer; 5] = [
         folder: "crates",
         crates: &[(
             "landmarc",
-            "clap clap_complete clap_mangen futures-util mimalloc nix prometheus-client ring rsa sd-notify serde_json \
-             terminal_size thiserror tokio tracing tracing-journald tracing-subscriber",
+            "clap clap_complete clap_mangen futures-util mimalloc nix prometheus-client ring rsa serde_json \
+             terminal_size thiserror tokio tracing",
         )],
     },
     // Never part of the product, wherever their folders are.

@@ -8,9 +8,9 @@ use landmarc_store::Reader;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::output::{print, terminal_width};
-use crate::pasted;
 use crate::records::{SelectedStore, StoreArguments, object, word};
 use crate::wrap::{broken, wrapped};
+use landmarc_filter::pasted;
 use landmarc_filter::trace::with_id;
 use landmarc_mail::text::{visible, visible_lines};
 

@@ -12,9 +12,9 @@ use tokio::io::{BufReader, stdin, stdout};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load;
-use crate::log;
 use crate::runtime;
 use landmarc_runtime::check_secret;
+use landmarc_runtime::logging;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -65,7 +65,7 @@ pub(crate) fn run(command: &FilterCommand) -> CommandResult {
     let FilterCommand::OpenSmtpd(arguments) = command;
     let settings = load(arguments.config.as_deref())?.settings;
     let service = service(arguments, &settings)?;
-    log::start(&settings);
+    logging::start(&settings);
     let terms = Terms {
         unjudged: match arguments.unjudged {
             UnjudgedName::Accept => Unjudged::Accept,

@@ -18,8 +18,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
-use crate::log;
-use crate::systemd;
 use crate::words::{for_postfix, in_plain_words};
 use landmarc_filter::Filter;
 use landmarc_filter::interfaces::{BoundInterfaces, InterfaceError};
@@ -33,8 +31,10 @@ use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::database::Lock;
 use landmarc_runtime::load::{LoadError, Source};
+use landmarc_runtime::logging;
 use landmarc_runtime::name_servers::NameServers;
 use landmarc_runtime::sockets;
+use landmarc_runtime::systemd;
 use landmarc_runtime::tasks::{Stage, Tasks};
 use landmarc_runtime::{database, rules};
 use landmarc_runtime::{failure_reports, name_servers};
@@ -160,7 +160,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let no_pid_file = source.write_pid_file();
     // The sockets are open, so root is not needed any more.
     account.assume()?;
-    let level = log::start(&loaded.settings);
+    let level = logging::start(&loaded.settings);
     std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
     loaded.log_warnings();
     if nix::unistd::geteuid().is_root() {
@@ -331,7 +331,7 @@ struct Service {
     recorder: Arc<Recorder>,
     /// Where a reload finds the settings.
     source: Source,
-    level: log::LevelHandle,
+    level: logging::LevelHandle,
     signals: Signals,
     board: Arc<Board>,
     metrics: Arc<Metrics>,

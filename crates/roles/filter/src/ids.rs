@@ -4,11 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Characters of an id.
-const LENGTH: u32 = 12;
-/// 32 characters that nobody takes for each other on the telephone (Crockford's base 32).
-const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+pub(crate) const LENGTH: usize = 12;
+/// 32 characters that nobody takes for each other on the telephone: Crockford's base 32, without i, l, o and u.
+pub(crate) const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Bits of a character.
-const BITS: u32 = 5;
+const BITS: usize = 5;
 /// Bits of an id that count messages; the others count seconds, which repeat after 34 years.
 const COUNTER_BITS: u32 = 30;
 

@@ -15,6 +15,7 @@ pub mod log_line;
 mod memory;
 mod message;
 pub mod metrics;
+pub mod pasted;
 mod recipients;
 mod record;
 mod rehearsal;

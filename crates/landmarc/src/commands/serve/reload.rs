@@ -8,12 +8,12 @@ use landmarc_settings::Settings;
 use tokio::signal::unix::Signal;
 
 use super::ServeError;
-use crate::log;
-use crate::systemd;
 use crate::words::in_plain_words;
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::load::{LoadError, Source};
+use landmarc_runtime::logging;
+use landmarc_runtime::systemd;
 use landmarc_web::metrics::Metrics;
 
 /// The mistakes of a reload that are logged. Who mends them uses `config check`; the log is to show
@@ -25,7 +25,7 @@ pub(super) struct Reload {
     pub(super) started_with: Settings,
     pub(super) current: Arc<Current>,
     pub(super) source: Source,
-    pub(super) level: log::LevelHandle,
+    pub(super) level: logging::LevelHandle,
     /// What shows other hosts who we are; read again, too.
     pub(super) certificates: Option<ServerTls>,
     pub(super) metrics: Arc<Metrics>,
@@ -60,7 +60,7 @@ impl Reload {
 }
 
 /// A failed reload keeps what is running, and says so (decision D34). Whether it went well.
-fn reload(current: &Current, started_with: &Settings, source: &Source, level: &log::LevelHandle) -> bool {
+fn reload(current: &Current, started_with: &Settings, source: &Source, level: &logging::LevelHandle) -> bool {
     match reloaded(&current.get(), started_with, source) {
         Ok((next, file)) => {
             level.set(&next.settings);

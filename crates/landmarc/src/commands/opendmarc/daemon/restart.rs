@@ -17,8 +17,8 @@ use tokio::time::sleep;
 use super::background::{again, exit_of};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, failure};
-use crate::log;
 use landmarc_runtime::load::Source;
+use landmarc_runtime::logging;
 use landmarc_runtime::opendmarc_conf;
 
 /// What passes between an end and the next start: OpenDMARC waits for nothing, and forks as fast as it fails.
@@ -34,7 +34,7 @@ pub(super) fn keep_running(
     arguments: &[OsString],
 ) -> CommandResult {
     let loaded = source.load()?;
-    let _level = log::start(&loaded.settings);
+    let _level = logging::start(&loaded.settings);
     if let Some(why) = Source::OpenDmarc(source.clone()).write_pid_file() {
         tracing::warn!("{why}");
     }

@@ -1,9 +1,7 @@
 //! Ids as people paste them: out of a log, a header field, a bounce, or read over the telephone.
 
-/// Characters of a short id.
-const SHORT_ID: usize = 12;
-/// What a short id is made of: Crockford's base 32, which has no i, l, o and u.
-const ALPHABET: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+use crate::ids::{ALPHABET, LENGTH};
+
 /// The names that ids have in logs, SMTP replies and header fields.
 const NAMES: [&str; 2] = ["queue_id", "id"];
 /// How long a queue id is that nothing but its looks tells from other words: those of Postfix have
@@ -16,7 +14,7 @@ const MAX_IDS: usize = 16;
 /// What may be meant by a text, the likeliest first, each without what stood around it. A single
 /// word is an id, whatever it looks like. In a whole line: what stands where mail servers and we
 /// write ids, then what only looks like one.
-pub(crate) fn candidates(text: &str) -> Vec<String> {
+pub fn candidates(text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let found: Vec<&str> = match words.as_slice() {
         [word] => vec![named(word).unwrap_or_else(|| bare(word))],
@@ -42,7 +40,7 @@ pub(crate) fn candidates(text: &str) -> Vec<String> {
 /// How an id may have been meant to be spelled: as it is, for long queue ids of Postfix differ by
 /// case; as the short id that it would be if somebody had typed it off a screen; and as a short
 /// queue id, which is in capitals.
-pub(crate) fn spellings(id: &str) -> Vec<String> {
+pub fn spellings(id: &str) -> Vec<String> {
     let mut all = vec![id.to_owned()];
     for other in short_id(id).into_iter().chain([id.to_ascii_uppercase()]) {
         if !all.contains(&other) {
@@ -113,7 +111,7 @@ fn short_id(id: &str) -> Option<String> {
         other => other,
     });
     let read: String = read.collect();
-    let is_short = read.len() == SHORT_ID && read.chars().all(|c| ALPHABET.contains(c));
+    let is_short = read.len() == LENGTH && read.bytes().all(|octet| ALPHABET.contains(&octet));
     is_short.then_some(read)
 }
 

@@ -20,10 +20,11 @@ const MAX_SYSLOG_LINE: usize = 8 * 1024;
 type BoxedLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
 
 /// Changes the level while the service runs.
-pub(crate) struct LevelHandle(reload::Handle<LevelFilter, tracing_subscriber::Registry>);
+pub struct LevelHandle(reload::Handle<LevelFilter, tracing_subscriber::Registry>);
 
 impl LevelHandle {
-    pub(crate) fn set(&self, settings: &Settings) {
+    /// Logs from now on as these settings say.
+    pub fn set(&self, settings: &Settings) {
         // It fails only when logging has ended, and then there is nothing to change.
         let _ = self.0.reload(level(settings));
     }
@@ -31,9 +32,9 @@ impl LevelHandle {
 
 /// Starts logging as the settings say; falls back to standard error, and says so,
 /// when a log daemon cannot be reached.
-pub(crate) fn start(settings: &Settings) -> LevelHandle {
+pub fn start(settings: &Settings) -> LevelHandle {
     let is_under_systemd = std::env::var_os("JOURNAL_STREAM").is_some();
-    let (layer, complaint) = match target(settings.log.target, is_under_systemd) {
+    let (layer, why) = match target(settings.log.target, is_under_systemd) {
         LogTarget::Journald => match tracing_journald::layer() {
             Ok(layer) => (layer.with_syslog_identifier("landmarc".to_owned()).boxed(), None),
             Err(error) => (
@@ -54,8 +55,8 @@ pub(crate) fn start(settings: &Settings) -> LevelHandle {
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .init();
-    if let Some(complaint) = complaint {
-        tracing::warn!("{complaint}; logging to standard error");
+    if let Some(why) = why {
+        tracing::warn!("{why}; logging to standard error");
     }
     LevelHandle(handle)
 }
