@@ -9,6 +9,25 @@ use crate::Settings;
 use crate::mistake::{Mistake, Wrong};
 use crate::value::Value;
 
+/// A check, and the keys it looks at.
+type Check = (fn(&Settings) -> Option<Mistake>, &'static [&'static str]);
+
+/// A function and the keys it looks at: `check!(directory: report.delivery.by, report.delivery.directory)`.
+macro_rules! check {
+    ($check:ident: $($($key:ident).+),+) => {
+        ($check, &[$(key!($($key).+)),+])
+    };
+}
+use check;
+
+/// The mistakes that these checks find. One that looks at a key which is in `mistakes` already is left out: there is
+/// no value to look at.
+fn found(checks: &[Check], settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
+    let mistaken = |key: &&str| mistakes.iter().any(|mistake| mistake.key == *key);
+    let checks = checks.iter().filter(|(_, keys)| !keys.iter().any(mistaken));
+    checks.filter_map(|(check, _)| check(settings)).collect()
+}
+
 /// The mistakes that take two keys to make. A key that is in `mistakes` already has no
 /// value to compare, so it is left out.
 pub(crate) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
@@ -45,14 +64,10 @@ pub(crate) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistak
             (key!(report.keep_days), &days(settings.report.keep_days)),
         ),
     ];
-    let of_reports = report::conflicts(settings, mistakes);
-    let of_fleet = fleet::conflicts(settings, mistakes);
-    found
-        .into_iter()
-        .flatten()
-        .chain(of_reports)
-        .chain(of_fleet)
-        .collect()
+    let found = found.into_iter().flatten();
+    let of_reports = self::found(&report::CHECKS, settings, mistakes);
+    let of_fleet = self::found(&fleet::CHECKS, settings, mistakes);
+    found.chain(of_reports).chain(of_fleet).collect()
 }
 
 fn days(count: u32) -> Duration {

@@ -1,5 +1,48 @@
 //! What a key can hold: how each type is read from TOML, printed, and told of in words.
 
+/// Declares a type that is written as a TOML string, in the form that its `Display` has; `parse` says why a text is none.
+macro_rules! printed_value {
+    ($Name:ty, $kind:literal, $allowed:literal, $parse:expr) => {
+        impl $crate::value::Word for $Name {
+            const KIND: &'static str = $kind;
+            const ALLOWED: &'static str = $allowed;
+
+            fn parse(text: &str) -> Result<Self, String> {
+                $parse(text)
+            }
+
+            fn text(&self) -> String {
+                self.to_string()
+            }
+        }
+    };
+}
+
+/// Declares a type around a text that `parse` makes of what is written, or says why it is none.
+macro_rules! text_value {
+    ($(#[doc = $about:literal])+ $Name:ident, $kind:literal, $allowed:literal, $parse:expr) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $Name(String);
+
+        impl $Name {
+            /// As text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Display for $Name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        printed_value!($Name, $kind, $allowed, |text| $parse(text).map(Self));
+    };
+}
+
 #[macro_use]
 mod choice;
 

@@ -123,6 +123,7 @@ impl Warning {
 pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
     let mut warnings: Vec<_> = judging(settings)
         .into_iter()
+        .chain(sockets(settings))
         .chain(questions(settings))
         .chain(networks(settings))
         .chain(failures(settings))
@@ -132,82 +133,56 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
     warnings
 }
 
-fn judging(settings: &Settings) -> Vec<Warning> {
-    let enforcing = settings.mode == EnforcementMode::Enforce;
+/// The warnings whose condition holds: `warn_if!(settings, dkim.accept_body_length: CONDITION => CONCERN; ...)`.
+macro_rules! warn_if {
+    ($settings:ident, $($($key:ident).+: $holds:expr => $concern:expr;)+) => {
+        [$(($holds).then(|| warning($settings, key!($($key).+), $concern))),+].into_iter().flatten()
+    };
+}
+
+fn judging(settings: &Settings) -> impl Iterator<Item = Warning> {
     let Settings {
         action,
         arc,
         authentication,
-        check_api,
-        clients,
         dkim,
-        exim,
-        milter,
+        clients,
         ..
     } = settings;
+    let enforcing = settings.mode == EnforcementMode::Enforce;
     let sources = [authentication.spf, authentication.dkim, authentication.arc];
-    let is_own = |source: &ResultSource| *source == ResultSource::Own;
-    let concerns = [
-        (
-            action.reject == RejectRule::Always,
-            key!(action.reject),
-            Concern::BeyondTheRfc,
-        ),
-        (
-            enforcing && action.unusable_author == UnusableAuthor::Accept,
-            key!(action.unusable_author),
-            Concern::AuthorLoophole,
-        ),
-        (
-            enforcing && !clients.skip_author_domains.is_empty(),
-            key!(clients.skip_author_domains),
-            Concern::AnybodysAuthor,
-        ),
-        (
-            milter.socket_mode.is_world_writable(),
-            key!(milter.socket_mode),
-            Concern::WorldWritableSocket,
-        ),
-        (
-            check_api.socket_mode.is_world_writable() && !check_api.listen.is_empty(),
-            key!(check_api.socket_mode),
-            Concern::WorldWritableSocket,
-        ),
-        (
-            exim.socket_mode.is_world_writable() && !exim.listen.is_empty(),
-            key!(exim.socket_mode),
-            Concern::WorldWritableSocket,
-        ),
-        (
-            dkim.accept_body_length,
-            key!(dkim.accept_body_length),
-            Concern::UnsignedEnd,
-        ),
-        (
-            dkim.min_rsa_bits > COMMON_RSA_BITS,
-            key!(dkim.min_rsa_bits),
-            Concern::FewRsaKeys,
-        ),
-        (
-            arc.validate == ArcUse::Never && !arc.trusted_sealers.is_empty(),
-            key!(arc.trusted_sealers),
-            Concern::SealersUnused,
-        ),
-        (
-            !authentication.trusted_authserv_ids.is_empty() && sources.iter().all(is_own),
-            key!(authentication.trusted_authserv_ids),
-            Concern::UpstreamUnused("spf, dkim and arc are"),
-        ),
-        (
-            authentication.received_spf && is_own(&authentication.spf),
-            key!(authentication.received_spf),
-            Concern::UpstreamUnused("spf is"),
-        ),
-    ];
-    let holding = concerns.into_iter().filter(|(holds, ..)| *holds);
-    holding
-        .map(|(_, key, concern)| warning(settings, key, concern))
-        .collect()
+    let all_own = sources.iter().all(|source| *source == ResultSource::Own);
+    warn_if!(settings,
+        action.reject: action.reject == RejectRule::Always => Concern::BeyondTheRfc;
+        action.unusable_author: enforcing && action.unusable_author == UnusableAuthor::Accept =>
+            Concern::AuthorLoophole;
+        clients.skip_author_domains: enforcing && !clients.skip_author_domains.is_empty() =>
+            Concern::AnybodysAuthor;
+        dkim.accept_body_length: dkim.accept_body_length => Concern::UnsignedEnd;
+        dkim.min_rsa_bits: dkim.min_rsa_bits > COMMON_RSA_BITS => Concern::FewRsaKeys;
+        arc.trusted_sealers: arc.validate == ArcUse::Never && !arc.trusted_sealers.is_empty() =>
+            Concern::SealersUnused;
+        authentication.trusted_authserv_ids: !authentication.trusted_authserv_ids.is_empty() && all_own =>
+            Concern::UpstreamUnused("spf, dkim and arc are");
+        authentication.received_spf: authentication.received_spf && authentication.spf == ResultSource::Own =>
+            Concern::UpstreamUnused("spf is");
+    )
+}
+
+fn sockets(settings: &Settings) -> impl Iterator<Item = Warning> {
+    let Settings {
+        milter,
+        check_api,
+        exim,
+        ..
+    } = settings;
+    warn_if!(settings,
+        milter.socket_mode: milter.socket_mode.is_world_writable() => Concern::WorldWritableSocket;
+        check_api.socket_mode: check_api.socket_mode.is_world_writable() && !check_api.listen.is_empty() =>
+            Concern::WorldWritableSocket;
+        exim.socket_mode: exim.socket_mode.is_world_writable() && !exim.listen.is_empty() =>
+            Concern::WorldWritableSocket;
+    )
 }
 
 /// A fifth of the questions is for keys, two fifths are for policies; the rest is for SPF and ARC.
@@ -259,19 +234,16 @@ fn networks(settings: &Settings) -> Vec<Warning> {
     warnings
 }
 
-fn failures(settings: &Settings) -> Vec<Warning> {
+fn failures(settings: &Settings) -> impl Iterator<Item = Warning> {
     let failures = &settings.failures;
-    let codes = [
-        (key!(failures.dns.code), failures.dns.code),
-        (key!(failures.dns_with_policy.code), failures.dns_with_policy.code),
-        (key!(failures.unusable_record.code), failures.unusable_record.code),
-        (key!(failures.budget.code), failures.budget.code),
-        (key!(failures.internal.code), failures.internal.code),
-    ];
-    let closing = codes.into_iter().filter(|(_, code)| *code == CLOSING_CHANNEL);
-    closing
-        .map(|(key, _)| warning(settings, key, Concern::ClosesConnection))
-        .collect()
+    let closes = |code| code == CLOSING_CHANNEL;
+    warn_if!(settings,
+        failures.dns.code: closes(failures.dns.code) => Concern::ClosesConnection;
+        failures.dns_with_policy.code: closes(failures.dns_with_policy.code) => Concern::ClosesConnection;
+        failures.unusable_record.code: closes(failures.unusable_record.code) => Concern::ClosesConnection;
+        failures.budget.code: closes(failures.budget.code) => Concern::ClosesConnection;
+        failures.internal.code: closes(failures.internal.code) => Concern::ClosesConnection;
+    )
 }
 
 fn reports(settings: &Settings) -> Vec<Warning> {

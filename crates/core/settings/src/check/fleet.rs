@@ -2,44 +2,17 @@
 
 use std::path::PathBuf;
 
+use super::{Check, check};
 use crate::Settings;
 use crate::mistake::Mistake;
 
-/// A check, and the keys it looks at.
-type Check = (fn(&Settings) -> Option<Mistake>, &'static [&'static str]);
-
-/// The mistakes that can be made in `[fleet]` and `[collector]`. A check that looks at a key which is in
-/// `mistakes` already is left out: there is no value to look at.
-pub(super) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
-    let checks: [Check; 4] = [
-        (password, &[key!(fleet.database)]),
-        (
-            one_way,
-            &[key!(fleet.database), key!(fleet.push_to), key!(fleet.export)],
-        ),
-        (
-            identity,
-            &[
-                key!(fleet.push_to),
-                key!(fleet.ca_file),
-                key!(fleet.certificate_file),
-                key!(fleet.key_file),
-            ],
-        ),
-        (
-            collector,
-            &[
-                key!(collector.listen),
-                key!(collector.certificate_file),
-                key!(collector.key_file),
-                key!(collector.client_ca_file),
-            ],
-        ),
-    ];
-    let mistaken = |key: &&str| mistakes.iter().any(|mistake| mistake.key == *key);
-    let checks = checks.into_iter().filter(|(_, keys)| !keys.iter().any(mistaken));
-    checks.filter_map(|(check, _)| check(settings)).collect()
-}
+/// The checks of `[fleet]` and `[collector]`.
+pub(super) const CHECKS: [Check; 4] = [
+    check!(password: fleet.database),
+    check!(one_way: fleet.database, fleet.push_to, fleet.export),
+    check!(identity: fleet.push_to, fleet.ca_file, fleet.certificate_file, fleet.key_file),
+    check!(collector: collector.listen, collector.certificate_file, collector.key_file, collector.client_ca_file),
+];
 
 /// What is handed on by two ways would be counted by two who know nothing of each other.
 fn one_way(settings: &Settings) -> Option<Mistake> {

@@ -1,5 +1,6 @@
 //! What must hold between the keys of reporting.
 
+use super::{Check, check};
 use crate::Settings;
 use crate::keys::{DeliveryBy, RelayTls};
 use crate::mistake::{Mistake, Wrong};
@@ -21,47 +22,19 @@ const TOKEN_OCTETS: usize = 1 + 24;
 const RECIPIENT: &str = "{recipient}";
 const PLACEHOLDERS: [&str; 2] = ["{return_path}", RECIPIENT];
 
-/// A check, and the keys it looks at.
-type Check = (fn(&Settings) -> Option<Mistake>, &'static [&'static str]);
-
-/// The mistakes that can be made in `[report]` and below. A check that looks at a key which is in
-/// `mistakes` already is left out: there is no value to look at.
-pub(super) fn conflicts(settings: &Settings, mistakes: &[Mistake]) -> Vec<Mistake> {
-    let checks: [Check; 8] = [
-        (organization, &[key!(report.organization)]),
-        (contact, &[key!(report.contact)]),
-        (dkim_keys, &[key!(report.dkim_keys)]),
-        (
-            return_path,
-            &[
-                key!(report.email),
-                key!(report.return_path),
-                key!(report.return_path_delimiter),
-            ],
-        ),
-        (
-            directory,
-            &[key!(report.delivery.by), key!(report.delivery.directory)],
-        ),
-        (
-            sign_in,
-            &[key!(report.delivery.user), key!(report.delivery.password_file)],
-        ),
-        (
-            password_in_the_clear,
-            &[
-                key!(report.delivery.by),
-                key!(report.delivery.relay),
-                key!(report.delivery.tls),
-                key!(report.delivery.user),
-            ],
-        ),
-        (sendmail, &[key!(report.delivery.sendmail)]),
-    ];
-    let mistaken = |key: &&str| mistakes.iter().any(|mistake| mistake.key == *key);
-    let checks = checks.into_iter().filter(|(_, keys)| !keys.iter().any(mistaken));
-    checks.filter_map(|(check, _)| check(settings)).collect()
-}
+/// The checks of `[report]` and below.
+pub(super) const CHECKS: [Check; 8] = [
+    check!(organization: report.organization),
+    check!(contact: report.contact),
+    check!(dkim_keys: report.dkim_keys),
+    check!(return_path: report.email, report.return_path, report.return_path_delimiter),
+    check!(directory: report.delivery.by, report.delivery.directory),
+    check!(sign_in: report.delivery.user, report.delivery.password_file),
+    check!(
+        password_in_the_clear: report.delivery.by, report.delivery.relay, report.delivery.tls, report.delivery.user
+    ),
+    check!(sendmail: report.delivery.sendmail),
+];
 
 fn organization(settings: &Settings) -> Option<Mistake> {
     let text = settings.report.organization.as_deref();

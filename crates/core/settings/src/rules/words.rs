@@ -1,7 +1,5 @@
 //! The values of a rule that are text of a certain form.
 
-use std::fmt;
-
 use landmarc_mail::DomainName;
 use landmarc_receiver::rule::{NamePattern, RecipientPattern};
 
@@ -16,83 +14,40 @@ pub const MAX_OWNER_OCTETS: usize = 100;
 /// The longest local part of a recipient, in octets (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_PART_OCTETS: usize = 64;
 
-/// The name of a rule: lower-case letters, digits, `_` and `-`, so that it can stand in a log
-/// line and a command without quotes.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RuleName(String);
+text_value!(
+    /// The name of a rule: lower-case letters, digits, `_` and `-`, so that it can stand in a log
+    /// line and a command without quotes.
+    RuleName,
+    "name of a rule",
+    "1 to 64 lower-case letters, digits, \"-\" and \"_\"",
+    name
+);
 
-/// Why there is a rule, on one line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reason(String);
-
-/// Who answers for a rule, on one line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Owner(String);
-
-macro_rules! as_text {
-    ($($Text:ident)*) => { $(
-        impl $Text {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $Text {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    )* };
-}
-
-as_text!(RuleName Reason Owner);
-
-impl Word for RuleName {
-    const KIND: &'static str = "name of a rule";
-    const ALLOWED: &'static str = "1 to 64 lower-case letters, digits, \"-\" and \"_\"";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let is_allowed = |c: &char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
-        match text.chars().find(|c| !is_allowed(c)) {
-            Some(c) => Err(format!("the character {c:?} cannot be in it")),
-            None if text.is_empty() => Err("it is empty".to_owned()),
-            None if text.len() > MAX_NAME_OCTETS => Err(too_long(MAX_NAME_OCTETS)),
-            None => Ok(Self(text.to_owned())),
-        }
-    }
-
-    fn text(&self) -> String {
-        self.0.clone()
+fn name(text: &str) -> Result<String, String> {
+    let is_allowed = |c: &char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '_');
+    match text.chars().find(|c| !is_allowed(c)) {
+        Some(c) => Err(format!("the character {c:?} cannot be in it")),
+        None if text.is_empty() => Err("it is empty".to_owned()),
+        None if text.len() > MAX_NAME_OCTETS => Err(too_long(MAX_NAME_OCTETS)),
+        None => Ok(text.to_owned()),
     }
 }
 
-impl Word for Reason {
-    const KIND: &'static str = "reason";
-    const ALLOWED: &'static str = "one line of at most 200 octets";
+text_value!(
+    /// Why there is a rule, on one line.
+    Reason,
+    "reason",
+    "one line of at most 200 octets",
+    |text| line(text, MAX_REASON_OCTETS)
+);
 
-    fn parse(text: &str) -> Result<Self, String> {
-        line(text, MAX_REASON_OCTETS).map(Self)
-    }
-
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl Word for Owner {
-    const KIND: &'static str = "owner";
-    const ALLOWED: &'static str = "one line of at most 100 octets";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        line(text, MAX_OWNER_OCTETS).map(Self)
-    }
-
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
+text_value!(
+    /// Who answers for a rule, on one line.
+    Owner,
+    "owner",
+    "one line of at most 100 octets",
+    |text| line(text, MAX_OWNER_OCTETS)
+);
 
 fn line(text: &str, most: usize) -> Result<String, String> {
     let line = <String as Word>::parse(text)?;

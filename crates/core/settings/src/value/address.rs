@@ -4,8 +4,6 @@ use std::fmt;
 
 use landmarc_mail::DomainName;
 
-use super::Word;
-
 /// The longest local part, in octets (RFC 5321 §4.5.3.1.1).
 const MAX_LOCAL_PART_OCTETS: usize = 64;
 
@@ -40,27 +38,25 @@ impl fmt::Display for MailAddress {
     }
 }
 
-impl Word for MailAddress {
-    const KIND: &'static str = "mail address";
-    const ALLOWED: &'static str = "an address such as \"postmaster@example.com\"";
+printed_value!(
+    MailAddress,
+    "mail address",
+    "an address such as \"postmaster@example.com\"",
+    mail_address
+);
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let (local_part, domain) = text.rsplit_once('@').ok_or("it has no \"@\"")?;
-        check_local_part(local_part)?;
-        let domain = DomainName::parse(domain).map_err(|error| error.to_string())?;
-        let address = Self {
-            local_part: local_part.to_owned(),
-            domain,
-        };
-        if address.to_string().len() > MAX_ADDRESS_OCTETS {
-            return Err(format!("it has more than {MAX_ADDRESS_OCTETS} octets"));
-        }
-        Ok(address)
+fn mail_address(text: &str) -> Result<MailAddress, String> {
+    let (local_part, domain) = text.rsplit_once('@').ok_or("it has no \"@\"")?;
+    check_local_part(local_part)?;
+    let domain = DomainName::parse(domain).map_err(|error| error.to_string())?;
+    let address = MailAddress {
+        local_part: local_part.to_owned(),
+        domain,
+    };
+    if address.to_string().len() > MAX_ADDRESS_OCTETS {
+        return Err(format!("it has more than {MAX_ADDRESS_OCTETS} octets"));
     }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
+    Ok(address)
 }
 
 /// RFC 5321 §4.1.2: a `Dot-string` or a `Quoted-string`.
@@ -108,6 +104,7 @@ fn is_atext(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Word;
 
     fn printed<T: Word>(text: &str) -> Result<String, String> {
         T::parse(text).map(|value| value.text())

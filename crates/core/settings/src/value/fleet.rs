@@ -1,8 +1,5 @@
 //! Where the hosts of a fleet meet: a database, a collector.
 
-use std::fmt;
-
-use super::Word;
 use super::text::no_control_character;
 
 /// What the address of a database begins with.
@@ -14,17 +11,15 @@ const HTTPS: &str = "https://";
 /// The longest of these addresses, in octets.
 const MAX_URL_OCTETS: usize = 1_024;
 
-/// A database of a server, without a password: what is in a settings file is read by many.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct DatabaseUrl(String);
+text_value!(
+    /// A database of a server, without a password: what is in a settings file is read by many.
+    DatabaseUrl,
+    "database",
+    "\"postgres://USER@HOST:PORT/NAME\" or \"mysql://USER@HOST:PORT/NAME\"; \"?socket=/PATH\" behind it for one on this host",
+    database
+);
 
 impl DatabaseUrl {
-    /// The address as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Whether there is a password in it: it is refused where it is not quoted (`check::fleet`).
     pub(crate) fn has_password(&self) -> bool {
         let user = self.0.split("://").nth(1).and_then(|rest| rest.split('/').next());
@@ -33,107 +28,52 @@ impl DatabaseUrl {
     }
 }
 
-impl Word for DatabaseUrl {
-    const KIND: &'static str = "database";
-    const ALLOWED: &'static str = "\"postgres://USER@HOST:PORT/NAME\" or \"mysql://USER@HOST:PORT/NAME\"; \"?socket=/PATH\" behind it for one on this host";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let rest = after(text, &SCHEMES).ok_or("it begins with neither \"postgres://\" nor \"mysql://\"")?;
-        let (authority, name) = rest
-            .split_once('/')
-            .ok_or("it names no database behind the host")?;
-        let (user, _) = authority
-            .rsplit_once('@')
-            .ok_or("it names no user before the host")?;
-        let name = name.split_once('?').map_or(name, |(name, _)| name);
-        if user.is_empty() || name.is_empty() {
-            return Err("it needs a user before the \"@\" and a database behind the \"/\"".to_owned());
-        }
-        Ok(Self(text.to_owned()))
+fn database(text: &str) -> Result<String, String> {
+    let rest = after(text, &SCHEMES).ok_or("it begins with neither \"postgres://\" nor \"mysql://\"")?;
+    let (authority, name) = rest
+        .split_once('/')
+        .ok_or("it names no database behind the host")?;
+    let (user, _) = authority
+        .rsplit_once('@')
+        .ok_or("it names no user before the host")?;
+    let name = name.split_once('?').map_or(name, |(name, _)| name);
+    if user.is_empty() || name.is_empty() {
+        return Err("it needs a user before the \"@\" and a database behind the \"/\"".to_owned());
     }
+    Ok(text.to_owned())
+}
 
-    fn text(&self) -> String {
-        self.0.clone()
+text_value!(
+    /// Another landmarc that takes records in.
+    CollectorUrl,
+    "collector",
+    "\"https://HOST:PORT\"",
+    collector
+);
+
+fn collector(text: &str) -> Result<String, String> {
+    let host = after(text, &[HTTPS]).ok_or("it does not begin with \"https://\"")?;
+    match host.strip_suffix('/').unwrap_or(host) {
+        "" => Err("it names no host".to_owned()),
+        host if host.contains(['/', '@', '?', '#']) => Err("it is more than a host and a port".to_owned()),
+        host => Ok(format!("{HTTPS}{host}")),
     }
 }
 
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+text_value!(
+    /// A certificate, by the SHA-256 of its octets: sixty-four digits in lower case, without colons.
+    Fingerprint,
+    "fingerprint",
+    "64 hexadecimal digits, with colons or without: what \"openssl x509 -noout -fingerprint -sha256\" prints",
+    fingerprint
+);
+
+fn fingerprint(text: &str) -> Result<String, String> {
+    let digits: String = text.chars().filter(|character| *character != ':').collect();
+    if digits.len() != 64 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err("it has not 64 hexadecimal digits".to_owned());
     }
-}
-
-/// Another landmarc that takes records in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct CollectorUrl(String);
-
-impl CollectorUrl {
-    /// The address as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Word for CollectorUrl {
-    const KIND: &'static str = "collector";
-    const ALLOWED: &'static str = "\"https://HOST:PORT\"";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let host = after(text, &[HTTPS]).ok_or("it does not begin with \"https://\"")?;
-        match host.strip_suffix('/').unwrap_or(host) {
-            "" => Err("it names no host".to_owned()),
-            host if host.contains(['/', '@', '?', '#']) => {
-                Err("it is more than a host and a port".to_owned())
-            }
-            host => Ok(Self(format!("{HTTPS}{host}"))),
-        }
-    }
-
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl fmt::Display for CollectorUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A certificate, by the SHA-256 of its octets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Fingerprint(String);
-
-impl Fingerprint {
-    /// Sixty-four digits in lower case, without colons.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Word for Fingerprint {
-    const KIND: &'static str = "fingerprint";
-    const ALLOWED: &'static str = "64 hexadecimal digits, with colons or without: what \"openssl x509 -noout -fingerprint -sha256\" prints";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let digits: String = text.chars().filter(|character| *character != ':').collect();
-        if digits.len() != 64 || !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err("it has not 64 hexadecimal digits".to_owned());
-        }
-        Ok(Self(digits.to_ascii_lowercase()))
-    }
-
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+    Ok(digits.to_ascii_lowercase())
 }
 
 /// What is behind one of these beginnings, in a text that may be an address.
@@ -148,6 +88,7 @@ fn after<'t>(text: &'t str, beginnings: &[&str]) -> Option<&'t str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Word as _;
 
     #[test]
     fn a_database_is_named_with_its_user_and_without_a_password() {

@@ -26,49 +26,47 @@ pub enum RedisServer {
     Unix(PathBuf),
 }
 
-impl Word for RedisServer {
-    const KIND: &'static str = "Redis server";
-    const ALLOWED: &'static str = "\"HOST\", \"HOST:PORT\", \"[::1]:PORT\" or \"unix:/PATH\"";
+printed_value!(
+    RedisServer,
+    "Redis server",
+    "\"HOST\", \"HOST:PORT\", \"[::1]:PORT\" or \"unix:/PATH\"",
+    redis_server
+);
 
-    fn parse(text: &str) -> Result<Self, String> {
-        // rspamd takes a path alone for a socket too.
-        if let Some(path) = text
-            .strip_prefix("unix:")
-            .or_else(|| text.starts_with('/').then_some(text))
-        {
-            let path = <PathBuf as Word>::parse(path)?;
-            return Ok(Self::Unix(path));
-        }
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            return tcp(address.ip().to_string(), address.port());
-        }
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|text| text.strip_suffix(']'))
-            .unwrap_or(text);
-        if bare.parse::<IpAddr>().is_ok() {
-            return tcp(bare.to_owned(), REDIS_PORT);
-        }
-        let (name, port) = match text.rsplit_once(':') {
-            Some((name, port)) => (name, number(port)?),
-            None => (text, REDIS_PORT),
-        };
-        let name = DomainName::parse(name).map_err(|error| error.to_string())?;
-        // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
-        if name
-            .as_str()
-            .rsplit('.')
-            .next()
-            .is_some_and(|label| label.parse::<u32>().is_ok())
-        {
-            return Err("it is not an address, and no name ends in a number".to_owned());
-        }
-        tcp(name.to_string(), port)
+fn redis_server(text: &str) -> Result<RedisServer, String> {
+    // rspamd takes a path alone for a socket too.
+    if let Some(path) = text
+        .strip_prefix("unix:")
+        .or_else(|| text.starts_with('/').then_some(text))
+    {
+        let path = <PathBuf as Word>::parse(path)?;
+        return Ok(RedisServer::Unix(path));
     }
-
-    fn text(&self) -> String {
-        self.to_string()
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return tcp(address.ip().to_string(), address.port());
     }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    if bare.parse::<IpAddr>().is_ok() {
+        return tcp(bare.to_owned(), REDIS_PORT);
+    }
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) => (name, number(port)?),
+        None => (text, REDIS_PORT),
+    };
+    let name = DomainName::parse(name).map_err(|error| error.to_string())?;
+    // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
+    if name
+        .as_str()
+        .rsplit('.')
+        .next()
+        .is_some_and(|label| label.parse::<u32>().is_ok())
+    {
+        return Err("it is not an address, and no name ends in a number".to_owned());
+    }
+    tcp(name.to_string(), port)
 }
 
 fn number(text: &str) -> Result<u16, String> {

@@ -130,57 +130,43 @@ fn is_reply_character(c: char) -> bool {
     matches!(c, ' '..='~')
 }
 
-/// An enhanced status code of class 4, "persistent transient failure" (RFC 3463 §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TransientStatus(SubCodes);
+macro_rules! enhanced_status {
+    ($(#[doc = $about:literal])+ $Name:ident, $class:literal, $what:literal, $kind:literal, $allowed:literal) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $Name(SubCodes);
 
-impl Word for TransientStatus {
-    const KIND: &'static str = "transient status code";
-    const ALLOWED: &'static str = "\"4.0.0\" to \"4.999.999\"";
+        impl fmt::Display for $Name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($class, "{}"), self.0)
+            }
+        }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("4.") else {
-            return Err("it does not start with \"4.\", and a temporary failure must".to_owned());
-        };
-        SubCodes::parse(rest).map(Self)
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
+        printed_value!($Name, $kind, $allowed, |text: &str| {
+            let rest = text.strip_prefix($class);
+            let rest = rest.ok_or(concat!("it does not start with \"", $class, "\", and ", $what, " must"))?;
+            SubCodes::parse(rest).map(Self)
+        });
+    };
 }
 
-impl fmt::Display for TransientStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "4.{}", self.0)
-    }
-}
+enhanced_status!(
+    /// An enhanced status code of class 4, "persistent transient failure" (RFC 3463 §2).
+    TransientStatus,
+    "4.",
+    "a temporary failure",
+    "transient status code",
+    "\"4.0.0\" to \"4.999.999\""
+);
 
-/// An enhanced status code of class 5, "permanent failure" (RFC 3463 §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PermanentStatus(SubCodes);
-
-impl Word for PermanentStatus {
-    const KIND: &'static str = "permanent status code";
-    const ALLOWED: &'static str = "\"5.0.0\" to \"5.999.999\"";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("5.") else {
-            return Err("it does not start with \"5.\", and a refusal must".to_owned());
-        };
-        SubCodes::parse(rest).map(Self)
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl fmt::Display for PermanentStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "5.{}", self.0)
-    }
-}
+enhanced_status!(
+    /// An enhanced status code of class 5, "permanent failure" (RFC 3463 §2).
+    PermanentStatus,
+    "5.",
+    "a refusal",
+    "permanent status code",
+    "\"5.0.0\" to \"5.999.999\""
+);
 
 /// What follows the class in an enhanced status code (RFC 3463 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

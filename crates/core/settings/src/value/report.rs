@@ -66,38 +66,35 @@ impl fmt::Display for Relay {
     }
 }
 
-impl Word for Relay {
-    const KIND: &'static str = "relay";
-    const ALLOWED: &'static str =
-        "a host and port such as \"mail.example.com:587\", \"127.0.0.1:25\" or \"[::1]:25\"";
+printed_value!(
+    Relay,
+    "relay",
+    "a host and port such as \"mail.example.com:587\", \"127.0.0.1:25\" or \"[::1]:25\"",
+    relay
+);
 
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.parse::<IpAddr>().is_ok() {
-            return Err(MISSING_PORT.to_owned());
-        }
-        if let Ok(address) = text.parse::<SocketAddr>() {
-            let host = RelayHost::Address(address.ip());
-            return with_port(host, address.port());
-        }
-        let (name, port) = text.rsplit_once(':').ok_or(MISSING_PORT)?;
-        // Told before what it stands behind is no name but an address.
-        if is_number(port) && port.parse::<u16>().is_err() {
-            return Err(NO_PORT.to_owned());
-        }
-        let name = DomainName::parse(name).map_err(|error| error.to_string())?;
-        // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
-        if name.labels().next_back().is_some_and(is_number) {
-            return Err("it is not an address, and no name ends in a number".to_owned());
-        }
-        let digits = Some(port).filter(|port| is_number(port));
-        match digits.and_then(|digits| digits.parse().ok()) {
-            Some(port) => with_port(RelayHost::Name(name), port),
-            None => Err(NO_PORT.to_owned()),
-        }
+fn relay(text: &str) -> Result<Relay, String> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Err(MISSING_PORT.to_owned());
     }
-
-    fn text(&self) -> String {
-        self.to_string()
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        let host = RelayHost::Address(address.ip());
+        return with_port(host, address.port());
+    }
+    let (name, port) = text.rsplit_once(':').ok_or(MISSING_PORT)?;
+    // Told before what it stands behind is no name but an address.
+    if is_number(port) && port.parse::<u16>().is_err() {
+        return Err(NO_PORT.to_owned());
+    }
+    let name = DomainName::parse(name).map_err(|error| error.to_string())?;
+    // The last label of a name is never a number (RFC 3696 §2): this was meant to be an address.
+    if name.labels().next_back().is_some_and(is_number) {
+        return Err("it is not an address, and no name ends in a number".to_owned());
+    }
+    let digits = Some(port).filter(|port| is_number(port));
+    match digits.and_then(|digits| digits.parse().ok()) {
+        Some(port) => with_port(RelayHost::Name(name), port),
+        None => Err(NO_PORT.to_owned()),
     }
 }
 

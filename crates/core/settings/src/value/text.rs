@@ -1,6 +1,5 @@
 //! Values that are text of a certain form.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use landmarc_mail::DomainName;
@@ -26,33 +25,21 @@ impl Word for String {
     }
 }
 
-impl Word for DomainName {
-    const KIND: &'static str = "domain name";
-    const ALLOWED: &'static str = "a domain name such as \"example.com\"";
+printed_value!(
+    DomainName,
+    "domain name",
+    "a domain name such as \"example.com\"",
+    |text| Self::parse(text).map_err(|error| error.to_string())
+);
 
-    fn parse(text: &str) -> Result<Self, String> {
-        Self::parse(text).map_err(|error| error.to_string())
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Word for Network {
-    const KIND: &'static str = "network";
-    const ALLOWED: &'static str =
-        "an address or network such as \"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|error: crate::NetworkError| error.to_string())
-    }
-
-    fn text(&self) -> String {
-        self.to_string()
-    }
-}
+printed_value!(
+    Network,
+    "network",
+    "an address or network such as \"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"",
+    |text: &str| text
+        .parse()
+        .map_err(|error: crate::NetworkError| error.to_string())
+);
 
 /// A file, from the root: the service may run in any directory.
 impl Word for PathBuf {
@@ -72,98 +59,48 @@ impl Word for PathBuf {
     }
 }
 
-/// The name this service goes by in Authentication-Results (RFC 8601 §2.5).
-///
-/// RFC 8601 §2.2 allows any `value`; here it is an RFC 2045 §5.1 token, which needs no
-/// quotes and so cannot be told apart by a reader that forgets to take them off.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AuthservId(String);
+text_value!(
+    /// The name this service goes by in Authentication-Results (RFC 8601 §2.5).
+    ///
+    /// RFC 8601 §2.2 allows any `value`; here it is an RFC 2045 §5.1 token, which needs no
+    /// quotes and so cannot be told apart by a reader that forgets to take them off.
+    AuthservId,
+    "authserv-id",
+    "a name such as \"mx.example.com\"",
+    // RFC 2045 §5.1: tspecials, spaces and control characters are no part of a token.
+    |text| ascii(text, MAX_AUTHSERV_ID_OCTETS, "()<>@,;:\\\"/[]?=")
+);
 
 /// The longest [`AuthservId`], in octets: that of a domain name, which it usually is.
 const MAX_AUTHSERV_ID_OCTETS: usize = 253;
 
-impl AuthservId {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl Word for AuthservId {
-    const KIND: &'static str = "authserv-id";
-    const ALLOWED: &'static str = "a name such as \"mx.example.com\"";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("it is empty".to_owned());
-        }
-        if text.len() > MAX_AUTHSERV_ID_OCTETS {
-            return Err(format!("it has more than {MAX_AUTHSERV_ID_OCTETS} octets"));
-        }
-        // RFC 2045 §5.1: tspecials, spaces and control characters are no part of a token.
-        match text
-            .chars()
-            .find(|&c| !c.is_ascii_graphic() || r#"()<>@,;:\"/[]?="#.contains(c))
-        {
-            Some(c) => Err(format!("the character {c:?} cannot be in it")),
-            None => Ok(Self(text.to_owned())),
-        }
-    }
-
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl fmt::Display for AuthservId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The name of a header field (RFC 5322 §2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FieldName(String);
+text_value!(
+    /// The name of a header field (RFC 5322 §2.2).
+    FieldName,
+    "header field name",
+    "printable ASCII without a colon, such as \"X-Quarantine\"",
+    // RFC 5322 §3.6.8: ftext is printable US-ASCII except the colon.
+    |text| ascii(text, MAX_FIELD_NAME_OCTETS, ":")
+);
 
 /// The longest [`FieldName`], in octets: with its colon it fits a line of the 78
 /// characters that RFC 5322 §2.1.1 recommends.
 const MAX_FIELD_NAME_OCTETS: usize = 77;
 
-impl FieldName {
-    /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+/// The text, if it is printable ASCII without blanks and these characters.
+fn ascii(text: &str, most: usize, forbidden: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
     }
-}
-
-impl Word for FieldName {
-    const KIND: &'static str = "header field name";
-    const ALLOWED: &'static str = "printable ASCII without a colon, such as \"X-Quarantine\"";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() {
-            return Err("it is empty".to_owned());
-        }
-        if text.len() > MAX_FIELD_NAME_OCTETS {
-            return Err(format!("it has more than {MAX_FIELD_NAME_OCTETS} octets"));
-        }
-        // RFC 5322 §3.6.8: ftext is printable US-ASCII except the colon.
-        match text.chars().find(|&c| !c.is_ascii_graphic() || c == ':') {
-            Some(c) => Err(format!("the character {c:?} cannot be in it")),
-            None => Ok(Self(text.to_owned())),
-        }
+    if text.len() > most {
+        return Err(format!("it has more than {most} octets"));
     }
-
-    fn text(&self) -> String {
-        self.0.clone()
-    }
-}
-
-impl fmt::Display for FieldName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+    match text
+        .chars()
+        .find(|&c| !c.is_ascii_graphic() || forbidden.contains(c))
+    {
+        Some(c) => Err(format!("the character {c:?} cannot be in it")),
+        None => Ok(text.to_owned()),
     }
 }
 
