@@ -6,12 +6,13 @@ mod address;
 mod mail_dmarc;
 mod opendmarc;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
 use landmarc_guard::{Guard, Refusal};
-use sqlx::mysql::{MySqlConnection, MySqlSslMode};
-use sqlx::{Connection, Error, MySql};
+use sqlx::mysql::{MySqlConnection, MySqlRow, MySqlSslMode};
+use sqlx::{Connection, Error, MySql, Row as _};
 
 pub use address::{Address, NoAddress};
 pub use mail_dmarc::MailDmarc;
@@ -187,12 +188,31 @@ impl Asked {
     async fn rows(
         &mut self,
         question: sqlx::query::Query<'_, MySql, sqlx::mysql::MySqlArguments>,
-    ) -> Result<Vec<sqlx::mysql::MySqlRow>, MysqlError> {
+    ) -> Result<Vec<MySqlRow>, MysqlError> {
         let answer = async {
             let rows = question.fetch_all(&mut self.connection).await;
             rows.map_err(|error| why(&self.guard, error))
         };
         in_time(&self.address, ANSWERING, true, answer).await
+    }
+
+    /// What belongs to each message, at most so many of it: rows whose first column is the number of a message.
+    fn by_message<T>(
+        &self,
+        rows: &[MySqlRow],
+        most: usize,
+        read: impl Fn(&MySqlRow) -> Result<T, Error>,
+    ) -> Result<HashMap<u64, Vec<T>>, MysqlError> {
+        let mut all = HashMap::<u64, Vec<T>>::new();
+        for row in rows {
+            let one = row.try_get(0).and_then(|message: u64| Ok((message, read(row)?)));
+            let (message, one) = one.map_err(|error| self.broken(error))?;
+            let of_message = all.entry(message).or_default();
+            if of_message.len() < most {
+                of_message.push(one);
+            }
+        }
+        Ok(all)
     }
 
     /// What it means that an answer is not as it was asked for.

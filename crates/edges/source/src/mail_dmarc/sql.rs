@@ -42,6 +42,53 @@ pub(crate) const SPF: &str = "\
 pub(crate) const RECEIVED: &str =
     "SELECT count(DISTINCT report_id) FROM report_record WHERE `count` IS NOT NULL";
 
+/// Reads the rows of [`RECORDS`], [`REASONS`], [`DKIM`] and [`SPF`] as a library has them; `number` and `text` read one
+/// column, the first of which is 0.
+macro_rules! read_rows {
+    ($Row:ty, $Error:ty, $number:ident, $text:ident) => {
+        fn record(row: &$Row) -> Result<StoredRecord, $Error> {
+            Ok(StoredRecord {
+                id: $number(row, 0)?,
+                begin_s: $number(row, 1)?,
+                policy_domain: $text(row, 2)?,
+                p: $text(row, 3)?,
+                sp: $text(row, 4)?,
+                adkim: $text(row, 5)?,
+                aspf: $text(row, 6)?,
+                rua: $text(row, 7)?,
+                source_ip: sql::octets(&$text(row, 8)?.unwrap_or_default()),
+                disposition: $text(row, 9)?,
+                dkim_aligned: $text(row, 10)?,
+                spf_aligned: $text(row, 11)?,
+                header_from: $text(row, 12)?,
+                envelope_from: $text(row, 13)?,
+                ..StoredRecord::default()
+            })
+        }
+
+        fn reason(row: &$Row) -> Result<(String, Option<String>), $Error> {
+            Ok(($text(row, 1)?.unwrap_or_default(), $text(row, 2)?))
+        }
+
+        fn signature(row: &$Row) -> Result<StoredDkim, $Error> {
+            Ok(StoredDkim {
+                domain: $text(row, 1)?,
+                selector: $text(row, 2)?,
+                result: $text(row, 3)?,
+            })
+        }
+
+        fn spf_result(row: &$Row) -> Result<StoredSpf, $Error> {
+            Ok(StoredSpf {
+                domain: $text(row, 1)?,
+                scope: $text(row, 2)?,
+                result: $text(row, 3)?,
+            })
+        }
+    };
+}
+pub(crate) use read_rows;
+
 /// All of [`RECORDS`], in the order of their numbers.
 pub(crate) fn all_records() -> String {
     format!("{RECORDS} ORDER BY rr.id")

@@ -123,45 +123,7 @@ impl<'a, T> Walk<'a, T> {
     }
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<StoredRecord> {
-    Ok(StoredRecord {
-        id: number(row, 0)?,
-        begin_s: number(row, 1)?,
-        policy_domain: text(row, 2)?,
-        p: text(row, 3)?,
-        sp: text(row, 4)?,
-        adkim: text(row, 5)?,
-        aspf: text(row, 6)?,
-        rua: text(row, 7)?,
-        source_ip: sql::octets(&text(row, 8)?.unwrap_or_default()),
-        disposition: text(row, 9)?,
-        dkim_aligned: text(row, 10)?,
-        spf_aligned: text(row, 11)?,
-        header_from: text(row, 12)?,
-        envelope_from: text(row, 13)?,
-        ..StoredRecord::default()
-    })
-}
-
-fn reason(row: &Row<'_>) -> rusqlite::Result<(String, Option<String>)> {
-    Ok((text(row, 1)?.unwrap_or_default(), text(row, 2)?))
-}
-
-fn signature(row: &Row<'_>) -> rusqlite::Result<StoredDkim> {
-    Ok(StoredDkim {
-        domain: text(row, 1)?,
-        selector: text(row, 2)?,
-        result: text(row, 3)?,
-    })
-}
-
-fn spf_result(row: &Row<'_>) -> rusqlite::Result<StoredSpf> {
-    Ok(StoredSpf {
-        domain: text(row, 1)?,
-        scope: text(row, 2)?,
-        result: text(row, 3)?,
-    })
-}
+sql::read_rows!(Row<'_>, rusqlite::Error, number, text);
 
 /// A number; 0 where something else stands, since any column of SQLite takes anything.
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {

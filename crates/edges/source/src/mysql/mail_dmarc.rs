@@ -97,16 +97,7 @@ impl MailDmarc {
             .bind(range.1)
             .bind(MAX_DETAILS);
         let found = self.asked.rows(question).await?;
-        let mut by_message: HashMap<u64, Vec<T>> = HashMap::new();
-        for row in &found {
-            let one = row.try_get(0).and_then(|id| Ok((id, read(row)?)));
-            let (id, one) = one.map_err(|error| self.asked.broken(error))?;
-            let of_message = by_message.entry(id).or_default();
-            if of_message.len() <= MAX_PER_RECORD {
-                of_message.push(one);
-            }
-        }
-        Ok(by_message)
+        self.asked.by_message(&found, MAX_PER_RECORD + 1, read)
     }
 }
 
@@ -127,45 +118,12 @@ fn without_tables(error: MysqlError) -> MysqlError {
     }
 }
 
-fn record(row: &MySqlRow) -> Result<StoredRecord, Error> {
-    Ok(StoredRecord {
-        id: row.try_get(0)?,
-        begin_s: row.try_get(1)?,
-        policy_domain: row.try_get(2)?,
-        p: row.try_get(3)?,
-        sp: row.try_get(4)?,
-        adkim: row.try_get(5)?,
-        aspf: row.try_get(6)?,
-        rua: row.try_get(7)?,
-        source_ip: sql::octets(&row.try_get::<Option<String>, _>(8)?.unwrap_or_default()),
-        disposition: row.try_get(9)?,
-        dkim_aligned: row.try_get(10)?,
-        spf_aligned: row.try_get(11)?,
-        header_from: row.try_get(12)?,
-        envelope_from: row.try_get(13)?,
-        ..StoredRecord::default()
-    })
+sql::read_rows!(MySqlRow, Error, number, text);
+
+fn number(row: &MySqlRow, column: usize) -> Result<u64, Error> {
+    row.try_get(column)
 }
 
-fn reason(row: &MySqlRow) -> Result<(String, Option<String>), Error> {
-    Ok((
-        row.try_get::<Option<String>, _>(1)?.unwrap_or_default(),
-        row.try_get(2)?,
-    ))
-}
-
-fn signature(row: &MySqlRow) -> Result<StoredDkim, Error> {
-    Ok(StoredDkim {
-        domain: row.try_get(1)?,
-        selector: row.try_get(2)?,
-        result: row.try_get(3)?,
-    })
-}
-
-fn spf_result(row: &MySqlRow) -> Result<StoredSpf, Error> {
-    Ok(StoredSpf {
-        domain: row.try_get(1)?,
-        scope: row.try_get(2)?,
-        result: row.try_get(3)?,
-    })
+fn text(row: &MySqlRow, column: usize) -> Result<Option<String>, Error> {
+    row.try_get(column)
 }

@@ -112,7 +112,7 @@ impl OpenDmarc {
         let sql = self.schema.signatures();
         let question = sqlx::query(AssertSqlSafe(sql)).bind(range.0).bind(range.1);
         let found = self.asked.rows(question).await?;
-        self.by_message(&found, |row| {
+        self.asked.by_message(&found, usize::MAX, |row| {
             let selector: String = row.try_get(2)?;
             Ok(Signature {
                 domain: row.try_get(1)?,
@@ -125,7 +125,7 @@ impl OpenDmarc {
     async fn seals(&mut self, range: (u64, u64)) -> Result<HashMap<u64, Vec<Seal>>, MysqlError> {
         let question = sqlx::query(SEALS).bind(range.0).bind(range.1);
         let found = self.asked.rows(question).await?;
-        self.by_message(&found, |row| {
+        self.asked.by_message(&found, usize::MAX, |row| {
             Ok(Seal {
                 domain: row.try_get(1)?,
                 selector: row.try_get(2)?,
@@ -133,20 +133,6 @@ impl OpenDmarc {
                 client: row.try_get(4)?,
             })
         })
-    }
-
-    fn by_message<T>(
-        &self,
-        found: &[MySqlRow],
-        read: impl Fn(&MySqlRow) -> Result<T, sqlx::Error>,
-    ) -> Result<HashMap<u64, Vec<T>>, MysqlError> {
-        let mut all = HashMap::<u64, Vec<T>>::new();
-        for row in found {
-            let one = row.try_get(0).and_then(|message: u64| Ok((message, read(row)?)));
-            let (message, one) = one.map_err(|error| self.asked.broken(error))?;
-            all.entry(message).or_default().push(one);
-        }
-        Ok(all)
     }
 }
 
@@ -207,35 +193,16 @@ const COLUMNS: &str = "SELECT TABLE_NAME, COLUMN_NAME FROM information_schema.CO
      WHERE TABLE_SCHEMA = DATABASE()";
 
 /// What every version has that is read.
-const REQUIRED: [(&str, &[&str]); 6] = [
+const REQUIRED: [(&str, &str); 6] = [
     (
         "messages",
-        &[
-            "id",
-            "date",
-            "jobid",
-            "reporter",
-            "policy",
-            "disp",
-            "ip",
-            "env_domain",
-            "from_domain",
-            "policy_domain",
-            "spf",
-            "align_dkim",
-            "align_spf",
-        ],
+        "id date jobid reporter policy disp ip env_domain from_domain policy_domain spf align_dkim align_spf",
     ),
-    ("signatures", &["id", "message", "domain", "pass"]),
-    (
-        "requests",
-        &[
-            "domain", "repuri", "adkim", "aspf", "policy", "spolicy", "pct", "locked",
-        ],
-    ),
-    ("domains", &["id", "name"]),
-    ("reporters", &["id", "name"]),
-    ("ipaddr", &["id", "addr"]),
+    ("signatures", "id message domain pass"),
+    ("requests", "domain repuri adkim aspf policy spolicy pct locked"),
+    ("domains", "id name"),
+    ("reporters", "id name"),
+    ("ipaddr", "id addr"),
 ];
 
 /// Looks which tables and columns there are.
@@ -262,7 +229,7 @@ fn told_apart(columns: &HashSet<(String, String)>) -> Result<Schema, String> {
         if !columns.iter().any(|(known, _)| known == table) {
             return Err(format!("table {table}"));
         }
-        if let Some(missing) = needed.iter().find(|column| !has(table, column)) {
+        if let Some(missing) = needed.split(' ').find(|column| !has(table, column)) {
             return Err(format!("column {table}.{missing}"));
         }
     }
@@ -321,10 +288,12 @@ fn message(row: &MySqlRow, schema: Schema) -> Result<Row, sqlx::Error> {
 mod tests {
     use super::*;
 
-    fn columns(of: &[(&str, &[&str])]) -> HashSet<(String, String)> {
-        let all = of
-            .iter()
-            .flat_map(|(table, names)| names.iter().map(|name| ((*table).to_owned(), (*name).to_owned())));
+    fn columns(of: &[(&str, &str)]) -> HashSet<(String, String)> {
+        let all = of.iter().flat_map(|(table, names)| {
+            names
+                .split(' ')
+                .map(|name| ((*table).to_owned(), name.to_owned()))
+        });
         all.collect()
     }
 
@@ -334,11 +303,11 @@ mod tests {
         let mut known = columns(&REQUIRED);
         assert_eq!(told_apart(&known), Ok(Schema::default()));
         known.extend(columns(&[
-            ("selectors", &["name"]),
-            ("signatures", &["selector"]),
-            ("messages", &["arc_policy"]),
-            ("arcseals", &["instance"]),
-            ("arcauthresults", &["arc_client_addr"]),
+            ("selectors", "name"),
+            ("signatures", "selector"),
+            ("messages", "arc_policy"),
+            ("arcseals", "instance"),
+            ("arcauthresults", "arc_client_addr"),
         ]));
         let of_1_4 = Schema {
             has_selectors: true,
@@ -346,7 +315,7 @@ mod tests {
             ..Schema::default()
         };
         assert_eq!(told_apart(&known), Ok(of_1_4));
-        known.extend(columns(&[("messages", &["spf_scope"]), ("requests", &["fo"])]));
+        known.extend(columns(&[("messages", "spf_scope"), ("requests", "fo")]));
         let later = Schema {
             has_spf_scope: true,
             has_failure_options: true,

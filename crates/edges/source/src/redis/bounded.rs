@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 /// Octets of the answers to one command or pipeline. The largest page, 50,000 lines of a list, has some five million.
 pub(super) const MAX_OCTETS: u64 = 64 * 1024 * 1024;
@@ -152,7 +152,7 @@ fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text.trim_ascii_end()).ok()?.parse().ok()
 }
 
-/// A connection that ends when an answer has too much of anything.
+/// The reading half of a connection, which ends when an answer has too much of anything.
 pub(super) struct Bounded<S> {
     stream: S,
     allowance: Allowance,
@@ -175,24 +175,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for Bounded<S> {
         let come = into.filled().get(before..).unwrap_or_default();
         let taken = self.allowance.take(come);
         Poll::Ready(taken.map_err(|excess| io::Error::new(io::ErrorKind::InvalidData, excess)))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Bounded<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

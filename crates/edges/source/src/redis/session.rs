@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue};
 use redis::{Pipeline, RedisConnectionInfo, ServerErrorKind};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, join, split};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -157,7 +157,8 @@ async fn converse(
     allowance: &Allowance,
 ) -> Result<MultiplexedConnection, redis::RedisError> {
     let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIME));
-    let stream = Bounded::new(stream, allowance.clone());
+    let (input, output) = split(stream);
+    let stream = join(Bounded::new(input, allowance.clone()), output);
     let (connection, driver) = MultiplexedConnection::new_with_config(account, stream, config).await?;
     // It ends when the connection is dropped.
     tokio::spawn(driver);
