@@ -157,13 +157,7 @@ impl ResultWord {
     /// Of the evaluation that decides; a message without one has no usable Author Domain.
     #[must_use]
     pub fn of(evaluation: Option<&Evaluation>) -> Self {
-        match evaluation.map(|evaluation| &evaluation.result) {
-            Some(DmarcResult::None) => Self::None,
-            Some(DmarcResult::Pass(_)) => Self::Pass,
-            Some(DmarcResult::Fail) => Self::Fail,
-            Some(DmarcResult::TempError) => Self::TempError,
-            Some(DmarcResult::PermError) | None => Self::PermError,
-        }
+        evaluation.map_or(Self::PermError, |evaluation| (&evaluation.result).into())
     }
 
     /// The word in Authentication-Results (RFC 9989 §9.1).
@@ -175,6 +169,18 @@ impl ResultWord {
             Self::Fail => "fail",
             Self::TempError => "temperror",
             Self::PermError => "permerror",
+        }
+    }
+}
+
+impl From<&DmarcResult> for ResultWord {
+    fn from(result: &DmarcResult) -> Self {
+        match result {
+            DmarcResult::None => Self::None,
+            DmarcResult::Pass(_) => Self::Pass,
+            DmarcResult::Fail => Self::Fail,
+            DmarcResult::TempError => Self::TempError,
+            DmarcResult::PermError => Self::PermError,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use landmarc_milter::{Edit, Response, Verdict};
+use serde::{Deserialize, Serialize};
 
 use crate::findings::Findings;
 
@@ -31,7 +32,7 @@ pub enum Outcome {
 }
 
 /// An SMTP reply.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// Three digits.
     pub code: u16,
@@ -64,7 +65,7 @@ pub struct Added {
 }
 
 /// A header field to be removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// Its name; compared without case.
     pub name: String,

@@ -52,8 +52,9 @@ impl fmt::Display for Interface {
 /// The envelope of a message, as an interface was told.
 ///
 /// All of it may be missing. A client that is not known is not taken for a local one: say so
-/// ([`PeerAddress::Unix`]) where a program of this host hands the message in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// ([`PeerAddress::Unix`]) where a program of this host hands the message in. By default nothing is known, but that the
+/// mail server is on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// Who is connected to us: the mail server, not its SMTP client.
     pub peer: Peer,
@@ -77,25 +78,6 @@ pub struct Caller {
     pub mta_name: Option<String>,
     /// Whether the message is to count in no report: it is judged, answered and written down all the same.
     pub stays_out_of_reports: bool,
-}
-
-/// Nothing is known, but that the mail server is on this machine.
-impl Default for Caller {
-    fn default() -> Self {
-        Self {
-            peer: Peer::Unix,
-            client: PeerAddress::Unknown,
-            client_name: None,
-            client_name_is_verified: false,
-            helo: Vec::new(),
-            mail_from: Vec::new(),
-            rcpt_to: Vec::new(),
-            authenticated: None,
-            queue_id: None,
-            mta_name: None,
-            stays_out_of_reports: false,
-        }
-    }
 }
 
 /// What a message is called that has no name; the word of the milter interface.

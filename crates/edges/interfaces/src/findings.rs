@@ -1,8 +1,9 @@
 //! What was found of a message, in plain words that every protocol can be made of.
 
-use std::fmt;
-
+use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_milter::Session;
+use landmarc_receiver::disposition::Disposition;
+use landmarc_receiver::rule::ResultWord;
 use serde_json::Value;
 
 use crate::caller::Interface;
@@ -43,11 +44,11 @@ pub struct Findings {
     /// Where the DMARC Policy Record was found.
     pub policy_domain: Option<String>,
     /// What `p`, `sp` or `np` asks for, whichever applies.
-    pub policy_published: Option<Policy>,
+    pub policy_published: Option<AssessmentPolicy>,
     /// The same after `t=y`.
-    pub policy: Option<Policy>,
+    pub policy: Option<AssessmentPolicy>,
     /// The DMARC result.
-    pub dmarc: Dmarc,
+    pub dmarc: ResultWord,
     /// SPF for MAIL FROM.
     pub spf: SpfFinding,
     /// The signatures, topmost first.
@@ -61,9 +62,9 @@ pub struct Findings {
     /// What a report will say was done.
     pub disposition: Disposition,
     /// What is done: nothing when we only observe.
-    pub action: Done,
+    pub action: ActionWord,
     /// What enforcing does.
-    pub enforced_action: Done,
+    pub enforced_action: ActionWord,
     /// Why it did not simply pass, in one line of printable ASCII; empty when it did.
     pub cause: String,
     /// Our Authentication-Results field without its name; empty where none is added.
@@ -90,89 +91,29 @@ pub struct DkimFinding {
     pub selector: Option<String>,
 }
 
-/// Enums that are one word each.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$of])* $variant,)+
+/// What the mail server is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActionWord {
+    /// Take it.
+    Accept,
+    /// Take it and set it aside.
+    Quarantine,
+    /// Refuse it for good.
+    Reject,
+    /// Refuse it for now.
+    TempFail,
+}
+
+impl ActionWord {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+            Self::TempFail => "tempfail",
         }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)+];
-
-            /// The word for it.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-words! {
-    /// What the Domain Owner asks for (RFC 9989 §3.2.8).
-    Policy {
-        /// Nothing.
-        None = "none",
-        /// Set it aside.
-        Quarantine = "quarantine",
-        /// Refuse it.
-        Reject = "reject",
-    }
-}
-
-words! {
-    /// What DMARC came to.
-    Dmarc {
-        /// There is no policy.
-        None = "none",
-        /// An Authenticated Identifier is in alignment.
-        Pass = "pass",
-        /// None is.
-        Fail = "fail",
-        /// DNS did not answer.
-        TempError = "temperror",
-        /// The record, or the From field, cannot be used.
-        PermError = "permerror",
-    }
-}
-
-words! {
-    /// What was done, in the words of RFC 9990.
-    Disposition {
-        /// Nothing was done about it.
-        None = "none",
-        /// DMARC passed under a policy that asks for more than watching.
-        Pass = "pass",
-        /// Set aside.
-        Quarantine = "quarantine",
-        /// Refused.
-        Reject = "reject",
-    }
-}
-
-words! {
-    /// What the mail server is told.
-    Done {
-        /// Take it.
-        Accept = "accept",
-        /// Take it and set it aside.
-        Quarantine = "quarantine",
-        /// Refuse it for good.
-        Reject = "reject",
-        /// Refuse it for now.
-        TempFail = "tempfail",
     }
 }
 
@@ -189,7 +130,7 @@ impl Default for Findings {
             policy_domain: None,
             policy_published: None,
             policy: None,
-            dmarc: Dmarc::None,
+            dmarc: ResultWord::None,
             spf: SpfFinding {
                 result: "none".to_owned(),
                 domain: None,
@@ -199,8 +140,8 @@ impl Default for Findings {
             spf_aligned: None,
             dkim_aligned: None,
             disposition: Disposition::None,
-            action: Done::Accept,
-            enforced_action: Done::Accept,
+            action: ActionWord::Accept,
+            enforced_action: ActionWord::Accept,
             cause: String::new(),
             authentication_results: String::new(),
         }

@@ -6,7 +6,7 @@
 //! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`Answer`] says
 //! what is to be done, and its [`Findings`] why, in plain words ([`words`]).
 //!
-//! Deliberately knows nothing of judging, settings and records. A message is never whole in memory.
+//! Uses the words of the core for what was found, and knows nothing of how it was: of judging, settings and records. A message is never whole in memory.
 
 pub mod answer;
 pub mod caller;
@@ -26,4 +26,4 @@ mod scripted;
 pub use answer::{Added, Answer, Outcome, Removed};
 pub use caller::{Caller, Interface};
 pub use drive::{Drive, DriveError, DriveLimits, Powers};
-pub use findings::{Disposition, DkimFinding, Dmarc, Done, Findings, Judged, Policy, SpfFinding};
+pub use findings::{ActionWord, DkimFinding, Findings, Judged, SpfFinding};

@@ -5,9 +5,10 @@
 //! upon these words, so they say what is *done*; what was asked for stands in words of its own beside them
 //! (checklist E14).
 
-use std::borrow::Cow;
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_receiver::rule::ResultWord;
 
-use crate::findings::{Dmarc, Done, Findings, Policy};
+use crate::findings::{ActionWord, Findings};
 
 /// The words of Exim's condition `dmarc_status` (E4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,46 +32,34 @@ pub enum EximStatus {
 }
 
 impl EximStatus {
-    /// All of them, in the order of Exim's own manual.
-    pub const ALL: [Self; 8] = [
-        Self::Accept,
-        Self::Reject,
-        Self::Quarantine,
-        Self::None,
-        Self::NoRecord,
-        Self::NoFrom,
-        Self::TempError,
-        Self::Off,
+    /// All of them, in the order of Exim's own manual, each with `$dmarc_status` and `$dmarc_status_text` (E5). Exim has
+    /// no text for `off`.
+    pub const ALL: [(Self, &str, &str); 8] = [
+        (Self::Accept, "accept", "Accept"),
+        (Self::Reject, "reject", "Reject"),
+        (Self::Quarantine, "quarantine", "Quarantine"),
+        (Self::None, "none", "None, Accept"),
+        (Self::NoRecord, "norecord", "No DMARC record"),
+        (Self::NoFrom, "nofrom", "No From: domain found"),
+        (Self::TempError, "temperror", "Internal Policy Error"),
+        (Self::Off, "off", "Not checked"),
     ];
 
     /// `$dmarc_status`.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Reject => "reject",
-            Self::Quarantine => "quarantine",
-            Self::None => "none",
-            Self::NoRecord => "norecord",
-            Self::NoFrom => "nofrom",
-            Self::TempError => "temperror",
-            Self::Off => "off",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.words().0
     }
 
-    /// `$dmarc_status_text` (E5). Exim has none for `off`.
+    /// `$dmarc_status_text`.
     #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::Accept => "Accept",
-            Self::Reject => "Reject",
-            Self::Quarantine => "Quarantine",
-            Self::None => "None, Accept",
-            Self::NoRecord => "No DMARC record",
-            Self::NoFrom => "No From: domain found",
-            Self::TempError => "Internal Policy Error",
-            Self::Off => "Not checked",
-        }
+    pub fn text(self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        let known = Self::ALL.into_iter().find(|(status, ..)| *status == self);
+        known.map_or(("", ""), |(_, word, text)| (word, text))
     }
 
     /// What is done, in one of these words: the one to act upon.
@@ -85,10 +74,10 @@ impl EximStatus {
             return Self::Off;
         }
         match findings.action {
-            Done::Reject => Self::Reject,
-            Done::Quarantine => Self::Quarantine,
-            Done::TempFail => Self::TempError,
-            Done::Accept => Self::accepted(findings),
+            ActionWord::Reject => Self::Reject,
+            ActionWord::Quarantine => Self::Quarantine,
+            ActionWord::TempFail => Self::TempError,
+            ActionWord::Accept => Self::accepted(findings),
         }
     }
 
@@ -104,9 +93,9 @@ impl EximStatus {
             return Self::TempError;
         }
         match (findings.dmarc, findings.policy) {
-            (Dmarc::Fail, Some(Policy::Reject)) => Self::Reject,
-            (Dmarc::Fail, Some(Policy::Quarantine)) => Self::Quarantine,
-            (Dmarc::TempError, _) => Self::TempError,
+            (ResultWord::Fail, Some(AssessmentPolicy::Reject)) => Self::Reject,
+            (ResultWord::Fail, Some(AssessmentPolicy::Quarantine)) => Self::Quarantine,
+            (ResultWord::TempError, _) => Self::TempError,
             _ => Self::accepted(findings),
         }
     }
@@ -114,14 +103,14 @@ impl EximStatus {
     /// Of a message that goes on.
     fn accepted(findings: &Findings) -> Self {
         match findings.dmarc {
-            Dmarc::Pass => Self::Accept,
-            Dmarc::Fail => Self::None,
+            ResultWord::Pass => Self::Accept,
+            ResultWord::Fail => Self::None,
             _ if findings.unjudged.is_some() => Self::None,
-            Dmarc::None | Dmarc::PermError if findings.author_domain.is_none() => Self::NoFrom,
+            ResultWord::None | ResultWord::PermError if findings.author_domain.is_none() => Self::NoFrom,
             // A record that cannot be used is none (RFC 9989 §4.10.1).
-            Dmarc::None | Dmarc::PermError => Self::NoRecord,
+            ResultWord::None | ResultWord::PermError => Self::NoRecord,
             // Accepted all the same, by the operator's choice (`failures.dns`).
-            Dmarc::TempError => Self::None,
+            ResultWord::TempError => Self::None,
         }
     }
 }
@@ -129,7 +118,7 @@ impl EximStatus {
 /// `$dmarc_domain_policy` (E5): what the record asks for, as it stands there; empty without one.
 #[must_use]
 pub fn domain_policy(findings: &Findings) -> &'static str {
-    findings.policy_published.map_or("", Policy::as_str)
+    findings.policy_published.map_or("", AssessmentPolicy::as_str)
 }
 
 /// The scores at which rspamd's actions begin, as it is shipped.
@@ -144,12 +133,12 @@ pub mod threshold {
 
 /// What rspamd calls an action.
 #[must_use]
-pub const fn rspamd_action(done: Done) -> &'static str {
+pub const fn rspamd_action(done: ActionWord) -> &'static str {
     match done {
-        Done::Accept => "no action",
-        Done::Quarantine => "add header",
-        Done::Reject => "reject",
-        Done::TempFail => "soft reject",
+        ActionWord::Accept => "no action",
+        ActionWord::Quarantine => "add header",
+        ActionWord::Reject => "reject",
+        ActionWord::TempFail => "soft reject",
     }
 }
 
@@ -185,7 +174,7 @@ pub fn rspamd_symbols(findings: &Findings) -> Vec<Symbol> {
     symbols.push(arc(&findings.arc));
     symbols.push(dmarc(findings));
     let has_failures = findings.spf_aligned == Some(false) || findings.dkim_aligned == Some(false);
-    if findings.dmarc == Dmarc::Pass && has_failures {
+    if findings.dmarc == ResultWord::Pass && has_failures {
         symbols.push(symbol(
             "DMARC_POLICY_ALLOW_WITH_FAILURES",
             0.0,
@@ -270,43 +259,42 @@ fn arc(result: &str) -> Symbol {
 
 fn dmarc(findings: &Findings) -> Symbol {
     let symbol = match (findings.dmarc, findings.policy) {
-        (Dmarc::Pass, _) => symbol("DMARC_POLICY_ALLOW", -0.5, "DMARC passed"),
-        (Dmarc::Fail, Some(Policy::Reject)) => {
+        (ResultWord::Pass, _) => symbol("DMARC_POLICY_ALLOW", -0.5, "DMARC passed"),
+        (ResultWord::Fail, Some(AssessmentPolicy::Reject)) => {
             symbol("DMARC_POLICY_REJECT", 2.0, "DMARC failed under p=reject")
         }
-        (Dmarc::Fail, Some(Policy::Quarantine)) => {
+        (ResultWord::Fail, Some(AssessmentPolicy::Quarantine)) => {
             symbol("DMARC_POLICY_QUARANTINE", 1.5, "DMARC failed under p=quarantine")
         }
-        (Dmarc::Fail, _) => symbol(
+        (ResultWord::Fail, _) => symbol(
             "DMARC_POLICY_SOFTFAIL",
             0.1,
             "DMARC failed, no action is suggested",
         ),
-        (Dmarc::None, _) => symbol("DMARC_NA", 0.0, "there is no DMARC record"),
-        (Dmarc::TempError, _) => symbol("DMARC_DNSFAIL", 0.0, "DNS did not answer about DMARC"),
-        (Dmarc::PermError, _) => symbol(
+        (ResultWord::None, _) => symbol("DMARC_NA", 0.0, "there is no DMARC record"),
+        (ResultWord::TempError, _) => symbol("DMARC_DNSFAIL", 0.0, "DNS did not answer about DMARC"),
+        (ResultWord::PermError, _) => symbol(
             "DMARC_BAD_POLICY",
             0.5,
             "the DMARC record, or From, cannot be used",
         ),
     };
     let mut symbol = with(symbol, findings.author_domain.as_deref());
-    if findings.dmarc == Dmarc::Fail {
-        symbol.options.push(why_not_aligned(findings).into_owned());
-        symbol
-            .options
-            .extend(findings.policy.map(|policy| policy.to_string()));
+    if findings.dmarc == ResultWord::Fail {
+        symbol.options.push(why_not_aligned(findings));
+        let policy = findings.policy.map(|policy| policy.as_str().to_owned());
+        symbol.options.extend(policy);
     }
     symbol
 }
 
-fn why_not_aligned(findings: &Findings) -> Cow<'static, str> {
+fn why_not_aligned(findings: &Findings) -> String {
     let of = |what: &str, result: &str| match result {
         "pass" => format!("{what} not aligned"),
         result => format!("{what} {result}"),
     };
     let spf = of("SPF", &findings.spf.result);
-    format!("{spf}, {}", of("DKIM", findings.dkim_word())).into()
+    format!("{spf}, {}", of("DKIM", findings.dkim_word()))
 }
 
 /// As rspamd's composite of that name: SPF, DKIM, DMARC and ARC have nothing to say.
@@ -314,17 +302,17 @@ fn is_unauthenticated(findings: &Findings) -> bool {
     let says_nothing = |result: &str| matches!(result, "none" | "permerror");
     says_nothing(&findings.spf.result)
         && says_nothing(findings.dkim_word())
-        && matches!(findings.dmarc, Dmarc::None | Dmarc::PermError)
+        && matches!(findings.dmarc, ResultWord::None | ResultWord::PermError)
         && findings.arc == "none"
 }
 
 /// Brings the sum of all others to where the action begins, or keeps it below where one would.
-fn decision(action: Done, sum: f64, why: &str) -> Symbol {
+fn decision(action: ActionWord, sum: f64, why: &str) -> Symbol {
     let missing = match action {
-        Done::Reject => threshold::REJECT - sum,
-        Done::Quarantine => threshold::ADD_HEADER - sum,
+        ActionWord::Reject => threshold::REJECT - sum,
+        ActionWord::Quarantine => threshold::ADD_HEADER - sum,
         // Of these, the score decides nothing.
-        Done::Accept | Done::TempFail => (threshold::GREYLIST - 0.1 - sum).min(0.0),
+        ActionWord::Accept | ActionWord::TempFail => (threshold::GREYLIST - 0.1 - sum).min(0.0),
     };
     let score = (missing * 100.0).round() / 100.0;
     let symbol = symbol(DECIDED, score, "what landmarc does with the message, and why");

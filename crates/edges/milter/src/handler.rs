@@ -136,7 +136,7 @@ pub struct ConnectInfo {
 }
 
 /// Where an SMTP client connected from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum PeerAddress {
     /// Address and port; the port is 0 when the MTA does not say. An IPv4-mapped IPv6
     /// address is left as one.
@@ -144,6 +144,7 @@ pub enum PeerAddress {
     /// A program on the MTA's machine, over a UNIX socket.
     Unix(PathBuf),
     /// The MTA does not know: no claim that the client is a local one.
+    #[default]
     Unknown,
 }
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::SocketAddr;
 
 /// Who is at the other end of a connection to us: the MTA, not the SMTP client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// An MTA that came over TCP.
     Tcp(SocketAddr),
     /// An MTA on this machine.
+    #[default]
     Unix,
 }
 

@@ -2,15 +2,10 @@
 
 use landmarc_auth::dkim::DkimOutcome;
 use landmarc_dmarc::discovery::Discovery;
-use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_dmarc::record::AssessmentPolicy;
-use landmarc_interfaces::{
-    Disposition, DkimFinding, Dmarc, Done, Findings, Interface, Judged, Policy, SpfFinding,
-};
+use landmarc_interfaces::{ActionWord, DkimFinding, Findings, Interface, Judged, SpfFinding};
 use landmarc_milter::{Response, Verdict};
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::SmtpAction;
-use landmarc_receiver::disposition;
 use serde_json::{Value, json};
 
 use super::FilterSession;
@@ -64,9 +59,9 @@ pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
         unjudged: None,
         author_domain: judgement.author_domain().map(ToString::to_string),
         policy_domain: applied.map(|at| at.domain.to_string()),
-        policy_published: evaluation.and_then(|e| e.policy_published).map(policy),
-        policy: evaluation.and_then(|e| e.policy).map(policy),
-        dmarc: dmarc(&judgement.dmarc),
+        policy_published: evaluation.and_then(|e| e.policy_published),
+        policy: evaluation.and_then(|e| e.policy),
+        dmarc: (&judgement.dmarc).into(),
         spf: SpfFinding {
             result: spf.result.as_str().to_owned(),
             domain: spf.domain.as_ref().map(ToString::to_string),
@@ -75,7 +70,7 @@ pub(super) fn judged(judgement: &Judgement, queue_id: &str) -> Findings {
         arc: judgement.arc.status.as_str().to_owned(),
         spf_aligned: evaluation.map(|e| e.spf_aligned),
         dkim_aligned: evaluation.map(|e| e.dkim_aligned),
-        disposition: disposition(judgement.action.disposition),
+        disposition: judgement.action.disposition,
         action: done(&judgement.action.smtp),
         enforced_action: done(&judgement.decision.smtp),
         cause: judgement.cause.clone(),
@@ -99,9 +94,9 @@ pub(super) fn skipped(why: Skipped, queue_id: &str) -> Findings {
 pub(super) fn unjudged(why: Unjudged, response: &Response, queue_id: &str, id: &str) -> Findings {
     let (action, reply) = match &response.verdict {
         Verdict::Reply { code, enhanced, text } => {
-            (Done::TempFail, Some(format!("{code} {enhanced} {text}")))
+            (ActionWord::TempFail, Some(format!("{code} {enhanced} {text}")))
         }
-        _ => (Done::Accept, None),
+        _ => (ActionWord::Accept, None),
     };
     let mut json = for_interface(
         json::not_judged(action.as_str(), reply.as_deref(), why.reason()),
@@ -128,24 +123,6 @@ fn for_interface(mut object: Value, id: &str) -> Value {
     object
 }
 
-fn policy(policy: AssessmentPolicy) -> Policy {
-    match policy {
-        AssessmentPolicy::None => Policy::None,
-        AssessmentPolicy::Quarantine => Policy::Quarantine,
-        AssessmentPolicy::Reject => Policy::Reject,
-    }
-}
-
-fn dmarc(result: &DmarcResult) -> Dmarc {
-    match result {
-        DmarcResult::None => Dmarc::None,
-        DmarcResult::Pass(_) => Dmarc::Pass,
-        DmarcResult::Fail => Dmarc::Fail,
-        DmarcResult::TempError => Dmarc::TempError,
-        DmarcResult::PermError => Dmarc::PermError,
-    }
-}
-
 fn dkim(signature: &DkimOutcome) -> DkimFinding {
     DkimFinding {
         result: signature.result.as_str().to_owned(),
@@ -154,20 +131,11 @@ fn dkim(signature: &DkimOutcome) -> DkimFinding {
     }
 }
 
-fn disposition(disposition: disposition::Disposition) -> Disposition {
-    match disposition {
-        disposition::Disposition::None => Disposition::None,
-        disposition::Disposition::Pass => Disposition::Pass,
-        disposition::Disposition::Quarantine => Disposition::Quarantine,
-        disposition::Disposition::Reject => Disposition::Reject,
-    }
-}
-
-fn done(step: &SmtpAction) -> Done {
+fn done(step: &SmtpAction) -> ActionWord {
     match step {
-        SmtpAction::Accept => Done::Accept,
-        SmtpAction::Quarantine(..) => Done::Quarantine,
-        SmtpAction::Reject(_) => Done::Reject,
-        SmtpAction::TempFail(_) => Done::TempFail,
+        SmtpAction::Accept => ActionWord::Accept,
+        SmtpAction::Quarantine(..) => ActionWord::Quarantine,
+        SmtpAction::Reject(_) => ActionWord::Reject,
+        SmtpAction::TempFail(_) => ActionWord::TempFail,
     }
 }

@@ -3,7 +3,7 @@
 use landmarc_milter::{Response, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Added, Answer, Outcome, Removed, Reply};
+use crate::answer::{Added, Answer, Outcome, Reply};
 
 /// What was found, with what is to be done behind it.
 ///
@@ -24,14 +24,11 @@ pub(super) fn object(answer: &Answer) -> Value {
     };
     let done = [
         ("verdict", json!(verdict)),
-        ("smtp", reply.map_or(Value::Null, |reply| smtp(&reply))),
+        ("smtp", json!(reply)),
         ("quarantine", json!(answer.quarantine_reason())),
-        (
-            "remove_header",
-            taken.removed_in_short().iter().map(removed).collect(),
-        ),
-        ("add_header", taken.added().iter().map(added).collect()),
-        ("append_header", taken.appended().iter().map(added).collect()),
+        ("remove_header", json!(taken.removed_in_short())),
+        ("add_header", fields(&taken.added())),
+        ("append_header", fields(&taken.appended())),
         ("add_recipient", json!(answer.added_recipients())),
     ];
     object.extend(done.map(|(name, value)| (name.to_owned(), value)));
@@ -48,16 +45,11 @@ fn verdict(outcome: &Outcome) -> (&'static str, Option<Reply>) {
     }
 }
 
-fn smtp(reply: &Reply) -> Value {
-    json!({"code": reply.code, "enhanced": reply.enhanced, "text": reply.text})
-}
-
-fn removed(field: &Removed) -> Value {
-    json!({"name": field.name, "nth": field.nth})
-}
-
-fn added(field: &Added) -> Value {
-    json!([field.name, field.value])
+fn fields(fields: &[Added]) -> Value {
+    fields
+        .iter()
+        .map(|field| json!([field.name, field.value]))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! The first octets of a connection, which say what it speaks.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io::{self, Cursor};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, join, split};
 
 /// What a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +20,12 @@ const LOOK: usize = 24;
 ///
 /// # Errors
 /// When the connection fails before it says anything.
-pub(super) async fn look<IO: AsyncRead + Unpin>(mut stream: IO) -> io::Result<(Language, Looked<IO>)> {
+pub(super) async fn look<IO>(
+    mut stream: IO,
+) -> io::Result<(Language, impl AsyncRead + AsyncWrite + Unpin + Send + 'static)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let mut first = Vec::with_capacity(LOOK);
     let language = loop {
         if let Some(language) = of(&first) {
@@ -33,12 +36,8 @@ pub(super) async fn look<IO: AsyncRead + Unpin>(mut stream: IO) -> io::Result<(L
             break Language::Http;
         }
     };
-    let looked = Looked {
-        first,
-        told: 0,
-        stream,
-    };
-    Ok((language, looked))
+    let (rest, output) = split(stream);
+    Ok((language, join(Cursor::new(first).chain(rest), output)))
 }
 
 /// What a first line that begins so is of; nothing while that cannot be said.
@@ -60,51 +59,6 @@ fn of(first: &[u8]) -> Option<Language> {
     }
     let may_be = name.starts_with(after) && first.len() < LOOK;
     (!may_be).then_some(Language::Http)
-}
-
-/// A stream of which the first octets were looked at.
-#[derive(Debug)]
-pub(super) struct Looked<IO> {
-    first: Vec<u8>,
-    /// Of those, how many were read again.
-    told: usize,
-    stream: IO,
-}
-
-impl<IO: AsyncRead + Unpin> AsyncRead for Looked<IO> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let rest = self.first.get(self.told..).unwrap_or_default();
-        if rest.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
-        }
-        let part = rest.get(..buffer.remaining()).unwrap_or(rest);
-        buffer.put_slice(part);
-        let told = self.told + part.len();
-        self.told = told;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<IO: AsyncWrite + Unpin> AsyncWrite for Looked<IO> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::problem::Problem;
-use super::rspamd::{Envelope, Result as Verdict};
+use super::rspamd::{Envelope, RspamdVerdict};
 use super::{Progress, Site};
 use crate::answer::Answer;
 use crate::caller::Interface;
@@ -71,7 +71,7 @@ pub(super) enum HeadError {
 
 impl Head {
     /// Begins with the first line.
-    fn begin(first: &[u8], peer: Peer) -> std::result::Result<Self, HeadError> {
+    fn begin(first: &[u8], peer: Peer) -> Result<Self, HeadError> {
         let command = match first.split(|b| *b == b' ').next().unwrap_or_default() {
             b"CHECK" | b"SYMBOLS" => Command::Check,
             b"PING" => Command::Ping,
@@ -87,7 +87,7 @@ impl Head {
     }
 
     /// Takes a further line, of this number; past the limit, only what says how long the message is.
-    fn take(&mut self, number: usize, line: &[u8]) -> std::result::Result<(), HeadError> {
+    fn take(&mut self, number: usize, line: &[u8]) -> Result<(), HeadError> {
         let fault = HeadError::Field(number);
         let colon = line.iter().position(|b| *b == b':').ok_or(fault)?;
         let (name, value) = line.split_at_checked(colon).unwrap_or((line, &[]));
@@ -154,7 +154,7 @@ async fn answer<V, IO>(
     peer: Peer,
     site: &Site<V>,
     progress: &Progress,
-) -> std::result::Result<String, Refusal>
+) -> Result<String, Refusal>
 where
     V: Service<Session: Judged>,
     IO: AsyncRead + Unpin,
@@ -195,10 +195,7 @@ where
 }
 
 /// All up to the empty line.
-async fn read_head(
-    stream: &mut (impl AsyncBufRead + Unpin),
-    peer: Peer,
-) -> std::result::Result<Head, Refusal> {
+async fn read_head(stream: &mut (impl AsyncBufRead + Unpin), peer: Peer) -> Result<Head, Refusal> {
     let mut head: Option<Head> = None;
     let mut line = Vec::new();
     for number in 1.. {
@@ -237,9 +234,9 @@ enum TooMuch {
 /// Hands the message on, and what is too much of it to nobody: a client that is still sending does not read.
 async fn push_all<S: Judged>(
     stream: &mut (impl AsyncBufRead + Unpin),
-    judging: &mut std::result::Result<Drive<S>, TooMuch>,
+    judging: &mut Result<Drive<S>, TooMuch>,
     length: Option<u64>,
-) -> std::result::Result<(), Refusal> {
+) -> Result<(), Refusal> {
     let mut left = length.unwrap_or(u64::MAX);
     while left > 0 {
         let available = stream.fill_buf().await?;
@@ -281,7 +278,7 @@ fn refused(code: u8, name: &str, why: &str) -> Refusal {
 
 /// The answer as Exim reads it: all after the third line is `$spam_report`.
 fn in_lines(answer: &Answer) -> String {
-    let verdict = Verdict::of(answer);
+    let verdict = RspamdVerdict::of(answer);
     let is_spam = if verdict.score >= threshold::REJECT {
         "True"
     } else {

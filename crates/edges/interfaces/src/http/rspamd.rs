@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::answer::{Added, Answer, Outcome, Removed};
 use crate::caller::Caller;
-use crate::findings::{Done, Findings};
+use crate::findings::{ActionWord, Findings};
 use crate::recipients::{Quotes, Recipients};
 use crate::words::{self, threshold};
 
@@ -75,7 +75,7 @@ pub(super) fn addresses(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// What an answer comes to in rspamd's words.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Result {
+pub(super) struct RspamdVerdict {
     pub(super) action: &'static str,
     pub(super) score: f64,
     pub(super) symbols: Vec<words::Symbol>,
@@ -83,12 +83,12 @@ pub(super) struct Result {
     pub(super) message: Option<String>,
 }
 
-impl Result {
+impl RspamdVerdict {
     pub(super) fn of(answer: &Answer) -> Self {
         // Without findings it was a bug of ours: for now, then.
         let bug = || Findings {
             unjudged: Some("internal error"),
-            action: Done::TempFail,
+            action: ActionWord::TempFail,
             ..Findings::default()
         };
         let findings = answer.findings.clone().unwrap_or_else(bug);
@@ -108,7 +108,7 @@ impl Result {
 
 /// The answer to `/checkv2`, with our own findings under `landmarc`.
 pub(super) fn object(answer: &Answer, elapsed: Duration) -> Value {
-    let result = Result::of(answer);
+    let result = RspamdVerdict::of(answer);
     let symbols: Map<String, Value> = result.symbols.iter().map(symbol).collect();
     let messages = match &result.message {
         Some(message) => json!({"smtp_message": message}),

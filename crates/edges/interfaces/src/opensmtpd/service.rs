@@ -15,6 +15,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use landmarc_milter::PeerAddress;
 use landmarc_net::SocketAddress;
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -24,7 +25,7 @@ use tokio::time::timeout;
 
 use super::filter::{Judge, NoRuling, Ruling};
 use super::held::{Held, as_judged};
-use crate::answer::{Added, Removed, Reply};
+use crate::answer::{Added, Reply};
 use crate::caller::Caller;
 
 /// How long the service may take, from the connection to the answer. smtpd gives its client five minutes, and
@@ -278,54 +279,28 @@ fn value(octets: &[u8]) -> HeaderValue {
 /// Reads the answer of the check API.
 fn ruling(body: &[u8]) -> Result<Ruling, AskError> {
     let object: Value = serde_json::from_slice(body).map_err(|_| AskError::Answer("it is no JSON"))?;
-    match object.get("verdict").and_then(Value::as_str) {
-        Some("accept" | "quarantine") => edits(&object).ok_or(AskError::Answer("its edits are none")),
-        Some("reject" | "tempfail") => Ok(Ruling {
-            refusal: Some(reply(&object).ok_or(AskError::Answer("its reply is none"))?),
-            ..Ruling::default()
-        }),
+    match object["verdict"].as_str() {
+        Some("accept" | "quarantine") => edits(&object).map_err(|_| AskError::Answer("its edits are none")),
+        Some("reject" | "tempfail") => {
+            let reply = Reply::deserialize(&object["smtp"]).ok();
+            let reply = reply.filter(|reply| (400..=599).contains(&reply.code));
+            Ok(Ruling {
+                refusal: Some(reply.ok_or(AskError::Answer("its reply is none"))?),
+                ..Ruling::default()
+            })
+        }
         _ => Err(AskError::Answer("its verdict is none")),
     }
 }
 
-fn reply(object: &Value) -> Option<Reply> {
-    let smtp = object.get("smtp")?;
-    let code = smtp.get("code")?.as_u64()?;
-    Some(Reply {
-        code: u16::try_from(code)
-            .ok()
-            .filter(|code| (400..=599).contains(code))?,
-        enhanced: smtp.get("enhanced")?.as_str()?.to_owned(),
-        text: smtp.get("text")?.as_str()?.to_owned(),
-    })
-}
-
-fn edits(object: &Value) -> Option<Ruling> {
-    let list = |name: &str| object.get(name)?.as_array().cloned();
-    let removed = list("remove_header")?
-        .iter()
-        .map(removed)
-        .collect::<Option<_>>()?;
-    let added = list("add_header")?.iter().map(added).collect::<Option<_>>()?;
-    Some(Ruling {
+fn edits(object: &Value) -> serde_json::Result<Ruling> {
+    let added = Vec::<(String, String)>::deserialize(&object["add_header"])?;
+    let added = added.into_iter().map(|(name, value)| Added { name, value });
+    Ok(Ruling {
         refusal: None,
-        removed,
-        added,
-        is_junk: object.get("action").and_then(Value::as_str) == Some("quarantine"),
-    })
-}
-
-fn removed(field: &Value) -> Option<Removed> {
-    Some(Removed {
-        name: field.get("name")?.as_str()?.to_owned(),
-        nth: u32::try_from(field.get("nth")?.as_u64()?).ok()?,
-    })
-}
-
-fn added(field: &Value) -> Option<Added> {
-    Some(Added {
-        name: field.get(0)?.as_str()?.to_owned(),
-        value: field.get(1)?.as_str()?.to_owned(),
+        removed: Vec::deserialize(&object["remove_header"])?,
+        added: added.collect(),
+        is_junk: object["action"] == "quarantine",
     })
 }
 

@@ -7,9 +7,11 @@
 use std::fmt::Write as _;
 
 use crate::answer::{Added, Answer, Outcome, Removed};
-use crate::findings::{Dmarc, Findings};
+use crate::findings::Findings;
 use crate::incoming::{Incoming, Piece};
 use crate::words::{EximStatus, domain_policy};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_receiver::rule::ResultWord;
 
 /// Octets of all fields that are put back after those of their name were removed. With more, they are left out:
 /// results of others may always go (RFC 8601 §5).
@@ -23,7 +25,7 @@ pub fn line(answer: &Answer, header: &[u8]) -> String {
     let mut line = Line::default();
     let nothing = Findings {
         unjudged: Some("internal error"),
-        dmarc: Dmarc::TempError,
+        dmarc: ResultWord::TempError,
         ..Findings::default()
     };
     let findings = answer.findings.as_ref().unwrap_or(&nothing);
@@ -70,40 +72,33 @@ fn say_status(line: &mut Line, status: EximStatus) {
 
 fn say_findings(line: &mut Line, findings: &Findings) {
     let yes = |aligned: Option<bool>| if aligned == Some(true) { "yes" } else { "no" };
-    let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
-    let used = findings
-        .policy_domain
-        .clone()
-        .or_else(|| findings.author_domain.clone());
+    let (author_domain, policy_domain) = (
+        findings.author_domain.as_deref(),
+        findings.policy_domain.as_deref(),
+    );
     for (key, value) in [
-        ("used_domain", or_empty(&used)),
-        ("domain_policy", domain_policy(findings).to_owned()),
-        ("alignment_spf", yes(findings.spf_aligned).to_owned()),
-        ("alignment_dkim", yes(findings.dkim_aligned).to_owned()),
+        ("used_domain", policy_domain.or(author_domain).unwrap_or_default()),
+        ("domain_policy", domain_policy(findings)),
+        ("alignment_spf", yes(findings.spf_aligned)),
+        ("alignment_dkim", yes(findings.dkim_aligned)),
         // From here on, what Exim has no words for (E14).
-        ("asked", EximStatus::asked(findings).as_str().to_owned()),
-        ("result", findings.dmarc.to_string()),
-        ("author_domain", or_empty(&findings.author_domain)),
-        ("policy_domain", or_empty(&findings.policy_domain)),
-        (
-            "policy",
-            findings
-                .policy
-                .map(|policy| policy.to_string())
-                .unwrap_or_default(),
-        ),
-        ("disposition", findings.disposition.to_string()),
-        ("action", findings.action.to_string()),
-        ("enforced_action", findings.enforced_action.to_string()),
-        ("spf", findings.spf.result.clone()),
-        ("dkim", findings.dkim_word().to_owned()),
-        ("arc", findings.arc.clone()),
-        ("skipped", findings.skipped.unwrap_or_default().to_owned()),
-        ("error", findings.unjudged.unwrap_or_default().to_owned()),
-        ("cause", findings.cause.clone()),
-        ("id", findings.id.clone()),
+        ("asked", EximStatus::asked(findings).as_str()),
+        ("result", findings.dmarc.as_str()),
+        ("author_domain", author_domain.unwrap_or_default()),
+        ("policy_domain", policy_domain.unwrap_or_default()),
+        ("policy", findings.policy.map_or("", AssessmentPolicy::as_str)),
+        ("disposition", findings.disposition.as_str()),
+        ("action", findings.action.as_str()),
+        ("enforced_action", findings.enforced_action.as_str()),
+        ("spf", &findings.spf.result),
+        ("dkim", findings.dkim_word()),
+        ("arc", &findings.arc),
+        ("skipped", findings.skipped.unwrap_or_default()),
+        ("error", findings.unjudged.unwrap_or_default()),
+        ("cause", &findings.cause),
+        ("id", &findings.id),
     ] {
-        line.add(key, &value);
+        line.add(key, value);
     }
 }
 

@@ -207,7 +207,7 @@ pub enum Part {
 }
 
 /// A request on its way in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Reading {
     state: State,
     request: Box<Request>,
@@ -218,8 +218,9 @@ pub struct Reading {
     body_octets: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
+    #[default]
     Greeting,
     Head,
     Recipients,
@@ -228,19 +229,6 @@ enum State {
     /// The last line has been read, and its end is yet to be told.
     Whole,
     Ended,
-}
-
-impl Default for Reading {
-    fn default() -> Self {
-        Self {
-            state: State::Greeting,
-            request: Box::default(),
-            line: Vec::new(),
-            lines: 0,
-            octets: 0,
-            body_octets: 0,
-        }
-    }
 }
 
 /// Characters of base64 that are decoded at once: groups of four.

@@ -9,7 +9,7 @@ use landmarc_milter::{Arguments, ConnectInfo, Macros, Response, Session};
 use tokio::io::{DuplexStream, duplex};
 
 use super::*;
-use crate::findings::{Done, Findings};
+use crate::findings::{ActionWord, Findings};
 
 /// A judge that writes down what it is told.
 #[derive(Clone, Default)]
@@ -69,7 +69,7 @@ impl Judged for Scribe {
 
     fn take_findings(&mut self) -> Option<Findings> {
         Some(Findings {
-            action: Done::Reject,
+            action: ActionWord::Reject,
             ..Findings::default()
         })
     }

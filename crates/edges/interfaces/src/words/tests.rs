@@ -1,11 +1,12 @@
 //! The words of Exim and rspamd for each thing that can be found.
 
 use super::*;
-use crate::findings::{Disposition, DkimFinding, SpfFinding};
+use crate::findings::{DkimFinding, SpfFinding};
+use landmarc_receiver::disposition::Disposition;
 
 /// A message of `example.com` that was evaluated.
-fn found(dmarc: Dmarc, policy: Option<Policy>, action: Done) -> Findings {
-    let has_passed = dmarc == Dmarc::Pass;
+fn found(dmarc: ResultWord, policy: Option<AssessmentPolicy>, action: ActionWord) -> Findings {
+    let has_passed = dmarc == ResultWord::Pass;
     Findings {
         author_domain: Some("example.com".to_owned()),
         policy_published: policy,
@@ -25,12 +26,12 @@ fn found(dmarc: Dmarc, policy: Option<Policy>, action: Done) -> Findings {
 
 fn no_author() -> Findings {
     Findings {
-        dmarc: Dmarc::PermError,
+        dmarc: ResultWord::PermError,
         ..Findings::default()
     }
 }
 
-fn unjudged(action: Done) -> Findings {
+fn unjudged(action: ActionWord) -> Findings {
     Findings {
         unjudged: Some("internal error"),
         action,
@@ -48,43 +49,71 @@ fn skipped() -> Findings {
 /// E4: all eight words, as they are done and as they are asked for.
 #[test]
 fn e4_the_eight_words_of_exim() {
-    let (none, quarantine, reject) = (Some(Policy::None), Some(Policy::Quarantine), Some(Policy::Reject));
+    let (none, quarantine, reject) = (
+        Some(AssessmentPolicy::None),
+        Some(AssessmentPolicy::Quarantine),
+        Some(AssessmentPolicy::Reject),
+    );
     let with_policy = |findings: Findings, action| Findings { action, ..findings };
     for (findings, done, asked) in [
-        (found(Dmarc::Pass, reject, Done::Accept), "accept", "accept"),
-        (found(Dmarc::Fail, reject, Done::Reject), "reject", "reject"),
         (
-            found(Dmarc::Fail, quarantine, Done::Quarantine),
+            found(ResultWord::Pass, reject, ActionWord::Accept),
+            "accept",
+            "accept",
+        ),
+        (
+            found(ResultWord::Fail, reject, ActionWord::Reject),
+            "reject",
+            "reject",
+        ),
+        (
+            found(ResultWord::Fail, quarantine, ActionWord::Quarantine),
             "quarantine",
             "quarantine",
         ),
-        (found(Dmarc::Fail, none, Done::Accept), "none", "none"),
+        (found(ResultWord::Fail, none, ActionWord::Accept), "none", "none"),
         // Without evidence, and while we only observe: what is done is not what is asked for.
         (
-            found(Dmarc::Fail, reject, Done::Quarantine),
+            found(ResultWord::Fail, reject, ActionWord::Quarantine),
             "quarantine",
             "reject",
         ),
-        (found(Dmarc::Fail, reject, Done::Accept), "none", "reject"),
-        (found(Dmarc::None, None, Done::Accept), "norecord", "norecord"),
         (
-            found(Dmarc::PermError, None, Done::Accept),
+            found(ResultWord::Fail, reject, ActionWord::Accept),
+            "none",
+            "reject",
+        ),
+        (
+            found(ResultWord::None, None, ActionWord::Accept),
+            "norecord",
+            "norecord",
+        ),
+        (
+            found(ResultWord::PermError, None, ActionWord::Accept),
             "norecord",
             "norecord",
         ),
         (no_author(), "nofrom", "nofrom"),
-        (with_policy(no_author(), Done::Reject), "reject", "nofrom"),
+        (with_policy(no_author(), ActionWord::Reject), "reject", "nofrom"),
         (
-            found(Dmarc::TempError, None, Done::TempFail),
+            found(ResultWord::TempError, None, ActionWord::TempFail),
             "temperror",
             "temperror",
         ),
-        (found(Dmarc::TempError, None, Done::Accept), "none", "temperror"),
-        (unjudged(Done::TempFail), "temperror", "temperror"),
-        (unjudged(Done::Accept), "none", "temperror"),
+        (
+            found(ResultWord::TempError, None, ActionWord::Accept),
+            "none",
+            "temperror",
+        ),
+        (unjudged(ActionWord::TempFail), "temperror", "temperror"),
+        (unjudged(ActionWord::Accept), "none", "temperror"),
         (skipped(), "off", "off"),
         // A rule of the operator.
-        (found(Dmarc::Pass, reject, Done::Reject), "reject", "accept"),
+        (
+            found(ResultWord::Pass, reject, ActionWord::Reject),
+            "reject",
+            "accept",
+        ),
     ] {
         assert_eq!(EximStatus::done(&findings).as_str(), done, "{findings:?}");
         assert_eq!(EximStatus::asked(&findings).as_str(), asked, "{findings:?}");
@@ -95,7 +124,7 @@ fn e4_the_eight_words_of_exim() {
 fn e5_each_word_has_its_text() {
     let texts: Vec<_> = EximStatus::ALL
         .iter()
-        .map(|status| format!("{}: {}", status.as_str(), status.text()))
+        .map(|(status, ..)| format!("{}: {}", status.as_str(), status.text()))
         .collect();
     assert_eq!(
         texts,
@@ -110,7 +139,11 @@ fn e5_each_word_has_its_text() {
             "off: Not checked",
         ]
     );
-    let failed = found(Dmarc::Fail, Some(Policy::Quarantine), Done::Accept);
+    let failed = found(
+        ResultWord::Fail,
+        Some(AssessmentPolicy::Quarantine),
+        ActionWord::Accept,
+    );
     assert_eq!(domain_policy(&failed), "quarantine");
     assert_eq!(domain_policy(&Findings::default()), "");
 }
@@ -118,9 +151,9 @@ fn e5_each_word_has_its_text() {
 /// E14: what Exim hides is told apart.
 #[test]
 fn e14_dns_trouble_is_not_norecord_and_a_failure_says_so() {
-    let trouble = found(Dmarc::TempError, None, Done::TempFail);
+    let trouble = found(ResultWord::TempError, None, ActionWord::TempFail);
     assert_eq!(EximStatus::asked(&trouble), EximStatus::TempError);
-    let failed = found(Dmarc::Fail, Some(Policy::None), Done::Accept);
+    let failed = found(ResultWord::Fail, Some(AssessmentPolicy::None), ActionWord::Accept);
     assert_eq!(EximStatus::done(&failed).as_str(), "none");
     assert_eq!(failed.dmarc.as_str(), "fail", "the correct word stands beside it");
     assert_eq!(failed.disposition, Disposition::None);
@@ -138,26 +171,44 @@ fn names(findings: &Findings) -> Vec<&'static str> {
 fn r2_r3_dmarc_has_one_symbol() {
     for (findings, symbol) in [
         (
-            found(Dmarc::Pass, Some(Policy::Reject), Done::Accept),
+            found(
+                ResultWord::Pass,
+                Some(AssessmentPolicy::Reject),
+                ActionWord::Accept,
+            ),
             "DMARC_POLICY_ALLOW",
         ),
         (
-            found(Dmarc::Fail, Some(Policy::Reject), Done::Reject),
+            found(
+                ResultWord::Fail,
+                Some(AssessmentPolicy::Reject),
+                ActionWord::Reject,
+            ),
             "DMARC_POLICY_REJECT",
         ),
         (
-            found(Dmarc::Fail, Some(Policy::Quarantine), Done::Quarantine),
+            found(
+                ResultWord::Fail,
+                Some(AssessmentPolicy::Quarantine),
+                ActionWord::Quarantine,
+            ),
             "DMARC_POLICY_QUARANTINE",
         ),
         // The newer meaning: failed, and no action is suggested.
         (
-            found(Dmarc::Fail, Some(Policy::None), Done::Accept),
+            found(ResultWord::Fail, Some(AssessmentPolicy::None), ActionWord::Accept),
             "DMARC_POLICY_SOFTFAIL",
         ),
         // The older meaning of the same symbol has one of its own.
-        (found(Dmarc::TempError, None, Done::TempFail), "DMARC_DNSFAIL"),
-        (found(Dmarc::PermError, None, Done::Accept), "DMARC_BAD_POLICY"),
-        (found(Dmarc::None, None, Done::Accept), "DMARC_NA"),
+        (
+            found(ResultWord::TempError, None, ActionWord::TempFail),
+            "DMARC_DNSFAIL",
+        ),
+        (
+            found(ResultWord::PermError, None, ActionWord::Accept),
+            "DMARC_BAD_POLICY",
+        ),
+        (found(ResultWord::None, None, ActionWord::Accept), "DMARC_NA"),
     ] {
         let all = names(&findings);
         let of_dmarc: Vec<_> = all
@@ -170,7 +221,11 @@ fn r2_r3_dmarc_has_one_symbol() {
 
 #[test]
 fn r3_composites_and_other_mechanisms() {
-    let passed = found(Dmarc::Pass, Some(Policy::Reject), Done::Accept);
+    let passed = found(
+        ResultWord::Pass,
+        Some(AssessmentPolicy::Reject),
+        ActionWord::Accept,
+    );
     assert!(names(&passed).contains(&"DMARC_POLICY_ALLOW_WITH_FAILURES"));
     let both = Findings {
         dkim_aligned: Some(true),
@@ -239,22 +294,34 @@ fn signatures_of_one_result_share_a_symbol() {
 /// Whoever goes by the score does the same as whoever goes by the action, whatever was found.
 #[test]
 fn the_score_agrees_with_the_action() {
-    for dmarc in Dmarc::ALL {
+    let actions = [
+        ActionWord::Accept,
+        ActionWord::Quarantine,
+        ActionWord::Reject,
+        ActionWord::TempFail,
+    ];
+    for dmarc in [
+        ResultWord::None,
+        ResultWord::Pass,
+        ResultWord::Fail,
+        ResultWord::TempError,
+        ResultWord::PermError,
+    ] {
         for policy in [
             None,
-            Some(Policy::None),
-            Some(Policy::Quarantine),
-            Some(Policy::Reject),
+            Some(AssessmentPolicy::None),
+            Some(AssessmentPolicy::Quarantine),
+            Some(AssessmentPolicy::Reject),
         ] {
-            for action in Done::ALL {
-                for findings in [found(*dmarc, policy, *action), unjudged(*action)] {
+            for action in actions {
+                for findings in [found(dmarc, policy, action), unjudged(action)] {
                     let score = rspamd_score(&rspamd_symbols(&findings));
                     let agrees = match action {
-                        Done::Reject => score >= threshold::REJECT,
-                        Done::Quarantine => (threshold::ADD_HEADER..threshold::REJECT).contains(&score),
-                        Done::Accept | Done::TempFail => score < threshold::GREYLIST,
+                        ActionWord::Reject => score >= threshold::REJECT,
+                        ActionWord::Quarantine => (threshold::ADD_HEADER..threshold::REJECT).contains(&score),
+                        ActionWord::Accept | ActionWord::TempFail => score < threshold::GREYLIST,
                     };
-                    assert!(agrees, "{score} for {action}: {findings:?}");
+                    assert!(agrees, "{score} for {action:?}: {findings:?}");
                 }
             }
         }

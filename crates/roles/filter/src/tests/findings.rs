@@ -1,6 +1,8 @@
 //! What an interface is told, beside what is done.
 
-use landmarc_interfaces::{Caller, Dmarc, Done, Drive, DriveLimits, Policy, Powers};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_interfaces::{ActionWord, Caller, Drive, DriveLimits, Powers};
+use landmarc_receiver::rule::ResultWord;
 use landmarc_testkit::dns_server::DnsServer;
 use serde_json::Value;
 
@@ -50,16 +52,19 @@ async fn what_was_found_is_told_once_in_plain_words() {
     assert_eq!(found.policy_domain.as_deref(), Some("example.com"));
     assert_eq!(
         (found.policy_published, found.policy),
-        (Some(Policy::Reject), Some(Policy::Quarantine))
+        (Some(AssessmentPolicy::Reject), Some(AssessmentPolicy::Quarantine))
     );
-    assert_eq!((found.dmarc, found.spf.result.as_str()), (Dmarc::Fail, "fail"));
+    assert_eq!(
+        (found.dmarc, found.spf.result.as_str()),
+        (ResultWord::Fail, "fail")
+    );
     assert_eq!(
         (found.spf_aligned, found.dkim_aligned),
         (Some(false), Some(false))
     );
     assert_eq!(
         (found.action, found.enforced_action),
-        (Done::Accept, Done::Quarantine)
+        (ActionWord::Accept, ActionWord::Quarantine)
     );
     assert!(found.authentication_results.starts_with("ours.example;"));
     assert!(found.cause.contains("192.0.2.1"), "{}", found.cause);

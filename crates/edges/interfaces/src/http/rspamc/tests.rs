@@ -5,8 +5,10 @@ use tokio::io::{AsyncReadExt, duplex};
 
 use super::*;
 use crate::drive::DriveLimits;
-use crate::findings::{Dmarc, Done, Findings, Policy};
+use crate::findings::{ActionWord, Findings};
 use crate::scripted::Scripted;
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_receiver::rule::ResultWord;
 
 /// What Exim 4.96 sends.
 const EXIM: &str = "CHECK RSPAMC/1.3\r\nContent-length: 20\r\nQueue-Id: 1abcde-000123-4F\r\n\
@@ -14,7 +16,7 @@ const EXIM: &str = "CHECK RSPAMC/1.3\r\nContent-length: 20\r\nQueue-Id: 1abcde-0
     Helo: helo.example\r\nHostname: mx.example\r\nIP: 192.0.2.7\r\nUser: user\r\n\r\n";
 
 /// The lines before the empty one.
-fn read(text: &str) -> std::result::Result<Head, HeadError> {
+fn read(text: &str) -> Result<Head, HeadError> {
     let mut lines = text.lines().map(str::as_bytes);
     let mut head = Head::begin(lines.next().unwrap_or_default(), Peer::Unix)?;
     for (line, number) in lines.take_while(|line| !line.is_empty()).zip(2..) {
@@ -97,9 +99,9 @@ fn refusing() -> Scripted {
         },
         findings: Findings {
             author_domain: Some("example.com".to_owned()),
-            dmarc: Dmarc::Fail,
-            policy: Some(Policy::Reject),
-            action: Done::Reject,
+            dmarc: ResultWord::Fail,
+            policy: Some(AssessmentPolicy::Reject),
+            action: ActionWord::Reject,
             ..Findings::default()
         },
         ..Scripted::default()
@@ -274,7 +276,7 @@ fn an_answer_that_exim_has_no_room_for_goes_without_the_added_fields() {
             verdict: Verdict::Accept,
         },
         findings: Some(Findings {
-            action: Done::Quarantine,
+            action: ActionWord::Quarantine,
             ..Findings::default()
         }),
     };

@@ -3,7 +3,8 @@
 use landmarc_milter::{Edit, Response, Verdict};
 
 use super::*;
-use crate::findings::{Dmarc, Policy};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_receiver::rule::ResultWord;
 
 fn read(fields: &[(&str, &str)]) -> Caller {
     let mut envelope = Envelope::new(Peer::Unix);
@@ -84,11 +85,11 @@ fn delete(nth: u32) -> Edit {
     }
 }
 
-fn failed(action: Done) -> Findings {
+fn failed(action: ActionWord) -> Findings {
     Findings {
         author_domain: Some("example.com".to_owned()),
-        dmarc: Dmarc::Fail,
-        policy: Some(Policy::Reject),
+        dmarc: ResultWord::Fail,
+        policy: Some(AssessmentPolicy::Reject),
         action,
         cause: "SPF fail".to_owned(),
         json: json!({"id": "x"}),
@@ -108,7 +109,7 @@ fn an_answer_that_marks() {
             ],
             verdict: Verdict::Accept,
         },
-        findings: Some(failed(Done::Quarantine)),
+        findings: Some(failed(ActionWord::Quarantine)),
     };
     let object = object(&answer, Duration::from_millis(250));
     insta::assert_snapshot!(serde_json::to_string_pretty(&object).unwrap());
@@ -125,7 +126,7 @@ fn an_answer_that_refuses_says_what_to_say() {
                 text: "no".to_owned(),
             },
         },
-        findings: Some(failed(Done::Reject)),
+        findings: Some(failed(ActionWord::Reject)),
     };
     let object = object(&answer, Duration::ZERO);
     assert_eq!(object["action"], "reject");

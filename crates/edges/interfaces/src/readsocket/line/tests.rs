@@ -3,7 +3,10 @@
 use landmarc_milter::{Edit, Response, Verdict};
 
 use super::*;
-use crate::findings::{Disposition, Done, Policy, SpfFinding};
+use crate::findings::{ActionWord, SpfFinding};
+use landmarc_dmarc::record::AssessmentPolicy;
+use landmarc_receiver::disposition::Disposition;
+use landmarc_receiver::rule::ResultWord;
 
 /// As Exim's `${extract}` takes a line apart, for what we write: words, and quoted texts with escapes.
 fn extract(line: &str) -> Vec<(String, String)> {
@@ -57,9 +60,9 @@ fn failing() -> Findings {
         id: "0mwc1d7a9x2k".to_owned(),
         author_domain: Some("mail.example.com".to_owned()),
         policy_domain: Some("example.com".to_owned()),
-        policy_published: Some(Policy::Reject),
-        policy: Some(Policy::Reject),
-        dmarc: Dmarc::Fail,
+        policy_published: Some(AssessmentPolicy::Reject),
+        policy: Some(AssessmentPolicy::Reject),
+        dmarc: ResultWord::Fail,
         spf: SpfFinding {
             result: "softfail".to_owned(),
             domain: Some("example.com".to_owned()),
@@ -67,8 +70,8 @@ fn failing() -> Findings {
         spf_aligned: Some(false),
         dkim_aligned: Some(false),
         disposition: Disposition::Reject,
-        action: Done::Reject,
-        enforced_action: Done::Reject,
+        action: ActionWord::Reject,
+        enforced_action: ActionWord::Reject,
         cause: "SPF softfail, and there is no \"DKIM\" signature".to_owned(),
         ..Findings::default()
     }
@@ -97,7 +100,7 @@ fn e5_e14_a_refusal_is_told_in_exims_words_and_in_ours() {
 fn e14_what_is_asked_stands_beside_what_is_done() {
     let observed = Findings {
         disposition: Disposition::None,
-        action: Done::Accept,
+        action: ActionWord::Accept,
         ..failing()
     };
     let line = line(&answer(Some(observed), Vec::new(), Verdict::Accept), b"");
