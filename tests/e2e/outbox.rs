@@ -28,7 +28,7 @@ use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
 use landmarc_intake::archive::{self, unpack};
 use landmarc_intake::{CarriedKind, MailLimits, open_mail};
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
-use landmarc_store::{Options, Recorded, Recorder};
+use landmarc_store::{Recorded, Recorder, RecorderOptions};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::relay::{Relay, RelayedMessage, Script};
@@ -185,8 +185,8 @@ pub(crate) fn record(database: PathBuf, observations: impl IntoIterator<Item = O
         .enable_time()
         .build()
         .unwrap();
-    let mut options = Options::at(database);
-    options.patience = Duration::from_mins(1);
+    let mut options = RecorderOptions::at(database);
+    options.answer_timeout = Duration::from_mins(1);
     let recorder = Recorder::open(options).unwrap();
     let waiting: Vec<_> = observations.into_iter().map(|one| recorder.record(one)).collect();
     for recorded in waiting {

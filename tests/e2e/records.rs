@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
-use landmarc_store::{Options, Recorded, Recorder};
+use landmarc_store::{Recorded, Recorder, RecorderOptions};
 use landmarc_testkit::tools::Folder;
 
 use crate::binary::{Ran, landmarc};
@@ -44,8 +44,8 @@ impl Book {
 
     /// Records more. The store stays in use for as long as what is returned lives.
     fn record(&self, observations: impl IntoIterator<Item = Observation>) -> Recorder {
-        let mut options = Options::at(self.path());
-        options.patience = Duration::from_mins(1);
+        let mut options = RecorderOptions::at(self.path());
+        options.answer_timeout = Duration::from_mins(1);
         let recorder = Recorder::open(options).unwrap();
         for observation in observations {
             let recorded = self

@@ -11,11 +11,10 @@ const REASONS: &[(&str, &str)] = &[];
 
 /// Names that are left. What occurs once is to be taken out; nothing is to be added.
 const LEFT: &str = "\
-    Action Address AddressError Answer Asked Beat Broken CheckApi Claim Collector Day Delivery \
-    Disposition Dns Entry Expired Fault Filter Fingerprint Found Guard Key KeyError Known Limits \
-    Line Lines Mechanism Mistake Network Options Outcome Part Place Reader Readiness Reading Reason Record \
-    RecordError Refusal Reply Report Request Row Server ServerOptions Session Shared Signature Signer Site \
-    Source Spool Stage State Statistics Status Step Summary Taker Target Tls Translation Value What Word Wrong";
+    Action Address AddressError Answer Asked Broken CheckApi Claim Collector Day Delivery Disposition Dns Entry \
+    Fault Fingerprint Found Key KeyError Limits Line Lines Mechanism Mistake Network Options Part Place Reader \
+    Readiness Reading Reason Record RecordError Report Request Row Server Session Signature Signer Site Source \
+    Spool Stage Statistics Summary Translation Value What Word Wrong";
 
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.
 pub(crate) fn public_types(files: &[SourceFile]) -> BTreeMap<String, Vec<(String, usize)>> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use landmarc_settings::Settings;
-use landmarc_store::Place;
+use landmarc_store::StoreLocation;
 
 use crate::exit::Exit;
 use crate::failure::{Failure, failure};
@@ -15,7 +15,7 @@ use landmarc_runtime::fleet_settings::FleetMode;
 ///
 /// # Errors
 /// With what is printed, and the exit code: what is counted here would not go where the reports are made.
-pub(crate) fn counts_into(named: Option<&PathBuf>, settings: &Settings) -> Result<Place, Failure> {
+pub(crate) fn counts_into(named: Option<&PathBuf>, settings: &Settings) -> Result<StoreLocation, Failure> {
     if let Some(path) = named {
         return Ok(path.into());
     }

@@ -35,7 +35,7 @@ pub(crate) struct StoreArguments {
 
 /// A database, and the settings of the service that writes it.
 pub(crate) struct SelectedStore {
-    pub(crate) place: landmarc_store::Place,
+    pub(crate) place: landmarc_store::StoreLocation,
     /// None when a file was named and the settings were not.
     pub(crate) settings: Option<Settings>,
 }
@@ -67,7 +67,7 @@ impl StoreArguments {
     ///
     /// # Errors
     /// With what is printed, and the exit code.
-    pub(crate) fn of(&self, settings: &Settings) -> Result<landmarc_store::Place, Failure> {
+    pub(crate) fn of(&self, settings: &Settings) -> Result<landmarc_store::StoreLocation, Failure> {
         match &self.store {
             Some(path) => Ok(path.into()),
             None if self.local => Ok(database::path(settings).into()),
@@ -89,8 +89,8 @@ impl SelectedStore {
     /// Its file; none where the fleet's is meant, of which there is none here.
     pub(crate) fn file(&self) -> Option<&Path> {
         match &self.place {
-            landmarc_store::Place::File(path) => Some(path),
-            landmarc_store::Place::Server(_) => None,
+            landmarc_store::StoreLocation::File(path) => Some(path),
+            landmarc_store::StoreLocation::Server(_) => None,
         }
     }
 

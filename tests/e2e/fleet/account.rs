@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
-use landmarc_store::{Day, Filter, Place, Reader};
+use landmarc_store::{Day, LogFilter, Reader, StoreLocation};
 use landmarc_testkit::relay::RelayedMessage;
 
 use super::mail::{domains, number_of_client, number_of_queue_id, passes, policy_domain};
@@ -31,9 +31,9 @@ pub(super) fn rows(messages: &BTreeSet<u64>) -> Rows {
 #[track_caller]
 pub(super) fn written(mx: &Mx) -> BTreeSet<u64> {
     let reader = Reader::open(mx.database()).unwrap();
-    let everything = Filter {
+    let everything = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let numbers = reader.log(&everything).unwrap();
     let numbers: Vec<u64> = numbers
@@ -88,17 +88,17 @@ fn late(line: &str) -> Option<u64> {
 }
 
 /// The tallies of a store, as its reader has them.
-pub(super) fn tallies(place: &Place, day: Day) -> Rows {
+pub(super) fn tallies(place: &StoreLocation, day: Day) -> Rows {
     tallies_of(place, [day])
 }
 
 /// Those of this day and the next one: a test may begin on the one and end on the other.
-pub(super) fn tallies_since(place: &Place, day: Day) -> Rows {
+pub(super) fn tallies_since(place: &StoreLocation, day: Day) -> Rows {
     tallies_of(place, [day, Day(day.0 + 1)])
 }
 
 /// Those of several days together.
-pub(super) fn tallies_of(place: &Place, days: impl IntoIterator<Item = Day>) -> Rows {
+pub(super) fn tallies_of(place: &StoreLocation, days: impl IntoIterator<Item = Day>) -> Rows {
     let reader = Reader::open(place).unwrap();
     let mut tallies = BTreeMap::new();
     for day in days {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landmarc_store::{Place, Server, ServerOptions, Tls};
+use landmarc_store::{DatabaseEncryption, DatabaseOptions, DatabaseServer, StoreLocation};
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
 
 use super::ground::Loopback;
@@ -104,13 +104,13 @@ impl Database {
     }
 
     /// As the test looks into it, past the service.
-    pub(super) fn place(&self) -> Place {
-        let options = ServerOptions {
+    pub(super) fn place(&self) -> StoreLocation {
+        let options = DatabaseOptions {
             password: Some(PASSWORD.to_owned()),
-            tls: Tls::Off,
-            ..ServerOptions::new(self.url().parse().unwrap())
+            tls: DatabaseEncryption::Off,
+            ..DatabaseOptions::new(self.url().parse().unwrap())
         };
-        Server::new(options).unwrap().into()
+        DatabaseServer::new(options).unwrap().into()
     }
 
     /// What its superuser is answered, past all that is cut.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use landmarc_store::{Day, Place};
+use landmarc_store::{Day, StoreLocation};
 use landmarc_testkit::databases::{PASSWORD, Setup};
 use landmarc_testkit::relay::{Relay, Script};
 use landmarc_testkit::tools::Folder;
@@ -128,7 +128,7 @@ impl Site {
     }
 
     /// Does something with the store that all share, on its own host.
-    pub(super) fn shared<T: Send>(&self, does: impl FnOnce(Place) -> T + Send) -> T {
+    pub(super) fn shared<T: Send>(&self, does: impl FnOnce(StoreLocation) -> T + Send) -> T {
         self.network.within(DATABASE, || does(self.database.place()))
     }
 

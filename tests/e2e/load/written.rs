@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use landmarc_store::{Day, Filter, Reader};
+use landmarc_store::{Day, LogFilter, Reader};
 
 use super::letter::{QUARANTINE, REJECT, number_of_client, number_of_queue_id};
 use super::traffic::Account;
@@ -19,9 +19,9 @@ impl Written {
     pub(super) fn read(database: &Path) -> Self {
         let reader = Reader::open(database).unwrap();
         let mut written = Self::default();
-        let everything = Filter {
+        let everything = LogFilter {
             limit: usize::MAX,
-            ..Filter::default()
+            ..LogFilter::default()
         };
         for row in reader.log(&everything).unwrap() {
             if let Some(number) = number_of_queue_id(&row.queue_id) {

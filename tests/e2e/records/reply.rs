@@ -30,16 +30,16 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
     };
     let told = explain(&reply.text());
     for fact in [
-        "author_domain  reject.example",
-        "client         198.51.100.66",
-        "action         reject",
+        "author_domain    reject.example",
+        "client           198.51.100.66",
+        "action           reject",
     ] {
         assert!(told.contains(fact), "{told}");
     }
     // The story has the id of this very message wherever it speaks of it, and leads back here.
     let rows = Reader::open(Path::new(&store))
         .unwrap()
-        .log(&landmarc_store::Filter::default())
+        .log(&landmarc_store::LogFilter::default())
         .unwrap();
     let row = rows
         .first()

@@ -17,10 +17,10 @@ pub enum GuardError {
     Tls(String),
     /// The server did what is not accepted.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ProtocolViolation),
 }
 
-/// As the libraries hand it on: a trouble of TLS is invalid data, as rustls has it, and a [`Refusal`] is inside.
+/// As the libraries hand it on: a trouble of TLS is invalid data, as rustls has it, and a [`ProtocolViolation`] is inside.
 impl From<GuardError> for io::Error {
     fn from(error: GuardError) -> Self {
         match error {
@@ -33,7 +33,7 @@ impl From<GuardError> for io::Error {
 
 /// What a server did that is not accepted. Display names it, with the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ProtocolViolation {
     /// A message is too long, by its own account.
     #[error("the server announced a message of {0} octets; the limit is {MAX_ANSWER_OCTETS}")]
     Announced(u64),

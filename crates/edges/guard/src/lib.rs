@@ -2,9 +2,9 @@
 //!
 //! The library that speaks to such a server makes room for a message of any announced length, and keeps what comes for as
 //! long as it comes; a server that lies, or who sits before it, ends the process by that. It also answers a server that wants the password in
-//! clear. It takes no stream of ours, only a socket: so a [`Guard`] stands between, on a socket in the abstract namespace that only this
+//! clear. It takes no stream of ours, only a socket: so a [`GuardedConnection`] stands between, on a socket in the abstract namespace that only this
 //! process may use. The guard does TLS, sees the frames of the protocol, and ends the connection when one is past
-//! its limits; [`Guard::ended`] says why.
+//! its limits; [`GuardedConnection::ended`] says why.
 //!
 //! It knows frames, and what stands in them up to the end of the login; it knows nothing of SQL.
 //!
@@ -29,7 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
-pub use error::{GuardError, Refusal};
+pub use error::{GuardError, ProtocolViolation};
 pub use limits::{
     MAX_ANSWER_COST, MAX_ANSWER_OCTETS, MAX_COLUMNS, MAX_ITERATIONS, MAX_NAMES, MAX_PREPARED, MAX_SETTINGS,
 };
@@ -39,7 +39,7 @@ pub use limits::{
 ///
 /// # Errors
 /// For the first thing that would end the connection.
-pub fn examine(protocol: Protocol, secure: bool, chunks: &[&[u8]]) -> Result<(), Refusal> {
+pub fn examine(protocol: Protocol, secure: bool, chunks: &[&[u8]]) -> Result<(), ProtocolViolation> {
     match protocol {
         Protocol::PostgreSql => postgresql::examine(secure, chunks),
         Protocol::MariaDb => mariadb::examine(chunks),
@@ -64,7 +64,7 @@ pub enum Protocol {
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ServerSocket {
     /// A host and a port.
     Tcp(String, u16),
     /// A socket of this host.
@@ -73,7 +73,7 @@ pub enum Place {
 
 /// Whether what is said to a server is encrypted. A socket of this host never is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
+pub enum GuardedTls {
     /// It is not.
     Off,
     /// Where the server offers it.
@@ -89,45 +89,45 @@ pub enum Tls {
 
 /// A server, and how it is reached.
 #[derive(Clone)]
-pub struct Target {
+pub struct GuardTarget {
     /// Whose protocol it speaks.
     pub protocol: Protocol,
     /// Where it listens.
-    pub place: Place,
+    pub place: ServerSocket,
     /// Whether what is said to it is encrypted.
-    pub tls: Tls,
+    pub tls: GuardedTls,
     /// The password, for the one login that the library leaves to TLS (`caching_sha2_password` of MySQL).
     pub password: Option<String>,
 }
 
 /// A connection to a server, and the socket on which a library reaches it. Dropped, it ends.
 #[derive(Debug)]
-pub struct Guard {
+pub struct GuardedConnection {
     folder: PathBuf,
     ended: Arc<Mutex<Option<GuardError>>>,
     task: JoinHandle<()>,
 }
 
-impl Guard {
+impl GuardedConnection {
     /// Connects to the server, and waits for the library on a socket. To be called within a tokio runtime.
     ///
     /// # Errors
     /// When the server cannot be reached, or the certificates of authorities cannot be read.
-    pub async fn connect(target: Target) -> Result<Self, GuardError> {
+    pub async fn connect(target: GuardTarget) -> Result<Self, GuardError> {
         let tls = tls::config(&target.tls)?;
         let folder = folder()?;
         let listener = UnixListener::bind(folder.join(SOCKET_NAME))?;
         let ended = Arc::new(Mutex::new(None));
         let said = Arc::clone(&ended);
         let task = match &target.place {
-            Place::Tcp(host, port) => {
+            ServerSocket::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 let is_local = stream.peer_addr()?.ip().is_loopback();
-                let secure = is_local || matches!(target.tls, Tls::Verified { .. });
+                let secure = is_local || matches!(target.tls, GuardedTls::Verified { .. });
                 tokio::spawn(run(listener, stream, target, tls, secure, said))
             }
-            Place::Unix(path) => {
+            ServerSocket::Unix(path) => {
                 let stream = UnixStream::connect(path).await?;
                 tokio::spawn(run(listener, stream, target, None, true, said))
             }
@@ -153,7 +153,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for GuardedConnection {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -176,7 +176,7 @@ fn folder() -> io::Result<PathBuf> {
 async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     listener: UnixListener,
     server: S,
-    target: Target,
+    target: GuardTarget,
     tls: Option<tls::Connector>,
     secure: bool,
     ended: Arc<Mutex<Option<GuardError>>>,

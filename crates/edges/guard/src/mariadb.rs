@@ -4,12 +4,12 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::error::{GuardError, Refusal};
-use crate::frames::{Answer, Watch};
+use crate::error::{GuardError, ProtocolViolation};
+use crate::frames::{AnswerBudget, Watch};
 use crate::limits::MAX_PREPARED;
 use crate::pump::pump;
 use crate::tls::Connector;
-use crate::{Place, Target};
+use crate::{GuardTarget, ServerSocket};
 
 /// Octets of a packet of the login: names, a nonce, the words of an error.
 const MAX_LOGIN: usize = 64 * 1024;
@@ -32,7 +32,7 @@ const SSL_REQUEST: usize = 32;
 pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut UnixStream,
     mut server: S,
-    target: &Target,
+    target: &GuardTarget,
     tls: Option<Connector>,
     secure: bool,
 ) -> Result<(), GuardError> {
@@ -77,8 +77,8 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Whether nobody on the way reads: by TLS, or since there is no way.
-fn is_hidden(target: &Target, by_tls: bool) -> bool {
-    by_tls || matches!(target.place, Place::Unix(_))
+fn is_hidden(target: &GuardTarget, by_tls: bool) -> bool {
+    by_tls || matches!(target.place, ServerSocket::Unix(_))
 }
 
 /// A packet of the login.
@@ -112,7 +112,7 @@ async fn read(from: &mut (impl AsyncRead + Unpin)) -> Result<Packet, GuardError>
     let length = usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap_or(usize::MAX);
     if length > MAX_LOGIN {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
-        return Err(Refusal::Announced(length).into());
+        return Err(ProtocolViolation::Announced(length).into());
     }
     let mut payload = vec![0; length];
     from.read_exact(&mut payload).await?;
@@ -129,13 +129,13 @@ struct Greeting {
 
 impl Greeting {
     /// Whole: the library reads it without looking whether it is.
-    fn read(payload: &[u8]) -> Result<Self, Refusal> {
-        let short = Refusal::Malformed("a greeting that is cut off");
+    fn read(payload: &[u8]) -> Result<Self, ProtocolViolation> {
+        let short = ProtocolViolation::Malformed("a greeting that is cut off");
         let version = payload
             .iter()
             .position(|octet| *octet == 0)
             .filter(|_| payload.first() == Some(&10))
-            .ok_or(Refusal::Malformed("no greeting of MariaDB"))?;
+            .ok_or(ProtocolViolation::Malformed("no greeting of MariaDB"))?;
         // The number of the thread, eight octets of the nonce, a filler.
         let lower = version + 1 + 4 + 8 + 1;
         let fixed = payload.get(lower..lower + 18).ok_or(short)?;
@@ -177,9 +177,9 @@ fn named(octets: &[u8]) -> Option<String> {
 }
 
 /// The library sends the password as it is when the greeting asks for that; whether TLS is on or not, no server of ours does.
-fn acceptable(plugin: Option<&str>) -> Result<(), Refusal> {
+fn acceptable(plugin: Option<&str>) -> Result<(), ProtocolViolation> {
     match plugin {
-        Some("mysql_clear_password") => Err(Refusal::PasswordInClear("mysql_clear_password")),
+        Some("mysql_clear_password") => Err(ProtocolViolation::PasswordInClear("mysql_clear_password")),
         _ => Ok(()),
     }
 }
@@ -222,20 +222,20 @@ impl Login<'_> {
                     answer.write(&mut server).await?;
                 }
                 ([1, 4], None) => {
-                    return Err(Refusal::PasswordInClear("caching_sha2_password").into());
+                    return Err(ProtocolViolation::PasswordInClear("caching_sha2_password").into());
                 }
                 ([1, _, ..], _) => packet.write(client).await?,
-                _ => return Err(Refusal::Malformed("what belongs to no login").into()),
+                _ => return Err(ProtocolViolation::Malformed("what belongs to no login").into()),
             }
         }
-        Err(Refusal::Malformed("a login without end").into())
+        Err(ProtocolViolation::Malformed("a login without end").into())
     }
 }
 
 /// Packets of a server after the login.
 struct Packets {
     deprecates_eof: bool,
-    answer: Answer,
+    answer: AnswerBudget,
     at: At,
     /// The last packet goes on in the next.
     goes_on: bool,
@@ -260,7 +260,7 @@ enum Rows {
 }
 
 /// What is decided about these octets: the first chunk is the payload of a greeting.
-pub(crate) fn examine(chunks: &[&[u8]]) -> Result<(), Refusal> {
+pub(crate) fn examine(chunks: &[&[u8]]) -> Result<(), ProtocolViolation> {
     let Some((greeting, answers)) = chunks.split_first() else {
         return Ok(());
     };
@@ -274,7 +274,7 @@ impl Packets {
     fn new(deprecates_eof: bool) -> Self {
         Self {
             deprecates_eof,
-            answer: Answer::default(),
+            answer: AnswerBudget::default(),
             at: At::Header(Vec::new()),
             goes_on: false,
             rows: Rows::Result,
@@ -283,14 +283,14 @@ impl Packets {
         }
     }
 
-    fn begin(&mut self, length: u64) -> Result<(), Refusal> {
+    fn begin(&mut self, length: u64) -> Result<(), ProtocolViolation> {
         self.answer.announce(length)?;
         if self.prepares && self.answer.octets() > MAX_PREPARED {
-            return Err(Refusal::Prepared);
+            return Err(ProtocolViolation::Prepared);
         }
         // The library reads the first octet of each packet.
         if length == 0 && !self.goes_on {
-            return Err(Refusal::Malformed("a packet without a payload"));
+            return Err(ProtocolViolation::Malformed("a packet without a payload"));
         }
         self.at = match length {
             0 => At::Header(Vec::new()),
@@ -305,11 +305,13 @@ impl Packets {
 
     /// By the first octet of a payload. A number of columns is at most 250 in one octet; the larger ones, in more octets,
     /// begin with one that ends rows, too: it is no beginning of a result.
-    fn payload(&mut self, first: u8) -> Result<(), Refusal> {
+    fn payload(&mut self, first: u8) -> Result<(), ProtocolViolation> {
         match (&mut self.rows, first) {
             (_, 0xff) => self.rows = Rows::Result,
             (Rows::Result, 0) => {}
-            (Rows::Result, 0xfb..) => return Err(Refusal::Malformed("a row of more than 250 columns")),
+            (Rows::Result, 0xfb..) => {
+                return Err(ProtocolViolation::Malformed("a row of more than 250 columns"));
+            }
             (Rows::Result, columns) => {
                 let ends = if self.deprecates_eof { 1 } else { 2 };
                 let columns = columns.into();
@@ -328,7 +330,7 @@ impl Packets {
 }
 
 impl Watch for Packets {
-    fn sent(&mut self, mut octets: &[u8]) -> Result<(), Refusal> {
+    fn sent(&mut self, mut octets: &[u8]) -> Result<(), ProtocolViolation> {
         self.has_answered = true;
         while let Some(first) = octets.first() {
             match &mut self.at {
@@ -357,7 +359,7 @@ impl Watch for Packets {
     }
 
     fn asked(&mut self, octets: &[u8]) {
-        self.answer = Answer::default();
+        self.answer = AnswerBudget::default();
         self.rows = Rows::Result;
         // The library sends each command for itself. What comes before an answer is the rest of a long one.
         if std::mem::take(&mut self.has_answered) {
@@ -377,7 +379,7 @@ mod tests {
     }
 
     /// The same in one piece and octet by octet.
-    fn sent(octets: &[u8]) -> Result<(), Refusal> {
+    fn sent(octets: &[u8]) -> Result<(), ProtocolViolation> {
         let whole = Packets::new(true).sent(octets);
         let mut packets = Packets::new(true);
         assert_eq!(whole, octets.chunks(1).try_for_each(|octet| packets.sent(octet)));
@@ -392,7 +394,7 @@ mod tests {
         for _ in 0..MAX_ANSWER_OCTETS / LONGEST {
             assert_eq!(packets.sent(&part), Ok(()));
         }
-        assert_eq!(packets.sent(&part), Err(Refusal::Octets));
+        assert_eq!(packets.sent(&part), Err(ProtocolViolation::Octets));
         packets.asked(b"");
         // What was under way goes on in a packet without a first octet.
         assert!(packets.goes_on);
@@ -406,7 +408,7 @@ mod tests {
         packets.asked(b"\x09\0\0\0\x16SELECT 1");
         assert_eq!(packets.sent(&part), Ok(()));
         assert_eq!(packets.sent(&part), Ok(()));
-        assert_eq!(packets.sent(&part), Err(Refusal::Prepared));
+        assert_eq!(packets.sent(&part), Err(ProtocolViolation::Prepared));
         let mut packets = Packets::new(true);
         packets.asked(b"\x09\0\0\0\x03SELECT 1");
         for _ in 0..3 {
@@ -416,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_row_has_at_most_250_columns() {
-        let refused = Err(Refusal::Malformed("a row of more than 250 columns"));
+        let refused = Err(ProtocolViolation::Malformed("a row of more than 250 columns"));
         assert_eq!(sent(&packet(&[250])), Ok(()));
         for count in [
             &[0xfb][..],
@@ -449,7 +451,7 @@ mod tests {
         assert_eq!(Packets::new(false).sent(&old), Ok(()));
         assert_eq!(
             sent(&packet(b"")),
-            Err(Refusal::Malformed("a packet without a payload"))
+            Err(ProtocolViolation::Malformed("a packet without a payload"))
         );
     }
 
@@ -475,7 +477,7 @@ mod tests {
         let clear = Some("mysql_clear_password");
         assert_eq!(
             acceptable(clear),
-            Err(Refusal::PasswordInClear("mysql_clear_password"))
+            Err(ProtocolViolation::PasswordInClear("mysql_clear_password"))
         );
         assert_eq!(acceptable(Some("mysql_native_password")), Ok(()));
     }

@@ -3,9 +3,9 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::Target;
-use crate::error::{GuardError, Refusal};
-use crate::frames::{Answer, Watch, columns_within};
+use crate::GuardTarget;
+use crate::error::{GuardError, ProtocolViolation};
+use crate::frames::{AnswerBudget, Watch, columns_within};
 use crate::limits::{MAX_ITERATIONS, MAX_NAMES, MAX_SETTINGS};
 use crate::pump::pump;
 use crate::tls::Connector;
@@ -21,7 +21,7 @@ const MAX_AUTHENTICATION: u64 = 4 * 1024;
 pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
     client: &mut UnixStream,
     mut server: S,
-    target: &Target,
+    target: &GuardTarget,
     tls: Option<Connector>,
     secure: bool,
 ) -> Result<(), GuardError> {
@@ -38,12 +38,12 @@ pub(crate) async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
         }
         b'N' if tls.is_optional => pump(client, &mut server, watch).await,
         b'N' => Err(GuardError::Tls("the server does not support TLS".to_owned())),
-        _ => Err(Refusal::Malformed("what answers no request for TLS").into()),
+        _ => Err(ProtocolViolation::Malformed("what answers no request for TLS").into()),
     }
 }
 
 /// What is decided about these octets.
-pub(crate) fn examine(secure: bool, chunks: &[&[u8]]) -> Result<(), Refusal> {
+pub(crate) fn examine(secure: bool, chunks: &[&[u8]]) -> Result<(), ProtocolViolation> {
     let mut messages = Messages::new(secure);
     chunks.iter().try_for_each(|chunk| messages.sent(chunk))
 }
@@ -51,7 +51,7 @@ pub(crate) fn examine(secure: bool, chunks: &[&[u8]]) -> Result<(), Refusal> {
 /// Messages of a server.
 struct Messages {
     secure: bool,
-    answer: Answer,
+    answer: AnswerBudget,
     settings: u64,
     at: At,
 }
@@ -65,36 +65,36 @@ impl Messages {
     fn new(secure: bool) -> Self {
         Self {
             secure,
-            answer: Answer::default(),
+            answer: AnswerBudget::default(),
             settings: 0,
             at: At::Header(Vec::new()),
         }
     }
 
     /// By the header alone: before anybody makes room for the body.
-    fn begin(&mut self, kind: u8, announced: u64) -> Result<u64, Refusal> {
+    fn begin(&mut self, kind: u8, announced: u64) -> Result<u64, ProtocolViolation> {
         // The length counts itself.
-        let octets = announced
-            .checked_sub(4)
-            .ok_or(Refusal::Malformed("a message that is shorter than its length"))?;
+        let octets = announced.checked_sub(4).ok_or(ProtocolViolation::Malformed(
+            "a message that is shorter than its length",
+        ))?;
         self.answer.announce(octets)?;
         match kind {
             // The library keeps the one, and logs the other.
             b'S' | b'N' => {
                 self.settings = self.settings.saturating_add(octets);
                 if self.settings > MAX_SETTINGS {
-                    return Err(Refusal::Settings);
+                    return Err(ProtocolViolation::Settings);
                 }
             }
-            b'T' if octets > MAX_NAMES => return Err(Refusal::Names),
-            b'R' if octets > MAX_AUTHENTICATION => return Err(Refusal::Announced(octets)),
+            b'T' if octets > MAX_NAMES => return Err(ProtocolViolation::Names),
+            b'R' if octets > MAX_AUTHENTICATION => return Err(ProtocolViolation::Announced(octets)),
             _ => {}
         }
         Ok(octets)
     }
 
     /// By the body, as far as it is looked at.
-    fn end(&mut self, kind: u8, begin: &[u8]) -> Result<(), Refusal> {
+    fn end(&mut self, kind: u8, begin: &[u8]) -> Result<(), ProtocolViolation> {
         match kind {
             b'T' => columns_within(columns(begin)),
             b'D' => self.answer.row(columns(begin)),
@@ -122,23 +122,23 @@ fn columns(begin: &[u8]) -> u64 {
 
 /// A password goes out in clear, or as a hash by which anybody can log in once he has seen it, only where nobody
 /// else reads and the server is the one that is meant.
-fn authentication(body: &[u8], secure: bool) -> Result<(), Refusal> {
+fn authentication(body: &[u8], secure: bool) -> Result<(), ProtocolViolation> {
     let [a, b, c, d, rest @ ..] = body else {
-        return Err(Refusal::Malformed(
+        return Err(ProtocolViolation::Malformed(
             "a request for authentication without a number",
         ));
     };
     match u32::from_be_bytes([*a, *b, *c, *d]) {
-        3 if !secure => Err(Refusal::PasswordInClear("its text")),
-        5 if !secure => Err(Refusal::PasswordInClear("MD5")),
+        3 if !secure => Err(ProtocolViolation::PasswordInClear("its text")),
+        5 if !secure => Err(ProtocolViolation::PasswordInClear("MD5")),
         // "AuthenticationMD5Password": the salt.
-        5 if rest.len() != 4 => Err(Refusal::Malformed("a salt of another length")),
+        5 if rest.len() != 4 => Err(ProtocolViolation::Malformed("a salt of another length")),
         // "AuthenticationSASLContinue", of SCRAM (RFC 5802 §7): "r=…,s=…,i=4096".
         11 => {
             let text = String::from_utf8_lossy(rest);
             let count = text.split(',').find_map(|part| part.strip_prefix("i="));
             match count.and_then(|count| count.parse::<u64>().ok()) {
-                Some(count) if count > MAX_ITERATIONS => Err(Refusal::Iterations(count)),
+                Some(count) if count > MAX_ITERATIONS => Err(ProtocolViolation::Iterations(count)),
                 _ => Ok(()),
             }
         }
@@ -147,7 +147,7 @@ fn authentication(body: &[u8], secure: bool) -> Result<(), Refusal> {
 }
 
 impl Watch for Messages {
-    fn sent(&mut self, mut octets: &[u8]) -> Result<(), Refusal> {
+    fn sent(&mut self, mut octets: &[u8]) -> Result<(), ProtocolViolation> {
         loop {
             match &mut self.at {
                 At::Header(header) => {
@@ -181,7 +181,7 @@ impl Watch for Messages {
     }
 
     fn asked(&mut self, _: &[u8]) {
-        self.answer = Answer::default();
+        self.answer = AnswerBudget::default();
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
     }
 
     /// The same in one piece and octet by octet.
-    fn sent(secure: bool, octets: &[u8]) -> Result<(), Refusal> {
+    fn sent(secure: bool, octets: &[u8]) -> Result<(), ProtocolViolation> {
         let whole = Messages::new(secure).sent(octets);
         let mut messages = Messages::new(secure);
         assert_eq!(whole, octets.chunks(1).try_for_each(|octet| messages.sent(octet)));
@@ -210,15 +210,17 @@ mod tests {
         assert_eq!(sent(true, &header(most)), Ok(()));
         assert_eq!(
             sent(true, &header(most + 1)),
-            Err(Refusal::Announced(MAX_ANSWER_OCTETS + 1))
+            Err(ProtocolViolation::Announced(MAX_ANSWER_OCTETS + 1))
         );
         assert_eq!(
             sent(true, &header(u32::MAX)),
-            Err(Refusal::Announced(u64::from(u32::MAX) - 4))
+            Err(ProtocolViolation::Announced(u64::from(u32::MAX) - 4))
         );
         assert_eq!(
             sent(true, &header(3)),
-            Err(Refusal::Malformed("a message that is shorter than its length"))
+            Err(ProtocolViolation::Malformed(
+                "a message that is shorter than its length"
+            ))
         );
     }
 
@@ -232,7 +234,10 @@ mod tests {
         messages.asked(b"");
         assert_eq!(messages.sent(&row), Ok(()));
         assert_eq!(messages.sent(&row), Ok(()));
-        assert_eq!(messages.sent(&message(b'C', b"x")), Err(Refusal::Octets));
+        assert_eq!(
+            messages.sent(&message(b'C', b"x")),
+            Err(ProtocolViolation::Octets)
+        );
     }
 
     #[test]
@@ -242,19 +247,19 @@ mod tests {
             assert_eq!(sent(true, &message(kind, &most.to_be_bytes())), Ok(()));
             assert_eq!(
                 sent(true, &message(kind, &(most + 1).to_be_bytes())),
-                Err(Refusal::Columns(MAX_COLUMNS + 1))
+                Err(ProtocolViolation::Columns(MAX_COLUMNS + 1))
             );
         }
         let names = |octets: usize| message(b'T', &vec![0; octets]);
         let most = usize::try_from(MAX_NAMES).unwrap();
         assert_eq!(sent(true, &names(most)), Ok(()));
-        assert_eq!(sent(true, &names(most + 1)), Err(Refusal::Names));
+        assert_eq!(sent(true, &names(most + 1)), Err(ProtocolViolation::Names));
         let most = usize::try_from(MAX_SETTINGS).unwrap();
         for kind in [b'S', b'N'] {
             assert_eq!(sent(true, &message(kind, &vec![b'x'; most])), Ok(()));
             assert_eq!(
                 sent(true, &message(kind, &vec![b'x'; most + 1])),
-                Err(Refusal::Settings)
+                Err(ProtocolViolation::Settings)
             );
         }
     }
@@ -268,13 +273,16 @@ mod tests {
             (10, &b"SCRAM-SHA-256\0\0"[..], None),
             (0, &b""[..], None),
         ] {
-            let expected = in_clear.map_or(Ok(()), |how| Err(Refusal::PasswordInClear(how)));
+            let expected = in_clear.map_or(Ok(()), |how| Err(ProtocolViolation::PasswordInClear(how)));
             assert_eq!(sent(false, &request(code, rest)), expected);
             assert_eq!(sent(true, &request(code, rest)), Ok(()));
         }
         let rounds = |count: u64| request(11, format!("r=a,s=b,i={count}").as_bytes());
         assert_eq!(sent(false, &rounds(MAX_ITERATIONS)), Ok(()));
         let more = MAX_ITERATIONS + 1;
-        assert_eq!(sent(false, &rounds(more)), Err(Refusal::Iterations(more)));
+        assert_eq!(
+            sent(false, &rounds(more)),
+            Err(ProtocolViolation::Iterations(more))
+        );
     }
 }

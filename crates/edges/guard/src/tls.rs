@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::error::GuardError;
-use crate::{Place, Target, Tls};
+use crate::{GuardTarget, GuardedTls, ServerSocket};
 
 /// TLS, and whether the server may do without.
 pub(crate) struct Connector {
@@ -25,9 +25,9 @@ impl Connector {
     pub(crate) async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-        target: &Target,
+        target: &GuardTarget,
     ) -> Result<TlsStream<S>, GuardError> {
-        let Place::Tcp(host, _) = &target.place else {
+        let ServerSocket::Tcp(host, _) = &target.place else {
             return Err(GuardError::Tls("a socket of this host has no TLS".to_owned()));
         };
         let name = ServerName::try_from(host.clone())
@@ -37,24 +37,24 @@ impl Connector {
 }
 
 /// None where nothing is encrypted.
-pub(crate) fn config(tls: &Tls) -> Result<Option<Connector>, GuardError> {
+pub(crate) fn config(tls: &GuardedTls) -> Result<Option<Connector>, GuardError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(unusable)?;
     let config = match tls {
-        Tls::Off => return Ok(None),
-        Tls::Offered | Tls::Encrypted => builder
+        GuardedTls::Off => return Ok(None),
+        GuardedTls::Offered | GuardedTls::Encrypted => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
             .with_no_client_auth(),
-        Tls::Verified { ca } => builder
+        GuardedTls::Verified { ca } => builder
             .with_root_certificates(roots(ca.as_deref().unwrap_or_default())?)
             .with_no_client_auth(),
     };
     Ok(Some(Connector {
         inner: Arc::new(config).into(),
-        is_optional: *tls == Tls::Offered,
+        is_optional: *tls == GuardedTls::Offered,
     }))
 }
 

@@ -5,16 +5,16 @@ use std::time::Duration;
 use landmarc_mail::text::excerpt;
 use serde_json::{Value, json};
 
-use crate::beat::{Beat, Known};
+use crate::beat::{BeatMessage, BeatReply};
 use crate::certificate::ClientName;
 
 /// Whom segments are handed to.
-pub trait Taker: Send + Sync + 'static {
+pub trait SegmentReceiver: Send + Sync + 'static {
     /// Whether this client may hand on anything: looked at for each request, before a segment is read.
     ///
     /// # Errors
     /// With why it may not, when its certificate is not to be accepted any more.
-    fn admits(&self, from: &ClientName) -> Result<(), Refusal> {
+    fn admits(&self, from: &ClientName) -> Result<(), PushRefusal> {
         let _ = from;
         Ok(())
     }
@@ -24,15 +24,19 @@ pub trait Taker: Send + Sync + 'static {
         &self,
         from: ClientName,
         segment: Vec<u8>,
-    ) -> impl Future<Output = Result<Reply, Refusal>> + Send;
+    ) -> impl Future<Output = Result<SegmentReply, PushRefusal>> + Send;
 
     /// Notes how far behind a host is that this client speaks for.
-    fn beat(&self, from: ClientName, beat: Beat) -> impl Future<Output = Result<Known, Refusal>> + Send;
+    fn beat(
+        &self,
+        from: ClientName,
+        beat: BeatMessage,
+    ) -> impl Future<Output = Result<BeatReply, PushRefusal>> + Send;
 }
 
 /// A segment was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Reply {
+pub struct SegmentReply {
     /// Batches that were written.
     pub batches: u64,
     /// Batches that were written before, and now left alone.
@@ -43,7 +47,7 @@ pub struct Reply {
 
 /// A segment was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PushRefusal {
     /// It cannot be read, now or ever: 400.
     Unreadable {
         /// What is wrong with it, in words.
@@ -67,7 +71,7 @@ pub enum Refusal {
     },
 }
 
-impl Reply {
+impl SegmentReply {
     pub(crate) fn to_json(self) -> Value {
         json!({"batches": self.batches, "known": self.known, "messages": self.messages})
     }
@@ -86,12 +90,12 @@ impl Reply {
 /// An error and its remedy, as the other side told them. What it says is foreign: bounded, and
 /// without control characters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ErrorReply {
     pub(crate) error: String,
     pub(crate) remedy: String,
 }
 
-impl Told {
+impl ErrorReply {
     /// Characters of each that are kept; ours have 300.
     const MAX_CHARACTERS: usize = 500;
 
@@ -102,7 +106,7 @@ impl Told {
             object
                 .get(key)
                 .and_then(Value::as_str)
-                .map(|text| excerpt(text, Told::MAX_CHARACTERS))
+                .map(|text| excerpt(text, ErrorReply::MAX_CHARACTERS))
         };
         Some(Self {
             error: words("error")?,
@@ -117,14 +121,14 @@ mod tests {
 
     #[test]
     fn a_reply_is_read_as_it_was_written() {
-        let reply = Reply {
+        let reply = SegmentReply {
             batches: 3,
             known: 1,
             messages: 1200,
         };
         let text = reply.to_json().to_string();
         assert_eq!(text, r#"{"batches":3,"known":1,"messages":1200}"#);
-        assert_eq!(Reply::from_json(text.as_bytes()), Some(reply));
+        assert_eq!(SegmentReply::from_json(text.as_bytes()), Some(reply));
         for other in [
             "",
             "[]",
@@ -132,18 +136,19 @@ mod tests {
             r#"{"batches":3}"#,
             r#"{"batches":-1,"known":0,"messages":0}"#,
         ] {
-            assert_eq!(Reply::from_json(other.as_bytes()), None, "{other}");
+            assert_eq!(SegmentReply::from_json(other.as_bytes()), None, "{other}");
         }
     }
 
     #[test]
     fn what_the_other_side_says_is_bounded_and_printable() {
-        let at_limit = "x".repeat(Told::MAX_CHARACTERS);
-        let told = |error: &str| Told::from_json(json!({"error": error}).to_string().as_bytes()).unwrap();
+        let at_limit = "x".repeat(ErrorReply::MAX_CHARACTERS);
+        let told =
+            |error: &str| ErrorReply::from_json(json!({"error": error}).to_string().as_bytes()).unwrap();
         assert_eq!(told(&at_limit).error, at_limit);
         assert_eq!(told(&format!("{at_limit}x")).error, format!("{at_limit}[...]"));
         assert_eq!(told("a\r\n\u{1b}[31mb").error, "a\\r\\n\\u{1b}[31mb");
-        assert_eq!(Told::from_json(b"<html>"), None);
-        assert_eq!(Told::from_json(b"{\"error\":1}"), None);
+        assert_eq!(ErrorReply::from_json(b"<html>"), None);
+        assert_eq!(ErrorReply::from_json(b"{\"error\":1}"), None);
     }
 }

@@ -16,7 +16,7 @@ const MAX_NAME_CHARACTERS: usize = 255;
 
 /// How far behind a host is: who makes reports waits for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beat {
+pub struct BeatMessage {
     /// The number of the host, 16 octets in lower-case hex.
     pub host: String,
     /// What it is called; at most 255 characters, none of them for control.
@@ -31,14 +31,14 @@ pub struct Beat {
 
 /// What the other side has of this host. 0 where it has nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct BeatReply {
     /// All batches up to this number.
     pub through: u64,
     /// The highest number of any.
     pub highest: u64,
 }
 
-impl Beat {
+impl BeatMessage {
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "host": self.host,
@@ -73,7 +73,7 @@ impl Beat {
     }
 }
 
-impl Known {
+impl BeatReply {
     pub(crate) fn to_json(self) -> Value {
         json!({"through": self.through, "highest": self.highest})
     }
@@ -92,8 +92,8 @@ impl Known {
 mod tests {
     use super::*;
 
-    fn beat() -> Beat {
-        Beat {
+    fn beat() -> BeatMessage {
+        BeatMessage {
             host: "00112233445566778899aabbccddeeff".to_owned(),
             name: "mx1.example.org".to_owned(),
             clock_ms: u64::MAX,
@@ -109,16 +109,16 @@ mod tests {
             text,
             r#"{"host":"00112233445566778899aabbccddeeff","name":"mx1.example.org","clock_ms":18446744073709551615,"caught_up_ms":0,"pending":3}"#
         );
-        assert_eq!(Beat::from_json(text.as_bytes()), Ok(beat()));
-        let known = Known {
+        assert_eq!(BeatMessage::from_json(text.as_bytes()), Ok(beat()));
+        let known = BeatReply {
             through: 3,
             highest: 7,
         };
         assert_eq!(
-            Known::from_json(known.to_json().to_string().as_bytes()),
+            BeatReply::from_json(known.to_json().to_string().as_bytes()),
             Some(known)
         );
-        assert_eq!(Known::from_json(b"{\"through\":3}"), None);
+        assert_eq!(BeatReply::from_json(b"{\"through\":3}"), None);
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
         let with = |key: &str, value: Value| {
             let mut object = beat().to_json();
             object[key] = value;
-            Beat::from_json(object.to_string().as_bytes())
+            BeatMessage::from_json(object.to_string().as_bytes())
         };
         let longest = "\u{e4}".repeat(MAX_NAME_CHARACTERS);
         assert_eq!(
@@ -154,6 +154,6 @@ mod tests {
         ] {
             assert_eq!(with(key, value.clone()), Err(why), "{key}: {value}");
         }
-        assert_eq!(Beat::from_json(b"\xff"), Err("it is no JSON"));
+        assert_eq!(BeatMessage::from_json(b"\xff"), Err("it is no JSON"));
     }
 }

@@ -22,11 +22,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::SEGMENT_PATH;
-use crate::answer::{Reply, Told};
-use crate::beat::{BEAT_PATH, Beat, Known};
+use crate::answer::{ErrorReply, SegmentReply};
+use crate::beat::{BEAT_PATH, BeatMessage, BeatReply};
 use crate::error::PushError;
 use crate::tls::ClientTls;
-use crate::url::Target;
+use crate::url::PushUrl;
 
 /// Addresses of the other host that are tried, one after the other.
 const MAX_ADDRESSES: usize = 8;
@@ -61,10 +61,10 @@ impl Default for Timeouts {
 
 /// Sends segments to one other host, one at a time, over a connection that is kept. Clones share it.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client(Arc<ClientShared>);
 
-struct Shared {
-    target: Target,
+struct ClientShared {
+    target: PushUrl,
     connector: TlsConnector,
     timeouts: Timeouts,
     kept: Mutex<Option<Connection>>,
@@ -76,8 +76,8 @@ impl Client {
     /// # Errors
     /// [`PushError::Url`].
     pub fn new(url: &str, tls: &ClientTls, timeouts: Timeouts) -> Result<Self, PushError> {
-        Ok(Self(Arc::new(Shared {
-            target: Target::parse(url)?,
+        Ok(Self(Arc::new(ClientShared {
+            target: PushUrl::parse(url)?,
             connector: tls.connector(),
             timeouts,
             kept: Mutex::new(None),
@@ -94,20 +94,20 @@ impl Client {
     ///
     /// # Errors
     /// Why it was not taken, and whether it ever will be ([`PushError::is_final`]).
-    pub async fn send(&self, segment: impl Into<Bytes>) -> Result<Reply, PushError> {
+    pub async fn send(&self, segment: impl Into<Bytes>) -> Result<SegmentReply, PushError> {
         let answer = self.post(SEGMENT_PATH, OCTETS, segment.into()).await?;
-        Reply::from_json(&answer).ok_or_else(|| self.0.not_landmarc(StatusCode::OK))
+        SegmentReply::from_json(&answer).ok_or_else(|| self.0.not_landmarc(StatusCode::OK))
     }
 
     /// Says how far behind this host is; what the other side has of it. As for [`send`](Self::send).
     ///
     /// # Errors
     /// Why it was not heard.
-    pub async fn beat(&self, beat: &Beat) -> Result<Known, PushError> {
+    pub async fn beat(&self, beat: &BeatMessage) -> Result<BeatReply, PushError> {
         let answer = self
             .post(BEAT_PATH, JSON, beat.to_json().to_string().into())
             .await?;
-        Known::from_json(&answer).ok_or_else(|| self.0.not_landmarc(StatusCode::OK))
+        BeatReply::from_json(&answer).ok_or_else(|| self.0.not_landmarc(StatusCode::OK))
     }
 
     /// The body of the answer 200 to this one.
@@ -155,7 +155,7 @@ struct Connection {
     ended: JoinHandle<Result<(), hyper::Error>>,
 }
 
-impl Shared {
+impl ClientShared {
     async fn connect(&self) -> Result<Connection, PushError> {
         let stream = self.reach().await?;
         // It exchanges nothing yet.
@@ -266,7 +266,7 @@ impl Shared {
         }
         let url = self.target.url.clone();
         let status = answer.status;
-        let told = Told::from_json(&answer.body);
+        let told = ErrorReply::from_json(&answer.body);
         let (error, remedy) = match (&told, answer.status.is_server_error()) {
             (Some(told), _) => (told.error.clone(), told.remedy.clone()),
             // A proxy before it whose other side is away says so in words of its own.

@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::answer::Taker;
+use crate::answer::SegmentReceiver;
 use crate::certificate::ClientName;
-use crate::limits::Limits;
+use crate::limits::PushLimits;
 use crate::request::{Admission, Handler};
 
 /// Octets that are read after a handshake that failed. A client that is cut off while it still
@@ -19,17 +19,17 @@ use crate::request::{Admission, Handler};
 const MAX_OCTETS_AFTER_ALERT: u64 = 64 * 1024;
 
 /// What all connections of a server share.
-pub(crate) struct Shared<T> {
+pub(crate) struct PushShared<T> {
     handler: Handler<T>,
-    limits: Limits,
+    limits: PushLimits,
     /// One for each client that is served.
     served: Semaphore,
     /// One for each client that has not shown a certificate yet.
     handshakes: Semaphore,
 }
 
-impl<T: Taker> Shared<T> {
-    pub(crate) fn new(taker: T, limits: Limits) -> Self {
+impl<T: SegmentReceiver> PushShared<T> {
+    pub(crate) fn new(taker: T, limits: PushLimits) -> Self {
         Self {
             handler: Handler::new(taker, limits),
             limits,
@@ -45,10 +45,10 @@ pub(crate) async fn serve<T, IO>(
     stream: IO,
     peer: Peer,
     acceptor: TlsAcceptor,
-    shared: Arc<Shared<T>>,
+    shared: Arc<PushShared<T>>,
     mut stopped: watch::Receiver<bool>,
 ) where
-    T: Taker,
+    T: SegmentReceiver,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     // Without TLS there is no way to say that there is no room: the connection is closed.
@@ -125,10 +125,10 @@ async fn converse<T, IO>(
     stream: IO,
     client: &ClientName,
     admission: Admission,
-    shared: &Shared<T>,
+    shared: &PushShared<T>,
     stopped: watch::Receiver<bool>,
 ) where
-    T: Taker,
+    T: SegmentReceiver,
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let limits = HttpLimits {

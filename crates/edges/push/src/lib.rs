@@ -1,8 +1,8 @@
 //! Segments of a spool over HTTPS, from one host to another (decision D15).
 //!
 //! A mail server that reaches no database pushes what it has recorded to one that does. This crate
-//! carries octets and knows nothing of what is in them: the [`Server`] hands each body to a
-//! [`Taker`], whose answer the [`Client`] gets. Between segments a host says how far behind it is ([`Beat`]). Both sides show a certificate and check the other's against an
+//! carries octets and knows nothing of what is in them: the [`PushServer`] hands each body to a
+//! [`SegmentReceiver`], whose answer the [`Client`] gets. Between segments a host says how far behind it is ([`BeatMessage`]). Both sides show a certificate and check the other's against an
 //! authority of the operator's; without one nobody gets as far as HTTP.
 //!
 //! | request | answer |
@@ -14,13 +14,13 @@
 //! | the same, while the store behind is away | 503 with `Retry-After` |
 //! | `POST /spool/v1/beat` `{"host":…,"name":…,"clock_ms":…,"caught_up_ms":…,"pending":0}` | 200 `{"through":7,"highest":7}`, or as above |
 //!
-//! Every connection is bounded in number, octets and time ([`Limits`]). To send a segment again is
+//! Every connection is bounded in number, octets and time ([`PushLimits`]). To send a segment again is
 //! always safe, because each entry in it counts once; so the client does, where it cannot know
 //! whether the first time counted.
 //!
 //! Not implemented: HTTP/2, which one request at a time has no use for; compression, because
 //! segments are compressed; lists of revoked certificates: the taker refuses a host by the names and the
-//! fingerprint of its certificate ([`Taker::admits`]).
+//! fingerprint of its certificate ([`SegmentReceiver::admits`]).
 
 mod answer;
 mod beat;
@@ -34,14 +34,14 @@ mod server;
 mod tls;
 mod url;
 
-pub use answer::{Refusal, Reply, Taker};
-pub use beat::{BEAT_PATH, Beat, Known};
+pub use answer::{PushRefusal, SegmentReceiver, SegmentReply};
+pub use beat::{BEAT_PATH, BeatMessage, BeatReply};
 pub use certificate::ClientName;
 pub use client::{Client, Timeouts};
 pub use error::PushError;
-pub use limits::Limits;
-pub use server::Server;
-pub use tls::{ClientTls, Files, ServerTls};
+pub use limits::PushLimits;
+pub use server::PushServer;
+pub use tls::{CertificateFiles, ClientTls, ServerTls};
 pub use url::check_url;
 
 /// Where segments are taken.

@@ -7,14 +7,14 @@ use landmarc_net::HttpTimeouts;
 /// Bounds of a server, all of its sockets together. The defaults are for a fleet: some dozens of
 /// hosts, each with one connection, that send a few megabytes now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct PushLimits {
     /// Connections at once of clients that have shown a certificate; the requests of one more are
     /// answered 503.
     pub connections: usize,
     /// Connections at once of those that have not yet; one more is closed without a word.
     pub handshakes: usize,
     /// Segments at once that are held in memory, read or taken; further ones wait until they are
-    /// read, and are answered 503 after [`Limits::body_timeout`].
+    /// read, and are answered 503 after [`PushLimits::body_timeout`].
     pub taken_at_once: usize,
     /// Octets of a segment; past it the answer is 413.
     pub segment_octets: usize,
@@ -42,7 +42,7 @@ pub struct Limits {
     pub shutdown_grace: Duration,
 }
 
-impl Limits {
+impl PushLimits {
     pub(crate) const fn timeouts(&self) -> HttpTimeouts {
         HttpTimeouts {
             header: self.header_timeout,
@@ -54,7 +54,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for PushLimits {
     fn default() -> Self {
         Self {
             connections: 64,

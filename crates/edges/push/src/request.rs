@@ -13,10 +13,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::SEGMENT_PATH;
-use crate::answer::{Refusal, Reply, Taker};
-use crate::beat::{BEAT_PATH, Beat, Known, MAX_BEAT_OCTETS};
+use crate::answer::{PushRefusal, SegmentReceiver, SegmentReply};
+use crate::beat::{BEAT_PATH, BeatMessage, BeatReply, MAX_BEAT_OCTETS};
 use crate::certificate::ClientName;
-use crate::limits::Limits;
+use crate::limits::PushLimits;
 
 /// When a client that found no room is to come again.
 const WHEN_BUSY: Duration = Duration::from_secs(5);
@@ -28,7 +28,7 @@ const READ_AWAY: Duration = Duration::from_secs(1);
 /// Answers the requests of all clients.
 pub(crate) struct Handler<T> {
     taker: T,
-    limits: Limits,
+    limits: PushLimits,
     /// One for each segment that may be in memory.
     segments: Semaphore,
 }
@@ -41,8 +41,8 @@ pub(crate) enum Admission {
     Full,
 }
 
-impl<T: Taker> Handler<T> {
-    pub(crate) fn new(taker: T, limits: Limits) -> Self {
+impl<T: SegmentReceiver> Handler<T> {
+    pub(crate) fn new(taker: T, limits: PushLimits) -> Self {
         Self {
             taker,
             limits,
@@ -96,15 +96,18 @@ impl<T: Taker> Handler<T> {
     where
         B: Body<Data: Buf> + Unpin,
     {
-        let what = what(request)?;
+        let resource = resource(request)?;
         if admission == Admission::Full {
             return Err(Problem::Busy);
         }
         self.taker.admits(client).map_err(Problem::Barred)?;
         let client = client.clone();
-        match what {
-            What::Segment => self.segment(body, client, deadline).await.map(Reply::to_json),
-            What::Beat => self.beat(body, client, deadline).await.map(Known::to_json),
+        match resource {
+            Resource::Segment => self
+                .segment(body, client, deadline)
+                .await
+                .map(SegmentReply::to_json),
+            Resource::Beat => self.beat(body, client, deadline).await.map(BeatReply::to_json),
         }
     }
 
@@ -113,7 +116,7 @@ impl<T: Taker> Handler<T> {
         body: &mut B,
         client: ClientName,
         deadline: &ConnectionDeadline,
-    ) -> Result<Reply, Problem>
+    ) -> Result<SegmentReply, Problem>
     where
         B: Body<Data: Buf> + Unpin,
     {
@@ -139,12 +142,12 @@ impl<T: Taker> Handler<T> {
         body: &mut B,
         client: ClientName,
         deadline: &ConnectionDeadline,
-    ) -> Result<Known, Problem>
+    ) -> Result<BeatReply, Problem>
     where
         B: Body<Data: Buf> + Unpin,
     {
         deadline.body();
-        let beat = Beat::from_json(&read(body, MAX_BEAT_OCTETS).await?).map_err(Problem::NoBeat)?;
+        let beat = BeatMessage::from_json(&read(body, MAX_BEAT_OCTETS).await?).map_err(Problem::NoBeat)?;
         deadline.work(self.limits.taking_timeout);
         self.taker.beat(client, beat).await.map_err(Problem::Refused)
     }
@@ -152,16 +155,16 @@ impl<T: Taker> Handler<T> {
 
 /// What a request is about.
 #[derive(Clone, Copy, Debug)]
-enum What {
+enum Resource {
     Segment,
     Beat,
 }
 
 /// What can be said of a request before its body.
-fn what(request: &Request<()>) -> Result<What, Problem> {
-    let what = match request.uri().path() {
-        SEGMENT_PATH => What::Segment,
-        BEAT_PATH => What::Beat,
+fn resource(request: &Request<()>) -> Result<Resource, Problem> {
+    let resource = match request.uri().path() {
+        SEGMENT_PATH => Resource::Segment,
+        BEAT_PATH => Resource::Beat,
         _ => return Err(Problem::NotFound),
     };
     if request.method() != Method::POST {
@@ -171,7 +174,7 @@ fn what(request: &Request<()>) -> Result<What, Problem> {
     if encoding.is_some_and(|name| !name.as_bytes().eq_ignore_ascii_case(b"identity")) {
         return Err(Problem::Encoded);
     }
-    Ok(what)
+    Ok(resource)
 }
 
 /// Reads a segment. Memory grows with the octets that come, not with those that are announced.
@@ -232,13 +235,13 @@ enum Problem {
     #[error("too many hosts send at once")]
     Busy,
     #[error("{}", .0.error())]
-    Refused(Refusal),
+    Refused(PushRefusal),
     /// The client may hand on nothing, whatever it is.
     #[error("{}", .0.error())]
-    Barred(Refusal),
+    Barred(PushRefusal),
 }
 
-impl Refusal {
+impl PushRefusal {
     fn error(&self) -> &str {
         match self {
             Self::Unreadable { error, .. } | Self::Forbidden { error, .. } | Self::Away { error, .. } => {
@@ -251,15 +254,15 @@ impl Refusal {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Empty | Self::NoBeat(_) | Self::CutOff | Self::Refused(Refusal::Unreadable { .. }) => {
+            Self::Empty | Self::NoBeat(_) | Self::CutOff | Self::Refused(PushRefusal::Unreadable { .. }) => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Refused(Refusal::Forbidden { .. }) | Self::Barred(_) => StatusCode::FORBIDDEN,
+            Self::Refused(PushRefusal::Forbidden { .. }) | Self::Barred(_) => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::OtherMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Busy | Self::Refused(Refusal::Away { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Refused(PushRefusal::Away { .. }) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -272,9 +275,11 @@ impl Problem {
             Self::Empty => "send a segment or a beat as the body",
             Self::CutOff => "send as many octets as Content-Length says",
             Self::NoBeat(_) | Self::TooLarge { .. } => "bring both sides to the same release",
-            Self::Refused(Refusal::Unreadable { remedy, .. } | Refusal::Forbidden { remedy, .. })
-            | Self::Barred(Refusal::Unreadable { remedy, .. } | Refusal::Forbidden { remedy, .. }) => remedy,
-            Self::Busy | Self::Refused(Refusal::Away { .. }) | Self::Barred(Refusal::Away { .. }) => {
+            Self::Refused(PushRefusal::Unreadable { remedy, .. } | PushRefusal::Forbidden { remedy, .. })
+            | Self::Barred(PushRefusal::Unreadable { remedy, .. } | PushRefusal::Forbidden { remedy, .. }) => {
+                remedy
+            }
+            Self::Busy | Self::Refused(PushRefusal::Away { .. }) | Self::Barred(PushRefusal::Away { .. }) => {
                 "try again later"
             }
         }
@@ -283,7 +288,7 @@ impl Problem {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Busy => Some(WHEN_BUSY),
-            Self::Refused(Refusal::Away { retry_after, .. }) => Some(*retry_after),
+            Self::Refused(PushRefusal::Away { retry_after, .. }) => Some(*retry_after),
             _ => None,
         }
     }

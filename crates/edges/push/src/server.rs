@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use landmarc_net::{AcceptLimits, AcceptLoop, Connection, Listeners, WhenFull};
 
-use crate::answer::Taker;
-use crate::connection::{self, Shared};
+use crate::answer::SegmentReceiver;
+use crate::connection::{self, PushShared};
 use crate::error::PushError;
-use crate::limits::Limits;
+use crate::limits::PushLimits;
 use crate::tls::ServerTls;
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
-pub struct Server {
+pub struct PushServer {
     listeners: Listeners,
-    limits: Limits,
+    limits: PushLimits,
 }
 
-impl Server {
+impl PushServer {
     /// Opens the sockets. When one of several cannot be opened, none is. To be called within a
     /// tokio runtime.
     ///
     /// # Errors
     /// [`PushError::Listen`].
-    pub async fn bind(addresses: &[SocketAddr], limits: Limits) -> Result<Self, PushError> {
+    pub async fn bind(addresses: &[SocketAddr], limits: PushLimits) -> Result<Self, PushError> {
         let listeners = Listeners::bind_tcp(addresses)?;
         Ok(Self { listeners, limits })
     }
@@ -40,9 +40,9 @@ impl Server {
     ///
     /// A client that is gone, or whose time is over, takes the future of `taker` with it; what was
     /// taken then stays taken, and comes again as known.
-    pub async fn run(self, tls: ServerTls, taker: impl Taker, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, tls: ServerTls, taker: impl SegmentReceiver, shutdown: impl Future<Output = ()>) {
         let Self { listeners, limits } = self;
-        let shared = Arc::new(Shared::new(taker, limits));
+        let shared = Arc::new(PushShared::new(taker, limits));
         let limits = AcceptLimits {
             // One more than can be served is accepted, to be closed rather than left waiting.
             connections: limits.connections + limits.handshakes + 1,

@@ -25,7 +25,7 @@ const CERTIFICATE: &str = "certificate";
 
 /// The files of one side, each in PEM form. They are read when they are loaded, and then no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
+pub struct CertificateFiles {
     /// The authorities that sign certificates of the other side. Those of the system are no good:
     /// everybody has a certificate of theirs.
     pub ca_file: PathBuf,
@@ -39,7 +39,7 @@ pub struct Files {
 /// Clones are the same, so a reload of one is of all.
 #[derive(Clone)]
 pub struct ServerTls {
-    files: Arc<Files>,
+    files: Arc<CertificateFiles>,
     config: Arc<RwLock<Arc<ServerConfig>>>,
 }
 
@@ -48,7 +48,7 @@ impl ServerTls {
     ///
     /// # Errors
     /// Which file is of no use, and why.
-    pub fn load(files: Files) -> Result<Self, PushError> {
+    pub fn load(files: CertificateFiles) -> Result<Self, PushError> {
         let config = server_config(&files)?;
         Ok(Self {
             files: Arc::new(files),
@@ -90,7 +90,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// Which file is of no use, and why.
-    pub fn load(files: &Files) -> Result<Self, PushError> {
+    pub fn load(files: &CertificateFiles) -> Result<Self, PushError> {
         let (chain, key) = files.own()?;
         let config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
@@ -113,7 +113,7 @@ impl fmt::Debug for ClientTls {
     }
 }
 
-fn server_config(files: &Files) -> Result<Arc<ServerConfig>, PushError> {
+fn server_config(files: &CertificateFiles) -> Result<Arc<ServerConfig>, PushError> {
     let (chain, key) = files.own()?;
     let verifier = WebPkiClientVerifier::builder_with_provider(roots(&files.ca_file)?.into(), provider());
     // It wants an authority, of which there is at least one.
@@ -135,7 +135,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-impl Files {
+impl CertificateFiles {
     /// Our certificates and the key of the first.
     fn own(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), PushError> {
         let octets = read(&self.certificate_file)?;

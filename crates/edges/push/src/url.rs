@@ -10,7 +10,7 @@ const PORT: u16 = 443;
 
 /// Another host, taken from a URL of the form `https://host[:port][/]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct PushUrl {
     /// As written, for messages.
     pub(crate) url: String,
     /// A name or an address, without the brackets of IPv6.
@@ -27,10 +27,10 @@ pub(crate) struct Target {
 /// # Errors
 /// [`PushError::Url`].
 pub fn check_url(url: &str) -> Result<(), PushError> {
-    Target::parse(url).map(|_| ())
+    PushUrl::parse(url).map(|_| ())
 }
 
-impl Target {
+impl PushUrl {
     pub(crate) fn parse(url: &str) -> Result<Self, PushError> {
         let wrong = |why| PushError::Url {
             url: url.to_owned(),
@@ -85,7 +85,7 @@ mod tests {
             ("https://[2001:db8::1]:8443", "2001:db8::1", 8443),
             ("https://[2001:db8::1]", "2001:db8::1", 443),
         ] {
-            let target = Target::parse(url).unwrap();
+            let target = PushUrl::parse(url).unwrap();
             assert_eq!((&*target.host, target.port), (host, port), "{url}");
         }
     }
@@ -115,7 +115,7 @@ mod tests {
             ("https://under score_.-", "it cannot be read"),
             ("https://-", "its host is no name"),
         ] {
-            let told = Target::parse(url).map(|target| target.host);
+            let told = PushUrl::parse(url).map(|target| target.host);
             match told {
                 Err(PushError::Url { why: found, .. }) => assert_eq!(found, why, "{url}"),
                 other => panic!("{url}: {other:?}"),

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use landmarc_guard::{Guard, Refusal};
+use landmarc_guard::{GuardedConnection, ProtocolViolation};
 use sqlx::mysql::{MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{Connection, Error, MySql, Row as _};
 
@@ -80,7 +80,7 @@ pub enum MysqlError {
         /// Which.
         address: String,
         /// What it did.
-        refusal: Refusal,
+        refusal: ProtocolViolation,
     },
     /// It has not answered in time.
     #[error("the database {address} has not answered within {} s", .after.as_secs())]
@@ -113,7 +113,7 @@ impl MysqlError {
                 "is it the database that [report_store] dsn names, and may this user read all of its tables (GRANT SELECT)?"
             }
             Self::Misbehaves {
-                refusal: Refusal::PasswordInClear(_),
+                refusal: ProtocolViolation::PasswordInClear(_),
                 ..
             } => "write ?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path behind the name of the database",
             Self::Misbehaves { .. } => {
@@ -129,7 +129,9 @@ impl MysqlError {
     fn of(address: &Address, error: Error, is_connected: bool) -> Self {
         let address = address.to_string();
         if let Error::Io(io) = &error
-            && let Some(refusal) = io.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>())
+            && let Some(refusal) = io
+                .get_ref()
+                .and_then(|inner| inner.downcast_ref::<ProtocolViolation>())
         {
             let refusal = *refusal;
             return Self::Misbehaves { address, refusal };
@@ -163,13 +165,13 @@ struct Asked {
     address: Address,
     connection: MySqlConnection,
     /// Watches what comes on it.
-    guard: Guard,
+    guard: GuardedConnection,
 }
 
 impl Asked {
     async fn connect(address: &Address) -> Result<Self, MysqlError> {
         let connecting = async {
-            let guard = Guard::connect(address.target()?).await;
+            let guard = GuardedConnection::connect(address.target()?).await;
             let guard = guard.map_err(|error| Error::Io(error.into()))?;
             let options = address.options().clone().socket(guard.socket());
             let connected = MySqlConnection::connect_with(&options.ssl_mode(MySqlSslMode::Disabled)).await;
@@ -222,7 +224,7 @@ impl Asked {
 }
 
 /// Where the guard ended the connection, that is why.
-fn why(guard: &Guard, error: Error) -> Error {
+fn why(guard: &GuardedConnection, error: Error) -> Error {
     guard.ended().map_or(error, |why| Error::Io(why.into()))
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use landmarc_store::{Day, Filter, Options, Reader, Recorder};
+use landmarc_store::{Day, LogFilter, Reader, Recorder, RecorderOptions};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use crate::common::{MIDNIGHT, cpu_seconds, remove, tables};
@@ -64,8 +64,8 @@ fn making(messages: u64) -> f64 {
 }
 
 async fn record(path: &Path, messages: u64, making: f64) {
-    let mut options = Options::at(path);
-    options.patience = Duration::from_mins(5);
+    let mut options = RecorderOptions::at(path);
+    options.answer_timeout = Duration::from_mins(5);
     let recorder = Arc::new(Recorder::open(options).expect("a store"));
     println!("messages, distinct rows, distinct traces, file in MB, memory in MB, CPU us a message");
     for step in 0..STEPS {
@@ -137,8 +137,8 @@ fn questions(path: &Path, messages: u64) {
     let day = Day::at(MIDNIGHT);
     let middle = messages / 2;
     let (common, rare) = (author_domain(0), author_domain(20_000));
-    let filter = |change: fn(&mut Filter)| {
-        let mut filter = Filter::default();
+    let filter = |change: fn(&mut LogFilter)| {
+        let mut filter = LogFilter::default();
         change(&mut filter);
         filter
     };
@@ -171,7 +171,7 @@ fn questions(path: &Path, messages: u64) {
         explain(reader, "nothing")
     });
     time(path, "log, the last hundred", |reader| {
-        log(reader, &Filter::default())
+        log(reader, &LogFilter::default())
     });
     time(path, "log, the largest domain", |reader| log(reader, &of_common));
     time(path, "log, a rare domain", |reader| log(reader, &of_rare));
@@ -208,7 +208,7 @@ fn explain(reader: &Reader, id: &str) -> u64 {
     reader.explain(id).expect("read").len() as u64
 }
 
-fn log(reader: &Reader, filter: &Filter) -> u64 {
+fn log(reader: &Reader, filter: &LogFilter) -> u64 {
     reader.log(filter).expect("read").len() as u64
 }
 

@@ -21,8 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landmarc_store::{
-    COMMAND_BUSY_TIMEOUT, Collector, Day, Options, Reader, Recorder, Server, ServerOptions, Spool,
-    SpoolLimits,
+    COMMAND_BUSY_TIMEOUT, Collector, DatabaseOptions, DatabaseServer, Day, Reader, Recorder, RecorderOptions,
+    Spool, SpoolLimits,
 };
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
 
@@ -90,11 +90,11 @@ fn main() {
     stores.iter().for_each(|path| remove(path));
 }
 
-fn server(url: &str) -> Server {
-    let mut options = ServerOptions::new(url.parse().expect("an address"));
+fn server(url: &str) -> DatabaseServer {
+    let mut options = DatabaseOptions::new(url.parse().expect("an address"));
     options.password = Some(PASSWORD.to_owned());
     options.statement_timeout = Duration::from_mins(30);
-    let server = Server::new(options).expect("a server");
+    let server = DatabaseServer::new(options).expect("a server");
     server.migrate().expect("tables");
     server
 }
@@ -109,13 +109,13 @@ fn recorded(messages: u64) -> Vec<PathBuf> {
         HOSTS.map(|name| std::env::temp_dir().join(format!("fleet-{name}-{}.db", std::process::id())));
     for (path, host) in paths.iter().zip(0..) {
         remove(path);
-        let recorder = Recorder::open(Options {
-            patience: Duration::from_mins(5),
+        let recorder = Recorder::open(RecorderOptions {
+            answer_timeout: Duration::from_mins(5),
             spool: Some(SpoolLimits {
                 bytes: 16 << 30,
                 observations: true,
             }),
-            ..Options::at(path)
+            ..RecorderOptions::at(path)
         });
         let recorder = recorder.expect("a store");
         let cpu = cpu_seconds();
@@ -161,7 +161,7 @@ fn copies(stores: &[PathBuf]) -> Vec<PathBuf> {
 }
 
 /// Hands over all that waits, each host by itself.
-fn shipped(server: &Server, stores: &[PathBuf], messages: u64) {
+fn shipped(server: &DatabaseServer, stores: &[PathBuf], messages: u64) {
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     thread::scope(|scope| {
         for (path, name) in stores.iter().zip(HOSTS) {
@@ -186,7 +186,7 @@ fn shipped(server: &Server, stores: &[PathBuf], messages: u64) {
     stores.iter().for_each(|path| remove(path));
 }
 
-fn ship(path: &Path, name: &str, server: &Server) {
+fn ship(path: &Path, name: &str, server: &DatabaseServer) {
     let mut spool = Spool::open(path, name, COMMAND_BUSY_TIMEOUT).expect("a spool");
     let mut collector = Collector::open(server.clone(), COMMAND_BUSY_TIMEOUT).expect("a collector");
     while let Some(segment) = spool.take(SEGMENT).expect("entries") {

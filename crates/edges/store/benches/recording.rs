@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
-use landmarc_store::{Day, Filter, Keep, Options, Reader, Recorder, SpoolLimits};
+use landmarc_store::{Day, LogFilter, Reader, Recorder, RecorderOptions, Retention, SpoolLimits};
 
 use crate::common::{MIDNIGHT, cpu_seconds, mix, remove, tables};
 
@@ -67,9 +67,9 @@ fn main() {
 
 /// Records so many messages, with so many waiting for the disk at any time. Making them is not counted.
 async fn record(path: &Path, messages: u64, in_flight: usize, spool: Option<SpoolLimits>) {
-    let mut options = Options::at(path);
+    let mut options = RecorderOptions::at(path);
     options.spool = spool;
-    options.patience = Duration::from_mins(1);
+    options.answer_timeout = Duration::from_mins(1);
     let recorder = Arc::new(Recorder::open(options).expect("a store"));
     // What everyone has seen before is in the store: the figures are those of a day, not of its first second.
     run(
@@ -156,18 +156,18 @@ fn sizes(path: &Path, messages: u64) {
 fn questions(path: &Path, messages: u64) {
     let reader = Reader::open(path).expect("the store");
     let middle = messages / 2;
-    let by_domain = Filter {
+    let by_domain = LogFilter {
         domain: Some("sender17.example".to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
-    let by_result = Filter {
+    let by_result = LogFilter {
         disposition: Some("reject".to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let never = IpAddr::from([198, 51, 100, 200]);
-    let by_client = Filter {
+    let by_client = LogFilter {
         client: Some(never..=never),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     time("explain by queue id", || {
         reader.explain(&queue_id(middle)).expect("found").len()
@@ -182,7 +182,7 @@ fn questions(path: &Path, messages: u64) {
         reader.explain("nothing").expect("asked").len()
     });
     time("log, the last hundred", || {
-        reader.log(&Filter::default()).expect("read").len()
+        reader.log(&LogFilter::default()).expect("read").len()
     });
     time("log of a domain", || reader.log(&by_domain).expect("read").len());
     time("log of a disposition", || {
@@ -204,10 +204,10 @@ fn questions(path: &Path, messages: u64) {
 }
 
 async fn expire(path: &Path) {
-    let recorder = Recorder::open(Options::at(path)).expect("the store");
+    let recorder = Recorder::open(RecorderOptions::at(path)).expect("the store");
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     let expired = recorder
-        .expire(Keep::standard(MIDNIGHT + 500 * 86_400_000))
+        .expire(Retention::standard(MIDNIGHT + 500 * 86_400_000))
         .await
         .expect("expired");
     println!(

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_store::{
-    Claim, Day, NewDelivery, NewReport, Options, Outbox, OutboxFilter, OutboxKeep, Put, Reader, Recorder,
-    ReportKind,
+    Claim, Day, NewDelivery, NewReport, Outbox, OutboxFilter, OutboxRetention, Put, Reader, Recorder,
+    RecorderOptions, ReportKind,
 };
 
 use crate::common::{MIDNIGHT, cpu_seconds, mix, remove, tables};
@@ -68,10 +68,10 @@ fn main() {
 
 /// Only the tally counts here.
 async fn record(path: &Path, shape: &Shape) {
-    let options = Options {
+    let options = RecorderOptions {
         keep_observations: false,
-        patience: Duration::from_mins(1),
-        ..Options::at(path)
+        answer_timeout: Duration::from_mins(1),
+        ..RecorderOptions::at(path)
     };
     let recorder = Recorder::open(options).expect("a store");
     for first in (0..shape.messages).step_by(CHUNK as usize) {
@@ -109,10 +109,10 @@ fn read(path: &Path, shape: &Shape) {
 /// What the recorder remembers is worth something only where letters do not make it forget.
 async fn record_beside(path: &Path, shape: &Shape) {
     const BATCHES: u64 = 200;
-    let options = Options {
+    let options = RecorderOptions {
         keep_observations: false,
-        patience: Duration::from_mins(1),
-        ..Options::at(path)
+        answer_timeout: Duration::from_mins(1),
+        ..RecorderOptions::at(path)
     };
     let recorder = Recorder::open(options).expect("a store");
     let mut outbox = Outbox::open(path, Duration::from_mins(1)).expect("an outbox");
@@ -235,7 +235,7 @@ fn outbox(path: &Path, reports: u64) {
             println!("{table}: {:.0} octets each", octets / (2 * reports) as f64);
         }
     }
-    let keep = OutboxKeep {
+    let keep = OutboxRetention {
         now_ms: now_ms + 40 * DAY_MS,
         keep_days: 30,
         forget_ms: 64 * DAY_MS,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::limits::{MAX_GAP, MAX_WORD};
-use crate::model::{Applied, Beat, HostId, Known};
-use crate::place::Place;
+use crate::model::{Applied, Heartbeat, HostId, HostProgress};
+use crate::place::StoreLocation;
 use crate::server::apply::Applier;
 use crate::spool::{Segment, SegmentError};
 use crate::sqlite;
@@ -27,10 +27,12 @@ impl Collector {
     ///
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened.
-    pub fn open(place: impl Into<Place>, busy_timeout: Duration) -> Result<Self, StoreError> {
+    pub fn open(place: impl Into<StoreLocation>, busy_timeout: Duration) -> Result<Self, StoreError> {
         let inner = match place.into() {
-            Place::File(path) => Inner::File(Box::new(sqlite::FileCollector::open(&path, busy_timeout)?)),
-            Place::Server(server) => {
+            StoreLocation::File(path) => {
+                Inner::File(Box::new(sqlite::FileCollector::open(&path, busy_timeout)?))
+            }
+            StoreLocation::Server(server) => {
                 server.check()?;
                 Inner::Server(Box::new(Applier::new(server)))
             }
@@ -68,7 +70,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the name is too long, or the store cannot be written.
-    pub fn beat(&mut self, beat: &Beat, now_ms: u64) -> Result<Known, StoreError> {
+    pub fn beat(&mut self, beat: &Heartbeat, now_ms: u64) -> Result<HostProgress, StoreError> {
         crate::outbox::within("name of a host", beat.name.len(), MAX_WORD)?;
         match &mut self.inner {
             Inner::File(file) => file.beat(beat, now_ms),

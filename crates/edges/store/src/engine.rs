@@ -2,7 +2,7 @@
 //! beside it behind this trait, and nothing outside an engine's module knows which one it is.
 
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, RecordLosses};
+use crate::model::{ExpiredRecords, RecordLosses, Retention};
 use crate::queue::Batch;
 
 /// The writing side of a store, held by the one writer thread.
@@ -21,12 +21,12 @@ pub(crate) trait Engine: Send {
     fn tidy(&mut self) -> Result<(), StoreError>;
 
     /// One short step of expiry; adds to `done` what it removed.
-    fn expire(&mut self, keep: &Keep, done: &mut Expired) -> Result<Step, StoreError>;
+    fn expire(&mut self, keep: &Retention, done: &mut ExpiredRecords) -> Result<JobProgress, StoreError>;
 }
 
 /// Whether a job needs another step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum JobProgress {
     More,
     Done,
 }

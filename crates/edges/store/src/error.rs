@@ -7,7 +7,7 @@ use crate::spool::SegmentError;
 use crate::server::Trouble;
 
 /// The cause of a failure, as the engine words it.
-pub(crate) type Source = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxedSource = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why the store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,7 @@ pub enum StoreError {
         /// On which database.
         path: PathBuf,
         /// What the engine says.
-        source: Source,
+        source: BoxedSource,
     },
     /// A server, or the way to it.
     #[error("cannot {doing} in {server}: {trouble}")]
@@ -82,7 +82,7 @@ pub enum StoreError {
         /// What is wrong.
         trouble: Trouble,
         /// What the server says, or the system.
-        source: Option<Source>,
+        source: Option<BoxedSource>,
     },
     /// A page or a row holds what neither the engine nor this program ever writes.
     #[error("{path:?} holds a damaged {what}")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::model::{Day, Limits, RecordLosses};
+use crate::model::{Day, QueueLimits, RecordLosses};
 use crate::prepared::{CountedRow, Hit, Prepared};
 
 /// Rows of the tally and names of rules, with how often each was seen.
@@ -59,7 +59,7 @@ impl FoldedCounts {
     }
 
     /// Counts the record in, as far as there is room for it; what was lost for want of it.
-    pub(crate) fn add_within(&mut self, record: Prepared, limits: Limits) -> RecordLosses {
+    pub(crate) fn add_within(&mut self, record: Prepared, limits: QueueLimits) -> RecordLosses {
         let mut lost = RecordLosses::default();
         if let Some(counted) = record.counted {
             let known = self.tallies.contains_key(&(counted.day, counted.digest));
@@ -103,7 +103,7 @@ impl FoldedCounts {
         taken
     }
 
-    fn room(&self, limits: Limits, bytes: usize) -> bool {
+    fn room(&self, limits: QueueLimits, bytes: usize) -> bool {
         self.len() < limits.records && self.bytes + bytes <= limits.bytes
     }
 
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::prepared::tests::{observation, prepared, row};
 
-    const ROOM: Limits = Limits {
+    const ROOM: QueueLimits = QueueLimits {
         bytes: usize::MAX,
         records: usize::MAX,
     };
@@ -208,13 +208,13 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_lost_and_what_is_known_needs_none() {
-        let two = Limits { records: 2, ..ROOM };
+        let two = QueueLimits { records: 2, ..ROOM };
         let mut folded = FoldedCounts::default();
         assert_eq!(folded.add_within(ruled(1, "a"), two), RecordLosses::default());
         let lost = folded.add_within(ruled(2, "b"), two);
         assert_eq!((lost.tallies, lost.rule_hits), (1, 1));
         assert_eq!(folded.add_within(ruled(1, "a"), two), RecordLosses::default());
-        let tight = Limits {
+        let tight = QueueLimits {
             bytes: folded.bytes(),
             ..ROOM
         };

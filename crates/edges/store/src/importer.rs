@@ -8,7 +8,7 @@ use crate::MAX_IMPORTS;
 use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
 use crate::outbox::{OutboxDb, within};
-use crate::place::Place;
+use crate::place::StoreLocation;
 use crate::server;
 
 pub use rehearsal::{MAX_REHEARSED, Rehearsal};
@@ -27,7 +27,7 @@ impl Importer {
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
     /// is of an older version.
-    pub fn open(place: impl Into<Place>, busy_timeout: Duration) -> Result<Self, StoreError> {
+    pub fn open(place: impl Into<StoreLocation>, busy_timeout: Duration) -> Result<Self, StoreError> {
         let db = OutboxDb::open(place.into(), busy_timeout)?;
         Ok(Self { db })
     }

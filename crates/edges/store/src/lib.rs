@@ -7,19 +7,19 @@
 //! `TallyRow`, [`NewReport`]): this crate knows nothing of mail and decides nothing.
 //!
 //! A recorder writes to a file of its host. Where many hosts share one picture (decision D15) it leaves what is to be handed on in
-//! the [`Spool`], as [`Segment`]s, and a [`Collector`] takes them into another file or a [`Server`] (PostgreSQL, MariaDB). All others
-//! work on either [`Place`].
+//! the [`Spool`], as [`Segment`]s, and a [`Collector`] takes them into another file or a [`DatabaseServer`] (PostgreSQL, MariaDB). All others
+//! work on either [`StoreLocation`].
 //!
 //! # Promises
 //!
 //! * **Answered is recorded.** [`Recorded::Committed`] means on disk, synced. A message is in one
 //!   transaction with its tally, so that after a crash at any moment it is there once or not at all.
-//! * **Mail never waits long.** After [`PATIENCE`] the answer is [`Recorded::Later`], and the record
+//! * **Mail never waits long.** After [`ANSWER_TIMEOUT`] the answer is [`Recorded::Later`], and the record
 //!   follows from memory. A store that is locked, full, read-only or removed delays the messages that
 //!   meet it first by no more, those after them not at all. It is tried again until it takes what
 //!   waits; a removed one is made anew.
-//! * **Losses are bounded and counted.** What waits is limited ([`Limits`]). Past that the oldest
-//!   traces go first, then the oldest observations, tallies and hits of rules last; each is counted ([`Statistics`]).
+//! * **Losses are bounded and counted.** What waits is limited ([`QueueLimits`]). Past that the oldest
+//!   traces go first, then the oldest observations, tallies and hits of rules last; each is counted ([`RecorderStatistics`]).
 //! * **A store of a later version is refused untouched**; those of earlier ones are brought up to
 //!   date in one transaction, by whoever writes. A reader takes them as they are.
 //! * **Nothing is imported twice.** What another program counted has a key; a ledger says how many of its
@@ -138,24 +138,25 @@ pub use error::StoreError;
 pub use groups::Groups;
 pub use importer::{Importer, MAX_REHEARSED, Rehearsal};
 pub use limits::{
-    MAX_BODY, MAX_CLAIM, MAX_DESTINATION, MAX_DESTINATIONS, MAX_DOMAIN_ROWS, MAX_DOMAINS, MAX_FACTS, MAX_GAP,
-    MAX_IMPORTS, MAX_LETTERS, MAX_LIST, MAX_OWNERS, MAX_PROBLEM, MAX_PROBLEMS, MAX_REASON, MAX_REDIRECTIONS,
-    MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_TEXT, MAX_TRACE, MAX_URIS, MAX_WORD,
+    MAX_BODY, MAX_CLAIM, MAX_DELIVERIES, MAX_DESTINATION, MAX_DESTINATIONS, MAX_DOMAIN_ROWS, MAX_DOMAINS,
+    MAX_FACTS, MAX_GAP, MAX_IMPORTS, MAX_LIST, MAX_OWNERS, MAX_PROBLEM, MAX_PROBLEMS, MAX_REASON,
+    MAX_REDIRECTIONS, MAX_REPORTS, MAX_SKIPPED, MAX_SUPPRESSIONS, MAX_TEXT, MAX_TRACE, MAX_URIS, MAX_WORD,
 };
 pub use model::{
-    Agreed, Applied, Beat, Claim, Claims, Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState,
-    Expired, Filter, HostId, HostStatus, Import, Imported, Keep, Known, Lease, LettersAbout, Limits,
-    NewDelivery, NewReport, Origin, OutboxCounts, OutboxExpired, OutboxFilter, OutboxKeep, OutboxStatus, Put,
-    Recorded, Redirection, Report, ReportKind, ReportNumber, Resend, RuleHits, SpoolLimits, SpoolLost,
-    SpoolStatus, Status, Strikes, Struck, Suppression,
+    Applied, BounceSuppression, Claim, Claims, Day, DayCounts, DayState, DeliveriesAbout, Delivery,
+    DeliveryNumber, DeliveryState, ExpiredRecords, Heartbeat, HostId, HostProgress, HostStatus, Import,
+    Imported, Lease, LogFilter, NewDelivery, NewReport, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
+    OutboxRetention, OutboxStatus, Put, QueueLimits, Recorded, Redirection, Report, ReportKind, ReportNumber,
+    Resend, Retention, RuleHits, SpoolAgreement, SpoolLimits, SpoolLost, SpoolStatus, StoreStatus, Strikes,
+    Suppression,
 };
 pub use outbox::{COMMAND_BUSY_TIMEOUT, Outbox, SERVICE_BUSY_TIMEOUT};
-pub use place::Place;
+pub use place::StoreLocation;
 pub use reading::Reader;
-pub use recorder::{Options, PATIENCE, Recorder};
+pub use recorder::{ANSWER_TIMEOUT, Recorder, RecorderOptions};
 pub use server::{
-    Accounts, Migrated, NoServerAddress, Server, ServerAddress, ServerEngine, ServerOptions, Tls, Trouble,
-    grants,
+    Accounts, DatabaseEncryption, DatabaseOptions, DatabaseServer, Migrated, NoServerAddress, ServerAddress,
+    ServerEngine, Trouble, grants,
 };
 pub use spool::{Exported, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Segment, SegmentError, Spool};
-pub use statistics::{State, Statistics};
+pub use statistics::{RecorderState, RecorderStatistics};

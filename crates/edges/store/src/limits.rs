@@ -55,7 +55,7 @@ pub const MAX_REPORTS: usize = 200;
 
 /// Deliveries of all reports of one call: 64 parts of a report, which come together, to all of
 /// [`MAX_DESTINATIONS`]. About 60 ms of work.
-pub const MAX_LETTERS: usize = 6_400;
+pub const MAX_DELIVERIES: usize = 6_400;
 
 /// Deliveries of one claim.
 pub const MAX_CLAIM: usize = 1_000;

@@ -18,16 +18,16 @@ pub use delivery::{
     Delivery, DeliveryNumber, DeliveryState, Lease, NewDelivery, NewReport, Put, Report, ReportKind,
     ReportNumber,
 };
-pub use expiry::{Expired, Keep};
+pub use expiry::{ExpiredRecords, Retention};
 pub(crate) use host::by_name;
-pub use host::{Applied, Beat, HostStatus, Known};
+pub use host::{Applied, Heartbeat, HostProgress, HostStatus};
 pub use import::{Import, Imported};
 pub use outbox::{
-    Claim, Claims, DayCounts, DayState, LettersAbout, Origin, OutboxCounts, OutboxExpired, OutboxFilter,
-    OutboxKeep, OutboxStatus, Redirection, Resend, Strikes, Struck, Suppression,
+    BounceSuppression, Claim, Claims, DayCounts, DayState, DeliveriesAbout, Origin, OutboxCounts,
+    OutboxExpired, OutboxFilter, OutboxRetention, OutboxStatus, Redirection, Resend, Strikes, Suppression,
 };
-pub use queue::Limits;
+pub use queue::QueueLimits;
 pub(crate) use queue::RecordLosses;
-pub use reading::{Filter, RuleHits, Status};
+pub use reading::{LogFilter, RuleHits, StoreStatus};
 pub use recorded::Recorded;
-pub use spool::{Agreed, HostId, SpoolLimits, SpoolLost, SpoolStatus};
+pub use spool::{HostId, SpoolAgreement, SpoolLimits, SpoolLost, SpoolStatus};

@@ -45,9 +45,9 @@ use crate::error::StoreError;
 use crate::limits::MAX_REPORTS;
 use crate::model::{
     Day, DayCounts, DayState, Delivery, DeliveryNumber, DeliveryState, Lease, OutboxCounts, OutboxExpired,
-    OutboxKeep, ReportNumber,
+    OutboxRetention, ReportNumber,
 };
-use crate::place::Place;
+use crate::place::StoreLocation;
 
 pub(crate) use check::within;
 pub(crate) use db::OutboxDb;
@@ -71,7 +71,7 @@ impl Outbox {
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened; that of a server also when it
     /// is of an older version.
-    pub fn open(place: impl Into<Place>, busy_timeout: Duration) -> Result<Self, StoreError> {
+    pub fn open(place: impl Into<StoreLocation>, busy_timeout: Duration) -> Result<Self, StoreError> {
         let db = OutboxDb::open(place.into(), busy_timeout)?;
         Ok(Self { db })
     }
@@ -219,7 +219,7 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn owners(&mut self) -> Result<Vec<String>, StoreError> {
-        self.db.read("read who sends letters", claim::owners)
+        self.db.read("read who sends deliveries", claim::owners)
     }
 
     /// Ends all leases of an owner who is going to send nothing more; how many. Those attempts do not count.
@@ -228,7 +228,7 @@ impl Outbox {
     /// When the store cannot be written.
     pub fn release(&mut self, owner: &str) -> Result<u64, StoreError> {
         self.db
-            .write("give letters back", |sql| ends::release(sql, owner))
+            .write("release deliveries", |sql| ends::release(sql, owner))
     }
 
     /// Takes the lease with this name, or renews it, for so long from now: of many hosts one does what it stands
@@ -281,7 +281,7 @@ impl Outbox {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn expire(&mut self, keep: OutboxKeep) -> Result<OutboxExpired, StoreError> {
+    pub fn expire(&mut self, keep: OutboxRetention) -> Result<OutboxExpired, StoreError> {
         self.db.write("remove old reports", |sql| upkeep::step(sql, keep))
     }
 
@@ -290,7 +290,8 @@ impl Outbox {
     /// # Errors
     /// When the store cannot be read.
     pub fn counts(&mut self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
-        self.db.read("count the letters", |sql| list::counts(sql, now_ms))
+        self.db
+            .read("count the deliveries", |sql| list::counts(sql, now_ms))
     }
 }
 

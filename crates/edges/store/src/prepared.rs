@@ -28,7 +28,7 @@ pub(crate) struct KeptObservation {
     pub(crate) queue_id: String,
     pub(crate) short_id: String,
     pub(crate) client: Option<IpAddr>,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: PreparedOutcome,
     pub(crate) outcome_digest: Digest,
     pub(crate) trace: Option<Trace>,
     pub(crate) questions: u32,
@@ -39,7 +39,7 @@ pub(crate) struct KeptObservation {
 
 /// The part of an observation that many messages share.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct PreparedOutcome {
     pub(crate) author_domain: Option<String>,
     pub(crate) spf: String,
     pub(crate) dkim: String,
@@ -168,7 +168,7 @@ impl Prepared {
 impl KeptObservation {
     fn new(mut observation: Observation, rule: Option<Arc<str>>, digests: &Digests) -> Self {
         let trace = cut_trace(take_trace(&mut observation), digests);
-        let outcome = Outcome::new(&mut observation, rule);
+        let outcome = PreparedOutcome::new(&mut observation, rule);
         let content = outcome.encoded();
         Self {
             bytes: content.len() + observation.queue_id.len() + observation.id.len(),
@@ -208,7 +208,7 @@ fn cut_trace(text: Arc<str>, digests: &Digests) -> Option<Trace> {
     })
 }
 
-impl Outcome {
+impl PreparedOutcome {
     fn new(observation: &mut Observation, rule: Option<Arc<str>>) -> Self {
         Self {
             author_domain: observation.author_domain.take().map(word),

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::folded::FoldedCounts;
 use crate::limits::MAX_BATCH;
-use crate::model::{Limits, RecordLosses, Recorded};
+use crate::model::{QueueLimits, RecordLosses, Recorded};
 use crate::prepared::{KeptObservation, Prepared};
 
 /// Most octets in one transaction. What the writer has in hand may be this much beyond the limits.
@@ -92,7 +92,7 @@ struct InHand {
 /// What waits.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    limits: Limits,
+    limits: QueueLimits,
     records: VecDeque<Waiting>,
     folded: FoldedCounts,
     /// Octets of the records.
@@ -104,7 +104,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: QueueLimits) -> Self {
         Self {
             limits,
             records: VecDeque::new(),
@@ -220,7 +220,7 @@ impl Queue {
         oldest.answer(Recorded::Dropped);
         lost.observations += u64::from(oldest.prepared.kept.is_some());
         // Those in hand may come back.
-        let limits = Limits {
+        let limits = QueueLimits {
             bytes: self.limits.bytes.saturating_sub(self.in_hand.folded_bytes),
             records: self.limits.records.saturating_sub(self.in_hand.folded),
         };
@@ -255,7 +255,7 @@ mod tests {
     }
 
     fn queue(bytes: usize, records: usize) -> Queue {
-        Queue::new(Limits { bytes, records })
+        Queue::new(QueueLimits { bytes, records })
     }
 
     fn ids(batch: &Batch) -> Vec<&str> {

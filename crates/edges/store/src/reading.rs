@@ -2,10 +2,10 @@
 //!
 //! A reader has a connection of its own that cannot write, so that none of this holds up the
 //! recording. Each question sees one consistent state of the store. What is asked about report letters stands in
-//! `letters`.
+//! `outbox`.
 
 mod fleet;
-mod letters;
+mod outbox;
 
 use std::path::Path;
 
@@ -13,9 +13,9 @@ use landmarc_observation::{Observation, TallyRow};
 
 use crate::assembly::ReportingDay;
 use crate::error::StoreError;
-use crate::model::{Day, Filter, RuleHits, Status};
-use crate::place::Place;
-use crate::server::Server;
+use crate::model::{Day, LogFilter, RuleHits, StoreStatus};
+use crate::place::StoreLocation;
+use crate::server::DatabaseServer;
 use crate::sql::{Sql, SqlError};
 use crate::sqlite;
 
@@ -30,7 +30,7 @@ impl Reader {
     ///
     /// # Errors
     /// When there is none, when it is of a newer version or another program's, or cannot be read.
-    pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
+    pub fn open(place: impl Into<StoreLocation>) -> Result<Self, StoreError> {
         let inner = StoreConnection::open(place.into())?;
         Ok(Self { inner })
     }
@@ -53,7 +53,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn log(&self, filter: &Filter) -> Result<Vec<Observation>, StoreError> {
+    pub fn log(&self, filter: &LogFilter) -> Result<Vec<Observation>, StoreError> {
         match &self.inner {
             StoreConnection::File(file) => file.log(filter),
             StoreConnection::Server(server) => server.log(filter),
@@ -119,7 +119,7 @@ impl Reader {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn status(&self) -> Result<Status, StoreError> {
+    pub fn status(&self) -> Result<StoreStatus, StoreError> {
         match &self.inner {
             StoreConnection::File(file) => file.status(),
             StoreConnection::Server(server) => server.status(),
@@ -147,14 +147,14 @@ impl Reader {
 #[derive(Debug)]
 pub(crate) enum StoreConnection {
     File(sqlite::FileReader),
-    Server(Server),
+    Server(DatabaseServer),
 }
 
 impl StoreConnection {
-    pub(crate) fn open(place: Place) -> Result<Self, StoreError> {
+    pub(crate) fn open(place: StoreLocation) -> Result<Self, StoreError> {
         match place {
-            Place::File(path) => sqlite::FileReader::open(&path).map(Self::File),
-            Place::Server(server) => {
+            StoreLocation::File(path) => sqlite::FileReader::open(&path).map(Self::File),
+            StoreLocation::Server(server) => {
                 server.check()?;
                 Ok(Self::Server(server))
             }

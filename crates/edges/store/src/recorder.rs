@@ -18,29 +18,29 @@ use crate::distinct::Folding;
 use crate::engine::{Engine, Opener};
 use crate::error::StoreError;
 use crate::groups::Groups;
-use crate::model::{Expired, Keep, Limits, Recorded, SpoolLimits};
+use crate::model::{ExpiredRecords, QueueLimits, Recorded, Retention, SpoolLimits};
 use crate::prepared::Prepared;
 use crate::spool::Share;
 use crate::sqlite::{BUSY, BUSY_SERVICE, Sqlite};
-use crate::statistics::{State, Statistics};
+use crate::statistics::{RecorderState, RecorderStatistics};
 use crate::sync::lock_ignoring_poison;
 use crate::writer;
 use shared::{Job, RecorderShared};
 
 /// How long an answer to the MTA waits for its record (decision D13).
-pub const PATIENCE: Duration = Duration::from_millis(100);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How a store is opened.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct RecorderOptions {
     /// The database file. It and its directory are made when they are not there.
     pub path: PathBuf,
     /// How long [`Recorder::record`] waits before it says [`Recorded::Later`].
-    pub patience: Duration,
+    pub answer_timeout: Duration,
     /// Whether observations are kept at all; without, there are only tallies.
     pub keep_observations: bool,
     /// How much may wait in memory while the store cannot be written.
-    pub limits: Limits,
+    pub limits: QueueLimits,
     /// How long a batch gathers more records when the one before had several: fewer, larger
     /// transactions under load. A record that comes alone never waits for others.
     pub gather: Duration,
@@ -56,14 +56,14 @@ pub struct Options {
     pub groups: Option<Arc<dyn Groups>>,
 }
 
-impl Options {
+impl RecorderOptions {
     /// The defaults, for the database at this path.
     pub fn at(path: impl AsRef<Path>) -> Self {
         Self {
             path: path.as_ref().to_owned(),
-            patience: PATIENCE,
+            answer_timeout: ANSWER_TIMEOUT,
             keep_observations: true,
-            limits: Limits::default(),
+            limits: QueueLimits::default(),
             gather: Duration::from_millis(2),
             must_open: true,
             spool: None,
@@ -78,7 +78,7 @@ impl Options {
 pub struct Recorder {
     shared: Arc<RecorderShared>,
     path: PathBuf,
-    patience: Duration,
+    answer_timeout: Duration,
     keep_observations: bool,
     digests: Digests,
     /// What is shared with the engine about the spool, where there is one.
@@ -94,7 +94,7 @@ impl Recorder {
     /// # Errors
     /// When the store is of a newer version or another program's; and, unless `must_open` is off,
     /// when it cannot be opened.
-    pub fn open(options: Options) -> Result<Self, StoreError> {
+    pub fn open(options: RecorderOptions) -> Result<Self, StoreError> {
         let path = options.path.clone();
         let busy = if options.gives_way { BUSY_SERVICE } else { BUSY };
         let share = options.spool.map(|limits| Arc::new(Share::new(limits)));
@@ -120,10 +120,10 @@ impl Recorder {
         Ok(recorder)
     }
 
-    pub(crate) fn with_engine(options: Options, opener: Opener) -> Result<Self, StoreError> {
-        let Options {
+    pub(crate) fn with_engine(options: RecorderOptions, opener: Opener) -> Result<Self, StoreError> {
+        let RecorderOptions {
             path,
-            patience,
+            answer_timeout,
             keep_observations,
             limits,
             gather,
@@ -147,7 +147,7 @@ impl Recorder {
         Ok(Self {
             shared,
             path,
-            patience,
+            answer_timeout,
             keep_observations,
             digests: Digests::new(),
             spool: None,
@@ -164,12 +164,12 @@ impl Recorder {
         let prepared = Prepared::new(observation, self.keep_observations, &self.digests);
         self.shared.push(prepared, waiter);
         let shared = Arc::clone(&self.shared);
-        let patience = match self.state() {
-            State::Ok => self.patience,
-            State::Degraded => Duration::ZERO,
+        let timeout = match self.state() {
+            RecorderState::Ok => self.answer_timeout,
+            RecorderState::Degraded => Duration::ZERO,
         };
         async move {
-            match tokio::time::timeout(patience, answer).await {
+            match tokio::time::timeout(timeout, answer).await {
                 Ok(Ok(recorded)) => recorded,
                 Ok(Err(_)) => Recorded::Dropped,
                 Err(_) => {
@@ -192,7 +192,7 @@ impl Recorder {
     }
 
     /// What was done so far.
-    pub fn statistics(&self) -> Statistics {
+    pub fn statistics(&self) -> RecorderStatistics {
         let state = lock_ignoring_poison(&self.shared.state);
         let (length, bytes) = (state.queue.len(), state.queue.bytes());
         drop(state);
@@ -204,17 +204,20 @@ impl Recorder {
     }
 
     /// Whether the store takes what it is given; cheap enough to be asked for each message.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> RecorderState {
         self.shared.counters.state()
     }
 
     /// Removes what is too old or too much, in short transactions between those of the recording.
     /// Like [`Recorder::record`], it goes on when its future is dropped.
-    pub fn expire(&self, keep: Keep) -> impl Future<Output = Result<Expired, StoreError>> + Send + use<> {
+    pub fn expire(
+        &self,
+        keep: Retention,
+    ) -> impl Future<Output = Result<ExpiredRecords, StoreError>> + Send + use<> {
         let (waiter, answer) = oneshot::channel();
         self.shared.start(Job {
             keep,
-            done: Expired::default(),
+            done: ExpiredRecords::default(),
             waiter,
         });
         async move { answer.await.unwrap_or(Err(StoreError::Ended)) }
@@ -222,7 +225,7 @@ impl Recorder {
 
     /// Writes what waits and ends. What the store does not take within this time is lost; the
     /// statistics tell how much.
-    pub fn close(mut self, within: Duration) -> Statistics {
+    pub fn close(mut self, within: Duration) -> RecorderStatistics {
         self.end(within);
         self.statistics()
     }

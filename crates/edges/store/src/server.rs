@@ -62,7 +62,7 @@ pub use address::{NoServerAddress, ServerAddress};
 pub use engine::ServerEngine;
 pub use grants::{Accounts, grants};
 pub use migrations::Migrated;
-pub use options::{ServerOptions, Tls};
+pub use options::{DatabaseEncryption, DatabaseOptions};
 pub(crate) use session::ServerSession;
 pub use trouble::Trouble;
 
@@ -70,16 +70,16 @@ use work::{Inner, Kind};
 
 /// A database of a server. Clones share its connections. It is shown as its address, which has no password.
 #[derive(Clone)]
-pub struct Server {
+pub struct DatabaseServer {
     inner: Arc<Inner>,
 }
 
-impl Server {
+impl DatabaseServer {
     /// Remembers where it is; nothing is asked of it yet. Its connections are waited for on a thread `store-server`.
     ///
     /// # Errors
     /// When the system has no thread or no randomness left.
-    pub fn new(options: ServerOptions) -> Result<Self, StoreError> {
+    pub fn new(options: DatabaseOptions) -> Result<Self, StoreError> {
         let inner = Arc::new(Inner::new(options)?);
         Ok(Self { inner })
     }
@@ -144,13 +144,13 @@ impl Server {
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for DatabaseServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address().fmt(f)
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for DatabaseServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({self})")
     }

@@ -9,7 +9,7 @@
 //!
 //! Past [`SpoolLimits::bytes`] the oldest traces go first, then the oldest observations; then the counts of
 //! entries that nobody was handed yet are folded together, and counts are lost when that helps no more. Each loss
-//! is counted ([`SpoolStatus::lost`], [`Statistics::spool_lost`](crate::Statistics::spool_lost)).
+//! is counted ([`SpoolStatus::lost`], [`RecorderStatistics::spool_lost`](crate::RecorderStatistics::spool_lost)).
 
 mod counts;
 mod entry;
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::model::{Agreed, HostId, SpoolStatus};
+use crate::model::{HostId, SpoolAgreement, SpoolStatus};
 use crate::sqlite;
 
 pub(crate) use counts::{
@@ -91,11 +91,11 @@ impl Spool {
         self.inner.remove(host, last)
     }
 
-    /// Compares numbers with a collector, which knows so much of this host ([`Known::highest`](crate::Known)).
+    /// Compares numbers with a collector, which knows so much of this host ([`HostProgress::highest`](crate::HostProgress)).
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn agree(&mut self, host: HostId, highest: u64) -> Result<Agreed, StoreError> {
+    pub fn agree(&mut self, host: HostId, highest: u64) -> Result<SpoolAgreement, StoreError> {
         self.inner.agree(host, highest)
     }
 

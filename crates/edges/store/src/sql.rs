@@ -8,12 +8,12 @@
 
 use std::borrow::Cow;
 
-use crate::error::Source;
+use crate::error::BoxedSource;
 
 /// A value on its way into a statement, or out of it. Each kind has its own nothing: PostgreSQL asks for the type
 /// of a value before there is one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value<'a> {
+pub(crate) enum SqlValue<'a> {
     /// A number, a time, a switch.
     Integer(Option<i64>),
     /// Words.
@@ -24,7 +24,7 @@ pub(crate) enum Value<'a> {
 
 /// One row of an answer.
 #[derive(Debug)]
-pub(crate) struct Row(Vec<Value<'static>>);
+pub(crate) struct SqlRow(Vec<SqlValue<'static>>);
 
 /// Why a statement came to nothing.
 #[derive(Debug)]
@@ -36,24 +36,24 @@ pub(crate) enum SqlError {
     /// The column with this place holds what was not written by us.
     Damaged(usize),
     /// What else is in the way, in words.
-    Other(Source),
+    Other(BoxedSource),
 }
 
 /// A transaction, as whoever asks and writes in it sees it. Values stand as `?1`, `?2` … in a statement.
 pub(crate) trait Sql {
     /// Writes; how many rows it was about.
-    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError>;
+    fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError>;
 
     /// Adds one row to a table whose column `id` numbers itself; that number.
-    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, SqlError>;
+    fn insert(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<i64, SqlError>;
 
     /// Asks, and hands over row after row until there are no more or one says `false`. Only SQLite stops reading
     /// then: a server has sent all of them, so that a question needs its `LIMIT`.
     fn each(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        take: &mut dyn FnMut(&Row) -> Result<bool, SqlError>,
+        values: &[SqlValue<'_>],
+        take: &mut dyn FnMut(&SqlRow) -> Result<bool, SqlError>,
     ) -> Result<(), SqlError>;
 
     /// What joins the tables `a` and `b` beside their numbers: on a server that spreads its tables, that both are
@@ -77,8 +77,8 @@ impl dyn Sql + '_ {
     pub(crate) fn rows<T>(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        read: impl Fn(&Row) -> Result<T, SqlError>,
+        values: &[SqlValue<'_>],
+        read: impl Fn(&SqlRow) -> Result<T, SqlError>,
     ) -> Result<Vec<T>, SqlError> {
         let mut all = Vec::new();
         self.each(sql, values, &mut |row| {
@@ -92,8 +92,8 @@ impl dyn Sql + '_ {
     pub(crate) fn row<T>(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        read: impl Fn(&Row) -> Result<T, SqlError>,
+        values: &[SqlValue<'_>],
+        read: impl Fn(&SqlRow) -> Result<T, SqlError>,
     ) -> Result<Option<T>, SqlError> {
         let mut first = None;
         self.each(sql, values, &mut |row| {
@@ -104,12 +104,12 @@ impl dyn Sql + '_ {
     }
 
     /// Whether the answer has any row.
-    pub(crate) fn exists(&self, sql: &str, values: &[Value<'_>]) -> Result<bool, SqlError> {
+    pub(crate) fn exists(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<bool, SqlError> {
         Ok(self.row(sql, values, |_| Ok(()))?.is_some())
     }
 
     /// The one number that is the answer.
-    pub(crate) fn count(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+    pub(crate) fn count(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
         let counted = self.row(sql, values, |row| row.get(0))?;
         counted.ok_or(SqlError::Damaged(0))
     }
@@ -118,13 +118,13 @@ impl dyn Sql + '_ {
 /// The values of a statement, in order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => {
-        &[$($crate::sql::Value::from($value)),*]
+        &[$($crate::sql::SqlValue::from($value)),*]
     };
 }
 pub(crate) use values;
 
-impl Row {
-    pub(crate) fn new(values: Vec<Value<'static>>) -> Self {
+impl SqlRow {
+    pub(crate) fn new(values: Vec<SqlValue<'static>>) -> Self {
         Self(values)
     }
 
@@ -137,7 +137,7 @@ impl Row {
     /// The text in a column, which is not copied.
     pub(crate) fn text(&self, place: usize) -> Result<&str, SqlError> {
         match self.0.get(place) {
-            Some(Value::Text(Some(text))) => Ok(text),
+            Some(SqlValue::Text(Some(text))) => Ok(text),
             _ => Err(SqlError::Damaged(place)),
         }
     }
@@ -145,7 +145,7 @@ impl Row {
     /// The octets in a column, which are not copied.
     pub(crate) fn octets(&self, place: usize) -> Result<&[u8], SqlError> {
         match self.0.get(place) {
-            Some(Value::Octets(Some(octets))) => Ok(octets),
+            Some(SqlValue::Octets(Some(octets))) => Ok(octets),
             _ => Err(SqlError::Damaged(place)),
         }
     }
@@ -154,22 +154,22 @@ impl Row {
 /// What a column can hold.
 pub(crate) trait FromValue: Sized {
     /// None where the column holds something else.
-    fn of(value: &Value<'static>) -> Option<Self>;
+    fn of(value: &SqlValue<'static>) -> Option<Self>;
 }
 
 macro_rules! number {
     ($($kind:ty),*) => {$(
         impl FromValue for $kind {
-            fn of(value: &Value<'static>) -> Option<Self> {
+            fn of(value: &SqlValue<'static>) -> Option<Self> {
                 match value {
-                    Value::Integer(Some(number)) => (*number).try_into().ok(),
+                    SqlValue::Integer(Some(number)) => (*number).try_into().ok(),
                     _ => None,
                 }
             }
         }
 
         impl FromValue for Option<$kind> {
-            fn of(value: &Value<'static>) -> Option<Self> {
+            fn of(value: &SqlValue<'static>) -> Option<Self> {
                 match value.is_nothing() {
                     true => Some(None),
                     false => <$kind>::of(value).map(Some),
@@ -181,22 +181,22 @@ macro_rules! number {
 number!(i64, u64, u32, u8, usize);
 
 impl FromValue for bool {
-    fn of(value: &Value<'static>) -> Option<Self> {
+    fn of(value: &SqlValue<'static>) -> Option<Self> {
         i64::of(value).map(|number| number != 0)
     }
 }
 
 impl FromValue for String {
-    fn of(value: &Value<'static>) -> Option<Self> {
+    fn of(value: &SqlValue<'static>) -> Option<Self> {
         match value {
-            Value::Text(Some(text)) => Some(text.clone().into_owned()),
+            SqlValue::Text(Some(text)) => Some(text.clone().into_owned()),
             _ => None,
         }
     }
 }
 
 impl FromValue for Option<String> {
-    fn of(value: &Value<'static>) -> Option<Self> {
+    fn of(value: &SqlValue<'static>) -> Option<Self> {
         match value.is_nothing() {
             true => Some(None),
             false => String::of(value).map(Some),
@@ -205,16 +205,16 @@ impl FromValue for Option<String> {
 }
 
 impl FromValue for Vec<u8> {
-    fn of(value: &Value<'static>) -> Option<Self> {
+    fn of(value: &SqlValue<'static>) -> Option<Self> {
         match value {
-            Value::Octets(Some(octets)) => Some(octets.clone().into_owned()),
+            SqlValue::Octets(Some(octets)) => Some(octets.clone().into_owned()),
             _ => None,
         }
     }
 }
 
 impl FromValue for Option<Vec<u8>> {
-    fn of(value: &Value<'static>) -> Option<Self> {
+    fn of(value: &SqlValue<'static>) -> Option<Self> {
         match value.is_nothing() {
             true => Some(None),
             false => Vec::of(value).map(Some),
@@ -222,85 +222,85 @@ impl FromValue for Option<Vec<u8>> {
     }
 }
 
-impl Value<'_> {
+impl SqlValue<'_> {
     fn is_nothing(&self) -> bool {
         matches!(self, Self::Integer(None) | Self::Text(None) | Self::Octets(None))
     }
 }
 
-impl From<i64> for Value<'_> {
+impl From<i64> for SqlValue<'_> {
     fn from(number: i64) -> Self {
         Self::Integer(Some(number))
     }
 }
 
-impl From<u32> for Value<'_> {
+impl From<u32> for SqlValue<'_> {
     fn from(number: u32) -> Self {
         Self::Integer(Some(number.into()))
     }
 }
 
-impl From<u8> for Value<'_> {
+impl From<u8> for SqlValue<'_> {
     fn from(number: u8) -> Self {
         Self::Integer(Some(number.into()))
     }
 }
 
-impl From<bool> for Value<'_> {
+impl From<bool> for SqlValue<'_> {
     fn from(switch: bool) -> Self {
         Self::Integer(Some(switch.into()))
     }
 }
 
-impl From<Option<i64>> for Value<'_> {
+impl From<Option<i64>> for SqlValue<'_> {
     fn from(number: Option<i64>) -> Self {
         Self::Integer(number)
     }
 }
 
-impl<'a> From<&'a str> for Value<'a> {
+impl<'a> From<&'a str> for SqlValue<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(Some(text.into()))
     }
 }
 
-impl<'a> From<&'a String> for Value<'a> {
+impl<'a> From<&'a String> for SqlValue<'a> {
     fn from(text: &'a String) -> Self {
         text.as_str().into()
     }
 }
 
-impl From<String> for Value<'_> {
+impl From<String> for SqlValue<'_> {
     fn from(text: String) -> Self {
         Self::Text(Some(text.into()))
     }
 }
 
-impl<'a> From<Option<&'a str>> for Value<'a> {
+impl<'a> From<Option<&'a str>> for SqlValue<'a> {
     fn from(text: Option<&'a str>) -> Self {
         Self::Text(text.map(Cow::Borrowed))
     }
 }
 
-impl From<Option<String>> for Value<'_> {
+impl From<Option<String>> for SqlValue<'_> {
     fn from(text: Option<String>) -> Self {
         Self::Text(text.map(Cow::Owned))
     }
 }
 
-impl<'a> From<&'a [u8]> for Value<'a> {
+impl<'a> From<&'a [u8]> for SqlValue<'a> {
     fn from(octets: &'a [u8]) -> Self {
         Self::Octets(Some(octets.into()))
     }
 }
 
-impl From<Vec<u8>> for Value<'_> {
+impl From<Vec<u8>> for SqlValue<'_> {
     fn from(octets: Vec<u8>) -> Self {
         Self::Octets(Some(octets.into()))
     }
 }
 
-impl From<Option<Vec<u8>>> for Value<'_> {
+impl From<Option<Vec<u8>>> for SqlValue<'_> {
     fn from(octets: Option<Vec<u8>>) -> Self {
         Self::Octets(octets.map(Cow::Owned))
     }
@@ -324,13 +324,13 @@ mod tests {
 
     #[test]
     fn a_column_is_read_as_what_it_holds_and_as_nothing_else() {
-        let row = Row::new(vec![
-            Value::from(7_i64),
-            Value::Integer(None),
-            Value::from("word".to_owned()),
-            Value::Text(None),
-            Value::from(vec![1, 2]),
-            Value::from(-1_i64),
+        let row = SqlRow::new(vec![
+            SqlValue::from(7_i64),
+            SqlValue::Integer(None),
+            SqlValue::from("word".to_owned()),
+            SqlValue::Text(None),
+            SqlValue::from(vec![1, 2]),
+            SqlValue::from(-1_i64),
         ]);
         assert_eq!(
             (row.get::<u32>(0).unwrap(), row.get::<Option<u64>>(1).unwrap()),

@@ -4,11 +4,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, RecordLosses, SpoolLost};
+use crate::model::{ExpiredRecords, RecordLosses, Retention, SpoolLost};
 
 /// Whether the store takes what it is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RecorderState {
     /// The last attempt to write went well.
     Ok,
     /// It did not: records wait in memory. Or nobody tries any more, for a defect has ended the
@@ -18,7 +18,7 @@ pub enum State {
 
 /// Counters since the recorder was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statistics {
+pub struct RecorderStatistics {
     /// Records handed over.
     pub recorded: u64,
     /// Records written; those of which only the tally was left are not among them.
@@ -44,7 +44,7 @@ pub struct Statistics {
     pub evicted_tally_rows: u64,
     /// Octets of the file; none when it cannot be looked at.
     pub file_bytes: Option<u64>,
-    /// [`Keep::max_bytes`](crate::Keep::max_bytes) of the last expiry.
+    /// [`Retention::max_bytes`](crate::Retention::max_bytes) of the last expiry.
     pub max_bytes: Option<u64>,
     /// What the spool had no room for since the recorder was opened.
     pub spool_lost: SpoolLost,
@@ -59,7 +59,7 @@ pub struct Statistics {
     /// The last failure, with its causes.
     pub last_error: Option<String>,
     /// Whether the store takes what it is given.
-    pub state: State,
+    pub state: RecorderState,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ impl RecorderCounters {
     }
 
     /// Counts what made room.
-    pub(crate) fn add_evicted(&self, keep: &Keep, done: &Expired) {
+    pub(crate) fn add_evicted(&self, keep: &Retention, done: &ExpiredRecords) {
         self.evicted_traces.fetch_add(done.traces_for_size, Relaxed);
         self.evicted_observations
             .fetch_add(done.observations_for_size, Relaxed);
@@ -114,17 +114,17 @@ impl RecorderCounters {
         }
     }
 
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> RecorderState {
         if self.degraded.load(Relaxed) {
-            State::Degraded
+            RecorderState::Degraded
         } else {
-            State::Ok
+            RecorderState::Ok
         }
     }
 
-    pub(crate) fn read(&self, queue_length: usize, queue_bytes: usize) -> Statistics {
+    pub(crate) fn read(&self, queue_length: usize, queue_bytes: usize) -> RecorderStatistics {
         let lost = self.lost();
-        Statistics {
+        RecorderStatistics {
             recorded: self.recorded.load(Relaxed),
             committed: self.committed.load(Relaxed),
             later: self.later.load(Relaxed),

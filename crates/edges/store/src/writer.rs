@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use crate::engine::{Engine, Opener, Step};
+use crate::engine::{Engine, JobProgress, Opener};
 use crate::error::StoreError;
 use crate::limits::MAX_BATCH;
 use crate::model::{RecordLosses, Recorded};
@@ -32,9 +32,9 @@ const BETWEEN_LOSS_LINES: Duration = Duration::from_mins(1);
 /// How the writer spends its time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WriterPace {
-    /// [`Options::gather`](crate::Options::gather).
+    /// [`RecorderOptions::gather`](crate::RecorderOptions::gather).
     pub(crate) gather: Duration,
-    /// [`Options::gives_way`](crate::Options::gives_way).
+    /// [`RecorderOptions::gives_way`](crate::RecorderOptions::gives_way).
     pub(crate) gives_way: bool,
 }
 
@@ -228,7 +228,7 @@ impl Writer {
             self.opened()?.expire(&keep, &mut job.done)
         });
         match outcome {
-            Ok(Step::More) => {
+            Ok(JobProgress::More) => {
                 job.done.steps += 1;
                 if self.pace.gives_way {
                     std::thread::sleep(began.elapsed().max(LEAST_WAY));
@@ -236,7 +236,7 @@ impl Writer {
                 lock_ignoring_poison(&self.shared.state).jobs.push(job);
             }
             // Who asked may have stopped waiting; the work is done all the same.
-            Ok(Step::Done) => {
+            Ok(JobProgress::Done) => {
                 self.shared.counters.add_evicted(&keep, &job.done);
                 drop(job.waiter.send(Ok(job.done)));
             }

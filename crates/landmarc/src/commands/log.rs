@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use landmarc_mail::DomainName;
 use landmarc_observation::Observation;
 use landmarc_settings::Network;
-use landmarc_store::Filter;
+use landmarc_store::LogFilter;
 
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
@@ -124,9 +124,9 @@ pub(crate) fn run(arguments: &LogArguments) -> CommandResult {
     let mut rows = found?;
     rows.reverse();
     if rows.is_empty() {
-        let everything = Filter {
+        let everything = LogFilter {
             limit: filter.limit,
-            ..Filter::default()
+            ..LogFilter::default()
         };
         let which = if filter == everything {
             "is recorded"
@@ -146,7 +146,7 @@ pub(crate) fn run(arguments: &LogArguments) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-fn filter(arguments: &LogArguments, now_ms: u64) -> Result<Filter, Failure> {
+fn filter(arguments: &LogArguments, now_ms: u64) -> Result<LogFilter, Failure> {
     let since_ms = arguments.since.map(|since| since.begins_ms(now_ms));
     let until_ms = arguments.until.map(|until| until.ends_ms(now_ms));
     if let (Some(since), Some(until)) = (since_ms, until_ms)
@@ -158,7 +158,7 @@ fn filter(arguments: &LogArguments, now_ms: u64) -> Result<Filter, Failure> {
             "--since {since} is not before --until {until}: no message can fit"
         ));
     }
-    Ok(Filter {
+    Ok(LogFilter {
         domain: arguments.domain.clone(),
         result: arguments.result.as_ref().and_then(stored),
         disposition: arguments.disposition.as_ref().and_then(stored),
@@ -230,14 +230,14 @@ mod tests {
         arguments: LogArguments,
     }
 
-    fn read(options: &[&str]) -> Result<Filter, String> {
+    fn read(options: &[&str]) -> Result<LogFilter, String> {
         let line = Line::try_parse_from([&["log"], options].concat()).map_err(|error| error.to_string())?;
         filter(&line.arguments, JUNE).map_err(|exit| format!("{exit:?}"))
     }
 
     #[test]
     fn without_options_it_is_the_last_hundred() {
-        assert_eq!(read(&[]), Ok(Filter::default()));
+        assert_eq!(read(&[]), Ok(LogFilter::default()));
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
         let day = 86_400_000;
         assert_eq!(
             read(&options),
-            Ok(Filter {
+            Ok(LogFilter {
                 domain: Some("xn--bcher-kva.example".to_owned()),
                 result: Some("temperror".to_owned()),
                 disposition: Some("quarantine".to_owned()),

@@ -12,7 +12,7 @@ use landmarc_milter::Server;
 use landmarc_net::{ListenError, SocketAddress, UnixAccess};
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::Settings;
-use landmarc_store::{Recorder, State, StoreError};
+use landmarc_store::{Recorder, RecorderState, StoreError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -220,7 +220,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
 /// Where records go, or why they do not.
 fn log_records(recorder: &Recorder, database: &Path, lock: &Lock) {
     let file = database.display();
-    if recorder.state() == State::Degraded {
+    if recorder.state() == RecorderState::Degraded {
         // Why, the store has told already.
         let remedy = database::remedy(database);
         tracing::warn!("records wait in memory: {file} cannot be written; {remedy}");

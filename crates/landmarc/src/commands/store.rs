@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use landmarc_dmarc::suffixes::Suffixes;
-use landmarc_store::{Expired, Keep, Options, Reader, Recorder, StoreError};
+use landmarc_store::{ExpiredRecords, Reader, Recorder, RecorderOptions, Retention, StoreError};
 use nix::unistd::AccessFlags;
 use serde_json::{Value, json};
 
@@ -135,10 +135,13 @@ fn expire(arguments: &StoreArguments, force: bool, as_json: bool) -> CommandResu
     print(&format!("{text}\n"))
 }
 
-pub(crate) fn remove_expired(place: &landmarc_store::Place, keep: Keep) -> Result<Expired, StoreError> {
+pub(crate) fn remove_expired(
+    place: &landmarc_store::StoreLocation,
+    keep: Retention,
+) -> Result<ExpiredRecords, StoreError> {
     let path = match place {
-        landmarc_store::Place::File(path) => path,
-        landmarc_store::Place::Server(server) => return server.expire(&keep),
+        landmarc_store::StoreLocation::File(path) => path,
+        landmarc_store::StoreLocation::Server(server) => return server.expire(&keep),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.map_err(|source| StoreError::Io {
@@ -146,16 +149,16 @@ pub(crate) fn remove_expired(place: &landmarc_store::Place, keep: Keep) -> Resul
         path: path.clone(),
         source,
     })?;
-    let recorder = Recorder::open(Options {
+    let recorder = Recorder::open(RecorderOptions {
         // The service may be recording at this moment, and mail waits for it.
         gives_way: true,
         groups: Some(BySuffix::new(&Arc::new(Suffixes::built_in()))),
-        ..Options::at(path)
+        ..RecorderOptions::at(path)
     })?;
     runtime.block_on(recorder.expire(keep))
 }
 
-fn expired_text(done: &Expired) -> String {
+fn expired_text(done: &ExpiredRecords) -> String {
     let early = |count: u64| match count {
         0 => String::new(),
         count => format!(", {} of them early, because of the size", grouped(count)),
@@ -178,7 +181,7 @@ fn expired_text(done: &Expired) -> String {
     )
 }
 
-fn expired_object(done: &Expired) -> Value {
+fn expired_object(done: &ExpiredRecords) -> Value {
     json!({
         "observations": done.observations,
         "observations_for_size": done.observations_for_size,
@@ -278,14 +281,14 @@ mod tests {
 
     #[test]
     fn what_went_is_counted_and_what_went_early_is_said() {
-        let done = Expired {
+        let done = ExpiredRecords {
             observations: 2_000,
             traces: 3,
             traces_for_size: 2,
             tally_rows: 40,
             tally_rows_for_size: 4,
             over_bytes: 4_096,
-            ..Expired::default()
+            ..ExpiredRecords::default()
         };
         insta::assert_snapshot!(expired_text(&done), @r#"
         removed observations: 2,000

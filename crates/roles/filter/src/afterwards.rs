@@ -4,7 +4,7 @@
 
 use landmarc_receiver::Judgement;
 use landmarc_receiver::explanation::explain;
-use landmarc_store::{Recorded, State};
+use landmarc_store::{Recorded, RecorderState};
 
 use super::record::{self, RecordIds};
 use super::reporting::Traffic;
@@ -70,7 +70,7 @@ impl FilterSession {
     /// own lines say so, once.
     pub(super) fn tell_if_late(&self, recorded: Recorded, moment: &RecordIds<'_>) {
         let RecordIds { queue_id, id, .. } = moment;
-        if recorded == Recorded::Committed || self.common.recorder.state() != State::Ok {
+        if recorded == Recorded::Committed || self.common.recorder.state() != RecorderState::Ok {
             return;
         }
         if recorded == Recorded::Later {

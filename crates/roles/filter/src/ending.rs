@@ -8,7 +8,7 @@ use landmarc_observation::Observation;
 use landmarc_receiver::policy::{EnforcementMode, OnFailure};
 use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Judgement, Removal};
-use landmarc_store::State;
+use landmarc_store::RecorderState;
 
 use super::answer::{self, Unjudged, response, unjudged};
 use super::message::Message;
@@ -69,7 +69,7 @@ impl FilterSession {
             && matches!(self.rules.failures.store, OnFailure::TempFail { .. });
         if message.unjudged.is_some() {
             message.unjudged
-        } else if may_not_be_lost && self.common.recorder.state() == State::Degraded {
+        } else if may_not_be_lost && self.common.recorder.state() == RecorderState::Degraded {
             Some(Unjudged::Store)
         } else {
             None

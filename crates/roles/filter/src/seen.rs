@@ -12,7 +12,7 @@ use landmarc_mail::DomainName;
 use landmarc_observation::TallyRow;
 use landmarc_receiver::seen::{DayBuilder, SIGNING_DAYS, Seen, SeenDay, SeenHistory, SeenTable, Sighting};
 use landmarc_settings::Settings;
-use landmarc_store::{Day, Place, Reader, StoreError};
+use landmarc_store::{Day, Reader, StoreError, StoreLocation};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -126,7 +126,7 @@ impl SeenStatus {
 }
 
 /// Reads the store at the start and from then on, as long as the settings of that moment ask for it.
-pub fn start(current: Arc<Current>, seen_mail: Arc<SeenMail>, place: Place) -> JoinHandle<()> {
+pub fn start(current: Arc<Current>, seen_mail: Arc<SeenMail>, place: StoreLocation) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut history = SeenHistory::default();
         let mut is_away = false;
@@ -249,7 +249,7 @@ pub fn for_command(settings: &Settings, suffixes: &Suffixes, now_ms: u64) -> See
     let Ok(place) = database::place(settings) else {
         return Seen::Away;
     };
-    if matches!(&place, Place::File(path) if !path.exists()) {
+    if matches!(&place, StoreLocation::File(path) if !path.exists()) {
         return Seen::Away;
     }
     let read = Reader::open(place);

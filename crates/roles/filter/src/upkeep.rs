@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_store::{Expired, Keep, Reader, Recorder, State, Statistics};
+use landmarc_store::{ExpiredRecords, Reader, Recorder, RecorderState, RecorderStatistics, Retention};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -15,7 +15,7 @@ use landmarc_runtime::database;
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::retention;
 
-/// How often old records are looked for. Whole hours of them go (see [`Keep`]).
+/// How often old records are looked for. Whole hours of them go (see [`Retention`]).
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
 /// How often the size is looked at. Who sees to it that no message and no story is like another
 /// fills gigabytes within an hour.
@@ -95,7 +95,7 @@ impl Warnings {
     }
 
     /// `bytes` is the size of the database.
-    fn look(&mut self, keep: &Keep, bytes: u64, folded_messages: u64, now: Instant) {
+    fn look(&mut self, keep: &Retention, bytes: u64, folded_messages: u64, now: Instant) {
         if is_due_again(&mut self.clock, !keep.by_time, now, BETWEEN_EXPIRIES) {
             tracing::warn!(
                 "the clock has jumped, or the store has no records of the last days: nothing expires by time before the clock \
@@ -120,7 +120,7 @@ impl Warnings {
     }
 
     /// Where nothing more may go, and the file is too large still.
-    fn look_at_the_rest(&mut self, expired: &Expired, database: &Path, now: Instant) {
+    fn look_at_the_rest(&mut self, expired: &ExpiredRecords, database: &Path, now: Instant) {
         if is_due_again(&mut self.over_size, expired.over_bytes > 0, now, BETWEEN_EXPIRIES) {
             tracing::warn!(
                 bytes = expired.over_bytes,
@@ -140,7 +140,7 @@ fn is_due_again(said: &mut Option<Instant>, is_so: bool, now: Instant, period: D
     is_due
 }
 
-fn is_nearly_full(bytes: u64, keep: &Keep) -> bool {
+fn is_nearly_full(bytes: u64, keep: &Retention) -> bool {
     keep.max_bytes
         .is_some_and(|most| bytes >= most / 100 * NEARLY_FULL)
 }
@@ -161,7 +161,7 @@ async fn waiting_octets(current: &Current, database: &Path) -> u64 {
 }
 
 /// Whether records may have to go, so long after the last time, from a file of so many octets.
-fn is_due(since: Option<Duration>, bytes: u64, keep: &Keep) -> bool {
+fn is_due(since: Option<Duration>, bytes: u64, keep: &Retention) -> bool {
     let is_time = since.is_none_or(|since| since >= BETWEEN_EXPIRIES);
     is_time || keep.max_bytes.is_some_and(|most| bytes > most)
 }
@@ -197,8 +197,8 @@ pub async fn end(recorder: Arc<Recorder>) {
     }
 }
 
-fn time_for_the_last(so_far: &Statistics) -> Duration {
-    match so_far.state == State::Degraded && so_far.commits == 0 {
+fn time_for_the_last(so_far: &RecorderStatistics) -> Duration {
+    match so_far.state == RecorderState::Degraded && so_far.commits == 0 {
         true => LAST_HOPE,
         false => LAST_WRITE,
     }
@@ -240,32 +240,32 @@ mod tests {
 
     #[test]
     fn a_database_is_nearly_full_at_four_fifths_of_its_limit() {
-        let keep = Keep {
+        let keep = Retention {
             max_bytes: Some(1_000),
-            ..Keep::standard(0)
+            ..Retention::standard(0)
         };
         assert!(!is_nearly_full(799, &keep) && is_nearly_full(800, &keep));
-        assert!(!is_nearly_full(u64::MAX, &Keep::standard(0)));
+        assert!(!is_nearly_full(u64::MAX, &Retention::standard(0)));
     }
 
     #[test]
     fn a_store_that_never_was_there_is_not_waited_for_as_long() {
         let recorder = |path: &str| {
-            let options = landmarc_store::Options {
+            let options = landmarc_store::RecorderOptions {
                 must_open: false,
-                ..landmarc_store::Options::at(path)
+                ..landmarc_store::RecorderOptions::at(path)
             };
             Recorder::open(options).unwrap()
         };
         let dead = recorder("/proc/nowhere/landmarc.db");
         assert_eq!(time_for_the_last(&dead.statistics()), LAST_HOPE);
-        let was_there = Statistics {
+        let was_there = RecorderStatistics {
             commits: 1,
             ..dead.statistics()
         };
         assert_eq!(time_for_the_last(&was_there), LAST_WRITE);
-        let works = Statistics {
-            state: State::Ok,
+        let works = RecorderStatistics {
+            state: RecorderState::Ok,
             ..dead.statistics()
         };
         assert_eq!(time_for_the_last(&works), LAST_WRITE);
@@ -273,15 +273,15 @@ mod tests {
 
     #[test]
     fn records_go_at_the_start_each_hour_and_when_there_are_too_many() {
-        let keep = Keep {
+        let keep = Retention {
             max_bytes: Some(1_000),
-            ..Keep::standard(0)
+            ..Retention::standard(0)
         };
         let minute = Duration::from_secs(60);
         assert!(is_due(None, 0, &keep));
         assert!(!is_due(Some(BETWEEN_EXPIRIES - minute), 1_000, &keep));
         assert!(is_due(Some(BETWEEN_EXPIRIES), 0, &keep));
         assert!(is_due(Some(minute), 1_001, &keep));
-        assert!(!is_due(Some(minute), 1_001, &Keep::standard(0)));
+        assert!(!is_due(Some(minute), 1_001, &Retention::standard(0)));
     }
 }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use landmarc_push::{ClientName, Known, Refusal, Reply, ServerTls, Taker};
+use landmarc_push::{BeatReply, ClientName, PushRefusal, SegmentReceiver, SegmentReply, ServerTls};
 use landmarc_settings::keys::Collector as Admission;
 use landmarc_store::{
-    Beat, Collector, HostId, MAX_OWNERS, Outbox, Place, SERVICE_BUSY_TIMEOUT, Segment, StoreError,
+    Collector, Heartbeat, HostId, MAX_OWNERS, Outbox, SERVICE_BUSY_TIMEOUT, Segment, StoreError,
+    StoreLocation,
 };
 use tokio::task::JoinHandle;
 
@@ -39,9 +40,9 @@ pub(crate) struct Collecting {
 
 /// Begins to take in.
 pub(super) fn start(
-    server: landmarc_push::Server,
+    server: landmarc_push::PushServer,
     tls: ServerTls,
-    place: Place,
+    place: StoreLocation,
     current: Arc<Current>,
     metrics: Arc<FleetMetrics>,
 ) -> Collecting {
@@ -88,7 +89,7 @@ struct CollectionHandler {
 
 /// The store that all of it goes to.
 struct CollectedStore {
-    place: Place,
+    place: StoreLocation,
     /// None after trouble: the next one opens it anew.
     collector: Mutex<Option<Collector>>,
     /// Whose the numbers of hosts are, and since when that is written down; at most [`MAX_OWNERS`].
@@ -105,8 +106,8 @@ enum Binding {
     TooMany,
 }
 
-impl Taker for CollectionHandler {
-    fn admits(&self, from: &ClientName) -> Result<(), Refusal> {
+impl SegmentReceiver for CollectionHandler {
+    fn admits(&self, from: &ClientName) -> Result<(), PushRefusal> {
         let Some((error, remedy)) = refused_by(&self.current.get().settings.collector, from) else {
             return Ok(());
         };
@@ -118,13 +119,13 @@ impl Taker for CollectionHandler {
                 "a host is refused by its certificate: {error}"
             );
         }
-        Err(Refusal::Forbidden {
+        Err(PushRefusal::Forbidden {
             error: error.to_owned(),
             remedy: remedy.to_owned(),
         })
     }
 
-    async fn segment(&self, from: ClientName, octets: Vec<u8>) -> Result<Reply, Refusal> {
+    async fn segment(&self, from: ClientName, octets: Vec<u8>) -> Result<SegmentReply, PushRefusal> {
         let segment = Segment::read(&octets).map_err(|source| self.refused(&from, &source.into()))?;
         self.bound(&from, segment.host()).await?;
         let taken = self
@@ -138,22 +139,26 @@ impl Taker for CollectionHandler {
                 "messages of {from} came after the reports of their day were made: they are counted and not reported"
             );
         }
-        Ok(Reply {
+        Ok(SegmentReply {
             batches: applied.new_batches,
             known: applied.known_batches,
             messages: applied.messages,
         })
     }
 
-    async fn beat(&self, from: ClientName, beat: landmarc_push::Beat) -> Result<Known, Refusal> {
+    async fn beat(
+        &self,
+        from: ClientName,
+        beat: landmarc_push::BeatMessage,
+    ) -> Result<BeatReply, PushRefusal> {
         let Some(host) = HostId::of_text(&beat.host) else {
-            return Err(Refusal::Unreadable {
+            return Err(PushRefusal::Unreadable {
                 error: "this is no number of a host".to_owned(),
                 remedy: "bring both hosts to the same release".to_owned(),
             });
         };
         self.bound(&from, host).await?;
-        let beat = Beat {
+        let beat = Heartbeat {
             host,
             name: beat.name,
             clock_ms: beat.clock_ms,
@@ -162,7 +167,7 @@ impl Taker for CollectionHandler {
         };
         let known = self.shelf.with(move |collector| collector.beat(&beat, now_ms()));
         let known = known.await.map_err(|error| self.refused(&from, &error))?;
-        Ok(Known {
+        Ok(BeatReply {
             through: known.through,
             highest: known.highest,
         })
@@ -172,7 +177,7 @@ impl Taker for CollectionHandler {
 impl CollectionHandler {
     /// Who learns the number of another host could use up the numbers of its batches: what that host hands on would
     /// pass for known.
-    async fn bound(&self, from: &ClientName, host: HostId) -> Result<(), Refusal> {
+    async fn bound(&self, from: &ClientName, host: HostId) -> Result<(), PushRefusal> {
         let binding = self.shelf.bind(host, from).await;
         let (error, remedy) = match binding.map_err(|error| self.refused(from, &error))? {
             Binding::Ours => return Ok(()),
@@ -196,13 +201,13 @@ impl CollectionHandler {
                 "records are refused: {error}"
             );
         }
-        Err(Refusal::Forbidden {
+        Err(PushRefusal::Forbidden {
             error: error.to_owned(),
             remedy: remedy.to_owned(),
         })
     }
 
-    fn refused(&self, from: &ClientName, error: &StoreError) -> Refusal {
+    fn refused(&self, from: &ClientName, error: &StoreError) -> PushRefusal {
         self.metrics.refused();
         if self.warnings.count().is_some() {
             tracing::warn!(
@@ -309,14 +314,14 @@ fn refused_by(admission: &Admission, from: &ClientName) -> Option<(&'static str,
 }
 
 /// What the other host is told. One that is told to come again keeps what it has.
-fn refusal(error: &StoreError) -> Refusal {
+fn refusal(error: &StoreError) -> PushRefusal {
     match error {
-        StoreError::Segment { .. } => Refusal::Unreadable {
+        StoreError::Segment { .. } => PushRefusal::Unreadable {
             error: error.in_full(),
             remedy: error.remedy().to_owned(),
         },
         // What is wrong with our database is for our log.
-        _ => Refusal::Away {
+        _ => PushRefusal::Away {
             error: "the store of the collector cannot be written at the moment".to_owned(),
             retry_after: TRY_AGAIN,
         },

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_push::{Client, ClientTls, Files, Limits, ServerTls, Timeouts};
+use landmarc_push::{CertificateFiles, Client, ClientTls, PushLimits, ServerTls, Timeouts};
 use landmarc_settings::Settings;
 use landmarc_settings::keys::Fleet;
-use landmarc_store::{COMMAND_BUSY_TIMEOUT, Outbox, Place, Recorder, Server, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, DatabaseServer, Outbox, Recorder, StoreError, StoreLocation};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -30,10 +30,10 @@ const EXPIRY: &str = "expiry";
 /// What this host is in its fleet by its settings, ready to begin.
 pub struct FleetConfig {
     way: FleetMode,
-    place: Place,
+    place: StoreLocation,
     sender: Sender,
     receiver: Option<Receiver>,
-    collector: Option<(landmarc_push::Server, ServerTls)>,
+    collector: Option<(landmarc_push::PushServer, ServerTls)>,
 }
 
 impl FleetConfig {
@@ -58,7 +58,7 @@ impl FleetConfig {
         };
         Ok(Self {
             way: FleetMode::of(settings),
-            place: shared.map_or_else(|| (&local).into(), Place::from),
+            place: shared.map_or_else(|| (&local).into(), StoreLocation::from),
             sender: Sender {
                 database: local,
                 host: host(settings),
@@ -69,7 +69,7 @@ impl FleetConfig {
     }
 
     /// Where reports are made from and kept.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &StoreLocation {
         &self.place
     }
 
@@ -109,7 +109,7 @@ impl FleetConfig {
         metrics: &Arc<FleetMetrics>,
         tasks: &mut Tasks,
     ) -> Option<ServerTls> {
-        if let Place::Server(server) = &self.place {
+        if let StoreLocation::Server(server) = &self.place {
             let expiring = expire_by_the_clock(server.clone(), Arc::clone(current));
             tasks.add(Stage::Collecting, async move {
                 expiring.abort();
@@ -131,30 +131,32 @@ impl FleetConfig {
     }
 }
 
-fn files(fleet: &Fleet) -> Files {
-    Files {
+fn files(fleet: &Fleet) -> CertificateFiles {
+    CertificateFiles {
         ca_file: named(fleet.ca_file.as_ref()),
         certificate_file: named(fleet.certificate_file.as_ref()),
         key_file: named(fleet.key_file.as_ref()),
     }
 }
 
-async fn collector(settings: &Settings) -> Result<Option<(landmarc_push::Server, ServerTls)>, FleetError> {
+async fn collector(
+    settings: &Settings,
+) -> Result<Option<(landmarc_push::PushServer, ServerTls)>, FleetError> {
     let collector = &settings.collector;
     if collector.listen.is_empty() {
         return Ok(None);
     }
-    let files = Files {
+    let files = CertificateFiles {
         ca_file: named(collector.client_ca_file.as_ref()),
         certificate_file: named(collector.certificate_file.as_ref()),
         key_file: named(collector.key_file.as_ref()),
     };
     let addresses: Vec<_> = collector.listen.iter().map(|address| address.0).collect();
-    let limits = Limits {
+    let limits = PushLimits {
         connections: collector.max_connections,
-        ..Limits::default()
+        ..PushLimits::default()
     };
-    let server = landmarc_push::Server::bind(&addresses, limits).await?;
+    let server = landmarc_push::PushServer::bind(&addresses, limits).await?;
     Ok(Some((server, ServerTls::load(files)?)))
 }
 
@@ -164,7 +166,7 @@ fn named(file: Option<&PathBuf>) -> PathBuf {
 }
 
 /// Removes what the settings no longer keep, every hour, when it is this host's turn.
-fn expire_by_the_clock(server: Server, current: Arc<Current>) -> JoinHandle<()> {
+fn expire_by_the_clock(server: DatabaseServer, current: Arc<Current>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_EXPIRIES);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -189,9 +191,9 @@ fn expire_by_the_clock(server: Server, current: Arc<Current>) -> JoinHandle<()> 
 
 /// None when another host did it within the hour.
 fn expire(
-    server: &Server,
-    keep: landmarc_store::Keep,
-) -> Result<Option<landmarc_store::Expired>, StoreError> {
+    server: &DatabaseServer,
+    keep: landmarc_store::Retention,
+) -> Result<Option<landmarc_store::ExpiredRecords>, StoreError> {
     let mut outbox = Outbox::open(server.clone(), COMMAND_BUSY_TIMEOUT)?;
     let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
     let turn = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;

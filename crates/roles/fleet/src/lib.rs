@@ -22,7 +22,7 @@ pub fn descriptors(settings: &Settings) -> usize {
     let of_database = fleet.database.as_ref().map_or(0, |_| fleet.connections);
     let of_collector = match collector.listen.len() {
         0 => 0,
-        sockets => sockets + collector.max_connections + landmarc_push::Limits::default().handshakes,
+        sockets => sockets + collector.max_connections + landmarc_push::PushLimits::default().handshakes,
     };
     usize::try_from(of_database).unwrap_or(usize::MAX) + of_collector
 }
@@ -54,7 +54,7 @@ mod tests {
 
     use landmarc_runtime::current::{ActiveSettings, Current};
     use landmarc_runtime::tasks::Tasks;
-    use landmarc_store::{Options, Recorder};
+    use landmarc_store::{Recorder, RecorderOptions};
 
     use super::*;
 
@@ -69,7 +69,7 @@ mod tests {
         );
         let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
         let config = FleetConfig::of(&loaded.settings).await.unwrap();
-        let recorder = Recorder::open(Options::at(directory.join("landmarc.db"))).unwrap();
+        let recorder = Recorder::open(RecorderOptions::at(directory.join("landmarc.db"))).unwrap();
         let current = Arc::new(Current::new(ActiveSettings::new(loaded, None).unwrap()));
         let mut tasks = Tasks::default();
         let certificates = config.start(&current, &Arc::new(recorder), &Arc::default(), &mut tasks);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use landmarc_push::PushError;
 use landmarc_store::{
-    Agreed, Applied, Beat, Collector, Known, Place, Recorder, SERVICE_BUSY_TIMEOUT, Segment, Spool, State,
-    StoreError,
+    Applied, Collector, Heartbeat, HostProgress, Recorder, RecorderState, SERVICE_BUSY_TIMEOUT, Segment,
+    Spool, SpoolAgreement, StoreError, StoreLocation,
 };
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -47,7 +47,7 @@ pub(crate) struct Shipping {
 /// Whom what waits is handed to.
 pub(crate) enum Receiver {
     /// A database that hosts share.
-    Database(Place),
+    Database(StoreLocation),
     /// Another landmarc.
     Push(landmarc_push::Client),
 }
@@ -197,8 +197,8 @@ impl Line {
         match (recorder.statistics().queue_length, recorder.state()) {
             (0, _) => Some(now_ms),
             // Under load something always waits for the disk, and none of it for long.
-            (_, State::Ok) => Some(now_ms.saturating_sub(LONGEST_IN_MEMORY_MS)),
-            (_, State::Degraded) => None,
+            (_, RecorderState::Ok) => Some(now_ms.saturating_sub(LONGEST_IN_MEMORY_MS)),
+            (_, RecorderState::Degraded) => None,
         }
     }
 
@@ -265,7 +265,7 @@ impl Line {
         let Some(host) = status.host else {
             return Ok(());
         };
-        let beat = Beat {
+        let beat = Heartbeat {
             host,
             name: self.sender.host.clone(),
             clock_ms: now_ms(),
@@ -280,7 +280,7 @@ impl Line {
             }
             Receiver::Push(client) => {
                 let known = client.beat(&in_words(&beat)).await?;
-                Known {
+                HostProgress {
                     through: known.through,
                     highest: known.highest,
                 }
@@ -289,7 +289,7 @@ impl Line {
         let agreed = self
             .with_spool(move |spool| spool.agree(host, known.highest))
             .await?;
-        if let Agreed::AnotherHost = agreed {
+        if let SpoolAgreement::AnotherHost = agreed {
             tracing::warn!(
                 "the database of this host is an older copy: it goes on as another host of the same name, so that \
                  nothing is taken for what was counted before"
@@ -371,8 +371,8 @@ impl Line {
 }
 
 /// As it goes over HTTPS.
-fn in_words(beat: &Beat) -> landmarc_push::Beat {
-    landmarc_push::Beat {
+fn in_words(beat: &Heartbeat) -> landmarc_push::BeatMessage {
+    landmarc_push::BeatMessage {
         host: beat.host.to_string(),
         name: beat.name.clone(),
         clock_ms: beat.clock_ms,

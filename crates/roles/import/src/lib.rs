@@ -13,7 +13,7 @@ use std::time::Duration;
 use landmarc_mail::DomainName;
 use landmarc_migrate::{Counted, MAX_COUNT};
 use landmarc_settings::Settings;
-use landmarc_store::{Day, Import, Imported, Importer, MAX_IMPORTS, Place, Rehearsal, StoreError};
+use landmarc_store::{Day, Import, Imported, Importer, MAX_IMPORTS, Rehearsal, StoreError, StoreLocation};
 use nix::fcntl::{AtFlags, OFlag};
 use nix::unistd::{Gid, Uid, fchownat, geteuid};
 
@@ -90,7 +90,7 @@ impl Imports {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(
-        place: &Place,
+        place: &StoreLocation,
         settings: &Settings,
         how: How,
         now_ms: u64,
@@ -160,9 +160,9 @@ impl Imports {
 
 /// Opens the store. Who moves in does so as root and before the service has run: what is made then shall be
 /// the service's.
-fn open(place: &Place, settings: &Settings, patience: Duration) -> Result<Importer, StoreError> {
+fn open(place: &StoreLocation, settings: &Settings, patience: Duration) -> Result<Importer, StoreError> {
     let database = match place {
-        Place::File(path) if !path.exists() => path,
+        StoreLocation::File(path) if !path.exists() => path,
         _ => return Importer::open(place, patience),
     };
     let account = Account::find(settings).unwrap_or_default();

@@ -12,7 +12,7 @@ use landmarc_migrate::opendmarc::history::{Fault, Found, History};
 use landmarc_migrate::opendmarc::message::{Meaning, Message, Nowhere};
 use landmarc_migrate::opendmarc::tables::Row;
 use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
-use landmarc_store::{COMMAND_BUSY_TIMEOUT, Place, StoreError};
+use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError, StoreLocation};
 
 use super::{How, Imports, Summary};
 use landmarc_mail::text::visible;
@@ -88,7 +88,7 @@ impl Intake {
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(
-        place: &Place,
+        place: &StoreLocation,
         settings: &landmarc_settings::Settings,
         how: How,
         since_s: u64,

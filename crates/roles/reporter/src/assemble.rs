@@ -15,7 +15,7 @@ use landmarc_report::allotment::DailyLimit;
 use landmarc_report::destination::{DestinationKind, DestinationLimits};
 use landmarc_report::report_id::ReportId;
 use landmarc_report::timing::due_at;
-use landmarc_store::{Day, NewDelivery, NewReport, Place, StoreError};
+use landmarc_store::{Day, NewDelivery, NewReport, StoreError, StoreLocation};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -121,7 +121,13 @@ struct Context<D> {
 
 impl<D: Dns> Assembly<D> {
     /// Begins.
-    pub fn begin(place: Place, known: Known, terms: Arc<ReportSettings>, request: Request, dns: D) -> Self {
+    pub fn begin(
+        place: StoreLocation,
+        known: Known,
+        terms: Arc<ReportSettings>,
+        request: Request,
+        dns: D,
+    ) -> Self {
         let (to, made) = mpsc::channel(1);
         let producer = Producer {
             terms: Arc::clone(&terms),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use landmarc_store::{Place, Reader, StoreError};
+use landmarc_store::{Reader, StoreError, StoreLocation};
 
 use super::clock::Clock;
 use super::mailer::Mailer;
@@ -18,7 +18,7 @@ pub struct ReporterContext<D> {
     /// Messages and their states.
     pub outbox: Shared,
     /// The same store, for reading.
-    pub place: Place,
+    pub place: StoreLocation,
     /// Who has the leases: this process, and no other.
     pub owner: Arc<str>,
     /// What time it is.
@@ -46,7 +46,7 @@ pub struct ReportSetup {
 
 impl<D> ReporterContext<D> {
     /// With this outbox and its store; nothing is counted.
-    pub fn new(outbox: Shared, place: Place, clock: Clock, dns: D) -> Self {
+    pub fn new(outbox: Shared, place: StoreLocation, clock: Clock, dns: D) -> Self {
         Self {
             outbox,
             place,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use landmarc_report::allotment::DailyLimit;
 use landmarc_store::{
-    Day, DayCounts, DayState, MAX_LETTERS, MAX_REPORTS, NewReport, OutboxExpired, OutboxKeep, Put, Reader,
-    StoreError,
+    Day, DayCounts, DayState, MAX_DELIVERIES, MAX_REPORTS, NewReport, OutboxExpired, OutboxRetention, Put,
+    Reader, StoreError,
 };
 
 use super::addressees::Dns;
@@ -311,7 +311,7 @@ impl<D> Making<'_, D> {
 /// configuration always are.
 fn batches(reports: &[NewReport]) -> Vec<&[NewReport]> {
     let deliveries: usize = reports.iter().map(|report| report.deliveries.len()).sum();
-    if reports.len() <= MAX_REPORTS && deliveries <= MAX_LETTERS {
+    if reports.len() <= MAX_REPORTS && deliveries <= MAX_DELIVERIES {
         return vec![reports];
     }
     reports
@@ -327,7 +327,7 @@ pub(crate) async fn expire<D>(
     desk: &ReporterContext<D>,
     keep_days: u32,
 ) -> Result<OutboxExpired, StoreError> {
-    let keep = OutboxKeep {
+    let keep = OutboxRetention {
         now_ms: desk.clock.now_ms(),
         keep_days,
         // What suppresses for longer each time must know of the times before.

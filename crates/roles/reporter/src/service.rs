@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_dns::resolver::Resolver;
-use landmarc_store::{Day, Outbox, Place, SERVICE_BUSY_TIMEOUT, StoreError};
+use landmarc_store::{Day, Outbox, SERVICE_BUSY_TIMEOUT, StoreError, StoreLocation};
 use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
@@ -57,7 +57,7 @@ pub struct Reporting {
 /// They are made of what is counted at `place`, and kept there.
 pub fn start(
     current: Arc<Current>,
-    place: Place,
+    place: StoreLocation,
     metrics: Arc<ReporterMetrics>,
     candidates: Candidates,
 ) -> Reporting {
@@ -96,7 +96,7 @@ impl Reporting {
 /// Where all tasks find what they work with.
 struct ReporterState {
     current: Arc<Current>,
-    place: Place,
+    place: StoreLocation,
     metrics: Arc<ReporterMetrics>,
     open: Mutex<Open>,
     /// Messages were queued that are due at once.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use landmarc_auth::lookup::{Fault as DnsFault, Record, RecordType, ZoneData, Zones};
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_store::{
-    COMMAND_BUSY_TIMEOUT, Day, DeliveryState, Options, Outbox, OutboxFilter, Reader, Recorder,
+    COMMAND_BUSY_TIMEOUT, Day, DeliveryState, Outbox, OutboxFilter, Reader, Recorder, RecorderOptions,
 };
 use landmarc_testkit::dns_name;
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
@@ -115,7 +115,7 @@ impl World {
     }
 
     async fn record(&self, rows: impl IntoIterator<Item = TallyRow>) {
-        let recorder = Recorder::open(Options::at(self.database())).unwrap();
+        let recorder = Recorder::open(RecorderOptions::at(self.database())).unwrap();
         for row in rows {
             // What is late is written when it is closed.
             recorder.record(observation(row)).await;

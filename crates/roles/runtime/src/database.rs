@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landmarc_settings::Settings;
-use landmarc_store::{Groups, Limits, Options, Place, Recorder, StoreError};
+use landmarc_store::{Groups, QueueLimits, Recorder, RecorderOptions, StoreError, StoreLocation};
 use nix::fcntl::OFlag;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 
@@ -61,8 +61,8 @@ fn choose(variable: impl Fn(&str) -> Option<OsString>, is_root: bool, system_is_
 ///
 /// # Errors
 /// As [`server`].
-pub fn place(settings: &Settings) -> Result<Place, FleetDatabaseError> {
-    let shared = server(settings)?.map(Place::from);
+pub fn place(settings: &Settings) -> Result<StoreLocation, FleetDatabaseError> {
+    let shared = server(settings)?.map(StoreLocation::from);
     Ok(shared.unwrap_or_else(|| path(settings).into()))
 }
 
@@ -98,16 +98,16 @@ pub fn prepare(database: &Path, account: &Account) -> io::Result<()> {
 /// # Errors
 /// When it is of a newer version, or another program's.
 pub fn open(settings: &Settings, database: &Path, groups: Arc<dyn Groups>) -> Result<Recorder, StoreError> {
-    Recorder::open(Options {
+    Recorder::open(RecorderOptions {
         keep_observations: settings.store.observations,
-        limits: Limits {
+        limits: QueueLimits {
             bytes: settings.store.memory.as_usize(),
-            ..Limits::default()
+            ..QueueLimits::default()
         },
         must_open: false,
         spool: spool(settings),
         groups: Some(groups),
-        ..Options::at(database)
+        ..RecorderOptions::at(database)
     })
 }
 

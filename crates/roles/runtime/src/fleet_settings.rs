@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use landmarc_settings::Settings;
 use landmarc_settings::keys::DatabaseTls;
-use landmarc_store::{NoServerAddress, Server, ServerAddress, ServerOptions, SpoolLimits, StoreError, Tls};
+use landmarc_store::{
+    DatabaseEncryption, DatabaseOptions, DatabaseServer, NoServerAddress, ServerAddress, SpoolLimits,
+    StoreError,
+};
 
 use crate::password::first_line;
 use crate::rules::host_name;
@@ -101,7 +104,7 @@ pub fn spool(settings: &Settings) -> Option<SpoolLimits> {
 ///
 /// # Errors
 /// When its password cannot be read.
-pub fn server(settings: &Settings) -> Result<Option<Server>, FleetDatabaseError> {
+pub fn server(settings: &Settings) -> Result<Option<DatabaseServer>, FleetDatabaseError> {
     let Some(database) = &settings.fleet.database else {
         return Ok(None);
     };
@@ -117,7 +120,7 @@ pub fn server_at(
     address: ServerAddress,
     password_file: Option<&Path>,
     settings: &Settings,
-) -> Result<Server, FleetDatabaseError> {
+) -> Result<DatabaseServer, FleetDatabaseError> {
     let fleet = &settings.fleet;
     let given = std::env::var(PASSWORD_VARIABLE)
         .ok()
@@ -128,20 +131,20 @@ pub fn server_at(
         (None, None) => None,
     };
     let tls = match fleet.tls {
-        DatabaseTls::Off => Tls::Off,
-        DatabaseTls::Required => Tls::Encrypted,
-        DatabaseTls::Verified => Tls::Verified {
+        DatabaseTls::Off => DatabaseEncryption::Off,
+        DatabaseTls::Required => DatabaseEncryption::Encrypted,
+        DatabaseTls::Verified => DatabaseEncryption::Verified {
             ca: fleet.ca_file.clone(),
         },
     };
-    let options = ServerOptions {
+    let options = DatabaseOptions {
         password,
         tls,
         connections: fleet.connections,
         statement_timeout: fleet.statement_timeout,
-        ..ServerOptions::new(address)
+        ..DatabaseOptions::new(address)
     };
-    Ok(Server::new(options)?)
+    Ok(DatabaseServer::new(options)?)
 }
 
 /// What this host is called among the others.

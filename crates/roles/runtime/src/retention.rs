@@ -4,14 +4,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use landmarc_settings::Settings;
-use landmarc_store::{Expired, Keep, Place};
+use landmarc_store::{ExpiredRecords, Retention, StoreLocation};
 
 use crate::clock::now_ms;
 use crate::wall_clock::{self, WallClock};
 
 /// What the settings say is to be kept, now.
-pub fn keep(settings: &Settings) -> Keep {
-    Keep {
+pub fn keep(settings: &Settings) -> Retention {
+    Retention {
         now_ms: now_ms(),
         observation_days: settings.store.observation_days,
         tally_days: settings.store.tally_days,
@@ -21,7 +21,7 @@ pub fn keep(settings: &Settings) -> Keep {
 }
 
 /// The clock by which the records of this place expire.
-pub async fn clock(place: Place) -> WallClock {
+pub async fn clock(place: StoreLocation) -> WallClock {
     let now_ms = now_ms();
     let agrees = tokio::task::spawn_blocking(move || wall_clock::store_agrees(&place, now_ms)).await;
     // A store that cannot be read has nothing to say.
@@ -29,8 +29,8 @@ pub async fn clock(place: Place) -> WallClock {
 }
 
 /// Looks at the clock: without its word nothing expires by time.
-pub fn believing(clock: &mut WallClock, keep: Keep) -> Keep {
-    Keep {
+pub fn believing(clock: &mut WallClock, keep: Retention) -> Retention {
+    Retention {
         by_time: clock.is_believed(keep.now_ms, uptime()),
         ..keep
     }
@@ -43,7 +43,7 @@ fn uptime() -> Duration {
 }
 
 /// Logs what was removed.
-pub fn log_expired(expired: &Expired) {
+pub fn log_expired(expired: &ExpiredRecords) {
     if expired.observations + expired.tally_rows > 0 {
         tracing::info!(
             observations = expired.observations,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use landmarc_store::{Day, Filter, Place, Reader, StoreError};
+use landmarc_store::{Day, LogFilter, Reader, StoreError, StoreLocation};
 
 /// So long a clock agrees before it is believed. What is to be removed waits for weeks or months: a day more is nothing to it.
 const A_DAY: Duration = Duration::from_secs(86_400);
@@ -85,14 +85,14 @@ impl WallClock {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
+pub fn store_agrees(place: &StoreLocation, now_ms: u64) -> Result<bool, StoreError> {
     let reader = Reader::open(place.clone())?;
     let day_ms = Day(1).begins_ms();
-    let of_the_day_before = Filter {
+    let of_the_day_before = LogFilter {
         since_ms: Some(now_ms.saturating_sub(2 * day_ms)),
         until_ms: Some(now_ms.saturating_sub(day_ms)),
         limit: 1,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     if !reader.log(&of_the_day_before)?.is_empty() {
         return Ok(true);
@@ -102,10 +102,10 @@ pub fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
         return Ok(true);
     }
     // Where nothing is older than two days, nothing of it expires.
-    let older = Filter {
+    let older = LogFilter {
         until_ms: Some(now_ms.saturating_sub(2 * day_ms)),
         limit: 1,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     Ok(days.iter().all(|day| *day >= today.back(2)) && reader.log(&older)?.is_empty())
 }
@@ -114,17 +114,17 @@ pub fn store_agrees(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn has_recent(place: &Place, now_ms: u64) -> Result<bool, StoreError> {
+pub fn has_recent(place: &StoreLocation, now_ms: u64) -> Result<bool, StoreError> {
     let reader = Reader::open(place.clone())?;
     let (days, today) = (reader.reporting_days()?, Day::at(now_ms));
     let from = today.back(RECENT_DAYS);
     if days.iter().any(|day| (from..=today.next()).contains(day)) {
         return Ok(true);
     }
-    let one = |since_ms| Filter {
+    let one = |since_ms| LogFilter {
         since_ms,
         limit: 1,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let is_empty = days.is_empty() && reader.log(&one(None))?.is_empty();
     Ok(is_empty || !reader.log(&one(Some(from.begins_ms())))?.is_empty())
@@ -217,13 +217,13 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("landmarc-believed-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
         let file = directory.join("landmarc.db");
-        let recorder = landmarc_store::Recorder::open(landmarc_store::Options::at(&file)).unwrap();
+        let recorder = landmarc_store::Recorder::open(landmarc_store::RecorderOptions::at(&file)).unwrap();
         for at_ms in times_ms {
             recorder.record(observation(*at_ms)).await;
         }
         let agrees = tokio::task::spawn_blocking(move || {
             recorder.close(Duration::from_secs(30));
-            store_agrees(&Place::File(file), NOW).unwrap()
+            store_agrees(&StoreLocation::File(file), NOW).unwrap()
         });
         let agrees = agrees.await.unwrap();
         std::fs::remove_dir_all(directory).unwrap();

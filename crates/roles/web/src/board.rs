@@ -10,7 +10,7 @@ use crate::server::Server;
 use crate::status::{Health, Part, Readiness, Status};
 use landmarc_net::{ListenError, SocketAddress};
 use landmarc_settings::Settings;
-use landmarc_store::{Recorder, State};
+use landmarc_store::{Recorder, RecorderState};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -205,8 +205,8 @@ impl Parts {
     fn store(&self) -> Health {
         let statistics = self.recorder.statistics();
         match statistics.state {
-            State::Ok => Health::Ok,
-            State::Degraded => Health::Degraded(
+            RecorderState::Ok => Health::Ok,
+            RecorderState::Degraded => Health::Degraded(
                 statistics
                     .last_error
                     .unwrap_or_else(|| "records wait in memory".to_owned()),

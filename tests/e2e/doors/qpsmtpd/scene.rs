@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use landmarc_e2e::{Outcome, Smtp};
-use landmarc_store::{Filter, Reader};
+use landmarc_store::{LogFilter, Reader};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
@@ -177,7 +177,7 @@ impl Scene {
         let database = self.service.database();
         let recorded = wait_for(|| {
             let reader = Reader::open(&database).ok()?;
-            let is_recorded = !reader.log(&Filter::default()).ok()?.is_empty();
+            let is_recorded = !reader.log(&LogFilter::default()).ok()?.is_empty();
             is_recorded.then_some(reader)
         });
         let reader = recorded.expect("the message is written down");

@@ -6,8 +6,8 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
 use super::*;
-use crate::answer::{Refusal, Reply};
-use crate::beat::{Beat, Known};
+use crate::answer::{PushRefusal, SegmentReply};
+use crate::beat::{BeatMessage, BeatReply};
 
 const HEAD: &[u8] = b"POST /spool/v1/segment HTTP/1.1\r\nHost: collector\r\nContent-Length: 7\r\n\r\n";
 const SEGMENT: &[u8] = b"segment";
@@ -16,8 +16,8 @@ const WORK: &[u8] = b"a minut";
 /// What it never gets done with.
 const ENDLESS: &[u8] = b"forever";
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> PushLimits {
+    PushLimits {
         taken_at_once: 1,
         handshake_timeout: Duration::from_secs(5),
         header_timeout: Duration::from_secs(10),
@@ -26,37 +26,37 @@ fn limits() -> Limits {
         taking_timeout: Duration::from_secs(120),
         answer_timeout: Duration::from_secs(20),
         idle_timeout: Duration::from_secs(75),
-        ..Limits::default()
+        ..PushLimits::default()
     }
 }
 
 struct Slow;
 
-impl Taker for Slow {
-    async fn segment(&self, _from: ClientName, segment: Vec<u8>) -> Result<Reply, Refusal> {
+impl SegmentReceiver for Slow {
+    async fn segment(&self, _from: ClientName, segment: Vec<u8>) -> Result<SegmentReply, PushRefusal> {
         if segment == WORK {
             sleep(Duration::from_secs(60)).await;
         } else if segment == ENDLESS {
             std::future::pending::<()>().await;
         }
-        Ok(Reply::default())
+        Ok(SegmentReply::default())
     }
 
-    async fn beat(&self, _from: ClientName, _beat: Beat) -> Result<Known, Refusal> {
-        Ok(Known::default())
+    async fn beat(&self, _from: ClientName, _beat: BeatMessage) -> Result<BeatReply, PushRefusal> {
+        Ok(BeatReply::default())
     }
 }
 
 /// A server, and those who come to it.
 struct TestServer {
-    shared: Arc<Shared<Slow>>,
+    shared: Arc<PushShared<Slow>>,
     stop: watch::Sender<bool>,
 }
 
 impl TestServer {
     fn open() -> Self {
         Self {
-            shared: Arc::new(Shared::new(Slow, limits())),
+            shared: Arc::new(PushShared::new(Slow, limits())),
             stop: watch::channel(false).0,
         }
     }
@@ -126,9 +126,9 @@ async fn a_handshake_has_its_time_and_no_more() {
         // It never comes to a certificate.
         .with_cert_resolver(Arc::new(rustls::server::ResolvesServerCertUsingSni::new()));
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let shared = Arc::new(Shared::new(
+    let shared = Arc::new(PushShared::new(
         Slow,
-        Limits {
+        PushLimits {
             handshakes: 2,
             ..limits()
         },

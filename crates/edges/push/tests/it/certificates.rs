@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use landmarc_push::{Limits, PushError};
+use landmarc_push::{PushError, PushLimits};
 
 use crate::pki::Pki;
 use crate::port::{Port, client, post};
@@ -16,7 +16,7 @@ fn told<T: std::fmt::Debug>(result: Result<T, PushError>) -> (String, String) {
 
 #[tokio::test]
 async fn the_taker_is_told_who_sends() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let files = port.pki.mx1();
     port.client_with(&files).send(&b"segment"[..]).await.unwrap();
     let segments = port.taken.segments.lock().unwrap();
@@ -29,7 +29,7 @@ async fn the_taker_is_told_who_sends() {
 
 #[tokio::test]
 async fn a_certificate_without_names_is_known_by_its_fingerprint() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let files = port.pki.named("nameless", "IP:192.0.2.1");
     port.client_with(&files).send(&b"segment"[..]).await.unwrap();
     let segments = port.taken.segments.lock().unwrap();
@@ -42,7 +42,7 @@ async fn a_certificate_without_names_is_known_by_its_fingerprint() {
 /// Sixteen names are kept, and a seventeenth is not.
 #[tokio::test]
 async fn names_of_a_certificate_at_the_limit_and_one_past_it() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     for (count, kept) in [(16, 16), (17, 16)] {
         let names: Vec<String> = (0..count)
             .map(|number| format!("DNS:mx{number}.example.org"))
@@ -56,7 +56,7 @@ async fn names_of_a_certificate_at_the_limit_and_one_past_it() {
 
 #[tokio::test]
 async fn without_a_certificate_there_is_no_http() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let twelve = port.try_connect(None, &[&rustls::version::TLS12]).await;
     assert!(twelve.is_err(), "TLS 1.2 looks at it within the handshake");
     // In TLS 1.3 the client is done before the server looks.
@@ -69,7 +69,7 @@ async fn without_a_certificate_there_is_no_http() {
 
 #[tokio::test]
 async fn the_certificate_of_another_authority_is_refused() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let stranger = port.pki.stranger("DNS:mx1.example.org");
     let (error, remedy) = told(port.client_with(&stranger).send(&b"segment"[..]).await);
     let expected = format!(
@@ -91,7 +91,7 @@ async fn the_certificate_of_another_authority_is_refused() {
 /// However much is sent before the server has looked at the certificate, the reason arrives.
 #[tokio::test]
 async fn who_sends_much_hears_the_reason_too() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let stranger = port.pki.stranger("DNS:mx1.example.org");
     let error = port
         .client_with(&stranger)
@@ -103,7 +103,7 @@ async fn who_sends_much_hears_the_reason_too() {
 
 #[tokio::test]
 async fn an_expired_certificate_is_refused_on_either_side() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let expired = port.pki.expired("DNS:localhost");
     let (error, _) = told(port.client_with(&expired).send(&b"segment"[..]).await);
     assert_eq!(
@@ -115,7 +115,7 @@ async fn an_expired_certificate_is_refused_on_either_side() {
     let other = Port::open_with(
         port.pki.clone(),
         expired,
-        Limits::default(),
+        PushLimits::default(),
         ([127, 0, 0, 1], 0).into(),
     )
     .await;
@@ -136,7 +136,7 @@ async fn an_expired_certificate_is_refused_on_either_side() {
 async fn a_server_of_another_authority_gets_nothing() {
     let pki = Arc::new(Pki::new());
     let stranger = pki.stranger("DNS:localhost");
-    let port = Port::open_with(pki, stranger, Limits::default(), ([127, 0, 0, 1], 0).into()).await;
+    let port = Port::open_with(pki, stranger, PushLimits::default(), ([127, 0, 0, 1], 0).into()).await;
     let (error, remedy) = told(port.send(b"segment").await);
     assert!(
         error.ends_with("is not accepted: it is signed by nobody we trust"),
@@ -150,13 +150,13 @@ async fn a_server_of_another_authority_gets_nothing() {
 
 #[tokio::test]
 async fn a_server_of_another_name_gets_nothing() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let pki = &port.pki;
     let elsewhere = pki.named("elsewhere", "DNS:elsewhere.example.org");
     let other = Port::open_with(
         pki.clone(),
         elsewhere,
-        Limits::default(),
+        PushLimits::default(),
         ([127, 0, 0, 1], 0).into(),
     )
     .await;
@@ -182,7 +182,7 @@ async fn a_server_of_another_name_gets_nothing() {
 /// A session that is taken up again would go by the certificate that it began with.
 #[tokio::test]
 async fn certificates_are_looked_at_in_every_connection() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let client = port.client();
     client.send(&b"segment"[..]).await.unwrap();
     // The same host is a stranger from now on: the authority is another one.

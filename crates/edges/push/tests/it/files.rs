@@ -2,14 +2,14 @@
 
 use std::fs;
 
-use landmarc_push::{ClientTls, Files, Limits, PushError, ServerTls};
+use landmarc_push::{CertificateFiles, ClientTls, PushError, PushLimits, ServerTls};
 
 use crate::pki::Pki;
 use crate::port::Port;
 
 /// What both sides say to these files.
 #[track_caller]
-fn told(files: &Files) -> (String, String) {
+fn told(files: &CertificateFiles) -> (String, String) {
     let of_server = ServerTls::load(files.clone()).unwrap_err();
     let of_client = ClientTls::load(files).unwrap_err();
     assert_eq!(of_server.to_string(), of_client.to_string());
@@ -22,15 +22,15 @@ fn a_file_that_is_missing_is_named() {
     let good = pki.mx1();
     let none = pki.path("none.pem");
     for files in [
-        Files {
+        CertificateFiles {
             ca_file: none.clone(),
             ..good.clone()
         },
-        Files {
+        CertificateFiles {
             certificate_file: none.clone(),
             ..good.clone()
         },
-        Files {
+        CertificateFiles {
             key_file: none.clone(),
             ..good.clone()
         },
@@ -48,21 +48,21 @@ fn a_file_without_what_it_is_for_is_named() {
     let (certificate, key) = (good.certificate_file.clone(), good.key_file.clone());
     for (files, problem) in [
         (
-            Files {
+            CertificateFiles {
                 ca_file: key.clone(),
                 ..good.clone()
             },
             format!("{key:?} has no certificate of an authority in PEM form"),
         ),
         (
-            Files {
+            CertificateFiles {
                 certificate_file: key.clone(),
                 ..good.clone()
             },
             format!("{key:?} has no certificate in PEM form"),
         ),
         (
-            Files {
+            CertificateFiles {
                 key_file: certificate.clone(),
                 ..good
             },
@@ -79,7 +79,7 @@ fn a_file_without_what_it_is_for_is_named() {
 fn the_key_of_another_certificate_is_told() {
     let pki = Pki::new();
     let (good, other) = (pki.mx1(), pki.collector());
-    let files = Files {
+    let files = CertificateFiles {
         key_file: other.key_file.clone(),
         ..good
     };
@@ -108,7 +108,7 @@ fn a_file_at_the_limit_and_one_octet_past_it() {
 
 #[tokio::test]
 async fn a_certificate_that_was_renewed_is_shown_after_a_reload() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let collector = port.pki.files_of("collector");
     let stranger = port.pki.stranger("DNS:localhost");
     for (from, to) in [
@@ -125,7 +125,7 @@ async fn a_certificate_that_was_renewed_is_shown_after_a_reload() {
 
 #[tokio::test]
 async fn a_reload_that_fails_changes_nothing() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     fs::write(port.pki.files_of("collector").key_file, "").unwrap();
     let error = port.tls.reload().unwrap_err();
     assert!(matches!(error, PushError::NotThere { .. }), "{error:?}");

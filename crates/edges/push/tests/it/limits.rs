@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use landmarc_net::HttpLimits;
-use landmarc_push::{Limits, PushError};
+use landmarc_push::{PushError, PushLimits};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -11,9 +11,9 @@ use crate::port::{GATED, Port, post, status};
 
 #[tokio::test]
 async fn a_segment_at_the_limit_and_one_octet_past_it() {
-    let limits = Limits {
+    let limits = PushLimits {
         segment_octets: 100_000,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     assert_eq!(port.send(&vec![b'x'; 100_000]).await.unwrap().messages, 100_000);
@@ -37,9 +37,9 @@ async fn a_segment_at_the_limit_and_one_octet_past_it() {
 async fn chunks_at_the_limit_and_one_octet_past_it() {
     const HEAD: &str =
         "POST /spool/v1/segment HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let limits = Limits {
+    let limits = PushLimits {
         segment_octets: 20,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     for (last, code) in [("", 200), ("1\r\nx\r\n", 413)] {
@@ -52,7 +52,7 @@ async fn chunks_at_the_limit_and_one_octet_past_it() {
 /// What is announced takes no memory before it comes.
 #[tokio::test]
 async fn a_length_beyond_all_bounds_is_refused_at_once() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut raw = port.connect().await;
     raw.say("POST /spool/v1/segment HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999999999999\r\n\r\n")
         .await;
@@ -62,8 +62,8 @@ async fn a_length_beyond_all_bounds_is_refused_at_once() {
 /// A body that is announced and does not come holds up nothing: 413, and the connection ends.
 #[tokio::test]
 async fn a_body_past_the_limit_is_refused_before_it_comes() {
-    let limit = Limits::default().segment_octets;
-    let port = Port::open(Limits::default()).await;
+    let limit = PushLimits::default().segment_octets;
+    let port = Port::open(PushLimits::default()).await;
     for length in [limit + 1, usize::MAX / 2 + 1] {
         let mut raw = port.connect().await;
         raw.say(format!(
@@ -82,7 +82,7 @@ async fn a_body_past_the_limit_is_refused_before_it_comes() {
 /// On a connection that is open, too: nothing of a segment is taken any more.
 #[tokio::test]
 async fn who_is_not_admitted_is_refused_before_its_body() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut raw = port.connect().await;
     assert_eq!(raw.status_of(post(b"x", "")).await, 200);
     port.taken.bars.store(true, Ordering::SeqCst);
@@ -100,9 +100,9 @@ async fn who_is_not_admitted_is_refused_before_its_body() {
 
 #[tokio::test]
 async fn a_header_section_at_the_limit_and_one_octet_past_it() {
-    let limits = Limits {
+    let limits = PushLimits {
         header_octets: 1,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     // A smaller limit than this is taken as this. The body counts as far as it is read with it.
@@ -122,9 +122,9 @@ async fn a_header_section_at_the_limit_and_one_octet_past_it() {
 
 #[tokio::test]
 async fn header_fields_at_the_limit_and_one_past_it() {
-    let limits = Limits {
+    let limits = PushLimits {
         headers: 10,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     for (fields, code) in [(10, "200"), (11, "431")] {
@@ -138,9 +138,9 @@ async fn header_fields_at_the_limit_and_one_past_it() {
 
 #[tokio::test]
 async fn a_connection_at_the_limit_and_one_past_it() {
-    let limits = Limits {
+    let limits = PushLimits {
         connections: 2,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     let mut first = port.connect().await;
@@ -170,9 +170,9 @@ async fn a_connection_at_the_limit_and_one_past_it() {
 
 #[tokio::test]
 async fn a_handshake_at_the_limit_and_one_past_it() {
-    let limits = Limits {
+    let limits = PushLimits {
         handshakes: 2,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     let first = TcpStream::connect(port.address).await.unwrap();
@@ -186,9 +186,9 @@ async fn a_handshake_at_the_limit_and_one_past_it() {
 
 #[tokio::test]
 async fn segments_in_memory_at_the_limit_and_one_past_it() {
-    let limits = Limits {
+    let limits = PushLimits {
         taken_at_once: 2,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     let send = || {

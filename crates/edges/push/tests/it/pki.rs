@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use landmarc_push::Files;
+use landmarc_push::CertificateFiles;
 
 /// The authority of the fleet, in the names of its files.
 const CA: &str = "ca";
@@ -38,31 +38,31 @@ impl Pki {
     }
 
     /// The files of the host that segments are sent to: `localhost` and its address.
-    pub(crate) fn collector(&self) -> Files {
+    pub(crate) fn collector(&self) -> CertificateFiles {
         self.issue("collector", "DNS:localhost,IP:127.0.0.1", CA, &[])
     }
 
     /// The files of a host that sends them.
-    pub(crate) fn mx1(&self) -> Files {
+    pub(crate) fn mx1(&self) -> CertificateFiles {
         self.issue("mx1", "DNS:mx1.example.org,DNS:mx1", CA, &[])
     }
 
     /// The files of a host whose certificate another authority has signed.
-    pub(crate) fn stranger(&self, names: &str) -> Files {
+    pub(crate) fn stranger(&self, names: &str) -> CertificateFiles {
         self.issue("stranger", names, OTHER_CA, &[])
     }
 
     /// The files of a host whose certificate was good for a day, ten days ago.
-    pub(crate) fn expired(&self, names: &str) -> Files {
+    pub(crate) fn expired(&self, names: &str) -> CertificateFiles {
         self.issue("expired", names, CA, &["faketime", "-f", "-10d"])
     }
 
     /// The files of a host with these names (subjectAltName).
-    pub(crate) fn named(&self, name: &str, names: &str) -> Files {
+    pub(crate) fn named(&self, name: &str, names: &str) -> CertificateFiles {
         self.issue(name, names, CA, &[])
     }
 
-    fn issue(&self, name: &str, names: &str, authority: &str, before: &[&str]) -> Files {
+    fn issue(&self, name: &str, names: &str, authority: &str, before: &[&str]) -> CertificateFiles {
         let extensions = format!("subjectAltName={names}\nbasicConstraints=CA:FALSE\n");
         fs::write(self.path("extensions"), extensions).unwrap();
         let request = format!(
@@ -78,8 +78,8 @@ impl Pki {
     }
 
     /// Where the files of a host are.
-    pub(crate) fn files_of(&self, name: &str) -> Files {
-        Files {
+    pub(crate) fn files_of(&self, name: &str) -> CertificateFiles {
+        CertificateFiles {
             ca_file: self.path("ca.pem"),
             certificate_file: self.path(&format!("{name}.pem")),
             key_file: self.path(&format!("{name}.key")),

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use landmarc_push::{
-    Beat, Client, ClientName, ClientTls, Files, Known, Limits, PushError, Refusal, Reply, Server, ServerTls,
-    Taker, Timeouts,
+    BeatMessage, BeatReply, CertificateFiles, Client, ClientName, ClientTls, PushError, PushLimits,
+    PushRefusal, PushServer, SegmentReceiver, SegmentReply, ServerTls, Timeouts,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -31,7 +31,7 @@ pub(crate) const GATED: &[u8] = b"gated";
 /// What the taker has seen.
 pub(crate) struct Taken {
     pub(crate) segments: Mutex<Vec<(ClientName, usize)>>,
-    pub(crate) beats: Mutex<Vec<Beat>>,
+    pub(crate) beats: Mutex<Vec<BeatMessage>>,
     pub(crate) gate: Semaphore,
     pub(crate) at_gate: AtomicUsize,
     /// Nobody may hand on anything.
@@ -41,30 +41,30 @@ pub(crate) struct Taken {
 /// Hands on to what the test looks at.
 struct Hand(Arc<Taken>);
 
-impl Taker for Hand {
-    fn admits(&self, client: &ClientName) -> Result<(), Refusal> {
+impl SegmentReceiver for Hand {
+    fn admits(&self, client: &ClientName) -> Result<(), PushRefusal> {
         match self.0.bars.load(Ordering::SeqCst) {
             false => Ok(()),
-            true => Err(Refusal::Forbidden {
+            true => Err(PushRefusal::Forbidden {
                 error: format!("{client} is barred"),
                 remedy: String::new(),
             }),
         }
     }
 
-    async fn segment(&self, client: ClientName, segment: Vec<u8>) -> Result<Reply, Refusal> {
+    async fn segment(&self, client: ClientName, segment: Vec<u8>) -> Result<SegmentReply, PushRefusal> {
         self.0.take(client, segment).await
     }
 
-    async fn beat(&self, client: ClientName, beat: Beat) -> Result<Known, Refusal> {
+    async fn beat(&self, client: ClientName, beat: BeatMessage) -> Result<BeatReply, PushRefusal> {
         if beat.name != client.to_string() {
-            return Err(Refusal::Forbidden {
+            return Err(PushRefusal::Forbidden {
                 error: format!("{client} does not speak for {}", beat.name),
                 remedy: String::new(),
             });
         }
         self.0.beats.lock().unwrap().push(beat);
-        Ok(Known {
+        Ok(BeatReply {
             through: 3,
             highest: 7,
         })
@@ -72,18 +72,18 @@ impl Taker for Hand {
 }
 
 impl Taken {
-    async fn take(&self, client: ClientName, segment: Vec<u8>) -> Result<Reply, Refusal> {
+    async fn take(&self, client: ClientName, segment: Vec<u8>) -> Result<SegmentReply, PushRefusal> {
         let remedy = "do as you are told".to_owned();
         match segment.as_slice() {
-            UNREADABLE => Err(Refusal::Unreadable {
+            UNREADABLE => Err(PushRefusal::Unreadable {
                 error: "the checksum is wrong".to_owned(),
                 remedy,
             }),
-            FORBIDDEN => Err(Refusal::Forbidden {
+            FORBIDDEN => Err(PushRefusal::Forbidden {
                 error: format!("{client} is not welcome"),
                 remedy,
             }),
-            AWAY => Err(Refusal::Away {
+            AWAY => Err(PushRefusal::Away {
                 error: "the database is away".to_owned(),
                 retry_after: Duration::from_millis(30_500),
             }),
@@ -94,7 +94,7 @@ impl Taken {
                     self.at_gate.fetch_sub(1, Ordering::SeqCst);
                 }
                 self.segments.lock().unwrap().push((client, taken.len()));
-                Ok(Reply {
+                Ok(SegmentReply {
                     batches: 1,
                     known: 2,
                     messages: taken.len().try_into().unwrap(),
@@ -125,15 +125,20 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) async fn open(limits: Limits) -> Self {
+    pub(crate) async fn open(limits: PushLimits) -> Self {
         let pki = Arc::new(Pki::new());
         let files = pki.collector();
         Self::open_with(pki, files, limits, ([127, 0, 0, 1], 0).into()).await
     }
 
-    pub(crate) async fn open_with(pki: Arc<Pki>, files: Files, limits: Limits, at: SocketAddr) -> Self {
+    pub(crate) async fn open_with(
+        pki: Arc<Pki>,
+        files: CertificateFiles,
+        limits: PushLimits,
+        at: SocketAddr,
+    ) -> Self {
         let tls = ServerTls::load(files).unwrap();
-        let server = Server::bind(&[at], limits).await.unwrap();
+        let server = PushServer::bind(&[at], limits).await.unwrap();
         let address = server.local_addresses()[0];
         let taken = Arc::new(Taken {
             segments: Mutex::default(),
@@ -167,12 +172,12 @@ impl Port {
         self.client_with(&self.pki.mx1())
     }
 
-    pub(crate) fn client_with(&self, files: &Files) -> Client {
+    pub(crate) fn client_with(&self, files: &CertificateFiles) -> Client {
         client(&self.url(), files)
     }
 
     /// Sends one segment in a connection of its own.
-    pub(crate) async fn send(&self, segment: &[u8]) -> Result<Reply, PushError> {
+    pub(crate) async fn send(&self, segment: &[u8]) -> Result<SegmentReply, PushError> {
         self.client().send(segment.to_vec()).await
     }
 
@@ -185,7 +190,7 @@ impl Port {
 
     pub(crate) async fn try_connect(
         &self,
-        files: Option<&Files>,
+        files: Option<&CertificateFiles>,
         versions: &[&'static SupportedProtocolVersion],
     ) -> std::io::Result<Raw> {
         let mut roots = RootCertStore::empty();
@@ -229,7 +234,7 @@ impl Port {
 }
 
 /// A client of ours to this URL.
-pub(crate) fn client(url: &str, files: &Files) -> Client {
+pub(crate) fn client(url: &str, files: &CertificateFiles) -> Client {
     Client::new(url, &ClientTls::load(files).unwrap(), Timeouts::default()).unwrap()
 }
 

@@ -2,17 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use landmarc_push::{Beat, Known, Limits, PushError, Reply};
+use landmarc_push::{BeatMessage, BeatReply, PushError, PushLimits, SegmentReply};
 
 use crate::port::{AWAY, FORBIDDEN, GATED, Port, UNREADABLE, post, status};
 
 #[tokio::test]
 async fn a_segment_is_taken_as_it_is() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let client = port.client();
     for length in [1, 1_000, 3_000_000] {
         let reply = client.send(vec![0xA5; length]).await.unwrap();
-        let expected = Reply {
+        let expected = SegmentReply {
             batches: 1,
             known: 2,
             messages: length.try_into().unwrap(),
@@ -24,7 +24,7 @@ async fn a_segment_is_taken_as_it_is() {
 
 #[tokio::test]
 async fn each_refusal_is_told_with_its_remedy() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let client = port.client();
     let url = port.url();
     assert_eq!(client.to_string(), url);
@@ -60,9 +60,9 @@ async fn each_refusal_is_told_with_its_remedy() {
 /// Where there is one connection only, all segments go through it.
 #[tokio::test]
 async fn a_connection_is_kept() {
-    let limits = Limits {
+    let limits = PushLimits {
         connections: 1,
-        ..Limits::default()
+        ..PushLimits::default()
     };
     let port = Port::open(limits).await;
     let client = port.client();
@@ -75,7 +75,7 @@ async fn a_connection_is_kept() {
 
 #[tokio::test]
 async fn a_server_that_was_started_anew_is_found_again() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let client = port.client();
     client.send(&b"segment"[..]).await.unwrap();
     let (pki, address) = port.stop().await;
@@ -87,7 +87,7 @@ async fn a_server_that_was_started_anew_is_found_again() {
             .contains(&format!("-connect localhost:{}", address.port()))
     );
     let files = pki.collector();
-    let port = Port::open_with(pki, files, Limits::default(), address).await;
+    let port = Port::open_with(pki, files, PushLimits::default(), address).await;
     // The authority is the same, so the client needs nothing new.
     client.send(&b"segment"[..]).await.unwrap();
     assert_eq!(port.taken.lengths(), [7]);
@@ -95,7 +95,7 @@ async fn a_server_that_was_started_anew_is_found_again() {
 
 #[tokio::test]
 async fn requests_that_come_at_once_are_answered_in_their_order() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut raw = port.connect().await;
     raw.say([post(b"one", ""), post(UNREADABLE, ""), post(b"three", "")].concat())
         .await;
@@ -116,7 +116,7 @@ async fn requests_that_come_at_once_are_answered_in_their_order() {
 
 #[tokio::test]
 async fn half_a_segment_is_none() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut raw = port.connect().await;
     let request = post(b"segment", "");
     raw.say(&request[..request.len() - 3]).await;
@@ -127,7 +127,7 @@ async fn half_a_segment_is_none() {
 
 #[tokio::test]
 async fn what_is_no_segment_is_told_so() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut raw = port.connect().await;
     for (request, code) in [
         (post(b"", ""), 400),
@@ -157,7 +157,7 @@ async fn what_is_no_segment_is_told_so() {
 
 #[tokio::test]
 async fn a_segment_under_way_is_taken_at_shutdown() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let (client, taken) = (port.client(), port.taken.clone());
     let sent = tokio::spawn(async move { client.send(GATED).await });
     while taken.at_gate.load(Ordering::SeqCst) < 1 {
@@ -172,21 +172,21 @@ async fn a_segment_under_way_is_taken_at_shutdown() {
 
 #[tokio::test]
 async fn a_host_says_how_far_behind_it_is() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let client = port.client();
-    let beat = Beat {
+    let beat = BeatMessage {
         host: "00112233445566778899aabbccddeeff".to_owned(),
         name: "mx1.example.org".to_owned(),
         clock_ms: 1_780_272_000_000,
         caught_up_ms: 1_780_271_999_000,
         pending: 1,
     };
-    let expected = Known {
+    let expected = BeatReply {
         through: 3,
         highest: 7,
     };
     assert_eq!(client.beat(&beat).await.unwrap(), expected);
-    let of_another = Beat {
+    let of_another = BeatMessage {
         name: "mx2.example.org".to_owned(),
         ..beat.clone()
     };
@@ -204,7 +204,7 @@ async fn a_host_says_how_far_behind_it_is() {
 /// 4 KiB of a beat are read.
 #[tokio::test]
 async fn a_beat_that_is_none_is_told_so() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut raw = port.connect().await;
     let request = |body: &[u8]| {
         let request = post(body, "");

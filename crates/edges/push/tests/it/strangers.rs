@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_push::{Client, ClientTls, Limits, PushError, Timeouts};
+use landmarc_push::{Client, ClientTls, PushError, PushLimits, Timeouts};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,7 +18,7 @@ use crate::port::{GATED, Port, client};
 
 #[tokio::test]
 async fn garbage_in_place_of_tls_ends_its_connection_only() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     for garbage in [
         &b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"[..],
         b"EHLO mx1.example.org\r\n",
@@ -43,7 +43,7 @@ async fn garbage_in_place_of_tls_ends_its_connection_only() {
 
 #[tokio::test]
 async fn a_handshake_that_is_cut_off_ends_its_connection_only() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let mut stream = TcpStream::connect(port.address).await.unwrap();
     // The beginning of a ClientHello.
     stream
@@ -227,7 +227,7 @@ async fn a_host_that_never_shakes_hands_is_given_up() {
 
 #[tokio::test]
 async fn a_host_that_never_answers_is_given_up() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(PushLimits::default()).await;
     let tls = ClientTls::load(&port.pki.mx1()).unwrap();
     let timeouts = Timeouts {
         request: SHORT,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use landmarc_guard::{Place, Protocol, Target, Tls};
+use landmarc_guard::{GuardTarget, GuardedTls, Protocol, ServerSocket};
 use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
@@ -66,19 +66,19 @@ impl Address {
     }
 
     /// Where it is, as the guard reaches it.
-    pub(super) fn target(&self) -> Result<Target, sqlx::Error> {
+    pub(super) fn target(&self) -> Result<GuardTarget, sqlx::Error> {
         let options = &self.options;
         let place = match options.get_socket() {
-            Some(path) => Place::Unix(path.clone()),
-            None => Place::Tcp(options.get_host().to_owned(), options.get_port()),
+            Some(path) => ServerSocket::Unix(path.clone()),
+            None => ServerSocket::Tcp(options.get_host().to_owned(), options.get_port()),
         };
         let tls = match options.get_ssl_mode() {
-            MySqlSslMode::Disabled => Tls::Off,
-            MySqlSslMode::Preferred => Tls::Offered,
-            MySqlSslMode::Required => Tls::Encrypted,
-            MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity => Tls::Verified { ca: self.ca()? },
+            MySqlSslMode::Disabled => GuardedTls::Off,
+            MySqlSslMode::Preferred => GuardedTls::Offered,
+            MySqlSslMode::Required => GuardedTls::Encrypted,
+            MySqlSslMode::VerifyCa | MySqlSslMode::VerifyIdentity => GuardedTls::Verified { ca: self.ca()? },
         };
-        Ok(Target {
+        Ok(GuardTarget {
             protocol: Protocol::MariaDb,
             place,
             tls,

@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
 use crate::outbox::within;
 use crate::outbox::{days, ledger};
-use crate::place::Place;
+use crate::place::StoreLocation;
 use crate::reading::StoreConnection;
 use crate::sqlite::{IMPORTS, REPORTS};
 
@@ -31,7 +31,7 @@ impl Rehearsal {
     ///
     /// # Errors
     /// When the store is of a newer version or another program's, or cannot be opened.
-    pub fn open(place: impl Into<Place>) -> Result<Self, StoreError> {
+    pub fn open(place: impl Into<StoreLocation>) -> Result<Self, StoreError> {
         let store = match StoreConnection::open(place.into()) {
             Ok(store) => Some(store),
             Err(StoreError::Missing { .. }) => None,

@@ -4,7 +4,7 @@ use super::Day;
 
 /// What to keep. Whole hours of observations and whole days of the tally expire, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keep {
+pub struct Retention {
     /// The present, in milliseconds since the epoch.
     pub now_ms: u64,
     /// Whether anything expires by time. Not while it is doubtful what time it is: a clock that is ahead would take all.
@@ -16,11 +16,11 @@ pub struct Keep {
     /// Most octets that the database file may have. Past it, what is in it goes before its time: of the tally what is more than half
     /// of this; then the oldest traces; the bodies of reports whose deliveries have all ended; observations before
     /// yesterday, hour by hour; the tally before yesterday; and of what is left that of the Organizational Domain
-    /// that has most, observations first. [`Expired::over_bytes`] tells where that is not enough.
+    /// that has most, observations first. [`ExpiredRecords::over_bytes`] tells where that is not enough.
     pub max_bytes: Option<u64>,
 }
 
-impl Keep {
+impl Retention {
     /// 14 days of observations and 400 of the tally (decision D14), whatever their size.
     pub fn standard(now_ms: u64) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl Keep {
 
 /// What an expiry removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Expired {
+pub struct ExpiredRecords {
     /// Observations.
     pub observations: u64,
     /// Those among them that had to go before their time, because of the size.
@@ -67,7 +67,7 @@ pub struct Expired {
     pub distinct_rows: u64,
     /// Pages of the file given back to the file system.
     pub pages: u64,
-    /// Octets that the file still has past [`Keep::max_bytes`], for nothing more may go.
+    /// Octets that the file still has past [`Retention::max_bytes`], for nothing more may go.
     pub over_bytes: u64,
     /// Short transactions it took.
     pub steps: u64,
@@ -80,14 +80,14 @@ mod tests {
     #[test]
     fn the_standard_is_that_of_the_design() {
         let day = Day(1).begins_ms();
-        let keep = Keep::standard(1_000 * day + 5);
+        let keep = Retention::standard(1_000 * day + 5);
         assert_eq!(keep.observations_from_ms(), 986 * day + 5);
         assert_eq!(keep.tally_from(), Day(600));
     }
 
     #[test]
     fn the_beginning_of_time_is_no_trap() {
-        let keep = Keep::standard(5);
+        let keep = Retention::standard(5);
         assert_eq!((keep.observations_from_ms(), keep.tally_from()), (0, Day(0)));
     }
 }

@@ -29,7 +29,7 @@ impl Applied {
 
 /// What a host says about itself now and then, so that others know how far behind it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Beat {
+pub struct Heartbeat {
     /// Its id.
     pub host: HostId,
     /// Its name, of [`MAX_WORD`](crate::MAX_WORD) octets at most.
@@ -44,7 +44,7 @@ pub struct Beat {
 
 /// What a collector knows of a host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known {
+pub struct HostProgress {
     /// All entries up to this number are in the store; 0 for none.
     pub through: u64,
     /// The highest number of all that are.

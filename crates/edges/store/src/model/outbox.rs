@@ -144,7 +144,7 @@ pub struct DayCounts {
 
 /// How much report mail about a day there is for one destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LettersAbout {
+pub struct DeliveriesAbout {
     /// The kind of the reports.
     pub kind: ReportKind,
     /// The DMARC Policy Domain of the reports.
@@ -152,7 +152,7 @@ pub struct LettersAbout {
     /// The address they go to.
     pub destination: String,
     /// How many there are, whatever became of them.
-    pub letters: u64,
+    pub deliveries: u64,
 }
 
 /// A destination that gets no letters.
@@ -240,7 +240,7 @@ impl Strikes {
 
 /// What a bounce came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Struck {
+pub struct BounceSuppression {
     /// Bounces counted for this destination.
     pub strikes: u32,
     /// Until when it is suppressed now, if it is and not for ever, in milliseconds since the epoch.
@@ -249,7 +249,7 @@ pub struct Struck {
 
 /// What of the outbox to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutboxKeep {
+pub struct OutboxRetention {
     /// The present, in milliseconds since the epoch.
     pub now_ms: u64,
     /// Days that reports can be shown and sent again after their last delivery ended.

@@ -4,14 +4,14 @@
 /// oldest observations; what they count (tally, hits of rules) is kept, folded together, and goes last of all. What the
 /// writer has in hand, one batch, may come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct QueueLimits {
     /// Octets, about.
     pub bytes: usize,
     /// Records, and with them folded rows of the tally and rules.
     pub records: usize,
 }
 
-impl Default for Limits {
+impl Default for QueueLimits {
     /// 64 MiB and 200,000 records: half an hour of 10 million messages a day, with few traces lost.
     fn default() -> Self {
         Self {

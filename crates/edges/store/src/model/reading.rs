@@ -21,7 +21,7 @@ pub struct RuleHits {
 
 /// Which observations `Reader::log` tells. What is none does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Filter {
+pub struct LogFilter {
     /// The Author Domain: this one or any below it.
     pub domain: Option<String>,
     /// The DMARC result.
@@ -46,7 +46,7 @@ pub struct Filter {
     pub limit: usize,
 }
 
-impl Default for Filter {
+impl Default for LogFilter {
     /// The last hundred observations.
     fn default() -> Self {
         Self {
@@ -66,7 +66,7 @@ impl Default for Filter {
 
 /// How a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct StoreStatus {
     /// The database file, or the address of the database on a server.
     pub place: String,
     /// The version of its schema.

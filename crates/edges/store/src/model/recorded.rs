@@ -7,6 +7,6 @@ pub enum Recorded {
     Committed,
     /// Not yet: it waits in memory and is written as soon as the store lets us (decision D13).
     Later,
-    /// Some of it had to be given up for want of memory, or the recorder has ended. Counted in [`Statistics`](crate::Statistics).
+    /// Some of it had to be given up for want of memory, or the recorder has ended. Counted in [`RecorderStatistics`](crate::RecorderStatistics).
     Dropped,
 }

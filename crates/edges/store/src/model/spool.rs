@@ -114,7 +114,7 @@ pub struct SpoolStatus {
 
 /// Whether a collector and we agree about our numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Agreed {
+pub enum SpoolAgreement {
     /// We do.
     Yes,
     /// It knows numbers that we never gave out: our file was set back while it was in use. From now on we are

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use crate::error::StoreError;
 use crate::limits::{
-    MAX_BODY, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_LETTERS, MAX_REASON, MAX_REPORTS, MAX_TEXT,
-    MAX_WORD,
+    MAX_BODY, MAX_DELIVERIES, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_REASON, MAX_REPORTS,
+    MAX_TEXT, MAX_WORD,
 };
 use crate::model::{NewDelivery, NewReport};
 
@@ -22,7 +22,7 @@ pub(crate) fn within(what: &'static str, found: usize, limit: usize) -> Result<(
 pub(crate) fn check_all(reports: &[NewReport]) -> Result<(), StoreError> {
     within("list of reports", reports.len(), MAX_REPORTS)?;
     let letters = reports.iter().map(|report| report.deliveries.len()).sum();
-    within("list of deliveries", letters, MAX_LETTERS)?;
+    within("list of deliveries", letters, MAX_DELIVERIES)?;
     reports.iter().try_for_each(check)
 }
 

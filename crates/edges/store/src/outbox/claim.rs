@@ -7,7 +7,7 @@ use super::statement::{integer, same_domain, time};
 use super::{list, suppression};
 use crate::limits::{MAX_CLAIM, MAX_OWNERS};
 use crate::model::{Claim, Claims, DeliveryNumber, Lease, Suppression};
-use crate::sql::{Row, Sql, SqlError, Value, values};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
 
 /// Deliveries that a server is asked for at once.
 const PAGE: usize = 500;
@@ -51,7 +51,7 @@ pub(super) fn find(sql: &dyn Sql, claim: &Claim) -> Result<Vec<DueDelivery>, Sql
 }
 
 /// All that is due. SQLite reads its index in this order, and no further than it is asked to.
-fn due_in_one(sql: &dyn Sql, claim: &Claim) -> (String, Vec<Value<'static>>) {
+fn due_in_one(sql: &dyn Sql, claim: &Claim) -> (String, Vec<SqlValue<'static>>) {
     let due = due(sql, claim);
     let values = values![time(sql, claim.now_ms)].into();
     (format!("{due} ORDER BY d.next_ms"), values)
@@ -63,7 +63,7 @@ fn due_after(
     claim: &Claim,
     (next_ms, id): (i64, i64),
     left_out: &BTreeSet<String>,
-) -> (String, Vec<Value<'static>>) {
+) -> (String, Vec<SqlValue<'static>>) {
     let mut due = due(sql, claim);
     due.push_str(" AND d.next_ms >= ?2 AND (d.next_ms > ?2 OR d.id > ?3)");
     let page = integer(PAGE as u64);
@@ -113,7 +113,7 @@ impl<'a> Choice<'a> {
         self.found.len() >= self.limit
     }
 
-    fn consider(&mut self, sql: &dyn Sql, row: &Row) -> Result<(), SqlError> {
+    fn consider(&mut self, sql: &dyn Sql, row: &SqlRow) -> Result<(), SqlError> {
         let (host, destination) = (row.text(2)?, row.text(3)?);
         let is_meant = !self.claim.asks_about() || self.claim.is_about(row.text(4)?);
         if !is_meant || self.claim.hosts_left_out.contains(host) {

@@ -4,7 +4,7 @@ use super::check::reason;
 use super::statement::{self, integer, time};
 use crate::limits::MAX_SKIPPED;
 use crate::model::{Day, DayCounts, DayState};
-use crate::sql::{Row, Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlRow, values};
 
 const COLUMNS: &str = "day, began_ms, done_ms, domains, reports, messages, skipped";
 
@@ -40,7 +40,7 @@ pub(crate) fn all(sql: &dyn Sql, limit: usize) -> Result<Vec<(Day, DayState)>, S
     sql.rows(&last, values![statement::limit(limit)], day_of)
 }
 
-fn day_of(row: &Row) -> Result<(Day, DayState), SqlError> {
+fn day_of(row: &SqlRow) -> Result<(Day, DayState), SqlError> {
     let done: Option<u64> = row.get(2)?;
     let state = match done {
         None => DayState::Begun {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::place::Place;
-use crate::server::Server;
+use crate::place::StoreLocation;
+use crate::server::DatabaseServer;
 use crate::sql::{Sql, SqlError};
 use crate::sqlite::SecondaryConnection;
 
@@ -15,17 +15,17 @@ use crate::sqlite::SecondaryConnection;
 /// was looked at holds until it is written.
 pub(crate) enum OutboxDb {
     File(Box<SecondaryConnection>),
-    Server(Server),
+    Server(DatabaseServer),
 }
 
 impl OutboxDb {
     /// `busy_timeout` is how long another writer of a file is waited for.
-    pub(crate) fn open(place: Place, busy_timeout: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn open(place: StoreLocation, busy_timeout: Duration) -> Result<Self, StoreError> {
         match place {
-            Place::File(path) => {
+            StoreLocation::File(path) => {
                 SecondaryConnection::open(&path, busy_timeout).map(|file| Self::File(file.into()))
             }
-            Place::Server(server) => {
+            StoreLocation::Server(server) => {
                 server.check()?;
                 Ok(Self::Server(server))
             }

@@ -4,7 +4,7 @@ use super::check::{reason, within};
 use super::{Outbox, redirection, suppression};
 use crate::error::StoreError;
 use crate::limits::{MAX_DESTINATION, MAX_URIS};
-use crate::model::{Redirection, Strikes, Struck, Suppression};
+use crate::model::{BounceSuppression, Redirection, Strikes, Suppression};
 
 impl Outbox {
     /// Suppresses an address, or a host with all its addresses (`@example.com`): until a time, or for ever.
@@ -37,7 +37,7 @@ impl Outbox {
         reason: &str,
         strikes: &Strikes,
         now_ms: u64,
-    ) -> Result<Struck, StoreError> {
+    ) -> Result<BounceSuppression, StoreError> {
         within("destination", destination.len(), MAX_DESTINATION)?;
         let reason = &self::reason(reason);
         self.db.write("count a bounce", |sql| {

@@ -3,7 +3,7 @@
 use super::statement::{integer, time};
 use crate::limits::MAX_OWNERS;
 use crate::model::Lease;
-use crate::sql::{Row, Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlRow, values};
 
 /// Takes it, or renews it; none when somebody else has it. Leases that ran out are forgotten, whatever their
 /// names: the one who had it gets it again like anybody else.
@@ -42,7 +42,7 @@ pub(crate) fn all(sql: &dyn Sql) -> Result<Vec<(String, Lease)>, SqlError> {
     sql.rows(all, values![integer(MAX_OWNERS as u64)], lease_of)
 }
 
-fn lease_of(row: &Row) -> Result<(String, Lease), SqlError> {
+fn lease_of(row: &SqlRow) -> Result<(String, Lease), SqlError> {
     let (owner, until_ms) = (row.get(1)?, row.get(2)?);
     Ok((row.get(0)?, Lease { owner, until_ms }))
 }

@@ -3,10 +3,10 @@
 use super::check::host_of;
 use super::statement::{integer, limit, same_domain, time};
 use crate::model::{
-    Day, Delivery, DeliveryNumber, DeliveryState, Lease, LettersAbout, OutboxCounts, OutboxFilter,
+    Day, DeliveriesAbout, Delivery, DeliveryNumber, DeliveryState, Lease, OutboxCounts, OutboxFilter,
     OutboxStatus, Report, ReportKind, ReportNumber,
 };
-use crate::sql::{Row, Sql, SqlError, Value, values};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
 
 /// The columns of a report, in the order that [`report_of`] reads them.
 const REPORT: &str = "r.id, r.kind, r.report_id, r.policy_domain, r.day, r.begin_s, r.end_s, r.configuration, r.part, \
@@ -47,11 +47,11 @@ fn tables(sql: &dyn Sql) -> String {
 }
 
 /// Only what is asked for is written down, so that the engine sees which index serves.
-fn conditions(filter: &OutboxFilter) -> (String, Vec<Value<'_>>) {
+fn conditions(filter: &OutboxFilter) -> (String, Vec<SqlValue<'_>>) {
     let mut conditions: Vec<String> = Vec::new();
-    let mut values: Vec<Value<'_>> = Vec::new();
+    let mut values: Vec<SqlValue<'_>> = Vec::new();
     // The mark `?` stands for the value.
-    let mut add = |condition: &str, value: Value<'static>| {
+    let mut add = |condition: &str, value: SqlValue<'static>| {
         values.push(value);
         conditions.push(condition.replace('?', &format!("?{}", values.len())));
     };
@@ -94,7 +94,7 @@ fn conditions(filter: &OutboxFilter) -> (String, Vec<Value<'_>>) {
     (format!("{all}ORDER BY d.id DESC LIMIT ?{}", values.len()), values)
 }
 
-fn report_of(row: &Row) -> Result<Report, SqlError> {
+fn report_of(row: &SqlRow) -> Result<Report, SqlError> {
     Ok(Report {
         number: ReportNumber(row.get(0)?),
         kind: ReportKind::of_word(row.text(1)?).ok_or(SqlError::Damaged(1))?,
@@ -119,7 +119,7 @@ fn report_of(row: &Row) -> Result<Report, SqlError> {
     })
 }
 
-fn delivery_of(row: &Row) -> Result<Delivery, SqlError> {
+fn delivery_of(row: &SqlRow) -> Result<Delivery, SqlError> {
     let lease: (Option<String>, Option<u64>) = (row.get(29)?, row.get(30)?);
     Ok(Delivery {
         report: report_of(row)?,
@@ -186,7 +186,7 @@ pub(crate) fn status(sql: &dyn Sql) -> Result<OutboxStatus, SqlError> {
 }
 
 /// The report mail about a day, by kind, policy domain and destination.
-pub(crate) fn letters_about(sql: &dyn Sql, day: Day) -> Result<Vec<LettersAbout>, SqlError> {
+pub(crate) fn deliveries_about(sql: &dyn Sql, day: Day) -> Result<Vec<DeliveriesAbout>, SqlError> {
     let join = same_domain(sql, "d", "r");
     let counts = format!(
         "SELECT r.kind, r.policy_domain, d.destination, count(*) \
@@ -194,11 +194,11 @@ pub(crate) fn letters_about(sql: &dyn Sql, day: Day) -> Result<Vec<LettersAbout>
          GROUP BY r.kind, r.policy_domain, d.destination ORDER BY r.kind, r.policy_domain, d.destination"
     );
     sql.rows(&counts, values![day.0], |row| {
-        Ok(LettersAbout {
+        Ok(DeliveriesAbout {
             kind: ReportKind::of_word(row.text(0)?).unwrap_or(ReportKind::Aggregate),
             policy_domain: row.get(1)?,
             destination: row.get(2)?,
-            letters: row.get(3)?,
+            deliveries: row.get(3)?,
         })
     })
 }

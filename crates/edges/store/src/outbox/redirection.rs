@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::statement::limit;
 use crate::limits::MAX_REDIRECTIONS;
 use crate::model::{Redirection, as_integer};
-use crate::sql::{Row, Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlRow, values};
 
 /// In place of what was said before.
 pub(super) fn set(sql: &dyn Sql, redirection: &Redirection) -> Result<(), SqlError> {
@@ -35,7 +35,7 @@ pub(crate) fn all(sql: &dyn Sql) -> Result<Vec<Redirection>, SqlError> {
     sql.rows(all, values![limit(MAX_REDIRECTIONS)], redirection)
 }
 
-fn redirection(row: &Row) -> Result<Redirection, SqlError> {
+fn redirection(row: &SqlRow) -> Result<Redirection, SqlError> {
     let uris: Vec<Value> = serde_json::from_str(row.text(1)?).unwrap_or_default();
     let words = uris
         .into_iter()

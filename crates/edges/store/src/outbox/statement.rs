@@ -1,7 +1,7 @@
 //! What statements about reports are put together of.
 
 use crate::model::as_integer;
-use crate::sql::{Sql, Value};
+use crate::sql::{Sql, SqlValue};
 
 /// What two tables are joined by beside a number, to be written behind it: on servers all that is about one policy
 /// domain is in one place, and nothing is looked for in others (decision D16). SQLite has but one place.
@@ -19,8 +19,8 @@ pub(super) fn insert_into<'a>(
     table: &str,
     policy_domain: &'a str,
     columns: impl Into<Vec<&'static str>>,
-    values: &[Value<'a>],
-) -> (String, Vec<Value<'a>>) {
+    values: &[SqlValue<'a>],
+) -> (String, Vec<SqlValue<'a>>) {
     let (mut columns, mut values) = (columns.into(), values.to_vec());
     if sql.same_domain() {
         columns.push("policy_domain");

@@ -18,7 +18,7 @@ impl Outbox {
     /// is: what was tallied since would divide it into other parts. So hand over all parts of a configuration
     /// in one call. A failure report is there already when its Report-ID is.
     ///
-    /// At most [`MAX_REPORTS`](crate::MAX_REPORTS) reports and [`MAX_LETTERS`](crate::MAX_LETTERS) deliveries.
+    /// At most [`MAX_REPORTS`](crate::MAX_REPORTS) reports and [`MAX_DELIVERIES`](crate::MAX_DELIVERIES) deliveries.
     ///
     /// # Errors
     /// When something is past its limit, or the store cannot be written.
@@ -115,12 +115,12 @@ impl Outbox {
         within("owner", claim.owner.len(), crate::MAX_WORD)?;
         let found = self
             .db
-            .read("look for letters to send", |sql| claim::find(sql, claim))?;
+            .read("look for deliveries to send", |sql| claim::find(sql, claim))?;
         if found.is_empty() {
             return Ok(Claims::default());
         }
         self.db
-            .write("take letters to send", |sql| claim::take(sql, claim, &found))
+            .write("claim deliveries", |sql| claim::take(sql, claim, &found))
     }
 
     /// Puts off until a time, with the reason, what is due and under lease of this owner or nobody's; how many,
@@ -136,10 +136,10 @@ impl Outbox {
         next_ms: u64,
     ) -> Result<u64, StoreError> {
         let reason = &check::reason(reason);
-        let numbers = self.db.read("look for letters that are due", |sql| {
+        let numbers = self.db.read("look for deliveries that are due", |sql| {
             ends::due(sql, owner, now_ms, MAX_POSTPONED)
         })?;
-        self.in_steps("put letters off", &numbers, |sql, some| {
+        self.in_steps("defer deliveries", &numbers, |sql, some| {
             ends::postpone(sql, some, owner, reason, (now_ms, next_ms))
         })
     }

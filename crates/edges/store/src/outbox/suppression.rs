@@ -3,8 +3,8 @@
 use super::check::host_of;
 use super::statement::{integer, time};
 use crate::limits::MAX_SUPPRESSIONS;
-use crate::model::{Origin, Strikes, Struck, Suppression, as_integer};
-use crate::sql::{Row, Sql, SqlError, values};
+use crate::model::{BounceSuppression, Origin, Strikes, Suppression, as_integer};
+use crate::sql::{Sql, SqlError, SqlRow, values};
 
 const COLUMNS: &str = "destination, reason, origin, since_ms, until_ms, strikes";
 
@@ -34,14 +34,14 @@ pub(super) fn strike(
     reason: &str,
     strikes: &Strikes,
     now_ms: u64,
-) -> Result<Struck, SqlError> {
+) -> Result<BounceSuppression, SqlError> {
     let (destination, now_ms) = (name_of(destination), sql.corrected(now_ms));
     let known = known(sql, &destination)?;
     if let Some((suppression, _)) = &known
         && suppression.origin == Origin::Manual
         && suppression.holds_at(now_ms)
     {
-        return Ok(Struck {
+        return Ok(BounceSuppression {
             strikes: suppression.strikes,
             suppressed_until_ms: suppression.until_ms,
         });
@@ -60,7 +60,7 @@ pub(super) fn strike(
         strikes: count,
     };
     set(sql, &suppression, now_ms)?;
-    Ok(Struck {
+    Ok(BounceSuppression {
         strikes: count,
         suppressed_until_ms: until_ms,
     })
@@ -146,7 +146,7 @@ pub(crate) fn all(sql: &dyn Sql) -> Result<Vec<Suppression>, SqlError> {
     sql.rows(&all, &[], suppression_of)
 }
 
-fn suppression_of(row: &Row) -> Result<Suppression, SqlError> {
+fn suppression_of(row: &SqlRow) -> Result<Suppression, SqlError> {
     Ok(Suppression {
         destination: row.get(0)?,
         reason: row.get(1)?,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::statement::time;
 use super::{claim, ends, lease, list, put};
 use crate::model::{Claim, Claims, Day, DeliveryNumber, NewDelivery, NewReport, Put, ReportKind};
-use crate::sql::{Row, Sql, SqlError, Value, values};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
 use crate::sqlite::in_memory;
 
 /// Ten minutes, by which the clock of a host is wrong.
@@ -20,19 +20,19 @@ struct Spread<'a> {
 }
 
 impl Sql for Spread<'_> {
-    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+    fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
         self.sql.execute(sql, values)
     }
 
-    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, SqlError> {
+    fn insert(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<i64, SqlError> {
         self.sql.insert(sql, values)
     }
 
     fn each(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        take: &mut dyn FnMut(&Row) -> Result<bool, SqlError>,
+        values: &[SqlValue<'_>],
+        take: &mut dyn FnMut(&SqlRow) -> Result<bool, SqlError>,
     ) -> Result<(), SqlError> {
         self.sql.each(sql, values, take)
     }

@@ -2,7 +2,7 @@
 
 use super::statement::same_domain;
 use super::{body, suppression};
-use crate::model::{Day, OutboxExpired, OutboxKeep, as_integer};
+use crate::model::{Day, OutboxExpired, OutboxRetention, as_integer};
 use crate::sql::{Sql, SqlError, values};
 
 /// Most rows removed in one step.
@@ -14,7 +14,7 @@ const BODY_BYTES: u64 = 4 << 20;
 const STAGED_MS: u64 = 86_400_000;
 
 /// One step. More to come is told when it did something.
-pub(super) fn step(sql: &dyn Sql, keep: OutboxKeep) -> Result<OutboxExpired, SqlError> {
+pub(super) fn step(sql: &dyn Sql, keep: OutboxRetention) -> Result<OutboxExpired, SqlError> {
     let now_ms = sql.corrected(keep.now_ms);
     let kept = u64::from(keep.keep_days) * Day(1).begins_ms();
     let cutoff_ms = now_ms.saturating_sub(kept);

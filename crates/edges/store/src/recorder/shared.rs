@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, Limits, Recorded};
+use crate::model::{ExpiredRecords, QueueLimits, Recorded, Retention};
 use crate::prepared::Prepared;
 use crate::queue::{Queue, Waiting};
 use crate::statistics::RecorderCounters;
@@ -35,13 +35,13 @@ pub(crate) struct Waits {
 /// An expiry under way.
 #[derive(Debug)]
 pub(crate) struct Job {
-    pub(crate) keep: Keep,
-    pub(crate) done: Expired,
-    pub(crate) waiter: oneshot::Sender<Result<Expired, StoreError>>,
+    pub(crate) keep: Retention,
+    pub(crate) done: ExpiredRecords,
+    pub(crate) waiter: oneshot::Sender<Result<ExpiredRecords, StoreError>>,
 }
 
 impl RecorderShared {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: QueueLimits) -> Self {
         let state = Waits {
             queue: Queue::new(limits),
             jobs: Vec::new(),

@@ -12,9 +12,9 @@ use super::fold::{Learnt, Work};
 use super::hosts::{self, HostRow};
 use super::known::KnownRows;
 use super::session::ServerSession;
-use super::{Server, late, lock};
+use super::{DatabaseServer, late, lock};
 use crate::error::StoreError;
-use crate::model::{Applied, Beat, Day, HostId, Known};
+use crate::model::{Applied, Day, Heartbeat, HostId, HostProgress};
 use crate::spool::{Closed, Segment};
 use crate::sql::{Sql, SqlError, values};
 
@@ -30,13 +30,13 @@ const OBSERVATION: &str = "observation";
 /// Writes entries to a server, and remembers what is stored there already.
 #[derive(Debug)]
 pub(crate) struct Applier {
-    server: Server,
+    server: DatabaseServer,
     known: KnownRows,
 }
 
 impl Applier {
     /// Asks nothing yet.
-    pub(crate) fn new(server: Server) -> Self {
+    pub(crate) fn new(server: DatabaseServer) -> Self {
         let known = KnownRows::new();
         Self { server, known }
     }
@@ -65,7 +65,7 @@ impl Applier {
     }
 
     /// Notes what a host says of itself; the numbers of it that are there.
-    pub(crate) fn beat(&mut self, beat: &Beat) -> Result<Known, StoreError> {
+    pub(crate) fn beat(&mut self, beat: &Heartbeat) -> Result<HostProgress, StoreError> {
         self.server
             .transact("note how a host is", |session| hosts::beat(session, beat))
     }
@@ -113,7 +113,7 @@ impl Applier {
 
 /// Makes the partition of a day, where there shall be one and is none.
 pub(super) fn make_day(
-    server: &Server,
+    server: &DatabaseServer,
     known: &mut KnownRows,
     parent: &'static str,
     day: Day,

@@ -2,21 +2,21 @@
 
 use std::io;
 
-use landmarc_guard::Refusal;
+use landmarc_guard::ProtocolViolation;
 use landmarc_mail::text::excerpt;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
 use super::trouble::Trouble;
-use crate::error::{Source, StoreError};
+use crate::error::{BoxedSource, StoreError};
 use crate::sql::SqlError;
 
 /// A trouble, and who says so.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) trouble: Trouble,
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<BoxedSource>,
 }
 
 impl Failure {
@@ -103,7 +103,7 @@ const MAX_SAID: usize = 500;
 
 /// What the server says, without what steers a terminal. PostgreSQL adds a line of its own source to it, which is no line of
 /// anybody's here.
-fn in_words(error: &dyn DatabaseError) -> Source {
+fn in_words(error: &dyn DatabaseError) -> BoxedSource {
     let said = match error.try_downcast_ref::<PgDatabaseError>() {
         Some(error) => error.message().to_owned(),
         None => error.to_string(),
@@ -123,9 +123,11 @@ fn trouble_of(error: &sqlx::Error) -> Trouble {
 
 /// What the TLS of this program does not like about the other side comes as invalid data.
 fn of_network(error: &io::Error) -> Trouble {
-    let refusal = error.get_ref().and_then(|inner| inner.downcast_ref::<Refusal>());
+    let refusal = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<ProtocolViolation>());
     match refusal {
-        Some(Refusal::PasswordInClear(_)) => return Trouble::PasswordInClear,
+        Some(ProtocolViolation::PasswordInClear(_)) => return Trouble::PasswordInClear,
         Some(_) => return Trouble::Misbehaves,
         None => {}
     }

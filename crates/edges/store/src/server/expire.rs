@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use super::engine::ServerEngine;
 use super::session::ServerSession;
-use super::{Server, lock};
+use super::{DatabaseServer, lock};
 use crate::error::StoreError;
-use crate::model::{Day, Expired, Keep, as_integer, hour_of};
+use crate::model::{Day, ExpiredRecords, Retention, as_integer, hour_of};
 use crate::sql::{Sql, SqlError, values};
 
 /// Most rows removed in one step.
@@ -19,23 +19,23 @@ const ROWS: i64 = 2_000;
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;
 
-impl Server {
+impl DatabaseServer {
     /// Removes what is too old, in short transactions; nobody needs to be told. How much there may be on the disks is
-    /// the server's business: [`Keep::max_bytes`] does not count here. On PostgreSQL observations go by whole
+    /// the server's business: [`Retention::max_bytes`] does not count here. On PostgreSQL observations go by whole
     /// UTC days.
     ///
     /// # Errors
     /// When the server cannot be reached, or does not let us remove anything. What was removed before is.
-    pub fn expire(&self, keep: &Keep) -> Result<Expired, StoreError> {
-        let mut done = Expired::default();
+    pub fn expire(&self, keep: &Retention) -> Result<ExpiredRecords, StoreError> {
+        let mut done = ExpiredRecords::default();
         if keep.by_time {
             self.drop_days(keep, &mut done)?;
         }
         loop {
             let began = Instant::now();
-            let mut removed = Expired::default();
+            let mut removed = ExpiredRecords::default();
             let (is_more, expired) = self.transact("remove what has expired", |session| {
-                removed = Expired::default();
+                removed = ExpiredRecords::default();
                 lock::alone(session)?;
                 Ok((step(session, keep, &mut removed)?, removed))
             })?;
@@ -52,7 +52,7 @@ impl Server {
     }
 
     /// Drops the partitions of days that are over. One that cannot be dropped at once goes row by row.
-    fn drop_days(&self, keep: &Keep, done: &mut Expired) -> Result<(), StoreError> {
+    fn drop_days(&self, keep: &Retention, done: &mut ExpiredRecords) -> Result<(), StoreError> {
         if self.engine() != ServerEngine::PostgreSql {
             return Ok(());
         }
@@ -111,7 +111,7 @@ fn drop_day(session: &ServerSession, parent: &str, day: Day) -> Result<bool, Sql
 }
 
 /// One step; whether there may be more to do.
-fn step(session: &ServerSession, keep: &Keep, done: &mut Expired) -> Result<bool, SqlError> {
+fn step(session: &ServerSession, keep: &Retention, done: &mut ExpiredRecords) -> Result<bool, SqlError> {
     let sql: &dyn Sql = session;
     if keep.by_time {
         let observations = remove_observations(session, keep)?;
@@ -137,7 +137,7 @@ fn step(session: &ServerSession, keep: &Keep, done: &mut Expired) -> Result<bool
     remove_unused(session, keep, oldest, done)
 }
 
-fn remove_observations(session: &ServerSession, keep: &Keep) -> Result<u64, SqlError> {
+fn remove_observations(session: &ServerSession, keep: &Retention) -> Result<u64, SqlError> {
     let from_ms = keep.observations_from_ms();
     match session.engine() {
         ServerEngine::PostgreSql => session.execute(
@@ -181,7 +181,7 @@ fn remove_imported(session: &ServerSession, day: Day) -> Result<u64, SqlError> {
 
 /// Removes hosts of which nothing can be left, with what is noted of their entries. A recorder that begins is
 /// a new one.
-fn remove_hosts(session: &ServerSession, keep: &Keep) -> Result<u64, SqlError> {
+fn remove_hosts(session: &ServerSession, keep: &Retention) -> Result<u64, SqlError> {
     let before = values![as_integer(keep.tally_from().begins_ms())];
     session.execute(
         "DELETE FROM batch WHERE host IN (SELECT id FROM host WHERE seen_ms < ?1)",
@@ -193,9 +193,9 @@ fn remove_hosts(session: &ServerSession, keep: &Keep) -> Result<u64, SqlError> {
 /// Removes some of what no observation and no day of the tally refers to; whether there may be more.
 fn remove_unused(
     session: &ServerSession,
-    keep: &Keep,
+    keep: &Retention,
     oldest: Option<Day>,
-    done: &mut Expired,
+    done: &mut ExpiredRecords,
 ) -> Result<bool, SqlError> {
     let sql: &dyn Sql = session;
     // The oldest observation there is says what is used: fewer may be kept than asked for. Without any, nothing is.

@@ -15,7 +15,7 @@ use crate::columns::{Compressor, address, aligned, list, reversed};
 use crate::digest::Digest;
 use crate::folded::Hits;
 use crate::model::{Day, as_integer};
-use crate::prepared::{CountedRow, KeptObservation, Outcome, published_digest};
+use crate::prepared::{CountedRow, KeptObservation, PreparedOutcome, published_digest};
 use crate::spool::Closed;
 use crate::sql::{Sql as _, SqlError, values};
 
@@ -35,7 +35,7 @@ pub(super) struct Work<'a> {
     published: BTreeMap<Key<'a>, Published<'a>>,
     rows: BTreeMap<Key<'a>, (Day, &'a TallyRow, Digest)>,
     tally: BTreeMap<(Cow<'a, str>, Day, [u8; 16]), u64>,
-    outcomes: BTreeMap<Key<'a>, (Day, &'a Outcome)>,
+    outcomes: BTreeMap<Key<'a>, (Day, &'a PreparedOutcome)>,
     /// None: the text was told before.
     traces: BTreeMap<Key<'a>, (Day, Option<&'a str>)>,
     observations: Vec<(Cow<'a, str>, &'a KeptObservation)>,
@@ -314,7 +314,7 @@ impl<'a> Work<'a> {
 
     fn write_outcomes(&self, session: &ServerSession) -> Result<(), SqlError> {
         let all = || self.outcomes.values().map(|(_, outcome)| *outcome);
-        let text = |of: fn(&Outcome) -> Option<&str>| texts(all().map(of));
+        let text = |of: fn(&PreparedOutcome) -> Option<&str>| texts(all().map(of));
         let columns = [
             texts(self.outcomes.keys().map(|(key, _)| Some(&**key))),
             octets(self.outcomes.keys().map(|(_, digest)| Some(digest.as_slice()))),
@@ -387,7 +387,7 @@ pub(super) fn seen_first(at_ms: u64, number: u64) -> i64 {
 }
 
 /// What stands first in the keys of what is kept of a message: the DMARC Policy Domain, or else the Author Domain.
-fn place_of(outcome: &Outcome) -> &str {
+fn place_of(outcome: &PreparedOutcome) -> &str {
     let domain = outcome.policy_domain.as_deref();
     domain.or(outcome.author_domain.as_deref()).unwrap_or_default()
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Server;
+use super::DatabaseServer;
 use super::engine::ServerEngine;
 use super::numbers::Numbers;
 use super::session::ServerSession;
 use crate::error::StoreError;
-use crate::model::{Beat, HostId, HostStatus, Known, as_integer};
-use crate::sql::{Row, Sql, SqlError, values};
+use crate::model::{Heartbeat, HostId, HostProgress, HostStatus, as_integer};
+use crate::sql::{Sql, SqlError, SqlRow, values};
 
 use super::fold::integer;
 
@@ -96,7 +96,7 @@ pub(super) fn highest(session: &ServerSession, id: HostId) -> Result<u64, SqlErr
 }
 
 /// Notes what a host says of itself; the numbers of it that are there. It is not made known by this.
-pub(super) fn beat(session: &ServerSession, beat: &Beat) -> Result<Known, SqlError> {
+pub(super) fn beat(session: &ServerSession, beat: &Heartbeat) -> Result<HostProgress, SqlError> {
     let host = HostRow::locked(session, beat.host, &beat.name)?;
     let now = now(session.engine());
     // An answer that is on the way counts as an offset: it is small beside what matters. Of one that does not say how far
@@ -112,14 +112,14 @@ pub(super) fn beat(session: &ServerSession, beat: &Beat) -> Result<Known, SqlErr
         &sql,
         values![id.as_slice(), &beat.name, clock, caught_up, pending],
     )?;
-    Ok(Known {
+    Ok(HostProgress {
         through: host.numbers.through,
         highest: host.numbers.highest(),
     })
 }
 
 /// All hosts, by name.
-pub(crate) fn hosts(server: &Server) -> Result<Vec<HostStatus>, StoreError> {
+pub(crate) fn hosts(server: &DatabaseServer) -> Result<Vec<HostStatus>, StoreError> {
     server.read("read the hosts", |session| {
         let sql: &dyn Sql = session;
         let mut ahead: BTreeMap<Vec<u8>, Vec<(u64, u64)>> = BTreeMap::new();
@@ -133,7 +133,7 @@ pub(crate) fn hosts(server: &Server) -> Result<Vec<HostStatus>, StoreError> {
     })
 }
 
-fn status(row: &Row, ahead: &BTreeMap<Vec<u8>, Vec<(u64, u64)>>) -> Result<HostStatus, SqlError> {
+fn status(row: &SqlRow, ahead: &BTreeMap<Vec<u8>, Vec<(u64, u64)>>) -> Result<HostStatus, SqlError> {
     let id = row.octets(0)?;
     let numbers = Numbers::new(row.get(2)?, ahead.get(id).cloned().unwrap_or_default());
     Ok(HostStatus {
@@ -148,7 +148,7 @@ fn status(row: &Row, ahead: &BTreeMap<Vec<u8>, Vec<(u64, u64)>>) -> Result<HostS
     })
 }
 
-fn range(row: &Row) -> Result<(u64, u64), SqlError> {
+fn range(row: &SqlRow) -> Result<(u64, u64), SqlError> {
     Ok((row.get(0)?, row.get(1)?))
 }
 

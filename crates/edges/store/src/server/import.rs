@@ -3,7 +3,7 @@
 use super::apply::{TALLY, make_day};
 use super::fold::{Work, seen_first};
 use super::known::KnownRows;
-use super::{Server, lock};
+use super::{DatabaseServer, lock};
 use crate::digest::Digests;
 use crate::error::StoreError;
 use crate::model::{Day, Import, Imported};
@@ -11,7 +11,11 @@ use crate::outbox;
 use crate::prepared::CountedRow;
 
 /// Adds those that are not there yet, in one transaction. Nobody else imports meanwhile.
-pub(crate) fn import(server: &Server, imports: &[Import], kept_from: Day) -> Result<Imported, StoreError> {
+pub(crate) fn import(
+    server: &DatabaseServer,
+    imports: &[Import],
+    kept_from: Day,
+) -> Result<Imported, StoreError> {
     let digests = Digests::new();
     let mut known = KnownRows::new();
     for import in imports.iter().filter(|import| import.day() >= kept_from) {

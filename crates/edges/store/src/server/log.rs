@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use landmarc_observation::Observation;
 
-use super::Server;
+use super::DatabaseServer;
 use super::engine::ServerEngine;
 use super::session::ServerSession;
 use super::tally::limit;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
 use crate::error::StoreError;
-use crate::model::{Filter, as_integer};
-use crate::sql::{Row, Sql, SqlError, Value, values};
+use crate::model::{LogFilter, as_integer};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
 
 /// Observations of up to so many policy domains are looked for domain by domain; those of more by the time.
 const FEW_DOMAINS: usize = 64;
@@ -25,9 +25,9 @@ const JOINED: &str = "outcome AS c ON c.policy_domain = o.policy_domain AND c.di
 /// A log row, and what it is sorted by.
 type LogPlace = ((u64, i64), Observation);
 
-impl Server {
+impl DatabaseServer {
     /// The observations that the filter lets through, those judged last first.
-    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<Observation>, StoreError> {
+    pub(crate) fn log(&self, filter: &LogFilter) -> Result<Vec<Observation>, StoreError> {
         self.read("read the log", |session| log(session, filter))
     }
 
@@ -37,7 +37,7 @@ impl Server {
     }
 }
 
-fn log(session: &ServerSession, filter: &Filter) -> Result<Vec<Observation>, SqlError> {
+fn log(session: &ServerSession, filter: &LogFilter) -> Result<Vec<Observation>, SqlError> {
     if filter.limit == 0 {
         return Ok(Vec::new());
     }
@@ -72,7 +72,7 @@ fn by_index(session: &ServerSession) -> Result<(), SqlError> {
 }
 
 /// The keys of the outcomes that the filter lets through, one more than few at most; none when it lets all of them.
-fn policy_domains(session: &ServerSession, filter: &Filter) -> Result<Option<Vec<String>>, SqlError> {
+fn policy_domains(session: &ServerSession, filter: &LogFilter) -> Result<Option<Vec<String>>, SqlError> {
     let mut conditions = Conditions::default();
     conditions.of_outcome(filter);
     if conditions.texts.is_empty() {
@@ -90,7 +90,7 @@ fn policy_domains(session: &ServerSession, filter: &Filter) -> Result<Option<Vec
 /// Those of one policy domain, or of all, the newest first.
 fn observations(
     session: &ServerSession,
-    filter: &Filter,
+    filter: &LogFilter,
     domain: Option<&str>,
 ) -> Result<Vec<LogPlace>, SqlError> {
     let mut conditions = Conditions::default();
@@ -123,22 +123,22 @@ fn observations(
 #[derive(Default)]
 struct Conditions<'a> {
     texts: Vec<String>,
-    values: Vec<Value<'a>>,
+    values: Vec<SqlValue<'a>>,
 }
 
 impl<'a> Conditions<'a> {
     /// The place of a further value.
-    fn value(&mut self, value: Value<'a>) -> String {
+    fn value(&mut self, value: SqlValue<'a>) -> String {
         self.values.push(value);
         format!("?{}", self.values.len())
     }
 
-    fn is(&mut self, condition: &str, value: Value<'a>) {
+    fn is(&mut self, condition: &str, value: SqlValue<'a>) {
         let place = self.value(value);
         self.texts.push(format!("{condition} {place}"));
     }
 
-    fn of_outcome(&mut self, filter: &'a Filter) {
+    fn of_outcome(&mut self, filter: &'a LogFilter) {
         if let Some(domain) = &filter.domain {
             let (from, to) = at_or_below(domain);
             self.is("c.author_domain >=", from.into());
@@ -157,7 +157,7 @@ impl<'a> Conditions<'a> {
         }
     }
 
-    fn of_observation(&mut self, filter: &'a Filter) {
+    fn of_observation(&mut self, filter: &'a LogFilter) {
         if let Some(since) = filter.since_ms {
             self.is("o.at_ms >=", as_integer(since).into());
         }
@@ -204,13 +204,13 @@ fn explain(session: &ServerSession, id: &str) -> Result<Vec<Observation>, SqlErr
     Ok(found.into_iter().map(|(_, observation)| observation).collect())
 }
 
-fn trace(row: &Row) -> Result<Arc<str>, SqlError> {
+fn trace(row: &SqlRow) -> Result<Arc<str>, SqlError> {
     let packed: Option<Vec<u8>> = row.get(21)?;
     let text = packed.map(|packed| unpacked(&packed).map_err(|_| SqlError::Damaged(21)));
     Ok(text.transpose()?.unwrap_or_default().into())
 }
 
-fn log_row(row: &Row) -> Result<LogPlace, SqlError> {
+fn log_row(row: &SqlRow) -> Result<LogPlace, SqlError> {
     let damaged = |place| move || SqlError::Damaged(place);
     let client: Option<Vec<u8>> = row.get(3)?;
     let client = client.map(|octets| read_address(&octets).ok_or_else(damaged(3)));

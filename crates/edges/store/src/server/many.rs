@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::engine::ServerEngine;
 use super::session::ServerSession;
 use super::wire::BulkColumn;
-use crate::sql::{Row, Sql, SqlError, Value};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue};
 
 /// Rows that one statement of MariaDB writes, and octets in them: the texts differ by these numbers only, so that
 /// they stay prepared, and no packet is longer than a server takes (`max_allowed_packet`, 1 MiB or more).
@@ -50,7 +50,7 @@ impl ServerSession {
         &self,
         sql: &str,
         column: &BulkColumn<'_>,
-        take: &mut dyn FnMut(&Row) -> Result<bool, SqlError>,
+        take: &mut dyn FnMut(&SqlRow) -> Result<bool, SqlError>,
     ) -> Result<(), SqlError> {
         let all = std::slice::from_ref(column);
         let mut answers = Vec::new();
@@ -95,11 +95,11 @@ impl BulkColumn<'_> {
         }
     }
 
-    fn value(&self, at: usize) -> Option<Value<'_>> {
+    fn value(&self, at: usize) -> Option<SqlValue<'_>> {
         Some(match self {
-            Self::Integers(all) => Value::Integer(*all.get(at)?),
-            Self::Texts(all) => Value::Text(all.get(at)?.as_deref().map(Into::into)),
-            Self::Octets(all) => Value::Octets(all.get(at)?.as_deref().map(Into::into)),
+            Self::Integers(all) => SqlValue::Integer(*all.get(at)?),
+            Self::Texts(all) => SqlValue::Text(all.get(at)?.as_deref().map(Into::into)),
+            Self::Octets(all) => SqlValue::Octets(all.get(at)?.as_deref().map(Into::into)),
         })
     }
 

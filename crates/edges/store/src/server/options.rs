@@ -8,7 +8,7 @@ use super::address::ServerAddress;
 
 /// Whether what is said to a server is encrypted. A socket on this host never is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Tls {
+pub enum DatabaseEncryption {
     /// It is not.
     Off,
     /// Where the server offers it. Whoever stands between can take the offer away.
@@ -26,13 +26,13 @@ pub enum Tls {
 
 /// How a server is reached, and how long it is waited for.
 #[derive(Clone)]
-pub struct ServerOptions {
+pub struct DatabaseOptions {
     /// Where it is, and who asks.
     pub address: ServerAddress,
     /// The password; none where the server asks for none.
     pub password: Option<String>,
     /// Whether what is said is encrypted.
-    pub tls: Tls,
+    pub tls: DatabaseEncryption,
     /// The most connections at a time, at least one.
     pub connections: u32,
     /// The longest that one statement may take: after that the server gives it up, and somewhat later so do we.
@@ -41,7 +41,7 @@ pub struct ServerOptions {
     pub connect_timeout: Duration,
 }
 
-impl ServerOptions {
+impl DatabaseOptions {
     /// Connections of one host.
     pub const CONNECTIONS: u32 = 4;
     /// The longest that a statement may take.
@@ -55,7 +55,7 @@ impl ServerOptions {
         Self {
             address,
             password: None,
-            tls: Tls::default(),
+            tls: DatabaseEncryption::default(),
             connections: Self::CONNECTIONS,
             statement_timeout: Self::STATEMENT_TIMEOUT,
             connect_timeout: Self::CONNECT_TIMEOUT,
@@ -63,9 +63,9 @@ impl ServerOptions {
     }
 }
 
-impl fmt::Debug for ServerOptions {
+impl fmt::Debug for DatabaseOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions")
+        f.debug_struct("DatabaseOptions")
             .field("address", &format_args!("{}", self.address))
             .field("has_password", &self.password.is_some())
             .field("tls", &self.tls)

@@ -1,7 +1,7 @@
 //! A statement as each engine writes it.
 
 use super::engine::ServerEngine;
-use crate::error::Source;
+use crate::error::BoxedSource;
 use crate::sql::SqlError;
 
 /// A statement with the marks of its engine, and which value stands at each of them.
@@ -66,7 +66,7 @@ fn quoted(text: &str) -> (&str, &str) {
 }
 
 fn unknown(sql: &str) -> SqlError {
-    SqlError::Other(Source::from(format!(
+    SqlError::Other(BoxedSource::from(format!(
         "a statement asks for a value that is not there: {sql}"
     )))
 }

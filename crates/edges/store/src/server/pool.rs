@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::engine::ServerEngine;
 use super::errors::Failure;
 use super::migrations;
-use super::options::ServerOptions;
+use super::options::DatabaseOptions;
 use super::trouble::Trouble;
 use super::wire::Wire;
 
@@ -32,7 +32,7 @@ const KEEPALIVE_S: u32 = 60;
 
 /// Connections of one database.
 pub(super) struct Pool {
-    options: ServerOptions,
+    options: DatabaseOptions,
     free: Arc<Semaphore>,
     idle: Mutex<Vec<IdleConnection>>,
 }
@@ -51,7 +51,7 @@ pub(super) struct Lent {
 }
 
 impl Pool {
-    pub(super) fn new(options: ServerOptions) -> Self {
+    pub(super) fn new(options: DatabaseOptions) -> Self {
         let most = usize::try_from(options.connections.max(1)).unwrap_or(1);
         Self {
             free: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
@@ -60,7 +60,7 @@ impl Pool {
         }
     }
 
-    pub(super) fn options(&self) -> &ServerOptions {
+    pub(super) fn options(&self) -> &DatabaseOptions {
         &self.options
     }
 
@@ -180,7 +180,7 @@ async fn check_kind(wire: &mut Wire) -> Result<(), Failure> {
 ///
 /// Whoever waits for others is told so, and not that his statement was slow: the wait for a lock ends first. A transaction in
 /// which nothing is said for long is one whose host is gone: the server ends it, and gives free what it held.
-fn settings(options: &ServerOptions) -> String {
+fn settings(options: &DatabaseOptions) -> String {
     let statement = options.statement_timeout.max(Duration::from_secs(1));
     let lock = statement.mul_f64(0.9);
     let idle = statement * 2;
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_others_is_told_so_before_his_statement_is_given_up() {
-        let mut options = ServerOptions::new("postgres://me@db/x".parse().unwrap());
+        let mut options = DatabaseOptions::new("postgres://me@db/x".parse().unwrap());
         options.statement_timeout = Duration::from_secs(10);
         let postgresql = settings(&options);
         assert!(

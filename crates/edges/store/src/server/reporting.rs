@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use landmarc_observation::{DayRow, DomainDay, TallyRow};
 
-use super::Server;
+use super::DatabaseServer;
 use super::session::ServerSession;
 use super::tally::{self, Configurations, Line, ROWS};
 use crate::error::StoreError;
@@ -19,7 +19,7 @@ const DOMAINS: usize = 2_048;
 
 /// What is still to be read of a day.
 pub(crate) struct ServerReportingDay<'a> {
-    server: &'a Server,
+    server: &'a DatabaseServer,
     day: Day,
     left_out: u64,
     /// All there are; those up to `next` have been read.
@@ -28,7 +28,7 @@ pub(crate) struct ServerReportingDay<'a> {
     read: VecDeque<DomainDay>,
 }
 
-impl Server {
+impl DatabaseServer {
     /// The rows of one day, policy domain by policy domain.
     pub(crate) fn reporting_day(&self, day: Day) -> Result<ServerReportingDay<'_>, StoreError> {
         let (names, left_out) = self.read("read the tally", |session| names(session, day, MAX_DOMAINS))?;
@@ -258,15 +258,15 @@ mod tests {
     use crate::model::Import;
     use crate::prepared::tests::row;
     use crate::server::import::import;
-    use crate::server::options::ServerOptions;
+    use crate::server::options::DatabaseOptions;
 
     /// More rows of one policy domain than one answer has.
     const MANY: usize = ROWS + 4;
 
-    fn server(url: &str) -> Server {
-        let mut options = ServerOptions::new(url.parse().unwrap());
+    fn server(url: &str) -> DatabaseServer {
+        let mut options = DatabaseOptions::new(url.parse().unwrap());
         options.password = Some(PASSWORD.to_owned());
-        let server = Server::new(options).unwrap();
+        let server = DatabaseServer::new(options).unwrap();
         server.migrate().unwrap();
         server
     }
@@ -282,7 +282,7 @@ mod tests {
         }
     }
 
-    fn limits_hold(server: &Server) {
+    fn limits_hold(server: &DatabaseServer) {
         let count = |number| if number < 3 { 7 } else { 1 };
         let mut all: Vec<_> = (0..MANY)
             .map(|number| counted(number, "b.example", count(number)))

@@ -7,9 +7,9 @@ use tokio::runtime::Handle;
 
 use super::engine::ServerEngine;
 use super::errors::Failure;
-use super::options::ServerOptions;
+use super::options::DatabaseOptions;
 use super::pool::{Lent, within};
-use crate::sql::{Row, Sql, SqlError, Value};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue};
 
 /// How much longer than the server a statement is waited for: then the network is gone, or the server hangs.
 const GRACE: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ pub(super) enum State {
 
 impl ServerSession {
     /// On a connection that is in no transaction yet.
-    pub(super) fn new(lent: Lent, handle: Handle, options: &ServerOptions) -> Self {
+    pub(super) fn new(lent: Lent, handle: Handle, options: &DatabaseOptions) -> Self {
         Self {
             lent: RefCell::new(lent),
             handle,
@@ -83,19 +83,19 @@ impl ServerSession {
 }
 
 impl Sql for ServerSession {
-    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+    fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
         self.ask(async |lent| lent.wire.execute(sql, values).await)
     }
 
-    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, SqlError> {
+    fn insert(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<i64, SqlError> {
         self.ask(async |lent| lent.wire.insert(sql, values).await)
     }
 
     fn each(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        take: &mut dyn FnMut(&Row) -> Result<bool, SqlError>,
+        values: &[SqlValue<'_>],
+        take: &mut dyn FnMut(&SqlRow) -> Result<bool, SqlError>,
     ) -> Result<(), SqlError> {
         let rows = self.ask(async |lent| lent.wire.rows(sql, values).await)?;
         for row in &rows {

@@ -2,20 +2,20 @@
 
 use super::engine::ServerEngine;
 use super::session::ServerSession;
-use super::{Server, migrations};
+use super::{DatabaseServer, migrations};
 use crate::error::StoreError;
-use crate::model::{Day, RuleHits, Status};
+use crate::model::{Day, RuleHits, StoreStatus};
 use crate::outbox;
 use crate::sql::{FromValue, Sql, SqlError, values};
 
 /// Rows that are counted one by one. What is past it the server has an idea of.
 const COUNTED: u64 = 1_000_000;
 
-impl Server {
+impl DatabaseServer {
     /// How it is.
-    pub(crate) fn status(&self) -> Result<Status, StoreError> {
+    pub(crate) fn status(&self) -> Result<StoreStatus, StoreError> {
         self.read("read the state", |session| {
-            Ok(Status {
+            Ok(StoreStatus {
                 place: self.to_string(),
                 version: migrations::version(session)?,
                 file_bytes: bytes(session)?,

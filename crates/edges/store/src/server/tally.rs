@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landmarc_observation::{PublishedPolicy, TallyRow};
 
-use super::Server;
+use super::DatabaseServer;
 use super::session::ServerSession;
 use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
 use crate::error::StoreError;
 use crate::model::Day;
-use crate::sql::{Row, Sql, SqlError, values};
+use crate::sql::{Sql, SqlError, SqlRow, values};
 
 /// Rows of one answer: a server sends all of them before the first is read.
 pub(super) const ROWS: usize = 4_096;
@@ -41,7 +41,7 @@ pub(super) struct Line {
 /// A policy configuration of a domain, and when it was seen first, among others of the domain.
 pub(super) type Configurations = BTreeMap<(String, Vec<u8>), (i64, PublishedPolicy)>;
 
-impl Server {
+impl DatabaseServer {
     /// The rows of one day for one policy domain.
     pub(crate) fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
         self.read("read the tally", |session| {
@@ -184,7 +184,7 @@ pub(super) fn find<'a>(
     configurations.get(&key).ok_or(SqlError::Damaged(3))
 }
 
-fn line(row: &Row) -> Result<Line, SqlError> {
+fn line(row: &SqlRow) -> Result<Line, SqlError> {
     let [dkim_aligned, spf_aligned, incidental] = read_aligned(row.get(5)?);
     let damaged = |place| move || SqlError::Damaged(place);
     Ok(Line {
@@ -209,7 +209,7 @@ fn line(row: &Row) -> Result<Line, SqlError> {
     })
 }
 
-fn published(row: &Row) -> Result<PublishedPolicy, SqlError> {
+fn published(row: &SqlRow) -> Result<PublishedPolicy, SqlError> {
     let list = |place| read_strings(row.text(place)?).ok_or(SqlError::Damaged(place));
     Ok(PublishedPolicy {
         p: row.get(3)?,

@@ -14,14 +14,14 @@ use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql};
 
 use self::proxy::{Cut, Proxy};
 use super::wire::BulkColumn;
-use super::{Server, ServerEngine, ServerOptions, ServerSession, Tls, Trouble};
+use super::{DatabaseEncryption, DatabaseOptions, DatabaseServer, ServerEngine, ServerSession, Trouble};
 use crate::error::StoreError;
 use crate::sql::{Sql, SqlError, values};
 
 /// A server with one database, `x`.
 struct Bed {
     host: Host,
-    server: Server,
+    server: DatabaseServer,
 }
 
 enum Host {
@@ -35,7 +35,7 @@ impl Bed {
             Host::PostgreSql(host) => host.create_database("x"),
             Host::MariaDb(host) => host.create_database("x"),
         }
-        let server = Server::new(options(&host.url())).unwrap();
+        let server = DatabaseServer::new(options(&host.url())).unwrap();
         server.migrate().unwrap();
         host.sql("CREATE TABLE t (a BIGINT PRIMARY KEY, b BIGINT NOT NULL)");
         host.sql(match &host {
@@ -46,19 +46,19 @@ impl Bed {
     }
 
     /// The same database, by other connections or by another way.
-    fn again(&self, change: impl FnOnce(&mut ServerOptions)) -> Server {
+    fn again(&self, change: impl FnOnce(&mut DatabaseOptions)) -> DatabaseServer {
         let mut options = options(&self.host.url());
         change(&mut options);
-        Server::new(options).unwrap()
+        DatabaseServer::new(options).unwrap()
     }
 
-    fn through(&self, proxy: &Proxy) -> Server {
+    fn through(&self, proxy: &Proxy) -> DatabaseServer {
         let port =
             |url: String| url.replace(&format!(":{}/", self.host.port()), &format!(":{}/", proxy.port()));
         self.again(|options| {
             options.address = port(self.host.url()).parse().unwrap();
             // What is cut has to be read.
-            options.tls = Tls::Off;
+            options.tls = DatabaseEncryption::Off;
         })
     }
 
@@ -110,8 +110,8 @@ impl Host {
     }
 }
 
-fn options(url: &str) -> ServerOptions {
-    let mut options = ServerOptions::new(url.parse().unwrap());
+fn options(url: &str) -> DatabaseOptions {
+    let mut options = DatabaseOptions::new(url.parse().unwrap());
     options.password = Some(PASSWORD.to_owned());
     options
 }
@@ -379,7 +379,7 @@ fn one_at_a_time_writes_to_the_outbox(bed: &Bed) {
     const EACH: i64 = 20;
     bed.host.sql("INSERT INTO t VALUES (1, 0)");
     let is_writing = AtomicBool::new(false);
-    let write = |server: &Server| {
+    let write = |server: &DatabaseServer| {
         for _ in 0..EACH {
             let done = server.write("try", |session| {
                 assert!(!is_writing.swap(true, Ordering::SeqCst), "somebody else writes");

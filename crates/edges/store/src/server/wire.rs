@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
-use landmarc_guard::{Guard, Place, Protocol, Target};
+use landmarc_guard::{GuardTarget, GuardedConnection, Protocol, ServerSocket};
 use sqlx::mysql::{MySqlArguments, MySqlConnectOptions, MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{
@@ -16,10 +16,10 @@ use sqlx::{
 };
 
 use super::engine::ServerEngine;
-use super::options::{ServerOptions, Tls};
+use super::options::{DatabaseEncryption, DatabaseOptions};
 use super::phrase::phrase;
-use crate::error::Source;
-use crate::sql::{Row, SqlError, Value};
+use crate::error::BoxedSource;
+use crate::sql::{SqlError, SqlRow, SqlValue};
 
 /// One column of many rows, for those statements that write or look for many at a time.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ const PROGRAM: &str = "landmarc";
 /// A connection. What comes on it is watched by a guard: the library believes all lengths that a server announces.
 pub(super) struct Wire {
     connection: Connected,
-    guard: Guard,
+    guard: GuardedConnection,
 }
 
 enum Connected {
@@ -49,8 +49,8 @@ enum Connected {
 }
 
 impl Wire {
-    pub(super) async fn connect(options: &ServerOptions) -> Result<Self, sqlx::Error> {
-        let guard = Guard::connect(target(options)?).await;
+    pub(super) async fn connect(options: &DatabaseOptions) -> Result<Self, sqlx::Error> {
+        let guard = GuardedConnection::connect(target(options)?).await;
         let guard = guard.map_err(|error| sqlx::Error::Io(error.into()))?;
         let connected = match options.address.engine() {
             ServerEngine::PostgreSql => {
@@ -97,7 +97,7 @@ impl Wire {
         done.map_err(|error| why(&self.guard, error))
     }
 
-    pub(super) async fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+    pub(super) async fn execute(&mut self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
         let phrase = phrase(self.engine(), sql, values.len())?;
         let values = phrase.places.iter().filter_map(|place| values.get(*place));
         let done = match &mut self.connection {
@@ -116,7 +116,7 @@ impl Wire {
     }
 
     /// Adds a row; the number that it was given.
-    pub(super) async fn insert(&mut self, sql: &str, values: &[Value<'_>]) -> Result<i64, SqlError> {
+    pub(super) async fn insert(&mut self, sql: &str, values: &[SqlValue<'_>]) -> Result<i64, SqlError> {
         match &mut self.connection {
             Connected::PostgreSql(_) => {
                 let rows = self.rows(&format!("{sql} RETURNING id"), values).await?;
@@ -133,7 +133,7 @@ impl Wire {
         }
     }
 
-    pub(super) async fn rows(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, SqlError> {
+    pub(super) async fn rows(&mut self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<SqlRow>, SqlError> {
         let phrase = phrase(self.engine(), sql, values.len())?;
         let values = phrase.places.iter().filter_map(|place| values.get(*place));
         // Row by row: what the library makes of them is not kept beside what is made of that here.
@@ -169,7 +169,11 @@ impl Wire {
     }
 
     /// A question to PostgreSQL whose value `$1` is a column.
-    pub(super) async fn rows_of(&mut self, sql: &str, column: &BulkColumn<'_>) -> Result<Vec<Row>, SqlError> {
+    pub(super) async fn rows_of(
+        &mut self,
+        sql: &str,
+        column: &BulkColumn<'_>,
+    ) -> Result<Vec<SqlRow>, SqlError> {
         let Connected::PostgreSql(connection) = &mut self.connection else {
             return Err(SqlError::Other("only PostgreSQL takes columns".into()));
         };
@@ -181,31 +185,33 @@ impl Wire {
 }
 
 /// Where the guard ended the connection, that is why; what the library says then is that it has ended.
-fn why(guard: &Guard, error: sqlx::Error) -> sqlx::Error {
+fn why(guard: &GuardedConnection, error: sqlx::Error) -> sqlx::Error {
     guard.ended().map_or(error, |why| sqlx::Error::Io(why.into()))
 }
 
 /// The server, as the guard reaches it.
-fn target(options: &ServerOptions) -> Result<Target, sqlx::Error> {
+fn target(options: &DatabaseOptions) -> Result<GuardTarget, sqlx::Error> {
     let address = &options.address;
     let protocol = match address.engine() {
         ServerEngine::PostgreSql => Protocol::PostgreSql,
         ServerEngine::MariaDb => Protocol::MariaDb,
     };
     let place = match (address.socket(), protocol) {
-        (Some(socket), Protocol::PostgreSql) => Place::Unix(socket_of_postgresql(socket, address.port())),
-        (Some(socket), Protocol::MariaDb) => Place::Unix(socket.to_owned()),
-        (None, _) => Place::Tcp(address.host().to_owned(), address.port()),
+        (Some(socket), Protocol::PostgreSql) => {
+            ServerSocket::Unix(socket_of_postgresql(socket, address.port()))
+        }
+        (Some(socket), Protocol::MariaDb) => ServerSocket::Unix(socket.to_owned()),
+        (None, _) => ServerSocket::Tcp(address.host().to_owned(), address.port()),
     };
     let tls = match &options.tls {
-        Tls::Off => landmarc_guard::Tls::Off,
-        Tls::Offered => landmarc_guard::Tls::Offered,
-        Tls::Encrypted => landmarc_guard::Tls::Encrypted,
-        Tls::Verified { .. } => landmarc_guard::Tls::Verified {
+        DatabaseEncryption::Off => landmarc_guard::GuardedTls::Off,
+        DatabaseEncryption::Offered => landmarc_guard::GuardedTls::Offered,
+        DatabaseEncryption::Encrypted => landmarc_guard::GuardedTls::Encrypted,
+        DatabaseEncryption::Verified { .. } => landmarc_guard::GuardedTls::Verified {
             ca: authorities(options)?,
         },
     };
-    Ok(Target {
+    Ok(GuardTarget {
         protocol,
         place,
         tls,
@@ -214,8 +220,8 @@ fn target(options: &ServerOptions) -> Result<Target, sqlx::Error> {
 }
 
 /// What is in the file of authorities. That it cannot be read is no trouble of the network's.
-fn authorities(options: &ServerOptions) -> Result<Option<Vec<u8>>, sqlx::Error> {
-    let Tls::Verified { ca: Some(path) } = &options.tls else {
+fn authorities(options: &DatabaseOptions) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    let DatabaseEncryption::Verified { ca: Some(path) } = &options.tls else {
         return Ok(None);
     };
     let refused = |error| sqlx::Error::Tls(format!("cannot read {path:?}: {error}").into());
@@ -223,7 +229,7 @@ fn authorities(options: &ServerOptions) -> Result<Option<Vec<u8>>, sqlx::Error> 
 }
 
 /// All is said: what the environment says to other programs (`PGHOST`, `PGPASSWORD` …) is not meant for us.
-fn postgresql(options: &ServerOptions, guard: &Guard) -> PgConnectOptions {
+fn postgresql(options: &DatabaseOptions, guard: &GuardedConnection) -> PgConnectOptions {
     let address = &options.address;
     PgConnectOptions::new_without_pgpass()
         .username(address.user())
@@ -249,7 +255,7 @@ fn socket_of_postgresql(socket: &Path, port: u16) -> PathBuf {
     }
 }
 
-fn mariadb(options: &ServerOptions, guard: &Guard) -> MySqlConnectOptions {
+fn mariadb(options: &DatabaseOptions, guard: &GuardedConnection) -> MySqlConnectOptions {
     let address = &options.address;
     let to = MySqlConnectOptions::new()
         .username(address.user())
@@ -278,26 +284,26 @@ fn without_nul(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn for_postgresql<'v>(values: impl Iterator<Item = &'v Value<'v>>) -> Result<PgArguments, SqlError> {
+fn for_postgresql<'v>(values: impl Iterator<Item = &'v SqlValue<'v>>) -> Result<PgArguments, SqlError> {
     let mut arguments = PgArguments::default();
     for value in values {
         let added = match value {
-            Value::Integer(number) => arguments.add(*number),
-            Value::Text(text) => arguments.add(text.as_deref().map(without_nul)),
-            Value::Octets(octets) => arguments.add(octets.as_deref()),
+            SqlValue::Integer(number) => arguments.add(*number),
+            SqlValue::Text(text) => arguments.add(text.as_deref().map(without_nul)),
+            SqlValue::Octets(octets) => arguments.add(octets.as_deref()),
         };
         added.map_err(SqlError::Other)?;
     }
     Ok(arguments)
 }
 
-fn for_mariadb<'v>(values: impl Iterator<Item = &'v Value<'v>>) -> Result<MySqlArguments, SqlError> {
+fn for_mariadb<'v>(values: impl Iterator<Item = &'v SqlValue<'v>>) -> Result<MySqlArguments, SqlError> {
     let mut arguments = MySqlArguments::default();
     for value in values {
         let added = match value {
-            Value::Integer(number) => arguments.add(*number),
-            Value::Text(text) => arguments.add(text.as_deref()),
-            Value::Octets(octets) => arguments.add(octets.as_deref()),
+            SqlValue::Integer(number) => arguments.add(*number),
+            SqlValue::Text(text) => arguments.add(text.as_deref()),
+            SqlValue::Octets(octets) => arguments.add(octets.as_deref()),
         };
         added.map_err(SqlError::Other)?;
     }
@@ -323,27 +329,27 @@ fn as_arrays(columns: &[BulkColumn<'_>]) -> Result<PgArguments, SqlError> {
     Ok(arguments)
 }
 
-fn of_postgresql(row: &PgRow) -> Result<Row, SqlError> {
+fn of_postgresql(row: &PgRow) -> Result<SqlRow, SqlError> {
     let values = row.columns().iter().map(|column| {
         let place = column.ordinal();
         Ok(match column.type_info().name() {
-            "INT8" => Value::Integer(row.try_get(place)?),
-            "INT4" => Value::Integer(row.try_get::<Option<i32>, _>(place)?.map(i64::from)),
-            "INT2" => Value::Integer(row.try_get::<Option<i16>, _>(place)?.map(i64::from)),
-            "BOOL" => Value::Integer(row.try_get::<Option<bool>, _>(place)?.map(i64::from)),
+            "INT8" => SqlValue::Integer(row.try_get(place)?),
+            "INT4" => SqlValue::Integer(row.try_get::<Option<i32>, _>(place)?.map(i64::from)),
+            "INT2" => SqlValue::Integer(row.try_get::<Option<i16>, _>(place)?.map(i64::from)),
+            "BOOL" => SqlValue::Integer(row.try_get::<Option<bool>, _>(place)?.map(i64::from)),
             "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "UNKNOWN" => {
-                Value::Text(row.try_get::<Option<String>, _>(place)?.map(Cow::Owned))
+                SqlValue::Text(row.try_get::<Option<String>, _>(place)?.map(Cow::Owned))
             }
-            "BYTEA" => Value::Octets(row.try_get::<Option<Vec<u8>>, _>(place)?.map(Cow::Owned)),
+            "BYTEA" => SqlValue::Octets(row.try_get::<Option<Vec<u8>>, _>(place)?.map(Cow::Owned)),
             // What a function without an answer answers.
-            "VOID" => Value::Integer(None),
+            "VOID" => SqlValue::Integer(None),
             other => return Err(no_value(column.name(), other)),
         })
     });
-    values.collect::<Result<_, _>>().map(Row::new)
+    values.collect::<Result<_, _>>().map(SqlRow::new)
 }
 
-fn of_mariadb(row: &MySqlRow) -> Result<Row, SqlError> {
+fn of_mariadb(row: &MySqlRow) -> Result<SqlRow, SqlError> {
     type MySql = sqlx::MySql;
     let values = row.columns().iter().map(|column| {
         let place = column.ordinal();
@@ -355,32 +361,32 @@ fn of_mariadb(row: &MySqlRow) -> Result<Row, SqlError> {
         };
         let integer = kind.name().contains("INT") || kind.name() == "BOOLEAN";
         Ok(match value.is_null() {
-            true if integer => Value::Integer(None),
-            true if <String as Type<MySql>>::compatible(&kind) => Value::Text(None),
-            true => Value::Octets(None),
+            true if integer => SqlValue::Integer(None),
+            true if <String as Type<MySql>>::compatible(&kind) => SqlValue::Text(None),
+            true => SqlValue::Octets(None),
             false if integer && kind.name().ends_with("UNSIGNED") => {
                 let number = <u64 as Decode<'_, MySql>>::decode(value).map_err(SqlError::Other)?;
-                Value::Integer(Some(i64::try_from(number).map_err(|_| SqlError::Damaged(place))?))
+                SqlValue::Integer(Some(i64::try_from(number).map_err(|_| SqlError::Damaged(place))?))
             }
-            false if integer => Value::Integer(Some(
+            false if integer => SqlValue::Integer(Some(
                 <i64 as Decode<'_, MySql>>::decode(value).map_err(SqlError::Other)?,
             )),
             false if <String as Type<MySql>>::compatible(&kind) => {
                 let text = <String as Decode<'_, MySql>>::decode(value).map_err(SqlError::Other)?;
-                Value::Text(Some(text.into()))
+                SqlValue::Text(Some(text.into()))
             }
             false if <Vec<u8> as Type<MySql>>::compatible(&kind) => {
                 let octets = <Vec<u8> as Decode<'_, MySql>>::decode(value).map_err(SqlError::Other)?;
-                Value::Octets(Some(octets.into()))
+                SqlValue::Octets(Some(octets.into()))
             }
             false => return Err(no_value(column.name(), kind.name())),
         })
     });
-    values.collect::<Result<_, _>>().map(Row::new)
+    values.collect::<Result<_, _>>().map(SqlRow::new)
 }
 
 fn no_value(column: &str, kind: &str) -> SqlError {
-    SqlError::Other(Source::from(format!(
+    SqlError::Other(BoxedSource::from(format!(
         "column {column} is of type {kind}, which is never asked for"
     )))
 }

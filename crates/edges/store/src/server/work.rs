@@ -5,11 +5,11 @@
 //! A connection that is lost before COMMIT was sent has done nothing: the work is done again, on another one. Of a COMMIT
 //! without an answer nobody knows whether it was done.
 //!
-//! * Work without the lock ([`Server::transact`]) is such that doing it again is right: entries are applied by their numbers, and
+//! * Work without the lock ([`DatabaseServer::transact`]) is such that doing it again is right: entries are applied by their numbers, and
 //!   what has expired is removed once. So it is done again.
-//! * Work of the outbox ([`Server::write`]) is not: claiming again would claim other letters, and a letter that is marked
+//! * Work of the outbox ([`DatabaseServer::write`]) is not: claiming again would claim other letters, and a letter that is marked
 //!   as delivered a second time looks as if somebody else had sent it. So each such transaction notes its number in the
-//!   row that this `Server` has in the table `writer`. Afterwards that row says whether it was done, and what the work
+//!   row that this `DatabaseServer` has in the table `writer`. Afterwards that row says whether it was done, and what the work
 //!   came to is still known. Only where the server cannot be asked any more, it is an error that says so
 //!   ([`Trouble::Unknown`]): then the outbox is as after a crash at that moment, which leaves nothing lost.
 
@@ -26,7 +26,7 @@ use super::engine::ServerEngine;
 use super::errors::Failure;
 use super::migrations;
 use super::migrations::Migrated;
-use super::options::ServerOptions;
+use super::options::DatabaseOptions;
 use super::pool::{Pool, within};
 use super::session::{ServerSession, State};
 use super::trouble::Trouble;
@@ -49,7 +49,7 @@ const NOT_LEARNT: i64 = i64::MIN;
 /// The rows of a process that has ended are removed from `writer` after so long.
 const WRITER_KEPT_MS: i64 = 7 * 86_400_000;
 
-/// What clones of a [`Server`] share.
+/// What clones of a [`DatabaseServer`] share.
 pub(super) struct Inner {
     pool: Pool,
     /// None when it is being dropped.
@@ -73,9 +73,9 @@ pub(super) enum Kind {
 }
 
 impl Inner {
-    pub(super) fn new(options: ServerOptions) -> Result<Self, StoreError> {
+    pub(super) fn new(options: DatabaseOptions) -> Result<Self, StoreError> {
         let name = options.address.to_string();
-        let refused = |source: crate::error::Source| {
+        let refused = |source: crate::error::BoxedSource| {
             let failure = Failure {
                 trouble: Trouble::Refused,
                 source: Some(source),

@@ -9,7 +9,7 @@ use super::rows::{read_outcome, word, write_outcome};
 use crate::digest::Digest;
 use crate::limits::{MAX_BATCH, MAX_TRACE};
 use crate::model::as_integer;
-use crate::prepared::{KeptObservation, Outcome, Trace};
+use crate::prepared::{KeptObservation, PreparedOutcome, Trace};
 
 /// Packs observations, which there are some of.
 pub(crate) fn pack_observations(kept: &[&KeptObservation], packer: &mut Packer) -> Vec<u8> {
@@ -105,7 +105,7 @@ fn told(digest: Digest, traces: &HashMap<Digest, Arc<str>>) -> (Digest, Arc<str>
 /// What observations of an entry have in common.
 struct SharedTrace {
     base: u64,
-    outcomes: Vec<(Digest, Outcome)>,
+    outcomes: Vec<(Digest, PreparedOutcome)>,
     traces: Vec<(Digest, Arc<str>)>,
 }
 

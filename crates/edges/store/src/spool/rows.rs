@@ -7,7 +7,7 @@ use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::octets::{Cursor, Fault, Writer};
 use crate::limits::{MAX_LIST, MAX_PROBLEM, MAX_PROBLEMS, MAX_TEXT, MAX_WORD};
-use crate::prepared::Outcome;
+use crate::prepared::PreparedOutcome;
 
 pub(super) fn write_row(writer: &mut Writer, row: &TallyRow) {
     writer.text(&row.policy_domain);
@@ -81,7 +81,7 @@ fn read_published(cursor: &mut Cursor<'_>) -> Result<PublishedPolicy, Fault> {
     })
 }
 
-pub(super) fn write_outcome(writer: &mut Writer, outcome: &Outcome) {
+pub(super) fn write_outcome(writer: &mut Writer, outcome: &PreparedOutcome) {
     writer.optional(outcome.author_domain.as_deref());
     writer.optional(outcome.policy_domain.as_deref());
     writer.optional(outcome.policy.as_deref());
@@ -96,8 +96,8 @@ pub(super) fn write_outcome(writer: &mut Writer, outcome: &Outcome) {
     writer.pairs(&outcome.overrides);
 }
 
-pub(super) fn read_outcome(cursor: &mut Cursor<'_>) -> Result<Outcome, Fault> {
-    Ok(Outcome {
+pub(super) fn read_outcome(cursor: &mut Cursor<'_>) -> Result<PreparedOutcome, Fault> {
+    Ok(PreparedOutcome {
         author_domain: cursor.optional(MAX_WORD)?,
         policy_domain: cursor.optional(MAX_WORD)?,
         policy: cursor.optional(MAX_WORD)?,

@@ -15,7 +15,7 @@ use super::statements::Statements;
 use crate::engine::Engine as _;
 use crate::error::StoreError;
 use crate::folded::FoldedCounts;
-use crate::model::{Applied, Beat, Day, HostId, HostStatus, Known, as_integer};
+use crate::model::{Applied, Day, Heartbeat, HostId, HostProgress, HostStatus, as_integer};
 use crate::outbox::days::is_reported;
 use crate::queue::Batch;
 use crate::spool::{Closed, Segment};
@@ -77,7 +77,7 @@ impl FileCollector {
         Ok(known.highest)
     }
 
-    pub(crate) fn beat(&mut self, beat: &Beat, now_ms: u64) -> Result<Known, StoreError> {
+    pub(crate) fn beat(&mut self, beat: &Heartbeat, now_ms: u64) -> Result<HostProgress, StoreError> {
         self.within("hear of a host", |connection, _| {
             note_beat(connection, beat, now_ms)?;
             known(connection, beat.host)
@@ -176,7 +176,7 @@ fn note_seen(connection: &Connection, host: HostId, name: &str, now_ms: u64) -> 
     Ok(())
 }
 
-fn note_beat(connection: &Connection, beat: &Beat, now_ms: u64) -> rusqlite::Result<()> {
+fn note_beat(connection: &Connection, beat: &Heartbeat, now_ms: u64) -> rusqlite::Result<()> {
     note_seen(connection, beat.host, &beat.name, now_ms)?;
     let sql = "UPDATE host SET clock_offset_ms = ?2, caught_up_ms = CASE WHEN ?3 > 0 THEN ?3 ELSE caught_up_ms END, pending = ?4 WHERE id = ?1";
     let values = (
@@ -197,13 +197,13 @@ fn through(connection: &Connection, host: HostId) -> rusqlite::Result<u64> {
     Ok(found.optional()?.unwrap_or(0))
 }
 
-fn known(connection: &Connection, host: HostId) -> rusqlite::Result<Known> {
+fn known(connection: &Connection, host: HostId) -> rusqlite::Result<HostProgress> {
     let through = through(connection, host)?;
     let sql = "SELECT last FROM batch WHERE host = ?1 ORDER BY first DESC LIMIT 1";
     let beyond = connection
         .query_row(sql, [host.octets()], |row| row.get(0))
         .optional()?;
-    Ok(Known {
+    Ok(HostProgress {
         through,
         highest: beyond.unwrap_or(through),
     })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::{Source, StoreError};
+use crate::error::{BoxedSource, StoreError};
 
 /// Words an error of SQLite.
 pub(super) fn engine<'a>(
@@ -41,7 +41,7 @@ pub(super) fn row_error(path: &Path, doing: &'static str, error: rusqlite::Error
 
 /// What SQLite says, once: its errors have the general text for the code as their cause, which
 /// says the same again.
-fn in_one_text(error: rusqlite::Error) -> Source {
+fn in_one_text(error: rusqlite::Error) -> BoxedSource {
     match error {
         rusqlite::Error::SqliteFailure(code, Some(text)) => {
             format!("{text} (code {})", code.extended_code).into()

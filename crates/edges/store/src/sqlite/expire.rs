@@ -12,9 +12,9 @@ use super::remove::{
 };
 use super::room::Room;
 use super::statements::Statements;
-use crate::engine::Step;
+use crate::engine::JobProgress;
 use crate::groups::Groups;
-use crate::model::{Day, Expired, Keep, hour_of};
+use crate::model::{Day, ExpiredRecords, Retention, hour_of};
 use crate::outbox::ledger;
 
 /// Most pages given back to the file system in one step.
@@ -25,11 +25,11 @@ const SPARE: i64 = 8;
 /// One step. *Done* means that no row is left to remove.
 pub(super) fn step(
     connection: &Connection,
-    keep: &Keep,
+    keep: &Retention,
     groups: Option<&dyn Groups>,
     room: &mut Room,
-    done: &mut Expired,
-) -> rusqlite::Result<Step> {
+    done: &mut ExpiredRecords,
+) -> rusqlite::Result<JobProgress> {
     room.begin(steps(connection)?);
     let step = step_within(connection, keep, groups, room, done)?;
     room.end(connection)?;
@@ -38,16 +38,16 @@ pub(super) fn step(
 
 fn step_within(
     connection: &Connection,
-    keep: &Keep,
+    keep: &Retention,
     groups: Option<&dyn Groups>,
     room: &mut Room,
-    done: &mut Expired,
-) -> rusqlite::Result<Step> {
+    done: &mut ExpiredRecords,
+) -> rusqlite::Result<JobProgress> {
     if keep.by_time && remove_old(connection, keep, done)? {
-        return Ok(Step::More);
+        return Ok(JobProgress::More);
     }
     if remove_unused(connection, keep, done)? > 0 {
-        return Ok(Step::More);
+        return Ok(JobProgress::More);
     }
     if octets_over(connection, keep)? > 0 {
         room.make(connection, keep, groups, done)
@@ -57,7 +57,11 @@ fn step_within(
 }
 
 /// Removes some of what is too old; whether there was anything.
-fn remove_old(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<bool> {
+fn remove_old(
+    connection: &Connection,
+    keep: &Retention,
+    done: &mut ExpiredRecords,
+) -> rusqlite::Result<bool> {
     let cutoff = hour_of(keep.observations_from_ms());
     let old = oldest_hour(connection)?.filter(|hour| *hour < cutoff);
     if let Some(hour) = old.or(impossible_hour(connection, keep)?) {
@@ -74,7 +78,7 @@ fn remove_old(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusql
 
 /// An hour more than a day ahead, recorded before all that is left of other hours: a clock was wrong then, and by it these
 /// would stay for as long as it was ahead.
-fn impossible_hour(connection: &Connection, keep: &Keep) -> rusqlite::Result<Option<i64>> {
+fn impossible_hour(connection: &Connection, keep: &Retention) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT hour FROM hour WHERE hour > ?1 \
                AND first < (SELECT min(first) FROM hour WHERE hour <= ?1) LIMIT 1";
     let mut statement = connection.prepare_cached(sql)?;
@@ -96,7 +100,11 @@ pub(super) fn count_step(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Gives free pages back, when they are many or the file is too large.
-pub(super) fn give_back(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
+pub(super) fn give_back(
+    connection: &Connection,
+    keep: &Retention,
+    done: &mut ExpiredRecords,
+) -> rusqlite::Result<JobProgress> {
     let (pages, free, size) = pages(connection)?;
     let most = keep
         .max_bytes
@@ -104,7 +112,7 @@ pub(super) fn give_back(connection: &Connection, keep: &Keep, done: &mut Expired
     let surplus = (free - pages / SPARE).max((pages - most).min(free));
     if surplus <= 0 {
         done.over_bytes = over(pages, size, keep);
-        return Ok(Step::Done);
+        return Ok(JobProgress::Done);
     }
     let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", surplus.min(PAGES)))?;
     let mut rows = statement.query([])?;
@@ -112,11 +120,11 @@ pub(super) fn give_back(connection: &Connection, keep: &Keep, done: &mut Expired
     let (after, ..) = remove::pages(connection)?;
     done.pages += u64::try_from(pages - after).unwrap_or(0);
     if after < pages {
-        return Ok(Step::More);
+        return Ok(JobProgress::More);
     }
     // None could be moved: asking again would not end.
     done.over_bytes = over(pages, size, keep);
-    Ok(Step::Done)
+    Ok(JobProgress::Done)
 }
 
 fn remove_day(connection: &Connection, day: Day) -> rusqlite::Result<u64> {
@@ -127,7 +135,11 @@ fn remove_day(connection: &Connection, day: Day) -> rusqlite::Result<u64> {
 }
 
 /// Removes some of what no observation and no day of the tally refers to; how much.
-fn remove_unused(connection: &Connection, keep: &Keep, done: &mut Expired) -> rusqlite::Result<u64> {
+fn remove_unused(
+    connection: &Connection,
+    keep: &Retention,
+    done: &mut ExpiredRecords,
+) -> rusqlite::Result<u64> {
     let indexes = remove_indexes(connection)?;
     // The oldest observation there is says what is used: fewer may be kept than asked for. Without
     // any, nothing is, whatever its day: so a flood of one day leaves nothing behind.

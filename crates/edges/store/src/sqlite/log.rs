@@ -11,14 +11,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::blocks::{block_of, number_at, places, unsealed_from};
 use super::error::damaged;
 use crate::columns::{address, at_or_below, read_address, read_pairs, unreversed};
-use crate::model::{Filter, as_integer, hour_of};
+use crate::model::{LogFilter, as_integer, hour_of};
 
 /// Up to so many outcomes are looked up one by one in each block; more are picked out of all
 /// outcomes of the block.
 const FEW_OUTCOMES: usize = 64;
 
 /// The observations that the filter lets through, those recorded last first.
-pub(super) fn read(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Observation>> {
+pub(super) fn read(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Vec<Observation>> {
     let Some((first, last)) = range(connection, filter)? else {
         return Ok(Vec::new());
     };
@@ -81,7 +81,7 @@ pub(super) fn observation(
 }
 
 /// The first and last number among which the observations of the time asked for are.
-fn range(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<(i64, i64)>> {
+fn range(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Option<(i64, i64)>> {
     let since = filter.since_ms.map_or(0, hour_of);
     let until = filter.until_ms.map_or(i64::MAX, hour_of);
     let sql = "SELECT min(first), max(last) FROM hour WHERE hour BETWEEN ?1 AND ?2";
@@ -92,7 +92,7 @@ fn range(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<(i
 }
 
 /// The outcomes that the filter lets through; none when it lets all of them.
-fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option<Vec<i64>>> {
+fn outcomes(connection: &Connection, filter: &LogFilter) -> rusqlite::Result<Option<Vec<i64>>> {
     let words = [
         &filter.result,
         &filter.disposition,
@@ -133,7 +133,7 @@ fn outcomes(connection: &Connection, filter: &Filter) -> rusqlite::Result<Option
 
 struct Candidates<'a> {
     connection: &'a Connection,
-    filter: &'a Filter,
+    filter: &'a LogFilter,
     rows: Vec<Observation>,
 }
 

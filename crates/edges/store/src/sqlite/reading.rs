@@ -13,7 +13,7 @@ use super::statements::Statements;
 use super::{backup, blocks, journal, log, migrations, tally};
 use crate::columns::unpacked;
 use crate::error::StoreError;
-use crate::model::{Day, Filter, OutboxStatus, RuleHits, Status};
+use crate::model::{Day, LogFilter, OutboxStatus, RuleHits, StoreStatus};
 use crate::outbox::list;
 use crate::sql::{Sql, SqlError};
 
@@ -40,7 +40,7 @@ impl FileReader {
         self.snapshot("look for a message", |connection| explain(connection, id))
     }
 
-    pub(crate) fn log(&self, filter: &Filter) -> Result<Vec<Observation>, StoreError> {
+    pub(crate) fn log(&self, filter: &LogFilter) -> Result<Vec<Observation>, StoreError> {
         self.snapshot("read the log", |connection| log::read(connection, filter))
     }
 
@@ -77,10 +77,10 @@ impl FileReader {
         backup::copy(&self.connection, &self.path, to, progress)
     }
 
-    pub(crate) fn status(&self) -> Result<Status, StoreError> {
+    pub(crate) fn status(&self) -> Result<StoreStatus, StoreError> {
         let version = migrations::version(&self.connection, &self.path)?;
         self.snapshot("read the state", |connection| {
-            Ok(Status {
+            Ok(StoreStatus {
                 place: self.path.display().to_string(),
                 version,
                 file_bytes: length(&self.path),

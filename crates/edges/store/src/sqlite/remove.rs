@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, Params, params};
 
-use crate::model::{Day, Keep};
+use crate::model::{Day, Retention};
 
 /// Most rows removed in one step: about 5 ms.
 pub(super) const ROWS: i64 = 2_000;
@@ -67,13 +67,13 @@ pub(super) fn remove_traces(
 }
 
 /// How far what is stored is past what is wanted, in octets: free pages do not count.
-pub(super) fn octets_over(connection: &Connection, keep: &Keep) -> rusqlite::Result<u64> {
+pub(super) fn octets_over(connection: &Connection, keep: &Retention) -> rusqlite::Result<u64> {
     let (pages, free, size) = pages(connection)?;
     Ok(over(pages - free, size, keep))
 }
 
 /// How far so many pages are past what is wanted, in octets.
-pub(super) fn over(pages: i64, size: i64, keep: &Keep) -> u64 {
+pub(super) fn over(pages: i64, size: i64, keep: &Retention) -> u64 {
     let bytes = u64::try_from(pages * size).unwrap_or(0);
     keep.max_bytes.map_or(0, |most| bytes.saturating_sub(most))
 }

@@ -22,9 +22,9 @@ use super::remove::{ROWS, octets_over, oldest_day, oldest_hour, remove_hour, rem
 use super::reporting;
 use super::statements::Statements;
 use crate::columns::unreversed;
-use crate::engine::Step;
+use crate::engine::JobProgress;
 use crate::groups::Groups;
-use crate::model::{Day, Expired, Keep, hour_of};
+use crate::model::{Day, ExpiredRecords, Retention, hour_of};
 use crate::outbox::upkeep;
 
 /// The tally may take up one part in so many of the file: the rest is for what explains single messages.
@@ -91,7 +91,7 @@ struct Next {
 
 impl Round {
     /// As many rows as free what the file has past its limit, about: no more than these, unless one step removes more.
-    fn begin(connection: &Connection, keep: &Keep, before: Day, most: u64) -> rusqlite::Result<Self> {
+    fn begin(connection: &Connection, keep: &Retention, before: Day, most: u64) -> rusqlite::Result<Self> {
         let (rows, octets) = tally_size(connection)?;
         let needed = octets_over(connection, keep)?
             .saturating_mul(rows)
@@ -123,26 +123,30 @@ impl Room {
 
     /// What was begun comes to its end when there is room, too: words that nothing refers to do not wait for the next time. Whether
     /// there is more to do.
-    pub(super) fn finish(&mut self, connection: &Connection, done: &mut Expired) -> rusqlite::Result<Step> {
+    pub(super) fn finish(
+        &mut self,
+        connection: &Connection,
+        done: &mut ExpiredRecords,
+    ) -> rusqlite::Result<JobProgress> {
         self.walk = None;
         self.round = None;
         self.next.clear();
         if self.sweep(connection, done)? {
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
-        Ok(Step::Done)
+        Ok(JobProgress::Done)
     }
 
     /// Makes some.
     pub(super) fn make(
         &mut self,
         connection: &Connection,
-        keep: &Keep,
+        keep: &Retention,
         groups: Option<&dyn Groups>,
-        done: &mut Expired,
-    ) -> rusqlite::Result<Step> {
+        done: &mut ExpiredRecords,
+    ) -> rusqlite::Result<JobProgress> {
         if self.go_on(connection, keep, groups, done)? {
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         let recent = recent(connection, keep)?;
         let excess = self.excess(connection, keep)?;
@@ -150,43 +154,43 @@ impl Room {
             && (self.begin_round(connection, keep, groups, recent, excess, done)?
                 || self.begin_round(connection, keep, groups, Day(u32::MAX), excess, done)?)
         {
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         let removed = remove_traces_for_room(connection)?;
         if removed > 0 {
             done.traces += removed;
             done.traces_for_size += removed;
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         let removed = upkeep::make_room(&Statements(connection))?;
         if removed > 0 {
             done.bodies_for_size += removed;
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         if let Some(hour) = oldest_hour(connection)?.filter(|hour| *hour < hour_of(recent.begins_ms())) {
             // What only these had goes with their day (`last_day`): nobody has to look at all others for it.
             let removed = remove_hour(connection, hour)?;
             done.observations += removed;
             done.observations_for_size += removed;
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         if self.begin_round(connection, keep, groups, recent, u64::MAX, done)? {
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         self.walk = Walk::begin(connection, groups)?;
         if self.walk.is_some() || self.begin_round(connection, keep, groups, Day(u32::MAX), u64::MAX, done)? {
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
-        Ok(Step::Done)
+        Ok(JobProgress::Done)
     }
 
     /// Goes on with what is under way; whether there was anything.
     fn go_on(
         &mut self,
         connection: &Connection,
-        keep: &Keep,
+        keep: &Retention,
         groups: Option<&dyn Groups>,
-        done: &mut Expired,
+        done: &mut ExpiredRecords,
     ) -> rusqlite::Result<bool> {
         if let Some(walk) = &mut self.walk {
             self.unswept.observations = true;
@@ -204,7 +208,7 @@ impl Room {
     }
 
     /// Goes on sweeping; whether there was anything to sweep.
-    fn sweep(&mut self, connection: &Connection, done: &mut Expired) -> rusqlite::Result<bool> {
+    fn sweep(&mut self, connection: &Connection, done: &mut ExpiredRecords) -> rusqlite::Result<bool> {
         if self.sweep.is_none() {
             self.sweep = match self.unswept {
                 Unswept {
@@ -217,7 +221,7 @@ impl Room {
         let Some(sweep) = &mut self.sweep else {
             return Ok(false);
         };
-        if sweep.step(connection, done)? == Step::Done {
+        if sweep.step(connection, done)? == JobProgress::Done {
             match sweep.graph {
                 Graph::Observations => self.unswept.observations = false,
                 Graph::Rows => self.unswept.rows = false,
@@ -229,7 +233,7 @@ impl Room {
 
     /// How many rows the tally is to lose, about. That is looked at once an hour, for all rows are counted for it; and then some
     /// more go than have to, so that it is not so each hour.
-    fn excess(&mut self, connection: &Connection, keep: &Keep) -> rusqlite::Result<u64> {
+    fn excess(&mut self, connection: &Connection, keep: &Retention) -> rusqlite::Result<u64> {
         let hour = hour_of(keep.now_ms);
         if let Some((excess, looked_at)) = self.excess
             && looked_at == hour
@@ -252,11 +256,11 @@ impl Room {
     fn begin_round(
         &mut self,
         connection: &Connection,
-        keep: &Keep,
+        keep: &Retention,
         groups: Option<&dyn Groups>,
         before: Day,
         most: u64,
-        done: &mut Expired,
+        done: &mut ExpiredRecords,
     ) -> rusqlite::Result<bool> {
         if oldest_day(connection)?.is_none_or(|day| day >= before) {
             return Ok(false);
@@ -269,9 +273,9 @@ impl Room {
     fn go_round(
         &mut self,
         connection: &Connection,
-        keep: &Keep,
+        keep: &Retention,
         groups: Option<&dyn Groups>,
-        done: &mut Expired,
+        done: &mut ExpiredRecords,
     ) -> rusqlite::Result<bool> {
         let Some(mut round) = self.round.take() else {
             return Ok(false);
@@ -293,7 +297,7 @@ impl Room {
         &mut self,
         connection: &Connection,
         round: &mut Round,
-        done: &mut Expired,
+        done: &mut ExpiredRecords,
     ) -> rusqlite::Result<bool> {
         let days = reporting::days(connection)?;
         let (mut most, mut looked) = (round.left.min(ROWS.unsigned_abs()), 0);
@@ -328,7 +332,7 @@ impl Room {
 }
 
 /// The day before which nothing is recent: yesterday, or by what is stored where the clock is ahead of it.
-fn recent(connection: &Connection, keep: &Keep) -> rusqlite::Result<Day> {
+fn recent(connection: &Connection, keep: &Retention) -> rusqlite::Result<Day> {
     let today = Day::at(keep.now_ms);
     let sql = "SELECT max(coalesce((SELECT max(hour) / 24 FROM hour WHERE hour / 24 <= ?1), 0), \
                coalesce((SELECT max(day) FROM tally WHERE day <= ?1), 0))";
@@ -662,13 +666,13 @@ impl Sweep {
     }
 
     /// Some of it. A step that removes marks everything before: nobody writes meanwhile.
-    fn step(&mut self, connection: &Connection, done: &mut Expired) -> rusqlite::Result<Step> {
+    fn step(&mut self, connection: &Connection, done: &mut ExpiredRecords) -> rusqlite::Result<JobProgress> {
         if !self.mark(connection)? {
-            return Ok(Step::More);
+            return Ok(JobProgress::More);
         }
         let tables = self.graph.tables();
         let (Some(table), Some(used)) = (tables.get(self.place), self.used.get(self.place)) else {
-            return Ok(Step::Done);
+            return Ok(JobProgress::Done);
         };
         // The last trace says which numbers were given out.
         let except = if *table == "trace" {
@@ -699,7 +703,7 @@ impl Sweep {
             self.place += 1;
             self.cursor = i64::MIN;
         }
-        Ok(Step::More)
+        Ok(JobProgress::More)
     }
 
     /// Marks some; whether that was all.

@@ -14,7 +14,7 @@ use super::reading::FileReader;
 use super::secondary::SecondaryConnection;
 use super::statements::Statements;
 use crate::error::StoreError;
-use crate::model::{Agreed, HostId, SpoolStatus};
+use crate::model::{HostId, SpoolAgreement, SpoolStatus};
 use crate::spool::{ENTRY, EntryCounts, MAX_ENTRIES, MAX_SEGMENT, MAX_UNPACKED, Sealed, Segment};
 use account::Account;
 pub(super) use append::Appender;
@@ -85,16 +85,16 @@ impl FileSpool {
         }
     }
 
-    pub(crate) fn agree(&mut self, host: HostId, highest: u64) -> Result<Agreed, StoreError> {
+    pub(crate) fn agree(&mut self, host: HostId, highest: u64) -> Result<SpoolAgreement, StoreError> {
         self.secondary
             .write("compare numbers", |&Statements(connection)| {
                 let mut account = Account::read(connection)?;
                 if account.host != Some(host) || highest < account.next {
-                    return Ok(Agreed::Yes);
+                    return Ok(SpoolAgreement::Yes);
                 }
                 account.become_another()?;
                 account.save(connection)?;
-                Ok(Agreed::AnotherHost)
+                Ok(SpoolAgreement::AnotherHost)
             })
     }
 

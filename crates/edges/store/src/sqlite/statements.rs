@@ -4,18 +4,18 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::error::damaged;
-use crate::sql::{Row, Sql, SqlError, Value};
+use crate::sql::{Sql, SqlError, SqlRow, SqlValue};
 
 /// The transaction that is open on this connection.
 pub(crate) struct Statements<'a>(pub(super) &'a Connection);
 
 impl Sql for Statements<'_> {
-    fn execute(&self, sql: &str, values: &[Value<'_>]) -> Result<u64, SqlError> {
+    fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, SqlError> {
         let mut statement = self.0.prepare_cached(sql)?;
         Ok(statement.execute(params_from_iter(values))? as u64)
     }
 
-    fn insert(&self, sql: &str, values: &[Value<'_>]) -> Result<i64, SqlError> {
+    fn insert(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<i64, SqlError> {
         let mut statement = self.0.prepare_cached(sql)?;
         Ok(statement.insert(params_from_iter(values))?)
     }
@@ -23,15 +23,15 @@ impl Sql for Statements<'_> {
     fn each(
         &self,
         sql: &str,
-        values: &[Value<'_>],
-        take: &mut dyn FnMut(&Row) -> Result<bool, SqlError>,
+        values: &[SqlValue<'_>],
+        take: &mut dyn FnMut(&SqlRow) -> Result<bool, SqlError>,
     ) -> Result<(), SqlError> {
         let mut statement = self.0.prepare_cached(sql)?;
         let columns = statement.column_count();
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
             let read = |column| value_of(column, row.get_ref(column)?);
-            if !take(&Row::new((0..columns).map(read).collect::<Result<_, _>>()?))? {
+            if !take(&SqlRow::new((0..columns).map(read).collect::<Result<_, _>>()?))? {
                 break;
             }
         }
@@ -43,9 +43,9 @@ impl Sql for Statements<'_> {
     }
 }
 
-fn value_of(column: usize, value: ValueRef<'_>) -> Result<Value<'static>, SqlError> {
+fn value_of(column: usize, value: ValueRef<'_>) -> Result<SqlValue<'static>, SqlError> {
     match value {
-        ValueRef::Null => Ok(Value::Integer(None)),
+        ValueRef::Null => Ok(SqlValue::Integer(None)),
         ValueRef::Integer(number) => Ok(number.into()),
         ValueRef::Text(octets) => match std::str::from_utf8(octets) {
             Ok(text) => Ok(text.to_owned().into()),
@@ -56,7 +56,7 @@ fn value_of(column: usize, value: ValueRef<'_>) -> Result<Value<'static>, SqlErr
     }
 }
 
-impl ToSql for Value<'_> {
+impl ToSql for SqlValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Integer(Some(number)) => ValueRef::Integer(*number),
@@ -109,7 +109,11 @@ mod tests {
                 .unwrap(),
             1
         );
-        let nothing = [Value::Text(None), Value::Integer(None), Value::Octets(None)];
+        let nothing = [
+            SqlValue::Text(None),
+            SqlValue::Integer(None),
+            SqlValue::Octets(None),
+        ];
         assert_eq!(sql.insert(insert, &nothing).unwrap(), 2);
         let found = sql.rows("SELECT number, word, octets FROM a ORDER BY id", &[], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))

@@ -15,9 +15,9 @@ use super::spool::Appender;
 use super::wal::{WAL_LONG, migrate_deleted_file, write_back};
 use super::{blocks, expire, journal};
 use crate::distinct::Folding;
-use crate::engine::{Engine, Step};
+use crate::engine::{Engine, JobProgress};
 use crate::error::StoreError;
-use crate::model::{Expired, Keep, RecordLosses};
+use crate::model::{ExpiredRecords, RecordLosses, Retention};
 use crate::queue::Batch;
 use crate::spool::Share;
 
@@ -125,7 +125,7 @@ impl Sqlite {
         Ok(done)
     }
 
-    fn step(&mut self, keep: &Keep, done: &mut Expired) -> rusqlite::Result<Step> {
+    fn step(&mut self, keep: &Retention, done: &mut ExpiredRecords) -> rusqlite::Result<JobProgress> {
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         // Expiry then finds in the tally all there is of a day.
         journal::fold(&transaction)?;
@@ -134,7 +134,7 @@ impl Sqlite {
         expire::count_step(&transaction)?;
         transaction.commit()?;
         // Giving pages back rewrites the end of the file.
-        if step == Step::Done {
+        if step == JobProgress::Done {
             expire::give_back(&self.connection, keep, done)
         } else {
             Ok(step)
@@ -192,14 +192,14 @@ impl Engine for Sqlite {
         write_back(&self.connection, &self.path, WAL_LONG)
     }
 
-    fn expire(&mut self, keep: &Keep, done: &mut Expired) -> Result<Step, StoreError> {
+    fn expire(&mut self, keep: &Retention, done: &mut ExpiredRecords) -> Result<JobProgress, StoreError> {
         // What goes may be something we remember the number of.
         self.remembered.forget();
         let step = self
             .step(keep, done)
             .map_err(engine(&self.path, "remove what has expired"))?;
         // Where no message comes, nobody else does it; and the file gets shorter by it, at the end.
-        let all = step == Step::Done && done.pages > 0;
+        let all = step == JobProgress::Done && done.pages > 0;
         write_back(&self.connection, &self.path, if all { 0 } else { WAL_LONG })?;
         Ok(step)
     }

@@ -9,11 +9,11 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use super::*;
-use crate::State;
-use crate::model::{Expired, Keep, Limits};
+use crate::RecorderState;
+use crate::model::{ExpiredRecords, QueueLimits, Retention};
 use crate::prepared::tests::{observation, prepared};
 use crate::queue::Waiting;
-use crate::recorder::{Options, Recorder};
+use crate::recorder::{Recorder, RecorderOptions};
 
 /// What the engine does with each batch, in turn; afterwards all goes well.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,13 +93,13 @@ impl Engine for Opened {
         Ok(())
     }
 
-    fn expire(&mut self, keep: &Keep, _: &mut Expired) -> Result<Step, StoreError> {
+    fn expire(&mut self, keep: &Retention, _: &mut ExpiredRecords) -> Result<JobProgress, StoreError> {
         assert_ne!(keep.now_ms, DOOMSDAY, "the end of time");
-        Ok(Step::Done)
+        Ok(JobProgress::Done)
     }
 }
 
-fn writer(script: &Scripted, limits: Limits) -> Writer {
+fn writer(script: &Scripted, limits: QueueLimits) -> Writer {
     let opener = script.opener();
     Writer {
         shared: Arc::new(RecorderShared::new(limits)),
@@ -132,7 +132,7 @@ fn attempt(writer: &mut Writer) {
 #[test]
 fn trouble_is_told_when_it_begins_and_when_it_ends() {
     let script = Scripted::new(&[Fate::Refused; 5]);
-    let mut writer = writer(&script, Limits::default());
+    let mut writer = writer(&script, QueueLimits::default());
     let mut first = push(&writer, observation(1));
     let lines = logged(|| {
         for number in 2..7 {
@@ -155,7 +155,7 @@ fn trouble_is_told_when_it_begins_and_when_it_ends() {
     assert_eq!(script.written(), [all, Vec::new()]);
     let statistics = writer.shared.counters.read(0, 0);
     assert_eq!((statistics.failures, statistics.committed), (5, 6));
-    assert_eq!(statistics.state, State::Ok);
+    assert_eq!(statistics.state, RecorderState::Ok);
     assert_eq!(
         *lock_ignoring_poison(&script.opened),
         1 + 5,
@@ -166,7 +166,7 @@ fn trouble_is_told_when_it_begins_and_when_it_ends() {
 #[test]
 fn pauses_grow_to_a_limit() {
     let script = Scripted::new(&[Fate::Refused; 20]);
-    let mut writer = writer(&script, Limits::default());
+    let mut writer = writer(&script, QueueLimits::default());
     drop(push(&writer, observation(1)));
     let mut pauses = Vec::new();
     for _ in 0..10 {
@@ -180,7 +180,7 @@ fn pauses_grow_to_a_limit() {
 #[test]
 fn what_went_into_a_removed_file_is_written_again() {
     let script = Scripted::new(&[Fate::WrittenNowhere]);
-    let mut writer = writer(&script, Limits::default());
+    let mut writer = writer(&script, QueueLimits::default());
     let mut answer = push(&writer, observation(1));
     attempt(&mut writer);
     assert_eq!(answer.try_recv(), Ok(Recorded::Committed));
@@ -190,7 +190,7 @@ fn what_went_into_a_removed_file_is_written_again() {
 #[test]
 fn losses_are_told_once_in_a_while() {
     let script = Scripted::new(&[Fate::Refused; 100]);
-    let limits = Limits {
+    let limits = QueueLimits {
         bytes: usize::MAX,
         records: 2,
     };
@@ -209,18 +209,18 @@ fn losses_are_told_once_in_a_while() {
 #[tokio::test]
 async fn a_writer_that_is_gone_leaves_nobody_waiting() {
     let script = Scripted::default();
-    let recorder = Recorder::with_engine(Options::at("nowhere"), script.opener()).unwrap();
+    let recorder = Recorder::with_engine(RecorderOptions::at("nowhere"), script.opener()).unwrap();
     let written = recorder.record(observation(1)).await;
     assert_eq!(written, Recorded::Committed);
-    let job = recorder.expire(Keep::standard(0));
-    assert_eq!(job.await.unwrap(), Expired::default());
+    let job = recorder.expire(Retention::standard(0));
+    assert_eq!(job.await.unwrap(), ExpiredRecords::default());
     let shared = recorder.shared_for_tests();
     drop(recorder);
     let (waiter, answer) = oneshot::channel();
     shared.push(prepared(observation(2)), waiter);
     assert!(answer.await.is_err(), "which the recorder tells as *dropped*");
     let statistics = shared.counters.read(0, 0);
-    assert_eq!(statistics.state, State::Ok, "it was asked to end");
+    assert_eq!(statistics.state, RecorderState::Ok, "it was asked to end");
     assert_eq!(
         (statistics.dropped_observations, statistics.dropped_tallies),
         (1, 1)
@@ -230,7 +230,7 @@ async fn a_writer_that_is_gone_leaves_nobody_waiting() {
 #[test]
 fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
     let script = Scripted::new(&[Fate::Panic, Fate::Written]);
-    let mut writer = writer(&script, Limits::default());
+    let mut writer = writer(&script, QueueLimits::default());
     let mut poison = [1, 2].map(|number| push(&writer, observation(number)));
     attempt(&mut writer);
     assert_eq!(
@@ -242,7 +242,7 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
         (statistics.dropped_observations, statistics.dropped_tallies),
         (2, 2)
     );
-    assert_eq!(statistics.state, State::Degraded);
+    assert_eq!(statistics.state, RecorderState::Degraded);
     assert_eq!(
         statistics.last_error.unwrap(),
         r#"a defect of this program, while it was to write a batch: "a batch of 2""#
@@ -262,18 +262,18 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
         2,
         "the engine that panicked is not used again"
     );
-    assert_eq!(writer.shared.counters.state(), State::Ok);
+    assert_eq!(writer.shared.counters.state(), RecorderState::Ok);
 }
 
 /// Decision D13: mail is answered as fast as before while the store takes nothing. Time goes on
 /// here only where somebody waits for it.
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_a_store_in_trouble() {
-    let mut options = Options::at("/proc/nowhere/landmarc.db");
+    let mut options = RecorderOptions::at("/proc/nowhere/landmarc.db");
     options.must_open = false;
     let recorder = Recorder::open(options).unwrap();
     drop(recorder.record(observation(1)));
-    while recorder.state() == State::Ok {
+    while recorder.state() == RecorderState::Ok {
         std::thread::yield_now();
     }
     let began = tokio::time::Instant::now();
@@ -283,7 +283,7 @@ async fn nobody_waits_for_a_store_in_trouble() {
 
 async fn recovered(recorder: &Recorder) {
     for _ in 0..12_000 {
-        if recorder.state() == State::Ok {
+        if recorder.state() == RecorderState::Ok {
             return;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -294,14 +294,14 @@ async fn recovered(recorder: &Recorder) {
 #[tokio::test]
 async fn the_recorder_outlives_panics_of_the_engine() {
     let script = Scripted::new(&[Fate::Panic]);
-    let mut options = Options::at("nowhere");
-    options.patience = Duration::from_mins(1);
+    let mut options = RecorderOptions::at("nowhere");
+    options.answer_timeout = Duration::from_mins(1);
     let recorder = Recorder::with_engine(options, script.opener()).unwrap();
     assert_eq!(recorder.record(observation(1)).await, Recorded::Dropped);
     assert_ne!(recorder.record(observation(2)).await, Recorded::Dropped);
     recovered(&recorder).await;
 
-    let failed = recorder.expire(Keep::standard(DOOMSDAY)).await.unwrap_err();
+    let failed = recorder.expire(Retention::standard(DOOMSDAY)).await.unwrap_err();
     assert!(
         matches!(failed, StoreError::Panicked { ref panic, .. } if panic.contains("the end of time")),
         "{failed}"
@@ -322,7 +322,7 @@ async fn the_recorder_outlives_panics_of_the_engine() {
 
 #[test]
 fn a_writer_that_ends_unasked_is_told() {
-    let shared = Arc::new(RecorderShared::new(Limits::default()));
+    let shared = Arc::new(RecorderShared::new(QueueLimits::default()));
     let (waiter, mut answer) = oneshot::channel();
     shared.push(prepared(observation(1)), waiter);
     let end = End(Arc::clone(&shared));
@@ -335,7 +335,7 @@ fn a_writer_that_ends_unasked_is_told() {
     let (waiter, _answer) = oneshot::channel();
     shared.push(prepared(observation(2)), waiter);
     let statistics = shared.counters.read(0, 0);
-    assert_eq!(statistics.state, State::Degraded);
+    assert_eq!(statistics.state, RecorderState::Degraded);
     assert!(statistics.last_error.unwrap().contains("the writer ended"));
     assert_eq!(
         (statistics.dropped_observations, statistics.dropped_tallies),
@@ -346,7 +346,7 @@ fn a_writer_that_ends_unasked_is_told() {
 #[test]
 fn a_record_alone_does_not_wait_for_others() {
     let script = Scripted::default();
-    let mut writer = writer(&script, Limits::default());
+    let mut writer = writer(&script, QueueLimits::default());
     writer.pace.gather = Duration::from_hours(1);
     for number in 0..3 {
         drop(push(&writer, observation(number)));
@@ -406,7 +406,7 @@ impl Visit for Message {
 #[test]
 fn a_waiting_record_is_not_lost_with_its_waiter() {
     let script = Scripted::default();
-    let mut writer = writer(&script, Limits::default());
+    let mut writer = writer(&script, QueueLimits::default());
     let waiting = Waiting {
         prepared: prepared(observation(1)),
         waiter: None,

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use landmarc_store::{Place, Server, ServerOptions};
+use landmarc_store::{DatabaseOptions, DatabaseServer, StoreLocation};
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup};
 
 use crate::joins;
@@ -39,7 +39,7 @@ pub(crate) struct Bed {
 struct Database {
     host: Arc<dyn Host>,
     name: String,
-    server: Server,
+    server: DatabaseServer,
 }
 
 /// A case and its name.
@@ -76,7 +76,7 @@ impl Bed {
     }
 
     /// What is opened.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> StoreLocation {
         match &self.database {
             Some(database) => database.server.clone().into(),
             None => self.directory.store().into(),
@@ -89,7 +89,7 @@ impl Bed {
     }
 
     /// None on SQLite.
-    pub(crate) fn server(&self) -> Option<&Server> {
+    pub(crate) fn server(&self) -> Option<&DatabaseServer> {
         self.database.as_ref().map(|database| &database.server)
     }
 
@@ -99,7 +99,7 @@ impl Bed {
     }
 
     /// The same database by other connections, as another host of the fleet has it; on SQLite the same file.
-    pub(crate) fn elsewhere(&self) -> Place {
+    pub(crate) fn elsewhere(&self) -> StoreLocation {
         match &self.database {
             Some(database) => server(&database.host.url(&database.name)).into(),
             None => self.place(),
@@ -126,10 +126,10 @@ impl Drop for Bed {
 }
 
 /// The store at this address, which belongs to the user of the tests.
-pub(crate) fn server(url: &str) -> Server {
-    let mut options = ServerOptions::new(url.parse().unwrap());
+pub(crate) fn server(url: &str) -> DatabaseServer {
+    let mut options = DatabaseOptions::new(url.parse().unwrap());
     options.password = Some(PASSWORD.to_owned());
-    Server::new(options).unwrap()
+    DatabaseServer::new(options).unwrap()
 }
 
 fn on_sqlite(directory: &Directory, sql: &str) -> String {

@@ -137,10 +137,10 @@ async fn what_is_known_of_the_store_stays_true_beside_letters_and_expiry() {
     // Another recorder gives out numbers, and removes what is old: all is looked up again.
     let other = store_with(&directory, [message(20)]).await;
     record_all(&recorder, [message(21)]).await;
-    let keep = landmarc_store::Keep {
+    let keep = landmarc_store::Retention {
         observation_days: 0,
         tally_days: 0,
-        ..landmarc_store::Keep::standard(NOW + 400 * 86_400_000)
+        ..landmarc_store::Retention::standard(NOW + 400 * 86_400_000)
     };
     assert_eq!(other.expire(keep).await.unwrap().observations, 22);
     outbox.put_all(&[report("example.org")], NOW).unwrap();

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_store::{Day, Filter, Recorded, Recorder};
+use landmarc_store::{Day, LogFilter, Recorded, Recorder};
 
 use crate::samples::{Directory, MIDNIGHT, counted, from, patient, reader};
 
@@ -29,9 +29,9 @@ fn kill_9_loses_nothing_that_was_answered_and_doubles_nothing() {
         assert!(answered.len() > before, "round {round} recorded something");
     }
     let reader = reader(&directory);
-    let all = Filter {
+    let all = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let rows = reader.log(&all).unwrap();
     let stored: BTreeSet<u64> = rows.iter().map(|row| row.id.parse().unwrap()).collect();

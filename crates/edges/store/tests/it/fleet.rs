@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use landmarc_observation::Observation;
 use landmarc_store::{
-    Beat, COMMAND_BUSY_TIMEOUT, Collector, Day, Filter, Keep, Reader, Recorder, Segment, Server, Spool,
+    COMMAND_BUSY_TIMEOUT, Collector, DatabaseServer, Day, Heartbeat, LogFilter, Reader, Recorder, Retention,
+    Segment, Spool,
 };
 
 use crate::bed::{Bed, Case, server};
@@ -78,9 +79,9 @@ fn collector(bed: &Bed) -> Collector {
 }
 
 fn all(reader: &Reader) -> usize {
-    let all = Filter {
+    let all = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     reader.log(&all).unwrap().len()
 }
@@ -126,7 +127,7 @@ fn any_order_and_any_repetition(bed: &Bed) {
     );
     let mut collector = collector(bed);
     let mut beat = |host| {
-        let beat = Beat {
+        let beat = Heartbeat {
             host,
             name: "mx1".to_owned(),
             clock_ms: MIDNIGHT,
@@ -164,7 +165,7 @@ fn any_order_and_any_repetition(bed: &Bed) {
 }
 
 /// The same server by a way on which connections can be cut.
-fn by_way_of(bed: &Bed) -> (Cutter, Server) {
+fn by_way_of(bed: &Bed) -> (Cutter, DatabaseServer) {
     let address = bed.server().unwrap().address();
     let cutter = Cutter::to(address.port());
     let url = address
@@ -221,10 +222,10 @@ fn what_was_removed_is_written_again(bed: &Bed) {
     let two = segments(&second, [vec![on_day(0, 2)]]);
     let mut collector = collector(bed);
     collector.apply(&one[0], 0).unwrap();
-    let keep = Keep {
+    let keep = Retention {
         tally_days: 0,
         observation_days: 0,
-        ..Keep::standard(MIDNIGHT + 9 * DAY)
+        ..Retention::standard(MIDNIGHT + 9 * DAY)
     };
     let expired = expire(bed, keep);
     assert_eq!(
@@ -243,10 +244,10 @@ fn expiry_beside_those_who_write(bed: &Bed) {
     let host = Directory::new();
     let batches = (0..40).map(|number| vec![on_day(number % 4, number), on_day(9, 100 + number)]);
     let segments = segments(&host, batches);
-    let keep = Keep {
+    let keep = Retention {
         tally_days: 5,
         observation_days: 5,
-        ..Keep::standard(MIDNIGHT + 9 * DAY)
+        ..Retention::standard(MIDNIGHT + 9 * DAY)
     };
     thread::scope(|scope| {
         let writing = scope.spawn(|| {
@@ -290,7 +291,7 @@ fn days_out_of_reason_count_as_others(bed: &Bed) {
         reader.reporting_days().unwrap(),
         [Day(0), Day::at(MIDNIGHT), last]
     );
-    let expired = expire(bed, Keep::standard(MIDNIGHT + DAY));
+    let expired = expire(bed, Retention::standard(MIDNIGHT + DAY));
     assert_eq!(
         (expired.tally_rows, expired.observations),
         (1, 1),
@@ -353,9 +354,9 @@ fn messages_without_a_policy_domain(bed: &Bed) {
         assert_eq!(found.author_domain, given.author_domain);
         assert_eq!(&*found.trace, &*given.trace);
     }
-    let of_author = Filter {
+    let of_author = LogFilter {
         domain: Some("example.com".to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(reader.log(&of_author).unwrap().len(), 1);
     assert_eq!(reader.policy_domains(Day::at(MIDNIGHT)).unwrap(), [""; 0]);
@@ -368,7 +369,7 @@ fn a_clock_that_is_off_is_seen(bed: &Bed) {
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     let clock_ms = u64::try_from(now.as_millis()).unwrap() + HOUR;
-    let beat = Beat {
+    let beat = Heartbeat {
         host: segments[0].host(),
         name: "mx1".to_owned(),
         clock_ms,
@@ -382,7 +383,7 @@ fn a_clock_that_is_off_is_seen(bed: &Bed) {
         (7, clock_ms - 5, 0)
     );
     // One that does not say how far it is has not come to be one that never does.
-    let silent = Beat {
+    let silent = Heartbeat {
         caught_up_ms: 0,
         pending: 0,
         ..beat.clone()

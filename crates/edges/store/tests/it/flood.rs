@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use landmarc_observation::Observation;
-use landmarc_store::{Day, Expired, Filter, Groups, Keep, Options, Recorder};
+use landmarc_store::{Day, ExpiredRecords, Groups, LogFilter, Recorder, RecorderOptions, Retention};
 
 use crate::samples::{DAY, Directory, HOUR, MIDNIGHT, counted, from, patient, reader, record_all};
 
@@ -90,17 +90,17 @@ fn honest(first: u64, count: u64, from_ms: u64) -> impl Iterator<Item = Observat
     })
 }
 
-fn limited(directory: &Directory) -> Options {
-    Options {
+fn limited(directory: &Directory) -> RecorderOptions {
+    RecorderOptions {
         groups: Some(Arc::new(TwoLabels)),
         ..patient(directory.store())
     }
 }
 
-async fn expire(recorder: &Recorder, now_ms: u64, max_bytes: u64) -> Expired {
-    let keep = Keep {
+async fn expire(recorder: &Recorder, now_ms: u64, max_bytes: u64) -> ExpiredRecords {
+    let keep = Retention {
         max_bytes: Some(max_bytes),
-        ..Keep::standard(now_ms)
+        ..Retention::standard(now_ms)
     };
     recorder.expire(keep).await.unwrap()
 }
@@ -111,10 +111,10 @@ fn size(directory: &Directory, ending: &str) -> u64 {
 }
 
 fn lines(directory: &Directory, domain: &str) -> usize {
-    let filter = Filter {
+    let filter = LogFilter {
         domain: Some(domain.to_owned()),
         limit: 10_000,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     reader(directory).log(&filter).unwrap().len()
 }
@@ -128,7 +128,7 @@ async fn flood_is_held(messages: u64, max_bytes: u64) {
     record_all(&recorder, honest(0, HONEST, MIDNIGHT + DAY)).await;
     record_all(&recorder, honest(HONEST, HONEST, MIDNIGHT + 2 * DAY)).await;
     let begins = MIDNIGHT + 2 * DAY + HOUR;
-    let (mut sum, mut peak, mut wal) = (Expired::default(), 0, 0);
+    let (mut sum, mut peak, mut wal) = (ExpiredRecords::default(), 0, 0);
     let mut now_ms = begins;
     for first in (0..messages).step_by(usize::try_from(A_MINUTE).unwrap()) {
         let last = messages.min(first + A_MINUTE);
@@ -218,7 +218,7 @@ async fn old_days_of_a_flood_go_before_todays_messages_and_before_old_days_of_ot
     record_all(&recorder, honest(FLOOD, 500, MIDNIGHT)).await;
     let today = MIDNIGHT + 30 * DAY;
     // What is older than 14 days has no observations any more.
-    recorder.expire(Keep::standard(today)).await.unwrap();
+    recorder.expire(Retention::standard(today)).await.unwrap();
     record_all(&recorder, honest(2 * FLOOD, 30, today)).await;
     let expired = expire(&recorder, today + HOUR, 4 << 20).await;
     assert_eq!((expired.observations, expired.over_bytes), (0, 0), "{expired:?}");
@@ -311,9 +311,9 @@ async fn a_policy_domain_for_each_row(rows: u64, days: u64, now_ms: u64) {
     }
     drop(recorder);
     let recorder = Recorder::open(limited(&directory)).unwrap();
-    let keep = Keep {
+    let keep = Retention {
         observation_days: 0,
-        ..Keep::standard(now_ms)
+        ..Retention::standard(now_ms)
     };
     let expired = recorder.expire(keep).await.unwrap();
     assert_eq!(

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use landmarc_observation::Observation;
 use landmarc_store::{
-    Applied, Collector, Day, Filter, Options, Reader, Recorder, Segment, Spool, SpoolLimits, SpoolStatus,
+    Applied, Collector, Day, LogFilter, Reader, Recorder, RecorderOptions, Segment, Spool, SpoolLimits,
+    SpoolStatus,
 };
 
 use crate::samples::{Directory, MIDNIGHT, counted, from, patient, record_all};
@@ -20,7 +21,7 @@ pub(crate) const ROOM: SpoolLimits = SpoolLimits {
 };
 
 /// Options of a host that hands over what it records.
-pub(crate) fn spooling(path: impl AsRef<Path>, limits: SpoolLimits) -> Options {
+pub(crate) fn spooling(path: impl AsRef<Path>, limits: SpoolLimits) -> RecorderOptions {
     let mut options = patient(path);
     options.spool = Some(limits);
     options
@@ -95,9 +96,9 @@ pub(crate) struct Contents {
 impl Contents {
     pub(crate) fn of(directory: &Directory) -> Self {
         let reader = Reader::open(directory.store()).unwrap();
-        let filter = Filter {
+        let filter = LogFilter {
             limit: usize::MAX,
-            ..Filter::default()
+            ..LogFilter::default()
         };
         let mut log = reader.log(&filter).unwrap();
         log.sort_by(|one, other| one.id.cmp(&other.id));

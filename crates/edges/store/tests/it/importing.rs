@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use landmarc_store::{
-    Day, DayCounts, Import, Imported, Importer, Keep, MAX_IMPORTS, Outbox, Place, Redirection, Rehearsal,
-    StoreError,
+    Day, DayCounts, Import, Imported, Importer, MAX_IMPORTS, Outbox, Redirection, Rehearsal, Retention,
+    StoreError, StoreLocation,
 };
 
 use crate::bed::{Bed, suite};
@@ -34,11 +34,11 @@ fn import(key: &str, count: u64) -> Import {
     }
 }
 
-fn importer(of: impl Into<Place>) -> Importer {
+fn importer(of: impl Into<StoreLocation>) -> Importer {
     Importer::open(of, PATIENCE).unwrap()
 }
 
-fn rehearsal(of: impl Into<Place>) -> Rehearsal {
+fn rehearsal(of: impl Into<StoreLocation>) -> Rehearsal {
     Rehearsal::open(of).unwrap()
 }
 
@@ -177,9 +177,9 @@ async fn what_is_known_of_keys_goes_with_their_day_and_such_days_are_left_out() 
     let directory = Directory::new();
     let recorder = store_with(&directory, []).await;
     importer(&directory).import(&[import("a", 3)], ANY_DAY).unwrap();
-    let keep = Keep {
+    let keep = Retention {
         tally_days: 1,
-        ..Keep::standard(MIDNIGHT + 2 * DAY)
+        ..Retention::standard(MIDNIGHT + 2 * DAY)
     };
     recorder.expire(keep).await.unwrap();
     assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 0);

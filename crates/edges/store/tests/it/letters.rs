@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use landmarc_store::{
-    Claim, Claims, Day, Delivery, DeliveryNumber, DeliveryState, NewDelivery, NewReport, Outbox, Place, Put,
-    Reader, ReportKind, ReportNumber,
+    Claim, Claims, Day, Delivery, DeliveryNumber, DeliveryState, NewDelivery, NewReport, Outbox, Put, Reader,
+    ReportKind, ReportNumber, StoreLocation,
 };
 
 use crate::bed::Bed;
@@ -15,14 +15,14 @@ pub(crate) const NOW: u64 = MIDNIGHT + DAY + 900_000;
 /// How long a lease lasts.
 pub(crate) const LEASE: u64 = 600_000;
 
-impl From<&Bed> for Place {
+impl From<&Bed> for StoreLocation {
     fn from(bed: &Bed) -> Self {
         bed.place()
     }
 }
 
 /// An outbox that waits for others as long as they take.
-pub(crate) fn outbox(of: impl Into<Place>) -> Outbox {
+pub(crate) fn outbox(of: impl Into<StoreLocation>) -> Outbox {
     Outbox::open(of, Duration::from_mins(1)).unwrap()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use landmarc_store::{Day, Filter, Keep, Reader, Recorded, Recorder};
+use landmarc_store::{Day, LogFilter, Reader, Recorded, Recorder, Retention};
 
 use crate::bed::{Bed, suite};
 use crate::samples::{
@@ -24,7 +24,7 @@ fn days(status: Option<(Day, Day)>) -> Option<(u32, u32)> {
 fn whole_days_expire_with_what_only_they_used(bed: &Bed) {
     record(bed, (0..20).map(|day| on_day(day, day)));
     let now_ms = MIDNIGHT + 20 * DAY;
-    let expired = expire(bed, Keep::standard(now_ms));
+    let expired = expire(bed, Retention::standard(now_ms));
     assert_eq!(
         (expired.observations, expired.traces, expired.tally_rows),
         (6, 6, 0)
@@ -42,10 +42,10 @@ fn whole_days_expire_with_what_only_they_used(bed: &Bed) {
     assert_eq!(reader.explain("id-5").unwrap(), []);
     assert_eq!(&*reader.explain("id-6").unwrap()[0].trace, "trace of day 6");
 
-    let keep = Keep {
+    let keep = Retention {
         tally_days: 5,
         observation_days: 0,
-        ..Keep::standard(now_ms)
+        ..Retention::standard(now_ms)
     };
     let expired = expire(bed, keep);
     assert_eq!(
@@ -63,7 +63,7 @@ fn whole_days_expire_with_what_only_they_used(bed: &Bed) {
         (0, 0, 0)
     );
 
-    let keep = Keep {
+    let keep = Retention {
         tally_days: 0,
         ..keep
     };
@@ -106,7 +106,7 @@ async fn expiry_goes_in_short_steps_between_the_batches() {
         })
     };
     let expired = recorder
-        .expire(Keep::standard(MIDNIGHT + 20 * DAY))
+        .expire(Retention::standard(MIDNIGHT + 20 * DAY))
         .await
         .unwrap();
     over.store(true, Relaxed);
@@ -132,10 +132,10 @@ async fn expiry_by_another_process_leaves_no_dangling_numbers() {
     let directory = Directory::new();
     let recorder = store_with(&directory, [on_day(0, 1)]).await;
     let other = Recorder::open(patient(directory.store())).unwrap();
-    let keep = Keep {
+    let keep = Retention {
         tally_days: 0,
         observation_days: 0,
-        ..Keep::standard(MIDNIGHT + 9 * DAY)
+        ..Retention::standard(MIDNIGHT + 9 * DAY)
     };
     assert_eq!(other.expire(keep).await.unwrap().observations, 1);
     // What the first one remembers of day 0 is no more.
@@ -146,7 +146,7 @@ async fn expiry_by_another_process_leaves_no_dangling_numbers() {
     // And two recorders never give out one number twice.
     record_all(&other, [on_day(1, 3)]).await;
     record_all(&recorder, [on_day(1, 4)]).await;
-    assert_eq!(reader.log(&Filter::default()).unwrap().len(), 3);
+    assert_eq!(reader.log(&LogFilter::default()).unwrap().len(), 3);
 }
 
 /// `store expire` beside a service under load: it pauses after each step, and the service goes on.
@@ -158,7 +158,7 @@ async fn expiry_by_another_process_gives_way_to_the_recording() {
     let mut options = patient(directory.store());
     options.gives_way = true;
     let other = Recorder::open(options).unwrap();
-    let expiring = tokio::spawn(other.expire(Keep::standard(MIDNIGHT + 20 * DAY)));
+    let expiring = tokio::spawn(other.expire(Retention::standard(MIDNIGHT + 20 * DAY)));
     let began = Instant::now();
     let mut recorded = 0;
     while !expiring.is_finished() {
@@ -214,9 +214,9 @@ async fn a_backup_is_one_state_of_a_store_that_is_written() {
         "{steps:?}"
     );
     let copied = Reader::open(&copy).unwrap();
-    let all = Filter {
+    let all = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let messages = copied.log(&all).unwrap().len() as u64;
     assert!(
@@ -286,7 +286,7 @@ async fn rows_count_before_the_journal_is_folded_and_once_only() {
     let recorder = store_with(&directory, [message(1), message(2)]).await;
     assert_eq!(status().tally_rows, 1);
     // Expiry folds; what follows is one row that is known and one that is new.
-    recorder.expire(Keep::standard(MIDNIGHT)).await.unwrap();
+    recorder.expire(Retention::standard(MIDNIGHT)).await.unwrap();
     record_all(&recorder, [message(3), crate::samples::from(4, "example.net")]).await;
     assert_eq!((status().tally_rows, status().distinct_rows), (2, 2));
 }
@@ -299,9 +299,9 @@ async fn while_the_time_is_doubtful_nothing_expires_and_what_is_of_the_future_go
     let recorder = store_with(&directory, (0..20).map(|day| on_day(day, day))).await;
     let now_ms = MIDNIGHT + 20 * DAY;
     record_all(&recorder, (20..23).map(|number| on_day(20 + 365, number))).await;
-    let doubtful = Keep {
+    let doubtful = Retention {
         by_time: false,
-        ..Keep::standard(now_ms + YEAR)
+        ..Retention::standard(now_ms + YEAR)
     };
     let expired = recorder.expire(doubtful).await.unwrap();
     assert_eq!(
@@ -311,14 +311,20 @@ async fn while_the_time_is_doubtful_nothing_expires_and_what_is_of_the_future_go
 
     // The right time is back.
     record_all(&recorder, (20..40).map(|day| on_day(day, 10 + day))).await;
-    let keep = Keep::standard(now_ms);
+    let keep = Retention::standard(now_ms);
     let expired = recorder.expire(keep).await.unwrap();
     assert_eq!((expired.observations, expired.tally_rows), (6, 0));
     let reader = reader(&directory);
     assert_eq!(reader.explain("id-20").unwrap().len(), 1, "neighbours are left");
-    recorder.expire(Keep::standard(now_ms + 13 * DAY)).await.unwrap();
+    recorder
+        .expire(Retention::standard(now_ms + 13 * DAY))
+        .await
+        .unwrap();
     assert_eq!(reader.explain("id-20").unwrap().len(), 1, "neighbours are left");
-    recorder.expire(Keep::standard(now_ms + 14 * DAY)).await.unwrap();
+    recorder
+        .expire(Retention::standard(now_ms + 14 * DAY))
+        .await
+        .unwrap();
     for number in 20..23 {
         assert_eq!(
             reader.explain(&format!("id-{number}")).unwrap(),

@@ -157,8 +157,8 @@ fn failure_reports_are_told_apart_by_their_report_id(bed: &Bed) {
     );
     assert_eq!(outbox.failures_since(NOW + 1).unwrap(), []);
     let about = |day| {
-        let all = reader(bed).letters_about(day).unwrap().into_iter();
-        let all = all.map(|one| (one.kind, one.policy_domain, one.destination, one.letters));
+        let all = reader(bed).deliveries_about(day).unwrap().into_iter();
+        let all = all.map(|one| (one.kind, one.policy_domain, one.destination, one.deliveries));
         all.collect::<Vec<_>>()
     };
     let example = || "example.com".to_owned();

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use landmarc_store::{DeliveryState, NewReport, Outbox, OutboxFilter, Place, Put};
+use landmarc_store::{DeliveryState, NewReport, Outbox, OutboxFilter, Put, StoreLocation};
 
 use crate::bed::{Bed, server, suite};
 use crate::crash::kill_at_random;
@@ -113,7 +113,7 @@ fn name_of(bed: &Bed) -> String {
     }
 }
 
-fn place_of(name: &str) -> Place {
+fn place_of(name: &str) -> StoreLocation {
     if name.contains("://") {
         server(name).into()
     } else {

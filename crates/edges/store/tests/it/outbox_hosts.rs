@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Barrier;
 use std::thread;
 
-use landmarc_store::{Lease, NewReport, Outbox, OutboxFilter, Place, Put, StoreError};
+use landmarc_store::{Lease, NewReport, Outbox, OutboxFilter, Put, StoreError, StoreLocation};
 
 use crate::bed::{Bed, suite};
 use crate::letters::{LEASE, NOW, claim, outbox, part, to};
@@ -21,7 +21,7 @@ suite!(
 
 /// Does something on as many hosts at once; what it came to on each.
 fn on_hosts<T: Send>(bed: &Bed, count: usize, work: impl Fn(usize, &mut Outbox) -> T + Sync) -> Vec<T> {
-    let places: Vec<Place> = (0..count).map(|_| bed.elsewhere()).collect();
+    let places: Vec<StoreLocation> = (0..count).map(|_| bed.elsewhere()).collect();
     let start = Barrier::new(count);
     thread::scope(|scope| {
         let hosts: Vec<_> = places

@@ -1,8 +1,8 @@
 //! What expires of the outbox, and what goes when the file is too large.
 
 use landmarc_store::{
-    Day, DayCounts, DayState, DeliveryNumber, DeliveryState, Keep, NewReport, Outbox, OutboxExpired,
-    OutboxKeep, Strikes,
+    Day, DayCounts, DayState, DeliveryNumber, DeliveryState, NewReport, Outbox, OutboxExpired,
+    OutboxRetention, Retention, Strikes,
 };
 
 use crate::bed::{Bed, suite};
@@ -22,7 +22,7 @@ fn expire(outbox: &mut Outbox, now_ms: u64, keep_days: u32) -> (OutboxExpired, u
     let mut steps = 0;
     loop {
         let step = outbox
-            .expire(OutboxKeep {
+            .expire(OutboxRetention {
                 now_ms,
                 keep_days,
                 forget_ms: 64 * DAY,
@@ -188,9 +188,9 @@ async fn a_file_too_large_loses_bodies_of_what_has_ended_before_any_observation(
     for one in claim(&mut outbox, "me", NOW, 50) {
         outbox.delivered(one.number, "250", NOW).unwrap();
     }
-    let keep = Keep {
+    let keep = Retention {
         max_bytes: Some(2 << 20),
-        ..Keep::standard(MIDNIGHT + DAY)
+        ..Retention::standard(MIDNIGHT + DAY)
     };
     let expired = recorder.expire(keep).await.unwrap();
     assert!(

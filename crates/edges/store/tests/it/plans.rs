@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use landmarc_store::{Day, Filter, Reader, Server};
+use landmarc_store::{DatabaseServer, Day, LogFilter, Reader};
 use landmarc_testkit::databases::{MariaDb, PostgreSql, Setup};
 
 /// Distinct rows, and policy domains that they are of.
@@ -65,7 +65,7 @@ fn rows(series: &str, octets: impl Fn(&str) -> String, concat: impl Fn(&[&str]) 
 }
 
 /// Asks what has a plan to be looked at.
-fn ask(server: &Server) {
+fn ask(server: &DatabaseServer) {
     let reader = Reader::open(server.clone()).unwrap();
     assert_eq!(
         reader.tally(day(), "d7.example").unwrap().len(),
@@ -75,12 +75,12 @@ fn ask(server: &Server) {
     assert_eq!(first.policy_domain, "d0.example");
     assert_eq!(reader.explain("q1-4711").unwrap().len(), 1);
     assert_eq!(reader.explain("s1-4711").unwrap().len(), 1);
-    let since = Filter {
+    let since = LogFilter {
         since_ms: Some(day().begins_ms()),
         limit: 20,
-        ..Filter::default()
+        ..LogFilter::default()
     };
-    let of_domain = Filter {
+    let of_domain = LogFilter {
         domain: Some("d7.example".to_owned()),
         ..since.clone()
     };

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use landmarc_observation::{Observation, TallyRow};
-use landmarc_store::{Day, Filter, Reader};
+use landmarc_store::{Day, LogFilter, Reader};
 
 use crate::bed::{Bed, suite};
 use crate::samples::{Directory, HOUR, MIDNIGHT, from, message, reader, row, store_with};
@@ -45,7 +45,7 @@ fn clients(from: &str, to: &str) -> Option<RangeInclusive<IpAddr>> {
     Some(from.parse().unwrap()..=to.parse().unwrap())
 }
 
-fn numbers(reader: &Reader, filter: &Filter) -> Vec<u64> {
+fn numbers(reader: &Reader, filter: &LogFilter) -> Vec<u64> {
     let rows = reader.log(filter).unwrap();
     rows.iter()
         .map(|row| row.id.strip_prefix("id-").unwrap().parse().unwrap())
@@ -63,34 +63,34 @@ fn expected(count: u64, fits: impl Fn(u64) -> bool) -> Vec<u64> {
 
 fn check_filters(reader: &Reader, count: u64) {
     let some = |text: &str| Some(text.to_owned());
-    let all = Filter::default();
+    let all = LogFilter::default();
     assert_eq!(numbers(reader, &all), expected(count, |_| true));
-    let below = Filter {
+    let below = LogFilter {
         domain: some("Example.com"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &below), expected(count, |n| n % 4 < 2));
-    let one = Filter {
+    let one = LogFilter {
         domain: some("a.example.com"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &one), expected(count, |n| n % 4 == 1));
-    let failed = Filter {
+    let failed = LogFilter {
         result: some("fail"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &failed), expected(count, |n| n % 3 == 0));
-    let rejected = Filter {
+    let rejected = LogFilter {
         disposition: some("reject"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &rejected), expected(count, |n| n % 6 == 0));
-    let client = Filter {
+    let client = LogFilter {
         client: clients("::ffff:192.0.2.3", "::ffff:192.0.2.3"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &client), expected(count, |n| n % 5 == 3));
-    let network = Filter {
+    let network = LogFilter {
         client: clients("192.0.2.2", "192.0.2.3"),
         ..all.clone()
     };
@@ -98,12 +98,12 @@ fn check_filters(reader: &Reader, count: u64) {
         numbers(reader, &network),
         expected(count, |n| (2..=3).contains(&(n % 5)))
     );
-    let other_family = Filter {
+    let other_family = LogFilter {
         client: clients("::", "ffff::"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &other_family), [0; 0]);
-    let everything = Filter {
+    let everything = LogFilter {
         domain: some("example.org"),
         result: some("fail"),
         disposition: some("quarantine"),
@@ -111,12 +111,12 @@ fn check_filters(reader: &Reader, count: u64) {
         ..all.clone()
     };
     assert_eq!(numbers(reader, &everything), expected(count, |n| n % 60 == 27));
-    let none = Filter {
+    let none = LogFilter {
         domain: some("example.net"),
         ..all.clone()
     };
     assert_eq!(numbers(reader, &none), [0; 0]);
-    let no_room = Filter { limit: 0, ..below };
+    let no_room = LogFilter { limit: 0, ..below };
     assert_eq!(numbers(reader, &no_room), [0; 0]);
 }
 
@@ -153,16 +153,16 @@ async fn filters_and_ids_find_the_same_in_finished_blocks() {
     }
     assert_eq!(reader.explain("id-131072").unwrap(), []);
     let since = MIDNIGHT + 70_000 * 100_000;
-    let window = Filter {
+    let window = LogFilter {
         since_ms: Some(since),
         until_ms: Some(since + 1_000_000),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(
         numbers(&reader, &window),
         (70_000..70_010).rev().collect::<Vec<_>>()
     );
-    let in_domain = Filter {
+    let in_domain = LogFilter {
         domain: Some("example.org".to_owned()),
         ..window
     };
@@ -184,10 +184,10 @@ fn a_range_of_clients_is_of_one_family(bed: &Bed) {
     let found = |from: &str, to: &str, result: Option<&str>| {
         numbers(
             &reader,
-            &Filter {
+            &LogFilter {
                 client: clients(from, to),
                 result: result.map(str::to_owned),
-                ..Filter::default()
+                ..LogFilter::default()
             },
         )
     };
@@ -203,10 +203,10 @@ fn time_is_from_until(bed: &Bed) {
     record(bed, (0..100).map(varied));
     let reader = reader(bed.place());
     let at = |number: u64| Some(MIDNIGHT + number * 100_000);
-    let between = |since_ms, until_ms| Filter {
+    let between = |since_ms, until_ms| LogFilter {
         since_ms,
         until_ms,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(numbers(&reader, &between(at(97), None)), [99, 98, 97]);
     assert_eq!(numbers(&reader, &between(None, at(2))), [1, 0]);
@@ -227,14 +227,14 @@ fn a_clock_that_goes_backwards_hides_nothing(bed: &Bed) {
     });
     record(bed, messages);
     let reader = reader(bed.place());
-    let early = Filter {
+    let early = LogFilter {
         until_ms: Some(MIDNIGHT + 10 * HOUR),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(numbers(&reader, &early), [3, 2]);
-    let late = Filter {
+    let late = LogFilter {
         since_ms: Some(MIDNIGHT + 10 * HOUR),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(numbers(&reader, &late), [4, 1, 0]);
     // A server goes by the time, a file by the order of recording.
@@ -243,7 +243,7 @@ fn a_clock_that_goes_backwards_hides_nothing(bed: &Bed) {
     } else {
         [4, 3, 2, 1, 0]
     };
-    assert_eq!(numbers(&reader, &Filter::default()), all);
+    assert_eq!(numbers(&reader, &LogFilter::default()), all);
     assert_eq!(reader.explain("id-2").unwrap().len(), 1);
 }
 
@@ -295,9 +295,9 @@ fn foreign_text_is_only_text(bed: &Bed) {
             (&seen, Some(seen.as_str()))
         );
         assert_eq!(&*found[0].trace, text);
-        let filter = Filter {
+        let filter = LogFilter {
             domain: Some(text.to_owned()),
-            ..Filter::default()
+            ..LogFilter::default()
         };
         assert_eq!(reader.log(&filter).unwrap().len(), 1, "{text:?}");
         let tally = reader.tally(day, text).unwrap();
@@ -311,9 +311,9 @@ fn foreign_text_is_only_text(bed: &Bed) {
     }
     assert_eq!(reader.policy_domains(day).unwrap().len(), nasty.len());
     for text in ["%", "_", "' OR 1=1 --", "x\".example"] {
-        let filter = Filter {
+        let filter = LogFilter {
             domain: Some(text.to_owned()),
-            ..Filter::default()
+            ..LogFilter::default()
         };
         assert_eq!(reader.log(&filter).unwrap(), [], "{text:?}");
         assert_eq!(reader.explain(text).unwrap(), []);
@@ -342,17 +342,17 @@ fn what_was_told_what_would_have_been_and_the_rule_can_be_asked_for(bed: &Bed) {
     record(bed, messages);
     let reader = reader(bed.place());
     let some = |text: &str| Some(text.to_owned());
-    let filter = Filter {
+    let filter = LogFilter {
         enforced_action: some("reject"),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(numbers(&reader, &filter), expected(60, |n| n % 3 > 0));
-    let filter = Filter {
+    let filter = LogFilter {
         action: some("accept"),
         ..filter
     };
     assert_eq!(numbers(&reader, &filter), expected(60, |n| n % 3 == 1));
-    let filter = Filter {
+    let filter = LogFilter {
         rule: some("partners"),
         domain: some("example.com"),
         limit: 3,
@@ -360,9 +360,9 @@ fn what_was_told_what_would_have_been_and_the_rule_can_be_asked_for(bed: &Bed) {
     };
     // The limit is of those that fit.
     assert_eq!(numbers(&reader, &filter), [58, 52, 46]);
-    let other = Filter {
+    let other = LogFilter {
         rule: some("others"),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(numbers(&reader, &other), [0; 0]);
 }
@@ -375,13 +375,13 @@ fn few_domains_and_many_are_found_alike(bed: &Bed) {
         (0..130).map(|number| from(number, &format!("d{number}.{}", top(number)))),
     );
     let reader = reader(bed.place());
-    let below = |domain: &str| Filter {
+    let below = |domain: &str| LogFilter {
         domain: Some(domain.to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(numbers(&reader, &below("few.example")), expected(64, |_| true));
     assert_eq!(numbers(&reader, &below("example")), expected(130, |_| true));
-    let five = Filter {
+    let five = LogFilter {
         limit: 5,
         ..below("few.example")
     };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_observation::Observation;
-use landmarc_store::{Day, Filter, MAX_LIST, MAX_TRACE, Options, Recorded, Recorder, RuleHits, State};
+use landmarc_store::{
+    Day, LogFilter, MAX_LIST, MAX_TRACE, Recorded, Recorder, RecorderOptions, RecorderState, RuleHits,
+};
 
 use crate::bed::{Bed, suite};
 use crate::samples::{
@@ -123,7 +125,7 @@ async fn many_tasks_record_at_once() {
     );
     assert_eq!(
         (statistics.queue_length, statistics.queue_bytes, statistics.state),
-        (0, 0, State::Ok)
+        (0, 0, RecorderState::Ok)
     );
     assert!(
         statistics.commits < 2_000,
@@ -132,9 +134,9 @@ async fn many_tasks_record_at_once() {
     );
     let reader = reader(&directory);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), 2_000);
-    let all = Filter {
+    let all = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let mut ids: Vec<_> = reader.log(&all).unwrap().into_iter().map(|row| row.id).collect();
     ids.sort_unstable();
@@ -268,7 +270,7 @@ async fn only_the_service_and_its_group_can_read_it() {
 async fn the_data_directory_is_made() {
     let directory = Directory::new();
     let path = directory.path().join("a/b/landmarc.db");
-    let recorder = Recorder::open(Options::at(&path)).unwrap();
+    let recorder = Recorder::open(RecorderOptions::at(&path)).unwrap();
     drop(recorder);
     assert!(path.exists());
 }

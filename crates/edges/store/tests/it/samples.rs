@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
-use landmarc_store::{Day, Options, Place, Reader, Recorded, Recorder};
+use landmarc_store::{Day, Reader, Recorded, Recorder, RecorderOptions, StoreLocation};
 
 /// 2026-06-01 00:00:00 UTC.
 pub(crate) const MIDNIGHT: u64 = 1_780_272_000_000;
@@ -40,7 +40,7 @@ impl Directory {
     }
 }
 
-impl From<&Directory> for Place {
+impl From<&Directory> for StoreLocation {
     fn from(directory: &Directory) -> Self {
         directory.store().into()
     }
@@ -53,9 +53,9 @@ impl Drop for Directory {
 }
 
 /// Options of a test that waits for the disk however long it takes.
-pub(crate) fn patient(path: impl AsRef<Path>) -> Options {
-    let mut options = Options::at(path);
-    options.patience = Duration::from_mins(1);
+pub(crate) fn patient(path: impl AsRef<Path>) -> RecorderOptions {
+    let mut options = RecorderOptions::at(path);
+    options.answer_timeout = Duration::from_mins(1);
     options
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn record_all(recorder: &Recorder, observations: impl IntoItera
     }
 }
 
-pub(crate) fn reader(of: impl Into<Place>) -> Reader {
+pub(crate) fn reader(of: impl Into<StoreLocation>) -> Reader {
     Reader::open(of).unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Segments on bad ways: again, in another order, overlapping, cut off, changed, from other versions.
 
-use landmarc_store::{Beat, Collector, Known, Reader, Segment, SegmentError, StoreError};
+use landmarc_store::{Collector, Heartbeat, HostProgress, Reader, Segment, SegmentError, StoreError};
 
 use crate::hosts::{Contents, ROOM, apply, collector, counted_first_day, messages, recorded, spool, taken};
 use crate::samples::{Directory, MIDNIGHT, message};
@@ -64,7 +64,7 @@ async fn a_gap_is_known_until_it_is_filled() {
     let mut collector = collector(&fleet);
     let id = Segment::read(&pieces[0]).unwrap().host();
     let known = |collector: &mut Collector| {
-        let beat = Beat {
+        let beat = Heartbeat {
             host: id,
             name: "mx1.example".to_owned(),
             clock_ms: MIDNIGHT + 600_000,
@@ -73,7 +73,7 @@ async fn a_gap_is_known_until_it_is_filled() {
         };
         collector.beat(&beat, MIDNIGHT).unwrap()
     };
-    assert_eq!(known(&mut collector), Known::default());
+    assert_eq!(known(&mut collector), HostProgress::default());
     for (piece, through, highest, missing) in [
         (0, 1, 1, 0),
         (3, 1, 4, 2),
@@ -83,7 +83,11 @@ async fn a_gap_is_known_until_it_is_filled() {
         (2, 6, 6, 0),
     ] {
         apply(&mut collector, &pieces[piece]);
-        assert_eq!(known(&mut collector), Known { through, highest }, "after {piece}");
+        assert_eq!(
+            known(&mut collector),
+            HostProgress { through, highest },
+            "after {piece}"
+        );
         let hosts = Reader::open(fleet.store()).unwrap().hosts().unwrap();
         assert_eq!(
             (hosts.len(), hosts[0].through, hosts[0].missing),

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use landmarc_store::{
-    Accounts, Collector, Filter, Migrated, NewReport, Options, Reader, Recorder, Server, ServerAddress,
-    ServerEngine, ServerOptions, Spool, StoreError, Tls, Trouble, grants,
+    Accounts, Collector, DatabaseEncryption, DatabaseOptions, DatabaseServer, LogFilter, Migrated, NewReport,
+    Reader, Recorder, RecorderOptions, ServerAddress, ServerEngine, Spool, StoreError, Trouble, grants,
 };
 use landmarc_testkit::databases::{MariaDb, PASSWORD, PostgreSql, Setup, USER};
 use landmarc_testkit::tools::free_port;
@@ -113,19 +113,19 @@ impl Site {
             .unwrap()
     }
 
-    fn server(&self) -> Server {
+    fn server(&self) -> DatabaseServer {
         server(&self.url())
     }
 
-    fn as_user(&self, user: &str) -> Server {
+    fn as_user(&self, user: &str) -> DatabaseServer {
         server(&self.url().replace(&format!("//{USER}@"), &format!("//{user}@")))
     }
 
-    fn with(&self, change: impl FnOnce(&mut ServerOptions)) -> Server {
-        let mut options = ServerOptions::new(self.url().parse().unwrap());
+    fn with(&self, change: impl FnOnce(&mut DatabaseOptions)) -> DatabaseServer {
+        let mut options = DatabaseOptions::new(self.url().parse().unwrap());
         options.password = Some(PASSWORD.to_owned());
         change(&mut options);
-        Server::new(options).unwrap()
+        DatabaseServer::new(options).unwrap()
     }
 
     fn sql(&self, sql: &str) -> String {
@@ -260,7 +260,7 @@ fn a_right_that_is_missing_is_named(start: Start) {
 }
 
 /// A step that is not noted as done, for whoever has no right to make tables.
-fn again(site: &Site, service: &Server) -> Result<Migrated, StoreError> {
+fn again(site: &Site, service: &DatabaseServer) -> Result<Migrated, StoreError> {
     site.sql("DELETE FROM migration WHERE version > 1");
     let done = service.migrate();
     site.sql("INSERT INTO migration (version, at_ms, program) VALUES (3, 0, 'landmarc')");
@@ -343,7 +343,7 @@ fn tables_of_version_2_are_refused_until_they_are_migrated(start: Start) {
     server.migrate().unwrap();
     let (host, later) = (Directory::new(), Directory::new());
     let record = |host: &Directory, number| {
-        let recorder = Recorder::open(spooling(Options::at(host.store()))).unwrap();
+        let recorder = Recorder::open(spooling(RecorderOptions::at(host.store()))).unwrap();
         let mut one = message(number);
         one.enforced_action = "reject".to_owned();
         runtime().block_on(record_all(&recorder, [one]));
@@ -367,10 +367,10 @@ fn tables_of_version_2_are_refused_until_they_are_migrated(start: Start) {
     assert_eq!(told(applied, "needs 3", "landmarc store migrate"), older);
     assert_eq!(server.migrate().unwrap(), Migrated { from: 2, to: VERSION });
     ship(&later, "mx2", server.clone());
-    let refused = Filter {
+    let refused = LogFilter {
         enforced_action: Some("reject".to_owned()),
         domain: Some("example.com".to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let reader = Reader::open(server).unwrap();
     assert_eq!(reader.log(&refused).unwrap().len(), 2);
@@ -521,11 +521,13 @@ fn tls_is_asked_for_and_checked(start: Start) {
     };
     let ca = || Some(certificates.join("ca.pem"));
     let Some(site) = start(with("good")) else { return };
-    site.with(|options| options.tls = Tls::Encrypted)
+    site.with(|options| options.tls = DatabaseEncryption::Encrypted)
         .migrate()
         .unwrap();
-    site.with(|options| options.tls = Tls::Offered).check().unwrap();
-    let wanted = site.with(|options| options.tls = Tls::Off).check();
+    site.with(|options| options.tls = DatabaseEncryption::Offered)
+        .check()
+        .unwrap();
+    let wanted = site.with(|options| options.tls = DatabaseEncryption::Off).check();
     match site.engine() {
         ServerEngine::PostgreSql => {
             assert_eq!(
@@ -536,7 +538,7 @@ fn tls_is_asked_for_and_checked(start: Start) {
         // It says no more.
         ServerEngine::MariaDb => assert_eq!(told(wanted, "Access denied", "without TLS"), Trouble::Login),
     }
-    let verified = |site: &Site, ca| site.with(|options| options.tls = Tls::Verified { ca });
+    let verified = |site: &Site, ca| site.with(|options| options.tls = DatabaseEncryption::Verified { ca });
     assert_eq!(
         told(verified(&site, None).check(), "UnknownIssuer", "CA file"),
         Trouble::Tls
@@ -547,7 +549,7 @@ fn tls_is_asked_for_and_checked(start: Start) {
         let port = either!(site, host => host.port());
         site.with(|options| {
             options.address = site.elsewhere(&format!("localhost:{port}"));
-            options.tls = Tls::Verified { ca: ca() };
+            options.tls = DatabaseEncryption::Verified { ca: ca() };
         })
     };
     by_name(&site).check().unwrap();
@@ -565,7 +567,9 @@ fn tls_is_asked_for_and_checked(start: Start) {
     let socket = server(&either!(&without, host => host.socket_url("x")));
     socket.migrate().unwrap();
     assert!(socket.to_string().contains("@localhost:"), "{socket}");
-    let missing = without.with(|options| options.tls = Tls::Encrypted).check();
+    let missing = without
+        .with(|options| options.tls = DatabaseEncryption::Encrypted)
+        .check();
     assert_eq!(told(missing, "does not support TLS", "switched on"), Trouble::Tls);
 }
 

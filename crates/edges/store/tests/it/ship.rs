@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use landmarc_observation::Observation;
 use landmarc_store::{
-    Applied, COMMAND_BUSY_TIMEOUT, Collector, Expired, Keep, Options, Place, Recorder, Server, ServerEngine,
-    Spool, SpoolLimits, Statistics,
+    Applied, COMMAND_BUSY_TIMEOUT, Collector, DatabaseServer, ExpiredRecords, Recorder, RecorderOptions,
+    RecorderStatistics, Retention, ServerEngine, Spool, SpoolLimits, StoreLocation,
 };
 
 use crate::bed::Bed;
@@ -21,14 +21,22 @@ pub(crate) fn record(bed: &Bed, observations: impl IntoIterator<Item = Observati
 }
 
 /// The same, by a recorder that is opened in this way.
-pub(crate) fn record_with(bed: &Bed, options: Options, observations: impl IntoIterator<Item = Observation>) {
+pub(crate) fn record_with(
+    bed: &Bed,
+    options: RecorderOptions,
+    observations: impl IntoIterator<Item = Observation>,
+) {
     with_recorder(bed, options, async |recorder| {
         record_all(recorder, observations).await;
     });
 }
 
 /// Does this with a recorder; afterwards hands over what was recorded.
-pub(crate) fn with_recorder(bed: &Bed, options: Options, work: impl AsyncFnOnce(&Recorder)) -> Statistics {
+pub(crate) fn with_recorder(
+    bed: &Bed,
+    options: RecorderOptions,
+    work: impl AsyncFnOnce(&Recorder),
+) -> RecorderStatistics {
     let recorder = Recorder::open(options).unwrap();
     runtime().block_on(work(&recorder));
     let statistics = recorder.close(Duration::from_mins(1));
@@ -39,7 +47,7 @@ pub(crate) fn with_recorder(bed: &Bed, options: Options, work: impl AsyncFnOnce(
 }
 
 /// How the recorder of a case is opened: patiently, and with a spool where what it writes is handed over.
-pub(crate) fn options(bed: &Bed) -> Options {
+pub(crate) fn options(bed: &Bed) -> RecorderOptions {
     let options = patient(bed.directory().store());
     if bed.is_server() {
         spooling(options)
@@ -49,8 +57,8 @@ pub(crate) fn options(bed: &Bed) -> Options {
 }
 
 /// With a spool that has room for all.
-pub(crate) fn spooling(options: Options) -> Options {
-    Options {
+pub(crate) fn spooling(options: RecorderOptions) -> RecorderOptions {
+    RecorderOptions {
         spool: Some(SpoolLimits {
             bytes: 1 << 30,
             observations: true,
@@ -60,7 +68,7 @@ pub(crate) fn spooling(options: Options) -> Options {
 }
 
 /// Hands over all that waits at a host.
-pub(crate) fn ship(from: &Directory, name: &str, to: impl Into<Place>) -> Applied {
+pub(crate) fn ship(from: &Directory, name: &str, to: impl Into<StoreLocation>) -> Applied {
     let mut collector = Collector::open(to, COMMAND_BUSY_TIMEOUT).unwrap();
     let mut spool = Spool::open(from.store(), name, COMMAND_BUSY_TIMEOUT).unwrap();
     let mut all = Applied::default();
@@ -72,7 +80,7 @@ pub(crate) fn ship(from: &Directory, name: &str, to: impl Into<Place>) -> Applie
 }
 
 /// Removes what is too old.
-pub(crate) fn expire(bed: &Bed, keep: Keep) -> Expired {
+pub(crate) fn expire(bed: &Bed, keep: Retention) -> ExpiredRecords {
     match bed.server() {
         Some(server) => server.expire(&keep).unwrap(),
         None => {
@@ -84,7 +92,7 @@ pub(crate) fn expire(bed: &Bed, keep: Keep) -> Expired {
 
 /// A text as it is told: PostgreSQL has no NUL.
 pub(crate) fn told(bed: &Bed, text: &str) -> String {
-    match bed.server().map(Server::engine) {
+    match bed.server().map(DatabaseServer::engine) {
         Some(ServerEngine::PostgreSql) => text.replace('\0', "\u{fffd}"),
         _ => text.to_owned(),
     }

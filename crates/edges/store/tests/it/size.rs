@@ -1,6 +1,6 @@
 //! What goes when the file is too large, and in which order.
 
-use landmarc_store::{Day, Filter, Keep};
+use landmarc_store::{Day, LogFilter, Retention};
 
 use crate::samples::{DAY, Directory, MIDNIGHT, counted, from, on_day, reader, record_all, store_with};
 
@@ -38,9 +38,9 @@ async fn a_flood_of_traces_within_a_day_costs_traces_and_no_hitrace() {
     });
     record_all(&recorder, flood).await;
     assert!(pages(&directory) > 2 * CAP);
-    let keep = Keep {
+    let keep = Retention {
         max_bytes: Some(CAP),
-        ..Keep::standard(today + DAY / 2)
+        ..Retention::standard(today + DAY / 2)
     };
     let expired = recorder.expire(keep).await.unwrap();
     assert_eq!((expired.observations, expired.tally_rows), (0, 0), "{expired:?}");
@@ -62,7 +62,7 @@ async fn a_flood_of_traces_within_a_day_costs_traces_and_no_hitrace() {
     assert_eq!((oldest.len(), &*oldest[0].trace), (1, ""));
     let last = reader.explain(&format!("id-{}", HONEST + FLOOD - 1)).unwrap();
     assert_eq!(&*last[0].trace, noise(FLOOD - 1, 20_000).as_str());
-    assert_eq!(reader.log(&Filter::default()).unwrap().len(), 100);
+    assert_eq!(reader.log(&LogFilter::default()).unwrap().len(), 100);
 
     // A trace that went is recorded again, and no observation takes it for its own that had another.
     let mut again = from(9_999, "d0.example");
@@ -84,9 +84,9 @@ async fn an_observation_that_lost_its_trace_never_tells_another() {
     // The last trace is of a clock that was behind: by its day it is the first to go.
     let first = (1..=4).map(|number| told(number, 9));
     let recorder = store_with(&directory, first.chain([told(5, 0)])).await;
-    let keep = Keep {
+    let keep = Retention {
         max_bytes: Some(1),
-        ..Keep::standard(MIDNIGHT + 10 * DAY)
+        ..Retention::standard(MIDNIGHT + 10 * DAY)
     };
     // Too little room for anything.
     let expired = recorder.expire(keep).await.unwrap();
@@ -105,7 +105,7 @@ async fn an_observation_that_lost_its_trace_never_tells_another() {
     connection
         .execute("DELETE FROM trace WHERE id < (SELECT max(id) FROM trace)", [])
         .unwrap();
-    let keep = Keep {
+    let keep = Retention {
         observation_days: 5,
         max_bytes: None,
         ..keep
@@ -133,9 +133,9 @@ async fn a_flood_of_outcomes_within_a_day_leaves_its_tallies() {
         one
     });
     let recorder = store_with(&directory, (0..3).map(|day| on_day(day, day)).chain(flood)).await;
-    let keep = Keep {
+    let keep = Retention {
         max_bytes: Some(512 << 10),
-        ..Keep::standard(MIDNIGHT + 3 * DAY + 1)
+        ..Retention::standard(MIDNIGHT + 3 * DAY + 1)
     };
     let expired = recorder.expire(keep).await.unwrap();
     assert!(expired.observations_for_size > 2_000, "{expired:?}");
@@ -163,9 +163,9 @@ async fn a_size_cap_takes_traces_then_what_is_old_and_todays_tally_last() {
     let reader = reader(&directory);
     let full = reader.status().unwrap();
     let now_ms = MIDNIGHT + 3 * DAY + 1;
-    let keep = |share| Keep {
+    let keep = |share| Retention {
         max_bytes: Some(pages(&directory) * share / 8),
-        ..Keep::standard(now_ms)
+        ..Retention::standard(now_ms)
     };
     let expired = recorder.expire(keep(7)).await.unwrap();
     assert!(expired.traces > 0 && expired.traces == expired.traces_for_size);
@@ -196,7 +196,7 @@ async fn a_size_cap_takes_traces_then_what_is_old_and_todays_tally_last() {
     let today = Day::at(now_ms);
     let left = [3, 2, 1, 0].map(|back| counted(&reader, today.back(back)));
     assert_eq!(left, [0, 0, 3_000, 3_000]);
-    let keep = Keep {
+    let keep = Retention {
         max_bytes: Some(1),
         ..keep
     };

@@ -3,7 +3,7 @@
 use std::fs;
 
 use landmarc_store::{
-    Agreed, Beat, Reader, Recorder, Segment, SpoolLimits, SpoolLost, SpoolStatus, StoreError,
+    Heartbeat, Reader, Recorder, Segment, SpoolAgreement, SpoolLimits, SpoolLost, SpoolStatus, StoreError,
 };
 
 use crate::hosts::{
@@ -136,13 +136,13 @@ async fn who_knows_numbers_that_we_never_gave_out_makes_us_another_host() {
     record_one_by_one(&recorder, messages(0..3)).await;
     let mut spool = spool(&host);
     let id = spool.status().unwrap().host.unwrap();
-    assert_eq!(spool.agree(id, 3).unwrap(), Agreed::Yes);
+    assert_eq!(spool.agree(id, 3).unwrap(), SpoolAgreement::Yes);
     assert_eq!(
         spool.agree([7; 16].into(), 9).unwrap(),
-        Agreed::Yes,
+        SpoolAgreement::Yes,
         "not about us"
     );
-    assert_eq!(spool.agree(id, 4).unwrap(), Agreed::AnotherHost);
+    assert_eq!(spool.agree(id, 4).unwrap(), SpoolAgreement::AnotherHost);
     // While the recorder goes on.
     record_one_by_one(&recorder, messages(3..4)).await;
     let other = spool.status().unwrap().host.unwrap();
@@ -273,7 +273,7 @@ async fn a_collector_works_beside_a_recorder_and_expiry() {
     for round in 0..20 {
         record_all(&recorder, messages(1_000 + round * 10..1_010 + round * 10)).await;
         recorder
-            .expire(landmarc_store::Keep::standard(MIDNIGHT))
+            .expire(landmarc_store::Retention::standard(MIDNIGHT))
             .await
             .unwrap();
     }
@@ -289,7 +289,7 @@ async fn a_collector_works_beside_a_recorder_and_expiry() {
 fn a_name_that_is_too_long_is_refused() {
     let fleet = Directory::new();
     let mut collector = collector(&fleet);
-    let beat = |length: usize| Beat {
+    let beat = |length: usize| Heartbeat {
         host: [1; 16].into(),
         name: "h".repeat(length),
         clock_ms: 0,

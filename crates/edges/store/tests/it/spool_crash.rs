@@ -52,7 +52,7 @@ fn kill_9_of_recorder_and_exporter_loses_nothing_and_doubles_nothing() {
     assert_eq!(there.messages(), there.log.len() as u64);
     assert!(there.log.len() >= answered.len() && entries > 0);
     let stored: BTreeSet<u64> = crate::samples::reader(&host)
-        .log(&landmarc_store::Filter {
+        .log(&landmarc_store::LogFilter {
             limit: usize::MAX,
             ..Default::default()
         })

@@ -1,6 +1,6 @@
 //! Destinations that get no letters, and when they do again.
 
-use landmarc_store::{Origin, Strikes, Struck};
+use landmarc_store::{BounceSuppression, Origin, Strikes};
 
 use crate::bed::{Bed, suite};
 use crate::letters::{NOW, outbox};
@@ -69,7 +69,7 @@ fn bounces_suppress_at_the_limit_for_longer_each_time_and_are_forgotten(bed: &Be
             .strike("rua@example.com", "5.1.1 unknown", &STRIKES, now_ms)
             .unwrap()
     };
-    let struck = |strikes, suppressed_until_ms| Struck {
+    let struck = |strikes, suppressed_until_ms| BounceSuppression {
         strikes,
         suppressed_until_ms,
     };

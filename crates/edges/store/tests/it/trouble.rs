@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use landmarc_store::{
-    Day, Filter, Limits, Options, PATIENCE, Reader, Recorded, Recorder, State, Statistics, StoreError,
+    ANSWER_TIMEOUT, Day, LogFilter, QueueLimits, Reader, Recorded, Recorder, RecorderOptions, RecorderState,
+    RecorderStatistics, StoreError,
 };
 use landmarc_testkit::needs::Need;
 use rusqlite::Connection;
@@ -21,11 +22,11 @@ pub(crate) fn lock(path: &Path) -> Connection {
 }
 
 /// Waits until all is written, and the back-off with it.
-async fn settled(recorder: &Recorder) -> Statistics {
+async fn settled(recorder: &Recorder) -> RecorderStatistics {
     let began = Instant::now();
     loop {
         let statistics = recorder.statistics();
-        if statistics.queue_length == 0 && statistics.state == State::Ok {
+        if statistics.queue_length == 0 && statistics.state == RecorderState::Ok {
             return statistics;
         }
         assert!(began.elapsed() < Duration::from_mins(2), "{statistics:?}");
@@ -33,11 +34,11 @@ async fn settled(recorder: &Recorder) -> Statistics {
     }
 }
 
-async fn degraded(recorder: &Recorder) -> Statistics {
+async fn degraded(recorder: &Recorder) -> RecorderStatistics {
     let began = Instant::now();
     loop {
         let statistics = recorder.statistics();
-        if statistics.state == State::Degraded {
+        if statistics.state == RecorderState::Degraded {
             return statistics;
         }
         assert!(began.elapsed() < Duration::from_mins(2), "{statistics:?}");
@@ -48,12 +49,15 @@ async fn degraded(recorder: &Recorder) -> Statistics {
 #[tokio::test]
 async fn mail_waits_a_hundred_milliseconds_and_the_record_follows() {
     let directory = Directory::new();
-    let recorder = Recorder::open(Options::at(directory.store())).unwrap();
+    let recorder = Recorder::open(RecorderOptions::at(directory.store())).unwrap();
     let other = lock(&directory.store());
     let began = Instant::now();
     assert_eq!(recorder.record(message(1)).await, Recorded::Later);
     let waited = began.elapsed();
-    assert!(waited >= PATIENCE && waited < 20 * PATIENCE, "{waited:?}");
+    assert!(
+        waited >= ANSWER_TIMEOUT && waited < 20 * ANSWER_TIMEOUT,
+        "{waited:?}"
+    );
     assert_eq!(recorder.statistics().later, 1);
     let statistics = degraded(&recorder).await;
     assert!(statistics.last_error.unwrap().contains("database is locked"));
@@ -82,7 +86,7 @@ async fn a_store_removed_under_our_feet_is_made_anew() {
     assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 3);
     let aside = directory.path().join("aside.db");
     fs::rename(directory.store(), aside).unwrap();
-    drop(Recorder::open(Options::at(directory.store())).unwrap());
+    drop(Recorder::open(RecorderOptions::at(directory.store())).unwrap());
     record_all(&recorder, [message(30)]).await;
     assert_eq!(counted(&reader(&directory), Day::at(MIDNIGHT)), 1);
     assert_eq!(recorder.statistics().dropped_tallies, 0);
@@ -91,8 +95,8 @@ async fn a_store_removed_under_our_feet_is_made_anew() {
 #[tokio::test]
 async fn what_waits_in_memory_goes_into_the_new_store() {
     let directory = Directory::new();
-    let mut options = Options::at(directory.store());
-    options.patience = Duration::from_millis(1);
+    let mut options = RecorderOptions::at(directory.store());
+    options.answer_timeout = Duration::from_millis(1);
     options.limits.records = 20;
     let recorder = Recorder::open(options).unwrap();
     let other = lock(&directory.store());
@@ -118,7 +122,7 @@ async fn what_waits_in_memory_goes_into_the_new_store() {
         (reader.rule_hits().unwrap()[0].hits, statistics.dropped_rule_hits),
         (100, 0)
     );
-    let kept = reader.log(&Filter::default()).unwrap().len() as u64;
+    let kept = reader.log(&LogFilter::default()).unwrap().len() as u64;
     assert_eq!(kept + statistics.dropped_observations, 100);
     assert!(statistics.dropped_observations >= 80, "{statistics:?}");
 }
@@ -126,9 +130,9 @@ async fn what_waits_in_memory_goes_into_the_new_store() {
 #[tokio::test]
 async fn losses_come_in_order_and_are_counted() {
     let directory = Directory::new();
-    let mut options = Options::at(directory.store());
-    options.patience = Duration::ZERO;
-    options.limits = Limits {
+    let mut options = RecorderOptions::at(directory.store());
+    options.answer_timeout = Duration::ZERO;
+    options.limits = QueueLimits {
         bytes: 200_000,
         records: 1_000_000,
     };
@@ -158,15 +162,15 @@ async fn a_store_that_cannot_be_opened_is_an_error_or_waited_for() {
     // A file where the directory should be: true for root as well.
     fs::write(directory.path().join("data"), "").unwrap();
     let path = directory.path().join("data/landmarc.db");
-    let error = Recorder::open(Options::at(&path)).unwrap_err();
+    let error = Recorder::open(RecorderOptions::at(&path)).unwrap_err();
     assert!(
         matches!(error, StoreError::Io { .. }) && !error.is_final(),
         "{error}"
     );
-    let mut options = Options::at(&path);
+    let mut options = RecorderOptions::at(&path);
     options.must_open = false;
     let recorder = Recorder::open(options).unwrap();
-    assert_eq!(recorder.statistics().state, State::Degraded);
+    assert_eq!(recorder.statistics().state, RecorderState::Degraded);
     assert_eq!(recorder.record(message(1)).await, Recorded::Later);
     fs::remove_file(directory.path().join("data")).unwrap();
     assert_eq!(settled(&recorder).await.committed, 1);
@@ -175,8 +179,8 @@ async fn a_store_that_cannot_be_opened_is_an_error_or_waited_for() {
 #[tokio::test]
 async fn what_the_store_does_not_take_at_the_end_is_counted() {
     let directory = Directory::new();
-    let mut options = Options::at(directory.store());
-    options.patience = Duration::from_millis(1);
+    let mut options = RecorderOptions::at(directory.store());
+    options.answer_timeout = Duration::from_millis(1);
     let recorder = Recorder::open(options).unwrap();
     let other = lock(&directory.store());
     for number in 0..3 {
@@ -225,11 +229,11 @@ async fn a_full_disk_delays_and_loses_nothing() {
     };
     let directory = &mounted.0;
     let filler = directory.path().join("filler");
-    let recorder = Recorder::open(Options::at(directory.store())).unwrap();
+    let recorder = Recorder::open(RecorderOptions::at(directory.store())).unwrap();
     fs::write(&filler, vec![0; 1_000_000]).unwrap();
     let mut number = 0;
     let mut slowest = Duration::ZERO;
-    while recorder.statistics().state == State::Ok {
+    while recorder.statistics().state == RecorderState::Ok {
         let began = Instant::now();
         recorder.record(bulky(number)).await;
         slowest = slowest.max(began.elapsed());
@@ -240,7 +244,7 @@ async fn a_full_disk_delays_and_loses_nothing() {
         assert_eq!(recorder.record(bulky(number)).await, Recorded::Later);
         number += 1;
     }
-    assert!(slowest < 20 * PATIENCE, "{slowest:?}");
+    assert!(slowest < 20 * ANSWER_TIMEOUT, "{slowest:?}");
     let error = recorder.statistics().last_error.unwrap();
     assert!(error.contains("full"), "{error}");
     fs::remove_file(&filler).unwrap();
@@ -257,8 +261,8 @@ async fn a_disk_full_for_long_keeps_what_memory_holds_and_every_count() {
         return;
     };
     let directory = &mounted.0;
-    let mut options = Options::at(directory.store());
-    options.patience = Duration::from_millis(1);
+    let mut options = RecorderOptions::at(directory.store());
+    options.answer_timeout = Duration::from_millis(1);
     options.limits.records = RECORDS;
     let recorder = Recorder::open(options).unwrap();
     let filler = directory.path().join("filler");
@@ -280,9 +284,9 @@ async fn a_disk_full_for_long_keeps_what_memory_holds_and_every_count() {
     let reader = reader(directory);
     assert_eq!(counted(&reader, Day::at(MIDNIGHT)), number);
     assert_eq!(reader.rule_hits().unwrap()[0].hits, number);
-    let all = Filter {
+    let all = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let rows = reader.log(&all).unwrap();
     assert_eq!(rows.len() as u64 + end.dropped_observations, number);
@@ -309,10 +313,10 @@ async fn a_read_only_file_system_is_waited_for() {
         return;
     };
     let directory = &mounted.0;
-    drop(Recorder::open(Options::at(directory.store())).unwrap());
+    drop(Recorder::open(RecorderOptions::at(directory.store())).unwrap());
     assert!(mounted.mount(&["-o", "remount,ro"]));
-    assert!(Recorder::open(Options::at(directory.store())).is_err());
-    let mut options = Options::at(directory.store());
+    assert!(Recorder::open(RecorderOptions::at(directory.store())).is_err());
+    let mut options = RecorderOptions::at(directory.store());
     options.must_open = false;
     let recorder = Recorder::open(options).unwrap();
     for number in 0..3 {
@@ -355,7 +359,7 @@ async fn a_damaged_store_is_called_so() {
     damaged.iter_mut().skip(4_096).for_each(|octet| *octet = 0xa5);
     std::fs::write(directory.store(), damaged).unwrap();
     let told = Reader::open(directory.store())
-        .and_then(|reader| reader.log(&Filter::default()))
+        .and_then(|reader| reader.log(&LogFilter::default()))
         .unwrap_err();
     assert!(
         matches!(told, StoreError::Damaged { what: "page", .. }),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landmarc_observation::Observation;
-use landmarc_store::{Day, Filter, Keep, Recorded, Recorder};
+use landmarc_store::{Day, LogFilter, Recorded, Recorder, Retention};
 
 use crate::samples::{DAY, Directory, MIDNIGHT, counted, from, patient, reader, store_with};
 
@@ -27,8 +27,8 @@ fn mixed(number: u64) -> Observation {
     one
 }
 
-fn now() -> Keep {
-    Keep::standard(MIDNIGHT + 20 * DAY + 1)
+fn now() -> Retention {
+    Retention::standard(MIDNIGHT + 20 * DAY + 1)
 }
 
 fn other(directory: &Directory, first: u64) -> Child {
@@ -96,9 +96,9 @@ async fn two_processes_record_and_one_expires() {
 /// Everything that was recorded is there once, but for what expired.
 fn check(directory: &Directory, expired: u64) {
     let reader = reader(directory);
-    let all = Filter {
+    let all = LogFilter {
         limit: usize::MAX,
-        ..Filter::default()
+        ..LogFilter::default()
     };
     let rows = reader.log(&all).unwrap();
     let ids: BTreeSet<_> = rows.iter().map(|row| row.id.as_str()).collect();

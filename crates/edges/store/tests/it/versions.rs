@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use landmarc_observation::Observation;
-use landmarc_store::{Day, Filter, Options, Outbox, Reader, Recorder, SpoolStatus, StoreError};
+use landmarc_store::{Day, LogFilter, Outbox, Reader, Recorder, RecorderOptions, SpoolStatus, StoreError};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
@@ -26,10 +26,10 @@ async fn a_newer_store_is_refused_untouched() {
     drop(connection);
     let before = fs::read(&path).unwrap();
 
-    let error = Recorder::open(Options::at(&path)).unwrap_err();
+    let error = Recorder::open(RecorderOptions::at(&path)).unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 999, .. }), "{error}");
     assert!(error.remedy().contains("run the version that wrote it"));
-    let mut options = Options::at(&path);
+    let mut options = RecorderOptions::at(&path);
     options.must_open = false;
     assert!(matches!(Recorder::open(options), Err(StoreError::Newer { .. })));
     assert!(matches!(Reader::open(&path), Err(StoreError::Newer { .. })));
@@ -47,7 +47,7 @@ fn files_of_others_are_refused_untouched() {
     drop(other);
     let before = fs::read(&path).unwrap();
     assert!(matches!(
-        Recorder::open(Options::at(&path)),
+        Recorder::open(RecorderOptions::at(&path)),
         Err(StoreError::Foreign { .. })
     ));
     assert!(matches!(Reader::open(&path), Err(StoreError::Foreign { .. })));
@@ -56,7 +56,7 @@ fn files_of_others_are_refused_untouched() {
     let text = "not a database at all, ".repeat(1_000);
     fs::write(&path, &text).unwrap();
     assert!(matches!(
-        Recorder::open(Options::at(&path)),
+        Recorder::open(RecorderOptions::at(&path)),
         Err(StoreError::NoDatabase { .. })
     ));
     assert_eq!(fs::read_to_string(&path).unwrap(), text);
@@ -71,10 +71,10 @@ fn what_is_no_plain_file_is_refused_unopened_by_those_who_write_and_those_who_re
         if name == "landmarc.db" {
             mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         } else {
-            drop(Recorder::open(Options::at(&path)).unwrap());
+            drop(Recorder::open(RecorderOptions::at(&path)).unwrap());
             mkfifo(&path.with_file_name(name), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
         }
-        let written = Recorder::open(Options::at(&path)).unwrap_err();
+        let written = Recorder::open(RecorderOptions::at(&path)).unwrap_err();
         assert!(
             matches!(written, StoreError::NotPlain { .. }),
             "{name}: {written}"
@@ -89,7 +89,7 @@ fn what_is_no_plain_file_is_refused_unopened_by_those_who_write_and_those_who_re
 #[test]
 fn a_link_to_a_store_is_followed() {
     let directory = Directory::new();
-    drop(Recorder::open(Options::at(directory.store())).unwrap());
+    drop(Recorder::open(RecorderOptions::at(directory.store())).unwrap());
     let link = directory.store().with_file_name("latest.db");
     std::os::unix::fs::symlink(directory.store(), &link).unwrap();
     assert!(Reader::open(&link).is_ok());
@@ -246,17 +246,17 @@ fn has_observed(reader: &Reader) {
         trace: "".into(),
         ..found.clone()
     };
-    let refused = Filter {
+    let refused = LogFilter {
         enforced_action: Some("reject".to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     assert_eq!(reader.log(&refused).unwrap(), [row]);
 }
 
 fn of_example_com(reader: &Reader) -> usize {
-    let filter = Filter {
+    let filter = LogFilter {
         domain: Some("example.com".to_owned()),
-        ..Filter::default()
+        ..LogFilter::default()
     };
     reader.log(&filter).unwrap().len()
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use landmarc_settings::Settings;
-use landmarc_store::{Day, DayState, Keep};
+use landmarc_store::{Day, DayState, Retention};
 use nix::unistd::AccessFlags;
 
 use super::getopt::{ToolOption, switch, text};
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
         "expiring messages older than {tally_days} day(s) in {}",
         store.place
     ));
-    let keep = Keep {
+    let keep = Retention {
         tally_days,
         ..keep(&settings)
     };
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
 }
 
 /// Says which days go before anybody was told of their mail. That is what was asked for, so they do go.
-fn warn_of_unreported(store: &SelectedStore, settings: &Settings, keep: Keep) -> Result<(), Failure> {
+fn warn_of_unreported(store: &SelectedStore, settings: &Settings, keep: Retention) -> Result<(), Failure> {
     let report = &settings.report;
     if report.email.is_none() || !report.aggregate {
         return Ok(());

@@ -120,7 +120,7 @@ impl Tool {
     ///
     /// # Errors
     /// With how the tool is to end, when it has said why.
-    pub(super) fn store(&self) -> Result<(landmarc_store::Place, Settings), Failure> {
+    pub(super) fn store(&self) -> Result<(landmarc_store::StoreLocation, Settings), Failure> {
         let settings = load_store(self.settings_file().as_deref(), Need::Retention)?;
         let place = self.place().of(&settings)?;
         self.note_database(&place);
@@ -138,7 +138,7 @@ impl Tool {
     }
 
     /// Says that no database is meant, to whoever named one.
-    pub(super) fn note_database(&self, place: &landmarc_store::Place) {
+    pub(super) fn note_database(&self, place: &landmarc_store::StoreLocation) {
         let mut flags = COMMON.iter().take_while(|one| one.name.starts_with("db"));
         let by_variable = VARIABLES.iter().any(|name| std::env::var_os(name).is_some());
         if by_variable || flags.any(|one| self.given.has(one.name)) {

@@ -26,7 +26,7 @@ use landmarc_runtime::stop::stop;
 pub(super) struct OutboxSetup {
     pub(super) settings: Settings,
     pub(super) terms: Arc<ReportSettings>,
-    pub(super) place: landmarc_store::Place,
+    pub(super) place: landmarc_store::StoreLocation,
     /// Whether nothing is said but what went wrong.
     is_quiet: bool,
 }

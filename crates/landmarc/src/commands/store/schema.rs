@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use landmarc_settings::Settings;
 use landmarc_store::{
-    Accounts, Migrated, Outbox, Place, SERVICE_BUSY_TIMEOUT, Server, ServerAddress, grants,
+    Accounts, DatabaseServer, Migrated, Outbox, SERVICE_BUSY_TIMEOUT, ServerAddress, StoreLocation, grants,
 };
 
 use crate::exit::Exit;
@@ -64,8 +64,8 @@ pub(super) fn migrate(arguments: &StoreMigrateArguments) -> CommandResult {
         None => arguments.store.of(&settings)?,
     };
     let text = match &place {
-        Place::Server(server) => of_server(server)?,
-        Place::File(path) => {
+        StoreLocation::Server(server) => of_server(server)?,
+        StoreLocation::File(path) => {
             // Whoever writes brings it up to date.
             Outbox::open(path, SERVICE_BUSY_TIMEOUT)?;
             format!("{place}: the schema is up to date")
@@ -74,7 +74,7 @@ pub(super) fn migrate(arguments: &StoreMigrateArguments) -> CommandResult {
     print(&format!("{text}\n"))
 }
 
-fn of_server(server: &Server) -> Result<String, Failure> {
+fn of_server(server: &DatabaseServer) -> Result<String, Failure> {
     let Migrated { from, to } = server.migrate()?;
     Ok(match from {
         0 => format!("{server}: tables made, schema version {to}"),

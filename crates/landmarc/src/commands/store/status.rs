@@ -1,7 +1,7 @@
 //! `store status`: where the database is, what is in it, and how far behind the hosts of a fleet are.
 
 use landmarc_settings::Settings;
-use landmarc_store::{Day, OutboxStatus, Reader, SpoolStatus, Status};
+use landmarc_store::{Day, OutboxStatus, Reader, SpoolStatus, StoreStatus};
 use serde_json::{Value, json};
 
 use super::hosts;
@@ -53,7 +53,7 @@ fn own_spool(store: &SelectedStore) -> Result<Option<SpoolStatus>, Failure> {
     status.map(Some).map_err(Failure::from)
 }
 
-fn status_text(status: &Status, settings: Option<&Settings>) -> String {
+fn status_text(status: &StoreStatus, settings: Option<&Settings>) -> String {
     let of_days = |count: u64, days: Option<(Day, Day)>| match days {
         Some((first, last)) => format!("{}, from {} to {}", grouped(count), date(first), date(last)),
         None => grouped(count),
@@ -119,7 +119,7 @@ fn kept(settings: &Settings, is_file: bool) -> String {
     format!("{observations}, tally {} days{most}", store.tally_days)
 }
 
-fn status_object(status: &Status, settings: Option<&Settings>) -> Value {
+fn status_object(status: &StoreStatus, settings: Option<&Settings>) -> Value {
     let days = |days: Option<(Day, Day)>| {
         days.map(|(first, last)| json!({"first": date(first), "last": date(last)}))
     };
@@ -162,8 +162,8 @@ mod tests {
         landmarc_settings::read(text).unwrap().0
     }
 
-    fn some() -> Status {
-        Status {
+    fn some() -> StoreStatus {
+        StoreStatus {
             place: "/var/lib/landmarc/landmarc.db".to_owned(),
             version: 1,
             file_bytes: 5 << 20,
@@ -205,7 +205,7 @@ mod tests {
     fn the_object_has_every_key_whatever_is_absent() {
         let full = status_object(&some(), Some(&of("")));
         let bare = status_object(
-            &Status {
+            &StoreStatus {
                 observation_days: None,
                 ..some()
             },

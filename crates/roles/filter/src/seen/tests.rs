@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use landmarc_mail::{ClientNetwork, DomainName};
 use landmarc_observation::{Observation, PublishedPolicy};
-use landmarc_store::{Options, Recorder};
+use landmarc_store::{Recorder, RecorderOptions};
 
 use super::*;
 
@@ -95,7 +95,7 @@ fn observation(at_ms: u64, row: TallyRow) -> Observation {
 
 /// Records these rows, each so often, on so many days up to yesterday.
 async fn record(directory: &Directory, days: u64, rows: &[(TallyRow, u32)]) {
-    let recorder = Recorder::open(Options::at(directory.file())).unwrap();
+    let recorder = Recorder::open(RecorderOptions::at(directory.file())).unwrap();
     for back in 1..=days {
         for (row, count) in rows {
             for _ in 0..*count {

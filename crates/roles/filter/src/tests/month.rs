@@ -210,9 +210,9 @@ impl Server {
         let directory = std::env::temp_dir().join(name);
         let settings = format!("mode = \"enforce\"\narc.trusted_sealers = [\"{TRUSTED_SEALER}\"]\n");
         let loaded = landmarc_runtime::load::read_with("month", settings.as_bytes(), None, None).unwrap();
-        let mut options = landmarc_store::Options::at(directory.join("landmarc.db"));
+        let mut options = landmarc_store::RecorderOptions::at(directory.join("landmarc.db"));
         // Nothing here is about time.
-        options.patience = Duration::from_mins(10);
+        options.answer_timeout = Duration::from_mins(10);
         let recorder = Recorder::open(options).unwrap();
         let mut world = World::new(&mut Random::new(scale.seed, 0), scale.domains);
         Self {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use landmarc_migrate::rspamd::{Day, Unread, Window};
 use landmarc_settings::keys::Rspamd;
 use landmarc_source::redis::Days;
-use landmarc_store::{Place, SERVICE_BUSY_TIMEOUT, StoreError};
+use landmarc_store::{SERVICE_BUSY_TIMEOUT, StoreError, StoreLocation};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -30,7 +30,7 @@ const MAX_TOLD: usize = 1_000;
 
 /// Begins to read, by the settings of each moment; where they name no server, not at all. It may be
 /// aborted at any moment: what was written stays, and is not written again.
-pub fn start(current: Arc<Current>, place: Place, metrics: Arc<RspamdMetrics>) -> JoinHandle<()> {
+pub fn start(current: Arc<Current>, place: StoreLocation, metrics: Arc<RspamdMetrics>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut looks = interval(BETWEEN_LOOKS);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,7 +99,7 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, in_force: &ActiveSettings, place: &Place, metrics: &RspamdMetrics) {
+    async fn read(&mut self, in_force: &ActiveSettings, place: &StoreLocation, metrics: &RspamdMetrics) {
         let begun = Instant::now();
         self.last = Some((in_force.settings.rspamd.clone(), begun));
         let now_s = now_ms() / 1_000;
@@ -213,7 +213,7 @@ impl Reader {
 }
 
 /// The store is opened for each reading: it is not held while there is nothing to do.
-async fn open(in_force: &ActiveSettings, place: &Place, now_s: u64) -> Result<Imports, StoreError> {
+async fn open(in_force: &ActiveSettings, place: &StoreLocation, now_s: u64) -> Result<Imports, StoreError> {
     let (settings, place) = (in_force.settings.clone(), place.clone());
     let opened = tokio::task::spawn_blocking(move || {
         Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_BUSY_TIMEOUT)

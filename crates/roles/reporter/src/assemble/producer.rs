@@ -13,7 +13,7 @@ use landmarc_report::allotment::{Allotment, AllotmentCandidate, Allotments, Dail
 use landmarc_report::destination::plan;
 use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, TextFacts, gaps};
-use landmarc_store::{NewReport, OutboxFilter, Place, Reader, ReportKind, StoreError};
+use landmarc_store::{NewReport, OutboxFilter, Reader, ReportKind, StoreError, StoreLocation};
 use tokio::sync::mpsc;
 
 use super::super::addressees::Addressees;
@@ -41,14 +41,14 @@ pub(super) struct Producer {
 
 impl Producer {
     /// Hands on all domains of the day, or the error that ends it before.
-    pub(super) fn run(mut self, place: &Place) {
+    pub(super) fn run(mut self, place: &StoreLocation) {
         if let Err(error) = self.produce(place) {
             // Nobody listens any more when it fails.
             let _ = self.to.blocking_send(Err(error));
         }
     }
 
-    fn produce(&mut self, place: &Place) -> Result<(), StoreError> {
+    fn produce(&mut self, place: &StoreLocation) -> Result<(), StoreError> {
         let reader = Reader::open(place)?;
         let skipped = self.skipped(&reader)?;
         let redirected = reader.redirections()?;
@@ -81,12 +81,12 @@ impl Producer {
     fn allotments(&self, reader: &Reader, redirected: &Redirected) -> Result<Allotments, StoreError> {
         let day = self.request.day;
         let mut allotment = Allotment::new(self.terms.daily(), &self.terms.suffixes);
-        for made in reader.letters_about(day)? {
+        for made in reader.deliveries_about(day)? {
             match (made.kind, DomainName::parse(&made.policy_domain)) {
                 (ReportKind::Aggregate, Ok(name)) => {
-                    allotment.count_made(&name, &made.destination, made.letters);
+                    allotment.count_made(&name, &made.destination, made.deliveries);
                 }
-                _ => allotment.count(made.letters),
+                _ => allotment.count(made.deliveries),
             }
         }
         for found in reader.reporting_day(day)? {

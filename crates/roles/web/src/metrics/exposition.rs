@@ -22,7 +22,7 @@ pub(crate) struct Sources {
     pub(crate) dns: Option<resolver::Statistics>,
     /// Each name server, and whether it answers.
     pub(crate) name_servers: Vec<(SocketAddr, bool)>,
-    pub(crate) store: Option<landmarc_store::Statistics>,
+    pub(crate) store: Option<landmarc_store::RecorderStatistics>,
     /// Octets of long header sections that are held, and how many may be.
     pub(crate) header_memory: Option<(u64, u64)>,
     /// What the records of the last days show.
@@ -237,7 +237,7 @@ fn answering(sheet: &mut MetricWriter<'_>, name_servers: &[(SocketAddr, bool)]) 
     )
 }
 
-fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::Statistics) -> fmt::Result {
+fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatistics) -> fmt::Result {
     let counters = [
         (
             "landmarc_store_recorded",
@@ -313,7 +313,7 @@ fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::Statistics) -> 
         "landmarc_store_up",
         "1 while the store takes what it is given.",
         None,
-        &u64::from(store.state == landmarc_store::State::Ok),
+        &u64::from(store.state == landmarc_store::RecorderState::Ok),
     )
 }
 

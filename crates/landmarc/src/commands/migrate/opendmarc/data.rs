@@ -8,7 +8,9 @@ use clap::{ArgGroup, Args};
 use landmarc_mail::DomainName;
 use landmarc_settings::Settings;
 use landmarc_source::mysql::{Address, MysqlError};
-use landmarc_store::{COMMAND_BUSY_TIMEOUT, Day, MAX_URIS, Outbox, Place, Reader, Redirection, StoreError};
+use landmarc_store::{
+    COMMAND_BUSY_TIMEOUT, Day, MAX_URIS, Outbox, Reader, Redirection, StoreError, StoreLocation,
+};
 
 use crate::commands::migrate::summary::print_summary;
 use crate::exit::Exit;
@@ -141,7 +143,7 @@ impl Data {
     }
 
     /// Where the store is.
-    fn place(&self, settings: &Settings) -> Result<Place, Failure> {
+    fn place(&self, settings: &Settings) -> Result<StoreLocation, Failure> {
         places::counts_into(self.store.as_ref(), settings)
     }
 
@@ -172,7 +174,7 @@ impl Data {
 }
 
 /// What `opendmarc-params` set stays as it was set (T4); what was set here counts more. How many there are.
-fn redirect(locked: &[(String, String)], place: &Place, how: How) -> Result<u64, Failure> {
+fn redirect(locked: &[(String, String)], place: &StoreLocation, how: How) -> Result<u64, Failure> {
     if locked.is_empty() {
         return Ok(0);
     }
@@ -203,7 +205,7 @@ fn redirect(locked: &[(String, String)], place: &Place, how: How) -> Result<u64,
     Ok(u64::try_from(new.len()).unwrap_or(u64::MAX))
 }
 
-fn write_down(redirections: &[Redirection], place: &Place) -> Result<(), StoreError> {
+fn write_down(redirections: &[Redirection], place: &StoreLocation) -> Result<(), StoreError> {
     let mut outbox = Outbox::open(place, COMMAND_BUSY_TIMEOUT)?;
     redirections.iter().try_for_each(|one| outbox.redirect(one))
 }

@@ -39,7 +39,7 @@ fn sources() -> Sources {
         },
         in_flight: 9,
     };
-    let store = landmarc_store::Statistics {
+    let store = landmarc_store::RecorderStatistics {
         recorded: 90,
         committed: 91,
         later: 92,
@@ -59,7 +59,7 @@ fn sources() -> Sources {
         max_bytes: Some(16 << 30),
         spool_lost: landmarc_store::SpoolLost::default(),
         last_error: None,
-        state: landmarc_store::State::Degraded,
+        state: landmarc_store::RecorderState::Degraded,
     };
     Sources {
         milter: Some(milter),

@@ -3,7 +3,7 @@
 use super::Reader;
 use crate::error::StoreError;
 use crate::model::{
-    Day, DayState, Delivery, DeliveryNumber, Lease, LettersAbout, OutboxCounts, OutboxFilter, Redirection,
+    Day, DayState, DeliveriesAbout, Delivery, DeliveryNumber, Lease, OutboxCounts, OutboxFilter, Redirection,
     Report, ReportNumber, Suppression,
 };
 use crate::outbox::{body, days, lease, list, redirection, suppression};
@@ -72,10 +72,10 @@ impl Reader {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn letters_about(&self, day: Day) -> Result<Vec<LettersAbout>, StoreError> {
-        let ask = "count the letters about a day";
+    pub fn deliveries_about(&self, day: Day) -> Result<Vec<DeliveriesAbout>, StoreError> {
+        let ask = "count the deliveries about a day";
         self.inner
-            .since(REPORTS, ask, |sql| list::letters_about(sql, day))
+            .since(REPORTS, ask, |sql| list::deliveries_about(sql, day))
     }
 
     /// All suppressions, and destinations with bounces that did not lead to one yet, in alphabetical order.
@@ -122,7 +122,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn outbox_counts(&self, now_ms: u64) -> Result<OutboxCounts, StoreError> {
-        let ask = "count the letters";
+        let ask = "count the deliveries";
         self.inner.since(REPORTS, ask, |sql| list::counts(sql, now_ms))
     }
 
