@@ -167,18 +167,18 @@ macro_rules! number {
                 }
             }
         }
-
-        impl FromValue for Option<$kind> {
-            fn of(value: &SqlValue<'static>) -> Option<Self> {
-                match value.is_nothing() {
-                    true => Some(None),
-                    false => <$kind>::of(value).map(Some),
-                }
-            }
-        }
     )*};
 }
 number!(i64, u64, u32, u8, usize);
+
+impl<T: FromValue> FromValue for Option<T> {
+    fn of(value: &SqlValue<'static>) -> Option<Self> {
+        match value.is_nothing() {
+            true => Some(None),
+            false => T::of(value).map(Some),
+        }
+    }
+}
 
 impl FromValue for bool {
     fn of(value: &SqlValue<'static>) -> Option<Self> {
@@ -195,29 +195,11 @@ impl FromValue for String {
     }
 }
 
-impl FromValue for Option<String> {
-    fn of(value: &SqlValue<'static>) -> Option<Self> {
-        match value.is_nothing() {
-            true => Some(None),
-            false => String::of(value).map(Some),
-        }
-    }
-}
-
 impl FromValue for Vec<u8> {
     fn of(value: &SqlValue<'static>) -> Option<Self> {
         match value {
             SqlValue::Octets(Some(octets)) => Some(octets.clone().into_owned()),
             _ => None,
-        }
-    }
-}
-
-impl FromValue for Option<Vec<u8>> {
-    fn of(value: &SqlValue<'static>) -> Option<Self> {
-        match value.is_nothing() {
-            true => Some(None),
-            false => Vec::of(value).map(Some),
         }
     }
 }
@@ -228,29 +210,16 @@ impl SqlValue<'_> {
     }
 }
 
-impl From<i64> for SqlValue<'_> {
-    fn from(number: i64) -> Self {
-        Self::Integer(Some(number))
-    }
+macro_rules! from_number {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for SqlValue<'_> {
+            fn from(number: $kind) -> Self {
+                Self::Integer(Some(number.into()))
+            }
+        }
+    )*};
 }
-
-impl From<u32> for SqlValue<'_> {
-    fn from(number: u32) -> Self {
-        Self::Integer(Some(number.into()))
-    }
-}
-
-impl From<u8> for SqlValue<'_> {
-    fn from(number: u8) -> Self {
-        Self::Integer(Some(number.into()))
-    }
-}
-
-impl From<bool> for SqlValue<'_> {
-    fn from(switch: bool) -> Self {
-        Self::Integer(Some(switch.into()))
-    }
-}
+from_number!(i64, u32, u8, bool);
 
 impl From<Option<i64>> for SqlValue<'_> {
     fn from(number: Option<i64>) -> Self {
