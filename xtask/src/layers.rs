@@ -52,7 +52,7 @@ const LAYERS: [Layer; 5] = [
             ),
             (
                 "store",
-                "flate2 futures-util ring rusqlite serde_json sqlx thiserror tokio tracing",
+                "flate2 futures-util ring rusqlite serde serde_json sqlx thiserror tokio tracing",
             ),
             (
                 "delivery",
@@ -61,7 +61,7 @@ const LAYERS: [Layer; 5] = [
             // Carries octets, and knows nothing of what is in them.
             (
                 "push",
-                "bytes http-body-util hyper hyper-util ring rustls rustls-webpki serde_json thiserror tokio \
+                "bytes http-body-util hyper hyper-util ring rustls rustls-webpki serde serde_json thiserror tokio \
                  tokio-rustls tracing",
             ),
             (

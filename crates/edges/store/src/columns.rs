@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::net::IpAddr;
 
 use landmarc_observation::TallyRow;
-use serde_json::Value;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::limits::MAX_TRACE;
 
@@ -65,90 +66,13 @@ pub(crate) fn at_or_below(domain: &str) -> (String, String) {
 }
 
 /// A list as JSON: no separator for foreign text to imitate.
-pub(crate) fn list(values: &(impl ToJson + ?Sized)) -> String {
-    values.to_json().to_string()
+pub(crate) fn list(values: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(values).expect("lists of text are JSON")
 }
 
-/// The few shapes that are stored as JSON.
-pub(crate) trait ToJson {
-    fn to_json(&self) -> Value;
-}
-
-impl ToJson for String {
-    fn to_json(&self) -> Value {
-        Value::from(self.as_str())
-    }
-}
-
-impl ToJson for (String, String) {
-    fn to_json(&self) -> Value {
-        Value::from(vec![self.0.as_str(), self.1.as_str()])
-    }
-}
-
-impl ToJson for (String, String, String) {
-    fn to_json(&self) -> Value {
-        Value::from(vec![self.0.as_str(), self.1.as_str(), self.2.as_str()])
-    }
-}
-
-impl<T: ToJson> ToJson for Vec<T> {
-    fn to_json(&self) -> Value {
-        Value::Array(self.iter().map(ToJson::to_json).collect())
-    }
-}
-
-impl<T: ToJson> ToJson for Option<T> {
-    fn to_json(&self) -> Value {
-        self.as_ref().map_or(Value::Null, ToJson::to_json)
-    }
-}
-
-pub(crate) fn read_strings(text: &str) -> Option<Vec<String>> {
-    items(text, |value| value.as_str().map(str::to_owned))
-}
-
-pub(crate) fn read_pairs(text: &str) -> Option<Vec<(String, String)>> {
-    items(text, |value| match value.as_array()?.as_slice() {
-        [name, comment] => Some((name.as_str()?.to_owned(), comment.as_str()?.to_owned())),
-        _ => None,
-    })
-}
-
-pub(crate) fn read_triples(text: &str) -> Option<Vec<(String, String, String)>> {
-    items(text, triple)
-}
-
-/// One triple, or `null` for none.
-#[expect(
-    clippy::option_option,
-    reason = "the outer one says whether we can have written it"
-)]
-pub(crate) fn read_triple(text: &str) -> Option<Option<(String, String, String)>> {
-    if text == "null" {
-        return Some(None);
-    }
-    let value = serde_json::from_str(text).ok()?;
-    triple(&value).map(Some)
-}
-
-fn triple(value: &Value) -> Option<(String, String, String)> {
-    match value.as_array()?.as_slice() {
-        [a, b, c] => Some((
-            a.as_str()?.to_owned(),
-            b.as_str()?.to_owned(),
-            c.as_str()?.to_owned(),
-        )),
-        _ => None,
-    }
-}
-
-fn items<T>(text: &str, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
-    if text == "[]" {
-        return Some(Vec::new());
-    }
-    let value: Value = serde_json::from_str(text).ok()?;
-    value.as_array()?.iter().map(read).collect()
+/// What [`list`] has written; none where it has not.
+pub(crate) fn read_list<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
 }
 
 /// Compresses traces. Its tables are large, and used again for the next one.
@@ -200,20 +124,24 @@ mod tests {
     fn lists_come_back_whatever_is_in_them() {
         let nasty = "a'b\"c\\d\n\u{1f}, ] é ';--".to_owned();
         let pairs = vec![(nasty.clone(), String::new()), (String::new(), nasty.clone())];
-        assert_eq!(read_pairs(&list(&pairs)), Some(pairs));
+        assert_eq!(read_list(&list(&pairs)), Some(pairs));
         let triples = vec![(nasty.clone(), nasty.clone(), nasty.clone())];
-        assert_eq!(read_triples(&list(&triples)), Some(triples.clone()));
-        assert_eq!(read_triple(&list(&triples[0])), Some(Some(triples[0].clone())));
+        assert_eq!(read_list(&list(&triples)), Some(triples.clone()));
+        assert_eq!(read_list(&list(&triples[0])), Some(triples[0].clone()));
         let strings = vec![nasty];
-        assert_eq!(read_strings(&list(&strings)), Some(strings));
-        assert_eq!(read_triple(&list(&None::<String>)), Some(None));
+        assert_eq!(read_list(&list(&strings)), Some(strings));
+        assert_eq!(read_list(&list(&None::<String>)), Some(None::<String>));
     }
 
     #[test]
     fn what_we_never_wrote_is_damaged() {
         for text in ["", "{}", "[1]", "[[\"a\"]]", "[[\"a\",\"b\",\"c\"]]"] {
-            assert_eq!(read_pairs(text), None, "{text}");
-            assert_eq!(read_triple(text), None, "{text}");
+            assert_eq!(read_list::<Vec<(String, String)>>(text), None, "{text}");
+            assert_eq!(
+                read_list::<Option<(String, String, String)>>(text),
+                None,
+                "{text}"
+            );
         }
         assert_eq!(read_address(&[1, 2, 3]), None);
         assert!(unpacked(&[0xff; 9]).is_err());

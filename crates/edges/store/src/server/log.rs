@@ -8,7 +8,7 @@ use super::DatabaseServer;
 use super::engine::ServerEngine;
 use super::session::ServerSession;
 use super::tally::limit;
-use crate::columns::{address, at_or_below, read_address, read_pairs, unpacked, unreversed};
+use crate::columns::{address, at_or_below, read_address, read_list, unpacked, unreversed};
 use crate::error::StoreError;
 use crate::model::{LogFilter, as_integer};
 use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
@@ -232,7 +232,7 @@ fn log_row(row: &SqlRow) -> Result<LogPlace, SqlError> {
         disposition: row.get(12)?,
         action: row.get(13)?,
         enforced_action: row.get(14)?,
-        overrides: read_pairs(row.text(15)?).ok_or_else(damaged(15))?,
+        overrides: read_list(row.text(15)?).ok_or_else(damaged(15))?,
         rule: row.get(16)?,
         cause: row.get(17)?,
         questions: row.get(18)?,

@@ -6,7 +6,7 @@ use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::DatabaseServer;
 use super::session::ServerSession;
-use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
+use crate::columns::{read_address, read_aligned, read_list};
 use crate::error::StoreError;
 use crate::model::Day;
 use crate::sql::{Sql, SqlError, SqlRow, values};
@@ -198,19 +198,19 @@ fn line(row: &SqlRow) -> Result<Line, SqlError> {
             dkim_aligned,
             spf_aligned,
             disposition: row.get(6)?,
-            reasons: read_pairs(row.text(7)?).ok_or_else(damaged(7))?,
+            reasons: read_list(row.text(7)?).ok_or_else(damaged(7))?,
             header_from: row.get(8)?,
             envelope_from: row.get(9)?,
             envelope_to: row.get(10)?,
-            dkim: read_triples(row.text(11)?).ok_or_else(damaged(11))?,
-            spf: read_triple(row.text(12)?).ok_or_else(damaged(12))?,
+            dkim: read_list(row.text(11)?).ok_or_else(damaged(11))?,
+            spf: read_list(row.text(12)?).ok_or_else(damaged(12))?,
             incidental,
         },
     })
 }
 
 fn published(row: &SqlRow) -> Result<PublishedPolicy, SqlError> {
-    let list = |place| read_strings(row.text(place)?).ok_or(SqlError::Damaged(place));
+    let list = |place| read_list(row.text(place)?).ok_or(SqlError::Damaged(place));
     Ok(PublishedPolicy {
         p: row.get(3)?,
         sp: row.get(4)?,

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::blocks::{block_of, number_at, places, unsealed_from};
 use super::error::damaged;
-use crate::columns::{address, at_or_below, read_address, read_pairs, unreversed};
+use crate::columns::{address, at_or_below, read_address, read_list, unreversed};
 use crate::model::{LogFilter, as_integer, hour_of};
 
 /// Up to so many outcomes are looked up one by one in each block; more are picked out of all
@@ -49,7 +49,7 @@ pub(super) fn observation(
         .query_row([number], |row| {
             let client = row.get_ref(3)?.as_blob_or_null()?;
             let author: Option<String> = row.get(4)?;
-            let overrides = read_pairs(row.get_ref(14)?.as_str()?);
+            let overrides = read_list(row.get_ref(14)?.as_str()?);
             let log = Observation {
                 at_ms: row.get(0)?,
                 queue_id: row.get(1)?,

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::error::damaged;
 use super::journal::{self, Counts};
-use crate::columns::{read_address, read_aligned, read_pairs, read_strings, read_triple, read_triples};
+use crate::columns::{read_address, read_aligned, read_list};
 use crate::model::Day;
 
 /// The rows of one day for one policy domain.
@@ -136,12 +136,12 @@ impl<'a> Texts<'a> {
             dkim_aligned,
             spf_aligned,
             disposition: self.text(row.get(3)?)?,
-            reasons: read_pairs(&self.text(row.get(4)?)?).ok_or_else(|| damaged(4))?,
+            reasons: read_list(&self.text(row.get(4)?)?).ok_or_else(|| damaged(4))?,
             header_from: self.text(row.get(5)?)?,
             envelope_from: self.optional(row.get(6)?)?,
             envelope_to: self.optional(row.get(7)?)?,
-            dkim: read_triples(&self.text(row.get(8)?)?).ok_or_else(|| damaged(8))?,
-            spf: read_triple(&self.text(row.get(9)?)?).ok_or_else(|| damaged(9))?,
+            dkim: read_list(&self.text(row.get(8)?)?).ok_or_else(|| damaged(8))?,
+            spf: read_list(&self.text(row.get(9)?)?).ok_or_else(|| damaged(9))?,
             incidental,
         })
     }
@@ -186,9 +186,9 @@ impl<'a> Texts<'a> {
                 fo: row.get(5)?,
                 testing: row.get(6)?,
                 discovery_method: row.get(7)?,
-                rua: read_strings(row.get_ref(8)?.as_str()?).ok_or_else(|| damaged(8))?,
-                ruf: read_strings(row.get_ref(9)?.as_str()?).ok_or_else(|| damaged(9))?,
-                problems: read_strings(row.get_ref(10)?.as_str()?).ok_or_else(|| damaged(10))?,
+                rua: read_list(row.get_ref(8)?.as_str()?).ok_or_else(|| damaged(8))?,
+                ruf: read_list(row.get_ref(9)?.as_str()?).ok_or_else(|| damaged(9))?,
+                problems: read_list(row.get_ref(10)?.as_str()?).ok_or_else(|| damaged(10))?,
                 psd: row.get(11)?,
             })
         })?;
