@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use landmarc_mail::text::excerpt;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use crate::beat::{BeatMessage, BeatReply};
 use crate::certificate::ClientName;
@@ -35,7 +35,7 @@ pub trait SegmentReceiver: Send + Sync + 'static {
 }
 
 /// A segment was taken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentReply {
     /// Batches that were written.
     pub batches: u64,
@@ -71,27 +71,12 @@ pub enum PushRefusal {
     },
 }
 
-impl SegmentReply {
-    pub(crate) fn to_json(self) -> Value {
-        json!({"batches": self.batches, "known": self.known, "messages": self.messages})
-    }
-
-    /// None when it is no reply of ours.
-    pub(crate) fn from_json(octets: &[u8]) -> Option<Self> {
-        let object: Value = serde_json::from_slice(octets).ok()?;
-        Some(Self {
-            batches: object.get("batches")?.as_u64()?,
-            known: object.get("known")?.as_u64()?,
-            messages: object.get("messages")?.as_u64()?,
-        })
-    }
-}
-
 /// An error and its remedy, as the other side told them. What it says is foreign: bounded, and
 /// without control characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct ErrorReply {
     pub(crate) error: String,
+    #[serde(default)]
     pub(crate) remedy: String,
 }
 
@@ -101,22 +86,18 @@ impl ErrorReply {
 
     /// None when it is not an error of ours.
     pub(crate) fn from_json(octets: &[u8]) -> Option<Self> {
-        let object: Value = serde_json::from_slice(octets).ok()?;
-        let words = |key| {
-            object
-                .get(key)
-                .and_then(Value::as_str)
-                .map(|text| excerpt(text, ErrorReply::MAX_CHARACTERS))
-        };
+        let said: Self = serde_json::from_slice(octets).ok()?;
         Some(Self {
-            error: words("error")?,
-            remedy: words("remedy").unwrap_or_default(),
+            error: excerpt(&said.error, Self::MAX_CHARACTERS),
+            remedy: excerpt(&said.remedy, Self::MAX_CHARACTERS),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -126,9 +107,9 @@ mod tests {
             known: 1,
             messages: 1200,
         };
-        let text = reply.to_json().to_string();
+        let text = serde_json::to_string(&reply).unwrap();
         assert_eq!(text, r#"{"batches":3,"known":1,"messages":1200}"#);
-        assert_eq!(SegmentReply::from_json(text.as_bytes()), Some(reply));
+        assert_eq!(serde_json::from_str::<SegmentReply>(&text).unwrap(), reply);
         for other in [
             "",
             "[]",
@@ -136,7 +117,7 @@ mod tests {
             r#"{"batches":3}"#,
             r#"{"batches":-1,"known":0,"messages":0}"#,
         ] {
-            assert_eq!(SegmentReply::from_json(other.as_bytes()), None, "{other}");
+            assert!(serde_json::from_str::<SegmentReply>(other).is_err(), "{other}");
         }
     }
 

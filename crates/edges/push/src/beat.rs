@@ -1,6 +1,7 @@
 //! What a host says of itself between segments, in values and in JSON.
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Where a host says how far behind it is.
 pub const BEAT_PATH: &str = "/spool/v1/beat";
@@ -15,7 +16,7 @@ const HOST_DIGITS: usize = 32;
 const MAX_NAME_CHARACTERS: usize = 255;
 
 /// How far behind a host is: who makes reports waits for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BeatMessage {
     /// The number of the host, 16 octets in lower-case hex.
     pub host: String,
@@ -30,7 +31,7 @@ pub struct BeatMessage {
 }
 
 /// What the other side has of this host. 0 where it has nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BeatReply {
     /// All batches up to this number.
     pub through: u64,
@@ -39,16 +40,6 @@ pub struct BeatReply {
 }
 
 impl BeatMessage {
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
-            "host": self.host,
-            "name": self.name,
-            "clock_ms": self.clock_ms,
-            "caught_up_ms": self.caught_up_ms,
-            "pending": self.pending,
-        })
-    }
-
     /// Reads what another host has sent; otherwise what is wrong with it.
     pub(crate) fn from_json(octets: &[u8]) -> Result<Self, &'static str> {
         let object: Value = serde_json::from_slice(octets).map_err(|_| "it is no JSON")?;
@@ -73,21 +64,6 @@ impl BeatMessage {
     }
 }
 
-impl BeatReply {
-    pub(crate) fn to_json(self) -> Value {
-        json!({"through": self.through, "highest": self.highest})
-    }
-
-    /// None when it is no answer of ours.
-    pub(crate) fn from_json(octets: &[u8]) -> Option<Self> {
-        let object: Value = serde_json::from_slice(octets).ok()?;
-        Some(Self {
-            through: object.get("through")?.as_u64()?,
-            highest: object.get("highest")?.as_u64()?,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +80,7 @@ mod tests {
 
     #[test]
     fn both_are_read_as_they_were_written() {
-        let text = beat().to_json().to_string();
+        let text = serde_json::to_string(&beat()).unwrap();
         assert_eq!(
             text,
             r#"{"host":"00112233445566778899aabbccddeeff","name":"mx1.example.org","clock_ms":18446744073709551615,"caught_up_ms":0,"pending":3}"#
@@ -115,16 +91,16 @@ mod tests {
             highest: 7,
         };
         assert_eq!(
-            BeatReply::from_json(known.to_json().to_string().as_bytes()),
-            Some(known)
+            serde_json::from_value::<BeatReply>(serde_json::to_value(known).unwrap()).unwrap(),
+            known
         );
-        assert_eq!(BeatReply::from_json(b"{\"through\":3}"), None);
+        assert!(serde_json::from_slice::<BeatReply>(b"{\"through\":3}").is_err());
     }
 
     #[test]
     fn a_beat_that_is_none_is_told_why() {
         let with = |key: &str, value: Value| {
-            let mut object = beat().to_json();
+            let mut object = serde_json::to_value(beat()).unwrap();
             object[key] = value;
             BeatMessage::from_json(object.to_string().as_bytes())
         };

@@ -14,6 +14,8 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -95,8 +97,7 @@ impl Client {
     /// # Errors
     /// Why it was not taken, and whether it ever will be ([`PushError::is_final`]).
     pub async fn send(&self, segment: impl Into<Bytes>) -> Result<SegmentReply, PushError> {
-        let answer = self.post(SEGMENT_PATH, OCTETS, segment.into()).await?;
-        SegmentReply::from_json(&answer).ok_or_else(|| self.0.not_landmarc(StatusCode::OK))
+        self.post(SEGMENT_PATH, OCTETS, segment.into()).await
     }
 
     /// Says how far behind this host is; what the other side has of it. As for [`send`](Self::send).
@@ -104,15 +105,21 @@ impl Client {
     /// # Errors
     /// Why it was not heard.
     pub async fn beat(&self, beat: &BeatMessage) -> Result<BeatReply, PushError> {
-        let answer = self
-            .post(BEAT_PATH, JSON, beat.to_json().to_string().into())
-            .await?;
-        BeatReply::from_json(&answer).ok_or_else(|| self.0.not_landmarc(StatusCode::OK))
+        self.post(BEAT_PATH, JSON, json!(beat).to_string().into()).await
     }
 
-    /// The body of the answer 200 to this one.
-    async fn post(&self, path: &'static str, kind: &'static str, body: Bytes) -> Result<Bytes, PushError> {
-        let question = Question { path, kind, body };
+    /// What the answer 200 to this one says.
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        kind: &'static str,
+        body: Bytes,
+    ) -> Result<T, PushError> {
+        let answer = self.exchange(Question { path, kind, body }).await?;
+        serde_json::from_slice(&answer).map_err(|_| self.0.not_landmarc(StatusCode::OK))
+    }
+
+    async fn exchange(&self, question: Question) -> Result<Bytes, PushError> {
         let mut kept = self.0.kept.lock().await;
         if let Some(connection) = kept.take() {
             match self.0.ask(connection, &question, &mut kept).await {

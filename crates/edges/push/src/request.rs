@@ -106,8 +106,8 @@ impl<T: SegmentReceiver> Handler<T> {
             Resource::Segment => self
                 .segment(body, client, deadline)
                 .await
-                .map(SegmentReply::to_json),
-            Resource::Beat => self.beat(body, client, deadline).await.map(BeatReply::to_json),
+                .map(|reply| json!(reply)),
+            Resource::Beat => self.beat(body, client, deadline).await.map(|reply| json!(reply)),
         }
     }
 
