@@ -19,6 +19,16 @@ use crate::server::DatabaseServer;
 use crate::sql::{Sql, SqlError};
 use crate::sqlite;
 
+/// What both kinds of stores do, each in its own way.
+macro_rules! on_either {
+    ($inner:expr, $store:ident => $call:expr) => {
+        match $inner {
+            StoreConnection::File($store) => $call,
+            StoreConnection::Server($store) => $call,
+        }
+    };
+}
+
 /// Reads a store, also while a recorder writes it.
 #[derive(Debug)]
 pub struct Reader {
@@ -42,10 +52,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn explain(&self, id: &str) -> Result<Vec<Observation>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.explain(id),
-            StoreConnection::Server(server) => server.explain(id),
-        }
+        on_either!(&self.inner, store => store.explain(id))
     }
 
     /// The observations that the filter lets through, those recorded last first; on a server those judged last.
@@ -54,10 +61,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn log(&self, filter: &LogFilter) -> Result<Vec<Observation>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.log(filter),
-            StoreConnection::Server(server) => server.log(filter),
-        }
+        on_either!(&self.inner, store => store.log(filter))
     }
 
     /// The rows of one UTC day for one DMARC Policy Domain, and how many messages each counts.
@@ -65,10 +69,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn tally(&self, day: Day, policy_domain: &str) -> Result<Vec<(TallyRow, u64)>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.tally(day, policy_domain),
-            StoreConnection::Server(server) => server.tally(day, policy_domain),
-        }
+        on_either!(&self.inner, store => store.tally(day, policy_domain))
     }
 
     /// The DMARC Policy Domains that have rows on this UTC day, in alphabetical order.
@@ -76,10 +77,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn policy_domains(&self, day: Day) -> Result<Vec<String>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.policy_domains(day),
-            StoreConnection::Server(server) => server.policy_domains(day),
-        }
+        on_either!(&self.inner, store => store.policy_domains(day))
     }
 
     /// The UTC days that have rows, the oldest first.
@@ -87,10 +85,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn reporting_days(&self) -> Result<Vec<Day>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.reporting_days(),
-            StoreConnection::Server(server) => server.reporting_days(),
-        }
+        on_either!(&self.inner, store => store.reporting_days())
     }
 
     /// The rows of one UTC day, for all DMARC Policy Domains one after the other.
@@ -98,10 +93,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.reporting_day(day).map(ReportingDay::of_file),
-            StoreConnection::Server(server) => server.reporting_day(day).map(ReportingDay::of_server),
-        }
+        on_either!(&self.inner, store => store.reporting_day(day))
     }
 
     /// The rules that ever were in force or decided a message, in alphabetical order.
@@ -109,10 +101,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn rule_hits(&self) -> Result<Vec<RuleHits>, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.rule_hits(),
-            StoreConnection::Server(server) => server.rule_hits(),
-        }
+        on_either!(&self.inner, store => store.rule_hits())
     }
 
     /// How the store is.
@@ -120,10 +109,7 @@ impl Reader {
     /// # Errors
     /// When the store cannot be read.
     pub fn status(&self) -> Result<StoreStatus, StoreError> {
-        match &self.inner {
-            StoreConnection::File(file) => file.status(),
-            StoreConnection::Server(server) => server.status(),
-        }
+        on_either!(&self.inner, store => store.status())
     }
 
     /// Copies the store as it is now to another file, while it is being written. A file of that

@@ -39,7 +39,7 @@ mod numbers;
 mod options;
 mod phrase;
 mod pool;
-pub(crate) mod reporting;
+mod reporting;
 mod session;
 mod status;
 mod tables;

@@ -32,7 +32,6 @@ pub(crate) use collect::FileCollector;
 pub(crate) use connection::{BUSY, BUSY_SERVICE};
 pub(crate) use migrations::{FLEET, IMPORTS, REPORTS};
 pub(crate) use reading::FileReader;
-pub(crate) use reporting::FileReportingDay;
 pub(crate) use secondary::SecondaryConnection;
 pub(crate) use spool::FileSpool;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use landmarc_observation::{DayRow, DomainDay, TallyRow};
 use super::DatabaseServer;
 use super::session::ServerSession;
 use super::tally::{self, Configurations, Line, ROWS};
+use crate::assembly::ReportingDay;
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
 use crate::model::Day;
@@ -17,68 +18,21 @@ use crate::sql::{Sql, SqlError, values};
 /// the server waits for letters to be made.
 const DOMAINS: usize = 2_048;
 
-/// What is still to be read of a day.
-pub(crate) struct ServerReportingDay<'a> {
-    server: &'a DatabaseServer,
-    day: Day,
-    left_out: u64,
-    /// All there are; those up to `next` have been read.
-    names: Vec<String>,
-    next: usize,
-    read: VecDeque<DomainDay>,
-}
-
 impl DatabaseServer {
     /// The rows of one day, policy domain by policy domain.
-    pub(crate) fn reporting_day(&self, day: Day) -> Result<ServerReportingDay<'_>, StoreError> {
+    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
         let (names, left_out) = self.read("read the tally", |session| names(session, day, MAX_DOMAINS))?;
-        Ok(ServerReportingDay {
-            server: self,
-            day,
-            left_out,
-            names,
-            next: 0,
-            read: VecDeque::new(),
-        })
-    }
-}
-
-impl ServerReportingDay<'_> {
-    pub(crate) fn day(&self) -> Day {
-        self.day
-    }
-
-    pub(crate) fn domains(&self) -> usize {
-        self.names.len()
-    }
-
-    pub(crate) fn left_out(&self) -> u64 {
-        self.left_out
-    }
-
-    fn read_some(&mut self) -> Result<(), StoreError> {
-        let ahead = self.names.get(self.next..).unwrap_or_default();
-        let some = ahead.get(..DOMAINS).unwrap_or(ahead);
-        let read = self.server.read("read the tally", |session| {
-            read(session, self.day, some, MAX_DOMAIN_ROWS)
-        })?;
-        self.next += read.len();
-        self.read = read;
-        Ok(())
-    }
-}
-
-impl Iterator for ServerReportingDay<'_> {
-    type Item = Result<DomainDay, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.read.is_empty()
-            && let Err(error) = self.read_some()
-        {
-            self.next = self.names.len();
-            return Some(Err(error));
-        }
-        self.read.pop_front().map(Ok)
+        let (domains, mut next) = (names.len(), 0);
+        let read_some = move || {
+            let ahead = names.get(next..).unwrap_or_default();
+            let some = ahead.get(..DOMAINS).unwrap_or(ahead);
+            let read = self.read("read the tally", |session| {
+                read(session, day, some, MAX_DOMAIN_ROWS)
+            })?;
+            next += read.len();
+            Ok(read)
+        };
+        Ok(ReportingDay::new(day, domains, left_out, Box::new(read_some)))
     }
 }
 

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use super::journal;
 use super::reading::FileReader;
 use super::tally::{self, Texts};
+use crate::assembly::ReportingDay;
 use crate::error::StoreError;
 use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
 use crate::model::Day;
@@ -36,58 +37,27 @@ impl FileReader {
         self.snapshot("read the tally", days)
     }
 
-    pub(crate) fn reporting_day(&self, day: Day) -> Result<FileReportingDay<'_>, StoreError> {
-        FileReportingDay::begin(self, day)
-    }
-}
-
-/// What is still to be read of a day.
-pub(crate) struct FileReportingDay<'a> {
-    reading: &'a FileReader,
-    day: Day,
-    domains: usize,
-    left_out: u64,
-    /// Names and numbers of those not read yet.
-    ahead: IntoIter<(String, i64)>,
-    read: VecDeque<DomainDay>,
-}
-
-impl<'a> FileReportingDay<'a> {
-    pub(super) fn begin(reading: &'a FileReader, day: Day) -> Result<Self, StoreError> {
-        let (names, left_out) = reading.snapshot("read the tally", |connection| {
+    pub(crate) fn reporting_day(&self, day: Day) -> Result<ReportingDay<'_>, StoreError> {
+        let (names, left_out) = self.snapshot("read the tally", |connection| {
             let mut ids = tally::domains(connection, day)?;
             let left_out = cut(&mut ids, MAX_DOMAINS);
             Ok((tally::names(connection, ids)?, left_out))
         })?;
-        Ok(Self {
-            reading,
-            day,
-            domains: names.len(),
-            left_out,
-            ahead: names.into_iter(),
-            read: VecDeque::new(),
-        })
+        let (domains, mut ahead) = (names.len(), names.into_iter());
+        let read_some = move || self.read_some(day, &mut ahead);
+        Ok(ReportingDay::new(day, domains, left_out, Box::new(read_some)))
     }
 
-    pub(crate) fn day(&self) -> Day {
-        self.day
-    }
-
-    pub(crate) fn domains(&self) -> usize {
-        self.domains
-    }
-
-    pub(crate) fn left_out(&self) -> u64 {
-        self.left_out
-    }
-
-    fn read_some(&mut self) -> Result<(), StoreError> {
-        let (day, has_reports) = (self.day, self.reading.has_reports());
-        let (ahead, read) = (&mut self.ahead, &mut self.read);
-        self.reading.snapshot("read the tally", |connection| {
+    /// The rows of the next of these policy domains, which are names and numbers.
+    fn read_some(
+        &self,
+        day: Day,
+        ahead: &mut IntoIter<(String, i64)>,
+    ) -> Result<VecDeque<DomainDay>, StoreError> {
+        self.snapshot("read the tally", |connection| {
             let journal = journal::counted(connection, day)?;
-            let mut texts = Texts::new(connection, has_reports);
-            let mut rows = 0;
+            let mut texts = Texts::new(connection, self.has_reports());
+            let (mut read, mut rows) = (VecDeque::new(), 0);
             for (name, number) in ahead.by_ref().take(DOMAINS) {
                 let counts = tally::counts(connection, day, number, &journal)?;
                 let one = domain_day(&mut texts, name, counts, MAX_DOMAIN_ROWS)?;
@@ -97,23 +67,8 @@ impl<'a> FileReportingDay<'a> {
                     break;
                 }
             }
-            Ok(())
+            Ok(read)
         })
-    }
-}
-
-impl Iterator for FileReportingDay<'_> {
-    type Item = Result<DomainDay, StoreError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.read.is_empty()
-            && let Err(error) = self.read_some()
-        {
-            self.ahead = Vec::new().into_iter();
-            self.read.clear();
-            return Some(Err(error));
-        }
-        self.read.pop_front().map(Ok)
     }
 }
 
