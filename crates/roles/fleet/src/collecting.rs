@@ -47,19 +47,23 @@ pub(super) fn start(
     metrics: Arc<FleetMetrics>,
 ) -> Collecting {
     let (stopper, stop) = stop();
-    let desk = CollectionHandler {
+    let handler = CollectionHandler {
         current,
-        shelf: Arc::new(CollectedStore {
+        store: Arc::new(CollectedStore {
             place,
             collector: Mutex::default(),
             bound: Mutex::default(),
         }),
         metrics,
         warnings: LogLimit::every(BETWEEN_WARNINGS),
-        turned_away: LogLimit::every(BETWEEN_WARNINGS),
+        refusals: LogLimit::every(BETWEEN_WARNINGS),
     };
     let serves = tls.clone();
-    let task = tokio::spawn(async move { server.run(serves, desk, async move { stop.wait().await }).await });
+    let task = tokio::spawn(async move {
+        server
+            .run(serves, handler, async move { stop.wait().await })
+            .await
+    });
     Collecting { stopper, tls, task }
 }
 
@@ -80,11 +84,11 @@ impl Collecting {
 struct CollectionHandler {
     /// Has the settings in force.
     current: Arc<Current>,
-    shelf: Arc<CollectedStore>,
+    store: Arc<CollectedStore>,
     metrics: Arc<FleetMetrics>,
     warnings: LogLimit,
     /// Of certificates that are refused.
-    turned_away: LogLimit,
+    refusals: LogLimit,
 }
 
 /// The store that all of it goes to.
@@ -112,7 +116,7 @@ impl SegmentReceiver for CollectionHandler {
             return Ok(());
         };
         self.metrics.refused();
-        if self.turned_away.count().is_some() {
+        if self.refusals.count().is_some() {
             tracing::warn!(
                 names = from.names.join(" "),
                 fingerprint = from.fingerprint,
@@ -129,7 +133,7 @@ impl SegmentReceiver for CollectionHandler {
         let segment = Segment::read(&octets).map_err(|source| self.refused(&from, &source.into()))?;
         self.bound(&from, segment.host()).await?;
         let taken = self
-            .shelf
+            .store
             .with(move |collector| collector.apply(&segment, now_ms()));
         let applied = taken.await.map_err(|error| self.refused(&from, &error))?;
         self.metrics.taken(&applied);
@@ -165,7 +169,7 @@ impl SegmentReceiver for CollectionHandler {
             caught_up_ms: beat.caught_up_ms,
             pending: beat.pending,
         };
-        let known = self.shelf.with(move |collector| collector.beat(&beat, now_ms()));
+        let known = self.store.with(move |collector| collector.beat(&beat, now_ms()));
         let known = known.await.map_err(|error| self.refused(&from, &error))?;
         Ok(BeatReply {
             through: known.through,
@@ -178,7 +182,7 @@ impl CollectionHandler {
     /// Who learns the number of another host could use up the numbers of its batches: what that host hands on would
     /// pass for known.
     async fn bound(&self, from: &ClientName, host: HostId) -> Result<(), PushRefusal> {
-        let binding = self.shelf.bind(host, from).await;
+        let binding = self.store.bind(host, from).await;
         let (error, remedy) = match binding.map_err(|error| self.refused(from, &error))? {
             Binding::Ours => return Ok(()),
             Binding::Anothers => (
@@ -192,7 +196,7 @@ impl CollectionHandler {
             ),
         };
         self.metrics.refused();
-        if self.turned_away.count().is_some() {
+        if self.refusals.count().is_some() {
             tracing::warn!(
                 names = from.names.join(" "),
                 fingerprint = from.fingerprint,
@@ -231,9 +235,9 @@ impl CollectedStore {
         if self.is_bound(host, &names) {
             return Ok(Binding::Ours);
         }
-        let shelf = Arc::clone(self);
+        let store = Arc::clone(self);
         let bound = tokio::task::spawn_blocking(move || {
-            let mut outbox = Outbox::open(shelf.place.clone(), SERVICE_BUSY_TIMEOUT)?;
+            let mut outbox = Outbox::open(store.place.clone(), SERVICE_BUSY_TIMEOUT)?;
             let lease = format!("{BINDING}{host}");
             let leases = outbox.leases()?;
             if leases.len() >= MAX_OWNERS && !leases.iter().any(|(name, _)| *name == lease) {
@@ -242,7 +246,7 @@ impl CollectedStore {
             let for_ms = u64::try_from(BOUND.as_millis()).unwrap_or(u64::MAX);
             for name in names {
                 if outbox.lease(&lease, &name, for_ms, now_ms())?.is_some() {
-                    shelf.note(host, name);
+                    store.note(host, name);
                     return Ok(Binding::Ours);
                 }
             }
@@ -271,12 +275,12 @@ impl CollectedStore {
         self: &Arc<Self>,
         does: impl FnOnce(&mut Collector) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let shelf = Arc::clone(self);
+        let store = Arc::clone(self);
         let done = tokio::task::spawn_blocking(move || {
-            let mut open = shelf.collector.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut open = store.collector.lock().unwrap_or_else(PoisonError::into_inner);
             let collector = match &mut *open {
                 Some(collector) => collector,
-                none => none.insert(Collector::open(&shelf.place, SERVICE_BUSY_TIMEOUT)?),
+                none => none.insert(Collector::open(&store.place, SERVICE_BUSY_TIMEOUT)?),
             };
             let done = does(collector);
             if done.is_err() {
@@ -344,24 +348,24 @@ mod tests {
     async fn a_host_is_bound_to_the_name_of_its_certificate() {
         let folder = std::env::temp_dir().join(format!("landmarc-bound-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let shelf = || {
+        let store = || {
             Arc::new(CollectedStore {
                 place: (&folder.join("landmarc.db")).into(),
                 collector: Mutex::default(),
                 bound: Mutex::default(),
             })
         };
-        let (first, host) = (shelf(), HostId::from([1; 16]));
+        let (first, host) = (store(), HostId::from([1; 16]));
         let mx1 = client(&["mx1.example"], "ab");
         let mx2 = client(&["mx2.example"], "cd");
         let renamed = client(&["mail.example", "mx1.example"], "ef");
         assert_eq!(first.bind(host, &mx1).await.unwrap(), Binding::Ours);
-        for shelf in [first, shelf()] {
-            assert_eq!(shelf.bind(host, &mx2).await.unwrap(), Binding::Anothers);
-            assert_eq!(shelf.bind(host, &renamed).await.unwrap(), Binding::Ours);
-            assert_eq!(shelf.bind(host, &mx1).await.unwrap(), Binding::Ours);
+        for store in [first, store()] {
+            assert_eq!(store.bind(host, &mx2).await.unwrap(), Binding::Anothers);
+            assert_eq!(store.bind(host, &renamed).await.unwrap(), Binding::Ours);
+            assert_eq!(store.bind(host, &mx1).await.unwrap(), Binding::Ours);
             let other = HostId::from([2; 16]);
-            assert_eq!(shelf.bind(other, &mx2).await.unwrap(), Binding::Ours);
+            assert_eq!(store.bind(other, &mx2).await.unwrap(), Binding::Ours);
         }
         std::fs::remove_dir_all(&folder).unwrap();
     }

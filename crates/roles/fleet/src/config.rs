@@ -24,12 +24,12 @@ use landmarc_runtime::{database, retention};
 
 /// How often what is old is removed from the database of the fleet, by one of the hosts.
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
-/// Whose turn that is.
+/// The lease of the host that does.
 const EXPIRY: &str = "expiry";
 
 /// What this host is in its fleet by its settings, ready to begin.
 pub struct FleetConfig {
-    way: FleetMode,
+    mode: FleetMode,
     place: StoreLocation,
     sender: Sender,
     receiver: Option<Receiver>,
@@ -57,7 +57,7 @@ impl FleetConfig {
             (None, None) => None,
         };
         Ok(Self {
-            way: FleetMode::of(settings),
+            mode: FleetMode::of(settings),
             place: shared.map_or_else(|| (&local).into(), StoreLocation::from),
             sender: Sender {
                 database: local,
@@ -76,7 +76,7 @@ impl FleetConfig {
     /// What the log says of it at the start.
     pub fn introduce(&self) {
         let host = &self.sender.host;
-        match (&self.receiver, self.way) {
+        match (&self.receiver, self.mode) {
             (Some(Receiver::Database(place)), _) => {
                 tracing::info!("records are handed on to {place}, as host {host}");
             }
@@ -196,6 +196,6 @@ fn expire(
 ) -> Result<Option<landmarc_store::ExpiredRecords>, StoreError> {
     let mut outbox = Outbox::open(server.clone(), COMMAND_BUSY_TIMEOUT)?;
     let for_ms = u64::try_from(BETWEEN_EXPIRIES.as_millis()).unwrap_or(u64::MAX);
-    let turn = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;
-    turn.map(|_| server.expire(&keep)).transpose()
+    let lease = outbox.lease(EXPIRY, &lease_owner(), for_ms, now_ms())?;
+    lease.map(|_| server.expire(&keep)).transpose()
 }

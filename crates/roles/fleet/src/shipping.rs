@@ -41,7 +41,7 @@ const SEGMENT_OCTETS: usize = 4 << 20;
 /// Handing on, from now until [`Shipping::end`].
 pub(crate) struct Shipping {
     stopper: Stopper,
-    task: JoinHandle<Line>,
+    task: JoinHandle<ShippingTask>,
 }
 
 /// Whom what waits is handed to.
@@ -68,18 +68,18 @@ pub(crate) fn start(
     metrics: Arc<FleetMetrics>,
 ) -> Shipping {
     let (stopper, stop) = stop();
-    let line = Line {
+    let state = ShippingTask {
         sender,
         receiver: Arc::new(receiver),
         recorder,
         metrics,
         open: Arc::default(),
-        beaten: None,
+        last_beat: None,
         said_behind: None,
-        told: None,
+        reported: None,
         failures: 0,
     };
-    let task = tokio::spawn(line.run(stop));
+    let task = tokio::spawn(state.run(stop));
     Shipping { stopper, task }
 }
 
@@ -88,22 +88,22 @@ impl Shipping {
     pub(crate) async fn end(self) {
         self.stopper.stop();
         // Where it takes too long, or fails, the next start goes on with it. A panic has been told by the hook.
-        if let Ok(Ok(line)) = timeout(LAST_WORDS, self.task).await {
-            let _ = timeout(LAST_WORDS, line.last_words()).await;
+        if let Ok(Ok(state)) = timeout(LAST_WORDS, self.task).await {
+            let _ = timeout(LAST_WORDS, state.last_words()).await;
         }
     }
 }
 
 /// Why nothing can be handed on at the moment.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum ShippingError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Push(#[from] PushError),
 }
 
-impl Trouble {
+impl ShippingError {
     /// The same for as long as it lasts, whatever is being tried.
     fn cause(&self) -> String {
         match self {
@@ -120,29 +120,29 @@ impl Trouble {
     }
 }
 
-/// What is open at both ends. After trouble it is opened anew.
+/// What is open at both ends. After a failure it is opened anew.
 #[derive(Default)]
-struct Open {
+struct OpenEnds {
     spool: Option<Spool>,
     collector: Option<Collector>,
 }
 
-struct Line {
+struct ShippingTask {
     sender: Sender,
     receiver: Arc<Receiver>,
     /// None any more when the service ends.
     recorder: Weak<Recorder>,
     metrics: Arc<FleetMetrics>,
-    open: Arc<Mutex<Open>>,
-    beaten: Option<Instant>,
+    open: Arc<Mutex<OpenEnds>>,
+    last_beat: Option<Instant>,
     /// When it was said that more is to come.
     said_behind: Option<Instant>,
     /// What is in the way, as was told.
-    told: Option<String>,
+    reported: Option<String>,
     failures: u32,
 }
 
-impl Line {
+impl ShippingTask {
     async fn run(mut self, stop: Stop) -> Self {
         loop {
             tokio::select! {
@@ -151,7 +151,7 @@ impl Line {
             }
             match self.hand_on(&stop).await {
                 Ok(()) => self.recovered(),
-                Err(trouble) => self.failed(&trouble),
+                Err(error) => self.failed(&error),
             }
         }
     }
@@ -166,7 +166,7 @@ impl Line {
     }
 
     /// All that waits, and then how far behind we are.
-    async fn hand_on(&mut self, stop: &Stop) -> Result<(), Trouble> {
+    async fn hand_on(&mut self, stop: &Stop) -> Result<(), ShippingError> {
         let caught_up_ms = self.in_spool_before();
         // What waits now, and not what comes while this lasts: where mail never ceases it would never end, and nobody
         // would hear how far we are.
@@ -181,9 +181,9 @@ impl Line {
                 return Ok(());
             }
         }
-        if self.beaten.is_none_or(|last| last.elapsed() >= BETWEEN_BEATS) {
+        if self.last_beat.is_none_or(|last| last.elapsed() >= BETWEEN_BEATS) {
             self.beat(caught_up_ms).await?;
-            self.beaten = Some(Instant::now());
+            self.last_beat = Some(Instant::now());
         }
         Ok(())
     }
@@ -204,8 +204,8 @@ impl Line {
 
     /// Before the first segment, and now and then while many follow: else a host that has begun to hand on, and not come
     /// to its end, is taken for one that never says how far it is.
-    async fn say_behind(&mut self) -> Result<(), Trouble> {
-        let said = self.beaten.max(self.said_behind);
+    async fn say_behind(&mut self) -> Result<(), ShippingError> {
+        let said = self.last_beat.max(self.said_behind);
         if said.is_none_or(|last| last.elapsed() >= LONGEST_SILENCE) {
             self.beat(None).await?;
             self.said_behind = Some(Instant::now());
@@ -213,7 +213,7 @@ impl Line {
         Ok(())
     }
 
-    async fn hand_over(&self, segment: Segment) -> Result<(), Trouble> {
+    async fn hand_over(&self, segment: Segment) -> Result<(), ShippingError> {
         let applied = self.give(&segment).await?;
         self.metrics.shipped(&applied);
         if applied.of_reported_days > 0 {
@@ -228,7 +228,7 @@ impl Line {
     }
 
     /// All that waits, and that nothing comes after it.
-    async fn last_words(&self) -> Result<(), Trouble> {
+    async fn last_words(&self) -> Result<(), ShippingError> {
         while let Some(segment) = self.take().await? {
             self.hand_over(segment).await?;
         }
@@ -239,7 +239,7 @@ impl Line {
         self.with_spool(|spool| spool.take(SEGMENT_OCTETS)).await
     }
 
-    async fn give(&self, segment: &Segment) -> Result<Applied, Trouble> {
+    async fn give(&self, segment: &Segment) -> Result<Applied, ShippingError> {
         match &*self.receiver {
             Receiver::Database(_) => {
                 let segment = segment.clone();
@@ -259,7 +259,7 @@ impl Line {
     }
 
     /// Tells how far we are, and hears how far the others think we are.
-    async fn beat(&self, caught_up_ms: Option<u64>) -> Result<(), Trouble> {
+    async fn beat(&self, caught_up_ms: Option<u64>) -> Result<(), ShippingError> {
         let status = self.with_spool(Spool::status).await?;
         self.metrics.spool(&status);
         let Some(host) = status.host else {
@@ -279,7 +279,7 @@ impl Line {
                     .await?
             }
             Receiver::Push(client) => {
-                let known = client.beat(&in_words(&beat)).await?;
+                let known = client.beat(&beat_message(&beat)).await?;
                 HostProgress {
                     through: known.through,
                     highest: known.highest,
@@ -349,29 +349,29 @@ impl Line {
 
     fn recovered(&mut self) {
         self.failures = 0;
-        if self.told.take().is_some() {
+        if self.reported.take().is_some() {
             tracing::info!("what waited is handed on again");
         }
     }
 
     /// Told once for each thing that is in the way, however often it is tried.
-    fn failed(&mut self, trouble: &Trouble) {
+    fn failed(&mut self, error: &ShippingError) {
         self.failures = self.failures.saturating_add(1);
         self.metrics.failed();
-        let cause = trouble.cause();
-        if self.told.as_ref() != Some(&cause) {
+        let cause = error.cause();
+        if self.reported.as_ref() != Some(&cause) {
             tracing::warn!(
-                remedy = trouble.remedy(),
+                remedy = error.remedy(),
                 "records wait on disk to be handed on; mail goes on: {}",
-                error_chain(trouble)
+                error_chain(error)
             );
-            self.told = Some(cause);
+            self.reported = Some(cause);
         }
     }
 }
 
 /// As it goes over HTTPS.
-fn in_words(beat: &Heartbeat) -> landmarc_push::BeatMessage {
+fn beat_message(beat: &Heartbeat) -> landmarc_push::BeatMessage {
     landmarc_push::BeatMessage {
         host: beat.host.to_string(),
         name: beat.name.clone(),
