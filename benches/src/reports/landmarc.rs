@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
-use landmarc_store::{Recorder, RecorderOptions as StoreOptions};
+use landmarc_store::{Recorder, RecorderOptions};
 use nix::sys::resource::{UsageWho, getrusage};
 
 use super::day::{Day, MIDNIGHT, Message, rua, zone};
@@ -22,7 +22,7 @@ const IN_FLIGHT: usize = 256;
 /// How often the memory of the program is looked at.
 const LOOK: Duration = Duration::from_millis(5);
 
-pub(super) fn run(options: &RecorderOptions, day: &Day) -> io::Result<Outcome> {
+pub(super) fn run(options: &Options, day: &Day) -> io::Result<Outcome> {
     let folder = options.folder()?.join("reports-landmarc");
     fresh(&folder)?;
     let recording = record(&folder, day)?;
@@ -110,7 +110,7 @@ fn record(folder: &Path, day: &Day) -> io::Result<Cpu> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let mut options = StoreOptions::at(folder.join("landmarc.db"));
+    let mut options = RecorderOptions::at(folder.join("landmarc.db"));
     options.answer_timeout = Duration::from_secs(60);
     let recorder = Recorder::open(options).map_err(io::Error::other)?;
     // To make the messages is not what is measured, and takes as long as to write them down.
