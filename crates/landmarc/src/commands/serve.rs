@@ -5,7 +5,7 @@ mod reload;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use landmarc_milter::Server;
@@ -175,7 +175,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let lock = database::lock(&database)?;
     make_room_for_sessions(&loaded.settings);
     let ports = web.local_addresses();
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(SystemTime::now()));
     let board = Arc::new(Board::new(Arc::clone(&metrics)));
     let web = board::answer(web, &loaded.settings, Arc::clone(&board));
     let recorder = Arc::new(database::open(&loaded.settings, &database, loaded.groups())?);

@@ -73,7 +73,7 @@ fn deletions(removals: &[Removal]) -> Vec<Edit> {
 
 /// Why a message is not judged although it should be (decision D6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unjudged {
+pub(crate) enum Unjudged {
     /// A bug of ours.
     Internal,
     /// All sessions together had no room for a long header section.
@@ -93,7 +93,7 @@ impl Unjudged {
     }
 
     /// The word of the metrics.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Internal => "internal",
             Self::Memory => "memory",

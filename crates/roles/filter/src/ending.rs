@@ -60,7 +60,7 @@ impl FilterSession {
             .client
             .map_or_else(|| "local".to_owned(), |client| client.to_string());
         log_line::skipped(queue_id, &client, why.as_str(), self.interface);
-        self.common.metrics.skipped(why.as_str());
+        self.common.metrics.skipped(why);
     }
 
     /// What keeps the message from being judged at all.

@@ -1,81 +1,132 @@
 //! What is counted of messages (decision D36).
 
 mod held;
-pub mod places;
-mod words;
+mod rule_hits;
 
-use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use landmarc_auth::arc::ArcStatus;
+use landmarc_auth::dkim::DkimResult;
+use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
 use landmarc_interfaces::Interface;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{FailureCause, Override, SmtpAction};
 use landmarc_receiver::policy::QuarantineBy;
-use landmarc_runtime::metrics::{Counts, Distribution, MetricWriter, Named, OTHER, SECONDS, place_of};
-
-use held::HeldCounter;
 use landmarc_runtime::failure_reports::Offered;
+use landmarc_runtime::metrics::{Counters, Labels, collect, counters};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
-/// Bounds of the times of messages, in microseconds. Answers from the cache take less than a
+use crate::answer::Unjudged;
+use crate::skipping::Skipped;
+use held::HeldCounter;
+pub use rule_hits::RuleHits;
+
+/// Bounds of the times of messages, in seconds. Answers from the cache take less than a
 /// millisecond; a message has `dns.message_timeout`, 20 s by default.
-const TIMES: [u64; 14] = [
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
-    10_000_000, 25_000_000,
+const TIMES: [f64; 14] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0,
 ];
 /// Bounds of the DNS questions of messages; a message has `dns.questions_per_message`, 100 by default.
-const QUESTIONS: [u64; 9] = [0, 2, 5, 10, 15, 20, 30, 50, 100];
+const QUESTIONS: [f64; 9] = [0.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0];
+
+/// DMARC result, disposition and action of the messages that are usual out of the box.
+const USUAL_MESSAGES: [Labels<'static, 3>; 9] = [
+    message("none", "none", "accept"),
+    message("pass", "none", "accept"),
+    message("pass", "pass", "accept"),
+    message("fail", "none", "accept"),
+    message("fail", "quarantine", "quarantine"),
+    message("fail", "reject", "reject"),
+    message("temperror", "none", "accept"),
+    message("permerror", "none", "accept"),
+    message("permerror", "reject", "reject"),
+];
 
 /// What is counted of messages, since the start.
 #[derive(Debug)]
 pub struct FilterMetrics {
     /// By DMARC result, disposition and what the MTA was told.
-    pub messages: Counts<{ words::DMARC.len() * words::DISPOSITION.len() * words::STEP.len() }>,
+    pub messages: Counters<3>,
     /// What enforcing would have done, by what the MTA would have been told.
-    pub enforced_action: Counts<{ words::STEP.len() }>,
+    pub enforced_action: Counters<1>,
     /// Sent to the hold queue of the mail server within a day.
-    pub held: HeldCounter,
+    held: HeldCounter,
     /// Not to be judged, by why.
-    pub skipped: Counts<{ words::SKIPPED.len() }>,
+    skipped: Counters<1>,
     /// By the interface that they came by.
-    pub interfaces: Counts<{ Interface::ALL.len() }>,
+    interfaces: Counters<1>,
     /// Not judged, by why.
-    pub failures: Counts<{ words::FAILURE.len() }>,
+    failures: Counters<1>,
     /// SPF results, for the MAIL FROM identity.
-    pub spf: Counts<{ words::SPF.len() }>,
+    pub spf: Counters<1>,
     /// DKIM results, one for each signature.
-    pub dkim: Counts<{ words::DKIM.len() }>,
+    pub dkim: Counters<1>,
     /// ARC results.
-    pub arc: Counts<{ words::ARC.len() }>,
+    pub arc: Counters<1>,
     /// Of which RFC 7489 and RFC 9989 say different things.
-    pub rfc7489_differences: Counts<1>,
+    pub rfc7489_differences: Counter,
     /// Taken, and dropped.
-    pub failure_candidates: Counts<2>,
+    failure_candidates: Counters<1>,
     /// Decided by a rule of the operator, by its name.
-    pub rule_hits: Named,
-    /// From the end of a message to its verdict, in microseconds.
-    pub seconds: Distribution<{ TIMES.len() }>,
+    pub rule_hits: RuleHits,
+    /// Seconds from the end of a message to its verdict.
+    pub seconds: Histogram,
     /// DNS questions of a message.
-    pub questions: Distribution<{ QUESTIONS.len() }>,
+    pub questions: Histogram,
 }
 
 impl Default for FilterMetrics {
     fn default() -> Self {
+        let messages = Counters::default();
+        for labels in USUAL_MESSAGES {
+            drop(messages.get_or_create(&labels));
+        }
+        let spf = [
+            SpfResult::None,
+            SpfResult::Neutral,
+            SpfResult::Pass,
+            SpfResult::Fail,
+            SpfResult::SoftFail,
+            SpfResult::TempError,
+            SpfResult::PermError,
+        ];
+        let dkim = [
+            DkimResult::Pass,
+            DkimResult::Fail,
+            DkimResult::Policy,
+            DkimResult::Neutral,
+            DkimResult::TempError,
+            DkimResult::PermError,
+        ];
+        let arc = [ArcStatus::None, ArcStatus::Pass, ArcStatus::Fail];
+        let causes = [
+            FailureCause::Dns,
+            FailureCause::DnsWithPolicy,
+            FailureCause::UnusableRecord,
+            FailureCause::Budget,
+        ];
+        let unjudged = [Unjudged::Internal, Unjudged::Store, Unjudged::Memory];
+        let failures = causes.map(FailureCause::as_str).into_iter();
+        let failures = failures.chain(unjudged.map(Unjudged::as_str));
         Self {
-            messages: Counts::default(),
-            enforced_action: Counts::default(),
+            messages,
+            enforced_action: counters("action", ["quarantine", "reject", "tempfail"]),
             held: HeldCounter::new(Instant::now()),
-            skipped: Counts::default(),
-            interfaces: Counts::default(),
-            failures: Counts::default(),
-            spf: Counts::default(),
-            dkim: Counts::default(),
-            arc: Counts::default(),
-            rfc7489_differences: Counts::default(),
-            failure_candidates: Counts::default(),
-            rule_hits: Named::default(),
-            seconds: Distribution::new(TIMES),
-            questions: Distribution::new(QUESTIONS),
+            skipped: counters("reason", Skipped::ALL.map(Skipped::as_str)),
+            interfaces: counters("interface", Interface::ALL.map(Interface::as_str)),
+            failures: counters("cause", failures),
+            spf: counters("result", spf.map(SpfResult::as_str)),
+            dkim: counters("result", dkim.map(DkimResult::as_str)),
+            arc: counters("result", arc.map(ArcStatus::as_str)),
+            rfc7489_differences: Counter::default(),
+            failure_candidates: counters("outcome", ["taken", "dropped"]),
+            rule_hits: RuleHits::default(),
+            seconds: Histogram::new(TIMES),
+            questions: Histogram::new(QUESTIONS),
         }
     }
 }
@@ -84,24 +135,25 @@ impl FilterMetrics {
     /// A message was judged, so long after its end.
     pub fn message(&self, judgement: &Judgement, elapsed: Duration) {
         let done = &judgement.action;
-        self.messages.add(places::message(
-            places::dmarc(&judgement.dmarc),
-            places::disposition(done.disposition),
-            places::step(&done.smtp),
-        ));
+        let labels = message(
+            judgement.dmarc.as_str(),
+            done.disposition.as_str(),
+            done.smtp.as_str(),
+        );
+        self.messages.get_or_create(&labels).inc();
         if judgement.decision.smtp != done.smtp {
-            self.enforced_action.add(places::step(&judgement.decision.smtp));
+            count(&self.enforced_action, "action", judgement.decision.smtp.as_str());
         }
         if let SmtpAction::Quarantine(QuarantineBy::Hold, _) = done.smtp {
             self.held.add(Instant::now());
         }
-        self.spf.add(places::spf(judgement.spf.mail_from.result));
+        count(&self.spf, "result", judgement.spf.mail_from.result.as_str());
         for signature in &judgement.dkim {
-            self.dkim.add(places::dkim(signature.result));
+            count(&self.dkim, "result", signature.result.as_str());
         }
-        self.arc.add(places::arc(judgement.arc.status));
+        count(&self.arc, "result", judgement.arc.status.as_str());
         if differs_from_rfc7489(judgement) {
-            self.rfc7489_differences.add(0);
+            self.rfc7489_differences.inc();
         }
         if let Some(rule) = &judgement.rule {
             self.rule_hits.add(&rule.name);
@@ -109,163 +161,140 @@ impl FilterMetrics {
         if let Some(cause) = cause_of_failure(judgement) {
             self.failed(cause);
         }
-        self.seconds
-            .add(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
-        self.questions
-            .add(u64::try_from(judgement.asked.len()).unwrap_or(u64::MAX));
+        self.seconds.observe(elapsed.as_secs_f64());
+        // A message has some hundred at most, and any number is exact.
+        self.questions.observe(f64::from(
+            u32::try_from(judgement.asked.len()).unwrap_or(u32::MAX),
+        ));
     }
 
     /// A message came to its end, by this interface.
     pub fn count_ingress(&self, interface: Interface) {
-        let place = Interface::ALL.iter().position(|known| *known == interface);
-        self.interfaces.add(place.unwrap_or_default());
+        count(&self.interfaces, "interface", interface.as_str());
     }
 
-    /// A message was not to be judged; why, see `words::SKIPPED`.
-    pub fn skipped(&self, reason: &'static str) {
-        self.skipped.add(place_of(reason, &words::SKIPPED));
+    /// A message was not to be judged.
+    pub fn skipped(&self, reason: Skipped) {
+        count(&self.skipped, "reason", reason.as_str());
     }
 
-    /// A message could not be judged, or not be written down: `dns`, `unusable_record`, `budget`, `internal`,
-    /// `store`, `memory`. The first three are counted by [`FilterMetrics::message`].
+    /// A message could not be judged, or not be written down: the word of a [`FailureCause`], which
+    /// [`FilterMetrics::message`] counts, or `internal`, `store`, `memory`.
     pub fn failed(&self, cause: &'static str) {
-        self.failures.add(place_of(cause, &words::FAILURE));
+        count(&self.failures, "cause", cause);
     }
 
     /// A message that a failure report may be made of was offered to the reporter.
     pub fn failure_candidate(&self, offered: Offered) {
-        self.failure_candidates.add(match offered {
-            Offered::Taken => 0,
-            Offered::Dropped => 1,
-        });
+        let outcome = match offered {
+            Offered::Taken => "taken",
+            Offered::Dropped => "dropped",
+        };
+        count(&self.failure_candidates, "outcome", outcome);
     }
 
     /// Messages that were sent to the hold queue of the mail server.
     pub fn held(&self) -> &HeldCounter {
         &self.held
     }
+
+    /// Adds all of it to what is printed.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        self.register_messages(registry);
+        registry.register(
+            "landmarc_spf_results",
+            "SPF results of judged messages, for the MAIL FROM identity",
+            self.spf.clone(),
+        );
+        registry.register(
+            "landmarc_dkim_results",
+            "DKIM results of judged messages, one for each signature",
+            self.dkim.clone(),
+        );
+        registry.register(
+            "landmarc_arc_results",
+            "ARC results of judged messages",
+            self.arc.clone(),
+        );
+        registry.register_with_unit(
+            "landmarc_message",
+            "Time from the end of a message to its verdict",
+            Unit::Seconds,
+            self.seconds.clone(),
+        );
+        registry.register(
+            "landmarc_message_dns_questions",
+            "DNS questions of a message, answered from the cache or not",
+            self.questions.clone(),
+        );
+        let metrics = Arc::clone(self);
+        collect(registry, move |writer| {
+            writer.gauge(
+                "landmarc_held_messages",
+                "Messages that were sent to the hold queue of the mail server within the last 24 hours.",
+                None,
+                &metrics.held.within_a_day(Instant::now()),
+            )
+        });
+    }
+
+    fn register_messages(&self, registry: &mut Registry) {
+        registry.register(
+            "landmarc_messages",
+            "Messages that were judged, by what DMARC found, what was done and what the mail server was told",
+            self.messages.clone(),
+        );
+        registry.register(
+            "landmarc_enforced_action",
+            "Messages that were accepted because mode is observe, by what enforcing would have done",
+            self.enforced_action.clone(),
+        );
+        registry.register(
+            "landmarc_messages_skipped",
+            "Messages that were not to be judged, by why",
+            self.skipped.clone(),
+        );
+        registry.register(
+            "landmarc_interface_messages",
+            "Messages that came to their end, judged or not, by the interface they came by",
+            self.interfaces.clone(),
+        );
+        registry.register(
+            "landmarc_failures",
+            "Messages that could not be judged, by why: see the table failures of the settings",
+            self.failures.clone(),
+        );
+        registry.register(
+            "landmarc_rfc7489_differences",
+            "Messages of which RFC 7489 and RFC 9989 say different things",
+            self.rfc7489_differences.clone(),
+        );
+        registry.register(
+            "landmarc_failure_candidates",
+            "Messages that a failure report may be made of, by whether the reporter had room for them",
+            self.failure_candidates.clone(),
+        );
+        registry.register(
+            "landmarc_rule_hits",
+            "Messages that a rule of the operator decided, by its name",
+            self.rule_hits.clone(),
+        );
+    }
 }
 
-impl FilterMetrics {
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        self.write_messages(sheet)?;
-        self.write_mechanisms(sheet)?;
-        self.write_distributions(sheet)
-    }
+/// The labels of a judged message.
+const fn message(dmarc: &'static str, disposition: &'static str, action: &'static str) -> Labels<'static, 3> {
+    [("dmarc", dmarc), ("disposition", disposition), ("action", action)]
+}
 
-    fn write_messages(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        let Self {
-            messages,
-            enforced_action,
-            held,
-            skipped,
-            interfaces,
-            failures,
-            rfc7489_differences,
-            failure_candidates,
-            rule_hits,
-            ..
-        } = self;
-        sheet.counters(
-            "landmarc_messages",
-            "Messages that were judged, by what DMARC found, what was done and what the mail server was told.",
-            kinds_of_messages(&messages.read()),
-        )?;
-        let [_, enforced_action @ ..] = labelled("action", words::STEP, enforced_action.read());
-        sheet.counters(
-            "landmarc_enforced_action",
-            "Messages that were accepted because mode is observe, by what enforcing would have done.",
-            enforced_action,
-        )?;
-        sheet.gauge(
-            "landmarc_held_messages",
-            "Messages that were sent to the hold queue of the mail server within the last 24 hours.",
-            None,
-            &held.within_a_day(Instant::now()),
-        )?;
-        sheet.counters(
-            "landmarc_messages_skipped",
-            "Messages that were not to be judged, by why.",
-            without_other(labelled("reason", words::SKIPPED, skipped.read())),
-        )?;
-        sheet.counters(
-            "landmarc_interface_messages",
-            "Messages that came to their end, judged or not, by the interface they came by.",
-            labelled(
-                "interface",
-                Interface::ALL.map(Interface::as_str),
-                interfaces.read(),
-            ),
-        )?;
-        sheet.counters(
-            "landmarc_failures",
-            "Messages that could not be judged, by why: see the table failures of the settings.",
-            without_other(labelled("cause", words::FAILURE, failures.read())),
-        )?;
-        let [differences] = rfc7489_differences.read();
-        sheet.counter(
-            "landmarc_rfc7489_differences",
-            "Messages of which RFC 7489 and RFC 9989 say different things.",
-            differences,
-        )?;
-        sheet.counters(
-            "landmarc_failure_candidates",
-            "Messages that a failure report may be made of, by whether the reporter had room for them.",
-            labelled("outcome", ["taken", "dropped"], failure_candidates.read()),
-        )?;
-        let hits = rule_hits.read();
-        sheet.counters(
-            "landmarc_rule_hits",
-            "Messages that a rule of the operator decided, by its name.",
-            hits.iter().map(|(name, hits)| ([("rule", name.as_str())], *hits)),
-        )
-    }
-
-    fn write_mechanisms(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        let Self { spf, dkim, arc, .. } = self;
-        sheet.counters(
-            "landmarc_spf_results",
-            "SPF results of judged messages, for the MAIL FROM identity.",
-            labelled("result", words::SPF, spf.read()),
-        )?;
-        sheet.counters(
-            "landmarc_dkim_results",
-            "DKIM results of judged messages, one for each signature.",
-            labelled("result", words::DKIM, dkim.read()),
-        )?;
-        sheet.counters(
-            "landmarc_arc_results",
-            "ARC results of judged messages.",
-            labelled("result", words::ARC, arc.read()),
-        )
-    }
-
-    fn write_distributions(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        sheet.distribution(
-            "landmarc_message",
-            "Time from the end of a message to its verdict.",
-            SECONDS,
-            self.seconds.read(),
-            1e6,
-        )?;
-        sheet.distribution(
-            "landmarc_message_dns_questions",
-            "DNS questions of a message, answered from the cache or not.",
-            None,
-            self.questions.read(),
-            1.0,
-        )
-    }
+fn count(counters: &Counters<1>, label: &'static str, value: &'static str) {
+    counters.get_or_create(&[(label, value)]).inc();
 }
 
 fn differs_from_rfc7489(judgement: &Judgement) -> bool {
     match (judgement.evaluation(), &judgement.rfc7489) {
         (Some(decided), Some(other)) => {
-            places::dmarc(&decided.result) != places::dmarc(&other.result) || decided.policy != other.policy
+            decided.result.as_str() != other.result.as_str() || decided.policy != other.policy
         }
         _ => false,
     }
@@ -286,56 +315,4 @@ fn cause_of_failure(judgement: &Judgement) -> Option<&'static str> {
         }
         DmarcResult::None | DmarcResult::Pass(_) | DmarcResult::Fail => None,
     }
-}
-
-/// A row for each kind of message that is usual, and for every other that has come.
-fn kinds_of_messages(counts: &[u64]) -> impl Iterator<Item = ([(&'static str, &'static str); 3], u64)> {
-    let mut rows = Vec::new();
-    for (dmarc, found) in words::DMARC.iter().enumerate() {
-        for (disposition, done) in words::DISPOSITION.iter().enumerate() {
-            for (step, told) in words::STEP.iter().enumerate() {
-                let place = places::message(dmarc, disposition, step);
-                let count = counts.get(place).copied().unwrap_or(0);
-                if count > 0 || is_usual(found, done, told) {
-                    let labels = [("dmarc", *found), ("disposition", *done), ("action", *told)];
-                    rows.push((labels, count));
-                }
-            }
-        }
-    }
-    rows.into_iter()
-}
-
-/// What happens to messages out of the box. Told from the start, so that the first message is seen
-/// as one more than none.
-fn is_usual(dmarc: &str, disposition: &str, action: &str) -> bool {
-    match dmarc {
-        "pass" => matches!((disposition, action), ("none" | "pass", "accept")),
-        "fail" => matches!(
-            (disposition, action),
-            ("none", "accept") | ("quarantine", "quarantine") | ("reject", "reject")
-        ),
-        "permerror" => matches!((disposition, action), ("none", "accept") | ("reject", "reject")),
-        _ => (disposition, action) == ("none", "accept"),
-    }
-}
-
-fn labelled<const N: usize>(
-    label: &'static str,
-    words: [&'static str; N],
-    counts: [u64; N],
-) -> [([(&'static str, &'static str); 1], u64); N] {
-    std::array::from_fn(|place| {
-        let word = words.get(place).copied().unwrap_or(OTHER);
-        ([(label, word)], counts.get(place).copied().unwrap_or(0))
-    })
-}
-
-/// The last row is for words that are in no table: told only when there are some.
-fn without_other<T>(rows: impl IntoIterator<Item = (T, u64)>) -> Vec<(T, u64)> {
-    let mut rows: Vec<_> = rows.into_iter().collect();
-    if rows.last().is_some_and(|(_, count)| *count == 0) {
-        rows.pop();
-    }
-    rows
 }

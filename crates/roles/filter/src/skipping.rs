@@ -28,6 +28,16 @@ pub enum Skipped {
 }
 
 impl Skipped {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::TrustedNetwork,
+        Self::TrustedName,
+        Self::LocalProgram,
+        Self::Authenticated,
+        Self::AuthorDomain,
+        Self::Recipient,
+    ];
+
     /// The word of logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use landmarc_milter::Edit;
 use landmarc_store::Recorded;
+use prometheus_client::registry::Registry;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use super::memory::UNCOUNTED_HEADER_OCTETS;
@@ -66,7 +67,9 @@ fn service_with(database: PathBuf, name_server: &str, settings: &str) -> Fixture
 /// What was counted.
 fn printed(filter: &Filter) -> String {
     let metrics = Arc::clone(&filter.common.metrics);
-    landmarc_runtime::metrics::encode(move |writer| metrics.write(writer))
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    landmarc_runtime::metrics::encode([&registry])
 }
 
 /// A message whose header section is longer than goes uncounted, with fields in our name

@@ -1,12 +1,14 @@
 //! What is counted of handing on, and of taking in.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use landmarc_store::{Applied, SpoolStatus};
 
 use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::metrics::{BYTES, MetricWriter, SECONDS};
+use landmarc_runtime::metrics::{BYTES, MetricWriter, SECONDS, collect};
+use prometheus_client::registry::Registry;
 
 /// The counters. There are none of what this host does not do.
 #[derive(Debug, Default)]
@@ -66,11 +68,13 @@ impl FleetMetrics {
         self.refused.fetch_add(1, Relaxed);
     }
 
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
+    /// Adds all of it to what is printed.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        let metrics = Arc::clone(self);
+        collect(registry, move |writer| metrics.write(writer));
+    }
+
+    fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         if self.hands_on.load(Relaxed) {
             self.write_handing_on(sheet)?;
         }

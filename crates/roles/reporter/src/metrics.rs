@@ -1,67 +1,72 @@
-//! What is counted of reports and their messages.
+//! What is counted of reports and their deliveries.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use landmarc_report::allotment::DailyLimit;
+use landmarc_runtime::clock::now_ms;
+use landmarc_runtime::metrics::{Counters, MetricWriter, SECONDS, collect, counters};
 use landmarc_store::{OutboxCounts, ReportKind};
+use prometheus_client::registry::Registry;
 
 use super::settings::limit_key;
-use landmarc_runtime::clock::now_ms;
-use landmarc_runtime::metrics::{Counts, MetricWriter, OTHER, SECONDS, place_of};
-
-/// What becomes of messages.
-const DELIVERIES: [&str; 7] = [
-    "delivered",
-    "deferred",
-    "given_up",
-    "suppressed",
-    "split",
-    "relay_unusable",
-    OTHER,
-];
-/// What becomes of messages that a failure report was asked for about: a report; none, for there
-/// were enough (`limited`), for nobody may have it (`refused`), or for it could not be stored (`failed`).
-const FAILURES: [&str; 5] = ["queued", "limited", "refused", "failed", OTHER];
-/// The limits of report mail about one day, by the keys of the settings.
-const LIMITS: [DailyLimit; 3] = [
-    DailyLimit::Reports,
-    DailyLimit::Destinations,
-    DailyLimit::Messages,
-];
-const KINDS: [ReportKind; 2] = [ReportKind::Aggregate, ReportKind::Failure];
 
 /// The counters, and how the outbox was when it was looked at last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ReporterMetrics {
-    reports: Counts<{ KINDS.len() }>,
-    deliveries: Counts<{ DELIVERIES.len() }>,
-    failures: Counts<{ FAILURES.len() }>,
-    limits: Counts<{ LIMITS.len() }>,
+    reports: Counters<1>,
+    deliveries: Counters<1>,
+    failures: Counters<1>,
+    limits: Counters<1>,
     outbox: Mutex<Option<OutboxCounts>>,
+}
+
+impl Default for ReporterMetrics {
+    fn default() -> Self {
+        let kinds = [ReportKind::Aggregate, ReportKind::Failure];
+        let deliveries = [
+            "delivered",
+            "deferred",
+            "given_up",
+            "suppressed",
+            "split",
+            "relay_unusable",
+        ];
+        let limits = [
+            DailyLimit::Reports,
+            DailyLimit::Destinations,
+            DailyLimit::Messages,
+        ];
+        Self {
+            reports: counters("kind", kinds.map(ReportKind::word)),
+            deliveries: counters("outcome", deliveries),
+            failures: counters("outcome", ["queued", "limited", "refused", "failed"]),
+            limits: counters("limit", limits.map(limit_key)),
+            outbox: Mutex::default(),
+        }
+    }
 }
 
 impl ReporterMetrics {
     /// A report was made.
     pub fn report(&self, kind: ReportKind) {
-        let place = KINDS.iter().position(|known| *known == kind);
-        self.reports.add(place.unwrap_or(KINDS.len()));
+        self.reports.get_or_create(&[("kind", kind.word())]).inc();
     }
 
-    /// Something came of a message; what, see `DELIVERIES`.
+    /// Something came of a delivery.
     pub fn delivery(&self, outcome: &'static str) {
-        self.deliveries.add(place_of(outcome, &DELIVERIES));
+        self.deliveries.get_or_create(&[("outcome", outcome)]).inc();
     }
 
-    /// Something came of a message that a failure report was asked for about; see `FAILURES`.
+    /// Something came of a message that a failure report was asked for about: a report (`queued`); none, for there
+    /// were enough (`limited`), for nobody may have it (`refused`), or for it could not be stored (`failed`).
     pub fn failure_report(&self, outcome: &'static str) {
-        self.failures.add(place_of(outcome, &FAILURES));
+        self.failures.get_or_create(&[("outcome", outcome)]).inc();
     }
 
     /// A limit kept some or all of the report mail about a policy domain back.
     pub fn limited(&self, limit: DailyLimit) {
-        let place = LIMITS.iter().position(|known| *known == limit);
-        self.limits.add(place.unwrap_or(LIMITS.len()));
+        self.limits.get_or_create(&[("limit", limit_key(limit))]).inc();
     }
 
     /// How the outbox is now.
@@ -69,39 +74,33 @@ impl ReporterMetrics {
         *self.outbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
     }
 
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        sheet.counters(
+    /// Adds all of it to what is printed.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        registry.register(
             "landmarc_reports",
-            "Reports that were made and queued, by kind.",
-            KINDS
-                .iter()
-                .zip(self.reports.read())
-                .map(|(kind, count)| ([("kind", kind.word())], count)),
-        )?;
-        sheet.counters(
+            "Reports that were made and queued, by kind",
+            self.reports.clone(),
+        );
+        registry.register(
             "landmarc_report_deliveries",
-            "Attempts to deliver report mail, by what came of it.",
-            labelled(&DELIVERIES, &self.deliveries.read()),
-        )?;
-        sheet.counters(
+            "Attempts to deliver report mail, by what came of it",
+            self.deliveries.clone(),
+        );
+        registry.register(
             "landmarc_failure_reports",
-            "Messages that a failure report was asked for about, by what came of it.",
-            labelled(&FAILURES, &self.failures.read()),
-        )?;
-        sheet.counters(
+            "Messages that a failure report was asked for about, by what came of it",
+            self.failures.clone(),
+        );
+        registry.register(
             "landmarc_report_limits",
-            "Policy domains whose report mail a limit of the day kept back, by the key of the limit.",
-            LIMITS
-                .iter()
-                .zip(self.limits.read())
-                .map(|(limit, count)| ([("limit", limit_key(*limit))], count)),
-        )?;
-        let outbox = *self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
-        outbox.map_or(Ok(()), |counts| of_outbox(sheet, &counts, now_ms()))
+            "Policy domains whose report mail a limit of the day kept back, by the key of the limit",
+            self.limits.clone(),
+        );
+        let metrics = Arc::clone(self);
+        collect(registry, move |writer| {
+            let outbox = *metrics.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+            outbox.map_or(Ok(()), |counts| of_outbox(writer, &counts, now_ms()))
+        });
     }
 }
 
@@ -123,12 +122,4 @@ fn of_outbox(sheet: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -
         SECONDS,
         &(since_ms / 1_000),
     )
-}
-
-/// The last word is for what is in no table: told only when there is some.
-fn labelled<'a>(words: &[&'a str], counts: &[u64]) -> Vec<([(&'a str, &'a str); 1], u64)> {
-    let rows = words.iter().zip(counts);
-    rows.filter(|(word, count)| **word != OTHER || **count > 0)
-        .map(|(word, count)| ([("outcome", *word)], *count))
-        .collect()
 }

@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn before_and_after_it_takes_mail_it_is_not_ready() {
-        let board = Board::new(Arc::new(Metrics::new()));
+        let board = Board::new(Arc::new(Metrics::new(std::time::SystemTime::UNIX_EPOCH)));
         assert_eq!(board.readiness().to_string(), "milter down: starting\n");
         assert!(!board.readiness().is_ready());
         assert!(board.metrics().ends_with("# EOF\n"));

@@ -1,10 +1,12 @@
 //! What is counted of the records of rspamd.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::reading::Reading;
-use landmarc_runtime::metrics::{MetricWriter, SECONDS};
+use landmarc_runtime::metrics::{MetricWriter, SECONDS, collect};
+use prometheus_client::registry::Registry;
 
 /// The counters. Without a reading there are none, since nobody asked for it.
 #[derive(Debug, Default)]
@@ -40,11 +42,13 @@ impl RspamdMetrics {
         self.failed.fetch_add(1, Relaxed);
     }
 
-    /// Writes all of it.
-    ///
-    /// # Errors
-    /// Those of the writer.
-    pub fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
+    /// Adds all of it to what is printed.
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        let metrics = Arc::clone(self);
+        collect(registry, move |writer| metrics.write(writer));
+    }
+
+    fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
         let (succeeded, failed) = (self.succeeded.load(Relaxed), self.failed.load(Relaxed));
         if succeeded + failed == 0 {
             return Ok(());

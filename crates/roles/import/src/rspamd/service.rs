@@ -285,7 +285,6 @@ mod tests {
     /// Without a filter, a reporter or a page of metrics: a host that only reads. There is no Redis.
     #[tokio::test]
     async fn the_reader_starts_alone() {
-        use landmarc_runtime::metrics::encode;
         let text = "dns.name_servers = [\"127.0.0.1:53\"]\nrspamd.servers = [\"127.0.0.1:9\"]\n";
         let loaded = landmarc_runtime::load::read_with("test", text.as_bytes(), None, None).unwrap();
         let current = Arc::new(Current::new(ActiveSettings::new(loaded, None).unwrap()));
@@ -293,10 +292,9 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("landmarc-reader-alone-{}", std::process::id()));
         let place = directory.join("landmarc.db").into();
         let task = start(current, place, Arc::clone(&metrics));
-        let failed = || {
-            let metrics = Arc::clone(&metrics);
-            encode(move |writer| metrics.write(writer)).contains("outcome=\"failed\"} 1")
-        };
+        let mut registry = prometheus_client::registry::Registry::default();
+        metrics.register(&mut registry);
+        let failed = || landmarc_runtime::metrics::encode([&registry]).contains("outcome=\"failed\"} 1");
         while !failed() {
             tokio::task::yield_now().await;
         }

@@ -1,61 +1,76 @@
 //! Whether the settings that run are those of the file.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::{Counters, counters};
 
 /// What came of reading the settings. At the start they were read, or there would be no service.
 #[derive(Debug)]
 pub struct Reloads {
-    ok: AtomicU64,
-    failed: AtomicU64,
-    last_failed: AtomicBool,
+    results: Counters<1>,
+    last_successful: Gauge,
     /// Unix time in seconds.
-    loaded: AtomicU64,
+    loaded: Gauge,
 }
 
 impl Reloads {
     /// Of settings that have just been read for the first time.
     pub fn new(loaded: SystemTime) -> Self {
-        Self {
-            ok: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            last_failed: AtomicBool::new(false),
-            loaded: AtomicU64::new(unix_seconds(loaded)),
-        }
+        let reloads = Self {
+            results: counters("result", ["ok", "failed"]),
+            last_successful: Gauge::default(),
+            loaded: Gauge::default(),
+        };
+        reloads.last_successful.set(1);
+        reloads.loaded.set(unix_seconds(loaded));
+        reloads
     }
 
     /// They were read again and are in force.
     pub fn succeeded(&self) {
-        self.ok.fetch_add(1, Relaxed);
-        self.loaded.store(unix_seconds(SystemTime::now()), Relaxed);
-        self.last_failed.store(false, Relaxed);
+        self.results.get_or_create(&[("result", "ok")]).inc();
+        self.loaded.set(unix_seconds(SystemTime::now()));
+        self.last_successful.set(1);
     }
 
     /// They could not be, so the old ones stay.
     pub fn failed(&self) {
-        self.failed.fetch_add(1, Relaxed);
-        self.last_failed.store(true, Relaxed);
+        self.results.get_or_create(&[("result", "failed")]).inc();
+        self.last_successful.set(0);
     }
 
     /// Whether those in force are the last that somebody wanted.
     pub fn is_current(&self) -> bool {
-        !self.last_failed.load(Relaxed)
+        self.last_successful.get() == 1
     }
 
-    /// How many went well, and how many failed.
-    pub fn counts(&self) -> [u64; 2] {
-        [self.ok.load(Relaxed), self.failed.load(Relaxed)]
-    }
-
-    /// When those in force were read, in Unix time.
-    pub fn loaded_seconds(&self) -> u64 {
-        self.loaded.load(Relaxed)
+    /// Adds them to what is printed.
+    pub fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "landmarc_config_reloads",
+            "Reloads of the settings, by whether the new ones were taken up",
+            self.results.clone(),
+        );
+        registry.register(
+            "landmarc_config_last_reload_successful",
+            "0 after a reload that failed: the settings are older than their file",
+            self.last_successful.clone(),
+        );
+        registry.register_with_unit(
+            "landmarc_config_loaded_timestamp",
+            "When the settings in force were read, in Unix time",
+            Unit::Seconds,
+            self.loaded.clone(),
+        );
     }
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+fn unix_seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -65,14 +80,16 @@ mod tests {
     #[test]
     fn the_last_attempt_tells_whether_the_settings_are_those_of_the_file() {
         let reloads = Reloads::new(UNIX_EPOCH);
+        let counts =
+            || ["ok", "failed"].map(|result| reloads.results.get_or_create(&[("result", result)]).get());
         assert!(reloads.is_current());
-        assert_eq!(reloads.loaded_seconds(), 0);
+        assert_eq!(reloads.loaded.get(), 0);
         reloads.failed();
         reloads.failed();
-        assert_eq!((reloads.is_current(), reloads.counts()), (false, [0, 2]));
-        assert_eq!(reloads.loaded_seconds(), 0, "the old ones stay");
+        assert_eq!((reloads.is_current(), counts()), (false, [0, 2]));
+        assert_eq!(reloads.loaded.get(), 0, "the old ones stay");
         reloads.succeeded();
-        assert_eq!((reloads.is_current(), reloads.counts()), (true, [1, 2]));
-        assert!(reloads.loaded_seconds() > 0);
+        assert_eq!((reloads.is_current(), counts()), (true, [1, 2]));
+        assert!(reloads.loaded.get() > 0);
     }
 }

@@ -1,9 +1,9 @@
-//! Where metrics are written, one family after the other.
+//! Where metrics are written that are read when somebody asks.
 
 use std::fmt;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
@@ -12,29 +12,23 @@ pub const BYTES: Option<&Unit> = Some(&Unit::Bytes);
 /// Seconds.
 pub const SECONDS: Option<&Unit> = Some(&Unit::Seconds);
 
-/// What `write` writes, in the text format of OpenMetrics 1.0.
-pub fn encode(write: impl Fn(&mut MetricWriter<'_>) -> fmt::Result + Send + Sync + 'static) -> String {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Page(write)));
-    let mut encoded = String::new();
-    // Writing to a string does not fail; should an encoder of the crate, the page is cut short, has
-    // no `# EOF`, and so is refused by its reader.
-    if text::encode(&mut encoded, &registry).is_err() {
-        tracing::error!("a bug: the metrics cannot be written");
-    }
-    encoded
+/// Registers what `write` reads at the moment when somebody asks.
+pub fn collect(
+    registry: &mut Registry,
+    write: impl Fn(&mut MetricWriter<'_>) -> fmt::Result + Send + Sync + 'static,
+) {
+    registry.register_collector(Box::new(Collected(write)));
 }
 
-/// All that is told, at one moment.
-struct Page<F>(F);
+struct Collected<F>(F);
 
-impl<F> fmt::Debug for Page<F> {
+impl<F> fmt::Debug for Collected<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Page")
+        f.write_str("Collected")
     }
 }
 
-impl<F: Fn(&mut MetricWriter<'_>) -> fmt::Result + Send + Sync + 'static> Collector for Page<F> {
+impl<F: Fn(&mut MetricWriter<'_>) -> fmt::Result + Send + Sync + 'static> Collector for Collected<F> {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         (self.0)(&mut MetricWriter(encoder))
     }
@@ -117,40 +111,5 @@ impl MetricWriter<'_> {
             encoder.encode_family(&labels)?.encode_gauge(&value)?;
         }
         Ok(())
-    }
-
-    /// What does not change.
-    ///
-    /// # Errors
-    /// Those of the encoder.
-    pub fn info<const N: usize>(&mut self, name: &str, help: &str, labels: Labels<'_, N>) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Info)?
-            .encode_info(&labels)
-    }
-
-    /// `per_unit` of what was counted are one of the unit that is told.
-    ///
-    /// # Errors
-    /// Those of the encoder.
-    // Counts are exact up to 2^53, which takes some centuries.
-    #[allow(clippy::cast_precision_loss)]
-    pub fn distribution(
-        &mut self,
-        name: &str,
-        help: &str,
-        unit: Option<&Unit>,
-        (sum, buckets): (u64, Vec<(Option<u64>, u64)>),
-        per_unit: f64,
-    ) -> fmt::Result {
-        let count = buckets.iter().map(|(_, count)| count).sum();
-        let bound = |bound: Option<u64>| bound.map_or(f64::INFINITY, |bound| bound as f64 / per_unit);
-        let buckets: Vec<_> = buckets
-            .iter()
-            .map(|(upper, count)| (bound(*upper), *count))
-            .collect();
-        self.0
-            .encode_descriptor(name, help, unit, MetricType::Histogram)?
-            .encode_histogram::<NoLabelSet>(sum as f64 / per_unit, count, &buckets, None)
     }
 }

@@ -5,13 +5,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::SystemTime;
 
 use landmarc_dns::resolver;
-use landmarc_runtime::metrics::{BYTES, MetricWriter, Reloads, SECONDS};
+use landmarc_runtime::metrics::{BYTES, MetricWriter, SECONDS};
 
-use super::Metrics;
 use super::process::Process;
 use landmarc_filter::seen::SeenStatus;
 
@@ -40,17 +37,8 @@ impl Sources {
     }
 }
 
-pub(crate) fn encode(metrics: &Arc<Metrics>, sources: Sources) -> String {
-    let metrics = Arc::clone(metrics);
-    landmarc_runtime::metrics::encode(move |writer| write(writer, &metrics, &sources))
-}
-
-/// All that is told, at one moment.
-fn write(writer: &mut MetricWriter<'_>, metrics: &Metrics, sources: &Sources) -> fmt::Result {
-    metrics.filter.write(writer)?;
-    metrics.reporter.write(writer)?;
-    metrics.rspamd.write(writer)?;
-    metrics.fleet.write(writer)?;
+/// Writes what was read.
+pub(super) fn write(writer: &mut MetricWriter<'_>, sources: &Sources) -> fmt::Result {
     let Sources {
         milter,
         dns,
@@ -68,13 +56,7 @@ fn write(writer: &mut MetricWriter<'_>, metrics: &Metrics, sources: &Sources) ->
     answering(writer, name_servers)?;
     store.as_ref().map_or(Ok(()), |store| records(writer, store))?;
     seen.as_ref().map_or(Ok(()), |status| status.write(writer))?;
-    settings(writer, &metrics.reloads)?;
-    writer.info(
-        "landmarc_build",
-        "The version that runs.",
-        [("version", env!("CARGO_PKG_VERSION"))],
-    )?;
-    of_process(writer, process, metrics.started)
+    of_process(writer, process)
 }
 
 fn sessions(sheet: &mut MetricWriter<'_>, milter: &landmarc_milter::Statistics) -> fmt::Result {
@@ -317,43 +299,14 @@ fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatist
     )
 }
 
-/// Whether what somebody wrote into the settings is in force.
-fn settings(sheet: &mut MetricWriter<'_>, reloads: &Reloads) -> fmt::Result {
-    let [taken, refused] = reloads.counts();
-    sheet.counters(
-        "landmarc_config_reloads",
-        "Reloads of the settings, by whether the new ones were taken up.",
-        [([("result", "ok")], taken), ([("result", "failed")], refused)],
-    )?;
-    sheet.gauge(
-        "landmarc_config_last_reload_successful",
-        "0 after a reload that failed: the settings are older than their file.",
-        None,
-        &u64::from(reloads.is_current()),
-    )?;
-    sheet.gauge(
-        "landmarc_config_loaded_timestamp",
-        "When the settings in force were read, in Unix time.",
-        SECONDS,
-        &reloads.loaded_seconds(),
-    )
-}
-
 /// The names that client libraries of Prometheus agree on.
-fn of_process(sheet: &mut MetricWriter<'_>, process: &Process, started: SystemTime) -> fmt::Result {
+fn of_process(sheet: &mut MetricWriter<'_>, process: &Process) -> fmt::Result {
     let Process {
         cpu_seconds,
         resident_bytes,
         open_files,
         max_open_files,
     } = *process;
-    let since = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    sheet.gauge(
-        "process_start_time",
-        "When the service was started, in Unix time.",
-        SECONDS,
-        &since.as_secs_f64(),
-    )?;
     if let Some(seconds) = cpu_seconds {
         let help = "Processor time that was used.";
         sheet.number("process_cpu", help, SECONDS, seconds)?;

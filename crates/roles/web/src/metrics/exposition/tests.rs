@@ -1,12 +1,15 @@
 //! The page as Prometheus reads it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use super::super::Metrics;
 use super::*;
-use landmarc_filter::metrics::places;
+use landmarc_filter::Skipped;
 use landmarc_import::rspamd::Reading;
 use landmarc_receiver::seen::Seen;
+use landmarc_runtime::metrics::Counters;
 
 fn sources() -> Sources {
     let milter = landmarc_milter::Statistics {
@@ -84,23 +87,25 @@ fn sources() -> Sources {
     }
 }
 
-fn metrics() -> Arc<Metrics> {
-    let metrics = Metrics {
-        started: SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_190_400_250),
-        reloads: Reloads::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_190_400)),
-        ..Metrics::new()
-    };
-    metrics.filter.messages.add(places::message(1, 1, 0));
-    metrics.filter.messages.add(places::message(2, 0, 0));
-    metrics.filter.messages.add(places::message(2, 0, 3));
-    metrics.filter.enforced_action.add(2);
-    metrics.filter.spf.add(2);
-    metrics.filter.spf.add(3);
-    metrics.filter.dkim.add(0);
-    metrics.filter.arc.add(0);
-    metrics.filter.rfc7489_differences.add(0);
+fn metrics() -> Metrics {
+    let metrics = Metrics::new(SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_190_400_250));
+    for (dmarc, disposition, action) in [
+        ("pass", "pass", "accept"),
+        ("fail", "none", "accept"),
+        ("fail", "none", "tempfail"),
+    ] {
+        let labels = [("dmarc", dmarc), ("disposition", disposition), ("action", action)];
+        metrics.filter.messages.get_or_create(&labels).inc();
+    }
+    let count = |counters: &Counters<1>, label, value| counters.get_or_create(&[(label, value)]).inc();
+    count(&metrics.filter.enforced_action, "action", "reject");
+    count(&metrics.filter.spf, "result", "pass");
+    count(&metrics.filter.spf, "result", "fail");
+    count(&metrics.filter.dkim, "result", "pass");
+    count(&metrics.filter.arc, "result", "none");
+    metrics.filter.rfc7489_differences.inc();
     metrics.filter.rule_hits.add("partner \"A\"\\B");
-    metrics.filter.skipped("authenticated");
+    metrics.filter.skipped(Skipped::Authenticated);
     metrics.filter.failed("store");
     metrics.reporter.report(landmarc_store::ReportKind::Aggregate);
     metrics.reporter.delivery("delivered");
@@ -118,12 +123,12 @@ fn metrics() -> Arc<Metrics> {
     };
     metrics.rspamd.read(&reading, 1_795_190_460);
     of_fleet(&metrics);
-    for micros in [800, 12_000, 30_000_000] {
-        metrics.filter.seconds.add(micros);
+    for seconds in [0.0008, 0.012, 30.0] {
+        metrics.filter.seconds.observe(seconds);
     }
-    metrics.filter.questions.add(6);
-    metrics.filter.questions.add(0);
-    Arc::new(metrics)
+    metrics.filter.questions.observe(6.0);
+    metrics.filter.questions.observe(0.0);
+    metrics
 }
 
 fn of_fleet(metrics: &Metrics) {
@@ -154,14 +159,28 @@ fn of_fleet(metrics: &Metrics) {
 
 #[test]
 fn the_page_with_everything_on_it() {
-    let page = encode(&metrics(), sources());
-    insta::assert_snapshot!(page.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
+    let page = metrics().encode(sources());
+    let page = page.replace(env!("CARGO_PKG_VERSION"), "VERSION");
+    insta::assert_snapshot!(with_rows_in_order(&page));
+}
+
+/// The counters of one family are printed in no order of their own.
+fn with_rows_in_order(page: &str) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    let is_row = |line: &str| line.contains('{') && !line.contains("{le=");
+    let families = lines.chunk_by(|one, next| is_row(one) && is_row(next));
+    let sorted = families.flat_map(|rows| {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows
+    });
+    sorted.map(|line| format!("{line}\n")).collect()
 }
 
 /// While the service starts and after its end there is less to tell.
 #[test]
 fn what_is_not_there_is_left_out() {
-    let page = encode(&metrics(), Sources::default());
+    let page = metrics().encode(Sources::default());
     for absent in [
         "landmarc_milter",
         "dns_answers",
@@ -182,7 +201,7 @@ fn what_is_not_there_is_left_out() {
 /// named by its type and unit.
 #[test]
 fn every_metric_is_described_and_named_as_is_the_habit() {
-    let page = encode(&metrics(), sources());
+    let page = metrics().encode(sources());
     let mut families = BTreeSet::new();
     let (mut name, mut kind, mut help) = (String::new(), String::new(), String::new());
     let mut lines = page.lines().peekable();
@@ -254,7 +273,7 @@ fn sample_belongs(line: &str, family: &str, kind: &str) {
 #[test]
 fn the_documentation_names_each_metric() {
     let documented = include_str!("../../../../../../docs/monitoring.md");
-    let page = encode(&metrics(), sources());
+    let page = metrics().encode(sources());
     let samples = page.lines().filter(|line| !line.starts_with('#'));
     let names: BTreeSet<&str> = samples
         .filter_map(|line| line.split(['{', ' ']).next())
