@@ -19,7 +19,7 @@ use crate::discovery::{Discovery, PolicyAt, Walk, WalkOutcome};
 pub use crate::record::PolicyTag;
 use crate::record::{AssessmentPolicy, Record, RecordProblem};
 
-pub use identifiers::{IdentifierStep, MAX_IDENTIFIERS_WALKED, MAX_STEPS};
+pub use identifiers::{AuthorRelation, IdentifierStep, MAX_IDENTIFIERS_WALKED, MAX_STEPS};
 pub use psl::evaluate_rfc7489;
 pub use tree_walk::evaluate;
 

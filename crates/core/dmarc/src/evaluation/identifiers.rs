@@ -1,5 +1,7 @@
 //! Which identifiers are looked at, in which order, and what they come to together.
 
+use std::fmt;
+
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::LookupError;
 use landmarc_auth::spf::SpfResult;
@@ -18,7 +20,7 @@ pub const MAX_STEPS: usize = 100;
 /// What was found of one identifier.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentifierStep {
-    /// Who vouches for it.
+    /// What it was authenticated by.
     pub mechanism: Mechanism,
     /// The domain.
     pub domain: DomainName,
@@ -28,8 +30,45 @@ pub struct IdentifierStep {
     pub organizational_domain: Option<DomainName>,
     /// Whether it passed and is aligned.
     pub aligned: bool,
-    /// Why, in words.
-    pub note: String,
+    /// Why.
+    pub relation: AuthorRelation,
+}
+
+/// What an identifier has to do with the author: why it is aligned, or not. Printed it is a clause behind "which",
+/// but for [`Unanswered`](Self::Unanswered).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorRelation {
+    /// The mechanism did not pass, so it was not looked into.
+    AuthenticatesNothing,
+    /// It is the Author Domain.
+    Itself,
+    /// It is another name, and alignment is strict.
+    OtherName,
+    /// No Organizational Domain of its own could be that of the author.
+    OutsideOrganization,
+    /// [`MAX_IDENTIFIERS_WALKED`] were looked into before.
+    TooMany,
+    /// It has the Organizational Domain of the author.
+    SameOrganization,
+    /// It has this Organizational Domain.
+    OtherOrganization(DomainName),
+    /// Its Organizational Domain, or that of the author, should have been found and DNS failed.
+    Unanswered(LookupError),
+}
+
+impl fmt::Display for AuthorRelation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AuthenticatesNothing => "authenticates nothing",
+            Self::Itself => "is the Author Domain",
+            Self::OtherName => "is another name, and alignment is strict",
+            Self::OutsideOrganization => "is not at or below the Organizational Domain of the author",
+            Self::TooMany => "is one identifier too many to look into",
+            Self::SameOrganization => "has the Organizational Domain of the author",
+            Self::OtherOrganization(domain) => return write!(f, "has the Organizational Domain {domain}"),
+            Self::Unanswered(error) => return write!(f, "Organizational Domain not known: {error}"),
+        })
+    }
 }
 
 /// What a mechanism found, as far as it matters here.
@@ -89,17 +128,6 @@ pub(super) fn candidates(identifiers: &Identifiers, author: &DomainName) -> Vec<
     all
 }
 
-/// The Organizational Domain of an identifier, or why there is none to compare.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ownership {
-    /// It was found.
-    Known(DomainName),
-    /// It was not looked for, as nothing hangs on it.
-    Needless(&'static str),
-    /// It, or that of the author, should have been found and DNS failed.
-    Unanswered(LookupError),
-}
-
 /// The mode for a mechanism.
 pub(super) fn mode(record: &Record, mechanism: Mechanism) -> Mode {
     match mechanism {
@@ -115,25 +143,25 @@ pub(super) fn settled(
     author_organization: Result<&DomainName, LookupError>,
     candidate: &Candidate,
     mode: Mode,
-) -> Option<Ownership> {
+) -> Option<AuthorRelation> {
     let domain = &candidate.domain;
     if candidate.standing == Standing::Nothing {
-        return Some(Ownership::Needless("authenticates nothing"));
+        return Some(AuthorRelation::AuthenticatesNothing);
     }
     if domain == author {
-        return Some(Ownership::Needless("is the Author Domain"));
+        return Some(AuthorRelation::Itself);
     }
     if mode == Mode::Strict {
-        return Some(Ownership::Needless("is another name, and alignment is strict"));
+        return Some(AuthorRelation::OtherName);
     }
     match author_organization {
         Ok(organization) if domain.is_at_or_below(organization) => None,
         // The author's is not known: it could be anything they have in common.
-        Err(error) if domain.last_labels(1) == author.last_labels(1) => Some(Ownership::Unanswered(error)),
+        Err(error) if domain.last_labels(1) == author.last_labels(1) => {
+            Some(AuthorRelation::Unanswered(error))
+        }
         // An Organizational Domain is the name itself or one above it (RFC 9989 §4.10.2).
-        Ok(_) | Err(_) => Some(Ownership::Needless(
-            "is not at or below the Organizational Domain of the author",
-        )),
+        Ok(_) | Err(_) => Some(AuthorRelation::OutsideOrganization),
     }
 }
 
@@ -147,32 +175,30 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Adds one identifier.
+    /// Adds one identifier, with its Organizational Domain, or why that was not looked for or not found.
     pub(super) fn add(
         &mut self,
         author: Owned<'_>,
         candidate: &Candidate,
-        ownership: &Ownership,
+        organization: Result<DomainName, AuthorRelation>,
         mode: Mode,
     ) {
-        let organizational_domain = match ownership {
-            Ownership::Known(domain) => Some(domain.clone()),
-            Ownership::Needless(_) | Ownership::Unanswered(_) => None,
-        };
         let identifier = Owned {
             domain: &candidate.domain,
-            organizational_domain: organizational_domain.as_ref(),
+            organizational_domain: organization.as_ref().ok(),
         };
         let aligned = align(author, candidate.mechanism, identifier, mode)
             .filter(|_| candidate.standing != Standing::Nothing);
-        let note = note(candidate, ownership, aligned.is_some());
+        let organizational_domain = organization.as_ref().ok().cloned();
+        let relation = match organization {
+            Ok(_) if aligned.is_some() => AuthorRelation::SameOrganization,
+            Ok(domain) => AuthorRelation::OtherOrganization(domain),
+            Err(relation) => relation,
+        };
         let could_align = aligned.is_some() && candidate.standing == Standing::Undecided;
-        if could_align || matches!(ownership, Ownership::Unanswered(_)) {
-            let Candidate {
-                mechanism, domain, ..
-            } = candidate;
+        if could_align || matches!(relation, AuthorRelation::Unanswered(_)) {
             self.undecided
-                .get_or_insert_with(|| format!("{mechanism} for {domain}: {note}"));
+                .get_or_insert_with(|| in_doubt(candidate, &relation));
         }
         let aligned = aligned.filter(|_| candidate.standing == Standing::Passed);
         self.steps.push(IdentifierStep {
@@ -181,7 +207,7 @@ impl Tally {
             authenticated: candidate.standing == Standing::Passed,
             organizational_domain,
             aligned: aligned.is_some(),
-            note,
+            relation,
         });
         self.passed.extend(aligned);
     }
@@ -208,16 +234,16 @@ impl Tally {
     }
 }
 
-fn note(candidate: &Candidate, ownership: &Ownership, is_related: bool) -> String {
-    let relation = match ownership {
-        Ownership::Known(_) if is_related => "has the Organizational Domain of the author".to_owned(),
-        Ownership::Known(domain) => format!("has the Organizational Domain {domain}"),
-        Ownership::Needless(why) => (*why).to_owned(),
-        Ownership::Unanswered(error) => format!("Organizational Domain not known: {error}"),
-    };
+/// In words, why an identifier might have been aligned.
+fn in_doubt(candidate: &Candidate, relation: &AuthorRelation) -> String {
+    let Candidate {
+        mechanism, domain, ..
+    } = candidate;
     match candidate.standing {
-        Standing::Passed => relation,
-        Standing::Undecided | Standing::Nothing => format!("{}; {relation}", candidate.word),
+        Standing::Passed => format!("{mechanism} for {domain}: {relation}"),
+        Standing::Undecided | Standing::Nothing => {
+            format!("{mechanism} for {domain}: {}; {relation}", candidate.word)
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use landmarc_auth::lookup::Lookup;
 use landmarc_mail::DomainName;
 
-use super::identifiers::{self, Ownership, Tally};
+use super::identifiers::{self, Tally};
 use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, Options, PolicyAtStake, policy};
 use crate::alignment::Owned;
 use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, WalkStep, look_at};
@@ -147,11 +147,11 @@ fn look_at_identifiers(
     let mut tally = Tally::default();
     for candidate in identifiers::candidates(identifiers, &author) {
         let mode = identifiers::mode(record, candidate.mechanism);
-        let ownership = match identifiers::settled(&author, Ok(organization), &candidate, mode) {
-            Some(settled) => settled,
-            None => Ownership::Known(organizational_domain(suffixes, &candidate.domain)),
+        let organization = match identifiers::settled(&author, Ok(organization), &candidate, mode) {
+            Some(relation) => Err(relation),
+            None => Ok(organizational_domain(suffixes, &candidate.domain)),
         };
-        tally.add(owned_author, &candidate, &ownership, mode);
+        tally.add(owned_author, &candidate, organization, mode);
     }
     tally.conclude(evaluation);
 }

@@ -3,7 +3,7 @@
 use landmarc_auth::lookup::{DnsName, Existence, Lookup, LookupError, existence};
 use landmarc_mail::DomainName;
 
-use super::identifiers::{self, Ownership, Tally};
+use super::identifiers::{self, AuthorRelation, Tally};
 use super::{
     DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options, PolicyAtStake,
     policy,
@@ -128,29 +128,29 @@ async fn look_at_identifiers(
     let mut tally = Tally::default();
     for candidate in candidates {
         let mode = identifiers::mode(record, candidate.mechanism);
-        let ownership = match identifiers::settled(&author, known_organization, &candidate, mode) {
-            Some(settled) => settled,
-            None => ownership(lookup, guard, &candidate.domain, evaluation).await,
+        let organization = match identifiers::settled(&author, known_organization, &candidate, mode) {
+            Some(relation) => Err(relation),
+            None => organization_of(lookup, guard, &candidate.domain, evaluation).await,
         };
-        tally.add(owned_author, &candidate, &ownership, mode);
+        tally.add(owned_author, &candidate, organization, mode);
     }
     tally.conclude(evaluation);
 }
 
 /// The Organizational Domain of an identifier, by a walk that starts there (§4.10.2):
 /// that of the author says nothing about it, even where it lies below.
-async fn ownership(
+async fn organization_of(
     lookup: &impl Lookup,
     guard: &Guard<'_>,
     domain: &DomainName,
     evaluation: &mut Evaluation,
-) -> Ownership {
+) -> Result<DomainName, AuthorRelation> {
     let known = evaluation.walks.iter().position(|walk| walk.start == *domain);
     let index = match known {
         Some(index) => index,
         // The first walk is that of the author.
         None if evaluation.walks.len() > MAX_IDENTIFIERS_WALKED => {
-            return Ownership::Needless("is one identifier too many to look into");
+            return Err(AuthorRelation::TooMany);
         }
         None => {
             let mut walk = Walk::new(domain.clone());
@@ -159,10 +159,8 @@ async fn ownership(
             evaluation.walks.len() - 1
         }
     };
-    match guard.organizational_domain(evaluation, index) {
-        Some(organization) => Ownership::Known(organization),
-        None => Ownership::Unanswered(walk_failure(evaluation, index)),
-    }
+    let organization = guard.organizational_domain(evaluation, index);
+    organization.ok_or_else(|| AuthorRelation::Unanswered(walk_failure(evaluation, index)))
 }
 
 fn walk_failure(evaluation: &Evaluation, walk: usize) -> LookupError {

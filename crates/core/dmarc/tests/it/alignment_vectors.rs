@@ -157,7 +157,7 @@ fn al09_every_step_tells_its_organizational_domain() {
         .map(|step| {
             format!(
                 "{} {} {}: {}",
-                step.mechanism, step.domain, step.aligned, step.note
+                step.mechanism, step.domain, step.aligned, step.relation
             )
         })
         .collect();

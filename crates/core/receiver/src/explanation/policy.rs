@@ -1,7 +1,7 @@
 //! What the Domain Owner asks for, and who may speak for the Author Domain.
 
 use landmarc_dmarc::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome};
-use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, IdentifierStep, PolicyTag};
+use landmarc_dmarc::evaluation::{AuthorRelation, DmarcResult, Evaluation, IdentifierStep, PolicyTag};
 use landmarc_dmarc::record::Usability;
 
 use super::lines::Section;
@@ -152,11 +152,8 @@ fn identifier_line(step: &IdentifierStep) -> String {
         step.mechanism.as_str().to_ascii_uppercase(),
         step.domain
     );
-    let is_clause = step.note.starts_with("is ") || step.note.starts_with("has ");
-    let note = if is_clause {
-        format!("which {}", step.note)
-    } else {
-        step.note.clone()
-    };
-    format!("{passed}, {note}: {aligned}.")
+    match &step.relation {
+        AuthorRelation::Unanswered(_) => format!("{passed}, {}: {aligned}.", step.relation),
+        relation => format!("{passed}, which {relation}: {aligned}."),
+    }
 }
