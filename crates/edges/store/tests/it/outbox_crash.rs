@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use landmarc_store::{DeliveryState, NewReport, Outbox, OutboxFilter, Put, StoreLocation};
 
 use crate::bed::{Bed, server, suite};
-use crate::crash::kill_at_random;
+use crate::crash::{kill_at_random, rounds_of};
 use crate::letters::{LEASE, NOW, claim, outbox, part, to};
 use crate::samples::reader;
 
@@ -28,7 +28,9 @@ const DOMAINS: u64 = 100_000;
 
 fn kill_9_leaves_every_report_once_and_every_delivery_marked_or_free(bed: &Bed) {
     let mut told = BTreeSet::new();
-    let rounds = bed.server().map_or(ROUNDS, |_| ROUNDS_ON_A_SERVER);
+    let rounds = bed
+        .server()
+        .map_or_else(|| rounds_of(ROUNDS), |_| ROUNDS_ON_A_SERVER);
     for round in 0..rounds {
         let mut child = child_of(bed, round);
         let mut output = BufReader::new(child.stdout.take().unwrap());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use landmarc_store::{Recorded, Recorder, Segment};
 
-use crate::crash::kill_at_random;
+use crate::crash::{kill_at_random, rounds_of};
 use crate::hosts::{Contents, PATIENCE, ROOM, apply, collector, files, spool, spooling};
 use crate::samples::{Directory, MIDNIGHT, from};
 
@@ -24,7 +24,7 @@ const TASKS: u64 = 16;
 fn kill_9_of_recorder_and_exporter_loses_nothing_and_doubles_nothing() {
     let (host, fleet) = (Directory::new(), Directory::new());
     let mut answered = BTreeSet::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds_of(ROUNDS) {
         let mut exporter = child(EXPORTER, &host, 0);
         let before = answered.len();
         answered.extend(run_and_kill(&host, round));
