@@ -168,7 +168,7 @@ impl OpenConnections {
                     Err(error) => self.pause(&error, listeners).await,
                 },
                 () = vacancy.comes(), if vacancy != Vacancy::Now => {}
-                () = freed.notified(), if vacancy == Vacancy::None => {}
+                () = freed.notified(), if vacancy != Vacancy::Now => {}
             }
         }
     }

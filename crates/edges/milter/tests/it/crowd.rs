@@ -1,5 +1,7 @@
 //! More connections than there are places: who is served.
 
+use std::time::{Duration, Instant};
+
 use landmarc_milter::ServerOptions;
 use landmarc_testkit::mta::{Mail, Mta, Verdict};
 
@@ -117,6 +119,8 @@ fn connections_that_began_and_aborted_a_message_make_room_for_mail() {
         let log = server.recorder.log();
         log.iter().filter(|line| line.starts_with("abort")).count() == all - 1
     });
+    // All of them have had their second together: none is waited for alone.
+    let begun = Instant::now();
     let mut served = Vec::new();
     for _ in 1..all {
         let mut mta = Mta::connect(&server.address).unwrap();
@@ -124,6 +128,7 @@ fn connections_that_began_and_aborted_a_message_make_room_for_mail() {
         served.push(mta);
     }
     assert_eq!(server.gauge.read().dropped, all as u64 - 1);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     // The one in the middle of a message keeps its place.
     assert_eq!(connections[0].finish(&mail).unwrap().verdict, Verdict::Accept);
 }
