@@ -11,6 +11,7 @@ mod ids;
 mod layers;
 mod measure;
 mod modules;
+mod mutants;
 mod names;
 mod pages;
 mod purity;
@@ -33,6 +34,8 @@ usage: cargo xtask COMMAND
   clauses                prints the line of each name that docs/conformance.md links to
   seeds                  fills fuzz/corpus from the conformance cases
   measure [REVISION]     prints how large the product is, its circles, names and longest functions
+  mutants CRATE [OPTION...]
+                         changes a crate of the core in all ways that cargo-mutants knows, and prints what no test notices
   compare OLD NEW        runs two builds of the program over the same cases, and prints where they differ";
 
 /// One thing that is not as it should be.
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         ["seeds"] => seeds::write(),
         ["measure"] => measure::run(None),
         ["measure", revision] => measure::run(Some(revision)),
+        ["mutants", name, ref options @ ..] => mutants::run(name, options),
         ["compare", old, new] => compare::run(old, new),
         _ => {
             eprintln!("{USAGE}");
