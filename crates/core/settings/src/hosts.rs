@@ -272,27 +272,23 @@ mod tests {
 
     #[test]
     fn p17_each_bad_line_is_told_with_its_number() {
-        assert_eq!(
-            wrong("localhost\n192.0.2.256\n10.0.0.1/8\n10.0.0.0/255.0.255.0\na b\n!\n.\n"),
-            "f:2: \"192.0.2.256\" is no host: it is not an IP address\n\
-             f:3: \"10.0.0.1/8\" is no host: the address has bits set beyond the prefix, did you mean \"10.0.0.0/8\"?\n\
-             f:4: \"10.0.0.0/255.0.255.0\" is no host: the prefix length \"255.0.255.0\" is not a number from 0 to 32\n\
-             f:5: \"a b\" is no host: the character ' ' cannot be in a domain name\n\
-             f:6: \"\" is no host: the name is empty\n\
-             f:7: \".\" is no host: the name is empty"
-        );
+        insta::assert_snapshot!(wrong("localhost\n192.0.2.256\n10.0.0.1/8\n10.0.0.0/255.0.255.0\na b\n!\n.\n"), @r#"
+            f:2: "192.0.2.256" is no host: it is not an IP address
+            f:3: "10.0.0.1/8" is no host: the address has bits set beyond the prefix, did you mean "10.0.0.0/8"?
+            f:4: "10.0.0.0/255.0.255.0" is no host: the prefix length "255.0.255.0" is not a number from 0 to 32
+            f:5: "a b" is no host: the character ' ' cannot be in a domain name
+            f:6: "" is no host: the name is empty
+            f:7: "." is no host: the name is empty
+            "#);
         let octets = Hosts::read(b"ok.example\n\xff\n").unwrap_err();
-        assert_eq!(octets.render("f"), "f:2: the text is not UTF-8");
+        insta::assert_snapshot!(octets.render("f"), @"f:2: the text is not UTF-8");
     }
 
     #[test]
     fn a_file_is_read_up_to_its_limits() {
         let lines = |count: usize| "192.0.2.1\n".repeat(count);
         assert!(Hosts::read(lines(MAX_HOSTS).as_bytes()).is_ok());
-        assert_eq!(
-            wrong(&lines(MAX_HOSTS + 1)),
-            "f:10001: there are more than 10000 hosts"
-        );
+        insta::assert_snapshot!(wrong(&lines(MAX_HOSTS + 1)), @"f:10001: there are more than 10000 hosts");
         let octets = |count: usize| Hosts::read(&vec![b' '; count]);
         assert!(octets(MAX_FILE_OCTETS).is_ok());
         assert!(octets(MAX_FILE_OCTETS + 1).is_err());

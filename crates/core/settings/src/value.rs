@@ -369,10 +369,7 @@ pub(crate) mod tests {
 
     #[test]
     fn lists_are_of_several() {
-        assert_eq!(Vec::<bool>::kind(), "list of truth values");
-        assert_eq!(
-            Vec::<super::address::MailAddress>::kind(),
-            "list of mail addresses"
-        );
+        insta::assert_snapshot!(Vec::<bool>::kind(), @"list of truth values");
+        insta::assert_snapshot!(Vec::<super::address::MailAddress>::kind(), @"list of mail addresses");
     }
 }

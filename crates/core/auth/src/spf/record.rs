@@ -444,9 +444,9 @@ mod tests {
     #[test]
     fn a_message_quotes_the_term() {
         let error = parse("v=spf1 ip4:192.0.2.0/33 -all").unwrap_err();
-        assert_eq!(
+        insta::assert_snapshot!(
             error.to_string(),
-            "the prefix length must be a number from 0 to 32, without leading zeros: `ip4:192.0.2.0/33`"
+            @"the prefix length must be a number from 0 to 32, without leading zeros: `ip4:192.0.2.0/33`"
         );
         let error = SpfRecord::parse(b"v=spf1 a:\x00\r\n").unwrap_err();
         assert_eq!(

@@ -423,10 +423,7 @@ fn deviations_are_told_in_words() {
     assert_eq!(words, [r#"Version is missing or not 1: "\"2\x1b""#]);
     assert_eq!(deviations[0].kind.as_str(), "version");
     let missing = FailureDeviation::missing(FailureDeviationKind::NoOriginal);
-    assert_eq!(
-        missing.to_string(),
-        "the third part, with the original message, is missing"
-    );
+    insta::assert_snapshot!(missing.to_string(), @"the third part, with the original message, is missing");
 }
 
 proptest! {

@@ -294,14 +294,14 @@ mod tests {
     #[test]
     fn what_is_no_message_is_refused_with_its_place() {
         let error = |octets| split(octets, &HeaderLimits::default()).unwrap_err().to_string();
-        assert_eq!(error(b""), "the message is empty");
-        assert_eq!(
+        insta::assert_snapshot!(error(b""), @"the message is empty");
+        insta::assert_snapshot!(
             error(b"%PDF-1.7\xff\nA: 1\n"),
-            r#"line 1 should be the first header field, but is "%PDF-1.7\xff""#
+            @r#"line 1 should be the first header field, but is "%PDF-1.7\xff""#
         );
-        assert_eq!(
+        insta::assert_snapshot!(
             error(b"From a@b\r\nno colon\r\nA: 1"),
-            r#"line 2 should be the first header field, but is "no colon""#
+            @r#"line 2 should be the first header field, but is "no colon""#
         );
         assert!(error(&[b'x'; 10_000]).len() < 130);
     }

@@ -416,7 +416,7 @@ fn what_is_not_the_grammar_is_refused() {
         );
     }
     let error = AuthenticationResults::parse(b"a.test; spf").unwrap_err();
-    assert_eq!(error.to_string(), "a method without a result at octet 11");
+    insta::assert_snapshot!(error.to_string(), @"a method without a result at octet 11");
     let version = AuthenticationResults::parse(b"a.test 2; spf=pass");
     assert_eq!(version, Err(AuthresError::Version(2)));
     assert_eq!(

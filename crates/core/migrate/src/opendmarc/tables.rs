@@ -253,9 +253,9 @@ mod tests {
             r#"message 17 ("4ZQ0000001"): ipaddr.addr "unknown" cannot be used"#
         );
         assert!(!fault.remedy().is_empty());
-        assert_eq!(
+        insta::assert_snapshot!(
             row().ahead().to_string(),
-            r#"message 17 ("4ZQ0000001"): date "1780272000" is more than a day ahead of now"#
+            @r#"message 17 ("4ZQ0000001"): date "1780272000" is more than a day ahead of now"#
         );
         assert!(
             Row {

@@ -122,10 +122,9 @@ fn that_nobody_signed_is_not_concluded_from_what_was_left_out() {
 fn a_from_field_past_its_limit_is_refused() {
     let judgement = with_a_long_field("From", FIELD + 1).judge();
     let reply = judgement.action.smtp.reply().expect("refused").to_string();
-    assert_eq!(
+    insta::assert_snapshot!(
         reply,
-        "550 5.7.1 Email rejected: the header section or its From \
-         field is too long (4Fb1)"
+        @"550 5.7.1 Email rejected: the header section or its From field is too long (4Fb1)"
     );
 }
 

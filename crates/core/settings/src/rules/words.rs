@@ -139,13 +139,13 @@ mod tests {
     #[test]
     fn a_name_needs_no_quotes_anywhere() {
         assert_eq!(why::<RuleName>("acme-news_2"), "");
-        assert_eq!(why::<RuleName>("Acme"), "the character 'A' cannot be in it");
-        assert_eq!(why::<RuleName>("a b"), "the character ' ' cannot be in it");
+        insta::assert_snapshot!(why::<RuleName>("Acme"), @"the character 'A' cannot be in it");
+        insta::assert_snapshot!(why::<RuleName>("a b"), @"the character ' ' cannot be in it");
         assert_eq!(why::<RuleName>(""), "it is empty");
         assert_eq!(why::<RuleName>(&"a".repeat(MAX_NAME_OCTETS)), "");
-        assert_eq!(
+        insta::assert_snapshot!(
             why::<RuleName>(&"a".repeat(MAX_NAME_OCTETS + 1)),
-            "it has more than 64 octets"
+            @"it has more than 64 octets"
         );
     }
 
@@ -155,17 +155,17 @@ mod tests {
             Reason::parse(" Vertrag für März ").unwrap().as_str(),
             "Vertrag für März"
         );
-        assert_eq!(why::<Reason>("a\nb"), "the character '\\n' cannot be in it");
+        insta::assert_snapshot!(why::<Reason>("a\nb"), @r"the character '\n' cannot be in it");
         assert_eq!(why::<Reason>(" "), "it is empty");
         assert_eq!(why::<Reason>(&"a".repeat(MAX_REASON_OCTETS)), "");
-        assert_eq!(
+        insta::assert_snapshot!(
             why::<Reason>(&"a".repeat(MAX_REASON_OCTETS + 1)),
-            "it has more than 200 octets"
+            @"it has more than 200 octets"
         );
         assert_eq!(why::<Owner>(&"a".repeat(MAX_OWNER_OCTETS)), "");
-        assert_eq!(
+        insta::assert_snapshot!(
             why::<Owner>(&"a".repeat(MAX_OWNER_OCTETS + 1)),
-            "it has more than 100 octets"
+            @"it has more than 100 octets"
         );
     }
 
@@ -187,7 +187,7 @@ mod tests {
             why::<NamePattern>("<list.example>"),
             why::<RecipientPattern>("<a@example.org>"),
         ] {
-            assert_eq!(pattern, "write it without the brackets \"<\" and \">\"");
+            insta::assert_snapshot!(pattern, @r#"write it without the brackets "<" and ">""#);
         }
         assert_ne!(why::<NamePattern>("<"), "");
         assert_ne!(why::<NamePattern>("*"), "");
@@ -198,19 +198,19 @@ mod tests {
 
     #[test]
     fn a_recipient_has_a_local_part_that_smtp_can_carry() {
-        assert_eq!(
+        insta::assert_snapshot!(
             why::<RecipientPattern>("@example.org"),
-            "there is nothing before the \"@\""
+            @r#"there is nothing before the "@""#
         );
-        assert_eq!(
+        insta::assert_snapshot!(
             why::<RecipientPattern>("a b@example.org"),
-            "the character ' ' cannot be in it"
+            @"the character ' ' cannot be in it"
         );
         let at_limit = format!("{}@example.org", "a".repeat(MAX_LOCAL_PART_OCTETS));
         assert_eq!(why::<RecipientPattern>(&at_limit), "");
-        assert_eq!(
+        insta::assert_snapshot!(
             why::<RecipientPattern>(&format!("a{at_limit}")),
-            "there are more than 64 octets before the \"@\""
+            @r#"there are more than 64 octets before the "@""#
         );
     }
 }

@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_delimiter_is_one_character_of_an_address() {
         assert_eq!(Delimiter::parse("+").unwrap().as_char(), '+');
-        assert_eq!(why::<Delimiter>("++"), "it is more than one character");
+        insta::assert_snapshot!(why::<Delimiter>("++"), @"it is more than one character");
         for written in ["@", ".", " ", "\"", "ü", "\n"] {
             assert!(Delimiter::parse(written).is_err(), "{written:?}");
         }

@@ -200,14 +200,14 @@ fn numbers_at_and_past_their_range() {
             );
         }
     }
-    assert_eq!(
+    insta::assert_snapshot!(
         told("config_version = 2"),
-        "f:1:18: config_version: 2 is out of range; allowed: 1\n"
+        @"f:1:18: config_version: 2 is out of range; allowed: 1"
     );
     // Too long for any integer type, and still only out of range.
-    assert_eq!(
+    insta::assert_snapshot!(
         told("[dkim]\nmax_signatures = 99999999999999999999999999"),
-        "f:2:18: dkim.max_signatures: 99999999999999999999999999 is out of range; allowed: 1 to 100\n"
+        @"f:2:18: dkim.max_signatures: 99999999999999999999999999 is out of range; allowed: 1 to 100"
     );
 }
 
@@ -330,9 +330,9 @@ fn the_program_for_messages_is_a_path_and_knows_the_recipient() {
 
 #[test]
 fn a_key_without_a_value_contradicts_nothing() {
-    assert_eq!(
+    insta::assert_snapshot!(
         told("[dns]\nquestion_timeout = 3\nmessage_timeout = \"2s\"\n"),
-        "f:2:20: dns.question_timeout: 3 is no duration; allowed: \"100ms\" to \"1m\"\n"
+        @r#"f:2:20: dns.question_timeout: 3 is no duration; allowed: "100ms" to "1m""#
     );
 }
 
@@ -364,14 +364,8 @@ fn what_only_the_program_knows_is_refused_at_its_line() {
     let second = settings.refuse(key!(milter.listen), Some(1), "\"inet\" has no port");
     assert_eq!(second.render("f"), "f:4:3: milter.listen: \"inet\" has no port");
     let whole = settings.refuse(key!(milter.listen), None, "no socket can be opened");
-    assert_eq!(
-        whole.render("f"),
-        "f:2:10: milter.listen: no socket can be opened"
-    );
-    assert_eq!(
-        whole.to_string(),
-        "line 2, column 10: milter.listen: no socket can be opened"
-    );
+    insta::assert_snapshot!(whole.render("f"), @"f:2:10: milter.listen: no socket can be opened");
+    insta::assert_snapshot!(whole.to_string(), @"line 2, column 10: milter.listen: no socket can be opened");
 
     let default = Settings::default().refuse(key!(server.user), Some(7), "no such user");
     assert_eq!(default.render("f"), "f: server.user: no such user");
@@ -379,11 +373,11 @@ fn what_only_the_program_knows_is_refused_at_its_line() {
 
 #[test]
 fn octets_that_are_no_text_are_told_where_they_are() {
-    assert_eq!(
+    insta::assert_snapshot!(
         read_octets(b"mode = \"observe\"\n# \xc3\xbc \xff\n")
             .unwrap_err()
             .render("f"),
-        "f:2:5: the text is not UTF-8\n"
+        @"f:2:5: the text is not UTF-8"
     );
     assert!(read_octets("# ü\n".as_bytes()).is_ok());
 }

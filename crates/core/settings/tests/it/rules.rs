@@ -218,13 +218,13 @@ fn all_mistakes_are_told_at_once_and_none_hides_another() {
 
 #[test]
 fn a_list_of_rules_is_written_in_double_brackets() {
-    assert_eq!(
+    insta::assert_snapshot!(
         told("[rule]\nname = \"r\"\n"),
-        "f:1:1: rule: a table stands where a list of rules is meant; begin each rule with [[rule]]\n"
+        @"f:1:1: rule: a table stands where a list of rules is meant; begin each rule with [[rule]]"
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         told("rule = [1]\n"),
-        "f:1:9: rule: 1 stands where a list of rules is meant; begin each rule with [[rule]]\n"
+        @"f:1:9: rule: 1 stands where a list of rules is meant; begin each rule with [[rule]]"
     );
 }
 
@@ -296,9 +296,9 @@ fn a_file_is_read_up_to_its_limit_and_as_utf8() {
         told(&format!("{at_limit}#")),
         "f:1:1: the file has 1048577 octets, at most 1048576 are read\n"
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         read_octets(b"# a\n\xff").unwrap_err().render("f"),
-        "f:2:1: the text is not UTF-8\n"
+        @"f:2:1: the text is not UTF-8"
     );
     assert!(read_octets(WHOLE.as_bytes()).is_ok());
 }

@@ -221,7 +221,7 @@ fn a_hundred_signatures_are_taken_and_no_more() {
     };
     assert_eq!(right(with(MAX_PER_RECORD)).row.dkim.len(), MAX_PER_RECORD);
     let told = wrong(with(MAX_PER_RECORD + 1));
-    assert_eq!(told, "report_record 17: it has more than 100 signatures");
+    insta::assert_snapshot!(told, @"report_record 17: it has more than 100 signatures");
 }
 
 /// Nothing is imported twice: the key is the same whatever else of the row changes, and no other row's.

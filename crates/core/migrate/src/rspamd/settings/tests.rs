@@ -51,10 +51,7 @@ fn r1_r4_the_settings_of_the_seed() {
     assert_eq!(settings.rspamd.servers, ["127.0.0.1:6390".parse().unwrap()]);
     let empty = translated(&[("modules.d/dmarc.conf", "dmarc {\n}\n")]);
     assert_eq!((empty.toml.as_str(), empty.broken.len()), ("", 0));
-    assert_eq!(
-        empty.lines[0].note,
-        "nothing to switch on: every message is judged"
-    );
+    insta::assert_snapshot!(empty.lines[0].note, @"nothing to switch on: every message is judged");
 }
 
 /// Every option that 3.4 has, and those of 2.x that are called something else.
@@ -138,13 +135,12 @@ fn a_file_of_the_dmarc_module_is_known_by_its_options_too() {
     // Those of the whole program have actions and options, too, with numbers.
     let other = translated(&[("x.conf", "actions { reject = 15; }\noptions { }\n")]);
     assert_eq!(other.toml, "");
-    assert_eq!(
-        told(&other),
-        "x.conf:1: actions ->  of another module; nothing of it is about DMARC\n\
-         x.conf:2: options ->  of another module; nothing of it is about DMARC\n\
-         x.conf:1: nothing in this file is of the DMARC or Redis module\n  if it is the inside of such a section, as in \
-         local.d, call it dmarc.conf or redis.conf, or put dmarc { } around it; else leave it out\n"
-    );
+    insta::assert_snapshot!(told(&other), @"
+        x.conf:1: actions ->  of another module; nothing of it is about DMARC
+        x.conf:2: options ->  of another module; nothing of it is about DMARC
+        x.conf:1: nothing in this file is of the DMARC or Redis module
+          if it is the inside of such a section, as in local.d, call it dmarc.conf or redis.conf, or put dmarc { } around it; else leave it out
+        ");
     let beside = translated(&[("x.conf", "reporting = true;\nworker { }\n")]);
     assert_eq!(beside.broken.len(), 1, "no file of one module: {beside:?}");
     assert_eq!(translated(&[("x.conf", "# nothing yet\n")]).broken, []);
@@ -153,11 +149,13 @@ fn a_file_of_the_dmarc_module_is_known_by_its_options_too() {
 #[test]
 fn a_password_of_redis_is_a_remark_in_the_file_and_not_in_it() {
     let translation = translated(&[("redis.conf", "password = \"secret\";\nservers = \"127.0.0.1\";\n")]);
-    assert_eq!(
-        translation.toml,
-        "# redis.conf:1: redis.password: write it into a file that only landmarc can read, and set \
-         rspamd.password_file\n\n[rspamd]\n# redis.conf:2: redis.servers\nservers = [\"127.0.0.1\"]\n"
-    );
+    insta::assert_snapshot!(translation.toml, @r#"
+        # redis.conf:1: redis.password: write it into a file that only landmarc can read, and set rspamd.password_file
+
+        [rspamd]
+        # redis.conf:2: redis.servers
+        servers = ["127.0.0.1"]
+        "#);
 }
 
 #[test]

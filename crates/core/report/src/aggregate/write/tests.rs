@@ -64,7 +64,7 @@ fn refusal(report: &AggregateReport) -> String {
 fn what_the_schema_cannot_say_is_not_written() {
     let mut no_rows = report();
     no_rows.rows.clear();
-    assert_eq!(refusal(&no_rows), "the report has no rows");
+    insta::assert_snapshot!(refusal(&no_rows), @"the report has no rows");
 
     let mut nameless = report();
     nameless.metadata.organization = "\u{0} ".to_owned();

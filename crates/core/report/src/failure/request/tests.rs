@@ -199,13 +199,13 @@ fn fr29_fr30_test_mode_and_none_are_reported_as_usual() {
 
 #[test]
 fn fr31_no_verdict_no_report() {
-    assert_eq!(
+    insta::assert_snapshot!(
         refused_by_default(RECORD, |facts| facts.dmarc = DmarcResult::TempError),
-        "DMARC came to temperror, which is no verdict"
+        @"DMARC came to temperror, which is no verdict"
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         refused_by_default(RECORD, |facts| facts.delivery = ReportedDelivery::PutOff),
-        "the message was put off and will come again"
+        @"the message was put off and will come again"
     );
 }
 
@@ -222,9 +222,9 @@ fn pass(facts: &mut FailureFacts) {
 
 #[test]
 fn h5_mail_that_passes_is_reported_only_when_the_operator_wants_it() {
-    assert_eq!(
+    insta::assert_snapshot!(
         refused_by_default(RECORD, pass),
-        "the message passes DMARC, and the setting report.failure.on_pass is off"
+        @"the message passes DMARC, and the setting report.failure.on_pass is off"
     );
     let on_pass = RequestRules {
         on_pass: true,
@@ -232,8 +232,8 @@ fn h5_mail_that_passes_is_reported_only_when_the_operator_wants_it() {
     };
     assert_eq!(refused(RECORD, on_pass, pass), "");
     let zero = RECORD.replace("fo=1", "fo=0");
-    assert_eq!(
+    insta::assert_snapshot!(
         refused(&zero, on_pass, pass),
-        "the record does not ask for a report of this (fo=0)"
+        @"the record does not ask for a report of this (fo=0)"
     );
 }

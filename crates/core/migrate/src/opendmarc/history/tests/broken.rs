@@ -128,19 +128,16 @@ fn what_is_no_history_file_is_told_in_its_first_line() {
     let [Found::Broken(fault)] = faults.as_slice() else {
         panic!("{faults:?}");
     };
-    assert_eq!(
-        fault.to_string(),
-        "line 1: \"From:\" stands before the first record"
-    );
+    insta::assert_snapshot!(fault.to_string(), @r#"line 1: "From:" stands before the first record"#);
     assert!(fault.remedy().contains("HistoryFile"));
 }
 
 #[test]
 fn a_time_that_is_still_to_come_is_told_with_a_remedy() {
     let fault = Fault::ahead(20, 9_999_999_999);
-    assert_eq!(
+    insta::assert_snapshot!(
         fault.to_string(),
-        "line 20: received: 9999999999 is more than a day ahead of now"
+        @"line 20: received: 9999999999 is more than a day ahead of now"
     );
     assert!(fault.remedy().contains("clock"));
 }
