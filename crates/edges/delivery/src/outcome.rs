@@ -167,6 +167,6 @@ mod tests {
     #[test]
     fn a_failure_says_where_it_was() {
         let failure = DeliveryFailure::new(DeliveryStage::EndOfData, "the connection was closed");
-        assert_eq!(failure.to_string(), "end of data: the connection was closed");
+        insta::assert_snapshot!(failure.to_string(), @"end of data: the connection was closed");
     }
 }

@@ -225,10 +225,7 @@ mod tests {
             file_name: "",
         };
         let refusal = submission.check().unwrap_err().to_string();
-        assert_eq!(
-            refusal,
-            r#"message: the return path "a@b.example\n" is no address"#
-        );
+        insta::assert_snapshot!(refusal, @r#"message: the return path "a@b.example\n" is no address"#);
         submission.return_path = "";
         assert_eq!(submission.check(), Ok(()));
     }

@@ -355,7 +355,7 @@ mod tests {
     #[test]
     fn what_is_not_json_says_where() {
         let error = parse("{\"a\": {\n}").unwrap_err();
-        assert_eq!(error.to_string(), "the zone file is not JSON");
+        insta::assert_snapshot!(error.to_string(), @"the zone file is not JSON");
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.ends_with("at line 2 column 1"), "{source}");
     }

@@ -137,7 +137,7 @@ mod tests {
     async fn replies_come_one_at_a_time() {
         let (replies, broken) = replies(b"250-a\r\n250 b\r\n354 c\r\n250\n42").await;
         assert_eq!(replies, ["250-a\r\n250 b\r\n", "354 c\r\n", "250\n"]);
-        assert_eq!(broken.words(), "the connection was closed");
+        insta::assert_snapshot!(broken.words(), @"the connection was closed");
     }
 
     #[tokio::test]

@@ -124,7 +124,7 @@ async fn a_relay_that_stops_reading_is_not_written_to_for_ever() {
     let DeliveryOutcome::Deferred(failure) = &outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!(failure.to_string(), "text: no answer within 180 s");
+    insta::assert_snapshot!(failure.to_string(), @"text: no answer within 180 s");
     // The relay may still have taken a piece or two; each piece has its own time. Then
     // there is a last word to be waited for.
     let waited = limits::TEXT + limits::LAST_WORD;
@@ -181,7 +181,7 @@ async fn a_relay_that_hangs_up_in_the_text_is_asked_for_its_reason() {
     let DeliveryOutcome::Refused(failure) = &outcome else {
         panic!("{outcome:?}")
     };
-    assert_eq!(failure.to_string(), "text: 552 5.3.4 too big for us");
+    insta::assert_snapshot!(failure.to_string(), @"text: 552 5.3.4 too big for us");
     assert!(failure.is_size);
 
     let said = What::SayAndDrop("421 4.3.2 going down".to_owned());

@@ -277,6 +277,6 @@ mod tests {
             "a client address \"192.0.2.x\" that is no IP address"
         );
         let error = read(b'C', b"mx\0X").unwrap_err();
-        assert_eq!(error.to_string(), "a client of the unknown address family \"X\"");
+        insta::assert_snapshot!(error.to_string(), @r#"a client of the unknown address family "X""#);
     }
 }

@@ -237,9 +237,9 @@ mod tests {
                 .map(|agreed| agreed.version());
             assert_eq!(version, spoken, "{offered}");
         }
-        assert_eq!(
+        insta::assert_snapshot!(
             NegotiationError::Version(1).to_string(),
-            "the MTA speaks version 1 of the milter protocol, we speak 2 to 6"
+            @"the MTA speaks version 1 of the milter protocol, we speak 2 to 6"
         );
     }
 

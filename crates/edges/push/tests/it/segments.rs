@@ -197,7 +197,7 @@ async fn a_host_says_how_far_behind_it_is() {
             .ends_with("mx1.example.org does not speak for mx2.example.org"),
         "{error}"
     );
-    assert_eq!(error.remedy(), "see the log of the other side");
+    insta::assert_snapshot!(error.remedy(), @"see the log of the other side");
     assert_eq!(*port.taken.beats.lock().unwrap(), [beat]);
 }
 

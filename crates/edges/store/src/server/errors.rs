@@ -242,9 +242,9 @@ mod tests {
         assert_eq!(Failure::from(refused()).trouble, Trouble::Lost);
         let told =
             Failure::of_connecting(refused()).told("postgres://me@db:5432/x".into(), "reach the tables");
-        assert_eq!(
+        insta::assert_snapshot!(
             told.in_full(),
-            "cannot reach the tables in postgres://me@db:5432/x: the server cannot be reached: connection refused"
+            @"cannot reach the tables in postgres://me@db:5432/x: the server cannot be reached: connection refused"
         );
         assert!(told.remedy().contains("firewalls"));
     }

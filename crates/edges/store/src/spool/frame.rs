@@ -134,7 +134,7 @@ mod tests {
         };
         assert_eq!(said(MAX_FRAME), Ok(MAX_FRAME));
         let fault = said(MAX_FRAME + 1).unwrap_err();
-        assert_eq!(fault.what, "more than is taken when it is unpacked");
+        insta::assert_snapshot!(fault.what, @"more than is taken when it is unpacked");
     }
 
     #[test]

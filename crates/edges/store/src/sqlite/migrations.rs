@@ -168,9 +168,9 @@ mod tests {
         let mut connection = memory();
         apply(&mut connection, path, &[FIRST, SECOND]).unwrap();
         let error = apply(&mut connection, path, &[FIRST]).unwrap_err();
-        assert_eq!(
+        insta::assert_snapshot!(
             error.to_string(),
-            "\"store\" is at version 2 of the schema, this build knows versions up to 1"
+            @r#""store" is at version 2 of the schema, this build knows versions up to 1"#
         );
     }
 

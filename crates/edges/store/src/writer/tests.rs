@@ -243,9 +243,9 @@ fn a_batch_that_panics_is_dropped_and_the_next_is_written() {
         (2, 2)
     );
     assert_eq!(statistics.state, RecorderState::Degraded);
-    assert_eq!(
+    insta::assert_snapshot!(
         statistics.last_error.unwrap(),
-        r#"a defect of this program, while it was to write a batch: "a batch of 2""#
+        @r#"a defect of this program, while it was to write a batch: "a batch of 2""#
     );
     assert_eq!(
         lock_ignoring_poison(&writer.shared.state).queue.len(),

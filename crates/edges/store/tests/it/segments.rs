@@ -146,9 +146,9 @@ async fn a_later_version_is_refused_by_its_number() {
     later[8..10].copy_from_slice(&2_u16.to_le_bytes());
     let error = Segment::read(&later).unwrap_err();
     assert_eq!(error, SegmentError::Newer { found: 2, known: 1 });
-    assert_eq!(
+    insta::assert_snapshot!(
         error.to_string(),
-        "a segment of version 2, and this build knows versions up to 1"
+        @"a segment of version 2, and this build knows versions up to 1"
     );
     let error = StoreError::from(error);
     assert!(

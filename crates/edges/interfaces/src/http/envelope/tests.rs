@@ -97,7 +97,7 @@ fn what_cannot_be_read_is_refused_with_its_name() {
     let mut headers = HeaderMap::new();
     headers.insert("landmarc-user", HeaderValue::from_bytes(b"\xff").unwrap());
     let problem = caller(&headers, Peer::Unix).unwrap_err();
-    assert_eq!(problem.to_string(), "landmarc-user: it is not in UTF-8");
+    insta::assert_snapshot!(problem.to_string(), @"landmarc-user: it is not in UTF-8");
 }
 
 #[test]

@@ -46,10 +46,7 @@ fn what_is_no_request_is_refused_with_its_line() {
     for text in ["", "PROCESS RSPAMC/1.3\r\n\r\n", "check RSPAMC/1.3\r\n\r\n"] {
         assert_eq!(error(text), no_command, "{text}");
     }
-    assert_eq!(
-        error("CHECK RSPAMC/1.3\r\nIP: x\r\nodd\r\n\r\n"),
-        "line 3 is no header field"
-    );
+    insta::assert_snapshot!(error("CHECK RSPAMC/1.3\r\nIP: x\r\nodd\r\n\r\n"), @"line 3 is no header field");
     for length in ["", "x", "-1", "+1", "18446744073709551616"] {
         let text = format!("CHECK RSPAMC/1.3\r\nContent-Length: {length}\r\n\r\n");
         assert_eq!(error(&text), "Content-Length is no number", "{length}");

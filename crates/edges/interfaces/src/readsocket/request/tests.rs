@@ -126,25 +126,25 @@ fn names_of_queues_lead_nowhere_else() {
 #[test]
 fn what_is_wrong_is_told_with_its_line() {
     let told = |octets: &[u8]| parts(octets, 3).unwrap_err().to_string();
-    assert_eq!(
+    insta::assert_snapshot!(
         told(b"GET / HTTP/1.1\r\n"),
-        "the first line is \"GET / HTTP/1.1\", not \"landmarc exim 1\""
+        @r#"the first line is "GET / HTTP/1.1", not "landmarc exim 1""#
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         told(b"landmarc exim 1\nhost a b\n"),
-        "line 2: \"host\" is not followed by base64: \"a b\""
+        @r#"line 2: "host" is not followed by base64: "a b""#
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         told(b"landmarc exim 1\n\xffkey x\nid ../x\n"),
-        "line 3: \"id\" is not followed by the id of a message: \"../x\""
+        @r#"line 3: "id" is not followed by the id of a message: "../x""#
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         told(b"landmarc exim 1\nbody_size -1\n"),
-        "line 2: \"body_size\" is not followed by a number: \"-1\""
+        @r#"line 2: "body_size" is not followed by a number: "-1""#
     );
-    assert_eq!(
+    insta::assert_snapshot!(
         told(b"landmarc exim 1\nbody ????\n"),
-        "line 2: \"body\" is not followed by base64: \"????\""
+        @r#"line 2: "body" is not followed by base64: "????""#
     );
     let long = [b"landmarc exim 1\nport ", &[b'x'; 61][..], b"\n"].concat();
     let told = told(&long);
@@ -184,11 +184,11 @@ fn any_number_of_recipients_is_read() {
             assert_eq!((told.len(), told.last()), (1_001, Some(&Vec::new())), "{size}");
         }
     }
-    assert_eq!(
+    insta::assert_snapshot!(
         parts(b"landmarc exim 1\nrcpt_to ????\n", 3)
             .unwrap_err()
             .to_string(),
-        "line 2: \"rcpt_to\" is not followed by base64: \"????\""
+        @r#"line 2: "rcpt_to" is not followed by base64: "????""#
     );
 }
 
