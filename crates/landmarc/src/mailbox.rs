@@ -177,7 +177,7 @@ mod tests {
         let read = |octets: &[u8]| MailFile::from_reader(Path::new("box"), octets, 4);
         assert_eq!(read(b"1234").unwrap().octets, b"1234");
         let error = read(b"12345").err().unwrap();
-        assert_eq!(error.to_string(), "box: larger than 4 octets; split the mailbox");
+        insta::assert_snapshot!(error.to_string(), @"box: larger than 4 octets; split the mailbox");
     }
 
     #[test]

@@ -80,13 +80,13 @@ mod tests {
             let words = words(&format!("mode = \"enforce\"\n[action]\n{action}\n"));
             words.lines().last().unwrap_or_default().to_owned()
         };
-        assert_eq!(
+        insta::assert_snapshot!(
             fate("reject = \"always\""),
-            "a message that fails DMARC under p=reject is refused (550 5.7.1), whatever else is known of it"
+            @"a message that fails DMARC under p=reject is refused (550 5.7.1), whatever else is known of it"
         );
-        assert_eq!(
+        insta::assert_snapshot!(
             fate("reject = \"never\"\nquarantine = \"header\""),
-            "a message that fails DMARC under p=reject is delivered with a DMARC-Quarantine header field"
+            @"a message that fails DMARC under p=reject is delivered with a DMARC-Quarantine header field"
         );
     }
 

@@ -168,7 +168,7 @@ async fn what_could_not_be_judged_is_written_down_too() {
     settled(filter).await;
     let reader = landmarc_store::Reader::open(database).unwrap();
     let told = reader.explain("4Fb1").unwrap();
-    assert_eq!(told[0].cause, "no memory for the header section");
+    insta::assert_snapshot!(told[0].cause, @"no memory for the header section");
 }
 
 /// Waits until all that was answered is written down, for which an answer waits 100 ms only.

@@ -276,13 +276,10 @@ async fn each_domain_without_a_report_has_one_clear_reason() {
         let line = skipped.iter().find(|(skipped, _)| skipped == domain);
         line.map(|(_, reason)| reason.as_str()).unwrap_or_default()
     };
-    assert_eq!(reason("a.example"), "nothing but report traffic");
+    insta::assert_snapshot!(reason("a.example"), @"nothing but report traffic");
     assert_eq!(reason("b.example"), "report.exclude_domains has it");
-    assert_eq!(
-        reason("c.example"),
-        "nothing but refused mail (report.only_after_accepting)"
-    );
-    assert_eq!(reason("d.example"), "the record has no rua");
+    insta::assert_snapshot!(reason("c.example"), @"nothing but refused mail (report.only_after_accepting)");
+    insta::assert_snapshot!(reason("d.example"), @"the record has no rua");
     assert!(
         reason("e.example").starts_with("mailto:x@gone.example: "),
         "{skipped:?}"

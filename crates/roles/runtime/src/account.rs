@@ -182,18 +182,15 @@ mod tests {
     #[test]
     fn names_that_nobody_has_are_told_with_their_key() {
         let error = find("[server]\nuser = \"no-such-user\"\n").unwrap_err();
-        assert_eq!(
+        insta::assert_snapshot!(
             error.to_string(),
-            "server.user: there is no user \"no-such-user\" on this system"
+            @r#"server.user: there is no user "no-such-user" on this system"#
         );
-        assert_eq!(
-            error.remedy(),
-            "create the user, or name another one in the settings"
-        );
+        insta::assert_snapshot!(error.remedy(), @"create the user, or name another one in the settings");
         let error = find("[server]\nuser = \"root\"\ngroup = \"no-such-group\"\n").unwrap_err();
-        assert_eq!(
+        insta::assert_snapshot!(
             error.to_string(),
-            "server.group: there is no group \"no-such-group\" on this system"
+            @r#"server.group: there is no group "no-such-group" on this system"#
         );
     }
 }

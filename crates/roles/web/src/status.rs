@@ -77,10 +77,11 @@ mod tests {
                 part("dns", Health::Down("no server".to_owned())),
             ],
         };
-        assert_eq!(
-            readiness.to_string(),
-            "milter ok\nstore degraded: disk full\\nmilter down: no\ndns down: no server\n"
-        );
+        insta::assert_snapshot!(readiness.to_string(), @r"
+            milter ok
+            store degraded: disk full\nmilter down: no
+            dns down: no server
+            ");
     }
 
     /// Decision D13: mail goes on without the store.

@@ -223,11 +223,8 @@ mod tests {
     fn what_is_wrong_is_named() {
         let wrong = |words: &[&str]| given(words).unwrap_err().to_string();
         assert_eq!(wrong(&["--frob"]), "unknown option: frob");
-        assert_eq!(wrong(&["--db=x"]), "option db is ambiguous (dbhost, dbname)");
-        assert_eq!(wrong(&["--dbhost"]), "option dbhost requires an argument");
-        assert_eq!(
-            wrong(&["--verbose=1"]),
-            "option verbose does not take an argument"
-        );
+        insta::assert_snapshot!(wrong(&["--db=x"]), @"option db is ambiguous (dbhost, dbname)");
+        insta::assert_snapshot!(wrong(&["--dbhost"]), @"option dbhost requires an argument");
+        insta::assert_snapshot!(wrong(&["--verbose=1"]), @"option verbose does not take an argument");
     }
 }

@@ -202,22 +202,16 @@ mod tests {
         };
         let leased_until_ms = row().lease.map_or(0, |lease| lease.until_ms);
         let why = |deliveries: &[Delivery], resend| nothing(&filter, deliveries, resend, leased_until_ms - 1);
-        assert_eq!(
-            why(&[], Resend::Unfinished),
-            "7: there is no such delivery or report"
-        );
-        assert_eq!(
-            why(&[row()], Resend::Unfinished),
-            "7: it is being sent at this moment"
-        );
+        insta::assert_snapshot!(why(&[], Resend::Unfinished), @"7: there is no such delivery or report");
+        insta::assert_snapshot!(why(&[row()], Resend::Unfinished), @"7: it is being sent at this moment");
         let delivered = Delivery {
             state: DeliveryState::Delivered,
             lease: None,
             ..row()
         };
-        assert_eq!(
+        insta::assert_snapshot!(
             why(std::slice::from_ref(&delivered), Resend::Unfinished),
-            "7: it was delivered; with --delivered it is sent again"
+            @"7: it was delivered; with --delivered it is sent again"
         );
         let expired = "the report has expired (report.keep_days), and there is nothing left to send";
         assert_eq!(why(&[delivered], Resend::Everything), format!("7: {expired}"));
@@ -241,10 +235,9 @@ mod tests {
                 .collect()
         };
         let told = warnings(&some(MAX_WARNINGS));
-        assert_eq!(
+        insta::assert_snapshot!(
             told[0],
-            "landmarc: warning: 0@example.com is suppressed until 2026-06-02T00:00:00Z (550 5.1.1 unknown): \
-             deliveries to it will be given up again; \"landmarc outbox suppress 0@example.com --remove\" lifts that"
+            @r#"landmarc: warning: 0@example.com is suppressed until 2026-06-02T00:00:00Z (550 5.1.1 unknown): deliveries to it will be given up again; "landmarc outbox suppress 0@example.com --remove" lifts that"#
         );
         assert_eq!(told.len(), MAX_WARNINGS);
         let told = warnings(&some(MAX_WARNINGS + 1));

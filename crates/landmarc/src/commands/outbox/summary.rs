@@ -208,7 +208,7 @@ mod tests {
             )],
             ..Summary::default()
         };
-        assert_eq!(again.in_words(), "2026-06-01: 3 domains done with before\n");
+        insta::assert_snapshot!(again.in_words(), @"2026-06-01: 3 domains done with before");
         let none = Summary {
             days: vec![(Day(20_605), DayMade::default())],
             ..Summary::default()

@@ -130,7 +130,7 @@ mod tests {
             ["not reloaded, the old settings stay: 1 mistake", "f:1:1: wrong"]
         );
         let at_limit = mistakes(MAX_MISTAKES_LOGGED);
-        assert_eq!(at_limit[0], "not reloaded, the old settings stay: 20 mistakes");
+        insta::assert_snapshot!(at_limit[0], @"not reloaded, the old settings stay: 20 mistakes");
         assert_eq!(at_limit.last().map(String::as_str), Some("f:20:1: wrong"));
         let past = mistakes(MAX_MISTAKES_LOGGED + 1);
         assert_eq!(past.len(), MAX_MISTAKES_LOGGED + 2);

@@ -394,16 +394,16 @@ mod tests {
         let record = b"v=DMARC1; p=none; rua=me@example.com; ruf=x";
         let record = landmarc_dmarc::record::Record::parse(record).unwrap();
         let problems: Vec<_> = record.problems.iter().map(ToString::to_string).collect();
-        assert_eq!(
+        insta::assert_snapshot!(
             why_no_rua(&problems),
-            "no usable address in rua: the tag rua has the item \"me@example.com\", which is no usable URI"
+            @r#"no usable address in rua: the tag rua has the item "me@example.com", which is no usable URI"#
         );
         let of_ruf: Vec<_> = problems
             .into_iter()
             .filter(|problem| problem.contains("ruf"))
             .collect();
         assert_eq!(of_ruf.len(), 1);
-        assert_eq!(why_no_rua(&of_ruf), "the record has no rua");
-        assert_eq!(why_no_rua(&[]), "the record has no rua");
+        insta::assert_snapshot!(why_no_rua(&of_ruf), @"the record has no rua");
+        insta::assert_snapshot!(why_no_rua(&[]), @"the record has no rua");
     }
 }

@@ -60,10 +60,9 @@ mod tests {
         let Err(LoadError::Mistakes(lines)) = absent else {
             panic!("it was read");
         };
-        assert_eq!(
+        insta::assert_snapshot!(
             lines,
-            "f:2:22: clients.trusted_hosts_file: /nonexistent/hosts: No such file or directory (os error 2); create it, \
-             or set it to \"\""
+            @r#"f:2:22: clients.trusted_hosts_file: /nonexistent/hosts: No such file or directory (os error 2); create it, or set it to """#
         );
     }
 }

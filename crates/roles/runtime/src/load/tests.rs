@@ -11,9 +11,9 @@ fn mistakes(text: &str) -> String {
 
 #[test]
 fn each_socket_is_told_at_its_own_place() {
-    assert_eq!(
+    insta::assert_snapshot!(
         mistakes("[milter]\nlisten = []\n"),
-        "f:2:10: milter.listen: without a socket no mail can be judged; name one here, or in check_api.listen or exim.listen"
+        @"f:2:10: milter.listen: without a socket no mail can be judged; name one here, or in check_api.listen or exim.listen"
     );
     let told = mistakes("[milter]\nlisten = [\"inet:1\", \"inet:x\",\n  \"unix:y\"]\n");
     let places: Vec<_> = told.lines().map(|line| line.split_whitespace().next()).collect();
@@ -62,13 +62,10 @@ fn a_socket_for_the_world_is_warned_about() {
 
 #[test]
 fn the_port_for_monitoring_is_checked_like_the_sockets() {
-    assert_eq!(
-        mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1\",\n  \"localhost:1\"]\n"),
-        "f:2:26: web.listen: \"127.0.0.1\" is no HTTP port: the port is missing; allowed: an address and port such as \
-         \"127.0.0.1:8895\" or \"[::1]:8895\"\n\
-         f:3:3: web.listen: \"localhost:1\" is no HTTP port: it is not an IP address with a port; allowed: an \
-         address and port such as \"127.0.0.1:8895\" or \"[::1]:8895\""
-    );
+    insta::assert_snapshot!(mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1\",\n  \"localhost:1\"]\n"), @r#"
+        f:2:26: web.listen: "127.0.0.1" is no HTTP port: the port is missing; allowed: an address and port such as "127.0.0.1:8895" or "[::1]:8895"
+        f:3:3: web.listen: "localhost:1" is no HTTP port: it is not an IP address with a port; allowed: an address and port such as "127.0.0.1:8895" or "[::1]:8895"
+        "#);
     assert_eq!(
         mistakes("[web]\nlisten = [\"127.0.0.1:1\", \"[::1]:1\", \"127.0.0.1:1\"]\n"),
         "f:2:37: web.listen: 127.0.0.1:1 is there twice"
@@ -84,10 +81,9 @@ fn the_port_for_monitoring_is_checked_like_the_sockets() {
 
 #[test]
 fn a_list_that_is_named_must_be_there() {
-    assert_eq!(
+    insta::assert_snapshot!(
         mistakes("[dmarc]\npublic_suffix_list = \"/nonexistent/list\"\n"),
-        "f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2); create it, or \
-         set it to \"\""
+        @r#"f:2:22: dmarc.public_suffix_list: /nonexistent/list: No such file or directory (os error 2); create it, or set it to """#
     );
     assert!(read("f", b"[dmarc]\npublic_suffix_list = \"\"\n", None).is_ok());
 }
@@ -146,10 +142,9 @@ fn mistakes_of_both_files_are_told_each_with_its_own_name() {
 
 #[test]
 fn a_rules_file_that_is_named_must_be_there() {
-    assert_eq!(
+    insta::assert_snapshot!(
         mistakes("[action]\nrules_file = \"/nonexistent/rules\"\n"),
-        "f:2:14: action.rules_file: /nonexistent/rules: No such file or directory (os error 2); create it, or set it \
-         to \"\""
+        @r#"f:2:14: action.rules_file: /nonexistent/rules: No such file or directory (os error 2); create it, or set it to """#
     );
     assert!(mistakes("[action]\nrules_file = \"/\"\n").contains("Is a directory"));
     for none in ["rules_file = \"\"", "rules_file = \"/etc/landmarc/rules.toml\""] {

@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn l6_the_words_are_the_old_ones() {
-        assert_eq!(TooOften::Count.to_string(), "maximum restart count exceeded");
-        assert_eq!(TooOften::Rate.to_string(), "maximum restart rate exceeded");
+        insta::assert_snapshot!(TooOften::Count.to_string(), @"maximum restart count exceeded");
+        insta::assert_snapshot!(TooOften::Rate.to_string(), @"maximum restart rate exceeded");
     }
 }
