@@ -96,18 +96,14 @@ fn when_a_day_is_made_it_is_still_told_who_got_no_report_and_why() {
         assert_eq!((ran.code, ran.stdout.as_str()), (0, ""), "{}", ran.stderr);
         without_warnings(&ran.stderr)
     };
-    assert_eq!(
-        words(&[]),
-        "landmarc: no report is due\nlandmarc: 2026-06-01 is reported: 1 report, 2 domains without \
-         (landmarc outbox due --day 2026-06-01)\n"
-    );
-    assert_eq!(
-        words(&["--day", "2026-06-09"]),
-        "landmarc: 2026-06-09 is still to come\n"
-    );
-    assert_eq!(
+    insta::assert_snapshot!(words(&[]), @"
+        landmarc: no report is due
+        landmarc: 2026-06-01 is reported: 1 report, 2 domains without (landmarc outbox due --day 2026-06-01)
+        ");
+    insta::assert_snapshot!(words(&["--day", "2026-06-09"]), @"landmarc: 2026-06-09 is still to come");
+    insta::assert_snapshot!(
         words(&["--day", "2026-05-20"]),
-        "landmarc: 2026-05-20 has no mail to report about\n"
+        @"landmarc: 2026-05-20 has no mail to report about"
     );
 }
 
@@ -117,9 +113,9 @@ fn it_is_told_that_reports_are_switched_off() {
     for command in ["due", "send"] {
         let ran = world.outbox(&[command, "--now", AFTER_JUNE_1]);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        assert_eq!(
+        insta::assert_snapshot!(
             without_warnings(&ran.stderr),
-            "landmarc: aggregate reports are switched off (report.aggregate = false): none are made\n"
+            @"landmarc: aggregate reports are switched off (report.aggregate = false): none are made"
         );
     }
 }
@@ -145,9 +141,9 @@ fn a_run_that_is_stopped_says_so_at_once_and_ends_with_a_finding() {
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
     let (out, err) = (text(&ended.stdout), text(&ended.stderr));
     assert_eq!(ended.status.code(), Some(1), "{out} {err}");
-    assert_eq!(
+    insta::assert_snapshot!(
         without_warnings(&err),
-        "landmarc: stopping: messages under way may end (10 s at most)\n"
+        @"landmarc: stopping: messages under way may end (10 s at most)"
     );
     assert!(
         out.ends_with(
@@ -225,11 +221,10 @@ fn a_run_is_told_in_plain_words_and_a_quiet_one_not_at_all_when_all_is_well() {
             "landmarc: 2026-06-01: no mail was counted for the DMARC Policy Domain nix.example\n"
         )
     );
-    assert_eq!(
-        world.outbox(&send).stdout,
-        "2026-06-01: 1 report about 1 message, 1 delivery; \
-         2 domains get no report (landmarc outbox due --day 2026-06-01 tells why)\ndeliveries: 1 delivered\n"
-    );
+    insta::assert_snapshot!(world.outbox(&send).stdout, @"
+        2026-06-01: 1 report about 1 message, 1 delivery; 2 domains get no report (landmarc outbox due --day 2026-06-01 tells why)
+        deliveries: 1 delivered
+        ");
     assert_eq!(world.outbox(&send).stdout, "nothing to send\n");
 
     let world = three_domains("quiet", "");

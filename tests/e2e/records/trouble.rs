@@ -186,11 +186,10 @@ fn who_may_not_read_the_store_is_told_as_whom_to() {
         landmarc_as_nobody(&book.folder, arguments)
     });
     assert_eq!(code, 69);
-    assert_eq!(
-        told,
-        "landmarc: cannot read FILE: Permission denied\n  \
-         run it as root, as the user of the service, or as a member of its group\n"
-    );
+    insta::assert_snapshot!(told, @"
+        landmarc: cannot read FILE: Permission denied
+          run it as root, as the user of the service, or as a member of its group
+        ");
 }
 
 /// Neither the service nor its absence keeps another user from reading, when the modes do not.
