@@ -60,11 +60,11 @@ fn message(author: &str) -> String {
 }
 
 /// A folder with zones and settings, and the files of a test.
-struct Desk {
+struct Fixture {
     folder: Folder,
 }
 
-impl Desk {
+impl Fixture {
     fn new(name: &str) -> Self {
         let folder = Folder::new(&format!("check-{name}"));
         folder.write("zones.json", ZONES);
@@ -111,8 +111,8 @@ fn objects(ran: &Ran) -> Vec<Value> {
 /// A dead name that the message itself names buys no acceptance where the policy is known.
 #[test]
 fn a_spoof_that_names_a_dead_key_or_subdomain_is_deferred() {
-    let desk = Desk::new("dead-names");
-    desk.write(
+    let fixture = Fixture::new("dead-names");
+    fixture.write(
         "zones.json",
         r#"{
             "bank.test": {"TXT": [["v=spf1 -all"]]},
@@ -131,9 +131,9 @@ fn a_spoof_that_names_a_dead_key_or_subdomain_is_deferred() {
         // No policy is known: the resolver of this host may be away.
         (of("ceo@away.test"), "accept"),
     ] {
-        let file = desk.write("m.eml", &message);
+        let file = fixture.write("m.eml", &message);
         let envelope = ["--ip", STRANGER, "--helo", "x.test", "--mail-from", "x@evil.test"];
-        let ran = desk.check(&[&["--json", "--mode", "enforce"], &envelope[..], &[&file]].concat());
+        let ran = fixture.check(&[&["--json", "--mode", "enforce"], &envelope[..], &[&file]].concat());
         let answer = ran.json();
         assert_eq!(answer["dmarc"]["result"], "temperror", "{message}");
         assert_eq!(answer["decision"]["action"], expected, "{message}{answer}");
@@ -143,9 +143,9 @@ fn a_spoof_that_names_a_dead_key_or_subdomain_is_deferred() {
 /// The contract of scripts: these keys, in this order, absent values null.
 #[test]
 fn json_of_a_message_that_passes() {
-    let desk = Desk::new("json-pass");
-    let file = desk.write("m.eml", message("a@example.com"));
-    let ran = desk.check(&[
+    let fixture = Fixture::new("json-pass");
+    let file = fixture.write("m.eml", message("a@example.com"));
+    let ran = fixture.check(&[
         "--json",
         "--ip",
         "192.0.2.1",
@@ -229,9 +229,9 @@ fn json_of_a_message_that_passes() {
 /// The same keys where nearly all is absent.
 #[test]
 fn json_of_a_message_without_anything_to_tell() {
-    let desk = Desk::new("json-none");
-    let file = desk.write("m.eml", "Subject: no author\r\n\r\n");
-    let ran = desk.check(&["--json", "--mode", "enforce", &file]);
+    let fixture = Fixture::new("json-none");
+    let file = fixture.write("m.eml", "Subject: no author\r\n\r\n");
+    let ran = fixture.check(&["--json", "--mode", "enforce", &file]);
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
     let pretty = serde_json::to_string_pretty(&ran.json()).unwrap();
     insta::assert_snapshot!(pretty, @r#"
@@ -292,28 +292,28 @@ fn json_of_a_message_without_anything_to_tell() {
 
 #[test]
 fn a_signature_and_a_reply_in_json() {
-    let desk = Desk::new("json-parts");
-    let signed = desk.write("signed.eml", SIGNED);
-    let got = desk.check(&["--json", &signed]).json();
+    let fixture = Fixture::new("json-parts");
+    let signed = fixture.write("signed.eml", SIGNED);
+    let got = fixture.check(&["--json", &signed]).json();
     insta::assert_snapshot!(got["dkim"][0], @r#"{"result":"pass","domain":"football.example.com","selector":"brisbane","algorithm":"ed25519-sha256","key_bits":256,"reason":null}"#);
-    let forged = desk.write("forged.eml", message("a@example.com"));
+    let forged = fixture.write("forged.eml", message("a@example.com"));
     let sent = ["--ip", STRANGER, "--mail-from", "b@example.com"];
-    let got = desk
+    let got = fixture
         .check(&[&sent[..], &["--json", "--mode", "enforce", &forged]].concat())
         .json();
     assert_eq!(got["action"], "reject");
     assert_eq!(got["disposition"], "reject");
     insta::assert_snapshot!(got["reply"], @r#""550 5.7.1 Email rejected per DMARC policy for example.com: SPF of example.com does not authorize 203.0.113.7, and there is no DKIM signature (check)""#);
-    let got = desk.check(&[&sent[..], &["--json", &forged]].concat()).json();
+    let got = fixture.check(&[&sent[..], &["--json", &forged]].concat()).json();
     assert_eq!((&got["action"], &got["reply"]), (&"accept".into(), &Value::Null));
     assert_eq!(got["decision"]["action"], "reject");
 }
 
 #[test]
 fn a_summary_names_the_verdict_and_the_cause() {
-    let desk = Desk::new("summary");
-    let file = desk.write("m.eml", message("a@example.com"));
-    let ran = desk.check(&["--ip", STRANGER, "--mail-from", "b@example.com", &file]);
+    let fixture = Fixture::new("summary");
+    let file = fixture.write("m.eml", message("a@example.com"));
+    let ran = fixture.check(&["--ip", STRANGER, "--mail-from", "b@example.com", &file]);
     assert_eq!((ran.code, ran.stderr.as_str()), (1, ""));
     insta::assert_snapshot!(ran.stdout, @r#"
     example.com: dmarc=fail spf=fail dkim=none disposition=none action=accept enforced_action=reject
@@ -323,10 +323,10 @@ fn a_summary_names_the_verdict_and_the_cause() {
 
 #[test]
 fn explaining_tells_the_whole_story() {
-    let desk = Desk::new("explain");
-    let file = desk.write("m.eml", message("a@example.com"));
+    let fixture = Fixture::new("explain");
+    let file = fixture.write("m.eml", message("a@example.com"));
     let sent = ["--ip", STRANGER, "--mail-from", "b@example.com"];
-    let ran = desk.check(&[&sent[..], &["--mode", "enforce", "--explain", &file]].concat());
+    let ran = fixture.check(&[&sent[..], &["--mode", "enforce", "--explain", &file]].concat());
     assert_eq!(ran.code, 1);
     for part in [
         "Mail from example.com fails DMARC and is refused.",
@@ -338,15 +338,15 @@ fn explaining_tells_the_whole_story() {
     ] {
         assert!(ran.stdout.contains(part), "{part:?} is not in\n{}", ran.stdout);
     }
-    let both = desk.check(&["--explain", "--json", &file]);
+    let both = fixture.check(&["--explain", "--json", &file]);
     assert_eq!(both.code, 64, "two forms at once: {}", both.stderr);
 }
 
 #[test]
 fn standard_input_is_read_with_a_dash_and_without_a_file() {
-    let desk = Desk::new("stdin");
+    let fixture = Fixture::new("stdin");
     for rest in [&["--json"][..], &["--json", "-"][..]] {
-        let arguments = desk.arguments(rest);
+        let arguments = fixture.arguments(rest);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let ran = landmarc_reading(&arguments, SIGNED.as_bytes());
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
@@ -362,28 +362,28 @@ fn standard_input_is_read_with_a_dash_and_without_a_file() {
 /// A file in local form was signed with CRLF; one in wire form is taken as it is.
 #[test]
 fn line_feeds_are_taken_as_crlf() {
-    let desk = Desk::new("line-ends");
+    let fixture = Fixture::new("line-ends");
     for (name, octets) in [
         ("lf.eml", SIGNED.to_owned()),
         ("crlf.eml", SIGNED.replace('\n', "\r\n")),
     ] {
-        let file = desk.write(name, octets);
-        let got = desk.check(&["--json", &file]).json();
+        let file = fixture.write(name, octets);
+        let got = fixture.check(&["--json", &file]).json();
         assert_eq!(got["dkim"][0]["result"], "pass", "{name}: {got}");
     }
 }
 
 #[test]
 fn the_return_path_stands_in_for_mail_from() {
-    let desk = Desk::new("return-path");
+    let fixture = Fixture::new("return-path");
     let text = format!(
         "Return-Path: <bounce@example.com>\r\n{}",
         message("a@example.com")
     );
-    let file = desk.write("m.eml", text);
+    let file = fixture.write("m.eml", text);
     let spf = |rest: &[&str]| {
         let common = ["--json", "--ip", "192.0.2.1", &file];
-        let got = desk.check(&[&common[..], rest].concat()).json();
+        let got = fixture.check(&[&common[..], rest].concat()).json();
         (got["spf"]["result"].clone(), got["spf"]["domain"].clone())
     };
     assert_eq!(spf(&[]), ("pass".into(), "example.com".into()));
@@ -398,25 +398,23 @@ fn the_return_path_stands_in_for_mail_from() {
 /// Whoever does not say where a message came from must not read that it was forged.
 #[test]
 fn without_an_address_spf_is_not_checked() {
-    let desk = Desk::new("no-address");
-    let file = desk.write("m.eml", message("a@example.com"));
-    let ran = desk.check(&["--mail-from", "a@example.com", &file]);
-    assert_eq!(
-        ran.stdout,
-        "example.com: dmarc=fail spf=none dkim=none disposition=none action=accept enforced_action=quarantine\n  \
-         SPF was not checked, as the address of the client is not known, and there is no DKIM signature, \
-         but it is not refused, as nothing besides the policy shows that it is forged\n"
-    );
+    let fixture = Fixture::new("no-address");
+    let file = fixture.write("m.eml", message("a@example.com"));
+    let ran = fixture.check(&["--mail-from", "a@example.com", &file]);
+    insta::assert_snapshot!(ran.stdout, @"
+        example.com: dmarc=fail spf=none dkim=none disposition=none action=accept enforced_action=quarantine
+          SPF was not checked, as the address of the client is not known, and there is no DKIM signature, but it is not refused, as nothing besides the policy shows that it is forged
+        ");
 }
 
 #[test]
 fn several_files_have_a_line_each_and_a_bad_one_does_not_stop_the_others() {
-    let desk = Desk::new("several");
-    let good = desk.write("good.eml", SIGNED);
-    let bad = desk.write("bad.eml", "this is no message\n");
-    let absent = desk.path("absent.eml");
-    let last = desk.write("last.eml", message("a@unknown.example"));
-    let ran = desk.check(&["--json", &good, &bad, &absent, &last]);
+    let fixture = Fixture::new("several");
+    let good = fixture.write("good.eml", SIGNED);
+    let bad = fixture.write("bad.eml", "this is no message\n");
+    let absent = fixture.path("absent.eml");
+    let last = fixture.write("last.eml", message("a@unknown.example"));
+    let ran = fixture.check(&["--json", &good, &bad, &absent, &last]);
     assert_eq!(ran.code, 65);
     let got = objects(&ran);
     let files: Vec<_> = got
@@ -437,12 +435,12 @@ fn several_files_have_a_line_each_and_a_bad_one_does_not_stop_the_others() {
 
 #[test]
 fn an_mbox_is_taken_apart_and_unquoted() {
-    let desk = Desk::new("mbox");
+    let fixture = Fixture::new("mbox");
     let quoted = SIGNED.replace("Hi.\n", "Hi.\n\n>From here on\n");
     let mbox =
         format!("From joe Fri Jul 11 21:00:37 2003\n{SIGNED}\nFrom joe Fri Jul 11 21:00:37 2003\n{quoted}\n");
-    let file = desk.write("inbox", mbox);
-    let ran = desk.check(&["--json", &file]);
+    let file = fixture.write("inbox", mbox);
+    let ran = fixture.check(&["--json", &file]);
     let got = objects(&ran);
     let files: Vec<_> = got.iter().map(|object| object["file"].clone()).collect();
     assert_eq!(
@@ -458,18 +456,24 @@ fn an_mbox_is_taken_apart_and_unquoted() {
 /// A line of the body that begins with "From " is signed as such, and stored with a quote.
 #[test]
 fn a_quoted_line_of_an_mbox_verifies_as_it_was_signed() {
-    let desk = Desk::new("mbox-quoted");
+    let fixture = Fixture::new("mbox-quoted");
     let stored = |line: &str| format!("From joe Fri Jul 11 21:00:37 2003\n{SIGNED_FROM_LINE}{line}\n\n");
-    let file = desk.write("quoted", stored(">From the start."));
-    assert_eq!(desk.check(&["--json", &file]).json()["dkim"][0]["result"], "pass");
+    let file = fixture.write("quoted", stored(">From the start."));
+    assert_eq!(
+        fixture.check(&["--json", &file]).json()["dkim"][0]["result"],
+        "pass"
+    );
     // Outside an mbox a quote is the author's own.
-    let file = desk.write("plain", format!("{SIGNED_FROM_LINE}>From the start.\n"));
-    assert_eq!(desk.check(&["--json", &file]).json()["dkim"][0]["result"], "fail");
+    let file = fixture.write("plain", format!("{SIGNED_FROM_LINE}>From the start.\n"));
+    assert_eq!(
+        fixture.check(&["--json", &file]).json()["dkim"][0]["result"],
+        "fail"
+    );
 }
 
 #[test]
 fn a_maildir_is_read_in_its_order() {
-    let desk = Desk::new("maildir");
+    let fixture = Fixture::new("maildir");
     for (name, author) in [
         ("box/new/1700000001.a", "c@new.example"),
         ("box/cur/1700000009.b:2,S", "b@second.example"),
@@ -477,9 +481,9 @@ fn a_maildir_is_read_in_its_order() {
         ("box/cur/.hidden", "x@hidden.example"),
         ("box/tmp/1700000007.d", "x@tmp.example"),
     ] {
-        desk.write(name, message(author));
+        fixture.write(name, message(author));
     }
-    let ran = desk.check(&["--json", &desk.path("box")]);
+    let ran = fixture.check(&["--json", &fixture.path("box")]);
     let authors: Vec<_> = objects(&ran)
         .iter()
         .map(|object| object["author_domain"].as_str().unwrap().to_owned())
@@ -495,22 +499,22 @@ fn a_maildir_is_read_in_its_order() {
 
 #[test]
 fn one_bad_file_of_a_maildir_does_not_stop_the_others() {
-    let desk = Desk::new("maildir-bad");
-    desk.write("box/cur/1", "");
-    desk.write("box/cur/2", message("a@good.example"));
-    let ran = desk.check(&["--json", &desk.path("box")]);
+    let fixture = Fixture::new("maildir-bad");
+    fixture.write("box/cur/1", "");
+    fixture.write("box/cur/2", message("a@good.example"));
+    let ran = fixture.check(&["--json", &fixture.path("box")]);
     assert_eq!(ran.json()["author_domain"], "good.example");
-    let bad = desk.path("box/cur/1");
+    let bad = fixture.path("box/cur/1");
     assert_eq!(ran.stderr, format!("landmarc: {bad}: the message is empty\n"));
     assert_eq!(ran.code, 65);
 }
 
 #[test]
 fn an_empty_maildir_says_so() {
-    let desk = Desk::new("maildir-empty");
-    desk.write("box/new/.keep", "");
-    let path = desk.path("box");
-    let ran = desk.check(&[&path]);
+    let fixture = Fixture::new("maildir-empty");
+    fixture.write("box/new/.keep", "");
+    let path = fixture.path("box");
+    let ran = fixture.check(&[&path]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
     assert_eq!(ran.stderr, format!("landmarc: {path}: no messages\n"));
 }
@@ -518,34 +522,34 @@ fn an_empty_maildir_says_so() {
 /// What is no message: exit code 65, the place, and what is wrong there.
 #[test]
 fn what_is_no_message_is_told_with_its_place() {
-    let desk = Desk::new("no-message");
+    let fixture = Fixture::new("no-message");
     let junk: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    desk.folder.write("directory/readme", "");
+    fixture.folder.write("directory/readme", "");
     for (name, path, problem) in [
-        ("empty", desk.write("empty.eml", ""), "the message is empty"),
+        ("empty", fixture.write("empty.eml", ""), "the message is empty"),
         (
             "junk",
-            desk.write("junk.eml", junk),
+            fixture.write("junk.eml", junk),
             "line 1 should be the first header field, but is \"\\x00\\x01\\x02",
         ),
         (
             "directory",
-            desk.path("directory"),
+            fixture.path("directory"),
             "a directory without `new` and `cur`, so no Maildir",
         ),
-        ("absent", desk.path("absent.eml"), "No such file or directory"),
+        ("absent", fixture.path("absent.eml"), "No such file or directory"),
         (
             "not a directory",
-            format!("{}/x", desk.write("file", "")),
+            format!("{}/x", fixture.write("file", "")),
             "Not a directory",
         ),
         (
             "second of an mbox",
-            desk.write("mbox", "From a\nFrom: a@example.com\n\nFrom b\nno field\n"),
+            fixture.write("mbox", "From a\nFrom: a@example.com\n\nFrom b\nno field\n"),
             "message 2: line 1 should be the first header field",
         ),
     ] {
-        let ran = desk.check(&["--json", &path]);
+        let ran = fixture.check(&["--json", &path]);
         assert_eq!(ran.code, 65, "{name}: {}", ran.stderr);
         let begins = format!("landmarc: {path}");
         assert!(ran.stderr.starts_with(&begins), "{name}: {}", ran.stderr);
@@ -556,12 +560,12 @@ fn what_is_no_message_is_told_with_its_place() {
 
 #[test]
 fn a_file_that_may_not_be_read_is_told() {
-    let desk = Desk::new("unreadable");
-    let file = desk.write("m.eml", message("a@example.com"));
+    let fixture = Fixture::new("unreadable");
+    let file = fixture.write("m.eml", message("a@example.com"));
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
-    let arguments = desk.arguments(&[&file]);
+    let arguments = fixture.arguments(&[&file]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ran = landmarc_as_nobody(&desk.folder, &arguments);
+    let ran = landmarc_as_nobody(&fixture.folder, &arguments);
     assert_eq!(ran.code, 65);
     assert_eq!(
         ran.stderr,
@@ -571,11 +575,11 @@ fn a_file_that_may_not_be_read_is_told() {
 
 #[test]
 fn exit_codes_tell_the_verdict() {
-    let desk = Desk::new("exit-codes");
-    let passing = desk.write("passing.eml", SIGNED);
-    let without_record = desk.write("without.eml", message("a@unknown.example"));
-    let failing = desk.write("failing.eml", message("a@example.com"));
-    let unanswered = desk.write("unanswered.eml", message("a@silent.example"));
+    let fixture = Fixture::new("exit-codes");
+    let passing = fixture.write("passing.eml", SIGNED);
+    let without_record = fixture.write("without.eml", message("a@unknown.example"));
+    let failing = fixture.write("failing.eml", message("a@example.com"));
+    let unanswered = fixture.write("unanswered.eml", message("a@silent.example"));
     for (expected, files) in [
         (0, vec![&passing]),
         (0, vec![&without_record]),
@@ -585,7 +589,7 @@ fn exit_codes_tell_the_verdict() {
         (2, vec![&unanswered, &failing, &passing]),
     ] {
         let files: Vec<&str> = files.into_iter().map(String::as_str).collect();
-        let ran = desk.check(&files);
+        let ran = fixture.check(&files);
         assert_eq!(ran.code, expected, "{files:?}: {}", ran.stdout);
     }
 }
@@ -613,8 +617,8 @@ fn a_wrong_command_line_ends_with_64() {
 
 #[test]
 fn a_bad_zone_file_is_told_with_its_place() {
-    let desk = Desk::new("zones");
-    let message = desk.write("m.eml", message("a@example.com"));
+    let fixture = Fixture::new("zones");
+    let message = fixture.write("m.eml", message("a@example.com"));
     for (zones, problem) in [
         (
             "{\n  \"example.com\": {\"A\": [1,]}\n}",
@@ -627,13 +631,13 @@ fn a_bad_zone_file_is_told_with_its_place() {
         ("[]", "the zone file: the top: an object of names is expected"),
         ("\u{0}", "the zone file is not JSON"),
     ] {
-        let file = desk.write("bad.json", zones);
+        let file = fixture.write("bad.json", zones);
         let ran = landmarc(["check", "--dns", &file, &message]);
         assert_eq!((ran.code, ran.stdout.as_str()), (65, ""), "{zones}");
         let line = format!("landmarc: {file}: {problem}");
         assert!(ran.stderr.starts_with(&line), "{zones}: {}", ran.stderr);
     }
-    let absent = desk.path("absent.json");
+    let absent = fixture.path("absent.json");
     let ran = landmarc(["check", "--dns", &absent, &message]);
     assert_eq!(ran.code, 65);
     assert!(
@@ -644,9 +648,9 @@ fn a_bad_zone_file_is_told_with_its_place() {
 
 #[test]
 fn mistakes_in_the_settings_end_with_78() {
-    let desk = Desk::new("settings");
-    let settings = desk.write("bad.toml", "mode = \"no\"\n\n[dns]\nname_servers = [\"x\"]\n");
-    let message = desk.write("m.eml", message("a@example.com"));
+    let fixture = Fixture::new("settings");
+    let settings = fixture.write("bad.toml", "mode = \"no\"\n\n[dns]\nname_servers = [\"x\"]\n");
+    let message = fixture.write("m.eml", message("a@example.com"));
     let ran = landmarc(["check", "--config", &settings, &message]);
     assert_eq!((ran.code, ran.stdout.as_str()), (78, ""));
     let lines: Vec<_> = ran.stderr.lines().collect();
@@ -658,22 +662,22 @@ fn mistakes_in_the_settings_end_with_78() {
 /// Lines and fields over every limit: judged, and the defect told.
 #[test]
 fn huge_lines_are_judged_within_limits() {
-    let desk = Desk::new("huge");
-    let body = desk.write(
+    let fixture = Fixture::new("huge");
+    let body = fixture.write(
         "body.eml",
         format!("From: a@example.com\r\n\r\n{}\r\n", "x".repeat(5_000_000)),
     );
-    let got = desk.check(&["--json", &body]).json();
+    let got = fixture.check(&["--json", &body]).json();
     assert_eq!(got["author_domain"], "example.com");
     assert_eq!(got["defects"], serde_json::json!([]));
-    let field = desk.write(
+    let field = fixture.write(
         "field.eml",
         format!(
             "From: a@example.com\r\nSubject: {}\r\n\r\nx\r\n",
             "x".repeat(5_000_000)
         ),
     );
-    let got = desk.check(&["--json", &field]).json();
+    let got = fixture.check(&["--json", &field]).json();
     assert_eq!(
         got["defects"],
         serde_json::json!(["a header field over the size limit"])
@@ -683,13 +687,13 @@ fn huge_lines_are_judged_within_limits() {
 /// `landmarc check BIG | head -1`: no panic, no complaint, and an end.
 #[test]
 fn a_closed_pipe_ends_it_quietly() {
-    let desk = Desk::new("pipe");
+    let fixture = Fixture::new("pipe");
     let mbox: String = (0..3_000)
         .map(|_| format!("From a\n{}\n", message("a@example.com").replace('\r', "")))
         .collect();
-    let file = desk.write("inbox", mbox);
+    let file = fixture.write("inbox", mbox);
     let mut child = Command::new(executable())
-        .args(desk.arguments(&["--json", &file]))
+        .args(fixture.arguments(&["--json", &file]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::binary::{Ran, landmarc};
 
 /// A folder with a key of each kind that a test asks for, and settings that name them.
-struct Desk {
+struct Fixture {
     folder: Folder,
 }
 
-impl Desk {
+impl Fixture {
     fn new(name: &str) -> Self {
         Self {
             folder: Folder::new(&format!("dkim-{name}")),
@@ -72,10 +72,10 @@ fn zone_of(selector: &str, records: &[&str]) -> Value {
 
 #[test]
 fn a_new_key_is_for_its_owner_alone_and_says_what_to_do_next() {
-    let desk = Desk::new("new");
-    let ran = desk.make("s1", &[]);
+    let fixture = Fixture::new("new");
+    let ran = fixture.make("s1", &[]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
-    let file = desk.path("s1.pem");
+    let file = fixture.path("s1.pem");
     let mode = fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(
@@ -84,7 +84,7 @@ fn a_new_key_is_for_its_owner_alone_and_says_what_to_do_next() {
             .starts_with("-----BEGIN PRIVATE KEY-----\n")
     );
 
-    let record = desk.record("s1");
+    let record = fixture.record("s1");
     assert!(record.starts_with("v=DKIM1; k=rsa; p=MIIBIjANBgkq"), "{record}");
     let (first, second) = record.split_at(255);
     let said = ran.stdout.replace(&record, "RECORD").replace(&file, "FILE");
@@ -115,34 +115,34 @@ fn a_new_key_is_for_its_owner_alone_and_says_what_to_do_next() {
 
 #[test]
 fn a_key_is_never_overwritten() {
-    let desk = Desk::new("overwritten");
-    assert_eq!(desk.make("s1", &["--algorithm", "ed25519"]).code, 0);
-    let before = fs::read(desk.path("s1.pem")).unwrap();
-    let ran = desk.make("s1", &["--algorithm", "ed25519"]);
+    let fixture = Fixture::new("overwritten");
+    assert_eq!(fixture.make("s1", &["--algorithm", "ed25519"]).code, 0);
+    let before = fs::read(fixture.path("s1.pem")).unwrap();
+    let ran = fixture.make("s1", &["--algorithm", "ed25519"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (69, ""));
-    let told = ran.stderr.replace(&desk.path("s1.pem"), "FILE");
+    let told = ran.stderr.replace(&fixture.path("s1.pem"), "FILE");
     insta::assert_snapshot!(told, @r#"landmarc: cannot make FILE: File exists (os error 17); a key is never overwritten: name another file"#);
-    assert_eq!(fs::read(desk.path("s1.pem")).unwrap(), before);
+    assert_eq!(fs::read(fixture.path("s1.pem")).unwrap(), before);
 }
 
 #[test]
 fn what_is_no_key_length_and_no_selector_is_told() {
-    let desk = Desk::new("wrong");
+    let fixture = Fixture::new("wrong");
     for bits in ["1024", "4097", "65536", "many"] {
-        assert_eq!(desk.make("s1", &["--bits", bits]).code, 64, "{bits}");
+        assert_eq!(fixture.make("s1", &["--bits", bits]).code, 64, "{bits}");
     }
     let with_bits = ["--algorithm", "ed25519", "--bits", "2048"];
-    assert_eq!(desk.make("s1", &with_bits).code, 64);
-    assert_eq!(desk.make("no selector", &[]).code, 64);
-    assert!(!fs::exists(desk.path("s1.pem")).unwrap());
+    assert_eq!(fixture.make("s1", &with_bits).code, 64);
+    assert_eq!(fixture.make("no selector", &[]).code, 64);
+    assert!(!fs::exists(fixture.path("s1.pem")).unwrap());
 }
 
 #[test]
 fn what_is_no_key_file_is_told() {
-    let desk = Desk::new("no-key");
-    desk.folder.write("a.pem", "hello\n");
+    let fixture = Fixture::new("no-key");
+    fixture.folder.write("a.pem", "hello\n");
     for name in ["a.pem", "missing.pem"] {
-        let file = desk.path(name);
+        let file = fixture.path(name);
         let ran = landmarc([
             "dkim",
             "show",
@@ -159,12 +159,12 @@ fn what_is_no_key_file_is_told() {
 
 #[test]
 fn keys_are_looked_for_where_they_are_to_be_published() {
-    let desk = Desk::new("check");
-    assert_eq!(desk.make("s1", &["--algorithm", "ed25519"]).code, 0);
-    assert_eq!(desk.make("s2", &["--algorithm", "ed25519"]).code, 0);
-    let (own, other) = (desk.record("s1"), desk.record("s2"));
+    let fixture = Fixture::new("check");
+    assert_eq!(fixture.make("s1", &["--algorithm", "ed25519"]).code, 0);
+    assert_eq!(fixture.make("s2", &["--algorithm", "ed25519"]).code, 0);
+    let (own, other) = (fixture.record("s1"), fixture.record("s2"));
 
-    let published = desk.check(&["s1"], &zone_of("s1", &[&own]), &[]);
+    let published = fixture.check(&["s1"], &zone_of("s1", &[&own]), &[]);
     // A key of this kind alone is warned of, and that is all.
     let warning = &published.stderr;
     assert!(
@@ -172,13 +172,13 @@ fn keys_are_looked_for_where_they_are_to_be_published() {
         "{warning}"
     );
     assert_eq!(published.code, 0);
-    let file = desk.path("s1.pem");
+    let file = fixture.path("s1.pem");
     assert_eq!(
         published.stdout,
         format!("s1._domainkey.example.com ({file}): published\n")
     );
 
-    let missing = desk.check(&["s1"], &json!({}), &[]);
+    let missing = fixture.check(&["s1"], &json!({}), &[]);
     assert_eq!((missing.code, &missing.stderr), (1, warning));
     let told = missing.stdout.replace(&file, "FILE").replace(&own, "RECORD");
     insta::assert_snapshot!(told, @r#"
@@ -200,7 +200,7 @@ fn keys_are_looked_for_where_they_are_to_be_published() {
             "unanswered",
         ),
     ] {
-        let ran = desk.check(&["s1"], &zones, &["--json"]);
+        let ran = fixture.check(&["s1"], &zones, &["--json"]);
         assert_eq!((ran.code, &ran.stderr), (code, warning), "{state}");
         let object = ran.json();
         assert_eq!(object["state"], state);
@@ -215,13 +215,13 @@ fn keys_are_looked_for_where_they_are_to_be_published() {
 
 #[test]
 fn without_keys_there_is_nothing_to_look_for() {
-    let desk = Desk::new("none");
-    let ran = desk.check(&[], &json!({}), &[]);
+    let fixture = Fixture::new("none");
+    let ran = fixture.check(&[], &json!({}), &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     assert!(ran.stderr.contains("report.dkim_keys is empty"), "{}", ran.stderr);
 
-    desk.folder.write("landmarc.toml", "");
-    let ran = landmarc(["dkim", "check", "--config", &desk.path("landmarc.toml")]);
+    fixture.folder.write("landmarc.toml", "");
+    let ran = landmarc(["dkim", "check", "--config", &fixture.path("landmarc.toml")]);
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
     assert!(ran.stderr.contains("report.email is empty"), "{}", ran.stderr);
 }
