@@ -53,7 +53,7 @@ fn r9_what_rspamd_counts_is_read_while_it_counts_more() {
         assert!(line.contains(key), "{line}");
     }
     let days = days_since(first_day);
-    // The same by another door: nothing is counted twice.
+    // The same by another interface: nothing is counted twice.
     let digest = redis.digest();
     let again = import(&service, &[]);
     assert_eq!(

@@ -1,7 +1,7 @@
 //! What a sender writes is never expanded, by nobody, and never more than a value (E8, A7).
 
 use super::{Scene, Stage, Way, said};
-use crate::doors::corpus::{ALLOWED, STRANGER};
+use crate::interfaces::corpus::{ALLOWED, STRANGER};
 use crate::world::{letter, unfolded};
 
 /// In every place that a sender has a hand in: what Exim would run, what would end a line or a value.

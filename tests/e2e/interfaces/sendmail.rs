@@ -12,7 +12,9 @@ use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 
 use super::apart::Apart;
-use super::corpus::{self, ALLOWED, HOLDING, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
+use super::corpus::{
+    self, ALLOWED, HOLDING, HoldingInterface, RECIPIENT, STRANGER, SmtpInterface, judged_alike,
+};
 use crate::service::{Line, Service, Socket};
 use crate::world::{letter, signed_letter, unfolded};
 
@@ -374,8 +376,8 @@ fn corpus_is_judged_alike_by_sendmail() {
     let Some(scene) = Scene::start("corpus-sendmail", Socket::Inet, HOLDING, "F=T") else {
         return;
     };
-    judged_alike(&mut LookingDoor {
-        smtp: SmtpDoor {
+    judged_alike(&mut HoldingInterface {
+        smtp: SmtpInterface {
             service: &scene.service,
             address: scene.sendmail.address,
         },

@@ -4,7 +4,7 @@ use landmarc_e2e::{PASSWORD, USER};
 use landmarc_testkit::tools::{Folder, output_of, package};
 
 use super::{Scene, Stage, Way, contrib, program, queue_id, said};
-use crate::doors::corpus::{ALLOWED, Answer, Case, Door, STRANGER, SmtpDoor, judged_alike};
+use crate::interfaces::corpus::{ALLOWED, Answer, Case, Interface, STRANGER, SmtpInterface, judged_alike};
 use crate::service::Service;
 use crate::world::{letter, signed_letter, unfolded};
 
@@ -269,9 +269,9 @@ fn e9_e13_the_delays_are_those_of_the_seed() {
 }
 
 /// The corpus through Exim, whose statement 2 puts off what is to be set aside.
-struct Corpus<'a>(SmtpDoor<'a>);
+struct Corpus<'a>(SmtpInterface<'a>);
 
-impl Door for Corpus<'_> {
+impl Interface for Corpus<'_> {
     fn service(&self) -> &Service {
         self.0.service
     }
@@ -302,7 +302,7 @@ fn corpus_is_judged_alike_by_exim() {
         let Some(scene) = Scene::start(&name, &stage) else {
             return;
         };
-        judged_alike(&mut Corpus(SmtpDoor {
+        judged_alike(&mut Corpus(SmtpInterface {
             service: &scene.service,
             address: scene.exim.address,
         }));

@@ -1,4 +1,4 @@
-//! Two hundred messages that go through every door, and must be judged alike by all: as `landmarc check`
+//! Two hundred messages that go through every interface, and must be judged alike by all: as `landmarc check`
 //! judges them, and as it was said when they were made.
 
 mod kinds;
@@ -23,7 +23,7 @@ const COUNT: usize = 200;
 /// The name that forged results of the corpus bear.
 pub(crate) const AUTHSERV_ID: &str = "mx.corpus.test";
 
-/// What the service must be told beside what its door needs. Clients on loopback are judged, and no file
+/// What the service must be told beside what its interface needs. Clients on loopback are judged, and no file
 /// of this machine plays a part.
 pub(crate) const SETTINGS: &str = "\
 mode = \"enforce\"
@@ -69,7 +69,7 @@ impl Answer {
 }
 
 /// A way for messages to come to the service.
-pub(crate) trait Door {
+pub(crate) trait Interface {
     /// The service that judges and records.
     fn service(&self) -> &Service;
 
@@ -94,12 +94,12 @@ pub(crate) trait Door {
 
 /// A mail server on loopback that asks the service by whatever way. What becomes of a message that it takes
 /// is not looked for.
-pub(crate) struct SmtpDoor<'a> {
+pub(crate) struct SmtpInterface<'a> {
     pub(crate) service: &'a Service,
     pub(crate) address: SocketAddr,
 }
 
-impl Door for SmtpDoor<'_> {
+impl Interface for SmtpInterface<'_> {
     fn service(&self) -> &Service {
         self.service
     }
@@ -111,13 +111,13 @@ impl Door for SmtpDoor<'_> {
 }
 
 /// The same, with a look at each message that was taken.
-pub(crate) struct LookingDoor<'a, IsHeld> {
-    pub(crate) smtp: SmtpDoor<'a>,
+pub(crate) struct HoldingInterface<'a, IsHeld> {
+    pub(crate) smtp: SmtpInterface<'a>,
     /// Whether the message with this answer is held, or bears the mark of those that are.
     pub(crate) is_held: IsHeld,
 }
 
-impl<IsHeld: FnMut(&Outcome) -> bool> Door for LookingDoor<'_, IsHeld> {
+impl<IsHeld: FnMut(&Outcome) -> bool> Interface for HoldingInterface<'_, IsHeld> {
     fn service(&self) -> &Service {
         self.smtp.service
     }
@@ -157,49 +157,49 @@ fn send_from(case: &Case, server: SocketAddr) -> std::io::Result<Outcome> {
 /// Brings all messages. Each must leave one record, which must say what `check` says of the same message under
 /// the same settings, and what was expected; and be answered so.
 #[track_caller]
-pub(crate) fn judged_alike(door: &mut impl Door) {
+pub(crate) fn judged_alike(interface: &mut impl Interface) {
     let mut differences = Vec::new();
-    for (case, answer, record) in brought(door) {
-        let checked = of_check(&checked(door.service(), &case));
+    for (case, answer, record) in brought(interface) {
+        let checked = of_check(&checked(interface.service(), &case));
         let recorded = of_record(&record);
         if recorded != checked {
-            differences.push(format!("{}:\n  check {checked}\n  door  {recorded}", case.name));
+            differences.push(format!("{}:\n  check {checked}\n  found {recorded}", case.name));
         }
-        differences.extend(difference(door, &case, answer, &record));
+        differences.extend(difference(interface, &case, answer, &record));
     }
     assert_none(&differences);
 }
 
-/// The same of a door where others check SPF and DKIM, and say so in words of their own: all messages must come
+/// The same of an interface where others check SPF and DKIM, and say so in words of their own: all messages must come
 /// to what was expected.
 #[track_caller]
-pub(crate) fn found_as_expected(door: &mut impl Door) {
-    let brought = brought(door);
+pub(crate) fn found_as_expected(interface: &mut impl Interface) {
+    let brought = brought(interface);
     let differences = brought
         .iter()
-        .filter_map(|(case, answer, record)| difference(door, case, *answer, record));
+        .filter_map(|(case, answer, record)| difference(interface, case, *answer, record));
     assert_none(&differences.collect::<Vec<_>>());
 }
 
 /// All messages, one after the other, with what was answered and what is written down.
-fn brought(door: &mut impl Door) -> Vec<(Case, Answer, Value)> {
+fn brought(interface: &mut impl Interface) -> Vec<(Case, Answer, Value)> {
     let mut answered = Vec::new();
     for (before, case) in cases().into_iter().enumerate() {
-        let answer = door.send(&case);
+        let answer = interface.send(&case);
         // The next one must not overtake it.
-        door.service().messages(before + 1);
+        interface.service().messages(before + 1);
         answered.push((case, answer));
     }
-    let records = records(door.service(), answered.len());
+    let records = records(interface.service(), answered.len());
     let all = answered.into_iter().zip(records);
     all.map(|((case, answer), record)| (case, answer, record))
         .collect()
 }
 
-fn difference(door: &impl Door, case: &Case, answer: Answer, record: &Value) -> Option<String> {
+fn difference(interface: &impl Interface, case: &Case, answer: Answer, record: &Value) -> Option<String> {
     let Expected { dmarc, action } = case.expected;
     let is_expected =
-        record["dmarc"] == dmarc && record["action"] == action && answer == door.answer_to(action);
+        record["dmarc"] == dmarc && record["action"] == action && answer == interface.answer_to(action);
     (!is_expected).then(|| {
         format!(
             "{}: not {:?} but {answer:?} for {record}",
@@ -334,7 +334,7 @@ mod milter {
 
     use landmarc_testkit::dns_server::DnsServer;
 
-    use super::{HOLDING, LookingDoor, SETTINGS, SmtpDoor, judged_alike, zones};
+    use super::{HOLDING, HoldingInterface, SETTINGS, SmtpInterface, judged_alike, zones};
     use crate::service::{Service, Socket};
     use crate::world::queue_id;
     use landmarc_e2e::{Outcome, Postfix, PostfixConfig};
@@ -348,8 +348,8 @@ mod milter {
         let Some(postfix) = Postfix::start(&config).expect("Postfix starts") else {
             return;
         };
-        judged_alike(&mut LookingDoor {
-            smtp: SmtpDoor {
+        judged_alike(&mut HoldingInterface {
+            smtp: SmtpInterface {
                 service: &service,
                 address: postfix.address(),
             },

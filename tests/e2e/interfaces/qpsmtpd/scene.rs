@@ -12,7 +12,7 @@ use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
-use crate::doors::corpus;
+use crate::interfaces::corpus;
 use crate::service::{Service, Socket};
 use crate::world::{Signer, envelope, letter};
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use landmarc_testkit::dns_server::DnsServer;
 use serde_json::{Value, json};
 
-use super::corpus::{self, Case, Door, RECIPIENT, judged_alike};
+use super::corpus::{self, Case, Interface, RECIPIENT, judged_alike};
 use crate::binary::landmarc;
 use crate::http::{ANY_PORT, metrics, port, wait_until_started};
 use crate::service::{Service, Socket};
@@ -19,7 +19,7 @@ use crate::world::{ALLOWED, BROKEN, STRANGER, letter, signed_letter, zones};
 pub(super) use client::{Api, Reply, Request};
 use landmarc_testkit::tools::Folder;
 
-/// A service with this door open on TCP.
+/// A service with this interface open on TCP.
 pub(super) const ANY_API: &str = "check_api.listen = [\"inet:127.0.0.1:0\"]\n";
 
 /// A service, and its API.
@@ -317,7 +317,7 @@ fn messages_are_counted_by_door() {
 /// Asks with the message and envelope of a case.
 struct ByApi(Scene);
 
-impl Door for ByApi {
+impl Interface for ByApi {
     fn service(&self) -> &Service {
         &self.0.service
     }

@@ -10,7 +10,7 @@ use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
 use super::apart::Apart;
-use super::corpus::{self, ALLOWED, LookingDoor, RECIPIENT, STRANGER, SmtpDoor, judged_alike};
+use super::corpus::{self, ALLOWED, HoldingInterface, RECIPIENT, STRANGER, SmtpInterface, judged_alike};
 use crate::binary::executable;
 use crate::service::{Line, Service, Socket};
 use crate::world::{letter, signed_letter, unfolded};
@@ -343,8 +343,8 @@ fn corpus_is_judged_alike_by_opensmtpd() {
     let Some(scene) = Scene::start("corpus-opensmtpd", "") else {
         return;
     };
-    judged_alike(&mut LookingDoor {
-        smtp: SmtpDoor {
+    judged_alike(&mut HoldingInterface {
+        smtp: SmtpInterface {
             service: &scene.service,
             address: scene.smtpd.address,
         },

@@ -7,7 +7,9 @@ use landmarc_e2e::{HOST_NAME, Outcome};
 use landmarc_testkit::dns_server::DnsServer;
 
 use super::{Chain, THIRD, spf_and_keys};
-use crate::doors::corpus::{self, Answer, Case, Door, LookingDoor, SmtpDoor, found_as_expected};
+use crate::interfaces::corpus::{
+    self, Answer, Case, HoldingInterface, Interface, SmtpInterface, found_as_expected,
+};
 use crate::service::Service;
 use crate::world::queue_id;
 
@@ -21,9 +23,9 @@ fn corpus_is_judged_alike_behind_two_other_filters() {
     let Some(chain) = Chain::start_in(corpus::zones(), "corpus-chain", &settings, "") else {
         return;
     };
-    let mut door = Watched {
-        door: LookingDoor {
-            smtp: SmtpDoor {
+    let mut interface = Watched {
+        interface: HoldingInterface {
+            smtp: SmtpInterface {
                 service: &chain.service,
                 address: chain.postfix.address(),
             },
@@ -32,9 +34,9 @@ fn corpus_is_judged_alike_behind_two_other_filters() {
         dns: &chain.own_dns,
         asked: Vec::new(),
     };
-    found_as_expected(&mut door);
+    found_as_expected(&mut interface);
     // Whatever landmarc finds by itself it has to ask for, once at least: these and nothing else.
-    let own: BTreeSet<(&str, &str)> = door
+    let own: BTreeSet<(&str, &str)> = interface
         .asked
         .iter()
         .map(|(case, name)| (case.split('/').next().unwrap(), name.as_str()))
@@ -48,22 +50,22 @@ fn corpus_is_judged_alike_behind_two_other_filters() {
     assert_eq!(own, expected.into());
 }
 
-/// A door, and what landmarc itself looks up about SPF and keys.
+/// An interface, and what landmarc itself looks up about SPF and keys.
 struct Watched<'a, D> {
-    door: D,
+    interface: D,
     dns: &'a DnsServer,
     /// The name of a case, and a name that was asked for in it.
     asked: Vec<(String, String)>,
 }
 
-impl<D: Door> Door for Watched<'_, D> {
+impl<D: Interface> Interface for Watched<'_, D> {
     fn service(&self) -> &Service {
-        self.door.service()
+        self.interface.service()
     }
 
     fn send(&mut self, case: &Case) -> Answer {
         let before = self.dns.log().len();
-        let answer = self.door.send(case);
+        let answer = self.interface.send(case);
         let asked: Vec<Question> = self.dns.log().into_iter().skip(before).collect();
         let names = spf_and_keys(&asked).into_iter();
         self.asked.extend(names.map(|name| (case.name.clone(), name)));
@@ -71,6 +73,6 @@ impl<D: Door> Door for Watched<'_, D> {
     }
 
     fn tells_what_is_held(&self) -> bool {
-        self.door.tells_what_is_held()
+        self.interface.tells_what_is_held()
     }
 }

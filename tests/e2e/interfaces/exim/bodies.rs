@@ -7,7 +7,7 @@ use landmarc_auth::dkim::Canonicalization;
 use landmarc_testkit::tools::package;
 
 use super::{Scene, Stage, Way, queue_id, said};
-use crate::doors::corpus::{ALLOWED, STRANGER};
+use crate::interfaces::corpus::{ALLOWED, STRANGER};
 use crate::world::{Signer, letter, signed_letter};
 
 /// What a site sets that sends bodies along.

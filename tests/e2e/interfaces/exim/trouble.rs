@@ -8,7 +8,7 @@ use std::thread;
 use landmarc_testkit::tools::free_port;
 
 use super::{Scene, Stage, Way, queue_id, said};
-use crate::doors::corpus::{ALLOWED, STRANGER};
+use crate::interfaces::corpus::{ALLOWED, STRANGER};
 use crate::world::letter;
 
 #[test]

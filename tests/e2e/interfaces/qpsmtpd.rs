@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use landmarc_e2e::Outcome;
 
 use self::scene::{Arguments, RELAY, Scene, WHITELISTED, forged, signed};
-use super::corpus::{self, ALLOWED, LookingDoor, STRANGER, SmtpDoor, judged_alike};
+use super::corpus::{self, ALLOWED, HoldingInterface, STRANGER, SmtpInterface, judged_alike};
 use crate::world::letter;
 
 /// A client that the SPF records of the corpus would rather not see.
@@ -338,7 +338,7 @@ fn what_is_not_to_be_reported_is_not_counted() {
     }
 }
 
-/// A secret opens the door over TCP; without the right one there is no answer, and one line that says why.
+/// A secret opens the interface over TCP; without the right one there is no answer, and one line that says why.
 #[test]
 fn a_secret_is_named() {
     for (theirs, told) in [
@@ -379,8 +379,8 @@ fn corpus_is_judged_alike_by_qpsmtpd() {
         return;
     };
     let mut marked = 0;
-    judged_alike(&mut LookingDoor {
-        smtp: SmtpDoor {
+    judged_alike(&mut HoldingInterface {
+        smtp: SmtpInterface {
             service: &scene.service,
             address: scene.address,
         },

@@ -1,4 +1,4 @@
-//! A service without a milter socket: one door is enough.
+//! A service without a milter socket: one interface is enough.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

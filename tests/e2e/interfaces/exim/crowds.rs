@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Scene, Stage, Way};
-use crate::doors::corpus::STRANGER;
+use crate::interfaces::corpus::STRANGER;
 use crate::world::letter;
 
 /// Recipients that are kept of a message.

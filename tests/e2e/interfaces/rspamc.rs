@@ -8,7 +8,7 @@ use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::{Folder, package, with_libraries};
 
 use super::api::{ANY_API, Api, Scene};
-use super::corpus::{self, Case, Door, RECIPIENT, judged_alike};
+use super::corpus::{self, Case, Interface, RECIPIENT, judged_alike};
 use crate::service::{Service, Socket};
 use crate::world::{ALLOWED, STRANGER, letter, signed_letter, zones};
 
@@ -205,7 +205,7 @@ fn rspamc_names_its_password_and_a_user_is_not_judged() {
 /// Brings a case by the real client.
 struct ByRspamc(Rspamc);
 
-impl Door for ByRspamc {
+impl Interface for ByRspamc {
     fn service(&self) -> &Service {
         &self.0.scene.service
     }
@@ -254,7 +254,7 @@ struct ByRspamc13 {
     _dns: DnsServer,
 }
 
-impl Door for ByRspamc13 {
+impl Interface for ByRspamc13 {
     fn service(&self) -> &Service {
         &self.service
     }

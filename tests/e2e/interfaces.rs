@@ -1,4 +1,4 @@
-//! Every door but the plain milter, each with the real program before it.
+//! Every interface but the plain milter, each with the real program before it.
 
 mod apart;
 mod api;

@@ -8,7 +8,7 @@ use landmarc_e2e::{HOST_NAME, Outcome};
 use landmarc_testkit::tools::{output_of, package};
 
 use super::{Scene, Stage, program, queue_id};
-use crate::doors::corpus::{ALLOWED, STRANGER};
+use crate::interfaces::corpus::{ALLOWED, STRANGER};
 use crate::world::letter;
 
 /// Logs when a message came, as `$tod_log` has it.
