@@ -12,8 +12,8 @@ const REASONS: &[(&str, &str)] = &[];
 /// Names that are left. What occurs once is to be taken out; nothing is to be added.
 const LEFT: &str = "\
     Action Address AddressError Answer Asked Broken CheckApi Claim Collector Day Delivery Disposition Dns Entry \
-    Fault Fingerprint Found Key KeyError Limits Line Lines Mechanism Mistake Network Options Part Place Reader \
-    Readiness Reading Reason Record RecordError Report Request Row Server Session Signature Signer Site Source \
+    Fault Found Key KeyError Limits Line Lines Mechanism Mistake Network Options Part Place Reader \
+    Readiness Reading Record RecordError Report Request Row Server Session Signature Signer Site Source \
     Spool Stage Statistics Summary Translation Value What Word Wrong";
 
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.

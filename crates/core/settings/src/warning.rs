@@ -122,7 +122,6 @@ impl Warning {
 /// All warnings, in the order of the file.
 pub(crate) fn warnings(settings: &Settings) -> Vec<Warning> {
     let mut warnings: Vec<_> = judging(settings)
-        .into_iter()
         .chain(sockets(settings))
         .chain(questions(settings))
         .chain(networks(settings))

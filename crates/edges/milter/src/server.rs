@@ -11,14 +11,14 @@ use landmarc_net::{
 use crate::handler::Service;
 use crate::options::ServerOptions;
 use crate::session::{Context, SessionError, serve};
-use crate::statistics::{Counters, Gauge};
+use crate::statistics::{Gauge, SessionCounters};
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
 pub struct Server {
     accept_loop: AcceptLoop,
     options: ServerOptions,
-    counters: Arc<Counters>,
+    counters: Arc<SessionCounters>,
 }
 
 impl Server {

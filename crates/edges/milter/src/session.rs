@@ -22,7 +22,7 @@ use crate::handler::{Arguments, Response, Service, Session, Verdict};
 use crate::macros::Macros;
 use crate::notices::Notices;
 use crate::options::ServerOptions;
-use crate::statistics::Counters;
+use crate::statistics::SessionCounters;
 pub use order::{OrderError, Stage, Step};
 use wire::{Heard, Wire};
 
@@ -62,7 +62,7 @@ where
 pub struct Context {
     pub(crate) options: Arc<ServerOptions>,
     pub(crate) notices: Arc<Notices>,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) counters: Arc<SessionCounters>,
     /// Of one conversation; the others have theirs.
     slot: ConnectionSlot,
     shutdown: watch::Receiver<bool>,
@@ -83,7 +83,7 @@ impl Context {
 
     /// The same, with counters that others read.
     #[must_use]
-    pub(crate) fn with_counters(mut self, counters: Arc<Counters>) -> Self {
+    pub(crate) fn with_counters(mut self, counters: Arc<SessionCounters>) -> Self {
         self.counters = counters;
         self
     }

@@ -34,7 +34,7 @@ pub struct Statistics {
 #[derive(Clone, Debug)]
 pub struct Gauge {
     pub(crate) connections: AcceptGauge,
-    pub(crate) sessions: Arc<Counters>,
+    pub(crate) sessions: Arc<SessionCounters>,
 }
 
 impl Gauge {
@@ -68,13 +68,13 @@ impl Gauge {
 
 /// How sessions ended.
 #[derive(Debug, Default)]
-pub(crate) struct Counters {
+pub(crate) struct SessionCounters {
     protocol_errors: AtomicU64,
     interrupted: AtomicU64,
     panics: AtomicU64,
 }
 
-impl Counters {
+impl SessionCounters {
     pub(crate) fn protocol_error(&self) {
         add(&self.protocol_errors);
     }

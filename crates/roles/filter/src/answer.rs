@@ -73,7 +73,7 @@ fn deletions(removals: &[Removal]) -> Vec<Edit> {
 
 /// Why a message is not judged although it should be (decision D6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unjudged {
+pub(crate) enum NotJudged {
     /// A bug of ours.
     Internal,
     /// All sessions together had no room for a long header section.
@@ -82,7 +82,7 @@ pub(crate) enum Unjudged {
     Store,
 }
 
-impl Unjudged {
+impl NotJudged {
     /// What is said of it in the reply and in the store.
     pub(super) fn reason(self) -> &'static str {
         match self {
@@ -127,7 +127,7 @@ impl Unjudged {
 /// What is done with a message that was not judged; when observing, nothing. Results in our
 /// name are forged all the same, so they go (RFC 8601 §5).
 pub(super) fn unjudged(
-    why: Unjudged,
+    why: NotJudged,
     rules: &Rules,
     client: Option<IpAddr>,
     id: &str,

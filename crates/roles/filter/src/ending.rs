@@ -10,7 +10,7 @@ use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Judgement, Removal};
 use landmarc_store::RecorderState;
 
-use super::answer::{self, Unjudged, response, unjudged};
+use super::answer::{self, NotJudged, response, unjudged};
 use super::message::Message;
 use super::record::{self, RecordIds};
 use super::reporting::Traffic;
@@ -64,13 +64,13 @@ impl FilterSession {
     }
 
     /// What keeps the message from being judged at all.
-    pub(super) fn obstacle(&self, message: &Message) -> Option<Unjudged> {
+    pub(super) fn obstacle(&self, message: &Message) -> Option<NotJudged> {
         let may_not_be_lost = self.rules.mode == EnforcementMode::Enforce
             && matches!(self.rules.failures.store, OnFailure::TempFail { .. });
         if message.unjudged.is_some() {
             message.unjudged
         } else if may_not_be_lost && self.common.recorder.state() == RecorderState::Degraded {
-            Some(Unjudged::Store)
+            Some(NotJudged::Store)
         } else {
             None
         }
@@ -79,7 +79,7 @@ impl FilterSession {
     /// The answer to a message that is not judged; that, too, is written down.
     pub(super) async fn give_up(
         &mut self,
-        why: Unjudged,
+        why: NotJudged,
         queue_id: &str,
         id: &str,
         removals: &[Removal],

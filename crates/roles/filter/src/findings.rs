@@ -9,7 +9,7 @@ use landmarc_receiver::action::SmtpAction;
 use serde_json::{Value, json};
 
 use super::FilterSession;
-use super::answer::Unjudged;
+use super::answer::NotJudged;
 use super::skipping::Skipped;
 use crate::json;
 
@@ -91,7 +91,7 @@ pub(super) fn skipped(why: Skipped, queue_id: &str) -> Findings {
 }
 
 /// Of a message that could not be judged, with what is done about it.
-pub(super) fn unjudged(why: Unjudged, response: &Response, queue_id: &str, id: &str) -> Findings {
+pub(super) fn unjudged(why: NotJudged, response: &Response, queue_id: &str, id: &str) -> Findings {
     let (action, reply) = match &response.verdict {
         Verdict::Reply { code, enhanced, text } => {
             (ActionWord::TempFail, Some(format!("{code} {enhanced} {text}")))

@@ -46,7 +46,7 @@ use landmarc_store::Recorder;
 use tokio::time::timeout;
 
 use crate::seen::SeenMail;
-use answer::Unjudged;
+use answer::NotJudged;
 use copying::Adding;
 use ids::Ids;
 use landmarc_net::LogLimit;
@@ -246,7 +246,7 @@ impl Session for FilterSession {
         let is_broken = self.is_broken || begun.is_none();
         let mut message =
             begun.unwrap_or_else(|| Message::new(Envelope::default(), self.skipped, &self.running, now()));
-        message.unjudged = is_broken.then_some(Unjudged::Internal);
+        message.unjudged = is_broken.then_some(NotJudged::Internal);
         self.message = Some(Box::new(message));
     }
 
@@ -311,7 +311,7 @@ impl Session for FilterSession {
             .map_or_else(|| UNKNOWN_QUEUE_ID.to_owned(), queue_id);
         let Some(message) = self.message.take() else {
             let id = self.common.ids.next(now());
-            return self.give_up(Unjudged::Internal, &queue_id, &id, &[]).await;
+            return self.give_up(NotJudged::Internal, &queue_id, &id, &[]).await;
         };
         let removals = message.removals().to_vec();
         if let Some(skipped) = message.skipped {
@@ -325,7 +325,7 @@ impl Session for FilterSession {
         }
         let judged = catch_panic(self.judge(message, &queue_id, &id)).await.flatten();
         let Some((judgement, traffic, response)) = judged else {
-            return self.give_up(Unjudged::Internal, &queue_id, &id, &removals).await;
+            return self.give_up(NotJudged::Internal, &queue_id, &id, &removals).await;
         };
         let moment = RecordIds {
             queue_id: &queue_id,
@@ -338,7 +338,7 @@ impl Session for FilterSession {
         {
             // What was found stands: nothing about records ever refuses mail (decision D13).
             tracing::error!(queue_id = %queue_id, id = %id, "a bug in landmarc: this message may not be written down; please report it with the panic above");
-            self.common.metrics.failed(Unjudged::Internal.as_str());
+            self.common.metrics.failed(NotJudged::Internal.as_str());
         }
         self.keep(|| findings::judged(&judgement, &queue_id));
         response

@@ -14,7 +14,7 @@ use landmarc_receiver::seen::Seen;
 use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Removal, SpfPair, Transaction, check_spf, judge};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::answer::Unjudged;
+use super::answer::NotJudged;
 use super::memory::UNCOUNTED_HEADER_OCTETS;
 use super::recipients::{Known, Recipients};
 use super::reporting::{OfHeader, Traffic};
@@ -29,7 +29,7 @@ pub(super) struct Message {
     client: ClientFacts,
     pub(super) skipped: Option<Skipped>,
     /// Why it cannot be judged. No more of its header section is kept then.
-    pub(super) unjudged: Option<Unjudged>,
+    pub(super) unjudged: Option<NotJudged>,
     pub(super) recipients: Recipients,
     ledgers: Arc<Ledgers<MessageLookup>>,
     pub(super) now: u64,
@@ -70,7 +70,7 @@ impl Message {
     /// Does what is to be done at a step. After a bug in it the message is not judged.
     pub(super) fn take_step(&mut self, step: Step, work: impl FnOnce(&mut Self)) {
         if caught(step, || work(self)).is_none() {
-            self.unjudged = Some(Unjudged::Internal);
+            self.unjudged = Some(NotJudged::Internal);
         }
     }
 
@@ -126,7 +126,7 @@ impl Message {
     /// The memory that was waited for; nothing when that was in vain.
     pub(super) fn give_memory(&mut self, permit: Option<OwnedSemaphorePermit>) {
         if permit.is_none() {
-            self.unjudged = Some(Unjudged::Memory);
+            self.unjudged = Some(NotJudged::Memory);
         }
         self.memory = permit;
     }
@@ -196,7 +196,7 @@ impl Message {
     /// Whether its recipients or its author are on a list of those that are not judged.
     fn skipped_for_what_it_is(&self, head: &Head, running: &Running) -> Option<Skipped> {
         // A recipient that a bug was in is not among those that are known.
-        if self.unjudged == Some(Unjudged::Internal) {
+        if self.unjudged == Some(NotJudged::Internal) {
             return None;
         }
         let by_recipients = self.recipients.are_all_listed().then_some(Skipped::Recipient);

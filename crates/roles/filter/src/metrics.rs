@@ -20,10 +20,10 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::answer::Unjudged;
+use crate::answer::NotJudged;
 use crate::skipping::Skipped;
 use held::HeldCounter;
-pub use rule_hits::RuleHits;
+pub use rule_hits::RuleHitCounters;
 
 /// Bounds of the times of messages, in seconds. Answers from the cache take less than a
 /// millisecond; a message has `dns.message_timeout`, 20 s by default.
@@ -72,7 +72,7 @@ pub struct FilterMetrics {
     /// Taken, and dropped.
     failure_candidates: Counters<1>,
     /// Decided by a rule of the operator, by its name.
-    pub rule_hits: RuleHits,
+    pub rule_hits: RuleHitCounters,
     /// Seconds from the end of a message to its verdict.
     pub seconds: Histogram,
     /// DNS questions of a message.
@@ -109,9 +109,9 @@ impl Default for FilterMetrics {
             FailureCause::UnusableRecord,
             FailureCause::Budget,
         ];
-        let unjudged = [Unjudged::Internal, Unjudged::Store, Unjudged::Memory];
+        let unjudged = [NotJudged::Internal, NotJudged::Store, NotJudged::Memory];
         let failures = causes.map(FailureCause::as_str).into_iter();
-        let failures = failures.chain(unjudged.map(Unjudged::as_str));
+        let failures = failures.chain(unjudged.map(NotJudged::as_str));
         Self {
             messages,
             enforced_action: counters("action", ["quarantine", "reject", "tempfail"]),
@@ -124,7 +124,7 @@ impl Default for FilterMetrics {
             arc: counters("result", arc.map(ArcStatus::as_str)),
             rfc7489_differences: Counter::default(),
             failure_candidates: counters("outcome", ["taken", "dropped"]),
-            rule_hits: RuleHits::default(),
+            rule_hits: RuleHitCounters::default(),
             seconds: Histogram::new(TIMES),
             questions: Histogram::new(QUESTIONS),
         }

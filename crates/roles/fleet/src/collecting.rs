@@ -62,7 +62,7 @@ pub(super) fn start(
     let task = tokio::spawn(async move {
         server
             .run(serves, handler, async move { stop.wait().await })
-            .await
+            .await;
     });
     Collecting { stopper, tls, task }
 }

@@ -70,7 +70,7 @@ async fn messages_at_the_same_time_do_not_meet() {
     let (first, second) = (into(scratch.path()), into(scratch.path()));
     let messages: [&[&[u8]]; 4] = [&[b"A: 1\r\n"], &[b"A: 2\r\n"], &[b"A: 3\r\n"], &[b"A: 4\r\n"]];
     let [a, b, c, d] = messages.map(|message| Submission {
-        message: message,
+        message,
         ..submission(RECIPIENT)
     });
     // Of one post and of others: these know nothing of each other's numbers.

@@ -163,7 +163,7 @@ async fn stopped(text: &str, message: &[&[u8]]) -> (&'static str, String) {
         timeout: Duration::from_secs(300),
     };
     let submission = Submission {
-        message: message,
+        message,
         ..submission(RECIPIENT)
     };
     told(&DeliveryAgent::new(options).unwrap().deliver(submission).await)

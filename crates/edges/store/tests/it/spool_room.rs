@@ -56,7 +56,7 @@ async fn at_the_limit_nothing_goes_and_past_it_the_oldest_trace() {
         }
         let found = Contents::of(&fleet);
         assert_eq!((found.messages(), found.log.len()), (10, 10));
-        let without = found.traces.iter().position(|trace| trace.is_empty());
+        let without = found.traces.iter().position(std::string::String::is_empty);
         assert_eq!(without, (traces > 0).then_some(0), "the oldest");
     }
 }

@@ -17,9 +17,9 @@ const OTHER: &str = "other";
 
 /// A counter for each name of a rule.
 #[derive(Clone, Debug, Default)]
-pub struct RuleHits(Arc<RwLock<BTreeMap<String, Counter>>>);
+pub struct RuleHitCounters(Arc<RwLock<BTreeMap<String, Counter>>>);
 
-impl RuleHits {
+impl RuleHitCounters {
     /// One more of this name.
     pub fn add(&self, name: &str) {
         // Each change is one call, complete or not begun; here and below.
@@ -35,7 +35,7 @@ impl RuleHits {
     }
 }
 
-impl EncodeMetric for RuleHits {
+impl EncodeMetric for RuleHitCounters {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
         for (name, counter) in &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
             counter.encode(encoder.encode_family(&[("rule", name.as_str())])?)?;
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn names_at_the_limit_and_one_past_it() {
-        let hits = RuleHits::default();
+        let hits = RuleHitCounters::default();
         for number in 0..MAX_NAMES {
             hits.add(&format!("rule-{number}"));
         }
