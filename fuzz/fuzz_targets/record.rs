@@ -2,11 +2,11 @@
 //! read again as the same record.
 #![no_main]
 
-use landmarc_dmarc::record::{MAX_RECORD_OCTETS, Record};
+use landmarc_dmarc::record::{MAX_RECORD_OCTETS, PolicyRecord};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
-    let Some(record) = Record::parse(octets) else {
+    let Some(record) = PolicyRecord::parse(octets) else {
         return;
     };
     let print = record.to_string();
@@ -14,13 +14,13 @@ fuzz_target!(|octets: &[u8]| {
     if print.len() > MAX_RECORD_OCTETS {
         return;
     }
-    let again = Record::parse(print.as_bytes()).expect("a print is a record");
+    let again = PolicyRecord::parse(print.as_bytes()).expect("a print is a record");
     assert_eq!(again.usability(), record.usability());
     assert_eq!(bare(again), bare(record));
 });
 
-fn bare(record: Record) -> Record {
-    Record {
+fn bare(record: PolicyRecord) -> PolicyRecord {
+    PolicyRecord {
         raw: String::new(),
         problems: Vec::new(),
         ..record

@@ -11,7 +11,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use landmarc_auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsName, Ledger, DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_auth::spf::limits::{
     MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_PTR_NAMES, MAX_STEPS, MAX_VOID_LOOKUPS,
 };
@@ -59,7 +59,7 @@ fn zones<'a>(client: IpAddr, texts: impl Iterator<Item = &'a [u8]>) -> Zones {
         .iter()
         .filter_map(|n| DnsName::from_octets(n.as_bytes()))
         .collect();
-    let exchanges = names.iter().map(|name| Record::Mx {
+    let exchanges = names.iter().map(|name| DnsRecord::Mx {
         preference: 10,
         exchange: name.clone(),
     });
@@ -67,10 +67,10 @@ fn zones<'a>(client: IpAddr, texts: impl Iterator<Item = &'a [u8]>) -> Zones {
     for (name, text) in names.iter().zip(texts) {
         zones.add_txt(name.clone(), text);
         zones.set(name.clone(), RecordType::Mx, exchanges.clone());
-        let address = Record::A(Ipv4Addr::new(192, 0, 2, u8::from(text.len() % 2 == 0) + 3));
+        let address = DnsRecord::A(Ipv4Addr::new(192, 0, 2, u8::from(text.len() % 2 == 0) + 3));
         zones.set(name.clone(), RecordType::A, ZoneData::Records(vec![address]));
     }
-    let pointers = names.into_iter().map(Record::Ptr).collect();
+    let pointers = names.into_iter().map(DnsRecord::Ptr).collect();
     zones.set(
         DnsName::reverse(client),
         RecordType::Ptr,

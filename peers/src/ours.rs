@@ -50,7 +50,7 @@ async fn spf(case: &Case, zones: &Zones) -> SpfOutcome {
 async fn dkim(case: &Case, zones: &Zones, header: &HeaderSection, body: &[u8]) -> Vec<DkimOutcome> {
     let mut bodies = BodyHashing::new();
     let authors = landmarc_mail::author::author(header);
-    let options = dkim::Options::default();
+    let options = dkim::DkimOptions::default();
     let verifier = dkim::Verifier::new(header, authors.domains(), &options, case.now(), &mut bodies);
     bodies.update(body);
     verifier.finish(zones, &bodies.finish()).await
@@ -88,7 +88,7 @@ async fn dmarc(
 ) -> String {
     match landmarc_mail::author::author(header) {
         Author::Domain(author) => {
-            let options = evaluation::Options::default();
+            let options = evaluation::EvaluationOptions::default();
             let evaluation = evaluate(zones, &author, identifiers, &options, suffixes).await;
             evaluation.result.as_str().to_owned()
         }

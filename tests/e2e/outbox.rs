@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_intake::archive::{self, unpack};
 use landmarc_intake::{CarriedKind, MailLimits, open_mail};
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
@@ -237,7 +237,7 @@ pub(crate) fn zones() -> Zones {
             dns_name(&format!("_dmarc.{domain}")),
             format!("v=DMARC1; p=none; rua=mailto:dmarc@{domain}").as_bytes(),
         );
-        let address = Record::A([127, 0, 0, 1].into());
+        let address = DnsRecord::A([127, 0, 0, 1].into());
         zones.set(dns_name(domain), RecordType::A, ZoneData::Records(vec![address]));
     }
     zones

@@ -13,7 +13,7 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, CNAME, MX, NULL, PTR, SOA, TXT};
 use hickory_proto::rr::{Name, RData, Record as WireRecord, RecordType as WireType};
-use landmarc_auth::lookup::{Answer, DnsName, LookupError, Question, Record, RecordType, Zones};
+use landmarc_auth::lookup::{Answer, DnsName, DnsRecord, LookupError, Question, RecordType, Zones};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::oneshot;
@@ -422,14 +422,14 @@ fn question(request: &Message) -> Option<Question> {
     Some(Question::new(name, record_type))
 }
 
-fn wire_data(record: &Record) -> RData {
+fn wire_data(record: &DnsRecord) -> RData {
     match record {
-        Record::Txt(text) if text.is_empty() => RData::TXT(TXT::from_bytes(vec![b""])),
-        Record::Txt(text) => RData::TXT(TXT::from_bytes(text.chunks(255).collect())),
-        Record::A(address) => RData::A(A(*address)),
-        Record::Aaaa(address) => RData::AAAA(AAAA(*address)),
-        Record::Mx { preference, exchange } => RData::MX(MX::new(*preference, wire_name(exchange))),
-        Record::Ptr(name) => RData::PTR(PTR(wire_name(name))),
+        DnsRecord::Txt(text) if text.is_empty() => RData::TXT(TXT::from_bytes(vec![b""])),
+        DnsRecord::Txt(text) => RData::TXT(TXT::from_bytes(text.chunks(255).collect())),
+        DnsRecord::A(address) => RData::A(A(*address)),
+        DnsRecord::Aaaa(address) => RData::AAAA(AAAA(*address)),
+        DnsRecord::Mx { preference, exchange } => RData::MX(MX::new(*preference, wire_name(exchange))),
+        DnsRecord::Ptr(name) => RData::PTR(PTR(wire_name(name))),
     }
 }
 

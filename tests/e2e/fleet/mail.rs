@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::mta::Mail;
 
@@ -90,7 +90,7 @@ pub(super) fn zones() -> Zones {
             &domain,
             &format!("v=spf1 ip6:2001:db8:{ALLOWED:x}::/48 -all"),
         );
-        let address = Record::A([192, 0, 2, 25].into());
+        let address = DnsRecord::A([192, 0, 2, 25].into());
         zones.set(dns_name(&domain), RecordType::A, ZoneData::Records(vec![address]));
     }
     zones

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_intake::aggregate::{ReadLimits, read};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
@@ -45,7 +45,7 @@ impl Site {
         // Who is reported to receives mail.
         let mut zones = Zones::new();
         for domain in ["example.com", "example.net", "example.org"] {
-            let address = Record::A([127, 0, 0, 1].into());
+            let address = DnsRecord::A([127, 0, 0, 1].into());
             zones.set(dns_name(domain), RecordType::A, ZoneData::Records(vec![address]));
         }
         let dns = DnsServer::start(zones);

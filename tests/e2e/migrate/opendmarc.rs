@@ -13,7 +13,7 @@ mod tools;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_intake::aggregate::ReportReading;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
@@ -119,7 +119,7 @@ impl Ours {
         let mut zones = Zones::new();
         for (domain, text) in RECORDS {
             zones.add_txt(dns_name(&format!("_dmarc.{domain}")), text.as_bytes());
-            let address = Record::A([127, 0, 0, 1].into());
+            let address = DnsRecord::A([127, 0, 0, 1].into());
             zones.set(dns_name(domain), RecordType::A, ZoneData::Records(vec![address]));
         }
         let dns = DnsServer::start(zones);

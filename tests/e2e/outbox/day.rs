@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_testkit::dns_name;
 use serde_json::{Value, json};
 
@@ -202,7 +202,7 @@ pub(super) fn zones() -> Zones {
 
 /// A host that takes mail.
 pub(super) fn add_host(zones: &mut Zones, name: &str) {
-    let address = Record::A([192, 0, 2, 25].into());
+    let address = DnsRecord::A([192, 0, 2, 25].into());
     zones.set(dns_name(name), RecordType::A, ZoneData::Records(vec![address]));
 }
 

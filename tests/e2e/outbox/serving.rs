@@ -108,7 +108,7 @@ fn a_message_that_fails_is_reported_to_who_asks_for_it_and_to_the_postmaster() {
     asking.set(
         dns_name("asks.example"),
         landmarc_auth::lookup::RecordType::A,
-        landmarc_auth::lookup::ZoneData::Records(vec![landmarc_auth::lookup::Record::A(
+        landmarc_auth::lookup::ZoneData::Records(vec![landmarc_auth::lookup::DnsRecord::A(
             [127, 0, 0, 1].into(),
         )]),
     );

@@ -30,7 +30,7 @@ pub use canonical::Canonicalization;
 pub use error::MAX_SIGNED_NAMES;
 pub(crate) use headers::HeaderIndex;
 pub use headers::SignedNames;
-pub(crate) use keys::{Claim, KeyAnswers, KeyHandle, KeyProblem, KeyQuestions, RsaBits};
+pub(crate) use keys::{KeyAnswers, KeyClaim, KeyHandle, KeyProblem, KeyQuestions, RsaBits};
 pub use sign::{SignError, SignRequest, SigningKey, SigningKeyError, sign};
 pub use signature::Algorithm;
 pub use verify::{MAX_EXPIRED, MAX_FIELD_OCTETS, MAX_RESULTS, Verifier, described};
@@ -41,7 +41,7 @@ pub(crate) const MAX_HELD_OCTETS: usize = 2 * 1024 * 1024;
 
 /// What is accepted of a signature, and how much work a message may cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct DkimOptions {
     /// Signatures verified; the rest is neutral. Author-equal domains come first.
     pub max_signatures: usize,
     /// The shortest RSA key. Less than 1024 has no effect (RFC 8301 §3.2).
@@ -60,7 +60,7 @@ pub struct Options {
     pub refused_domains: Vec<DomainName>,
 }
 
-impl Default for Options {
+impl Default for DkimOptions {
     fn default() -> Self {
         Self {
             max_signatures: 10,

@@ -12,7 +12,7 @@ use std::future::Future;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-pub use ledger::{Asked, Ledger, QUESTIONS_PER_MESSAGE};
+pub use ledger::{AskedQuestion, Ledger, QUESTIONS_PER_MESSAGE};
 pub use question::{DnsName, Question, RecordType};
 pub use zones::{Fault, ZoneData, Zones};
 
@@ -39,7 +39,7 @@ impl<L: Lookup> Lookup for Arc<L> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// At least one record of the type asked for, in the order of the answer.
-    Records(Arc<[Record]>),
+    Records(Arc<[DnsRecord]>),
     /// The name exists and has no record of this type.
     NoData,
     /// NXDOMAIN.
@@ -51,7 +51,7 @@ pub enum Answer {
 impl Answer {
     /// Records, or [`Answer::NoData`] where there are none.
     #[must_use]
-    pub fn from_records(records: Vec<Record>) -> Self {
+    pub fn from_records(records: Vec<DnsRecord>) -> Self {
         if records.is_empty() {
             Self::NoData
         } else {
@@ -61,7 +61,7 @@ impl Answer {
 
     /// The records, none unless there are some.
     #[must_use]
-    pub fn records(&self) -> &[Record] {
+    pub fn records(&self) -> &[DnsRecord] {
         match self {
             Self::Records(records) => records,
             Self::NoData | Self::NxDomain(_) | Self::Failed(_) => &[],
@@ -80,7 +80,7 @@ impl Answer {
     /// The texts of TXT records, character-strings joined.
     pub fn texts(&self) -> impl Iterator<Item = &[u8]> {
         self.records().iter().filter_map(|record| match record {
-            Record::Txt(text) => Some(&**text),
+            DnsRecord::Txt(text) => Some(&**text),
             _ => None,
         })
     }
@@ -147,7 +147,7 @@ pub enum Purpose {
 
 /// One record, as far as mail reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
+pub enum DnsRecord {
     /// The character-strings of one TXT record, joined without a blank.
     Txt(Box<[u8]>),
     /// An IPv4 address.

@@ -21,7 +21,7 @@ use std::net::IpAddr;
 use landmarc_mail::{DomainName, ReversePath};
 
 use crate::lookup::Lookup;
-pub use record::{RecordError, SpfRecord};
+pub use record::{SpfRecord, SpfRecordError};
 pub use redacted::{RedactedNames, SpfName};
 pub use trace::{SpfStep, SpfTerm};
 

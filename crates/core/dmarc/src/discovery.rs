@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, existence};
 use landmarc_mail::DomainName;
 
-use crate::record::{Psd, Record};
+use crate::record::{PolicyRecord, Psd};
 
 /// The most questions of one walk (RFC 9989 §4.10).
 pub const MAX_QUESTIONS: usize = 8;
@@ -43,7 +43,7 @@ pub struct WalkStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WalkOutcome {
     /// Exactly one DMARC Policy Record.
-    Record(Record),
+    Record(PolicyRecord),
     /// That many: all are discarded, and the name counts as having none (§4.10).
     SeveralRecords(usize),
     /// `_dmarc.` below the name exists, without such a record. So the name exists too.
@@ -73,7 +73,7 @@ pub struct PolicyAt {
     /// The DMARC Policy Domain.
     pub domain: DomainName,
     /// The record there.
-    pub record: Record,
+    pub record: PolicyRecord,
     /// By which of the three rules it applies.
     pub taken_as: TakenAs,
 }
@@ -98,11 +98,11 @@ pub enum TakenAs {
 
 /// A record of a walk and the name it was found at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct WalkRecord<'a> {
     /// The name.
     pub name: &'a DomainName,
     /// The one record there.
-    pub record: &'a Record,
+    pub record: &'a PolicyRecord,
 }
 
 /// Chooses the Organizational Domain among the records of one walk, given
@@ -111,8 +111,8 @@ pub struct Found<'a> {
 /// A record that is unusable for policy counts, which §4.10.2 leaves open: what makes it one is the
 /// `v` tag alone.
 #[must_use]
-pub fn organizational_domain(start: &DomainName, found: &[Found<'_>]) -> DomainName {
-    for Found { name, record } in found {
+pub fn organizational_domain(start: &DomainName, found: &[WalkRecord<'_>]) -> DomainName {
+    for WalkRecord { name, record } in found {
         match record.psd {
             Psd::No => return (*name).clone(),
             // One label below, counted from the start: that name may never have been asked. Below the
@@ -138,11 +138,11 @@ impl Walk {
 
     /// The records so far, longest name first.
     #[must_use]
-    pub fn found(&self) -> Vec<Found<'_>> {
+    pub fn found(&self) -> Vec<WalkRecord<'_>> {
         self.steps
             .iter()
             .filter_map(|WalkStep { name, outcome }| match outcome {
-                WalkOutcome::Record(record) => Some(Found { name, record }),
+                WalkOutcome::Record(record) => Some(WalkRecord { name, record }),
                 _ => None,
             })
             .collect()
@@ -244,7 +244,7 @@ impl Walk {
     }
 }
 
-fn applies(found: Found<'_>, taken_as: TakenAs) -> Discovery {
+fn applies(found: WalkRecord<'_>, taken_as: TakenAs) -> Discovery {
     Discovery::Applies(PolicyAt {
         domain: found.name.clone(),
         record: found.record.clone(),
@@ -312,7 +312,7 @@ fn outcome(answer: &Answer) -> WalkOutcome {
     }
     // §4.10: records without the `v` tag are dropped before the others are counted, and
     // then it takes exactly one.
-    let mut records = answer.texts().filter_map(Record::parse);
+    let mut records = answer.texts().filter_map(PolicyRecord::parse);
     match (records.next(), records.count()) {
         (None, _) => WalkOutcome::NoRecord,
         (Some(record), 0) => WalkOutcome::Record(record),

@@ -17,7 +17,7 @@ use crate::alignment::Aligned;
 pub use crate::alignment::Mechanism;
 use crate::discovery::{Discovery, PolicyAt, Walk, WalkOutcome};
 pub use crate::record::PolicyTag;
-use crate::record::{AssessmentPolicy, Record, RecordProblem};
+use crate::record::{AssessmentPolicy, PolicyRecord, RecordProblem};
 
 pub use identifiers::{AuthorRelation, IdentifierStep, MAX_IDENTIFIERS_WALKED, MAX_STEPS};
 pub use psl::evaluate_rfc7489;
@@ -96,7 +96,7 @@ pub struct Identifiers {
 
 /// Where an operator may choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Options {
+pub struct EvaluationOptions {
     /// Takes a record at a name of the Public Suffix List for one with `psd=y` when
     /// alignment is looked at (RFC 9989 §11.8 names the threat). On by default.
     pub unmarked_suffix_guard: bool,
@@ -104,7 +104,7 @@ pub struct Options {
     pub pct_zero_as_test: bool,
 }
 
-impl Default for Options {
+impl Default for EvaluationOptions {
     fn default() -> Self {
         Self {
             unmarked_suffix_guard: true,
@@ -215,7 +215,7 @@ pub fn discarded_records(evaluation: &Evaluation) -> Option<String> {
 }
 
 /// What is wrong with a record that cannot be applied, in words.
-fn unusable(domain: &DomainName, record: &Record) -> String {
+fn unusable(domain: &DomainName, record: &PolicyRecord) -> String {
     let is_unread = |problem: &&RecordProblem| {
         matches!(
             problem,

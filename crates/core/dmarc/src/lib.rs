@@ -18,8 +18,8 @@ pub mod suffixes;
 pub use alignment::{Aligned, AuthenticatedIdentifier, Mechanism};
 pub use discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, WalkStep};
 pub use evaluation::{
-    DiscoveryMethod, DmarcResult, Evaluation, IdentifierStep, Identifiers, Options, evaluate,
+    DiscoveryMethod, DmarcResult, Evaluation, EvaluationOptions, IdentifierStep, Identifiers, evaluate,
     evaluate_rfc7489,
 };
-pub use record::{AssessmentPolicy, Mode, PolicyTag, Psd, Record, Usability};
+pub use record::{AssessmentPolicy, Mode, PolicyRecord, PolicyTag, Psd, Usability};
 pub use suffixes::Suffixes;

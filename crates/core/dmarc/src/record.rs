@@ -24,9 +24,9 @@ pub const MAX_TAGS: usize = 64;
 pub const MAX_URIS: usize = 10;
 
 /// One DMARC Policy Record, as published. What it comes to when it is applied is
-/// [`Record::usability`].
+/// [`PolicyRecord::usability`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct PolicyRecord {
     /// The text as published, at most [`MAX_RECORD_OCTETS`] octets of it; whatever is
     /// not printable ASCII, and the backslash, is escaped.
     pub raw: String,
@@ -44,7 +44,7 @@ pub struct Record {
     pub spf_mode: Mode,
     /// Test mode: one level less is to be applied.
     pub testing: bool,
-    /// Whether test mode is spoken of at all; else it may be read out of [`Record::percent`].
+    /// Whether test mode is spoken of at all; else it may be read out of [`PolicyRecord::percent`].
     pub testing_declared: bool,
     /// Whether the name is a public suffix.
     pub psd: Psd,
@@ -72,7 +72,7 @@ pub enum Usability {
     Unusable,
 }
 
-impl Record {
+impl PolicyRecord {
     /// Reads the text of one TXT record, character-strings joined without a blank (§4.5).
     ///
     /// `None` when it is no DMARC record: its first tag is not `v` with the value
@@ -206,7 +206,7 @@ impl Record {
     }
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for PolicyRecord {
     /// The record in the order of the RFC's examples, defaults left out. Read again it
     /// is the same record, but for `raw` and `problems`; to that end a policy that was
     /// not valid stands there without a value, which is not valid either. The print is
@@ -301,8 +301,8 @@ mod tests {
 
     use super::*;
 
-    fn record(text: &str) -> Record {
-        Record::parse(text.as_bytes()).unwrap()
+    fn record(text: &str) -> PolicyRecord {
+        PolicyRecord::parse(text.as_bytes()).unwrap()
     }
 
     #[test]
@@ -372,7 +372,8 @@ mod tests {
     #[test]
     fn octets_outside_ascii_spoil_their_tag_only() {
         let spoiled =
-            Record::parse(b"v=DMARC1; p=reject; adkim=s\xff; aspf=s; rua=mailto:\x01@example.com").unwrap();
+            PolicyRecord::parse(b"v=DMARC1; p=reject; adkim=s\xff; aspf=s; rua=mailto:\x01@example.com")
+                .unwrap();
         assert_eq!(
             (spoiled.policy, spoiled.dkim_mode),
             (Some(AssessmentPolicy::Reject), Mode::Relaxed)

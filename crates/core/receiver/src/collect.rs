@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use landmarc_auth::arc::{ArcResult, ArcStatus};
 use landmarc_auth::dkim::{DkimOutcome, DkimResult, Substance};
-use landmarc_auth::lookup::{Answer, Asked, DnsName, Existence};
+use landmarc_auth::lookup::{Answer, AskedQuestion, DnsName, Existence};
 use landmarc_auth::spf::{SpfOutcome, SpfResult};
 use landmarc_dmarc::evaluation::Evaluation;
 use landmarc_dmarc::suffixes::Suffixes;
@@ -36,7 +36,7 @@ pub struct EvidenceInput<'a> {
     /// What the mail of the last days shows.
     pub seen: &'a Seen,
     /// What DNS was asked.
-    pub asked: &'a [Asked],
+    pub asked: &'a [AskedQuestion],
 }
 
 /// The evidence about one failing Author Domain, and what else may spare the message.
@@ -264,7 +264,7 @@ fn unanswered_arc(findings: &EvidenceInput<'_>, trusted: &[DomainName]) -> Optio
 }
 
 /// Whether DNS owes us the key of a seal.
-pub(crate) fn key_unanswered(arc: &ArcResult, asked: &[Asked]) -> bool {
+pub(crate) fn key_unanswered(arc: &ArcResult, asked: &[AskedQuestion]) -> bool {
     let failed = |name: &DnsName| {
         asked
             .iter()

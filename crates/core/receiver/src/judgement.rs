@@ -2,7 +2,7 @@
 
 use landmarc_auth::arc::ArcResult;
 use landmarc_auth::dkim::DkimOutcome;
-use landmarc_auth::lookup::Asked;
+use landmarc_auth::lookup::AskedQuestion;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
@@ -65,7 +65,7 @@ pub struct Judgement {
     /// Fields that must go before ours is added.
     pub removals: Vec<Removal>,
     /// Every DNS question.
-    pub asked: Vec<Asked>,
+    pub asked: Vec<AskedQuestion>,
 }
 
 /// What the mail of the last days shows about the author and the client of a message.

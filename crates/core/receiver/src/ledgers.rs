@@ -1,6 +1,6 @@
 //! The DNS questions of one message, shared out among the mechanisms.
 
-use landmarc_auth::lookup::{Answer, Asked, Ledger, Lookup, LookupError, Purpose};
+use landmarc_auth::lookup::{Answer, AskedQuestion, Ledger, Lookup, LookupError, Purpose};
 
 /// The DNS questions of one message, in shares, each with a lookup and so a time of its own.
 ///
@@ -35,7 +35,7 @@ impl<L: Lookup> Ledgers<L> {
     }
 
     /// Every question so far: those of SPF, of DKIM and the policy, of ARC.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<AskedQuestion> {
         [&self.mail_from, &self.helo, &self.keys, &self.policies, &self.arc]
             .into_iter()
             .flat_map(Ledger::asked)
@@ -45,7 +45,7 @@ impl<L: Lookup> Ledgers<L> {
     /// Whether a question that DMARC may need was not asked, or not waited for, because of a limit
     /// of ours: the share of this message, its time, or what all messages may ask at once.
     pub(crate) fn is_exhausted(&self) -> bool {
-        let by_our_limit = |asked: &Asked| {
+        let by_our_limit = |asked: &AskedQuestion| {
             let failure = asked.answer.as_ref().and_then(Answer::failure);
             failure.is_some_and(LookupError::is_ours)
         };

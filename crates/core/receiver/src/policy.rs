@@ -29,7 +29,7 @@ pub struct Rules {
     /// Whether the explanation of an SPF fail is asked for.
     pub fetch_explanation: bool,
     /// How DKIM signatures are taken.
-    pub dkim: landmarc_auth::dkim::Options,
+    pub dkim: landmarc_auth::dkim::DkimOptions,
     /// When ARC chains are validated (decision D8).
     pub arc: ArcUse,
     /// Sealers whose word softens an action.
@@ -39,7 +39,7 @@ pub struct Rules {
     /// Whether the verdict of RFC 7489 is computed beside it.
     pub compare_rfc7489: bool,
     /// Switches of the evaluation (decision D2).
-    pub dmarc: landmarc_dmarc::evaluation::Options,
+    pub dmarc: landmarc_dmarc::evaluation::EvaluationOptions,
     /// The public suffix list.
     pub suffixes: Arc<Suffixes>,
     /// Rules of the operator, which come before everything below; the first that holds decides.

@@ -1,6 +1,6 @@
 //! Whether a host takes mail at all, asked before a report mail to it is queued.
 
-use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Missing, Question, Record, RecordType};
+use landmarc_auth::lookup::{Answer, DnsName, DnsRecord, Lookup, LookupError, Missing, Question, RecordType};
 use landmarc_mail::DomainName;
 
 /// Whether a host takes mail, as far as DNS says.
@@ -50,9 +50,10 @@ pub async fn can_receive(lookup: &impl Lookup, host: &DomainName) -> Reception {
 }
 
 /// RFC 7505 §3: a null MX is the only MX record. Beside others it is a mistake, and the others count.
-fn by_exchanges(records: &[Record]) -> Reception {
+fn by_exchanges(records: &[DnsRecord]) -> Reception {
     let root = DnsName::root();
-    let takes_mail = |record: &Record| matches!(record, Record::Mx { exchange, .. } if *exchange != root);
+    let takes_mail =
+        |record: &DnsRecord| matches!(record, DnsRecord::Mx { exchange, .. } if *exchange != root);
     if records.iter().any(takes_mail) {
         Reception::Yes
     } else {
@@ -67,8 +68,8 @@ mod tests {
 
     use super::*;
 
-    fn exchange(name: DnsName) -> Record {
-        Record::Mx {
+    fn exchange(name: DnsName) -> DnsRecord {
+        DnsRecord::Mx {
             preference: 10,
             exchange: name,
         }
@@ -85,8 +86,8 @@ mod tests {
     #[test]
     fn a_host_takes_mail_by_exchange_or_address() {
         let records = |record| ZoneData::Records(vec![record]);
-        let v4 = records(Record::A([192, 0, 2, 1].into()));
-        let v6 = records(Record::Aaaa("2001:db8::1".parse().unwrap()));
+        let v4 = records(DnsRecord::A([192, 0, 2, 1].into()));
+        let v6 = records(DnsRecord::Aaaa("2001:db8::1".parse().unwrap()));
         let mx = records(exchange(dns_name("a.example")));
         for set in [(RecordType::Mx, mx), (RecordType::A, v4), (RecordType::Aaaa, v6)] {
             assert_eq!(reception(&[set]), Reception::Yes);
@@ -110,7 +111,7 @@ mod tests {
             (RecordType::Mx, ZoneData::Records(vec![null.clone()])),
             (
                 RecordType::A,
-                ZoneData::Records(vec![Record::A([192, 0, 2, 1].into())]),
+                ZoneData::Records(vec![DnsRecord::A([192, 0, 2, 1].into())]),
             ),
         ];
         assert_eq!(reception(&with_address), Reception::No(NoReception::NullMx));
@@ -124,7 +125,7 @@ mod tests {
         let unanswered = Reception::Unanswered(LookupError::Timeout);
         assert_eq!(reception(&[(RecordType::Mx, timeout())]), unanswered);
         assert_eq!(reception(&[(RecordType::A, timeout())]), unanswered);
-        let v6 = ZoneData::Records(vec![Record::Aaaa("2001:db8::1".parse().unwrap())]);
+        let v6 = ZoneData::Records(vec![DnsRecord::Aaaa("2001:db8::1".parse().unwrap())]);
         let half = [(RecordType::A, timeout()), (RecordType::Aaaa, v6)];
         assert_eq!(reception(&half), Reception::Yes);
     }

@@ -8,7 +8,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use landmarc_auth::lookup::{DnsName, Fault, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsName, DnsRecord, Fault, RecordType, ZoneData, Zones};
 use serde_json::Value;
 
 /// What is wrong with a zone file.
@@ -109,7 +109,7 @@ fn set(
     Ok(())
 }
 
-fn record(record_type: RecordType, item: &Value, place: &str) -> Result<Record, ZoneFileError> {
+fn record(record_type: RecordType, item: &Value, place: &str) -> Result<DnsRecord, ZoneFileError> {
     let text = || item.as_str().ok_or_else(|| shape(place, "a text is expected"));
     Ok(match record_type {
         RecordType::Txt => {
@@ -123,19 +123,19 @@ fn record(record_type: RecordType, item: &Value, place: &str) -> Result<Record, 
                     .ok_or_else(|| shape(place, "a character-string is expected"))?;
                 joined.extend(octets(string));
             }
-            Record::Txt(joined.into())
+            DnsRecord::Txt(joined.into())
         }
-        RecordType::A => Record::A(
+        RecordType::A => DnsRecord::A(
             text()?
                 .parse::<Ipv4Addr>()
                 .map_err(|_| shape(place, "an IPv4 address is expected"))?,
         ),
-        RecordType::Aaaa => Record::Aaaa(
+        RecordType::Aaaa => DnsRecord::Aaaa(
             text()?
                 .parse::<Ipv6Addr>()
                 .map_err(|_| shape(place, "an IPv6 address is expected"))?,
         ),
-        RecordType::Ptr => Record::Ptr(dns_name(text()?, place)?),
+        RecordType::Ptr => DnsRecord::Ptr(dns_name(text()?, place)?),
         RecordType::Mx => {
             let (preference, host) = match item.as_array().map(Vec::as_slice) {
                 Some([preference, host]) => (preference.as_u64(), host.as_str()),
@@ -145,7 +145,7 @@ fn record(record_type: RecordType, item: &Value, place: &str) -> Result<Record, 
             let (Some(preference), Some(host)) = (preference, host) else {
                 return Err(shape(place, "[preference, \"host\"] is expected"));
             };
-            Record::Mx {
+            DnsRecord::Mx {
                 preference,
                 exchange: dns_name(host, place)?,
             }
@@ -214,25 +214,25 @@ mod tests {
             }}"#,
         );
         let answers = |record_type| zones.answer(&Question::new(name("example.com"), record_type));
-        let records = |records: &[Record]| Answer::Records(records.into());
+        let records = |records: &[DnsRecord]| Answer::Records(records.into());
         assert_eq!(
             answers(RecordType::A),
-            records(&[Record::A([192, 0, 2, 1].into())])
+            records(&[DnsRecord::A([192, 0, 2, 1].into())])
         );
         assert_eq!(
             answers(RecordType::Aaaa),
-            records(&[Record::Aaaa("2001:db8::1".parse().unwrap())])
+            records(&[DnsRecord::Aaaa("2001:db8::1".parse().unwrap())])
         );
         assert_eq!(
             answers(RecordType::Ptr),
-            records(&[Record::Ptr(name("host.example"))])
+            records(&[DnsRecord::Ptr(name("host.example"))])
         );
-        let mx = |preference, exchange| Record::Mx { preference, exchange };
+        let mx = |preference, exchange| DnsRecord::Mx { preference, exchange };
         assert_eq!(
             answers(RecordType::Mx),
             records(&[mx(10, name("mx.example")), mx(0, DnsName::root())])
         );
-        let texts = [&b"v=spf1 -all"[..], b""].map(|text| Record::Txt(text.into()));
+        let texts = [&b"v=spf1 -all"[..], b""].map(|text| DnsRecord::Txt(text.into()));
         assert_eq!(answers(RecordType::Txt), records(&texts));
     }
 
@@ -253,7 +253,7 @@ mod tests {
     fn a_character_up_to_u_00ff_is_an_octet_and_others_are_utf_8() {
         let zones = read(r#"{"\u00e9.example": {"TXT": [["\u00ff\u0100\u0000"]]}}"#);
         let question = Question::txt(DnsName::from_octets(b"\xE9.example").unwrap());
-        let expected = Answer::Records([Record::Txt((*b"\xFF\xC4\x80\0").into())].into());
+        let expected = Answer::Records([DnsRecord::Txt((*b"\xFF\xC4\x80\0").into())].into());
         assert_eq!(zones.answer(&question), expected);
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use landmarc_auth::dkim::{DkimOutcome, DkimResult};
 use landmarc_dmarc::discovery::{Discovery, PolicyAt};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation, discarded_records};
-use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record, ReportUri, Usability};
+use landmarc_dmarc::record::{AssessmentPolicy, PolicyRecord, Psd, ReportUri, Usability};
 use landmarc_mail::DomainName;
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_receiver::Judgement;
@@ -178,7 +178,7 @@ fn spf(judgement: &Judgement) -> Option<(String, String, String)> {
     Some((domain, scope, outcome.result.as_str().to_owned()))
 }
 
-fn published(record: &Record, evaluation: &Evaluation) -> PublishedPolicy {
+fn published(record: &PolicyRecord, evaluation: &Evaluation) -> PublishedPolicy {
     let as_written = record.usability() == Usability::AsPublished;
     // RFC 9989 §4.10.1: a record with a policy that is missing or not valid, but with a place to
     // report to, is taken for p=none, whatever else stands there.
@@ -207,7 +207,7 @@ fn published(record: &Record, evaluation: &Evaluation) -> PublishedPolicy {
 
 /// What its owner should know of the record (RFC 9990 §3.1.5), as far as there is room for it. It
 /// quotes what strangers wrote: all of it is printable ASCII.
-fn problems(record: &Record, evaluation: &Evaluation) -> Vec<String> {
+fn problems(record: &PolicyRecord, evaluation: &Evaluation) -> Vec<String> {
     let of_record = record.problems.iter().map(ToString::to_string);
     let all = discarded_records(evaluation).into_iter().chain(of_record);
     all.take(MAX_PROBLEMS).map(cut).collect()

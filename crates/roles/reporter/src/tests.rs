@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use landmarc_auth::lookup::{Fault as DnsFault, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, Fault as DnsFault, RecordType, ZoneData, Zones};
 use landmarc_observation::{Observation, PublishedPolicy, TallyRow};
 use landmarc_store::{
     COMMAND_BUSY_TIMEOUT, Day, DeliveryState, Outbox, OutboxFilter, Reader, Recorder, RecorderOptions,
@@ -85,7 +85,7 @@ impl World {
         let mut zones = Zones::new();
         for domain in ["a.example", "b.example", "c.example"] {
             zones.add_txt(dns_name_of(domain), b"v=DMARC1; p=none");
-            let address = Record::A(Ipv4Addr::LOCALHOST);
+            let address = DnsRecord::A(Ipv4Addr::LOCALHOST);
             zones.set(dns_name(domain), RecordType::A, ZoneData::Records(vec![address]));
         }
         let (stopper, stop) = stop();

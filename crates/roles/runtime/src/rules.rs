@@ -40,7 +40,7 @@ pub fn rules(settings: &Settings, suffixes: Arc<Suffixes>) -> Rules {
         trusted_sealers: settings.arc.trusted_sealers.clone(),
         discovery: settings.dmarc.discovery,
         compare_rfc7489: settings.dmarc.compare_rfc7489,
-        dmarc: landmarc_dmarc::evaluation::Options {
+        dmarc: landmarc_dmarc::evaluation::EvaluationOptions {
             unmarked_suffix_guard: settings.dmarc.unmarked_suffix_guard,
             pct_zero_as_test: settings.dmarc.pct_zero_as_test,
         },
@@ -87,9 +87,9 @@ fn upstream(authentication: &Authentication) -> Upstream {
     }
 }
 
-fn dkim(settings: &Settings) -> landmarc_auth::dkim::Options {
+fn dkim(settings: &Settings) -> landmarc_auth::dkim::DkimOptions {
     let dkim = &settings.dkim;
-    landmarc_auth::dkim::Options {
+    landmarc_auth::dkim::DkimOptions {
         max_signatures: dkim
             .max_signatures
             .min(keys_share(settings.dns.questions_per_message)),

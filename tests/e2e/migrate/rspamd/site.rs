@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_store::Day;
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
@@ -42,7 +42,7 @@ pub(super) fn zones() -> Zones {
         add_text(&mut zones, domain, "v=spf1 ip4:192.0.2.0/24 -all");
         let key = signing_key(RSA).dns_record();
         add_text(&mut zones, &format!("{RSA}._domainkey.{domain}"), &key);
-        let address = Record::A([127, 0, 0, 1].into());
+        let address = DnsRecord::A([127, 0, 0, 1].into());
         zones.set(dns_name(domain), RecordType::A, ZoneData::Records(vec![address]));
     }
     zones

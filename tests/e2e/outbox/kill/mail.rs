@@ -1,7 +1,7 @@
 //! A day of mail that has of all that reports can be made of: domains with one destination and with
 //! two, one with more than a message holds, one whose policy changed.
 
-use landmarc_auth::lookup::{Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsRecord, RecordType, ZoneData, Zones};
 use landmarc_observation::Observation;
 use landmarc_testkit::dns_name;
 
@@ -98,6 +98,6 @@ pub(super) fn zones() -> Zones {
 }
 
 fn host(zones: &mut Zones, name: &str) {
-    let address = Record::A([127, 0, 0, 1].into());
+    let address = DnsRecord::A([127, 0, 0, 1].into());
     zones.set(dns_name(name), RecordType::A, ZoneData::Records(vec![address]));
 }

@@ -6,10 +6,10 @@ use super::set::{Collected, MessageSignatureError, Set, collect, read_message_si
 use super::{ArcResult, ArcStatus};
 use crate::dkim::canonical::{Canonicalization, header_field};
 use crate::dkim::key::{MAX_RSA_BITS, MIN_RSA_BITS, Signed};
-use crate::dkim::signature::{Coverage, Expired, Signer, check_expiry};
+use crate::dkim::signature::{Coverage, ExpiredSignature, SignatureOrigin, check_expiry};
 use crate::dkim::tags::TagList;
 use crate::dkim::{
-    BodyDigests, BodyHandle, BodyHashing, Claim, HeaderIndex, KeyAnswers, KeyHandle, KeyProblem,
+    BodyDigests, BodyHandle, BodyHashing, HeaderIndex, KeyAnswers, KeyClaim, KeyHandle, KeyProblem,
     KeyQuestions, MAX_HELD_OCTETS, RsaBits,
 };
 use crate::lookup::{Lookup, Question};
@@ -48,7 +48,7 @@ struct Chain {
 /// An ARC-Seal that waits for its key.
 struct Seal {
     key: KeyHandle,
-    signer: Signer,
+    signer: SignatureOrigin,
     /// How much of the canonical sets it covers in front of itself.
     covered: usize,
     /// Its own canonical form, without `b=`.
@@ -60,7 +60,7 @@ type Message = Result<MessageTask, MessageError>;
 
 struct MessageTask {
     key: KeyHandle,
-    signer: Signer,
+    signer: SignatureOrigin,
     /// What it may sign; without `c=` there are two ways to read it.
     readings: Vec<Reading>,
 }
@@ -76,7 +76,7 @@ enum MessageError {
     #[error("{0}")]
     Unreadable(#[from] MessageSignatureError),
     #[error("{0}")]
-    Time(#[from] Expired),
+    Time(#[from] ExpiredSignature),
     #[error("{0}")]
     Key(#[from] KeyProblem),
     #[error("no key can exist: s= and d= make a name longer than DNS has")]
@@ -259,11 +259,11 @@ impl Chain {
 
 fn check_signature(
     key: KeyHandle,
-    signer: &Signer,
+    signer: &SignatureOrigin,
     signed: &Signed,
     answers: &KeyAnswers,
 ) -> Result<(), MessageError> {
-    let claim = Claim {
+    let claim = KeyClaim {
         algorithm: signer.algorithm,
         signed,
         signature: &signer.signature,
@@ -334,7 +334,12 @@ impl Plan<'_, '_> {
         })
     }
 
-    fn reading(&mut self, at: usize, signer: &Signer, coverage: Coverage) -> Result<Reading, MessageError> {
+    fn reading(
+        &mut self,
+        at: usize,
+        signer: &SignatureOrigin,
+        coverage: Coverage,
+    ) -> Result<Reading, MessageError> {
         check_expiry(&coverage, self.now, CLOCK_SKEW)?;
         let mut octets = self
             .index

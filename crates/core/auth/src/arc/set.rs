@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use landmarc_mail::HeaderField;
 
 use super::Sealer;
-use crate::dkim::signature::{Coverage, Described, SignatureError, Signer};
+use crate::dkim::signature::{Coverage, Described, SignatureError, SignatureOrigin};
 use crate::dkim::tags::{TagList, TagListError, number, trim};
 use crate::dkim::{Canonicalization, HeaderIndex};
 
@@ -31,7 +31,7 @@ pub(super) struct Set {
     pub(super) results: usize,
     pub(super) message_signature: usize,
     pub(super) seal: usize,
-    pub(super) signer: Signer,
+    pub(super) signer: SignatureOrigin,
 }
 
 /// Why there is no chain that could hold.
@@ -193,7 +193,7 @@ fn complete(
     Ok(sets)
 }
 
-fn read_seal(field: &HeaderField, instance: u32, newest: u32) -> Result<Signer, SetError> {
+fn read_seal(field: &HeaderField, instance: u32, newest: u32) -> Result<SignatureOrigin, SetError> {
     let tags = TagList::parse(field.value()).map_err(|e| SetError::Syntax(SEAL, e))?;
     // RFC 8617 §4.1.3: a seal has no h=, because what it covers is fixed.
     if tags.value("h").is_some() {
@@ -207,7 +207,7 @@ fn read_seal(field: &HeaderField, instance: u32, newest: u32) -> Result<Signer, 
         (Some(b"fail"), _) => return Err(SetError::WrongStatus(instance, "fail")),
         _ => return Err(SetError::NoStatus(instance)),
     }
-    Signer::read(&tags).map_err(|e| SetError::Seal(instance, e))
+    SignatureOrigin::read(&tags).map_err(|e| SetError::Seal(instance, e))
 }
 
 /// Why an ARC-Message-Signature cannot be verified.
@@ -228,9 +228,9 @@ pub(super) enum MessageSignatureError {
 /// A signature is good for one of them at most, so trying both gives nothing away.
 pub(super) fn read_message_signature(
     field: &HeaderField,
-) -> Result<(Signer, Vec<Coverage>), MessageSignatureError> {
+) -> Result<(SignatureOrigin, Vec<Coverage>), MessageSignatureError> {
     let tags = TagList::parse(field.value()).map_err(SignatureError::from)?;
-    let signer = Signer::read(&tags)?;
+    let signer = SignatureOrigin::read(&tags)?;
     let coverage = Coverage::read(&tags, signer.signed_at)?;
     // RFC 8617 §4.1.2 forbids sealers to sign Authentication-Results and all ARC fields. The
     // seal is refused, as it is made after; so are the results, which the next hop may

@@ -46,7 +46,7 @@ pub enum PublicKey {
 
 /// Why a TXT record is no key, or none that may be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum KeyRecordError {
     /// Over [`MAX_RECORD_OCTETS`].
     #[error("the record has more than {MAX_RECORD_OCTETS} octets")]
     TooLong,
@@ -85,7 +85,7 @@ pub enum KeyError {
     Ed25519(usize),
 }
 
-impl KeyError {
+impl KeyRecordError {
     /// Whether the record is meant as a key at all. Others at the same name, an SPF record
     /// under a wildcard say, are passed over.
     #[must_use]
@@ -101,10 +101,10 @@ impl KeyRecord {
     /// Reads a record, its character-strings joined.
     ///
     /// # Errors
-    /// [`KeyError`] for a record that is none, or whose key may not be used.
-    pub fn parse(record: &[u8]) -> Result<Self, KeyError> {
+    /// [`KeyRecordError`] for a record that is none, or whose key may not be used.
+    pub fn parse(record: &[u8]) -> Result<Self, KeyRecordError> {
         if record.len() > MAX_RECORD_OCTETS {
-            return Err(KeyError::TooLong);
+            return Err(KeyRecordError::TooLong);
         }
         let tags = TagList::parse(record)?;
         // RFC 6376 §3.6.1: "This tag MUST be the first tag in the record. Records beginning
@@ -113,18 +113,18 @@ impl KeyRecord {
             .value("v")
             .is_some_and(|v| v != b"DKIM1" || tags.first_name() != "v")
         {
-            return Err(KeyError::Version);
+            return Err(KeyRecordError::Version);
         }
-        let key = tags.value("p").ok_or(KeyError::NoKey)?;
+        let key = tags.value("p").ok_or(KeyRecordError::NoKey)?;
         if key.is_empty() {
-            return Err(KeyError::Revoked);
+            return Err(KeyRecordError::Revoked);
         }
         if let Some(hashes) = tags.value("h").filter(|h| !items(h).any(|i| i == b"sha256")) {
-            return Err(KeyError::Hash(excerpt(hashes)));
+            return Err(KeyRecordError::Hash(excerpt(hashes)));
         }
         let for_mail = |s: &&[u8]| items(s).any(|i| i == b"*" || i == b"email");
         if let Some(services) = tags.value("s").filter(|s| !for_mail(s)) {
-            return Err(KeyError::Service(excerpt(services)));
+            return Err(KeyRecordError::Service(excerpt(services)));
         }
         let flag = |name: &[u8]| tags.value("t").is_some_and(|t| items(t).any(|i| i == name));
         Ok(Self {
@@ -136,8 +136,8 @@ impl KeyRecord {
 }
 
 impl PublicKey {
-    fn parse(kind: &[u8], key: &[u8]) -> Result<Self, KeyError> {
-        let octets = || base64(key).ok_or(KeyError::Base64);
+    fn parse(kind: &[u8], key: &[u8]) -> Result<Self, KeyRecordError> {
+        let octets = || base64(key).ok_or(KeyRecordError::Base64);
         match kind {
             b"rsa" => Self::rsa(&octets()?),
             // RFC 8463 §4: the key itself, without any ASN.1 around it.
@@ -147,20 +147,20 @@ impl PublicKey {
                 octets
                     .try_into()
                     .map(Self::Ed25519)
-                    .map_err(|_| KeyError::Ed25519(len))
+                    .map_err(|_| KeyRecordError::Ed25519(len))
             }
-            other => Err(KeyError::Type(excerpt(other))),
+            other => Err(KeyRecordError::Type(excerpt(other))),
         }
     }
 
-    fn rsa(der: &[u8]) -> Result<Self, KeyError> {
-        let (modulus, exponent) = der::rsa_public_key(der).ok_or(KeyError::Rsa)?;
+    fn rsa(der: &[u8]) -> Result<Self, KeyRecordError> {
+        let (modulus, exponent) = der::rsa_public_key(der).ok_or(KeyRecordError::Rsa)?;
         let value = match exponent.len() {
             0..=8 => exponent.iter().fold(0, |sum: u64, &b| sum << 8 | u64::from(b)),
-            _ => return Err(KeyError::Exponent),
+            _ => return Err(KeyRecordError::Exponent),
         };
         if value < 3 || value.is_multiple_of(2) || value > MAX_RSA_EXPONENT {
-            return Err(KeyError::Exponent);
+            return Err(KeyRecordError::Exponent);
         }
         Ok(Self::Rsa {
             modulus: modulus.into(),
@@ -247,7 +247,7 @@ mod tests {
 
     const ED25519_KEY: &str = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
-    fn parse(record: &str) -> Result<KeyRecord, KeyError> {
+    fn parse(record: &str) -> Result<KeyRecord, KeyRecordError> {
         KeyRecord::parse(record.as_bytes())
     }
 
@@ -288,7 +288,7 @@ mod tests {
         ] {
             assert!(parse(unusable).unwrap_err().is_key_record(), "{unusable}");
         }
-        assert_eq!(parse("k=ed25519; p=AA=="), Err(KeyError::Ed25519(1)));
+        assert_eq!(parse("k=ed25519; p=AA=="), Err(KeyRecordError::Ed25519(1)));
     }
 
     #[test]
@@ -298,7 +298,10 @@ mod tests {
             format!("{start}{}", "x".repeat(len - start.len()))
         };
         assert!(parse(&filled(MAX_RECORD_OCTETS)).is_ok());
-        assert_eq!(parse(&filled(MAX_RECORD_OCTETS + 1)), Err(KeyError::TooLong));
+        assert_eq!(
+            parse(&filled(MAX_RECORD_OCTETS + 1)),
+            Err(KeyRecordError::TooLong)
+        );
     }
 
     #[test]
@@ -314,7 +317,7 @@ mod tests {
         assert!(key(&[3]).is_ok());
         assert!(key(&[0, 0xff, 0xff, 0xff, 0xff]).is_ok());
         for refused in [&[1][..], &[2], &[1, 0, 0], &[1, 0, 0, 0, 1], &[1; 9]] {
-            assert_eq!(key(refused), Err(KeyError::Exponent), "{refused:?}");
+            assert_eq!(key(refused), Err(KeyRecordError::Exponent), "{refused:?}");
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use landmarc_mail::DomainName;
 
-use super::key::{KeyError, KeyRecord, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, Signed};
-use super::signature::{Algorithm, Signer};
+use super::key::{KeyRecord, KeyRecordError, MAX_RSA_BITS, MIN_RSA_BITS, PublicKey, Signed};
+use super::signature::{Algorithm, SignatureOrigin};
 use crate::lookup::{Answer, DnsName, Lookup, LookupError, Question};
 
 /// Key records tried of one name: RFC 6376 §3.6.2.2 leaves the result of more than one
@@ -26,7 +26,7 @@ pub(crate) struct KeyHandle(usize);
 
 impl KeyQuestions {
     /// Adds the question for a key; `None` when the name is longer than DNS can ask for.
-    pub(crate) fn add(&mut self, signer: &Signer) -> Option<KeyHandle> {
+    pub(crate) fn add(&mut self, signer: &SignatureOrigin) -> Option<KeyHandle> {
         let name = key_name(&signer.selector, &signer.domain)?;
         let next = self.questions.len();
         let at = *self.index.entry(name.clone()).or_insert(next);
@@ -58,7 +58,7 @@ fn key_name(selector: &DomainName, domain: &DomainName) -> Option<DnsName> {
 pub(crate) struct KeyAnswers(Vec<(DnsName, Answer)>);
 
 /// A signature to be held against a key.
-pub(crate) struct Claim<'a> {
+pub(crate) struct KeyClaim<'a> {
     pub(crate) algorithm: Algorithm,
     pub(crate) signed: &'a Signed,
     pub(crate) signature: &'a [u8],
@@ -103,7 +103,7 @@ pub(crate) enum KeyProblem {
     #[error("the key at {0} could not be asked for: {1}")]
     Unanswered(DnsName, LookupError),
     #[error("no usable key at {0}: {1}")]
-    Unusable(DnsName, KeyError),
+    Unusable(DnsName, KeyRecordError),
     #[error("the key at {0} is not of the kind that {1} needs")]
     OtherKind(DnsName, Algorithm),
     #[error("the RSA key at {0} has {1} bits; from {2} to {3} are accepted")]
@@ -122,7 +122,7 @@ impl KeyProblem {
 impl KeyAnswers {
     /// Whether DNS has nothing at the name of the key, or nothing that is meant as one.
     pub(crate) fn deny(&self, handle: KeyHandle) -> bool {
-        let is_other = |record: Result<_, KeyError>| record.is_err_and(|error| !error.is_key_record());
+        let is_other = |record: Result<_, KeyRecordError>| record.is_err_and(|error| !error.is_key_record());
         match self.0.get(handle.0).map(|(_, answer)| answer) {
             Some(Answer::NoData | Answer::NxDomain(_)) => true,
             Some(answer @ Answer::Records(_)) => answer.texts().map(KeyRecord::parse).all(is_other),
@@ -131,7 +131,7 @@ impl KeyAnswers {
     }
 
     /// Holds a signature against the key records of its name.
-    pub(crate) fn check(&self, handle: KeyHandle, claim: &Claim<'_>, bits: RsaBits) -> Checked {
+    pub(crate) fn check(&self, handle: KeyHandle, claim: &KeyClaim<'_>, bits: RsaBits) -> Checked {
         let Some((name, answer)) = self.0.get(handle.0) else {
             // Handles come from the same questions, so this is never reached.
             return Checked::problem(KeyProblem::NoRecord(DnsName::root()));
@@ -191,7 +191,7 @@ impl Checked {
     }
 }
 
-fn check_one(name: &DnsName, record: &KeyRecord, claim: &Claim<'_>, accepted: RsaBits) -> Checked {
+fn check_one(name: &DnsName, record: &KeyRecord, claim: &KeyClaim<'_>, accepted: RsaBits) -> Checked {
     let bits = record.key.bits();
     let is_rsa = matches!(record.key, PublicKey::Rsa { .. });
     let problem = if !record.key.fits(claim.algorithm) {
@@ -218,8 +218,8 @@ fn check_one(name: &DnsName, record: &KeyRecord, claim: &Claim<'_>, accepted: Rs
 mod tests {
     use super::*;
 
-    fn signer(selector: &str) -> Signer {
-        Signer {
+    fn signer(selector: &str) -> SignatureOrigin {
+        SignatureOrigin {
             algorithm: Algorithm::Ed25519Sha256,
             signature: Box::default(),
             domain: DomainName::parse("example.com").unwrap(),

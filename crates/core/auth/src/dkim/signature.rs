@@ -48,9 +48,9 @@ impl fmt::Display for Algorithm {
 
 /// A DKIM-Signature that can be verified as far as its field goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
+pub struct DkimSignature {
     /// Who signed, and how.
-    pub signer: Signer,
+    pub signer: SignatureOrigin,
     /// What is signed.
     pub coverage: Coverage,
     /// Domain of `i=`; at or below `d=`.
@@ -60,7 +60,7 @@ pub struct Signature {
 /// Who signed, with which key and algorithm: common to DKIM-Signature,
 /// ARC-Message-Signature and ARC-Seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signer {
+pub struct SignatureOrigin {
     /// `a=`.
     pub algorithm: Algorithm,
     /// `b=`, decoded.
@@ -90,7 +90,7 @@ pub struct Coverage {
     pub expires: Option<u64>,
 }
 
-impl Signature {
+impl DkimSignature {
     /// Reads the tags of a DKIM-Signature.
     ///
     /// # Errors
@@ -100,7 +100,7 @@ impl Signature {
             b"1" => {}
             other => return Err(SignatureError::Version(excerpt(other))),
         }
-        let signer = Signer::read(tags)?;
+        let signer = SignatureOrigin::read(tags)?;
         let coverage = Coverage::read(tags, signer.signed_at)?;
         if coverage.names.has_empty() {
             return Err(SignatureError::Names);
@@ -126,7 +126,7 @@ impl Signature {
     }
 }
 
-impl Signer {
+impl SignatureOrigin {
     /// Reads `a=`, `b=`, `d=`, `s=` and `t=`.
     ///
     /// # Errors
@@ -174,15 +174,15 @@ impl Coverage {
 /// not told: another minute, another text, and texts are kept once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expired: x={0} has passed")]
-pub struct Expired(pub u64);
+pub struct ExpiredSignature(pub u64);
 
 /// Whether a signature holds at `now`, with clocks that differ by up to `skew` seconds.
 ///
 /// # Errors
-/// [`Expired`] when `x=` has passed: RFC 6376 §3.5 lets us ignore such signatures.
-pub fn check_expiry(coverage: &Coverage, now: u64, skew: u64) -> Result<(), Expired> {
+/// [`ExpiredSignature`] when `x=` has passed: RFC 6376 §3.5 lets us ignore such signatures.
+pub fn check_expiry(coverage: &Coverage, now: u64, skew: u64) -> Result<(), ExpiredSignature> {
     match coverage.expires {
-        Some(x) if now > x.saturating_add(skew) => Err(Expired(x)),
+        Some(x) if now > x.saturating_add(skew) => Err(ExpiredSignature(x)),
         _ => Ok(()),
     }
 }
@@ -191,7 +191,7 @@ pub fn check_expiry(coverage: &Coverage, now: u64, skew: u64) -> Result<(), Expi
 /// signature MAY be ignored. Nobody gains by a wrong `t=`, and clocks of signers are wrong now
 /// and then, so it is told and not ignored.
 #[must_use]
-pub fn seconds_ahead(signer: &Signer, now: u64, skew: u64) -> Option<u64> {
+pub fn seconds_ahead(signer: &SignatureOrigin, now: u64, skew: u64) -> Option<u64> {
     signer
         .signed_at
         .filter(|&t| t > now.saturating_add(skew))
@@ -312,7 +312,7 @@ mod tests {
 
     const BODY_HASH: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
 
-    fn field(changes: &[(&str, Option<&str>)]) -> Result<Signature, SignatureError> {
+    fn field(changes: &[(&str, Option<&str>)]) -> Result<DkimSignature, SignatureError> {
         let mut tags = vec![
             ("v", "1"),
             ("a", "rsa-sha256"),
@@ -327,7 +327,7 @@ mod tests {
             tags.extend(value.map(|v| (name, v)));
         }
         let text: Vec<_> = tags.iter().map(|(n, v)| format!("{n}={v}")).collect();
-        Signature::read(&TagList::parse(text.join("; ").as_bytes())?)
+        DkimSignature::read(&TagList::parse(text.join("; ").as_bytes())?)
     }
 
     fn error(name: &str, value: &str) -> SignatureError {
@@ -430,7 +430,7 @@ mod tests {
         assert_eq!(ahead(700), None);
         let at = |now| check_expiry(&signature.coverage, now, 300);
         assert_eq!(at(2300), Ok(()));
-        assert_eq!(at(2301), Err(Expired(2000)));
+        assert_eq!(at(2301), Err(ExpiredSignature(2000)));
         let endless = field(&[("x", Some("9999999999999"))]).unwrap();
         assert_eq!(check_expiry(&endless.coverage, u64::MAX, 0), Ok(()));
     }

@@ -8,10 +8,10 @@ use super::body::{BodyDigests, BodyHandle, BodyHashing, Sha256};
 use super::canonical::header_field;
 use super::headers::HeaderIndex;
 use super::key::Signed;
-use super::keys::{Claim, KeyAnswers, KeyHandle, KeyQuestions, RsaBits};
-use super::signature::{Algorithm, Described, Signature, SignatureError, check_expiry, seconds_ahead};
+use super::keys::{KeyAnswers, KeyClaim, KeyHandle, KeyQuestions, RsaBits};
+use super::signature::{Algorithm, Described, DkimSignature, SignatureError, check_expiry, seconds_ahead};
 use super::tags::TagList;
-use super::{DkimOutcome, DkimResult, MAX_HELD_OCTETS, Options, Substance};
+use super::{DkimOptions, DkimOutcome, DkimResult, MAX_HELD_OCTETS, Substance};
 use crate::lookup::{Lookup, Question};
 
 /// The longest DKIM-Signature field that is read, name and line end included.
@@ -51,7 +51,7 @@ struct Entry {
 struct Task {
     key: KeyHandle,
     signed: Signed,
-    signature: Signature,
+    signature: DkimSignature,
     body: BodyHandle,
 }
 
@@ -63,7 +63,7 @@ impl Verifier {
     pub fn new(
         headers: &HeaderSection,
         author_domains: &[DomainName],
-        options: &Options,
+        options: &DkimOptions,
         now: u64,
         bodies: &mut BodyHashing,
     ) -> Self {
@@ -145,7 +145,7 @@ pub fn described(headers: &HeaderSection) -> Vec<DkimOutcome> {
 /// A DKIM-Signature field as read: the signature, unless its form already decides.
 struct Read {
     result: DkimOutcome,
-    signature: Option<Signature>,
+    signature: Option<DkimSignature>,
 }
 
 impl Read {
@@ -189,17 +189,17 @@ enum Unread {
     Signature(SignatureError),
 }
 
-fn read(field: &HeaderField, result: &mut DkimOutcome) -> Result<Signature, Unread> {
+fn read(field: &HeaderField, result: &mut DkimOutcome) -> Result<DkimSignature, Unread> {
     if field.wire_len() > MAX_FIELD_OCTETS {
         return Err(Unread::TooLong);
     }
     let tags = TagList::parse(field.value()).map_err(|e| Unread::Signature(e.into()))?;
     result.describe(Described::read(&tags));
-    Signature::read(&tags).map_err(Unread::Signature)
+    DkimSignature::read(&tags).map_err(Unread::Signature)
 }
 
 /// Sets aside what needs no key to be decided.
-fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &Options, now: u64) {
+fn refuse(fields: &mut [Read], headers: &HeaderSection, options: &DkimOptions, now: u64) {
     let mut seen = BTreeSet::new();
     for read in fields {
         let Some(signature) = &read.signature else {
@@ -287,7 +287,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The work for one signature; none when the result is decided by trying.
-    fn task(&mut self, result: &mut DkimOutcome, signature: Signature) -> Option<Task> {
+    fn task(&mut self, result: &mut DkimOutcome, signature: DkimSignature) -> Option<Task> {
         let coverage = &signature.coverage;
         // A Subject added above the one that is signed is as good as none signed.
         let unsigned = |name: &&str| {
@@ -326,7 +326,7 @@ impl<'a> Plan<'a> {
 
     /// What the signature signs: the fields of `h=`, then its own without `b=` and without
     /// the final CRLF (RFC 6376 §3.7).
-    fn signed(&self, own: usize, signature: &Signature) -> Option<Signed> {
+    fn signed(&self, own: usize, signature: &DkimSignature) -> Option<Signed> {
         let kind = signature.coverage.header;
         let field = self.index.field(own)?;
         let tags = TagList::parse(field.value()).ok()?;
@@ -388,12 +388,12 @@ struct BodyMatch {
 
 impl Judge<'_> {
     fn decide(&self, task: &Task, result: &mut DkimOutcome) {
-        let Signature {
+        let DkimSignature {
             signer,
             coverage,
             identity_domain,
         } = &task.signature;
-        let claim = Claim {
+        let claim = KeyClaim {
             algorithm: signer.algorithm,
             signed: &task.signed,
             signature: &signer.signature,

@@ -10,7 +10,7 @@ pub const QUESTIONS_PER_MESSAGE: usize = 100;
 
 /// A question of this message and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct AskedQuestion {
     /// What was asked.
     pub question: Question,
     /// What DNS said; none while the answer is under way.
@@ -27,7 +27,7 @@ pub struct Ledger<L> {
 
 #[derive(Default)]
 struct Entries {
-    asked: Vec<Asked>,
+    asked: Vec<AskedQuestion>,
     index: BTreeMap<Question, usize>,
     refused: bool,
 }
@@ -44,12 +44,12 @@ impl<L: Lookup> Ledger<L> {
 
     /// The questions so far in the order of asking.
     #[must_use]
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<AskedQuestion> {
         self.lock().asked.clone()
     }
 
     /// Whether there is such a question.
-    pub fn any(&self, is_such: impl Fn(&Asked) -> bool) -> bool {
+    pub fn any(&self, is_such: impl Fn(&AskedQuestion) -> bool) -> bool {
         self.lock().asked.iter().any(is_such)
     }
 
@@ -75,7 +75,7 @@ impl<L: Lookup> Ledger<L> {
             return Err(LookupError::Budget);
         }
         let at = entries.asked.len();
-        entries.asked.push(Asked {
+        entries.asked.push(AskedQuestion {
             question: question.clone(),
             answer: None,
         });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, DnsName, Lookup, LookupError, Missing, Question, Record, RecordType};
+use super::{Answer, DnsName, DnsRecord, Lookup, LookupError, Missing, Question, RecordType};
 
 /// The longest chain of aliases that is followed; resolvers stop at about as many.
 const MAX_ALIASES: usize = 8;
@@ -11,7 +11,7 @@ const MAX_ALIASES: usize = 8;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ZoneData {
     /// These records; an empty list is NODATA.
-    Records(Vec<Record>),
+    Records(Vec<DnsRecord>),
     /// A scripted misfortune.
     Fault(Fault),
 }
@@ -82,7 +82,7 @@ impl Zones {
             .entry(RecordType::Txt)
             .or_insert_with(|| ZoneData::Records(Vec::new()));
         if let ZoneData::Records(records) = data {
-            records.push(Record::Txt(text.into()));
+            records.push(DnsRecord::Txt(text.into()));
         }
     }
 

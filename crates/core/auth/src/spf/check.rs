@@ -13,11 +13,11 @@ use mechanism::ReverseNames;
 
 use super::limits::{MAX_ANSWER_RECORDS, MAX_LOOKUP_TERMS, MAX_QUOTED_RECORD_OCTETS, MAX_VOID_LOOKUPS};
 use super::macros::{DomainSpec, Unusable, Values};
-use super::record::{Directive, Mechanism, Modifier, Qualifier, SpfRecord};
+use super::record::{Directive, Modifier, Qualifier, SpfMechanism, SpfRecord};
 use super::redacted::{RedactedNames, SpfName};
 use super::trace::{Match, Mismatch, NoRecord, ProblemCause, SpfProblem, SpfTerm, StepOutcome, Trace};
 use super::{Identity, SpfOutcome, SpfRequest, SpfResult};
-use crate::lookup::{Answer, Lookup, Question, Record, RecordType};
+use crate::lookup::{Answer, DnsRecord, Lookup, Question, RecordType};
 
 /// Checks one identity.
 pub(super) async fn run(
@@ -257,18 +257,18 @@ impl<'a, L: Lookup> Check<'a, L> {
         by
     }
 
-    async fn mechanism(&mut self, mechanism: &Mechanism, term: TermAt<'_>) -> Result<Match, NotMatched> {
+    async fn mechanism(&mut self, mechanism: &SpfMechanism, term: TermAt<'_>) -> Result<Match, NotMatched> {
         match mechanism {
-            Mechanism::All => Ok(Match::Always),
-            Mechanism::Ip4(network) | Mechanism::Ip6(network) => match network.contains(self.client) {
+            SpfMechanism::All => Ok(Match::Always),
+            SpfMechanism::Ip4(network) | SpfMechanism::Ip6(network) => match network.contains(self.client) {
                 true => Ok(Match::InNetwork(self.client)),
                 false => Err(NotMatched::Mismatch(Mismatch::OtherNetwork)),
             },
-            Mechanism::Include(target) => self.include(target, term).await,
-            Mechanism::A(target, prefixes) => self.a(target.as_ref(), *prefixes, term).await,
-            Mechanism::Mx(target, prefixes) => self.mx(target.as_ref(), *prefixes, term).await,
-            Mechanism::Ptr(target) => self.ptr(target.as_ref(), term).await,
-            Mechanism::Exists(target) => self.exists(target, term).await,
+            SpfMechanism::Include(target) => self.include(target, term).await,
+            SpfMechanism::A(target, prefixes) => self.a(target.as_ref(), *prefixes, term).await,
+            SpfMechanism::Mx(target, prefixes) => self.mx(target.as_ref(), *prefixes, term).await,
+            SpfMechanism::Ptr(target) => self.ptr(target.as_ref(), term).await,
+            SpfMechanism::Exists(target) => self.exists(target, term).await,
         }
     }
 
@@ -420,7 +420,7 @@ pub(super) fn found<'r>(
     name: &SpfName,
     record_type: RecordType,
     answer: &'r Answer,
-) -> Result<&'r [Record], ProblemCause> {
+) -> Result<&'r [DnsRecord], ProblemCause> {
     if let Some(error) = answer.failure() {
         let name = name.clone();
         return Err(ProblemCause::Unanswered {

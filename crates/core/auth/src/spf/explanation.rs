@@ -3,7 +3,7 @@
 
 use super::check::{At, Check, TermAt};
 use super::limits::MAX_EXPLANATION_OCTETS;
-use super::macros::{MacroString, Place};
+use super::macros::{MacroContext, MacroString};
 use super::record::Modifier;
 use super::redacted::SpfName;
 use super::trace::{ExplanationError, StepOutcome};
@@ -38,7 +38,7 @@ impl<L: Lookup> Check<'_, L> {
 
         let answer = self.ask(&name, RecordType::Txt).await;
         let text = only_text(&name, &answer)?;
-        let text = MacroString::parse(text, Place::Explanation)
+        let text = MacroString::parse(text, MacroContext::Explanation)
             .map_err(|error| ExplanationError::Syntax(name, error))?;
 
         if text.uses_validated_name() && validated.is_none() {

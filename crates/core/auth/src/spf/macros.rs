@@ -15,7 +15,7 @@ use super::POSTMASTER;
 use super::limits::MAX_IDENTITY_OCTETS;
 use super::redacted::{LOCAL_PART, SpfName};
 use crate::lookup::DnsName;
-pub use parse::{MacroError, Place};
+pub use parse::{MacroContext, MacroError};
 
 /// How much of an expanded name is looked at, from the right: a name, its final dot,
 /// and the dot in front of it that tells whether the leftmost label is a whole one.
@@ -338,7 +338,7 @@ mod tests {
             receiver: "",
             now: 1_700_000_000,
         };
-        let parsed = MacroString::parse(spec.as_bytes(), Place::Explanation).unwrap();
+        let parsed = MacroString::parse(spec.as_bytes(), MacroContext::Explanation).unwrap();
         let text = parsed.expand(&values, 10_000)?.unwrap();
         Ok(String::from_utf8(text).unwrap())
     }

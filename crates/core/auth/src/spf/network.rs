@@ -14,23 +14,23 @@ pub struct Prefixes {
 impl Prefixes {
     /// The network of that size around an address.
     #[must_use]
-    pub fn around(self, address: IpAddr) -> Network {
+    pub fn around(self, address: IpAddr) -> SpfNetwork {
         let prefix = match address {
             IpAddr::V4(_) => self.v4,
             IpAddr::V6(_) => self.v6,
         };
-        Network::new(address, prefix)
+        SpfNetwork::new(address, prefix)
     }
 }
 
 /// All addresses that agree with one in the leading bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub struct SpfNetwork {
     address: IpAddr,
     prefix: u8,
 }
 
-impl Network {
+impl SpfNetwork {
     /// A prefix past the bits of the address counts as all of them.
     pub(super) fn new(address: IpAddr, prefix: u8) -> Self {
         Self { address, prefix }
@@ -60,7 +60,7 @@ mod tests {
 
     fn inside(network: &str, address: &str) -> bool {
         let (base, prefix) = network.split_once('/').unwrap();
-        Network::new(base.parse().unwrap(), prefix.parse().unwrap()).contains(address.parse().unwrap())
+        SpfNetwork::new(base.parse().unwrap(), prefix.parse().unwrap()).contains(address.parse().unwrap())
     }
 
     #[test]

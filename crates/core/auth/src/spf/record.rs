@@ -8,8 +8,8 @@ use landmarc_mail::text::visible_octets;
 
 use super::SpfResult;
 use super::limits::{MAX_QUOTED_OCTETS, MAX_RECORD_OCTETS};
-use super::macros::{DomainSpec, MacroError, MacroString, Place};
-pub use super::network::{Network, Prefixes};
+use super::macros::{DomainSpec, MacroContext, MacroError, MacroString};
+pub use super::network::{Prefixes, SpfNetwork};
 
 /// An SPF record without any syntax error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +33,13 @@ impl SpfRecord {
     /// Reads a record.
     ///
     /// # Errors
-    /// [`RecordError`] for the first thing wrong anywhere in it (RFC 7208 §4.6: "if there
+    /// [`SpfRecordError`] for the first thing wrong anywhere in it (RFC 7208 §4.6: "if there
     /// are any syntax errors anywhere in the record, check_host() returns immediately
     /// with the result "permerror", without further interpretation or evaluation").
-    pub fn parse(text: &[u8]) -> Result<Self, RecordError> {
-        let terms = terms_of(text).ok_or(RecordError::Version)?;
+    pub fn parse(text: &[u8]) -> Result<Self, SpfRecordError> {
+        let terms = terms_of(text).ok_or(SpfRecordError::Version)?;
         if text.len() > MAX_RECORD_OCTETS {
-            return Err(RecordError::TooLong);
+            return Err(SpfRecordError::TooLong);
         }
         let mut record = Self {
             directives: Vec::new(),
@@ -47,7 +47,7 @@ impl SpfRecord {
             explanation: None,
         };
         for term in terms.split(|&b| b == b' ').filter(|term| !term.is_empty()) {
-            record.read_term(term).map_err(|problem| RecordError::Term {
+            record.read_term(term).map_err(|problem| SpfRecordError::Term {
                 term: quoted(term),
                 problem,
             })?;
@@ -66,7 +66,7 @@ impl SpfRecord {
             "exp" => &mut self.explanation,
             // RFC 7208 §6: "Unrecognized modifiers MUST be ignored", but their syntax holds.
             _ => {
-                MacroString::parse(value.as_bytes(), Place::Modifier)?;
+                MacroString::parse(value.as_bytes(), MacroContext::Modifier)?;
                 return Ok(());
             }
         };
@@ -88,7 +88,7 @@ pub struct Directive {
     /// The result of a match.
     pub qualifier: Qualifier,
     /// What has to match.
-    pub mechanism: Mechanism,
+    pub mechanism: SpfMechanism,
     /// As written, with the qualifier where one was; escaped and cut like all quotations.
     pub text: Arc<str>,
 }
@@ -125,7 +125,7 @@ impl From<Qualifier> for SpfResult {
 
 /// A mechanism (RFC 7208 §5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mechanism {
+pub enum SpfMechanism {
     /// §5.1: always.
     All,
     /// §5.2: another record passes.
@@ -137,16 +137,16 @@ pub enum Mechanism {
     /// §5.5: the validated name of the client is the target or below.
     Ptr(Option<DomainSpec>),
     /// §5.6.
-    Ip4(Network),
+    Ip4(SpfNetwork),
     /// §5.6.
-    Ip6(Network),
+    Ip6(SpfNetwork),
     /// §5.7: the name has an A record.
     Exists(DomainSpec),
 }
 
 /// What is wrong with a record. All of these are permerror.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
+pub enum SpfRecordError {
     /// Not an SPF record.
     #[error("it does not begin with `v=spf1` and a blank")]
     Version,
@@ -238,25 +238,25 @@ fn parse_directive(term: &str) -> Result<Directive, TermError> {
     })
 }
 
-fn parse_mechanism(text: &str) -> Result<Mechanism, TermError> {
+fn parse_mechanism(text: &str) -> Result<SpfMechanism, TermError> {
     let name_end = text.find([':', '/']).unwrap_or(text.len());
     let (name, argument) = text.split_at(name_end);
     Ok(match name.to_ascii_lowercase().as_str() {
-        "all" if argument.is_empty() => Mechanism::All,
+        "all" if argument.is_empty() => SpfMechanism::All,
         "all" => return Err(TermError::Argument),
-        "include" => Mechanism::Include(domain(argument)?.ok_or(TermError::Missing)?),
+        "include" => SpfMechanism::Include(domain(argument)?.ok_or(TermError::Missing)?),
         "a" => {
             let (target, prefixes) = domain_and_prefixes(argument)?;
-            Mechanism::A(target, prefixes)
+            SpfMechanism::A(target, prefixes)
         }
         "mx" => {
             let (target, prefixes) = domain_and_prefixes(argument)?;
-            Mechanism::Mx(target, prefixes)
+            SpfMechanism::Mx(target, prefixes)
         }
-        "ptr" => Mechanism::Ptr(domain(argument)?),
-        "ip4" => Mechanism::Ip4(network::<Ipv4Addr>(argument, 32)?),
-        "ip6" => Mechanism::Ip6(network::<Ipv6Addr>(argument, 128)?),
-        "exists" => Mechanism::Exists(domain(argument)?.ok_or(TermError::Missing)?),
+        "ptr" => SpfMechanism::Ptr(domain(argument)?),
+        "ip4" => SpfMechanism::Ip4(network::<Ipv4Addr>(argument, 32)?),
+        "ip6" => SpfMechanism::Ip6(network::<Ipv6Addr>(argument, 128)?),
+        "exists" => SpfMechanism::Exists(domain(argument)?.ok_or(TermError::Missing)?),
         _ => return Err(TermError::Mechanism),
     })
 }
@@ -287,7 +287,7 @@ fn split_prefix<'a>(text: &'a str, slash: &str, most: u8) -> Result<(&'a str, u8
 }
 
 /// `":" network [ "/" cidr-length ]`
-fn network<A: FromStr + Into<IpAddr>>(argument: &str, most: u8) -> Result<Network, TermError> {
+fn network<A: FromStr + Into<IpAddr>>(argument: &str, most: u8) -> Result<SpfNetwork, TermError> {
     let text = argument
         .strip_prefix(':')
         .filter(|text| !text.is_empty())
@@ -297,7 +297,7 @@ fn network<A: FromStr + Into<IpAddr>>(argument: &str, most: u8) -> Result<Networ
         None => (text, most),
     };
     let address: A = address.parse().map_err(|_| TermError::Address)?;
-    Ok(Network::new(address.into(), prefix))
+    Ok(SpfNetwork::new(address.into(), prefix))
 }
 
 /// RFC 7208 §12: `"/" ("0" / %x31-39 0*1DIGIT)`, and alike up to 128 for IPv6.
@@ -317,13 +317,13 @@ fn is_number(digits: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<SpfRecord, RecordError> {
+    fn parse(text: &str) -> Result<SpfRecord, SpfRecordError> {
         SpfRecord::parse(text.as_bytes())
     }
 
     fn problem(term: &str) -> TermError {
         match parse(&format!("v=spf1 {term} -all")) {
-            Err(RecordError::Term { problem, .. }) => problem,
+            Err(SpfRecordError::Term { problem, .. }) => problem,
             other => panic!("{term}: {other:?}"),
         }
     }
@@ -343,7 +343,7 @@ mod tests {
         ] {
             assert!(!SpfRecord::is_one(no.as_bytes()), "{no}");
         }
-        assert_eq!(parse("v=spf2.0/pra"), Err(RecordError::Version));
+        assert_eq!(parse("v=spf2.0/pra"), Err(SpfRecordError::Version));
     }
 
     #[test]
@@ -394,7 +394,7 @@ mod tests {
             .directives
             .iter()
             .map(|d| match d.mechanism {
-                Mechanism::A(_, p) | Mechanism::Mx(_, p) => (p.v4, p.v6),
+                SpfMechanism::A(_, p) | SpfMechanism::Mx(_, p) => (p.v4, p.v6),
                 ref other => panic!("{other:?}"),
             })
             .collect();
@@ -459,6 +459,6 @@ mod tests {
     fn a_record_of_8192_octets_and_one_more() {
         let longest = format!("v=spf1 x={}", "y".repeat(MAX_RECORD_OCTETS - "v=spf1 x=".len()));
         assert!(parse(&longest).is_ok());
-        assert_eq!(parse(&(longest + "y")), Err(RecordError::TooLong));
+        assert_eq!(parse(&(longest + "y")), Err(SpfRecordError::TooLong));
     }
 }

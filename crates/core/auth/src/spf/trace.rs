@@ -9,7 +9,7 @@ use super::limits::{
     MAX_ANSWER_RECORDS, MAX_EXPLANATION_OCTETS, MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_STEPS, MAX_VOID_LOOKUPS,
 };
 use super::macros::{MacroError, Unusable};
-use super::record::RecordError;
+use super::record::SpfRecordError;
 use super::redacted::SpfName;
 use crate::lookup::{LookupError, RecordType};
 
@@ -253,7 +253,7 @@ pub enum ProblemCause {
     LargeAnswer(SpfName, RecordType),
     /// The record of this domain cannot be read.
     #[error("{0}: {1}")]
-    Record(SpfName, RecordError),
+    Record(SpfName, SpfRecordError),
     /// RFC 7208 §4.5.
     #[error("{0} has more than one SPF record")]
     SeveralRecords(SpfName),

@@ -2,7 +2,9 @@
 //! RZ10, and the limits.
 
 use landmarc_auth::dkim::DkimResult::{Fail, Neutral, Pass, PermError, Policy};
-use landmarc_auth::dkim::{BodyHashing, MAX_FIELD_OCTETS, MAX_RESULTS, MAX_SIGNED_NAMES, Options, Verifier};
+use landmarc_auth::dkim::{
+    BodyHashing, DkimOptions, MAX_FIELD_OCTETS, MAX_RESULTS, MAX_SIGNED_NAMES, Verifier,
+};
 use landmarc_auth::lookup::Zones;
 use landmarc_mail::message::{HeaderDefect, HeaderLimits};
 use landmarc_mail::{HeaderField, HeaderSection};
@@ -137,11 +139,11 @@ fn at10_a_signature_of_no_body_at_all() {
     let empty_hash = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
     let mut mail = letter().signed(&TAGS.replace("bh=BODY", &format!("l=0; bh={empty_hash}")));
     mail.body = b"Pay everything.\r\n".to_vec();
-    let options = Options {
+    let options = DkimOptions {
         accept_body_length: true,
-        ..Options::default()
+        ..DkimOptions::default()
     };
-    for options in [Options::default(), options] {
+    for options in [DkimOptions::default(), options] {
         let result = only(verify_as(&mail, &zones(), &[], &options, NOW));
         expect(&result, Policy, "l=0: no body at all is signed");
     }
@@ -179,11 +181,11 @@ fn at11_five_thousand_signatures() {
     };
 
     let mut bodies = BodyHashing::new();
-    let verifier = Verifier::new(&mail.headers, &[], &Options::default(), NOW, &mut bodies);
+    let verifier = Verifier::new(&mail.headers, &[], &DkimOptions::default(), NOW, &mut bodies);
     assert_eq!(verifier.questions().len(), 10);
 
     let authors = [domain("bank.test")];
-    let results = verify_as(&mail, &zones(), &authors, &Options::default(), NOW);
+    let results = verify_as(&mail, &zones(), &authors, &DkimOptions::default(), NOW);
     assert_eq!(results.len(), MAX_RESULTS);
     let passed: Vec<_> = results.iter().filter(|result| result.result == Pass).collect();
     assert_eq!(passed.len(), 1);

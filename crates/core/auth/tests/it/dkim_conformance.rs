@@ -1,6 +1,6 @@
 //! The conformance set `dkim/cases.jsonl`: real mail, other projects' messages, edges.
 
-use landmarc_auth::dkim::{DkimOutcome, DkimResult, Options};
+use landmarc_auth::dkim::{DkimOptions, DkimOutcome, DkimResult};
 use landmarc_mail::DomainName;
 use landmarc_testkit::cases;
 use serde_json::Value;
@@ -39,7 +39,7 @@ fn dkim_conformance_where_the_rfc_leaves_the_choice_to_us() {
     let all = cases::all("dkim/cases.jsonl");
     for case in &all {
         let mail = Mail::parse(&case.message().unwrap());
-        let result = || verify_as(&mail, &case.zones(), &[], &Options::default(), case.now()).remove(0);
+        let result = || verify_as(&mail, &case.zones(), &[], &DkimOptions::default(), case.now()).remove(0);
         if PARTLY_SIGNED_BODIES.contains(&case.id()) {
             expect(&result(), DkimResult::Policy, "octets of the body are not signed");
         }
@@ -48,9 +48,9 @@ fn dkim_conformance_where_the_rfc_leaves_the_choice_to_us() {
 
 fn disagreement(case: &cases::Case) -> Option<String> {
     let mail = Mail::parse(&case.message().unwrap());
-    let options = Options {
+    let options = DkimOptions {
         accept_body_length: PARTLY_SIGNED_BODIES.contains(&case.id()),
-        ..Options::default()
+        ..DkimOptions::default()
     };
     let results = verify_as(&mail, &case.zones(), &[], &options, case.now());
     let accepted = case.accepted("dkim", "overall").unwrap();

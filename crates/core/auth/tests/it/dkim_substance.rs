@@ -1,6 +1,6 @@
 //! What stands behind a signature that does not pass.
 
-use landmarc_auth::dkim::{MAX_EXPIRED, Options, Substance};
+use landmarc_auth::dkim::{DkimOptions, MAX_EXPIRED, Substance};
 use landmarc_auth::lookup::{Fault, Zones};
 use landmarc_testkit::{dns_name, txt_zones};
 
@@ -82,7 +82,16 @@ fn a_field_that_names_nobody_is_no_signature() {
 fn a_signature_may_have_expired_while_mail_servers_kept_trying() {
     let expires = NOW - 1_000_000;
     let mail = letter().signed(&TAGS.replace("s=s1;", &format!("s=s1; t={}; x={expires};", expires - 1)));
-    let at = |now| only(verify_as(&mail, &keys_at(&[KEY]), &[], &Options::default(), now)).substance;
+    let at = |now| {
+        only(verify_as(
+            &mail,
+            &keys_at(&[KEY]),
+            &[],
+            &DkimOptions::default(),
+            now,
+        ))
+        .substance
+    };
     assert_eq!(at(expires + MAX_EXPIRED), Substance::Possible);
     assert_eq!(at(expires + MAX_EXPIRED + 1), Substance::Void);
 }
@@ -94,7 +103,7 @@ fn one_signature_more_than_are_verified_is_void() {
             "DKIM-Signature: v=1; a=ed25519-sha256; d=example.com; s=x{number}; h=from; bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AAAA\n"
         )
     };
-    let most = Options::default().max_signatures;
+    let most = DkimOptions::default().max_signatures;
     let fields: String = (0..=most).map(junk).collect();
     let mail = Mail::text(&format!("{fields}From: a@example.com\n\nLine one\n"));
     let results = verify(&mail, &Zones::new());

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::canonical::{Canonicalization, header_field};
-use landmarc_auth::dkim::{BodyHashing, DkimOutcome, DkimResult, Options, Sha256, SigningKey, Verifier};
+use landmarc_auth::dkim::{BodyHashing, DkimOptions, DkimOutcome, DkimResult, Sha256, SigningKey, Verifier};
 use landmarc_auth::lookup::{DnsName, Zones};
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};
@@ -148,7 +148,7 @@ pub(crate) fn domain(name: &str) -> DomainName {
 
 /// Judges with the defaults.
 pub(crate) fn verify(mail: &Mail, zones: &Zones) -> Vec<DkimOutcome> {
-    verify_as(mail, zones, &[], &Options::default(), NOW)
+    verify_as(mail, zones, &[], &DkimOptions::default(), NOW)
 }
 
 /// Judges with everything given.
@@ -156,7 +156,7 @@ pub(crate) fn verify_as(
     mail: &Mail,
     zones: &Zones,
     authors: &[DomainName],
-    options: &Options,
+    options: &DkimOptions,
     now: u64,
 ) -> Vec<DkimOutcome> {
     let mut bodies = BodyHashing::new();

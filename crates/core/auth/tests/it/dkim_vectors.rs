@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use landmarc_auth::dkim::DkimResult::{Fail, Neutral, Pass, PermError, Policy, TempError};
-use landmarc_auth::dkim::{BodyHashing, Canonicalization, DkimOutcome, Options, Verifier};
+use landmarc_auth::dkim::{BodyHashing, Canonicalization, DkimOptions, DkimOutcome, Verifier};
 use landmarc_auth::lookup::{Fault, RecordType, ZoneData, Zones};
 use landmarc_testkit::{dns_name, txt_zones};
 
@@ -87,9 +87,9 @@ fn dk21_rsa_keys_that_are_too_short() {
 
 #[test]
 fn dk21_no_option_makes_them_long_enough() {
-    let options = Options {
+    let options = DkimOptions {
         min_rsa_bits: 512,
-        ..Options::default()
+        ..DkimOptions::default()
     };
     let mail = rsa_of_size(512, keys::RSA_512_SIGNATURE);
     let results = verify_as(&mail, &rsa_zones(512, keys::RSA_512_KEY), &[], &options, NOW);
@@ -106,9 +106,9 @@ fn dk22_rsa_keys_of_4096_bits() {
     let result = only(verify(&mail, &zones));
     expect(&result, Pass, "");
     assert_eq!(result.key_bits, Some(4096));
-    let options = Options {
+    let options = DkimOptions {
         max_rsa_bits: 4095,
-        ..Options::default()
+        ..DkimOptions::default()
     };
     expect(
         &only(verify_as(&mail, &zones, &[], &options, NOW)),
@@ -273,7 +273,7 @@ fn dk35_expired() {
 }
 
 /// The letter signed with `l=` over the start of its body.
-fn with_length(signed: &str, length: usize, options: &Options) -> DkimOutcome {
+fn with_length(signed: &str, length: usize, options: &DkimOptions) -> DkimOutcome {
     let hash = BASE64.encode(body_hash_of_octets(signed.as_bytes()));
     let tags = TAGS.replace("bh=BODY", &format!("l={length}; bh={hash}"));
     let zones = keys_at(&["s1._domainkey.example.com"]);
@@ -288,10 +288,10 @@ fn body_hash_of_octets(octets: &[u8]) -> Vec<u8> {
 
 #[test]
 fn dk36_a_body_signed_in_part() {
-    let strict = Options::default();
-    let lenient = Options {
+    let strict = DkimOptions::default();
+    let lenient = DkimOptions {
         accept_body_length: true,
-        ..Options::default()
+        ..DkimOptions::default()
     };
     let result = with_length("Line one\r\n", 10, &strict);
     expect(&result, Policy, "l=10: 10 octets of the body are not signed");
@@ -312,11 +312,11 @@ fn dk36_a_body_signed_in_part() {
 
 #[test]
 fn dk37_more_signed_than_there_is() {
-    let lenient = Options {
+    let lenient = DkimOptions {
         accept_body_length: true,
-        ..Options::default()
+        ..DkimOptions::default()
     };
-    for options in [Options::default(), lenient] {
+    for options in [DkimOptions::default(), lenient] {
         let result = with_length("Line one\r\nLine two\r\n", 21, &options);
         expect(&result, Neutral, "l=21 is more than the 20 octets of the body");
     }
@@ -334,9 +334,9 @@ fn dk38_a_top_level_domain() {
 
 #[test]
 fn dk38_a_refused_domain() {
-    let options = Options {
+    let options = DkimOptions {
         refused_domains: vec![domain("co.uk")],
-        ..Options::default()
+        ..DkimOptions::default()
     };
     let judged = |name: &str| {
         let mail = letter().signed(&TAGS.replace("d=example.com", &format!("d={name}")));
@@ -361,14 +361,14 @@ fn dk39_the_aligned_signature_is_verified_wherever_it_stands() {
     mail = mail.signed(&TAGS.replace("d=example.com", "d=sub.example.com"));
     let authors = [domain("example.com")];
     let mut bodies = BodyHashing::new();
-    let verifier = Verifier::new(&mail.headers, &authors, &Options::default(), NOW, &mut bodies);
+    let verifier = Verifier::new(&mail.headers, &authors, &DkimOptions::default(), NOW, &mut bodies);
     assert_eq!(verifier.questions().len(), 10);
     let asked: Vec<_> = verifier.questions().iter().map(ToString::to_string).collect();
     assert_eq!(asked[0], "s1._domainkey.example.com TXT");
     assert_eq!(asked[1], "s1._domainkey.sub.example.com TXT");
 
     let zones = keys_at(&["s1._domainkey.example.com"]);
-    let results = verify_as(&mail, &zones, &authors, &Options::default(), NOW);
+    let results = verify_as(&mail, &zones, &authors, &DkimOptions::default(), NOW);
     assert_eq!(results.len(), 30);
     expect(&results[29], Pass, "");
     let neutral = results.iter().filter(|result| result.result == Neutral);
@@ -449,9 +449,9 @@ fn dkim_keys_in_test_mode_count_unless_the_operator_says_otherwise() {
     let result = only(verify(&mail, &zones));
     expect(&result, Pass, "test mode (t=y)");
     assert!(result.key_is_testing);
-    let options = Options {
+    let options = DkimOptions {
         accept_testing_keys: false,
-        ..Options::default()
+        ..DkimOptions::default()
     };
     expect(
         &only(verify_as(&mail, &zones, &[], &options, NOW)),
@@ -475,7 +475,7 @@ fn dkim_futures_may_move_between_threads() {
     }
     let (mail, zones) = (letter().signed(TAGS), keys_at(&["s1._domainkey.example.com"]));
     let mut bodies = BodyHashing::new();
-    let verifier = Verifier::new(&mail.headers, &[], &Options::default(), NOW, &mut bodies);
+    let verifier = Verifier::new(&mail.headers, &[], &DkimOptions::default(), NOW, &mut bodies);
     let mut bodies = movable(bodies);
     bodies.update(&mail.body);
     let digests = bodies.finish();

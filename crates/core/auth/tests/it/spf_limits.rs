@@ -1,6 +1,6 @@
 //! SPF: every limit at its value and one past it, and what attackers would do to them.
 
-use landmarc_auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsName, DnsRecord, Ledger, RecordType, ZoneData, Zones};
 use landmarc_auth::spf::limits::{
     MAX_ANSWER_RECORDS, MAX_EXPLANATION_OCTETS, MAX_IDENTITY_OCTETS, MAX_RECORD_OCTETS, MAX_STEPS,
 };
@@ -89,9 +89,9 @@ fn check_zones(zones: &Zones) -> SpfResult {
 fn an_answer_may_have_a_thousand_records() {
     let texts = |count: usize| {
         let mut zones = zones("");
-        let filler = Record::Txt(b"site-verification=1"[..].into());
+        let filler = DnsRecord::Txt(b"site-verification=1"[..].into());
         let mut records = vec![filler; count - 1];
-        records.push(Record::Txt(b"v=spf1 +all"[..].into()));
+        records.push(DnsRecord::Txt(b"v=spf1 +all"[..].into()));
         zones.set(
             dns_name("example.com"),
             RecordType::Txt,
@@ -103,8 +103,8 @@ fn an_answer_may_have_a_thousand_records() {
     assert_eq!(texts(MAX_ANSWER_RECORDS + 1), SpfResult::PermError);
     let addresses = |count: usize| {
         let mut zones = zones("example.com TXT v=spf1 a -all");
-        let mut records = vec![Record::A([203, 0, 113, 1].into()); count - 1];
-        records.push(Record::A([192, 0, 2, 3].into()));
+        let mut records = vec![DnsRecord::A([203, 0, 113, 1].into()); count - 1];
+        records.push(DnsRecord::A([192, 0, 2, 3].into()));
         zones.set(dns_name("example.com"), RecordType::A, ZoneData::Records(records));
         check_zones(&zones)
     };

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use landmarc_auth::lookup::{DnsName, Ledger, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{DnsName, DnsRecord, Ledger, RecordType, ZoneData, Zones};
 use landmarc_auth::spf::limits::{MAX_LOOKUP_TERMS, MAX_MX_HOSTS, MAX_PTR_NAMES, MAX_VOID_LOOKUPS};
 use landmarc_auth::spf::{SpfOutcome, SpfRecord, SpfRequest, check_helo, check_mail_from};
 use landmarc_mail::ReversePath;
@@ -47,8 +47,8 @@ fn record_text() -> impl Strategy<Value = Vec<u8>> {
 fn add(zones: &mut Zones, name: &str, texts: Vec<Vec<u8>>, hosts: &[usize]) {
     let name = DnsName::from_octets(name.as_bytes()).unwrap();
     let target = |n: &usize| DnsName::from_octets(NAMES[n % NAMES.len()].as_bytes()).unwrap();
-    let texts = texts.into_iter().map(|t| Record::Txt(t.into())).collect();
-    let exchanges = hosts.iter().map(|n| Record::Mx {
+    let texts = texts.into_iter().map(|t| DnsRecord::Txt(t.into())).collect();
+    let exchanges = hosts.iter().map(|n| DnsRecord::Mx {
         preference: 10,
         exchange: target(n),
     });
@@ -59,7 +59,7 @@ fn add(zones: &mut Zones, name: &str, texts: Vec<Vec<u8>>, hosts: &[usize]) {
         ZoneData::Records(exchanges.collect()),
     );
     let last = u8::try_from(hosts.len()).unwrap_or(3);
-    let address = Record::A(Ipv4Addr::new(192, 0, 2, last));
+    let address = DnsRecord::A(Ipv4Addr::new(192, 0, 2, last));
     zones.set(name, RecordType::A, ZoneData::Records(vec![address]));
 }
 
@@ -90,7 +90,7 @@ proptest! {
         for ((name, texts), hosts) in NAMES.iter().zip(texts).zip(&hosts) {
             add(&mut zones, name, texts, hosts);
         }
-        let names = hosts.concat().into_iter().map(|n| Record::Ptr(DnsName::from_octets(NAMES[n].as_bytes()).unwrap()));
+        let names = hosts.concat().into_iter().map(|n| DnsRecord::Ptr(DnsName::from_octets(NAMES[n].as_bytes()).unwrap()));
         zones.set(DnsName::reverse(client), RecordType::Ptr, ZoneData::Records(names.collect()));
 
         let ledger = Ledger::new(zones, usize::MAX);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use landmarc_auth::lookup::{
-    Asked, DnsName, Fault, Ledger, QUESTIONS_PER_MESSAGE, Record, RecordType, ZoneData, Zones,
+    AskedQuestion, DnsName, DnsRecord, Fault, Ledger, QUESTIONS_PER_MESSAGE, RecordType, ZoneData, Zones,
 };
 use landmarc_auth::spf::{SpfOutcome, SpfRequest, SpfResult, check_helo, check_mail_from};
 use landmarc_mail::ReversePath;
@@ -13,7 +13,7 @@ use landmarc_testkit::{block_on, dns_name};
 /// given on several lines, and a fault is written `!SERVFAIL`.
 pub(crate) fn zones(lines: &str) -> Zones {
     let mut zones = Zones::new();
-    let mut sets: Vec<(&str, RecordType, Vec<Record>)> = Vec::new();
+    let mut sets: Vec<(&str, RecordType, Vec<DnsRecord>)> = Vec::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (name, rest) = line.split_once(' ').unwrap();
         let (kind, data) = rest.trim_start().split_once(' ').unwrap_or((rest, ""));
@@ -54,12 +54,12 @@ fn fault_of(word: &str) -> Fault {
     }
 }
 
-fn record(record_type: RecordType, data: &str) -> Record {
+fn record(record_type: RecordType, data: &str) -> DnsRecord {
     match record_type {
-        RecordType::Txt => Record::Txt(data.as_bytes().into()),
-        RecordType::A => Record::A(data.parse().unwrap()),
-        RecordType::Aaaa => Record::Aaaa(data.parse().unwrap()),
-        RecordType::Mx => Record::Mx {
+        RecordType::Txt => DnsRecord::Txt(data.as_bytes().into()),
+        RecordType::A => DnsRecord::A(data.parse().unwrap()),
+        RecordType::Aaaa => DnsRecord::Aaaa(data.parse().unwrap()),
+        RecordType::Mx => DnsRecord::Mx {
             preference: 10,
             exchange: if data == "." {
                 DnsName::root()
@@ -67,7 +67,7 @@ fn record(record_type: RecordType, data: &str) -> Record {
                 dns_name(data)
             },
         },
-        RecordType::Ptr => Record::Ptr(dns_name(data)),
+        RecordType::Ptr => DnsRecord::Ptr(dns_name(data)),
     }
 }
 
@@ -92,7 +92,7 @@ impl Default for Session<'_> {
 
 impl Session<'_> {
     /// The outcome for MAIL FROM, and every question it took.
-    pub(crate) fn check(&self, zones: &str) -> (SpfOutcome, Vec<Asked>) {
+    pub(crate) fn check(&self, zones: &str) -> (SpfOutcome, Vec<AskedQuestion>) {
         let ledger = Ledger::new(self::zones(zones), QUESTIONS_PER_MESSAGE);
         let outcome = self.with(|request| block_on(check_mail_from(&ledger, request)));
         (outcome, ledger.asked())
@@ -125,6 +125,6 @@ pub(crate) fn result(zones: &str) -> SpfResult {
     check(zones).result
 }
 
-pub(crate) fn asked(asked: &[Asked]) -> Vec<String> {
+pub(crate) fn asked(asked: &[AskedQuestion]) -> Vec<String> {
     asked.iter().map(|asked| asked.question.to_string()).collect()
 }

@@ -9,7 +9,7 @@ use landmarc_mail::DomainName;
 
 use super::{DmarcResult, Evaluation, Identifiers};
 use crate::alignment::{Aligned, Mechanism, Owned, align};
-use crate::record::{Mode, Record};
+use crate::record::{Mode, PolicyRecord};
 
 /// The most identifiers that get a walk of their own: SPF and ten DKIM domains. Whatever
 /// comes after counts as not aligned, for anyone can sign with a thousand names.
@@ -129,7 +129,7 @@ pub(super) fn candidates(identifiers: &Identifiers, author: &DomainName) -> Vec<
 }
 
 /// The mode for a mechanism.
-pub(super) fn mode(record: &Record, mechanism: Mechanism) -> Mode {
+pub(super) fn mode(record: &PolicyRecord, mechanism: Mechanism) -> Mode {
     match mechanism {
         Mechanism::Spf => record.spf_mode,
         Mechanism::Dkim => record.dkim_mode,

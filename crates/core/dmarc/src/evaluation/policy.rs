@@ -5,7 +5,7 @@ use landmarc_auth::lookup::Existence;
 
 use super::Evaluation;
 use crate::discovery::TakenAs;
-use crate::record::{AssessmentPolicy, PolicyTag, Record, Usability};
+use crate::record::{AssessmentPolicy, PolicyRecord, PolicyTag, Usability};
 
 /// A policy and the tag it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Selected {
 }
 
 /// The policy for the name that carries the record: `p`, never `sp` or `np`.
-pub(super) fn for_itself(record: &Record) -> Selected {
+pub(super) fn for_itself(record: &PolicyRecord) -> Selected {
     match (record.usability(), record.policy) {
         (Usability::AsPublished, Some(policy)) => Selected::certain(PolicyTag::P, policy),
         // RFC 9989 §4.10.1: as if `p=none` had been retrieved, whatever else stands there.
@@ -48,7 +48,7 @@ pub(super) fn for_itself(record: &Record) -> Selected {
 }
 
 /// The policy for a name below that exists: `sp`, else `p`.
-pub(super) fn for_existing(record: &Record) -> Selected {
+pub(super) fn for_existing(record: &PolicyRecord) -> Selected {
     match (record.usability(), record.subdomain_policy) {
         (Usability::AsPublished, Some(policy)) => Selected::certain(PolicyTag::Sp, policy),
         _ => for_itself(record),
@@ -56,7 +56,7 @@ pub(super) fn for_existing(record: &Record) -> Selected {
 }
 
 /// The policy for a name below that does not exist: `np`, else as if it did.
-fn for_missing(record: &Record) -> Selected {
+fn for_missing(record: &PolicyRecord) -> Selected {
     match (record.usability(), record.nonexistent_policy) {
         (Usability::AsPublished, Some(policy)) => Selected::certain(PolicyTag::Np, policy),
         _ => for_existing(record),
@@ -64,7 +64,7 @@ fn for_missing(record: &Record) -> Selected {
 }
 
 /// The strictest policy that may apply to a name while it is not known whether it exists.
-pub(super) fn strictest(record: &Record, taken_as: TakenAs) -> AssessmentPolicy {
+pub(super) fn strictest(record: &PolicyRecord, taken_as: TakenAs) -> AssessmentPolicy {
     match taken_as {
         TakenAs::Author => for_itself(record).policy,
         TakenAs::Organizational | TakenAs::PublicSuffix => {
@@ -74,7 +74,7 @@ pub(super) fn strictest(record: &Record, taken_as: TakenAs) -> AssessmentPolicy 
 }
 
 /// The policy for a name below.
-pub(super) fn for_name_below(record: &Record, existence: Option<Existence>) -> Selected {
+pub(super) fn for_name_below(record: &PolicyRecord, existence: Option<Existence>) -> Selected {
     let (existing, missing) = (for_existing(record), for_missing(record));
     match existence {
         Some(Existence::Exists) => existing,
@@ -97,8 +97,8 @@ mod tests {
 
     use super::*;
 
-    fn record(text: &str) -> Record {
-        Record::parse(text.as_bytes()).unwrap()
+    fn record(text: &str) -> PolicyRecord {
+        PolicyRecord::parse(text.as_bytes()).unwrap()
     }
 
     #[test]

@@ -8,10 +8,12 @@ use landmarc_auth::lookup::Lookup;
 use landmarc_mail::DomainName;
 
 use super::identifiers::{self, Tally};
-use super::{DiscoveryMethod, DmarcResult, Evaluation, Identifiers, Options, PolicyAtStake, policy};
+use super::{
+    DiscoveryMethod, DmarcResult, Evaluation, EvaluationOptions, Identifiers, PolicyAtStake, policy,
+};
 use crate::alignment::Owned;
 use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, WalkStep, look_at};
-use crate::record::{PolicyTag, Record, Usability};
+use crate::record::{PolicyRecord, PolicyTag, Usability};
 use crate::suffixes::Suffixes;
 
 /// Evaluates one Author Domain as RFC 7489 §6.6 has it. Two questions at most: the
@@ -24,7 +26,7 @@ pub async fn evaluate_rfc7489(
     lookup: &impl Lookup,
     author: &DomainName,
     identifiers: &Identifiers,
-    _options: &Options,
+    _options: &EvaluationOptions,
     suffixes: &Suffixes,
 ) -> Evaluation {
     let organization = organizational_domain(suffixes, author);
@@ -73,7 +75,7 @@ fn policy_at_stake(at: &PolicyAt) -> PolicyAtStake {
 }
 
 /// RFC 7489 §6.6.4.
-fn is_test(record: &Record) -> bool {
+fn is_test(record: &PolicyRecord) -> bool {
     record.percent == Some(0)
 }
 
@@ -126,7 +128,7 @@ fn discovery(walk: &Walk) -> Discovery {
 }
 
 /// The record as a reader of 2015 saw it: `np` was an unknown tag, so it could not be wrong.
-fn as_of_2015(mut record: Record) -> Record {
+fn as_of_2015(mut record: PolicyRecord) -> PolicyRecord {
     record.nonexistent_policy = None;
     record.invalid_policies.retain(|tag| *tag != PolicyTag::Np);
     record
@@ -134,7 +136,7 @@ fn as_of_2015(mut record: Record) -> Record {
 
 fn look_at_identifiers(
     suffixes: &Suffixes,
-    record: &Record,
+    record: &PolicyRecord,
     identifiers: &Identifiers,
     organization: &DomainName,
     evaluation: &mut Evaluation,

@@ -5,13 +5,13 @@ use landmarc_mail::DomainName;
 
 use super::identifiers::{self, AuthorRelation, Tally};
 use super::{
-    DiscoveryMethod, DmarcResult, Evaluation, Identifiers, MAX_IDENTIFIERS_WALKED, Options, PolicyAtStake,
-    policy,
+    DiscoveryMethod, DmarcResult, Evaluation, EvaluationOptions, Identifiers, MAX_IDENTIFIERS_WALKED,
+    PolicyAtStake, policy,
 };
 use crate::alignment::Owned;
 use crate::discovery::{Discovery, PolicyAt, TakenAs, Walk, WalkOutcome, ask_walks, discover};
 use crate::guard;
-use crate::record::{Record, Usability};
+use crate::record::{PolicyRecord, Usability};
 use crate::suffixes::Suffixes;
 
 /// Evaluates one Author Domain (RFC 9989 §5.3).
@@ -24,7 +24,7 @@ pub async fn evaluate(
     lookup: &impl Lookup,
     author: &DomainName,
     identifiers: &Identifiers,
-    options: &Options,
+    options: &EvaluationOptions,
     suffixes: &Suffixes,
 ) -> Evaluation {
     let (mut walk, discovery) = discover(lookup, author).await;
@@ -67,7 +67,7 @@ pub async fn evaluate(
 /// asked ahead ([`warm`](crate::discovery::warm)): the names above are those of the walk.
 async fn policy_at_stake(
     lookup: &impl Lookup,
-    options: &Options,
+    options: &EvaluationOptions,
     evaluation: &Evaluation,
 ) -> Option<PolicyAtStake> {
     let past_failures = match &evaluation.discovery {
@@ -82,7 +82,7 @@ async fn policy_at_stake(
 
 /// The guard of [`guard`](crate::guard), where the options switch it on.
 struct Guard<'a> {
-    options: &'a Options,
+    options: &'a EvaluationOptions,
     suffixes: &'a Suffixes,
 }
 
@@ -103,7 +103,7 @@ impl Guard<'_> {
 async fn look_at_identifiers(
     lookup: &impl Lookup,
     guard: &Guard<'_>,
-    record: &Record,
+    record: &PolicyRecord,
     identifiers: &Identifiers,
     evaluation: &mut Evaluation,
 ) {
@@ -170,7 +170,12 @@ fn walk_failure(evaluation: &Evaluation, walk: usize) -> LookupError {
 }
 
 /// The policy that applies, with the question whether the author exists where it matters.
-async fn select_policy(lookup: &impl Lookup, at: &PolicyAt, options: &Options, evaluation: &mut Evaluation) {
+async fn select_policy(
+    lookup: &impl Lookup,
+    at: &PolicyAt,
+    options: &EvaluationOptions,
+    evaluation: &mut Evaluation,
+) {
     let record = &at.record;
     let selected = if at.taken_as == TakenAs::Author {
         policy::for_itself(record)
@@ -184,7 +189,7 @@ async fn select_policy(lookup: &impl Lookup, at: &PolicyAt, options: &Options, e
     selected.apply(is_test(record, options), evaluation);
 }
 
-fn is_test(record: &Record, options: &Options) -> bool {
+fn is_test(record: &PolicyRecord, options: &EvaluationOptions) -> bool {
     // §A.6 has `t` as the successor of `pct=0`; who declares it has said what is meant.
     let pct_means_test = options.pct_zero_as_test && record.percent == Some(0) && !record.testing_declared;
     record.testing || pct_means_test

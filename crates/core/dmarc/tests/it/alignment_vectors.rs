@@ -1,6 +1,6 @@
 //! Alignment and result (A), for identifiers that passed their own mechanism.
 
-use landmarc_dmarc::{Identifiers, Options, Suffixes, evaluate};
+use landmarc_dmarc::{EvaluationOptions, Identifiers, Suffixes, evaluate};
 use landmarc_testkit::block_on;
 
 use crate::common::{LETTER, judge, name, passed, records};
@@ -46,7 +46,7 @@ const CASES: &[Case] = &[
     Case { id: "AL26", zone: &[("example.com", "v=DMARC1; p=reject; aspf=s; adkim=r")], author: "example.com", spf: "bounce.example.com", dkim: &["news.example.com"], aligned: (false, true), result: "pass" },
 ];
 
-fn check(case: &Case, options: Options) {
+fn check(case: &Case, options: EvaluationOptions) {
     let zones = records(case.zone);
     let (found, _) = judge(&zones, case.author, &passed(case.spf, case.dkim), options);
     assert_eq!(found.result.as_str(), case.result, "{}: result", case.id);
@@ -70,7 +70,7 @@ fn al01_to_al26_by_the_letter() {
 fn al01_to_al26_with_the_guard_only_al18_differs() {
     for case in CASES {
         if case.id != "AL18" {
-            check(case, Options::default());
+            check(case, EvaluationOptions::default());
         }
     }
 }
@@ -82,7 +82,7 @@ fn al18_the_guard_closes_the_hole_of_an_unmarked_suffix() {
         &zones,
         "victim.com",
         &passed("attacker.com", &[]),
-        Options::default(),
+        EvaluationOptions::default(),
     );
     assert_eq!(found.result.as_str(), "fail");
     assert!(found.guard_applied && !found.spf_aligned);
@@ -96,7 +96,7 @@ fn al18_the_guard_looks_through_nested_suffixes() {
     let attack = passed("attacker.co.uk", &[]);
     let (open, _) = judge(&zones, "victim.co.uk", &attack, LETTER);
     assert!(open.result.is_pass());
-    let (guarded, _) = judge(&zones, "victim.co.uk", &attack, Options::default());
+    let (guarded, _) = judge(&zones, "victim.co.uk", &attack, EvaluationOptions::default());
     assert_eq!(guarded.result.as_str(), "fail");
     assert_eq!(guarded.organizational_domain, Some(name("victim.co.uk")));
 }
@@ -114,7 +114,7 @@ fn al18_the_guard_looks_at_no_name_above_the_record() {
         &zones,
         &author,
         &identifiers,
-        &Options::default(),
+        &EvaluationOptions::default(),
         &suffixes,
     ));
     assert!(found.guard_applied);
@@ -125,7 +125,7 @@ fn al18_the_guard_looks_at_no_name_above_the_record() {
 fn al18_names_of_one_owner_still_align_under_the_guard() {
     let zones = records(&[("com", "v=DMARC1; p=reject")]);
     let own = passed("bounce.victim.com", &[]);
-    let (found, _) = judge(&zones, "mail.victim.com", &own, Options::default());
+    let (found, _) = judge(&zones, "mail.victim.com", &own, EvaluationOptions::default());
     assert!(found.result.is_pass() && found.guard_applied);
 }
 
@@ -137,7 +137,12 @@ fn al18_a_mark_or_a_private_suffix_leaves_the_guard_alone() {
     ] {
         let zones = records(&[(at, text)]);
         let (author, other) = (format!("one.{at}"), format!("two.{at}"));
-        let (found, _) = judge(&zones, &author, &passed(&other, &[]), Options::default());
+        let (found, _) = judge(
+            &zones,
+            &author,
+            &passed(&other, &[]),
+            EvaluationOptions::default(),
+        );
         assert!(found.result.is_pass() && !found.guard_applied, "{at}");
     }
 }
@@ -150,7 +155,7 @@ fn al09_every_step_tells_its_organizational_domain() {
     ]);
     let signers = ["signing.example.com", "example.net", "mail.b.example.com"];
     let identifiers = passed("example.com", &signers);
-    let (found, _) = judge(&zones, "example.com", &identifiers, Options::default());
+    let (found, _) = judge(&zones, "example.com", &identifiers, EvaluationOptions::default());
     let told: Vec<_> = found
         .identifiers
         .iter()
@@ -185,12 +190,12 @@ fn al20_the_guard_has_nothing_to_say_about_mail_of_the_suffix_itself() {
         &zones,
         "com",
         &passed("com", &["attacker.com"]),
-        Options::default(),
+        EvaluationOptions::default(),
     );
     assert!(found.spf_aligned && !found.dkim_aligned);
     assert_eq!(found.organizational_domain, Some(name("com")));
     // The walk of the signer is another matter: that one was kept apart.
     assert!(found.guard_applied);
-    let (alone, _) = judge(&zones, "com", &passed("com", &[]), Options::default());
+    let (alone, _) = judge(&zones, "com", &passed("com", &[]), EvaluationOptions::default());
     assert!(!alone.guard_applied);
 }

@@ -3,7 +3,7 @@
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::{DnsName, Fault, Ledger, Question, RecordType, ZoneData, Zones};
 use landmarc_auth::spf::SpfResult;
-use landmarc_dmarc::{Evaluation, Identifiers, Options, Suffixes, evaluate};
+use landmarc_dmarc::{Evaluation, EvaluationOptions, Identifiers, Suffixes, evaluate};
 use landmarc_mail::DomainName;
 use landmarc_testkit::{block_on, dns_name};
 
@@ -41,7 +41,7 @@ pub(crate) fn passed(spf: &str, dkim: &[&str]) -> Identifiers {
 }
 
 /// The options of the letter of the RFC.
-pub(crate) const LETTER: Options = Options {
+pub(crate) const LETTER: EvaluationOptions = EvaluationOptions {
     unmarked_suffix_guard: false,
     pct_zero_as_test: false,
 };
@@ -51,7 +51,7 @@ pub(crate) fn judge(
     zones: &Zones,
     author: &str,
     identifiers: &Identifiers,
-    options: Options,
+    options: EvaluationOptions,
 ) -> (Evaluation, Vec<String>) {
     let ledger = Ledger::new(zones, NO_LIMIT);
     let suffixes = Suffixes::built_in();

@@ -2,7 +2,9 @@
 
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
-use landmarc_dmarc::{Discovery, Evaluation, Identifiers, Options, Suffixes, evaluate, evaluate_rfc7489};
+use landmarc_dmarc::{
+    Discovery, Evaluation, EvaluationOptions, Identifiers, Suffixes, evaluate, evaluate_rfc7489,
+};
 use landmarc_mail::DomainName;
 use landmarc_testkit::block_on;
 use landmarc_testkit::cases::{Case, folder, load, own};
@@ -91,7 +93,7 @@ fn check(case: &Case, found: &Evaluation) -> Vec<String> {
 fn evaluations(case: &Case, author: &DomainName) -> Vec<Evaluation> {
     let zones = case.zones();
     let identifiers = identifiers(&case.json["input"]["given"]);
-    let (options, suffixes) = (Options::default(), Suffixes::built_in());
+    let (options, suffixes) = (EvaluationOptions::default(), Suffixes::built_in());
     let profile = case.json["profile"].as_str();
     let mut found = Vec::new();
     if profile != Some("rfc7489") {

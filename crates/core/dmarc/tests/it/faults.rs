@@ -1,6 +1,6 @@
 //! What other receivers were measured to get wrong, each with the right verdict.
 
-use landmarc_dmarc::{AssessmentPolicy, Identifiers, Options, WalkOutcome};
+use landmarc_dmarc::{AssessmentPolicy, EvaluationOptions, Identifiers, WalkOutcome};
 
 use crate::common::{judge, name, passed, records};
 
@@ -9,7 +9,7 @@ fn failing(zone: &[(&str, &str)], author: &str) -> landmarc_dmarc::Evaluation {
         &records(zone),
         author,
         &Identifiers::default(),
-        Options::default(),
+        EvaluationOptions::default(),
     )
     .0
 }
@@ -25,7 +25,7 @@ fn an_author_in_upper_case_below_the_policy_domain_does_not_escape() {
 fn strict_spf_does_not_pass_for_an_envelope_in_a_subdomain() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject; aspf=s")]);
     let bounce = passed("bounce.example.com", &[]);
-    let (found, _) = judge(&zones, "example.com", &bounce, Options::default());
+    let (found, _) = judge(&zones, "example.com", &bounce, EvaluationOptions::default());
     assert_eq!(found.result.as_str(), "fail");
 }
 

@@ -3,7 +3,7 @@
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::{Ledger, LookupError};
 use landmarc_dmarc::evaluation::{AuthorRelation, MAX_IDENTIFIERS_WALKED};
-use landmarc_dmarc::{Identifiers, Options, Suffixes, evaluate};
+use landmarc_dmarc::{EvaluationOptions, Identifiers, Suffixes, evaluate};
 use landmarc_testkit::block_on;
 
 use crate::common::{judge, name, records};
@@ -26,12 +26,12 @@ fn signatures(count: usize) -> (landmarc_auth::lookup::Zones, Identifiers) {
 #[test]
 fn eleven_identifiers_are_walked_and_the_twelfth_is_not_aligned() {
     let (zones, at_limit) = signatures(MAX_IDENTIFIERS_WALKED);
-    let (found, _) = judge(&zones, "example.com", &at_limit, Options::default());
+    let (found, _) = judge(&zones, "example.com", &at_limit, EvaluationOptions::default());
     assert!(found.result.is_pass());
     assert_eq!(found.walks.len(), 1 + MAX_IDENTIFIERS_WALKED);
 
     let (zones, past_limit) = signatures(MAX_IDENTIFIERS_WALKED + 1);
-    let (found, _) = judge(&zones, "example.com", &past_limit, Options::default());
+    let (found, _) = judge(&zones, "example.com", &past_limit, EvaluationOptions::default());
     assert_eq!(found.result.as_str(), "fail");
     assert_eq!(found.walks.len(), 1 + MAX_IDENTIFIERS_WALKED);
     let last = found.identifiers.last().unwrap();
@@ -42,7 +42,7 @@ fn eleven_identifiers_are_walked_and_the_twelfth_is_not_aligned() {
 fn the_author_itself_passes_however_many_signatures_stand_before_it() {
     let (zones, mut many) = signatures(90);
     many.dkim.push((DkimResult::Pass, name("example.com")));
-    let (found, _) = judge(&zones, "example.com", &many, Options::default());
+    let (found, _) = judge(&zones, "example.com", &many, EvaluationOptions::default());
     assert!(found.result.is_pass());
 }
 
@@ -54,7 +54,7 @@ fn one_name_signing_often_is_walked_once() {
         &zones,
         "example.com",
         &Identifiers { spf: None, dkim },
-        Options::default(),
+        EvaluationOptions::default(),
     );
     assert!(found.result.is_pass());
     assert_eq!(found.walks.len(), 2);
@@ -64,7 +64,12 @@ fn one_name_signing_often_is_walked_once() {
 fn a_hundred_labels_cost_eight_questions() {
     let zones = records(&[("example.com", "v=DMARC1; p=reject")]);
     let author = format!("{}example.com", "a.".repeat(100));
-    let (found, asked) = judge(&zones, &author, &Identifiers::default(), Options::default());
+    let (found, asked) = judge(
+        &zones,
+        &author,
+        &Identifiers::default(),
+        EvaluationOptions::default(),
+    );
     assert_eq!(found.result.as_str(), "fail");
     assert_eq!(asked.len(), 8);
 }
@@ -78,7 +83,7 @@ fn a_budget_that_is_used_up_is_never_a_pass_nor_a_fail() {
     };
     let result = |limit| {
         let ledger = Ledger::new(&zones, limit);
-        let (author, options) = (name("example.com"), Options::default());
+        let (author, options) = (name("example.com"), EvaluationOptions::default());
         let found = block_on(evaluate(
             &ledger,
             &author,

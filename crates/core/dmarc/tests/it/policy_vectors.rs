@@ -3,7 +3,7 @@
 
 use landmarc_auth::lookup::{Existence, Fault, LookupError, RecordType, ZoneData, Zones};
 use landmarc_dmarc::{
-    AssessmentPolicy, Evaluation, Identifiers, Options, PolicyTag, Suffixes, evaluate_rfc7489,
+    AssessmentPolicy, Evaluation, EvaluationOptions, Identifiers, PolicyTag, Suffixes, evaluate_rfc7489,
 };
 use landmarc_testkit::{block_on, dns_name};
 
@@ -85,7 +85,7 @@ fn ps08_the_tag_that_spoke_is_told() {
 
 #[test]
 fn ps19_pct_zero_is_test_mode_only_when_asked_for() {
-    let shim = Options {
+    let shim = EvaluationOptions {
         pct_zero_as_test: true,
         ..LETTER
     };

@@ -1,10 +1,10 @@
 //! What holds for every input.
 
 use landmarc_auth::dkim::DkimResult;
-use landmarc_auth::lookup::{Answer, Lookup, Question, Record as DnsRecord};
+use landmarc_auth::lookup::{Answer, DnsRecord, Lookup, Question};
 use landmarc_dmarc::discovery::{MAX_QUESTIONS, names_to_ask};
 use landmarc_dmarc::record::MAX_RECORD_OCTETS;
-use landmarc_dmarc::{Identifiers, Options, Record, Suffixes, evaluate};
+use landmarc_dmarc::{EvaluationOptions, Identifiers, PolicyRecord, Suffixes, evaluate};
 use landmarc_mail::DomainName;
 use landmarc_testkit::block_on;
 use proptest::prelude::*;
@@ -30,8 +30,8 @@ fn domain() -> impl Strategy<Value = DomainName> {
     "([a-c]\\.){0,40}(com|co\\.uk|example)".prop_map(|text| crate::common::name(&text))
 }
 
-fn bare(record: Record) -> Record {
-    Record {
+fn bare(record: PolicyRecord) -> PolicyRecord {
+    PolicyRecord {
         raw: String::new(),
         problems: Vec::new(),
         ..record
@@ -39,13 +39,13 @@ fn bare(record: Record) -> Record {
 }
 
 fn check_print(text: &[u8]) {
-    let Some(record) = Record::parse(text) else {
+    let Some(record) = PolicyRecord::parse(text) else {
         return;
     };
     let print = record.to_string();
     assert!(print.is_ascii() && record.raw.bytes().all(|b| (b' '..=b'~').contains(&b)));
     if print.len() <= MAX_RECORD_OCTETS {
-        let again = Record::parse(print.as_bytes()).expect("a print is a record");
+        let again = PolicyRecord::parse(print.as_bytes()).expect("a print is a record");
         assert_eq!(again.usability(), record.usability());
         assert_eq!(bare(again), bare(record), "{print}");
     }
@@ -91,7 +91,7 @@ proptest! {
         author in domain(), signer in domain(), text in record_text(), gaps: bool, guard: bool,
     ) {
         let identifiers = Identifiers { spf: None, dkim: vec![(DkimResult::Pass, signer.clone())] };
-        let options = Options { unmarked_suffix_guard: guard, pct_zero_as_test: false };
+        let options = EvaluationOptions { unmarked_suffix_guard: guard, pct_zero_as_test: false };
         let lookup = Everywhere(&text, gaps);
         let found = block_on(evaluate(&lookup, &author, &identifiers, &options, &Suffixes::built_in()));
         let organization = found.organizational_domain.clone().expect("nothing failed");

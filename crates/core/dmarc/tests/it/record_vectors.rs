@@ -2,7 +2,7 @@
 
 use landmarc_auth::lookup::{Fault, Zones};
 use landmarc_dmarc::record::FailureOptions;
-use landmarc_dmarc::{AssessmentPolicy, Discovery, Record, Usability, WalkOutcome, discovery};
+use landmarc_dmarc::{AssessmentPolicy, Discovery, PolicyRecord, Usability, WalkOutcome, discovery};
 use landmarc_testkit::block_on;
 
 use crate::common::{break_dmarc, dmarc_name, name, records};
@@ -61,8 +61,8 @@ const RECORDS: &[(&str, &str, &str, &str)] = &[
     ("RC49", "v=DMARC1; p=bogus; rua=mailto:", "no-dmarc", "rua=0"),
 ];
 
-fn word(record: Option<&Record>) -> &'static str {
-    match record.map(Record::usability) {
+fn word(record: Option<&PolicyRecord>) -> &'static str {
+    match record.map(PolicyRecord::usability) {
         None => "ignored",
         Some(Usability::AsPublished) => "ok",
         Some(Usability::AsNone) => "as-none",
@@ -70,7 +70,7 @@ fn word(record: Option<&Record>) -> &'static str {
     }
 }
 
-fn value(record: &Record, tag: &str) -> String {
+fn value(record: &PolicyRecord, tag: &str) -> String {
     let policy =
         |policy: Option<AssessmentPolicy>| policy.map_or("absent", AssessmentPolicy::as_str).to_owned();
     match tag {
@@ -90,7 +90,7 @@ fn value(record: &Record, tag: &str) -> String {
 #[test]
 fn rc01_to_rc49_are_read_as_the_grammar_has_it() {
     for (id, text, expected, checks) in RECORDS {
-        let record = Record::parse(text.as_bytes());
+        let record = PolicyRecord::parse(text.as_bytes());
         assert_eq!(word(record.as_ref()), *expected, "{id}: {text}");
         for check in checks.split_whitespace() {
             let (tag, wanted) = check.split_once('=').unwrap();
@@ -109,7 +109,7 @@ fn rc01_to_rc49_are_read_as_the_grammar_has_it() {
 #[test]
 fn rc28_addresses_lose_their_size_suffix() {
     let text = b"v=DMARC1; p=reject; rua=mailto:a@example.com!10m , mailto:b@example.com";
-    let record = Record::parse(text).unwrap();
+    let record = PolicyRecord::parse(text).unwrap();
     let addresses: Vec<_> = record
         .aggregate_uris
         .iter()

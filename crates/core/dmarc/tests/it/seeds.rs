@@ -1,17 +1,17 @@
 //! Records as sites have published them for years, mangled copies included: each line is an id of the
 //! compatibility page (docs/compatibility.md).
 
-use landmarc_dmarc::record::{AssessmentPolicy, Record, Usability};
+use landmarc_dmarc::record::{AssessmentPolicy, PolicyRecord, Usability};
 
-fn record(text: &str) -> Record {
-    Record::parse(text.as_bytes()).expect("a record")
+fn record(text: &str) -> PolicyRecord {
+    PolicyRecord::parse(text.as_bytes()).expect("a record")
 }
 
-fn problems(record: &Record) -> Vec<String> {
+fn problems(record: &PolicyRecord) -> Vec<String> {
     record.problems.iter().map(ToString::to_string).collect()
 }
 
-fn addresses(record: &Record) -> Vec<String> {
+fn addresses(record: &PolicyRecord) -> Vec<String> {
     let uris = record.aggregate_uris.iter();
     uris.filter_map(|uri| uri.address.as_ref())
         .map(ToString::to_string)
@@ -20,8 +20,8 @@ fn addresses(record: &Record) -> Vec<String> {
 
 #[test]
 fn dn2_without_the_version_in_front_there_is_no_record() {
-    assert_eq!(Record::parse(b"p=reject; v=DMARC1"), None);
-    assert_eq!(Record::parse(b"p=reject"), None);
+    assert_eq!(PolicyRecord::parse(b"p=reject; v=DMARC1"), None);
+    assert_eq!(PolicyRecord::parse(b"p=reject"), None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! How the explanation begins and ends: the author, the result, what is done, what was asked.
 
-use landmarc_auth::lookup::{Answer, Asked, DnsName, Missing, Question};
+use landmarc_auth::lookup::{Answer, AskedQuestion, DnsName, Missing, Question};
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
 use landmarc_dmarc::record::AssessmentPolicy;
 use landmarc_mail::author::Author;
@@ -197,7 +197,7 @@ fn printed<'n>(judgement: &'n Judgement, name: &'n DnsName) -> &'n DnsName {
         .fold(name, |printed, spf| spf.redacted_names.printed(printed))
 }
 
-fn came_of(asked: &Asked) -> String {
+fn came_of(asked: &AskedQuestion) -> String {
     match &asked.answer {
         None => "not waited for".to_owned(),
         Some(Answer::Records(records)) if records.len() == 1 => "1 record".to_owned(),

@@ -2,7 +2,7 @@
 
 use landmarc_auth::arc::{ArcResult, ArcStatus};
 use landmarc_auth::dkim::{DkimOutcome, DkimResult};
-use landmarc_auth::lookup::Asked;
+use landmarc_auth::lookup::AskedQuestion;
 use landmarc_dmarc::evaluation::Evaluation;
 use landmarc_mail::author::Author;
 use landmarc_mail::{DomainName, Envelope};
@@ -27,7 +27,7 @@ pub struct MessageFacts<'a> {
     /// The ARC chain.
     pub arc: &'a ArcResult,
     /// What was asked, to know whether a chain fails for want of an answer.
-    pub asked: &'a [Asked],
+    pub asked: &'a [AskedQuestion],
     /// The header section.
     pub header: &'a HeaderFacts,
     /// Client and recipients.

@@ -1,6 +1,6 @@
 //! DKIM as a filter ahead of us tells it (RFC 8601 §2.7.1).
 
-use landmarc_auth::dkim::{DkimOutcome, DkimResult, Options};
+use landmarc_auth::dkim::{DkimOptions, DkimOutcome, DkimResult};
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::{DomainName, ReversePath};
 
@@ -17,7 +17,7 @@ pub(super) fn said(
     fields: &Fields,
     doubt: Option<&'static str>,
     signatures: &[DkimOutcome],
-    options: &Options,
+    options: &DkimOptions,
 ) -> Said<Vec<DkimOutcome>> {
     let told: Vec<FieldResult<'_>> = fields.of("dkim").collect();
     let doubt = doubt.or_else(|| signatures.iter().any(is_malformed).then_some(MALFORMED));
@@ -38,7 +38,7 @@ fn is_malformed(signature: &DkimOutcome) -> bool {
     signature.result == DkimResult::Neutral && signature.reason.is_some()
 }
 
-fn one(signature: &DkimOutcome, told: &[FieldResult<'_>], options: &Options) -> DkimOutcome {
+fn one(signature: &DkimOutcome, told: &[FieldResult<'_>], options: &DkimOptions) -> DkimOutcome {
     let of_this = told.iter().filter(|told| is_of(told.info, signature));
     let verdicts = of_this.filter_map(|told| Some((verdict(&told.info.result)?, told)));
     let verdicts: Vec<_> = verdicts.collect();
@@ -61,7 +61,7 @@ fn one(signature: &DkimOutcome, told: &[FieldResult<'_>], options: &Options) -> 
 }
 
 /// What we accept of a signature holds for those that others verify, as far as it shows.
-fn within_policy(result: &mut DkimOutcome, options: &Options) {
+fn within_policy(result: &mut DkimOutcome, options: &DkimOptions) {
     let Some(domain) = result
         .domain
         .as_ref()

@@ -26,7 +26,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 
-use landmarc_auth::lookup::{Answer, DnsName, Fault, Lookup, Question, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{
+    Answer, DnsName, DnsRecord, Fault, Lookup, Question, RecordType, ZoneData, Zones,
+};
 use landmarc_dmarc::evaluation::DiscoveryMethod;
 use landmarc_dmarc::suffixes::Suffixes;
 use landmarc_mail::message::HeaderLimits;
@@ -139,9 +141,9 @@ impl Given {
         }
         let record = match types {
             RecordType::Txt => return self.zones.add_txt(name, data.trim_matches('"').as_bytes()),
-            RecordType::A => Record::A(data.parse().expect("an address")),
-            RecordType::Ptr => Record::Ptr(dns_name(data)),
-            _ => Record::Mx {
+            RecordType::A => DnsRecord::A(data.parse().expect("an address")),
+            RecordType::Ptr => DnsRecord::Ptr(dns_name(data)),
+            _ => DnsRecord::Mx {
                 preference: 10,
                 exchange: dns_name(data),
             },
@@ -169,7 +171,7 @@ impl Given {
             _ => key_record(),
         };
         if key != "none" {
-            let records = vec![Record::Txt(record.into_bytes().into())];
+            let records = vec![DnsRecord::Txt(record.into_bytes().into())];
             self.zones.set(name, RecordType::Txt, ZoneData::Records(records));
         }
         (domain, selector)
@@ -338,12 +340,12 @@ fn rules() -> Rules {
         header_limits: HeaderLimits::default(),
         check_helo: true,
         fetch_explanation: false,
-        dkim: landmarc_auth::dkim::Options::default(),
+        dkim: landmarc_auth::dkim::DkimOptions::default(),
         arc: ArcUse::Trusted,
         trusted_sealers: Vec::new(),
         discovery: DiscoveryMethod::TreeWalk,
         compare_rfc7489: true,
-        dmarc: landmarc_dmarc::evaluation::Options::default(),
+        dmarc: landmarc_dmarc::evaluation::EvaluationOptions::default(),
         suffixes: Arc::new(Suffixes::built_in()),
         operator: Arc::from([]),
         reject: RejectRule::Evidence,

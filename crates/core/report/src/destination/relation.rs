@@ -2,7 +2,7 @@
 
 use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Question};
 use landmarc_dmarc::record::{MAX_URIS, RecordProblem, ReportUri};
-use landmarc_dmarc::{Record, Suffixes, Walk, guard};
+use landmarc_dmarc::{PolicyRecord, Suffixes, Walk, guard};
 use landmarc_mail::DomainName;
 
 use super::DestinationKind;
@@ -173,7 +173,11 @@ fn relation(answer: &Answer, by: DnsName) -> Relation {
     }
     // RFC 9990 §4: unlike at `_dmarc.`, one record of several is enough, and `p` is not needed. What is
     // too long to be read has agreed to nothing.
-    let records: Vec<_> = answer.texts().filter_map(Record::parse).filter(is_read).collect();
+    let records: Vec<_> = answer
+        .texts()
+        .filter_map(PolicyRecord::parse)
+        .filter(is_read)
+        .collect();
     if records.is_empty() {
         return Relation::NotAuthorised { by };
     }
@@ -184,7 +188,7 @@ fn relation(answer: &Answer, by: DnsName) -> Relation {
     }
 }
 
-fn is_read(record: &Record) -> bool {
+fn is_read(record: &PolicyRecord) -> bool {
     !record.problems.iter().any(|problem| {
         matches!(
             problem,
@@ -193,7 +197,7 @@ fn is_read(record: &Record) -> bool {
     })
 }
 
-fn instead(records: &[Record], kind: DestinationKind) -> UriOverride {
+fn instead(records: &[PolicyRecord], kind: DestinationKind) -> UriOverride {
     let is_there = records.iter().any(|record| has_tag(record, kind));
     if !is_there {
         return UriOverride::Absent;
@@ -205,7 +209,7 @@ fn instead(records: &[Record], kind: DestinationKind) -> UriOverride {
 
 /// Whether the record has the tag, if only with a value that is no use: whoever wrote it did not want
 /// reports at the old place.
-fn has_tag(record: &Record, kind: DestinationKind) -> bool {
+fn has_tag(record: &PolicyRecord, kind: DestinationKind) -> bool {
     !uris(record, kind).is_empty()
         || record.problems.iter().any(|problem| match problem {
             RecordProblem::Uri { tag, .. }
@@ -215,7 +219,7 @@ fn has_tag(record: &Record, kind: DestinationKind) -> bool {
         })
 }
 
-fn uris(record: &Record, kind: DestinationKind) -> &[ReportUri] {
+fn uris(record: &PolicyRecord, kind: DestinationKind) -> &[ReportUri] {
     match kind {
         DestinationKind::Aggregate => &record.aggregate_uris,
         DestinationKind::Failure => &record.failure_uris,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use landmarc_auth::dkim::tags::{TagList, squeeze};
 use landmarc_auth::dkim::{DkimOutcome, DkimResult};
-use landmarc_auth::lookup::{Asked, DnsName, RecordType};
+use landmarc_auth::lookup::{AskedQuestion, DnsName, RecordType};
 use landmarc_auth::spf::{SpfOutcome, SpfResult, SpfTerm};
 use landmarc_dmarc::discovery::Discovery;
 use landmarc_dmarc::evaluation::{DmarcResult, Evaluation};
@@ -223,7 +223,12 @@ impl MtaFacts {
 }
 
 impl SignatureFacts {
-    fn of(result: &DkimOutcome, agreement: Agreement, asked: &[Asked], header: &HeaderCopy) -> Option<Self> {
+    fn of(
+        result: &DkimOutcome,
+        agreement: Agreement,
+        asked: &[AskedQuestion],
+        header: &HeaderCopy,
+    ) -> Option<Self> {
         let domain = result.domain.clone()?;
         let key_record = result
             .selector
@@ -255,7 +260,7 @@ fn identity(field: &HeaderField) -> Option<String> {
 }
 
 /// What DNS answered for the key, when it was one record and asked for at all.
-fn key_record(selector: &str, domain: &DomainName, asked: &[Asked]) -> Option<String> {
+fn key_record(selector: &str, domain: &DomainName, asked: &[AskedQuestion]) -> Option<String> {
     let name = DnsName::below(&format!("{selector}._domainkey"), domain)?;
     let asked = asked
         .iter()

@@ -3,7 +3,7 @@
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::spf::SpfResult;
 use landmarc_dmarc::evaluation::DmarcResult;
-use landmarc_dmarc::record::{AssessmentPolicy, Psd, Record};
+use landmarc_dmarc::record::{AssessmentPolicy, PolicyRecord, Psd};
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{DomainName, HeaderField, HeaderSection, ReversePath};
 
@@ -38,7 +38,7 @@ pub(super) fn signature(domain: &str, result: DkimResult, agreement: Agreement) 
 
 /// RFC 9991's own kind of example: a list broke two signatures of consumer.example.
 pub(super) fn list_message(record: &str) -> FailureFacts {
-    let record = Record::parse(record.as_bytes()).unwrap();
+    let record = PolicyRecord::parse(record.as_bytes()).unwrap();
     FailureFacts {
         moment: MtaFacts {
             arrived: 1_780_272_000,

@@ -122,7 +122,7 @@ fn an_agreement_shows_the_header_as_it_came() {
 fn fr06_fr09_reports_about_one_mechanism() {
     let body = |record: &'static str| {
         let mut facts = list_message();
-        let parsed = landmarc_dmarc::record::Record::parse(record.as_bytes()).unwrap();
+        let parsed = landmarc_dmarc::record::PolicyRecord::parse(record.as_bytes()).unwrap();
         facts.failure_options = parsed.failure_options;
         octets(&report(&facts, &hashed(), 1)).replace("\r\n ", " ")
     };

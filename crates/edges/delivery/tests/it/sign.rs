@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use landmarc_auth::dkim::{BodyHashing, DkimResult, Options, Verifier};
+use landmarc_auth::dkim::{BodyHashing, DkimOptions, DkimResult, Verifier};
 use landmarc_auth::lookup::Zones;
 use landmarc_delivery::sign::{KeyFile, KeyPem, MAX_KEY_OCTETS, MAX_KEYS, Signer, SignerError, to_octets};
 use landmarc_mail::message::HeaderLimits;
@@ -85,7 +85,7 @@ fn verdicts(
     }
     let mut bodies = BodyHashing::new();
     let authors = [name("receiver.example")];
-    let verifier = Verifier::new(&header, &authors, &Options::default(), now, &mut bodies);
+    let verifier = Verifier::new(&header, &authors, &DkimOptions::default(), now, &mut bodies);
     bodies.update(body);
     let results = block_on(verifier.finish(&zones, &bodies.finish()));
     results.into_iter().map(|result| result.result).collect()

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::mem;
 
-use landmarc_auth::lookup::{Answer, Question, Record};
+use landmarc_auth::lookup::{Answer, DnsRecord, Question};
 use tokio::time::Instant;
 
 /// Octets kept at most, names and records together: long answers from one hostile zone
@@ -91,11 +91,11 @@ impl Half {
 
 fn octets(question: &Question, answer: &Answer) -> usize {
     let records = answer.records().iter().map(|record| {
-        size_of::<Record>()
+        size_of::<DnsRecord>()
             + match record {
-                Record::Txt(text) => text.len(),
-                Record::A(_) | Record::Aaaa(_) => 0,
-                Record::Mx { exchange: name, .. } | Record::Ptr(name) => name.as_bytes().len(),
+                DnsRecord::Txt(text) => text.len(),
+                DnsRecord::A(_) | DnsRecord::Aaaa(_) => 0,
+                DnsRecord::Mx { exchange: name, .. } | DnsRecord::Ptr(name) => name.as_bytes().len(),
             }
     });
     ENTRY_OCTETS + question.name.as_bytes().len() + records.sum::<usize>()
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn long_answers_do_not_take_more_than_the_octets_allowed() {
         let (mut cache, now) = (Cache::new(1_000_000), Instant::now());
-        let long = Answer::from_records(vec![Record::Txt(vec![b'x'; 60_000].into())]);
+        let long = Answer::from_records(vec![DnsRecord::Txt(vec![b'x'; 60_000].into())]);
         for number in 0..2_000 {
             cache.keep(question(number), long.clone(), now + Duration::from_secs(60));
         }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn long_answers_in_the_place_of_short_ones_do_not_either() {
         let (mut cache, now) = (Cache::new(1_000_000), Instant::now());
-        let long = Answer::from_records(vec![Record::Txt(vec![b'x'; 60_000].into())]);
+        let long = Answer::from_records(vec![DnsRecord::Txt(vec![b'x'; 60_000].into())]);
         for answer in [Answer::NoData, long.clone()] {
             for number in 0..2_000 {
                 cache.keep(question(number), answer.clone(), now + Duration::from_secs(60));
@@ -196,7 +196,7 @@ mod tests {
         let expires = now + Duration::from_secs(60);
         cache.keep(
             question(1),
-            Answer::from_records(vec![Record::Txt(vec![b'x'; 500].into())]),
+            Answer::from_records(vec![DnsRecord::Txt(vec![b'x'; 500].into())]),
             expires,
         );
         cache.keep(question(1), Answer::NoData, expires);

@@ -7,7 +7,7 @@
 use hickory_proto::op::{Edns, Header, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RecordType as WireType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, DecodeError};
-use landmarc_auth::lookup::{Answer, DnsName, LookupError, Missing, Question, Record, RecordType};
+use landmarc_auth::lookup::{Answer, DnsName, DnsRecord, LookupError, Missing, Question, RecordType};
 
 /// The UDP payload we announce (RFC 6891 §6.2.3): what travels without fragments.
 pub(super) const UDP_PAYLOAD_OCTETS: u16 = 1232;
@@ -272,7 +272,7 @@ impl Sections {
         asked: RecordType,
         chain: &Chain,
         octets: &[u8],
-    ) -> Result<(Vec<Record>, u32), LookupError> {
+    ) -> Result<(Vec<DnsRecord>, u32), LookupError> {
         let mut records = Vec::new();
         let mut ttl = chain.ttl;
         for resource in &self.answer {
@@ -339,17 +339,17 @@ fn read_resource(decoder: &mut BinDecoder<'_>) -> Result<Option<Resource>, Decod
 /// Reads the data of a record. The outer `None`: it cannot be read. The inner: it names
 /// a host by a label with a dot inside, which is the name of no host.
 #[allow(clippy::option_option)]
-fn read_record(asked: RecordType, resource: &Resource, octets: &[u8]) -> Option<Option<Record>> {
+fn read_record(asked: RecordType, resource: &Resource, octets: &[u8]) -> Option<Option<DnsRecord>> {
     let data = octets.get(resource.data_start..resource.data_end)?;
     Some(match asked {
-        RecordType::Txt => Some(Record::Txt(joined_strings(data)?)),
-        RecordType::A => Some(Record::A(<[u8; 4]>::try_from(data).ok()?.into())),
-        RecordType::Aaaa => Some(Record::Aaaa(<[u8; 16]>::try_from(data).ok()?.into())),
-        RecordType::Ptr => read_name(octets, resource.data_start, resource.data_end)?.map(Record::Ptr),
+        RecordType::Txt => Some(DnsRecord::Txt(joined_strings(data)?)),
+        RecordType::A => Some(DnsRecord::A(<[u8; 4]>::try_from(data).ok()?.into())),
+        RecordType::Aaaa => Some(DnsRecord::Aaaa(<[u8; 16]>::try_from(data).ok()?.into())),
+        RecordType::Ptr => read_name(octets, resource.data_start, resource.data_end)?.map(DnsRecord::Ptr),
         RecordType::Mx => {
             let preference = u16::from_be_bytes(*data.first_chunk()?);
             read_name(octets, resource.data_start + 2, resource.data_end)?
-                .map(|exchange| Record::Mx { preference, exchange })
+                .map(|exchange| DnsRecord::Mx { preference, exchange })
         }
     })
 }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use landmarc_auth::lookup::{
-    Answer, DnsName, Existence, Lookup, LookupError, Missing, Question, Record, RecordType, Zones, existence,
+    Answer, DnsName, DnsRecord, Existence, Lookup, LookupError, Missing, Question, RecordType, Zones,
+    existence,
 };
 use landmarc_dns::resolver::{Asker, Resolver, ResolverOptions};
 use landmarc_testkit::dns_server::DnsServer;
@@ -151,11 +152,11 @@ async fn existence_conforms(lookup: &impl Lookup) {
 
 fn expectations() -> Vec<(&'static [u8], RecordType, Answer)> {
     use RecordType::{A, Aaaa, Mx, Ptr, Txt};
-    let a = |addresses: &[[u8; 4]]| records(addresses.iter().map(|&a| Record::A(a.into())));
-    let ptr = |names: &[&str]| records(names.iter().map(|name| Record::Ptr(dns_name(name))));
-    let mx = |preference, exchange| Record::Mx { preference, exchange };
+    let a = |addresses: &[[u8; 4]]| records(addresses.iter().map(|&a| DnsRecord::A(a.into())));
+    let ptr = |names: &[&str]| records(names.iter().map(|name| DnsRecord::Ptr(dns_name(name))));
+    let mx = |preference, exchange| DnsRecord::Mx { preference, exchange };
     let both = a(&[[192, 0, 2, 1], [192, 0, 2, 2]]);
-    let aaaa = records([Record::Aaaa("2001:db8::1".parse().unwrap())]);
+    let aaaa = records([DnsRecord::Aaaa("2001:db8::1".parse().unwrap())]);
     let failed = Answer::Failed;
     let missing = Answer::NxDomain;
     vec![
@@ -182,7 +183,7 @@ fn expectations() -> Vec<(&'static [u8], RecordType, Answer)> {
         (
             b"octets.example.com",
             Txt,
-            records([Record::Txt((*b"\x00\xFF\x80\"").into())]),
+            records([DnsRecord::Txt((*b"\x00\xFF\x80\"").into())]),
         ),
         (b"no-text.example.com", Txt, texts(&[""])),
         (b"a:b.%{x}.odd.example.com", Txt, texts(&["colon and percent"])),
@@ -229,7 +230,7 @@ fn expectations() -> Vec<(&'static [u8], RecordType, Answer)> {
     ]
 }
 
-fn records(records: impl IntoIterator<Item = Record>) -> Answer {
+fn records(records: impl IntoIterator<Item = DnsRecord>) -> Answer {
     Answer::from_records(records.into_iter().collect())
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use landmarc_auth::lookup::{Answer, Fault, Question, Record, RecordType, ZoneData, Zones};
+use landmarc_auth::lookup::{Answer, DnsRecord, Fault, Question, RecordType, ZoneData, Zones};
 use landmarc_dns::resolver::{Resolver, ResolverOptions};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
@@ -49,7 +49,7 @@ pub(crate) fn txt(name: &str) -> Question {
 }
 
 pub(crate) fn texts(texts: &[&str]) -> Answer {
-    let records = texts.iter().map(|text| Record::Txt(text.as_bytes().into()));
+    let records = texts.iter().map(|text| DnsRecord::Txt(text.as_bytes().into()));
     Answer::from_records(records.collect())
 }
 

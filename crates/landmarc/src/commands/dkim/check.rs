@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use landmarc_auth::dkim::key::{self, KeyError, PublicKey};
+use landmarc_auth::dkim::key::{self, KeyRecordError, PublicKey};
 use landmarc_auth::lookup::{Answer, DnsName, Lookup, LookupError, Question, RecordType};
 use landmarc_dns::resolver::Asker;
 use landmarc_mail::DomainName;
@@ -109,7 +109,7 @@ enum PublishedKey {
     /// Another key.
     Different,
     /// A key record that no signature is good by.
-    Unusable(KeyError),
+    Unusable(KeyRecordError),
     /// More than one.
     Several(usize),
     /// The name is longer than DNS has names.
@@ -236,7 +236,7 @@ impl Checked<'_> {
 
 #[cfg(test)]
 mod tests {
-    use landmarc_auth::lookup::{Missing, Record};
+    use landmarc_auth::lookup::{DnsRecord, Missing};
 
     use super::*;
 
@@ -246,7 +246,7 @@ mod tests {
     fn found(texts: &[&str]) -> PublishedKey {
         let records = texts
             .iter()
-            .map(|text| Record::Txt(text.as_bytes().into()))
+            .map(|text| DnsRecord::Txt(text.as_bytes().into()))
             .collect();
         compare(OWN, &Answer::from_records(records))
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use landmarc_dmarc::discovery::{Discovery, PolicyAt, discover};
-use landmarc_dmarc::record::{AssessmentPolicy, Record, Usability};
+use landmarc_dmarc::record::{AssessmentPolicy, PolicyRecord, Usability};
 use landmarc_dns::resolver::Resolver;
 use landmarc_mail::DomainName;
 use landmarc_migrate::rspamd::Policy;
@@ -98,7 +98,7 @@ fn policy(at: &PolicyAt) -> Policy {
     }
 }
 
-fn published(record: &Record) -> PublishedPolicy {
+fn published(record: &PolicyRecord) -> PublishedPolicy {
     // RFC 9989 §4.10.1: a record with a policy that is missing or not valid, but with a place to report to,
     // is taken for p=none, whatever else stands there.
     let as_written = record.usability() == Usability::AsPublished;

@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn an_address_that_nobody_understands_is_told_apart_from_none() {
         let record = b"v=DMARC1; p=none; rua=me@example.com; ruf=x";
-        let record = landmarc_dmarc::record::Record::parse(record).unwrap();
+        let record = landmarc_dmarc::record::PolicyRecord::parse(record).unwrap();
         let problems: Vec<_> = record.problems.iter().map(ToString::to_string).collect();
         insta::assert_snapshot!(
             why_no_rua(&problems),

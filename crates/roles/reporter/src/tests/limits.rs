@@ -29,7 +29,7 @@ fn bomb(world: &mut World) -> Vec<TallyRow> {
         world.zones.add_txt(dns_name_of(&domain), b"v=DMARC1; p=reject");
         let hosts: Vec<_> = (0..10).map(|host| format!("h{host}.{domain}")).collect();
         for host in &hosts {
-            let address = Record::A(Ipv4Addr::LOCALHOST);
+            let address = DnsRecord::A(Ipv4Addr::LOCALHOST);
             world
                 .zones
                 .set(dns_name(host), RecordType::A, ZoneData::Records(vec![address]));

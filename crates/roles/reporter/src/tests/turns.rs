@@ -16,7 +16,7 @@ async fn many_domains(script: Script) -> World {
     let domains: Vec<_> = (0..40).map(|number| format!("d{number:02}.example")).collect();
     for domain in &domains {
         world.zones.add_txt(dns_name_of(domain), b"v=DMARC1; p=none");
-        let address = Record::A(Ipv4Addr::LOCALHOST);
+        let address = DnsRecord::A(Ipv4Addr::LOCALHOST);
         world
             .zones
             .set(dns_name(domain), RecordType::A, ZoneData::Records(vec![address]));

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use futures_util::future::join_all;
 
 use super::{Check, NotMatched, TermAt, found};
-use crate::lookup::{Answer, DnsName, Lookup, Record, RecordType};
+use crate::lookup::{Answer, DnsName, DnsRecord, Lookup, RecordType};
 use crate::spf::limits::{MAX_MX_HOSTS, MAX_PTR_NAMES};
 use crate::spf::macros::DomainSpec;
 use crate::spf::record::Prefixes;
@@ -174,7 +174,7 @@ impl<L: Lookup> Check<'_, L> {
         refuse_own_limit(&name, RecordType::Ptr, &answer, term)?;
         // RFC 7208 §4.6.4: "all records other than the first 10 MUST be ignored".
         let names = answer.records().iter().filter_map(|record| match record {
-            Record::Ptr(name) => Some(self.redacted_names.host(name.clone())),
+            DnsRecord::Ptr(name) => Some(self.redacted_names.host(name.clone())),
             _ => None,
         });
         let reverse = ReverseNames {
@@ -237,11 +237,11 @@ fn is_void(answer: &Answer) -> bool {
 }
 
 /// The mail exchanges, most preferred first.
-fn exchanges(records: &[Record]) -> Vec<(u16, DnsName)> {
+fn exchanges(records: &[DnsRecord]) -> Vec<(u16, DnsName)> {
     let mut exchanges: Vec<_> = records
         .iter()
         .filter_map(|record| match record {
-            Record::Mx { preference, exchange } => Some((*preference, exchange.clone())),
+            DnsRecord::Mx { preference, exchange } => Some((*preference, exchange.clone())),
             _ => None,
         })
         .collect();
@@ -249,10 +249,10 @@ fn exchanges(records: &[Record]) -> Vec<(u16, DnsName)> {
     exchanges
 }
 
-fn addresses(records: &[Record]) -> impl Iterator<Item = IpAddr> {
+fn addresses(records: &[DnsRecord]) -> impl Iterator<Item = IpAddr> {
     records.iter().filter_map(|record| match record {
-        Record::A(v4) => Some(IpAddr::V4(*v4)),
-        Record::Aaaa(v6) => Some(IpAddr::V6(*v6)),
+        DnsRecord::A(v4) => Some(IpAddr::V4(*v4)),
+        DnsRecord::Aaaa(v6) => Some(IpAddr::V6(*v6)),
         _ => None,
     })
 }

@@ -4,7 +4,7 @@ use super::{DomainSpec, Letter, Macro, MacroString, Part};
 
 /// Where a macro string stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum MacroContext {
     /// In a domain-spec: without the letters c, r and t.
     Name,
     /// In a modifier that nobody knows: checked, never expanded.
@@ -19,7 +19,7 @@ impl DomainSpec {
     /// # Errors
     /// [`MacroError`] where it is none. Length is no matter of syntax: expansion decides it.
     pub fn parse(text: &[u8]) -> Result<Self, MacroError> {
-        let parsed = MacroString::parse(text, Place::Name)?;
+        let parsed = MacroString::parse(text, MacroContext::Name)?;
         match parsed.0.last() {
             None => Err(MacroError::Empty),
             Some(Part::Literal(tail)) if !ends_in_top_label(tail) => Err(MacroError::TopLabel),
@@ -34,7 +34,7 @@ impl MacroString {
     ///
     /// # Errors
     /// [`MacroError`] where it is none.
-    pub fn parse(text: &[u8], place: Place) -> Result<Self, MacroError> {
+    pub fn parse(text: &[u8], place: MacroContext) -> Result<Self, MacroError> {
         let mut parts = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -105,12 +105,12 @@ impl Letter {
 }
 
 /// Text up to the next percent sign, and what follows.
-fn parse_literal(text: &[u8], place: Place) -> Result<(Part, &[u8]), MacroError> {
+fn parse_literal(text: &[u8], place: MacroContext) -> Result<(Part, &[u8]), MacroError> {
     let end = text.iter().position(|&b| b == b'%').unwrap_or(text.len());
     let (literal, after) = text.split_at(end);
     let odd = literal
         .iter()
-        .find(|&&b| !(b.is_ascii_graphic() || b == b' ' && place == Place::Explanation));
+        .find(|&&b| !(b.is_ascii_graphic() || b == b' ' && place == MacroContext::Explanation));
     match odd {
         Some(&octet) => Err(MacroError::Octet(octet)),
         None => Ok((Part::Literal(literal.into()), after)),
@@ -118,7 +118,7 @@ fn parse_literal(text: &[u8], place: Place) -> Result<(Part, &[u8]), MacroError>
 }
 
 /// What follows a percent sign, and what follows that.
-fn parse_expand(text: &[u8], place: Place) -> Result<(Part, &[u8]), MacroError> {
+fn parse_expand(text: &[u8], place: MacroContext) -> Result<(Part, &[u8]), MacroError> {
     let (first, after) = text.split_first().ok_or(MacroError::Percent)?;
     match first {
         b'%' => Ok((Part::Escape(b"%"), after)),
@@ -138,10 +138,10 @@ fn parse_expand(text: &[u8], place: Place) -> Result<(Part, &[u8]), MacroError> 
 }
 
 /// What stands in braces: a letter, digits, `r`, delimiters.
-fn parse_macro(inside: &[u8], place: Place) -> Result<Macro, MacroError> {
+fn parse_macro(inside: &[u8], place: MacroContext) -> Result<Macro, MacroError> {
     let (&first, rest) = inside.split_first().ok_or(MacroError::Letter)?;
     let letter = Letter::parse(first).ok_or(MacroError::Letter)?;
-    if place == Place::Name && letter.only_in_explanations() {
+    if place == MacroContext::Name && letter.only_in_explanations() {
         return Err(MacroError::OnlyInExplanations);
     }
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -212,13 +212,13 @@ mod tests {
             ("a\u{7f}", MacroError::Octet(0x7f)),
         ] {
             assert_eq!(
-                MacroString::parse(text.as_bytes(), Place::Name),
+                MacroString::parse(text.as_bytes(), MacroContext::Name),
                 Err(error),
                 "{text}"
             );
         }
-        assert!(MacroString::parse(b"%{c} %{r} %{t}", Place::Explanation).is_ok());
-        assert!(MacroString::parse(b"%{c}%{r}%{t}", Place::Modifier).is_ok());
+        assert!(MacroString::parse(b"%{c} %{r} %{t}", MacroContext::Explanation).is_ok());
+        assert!(MacroString::parse(b"%{c}%{r}%{t}", MacroContext::Modifier).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The vectors of requests and gates (L).
 
 use landmarc_dmarc::alignment::{Mechanism, Owned, align};
-use landmarc_dmarc::record::{Mode, Record};
+use landmarc_dmarc::record::{Mode, PolicyRecord};
 use landmarc_mail::ReversePath;
 
 use super::*;
@@ -11,7 +11,7 @@ use landmarc_testkit::{block_on, txt_zones};
 
 fn options(fo: &str) -> FailureOptions {
     let record = format!("v=DMARC1; p=none; ruf=mailto:a@example.com; fo={fo}");
-    Record::parse(record.as_bytes()).unwrap().failure_options
+    PolicyRecord::parse(record.as_bytes()).unwrap().failure_options
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn the_root_and_the_longest_name_can_be_asked_about() {
     let longest = question(longest.as_bytes(), RecordType::A);
     for asked in [longest, Question::new(DnsName::root(), RecordType::A)] {
         let packet = Packet::new(&asked).unwrap();
-        let found = records(vec![Record::A([192, 0, 2, 1].into())], 60);
+        let found = records(vec![DnsRecord::A([192, 0, 2, 1].into())], 60);
         assert_eq!(read_octets(&with_data(&packet, &[192, 0, 2, 1]), &packet), found);
     }
 }
@@ -116,7 +116,7 @@ fn a_string_longer_than_its_record_makes_a_bad_answer() {
 #[test]
 fn an_address_of_wrong_length_makes_a_bad_answer() {
     let asked = Packet::new(&question(b"example.com", RecordType::A)).unwrap();
-    let found = Record::A([192, 0, 2, 1].into());
+    let found = DnsRecord::A([192, 0, 2, 1].into());
     assert_eq!(
         read_octets(&with_data(&asked, &[192, 0, 2, 1]), &asked),
         records(vec![found], 60)
@@ -128,7 +128,7 @@ fn an_address_of_wrong_length_makes_a_bad_answer() {
 #[test]
 fn a_host_with_a_dot_inside_a_label_is_left_out() {
     let asked = Packet::new(&question(b"example.com", RecordType::Ptr)).unwrap();
-    let honest = records(vec![Record::Ptr(landmarc_testkit::dns_name("a.b"))], 60);
+    let honest = records(vec![DnsRecord::Ptr(landmarc_testkit::dns_name("a.b"))], 60);
     assert_eq!(read_octets(&with_data(&asked, b"\x01a\x01b\x00"), &asked), honest);
     assert_eq!(
         read_octets(&with_data(&asked, b"\x03a.b\x00"), &asked),
@@ -139,7 +139,7 @@ fn a_host_with_a_dot_inside_a_label_is_left_out() {
 #[test]
 fn the_root_is_a_mail_exchange() {
     let asked = Packet::new(&question(b"example.com", RecordType::Mx)).unwrap();
-    let null_mx = Record::Mx {
+    let null_mx = DnsRecord::Mx {
         preference: 0,
         exchange: DnsName::root(),
     };
@@ -428,11 +428,11 @@ fn soa(ttl: u32, minimum: u32) -> WireRecord {
     WireRecord::from_rdata(root, ttl, RData::SOA(soa))
 }
 
-fn text(text: &str) -> Record {
-    Record::Txt(text.as_bytes().into())
+fn text(text: &str) -> DnsRecord {
+    DnsRecord::Txt(text.as_bytes().into())
 }
 
-fn records(records: Vec<Record>, ttl: u32) -> Reply {
+fn records(records: Vec<DnsRecord>, ttl: u32) -> Reply {
     Reply::Final {
         answer: Answer::Records(records.into()),
         ttl,
