@@ -192,7 +192,7 @@ impl Outbox {
     ) -> Result<bool, StoreError> {
         let reason = &check::reason(reason);
         self.db.write("put off a delivery", |sql| {
-            ends::defer(sql, delivery, owner, reason, next_ms)
+            ends::leave(sql, delivery, DeliveryState::Deferred, (owner, reason), next_ms)
         })
     }
 
@@ -210,7 +210,7 @@ impl Outbox {
     ) -> Result<bool, StoreError> {
         let reason = &check::reason(reason);
         self.db.write("give up a delivery", |sql| {
-            ends::give_up(sql, delivery, owner, reason, now_ms)
+            ends::leave(sql, delivery, DeliveryState::GivenUp, (owner, reason), now_ms)
         })
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use landmarc_mail::text::visible;
+
 use crate::error::StoreError;
 use crate::limits::{
     MAX_BODY, MAX_DELIVERIES, MAX_DESTINATION, MAX_DESTINATIONS, MAX_FACTS, MAX_REASON, MAX_REPORTS,
@@ -69,23 +71,14 @@ pub(crate) fn host_of(destination: &str) -> String {
 pub(crate) fn reason(said: &str) -> String {
     let mut text = String::new();
     for character in said.chars() {
-        let shown = if is_unfit(character) {
-            character.escape_default().to_string()
-        } else {
-            character.to_string()
-        };
+        let mut octets = [0; 4];
+        let shown = visible(character.encode_utf8(&mut octets));
         if text.len() + shown.len() > MAX_REASON {
             break;
         }
         text.push_str(&shown);
     }
     text
-}
-
-/// Control characters, and those that turn the direction of a line or break it.
-fn is_unfit(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
 
 #[cfg(test)]

@@ -23,32 +23,23 @@ pub(super) fn end(
     Ok(sql.execute(end, values)? > 0)
 }
 
-/// Puts it off, when the lease is still the owner's. One that ran out is, until somebody else has it.
-pub(super) fn defer(
+/// Defers it until a time, or gives it up at one, when the lease is still the owner's: one that ran out is, until
+/// somebody else has it.
+pub(super) fn leave(
     sql: &dyn Sql,
     delivery: DeliveryNumber,
-    owner: &str,
-    reason: &str,
-    next_ms: u64,
+    state: DeliveryState,
+    (owner, reason): (&str, &str),
+    at_ms: u64,
 ) -> Result<bool, SqlError> {
-    let defer = "UPDATE delivery SET state = 'deferred', next_ms = ?2, reason = ?3, lease_owner = NULL, \
-                 lease_until_ms = NULL WHERE id = ?1 AND lease_owner = ?4 AND ended_ms IS NULL";
-    let values = values![integer(delivery.0), time(sql, next_ms), reason, owner];
-    Ok(sql.execute(defer, values)? > 0)
-}
-
-/// Gives it up, when the lease is still the owner's.
-pub(super) fn give_up(
-    sql: &dyn Sql,
-    delivery: DeliveryNumber,
-    owner: &str,
-    reason: &str,
-    now_ms: u64,
-) -> Result<bool, SqlError> {
-    let give_up = "UPDATE delivery SET state = 'given_up', ended_ms = ?2, reason = ?3, lease_owner = NULL, \
-                   lease_until_ms = NULL WHERE id = ?1 AND lease_owner = ?4 AND ended_ms IS NULL";
-    let values = values![integer(delivery.0), time(sql, now_ms), reason, owner];
-    Ok(sql.execute(give_up, values)? > 0)
+    let time_column = if state.is_end() { "ended_ms" } else { "next_ms" };
+    let update = format!(
+        "UPDATE delivery SET state = ?5, {time_column} = ?2, reason = ?3, lease_owner = NULL, lease_until_ms = NULL \
+         WHERE id = ?1 AND lease_owner = ?4 AND ended_ms IS NULL"
+    );
+    let at = time(sql, at_ms);
+    let values = values![integer(delivery.0), at, reason, owner, state.word()];
+    Ok(sql.execute(&update, values)? > 0)
 }
 
 /// Ends the leases of an owner, as if they had never been.
@@ -87,11 +78,9 @@ pub(super) fn postpone(
                     WHERE id = ?1 AND ended_ms IS NULL AND next_ms <= ?4 \
                     AND (lease_owner = ?2 OR lease_until_ms IS NULL OR lease_until_ms <= ?4)";
     let (now, next) = (time(sql, now_ms), time(sql, next_ms));
-    let mut sum = 0;
-    for delivery in deliveries {
-        sum += sql.execute(postpone, values![integer(delivery.0), owner, reason, now, next])?;
-    }
-    Ok(sum)
+    let each = deliveries.iter();
+    each.map(|delivery| sql.execute(postpone, values![integer(delivery.0), owner, reason, now, next]))
+        .sum()
 }
 
 /// What is told of a letter that had been tried, or had ended, and is to go out once more.
@@ -114,12 +103,9 @@ pub(super) fn retry(
     );
     let delivered_too = resend == Resend::Everything;
     let now = time(sql, now_ms);
-    let mut sum = 0;
-    for delivery in deliveries {
-        let values = values![integer(delivery.0), now, delivered_too, QUEUED_AGAIN];
-        sum += sql.execute(&retry, values)?;
-    }
-    Ok(sum)
+    let each = deliveries.iter().map(|delivery| integer(delivery.0));
+    each.map(|number| sql.execute(&retry, values![number, now, delivered_too, QUEUED_AGAIN]))
+        .sum()
 }
 
 /// Gives those up that have not ended and that nobody is sending; how many.
@@ -133,9 +119,7 @@ pub(super) fn give_up_idle(
                    lease_until_ms = NULL \
                    WHERE id = ?1 AND ended_ms IS NULL AND (lease_until_ms IS NULL OR lease_until_ms <= ?2)";
     let now = time(sql, now_ms);
-    let mut sum = 0;
-    for delivery in deliveries {
-        sum += sql.execute(give_up, values![integer(delivery.0), now, reason])?;
-    }
-    Ok(sum)
+    let each = deliveries.iter();
+    each.map(|delivery| sql.execute(give_up, values![integer(delivery.0), now, reason]))
+        .sum()
 }

@@ -4,7 +4,9 @@ use super::check::{check_all, within};
 use super::{Outbox, body, check, claim, ends, list, put, secret};
 use crate::error::StoreError;
 use crate::limits::MAX_POSTPONED;
-use crate::model::{Claim, Claims, DeliveryNumber, NewReport, OutboxFilter, Put, ReportNumber, Resend};
+use crate::model::{
+    Claim, Claims, DeliveryNumber, DeliveryState, NewReport, OutboxFilter, Put, ReportNumber, Resend,
+};
 use crate::sql::{Sql, SqlError};
 
 /// Most rows changed in one transaction of several that do one thing: about 10 ms.
@@ -60,7 +62,7 @@ impl Outbox {
             if !body::are_staged(sql, &bodies)? {
                 return Ok(None);
             }
-            if !ends::give_up(sql, delivery, owner, reason, now_ms)? {
+            if !ends::leave(sql, delivery, DeliveryState::GivenUp, (owner, reason), now_ms)? {
                 return Ok(Some(None));
             }
             let numbers = put::store_or_find(sql, reports, &bodies, now_ms)?;

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use super::statement::time;
 use super::{claim, ends, lease, list, put};
-use crate::model::{Claim, Claims, Day, DeliveryNumber, NewDelivery, NewReport, Put, ReportKind};
+use crate::model::{
+    Claim, Claims, Day, DeliveryNumber, DeliveryState, NewDelivery, NewReport, Put, ReportKind,
+};
 use crate::sql::{Sql, SqlError, SqlRow, SqlValue, values};
 use crate::sqlite::in_memory;
 
@@ -176,8 +178,11 @@ fn a_lease_holds_whatever_the_clocks_of_the_hosts_say() {
         assert_eq!(destinations(&claims), ["rua@a.example"]);
         // The first one comes back: it is not his to put off, and what was delivered was delivered.
         let number = claims.claimed[0].number;
-        assert!(!ends::defer(late, number, "late", "451", by_late(NOW + LEASE)).unwrap());
-        assert!(ends::defer(early, number, "early", "451", by_early(NOW + 2 * LEASE)).unwrap());
+        let defer = |sql: &dyn Sql, owner, until| {
+            ends::leave(sql, number, DeliveryState::Deferred, (owner, "451"), until).unwrap()
+        };
+        assert!(!defer(late, "late", by_late(NOW + LEASE)));
+        assert!(defer(early, "early", by_early(NOW + 2 * LEASE)));
         assert!(
             claimed(late, &ask("late", by_late(NOW + 2 * LEASE - 1)))
                 .claimed
