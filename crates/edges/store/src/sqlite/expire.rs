@@ -10,7 +10,7 @@ use super::blocks::block_of;
 use super::remove::{
     self, ROWS, UNUSED_TRACES, octets_over, oldest_day, oldest_hour, over, pages, remove_hour, remove_traces,
 };
-use super::room::Room;
+use super::room::{ExpiryContext, Room};
 use super::statements::Statements;
 use crate::engine::JobProgress;
 use crate::groups::Groups;
@@ -31,29 +31,22 @@ pub(super) fn step(
     done: &mut ExpiredRecords,
 ) -> rusqlite::Result<JobProgress> {
     room.begin(steps(connection)?);
-    let step = step_within(connection, keep, groups, room, done)?;
-    room.end(connection)?;
-    Ok(step)
-}
-
-fn step_within(
-    connection: &Connection,
-    keep: &Retention,
-    groups: Option<&dyn Groups>,
-    room: &mut Room,
-    done: &mut ExpiredRecords,
-) -> rusqlite::Result<JobProgress> {
-    if keep.by_time && remove_old(connection, keep, done)? {
-        return Ok(JobProgress::More);
-    }
-    if remove_unused(connection, keep, done)? > 0 {
-        return Ok(JobProgress::More);
-    }
-    if octets_over(connection, keep)? > 0 {
-        room.make(connection, keep, groups, done)
+    let progress = if keep.by_time && remove_old(connection, keep, done)?
+        || remove_unused(connection, keep, done)? > 0
+    {
+        JobProgress::More
+    } else if octets_over(connection, keep)? > 0 {
+        let context = ExpiryContext {
+            connection,
+            keep,
+            groups,
+        };
+        room.make(context, done)?
     } else {
-        room.finish(connection, done)
-    }
+        room.finish(connection, done)?
+    };
+    room.end(connection)?;
+    Ok(progress)
 }
 
 /// Removes some of what is too old; whether there was anything.

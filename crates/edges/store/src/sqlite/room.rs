@@ -37,6 +37,15 @@ const SHARE_OF_TALLY: u64 = 2;
 /// Where it takes more, one part in so many goes beyond that.
 const SPARE_OF_TALLY: u64 = 16;
 
+/// What a step of expiry works with.
+#[derive(Clone, Copy)]
+pub(super) struct ExpiryContext<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) keep: &'a Retention,
+    /// By what the limits on distinct rows go.
+    pub(super) groups: Option<&'a dyn Groups>,
+}
+
 /// What is under way. It holds as long as nobody else removes anything.
 #[derive(Debug, Default)]
 pub(super) struct Room {
@@ -120,71 +129,65 @@ impl Room {
     /// Makes some.
     pub(super) fn make(
         &mut self,
-        connection: &Connection,
-        keep: &Retention,
-        groups: Option<&dyn Groups>,
+        context: ExpiryContext<'_>,
         done: &mut ExpiredRecords,
     ) -> rusqlite::Result<JobProgress> {
-        if self.go_on(connection, keep, groups, done)? {
+        if self.go_on(context, done)? {
             return Ok(JobProgress::More);
         }
-        let recent = recent(connection, keep)?;
-        let excess = self.excess(connection, keep)?;
+        let recent = recent(context.connection, context.keep)?;
+        let excess = self.excess(context.connection, context.keep)?;
         if excess > 0
-            && (self.begin_round(connection, keep, groups, recent, excess, done)?
-                || self.begin_round(connection, keep, groups, Day(u32::MAX), excess, done)?)
+            && (self.begin_round(context, recent, excess, done)?
+                || self.begin_round(context, Day(u32::MAX), excess, done)?)
         {
             return Ok(JobProgress::More);
         }
-        let removed = remove_traces_for_room(connection)?;
+        let removed = remove_traces_for_room(context.connection)?;
         if removed > 0 {
             done.traces += removed;
             done.traces_for_size += removed;
             return Ok(JobProgress::More);
         }
-        let removed = upkeep::make_room(&Statements(connection))?;
+        let removed = upkeep::make_room(&Statements(context.connection))?;
         if removed > 0 {
             done.bodies_for_size += removed;
             return Ok(JobProgress::More);
         }
-        if let Some(hour) = oldest_hour(connection)?.filter(|hour| *hour < hour_of(recent.begins_ms())) {
+        if let Some(hour) =
+            oldest_hour(context.connection)?.filter(|hour| *hour < hour_of(recent.begins_ms()))
+        {
             // What only these had goes with their day (`last_day`): nobody has to look at all others for it.
-            let removed = remove_hour(connection, hour)?;
+            let removed = remove_hour(context.connection, hour)?;
             done.observations += removed;
             done.observations_for_size += removed;
             return Ok(JobProgress::More);
         }
-        if self.begin_round(connection, keep, groups, recent, u64::MAX, done)? {
+        if self.begin_round(context, recent, u64::MAX, done)? {
             return Ok(JobProgress::More);
         }
-        self.walk = Walk::begin(connection, groups)?;
-        if self.walk.is_some() || self.begin_round(connection, keep, groups, Day(u32::MAX), u64::MAX, done)? {
+        self.walk = Walk::begin(context.connection, context.groups)?;
+        if self.walk.is_some() || self.begin_round(context, Day(u32::MAX), u64::MAX, done)? {
             return Ok(JobProgress::More);
         }
         Ok(JobProgress::Done)
     }
 
     /// Goes on with what is under way; whether there was anything.
-    fn go_on(
-        &mut self,
-        connection: &Connection,
-        keep: &Retention,
-        groups: Option<&dyn Groups>,
-        done: &mut ExpiredRecords,
-    ) -> rusqlite::Result<bool> {
+    fn go_on(&mut self, context: ExpiryContext<'_>, done: &mut ExpiredRecords) -> rusqlite::Result<bool> {
         if let Some(walk) = &mut self.walk {
             self.unswept.observations = true;
-            let removed = walk.step(connection, groups)?;
+            let removed = walk.step(context.connection, context.groups)?;
             done.observations += removed;
             done.observations_for_size += removed;
             if walk.is_over() {
                 self.walk = None;
                 let sql = "DELETE FROM hour WHERE NOT EXISTS (SELECT 1 FROM observation WHERE id BETWEEN first AND last)";
-                connection.execute(sql, [])?;
+                context.connection.execute(sql, [])?;
             }
             return Ok(true);
         }
-        Ok(self.go_round(connection, keep, groups, done)? || self.sweep(connection, done)?)
+        Ok(self.go_round(context, done)? || self.sweep(context.connection, done)?)
     }
 
     /// Goes on sweeping; whether there was anything to sweep.
@@ -235,39 +238,36 @@ impl Room {
     /// Begins to remove rows of the tally of days before this one, and no more than so many; whether there were any.
     fn begin_round(
         &mut self,
-        connection: &Connection,
-        keep: &Retention,
-        groups: Option<&dyn Groups>,
+        context: ExpiryContext<'_>,
         before: Day,
         most: u64,
         done: &mut ExpiredRecords,
     ) -> rusqlite::Result<bool> {
-        if oldest_day(connection)?.is_none_or(|day| day >= before) {
+        if oldest_day(context.connection)?.is_none_or(|day| day >= before) {
             return Ok(false);
         }
-        self.round = Some(Round::begin(connection, keep, before, most)?);
-        self.go_round(connection, keep, groups, done)
+        self.round = Some(Round::begin(context.connection, context.keep, before, most)?);
+        self.go_round(context, done)
     }
 
     /// Goes on removing rows of the tally; whether any had to go.
-    fn go_round(
-        &mut self,
-        connection: &Connection,
-        keep: &Retention,
-        groups: Option<&dyn Groups>,
-        done: &mut ExpiredRecords,
-    ) -> rusqlite::Result<bool> {
+    fn go_round(&mut self, context: ExpiryContext<'_>, done: &mut ExpiredRecords) -> rusqlite::Result<bool> {
         let Some(mut round) = self.round.take() else {
             return Ok(false);
         };
         self.next.retain(|next| next.day < round.before);
         if self.next.is_empty() {
-            self.next = heaviest(connection, round.before, Day::at(keep.now_ms), groups)?;
+            self.next = heaviest(
+                context.connection,
+                round.before,
+                Day::at(context.keep.now_ms),
+                context.groups,
+            )?;
         }
         if self.next.is_empty() {
             return Ok(false);
         }
-        let is_more = self.remove_rows(connection, &mut round, done)?;
+        let is_more = self.remove_rows(context.connection, &mut round, done)?;
         self.round = is_more.then_some(round);
         Ok(true)
     }
