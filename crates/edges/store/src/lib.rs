@@ -1,8 +1,8 @@
 //! What is written down: the observation of each message, which answers "why", and the tally of
 //! reporting rows by UTC day, which feeds reports and pages (decisions D13, D14). With them go the count
-//! of the operator's rules, and the report letters on their way (decision D17).
+//! of the operator's rules, and the report mail on its way (decision D17).
 //!
-//! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of letters, [`Reader`] reads; they meet in a
+//! [`Recorder`] records, [`Importer`] adds what other programs counted, [`Outbox`] keeps account of deliveries, [`Reader`] reads; they meet in a
 //! database only, and need not be in one process. What comes in are plain values and words (`Observation`,
 //! `TallyRow`, [`NewReport`]): this crate knows nothing of mail and decides nothing.
 //!
@@ -27,13 +27,13 @@
 //! * **Nobody holds up the recording.** Readers and copies see one state and lock nothing; expiry
 //!   goes in short transactions between batches, and so does the outbox, which pauses after each for as
 //!   long as it took.
-//! * **A report is there once, and with all its letters.** Handing it over again changes nothing. After a
-//!   crash at any moment a letter is marked as delivered, or can be claimed again when its lease is over;
-//!   while it is under lease nobody else gets it. What is sent twice is a letter whose answer was lost.
+//! * **A report is there once, and with all its deliveries.** Handing it over again changes nothing. After a
+//!   crash at any moment a delivery is marked as delivered, or can be claimed again when its lease is over;
+//!   while it is under lease nobody else gets it. What is sent twice is a delivery whose answer was lost.
 //! * **What is handed on counts once.** An entry of the spool is written in the transaction of its batch, under a number that is
 //!   never used again; whoever takes it in notes the number in the transaction of the counts. It stays until it is there. A file that
 //!   was copied or set back goes on as another host.
-//! * **What is to be sent stays.** Reports expire after their last letter has ended, and make room only then.
+//! * **What is to be sent stays.** Reports expire after their last delivery has ended, and make room only then.
 //!   Which days were reported about is kept for ever.
 //!
 //! # Size and speed
@@ -84,19 +84,19 @@
 //! `blocks` in the SQLite engine says how they work, `journal` how the tally is counted without a write
 //! in the middle of it. Both are part of the 11 us.
 //!
-//! Reports cost by their rows and letters, whatever the messages (`--bench reports`, in CPU time):
+//! Reports cost by their rows and deliveries, whatever the messages (`--bench reports`, in CPU time):
 //!
 //! | of a day | |
 //! |---|---|
 //! | read 1,000,000 messages of 500 domains, 3,000 distinct rows | 0.023 s, 8 us a row |
 //! | read 1,000,000 messages of 200,000 domains, 300,000 distinct rows | 7 s, 24 us a row |
-//! | put 500 reports of 3 KB with a letter each, 50 a call | 0.016 s |
+//! | put 500 reports of 3 KB with a delivery each, 50 a call | 0.016 s |
 //! | put them, each in a transaction of its own | 0.2 s |
-//! | claim the letters, ten at a time | 0.06 s |
+//! | claim the deliveries, ten at a time | 0.06 s |
 //! | read their bodies | 0.01 s |
 //! | mark them as delivered, each in a transaction of its own | 0.1 s |
 //!
-//! On disk a report takes 1.2 KB and its body, in pages of 4 KB, a letter 230 octets. A letter that is marked
+//! On disk a report takes 1.2 KB and its body, in pages of 4 KB, a delivery 230 octets. A delivery that is marked
 //! between two batches does not make the recorder look up again what it knows: recording costs the same.
 //!
 //! # What is left out

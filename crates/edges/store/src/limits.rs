@@ -41,7 +41,7 @@ pub const MAX_GAP: u64 = 1 << 26;
 /// Octets of the body of a report: more than any mail system takes.
 pub const MAX_BODY: usize = 64 << 20;
 
-/// Octets of the caller's own facts about a report, what people read in the letter among them.
+/// Octets of the caller's own facts about a report, what people read in the message among them.
 pub const MAX_FACTS: usize = 32_768;
 
 /// Octets of an address: a path of SMTP has 256 at most (RFC 5321 §4.5.3.1.3), angle brackets included.

@@ -1,9 +1,9 @@
-//! Report letters on their way: rows of the store with a state per destination (decision D17).
+//! Report mail on its way: rows of the store with a state per destination (decision D17).
 //!
-//! In a fleet many hosts have one outbox, on a server. Each letter is sent by the host that has it under lease, and a
+//! In a fleet many hosts have one outbox, on a server. Each delivery is sent by the host that has it under lease, and a
 //! lease with a name says which of them makes the reports ([`Outbox::lease`]). Their clocks differ, so that there
 //! every time is put on the server's clock first. A host that dies leaves leases that run out. One that was cut off
-//! and comes back after its lease ran out may still say that a letter was delivered, for that is a fact; it can put
+//! and comes back after its lease ran out may still say that a message was delivered, for that is a fact; it can put
 //! off or give up only what nobody else has taken since.
 //!
 //! An [`Outbox`] writes beside the recorder, on a connection of its own and in transactions that are short,
@@ -16,7 +16,7 @@
 //! `upkeep` removes what is old, all of them in statements that every engine understands ([`crate::sql`]). `steps` is
 //! what takes several transactions, `db` the connection.
 //!
-//! It knows no clock, no letter and no network: times are arguments, and who sends says how it went.
+//! It knows no clock, no message and no network: times are arguments, and who sends says how it went.
 
 pub(crate) mod body;
 mod check;
@@ -58,7 +58,7 @@ pub const SERVICE_BUSY_TIMEOUT: Duration = Duration::from_mins(1);
 /// How long a command waits, with somebody before it.
 pub const COMMAND_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Report letters and their deliveries. Every method may wait for the disk and for others who write: call
+/// Reports and their deliveries. Every method may wait for the disk and for others who write: call
 /// them where that holds up nobody else.
 pub struct Outbox {
     db: OutboxDb,
@@ -143,7 +143,7 @@ impl Outbox {
     /// is not there.
     ///
     /// # Errors
-    /// When the store cannot be written. Ask again: the letter is there already.
+    /// When the store cannot be written. Ask again: the message is there already.
     pub fn delivered(
         &mut self,
         delivery: DeliveryNumber,
@@ -156,8 +156,8 @@ impl Outbox {
         })
     }
 
-    /// Notes that a letter came back: its delivery is given up, with the reason, even where it counted as
-    /// delivered. What it was; none when it had been given up before, so that each letter is struck for once,
+    /// Notes that a message came back: its delivery is given up, with the reason, even where it counted as
+    /// delivered. What it was; none when it had been given up before, so that each delivery is struck for once,
     /// or when it is not there.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The reading side: what was written, for `explain`, `log`, reports and pages.
 //!
 //! A reader has a connection of its own that cannot write, so that none of this holds up the
-//! recording. Each question sees one consistent state of the store. What is asked about report letters stands in
+//! recording. Each question sees one consistent state of the store. What is asked about report mail stands in
 //! `outbox`.
 
 mod fleet;

@@ -1,4 +1,11 @@
-//! Many hosts, one picture: how this host hands on what it counted, and where its fleet looks (decision D15).
+//! Many hosts, one picture: how this host hands on what it counted, and takes in what others hand on (decision D15).
+//!
+//! [`FleetConfig`] says what a host is in its fleet by its settings, and starts what follows from that: shipping from its
+//! spool to a database or over HTTPS, collecting over HTTPS, the expiry of a shared database. Each of them runs without the
+//! others, and without a filter or a reporter.
+//!
+//! It knows segments and heartbeats, and neither mail nor reports. Not implemented: several places to hand on to, because
+//! numbers that one of them has would be missing at the other.
 
 mod collecting;
 mod config;

@@ -1,6 +1,6 @@
-//! Report letters as plain values: what is handed over to be sent, and what is told of it.
+//! Report mail as plain values: what is handed over to be sent, and what is told of it.
 //!
-//! The store knows words and octets only. How a report is written, what its letter looks like and
+//! The store knows words and octets only. How a report is written, what its message looks like and
 //! when it is tried again is decided by its callers.
 
 use std::fmt;
@@ -120,9 +120,9 @@ pub struct NewReport {
     pub email: String,
     /// Who sends it, at most [`MAX_TEXT`](crate::MAX_TEXT) octets.
     pub organization: String,
-    /// Whatever else makes the same letter again, in the caller's own words, at most [`MAX_FACTS`](crate::MAX_FACTS) octets.
+    /// Whatever else makes the same message again, in the caller's own words, at most [`MAX_FACTS`](crate::MAX_FACTS) octets.
     pub facts: String,
-    /// The date of its letters, in milliseconds since the epoch.
+    /// The date of its messages, in milliseconds since the epoch.
     pub date_ms: u64,
     /// Rows in it.
     pub rows: u64,
@@ -134,12 +134,12 @@ pub struct NewReport {
     pub deliveries: Vec<NewDelivery>,
 }
 
-/// One letter to be sent.
+/// One delivery to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewDelivery {
     /// The address, without `mailto:`; at most [`MAX_DESTINATION`](crate::MAX_DESTINATION) octets.
     pub destination: String,
-    /// The Message-ID of the letter, derived like the Report-ID; at most [`MAX_TEXT`](crate::MAX_TEXT) octets.
+    /// The Message-ID of the delivery, derived like the Report-ID; at most [`MAX_TEXT`](crate::MAX_TEXT) octets.
     pub message_id: String,
     /// Not to be tried before this time, in milliseconds since the epoch.
     pub next_ms: u64,
@@ -183,9 +183,9 @@ pub struct Report {
     pub email: String,
     /// Who sends it.
     pub organization: String,
-    /// Whatever else makes the same letter again.
+    /// Whatever else makes the same message again.
     pub facts: String,
-    /// The date of its letters, in milliseconds since the epoch.
+    /// The date of its messages, in milliseconds since the epoch.
     pub date_ms: u64,
     /// Rows in it.
     pub rows: u64,
@@ -208,7 +208,7 @@ pub struct Delivery {
     pub report: Report,
     /// The address it goes to.
     pub destination: String,
-    /// The Message-ID of the letter.
+    /// The Message-ID of the delivery.
     pub message_id: String,
     /// How far it is.
     pub state: DeliveryState,

@@ -106,7 +106,7 @@ pub struct Claims {
 pub enum Resend {
     /// Those that are queued, deferred or given up.
     Unfinished,
-    /// Those that were delivered as well: the same letters again.
+    /// Those that were delivered as well: the same messages again.
     Everything,
 }
 
@@ -155,7 +155,7 @@ pub struct DeliveriesAbout {
     pub deliveries: u64,
 }
 
-/// A destination that gets no letters.
+/// A destination that gets no report mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {
     /// An address, or every address of a host: `@example.com`.
@@ -177,7 +177,7 @@ pub struct Suppression {
 pub enum Origin {
     /// The operator.
     Manual,
-    /// Letters that came back.
+    /// Messages that came back.
     Bounce,
 }
 

@@ -91,6 +91,6 @@ pub struct StoreStatus {
     pub tally_days: Option<(Day, Day)>,
     /// Distinct reporting rows over all days.
     pub distinct_rows: u64,
-    /// Report letters.
+    /// Report mail.
     pub outbox: OutboxStatus,
 }

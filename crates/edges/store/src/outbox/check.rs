@@ -23,8 +23,8 @@ pub(crate) fn within(what: &'static str, found: usize, limit: usize) -> Result<(
 /// Whether all of them can be stored.
 pub(crate) fn check_all(reports: &[NewReport]) -> Result<(), StoreError> {
     within("list of reports", reports.len(), MAX_REPORTS)?;
-    let letters = reports.iter().map(|report| report.deliveries.len()).sum();
-    within("list of deliveries", letters, MAX_DELIVERIES)?;
+    let deliveries = reports.iter().map(|report| report.deliveries.len()).sum();
+    within("list of deliveries", deliveries, MAX_DELIVERIES)?;
     reports.iter().try_for_each(check)
 }
 

@@ -23,7 +23,7 @@ pub(super) struct DueDelivery {
 /// What is due and may be sent, those due first first. It locks nothing, and [`take`] looks again.
 ///
 /// It reads past what waits for hosts that had enough: a few microseconds for each, and none where the
-/// letters to one host are spread over time as they should be.
+/// deliveries to one host are spread over time as they should be.
 pub(super) fn find(sql: &dyn Sql, claim: &Claim) -> Result<Vec<DueDelivery>, SqlError> {
     let mut choice = Choice::of(claim);
     let mut last = (i64::MIN, i64::MIN);

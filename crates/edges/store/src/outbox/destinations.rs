@@ -1,4 +1,4 @@
-//! What is known about destinations: those that get no letters, and those that stand in for others.
+//! What is known about destinations: those that get no report mail, and those that stand in for others.
 
 use super::check::{reason, within};
 use super::{Outbox, redirection, suppression};
@@ -26,7 +26,7 @@ impl Outbox {
         })
     }
 
-    /// Counts a letter that came back, and suppresses its destination when it was one too many. One that the
+    /// Counts a message that came back, and suppresses its destination when it was one too many. One that the
     /// operator has suppressed stays as it is.
     ///
     /// # Errors

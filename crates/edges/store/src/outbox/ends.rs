@@ -7,7 +7,7 @@ use super::statement::{integer, limit, same_domain, time};
 use crate::model::{DeliveryNumber, DeliveryState, Resend};
 use crate::sql::{Sql, SqlError, values};
 
-/// Ends it in a state that it is not in yet, whoever has the lease; whether it was not. A letter that was
+/// Ends it in a state that it is not in yet, whoever has the lease; whether it was not. A delivery that was
 /// taken over is there even when it was given up meanwhile: forgetting it would send it again. One that came
 /// back is gone even when it was delivered.
 pub(super) fn end(
@@ -83,7 +83,7 @@ pub(super) fn postpone(
         .sum()
 }
 
-/// What is told of a letter that had been tried, or had ended, and is to go out once more.
+/// What is told of a delivery that had been tried, or had ended, and is to go out once more.
 const QUEUED_AGAIN: &str = "queued again by hand";
 
 /// Begins those again that nobody is sending and whose body is there; how many.

@@ -1,4 +1,4 @@
-//! Destinations that get no letters: the operator's, and those whose letters come back.
+//! Destinations that get no report mail: the operator's, and those whose mail comes back.
 
 use super::check::host_of;
 use super::statement::{integer, time};
@@ -158,7 +158,7 @@ fn suppression_of(row: &SqlRow) -> Result<Suppression, SqlError> {
 }
 
 /// The destination as it is kept. Hosts know no upper case; a local part may (RFC 5321 §2.4), but no two
-/// people of one host read their letters under names that differ in nothing else.
+/// people of one host read their mail under names that differ in nothing else.
 fn name_of(destination: &str) -> String {
     destination.to_lowercase()
 }

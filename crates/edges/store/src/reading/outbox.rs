@@ -1,4 +1,4 @@
-//! What is asked about report letters.
+//! What is asked about report mail.
 
 use super::Reader;
 use crate::error::StoreError;

@@ -15,7 +15,7 @@ use crate::model::Day;
 use crate::sql::{Sql, SqlError, values};
 
 /// Policy domains that are asked about at a time. What is read is one transaction's, and short: nothing on
-/// the server waits for letters to be made.
+/// the server waits for reports to be made.
 const DOMAINS: usize = 2_048;
 
 impl DatabaseServer {

@@ -7,7 +7,7 @@
 //!
 //! * Work without the lock ([`DatabaseServer::transact`]) is such that doing it again is right: entries are applied by their numbers, and
 //!   what has expired is removed once. So it is done again.
-//! * Work of the outbox ([`DatabaseServer::write`]) is not: claiming again would claim other letters, and a letter that is marked
+//! * Work of the outbox ([`DatabaseServer::write`]) is not: claiming again would claim other deliveries, and a delivery that is marked
 //!   as delivered a second time looks as if somebody else had sent it. So each such transaction notes its number in the
 //!   row that this `DatabaseServer` has in the table `writer`. Afterwards that row says whether it was done, and what the work
 //!   came to is still known. Only where the server cannot be asked any more, it is an error that says so

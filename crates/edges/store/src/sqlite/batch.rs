@@ -37,7 +37,7 @@ pub(super) struct Remembered {
 }
 
 impl Remembered {
-    /// Asked when another connection has written. The outbox does so for each letter, and costs nothing that is
+    /// Asked when another connection has written. The outbox does so for each delivery, and costs nothing that is
     /// known; another recorder gives numbers out, and `store expire` may have removed what we remember.
     pub(super) fn check(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         let expiries = expire::steps(connection)?;

@@ -16,7 +16,7 @@ use crate::limits::{MAX_DOMAIN_ROWS, MAX_DOMAINS};
 use crate::model::Day;
 
 /// So much is read at a time, in one short transaction: the journal is then looked through once for many
-/// domains, and no reader holds the write-ahead log while letters are being made.
+/// domains, and no reader holds the write-ahead log while reports are being made.
 const DOMAINS: usize = 2_048;
 const ROWS: usize = 4_096;
 

@@ -87,7 +87,7 @@ impl SecondaryConnection {
     }
 
     /// After a transaction the next one waits as long as the last one took: mail that came meanwhile is
-    /// recorded first. Letters that come one by one wait for nothing.
+    /// recorded first. Deliveries that come one by one wait for nothing.
     fn give_way(&self) {
         if let Some(until) = self.gives_way_until {
             std::thread::sleep(until.saturating_duration_since(Instant::now()));
