@@ -37,7 +37,7 @@ use self::scan::Scanner;
 use crate::archive::Archive;
 use crate::is_report_id;
 use landmarc_report::aggregate::{
-    AggregateReport, Form, Metadata, PolicyPublished, Row, RowKey, SpfAuthResult, SpfScope, Word,
+    AggregateReport, Form, Metadata, PolicyPublished, ReportRow, RowKey, SchemaWord, SpfAuthResult, SpfScope,
 };
 
 /// The namespace of RFC 9990.
@@ -178,7 +178,7 @@ impl<'a> RowReader<'a> {
     ///
     /// # Errors
     /// [`ReportRefused`] when the report is past a limit: then the rows before are not to be used either.
-    pub fn next_row(&mut self) -> Result<Option<Row>, ReportRefused> {
+    pub fn next_row(&mut self) -> Result<Option<ReportRow>, ReportRefused> {
         while let Some(name) = self.scanner.next_part()? {
             let Some(part) = self.scanner.part.root() else {
                 continue;
@@ -275,7 +275,7 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    fn take(&mut self, row: Row) -> Row {
+    fn take(&mut self, row: ReportRow) -> ReportRow {
         // None once it is past what can be counted, and for ever after (RR31).
         self.messages = self.messages.and_then(|messages| messages.checked_add(row.count));
         self.fingerprinter.row(&row);
@@ -292,7 +292,7 @@ impl<'a> RowReader<'a> {
 }
 
 impl Iterator for RowReader<'_> {
-    type Item = Result<Row, ReportRefused>;
+    type Item = Result<ReportRow, ReportRefused>;
 
     /// As [`RowReader::next_row`]; nothing more after an error.
     fn next(&mut self) -> Option<Self::Item> {
@@ -310,7 +310,7 @@ impl Iterator for RowReader<'_> {
 #[must_use]
 pub fn spf_of_mail_from(row: &RowKey) -> Option<&SpfAuthResult> {
     let is_of_helo = |spf: &&SpfAuthResult| {
-        let scope = spf.scope.as_ref().and_then(Word::known);
+        let scope = spf.scope.as_ref().and_then(SchemaWord::known);
         scope == Some(SpfScope::Helo)
     };
     let mut results = row.spf.iter().filter(|spf| !spf.domain.is_empty());

@@ -5,7 +5,7 @@ use landmarc_mail::DomainName;
 use super::trust::Trust;
 use crate::aggregate::{ReportFingerprint, ReportReading};
 use landmarc_mail::calendar::DAY_SECONDS;
-use landmarc_report::aggregate::{Metadata, Period, Row};
+use landmarc_report::aggregate::{Metadata, Period, ReportRow};
 
 /// What makes two reports the same: reporter, id, domain and period.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,7 +89,7 @@ pub fn concerns(policy_domain: &str, own: &[DomainName]) -> bool {
 /// reports are sent from, and there are no more messages than report mails that we sent to this reporter.
 #[must_use]
 pub fn is_noise(reading: &ReportReading, our_submitter: &DomainName, report_mails_sent: u64) -> bool {
-    let is_ours = |row: &Row| DomainName::parse(&row.key.header_from).as_ref() == Ok(our_submitter);
+    let is_ours = |row: &ReportRow| DomainName::parse(&row.key.header_from).as_ref() == Ok(our_submitter);
     let rows = &reading.report.rows;
     let count = reading.about.messages.unwrap_or(u64::MAX);
     !rows.is_empty() && count <= report_mails_sent && rows.iter().all(is_ours)

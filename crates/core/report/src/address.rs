@@ -22,7 +22,7 @@ pub struct Address(ReportAddress);
 
 /// Why a text is no mail address that we write to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub enum MailAddressError {
     /// No `@` with something on both sides.
     #[error("\"{0}\" is no address of the form local-part@domain")]
     Form(String),
@@ -52,9 +52,9 @@ impl Address {
     /// The domain may be in U-labels.
     ///
     /// # Errors
-    /// [`AddressError`] for everything that is no address of [this kind](Self).
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let form = || AddressError::Form(quoted(text));
+    /// [`MailAddressError`] for everything that is no address of [this kind](Self).
+    pub fn parse(text: &str) -> Result<Self, MailAddressError> {
+        let form = || MailAddressError::Form(quoted(text));
         if text.len() > MAX_TEXT_OCTETS {
             return Err(form());
         }
@@ -68,15 +68,15 @@ impl Address {
             .and_then(|rest| rest.strip_suffix('"'))
             .unwrap_or(local);
         if !(1..=MAX_LOCAL_PART_OCTETS).contains(&local.len()) {
-            return Err(AddressError::LocalPartLength(quoted(text)));
+            return Err(MailAddressError::LocalPartLength(quoted(text)));
         }
         if let Some(character) = local.chars().find(|&c| !ReportAddress::takes(c)) {
-            return Err(AddressError::LocalPart {
+            return Err(MailAddressError::LocalPart {
                 text: quoted(text),
                 character,
             });
         }
-        let domain = DomainName::parse(domain).map_err(|error| AddressError::Domain {
+        let domain = DomainName::parse(domain).map_err(|error| MailAddressError::Domain {
             text: quoted(text),
             error,
         })?;
@@ -111,9 +111,9 @@ impl From<&ReportAddress> for Address {
 }
 
 impl FromStr for Address {
-    type Err = AddressError;
+    type Err = MailAddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, MailAddressError> {
         Self::parse(text)
     }
 }
@@ -196,7 +196,7 @@ mod tests {
         assert!(address(MAX_LOCAL_PART_OCTETS).is_ok());
         assert!(matches!(
             address(MAX_LOCAL_PART_OCTETS + 1),
-            Err(AddressError::LocalPartLength(_))
+            Err(MailAddressError::LocalPartLength(_))
         ));
     }
 

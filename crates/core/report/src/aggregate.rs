@@ -23,13 +23,13 @@ pub use assemble::{
 pub use id::WHOLE;
 pub use limits::{MAX_ROWS, MAX_ROWS_A_DAY, MAX_XML_OCTETS, ReportLimits};
 pub use model::{
-    AggregateReport, DkimAuthResult, Metadata, Period, PolicyPublished, Reason, Row, RowKey, SpfAuthResult,
-    Text,
+    AggregateReport, DkimAuthResult, Metadata, Period, PolicyPublished, ReportRow, ReportedReason, RowKey,
+    SpfAuthResult, Text,
 };
 pub use split::{MAX_PARTS, RenderedPart, ReportPart, halve, render_parts};
 pub use text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS};
 pub use words::{
-    AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResult, Mode, OverrideType,
-    Registered, SpfResult, SpfScope, Word,
+    AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResultWord, Mode, OverrideType,
+    Registered, SchemaWord, SpfResultWord, SpfScope,
 };
 pub use write::{Form, Rendered, render, write};

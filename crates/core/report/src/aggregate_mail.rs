@@ -32,7 +32,7 @@ pub struct AggregateMailFacts<'a> {
     pub end: u64,
     /// The Date of the report mail, in seconds since 1970: fixed when the report is made, whenever it is sent.
     pub date: u64,
-    /// What a person reads, as [`Summary::text`](crate::summary::Summary::text) writes it: kept with the
+    /// What a person reads, as [`ReportSummary::text`](crate::summary::ReportSummary::text) writes it: kept with the
     /// report, for a later version of this program may word it otherwise.
     pub text: &'a str,
 }

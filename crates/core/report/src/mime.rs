@@ -15,7 +15,7 @@ use landmarc_mail::{HeaderField, HeaderSection};
 
 use crate::address::Address;
 use crate::date;
-use crate::report_id::Fingerprint;
+use crate::report_id::IdHasher;
 
 pub use header_text::{MAX_NAME_OCTETS, MAX_TEXT_OCTETS, mailbox, parameter, unstructured};
 pub(crate) use header_text::{folded, one_line};
@@ -270,7 +270,7 @@ fn header(head: &MailHead<'_>, content: &Multipart<'_>, boundary: &str) -> Heade
 /// A boundary that does not occur in the report mail: no line of base64 has an underscore, and lines that
 /// stand there as they are would have to contain their own hash.
 fn boundary(head: &MailHead<'_>, content: &Multipart<'_>) -> String {
-    let mut hash = Fingerprint::new("landmarc boundary 1");
+    let mut hash = IdHasher::new("landmarc boundary 1");
     hash.add(head.message_id.as_bytes());
     for lines in content.parts.iter().filter_map(MimePart::plain_lines) {
         hash.add(lines.as_bytes());

@@ -46,7 +46,7 @@ impl ReportId {
     /// The id of the report with this key: the same key, the same id.
     #[must_use]
     pub fn derive(key: &ReportKey<'_>) -> Self {
-        let mut hash = Fingerprint::new("landmarc report id 1");
+        let mut hash = IdHasher::new("landmarc report id 1");
         hash.add(key.submitter.as_str().as_bytes());
         hash.add(key.policy_domain.as_str().as_bytes());
         hash.add(&key.begin.to_be_bytes());
@@ -59,7 +59,7 @@ impl ReportId {
     }
 
     /// The id of a report that is about one message.
-    pub(crate) fn of(hash: Fingerprint) -> Self {
+    pub(crate) fn of(hash: IdHasher) -> Self {
         Self(hash.finish(ID_CHARACTERS))
     }
 
@@ -79,7 +79,7 @@ impl ReportId {
     /// whoever receives a report mail twice can see that it is one.
     #[must_use]
     pub fn message_id(&self, submitter: &DomainName, destination: &Address) -> String {
-        let mut hash = Fingerprint::new("landmarc letter 1");
+        let mut hash = IdHasher::new("landmarc letter 1");
         hash.add(self.0.as_bytes());
         hash.add(destination.to_string().as_bytes());
         format!("<{self}.{}@{submitter}>", hash.finish(MAIL_CHARACTERS))
@@ -113,9 +113,9 @@ pub fn subject(policy_domain: &DomainName, submitter: &DomainName, id: &ReportId
 }
 
 /// SHA-256 over values each with its length before it, so that no two lists of values hash alike.
-pub(crate) struct Fingerprint(Context);
+pub(crate) struct IdHasher(Context);
 
-impl Fingerprint {
+impl IdHasher {
     /// `purpose` keeps what is hashed for one use apart from all other uses.
     pub(crate) fn new(purpose: &str) -> Self {
         let mut fingerprint = Self(Context::new(&SHA256));

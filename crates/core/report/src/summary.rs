@@ -9,7 +9,7 @@ use landmarc_mail::DomainName;
 use landmarc_mail::calendar::DAY_SECONDS;
 
 use crate::address::Address;
-use crate::aggregate::{AggregateReport, AlignmentResult, Assembled, Disposition, Word};
+use crate::aggregate::{AggregateReport, AlignmentResult, Assembled, Disposition, SchemaWord};
 use crate::date;
 use crate::mime::one_line;
 use crate::report_id::ReportId;
@@ -23,7 +23,7 @@ const VALUE_COLUMN: usize = 16;
 
 /// A report in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct ReportSummary {
     /// All messages.
     pub messages: u64,
     /// Those with an aligned pass of DKIM or SPF.
@@ -114,7 +114,7 @@ pub fn gaps(assembled: &Assembled) -> String {
     text
 }
 
-impl Summary {
+impl ReportSummary {
     /// Counts a report.
     #[must_use]
     pub fn of(report: &AggregateReport) -> Self {
@@ -122,13 +122,13 @@ impl Summary {
         let mut sources = BTreeMap::<IpAddr, (u64, u64)>::new();
         for row in &report.rows {
             let passes = [&row.key.dkim_alignment, &row.key.spf_alignment]
-                .contains(&&Word::Known(AlignmentResult::Pass));
+                .contains(&&SchemaWord::Known(AlignmentResult::Pass));
             let passing = if passes { row.count } else { 0 };
             add(&mut summary.messages, row.count);
             add(&mut summary.passing, passing);
             match row.key.disposition {
-                Word::Known(Disposition::Quarantine) => add(&mut summary.quarantined, row.count),
-                Word::Known(Disposition::Reject) => add(&mut summary.refused, row.count),
+                SchemaWord::Known(Disposition::Quarantine) => add(&mut summary.quarantined, row.count),
+                SchemaWord::Known(Disposition::Reject) => add(&mut summary.refused, row.count),
                 _ => {}
             }
             let source = sources.entry(row.key.source_ip).or_default();
@@ -290,20 +290,20 @@ fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::{AssessmentPolicy, FoldedRows, Metadata, PolicyPublished, Row, RowKey};
+    use crate::aggregate::{AssessmentPolicy, FoldedRows, Metadata, PolicyPublished, ReportRow, RowKey};
 
-    fn row(source_ip: &str, count: u64, disposition: Disposition, dkim: bool, spf: bool) -> Row {
+    fn row(source_ip: &str, count: u64, disposition: Disposition, dkim: bool, spf: bool) -> ReportRow {
         let aligned = |passes| {
-            Word::Known(if passes {
+            SchemaWord::Known(if passes {
                 AlignmentResult::Pass
             } else {
                 AlignmentResult::Fail
             })
         };
-        Row {
+        ReportRow {
             key: RowKey {
                 source_ip: source_ip.parse().unwrap(),
-                disposition: Word::Known(disposition),
+                disposition: SchemaWord::Known(disposition),
                 dkim_alignment: aligned(dkim),
                 spf_alignment: aligned(spf),
                 reasons: vec![],
@@ -317,13 +317,13 @@ mod tests {
         }
     }
 
-    fn report(rows: Vec<Row>) -> AggregateReport {
+    fn report(rows: Vec<ReportRow>) -> AggregateReport {
         AggregateReport {
             metadata: Metadata::default(),
             policy: PolicyPublished {
                 domain: "example.com".to_owned(),
                 discovery_method: None,
-                policy: Word::Known(AssessmentPolicy::Reject),
+                policy: SchemaWord::Known(AssessmentPolicy::Reject),
                 subdomain_policy: None,
                 nonexistent_policy: None,
                 dkim_mode: None,
@@ -343,7 +343,7 @@ mod tests {
             messages,
             passing,
         };
-        let summary = Summary::of(&report(vec![
+        let summary = ReportSummary::of(&report(vec![
             row("192.0.2.1", 3, Disposition::Pass, true, false),
             row("192.0.2.2", 2, Disposition::Quarantine, false, false),
             row("192.0.2.1", 4, Disposition::Pass, false, true),
@@ -352,7 +352,7 @@ mod tests {
         ]));
         assert_eq!(
             summary,
-            Summary {
+            ReportSummary {
                 messages: 19,
                 passing: 7,
                 quarantined: 2,
@@ -367,13 +367,16 @@ mod tests {
         );
         let many = |count: usize| {
             let rows = (0..count).map(|n| row(&format!("192.0.2.{n}"), 1, Disposition::Pass, true, true));
-            let summary = Summary::of(&report(rows.collect()));
+            let summary = ReportSummary::of(&report(rows.collect()));
             (summary.sources.len(), summary.other_sources)
         };
         assert_eq!((many(0), many(MAX_SOURCES)), ((0, 0), (MAX_SOURCES, 0)));
         assert_eq!(many(MAX_SOURCES + 1), (MAX_SOURCES, 1));
         let huge = row("192.0.2.1", u64::MAX, Disposition::Pass, true, true);
-        assert_eq!(Summary::of(&report(vec![huge.clone(), huge])).messages, u64::MAX);
+        assert_eq!(
+            ReportSummary::of(&report(vec![huge.clone(), huge])).messages,
+            u64::MAX
+        );
     }
 
     #[test]
@@ -394,7 +397,7 @@ mod tests {
                 portion: Portion::Whole,
                 gaps: "",
             };
-            let text = Summary::default().text(&facts);
+            let text = ReportSummary::default().text(&facts);
             text.lines().next_back().unwrap_or_default().to_owned()
         };
         assert_eq!(
@@ -454,7 +457,7 @@ mod tests {
                 gaps,
             };
             write_extent(&mut text, &facts);
-            assert!(Summary::default().text(&facts).contains(&text));
+            assert!(ReportSummary::default().text(&facts).contains(&text));
             text
         };
         assert_eq!(text(Portion::Whole, ""), "");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use landmarc_mail::DomainName;
 use landmarc_mail::calendar::DAY_SECONDS;
 
-use crate::report_id::Fingerprint;
+use crate::report_id::IdHasher;
 
 /// The share of a waiting time by which it is made longer or shorter, in percent: report mails that failed
 /// together, at a relay that was down, do not come back together.
@@ -35,7 +35,7 @@ impl Retry {
     #[must_use]
     pub fn wait(&self, failures: u32, delivery: u64) -> Duration {
         let wait = doubled(self.first, failures, self.longest);
-        let mut hash = Fingerprint::new("landmarc jitter 1");
+        let mut hash = IdHasher::new("landmarc jitter 1");
         hash.add(&delivery.to_be_bytes());
         hash.add(&failures.to_be_bytes());
         let range = millis(wait).saturating_mul(2 * JITTER_PERCENT) / 100;
@@ -65,7 +65,7 @@ pub fn due_at(day: u64, settle: Duration, spread: Duration, policy_domain: &Doma
 /// day, so that no domain is always the last, and the same on each host of a fleet.
 #[must_use]
 pub fn offset(policy_domain: &DomainName, day: u64, spread: Duration) -> Duration {
-    let mut hash = Fingerprint::new("landmarc offset 1");
+    let mut hash = IdHasher::new("landmarc offset 1");
     hash.add(policy_domain.as_str().as_bytes());
     hash.add(&day.to_be_bytes());
     Duration::from_secs(below(hash.finish_number(), spread.as_secs()))

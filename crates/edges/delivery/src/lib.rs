@@ -56,7 +56,7 @@ pub enum Transport {
         /// PEM file of the authorities to trust; none for those of the system.
         ca_file: Option<PathBuf>,
         /// Who we are to the relay, where it wants to know.
-        login: Option<Login>,
+        login: Option<RelayLogin>,
         /// The argument of EHLO: our name.
         hello: String,
     },
@@ -89,7 +89,7 @@ pub enum TlsMode {
 
 /// A name and a password for AUTH (RFC 4954).
 #[derive(Clone, Debug)]
-pub struct Login {
+pub struct RelayLogin {
     /// The name.
     pub user: String,
     /// The password.
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_password_is_printed_nowhere() {
-        let login = Login {
+        let login = RelayLogin {
             user: "landmarc".to_owned(),
             password: Secret::new("correct horse".to_owned()),
         };

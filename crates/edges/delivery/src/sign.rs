@@ -33,7 +33,7 @@ const SIGNED_FIELDS: [&str; 8] = [
 
 /// Signs messages of one domain with one or more keys.
 #[derive(Debug)]
-pub struct Signer {
+pub struct ReportSigner {
     domain: DomainName,
     keys: Vec<(DomainName, SigningKey)>,
 }
@@ -62,12 +62,12 @@ pub struct KeyPem<'a> {
 #[derive(Debug)]
 pub struct Opened {
     /// The signer.
-    pub signer: Signer,
+    pub signer: ReportSigner,
     /// What is wrong with the files, though not wrong enough to go without.
     pub warnings: Vec<OpenSecret>,
 }
 
-impl Signer {
+impl ReportSigner {
     /// Reads the keys from files.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use crate::outcome::{DeliveryFailure, DeliveryOutcome, DeliveryStage};
-use crate::{Login, Submission, TlsMode, TransportError};
+use crate::{RelayLogin, Submission, TlsMode, TransportError};
 use reply::{Deadline, NoReply};
 use session::{SessionTerms, SmtpSession};
 pub use tls::{CaError, SYSTEM_ROOTS, check_ca_file};
@@ -69,7 +69,7 @@ impl Smtp {
         relay: RelayAddress,
         mode: TlsMode,
         ca_file: Option<&Path>,
-        login: Option<Login>,
+        login: Option<RelayLogin>,
         hello: String,
     ) -> Result<Self, TransportError> {
         if !is_host(&hello) {

@@ -17,7 +17,7 @@ const MAX_REASONS: usize = 3;
 
 /// Where DNS is asked: about each record within a time of its own, so that one whose name servers are
 /// dead holds up no more than itself.
-pub trait Dns: Clone + Send + Sync + 'static {
+pub trait ReportDns: Clone + Send + Sync + 'static {
     /// What the questions about one record go through.
     type Lookup: Lookup + 'static;
 
@@ -25,7 +25,7 @@ pub trait Dns: Clone + Send + Sync + 'static {
     fn for_record(&self) -> Self::Lookup;
 }
 
-impl Dns for Resolver {
+impl ReportDns for Resolver {
     type Lookup = MessageLookup;
 
     fn for_record(&self) -> MessageLookup {

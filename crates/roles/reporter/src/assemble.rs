@@ -19,11 +19,11 @@ use landmarc_store::{Day, NewDelivery, NewReport, StoreError, StoreLocation};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::addressees::{Addressees, Dns};
-use super::clock::Clock;
+use super::addressees::{Addressees, ReportDns};
+use super::clock::RunClock;
 use super::mail_draft::Facts;
 use super::settings::ReportSettings;
-use super::shared::Shared;
+use super::shared::SharedOutbox;
 use producer::Producer;
 
 /// Policy domains whose destinations DNS is asked about at the same time. One that is silent must not
@@ -35,13 +35,13 @@ const A_BUG: &str = "a bug of landmarc: see the log";
 
 /// What is assembled, and how.
 #[derive(Clone)]
-pub struct Request {
+pub struct DayRequest {
     /// The day that is reported about.
     pub day: Day,
     /// Whose reports are made.
     pub selection: Selection,
     /// What time it is.
-    pub clock: Clock,
+    pub clock: RunClock,
     /// Whether each domain has its own moment within the time that the settings say.
     pub spread: bool,
 }
@@ -68,9 +68,9 @@ impl Selection {
 }
 
 /// Where it is known which policy domains of a day are settled.
-pub enum Known {
+pub enum SettledSource {
     /// From the outbox that reports go into.
-    Outbox(Shared),
+    Outbox(SharedOutbox),
     /// From the store, which is not written to.
     Store,
 }
@@ -114,23 +114,23 @@ pub struct Assembly<D> {
 
 /// What every domain is settled by.
 struct Context<D> {
-    terms: Arc<ReportSettings>,
-    request: Request,
+    settings: Arc<ReportSettings>,
+    request: DayRequest,
     dns: D,
 }
 
-impl<D: Dns> Assembly<D> {
+impl<D: ReportDns> Assembly<D> {
     /// Begins.
     pub fn begin(
         place: StoreLocation,
-        known: Known,
-        terms: Arc<ReportSettings>,
-        request: Request,
+        known: SettledSource,
+        settings: Arc<ReportSettings>,
+        request: DayRequest,
         dns: D,
     ) -> Self {
         let (to, made) = mpsc::channel(1);
         let producer = Producer {
-            terms: Arc::clone(&terms),
+            settings: Arc::clone(&settings),
             request: request.clone(),
             known,
             to,
@@ -140,7 +140,11 @@ impl<D: Dns> Assembly<D> {
             made,
             under_way: JoinSet::new(),
             is_over: false,
-            context: Context { terms, request, dns },
+            context: Context {
+                settings,
+                request,
+                dns,
+            },
         }
     }
 
@@ -171,10 +175,14 @@ impl<D: Dns> Assembly<D> {
     }
 
     fn address(&mut self, made: Box<Reports>) {
-        let Context { terms, request, dns } = &self.context;
-        let (terms, request, lookup) = (Arc::clone(terms), request.clone(), dns.for_record());
+        let Context {
+            settings,
+            request,
+            dns,
+        } = &self.context;
+        let (settings, request, lookup) = (Arc::clone(settings), request.clone(), dns.for_record());
         let (policy_domain, messages, rows) = (made.policy_domain.to_string(), made.messages, made.rows);
-        let addressed = tokio::spawn(async move { made.addressed(&terms, &request, &lookup).await });
+        let addressed = tokio::spawn(async move { made.addressed(&settings, &request, &lookup).await });
         self.under_way.spawn(async move {
             addressed.await.unwrap_or_else(|_| Settled {
                 policy_domain,
@@ -212,19 +220,19 @@ struct Reports {
 impl Reports {
     async fn addressed(
         mut self: Box<Self>,
-        terms: &ReportSettings,
-        request: &Request,
+        settings: &ReportSettings,
+        request: &DayRequest,
         lookup: &impl landmarc_auth::lookup::Lookup,
     ) -> Settled {
         let room = DestinationLimits {
-            limit: terms.max_destinations(&self.policy_domain),
+            limit: settings.max_destinations(&self.policy_domain),
             allotted: self.allotted.as_deref(),
         };
         let addressees = match self.is_redirected {
             true => Addressees::of_operator(&self.rua),
             false => {
                 let (name, kind) = (&self.policy_domain, DestinationKind::Aggregate);
-                Addressees::find(lookup, name, &self.rua, kind, room, &terms.suffixes).await
+                Addressees::find(lookup, name, &self.rua, kind, room, &settings.suffixes).await
             }
         };
         let settlement = if addressees.is_nobody() {
@@ -233,8 +241,8 @@ impl Reports {
                 why => why,
             })
         } else {
-            let next_ms = self.due_ms(terms, request);
-            let submitter = &terms.reporter.submitter;
+            let next_ms = self.due_ms(settings, request);
+            let submitter = &settings.reporter.submitter;
             for report in &mut self.reports {
                 address(report, &addressees, submitter, next_ms);
             }
@@ -252,12 +260,12 @@ impl Reports {
         }
     }
 
-    fn due_ms(&self, terms: &ReportSettings, request: &Request) -> u64 {
+    fn due_ms(&self, settings: &ReportSettings, request: &DayRequest) -> u64 {
         let now = request.clock.now_ms();
         if !request.spread {
             return now;
         }
-        let report = &terms.settings;
+        let report = &settings.keys;
         let due = due_at(
             request.day.0.into(),
             report.settle,

@@ -13,11 +13,10 @@ use landmarc_report::timing;
 use landmarc_store::{Delivery, OutboxFilter, ReportKind, StoreError, Strikes};
 use tokio::time::sleep;
 
-use super::addressees::{Addressees, Dns};
+use super::addressees::{Addressees, ReportDns};
 use super::context::{ReportSetup, ReporterContext};
 use super::mail_draft::{Facts, MailDraft, Unfit};
-use super::outcome::Ended;
-use super::settings::ReportSettings;
+use super::outcome::AttemptOutcome;
 use super::split;
 use landmarc_runtime::panic::catch_panic;
 
@@ -57,45 +56,45 @@ enum Mark {
 ///
 /// # Errors
 /// When the store cannot be used.
-pub(crate) async fn attempt<D: Dns>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+pub(crate) async fn attempt<D: ReportDns>(
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
-) -> Result<Ended, StoreError> {
-    match catch_panic(try_to_deliver(desk, means, delivery)).await {
+) -> Result<AttemptOutcome, StoreError> {
+    match catch_panic(try_to_deliver(context, setup, delivery)).await {
         Some(ended) => ended,
-        None => mark(desk, means, delivery, Mark::Deferred(A_BUG.to_owned())).await,
+        None => mark(context, setup, delivery, Mark::Deferred(A_BUG.to_owned())).await,
     }
 }
 
-async fn try_to_deliver<D: Dns>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+async fn try_to_deliver<D: ReportDns>(
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
-) -> Result<Ended, StoreError> {
+) -> Result<AttemptOutcome, StoreError> {
     let number = delivery.report.number;
-    let Some(body) = desk.outbox.with(move |outbox| outbox.body(number)).await? else {
+    let Some(body) = context.outbox.with(move |outbox| outbox.body(number)).await? else {
         return mark(
-            desk,
-            means,
+            context,
+            setup,
             delivery,
             Mark::GivenUp("the report has expired".to_owned()),
         )
         .await;
     };
-    let address = match way(desk, means, delivery).await? {
+    let address = match way(context, setup, delivery).await? {
         Route::To(address) => address,
-        Route::Unanswered(why) => return mark(desk, means, delivery, Mark::Deferred(why)).await,
-        Route::Nowhere(why) => return mark(desk, means, delivery, Mark::GivenUp(why)).await,
+        Route::Unanswered(why) => return mark(context, setup, delivery, Mark::Deferred(why)).await,
+        Route::Nowhere(why) => return mark(context, setup, delivery, Mark::GivenUp(why)).await,
     };
-    let sheet = MailDraft::from(&delivery.report);
-    let mail = match sheet.report_mail(&body, &address) {
+    let draft = MailDraft::from(&delivery.report);
+    let mail = match draft.report_mail(&body, &address) {
         Ok(mail) => mail,
-        Err(error) => return unfit(desk, means, delivery, &error).await,
+        Err(error) => return unfit(context, setup, delivery, &error).await,
     };
-    let (recipient, date) = (address.to_string(), sheet.date_s());
-    let outcome = means
-        .courier
+    let (recipient, date) = (address.to_string(), draft.date_s());
+    let outcome = setup
+        .mailer
         .deliver(
             &mail,
             &recipient,
@@ -105,16 +104,18 @@ async fn try_to_deliver<D: Dns>(
         )
         .await;
     match outcome {
-        DeliveryOutcome::Delivered { reply } => mark(desk, means, delivery, Mark::Delivered(reply)).await,
+        DeliveryOutcome::Delivered { reply } => mark(context, setup, delivery, Mark::Delivered(reply)).await,
         DeliveryOutcome::Deferred(failure) | DeliveryOutcome::Unanswered(failure) => {
-            mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
+            mark(context, setup, delivery, Mark::Deferred(failure.to_string())).await
         }
-        DeliveryOutcome::RelayUnusable(failure) => unusable(desk, means, delivery, &failure).await,
-        DeliveryOutcome::Refused(failure) if is_of_us(&failure) => Ok(Ended::Unusable(failure.to_string())),
+        DeliveryOutcome::RelayUnusable(failure) => unusable(context, setup, delivery, &failure).await,
+        DeliveryOutcome::Refused(failure) if is_of_us(&failure) => {
+            Ok(AttemptOutcome::Unusable(failure.to_string()))
+        }
         DeliveryOutcome::Refused(failure) if is_not_relayed(&failure) => {
-            mark(desk, means, delivery, Mark::Deferred(failure.to_string())).await
+            mark(context, setup, delivery, Mark::Deferred(failure.to_string())).await
         }
-        DeliveryOutcome::Refused(failure) => refused(desk, means, delivery, &failure, &body).await,
+        DeliveryOutcome::Refused(failure) => refused(context, setup, delivery, &failure, &body).await,
     }
 }
 
@@ -132,19 +133,19 @@ fn is_not_relayed(failure: &DeliveryFailure) -> bool {
 /// The relay takes no messages. What it said after it was told of this one may be about this one, which then
 /// stands back behind the others: the first in line must not hold up all of them for good.
 async fn unusable<D>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
     failure: &DeliveryFailure,
-) -> Result<Ended, StoreError> {
+) -> Result<AttemptOutcome, StoreError> {
     let why = failure.to_string();
     if matches!(
         failure.stage,
         DeliveryStage::Rcpt | DeliveryStage::Data | DeliveryStage::Text | DeliveryStage::EndOfData
     ) {
-        mark(desk, means, delivery, Mark::Deferred(why.clone())).await?;
+        mark(context, setup, delivery, Mark::Deferred(why.clone())).await?;
     }
-    Ok(Ended::Unusable(why))
+    Ok(AttemptOutcome::Unusable(why))
 }
 
 /// The name of a message that is written into a directory.
@@ -153,19 +154,19 @@ pub(crate) fn file_name(delivery: &Delivery) -> String {
 }
 
 async fn unfit<D>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
     error: &Unfit,
-) -> Result<Ended, StoreError> {
-    mark(desk, means, delivery, Mark::GivenUp(error.to_string())).await
+) -> Result<AttemptOutcome, StoreError> {
+    mark(context, setup, delivery, Mark::GivenUp(error.to_string())).await
 }
 
 /// Where it may go by now. Nothing goes out unverified; what was verified lately is not asked about
 /// again.
-async fn way<D: Dns>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+async fn way<D: ReportDns>(
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
 ) -> Result<Route, StoreError> {
     let report = &delivery.report;
@@ -183,23 +184,23 @@ async fn way<D: Dns>(
         .unverified
         .iter()
         .any(|host| host == address.domain().as_str());
-    let age_ms = desk.clock.now_ms().saturating_sub(report.created_ms);
+    let age_ms = context.clock.now_ms().saturating_sub(report.created_ms);
     if !was_unanswered && age_ms <= VERIFIED_FOR_MS {
         return Ok(Route::To(address));
     }
     let Ok(policy_domain) = DomainName::parse(&report.policy_domain) else {
         return Ok(Route::Nowhere(format!("{:?} is no domain", report.policy_domain)));
     };
-    if is_redirected(desk, &report.policy_domain, &address).await? {
+    if is_redirected(context, &report.policy_domain, &address).await? {
         return Ok(Route::To(address));
     }
     let kind = match report.kind {
         ReportKind::Aggregate => DestinationKind::Aggregate,
         ReportKind::Failure => DestinationKind::Failure,
     };
-    let way = verified(&desk.dns.for_record(), &policy_domain, &address, kind, means).await;
+    let way = verified(&context.dns.for_record(), &policy_domain, &address, kind, setup).await;
     match way {
-        Route::To(other) if other != address && is_second(desk, delivery, &address).await? => {
+        Route::To(other) if other != address && is_second(context, delivery, &address).await? => {
             Ok(Route::Nowhere(format!(
                 "{other} takes the reports of all of {}, and gets this one already",
                 address.domain()
@@ -211,12 +212,15 @@ async fn way<D: Dns>(
 
 /// Whether the operator wants the reports about this domain there (`outbox redirect`).
 async fn is_redirected<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     policy_domain: &str,
     address: &Address,
 ) -> Result<bool, StoreError> {
     let name = policy_domain.to_owned();
-    let redirection = desk.outbox.with(move |outbox| outbox.redirection(&name)).await?;
+    let redirection = context
+        .outbox
+        .with(move |outbox| outbox.redirection(&name))
+        .await?;
     let uris = redirection.map(|one| one.rua).unwrap_or_default();
     Ok(Addressees::of_operator(&uris).open.contains(address))
 }
@@ -227,13 +231,11 @@ pub(crate) async fn verified(
     policy_domain: &DomainName,
     address: &Address,
     kind: DestinationKind,
-    means: &ReportSetup,
+    setup: &ReportSetup,
 ) -> Route {
     let uri = [format!("mailto:{address}")];
-    let ReportSettings {
-        settings, suffixes, ..
-    } = &*means.terms;
-    let limit = settings.max_destinations;
+    let limit = setup.settings.keys.max_destinations;
+    let suffixes = &setup.settings.suffixes;
     let mut found = Addressees::find(lookup, policy_domain, &uri, kind, limit, suffixes).await;
     if let Some(address) = found.open.pop() {
         return Route::To(address);
@@ -247,7 +249,7 @@ pub(crate) async fn verified(
 /// Whether another delivery of this report to the same host comes before: where the host has one
 /// address in place of all, it gets one message (XD19).
 async fn is_second<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     delivery: &Delivery,
     address: &Address,
 ) -> Result<bool, StoreError> {
@@ -258,25 +260,25 @@ async fn is_second<D>(
         ..OutboxFilter::default()
     };
     let number = delivery.number;
-    let all = desk.read(move |reader| reader.deliveries(&filter)).await?;
+    let all = context.read(move |reader| reader.deliveries(&filter)).await?;
     Ok(all.iter().any(|other| other.number < number))
 }
 
 /// A refusal for good: of the size, of the destination, or of us.
 async fn refused<D>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
     failure: &DeliveryFailure,
     body: &[u8],
-) -> Result<Ended, StoreError> {
+) -> Result<AttemptOutcome, StoreError> {
     if is_size(failure) && delivery.report.kind == ReportKind::Aggregate {
-        return split::into_smaller(desk, means, delivery, failure, body).await;
+        return split::into_smaller(context, setup, delivery, failure, body).await;
     }
     if is_of_destination(failure) {
-        strike(desk, &delivery.destination, &failure.to_string()).await?;
+        strike(context, &delivery.destination, &failure.to_string()).await?;
     }
-    mark(desk, means, delivery, Mark::GivenUp(failure.to_string())).await
+    mark(context, setup, delivery, Mark::GivenUp(failure.to_string())).await
 }
 
 /// Whether a smaller message may pass: the relay said before what it takes, or said it of this one.
@@ -302,14 +304,14 @@ fn is_of_destination(failure: &DeliveryFailure) -> bool {
 /// # Errors
 /// When the store cannot be written.
 pub(crate) async fn strike<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     destination: &str,
     reason: &str,
 ) -> Result<(), StoreError> {
     let (destination, reason) = (destination.to_owned(), reason.to_owned());
-    let now_ms = desk.clock.now_ms();
+    let now_ms = context.clock.now_ms();
     let strikes = strikes();
-    let struck = desk
+    let struck = context
         .outbox
         .with(move |outbox| outbox.strike(&destination, &reason, &strikes, now_ms))
         .await?;
@@ -329,57 +331,61 @@ pub fn strikes() -> Strikes {
 }
 
 async fn mark<D>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
     mark: Mark,
-) -> Result<Ended, StoreError> {
-    let now_ms = desk.clock.now_ms();
-    let (number, owner) = (delivery.number, Arc::clone(&desk.owner));
+) -> Result<AttemptOutcome, StoreError> {
+    let now_ms = context.clock.now_ms();
+    let (number, owner) = (delivery.number, Arc::clone(&context.owner));
     match mark {
         Mark::Delivered(reply) => {
-            mark_delivered(desk, delivery, &reply, now_ms).await?;
-            Ok(Ended::Delivered)
+            mark_delivered(context, delivery, &reply, now_ms).await?;
+            Ok(AttemptOutcome::Delivered)
         }
         Mark::Deferred(reason) => {
             let age = Duration::from_millis(now_ms.saturating_sub(delivery.due_ms));
-            if means.terms.retry.is_over(age) {
+            if setup.settings.retry.is_over(age) {
                 let reason = format!("{reason}; given up after {}", in_words(age));
-                return give_up(desk, delivery, reason, now_ms).await;
+                return give_up(context, delivery, reason, now_ms).await;
             }
-            let wait = means.terms.retry.wait(delivery.attempts, number.0);
+            let wait = setup.settings.retry.wait(delivery.attempts, number.0);
             let next_ms = now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-            let marked = desk
+            let marked = context
                 .outbox
                 .with(move |outbox| outbox.deferred(number, &owner, &reason, next_ms))
                 .await?;
-            Ok(if marked { Ended::Deferred } else { Ended::Lapsed })
+            Ok(if marked {
+                AttemptOutcome::Deferred
+            } else {
+                AttemptOutcome::Lapsed
+            })
         }
-        Mark::GivenUp(reason) => give_up(desk, delivery, reason, now_ms).await,
+        Mark::GivenUp(reason) => give_up(context, delivery, reason, now_ms).await,
     }
 }
 
 async fn give_up<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     delivery: &Delivery,
     reason: String,
     now_ms: u64,
-) -> Result<Ended, StoreError> {
-    let (number, owner, told) = (delivery.number, Arc::clone(&desk.owner), reason.clone());
-    let marked = desk
+) -> Result<AttemptOutcome, StoreError> {
+    let (number, owner, told) = (delivery.number, Arc::clone(&context.owner), reason.clone());
+    let marked = context
         .outbox
         .with(move |outbox| outbox.given_up(number, &owner, &told, now_ms))
         .await?;
     Ok(if marked {
-        Ended::GivenUp(reason)
+        AttemptOutcome::GivenUp(reason)
     } else {
-        Ended::Lapsed
+        AttemptOutcome::Lapsed
     })
 }
 
 /// The message is out: a store that is busy now must not make us send it again.
 async fn mark_delivered<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     delivery: &Delivery,
     reply: &str,
     now_ms: u64,
@@ -387,7 +393,7 @@ async fn mark_delivered<D>(
     let mut tried = 0;
     loop {
         let (number, reply) = (delivery.number, reply.to_owned());
-        let marked = desk
+        let marked = context
             .outbox
             .with(move |outbox| outbox.delivered(number, &reply, now_ms))
             .await;

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 /// The present of a run. One that was set goes on from there, so that leases end and waits pass.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock {
+pub struct RunClock {
     set: Option<(u64, Instant)>,
 }
 
-impl Clock {
+impl RunClock {
     /// The system's.
     pub fn of_system() -> Self {
         Self { set: None }
@@ -38,11 +38,11 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_goes_on_from_there() {
-        let clock = Clock::at(5_000);
+        let clock = RunClock::at(5_000);
         let shown = clock.now_ms();
         assert!((5_000..5_000 + 60_000).contains(&shown), "{shown}");
         assert!(clock.now_ms() >= shown);
-        assert_eq!(Clock::at(u64::MAX).now_ms(), u64::MAX);
-        assert!(Clock::of_system().now_ms() > 1_700_000_000_000);
+        assert_eq!(RunClock::at(u64::MAX).now_ms(), u64::MAX);
+        assert!(RunClock::of_system().now_ms() > 1_700_000_000_000);
     }
 }

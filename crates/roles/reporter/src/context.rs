@@ -5,24 +5,24 @@ use std::time::Duration;
 
 use landmarc_store::{Reader, StoreError, StoreLocation};
 
-use super::clock::Clock;
+use super::clock::RunClock;
 use super::mailer::Mailer;
 use super::metrics::ReporterMetrics;
 use super::pace::Pace;
 use super::settings::ReportSettings;
-use super::shared::Shared;
+use super::shared::SharedOutbox;
 use landmarc_net::LogLimit;
 
 /// What stays the same while settings come and go.
 pub struct ReporterContext<D> {
     /// Messages and their states.
-    pub outbox: Shared,
+    pub outbox: SharedOutbox,
     /// The same store, for reading.
     pub place: StoreLocation,
     /// Who has the leases: this process, and no other.
     pub owner: Arc<str>,
     /// What time it is.
-    pub clock: Clock,
+    pub clock: RunClock,
     /// Where DNS is asked.
     pub dns: D,
     /// How much went to each host.
@@ -39,14 +39,14 @@ const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 /// What the settings come to; replaced as a whole by a reload.
 pub struct ReportSetup {
     /// What reports say, and which are made.
-    pub terms: Arc<ReportSettings>,
+    pub settings: Arc<ReportSettings>,
     /// What sends them.
-    pub courier: Mailer,
+    pub mailer: Mailer,
 }
 
 impl<D> ReporterContext<D> {
     /// With this outbox and its store; nothing is counted.
-    pub fn new(outbox: Shared, place: StoreLocation, clock: Clock, dns: D) -> Self {
+    pub fn new(outbox: SharedOutbox, place: StoreLocation, clock: RunClock, dns: D) -> Self {
         Self {
             outbox,
             place,

@@ -9,9 +9,9 @@ use landmarc_store::{Day, HostStatus, Reader, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::clock::Clock;
+use super::clock::RunClock;
 use super::context::ReporterContext;
-use super::shared::Shared;
+use super::shared::SharedOutbox;
 use landmarc_runtime::time::date;
 
 /// For how long it is one's turn without another word: a host that dies holds up the day for no longer.
@@ -25,7 +25,7 @@ const MAX_NAMES: usize = 10;
 
 /// Whether the reports of a day can be made.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Readiness {
+pub(crate) enum DayReadiness {
     /// All of the day has been counted.
     Complete,
     /// These have not handed on all of it yet, and there is time to wait for them.
@@ -39,12 +39,12 @@ pub(crate) enum Readiness {
 /// # Errors
 /// When the store cannot be read.
 pub(super) async fn readiness<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     day: Day,
     (settle, wait): (Duration, Duration),
-) -> Result<Readiness, StoreError> {
-    let hosts = desk.read(Reader::hosts).await?;
-    let now_ms = desk.clock.now_ms();
+) -> Result<DayReadiness, StoreError> {
+    let hosts = context.read(Reader::hosts).await?;
+    let now_ms = context.clock.now_ms();
     let behind = behind(&hosts, day, now_ms);
     let until_ms = day
         .next()
@@ -52,9 +52,9 @@ pub(super) async fn readiness<D>(
         .saturating_add(ms(settle))
         .saturating_add(ms(wait));
     Ok(match behind.is_empty() {
-        true => Readiness::Complete,
-        false if now_ms < until_ms => Readiness::Waiting(behind),
-        false => Readiness::Without(behind),
+        true => DayReadiness::Complete,
+        false if now_ms < until_ms => DayReadiness::Waiting(behind),
+        false => DayReadiness::Without(behind),
     })
 }
 
@@ -97,7 +97,7 @@ pub(super) fn in_words(names: &[String]) -> String {
 
 /// That it is our turn, for as long as this is held.
 pub(super) struct DayLease {
-    outbox: Shared,
+    outbox: SharedOutbox,
     name: String,
     owner: Arc<str>,
     renewing: JoinHandle<()>,
@@ -108,14 +108,18 @@ impl DayLease {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub(super) async fn take<D>(desk: &ReporterContext<D>, day: Day) -> Result<Option<Self>, StoreError> {
-        let (name, owner) = (format!("reports of {}", date(day)), Arc::clone(&desk.owner));
-        if !is_ours(&desk.outbox, &name, &owner, desk.clock).await? {
+    pub(super) async fn take<D>(context: &ReporterContext<D>, day: Day) -> Result<Option<Self>, StoreError> {
+        let (name, owner) = (format!("reports of {}", date(day)), Arc::clone(&context.owner));
+        if !is_ours(&context.outbox, &name, &owner, context.clock).await? {
             return Ok(None);
         }
         let renewing = tokio::spawn({
-            let (outbox, name, owner, clock) =
-                (desk.outbox.clone(), name.clone(), Arc::clone(&owner), desk.clock);
+            let (outbox, name, owner, clock) = (
+                context.outbox.clone(),
+                name.clone(),
+                Arc::clone(&owner),
+                context.clock,
+            );
             async move {
                 loop {
                     sleep(BETWEEN_WORDS).await;
@@ -124,7 +128,7 @@ impl DayLease {
                 }
             }
         });
-        let outbox = desk.outbox.clone();
+        let outbox = context.outbox.clone();
         Ok(Some(Self {
             outbox,
             name,
@@ -146,7 +150,12 @@ impl DayLease {
     }
 }
 
-async fn is_ours(outbox: &Shared, name: &str, owner: &Arc<str>, clock: Clock) -> Result<bool, StoreError> {
+async fn is_ours(
+    outbox: &SharedOutbox,
+    name: &str,
+    owner: &Arc<str>,
+    clock: RunClock,
+) -> Result<bool, StoreError> {
     let (name, owner) = (name.to_owned(), Arc::clone(owner));
     let lease = outbox.with(move |outbox| outbox.lease(&name, &owner, ms(LEASE), clock.now_ms()));
     Ok(lease.await?.is_some())

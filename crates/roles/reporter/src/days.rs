@@ -9,8 +9,8 @@ use landmarc_store::{
     Reader, StoreError,
 };
 
-use super::addressees::Dns;
-use super::assemble::{Assembly, Known, Request, Settled, Settlement};
+use super::addressees::ReportDns;
+use super::assemble::{Assembly, DayRequest, Settled, SettledSource, Settlement};
 use super::attempt::strikes;
 use super::context::ReporterContext;
 use super::settings::ReportSettings;
@@ -80,12 +80,13 @@ pub fn days_due(days: &[Day], now_ms: u64, settle: Duration) -> Vec<Day> {
 /// # Errors
 /// When the store cannot be read.
 pub(crate) async fn waiting_days<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     settle: Duration,
 ) -> Result<Vec<Day>, StoreError> {
-    let days = desk.read(Reader::reporting_days).await?;
-    let due = days_due(&days, desk.clock.now_ms(), settle);
-    desk.outbox
+    let days = context.read(Reader::reporting_days).await?;
+    let due = days_due(&days, context.clock.now_ms(), settle);
+    context
+        .outbox
         .with(move |outbox| {
             let mut waiting = Vec::new();
             for day in due {
@@ -103,22 +104,22 @@ pub(crate) async fn waiting_days<D>(
 ///
 /// # Errors
 /// When the store cannot be used.
-pub(crate) async fn make_day<D: Dns>(
-    desk: &Arc<ReporterContext<D>>,
-    terms: &Arc<ReportSettings>,
-    request: &Request,
+pub(crate) async fn make_day<D: ReportDns>(
+    context: &Arc<ReporterContext<D>>,
+    settings: &Arc<ReportSettings>,
+    request: &DayRequest,
     stop: &Stop,
     seen: impl Fn(&DayMade),
 ) -> Result<DayMade, StoreError> {
-    let mut making = Making::begin(desk, terms, request).await?;
+    let mut making = Making::begin(context, settings, request).await?;
     making.step(usize::MAX, stop, seen).await?;
     making.end().await
 }
 
 /// The reports of a day on their way into the outbox.
 pub(super) struct Making<'a, D> {
-    desk: &'a Arc<ReporterContext<D>>,
-    request: &'a Request,
+    context: &'a Arc<ReporterContext<D>>,
+    request: &'a DayRequest,
     assembly: Assembly<D>,
     made: DayMade,
     skipped: Vec<(String, String)>,
@@ -126,26 +127,27 @@ pub(super) struct Making<'a, D> {
     is_complete: bool,
 }
 
-impl<'a, D: Dns> Making<'a, D> {
+impl<'a, D: ReportDns> Making<'a, D> {
     /// Begins a day, or goes on with one.
     ///
     /// # Errors
     /// When the store cannot be used; here and below.
     pub(super) async fn begin(
-        desk: &'a Arc<ReporterContext<D>>,
-        terms: &Arc<ReportSettings>,
-        request: &'a Request,
+        context: &'a Arc<ReporterContext<D>>,
+        settings: &Arc<ReportSettings>,
+        request: &'a DayRequest,
     ) -> Result<Self, StoreError> {
-        let (day, now_ms) = (request.day, desk.clock.now_ms());
-        desk.outbox
+        let (day, now_ms) = (request.day, context.clock.now_ms());
+        context
+            .outbox
             .with(move |outbox| outbox.begin_day(day, now_ms))
             .await?;
-        let known = Known::Outbox(desk.outbox.clone());
-        let (place, dns) = (desk.place.clone(), desk.dns.clone());
+        let known = SettledSource::Outbox(context.outbox.clone());
+        let (place, dns) = (context.place.clone(), context.dns.clone());
         Ok(Self {
-            desk,
+            context,
             request,
-            assembly: Assembly::begin(place, known, Arc::clone(terms), request.clone(), dns),
+            assembly: Assembly::begin(place, known, Arc::clone(settings), request.clone(), dns),
             made: DayMade::default(),
             skipped: Vec::new(),
             is_complete: false,
@@ -177,7 +179,7 @@ impl<'a, D: Dns> Making<'a, D> {
     /// Writes down what is left, and that the day is done if it is.
     pub(super) async fn end(mut self) -> Result<DayMade, StoreError> {
         self.write_skipped().await?;
-        let is_over = Day::at(self.desk.clock.now_ms()) > self.request.day;
+        let is_over = Day::at(self.context.clock.now_ms()) > self.request.day;
         if self.is_complete && self.request.selection.is_all() && is_over {
             self.finish().await?;
         }
@@ -190,7 +192,7 @@ impl<D> Making<'_, D> {
         self.made.counts.domains += 1;
         if let Some(limit) = settled.limited {
             self.made.limited.count(limit);
-            if let Some(metrics) = &self.desk.metrics {
+            if let Some(metrics) = &self.context.metrics {
                 metrics.limited(limit);
             }
         }
@@ -223,9 +225,9 @@ impl<D> Making<'_, D> {
     }
 
     async fn put(&mut self, reports: Vec<NewReport>) -> Result<(), StoreError> {
-        let now_ms = self.desk.clock.now_ms();
+        let now_ms = self.context.clock.now_ms();
         let (stored, reports) = self
-            .desk
+            .context
             .outbox
             .with(move |outbox| {
                 let mut stored = Vec::new();
@@ -240,7 +242,7 @@ impl<D> Making<'_, D> {
                 self.made.counts.reports += 1;
                 self.made.counts.messages = self.made.counts.messages.saturating_add(report.messages);
                 self.made.deliveries += u64::try_from(report.deliveries.len()).unwrap_or(u64::MAX);
-                if let Some(metrics) = &self.desk.metrics {
+                if let Some(metrics) = &self.context.metrics {
                     metrics.report(report.kind);
                 }
             }
@@ -253,15 +255,15 @@ impl<D> Making<'_, D> {
         if skipped.is_empty() {
             return Ok(());
         }
-        self.desk
+        self.context
             .outbox
             .with(move |outbox| outbox.skip_all(day, &skipped))
             .await
     }
 
     async fn finish(&mut self) -> Result<(), StoreError> {
-        let (day, counts, now_ms) = (self.request.day, self.made.counts, self.desk.clock.now_ms());
-        self.desk
+        let (day, counts, now_ms) = (self.request.day, self.made.counts, self.context.clock.now_ms());
+        self.context
             .outbox
             .with(move |outbox| outbox.finish_day(day, counts, now_ms))
             .await?;
@@ -324,18 +326,18 @@ fn batches(reports: &[NewReport]) -> Vec<&[NewReport]> {
 /// # Errors
 /// When the store cannot be written.
 pub(crate) async fn expire<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     keep_days: u32,
 ) -> Result<OutboxExpired, StoreError> {
     let keep = OutboxRetention {
-        now_ms: desk.clock.now_ms(),
+        now_ms: context.clock.now_ms(),
         keep_days,
         // What suppresses for longer each time must know of the times before.
         forget_ms: strikes().forget_ms,
     };
     let mut gone = OutboxExpired::default();
     loop {
-        let step = desk.outbox.with(move |outbox| outbox.expire(keep)).await?;
+        let step = context.outbox.with(move |outbox| outbox.expire(keep)).await?;
         gone.reports += step.reports;
         gone.deliveries += step.deliveries;
         gone.skipped += step.skipped;
@@ -349,8 +351,9 @@ pub(crate) async fn expire<D>(
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn release_of_gone<D>(desk: &ReporterContext<D>) -> Result<u64, StoreError> {
-    desk.outbox
+pub async fn release_of_gone<D>(context: &ReporterContext<D>) -> Result<u64, StoreError> {
+    context
+        .outbox
         .with(|outbox| {
             let mut released = 0;
             for owner in outbox.owners()? {

@@ -12,7 +12,7 @@ use landmarc_report::failure::{
 use landmarc_settings::keys::{FailureReports, Redaction as RedactionWord};
 use landmarc_store::{Day, MAX_DESTINATIONS, NewDelivery, NewReport, Put, ReportKind, StoreError};
 
-use super::addressees::{Addressees, Dns};
+use super::addressees::{Addressees, ReportDns};
 use super::context::ReporterContext;
 use super::hidden::without_local_parts;
 use super::mail_draft::Facts;
@@ -59,18 +59,18 @@ impl FailureReporter {
     /// # Errors
     /// When the store cannot be used.
     pub(crate) async fn open<D>(
-        desk: &ReporterContext<D>,
-        terms: &ReportSettings,
+        context: &ReporterContext<D>,
+        settings: &ReportSettings,
     ) -> Result<Self, StoreError> {
-        let now_ms = desk.clock.now_ms();
+        let now_ms = context.clock.now_ms();
         let since_ms = Day::at(now_ms).begins_ms().max(now_ms.saturating_sub(DAY_MS));
-        let (secret, sent) = desk
+        let (secret, sent) = context
             .outbox
             .with(move |outbox| Ok((outbox.secret(SECRET)?, outbox.failures_since(since_ms)?)))
             .await?;
-        let mut limiter = Limiter::new(limits(&terms.settings.failure));
+        let mut limiter = Limiter::new(limits(&settings.keys.failure));
         // Our own copies are not rationed.
-        let copy_to = terms.copy_to().ok().flatten();
+        let copy_to = settings.copy_to().ok().flatten();
         for (destination, deliveries) in sent {
             if let Ok(address) = Address::parse(&destination)
                 && Some(&address) != copy_to.as_ref()
@@ -90,32 +90,32 @@ impl FailureReporter {
     ///
     /// # Errors
     /// When the store cannot be written. Ask again with the same message: what was made waits here.
-    pub(crate) async fn take<D: Dns>(
+    pub(crate) async fn take<D: ReportDns>(
         &mut self,
-        desk: &ReporterContext<D>,
-        terms: &Arc<ReportSettings>,
+        context: &ReporterContext<D>,
+        settings: &Arc<ReportSettings>,
         candidate: &FailureCandidate,
     ) -> Result<Made, StoreError> {
         if self.waiting.is_none() {
-            match self.make(desk, terms, candidate).await {
+            match self.make(context, settings, candidate).await {
                 Ok(new) => self.waiting = Some(new),
                 Err(made) => return Ok(made),
             }
         }
-        self.queue(desk).await
+        self.queue(context).await
     }
 
     /// The report; what became of the message where there is none.
-    async fn make<D: Dns>(
+    async fn make<D: ReportDns>(
         &mut self,
-        desk: &ReporterContext<D>,
-        terms: &Arc<ReportSettings>,
+        context: &ReporterContext<D>,
+        settings: &Arc<ReportSettings>,
         candidate: &FailureCandidate,
     ) -> Result<NewReport, Made> {
         let FailureCandidate { facts, wanted } = candidate;
-        let limit = terms.max_destinations(&facts.policy_domain);
-        let lookup = desk.dns.for_record();
-        let (name, suffixes) = (&facts.policy_domain, &terms.suffixes);
+        let limit = settings.max_destinations(&facts.policy_domain);
+        let lookup = context.dns.for_record();
+        let (name, suffixes) = (&facts.policy_domain, &settings.suffixes);
         let found = Addressees::find(
             &lookup,
             name,
@@ -131,8 +131,8 @@ impl FailureReporter {
             tracing::debug!(policy_domain = %facts.policy_domain, "no failure report: {why}");
             return Err(Made::Refused);
         }
-        let now_ms = desk.clock.now_ms();
-        self.limiter.set_limits(limits(&terms.settings.failure));
+        let now_ms = context.clock.now_ms();
+        self.limiter.set_limits(limits(&settings.keys.failure));
         let (incidents, destinations) =
             match self
                 .limiter
@@ -148,21 +148,21 @@ impl FailureReporter {
                     return Err(Made::Limited);
                 }
             };
-        let redaction = Redactor::new(profile(terms.settings.failure.redaction), &self.secret)
-            .with_subjects(terms.settings.failure.subject);
+        let redaction = Redactor::new(profile(settings.keys.failure.redaction), &self.secret)
+            .with_subjects(settings.keys.failure.subject);
         let report = FailureReport::assemble(facts, wanted.requested, &redaction, incidents);
-        stored(terms, &report, &destinations, incidents, now_ms).ok_or(Made::Limited)
+        stored(settings, &report, &destinations, incidents, now_ms).ok_or(Made::Limited)
     }
 
     /// Puts what waits into the outbox.
-    async fn queue<D>(&mut self, desk: &ReporterContext<D>) -> Result<Made, StoreError> {
+    async fn queue<D>(&mut self, context: &ReporterContext<D>) -> Result<Made, StoreError> {
         let Some(new) = self.waiting.clone() else {
             return Ok(Made::Limited);
         };
-        let now_ms = desk.clock.now_ms();
+        let now_ms = context.clock.now_ms();
         let (report_id, policy_domain) = (new.report_id.clone(), new.policy_domain.clone());
         let deliveries = new.deliveries.len();
-        let put = desk
+        let put = context
             .outbox
             .with(move |outbox| outbox.put_all(&[new], now_ms))
             .await?;
@@ -171,7 +171,7 @@ impl FailureReporter {
             // The same message once more, by what the MTA calls it: it has its report.
             return Ok(Made::Limited);
         };
-        if let Some(metrics) = &desk.metrics {
+        if let Some(metrics) = &context.metrics {
             metrics.report(ReportKind::Failure);
         }
         tracing::debug!(report_id, policy_domain, deliveries, "a failure report is queued");
@@ -197,21 +197,21 @@ fn profile(word: RedactionWord) -> Profile {
 
 /// The report as it is stored: the message to the first of its destinations. None where there is none.
 fn stored(
-    terms: &ReportSettings,
+    settings: &ReportSettings,
     report: &FailureReport,
     destinations: &[Address],
     incidents: u32,
     now_ms: u64,
 ) -> Option<NewReport> {
-    let submitter = &terms.reporter.submitter;
+    let submitter = &settings.reporter.submitter;
     let id = report.id();
     // Who asked for copies has asked for this one, too; an address of no use is told of by the settings.
-    let copy_to = terms.copy_to().ok().flatten();
+    let copy_to = settings.copy_to().ok().flatten();
     let mail = failure_mail(
         report,
         &FailureMailHead {
-            from: &terms.email,
-            display_name: &terms.reporter.organization,
+            from: &settings.email,
+            display_name: &settings.reporter.organization,
             to: destinations.first()?,
             submitter,
             date: now_ms / 1_000,
@@ -238,8 +238,8 @@ fn stored(
         part: 1,
         file_name: String::new(),
         submitter: submitter.to_string(),
-        email: terms.email.to_string(),
-        organization: terms.reporter.organization.clone(),
+        email: settings.email.to_string(),
+        organization: settings.reporter.organization.clone(),
         facts: facts.to_json(),
         date_ms: now_ms,
         rows: 1,

@@ -30,9 +30,9 @@ mod trouble;
 mod turns;
 
 pub use addressees::{Addressees, address_of};
-pub use assemble::{Assembly, Known, Request, Selection, Settlement};
+pub use assemble::{Assembly, DayRequest, Selection, SettledSource, Settlement};
 pub use attempt::strikes;
-pub use clock::Clock;
+pub use clock::RunClock;
 pub use context::{ReportSetup, ReporterContext};
 pub use days::{DayMade, days_due, release_of_gone};
 pub use mail_draft::{Facts, MailDraft};
@@ -41,7 +41,7 @@ pub use metrics::ReporterMetrics;
 pub use send::{LAST_MESSAGES, Orders, SendCounts, send};
 pub use service::start;
 pub use settings::ReportSettings;
-pub use shared::Shared;
+pub use shared::SharedOutbox;
 pub use turns::{Progress, Turns, make_and_send};
 
 #[cfg(test)]

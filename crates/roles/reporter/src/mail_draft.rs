@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    fn sheet(kind: ReportKind) -> MailDraft<'static> {
+    fn draft(kind: ReportKind) -> MailDraft<'static> {
         MailDraft {
             kind,
             report_id: "abcdefghijklmnopqrstuvwxyz",
@@ -242,7 +242,7 @@ mod tests {
         let stored =
             b"From: noreply@r.example\r\nTo: first@a.example\r\nMessage-ID: <x@r.example>\r\n\r\nbody\r\n";
         let to = Address::parse("postmaster@r.example").unwrap();
-        let mail = sheet(ReportKind::Failure).report_mail(stored, &to).unwrap();
+        let mail = draft(ReportKind::Failure).report_mail(stored, &to).unwrap();
         let text = String::from_utf8(mail.to_bytes()).unwrap();
         assert_eq!(
             text,
@@ -257,13 +257,13 @@ mod tests {
     #[test]
     fn what_is_no_report_of_ours_makes_no_message() {
         let to = Address::parse("dmarc@a.example").unwrap();
-        let made = |sheet: MailDraft<'_>| {
-            sheet
+        let made = |draft: MailDraft<'_>| {
+            draft
                 .report_mail(b"", &to)
                 .map(|_| ())
                 .map_err(|error| error.to_string())
         };
-        let whole = sheet(ReportKind::Aggregate);
+        let whole = draft(ReportKind::Aggregate);
         assert_eq!(made(whole), Ok(()));
         assert_eq!(
             made(MailDraft {
@@ -287,7 +287,7 @@ mod tests {
             .is_err()
         );
         assert!(
-            made(sheet(ReportKind::Failure)).is_err(),
+            made(draft(ReportKind::Failure)).is_err(),
             "an empty body is no message"
         );
     }

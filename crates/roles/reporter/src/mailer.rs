@@ -3,9 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
+use landmarc_delivery::sign::{KeyFile, ReportSigner, SignerError};
 use landmarc_delivery::{
-    AgentOptions, DeliveryAgent, DeliveryOutcome, Login, Secret, Submission, TlsMode, Transport,
+    AgentOptions, DeliveryAgent, DeliveryOutcome, RelayLogin, Secret, Submission, TlsMode, Transport,
     TransportError,
 };
 use landmarc_report::mime::ReportMail;
@@ -23,7 +23,7 @@ pub const SECRET: &str = "return_path";
 /// Hands messages over.
 pub struct Mailer {
     agent: DeliveryAgent,
-    signer: Option<Signer>,
+    signer: Option<ReportSigner>,
     return_path: ReturnPath,
     /// The same without a token.
     bounces: String,
@@ -70,21 +70,21 @@ impl Mailer {
     ///
     /// # Errors
     /// When one of these cannot be read, or is no use.
-    pub fn new(terms: &ReportSettings, secret: &[u8; 32]) -> Result<(Self, Vec<String>), MailerError> {
-        let report = &terms.settings;
+    pub fn new(settings: &ReportSettings, secret: &[u8; 32]) -> Result<(Self, Vec<String>), MailerError> {
+        let report = &settings.keys;
         let agent = DeliveryAgent::new(AgentOptions {
             transport: transport(&report.delivery)?,
             connections: report.delivery.connections,
             timeout: report.delivery.timeout,
         })?;
         let (signer, warnings) = signer(report)?;
-        let courier = Self {
+        let mailer = Self {
             agent,
             signer,
-            bounces: terms.bounces()?.to_string(),
-            return_path: return_path(terms, secret)?,
+            bounces: settings.bounces()?.to_string(),
+            return_path: return_path(settings, secret)?,
         };
-        Ok((courier, warnings))
+        Ok((mailer, warnings))
     }
 
     /// Hands a message over. Its return path names the delivery; one that is not stored has none to
@@ -135,10 +135,10 @@ impl Mailer {
 ///
 /// # Errors
 /// When that address is no use.
-pub fn return_path(terms: &ReportSettings, secret: &[u8; 32]) -> Result<ReturnPath, NoReportSettings> {
-    let delimiter = terms.settings.return_path_delimiter.map(Delimiter::as_char);
+pub fn return_path(settings: &ReportSettings, secret: &[u8; 32]) -> Result<ReturnPath, NoReportSettings> {
+    let delimiter = settings.keys.return_path_delimiter.map(Delimiter::as_char);
     let delimiter = delimiter.map(String::from).unwrap_or_default();
-    Ok(ReturnPath::new(terms.bounces()?, &delimiter, secret))
+    Ok(ReturnPath::new(settings.bounces()?, &delimiter, secret))
 }
 
 fn transport(delivery: &Delivery) -> Result<Transport, MailerError> {
@@ -169,7 +169,7 @@ fn transport(delivery: &Delivery) -> Result<Transport, MailerError> {
     })
 }
 
-fn login(delivery: &Delivery) -> Result<Option<Login>, MailerError> {
+fn login(delivery: &Delivery) -> Result<Option<RelayLogin>, MailerError> {
     let (Some(user), Some(file)) = (&delivery.user, &delivery.password_file) else {
         return Ok(None);
     };
@@ -177,13 +177,13 @@ fn login(delivery: &Delivery) -> Result<Option<Login>, MailerError> {
         file: file.clone(),
         source,
     })?;
-    Ok(Some(Login {
+    Ok(Some(RelayLogin {
         user: user.clone(),
         password: Secret::new(password),
     }))
 }
 
-fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), MailerError> {
+fn signer(report: &Report) -> Result<(Option<ReportSigner>, Vec<String>), MailerError> {
     let Some(domain) = report.signing_domain().filter(|_| !report.dkim_keys.is_empty()) else {
         return Ok((None, Vec::new()));
     };
@@ -192,7 +192,7 @@ fn signer(report: &Report) -> Result<(Option<Signer>, Vec<String>), MailerError>
         path: key.file().to_owned(),
     };
     let files: Vec<_> = report.dkim_keys.iter().map(key).collect();
-    let opened = Signer::open(domain.clone(), &files)?;
+    let opened = ReportSigner::open(domain.clone(), &files)?;
     let warnings = opened.warnings.iter();
     let warnings = warnings.map(|warning| format!("{warning}; {}", warning.remedy()));
     Ok((Some(opened.signer), warnings.collect()))

@@ -2,7 +2,7 @@
 
 /// What an attempt came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum AttemptOutcome {
     Delivered,
     /// Later again.
     Deferred,
@@ -16,7 +16,7 @@ pub(crate) enum Ended {
     Lapsed,
 }
 
-impl Ended {
+impl AttemptOutcome {
     /// The label of the metric.
     pub(crate) fn word(&self) -> &'static str {
         match self {

@@ -10,12 +10,12 @@ use landmarc_store::{Claim, Delivery, StoreError};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::addressees::Dns;
+use super::addressees::ReportDns;
 use super::assemble::Selection;
 use super::attempt::attempt;
 use super::context::{ReportSetup, ReporterContext};
 use super::hidden::without_local_parts;
-use super::outcome::Ended;
+use super::outcome::AttemptOutcome;
 use landmarc_runtime::stop::Stop;
 
 /// Messages that are taken under lease at once, for each connection. A claim is a transaction, and
@@ -78,17 +78,17 @@ impl SendCounts {
         self.relay = later.relay;
     }
 
-    fn count(&mut self, ended: &Ended) {
+    fn count(&mut self, ended: &AttemptOutcome) {
         match ended {
-            Ended::Delivered => self.delivered += 1,
-            Ended::Deferred => self.deferred += 1,
-            Ended::GivenUp(why) => {
+            AttemptOutcome::Delivered => self.delivered += 1,
+            AttemptOutcome::Deferred => self.deferred += 1,
+            AttemptOutcome::GivenUp(why) => {
                 self.given_up += 1;
                 self.why_given_up.get_or_insert_with(|| why.clone());
             }
-            Ended::Split(_) => self.split += 1,
-            Ended::Unusable(why) => self.relay = Some(why.clone()),
-            Ended::Lapsed => {}
+            AttemptOutcome::Split(_) => self.split += 1,
+            AttemptOutcome::Unusable(why) => self.relay = Some(why.clone()),
+            AttemptOutcome::Lapsed => {}
         }
     }
 }
@@ -98,16 +98,16 @@ impl SendCounts {
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn send<D: Dns>(
-    desk: &Arc<ReporterContext<D>>,
-    means: &Arc<ReportSetup>,
+pub async fn send<D: ReportDns>(
+    context: &Arc<ReporterContext<D>>,
+    setup: &Arc<ReportSetup>,
     orders: &Orders,
     stop: &Stop,
     seen: impl Fn(&SendCounts),
 ) -> Result<SendCounts, StoreError> {
     let mut run = Run {
-        desk,
-        means,
+        context,
+        setup,
         orders,
         counts: SendCounts::default(),
         line: VecDeque::new(),
@@ -117,8 +117,8 @@ pub async fn send<D: Dns>(
     run.go(stop, seen).await;
     // What is cut off must have ended before somebody else can have it.
     run.under_way.shutdown().await;
-    means.courier.close().await;
-    let released = let_go(desk, orders, run.counts.relay.as_deref()).await;
+    setup.mailer.close().await;
+    let released = let_go(context, orders, run.counts.relay.as_deref()).await;
     match run.failed {
         Some(error) => Err(error),
         None => released.map(|()| run.counts),
@@ -128,15 +128,16 @@ pub async fn send<D: Dns>(
 /// Ends our leases. Where the relay takes no messages, all that are due say so, and wait: it is no fault of
 /// theirs, and no attempt.
 async fn let_go<D>(
-    desk: &ReporterContext<D>,
+    context: &ReporterContext<D>,
     orders: &Orders,
     relay: Option<&str>,
 ) -> Result<(), StoreError> {
-    let owner = Arc::clone(&desk.owner);
+    let owner = Arc::clone(&context.owner);
     let reason = relay.map(|why| format!("the relay takes no messages: {why}"));
-    let now_ms = desk.clock.now_ms();
+    let now_ms = context.clock.now_ms();
     let next_ms = now_ms.saturating_add(ms(orders.pause));
-    desk.outbox
+    context
+        .outbox
         .with(move |outbox| {
             if let Some(reason) = reason {
                 outbox.postpone(&owner, &reason, now_ms, next_ms)?;
@@ -147,17 +148,17 @@ async fn let_go<D>(
 }
 
 struct Run<'a, D> {
-    desk: &'a Arc<ReporterContext<D>>,
-    means: &'a Arc<ReportSetup>,
+    context: &'a Arc<ReporterContext<D>>,
+    setup: &'a Arc<ReportSetup>,
     orders: &'a Orders,
     counts: SendCounts,
     /// Under lease, and not begun.
     line: VecDeque<Delivery>,
-    under_way: JoinSet<(Delivery, Result<Ended, StoreError>)>,
+    under_way: JoinSet<(Delivery, Result<AttemptOutcome, StoreError>)>,
     failed: Option<StoreError>,
 }
 
-impl<D: Dns> Run<'_, D> {
+impl<D: ReportDns> Run<'_, D> {
     async fn go(&mut self, stop: &Stop, seen: impl Fn(&SendCounts)) {
         let mut last_moment = pin!(last_moment(stop));
         let until = self.orders.for_at_most.map(|time| Instant::now() + time);
@@ -189,7 +190,7 @@ impl<D: Dns> Run<'_, D> {
 
     /// As many as there are connections for.
     async fn begin_some(&mut self) {
-        let connections = self.means.terms.settings.delivery.connections;
+        let connections = self.setup.settings.keys.delivery.connections;
         while self.under_way.len() < connections {
             if self.line.is_empty()
                 && let Err(error) = self.fill_line(connections).await
@@ -209,14 +210,14 @@ impl<D: Dns> Run<'_, D> {
     /// Whether its lease lasts for an attempt. If not, it is somebody's who claims it anew.
     fn has_time(&self, delivery: &Delivery) -> bool {
         let until_ms = delivery.lease.as_ref().map_or(0, |lease| lease.until_ms);
-        let attempt_ms = ms(self.means.terms.attempt());
-        self.desk.clock.now_ms().saturating_add(attempt_ms) <= until_ms
+        let attempt_ms = ms(self.setup.settings.attempt());
+        self.context.clock.now_ms().saturating_add(attempt_ms) <= until_ms
     }
 
     fn begin(&mut self, delivery: Delivery) {
-        let (desk, means) = (Arc::clone(self.desk), Arc::clone(self.means));
+        let (context, setup) = (Arc::clone(self.context), Arc::clone(self.setup));
         self.under_way.spawn(async move {
-            let ended = attempt(&desk, &means, &delivery).await;
+            let ended = attempt(&context, &setup, &delivery).await;
             (delivery, ended)
         });
     }
@@ -230,23 +231,27 @@ impl<D: Dns> Run<'_, D> {
 
     /// Whether anything was due.
     async fn claim(&mut self, connections: usize) -> Result<bool, StoreError> {
-        let limit = self.means.terms.settings.per_host;
+        let limit = self.setup.settings.keys.per_host;
         let now = Instant::now();
         let (full, left) = {
-            let mut pace = self.desk.pace();
+            let mut pace = self.context.pace();
             (pace.full(limit, now), pace.left(limit, now))
         };
         let claim = Claim {
-            now_ms: self.desk.clock.now_ms(),
-            owner: self.desk.owner.to_string(),
-            lease_ms: ms(self.means.terms.attempt().saturating_mul(ATTEMPTS_OF_A_LEASE)),
+            now_ms: self.context.clock.now_ms(),
+            owner: self.context.owner.to_string(),
+            lease_ms: ms(self.setup.settings.attempt().saturating_mul(ATTEMPTS_OF_A_LEASE)),
             limit: connections.saturating_mul(CLAIMED_A_CONNECTION),
             per_host: usize::try_from(left).unwrap_or(usize::MAX),
             hosts_left_out: full,
             policy_domains: self.orders.selection.only.clone(),
             policy_domains_left_out: self.orders.selection.except.clone(),
         };
-        let claims = self.desk.outbox.with(move |outbox| outbox.claim(&claim)).await?;
+        let claims = self
+            .context
+            .outbox
+            .with(move |outbox| outbox.claim(&claim))
+            .await?;
         for delivery in &claims.suppressed {
             self.counts.suppressed += 1;
             self.tell("suppressed");
@@ -255,7 +260,7 @@ impl<D: Dns> Run<'_, D> {
                 "a delivery was given up: its destination is suppressed"
             );
         }
-        let mut pace = self.desk.pace();
+        let mut pace = self.context.pace();
         for delivery in &claims.claimed {
             pace.count(host(delivery), now);
         }
@@ -267,16 +272,20 @@ impl<D: Dns> Run<'_, D> {
     /// When there may be more to send, where hosts have to wait; nothing where nobody does.
     async fn next_window(&mut self) -> Option<Instant> {
         let next = self
-            .desk
+            .context
             .pace()
-            .next(self.means.terms.settings.per_host, Instant::now());
+            .next(self.setup.settings.keys.per_host, Instant::now());
         let next = next.filter(|_| self.orders.waits)?;
-        let now_ms = self.desk.clock.now_ms();
-        let counts = self.desk.outbox.with(move |outbox| outbox.counts(now_ms)).await;
+        let now_ms = self.context.clock.now_ms();
+        let counts = self
+            .context
+            .outbox
+            .with(move |outbox| outbox.counts(now_ms))
+            .await;
         counts.is_ok_and(|counts| counts.due > 0).then_some(next)
     }
 
-    fn ended(&mut self, ended: Result<(Delivery, Result<Ended, StoreError>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Delivery, Result<AttemptOutcome, StoreError>), JoinError>) {
         // A panic is a bug, told by the hook; the lease of that message runs out.
         let Ok((delivery, ended)) = ended else {
             return;
@@ -285,14 +294,14 @@ impl<D: Dns> Run<'_, D> {
             Ok(ended) => {
                 self.counts.count(&ended);
                 self.tell(ended.word());
-                log(self.desk, &delivery, &ended);
+                log(self.context, &delivery, &ended);
             }
             Err(error) => self.failed = Some(error),
         }
     }
 
     fn tell(&self, outcome: &'static str) {
-        if let Some(metrics) = &self.desk.metrics {
+        if let Some(metrics) = &self.context.metrics {
             metrics.delivery(outcome);
         }
     }
@@ -311,11 +320,11 @@ fn host(delivery: &Delivery) -> &str {
 
 /// A line for each message; where someone should look, a warning, but no flood of them. Local parts stay out
 /// (decision D37).
-fn log<D>(desk: &ReporterContext<D>, delivery: &Delivery, ended: &Ended) {
+fn log<D>(context: &ReporterContext<D>, delivery: &Delivery, ended: &AttemptOutcome) {
     let report = &delivery.report;
     let (host, attempts) = (host(delivery), delivery.attempts);
-    if let Ended::GivenUp(why) = ended
-        && let Some(deliveries) = desk.given_up.count()
+    if let AttemptOutcome::GivenUp(why) = ended
+        && let Some(deliveries) = context.given_up.count()
     {
         tracing::warn!(
             deliveries,

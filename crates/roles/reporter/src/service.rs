@@ -11,18 +11,18 @@ use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout_at};
 
-use super::assemble::{Request, Selection};
-use super::clock::Clock;
+use super::assemble::{DayRequest, Selection};
+use super::clock::RunClock;
 use super::context::{ReportSetup, ReporterContext};
-use super::day_lease::{DayLease, Readiness, in_words, readiness};
+use super::day_lease::{DayLease, DayReadiness, in_words, readiness};
 use super::days::{DayMade, expire, make_day, release_of_gone, waiting_days};
 use super::mailer::{Mailer, MailerError, SECRET};
 use super::metrics::ReporterMetrics;
 use super::relay::Relay;
 use super::send::{LAST_MESSAGES, Orders, SendCounts, send};
 use super::settings::{NoReportSettings, ReportSettings};
-use super::shared::Shared;
-use super::trouble::Trouble;
+use super::shared::SharedOutbox;
+use super::trouble::RepeatedError;
 use candidates::take_candidates;
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
@@ -62,16 +62,16 @@ pub fn start(
     candidates: Candidates,
 ) -> Reporting {
     let (stopper, stop) = stop();
-    let office = Arc::new(ReporterState {
+    let state = Arc::new(ReporterState {
         current,
         place,
         metrics,
         open: Mutex::default(),
         queued: Notify::new(),
     });
-    let making = tokio::spawn(make_by_the_clock(Arc::clone(&office), stop.clone()));
-    let sending = tokio::spawn(send_by_the_clock(Arc::clone(&office), stop.clone()));
-    let failures = tokio::spawn(take_candidates(office, candidates, stop));
+    let making = tokio::spawn(make_by_the_clock(Arc::clone(&state), stop.clone()));
+    let sending = tokio::spawn(send_by_the_clock(Arc::clone(&state), stop.clone()));
+    let failures = tokio::spawn(take_candidates(state, candidates, stop));
     Reporting {
         stopper,
         tasks: [making, sending, failures],
@@ -106,7 +106,7 @@ struct ReporterState {
 /// What is open, and by which settings.
 #[derive(Default)]
 struct Open {
-    outbox: Option<Shared>,
+    outbox: Option<SharedOutbox>,
     /// Why it cannot be opened, as was told.
     told: Option<String>,
     ready: Option<Ready>,
@@ -115,8 +115,8 @@ struct Open {
 #[derive(Clone)]
 struct Ready {
     by: Arc<ActiveSettings>,
-    desk: Arc<ReporterContext<Resolver>>,
-    means: Arc<ReportSetup>,
+    context: Arc<ReporterContext<Resolver>>,
+    setup: Arc<ReportSetup>,
 }
 
 /// Why nothing can be reported at the moment.
@@ -188,43 +188,44 @@ impl ReporterState {
     }
 
     async fn make_ready(&self, open: &mut Open, in_force: &Arc<ActiveSettings>) -> Result<Ready, NotReady> {
-        let terms = ReportSettings::of(&in_force.settings)?;
-        let terms = Arc::new(terms.with_suffixes(Arc::clone(&in_force.rules.suffixes)));
+        let settings = ReportSettings::of(&in_force.settings)?;
+        let settings = Arc::new(settings.with_suffixes(Arc::clone(&in_force.rules.suffixes)));
         let outbox = match &open.outbox {
             Some(outbox) => outbox.clone(),
             None => {
                 let place = self.place.clone();
                 let opened =
                     tokio::task::spawn_blocking(move || Outbox::open(place, SERVICE_BUSY_TIMEOUT)).await;
-                let outbox = Shared::new(opened.unwrap_or(Err(StoreError::Ended))?);
+                let outbox = SharedOutbox::new(opened.unwrap_or(Err(StoreError::Ended))?);
                 open.outbox.insert(outbox).clone()
             }
         };
         let secret = outbox.with(|outbox| outbox.secret(SECRET)).await?;
-        let for_courier = Arc::clone(&terms);
-        let made = tokio::task::spawn_blocking(move || Mailer::new(&for_courier, &secret)).await;
-        let (courier, warnings) = made.map_err(|_| StoreError::Ended)??;
+        let for_mailer = Arc::clone(&settings);
+        let made = tokio::task::spawn_blocking(move || Mailer::new(&for_mailer, &secret)).await;
+        let (mailer, warnings) = made.map_err(|_| StoreError::Ended)??;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        let desk = match &open.ready {
-            Some(ready) => ready.desk.with_dns(in_force.resolver.clone()),
+        let context = match &open.ready {
+            Some(ready) => ready.context.with_dns(in_force.resolver.clone()),
             None => {
-                let clock = Clock::of_system();
-                let desk = ReporterContext::new(outbox, self.place.clone(), clock, in_force.resolver.clone());
-                let desk = desk.with_metrics(Arc::clone(&self.metrics));
-                let released = release_of_gone(&desk).await?;
+                let clock = RunClock::of_system();
+                let context =
+                    ReporterContext::new(outbox, self.place.clone(), clock, in_force.resolver.clone());
+                let context = context.with_metrics(Arc::clone(&self.metrics));
+                let released = release_of_gone(&context).await?;
                 if released > 0 {
                     tracing::info!(released, "deliveries of a process that has ended are free again");
                 }
-                desk
+                context
             }
         };
-        tracing::info!(email = %terms.email, "reports are made and sent");
+        tracing::info!(email = %settings.email, "reports are made and sent");
         Ok(Ready {
             by: Arc::clone(in_force),
-            desk: Arc::new(desk),
-            means: Arc::new(ReportSetup { terms, courier }),
+            context: Arc::new(context),
+            setup: Arc::new(ReportSetup { settings, mailer }),
         })
     }
 }
@@ -232,30 +233,30 @@ impl ReporterState {
 /// Looks once a minute whether days are over, and lets go of what is old.
 ///
 /// Apart from sending: a day whose domains have dead name servers may take hours, and no message waits for that.
-async fn make_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
+async fn make_by_the_clock(state: Arc<ReporterState>, stop: Stop) {
     let mut looks = looks();
     let mut expired: Option<Instant> = None;
-    let (mut of_making, mut of_expiry) = (Trouble::default(), Trouble::default());
+    let (mut of_making, mut of_expiry) = (RepeatedError::default(), RepeatedError::default());
     loop {
         tokio::select! {
             _ = looks.tick() => {}
             () = stop.wait() => return,
         }
-        let Some(Ready { desk, means, .. }) = office.ready_or_stop(&stop).await else {
+        let Some(Ready { context, setup, .. }) = state.ready_or_stop(&stop).await else {
             continue;
         };
-        match make_days(&office, &desk, &means.terms, &stop).await {
+        match make_days(&state, &context, &setup.settings, &stop).await {
             Ok(deliveries) => {
                 of_making.passed();
                 if deliveries > 0 {
-                    office.queued.notify_one();
+                    state.queued.notify_one();
                 }
             }
             Err(error) => of_making.tell(&error, "reports are made later"),
         }
         if !stop.is_set() && expired.is_none_or(|last| last.elapsed() >= BETWEEN_EXPIRIES) {
             expired = Some(Instant::now());
-            match expire(&desk, means.terms.settings.keep_days).await {
+            match expire(&context, setup.settings.keys.keep_days).await {
                 Ok(_) => of_expiry.passed(),
                 Err(error) => of_expiry.tell(&error, "old reports were not removed"),
             }
@@ -264,19 +265,19 @@ async fn make_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
 }
 
 /// Looks once a minute, and when messages are queued that need not wait.
-async fn send_by_the_clock(office: Arc<ReporterState>, stop: Stop) {
+async fn send_by_the_clock(state: Arc<ReporterState>, stop: Stop) {
     let mut looks = looks();
-    let (mut relay, mut trouble) = (Relay::default(), Trouble::default());
+    let (mut relay, mut trouble) = (Relay::default(), RepeatedError::default());
     loop {
         tokio::select! {
             _ = looks.tick() => {}
-            () = office.queued.notified() => sleep(GATHERING).await,
+            () = state.queued.notified() => sleep(GATHERING).await,
             () = stop.wait() => return,
         }
-        let Some(Ready { desk, means, .. }) = office.ready_or_stop(&stop).await else {
+        let Some(Ready { context, setup, .. }) = state.ready_or_stop(&stop).await else {
             continue;
         };
-        match send_due(&desk, &means, &mut relay, &stop).await {
+        match send_due(&context, &setup, &mut relay, &stop).await {
             Ok(()) => trouble.passed(),
             Err(error) => trouble.tell(&error, "report mail is sent later"),
         }
@@ -292,37 +293,37 @@ fn looks() -> Interval {
 /// Makes the reports of days that are over; how many messages that came to. One day that cannot be made does
 /// not keep the next one from it.
 async fn make_days(
-    office: &ReporterState,
-    desk: &Arc<ReporterContext<Resolver>>,
-    terms: &Arc<ReportSettings>,
+    state: &ReporterState,
+    context: &Arc<ReporterContext<Resolver>>,
+    settings: &Arc<ReportSettings>,
     stop: &Stop,
 ) -> Result<u64, StoreError> {
-    let settings = &office.current.get().settings;
-    if !terms.settings.aggregate || FleetMode::of(settings).leaves_reports_to_another() {
+    let in_force = state.current.get();
+    if !settings.keys.aggregate || FleetMode::of(&in_force.settings).leaves_reports_to_another() {
         return Ok(0);
     }
-    let times = (terms.settings.settle, settings.fleet.wait_for_hosts);
+    let times = (settings.keys.settle, in_force.settings.fleet.wait_for_hosts);
     let (mut deliveries, mut failed) = (0, None);
-    for day in waiting_days(desk, terms.settings.settle).await? {
-        if !is_ready(desk, day, times).await? {
+    for day in waiting_days(context, settings.keys.settle).await? {
+        if !is_ready(context, day, times).await? {
             continue;
         }
-        let Some(turn) = DayLease::take(desk, day).await? else {
+        let Some(turn) = DayLease::take(context, day).await? else {
             continue;
         };
-        let request = Request {
+        let request = DayRequest {
             day,
             selection: Selection::default(),
-            clock: desk.clock,
+            clock: context.clock,
             spread: true,
         };
         let seen = |made: &DayMade| {
             // Messages that need not wait go out while others are made.
             if made.counts.domains.is_multiple_of(BETWEEN_SENDS) {
-                office.queued.notify_one();
+                state.queued.notify_one();
             }
         };
-        match make_day(desk, terms, &request, stop, seen).await {
+        match make_day(context, settings, &request, stop, seen).await {
             Ok(made) => deliveries += made.deliveries,
             Err(error) => failed = Some(error),
         }
@@ -337,17 +338,17 @@ async fn make_days(
 /// Whether the reports of a day can be made: all hosts have handed on what they counted, or it is too late for
 /// those that have not.
 async fn is_ready(
-    desk: &ReporterContext<Resolver>,
+    context: &ReporterContext<Resolver>,
     day: Day,
     times: (Duration, Duration),
 ) -> Result<bool, StoreError> {
-    match readiness(desk, day, times).await? {
-        Readiness::Complete => Ok(true),
-        Readiness::Waiting(hosts) => {
+    match readiness(context, day, times).await? {
+        DayReadiness::Complete => Ok(true),
+        DayReadiness::Waiting(hosts) => {
             tracing::debug!("reports of {} wait for {}", date(day), in_words(&hosts));
             Ok(false)
         }
-        Readiness::Without(hosts) => {
+        DayReadiness::Without(hosts) => {
             tracing::warn!(
                 remedy = "landmarc store status tells what is still to come; fleet.wait_for_hosts says how long to wait",
                 "reports of {} are made without all of {}",
@@ -361,8 +362,8 @@ async fn is_ready(
 
 /// Sends what is due.
 async fn send_due(
-    desk: &Arc<ReporterContext<Resolver>>,
-    means: &Arc<ReportSetup>,
+    context: &Arc<ReporterContext<Resolver>>,
+    setup: &Arc<ReportSetup>,
     relay: &mut Relay,
     stop: &Stop,
 ) -> Result<(), StoreError> {
@@ -371,13 +372,13 @@ async fn send_due(
             pause: relay.pause(),
             ..Orders::default()
         };
-        let sent = send(desk, means, &orders, stop, |_| {}).await?;
+        let sent = send(context, setup, &orders, stop, |_| {}).await?;
         tell_of_run(&sent);
         relay.tried(&sent, Instant::now());
     }
-    let now_ms = desk.clock.now_ms();
-    let counts = desk.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
-    if let Some(metrics) = &desk.metrics {
+    let now_ms = context.clock.now_ms();
+    let counts = context.outbox.with(move |outbox| outbox.counts(now_ms)).await?;
+    if let Some(metrics) = &context.metrics {
         metrics.outbox(counts);
     }
     Ok(())

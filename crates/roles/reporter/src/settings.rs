@@ -22,7 +22,7 @@ pub(crate) const GENERATOR: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"
 #[derive(Clone, Debug)]
 pub struct ReportSettings {
     /// The table of the settings, for whatever needs no other form.
-    pub settings: Report,
+    pub keys: Report,
     /// Where messages come from.
     pub email: Address,
     /// As it stands in reports.
@@ -105,7 +105,7 @@ impl ReportSettings {
             },
             excluded: report.exclude_domains.iter().cloned().collect(),
             suffixes: Arc::new(Suffixes::built_in()),
-            settings: report.clone(),
+            keys: report.clone(),
         })
     }
 
@@ -117,15 +117,15 @@ impl ReportSettings {
     /// How much report mail there may be about one day.
     pub fn daily(&self) -> DailyLimits {
         DailyLimits {
-            reports: self.settings.reports_per_organization,
-            destinations: self.settings.destinations_per_organization,
-            messages: self.settings.per_day.into(),
+            reports: self.keys.reports_per_organization,
+            destinations: self.keys.destinations_per_organization,
+            messages: self.keys.per_day.into(),
         }
     }
 
     /// How many destinations of a record get its reports.
     pub fn max_destinations(&self, policy_domain: &DomainName) -> usize {
-        max_destinations(policy_domain, &self.suffixes, self.settings.max_destinations)
+        max_destinations(policy_domain, &self.suffixes, self.keys.max_destinations)
     }
 
     /// Why a limit of the day keeps the report about a policy domain back, and which setting it is.
@@ -155,7 +155,7 @@ impl ReportSettings {
     /// How long a message may be under way in one attempt, at most: its time, the same again for the
     /// answer to its end, and as much in reserve.
     pub fn attempt(&self) -> Duration {
-        self.settings.delivery.timeout.saturating_mul(3)
+        self.keys.delivery.timeout.saturating_mul(3)
     }
 
     /// Where the copies of failure reports go.
@@ -163,7 +163,7 @@ impl ReportSettings {
     /// # Errors
     /// When that address is no use.
     pub fn copy_to(&self) -> Result<Option<Address>, NoReportSettings> {
-        let copy = self.settings.failure.bcc.as_ref();
+        let copy = self.keys.failure.bcc.as_ref();
         copy.map(|copy| address("failure.bcc", copy)).transpose()
     }
 
@@ -172,7 +172,7 @@ impl ReportSettings {
     /// # Errors
     /// When that address is no use.
     pub fn bounces(&self) -> Result<Address, NoReportSettings> {
-        match self.settings.bounces() {
+        match self.keys.bounces() {
             Some(bounces) => address("return_path", bounces),
             None => Err(NoReportSettings::Off),
         }
@@ -215,24 +215,24 @@ fn attachment_within(message_octets: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn terms(text: &str) -> Result<ReportSettings, NoReportSettings> {
+    fn settings(text: &str) -> Result<ReportSettings, NoReportSettings> {
         ReportSettings::of(&landmarc_settings::read(text).unwrap().0)
     }
 
     #[test]
     fn without_an_address_nothing_is_reported() {
-        assert_eq!(terms("").err(), Some(NoReportSettings::Off));
+        assert_eq!(settings("").err(), Some(NoReportSettings::Off));
         assert!(NoReportSettings::Off.remedy().contains("report.email"));
     }
 
     #[test]
     fn what_is_not_set_follows_from_the_address() {
-        let terms = terms("[report]\nemail = \"noreply@reports.example.com\"\n").unwrap();
-        assert_eq!(terms.reporter.submitter.as_str(), "reports.example.com");
-        assert_eq!(terms.reporter.organization, "reports.example.com");
-        assert_eq!(terms.reporter.generator, GENERATOR);
-        assert_eq!(terms.bounces().unwrap(), terms.email);
-        assert_eq!(terms.copy_to(), Ok(None));
+        let settings = settings("[report]\nemail = \"noreply@reports.example.com\"\n").unwrap();
+        assert_eq!(settings.reporter.submitter.as_str(), "reports.example.com");
+        assert_eq!(settings.reporter.organization, "reports.example.com");
+        assert_eq!(settings.reporter.generator, GENERATOR);
+        assert_eq!(settings.bounces().unwrap(), settings.email);
+        assert_eq!(settings.copy_to(), Ok(None));
     }
 
     #[test]

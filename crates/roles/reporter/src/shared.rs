@@ -6,9 +6,9 @@ use landmarc_store::{Outbox, StoreError};
 
 /// One outbox for all of them.
 #[derive(Clone)]
-pub struct Shared(Arc<Mutex<Outbox>>);
+pub struct SharedOutbox(Arc<Mutex<Outbox>>);
 
-impl Shared {
+impl SharedOutbox {
     /// Shares this outbox.
     pub fn new(outbox: Outbox) -> Self {
         Self(Arc::new(Mutex::new(outbox)))

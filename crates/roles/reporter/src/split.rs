@@ -7,51 +7,51 @@ use landmarc_intake::aggregate as intake;
 use landmarc_report::Address;
 use landmarc_report::aggregate::{ReportPart, halve, render};
 use landmarc_report::report_id::{ReportId, file_name};
-use landmarc_report::summary::{Portion, Summary, TextFacts};
+use landmarc_report::summary::{Portion, ReportSummary, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
 use super::context::{ReportSetup, ReporterContext};
 use super::mail_draft::{Facts, MailDraft};
-use super::outcome::Ended;
+use super::outcome::AttemptOutcome;
 
 /// Puts two smaller reports in place of a delivery; gives it up where it cannot be halved.
 ///
 /// # Errors
 /// When the store cannot be written.
 pub(crate) async fn into_smaller<D>(
-    desk: &ReporterContext<D>,
-    means: &ReportSetup,
+    context: &ReporterContext<D>,
+    setup: &ReportSetup,
     delivery: &Delivery,
     failure: &DeliveryFailure,
     body: &[u8],
-) -> Result<Ended, StoreError> {
-    let now_ms = desk.clock.now_ms();
-    let (number, owner) = (delivery.number, Arc::clone(&desk.owner));
-    let halves = halves(means, delivery, body, now_ms);
+) -> Result<AttemptOutcome, StoreError> {
+    let now_ms = context.clock.now_ms();
+    let (number, owner) = (delivery.number, Arc::clone(&context.owner));
+    let halves = halves(setup, delivery, body, now_ms);
     let Some(halves) = halves else {
         let reason = format!("{failure}; and the report cannot be made smaller");
         let told = reason.clone();
-        let marked = desk
+        let marked = context
             .outbox
             .with(move |outbox| outbox.given_up(number, &owner, &told, now_ms))
             .await?;
         return Ok(if marked {
-            Ended::GivenUp(reason)
+            AttemptOutcome::GivenUp(reason)
         } else {
-            Ended::Lapsed
+            AttemptOutcome::Lapsed
         });
     };
     let reason = format!("{failure}; sent again in two parts");
-    let replaced = desk
+    let replaced = context
         .outbox
         .with(move |outbox| outbox.replace(number, &owner, &reason, &halves, now_ms))
         .await?;
-    Ok(replaced.map_or(Ended::Lapsed, |made| Ended::Split(made.len())))
+    Ok(replaced.map_or(AttemptOutcome::Lapsed, |made| AttemptOutcome::Split(made.len())))
 }
 
 /// The two halves of a stored report, for the destination of this delivery; none where one row is all,
 /// or the body is none of ours.
-fn halves(means: &ReportSetup, delivery: &Delivery, body: &[u8], now_ms: u64) -> Option<Vec<NewReport>> {
+fn halves(setup: &ReportSetup, delivery: &Delivery, body: &[u8], now_ms: u64) -> Option<Vec<NewReport>> {
     let report = &delivery.report;
     let submitter = MailDraft::from(report).submitter().ok()?;
     let destination = Address::parse(&delivery.destination).ok()?;
@@ -60,29 +60,29 @@ fn halves(means: &ReportSetup, delivery: &Delivery, body: &[u8], now_ms: u64) ->
         report: intake::read(body, &intake::ReadLimits::default()).ok()?.report,
     };
     let (first, second) = halve(&part, &submitter)?;
-    let halves = [first, second].map(|half| half_of(means, report, &half, &destination, now_ms));
+    let halves = [first, second].map(|half| half_of(setup, report, &half, &destination, now_ms));
     halves.into_iter().collect()
 }
 
 fn half_of(
-    means: &ReportSetup,
+    setup: &ReportSetup,
     whole: &Report,
     half: &ReportPart,
     to: &Address,
     now_ms: u64,
 ) -> Option<NewReport> {
-    let sheet = MailDraft::from(whole);
-    let submitter = sheet.submitter().ok()?;
+    let draft = MailDraft::from(whole);
+    let submitter = draft.submitter().ok()?;
     let policy_domain = landmarc_mail::DomainName::parse(&whole.policy_domain).ok()?;
     let report_id = ReportId::parse(&half.report.metadata.report_id)?;
     let (begin, end) = (whole.begin_s, whole.end_s);
-    let summary = Summary::of(&half.report);
+    let summary = ReportSummary::of(&half.report);
     let stored = Facts::read(&whole.facts);
     let facts = Facts {
         text: summary.text(&TextFacts {
             organization: &whole.organization,
             from: &Address::parse(&whole.email).ok()?,
-            contact: means.terms.reporter.contact.as_deref().unwrap_or_default(),
+            contact: setup.settings.reporter.contact.as_deref().unwrap_or_default(),
             submitter: &submitter,
             policy_domain: &policy_domain,
             report_id: &report_id,
@@ -94,7 +94,7 @@ fn half_of(
         ..stored.clone()
     };
     // The form is that of the whole one only as long as the setting stays: either can be read.
-    let rendered = render(&half.report, means.terms.form).ok()?;
+    let rendered = render(&half.report, setup.settings.form).ok()?;
     Some(NewReport {
         kind: whole.kind,
         report_id: report_id.to_string(),

@@ -14,15 +14,15 @@ use landmarc_store::{
 use landmarc_testkit::dns_name;
 use landmarc_testkit::relay::{At, Fault, Relay, Script, What};
 
-use super::addressees::Dns;
-use super::assemble::{Request, Selection};
-use super::clock::Clock;
+use super::addressees::ReportDns;
+use super::assemble::{DayRequest, Selection};
+use super::clock::RunClock;
 use super::context::{ReportSetup, ReporterContext};
 use super::days::{make_day, release_of_gone, waiting_days};
 use super::mailer::Mailer;
 use super::send::{Orders, SendCounts, send};
 use super::settings::ReportSettings;
-use super::shared::Shared;
+use super::shared::SharedOutbox;
 use landmarc_runtime::stop::{Stop, Stopper, stop};
 
 mod limits;
@@ -35,7 +35,7 @@ const JUNE_1: u64 = 1_780_272_000_000;
 /// Twenty minutes into the day after.
 const AFTER: u64 = JUNE_1 + 86_400_000 + 1_200_000;
 
-impl Dns for Arc<Zones> {
+impl ReportDns for Arc<Zones> {
     type Lookup = Self;
 
     fn for_record(&self) -> Self {
@@ -66,7 +66,7 @@ impl Drop for Place {
 struct World {
     place: Place,
     relay: Relay,
-    means: Arc<ReportSetup>,
+    setup: Arc<ReportSetup>,
     zones: Zones,
     stopper: Stopper,
     stop: Stop,
@@ -80,8 +80,8 @@ impl World {
              report.delivery.hello = \"r.example\"\n{settings}\n",
             relay.address()
         );
-        let terms = Arc::new(ReportSettings::of(&landmarc_settings::read(&text).unwrap().0).unwrap());
-        let (courier, _) = Mailer::new(&terms, &[7; 32]).unwrap();
+        let settings = Arc::new(ReportSettings::of(&landmarc_settings::read(&text).unwrap().0).unwrap());
+        let (mailer, _) = Mailer::new(&settings, &[7; 32]).unwrap();
         let mut zones = Zones::new();
         for domain in ["a.example", "b.example", "c.example"] {
             zones.add_txt(dns_name_of(domain), b"v=DMARC1; p=none");
@@ -92,7 +92,7 @@ impl World {
         Self {
             place: Place::new(),
             relay,
-            means: Arc::new(ReportSetup { terms, courier }),
+            setup: Arc::new(ReportSetup { settings, mailer }),
             zones,
             stopper,
             stop,
@@ -103,13 +103,13 @@ impl World {
         self.place.0.join("landmarc.db")
     }
 
-    fn desk(&self, now_ms: u64) -> Arc<ReporterContext<Arc<Zones>>> {
+    fn context(&self, now_ms: u64) -> Arc<ReporterContext<Arc<Zones>>> {
         let outbox = Outbox::open(self.database(), COMMAND_BUSY_TIMEOUT).unwrap();
         let zones = Arc::new(self.zones.clone());
         Arc::new(ReporterContext::new(
-            Shared::new(outbox),
+            SharedOutbox::new(outbox),
             self.database().into(),
-            Clock::at(now_ms),
+            RunClock::at(now_ms),
             zones,
         ))
     }
@@ -124,20 +124,20 @@ impl World {
         assert_eq!(closed.await.unwrap().dropped_tallies, 0);
     }
 
-    async fn make(&self, desk: &Arc<ReporterContext<Arc<Zones>>>) -> super::DayMade {
-        let request = Request {
+    async fn make(&self, context: &Arc<ReporterContext<Arc<Zones>>>) -> super::DayMade {
+        let request = DayRequest {
             day: Day::at(JUNE_1),
             selection: Selection::default(),
-            clock: desk.clock,
+            clock: context.clock,
             spread: false,
         };
-        make_day(desk, &self.means.terms, &request, &self.stop, |_| {})
+        make_day(context, &self.setup.settings, &request, &self.stop, |_| {})
             .await
             .unwrap()
     }
 
-    async fn send(&self, desk: &Arc<ReporterContext<Arc<Zones>>>) -> SendCounts {
-        send(desk, &self.means, &Orders::default(), &self.stop, |_| {})
+    async fn send(&self, context: &Arc<ReporterContext<Arc<Zones>>>) -> SendCounts {
+        send(context, &self.setup, &Orders::default(), &self.stop, |_| {})
             .await
             .unwrap()
     }
@@ -220,15 +220,15 @@ async fn a_day_is_made_once_however_often_it_is_tried() {
     world
         .record([row("a.example", 1), row("a.example", 2), row("b.example", 1)])
         .await;
-    let desk = world.desk(AFTER);
-    let settle = world.means.terms.settings.settle;
-    assert_eq!(waiting_days(&desk, settle).await.unwrap(), [Day::at(JUNE_1)]);
-    let made = world.make(&desk).await;
+    let context = world.context(AFTER);
+    let settle = world.setup.settings.keys.settle;
+    assert_eq!(waiting_days(&context, settle).await.unwrap(), [Day::at(JUNE_1)]);
+    let made = world.make(&context).await;
     assert_eq!((made.counts.reports, made.deliveries, made.is_done), (2, 2, true));
-    assert!(waiting_days(&desk, settle).await.unwrap().is_empty());
-    let again = world.make(&desk).await;
+    assert!(waiting_days(&context, settle).await.unwrap().is_empty());
+    let again = world.make(&context).await;
     assert_eq!((again.counts.reports, again.before), (0, 2));
-    assert_eq!(world.send(&desk).await.delivered, 2);
+    assert_eq!(world.send(&context).await.delivered, 2);
     assert_eq!(world.relay.messages().len(), 2);
 }
 
@@ -262,8 +262,8 @@ async fn each_domain_without_a_report_has_one_clear_reason() {
             with("f.example", &["https://f.example/"]),
         ])
         .await;
-    let desk = world.desk(AFTER);
-    let made = world.make(&desk).await;
+    let context = world.context(AFTER);
+    let made = world.make(&context).await;
     assert_eq!(
         (made.counts.skipped, made.counts.reports, made.is_done),
         (6, 0, true)
@@ -308,9 +308,9 @@ async fn what_waited_for_dns_is_verified_before_it_is_sent() {
         ..row("a.example", 1)
     };
     world.record([asked]).await;
-    let desk = world.desk(AFTER);
-    assert_eq!(world.make(&desk).await.deliveries, 2);
-    assert_eq!(world.send(&desk).await.deferred, 2);
+    let context = world.context(AFTER);
+    assert_eq!(world.make(&context).await.deliveries, 2);
+    assert_eq!(world.send(&context).await.deferred, 2);
     assert!(world.relay.messages().is_empty());
     // Both lead to one address now, which gets one message.
     world.zones = {
@@ -318,7 +318,7 @@ async fn what_waited_for_dns_is_verified_before_it_is_sent() {
         zones.add_txt(authorisation, b"v=DMARC1; rua=mailto:in@b.example");
         zones
     };
-    let later = world.desk(AFTER + 3_600_000);
+    let later = world.context(AFTER + 3_600_000);
     let sent = world.send(&later).await;
     assert_eq!((sent.delivered, sent.given_up), (1, 1), "{sent:?}");
     let messages = world.relay.messages();
@@ -334,9 +334,9 @@ async fn a_report_that_is_too_large_for_its_destination_goes_in_parts() {
     };
     let world = World::new(refuses_one, "");
     world.record((1..=4).map(|last| row("a.example", last))).await;
-    let desk = world.desk(AFTER);
-    world.make(&desk).await;
-    let sent = world.send(&desk).await;
+    let context = world.context(AFTER);
+    world.make(&context).await;
+    let sent = world.send(&context).await;
     assert_eq!((sent.split, sent.delivered), (1, 2), "{sent:?}");
     let given_up = OutboxFilter {
         state: Some(DeliveryState::GivenUp),
@@ -370,14 +370,14 @@ async fn two_senders_send_each_message_once() {
     let world = World::new(Script::default(), "report.delivery.connections = 4");
     let domains = ["a.example", "b.example", "c.example"];
     world.record(domains.map(|domain| row(domain, 1))).await;
-    let one = world.desk(AFTER);
+    let one = world.context(AFTER);
     world.make(&one).await;
     let other = Outbox::open(world.database(), COMMAND_BUSY_TIMEOUT).unwrap();
     let zones = Arc::new(world.zones.clone());
     let mut other = ReporterContext::new(
-        Shared::new(other),
+        SharedOutbox::new(other),
         world.database().into(),
-        Clock::at(AFTER),
+        RunClock::at(AFTER),
         zones,
     );
     other.owner = "other/0/1".into();
@@ -391,12 +391,12 @@ async fn two_senders_send_each_message_once() {
 async fn whoever_is_to_stop_lets_go_of_what_is_not_sent() {
     let world = World::new(Script::default(), "");
     world.record([row("a.example", 1)]).await;
-    let desk = world.desk(AFTER);
-    world.make(&desk).await;
+    let context = world.context(AFTER);
+    world.make(&context).await;
     world.stopper.stop();
-    assert_eq!(world.send(&desk).await, SendCounts::default());
+    assert_eq!(world.send(&context).await, SendCounts::default());
     assert_eq!(world.count(DeliveryState::Queued), 1);
-    let owners = desk.outbox.with(Outbox::owners).await.unwrap();
+    let owners = context.outbox.with(Outbox::owners).await.unwrap();
     assert!(owners.is_empty(), "{owners:?}");
 }
 
@@ -404,8 +404,8 @@ async fn whoever_is_to_stop_lets_go_of_what_is_not_sent() {
 async fn messages_of_a_process_that_was_killed_are_free_at_once() {
     let world = World::new(Script::default(), "");
     world.record([row("a.example", 1)]).await;
-    let desk = world.desk(AFTER);
-    world.make(&desk).await;
+    let context = world.context(AFTER);
+    world.make(&context).await;
     let mut child = std::process::Command::new("true").spawn().unwrap();
     let (before, _) = landmarc_runtime::lease_owner::lease_owner()
         .rsplit_once('/')
@@ -418,16 +418,16 @@ async fn messages_of_a_process_that_was_killed_are_free_at_once() {
         owner: of_child,
         ..landmarc_store::Claim::default()
     };
-    let claimed = desk
+    let claimed = context
         .outbox
         .with(move |outbox| outbox.claim(&claim))
         .await
         .unwrap();
     assert_eq!(claimed.claimed.len(), 1);
-    let desk = world.desk(AFTER + 61_000);
-    assert_eq!(world.send(&desk).await.delivered, 0, "it is under lease");
-    assert_eq!(release_of_gone(&desk).await.unwrap(), 1);
-    assert_eq!(world.send(&desk).await.delivered, 1);
+    let context = world.context(AFTER + 61_000);
+    assert_eq!(world.send(&context).await.delivered, 0, "it is under lease");
+    assert_eq!(release_of_gone(&context).await.unwrap(), 1);
+    assert_eq!(world.send(&context).await.delivered, 1);
 }
 
 /// Without a filter, a fleet or a page of metrics: a host that only reports.

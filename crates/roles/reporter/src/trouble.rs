@@ -4,10 +4,10 @@ use landmarc_store::StoreError;
 
 /// What was told last.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Option<String>);
+pub(super) struct RepeatedError(Option<String>);
 
-impl Trouble {
-    /// Tells of it, with what it means and what can be done, unless it is what was told last.
+impl RepeatedError {
+    /// Tells of it, with what it setup and what can be done, unless it is what was told last.
     pub(super) fn tell(&mut self, error: &StoreError, consequence: &str) {
         if self.is_news(error.cause()) {
             tracing::warn!(remedy = error.remedy(), "{consequence}: {}", error.in_full());
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn the_same_is_told_once_until_it_has_passed() {
-        let mut trouble = Trouble::default();
+        let mut trouble = RepeatedError::default();
         let mut is_news = |why: &str| trouble.is_news(why.to_owned());
         assert!(is_news("away") && !is_news("away") && is_news("full") && is_news("away"));
         trouble.passed();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use landmarc_store::{Day, StoreError};
 
-use super::addressees::Dns;
-use super::assemble::Request;
+use super::addressees::ReportDns;
+use super::assemble::DayRequest;
 use super::context::{ReportSetup, ReporterContext};
 use super::days::{DayMade, Making};
 use super::send::{Orders, SendCounts, send};
@@ -47,10 +47,10 @@ pub enum Progress<'a> {
 ///
 /// # Errors
 /// When the store cannot be used.
-pub async fn make_and_send<D: Dns>(
-    desk: &Arc<ReporterContext<D>>,
-    means: &Arc<ReportSetup>,
-    days: &[Request],
+pub async fn make_and_send<D: ReportDns>(
+    context: &Arc<ReporterContext<D>>,
+    setup: &Arc<ReportSetup>,
+    days: &[DayRequest],
     (orders, turns): (&Orders, Turns),
     stop: &Stop,
     seen: impl Fn(Progress<'_>),
@@ -63,13 +63,13 @@ pub async fn make_and_send<D: Dns>(
     let (mut all_made, mut sent) = (Vec::new(), SendCounts::default());
     for request in days {
         let day = request.day;
-        let mut making = Making::begin(desk, &means.terms, request).await?;
+        let mut making = Making::begin(context, &setup.settings, request).await?;
         while making
             .step(turns.domains, stop, |made| seen(Progress::Made(day, made)))
             .await?
         {
             if sent.relay.is_none() {
-                let more = send(desk, means, &orders, stop, |_| {}).await?;
+                let more = send(context, setup, &orders, stop, |_| {}).await?;
                 sent.add(more);
                 seen(Progress::Sent(&sent));
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ring::digest::{Context, SHA256};
 
-use landmarc_report::aggregate::{DiscoveryMethod, Metadata, PolicyPublished, Row, Text, Word};
+use landmarc_report::aggregate::{DiscoveryMethod, Metadata, PolicyPublished, ReportRow, SchemaWord, Text};
 
 /// A digest of all that a report says, however it was packed and written: what two copies of
 /// one report have in common, and two reports under one id have not.
@@ -45,7 +45,7 @@ impl Fingerprinter {
         Self(Context::new(&SHA256))
     }
 
-    pub(super) fn row(&mut self, row: &Row) {
+    pub(super) fn row(&mut self, row: &ReportRow) {
         let key = &row.key;
         self.text(&key.source_ip.to_string());
         self.number(row.count);
@@ -70,7 +70,7 @@ impl Fingerprinter {
         self.length(key.spf.len());
         for spf in &key.spf {
             self.text(&spf.domain);
-            self.optional(spf.scope.as_ref().map(Word::as_str));
+            self.optional(spf.scope.as_ref().map(SchemaWord::as_str));
             self.text(spf.result.as_str());
             self.worded(spf.human_result.as_ref());
         }
@@ -87,10 +87,10 @@ impl Fingerprinter {
         self.optional(policy.discovery_method.map(DiscoveryMethod::as_str));
         self.text(policy.policy.as_str());
         for word in [&policy.subdomain_policy, &policy.nonexistent_policy] {
-            self.optional(word.as_ref().map(Word::as_str));
+            self.optional(word.as_ref().map(SchemaWord::as_str));
         }
         for mode in [&policy.dkim_mode, &policy.spf_mode] {
-            self.optional(mode.as_ref().map(Word::as_str));
+            self.optional(mode.as_ref().map(SchemaWord::as_str));
         }
         self.optional(policy.failure_options.as_deref());
         self.optional(policy.testing.map(|testing| if testing { "y" } else { "n" }));

@@ -6,7 +6,8 @@ use super::values::{
     Synonyms, address, check_domain, count, domain, optional, optional_word, place_in, text, word,
 };
 use landmarc_report::aggregate::{
-    Disposition, DkimAuthResult, Form, OverrideType, Reason, Row, RowKey, SpfAuthResult, SpfScope, Word,
+    Disposition, DkimAuthResult, Form, OverrideType, ReportRow, ReportedReason, RowKey, SchemaWord,
+    SpfAuthResult, SpfScope,
 };
 
 /// Results of SPF and DKIM by other names: the schema of RFC 7489 says that `unknown` is commonly
@@ -29,7 +30,11 @@ pub(super) struct LostRow {
 }
 
 /// Makes a row of a record. It needs an address and a count; all else may be missing.
-pub(super) fn row(record: Element<'_>, namespace_is_new: bool, notes: &mut Notes) -> Result<Row, LostRow> {
+pub(super) fn row(
+    record: Element<'_>,
+    namespace_is_new: bool,
+    notes: &mut Notes,
+) -> Result<ReportRow, LostRow> {
     let form = if namespace_is_new {
         Form::Rfc9990
     } else {
@@ -62,23 +67,28 @@ pub(super) fn row(record: Element<'_>, namespace_is_new: bool, notes: &mut Notes
         dkim,
         spf,
     };
-    Ok(Row { key, count: messages })
+    Ok(ReportRow { key, count: messages })
 }
 
 type Evaluated = (
-    Word<Disposition>,
-    Word<landmarc_report::aggregate::AlignmentResult>,
-    Word<landmarc_report::aggregate::AlignmentResult>,
-    Vec<Reason>,
+    SchemaWord<Disposition>,
+    SchemaWord<landmarc_report::aggregate::AlignmentResult>,
+    SchemaWord<landmarc_report::aggregate::AlignmentResult>,
+    Vec<ReportedReason>,
 );
 
 fn evaluated(row: Element<'_>, form: Form, notes: &mut Notes) -> Evaluated {
     let Some(evaluated) = row.first("policy_evaluated") else {
         notes.add(DeviationKind::Missing, "record/row/policy_evaluated", "");
-        return (Word::missing(), Word::missing(), Word::missing(), Vec::new());
+        return (
+            SchemaWord::missing(),
+            SchemaWord::missing(),
+            SchemaWord::missing(),
+            Vec::new(),
+        );
     };
     let disposition = word(evaluated, "disposition", NONE, notes);
-    if form == Form::Rfc7489 && disposition == Word::Known(Disposition::Pass) {
+    if form == Form::Rfc7489 && disposition == SchemaWord::Known(Disposition::Pass) {
         notes.add(DeviationKind::New, &place_in(evaluated, "disposition"), "pass");
     }
     let reasons = evaluated
@@ -93,8 +103,8 @@ fn evaluated(row: Element<'_>, form: Form, notes: &mut Notes) -> Evaluated {
     )
 }
 
-fn reason(element: Element<'_>, form: Form, notes: &mut Notes) -> Reason {
-    let kind: Word<OverrideType> = word(element, "type", NONE, notes);
+fn reason(element: Element<'_>, form: Form, notes: &mut Notes) -> ReportedReason {
+    let kind: SchemaWord<OverrideType> = word(element, "type", NONE, notes);
     let place = || place_in(element, "type");
     match (form, kind.known()) {
         (Form::Rfc9990, Some(OverrideType::Forwarded | OverrideType::SampledOut)) => {
@@ -105,7 +115,7 @@ fn reason(element: Element<'_>, form: Form, notes: &mut Notes) -> Reason {
         }
         _ => {}
     }
-    Reason {
+    ReportedReason {
         kind,
         comment: text(element, "comment"),
     }
@@ -167,7 +177,7 @@ fn dkim(element: Element<'_>, form: Form, notes: &mut Notes) -> DkimAuthResult {
 
 fn spf(element: Element<'_>, form: Form, notes: &mut Notes) -> SpfAuthResult {
     let scope = optional_word(element, "scope", SCOPES, notes);
-    if form == Form::Rfc9990 && scope == Some(Word::Known(SpfScope::Helo)) {
+    if form == Form::Rfc9990 && scope == Some(SchemaWord::Known(SpfScope::Helo)) {
         notes.add(DeviationKind::Historic, &place_in(element, "scope"), "helo");
     }
     SpfAuthResult {

@@ -8,7 +8,7 @@ use landmarc_mail::calendar::day_begin;
 
 use super::deviation::{DeviationKind, Notes};
 use super::part::Element;
-use landmarc_report::aggregate::{Registered, Text, Word};
+use landmarc_report::aggregate::{Registered, SchemaWord, Text};
 
 /// The largest count that is taken for one (RR31): all sums of a report stay checked, and
 /// SQL knows no larger number.
@@ -64,10 +64,10 @@ pub(super) fn word<T: Registered>(
     name: &'static str,
     synonyms: Synonyms,
     notes: &mut Notes,
-) -> Word<T> {
+) -> SchemaWord<T> {
     optional_word(parent, name, synonyms, notes).unwrap_or_else(|| {
         notes.add(DeviationKind::Missing, &place_in(parent, name), "");
-        Word::missing()
+        SchemaWord::missing()
     })
 }
 
@@ -77,28 +77,28 @@ pub(super) fn optional_word<T: Registered>(
     name: &'static str,
     synonyms: Synonyms,
     notes: &mut Notes,
-) -> Option<Word<T>> {
+) -> Option<SchemaWord<T>> {
     let element = parent.first(name)?;
     let (raw, text) = (element.raw(), element.text());
     if text.is_empty() {
         return None;
     }
-    let exact = Word::read(raw);
+    let exact = SchemaWord::read(raw);
     if exact.known().is_some() {
         return Some(exact);
     }
     let folded = text.to_ascii_lowercase();
     let synonym = synonyms.iter().find(|(other, _)| *other == folded);
     let (read, kind) = match synonym {
-        Some((_, registered)) => (Word::read(registered), DeviationKind::Synonym),
-        None => (Word::read(&folded), DeviationKind::Case),
+        Some((_, registered)) => (SchemaWord::read(registered), DeviationKind::Synonym),
+        None => (SchemaWord::read(&folded), DeviationKind::Case),
     };
     if read.known().is_some() {
         notes.add(kind, element.place(), text);
         return Some(read);
     }
     notes.add(DeviationKind::UnknownWord, element.place(), text);
-    Some(Word::Other(text.to_owned()))
+    Some(SchemaWord::Other(text.to_owned()))
 }
 
 /// A count of messages: at least one (RR31).

@@ -5,7 +5,7 @@ use std::fs;
 use landmarc_intake::aggregate::{ReadLimits, ReportReading, read};
 use landmarc_intake::archive;
 use landmarc_intake::{CarriedKind, MailLimits, open_mail};
-use landmarc_report::aggregate::{Registered, Row, Word};
+use landmarc_report::aggregate::{Registered, ReportRow, SchemaWord};
 use landmarc_testkit::cases::{Case, folder, load};
 use serde_json::{Value, json};
 
@@ -121,11 +121,11 @@ fn as_expected(reading: &ReportReading) -> Value {
         "errors": errors,
         "policy": {
             "domain": text(&policy.domain),
-            "adkim": policy.dkim_mode.as_ref().map(Word::as_str),
-            "aspf": policy.spf_mode.as_ref().map(Word::as_str),
+            "adkim": policy.dkim_mode.as_ref().map(SchemaWord::as_str),
+            "aspf": policy.spf_mode.as_ref().map(SchemaWord::as_str),
             "p": word(&policy.policy),
-            "sp": policy.subdomain_policy.as_ref().map(Word::as_str),
-            "np": policy.nonexistent_policy.as_ref().map(Word::as_str),
+            "sp": policy.subdomain_policy.as_ref().map(SchemaWord::as_str),
+            "np": policy.nonexistent_policy.as_ref().map(SchemaWord::as_str),
             "pct": policy.percent.map(|percent| percent.to_string()),
             "fo": policy.failure_options,
             "testing": policy.testing.map(|testing| if testing { "y" } else { "n" }),
@@ -137,7 +137,7 @@ fn as_expected(reading: &ReportReading) -> Value {
     })
 }
 
-fn row(row: &Row) -> Value {
+fn row(row: &ReportRow) -> Value {
     let key = &row.key;
     let reasons = key.reasons.iter().map(|reason| {
         let comment = reason.comment.as_ref().map(|comment| &comment.text);
@@ -147,7 +147,7 @@ fn row(row: &Row) -> Value {
     let dkim = dkim.map(|dkim| json!([text(&dkim.domain), text(&dkim.selector), word(&dkim.result)]));
     let spf = key.spf.iter();
     let spf = spf.map(|spf| {
-        let scope = spf.scope.as_ref().map(Word::as_str);
+        let scope = spf.scope.as_ref().map(SchemaWord::as_str);
         json!([text(&spf.domain), scope, word(&spf.result)])
     });
     json!({
@@ -170,6 +170,6 @@ fn text(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-fn word<T: Registered>(word: &Word<T>) -> Option<&str> {
+fn word<T: Registered>(word: &SchemaWord<T>) -> Option<&str> {
     text(word.as_str())
 }

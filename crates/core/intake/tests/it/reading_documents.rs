@@ -5,7 +5,7 @@
 //! about storing (RR30, RR35, RR40 to RR45) beside the functions that decide.
 
 use landmarc_intake::aggregate::{ReportRefused, spf_of_mail_from};
-use landmarc_report::aggregate::{Disposition, DkimResult, Form, Period, SpfResult, Word};
+use landmarc_report::aggregate::{Disposition, DkimResultWord, Form, Period, SchemaWord, SpfResultWord};
 
 use crate::reading_common::{Document, RECORD, gzip, read_text, words};
 
@@ -32,14 +32,14 @@ fn rr01_the_sample_of_the_rfc_is_one_of_the_letter() {
         panic!("one row");
     };
     assert_eq!((row.count, reading.about.messages), (123, Some(123)));
-    assert_eq!(row.key.disposition, Word::Known(Disposition::Pass));
+    assert_eq!(row.key.disposition, SchemaWord::Known(Disposition::Pass));
     let dkim = &row.key.dkim[0];
     assert_eq!((&*dkim.domain, &*dkim.selector), ("example.com", "abc123"));
-    assert_eq!(dkim.result, Word::Known(DkimResult::Pass));
+    assert_eq!(dkim.result, SchemaWord::Known(DkimResultWord::Pass));
     let spf = spf_of_mail_from(&row.key).unwrap();
     assert_eq!(
         (&*spf.domain, &spf.result, &spf.scope),
-        ("example.com", &Word::Known(SpfResult::Fail), &None)
+        ("example.com", &SchemaWord::Known(SpfResultWord::Fail), &None)
     );
 }
 

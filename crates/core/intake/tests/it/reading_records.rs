@@ -1,7 +1,9 @@
 //! The vectors about records: RR17 to RR24, RR26, RR31.
 
 use landmarc_intake::aggregate::spf_of_mail_from;
-use landmarc_report::aggregate::{AlignmentResult, Disposition, OverrideType, Registered, SpfResult, Word};
+use landmarc_report::aggregate::{
+    AlignmentResult, Disposition, OverrideType, Registered, SchemaWord, SpfResultWord,
+};
 
 use crate::reading_common::{Document, RECORD, kinds};
 
@@ -13,9 +15,9 @@ fn rr17_words_are_read_in_any_case() {
     );
     let (reading, deviations) = document.found();
     let key = &reading.report.rows[0].key;
-    assert_eq!(key.disposition, Word::Known(Disposition::None));
-    assert_eq!(key.dkim_alignment, Word::Known(AlignmentResult::Pass));
-    assert_eq!(key.spf_alignment, Word::Known(AlignmentResult::Fail));
+    assert_eq!(key.disposition, SchemaWord::Known(Disposition::None));
+    assert_eq!(key.dkim_alignment, SchemaWord::Known(AlignmentResult::Pass));
+    assert_eq!(key.spf_alignment, SchemaWord::Known(AlignmentResult::Fail));
     assert_eq!(
         deviations,
         [
@@ -27,7 +29,7 @@ fn rr17_words_are_read_in_any_case() {
 }
 
 /// The result of SPF in a record with that word for it, and how often it is a deviation.
-fn spf_result(word: &str) -> (Word<SpfResult>, Vec<String>) {
+fn spf_result(word: &str) -> (SchemaWord<SpfResultWord>, Vec<String>) {
     let results = format!("<auth_results><spf><domain>e.example</domain><result>{word}</result></spf>");
     let (reading, deviations) = Document::with("<auth_results>", &results).found();
     (reading.report.rows[0].key.spf[0].result.clone(), deviations)
@@ -36,25 +38,31 @@ fn spf_result(word: &str) -> (Word<SpfResult>, Vec<String>) {
 #[test]
 fn rr18_hardfail_is_fail() {
     let expected = vec!["synonym record/auth_results/spf/result".to_owned()];
-    assert_eq!(spf_result("hardfail"), (Word::Known(SpfResult::Fail), expected));
+    assert_eq!(
+        spf_result("hardfail"),
+        (SchemaWord::Known(SpfResultWord::Fail), expected)
+    );
 }
 
 #[test]
 fn rr19_unknown_is_temperror_and_error_is_permerror() {
-    for (word, result) in [("unknown", SpfResult::TempError), ("error", SpfResult::PermError)] {
+    for (word, result) in [
+        ("unknown", SpfResultWord::TempError),
+        ("error", SpfResultWord::PermError),
+    ] {
         let (found, deviations) = spf_result(word);
         assert_eq!(
             (found, kinds(&deviations)),
-            (Word::Known(result), vec!["synonym"])
+            (SchemaWord::Known(result), vec!["synonym"])
         );
     }
-    for known in SpfResult::ALL {
-        assert_eq!(spf_result(known.word()), (Word::Known(*known), Vec::new()));
+    for known in SpfResultWord::ALL {
+        assert_eq!(spf_result(known.word()), (SchemaWord::Known(*known), Vec::new()));
     }
     let (found, deviations) = spf_result("HASH(0x55)");
     assert_eq!(
         (found, kinds(&deviations)),
-        (Word::Other("HASH(0x55)".to_owned()), vec!["unknown_word"])
+        (SchemaWord::Other("HASH(0x55)".to_owned()), vec!["unknown_word"])
     );
 }
 
@@ -68,7 +76,7 @@ fn rr20_an_empty_reason_is_kept() {
     let [reason] = &*reading.report.rows[0].key.reasons else {
         panic!("one reason");
     };
-    assert_eq!((&reason.kind, &reason.comment), (&Word::missing(), &None));
+    assert_eq!((&reason.kind, &reason.comment), (&SchemaWord::missing(), &None));
     assert_eq!(deviations, ["missing record/row/policy_evaluated/reason/type"]);
 }
 
@@ -85,7 +93,10 @@ fn rr21_reasons_that_were_taken_away() {
             ..Document::older()
         };
         let (reading, deviations) = new.found();
-        assert_eq!(reading.report.rows[0].key.reasons[0].kind, Word::Known(kind));
+        assert_eq!(
+            reading.report.rows[0].key.reasons[0].kind,
+            SchemaWord::Known(kind)
+        );
         assert_eq!(deviations, ["historic record/row/policy_evaluated/reason/type"]);
         assert_eq!(old.found().1, [""; 0], "it is of its time there");
     }

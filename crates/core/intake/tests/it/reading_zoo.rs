@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use landmarc_intake::aggregate::{ReportReading, ReportRefused};
-use landmarc_report::aggregate::{Disposition, Form, Word};
+use landmarc_report::aggregate::{Disposition, Form, SchemaWord};
 
 use crate::reading_common::{Document, RECORD, read_text, words};
 
@@ -28,7 +28,7 @@ fn pass_as_disposition_in_a_report_of_the_older_form() {
     let (reading, deviations) = document.found();
     assert_eq!(
         reading.report.rows[0].key.disposition,
-        Word::Known(Disposition::Pass)
+        SchemaWord::Known(Disposition::Pass)
     );
     assert_eq!(deviations, ["new record/row/policy_evaluated/disposition"]);
 }

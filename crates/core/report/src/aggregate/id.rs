@@ -3,7 +3,7 @@
 use landmarc_mail::DomainName;
 
 use super::model::{AggregateReport, PolicyPublished};
-use super::words::{Registered, Word};
+use super::words::{Registered, SchemaWord};
 use crate::report_id::{ReportId, ReportKey};
 
 /// The number of a report that is not split.
@@ -37,8 +37,8 @@ pub(super) fn id(
 
 /// The values of `policy_published`, in the order of the schema.
 fn configuration(policy: &PolicyPublished) -> [&str; 9] {
-    fn optional<T: Registered>(word: Option<&Word<T>>) -> &str {
-        word.map_or("", Word::as_str)
+    fn optional<T: Registered>(word: Option<&SchemaWord<T>>) -> &str {
+        word.map_or("", SchemaWord::as_str)
     }
     [
         &policy.domain,

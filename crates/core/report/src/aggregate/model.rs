@@ -7,8 +7,8 @@
 use std::net::IpAddr;
 
 use super::words::{
-    AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResult, Mode, OverrideType,
-    SpfResult, SpfScope, Word,
+    AlignmentResult, AssessmentPolicy, DiscoveryMethod, Disposition, DkimResultWord, Mode, OverrideType,
+    SchemaWord, SpfResultWord, SpfScope,
 };
 
 /// One aggregate report: one receiver, one period, one DMARC Policy Domain, one policy configuration.
@@ -19,7 +19,7 @@ pub struct AggregateReport {
     /// By which policy the messages were judged.
     pub policy: PolicyPublished,
     /// What was seen; in a report of ours at least one.
-    pub rows: Vec<Row>,
+    pub rows: Vec<ReportRow>,
 }
 
 /// Who reports, and when (`report_metadata`, RFC 9990 §3.1.1.2).
@@ -89,15 +89,15 @@ pub struct PolicyPublished {
     /// How the record was found. New with RFC 9990.
     pub discovery_method: Option<DiscoveryMethod>,
     /// `p`.
-    pub policy: Word<AssessmentPolicy>,
+    pub policy: SchemaWord<AssessmentPolicy>,
     /// `sp`.
-    pub subdomain_policy: Option<Word<AssessmentPolicy>>,
+    pub subdomain_policy: Option<SchemaWord<AssessmentPolicy>>,
     /// `np`. New with RFC 9990, though some write it in the older form.
-    pub nonexistent_policy: Option<Word<AssessmentPolicy>>,
+    pub nonexistent_policy: Option<SchemaWord<AssessmentPolicy>>,
     /// `adkim`.
-    pub dkim_mode: Option<Word<Mode>>,
+    pub dkim_mode: Option<SchemaWord<Mode>>,
     /// `aspf`.
-    pub spf_mode: Option<Word<Mode>>,
+    pub spf_mode: Option<SchemaWord<Mode>>,
     /// `fo`.
     pub failure_options: Option<String>,
     /// `testing`: the tag `t`. New with RFC 9990.
@@ -108,7 +108,7 @@ pub struct PolicyPublished {
 
 /// One record: all messages of the period that agree in everything the key says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub struct ReportRow {
     /// What they have in common.
     pub key: RowKey,
     /// How many messages.
@@ -121,13 +121,13 @@ pub struct RowKey {
     /// The SMTP client.
     pub source_ip: IpAddr,
     /// What was done because of DMARC.
-    pub disposition: Word<Disposition>,
+    pub disposition: SchemaWord<Disposition>,
     /// `policy_evaluated/dkim`: whether a signature passed in alignment.
-    pub dkim_alignment: Word<AlignmentResult>,
+    pub dkim_alignment: SchemaWord<AlignmentResult>,
     /// `policy_evaluated/spf`: whether SPF passed in alignment.
-    pub spf_alignment: Word<AlignmentResult>,
+    pub spf_alignment: SchemaWord<AlignmentResult>,
     /// Why the disposition is not what was asked for.
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<ReportedReason>,
     /// The Author Domain.
     pub header_from: String,
     /// The domain of MAIL FROM; empty for a null reverse-path, and when the element is there and
@@ -143,9 +143,9 @@ pub struct RowKey {
 
 /// One reason of an override (RFC 9990 §3.1.6).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Reason {
+pub struct ReportedReason {
     /// Its type.
-    pub kind: Word<OverrideType>,
+    pub kind: SchemaWord<OverrideType>,
     /// In words.
     pub comment: Option<Text>,
 }
@@ -158,7 +158,7 @@ pub struct DkimAuthResult {
     /// The tag `s=`. It was optional in RFC 7489.
     pub selector: String,
     /// The result.
-    pub result: Word<DkimResult>,
+    pub result: SchemaWord<DkimResultWord>,
     /// More about it. We write none: free text would make a row of each message.
     pub human_result: Option<Text>,
 }
@@ -169,9 +169,9 @@ pub struct SpfAuthResult {
     /// The domain that was checked; for a null reverse-path the HELO name.
     pub domain: String,
     /// Which identity was checked.
-    pub scope: Option<Word<SpfScope>>,
+    pub scope: Option<SchemaWord<SpfScope>>,
     /// The result.
-    pub result: Word<SpfResult>,
+    pub result: SchemaWord<SpfResultWord>,
     /// More about it. New with RFC 9990; we write none.
     pub human_result: Option<Text>,
 }

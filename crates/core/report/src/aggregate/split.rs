@@ -6,9 +6,9 @@ use landmarc_mail::DomainName;
 
 use super::id::{WHOLE, id};
 use super::limits::ReportLimits;
-use super::model::{AggregateReport, Row};
+use super::model::{AggregateReport, ReportRow};
 use super::write::{Form, Rendered, render};
-use crate::summary::Summary;
+use crate::summary::ReportSummary;
 
 /// The most parts of one report.
 ///
@@ -37,7 +37,7 @@ pub struct RenderedPart {
     /// How many messages they count.
     pub messages: u64,
     /// In numbers, for the text of its report mail.
-    pub summary: Summary,
+    pub summary: ReportSummary,
     /// The file.
     pub rendered: Rendered,
 }
@@ -110,7 +110,7 @@ fn halves(part: ReportPart, submitter: &DomainName) -> (ReportPart, ReportPart) 
 }
 
 /// Where the halves are of about equal size, at least one row from either end.
-fn middle(rows: &[Row]) -> usize {
+fn middle(rows: &[ReportRow]) -> usize {
     let half = rows.iter().map(size).sum::<u64>() / 2;
     let mut before = 0;
     let first_half = rows.iter().take_while(|row| {
@@ -121,7 +121,7 @@ fn middle(rows: &[Row]) -> usize {
 }
 
 /// About how many octets of XML a row takes.
-fn size(row: &Row) -> u64 {
+fn size(row: &ReportRow) -> u64 {
     const ROW: usize = 700;
     const REASON: usize = 130;
     const DKIM: usize = 160;
@@ -153,7 +153,7 @@ fn rendered_part(part: &ReportPart, rendered: Rendered) -> RenderedPart {
         report_id: part.report.metadata.report_id.clone(),
         rows: rows.len(),
         messages: rows.iter().fold(0, |sum, row| sum.saturating_add(row.count)),
-        summary: Summary::of(&part.report),
+        summary: ReportSummary::of(&part.report),
         rendered,
     }
 }

@@ -22,14 +22,14 @@ pub trait Registered: Copy + Eq + 'static {
 ///
 /// A reader meets others, and keeps them as they are. We write registered ones only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Word<T> {
+pub enum SchemaWord<T> {
     /// One of the list.
     Known(T),
     /// Another one, as read. Empty: the element is not there, or nothing is in it.
     Other(String),
 }
 
-impl<T: Registered> Word<T> {
+impl<T: Registered> SchemaWord<T> {
     /// The word `text` is, exactly: in lower case, without blanks around it.
     #[must_use]
     pub fn read(text: &str) -> Self {
@@ -56,7 +56,7 @@ impl<T: Registered> Word<T> {
     }
 }
 
-impl<T> Word<T> {
+impl<T> SchemaWord<T> {
     /// What stands for a mandatory element that is not there.
     #[must_use]
     pub fn missing() -> Self {
@@ -64,13 +64,13 @@ impl<T> Word<T> {
     }
 }
 
-impl<T> From<T> for Word<T> {
+impl<T> From<T> for SchemaWord<T> {
     fn from(known: T) -> Self {
         Self::Known(known)
     }
 }
 
-impl<T: Registered> fmt::Display for Word<T> {
+impl<T: Registered> fmt::Display for SchemaWord<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -130,7 +130,7 @@ words! {
 
 words! {
     /// What came of one DKIM signature (RFC 8601 §2.7.1).
-    DkimResult {
+    DkimResultWord {
         /// Not signed.
         None => "none",
         /// It verified.
@@ -150,7 +150,7 @@ words! {
 
 words! {
     /// What came of SPF (RFC 8601 §2.7.2).
-    SpfResult {
+    SpfResultWord {
         /// No record, or nothing to check.
         None => "none",
         /// The client is authorised.
@@ -204,7 +204,7 @@ mod tests {
 
     fn all_read_back<T: Registered + fmt::Debug>() {
         for known in T::ALL {
-            assert_eq!(Word::read(known.word()), Word::Known(*known));
+            assert_eq!(SchemaWord::read(known.word()), SchemaWord::Known(*known));
         }
     }
 
@@ -212,8 +212,8 @@ mod tests {
     fn each_word_reads_back() {
         all_read_back::<AlignmentResult>();
         all_read_back::<OverrideType>();
-        all_read_back::<DkimResult>();
-        all_read_back::<SpfResult>();
+        all_read_back::<DkimResultWord>();
+        all_read_back::<SpfResultWord>();
         all_read_back::<SpfScope>();
         all_read_back::<AssessmentPolicy>();
         all_read_back::<Disposition>();
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn another_word_is_kept_as_it_is() {
-        let word = Word::<SpfResult>::read("hardfail");
-        assert_eq!(word, Word::Other("hardfail".to_owned()));
+        let word = SchemaWord::<SpfResultWord>::read("hardfail");
+        assert_eq!(word, SchemaWord::Other("hardfail".to_owned()));
         assert_eq!(word.as_str(), "hardfail");
-        assert_eq!(Word::<SpfResult>::read("Pass").known(), None);
+        assert_eq!(SchemaWord::<SpfResultWord>::read("Pass").known(), None);
     }
 }

@@ -13,7 +13,7 @@ use flate2::{Compression, GzBuilder};
 
 use super::model::{AggregateReport, Metadata, PolicyPublished};
 use super::text::{MAX_ERROR_OCTETS, MAX_TEXT_OCTETS};
-use super::words::{Registered, Word};
+use super::words::{Registered, SchemaWord};
 use xml::Xml;
 
 /// The namespace of the schema (RFC 9990 Appendix A).
@@ -214,11 +214,15 @@ fn required<W: Write>(xml: &mut Xml<W>, element: &'static str, text: &str) -> io
 }
 
 /// An element with a word of a list.
-fn word<W: Write, T: Registered>(xml: &mut Xml<W>, element: &'static str, word: &Word<T>) -> io::Result<()> {
+fn word<W: Write, T: Registered>(
+    xml: &mut Xml<W>,
+    element: &'static str,
+    word: &SchemaWord<T>,
+) -> io::Result<()> {
     match word {
-        Word::Known(known) => xml.leaf(element, known.word()),
-        Word::Other(text) if text.is_empty() => Err(Unwritable::Empty(element).into()),
-        Word::Other(text) => Err(Unwritable::Unregistered {
+        SchemaWord::Known(known) => xml.leaf(element, known.word()),
+        SchemaWord::Other(text) if text.is_empty() => Err(Unwritable::Empty(element).into()),
+        SchemaWord::Other(text) => Err(Unwritable::Unregistered {
             element,
             word: super::text::tidy(text, MAX_TEXT_OCTETS).into_owned(),
         }
@@ -229,7 +233,7 @@ fn word<W: Write, T: Registered>(xml: &mut Xml<W>, element: &'static str, word: 
 fn optional_word<W: Write, T: Registered>(
     xml: &mut Xml<W>,
     element: &'static str,
-    value: Option<&Word<T>>,
+    value: Option<&SchemaWord<T>>,
 ) -> io::Result<()> {
     value.map_or(Ok(()), |value| word(xml, element, value))
 }

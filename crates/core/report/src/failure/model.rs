@@ -11,7 +11,7 @@ use super::alignment::IdentityAlignment;
 use super::facts::{Agreement, FailureFacts, ReportedDelivery, SignatureFacts};
 use super::redact::{HeaderBlock, MessageRedaction, Profile, Redactor};
 use super::request::Requested;
-use crate::report_id::{Fingerprint, ReportId};
+use crate::report_id::{IdHasher, ReportId};
 
 /// A report about one message (RFC 9991 §4, RFC 6591 §3). The fields are named for those of the
 /// `message/feedback-report` part that they become.
@@ -144,7 +144,7 @@ impl FailureReport {
     /// a crash is known for what it is.
     #[must_use]
     pub fn id(&self) -> ReportId {
-        let mut hash = Fingerprint::new("landmarc failure report 1");
+        let mut hash = IdHasher::new("landmarc failure report 1");
         let source_ip = self.source_ip.map(|address| address.to_string());
         let texts = [
             self.auth_failure.as_str(),

@@ -7,8 +7,8 @@ use landmarc_intake::aggregate::{self as intake, ReportReading};
 use landmarc_mail::DomainName;
 use landmarc_observation::{DayRow, PublishedPolicy, TallyRow};
 use landmarc_report::aggregate::{
-    AggregateReport, Assembled, DayOfDomain, Form, Period, ReportLimits, Reporter, Row, RowKey, assemble,
-    render, write,
+    AggregateReport, Assembled, DayOfDomain, Form, Period, ReportLimits, ReportRow, Reporter, RowKey,
+    assemble, render, write,
 };
 
 use crate::xsd;
@@ -191,7 +191,7 @@ type Counts = Vec<(std::net::IpAddr, String, Option<String>, u64)>;
 
 /// What both forms say alike.
 fn counts(report: &AggregateReport) -> Counts {
-    let row = |row: &Row| {
+    let row = |row: &ReportRow| {
         let key = row.key.clone();
         let envelope_from = Some(key.envelope_from.unwrap_or_default());
         (key.source_ip, key.header_from, envelope_from, row.count)

@@ -8,7 +8,7 @@ use landmarc_report::Address;
 use landmarc_report::aggregate_mail::{AggregateMailFacts, aggregate_mail, mail_size};
 use landmarc_report::mime::ReportMail;
 use landmarc_report::report_id::{ReportId, ReportKey};
-use landmarc_report::summary::{Portion, SourceSummary, Summary, TextFacts};
+use landmarc_report::summary::{Portion, ReportSummary, SourceSummary, TextFacts};
 use mail_parser::{MessageParser, MimeHeaders};
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ struct World {
     policy_domain: DomainName,
     to: Address,
     gzip: Vec<u8>,
-    summary: Summary,
+    summary: ReportSummary,
 }
 
 impl Default for World {
@@ -54,7 +54,7 @@ impl Default for World {
             policy_domain: name("example.com"),
             to: address("reports@example.com"),
             gzip: (0..=255).cycle().take(1_000).collect(),
-            summary: Summary {
+            summary: ReportSummary {
                 messages: 1_234,
                 passing: 1_200,
                 quarantined: 20,

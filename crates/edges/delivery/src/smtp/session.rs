@@ -10,7 +10,7 @@ use super::limits;
 use super::reply::{Deadline, NoReply, ReplyError, SmtpReply};
 use super::tls::Encryption;
 use crate::outcome::{DeliveryFailure, DeliveryStage};
-use crate::{Login, TlsMode};
+use crate::{RelayLogin, TlsMode};
 
 /// Challenges of one AUTH that are answered: LOGIN has two.
 const MAX_CHALLENGES: usize = 2;
@@ -22,7 +22,7 @@ pub(super) struct SessionTerms {
     pub(super) mode: TlsMode,
     /// There, unless the mode is [`TlsMode::None`].
     pub(super) encryption: Option<Encryption>,
-    pub(super) login: Option<Login>,
+    pub(super) login: Option<RelayLogin>,
 }
 
 /// A connection that is ready for a message.
@@ -170,7 +170,7 @@ async fn encrypt(
 /// Signs in by AUTH PLAIN, else by AUTH LOGIN.
 async fn sign_in(
     connection: &mut SmtpConnection,
-    login: &Login,
+    login: &RelayLogin,
     offers: &EhloResponse<String>,
     clock: Deadline,
 ) -> Result<(), DeliveryFailure> {
@@ -183,7 +183,7 @@ async fn sign_in(
 
 async fn auth_by_any(
     connection: &mut SmtpConnection,
-    login: &Login,
+    login: &RelayLogin,
     offers: &EhloResponse<String>,
     limit: Duration,
 ) -> Result<(), ReplyError> {
@@ -205,7 +205,7 @@ async fn auth_by_any(
 /// One exchange of AUTH (RFC 4954 §4).
 async fn auth(
     connection: &mut SmtpConnection,
-    login: &Login,
+    login: &RelayLogin,
     mechanism: u64,
     limit: Duration,
 ) -> Result<(), ReplyError> {
@@ -233,7 +233,7 @@ async fn auth(
 }
 
 /// What a challenge of AUTH LOGIN asks for: `Username:` or `Password:` in base64.
-fn answer<'a>(challenge: &SmtpReply, login: &'a Login) -> Result<&'a str, NoReply> {
+fn answer<'a>(challenge: &SmtpReply, login: &'a RelayLogin) -> Result<&'a str, NoReply> {
     let text = challenge.words.strip_prefix("334").unwrap_or_default().trim();
     let asked = STANDARD.decode(text).unwrap_or_default().to_ascii_lowercase();
     if asked.starts_with(b"username") || asked.starts_with(b"user name") {
@@ -247,7 +247,7 @@ fn answer<'a>(challenge: &SmtpReply, login: &'a Login) -> Result<&'a str, NoRepl
 }
 
 /// Takes the words away if a relay repeats the password in them.
-fn without_password(mut failure: DeliveryFailure, login: &Login) -> DeliveryFailure {
+fn without_password(mut failure: DeliveryFailure, login: &RelayLogin) -> DeliveryFailure {
     let password = login.password.reveal();
     let plain = format!("\0{}\0{password}", login.user);
     let forms = [

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use landmarc_testkit::relay::{
-    At, Certificate, Fault, Login as Known, Script, State, Tls as Offered, What, serve,
+    At, Certificate, Fault, Login as Account, Script, State, Tls as Offered, What, serve,
 };
 use proptest::prelude::*;
 use tokio::io::{AsyncWriteExt, duplex};
@@ -22,7 +22,7 @@ fn terms(login: Option<&str>) -> SessionTerms {
         hello: "mail.example".to_owned(),
         mode: TlsMode::None,
         encryption: None,
-        login: login.map(|password| Login {
+        login: login.map(|password| RelayLogin {
             user: "landmarc".to_owned(),
             password: Secret::new(password.to_owned()),
         }),
@@ -200,7 +200,7 @@ async fn sign_in(
     is_loopback: bool,
 ) -> (Option<String>, Vec<String>) {
     let script = Script {
-        login: Some(Known {
+        login: Some(Account {
             user: "landmarc".to_owned(),
             password: "correct horse".to_owned(),
             mechanisms,

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use landmarc_auth::dkim::{BodyHashing, DkimOptions, DkimResult, Verifier};
 use landmarc_auth::lookup::Zones;
-use landmarc_delivery::sign::{KeyFile, KeyPem, MAX_KEY_OCTETS, MAX_KEYS, Signer, SignerError, to_octets};
+use landmarc_delivery::sign::{
+    KeyFile, KeyPem, MAX_KEY_OCTETS, MAX_KEYS, ReportSigner, SignerError, to_octets,
+};
 use landmarc_mail::message::HeaderLimits;
 use landmarc_mail::{DomainName, HeaderField, HeaderSection};
 use landmarc_testkit::{block_on, dns_name};
@@ -53,7 +55,7 @@ fn message() -> HeaderSection {
     ])
 }
 
-fn signer(keys: &[(&str, &[u8])]) -> Result<Signer, SignerError> {
+fn signer(keys: &[(&str, &[u8])]) -> Result<ReportSigner, SignerError> {
     let selectors: Vec<_> = keys.iter().map(|(selector, _)| name(selector)).collect();
     let keys: Vec<_> = keys
         .iter()
@@ -64,12 +66,12 @@ fn signer(keys: &[(&str, &[u8])]) -> Result<Signer, SignerError> {
             path: Path::new("/etc/key.pem"),
         })
         .collect();
-    Signer::new(name("receiver.example"), &keys)
+    ReportSigner::new(name("receiver.example"), &keys)
 }
 
 /// The verdicts on a message with these signatures on top.
 fn verdicts(
-    signer: &Signer,
+    signer: &ReportSigner,
     signatures: &[HeaderField],
     message: &HeaderSection,
     body: &[u8],
@@ -190,7 +192,7 @@ fn a_key_file_is_read_and_one_that_is_open_to_others_is_told() {
     }];
     for (mode, warnings) in [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        let opened = Signer::open(name("receiver.example"), &files).unwrap();
+        let opened = ReportSigner::open(name("receiver.example"), &files).unwrap();
         assert_eq!(opened.warnings.len(), warnings, "{mode:o}");
         for warning in opened.warnings {
             let path = path.display();
@@ -217,7 +219,7 @@ fn a_key_file_that_cannot_be_read_is_named() {
             selector: name("a"),
             path: path.to_owned(),
         }];
-        Signer::open(name("receiver.example"), &files)
+        ReportSigner::open(name("receiver.example"), &files)
     };
     assert!(open(&longest).is_ok());
     for path in [missing, too_long] {
@@ -233,6 +235,6 @@ fn a_signer_prints_no_key() {
     let printed = format!("{:?}", signer(&[("ed", ED25519)]).unwrap());
     assert_eq!(
         printed,
-        "Signer { domain: \"receiver.example\", keys: [(\"ed\", SigningKey(ed25519-sha256))] }"
+        "ReportSigner { domain: \"receiver.example\", keys: [(\"ed\", SigningKey(ed25519-sha256))] }"
     );
 }

@@ -1,9 +1,9 @@
 //! What goes over the wire when all goes well.
 
 use landmarc_delivery::{
-    DeliveryAgent, DeliveryOutcome, DeliveryStage, Login, MAX_LINE_OCTETS, Secret, Submission, Transport,
+    DeliveryAgent, DeliveryOutcome, DeliveryStage, MAX_LINE_OCTETS, RelayLogin, Secret, Submission, Transport,
 };
-use landmarc_testkit::relay::{Login as Known, Relay, Script};
+use landmarc_testkit::relay::{Login as Account, Relay, Script};
 
 use crate::support::{MESSAGE, RECIPIENT, RETURN_PATH, delivered, post, submission, told, transport_to};
 
@@ -180,7 +180,7 @@ fn with_login(relay: &Relay, password: Option<&str>) -> DeliveryAgent {
     else {
         unreachable!("it goes to a relay")
     };
-    let login = password.map(|password| Login {
+    let login = password.map(|password| RelayLogin {
         user: "landmarc".to_owned(),
         password: Secret::new(password.to_owned()),
     });
@@ -234,7 +234,7 @@ async fn auth_that_fails_is_of_the_relay_and_not_of_the_message() {
 
 fn auth_relay(mechanisms: &'static str) -> Relay {
     Relay::start(Script {
-        login: Some(Known {
+        login: Some(Account {
             user: "landmarc".to_owned(),
             password: "correct horse".to_owned(),
             mechanisms,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landmarc_delivery::sign::{KeyPem, Signer, SignerError};
+use landmarc_delivery::sign::{KeyPem, ReportSigner, SignerError};
 use landmarc_mail::DomainName;
 
 /// Octets of one character-string of a TXT record (RFC 1035 §3.3.14).
@@ -28,7 +28,7 @@ impl DnsKeyRecord {
         selector: &DomainName,
         domain: &DomainName,
     ) -> Result<Self, SignerError> {
-        let signer = Signer::new(domain.clone(), &[KeyPem { selector, pem, path }])?;
+        let signer = ReportSigner::new(domain.clone(), &[KeyPem { selector, pem, path }])?;
         let records = signer.dns_records().into_iter().next();
         let (name, text) = records.ok_or(SignerError::Count(0))?;
         Ok(Self { name, text })

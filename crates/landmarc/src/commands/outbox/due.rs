@@ -19,7 +19,7 @@ use crate::notes::{note, print_note};
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut};
-use landmarc_reporter::{self, Assembly, Known, Request, Selection, Settlement, days_due};
+use landmarc_reporter::{self, Assembly, DayRequest, Selection, SettledSource, Settlement, days_due};
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -129,7 +129,7 @@ pub(super) fn run(arguments: &OutboxDueArguments) -> CommandResult {
 /// Why no reports about days are made by these settings; none where they are.
 pub(super) fn why_none(setup: &OutboxSetup) -> Option<&'static str> {
     let leaves_them = FleetMode::of(&setup.settings).leaves_reports_to_another();
-    match (setup.terms.settings.aggregate, leaves_them) {
+    match (setup.terms.keys.aggregate, leaves_them) {
         (false, _) => Some(SWITCHED_OFF),
         (true, true) => Some(MADE_ELSEWHERE),
         (true, false) => None,
@@ -146,7 +146,7 @@ pub(super) fn days(
     if let Some(named) = named {
         return Ok(vec![named.day(now_ms)]);
     }
-    let due = days_due(&reader.reporting_days()?, now_ms, setup.terms.settings.settle);
+    let due = days_due(&reader.reporting_days()?, now_ms, setup.terms.keys.settle);
     let known = reader.reported_days(LOOK_BACK)?;
     let is_done = |day: &Day| {
         let state = known.iter().find(|(known, _)| known == day);
@@ -222,14 +222,14 @@ async fn rows_of_day(
     settled: Settled,
     now_ms: u64,
 ) -> Result<Vec<Row>, Failure> {
-    let request = Request {
+    let request = DayRequest {
         day,
         selection: Selection::default(),
-        clock: landmarc_reporter::Clock::at(now_ms),
+        clock: landmarc_reporter::RunClock::at(now_ms),
         spread: false,
     };
     let (place, terms) = (setup.place.clone(), Arc::clone(&setup.terms));
-    let mut assembly = Assembly::begin(place, Known::Store, terms, request, setup.resolver()?);
+    let mut assembly = Assembly::begin(place, SettledSource::Store, terms, request, setup.resolver()?);
     // Tallies may be gone before what was made of them is.
     let before = settled.domains.into_iter();
     let mut rows: BTreeMap<String, Row> = before

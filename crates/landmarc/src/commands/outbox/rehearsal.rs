@@ -22,8 +22,8 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::output::print;
 use landmarc_mail::text::visible;
 use landmarc_reporter::{
-    Addressees, Assembly, Clock, DayMade, Facts, Known, LAST_MESSAGES, MailDraft, ReportSetup, Request,
-    Selection, Settlement,
+    Addressees, Assembly, DayMade, DayRequest, Facts, LAST_MESSAGES, MailDraft, ReportSetup, RunClock,
+    Selection, SettledSource, Settlement,
 };
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -55,9 +55,9 @@ impl Mode {
 
 /// What is rehearsed.
 pub(super) struct Orders {
-    pub(super) days: Vec<Request>,
+    pub(super) days: Vec<DayRequest>,
     pub(super) selection: Selection,
-    pub(super) clock: Clock,
+    pub(super) clock: RunClock,
     pub(super) mode: Mode,
     pub(super) output: OutputOptions,
 }
@@ -88,7 +88,7 @@ pub(super) async fn run(setup: &OutboxSetup, orders: Orders, stop: Stop) -> Comm
     }
     let (reader, now_ms) = (setup.found().read()?, orders.clock.now_ms());
     rehearsal.of_outbox(&reader, &orders.selection, now_ms).await?;
-    rehearsal.means.courier.close().await;
+    rehearsal.means.mailer.close().await;
     let waiting = reader.outbox_counts(now_ms)?;
     rehearsal.summary.waiting += waiting.queued + waiting.deferred;
     rehearsal.summary.was_stopped = rehearsal.stop.is_set();
@@ -126,11 +126,11 @@ struct Rehearsed {
 }
 
 impl Rehearsal {
-    async fn of_day(&mut self, setup: &OutboxSetup, request: Request) -> Result<(), Failure> {
+    async fn of_day(&mut self, setup: &OutboxSetup, request: DayRequest) -> Result<(), Failure> {
         let (place, terms) = (setup.place.clone(), Arc::clone(&setup.terms));
         let day = request.day;
         let mut made = DayMade::default();
-        let mut assembly = Assembly::begin(place, Known::Store, terms, request, setup.resolver()?);
+        let mut assembly = Assembly::begin(place, SettledSource::Store, terms, request, setup.resolver()?);
         while let Some(settled) = assembly.next().await {
             let settled = settled?;
             let head = format!("{} {}", date(day), settled.policy_domain);
@@ -259,14 +259,14 @@ impl Rehearsal {
         let said = match &self.mode {
             Mode::Print => None,
             Mode::Write(directory) => {
-                let octets = self.means.courier.signed(&mail, sheet.date_s());
+                let octets = self.means.mailer.signed(&mail, sheet.date_s());
                 write(directory, &format!("{name}.eml"), &octets)?;
                 None
             }
             Mode::Send => {
-                let (courier, date) = (&self.means.courier, sheet.date_s());
+                let (mailer, date) = (&self.means.mailer, sheet.date_s());
                 let outcome = tokio::select! {
-                    outcome = courier.deliver(&mail, destination, &name, date, None) => outcome,
+                    outcome = mailer.deliver(&mail, destination, &name, date, None) => outcome,
                     () = last_moment(&self.stop) => return Ok(()),
                 };
                 Some(self.count(&outcome))

@@ -26,7 +26,7 @@ use crate::notes::{note, print_note};
 use crate::output::print;
 use crate::records::StoreArguments;
 use landmarc_reporter::{
-    self, Orders, Progress, ReportSetup, ReporterContext, Request, Selection, SendCounts, Turns,
+    self, DayRequest, Orders, Progress, ReportSetup, ReporterContext, Selection, SendCounts, Turns,
     make_and_send, release_of_gone, send,
 };
 use landmarc_runtime::stop::Stop;
@@ -114,10 +114,11 @@ impl OutboxSendArguments {
         }
     }
 
-    fn clock(&self) -> landmarc_reporter::Clock {
-        self.now.map_or_else(landmarc_reporter::Clock::of_system, |now| {
-            landmarc_reporter::Clock::at(now.ms())
-        })
+    fn clock(&self) -> landmarc_reporter::RunClock {
+        self.now
+            .map_or_else(landmarc_reporter::RunClock::of_system, |now| {
+                landmarc_reporter::RunClock::at(now.ms())
+            })
     }
 }
 
@@ -154,7 +155,7 @@ fn go_with(arguments: &OutboxSendArguments, setup: &OutboxSetup) -> CommandResul
             (Some(directory), _) => Mode::Write(directory.clone()),
             (None, _) => Mode::Print,
         };
-        let request = |day| Request {
+        let request = |day| DayRequest {
             day,
             selection: arguments.selection(),
             clock,
@@ -236,7 +237,7 @@ async fn go(
     if !arguments.respect_spread {
         hasten(context, &orders.selection).await?;
     }
-    let request = |day: &Day| Request {
+    let request = |day: &Day| DayRequest {
         day: *day,
         selection: arguments.selection(),
         clock: context.clock,

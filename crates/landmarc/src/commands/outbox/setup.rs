@@ -17,7 +17,9 @@ use crate::loading::load;
 use crate::loading::load_quietly;
 use crate::notes::note;
 use crate::records::{SelectedStore, StoreArguments};
-use landmarc_reporter::{Clock, Mailer, ReportSettings, ReportSetup, ReporterContext, SECRET, Shared};
+use landmarc_reporter::{
+    Mailer, ReportSettings, ReportSetup, ReporterContext, RunClock, SECRET, SharedOutbox,
+};
 use landmarc_runtime::rules::resolver_options;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::stop::stop;
@@ -96,12 +98,17 @@ impl OutboxSetup {
     /// With what is printed, and the exit code.
     pub(super) fn context(
         &self,
-        clock: Clock,
+        clock: RunClock,
     ) -> Result<(Arc<ReporterContext<Resolver>>, Arc<ReportSetup>), Failure> {
         let mut outbox = outbox(&self.found())?;
         let secret = outbox.secret(SECRET)?;
         let means = self.means(&secret)?;
-        let context = ReporterContext::new(Shared::new(outbox), self.place.clone(), clock, self.resolver()?);
+        let context = ReporterContext::new(
+            SharedOutbox::new(outbox),
+            self.place.clone(),
+            clock,
+            self.resolver()?,
+        );
         Ok((Arc::new(context), Arc::new(means)))
     }
 
@@ -110,14 +117,14 @@ impl OutboxSetup {
     /// # Errors
     /// With what is printed, and the exit code.
     pub(super) fn means(&self, secret: &[u8; 32]) -> Result<ReportSetup, Failure> {
-        let (courier, warnings) = Mailer::new(&self.terms, secret)
+        let (mailer, warnings) = Mailer::new(&self.terms, secret)
             .map_err(|error| Failure::of(Exit::Config, &error).with_remedy(error.remedy()))?;
         for warning in warnings.iter().filter(|_| !self.is_quiet) {
             note!("landmarc: warning: {warning}");
         }
         Ok(ReportSetup {
-            terms: Arc::clone(&self.terms),
-            courier,
+            settings: Arc::clone(&self.terms),
+            mailer,
         })
     }
 }

@@ -124,7 +124,7 @@ fn message(
     let mail = sheet
         .report_mail(body, &address)
         .map_err(|error| bad(error.to_string()))?;
-    Ok(setup.means(&secret)?.courier.signed(&mail, sheet.date_s()))
+    Ok(setup.means(&secret)?.mailer.signed(&mail, sheet.date_s()))
 }
 
 fn in_words(report: &Report, deliveries: &[Delivery], return_path: Option<&ReturnPath>) -> String {

@@ -12,7 +12,7 @@ use crate::failure::{CommandResult, failure};
 use crate::notes::note;
 use crate::output::print;
 use landmarc_mail::text::visible;
-use landmarc_reporter::{Clock, ReportSettings};
+use landmarc_reporter::{ReportSettings, RunClock};
 
 /// What the message is called: filters and people know it by that.
 const SUBJECT: &str = "landmarc test message";
@@ -21,21 +21,26 @@ const SUBJECT: &str = "landmarc test message";
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(super) fn run(setup: &OutboxSetup, to: &Address, clock: Clock, output: OutputOptions) -> CommandResult {
+pub(super) fn run(
+    setup: &OutboxSetup,
+    to: &Address,
+    clock: RunClock,
+    output: OutputOptions,
+) -> CommandResult {
     let means = setup.means(&NO_SECRET)?;
-    if setup.terms.settings.dkim_keys.is_empty() {
+    if setup.terms.keys.dkim_keys.is_empty() {
         note!("landmarc: the message is not signed: report.dkim_keys is empty");
     }
     let now_ms = clock.now_ms();
     let message = message(&setup.terms, to, now_ms, std::process::id());
     let (recipient, name) = (to.to_string(), name(now_ms, std::process::id()));
     let outcome = setup::run(|stop| async move {
-        let courier = &means.courier;
+        let mailer = &means.mailer;
         let outcome = tokio::select! {
-            outcome = courier.deliver(&message, &recipient, &name, now_ms / 1_000, None) => outcome,
+            outcome = mailer.deliver(&message, &recipient, &name, now_ms / 1_000, None) => outcome,
             () = stop.wait() => return Err(failure!(Exit::Findings, "stopped: the message may have arrived or not")),
         };
-        courier.close().await;
+        mailer.close().await;
         Ok(outcome)
     })??;
     let (is_delivered, answer) = answer(&outcome);

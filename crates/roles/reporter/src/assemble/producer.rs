@@ -20,7 +20,7 @@ use super::super::addressees::Addressees;
 use super::super::convert::day_of_domain;
 use super::super::mail_draft::Facts;
 use super::super::settings::ReportSettings;
-use super::{A_BUG, Known, Made, Reports, Request, Settled, Settlement};
+use super::{A_BUG, DayRequest, Made, Reports, Settled, SettledSource, Settlement};
 
 /// Lines that say why a domain got no report, of the day that is being made.
 const MAX_SKIPPED_READ: usize = landmarc_store::MAX_SKIPPED;
@@ -33,9 +33,9 @@ type Redirected = HashMap<String, Vec<String>>;
 
 /// Reads and renders.
 pub(super) struct Producer {
-    pub(super) terms: Arc<ReportSettings>,
-    pub(super) request: Request,
-    pub(super) known: Known,
+    pub(super) settings: Arc<ReportSettings>,
+    pub(super) request: DayRequest,
+    pub(super) known: SettledSource,
     pub(super) to: mpsc::Sender<Result<Made, StoreError>>,
 }
 
@@ -80,7 +80,7 @@ impl Producer {
     /// that are not selected too: so each run, and each host, decides the same.
     fn allotments(&self, reader: &Reader, redirected: &Redirected) -> Result<Allotments, StoreError> {
         let day = self.request.day;
-        let mut allotment = Allotment::new(self.terms.daily(), &self.terms.suffixes);
+        let mut allotment = Allotment::new(self.settings.daily(), &self.settings.suffixes);
         for made in reader.deliveries_about(day)? {
             match (made.kind, DomainName::parse(&made.policy_domain)) {
                 (ReportKind::Aggregate, Ok(name)) => {
@@ -106,7 +106,7 @@ impl Producer {
     fn candidate(&self, found: DomainDay, redirected: &Redirected) -> Option<AllotmentCandidate> {
         let is_redirected = redirected.contains_key(&found.policy_domain);
         let (policy_domain, assembled) = self.assembled(found, redirected).ok()?;
-        let parts = |report: &AggregateReport| report.rows.len().div_ceil(self.terms.limits.rows.max(1));
+        let parts = |report: &AggregateReport| report.rows.len().div_ceil(self.settings.limits.rows.max(1));
         Some(AllotmentCandidate {
             messages: assembled.messages,
             reports: assembled
@@ -130,15 +130,15 @@ impl Producer {
         if is_redirected {
             return Addressees::of_operator(&assembled.rua).open;
         }
-        let limit = self.terms.max_destinations(policy_domain);
+        let limit = self.settings.max_destinations(policy_domain);
         plan(&assembled.rua, limit).addresses().cloned().collect()
     }
 
     /// The domains that have a line why there is no report, where the outbox is not asked.
     fn skipped(&self, reader: &Reader) -> Result<HashSet<String>, StoreError> {
         match self.known {
-            Known::Outbox(_) => Ok(HashSet::new()),
-            Known::Store => {
+            SettledSource::Outbox(_) => Ok(HashSet::new()),
+            SettledSource::Store => {
                 let lines = reader.skipped(self.request.day, MAX_SKIPPED_READ)?;
                 Ok(lines
                     .into_iter()
@@ -151,8 +151,8 @@ impl Producer {
     fn is_settled(&self, reader: &Reader, found: &DomainDay) -> Result<bool, StoreError> {
         let day = self.request.day;
         match &self.known {
-            Known::Outbox(outbox) => outbox.hold().is_settled(day, &found.policy_domain),
-            Known::Store => {
+            SettledSource::Outbox(outbox) => outbox.hold().is_settled(day, &found.policy_domain),
+            SettledSource::Store => {
                 let filter = OutboxFilter {
                     kind: Some(ReportKind::Aggregate),
                     day: Some(day),
@@ -202,7 +202,7 @@ impl Producer {
         let allotted = (!named.is_empty()).then(|| allotments.of(&name)).transpose();
         let allotted = match allotted {
             Ok(allotted) => allotted,
-            Err(limit) => return skipped(self.terms.kept_back(limit, &name), Some(limit)),
+            Err(limit) => return skipped(self.settings.kept_back(limit, &name), Some(limit)),
         };
         match self.render(&name, assembled) {
             Ok(reports) => Made::Reports(Box::new(Reports {
@@ -230,7 +230,7 @@ impl Producer {
             limits,
             suffixes,
             ..
-        } = &*self.terms;
+        } = &*self.settings;
         let mut assembled = assemble(&day, reporter, limits, suffixes);
         if let Some(rua) = instead {
             if rua.is_empty() {
@@ -238,7 +238,7 @@ impl Producer {
             }
             assembled.rua.clone_from(rua);
         }
-        match why_none(&self.terms, &day.policy_domain, &assembled) {
+        match why_none(&self.settings, &day.policy_domain, &assembled) {
             Some(why) => Err(why),
             None => Ok((day.policy_domain, assembled)),
         }
@@ -249,7 +249,7 @@ impl Producer {
         let gaps = gaps(&assembled);
         for report in assembled.reports {
             reports.extend(rendered(
-                &self.terms,
+                &self.settings,
                 &self.request,
                 policy_domain,
                 report,
@@ -287,15 +287,15 @@ fn messages(found: &DomainDay) -> u64 {
 }
 
 /// Why a domain gets no report, as far as DNS has no say in it.
-fn why_none(terms: &ReportSettings, policy_domain: &DomainName, assembled: &Assembled) -> Option<String> {
+fn why_none(settings: &ReportSettings, policy_domain: &DomainName, assembled: &Assembled) -> Option<String> {
     let why = if assembled.rua.is_empty() {
         return Some(why_no_rua(&assembled.problems));
-    } else if terms.excluded.contains(policy_domain) {
+    } else if settings.excluded.contains(policy_domain) {
         "report.exclude_domains has it"
     } else if assembled.incidental_only {
         // Decision D18: no report because of reports.
         "nothing but report traffic"
-    } else if terms.settings.only_after_accepting && assembled.only_refused {
+    } else if settings.keys.only_after_accepting && assembled.only_refused {
         "nothing but refused mail (report.only_after_accepting)"
     } else if assembled.reports.is_empty() {
         "no row that can be reported"
@@ -319,25 +319,25 @@ fn why_no_rua(problems: &[String]) -> String {
 
 /// One report in its parts, compressed, with its text, for nobody yet.
 fn rendered(
-    terms: &ReportSettings,
-    request: &Request,
+    settings: &ReportSettings,
+    request: &DayRequest,
     policy_domain: &DomainName,
     report: AggregateReport,
     gaps: &str,
 ) -> io::Result<Vec<NewReport>> {
-    let submitter = &terms.reporter.submitter;
+    let submitter = &settings.reporter.submitter;
     // Derived from the configuration, among others; so it tells configurations apart.
     let configuration = report.metadata.report_id.clone();
     let period = report.metadata.period;
-    let parts = render_parts(report, submitter, terms.form, &terms.limits)?;
+    let parts = render_parts(report, submitter, settings.form, &settings.limits)?;
     let date_ms = request.clock.now_ms();
     let of = parts.len();
     let of_part = |(index, part): (usize, RenderedPart)| {
         let report_id = ReportId::parse(&part.report_id).ok_or(io::ErrorKind::InvalidData)?;
         let text = part.summary.text(&TextFacts {
-            organization: &terms.reporter.organization,
-            from: &terms.email,
-            contact: terms.reporter.contact.as_deref().unwrap_or_default(),
+            organization: &settings.reporter.organization,
+            from: &settings.email,
+            contact: settings.reporter.contact.as_deref().unwrap_or_default(),
             submitter,
             policy_domain,
             report_id: &report_id,
@@ -368,8 +368,8 @@ fn rendered(
             configuration: configuration.clone(),
             part: part.number,
             submitter: submitter.to_string(),
-            email: terms.email.to_string(),
-            organization: terms.reporter.organization.clone(),
+            email: settings.email.to_string(),
+            organization: settings.reporter.organization.clone(),
             facts: facts.to_json(),
             date_ms,
             rows: count(part.rows),

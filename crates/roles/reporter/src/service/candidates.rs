@@ -19,12 +19,12 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(10);
 
 /// Makes failure reports of what the filter hands on. One that is being made when it is to stop is made
 /// no more.
-pub(super) async fn take_candidates(office: Arc<ReporterState>, mut candidates: Candidates, stop: Stop) {
+pub(super) async fn take_candidates(state: Arc<ReporterState>, mut candidates: Candidates, stop: Stop) {
     let mut failures: Option<FailureReporter> = None;
     loop {
         tokio::select! {
             candidate = candidates.recv() => match candidate {
-                Some(candidate) => office.take(&mut failures, &candidate, &stop).await,
+                Some(candidate) => state.take(&mut failures, &candidate, &stop).await,
                 None => return,
             },
             () = stop.wait() => return,
@@ -62,14 +62,14 @@ impl ReporterState {
         candidate: &FailureCandidate,
         stop: &Stop,
     ) -> Result<Option<Made>, StoreError> {
-        let Some(Ready { desk, means, .. }) = self.ready_or_stop(stop).await else {
+        let Some(Ready { context, setup, .. }) = self.ready_or_stop(stop).await else {
             return match ReportSettings::of(&self.current.get().settings) {
                 // It is the store that is in the way.
                 Ok(_) => Err(StoreError::Ended),
                 Err(_) => Ok(None),
             };
         };
-        let made = take_one(failures, &desk, &means.terms, candidate).await?;
+        let made = take_one(failures, &context, &setup.settings, candidate).await?;
         if made == Made::Queued {
             self.queued.notify_one();
         }
@@ -84,13 +84,13 @@ fn may_pass(error: &StoreError) -> bool {
 
 async fn take_one(
     failures: &mut Option<FailureReporter>,
-    desk: &ReporterContext<Resolver>,
-    terms: &Arc<ReportSettings>,
+    context: &ReporterContext<Resolver>,
+    settings: &Arc<ReportSettings>,
     candidate: &FailureCandidate,
 ) -> Result<Made, StoreError> {
     let failures = match failures {
         Some(failures) => failures,
-        none => none.insert(FailureReporter::open(desk, terms).await?),
+        none => none.insert(FailureReporter::open(context, settings).await?),
     };
-    failures.take(desk, terms, candidate).await
+    failures.take(context, settings, candidate).await
 }

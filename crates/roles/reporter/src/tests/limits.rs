@@ -2,7 +2,7 @@
 
 use landmarc_report::allotment::DailyLimit;
 
-use super::super::assemble::{Assembly, Known, Settled, Settlement};
+use super::super::assemble::{Assembly, Settled, SettledSource, Settlement};
 use super::*;
 
 /// A row of a domain with these addresses in its record, and so many messages.
@@ -46,15 +46,21 @@ fn skipped(world: &World) -> Vec<(String, String)> {
 
 /// What `outbox due` would list.
 async fn due(world: &World) -> Vec<Settled> {
-    let request = Request {
+    let request = DayRequest {
         day: Day::at(JUNE_1),
         selection: Selection::default(),
-        clock: Clock::at(AFTER),
+        clock: RunClock::at(AFTER),
         spread: false,
     };
     let zones = Arc::new(world.zones.clone());
-    let terms = Arc::clone(&world.means.terms);
-    let mut assembly = Assembly::begin(world.database().into(), Known::Store, terms, request, zones);
+    let settings = Arc::clone(&world.setup.settings);
+    let mut assembly = Assembly::begin(
+        world.database().into(),
+        SettledSource::Store,
+        settings,
+        request,
+        zones,
+    );
     let mut all = Vec::new();
     while let Some(settled) = assembly.next().await {
         all.push(settled.unwrap());
@@ -76,8 +82,8 @@ async fn d18_a_zone_of_many_records_causes_no_more_mail_than_one_organization_ge
             _ => 0,
         })
         .sum();
-    let desk = world.desk(AFTER);
-    let made = world.make(&desk).await;
+    let context = world.context(AFTER);
+    let made = world.make(&context).await;
     // Three for each record below its Organizational Domain, twenty in all; and one each for the others.
     assert_eq!((made.deliveries, before), (22, 22));
     assert_eq!(made.counts.reports, 9);
@@ -89,7 +95,7 @@ async fn d18_a_zone_of_many_records_causes_no_more_mail_than_one_organization_ge
             @"over the limit of 20 destinations of bomb.test a day (report.destinations_per_organization)"
         );
     }
-    assert_eq!(world.send(&desk).await.delivered, 22);
+    assert_eq!(world.send(&context).await.delivered, 22);
     let to: Vec<_> = world
         .relay
         .messages()
@@ -110,8 +116,8 @@ async fn d18_an_organization_gets_its_most_reports_and_the_largest_domains_come_
             rows.extend(asking(&domain, ["dmarc@a.example".to_owned()], number));
         }
         world.record(rows).await;
-        let desk = world.desk(AFTER);
-        let made = world.make(&desk).await;
+        let context = world.context(AFTER);
+        let made = world.make(&context).await;
         assert_eq!((made.counts.reports, made.limited.reports), (3, past));
         let skipped = skipped(&world);
         assert_eq!(skipped.len(), usize::try_from(past).unwrap());
@@ -133,8 +139,8 @@ async fn d18_report_mail_of_a_day_ends_at_its_limit() {
         let mut rows = asking("c.example", own("c.example"), 2);
         rows.extend([row("a.example", 1), row("b.example", 1)]);
         world.record(rows).await;
-        let desk = world.desk(AFTER);
-        let made = world.make(&desk).await;
+        let context = world.context(AFTER);
+        let made = world.make(&context).await;
         assert_eq!((made.deliveries, made.limited.messages), (messages, 3 - messages));
         if let [(domain, why)] = skipped(&world).as_slice() {
             assert_eq!(domain, "b.example");
@@ -154,24 +160,24 @@ async fn d18_who_begins_again_keeps_within_what_the_first_left() {
         rows.extend(asking(&domain, ["dmarc@a.example".to_owned()], number));
     }
     world.record(rows).await;
-    let desk = world.desk(AFTER);
-    let only = |domain: &str| Request {
+    let context = world.context(AFTER);
+    let only = |domain: &str| DayRequest {
         day: Day::at(JUNE_1),
         selection: Selection {
             only: [domain.to_owned()].into(),
             ..Selection::default()
         },
-        clock: desk.clock,
+        clock: context.clock,
         spread: false,
     };
     let one = only("n3.a.example");
-    let first = make_day(&desk, &world.means.terms, &one, &world.stop, |_| {});
+    let first = make_day(&context, &world.setup.settings, &one, &world.stop, |_| {});
     assert_eq!(first.await.unwrap().deliveries, 1);
     // What came late would have the first one out of the limit.
     world
         .record(asking("n2.a.example", ["dmarc@a.example".to_owned()], 9))
         .await;
-    let made = world.make(&desk).await;
+    let made = world.make(&context).await;
     assert_eq!((made.before, made.deliveries, made.limited.reports), (1, 1, 2));
     let limits = due(&world).await;
     assert!(

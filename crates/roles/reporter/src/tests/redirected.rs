@@ -19,12 +19,12 @@ async fn a_redirected_report_goes_where_the_operator_says_also_when_it_is_late()
     let later = Fault::new(At::Rcpt, What::Say("451 4.3.0 later".to_owned())).times(1);
     let world = World::new(Script::with(later), "");
     world.record([row("a.example", 1)]).await;
-    let desk = world.desk(AFTER);
+    let context = world.context(AFTER);
     let instead = redirection(&["mailto:x@nowhere.invalid", "mailto:x@nowhere.invalid"]);
-    desk.outbox.hold().redirect(&instead).unwrap();
-    assert_eq!(world.make(&desk).await.deliveries, 1);
-    assert_eq!(world.send(&desk).await.deferred, 1);
-    let sent = world.send(&world.desk(AFTER + 2 * 86_400_000)).await;
+    context.outbox.hold().redirect(&instead).unwrap();
+    assert_eq!(world.make(&context).await.deliveries, 1);
+    assert_eq!(world.send(&context).await.deferred, 1);
+    let sent = world.send(&world.context(AFTER + 2 * 86_400_000)).await;
     assert_eq!(sent.delivered, 1, "{sent:?}");
     assert_eq!(world.relay.messages()[0].rcpt_to, ["x@nowhere.invalid"]);
 }
@@ -33,9 +33,9 @@ async fn a_redirected_report_goes_where_the_operator_says_also_when_it_is_late()
 async fn a_report_that_is_redirected_nowhere_is_not_made_and_the_reason_is_kept() {
     let world = World::new(Script::default(), "");
     world.record([row("a.example", 1)]).await;
-    let desk = world.desk(AFTER);
-    desk.outbox.hold().redirect(&redirection(&[])).unwrap();
-    assert_eq!(world.make(&desk).await.deliveries, 0);
+    let context = world.context(AFTER);
+    context.outbox.hold().redirect(&redirection(&[])).unwrap();
+    assert_eq!(world.make(&context).await.deliveries, 0);
     let day = Day::at(JUNE_1);
     let skipped = Reader::open(world.database()).unwrap().skipped(day, 10).unwrap();
     assert_eq!(

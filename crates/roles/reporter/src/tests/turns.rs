@@ -25,11 +25,11 @@ async fn many_domains(script: Script) -> World {
     world
 }
 
-fn requests(desk: &ReporterContext<Arc<Zones>>) -> [Request; 1] {
-    [Request {
+fn requests(context: &ReporterContext<Arc<Zones>>) -> [DayRequest; 1] {
+    [DayRequest {
         day: Day::at(JUNE_1),
         selection: Selection::default(),
-        clock: desk.clock,
+        clock: context.clock,
         spread: false,
     }]
 }
@@ -38,14 +38,14 @@ fn requests(desk: &ReporterContext<Arc<Zones>>) -> [Request; 1] {
 #[tokio::test]
 async fn what_is_made_is_sent_before_the_rest_of_the_day_is_made() {
     let world = many_domains(Script::default()).await;
-    let desk = world.desk(AFTER);
+    let context = world.context(AFTER);
     let (made_so_far, sent_at) = (Cell::new(0), RefCell::new(Vec::new()));
     let seen = |progress: Progress<'_>| match progress {
         Progress::Made(_, made) => made_so_far.set(made.counts.domains),
         Progress::Sent(sent) => sent_at.borrow_mut().push((made_so_far.get(), sent.delivered)),
     };
-    let (days, orders) = (requests(&desk), Orders::default());
-    let done = make_and_send(&desk, &world.means, &days, (&orders, TURNS), &world.stop, seen);
+    let (days, orders) = (requests(&context), Orders::default());
+    let done = make_and_send(&context, &world.setup, &days, (&orders, TURNS), &world.stop, seen);
     let (days, sent) = done.await.unwrap();
     assert_eq!(
         sent_at.into_inner(),
@@ -61,15 +61,15 @@ async fn what_is_made_is_sent_before_the_rest_of_the_day_is_made() {
 async fn a_relay_that_takes_nothing_does_not_hold_up_making() {
     let refuses = Script::with(Fault::say(At::Greeting, "554 5.3.2 no service"));
     let world = many_domains(refuses).await;
-    let desk = world.desk(AFTER);
+    let context = world.context(AFTER);
     let tried = Cell::new(0);
     let seen = |progress: Progress<'_>| {
         if let Progress::Sent(_) = progress {
             tried.set(tried.get() + 1);
         }
     };
-    let (days, orders) = (requests(&desk), Orders::default());
-    let done = make_and_send(&desk, &world.means, &days, (&orders, TURNS), &world.stop, seen);
+    let (days, orders) = (requests(&context), Orders::default());
+    let done = make_and_send(&context, &world.setup, &days, (&orders, TURNS), &world.stop, seen);
     let (days, sent) = done.await.unwrap();
     assert_eq!((tried.get(), days[0].1.deliveries, sent.deliveries()), (1, 40, 0));
     assert!(sent.relay.is_some());
@@ -79,13 +79,13 @@ async fn a_relay_that_takes_nothing_does_not_hold_up_making() {
 #[tokio::test]
 async fn a_turn_of_sending_ends_when_its_time_is_over() {
     let world = many_domains(Script::default()).await;
-    let desk = world.desk(AFTER);
-    world.make(&desk).await;
+    let context = world.context(AFTER);
+    world.make(&context).await;
     let orders = Orders {
         for_at_most: Some(Duration::ZERO),
         ..Orders::default()
     };
-    let sent = send(&desk, &world.means, &orders, &world.stop, |_| {}).await;
+    let sent = send(&context, &world.setup, &orders, &world.stop, |_| {}).await;
     assert_eq!(sent.unwrap(), SendCounts::default());
     assert_eq!(world.count(DeliveryState::Queued), 40);
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use crate::error_chain::error_chain;
-use landmarc_delivery::sign::{KeyFile, Signer, SignerError};
+use landmarc_delivery::sign::{KeyFile, ReportSigner, SignerError};
 use landmarc_delivery::{CaError, check_ca_file};
 use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
 use landmarc_settings::{Mistake, Settings, key};
@@ -40,7 +40,7 @@ impl OfReports {
                 selector: key.selector().clone(),
                 path: key.file().to_owned(),
             };
-            match Signer::open(domain.clone(), &[file]) {
+            match ReportSigner::open(domain.clone(), &[file]) {
                 Ok(opened) => {
                     let warnings = opened.warnings.iter();
                     let told = warnings.map(|warning| format!("{warning}; {}", warning.remedy()));
@@ -140,7 +140,7 @@ fn authorities(path: &Path, tls: RelayTls) -> Option<String> {
 const ED25519: &str = "ed25519";
 
 /// `rsa` or `ed25519`, as in the record of the one key.
-fn kind(signer: &Signer) -> Option<&'static str> {
+fn kind(signer: &ReportSigner) -> Option<&'static str> {
     let (_, record) = signer.dns_records().into_iter().next()?;
     ["rsa", ED25519]
         .into_iter()

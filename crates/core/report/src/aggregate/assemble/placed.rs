@@ -3,13 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use crate::aggregate::model::{Row, RowKey};
+use crate::aggregate::model::{ReportRow, RowKey};
 
 /// A row, and the place of the configuration it was judged by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
     pub(super) configuration: usize,
-    pub(super) row: Row,
+    pub(super) row: ReportRow,
 }
 
 /// Rows by what they say, with the messages of equal ones added up.
@@ -26,7 +26,7 @@ impl SummedRows {
     pub(super) fn sorted(self) -> Vec<Placed> {
         let place = |((configuration, key), count)| Placed {
             configuration,
-            row: Row { key, count },
+            row: ReportRow { key, count },
         };
         let mut rows: Vec<_> = self.0.into_iter().map(place).collect();
         rows.sort_unstable_by(compare);

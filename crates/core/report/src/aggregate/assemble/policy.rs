@@ -7,7 +7,7 @@ use landmarc_observation::{DayRow, PublishedPolicy};
 
 use crate::aggregate::model::PolicyPublished;
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
-use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, Registered, Word};
+use crate::aggregate::words::{AssessmentPolicy, DiscoveryMethod, Mode, Registered, SchemaWord};
 
 /// The most policy configurations of one domain and day. What follows counts in the final one: RFC 9990
 /// §3.3 would allow that for all of them.
@@ -97,7 +97,7 @@ fn policy(published: &PublishedPolicy, policy_domain: &DomainName) -> PolicyPubl
         discovery_method: Some(known(&published.discovery_method).unwrap_or(DiscoveryMethod::TreeWalk)),
         policy: policy.into(),
         subdomain_policy: Some(known(&published.sp).unwrap_or(policy).into()),
-        nonexistent_policy: published.np.as_deref().and_then(known).map(Word::Known),
+        nonexistent_policy: published.np.as_deref().and_then(known).map(SchemaWord::Known),
         dkim_mode: Some(known(&published.adkim).unwrap_or(Mode::Relaxed).into()),
         spf_mode: Some(known(&published.aspf).unwrap_or(Mode::Relaxed).into()),
         failure_options: Some(if options.is_empty() {
@@ -111,5 +111,5 @@ fn policy(published: &PublishedPolicy, policy_domain: &DomainName) -> PolicyPubl
 }
 
 fn known<T: Registered>(word: &str) -> Option<T> {
-    Word::read(word).known()
+    SchemaWord::read(word).known()
 }

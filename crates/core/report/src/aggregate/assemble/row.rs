@@ -5,11 +5,11 @@ use std::cmp::Reverse;
 use landmarc_mail::DomainName;
 use landmarc_observation::TallyRow;
 
-use crate::aggregate::model::{DkimAuthResult, PolicyPublished, Reason, RowKey, SpfAuthResult};
+use crate::aggregate::model::{DkimAuthResult, PolicyPublished, ReportedReason, RowKey, SpfAuthResult};
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
 use crate::aggregate::words::{
-    AlignmentResult, AssessmentPolicy, Disposition, DkimResult, OverrideType, Registered, SpfResult,
-    SpfScope, Word,
+    AlignmentResult, AssessmentPolicy, Disposition, DkimResultWord, OverrideType, Registered, SchemaWord,
+    SpfResultWord, SpfScope,
 };
 
 /// RFC 9990 §3.1.3: "up to a limit of 100" signatures of one row, the most telling first.
@@ -45,7 +45,7 @@ pub(super) fn key(row: &TallyRow, policy: &PolicyPublished) -> Option<RowKey> {
     })
 }
 
-fn alignment(is_aligned: bool) -> Word<AlignmentResult> {
+fn alignment(is_aligned: bool) -> SchemaWord<AlignmentResult> {
     let result = if is_aligned {
         AlignmentResult::Pass
     } else {
@@ -70,11 +70,11 @@ fn envelope_from(text: &str) -> Option<String> {
 }
 
 fn known<T: Registered>(word: &str) -> Option<T> {
-    Word::read(word).known()
+    SchemaWord::read(word).known()
 }
 
-fn reasons(told: &[(String, String)]) -> Vec<Reason> {
-    let mut reasons: Vec<Reason> = Vec::new();
+fn reasons(told: &[(String, String)]) -> Vec<ReportedReason> {
+    let mut reasons: Vec<ReportedReason> = Vec::new();
     for (kind, comment) in told {
         let reason = reason(kind, comment);
         if !reasons.contains(&reason) && reasons.len() < MAX_REASONS {
@@ -85,7 +85,7 @@ fn reasons(told: &[(String, String)]) -> Vec<Reason> {
 }
 
 /// A word that RFC 9990 does not have is told in the comment.
-fn reason(kind: &str, comment: &str) -> Reason {
+fn reason(kind: &str, comment: &str) -> ReportedReason {
     let registered =
         known(kind).filter(|kind| !matches!(kind, OverrideType::Forwarded | OverrideType::SampledOut));
     let told = match registered {
@@ -94,7 +94,7 @@ fn reason(kind: &str, comment: &str) -> Reason {
         None => format!("{kind}: {comment}"),
     };
     let comment = tidy(&told, MAX_TEXT_OCTETS);
-    Reason {
+    ReportedReason {
         kind: registered.unwrap_or(OverrideType::Other).into(),
         comment: (!comment.is_empty()).then(|| (&*comment).into()),
     }
@@ -103,7 +103,7 @@ fn reason(kind: &str, comment: &str) -> Reason {
 /// Whether this is what the record asks for. For a name below the Policy Domain that is `sp` or `np`:
 /// whether the name exists is not counted.
 fn is_asked_for(disposition: Disposition, header_from: &str, policy: &PolicyPublished) -> bool {
-    let asks = |asked: &Word<AssessmentPolicy>| asked.as_str() == disposition.as_str();
+    let asks = |asked: &SchemaWord<AssessmentPolicy>| asked.as_str() == disposition.as_str();
     if header_from == policy.domain {
         return asks(&policy.policy);
     }
@@ -112,9 +112,9 @@ fn is_asked_for(disposition: Disposition, header_from: &str, policy: &PolicyPubl
 
 /// RFC 9990 §3.1.1.9 has a reason wherever less than the policy was applied. Judging gives one; this is
 /// for rows that came another way.
-fn untold(policy: &PolicyPublished) -> Reason {
+fn untold(policy: &PolicyPublished) -> ReportedReason {
     let is_test = policy.testing == Some(true);
-    Reason {
+    ReportedReason {
         kind: if is_test {
             OverrideType::PolicyTestMode
         } else {
@@ -129,7 +129,7 @@ fn untold(policy: &PolicyPublished) -> Reason {
 fn signatures(told: &[(String, String, String)], header_from: &str) -> Vec<DkimAuthResult> {
     let mut signatures: Vec<_> = told.iter().filter_map(signature).collect();
     signatures.sort_by_cached_key(|signature| {
-        let passes = signature.result == DkimResult::Pass.into();
+        let passes = signature.result == DkimResultWord::Pass.into();
         let is_strict = signature.domain == header_from;
         // Aligned names have all labels of the Organizational Domain in common, others have fewer:
         // so the most in common come first, and nobody has to know how many those are.
@@ -159,7 +159,7 @@ fn signature((signing_domain, selector, result): &(String, String, String)) -> O
     Some(DkimAuthResult {
         domain: domain(signing_domain)?,
         selector,
-        result: known(result).unwrap_or(DkimResult::Neutral).into(),
+        result: known(result).unwrap_or(DkimResultWord::Neutral).into(),
         human_result: None,
     })
 }
@@ -171,7 +171,7 @@ fn spf((checked, scope, result): &(String, String, String)) -> Option<SpfAuthRes
     Some(SpfAuthResult {
         domain,
         scope: Some(SpfScope::MailFrom.into()),
-        result: known::<SpfResult>(result)?.into(),
+        result: known::<SpfResultWord>(result)?.into(),
         human_result: None,
     })
 }

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use super::xml::Xml;
 use super::{Form, required, word};
-use crate::aggregate::model::{DkimAuthResult, Reason, Row, RowKey, SpfAuthResult, Text};
+use crate::aggregate::model::{DkimAuthResult, ReportRow, ReportedReason, RowKey, SpfAuthResult, Text};
 use crate::aggregate::text::{MAX_TEXT_OCTETS, tidy};
-use crate::aggregate::words::{Disposition, OverrideType, Registered, SpfResult, SpfScope, Word};
+use crate::aggregate::words::{Disposition, OverrideType, Registered, SchemaWord, SpfResultWord, SpfScope};
 
-pub(super) fn record<W: Write>(xml: &mut Xml<W>, row: &Row, form: Form) -> io::Result<()> {
+pub(super) fn record<W: Write>(xml: &mut Xml<W>, row: &ReportRow, form: Form) -> io::Result<()> {
     xml.open("record")?;
     evaluated(xml, row, form)?;
     identifiers(xml, &row.key, form)?;
@@ -24,8 +24,8 @@ pub(super) fn record<W: Write>(xml: &mut Xml<W>, row: &Row, form: Form) -> io::R
     xml.close("record")
 }
 
-fn evaluated<W: Write>(xml: &mut Xml<W>, row: &Row, form: Form) -> io::Result<()> {
-    let Row { key, count } = row;
+fn evaluated<W: Write>(xml: &mut Xml<W>, row: &ReportRow, form: Form) -> io::Result<()> {
+    let ReportRow { key, count } = row;
     xml.open("row")?;
     // RFC 5952 form; RFC 9990 takes the grammar of RFC 3986 without brackets, where an IPv4-mapped
     // address has no place.
@@ -42,17 +42,17 @@ fn evaluated<W: Write>(xml: &mut Xml<W>, row: &Row, form: Form) -> io::Result<()
     xml.close("row")
 }
 
-fn disposition<W: Write>(xml: &mut Xml<W>, value: &Word<Disposition>, form: Form) -> io::Result<()> {
+fn disposition<W: Write>(xml: &mut Xml<W>, value: &SchemaWord<Disposition>, form: Form) -> io::Result<()> {
     match (form, value) {
         // RFC 7489 has no word for a pass: nothing was done, and that is `none`.
-        (Form::Rfc7489, Word::Known(Disposition::Pass)) => {
+        (Form::Rfc7489, SchemaWord::Known(Disposition::Pass)) => {
             word(xml, "disposition", &Disposition::None.into())
         }
         _ => word(xml, "disposition", value),
     }
 }
 
-fn override_reason<W: Write>(xml: &mut Xml<W>, reason: &Reason, form: Form) -> io::Result<()> {
+fn override_reason<W: Write>(xml: &mut Xml<W>, reason: &ReportedReason, form: Form) -> io::Result<()> {
     xml.open("reason")?;
     if reason.kind.known().is_some_and(|kind| is_of(form, kind)) {
         xml.leaf("type", reason.kind.as_str())?;
@@ -79,7 +79,7 @@ fn is_of(form: Form, kind: OverrideType) -> bool {
     }
 }
 
-fn worded(reason: &Reason) -> Text {
+fn worded(reason: &ReportedReason) -> Text {
     let kind = reason.kind.as_str();
     match &reason.comment {
         Some(comment) => Text {
@@ -144,7 +144,7 @@ fn spf<W: Write>(xml: &mut Xml<W>, key: &RowKey) -> io::Result<()> {
 }
 
 fn is_of_mail_from(checked: &SpfAuthResult) -> bool {
-    let of_mail_from = |scope: &Word<SpfScope>| *scope == Word::Known(SpfScope::MailFrom);
+    let of_mail_from = |scope: &SchemaWord<SpfScope>| *scope == SchemaWord::Known(SpfScope::MailFrom);
     checked.scope.as_ref().is_none_or(of_mail_from) && !is_empty(&checked.domain)
 }
 
@@ -159,13 +159,13 @@ fn older_spf<W: Write>(xml: &mut Xml<W>, key: &RowKey) -> io::Result<()> {
         // Of the domain it would have been about.
         let mail_from = key.envelope_from.as_deref().filter(|domain| !is_empty(domain));
         let domain = mail_from.unwrap_or(&key.header_from);
-        return one_older_spf(xml, domain, SpfScope::MailFrom, &SpfResult::None.into());
+        return one_older_spf(xml, domain, SpfScope::MailFrom, &SpfResultWord::None.into());
     }
     checked.try_for_each(|checked| {
         let scope = checked
             .scope
             .as_ref()
-            .and_then(Word::known)
+            .and_then(SchemaWord::known)
             .unwrap_or(SpfScope::MailFrom);
         one_older_spf(xml, &checked.domain, scope, &checked.result)
     })
@@ -175,14 +175,14 @@ fn one_older_spf<W: Write>(
     xml: &mut Xml<W>,
     domain: &str,
     scope: SpfScope,
-    result: &Word<SpfResult>,
+    result: &SchemaWord<SpfResultWord>,
 ) -> io::Result<()> {
     xml.open("spf")?;
     xml.leaf("domain", domain)?;
     xml.leaf("scope", scope.word())?;
     match result {
         // Not on RFC 7489's list: that the owner says neither is the nearest to it.
-        Word::Known(SpfResult::Policy) => xml.leaf("result", SpfResult::Neutral.word())?,
+        SchemaWord::Known(SpfResultWord::Policy) => xml.leaf("result", SpfResultWord::Neutral.word())?,
         _ => word(xml, "result", result)?,
     }
     xml.close("spf")

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::aggregate::words::{
-    AlignmentResult, AssessmentPolicy, Disposition, DkimResult, OverrideType, SpfResult, SpfScope,
+    AlignmentResult, AssessmentPolicy, Disposition, DkimResultWord, OverrideType, SpfResultWord, SpfScope,
 };
-use crate::aggregate::{DkimAuthResult, Period, Reason, Row, RowKey, SpfAuthResult, Text};
+use crate::aggregate::{DkimAuthResult, Period, ReportRow, ReportedReason, RowKey, SpfAuthResult, Text};
 
 /// The least that can be written.
 fn report() -> AggregateReport {
@@ -32,7 +32,7 @@ fn report() -> AggregateReport {
     }
 }
 
-fn row() -> Row {
+fn row() -> ReportRow {
     let key = RowKey {
         source_ip: "192.0.2.1".parse().unwrap(),
         disposition: Disposition::None.into(),
@@ -45,7 +45,7 @@ fn row() -> Row {
         dkim: Vec::new(),
         spf: Vec::new(),
     };
-    Row { key, count: 1 }
+    ReportRow { key, count: 1 }
 }
 
 fn xml(report: &AggregateReport, form: Form) -> String {
@@ -71,11 +71,11 @@ fn what_the_schema_cannot_say_is_not_written() {
     assert_eq!(refusal(&nameless), "the element `org_name` would be empty");
 
     let mut missing = report();
-    missing.policy.policy = Word::missing();
+    missing.policy.policy = SchemaWord::missing();
     assert_eq!(refusal(&missing), "the element `p` would be empty");
 
     let mut unregistered = report();
-    unregistered.rows[0].key.disposition = Word::Other("moved\u{7}".to_owned());
+    unregistered.rows[0].key.disposition = SchemaWord::Other("moved\u{7}".to_owned());
     assert_eq!(
         refusal(&unregistered),
         "the element `disposition` cannot be \"moved\""
@@ -119,7 +119,7 @@ fn a_language_is_told_by_the_form_that_knows_it() {
 #[test]
 fn a_type_the_form_does_not_have_is_told_in_the_comment() {
     let mut report = report();
-    let reason = |kind: OverrideType| Reason {
+    let reason = |kind: OverrideType| ReportedReason {
         kind: kind.into(),
         comment: None,
     };
@@ -144,21 +144,21 @@ fn results_without_their_identifiers_are_left_out() {
         .map(|selector| DkimAuthResult {
             domain: if selector.is_empty() { "example.com" } else { " " }.to_owned(),
             selector: selector.to_owned(),
-            result: DkimResult::Pass.into(),
+            result: DkimResultWord::Pass.into(),
             human_result: None,
         })
         .to_vec();
-    let spf = |domain: &str, scope: SpfScope, result: SpfResult| SpfAuthResult {
+    let spf = |domain: &str, scope: SpfScope, result: SpfResultWord| SpfAuthResult {
         domain: domain.to_owned(),
         scope: Some(scope.into()),
         result: result.into(),
         human_result: None,
     };
     report.rows[0].key.spf = vec![
-        spf("", SpfScope::MailFrom, SpfResult::Pass),
-        spf("helo.example", SpfScope::Helo, SpfResult::Pass),
-        spf("mfrom.example", SpfScope::MailFrom, SpfResult::Policy),
-        spf("second.example", SpfScope::MailFrom, SpfResult::Pass),
+        spf("", SpfScope::MailFrom, SpfResultWord::Pass),
+        spf("helo.example", SpfScope::Helo, SpfResultWord::Pass),
+        spf("mfrom.example", SpfScope::MailFrom, SpfResultWord::Policy),
+        spf("second.example", SpfScope::MailFrom, SpfResultWord::Pass),
     ];
     let by_rfc_9990 = xml(&report, Form::Rfc9990);
     assert!(!by_rfc_9990.contains("<selector>"));
