@@ -168,6 +168,8 @@ mod tests {
             " multipart/report; report-type=feedback-report; boundary=b1",
             " Multipart/Report;\r\n\tboundary=\"a;b\\\";c\";\r\n\treport-type=\"Feedback-Report\"",
             "multipart/report;report-type = feedback-report (RFC 5965)",
+            r#"multipart/report; x="\\"; report-type=feedback-report"#,
+            r#"multipart/report; x="a\\"; report-type=feedback-report"#,
         ] {
             assert!(is_report(value), "{value}");
         }
@@ -180,6 +182,7 @@ mod tests {
             " multipart/report; boundary=\"; report-type=feedback-report\"",
             " multipart/report; boundary=\"; report-type=feedback-report",
             " multipart/report; report-type",
+            r#"multipart/report; x=\"; report-type=feedback-report; y=""#,
         ] {
             assert!(!is_report(value), "{value}");
         }

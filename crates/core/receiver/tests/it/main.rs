@@ -10,3 +10,4 @@ mod puzzles;
 mod scenario;
 mod scenarios;
 mod shares;
+mod upstream;

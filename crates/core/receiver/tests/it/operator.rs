@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use landmarc_auth::arc::ArcStatus;
 use landmarc_mail::DomainName;
 use landmarc_receiver::Judgement;
 use landmarc_receiver::action::{Effect, SmtpAction};
@@ -301,4 +302,74 @@ fn what_would_have_been_done_is_kept_beside_what_is_done() {
     assert!(matches!(applied.without.smtp, SmtpAction::Reject(_)));
     assert_eq!(judgement.decision.smtp, SmtpAction::Accept);
     assert_eq!(judgement.decision.overrides, Vec::from_iter(applied.recorded));
+}
+
+const SEALED: &str = "from a@example.com
+    sealed by d=forward.example s=f claiming mx.forward.example; dmarc=pass header.from=example.com";
+
+/// Two questions a set are spent on a chain only where a rule may ask about it.
+#[test]
+fn the_chain_of_a_message_is_validated_for_rules_that_ask_about_its_sealer() {
+    for (rule, expected) in [
+        ("any accept result=pass,none", ArcStatus::None),
+        (
+            "sealed accept result=fail arc_sealer=forward.example",
+            ArcStatus::None,
+        ),
+        (
+            "sealed accept result=none arc_sealer=forward.example",
+            ArcStatus::Pass,
+        ),
+        (
+            "sealed accept result=none arc_sealer=forward.example ends=-1",
+            ArcStatus::None,
+        ),
+    ] {
+        let given = Given::read(&format!(
+            "{SEALED}\nrules trusted_sealers forward.example\nrule {rule}"
+        ));
+        let judgement = given.judge();
+        assert_eq!(
+            (judgement.dmarc.as_str(), judgement.arc.status),
+            ("none", expected),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn a_chain_that_fails_leaves_a_rule_open_only_where_a_key_is_owed() {
+    let mut judgement = Given::read(&format!("{SEALED}\nrules arc always")).judge();
+    let sealed = rule("sealed accept result=none arc_sealer=forward.example");
+    assert_eq!(sealed.check(&MessageFacts::of(&judgement, NOW)), Check::Holds);
+    judgement.arc.status = ArcStatus::Fail;
+    let condition = Condition::ArcSealer;
+    assert_eq!(
+        sealed.check(&MessageFacts::of(&judgement, NOW)),
+        Check::Fails(condition)
+    );
+    for asked in &mut judgement.asked {
+        asked.answer = None;
+    }
+    assert_eq!(
+        sealed.check(&MessageFacts::of(&judgement, NOW)),
+        Check::Unanswered(condition)
+    );
+}
+
+/// Only what might have spared a message keeps it from being refused.
+#[test]
+fn a_rule_that_refuses_is_never_in_doubt() {
+    let unanswered = "from a@example.com
+        signed by d=list.example s=s1
+        zone s1._domainkey.list.example TXT TIMEOUT";
+    let judgement = Given::read(unanswered).judge();
+    let facts = MessageFacts::of(&judgement, NOW);
+    let rules =
+        ["reject", "accept"].map(|action| rule(&format!("r {action} result=none dkim_domain=list.example")));
+    for rule in &rules {
+        assert_eq!(rule.check(&facts), Check::Unanswered(Condition::DkimDomain));
+    }
+    assert_eq!(select(&rules[..1], &facts).doubtful, None);
+    assert_eq!(select(&rules, &facts).doubtful, Some(&rules[1]));
 }
