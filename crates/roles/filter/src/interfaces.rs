@@ -2,28 +2,29 @@
 //!
 //! All of them drive the sessions of the [`Filter`], so nothing about judging is here.
 
-mod check_api;
-mod exim;
-mod socket;
-
 use std::sync::Arc;
 
-use landmarc_net::{Drained, SocketAddress};
+use landmarc_interfaces::readsocket::{Desk, spool::Spool};
+use landmarc_interfaces::{DriveLimits, http};
+use landmarc_net::{
+    AcceptLimits, AcceptLoop, Connection, Drained, ListenError, Listeners, SocketAddress, UnixAccess, WhenFull,
+};
+use landmarc_runtime::account::{Account, AccountError, find_group};
+use landmarc_runtime::check_secret::{SecretError, secret};
+use landmarc_runtime::current::Current;
+use landmarc_runtime::rules;
+use landmarc_runtime::sockets::Sockets;
 use landmarc_settings::Settings;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::Filter;
-use check_api::CheckApiSockets;
-use exim::Exim;
-use landmarc_runtime::account::Account;
-use landmarc_runtime::current::Current;
-pub use socket::InterfaceError;
 
 /// Interfaces whose sockets are open, and that are not served yet.
 pub struct BoundInterfaces {
-    check_api: CheckApiSockets,
-    exim: Exim,
+    check_api: Listeners,
+    secret: Option<Vec<u8>>,
+    exim: Listeners,
 }
 
 impl BoundInterfaces {
@@ -32,18 +33,21 @@ impl BoundInterfaces {
     /// # Errors
     /// With the setting, the cause, and what to do about it.
     pub async fn bind(settings: &Settings, account: &Account) -> Result<Self, InterfaceError> {
+        let api = &settings.check_api;
+        let path = api.secret_file.as_deref().filter(|_| !api.listen.is_empty());
         Ok(Self {
-            check_api: CheckApiSockets::bind(settings, account).await?,
-            exim: Exim::bind(settings, account).await?,
+            secret: path.map(secret).transpose()?,
+            check_api: bind(&Sockets::of_check_api(settings), account).await?,
+            exim: bind(&Sockets::of_exim(settings), account).await?,
         })
     }
 
-    /// Says in the log where they are.
+    /// Logs where they are.
     pub fn introduce(&self) {
-        for socket in self.check_api.sockets.local_addresses() {
+        for socket in self.check_api.local_addresses() {
             tracing::info!("check API on {}", in_words(&socket));
         }
-        for socket in self.exim.sockets.local_addresses() {
+        for socket in self.exim.local_addresses() {
             tracing::info!("socket for Exim {socket}");
         }
     }
@@ -51,14 +55,52 @@ impl BoundInterfaces {
     /// Serves, from now until [`ServedInterfaces::end`].
     pub fn open(self, current: &Current, filter: &Arc<Filter>) -> ServedInterfaces {
         let (stop, stopped) = watch::channel(false);
-        let tasks = [
-            self.check_api.serve(current, Arc::clone(filter), stopped.clone()),
-            self.exim.serve(current, Arc::clone(filter), stopped),
-        ];
-        ServedInterfaces {
-            stop,
-            tasks: tasks.into_iter().flatten().collect(),
+        let in_force = current.get();
+        let settings = &in_force.settings;
+        let field_octets = settings.limits.header_field.as_usize();
+        let mut tasks = Vec::new();
+        if !settings.check_api.listen.is_empty() {
+            let limits = DriveLimits {
+                message_octets: settings.check_api.max_message_size.as_u64(),
+                field_octets,
+            };
+            let host_names = settings.check_api.host_names.iter().map(ToString::to_string);
+            let site = Arc::new(http::Site::new(Arc::clone(filter), limits, self.secret, host_names));
+            let accept_loop = accept_loop(&Sockets::of_check_api(settings), self.check_api, settings);
+            let serve = move |connection: Connection| {
+                let Connection {
+                    stream,
+                    peer,
+                    slot,
+                    stopped,
+                } = connection;
+                http::serve(stream, peer, Arc::clone(&site), stopped, slot)
+            };
+            tasks.push(tokio::spawn(accept_loop.run(serve, is_stopped(stopped.clone()))));
         }
+        if !settings.exim.listen.is_empty() {
+            let limits = DriveLimits {
+                field_octets,
+                ..DriveLimits::default()
+            };
+            let spool = Spool::new(settings.exim.spool_directory.clone().unwrap_or_default());
+            let handler = Desk::new(Arc::clone(filter), spool, limits);
+            let accept_loop = accept_loop(&Sockets::of_exim(settings), self.exim, settings);
+            let serve = move |connection: Connection| {
+                let handler = handler.clone();
+                async move {
+                    let Connection {
+                        stream,
+                        peer,
+                        slot,
+                        stopped,
+                    } = connection;
+                    handler.serve(stream, peer, stopped, &slot).await;
+                }
+            };
+            tasks.push(tokio::spawn(accept_loop.run(serve, is_stopped(stopped))));
+        }
+        ServedInterfaces { stop, tasks }
     }
 }
 
@@ -79,13 +121,82 @@ impl ServedInterfaces {
         self.stop.send_replace(true);
         let mut all = Drained::default();
         for task in self.tasks {
-            // It fails only by a panic, which has been told.
+            // It fails only by a panic, which has been logged.
             let drained = task.await.unwrap_or_default();
             all.finished += drained.finished;
             all.cut += drained.cut;
         }
         all
     }
+}
+
+/// Why an interface cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum InterfaceError {
+    /// One of its sockets.
+    #[error("{key}: {source}")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Why.
+        source: ListenError,
+    },
+    /// The group of its sockets.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// Its secret.
+    #[error("check_api.secret_file: {0}")]
+    Secret(#[from] SecretError),
+}
+
+impl InterfaceError {
+    /// What the operator can do.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Listen { source, .. } => source.remedy(),
+            Self::Account(error) => error.remedy(),
+            Self::Secret(error) => error.remedy().to_owned(),
+        }
+    }
+}
+
+async fn bind(sockets: &Sockets<'_>, account: &Account) -> Result<Listeners, InterfaceError> {
+    // The spellings were checked when the settings were read.
+    let addresses: Vec<SocketAddress> = sockets
+        .listen
+        .iter()
+        .filter_map(|spelling| spelling.parse().ok())
+        .collect();
+    let group_id = match sockets.group {
+        Some(name) => Some(find_group(sockets.group_key, name)?.as_raw()),
+        None => account.group_id(),
+    };
+    let access = UnixAccess {
+        mode: sockets.mode.bits(),
+        user_id: account.user_id(),
+        group_id,
+    };
+    Listeners::bind(&addresses, &access)
+        .await
+        .map_err(|source| InterfaceError::Listen {
+            key: sockets.listen_key,
+            source,
+        })
+}
+
+/// How many connections come in by them, and when these have to be gone.
+fn accept_loop(sockets: &Sockets<'_>, listeners: Listeners, settings: &Settings) -> AcceptLoop {
+    let limits = AcceptLimits {
+        connections: sockets.connections,
+        when_full: WhenFull::Drop,
+        shutdown_grace: rules::server_options(settings).shutdown_grace,
+    };
+    AcceptLoop::new(sockets.listen_key, listeners, limits)
+}
+
+async fn is_stopped(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone stops them, too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
 fn in_words(socket: &SocketAddress) -> String {

@@ -380,6 +380,37 @@ async fn of_a_slow_disk_each_message_tells_only_at_debug() {
     );
 }
 
+/// Decision D9: that no filter ahead speaks is worth a warning where one is looked for, and nowhere else.
+#[tokio::test]
+async fn d9_filters_ahead_that_never_speak_are_warned_of_once() {
+    const UPSTREAM: &str = "authentication.spf = \"upstream\"";
+    for (settings, authserv_id, warnings) in [
+        (UPSTREAM, "other.example", 1),
+        (UPSTREAM, "ours.example", 0),
+        ("", "other.example", 0),
+    ] {
+        let Fixture { filter, .. } = &service("silent", settings);
+        let counting = Counting::default();
+        let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(counting.clone()));
+        let macros: Macros = [("i", "4Fb1")].into_iter().collect();
+        let field = format!(" {authserv_id}; spf=none smtp.mailfrom=author.example");
+        for _ in 0..100 {
+            let mut session = filter.connect(&Peer::Unix);
+            session.mail(b"<>", Arguments::default(), &macros).await;
+            session.header(b"Authentication-Results", field.as_bytes()).await;
+            session.header(b"From", b" a@author.example").await;
+            session.end_of_headers(&macros).await;
+            session.abort();
+        }
+        let levels = counting.0.lock().unwrap();
+        let warned = levels
+            .iter()
+            .filter(|level| **level == tracing::Level::WARN)
+            .count();
+        assert_eq!(warned, warnings, "{settings} {authserv_id}");
+    }
+}
+
 /// Recipients are kept for the rules that ask about them, and for nothing else.
 #[test]
 fn paths_of_recipients_are_kept_only_for_a_rule_that_asks_about_them() {
