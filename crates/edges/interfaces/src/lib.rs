@@ -6,7 +6,9 @@
 //! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`Answer`] says
 //! what is to be done, and its [`Findings`] why, in plain words ([`words`]).
 //!
-//! Uses the words of the core for what was found, and knows nothing of how it was: of judging, settings and records. A message is never whole in memory.
+//! Uses the words of the core for what was found, and knows nothing of how it was: of judging, settings and records. A
+//! message is never whole in memory.
+//! Not implemented: HTTP/2, TLS, and messages that come compressed or encrypted, which nothing on one host needs.
 
 pub mod answer;
 pub mod caller;

@@ -1,4 +1,10 @@
-//! From rows that another program counted to the store.
+//! The history of other programs, brought into the store: once by a command (OpenDMARC, Mail::DMARC), or again and again
+//! beside the service (rspamd).
+//!
+//! Knows which rows a report can bear, that nothing is counted twice, and whose the store is that an import makes. Knows
+//! nothing of how other programs keep what they counted (`landmarc_source`) and of what it means (`landmarc_migrate`).
+//! Deliberately without: a day that is older than `store.tally_days`, since it would be removed at once; observations, for
+//! other programs keep counts.
 
 pub mod opendmarc;
 pub mod rspamd;

@@ -17,6 +17,7 @@ mod parameter;
 mod rate;
 mod reports;
 mod service;
+mod simple;
 mod socket;
 mod test_dns;
 mod toml;
@@ -115,6 +116,7 @@ impl fmt::Display for Line {
 pub fn translate(conf: &Conf, site: &Site, accepts: &dyn Fn(&str) -> Result<(), String>) -> Translation {
     let mut draft = Draft::new(conf, site, accepts);
     identity::translate(&mut draft);
+    simple::translate(&mut draft);
     service::translate(&mut draft);
     action::translate(&mut draft);
     clients::translate(&mut draft);

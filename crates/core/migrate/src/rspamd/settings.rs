@@ -117,12 +117,7 @@ impl Work<'_> {
         }
         self.tell_of_nothing(file.path, before);
         for fault in faults {
-            self.translation.broken.push(Broken {
-                file: file.path.to_owned(),
-                line: fault.line,
-                what: fault.wrong.to_string(),
-                remedy: fault.remedy(),
-            });
+            self.refuse(file.path, fault.line, fault.wrong.to_string(), fault.remedy());
         }
     }
 
@@ -139,13 +134,21 @@ impl Work<'_> {
         if self.translation.broken.iter().any(|broken| broken.file == file) {
             return;
         }
-        self.translation.broken.push(Broken {
-            file: file.to_owned(),
+        let what = "nothing in this file is of the DMARC or Redis module".to_owned();
+        let remedy = "if it is the inside of such a section, as in local.d, call it dmarc.conf or redis.conf, or put \
+                     dmarc { } around it; else leave it out";
+        self.refuse(file, line, what, remedy);
+    }
+
+    fn refuse(&mut self, file: &str, line: usize, what: String, remedy: &'static str) {
+        let file = file.to_owned();
+        let broken = Broken {
+            file,
             line,
-            what: "nothing in this file is of the DMARC or Redis module".to_owned(),
-            remedy: "if it is the inside of such a section, as in local.d, call it dmarc.conf or redis.conf, or put \
-                     dmarc { } around it; else leave it out",
-        });
+            what,
+            remedy,
+        };
+        self.translation.broken.push(broken);
     }
 
     fn take_one(&mut self, file: &str, implied: Option<&str>, mut said: Said) {
@@ -185,12 +188,7 @@ impl Work<'_> {
                 self.remarks.push(one_line(&remark));
             }
             Outcome::Wrong { what, remedy } => {
-                return self.translation.broken.push(Broken {
-                    file: line.file,
-                    line: line.line,
-                    what: format!("{}: {what}", line.option),
-                    remedy,
-                });
+                return self.refuse(file, line.line, format!("{}: {what}", line.option), remedy);
             }
             Outcome::Set { rank, settings, note } => {
                 line.note = note;
@@ -201,12 +199,8 @@ impl Work<'_> {
                             .unwrap_or(key),
                     );
                     if let Err(why) = self.set(key, value, rank, &line) {
-                        return self.translation.broken.push(Broken {
-                            file: line.file,
-                            line: line.line,
-                            what: format!("{}: {why}", line.option),
-                            remedy: "correct the value, or take the line out and set ours by hand",
-                        });
+                        let remedy = "correct the value, or take the line out and set ours by hand";
+                        return self.refuse(file, line.line, format!("{}: {why}", line.option), remedy);
                     }
                 }
             }
@@ -290,12 +284,8 @@ impl Work<'_> {
         let value = basic_string(&format!("{host}:{}", part(&port, "25")));
         if let Err(why) = (self.accepts)(&format!("{RELAY} = {value}\n")) {
             let (file, line, option) = from.unwrap_or_default();
-            return self.translation.broken.push(Broken {
-                file,
-                line,
-                what: format!("{option}: {why}"),
-                remedy: "correct the value, or take the line out and set report.delivery.relay by hand",
-            });
+            let remedy = "correct the value, or take the line out and set report.delivery.relay by hand";
+            return self.refuse(&file, line, format!("{option}: {why}"), remedy);
         }
         self.chosen.insert(RELAY, Chosen { rank, value, from });
     }

@@ -113,22 +113,6 @@ fn author(draft: &mut Draft<'_>) {
         ("action", "required_header_fields"),
         "Such a message is refused in mode \"enforce\" only.",
     );
-    if draft.conf.flag(P::RejectMultiValueFrom).is_some() {
-        draft.tell(
-            P::RejectMultiValueFrom,
-            "Each domain of a From field is evaluated, and the strictest policy counts, so several domains are no way around \
-             DMARC.",
-        );
-    }
-    match draft.conf.flag(P::RequiredFrom) {
-        Some(true) => draft.look(
-            P::RequiredFrom,
-            "A From field that cannot be read is refused (action.unusable_author). To refuse mail that has none, set \
-             action.required_header_fields, which counts the other fields too.",
-        ),
-        Some(false) => draft.tell(P::RequiredFrom, "This is what landmarc does."),
-        None => {}
-    }
 }
 
 /// P9.

@@ -27,12 +27,6 @@ fn names(draft: &mut Draft<'_>) {
         let name = draft.host_or(name);
         draft.set(P::AuthservId, ("", "authserv_id"), name, why);
     }
-    draft.flag(
-        P::AuthservIdWithJobId,
-        ("", "authserv_id_with_job_id"),
-        "Each field has the id then, that of a permanent error as well.",
-    );
-    draft.flag(P::SoftwareHeader, ("", "software_header"), "");
 }
 
 /// P28, P29. Results of others are as good as the trust in whoever can write them; a look of our own is
@@ -151,9 +145,6 @@ fn sealers(draft: &mut Draft<'_>) {
             "upstream-then-self",
             "OpenDMARC believed what the milter ahead of it said of ARC; landmarc can validate a chain itself.",
         );
-    }
-    if draft.conf.number(P::DomainWhitelistSize).is_some() {
-        draft.tell(P::DomainWhitelistSize, "Lists have no size to be chosen here.");
     }
 }
 

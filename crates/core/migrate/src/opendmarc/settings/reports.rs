@@ -38,15 +38,6 @@ fn history(draft: &mut Draft<'_>) {
             );
         }
     }
-    match draft.conf.flag(P::RecordAllMessages) {
-        Some(true) => draft.tell(P::RecordAllMessages, "Every message is written down, and why it was judged as it was."),
-        Some(false) => draft.tell(
-            P::RecordAllMessages,
-            "Every message is written down; reports still go only to domains that ask for them. store.observations = false keeps \
-             the counts alone.",
-        ),
-        None => {}
-    }
 }
 
 fn reports_failures(draft: &Draft<'_>) -> bool {

@@ -27,8 +27,6 @@ pub(super) fn translate(draft: &mut Draft<'_>) {
     suffixes(draft);
     walk(draft);
     log(draft);
-    files(draft);
-    left_to_the_service_manager(draft);
     draft.set_unasked(
         ("web", "listen"),
         Vec::new(),
@@ -226,45 +224,10 @@ fn walk(draft: &mut Draft<'_>) {
             ),
         }
     }
-    if draft.conf.text(P::DmarcbisWalkModeFallback).is_some() {
-        draft.tell(
-            P::DmarcbisWalkModeFallback,
-            "There is one way at a time (dmarc.discovery); dmarc.compare_rfc7489 logs what the other would have said.",
-        );
-    }
-    match draft.conf.flag(P::DmarcbisIgnorePct) {
-        Some(true) => draft.tell(P::DmarcbisIgnorePct, "RFC 9989 has no pct, and landmarc does not apply it."),
-        Some(false) => draft.look(
-            P::DmarcbisIgnorePct,
-            "RFC 9989 has no pct, and landmarc does not apply it; dmarc.pct_zero_as_test takes pct=0 for the test mode.",
-        ),
-        None => {}
-    }
-    if draft.conf.flag(P::ReadCanonicalizedData).is_some() {
-        draft.tell(
-            P::ReadCanonicalizedData,
-            "Messages are read as they come; nothing prepares them.",
-        );
-    }
 }
 
 /// P30, P31, P19, L7.
 fn log(draft: &mut Draft<'_>) {
-    match draft.conf.flag(P::Syslog) {
-        Some(true) => {
-            draft.set(
-                P::Syslog,
-                ("log", "target"),
-                "syslog",
-                "One line for each message; the words are landmarc's own.",
-            );
-        }
-        Some(false) => draft.tell(
-            P::Syslog,
-            "The log goes to the journal under systemd, and to standard error without.",
-        ),
-        None => {}
-    }
     if let Some(facility) = draft.conf.text(P::SyslogFacility).map(str::to_ascii_lowercase) {
         if FACILITIES.contains(&facility.as_str()) {
             draft.set(P::SyslogFacility, ("log", "syslog_facility"), facility, "");
@@ -287,70 +250,6 @@ fn log(draft: &mut Draft<'_>) {
                 }
             },
         );
-    }
-}
-
-/// P20, P32, P40, P7.
-fn files(draft: &mut Draft<'_>) {
-    if draft.conf.text(P::PidFile).is_some() {
-        draft.tell(
-            P::PidFile,
-            "systemd knows the process without a file. Started as \"opendmarc\", landmarc writes it; where the service file \
-             gives another one with -P, that one counts.",
-        );
-    }
-    if draft.conf.text(P::TemporaryDirectory).is_some() {
-        draft.look(
-            P::TemporaryDirectory,
-            "No temporary files are written; OpenDMARC itself has not known it since 1.3.1.",
-        );
-    }
-    if draft.conf.text(P::TestDnsData).is_some() {
-        draft.tell(
-            P::TestDnsData,
-            "For tests: \"landmarc check --dns FILE\" answers from a file of zones, and \"opendmarc -t\" reads this one.",
-        );
-    }
-    if draft.conf.text(P::BaseDirectory).is_some() {
-        draft.tell(
-            P::BaseDirectory,
-            "Paths above that were relative to it are written out.",
-        );
-    }
-}
-
-/// P3 to P6, P8, P11: what a service manager does for every service alike.
-fn left_to_the_service_manager(draft: &mut Draft<'_>) {
-    for (parameter, why) in [
-        (
-            P::AutoRestart,
-            "Left to systemd: Restart=on-failure. A bug ends one session here, not the service. Started as \
-             \"opendmarc\", landmarc does it as before.",
-        ),
-        (
-            P::AutoRestartCount,
-            "Left to systemd: StartLimitBurst=; started as \"opendmarc\", landmarc counts as before.",
-        ),
-        (
-            P::AutoRestartRate,
-            "Left to systemd: StartLimitBurst= and StartLimitIntervalSec=; started as \"opendmarc\", landmarc counts as \
-             before.",
-        ),
-        (
-            P::Background,
-            "\"landmarc serve\" stays in the foreground, and tells systemd when it is ready (Type=notify). Started as \
-             \"opendmarc\", it does as this line says.",
-        ),
-        (
-            P::ChangeRootDirectory,
-            "Left to systemd: ProtectSystem=strict and the other lines of the unit in docs/install.md. Paths above are not \
-             changed: check that they are those outside.",
-        ),
-        (P::EnableCoredumps, "Left to systemd: LimitCORE=infinity."),
-    ] {
-        if draft.conf.text(parameter).is_some() {
-            draft.tell(parameter, why);
-        }
     }
 }
 
