@@ -7,7 +7,8 @@ use std::sync::Arc;
 use landmarc_interfaces::readsocket::{Desk, spool::Spool};
 use landmarc_interfaces::{DriveLimits, http};
 use landmarc_net::{
-    AcceptLimits, AcceptLoop, Connection, Drained, ListenError, Listeners, SocketAddress, UnixAccess, WhenFull,
+    AcceptLimits, AcceptLoop, Connection, Drained, ListenError, Listeners, SocketAddress, UnixAccess,
+    WhenFull,
 };
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::check_secret::{SecretError, secret};
@@ -65,7 +66,12 @@ impl BoundInterfaces {
                 field_octets,
             };
             let host_names = settings.check_api.host_names.iter().map(ToString::to_string);
-            let site = Arc::new(http::Site::new(Arc::clone(filter), limits, self.secret, host_names));
+            let site = Arc::new(http::Site::new(
+                Arc::clone(filter),
+                limits,
+                self.secret,
+                host_names,
+            ));
             let accept_loop = accept_loop(&Sockets::of_check_api(settings), self.check_api, settings);
             let serve = move |connection: Connection| {
                 let Connection {

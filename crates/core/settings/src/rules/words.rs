@@ -183,12 +183,9 @@ mod tests {
             RecipientPattern::parse("\"a@b\"@Example.org").unwrap().text(),
             "\"a@b\"@example.org"
         );
-        for pattern in [
-            why::<NamePattern>("<list.example>"),
-            why::<RecipientPattern>("<a@example.org>"),
-        ] {
-            insta::assert_snapshot!(pattern, @r#"write it without the brackets "<" and ">""#);
-        }
+        let brackets = why::<NamePattern>("<list.example>");
+        insta::assert_snapshot!(brackets, @r#"write it without the brackets "<" and ">""#);
+        assert_eq!(why::<RecipientPattern>("<a@example.org>"), brackets);
         assert_ne!(why::<NamePattern>("<"), "");
         assert_ne!(why::<NamePattern>("*"), "");
         assert_ne!(why::<NamePattern>("*."), "");

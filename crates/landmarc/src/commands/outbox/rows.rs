@@ -58,8 +58,12 @@ pub(super) fn object(row: &Delivery) -> Map<String, Value> {
 
 /// A number with what it counts: `1 report`, `1,234 reports`.
 pub(super) fn counted(number: u64, what: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {what}{ending}", grouped(number))
+    let number_text = grouped(number);
+    match (number, what.strip_suffix('y')) {
+        (1, _) => format!("{number_text} {what}"),
+        (_, Some(stem)) => format!("{number_text} {stem}ies"),
+        (_, None) => format!("{number_text} {what}s"),
+    }
 }
 
 #[cfg(test)]
