@@ -5,6 +5,7 @@ mod api;
 mod chain;
 pub(crate) mod corpus;
 mod exim;
+mod mta;
 mod opensmtpd;
 mod qpsmtpd;
 mod rspamc;

@@ -76,6 +76,9 @@ pub(crate) trait Interface {
     /// Brings one message, and waits for the answer.
     fn send(&mut self, case: &Case) -> Answer;
 
+    /// Looks once all are brought what became of those that were taken.
+    fn settle(&mut self, _answers: &mut [Answer]) {}
+
     /// What is to be answered where the service does this: `accept`, `quarantine`, `reject`, `tempfail`.
     fn answer_to(&self, action: &str) -> Answer {
         match action {
@@ -137,7 +140,7 @@ impl<IsHeld: FnMut(&Outcome) -> bool> Interface for HoldingInterface<'_, IsHeld>
 }
 
 /// Sends it in a connection of its own, from the address of its client.
-fn send_from(case: &Case, server: SocketAddr) -> std::io::Result<Outcome> {
+pub(crate) fn send_from(case: &Case, server: SocketAddr) -> std::io::Result<Outcome> {
     let mut smtp = Smtp::connect_from(case.client, server)?;
     smtp.ehlo(&case.helo)?;
     let envelope = Envelope {
@@ -183,15 +186,15 @@ pub(crate) fn found_as_expected(interface: &mut impl Interface) {
 
 /// All messages, one after the other, with what was answered and what is written down.
 fn brought(interface: &mut impl Interface) -> Vec<(Case, Answer, Value)> {
-    let mut answered = Vec::new();
-    for (before, case) in cases().into_iter().enumerate() {
-        let answer = interface.send(&case);
+    let (cases, mut answers) = (cases(), Vec::new());
+    for (before, case) in cases.iter().enumerate() {
+        answers.push(interface.send(case));
         // The next one must not overtake it.
         interface.service().messages(before + 1);
-        answered.push((case, answer));
     }
-    let records = records(interface.service(), answered.len());
-    let all = answered.into_iter().zip(records);
+    interface.settle(&mut answers);
+    let records = records(interface.service(), answers.len());
+    let all = cases.into_iter().zip(answers).zip(records);
     all.map(|((case, answer), record)| (case, answer, record))
         .collect()
 }

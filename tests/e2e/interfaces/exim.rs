@@ -13,13 +13,14 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, PASSWORD, Sink, Smtp, USER};
+use landmarc_e2e::{Delivered, HOST_NAME, Outcome, PASSWORD, Sink, Smtp, USER};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, output_of, package};
 
 use super::apart::Apart;
-use super::corpus::{self, RECIPIENT, STRANGER};
+use super::corpus::{self, STRANGER};
+use super::mta;
 use crate::service::{Line, Service, Socket};
 use crate::world::letter;
 
@@ -125,14 +126,12 @@ impl Scene {
     }
 
     fn client(&self, client: Ipv4Addr) -> Smtp {
-        let mut smtp = Smtp::connect_from(client, self.exim.address).unwrap();
-        smtp.ehlo("client.helo.example").unwrap();
-        smtp
+        mta::connect(client, self.exim.address)
     }
 
     /// From this address, by this client, in a connection of its own.
     fn send(&self, client: Ipv4Addr, mail_from: &str, message: &[u8]) -> Outcome {
-        send(&mut self.client(client), mail_from, message)
+        mta::send(&mut self.client(client), mail_from, message)
     }
 
     /// In the name of this address, from a client that its domain forbids, and not signed.
@@ -146,15 +145,6 @@ impl Scene {
         let id = queue_id(outcome);
         (self.exim.delivered(&id), self.service.message(&id))
     }
-}
-
-fn send(smtp: &mut Smtp, mail_from: &str, message: &[u8]) -> Outcome {
-    let envelope = Envelope {
-        mail_from,
-        parameters: "",
-        rcpt_to: &[RECIPIENT],
-    };
-    smtp.send(&envelope, message).unwrap()
 }
 
 /// The id in `OK id=1pDJ4z-0007Kd-2B`.

@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::thread;
 
-use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp};
+use landmarc_e2e::{Delivered, HOST_NAME, Outcome, Sink, Smtp};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
 use super::apart::Apart;
-use super::corpus::{self, ALLOWED, HoldingInterface, RECIPIENT, STRANGER, SmtpInterface, judged_alike};
+use super::corpus::{self, ALLOWED, Answer, Case, Interface, STRANGER, judged_alike, send_from};
+use super::mta::{self, accepted_id};
 use crate::binary::executable;
 use crate::service::{Line, Service, Socket};
 use crate::world::{letter, signed_letter, unfolded};
@@ -51,40 +52,17 @@ impl Scene {
     }
 
     fn send(&self, client: Ipv4Addr, mail_from: &str, message: &[u8]) -> Outcome {
-        send(self.connect(client), mail_from, message)
+        mta::send(&mut self.connect(client), mail_from, message)
     }
 
     fn connect(&self, client: Ipv4Addr) -> Smtp {
-        Smtp::connect_from(client, self.smtpd.address).unwrap()
+        mta::connect(client, self.smtpd.address)
     }
 
     #[track_caller]
     fn delivered(&self, outcome: &Outcome) -> (Delivered, Line) {
-        let id = queue_id(outcome);
-        let delivered = self.smtpd.sink.wait_for(&id);
-        let delivered = delivered.unwrap_or_else(|| panic!("{id} was not delivered:\n{}", self.smtpd.log()));
-        (delivered, self.service.message(&id))
+        mta::delivered(&self.smtpd.sink, &self.service, &accepted_id(outcome))
     }
-}
-
-fn send(mut smtp: Smtp, mail_from: &str, message: &[u8]) -> Outcome {
-    smtp.ehlo("client.helo.example").unwrap();
-    let envelope = Envelope {
-        mail_from,
-        parameters: "",
-        rcpt_to: &[RECIPIENT],
-    };
-    smtp.send(&envelope, message).unwrap()
-}
-
-/// The id in `2.0.0 46f8a9b2 Message accepted for delivery`.
-#[track_caller]
-fn queue_id(outcome: &Outcome) -> String {
-    let text = outcome.last().text();
-    let id = text.split_once(" Message accepted").map(|(before, _)| before);
-    let id = id.and_then(|before| before.rsplit(' ').next());
-    id.unwrap_or_else(|| panic!("not taken: {:?}", outcome.last()))
-        .to_owned()
 }
 
 /// A running smtpd with its filter; both end with the test.
@@ -282,12 +260,12 @@ fn opensmtpd_has_many_sessions_at_once() {
     let clients: Vec<_> = connected
         .into_iter()
         .enumerate()
-        .map(|(number, smtp)| {
+        .map(|(number, mut smtp)| {
             thread::spawn(move || {
                 let domain = ["reject.example", "none.example", "plain.example"][number % 3];
                 let body = format!("line of {number}\r\n").repeat(2_000 * (number % 4));
                 let message = [letter(&format!("a@{domain}")), body.into_bytes()].concat();
-                (number, send(smtp, &format!("a@{domain}"), &message))
+                (number, mta::send(&mut smtp, &format!("a@{domain}"), &message))
             })
         })
         .collect();
@@ -327,7 +305,7 @@ fn opensmtpd_does_without_the_service_as_it_was_told() {
                 .contains("the check API of the service cannot be reached")
         );
         if code == 250 {
-            let id = queue_id(&unjudged);
+            let id = accepted_id(&unjudged);
             let delivered = scene.smtpd.sink.wait_for(&id).expect("it is delivered");
             assert!(delivered.values("Authentication-Results").is_empty());
             assert_eq!(delivered.body(), b"hello\r\n.a dot\r\n");
@@ -338,19 +316,49 @@ fn opensmtpd_does_without_the_service_as_it_was_told() {
     }
 }
 
+/// OpenSMTPD delivers about one message in a second, and many at once; so it is looked at when all are taken.
+struct Corpus<'a> {
+    scene: &'a Scene,
+    outcomes: Vec<Outcome>,
+}
+
+impl Interface for Corpus<'_> {
+    fn service(&self) -> &Service {
+        &self.scene.service
+    }
+
+    fn send(&mut self, case: &Case) -> Answer {
+        let outcome = send_from(case, self.scene.smtpd.address).unwrap();
+        let answer = Answer::of(&outcome);
+        self.outcomes.push(outcome);
+        answer
+    }
+
+    fn settle(&mut self, answers: &mut [Answer]) {
+        let taken = answers
+            .iter_mut()
+            .zip(&self.outcomes)
+            .filter(|(answer, _)| **answer == Answer::Taken);
+        for (answer, outcome) in taken {
+            let (delivered, _) = self.scene.delivered(outcome);
+            if !delivered.values("DMARC-Quarantine").is_empty() {
+                *answer = Answer::Held;
+            }
+        }
+    }
+
+    fn tells_what_is_held(&self) -> bool {
+        true
+    }
+}
+
 #[test]
 fn corpus_is_judged_alike_by_opensmtpd() {
     let Some(scene) = Scene::start("corpus-opensmtpd", "") else {
         return;
     };
-    judged_alike(&mut HoldingInterface {
-        smtp: SmtpInterface {
-            service: &scene.service,
-            address: scene.smtpd.address,
-        },
-        is_held: |outcome: &Outcome| {
-            let (delivered, _) = scene.delivered(outcome);
-            !delivered.values("DMARC-Quarantine").is_empty()
-        },
+    judged_alike(&mut Corpus {
+        scene: &scene,
+        outcomes: Vec::new(),
     });
 }

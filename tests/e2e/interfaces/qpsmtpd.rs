@@ -62,13 +62,13 @@ fn what_is_tolerated_and_what_has_no_policy_is_told_apart() {
     let Some(scene) = Scene::start("tolerated", &Arguments::default()) else {
         return;
     };
-    for (domain, told) in [
+    for (domain, printed) in [
         ("none.example", "(data_post) dmarc: fail, tolerated"),
         ("plain.example", "(data_post) dmarc: skip, no policy"),
     ] {
         let outcome = scene.send(STRANGER, &format!("a@{domain}"), &forged(domain));
         assert_eq!(outcome.last().code, 250, "{outcome:?}");
-        scene.says(told);
+        scene.says(printed);
     }
     assert!(!scene.qpsmtpd_log().contains("karma -3"));
 }
@@ -76,7 +76,7 @@ fn what_is_tolerated_and_what_has_no_policy_is_told_apart() {
 /// Q15: where there is no policy, SPF alone may refuse.
 #[test]
 fn without_a_policy_spf_may_decide() {
-    for (level, client, code, told) in [
+    for (level, client, code, printed) in [
         (1, STRANGER, 552, "dmarc: fail, no policy, spf fail"),
         (1, SOFT, 250, "dmarc: skip, no policy"),
         (2, SOFT, 552, "dmarc: fail, no policy, spf softfail"),
@@ -92,7 +92,7 @@ fn without_a_policy_spf_may_decide() {
             code == 552,
             "{outcome:?}"
         );
-        scene.says(told);
+        scene.says(printed);
     }
 }
 
@@ -155,7 +155,7 @@ fn a_refusal_is_of_the_type_that_was_asked_for() {
 /// A quarantine of qpsmtpd's: a field to sort by, or a refusal, as the plugin of Mail::DMARC had it.
 #[test]
 fn a_message_in_quarantine_is_marked_or_refused() {
-    for (arguments, settings, code, told) in [
+    for (arguments, settings, code, printed) in [
         ("quarantine mark", "", 250, "dmarc: fail, quarantine"),
         (
             "quarantine mark",
@@ -179,7 +179,7 @@ fn a_message_in_quarantine_is_marked_or_refused() {
         .concat();
         let outcome = scene.send(STRANGER, "a@quarantine.example", &forged);
         assert_eq!(outcome.last().code, code, "{outcome:?}");
-        scene.says(told);
+        scene.says(printed);
         scene.says("karma -3");
         if code == 250 {
             let delivered = scene.delivered(1).remove(0);
@@ -341,7 +341,7 @@ fn what_is_not_to_be_reported_is_not_counted() {
 /// A secret opens the interface over TCP; without the right one there is no answer, and one line that says why.
 #[test]
 fn a_secret_is_named() {
-    for (theirs, told) in [
+    for (theirs, printed) in [
         ("s3cret", "dmarc: fail, tolerated"),
         ("wr0ng", "dmarc: not judged: refused (401): "),
     ] {
@@ -354,7 +354,7 @@ fn a_secret_is_named() {
         };
         let outcome = scene.send(STRANGER, "a@none.example", &forged("none.example"));
         assert_eq!(outcome.last().code, 250, "{outcome:?}");
-        scene.says(told);
+        scene.says(printed);
         assert!(!scene.qpsmtpd_log().contains(theirs));
     }
 }

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use landmarc_e2e::{Delivered, Envelope, HOST_NAME, Outcome, Sink, Smtp};
+use landmarc_e2e::{Delivered, HOST_NAME, Outcome, Sink};
 use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, output_of, package, with_libraries};
 
 use super::apart::Apart;
-use super::corpus::{
-    self, ALLOWED, HOLDING, HoldingInterface, RECIPIENT, STRANGER, SmtpInterface, judged_alike,
-};
+use super::corpus::{self, ALLOWED, HOLDING, HoldingInterface, STRANGER, SmtpInterface, judged_alike};
+use super::mta::{self, accepted_id};
 use crate::service::{Line, Service, Socket};
 use crate::world::{letter, signed_letter, unfolded};
 
@@ -47,25 +46,14 @@ impl Scene {
     }
 
     fn send(&self, case: &Mail<'_>) -> Outcome {
-        let mut smtp = Smtp::connect_from(case.client, self.sendmail.address).unwrap();
-        smtp.ehlo("client.helo.example").unwrap();
-        let envelope = Envelope {
-            mail_from: case.mail_from,
-            parameters: "",
-            rcpt_to: &[RECIPIENT],
-        };
-        smtp.send(&envelope, &case.message).unwrap()
+        let mut smtp = mta::connect(case.client, self.sendmail.address);
+        mta::send(&mut smtp, case.mail_from, &case.message)
     }
 
     /// What the recipient got, and the line of our log.
     #[track_caller]
     fn delivered(&self, outcome: &Outcome) -> (Delivered, Line) {
-        let id = queue_id(outcome);
-        let delivered = self.sendmail.sink.wait_for(&id);
-        (
-            delivered.unwrap_or_else(|| panic!("{id} was not delivered")),
-            self.service.message(&id),
-        )
+        mta::delivered(&self.sendmail.sink, &self.service, &accepted_id(outcome))
     }
 }
 
@@ -211,16 +199,6 @@ fn compiled(tools: &Path, folder: &Folder) -> String {
     output_of(command.arg(folder.join("sendmail.mc")))
 }
 
-/// The id in `2.0.0 4AL0Bx8k012345 Message accepted for delivery`.
-#[track_caller]
-fn queue_id(outcome: &Outcome) -> String {
-    let text = outcome.last().text();
-    let id = text.split_once(" Message accepted").map(|(before, _)| before);
-    let id = id.and_then(|before| before.rsplit(' ').next());
-    id.unwrap_or_else(|| panic!("not taken: {:?}", outcome.last()))
-        .to_owned()
-}
-
 /// M3, M4: the macros that Sendmail sends by itself are enough.
 #[test]
 fn sendmail_hears_every_verdict_over_both_kinds_of_socket() {
@@ -282,7 +260,7 @@ fn sendmail_holds_what_is_quarantined() {
         return;
     };
     let outcome = scene.send(&Mail::spoof("a@quarantine.example"));
-    let id = queue_id(&outcome);
+    let id = accepted_id(&outcome);
     scene.service.message(&id).says("dmarc=fail action=quarantine");
     let held = wait_for(|| scene.sendmail.queued("hf").pop()).expect("it is held");
     assert_eq!(held, format!("hf{id}"));
@@ -381,6 +359,6 @@ fn corpus_is_judged_alike_by_sendmail() {
             service: &scene.service,
             address: scene.sendmail.address,
         },
-        is_held: |outcome: &Outcome| scene.sendmail.holds(&queue_id(outcome)),
+        is_held: |outcome: &Outcome| scene.sendmail.holds(&accepted_id(outcome)),
     });
 }

@@ -72,14 +72,14 @@ fn a_service_needs_no_milter_socket() {
 
 /// Where the API is, as the log says.
 fn address_in(log: &mut impl BufRead) -> String {
-    let mut told = String::new();
+    let mut printed = String::new();
     loop {
         let mut line = String::new();
         log.read_line(&mut line).unwrap();
-        assert_ne!(line, "", "it has ended: {told}");
+        assert_ne!(line, "", "it has ended: {printed}");
         if let Some((_, address)) = line.split_once("check API on http://") {
             return address.trim_end().trim_end_matches('/').to_owned();
         }
-        told.push_str(&line);
+        printed.push_str(&line);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Scene, Stage, Way, said};
 use crate::interfaces::corpus::{ALLOWED, STRANGER};
+use crate::interfaces::mta;
 use crate::world::{letter, unfolded};
 
 /// In every place that a sender has a hand in: what Exim would run, what would end a line or a value.
@@ -27,7 +28,7 @@ fn nothing_of_a_sender_is_expanded() {
     let mut smtp = scene.client(STRANGER);
     // What Exim takes for a HELO name at all.
     smtp.ehlo("client_status.example").unwrap();
-    let (code, lines) = said(&super::send(&mut smtp, mail_from, &message));
+    let (code, lines) = said(&mta::send(&mut smtp, mail_from, &message));
     assert_eq!(
         (code, lines),
         (

@@ -5,6 +5,7 @@ use landmarc_testkit::tools::{Folder, output_of, package};
 
 use super::{Scene, Stage, Way, contrib, program, queue_id, said};
 use crate::interfaces::corpus::{ALLOWED, Answer, Case, Interface, STRANGER, SmtpInterface, judged_alike};
+use crate::interfaces::mta;
 use crate::service::Service;
 use crate::world::{letter, signed_letter, unfolded};
 
@@ -229,7 +230,7 @@ fn e8_authenticated_users_are_left_alone() {
         };
         let mut smtp = scene.client(STRANGER);
         assert_eq!(smtp.auth_plain(USER, PASSWORD).unwrap().code, 235);
-        let outcome = super::send(&mut smtp, "ceo@reject.example", &letter("ceo@reject.example"));
+        let outcome = mta::send(&mut smtp, "ceo@reject.example", &letter("ceo@reject.example"));
         let delivered = scene.exim.delivered(&queue_id(&outcome));
         assert!(delivered.values("X-DMARC").is_empty());
         assert!(delivered.values("Authentication-Results").is_empty());

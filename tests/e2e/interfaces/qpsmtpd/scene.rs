@@ -12,9 +12,9 @@ use landmarc_testkit::dns_server::DnsServer;
 use landmarc_testkit::tools::wait_for;
 use landmarc_testkit::tools::{Daemon, Folder, free_port, package};
 
-use crate::interfaces::corpus;
+use crate::interfaces::{corpus, mta};
 use crate::service::{Service, Socket};
-use crate::world::{Signer, envelope, letter};
+use crate::world::{Signer, letter};
 
 /// The plugin as it is shipped.
 const PLUGIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contrib/qpsmtpd/dmarc");
@@ -114,14 +114,12 @@ impl Scene {
 
     /// A client at this address, which has said EHLO.
     pub(super) fn connect(&self, client: Ipv4Addr) -> Smtp {
-        let mut smtp = Smtp::connect_from(client, self.address).unwrap();
-        smtp.ehlo("client.helo.example").unwrap();
-        smtp
+        mta::connect(client, self.address)
     }
 
     /// Sends one message from this client.
     pub(super) fn send(&self, client: Ipv4Addr, mail_from: &str, message: &[u8]) -> Outcome {
-        self.connect(client).send(&envelope(mail_from), message).unwrap()
+        mta::send(&mut self.connect(client), mail_from, message)
     }
 
     pub(super) fn qpsmtpd_log(&self) -> String {
