@@ -120,8 +120,8 @@ fn a_key_is_never_overwritten() {
     let before = fs::read(fixture.path("s1.pem")).unwrap();
     let ran = fixture.make("s1", &["--algorithm", "ed25519"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (69, ""));
-    let told = ran.stderr.replace(&fixture.path("s1.pem"), "FILE");
-    insta::assert_snapshot!(told, @r#"landmarc: cannot make FILE: File exists (os error 17); a key is never overwritten: name another file"#);
+    let printed = ran.stderr.replace(&fixture.path("s1.pem"), "FILE");
+    insta::assert_snapshot!(printed, @r#"landmarc: cannot make FILE: File exists (os error 17); a key is never overwritten: name another file"#);
     assert_eq!(fs::read(fixture.path("s1.pem")).unwrap(), before);
 }
 
@@ -180,8 +180,8 @@ fn keys_are_looked_for_where_they_are_to_be_published() {
 
     let missing = fixture.check(&["s1"], &json!({}), &[]);
     assert_eq!((missing.code, &missing.stderr), (1, warning));
-    let told = missing.stdout.replace(&file, "FILE").replace(&own, "RECORD");
-    insta::assert_snapshot!(told, @r#"
+    let printed = missing.stdout.replace(&file, "FILE").replace(&own, "RECORD");
+    insta::assert_snapshot!(printed, @r#"
     s1._domainkey.example.com (FILE): not published
       publish, and nothing else at that name:
       s1._domainkey.example.com. IN TXT "RECORD"

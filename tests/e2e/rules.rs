@@ -415,7 +415,7 @@ fn rules_of_another_file_are_tried_without_settings_that_name_them() {
 #[test]
 fn a_trial_of_what_the_service_would_not_judge_says_so() {
     let fixture = Fixture::new("skipped", RULES);
-    let told = |settings: &str, rest: &[&str]| {
+    let printed = |settings: &str, rest: &[&str]| {
         let rules = fixture.path("rules.toml");
         let config =
             format!("authserv_id = \"mx.example.net\"\naction.rules_file = \"{rules}\"\n{settings}\n");
@@ -424,19 +424,19 @@ fn a_trial_of_what_the_service_would_not_judge_says_so() {
     };
     let ours = "clients.trusted_networks = [\"192.0.2.0/24\"]";
     insta::assert_snapshot!(
-        told(ours, &["--ip", "192.0.2.7"]),
+        printed(ours, &["--ip", "192.0.2.7"]),
         @"landmarc: the service would not judge this client: trusted_network (clients.*)"
     );
-    assert_eq!(told(ours, &["--ip", "198.51.100.7"]), "");
+    assert_eq!(printed(ours, &["--ip", "198.51.100.7"]), "");
     let recipients = "clients.skip_recipients = [\"abuse@example.net\"]";
     insta::assert_snapshot!(
-        told(recipients, &["--rcpt", "abuse@example.net"]),
+        printed(recipients, &["--rcpt", "abuse@example.net"]),
         @"landmarc: the service would not judge this message: recipient (clients.*)"
     );
     let both = ["--rcpt", "abuse@example.net", "--rcpt", "b@example.net"];
-    assert_eq!(told(recipients, &both), "");
+    assert_eq!(printed(recipients, &both), "");
     insta::assert_snapshot!(
-        told("clients.skip_author_domains = [\"example.com\"]", &[]),
+        printed("clients.skip_author_domains = [\"example.com\"]", &[]),
         @"landmarc: the service would not judge this message: author_domain (clients.*)"
     );
 }
@@ -491,11 +491,11 @@ fn check_goes_by_the_rules_and_explains_them() {
     assert_eq!(object["action"], "accept");
     insta::assert_snapshot!(object["rule"], @r#"{"name":"acme-newsletter","owner":"anna","reason":"contract 4711","effect":"softened","without":"quarantine"}"#);
     let story = check(&["--explain"]).stdout;
-    let told: Vec<_> = story
+    let printed: Vec<_> = story
         .lines()
         .filter(|line| line.contains("acme-newsletter"))
         .collect();
-    insta::assert_snapshot!(told.join("\n"), @r#"
+    insta::assert_snapshot!(printed.join("\n"), @r#"
       The rule acme-newsletter of this server decides (owner anna, override local_policy): contract 4711.
       - When such mail passes by itself, the rule acme-newsletter is not needed any more: anna can take it
     "#);

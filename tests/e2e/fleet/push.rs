@@ -42,10 +42,10 @@ fn what_is_pushed_is_counted_once_whatever_becomes_of_the_collector() {
         let before = mx.log().len();
         ends(collector);
         mx.answers(A_FEW);
-        let told = mx.line_after(before, AWAY);
+        let printed = mx.line_after(before, AWAY);
         assert!(
-            told.contains("remedy=\"nothing is lost and it is tried again; see "),
-            "{told}"
+            printed.contains("remedy=\"nothing is lost and it is tried again; see "),
+            "{printed}"
         );
         collector.begin(&Loopback);
         mx.line_after(before, BACK);
@@ -156,16 +156,16 @@ impl Scene {
         other.answers(A_FEW);
         other.rest();
         let log = other.log();
-        let told: Vec<_> = log
+        let printed: Vec<_> = log
             .iter()
             .filter(|line| line.contains("our certificate"))
             .collect();
-        assert_eq!(told.len(), 1, "{}", other.complaints());
-        assert!(told[0].contains(AWAY), "{told:?}");
+        assert_eq!(printed.len(), 1, "{}", other.complaints());
+        assert!(printed[0].contains(AWAY), "{printed:?}");
         assert!(
-            told[0].contains("remedy=")
-                && told[0].contains("that the authority of the other side has signed"),
-            "{told:?}"
+            printed[0].contains("remedy=")
+                && printed[0].contains("that the authority of the other side has signed"),
+            "{printed:?}"
         );
         other.stop();
         let written = written(other);

@@ -308,12 +308,12 @@ fn a_broken_row_is_told_and_the_others_are_imported() {
         (&ran.json()["new"], &ran.json()["broken"]),
         (&json!(7), &json!(2))
     );
-    for told in [
+    for printed in [
         "report_record 3: disposition is \"discard\", which is none of its words",
         "report_record 4: source_ip has 1 octets, not 4 or 16",
         "WHERE id=4",
     ] {
-        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(ran.stderr.contains(printed), "{}", ran.stderr);
     }
 }
 
@@ -354,8 +354,8 @@ fn the_files_of_the_package_are_translated() {
         rules.to_str().unwrap(),
     ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    let told = "[organization] domain: left out: this is what the sample file says";
-    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let printed = "[organization] domain: left out: this is what the sample file says";
+    assert!(ran.stderr.contains(printed), "{}", ran.stderr);
     let settings = fs::read_to_string(&made).unwrap();
     fs::write(&made, format!("{settings}[action]\nrules_file = {rules:?}\n")).unwrap();
     let ran = landmarc(["config", "check", made.to_str().unwrap()]);

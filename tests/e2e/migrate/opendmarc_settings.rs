@@ -117,7 +117,7 @@ fn c6_all_bad_lines_are_told_in_the_old_words() {
     let Some(both) = both() else { return };
     let folder = Folder::new("opendmarc-bad");
     let conf = folder.write("opendmarc.conf", "Foo bar\nSyslog maybe\nHistoryFile\n");
-    let told = both
+    let printed = both
         .each_ref()
         .map(|which| said(program(which).arg("-n").arg("-c").arg(&conf)).stderr);
     let lines = [
@@ -125,12 +125,15 @@ fn c6_all_bad_lines_are_told_in_the_old_words() {
         "line 2: illegal value",
         "line 3: required value missing",
     ];
-    let counts = told
+    let counts = printed
         .each_ref()
-        .map(|told| lines.iter().filter(|line| told.contains(**line)).count());
-    assert_eq!(counts, [1, 3], "{told:?}");
+        .map(|printed| lines.iter().filter(|line| printed.contains(**line)).count());
+    assert_eq!(counts, [1, 3], "{printed:?}");
     let begins = format!("opendmarc: {}: configuration error at line 1: ", conf.display());
-    assert!(told.iter().all(|told| told.starts_with(&begins)), "{told:?}");
+    assert!(
+        printed.iter().all(|printed| printed.starts_with(&begins)),
+        "{printed:?}"
+    );
 }
 
 /// F1, F3, F10.
@@ -163,11 +166,11 @@ fn f3_version_and_usage_have_the_old_shape() {
             );
         }
         // The real one prints its usage, and the seed tells of a -T that it has not.
-        let told = said(program(which).args(["-T", "5"])).stderr;
+        let printed = said(program(which).args(["-T", "5"])).stderr;
         assert_eq!(
-            told.contains("write DNSTimeout into the settings file"),
+            printed.contains("write DNSTimeout into the settings file"),
             which.1 == "ours",
-            "{told}"
+            "{printed}"
         );
     }
 }
@@ -228,12 +231,12 @@ fn what_is_there_is_not_overwritten_and_broken_lines_are_told() {
     fs::write(&conf, "Sylog true\nSocket inet:8893@localhost\nSyslog on\n").unwrap();
     let ran = landmarc(migrate);
     assert_eq!((ran.code, ran.stdout.as_str()), (78, ""));
-    for told in [
+    for printed in [
         ":1: unrecognized parameter",
         "did you mean Syslog",
         ":3: illegal value",
     ] {
-        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(ran.stderr.contains(printed), "{}", ran.stderr);
     }
     let ran = landmarc(migrate.iter().chain(&["--keep-going"]));
     assert_eq!(ran.code, 78);
@@ -306,38 +309,38 @@ fn twelve_broken_files_are_refused_with_line_and_remedy() {
         let path = folder.write("opendmarc.conf", lines.join(&b'\n'));
         path.display().to_string()
     };
-    let told = |path: &str| {
+    let printed = |path: &str| {
         let ran = landmarc(["migrate", "opendmarc", "--config", path]);
         assert_eq!((ran.code, ran.stdout.as_str()), (78, ""), "{}", ran.stderr);
         let lines: Vec<_> = ran.stderr.lines().map(str::to_owned).collect();
         assert_eq!(lines.len() % 2, 0, "a fault and its remedy: {lines:?}");
         lines
     };
-    let check = |path: &str, line: usize, told: &[String], (_, fault, remedy): (&[u8], &str, &str)| {
+    let check = |path: &str, line: usize, printed: &[String], (_, fault, remedy): (&[u8], &str, &str)| {
         let begins = format!("{path}:{line}: ");
         assert!(
-            told[0].starts_with(&begins) && told[0].contains(fault),
-            "{fault}: {told:?}"
+            printed[0].starts_with(&begins) && printed[0].contains(fault),
+            "{fault}: {printed:?}"
         );
         assert!(
-            told[1].starts_with("  ") && told[1].contains(remedy),
-            "{remedy}: {told:?}"
+            printed[1].starts_with("  ") && printed[1].contains(remedy),
+            "{remedy}: {printed:?}"
         );
     };
     for broken in BROKEN {
         let path = file(&[broken.0]);
-        let told = told(&path);
-        assert_eq!(told.len(), 2, "{told:?}");
-        check(&path, 3, &told, broken);
+        let printed = printed(&path);
+        assert_eq!(printed.len(), 2, "{printed:?}");
+        check(&path, 3, &printed, broken);
         let kept = landmarc(["migrate", "opendmarc", "--keep-going", "--config", &path]);
         let is_there = kept.stdout.contains("authserv_id = \"mx.here.example\"");
         assert!(kept.code == 78 && is_there, "{}", kept.stdout);
     }
     let path = file(&BROKEN.map(|broken| broken.0));
-    let told = told(&path);
-    assert_eq!(told.len(), 2 * BROKEN.len(), "{told:?}");
-    for (at, (told, broken)) in told.chunks(2).zip(BROKEN).enumerate() {
-        check(&path, at + 3, told, broken);
+    let printed = printed(&path);
+    assert_eq!(printed.len(), 2 * BROKEN.len(), "{printed:?}");
+    for (at, (printed, broken)) in printed.chunks(2).zip(BROKEN).enumerate() {
+        check(&path, at + 3, printed, broken);
     }
 }
 

@@ -231,13 +231,13 @@ fn a_bounce_ends_no_message_that_was_not_handed_over_and_suppresses_for_no_fault
     world.send(AFTER_JUNE_1);
     let waiting = world.list(&[]).remove(0);
     let message_id = waiting["message_id"].as_str().unwrap().to_owned();
-    let told = bounce(&message_id).stdout;
-    assert!(told.starts_with("of no delivery of ours"), "{told}");
+    let printed = bounce(&message_id).stdout;
+    assert!(printed.starts_with("of no delivery of ours"), "{printed}");
     assert_eq!(world.list(&[])[0]["state"], "queued");
     world.relay.set(Script::default());
     world.send(AFTER_JUNE_1);
-    let told = bounce(&message_id).stdout;
-    assert!(told.contains("dmarc@a.example given up: "), "{told}");
+    let printed = bounce(&message_id).stdout;
+    assert!(printed.contains("dmarc@a.example given up: "), "{printed}");
     assert_eq!(world.outbox(&["suppress", "--list", "--json"]).stdout, "");
 
     let world = with_one_message("denied");
@@ -249,10 +249,10 @@ fn a_bounce_ends_no_message_that_was_not_handed_over_and_suppresses_for_no_fault
                 Final-Recipient: rfc822; dmarc@a.example\r\nAction: failed\r\nStatus: 5.7.1\r\n\
                 Diagnostic-Code: smtp; 554 5.7.1 Relay access denied\r\n\r\n--b--\r\n";
     let line = [&["bounce", "--recipient", &return_path], &now[..]].concat();
-    let told = world.outbox_reading(&line, mail.as_bytes()).stdout;
+    let printed = world.outbox_reading(&line, mail.as_bytes()).stdout;
     assert!(
-        told.contains("dmarc@a.example given up: ") && told.contains("5.7.1"),
-        "{told}"
+        printed.contains("dmarc@a.example given up: ") && printed.contains("5.7.1"),
+        "{printed}"
     );
     assert_eq!(world.outbox(&["suppress", "--list", "--json"]).stdout, "");
 }

@@ -371,7 +371,10 @@ fn assert_messages(scene: &Scene) {
         .iter()
         .map(|message| message["feedback"]["Incidents"].clone())
         .collect();
-    let merged = incidents.iter().filter(|told| **told == json!("10")).count();
+    let merged = incidents
+        .iter()
+        .filter(|printed| **printed == json!("10"))
+        .count();
     assert_eq!((incidents.len(), merged), (12, 2), "{incidents:?}");
 }
 

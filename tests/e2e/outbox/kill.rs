@@ -77,14 +77,14 @@ fn after_fifty_kills_each_destination_has_each_report_once() {
     );
     assert_eq!(wild.received, calm.received, "who has which report");
     assert!(wild.reports == calm.reports, "what the reports say");
-    let told: u64 = wild.reports.values().map(account::Told::messages).sum();
-    assert_eq!(told, field.messages, "every message is in one report");
+    let printed: u64 = wild.reports.values().map(account::Told::messages).sum();
+    assert_eq!(printed, field.messages, "every message is in one report");
     field.assert_repeated(&wild.repeated);
     field.assert_delivered(wild.received.len());
     assert!(
         wild.reports
             .values()
-            .filter(|told| told.policy_domain == "d0.example")
+            .filter(|printed| printed.policy_domain == "d0.example")
             .count()
             > 1,
         "in parts"

@@ -34,8 +34,8 @@ pub(super) fn read(folder: &Folder, keys: &Value, mails: &[PathBuf]) -> Vec<Valu
         let reports = folder.path().join(format!("reports-{number}"));
         std::fs::create_dir_all(&reports).expect("a directory is made");
         let mut python = Command::new(PYTHON);
-        let told = run(python.arg(&script).arg(&keys).arg(&reports).args(mails));
-        let objects = told
+        let printed = run(python.arg(&script).arg(&keys).arg(&reports).args(mails));
+        let objects = printed
             .lines()
             .map(|line| serde_json::from_str(line).expect("an object a line"));
         let objects: Vec<Value> = objects.collect();

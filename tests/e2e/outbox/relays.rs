@@ -39,8 +39,8 @@ impl Case<'_> {
         assert_eq!(code, 1, "{summary}");
         let message = only(&world);
         assert_eq!(message["state"], state, "{message}");
-        let told = message["reason"].as_str().unwrap_or_default();
-        assert!(told.contains(reason), "{told}");
+        let printed = message["reason"].as_str().unwrap_or_default();
+        assert!(printed.contains(reason), "{printed}");
         assert_eq!(message["sender"], json!(null), "{message}");
 
         world.relay.set(Script::default());
@@ -171,10 +171,10 @@ fn without_the_starttls_that_is_required_no_message_leaves() {
         (&json!("queued"), &json!(0)),
         "{message}"
     );
-    let told = message["reason"].as_str().unwrap_or_default();
+    let printed = message["reason"].as_str().unwrap_or_default();
     assert!(
-        told.contains("the relay takes no messages") && told.contains("STARTTLS"),
-        "{told}"
+        printed.contains("the relay takes no messages") && printed.contains("STARTTLS"),
+        "{printed}"
     );
     assert!(world.relay.messages().is_empty());
 

@@ -49,7 +49,7 @@ const OF_C: &str =
 fn when_a_day_is_made_it_is_still_told_who_got_no_report_and_why() {
     let world = three_domains("due-made", "");
     let due = ["due", "--now", AFTER_JUNE_1];
-    let told = |found: &[Value]| -> Vec<_> {
+    let printed = |found: &[Value]| -> Vec<_> {
         let of = |row: &Value| {
             (
                 row["state"].clone(),
@@ -64,8 +64,8 @@ fn when_a_day_is_made_it_is_still_told_who_got_no_report_and_why() {
         (json!("skipped"), json!(0), json!(OF_C)),
     ];
     let before = objects(&world.outbox(&[&due[..], &["--json"]].concat()).stdout);
-    assert_eq!(told(&before)[0], (json!("due"), json!(1), Value::Null));
-    assert_eq!(told(&before)[1..], skipped);
+    assert_eq!(printed(&before)[0], (json!("due"), json!(1), Value::Null));
+    assert_eq!(printed(&before)[1..], skipped);
 
     world.send(AFTER_JUNE_1);
     let named = world.outbox(&[&due[..], &["--day", "2026-06-01", "--json"]].concat());
@@ -77,8 +77,8 @@ fn when_a_day_is_made_it_is_still_told_who_got_no_report_and_why() {
         )
     );
     let after = objects(&named.stdout);
-    assert_eq!(told(&after)[0], (json!("made"), json!(1), Value::Null));
-    assert_eq!(told(&after)[1..], skipped);
+    assert_eq!(printed(&after)[0], (json!("made"), json!(1), Value::Null));
+    assert_eq!(printed(&after)[1..], skipped);
     assert_eq!(
         (&after[0]["deliveries"], &after[0]["messages"]),
         (&json!(1), &json!(1))
@@ -236,13 +236,14 @@ fn a_run_is_told_in_plain_words_and_a_quiet_one_not_at_all_when_all_is_well() {
     let script = Script::with(Fault::say(At::Rcpt, "550 5.1.1 no such user"));
     let world = World::with_script("not-quiet", "", script);
     world.record([message(JUNE_1, "a.example", &["mailto:dmarc@a.example"])]);
-    let told = world.outbox(&[&send[..], &["--quiet"]].concat());
-    assert_eq!(told.code, 1);
+    let printed = world.outbox(&[&send[..], &["--quiet"]].concat());
+    assert_eq!(printed.code, 1);
     assert!(
-        told.stdout
+        printed
+            .stdout
             .contains("the first that was given up: RCPT: 550 5.1.1 no such user\n"),
         "{}",
-        told.stdout
+        printed.stdout
     );
 }
 

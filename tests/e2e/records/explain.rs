@@ -173,10 +173,10 @@ fn an_id_that_nobody_has_could_not_be_found_out() {
     "#);
     // Of a whole line, all that was tried.
     let line = "Nov 20 18:59:35 mx postfix/qmgr[7]: 4ZQ9999999: removed after 4ZQ8888888";
-    let told = book.run(&["explain", line]).stderr;
+    let printed = book.run(&["explain", line]).stderr;
     assert!(
-        told.starts_with("landmarc: nothing is recorded under \"4ZQ9999999\" or \"4ZQ8888888\" in "),
-        "{told}"
+        printed.starts_with("landmarc: nothing is recorded under \"4ZQ9999999\" or \"4ZQ8888888\" in "),
+        "{printed}"
     );
     let json = book.run(&["explain", "--json", "4ZQ9999999"]);
     assert_eq!(

@@ -28,13 +28,13 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
         assert_eq!(ran.stderr, "", "{id}");
         ran.stdout
     };
-    let told = explain(&reply.text());
+    let printed = explain(&reply.text());
     for fact in [
         "author_domain    reject.example",
         "client           198.51.100.66",
         "action           reject",
     ] {
-        assert!(told.contains(fact), "{told}");
+        assert!(printed.contains(fact), "{printed}");
     }
     // The story has the id of this very message wherever it speaks of it, and leads back here.
     let rows = Reader::open(Path::new(&store))
@@ -44,9 +44,12 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
     let row = rows
         .first()
         .expect("it was recorded before it was answered (decision D13)");
-    assert!(reply.text().contains(&row.id) && told.contains(&row.id), "{told}");
-    assert_eq!(explain(&row.id), told);
-    assert_eq!(explain(&row.queue_id), told);
+    assert!(
+        reply.text().contains(&row.id) && printed.contains(&row.id),
+        "{printed}"
+    );
+    assert_eq!(explain(&row.id), printed);
+    assert_eq!(explain(&row.queue_id), printed);
 
     let log = landmarc(["log", "--domain", "reject.example", "--store", &store]);
     assert_eq!((log.code, log.stdout.lines().count()), (0, 2), "{}", log.stdout);

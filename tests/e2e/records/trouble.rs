@@ -58,17 +58,17 @@ fn mistakes_elsewhere_in_the_settings_are_told_in_one_line() {
         &["store", "expire", "--force"],
         &["store", "backup", &copy],
     ] {
-        let told = |config: &str| {
+        let printed = |config: &str| {
             let ran = landmarc([command, &["--config", config]].concat());
             assert_eq!(ran.code, 0, "{command:?}: {}", ran.stderr);
             assert!(!ran.stdout.is_empty(), "{command:?}");
             ran.stderr
         };
         let line = format!("landmarc: {wrong} has mistakes: `landmarc config check {wrong}` tells them\n");
-        assert_eq!(told(&wrong), line, "{command:?}");
+        assert_eq!(printed(&wrong), line, "{command:?}");
         // The rules are not read at all.
-        assert_eq!(told(&absent), "", "{command:?}");
-        assert_eq!(told(&expired), "", "{command:?}");
+        assert_eq!(printed(&absent), "", "{command:?}");
+        assert_eq!(printed(&expired), "", "{command:?}");
         // Expiry has removed it.
         drop(book.record([failed()]));
     }
@@ -79,15 +79,15 @@ fn mistakes_elsewhere_in_the_settings_are_told_in_one_line() {
 fn refused(book: &Book, path: &Path, run: impl Fn(&[&str]) -> Ran) -> (i32, String) {
     let path = path.display().to_string();
     let copy = book.file("copy.db");
-    let told = |command: &[&str]| {
+    let printed = |command: &[&str]| {
         let ran = run(&[command, &["--store", &path]].concat());
         assert_eq!(ran.stdout, "", "{command:?}");
         (ran.code, ran.stderr.replace(&path, "FILE"))
     };
-    let first = told(&["explain", "4ZQ0000001"]);
-    assert_eq!(told(&["log"]), first);
-    assert_eq!(told(&["store", "status"]), first);
-    assert_eq!(told(&["store", "backup", &copy]), first);
+    let first = printed(&["explain", "4ZQ0000001"]);
+    assert_eq!(printed(&["log"]), first);
+    assert_eq!(printed(&["store", "status"]), first);
+    assert_eq!(printed(&["store", "backup", &copy]), first);
     assert!(!Path::new(&copy).exists());
     first
 }
@@ -154,13 +154,13 @@ fn a_store_of_a_later_version_is_left_alone() {
         .expect("a row of the table of versions");
     octets[last + 1] = 99;
     let newer = book.folder.write("newer.db", &octets);
-    let (code, told) = refused(&book, &newer, |arguments| landmarc(arguments));
+    let (code, printed) = refused(&book, &newer, |arguments| landmarc(arguments));
     assert_eq!(code, 65);
     assert!(
-        told.starts_with("landmarc: \"FILE\" is at version 99 of the schema, this build knows"),
-        "{told}"
+        printed.starts_with("landmarc: \"FILE\" is at version 99 of the schema, this build knows"),
+        "{printed}"
     );
-    assert!(told.ends_with("the file is unchanged\n"), "{told}");
+    assert!(printed.ends_with("the file is unchanged\n"), "{printed}");
     let config = book.folder.write("landmarc.toml", "").display().to_string();
     let expired = landmarc([
         "store",
@@ -182,11 +182,11 @@ fn set_mode(path: &Path, mode: u32) {
 fn who_may_not_read_the_store_is_told_as_whom_to() {
     let book = Book::new("forbidden", [failed()]);
     set_mode(&book.path(), 0o000);
-    let (code, told) = refused(&book, &book.path(), |arguments| {
+    let (code, printed) = refused(&book, &book.path(), |arguments| {
         landmarc_as_nobody(&book.folder, arguments)
     });
     assert_eq!(code, 69);
-    insta::assert_snapshot!(told, @"
+    insta::assert_snapshot!(printed, @"
         landmarc: cannot read FILE: Permission denied
           run it as root, as the user of the service, or as a member of its group
         ");

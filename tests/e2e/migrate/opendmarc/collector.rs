@@ -67,20 +67,24 @@ fn the_collector_of_the_seed_runs_as_it_is() {
         &ours,
         &format!("--smtp-server=127.0.0.1 --smtp-port={}", relay.address().port()),
     );
-    let told = String::from_utf8_lossy(&ran.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&ran.stderr).into_owned();
     // HF6: one record was cut, and the next one, glued to it, was not lost.
     assert!(
-        told.contains("standard input: line ") && told.contains("ends in the middle"),
-        "{told}"
+        printed.contains("standard input: line ") && printed.contains("ends in the middle"),
+        "{printed}"
     );
-    assert_eq!(told.matches("name no database any more").count(), 2, "{told}");
-    assert!(!told.contains("ALLHs6blVwd8eHoSk2J3WZsT"), "{told}");
+    assert_eq!(
+        printed.matches("name no database any more").count(),
+        2,
+        "{printed}"
+    );
+    assert!(!printed.contains("ALLHs6blVwd8eHoSk2J3WZsT"), "{printed}");
     let letters = relay.messages();
     let reports = sums::in_letters(letters.iter().map(|letter| letter.text.as_slice()));
     let messages: u64 = sums::sums(&sums::each_once(reports)).values().sum();
     // Of two hundred, forty without a policy, and twenty of silent.example, which asks for no report; the
     // hundredth, of watch.example, was the one that was cut.
-    assert_eq!(messages, 139, "{told}");
+    assert_eq!(messages, 139, "{printed}");
     assert!(
         fs::read_dir(ours.folder().join("work")).unwrap().next().is_none(),
         "it has tidied up"

@@ -133,7 +133,7 @@ fn a_database_that_cannot_be_read_is_told_with_what_can_be_done() {
     let Some(site) = Site::start() else { return };
     let ours = Ours::new();
     let file = ours.folder().write("password", "wrong\n");
-    let told = |ran: &Ran| {
+    let printed = |ran: &Ran| {
         assert!(
             !ran.stderr.contains("wr0ng") && !ran.stdout.contains("wr0ng"),
             "{}",
@@ -141,7 +141,7 @@ fn a_database_that_cannot_be_read_is_told_with_what_can_be_done() {
         );
         (ran.code, ran.stderr.clone())
     };
-    let denied = told(&ours.migrate(&["--database", &site.address(), "--password-file", shown(&file)]));
+    let denied = printed(&ours.migrate(&["--database", &site.address(), "--password-file", shown(&file)]));
     assert_eq!(denied.0, 69);
     assert!(
         denied.1.contains("refuses the login: Access denied") && denied.1.contains("GRANT SELECT"),
@@ -149,10 +149,11 @@ fn a_database_that_cannot_be_read_is_told_with_what_can_be_done() {
         denied.1
     );
     let in_address = site.address().replace("@127", ":wr0ng@127");
-    assert_eq!(told(&ours.migrate(&["--database", &in_address])).0, 69);
+    assert_eq!(printed(&ours.migrate(&["--database", &in_address])).0, 69);
 
     let file = ours.folder().write("password", "opendmarc\n");
-    let read = |address: &str| told(&ours.migrate(&["--database", address, "--password-file", shown(&file)]));
+    let read =
+        |address: &str| printed(&ours.migrate(&["--database", address, "--password-file", shown(&file)]));
     let other = site.address().replace("/opendmarc", "/elsewhere");
     let (code, text) = read(&other);
     // Whoever may not see a database is told the same as if it were not there.

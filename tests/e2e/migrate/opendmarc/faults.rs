@@ -31,10 +31,10 @@ fn g9_g10_what_goes_to_strangers_and_what_is_lost() {
 
     let relay = Relay::start(Script::with(Fault::say(At::Rcpt, "550 5.1.1 nobody here")));
     let refused = site.reports_to(&relay);
-    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let printed = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        told.contains("failed to send report for stranger.example to dmarc@elsewhere.example"),
-        "{told}"
+        printed.contains("failed to send report for stranger.example to dmarc@elsewhere.example"),
+        "{printed}"
     );
     assert!(relay.messages().is_empty());
     relay.set(Script::default());
@@ -69,10 +69,10 @@ fn g9_g10_what_goes_to_strangers_and_what_is_lost() {
         ours.settings(),
     ]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    for told in [
+    for printed in [
         "stranger.example: no report: mailto:dmarc@elsewhere.example: not authorised",
         "would be sent: 0 deliveries",
     ] {
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(printed), "{}", ran.stdout);
     }
 }

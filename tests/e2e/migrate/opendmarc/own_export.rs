@@ -42,13 +42,14 @@ fn o8_what_a_host_has_exported_is_not_counted_by_it_again() {
         "--history",
         shown(&own),
     ];
-    let told = landmarc(words);
-    assert_eq!(told.code, 0, "{}", told.stderr);
+    let printed = landmarc(words);
+    assert_eq!(printed.code, 0, "{}", printed.stderr);
     assert!(
-        told.stdout
+        printed
+            .stdout
             .contains("1 are in the store already: this host exported them\n"),
         "{}",
-        told.stdout
+        printed.stdout
     );
     let import = ["opendmarc-import", "--verbose", "--settings", ours.settings()];
     let ran = landmarc_reading(&import, &fs::read(&own).unwrap());

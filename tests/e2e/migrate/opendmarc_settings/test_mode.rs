@@ -94,7 +94,7 @@ fn f4_test_mode_tells_the_same_as_the_real_program() {
     ] {
         for said in [&real, &ours] {
             assert!(
-                said.stdout.lines().any(|told| told.starts_with(line)),
+                said.stdout.lines().any(|printed| printed.starts_with(line)),
                 "{line}\n{}",
                 said.stdout
             );

@@ -213,7 +213,7 @@ fn broken_records_are_told_and_the_others_are_imported() {
     assert_eq!(ran.code, 65, "{}", ran.stderr);
     assert!(ran.stdout.starts_with("imported 3 messages"), "{}", ran.stdout);
     assert!(ran.stdout.contains("10 broken"), "{}", ran.stdout);
-    let told = ran
+    let printed = ran
         .stderr
         .lines()
         .filter(|line| line.starts_with("landmarc: key "))
@@ -223,5 +223,5 @@ fn broken_records_are_told_and_the_others_are_imported() {
         .lines()
         .filter(|line| line.starts_with("  nothing"))
         .count();
-    assert_eq!((told, remedies), (10, 10), "{}", ran.stderr);
+    assert_eq!((printed, remedies), (10, 10), "{}", ran.stderr);
 }

@@ -27,8 +27,11 @@ fn redis_dies_and_comes_back() {
     early.iter().for_each(|message| rspamd.judge(message));
     wait_until_tallied(&service, first_day, &sums(early));
     redis.kill();
-    let told = service.wait_for_line("records of rspamd cannot be read");
-    assert!(told.contains("redis-server"), "with what can be done: {told}");
+    let printed = service.wait_for_line("records of rspamd cannot be read");
+    assert!(
+        printed.contains("redis-server"),
+        "with what can be done: {printed}"
+    );
     redis.start_again();
     service.wait_for_line("records of rspamd are read again");
     // rspamd tries a server that failed it again after a while; what it could not count is not for us to know.

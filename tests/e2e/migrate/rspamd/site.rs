@@ -184,8 +184,8 @@ impl Rspamd {
         command.args(["dmarc_report", "-n", "-v", "-c"]);
         command.arg(self.folder.join("rspamd.conf")).args(days);
         let output = command.stdin(Stdio::null()).output().unwrap();
-        let told = [output.stdout, output.stderr].concat();
-        told_reports(&String::from_utf8_lossy(&told))
+        let printed = [output.stdout, output.stderr].concat();
+        told_reports(&String::from_utf8_lossy(&printed))
     }
 }
 
@@ -220,9 +220,9 @@ fn program(root: &Path, name: &str, own: &Path) -> Command {
 }
 
 /// The reports in what it tells with `-v`, which is XML with each element on a line of its own.
-fn told_reports(told: &str) -> Sums {
+fn told_reports(printed: &str) -> Sums {
     let mut sums = Sums::new();
-    for xml in told.split("<policy_published>").skip(1) {
+    for xml in printed.split("<policy_published>").skip(1) {
         let policy_domain = text_of(xml, "domain");
         for record in xml.split("<record>").skip(1) {
             let passed = |name| match text_of(record, name) {
