@@ -20,6 +20,7 @@ mod seeds;
 mod source;
 mod text;
 mod types;
+mod wording;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -115,6 +116,7 @@ fn tidy() -> Result<Vec<Finding>, source::SourceError> {
     findings.extend(modules::check(&workspace.files));
     findings.extend(architecture::check(&workspace.files, &workspace.packages));
     findings.extend(types::check(&workspace.files));
+    findings.extend(wording::check(&workspace.files));
     findings.extend(text::check(&workspace.files));
     findings.extend(compatibility::check(&workspace.files));
     findings.extend(ids::check(&workspace.files));

@@ -1,0 +1,214 @@
+//! Sentences that tests quote: wording is asserted in golden files (`insta`), so that a better sentence changes those
+//! and no test. A golden text may stand inline: `insta::assert_snapshot!(error, @"…")`, which `cargo insta` rewrites.
+
+use crate::Finding;
+use crate::rust::{Token, tokens};
+use crate::source::SourceFile;
+
+/// So many words of small letters in a row are a sentence, and no value, code or id.
+const WORDS_OF_A_SENTENCE: usize = 4;
+
+/// Files whose sentences are values, and why.
+const REASONS: &[(&str, &str)] = &[
+    (
+        "crates/core/mail/tests/it/authres.rs",
+        "comments of others, as they stand in a field",
+    ),
+    (
+        "crates/landmarc/src/commands/rules/test.rs",
+        "a list of names that are one letter long",
+    ),
+    (
+        "crates/roles/runtime/src/error_chain.rs",
+        "errors that the test makes up",
+    ),
+    ("tests/e2e/interfaces/third.rs", "the words of another filter"),
+];
+
+/// Files that are left. One without such a sentence is to be taken out; nothing is to be added.
+const LEFT: &str = "\
+    crates/core/auth/tests/it/arc_chain.rs \
+    crates/core/intake/tests/it/reading_hostile.rs \
+    crates/core/receiver/tests/it/limits.rs \
+    crates/core/receiver/tests/it/privacy.rs \
+    crates/core/report/src/aggregate/assemble/tests.rs \
+    crates/core/report/src/failure/request/tests.rs \
+    crates/core/report/tests/it/aggregate_rows.rs \
+    crates/core/report/tests/it/failure_mail.rs \
+    crates/core/settings/src/value/unit.rs \
+    crates/core/settings/tests/it/mistakes.rs \
+    crates/edges/delivery/src/smtp/tests.rs \
+    crates/edges/delivery/tests/it/faults.rs \
+    crates/edges/delivery/tests/it/tls.rs \
+    crates/edges/interfaces/src/opensmtpd/service/tests.rs \
+    crates/edges/interfaces/src/readsocket/spool/tests.rs \
+    crates/edges/interfaces/src/readsocket/tests.rs \
+    crates/edges/push/tests/it/certificates.rs \
+    crates/edges/push/tests/it/files.rs \
+    crates/edges/push/tests/it/limits.rs \
+    crates/edges/push/tests/it/segments.rs \
+    crates/edges/push/tests/it/strangers.rs \
+    crates/edges/source/src/sqlite.rs \
+    crates/edges/store/src/server/tests.rs \
+    crates/edges/store/src/spool/segment/tests.rs \
+    crates/edges/store/src/writer/tests.rs \
+    crates/edges/store/tests/it/outbox_trouble.rs \
+    crates/edges/store/tests/it/segments.rs \
+    crates/edges/store/tests/it/trouble.rs \
+    crates/edges/store/tests/it/versions.rs \
+    crates/landmarc/src/commands/explain.rs \
+    crates/landmarc/src/commands/log.rs \
+    crates/landmarc/src/commands/serve/reload.rs \
+    crates/roles/filter/src/tests.rs \
+    crates/roles/reporter/src/tests.rs \
+    crates/roles/reporter/src/tests/limits.rs \
+    crates/roles/reporter/src/tests/misfortune.rs \
+    crates/roles/runtime/src/load/hosts_file.rs \
+    crates/roles/runtime/src/load/tests.rs \
+    tests/e2e/fleet/push.rs \
+    tests/e2e/http.rs \
+    tests/e2e/interfaces/api.rs \
+    tests/e2e/interfaces/chain.rs \
+    tests/e2e/interfaces/opensmtpd.rs \
+    tests/e2e/liars.rs \
+    tests/e2e/load/hostile.rs \
+    tests/e2e/local.rs \
+    tests/e2e/migrate/opendmarc/collector.rs \
+    tests/e2e/migrate/opendmarc/database.rs \
+    tests/e2e/migrate/opendmarc/faults.rs \
+    tests/e2e/migrate/opendmarc/own_export.rs \
+    tests/e2e/migrate/opendmarc/tools.rs \
+    tests/e2e/migrate/opendmarc_settings.rs \
+    tests/e2e/migrate/opendmarc_settings/daemon.rs \
+    tests/e2e/migrate/rspamd/outages.rs \
+    tests/e2e/outbox/commands.rs \
+    tests/e2e/outbox/relays.rs \
+    tests/e2e/outbox/telling.rs \
+    tests/e2e/postfix_dns.rs \
+    tests/e2e/postfix_service.rs \
+    tests/e2e/postfix_verdicts.rs \
+    tests/e2e/records/explain.rs \
+    tests/e2e/records/trouble.rs \
+    tests/e2e/records/upkeep.rs \
+    tests/e2e/rules.rs \
+    tests/e2e/seen.rs \
+    tests/e2e/serve.rs \
+    tests/e2e/skipping.rs";
+
+/// Files of tests that quote sentences and are not listed, and lines of the lists without such a file.
+pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
+    let listed: Vec<&str> = REASONS
+        .iter()
+        .map(|(path, _)| *path)
+        .chain(LEFT.split_whitespace())
+        .collect();
+    let is_ours = |file: &&SourceFile| {
+        file.is_rust() && (file.path.starts_with("crates/") || file.path.starts_with("tests/"))
+    };
+    let mut findings = Vec::new();
+    let mut left = Vec::new();
+    for file in files.iter().filter(is_ours) {
+        let lines = lines_of_sentences(file);
+        if listed.contains(&file.path.as_str()) {
+            left.extend((!lines.is_empty()).then_some(file.path.as_str()));
+            continue;
+        }
+        let problem =
+            "a test quotes a sentence: assert its value, or the sentence by insta::assert_snapshot!";
+        findings.extend(
+            lines
+                .into_iter()
+                .map(|line| Finding::new(&file.path, line, problem)),
+        );
+    }
+    let stale = listed.iter().filter(|path| !left.contains(path));
+    findings.extend(stale.map(|path| {
+        let problem = format!("{path} quotes no sentence: take it out");
+        Finding::new("xtask/src/wording.rs", 0, problem)
+    }));
+    findings
+}
+
+/// Where a test compares with a sentence, or looks for one.
+fn lines_of_sentences(file: &SourceFile) -> Vec<usize> {
+    let first_test_line = file.first_test_line();
+    let tokens = tokens(&file.text);
+    let mut lines = Vec::new();
+    for at in 0..tokens.len() {
+        let text = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
+        let start = match (text(0), text(1), text(2)) {
+            ("assert_eq", "!", "(") => at + 3,
+            (".", "contains" | "starts_with" | "ends_with", "(") => at + 3,
+            _ => continue,
+        };
+        let is_quoted = arguments(&tokens[start..])
+            .iter()
+            .take(2)
+            .any(|argument| matches!(argument, [token] if is_sentence(token.text)));
+        let line = tokens[start - 1].first_line;
+        if is_quoted && line >= first_test_line {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// The tokens up to the end of a list of arguments, parted.
+fn arguments<'a, 'b>(tokens: &'b [Token<'a>]) -> Vec<&'b [Token<'a>]> {
+    let mut arguments = Vec::new();
+    let (mut depth, mut start) = (0, 0);
+    for (at, token) in tokens.iter().enumerate() {
+        match token.text {
+            "(" | "[" | "{" => depth += 1,
+            ")" | "]" | "}" if depth == 0 => {
+                arguments.push(&tokens[start..at]);
+                break;
+            }
+            ")" | "]" | "}" => depth -= 1,
+            "," if depth == 0 => {
+                arguments.push(&tokens[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    arguments
+}
+
+/// Whether it is a text with so many words of small letters in a row.
+fn is_sentence(literal: &str) -> bool {
+    let Some((_, text)) = literal.split_once('"') else {
+        return false;
+    };
+    let mut row = 0;
+    text.trim_end_matches(['"', '#'])
+        .split_whitespace()
+        .filter(|word| *word != "\\")
+        .any(|word| {
+            let word = word.trim_end_matches([',', ';', ':', '.']);
+            let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '\'');
+            row = if is_word { row + 1 } else { 0 };
+            row >= WORDS_OF_A_SENTENCE
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_found_in_tests_and_values_are_not() {
+        assert!(is_sentence("\"the name, as written, is empty\""));
+        assert!(is_sentence("r#\"line 2: \"x\" \\\n  is no name at all\"#"));
+        assert!(!is_sentence("\"v=DMARC1; p=none; rua=mailto:a@example.com\""));
+        assert!(!is_sentence("\"GRANT SELECT ON one TO two\""));
+        assert!(!is_sentence("it_is_no_literal_at_all"));
+        let text = "fn f(e: &str) { e.contains(\"of no test at all\"); }\n#[cfg(test)]\nmod tests {\n\
+            assert_eq!(a, \"that is no name\");\nassert_eq!(a, [1, 2], \"that is no message\");\n\
+            assert!(a.contains(\"that is no name\"));\n\
+            insta::assert_snapshot!(a, @\"that is no name\");\n}\n";
+        let file = SourceFile::new("crates/core/mail/src/lib.rs", text);
+        assert_eq!(lines_of_sentences(&file), [4, 6]);
+        assert_eq!(check(&[file]).len(), 2);
+    }
+}
