@@ -6,25 +6,23 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use landmarc_dns::resolver::Asker;
-use landmarc_mail::message::{self, HeaderSection, MessageError, Parsed};
-use landmarc_mail::{ClientNetwork, Envelope, ReversePath};
+use landmarc_mail::message::{self, HeaderSection, MessageError};
+use landmarc_mail::{Envelope, ReversePath};
+use landmarc_receiver::Judgement;
 use landmarc_receiver::policy::{ArcUse, EnforcementMode, Rules};
 use landmarc_receiver::seen::Seen;
-use landmarc_receiver::{Arrival, Head, Judgement, Ledgers, Transaction, judge, spf_of};
 use landmarc_settings::Settings;
 
 use crate::answers::DnsAnswers;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_with_rules;
-use crate::mailbox::{self, MailFile, STANDARD_INPUT};
 use crate::notes::note;
+use landmarc_filter::mailbox::{self, MailFile, STANDARD_INPUT};
 use landmarc_filter::seen;
-use landmarc_filter::{Lists, Skipped};
+use landmarc_filter::{Lists, MessageContext, Skipped, judge_parsed};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Loaded;
-use landmarc_runtime::rules;
 use landmarc_runtime::visible::visible_path;
 
 /// Which messages are judged, and what of them is not in the message.
@@ -262,62 +260,9 @@ impl<T: FnMut(JudgedFile<'_>) -> CommandResult> FileCheck<'_, T> {
             now,
             seen: &self.seen,
         };
-        Ok(judge_parsed(&parsed, context, rules, self.settings, &self.answers).await)
+        let lookup = |asker| self.answers.for_message(asker);
+        Ok(judge_parsed(&parsed, context, rules, self.settings, lookup).await)
     }
-}
-
-/// What comes with a message context its octets.
-pub(crate) struct MessageContext<'a> {
-    pub(crate) envelope: Envelope,
-    /// What we call it.
-    pub(crate) id: &'a str,
-    /// What the mail server calls it.
-    pub(crate) queue_id: Option<&'a str>,
-    /// When it is judged, in Unix time.
-    pub(crate) now: u64,
-    /// What the mail of the last days shows.
-    pub(crate) seen: &'a Seen,
-}
-
-/// Judges a message as the service would, and writes nothing down.
-pub(crate) async fn judge_parsed(
-    parsed: &Parsed<'_>,
-    context: MessageContext<'_>,
-    rules: &Rules,
-    settings: &Settings,
-    answers: &DnsAnswers,
-) -> Judgement {
-    let MessageContext {
-        envelope,
-        id,
-        queue_id,
-        now,
-        seen,
-    } = context;
-    let limit = settings.dns.questions_per_message;
-    let network = envelope.client.map(ClientNetwork::of);
-    let ledgers = Ledgers::new(limit, |purpose| {
-        let client = network;
-        answers.for_message(Asker { purpose, client })
-    });
-    let client = rules::client_facts(settings, envelope.client);
-    let arrival = Arrival {
-        client,
-        queue_id,
-        ..Arrival::of(&envelope, now)
-    };
-    let mut head = Head::new(&parsed.header, rules, &arrival);
-    let spf = spf_of(&head, &ledgers, &envelope, rules).await;
-    head.plan().ask(&ledgers).await;
-    head.body(&parsed.body);
-    let transaction = Transaction {
-        envelope,
-        client,
-        id,
-        queue_id,
-        seen,
-    };
-    judge(head, transaction, spf, &ledgers, rules).await
 }
 
 fn envelope(options: &FileCheckArguments, headers: &HeaderSection) -> Envelope {

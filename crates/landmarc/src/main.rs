@@ -12,7 +12,6 @@ mod figures;
 mod file_check;
 mod listing;
 mod loading;
-mod mailbox;
 mod notes;
 mod output;
 mod places;

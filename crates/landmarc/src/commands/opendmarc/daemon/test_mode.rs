@@ -18,11 +18,10 @@ use landmarc_receiver::policy::Rules;
 use crate::answers::DnsAnswers;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
-use crate::file_check::{MessageContext, judge_parsed};
 use crate::notes::note;
 use crate::output::print;
 use crate::runtime;
-use landmarc_filter::{Lists, rehearse};
+use landmarc_filter::{Lists, MessageContext, judge_parsed, rehearse};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Loaded;
 use landmarc_runtime::opendmarc_conf::{self, read_file};
@@ -222,7 +221,8 @@ impl TestMode {
             seen: &landmarc_receiver::seen::Seen::Off,
         };
         let settings = &self.loaded.settings;
-        let judgement = judge_parsed(&parsed, context, &self.rules, settings, &self.answers).await;
+        let lookup = |asker| self.answers.for_message(asker);
+        let judgement = judge_parsed(&parsed, context, &self.rules, settings, lookup).await;
         Ok(rehearse(&judgement, settings, &self.rules.authserv_id, QUEUE_ID))
     }
 

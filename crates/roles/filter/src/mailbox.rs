@@ -12,11 +12,11 @@ use landmarc_runtime::visible::visible_path;
 const MAX_FILE_OCTETS: u64 = 1024 * 1024 * 1024;
 
 /// The path that stands for standard input.
-pub(crate) const STANDARD_INPUT: &str = "-";
+pub const STANDARD_INPUT: &str = "-";
 
 /// Why messages could not be read. Each names the path.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum MailboxError {
+pub enum MailboxError {
     /// The file system said no.
     #[error("{path}")]
     Io {
@@ -53,7 +53,7 @@ impl MailboxError {
 ///
 /// # Errors
 /// When the path is a directory that is no Maildir, or that cannot be listed.
-pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, MailboxError> {
+pub fn files(path: &Path) -> Result<Vec<PathBuf>, MailboxError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -83,7 +83,7 @@ fn messages_in(folder: &Path) -> Result<Vec<PathBuf>, MailboxError> {
 }
 
 /// The octets of a file: one message, or an mbox.
-pub(crate) struct MailFile {
+pub struct MailFile {
     name: String,
     octets: Vec<u8>,
 }
@@ -93,7 +93,7 @@ impl MailFile {
     ///
     /// # Errors
     /// When it cannot be read, or is larger than 1 GiB.
-    pub(crate) fn read(path: &Path) -> Result<Self, MailboxError> {
+    pub fn read(path: &Path) -> Result<Self, MailboxError> {
         if path == Path::new(STANDARD_INPUT) {
             let name = Path::new("standard input");
             return Self::from_reader(name, io::stdin().lock(), MAX_FILE_OCTETS);
@@ -115,12 +115,12 @@ impl MailFile {
     }
 
     /// Whether it is an mbox: it begins with a `From ` line.
-    pub(crate) fn is_mbox(&self) -> bool {
+    pub fn is_mbox(&self) -> bool {
         self.octets.starts_with(b"From ")
     }
 
     /// Its messages, in order.
-    pub(crate) fn messages(&self) -> Vec<StoredMessage<'_>> {
+    pub fn messages(&self) -> Vec<StoredMessage<'_>> {
         if !self.is_mbox() {
             return vec![StoredMessage {
                 place: self.name.clone(),
@@ -138,11 +138,11 @@ impl MailFile {
 }
 
 /// One message, and where it is stored.
-pub(crate) struct StoredMessage<'a> {
+pub struct StoredMessage<'a> {
     /// The file, with the number of the message where it is an mbox.
-    pub(crate) place: String,
+    pub place: String,
     /// As in the file, without the quotes of an mbox.
-    pub(crate) octets: Cow<'a, [u8]>,
+    pub octets: Cow<'a, [u8]>,
 }
 
 #[cfg(test)]
