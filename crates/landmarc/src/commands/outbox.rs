@@ -9,7 +9,6 @@ mod rehearsal;
 mod retry;
 mod rows;
 pub(crate) mod send;
-mod settled;
 pub(crate) mod setup;
 mod show;
 mod summary;

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::list::column;
 use super::rows::counted;
-use super::settled::{Outcome, Settled};
 use super::setup::{self, OutboxSetup};
 use super::{DayArgument, NowArgument};
 use crate::exit::Exit;
@@ -19,7 +18,9 @@ use crate::notes::{note, print_note};
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
 use crate::table::{self, Column, Cut};
-use landmarc_reporter::{self, Assembly, DayRequest, Selection, SettledSource, Settlement, days_due};
+use landmarc_reporter::{
+    self, Assembly, DayRequest, Selection, SettledDay, SettledDomain, SettledSource, Settlement, days_due,
+};
 use landmarc_runtime::fleet_settings::FleetMode;
 use landmarc_runtime::stop::Stop;
 use landmarc_runtime::time::date;
@@ -168,8 +169,8 @@ fn about_day(reader: &Reader, day: Day, is_empty: bool, now_ms: u64) -> Result<O
         .iter()
         .any(|(known, state)| *known == day && matches!(state, DayState::Done { .. }));
     if is_done {
-        let settled = Settled::read(reader, day)?;
-        return Ok(Some(format!("landmarc: {}", settled.in_words(day))));
+        let settled = SettledDay::read(reader, day)?;
+        return Ok(Some(format!("landmarc: {}", settled_in_words(&settled, day))));
     }
     Ok(is_empty.then(|| format!("landmarc: {} has no mail to report about", date(day))))
 }
@@ -182,14 +183,29 @@ fn about_nothing(reader: &Reader) -> Result<String, StoreError> {
         .iter()
         .find(|(_, state)| matches!(state, DayState::Done { .. }));
     if let Some((day, _)) = done {
-        let settled = Settled::read(reader, *day)?;
+        let settled = SettledDay::read(reader, *day)?;
         text.push_str(&format!(
             "\nlandmarc: {} (landmarc outbox due --day {})",
-            settled.in_words(*day),
+            settled_in_words(&settled, *day),
             date(*day)
         ));
     }
     Ok(text)
+}
+
+/// What the day came to: `2026-06-01 is reported: 12 reports, 6 domains without`.
+fn settled_in_words(settled: &SettledDay, day: Day) -> String {
+    let is_skipped = |domain: &&SettledDomain| matches!(domain, SettledDomain::Skipped(_));
+    let without = count(settled.domains.values().filter(is_skipped).count());
+    let mut text = format!(
+        "{} is reported: {}",
+        date(day),
+        counted(settled.reports(), "report")
+    );
+    if without > 0 {
+        text.push_str(&format!(", {} without", counted(without, "domain")));
+    }
+    text
 }
 
 async fn rows(
@@ -203,8 +219,8 @@ async fn rows(
     let mut rows = Vec::new();
     for day in days {
         let settled = match is_named {
-            true => Settled::read(reader, *day)?,
-            false => Settled::default(),
+            true => SettledDay::read(reader, *day)?,
+            false => SettledDay::default(),
         };
         let of_day = tokio::select! {
             of_day = rows_of_day(setup, *day, settled, now_ms) => of_day?,
@@ -219,7 +235,7 @@ async fn rows(
 async fn rows_of_day(
     setup: &OutboxSetup,
     day: Day,
-    settled: Settled,
+    settled: SettledDay,
     now_ms: u64,
 ) -> Result<Vec<Row>, Failure> {
     let request = DayRequest {
@@ -270,11 +286,11 @@ fn empty(day: Day, policy_domain: String) -> Row {
 }
 
 /// A domain that is done with.
-fn done(day: Day, policy_domain: String, outcome: Outcome) -> Row {
+fn done(day: Day, policy_domain: String, outcome: SettledDomain) -> Row {
     let row = empty(day, policy_domain);
     match outcome {
-        Outcome::Skipped(why) => without(row, why),
-        Outcome::Made(made) => Row {
+        SettledDomain::Skipped(why) => without(row, why),
+        SettledDomain::Made(made) => Row {
             state: State::Made,
             rows: made.rows,
             messages: made.messages,
@@ -475,5 +491,40 @@ mod tests {
         ];
         let text = as_table(&two_days, Some(80));
         assert!(text.contains("2026-06-02"), "{text}");
+    }
+
+    #[test]
+    fn deliveries_and_reasons_come_to_one_line_a_domain() {
+        let delivery = super::super::rows::tests::row();
+        let other = landmarc_store::Delivery {
+            destination: "too@example.com".to_owned(),
+            ..super::super::rows::tests::row()
+        };
+        let name = delivery.report.policy_domain.clone();
+        let lines = [
+            (name.as_str(), "of an attempt before"),
+            ("none.example", "no rua"),
+        ];
+        let lines = lines.map(|(name, why)| (name.to_owned(), why.to_owned()));
+        let settled = SettledDay::of(lines.to_vec(), &[delivery, other]);
+        assert_eq!(
+            settled_in_words(&settled, Day(20_605)),
+            "2026-06-01 is reported: 1 report, 1 domain without"
+        );
+        let Some(SettledDomain::Made(made)) = settled.domains.get(&name) else {
+            panic!("{settled:?}");
+        };
+        assert_eq!(
+            (made.reports(), made.deliveries, made.rows, made.messages),
+            (1, 2, 2, 5)
+        );
+        assert_eq!(
+            settled.domains.get("none.example"),
+            Some(&SettledDomain::Skipped("no rua".to_owned()))
+        );
+        assert_eq!(
+            settled_in_words(&SettledDay::default(), Day(20_605)),
+            "2026-06-01 is reported: 0 reports"
+        );
     }
 }

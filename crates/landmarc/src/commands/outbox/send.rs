@@ -10,7 +10,7 @@ use landmarc_dmarc::Suffixes;
 use landmarc_dns::resolver::Resolver;
 use landmarc_report::Address;
 use landmarc_settings::Settings;
-use landmarc_store::{Day, DeliveryState, OutboxFilter, Reader, Resend, StoreError};
+use landmarc_store::{Day, Reader, StoreError};
 use serde_json::Value;
 
 use super::common::{OutputOptions, announce_shutdown};
@@ -26,7 +26,7 @@ use crate::notes::{note, print_note};
 use crate::output::print;
 use crate::records::StoreArguments;
 use landmarc_reporter::{
-    self, DayRequest, Orders, Progress, ReportSetup, ReporterContext, Selection, SendCounts, Turns,
+    self, DayRequest, Orders, Progress, ReportSetup, ReporterContext, Selection, SendCounts, Turns, hasten,
     make_and_send, release_of_gone, send,
 };
 use landmarc_runtime::stop::Stop;
@@ -40,9 +40,6 @@ Exit code: 0 when all went well, 1 when a delivery failed, was given up, the rel
 was stopped before the end (SIGINT, SIGTERM), 2 in a rehearsal when DNS did not answer about a destination, 64 for a wrong command line, 65 for a file \
 that is no store of this version, 69 when the store cannot be read or written, 78 for wrong settings \
 or without report.email.";
-
-/// Deliveries that are made due at once; of more, the newest.
-const MAX_HASTENED: usize = 100_000;
 
 /// OutboxSendArguments of `outbox send`.
 #[derive(Debug, Args)]
@@ -261,43 +258,6 @@ async fn go(
     summary.was_stopped = is_cut || (stop.is_set() && summary.waiting > 0);
     bar.end();
     Ok(summary)
-}
-
-/// Makes the messages due now that wait for their moment in the spread. Those that were tried wait on.
-async fn hasten(context: &ReporterContext<Resolver>, selection: &Selection) -> Result<(), StoreError> {
-    let queued = OutboxFilter {
-        state: Some(DeliveryState::Queued),
-        limit: MAX_HASTENED,
-        ..OutboxFilter::default()
-    };
-    let mut filters = vec![queued.clone()];
-    if !selection.is_all() {
-        let all = context.read({
-            let queued = queued.clone();
-            move |reader| reader.deliveries(&queued)
-        });
-        let domains: HashSet<_> = all
-            .await?
-            .into_iter()
-            .map(|delivery| delivery.report.policy_domain)
-            .collect();
-        let chosen = domains.into_iter().filter(|domain| selection.has(domain));
-        let of_domain = |domain| OutboxFilter {
-            policy_domain: Some(domain),
-            ..queued.clone()
-        };
-        filters = chosen.map(of_domain).collect();
-    }
-    let now_ms = context.clock.now_ms();
-    context
-        .outbox
-        .with(move |outbox| {
-            for filter in &filters {
-                outbox.retry(filter, Resend::Unfinished, now_ms)?;
-            }
-            Ok(())
-        })
-        .await
 }
 
 /// How far it is, where somebody looks.
