@@ -1,16 +1,12 @@
 //! `history`: what was counted, as other programs write it down.
 
-mod row_id;
-
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use landmarc_migrate::Counted;
-use landmarc_migrate::opendmarc::history::{exported_job, write};
-use landmarc_migrate::opendmarc::message::Message;
-use landmarc_observation::{DayRow, DomainDay, TallyRow};
+use landmarc_import::export::write_domain;
+use landmarc_observation::DomainDay;
 use landmarc_store::{Day, Reader};
 
 use crate::exit::Exit;
@@ -21,10 +17,6 @@ use crate::records::StoreArguments;
 use landmarc_import::opendmarc::exporter_name;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, date};
-use row_id::row_id;
-
-/// Noon: in every zone of the world it is that day, or nearly so.
-const NOON_S: u64 = 12 * 3_600;
 
 /// What the help says below the options.
 const AFTER_HELP: &str = "\
@@ -157,32 +149,6 @@ fn note_left_out(day: Day, domain: &DomainDay) {
     }
 }
 
-fn write_domain(out: &mut impl Write, day: Day, domain: DomainDay, reporter: &str) -> io::Result<u64> {
-    let mut count = 0;
-    for DayRow {
-        row, count: messages, ..
-    } in domain.rows
-    {
-        let id = row_id(&row);
-        let counted = counted(day, row);
-        for message in 1..=messages {
-            let job = exported_job(day.0, &id, message);
-            out.write_all(write(&Message::of_counted(&counted, &job, reporter)).as_bytes())?;
-        }
-        count += messages;
-    }
-    Ok(count)
-}
-
-fn counted(day: Day, row: TallyRow) -> Counted {
-    Counted {
-        key: String::new(),
-        at_s: day.begins_s() + NOON_S,
-        count: 1,
-        row,
-    }
-}
-
 fn create(path: &Path) -> Result<File, Failure> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     file.map_err(|error| {
@@ -200,8 +166,6 @@ fn create(path: &Path) -> Result<File, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn export(days: [Option<&str>; 3]) -> HistoryExportArguments {
@@ -245,116 +209,5 @@ mod tests {
         assert!(is_wrong(second, first));
         assert!(!is_wrong(first, second) && !is_wrong(first, first));
         assert!(!is_wrong(second, None) && !is_wrong(None, first));
-    }
-
-    pub(super) fn row() -> TallyRow {
-        TallyRow {
-            policy_domain: "example.com".to_owned(),
-            published: landmarc_observation::PublishedPolicy {
-                p: "reject".to_owned(),
-                sp: "reject".to_owned(),
-                adkim: "r".to_owned(),
-                aspf: "r".to_owned(),
-                ..landmarc_observation::PublishedPolicy::default()
-            },
-            source_ip: [192, 0, 2, 7].into(),
-            disposition: "reject".to_owned(),
-            dkim_aligned: false,
-            spf_aligned: false,
-            reasons: Vec::new(),
-            header_from: "example.com".to_owned(),
-            envelope_from: Some("example.com".to_owned()),
-            envelope_to: None,
-            dkim: Vec::new(),
-            spf: None,
-            incidental: false,
-        }
-    }
-
-    fn domain(rows: impl IntoIterator<Item = (TallyRow, u64)>) -> DomainDay {
-        let rows = rows.into_iter().map(|(row, count)| DayRow {
-            published: 1,
-            row,
-            count,
-        });
-        DomainDay {
-            policy_domain: "example.com".to_owned(),
-            rows: rows.collect(),
-            left_out_rows: 0,
-            left_out_messages: 0,
-        }
-    }
-
-    fn written(rows: impl IntoIterator<Item = (TallyRow, u64)>) -> String {
-        let mut out = Vec::new();
-        let domain = domain(rows);
-        let messages: u64 = domain.rows.iter().map(|row| row.count).sum();
-        let count = write_domain(&mut out, Day(20_605), domain, "mx.example.net").unwrap();
-        assert_eq!(count, messages);
-        String::from_utf8(out).unwrap()
-    }
-
-    /// Rows before it, after it, and messages more of it: what was exported once keeps its id.
-    #[test]
-    fn an_id_stays_with_its_message_whatever_is_counted_besides() {
-        let of_client = |last: u8| TallyRow {
-            source_ip: [192, 0, 2, last].into(),
-            ..row()
-        };
-        let jobs = |text: String| {
-            let jobs = text.lines().filter_map(|line| line.strip_prefix("job "));
-            jobs.map(str::to_owned).collect::<BTreeSet<_>>()
-        };
-        let first = jobs(written([(of_client(7), 2)]));
-        let second = jobs(written([(of_client(1), 1), (of_client(7), 3), (of_client(9), 1)]));
-        assert_eq!((first.len(), second.len()), (2, 5));
-        assert!(first.is_subset(&second), "{first:?} {second:?}");
-    }
-
-    /// The job ids, and with them the whole file, are the same each time.
-    #[test]
-    fn each_message_of_a_row_has_a_record_with_an_id_of_its_own() {
-        insta::assert_snapshot!(written([(row(), 2)]), @r#"
-        job lm20605.e6af0e283e6cb578.1
-        reporter mx.example.net
-        received 1780315200
-        ipaddr 192.0.2.7
-        from example.com
-        mfrom example.com
-        spf -1
-        pdomain example.com
-        policy 16
-        rua -
-        pct 100
-        adkim 114
-        aspf 114
-        p 114
-        sp 114
-        align_dkim 5
-        align_spf 5
-        arc 7
-        arc_policy 2 json:[]
-        action 0
-        job lm20605.e6af0e283e6cb578.2
-        reporter mx.example.net
-        received 1780315200
-        ipaddr 192.0.2.7
-        from example.com
-        mfrom example.com
-        spf -1
-        pdomain example.com
-        policy 16
-        rua -
-        pct 100
-        adkim 114
-        aspf 114
-        p 114
-        sp 114
-        align_dkim 5
-        align_spf 5
-        arc 7
-        arc_policy 2 json:[]
-        action 0
-        "#);
     }
 }

@@ -7,8 +7,13 @@ mod rspamd;
 
 pub(crate) mod summary;
 
-use crate::failure::CommandResult;
+use std::path::Path;
+
+use crate::exit::Exit;
+use crate::failure::{CommandResult, Failure, failure};
 use clap::Subcommand;
+use landmarc_runtime::password::first_line;
+use landmarc_runtime::visible::visible_path;
 
 /// Move in from another program: its settings, its history, its database
 #[derive(Debug, Subcommand)]
@@ -27,5 +32,15 @@ pub(crate) fn run(command: &MigrateCommand) -> CommandResult {
         MigrateCommand::Opendmarc(arguments) => opendmarc::run(arguments),
         MigrateCommand::MailDmarc(arguments) => mail_dmarc::run(arguments),
         MigrateCommand::Rspamd(arguments) => rspamd::run(arguments),
+    }
+}
+
+/// The password of a database, in the first line of a file.
+fn password(file: &Path) -> Result<String, Failure> {
+    let path = visible_path(file);
+    let first = first_line(file).map_err(|error| failure!(Exit::NoInput, "cannot read {path}: {error}"))?;
+    match first.is_empty() {
+        true => Err(failure!(Exit::NoInput, "the first line of {path} is no password")),
+        false => Ok(first),
     }
 }

@@ -6,6 +6,8 @@
 //! Deliberately without: a day that is older than `store.tally_days`, since it would be removed at once; observations, for
 //! other programs keep counts.
 
+pub mod export;
+pub mod mail_dmarc;
 pub mod opendmarc;
 pub mod rspamd;
 

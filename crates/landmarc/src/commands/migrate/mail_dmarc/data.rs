@@ -1,9 +1,7 @@
 //! `migrate mail-dmarc --database`: messages that Mail::DMARC has not reported about, into the tally.
 
-mod open;
-
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use landmarc_migrate::mail_dmarc::{
@@ -11,16 +9,18 @@ use landmarc_migrate::mail_dmarc::{
 };
 use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError};
 
-use self::open::{Opened, Unread};
 use crate::commands::migrate::summary::print_summary;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::loading::load_store;
 use crate::notes::note;
 use crate::places;
+use landmarc_import::mail_dmarc::{GivenPassword, MailDmarcDatabase, MailDmarcReadError, PASSWORD};
 use landmarc_import::{How, Imports};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Need;
+use landmarc_source::mysql::MysqlError;
+use landmarc_source::sqlite::SqliteError;
 
 /// Broken messages that are told one by one; the others are counted.
 const MAX_TOLD: u64 = 100;
@@ -86,7 +86,10 @@ impl Data {
         intake.finish(how, received, as_json)
     }
 
-    fn open(&self, read: impl FnOnce() -> Result<Translation, Failure>) -> Result<Opened, Failure> {
+    fn open(
+        &self,
+        read: impl FnOnce() -> Result<Translation, Failure>,
+    ) -> Result<MailDmarcDatabase, Failure> {
         let named = self.database.as_deref().unwrap_or_default();
         let database = match named {
             "" => of_settings(read()?)?,
@@ -95,11 +98,11 @@ impl Data {
                 path: path.to_owned(),
             },
         };
-        let password = open::password(self.password_file.as_deref())?;
-        Ok(Opened::database(&database, password)?)
+        let password = password(self.password_file.as_deref())?;
+        Ok(MailDmarcDatabase::database(&database, password)?)
     }
 
-    fn server(&self, named: &str) -> Result<Opened, Failure> {
+    fn server(&self, named: &str) -> Result<MailDmarcDatabase, Failure> {
         let scheme = named.split("://").next().unwrap_or_default();
         if ["postgres", "postgresql"].contains(&scheme.to_ascii_lowercase().as_str()) {
             let unknown = UnknownDatabase::PostgreSql;
@@ -108,8 +111,8 @@ impl Data {
         let address = named
             .parse()
             .map_err(|error| failure!(Exit::Usage, "--database: {error}"))?;
-        let password = open::password(self.password_file.as_deref())?;
-        Ok(Opened::server(address, password)?)
+        let password = password(self.password_file.as_deref())?;
+        Ok(MailDmarcDatabase::server(address, password)?)
     }
 }
 
@@ -127,9 +130,9 @@ fn of_settings(made: Translation) -> Result<Database, Failure> {
     }
 }
 
-impl From<Unread> for Failure {
-    fn from(error: Unread) -> Self {
-        let failure = Self::of(error.exit(), &error);
+impl From<MailDmarcReadError> for Failure {
+    fn from(error: MailDmarcReadError) -> Self {
+        let failure = Self::of(exit_of(&error), &error);
         match error.remedy() {
             Some(remedy) => failure.with_remedy(remedy),
             None => failure,
@@ -184,4 +187,24 @@ impl Intake<'_> {
             false => Ok(Exit::BadInput),
         }
     }
+}
+
+fn exit_of(error: &MailDmarcReadError) -> Exit {
+    match error {
+        MailDmarcReadError::Sqlite(error) if error.is_missing() => Exit::NoInput,
+        MailDmarcReadError::Sqlite(SqliteError::NoDatabase { .. } | SqliteError::NoTable { .. })
+        | MailDmarcReadError::MySql(MysqlError::NotMailDmarc { .. }) => Exit::BadInput,
+        MailDmarcReadError::Sqlite(_) | MailDmarcReadError::MySql(_) | MailDmarcReadError::Runtime(_) => {
+            Exit::Unavailable
+        }
+        MailDmarcReadError::Name(_) => Exit::Config,
+    }
+}
+
+/// The password that was given, if one was.
+fn password(file: Option<&Path>) -> Result<Option<GivenPassword>, Failure> {
+    let Some(file) = file else {
+        return Ok(std::env::var(PASSWORD).ok().map(GivenPassword::Other));
+    };
+    Ok(Some(GivenPassword::OfFile(super::super::password(file)?)))
 }

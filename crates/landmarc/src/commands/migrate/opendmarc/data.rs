@@ -1,8 +1,7 @@
 //! `migrate opendmarc --history`, `--database`: what OpenDMARC has counted, into the tally.
 
 use std::fmt;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use landmarc_mail::DomainName;
@@ -27,15 +26,12 @@ use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Need;
 use landmarc_runtime::time::When;
-use landmarc_runtime::visible::visible_path;
 
 /// The options that name what was counted. Some others say how it is imported, and without it they would have no
 /// effect; those that say how settings are translated have none with it.
 pub(super) const COUNTED: &str = "counted";
 /// Where the tools of OpenDMARC look for the password of its database.
 const PASSWORD: &str = "OPENDMARC_PASSWORD";
-/// The longest password, with its line end.
-const MAX_PASSWORD: usize = 4_096;
 
 /// What was counted, and where it goes.
 #[derive(Debug, Args)]
@@ -163,7 +159,7 @@ impl Data {
         let address = text.parse::<Address>();
         let address = address.map_err(|error| failure!(Exit::Usage, "--database: {error}"))?;
         if let Some(file) = &self.password_file {
-            return Ok(Some(address.with_password(&password(file)?)));
+            return Ok(Some(address.with_password(&super::super::password(file)?)));
         }
         let given = std::env::var(PASSWORD).ok().filter(|_| !address.has_password());
         Ok(Some(match given {
@@ -220,20 +216,6 @@ fn redirection(name: &str, repuri: &str) -> Option<Redirection> {
         rua,
         since_ms: now_ms(),
     })
-}
-
-fn password(file: &Path) -> Result<String, Failure> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| failure!(Exit::NoInput, "cannot read {}: {error}", visible_path(file)))?;
-    let first = text.lines().next().unwrap_or_default();
-    if first.is_empty() || first.len() > MAX_PASSWORD {
-        return Err(failure!(
-            Exit::NoInput,
-            "the first line of {} is no password",
-            visible_path(file)
-        ));
-    }
-    Ok(first.to_owned())
 }
 
 /// What came besides, in the words of the summary.
