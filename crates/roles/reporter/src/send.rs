@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::addressees::ReportDns;
 use super::assemble::Selection;
-use super::attempt::attempt;
+use super::attempt::Attempt;
 use super::context::{ReportSetup, ReporterContext};
 use super::hidden::without_local_parts;
 use super::outcome::AttemptOutcome;
@@ -217,7 +217,12 @@ impl<D: ReportDns> Run<'_, D> {
     fn begin(&mut self, delivery: Delivery) {
         let (context, setup) = (Arc::clone(self.context), Arc::clone(self.setup));
         self.under_way.spawn(async move {
-            let ended = attempt(&context, &setup, &delivery).await;
+            let attempt = Attempt {
+                context: &context,
+                setup: &setup,
+                delivery: &delivery,
+            };
+            let ended = attempt.run().await;
             (delivery, ended)
         });
     }

@@ -10,43 +10,39 @@ use landmarc_report::report_id::{ReportId, file_name};
 use landmarc_report::summary::{Portion, ReportSummary, TextFacts};
 use landmarc_store::{Delivery, NewDelivery, NewReport, Report, StoreError};
 
-use super::context::{ReportSetup, ReporterContext};
+use super::attempt::{Attempt, Mark};
+use super::context::ReportSetup;
 use super::mail_draft::{Facts, MailDraft};
 use super::outcome::AttemptOutcome;
 
-/// Puts two smaller reports in place of a delivery; gives it up where it cannot be halved.
-///
-/// # Errors
-/// When the store cannot be written.
-pub(crate) async fn into_smaller<D>(
-    context: &ReporterContext<D>,
-    setup: &ReportSetup,
-    delivery: &Delivery,
-    failure: &DeliveryFailure,
-    body: &[u8],
-) -> Result<AttemptOutcome, StoreError> {
-    let now_ms = context.clock.now_ms();
-    let (number, owner) = (delivery.number, Arc::clone(&context.owner));
-    let halves = halves(setup, delivery, body, now_ms);
-    let Some(halves) = halves else {
-        let reason = format!("{failure}; and the report cannot be made smaller");
-        let told = reason.clone();
-        let marked = context
+impl<D> Attempt<'_, D> {
+    /// Puts two smaller reports in place of the delivery; gives it up where it cannot be halved.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub(super) async fn split(
+        &self,
+        failure: &DeliveryFailure,
+        body: &[u8],
+    ) -> Result<AttemptOutcome, StoreError> {
+        let Self {
+            context,
+            setup,
+            delivery,
+        } = self;
+        let now_ms = context.clock.now_ms();
+        let Some(halves) = halves(setup, delivery, body, now_ms) else {
+            let reason = format!("{failure}; and the report cannot be made smaller");
+            return self.mark(Mark::GivenUp(reason)).await;
+        };
+        let (number, owner) = (delivery.number, Arc::clone(&context.owner));
+        let reason = format!("{failure}; sent again in two parts");
+        let replaced = context
             .outbox
-            .with(move |outbox| outbox.given_up(number, &owner, &told, now_ms))
+            .with(move |outbox| outbox.replace(number, &owner, &reason, &halves, now_ms))
             .await?;
-        return Ok(if marked {
-            AttemptOutcome::GivenUp(reason)
-        } else {
-            AttemptOutcome::Lapsed
-        });
-    };
-    let reason = format!("{failure}; sent again in two parts");
-    let replaced = context
-        .outbox
-        .with(move |outbox| outbox.replace(number, &owner, &reason, &halves, now_ms))
-        .await?;
-    Ok(replaced.map_or(AttemptOutcome::Lapsed, |made| AttemptOutcome::Split(made.len())))
+        Ok(replaced.map_or(AttemptOutcome::Lapsed, |made| AttemptOutcome::Split(made.len())))
+    }
 }
 
 /// The two halves of a stored report, for the destination of this delivery; none where one row is all,
