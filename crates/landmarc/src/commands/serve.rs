@@ -20,7 +20,7 @@ use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure};
 use crate::words::{for_postfix, in_plain_words};
 use landmarc_filter::Filter;
-use landmarc_filter::interfaces::{BoundInterfaces, InterfaceError};
+use landmarc_filter::interfaces::{BoundInterfaces, InterfaceError, ServedInterfaces};
 use landmarc_filter::rule_watch;
 use landmarc_filter::seen;
 use landmarc_filter::seen::SeenMail;
@@ -30,7 +30,7 @@ use landmarc_import::rspamd;
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::database::Lock;
-use landmarc_runtime::load::{LoadError, Source};
+use landmarc_runtime::load::{LoadError, Loaded, Source};
 use landmarc_runtime::logging;
 use landmarc_runtime::name_servers::NameServers;
 use landmarc_runtime::sockets;
@@ -148,24 +148,13 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let inside = runtime.enter();
     // Before anybody can know of us: an early SIGHUP would end us otherwise.
     let signals = Signals::new()?;
-    let server = runtime.block_on(bind(&loaded.settings, &account))?;
-    let web = runtime
-        .block_on(board::bind(&loaded.settings))
-        .map_err(ServeError::Web)?;
-    let interfaces = runtime.block_on(BoundInterfaces::bind(&loaded.settings, &account))?;
-    // Passwords and keys are read while we may still be root.
-    let fleet = runtime.block_on(FleetConfig::of(&loaded.settings))?;
+    let bound = runtime.block_on(Bound::bind(&loaded.settings, &account))?;
     let database = database::path(&loaded.settings);
     let prepared = database::prepare(&database, &account);
     let no_pid_file = source.write_pid_file();
     // The sockets are open, so root is not needed any more.
     account.assume()?;
-    let level = logging::start(&loaded.settings);
-    std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
-    loaded.log_warnings();
-    if nix::unistd::geteuid().is_root() {
-        tracing::warn!("running as root: set server.user, so that no more than that is at stake");
-    }
+    let level = start_logging(&loaded);
     if let Some(why) = no_pid_file {
         tracing::warn!("{why}");
     }
@@ -174,6 +163,12 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     }
     let lock = database::lock(&database)?;
     make_room_for_sessions(&loaded.settings);
+    let Bound {
+        server,
+        web,
+        interfaces,
+        fleet,
+    } = bound;
     let ports = web.local_addresses();
     let metrics = Arc::new(Metrics::new(SystemTime::now()));
     let board = Arc::new(Board::new(Arc::clone(&metrics)));
@@ -215,6 +210,36 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     drop(inside);
     runtime.shutdown_timeout(LAST_CALLS);
     Ok(())
+}
+
+/// What is opened while the process may still be root: sockets, passwords and keys.
+struct Bound {
+    server: Server,
+    web: landmarc_web::Server,
+    interfaces: BoundInterfaces,
+    fleet: FleetConfig,
+}
+
+impl Bound {
+    async fn bind(settings: &Settings, account: &Account) -> Result<Self, ServeError> {
+        Ok(Self {
+            server: bind(settings, account).await?,
+            web: board::bind(settings).await.map_err(ServeError::Web)?,
+            interfaces: BoundInterfaces::bind(settings, account).await?,
+            fleet: FleetConfig::of(settings).await?,
+        })
+    }
+}
+
+/// Starts the log with what the settings warn of.
+fn start_logging(loaded: &Loaded) -> logging::LevelHandle {
+    let level = logging::start(&loaded.settings);
+    std::panic::set_hook(Box::new(|info| tracing::error!("panic: {info}")));
+    loaded.log_warnings();
+    if nix::unistd::geteuid().is_root() {
+        tracing::warn!("running as root: set server.user, so that no more than that is at stake");
+    }
+    level
 }
 
 /// Where records go, or why they do not.
@@ -337,83 +362,20 @@ struct Service {
     metrics: Arc<Metrics>,
 }
 
+/// Starts all roles, and returns when the last has ended: sessions first, then the stages of [`Stage`].
 async fn serve_until_stopped(service: Service) {
-    let Service {
-        current,
-        server,
-        interfaces,
-        fleet,
-        recorder,
-        source,
-        level,
-        signals,
-        board,
-        metrics,
-    } = service;
-    let longest_end = current.get().settings.server.shutdown_grace + LAST_WORK;
-    let place = fleet.place().clone();
-    let mut tasks = Tasks::default();
-    let (offers, candidates) = failure_reports::channel();
-    let evidence = Arc::new(SeenMail::default());
-    let filter = Filter::new(
-        Arc::clone(&current),
-        Arc::clone(&evidence),
-        Arc::clone(&recorder),
-        Arc::clone(&metrics.filter),
-    );
-    let filter = Arc::new(filter.with_failure_reports(offers));
-    let reporting = landmarc_reporter::start(
-        Arc::clone(&current),
-        place.clone(),
-        Arc::clone(&metrics.reporter),
-        candidates,
-    );
-    tasks.add(Stage::Reports, reporting.end());
-    let certificates = fleet.start(&current, &recorder, &metrics.fleet, &mut tasks);
-    tasks.watch(upkeep::start(
-        Arc::clone(&current),
-        Arc::clone(&recorder),
-        Arc::clone(&metrics.filter),
-    ));
-    tasks.watch(rule_watch::start(Arc::clone(&current), Arc::clone(&recorder)));
-    tasks.watch(seen::start(
-        Arc::clone(&current),
-        Arc::clone(&evidence),
-        place.clone(),
-    ));
-    let known = Arc::new(NameServers::default());
-    tasks.watch(name_servers::start(Arc::clone(&current), Arc::clone(&known)));
-    tasks.watch(rspamd::start(
-        Arc::clone(&current),
-        place,
-        Arc::clone(&metrics.rspamd),
-    ));
-    let reloads = Reload {
-        started_with: current.get().settings.clone(),
-        current: Arc::clone(&current),
-        source,
-        level,
-        certificates,
-        metrics,
-    };
-    tasks.watch(tokio::spawn(reloads.run(signals.hangup, signals.user1)));
-    let interfaces = interfaces.open(&current, &filter);
-    let close_interfaces = interfaces.closer();
-    board.running(Parts {
-        current,
-        seen: evidence,
-        filter: Arc::clone(&filter),
-        recorder: Arc::clone(&recorder),
-        milter: server.gauge(),
-        sockets: server.local_addresses(),
-        name_servers: known,
-    });
-    tasks.add(Stage::Records, upkeep::end(recorder));
+    let (tasks, running) = service.start();
     systemd::ready();
-    if let Some(watchdog) = systemd::watchdog() {
-        tasks.watch(watchdog);
-    }
-    let (mut terminate, mut interrupt, told) = (signals.terminate, signals.interrupt, Arc::clone(&board));
+    let Running {
+        server,
+        filter,
+        interfaces,
+        board,
+        mut terminate,
+        mut interrupt,
+        longest_end,
+    } = running;
+    let (closer, stopping) = (interfaces.closer(), Arc::clone(&board));
     let drained = server
         .run(filter, async move {
             tokio::select! {
@@ -421,9 +383,9 @@ async fn serve_until_stopped(service: Service) {
                 _ = interrupt.recv() => {}
             }
             deadline::end_within(longest_end);
-            told.stopping();
+            stopping.stopping();
             systemd::stopping();
-            close_interfaces.send_replace(true);
+            closer.send_replace(true);
             tracing::info!("stopping: messages under way may end");
         })
         .await;
@@ -432,4 +394,93 @@ async fn serve_until_stopped(service: Service) {
     tasks.end().await;
     let finished = drained.finished + by_interfaces.finished;
     tracing::info!(finished, cut = drained.cut + by_interfaces.cut, "stopped");
+}
+
+/// What takes messages until a signal ends it.
+struct Running {
+    server: Server,
+    filter: Arc<Filter>,
+    interfaces: ServedInterfaces,
+    board: Arc<Board>,
+    terminate: Signal,
+    interrupt: Signal,
+    longest_end: Duration,
+}
+
+impl Service {
+    /// Starts what runs beside the sessions, and hands over what takes them.
+    fn start(self) -> (Tasks, Running) {
+        let Self {
+            current,
+            server,
+            fleet,
+            recorder,
+            signals,
+            board,
+            metrics,
+            ..
+        } = self;
+        let mut tasks = Tasks::default();
+        let place = fleet.place().clone();
+        let (offers, candidates) = failure_reports::channel();
+        let seen = Arc::new(SeenMail::default());
+        let name_servers = Arc::new(NameServers::default());
+        let filter = Filter::new(
+            Arc::clone(&current),
+            Arc::clone(&seen),
+            Arc::clone(&recorder),
+            Arc::clone(&metrics.filter),
+        );
+        let filter = Arc::new(filter.with_failure_reports(offers));
+        let reporter_metrics = Arc::clone(&metrics.reporter);
+        let reporting =
+            landmarc_reporter::start(Arc::clone(&current), place.clone(), reporter_metrics, candidates);
+        tasks.add(Stage::Reports, reporting.end());
+        let certificates = fleet.start(&current, &recorder, &metrics.fleet, &mut tasks);
+        for task in [
+            upkeep::start(
+                Arc::clone(&current),
+                Arc::clone(&recorder),
+                Arc::clone(&metrics.filter),
+            ),
+            rule_watch::start(Arc::clone(&current), Arc::clone(&recorder)),
+            seen::start(Arc::clone(&current), Arc::clone(&seen), place.clone()),
+            name_servers::start(Arc::clone(&current), Arc::clone(&name_servers)),
+            rspamd::start(Arc::clone(&current), place, Arc::clone(&metrics.rspamd)),
+        ]
+        .into_iter()
+        .chain(systemd::watchdog())
+        {
+            tasks.watch(task);
+        }
+        let reload = Reload {
+            started_with: current.get().settings.clone(),
+            current: Arc::clone(&current),
+            source: self.source,
+            level: self.level,
+            certificates,
+            metrics,
+        };
+        tasks.watch(tokio::spawn(reload.run(signals.hangup, signals.user1)));
+        tasks.add(Stage::Records, upkeep::end(Arc::clone(&recorder)));
+        let running = Running {
+            interfaces: self.interfaces.open(&current, &filter),
+            filter: Arc::clone(&filter),
+            board: Arc::clone(&board),
+            terminate: signals.terminate,
+            interrupt: signals.interrupt,
+            longest_end: current.get().settings.server.shutdown_grace + LAST_WORK,
+            server,
+        };
+        board.running(Parts {
+            current,
+            seen,
+            filter,
+            recorder,
+            milter: running.server.gauge(),
+            sockets: running.server.local_addresses(),
+            name_servers,
+        });
+        (tasks, running)
+    }
 }
