@@ -161,10 +161,10 @@ impl Scene {
     fn the_service_may_no_more(&self) {
         let denied = self.as_user(USER, &["store", "migrate"]);
         assert_eq!(denied.code, 0, "there is nothing to do: {}", denied.stderr);
-        self.database.sql("DELETE FROM migration WHERE version = 2");
+        self.database.sql("DELETE FROM migration WHERE version = 3");
         let denied = self.as_user(USER, &["store", "migrate"]);
         self.database
-            .sql("INSERT INTO migration (version, at_ms, program) VALUES (2, 0, 'landmarc')");
+            .sql("INSERT INTO migration (version, at_ms, program) VALUES (3, 0, 'landmarc')");
         is_denied(&denied);
     }
 
