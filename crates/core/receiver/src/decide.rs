@@ -208,7 +208,7 @@ fn failing(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
         return accept(Disposition::None, vec![Override::Evidence(decisive.clone())]);
     }
     match policy {
-        AssessmentPolicy::Reject => rejecting(case, evaluation, rules),
+        AssessmentPolicy::Reject => rejecting(case, rules),
         AssessmentPolicy::None | AssessmentPolicy::Quarantine => quarantine(case, rules, softened),
     }
 }
@@ -226,14 +226,13 @@ fn softened_policy(
 }
 
 /// RFC 9989 §7.4: a receiver "MUST NOT" reject on the policy alone; without other
-/// knowledge reject is treated as quarantine.
-fn rejecting(case: &Case<'_>, evaluation: &Evaluation, rules: &Rules) -> Action {
+/// knowledge reject is treated as quarantine. (A policy that is uncertain is the weaker of two, and so never this.)
+fn rejecting(case: &Case<'_>, rules: &Rules) -> Action {
     let favour = in_favour(case.evidence);
     let against = case.evidence.iter().any(Evidence::is_against);
     let is_unanswered = |evidence: &&Evidence| matches!(evidence, Evidence::TrustedArcUnanswered(_));
     let unanswered = case.evidence.iter().find(is_unanswered);
     let softened = match (rules.reject, favour) {
-        _ if evaluation.policy_uncertain => Override::ExistenceUnknown,
         (RejectRule::Always, _) if let Some(unanswered) = unanswered => {
             Override::Evidence(unanswered.clone())
         }

@@ -1,5 +1,6 @@
 //! Whole judgements: scenarios, golden texts, shares of DNS questions, properties.
 
+mod decisions;
 mod golden;
 mod head;
 mod limits;
