@@ -322,7 +322,7 @@ fn a_summary_names_the_verdict_and_the_cause() {
 }
 
 #[test]
-fn explaining_tells_the_whole_story() {
+fn explaining_tells_all_of_it() {
     let fixture = Fixture::new("explain");
     let file = fixture.write("m.eml", message("a@example.com"));
     let sent = ["--ip", STRANGER, "--mail-from", "b@example.com"];

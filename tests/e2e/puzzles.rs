@@ -2,7 +2,7 @@
 //! the log line, Authentication-Results and the SMTP reply say is the same, word for word.
 //!
 //! The messages are those of the receiver's tests; here they come through the milter, and their
-//! stories out of the store.
+//! explanations out of the store.
 
 use std::path::Path;
 

@@ -20,7 +20,7 @@ const JUNE: u64 = 1_780_272_000_000;
 const HOUR: u64 = 3_600_000;
 const DAY: u64 = 24 * HOUR;
 
-/// What a stored story has where the id of its message is to stand.
+/// What a stored explanation has where the id of its message is to stand.
 const ID_MARK: char = '\u{1F}';
 
 /// A folder with a store in it.

@@ -490,8 +490,8 @@ fn check_goes_by_the_rules_and_explains_them() {
     let object = check(&["--json"]).json();
     assert_eq!(object["action"], "accept");
     insta::assert_snapshot!(object["rule"], @r#"{"name":"acme-newsletter","owner":"anna","reason":"contract 4711","effect":"softened","without":"quarantine"}"#);
-    let story = check(&["--explain"]).stdout;
-    let printed: Vec<_> = story
+    let explanation = check(&["--explain"]).stdout;
+    let printed: Vec<_> = explanation
         .lines()
         .filter(|line| line.contains("acme-newsletter"))
         .collect();

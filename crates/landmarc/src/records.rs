@@ -131,7 +131,7 @@ impl SelectedStore {
     }
 }
 
-/// All that is known of a message but its story: the keys of the log line, in its order, behind
+/// All that is known of a message but its explanation: the keys of the log line, in its order, behind
 /// the time.
 pub(crate) const FIELDS: [Field<Observation>; 19] = [
     field("at", |row| Some(to_the_millisecond(row.at_ms))),

@@ -124,7 +124,7 @@ fn a_message_without_a_story_says_so() {
     questions        0
     ms               0
 
-    There is no story of this message: it was recorded without one, or its story was given up when the
+    There is no explanation of this message: it was recorded without one, or that was given up when the
     store could not be written and memory ran short. What is above was kept.
     "#);
 }
@@ -135,7 +135,7 @@ fn messages_with_one_queue_id_are_all_told_oldest_first() {
     let later = Observation {
         at_ms: JUNE + DAY,
         id: "0n3v5x8k4q1m".to_owned(),
-        trace: format!("another story, of {ID_MARK}\n").into(),
+        trace: format!("another explanation, of {ID_MARK}\n").into(),
         ..failed()
     };
     let book = Book::new("explain-several", [failed(), later]);
@@ -144,7 +144,8 @@ fn messages_with_one_queue_id_are_all_told_oldest_first() {
     assert_eq!(lines.first(), Some(&"message 1 of 2"));
     assert!(lines.contains(&"message 2 of 2"), "{text}");
     assert!(
-        text.contains("id=0n2v5x8k4q1m; dmarc=fail") && text.ends_with("another story, of 0n3v5x8k4q1m\n")
+        text.contains("id=0n2v5x8k4q1m; dmarc=fail")
+            && text.ends_with("another explanation, of 0n3v5x8k4q1m\n")
     );
     let json = book.said(&["explain", "--json", "4ZQ0000001"]);
     let times: Vec<_> = json.lines().map(|line| line.split(',').next().unwrap()).collect();

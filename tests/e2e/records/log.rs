@@ -52,15 +52,18 @@ fn what_a_stranger_wrote_does_not_steer_the_terminal() {
     let hostile = Observation {
         queue_id: "\u{1b}]0;owned\u{7}".to_owned(),
         cause: "two\nlines \u{202e}and back".to_owned(),
-        trace: "a story\u{1b}[2J\n".into(),
+        trace: "an explanation\u{1b}[2J\n".into(),
         ..failed()
     };
     let book = Book::new("log-hostile", [hostile]);
     let table = book.said(&["log"]);
     assert_eq!(table.lines().count(), 2, "{table}");
-    let story = book.said(&["explain", "0n2v5x8k4q1m"]);
-    assert!(story.ends_with("a story\\u{1b}[2J\n"), "{story}");
-    for text in [table, story] {
+    let explanation = book.said(&["explain", "0n2v5x8k4q1m"]);
+    assert!(
+        explanation.ends_with("an explanation\\u{1b}[2J\n"),
+        "{explanation}"
+    );
+    for text in [table, explanation] {
         assert!(!text.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{text:?}");
     }
 }

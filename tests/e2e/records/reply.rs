@@ -1,4 +1,4 @@
-//! The way of a complaint: from the SMTP reply that a sender quotes to the story of their message.
+//! The way of a complaint: from the SMTP reply that a sender quotes to the explanation of their message.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::world::{STRANGER, Scene, letter};
 /// The product's answer to "legitimate mail refused, and nobody can see why": whoever has the
 /// bounce pastes the reply, and is told, while the service runs.
 #[test]
-fn the_reply_that_refused_a_message_leads_to_its_story() {
+fn the_reply_that_refused_a_message_leads_to_its_explanation() {
     let settings = "mode = \"enforce\"\naction.reject = \"always\"";
     let Some(scene) = Scene::start("records-reply", settings) else {
         return;
@@ -36,7 +36,7 @@ fn the_reply_that_refused_a_message_leads_to_its_story() {
     ] {
         assert!(printed.contains(fact), "{printed}");
     }
-    // The story has the id of this very message wherever it speaks of it, and leads back here.
+    // The explanation has the id of this very message wherever it speaks of it, and leads back here.
     let rows = Reader::open(Path::new(&store))
         .unwrap()
         .log(&landmarc_store::LogFilter::default())

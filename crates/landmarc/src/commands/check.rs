@@ -26,7 +26,7 @@ settings; the largest of those that apply.";
 pub(crate) struct CheckArguments {
     #[command(flatten)]
     options: FileCheckArguments,
-    /// Tell the whole story of each message: DNS answers, steps, verdict, what to do
+    /// Explain each message: DNS answers, steps, verdict, what to do
     #[arg(long)]
     explain: bool,
     /// Print one JSON object for each message, on a line of its own

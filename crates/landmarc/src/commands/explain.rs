@@ -139,33 +139,35 @@ fn how_long(settings: Option<&Settings>) -> String {
 fn as_json(found: &[Observation]) -> String {
     let line = |message: &Observation| {
         let mut object = object(message);
-        object.insert("trace".to_owned(), story(message).into());
+        object.insert("trace".to_owned(), explanation(message).into());
         format!("{}\n", serde_json::Value::Object(object))
     };
     found.iter().map(line).collect()
 }
 
-/// Stored stories are as wide as a usual terminal: a narrower one gets their lines broken.
+/// Stored explanations are as wide as a usual terminal: a narrower one gets their lines broken.
 fn as_text(found: &[Observation], width: Option<usize>) -> String {
     let parts = found.iter().zip(1..).map(|(message, number)| {
         let count = match found.len() {
             1 => String::new(),
             all => format!("message {number} of {all}\n"),
         };
-        let story =
-            story(message).map_or_else(|| NO_STORY.to_owned(), |story| visible_lines(&story).into_owned());
-        let story = width.map_or_else(|| story.clone(), |width| wrapped(&story, width));
-        format!("{count}{}\n{story}", head(message, width))
+        let explanation = explanation(message).map_or_else(
+            || NO_EXPLANATION.to_owned(),
+            |explanation| visible_lines(&explanation).into_owned(),
+        );
+        let explanation = width.map_or_else(|| explanation.clone(), |width| wrapped(&explanation, width));
+        format!("{count}{}\n{explanation}", head(message, width))
     });
     parts.collect::<Vec<_>>().join("\n\n")
 }
 
-const NO_STORY: &str = "\
-There is no story of this message: it was recorded without one, or its story was given up when the\n\
+const NO_EXPLANATION: &str = "\
+There is no explanation of this message: it was recorded without one, or that was given up when the\n\
 store could not be written and memory ran short. What is above was kept.\n";
 
-/// The story with the message's own id in it.
-fn story(message: &Observation) -> Option<String> {
+/// The explanation with the message's own id in it.
+fn explanation(message: &Observation) -> Option<String> {
     (!message.trace.is_empty()).then(|| with_id(&message.trace, &message.id))
 }
 
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_tells_what_happened_and_the_story_why() {
+    fn the_head_tells_what_happened_and_the_explanation_why() {
         let trace = format!("Refused.\n  550 5.7.1 (id={ID_MARK})\n");
         insta::assert_snapshot!(as_text(&[told(Some(&trace))], None), @r#"
         at               2026-06-01T00:00:00.005Z
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_absent_takes_no_line_and_a_missing_story_says_so() {
+    fn what_is_absent_takes_no_line_and_a_missing_explanation_says_so() {
         let mut message = told(None);
         message.enforced_action = "accept".to_owned();
         message.rule = None;
@@ -252,15 +254,15 @@ mod tests {
         questions        6
         ms               38
 
-        There is no story of this message: it was recorded without one, or its story was given up when the
+        There is no explanation of this message: it was recorded without one, or that was given up when the
         store could not be written and memory ran short. What is above was kept.
         "#);
     }
 
     #[test]
     fn a_narrow_terminal_gets_no_line_that_is_too_wide() {
-        let story = "  - If it is genuine, the owner of example.com can sign its mail with DKIM\n";
-        let text = as_text(&[told(Some(story))], Some(40));
+        let explanation = "  - If it is genuine, the owner of example.com can sign its mail with DKIM\n";
+        let text = as_text(&[told(Some(explanation))], Some(40));
         assert!(
             text.contains("cause            nobody vouches for\n                 mail.example.com\n"),
             "{text}"

@@ -56,11 +56,11 @@ table! {
             /// What this host is called among the others. Empty: its host name.
             host: Option<String> = None, restarts since "0.1.0";
 
-            /// Whether messages and their stories are shared, for "log" and "explain" on any host. Without
+            /// Whether messages and their explanations are shared, for "log" and "explain" on any host. Without
             /// it there are only the counts that reports are made from; each host still has its own messages.
             observations: bool = true, restarts since "0.1.0";
 
-            /// How much may wait on disk to be handed on. Past it stories are given up first, the oldest
+            /// How much may wait on disk to be handed on. Past it explanations are given up first, the oldest
             /// first, then messages, counts last; "landmarc store status" tells.
             spool_max_size: Size = Size::mib(4 << 10), [Size::mib(1)..=Size::mib(1 << 24)],
                 restarts since "0.1.0";

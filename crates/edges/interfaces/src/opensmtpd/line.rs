@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use landmarc_mail::text::visible_octets;
 use landmarc_milter::{PeerAddress, ip_address};
 
-/// The events that a session's story is made of.
+/// The events that a session is made of.
 const REPORTS: [&str; 9] = [
     "link-connect",
     "link-disconnect",
