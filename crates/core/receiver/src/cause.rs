@@ -120,7 +120,7 @@ fn failure(
             text.push_str(", ");
         }
     }
-    text.push_str(&match findings.tellers.spf_doubt {
+    text.push_str(&match findings.result_sources.spf_doubt {
         Some(doubt) => format!("what a filter ahead says of SPF is not believed, as {doubt}"),
         None => spf_part(findings.spf, evaluation, facts),
     });

@@ -24,7 +24,7 @@ pub struct EvidenceInput<'a> {
     /// Every signature.
     pub dkim: &'a [DkimOutcome],
     /// Whose word these are, where they are not ours.
-    pub tellers: &'a ResultSources,
+    pub result_sources: &'a ResultSources,
     /// The ARC chain.
     pub arc: &'a ArcResult,
     /// The header section.

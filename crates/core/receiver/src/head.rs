@@ -29,7 +29,7 @@ pub struct Head {
     spf: Option<SpfPair>,
     pub(crate) signatures: Signatures,
     pub(crate) chain: Chain,
-    pub(crate) tellers: ResultSources,
+    pub(crate) result_sources: ResultSources,
     is_upstream_heard: Option<bool>,
     pub(crate) bodies: BodyHashing,
     /// When it arrived, in Unix time.
@@ -48,22 +48,22 @@ impl Head {
             spf,
             dkim,
             arc,
-            tellers,
+            result_sources,
             is_heard,
             ..
         } = told;
         let mut bodies = BodyHashing::new();
         let signatures = match dkim {
-            Some(results) => Signatures::Told(results),
+            Some(results) => Signatures::Upstream(results),
             None => {
                 let domains = author.domains();
-                Signatures::Ours(Verifier::new(headers, domains, &rules.dkim, now, &mut bodies))
+                Signatures::Own(Verifier::new(headers, domains, &rules.dkim, now, &mut bodies))
             }
         };
         let chain = match arc {
-            Some(result) if rules.arc != ArcUse::Never => Chain::Told(result),
-            Some(_) => Chain::Ours(None),
-            None => Chain::Ours(validator(headers, rules, now, &mut bodies)),
+            Some(result) if rules.arc != ArcUse::Never => Chain::Upstream(result),
+            Some(_) => Chain::Own(None),
+            None => Chain::Own(validator(headers, rules, now, &mut bodies)),
         };
         Self {
             facts: HeaderFacts::new(headers),
@@ -77,7 +77,7 @@ impl Head {
             spf,
             signatures,
             chain,
-            tellers,
+            result_sources,
             is_upstream_heard: is_heard,
             bodies,
             now,
@@ -87,7 +87,7 @@ impl Head {
     /// The result of SPF where a filter ahead of us is to tell it, whether it does or not. Without
     /// one it is to be asked for ([`check_spf`](crate::spf::check_spf)).
     #[must_use]
-    pub fn spf_told(&self) -> Option<&SpfPair> {
+    pub fn upstream_spf(&self) -> Option<&SpfPair> {
         self.spf.as_ref()
     }
 
@@ -132,7 +132,7 @@ pub async fn spf_of<L: Lookup>(
     envelope: &Envelope,
     rules: &Rules,
 ) -> SpfPair {
-    match head.spf_told() {
+    match head.upstream_spf() {
         Some(told) => told.clone(),
         None => check_spf(ledgers, envelope, rules, head.now).await,
     }
@@ -141,16 +141,16 @@ pub async fn spf_of<L: Lookup>(
 /// The signatures of a message.
 pub(crate) enum Signatures {
     /// Others have verified them.
-    Told(Vec<DkimOutcome>),
+    Upstream(Vec<DkimOutcome>),
     /// We do.
-    Ours(Verifier),
+    Own(Verifier),
 }
 
 impl Signatures {
     fn questions(&self) -> Vec<Question> {
         match self {
-            Self::Told(_) => Vec::new(),
-            Self::Ours(verifier) => verifier.questions(),
+            Self::Upstream(_) => Vec::new(),
+            Self::Own(verifier) => verifier.questions(),
         }
     }
 }
@@ -158,16 +158,16 @@ impl Signatures {
 /// The ARC chain of a message.
 pub(crate) enum Chain {
     /// Others have validated it.
-    Told(ArcResult),
+    Upstream(ArcResult),
     /// We do, if anybody does.
-    Ours(Option<Validator>),
+    Own(Option<Validator>),
 }
 
 impl Chain {
     fn questions(&self) -> Vec<Question> {
         match self {
-            Self::Told(_) => Vec::new(),
-            Self::Ours(validator) => validator.iter().flat_map(Validator::questions).collect(),
+            Self::Upstream(_) => Vec::new(),
+            Self::Own(validator) => validator.iter().flat_map(Validator::questions).collect(),
         }
     }
 }

@@ -63,8 +63,8 @@ pub async fn judge<L: Lookup>(
     let lookup = &ledgers.policies;
     let digests = head.bodies.finish();
     let dkim = match head.signatures {
-        Signatures::Told(results) => results,
-        Signatures::Ours(verifier) => verifier.finish(&ledgers.keys, &digests).await,
+        Signatures::Upstream(results) => results,
+        Signatures::Own(verifier) => verifier.finish(&ledgers.keys, &digests).await,
     };
     let identifiers = identifiers(&spf.mail_from, &dkim);
     let mut evaluations = evaluate_each(lookup, head.author.domains(), &identifiers, rules).await;
@@ -85,7 +85,7 @@ pub async fn judge<L: Lookup>(
         seen,
         spf: &spf.mail_from,
         dkim: &dkim,
-        tellers: &head.tellers,
+        result_sources: &head.result_sources,
         arc: &arc,
         header: &head.facts,
         client,
@@ -101,7 +101,7 @@ pub async fn judge<L: Lookup>(
         envelope: &envelope,
         now: head.now,
     };
-    let given = Given {
+    let given = DecisionInput {
         facts,
         header_fault: head.fault.as_ref(),
         budget_reached,
@@ -130,7 +130,7 @@ pub async fn judge<L: Lookup>(
         spf,
         dkim,
         arc,
-        tellers: head.tellers,
+        result_sources: head.result_sources,
         evaluations,
         deciding,
         rfc7489,
@@ -259,21 +259,21 @@ fn arc_matters(evaluation: Option<&Evaluation>, rules: &Rules, now: u64) -> bool
 
 async fn validate(chain: Chain, matters: bool, lookup: &impl Lookup, digests: &BodyDigests) -> ArcResult {
     match chain {
-        Chain::Told(result) => result,
-        Chain::Ours(Some(validator)) if matters => validator.finish(lookup, digests).await,
-        Chain::Ours(_) => ArcResult::none(),
+        Chain::Upstream(result) => result,
+        Chain::Own(Some(validator)) if matters => validator.finish(lookup, digests).await,
+        Chain::Own(_) => ArcResult::none(),
     }
 }
 
 /// What the decision starts from.
-struct Given<'a> {
+struct DecisionInput<'a> {
     facts: MessageFacts<'a>,
     header_fault: Option<&'a HeaderFault>,
     budget_reached: bool,
     id: &'a str,
 }
 
-struct Decided {
+struct Decision {
     action: Action,
     rule: Option<AppliedRule>,
     cause: String,
@@ -281,7 +281,7 @@ struct Decided {
     spare: Option<Spare>,
 }
 
-fn decide(given: &Given<'_>, findings: &EvidenceInput<'_>, rules: &Rules) -> Decided {
+fn decide(given: &DecisionInput<'_>, findings: &EvidenceInput<'_>, rules: &Rules) -> Decision {
     let facts = &given.facts;
     let failing = facts.evaluation.filter(|e| e.result == DmarcResult::Fail);
     let collected = failing.map(|e| collect::collect(e, findings, rules));
@@ -303,7 +303,7 @@ fn decide(given: &Given<'_>, findings: &EvidenceInput<'_>, rules: &Rules) -> Dec
             evidence: &evidence,
             reason,
             budget_reached: given.budget_reached,
-            upstream_is_silent: findings.tellers.is_silent,
+            upstream_is_silent: findings.result_sources.is_silent,
             id: given.id,
             client: facts.envelope.client,
         };
@@ -319,7 +319,7 @@ fn decide(given: &Given<'_>, findings: &EvidenceInput<'_>, rules: &Rules) -> Dec
     if cause != found {
         (action, rule) = decided(&cause);
     }
-    Decided {
+    Decision {
         action,
         rule,
         cause,

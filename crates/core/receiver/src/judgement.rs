@@ -36,7 +36,7 @@ pub struct Judgement {
     /// ARC.
     pub arc: ArcResult,
     /// Which of these three others have told us, and who.
-    pub tellers: ResultSources,
+    pub result_sources: ResultSources,
     /// One evaluation for each author domain, in their order in the From field.
     pub evaluations: Vec<Evaluation>,
     /// Which of them decides.

@@ -23,15 +23,15 @@ const USUAL_COMMENT_OCTETS: usize = 100;
 /// of us has told is not repeated: its own field stays. `job` stands behind the authserv-id.
 #[must_use]
 pub fn field_value(judgement: &Judgement, authserv_id: &str, job: Option<&str>) -> String {
-    let tellers = &judgement.tellers;
+    let result_sources = &judgement.result_sources;
     let mut field = AuthenticationResults::new(authserv_id);
-    if tellers.spf.is_none() {
+    if result_sources.spf.is_none() {
         field.results.push(spf(&judgement.spf.mail_from));
     }
-    if tellers.dkim.is_none() {
+    if result_sources.dkim.is_none() {
         field.results.extend(dkim(&judgement.dkim));
     }
-    if tellers.arc.is_none() {
+    if result_sources.arc.is_none() {
         field.results.extend(arc(judgement));
     }
     field.results.extend(dmarc(judgement));

@@ -17,10 +17,10 @@
 //! theirs, and the MTA should drop such fields before any filter sees them; docs/three-milters.md says how.
 
 mod arc;
+mod claim;
 mod dkim;
 mod fields;
 mod plain;
-mod said;
 mod spf;
 
 use landmarc_auth::arc::ArcResult;
@@ -31,8 +31,8 @@ use landmarc_mail::message::HeaderSection;
 use crate::policy::{ClientFacts, ResultSource, Rules};
 use crate::removals::Removal;
 use crate::spf::SpfPair;
+use claim::UpstreamClaim;
 use fields::Fields;
-use said::Said;
 
 /// What is known of a message beside its header section when that is complete.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ pub(crate) struct UpstreamResults {
     pub(crate) spf: Option<SpfPair>,
     pub(crate) dkim: Option<Vec<DkimOutcome>>,
     pub(crate) arc: Option<ArcResult>,
-    pub(crate) tellers: ResultSources,
+    pub(crate) result_sources: ResultSources,
     /// The fields that were believed, and so stay.
     pub(crate) kept: Vec<Removal>,
     /// Forged fields beside those in the name of an authserv-id.
@@ -127,26 +127,26 @@ impl UpstreamResults {
         arrival: &Arrival<'_>,
     ) {
         let envelope = arrival.envelope;
-        let mut said = spf::said(fields, doubt, envelope);
-        if said == Said::Nothing && rules.upstream.received_spf {
+        let mut claim = spf::claim(fields, doubt, envelope);
+        if claim == UpstreamClaim::Absent && rules.upstream.received_spf {
             let received = spf::received(headers, doubt, envelope);
-            said = received.said;
+            claim = received.claim;
             self.forged.extend(received.forged);
         }
-        let believed = self.believe(said, rules.upstream.spf);
-        let (outcome, by) = match believed {
-            Believed::Result { by, result } => (result, Some(by)),
-            Believed::Ours => return,
-            Believed::Unknown => {
-                self.tellers.is_silent = true;
+        let adopted = self.adopt(claim, rules.upstream.spf);
+        let (outcome, by) = match adopted {
+            Adopted::Result { by, result } => (result, Some(by)),
+            Adopted::Ours => return,
+            Adopted::Unknown => {
+                self.result_sources.is_silent = true;
                 (spf::unknown(envelope, SILENCE), None)
             }
-            Believed::Doubtful(why) => {
-                self.tellers.spf_doubt = Some(why);
+            Adopted::Doubtful(why) => {
+                self.result_sources.spf_doubt = Some(why);
                 (spf::doubtful(envelope, why), None)
             }
         };
-        self.tellers.spf = by;
+        self.result_sources.spf = by;
         self.spf = Some(SpfPair {
             mail_from: outcome,
             helo: None,
@@ -161,17 +161,18 @@ impl UpstreamResults {
         rules: &Rules,
     ) {
         let signatures = landmarc_auth::dkim::described(headers);
-        let said = dkim::said(fields, doubt, &signatures, &rules.dkim);
-        let (results, by) = match self.believe(said, rules.upstream.dkim) {
-            Believed::Result { by, result } => (result, Some(by)),
-            Believed::Ours => return,
-            Believed::Unknown => {
-                self.tellers.is_silent |= signatures.iter().any(|signature| signature.reason.is_none());
+        let claim = dkim::claim(fields, doubt, &signatures, &rules.dkim);
+        let (results, by) = match self.adopt(claim, rules.upstream.dkim) {
+            Adopted::Result { by, result } => (result, Some(by)),
+            Adopted::Ours => return,
+            Adopted::Unknown => {
+                self.result_sources.is_silent |=
+                    signatures.iter().any(|signature| signature.reason.is_none());
                 (dkim::unknown(signatures, SILENCE), None)
             }
-            Believed::Doubtful(why) => (dkim::doubtful(signatures, why), None),
+            Adopted::Doubtful(why) => (dkim::doubtful(signatures, why), None),
         };
-        self.tellers.dkim = by;
+        self.result_sources.dkim = by;
         self.dkim = Some(results);
     }
 
@@ -184,35 +185,37 @@ impl UpstreamResults {
         rules: &Rules,
         now: u64,
     ) {
-        let said = arc::said(fields, doubt, headers, now);
-        let (result, by) = match self.believe(said, rules.upstream.arc) {
-            Believed::Result { by, result } => (result, Some(by)),
-            Believed::Ours => return,
-            Believed::Unknown | Believed::Doubtful(_) => (ArcResult::none(), None),
+        let claim = arc::claim(fields, doubt, headers, now);
+        let (result, by) = match self.adopt(claim, rules.upstream.arc) {
+            Adopted::Result { by, result } => (result, Some(by)),
+            Adopted::Ours => return,
+            Adopted::Unknown | Adopted::Doubtful(_) => (ArcResult::none(), None),
         };
-        self.tellers.arc = by;
+        self.result_sources.arc = by;
         self.arc = Some(result);
     }
 
-    fn believe<T>(&mut self, said: Said<T>, source: ResultSource) -> Believed<T> {
-        match said {
-            Said::Result { by, field, result } => {
+    fn adopt<T>(&mut self, claim: UpstreamClaim<T>, source: ResultSource) -> Adopted<T> {
+        match claim {
+            UpstreamClaim::Result { by, field, result } => {
                 if !self.kept.contains(&field) {
                     self.kept.push(field);
                 }
-                Believed::Result { by, result }
+                Adopted::Result { by, result }
             }
-            Said::Nothing | Said::Doubtful(_) if source != ResultSource::Upstream => Believed::Ours,
+            UpstreamClaim::Absent | UpstreamClaim::Doubtful(_) if source != ResultSource::Upstream => {
+                Adopted::Ours
+            }
             // Decision D6: that a filter is down is no fault of the sender.
-            Said::Nothing => Believed::Unknown,
+            UpstreamClaim::Absent => Adopted::Unknown,
             // But what is in doubt is the sender's own doing, and must not spare it the policy.
-            Said::Doubtful(why) => Believed::Doubtful(why),
+            UpstreamClaim::Doubtful(why) => Adopted::Doubtful(why),
         }
     }
 }
 
 /// What is made of it.
-enum Believed<T> {
+enum Adopted<T> {
     Result {
         by: String,
         result: T,

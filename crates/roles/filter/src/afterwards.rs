@@ -16,9 +16,9 @@ impl FilterSession {
     /// Decision D13: what is answered is written down first, on disk if that is not long. The
     /// record is on its way while the log line is written.
     pub(super) async fn write_down(&self, judgement: &Judgement, traffic: Traffic, moment: &RecordIds<'_>) {
-        let wants_story = self.common.keeps_stories || tracing::enabled!(tracing::Level::DEBUG);
-        let story = wants_story.then(|| explain(judgement));
-        let kept = story.as_deref().filter(|_| self.common.keeps_stories);
+        let is_wanted = self.common.keeps_traces || tracing::enabled!(tracing::Level::DEBUG);
+        let explanation = is_wanted.then(|| explain(judgement));
+        let kept = explanation.as_deref().filter(|_| self.common.keeps_traces);
         let mut observation = record::judged(judgement, kept, moment, traffic.incidental);
         if self.stays_out_of_reports {
             observation.row = None;
@@ -26,10 +26,10 @@ impl FilterSession {
         let record = self.common.recorder.record(observation);
         log_line::message(moment.queue_id, judgement, moment.elapsed, self.interface);
         self.common.metrics.message(judgement, moment.elapsed);
-        if let Some(story) = story {
-            tracing::debug!(queue_id = %moment.queue_id, "{story}");
+        if let Some(explanation) = explanation {
+            tracing::debug!(queue_id = %moment.queue_id, "{explanation}");
         }
-        self.tell_if_late(record.await, moment);
+        self.log_if_late(record.await, moment);
         self.offer(judgement, traffic, moment);
     }
 
@@ -68,7 +68,7 @@ impl FilterSession {
 
     /// Decision D13: a crash now would lose the record. While the store takes nothing at all, its
     /// own lines say so, once.
-    pub(super) fn tell_if_late(&self, recorded: Recorded, moment: &RecordIds<'_>) {
+    pub(super) fn log_if_late(&self, recorded: Recorded, moment: &RecordIds<'_>) {
         let RecordIds { queue_id, id, .. } = moment;
         if recorded == Recorded::Committed || self.common.recorder.state() != RecorderState::Ok {
             return;

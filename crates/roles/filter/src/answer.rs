@@ -101,7 +101,7 @@ impl NotJudged {
         }
     }
 
-    pub(super) fn tell(self, queue_id: &str, id: &str) {
+    pub(super) fn log(self, queue_id: &str, id: &str) {
         match self {
             Self::Internal => {
                 tracing::error!(queue_id = %queue_id, id = %id, "a bug in landmarc: this message was not judged; please report it with the panic above");

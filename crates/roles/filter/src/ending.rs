@@ -47,7 +47,7 @@ impl FilterSession {
     /// The copy for a human to look at.
     fn copy(&self) -> Option<Edit> {
         let edit = self.running.copy_to.as_ref()?.edit(self.adding);
-        if edit.is_none() && !self.common.told_of_no_copies.swap(true, Ordering::Relaxed) {
+        if edit.is_none() && !self.common.warned_of_no_copies.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "the mail server lets no filter add recipients: nobody gets the copies of action.copy_to"
             );
@@ -84,7 +84,7 @@ impl FilterSession {
         id: &str,
         removals: &[Removal],
     ) -> Response {
-        why.tell(queue_id, id);
+        why.log(queue_id, id);
         self.common.metrics.failed(why.as_str());
         let response = unjudged(why, &self.rules, self.client, id, removals);
         let action = match response.verdict {
@@ -100,7 +100,7 @@ impl FilterSession {
             client: self.client,
             ..record::unjudged(action, why.reason(), &moment)
         };
-        self.tell_if_late(self.common.recorder.record(observation).await, &moment);
+        self.log_if_late(self.common.recorder.record(observation).await, &moment);
         self.keep(|| findings::unjudged(why, &response, queue_id, id));
         response
     }

@@ -21,9 +21,9 @@ pub fn object(judgement: &Judgement) -> Value {
         "spf_helo": judgement.spf.helo.as_ref().map(spf),
         "dkim": judgement.dkim.iter().map(dkim).collect::<Vec<_>>(),
         "upstream": {
-            "spf": judgement.tellers.spf,
-            "dkim": judgement.tellers.dkim,
-            "arc": judgement.tellers.arc,
+            "spf": judgement.result_sources.spf,
+            "dkim": judgement.result_sources.dkim,
+            "arc": judgement.result_sources.arc,
         },
         "arc": {
             "result": judgement.arc.status.as_str(),

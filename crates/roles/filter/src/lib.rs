@@ -103,9 +103,9 @@ struct Common {
     /// Of those that have no record.
     dropped: LogLimit,
     /// Whether it was said that copies cannot be made.
-    told_of_no_copies: AtomicBool,
-    /// Whether the story of each verdict is written down.
-    keeps_stories: bool,
+    warned_of_no_copies: AtomicBool,
+    /// Whether the explanation of each verdict is written down.
+    keeps_traces: bool,
 }
 
 impl Filter {
@@ -129,8 +129,8 @@ impl Filter {
             unreported: LogLimit::every(LOG_PERIOD),
             late: LogLimit::every(LOG_PERIOD),
             dropped: LogLimit::every(LOG_PERIOD),
-            told_of_no_copies: AtomicBool::new(false),
-            keeps_stories: running.in_force.settings.store.observations,
+            warned_of_no_copies: AtomicBool::new(false),
+            keeps_traces: running.in_force.settings.store.observations,
         };
         Self {
             current,
@@ -139,9 +139,9 @@ impl Filter {
         }
     }
 
-    /// FailureReportSender messages to this reporter; those that came before are not offered to anybody.
+    /// Hands messages that a failure report may be made of to this reporter; those that came before are not reported.
     pub fn with_failure_reports(self, offers: FailureReportSender) -> Self {
-        // There is one reporter: a second one would be offered nothing.
+        // There is one reporter: a second one would get nothing.
         let _ = self.common.offers.set(offers);
         self
     }

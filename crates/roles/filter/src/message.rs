@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::NotJudged;
 use super::memory::UNCOUNTED_HEADER_OCTETS;
-use super::recipients::{Known, Recipients};
+use super::recipients::{RecipientFacts, Recipients};
 use super::reporting::{OfHeader, Traffic};
 use super::running::Running;
 use super::skipping::Skipped;
@@ -76,7 +76,7 @@ impl Message {
 
     pub(super) fn recipient(&mut self, path: &[u8], running: &Running, rules: &Arc<Rules>) {
         let path = ReversePath::new(path);
-        let known = Known {
+        let known = RecipientFacts {
             is_listed: running.lists.have_recipient(&path),
             is_reader: running.copy_to.as_ref().is_some_and(|copy| copy.is_for(&path)),
             is_for_reports: running.reporting.is_own_address(&path),
@@ -143,7 +143,7 @@ impl Message {
         if self.is_to_be_judged() {
             let (plan, ledgers) = (head.plan(), Arc::clone(&self.ledgers));
             self.plan = Some(Task::start(async move { plan.ask(&ledgers).await }));
-            if head.spf_told().is_none() {
+            if head.upstream_spf().is_none() {
                 self.start_spf(rules);
             }
         }
@@ -228,7 +228,7 @@ impl Message {
     ) -> Option<(Judgement, Traffic)> {
         // A message without end of headers cannot be, but then it has no fields either.
         let head = self.head.take().unwrap_or_else(|| self.head_of(rules, queue_id));
-        let spf = match head.spf_told() {
+        let spf = match head.upstream_spf() {
             Some(told) => told.clone(),
             None => {
                 self.start_spf(rules);

@@ -28,7 +28,7 @@ pub(super) struct Recipients {
 
 /// What is known of one recipient.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct RecipientFacts {
     /// Mail to it alone is not judged.
     pub(super) is_listed: bool,
     /// It gets the copies for a human to look at.
@@ -45,7 +45,7 @@ impl Recipients {
         }
     }
 
-    pub(super) fn add(&mut self, path: &ReversePath, known: Known) {
+    pub(super) fn add(&mut self, path: &ReversePath, known: RecipientFacts) {
         self.are_listed = Some(known.is_listed && self.are_listed != Some(false));
         self.have_reader |= known.is_reader;
         self.are_for_reports = Some(known.is_for_reports && self.are_for_reports != Some(false));
@@ -93,7 +93,7 @@ mod tests {
     fn kept(keeps_paths: bool, paths: &[&[u8]]) -> usize {
         let mut recipients = Recipients::new(keeps_paths);
         for path in paths {
-            recipients.add(&ReversePath::new(path), Known::default());
+            recipients.add(&ReversePath::new(path), RecipientFacts::default());
         }
         recipients.into_paths().len()
     }
@@ -124,11 +124,11 @@ mod tests {
 
     #[test]
     fn past_all_limits_lists_and_copies_still_know_who_is_there() {
-        let listed = Known {
+        let listed = RecipientFacts {
             is_listed: true,
-            ..Known::default()
+            ..RecipientFacts::default()
         };
-        let reader = Known {
+        let reader = RecipientFacts {
             is_reader: true,
             ..listed
         };
@@ -140,16 +140,16 @@ mod tests {
         assert!(recipients.are_all_listed() && !recipients.have_reader());
         recipients.add(&ReversePath::new(b"<reader@example.org>"), reader);
         assert!(recipients.are_all_listed() && recipients.have_reader());
-        recipients.add(&ReversePath::new(b"<b@example.org>"), Known::default());
+        recipients.add(&ReversePath::new(b"<b@example.org>"), RecipientFacts::default());
         recipients.add(&ReversePath::new(b"<a@example.org>"), listed);
         assert!(!recipients.are_all_listed() && recipients.have_reader());
     }
 
     #[test]
     fn d18_mail_is_for_reports_when_it_is_for_nobody_else() {
-        let for_reports = Known {
+        let for_reports = RecipientFacts {
             is_for_reports: true,
-            ..Known::default()
+            ..RecipientFacts::default()
         };
         let path = ReversePath::new(b"<dmarc@example.org>");
         let mut recipients = Recipients::new(false);
@@ -157,7 +157,7 @@ mod tests {
         recipients.add(&path, for_reports);
         recipients.add(&path, for_reports);
         assert!(recipients.are_all_for_reports() && recipients.have_one_for_reports());
-        recipients.add(&path, Known::default());
+        recipients.add(&path, RecipientFacts::default());
         recipients.add(&path, for_reports);
         assert!(!recipients.are_all_for_reports() && recipients.have_one_for_reports());
     }

@@ -35,12 +35,12 @@ pub(super) struct RecordIds<'a> {
 /// A message that was judged. `incidental`: it is itself report traffic.
 pub(super) fn judged(
     judgement: &Judgement,
-    story: Option<&str>,
+    explanation: Option<&str>,
     moment: &RecordIds<'_>,
     incidental: bool,
 ) -> Observation {
     let evaluation = judgement.evaluation();
-    let trace = story.map(|story| trace::without_id(story, moment.id).into());
+    let trace = explanation.map(|explanation| trace::without_id(explanation, moment.id).into());
     Observation {
         client: judgement.envelope.client,
         author_domain: judgement.author_domain().map(ToString::to_string),

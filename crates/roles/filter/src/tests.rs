@@ -152,8 +152,11 @@ async fn what_is_answered_is_written_down_with_its_story_under_both_ids() {
     };
     assert_eq!(told.action, "accept");
     assert!(!told.cause.is_empty());
-    let story = trace::with_id(&told.trace, &told.id);
-    assert!(story.starts_with("Mail from an unknown author"), "{story}");
+    let explanation = trace::with_id(&told.trace, &told.id);
+    assert!(
+        explanation.starts_with("Mail from an unknown author"),
+        "{explanation}"
+    );
     let by_short_id = reader.explain(&told.id).unwrap();
     assert_eq!(by_short_id, std::slice::from_ref(told));
 }
@@ -371,9 +374,9 @@ async fn of_a_slow_disk_each_message_tells_only_at_debug() {
     tokio::time::pause();
     filter.common.late.count();
     filter.common.dropped.count();
-    session.tell_if_late(Recorded::Later, &moment());
-    session.tell_if_late(Recorded::Dropped, &moment());
-    session.tell_if_late(Recorded::Committed, &moment());
+    session.log_if_late(Recorded::Later, &moment());
+    session.log_if_late(Recorded::Dropped, &moment());
+    session.log_if_late(Recorded::Committed, &moment());
     assert_eq!(
         counting.0.lock().unwrap()[..],
         [tracing::Level::DEBUG, tracing::Level::DEBUG]

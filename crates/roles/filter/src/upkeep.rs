@@ -17,7 +17,7 @@ use landmarc_runtime::retention;
 
 /// How often old records are looked for. Whole hours of them go (see [`Retention`]).
 const BETWEEN_EXPIRIES: Duration = Duration::from_secs(3600);
-/// How often the size is looked at. Who sees to it that no message and no story is like another
+/// How often the size is looked at. Who sees to it that no message and no explanation is like another
 /// fills gigabytes within an hour.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(60);
 /// How often the log says how many messages were sent to the hold queue.

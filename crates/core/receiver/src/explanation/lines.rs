@@ -23,7 +23,7 @@ impl Section {
     }
 
     /// Adds a line that says whose word it is, where it is not ours.
-    pub(super) fn line_of_teller(&mut self, teller: Option<&str>) {
+    pub(super) fn line_of_source(&mut self, teller: Option<&str>) {
         if let Some(teller) = teller {
             self.line(format!(
                 "So says {teller}, a filter ahead of this one; nothing was asked here."

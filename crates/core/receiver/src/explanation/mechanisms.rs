@@ -24,7 +24,7 @@ pub(super) fn spf(judgement: &Judgement) -> Section {
     };
     let mut section = Section::new(&format!("SPF: may {client} send mail for {identity}?"));
     section.line(format!("{}{}", outcome.result, spf_why(outcome)));
-    section.line_of_teller(judgement.tellers.spf.as_deref());
+    section.line_of_source(judgement.result_sources.spf.as_deref());
     // The one step of a domain without record says what has just been said.
     for step in outcome
         .steps
@@ -67,7 +67,7 @@ fn spf_why(outcome: &SpfOutcome) -> String {
 
 pub(super) fn dkim(judgement: &Judgement) -> Section {
     let mut section = Section::new("DKIM: who signed the message?");
-    section.line_of_teller(judgement.tellers.dkim.as_deref());
+    section.line_of_source(judgement.result_sources.dkim.as_deref());
     if judgement.dkim.is_empty() {
         section.line("Nobody: it has no DKIM-Signature field.");
     }
@@ -126,7 +126,7 @@ pub(super) fn arc(judgement: &Judgement) -> Option<Section> {
         arc.status,
         sealers.join(", then ")
     ));
-    section.line_of_teller(judgement.tellers.arc.as_deref());
+    section.line_of_source(judgement.result_sources.arc.as_deref());
     section.line(if arc.status == ArcStatus::Pass && !arc.signs_from {
         "The newest message signature does not sign From, so the chain says nothing about the author and excuses no failure."
     } else {

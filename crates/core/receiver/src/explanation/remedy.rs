@@ -108,7 +108,7 @@ fn unanswered(judgement: &Judgement, evaluation: &Evaluation) -> Vec<String> {
     } else if is_limit {
         "The message used up its DNS questions or time, see `dns.questions_per_message` and `dns.message_timeout`."
             .to_owned()
-    } else if judgement.tellers.is_silent {
+    } else if judgement.result_sources.is_silent {
         "See that the filters ahead of this one run and always add their results (`authentication.*`); with \"upstream-then-self\" this server checks what they leave out."
             .to_owned()
     } else {
@@ -201,7 +201,7 @@ fn for_the_signer(judgement: &Judgement, evaluation: &Evaluation) -> String {
 
 /// SPF helps only for a domain of the author's own, so changing another record is no remedy.
 fn for_the_spf_owner(judgement: &Judgement, evaluation: &Evaluation) -> Option<String> {
-    if judgement.tellers.spf_doubt.is_some() {
+    if judgement.result_sources.spf_doubt.is_some() {
         return None;
     }
     let outcome = &judgement.spf.mail_from;

@@ -6,33 +6,33 @@ use landmarc_mail::DomainName;
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::message::HeaderSection;
 
+use super::claim::UpstreamClaim;
 use super::fields::{FieldResult, Fields};
-use super::said::Said;
 
 /// What is in doubt where a filter has validated another chain than is there.
 const ANOTHER_CHAIN: &str = "the trusted field tells of another chain";
 
 /// What is said of the chain that is there. Who sealed it, and what the sealers saw, is read here.
-pub(super) fn said(
+pub(super) fn claim(
     fields: &Fields,
     doubt: Option<&'static str>,
     headers: &HeaderSection,
     now: u64,
-) -> Said<ArcResult> {
+) -> UpstreamClaim<ArcResult> {
     let told: Vec<FieldResult<'_>> = fields.of("arc").collect();
     let Some(first) = told.first() else {
         return fields.silence();
     };
     if let Some(doubt) = doubt {
-        return Said::Doubtful(doubt);
+        return UpstreamClaim::Doubtful(doubt);
     }
     let statuses: Vec<ArcStatus> = told.iter().map(|told| status(&told.info.result)).collect();
     let otherwise = statuses.iter().find(|status| **status != ArcStatus::Pass);
     let status = otherwise.or(statuses.first()).copied().unwrap_or(ArcStatus::None);
     let chain = Validator::new(headers, now, &mut BodyHashing::new()).by_word(status);
     match told.iter().all(|told| is_of(told.info, &chain)) {
-        true => first.saying(chain),
-        false => Said::Doubtful(ANOTHER_CHAIN),
+        true => first.claiming(chain),
+        false => UpstreamClaim::Doubtful(ANOTHER_CHAIN),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::removals::Removal;
 
 /// What the filters ahead say of one mechanism.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Said<T> {
+pub(super) enum UpstreamClaim<T> {
     /// A result.
     Result {
         /// Who says so.
@@ -15,7 +15,7 @@ pub(super) enum Said<T> {
         result: T,
     },
     /// Nothing: no such filter is there, or it does not work.
-    Nothing,
+    Absent,
     /// Something that cannot be believed, and why.
     Doubtful(&'static str),
 }

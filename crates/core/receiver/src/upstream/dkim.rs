@@ -4,8 +4,8 @@ use landmarc_auth::dkim::{DkimOptions, DkimOutcome, DkimResult};
 use landmarc_mail::authres::ResultInfo;
 use landmarc_mail::{DomainName, ReversePath};
 
+use super::claim::UpstreamClaim;
 use super::fields::{FieldResult, Fields};
-use super::said::Said;
 
 /// What is in doubt where a filter may have stumbled over a signature, and said nothing for it.
 const MALFORMED: &str = "a DKIM signature is malformed";
@@ -13,21 +13,21 @@ const MALFORMED: &str = "a DKIM signature is malformed";
 const NOT_TOLD: &str = "the trusted field does not tell of it";
 
 /// What is said of the signatures that are there, topmost first; what else is told is ignored.
-pub(super) fn said(
+pub(super) fn claim(
     fields: &Fields,
     doubt: Option<&'static str>,
     signatures: &[DkimOutcome],
     options: &DkimOptions,
-) -> Said<Vec<DkimOutcome>> {
+) -> UpstreamClaim<Vec<DkimOutcome>> {
     let told: Vec<FieldResult<'_>> = fields.of("dkim").collect();
     let doubt = doubt.or_else(|| signatures.iter().any(is_malformed).then_some(MALFORMED));
     match (told.first(), doubt) {
-        (Some(_), Some(doubt)) => Said::Doubtful(doubt),
+        (Some(_), Some(doubt)) => UpstreamClaim::Doubtful(doubt),
         (Some(first), None) => {
             let results = signatures.iter().map(|signature| one(signature, &told, options));
-            first.saying(results.collect())
+            first.claiming(results.collect())
         }
-        (None, Some(doubt)) if !signatures.is_empty() => Said::Doubtful(doubt),
+        (None, Some(doubt)) if !signatures.is_empty() => UpstreamClaim::Doubtful(doubt),
         // Filters need not say of an unsigned message that it is one.
         (None, _) => fields.silence(),
     }

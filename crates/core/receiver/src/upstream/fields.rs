@@ -3,7 +3,7 @@
 use landmarc_mail::authres::{self, AuthenticationResults, ResultInfo};
 use landmarc_mail::message::HeaderSection;
 
-use super::said::Said;
+use super::claim::UpstreamClaim;
 use crate::policy::Rules;
 use crate::removals::{RESULTS, Removal};
 
@@ -88,8 +88,8 @@ impl Fields {
     }
 
     /// What is said of a method of which no field tells that can be read.
-    pub(super) fn silence<T>(&self) -> Said<T> {
-        self.end.map_or(Said::Nothing, Said::Doubtful)
+    pub(super) fn silence<T>(&self) -> UpstreamClaim<T> {
+        self.end.map_or(UpstreamClaim::Absent, UpstreamClaim::Doubtful)
     }
 }
 
@@ -100,8 +100,8 @@ impl FieldResult<'_> {
     }
 
     /// That this is the result, worked out from the whole of what is told.
-    pub(super) fn saying<T>(self, result: T) -> Said<T> {
-        Said::Result {
+    pub(super) fn claiming<T>(self, result: T) -> UpstreamClaim<T> {
+        UpstreamClaim::Result {
             by: self.by.to_owned(),
             field: Removal {
                 name: RESULTS.to_owned(),

@@ -7,8 +7,8 @@ use landmarc_mail::message::HeaderSection;
 use landmarc_mail::received_spf::ReceivedSpf;
 use landmarc_mail::{DomainName, Envelope, ReversePath};
 
+use super::claim::UpstreamClaim;
 use super::fields::{FieldResult, Fields};
-use super::said::Said;
 use crate::removals::Removal;
 
 const RECEIVED_SPF: &str = "Received-SPF";
@@ -20,10 +20,14 @@ const OF_ANOTHER: &str = "the trusted field tells of another sender";
 /// What Authentication-Results say, when all that tell of this sender are taken together. The topmost field
 /// that tells of SPF must be among them: where it tells of another sender, that is all that the filter found out,
 /// and one below it that tells of this one may be planted.
-pub(super) fn said(fields: &Fields, doubt: Option<&'static str>, envelope: &Envelope) -> Said<SpfOutcome> {
+pub(super) fn claim(
+    fields: &Fields,
+    doubt: Option<&'static str>,
+    envelope: &Envelope,
+) -> UpstreamClaim<SpfOutcome> {
     // Even where nothing is said: some filters remove the field of another for what it repeats.
     if let Some(doubt) = doubt {
-        return Said::Doubtful(doubt);
+        return UpstreamClaim::Doubtful(doubt);
     }
     let Some(first) = fields.of("spf").next() else {
         return fields.silence();
@@ -34,8 +38,8 @@ pub(super) fn said(fields: &Fields, doubt: Option<&'static str>, envelope: &Enve
         .collect();
     let is_of_topmost = results.first().is_some_and(|(told, _)| told.is_beside(&first));
     match merged(&results).filter(|_| is_of_topmost) {
-        Some(result) => first.saying(outcome(envelope, result, None)),
-        None => Said::Doubtful(OF_ANOTHER),
+        Some(result) => first.claiming(outcome(envelope, result, None)),
+        None => UpstreamClaim::Doubtful(OF_ANOTHER),
     }
 }
 
@@ -107,7 +111,7 @@ fn outcome(envelope: &Envelope, result: SpfResult, problem: Option<&str>) -> Spf
 
 /// What Received-SPF fields say.
 pub(super) struct Received {
-    pub(super) said: Said<SpfOutcome>,
+    pub(super) claim: UpstreamClaim<SpfOutcome>,
     /// Those beside the topmost one, which the sender may have written.
     pub(super) forged: Vec<Removal>,
 }
@@ -122,7 +126,7 @@ pub(super) fn received(
     // What was left out may be the one that counts, and the numbers of the others are not known.
     if headers.is_cut() && headers.may_lack(RECEIVED_SPF.as_bytes()) {
         return Received {
-            said: Said::Nothing,
+            claim: UpstreamClaim::Absent,
             forged: Vec::new(),
         };
     }
@@ -133,23 +137,23 @@ pub(super) fn received(
         nth,
     };
     let first = fields.next();
-    let said = match (first, doubt) {
-        (None, _) => Said::Nothing,
-        (Some(_), Some(doubt)) => Said::Doubtful(doubt),
+    let claim = match (first, doubt) {
+        (None, _) => UpstreamClaim::Absent,
+        (Some(_), Some(doubt)) => UpstreamClaim::Doubtful(doubt),
         (Some((nth, field)), None) => match received_result(field.value(), envelope) {
-            Some(result) => Said::Result {
+            Some(result) => UpstreamClaim::Result {
                 by: RECEIVED_SPF.to_owned(),
                 field: numbered(nth),
                 result: outcome(envelope, result, None),
             },
-            None => Said::Doubtful("the Received-SPF field tells of another sender or client"),
+            None => UpstreamClaim::Doubtful("the Received-SPF field tells of another sender or client"),
         },
     };
-    let believed = matches!(said, Said::Result { .. });
+    let believed = matches!(claim, UpstreamClaim::Result { .. });
     let others = first.filter(|_| !believed).into_iter().chain(fields);
     Received {
         forged: others.map(|(nth, _)| numbered(nth)).collect(),
-        said,
+        claim,
     }
 }
 
@@ -200,7 +204,7 @@ mod tests {
             }
             let received = received(&headers, None, &Envelope::default());
             assert_eq!(received.forged.len(), count, "{left_out}");
-            assert_eq!(received.said == Said::Nothing, count == 0, "{left_out}");
+            assert_eq!(received.claim == UpstreamClaim::Absent, count == 0, "{left_out}");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Golden texts: the story, the Authentication-Results field and the cause of ten outcomes,
+//! Golden texts: the explanation, the Authentication-Results field and the cause of ten outcomes,
 //! as a postmaster reads them.
 
 use crate::properties::always_holds;
 use crate::scenario::Given;
 
-/// The longest line of a story that is not a foreign text quoted.
+/// The longest line of an explanation that is not a foreign text quoted.
 const LINE: usize = 110;
 
 #[track_caller]
@@ -12,8 +12,8 @@ fn told(name: &str, given: &str) {
     let given = Given::read(given);
     let judgement = given.judge();
     always_holds(&judgement, &given.rules, name);
-    let story = landmarc_receiver::explanation::explain(&judgement);
-    for line in story.lines() {
+    let explanation = landmarc_receiver::explanation::explain(&judgement);
+    for line in explanation.lines() {
         assert!(
             line.len() <= LINE || line.trim().split(' ').count() == 1,
             "{name}: {} octets: {line}",
@@ -22,7 +22,7 @@ fn told(name: &str, given: &str) {
     }
     let field = &judgement.authentication_results;
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
-        insta::assert_snapshot!(name, format!("{story}\n--------\nAuthentication-Results:{field}\n"));
+        insta::assert_snapshot!(name, format!("{explanation}\n--------\nAuthentication-Results:{field}\n"));
     });
 }
 

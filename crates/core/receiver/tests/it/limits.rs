@@ -29,8 +29,8 @@ fn twenty_identifiers_are_told_one_by_one() {
             "zone _dmarc.example.com TXT \"v=DMARC1; p=none\"\nfrom a@example.com\n{signed}"
         ));
         (given.rules.dkim.max_signatures, given.questions) = (count, 1_000);
-        let story = explain(&given.judge());
-        let (_, alignment) = story.split_once("Alignment:").expect("that part");
+        let explanation = explain(&given.judge());
+        let (_, alignment) = explanation.split_once("Alignment:").expect("that part");
         alignment.to_owned()
     };
     assert!(!with(20).contains("more."), "{}", with(20));

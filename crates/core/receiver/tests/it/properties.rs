@@ -50,9 +50,9 @@ pub(crate) fn always_holds(judgement: &Judgement, rules: &Rules, what: &str) {
         value.lines().all(|line| line.len() <= 998 && is_printable(line)),
         "{what}: {value}"
     );
-    let story = explain(judgement);
-    assert!(story.split('\n').all(is_plain), "{what}: {story}");
-    one_cause_everywhere(judgement, &story, what);
+    let explanation = explain(judgement);
+    assert!(explanation.split('\n').all(is_plain), "{what}: {explanation}");
+    one_cause_everywhere(judgement, &explanation, what);
 }
 
 /// RFC 9990 §3.1.1.9: a failing message to which something else is done than its policy asks for is
@@ -96,7 +96,7 @@ fn has_its_reason(judgement: &Judgement, what: &str) {
 /// Cause and remedy are the same words wherever they are told, and there is a cause for all
 /// that is not a plain pass or a domain without a record.
 #[track_caller]
-fn one_cause_everywhere(judgement: &Judgement, story: &str, what: &str) {
+fn one_cause_everywhere(judgement: &Judgement, explanation: &str, what: &str) {
     let cause = &judgement.cause;
     assert!(
         is_plain(cause) && cause.len() <= MAX_CAUSE_OCTETS,
@@ -127,24 +127,24 @@ fn one_cause_everywhere(judgement: &Judgement, story: &str, what: &str) {
         .collect();
     if cause.is_empty() {
         assert_eq!(reasons, [""; 0], "{what}");
-        assert!(!story.contains("\nCause: "), "{what}: {story}");
+        assert!(!explanation.contains("\nCause: "), "{what}: {explanation}");
     } else {
         assert_eq!(reasons, [cause], "{what}");
         assert!(
-            unwrapped(story).contains(&format!(" Cause: {}.", unwrapped(cause))),
-            "{what}: {story}"
+            unwrapped(explanation).contains(&format!(" Cause: {}.", unwrapped(cause))),
+            "{what}: {explanation}"
         );
     }
     let Some(remedy) = remedy(judgement) else {
         // Only the owner of a rule may have something to do, and that is not for everybody.
-        let has_more = story.contains("\nWhat to do\n");
-        assert!(!has_more || judgement.rule.is_some(), "{what}: {story}");
+        let has_more = explanation.contains("\nWhat to do\n");
+        assert!(!has_more || judgement.rule.is_some(), "{what}: {explanation}");
         return;
     };
     assert!(is_plain(&remedy), "{what}: {remedy}");
     assert!(
-        unwrapped(story).contains(&format!(" What to do - {remedy}")),
-        "{what}: {story}"
+        unwrapped(explanation).contains(&format!(" What to do - {remedy}")),
+        "{what}: {explanation}"
     );
 }
 

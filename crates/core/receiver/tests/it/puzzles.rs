@@ -1,5 +1,5 @@
 //! Messages a postmaster would ask about: for each, side by side, what the client was told, the
-//! cause, the remedy, our results and the story; and that they say the same, word for word.
+//! cause, the remedy, our results and the explanation; and that they say the same, word for word.
 //!
 //! The inputs are in `puzzles/`, for whoever wants to send them through more than this crate:
 //! a case a line in `puzzles.jsonl`, in the form of the conformance cases, with its message beside
@@ -75,8 +75,11 @@ fn says_the_same(judgement: &Judgement, id: &str) {
         "{id}: {told}"
     );
 
-    let story = unwrapped(&explain(judgement));
-    assert!(story.contains(&format!(" Cause: {cause}. ")), "{id}: {story}");
+    let explanation = unwrapped(&explain(judgement));
+    assert!(
+        explanation.contains(&format!(" Cause: {cause}. ")),
+        "{id}: {explanation}"
+    );
     let raw = &judgement.authentication_results;
     let field = AuthenticationResults::parse(raw.as_bytes()).expect("it reads back");
     let dmarc = field.results.iter().find(|info| info.is("dmarc"));
@@ -86,8 +89,8 @@ fn says_the_same(judgement: &Judgement, id: &str) {
     match remedy(judgement) {
         Some(remedy) => {
             assert!(
-                story.contains(&format!(" What to do - {remedy} ")),
-                "{id}: {story}"
+                explanation.contains(&format!(" What to do - {remedy} ")),
+                "{id}: {explanation}"
             );
             assert!(
                 raw.contains(&format!("id={ID}, remedy: {remedy})")),
@@ -95,7 +98,7 @@ fn says_the_same(judgement: &Judgement, id: &str) {
             );
         }
         None => {
-            assert!(!story.contains("What to do"), "{id}: {story}");
+            assert!(!explanation.contains("What to do"), "{id}: {explanation}");
             assert!(raw.contains(&format!("id={ID})")), "{id}: {raw}");
         }
     }

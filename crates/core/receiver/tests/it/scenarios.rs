@@ -172,7 +172,7 @@ fn differs(judgement: &Judgement, key: &str, expected: &str) -> Option<String> {
             let count = judgement.asked.len();
             (count > expected.parse::<usize>().expect("a number")).then(|| count.to_string())
         }
-        "story" => contains(explain(judgement)),
+        "explanation" => contains(explain(judgement)),
         _ => unreachable!("nothing that could be expected is called {key:?}"),
     }
 }

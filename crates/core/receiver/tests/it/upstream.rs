@@ -94,7 +94,7 @@ fn a_signature_beside_a_doubtful_name_is_neutral_and_no_error_of_ours() {
     assert_eq!(results, [(DkimResult::Neutral, false); 2]);
     assert!(
         !judged("helo a;b\nsigned by d=example.com s=s1\nrules dkim upstream")
-            .tellers
+            .result_sources
             .is_silent
     );
 }
