@@ -31,9 +31,22 @@ pub(crate) enum Cut {
     Wrap,
 }
 
-/// The table with its head. A row has a cell for each column. Without a width nothing is left
+/// A column of this name, rank and least width.
+pub(crate) const fn column(name: &'static str, rank: u8, least: usize, cut: Cut) -> Column {
+    Column {
+        name,
+        rank,
+        least,
+        cut,
+    }
+}
+
+/// The table with its head; nothing without rows. A row has a cell for each column. Without a width nothing is left
 /// out or shortened, and the cells can be taken apart at blanks but for the last.
 pub(crate) fn render(columns: &[Column], rows: &[Vec<String>], width: Option<usize>) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
     let rows: Vec<Vec<String>> = rows
         .iter()
         .map(|row| row.iter().map(|cell| visible(cell).into_owned()).collect())

@@ -14,7 +14,7 @@ use crate::listing;
 use crate::notes::note;
 use crate::output::{print, terminal_width};
 use crate::records::{FIELDS, StoreArguments, object, word};
-use crate::table::{self, Column, Cut};
+use crate::table::{self, Column, Cut, column};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::{When, to_the_second};
 
@@ -190,19 +190,7 @@ const COLUMNS: [Column; 13] = [
     column("cause", 2, 24, Cut::End),
 ];
 
-const fn column(name: &'static str, rank: u8, least: usize, cut: Cut) -> Column {
-    Column {
-        name,
-        rank,
-        least,
-        cut,
-    }
-}
-
 fn as_table(rows: &[Observation], width: Option<usize>) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
     let cell = |row: &Observation, column: &Column| match column.name {
         "at" => to_the_second(row.at_ms),
         name => word(row, name),

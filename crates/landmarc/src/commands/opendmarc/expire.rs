@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
     };
     let (place, settings) = tool.store()?;
     tool.explain(&[(
-        "alltables",
+        &["alltables"],
         "rows that nothing counts in go with the last day they counted in",
     )]);
     let store = SelectedStore {

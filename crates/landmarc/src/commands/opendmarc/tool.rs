@@ -91,9 +91,11 @@ impl Tool {
     }
 
     /// Says that, and why, an option has no meaning here, where it was given.
-    pub(super) fn explain(&self, reasons: &[(&str, &str)]) {
-        for (option, why) in reasons.iter().filter(|(option, _)| self.given.has(option)) {
-            self.say(&format!("--{option}: {why}"));
+    pub(super) fn explain(&self, reasons: &[(&[&str], &str)]) {
+        for (options, why) in reasons {
+            for option in options.iter().filter(|option| self.given.has(option)) {
+                self.say(&format!("--{option}: {why}"));
+            }
         }
     }
 

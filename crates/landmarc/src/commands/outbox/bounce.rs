@@ -112,14 +112,8 @@ fn record(
     let Some(delivery) = outbox.bounced(number, &bounce.to_string(), now_ms)? else {
         return Ok(format!("delivery {number}, given up before: {bounce}"));
     };
-    if bounce.delivery.is_none() {
-        // A Message-ID alone suppresses nobody: whoever has seen the message knows it.
-        return Ok(format!(
-            "delivery {number} to {} given up: {bounce}",
-            delivery.destination
-        ));
-    }
-    if !bounce.speaks_of_destination() {
+    // A Message-ID alone suppresses nobody: whoever has seen the message knows it.
+    if bounce.delivery.is_none() || !bounce.speaks_of_destination() {
         return Ok(format!(
             "delivery {number} to {} given up: {bounce}",
             delivery.destination

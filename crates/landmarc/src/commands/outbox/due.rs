@@ -8,7 +8,6 @@ use clap::Args;
 use landmarc_store::{Day, DayState, Reader, StoreError};
 use serde_json::json;
 
-use super::list::column;
 use super::rows::counted;
 use super::setup::{self, OutboxSetup};
 use super::{DayArgument, NowArgument};
@@ -17,7 +16,7 @@ use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::{note, print_note};
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
-use crate::table::{self, Column, Cut};
+use crate::table::{self, Column, Cut, column};
 use landmarc_reporter::{
     self, Assembly, DayRequest, Selection, SettledDay, SettledDomain, SettledSource, Settlement, days_due,
 };
@@ -365,9 +364,6 @@ fn columns(rows: &[Row]) -> [Column; 6] {
 }
 
 fn as_table(rows: &[Row], width: Option<usize>) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
     let cells = |row: &Row| {
         vec![
             date(row.day),

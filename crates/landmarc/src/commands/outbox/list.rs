@@ -13,7 +13,7 @@ use crate::listing;
 use crate::notes::note;
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
-use crate::table::{self, Column, Cut};
+use crate::table::{self, Column, Cut, column};
 use landmarc_runtime::clock::now_ms;
 
 /// Most deliveries of one answer: they are in memory together, at a kilobyte each.
@@ -128,19 +128,7 @@ const COLUMNS: [Column; 10] = [
     column("reason", 1, 20, Cut::End),
 ];
 
-pub(super) const fn column(name: &'static str, rank: u8, least: usize, cut: Cut) -> Column {
-    Column {
-        name,
-        rank,
-        least,
-        cut,
-    }
-}
-
 fn as_table(rows: &[Delivery], width: Option<usize>) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
     let cells = |row| COLUMNS.iter().map(|column| word(row, column.name)).collect();
     table::render(&COLUMNS, &rows.iter().map(cells).collect::<Vec<_>>(), width)
 }

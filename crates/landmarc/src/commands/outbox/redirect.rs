@@ -4,14 +4,13 @@ use clap::Args;
 use landmarc_store::Redirection;
 use serde_json::json;
 
-use super::list::column;
 use super::{AFTER_HELP, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;
 use crate::output::{print, terminal_width};
 use crate::records::{SelectedStore, StoreArguments};
-use crate::table::{self, Column, Cut};
+use crate::table::{self, Column, Cut, column};
 use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::time::to_the_second;
@@ -145,9 +144,6 @@ const COLUMNS: [Column; 3] = [
 ];
 
 fn as_table(all: &[Redirection], width: Option<usize>) -> String {
-    if all.is_empty() {
-        return String::new();
-    }
     let cells = |one: &Redirection| {
         let to = where_to(one);
         let to = to.strip_prefix("to ").unwrap_or(&to).to_owned();

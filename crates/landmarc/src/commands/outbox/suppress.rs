@@ -5,14 +5,13 @@ use landmarc_report::Address;
 use landmarc_store::{Origin, Suppression};
 use serde_json::json;
 
-use super::list::column;
 use super::{AFTER_HELP, NowArgument, setup};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, Failure, failure};
 use crate::notes::note;
 use crate::output::{print, terminal_width};
 use crate::records::StoreArguments;
-use crate::table::{self, Column, Cut};
+use crate::table::{self, Column, Cut, column};
 use landmarc_runtime::time::to_the_second;
 
 const DAY_MS: u64 = 24 * 3600 * 1_000;
@@ -108,9 +107,6 @@ const COLUMNS: [Column; 6] = [
 ];
 
 fn as_table(all: &[Suppression], width: Option<usize>) -> String {
-    if all.is_empty() {
-        return String::new();
-    }
     let until = |one: &Suppression| match (one.until_ms, one.origin) {
         (None, Origin::Manual) => "it is lifted".to_owned(),
         (None, Origin::Bounce) => "-".to_owned(),

@@ -11,7 +11,7 @@ use crate::failure::CommandResult;
 use crate::loading::load_with_rules;
 use crate::notes::{note, print_note};
 use crate::output::print;
-use crate::table::{self, Column, Cut};
+use crate::table::{self, Column, Cut, column};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Loaded;
 use landmarc_runtime::rules::operator::{State, stale};
@@ -40,23 +40,14 @@ pub(crate) struct RulesListArguments {
 }
 
 const COLUMNS: [Column; 7] = [
-    column("name", Cut::End),
-    column("action", Cut::End),
-    column("state", Cut::End),
-    column("expires", Cut::End),
-    column("hits", Cut::End),
-    column("last_hit", Cut::End),
-    column("owner", Cut::End),
+    column("name", 0, 0, Cut::End),
+    column("action", 0, 0, Cut::End),
+    column("state", 0, 0, Cut::End),
+    column("expires", 0, 0, Cut::End),
+    column("hits", 0, 0, Cut::End),
+    column("last_hit", 0, 0, Cut::End),
+    column("owner", 0, 0, Cut::End),
 ];
-
-const fn column(name: &'static str, cut: Cut) -> Column {
-    Column {
-        name,
-        rank: 0,
-        least: 0,
-        cut,
-    }
-}
 
 pub(super) fn run(arguments: &RulesListArguments) -> CommandResult {
     let loaded = load_with_rules(arguments.config.as_deref(), arguments.rules.as_deref())?;
