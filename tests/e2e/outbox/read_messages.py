@@ -42,7 +42,7 @@ def main():
 def read(octets, zones):
     message = email.message_from_bytes(octets, policy=email.policy.default)
     attachments = [part for part in message.iter_attachments() if part.get_content_type() == "application/gzip"]
-    message = {
+    facts = {
         "from": str(message["From"]),
         "to": str(message["To"]),
         "subject": str(message["Subject"]),
@@ -60,16 +60,16 @@ def read(octets, zones):
     }
     body = message.get_body(("plain",))
     if body is not None:
-        message["text"] = body.get_content()
+        facts["text"] = body.get_content()
     if attachments:
-        message["file_name"] = attachments[0].get_filename()
-        message["xml"] = gzip.decompress(attachments[0].get_content())
+        facts["file_name"] = attachments[0].get_filename()
+        facts["xml"] = gzip.decompress(attachments[0].get_content())
     feedback = [part for part in message.walk() if part.get_content_type() == "message/feedback-report"]
     if feedback:
         fields = email.message_from_string(str(feedback[0].get_payload()[0]) if feedback[0].is_multipart() else feedback[0].get_payload())
-        message["feedback"] = {name: str(value) for name, value in fields.items()}
-        message["content"] = "\n".join(content(part) for part in message.iter_parts())
-    return message
+        facts["feedback"] = {name: str(value) for name, value in fields.items()}
+        facts["content"] = "\n".join(content(part) for part in message.iter_parts())
+    return facts
 
 
 def content(part):

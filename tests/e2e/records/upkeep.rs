@@ -41,7 +41,7 @@ fn the_state_of_a_store_is_told() {
     tally rows      1, from 2026-06-01 to 2026-06-01
       distinct      1 over all days
     reports         0, 0 B
-      letters       0 queued, 0 deferred, 0 delivered, 0 given up
+      deliveries    0 queued, 0 deferred, 0 delivered, 0 given up
     kept            observations 3 days, tally 400 days, at most 16.0 GiB
     "#);
 
