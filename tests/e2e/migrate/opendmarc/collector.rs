@@ -165,12 +165,12 @@ fn run(ours: &Ours, more: &str) -> Output {
     command.output().unwrap()
 }
 
-/// Noon of yesterday in UTC, in Unix seconds.
+/// Noon (UTC) of the last day that is over and has settled (`report.settle`), in Unix seconds.
 pub(super) fn yesterday_noon() -> u64 {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::SystemTime::UNIX_EPOCH)
         .unwrap();
-    (now.as_secs() / 86_400 - 1) * 86_400 + 12 * 3_600
+    ((now.as_secs() - 3_600) / 86_400 - 1) * 86_400 + 12 * 3_600
 }
 
 fn with_times(history: &str, received_s: u64) -> String {
