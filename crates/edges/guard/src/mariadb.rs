@@ -236,7 +236,7 @@ impl Login<'_> {
 struct Packets {
     deprecates_eof: bool,
     answer: AnswerBudget,
-    at: At,
+    at: Phase,
     /// The last packet goes on in the next.
     goes_on: bool,
     rows: Rows,
@@ -246,7 +246,7 @@ struct Packets {
     has_answered: bool,
 }
 
-enum At {
+enum Phase {
     Header(Vec<u8>),
     Payload { begin: bool, left: u64 },
 }
@@ -275,7 +275,7 @@ impl Packets {
         Self {
             deprecates_eof,
             answer: AnswerBudget::default(),
-            at: At::Header(Vec::new()),
+            at: Phase::Header(Vec::new()),
             goes_on: false,
             rows: Rows::Result,
             prepares: false,
@@ -293,8 +293,8 @@ impl Packets {
             return Err(ProtocolViolation::Malformed("a packet without a payload"));
         }
         self.at = match length {
-            0 => At::Header(Vec::new()),
-            left => At::Payload {
+            0 => Phase::Header(Vec::new()),
+            left => Phase::Payload {
                 begin: !self.goes_on,
                 left,
             },
@@ -334,19 +334,19 @@ impl Watch for Packets {
         self.has_answered = true;
         while let Some(first) = octets.first() {
             match &mut self.at {
-                At::Header(header) => {
+                Phase::Header(header) => {
                     header.push(*first);
                     octets = octets.get(1..).unwrap_or_default();
                     if let &[a, b, c, _] = header.as_slice() {
                         self.begin(u32::from_le_bytes([a, b, c, 0]).into())?;
                     }
                 }
-                At::Payload { begin, left } => {
+                Phase::Payload { begin, left } => {
                     let is_first = std::mem::take(begin);
                     let part = usize::try_from(*left).map_or(octets.len(), |left| left.min(octets.len()));
                     *left = left.saturating_sub(u64::try_from(part).unwrap_or(u64::MAX));
                     if *left == 0 {
-                        self.at = At::Header(Vec::new());
+                        self.at = Phase::Header(Vec::new());
                     }
                     if is_first {
                         self.payload(*first)?;

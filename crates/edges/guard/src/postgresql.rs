@@ -53,10 +53,10 @@ struct Messages {
     secure: bool,
     answer: AnswerBudget,
     settings: u64,
-    at: At,
+    at: Phase,
 }
 
-enum At {
+enum Phase {
     Header(Vec<u8>),
     Body { kind: u8, left: u64, begin: Vec<u8> },
 }
@@ -67,7 +67,7 @@ impl Messages {
             secure,
             answer: AnswerBudget::default(),
             settings: 0,
-            at: At::Header(Vec::new()),
+            at: Phase::Header(Vec::new()),
         }
     }
 
@@ -150,7 +150,7 @@ impl Watch for Messages {
     fn sent(&mut self, mut octets: &[u8]) -> Result<(), ProtocolViolation> {
         loop {
             match &mut self.at {
-                At::Header(header) => {
+                Phase::Header(header) => {
                     let part = octets.len().min(HEADER - header.len());
                     let (now, rest) = octets.split_at(part);
                     header.extend_from_slice(now);
@@ -160,9 +160,9 @@ impl Watch for Messages {
                     };
                     let left = self.begin(kind, u32::from_be_bytes([a, b, c, d]).into())?;
                     let begin = Vec::new();
-                    self.at = At::Body { kind, left, begin };
+                    self.at = Phase::Body { kind, left, begin };
                 }
-                At::Body { kind, left, begin } => {
+                Phase::Body { kind, left, begin } => {
                     let part = usize::try_from(*left).map_or(octets.len(), |left| left.min(octets.len()));
                     let (now, rest) = octets.split_at(part);
                     let wanted = looked_at(*kind).saturating_sub(begin.len());
@@ -173,7 +173,7 @@ impl Watch for Messages {
                         return Ok(());
                     }
                     let (kind, begin) = (*kind, std::mem::take(begin));
-                    self.at = At::Header(Vec::new());
+                    self.at = Phase::Header(Vec::new());
                     self.end(kind, &begin)?;
                 }
             }

@@ -46,7 +46,7 @@ pub(crate) fn config(tls: &GuardedTls) -> Result<Option<Connector>, GuardError> 
         GuardedTls::Off => return Ok(None),
         GuardedTls::Offered | GuardedTls::Encrypted => builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_no_client_auth(),
         GuardedTls::Verified { ca } => builder
             .with_root_certificates(roots(ca.as_deref().unwrap_or_default())?)
@@ -74,9 +74,9 @@ fn unusable(error: Error) -> GuardError {
 
 /// Accepts every certificate, as the settings say; the other side has the key of what it shows.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -273,9 +273,9 @@ impl ClientShared {
         }
         let url = self.target.url.clone();
         let status = answer.status;
-        let told = ErrorReply::from_json(&answer.body);
-        let (error, remedy) = match (&told, answer.status.is_server_error()) {
-            (Some(told), _) => (told.error.clone(), told.remedy.clone()),
+        let reply = ErrorReply::from_json(&answer.body);
+        let (error, remedy) = match (&reply, answer.status.is_server_error()) {
+            (Some(reply), _) => (reply.error.clone(), reply.remedy.clone()),
             // A proxy before it whose other side is away says so in words of its own.
             (None, true) => (format!("HTTP status {}", status.as_u16()), String::new()),
             (None, false) => return Err(self.not_landmarc(status)),

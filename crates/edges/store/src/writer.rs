@@ -52,7 +52,7 @@ pub(crate) fn spawn(
         pace,
         together: false,
         trouble: None,
-        told: Losses::default(),
+        logged: Losses::default(),
         ending: false,
     };
     match engine {
@@ -73,7 +73,7 @@ struct Writer {
     /// The last batch held several records: others are likely on their way.
     together: bool,
     trouble: Option<Trouble>,
-    told: Losses,
+    logged: Losses,
     /// The recorder ends, and the last attempt that is owed to what waits has begun.
     ending: bool,
 }
@@ -102,7 +102,7 @@ impl Writer {
     fn run(mut self) {
         let end = End(Arc::clone(&self.shared));
         loop {
-            self.tell_losses();
+            self.log_losses();
             match self.wait_for_work() {
                 Work::Write(batch) => {
                     self.write(batch);
@@ -287,10 +287,10 @@ impl Writer {
         }
     }
 
-    fn tell_losses(&mut self) {
+    fn log_losses(&mut self) {
         let lost = self.shared.counters.lost();
-        let quiet = self.told.at.is_some_and(|at| at.elapsed() < BETWEEN_LOSS_LINES);
-        if lost == self.told.lost || quiet {
+        let quiet = self.logged.at.is_some_and(|at| at.elapsed() < BETWEEN_LOSS_LINES);
+        if lost == self.logged.lost || quiet {
             return;
         }
         warn!(
@@ -300,7 +300,7 @@ impl Writer {
             rule_hits = lost.rule_hits,
             "records were given up for want of memory, or new traces of an hour that had too many (sums since the start)"
         );
-        self.told = Losses {
+        self.logged = Losses {
             lost,
             at: Some(Instant::now()),
         };

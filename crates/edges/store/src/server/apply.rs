@@ -91,7 +91,7 @@ impl Applier {
             write(session, segment.host(), segment.name(), &group.entries, known)
         });
         let (more, learnt) = done.inspect_err(|_| self.known.forget())?;
-        learnt.tell(&mut self.known);
+        learnt.remember_in(&mut self.known);
         applied.new_batches += more.new_batches;
         applied.known_batches += more.known_batches;
         applied.messages = applied.messages.saturating_add(more.messages);

@@ -21,7 +21,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// As the rest of the program sees it.
-    pub(super) fn told(self, server: String, doing: &'static str) -> StoreError {
+    pub(super) fn into_store_error(self, server: String, doing: &'static str) -> StoreError {
         StoreError::Server {
             doing,
             server,
@@ -240,8 +240,8 @@ mod tests {
         let refused = || sqlx::Error::Io(io::ErrorKind::ConnectionRefused.into());
         assert_eq!(Failure::of_connecting(refused()).trouble, Trouble::Unreachable);
         assert_eq!(Failure::from(refused()).trouble, Trouble::Lost);
-        let told =
-            Failure::of_connecting(refused()).told("postgres://me@db:5432/x".into(), "reach the tables");
+        let told = Failure::of_connecting(refused())
+            .into_store_error("postgres://me@db:5432/x".into(), "reach the tables");
         insta::assert_snapshot!(
             told.in_full(),
             @"cannot reach the tables in postgres://me@db:5432/x: the server cannot be reached: connection refused"

@@ -54,7 +54,7 @@ pub(super) struct Learnt {
 
 impl Learnt {
     /// Notes it, now that it is.
-    pub(super) fn tell(&self, known: &mut KnownRows) {
+    pub(super) fn remember_in(&self, known: &mut KnownRows) {
         known.learn(&self.digests);
         self.days.iter().for_each(|day| known.learn_day(COUNTED, *day));
     }
@@ -348,25 +348,25 @@ impl<'a> Work<'a> {
     /// A text that was told before is marked, where it is still there.
     fn write_traces(&self, session: &ServerSession) -> Result<(), SqlError> {
         let mut compressor = Compressor::new();
-        let mut told = Vec::new();
+        let mut texts_of_traces = Vec::new();
         for ((key, digest), (day, text)) in &self.traces {
             let day = i64::from(day.0);
             if let Some(text) = text {
                 let packed = compressor
                     .compressed(text)
                     .map_err(|error| SqlError::Other(error.into()))?;
-                told.push((&**key, digest.as_slice(), day, text.len() as u64, packed));
+                texts_of_traces.push((&**key, digest.as_slice(), day, text.len() as u64, packed));
             } else {
                 let sql = "UPDATE trace SET last_day = ?3 WHERE policy_domain = ?1 AND digest = ?2 AND last_day < ?3";
                 session.execute(sql, values![&**key, digest.as_slice(), day])?;
             }
         }
         let columns = [
-            texts(told.iter().map(|one| Some(one.0))),
-            octets(told.iter().map(|one| Some(one.1))),
-            integers(told.iter().map(|one| one.2)),
-            integers(told.iter().map(|one| integer(one.3))),
-            octets(told.iter().map(|one| Some(one.4.as_slice()))),
+            texts(texts_of_traces.iter().map(|one| Some(one.0))),
+            octets(texts_of_traces.iter().map(|one| Some(one.1))),
+            integers(texts_of_traces.iter().map(|one| one.2)),
+            integers(texts_of_traces.iter().map(|one| integer(one.3))),
+            octets(texts_of_traces.iter().map(|one| Some(one.4.as_slice()))),
         ];
         TRACES.add(session, &columns)
     }

@@ -217,7 +217,7 @@ fn log_row(row: &SqlRow) -> Result<LogPlace, SqlError> {
     let author: Option<String> = row.get(4)?;
     let is_found: bool = row.get(10)?;
     let at_ms = row.get(0)?;
-    let told = Observation {
+    let observation = Observation {
         at_ms,
         queue_id: row.get(1)?,
         id: row.get(2)?,
@@ -240,5 +240,5 @@ fn log_row(row: &SqlRow) -> Result<LogPlace, SqlError> {
         trace: Arc::default(),
         row: None,
     };
-    Ok(((at_ms, row.get(20)?), told))
+    Ok(((at_ms, row.get(20)?), observation))
 }

@@ -105,7 +105,7 @@ fn with_the_rest(
         }
         let found = domains.pop_front_if(|domain| domain.policy_domain == *name);
         let domain = found.unwrap_or_else(|| Domain::new(name.clone()));
-        days.push_back(domain.told(&configurations, most)?);
+        days.push_back(domain.into_day(&configurations, most)?);
     }
     Ok(days)
 }
@@ -175,7 +175,7 @@ impl Domain {
         }
     }
 
-    fn told(mut self, configurations: &Configurations, most: usize) -> Result<DomainDay, SqlError> {
+    fn into_day(mut self, configurations: &Configurations, most: usize) -> Result<DomainDay, SqlError> {
         self.cut(most);
         self.lines.sort_by(|a, b| a.digest.cmp(&b.digest));
         let mut seen = BTreeSet::new();

@@ -80,7 +80,7 @@ impl Inner {
                 trouble: Trouble::Refused,
                 source: Some(source),
             };
-            failure.told(name.clone(), "prepare the way to")
+            failure.into_store_error(name.clone(), "prepare the way to")
         };
         let mut writer = [0; 16];
         let filled = SystemRandom::new().fill(&mut writer);
@@ -132,7 +132,7 @@ impl Inner {
             return Err(StoreError::Ended);
         };
         let handle = runtime.handle();
-        let told = |failure: Failure| failure.told(self.address().to_string(), doing);
+        let store_error = |failure: Failure| failure.into_store_error(self.address().to_string(), doing);
         thread::scope(|scope| {
             let thread = thread::Builder::new().name("store-call".to_owned());
             let spawned = thread.spawn_scoped(scope, || {
@@ -141,8 +141,8 @@ impl Inner {
                 work(handle)
             });
             let refused = |error: std::io::Error| Failure::from(SqlError::Other(error.into()));
-            match spawned.map_err(|error| told(refused(error)))?.join() {
-                Ok(done) => done.map_err(told),
+            match spawned.map_err(|error| store_error(refused(error)))?.join() {
+                Ok(done) => done.map_err(store_error),
                 Err(panic) => Err(panicked(doing, &*panic)),
             }
         })
@@ -270,16 +270,16 @@ impl Inner {
             Ok::<_, Failure>(noted == Some(number))
         };
         let mut wait = FIRST_WAIT;
-        let mut told = asked();
+        let mut answer = asked();
         for _ in 1..ATTEMPTS {
-            if told.is_ok() {
+            if answer.is_ok() {
                 break;
             }
             thread::sleep(wait);
             wait *= 2;
-            told = asked();
+            answer = asked();
         }
-        told.map_err(|failure| Failure {
+        answer.map_err(|failure| Failure {
             trouble: Trouble::Unknown,
             ..failure
         })

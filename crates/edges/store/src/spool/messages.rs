@@ -81,12 +81,15 @@ pub(super) fn read_kept(
     })?;
     let digests = cursor.list(MAX_BATCH, |cursor| cursor.array().map(Digest))?;
     let base = cursor.number()?;
-    let told = SharedTrace {
+    let shared = SharedTrace {
         base,
         outcomes,
-        traces: digests.into_iter().map(|digest| told(digest, traces)).collect(),
+        traces: digests
+            .into_iter()
+            .map(|digest| trace_of(digest, traces))
+            .collect(),
     };
-    let kept = cursor.list(MAX_BATCH, |cursor| told.read_one(cursor))?;
+    let kept = cursor.list(MAX_BATCH, |cursor| shared.read_one(cursor))?;
     cursor.end()?;
     if kept.len() as u64 != held {
         return Err(cursor.fault("another number of observations than it says"));
@@ -95,7 +98,7 @@ pub(super) fn read_kept(
 }
 
 /// A trace whose text is not here was told in an earlier entry: its digest names it.
-fn told(digest: Digest, traces: &HashMap<Digest, Arc<str>>) -> (Digest, Arc<str>) {
+fn trace_of(digest: Digest, traces: &HashMap<Digest, Arc<str>>) -> (Digest, Arc<str>) {
     (
         digest,
         traces.get(&digest).map_or_else(|| Arc::from(""), Arc::clone),

@@ -111,7 +111,7 @@ fn writer(script: &Scripted, limits: QueueLimits) -> Writer {
         },
         together: false,
         trouble: None,
-        told: Losses::default(),
+        logged: Losses::default(),
         ending: false,
     }
 }
@@ -126,7 +126,7 @@ fn push(writer: &Writer, observation: Observation) -> oneshot::Receiver<Recorded
 fn attempt(writer: &mut Writer) {
     let batch = lock_ignoring_poison(&writer.shared.state).queue.take();
     writer.write(batch);
-    writer.tell_losses();
+    writer.log_losses();
 }
 
 #[test]

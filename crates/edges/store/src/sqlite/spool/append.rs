@@ -26,7 +26,7 @@ pub(in crate::sqlite) struct Appender {
     packer: Packer,
     /// What was told, with the outcome it was told with, and for which day. An outcome has one policy domain:
     /// where traces are kept by domain, the text is there.
-    told: Recent<(Digest, Digest), Day>,
+    packed: Recent<(Digest, Digest), Day>,
     /// What the transaction under way had no room for.
     lost: SpoolLost,
 }
@@ -52,7 +52,7 @@ impl Appender {
         Ok(Self {
             share: Arc::clone(share),
             packer: Packer::new(),
-            told: Recent::new(REMEMBERED),
+            packed: Recent::new(REMEMBERED),
             lost: SpoolLost::default(),
         })
     }
@@ -80,7 +80,7 @@ impl Appender {
         self.lost = since(account.lost, before);
         if self.lost.traces > 0 {
             // What refers to them is without, so they are told again.
-            self.told = Recent::new(REMEMBERED);
+            self.packed = Recent::new(REMEMBERED);
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl Appender {
 
     /// Nothing was appended.
     pub(in crate::sqlite) fn rolled_back(&mut self) {
-        self.told = Recent::new(REMEMBERED);
+        self.packed = Recent::new(REMEMBERED);
         self.lost = SpoolLost::default();
     }
 
@@ -140,10 +140,10 @@ impl Appender {
         for one in kept {
             let Some(trace) = &one.trace else { continue };
             let (key, day) = ((trace.digest, one.outcome_digest), one.day());
-            if self.told.find(key).is_some_and(|told| told >= day) {
+            if self.packed.find(key).is_some_and(|packed_on| packed_on >= day) {
                 continue;
             }
-            self.told.remember(key, day);
+            self.packed.remember(key, day);
             if here.insert(trace.digest) {
                 texts.push(&*trace.text);
             }
