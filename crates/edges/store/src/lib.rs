@@ -10,6 +10,23 @@
 //! the [`Spool`], as [`Segment`]s, and a [`Collector`] takes them into another file or a [`DatabaseServer`] (PostgreSQL, MariaDB). All others
 //! work on either [`StoreLocation`].
 //!
+//! ```no_run
+//! # use std::path::Path;
+//! # use landmarc_store::StoreError;
+//! use landmarc_observation::Observation;
+//! use landmarc_store::{LogFilter, Reader, Recorded, Recorder, RecorderOptions};
+//!
+//! # async fn example(observation: Observation) -> Result<(), StoreError> {
+//! let file = Path::new("/var/lib/landmarc/landmarc.db");
+//! let recorder = Recorder::open(RecorderOptions::at(file))?;
+//! if recorder.record(observation).await == Recorded::Committed {
+//!     let newest = Reader::open(file)?.log(&LogFilter::default())?;
+//!     println!("{newest:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Promises
 //!
 //! * **Answered is recorded.** [`Recorded::Committed`] means on disk, synced. A message is in one
