@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use landmarc_milter::{Edit, Response, Server, ServerOptions, Service, Session, Verdict};
+use landmarc_milter::{Edit, MilterServer, Response, ServerOptions, Service, Session, Verdict};
 use landmarc_net::UnixAccess;
 /// The field that a filter which does nothing adds all the same.
 const FIELD: &[u8] = b"mx.receiver.example; none";
@@ -97,7 +97,7 @@ pub(crate) fn serve_crate(path: &Path) -> io::Result<()> {
             group_id: None,
         };
         let addresses = [address];
-        let server = Server::bind(&addresses, &access, ServerOptions::default()).await;
+        let server = MilterServer::bind(&addresses, &access, ServerOptions::default()).await;
         let server = server.map_err(io::Error::other)?;
         server.run(Null, std::future::pending()).await;
         Ok(())

@@ -11,9 +11,9 @@ const REASONS: &[(&str, &str)] = &[];
 
 /// Names that are left. What occurs once is to be taken out; nothing is to be added.
 const LEFT: &str = "\
-    Action Address AddressError Answer Broken CheckApi Collector Day Delivery Disposition Dns Entry Fault \
-    Key Limits Line Lines Mistake Part Reader Readiness Reading Report Request Row Server Session Site \
-    Source Spool Stage Statistics Summary Translation Value What Word Wrong";
+    Action Address Answer Broken CheckApi Collector Day Delivery Disposition Dns Entry Fault \
+    Key Limits Line Lines Mistake Reader Reading Report Request Row Server Session Site \
+    Spool Summary Translation Value What Word Wrong";
 
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.
 pub(crate) fn public_types(files: &[SourceFile]) -> BTreeMap<String, Vec<(String, usize)>> {

@@ -45,8 +45,8 @@ pub use message::MessageLookup;
 pub use servers::SilentServer;
 use servers::{Outcome, Servers};
 use slots::{MAX_SLOTS, Slot, Slots};
-use statistics::{Counters, count};
-pub use statistics::{Endings, Statistics};
+use statistics::{QueryCounters, count};
+pub use statistics::{QueryEnd, ResolverStatistics};
 
 /// Negative answers are kept no longer than this, whatever the zone says: a record that
 /// was just published should be seen soon. RFC 2308 §5 leaves the limit to us.
@@ -160,9 +160,9 @@ impl Resolver {
             servers: Servers::new(addresses),
             state: Mutex::new(State {
                 cache: Cache::new(options.cache_entries),
-                flights: HashMap::new(),
+                pending: HashMap::new(),
             }),
-            counters: Counters::default(),
+            counters: QueryCounters::default(),
             are_away: AtomicBool::new(false),
             options,
         };
@@ -196,8 +196,8 @@ impl Resolver {
 
     /// What was done since the start.
     #[must_use]
-    pub fn statistics(&self) -> Statistics {
-        let in_flight = self.inner.lock().flights.len();
+    pub fn statistics(&self) -> ResolverStatistics {
+        let in_flight = self.inner.lock().pending.len();
         self.inner.counters.read(in_flight)
     }
 }
@@ -213,7 +213,7 @@ struct Inner {
     servers: Servers,
     slots: Slots,
     state: Mutex<State>,
-    counters: Counters,
+    counters: QueryCounters,
     /// Whether no name server answered when they were last probed.
     are_away: AtomicBool,
 }
@@ -224,49 +224,54 @@ struct State {
     cache: Cache,
     /// A question that is asked for two purposes or two networks is two queries: who joined the
     /// query of another would wait in the line of that one, and could lose its slot.
-    flights: HashMap<(Question, Asker), Flight>,
+    pending: HashMap<(Question, Asker), PendingAnswer>,
 }
 
 /// Where those who wait for an answer see it; none yet while it is under way.
-type Flight = watch::Receiver<Option<Answer>>;
+type PendingAnswer = watch::Receiver<Option<Answer>>;
 
 impl Inner {
     async fn ask(this: &Arc<Self>, question: &Question, asker: Asker) -> Answer {
-        let mut flight = match this.enter(question, asker) {
-            Entered::Known(answer) => return answer,
-            Entered::Joined(flight) => flight,
-            Entered::First(flight, sender) => {
+        let mut pending = match this.enter(question, asker) {
+            QueryStart::Cached(answer) => return answer,
+            QueryStart::Joined(pending) => pending,
+            QueryStart::First(pending, sender) => {
                 // A task of its own: who asked first may go away, the others still wait.
-                tokio::spawn(Arc::clone(this).fly(question.clone(), asker, sender));
-                flight
+                tokio::spawn(Arc::clone(this).resolve(question.clone(), asker, sender));
+                pending
             }
         };
-        let landed = flight.wait_for(Option::is_some).await;
-        let answer = landed.ok().and_then(|answer| answer.clone());
+        let answered = pending.wait_for(Option::is_some).await;
+        let answer = answered.ok().and_then(|answer| answer.clone());
         // No answer at all only when the runtime is shutting down.
         answer.unwrap_or(Answer::Failed(LookupError::Unreachable))
     }
 
-    fn enter(&self, question: &Question, asker: Asker) -> Entered {
+    fn enter(&self, question: &Question, asker: Asker) -> QueryStart {
         let mut state = self.lock();
         if let Some(answer) = state.cache.answer(question, Instant::now()) {
             count(&self.counters.cache_hits);
-            return Entered::Known(answer);
+            return QueryStart::Cached(answer);
         }
         let key = (question.clone(), asker);
-        if let Some(flight) = state.flights.get(&key) {
+        if let Some(pending) = state.pending.get(&key) {
             count(&self.counters.joined);
-            return Entered::Joined(flight.clone());
+            return QueryStart::Joined(pending.clone());
         }
-        let (sender, flight) = watch::channel(None);
-        state.flights.insert(key, flight.clone());
-        Entered::First(flight, sender)
+        let (sender, pending) = watch::channel(None);
+        state.pending.insert(key, pending.clone());
+        QueryStart::First(pending, sender)
     }
 
     /// Asks the servers and tells all who wait.
-    async fn fly(self: Arc<Self>, question: Question, asker: Asker, sender: watch::Sender<Option<Answer>>) {
+    async fn resolve(
+        self: Arc<Self>,
+        question: Question,
+        asker: Asker,
+        sender: watch::Sender<Option<Answer>>,
+    ) {
         // However this ends, by a panic too, nobody may wait for it any more.
-        let _landing = Landing {
+        let _guard = InFlightGuard {
             inner: &self,
             key: (question.clone(), asker),
         };
@@ -333,21 +338,21 @@ impl Inner {
 }
 
 /// Where a question stands when it comes in.
-enum Entered {
-    Known(Answer),
-    Joined(Flight),
-    First(Flight, watch::Sender<Option<Answer>>),
+enum QueryStart {
+    Cached(Answer),
+    Joined(PendingAnswer),
+    First(PendingAnswer, watch::Sender<Option<Answer>>),
 }
 
 /// Takes a question off the list of those under way.
-struct Landing<'a> {
+struct InFlightGuard<'a> {
     inner: &'a Inner,
     key: (Question, Asker),
 }
 
-impl Drop for Landing<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
-        self.inner.lock().flights.remove(&self.key);
+        self.inner.lock().pending.remove(&self.key);
     }
 }
 
@@ -412,7 +417,7 @@ mod tests {
             ..given()
         };
         let message = Resolver::new(options).unwrap().for_message(Asker::default());
-        assert_eq!(message.patience(), MAX_TIME * 9 / 5);
+        assert_eq!(message.vain_time_left(), MAX_TIME * 9 / 5);
     }
 
     fn given() -> ResolverOptions {

@@ -2,7 +2,7 @@
 //! it arrives, and does with it what we answer.
 //!
 //! Knows: packets ([`codec`]), the order they may come in and who waits for whom
-//! ([`session`]), sockets ([`Server`]). Knows nothing of judging mail: it drives
+//! ([`session`]), sockets ([`MilterServer`]). Knows nothing of judging mail: it drives
 //! a [`Service`], and tells each [`Session`] of it what the MTA says.
 //!
 //! There is no RFC for this protocol; what holds is what Sendmail and Postfix do,
@@ -25,5 +25,5 @@ pub use codec::{Actions, Capabilities, MacroStage, Protocol};
 pub use handler::{Arguments, ConnectInfo, Edit, PeerAddress, Response, Service, Session, Verdict};
 pub use macros::Macros;
 pub use options::ServerOptions;
-pub use server::Server;
-pub use statistics::{Gauge, Statistics};
+pub use server::MilterServer;
+pub use statistics::{Gauge, MilterStatistics};

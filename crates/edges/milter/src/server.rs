@@ -15,13 +15,13 @@ use crate::statistics::{Gauge, SessionCounters};
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
-pub struct Server {
+pub struct MilterServer {
     accept_loop: AcceptLoop,
     options: ServerOptions,
     counters: Arc<SessionCounters>,
 }
 
-impl Server {
+impl MilterServer {
     /// Opens the sockets, as [`Listeners::bind`] does.
     ///
     /// # Errors

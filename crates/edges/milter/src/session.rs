@@ -24,7 +24,7 @@ use crate::notices::Notices;
 use crate::options::ServerOptions;
 use crate::statistics::SessionCounters;
 pub use order::{OrderError, Stage, Step};
-use wire::{Heard, Wire};
+use wire::{Received, Wire};
 
 /// Bounds of the progress interval: a timer of none would be a bug, and an MTA that
 /// hears nothing for an hour has given up.
@@ -191,13 +191,13 @@ where
 {
     async fn run(&mut self) -> Result<End, SessionError> {
         loop {
-            match self.wire.hear(self.stage).await? {
-                Heard::Frame(Frame::Packet(Code::Quit, _)) => return Ok(End::Quit),
-                Heard::Frame(frame) => self.take(frame).await?,
-                Heard::Closed if self.stage.is_within_message() => return Err(SessionError::Gone),
-                Heard::Closed => return Ok(End::Closed),
-                Heard::Silence => return Ok(End::Silence),
-                Heard::Shutdown => return Ok(End::Shutdown),
+            match self.wire.receive(self.stage).await? {
+                Received::Frame(Frame::Packet(Code::Quit, _)) => return Ok(End::Quit),
+                Received::Frame(frame) => self.take(frame).await?,
+                Received::Closed if self.stage.is_within_message() => return Err(SessionError::Gone),
+                Received::Closed => return Ok(End::Closed),
+                Received::Silence => return Ok(End::Silence),
+                Received::Shutdown => return Ok(End::Shutdown),
             }
         }
     }

@@ -5,29 +5,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use landmarc_net::{AcceptGauge, AcceptStatistics};
 
-/// Counters of a [`Server`](crate::Server) since its start, and what is under way.
+/// Counters of a [`MilterServer`](crate::MilterServer) since its start, and what is under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Connections that are served at this moment.
-    pub sessions: u64,
-    /// How many there may be.
-    pub sessions_limit: u64,
-    /// Connections that were accepted.
-    pub accepted: u64,
-    /// How often all sessions were taken, so that further MTAs had to wait.
-    pub full: u64,
-    /// Connections without a message under way that were dropped for another, all being taken.
-    pub dropped: u64,
-    /// Attempts to accept a connection that failed.
-    pub accept_failures: u64,
+pub struct MilterStatistics {
+    /// Its connections.
+    pub connections: AcceptStatistics,
     /// Sessions that the MTA's own packets ended: no packets of this protocol, or out of order.
     pub protocol_errors: u64,
     /// Sessions that ended early for another reason: silence, a connection cut within a message.
     pub interrupted: u64,
     /// Sessions whose code panicked, each a bug of ours.
     pub panics: u64,
-    /// Whether connections can be accepted: sockets are open, and the last attempt did not fail.
-    pub accepting: bool,
 }
 
 /// Reads the statistics of a server while it runs. Cheap to clone.
@@ -40,28 +28,13 @@ pub struct Gauge {
 impl Gauge {
     /// What was done until now.
     #[must_use]
-    pub fn read(&self) -> Statistics {
-        let AcceptStatistics {
-            open,
-            limit,
-            accepted,
-            full,
-            dropped,
-            accept_failures,
-            accepting,
-        } = self.connections.read();
+    pub fn read(&self) -> MilterStatistics {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Statistics {
-            sessions: open,
-            sessions_limit: limit,
-            accepted,
-            full,
-            dropped,
-            accept_failures,
+        MilterStatistics {
+            connections: self.connections.read(),
             protocol_errors: read(&self.sessions.protocol_errors),
             interrupted: read(&self.sessions.interrupted),
             panics: read(&self.sessions.panics),
-            accepting,
         }
     }
 }

@@ -63,7 +63,7 @@ pub fn is_loopback(host: &str) -> bool {
 
 /// What is wrong with the spelling of a socket.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
+pub enum SocketAddressError {
     /// Neither a path nor a known scheme.
     #[error(
         "\"{0}\" is no socket: write unix:/path, local:/path, /path, inet:port, inet:port@host, \
@@ -82,9 +82,9 @@ pub enum AddressError {
 }
 
 impl FromStr for SocketAddress {
-    type Err = AddressError;
+    type Err = SocketAddressError;
 
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+    fn from_str(text: &str) -> Result<Self, SocketAddressError> {
         if text.starts_with('/') {
             return unix(text, text);
         }
@@ -92,20 +92,20 @@ impl FromStr for SocketAddress {
             Some(("unix" | "local", path)) => unix(path, text),
             Some(("inet", rest)) => inet(rest, false, text),
             Some(("inet6", rest)) => inet(rest, true, text),
-            _ => Err(AddressError::Scheme(text.to_owned())),
+            _ => Err(SocketAddressError::Scheme(text.to_owned())),
         }
     }
 }
 
-fn unix(path: &str, text: &str) -> Result<SocketAddress, AddressError> {
+fn unix(path: &str, text: &str) -> Result<SocketAddress, SocketAddressError> {
     if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
-        return Err(AddressError::Path(text.to_owned()));
+        return Err(SocketAddressError::Path(text.to_owned()));
     }
     Ok(SocketAddress::Unix(PathBuf::from(path)))
 }
 
 /// `port`, `port@host`, `host:port`.
-fn inet(rest: &str, v6: bool, text: &str) -> Result<SocketAddress, AddressError> {
+fn inet(rest: &str, v6: bool, text: &str) -> Result<SocketAddress, SocketAddressError> {
     let (port, host) = match rest.split_once('@') {
         Some((port, host)) => (port, Some(host)),
         None => match rest.rsplit_once(':') {
@@ -118,9 +118,11 @@ fn inet(rest: &str, v6: bool, text: &str) -> Result<SocketAddress, AddressError>
         .parse()
         .ok()
         .filter(|_| digits)
-        .ok_or_else(|| AddressError::Port(text.to_owned()))?;
+        .ok_or_else(|| SocketAddressError::Port(text.to_owned()))?;
     let host = host
-        .map(|host| read_host(host, rest.contains('@')).ok_or_else(|| AddressError::Host(text.to_owned())))
+        .map(|host| {
+            read_host(host, rest.contains('@')).ok_or_else(|| SocketAddressError::Host(text.to_owned()))
+        })
         .transpose()?;
     let v6 = v6 || host.as_ref().is_some_and(|host| host.contains(':'));
     Ok(SocketAddress::Inet { host, port, v6 })

@@ -17,13 +17,13 @@ mod listeners;
 mod log_limit;
 mod panic;
 mod peer;
-mod prompt;
+mod quick_ack;
 mod slots;
 mod socket;
 mod statistics;
 
 pub use accept_loop::{AcceptLimits, AcceptLoop, Connection, Drained};
-pub use address::{AddressError, SocketAddress, is_loopback};
+pub use address::{SocketAddress, SocketAddressError, is_loopback};
 pub use deadline::{ConnectionDeadline, HttpTimeouts, TimedStream};
 pub use error::ListenError;
 pub use host_guard::{HostGuard, HostProblem};

@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use crate::address::SocketAddress;
 use crate::error::ListenError;
 use crate::peer::Peer;
-use crate::prompt::Prompt;
+use crate::quick_ack::QuickAckStream;
 
 /// Connections that may wait to be accepted; the system may cut it further
 /// (`net.core.somaxconn`).
@@ -106,9 +106,12 @@ impl Listener {
 
     pub(crate) fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Stream>, Peer)>> {
         match self {
-            Self::Tcp(listener) => listener
-                .poll_accept(context)
-                .map_ok(|(stream, peer)| (Box::new(Prompt::new(stream)) as Box<dyn Stream>, Peer::Tcp(peer))),
+            Self::Tcp(listener) => listener.poll_accept(context).map_ok(|(stream, peer)| {
+                (
+                    Box::new(QuickAckStream::new(stream)) as Box<dyn Stream>,
+                    Peer::Tcp(peer),
+                )
+            }),
             Self::Unix(listener, _) => listener
                 .poll_accept(context)
                 .map_ok(|(stream, _)| (Box::new(stream) as Box<dyn Stream>, Peer::Unix)),

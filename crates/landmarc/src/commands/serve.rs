@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use landmarc_milter::Server;
+use landmarc_milter::MilterServer;
 use landmarc_net::{ListenError, SocketAddress, UnixAccess};
 use landmarc_receiver::policy::Rules;
 use landmarc_settings::Settings;
@@ -30,12 +30,12 @@ use landmarc_import::rspamd;
 use landmarc_runtime::account::{Account, AccountError, find_group};
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::database::Lock;
-use landmarc_runtime::load::{LoadError, Loaded, Source};
+use landmarc_runtime::load::{LoadError, Loaded, SettingsSource};
 use landmarc_runtime::logging;
 use landmarc_runtime::name_servers::NameServers;
 use landmarc_runtime::sockets;
 use landmarc_runtime::systemd;
-use landmarc_runtime::tasks::{Stage, Tasks};
+use landmarc_runtime::tasks::{ShutdownStage, Tasks};
 use landmarc_runtime::{database, rules};
 use landmarc_runtime::{failure_reports, name_servers};
 use landmarc_web::board::{self, Board, Parts};
@@ -121,11 +121,11 @@ impl ServeError {
 
 /// Serves until it is told to stop.
 pub(crate) fn run(arguments: &ServeArguments) -> CommandResult {
-    run_from(&Source::Landmarc(arguments.config.clone()))
+    run_from(&SettingsSource::Landmarc(arguments.config.clone()))
 }
 
 /// The same with the settings from there.
-pub(crate) fn run_from(source: &Source) -> CommandResult {
+pub(crate) fn run_from(source: &SettingsSource) -> CommandResult {
     serve(source)?;
     Ok(Exit::Fine)
 }
@@ -141,7 +141,7 @@ impl From<ServeError> for Failure {
     }
 }
 
-fn serve(source: &Source) -> Result<(), ServeError> {
+fn serve(source: &SettingsSource) -> Result<(), ServeError> {
     let loaded = source.load()?;
     let account = Account::find(&loaded.settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -172,7 +172,7 @@ fn serve(source: &Source) -> Result<(), ServeError> {
     let ports = web.local_addresses();
     let metrics = Arc::new(Metrics::new(SystemTime::now()));
     let board = Arc::new(Board::new(Arc::clone(&metrics)));
-    let web = board::answer(web, &loaded.settings, Arc::clone(&board));
+    let web = board::serve(web, &loaded.settings, Arc::clone(&board));
     let recorder = Arc::new(database::open(&loaded.settings, &database, loaded.groups())?);
     let (file, settings_from) = (loaded.file.clone(), source.describe(loaded.file.as_deref()));
     let in_force = ActiveSettings::new(loaded, None)?;
@@ -214,8 +214,8 @@ fn serve(source: &Source) -> Result<(), ServeError> {
 
 /// What is opened while the process may still be root: sockets, passwords and keys.
 struct Bound {
-    server: Server,
-    web: landmarc_web::Server,
+    server: MilterServer,
+    web: landmarc_web::WebServer,
     interfaces: BoundInterfaces,
     fleet: FleetConfig,
 }
@@ -307,7 +307,7 @@ impl Signals {
     }
 }
 
-async fn bind(settings: &Settings, account: &Account) -> Result<Server, ServeError> {
+async fn bind(settings: &Settings, account: &Account) -> Result<MilterServer, ServeError> {
     // The spellings were checked when the settings were read.
     let addresses: Vec<SocketAddress> = settings
         .milter
@@ -324,7 +324,7 @@ async fn bind(settings: &Settings, account: &Account) -> Result<Server, ServeErr
         user_id: account.user_id(),
         group_id,
     };
-    Ok(Server::bind(&addresses, &access, rules::server_options(settings)).await?)
+    Ok(MilterServer::bind(&addresses, &access, rules::server_options(settings)).await?)
 }
 
 /// The first lines of the log: what happens to mail, by which settings, and where.
@@ -350,19 +350,19 @@ fn introduce(rules: &Rules, settings_from: Option<&str>, sockets: &[SocketAddres
 /// The service with its sockets open and its store at hand: all but what a reload replaces.
 struct Service {
     current: Arc<Current>,
-    server: Server,
+    server: MilterServer,
     interfaces: BoundInterfaces,
     fleet: FleetConfig,
     recorder: Arc<Recorder>,
     /// Where a reload finds the settings.
-    source: Source,
+    source: SettingsSource,
     level: logging::LevelHandle,
     signals: Signals,
     board: Arc<Board>,
     metrics: Arc<Metrics>,
 }
 
-/// Starts all roles, and returns when the last has ended: sessions first, then the stages of [`Stage`].
+/// Starts all roles, and returns when the last has ended: sessions first, then the stages of [`ShutdownStage`].
 async fn serve_until_stopped(service: Service) {
     let (tasks, running) = service.start();
     systemd::ready();
@@ -398,7 +398,7 @@ async fn serve_until_stopped(service: Service) {
 
 /// What takes messages until a signal ends it.
 struct Running {
-    server: Server,
+    server: MilterServer,
     filter: Arc<Filter>,
     interfaces: ServedInterfaces,
     board: Arc<Board>,
@@ -435,7 +435,7 @@ impl Service {
         let reporter_metrics = Arc::clone(&metrics.reporter);
         let reporting =
             landmarc_reporter::start(Arc::clone(&current), place.clone(), reporter_metrics, candidates);
-        tasks.add(Stage::Reports, reporting.end());
+        tasks.add(ShutdownStage::Reports, reporting.end());
         let certificates = fleet.start(&current, &recorder, &metrics.fleet, &mut tasks);
         for task in [
             upkeep::start(
@@ -462,7 +462,7 @@ impl Service {
             metrics,
         };
         tasks.watch(tokio::spawn(reload.run(signals.hangup, signals.user1)));
-        tasks.add(Stage::Records, upkeep::end(Arc::clone(&recorder)));
+        tasks.add(ShutdownStage::Records, upkeep::end(Arc::clone(&recorder)));
         let running = Running {
             interfaces: self.interfaces.open(&current, &filter),
             filter: Arc::clone(&filter),

@@ -96,7 +96,7 @@ impl SeenStatus {
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
+    pub fn write(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let none = SeenTable::default();
         let table = match &self.seen {
             Seen::Known(table) => table,
@@ -109,19 +109,19 @@ impl SeenStatus {
             ("spoofer", table.spoofers()),
         ];
         let rows = kinds.map(|(kind, count)| ([("kind", kind)], u64::try_from(count).unwrap_or(u64::MAX)));
-        sheet.gauges(
+        writer.gauges(
             "landmarc_seen_entries",
             "Domains and networks of which the records of the last days show something; 0 while they are no evidence.",
             rows,
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_seen_failures",
             "Attempts to read the records for evidence that failed.",
             self.failures,
         )?;
         let seconds = self.read_ms / 1_000;
         let help = "When the records were read for evidence last; 0 for never.";
-        sheet.gauge("landmarc_seen_timestamp", help, SECONDS, &seconds)
+        writer.gauge("landmarc_seen_timestamp", help, SECONDS, &seconds)
     }
 }
 

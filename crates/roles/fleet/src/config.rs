@@ -19,7 +19,7 @@ use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::Current;
 use landmarc_runtime::fleet_settings::{FleetMode, host, server};
 use landmarc_runtime::lease_owner::lease_owner;
-use landmarc_runtime::tasks::{Stage, Tasks};
+use landmarc_runtime::tasks::{ShutdownStage, Tasks};
 use landmarc_runtime::{database, retention};
 
 /// How often what is old is removed from the database of the fleet, by one of the hosts.
@@ -111,7 +111,7 @@ impl FleetConfig {
     ) -> Option<ServerTls> {
         if let StoreLocation::Server(server) = &self.place {
             let expiring = expire_by_the_clock(server.clone(), Arc::clone(current));
-            tasks.add(Stage::Collecting, async move {
+            tasks.add(ShutdownStage::Collecting, async move {
                 expiring.abort();
                 // Aborted is what it should be.
                 let _ = expiring.await;
@@ -120,13 +120,13 @@ impl FleetConfig {
         if let Some(receiver) = self.receiver {
             let (recorder, metrics) = (Arc::downgrade(recorder), Arc::clone(metrics));
             let shipping = shipping::start(self.sender, receiver, recorder, metrics);
-            tasks.add(Stage::Shipping, shipping.end());
+            tasks.add(ShutdownStage::Shipping, shipping.end());
         }
         let (server, tls) = self.collector?;
         let (current, metrics) = (Arc::clone(current), Arc::clone(metrics));
         let collecting = collecting::start(server, tls, self.place, current, metrics);
         let certificates = collecting.tls();
-        tasks.add(Stage::Collecting, collecting.end());
+        tasks.add(ShutdownStage::Collecting, collecting.end());
         Some(certificates)
     }
 }

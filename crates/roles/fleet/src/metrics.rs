@@ -74,53 +74,53 @@ impl FleetMetrics {
         collect(registry, move |writer| metrics.write(writer));
     }
 
-    fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
+    fn write(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         if self.hands_on.load(Relaxed) {
-            self.write_handing_on(sheet)?;
+            self.write_handing_on(writer)?;
         }
         if !self.takes_in.load(Relaxed) {
             return Ok(());
         }
-        sheet.counter(
+        writer.counter(
             "landmarc_collector_messages",
             "Messages of other hosts that were taken in.",
             self.taken.load(Relaxed),
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_collector_messages_late",
             "Those among them that came after the reports of their day were made.",
             self.taken_late.load(Relaxed),
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_collector_refusals",
             "Segments of other hosts that could not be taken in.",
             self.refused.load(Relaxed),
         )
     }
 
-    fn write_handing_on(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
-        sheet.counter(
+    fn write_handing_on(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
+        writer.counter(
             "landmarc_fleet_messages",
             "Messages of this host that the fleet counts.",
             self.shipped.load(Relaxed),
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_fleet_messages_late",
             "Those among them that came after the reports of their day were made.",
             self.late.load(Relaxed),
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_fleet_failures",
             "Attempts to hand on what waits that failed.",
             self.failed.load(Relaxed),
         )?;
-        sheet.gauge(
+        writer.gauge(
             "landmarc_spool_messages",
             "Messages that wait to be handed on.",
             None,
             &self.waiting_messages.load(Relaxed),
         )?;
-        sheet.gauge(
+        writer.gauge(
             "landmarc_spool",
             "What waits to be handed on takes up so much on disk.",
             BYTES,
@@ -130,7 +130,7 @@ impl FleetMetrics {
             0 => 0,
             since_ms => now_ms().saturating_sub(since_ms),
         };
-        sheet.gauge(
+        writer.gauge(
             "landmarc_spool_oldest",
             "For how long the oldest of them waits.",
             SECONDS,
@@ -138,7 +138,7 @@ impl FleetMetrics {
         )?;
         let kinds = ["trace", "observation", "tally", "rule_hit"];
         let lost = kinds.iter().zip(&self.lost);
-        sheet.counters(
+        writer.counters(
             "landmarc_spool_lost",
             "What was given up since there was no more room for it to wait, by kind.",
             lost.map(|(kind, count)| ([("kind", *kind)], count.load(Relaxed))),

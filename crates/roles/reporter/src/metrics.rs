@@ -104,8 +104,8 @@ impl ReporterMetrics {
     }
 }
 
-fn of_outbox(sheet: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -> fmt::Result {
-    sheet.gauges(
+fn of_outbox(writer: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -> fmt::Result {
+    writer.gauges(
         "landmarc_outbox_deliveries",
         "Deliveries of report mail that wait to be sent, by state.",
         [
@@ -116,7 +116,7 @@ fn of_outbox(sheet: &mut MetricWriter<'_>, counts: &OutboxCounts, now_ms: u64) -
     let since_ms = counts
         .oldest_due_ms
         .map_or(0, |due_ms| now_ms.saturating_sub(due_ms));
-    sheet.gauge(
+    writer.gauge(
         "landmarc_outbox_oldest_due",
         "For how long the oldest delivery is due that nobody is sending.",
         SECONDS,

@@ -31,7 +31,7 @@ use of_reports::OfReports;
 pub use of_store::{Need, load_store};
 use rules_file::Fault;
 pub use rules_file::RulesFile;
-pub use source::Source;
+pub use source::SettingsSource;
 
 /// Read when no file is named on the command line, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/landmarc/landmarc.toml";

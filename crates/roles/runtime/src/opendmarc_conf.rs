@@ -21,7 +21,7 @@ const MAX_NAMED_OCTETS: u64 = 4 << 20;
 
 /// What the service is told by the old command line (F1).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct OpenDmarcSource {
     /// The file that -c names.
     pub file: Option<PathBuf>,
     /// What other options say: it counts more than the file, before a reload and after (C8).
@@ -32,7 +32,7 @@ pub struct Source {
     pub writes_pid_file: bool,
 }
 
-impl Source {
+impl OpenDmarcSource {
     /// The file that is read.
     pub fn path(&self) -> &Path {
         self.file.as_deref().unwrap_or(Path::new(DEFAULT_FILE))

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 
 /// When a task ends. All of one stage have ended before those of the next are asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum ShutdownStage {
     /// What sends report mail: messages under way may end.
     Reports,
     /// What takes in records of other hosts: the database is about to be closed.
@@ -23,17 +23,17 @@ type End = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What runs beside the sessions.
 #[derive(Default)]
-pub struct Tasks(Vec<(Stage, End)>);
+pub struct Tasks(Vec<(ShutdownStage, End)>);
 
 impl Tasks {
     /// A task that ends as `end` says. Nothing of `end` happens before its stage.
-    pub fn add(&mut self, stage: Stage, end: impl Future<Output = ()> + Send + 'static) {
+    pub fn add(&mut self, stage: ShutdownStage, end: impl Future<Output = ()> + Send + 'static) {
         self.0.push((stage, Box::pin(end)));
     }
 
-    /// A task that is cut off in the stage [`Stage::Watching`], wherever it is.
+    /// A task that is cut off in the stage [`ShutdownStage::Watching`], wherever it is.
     pub fn watch(&mut self, task: JoinHandle<()>) {
-        self.add(Stage::Watching, async move {
+        self.add(ShutdownStage::Watching, async move {
             task.abort();
             // Aborted is what it should be; and it lets go of what it held.
             let _ = task.await;
@@ -61,7 +61,12 @@ mod tests {
         let mut tasks = Tasks::default();
         let held = Arc::new(());
         let watched = Arc::clone(&held);
-        for stage in [Stage::Shipping, Stage::Records, Stage::Collecting, Stage::Reports] {
+        for stage in [
+            ShutdownStage::Shipping,
+            ShutdownStage::Records,
+            ShutdownStage::Collecting,
+            ShutdownStage::Reports,
+        ] {
             let (ended, held) = (Arc::clone(&ended), Arc::clone(&held));
             tasks.add(stage, async move {
                 ended.lock().unwrap().push((stage, Arc::strong_count(&held)));
@@ -74,10 +79,10 @@ mod tests {
         tasks.end().await;
         // One is ours; each that has ended has let go of its own.
         let expected = [
-            (Stage::Reports, 6),
-            (Stage::Collecting, 5),
-            (Stage::Records, 3),
-            (Stage::Shipping, 2),
+            (ShutdownStage::Reports, 6),
+            (ShutdownStage::Collecting, 5),
+            (ShutdownStage::Records, 3),
+            (ShutdownStage::Shipping, 2),
         ];
         assert_eq!(*ended.lock().unwrap(), expected);
     }

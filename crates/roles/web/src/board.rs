@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::limits::Limits;
-use crate::pages::Site;
-use crate::server::Server;
-use crate::status::{Health, Part, Readiness, Status};
+use crate::limits::WebLimits;
+use crate::pages::MonitoringSite;
+use crate::server::WebServer;
+use crate::status::{Health, PartHealth, ServiceReadiness, Status};
 use landmarc_net::{ListenError, SocketAddress};
 use landmarc_settings::Settings;
 use landmarc_store::{Recorder, RecorderState};
@@ -24,38 +24,38 @@ use landmarc_runtime::name_servers::NameServers;
 ///
 /// # Errors
 /// With the address, the cause, and what to do about it.
-pub async fn bind(settings: &Settings) -> Result<Server, ListenError> {
+pub async fn bind(settings: &Settings) -> Result<WebServer, ListenError> {
     let addresses: Vec<SocketAddr> = settings.web.listen.iter().map(|address| address.0).collect();
-    Server::bind(&addresses, Limits::default()).await
+    WebServer::bind(&addresses, WebLimits::default()).await
 }
 
 /// File descriptors that the ports of the settings may take.
 pub fn descriptors(settings: &Settings) -> usize {
     match settings.web.listen.len() {
         0 => 0,
-        ports => ports + Limits::default().connections,
+        ports => ports + WebLimits::default().connections,
     }
 }
 
-/// Answers on the ports, from now until [`Answering::end`].
-pub fn answer(server: Server, settings: &Settings, board: Arc<Board>) -> Answering {
+/// Answers on the ports, from now until [`Serving::end`].
+pub fn serve(server: WebServer, settings: &Settings, board: Arc<Board>) -> Serving {
     let host_names = settings.web.host_names.iter().map(ToString::to_string);
-    let site = Site::new(board, host_names);
+    let site = MonitoringSite::new(board, host_names);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(server.run(site, async move {
         // A sender that is gone is told, too.
         let _ = stopped.await;
     }));
-    Answering { stop, task }
+    Serving { stop, task }
 }
 
 /// Ports that are being answered on.
-pub struct Answering {
+pub struct Serving {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
-impl Answering {
+impl Serving {
     /// Closes the ports. To be called last, so that the end can be watched.
     pub async fn end(self) {
         // Both fail only when it has ended by a panic, which has been told.
@@ -157,7 +157,7 @@ impl Status for Board {
         self.metrics.encode(sources)
     }
 
-    fn readiness(&self) -> Readiness {
+    fn readiness(&self) -> ServiceReadiness {
         let down = |why: &str| Health::Down(why.to_owned());
         let parts = match &*self.service() {
             Service::Starting => vec![("milter", down("starting"))],
@@ -172,8 +172,8 @@ impl Status for Board {
             Service::Stopping(parts) => vec![("milter", down("stopping")), ("store", parts.store())],
             Service::Ended => vec![("milter", down("stopped"))],
         };
-        let part = |(name, health)| Part { name, health };
-        Readiness {
+        let part = |(name, health)| PartHealth { name, health };
+        ServiceReadiness {
             parts: parts.into_iter().map(part).collect(),
         }
     }
@@ -184,7 +184,7 @@ impl Parts {
         if let Some(path) = self.sockets.iter().find_map(vanished) {
             return Health::Down(format!("{} is gone: restart the service", path.display()));
         }
-        match self.milter.read().accepting {
+        match self.milter.read().connections.accepting {
             true => Health::Ok,
             false => Health::Down("connections cannot be accepted".to_owned()),
         }

@@ -7,7 +7,7 @@ use landmarc_net::{ConnectionDeadline, HttpLimits, TimedStream, serve_http};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::watch;
 
-use crate::limits::Limits;
+use crate::limits::WebLimits;
 
 /// What a client is told that finds all connections taken.
 const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -15,7 +15,7 @@ const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/
 
 /// Serves requests until the client has had enough, its time is over, or `stopped` says so; then
 /// an answer under way is still given.
-pub(crate) async fn serve<IO>(stream: IO, pages: Router, limits: Limits, stopped: watch::Receiver<bool>)
+pub(crate) async fn serve<IO>(stream: IO, pages: Router, limits: WebLimits, stopped: watch::Receiver<bool>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -38,7 +38,7 @@ where
 }
 
 /// Tells a client that there are too many.
-pub(crate) async fn turn_away(mut stream: impl AsyncWrite + Unpin) {
+pub(crate) async fn refuse(mut stream: impl AsyncWrite + Unpin) {
     // So few octets find room in the buffer of the system at once; if not, the client is none.
     let _ = stream.write_all(NO_ROOM).await;
     let _ = stream.shutdown().await;
@@ -58,12 +58,12 @@ mod tests {
     /// More than all buffers on the way hold.
     const LONG: usize = 1024 * 1024;
 
-    fn limits() -> Limits {
-        Limits {
+    fn limits() -> WebLimits {
+        WebLimits {
             header_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(20),
             idle_timeout: Duration::from_secs(75),
-            ..Limits::default()
+            ..WebLimits::default()
         }
     }
 
@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn the_answer_to_one_too_many_is_one() {
         let (ours, mut theirs) = duplex(1024);
-        turn_away(ours).await;
+        refuse(ours).await;
         let mut answer = String::new();
         theirs.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();

@@ -4,10 +4,10 @@
 //! `/readyz`, which says whether mail can be judged, with a line for each part. The numbers and the
 //! parts come from a [`Status`] that is handed in: the pages know neither metrics nor mail.
 //!
-//! Every connection is bounded in number, octets and time ([`Limits`]). Requests are GET and HEAD,
-//! and their bodies are not read. There is no authentication, so the port belongs on loopback
-//! And a page of some web site that a browser on this host shows must not read it
-//! either, hence the check of the Host field ([`Site`]).
+//! Every connection is bounded in number, octets and time ([`WebLimits`]). Requests are GET and HEAD,
+//! and their bodies are not read. There is no authentication, so the port belongs on loopback.
+//! A page of some web site that a browser on this host shows must not read it
+//! either, hence the check of the Host field ([`MonitoringSite`]).
 //!
 //! Not implemented: HTTP/2, TLS and compression, which nothing on this host needs.
 
@@ -21,7 +21,7 @@ mod plain;
 mod server;
 mod status;
 
-pub use limits::Limits;
-pub use pages::{METRICS_CONTENT_TYPE, Site};
-pub use server::Server;
-pub use status::{Health, Part, Readiness, Status};
+pub use limits::WebLimits;
+pub use pages::{METRICS_CONTENT_TYPE, MonitoringSite};
+pub use server::WebServer;
+pub use status::{Health, PartHealth, ServiceReadiness, Status};

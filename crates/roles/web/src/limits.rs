@@ -7,7 +7,7 @@ use landmarc_net::HttpTimeouts;
 /// Bounds of a server, all of its sockets together. The defaults are for monitoring: a few clients
 /// that ask a short question now and then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct WebLimits {
     /// Connections at once; one more is answered 503 and closed.
     pub connections: usize,
     /// Octets of a request before its body: request line and header section. At least
@@ -28,7 +28,7 @@ pub struct Limits {
     pub shutdown_grace: Duration,
 }
 
-impl Limits {
+impl WebLimits {
     /// No body of a request is read.
     pub(crate) const fn timeouts(&self) -> HttpTimeouts {
         HttpTimeouts {
@@ -41,7 +41,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for WebLimits {
     fn default() -> Self {
         Self {
             connections: 64,

@@ -10,7 +10,7 @@ use axum::routing::get;
 use landmarc_net::HostGuard;
 
 use crate::guard::{self, Guard};
-use crate::limits::Limits;
+use crate::limits::WebLimits;
 use crate::plain::text;
 use crate::status::Status;
 
@@ -22,12 +22,12 @@ pub const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.
 ///
 /// A request whose Host field has another name is refused (421), for the reason that [`HostGuard`] gives.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct MonitoringSite {
     pages: Router,
     hosts: HostGuard,
 }
 
-impl Site {
+impl MonitoringSite {
     /// The pages of this status; `host_names` are those that this host is asked under, besides
     /// `localhost` and its addresses.
     pub fn new(status: Arc<dyn Status>, host_names: impl IntoIterator<Item = String>) -> Self {
@@ -38,7 +38,7 @@ impl Site {
     }
 
     /// All of it, behind the checks that each request has to pass.
-    pub(crate) fn guarded(self, limits: &Limits) -> Router {
+    pub(crate) fn guarded(self, limits: &WebLimits) -> Router {
         let guard = Guard {
             hosts: self.hosts,
             target_octets: limits.target_octets,

@@ -9,30 +9,30 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::connection;
-use crate::limits::Limits;
-use crate::pages::Site;
+use crate::limits::WebLimits;
+use crate::pages::MonitoringSite;
 
 /// Clients that are told at once that there is no room. Further ones wait, unanswered, so that
 /// turning clients away is bounded too.
-const TURNED_AWAY_AT_ONCE: usize = 16;
+const REFUSED_AT_ONCE: usize = 16;
 
 /// How long a client may take over hearing that there is no room.
-const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(1);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Sockets that are open, and not yet served.
 #[derive(Debug)]
-pub struct Server {
+pub struct WebServer {
     listeners: Listeners,
-    limits: Limits,
+    limits: WebLimits,
 }
 
-impl Server {
+impl WebServer {
     /// Opens the sockets. When one of several cannot be opened, none is. To be called within a
     /// tokio runtime.
     ///
     /// # Errors
     /// With the address, the cause, and what to do about it.
-    pub async fn bind(addresses: &[SocketAddr], limits: Limits) -> Result<Self, ListenError> {
+    pub async fn bind(addresses: &[SocketAddr], limits: WebLimits) -> Result<Self, ListenError> {
         let listeners = Listeners::bind_tcp(addresses)?;
         Ok(Self { listeners, limits })
     }
@@ -45,7 +45,7 @@ impl Server {
 
     /// Serves the site until `shutdown` is done. Then the sockets are closed, and answers under way
     /// are given within the grace.
-    pub async fn run(self, site: Site, shutdown: impl Future<Output = ()>) {
+    pub async fn run(self, site: MonitoringSite, shutdown: impl Future<Output = ()>) {
         let Self { listeners, limits } = self;
         let pages = site.guarded(&limits);
         let served = Arc::new(Semaphore::new(limits.connections));
@@ -60,12 +60,12 @@ impl Server {
                         "all HTTP connections are in use"
                     );
                     // A client that does not listen is not told.
-                    let _ = timeout(TURN_AWAY_TIMEOUT, connection::turn_away(stream)).await;
+                    let _ = timeout(REFUSAL_TIMEOUT, connection::refuse(stream)).await;
                 }
             }
         };
         let accepted = AcceptLimits {
-            connections: limits.connections + TURNED_AWAY_AT_ONCE,
+            connections: limits.connections + REFUSED_AT_ONCE,
             when_full: WhenFull::Wait,
             shutdown_grace: limits.shutdown_grace,
         };

@@ -10,19 +10,19 @@ pub trait Status: Send + Sync + 'static {
     fn metrics(&self) -> String;
 
     /// Whether mail can be judged.
-    fn readiness(&self) -> Readiness;
+    fn readiness(&self) -> ServiceReadiness;
 }
 
 /// Whether the service can do its work, part by part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
+pub struct ServiceReadiness {
     /// The parts, in the order they are told in.
-    pub parts: Vec<Part>,
+    pub parts: Vec<PartHealth>,
 }
 
 /// A part of the service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct PartHealth {
     /// What it is called: one word.
     pub name: &'static str,
     /// How it is.
@@ -40,19 +40,19 @@ pub enum Health {
     Down(String),
 }
 
-impl Readiness {
+impl ServiceReadiness {
     /// Whether every part lets mail be judged.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let is_down = |part: &Part| matches!(part.health, Health::Down(_));
+        let is_down = |part: &PartHealth| matches!(part.health, Health::Down(_));
         !self.parts.iter().any(is_down)
     }
 }
 
 /// A line for each part: `NAME ok`, `NAME degraded: WHY`, `NAME down: WHY`.
-impl fmt::Display for Readiness {
+impl fmt::Display for ServiceReadiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Part { name, health } in &self.parts {
+        for PartHealth { name, health } in &self.parts {
             match health {
                 Health::Ok => writeln!(f, "{name} ok")?,
                 Health::Degraded(why) => writeln!(f, "{name} degraded: {}", visible(why))?,
@@ -69,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_line_for_each_part_and_no_more() {
-        let part = |name, health| Part { name, health };
-        let readiness = Readiness {
+        let part = |name, health| PartHealth { name, health };
+        let readiness = ServiceReadiness {
             parts: vec![
                 part("milter", Health::Ok),
                 part("store", Health::Degraded("disk full\nmilter down: no".to_owned())),
@@ -87,8 +87,8 @@ mod tests {
     /// Decision D13: mail goes on without the store.
     #[test]
     fn what_is_degraded_is_ready() {
-        let of = |health| Readiness {
-            parts: vec![Part {
+        let of = |health| ServiceReadiness {
+            parts: vec![PartHealth {
                 name: "store",
                 health,
             }],

@@ -1,7 +1,7 @@
 //! Answers kept for as long as they hold, within a bound.
 //!
-//! Two maps take turns: entries go into the younger one, and those that are used move
-//! there again; when it is half of what may be kept, the elder one is dropped whole.
+//! Two generations take turns: entries go into the newer one, and those that are used move
+//! there again; when it is half of what may be kept, the older one is dropped whole.
 //! So what is used stays, what is not goes, and nothing has to be searched.
 
 use std::collections::HashMap;
@@ -20,12 +20,12 @@ const ENTRY_OCTETS: usize = 192;
 pub(super) struct Cache {
     entries_a_map: usize,
     octets_a_map: usize,
-    younger: Half,
-    elder: Half,
+    newer: Generation,
+    older: Generation,
 }
 
 #[derive(Default)]
-struct Half {
+struct Generation {
     entries: HashMap<Question, Entry>,
     octets: usize,
 }
@@ -42,17 +42,17 @@ impl Cache {
         Self {
             entries_a_map: entries / 2,
             octets_a_map: CACHE_OCTETS / 2,
-            younger: Half::default(),
-            elder: Half::default(),
+            newer: Generation::default(),
+            older: Generation::default(),
         }
     }
 
     /// The answer, if there is one that still holds.
     pub(super) fn answer(&mut self, question: &Question, now: Instant) -> Option<Answer> {
-        if let Some(entry) = self.younger.entries.get(question) {
+        if let Some(entry) = self.newer.entries.get(question) {
             return (entry.expires > now).then(|| entry.answer.clone());
         }
-        let entry = self.elder.remove(question).filter(|entry| entry.expires > now)?;
+        let entry = self.older.remove(question).filter(|entry| entry.expires > now)?;
         self.keep(question.clone(), entry.answer.clone(), entry.expires);
         Some(entry.answer)
     }
@@ -64,18 +64,17 @@ impl Cache {
         }
         // Before the mark is looked at: many short answers replaced by long ones of the
         // same names must not go past it either.
-        self.elder.remove(&question);
-        self.younger.remove(&question);
-        let full =
-            self.younger.entries.len() >= self.entries_a_map || self.younger.octets >= self.octets_a_map;
+        self.older.remove(&question);
+        self.newer.remove(&question);
+        let full = self.newer.entries.len() >= self.entries_a_map || self.newer.octets >= self.octets_a_map;
         if full {
-            self.elder = mem::take(&mut self.younger);
+            self.older = mem::take(&mut self.newer);
         }
-        self.younger.insert(question, Entry { answer, expires });
+        self.newer.insert(question, Entry { answer, expires });
     }
 }
 
-impl Half {
+impl Generation {
     /// A question that is not in it.
     fn insert(&mut self, question: Question, entry: Entry) {
         self.octets += octets(&question, &entry.answer);
@@ -142,7 +141,7 @@ mod tests {
         for number in 0..10_000 {
             cache.keep(question(number), Answer::NoData, expires);
             assert!(cache.answer(&question(0), now).is_some(), "lost after {number}");
-            assert!(cache.younger.entries.len() + cache.elder.entries.len() <= 100);
+            assert!(cache.newer.entries.len() + cache.older.entries.len() <= 100);
         }
         assert_eq!(cache.answer(&question(5_000), now), None);
         assert!(cache.answer(&question(9_999), now).is_some());
@@ -156,8 +155,8 @@ mod tests {
             cache.keep(question(number), Answer::NoData, expires);
         }
         assert!(
-            (0..100).all(|number| cache.elder.entries.contains_key(&question(number))
-                || cache.younger.entries.contains_key(&question(number)))
+            (0..100).all(|number| cache.older.entries.contains_key(&question(number))
+                || cache.newer.entries.contains_key(&question(number)))
         );
         cache.keep(question(100), Answer::NoData, expires);
         assert_eq!(cache.answer(&question(0), now), None);
@@ -170,9 +169,9 @@ mod tests {
         for number in 0..2_000 {
             cache.keep(question(number), long.clone(), now + Duration::from_secs(60));
         }
-        // One answer past the mark for each half, since the mark is looked at before.
+        // One answer past the mark for each generation, since the mark is looked at before.
         let most = CACHE_OCTETS + 2 * octets(&question(0), &long);
-        assert!(cache.younger.octets + cache.elder.octets <= most);
+        assert!(cache.newer.octets + cache.older.octets <= most);
         assert!(cache.answer(&question(1_999), now).is_some());
     }
 
@@ -186,7 +185,7 @@ mod tests {
             }
         }
         let most = CACHE_OCTETS + 2 * octets(&question(0), &long);
-        assert!(cache.younger.octets + cache.elder.octets <= most);
+        assert!(cache.newer.octets + cache.older.octets <= most);
         assert!(cache.answer(&question(1_999), now).is_some());
     }
 
@@ -200,7 +199,7 @@ mod tests {
             expires,
         );
         cache.keep(question(1), Answer::NoData, expires);
-        assert_eq!(cache.younger.octets, octets(&question(1), &Answer::NoData));
+        assert_eq!(cache.newer.octets, octets(&question(1), &Answer::NoData));
         assert_eq!(cache.answer(&question(1), now), Some(Answer::NoData));
     }
 

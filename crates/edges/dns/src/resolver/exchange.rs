@@ -34,7 +34,7 @@ pub(super) struct Exchange {
 }
 
 /// What came over UDP.
-enum Heard {
+enum UdpAnswer {
     Reply(Reply),
     /// The answer is truncated, or somebody tries to pass for the server: TCP is next.
     UseTcp,
@@ -48,9 +48,9 @@ enum Heard {
 /// latest, once more as many where the server loses case; over TCP it is the caller who ends it.
 pub(super) async fn ask(server: SocketAddr, packet: &Packet, wait: Duration) -> Exchange {
     let reply = match ask_udp(server, packet, wait).await {
-        Ok(Heard::Reply(reply)) => Ok(reply),
-        Ok(Heard::UseTcp) => ask_tcp(server, packet).await,
-        Ok(Heard::OtherCase) => return ask_in_lower_case(server, packet, wait).await,
+        Ok(UdpAnswer::Reply(reply)) => Ok(reply),
+        Ok(UdpAnswer::UseTcp) => ask_tcp(server, packet).await,
+        Ok(UdpAnswer::OtherCase) => return ask_in_lower_case(server, packet, wait).await,
         Err(error) => Err(error),
     };
     Exchange {
@@ -72,19 +72,19 @@ async fn ask_in_lower_case(server: SocketAddr, packet: &Packet, wait: Duration) 
         }
         Err(error) => failed(&error),
     };
-    let heard = match Packet::new(&packet.question) {
+    let answer = match Packet::new(&packet.question) {
         Some(plain) => ask_udp(server, &plain, wait).await,
-        None => Ok(Heard::UseTcp),
+        None => Ok(UdpAnswer::UseTcp),
     };
-    let (reply, loses_case) = match heard {
-        Ok(Heard::Reply(reply)) => (reply, true),
-        Ok(Heard::UseTcp | Heard::OtherCase) => (failure, false),
+    let (reply, loses_case) = match answer {
+        Ok(UdpAnswer::Reply(reply)) => (reply, true),
+        Ok(UdpAnswer::UseTcp | UdpAnswer::OtherCase) => (failure, false),
         Err(error) => (failed(&error), false),
     };
     Exchange { reply, loses_case }
 }
 
-async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Result<Heard> {
+async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Result<UdpAnswer> {
     let local: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -94,27 +94,27 @@ async fn ask_udp(server: SocketAddr, packet: &Packet, wait: Duration) -> io::Res
     let mut foreign = 0;
     for _ in 0..UDP_SENDS {
         socket.send(&packet.octets).await?;
-        if let Ok(heard) = timeout(wait, receive(&socket, packet, &mut foreign)).await {
-            return heard;
+        if let Ok(answer) = timeout(wait, receive(&socket, packet, &mut foreign)).await {
+            return answer;
         }
     }
     Err(io::ErrorKind::TimedOut.into())
 }
 
 /// Waits for the answer among whatever arrives; time is the caller's limit.
-async fn receive(socket: &UdpSocket, packet: &Packet, foreign: &mut usize) -> io::Result<Heard> {
+async fn receive(socket: &UdpSocket, packet: &Packet, foreign: &mut usize) -> io::Result<UdpAnswer> {
     let mut buffer = [0; UDP_BUFFER_OCTETS];
     while *foreign < MAX_FOREIGN {
         let length = socket.recv(&mut buffer).await?;
         let datagram = buffer.get(..length).unwrap_or_default();
         match wire::read(datagram, packet) {
             Received::Foreign => *foreign += 1,
-            Received::Truncated => return Ok(Heard::UseTcp),
-            Received::Reply(_) if !wire::keeps_case(datagram, packet) => return Ok(Heard::OtherCase),
-            Received::Reply(reply) => return Ok(Heard::Reply(reply)),
+            Received::Truncated => return Ok(UdpAnswer::UseTcp),
+            Received::Reply(_) if !wire::keeps_case(datagram, packet) => return Ok(UdpAnswer::OtherCase),
+            Received::Reply(reply) => return Ok(UdpAnswer::Reply(reply)),
         }
     }
-    Ok(Heard::UseTcp)
+    Ok(UdpAnswer::UseTcp)
 }
 
 /// RFC 7766 §8: two octets of length before each message. One question a connection;

@@ -48,7 +48,7 @@ impl MessageLookup {
     }
 
     /// What is left of the time that may be spent in vain.
-    pub(super) fn patience(&self) -> Duration {
+    pub(super) fn vain_time_left(&self) -> Duration {
         let all = self.resolver.inner.options.question_timeout * 9 / 5;
         let waiting = self.waiting();
         all.saturating_sub(waiting.in_vain.so_far(waiting.first(), Instant::now()))
@@ -66,16 +66,16 @@ impl Lookup for MessageLookup {
         if time_left.is_zero() {
             return Answer::Failed(LookupError::Budget);
         }
-        let patience = self.patience();
-        if patience.is_zero() {
+        let vain_time_left = self.vain_time_left();
+        if vain_time_left.is_zero() {
             let known = self.resolver.inner.known(question);
             return known.unwrap_or(Answer::Failed(LookupError::Timeout));
         }
         let wait = Wait::start(self, now);
         let answer = Inner::ask(&self.resolver.inner, question, self.asker);
-        let answer = match timeout_at(now + time_left.min(patience), answer).await {
+        let answer = match timeout_at(now + time_left.min(vain_time_left), answer).await {
             Ok(answer) => answer,
-            Err(_) if time_left <= patience => Answer::Failed(LookupError::Budget),
+            Err(_) if time_left <= vain_time_left => Answer::Failed(LookupError::Budget),
             Err(_) => Answer::Failed(LookupError::Timeout),
         };
         if answer.failure().is_some() {
@@ -175,15 +175,23 @@ mod tests {
         let message = message("127.0.0.1:53".parse().unwrap());
         let waits = [(); 10].map(|()| Wait::start(&message, Instant::now()));
         pass(5).await;
-        assert_eq!(message.patience(), ALL - Duration::from_secs(5), "all are open");
+        assert_eq!(
+            message.vain_time_left(),
+            ALL - Duration::from_secs(5),
+            "all are open"
+        );
         waits.into_iter().for_each(Wait::was_in_vain);
         assert_eq!(
-            message.patience(),
+            message.vain_time_left(),
             ALL - Duration::from_secs(5),
             "all have failed"
         );
         pass(100).await;
-        assert_eq!(message.patience(), ALL - Duration::from_secs(5), "nobody waits");
+        assert_eq!(
+            message.vain_time_left(),
+            ALL - Duration::from_secs(5),
+            "nobody waits"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -195,9 +203,9 @@ mod tests {
         pass(2).await;
         first.was_in_vain();
         pass(2).await;
-        assert_eq!(message.patience(), ALL - Duration::from_secs(6));
+        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(6));
         second.was_in_vain();
-        assert_eq!(message.patience(), ALL - Duration::from_secs(6));
+        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(6));
     }
 
     /// As a slow name and many that fail at once beside it would have it.
@@ -212,13 +220,13 @@ mod tests {
             short.was_in_vain();
         }
         long.was_in_vain();
-        assert_eq!(message.patience(), ALL - Duration::from_secs(5));
+        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(5));
         assert_eq!(message.time_left(), Duration::from_secs(15));
         pass(7).await;
         let after = Wait::start(&message, Instant::now());
         pass(2).await;
         after.was_in_vain();
-        assert_eq!(message.patience(), ALL - Duration::from_secs(7));
+        assert_eq!(message.vain_time_left(), ALL - Duration::from_secs(7));
         assert_eq!(message.time_left(), Duration::from_secs(13));
     }
 
@@ -228,7 +236,7 @@ mod tests {
         let wait = Wait::start(&message, Instant::now());
         pass(4).await;
         drop(wait);
-        assert_eq!(message.patience(), ALL);
+        assert_eq!(message.vain_time_left(), ALL);
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,7 +271,7 @@ mod tests {
                 .await;
             assert_eq!(answer.failure(), None);
         }
-        assert_eq!(message.patience(), ALL);
+        assert_eq!(message.vain_time_left(), ALL);
     }
 
     fn message(server: std::net::SocketAddr) -> MessageLookup {

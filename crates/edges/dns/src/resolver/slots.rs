@@ -134,12 +134,12 @@ struct State {
 /// The queries of one network, by number: the lower, the longer they wait or hold.
 #[derive(Default)]
 struct Share {
-    held: BTreeMap<u64, Held>,
+    held: BTreeMap<u64, SlotHolder>,
     waiting: BTreeMap<u64, Waiting>,
 }
 
 /// A slot that is held.
-struct Held {
+struct SlotHolder {
     is_overdue: bool,
     /// Notified when the slot goes to another query.
     lost: Arc<Notify>,
@@ -269,7 +269,7 @@ impl State {
     fn give(&mut self, network: Option<ClientNetwork>) {
         let share = self.networks.entry(network).or_default();
         if let Some((number, waiting)) = share.waiting.pop_first() {
-            let held = Held {
+            let held = SlotHolder {
                 is_overdue: false,
                 lost: waiting.lost,
             };
@@ -294,7 +294,7 @@ impl State {
         }
     }
 
-    fn held(&mut self, slot: &Slot) -> Option<&mut Held> {
+    fn held(&mut self, slot: &Slot) -> Option<&mut SlotHolder> {
         self.networks.get_mut(&slot.network)?.held.get_mut(&slot.number)
     }
 

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use landmarc_auth::lookup::{Answer, DnsRecord, Fault, Question, RecordType, ZoneData, Zones};
-use landmarc_dns::resolver::{Resolver, ResolverOptions};
+use landmarc_dns::resolver::{QueryEnd, Resolver, ResolverOptions};
 use landmarc_testkit::dns_name;
 use landmarc_testkit::dns_server::DnsServer;
 
@@ -73,4 +73,13 @@ fn have_come(server: &DnsServer, questions: usize, start: Instant) -> bool {
     let log = server.log();
     assert!(start.elapsed() < Duration::from_secs(20), "only {log:?}");
     log.len() >= questions
+}
+
+/// How many queries ended without an answer.
+pub(crate) fn failures(resolver: &Resolver) -> u64 {
+    let has_answer = |end| matches!(end, QueryEnd::Records | QueryEnd::NoData | QueryEnd::NxDomain);
+    let ends = resolver.statistics().ends.into_iter();
+    ends.filter(|(end, _)| !has_answer(*end))
+        .map(|(_, count)| count)
+        .sum()
 }

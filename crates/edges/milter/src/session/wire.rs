@@ -27,7 +27,7 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What came of waiting for the MTA.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Received {
     Frame(Frame),
     /// The MTA closed the stream between two packets.
     Closed,
@@ -72,13 +72,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
     /// begun must be whole in that time, however its octets trickle: the SMTP client sets
     /// the pace of the packets, but not of what is inside one. Between messages the MTA
     /// may take its time, and a shutdown may end the conversation.
-    pub(super) async fn hear(&mut self, stage: Stage) -> Result<Heard, SessionError> {
+    pub(super) async fn receive(&mut self, stage: Stage) -> Result<Received, SessionError> {
         loop {
             if let Some(frame) = self.decoder.next(&mut self.buffer)? {
                 if !matches!(frame, Frame::Body { ends: false, .. }) {
                     self.packet_since = None;
                 }
-                return Ok(Heard::Frame(frame));
+                return Ok(Received::Frame(frame));
             }
             let within_packet = self.decoder.is_within_packet(&self.buffer);
             let at_rest = !within_packet && !stage.is_within_message();
@@ -103,14 +103,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Wire<IO> {
                 // What has come already is heard.
                 biased;
                 read = timeout(patience, io.read_buf(buffer)) => read,
-                () = requested(shutdown, last_words), if at_rest => return Ok(Heard::Shutdown),
+                () = requested(shutdown, last_words), if at_rest => return Ok(Received::Shutdown),
             };
             match read {
-                Err(_elapsed) if may_idle => return Ok(Heard::Silence),
+                Err(_elapsed) if may_idle => return Ok(Received::Silence),
                 Err(_elapsed) => return Err(SessionError::Stalled(self.stall_timeout)),
                 Ok(Err(error)) => return Err(SessionError::Read(error)),
                 Ok(Ok(0)) if within_packet => return Err(SessionError::CutOff),
-                Ok(Ok(0)) => return Ok(Heard::Closed),
+                Ok(Ok(0)) => return Ok(Received::Closed),
                 Ok(Ok(_)) => {}
             }
         }
@@ -184,14 +184,14 @@ mod tests {
         mta.write_all(&stream).await.unwrap();
         let mut largest = 0;
         loop {
-            let heard = wire.hear(Stage::Body).await.unwrap();
+            let heard = wire.receive(Stage::Body).await.unwrap();
             largest = largest.max(wire.buffer.capacity());
-            if matches!(heard, Heard::Frame(Frame::Packet(Code::Abort, _))) {
+            if matches!(heard, Received::Frame(Frame::Packet(Code::Abort, _))) {
                 break;
             }
         }
         assert!(largest <= 2 * BUSY_BUFFER, "{largest}");
-        let rest = timeout(Duration::from_millis(1), wire.hear(Stage::Idle)).await;
+        let rest = timeout(Duration::from_millis(1), wire.receive(Stage::Idle)).await;
         assert!(rest.is_err() && wire.buffer.capacity() <= IDLE_BUFFER && !wire.grown);
     }
 
@@ -218,15 +218,15 @@ mod tests {
             let mut wire = wire(ours);
             let begun = Instant::now();
             let end = loop {
-                match wire.hear(Stage::Body).await {
-                    Ok(Heard::Frame(Frame::Body { ends: false, .. })) => {}
+                match wire.receive(Stage::Body).await {
+                    Ok(Received::Frame(Frame::Body { ends: false, .. })) => {}
                     end => break end,
                 }
             };
             if whole {
-                assert!(matches!(end, Ok(Heard::Frame(_))), "{end:?}");
+                assert!(matches!(end, Ok(Received::Frame(_))), "{end:?}");
                 // The next one has all its time again.
-                let silence = wire.hear(Stage::Body).await;
+                let silence = wire.receive(Stage::Body).await;
                 assert!(matches!(silence, Err(SessionError::Stalled(_))), "{silence:?}");
                 assert_eq!(begun.elapsed().as_secs(), 99 + 600);
             } else {
@@ -247,9 +247,9 @@ mod tests {
                 sleep(LAST_WORDS / 2 + if late { LAST_WORDS } else { Duration::ZERO }).await;
                 mta.write_all(&[0, 0, 0, 1, b'A']).await.is_ok()
             };
-            let (end, _) = tokio::join!(wire.hear(Stage::Idle), told);
-            assert_eq!(matches!(end, Ok(Heard::Frame(_))), heard, "{end:?}");
-            assert_eq!(matches!(end, Ok(Heard::Shutdown)), late, "{end:?}");
+            let (end, _) = tokio::join!(wire.receive(Stage::Idle), told);
+            assert_eq!(matches!(end, Ok(Received::Frame(_))), heard, "{end:?}");
+            assert_eq!(matches!(end, Ok(Received::Shutdown)), late, "{end:?}");
         }
     }
 
@@ -265,7 +265,7 @@ mod tests {
         let mut wire = Wire::new(ours, &ServerOptions::default(), stopped);
         let begun = Instant::now();
         let mut packets = 0;
-        while let Heard::Frame(_) = wire.hear(Stage::Idle).await.unwrap() {
+        while let Received::Frame(_) = wire.receive(Stage::Idle).await.unwrap() {
             packets += 1;
         }
         assert_eq!((packets, begun.elapsed()), (2, LAST_WORDS));
@@ -278,11 +278,14 @@ mod tests {
         mta.write_all(&[0, 0, 0, 9, b'H', b'm']).await.unwrap();
         drop(mta);
         assert!(matches!(
-            wire(ours).hear(Stage::Idle).await,
+            wire(ours).receive(Stage::Idle).await,
             Err(SessionError::CutOff)
         ));
         let (mta, ours) = tokio::io::duplex(64);
         drop(mta);
-        assert!(matches!(wire(ours).hear(Stage::Idle).await, Ok(Heard::Closed)));
+        assert!(matches!(
+            wire(ours).receive(Stage::Idle).await,
+            Ok(Received::Closed)
+        ));
     }
 }

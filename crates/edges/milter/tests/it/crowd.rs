@@ -20,7 +20,7 @@ fn options() -> ServerOptions {
 fn crowd(server: &Running, connect: impl Fn(&str) -> Mta) -> Vec<Mta> {
     let crowd = (0..PLACES).map(|_| connect(&server.address)).collect();
     await_that("all places are taken", || {
-        server.gauge.read().sessions == PLACES as u64
+        server.gauge.read().connections.open == PLACES as u64
     });
     crowd
 }
@@ -33,7 +33,7 @@ fn connections_that_only_negotiate_make_room_for_mail() {
     assert_eq!(mta.deliver(&Mail::plain()).unwrap().verdict, Verdict::Accept);
     // The oldest of them, and no other.
     assert!(silent[0].wire.is_closed());
-    assert_eq!(server.gauge.read().dropped, 1);
+    assert_eq!(server.gauge.read().connections.dropped, 1);
     for held in &mut silent[1..] {
         assert_eq!(held.deliver(&Mail::plain()).unwrap().verdict, Verdict::Accept);
     }
@@ -59,7 +59,7 @@ fn connections_that_send_an_octet_now_and_then_make_room_for_mail() {
         assert_eq!(mta.deliver(&Mail::plain()).unwrap().verdict, Verdict::Accept);
         served.push(mta);
     }
-    assert_eq!(server.gauge.read().dropped, PLACES as u64);
+    assert_eq!(server.gauge.read().connections.dropped, PLACES as u64);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_connection_within_a_message_keeps_its_place() {
     for mta in &mut busy {
         assert_eq!(mta.finish(&mail).unwrap().verdict, Verdict::Accept);
     }
-    assert_eq!(server.gauge.read().dropped, 0);
+    assert_eq!(server.gauge.read().connections.dropped, 0);
     // One that ends makes room, as ever.
     busy.pop().unwrap().quit().unwrap();
     assert_eq!(waiting.join().unwrap(), Verdict::Accept);
@@ -127,7 +127,7 @@ fn connections_that_began_and_aborted_a_message_make_room_for_mail() {
         assert_eq!(mta.deliver(&mail).unwrap().verdict, Verdict::Accept);
         served.push(mta);
     }
-    assert_eq!(server.gauge.read().dropped, all as u64 - 1);
+    assert_eq!(server.gauge.read().connections.dropped, all as u64 - 1);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     // The one in the middle of a message keeps its place.
     assert_eq!(connections[0].finish(&mail).unwrap().verdict, Verdict::Accept);
@@ -154,5 +154,5 @@ fn connections_by_a_unix_socket_are_not_dropped_for_others() {
     }
     silent.pop().unwrap().quit().unwrap();
     assert_eq!(waiting.join().unwrap(), Verdict::Accept);
-    assert_eq!(server.gauge.read().dropped, 0);
+    assert_eq!(server.gauge.read().connections.dropped, 0);
 }

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use landmarc_milter::{
-    Arguments, Capabilities, ConnectInfo, Edit, Gauge, Macros, Response, Server, ServerOptions, Service,
-    Session, Verdict,
+    Arguments, Capabilities, ConnectInfo, Edit, Gauge, Macros, MilterServer, Response, ServerOptions,
+    Service, Session, Verdict,
 };
 use landmarc_net::{Drained, Peer, SocketAddress, UnixAccess};
 use tokio::sync::oneshot;
@@ -186,7 +186,7 @@ impl Running {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let server = Server::bind(&[address], &UnixAccess::default(), options)
+                let server = MilterServer::bind(&[address], &UnixAccess::default(), options)
                     .await
                     .unwrap();
                 let address = server.local_addresses()[0].to_string();

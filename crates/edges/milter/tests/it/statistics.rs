@@ -1,6 +1,7 @@
 //! What is counted of sessions.
 
-use landmarc_milter::{ServerOptions, Statistics};
+use landmarc_milter::{MilterStatistics, ServerOptions};
+use landmarc_net::AcceptStatistics;
 use landmarc_testkit::mta::{Mail, Mta};
 
 use crate::recorder::{Running, Script, await_that};
@@ -8,24 +9,30 @@ use crate::recorder::{Running, Script, await_that};
 #[test]
 fn sessions_are_counted_while_they_last_and_after() {
     let mut server = Running::start(Script::default());
-    assert_eq!(server.gauge.read().accepted, 0);
+    assert_eq!(server.gauge.read().connections.accepted, 0);
     let mut first = Mta::connect(&server.address).unwrap();
     let second = Mta::connect(&server.address).unwrap();
-    await_that("two sessions", || server.gauge.read().sessions == 2);
+    await_that("two sessions", || server.gauge.read().connections.open == 2);
     first.deliver(&Mail::plain()).unwrap();
     first.quit().unwrap();
-    await_that("one session", || server.gauge.read().sessions == 1);
+    await_that("one session", || server.gauge.read().connections.open == 1);
     second.quit().unwrap();
-    await_that("none", || server.gauge.read().sessions == 0);
-    let expected = Statistics {
-        sessions_limit: 10_000,
-        accepted: 2,
-        accepting: true,
-        ..Statistics::default()
+    await_that("none", || server.gauge.read().connections.open == 0);
+    let expected = MilterStatistics {
+        connections: AcceptStatistics {
+            limit: 10_000,
+            accepted: 2,
+            accepting: true,
+            ..AcceptStatistics::default()
+        },
+        ..MilterStatistics::default()
     };
     assert_eq!(server.gauge.read(), expected);
     server.join();
-    assert!(!server.gauge.read().accepting, "its sockets are closed");
+    assert!(
+        !server.gauge.read().connections.accepting,
+        "its sockets are closed"
+    );
 }
 
 #[test]
@@ -38,7 +45,7 @@ fn sessions_that_end_early_are_counted_by_whose_doing_it_was() {
     leaver.greet(&Mail::plain()).unwrap();
     leaver.tell_up_to_body(&Mail::plain()).unwrap();
     drop(leaver);
-    await_that("both ends", || server.gauge.read().sessions == 0);
+    await_that("both ends", || server.gauge.read().connections.open == 0);
     let statistics = server.gauge.read();
     assert_eq!((statistics.protocol_errors, statistics.interrupted), (1, 1));
 }
@@ -67,8 +74,8 @@ fn that_all_sessions_are_taken_is_counted_each_time() {
     let server = Running::start_with(Script::default(), options);
     for times in 1..=2 {
         let mta = Mta::connect(&server.address).unwrap();
-        await_that("no more room", || server.gauge.read().full == times);
+        await_that("no more room", || server.gauge.read().connections.full == times);
         mta.quit().unwrap();
-        await_that("room again", || server.gauge.read().sessions == 0);
+        await_that("room again", || server.gauge.read().connections.open == 0);
     }
 }

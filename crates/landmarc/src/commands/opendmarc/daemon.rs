@@ -19,7 +19,7 @@ use crate::commands::serve;
 use crate::exit::Exit;
 use crate::failure::{CommandResult, failure};
 use crate::output::print;
-use landmarc_runtime::load::Source;
+use landmarc_runtime::load::SettingsSource;
 use landmarc_runtime::opendmarc_conf;
 
 /// What the help says below the flags.
@@ -110,7 +110,7 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
 }
 
 impl Flags {
-    fn source(&self, arguments: &[OsString]) -> opendmarc_conf::Source {
+    fn source(&self, arguments: &[OsString]) -> opendmarc_conf::OpenDmarcSource {
         let flag = |is_given: bool| is_given.then(|| "true".to_owned());
         let given = [
             (Parameter::AutoRestart, flag(self.auto_restart)),
@@ -123,7 +123,7 @@ impl Flags {
             .into_iter()
             .filter_map(|(parameter, value)| Some((parameter, value?)));
         let is_public = |argument: &&OsString| !argument.to_string_lossy().starts_with("--");
-        opendmarc_conf::Source {
+        opendmarc_conf::OpenDmarcSource {
             file: self.config.clone(),
             given: given.collect(),
             arguments: arguments.iter().filter(is_public).cloned().collect(),
@@ -146,7 +146,7 @@ fn version() -> String {
 }
 
 /// In the background unless told otherwise, and with somebody who starts it again where that is wanted.
-fn start(flags: &Flags, source: opendmarc_conf::Source, arguments: &[OsString]) -> CommandResult {
+fn start(flags: &Flags, source: opendmarc_conf::OpenDmarcSource, arguments: &[OsString]) -> CommandResult {
     let conf = source.conf()?;
     let stays = flags.foreground || flags.detached || flags.supervised;
     if !stays && conf.flag(Parameter::Background) != Some(false) {
@@ -158,12 +158,12 @@ fn start(flags: &Flags, source: opendmarc_conf::Source, arguments: &[OsString]) 
     if conf.flag(Parameter::AutoRestart) == Some(true) && !flags.supervised {
         return restart::keep_running(&source, &conf, arguments);
     }
-    let source = opendmarc_conf::Source {
+    let source = opendmarc_conf::OpenDmarcSource {
         // Whoever starts it again has written down its own number.
         writes_pid_file: !flags.supervised,
         ..source
     };
-    serve::run_from(&Source::OpenDmarc(source))
+    serve::run_from(&SettingsSource::OpenDmarc(source))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::ServeError;
 use crate::words::in_plain_words;
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
-use landmarc_runtime::load::{LoadError, Source};
+use landmarc_runtime::load::{LoadError, SettingsSource};
 use landmarc_runtime::logging;
 use landmarc_runtime::systemd;
 use landmarc_web::metrics::Metrics;
@@ -24,7 +24,7 @@ const MAX_MISTAKES_LOGGED: usize = 20;
 pub(super) struct Reload {
     pub(super) started_with: Settings,
     pub(super) current: Arc<Current>,
-    pub(super) source: Source,
+    pub(super) source: SettingsSource,
     pub(super) level: logging::LevelHandle,
     /// What shows other hosts who we are; read again, too.
     pub(super) certificates: Option<ServerTls>,
@@ -60,7 +60,12 @@ impl Reload {
 }
 
 /// A failed reload keeps what is running, and says so (decision D34). Whether it went well.
-fn reload(current: &Current, started_with: &Settings, source: &Source, level: &logging::LevelHandle) -> bool {
+fn reload(
+    current: &Current,
+    started_with: &Settings,
+    source: &SettingsSource,
+    level: &logging::LevelHandle,
+) -> bool {
     match reloaded(&current.get(), started_with, source) {
         Ok((next, file)) => {
             level.set(&next.settings);
@@ -103,7 +108,7 @@ fn why_not_reloaded(error: &ServeError) -> Vec<String> {
 fn reloaded(
     old: &ActiveSettings,
     started_with: &Settings,
-    source: &Source,
+    source: &SettingsSource,
 ) -> Result<(ActiveSettings, Option<PathBuf>), ServeError> {
     let loaded = source.load()?;
     let next = ActiveSettings::new(loaded.clone(), Some(old))?;

@@ -48,12 +48,12 @@ impl RspamdMetrics {
         collect(registry, move |writer| metrics.write(writer));
     }
 
-    fn write(&self, sheet: &mut MetricWriter<'_>) -> fmt::Result {
+    fn write(&self, writer: &mut MetricWriter<'_>) -> fmt::Result {
         let (succeeded, failed) = (self.succeeded.load(Relaxed), self.failed.load(Relaxed));
         if succeeded + failed == 0 {
             return Ok(());
         }
-        sheet.counters(
+        writer.counters(
             "landmarc_rspamd_readings",
             "Readings of the records that rspamd counted, by what came of them.",
             [
@@ -61,7 +61,7 @@ impl RspamdMetrics {
                 ([("outcome", "failed")], failed),
             ],
         )?;
-        sheet.gauges(
+        writer.gauges(
             "landmarc_rspamd_records",
             "Records of rspamd at the last reading: those that were read, and those that could not be.",
             [
@@ -69,23 +69,23 @@ impl RspamdMetrics {
                 ([("state", "broken")], self.broken.load(Relaxed)),
             ],
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_rspamd_messages",
             "Messages that rspamd counted and that were added to the tally.",
             self.messages.load(Relaxed),
         )?;
-        sheet.counter(
+        writer.counter(
             "landmarc_rspamd_messages_late",
             "Those among them that came after the reports of their day were made.",
             self.late.load(Relaxed),
         )?;
-        sheet.gauge(
+        writer.gauge(
             "landmarc_rspamd_messages_waiting",
             "Messages that wait since DNS did not answer about their domains.",
             None,
             &self.waiting.load(Relaxed),
         )?;
-        sheet.gauge(
+        writer.gauge(
             "landmarc_rspamd_last_success_timestamp",
             "When the last reading was begun that came to its end, in Unix time; 0 for never.",
             SECONDS,

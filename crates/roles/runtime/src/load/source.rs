@@ -10,14 +10,14 @@ use crate::opendmarc_conf;
 
 /// Where the settings of the service come from, at its start and at each reload.
 #[derive(Clone, Debug)]
-pub enum Source {
+pub enum SettingsSource {
     /// A file of ours; none is the default one, where it exists.
     Landmarc(Option<PathBuf>),
     /// That of OpenDMARC, translated each time.
-    OpenDmarc(opendmarc_conf::Source),
+    OpenDmarc(opendmarc_conf::OpenDmarcSource),
 }
 
-impl Source {
+impl SettingsSource {
     /// Reads the settings, as they are now.
     ///
     /// # Errors

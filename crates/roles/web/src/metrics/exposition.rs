@@ -15,8 +15,8 @@ use landmarc_filter::seen::SeenStatus;
 /// What is read elsewhere at the moment of asking. What is not there is left out.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
-    pub(crate) milter: Option<landmarc_milter::Statistics>,
-    pub(crate) dns: Option<resolver::Statistics>,
+    pub(crate) milter: Option<landmarc_milter::MilterStatistics>,
+    pub(crate) dns: Option<resolver::ResolverStatistics>,
     /// Each name server, and whether it answers.
     pub(crate) name_servers: Vec<(SocketAddr, bool)>,
     pub(crate) store: Option<landmarc_store::RecorderStatistics>,
@@ -59,51 +59,45 @@ pub(super) fn write(writer: &mut MetricWriter<'_>, sources: &Sources) -> fmt::Re
     of_process(writer, process)
 }
 
-fn sessions(sheet: &mut MetricWriter<'_>, milter: &landmarc_milter::Statistics) -> fmt::Result {
-    let landmarc_milter::Statistics {
-        sessions,
-        sessions_limit,
-        accepted,
-        full,
-        dropped,
-        accept_failures,
+fn sessions(writer: &mut MetricWriter<'_>, milter: &landmarc_milter::MilterStatistics) -> fmt::Result {
+    let landmarc_milter::MilterStatistics {
+        connections,
         protocol_errors,
         interrupted,
         panics,
-        accepting,
     } = *milter;
-    sheet.gauge(
+    writer.gauge(
         "landmarc_milter_sessions",
         "Connections of mail servers that are open.",
         None,
-        &sessions,
+        &connections.open,
     )?;
-    sheet.gauge(
+    writer.gauge(
         "landmarc_milter_sessions_limit",
         "How many of them there may be (milter.max_sessions).",
         None,
-        &sessions_limit,
+        &connections.limit,
     )?;
     let counters = [
         (
             "landmarc_milter_connections",
             "Connections of mail servers that were accepted.",
-            accepted,
+            connections.accepted,
         ),
         (
             "landmarc_milter_full",
             "Times that all sessions were taken (milter.max_sessions).",
-            full,
+            connections.full,
         ),
         (
             "landmarc_milter_dropped",
             "Connections dropped for others because all sessions were taken; none had a message under way.",
-            dropped,
+            connections.dropped,
         ),
         (
             "landmarc_milter_accept_failures",
             "Attempts to accept a connection that failed, as for want of file descriptors.",
-            accept_failures,
+            connections.accept_failures,
         ),
         (
             "landmarc_milter_protocol_errors",
@@ -122,79 +116,56 @@ fn sessions(sheet: &mut MetricWriter<'_>, milter: &landmarc_milter::Statistics) 
         ),
     ];
     for (name, help, value) in counters {
-        sheet.counter(name, help, value)?;
+        writer.counter(name, help, value)?;
     }
-    sheet.gauge(
+    writer.gauge(
         "landmarc_milter_accepting",
         "1 while connections of mail servers can be accepted.",
         None,
-        &u64::from(accepting),
+        &u64::from(connections.accepting),
     )
 }
 
-fn memory(sheet: &mut MetricWriter<'_>, used: u64, limit: u64) -> fmt::Result {
-    sheet.gauge(
+fn memory(writer: &mut MetricWriter<'_>, used: u64, limit: u64) -> fmt::Result {
+    writer.gauge(
         "landmarc_header_memory",
         "Memory set aside for long header sections.",
         BYTES,
         &used,
     )?;
     let help = "Memory that all sessions together may set aside for them (limits.memory).";
-    sheet.gauge("landmarc_header_memory_limit", help, BYTES, &limit)
+    writer.gauge("landmarc_header_memory_limit", help, BYTES, &limit)
 }
 
-fn questions(sheet: &mut MetricWriter<'_>, dns: &resolver::Statistics) -> fmt::Result {
-    let resolver::Statistics {
+fn questions(writer: &mut MetricWriter<'_>, dns: &resolver::ResolverStatistics) -> fmt::Result {
+    let resolver::ResolverStatistics {
         questions,
         cache_hits,
         joined,
-        failures: _,
-        endings,
+        ends,
         in_flight,
     } = *dns;
-    sheet.counter(
+    writer.counter(
         "landmarc_dns_questions",
         "Questions put to name servers.",
         questions,
     )?;
-    sheet.counter(
+    writer.counter(
         "landmarc_dns_cache_hits",
         "Questions that were answered from the cache.",
         cache_hits,
     )?;
-    sheet.counter(
+    writer.counter(
         "landmarc_dns_joined",
         "Questions that waited for the answer to the same question under way.",
         joined,
     )?;
-    let resolver::Endings {
-        records,
-        no_data,
-        nx_domain,
-        timeout,
-        serv_fail,
-        refused,
-        bad_answer,
-        unreachable,
-        overload,
-    } = endings;
-    let endings = [
-        ("records", records),
-        ("no_data", no_data),
-        ("nx_domain", nx_domain),
-        ("timeout", timeout),
-        ("serv_fail", serv_fail),
-        ("refused", refused),
-        ("bad_answer", bad_answer),
-        ("unreachable", unreachable),
-        ("overload", overload),
-    ];
-    sheet.counters(
+    writer.counters(
         "landmarc_dns_answers",
         "Answers to questions put to name servers, or why there was none.",
-        endings.map(|(word, count)| ([("answer", word)], count)),
+        ends.map(|(end, count)| ([("answer", end.as_str())], count)),
     )?;
-    sheet.gauge(
+    writer.gauge(
         "landmarc_dns_in_flight",
         "Questions that are under way, or wait for a slot.",
         None,
@@ -202,7 +173,7 @@ fn questions(sheet: &mut MetricWriter<'_>, dns: &resolver::Statistics) -> fmt::R
     )
 }
 
-fn answering(sheet: &mut MetricWriter<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt::Result {
+fn answering(writer: &mut MetricWriter<'_>, name_servers: &[(SocketAddr, bool)]) -> fmt::Result {
     if name_servers.is_empty() {
         return Ok(());
     }
@@ -210,7 +181,7 @@ fn answering(sheet: &mut MetricWriter<'_>, name_servers: &[(SocketAddr, bool)]) 
         .iter()
         .map(|(address, answers)| (address.to_string(), u64::from(*answers)))
         .collect();
-    sheet.gauges(
+    writer.gauges(
         "landmarc_dns_server_answers",
         "Whether the name server answered when it was last probed.",
         words
@@ -219,7 +190,7 @@ fn answering(sheet: &mut MetricWriter<'_>, name_servers: &[(SocketAddr, bool)]) 
     )
 }
 
-fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatistics) -> fmt::Result {
+fn records(writer: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatistics) -> fmt::Result {
     let counters = [
         (
             "landmarc_store_recorded",
@@ -240,7 +211,7 @@ fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatist
         ),
     ];
     for (name, help, value) in counters {
-        sheet.counter(name, help, value)?;
+        writer.counter(name, help, value)?;
     }
     let dropped = [
         ("trace", store.dropped_traces),
@@ -248,7 +219,7 @@ fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatist
         ("tally", store.dropped_tallies),
         ("rule_hit", store.dropped_rule_hits),
     ];
-    sheet.counters(
+    writer.counters(
         "landmarc_store_dropped",
         "What was given up because the store could not be written for too long.",
         dropped.map(|(kind, count)| ([("kind", kind)], count)),
@@ -258,40 +229,40 @@ fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatist
         ("observation", store.evicted_observations),
         ("tally_row", store.evicted_tally_rows),
     ];
-    sheet.counters(
+    writer.counters(
         "landmarc_store_evicted",
         "What was removed before its time to keep the database at store.max_size.",
         evicted.map(|(kind, count)| ([("kind", kind)], count)),
     )?;
     if let Some(bytes) = store.file_bytes {
-        sheet.gauge("landmarc_store_file", "Size of the database.", BYTES, &bytes)?;
+        writer.gauge("landmarc_store_file", "Size of the database.", BYTES, &bytes)?;
     }
     if let Some(bytes) = store.max_bytes {
-        sheet.gauge(
+        writer.gauge(
             "landmarc_store_file_limit",
             "What it may have at most.",
             BYTES,
             &bytes,
         )?;
     }
-    sheet.counter(
+    writer.counter(
         "landmarc_store_folded_messages",
         "Messages counted in a row with less detail, because one sender made too many distinct rows.",
         store.folded_messages,
     )?;
-    sheet.gauge(
+    writer.gauge(
         "landmarc_store_queue_length",
         "Records that wait in memory.",
         None,
         &store.queue_length,
     )?;
-    sheet.gauge(
+    writer.gauge(
         "landmarc_store_queue",
         "Memory of the records that wait.",
         BYTES,
         &store.queue_bytes,
     )?;
-    sheet.gauge(
+    writer.gauge(
         "landmarc_store_up",
         "1 while the store takes what it is given.",
         None,
@@ -300,7 +271,7 @@ fn records(sheet: &mut MetricWriter<'_>, store: &landmarc_store::RecorderStatist
 }
 
 /// The names that client libraries of Prometheus agree on.
-fn of_process(sheet: &mut MetricWriter<'_>, process: &Process) -> fmt::Result {
+fn of_process(writer: &mut MetricWriter<'_>, process: &Process) -> fmt::Result {
     let Process {
         cpu_seconds,
         resident_bytes,
@@ -309,17 +280,17 @@ fn of_process(sheet: &mut MetricWriter<'_>, process: &Process) -> fmt::Result {
     } = *process;
     if let Some(seconds) = cpu_seconds {
         let help = "Processor time that was used.";
-        sheet.number("process_cpu", help, SECONDS, seconds)?;
+        writer.number("process_cpu", help, SECONDS, seconds)?;
     }
     if let Some(bytes) = resident_bytes {
         let help = "Memory that is in the machine's.";
-        sheet.gauge("process_resident_memory", help, BYTES, &bytes)?;
+        writer.gauge("process_resident_memory", help, BYTES, &bytes)?;
     }
     if let Some(files) = open_files {
-        sheet.gauge("process_open_fds", "Open file descriptors.", None, &files)?;
+        writer.gauge("process_open_fds", "Open file descriptors.", None, &files)?;
     }
     if let Some(files) = max_open_files {
-        sheet.gauge(
+        writer.gauge(
             "process_max_fds",
             "File descriptors that may be open.",
             None,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use landmarc_web::{Health, Limits, Part, Readiness, Server, Site, Status};
+use landmarc_web::{Health, MonitoringSite, PartHealth, ServiceReadiness, Status, WebLimits, WebServer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -26,9 +26,9 @@ impl Status for Scripted {
         METRICS.to_owned()
     }
 
-    fn readiness(&self) -> Readiness {
-        let part = |name, health| Part { name, health };
-        Readiness {
+    fn readiness(&self) -> ServiceReadiness {
+        let part = |name, health| PartHealth { name, health };
+        ServiceReadiness {
             parts: vec![
                 part("milter", self.0.lock().unwrap().clone()),
                 part("store", Health::Ok),
@@ -46,13 +46,13 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    pub(crate) async fn open(limits: Limits) -> Self {
+    pub(crate) async fn open(limits: WebLimits) -> Self {
         let status = Arc::new(Scripted(Mutex::new(Health::Ok)));
-        let server = Server::bind(&["127.0.0.1:0".parse().unwrap()], limits)
+        let server = WebServer::bind(&["127.0.0.1:0".parse().unwrap()], limits)
             .await
             .unwrap();
         let address = server.local_addresses()[0];
-        let site = Site::new(status.clone(), ["mx1.example.org".to_owned()]);
+        let site = MonitoringSite::new(status.clone(), ["mx1.example.org".to_owned()]);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(server.run(site, async move {
             // Dropped is told, too.
@@ -67,20 +67,17 @@ impl Port {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client(TcpStream::connect(self.address).await.unwrap())
+        Client::connect(self.address).await
     }
 
     /// The answer to one request, in a connection of its own.
     pub(crate) async fn ask(&self, request: &str) -> Reply {
-        let mut client = self.connect().await;
-        client.say(request).await;
-        Reply::read(&client.rest().await)
+        ask(self.address, request).await
     }
 
     /// The answer to a GET of this page.
     pub(crate) async fn get(&self, target: &str) -> Reply {
-        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-        self.ask(&request).await
+        get(self.address, target).await
     }
 
     /// Ends it, and waits for the end.
@@ -90,9 +87,26 @@ impl Port {
     }
 }
 
+/// The answer to one request, in a connection of its own.
+async fn ask(address: SocketAddr, request: &str) -> Reply {
+    let mut client = Client::connect(address).await;
+    client.say(request).await;
+    Reply::read(&client.rest().await)
+}
+
+/// The answer to a GET of this page.
+pub(crate) async fn get(address: SocketAddr, target: &str) -> Reply {
+    let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    ask(address, &request).await
+}
+
 pub(crate) struct Client(TcpStream);
 
 impl Client {
+    async fn connect(address: SocketAddr) -> Self {
+        Self(TcpStream::connect(address).await.unwrap())
+    }
+
     pub(crate) async fn say(&mut self, octets: impl AsRef<[u8]>) {
         self.0.write_all(octets.as_ref()).await.unwrap();
     }

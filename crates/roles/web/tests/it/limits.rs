@@ -1,7 +1,7 @@
 //! Each limit, at it and one past it.
 
 use landmarc_net::HttpLimits;
-use landmarc_web::Limits;
+use landmarc_web::WebLimits;
 
 use crate::client::{Port, Reply};
 
@@ -13,9 +13,9 @@ fn request_of(octets: usize) -> String {
 
 #[tokio::test]
 async fn a_header_section_at_the_limit_and_one_octet_past_it() {
-    let limits = Limits {
+    let limits = WebLimits {
         header_octets: HttpLimits::LEAST_HEADER_OCTETS,
-        ..Limits::default()
+        ..WebLimits::default()
     };
     let port = Port::open(limits).await;
     let at_limit = request_of(limits.header_octets);
@@ -26,9 +26,9 @@ async fn a_header_section_at_the_limit_and_one_octet_past_it() {
 
 #[tokio::test]
 async fn fewer_header_octets_than_are_read_at_once_are_taken_as_those() {
-    let limits = Limits {
+    let limits = WebLimits {
         header_octets: 1,
-        ..Limits::default()
+        ..WebLimits::default()
     };
     let port = Port::open(limits).await;
     assert_eq!(
@@ -39,7 +39,7 @@ async fn fewer_header_octets_than_are_read_at_once_are_taken_as_those() {
 
 #[tokio::test]
 async fn a_header_section_without_end_is_not_read_to_its_end() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let mut client = port.connect().await;
     client.say("GET /healthz HTTP/1.1\r\nHost: localhost\r\n").await;
     client.say("X: y\r\n".repeat(4 * 1024)).await;
@@ -48,9 +48,9 @@ async fn a_header_section_without_end_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn header_fields_at_the_limit_and_one_past_it() {
-    let limits = Limits {
+    let limits = WebLimits {
         headers: 10,
-        ..Limits::default()
+        ..WebLimits::default()
     };
     let port = Port::open(limits).await;
     for (fields, code) in [(10, 200), (11, 431)] {
@@ -63,7 +63,7 @@ async fn header_fields_at_the_limit_and_one_past_it() {
 
 #[tokio::test]
 async fn a_request_target_at_the_limit_and_one_octet_past_it() {
-    let limits = Limits::default();
+    let limits = WebLimits::default();
     let port = Port::open(limits).await;
     let target = |octets: usize| format!("/healthz?{}", "q".repeat(octets - "/healthz?".len()));
     assert_eq!(port.get(&target(limits.target_octets)).await.code, 200);
@@ -72,9 +72,9 @@ async fn a_request_target_at_the_limit_and_one_octet_past_it() {
 
 #[tokio::test]
 async fn a_connection_at_the_limit_and_one_past_it() {
-    let limits = Limits {
+    let limits = WebLimits {
         connections: 3,
-        ..Limits::default()
+        ..WebLimits::default()
     };
     let port = Port::open(limits).await;
     let mut clients = Vec::new();
@@ -108,7 +108,7 @@ async fn a_connection_at_the_limit_and_one_past_it() {
 
 #[tokio::test]
 async fn stopping_ends_connections_at_rest_and_closes_the_port() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let address = port.address;
     let mut client = port.connect().await;
     client

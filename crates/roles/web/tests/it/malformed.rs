@@ -1,12 +1,12 @@
 //! What is no HTTP, or more of it at once than is usual.
 
-use landmarc_web::Limits;
+use landmarc_web::WebLimits;
 
 use crate::client::{Port, Reply};
 
 #[tokio::test]
 async fn garbage_ends_its_connection_only() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let mut bystander = port.connect().await;
     bystander.say("GET /heal").await;
     for octets in [
@@ -36,7 +36,7 @@ async fn garbage_ends_its_connection_only() {
 
 #[tokio::test]
 async fn requests_that_come_at_once_are_answered_in_their_order() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let mut client = port.connect().await;
     let request = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{more}\r\n");
     let all = [
@@ -57,7 +57,7 @@ async fn requests_that_come_at_once_are_answered_in_their_order() {
 /// those it does announce are not.
 #[tokio::test]
 async fn a_body_is_never_taken_for_a_request() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let smuggled = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for framing in [
         format!("Content-Length: {}", smuggled.len()),
@@ -75,7 +75,7 @@ async fn a_body_is_never_taken_for_a_request() {
 
 #[tokio::test]
 async fn a_client_that_has_said_all_is_still_answered() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let stream = tokio::net::TcpStream::connect(port.address).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
     tokio::io::AsyncWriteExt::write_all(&mut writing, b"GET /healthz HTTP/1.0\r\n\r\n")

@@ -1,13 +1,13 @@
 //! What is shown, to whom.
 
 use landmarc_net::ListenError;
-use landmarc_web::{Health, Limits, METRICS_CONTENT_TYPE, Server};
+use landmarc_web::{Health, METRICS_CONTENT_TYPE, WebLimits, WebServer};
 
 use crate::client::{METRICS, Port};
 
 #[tokio::test]
 async fn the_three_pages() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let metrics = port.get("/metrics").await;
     assert_eq!((metrics.code, metrics.body.as_str()), (200, METRICS));
     assert_eq!(metrics.field("content-type"), Some(METRICS_CONTENT_TYPE));
@@ -23,7 +23,7 @@ async fn the_three_pages() {
 
 #[tokio::test]
 async fn ready_or_not_it_is_healthy() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     port.status.set(Health::Down("stopping".to_owned()));
     let ready = port.get("/readyz").await;
     assert_eq!(
@@ -41,7 +41,7 @@ async fn ready_or_not_it_is_healthy() {
 
 #[tokio::test]
 async fn head_is_get_without_the_body() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     let head = port
         .ask("HEAD /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await;
@@ -55,7 +55,7 @@ async fn head_is_get_without_the_body() {
 
 #[tokio::test]
 async fn other_methods_are_405_and_their_bodies_stay_unread() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
         let request = format!(
             "{method} /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 46\r\nConnection: close\r\n\r\n\
@@ -74,7 +74,7 @@ async fn other_methods_are_405_and_their_bodies_stay_unread() {
 
 #[tokio::test]
 async fn other_paths_are_404_and_told_which_there_are() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     for path in [
         "/",
         "/metrics/",
@@ -98,7 +98,7 @@ async fn other_paths_are_404_and_told_which_there_are() {
 
 #[tokio::test]
 async fn a_name_that_is_not_ours_is_shown_nothing() {
-    let port = Port::open(Limits::default()).await;
+    let port = Port::open(WebLimits::default()).await;
     for (host, code) in [
         ("localhost", 200),
         ("mx1.example.org:8895", 200),
@@ -117,12 +117,14 @@ async fn a_name_that_is_not_ours_is_shown_nothing() {
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_told_with_its_remedy() {
-    let port = Port::open(Limits::default()).await;
-    let error = Server::bind(&[port.address], Limits::default())
+    let port = Port::open(WebLimits::default()).await;
+    let error = WebServer::bind(&[port.address], WebLimits::default())
         .await
         .unwrap_err();
     assert!(matches!(error, ListenError::InUse { .. }));
     let elsewhere = "192.0.2.1:8895".parse().unwrap();
-    let error = Server::bind(&[elsewhere], Limits::default()).await.unwrap_err();
+    let error = WebServer::bind(&[elsewhere], WebLimits::default())
+        .await
+        .unwrap_err();
     assert!(matches!(error, ListenError::NotOurs { .. }), "{error}");
 }

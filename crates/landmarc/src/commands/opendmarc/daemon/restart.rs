@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::background::{again, exit_of};
 use crate::exit::Exit;
 use crate::failure::{CommandResult, failure};
-use landmarc_runtime::load::Source;
+use landmarc_runtime::load::SettingsSource;
 use landmarc_runtime::logging;
 use landmarc_runtime::opendmarc_conf;
 
@@ -29,13 +29,13 @@ const MAX_REMEMBERED: usize = 10_000;
 
 /// Serves by a process that is started again when it fails, until it ends well or too often.
 pub(super) fn keep_running(
-    source: &opendmarc_conf::Source,
+    source: &opendmarc_conf::OpenDmarcSource,
     conf: &Conf,
     arguments: &[OsString],
 ) -> CommandResult {
     let loaded = source.load()?;
     let _level = logging::start(&loaded.settings);
-    if let Some(why) = Source::OpenDmarc(source.clone()).write_pid_file() {
+    if let Some(why) = SettingsSource::OpenDmarc(source.clone()).write_pid_file() {
         tracing::warn!("{why}");
     }
     let mut restarts = Restarts::of(conf);

@@ -42,7 +42,7 @@ const MAX_RECORDS_OCTETS: usize = 16 << 20;
 ///
 /// # Errors
 /// With what is printed, and the exit code.
-pub(super) fn run(source: &opendmarc_conf::Source, files: &[PathBuf], verbose: u8) -> CommandResult {
+pub(super) fn run(source: &opendmarc_conf::OpenDmarcSource, files: &[PathBuf], verbose: u8) -> CommandResult {
     let loaded = source.load_for_test()?;
     let client = Client::of(|name| std::env::var(name).ok())?;
     let runtime = runtime::one_thread()?;
@@ -72,7 +72,7 @@ fn rules_of(loaded: &Loaded) -> Rules {
 }
 
 /// From TestDNSData, if the file names it (P40); then no other name exists.
-fn answers(source: &opendmarc_conf::Source, loaded: &Loaded) -> Result<DnsAnswers, Failure> {
+fn answers(source: &opendmarc_conf::OpenDmarcSource, loaded: &Loaded) -> Result<DnsAnswers, Failure> {
     let conf = source.conf()?;
     let Some(path) = conf.path(Parameter::TestDnsData) else {
         return DnsAnswers::open(None, &loaded.settings);

@@ -12,34 +12,30 @@ use landmarc_receiver::seen::Seen;
 use landmarc_runtime::metrics::Counters;
 
 fn sources() -> Sources {
-    let milter = landmarc_milter::Statistics {
-        sessions: 3,
-        sessions_limit: 5,
-        accepted: 40,
-        full: 1,
-        dropped: 7,
-        accept_failures: 2,
+    let milter = landmarc_milter::MilterStatistics {
+        connections: landmarc_net::AcceptStatistics {
+            open: 3,
+            limit: 5,
+            accepted: 40,
+            full: 1,
+            dropped: 7,
+            accept_failures: 2,
+            accepting: true,
+        },
         protocol_errors: 4,
         interrupted: 5,
         panics: 6,
-        accepting: true,
     };
-    let dns = resolver::Statistics {
+    let dns = resolver::ResolverStatistics {
         questions: 70,
         cache_hits: 71,
         joined: 72,
-        failures: 6,
-        endings: resolver::Endings {
-            records: 80,
-            no_data: 81,
-            nx_domain: 82,
-            timeout: 1,
-            serv_fail: 1,
-            refused: 1,
-            bad_answer: 1,
-            unreachable: 1,
-            overload: 1,
-        },
+        ends: resolver::QueryEnd::ALL.map(|end| match end {
+            resolver::QueryEnd::Records => (end, 80),
+            resolver::QueryEnd::NoData => (end, 81),
+            resolver::QueryEnd::NxDomain => (end, 82),
+            _ => (end, 1),
+        }),
         in_flight: 9,
     };
     let store = landmarc_store::RecorderStatistics {

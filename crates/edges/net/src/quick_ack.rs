@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 
 /// The stream of one connection.
 #[derive(Debug)]
-pub(crate) struct Prompt(TcpStream);
+pub(crate) struct QuickAckStream(TcpStream);
 
-impl Prompt {
+impl QuickAckStream {
     pub(crate) fn new(stream: TcpStream) -> Self {
         // Our one answer must not wait for the acknowledgement of an earlier one. Without
         // it, and without the other option, all works, if more slowly: no reason to refuse
@@ -36,13 +36,13 @@ impl Prompt {
     fn acknowledge(&self) {}
 }
 
-impl AsFd for Prompt {
+impl AsFd for QuickAckStream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
 }
 
-impl AsyncRead for Prompt {
+impl AsyncRead for QuickAckStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,7 +56,7 @@ impl AsyncRead for Prompt {
     }
 }
 
-impl AsyncWrite for Prompt {
+impl AsyncWrite for QuickAckStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,7 +84,7 @@ mod tests {
     async fn what_was_read_is_acknowledged_at_once_each_time() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut mta = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let mut stream = Prompt::new(listener.accept().await.unwrap().0);
+        let mut stream = QuickAckStream::new(listener.accept().await.unwrap().0);
         assert!(stream.0.nodelay().unwrap());
         for _ in 0..2 {
             // As the system does of itself, in a conversation.
