@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use landmarc_migrate::opendmarc::settings::{Site, read, test_records, translate};
+use landmarc_migrate::opendmarc::settings::{OpenDmarcSite, read, test_records, translate};
 use libfuzzer_sys::fuzz_target;
 
 /// Beyond this the settings are asked so often that nothing is learnt in a minute.
@@ -22,7 +22,7 @@ fuzz_target!(|octets: &[u8]| {
     }
     // Files that are named say something odd too.
     let files = conf.files().into_iter().map(|path| (path, octets.to_vec()));
-    let site = Site {
+    let site = OpenDmarcSite {
         file: String::from_utf8_lossy(octets).into_owned(),
         host_name: "mx.example.net".to_owned(),
         files: files.collect::<BTreeMap<_, _>>(),

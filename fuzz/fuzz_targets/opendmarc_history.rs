@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use landmarc_migrate::opendmarc::history::{Found, History, write};
+use landmarc_migrate::opendmarc::history::{HistoryEvent, History, write};
 use landmarc_migrate::opendmarc::message::Meaning;
 use libfuzzer_sys::fuzz_target;
 
@@ -13,24 +13,24 @@ fuzz_target!(|octets: &[u8]| {
     let lines = octets.split(|octet| *octet == b'\n').count();
     for one in &found {
         match one {
-            Found::Broken(fault) => {
+            HistoryEvent::Broken(fault) => {
                 assert!(!fault.remedy().is_empty() && !fault.to_string().contains('\n'));
                 assert!(fault.line > 0 && usize::try_from(fault.line).expect("it fits") <= lines);
             }
-            Found::Message(line, message) => {
+            HistoryEvent::Message(line, message) => {
                 assert!(*line > 0);
                 if let Meaning::Counts(counted) = message.meaning() {
                     assert_eq!(counted.count, 1);
                 }
                 let again = read(write(message).as_bytes(), usize::MAX);
-                assert!(matches!(again.as_slice(), [Found::Message(1, _)]), "{again:?}");
+                assert!(matches!(again.as_slice(), [HistoryEvent::Message(1, _)]), "{again:?}");
             }
-            Found::Unknown { .. } | Found::Unfinished { .. } => {}
+            HistoryEvent::Unknown { .. } | HistoryEvent::Unfinished { .. } => {}
         }
     }
 });
 
-fn read(octets: &[u8], at_a_time: usize) -> Vec<Found> {
+fn read(octets: &[u8], at_a_time: usize) -> Vec<HistoryEvent> {
     let mut found = Vec::new();
     let mut history = History::new();
     for piece in octets.chunks(at_a_time) {

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use landmarc_migrate::rspamd::{Disposition, Entry, Key, Names, Shape, Unread, What, Window};
+use landmarc_migrate::rspamd::{RspamdDisposition, RspamdEntry, RecordKey, Names, Shape, Unread, UnreadPart, Window};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
@@ -17,22 +17,22 @@ fuzz_target!(|octets: &[u8]| {
         .unwrap_or(rest.len());
     let (name, record) = rest.split_at(end);
     let record = record.strip_prefix(b"\n").unwrap_or(record);
-    let key = match Key::read(name, shape, &names) {
+    let key = match RecordKey::read(name, shape, &names) {
         Ok(key) => key,
-        Err(error) => return told(name, What::Key(error)),
+        Err(error) => return told(name, UnreadPart::Key(error)),
     };
-    let entry = match Entry::read(record, 1, shape) {
+    let entry = match RspamdEntry::read(record, 1, shape) {
         Ok(entry) => entry,
         Err(error) => {
             let octets = record.to_owned();
-            return told(name, What::Entry { octets, error });
+            return told(name, UnreadPart::Entry { octets, error });
         }
     };
     let window = Window {
         since_s: 0,
         now_s: 1_780_000_000,
     };
-    let counted = entry.counted(&key, None, Disposition::None, window);
+    let counted = entry.counted(&key, None, RspamdDisposition::None, window);
     assert!(counted.at_s <= window.now_s && counted.count == 1);
     assert!(["none", "pass", "quarantine", "reject"].contains(&counted.row.disposition.as_str()));
     assert_eq!(
@@ -41,10 +41,10 @@ fuzz_target!(|octets: &[u8]| {
     );
     assert!(counted.row.policy_domain.is_ascii() && counted.row.header_from.is_ascii());
     // The same octets are the same message.
-    assert_eq!(counted, entry.counted(&key, None, Disposition::None, window));
+    assert_eq!(counted, entry.counted(&key, None, RspamdDisposition::None, window));
 });
 
-fn told(key: &[u8], what: What) {
+fn told(key: &[u8], what: UnreadPart) {
     let unread = Unread {
         key: key.to_owned(),
         what,

@@ -5,10 +5,10 @@
 //! no database. Not implemented: reports that others sent to a site and that these programs keep; they stay where they are.
 //!
 //! ```
-//! use landmarc_migrate::opendmarc::settings::{Site, read, translate};
+//! use landmarc_migrate::opendmarc::settings::{OpenDmarcSite, read, translate};
 //!
 //! let conf = read(b"RejectFailures true\nSocket inet:8893@localhost\n");
-//! let translation = translate(&conf, &Site::default(), &|_| Ok(()));
+//! let translation = translate(&conf, &OpenDmarcSite::default(), &|_| Ok(()));
 //! assert!(translation.toml.contains("mode = \"enforce\""));
 //! ```
 

@@ -21,12 +21,12 @@ mod settings;
 mod whitelist;
 
 pub use database::{Database, UnknownDatabase};
-pub use keys::{KEYS, Key, KeyMapping};
+pub use keys::{IniKey, KEYS, KeyMapping};
 pub use limits::{MAX_FILE, MAX_HOSTS, MAX_LINE, MAX_LINES};
-pub use mistake::{MAX_MISTAKES, Mistake, Wrong};
+pub use mistake::{IniError, IniMistake, MAX_MISTAKES};
 pub use records::{
-    BrokenRecord, MAX_PER_RECORD, MAX_SOURCE, Source, StoredDkim, StoredRecord, StoredSpf, UnusableSource,
-    WrongRecord, counted,
+    BrokenRecord, MAX_PER_RECORD, MAX_SOURCE, StoreName, StoredDkim, StoredRecord, StoredSpf,
+    UnusableStoreName, WrongRecord, counted,
 };
-pub use settings::{Note, Translation, translate};
+pub use settings::{MailDmarcTranslation, Note, translate};
 pub use whitelist::rules;

@@ -13,7 +13,7 @@
 //! The names of a day's hashes and sorted sets stand in the set `dmarc_idx;DATE`.
 //!
 //! This knows neither Redis nor DNS. Of the DMARC Policy Record there is next to nothing in these records:
-//! whoever can ask DNS hands over a [`Policy`]; without one, [`Entry::counted`] takes what the key says.
+//! whoever can ask DNS hands over a [`Policy`]; without one, [`RspamdEntry::counted`] takes what the key says.
 
 mod day;
 mod entry;
@@ -22,10 +22,10 @@ mod record;
 pub mod settings;
 pub mod ucl;
 
-pub use day::{Day, Window};
-pub use entry::{Entry, Policy, Unread, What};
-pub use key::{Key, KeyError, MAX_KEY_OCTETS, Names, Shape};
-pub use record::{Disposition, MAX_RECORD_OCTETS, MAX_SIGNATURES, Record, RecordError};
+pub use day::{RspamdDay, Window};
+pub use entry::{Policy, RspamdEntry, Unread, UnreadPart};
+pub use key::{MAX_KEY_OCTETS, Names, RecordKey, RecordKeyError, Shape};
+pub use record::{MAX_RECORD_OCTETS, MAX_SIGNATURES, RspamdDisposition, RspamdRecord, RspamdRecordError};
 
 #[cfg(test)]
 mod tests;

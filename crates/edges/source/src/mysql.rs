@@ -14,7 +14,7 @@ use landmarc_guard::{GuardedConnection, ProtocolViolation};
 use sqlx::mysql::{MySqlConnection, MySqlRow, MySqlSslMode};
 use sqlx::{Connection, Error, MySql, Row as _};
 
-pub use address::{Address, NoAddress};
+pub use address::{MysqlAddress, NoAddress};
 pub use mail_dmarc::MailDmarc;
 pub use opendmarc::{OpenDmarc, ROWS_AT_A_TIME, Schema};
 
@@ -126,7 +126,7 @@ impl MysqlError {
     }
 
     /// What a failure of this connection is.
-    fn of(address: &Address, error: Error, is_connected: bool) -> Self {
+    fn of(address: &MysqlAddress, error: Error, is_connected: bool) -> Self {
         let address = address.to_string();
         if let Error::Io(io) = &error
             && let Some(refusal) = io
@@ -161,15 +161,15 @@ impl MysqlError {
 
 /// A connection, and whose it is.
 #[derive(Debug)]
-struct Asked {
-    address: Address,
+struct MysqlSession {
+    address: MysqlAddress,
     connection: MySqlConnection,
     /// Watches what comes on it.
     guard: GuardedConnection,
 }
 
-impl Asked {
-    async fn connect(address: &Address) -> Result<Self, MysqlError> {
+impl MysqlSession {
+    async fn connect(address: &MysqlAddress) -> Result<Self, MysqlError> {
         let connecting = async {
             let guard = GuardedConnection::connect(address.target()?).await;
             let guard = guard.map_err(|error| Error::Io(error.into()))?;
@@ -229,7 +229,7 @@ fn why(guard: &GuardedConnection, error: Error) -> Error {
 }
 
 async fn in_time<T>(
-    address: &Address,
+    address: &MysqlAddress,
     after: Duration,
     is_connected: bool,
     asking: impl Future<Output = Result<T, Error>>,

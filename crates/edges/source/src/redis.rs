@@ -23,7 +23,7 @@ use std::time::Duration;
 pub use content::{Content, MAX_CONTENT_OCTETS, MAX_ENTRIES, MAX_LINES};
 pub use error::RedisError;
 pub use keys::{Days, FoundKey, Keys, MAX_KEYS, MAX_NAMES_OCTETS, Wanted};
-pub use session::Session;
+pub use session::RedisSession;
 
 /// How long it is waited for a connection.
 pub const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -32,14 +32,14 @@ pub const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Where a Redis server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Server {
+pub enum RedisAddress {
     /// A name or an address, and a port.
     Tcp(String, u16),
     /// A socket in the file system.
     Unix(PathBuf),
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
@@ -51,9 +51,9 @@ impl fmt::Display for Server {
 
 /// How the servers are reached: all by the same account.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct RedisOptions {
     /// The servers; names of one and the same data may be among them.
-    pub servers: Vec<Server>,
+    pub servers: Vec<RedisAddress>,
     /// The name of an ACL user (Redis 6); none for the password alone.
     pub username: Option<String>,
     /// The password; none where Redis asks for none.
@@ -63,7 +63,7 @@ pub struct Options {
 }
 
 /// Without the password.
-impl fmt::Debug for Options {
+impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
             .field("servers", &self.servers)

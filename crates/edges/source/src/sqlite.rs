@@ -7,11 +7,11 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 /// How long a writer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A file that another program writes, open for reading.
 #[derive(Debug)]
-pub(crate) struct Foreign {
+pub(crate) struct ForeignDatabase {
     connection: Connection,
     path: PathBuf,
 }
@@ -84,7 +84,7 @@ impl SqliteError {
     }
 }
 
-impl Foreign {
+impl ForeignDatabase {
     /// Opens a file that is there; none is ever made.
     pub(crate) fn open(path: &Path) -> Result<Self, SqliteError> {
         // SQLite says "unable to open database file" whatever the reason.
@@ -96,7 +96,7 @@ impl Foreign {
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let opened = Connection::open_with_flags(path, flags).and_then(|connection| {
-            connection.busy_timeout(PATIENCE)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
             Ok(connection)
         });
         Ok(Self {
@@ -156,7 +156,7 @@ mod tests {
     fn a_file_that_is_not_there_is_not_made() {
         let folder = folder("missing");
         let path = folder.join("none.sqlite");
-        let error = Foreign::open(&path).unwrap_err();
+        let error = ForeignDatabase::open(&path).unwrap_err();
         assert!(error.is_missing() && !path.exists(), "{error}");
         assert!(error.remedy().contains("name the file"));
         std::fs::remove_dir_all(folder).unwrap();
@@ -171,14 +171,14 @@ mod tests {
             "no database, but longer than the header of one: ".repeat(9),
         )
         .unwrap();
-        let foreign = Foreign::open(&text).unwrap();
+        let foreign = ForeignDatabase::open(&text).unwrap();
         let error = foreign.has_tables("Mail::DMARC", &["report"]).unwrap_err();
         assert!(matches!(error, SqliteError::NoDatabase { .. }), "{error}");
 
         let other = folder.join("other.sqlite");
         let written = Connection::open(&other).unwrap();
         written.execute_batch("CREATE TABLE report (id INTEGER)").unwrap();
-        let foreign = Foreign::open(&other).unwrap();
+        let foreign = ForeignDatabase::open(&other).unwrap();
         assert!(foreign.has_tables("Mail::DMARC", &["report"]).is_ok());
         let error = foreign
             .has_tables("Mail::DMARC", &["report", "domain"])
@@ -198,7 +198,7 @@ mod tests {
         let path = folder.join("a.sqlite");
         let written = Connection::open(&path).unwrap();
         written.execute_batch("CREATE TABLE report (id INTEGER)").unwrap();
-        let foreign = Foreign::open(&path).unwrap();
+        let foreign = ForeignDatabase::open(&path).unwrap();
         let error = foreign
             .read(|connection| connection.execute_batch("INSERT INTO report VALUES (1)"))
             .unwrap_err();

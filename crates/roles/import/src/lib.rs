@@ -36,7 +36,7 @@ const MAX_KEY: usize = 32 * 1_024;
 
 /// What is done with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum ImportMode {
     /// They are added to the tally.
     Write,
     /// It is only seen what would be added: no store is made, and none is changed.
@@ -45,7 +45,7 @@ pub enum How {
 
 /// What an import came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+pub struct ImportSummary {
     /// Rows that were handed over and could be taken.
     pub rows: u64,
     /// Messages in them.
@@ -72,7 +72,7 @@ pub struct Imports {
     to: To,
     kept_from: Day,
     waiting: Vec<Import>,
-    summary: Summary,
+    summary: ImportSummary,
 }
 
 /// Where the rows go.
@@ -93,26 +93,26 @@ impl To {
 impl Imports {
     /// Opens the store. A file to be written to is made where there is none, for the account that the service runs
     /// as, and brought up to date.
-    /// `now_ms` says which days are too old to be kept; `patience` is how long others who write are waited for.
+    /// `now_ms` says which days are too old to be kept; `busy_timeout` is how long others who write are waited for.
     ///
     /// # Errors
     /// When the store cannot be opened.
     pub fn open(
         place: &StoreLocation,
         settings: &Settings,
-        how: How,
+        how: ImportMode,
         now_ms: u64,
-        patience: Duration,
+        busy_timeout: Duration,
     ) -> Result<Self, StoreError> {
         let to = match how {
-            How::Write => To::Store(open(place, settings, patience)?),
-            How::Rehearse => To::Nowhere(Rehearsal::open(place)?),
+            ImportMode::Write => To::Store(open(place, settings, busy_timeout)?),
+            ImportMode::Rehearse => To::Nowhere(Rehearsal::open(place)?),
         };
         Ok(Self {
             to,
             kept_from: Day::at(now_ms).back(settings.store.tally_days),
             waiting: Vec::with_capacity(MAX_IMPORTS),
-            summary: Summary::default(),
+            summary: ImportSummary::default(),
         })
     }
 
@@ -135,7 +135,7 @@ impl Imports {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn finish(&mut self) -> Result<Summary, StoreError> {
+    pub fn finish(&mut self) -> Result<ImportSummary, StoreError> {
         self.flush()?;
         Ok(std::mem::take(&mut self.summary))
     }
@@ -168,16 +168,16 @@ impl Imports {
 
 /// Opens the store. Who moves in does so as root and before the service has run: what is made then shall be
 /// the service's.
-fn open(place: &StoreLocation, settings: &Settings, patience: Duration) -> Result<Importer, StoreError> {
+fn open(place: &StoreLocation, settings: &Settings, busy_timeout: Duration) -> Result<Importer, StoreError> {
     let database = match place {
         StoreLocation::File(path) if !path.exists() => path,
-        _ => return Importer::open(place, patience),
+        _ => return Importer::open(place, busy_timeout),
     };
     let account = Account::find(settings).unwrap_or_default();
     if let Err(error) = database::prepare(database, &account) {
         tracing::debug!(%error, "the directory of the store could not be made; opening it tells why");
     }
-    let importer = Importer::open(place, patience)?;
+    let importer = Importer::open(place, busy_timeout)?;
     if geteuid().is_root()
         && let Err(error) = give_to(&account, database)
     {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use landmarc_migrate::mail_dmarc::{Database, StoredRecord};
 use landmarc_source::mail_dmarc::SqliteStore;
-use landmarc_source::mysql::{Address, MailDmarc, MysqlError};
+use landmarc_source::mysql::{MailDmarc, MysqlAddress, MysqlError};
 use landmarc_source::sqlite::SqliteError;
 use tokio::runtime::{Builder, Runtime};
 
@@ -91,7 +91,7 @@ impl MailDmarcDatabase {
                 user,
                 password,
             } => {
-                let address = Address::of(host, *port, user, name);
+                let address = MysqlAddress::of(host, *port, user, name);
                 Self::server(address, given.or_else(|| theirs(password)))
             }
             // Only an address in words has a place for a socket.
@@ -107,7 +107,7 @@ impl MailDmarcDatabase {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn server(address: Address, given: Option<GivenPassword>) -> Result<Self, MailDmarcReadError> {
+    pub fn server(address: MysqlAddress, given: Option<GivenPassword>) -> Result<Self, MailDmarcReadError> {
         let given = given.and_then(|given| given.instead(address.has_password()));
         let address = match given {
             Some(password) => address.with_password(&password),

@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use landmarc_migrate::is_ahead;
-use landmarc_migrate::opendmarc::history::{Fault, Found, History};
-use landmarc_migrate::opendmarc::message::{Meaning, Message, Nowhere};
-use landmarc_migrate::opendmarc::tables::Row;
-use landmarc_source::mysql::{Address, MysqlError, OpenDmarc};
+use landmarc_migrate::opendmarc::history::{History, HistoryEvent, HistoryMistake};
+use landmarc_migrate::opendmarc::message::{Meaning, Message, NotReported};
+use landmarc_migrate::opendmarc::tables::MessageRow;
+use landmarc_source::mysql::{MysqlAddress, MysqlError, OpenDmarc};
 use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError, StoreLocation};
 
-use super::{How, Imports, Summary};
+use super::{ImportMode, ImportSummary, Imports};
 use landmarc_mail::text::visible;
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::visible::visible_path;
@@ -30,7 +30,7 @@ const BETWEEN_LOCKS: Duration = Duration::from_millis(100);
 
 /// What there was besides what could be counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Besides {
+pub struct UncountedMessages {
     /// Messages that no policy was applied to.
     pub without_policy: u64,
     /// Messages that were put off.
@@ -47,7 +47,7 @@ pub struct Besides {
 
 /// Why an import ends early. What was imported before is kept.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub enum ImportFailure {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -68,7 +68,7 @@ pub enum Failed {
 }
 
 /// An import under way.
-pub struct Intake {
+pub struct OpenDmarcImport {
     /// Takes the lines for whoever runs the import.
     tell: fn(&str),
     imports: Imports,
@@ -76,13 +76,13 @@ pub struct Intake {
     now_s: u64,
     /// What this host is called in records that it exports.
     own_names: Vec<String>,
-    besides: Besides,
+    besides: UncountedMessages,
     /// Where reports go by the word of `opendmarc-params`: the domain, and addresses by commas.
     pub locked: Vec<(String, String)>,
     told: u64,
 }
 
-impl Intake {
+impl OpenDmarcImport {
     /// Into this store; of messages since this time, in Unix seconds.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Intake {
     pub fn open(
         place: &StoreLocation,
         settings: &landmarc_settings::Settings,
-        how: How,
+        how: ImportMode,
         since_s: u64,
         tell: fn(&str),
     ) -> Result<Self, StoreError> {
@@ -100,7 +100,7 @@ impl Intake {
             since_s,
             now_s: now_ms / 1_000,
             own_names: own_names(settings),
-            besides: Besides::default(),
+            besides: UncountedMessages::default(),
             tell,
             locked: Vec::new(),
             told: 0,
@@ -113,9 +113,9 @@ impl Intake {
     ///
     /// # Errors
     /// When it cannot be read, or the store cannot be written.
-    pub fn file(&mut self, path: &Path) -> Result<(), Failed> {
+    pub fn file(&mut self, path: &Path) -> Result<(), ImportFailure> {
         let name = visible_path(path);
-        let failed = |source| Failed::File {
+        let failed = |source| ImportFailure::File {
             name: name.clone(),
             source,
         };
@@ -131,7 +131,7 @@ impl Intake {
     ///
     /// # Errors
     /// When it cannot be read, or the store cannot be written.
-    pub fn history(&mut self, name: &str, mut input: impl Read) -> Result<(), Failed> {
+    pub fn history(&mut self, name: &str, mut input: impl Read) -> Result<(), ImportFailure> {
         let mut history = History::new();
         let mut piece = vec![0; PIECE];
         let mut found = Vec::new();
@@ -142,7 +142,7 @@ impl Intake {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(source) => {
                     let name = name.to_owned();
-                    return Err(Failed::File { name, source });
+                    return Err(ImportFailure::File { name, source });
                 }
             };
             history.feed(piece.get(..count).unwrap_or_default(), &mut |one| found.push(one));
@@ -156,9 +156,9 @@ impl Intake {
     ///
     /// # Errors
     /// When it cannot be read, or the store cannot be written.
-    pub fn tables(&mut self, address: &Address) -> Result<(), Failed> {
+    pub fn tables(&mut self, address: &MysqlAddress) -> Result<(), ImportFailure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(Failed::Runtime)?;
+        let runtime = runtime.map_err(ImportFailure::Runtime)?;
         let mut tables = runtime.block_on(OpenDmarc::open(address, self.since_s))?;
         let name = address.to_string();
         loop {
@@ -177,7 +177,7 @@ impl Intake {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn finish(&mut self) -> Result<(Summary, Besides), StoreError> {
+    pub fn finish(&mut self) -> Result<(ImportSummary, UncountedMessages), StoreError> {
         if let Some(more) = self.told.checked_sub(MAX_TOLD).filter(|more| *more > 0) {
             (self.tell)(&format!("landmarc: and {more} more"));
         }
@@ -185,18 +185,18 @@ impl Intake {
         Ok((self.imports.finish()?, std::mem::take(&mut self.besides)))
     }
 
-    fn all(&mut self, name: &str, found: &mut Vec<Found>) -> Result<(), Failed> {
+    fn all(&mut self, name: &str, found: &mut Vec<HistoryEvent>) -> Result<(), ImportFailure> {
         for one in found.drain(..) {
             match one {
-                Found::Message(line, message) => self.message(name, line, &message)?,
-                Found::Broken(fault) => self.broken(name, &fault.to_string(), fault.remedy()),
-                Found::Unknown { line, key } => {
+                HistoryEvent::Message(line, message) => self.message(name, line, &message)?,
+                HistoryEvent::Broken(fault) => self.broken(name, &fault.to_string(), fault.remedy()),
+                HistoryEvent::Unknown { line, key } => {
                     self.say(
                         &format!("{name}: line {line}: unknown key {key:?} passed over"),
                         None,
                     );
                 }
-                Found::Unfinished { line, job } => {
+                HistoryEvent::Unfinished { line, job } => {
                     self.besides.unfinished += 1;
                     let what =
                         format!("{name}: line {line}: the last record ({job:?}) is not whole and left out");
@@ -210,17 +210,17 @@ impl Intake {
         Ok(())
     }
 
-    fn message(&mut self, name: &str, line: u64, message: &Message) -> Result<(), Failed> {
+    fn message(&mut self, name: &str, line: u64, message: &Message) -> Result<(), ImportFailure> {
         let fault = match self.count(message)? {
             Taken::Fine => return Ok(()),
-            Taken::Ahead => Fault::ahead(line, message.received_s),
-            Taken::Unusable(key, value) => Fault::unusable(line, key, &value),
+            Taken::Ahead => HistoryMistake::ahead(line, message.received_s),
+            Taken::Unusable(key, value) => HistoryMistake::unusable(line, key, &value),
         };
         self.broken(name, &fault.to_string(), fault.remedy());
         Ok(())
     }
 
-    fn row(&mut self, name: &str, row: &Row) -> Result<(), Failed> {
+    fn row(&mut self, name: &str, row: &MessageRow) -> Result<(), ImportFailure> {
         let fault = match row.message() {
             Ok(message) => match self.count(&message)? {
                 Taken::Fine => return Ok(()),
@@ -249,8 +249,8 @@ impl Intake {
         }
         match message.meaning() {
             Meaning::Counts(counted) => self.imports.take(*counted)?,
-            Meaning::CountsNowhere(Nowhere::NoPolicy) => self.besides.without_policy += 1,
-            Meaning::CountsNowhere(Nowhere::PutOff) => self.besides.put_off += 1,
+            Meaning::IsNotReported(NotReported::NoPolicy) => self.besides.without_policy += 1,
+            Meaning::IsNotReported(NotReported::Deferred) => self.besides.put_off += 1,
             Meaning::Unusable { key, value } => return Ok(Taken::Unusable(key, value)),
         }
         Ok(Taken::Fine)

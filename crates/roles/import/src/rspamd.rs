@@ -14,6 +14,6 @@ mod taker;
 pub use accounts::{names, options};
 pub use metrics::RspamdMetrics;
 pub use policies::Policies;
-pub use reading::{Order, ReadError, Reading, WhenUnanswered, read};
+pub use reading::{Order, ReadError, RspamdReading, WhenUnanswered, read};
 pub use service::start;
-pub use taker::Taker;
+pub use taker::ImportWriter;

@@ -42,7 +42,7 @@ impl Place {
         Self(std::env::temp_dir().join(name))
     }
 
-    fn imports(&self, how: How) -> Imports {
+    fn imports(&self, how: ImportMode) -> Imports {
         let now_ms = (MIDNIGHT_S + 86_400) * 1_000;
         let patience = Duration::from_mins(1);
         Imports::open(
@@ -71,7 +71,7 @@ impl Drop for Place {
 fn rows_are_written_in_batches_and_once_only() {
     let place = Place::new("batches");
     for round in 0..2 {
-        let mut imports = place.imports(How::Write);
+        let mut imports = place.imports(ImportMode::Write);
         for number in 0..=MAX_IMPORTS {
             imports.take(counted(&number.to_string())).unwrap();
         }
@@ -91,12 +91,12 @@ fn rows_are_written_in_batches_and_once_only() {
 #[test]
 fn a_rehearsal_makes_no_store_and_leaves_the_tally_as_it_is() {
     let place = Place::new("rehearsal");
-    let mut imports = place.imports(How::Rehearse);
+    let mut imports = place.imports(ImportMode::Rehearse);
     imports.take(counted("a")).unwrap();
     assert_eq!(imports.finish().unwrap().messages.new, 1);
     assert!(!place.0.exists(), "neither the store nor its directory");
-    drop(place.imports(How::Write));
-    let mut imports = place.imports(How::Rehearse);
+    drop(place.imports(ImportMode::Write));
+    let mut imports = place.imports(ImportMode::Rehearse);
     imports.take(counted("a")).unwrap();
     assert_eq!(imports.finish().unwrap().messages.new, 1);
     let reader = Reader::open(place.database()).unwrap();
@@ -112,7 +112,7 @@ fn a_rehearsal_makes_no_store_and_leaves_the_tally_as_it_is() {
 #[test]
 fn a_rehearsal_counts_once_what_comes_again_in_another_batch() {
     let place = Place::new("again");
-    let mut imports = place.imports(How::Rehearse);
+    let mut imports = place.imports(ImportMode::Rehearse);
     for number in (0..=MAX_IMPORTS).chain(0..=MAX_IMPORTS) {
         imports.take(counted(&number.to_string())).unwrap();
     }
@@ -155,7 +155,7 @@ fn a_link_beside_the_store_is_not_followed() {
 #[test]
 fn a_row_that_no_report_could_have_is_refused_alone() {
     let place = Place::new("refused");
-    let mut imports = place.imports(How::Write);
+    let mut imports = place.imports(ImportMode::Write);
     type Change = fn(&mut Counted);
     let broken: [(Change, &str); 7] = [
         (
@@ -192,7 +192,7 @@ fn a_row_that_no_report_could_have_is_refused_alone() {
 #[test]
 fn so_many_refused_rows_are_told_and_all_are_counted() {
     let place = Place::new("many");
-    let mut imports = place.imports(How::Write);
+    let mut imports = place.imports(ImportMode::Write);
     for _ in 0..=MAX_REFUSED {
         let mut row = counted("broken");
         row.count = 0;

@@ -7,7 +7,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use landmarc_migrate::opendmarc::settings::{self as opendmarc, Broken, Conf, Parameter, Site, Translation};
+use landmarc_migrate::opendmarc::settings::{
+    self as opendmarc, Conf, ConfMistake, OpenDmarcSite, OpenDmarcTranslation, Parameter,
+};
 
 use nix::unistd::{Group, User};
 
@@ -75,7 +77,7 @@ impl OpenDmarcSource {
         self.load_unless(|_| None)
     }
 
-    fn load_unless(&self, missing: impl Fn(&Conf) -> Option<Broken>) -> Result<Loaded, LoadError> {
+    fn load_unless(&self, missing: impl Fn(&Conf) -> Option<ConfMistake>) -> Result<Loaded, LoadError> {
         let conf = self.conf()?;
         let missing = missing(&conf);
         let broken: Vec<_> = conf.broken().iter().chain(&missing).collect();
@@ -115,7 +117,7 @@ impl OpenDmarcSource {
 }
 
 /// A line for each, as OpenDMARC says it, and below it what can be done.
-fn in_old_words(file: &Path, broken: &[&Broken]) -> String {
+fn in_old_words(file: &Path, broken: &[&ConfMistake]) -> String {
     let lines = broken.iter().map(|broken| {
         format!(
             "opendmarc: {}: configuration error at line {}: {broken}\n  {}",
@@ -128,7 +130,7 @@ fn in_old_words(file: &Path, broken: &[&Broken]) -> String {
 }
 
 /// The settings file that it comes to, on this host.
-pub fn translate(conf: &Conf, file: &Path) -> Translation {
+pub fn translate(conf: &Conf, file: &Path) -> OpenDmarcTranslation {
     let mut files = BTreeMap::new();
     for path in conf.files() {
         // What cannot be read is told of by the translation.
@@ -139,7 +141,7 @@ pub fn translate(conf: &Conf, file: &Path) -> Translation {
             files.insert(path, octets);
         }
     }
-    let site = Site {
+    let site = OpenDmarcSite {
         file: file.display().to_string(),
         host_name: host_name(),
         files,

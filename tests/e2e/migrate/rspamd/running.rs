@@ -190,7 +190,7 @@ fn names(days: &[Day]) -> Vec<String> {
 
 /// As rspamd writes it.
 pub(super) fn format_day(day: Day) -> String {
-    landmarc_migrate::rspamd::Day::at(day.begins_s()).to_string()
+    landmarc_migrate::rspamd::RspamdDay::at(day.begins_s()).to_string()
 }
 
 /// The rows of the reports that would go out about these days, each valid by the schema of RFC 9990.

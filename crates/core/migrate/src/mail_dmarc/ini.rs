@@ -3,7 +3,7 @@
 
 use super::keys::{known_name, known_section};
 use super::limits::{MAX_FILE, MAX_LINE, MAX_LINES};
-use super::mistake::{Mistake, Wrong};
+use super::mistake::{IniError, IniMistake};
 
 /// Stands in place of the name of a section that is broken; no file with one gets any further.
 const BROKEN_SECTION: &str = "?";
@@ -21,15 +21,18 @@ pub(super) struct Entry {
 
 /// The entries of a file, in its order, and the lines that are none. Of an entry that is there twice both are
 /// given; Config::Tiny takes the last one.
-pub(super) fn read(file: &[u8]) -> (Vec<Entry>, Vec<Mistake>) {
+pub(super) fn read(file: &[u8]) -> (Vec<Entry>, Vec<IniMistake>) {
     if file.len() > MAX_FILE {
         let octets = file.len();
-        return (Vec::new(), vec![Mistake::new(0, Wrong::FileTooLong { octets })]);
+        return (
+            Vec::new(),
+            vec![IniMistake::new(0, IniError::FileTooLong { octets })],
+        );
     }
     let mut reader = Reader::default();
     for (at, line) in lines(file).enumerate() {
         if at == MAX_LINES {
-            reader.refuse(Wrong::TooManyLines);
+            reader.refuse(IniError::TooManyLines);
             break;
         }
         reader.line = at + 1;
@@ -52,16 +55,16 @@ struct Reader {
     line: usize,
     section: String,
     entries: Vec<Entry>,
-    mistakes: Vec<Mistake>,
+    mistakes: Vec<IniMistake>,
 }
 
 impl Reader {
     fn read_line(&mut self, octets: &[u8]) {
         if octets.len() > MAX_LINE {
-            return self.refuse(Wrong::LineTooLong { octets: octets.len() });
+            return self.refuse(IniError::LineTooLong { octets: octets.len() });
         }
         let Ok(text) = str::from_utf8(octets) else {
-            return self.refuse(Wrong::NotUtf8);
+            return self.refuse(IniError::NotUtf8);
         };
         // An editor's mark at the start of the file is no part of its first line.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -70,7 +73,7 @@ impl Reader {
             return;
         }
         if text.contains(char::is_control) {
-            return self.refuse(Wrong::Control);
+            return self.refuse(IniError::Control);
         }
         self.read_text(without_comment(text));
     }
@@ -79,7 +82,7 @@ impl Reader {
         if let Some(name) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             name.trim().clone_into(&mut self.section);
             if self.section.is_empty() {
-                self.break_off(Wrong::NoSectionName);
+                self.break_off(IniError::NoSectionName);
             }
             return;
         }
@@ -91,10 +94,10 @@ impl Reader {
                 value: value.to_owned(),
             }),
             None => match text.strip_prefix('[') {
-                Some(rest) => self.break_off(Wrong::OpenSection {
+                Some(rest) => self.break_off(IniError::OpenSection {
                     name: known_section(first_word(rest)),
                 }),
-                None => self.refuse(Wrong::Syntax {
+                None => self.refuse(IniError::Syntax {
                     key: known_name(first_word(text)),
                 }),
             },
@@ -102,13 +105,13 @@ impl Reader {
     }
 
     /// A broken head of a section: the lines below it belong to a section all the same.
-    fn break_off(&mut self, wrong: Wrong) {
+    fn break_off(&mut self, wrong: IniError) {
         BROKEN_SECTION.clone_into(&mut self.section);
         self.refuse(wrong);
     }
 
-    fn refuse(&mut self, wrong: Wrong) {
-        self.mistakes.push(Mistake::new(self.line, wrong));
+    fn refuse(&mut self, wrong: IniError) {
+        self.mistakes.push(IniMistake::new(self.line, wrong));
     }
 }
 
@@ -163,7 +166,7 @@ mod tests {
         (line, section.to_owned(), key.to_owned(), value.to_owned())
     }
 
-    fn wrong(file: &[u8]) -> Vec<(usize, Wrong)> {
+    fn wrong(file: &[u8]) -> Vec<(usize, IniError)> {
         let (_, mistakes) = read(file);
         mistakes.into_iter().map(|one| (one.line, one.wrong)).collect()
     }
@@ -225,18 +228,18 @@ mod tests {
         ];
         for line in lines {
             let (_, mistakes) = read(line.as_bytes());
-            let [mistake] = <[Mistake; 1]>::try_from(mistakes).unwrap();
+            let [mistake] = <[IniMistake; 1]>::try_from(mistakes).unwrap();
             let told = format!("{mistake}\n{}\n{mistake:?}", mistake.remedy());
             for part in ["cret", "smartpass: se", "smartpass se", "c2VjcmV0"] {
                 assert!(!told.contains(part), "{part}: {told}");
             }
         }
         let key = Some("smartpass");
-        assert_eq!(wrong(b"smartpass: secret"), [(1, Wrong::Syntax { key })]);
-        assert_eq!(wrong(b"smartpass: se=cret"), [(1, Wrong::Syntax { key })]);
-        assert_eq!(wrong(b"c2VjcmV0"), [(1, Wrong::Syntax { key: None })]);
+        assert_eq!(wrong(b"smartpass: secret"), [(1, IniError::Syntax { key })]);
+        assert_eq!(wrong(b"smartpass: se=cret"), [(1, IniError::Syntax { key })]);
+        assert_eq!(wrong(b"c2VjcmV0"), [(1, IniError::Syntax { key: None })]);
         let name = Some("smtp");
-        assert_eq!(wrong(b"[smtp: secret"), [(1, Wrong::OpenSection { name })]);
+        assert_eq!(wrong(b"[smtp: secret"), [(1, IniError::OpenSection { name })]);
     }
 
     #[test]
@@ -257,13 +260,13 @@ mod tests {
         let octets = MAX_LINE + 1;
         assert_eq!(
             wrong(line(octets).as_bytes()),
-            [(1, Wrong::LineTooLong { octets })]
+            [(1, IniError::LineTooLong { octets })]
         );
 
         assert_eq!(wrong("\n".repeat(MAX_LINES - 1).as_bytes()), []);
         assert_eq!(
             wrong("\n".repeat(MAX_LINES).as_bytes()),
-            [(MAX_LINES, Wrong::TooManyLines)]
+            [(MAX_LINES, IniError::TooManyLines)]
         );
 
         let file = |octets: usize| format!("{}\n", ";".repeat(63)).repeat(octets / 64);
@@ -271,7 +274,7 @@ mod tests {
         let long = format!("{}\n", file(MAX_FILE));
         assert_eq!(
             wrong(long.as_bytes()),
-            [(0, Wrong::FileTooLong { octets: MAX_FILE + 1 })]
+            [(0, IniError::FileTooLong { octets: MAX_FILE + 1 })]
         );
     }
 }

@@ -4,7 +4,7 @@ use KeyMapping::{Becomes, LeftOut, Store};
 
 /// A key of Mail::DMARC's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct IniKey {
     /// The section it stands in.
     pub section: &'static str,
     /// Its name.
@@ -28,8 +28,8 @@ macro_rules! keys {
     ($($section:literal { $($name:literal => $mapping:expr,)* })*) => {
         /// All keys that any version of Mail::DMARC has read, in the order of its sample file. A key that is not here
         /// was never read by it.
-        pub const KEYS: &[Key] = &[$($(
-            Key { section: $section, name: $name, mapping: $mapping },
+        pub const KEYS: &[IniKey] = &[$($(
+            IniKey { section: $section, name: $name, mapping: $mapping },
         )*)*];
     };
 }
@@ -126,7 +126,7 @@ const SAMPLES: [(&str, &str, &str); 12] = [
 ];
 
 /// The key with this name. Names are compared as Perl does: with their case.
-pub(super) fn key(section: &str, name: &str) -> Option<&'static Key> {
+pub(super) fn key(section: &str, name: &str) -> Option<&'static IniKey> {
     KEYS.iter().find(|key| key.section == section && key.name == name)
 }
 
@@ -159,7 +159,7 @@ mod tests {
         sorted.dedup();
         assert_eq!(sorted.len(), distinct.len(), "a section is split: {distinct:?}");
         for wanted in KEYS {
-            let same = |other: &&Key| other.section == wanted.section && other.name == wanted.name;
+            let same = |other: &&IniKey| other.section == wanted.section && other.name == wanted.name;
             assert_eq!(KEYS.iter().filter(same).count(), 1, "{wanted:?}");
         }
     }

@@ -11,15 +11,15 @@ pub const MAX_MISTAKES: usize = 100;
 
 /// A mistake and its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct IniMistake {
     /// Counted from 1; 0 when it is about the file.
     pub line: usize,
     /// What is wrong.
-    pub wrong: Wrong,
+    pub wrong: IniError,
 }
 
-impl Mistake {
-    pub(super) fn new(line: usize, wrong: Wrong) -> Self {
+impl IniMistake {
+    pub(super) fn new(line: usize, wrong: IniError) -> Self {
         Self { line, wrong }
     }
 
@@ -31,7 +31,7 @@ impl Mistake {
 }
 
 /// `line 7: …`, or what is wrong alone when it is about the file.
-impl fmt::Display for Mistake {
+impl fmt::Display for IniMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(f, "{}", self.wrong),
@@ -40,11 +40,11 @@ impl fmt::Display for Mistake {
     }
 }
 
-impl std::error::Error for Mistake {}
+impl std::error::Error for IniMistake {}
 
 /// What is wrong. Foreign text in it is quoted, and cut short.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum IniError {
     /// More than is read.
     #[error("the file has {octets} octets, at most {MAX_FILE} are read")]
     FileTooLong {
@@ -133,7 +133,7 @@ pub enum Wrong {
     },
 }
 
-impl Wrong {
+impl IniError {
     /// What can be done about it.
     #[must_use]
     pub fn remedy(&self) -> String {
@@ -173,12 +173,12 @@ impl Wrong {
 }
 
 /// Keeps the first [`MAX_MISTAKES`] in the order of the file, and says how many there are beside them.
-pub(super) fn in_order(mut mistakes: Vec<Mistake>) -> Vec<Mistake> {
+pub(super) fn in_order(mut mistakes: Vec<IniMistake>) -> Vec<IniMistake> {
     mistakes.sort_by_key(|mistake| mistake.line);
     let count = mistakes.len().saturating_sub(MAX_MISTAKES);
     if count > 0 {
         mistakes.truncate(MAX_MISTAKES);
-        mistakes.push(Mistake::new(0, Wrong::More { count }));
+        mistakes.push(IniMistake::new(0, IniError::More { count }));
     }
     mistakes
 }
@@ -204,10 +204,13 @@ mod tests {
 
     #[test]
     fn a_hundred_mistakes_are_told_and_the_rest_is_counted() {
-        let many = |count| vec![Mistake::new(1, Wrong::NotUtf8); count];
+        let many = |count| vec![IniMistake::new(1, IniError::NotUtf8); count];
         assert_eq!(in_order(many(MAX_MISTAKES)), many(MAX_MISTAKES));
         let told = in_order(many(MAX_MISTAKES + 7));
         assert_eq!(told.len(), MAX_MISTAKES + 1);
-        assert_eq!(told.last().map(|one| &one.wrong), Some(&Wrong::More { count: 7 }));
+        assert_eq!(
+            told.last().map(|one| &one.wrong),
+            Some(&IniError::More { count: 7 })
+        );
     }
 }

@@ -85,18 +85,18 @@ pub struct StoredSpf {
 
 /// The name that tells one store of Mail::DMARC from another: they number their rows alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Source(String);
+pub struct StoreName(String);
 
-impl Source {
+impl StoreName {
     /// Letters, digits, dots, hyphens and underscores, at most [`MAX_SOURCE`].
     ///
     /// # Errors
     /// When there is another character, none, or too many.
-    pub fn new(name: &str) -> Result<Self, UnusableSource> {
+    pub fn new(name: &str) -> Result<Self, UnusableStoreName> {
         let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
         match (1..=MAX_SOURCE).contains(&name.len()) && name.bytes().all(is_plain) {
             true => Ok(Self(name.to_owned())),
-            false => Err(UnusableSource),
+            false => Err(UnusableStoreName),
         }
     }
 }
@@ -104,7 +104,7 @@ impl Source {
 /// A name of a source that cannot be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a name has 1 to {MAX_SOURCE} letters, digits, dots, hyphens and underscores")]
-pub struct UnusableSource;
+pub struct UnusableStoreName;
 
 /// A row that cannot be imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,11 +209,11 @@ const DKIM_RESULTS: [&str; 7] = [
 ///
 /// # Errors
 /// When the row says what no report can say, or a time that is still to come.
-pub fn counted(record: &StoredRecord, source: &Source, now_s: u64) -> Result<Counted, BrokenRecord> {
+pub fn counted(record: &StoredRecord, source: &StoreName, now_s: u64) -> Result<Counted, BrokenRecord> {
     count(record, source, now_s).map_err(|wrong| BrokenRecord { id: record.id, wrong })
 }
 
-fn count(record: &StoredRecord, source: &Source, now_s: u64) -> Result<Counted, WrongRecord> {
+fn count(record: &StoredRecord, source: &StoreName, now_s: u64) -> Result<Counted, WrongRecord> {
     match record.begin_s {
         0 => return Err(WrongRecord::NoTime),
         begin_s if is_ahead(begin_s, now_s) => return Err(WrongRecord::Ahead { begin_s }),

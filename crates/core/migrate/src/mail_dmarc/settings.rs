@@ -9,11 +9,11 @@ use self::plan::Plan;
 use super::database::{Database, UnknownDatabase};
 use super::ini::{self, Entry};
 use super::keys::{KeyMapping, is_sample, key, known_name};
-use super::mistake::{Mistake, Wrong, in_order};
+use super::mistake::{IniError, IniMistake, in_order};
 
 /// What a settings file of Mail::DMARC comes to.
 #[derive(Clone, Debug)]
-pub struct Translation {
+pub struct MailDmarcTranslation {
     /// A settings file of ours, in TOML, with a comment at each key that says where it comes from.
     pub settings: String,
     /// What an operator should know: what is left out and why, what is to be done by hand.
@@ -29,7 +29,7 @@ pub struct Translation {
 /// # Errors
 /// Every mistake of the file with its line. A key that Mail::DMARC does not know is none, since
 /// Mail::DMARC ignores it: there is a note about it.
-pub fn translate(file: &[u8]) -> Result<Translation, Vec<Mistake>> {
+pub fn translate(file: &[u8]) -> Result<MailDmarcTranslation, Vec<IniMistake>> {
     let (entries, mut mistakes) = ini::read(file);
     let mut notes = Vec::new();
     let entries = in_force(entries, &mut notes, &mut mistakes);
@@ -41,7 +41,7 @@ pub fn translate(file: &[u8]) -> Result<Translation, Vec<Mistake>> {
     }
     notes.append(&mut plan.notes);
     notes.sort_by_key(|note| note.line);
-    Ok(Translation {
+    Ok(MailDmarcTranslation {
         settings: render::file(&plan.settings, &notes),
         notes,
         database: plan.database,
@@ -50,12 +50,12 @@ pub fn translate(file: &[u8]) -> Result<Translation, Vec<Mistake>> {
 }
 
 /// The entries that say something: each key once, none that is empty, unknown, left out or a sample.
-fn in_force(entries: Vec<Entry>, notes: &mut Vec<Note>, mistakes: &mut Vec<Mistake>) -> Vec<Entry> {
+fn in_force(entries: Vec<Entry>, notes: &mut Vec<Note>, mistakes: &mut Vec<IniMistake>) -> Vec<Entry> {
     let mut kept: Vec<Entry> = Vec::new();
     for entry in entries {
         if entry.section.is_empty() {
             let key = known_name(&entry.key);
-            mistakes.push(Mistake::new(entry.line, Wrong::NoSection { key }));
+            mistakes.push(IniMistake::new(entry.line, IniError::NoSection { key }));
             continue;
         }
         if let Some(at) = kept.iter().position(|other| is_same_key(other, &entry)) {

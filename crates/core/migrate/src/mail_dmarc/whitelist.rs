@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::limits::{MAX_FILE, MAX_HOSTS, MAX_LINE};
-use super::mistake::{Mistake, Wrong, in_order};
+use super::mistake::{IniError, IniMistake, in_order};
 use crate::toml::basic_string;
 
 /// The longest reason of a rule, in octets; the comment of a longer one is cut.
@@ -31,7 +31,7 @@ const TYPES: [(&str, &str); 6] = [
 ///
 /// # Errors
 /// Every line that is none, with its number.
-pub fn rules(file: &[u8]) -> Result<String, Vec<Mistake>> {
+pub fn rules(file: &[u8]) -> Result<String, Vec<IniMistake>> {
     let hosts = read(file)?;
     let mut rules: Vec<(&Host, Vec<IpAddr>)> = Vec::new();
     for (address, host) in &hosts {
@@ -59,10 +59,10 @@ struct Host {
 }
 
 /// The hosts; of one that is there twice the last line counts, as in Mail::DMARC.
-fn read(file: &[u8]) -> Result<BTreeMap<IpAddr, Host>, Vec<Mistake>> {
+fn read(file: &[u8]) -> Result<BTreeMap<IpAddr, Host>, Vec<IniMistake>> {
     if file.len() > MAX_FILE {
         let octets = file.len();
-        return Err(vec![Mistake::new(0, Wrong::FileTooLong { octets })]);
+        return Err(vec![IniMistake::new(0, IniError::FileTooLong { octets })]);
     }
     let (mut hosts, mut mistakes) = (BTreeMap::new(), Vec::new());
     for (at, octets) in file.split(|octet| *octet == b'\n').enumerate() {
@@ -71,11 +71,11 @@ fn read(file: &[u8]) -> Result<BTreeMap<IpAddr, Host>, Vec<Mistake>> {
                 hosts.insert(address, host);
             }
             Ok(None) => {}
-            Err(wrong) => mistakes.push(Mistake::new(at + 1, wrong)),
+            Err(wrong) => mistakes.push(IniMistake::new(at + 1, wrong)),
         }
     }
     if hosts.len() > MAX_HOSTS {
-        mistakes.push(Mistake::new(0, Wrong::TooManyHosts));
+        mistakes.push(IniMistake::new(0, IniError::TooManyHosts));
     }
     match mistakes.is_empty() {
         true => Ok(hosts),
@@ -83,20 +83,20 @@ fn read(file: &[u8]) -> Result<BTreeMap<IpAddr, Host>, Vec<Mistake>> {
     }
 }
 
-fn read_line(line: usize, octets: &[u8]) -> Result<Option<(IpAddr, Host)>, Wrong> {
+fn read_line(line: usize, octets: &[u8]) -> Result<Option<(IpAddr, Host)>, IniError> {
     if octets.len() > MAX_LINE {
-        return Err(Wrong::LineTooLong { octets: octets.len() });
+        return Err(IniError::LineTooLong { octets: octets.len() });
     }
-    let text = str::from_utf8(octets).map_err(|_| Wrong::NotUtf8)?.trim();
+    let text = str::from_utf8(octets).map_err(|_| IniError::NotUtf8)?.trim();
     if text.is_empty() || text.starts_with('#') {
         return Ok(None);
     }
     if text.contains(|character: char| character.is_control() && character != '\t') {
-        return Err(Wrong::Control);
+        return Err(IniError::Control);
     }
     let (address, rest) = word(text);
     let (kind, comment) = word(rest);
-    let parsed = address.parse().map_err(|_| Wrong::NoAddress {
+    let parsed = address.parse().map_err(|_| IniError::NoAddress {
         text: address.to_owned(),
     })?;
     let host = Host {
@@ -113,14 +113,16 @@ fn word(text: &str) -> (&str, &str) {
     (word, rest.trim())
 }
 
-fn our_type(kind: &str) -> Result<&'static str, Wrong> {
+fn our_type(kind: &str) -> Result<&'static str, IniError> {
     if kind.is_empty() {
         return Ok("other");
     }
     let found = TYPES.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(kind));
-    found.map(|(_, ours)| *ours).ok_or_else(|| Wrong::NoReasonType {
-        text: kind.to_owned(),
-    })
+    found
+        .map(|(_, ours)| *ours)
+        .ok_or_else(|| IniError::NoReasonType {
+            text: kind.to_owned(),
+        })
 }
 
 /// The comment as one reason: its white space single, at most [`MAX_REASON`] octets.

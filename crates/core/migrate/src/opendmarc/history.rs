@@ -22,7 +22,7 @@ mod writer;
 use super::message::Message;
 use draft::Draft;
 
-pub use fault::{Fault, What};
+pub use fault::{HistoryError, HistoryMistake};
 pub use writer::{exported_job, write};
 
 /// The longest line, in octets: a chain of fifty ARC seals takes a quarter of it.
@@ -34,11 +34,11 @@ const MAX_UNKNOWN: usize = 32;
 
 /// What is found in a history file, in its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum HistoryEvent {
     /// A whole record, and the line that it begins at.
     Message(u64, Box<Message>),
     /// A record that cannot be used, or lines that belong to none.
-    Broken(Fault),
+    Broken(HistoryMistake),
     /// A key that nothing is known of; told once for each key. Its line is passed over.
     Unknown {
         /// Where it was seen first.
@@ -58,13 +58,13 @@ pub enum Found {
 /// Reads one history file.
 ///
 /// ```
-/// use landmarc_migrate::opendmarc::history::{Found, History};
+/// use landmarc_migrate::opendmarc::history::{HistoryEvent, History};
 ///
 /// let mut found = Vec::new();
 /// let mut history = History::new();
 /// history.feed(b"job 4ZQ1\nreporter mx.example.net\nrece", &mut |one| found.push(one));
 /// history.end(&mut |one| found.push(one));
-/// assert_eq!(found, [Found::Unfinished { line: 1, job: "4ZQ1".to_owned() }]);
+/// assert_eq!(found, [HistoryEvent::Unfinished { line: 1, job: "4ZQ1".to_owned() }]);
 /// ```
 #[derive(Debug, Default)]
 pub struct History {
@@ -99,7 +99,7 @@ impl History {
     }
 
     /// Takes the next octets.
-    pub fn feed(&mut self, octets: &[u8], found: &mut impl FnMut(Found)) {
+    pub fn feed(&mut self, octets: &[u8], found: &mut impl FnMut(HistoryEvent)) {
         let mut rest = octets;
         while let Some(at) = rest.iter().position(|octet| *octet == b'\n') {
             let (line, behind) = rest.split_at(at);
@@ -111,7 +111,7 @@ impl History {
     }
 
     /// The file is over.
-    pub fn end(mut self, found: &mut impl FnMut(Found)) {
+    pub fn end(mut self, found: &mut impl FnMut(HistoryEvent)) {
         let is_cut = self.is_too_long || !self.line.is_empty();
         let text = String::from_utf8_lossy(&self.line);
         let job = text
@@ -125,7 +125,7 @@ impl History {
         }
         if is_cut {
             let (line, job) = (self.lines + 1, fault::short(job.unwrap_or_default().trim()));
-            found(Found::Unfinished { line, job });
+            found(HistoryEvent::Unfinished { line, job });
         }
     }
 
@@ -135,11 +135,11 @@ impl History {
         self.line.extend(octets.iter().take(room));
     }
 
-    fn end_line(&mut self, found: &mut impl FnMut(Found)) {
+    fn end_line(&mut self, found: &mut impl FnMut(HistoryEvent)) {
         self.lines += 1;
         let octets = std::mem::take(&mut self.line);
         if std::mem::take(&mut self.is_too_long) {
-            return self.fail(What::LongLine, found);
+            return self.fail(HistoryError::LongLine, found);
         }
         // What is no UTF-8 is no name, number or queue id either, and its stand-in U+FFFD is none.
         let text = String::from_utf8_lossy(&octets);
@@ -149,7 +149,7 @@ impl History {
         self.line.clear();
     }
 
-    fn read(&mut self, text: &str, found: &mut impl FnMut(Found)) {
+    fn read(&mut self, text: &str, found: &mut impl FnMut(HistoryEvent)) {
         if text.is_empty() {
             return;
         }
@@ -167,12 +167,12 @@ impl History {
     }
 
     /// A line of the record that has begun.
-    fn go_on(&mut self, key: &str, value: &str, text: &str, found: &mut impl FnMut(Found)) {
+    fn go_on(&mut self, key: &str, value: &str, text: &str, found: &mut impl FnMut(HistoryEvent)) {
         match &mut self.state {
             State::Behind => {}
             State::Before => {
                 let key = fault::short(key);
-                self.fail(What::NoRecord { key }, found);
+                self.fail(HistoryError::NoRecord { key }, found);
             }
             State::In(draft) => match draft.line(key, value) {
                 Ok(true) => {}
@@ -185,7 +185,7 @@ impl History {
 
     /// `reporter` stands right behind `job` in every version: where the line before it ends in a `job`, a
     /// record was cut, and another begins there.
-    fn look_back(&mut self, found: &mut impl FnMut(Found)) {
+    fn look_back(&mut self, found: &mut impl FnMut(HistoryEvent)) {
         let Some((before, job)) = glued(&self.last) else {
             return;
         };
@@ -202,7 +202,7 @@ impl History {
     }
 
     /// A line `job`: the record before it is over.
-    fn begin(&mut self, text: &str, value: &str, found: &mut impl FnMut(Found)) {
+    fn begin(&mut self, text: &str, value: &str, found: &mut impl FnMut(HistoryEvent)) {
         if let State::In(draft) = std::mem::take(&mut self.state) {
             found(draft.finish());
         }
@@ -215,25 +215,25 @@ impl History {
             }
             (None, None) => {
                 let value = fault::short(value);
-                return self.fail(What::Value { key: "job", value }, found);
+                return self.fail(HistoryError::Value { key: "job", value }, found);
             }
         };
         self.state = State::In(Box::new(Draft::new(self.lines, job)));
     }
 
-    fn fail(&mut self, what: What, found: &mut impl FnMut(Found)) {
+    fn fail(&mut self, what: HistoryError, found: &mut impl FnMut(HistoryEvent)) {
         if !matches!(self.state, State::Behind) {
             let line = self.lines;
-            found(Found::Broken(Fault { line, what }));
+            found(HistoryEvent::Broken(HistoryMistake { line, what }));
         }
         self.state = State::Behind;
     }
 
-    fn tell_unknown(&mut self, key: &str, found: &mut impl FnMut(Found)) {
+    fn tell_unknown(&mut self, key: &str, found: &mut impl FnMut(HistoryEvent)) {
         let key = fault::short(key);
         if self.unknown.len() < MAX_UNKNOWN && !self.unknown.contains(&key) {
             self.unknown.push(key.clone());
-            found(Found::Unknown {
+            found(HistoryEvent::Unknown {
                 line: self.lines,
                 key,
             });

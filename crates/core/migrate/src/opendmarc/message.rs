@@ -33,7 +33,7 @@ pub struct Message {
     /// `spf_scope`, after 1.4: 1 for MAIL FROM, 2 for HELO.
     pub spf_scope: Option<i64>,
     /// `dkim`: a signature each, in order.
-    pub dkim: Vec<Signature>,
+    pub dkim: Vec<RecordedSignature>,
     /// `pdomain`: where the policy was found.
     pub policy_domain: String,
     /// `policy`: what the policy came to.
@@ -64,7 +64,7 @@ pub struct Message {
 
 /// A DKIM signature and its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signature {
+pub struct RecordedSignature {
     /// The tag `d`.
     pub domain: String,
     /// The tag `s`; none in files of 1.2 and where it was not known.
@@ -92,7 +92,7 @@ pub enum Meaning {
     /// It counts.
     Counts(Box<Counted>),
     /// It counts in no report, and why.
-    CountsNowhere(Nowhere),
+    IsNotReported(NotReported),
     /// A value that no report can bear: the key of the history file, and what stands there.
     Unusable {
         /// As in a history file.
@@ -104,22 +104,22 @@ pub enum Meaning {
 
 /// Why a message counts in no report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Nowhere {
+pub enum NotReported {
     /// Nobody publishes a policy for it, so nobody asks for a report (RFC 9989 §4.10.1). With
     /// `RecordAllMessages` most messages are such.
     NoPolicy,
     /// It was put off: what counts is how it was taken when it came again. `opendmarc-reports` reports it
     /// with the disposition `unknown`, which no schema has.
-    PutOff,
+    Deferred,
 }
 
-impl Nowhere {
+impl NotReported {
     /// In words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoPolicy => "no policy applied",
-            Self::PutOff => "put off",
+            Self::Deferred => "put off",
         }
     }
 }
@@ -162,10 +162,10 @@ impl Message {
     #[must_use]
     pub fn meaning(&self) -> Meaning {
         if self.is_without_policy() {
-            return Meaning::CountsNowhere(Nowhere::NoPolicy);
+            return Meaning::IsNotReported(NotReported::NoPolicy);
         }
         if self.action == action::TEMPFAIL {
-            return Meaning::CountsNowhere(Nowhere::PutOff);
+            return Meaning::IsNotReported(NotReported::Deferred);
         }
         match (domain(&self.author_domain), domain(&self.policy_domain)) {
             (Some(author), Some(policy_domain)) => {

@@ -5,7 +5,7 @@
 //! there is nothing to set; no line is passed over in silence.
 //!
 //! Knows no file: what other files say that a line names (IgnoreHosts, DomainWhitelistFile) is handed in by
-//! [`Site`], and whether our settings take a value is asked of whoever calls.
+//! [`OpenDmarcSite`], and whether our settings take a value is asked of whoever calls.
 
 mod action;
 mod broken;
@@ -26,8 +26,8 @@ use landmarc_mail::text::{QUOTED_CHARS, excerpt};
 use std::collections::BTreeMap;
 use std::fmt;
 
-pub use broken::{Broken, MAX_FILE_OCTETS, MAX_LINE_OCTETS, Wrong};
-pub use conf::{Conf, Entry, read};
+pub use broken::{ConfError, ConfMistake, MAX_FILE_OCTETS, MAX_LINE_OCTETS};
+pub use conf::{Conf, ConfEntry, read};
 pub use parameter::{Kind, Parameter, SPELLINGS, Spelling, spelling};
 pub use rate::Rate;
 pub use test_dns::{MAX_TEST_RECORDS, test_records};
@@ -36,7 +36,7 @@ use draft::Draft;
 
 /// The site that a settings file belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Site {
+pub struct OpenDmarcSite {
     /// What the file is called, for comments.
     pub file: String,
     /// The name of the host, which takes the place of the word HOSTNAME.
@@ -49,17 +49,17 @@ pub struct Site {
 
 /// Our settings, and how they came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Translation {
+pub struct OpenDmarcTranslation {
     /// The settings file: TOML, with a comment for each line of the old one.
     pub toml: String,
     /// What became of each line, in the order of the old file.
-    pub lines: Vec<Line>,
+    pub lines: Vec<ConfLine>,
 }
 
-impl Translation {
+impl OpenDmarcTranslation {
     /// The line of the old file that a setting of ours comes from.
     #[must_use]
-    pub fn origin(&self, key: &str) -> Option<&Line> {
+    pub fn origin(&self, key: &str) -> Option<&ConfLine> {
         self.lines
             .iter()
             .find(|line| line.keys.iter().any(|known| known == key))
@@ -68,7 +68,7 @@ impl Translation {
 
 /// What became of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct ConfLine {
     /// Its number, from 1; none where the command line says it.
     pub line: Option<usize>,
     /// What it sets.
@@ -85,7 +85,7 @@ pub struct Line {
     pub needs_a_look: bool,
 }
 
-impl Line {
+impl ConfLine {
     /// `line 7`, or `command line`.
     #[must_use]
     pub fn place(&self) -> String {
@@ -101,7 +101,7 @@ impl Line {
 }
 
 /// `line 7, Syslog true`, the value cut short.
-impl fmt::Display for Line {
+impl fmt::Display for ConfLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = excerpt(&self.value, QUOTED_CHARS);
         write!(f, "{}, {} {shown}", self.place(), self.name)
@@ -113,7 +113,11 @@ impl fmt::Display for Line {
 /// `accepts` is asked whether our settings take a text, and gives the reason if they do not: what it
 /// refuses is not written but told, so that the result is a file that can be read.
 #[must_use]
-pub fn translate(conf: &Conf, site: &Site, accepts: &dyn Fn(&str) -> Result<(), String>) -> Translation {
+pub fn translate(
+    conf: &Conf,
+    site: &OpenDmarcSite,
+    accepts: &dyn Fn(&str) -> Result<(), String>,
+) -> OpenDmarcTranslation {
     let mut draft = Draft::new(conf, site, accepts);
     identity::translate(&mut draft);
     simple::translate(&mut draft);
@@ -121,7 +125,7 @@ pub fn translate(conf: &Conf, site: &Site, accepts: &dyn Fn(&str) -> Result<(), 
     action::translate(&mut draft);
     clients::translate(&mut draft);
     reports::translate(&mut draft);
-    Translation {
+    OpenDmarcTranslation {
         toml: draft.finish(),
         lines: draft.lines(),
     }

@@ -1,14 +1,14 @@
 //! Rows of OpenDMARC's database, as `opendmarc-import` fills it (compatibility checklist 2.9): the tables
-//! of 1.2, of 1.4 and later ones. Who asks the database fills [`Row`]; what it means is decided here, and
+//! of 1.2, of 1.4 and later ones. Who asks the database fills [`MessageRow`]; what it means is decided here, and
 //! a message has the same key and counts as the same, whether it comes from a history file or from here.
 //!
 //! What Domain Owners publish is known for each From domain only, as it was last seen (`requests`).
 
-use super::message::{Message, Seal, Signature};
+use super::message::{Message, RecordedSignature, Seal};
 
 /// A row of `messages` with the names that it points to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Row {
+pub struct MessageRow {
     /// `messages.id`
     pub id: u64,
     /// `messages.jobid`
@@ -40,16 +40,16 @@ pub struct Row {
     /// `messages.arc_policy`, from 1.4 on.
     pub arc_policy: Option<i64>,
     /// The row of `requests` for the From domain; none when it has expired.
-    pub request: Option<Request>,
+    pub request: Option<RequestRow>,
     /// The rows of `signatures`.
-    pub signatures: Vec<Signature>,
+    pub signatures: Vec<RecordedSignature>,
     /// The rows of `arcseals` and `arcauthresults`.
     pub seals: Vec<Seal>,
 }
 
 /// What a domain publishes, as it was last seen. Numbers are those of letters, 0 for a tag that is not there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct RequestRow {
     /// Where reports are asked for, or where `opendmarc-params` had them go.
     pub repuri: String,
     /// The tag `adkim`.
@@ -92,7 +92,7 @@ impl RowFault {
     }
 }
 
-impl Row {
+impl MessageRow {
     /// This row has a value that no report can bear ([`Meaning::Unusable`](super::message::Meaning)).
     #[must_use]
     pub fn fault(&self, key: &str, value: &str) -> RowFault {
@@ -170,12 +170,12 @@ fn addresses(repuri: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::{Meaning, Nowhere};
+    use super::super::message::{Meaning, NotReported};
     use super::*;
-    use crate::opendmarc::history::{Found, History, write};
+    use crate::opendmarc::history::{History, HistoryEvent, write};
 
-    fn row() -> Row {
-        Row {
+    fn row() -> MessageRow {
+        MessageRow {
             id: 17,
             job: "4ZQ0000001".to_owned(),
             reporter: "mx01.example.net".to_owned(),
@@ -191,7 +191,7 @@ mod tests {
             align_dkim: 5,
             align_spf: 5,
             arc_policy: Some(2),
-            request: Some(Request {
+            request: Some(RequestRow {
                 repuri: "mailto:a@example.com,mailto:b@example.com!10m".to_owned(),
                 adkim: 114,
                 aspf: 114,
@@ -200,7 +200,7 @@ mod tests {
                 pct: 100,
                 fo: 0,
             }),
-            signatures: vec![Signature {
+            signatures: vec![RecordedSignature {
                 domain: "example.com".to_owned(),
                 selector: Some("s1".to_owned()),
                 result: 7,
@@ -217,7 +217,7 @@ mod tests {
         let mut history = History::new();
         history.feed(write(&message).as_bytes(), &mut |one| found.push(one));
         history.end(&mut |one| found.push(one));
-        let [Found::Message(1, of_file)] = found.as_slice() else {
+        let [HistoryEvent::Message(1, of_file)] = found.as_slice() else {
             panic!("{found:?}");
         };
         assert_eq!(of_file.meaning(), message.meaning());
@@ -232,17 +232,17 @@ mod tests {
 
     #[test]
     fn without_a_request_a_message_counts_nowhere() {
-        let expired = Row {
+        let expired = MessageRow {
             request: None,
             ..row()
         };
         let meaning = expired.message().unwrap().meaning();
-        assert_eq!(meaning, Meaning::CountsNowhere(Nowhere::NoPolicy));
+        assert_eq!(meaning, Meaning::IsNotReported(NotReported::NoPolicy));
     }
 
     #[test]
     fn a_row_that_cannot_be_used_is_told_with_its_number_and_a_remedy() {
-        let fault = Row {
+        let fault = MessageRow {
             client: "unknown".to_owned(),
             ..row()
         }
@@ -258,7 +258,7 @@ mod tests {
             @r#"message 17 ("4ZQ0000001"): date "1780272000" is more than a day ahead of now"#
         );
         assert!(
-            Row {
+            MessageRow {
                 received_s: -1,
                 ..row()
             }
@@ -276,7 +276,7 @@ mod tests {
             client: String::new(),
         }];
         for (arc_policy, is_named) in [(Some(0), true), (Some(2), false), (None, false)] {
-            let row = Row {
+            let row = MessageRow {
                 arc_policy,
                 seals: seals.clone(),
                 ..row()

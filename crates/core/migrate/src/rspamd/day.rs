@@ -10,9 +10,9 @@ const MAX_DAYS: u64 = 2_932_896;
 
 /// A day, written `YYYYMMDD`. rspamd means that of its host: by local time since 3.0, by UTC before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(u64);
+pub struct RspamdDay(u64);
 
-impl Day {
+impl RspamdDay {
     /// The UTC day of this time in Unix seconds; the last one there is for those past it.
     #[must_use]
     pub fn at(unix_s: u64) -> Self {
@@ -48,7 +48,7 @@ impl Day {
     }
 }
 
-impl fmt::Display for Day {
+impl fmt::Display for RspamdDay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", date_time(self.0 * DAY_SECONDS).strftime("%Y%m%d"))
     }
@@ -70,7 +70,7 @@ impl Window {
     /// 22:30 UTC a host in Vienna counts under tomorrow, and the messages are of today. So it is the time
     /// within the window that is nearest to the day; at the first look, its noon.
     #[must_use]
-    pub fn time_of(self, day: Day) -> u64 {
+    pub fn time_of(self, day: RspamdDay) -> u64 {
         day.noon_s().max(self.since_s).min(self.now_s)
     }
 }
@@ -86,13 +86,16 @@ mod tests {
         for text in [
             "19700101", "20000229", "20260601", "20261231", "21000301", "99991231",
         ] {
-            assert_eq!(Day::parse(text).map(|day| day.to_string()).as_deref(), Some(text));
+            assert_eq!(
+                RspamdDay::parse(text).map(|day| day.to_string()).as_deref(),
+                Some(text)
+            );
         }
-        assert_eq!(Day::parse("20260601"), Some(Day::at(JUNE_1)));
-        assert_eq!(Day::at(JUNE_1 - 1).to_string(), "20260531");
-        assert_eq!(Day::at(JUNE_1).plus(-1).to_string(), "20260531");
-        assert_eq!(Day::at(0).plus(-1), Day::at(0));
-        assert_eq!(Day::at(u64::MAX).plus(1).to_string(), "99991231");
+        assert_eq!(RspamdDay::parse("20260601"), Some(RspamdDay::at(JUNE_1)));
+        assert_eq!(RspamdDay::at(JUNE_1 - 1).to_string(), "20260531");
+        assert_eq!(RspamdDay::at(JUNE_1).plus(-1).to_string(), "20260531");
+        assert_eq!(RspamdDay::at(0).plus(-1), RspamdDay::at(0));
+        assert_eq!(RspamdDay::at(u64::MAX).plus(1).to_string(), "99991231");
     }
 
     #[test]
@@ -111,15 +114,15 @@ mod tests {
             "00000101",
             "２０２６０６０１",
         ] {
-            assert_eq!(Day::parse(text), None, "{text}");
+            assert_eq!(RspamdDay::parse(text), None, "{text}");
         }
     }
 
     /// Hosts in UTC, east and west of it, looked at every five minutes.
     #[test]
     fn a_time_is_the_one_of_the_window_that_is_nearest_to_the_day() {
-        let day = Day::at(JUNE_1);
-        let at = |since_s, now_s| Day::at(Window { since_s, now_s }.time_of(day)).to_string();
+        let day = RspamdDay::at(JUNE_1);
+        let at = |since_s, now_s| RspamdDay::at(Window { since_s, now_s }.time_of(day)).to_string();
         let (midnight, hour) = (day.end_s(), 3_600);
         assert_eq!(at(JUNE_1 + hour, JUNE_1 + hour + 300), "20260601");
         assert_eq!(

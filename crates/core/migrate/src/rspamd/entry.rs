@@ -6,8 +6,8 @@ use landmarc_mail::DomainName;
 use landmarc_observation::{PublishedPolicy, TallyRow};
 
 use super::day::Window;
-use super::key::{Key, KeyError, Shape};
-use super::record::{Disposition, Record, RecordError};
+use super::key::{RecordKey, RecordKeyError, Shape};
+use super::record::{RspamdDisposition, RspamdRecord, RspamdRecordError};
 use crate::{Counted, MAX_COUNT};
 use landmarc_mail::text::visible_octets;
 
@@ -25,28 +25,28 @@ pub struct Policy {
 
 /// One entry: a line of a list with how often it is there, a field of a hash, a member of a sorted set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct RspamdEntry {
     /// As it is written.
     text: String,
     /// What that says.
-    pub record: Record,
+    pub record: RspamdRecord,
     /// How many messages, by now.
     pub count: u64,
 }
 
-impl Entry {
+impl RspamdEntry {
     /// Reads an entry: the octets of a line, a field or a member, and how many messages it stands for.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(octets: &[u8], count: u64, shape: Shape) -> Result<Self, RecordError> {
+    pub fn read(octets: &[u8], count: u64, shape: Shape) -> Result<Self, RspamdRecordError> {
         // Parts of a key on several servers are added up: the sum has the limit of each.
         if !(1..=MAX_COUNT).contains(&count) {
-            return Err(RecordError::Count(count.to_string()));
+            return Err(RspamdRecordError::Count(count.to_string()));
         }
-        let record = Record::read(octets, shape)?;
+        let record = RspamdRecord::read(octets, shape)?;
         let text = str::from_utf8(octets)
-            .map_err(|_| RecordError::NotUtf8)?
+            .map_err(|_| RspamdRecordError::NotUtf8)?
             .to_owned();
         Ok(Self { text, record, count })
     }
@@ -55,18 +55,18 @@ impl Entry {
     ///
     /// # Errors
     /// What is no whole number from 1 to [`MAX_COUNT`]: nobody has seen half a message.
-    pub fn count(octets: &[u8]) -> Result<u64, RecordError> {
-        let text = str::from_utf8(octets).map_err(|_| RecordError::NotUtf8)?;
+    pub fn count(octets: &[u8]) -> Result<u64, RspamdRecordError> {
+        let text = str::from_utf8(octets).map_err(|_| RspamdRecordError::NotUtf8)?;
         let number = text
             .parse()
             .ok()
             .filter(|number| (1..=MAX_COUNT).contains(number));
-        number.ok_or_else(|| RecordError::Count(text.to_owned()))
+        number.ok_or_else(|| RspamdRecordError::Count(text.to_owned()))
     }
 
     /// The Author Domain; of a line in a list, the domain of the list stands for it.
     #[must_use]
-    pub fn author_domain<'e>(&'e self, key: &'e Key) -> &'e DomainName {
+    pub fn author_domain<'e>(&'e self, key: &'e RecordKey) -> &'e DomainName {
         self.record.author_domain.as_ref().unwrap_or(&key.domain)
     }
 
@@ -75,9 +75,9 @@ impl Entry {
     #[must_use]
     pub fn counted(
         &self,
-        key: &Key,
+        key: &RecordKey,
         policy: Option<&Policy>,
-        strongest: Disposition,
+        strongest: RspamdDisposition,
         window: Window,
     ) -> Counted {
         let author_domain = self.author_domain(key).to_string();
@@ -139,7 +139,7 @@ impl Entry {
 }
 
 /// What was asked: by DNS, but for where reports go, which the key knows of that day.
-fn published(key: &Key, policy: Option<&Policy>, strongest: Disposition) -> PublishedPolicy {
+fn published(key: &RecordKey, policy: Option<&Policy>, strongest: RspamdDisposition) -> PublishedPolicy {
     let Some(policy) = policy else {
         return PublishedPolicy {
             p: strongest.as_str().to_owned(),
@@ -167,20 +167,20 @@ pub struct Unread {
     /// The name of the key.
     pub key: Vec<u8>,
     /// What is wrong with which part of it.
-    pub what: What,
+    pub what: UnreadPart,
 }
 
 /// What could not be read of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum UnreadPart {
     /// The key: nothing in it was read.
-    Key(KeyError),
+    Key(RecordKeyError),
     /// One entry; all others were.
     Entry {
         /// As it is written.
         octets: Vec<u8>,
         /// What is wrong with it.
-        error: RecordError,
+        error: RspamdRecordError,
     },
     /// There are more entries than are read.
     TooMany {
@@ -194,9 +194,9 @@ impl Unread {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match &self.what {
-            What::Key(error) => error.remedy(),
-            What::Entry { error, .. } => error.remedy(),
-            What::TooMany { .. } => {
+            UnreadPart::Key(error) => error.remedy(),
+            UnreadPart::Entry { error, .. } => error.remedy(),
+            UnreadPart::TooMany { .. } => {
                 "lower max_entries of rspamd (reporting { }), or remove the list once it is imported"
             }
         }
@@ -208,9 +208,9 @@ impl fmt::Display for Unread {
         let shown = |octets| format!("\"{}\"", visible_octets(octets, MAX_SHOWN));
         let key = shown(&self.key);
         match &self.what {
-            What::Key(error) => write!(f, "key {key}: {error}"),
-            What::Entry { octets, error } => write!(f, "key {key}, record {}: {error}", shown(octets)),
-            What::TooMany { read } => write!(
+            UnreadPart::Key(error) => write!(f, "key {key}: {error}"),
+            UnreadPart::Entry { octets, error } => write!(f, "key {key}, record {}: {error}", shown(octets)),
+            UnreadPart::TooMany { read } => write!(
                 f,
                 "key {key}: it has more than {read} records; the others were not read"
             ),

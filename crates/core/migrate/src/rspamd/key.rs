@@ -2,7 +2,7 @@
 
 use landmarc_mail::DomainName;
 
-use super::day::Day;
+use super::day::RspamdDay;
 use landmarc_mail::text::quoted;
 
 /// The longest name of a key that is read. The addresses of a DMARC record are in it.
@@ -62,14 +62,14 @@ impl Default for Names {
 impl Names {
     /// The sets that name the keys of the days around this one, whatever the time zone of rspamd: of each
     /// day its own, and the one that `rspamadm` is reporting from.
-    pub fn indexes_around(&self, today: Day) -> impl Iterator<Item = String> {
+    pub fn indexes_around(&self, today: RspamdDay) -> impl Iterator<Item = String> {
         let days = (-DAYS_KEPT..=1).map(move |days| today.plus(days));
         days.flat_map(|day| self.indexes_of(day))
     }
 
     /// The sets that name the keys of this day.
     #[must_use]
-    pub fn indexes_of(&self, day: Day) -> [String; 2] {
+    pub fn indexes_of(&self, day: RspamdDay) -> [String; 2] {
         let name = format!("{}{JOIN}{day}", self.index_prefix);
         [name.clone(), name + PROCESSING]
     }
@@ -85,13 +85,13 @@ impl Names {
             )
         };
         let date = str::from_utf8(name).ok().and_then(date);
-        date.is_some_and(|date| Day::parse(without_processing(&date)).is_some())
+        date.is_some_and(|date| RspamdDay::parse(without_processing(&date)).is_some())
     }
 }
 
 /// A key: whose records, of which day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct RecordKey {
     /// The name in Redis, but for what `rspamadm` adds while it reports: it is the same key.
     pub name: String,
     /// How the records are held.
@@ -102,12 +102,12 @@ pub struct Key {
     /// Where reports were asked for, in lower case as rspamd has it; in sorted sets alone.
     pub rua: Vec<String>,
     /// The day; lists have none.
-    pub day: Option<Day>,
+    pub day: Option<RspamdDay>,
 }
 
 /// Why a key is not read. Display says what is wrong, without the name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub enum RecordKeyError {
     /// Over [`MAX_KEY_OCTETS`].
     #[error("the name of the key has {0} octets, more than {MAX_KEY_OCTETS}")]
     TooLong(usize),
@@ -138,7 +138,7 @@ pub enum KeyError {
     Date(String),
 }
 
-impl KeyError {
+impl RecordKeyError {
     /// What can be done.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -157,16 +157,16 @@ impl KeyError {
     }
 }
 
-impl Key {
+impl RecordKey {
     /// Reads the name of a key.
     ///
     /// # Errors
     /// Why it holds no records: what is no domain or no date, and names past [`MAX_KEY_OCTETS`].
-    pub fn read(name: &[u8], shape: Shape, names: &Names) -> Result<Self, KeyError> {
+    pub fn read(name: &[u8], shape: Shape, names: &Names) -> Result<Self, RecordKeyError> {
         if name.len() > MAX_KEY_OCTETS {
-            return Err(KeyError::TooLong(name.len()));
+            return Err(RecordKeyError::TooLong(name.len()));
         }
-        let name = str::from_utf8(name).map_err(|_| KeyError::NotUtf8)?;
+        let name = str::from_utf8(name).map_err(|_| RecordKeyError::NotUtf8)?;
         match shape {
             Shape::Lines => Self::of_list(name, names),
             Shape::Counters => Self::of_counters(without_processing(name)),
@@ -174,9 +174,9 @@ impl Key {
         }
     }
 
-    fn of_list(name: &str, names: &Names) -> Result<Self, KeyError> {
+    fn of_list(name: &str, names: &Names) -> Result<Self, RecordKeyError> {
         let text = name.strip_prefix(&names.list_prefix);
-        let text = text.ok_or_else(|| KeyError::Prefix(names.list_prefix.clone()))?;
+        let text = text.ok_or_else(|| RecordKeyError::Prefix(names.list_prefix.clone()))?;
         Ok(Self {
             name: name.to_owned(),
             shape: Shape::Lines,
@@ -187,10 +187,10 @@ impl Key {
     }
 
     /// `PREFIX;AUTHOR DOMAIN;DATE`.
-    fn of_counters(name: &str) -> Result<Self, KeyError> {
+    fn of_counters(name: &str) -> Result<Self, RecordKeyError> {
         let parts: Vec<_> = name.split(JOIN).collect();
         let &[_, author_domain, date] = parts.as_slice() else {
-            return Err(KeyError::Parts {
+            return Err(RecordKeyError::Parts {
                 found: parts.len(),
                 wanted: "3",
             });
@@ -206,7 +206,7 @@ impl Key {
 
     /// `PREFIX;DOMAIN;RUA;DATE`. A URI may have semicolons of its own (RFC 3986 §2.2), so that there are
     /// four parts or more.
-    fn of_scores(name: &str) -> Result<Self, KeyError> {
+    fn of_scores(name: &str) -> Result<Self, RecordKeyError> {
         let parts: Vec<_> = name.split(JOIN).collect();
         let [_, policy_domain, rua @ .., date] = parts.as_slice() else {
             return Err(too_few(parts.len()));
@@ -225,8 +225,8 @@ impl Key {
     }
 }
 
-fn too_few(found: usize) -> KeyError {
-    KeyError::Parts {
+fn too_few(found: usize) -> RecordKeyError {
+    RecordKeyError::Parts {
         found,
         wanted: "4 or more",
     }
@@ -241,13 +241,13 @@ fn uris(text: &str) -> Vec<String> {
     uris.take(MAX_URIS).map(str::to_owned).collect()
 }
 
-fn domain(text: &str) -> Result<DomainName, KeyError> {
-    DomainName::parse(text).map_err(|error| KeyError::Domain {
+fn domain(text: &str) -> Result<DomainName, RecordKeyError> {
+    DomainName::parse(text).map_err(|error| RecordKeyError::Domain {
         text: text.to_owned(),
         error,
     })
 }
 
-fn day(text: &str) -> Result<Day, KeyError> {
-    Day::parse(text).ok_or_else(|| KeyError::Date(text.to_owned()))
+fn day(text: &str) -> Result<RspamdDay, RecordKeyError> {
+    RspamdDay::parse(text).ok_or_else(|| RecordKeyError::Date(text.to_owned()))
 }

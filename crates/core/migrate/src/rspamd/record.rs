@@ -16,7 +16,7 @@ pub const MAX_SIGNATURES: usize = 100;
 
 /// What rspamd says that was asked for because of DMARC. Whether anything was done is up to its `actions`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Disposition {
+pub enum RspamdDisposition {
     /// Nothing. rspamd says so of messages that pass too.
     None,
     /// To be put in quarantine.
@@ -25,7 +25,7 @@ pub enum Disposition {
     Reject,
 }
 
-impl Disposition {
+impl RspamdDisposition {
     /// The word for it (RFC 9990 §3.1.1.9).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Disposition {
 
 /// A record as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct RspamdRecord {
     /// When the message was seen, in Unix seconds; in lists alone.
     pub seen_s: Option<u64>,
     /// The SMTP client.
@@ -59,7 +59,7 @@ pub struct Record {
     /// Whether a signature passed in alignment.
     pub dkim_aligned: bool,
     /// What was asked for; none in the first lists, which did not tell.
-    pub disposition: Disposition,
+    pub disposition: RspamdDisposition,
     /// Whether `pct` spared the message what the policy asks for.
     pub sampled_out: bool,
     /// The Author Domain; in lists, the key has the only domain there is.
@@ -73,7 +73,7 @@ pub struct Record {
 
 /// Why a record is not read. Display says what is wrong, without the record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
+pub enum RspamdRecordError {
     /// Over [`MAX_RECORD_OCTETS`].
     #[error("it has {0} octets, more than {MAX_RECORD_OCTETS}")]
     TooLong(usize),
@@ -114,7 +114,7 @@ pub enum RecordError {
     Count(String),
 }
 
-impl RecordError {
+impl RspamdRecordError {
     /// What can be done.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -129,16 +129,16 @@ impl RecordError {
     }
 }
 
-impl Record {
+impl RspamdRecord {
     /// Reads an entry of a key of this shape.
     ///
     /// # Errors
     /// What is wrong with it; nothing of it can be counted then.
-    pub fn read(octets: &[u8], shape: Shape) -> Result<Self, RecordError> {
+    pub fn read(octets: &[u8], shape: Shape) -> Result<Self, RspamdRecordError> {
         if octets.len() > MAX_RECORD_OCTETS {
-            return Err(RecordError::TooLong(octets.len()));
+            return Err(RspamdRecordError::TooLong(octets.len()));
         }
-        let text = str::from_utf8(octets).map_err(|_| RecordError::NotUtf8)?;
+        let text = str::from_utf8(octets).map_err(|_| RspamdRecordError::NotUtf8)?;
         match shape {
             Shape::Lines => line(text),
             Shape::Counters | Shape::Scores => twelve_fields(text),
@@ -153,13 +153,13 @@ impl Record {
 }
 
 /// `time,address,spf,dkim`, and in 1.3 `,disposition` (checklist R5, R6).
-fn line(text: &str) -> Result<Record, RecordError> {
+fn line(text: &str) -> Result<RspamdRecord, RspamdRecordError> {
     let fields: Vec<_> = text.split(',').map(str::trim).collect();
     let (time, address, spf, dkim, disposition) = match *fields.as_slice() {
         [time, address, spf, dkim] => (time, address, spf, dkim, None),
         [time, address, spf, dkim, disposition] => (time, address, spf, dkim, Some(disposition)),
         _ => {
-            return Err(RecordError::Fields {
+            return Err(RspamdRecordError::Fields {
                 found: fields.len(),
                 wanted: "4 or 5",
             });
@@ -168,12 +168,12 @@ fn line(text: &str) -> Result<Record, RecordError> {
     let seen_s = time
         .parse()
         .map_err(|_| field(1, time, "no time in seconds since 1970"))?;
-    Ok(Record {
+    Ok(RspamdRecord {
         seen_s: Some(seen_s),
         source_ip: self::address(2, address)?,
         spf_aligned: verdict(3, spf)?,
         dkim_aligned: verdict(4, dkim)?,
-        disposition: disposition.map_or(Ok(Disposition::None), |word| self::disposition(5, word))?,
+        disposition: disposition.map_or(Ok(RspamdDisposition::None), |word| self::disposition(5, word))?,
         sampled_out: false,
         author_domain: None,
         dkim: Vec::new(),
@@ -182,8 +182,8 @@ fn line(text: &str) -> Result<Record, RecordError> {
 }
 
 /// The form of 2.x and 3.x (checklist R8, R9).
-fn twelve_fields(text: &str) -> Result<Record, RecordError> {
-    let wrong = || RecordError::Fields {
+fn twelve_fields(text: &str) -> Result<RspamdRecord, RspamdRecordError> {
+    let wrong = || RspamdRecordError::Fields {
         found: text.split(',').count(),
         wanted: "12",
     };
@@ -207,17 +207,18 @@ fn twelve_fields(text: &str) -> Result<Record, RecordError> {
     else {
         return Err(wrong());
     };
-    let author_domain = DomainName::parse(author_domain).map_err(|error| RecordError::AuthorDomain {
-        text: author_domain.to_owned(),
-        error,
-    })?;
+    let author_domain =
+        DomainName::parse(author_domain).map_err(|error| RspamdRecordError::AuthorDomain {
+            text: author_domain.to_owned(),
+            error,
+        })?;
     let signatures = [
         (passed, "pass"),
         (failed, "fail"),
         (temperror, "temperror"),
         (permerror, "permerror"),
     ];
-    Ok(Record {
+    Ok(RspamdRecord {
         seen_s: None,
         source_ip: self::address(1, address)?,
         spf_aligned: verdict(2, spf)?,
@@ -230,22 +231,22 @@ fn twelve_fields(text: &str) -> Result<Record, RecordError> {
     })
 }
 
-fn field(number: usize, text: &str, wrong: &'static str) -> RecordError {
-    RecordError::Field {
+fn field(number: usize, text: &str, wrong: &'static str) -> RspamdRecordError {
+    RspamdRecordError::Field {
         number,
         text: text.to_owned(),
         wrong,
     }
 }
 
-fn address(number: usize, text: &str) -> Result<IpAddr, RecordError> {
+fn address(number: usize, text: &str) -> Result<IpAddr, RspamdRecordError> {
     // ::ffff:192.0.2.1 is 192.0.2.1, as everywhere else.
     let address = text.parse::<IpAddr>().map(|address| address.to_canonical());
     address.map_err(|_| field(number, text, "no IP address"))
 }
 
 /// `true` and `false` in lists, `pass` and `fail` later.
-fn verdict(number: usize, text: &str) -> Result<bool, RecordError> {
+fn verdict(number: usize, text: &str) -> Result<bool, RspamdRecordError> {
     match text {
         "true" | "pass" => Ok(true),
         "false" | "fail" => Ok(false),
@@ -253,11 +254,11 @@ fn verdict(number: usize, text: &str) -> Result<bool, RecordError> {
     }
 }
 
-fn disposition(number: usize, text: &str) -> Result<Disposition, RecordError> {
-    Disposition::read(text).ok_or_else(|| field(number, text, "none of none, quarantine, reject"))
+fn disposition(number: usize, text: &str) -> Result<RspamdDisposition, RspamdRecordError> {
+    RspamdDisposition::read(text).ok_or_else(|| field(number, text, "none of none, quarantine, reject"))
 }
 
-fn sampled_out(text: &str) -> Result<bool, RecordError> {
+fn sampled_out(text: &str) -> Result<bool, RspamdRecordError> {
     match text {
         "" => Ok(false),
         "sampled_out" => Ok(true),
@@ -267,7 +268,7 @@ fn sampled_out(text: &str) -> Result<bool, RecordError> {
 
 /// The domains of signatures, those of one result joined by `|`. What is no domain was in nobody's
 /// alignment, and a report cannot have it.
-fn domains(signatures: [(&str, &'static str); 4]) -> Result<Vec<(String, &'static str)>, RecordError> {
+fn domains(signatures: [(&str, &'static str); 4]) -> Result<Vec<(String, &'static str)>, RspamdRecordError> {
     let each = signatures.into_iter().flat_map(|(joined, result)| {
         let names = joined.split('|').filter_map(|name| DomainName::parse(name).ok());
         names.map(move |name| (name.to_string(), result))
@@ -275,11 +276,11 @@ fn domains(signatures: [(&str, &'static str); 4]) -> Result<Vec<(String, &'stati
     let found: Vec<_> = each.take(MAX_SIGNATURES + 1).collect();
     match found.len() {
         0..=MAX_SIGNATURES => Ok(found),
-        _ => Err(RecordError::Signatures),
+        _ => Err(RspamdRecordError::Signatures),
     }
 }
 
-fn spf_of(domain: &str, result: &str) -> Result<Option<(String, &'static str)>, RecordError> {
+fn spf_of(domain: &str, result: &str) -> Result<Option<(String, &'static str)>, RspamdRecordError> {
     let known = SPF_RESULTS.iter().find(|known| **known == result);
     let result = known.ok_or_else(|| field(12, result, "no result of SPF"))?;
     // A HELO name may be anything, such as an address in brackets.

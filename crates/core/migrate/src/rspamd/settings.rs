@@ -8,7 +8,7 @@ use std::fmt;
 
 use landmarc_mail::text::excerpt;
 
-use super::ucl::{self, Said};
+use super::ucl::{self, UclEntry};
 use crate::toml::basic_string;
 use options::{Outcome, Rank, outcome};
 
@@ -29,18 +29,18 @@ pub struct ConfigFile<'f> {
 
 /// What the files come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Translation {
+pub struct RspamdTranslation {
     /// A settings file of ours; comments say where each line comes from.
     pub toml: String,
     /// What became of each option, in the order of the files.
-    pub lines: Vec<Line>,
+    pub lines: Vec<OptionLine>,
     /// What could not be understood, in the order of the files.
-    pub broken: Vec<Broken>,
+    pub broken: Vec<OptionMistake>,
 }
 
 /// An option, and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct OptionLine {
     /// The path of the file.
     pub file: String,
     /// The line in it, from 1.
@@ -55,7 +55,7 @@ pub struct Line {
 
 /// A line that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broken {
+pub struct OptionMistake {
     /// The path of the file.
     pub file: String,
     /// The line in it, from 1.
@@ -66,7 +66,7 @@ pub struct Broken {
     pub remedy: &'static str,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for OptionMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.what)
     }
@@ -75,13 +75,16 @@ impl fmt::Display for Broken {
 /// Translates these files; of two that say the same, the later one counts. `accepts` says of a line for our
 /// settings file why it is none.
 #[must_use]
-pub fn translate(files: &[ConfigFile<'_>], accepts: &dyn Fn(&str) -> Result<(), String>) -> Translation {
+pub fn translate(
+    files: &[ConfigFile<'_>],
+    accepts: &dyn Fn(&str) -> Result<(), String>,
+) -> RspamdTranslation {
     let mut work = Work {
         accepts,
         chosen: BTreeMap::new(),
         others: BTreeSet::new(),
         remarks: Vec::new(),
-        translation: Translation::default(),
+        translation: RspamdTranslation::default(),
     };
     for file in files {
         work.take(file);
@@ -97,7 +100,7 @@ struct Work<'w> {
     others: BTreeSet<(String, String)>,
     /// What remains to be done by hand: comments at the top of the file.
     remarks: Vec<String>,
-    translation: Translation,
+    translation: RspamdTranslation,
 }
 
 struct Chosen {
@@ -115,14 +118,14 @@ impl Work<'_> {
         for said in said {
             self.take_one(file.path, implied, said);
         }
-        self.tell_of_nothing(file.path, before);
+        self.refuse_unused(file.path, before);
         for fault in faults {
             self.refuse(file.path, fault.line, fault.wrong.to_string(), fault.remedy());
         }
     }
 
     /// A file that has the options of other modules alone is a mistake: nobody would hear that nothing was done.
-    fn tell_of_nothing(&mut self, file: &str, before: usize) {
+    fn refuse_unused(&mut self, file: &str, before: usize) {
         let lines = self.translation.lines.get(before..).unwrap_or_default();
         let Some(first) = lines
             .first()
@@ -142,7 +145,7 @@ impl Work<'_> {
 
     fn refuse(&mut self, file: &str, line: usize, what: String, remedy: &'static str) {
         let file = file.to_owned();
-        let broken = Broken {
+        let broken = OptionMistake {
             file,
             line,
             what,
@@ -151,14 +154,14 @@ impl Work<'_> {
         self.translation.broken.push(broken);
     }
 
-    fn take_one(&mut self, file: &str, implied: Option<&str>, mut said: Said) {
+    fn take_one(&mut self, file: &str, implied: Option<&str>, mut said: UclEntry) {
         let is_implied = |section: &&str| said.path.first().is_none_or(|first| first != section);
         if let Some(section) = implied.filter(is_implied) {
             said.path.insert(0, section.to_owned());
         }
         let option = one_line(&said.path.join("."));
         let path: Vec<&str> = said.path.iter().map(String::as_str).collect();
-        let mut line = Line {
+        let mut line = OptionLine {
             file: file.to_owned(),
             line: said.line,
             option,
@@ -209,7 +212,7 @@ impl Work<'_> {
     }
 
     /// Sets one of ours, unless an option that counts more has set it.
-    fn set(&mut self, key: &'static str, value: String, rank: Rank, line: &Line) -> Result<(), String> {
+    fn set(&mut self, key: &'static str, value: String, rank: Rank, line: &OptionLine) -> Result<(), String> {
         if key != RELAY_HOST && key != RELAY_PORT {
             (self.accepts)(&format!("{key} = {value}\n"))?;
         }
@@ -221,7 +224,7 @@ impl Work<'_> {
     }
 
     /// The settings file: tables in the order of their names, behind `mode`, which belongs to none.
-    fn end(mut self) -> Translation {
+    fn end(mut self) -> RspamdTranslation {
         self.join_relay();
         self.spare_others();
         let mut toml = String::new();
@@ -309,7 +312,7 @@ const OF_DMARC_TOO: &str = "actions symbols key_prefix auth_and_local_conf check
                             timeout sentinels prefix";
 
 /// The section that a file is the inside of by what it says, where its name tells nothing: a copy, say.
-fn section_of(said: &[Said]) -> Option<&'static str> {
+fn section_of(said: &[UclEntry]) -> Option<&'static str> {
     let names: BTreeSet<_> = said
         .iter()
         .filter_map(|said| said.path.first().map(String::as_str))

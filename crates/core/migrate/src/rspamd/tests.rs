@@ -16,19 +16,19 @@ const NOW: Window = Window {
 const MEMBER: &str =
     "192.0.2.1,fail,pass,none,,mail.example.com,example.com|example.net,,,,bounce.example.net,none";
 
-fn key(name: &str, shape: Shape) -> Key {
-    Key::read(name.as_bytes(), shape, &Names::default()).unwrap()
+fn key(name: &str, shape: Shape) -> RecordKey {
+    RecordKey::read(name.as_bytes(), shape, &Names::default()).unwrap()
 }
 
-fn scores() -> Key {
+fn scores() -> RecordKey {
     key(
         "dmarc_rpt;example.com;mailto:d@example.com;20260601",
         Shape::Scores,
     )
 }
 
-fn entry(text: &str, count: u64, shape: Shape) -> Entry {
-    Entry::read(text.as_bytes(), count, shape).unwrap()
+fn entry(text: &str, count: u64, shape: Shape) -> RspamdEntry {
+    RspamdEntry::read(text.as_bytes(), count, shape).unwrap()
 }
 
 fn policy(rua: &[&str]) -> Policy {
@@ -46,7 +46,7 @@ fn policy(rua: &[&str]) -> Policy {
 
 #[test]
 fn r9_a_member_of_a_sorted_set_counts_with_its_score() {
-    let counted = entry(MEMBER, 7, Shape::Scores).counted(&scores(), None, Disposition::None, NOW);
+    let counted = entry(MEMBER, 7, Shape::Scores).counted(&scores(), None, RspamdDisposition::None, NOW);
     assert_eq!(counted.count, 7);
     assert_eq!(counted.at_s, JUNE_1 + 43_200);
     assert_eq!(counted.row.policy_domain, "example.com");
@@ -82,7 +82,7 @@ fn r9_a_key_that_is_being_reported_is_the_same_key() {
     let processing = "dmarc_rpt;example.com;mailto:d@example.com;20260601_processing";
     assert_eq!(key(processing, Shape::Scores), scores());
     assert_eq!(
-        Names::default().indexes_of(Day::at(JUNE_1)),
+        Names::default().indexes_of(RspamdDay::at(JUNE_1)),
         ["dmarc_idx;20260601", "dmarc_idx;20260601_processing"]
     );
 }
@@ -90,7 +90,7 @@ fn r9_a_key_that_is_being_reported_is_the_same_key() {
 #[test]
 fn r9_all_four_results_of_signatures_and_every_one_of_spf_are_read() {
     let text = "2001:db8::1,fail,fail,reject,sampled_out,a.example,,b.example,c.example|c.example,d.example,[192.0.2.9],permerror";
-    let counted = entry(text, 1, Shape::Scores).counted(&scores(), None, Disposition::Reject, NOW);
+    let counted = entry(text, 1, Shape::Scores).counted(&scores(), None, RspamdDisposition::Reject, NOW);
     let results: Vec<_> = counted
         .row
         .dkim
@@ -127,7 +127,7 @@ fn r8_a_field_of_a_hash_is_read_likewise_and_its_key_has_the_author_domain() {
     assert_eq!(key.domain.as_str(), "mail.example.com");
     assert_eq!(key.rua, [""; 0]);
     let entry = entry(MEMBER, 3, Shape::Counters);
-    let unknown = entry.counted(&key, None, Disposition::None, NOW);
+    let unknown = entry.counted(&key, None, RspamdDisposition::None, NOW);
     assert_eq!(
         (unknown.row.policy_domain.as_str(), unknown.count),
         ("mail.example.com", 3)
@@ -136,7 +136,7 @@ fn r8_a_field_of_a_hash_is_read_likewise_and_its_key_has_the_author_domain() {
     let asked = entry.counted(
         &key,
         Some(&policy(&["mailto:D@example.com"])),
-        Disposition::None,
+        RspamdDisposition::None,
         NOW,
     );
     assert_eq!(asked.row.policy_domain, "example.com");
@@ -153,7 +153,7 @@ fn r5_and_r6_lines_of_a_list_have_their_own_time_and_no_author_domain() {
     let first = entry("1780300000,192.0.2.1,true,false", 2, Shape::Lines).counted(
         &list,
         None,
-        Disposition::None,
+        RspamdDisposition::None,
         NOW,
     );
     assert_eq!(
@@ -171,11 +171,14 @@ fn r5_and_r6_lines_of_a_list_have_their_own_time_and_no_author_domain() {
     );
     for disposition in ["none", "quarantine", "reject"] {
         let line = format!("1780300000,2001:db8::1,false,false,{disposition}");
-        let counted = entry(&line, 1, Shape::Lines).counted(&list, None, Disposition::None, NOW);
+        let counted = entry(&line, 1, Shape::Lines).counted(&list, None, RspamdDisposition::None, NOW);
         assert_eq!(counted.row.disposition, disposition);
     }
     let ahead = entry("9999999999,192.0.2.1,true,true", 1, Shape::Lines);
-    assert_eq!(ahead.counted(&list, None, Disposition::None, NOW).at_s, NOW.now_s);
+    assert_eq!(
+        ahead.counted(&list, None, RspamdDisposition::None, NOW).at_s,
+        NOW.now_s
+    );
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn r4_lists_have_the_prefix_that_the_site_gave_them() {
         list_prefix: "mail:dmarc:".to_owned(),
         index_prefix: "idx".to_owned(),
     };
-    let key = Key::read(b"mail:dmarc:example.com", Shape::Lines, &names).unwrap();
+    let key = RecordKey::read(b"mail:dmarc:example.com", Shape::Lines, &names).unwrap();
     assert_eq!(key.domain.as_str(), "example.com");
     assert!(names.is_index(b"idx;20260601") && names.is_index(b"idx;20260601_processing"));
     for other in [
@@ -201,7 +204,7 @@ fn r4_lists_have_the_prefix_that_the_site_gave_them() {
 
 #[test]
 fn indexes_are_looked_for_in_every_time_zone() {
-    let indexes: Vec<_> = Names::default().indexes_around(Day::at(JUNE_1)).collect();
+    let indexes: Vec<_> = Names::default().indexes_around(RspamdDay::at(JUNE_1)).collect();
     assert_eq!(indexes.len(), 10);
     assert_eq!(indexes.first().map(String::as_str), Some("dmarc_idx;20260529"));
     assert!(indexes.iter().any(|name| name == "dmarc_idx;20260602"));
@@ -213,11 +216,11 @@ fn where_reports_go_is_what_was_asked_on_that_day() {
     let of_dns = |rua: &[&str]| {
         let policy = policy(rua);
         let counted =
-            entry(MEMBER, 1, Shape::Scores).counted(&scores(), Some(&policy), Disposition::None, NOW);
+            entry(MEMBER, 1, Shape::Scores).counted(&scores(), Some(&policy), RspamdDisposition::None, NOW);
         assert_eq!(counted.row.published.p, "reject");
         counted.row.published.rua
     };
-    assert_eq!(of_dns(&["mailto:D@Example.com"]), ["mailto:D@Example.com"]);
+    assert_eq!(of_dns(&["mailto:DEntryxample.com"]), ["mailto:DEntryxample.com"]);
     assert_eq!(of_dns(&["mailto:new@example.com"]), ["mailto:d@example.com"]);
     assert_eq!(of_dns(&[]), ["mailto:d@example.com"]);
     let several = key(
@@ -236,7 +239,8 @@ fn where_reports_go_is_what_was_asked_on_that_day() {
 
 #[test]
 fn without_dns_the_strongest_disposition_of_a_key_is_its_policy() {
-    let counted = entry(MEMBER, 1, Shape::Scores).counted(&scores(), None, Disposition::Quarantine, NOW);
+    let counted =
+        entry(MEMBER, 1, Shape::Scores).counted(&scores(), None, RspamdDisposition::Quarantine, NOW);
     assert_eq!(
         (
             counted.row.published.p.as_str(),
@@ -244,7 +248,10 @@ fn without_dns_the_strongest_disposition_of_a_key_is_its_policy() {
         ),
         ("quarantine", "quarantine")
     );
-    assert!(Disposition::Reject > Disposition::Quarantine && Disposition::Quarantine > Disposition::None);
+    assert!(
+        RspamdDisposition::Reject > RspamdDisposition::Quarantine
+            && RspamdDisposition::Quarantine > RspamdDisposition::None
+    );
 }
 
 /// The HELO name is what the client likes; commas in it do not cost the record.
@@ -315,9 +322,9 @@ fn what_is_broken_is_told_with_key_place_and_remedy() {
     let mut told = String::new();
     let mut tell = |unread: &Unread| told.push_str(&format!("{unread}\n  {}\n", unread.remedy()));
     for (key, octets, shape) in records {
-        assert!(Key::read(key, shape, &names).is_ok());
-        let error = Entry::read(octets, 1, shape).unwrap_err();
-        let what = What::Entry {
+        assert!(RecordKey::read(key, shape, &names).is_ok());
+        let error = RspamdEntry::read(octets, 1, shape).unwrap_err();
+        let what = UnreadPart::Entry {
             octets: octets.to_owned(),
             error,
         };
@@ -335,8 +342,8 @@ fn what_is_broken_is_told_with_key_place_and_remedy() {
         "9223372036854775807",
         "18446744073709551616",
     ] {
-        let error = Entry::count(count.as_bytes()).unwrap_err();
-        let what = What::Entry {
+        let error = RspamdEntry::count(count.as_bytes()).unwrap_err();
+        let what = UnreadPart::Entry {
             octets: MEMBER.as_bytes().to_owned(),
             error,
         };
@@ -357,15 +364,15 @@ fn what_is_broken_is_told_with_key_place_and_remedy() {
         (&[b'x'; MAX_KEY_OCTETS + 1], Shape::Scores),
     ];
     for (key, shape) in keys {
-        let error = Key::read(key, shape, &names).unwrap_err();
+        let error = RecordKey::read(key, shape, &names).unwrap_err();
         tell(&Unread {
             key: key.to_owned(),
-            what: What::Key(error),
+            what: UnreadPart::Key(error),
         });
     }
     tell(&Unread {
         key: b"dmarc_example.com".to_vec(),
-        what: What::TooMany { read: 1_000 },
+        what: UnreadPart::TooMany { read: 1_000 },
     });
     insta::assert_snapshot!(told);
 }
@@ -379,22 +386,22 @@ fn a_record_and_a_key_at_their_limits_are_read() {
         )
     };
     let most = MAX_RECORD_OCTETS - fill(0).len();
-    assert!(Entry::read(fill(most).as_bytes(), 1, Shape::Scores).is_ok());
-    assert!(Entry::read(fill(most + 1).as_bytes(), 1, Shape::Scores).is_err());
+    assert!(RspamdEntry::read(fill(most).as_bytes(), 1, Shape::Scores).is_ok());
+    assert!(RspamdEntry::read(fill(most + 1).as_bytes(), 1, Shape::Scores).is_err());
     let signed = |count: usize| {
         let domains = vec!["a.example"; count].join("|");
-        Entry::read(
+        RspamdEntry::read(
             format!("192.0.2.1,fail,fail,none,,a.example,{domains},,,,,none").as_bytes(),
             1,
             Shape::Scores,
         )
     };
     assert_eq!(signed(MAX_SIGNATURES).unwrap().record.dkim.len(), MAX_SIGNATURES);
-    assert_eq!(signed(MAX_SIGNATURES + 1), Err(RecordError::Signatures));
+    assert_eq!(signed(MAX_SIGNATURES + 1), Err(RspamdRecordError::Signatures));
     let name = |octets: usize| format!("dmarc_rpt;example.com;{};20260601", "x".repeat(octets));
     let most = MAX_KEY_OCTETS - name(0).len();
-    assert!(Key::read(name(most).as_bytes(), Shape::Scores, &Names::default()).is_ok());
-    assert!(Key::read(name(most + 1).as_bytes(), Shape::Scores, &Names::default()).is_err());
+    assert!(RecordKey::read(name(most).as_bytes(), Shape::Scores, &Names::default()).is_ok());
+    assert!(RecordKey::read(name(most + 1).as_bytes(), Shape::Scores, &Names::default()).is_err());
 }
 
 #[test]
@@ -403,28 +410,28 @@ fn only_types_that_hold_records_have_a_shape() {
     let known = [Some(Shape::Lines), Some(Shape::Counters), Some(Shape::Scores)];
     assert_eq!(shapes[..3], known);
     assert!(shapes[3..].iter().all(Option::is_none));
-    assert!(Entry::read(MEMBER.as_bytes(), 0, Shape::Scores).is_err());
+    assert!(RspamdEntry::read(MEMBER.as_bytes(), 0, Shape::Scores).is_err());
 }
 
 /// Larger ones did not fit into the store, and no import went past them.
 #[test]
 fn a_count_has_a_limit_alone_and_as_a_sum() {
-    assert_eq!(Entry::count(b"1000000000"), Ok(MAX_COUNT));
+    assert_eq!(RspamdEntry::count(b"1000000000"), Ok(MAX_COUNT));
     for past in ["1000000001", "9223372036854775807", "18446744073709551615"] {
-        let error = RecordError::Count(past.to_owned());
-        assert_eq!(Entry::count(past.as_bytes()), Err(error));
+        let error = RspamdRecordError::Count(past.to_owned());
+        assert_eq!(RspamdEntry::count(past.as_bytes()), Err(error));
     }
-    let read = |count| Entry::read(MEMBER.as_bytes(), count, Shape::Scores);
+    let read = |count| RspamdEntry::read(MEMBER.as_bytes(), count, Shape::Scores);
     assert!(read(MAX_COUNT).is_ok());
-    assert!(matches!(read(MAX_COUNT + 1), Err(RecordError::Count(_))));
+    assert!(matches!(read(MAX_COUNT + 1), Err(RspamdRecordError::Count(_))));
 }
 
 proptest! {
     #[test]
     fn any_octets_are_read_without_a_panic(name in prop::collection::vec(any::<u8>(), 0..80), octets in "[0-9a-z,.|:;]{0,80}") {
         for shape in [Shape::Lines, Shape::Counters, Shape::Scores] {
-            let _ = Key::read(&name, shape, &Names::default());
-            let _ = Entry::read(octets.as_bytes(), 1, shape);
+            let _ = RecordKey::read(&name, shape, &Names::default());
+            let _ = RspamdEntry::read(octets.as_bytes(), 1, shape);
         }
     }
 }

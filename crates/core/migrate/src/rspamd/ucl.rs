@@ -6,7 +6,7 @@
 
 mod fault;
 
-pub use fault::{Fault, Wrong};
+pub use fault::{UclError, UclMistake};
 
 /// The largest file that is read, in octets.
 pub const MAX_FILE_OCTETS: usize = 1 << 20;
@@ -21,18 +21,18 @@ pub const MAX_FAULTS: usize = 100;
 
 /// Something that a file says, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct UclEntry {
     /// The sections it is in and its own key, from the outermost on.
     pub path: Vec<String>,
     /// The line it begins in, from 1.
     pub line: usize,
     /// What it says.
-    pub value: Value,
+    pub value: UclValue,
 }
 
 /// A value as it is written, without its quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum UclValue {
     /// One value; numbers and truth values are texts here.
     Text(String),
     /// A list.
@@ -45,10 +45,10 @@ pub enum Value {
 
 /// Reads a file. What is wrong costs its line, or what it is inside of; all else is read.
 #[must_use]
-pub fn read(octets: &[u8]) -> (Vec<Said>, Vec<Fault>) {
+pub fn read(octets: &[u8]) -> (Vec<UclEntry>, Vec<UclMistake>) {
     if octets.len() > MAX_FILE_OCTETS {
-        let wrong = Wrong::FileTooLong(octets.len());
-        return (Vec::new(), vec![Fault { line: 1, wrong }]);
+        let wrong = UclError::FileTooLong(octets.len());
+        return (Vec::new(), vec![UclMistake { line: 1, wrong }]);
     }
     // Editors of other systems begin a file with a byte order mark.
     let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
@@ -62,9 +62,9 @@ pub fn read(octets: &[u8]) -> (Vec<Said>, Vec<Fault>) {
     let mut reader = Reader::new(text);
     reader.run();
     if is_cut {
-        reader.fault(reader.line, Wrong::NotUtf8);
+        reader.fault(reader.line, UclError::NotUtf8);
     } else if let Some((path, line)) = reader.open.pop().filter(|_| !reader.ended_inside()) {
-        reader.fault(line, Wrong::OpenSection(path));
+        reader.fault(line, UclError::OpenSection(path));
     }
     (reader.said, reader.faults)
 }
@@ -74,8 +74,8 @@ struct Reader<'t> {
     line: usize,
     /// The sections that are open, each with its line.
     open: Vec<(String, usize)>,
-    said: Vec<Said>,
-    faults: Vec<Fault>,
+    said: Vec<UclEntry>,
+    faults: Vec<UclMistake>,
 }
 
 impl<'t> Reader<'t> {
@@ -93,7 +93,7 @@ impl<'t> Reader<'t> {
         loop {
             self.skip_blanks();
             if self.said.len() >= MAX_VALUES {
-                return self.fault(self.line, Wrong::TooMany);
+                return self.fault(self.line, UclError::TooMany);
             }
             match self.peek() {
                 None => return,
@@ -110,18 +110,18 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn fault(&mut self, line: usize, wrong: Wrong) {
+    fn fault(&mut self, line: usize, wrong: UclError) {
         if self.faults.len() < MAX_FAULTS {
-            self.faults.push(Fault { line, wrong });
+            self.faults.push(UclMistake { line, wrong });
         }
     }
 
     /// Whether the file ended inside of something that is told already, and that has swallowed the braces.
     fn ended_inside(&self) -> bool {
-        let inside = |wrong: &Wrong| {
+        let inside = |wrong: &UclError| {
             matches!(
                 wrong,
-                Wrong::OpenQuote | Wrong::OpenComment | Wrong::OpenList | Wrong::OpenText(_)
+                UclError::OpenQuote | UclError::OpenComment | UclError::OpenList | UclError::OpenText(_)
             )
         };
         self.faults.last().is_some_and(|fault| inside(&fault.wrong))
@@ -176,7 +176,7 @@ impl<'t> Reader<'t> {
             } else {
                 match self.peek() {
                     Some(c) => self.advance(c.len_utf8()),
-                    None => return self.fault(line, Wrong::OpenComment),
+                    None => return self.fault(line, UclError::OpenComment),
                 }
             }
         }
@@ -188,7 +188,7 @@ impl<'t> Reader<'t> {
 
     fn end_section(&mut self) {
         if self.open.pop().is_none() {
-            self.fault(self.line, Wrong::Brace);
+            self.fault(self.line, UclError::Brace);
         }
         self.advance(1);
     }
@@ -211,7 +211,7 @@ impl<'t> Reader<'t> {
         self.say(
             Vec::new(),
             line,
-            Value::Macro(cut(&format!("{name} {about}")).to_owned()),
+            UclValue::Macro(cut(&format!("{name} {about}")).to_owned()),
         );
     }
 
@@ -228,7 +228,7 @@ impl<'t> Reader<'t> {
         };
         if key.is_empty() {
             let text = self.take_until(|c| c == '\n');
-            return self.fault(line, Wrong::Key(cut(text).to_owned()));
+            return self.fault(line, UclError::Key(cut(text).to_owned()));
         }
         self.skip_spaces();
         if matches!(self.peek(), Some('=' | ':')) {
@@ -240,7 +240,7 @@ impl<'t> Reader<'t> {
 
     fn read_value(&mut self, key: String, line: usize) {
         match self.peek() {
-            None | Some(';' | ',' | '}') => self.fault(line, Wrong::NoValue(key)),
+            None | Some(';' | ',' | '}') => self.fault(line, UclError::NoValue(key)),
             Some('\n' | '\r') => {
                 // A brace may stand on the next line; any other value stands behind its key.
                 let (rest, at) = (self.rest, self.line);
@@ -249,7 +249,7 @@ impl<'t> Reader<'t> {
                     self.begin(&[key], line);
                 } else {
                     (self.rest, self.line) = (rest, at);
-                    self.fault(line, Wrong::NoValue(key));
+                    self.fault(line, UclError::NoValue(key));
                 }
             }
             Some('{') => self.begin(&[key], line),
@@ -290,7 +290,7 @@ impl<'t> Reader<'t> {
         if self.peek() == Some('{') {
             return self.begin(&[key, text], line);
         }
-        self.say(vec![key], line, Value::Text(text));
+        self.say(vec![key], line, UclValue::Text(text));
     }
 
     /// At a brace that opens.
@@ -298,9 +298,9 @@ impl<'t> Reader<'t> {
         self.advance(1);
         if self.open.len() >= MAX_DEPTH {
             // What is inside is no part of anything; the braces are counted all the same.
-            self.fault(line, Wrong::TooDeep);
+            self.fault(line, UclError::TooDeep);
         }
-        self.say(names.to_vec(), line, Value::Section);
+        self.say(names.to_vec(), line, UclValue::Section);
         self.open.push((names.join(" "), line));
     }
 
@@ -310,7 +310,7 @@ impl<'t> Reader<'t> {
         loop {
             self.skip_blanks();
             match self.peek() {
-                None => return self.fault(line, Wrong::OpenList),
+                None => return self.fault(line, UclError::OpenList),
                 Some(',' | ';') => self.advance(1),
                 Some(']') => {
                     self.advance(1);
@@ -330,10 +330,10 @@ impl<'t> Reader<'t> {
                 }
             }
             if items.len() > MAX_VALUES {
-                return self.fault(line, Wrong::TooMany);
+                return self.fault(line, UclError::TooMany);
             }
         }
-        self.say(vec![key.to_owned()], line, Value::List(items));
+        self.say(vec![key.to_owned()], line, UclValue::List(items));
     }
 
     /// `<<EOD`, lines, and `EOD` on a line of its own.
@@ -346,11 +346,11 @@ impl<'t> Reader<'t> {
             let text = self.take_until(|c| c == '\n');
             self.advance(1);
             if text.trim_end() == word {
-                return self.say(vec![key], line, Value::Text(lines.join("\n")));
+                return self.say(vec![key], line, UclValue::Text(lines.join("\n")));
             }
             lines.push(text);
         }
-        self.fault(line, Wrong::OpenText(word.to_owned()));
+        self.fault(line, UclError::OpenText(word.to_owned()));
     }
 
     /// At a quote; nothing where it is not closed, which is told. Nothing is replaced between single quotes.
@@ -371,25 +371,25 @@ impl<'t> Reader<'t> {
                 c => text.push(c),
             }
         }
-        self.fault(line, Wrong::OpenQuote);
+        self.fault(line, UclError::OpenQuote);
         None
     }
 
-    fn say(&mut self, names: Vec<String>, line: usize, value: Value) {
+    fn say(&mut self, names: Vec<String>, line: usize, value: UclValue) {
         let octets = match &value {
-            Value::Text(text) => text.len(),
-            Value::List(items) => items.iter().map(String::len).sum(),
-            Value::Section | Value::Macro(_) => 0,
+            UclValue::Text(text) => text.len(),
+            UclValue::List(items) => items.iter().map(String::len).sum(),
+            UclValue::Section | UclValue::Macro(_) => 0,
         };
         if octets > MAX_VALUE_OCTETS {
-            return self.fault(line, Wrong::ValueTooLong(names.join(".")));
+            return self.fault(line, UclError::ValueTooLong(names.join(".")));
         }
         if self.open.len() > MAX_DEPTH {
             return;
         }
         let sections = self.open.iter().flat_map(|(names, _)| names.split(' '));
         let sections = sections.filter(|name| !name.is_empty()).map(str::to_owned);
-        self.said.push(Said {
+        self.said.push(UclEntry {
             path: sections.chain(names).collect(),
             line,
             value,

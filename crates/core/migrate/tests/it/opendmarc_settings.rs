@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use landmarc_migrate::opendmarc::settings::{Parameter, SPELLINGS, Site, Translation, read, translate};
+use landmarc_migrate::opendmarc::settings::{
+    OpenDmarcSite, OpenDmarcTranslation, Parameter, SPELLINGS, read, translate,
+};
 use landmarc_settings::Settings;
 use proptest::prelude::*;
 
 /// The hosts file of the seed.
 const HOSTS: &[u8] = b"# hosts that are left alone\nlocalhost\namavis.dmz.nausch.org\n";
 
-fn site(files: &[(&str, &[u8])]) -> Site {
+fn site(files: &[(&str, &[u8])]) -> OpenDmarcSite {
     let files = files
         .iter()
         .map(|(name, octets)| ((*name).to_owned(), octets.to_vec()));
-    Site {
+    OpenDmarcSite {
         file: "/etc/opendmarc.conf".to_owned(),
         host_name: "mx01.example.net".to_owned(),
         files: files.collect::<BTreeMap<_, _>>(),
@@ -26,7 +28,7 @@ fn site(files: &[(&str, &[u8])]) -> Site {
 #[test]
 fn p35_a_user_that_is_not_there_is_to_be_looked_at() {
     let told = |unknown: &[&str]| {
-        let site = Site {
+        let site = OpenDmarcSite {
             unknown_accounts: unknown.iter().map(|name| (*name).to_owned()).collect(),
             ..site(&[])
         };
@@ -55,13 +57,13 @@ fn accepts(toml: &str) -> Result<(), String> {
     }
 }
 
-fn translated(conf: &str, site: &Site) -> Translation {
+fn translated(conf: &str, site: &OpenDmarcSite) -> OpenDmarcTranslation {
     let conf = read(conf.as_bytes());
     assert_eq!(conf.broken(), []);
     translate(&conf, site, &accepts)
 }
 
-fn settings_of(translation: &Translation) -> Settings {
+fn settings_of(translation: &OpenDmarcTranslation) -> Settings {
     match landmarc_settings::read(&translation.toml) {
         Ok((settings, _)) => settings,
         Err(mistakes) => panic!("{}\n{}", mistakes.render("translated"), translation.toml),
@@ -69,7 +71,7 @@ fn settings_of(translation: &Translation) -> Settings {
 }
 
 /// The file, and what is said of each line.
-fn golden(translation: &Translation) -> String {
+fn golden(translation: &OpenDmarcTranslation) -> String {
     let mut text = translation.toml.clone();
     text.push_str("\n----\n");
     for line in &translation.lines {

@@ -8,7 +8,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, Rows};
 
 use super::sql;
-use crate::sqlite::{Foreign, SqliteError};
+use crate::sqlite::{ForeignDatabase, SqliteError};
 
 /// What has to be there.
 const TABLES: [&str; 7] = [
@@ -23,7 +23,7 @@ const TABLES: [&str; 7] = [
 
 /// An SQLite file of Mail::DMARC.
 #[derive(Debug)]
-pub struct SqliteStore(Foreign);
+pub struct SqliteStore(ForeignDatabase);
 
 impl SqliteStore {
     /// Opens the file for reading.
@@ -31,7 +31,7 @@ impl SqliteStore {
     /// # Errors
     /// When it is not there, cannot be read, or has not the tables of Mail::DMARC.
     pub fn open(path: &Path) -> Result<Self, SqliteError> {
-        let foreign = Foreign::open(path)?;
+        let foreign = ForeignDatabase::open(path)?;
         foreign.has_tables("Mail::DMARC", &TABLES)?;
         Ok(Self(foreign))
     }

@@ -10,7 +10,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 /// A database: `mysql://USER@HOST:PORT/NAME`, with `?socket=/path` for one on this host, and
 /// `?ssl-mode=VERIFY_IDENTITY&ssl-ca=/path` for one that is far away. Shown without its password.
 #[derive(Clone)]
-pub struct Address {
+pub struct MysqlAddress {
     options: MySqlConnectOptions,
     password: Option<String>,
 }
@@ -36,7 +36,7 @@ pub enum NoAddress {
     Certificate,
 }
 
-impl Address {
+impl MysqlAddress {
     /// The database of this name, user and host, as `opendmarc-import` is told them.
     #[must_use]
     pub fn of(host: &str, port: u16, user: &str, name: &str) -> Self {
@@ -116,7 +116,7 @@ fn password_of(options: &MySqlConnectOptions) -> Option<String> {
     Some(password.into_owned())
 }
 
-impl FromStr for Address {
+impl FromStr for MysqlAddress {
     type Err = NoAddress;
 
     fn from_str(text: &str) -> Result<Self, NoAddress> {
@@ -144,7 +144,7 @@ impl FromStr for Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for MysqlAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (user, host) = (self.options.get_username(), self.options.get_host());
         let name = self.options.get_database().unwrap_or_default();
@@ -152,7 +152,7 @@ impl fmt::Display for Address {
     }
 }
 
-impl fmt::Debug for Address {
+impl fmt::Debug for MysqlAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({self})")
     }

@@ -6,7 +6,7 @@ use landmarc_migrate::mail_dmarc::{MAX_PER_RECORD, StoredDkim, StoredRecord, Sto
 use sqlx::mysql::{MySqlDatabaseError, MySqlRow};
 use sqlx::{AssertSqlSafe, Error, Row as _};
 
-use super::{Address, Asked, MysqlError};
+use super::{MysqlAddress, MysqlError, MysqlSession};
 use crate::mail_dmarc::sql;
 
 /// Messages that are read at a time.
@@ -18,7 +18,7 @@ const MAX_DETAILS: u32 = 200_000;
 /// A MySQL database of Mail::DMARC.
 #[derive(Debug)]
 pub struct MailDmarc {
-    asked: Asked,
+    asked: MysqlSession,
     /// The message that was read last.
     last: u64,
 }
@@ -28,8 +28,8 @@ impl MailDmarc {
     ///
     /// # Errors
     /// [`MysqlError`], when it cannot be reached, does not let us in, or has no such tables.
-    pub async fn open(address: &Address) -> Result<Self, MysqlError> {
-        let mut asked = Asked::connect(address).await?;
+    pub async fn open(address: &MysqlAddress) -> Result<Self, MysqlError> {
+        let mut asked = MysqlSession::connect(address).await?;
         // For no rows at all, so that it is answered at once, whatever the size.
         let records = sqlx::query(AssertSqlSafe(sql::next_records()));
         asked

@@ -5,12 +5,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use landmarc_migrate::opendmarc::message::{Seal, Signature};
-use landmarc_migrate::opendmarc::tables::{Request, Row};
+use landmarc_migrate::opendmarc::message::{RecordedSignature, Seal};
+use landmarc_migrate::opendmarc::tables::{MessageRow, RequestRow};
 use sqlx::mysql::MySqlRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Address, Asked, MysqlError};
+use super::{MysqlAddress, MysqlError, MysqlSession};
 
 /// Messages that are read at a time.
 pub const ROWS_AT_A_TIME: u16 = 1_000;
@@ -33,7 +33,7 @@ pub struct Schema {
 /// The database of an OpenDMARC.
 #[derive(Debug)]
 pub struct OpenDmarc {
-    asked: Asked,
+    asked: MysqlSession,
     schema: Schema,
     /// From when on, in Unix seconds.
     since_s: i64,
@@ -46,8 +46,8 @@ impl OpenDmarc {
     ///
     /// # Errors
     /// [`MysqlError`], when it cannot be reached, does not let us in, or has no such tables.
-    pub async fn open(address: &Address, since_s: u64) -> Result<Self, MysqlError> {
-        let mut asked = Asked::connect(address).await?;
+    pub async fn open(address: &MysqlAddress, since_s: u64) -> Result<Self, MysqlError> {
+        let mut asked = MysqlSession::connect(address).await?;
         let schema = schema(&mut asked).await?;
         Ok(Self {
             asked,
@@ -67,7 +67,7 @@ impl OpenDmarc {
     ///
     /// # Errors
     /// [`MysqlError`]
-    pub async fn next(&mut self) -> Result<Vec<Row>, MysqlError> {
+    pub async fn next(&mut self) -> Result<Vec<MessageRow>, MysqlError> {
         let question = sqlx::query(AssertSqlSafe(self.schema.messages()))
             .bind(self.last)
             .bind(self.since_s)
@@ -83,7 +83,7 @@ impl OpenDmarc {
         let range = (first.id, last.id);
         self.last = last.id;
         let mut signatures = self.signatures(range).await?;
-        let is_overridden = |row: &Row| row.arc_policy == Some(0);
+        let is_overridden = |row: &MessageRow| row.arc_policy == Some(0);
         let mut seals = match self.schema.has_arc && rows.iter().any(is_overridden) {
             true => self.seals(range).await?,
             false => HashMap::new(),
@@ -108,13 +108,16 @@ impl OpenDmarc {
         found.map_err(|error| self.asked.broken(error))
     }
 
-    async fn signatures(&mut self, range: (u64, u64)) -> Result<HashMap<u64, Vec<Signature>>, MysqlError> {
+    async fn signatures(
+        &mut self,
+        range: (u64, u64),
+    ) -> Result<HashMap<u64, Vec<RecordedSignature>>, MysqlError> {
         let sql = self.schema.signatures();
         let question = sqlx::query(AssertSqlSafe(sql)).bind(range.0).bind(range.1);
         let found = self.asked.rows(question).await?;
         self.asked.by_message(&found, usize::MAX, |row| {
             let selector: String = row.try_get(2)?;
-            Ok(Signature {
+            Ok(RecordedSignature {
                 domain: row.try_get(1)?,
                 selector: Some(selector).filter(|selector| !selector.is_empty()),
                 result: row.try_get(3)?,
@@ -206,7 +209,7 @@ const REQUIRED: [(&str, &str); 6] = [
 ];
 
 /// Looks which tables and columns there are.
-async fn schema(asked: &mut Asked) -> Result<Schema, MysqlError> {
+async fn schema(asked: &mut MysqlSession) -> Result<Schema, MysqlError> {
     let found = asked.rows(sqlx::query(COLUMNS)).await?;
     let mut columns = HashSet::new();
     for row in &found {
@@ -244,14 +247,14 @@ fn told_apart(columns: &HashSet<(String, String)>) -> Result<Schema, String> {
     })
 }
 
-fn message(row: &MySqlRow, schema: Schema) -> Result<Row, sqlx::Error> {
+fn message(row: &MySqlRow, schema: Schema) -> Result<MessageRow, sqlx::Error> {
     let repuri: Option<String> = row.try_get(15)?;
     let number = |index: usize| {
         row.try_get::<Option<i64>, _>(index)
             .map(Option::unwrap_or_default)
     };
     let request = match repuri {
-        Some(repuri) => Some(Request {
+        Some(repuri) => Some(RequestRow {
             repuri,
             adkim: number(16)?,
             aspf: number(17)?,
@@ -262,7 +265,7 @@ fn message(row: &MySqlRow, schema: Schema) -> Result<Row, sqlx::Error> {
         }),
         None => None,
     };
-    Ok(Row {
+    Ok(MessageRow {
         id: row.try_get(0)?,
         job: row.try_get(1)?,
         reporter: row.try_get(2)?,

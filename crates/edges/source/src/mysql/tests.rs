@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn an_address_is_shown_without_its_password() {
-    let address: Address = "mysql://opendmarc:se%40cret@db.example:3307/opendmarc"
+    let address: MysqlAddress = "mysql://opendmarc:se%40cret@db.example:3307/opendmarc"
         .parse()
         .unwrap();
     assert!(address.has_password());
@@ -17,13 +17,13 @@ fn an_address_is_shown_without_its_password() {
         );
         assert!(!shown.contains("cret"), "{shown}");
     }
-    let of_parts = Address::of("localhost", 3306, "opendmarc", "opendmarc");
+    let of_parts = MysqlAddress::of("localhost", 3306, "opendmarc", "opendmarc");
     assert!(!of_parts.has_password() && of_parts.with_password("x").has_password());
 }
 
 #[test]
 fn what_is_no_address_is_refused_and_not_quoted() {
-    let refused = |text: &str| text.parse::<Address>().unwrap_err();
+    let refused = |text: &str| text.parse::<MysqlAddress>().unwrap_err();
     assert_eq!(refused("postgres://u:secret@h/d"), NoAddress::Scheme);
     assert_eq!(refused("mysql://u:secret@h:port/d"), NoAddress::Form);
     assert_eq!(refused("mysql://u:secret@h/"), NoAddress::Name);
@@ -40,7 +40,7 @@ async fn a_database_that_is_not_there_is_told_with_a_remedy() {
         .local_addr()
         .unwrap()
         .port();
-    let address = Address::of("127.0.0.1", port, "opendmarc", "opendmarc").with_password("secret");
+    let address = MysqlAddress::of("127.0.0.1", port, "opendmarc", "opendmarc").with_password("secret");
     let error = OpenDmarc::open(&address, 0).await.unwrap_err();
     assert!(matches!(error, MysqlError::Unreachable { .. }), "{error:?}");
     assert!(error.remedy().contains("bind-address"));

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use landmarc_migrate::rspamd::{Entry, RecordError, Shape, Unread, What};
+use landmarc_migrate::rspamd::{RspamdEntry, RspamdRecordError, Shape, Unread, UnreadPart};
 use redis::cmd;
 
 use super::RedisError;
 use super::keys::FoundKey;
-use super::session::{Connection, Session};
+use super::session::{Connection, RedisSession};
 
 /// The most entries of a hash or a sorted set. rspamd keeps `max_entries` of them, 1000 by default.
 pub const MAX_ENTRIES: usize = 50_000;
@@ -26,7 +26,7 @@ const MAX_BROKEN: usize = 20;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
     /// Its entries, in the order of their octets.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RspamdEntry>,
     /// What could not be read, as far as it is told.
     pub unread: Vec<Unread>,
     /// How many entries could not be read.
@@ -34,9 +34,9 @@ pub struct Content {
 }
 
 /// What stands there, and how many messages each stands for, or why that cannot be told.
-type Written = BTreeMap<Vec<u8>, Result<u64, RecordError>>;
+type Written = BTreeMap<Vec<u8>, Result<u64, RspamdRecordError>>;
 
-impl Session {
+impl RedisSession {
     /// Reads a key. One that is gone by now is empty.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Connection {
             let mut words = page.into_iter();
             while let (Some(entry), Some(count)) = (words.next(), words.next()) {
                 octets = octets.saturating_add(entry.len());
-                let count = Entry::count(&count);
+                let count = RspamdEntry::count(&count);
                 let known = written.entry(entry).or_insert_with(|| count.clone());
                 *known = larger(known, count);
             }
@@ -116,7 +116,10 @@ fn negative(position: usize) -> i64 {
     i64::try_from(position).map_or(i64::MIN, |position| -position)
 }
 
-fn larger(a: &Result<u64, RecordError>, b: Result<u64, RecordError>) -> Result<u64, RecordError> {
+fn larger(
+    a: &Result<u64, RspamdRecordError>,
+    b: Result<u64, RspamdRecordError>,
+) -> Result<u64, RspamdRecordError> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok(b.max(*a)),
         (Ok(a), Err(_)) => Ok(*a),
@@ -143,12 +146,12 @@ fn content(found: &FoundKey, all: Written, is_cut: bool) -> Content {
         what,
     };
     for (octets, count) in all {
-        match count.and_then(|count| Entry::read(&octets, count, found.key.shape)) {
+        match count.and_then(|count| RspamdEntry::read(&octets, count, found.key.shape)) {
             Ok(entry) => content.entries.push(entry),
             Err(error) => {
                 content.unread_count += 1;
                 if content.unread.len() < MAX_BROKEN {
-                    content.unread.push(unread(What::Entry { octets, error }));
+                    content.unread.push(unread(UnreadPart::Entry { octets, error }));
                 }
             }
         }
@@ -159,7 +162,7 @@ fn content(found: &FoundKey, all: Written, is_cut: bool) -> Content {
             Shape::Counters | Shape::Scores => MAX_ENTRIES,
         };
         content.unread_count += 1;
-        content.unread.push(unread(What::TooMany { read }));
+        content.unread.push(unread(UnreadPart::TooMany { read }));
     }
     content
 }

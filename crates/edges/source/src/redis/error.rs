@@ -3,7 +3,7 @@
 use landmarc_mail::text::excerpt;
 use redis::{ErrorKind, ServerErrorKind};
 
-use super::Server;
+use super::RedisAddress;
 use super::bounded::{Allowance, Excess};
 
 /// Characters of what a server says that are kept: its own errors have less than a hundred.
@@ -14,7 +14,7 @@ pub(super) const MAX_SAID: usize = 200;
 #[error("redis {server}: {what}")]
 pub struct RedisError {
     /// The server.
-    pub server: Server,
+    pub server: RedisAddress,
     what: What,
     #[source]
     source: Said,
@@ -54,7 +54,11 @@ enum What {
 }
 
 impl RedisError {
-    pub(super) fn connecting(server: &Server, source: &redis::RedisError, allowance: &Allowance) -> Self {
+    pub(super) fn connecting(
+        server: &RedisAddress,
+        source: &redis::RedisError,
+        allowance: &Allowance,
+    ) -> Self {
         let what = match what(source, allowance) {
             // Before there is a connection, none can break, and no answer comes.
             What::Broken | What::Slow => What::Unreachable,
@@ -63,16 +67,16 @@ impl RedisError {
         Self::new(server, what, source)
     }
 
-    pub(super) fn reading(server: &Server, source: &redis::RedisError, allowance: &Allowance) -> Self {
+    pub(super) fn reading(server: &RedisAddress, source: &redis::RedisError, allowance: &Allowance) -> Self {
         Self::new(server, what(source, allowance), source)
     }
 
     /// It does not say whose data it has.
-    pub(super) fn hidden(server: &Server, source: &redis::RedisError) -> Self {
+    pub(super) fn hidden(server: &RedisAddress, source: &redis::RedisError) -> Self {
         Self::new(server, What::Hidden, source)
     }
 
-    fn new(server: &Server, what: What, source: &redis::RedisError) -> Self {
+    fn new(server: &RedisAddress, what: What, source: &redis::RedisError) -> Self {
         Self {
             server: server.clone(),
             what,

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landmarc_migrate::rspamd::{Day, Key, MAX_KEY_OCTETS, Names, Shape, Unread, What};
+use landmarc_migrate::rspamd::{MAX_KEY_OCTETS, Names, RecordKey, RspamdDay, Shape, Unread, UnreadPart};
 use redis::{Pipeline, cmd};
 
 use super::RedisError;
-use super::session::{Connection, Session};
+use super::session::{Connection, RedisSession};
 
 /// The most keys of one reading. rspamd makes one for each domain and day.
 pub const MAX_KEYS: usize = 1_000_000;
@@ -32,9 +32,9 @@ pub struct Wanted<'w> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Days {
     /// All that rspamd still keeps at this day, in any time zone.
-    Around(Day),
+    Around(RspamdDay),
     /// One.
-    One(Day),
+    One(RspamdDay),
     /// All that are there: all keys of the server are looked through for them.
     All,
 }
@@ -43,7 +43,7 @@ pub enum Days {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundKey {
     /// What its name says.
-    pub key: Key,
+    pub key: RecordKey,
     /// Each server that has it, by its number, with the name it has there: `rspamadm` adds to it for a while.
     pub(super) parts: Vec<(usize, Vec<u8>)>,
 }
@@ -61,7 +61,7 @@ pub struct Keys {
     pub are_too_many: bool,
 }
 
-impl Session {
+impl RedisSession {
     /// Looks for the keys of all servers.
     ///
     /// # Errors
@@ -203,11 +203,11 @@ impl Gathered {
         let Some(shape) = shape.filter(|shape| wanted.lists || *shape != Shape::Lines) else {
             return;
         };
-        let of_other_days = |key: &Key| match (wanted.days, key.day) {
+        let of_other_days = |key: &RecordKey| match (wanted.days, key.day) {
             (Days::One(day), Some(of_key)) => day != of_key,
             _ => false,
         };
-        match Key::read(name, shape, wanted.names) {
+        match RecordKey::read(name, shape, wanted.names) {
             Ok(key) if of_other_days(&key) => {}
             Ok(key) => {
                 let found = self.found.entry(key.name.clone()).or_insert_with(|| FoundKey {
@@ -222,7 +222,7 @@ impl Gathered {
                     let shown = name.get(..MAX_KEY_OCTETS).unwrap_or(name);
                     self.unread.push(Unread {
                         key: shown.to_owned(),
-                        what: What::Key(error),
+                        what: UnreadPart::Key(error),
                     });
                 }
             }

@@ -11,16 +11,16 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::bounded::{Allowance, Bounded};
-use super::{ANSWER_TIME, CONNECT_TIME, Options, RedisError, Server};
+use super::{ANSWER_TIME, CONNECT_TIME, RedisAddress, RedisError, RedisOptions};
 
 /// A reading, from its first question to its last. What fails in the middle is begun anew.
-pub struct Session {
+pub struct RedisSession {
     pub(super) connections: Vec<Connection>,
     missing: Vec<RedisError>,
 }
 
 pub(super) struct Connection {
-    server: Server,
+    server: RedisAddress,
     inner: MultiplexedConnection,
     /// How much of an answer has come.
     allowance: Allowance,
@@ -28,13 +28,13 @@ pub(super) struct Connection {
     replication_id: Option<String>,
 }
 
-impl Session {
+impl RedisSession {
     /// Connects to all servers at once, and keeps one connection for each set of data.
     ///
     /// # Errors
     /// When no server can be read from, the first one's; and where one does not let us in, since that does not
     /// pass by itself.
-    pub async fn open(options: &Options) -> Result<Self, RedisError> {
+    pub async fn open(options: &RedisOptions) -> Result<Self, RedisError> {
         let attempts = options
             .servers
             .iter()
@@ -72,7 +72,7 @@ impl Session {
 }
 
 impl Connection {
-    async fn open(server: &Server, options: &Options) -> Result<Self, RedisError> {
+    async fn open(server: &RedisAddress, options: &RedisOptions) -> Result<Self, RedisError> {
         let allowance = Allowance::default();
         let account = account(options);
         let connected = timeout(CONNECT_TIME, connect(server, &account, &allowance)).await;
@@ -123,7 +123,7 @@ impl Connection {
 }
 
 /// Who asks, and of which database.
-fn account(options: &Options) -> RedisConnectionInfo {
+fn account(options: &RedisOptions) -> RedisConnectionInfo {
     let mut account = RedisConnectionInfo::default()
         .set_db(i64::from(options.database))
         .set_skip_set_lib_name();
@@ -137,17 +137,17 @@ fn account(options: &Options) -> RedisConnectionInfo {
 }
 
 async fn connect(
-    server: &Server,
+    server: &RedisAddress,
     account: &RedisConnectionInfo,
     allowance: &Allowance,
 ) -> Result<MultiplexedConnection, redis::RedisError> {
     match server {
-        Server::Tcp(host, port) => {
+        RedisAddress::Tcp(host, port) => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             stream.set_nodelay(true)?;
             converse(stream, account, allowance).await
         }
-        Server::Unix(path) => converse(UnixStream::connect(path).await?, account, allowance).await,
+        RedisAddress::Unix(path) => converse(UnixStream::connect(path).await?, account, allowance).await,
     }
 }
 

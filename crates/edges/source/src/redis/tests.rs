@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use landmarc_mail::text::CUT;
-use landmarc_migrate::rspamd::{Day, Names, What};
+use landmarc_migrate::rspamd::{Names, RspamdDay, UnreadPart};
 
 use super::*;
 
@@ -30,7 +30,7 @@ enum Reply {
 type Asked = Arc<Mutex<Vec<String>>>;
 
 /// Serves until the test ends.
-fn serve(answer: impl Fn(&[String]) -> Reply + Send + Sync + 'static) -> (Options, Asked) {
+fn serve(answer: impl Fn(&[String]) -> Reply + Send + Sync + 'static) -> (RedisOptions, Asked) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let (asked, answer) = (Asked::default(), Arc::new(answer));
@@ -41,8 +41,8 @@ fn serve(answer: impl Fn(&[String]) -> Reply + Send + Sync + 'static) -> (Option
             thread::spawn(move || converse(stream.unwrap(), &noted, &*answer));
         }
     });
-    let options = Options {
-        servers: vec![Server::Tcp("127.0.0.1".to_owned(), port)],
+    let options = RedisOptions {
+        servers: vec![RedisAddress::Tcp("127.0.0.1".to_owned(), port)],
         username: None,
         password: None,
         database: 0,
@@ -96,8 +96,8 @@ fn wanted(names: &Names, days: Days) -> Wanted<'_> {
     }
 }
 
-fn day() -> Day {
-    Day::parse(DAY).unwrap()
+fn day() -> RspamdDay {
+    RspamdDay::parse(DAY).unwrap()
 }
 
 const RPT: &str = "dmarc_rpt;a.example;mailto:d@a.example;20260601";
@@ -137,7 +137,7 @@ fn site(words: &[String]) -> Reply {
 async fn all_that_is_asked_are_questions() {
     let (options, asked) = serve(site);
     let names = Names::default();
-    let mut session = Session::open(&options).await.unwrap();
+    let mut session = RedisSession::open(&options).await.unwrap();
     let keys = session.keys(&wanted(&names, Days::Around(day()))).await.unwrap();
     let found: Vec<_> = keys.found.iter().map(|found| found.key.name.as_str()).collect();
     assert_eq!(found, ["dmarc_a.example", RPT]);
@@ -166,7 +166,7 @@ async fn all_that_is_asked_are_questions() {
 async fn a_day_alone_is_looked_for_by_its_name() {
     let (options, asked) = serve(site);
     let names = Names::default();
-    let mut session = Session::open(&options).await.unwrap();
+    let mut session = RedisSession::open(&options).await.unwrap();
     let one = Wanted {
         lists: false,
         ..wanted(&names, Days::One(day()))
@@ -215,7 +215,7 @@ async fn a_sorted_set_is_read_up_to_its_limit() {
             _ => Reply::Text("master_replid:abc"),
         });
         let names = Names::default();
-        let mut session = Session::open(&options).await.unwrap();
+        let mut session = RedisSession::open(&options).await.unwrap();
         let one = Wanted {
             lists: false,
             ..wanted(&names, Days::One(day()))
@@ -226,7 +226,7 @@ async fn a_sorted_set_is_read_up_to_its_limit() {
         let told = content
             .unread
             .iter()
-            .any(|unread| matches!(unread.what, What::TooMany { .. }));
+            .any(|unread| matches!(unread.what, UnreadPart::TooMany { .. }));
         assert_eq!((told, content.unread_count == 1), (is_cut, is_cut));
     }
     assert_eq!(MAX_ENTRIES, 10 * PAGE);
@@ -248,7 +248,7 @@ async fn a_list_is_read_from_its_tail_up_to_its_limit() {
             _ => Reply::Text("master_replid:abc"),
         });
         let names = Names::default();
-        let mut session = Session::open(&options).await.unwrap();
+        let mut session = RedisSession::open(&options).await.unwrap();
         let keys = session.keys(&wanted(&names, Days::One(day()))).await.unwrap();
         let content = session.content(&keys.found[0]).await.unwrap();
         assert_eq!(content.entries[0].count, MAX_LINES as u64);
@@ -295,7 +295,7 @@ async fn each_trouble_has_its_words_and_its_remedy() {
     let names = Names::default();
     for (answer, words, may_pass) in cases {
         let (options, _) = serve(answer);
-        let error = match Session::open(&options).await {
+        let error = match RedisSession::open(&options).await {
             Err(error) => error,
             Ok(mut session) => session.keys(&wanted(&names, Days::All)).await.unwrap_err(),
         };
@@ -314,11 +314,13 @@ async fn a_server_that_is_gone_does_not_keep_from_the_others() {
         .local_addr()
         .unwrap()
         .port();
-    options.servers.push(Server::Tcp("127.0.0.1".to_owned(), gone));
+    options
+        .servers
+        .push(RedisAddress::Tcp("127.0.0.1".to_owned(), gone));
     // The same data under another name.
     options.servers.push(options.servers[0].clone());
     let names = Names::default();
-    let mut session = Session::open(&options).await.unwrap();
+    let mut session = RedisSession::open(&options).await.unwrap();
     let keys = session.keys(&wanted(&names, Days::One(day()))).await.unwrap();
     let content = session.content(&keys.found[0]).await.unwrap();
     assert_eq!(content.entries[0].count, 2, "read once");
@@ -336,12 +338,12 @@ async fn of_several_servers_none_may_hide_whose_data_it_has() {
     };
     let (mut options, _) = serve(secretive);
     let names = Names::default();
-    let mut session = Session::open(&options).await.unwrap();
+    let mut session = RedisSession::open(&options).await.unwrap();
     let keys = session.keys(&wanted(&names, Days::One(day()))).await.unwrap();
     assert!(!keys.found.is_empty(), "one server is read as it is");
     let (replica, _) = serve(secretive);
     options.servers.extend(replica.servers);
-    let Err(error) = Session::open(&options).await else {
+    let Err(error) = RedisSession::open(&options).await else {
         panic!("both were read");
     };
     assert!(error.to_string().contains("may not ask INFO"), "{error}");
@@ -349,7 +351,7 @@ async fn of_several_servers_none_may_hide_whose_data_it_has() {
 }
 
 /// A server that answers all it is asked with these octets, again and again until the connection ends.
-fn flood(octets: Vec<u8>, again: bool) -> Options {
+fn flood(octets: Vec<u8>, again: bool) -> RedisOptions {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -361,16 +363,16 @@ fn flood(octets: Vec<u8>, again: bool) -> Options {
             let _ = std::io::Read::read(&mut stream, &mut asked);
         }
     });
-    Options {
-        servers: vec![Server::Tcp("127.0.0.1".to_owned(), port)],
+    RedisOptions {
+        servers: vec![RedisAddress::Tcp("127.0.0.1".to_owned(), port)],
         username: None,
         password: None,
         database: 0,
     }
 }
 
-async fn refused(options: &Options) -> RedisError {
-    match Session::open(options).await {
+async fn refused(options: &RedisOptions) -> RedisError {
+    match RedisSession::open(options).await {
         Err(error) => error,
         Ok(_) => panic!("a flood was read"),
     }
@@ -414,14 +416,17 @@ async fn the_entries_of_a_key_are_read_up_to_so_many_octets() {
         _ => Reply::Text("master_replid:abc"),
     });
     let names = Names::default();
-    let key =
-        landmarc_migrate::rspamd::Key::read(RPT.as_bytes(), landmarc_migrate::rspamd::Shape::Scores, &names)
-            .unwrap();
+    let key = landmarc_migrate::rspamd::RecordKey::read(
+        RPT.as_bytes(),
+        landmarc_migrate::rspamd::Shape::Scores,
+        &names,
+    )
+    .unwrap();
     let found = FoundKey {
         key,
         parts: vec![(0, RPT.as_bytes().to_owned())],
     };
-    let mut session = Session::open(&options).await.unwrap();
+    let mut session = RedisSession::open(&options).await.unwrap();
     let content = session.content(&found).await.unwrap();
     assert!(content.unread_count > 0, "the rest is reported as left out");
     let pages = asked
@@ -435,10 +440,10 @@ async fn the_entries_of_a_key_are_read_up_to_so_many_octets() {
 
 #[test]
 fn the_password_is_not_shown() {
-    let options = Options {
+    let options = RedisOptions {
         servers: vec![
-            Server::Tcp("::1".to_owned(), 6379),
-            Server::Unix("/run/r.sock".into()),
+            RedisAddress::Tcp("::1".to_owned(), 6379),
+            RedisAddress::Unix("/run/r.sock".into()),
         ],
         username: Some("reader".to_owned()),
         password: Some("secret".to_owned()),

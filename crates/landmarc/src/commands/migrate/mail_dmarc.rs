@@ -6,7 +6,7 @@ mod data;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use landmarc_migrate::mail_dmarc::{MAX_FILE, Mistake, Translation, rules, translate};
+use landmarc_migrate::mail_dmarc::{IniMistake, MAX_FILE, MailDmarcTranslation, rules, translate};
 use serde_json::{Value, json};
 
 use super::file;
@@ -93,7 +93,7 @@ fn settings(arguments: &MigrateMailDmarcArguments) -> CommandResult {
 }
 
 /// The settings file, and what it comes to.
-fn read(arguments: &MigrateMailDmarcArguments) -> Result<(PathBuf, Translation), Failure> {
+fn read(arguments: &MigrateMailDmarcArguments) -> Result<(PathBuf, MailDmarcTranslation), Failure> {
     let there = || FILES.iter().map(PathBuf::from).find(|path| path.exists());
     let file = arguments.config.clone().or_else(there);
     let Some(file) = file else {
@@ -112,7 +112,7 @@ fn read(arguments: &MigrateMailDmarcArguments) -> Result<(PathBuf, Translation),
 
 fn write_rules(
     arguments: &MigrateMailDmarcArguments,
-    made: &Translation,
+    made: &MailDmarcTranslation,
     path: &Path,
 ) -> Result<(), Failure> {
     let named = made.whitelist.as_ref().map(PathBuf::from);
@@ -132,7 +132,7 @@ fn octets_of(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Each at its line, with what can be done.
-fn print_mistakes(file: &Path, mistakes: &[Mistake], exit: Exit) -> Failure {
+fn print_mistakes(file: &Path, mistakes: &[IniMistake], exit: Exit) -> Failure {
     for mistake in mistakes {
         let place = match mistake.line {
             0 => visible_path(file),
@@ -143,7 +143,7 @@ fn print_mistakes(file: &Path, mistakes: &[Mistake], exit: Exit) -> Failure {
     exit.into()
 }
 
-fn in_json(file: &Path, made: &Translation) -> Value {
+fn in_json(file: &Path, made: &MailDmarcTranslation) -> Value {
     let database = made.database.as_ref().and_then(|found| found.as_ref().ok());
     let notes = made
         .notes

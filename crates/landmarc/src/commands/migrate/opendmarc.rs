@@ -7,7 +7,9 @@ pub(crate) use data::{exit_of, others};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use landmarc_migrate::opendmarc::settings::{Broken, Conf, Line, MAX_FILE_OCTETS, Translation, read};
+use landmarc_migrate::opendmarc::settings::{
+    Conf, ConfLine, ConfMistake, MAX_FILE_OCTETS, OpenDmarcTranslation, read,
+};
 use serde_json::{Value, json};
 
 use self::data::COUNTED;
@@ -78,7 +80,7 @@ pub(crate) fn run(arguments: &MigrateOpenDmarcArguments) -> CommandResult {
 }
 
 /// Each at its line, with what can be done.
-fn print_broken(file: &Path, broken: &[Broken]) -> Exit {
+fn print_broken(file: &Path, broken: &[ConfMistake]) -> Exit {
     for broken in broken {
         note!(
             "{}:{}: {}\n  {}",
@@ -94,7 +96,7 @@ fn print_broken(file: &Path, broken: &[Broken]) -> Exit {
 fn write(
     arguments: &MigrateOpenDmarcArguments,
     conf: &Conf,
-    translation: &Translation,
+    translation: &OpenDmarcTranslation,
 ) -> Result<(), Failure> {
     let text = match arguments.json {
         true => format!("{}\n", in_json(&arguments.config, conf, Some(translation))),
@@ -110,7 +112,7 @@ fn write(
 }
 
 /// Prints how much there was, and what to look at.
-fn print_summary(file: &Path, translation: &Translation) {
+fn print_summary(file: &Path, translation: &OpenDmarcTranslation) {
     let lines = &translation.lines;
     let set = lines.iter().filter(|line| !line.keys.is_empty()).count();
     let looks: Vec<_> = lines.iter().filter(|line| line.needs_a_look).collect();
@@ -134,7 +136,7 @@ fn print_summary(file: &Path, translation: &Translation) {
     }
 }
 
-fn in_json(file: &Path, conf: &Conf, translation: Option<&Translation>) -> Value {
+fn in_json(file: &Path, conf: &Conf, translation: Option<&OpenDmarcTranslation>) -> Value {
     let broken = conf
         .broken()
         .iter()
@@ -148,7 +150,7 @@ fn in_json(file: &Path, conf: &Conf, translation: Option<&Translation>) -> Value
     })
 }
 
-fn line_in_json(line: &Line) -> Value {
+fn line_in_json(line: &ConfLine) -> Value {
     json!({
         "line": line.line,
         "parameter": line.name,

@@ -6,7 +6,7 @@ use crate::failure::CommandResult;
 use crate::figures::grouped;
 use crate::notes::note;
 use crate::output::print;
-use landmarc_import::{How, Summary};
+use landmarc_import::{ImportMode, ImportSummary};
 use landmarc_mail::text::visible;
 use landmarc_runtime::time::date;
 
@@ -19,8 +19,8 @@ const MAX_DAYS: usize = 7;
 /// # Errors
 /// With how the command is to end, when nobody can be told.
 pub(crate) fn print_summary(
-    summary: &Summary,
-    how: How,
+    summary: &ImportSummary,
+    how: ImportMode,
     others: &[(&str, u64)],
     as_json: bool,
 ) -> CommandResult {
@@ -40,11 +40,11 @@ pub(crate) fn print_summary(
 }
 
 /// One line, and one more for what somebody may miss in the reports.
-fn in_words(summary: &Summary, how: How, others: &[(&str, u64)]) -> String {
+fn in_words(summary: &ImportSummary, how: ImportMode, others: &[(&str, u64)]) -> String {
     let messages = &summary.messages;
     let verb = match how {
-        How::Write => "imported",
-        How::Rehearse => "would import",
+        ImportMode::Write => "imported",
+        ImportMode::Rehearse => "would import",
     };
     let mut text = format!("{verb} {}", plural(messages.new, "message"));
     if !summary.days.is_empty() {
@@ -70,7 +70,7 @@ fn in_words(summary: &Summary, how: How, others: &[(&str, u64)]) -> String {
     text
 }
 
-fn days(summary: &Summary) -> String {
+fn days(summary: &ImportSummary) -> String {
     let told = |(day, count): (&landmarc_store::Day, &u64)| format!("{} {}", date(*day), grouped(*count));
     let all = &summary.days;
     match (all.first_key_value(), all.last_key_value()) {
@@ -87,7 +87,7 @@ fn plural(count: u64, what: &str) -> String {
 }
 
 /// Keys are never missing.
-fn object(summary: &Summary, how: How, others: &[(&str, u64)]) -> Map<String, Value> {
+fn object(summary: &ImportSummary, how: ImportMode, others: &[(&str, u64)]) -> Map<String, Value> {
     let messages = &summary.messages;
     let days: Map<_, _> = summary
         .days
@@ -99,7 +99,7 @@ fn object(summary: &Summary, how: How, others: &[(&str, u64)]) -> Map<String, Va
         .iter()
         .map(|one| json!({"key": one.key, "why": one.why}));
     let mut object = Map::new();
-    object.insert("dry_run".to_owned(), json!(how == How::Rehearse));
+    object.insert("dry_run".to_owned(), json!(how == ImportMode::Rehearse));
     object.insert("rows".to_owned(), json!(summary.rows));
     object.insert("new".to_owned(), json!(messages.new));
     object.insert("known".to_owned(), json!(messages.known));
@@ -121,8 +121,8 @@ mod tests {
     use super::*;
     use landmarc_import::Refused;
 
-    fn summary() -> Summary {
-        Summary {
+    fn summary() -> ImportSummary {
+        ImportSummary {
             rows: 210,
             messages: Imported {
                 new: 193,
@@ -141,22 +141,22 @@ mod tests {
 
     #[test]
     fn people_get_a_line_and_what_they_may_miss() {
-        insta::assert_snapshot!(in_words(&summary(), How::Write, &[("put off", 3), ("broken", 0)]), @r#"
+        insta::assert_snapshot!(in_words(&summary(), ImportMode::Write, &[("put off", 3), ("broken", 0)]), @r#"
         imported 193 messages (2026-06-01 120, 2026-06-02 73), 7 counted before, 1 refused, 3 put off
         12 messages of days whose reports are made: in the tally, and in no report
         "#);
-        let nothing = in_words(&Summary::default(), How::Rehearse, &[]);
+        let nothing = in_words(&ImportSummary::default(), ImportMode::Rehearse, &[]);
         assert_eq!(nothing, "would import 0 messages\n");
-        let many = Summary {
+        let many = ImportSummary {
             days: (0..9).map(|day| (Day(day), 1)).collect(),
-            ..Summary::default()
+            ..ImportSummary::default()
         };
-        assert!(in_words(&many, How::Write, &[]).contains("(9 days from 1970-01-01 to 1970-01-09)"));
+        assert!(in_words(&many, ImportMode::Write, &[]).contains("(9 days from 1970-01-01 to 1970-01-09)"));
     }
 
     #[test]
     fn machines_get_every_key() {
-        let object = object(&summary(), How::Write, &[("put off", 3), ("broken", 0)]);
+        let object = object(&summary(), ImportMode::Write, &[("put off", 3), ("broken", 0)]);
         assert_eq!(object["days"]["2026-06-01"], 120);
         assert_eq!((&object["put_off"], &object["broken"]), (&json!(3), &json!(0)));
         insta::assert_snapshot!(object["refused"][0]["why"].as_str().unwrap(), @"it counts no message");

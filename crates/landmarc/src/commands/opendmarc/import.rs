@@ -11,8 +11,8 @@ use crate::failure::{CommandResult, Failure};
 use crate::figures::grouped;
 use crate::notes::print_note;
 use crate::places;
-use landmarc_import::opendmarc::{Besides, Intake};
-use landmarc_import::{How, Summary};
+use landmarc_import::opendmarc::{OpenDmarcImport, UncountedMessages};
+use landmarc_import::{ImportMode, ImportSummary};
 
 const OWN: [ToolOption; 1] = [text("input", "input file [standard input]")];
 
@@ -29,10 +29,10 @@ pub(super) fn run(arguments: &[OsString]) -> CommandResult {
 ///
 /// # Errors
 /// With how the tool is to end, when it has said why.
-pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), Failure> {
+pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, UncountedMessages), Failure> {
     let (_, settings) = tool.store()?;
     let place = places::counts_into(tool.place().store.as_ref(), &settings)?;
-    let intake = Intake::open(&place, &settings, How::Write, 0, print_note);
+    let intake = OpenDmarcImport::open(&place, &settings, ImportMode::Write, 0, print_note);
     let mut intake = intake?;
     let read = exit_of(intake.file(path));
     let (summary, besides) = intake.finish()?;
@@ -42,7 +42,7 @@ pub(super) fn import_file(tool: &Tool, path: &Path) -> Result<(Exit, Besides), F
     Ok((exit, besides))
 }
 
-fn in_words(summary: &Summary, besides: &Besides) -> String {
+fn in_words(summary: &ImportSummary, besides: &UncountedMessages) -> String {
     let messages = &summary.messages;
     let known = [
         ("new", messages.new),

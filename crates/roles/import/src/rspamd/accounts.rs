@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use landmarc_migrate::rspamd::Names;
 use landmarc_settings::RedisServer;
 use landmarc_settings::keys::Rspamd;
-use landmarc_source::redis::{Options, Server};
+use landmarc_source::redis::{RedisAddress, RedisOptions};
 
 use landmarc_runtime::password::first_line;
 
@@ -29,14 +29,14 @@ impl PasswordError {
 ///
 /// # Errors
 /// When that cannot be read.
-pub fn options(settings: &Rspamd) -> Result<Options, PasswordError> {
+pub fn options(settings: &Rspamd) -> Result<RedisOptions, PasswordError> {
     let password = settings.password_file.as_deref().map(|file| {
         first_line(file).map_err(|source| PasswordError {
             file: file.to_owned(),
             source,
         })
     });
-    Ok(Options {
+    Ok(RedisOptions {
         servers: settings.servers.iter().map(server).collect(),
         username: settings.username.clone(),
         password: password.transpose()?.filter(|password| !password.is_empty()),
@@ -52,9 +52,9 @@ pub fn names(settings: &Rspamd) -> Names {
     }
 }
 
-fn server(server: &RedisServer) -> Server {
+fn server(server: &RedisServer) -> RedisAddress {
     match server {
-        RedisServer::Tcp { host, port } => Server::Tcp(host.clone(), *port),
-        RedisServer::Unix(path) => Server::Unix(path.clone()),
+        RedisServer::Tcp { host, port } => RedisAddress::Tcp(host.clone(), *port),
+        RedisServer::Unix(path) => RedisAddress::Unix(path.clone()),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::reading::Reading;
+use super::reading::RspamdReading;
 use landmarc_runtime::metrics::{MetricWriter, SECONDS, collect};
 use prometheus_client::registry::Registry;
 
@@ -26,7 +26,7 @@ pub struct RspamdMetrics {
 
 impl RspamdMetrics {
     /// A reading came to its end; when it was begun, in Unix seconds.
-    pub fn read(&self, reading: &Reading, begun_s: u64) {
+    pub fn read(&self, reading: &RspamdReading, begun_s: u64) {
         self.succeeded.fetch_add(1, Relaxed);
         self.records.store(reading.records, Relaxed);
         self.broken.store(reading.broken, Relaxed);

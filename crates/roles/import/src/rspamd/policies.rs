@@ -23,7 +23,7 @@ const AT_ONCE: usize = 32;
 
 /// What came of asking about a domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum PolicyLookup {
     /// It has a policy.
     Policy(Arc<Policy>),
     /// It has none now, or was not to be asked about.
@@ -36,7 +36,7 @@ pub(crate) enum Asked {
 pub struct Policies {
     /// None where DNS is not to be asked.
     resolver: Option<Resolver>,
-    known: HashMap<DomainName, Asked>,
+    known: HashMap<DomainName, PolicyLookup>,
 }
 
 impl Policies {
@@ -78,16 +78,16 @@ impl Policies {
     }
 
     /// What is known of a domain.
-    pub(super) fn of(&self, domain: &DomainName) -> Asked {
-        self.known.get(domain).cloned().unwrap_or(Asked::Unknown)
+    pub(super) fn of(&self, domain: &DomainName) -> PolicyLookup {
+        self.known.get(domain).cloned().unwrap_or(PolicyLookup::Unknown)
     }
 }
 
-async fn found(resolver: &Resolver, domain: &DomainName) -> Asked {
+async fn found(resolver: &Resolver, domain: &DomainName) -> PolicyLookup {
     match discover(resolver, domain).await.1 {
-        Discovery::Applies(at) => Asked::Policy(Arc::new(policy(&at))),
-        Discovery::Absent => Asked::Unknown,
-        Discovery::Unanswered(_) => Asked::Unanswered,
+        Discovery::Applies(at) => PolicyLookup::Policy(Arc::new(policy(&at))),
+        Discovery::Absent => PolicyLookup::Unknown,
+        Discovery::Unanswered(_) => PolicyLookup::Unanswered,
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
         let mut policies = Policies::new(Some(resolver(&server)));
         let names = ["mail.a.example", "b.example", "c.example", "d.example"];
         policies.ask(names.map(name).into_iter().collect()).await;
-        let Asked::Policy(policy) = policies.of(&name("mail.a.example")) else {
+        let PolicyLookup::Policy(policy) = policies.of(&name("mail.a.example")) else {
             panic!("a.example has a policy");
         };
         assert_eq!(policy.domain, name("a.example"));
@@ -178,15 +178,15 @@ mod tests {
                 ..PublishedPolicy::of_rfc_7489()
             }
         );
-        let Asked::Policy(policy) = policies.of(&name("b.example")) else {
+        let PolicyLookup::Policy(policy) = policies.of(&name("b.example")) else {
             panic!("b.example has a policy");
         };
         assert_eq!(
             (policy.published.p.as_str(), policy.published.sp.as_str()),
             ("none", "none")
         );
-        assert_eq!(policies.of(&name("c.example")), Asked::Unanswered);
-        assert_eq!(policies.of(&name("d.example")), Asked::Unknown);
+        assert_eq!(policies.of(&name("c.example")), PolicyLookup::Unanswered);
+        assert_eq!(policies.of(&name("d.example")), PolicyLookup::Unknown);
     }
 
     #[tokio::test]
@@ -197,10 +197,10 @@ mod tests {
         assert!(offline.known.is_empty());
         let mut full = Policies::new(Some(resolver(&server)));
         full.known = (1..MAX_ASKED)
-            .map(|number| (name(&format!("d{number}.example")), Asked::Unknown))
+            .map(|number| (name(&format!("d{number}.example")), PolicyLookup::Unknown))
             .collect();
         full.ask([name("one.example"), name("two.example")].into()).await;
         assert_eq!(full.known.len(), MAX_ASKED);
-        assert_eq!(full.of(&name("two.example")), Asked::Unknown);
+        assert_eq!(full.of(&name("two.example")), PolicyLookup::Unknown);
     }
 }

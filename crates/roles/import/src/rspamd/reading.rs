@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use landmarc_mail::DomainName;
 use landmarc_migrate::Counted;
-use landmarc_migrate::rspamd::{Day, Disposition, Entry, Key, Names, Shape, Unread, Window};
-use landmarc_source::redis::{Content, Days, Options, RedisError, Session, Wanted};
+use landmarc_migrate::rspamd::{
+    Names, RecordKey, RspamdDay, RspamdDisposition, RspamdEntry, Shape, Unread, Window,
+};
+use landmarc_source::redis::{Content, Days, RedisError, RedisOptions, RedisSession, Wanted};
 use landmarc_store::StoreError;
 
-use super::policies::{Asked, Policies};
-use super::taker::Taker;
-use crate::Summary;
+use super::policies::{Policies, PolicyLookup};
+use super::taker::ImportWriter;
+use crate::ImportSummary;
 
 /// The keys whose domains are asked about together.
 const KEYS_AT_ONCE: usize = 64;
@@ -20,7 +22,7 @@ const MAX_UNREAD: usize = 1_000;
 /// What is to be read.
 pub struct Order {
     /// How Redis is reached.
-    pub options: Options,
+    pub options: RedisOptions,
     /// What the keys are called there.
     pub names: Names,
     /// The days that are read.
@@ -44,7 +46,7 @@ pub enum WhenUnanswered {
 
 /// What a reading came to.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct RspamdReading {
     /// Keys that hold records.
     pub keys: u64,
     /// Those of them that are lists.
@@ -64,7 +66,7 @@ pub struct Reading {
     /// Whether there were more keys than are read.
     pub are_too_many: bool,
     /// What came into the store.
-    pub imported: Summary,
+    pub imported: ImportSummary,
 }
 
 /// Why a reading did not come to its end. What was read until then is in the store, and is not added again.
@@ -82,19 +84,23 @@ pub enum ReadError {
 ///
 /// # Errors
 /// When Redis or the store fails.
-pub async fn read(order: &Order, policies: &mut Policies, taker: &mut Taker) -> Result<Reading, ReadError> {
-    let mut session = Session::open(&order.options).await?;
+pub async fn read(
+    order: &Order,
+    policies: &mut Policies,
+    taker: &mut ImportWriter,
+) -> Result<RspamdReading, ReadError> {
+    let mut session = RedisSession::open(&order.options).await?;
     let wanted = Wanted {
         names: &order.names,
         days: order.days,
         lists: order.lists,
     };
     let keys = session.keys(&wanted).await?;
-    let mut reading = Reading {
+    let mut reading = RspamdReading {
         broken: keys.unread_count,
         unread: keys.unread,
         are_too_many: keys.are_too_many,
-        ..Reading::default()
+        ..RspamdReading::default()
     };
     for found in keys.found.chunks(KEYS_AT_ONCE) {
         let mut contents = Vec::with_capacity(found.len());
@@ -115,24 +121,24 @@ pub async fn read(order: &Order, policies: &mut Policies, taker: &mut Taker) -> 
 }
 
 /// The Author Domains of these records.
-fn authors(contents: &[(&Key, Vec<Entry>)]) -> BTreeSet<DomainName> {
-    let of_key = |(key, entries): &(&Key, Vec<Entry>)| {
+fn authors(contents: &[(&RecordKey, Vec<RspamdEntry>)]) -> BTreeSet<DomainName> {
+    let of_key = |(key, entries): &(&RecordKey, Vec<RspamdEntry>)| {
         let authors = entries.iter().map(|entry| entry.author_domain(key).clone());
         authors.collect::<BTreeSet<_>>()
     };
     contents.iter().flat_map(of_key).collect()
 }
 
-impl Reading {
+impl RspamdReading {
     /// Notes what a key holds; gives the records that are of the days wanted.
-    fn note(&mut self, key: &Key, content: Content, days: Days) -> Vec<Entry> {
+    fn note(&mut self, key: &RecordKey, content: Content, days: Days) -> Vec<RspamdEntry> {
         self.keys += 1;
         self.lists += u64::from(key.shape == Shape::Lines);
         self.broken += content.unread_count;
         let room = MAX_UNREAD.saturating_sub(self.unread.len());
         self.unread.extend(content.unread.into_iter().take(room));
-        let is_wanted = |entry: &Entry| match (days, entry.record.seen_s) {
-            (Days::One(day), Some(seen_s)) => Day::at(seen_s) == day,
+        let is_wanted = |entry: &RspamdEntry| match (days, entry.record.seen_s) {
+            (Days::One(day), Some(seen_s)) => RspamdDay::at(seen_s) == day,
             _ => true,
         };
         let entries: Vec<_> = content.entries.into_iter().filter(is_wanted).collect();
@@ -143,8 +149,8 @@ impl Reading {
     /// Makes rows of records, but for those that wait.
     fn count(
         &mut self,
-        key: &Key,
-        entries: &[Entry],
+        key: &RecordKey,
+        entries: &[RspamdEntry],
         policies: &Policies,
         order: &Order,
         counted: &mut Vec<Counted>,
@@ -153,23 +159,23 @@ impl Reading {
         for entry in entries {
             let author_domain = entry.author_domain(key);
             let policy = match policies.of(author_domain) {
-                Asked::Policy(policy) => Some(policy),
-                Asked::Unanswered if order.has_to_wait(key, entry) => {
+                PolicyLookup::Policy(policy) => Some(policy),
+                PolicyLookup::Unanswered if order.has_to_wait(key, entry) => {
                     self.waiting = self.waiting.saturating_add(entry.count);
                     self.unanswered.insert(author_domain.clone());
                     continue;
                 }
-                Asked::Unknown | Asked::Unanswered => None,
+                PolicyLookup::Unknown | PolicyLookup::Unanswered => None,
             };
-            let strongest = strongest.unwrap_or(Disposition::None);
+            let strongest = strongest.unwrap_or(RspamdDisposition::None);
             counted.push(entry.counted(key, policy.as_deref(), strongest, order.window));
         }
     }
 }
 
 impl Order {
-    fn has_to_wait(&self, key: &Key, entry: &Entry) -> bool {
-        let day = entry.record.seen_s.map(Day::at).or(key.day);
+    fn has_to_wait(&self, key: &RecordKey, entry: &RspamdEntry) -> bool {
+        let day = entry.record.seen_s.map(RspamdDay::at).or(key.day);
         match self.when_unanswered {
             WhenUnanswered::Wait => true,
             WhenUnanswered::WaitUntilTheDayEnds => day.is_some_and(|day| self.window.now_s < day.end_s()),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landmarc_migrate::rspamd::{Day, Unread, Window};
+use landmarc_migrate::rspamd::{RspamdDay, Unread, Window};
 use landmarc_settings::keys::Rspamd;
 use landmarc_source::redis::Days;
 use landmarc_store::{SERVICE_BUSY_TIMEOUT, StoreError, StoreLocation};
@@ -14,9 +14,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::accounts::{PasswordError, names, options};
 use super::metrics::RspamdMetrics;
 use super::policies::Policies;
-use super::reading::{Order, ReadError, Reading, WhenUnanswered, read};
-use super::taker::Taker;
-use crate::{How, Imports};
+use super::reading::{Order, ReadError, RspamdReading, WhenUnanswered, read};
+use super::taker::ImportWriter;
+use crate::{ImportMode, Imports};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::current::{ActiveSettings, Current};
 use landmarc_runtime::error_chain::error_chain;
@@ -62,7 +62,7 @@ struct Reader {
 
 /// Why a reading failed.
 #[derive(Debug, thiserror::Error)]
-enum Failed {
+enum ImportFailure {
     #[error(transparent)]
     Password(#[from] PasswordError),
     #[error(transparent)]
@@ -71,7 +71,7 @@ enum Failed {
     Store(#[from] StoreError),
 }
 
-impl Failed {
+impl ImportFailure {
     fn remedy(&self) -> &str {
         match self {
             Self::Password(error) => error.remedy(),
@@ -104,7 +104,7 @@ impl Reader {
         self.last = Some((in_force.settings.rspamd.clone(), begun));
         let now_s = now_ms() / 1_000;
         let lists = self.has_to_search(begun);
-        let imports = open(in_force, place, now_s).await.map_err(Failed::from);
+        let imports = open(in_force, place, now_s).await.map_err(ImportFailure::from);
         let done = match imports {
             Ok(imports) => self.read_until(in_force, imports, now_s, lists).await,
             Err(error) => Err(error),
@@ -140,12 +140,12 @@ impl Reader {
         imports: Imports,
         now_s: u64,
         lists: bool,
-    ) -> Result<Reading, Failed> {
+    ) -> Result<RspamdReading, ImportFailure> {
         let settings = &in_force.settings.rspamd;
         let order = Order {
             options: options(settings)?,
             names: names(settings),
-            days: Days::Around(Day::at(now_s)),
+            days: Days::Around(RspamdDay::at(now_s)),
             lists,
             window: Window {
                 since_s: self.since_s,
@@ -153,14 +153,14 @@ impl Reader {
             },
             when_unanswered: WhenUnanswered::WaitUntilTheDayEnds,
         };
-        let mut taker = Taker::new(imports);
+        let mut taker = ImportWriter::new(imports);
         let mut policies = Policies::new(Some(in_force.resolver.clone()));
         Ok(read(&order, &mut policies, &mut taker).await?)
     }
 
     /// One line for each reading, one for each broken record, and one when something gets in the way or is
     /// out of it again.
-    fn tell(&mut self, reading: &Reading, took: Duration) {
+    fn tell(&mut self, reading: &RspamdReading, took: Duration) {
         match reading.missing.first() {
             Some(error) => self.tell_trouble(error_chain(error), error.remedy()),
             None if self.trouble.take().is_some() => tracing::info!("records of rspamd are read again"),
@@ -216,7 +216,13 @@ impl Reader {
 async fn open(in_force: &ActiveSettings, place: &StoreLocation, now_s: u64) -> Result<Imports, StoreError> {
     let (settings, place) = (in_force.settings.clone(), place.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        Imports::open(&place, &settings, How::Write, now_s * 1_000, SERVICE_BUSY_TIMEOUT)
+        Imports::open(
+            &place,
+            &settings,
+            ImportMode::Write,
+            now_s * 1_000,
+            SERVICE_BUSY_TIMEOUT,
+        )
     });
     opened.await.map_err(|_| StoreError::Ended)?
 }
@@ -269,11 +275,11 @@ mod tests {
         let mut reader = Reader::default();
         reader.tell_trouble("redis is gone".to_owned(), "start it");
         assert_eq!(reader.trouble.as_deref(), Some("redis is gone"));
-        reader.tell(&Reading::default(), Duration::ZERO);
+        reader.tell(&RspamdReading::default(), Duration::ZERO);
         assert_eq!(reader.trouble, None);
         let unread = |number: usize| Unread {
             key: number.to_string().into_bytes(),
-            what: landmarc_migrate::rspamd::What::TooMany { read: 1 },
+            what: landmarc_migrate::rspamd::UnreadPart::TooMany { read: 1 },
         };
         for number in 0..=MAX_TOLD {
             reader.tell_unread(&unread(number));

@@ -3,12 +3,12 @@
 use landmarc_migrate::Counted;
 use landmarc_store::StoreError;
 
-use crate::{Imports, Summary};
+use crate::{ImportSummary, Imports};
 
 /// Takes rows for the store.
-pub struct Taker(Option<Imports>);
+pub struct ImportWriter(Option<Imports>);
 
-impl Taker {
+impl ImportWriter {
     /// Into these imports.
     pub const fn new(imports: Imports) -> Self {
         Self(Some(imports))
@@ -24,7 +24,7 @@ impl Taker {
     }
 
     /// Writes the last batch, and tells what all of them came to.
-    pub(super) async fn finish(&mut self) -> Result<Summary, StoreError> {
+    pub(super) async fn finish(&mut self) -> Result<ImportSummary, StoreError> {
         self.with(Imports::finish).await
     }
 

@@ -51,8 +51,8 @@ fn forged() -> StoredRecord {
     }
 }
 
-fn source() -> Source {
-    Source::new("mx1").expect("a name")
+fn source() -> StoreName {
+    StoreName::new("mx1").expect("a name")
 }
 
 fn wrong(change: impl Fn(&mut StoredRecord)) -> String {
@@ -240,17 +240,17 @@ fn a_key_is_of_one_row_of_one_report_of_one_store() {
         right(|record| record.policy_domain = text("example.net")).key,
         key
     );
-    let other = Source::new("mx2").unwrap();
+    let other = StoreName::new("mx2").unwrap();
     assert_ne!(counted(&forged(), &other, NOW_S).unwrap().key, key);
 }
 
 #[test]
 fn names_of_sources() {
     for name in ["a", "mx1.example.org", &"a".repeat(MAX_SOURCE)] {
-        assert!(Source::new(name).is_ok(), "{name}");
+        assert!(StoreName::new(name).is_ok(), "{name}");
     }
     for name in ["", "a/b", "a b", "ä", &"a".repeat(MAX_SOURCE + 1)] {
-        assert_eq!(Source::new(name), Err(UnusableSource), "{name}");
+        assert_eq!(StoreName::new(name), Err(UnusableStoreName), "{name}");
     }
 }
 

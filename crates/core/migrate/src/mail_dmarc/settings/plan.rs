@@ -6,7 +6,7 @@ use landmarc_mail::DomainName;
 
 use super::super::database::{Database, UnknownDatabase};
 use super::super::ini::Entry;
-use super::super::mistake::{Mistake, Wrong};
+use super::super::mistake::{IniError, IniMistake};
 use super::model::{Note, Setting};
 use crate::toml::basic_string as text;
 
@@ -34,7 +34,7 @@ pub(super) struct Plan<'a> {
     entries: &'a [Entry],
     pub(super) settings: Vec<Setting>,
     pub(super) notes: Vec<Note>,
-    pub(super) mistakes: Vec<Mistake>,
+    pub(super) mistakes: Vec<IniMistake>,
     pub(super) database: Option<Result<Database, UnknownDatabase>>,
     pub(super) whitelist: Option<String>,
 }
@@ -73,11 +73,11 @@ impl<'a> Plan<'a> {
         let value = |name| self.entry("report_store", name).map_or("", |entry| &entry.value);
         let database = Database::from_dsn(&dsn.value, value("user"), value("pass"));
         match &database {
-            Ok(_) => self.tell(
+            Ok(_) => self.note(
                 dsn,
                 "landmarc migrate mail-dmarc --database imports what is not reported yet",
             ),
-            Err(error) => self.tell(dsn, &format!("{error}: {}", error.remedy())),
+            Err(error) => self.note(dsn, &format!("{error}: {}", error.remedy())),
         }
         self.database = Some(database);
     }
@@ -101,7 +101,7 @@ impl<'a> Plan<'a> {
         self.take("report_sign", "domain", DOMAIN_NAME, "report", "dkim_domain");
         let key = text(&format!("{}:{}", selector.value, keyfile.value));
         self.set("report", "dkim_keys", format!("[{key}]"), keyfile);
-        self.tell(
+        self.note(
             keyfile,
             "the user of the service (server.user) must be able to read it; landmarc dkim check tells whether \
              the key is the one that is published",
@@ -115,7 +115,7 @@ impl<'a> Plan<'a> {
                 Ok(0) => {}
                 Ok(seconds) => {
                     if seconds > LONGEST_TIMEOUT_S {
-                        self.tell(entry, "cut to one minute: the mail server waits as long as we do");
+                        self.note(entry, "cut to one minute: the mail server waits as long as we do");
                     }
                     let seconds = seconds.min(LONGEST_TIMEOUT_S);
                     self.set("dns", "question_timeout", text(&format!("{seconds}s")), entry);
@@ -126,13 +126,13 @@ impl<'a> Plan<'a> {
         if let Some(entry) = self.entry("dns", "public_suffix_list") {
             if entry.value.starts_with('/') {
                 self.set("dmarc", "public_suffix_list", text(&entry.value), entry);
-                self.tell(
+                self.note(
                     entry,
                     "the list guards and compares; policies are found by the DNS Tree Walk of RFC 9989, unless \
                      dmarc.discovery is \"psl\"",
                 );
             } else {
-                self.tell(
+                self.note(
                     entry,
                     "left out: it is relative to wherever Mail::DMARC was started",
                 );
@@ -143,7 +143,7 @@ impl<'a> Plan<'a> {
     fn smtp(&mut self) {
         if let Some(entry) = self.entry("smtp", "whitelist") {
             self.whitelist = Some(entry.value.clone());
-            self.tell(
+            self.note(
                 entry,
                 "becomes rules of this server: --rules-output FILE writes them, action.rules_file names that file",
             );
@@ -210,7 +210,7 @@ impl<'a> Plan<'a> {
             return self.without("smtp", "smartuser", "smartpass");
         };
         self.set("report.delivery", "password_file", text(PASSWORD_FILE), password);
-        self.tell(
+        self.note(
             password,
             &format!("write the password into {PASSWORD_FILE}, readable for the user of the service only"),
         );
@@ -259,29 +259,29 @@ impl<'a> Plan<'a> {
         });
     }
 
-    fn tell(&mut self, entry: &Entry, text: &str) {
+    fn note(&mut self, entry: &Entry, text: &str) {
         self.notes.push(Note::about(entry, text.to_owned()));
     }
 
     fn is_no(&mut self, entry: &Entry, section: &'static str, key: &'static str, kind: &'static str) {
         // Of a password not even a wrong one is shown; no kind of value is asked of one.
         let value = entry.value.clone();
-        let wrong = Wrong::NotA {
+        let wrong = IniError::NotA {
             section,
             key,
             value,
             kind,
         };
-        self.mistakes.push(Mistake::new(entry.line, wrong));
+        self.mistakes.push(IniMistake::new(entry.line, wrong));
     }
 
     fn without(&mut self, section: &'static str, key: &'static str, missing: &'static str) {
         let line = self.entry(section, key).map_or(0, |entry| entry.line);
-        let wrong = Wrong::Without {
+        let wrong = IniError::Without {
             section,
             key,
             missing,
         };
-        self.mistakes.push(Mistake::new(line, wrong));
+        self.mistakes.push(IniMistake::new(line, wrong));
     }
 }

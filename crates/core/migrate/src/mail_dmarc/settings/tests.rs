@@ -8,7 +8,7 @@ use crate::mail_dmarc::MAX_FILE;
 /// What an operator has who has filled in the sample file.
 const SITE: &str = include_str!("tests/site.ini");
 
-fn read(file: &str) -> Translation {
+fn read(file: &str) -> MailDmarcTranslation {
     translate(file.as_bytes()).unwrap_or_else(|mistakes| panic!("{mistakes:?}"))
 }
 

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::fault::{Fault, What, short};
-use super::{Found, MAX_RECORD_LINES};
+use super::fault::{HistoryError, HistoryMistake, short};
+use super::{HistoryEvent, MAX_RECORD_LINES};
 use crate::opendmarc::codes::{action, alignment, policy, result, tag};
-use crate::opendmarc::message::{Message, Seal, Signature};
+use crate::opendmarc::message::{Message, RecordedSignature, Seal};
 
 /// The longest word that is a queue id or a host name.
 const MAX_WORD: usize = 255;
@@ -46,10 +46,10 @@ impl Draft {
     }
 
     /// Takes a line; whether its key is known.
-    pub(super) fn line(&mut self, key: &str, value: &str) -> Result<bool, What> {
+    pub(super) fn line(&mut self, key: &str, value: &str) -> Result<bool, HistoryError> {
         self.lines += 1;
         if self.lines > MAX_RECORD_LINES {
-            return Err(What::ManyLines);
+            return Err(HistoryError::ManyLines);
         }
         match key {
             "dkim" => {
@@ -66,9 +66,9 @@ impl Draft {
         Ok(true)
     }
 
-    fn take_once(&mut self, key: &'static str, value: &str) -> Result<(), What> {
+    fn take_once(&mut self, key: &'static str, value: &str) -> Result<(), HistoryError> {
         if self.keys.contains(&key) {
-            return Err(What::Repeated { key });
+            return Err(HistoryError::Repeated { key });
         }
         self.keys.push(key);
         let message = &mut self.message;
@@ -117,32 +117,32 @@ impl Draft {
     }
 
     /// What it is when the file ends here.
-    pub(super) fn unfinished(&self) -> Found {
-        Found::Unfinished {
+    pub(super) fn unfinished(&self) -> HistoryEvent {
+        HistoryEvent::Unfinished {
             line: self.line,
             job: short(&self.message.job),
         }
     }
 
     /// What it is when another record begins inside of this line.
-    pub(super) fn cut_at(&self, line: u64) -> Found {
+    pub(super) fn cut_at(&self, line: u64) -> HistoryEvent {
         let job = short(&self.message.job);
-        Found::Broken(Fault {
+        HistoryEvent::Broken(HistoryMistake {
             line,
-            what: What::Cut { job },
+            what: HistoryError::Cut { job },
         })
     }
 
     /// What it is when it is over.
-    pub(super) fn finish(self) -> Found {
+    pub(super) fn finish(self) -> HistoryEvent {
         let (line, keys) = (self.line, self.missing());
         if keys.is_empty() {
-            return Found::Message(line, Box::new(self.message));
+            return HistoryEvent::Message(line, Box::new(self.message));
         }
         let job = short(&self.message.job);
-        Found::Broken(Fault {
+        HistoryEvent::Broken(HistoryMistake {
             line,
-            what: What::Missing { job, keys },
+            what: HistoryError::Missing { job, keys },
         })
     }
 
@@ -170,8 +170,8 @@ fn set<T>(field: &mut T, read: Option<T>) -> Option<()> {
     Some(())
 }
 
-fn wrong(key: &'static str, value: &str) -> What {
-    What::Value {
+fn wrong(key: &'static str, value: &str) -> HistoryError {
+    HistoryError::Value {
         key,
         value: short(value),
     }
@@ -211,7 +211,7 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// `DOMAIN SELECTOR RESULT`, or `DOMAIN RESULT` in files of 1.2 (HF5); a hyphen is no selector.
-fn signature(text: &str) -> Option<Signature> {
+fn signature(text: &str) -> Option<RecordedSignature> {
     let words: Vec<_> = text.split(' ').take(4).collect();
     let (domain, selector, code) = match *words.as_slice() {
         [domain, selector, code] => (domain, Some(selector), code),
@@ -219,7 +219,7 @@ fn signature(text: &str) -> Option<Signature> {
         _ => return None,
     };
     let selector = selector.filter(|selector| !matches!(*selector, "-" | ""));
-    Some(Signature {
+    Some(RecordedSignature {
         domain: domain.to_owned(),
         selector: selector.map(str::to_owned),
         result: any_result(code)?,

@@ -7,16 +7,16 @@ use super::{MAX_LINE, MAX_RECORD_LINES};
 /// Something that costs one record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {what}")]
-pub struct Fault {
+pub struct HistoryMistake {
     /// Where it was found.
     pub line: u64,
     /// What it is.
-    pub what: What,
+    pub what: HistoryError,
 }
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum What {
+pub enum HistoryError {
     /// A line before the first `job`.
     #[error("\"{key}\" stands before the first record")]
     NoRecord {
@@ -65,7 +65,7 @@ pub enum What {
     ManyLines,
 }
 
-impl Fault {
+impl HistoryMistake {
     /// The record that begins at this line has a value that no report can bear
     /// ([`Meaning::Unusable`](crate::opendmarc::message::Meaning)).
     #[must_use]
@@ -73,14 +73,14 @@ impl Fault {
         let value = short(value);
         Self {
             line,
-            what: What::Value { key, value },
+            what: HistoryError::Value { key, value },
         }
     }
 
     /// The record that begins at this line was received when nobody has received anything yet.
     #[must_use]
     pub const fn ahead(line: u64, received_s: u64) -> Self {
-        let what = What::Ahead { received_s };
+        let what = HistoryError::Ahead { received_s };
         Self { line, what }
     }
 
@@ -88,25 +88,25 @@ impl Fault {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match &self.what {
-            What::NoRecord { .. } => {
+            HistoryError::NoRecord { .. } => {
                 "is this a history file (HistoryFile in opendmarc.conf)? Each record begins with a line: job QUEUEID"
             }
-            What::Value { .. } => {
+            HistoryError::Value { .. } => {
                 "the message is not counted; correct the line or remove its record, from its line job to the next, and import the file again"
             }
-            What::Ahead { .. } => {
+            HistoryError::Ahead { .. } => {
                 "was the clock of that host wrong, or is that of this one? The message is not counted; correct its line received, and import the file again"
             }
-            What::Repeated { .. } => {
+            HistoryError::Repeated { .. } => {
                 "two records have run into one another here; separate them by a line: job QUEUEID"
             }
-            What::Missing { .. } => {
+            HistoryError::Missing { .. } => {
                 "was the disk full? The message is not counted; remove the record, or complete it, and import the file again"
             }
-            What::Cut { .. } => {
+            HistoryError::Cut { .. } => {
                 "the file was copied while it was written; import the original too, if it is still there: nothing is counted twice"
             }
-            What::LongLine | What::ManyLines => {
+            HistoryError::LongLine | HistoryError::ManyLines => {
                 "is this a history file (HistoryFile in opendmarc.conf)? No record of OpenDMARC is that long"
             }
         }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::opendmarc::message::{Meaning, Nowhere, Seal, Signature};
+use crate::opendmarc::message::{Meaning, NotReported, RecordedSignature, Seal};
 
 mod broken;
 
@@ -33,7 +33,7 @@ pdomain example.com\npolicy 15\nrua -\npct 100\nadkim 114\naspf 114\np 110\nsp 0
 align_spf 4\narc 0\narc_policy 0 json:[{ \"i\": 1, \"d\":\"list.example\", \"s\":\"arc\", \"ip\":\"198.51.100.1\" }]\naction 2\n";
 
 /// All that is found, fed so many octets at a time.
-pub(super) fn found_by(octets: &[u8], at_a_time: usize) -> Vec<Found> {
+pub(super) fn found_by(octets: &[u8], at_a_time: usize) -> Vec<HistoryEvent> {
     let mut found = Vec::new();
     let mut history = History::new();
     for piece in octets.chunks(at_a_time) {
@@ -43,13 +43,13 @@ pub(super) fn found_by(octets: &[u8], at_a_time: usize) -> Vec<Found> {
     found
 }
 
-pub(super) fn found(text: &str) -> Vec<Found> {
+pub(super) fn found(text: &str) -> Vec<HistoryEvent> {
     found_by(text.as_bytes(), usize::MAX)
 }
 
 pub(super) fn messages(text: &str) -> Vec<Message> {
     let message = |one| match one {
-        Found::Message(_, message) => Some(*message),
+        HistoryEvent::Message(_, message) => Some(*message),
         _ => None,
     };
     found(text).into_iter().filter_map(message).collect()
@@ -71,14 +71,14 @@ fn a_record_of_1_4_is_read_whole() {
             ),
             spf_scope: None,
             dkim: [
-                Signature {
+                RecordedSignature {
                     domain: "example.com",
                     selector: Some(
                         "s1",
                     ),
                     result: 7,
                 },
-                Signature {
+                RecordedSignature {
                     domain: "example.net",
                     selector: None,
                     result: 0,
@@ -133,7 +133,7 @@ fn hf4_records_of_exim_are_read() {
         .replace("adkim 114", "adkim 0");
     let without = without.replace("aspf 114", "aspf 0").replace("\np 114", "\np 0");
     let meaning = messages(&without).remove(0).meaning();
-    assert_eq!(meaning, Meaning::CountsNowhere(Nowhere::NoPolicy));
+    assert_eq!(meaning, Meaning::IsNotReported(NotReported::NoPolicy));
 }
 
 #[test]
@@ -141,11 +141,11 @@ fn hf3_keys_after_1_4_are_read_and_others_told_once() {
     let twice = format!("{OF_DEVELOP}{OF_DEVELOP}");
     let told: Vec<_> = found(&twice)
         .into_iter()
-        .filter(|one| matches!(one, Found::Unknown { .. }))
+        .filter(|one| matches!(one, HistoryEvent::Unknown { .. }))
         .collect();
     assert_eq!(
         told,
-        [Found::Unknown {
+        [HistoryEvent::Unknown {
             line: 18,
             key: "new_key".to_owned()
         }]
@@ -202,12 +202,13 @@ fn hf6_a_last_record_that_is_not_whole_is_left_out_and_told() {
             assert_eq!(counted, 1, "{end}: {:?}", &text[OF_1_2.len()..end]);
             let last = of_cut.last().unwrap();
             assert!(
-                matches!(last, Found::Unfinished { line: 20, .. }),
+                matches!(last, HistoryEvent::Unfinished { line: 20, .. }),
                 "{end}: {last:?}"
             );
         }
         assert_eq!(messages(&text).len(), 2);
-        let is_known = |one: &Found| matches!(one, Found::Message(..) | Found::Unknown { .. });
+        let is_known =
+            |one: &HistoryEvent| matches!(one, HistoryEvent::Message(..) | HistoryEvent::Unknown { .. });
         assert!(found(&text).iter().all(is_known));
     }
 }
@@ -275,11 +276,13 @@ fn word() -> impl Strategy<Value = String> {
     "[a-z0-9.@:!/-]{1,40}".prop_filter("a hyphen alone means none", |text| text != "-")
 }
 
-fn signature() -> impl Strategy<Value = Signature> {
-    (word(), proptest::option::of(word()), -1_i64..=12).prop_map(|(domain, selector, result)| Signature {
-        domain,
-        selector,
-        result,
+fn signature() -> impl Strategy<Value = RecordedSignature> {
+    (word(), proptest::option::of(word()), -1_i64..=12).prop_map(|(domain, selector, result)| {
+        RecordedSignature {
+            domain,
+            selector,
+            result,
+        }
     })
 }
 
@@ -324,7 +327,7 @@ proptest! {
     #[test]
     fn no_octets_make_it_panic_and_a_fault_has_a_line_and_a_remedy(octets: Vec<u8>) {
         for one in found_by(&octets, 16) {
-            if let Found::Broken(fault) = one {
+            if let HistoryEvent::Broken(fault) = one {
                 prop_assert!(fault.line > 0 && !fault.remedy().is_empty());
             }
         }

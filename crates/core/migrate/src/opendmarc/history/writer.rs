@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::counted::Counted;
 use crate::opendmarc::codes::{action, alignment, policy, result, tag};
-use crate::opendmarc::message::{Message, Seal, Signature};
+use crate::opendmarc::message::{Message, RecordedSignature, Seal};
 
 /// One record, in the order of lines of 1.4. Its importer reads it; so does [`History`](super::History).
 ///
@@ -75,7 +75,7 @@ fn lines(out: &mut String, message: &Message) -> fmt::Result {
     writeln!(out, "action {}", message.action)
 }
 
-fn signature_line(out: &mut String, signature: &Signature) -> fmt::Result {
+fn signature_line(out: &mut String, signature: &RecordedSignature) -> fmt::Result {
     let selector = signature
         .selector
         .as_deref()
@@ -133,7 +133,7 @@ impl Message {
                 alignment::FAIL
             }
         };
-        let signature = |(domain, selector, result): &(String, String, String)| Signature {
+        let signature = |(domain, selector, result): &(String, String, String)| RecordedSignature {
             domain: domain.clone(),
             selector: Some(selector.clone()).filter(|selector| !selector.is_empty()),
             result: result::code(result),

@@ -12,7 +12,7 @@ fn message() -> Message {
         mail_from: "bounce.example.com".to_owned(),
         spf: Some(0),
         spf_scope: None,
-        dkim: vec![Signature {
+        dkim: vec![RecordedSignature {
             domain: "example.com".to_owned(),
             selector: Some("s1".to_owned()),
             result: 7,
@@ -122,10 +122,10 @@ fn a_message_that_was_put_off_or_has_no_policy_counts_nowhere() {
         action: 3,
         ..message()
     };
-    assert_eq!(nowhere(put_off), Meaning::CountsNowhere(Nowhere::PutOff));
+    assert_eq!(nowhere(put_off), Meaning::IsNotReported(NotReported::Deferred));
     for policy in [13, 14] {
         let absent = Message { policy, ..message() };
-        assert_eq!(nowhere(absent), Meaning::CountsNowhere(Nowhere::NoPolicy));
+        assert_eq!(nowhere(absent), Meaning::IsNotReported(NotReported::NoPolicy));
     }
     let of_exim = Message {
         policy: 2,
@@ -135,7 +135,7 @@ fn a_message_that_was_put_off_or_has_no_policy_counts_nowhere() {
         p: 0,
         ..message()
     };
-    assert_eq!(nowhere(of_exim), Meaning::CountsNowhere(Nowhere::NoPolicy));
+    assert_eq!(nowhere(of_exim), Meaning::IsNotReported(NotReported::NoPolicy));
 }
 
 /// `sp` is what is asked for below the Policy Domain.
@@ -216,7 +216,7 @@ fn results_that_no_report_has_a_word_for_are_not_made_up() {
         assert_eq!(spf(code), None, "{code:?}");
     }
     let dkim = |result| {
-        let signature = Signature {
+        let signature = RecordedSignature {
             result,
             ..message().dkim.remove(0)
         };
@@ -267,7 +267,7 @@ fn a_name_that_is_none_is_told_with_its_key() {
 
 #[test]
 fn so_many_signatures_are_kept_and_no_more() {
-    let signature = |number: usize| Signature {
+    let signature = |number: usize| RecordedSignature {
         domain: format!("d{number}.example"),
         selector: None,
         result: 0,

@@ -61,7 +61,7 @@ fn quarantine(draft: &mut Draft<'_>) {
         Some(true) => {
             draft.set(P::HoldQuarantinedMessages, KEY, "hold", "Kept in the hold queue of the mail server.");
             if !refuses {
-                draft.look(
+                draft.warn(
                     P::HoldQuarantinedMessages,
                     "OpenDMARC 1.4 holds nothing unless RejectFailures is set, and it is not.",
                 );
@@ -89,7 +89,7 @@ fn text(draft: &mut Draft<'_>) {
     let has_domain = theirs.matches(DOMAIN).count() == 1;
     let has_braces = theirs.contains(['{', '}']);
     if has_braces {
-        draft.look(
+        draft.warn(
             source,
             "Not taken over: braces stand for what is filled in here. Set action.reject_text yourself.",
         );
@@ -102,7 +102,7 @@ fn text(draft: &mut Draft<'_>) {
         "\"({id})\" at its end would let people ask \"landmarc explain\".",
     );
     if !has_domain {
-        draft.look(source, "OpenDMARC wants %s in it once.");
+        draft.warn(source, "OpenDMARC wants %s in it once.");
     }
 }
 

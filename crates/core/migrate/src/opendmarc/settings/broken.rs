@@ -7,17 +7,17 @@ use super::parameter::{Kind, nearest};
 /// A line that cannot be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{wrong}")]
-pub struct Broken {
+pub struct ConfMistake {
     /// Its number, from 1; 0 where it is the file as a whole.
     pub line: usize,
     /// Why.
-    pub wrong: Wrong,
+    pub wrong: ConfError,
 }
 
 /// Why a line cannot be understood. The first words are those that OpenDMARC 1.4.2 says, where it says
 /// something (C4, C6), so that whoever looks for them finds them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum ConfError {
     /// C6.
     #[error("unrecognized parameter: {}", quoted(.name))]
     Unrecognized {
@@ -62,7 +62,7 @@ pub enum Wrong {
     NoSocket,
 }
 
-impl Wrong {
+impl ConfError {
     /// The parameter that it is about, where that is known.
     pub(super) const fn parameter(&self) -> Option<&'static str> {
         match self {
@@ -82,30 +82,30 @@ pub const MAX_LINE_OCTETS: usize = 1024;
 /// The longest file, in octets: fifty times the sample with all its explanations.
 pub const MAX_FILE_OCTETS: usize = 1 << 20;
 
-impl Broken {
+impl ConfMistake {
     /// What the operator can do.
     #[must_use]
     pub fn remedy(&self) -> String {
         match &self.wrong {
-            Wrong::Unrecognized { name } => match nearest(name) {
+            ConfError::Unrecognized { name } => match nearest(name) {
                 Some(near) => format!("did you mean {near}? Otherwise put a # in front of it"),
                 None if name.eq_ignore_ascii_case("Include") => {
                     "OpenDMARC reads one file: copy what the other one says to here".to_owned()
                 }
                 None => "no version of OpenDMARC knows it: put a # in front of it".to_owned(),
             },
-            Wrong::Missing { name, kind } => match kind {
+            ConfError::Missing { name, kind } => match kind {
                 Kind::Boolean => format!("write \"{name} true\" or \"{name} false\""),
                 Kind::Integer => format!("write a number after {name}, or put a # in front of it"),
                 Kind::Text => format!(
                     "write a value after {name}, or put a # in front of it; a # within a value ends it"
                 ),
             },
-            Wrong::Illegal { takes, .. } => format!("write {takes}"),
-            Wrong::TooLong { .. } => "shorten it: lists can go into files, comments on lines of their own".to_owned(),
-            Wrong::NotUtf8 { .. } => "write it in UTF-8, or in ASCII: names in their xn-- form".to_owned(),
-            Wrong::FileTooLong => "name the settings file of OpenDMARC, usually /etc/opendmarc.conf".to_owned(),
-            Wrong::NoSocket => {
+            ConfError::Illegal { takes, .. } => format!("write {takes}"),
+            ConfError::TooLong { .. } => "shorten it: lists can go into files, comments on lines of their own".to_owned(),
+            ConfError::NotUtf8 { .. } => "write it in UTF-8, or in ASCII: names in their xn-- form".to_owned(),
+            ConfError::FileTooLong => "name the settings file of OpenDMARC, usually /etc/opendmarc.conf".to_owned(),
+            ConfError::NoSocket => {
                 "write the one that the mail server speaks to, such as \"Socket inet:8893@localhost\", or give it with -p"
                     .to_owned()
             }

@@ -27,12 +27,12 @@ fn hosts(draft: &mut Draft<'_>) {
     );
     match draft.lines_of(source) {
         Some(lines) if lines.iter().any(|line| names_this_host(line)) => {}
-        Some(_) => draft.look(
+        Some(_) => draft.warn(
             source,
             "It does not list localhost, so OpenDMARC 1.4 judges mail that this host itself sends. Here it is not judged, \
              list or no list (clients.trusted_networks).",
         ),
-        None => draft.look(
+        None => draft.warn(
             source,
             &format!("{} could not be read while this was translated, and must be there.", quoted(&path)),
         ),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::broken::{Broken, MAX_FILE_OCTETS, MAX_LINE_OCTETS, Wrong};
+use super::broken::{ConfError, ConfMistake, MAX_FILE_OCTETS, MAX_LINE_OCTETS};
 use super::parameter::{Kind, Parameter, Spelling, spelling};
 use super::rate::{self, Rate};
 use super::socket;
@@ -10,13 +10,13 @@ use super::socket;
 /// What a settings file of OpenDMARC says: the lines that can be understood, and those that cannot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conf {
-    pub(super) entries: Vec<Entry>,
-    broken: Vec<Broken>,
+    pub(super) entries: Vec<ConfEntry>,
+    broken: Vec<ConfMistake>,
 }
 
 /// A line that sets a parameter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ConfEntry {
     /// Its number, from 1; none where the command line says it.
     pub line: Option<usize>,
     /// The name as the line has it, in the documentation's case.
@@ -29,7 +29,7 @@ pub struct Entry {
     pub now: Option<&'static str>,
 }
 
-impl Entry {
+impl ConfEntry {
     /// The truth value, where it takes one.
     pub(super) fn flag(&self) -> Option<bool> {
         truth(&self.value)
@@ -54,9 +54,9 @@ impl Entry {
 pub fn read(octets: &[u8]) -> Conf {
     let mut conf = Conf::default();
     if octets.len() > MAX_FILE_OCTETS {
-        conf.broken.push(Broken {
+        conf.broken.push(ConfMistake {
             line: 0,
-            wrong: Wrong::FileTooLong,
+            wrong: ConfError::FileTooLong,
         });
         return conf;
     }
@@ -64,14 +64,14 @@ pub fn read(octets: &[u8]) -> Conf {
         let number = index + 1;
         match read_line(line) {
             Ok(None) => {}
-            Ok(Some((spelling, value))) => conf.entries.push(Entry {
+            Ok(Some((spelling, value))) => conf.entries.push(ConfEntry {
                 line: Some(number),
                 name: spelling.name,
                 parameter: spelling.parameter,
                 value,
                 now: spelling.now,
             }),
-            Err(wrong) => conf.broken.push(Broken { line: number, wrong }),
+            Err(wrong) => conf.broken.push(ConfMistake { line: number, wrong }),
         }
     }
     conf.refuse_sockets();
@@ -79,12 +79,12 @@ pub fn read(octets: &[u8]) -> Conf {
 }
 
 /// One line: nothing, or a parameter and its value.
-fn read_line(line: &[u8]) -> Result<Option<(&'static Spelling, String)>, Wrong> {
+fn read_line(line: &[u8]) -> Result<Option<(&'static Spelling, String)>, ConfError> {
     // C7. Files that came from Windows end their lines with CR LF; OpenDMARC would take the CR for a
     // part of the value.
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_LINE_OCTETS {
-        return Err(Wrong::TooLong { octets: line.len() });
+        return Err(ConfError::TooLong { octets: line.len() });
     }
     // C2: a hash ends the line wherever it stands.
     let line = line.split(|octet| *octet == b'#').next().unwrap_or_default();
@@ -93,14 +93,14 @@ fn read_line(line: &[u8]) -> Result<Option<(&'static Spelling, String)>, Wrong> 
         Err(error) => {
             let start = line.get(..error.valid_up_to()).unwrap_or_default();
             let start = String::from_utf8_lossy(start).into_owned();
-            return Err(Wrong::NotUtf8 { start });
+            return Err(ConfError::NotUtf8 { start });
         }
     };
     if line.is_empty() {
         return Ok(None);
     }
     let (name, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
-    let spelling = spelling(name).ok_or_else(|| Wrong::Unrecognized {
+    let spelling = spelling(name).ok_or_else(|| ConfError::Unrecognized {
         name: name.to_owned(),
     })?;
     let value = value.trim_matches([' ', '\t']);
@@ -109,7 +109,7 @@ fn read_line(line: &[u8]) -> Result<Option<(&'static Spelling, String)>, Wrong> 
 }
 
 /// Whether a parameter takes this value.
-fn check(spelling: &Spelling, value: &str) -> Result<(), Wrong> {
+fn check(spelling: &Spelling, value: &str) -> Result<(), ConfError> {
     let Spelling {
         name,
         kind,
@@ -117,7 +117,7 @@ fn check(spelling: &Spelling, value: &str) -> Result<(), Wrong> {
         ..
     } = *spelling;
     if value.is_empty() {
-        return Err(Wrong::Missing { name, kind });
+        return Err(ConfError::Missing { name, kind });
     }
     let (is_legal, takes) = match kind {
         Kind::Boolean => (
@@ -138,12 +138,12 @@ fn check(spelling: &Spelling, value: &str) -> Result<(), Wrong> {
         Ok(())
     } else {
         let value = value.to_owned();
-        Err(Wrong::Illegal { name, value, takes })
+        Err(ConfError::Illegal { name, value, takes })
     }
 }
 
-fn no_socket(value: &str) -> Wrong {
-    Wrong::Illegal {
+fn no_socket(value: &str) -> ConfError {
+    ConfError::Illegal {
         name: Parameter::Socket.name(),
         value: value.to_owned(),
         takes: "local:/path, inet:port@host or inet6:port@host, an address in brackets",
@@ -182,7 +182,7 @@ fn integer(value: &str) -> Option<i64> {
 impl Conf {
     /// The lines that cannot be understood, all of them (C6).
     #[must_use]
-    pub fn broken(&self) -> &[Broken] {
+    pub fn broken(&self) -> &[ConfMistake] {
         &self.broken
     }
 
@@ -195,28 +195,28 @@ impl Conf {
     /// What is missing without which OpenDMARC does not start (P26). It may still come from the command
     /// line, so it is asked for apart.
     #[must_use]
-    pub fn missing(&self) -> Option<Broken> {
-        let is_one = |broken: &Broken| broken.wrong.parameter() == Some(Parameter::Socket.name());
+    pub fn missing(&self) -> Option<ConfMistake> {
+        let is_one = |broken: &ConfMistake| broken.wrong.parameter() == Some(Parameter::Socket.name());
         if self.text(Parameter::Socket).is_some() || self.broken.iter().any(is_one) {
             return None;
         }
-        let wrong = Wrong::NoSocket;
-        Some(Broken { line: 0, wrong })
+        let wrong = ConfError::NoSocket;
+        Some(ConfMistake { line: 0, wrong })
     }
 
     /// What the command line says. It counts more than the file; and, unlike in OpenDMARC, it still does
     /// after a reload (C8).
     ///
     /// # Errors
-    /// [`Wrong`] where the parameter does not take the value.
-    pub fn set(&mut self, parameter: Parameter, value: &str) -> Result<(), Wrong> {
+    /// [`ConfError`] where the parameter does not take the value.
+    pub fn set(&mut self, parameter: Parameter, value: &str) -> Result<(), ConfError> {
         if let Some(spelling) = spelling(parameter.name()) {
             check(spelling, value)?;
         }
         if parameter == Parameter::Socket && self.our_socket(value).is_none() {
             return Err(no_socket(value));
         }
-        self.entries.push(Entry {
+        self.entries.push(ConfEntry {
             line: None,
             name: parameter.name(),
             parameter,
@@ -228,8 +228,9 @@ impl Conf {
 
     /// Tells of the sockets that are none; only all lines together say what a relative path means.
     fn refuse_sockets(&mut self) {
-        let is_none =
-            |entry: &Entry| entry.parameter == Parameter::Socket && self.our_socket(&entry.value).is_none();
+        let is_none = |entry: &ConfEntry| {
+            entry.parameter == Parameter::Socket && self.our_socket(&entry.value).is_none()
+        };
         let refused: Vec<_> = self
             .entries
             .iter()
@@ -237,7 +238,7 @@ impl Conf {
             .cloned()
             .collect();
         self.entries.retain(|entry| !refused.contains(entry));
-        let broken = refused.into_iter().map(|entry| Broken {
+        let broken = refused.into_iter().map(|entry| ConfMistake {
             line: entry.line.unwrap_or_default(),
             wrong: no_socket(&entry.value),
         });
@@ -297,7 +298,7 @@ impl Conf {
         })
     }
 
-    /// The files whose content decides what the file means: [`Site::files`](super::Site::files) should
+    /// The files whose content decides what the file means: [`OpenDmarcSite::files`](super::OpenDmarcSite::files) should
     /// have those that can be read.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
@@ -313,7 +314,7 @@ impl Conf {
     }
 
     /// The line that counts: of several for one parameter it is the last.
-    pub(super) fn entry(&self, parameter: Parameter) -> Option<&Entry> {
+    pub(super) fn entry(&self, parameter: Parameter) -> Option<&ConfEntry> {
         self.entries
             .iter()
             .rev()
@@ -321,7 +322,7 @@ impl Conf {
     }
 
     /// The lines that do not count, each with the one that does.
-    pub(super) fn overridden(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
+    pub(super) fn overridden(&self) -> impl Iterator<Item = (&ConfEntry, &ConfEntry)> {
         let mut last = BTreeMap::new();
         for entry in &self.entries {
             last.insert(entry.parameter, entry);

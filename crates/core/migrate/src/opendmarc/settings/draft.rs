@@ -3,10 +3,10 @@
 use landmarc_mail::text::quoted;
 use std::collections::BTreeMap;
 
-use super::conf::{Conf, Entry};
+use super::conf::{Conf, ConfEntry};
 use super::parameter::Parameter;
 use super::toml::{Setting, Value, comment, place_of, print};
-use super::{Line, Site};
+use super::{ConfLine, OpenDmarcSite};
 
 /// What became of a line.
 #[derive(Default)]
@@ -19,7 +19,7 @@ struct ParameterMapping {
 /// The file under construction.
 pub(super) struct Draft<'a> {
     pub(super) conf: &'a Conf,
-    pub(super) site: &'a Site,
+    pub(super) site: &'a OpenDmarcSite,
     accepts: &'a dyn Fn(&str) -> Result<(), String>,
     settings: Vec<Setting>,
     mappings: BTreeMap<Parameter, ParameterMapping>,
@@ -30,7 +30,7 @@ pub(super) struct Draft<'a> {
 impl<'a> Draft<'a> {
     pub(super) fn new(
         conf: &'a Conf,
-        site: &'a Site,
+        site: &'a OpenDmarcSite,
         accepts: &'a dyn Fn(&str) -> Result<(), String>,
     ) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
                 true
             }
             Err(refused) => {
-                self.look(source, &format!("not taken over: {refused}. Set {key} yourself"));
+                self.warn(source, &format!("not taken over: {refused}. Set {key} yourself"));
                 false
             }
         }
@@ -91,7 +91,7 @@ impl<'a> Draft<'a> {
         let mut taken: Vec<String> = Vec::new();
         let mut parts = parts.into_iter().peekable();
         if parts.peek().is_none() {
-            self.look(source, "It names nobody.");
+            self.warn(source, "It names nobody.");
         }
         for part in parts {
             if taken.contains(&part) {
@@ -101,7 +101,7 @@ impl<'a> Draft<'a> {
                 Ok(()) => taken.push(part),
                 Err(refused) => {
                     let key = key(table, name);
-                    self.look(
+                    self.warn(
                         source,
                         &format!("{} is left out of {key}: {refused}", quoted(&part)),
                     );
@@ -133,13 +133,13 @@ impl<'a> Draft<'a> {
     }
 
     /// No setting comes of this line, and why, or what to know about it.
-    pub(super) fn tell(&mut self, source: Parameter, why: &str) {
+    pub(super) fn note(&mut self, source: Parameter, why: &str) {
         self.mappings.entry(source).or_default().why.push(why.to_owned());
     }
 
     /// The same, and the operator should look at it.
-    pub(super) fn look(&mut self, source: Parameter, why: &str) {
-        self.tell(source, why);
+    pub(super) fn warn(&mut self, source: Parameter, why: &str) {
+        self.note(source, why);
         self.mappings.entry(source).or_default().needs_a_look = true;
     }
 
@@ -165,7 +165,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What became of each line, in the order of the file; the command line last.
-    pub(super) fn lines(&self) -> Vec<Line> {
+    pub(super) fn lines(&self) -> Vec<ConfLine> {
         let counting = self
             .conf
             .entries
@@ -184,7 +184,7 @@ impl<'a> Draft<'a> {
                         .map(|setting| setting.why.clone())
                         .filter(|why| !why.is_empty()),
                 );
-                Line {
+                ConfLine {
                     keys: mapping.map(|mapping| mapping.keys.clone()).unwrap_or_default(),
                     needs_a_look: mapping.is_some_and(|mapping| mapping.needs_a_look),
                     ..line(entry, why)
@@ -195,7 +195,7 @@ impl<'a> Draft<'a> {
                 || "the command line says it again".to_owned(),
                 |line| format!("line {line} says it again"),
             );
-            Line {
+            ConfLine {
                 needs_a_look: counts.line.is_some() && counts.value != entry.value,
                 ..line(
                     entry,
@@ -208,7 +208,7 @@ impl<'a> Draft<'a> {
         lines
     }
 
-    fn counts(&self, entry: &Entry) -> bool {
+    fn counts(&self, entry: &ConfEntry) -> bool {
         self.conf
             .entry(entry.parameter)
             .is_some_and(|counts| std::ptr::eq(counts, entry))
@@ -244,7 +244,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The line that a setting comes from, where no setting before has told it, and why.
-    fn comment_of(&self, setting: &Setting, lines: &[Line]) -> String {
+    fn comment_of(&self, setting: &Setting, lines: &[ConfLine]) -> String {
         let Some(source) = setting.source else {
             return comment(&setting.why);
         };
@@ -277,11 +277,11 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn line(entry: &Entry, mut why: Vec<String>) -> Line {
+fn line(entry: &ConfEntry, mut why: Vec<String>) -> ConfLine {
     if let Some(now) = entry.now {
         why.push(format!("OpenDMARC calls it {now} since 1.3."));
     }
-    Line {
+    ConfLine {
         line: entry.line,
         parameter: entry.parameter,
         name: entry.name,

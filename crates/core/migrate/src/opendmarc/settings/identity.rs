@@ -43,7 +43,7 @@ fn spf(draft: &mut Draft<'_>) {
                 "self",
                 "SPF is checked here, and no other result is read.",
             );
-            draft.tell(P::SpfSelfValidate, "It is part of authentication.spf above.");
+            draft.note(P::SpfSelfValidate, "It is part of authentication.spf above.");
         }
         (true, false) => {
             draft.set(
@@ -76,7 +76,7 @@ fn spf(draft: &mut Draft<'_>) {
     }
     for parameter in [P::SpfIgnoreResults, P::SpfSelfValidate] {
         if draft.conf.flag(parameter) == Some(false) {
-            draft.tell(
+            draft.note(
                 parameter,
                 "This is what OpenDMARC does without it; see authentication.spf above.",
             );
@@ -125,14 +125,14 @@ fn sealers(draft: &mut Draft<'_>) {
         Some(lines) => {
             sealers.extend(lines);
             if source.is_some() {
-                draft.tell(
+                draft.note(
                     P::DomainWhitelistFile,
                     "Its domains are part of arc.trusted_sealers above.",
                 );
             }
             source = source.or(Some(P::DomainWhitelistFile));
         }
-        None if is_named => draft.look(
+        None if is_named => draft.warn(
             P::DomainWhitelistFile,
             "The file could not be read while this was translated: arc.trusted_sealers is its list.",
         ),

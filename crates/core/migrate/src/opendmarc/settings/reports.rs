@@ -25,14 +25,14 @@ pub(super) fn translate(draft: &mut Draft<'_>) {
 /// P16, P22, contradiction 3 of the seeds.
 fn history(draft: &mut Draft<'_>) {
     if let Some(path) = draft.conf.path(P::HistoryFile) {
-        draft.tell(
+        draft.note(
             P::HistoryFile,
             "Messages are written into the database of the service (store.directory). Bring in what is in the file, once or any \
              number of times: \"landmarc migrate opendmarc --history FILE\". If other programs read it, \"landmarc history \
              export\" writes one.",
         );
         if is_volatile(&path) {
-            draft.look(
+            draft.warn(
                 P::HistoryFile,
                 "Its directory is emptied when the machine starts, and what was not imported is lost: save the file before.",
             );
@@ -56,7 +56,7 @@ fn sender(draft: &mut Draft<'_>) {
                 "OpenDMARC used it for failure reports only, which are off. report.email = {} would switch reporting on.",
                 quoted(&address)
             );
-            draft.tell(P::FailureReportsSentBy, &why);
+            draft.note(P::FailureReportsSentBy, &why);
         }
         if has_history {
             draft.unasked(
@@ -135,7 +135,7 @@ fn copies(draft: &mut Draft<'_>) {
     };
     let addresses: Vec<_> = entry.list().map(str::to_owned).collect();
     let Some((first, others)) = addresses.split_first() else {
-        draft.tell(source, "It names nobody.");
+        draft.note(source, "It names nobody.");
         return;
     };
     draft.set(
@@ -146,7 +146,7 @@ fn copies(draft: &mut Draft<'_>) {
          \"landmarc log --result fail\" shows those.",
     );
     if !others.is_empty() {
-        draft.look(
+        draft.warn(
             source,
             "There is room for one address: let it be a list that has the others.",
         );
@@ -166,7 +166,7 @@ fn delivery(draft: &mut Draft<'_>) {
         .to_owned();
     let is_sendmail = program.starts_with('/') && program.ends_with("sendmail");
     if !is_sendmail || command.contains(SHELL) {
-        draft.look(
+        draft.warn(
             source,
             "Not taken over: no shell is run here. report.delivery.sendmail takes a program and its arguments, and \
              report.delivery.relay a mail server.",
@@ -209,7 +209,7 @@ fn excluded(draft: &mut Draft<'_>) {
     };
     match domains {
         Some(domains) => draft.set_list(source, ("report", "exclude_domains"), domains, ""),
-        None => draft.look(
+        None => draft.warn(
             source,
             "The file could not be read while this was translated: report.exclude_domains is its list.",
         ),

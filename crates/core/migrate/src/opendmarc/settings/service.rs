@@ -55,7 +55,7 @@ fn socket(draft: &mut Draft<'_>) {
         "The mail server needs no change.",
     );
     if is_exposed {
-        draft.look(
+        draft.warn(
             P::Socket,
             "Without a host every host that reaches the port can speak to it.",
         );
@@ -73,7 +73,7 @@ fn umask(draft: &mut Draft<'_>) {
         return;
     };
     if !(0..=ALL).contains(&mask) {
-        draft.look(
+        draft.warn(
             P::UMask,
             "Not taken over: a mask is a number from 0 to 0777, in octal.",
         );
@@ -83,7 +83,7 @@ fn umask(draft: &mut Draft<'_>) {
         let meant = format!(
             "Without a 0 in front OpenDMARC reads {written} as a decimal number, which is the mask {mask:04o}."
         );
-        draft.look(P::UMask, &meant);
+        draft.warn(P::UMask, &meant);
     }
     if draft.conf.text(P::Socket).is_some_and(socket::is_local) {
         let mode = format!("{:04o}", READ_AND_WRITE & !mask);
@@ -94,7 +94,7 @@ fn umask(draft: &mut Draft<'_>) {
             "What the mask leaves of a socket's permissions.",
         );
     } else {
-        draft.tell(
+        draft.note(
             P::UMask,
             "A port has no permissions. The history file, which it was for as well, is a database now that only the \
              service and its group can read.",
@@ -132,7 +132,7 @@ fn account(draft: &mut Draft<'_>) {
                 "This system has no {}: make it before the service starts, or name another one.",
                 quoted(&name)
             );
-            draft.look(P::UserId, &what);
+            draft.warn(P::UserId, &what);
         }
     }
 }
@@ -144,18 +144,18 @@ fn dns(draft: &mut Draft<'_>) {
     };
     let seconds = match seconds {
         ..0 => {
-            draft.look(P::DnsTimeout, "Not taken over: no time is less than none.");
+            draft.warn(P::DnsTimeout, "Not taken over: no time is less than none.");
             return;
         }
         0 => {
-            draft.look(
+            draft.warn(
                 P::DnsTimeout,
                 "0 waits forever, which no mail server does; this is the longest there is.",
             );
             MAX_QUESTION_S
         }
         seconds if seconds > MAX_QUESTION_S => {
-            draft.look(
+            draft.warn(
                 P::DnsTimeout,
                 "This is the longest that one question may take here.",
             );
@@ -218,7 +218,7 @@ fn walk(draft: &mut Draft<'_>) {
                     "By the DNS Tree Walk, as RFC 9989 has it.",
                 );
             }
-            _ => draft.look(
+            _ => draft.warn(
                 P::DmarcbisWalkMode,
                 "Not taken over: it knows Auto, PSL, RFC7489 and RFC9989.",
             ),
@@ -233,14 +233,14 @@ fn log(draft: &mut Draft<'_>) {
             draft.set(P::SyslogFacility, ("log", "syslog_facility"), facility, "");
         } else {
             let shown = quoted(&facility);
-            draft.look(
+            draft.warn(
                 P::SyslogFacility,
                 &format!("{shown} is none that landmarc writes to, so its log stays with mail."),
             );
         }
     }
     if let Some(level) = draft.conf.number(P::MilterDebug) {
-        draft.tell(
+        draft.note(
             P::MilterDebug,
             match level {
                 0 => "landmarc speaks the milter protocol itself and has no library to be debugged.",

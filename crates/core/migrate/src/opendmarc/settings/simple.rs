@@ -91,8 +91,8 @@ pub(super) fn translate(draft: &mut Draft<'_>) {
             _ if !applies => {}
             Flag(table, name) => draft.flag(*parameter, (table, name), why),
             Set(table, name, text) => drop(draft.set(*parameter, (table, name), *text, why)),
-            Note => draft.tell(*parameter, why),
-            Warn => draft.look(*parameter, why),
+            Note => draft.note(*parameter, why),
+            Warn => draft.warn(*parameter, why),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What becomes of each option of rspamd.
 
 use super::{RELAY_HOST, RELAY_PORT};
-use crate::rspamd::ucl::Value;
+use crate::rspamd::ucl::UclValue;
 use crate::toml::basic_string;
 
 /// How much an option counts: that of the module before the one for all modules.
@@ -42,8 +42,8 @@ const OWN_LETTERS: &str =
     "not needed: letters, their ids and their retries are landmarc's (docs/reporting.md)";
 
 /// What becomes of the option at this path.
-pub(super) fn outcome<'v>(path: &[&str], value: &'v Value) -> Outcome<'v> {
-    if let Value::Macro(what) = value {
+pub(super) fn outcome<'v>(path: &[&str], value: &'v UclValue) -> Outcome<'v> {
+    if let UclValue::Macro(what) = value {
         let why = "not followed: name the file that it includes as well";
         return Outcome::Include { what, why };
     }
@@ -56,19 +56,19 @@ pub(super) fn outcome<'v>(path: &[&str], value: &'v Value) -> Outcome<'v> {
         [
             "dmarc",
             "actions" | "symbols" | "munging" | "reporting" | "report_settings",
-        ] if *value == Value::Section => Outcome::Nothing,
+        ] if *value == UclValue::Section => Outcome::Nothing,
         ["dmarc", "symbols", ..] => Outcome::Left("left out: /checkv2 answers with the usual symbols"),
         ["dmarc", "munging", ..] => Outcome::Left(NOT_REWRITTEN),
         ["dmarc", name, ..] => dmarc(name, value),
         ["redis"] => Outcome::Nothing,
         ["redis", "dmarc", rest @ ..] => redis(rest, value, FOR_MODULE),
-        ["redis", name] if *value != Value::Section => redis(&[name], value, FOR_ALL),
+        ["redis", name] if *value != UclValue::Section => redis(&[name], value, FOR_ALL),
         ["redis", ..] => Outcome::Left("of another module that keeps something in Redis"),
         _ => Outcome::OfAnother,
     }
 }
 
-fn dmarc(name: &str, value: &Value) -> Outcome<'static> {
+fn dmarc(name: &str, value: &UclValue) -> Outcome<'static> {
     match name {
         "reporting" | "send_reports" => match truth(value) {
             Some(true) => Outcome::Left(
@@ -89,7 +89,7 @@ fn dmarc(name: &str, value: &Value) -> Outcome<'static> {
 }
 
 /// Where Redis is, and how it lets in.
-fn redis(path: &[&str], value: &Value, rank: Rank) -> Outcome<'static> {
+fn redis(path: &[&str], value: &UclValue, rank: Rank) -> Outcome<'static> {
     let [name] = path else {
         return match path {
             [] => Outcome::Nothing,
@@ -118,7 +118,7 @@ fn redis(path: &[&str], value: &Value, rank: Rank) -> Outcome<'static> {
 
 const UNKNOWN: &str = "not known: no release of rspamd up to 3.4 documents it";
 
-fn redis_keys(name: &str, value: &Value) -> Outcome<'static> {
+fn redis_keys(name: &str, value: &UclValue) -> Outcome<'static> {
     match name {
         "index_prefix" => set(OF_MODULE, "rspamd.index_prefix", one(value), ""),
         "report_prefix" => Outcome::Left("not needed: the index names the records"),
@@ -132,7 +132,7 @@ fn redis_keys(name: &str, value: &Value) -> Outcome<'static> {
 }
 
 /// `reporting { }` of 3.x and `report_settings { }` of 2.x.
-fn reporting(name: &str, value: &Value) -> Outcome<'static> {
+fn reporting(name: &str, value: &UclValue) -> Outcome<'static> {
     match name {
         "enabled" => dmarc("reporting", value),
         "email" => set(OF_MODULE, "report.email", one(value), ""),
@@ -167,7 +167,7 @@ fn reporting(name: &str, value: &Value) -> Outcome<'static> {
 }
 
 /// What rspamd does to a message by what DMARC says.
-fn actions(name: &str, value: &Value) -> Outcome<'static> {
+fn actions(name: &str, value: &UclValue) -> Outcome<'static> {
     let Some(action) = text(value) else {
         return wrong_text();
     };
@@ -206,10 +206,10 @@ fn enforce((key, word): (&'static str, &str), note: &'static str) -> Outcome<'st
 }
 
 /// Domains that get no reports. A map is a file of its own.
-fn excluded(value: &Value) -> Outcome<'static> {
+fn excluded(value: &UclValue) -> Outcome<'static> {
     let items = match value {
-        Value::List(items) => items.clone(),
-        Value::Text(text) if !text.contains('/') => {
+        UclValue::List(items) => items.clone(),
+        UclValue::Text(text) if !text.contains('/') => {
             text.split(',').map(|item| item.trim().to_owned()).collect()
         }
         _ => return Outcome::Left("write the domains of that map into report.exclude_domains"),
@@ -233,7 +233,7 @@ fn set(rank: Rank, key: &'static str, value: Option<String>, note: &'static str)
     }
 }
 
-fn set_number(rank: Rank, key: &'static str, value: &Value) -> Outcome<'static> {
+fn set_number(rank: Rank, key: &'static str, value: &UclValue) -> Outcome<'static> {
     match text(value).and_then(|text| text.parse::<u32>().ok()) {
         Some(number) => set(rank, key, Some(number.to_string()), ""),
         None => Outcome::Wrong {
@@ -250,10 +250,10 @@ fn wrong_text() -> Outcome<'static> {
     }
 }
 
-fn wrong_truth(value: &Value) -> Outcome<'static> {
+fn wrong_truth(value: &UclValue) -> Outcome<'static> {
     match value {
         // The section of 3.x.
-        Value::Section => Outcome::Nothing,
+        UclValue::Section => Outcome::Nothing,
         _ => Outcome::Wrong {
             what: "the value is neither true nor false".to_owned(),
             remedy: "write true or false",
@@ -261,14 +261,14 @@ fn wrong_truth(value: &Value) -> Outcome<'static> {
     }
 }
 
-fn text(value: &Value) -> Option<&str> {
+fn text(value: &UclValue) -> Option<&str> {
     match value {
-        Value::Text(text) => Some(text),
-        Value::List(_) | Value::Section | Value::Macro(_) => None,
+        UclValue::Text(text) => Some(text),
+        UclValue::List(_) | UclValue::Section | UclValue::Macro(_) => None,
     }
 }
 
-fn truth(value: &Value) -> Option<bool> {
+fn truth(value: &UclValue) -> Option<bool> {
     match text(value)?.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
         "false" | "no" | "off" | "0" => Some(false),
@@ -276,17 +276,17 @@ fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-fn one(value: &Value) -> Option<String> {
+fn one(value: &UclValue) -> Option<String> {
     text(value).map(basic_string)
 }
 
 /// Part of a value: without quotes.
-fn plain(value: &Value) -> Option<String> {
+fn plain(value: &UclValue) -> Option<String> {
     text(value).map(str::to_owned)
 }
 
 /// Servers with what rspamd adds to them: how they take turns before all of them, a weight behind each.
-fn servers(value: &Value) -> Option<String> {
+fn servers(value: &UclValue) -> Option<String> {
     const TURNS: [&str; 6] = [
         "master-slave:",
         "round-robin:",
@@ -296,12 +296,12 @@ fn servers(value: &Value) -> Option<String> {
         "sticky:",
     ];
     let items: Vec<&str> = match value {
-        Value::Text(text) => {
+        UclValue::Text(text) => {
             let named = TURNS.iter().find_map(|turn| text.strip_prefix(turn));
             named.unwrap_or(text).split(',').collect()
         }
-        Value::List(items) => items.iter().map(String::as_str).collect(),
-        Value::Section | Value::Macro(_) => return None,
+        UclValue::List(items) => items.iter().map(String::as_str).collect(),
+        UclValue::Section | UclValue::Macro(_) => return None,
     };
     let items = items
         .iter()

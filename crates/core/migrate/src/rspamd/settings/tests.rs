@@ -7,7 +7,7 @@ fn accepts(line: &str) -> Result<(), String> {
     read.map_err(|mistakes| mistakes.0[0].wrong.to_string())
 }
 
-fn translated(files: &[(&str, &str)]) -> Translation {
+fn translated(files: &[(&str, &str)]) -> RspamdTranslation {
     let files: Vec<_> = files
         .iter()
         .map(|(path, text)| ConfigFile {
@@ -19,7 +19,7 @@ fn translated(files: &[(&str, &str)]) -> Translation {
 }
 
 /// All lines as they would be told: what became of each.
-fn told(translation: &Translation) -> String {
+fn told(translation: &RspamdTranslation) -> String {
     let mut text = String::new();
     for line in &translation.lines {
         let keys = line.keys.join(", ");

@@ -7,16 +7,16 @@ use landmarc_mail::text::quoted;
 
 /// What is wrong, and in which line, from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub struct UclMistake {
     /// The line.
     pub line: usize,
     /// What is wrong.
-    pub wrong: Wrong,
+    pub wrong: UclError,
 }
 
 /// What can be wrong with a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum UclError {
     /// Over [`MAX_FILE_OCTETS`].
     #[error("the file has {0} octets, more than {MAX_FILE_OCTETS}")]
     FileTooLong(usize),
@@ -58,24 +58,30 @@ pub enum Wrong {
     TooMany,
 }
 
-impl Fault {
+impl UclMistake {
     /// What can be done.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self.wrong {
-            Wrong::FileTooLong(_) | Wrong::TooMany => "give only the files of the DMARC and Redis sections",
-            Wrong::NotUtf8 => "write the file in UTF-8; iconv does it",
-            Wrong::OpenQuote | Wrong::OpenComment | Wrong::OpenList | Wrong::OpenText(_) => {
+            UclError::FileTooLong(_) | UclError::TooMany => {
+                "give only the files of the DMARC and Redis sections"
+            }
+            UclError::NotUtf8 => "write the file in UTF-8; iconv does it",
+            UclError::OpenQuote | UclError::OpenComment | UclError::OpenList | UclError::OpenText(_) => {
                 "close it where it should end; rspamadm configtest finds the same"
             }
-            Wrong::OpenSection(_) | Wrong::Brace => "count the braces; rspamadm configtest finds the same",
-            Wrong::Key(_) | Wrong::NoValue(_) => "write it as: key = value;",
-            Wrong::ValueTooLong(_) | Wrong::TooDeep => "see whether a quote or a brace is missing above",
+            UclError::OpenSection(_) | UclError::Brace => {
+                "count the braces; rspamadm configtest finds the same"
+            }
+            UclError::Key(_) | UclError::NoValue(_) => "write it as: key = value;",
+            UclError::ValueTooLong(_) | UclError::TooDeep => {
+                "see whether a quote or a brace is missing above"
+            }
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for UclMistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.wrong)
     }

@@ -8,12 +8,12 @@ use super::*;
 fn told(text: &str) -> Vec<String> {
     let (said, faults) = read(text.as_bytes());
     assert!(faults.is_empty(), "{faults:?}");
-    let line = |said: &Said| {
+    let line = |said: &UclEntry| {
         let value = match &said.value {
-            Value::Text(text) => format!("= {text:?}"),
-            Value::List(items) => format!("= {items:?}"),
-            Value::Section => "{".to_owned(),
-            Value::Macro(text) => text.clone(),
+            UclValue::Text(text) => format!("= {text:?}"),
+            UclValue::List(items) => format!("= {items:?}"),
+            UclValue::Section => "{".to_owned(),
+            UclValue::Macro(text) => text.clone(),
         };
         format!("{} {} {value}", said.line, said.path.join("."))
     };
@@ -120,20 +120,20 @@ fn what_is_good_beside_a_fault_is_read() {
 fn limits_hold() {
     let deep = |depth: usize| format!("{}{}", "a { ".repeat(depth), "} ".repeat(depth));
     assert_eq!(wrong(&deep(MAX_DEPTH)), [""; 0]);
-    assert_eq!(read(deep(MAX_DEPTH + 1).as_bytes()).1[0].wrong, Wrong::TooDeep);
+    assert_eq!(read(deep(MAX_DEPTH + 1).as_bytes()).1[0].wrong, UclError::TooDeep);
     let many = |count: usize| read("a = b;\n".repeat(count).as_bytes());
     assert_eq!(many(MAX_VALUES - 1).1, []);
-    assert_eq!(many(MAX_VALUES + 1).1[0].wrong, Wrong::TooMany);
+    assert_eq!(many(MAX_VALUES + 1).1[0].wrong, UclError::TooMany);
     let long = |octets: usize| read(format!("a = {};", "x".repeat(octets)).as_bytes());
     assert_eq!(long(MAX_VALUE_OCTETS).1, []);
     assert_eq!(
         long(MAX_VALUE_OCTETS + 1).1[0].wrong,
-        Wrong::ValueTooLong("a".to_owned())
+        UclError::ValueTooLong("a".to_owned())
     );
     assert_eq!(read(&vec![b' '; MAX_FILE_OCTETS]).1, []);
     assert_eq!(
         read(&vec![b' '; MAX_FILE_OCTETS + 1]).1[0].wrong,
-        Wrong::FileTooLong(MAX_FILE_OCTETS + 1)
+        UclError::FileTooLong(MAX_FILE_OCTETS + 1)
     );
     assert_eq!(
         read("a = ;\n".repeat(MAX_FAULTS + 1).as_bytes()).1.len(),
@@ -141,7 +141,7 @@ fn limits_hold() {
     );
     let items = |count: usize| read(format!("a = [{}]", "b,".repeat(count)).as_bytes());
     assert_eq!(items(MAX_VALUES).1, []);
-    assert_eq!(items(MAX_VALUES + 1).1[0].wrong, Wrong::TooMany);
+    assert_eq!(items(MAX_VALUES + 1).1[0].wrong, UclError::TooMany);
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use landmarc_migrate::mail_dmarc::{
-    BrokenRecord, Database, Source, StoredRecord, Translation, UnknownDatabase, counted,
+    BrokenRecord, Database, MailDmarcTranslation, StoreName, StoredRecord, UnknownDatabase, counted,
 };
 use landmarc_store::{COMMAND_BUSY_TIMEOUT, StoreError};
 
@@ -16,7 +16,7 @@ use crate::loading::load_store;
 use crate::notes::note;
 use crate::places;
 use landmarc_import::mail_dmarc::{GivenPassword, MailDmarcDatabase, MailDmarcReadError, PASSWORD};
-use landmarc_import::{How, Imports};
+use landmarc_import::{ImportMode, Imports};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::load::Need;
 use landmarc_source::mysql::MysqlError;
@@ -39,8 +39,8 @@ pub(super) struct Data {
     password_file: Option<PathBuf>,
     /// What the database is called here. When there are several, each needs a name of its own, and always
     /// the same: by it nothing is imported twice
-    #[arg(long, value_name = "NAME", default_value = "mail-dmarc", value_parser = Source::new, requires = "database")]
-    source: Source,
+    #[arg(long, value_name = "NAME", default_value = "mail-dmarc", value_parser = StoreName::new, requires = "database")]
+    source: StoreName,
     /// Write nothing down, but tell what would be imported
     #[arg(long, requires = "database")]
     dry_run: bool,
@@ -61,14 +61,14 @@ impl Data {
     /// Imports, and tells. `read` gives the settings of Mail::DMARC, where they are needed.
     pub(super) fn run(
         &self,
-        read: impl FnOnce() -> Result<Translation, Failure>,
+        read: impl FnOnce() -> Result<MailDmarcTranslation, Failure>,
         as_json: bool,
     ) -> CommandResult {
         let mut opened = self.open(read)?;
         let settings = load_store(self.settings.as_deref(), Need::Retention)?;
         let how = match self.dry_run {
-            true => How::Rehearse,
-            false => How::Write,
+            true => ImportMode::Rehearse,
+            false => ImportMode::Write,
         };
         let place = places::counts_into(self.store.as_ref(), &settings)?;
         let imports = Imports::open(&place, &settings, how, now_ms(), COMMAND_BUSY_TIMEOUT);
@@ -88,7 +88,7 @@ impl Data {
 
     fn open(
         &self,
-        read: impl FnOnce() -> Result<Translation, Failure>,
+        read: impl FnOnce() -> Result<MailDmarcTranslation, Failure>,
     ) -> Result<MailDmarcDatabase, Failure> {
         let named = self.database.as_deref().unwrap_or_default();
         let database = match named {
@@ -117,7 +117,7 @@ impl Data {
 }
 
 /// The database that the settings of Mail::DMARC name.
-fn of_settings(made: Translation) -> Result<Database, Failure> {
+fn of_settings(made: MailDmarcTranslation) -> Result<Database, Failure> {
     match made.database {
         Some(Ok(database)) => Ok(database),
         Some(Err(error)) => {
@@ -142,7 +142,7 @@ impl From<MailDmarcReadError> for Failure {
 
 /// An import under way.
 struct Intake<'a> {
-    source: &'a Source,
+    source: &'a StoreName,
     imports: Imports,
     broken: u64,
     /// Why it has ended before its time.
@@ -173,7 +173,7 @@ impl Intake<'_> {
         }
     }
 
-    fn finish(mut self, how: How, received: u64, as_json: bool) -> CommandResult {
+    fn finish(mut self, how: ImportMode, received: u64, as_json: bool) -> CommandResult {
         let summary = self.imports.finish()?;
         let others = [("broken", self.broken), ("reports received", received)];
         print_summary(&summary, how, &others, as_json)?;

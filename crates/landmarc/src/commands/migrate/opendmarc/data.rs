@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use landmarc_mail::DomainName;
 use landmarc_settings::Settings;
-use landmarc_source::mysql::{Address, MysqlError};
+use landmarc_source::mysql::{MysqlAddress, MysqlError};
 use landmarc_store::{
     COMMAND_BUSY_TIMEOUT, Day, MAX_URIS, Outbox, Reader, Redirection, StoreError, StoreLocation,
 };
@@ -19,8 +19,8 @@ use crate::loading::load_store;
 use crate::notes::{note, print_note};
 use crate::output::print;
 use crate::places;
-use landmarc_import::How;
-use landmarc_import::opendmarc::{Besides, Failed, Intake};
+use landmarc_import::ImportMode;
+use landmarc_import::opendmarc::{ImportFailure, OpenDmarcImport, UncountedMessages};
 use landmarc_mail::text::visible;
 use landmarc_reporter::address_of;
 use landmarc_runtime::clock::now_ms;
@@ -109,8 +109,8 @@ impl Data {
         let address = self.address()?;
         let settings = load_store(self.settings.as_deref(), Need::Retention)?;
         let how = match self.dry_run {
-            true => How::Rehearse,
-            false => How::Write,
+            true => ImportMode::Rehearse,
+            false => ImportMode::Write,
         };
         let mut intake = self.intake(&settings, how)?;
         let mut exit = Exit::Fine;
@@ -143,20 +143,20 @@ impl Data {
         places::counts_into(self.store.as_ref(), settings)
     }
 
-    fn intake(&self, settings: &Settings, how: How) -> Result<Intake, Failure> {
+    fn intake(&self, settings: &Settings, how: ImportMode) -> Result<OpenDmarcImport, Failure> {
         let place = self.place(settings)?;
         // A day is imported whole or not at all: its report counts all of its mail.
         let since = self
             .since
             .map(|when| Day::at(when.begins_ms(now_ms())).begins_s());
-        Intake::open(&place, settings, how, since.unwrap_or(0), print_note).map_err(Failure::from)
+        OpenDmarcImport::open(&place, settings, how, since.unwrap_or(0), print_note).map_err(Failure::from)
     }
 
-    fn address(&self) -> Result<Option<Address>, Failure> {
+    fn address(&self) -> Result<Option<MysqlAddress>, Failure> {
         let Some(Hidden(text)) = &self.database else {
             return Ok(None);
         };
-        let address = text.parse::<Address>();
+        let address = text.parse::<MysqlAddress>();
         let address = address.map_err(|error| failure!(Exit::Usage, "--database: {error}"))?;
         if let Some(file) = &self.password_file {
             return Ok(Some(address.with_password(&super::super::password(file)?)));
@@ -170,7 +170,7 @@ impl Data {
 }
 
 /// What `opendmarc-params` set stays as it was set (T4); what was set here counts more. How many there are.
-fn redirect(locked: &[(String, String)], place: &StoreLocation, how: How) -> Result<u64, Failure> {
+fn redirect(locked: &[(String, String)], place: &StoreLocation, how: ImportMode) -> Result<u64, Failure> {
     if locked.is_empty() {
         return Ok(0);
     }
@@ -195,7 +195,7 @@ fn redirect(locked: &[(String, String)], place: &StoreLocation, how: How) -> Res
             new.push(redirection);
         }
     }
-    if how == How::Write {
+    if how == ImportMode::Write {
         write_down(&new, place)?;
     }
     Ok(u64::try_from(new.len()).unwrap_or(u64::MAX))
@@ -219,7 +219,7 @@ fn redirection(name: &str, repuri: &str) -> Option<Redirection> {
 }
 
 /// What came besides, in the words of the summary.
-pub(crate) fn others(besides: &Besides) -> [(&'static str, u64); 6] {
+pub(crate) fn others(besides: &UncountedMessages) -> [(&'static str, u64); 6] {
     [
         ("without a policy", besides.without_policy),
         ("put off", besides.put_off),
@@ -232,20 +232,20 @@ pub(crate) fn others(besides: &Besides) -> [(&'static str, u64); 6] {
 
 /// Prints why a source could not be imported, and how the command ends because of it; the others are imported all the
 /// same.
-pub(crate) fn exit_of(done: Result<(), Failed>) -> Exit {
+pub(crate) fn exit_of(done: Result<(), ImportFailure>) -> Exit {
     let Err(failed) = done else {
         return Exit::Fine;
     };
     let exit = match &failed {
-        Failed::Database(MysqlError::NotOpenDmarc { .. }) => Exit::BadInput,
-        Failed::File { .. } => Exit::NoInput,
-        Failed::Database(_) | Failed::Runtime(_) | Failed::Store(_) => Exit::Unavailable,
+        ImportFailure::Database(MysqlError::NotOpenDmarc { .. }) => Exit::BadInput,
+        ImportFailure::File { .. } => Exit::NoInput,
+        ImportFailure::Database(_) | ImportFailure::Runtime(_) | ImportFailure::Store(_) => Exit::Unavailable,
     };
     let failure = Failure::of(exit, &failed);
     let failure = match failed {
-        Failed::Store(error) => error.into(),
-        Failed::Database(error) => failure.with_remedy(error.remedy()),
-        Failed::File { .. } | Failed::Runtime(_) => failure,
+        ImportFailure::Store(error) => error.into(),
+        ImportFailure::Database(error) => failure.with_remedy(error.remedy()),
+        ImportFailure::File { .. } | ImportFailure::Runtime(_) => failure,
     };
     failure.print()
 }

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use landmarc_migrate::rspamd::settings::{ConfigFile, Line, Translation, translate};
+use landmarc_migrate::rspamd::settings::{ConfigFile, OptionLine, RspamdTranslation, translate};
 use landmarc_migrate::rspamd::ucl::MAX_FILE_OCTETS;
 use serde_json::{Value, json};
 
@@ -102,7 +102,7 @@ fn octets(file: &Path) -> Result<Vec<u8>, Failure> {
     })
 }
 
-fn in_words(line: &Line) -> String {
+fn in_words(line: &OptionLine) -> String {
     let place = format!("{}:{}: {}", line.file, line.line, line.option);
     let became = match (line.keys.as_slice(), line.note) {
         ([], note) => note.to_owned(),
@@ -112,7 +112,7 @@ fn in_words(line: &Line) -> String {
     format!("{}: {became}", visible(&place))
 }
 
-fn object(translation: &Translation) -> Value {
+fn object(translation: &RspamdTranslation) -> Value {
     let lines = translation.lines.iter().map(|line| {
         json!({"file": line.file, "line": line.line, "option": line.option, "settings": line.keys, "note": line.note})
     });

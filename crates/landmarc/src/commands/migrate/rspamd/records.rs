@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use landmarc_dns::resolver::Resolver;
-use landmarc_migrate::rspamd::{Day, Window};
+use landmarc_migrate::rspamd::{RspamdDay, Window};
 use landmarc_settings::{RedisServer, Settings};
-use landmarc_source::redis::{Days, Options};
+use landmarc_source::redis::{Days, RedisOptions};
 use landmarc_store::COMMAND_BUSY_TIMEOUT;
 
 use crate::commands::migrate::summary::print_summary;
@@ -17,8 +17,10 @@ use crate::loading::load_quietly;
 use crate::notes::note;
 use crate::places;
 use crate::runtime;
-use landmarc_import::rspamd::{self, Order, Policies, ReadError, Reading, Taker, WhenUnanswered};
-use landmarc_import::{How, Imports};
+use landmarc_import::rspamd::{
+    self, ImportWriter, Order, Policies, ReadError, RspamdReading, WhenUnanswered,
+};
+use landmarc_import::{ImportMode, Imports};
 use landmarc_runtime::clock::now_ms;
 use landmarc_runtime::error_chain::error_chain;
 use landmarc_runtime::rules;
@@ -68,8 +70,8 @@ impl Records {
         let options = rspamd::options(&settings.rspamd)
             .map_err(|error| Failure::of(Exit::Unavailable, &error).with_remedy(error.remedy()))?;
         let how = match self.dry_run {
-            true => How::Rehearse,
-            false => How::Write,
+            true => ImportMode::Rehearse,
+            false => ImportMode::Write,
         };
         let reading = self.read(&settings, options, how)?;
         print_troubles(&reading);
@@ -101,7 +103,12 @@ impl Records {
         of_rspamd.database = self.database.unwrap_or(of_rspamd.database);
     }
 
-    fn read(&self, settings: &Settings, options: Options, how: How) -> Result<Reading, Failure> {
+    fn read(
+        &self,
+        settings: &Settings,
+        options: RedisOptions,
+        how: ImportMode,
+    ) -> Result<RspamdReading, Failure> {
         let runtime = runtime::threads()?;
         let _inside = runtime.enter();
         let now = now_ms();
@@ -118,7 +125,7 @@ impl Records {
             options,
             names: rspamd::names(&settings.rspamd),
             days: match self.day {
-                Some(day) => Days::One(Day::at(day.day(now).begins_s())),
+                Some(day) => Days::One(RspamdDay::at(day.day(now).begins_s())),
                 None => Days::All,
             },
             lists: true,
@@ -128,7 +135,7 @@ impl Records {
             },
             when_unanswered: WhenUnanswered::Wait,
         };
-        let (mut policies, mut taker) = (Policies::new(resolver), Taker::new(imports));
+        let (mut policies, mut taker) = (Policies::new(resolver), ImportWriter::new(imports));
         let read = runtime.block_on(rspamd::read(&order, &mut policies, &mut taker));
         read.map_err(|error| match error {
             ReadError::Store(error) => Failure::from(error),
@@ -138,7 +145,7 @@ impl Records {
 }
 
 /// To standard error: what was not read, and why.
-fn print_troubles(reading: &Reading) {
+fn print_troubles(reading: &RspamdReading) {
     for unread in &reading.unread {
         note!("landmarc: {unread}\n  {}", unread.remedy());
     }
@@ -164,7 +171,7 @@ fn print_troubles(reading: &Reading) {
     }
 }
 
-fn exit_of(reading: &Reading) -> Exit {
+fn exit_of(reading: &RspamdReading) -> Exit {
     if !reading.missing.is_empty() {
         Exit::Unavailable
     } else if reading.broken > 0 || reading.are_too_many || reading.imported.refused_rows > 0 {

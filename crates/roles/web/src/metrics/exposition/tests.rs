@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::super::Metrics;
 use super::*;
 use landmarc_filter::Skipped;
-use landmarc_import::rspamd::Reading;
+use landmarc_import::rspamd::RspamdReading;
 use landmarc_receiver::seen::Seen;
 use landmarc_runtime::metrics::Counters;
 
@@ -112,10 +112,10 @@ fn metrics() -> Metrics {
         deferred: 2,
         ..landmarc_store::OutboxCounts::default()
     });
-    let reading = Reading {
+    let reading = RspamdReading {
         records: 12,
         broken: 1,
-        ..Reading::default()
+        ..RspamdReading::default()
     };
     metrics.rspamd.read(&reading, 1_795_190_460);
     of_fleet(&metrics);

@@ -57,9 +57,9 @@ fn octets(text: &str) -> Vec<u8> {
     parts.join(NO_UTF_8)
 }
 
-fn job(found: &Found) -> Option<&str> {
+fn job(found: &HistoryEvent) -> Option<&str> {
     match found {
-        Found::Message(_, message) => Some(&message.job),
+        HistoryEvent::Message(_, message) => Some(&message.job),
         _ => None,
     }
 }
@@ -73,7 +73,7 @@ fn each_fault_costs_its_record_only_and_has_a_line_and_a_remedy() {
         let jobs: Vec<_> = all.iter().filter_map(job).collect();
         assert_eq!(jobs, ["C198981", "1tAbCd-0001Zz-2X"], "{name}");
         let faults = all.iter().filter_map(|one| match one {
-            Found::Broken(fault) => Some(fault),
+            HistoryEvent::Broken(fault) => Some(fault),
             _ => None,
         });
         let faults: Vec<_> = faults.collect();
@@ -125,7 +125,7 @@ fn each_fault_costs_its_record_only_and_has_a_line_and_a_remedy() {
 #[test]
 fn what_is_no_history_file_is_told_in_its_first_line() {
     let faults = found("From: a@example.com\nSubject: hello\n\nhello\n");
-    let [Found::Broken(fault)] = faults.as_slice() else {
+    let [HistoryEvent::Broken(fault)] = faults.as_slice() else {
         panic!("{faults:?}");
     };
     insta::assert_snapshot!(fault.to_string(), @r#"line 1: "From:" stands before the first record"#);
@@ -134,7 +134,7 @@ fn what_is_no_history_file_is_told_in_its_first_line() {
 
 #[test]
 fn a_time_that_is_still_to_come_is_told_with_a_remedy() {
-    let fault = Fault::ahead(20, 9_999_999_999);
+    let fault = HistoryMistake::ahead(20, 9_999_999_999);
     insta::assert_snapshot!(
         fault.to_string(),
         @"line 20: received: 9999999999 is more than a day ahead of now"
@@ -161,7 +161,7 @@ fn a_name_that_is_no_utf_8_is_no_name() {
         );
         assert_ne!(text, OF_1_4);
         let found = found_by(&octets(&text), usize::MAX);
-        let [Found::Message(_, message)] = found.as_slice() else {
+        let [HistoryEvent::Message(_, message)] = found.as_slice() else {
             panic!("{found:?}");
         };
         message.meaning()

@@ -11,7 +11,7 @@ fn values(text: &str) -> Vec<(&'static str, String)> {
         .collect()
 }
 
-fn wrong(line: &str) -> Wrong {
+fn wrong(line: &str) -> ConfError {
     let conf = read(line.as_bytes());
     assert!(conf.entries.is_empty(), "{line:?}");
     conf.broken().first().map(|broken| broken.wrong.clone()).unwrap()
@@ -73,7 +73,7 @@ fn c4_the_first_octet_of_a_truth_value_decides() {
     }
     for value in ["on", "off", "enabled", "2", "+1"] {
         assert!(
-            matches!(wrong(&format!("Syslog {value}")), Wrong::Illegal { .. }),
+            matches!(wrong(&format!("Syslog {value}")), ConfError::Illegal { .. }),
             "{value}"
         );
     }
@@ -105,7 +105,7 @@ fn c5_numbers_are_read_as_strtol_reads_them() {
         "99999999999999999999",
     ] {
         assert!(
-            matches!(wrong(&format!("UMask {value}")), Wrong::Illegal { .. }),
+            matches!(wrong(&format!("UMask {value}")), ConfError::Illegal { .. }),
             "{value}"
         );
     }
@@ -127,7 +127,7 @@ fn c7_a_line_that_opendmarc_would_cut_is_an_error() {
     assert_eq!(values(&at_limit).len(), 1);
     assert_eq!(
         wrong(&format!("{at_limit}x")),
-        Wrong::TooLong {
+        ConfError::TooLong {
             octets: MAX_LINE_OCTETS + 1
         }
     );
@@ -135,7 +135,7 @@ fn c7_a_line_that_opendmarc_would_cut_is_an_error() {
     let comment = format!("#{}", "x".repeat(MAX_LINE_OCTETS));
     assert_eq!(
         wrong(&comment),
-        Wrong::TooLong {
+        ConfError::TooLong {
             octets: MAX_LINE_OCTETS + 1
         }
     );
@@ -148,9 +148,9 @@ fn a_file_that_is_none_is_not_read() {
     let past = vec![b'\n'; MAX_FILE_OCTETS + 1];
     assert_eq!(
         read(&past).broken(),
-        [Broken {
+        [ConfMistake {
             line: 0,
-            wrong: Wrong::FileTooLong
+            wrong: ConfError::FileTooLong
         }]
     );
 }
@@ -177,7 +177,7 @@ fn p26_what_is_no_socket_is_told_at_its_line() {
     assert_eq!(conf.missing(), None);
     assert_eq!(
         read(b"Syslog yes\n").missing().map(|broken| broken.wrong),
-        Some(Wrong::NoSocket)
+        Some(ConfError::NoSocket)
     );
     let mut conf = read(b"Socket run/a.sock\nBaseDirectory /var\n");
     assert_eq!((conf.broken(), conf.missing()), (&[][..], None));
@@ -195,7 +195,7 @@ fn comments_may_be_in_any_encoding_values_may_not() {
             .broken()
             .first()
             .map(|broken| broken.wrong.clone()),
-        Some(Wrong::NotUtf8 {
+        Some(ConfError::NotUtf8 {
             start: "HistoryFile /".to_owned()
         })
     );
