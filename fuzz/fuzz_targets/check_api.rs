@@ -62,7 +62,7 @@ async fn asked(octets: Vec<u8>) -> (Vec<u8>, u64) {
         message_octets: 4096,
         field_octets: 256,
     };
-    let site = Arc::new(http::Site::new(judge, limits, None, []));
+    let site = Arc::new(http::CheckApiService::new(judge, limits, None, []));
     let (ours, mut theirs) = duplex(1024 * 1024);
     let (_stop, stopped) = watch::channel(false);
     let client = async move {

@@ -8,8 +8,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use landmarc_interfaces::opensmtpd::line::Line;
-use landmarc_interfaces::opensmtpd::{Held, Judge, NoRuling, Ruling, Terms, Unjudged, run};
+use landmarc_interfaces::opensmtpd::line::FilterLine;
+use landmarc_interfaces::opensmtpd::{BufferedMessage, Judge, NoRuling, Ruling, OpenSmtpdOptions, Unjudged, run};
 use landmarc_interfaces::{Added, Caller, Removed};
 use libfuzzer_sys::fuzz_target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader, duplex};
@@ -34,7 +34,7 @@ const TURNS: usize = 100;
 struct Scripted;
 
 impl Judge for Scripted {
-    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, NoRuling> {
+    async fn judge(&self, caller: &Caller, message: &mut BufferedMessage) -> Result<Ruling, NoRuling> {
         let (mut octets, mut lines) = (0, message.lines().expect("it is small"));
         while let Some(piece) = lines.next_piece().expect("it is small") {
             octets += piece.len();
@@ -77,7 +77,7 @@ fn with_beginnings(octets: &[u8]) -> Vec<u8> {
 async fn answers(said: &[u8]) -> Vec<u8> {
     let (mut smtpd, input) = duplex(1 << 20);
     let (output, mut heard) = duplex(1 << 22);
-    let terms = Terms {
+    let terms = OpenSmtpdOptions {
         unjudged: Unjudged::Accept,
         message_octets: 1_000,
         folder: PathBuf::from("/nowhere"),
@@ -105,7 +105,7 @@ fuzz_target!(|octets: &[u8]| {
     let answers = runtime.block_on(answers(&said));
     let asked = said
         .split(|octet| *octet == b'\n')
-        .filter(|line| matches!(Line::parse(line), Ok(Line::Filter { .. })));
+        .filter(|line| matches!(FilterLine::parse(line), Ok(FilterLine::Filter { .. })));
     let asked = asked.count();
     let (mut results, mut ends) = (0, 0);
     for line in answers.split_inclusive(|octet| *octet == b'\n') {

@@ -5,8 +5,8 @@
 
 #![no_main]
 
-use landmarc_interfaces::Answer;
-use landmarc_interfaces::readsocket::request::{HEAD_LIMIT, Part, Reading, Request};
+use landmarc_interfaces::MessageAnswer;
+use landmarc_interfaces::readsocket::request::{HEAD_LIMIT, RequestPart, RequestReader, EximRequest};
 use landmarc_interfaces::readsocket::{failed, line};
 use landmarc_interfaces::recipients::MAX_RECIPIENTS;
 use landmarc_milter::{Edit, Response, Verdict};
@@ -16,20 +16,20 @@ use libfuzzer_sys::fuzz_target;
 /// What was read, and whether it went on to its end.
 #[derive(Debug, Default, PartialEq)]
 struct Read {
-    head: Option<Box<Request>>,
+    head: Option<Box<EximRequest>>,
     body: Vec<u8>,
     is_whole: bool,
     error: Option<String>,
 }
 
 fn read(octets: &[u8], size: usize) -> Read {
-    let (mut reading, mut read) = (Reading::default(), Read::default());
+    let (mut reading, mut read) = (RequestReader::default(), Read::default());
     for mut piece in octets.chunks(size) {
         loop {
             match reading.next(&mut piece) {
-                Ok(Some(Part::Head(head))) => read.head = Some(head),
-                Ok(Some(Part::Body(octets))) => read.body.extend(octets),
-                Ok(Some(Part::End)) => read.is_whole = true,
+                Ok(Some(RequestPart::Head(head))) => read.head = Some(head),
+                Ok(Some(RequestPart::Body(octets))) => read.body.extend(octets),
+                Ok(Some(RequestPart::End)) => read.is_whole = true,
                 Ok(None) => break,
                 Err(error) => {
                     read.error = Some(error.to_string());
@@ -76,7 +76,7 @@ fuzz_target!(|octets: &[u8]| {
     let kept = caller.rcpt_to.iter().take_while(|path| !path.is_empty()).count();
     assert!(kept <= MAX_RECIPIENTS && caller.rcpt_to.len() - kept <= 1);
     // Fields of the message find their way into the answer when others of their name are removed.
-    let answer = Answer {
+    let answer = MessageAnswer {
         response: Response {
             edits: vec![Edit::DeleteHeader {
                 name: "Authentication-Results".to_owned(),

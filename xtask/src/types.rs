@@ -9,12 +9,6 @@ use crate::source::SourceFile;
 /// Names that several crates define on purpose, and why.
 const REASONS: &[(&str, &str)] = &[];
 
-/// Names that are left. What occurs once is to be taken out; nothing is to be added.
-const LEFT: &str = "\
-    Action Address Answer Broken CheckApi Collector Day Delivery Disposition Dns Entry Fault \
-    Key Limits Line Lines Mistake Reader Reading Report Request Row Server Session Site \
-    Spool Summary Translation Value What Word Wrong";
-
 /// The places of the types that other modules may name, `pub` or `pub(crate)`, by name: file and line.
 pub(crate) fn public_types(files: &[SourceFile]) -> BTreeMap<String, Vec<(String, usize)>> {
     let mut types = BTreeMap::<String, Vec<_>>::new();
@@ -44,11 +38,7 @@ pub(crate) fn public_types(files: &[SourceFile]) -> BTreeMap<String, Vec<(String
 pub(crate) fn check(files: &[SourceFile]) -> Vec<Finding> {
     let types = public_types(files);
     let is_double = |name: &str| types.get(name).is_some_and(|places| places.len() > 1);
-    let listed: Vec<&str> = REASONS
-        .iter()
-        .map(|(name, _)| *name)
-        .chain(LEFT.split_whitespace())
-        .collect();
+    let listed: Vec<&str> = REASONS.iter().map(|(name, _)| *name).collect();
     let mut findings = Vec::new();
     for (name, places) in types
         .iter()

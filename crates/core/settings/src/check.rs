@@ -6,8 +6,8 @@ mod report;
 use std::time::Duration;
 
 use crate::Settings;
-use crate::mistake::{Mistake, Wrong};
-use crate::value::Value;
+use crate::mistake::{Mistake, MistakeKind};
+use crate::value::SettingValue;
 
 /// A check, and the keys it looks at.
 type Check = (fn(&Settings) -> Option<Mistake>, &'static [&'static str]);
@@ -76,7 +76,7 @@ fn days(count: u32) -> Duration {
 
 /// The mistake that the first key is more than the second; told at whichever of them the
 /// file mentions, the first before the second.
-fn at_most<T: Value + PartialOrd>(
+fn at_most<T: SettingValue + PartialOrd>(
     settings: &Settings,
     mistakes: &[Mistake],
     (key, value): (&str, &T),
@@ -87,7 +87,7 @@ fn at_most<T: Value + PartialOrd>(
         return None;
     }
     let other_place = settings.written.place(other);
-    let wrong = Wrong::MoreThan {
+    let wrong = MistakeKind::MoreThan {
         found: value.print(),
         other: other.to_owned(),
         limit: limit.print(),

@@ -67,7 +67,7 @@ macro_rules! table {
             fn read(
                 &mut self,
                 found: &toml::de::DeTable<'_>,
-                reader: &mut $crate::reader::Reader<'_>,
+                reader: &mut $crate::reader::TableReader<'_>,
             ) {
                 for (name, value) in found {
                     match name.get_ref().as_ref() {
@@ -85,7 +85,7 @@ macro_rules! table {
                 // A table may have tables only.
                 let _ = (path, &default);
                 $(
-                    let limits: Option<$crate::value::Limits<$Type>> = limits!($($range)?);
+                    let limits: Option<$crate::value::DeclaredRange<$Type>> = limits!($($range)?);
                     let declared = $crate::key::Declared {
                         name: stringify!($key),
                         allowed: limits.map(|limits| limits.in_words()),
@@ -114,7 +114,7 @@ macro_rules! limits {
         None
     };
     ($range:expr) => {
-        Some($crate::value::Limits::new($range))
+        Some($crate::value::DeclaredRange::new($range))
     };
 }
 

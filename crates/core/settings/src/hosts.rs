@@ -21,7 +21,7 @@ use landmarc_mail::DomainName;
 use crate::limits::MAX_FILE_OCTETS;
 use crate::mistake::MAX_MISTAKES;
 use crate::text::quoted_short;
-use crate::{Network, NetworkError};
+use crate::{IpNetwork, NetworkError};
 
 /// The most hosts one file may name: each is compared with each client.
 pub const MAX_HOSTS: usize = 10_000;
@@ -29,7 +29,7 @@ pub const MAX_HOSTS: usize = 10_000;
 /// The hosts of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
-    networks: Vec<(Network, Sign)>,
+    networks: Vec<(IpNetwork, Sign)>,
     names: Vec<(Name, Sign)>,
 }
 
@@ -155,7 +155,7 @@ fn looks_like_address(text: &str) -> bool {
     text.contains([':', '/']) || (!last.is_empty() && last.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
-fn network(text: &str) -> Result<Network, String> {
+fn network(text: &str) -> Result<IpNetwork, String> {
     let with_prefix = text.split_once('/').and_then(|(address, mask)| {
         let bits = prefix_of(mask.parse().ok()?)?;
         Some(format!("{address}/{bits}"))

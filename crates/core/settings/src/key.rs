@@ -1,7 +1,7 @@
 //! What a declaration says of a key.
 
 use crate::text::{join, paragraphs};
-use crate::value::{Choice, Value};
+use crate::value::{Choice, SettingValue};
 
 /// One key as declared: all there is to know about it without a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct Declared<'d> {
 }
 
 impl Declared<'_> {
-    pub(crate) fn item<T: Value>(self, path: &str, value: &T, default: &T) -> Item {
+    pub(crate) fn item<T: SettingValue>(self, path: &str, value: &T, default: &T) -> Item {
         let key = Key {
             name: join(path, self.name),
             kind: T::kind(),

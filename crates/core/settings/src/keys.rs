@@ -16,20 +16,20 @@ mod wire;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-pub use action::{Action, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine};
-pub use doors::CheckApi;
+pub use action::{ActionTable, Clients, DeferredFailure, Failure, FailureAction, Failures, Quarantine};
+pub use doors::CheckApiTable;
 pub use exim::Exim;
-pub use fleet::{Collector, DatabaseTls, Fleet};
+pub use fleet::{CollectorTable, DatabaseTls, Fleet};
 pub use judging::{Arc, Authentication, Dkim, Dmarc, Spf};
-pub use report::{Delivery, DeliveryBy, FailureReports, Redaction, RelayTls, Report, ReportForm};
+pub use report::{DeliveryBy, DeliveryTable, FailureReports, Redaction, RelayTls, ReportForm, ReportTable};
 pub use rspamd::Rspamd;
 pub use store::Store;
-pub use wire::{Dns, Milter, Web};
+pub use wire::{DnsTable, Milter, Web};
 
 use landmarc_receiver::policy::EnforcementMode;
 
 use crate::key::{Item, Key};
-use crate::mistake::{Mistake, Wrong};
+use crate::mistake::{Mistake, MistakeKind};
 use crate::reader::Table as _;
 use crate::value::text::AuthservId;
 use crate::value::unit::Size;
@@ -66,13 +66,13 @@ table! {
             milter: Milter;
             /// The check API: messages are judged by HTTP, for mail servers and programs that speak no
             /// milter. Off until "listen" is set; docs/check-api.md tells the rest.
-            check_api: CheckApi;
+            check_api: CheckApiTable;
             /// A socket for Exim, which has no milter protocol. Off until "listen" is set;
             /// docs/exim.md tells the rest.
             exim: Exim;
             /// How DNS is asked. Every message has a budget, so that no sender can make us ask
             /// without end.
-            dns: Dns;
+            dns: DnsTable;
             /// Where the results come from that DMARC is worked out of: from here, or from filters that the
             /// mail server asks before this one. Those must be told to leave no gap, or mail can be forged:
             /// docs/three-milters.md.
@@ -88,7 +88,7 @@ table! {
             dmarc: Dmarc;
             /// What is done to a message that fails. Only in mode "enforce"; in mode "observe" it is
             /// what would be done.
-            action: Action;
+            action: ActionTable;
             /// Clients that are treated apart from the rest of the world.
             clients: Clients;
             /// What is done to a message that could not be judged. It is never refused for good:
@@ -97,7 +97,7 @@ table! {
             /// about to get past a policy is deferred by default, in mode "enforce".
             failures: Failures;
             /// How much of a message is kept in memory.
-            limits: Limits;
+            limits: LimitsTable;
             /// What is written down, and for how long it is kept.
             store: Store;
             /// Many hosts that share one picture: each keeps its own database, and hands on what it counted to a
@@ -106,10 +106,10 @@ table! {
             fleet: Fleet;
             /// Records of other hosts are taken in over HTTPS ("fleet.push_to" there). Off until "listen" is
             /// set; docs/fleet.md tells the rest.
-            collector: Collector;
+            collector: CollectorTable;
             /// Reports to the owners of the domains that mail claims to come from (RFC 9990). Off until
             /// "email" is set; docs/reporting.md tells the rest.
-            report: Report;
+            report: ReportTable;
             /// Records that rspamd counted: they are read from Redis and go into the reports. Off until
             /// "servers" is set; docs/rspamd.md tells the rest.
             rspamd: Rspamd;
@@ -118,7 +118,7 @@ table! {
             /// Where the log goes, and how much it says.
             log: Log;
             /// The service itself.
-            server: Server;
+            server: ServerTable;
         }
         beside {
             /// Where the file mentions each key; no part of what it says.
@@ -138,7 +138,7 @@ choices! {
 
 table! {
     /// How much of a message is kept in memory.
-    pub struct Limits {
+    pub struct LimitsTable {
         keys {
             /// The longest header section of a message. Fields past it, and fields that are too long, are
             /// left out of what is judged. A DKIM signature that covers one is neutral. Where one may be a
@@ -248,7 +248,7 @@ choices! {
 
 table! {
     /// The service itself.
-    pub struct Server {
+    pub struct ServerTable {
         keys {
             /// The user to become once the sockets are open, when started as root. Empty: the
             /// user that started the service.
@@ -288,7 +288,7 @@ impl Settings {
         Mistake {
             place,
             key: key.to_owned(),
-            wrong: Wrong::Refused(why.into()),
+            wrong: MistakeKind::Refused(why.into()),
         }
     }
 }

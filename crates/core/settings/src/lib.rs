@@ -56,9 +56,9 @@ pub use keys::{
 };
 pub use landmarc_receiver::policy::{ArcUse, EnforcementMode, RejectRule, ResultSource, UnusableAuthor};
 pub use limits::MAX_FILE_OCTETS;
-pub use mistake::{MAX_MISTAKES, Mistake, Mistakes, Wrong};
-pub use network::{Network, NetworkError};
-pub use place::Place;
+pub use mistake::{MAX_MISTAKES, Mistake, MistakeKind, Mistakes};
+pub use network::{IpNetwork, NetworkError};
+pub use place::FilePosition;
 pub use print::{default_file, manual, restarts, show};
 pub use value::Choice;
 pub use value::address::MailAddress;

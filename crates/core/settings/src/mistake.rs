@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::limits::MAX_FILE_OCTETS;
-use crate::place::Place;
+use crate::place::FilePosition;
 
 /// How many mistakes are told of: a file of the wrong kind is one mistake, not thousands.
 pub const MAX_MISTAKES: usize = 100;
@@ -17,16 +17,16 @@ pub struct Mistakes(pub Vec<Mistake>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Where it is; nowhere, if the file does not mention the key.
-    pub place: Option<Place>,
+    pub place: Option<FilePosition>,
     /// The full name of the key, or of the table; empty where it is about neither.
     pub key: String,
     /// What is wrong.
-    pub wrong: Wrong,
+    pub wrong: MistakeKind,
 }
 
 /// What is wrong. Foreign text in it is quoted, and cut at sixty characters.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Wrong {
+pub enum MistakeKind {
     /// More than is read.
     #[error("the file has {octets} octets, at most {MAX_FILE_OCTETS} are read")]
     FileTooLong {
@@ -133,7 +133,9 @@ impl Mistakes {
         all.truncate(MAX_MISTAKES);
         // Only now: finding the nearest name is the one thing here that takes time.
         for Mistake { key, wrong, .. } in &mut all {
-            if let Wrong::UnknownKey { nearest: found } | Wrong::UnknownTable { nearest: found } = wrong {
+            if let MistakeKind::UnknownKey { nearest: found } | MistakeKind::UnknownTable { nearest: found } =
+                wrong
+            {
                 *found = nearest(key);
             }
         }
@@ -141,7 +143,7 @@ impl Mistakes {
             all.push(Mistake {
                 place: next,
                 key: String::new(),
-                wrong: Wrong::More { count: left_out },
+                wrong: MistakeKind::More { count: left_out },
             });
         }
         Self(all)
@@ -164,8 +166,10 @@ impl Mistake {
 }
 
 /// `FILE:LINE:COLUMN: KEY: TEXT`, without what is not known.
-pub(crate) fn line(file: &str, place: Option<Place>, key: &str, text: &impl fmt::Display) -> String {
-    let place = place.map_or_else(String::new, |Place { line, column }| format!(":{line}:{column}"));
+pub(crate) fn line(file: &str, place: Option<FilePosition>, key: &str, text: &impl fmt::Display) -> String {
+    let place = place.map_or_else(String::new, |FilePosition { line, column }| {
+        format!(":{line}:{column}")
+    });
     match key {
         "" => format!("{file}{place}: {text}"),
         _ => format!("{file}{place}: {key}: {text}"),

@@ -9,10 +9,10 @@ use std::str::FromStr;
 /// `192.0.2.0/24`, `2001:db8::/32`.
 ///
 /// An IPv4-mapped IPv6 address (`::ffff:192.0.2.1`, RFC 4291 §2.5.5.2) is the IPv4
-/// address it stands for, here and in [`Network::contains`]: a socket that listens on
+/// address it stands for, here and in [`IpNetwork::contains`]: a socket that listens on
 /// IPv6 shows an IPv4 client so. Hence no IPv6 network holds an IPv4 client, not even `::/0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Network {
+pub struct IpNetwork {
     /// The lowest address.
     address: IpAddr,
     /// How many of the first bits are common: at most 32, or 128.
@@ -30,10 +30,10 @@ pub enum NetworkError {
     Prefix(String, u8),
     /// Bits are set beyond the prefix: a slip in the one or in the other.
     #[error("the address has bits set beyond the prefix, did you mean \"{0}\"?")]
-    HostBits(Network),
+    HostBits(IpNetwork),
 }
 
-impl Network {
+impl IpNetwork {
     /// Whether the address is in this network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -80,7 +80,7 @@ impl Network {
     }
 }
 
-impl FromStr for Network {
+impl FromStr for IpNetwork {
     type Err = NetworkError;
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
@@ -112,13 +112,13 @@ fn prefix_length(digits: &str, longest: u8) -> Option<u8> {
 }
 
 /// Turns a network of IPv4-mapped addresses into the IPv4 network it stands for.
-fn canonical(address: IpAddr, prefix: u8) -> Network {
+fn canonical(address: IpAddr, prefix: u8) -> IpNetwork {
     match (address.to_canonical(), prefix.checked_sub(96)) {
-        (IpAddr::V4(v4), Some(prefix)) if address.is_ipv6() => Network {
+        (IpAddr::V4(v4), Some(prefix)) if address.is_ipv6() => IpNetwork {
             address: IpAddr::V4(v4),
             prefix,
         },
-        _ => Network { address, prefix },
+        _ => IpNetwork { address, prefix },
     }
 }
 
@@ -147,7 +147,7 @@ fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
-impl fmt::Display for Network {
+impl fmt::Display for IpNetwork {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.is_one_address() {
             true => write!(f, "{}", self.address),
@@ -160,7 +160,7 @@ impl fmt::Display for Network {
 mod tests {
     use super::*;
 
-    fn network(text: &str) -> Network {
+    fn network(text: &str) -> IpNetwork {
         text.parse().unwrap()
     }
 
@@ -267,7 +267,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                written.parse::<Network>().unwrap_err().to_string(),
+                written.parse::<IpNetwork>().unwrap_err().to_string(),
                 why,
                 "{written}"
             );

@@ -8,7 +8,7 @@ const MAX_COLUMN: usize = 1000;
 
 /// A place in a file. Ordered as the file is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct FilePosition {
     /// The line, from 1.
     pub line: usize,
     /// The column, in characters, from 1.
@@ -16,13 +16,13 @@ pub struct Place {
 }
 
 /// The lines of a text, to tell places by.
-pub(crate) struct Lines<'t> {
+pub(crate) struct LineIndex<'t> {
     pub(crate) text: &'t str,
     /// The octet each line starts at; the first at 0.
     starts: Vec<usize>,
 }
 
-impl<'t> Lines<'t> {
+impl<'t> LineIndex<'t> {
     pub(crate) fn new(text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n');
         let starts = std::iter::once(0)
@@ -32,11 +32,11 @@ impl<'t> Lines<'t> {
     }
 
     /// The place of an octet.
-    pub(crate) fn place(&self, octet: usize) -> Place {
+    pub(crate) fn place(&self, octet: usize) -> FilePosition {
         let line = self.starts.partition_point(|start| *start <= octet);
         let start = self.start(line);
         let before = self.text.get(start..octet).unwrap_or_default();
-        Place {
+        FilePosition {
             line,
             column: before.chars().take(MAX_COLUMN - 1).count() + 1,
         }
@@ -56,7 +56,7 @@ impl<'t> Lines<'t> {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}, column {}", self.line, self.column)
     }
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_characters_from_one() {
-        let lines = Lines::new("ab\nüx\n\nz");
+        let lines = LineIndex::new("ab\nüx\n\nz");
         for (octet, line, column) in [
             (0, 1, 1),
             (2, 1, 3),
@@ -79,7 +79,7 @@ mod tests {
             (8, 4, 1),
             (9, 4, 2),
         ] {
-            assert_eq!(lines.place(octet), Place { line, column }, "octet {octet}");
+            assert_eq!(lines.place(octet), FilePosition { line, column }, "octet {octet}");
         }
         assert_eq!(
             (lines.line(1), lines.line(2), lines.line(4), lines.line(5)),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn columns_are_counted_up_to_a_thousand() {
         let text = "x".repeat(2 * MAX_COLUMN);
-        let column = |octet| Lines::new(&text).place(octet).column;
+        let column = |octet| LineIndex::new(&text).place(octet).column;
         assert_eq!((column(998), column(999), column(1000)), (999, 1000, 1000));
     }
 }

@@ -3,9 +3,9 @@
 use toml::de::DeTable;
 
 use crate::limits::MAX_FILE_OCTETS;
-use crate::mistake::{Mistake, Mistakes, Wrong};
-use crate::place::Lines;
-use crate::reader::{Reader, Table as _};
+use crate::mistake::{Mistake, MistakeKind, Mistakes};
+use crate::place::LineIndex;
+use crate::reader::{Table as _, TableReader};
 use crate::syntax::{syntax_mistake, whole_file, with_syntax};
 use crate::{Settings, check, nearest};
 
@@ -16,14 +16,14 @@ pub(crate) fn read(
     check_of_program: impl FnOnce(&Settings) -> Vec<Mistake>,
 ) -> Result<Settings, Mistakes> {
     if text.len() > MAX_FILE_OCTETS {
-        return Err(whole_file(Wrong::FileTooLong { octets: text.len() }).into());
+        return Err(whole_file(MistakeKind::FileTooLong { octets: text.len() }).into());
     }
-    let lines = Lines::new(text);
+    let lines = LineIndex::new(text);
     // Goes on after a mistake, and bounds the depth of nesting.
     let (table, errors) = DeTable::parse_recoverable(text);
     let syntax: Vec<_> = errors.iter().map(|error| syntax_mistake(error, &lines)).collect();
 
-    let mut reader = Reader::new(&lines);
+    let mut reader = TableReader::new(&lines);
     let mut settings = Settings::default();
     settings.read(table.get_ref(), &mut reader);
     let (mut mistakes, written) = reader.into_parts();

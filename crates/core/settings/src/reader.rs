@@ -6,10 +6,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::key::Item;
-use crate::mistake::{Mistake, Wrong};
-use crate::place::Lines;
+use crate::mistake::{Mistake, MistakeKind};
+use crate::place::LineIndex;
 use crate::text::{join, key_in_words};
-use crate::value::{self, Limits, Value};
+use crate::value::{self, DeclaredRange, SettingValue};
 use crate::written::{Name, Written, written_span};
 
 /// The name of the tables of another file, which many will write into this one.
@@ -22,22 +22,22 @@ const RENAMED: [(&str, &str); 1] = [("report.max_letter_size", "report.max_messa
 /// A struct made by [`table!`].
 pub(crate) trait Table {
     /// Takes over what is written in `found`, which is the table at the reader's path.
-    fn read(&mut self, found: &DeTable<'_>, reader: &mut Reader<'_>);
+    fn read(&mut self, found: &DeTable<'_>, reader: &mut TableReader<'_>);
     /// Adds the keys and then the tables of this one, whose full name is `path`.
     fn add_items(&self, path: &str, items: &mut Vec<Item>);
 }
 
 /// Takes what is declared from what is written.
-pub(crate) struct Reader<'t> {
-    lines: &'t Lines<'t>,
+pub(crate) struct TableReader<'t> {
+    lines: &'t LineIndex<'t>,
     /// The full name of the table that is being read.
     path: String,
     mistakes: Vec<Mistake>,
     written: Written,
 }
 
-impl<'t> Reader<'t> {
-    pub(crate) fn new(lines: &'t Lines<'t>) -> Self {
+impl<'t> TableReader<'t> {
+    pub(crate) fn new(lines: &'t LineIndex<'t>) -> Self {
         Self {
             lines,
             path: String::new(),
@@ -47,7 +47,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Of the keys of one table.
-    pub(crate) fn inside(lines: &'t Lines<'t>, path: &str) -> Self {
+    pub(crate) fn inside(lines: &'t LineIndex<'t>, path: &str) -> Self {
         Self {
             path: path.to_owned(),
             ..Self::new(lines)
@@ -55,7 +55,11 @@ impl<'t> Reader<'t> {
     }
 
     /// The value of a key that has no default; nothing if there is a mistake.
-    pub(crate) fn taken<T: Value>(&mut self, name: &Name<'_>, value: &Spanned<DeValue<'_>>) -> Option<T> {
+    pub(crate) fn taken<T: SettingValue>(
+        &mut self,
+        name: &Name<'_>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Option<T> {
         let key = join(&self.path, name.get_ref());
         self.written.add(&key, name, value, self.lines);
         let mut faults = Vec::new();
@@ -72,10 +76,10 @@ impl<'t> Reader<'t> {
     }
 
     /// Reads the value of a key into `target`, which stays as it is if there is a mistake.
-    pub(crate) fn value<T: Value>(
+    pub(crate) fn value<T: SettingValue>(
         &mut self,
         target: &mut T,
-        limits: Option<Limits<T>>,
+        limits: Option<DeclaredRange<T>>,
         name: &Name<'_>,
         value: &Spanned<DeValue<'_>>,
     ) {
@@ -87,7 +91,7 @@ impl<'t> Reader<'t> {
                 faults.push((value.span(), value::out_of_range(value, limits.in_words())));
             }
             (Some(read), _) => *target = read,
-            (None, Some(limits)) => faults.iter_mut().for_each(|(_, wrong)| limits.tell(wrong)),
+            (None, Some(limits)) => faults.iter_mut().for_each(|(_, wrong)| limits.narrow(wrong)),
             (None, None) => {}
         }
         for (span, wrong) in faults {
@@ -105,7 +109,7 @@ impl<'t> Reader<'t> {
                 self.path = outer;
             }
             None => {
-                let wrong = Wrong::NoTable {
+                let wrong = MistakeKind::NoTable {
                     found: value::found(value),
                     table: path.clone(),
                 };
@@ -122,17 +126,19 @@ impl<'t> Reader<'t> {
         let key = join(&self.path, &key_in_words(name.get_ref()));
         let renamed = RENAMED.iter().find(|(before, _)| *before == key);
         let wrong = match (name.get_ref().as_ref(), is_table) {
-            (RULE, _) if is_outermost && (is_table || is_list) => Wrong::Refused(RULES_ELSEWHERE.to_owned()),
-            (_, true) => Wrong::UnknownTable { nearest: None },
-            (_, false) => renamed.map_or(Wrong::UnknownKey { nearest: None }, |(_, now)| {
-                Wrong::Renamed(now)
+            (RULE, _) if is_outermost && (is_table || is_list) => {
+                MistakeKind::Refused(RULES_ELSEWHERE.to_owned())
+            }
+            (_, true) => MistakeKind::UnknownTable { nearest: None },
+            (_, false) => renamed.map_or(MistakeKind::UnknownKey { nearest: None }, |(_, now)| {
+                MistakeKind::Renamed(now)
             }),
         };
         self.mistake(&name.span(), key, wrong);
     }
 
     /// Notes a mistake at the start of `span`.
-    pub(crate) fn mistake(&mut self, span: &Range<usize>, key: String, wrong: Wrong) {
+    pub(crate) fn mistake(&mut self, span: &Range<usize>, key: String, wrong: MistakeKind) {
         self.mistakes.push(Mistake {
             place: Some(self.lines.place(span.start)),
             key,

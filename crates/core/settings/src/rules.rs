@@ -34,9 +34,9 @@ pub use words::{Owner, Reason, RuleName};
 use landmarc_receiver::disposition::OverrideKind;
 use landmarc_receiver::rule::{NamePattern, RecipientPattern, ResultWord, RuleAction};
 
-use crate::Network;
-use crate::place::Place;
-use crate::value::Word;
+use crate::IpNetwork;
+use crate::place::FilePosition;
+use crate::value::TextValue;
 
 /// The most entries of one list of a rule.
 pub const MAX_ENTRIES: usize = 1_000;
@@ -61,7 +61,7 @@ pub struct OperatorRule {
     /// The last day on which it applies, in UTC.
     pub expires: Option<Date>,
     /// Where it stands in the file.
-    pub place: Place,
+    pub place: FilePosition,
 }
 
 /// What a message must meet; a list that is empty was not named. At least one is not empty.
@@ -72,7 +72,7 @@ pub struct Conditions {
     /// The domain of a signature that verified.
     pub dkim_domain: Vec<NamePattern>,
     /// The network the client is in.
-    pub client: Vec<Network>,
+    pub client: Vec<IpNetwork>,
     /// The host name of the client, as the mail server verified it.
     pub client_name: Vec<NamePattern>,
     /// The identifier in List-Id.
@@ -97,7 +97,7 @@ impl Conditions {
             arc_sealer,
             recipient,
         } = self;
-        let clients_are_everybody = client.iter().any(Network::is_everything);
+        let clients_are_everybody = client.iter().any(IpNetwork::is_everything);
         dkim_domain.is_empty()
             && (client.is_empty() || clients_are_everybody)
             && client_name.is_empty()
@@ -133,7 +133,7 @@ choices! {
 }
 
 /// How a report calls the reason of a rule; no rule is the test mode of a policy.
-impl Word for OverrideKind {
+impl TextValue for OverrideKind {
     const KIND: &'static str = "choice";
     const ALLOWED: &'static str = "\"local_policy\", \"mailing_list\", \"trusted_forwarder\", \"other\"";
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use crate::mistake::{Mistake, Mistakes, Wrong};
-use crate::place::{Lines, Place};
+use crate::mistake::{Mistake, MistakeKind, Mistakes};
+use crate::place::{FilePosition, LineIndex};
 use crate::text::quoted_short;
 
 /// The one mistake of octets that are no UTF-8 after the first `valid`.
@@ -13,11 +13,11 @@ pub(crate) fn not_utf8(octets: &[u8], valid: usize) -> Mistakes {
         .get(..valid)
         .and_then(|start| str::from_utf8(start).ok())
         .unwrap_or_default();
-    let place = Some(Lines::new(text).place(valid));
+    let place = Some(LineIndex::new(text).place(valid));
     Mistake {
         place,
         key: String::new(),
-        wrong: Wrong::NotUtf8,
+        wrong: MistakeKind::NotUtf8,
     }
     .into()
 }
@@ -32,7 +32,7 @@ pub(crate) fn with_syntax(
 ) -> Vec<Mistake> {
     let mut by_line: BTreeMap<usize, Mistake> = BTreeMap::new();
     for mut mistake in syntax {
-        let Some(Place { line, .. }) = mistake.place else {
+        let Some(FilePosition { line, .. }) = mistake.place else {
             continue;
         };
         mistake.key = keys.get(&line).map_or_else(String::new, |&key| key.to_owned());
@@ -51,7 +51,7 @@ pub(crate) fn with_syntax(
     by_line.into_values().chain(others).collect()
 }
 
-pub(crate) fn syntax_mistake(error: &toml::de::Error, lines: &Lines<'_>) -> Mistake {
+pub(crate) fn syntax_mistake(error: &toml::de::Error, lines: &LineIndex<'_>) -> Mistake {
     let start = error.span().map_or(0, |span| span.start);
     let place = lines.place(start);
     let line = quoted_short(lines.line(place.line).trim());
@@ -59,7 +59,7 @@ pub(crate) fn syntax_mistake(error: &toml::de::Error, lines: &Lines<'_>) -> Mist
     Mistake {
         place: Some(place),
         key: String::new(),
-        wrong: Wrong::Syntax { message, line },
+        wrong: MistakeKind::Syntax { message, line },
     }
 }
 
@@ -77,9 +77,9 @@ fn syntax_in_words(message: &str, rest: &str) -> String {
     }
 }
 
-pub(crate) fn whole_file(wrong: Wrong) -> Mistake {
+pub(crate) fn whole_file(wrong: MistakeKind) -> Mistake {
     Mistake {
-        place: Some(Place { line: 1, column: 1 }),
+        place: Some(FilePosition { line: 1, column: 1 }),
         key: String::new(),
         wrong,
     }

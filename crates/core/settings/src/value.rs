@@ -3,7 +3,7 @@
 /// Declares a type that is written as a TOML string, in the form that its `Display` has; `parse` says why a text is none.
 macro_rules! printed_value {
     ($Name:ty, $kind:literal, $allowed:literal, $parse:expr) => {
-        impl $crate::value::Word for $Name {
+        impl $crate::value::TextValue for $Name {
             const KIND: &'static str = $kind;
             const ALLOWED: &'static str = $allowed;
 
@@ -62,11 +62,11 @@ pub use choice::Choice;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::mistake::Wrong;
+use crate::mistake::MistakeKind;
 use crate::text::{quoted, quoted_short, short};
 
 /// A type a key can have.
-pub(crate) trait Value: Sized {
+pub(crate) trait SettingValue: Sized {
     /// The words it takes, for the types that take no others.
     const CHOICES: &'static [Choice] = &[];
     /// The units that may be written with a number.
@@ -86,10 +86,10 @@ pub(crate) trait Value: Sized {
 }
 
 /// What is wrong with a value, each with where it is in the text, in octets.
-pub(crate) type Faults = Vec<(Range<usize>, Wrong)>;
+pub(crate) type Faults = Vec<(Range<usize>, MistakeKind)>;
 
 /// A type that is written as a TOML string.
-pub(crate) trait Word: Sized {
+pub(crate) trait TextValue: Sized {
     const KIND: &'static str;
     const ALLOWED: &'static str;
     const CHOICES: &'static [Choice] = &[];
@@ -103,17 +103,17 @@ pub(crate) trait Word: Sized {
 }
 
 /// A default that is written as text.
-pub(crate) fn fixed<T: Word>(text: &'static str) -> T {
+pub(crate) fn fixed<T: TextValue>(text: &'static str) -> T {
     T::parse(text).expect("defaults are part of the program, and each is built in the tests")
 }
 
 /// The range a declaration gives.
-pub(crate) struct Limits<T> {
+pub(crate) struct DeclaredRange<T> {
     range: RangeInclusive<T>,
     contains: fn(&RangeInclusive<T>, &T) -> bool,
 }
 
-impl<T: Value> Limits<T> {
+impl<T: SettingValue> DeclaredRange<T> {
     pub(crate) fn new(range: RangeInclusive<T>) -> Self
     where
         T: PartialOrd,
@@ -129,8 +129,8 @@ impl<T: Value> Limits<T> {
     }
 
     /// Has a message name the declared range, which is narrower than what the type takes.
-    pub(crate) fn tell(&self, wrong: &mut Wrong) {
-        if let Wrong::NotA { allowed, .. } | Wrong::OutOfRange { allowed, .. } = wrong {
+    pub(crate) fn narrow(&self, wrong: &mut MistakeKind) {
+        if let MistakeKind::NotA { allowed, .. } | MistakeKind::OutOfRange { allowed, .. } = wrong {
             *allowed = self.in_words();
         }
     }
@@ -145,7 +145,7 @@ impl<T: Value> Limits<T> {
     }
 }
 
-impl<T: Word> Value for T {
+impl<T: TextValue> SettingValue for T {
     const CHOICES: &'static [Choice] = T::CHOICES;
     const UNIT: Option<&'static str> = T::UNIT;
 
@@ -178,7 +178,7 @@ impl<T: Word> Value for T {
 }
 
 /// The empty string stands for "not set".
-impl<T: Word> Value for Option<T> {
+impl<T: TextValue> SettingValue for Option<T> {
     const UNIT: Option<&'static str> = T::UNIT;
 
     fn kind() -> String {
@@ -201,11 +201,11 @@ impl<T: Word> Value for Option<T> {
     }
 
     fn print(&self) -> String {
-        self.as_ref().map_or_else(|| quoted(""), Value::print)
+        self.as_ref().map_or_else(|| quoted(""), SettingValue::print)
     }
 }
 
-impl<T: Value> Value for Vec<T> {
+impl<T: SettingValue> SettingValue for Vec<T> {
     const CHOICES: &'static [Choice] = T::CHOICES;
     const UNIT: Option<&'static str> = T::UNIT;
 
@@ -229,12 +229,12 @@ impl<T: Value> Value for Vec<T> {
     }
 
     fn print(&self) -> String {
-        let items: Vec<_> = self.iter().map(Value::print).collect();
+        let items: Vec<_> = self.iter().map(SettingValue::print).collect();
         format!("[{}]", items.join(", "))
     }
 }
 
-impl Value for bool {
+impl SettingValue for bool {
     fn kind() -> String {
         "truth value".to_owned()
     }
@@ -257,7 +257,7 @@ impl Value for bool {
 
 macro_rules! whole_numbers {
     ($($Number:ty),*) => { $(
-        impl Value for $Number {
+        impl SettingValue for $Number {
             fn kind() -> String {
                 "whole number".to_owned()
             }
@@ -286,8 +286,12 @@ macro_rules! whole_numbers {
 whole_numbers!(u16, u32, usize);
 
 /// Notes that the value is no `T`, and why.
-fn not_a<T: Value>(value: &Spanned<DeValue<'_>>, why: Option<String>, faults: &mut Faults) -> Option<T> {
-    let wrong = Wrong::NotA {
+fn not_a<T: SettingValue>(
+    value: &Spanned<DeValue<'_>>,
+    why: Option<String>,
+    faults: &mut Faults,
+) -> Option<T> {
+    let wrong = MistakeKind::NotA {
         found: found(value),
         kind: T::kind(),
         why: why.filter(|why| !why.is_empty()),
@@ -297,8 +301,8 @@ fn not_a<T: Value>(value: &Spanned<DeValue<'_>>, why: Option<String>, faults: &m
     None
 }
 
-pub(crate) fn out_of_range(value: &Spanned<DeValue<'_>>, allowed: String) -> Wrong {
-    Wrong::OutOfRange {
+pub(crate) fn out_of_range(value: &Spanned<DeValue<'_>>, allowed: String) -> MistakeKind {
+    MistakeKind::OutOfRange {
         found: found(value),
         allowed,
     }
@@ -322,7 +326,7 @@ pub(crate) mod tests {
     use super::*;
 
     /// Reads one value as a file would have it; the messages otherwise.
-    pub(crate) fn read<T: Value>(toml: &str) -> Result<T, Vec<String>> {
+    pub(crate) fn read<T: SettingValue>(toml: &str) -> Result<T, Vec<String>> {
         let value = DeValue::parse(toml).unwrap();
         let mut faults = Vec::new();
         T::read(&value, &mut faults)

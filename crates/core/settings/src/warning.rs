@@ -6,8 +6,8 @@ use landmarc_receiver::policy::{ArcUse, EnforcementMode, RejectRule, ResultSourc
 
 use crate::keys::DeliveryBy;
 use crate::mistake;
-use crate::place::Place;
-use crate::{Network, Settings};
+use crate::place::FilePosition;
+use crate::{IpNetwork, Settings};
 
 /// From here on fewer keys are accepted than most domains sign with.
 const COMMON_RSA_BITS: usize = 2048;
@@ -23,7 +23,7 @@ const CLOSING_CHANNEL: u16 = 421;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// Where the value is; nowhere, if the file does not mention the key.
-    pub place: Option<Place>,
+    pub place: Option<FilePosition>,
     /// The full name of the key.
     pub key: String,
     /// Why.
@@ -50,7 +50,7 @@ pub enum Concern {
     WorldWritableSocket,
     /// The network of everybody.
     #[error("{0} is every address there is: {1}")]
-    Everybody(Network, &'static str),
+    Everybody(IpNetwork, &'static str),
     /// What follows the signed part of a body is not signed.
     #[error("accepts text that anybody added below the signed part of a body (RFC 6376 §8.2)")]
     UnsignedEnd,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::place::{Lines, Place};
+use crate::place::{FilePosition, LineIndex};
 
 pub(crate) type Name<'n> = Spanned<std::borrow::Cow<'n, str>>;
 
@@ -25,8 +25,8 @@ pub struct Written(BTreeMap<String, WrittenValue>);
 
 #[derive(Clone, Debug)]
 struct WrittenValue {
-    place: Place,
-    items: Vec<Place>,
+    place: FilePosition,
+    items: Vec<FilePosition>,
 }
 
 impl Written {
@@ -35,7 +35,7 @@ impl Written {
         key: &str,
         name: &Name<'_>,
         value: &Spanned<DeValue<'_>>,
-        lines: &Lines<'_>,
+        lines: &LineIndex<'_>,
     ) {
         let place_of = |value: &Spanned<DeValue<'_>>| lines.place(written_span(name, value.span()).start);
         let items = value
@@ -56,13 +56,13 @@ impl Written {
 
     /// Where the value of the key is; nowhere, if the file does not mention it.
     #[must_use]
-    pub fn place(&self, key: &str) -> Option<Place> {
+    pub fn place(&self, key: &str) -> Option<FilePosition> {
         self.0.get(key).map(|value| value.place)
     }
 
     /// Where an item of the key's list is, counted from 0.
     #[must_use]
-    pub fn item_place(&self, key: &str, item: usize) -> Option<Place> {
+    pub fn item_place(&self, key: &str, item: usize) -> Option<FilePosition> {
         self.0.get(key).and_then(|value| value.items.get(item).copied())
     }
 

@@ -9,7 +9,7 @@ use crate::findings::Findings;
 
 /// What a message came to.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
+pub struct MessageAnswer {
     /// What is to be done with it.
     pub response: Response,
     /// What was found of it; nothing only after a bug of ours.
@@ -18,22 +18,22 @@ pub struct Answer {
 
 /// What is to become of a message, as every mail server can say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MessageOutcome {
     /// Take it.
     Accept,
     /// Take it and put it aside, for this reason.
     Quarantine(String),
     /// Refuse it for good in these words.
-    Reject(Reply),
+    Reject(SmtpRefusal),
     /// Refuse it for now in these words.
-    TempFail(Reply),
+    TempFail(SmtpRefusal),
     /// Take it and throw it away.
     Discard,
 }
 
 /// An SMTP reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply {
+pub struct SmtpRefusal {
     /// Three digits.
     pub code: u16,
     /// The enhanced status code (RFC 3463), such as `5.7.1`; may be empty.
@@ -42,7 +42,7 @@ pub struct Reply {
     pub text: String,
 }
 
-impl Reply {
+impl SmtpRefusal {
     /// Code, enhanced code and text in one line.
     #[must_use]
     pub fn in_one_line(&self) -> String {
@@ -87,7 +87,7 @@ pub const LISTED_LIMIT: usize = 100;
 const REFUSED: &str = "refused by local policy";
 const LATER: &str = "try again later";
 
-impl Answer {
+impl MessageAnswer {
     /// The answer to a message that a bug of ours was in: never a reject (decision D6).
     #[must_use]
     pub fn tempfail() -> Self {
@@ -111,32 +111,32 @@ impl Answer {
 
     /// What is to become of the message.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
-        let reply = |code, enhanced: &str, text: &str| Reply {
+    pub fn outcome(&self) -> MessageOutcome {
+        let reply = |code, enhanced: &str, text: &str| SmtpRefusal {
             code,
             enhanced: enhanced.to_owned(),
             text: text.to_owned(),
         };
         match &self.response.verdict {
             Verdict::Accept | Verdict::Continue => match self.quarantine_reason() {
-                Some(reason) => Outcome::Quarantine(reason.to_owned()),
-                None => Outcome::Accept,
+                Some(reason) => MessageOutcome::Quarantine(reason.to_owned()),
+                None => MessageOutcome::Accept,
             },
-            Verdict::Reject => Outcome::Reject(reply(550, "5.7.1", REFUSED)),
-            Verdict::TempFail => Outcome::TempFail(reply(451, "4.7.1", LATER)),
-            Verdict::Discard => Outcome::Discard,
+            Verdict::Reject => MessageOutcome::Reject(reply(550, "5.7.1", REFUSED)),
+            Verdict::TempFail => MessageOutcome::TempFail(reply(451, "4.7.1", LATER)),
+            Verdict::Discard => MessageOutcome::Discard,
             Verdict::Reply {
                 code: code @ 500..=599,
                 enhanced,
                 text,
-            } => Outcome::Reject(reply(*code, enhanced, text)),
+            } => MessageOutcome::Reject(reply(*code, enhanced, text)),
             Verdict::Reply {
                 code: code @ 400..=499,
                 enhanced,
                 text,
-            } => Outcome::TempFail(reply(*code, enhanced, text)),
+            } => MessageOutcome::TempFail(reply(*code, enhanced, text)),
             // As with a milter: a mistake of ours is never a reject.
-            Verdict::Reply { text, .. } => Outcome::TempFail(reply(451, "4.7.1", text)),
+            Verdict::Reply { text, .. } => MessageOutcome::TempFail(reply(451, "4.7.1", text)),
         }
     }
 
@@ -261,8 +261,8 @@ fn folded_with_lf(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn answer(edits: Vec<Edit>, verdict: Verdict) -> Answer {
-        Answer {
+    fn answer(edits: Vec<Edit>, verdict: Verdict) -> MessageAnswer {
+        MessageAnswer {
             response: Response { edits, verdict },
             findings: None,
         }
@@ -294,11 +294,11 @@ mod tests {
     #[test]
     fn every_verdict_is_an_outcome() {
         let word = |verdict| match answer(Vec::new(), verdict).outcome() {
-            Outcome::Accept => "accept".to_owned(),
-            Outcome::Quarantine(_) => "quarantine".to_owned(),
-            Outcome::Reject(reply) => format!("reject {}", reply.in_one_line()),
-            Outcome::TempFail(reply) => format!("tempfail {}", reply.in_one_line()),
-            Outcome::Discard => "discard".to_owned(),
+            MessageOutcome::Accept => "accept".to_owned(),
+            MessageOutcome::Quarantine(_) => "quarantine".to_owned(),
+            MessageOutcome::Reject(reply) => format!("reject {}", reply.in_one_line()),
+            MessageOutcome::TempFail(reply) => format!("tempfail {}", reply.in_one_line()),
+            MessageOutcome::Discard => "discard".to_owned(),
         };
         for (verdict, expected) in [
             (Verdict::Accept, "accept"),
@@ -338,7 +338,7 @@ mod tests {
         assert_eq!(answer.appended()[0].name, "X-Last");
         assert_eq!(answer.removed()[0].nth, 2);
         assert_eq!(answer.added_recipients(), ["<a@example.com>"]);
-        assert_eq!(answer.outcome(), Outcome::Quarantine("because".to_owned()));
+        assert_eq!(answer.outcome(), MessageOutcome::Quarantine("because".to_owned()));
     }
 
     /// As many as are listed one by one, and one more of another name; the case of a name does not matter.

@@ -4,7 +4,7 @@ use landmarc_milter::codec::Offer;
 use landmarc_milter::{Actions, Arguments, Capabilities, Macros, Protocol, Service};
 use landmarc_net::{guarded, guarded_call};
 
-use crate::answer::Answer;
+use crate::answer::MessageAnswer;
 use crate::caller::{Caller, Interface};
 use crate::findings::Judged;
 use crate::incoming::{Incoming, Piece};
@@ -166,24 +166,24 @@ impl<S: Judged> Drive<S> {
     }
 
     /// The message is whole. Waits for the judgement, and for its record as decision D13 has it.
-    pub async fn finish(mut self) -> Answer {
+    pub async fn finish(mut self) -> MessageAnswer {
         while let Some(piece) = self.incoming.finish() {
             self.say(piece).await;
         }
         let Self { session, macros, .. } = &mut self;
         let Some(session) = session else {
-            return Answer::tempfail();
+            return MessageAnswer::tempfail();
         };
         // In a box: what a verdict takes is large.
         let judged = Box::pin(guarded(|| session.end_of_message(macros))).await;
         match judged {
-            Ok(response) => Answer {
+            Ok(response) => MessageAnswer {
                 response,
                 findings: self.session.as_mut().and_then(Judged::take_findings),
             },
             Err(panicked) => {
                 self.lose_session(panicked.words());
-                Answer::tempfail()
+                MessageAnswer::tempfail()
             }
         }
     }

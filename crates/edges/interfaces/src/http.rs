@@ -34,7 +34,7 @@ use landmarc_net::{
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use crate::answer::Answer;
+use crate::answer::MessageAnswer;
 use crate::caller::{Caller, Interface};
 use crate::drive::{Drive, DriveLimits, Powers};
 use crate::findings::Judged;
@@ -82,13 +82,13 @@ const MARKING: Powers = Powers {
 
 /// What is served, and to whom.
 #[derive(Debug)]
-pub struct Site<V> {
+pub struct CheckApiService<V> {
     service: V,
     guard: Guard,
     limits: DriveLimits,
 }
 
-impl<V: Service<Session: Judged>> Site<V> {
+impl<V: Service<Session: Judged>> CheckApiService<V> {
     /// `secret`: what each request has to name, if there is one. `host_names`: those that this host is asked
     /// under, besides `localhost` and its addresses.
     pub fn new(
@@ -110,7 +110,7 @@ impl<V: Service<Session: Judged>> Site<V> {
 pub async fn serve<V, IO>(
     stream: IO,
     peer: Peer,
-    site: Arc<Site<V>>,
+    site: Arc<CheckApiService<V>>,
     stopped: watch::Receiver<bool>,
     slot: ConnectionSlot,
 ) where
@@ -152,7 +152,7 @@ impl Progress {
 async fn converse<V, IO>(
     stream: IO,
     peer: Peer,
-    site: Arc<Site<V>>,
+    site: Arc<CheckApiService<V>>,
     stopped: watch::Receiver<bool>,
     progress: &Progress,
 ) where
@@ -183,7 +183,7 @@ async fn converse<V, IO>(
 async fn http<V, IO>(
     stream: IO,
     peer: Peer,
-    site: &Site<V>,
+    site: &CheckApiService<V>,
     stopped: watch::Receiver<bool>,
     progress: &Progress,
 ) -> Result<(), hyper::Error>
@@ -195,7 +195,7 @@ where
     serve_http(stream, respond, &progress.deadline, LIMITS, stopped).await
 }
 
-impl<V: Service<Session: Judged>> Site<V> {
+impl<V: Service<Session: Judged>> CheckApiService<V> {
     /// The answer to a request, whatever comes of it.
     async fn respond<B>(&self, request: Request<B>, peer: Peer, progress: &Progress) -> Response<Full<Bytes>>
     where
@@ -280,7 +280,7 @@ impl<V: Service<Session: Judged>> Site<V> {
         request: &Request<()>,
         body: &mut B,
         progress: &Progress,
-    ) -> Result<Answer, Problem>
+    ) -> Result<MessageAnswer, Problem>
     where
         B: Body<Data: Buf, Error: std::fmt::Display> + Unpin,
     {

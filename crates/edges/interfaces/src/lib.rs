@@ -3,7 +3,7 @@
 //!
 //! Each is translated into the calls of [`landmarc_milter::Session`], and so ends in the same code: what is judged,
 //! recorded, limited and refused does not depend on the interface a message came by. What an interface was told of
-//! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`Answer`] says
+//! the envelope is a [`Caller`]; a [`Drive`] takes the message in pieces, as they come; an [`MessageAnswer`] says
 //! what is to be done, and its [`Findings`] why, in plain words ([`words`]).
 //!
 //! Uses the words of the core for what was found, and knows nothing of how it was: of judging, settings and records. A
@@ -25,7 +25,7 @@ pub mod words;
 #[cfg(test)]
 mod scripted;
 
-pub use answer::{Added, Answer, Outcome, Removed};
+pub use answer::{Added, MessageAnswer, MessageOutcome, Removed};
 pub use caller::{Caller, Interface};
 pub use drive::{Drive, DriveError, DriveLimits, Powers};
 pub use findings::{ActionWord, DkimFinding, Findings, Judged, SpfFinding};

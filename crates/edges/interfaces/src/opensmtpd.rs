@@ -1,8 +1,8 @@
 //! The filter protocol of OpenSMTPD, smtpd-filters(7), on standard input and output.
 //!
 //! smtpd starts a filter once and tells it of all sessions, line by line ([`mod@line`]). A message is
-//! kept back, in memory or in a nameless file ([`Held`]), until it is complete; then it is judged elsewhere
-//! ([`Judge`]): by the running service, over its check API ([`CheckApi`]), so that there is one that judges and
+//! kept back, in memory or in a nameless file ([`BufferedMessage`]), until it is complete; then it is judged elsewhere
+//! ([`Judge`]): by the running service, over its check API ([`CheckApiClient`]), so that there is one that judges and
 //! writes down. Only then its lines go back, with the edits made on them, and smtpd asks whether to take the
 //! message.
 //!
@@ -16,7 +16,7 @@ pub mod line;
 mod service;
 mod session;
 
-pub use filter::{Judge, MAX_LINE_OCTETS, MAX_SESSIONS, NoRuling, Ruling, Terms, Unjudged, run};
-pub use held::{Held, Lines};
-pub use service::CheckApi;
+pub use filter::{Judge, MAX_LINE_OCTETS, MAX_SESSIONS, NoRuling, OpenSmtpdOptions, Ruling, Unjudged, run};
+pub use held::{BufferedLines, BufferedMessage};
+pub use service::CheckApiClient;
 pub use session::{MAX_RECIPIENTS, MAX_WORD_OCTETS};

@@ -29,13 +29,13 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::answer::Answer;
+use crate::answer::MessageAnswer;
 use crate::caller::Interface;
 use crate::drive::{Drive, DriveError, DriveLimits, Powers};
 use crate::findings::Judged;
 pub use line::{KEPT_LIMIT, VALUE_LIMIT, down, failed, line};
-use request::{MessageId, Part, Reading, Request, RequestError};
-use spool::{CHUNK_OCTETS, Spool, SpoolError, Spooled};
+use request::{EximRequest, MessageId, RequestError, RequestPart, RequestReader};
+use spool::{CHUNK_OCTETS, EximSpool, SpoolError, Spooled};
 
 /// Octets that Exim gives out of a header section, by whatever variable; what is longer is cut without a word.
 pub const HEADER_LIMIT: usize = 64 * 1024;
@@ -114,19 +114,19 @@ impl NoVerdict {
 
 /// Answers Exim.
 #[derive(Clone, Debug)]
-pub struct Desk<S> {
+pub struct EximService<S> {
     service: S,
-    spool: Spool,
+    spool: EximSpool,
     limits: DriveLimits,
 }
 
-impl<S> Desk<S>
+impl<S> EximService<S>
 where
     S: Service,
     S::Session: Judged,
 {
     /// Messages are judged by `service`, their bodies read from `spool`.
-    pub const fn new(service: S, spool: Spool, limits: DriveLimits) -> Self {
+    pub const fn new(service: S, spool: EximSpool, limits: DriveLimits) -> Self {
         Self {
             service,
             spool,
@@ -203,12 +203,12 @@ where
                 asking.pour(&mut drive, request.body_size).await?;
             }
         }
-        let answer: Answer = drive.finish().await;
+        let answer: MessageAnswer = drive.finish().await;
         Ok(line(&answer, &request.header))
     }
 
     /// Where the message is to be had.
-    async fn find(&self, request: &Request) -> Result<Source, NoVerdict> {
+    async fn find(&self, request: &EximRequest) -> Result<Source, NoVerdict> {
         let (spool, request) = (self.spool.clone(), request.clone());
         let found = spawn_blocking(move || match is_cut(&request) {
             true => match spool.scanned(&request)? {
@@ -225,7 +225,7 @@ where
 }
 
 /// Whether there may be more of the header section than Exim gives out.
-fn is_cut(request: &Request) -> bool {
+fn is_cut(request: &EximRequest) -> bool {
     request.header.len() >= HEADER_LIMIT
 }
 
@@ -240,7 +240,7 @@ enum Source {
 }
 
 /// The header section of a request, which is whole, and the line that ends it.
-async fn push_header<S: Judged>(drive: &mut Drive<S>, request: &Request) -> Result<(), DriveError> {
+async fn push_header<S: Judged>(drive: &mut Drive<S>, request: &EximRequest) -> Result<(), DriveError> {
     let own = own_trace(&request.header, request.id.as_ref());
     drive.push(request.header.get(own..).unwrap_or_default()).await?;
     drive.push(b"\n").await
@@ -299,7 +299,7 @@ async fn pour<S: Judged>(drive: &mut Drive<S>, spooled: Spooled) -> Result<(), N
 /// A request on its way in.
 struct Asking<'s, R> {
     stream: &'s mut R,
-    reading: Reading,
+    reading: RequestReader,
     /// What was read and is not used up.
     octets: Vec<u8>,
     deadline: Instant,
@@ -312,7 +312,7 @@ impl<'s, R: AsyncRead + Unpin> Asking<'s, R> {
     fn new(stream: &'s mut R, stopped: watch::Receiver<bool>) -> Self {
         Self {
             stream,
-            reading: Reading::default(),
+            reading: RequestReader::default(),
             octets: Vec::new(),
             deadline: Instant::now() + SILENCE_TIMEOUT,
             stopped,
@@ -321,7 +321,7 @@ impl<'s, R: AsyncRead + Unpin> Asking<'s, R> {
         }
     }
 
-    async fn next(&mut self) -> Result<Part, NoVerdict> {
+    async fn next(&mut self) -> Result<RequestPart, NoVerdict> {
         loop {
             let mut rest = self.octets.as_slice();
             let part = self.reading.next(&mut rest)?;
@@ -354,19 +354,19 @@ impl<'s, R: AsyncRead + Unpin> Asking<'s, R> {
         }
     }
 
-    async fn head(&mut self) -> Result<Box<Request>, NoVerdict> {
+    async fn head(&mut self) -> Result<Box<EximRequest>, NoVerdict> {
         match self.next().await? {
-            Part::Head(request) => {
+            RequestPart::Head(request) => {
                 self.id.clone_from(&request.id);
                 Ok(request)
             }
             // The head comes first.
-            Part::Body(_) | Part::End => Err(RequestError::Cut.into()),
+            RequestPart::Body(_) | RequestPart::End => Err(RequestError::Cut.into()),
         }
     }
 
     async fn read_to_end(&mut self) -> Result<(), NoVerdict> {
-        while self.next().await? != Part::End {}
+        while self.next().await? != RequestPart::End {}
         Ok(())
     }
 
@@ -388,7 +388,7 @@ impl<'s, R: AsyncRead + Unpin> Asking<'s, R> {
         expected: Option<u64>,
     ) -> Result<(), NoVerdict> {
         let (mut found, mut last) = (0_u64, None);
-        while let Part::Body(octets) = self.next().await? {
+        while let RequestPart::Body(octets) = self.next().await? {
             found = found.saturating_add(u64::try_from(octets.len()).unwrap_or(u64::MAX));
             last = octets.last().copied().or(last);
             drive.push(&octets).await?;

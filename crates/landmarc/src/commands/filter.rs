@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
-use landmarc_interfaces::opensmtpd::{CheckApi, Terms, Unjudged, run as filter};
+use landmarc_interfaces::opensmtpd::{CheckApiClient, OpenSmtpdOptions, Unjudged, run as filter};
 use landmarc_net::SocketAddress;
 use landmarc_settings::Settings;
 use tokio::io::{BufReader, stdin, stdout};
@@ -66,7 +66,7 @@ pub(crate) fn run(command: &FilterCommand) -> CommandResult {
     let settings = load(arguments.config.as_deref())?.settings;
     let service = service(arguments, &settings)?;
     logging::start(&settings);
-    let terms = Terms {
+    let terms = OpenSmtpdOptions {
         unjudged: match arguments.unjudged {
             UnjudgedName::Accept => Unjudged::Accept,
             UnjudgedName::Tempfail => Unjudged::TempFail,
@@ -84,7 +84,7 @@ pub(crate) fn run(command: &FilterCommand) -> CommandResult {
 }
 
 /// The check API to ask.
-fn service(arguments: &OpenSmtpdArguments, settings: &Settings) -> Result<CheckApi, Failure> {
+fn service(arguments: &OpenSmtpdArguments, settings: &Settings) -> Result<CheckApiClient, Failure> {
     let wrong = |message: &str| Failure::new(Exit::Config, message);
     let api = &settings.check_api;
     let socket = match (&arguments.socket, api.listen.first()) {
@@ -101,5 +101,5 @@ fn service(arguments: &OpenSmtpdArguments, settings: &Settings) -> Result<CheckA
     let secret = api.secret_file.as_deref().map(check_secret::secret).transpose();
     let secret =
         secret.map_err(|error| wrong(&format!("check_api.secret_file: {error}; {}", error.remedy())))?;
-    Ok(CheckApi::new(socket, secret))
+    Ok(CheckApiClient::new(socket, secret))
 }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use clap::{Args, ValueEnum};
 use landmarc_mail::DomainName;
 use landmarc_observation::Observation;
-use landmarc_settings::Network;
+use landmarc_settings::IpNetwork;
 use landmarc_store::LogFilter;
 
 use crate::exit::Exit;
@@ -57,7 +57,7 @@ pub(crate) struct LogArguments {
     rule: Option<String>,
     /// Only those from the client with this address, or from this network: 192.0.2.0/24
     #[arg(long, value_name = "ADDRESS")]
-    client: Option<Network>,
+    client: Option<IpNetwork>,
     /// Only those judged at this time or later
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
@@ -165,7 +165,7 @@ fn filter(arguments: &LogArguments, now_ms: u64) -> Result<LogFilter, Failure> {
         action: arguments.action.as_ref().and_then(stored),
         enforced_action: arguments.enforced_action.as_ref().and_then(stored),
         rule: arguments.rule.clone(),
-        client: arguments.client.as_ref().map(Network::addresses),
+        client: arguments.client.as_ref().map(IpNetwork::addresses),
         since_ms,
         until_ms,
         limit: usize::try_from(arguments.limit).unwrap_or(usize::MAX),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use landmarc_interfaces::readsocket::{Desk, spool::Spool};
+use landmarc_interfaces::readsocket::{EximService, spool::EximSpool};
 use landmarc_interfaces::{DriveLimits, http};
 use landmarc_net::{
     AcceptLimits, AcceptLoop, Connection, Drained, ListenError, Listeners, SocketAddress, UnixAccess,
@@ -66,7 +66,7 @@ impl BoundInterfaces {
                 field_octets,
             };
             let host_names = settings.check_api.host_names.iter().map(ToString::to_string);
-            let site = Arc::new(http::Site::new(
+            let site = Arc::new(http::CheckApiService::new(
                 Arc::clone(filter),
                 limits,
                 self.secret,
@@ -89,8 +89,8 @@ impl BoundInterfaces {
                 field_octets,
                 ..DriveLimits::default()
             };
-            let spool = Spool::new(settings.exim.spool_directory.clone().unwrap_or_default());
-            let handler = Desk::new(Arc::clone(filter), spool, limits);
+            let spool = EximSpool::new(settings.exim.spool_directory.clone().unwrap_or_default());
+            let handler = EximService::new(Arc::clone(filter), spool, limits);
             let accept_loop = accept_loop(&Sockets::of_exim(settings), self.exim, settings);
             let serve = move |connection: Connection| {
                 let handler = handler.clone();

@@ -9,7 +9,7 @@ use landmarc_receiver::report_traffic::{OwnReportAddress, ReportAddresses, is_fe
 use landmarc_report::failure::facts::MAX_HEADER_OCTETS;
 use landmarc_report::failure::{self, FailureFacts, HeaderCopy, gate};
 use landmarc_settings::MailAddress;
-use landmarc_settings::keys::Report;
+use landmarc_settings::keys::ReportTable;
 
 use super::memory::UNCOUNTED_HEADER_OCTETS;
 use landmarc_runtime::failure_reports::FailureCandidate;
@@ -26,7 +26,7 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    pub(super) fn new(report: &Report) -> Self {
+    pub(super) fn new(report: &ReportTable) -> Self {
         let is_on = report.email.is_some() && report.failure.enabled;
         Self {
             addresses: ReportAddresses::new(own_addresses(report)),
@@ -111,7 +111,7 @@ impl Traffic {
     }
 }
 
-fn own_addresses(report: &Report) -> Vec<OwnReportAddress> {
+fn own_addresses(report: &ReportTable) -> Vec<OwnReportAddress> {
     let plain = report.email.iter().chain(&report.own_addresses);
     let plain = plain.map(|address| own_address(address, None));
     let delimiter = report

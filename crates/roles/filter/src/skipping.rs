@@ -6,7 +6,7 @@ use landmarc_mail::author::Author;
 use landmarc_mail::{DomainName, ReversePath};
 use landmarc_milter::Macros;
 use landmarc_receiver::rule::{NamePattern, RecipientPattern, is_among};
-use landmarc_settings::Network;
+use landmarc_settings::IpNetwork;
 use landmarc_settings::hosts::Hosts;
 use landmarc_settings::keys::Clients;
 
@@ -53,9 +53,9 @@ impl Skipped {
 
 /// The operator's lists of what is not judged.
 pub struct Lists {
-    networks: Vec<Network>,
+    networks: Vec<IpNetwork>,
     names: Vec<NamePattern>,
-    except: Vec<Network>,
+    except: Vec<IpNetwork>,
     hosts: Hosts,
     author_domains: Vec<NamePattern>,
     recipients: Vec<RecipientPattern>,
@@ -76,7 +76,7 @@ impl Lists {
 
     /// Whether a client is one of ours; `host_name` is the one that was verified.
     pub fn of_client(&self, client: IpAddr, host_name: Option<&str>) -> Option<Skipped> {
-        let is_in = |networks: &[Network]| networks.iter().any(|network| network.contains(client));
+        let is_in = |networks: &[IpNetwork]| networks.iter().any(|network| network.contains(client));
         if is_in(&self.except) {
             return None;
         }

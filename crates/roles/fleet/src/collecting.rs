@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use landmarc_push::{BeatReply, ClientName, PushRefusal, SegmentReceiver, SegmentReply, ServerTls};
-use landmarc_settings::keys::Collector as Admission;
+use landmarc_settings::keys::CollectorTable as Admission;
 use landmarc_store::{
     Collector, Heartbeat, HostId, MAX_OWNERS, Outbox, SERVICE_BUSY_TIMEOUT, Segment, StoreError,
     StoreLocation,

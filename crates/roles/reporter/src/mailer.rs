@@ -11,7 +11,7 @@ use landmarc_delivery::{
 use landmarc_report::mime::ReportMail;
 use landmarc_report::return_path::ReturnPath;
 use landmarc_settings::Delimiter;
-use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
+use landmarc_settings::keys::{DeliveryBy, DeliveryTable, RelayTls, ReportTable};
 use landmarc_store::DeliveryNumber;
 
 use super::settings::{NoReportSettings, ReportSettings};
@@ -141,7 +141,7 @@ pub fn return_path(settings: &ReportSettings, secret: &[u8; 32]) -> Result<Retur
     Ok(ReturnPath::new(settings.bounces()?, &delimiter, secret))
 }
 
-fn transport(delivery: &Delivery) -> Result<Transport, MailerError> {
+fn transport(delivery: &DeliveryTable) -> Result<Transport, MailerError> {
     Ok(match delivery.by {
         DeliveryBy::Smtp => Transport::Smtp {
             host: delivery.relay.host().to_string(),
@@ -169,7 +169,7 @@ fn transport(delivery: &Delivery) -> Result<Transport, MailerError> {
     })
 }
 
-fn login(delivery: &Delivery) -> Result<Option<RelayLogin>, MailerError> {
+fn login(delivery: &DeliveryTable) -> Result<Option<RelayLogin>, MailerError> {
     let (Some(user), Some(file)) = (&delivery.user, &delivery.password_file) else {
         return Ok(None);
     };
@@ -183,7 +183,7 @@ fn login(delivery: &Delivery) -> Result<Option<RelayLogin>, MailerError> {
     }))
 }
 
-fn signer(report: &Report) -> Result<(Option<ReportSigner>, Vec<String>), MailerError> {
+fn signer(report: &ReportTable) -> Result<(Option<ReportSigner>, Vec<String>), MailerError> {
     let Some(domain) = report.signing_domain().filter(|_| !report.dkim_keys.is_empty()) else {
         return Ok((None, Vec::new()));
     };

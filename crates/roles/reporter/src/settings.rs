@@ -13,7 +13,7 @@ use landmarc_report::allotment::{DailyLimit, DailyLimits, max_destinations, orga
 use landmarc_report::timing::Retry;
 use landmarc_settings::MailAddress;
 use landmarc_settings::Settings;
-use landmarc_settings::keys::{Report, ReportForm};
+use landmarc_settings::keys::{ReportForm, ReportTable};
 
 /// Name and version of this program, as reports tell it (RFC 9990 §3.1.1.2).
 pub(crate) const GENERATOR: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"));
@@ -22,7 +22,7 @@ pub(crate) const GENERATOR: &str = concat!("landmarc/", env!("CARGO_PKG_VERSION"
 #[derive(Clone, Debug)]
 pub struct ReportSettings {
     /// The table of the settings, for whatever needs no other form.
-    pub keys: Report,
+    pub keys: ReportTable,
     /// Where messages come from.
     pub email: Address,
     /// As it stands in reports.

@@ -15,7 +15,7 @@ use landmarc_receiver::policy::{
     ClientFacts, FailureTable, OnFailure, QuarantineBy, ReplyCodes, ReplyTemplate, Rules, Upstream,
 };
 use landmarc_settings::keys::{self, Authentication, Failure};
-use landmarc_settings::{Network, Placeholder, ReplyText, Settings};
+use landmarc_settings::{IpNetwork, Placeholder, ReplyText, Settings};
 
 /// The operator's decisions as the receiver takes them, but for the rules that are in a file of
 /// their own ([`operator::for_receiver`]).
@@ -167,7 +167,8 @@ pub fn server_options(settings: &Settings) -> ServerOptions {
 
 /// What the operator's lists say of a client.
 pub fn client_facts(settings: &Settings, client: Option<IpAddr>) -> ClientFacts {
-    let listed = |networks: &[Network]| client.is_some_and(|ip| networks.iter().any(|net| net.contains(ip)));
+    let listed =
+        |networks: &[IpNetwork]| client.is_some_and(|ip| networks.iter().any(|net| net.contains(ip)));
     ClientFacts {
         trusted_forwarder: listed(&settings.action.trusted_forwarders),
         keeps_results: listed(&settings.clients.trusted_relays_keep_results),

@@ -3,7 +3,7 @@
 use super::{Check, check};
 use crate::Settings;
 use crate::keys::{DeliveryBy, RelayTls};
-use crate::mistake::{Mistake, Wrong};
+use crate::mistake::{Mistake, MistakeKind};
 
 /// One RSA key, which every receiver can verify, and one Ed25519 key (RFC 8463 §3).
 const MAX_DKIM_KEYS: usize = 2;
@@ -57,7 +57,7 @@ fn too_long(settings: &Settings, key: &str, text: Option<&str>) -> Option<Mistak
 fn dkim_keys(settings: &Settings) -> Option<Mistake> {
     let (key, keys) = (key!(report.dkim_keys), &settings.report.dkim_keys);
     if keys.len() > MAX_DKIM_KEYS {
-        let wrong = Wrong::TooMany {
+        let wrong = MistakeKind::TooMany {
             found: keys.len(),
             what: "keys",
             most: MAX_DKIM_KEYS,

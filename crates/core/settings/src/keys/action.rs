@@ -6,7 +6,7 @@ use landmarc_mail::DomainName;
 use landmarc_receiver::policy::{RejectRule, UnusableAuthor};
 use landmarc_receiver::rule::{NamePattern, RecipientPattern};
 
-use crate::Network;
+use crate::IpNetwork;
 use crate::value::address::MailAddress;
 use crate::value::fixed;
 use crate::value::reply::{PermanentStatus, ReplyText, TransientStatus};
@@ -14,7 +14,7 @@ use crate::value::text::FieldName;
 
 table! {
     /// What is done to a message that fails.
-    pub struct Action {
+    pub struct ActionTable {
         keys {
             /// When a failing message is refused, if its domain asks for that (p=reject).
             reject: RejectRule = RejectRule::Evidence, reloads since "0.1.0";
@@ -87,7 +87,7 @@ table! {
 
             /// The networks of forwarders, which break SPF in all honesty. A message that comes from
             /// one is not refused.
-            trusted_forwarders: Vec<Network> = Vec::new(), reloads since "0.1.0";
+            trusted_forwarders: Vec<IpNetwork> = Vec::new(), reloads since "0.1.0";
 
             /// The file of this server's own rules about single senders, lists and recipients, which
             /// come before everything above; docs/rules.md tells how they are written. Where this is
@@ -134,7 +134,7 @@ table! {
         keys {
             /// The networks whose messages are not judged: this host, and the systems that send their
             /// mail through it.
-            trusted_networks: Vec<Network> = vec![fixed("127.0.0.0/8"), fixed("::1/128")],
+            trusted_networks: Vec<IpNetwork> = vec![fixed("127.0.0.0/8"), fixed("::1/128")],
                 reloads since "0.1.0";
 
             /// The host names of more such systems: "mx.example.com", or "*.example.com" for all names
@@ -144,7 +144,7 @@ table! {
 
             /// The networks of clients that are judged all the same, though one of the two lists above
             /// has them.
-            trusted_networks_except: Vec<Network> = Vec::new(), reloads since "0.1.0";
+            trusted_networks_except: Vec<IpNetwork> = Vec::new(), reloads since "0.1.0";
 
             /// A file of more such systems, one on a line, with "#" before remarks: addresses, networks as
             /// 192.0.2.0/24 or 192.0.2.0/255.255.255.0, host names, and ".example.com" for all names below
@@ -168,7 +168,7 @@ table! {
 
             /// The networks of relays of our own that judge messages under our name before we do: the
             /// Authentication-Results they bring are kept.
-            trusted_relays_keep_results: Vec<Network> = Vec::new(), reloads since "0.1.0";
+            trusted_relays_keep_results: Vec<IpNetwork> = Vec::new(), reloads since "0.1.0";
 
             /// Whether all Authentication-Results from outside are removed, and not only those
             /// that bear our name (RFC 8601 §5).

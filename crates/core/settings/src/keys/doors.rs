@@ -11,7 +11,7 @@ use crate::value::unit::Size;
 
 table! {
     /// The check API: judging messages by HTTP.
-    pub struct CheckApi {
+    pub struct CheckApiTable {
         keys {
             /// The sockets to listen on, spelt as those of the milter: "inet:ADDRESS:PORT" or
             /// "unix:PATH". The same socket speaks the protocol of rspamd (/checkv2, and RSPAMC as Exim

@@ -88,7 +88,7 @@ choices! {
 
 table! {
     /// Records of other hosts are taken in over HTTPS.
-    pub struct Collector {
+    pub struct CollectorTable {
         keys {
             /// The addresses and ports to listen on. Empty: none.
             listen: Vec<WebAddress> = Vec::new(), restarts since "0.1.0";

@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 table! {
     /// What is told to the owners of domains that mail claims to come from.
-    pub struct Report {
+    pub struct ReportTable {
         keys {
             /// The address that reports come from, and that whoever receives one can write to. This
             /// switches reporting on: without it nothing is sent to anybody. Best below a name of its own,
@@ -121,7 +121,7 @@ table! {
         }
         tables {
             /// How messages leave this host.
-            delivery: Delivery;
+            delivery: DeliveryTable;
             /// Reports about single messages that fail (RFC 9991). They carry the header section of a
             /// message, never its body, and go only to domains that ask for them (ruf).
             failure: FailureReports;
@@ -129,7 +129,7 @@ table! {
     }
 }
 
-impl Report {
+impl ReportTable {
     /// The name this receiver reports under (RFC 9990 §3.5.2); nothing where nothing is reported.
     #[must_use]
     pub fn submitter(&self) -> Option<&DomainName> {
@@ -174,7 +174,7 @@ choices! {
 
 table! {
     /// How messages leave this host.
-    pub struct Delivery {
+    pub struct DeliveryTable {
         keys {
             /// What takes the messages.
             by: DeliveryBy = DeliveryBy::Smtp, reloads since "0.1.0";

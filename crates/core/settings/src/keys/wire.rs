@@ -59,7 +59,7 @@ table! {
 
 table! {
     /// How DNS is asked.
-    pub struct Dns {
+    pub struct DnsTable {
         keys {
             /// The name servers to ask, in this order, at most eight; port 53 where none is written.
             /// Empty: those of the system. A resolver on this host that validates DNSSEC is worth having: on

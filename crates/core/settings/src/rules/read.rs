@@ -10,15 +10,15 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Conditions, MAX_ENTRIES, OperatorRule, Owner, Reason, RuleName};
 use crate::limits::MAX_FILE_OCTETS;
-use crate::mistake::{Mistake, Mistakes, Wrong};
-use crate::place::Lines;
-use crate::reader::{RULE, Reader};
+use crate::mistake::{Mistake, MistakeKind, Mistakes};
+use crate::place::LineIndex;
+use crate::reader::{RULE, TableReader};
 use crate::syntax::{not_utf8, syntax_mistake, whole_file, with_syntax};
 use crate::text::join;
-use crate::value::{self, Faults, Value, Word};
+use crate::value::{self, Faults, SettingValue, TextValue};
 use crate::warning::{Concern, Warning};
 use crate::written::Name;
-use crate::{Network, nearest};
+use crate::{IpNetwork, nearest};
 
 /// The most rules of a file: each failing message is held against all of them.
 pub const MAX_RULES: usize = 1_000;
@@ -56,9 +56,9 @@ const REQUIRED: [(&str, &str); 4] = [
 /// Every mistake there is, in the order of the file.
 pub fn read(text: &str) -> Result<(Vec<OperatorRule>, Vec<Warning>), Mistakes> {
     if text.len() > MAX_FILE_OCTETS {
-        return Err(whole_file(Wrong::FileTooLong { octets: text.len() }).into());
+        return Err(whole_file(MistakeKind::FileTooLong { octets: text.len() }).into());
     }
-    let lines = Lines::new(text);
+    let lines = LineIndex::new(text);
     // Goes on after a mistake, and bounds the depth of nesting.
     let (table, errors) = DeTable::parse_recoverable(text);
     let syntax: Vec<_> = errors.iter().map(|error| syntax_mistake(error, &lines)).collect();
@@ -105,7 +105,7 @@ fn warning(rule: &OperatorRule) -> Option<Warning> {
 
 /// What has been read so far.
 struct Sheet<'t> {
-    lines: &'t Lines<'t>,
+    lines: &'t LineIndex<'t>,
     rules: Vec<OperatorRule>,
     mistakes: Vec<Mistake>,
     /// The line each name was first given on.
@@ -114,7 +114,7 @@ struct Sheet<'t> {
 }
 
 impl<'t> Sheet<'t> {
-    fn new(lines: &'t Lines<'t>) -> Self {
+    fn new(lines: &'t LineIndex<'t>) -> Self {
         Self {
             lines,
             rules: Vec::new(),
@@ -129,7 +129,7 @@ impl<'t> Sheet<'t> {
             self.rule(value);
         }
         if let Some(first) = rules.get(MAX_RULES) {
-            let wrong = Wrong::TooMany {
+            let wrong = MistakeKind::TooMany {
                 found: rules.len(),
                 what: "rules",
                 most: MAX_RULES,
@@ -142,7 +142,7 @@ impl<'t> Sheet<'t> {
         let Some(table) = value.get_ref().as_table() else {
             return self.not_rules(value);
         };
-        let mut reader = Reader::inside(self.lines, RULE);
+        let mut reader = TableReader::inside(self.lines, RULE);
         let mut draft = Draft::default();
         for (name, value) in table {
             draft.take(name, value, &mut reader);
@@ -165,7 +165,7 @@ impl<'t> Sheet<'t> {
                 rule.name.as_str()
             );
             if let Some(value) = table.get("name") {
-                self.mistake(value, join(RULE, "name"), Wrong::Refused(why));
+                self.mistake(value, join(RULE, "name"), MistakeKind::Refused(why));
             }
             return;
         }
@@ -175,19 +175,19 @@ impl<'t> Sheet<'t> {
 
     fn not_rules(&mut self, value: &Spanned<DeValue<'_>>) {
         let found = value::found(value);
-        let wrong = Wrong::Refused(format!(
+        let wrong = MistakeKind::Refused(format!(
             "{found} stands where a list of rules is meant; begin each rule with [[{RULE}]]"
         ));
         self.mistake(value, RULE.to_owned(), wrong);
     }
 
     fn other(&mut self, name: &Name<'_>, value: &Spanned<DeValue<'_>>) {
-        let mut reader = Reader::new(self.lines);
+        let mut reader = TableReader::new(self.lines);
         reader.unknown(name, value);
         self.mistakes.extend(reader.into_parts().0);
     }
 
-    fn mistake(&mut self, value: &Spanned<DeValue<'_>>, key: String, wrong: Wrong) {
+    fn mistake(&mut self, value: &Spanned<DeValue<'_>>, key: String, wrong: MistakeKind) {
         self.mistakes.push(Mistake {
             place: Some(self.lines.place(value.span().start)),
             key,
@@ -213,14 +213,14 @@ struct Draft {
 }
 
 impl Draft {
-    fn take(&mut self, name: &Name<'_>, value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) {
+    fn take(&mut self, name: &Name<'_>, value: &Spanned<DeValue<'_>>, reader: &mut TableReader<'_>) {
         let conditions = &mut self.conditions;
         let key = name.get_ref().as_ref();
         match key {
             "name" => self.name = reader.taken(name, value),
             "author_domain" => conditions.author_domain = entries(name, value, reader),
             "dkim_domain" => conditions.dkim_domain = entries(name, value, reader),
-            "client" => conditions.client = entries::<Network>(name, value, reader),
+            "client" => conditions.client = entries::<IpNetwork>(name, value, reader),
             "client_name" => conditions.client_name = entries::<NamePattern>(name, value, reader),
             "list_id" => conditions.list_id = entries(name, value, reader),
             "arc_sealer" => conditions.arc_sealer = entries(name, value, reader),
@@ -248,19 +248,19 @@ impl Draft {
         self,
         table: &DeTable<'_>,
         value: &Spanned<DeValue<'_>>,
-        reader: &mut Reader<'_>,
-        lines: &Lines<'_>,
+        reader: &mut TableReader<'_>,
+        lines: &LineIndex<'_>,
     ) -> Option<OperatorRule> {
         let span = value.span();
         for (key, remedy) in REQUIRED {
             if !table.contains_key(key) {
-                reader.mistake(&span, join(RULE, key), Wrong::Missing(remedy));
+                reader.mistake(&span, join(RULE, key), MistakeKind::Missing(remedy));
             }
         }
         if !self.has_condition && !self.has_unknown_key {
             let why =
                 "it has no condition, so it would hold for every message; name one, such as author_domain";
-            reader.mistake(&span, RULE.to_owned(), Wrong::Refused(why.to_owned()));
+            reader.mistake(&span, RULE.to_owned(), MistakeKind::Refused(why.to_owned()));
         }
         let result = self.result.unwrap_or_else(|| vec![ResultWord::Fail]);
         let action = self.action?;
@@ -269,7 +269,11 @@ impl Draft {
             let why = "a message cannot be refused because DNS did not answer; leave out \"temperror\", or \
                        write action = \"quarantine\"";
             let result = table.get("result").map_or(span, Spanned::span);
-            reader.mistake(&result, join(RULE, "result"), Wrong::Refused(why.to_owned()));
+            reader.mistake(
+                &result,
+                join(RULE, "result"),
+                MistakeKind::Refused(why.to_owned()),
+            );
         }
         Some(OperatorRule {
             name: self.name?,
@@ -286,7 +290,11 @@ impl Draft {
 }
 
 /// The entries of a list that must have some; none where there is a mistake.
-fn entries<T: Word>(name: &Name<'_>, value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_>) -> Vec<T> {
+fn entries<T: TextValue>(
+    name: &Name<'_>,
+    value: &Spanned<DeValue<'_>>,
+    reader: &mut TableReader<'_>,
+) -> Vec<T> {
     let entries: Option<Entries<T>> = reader.taken(name, value);
     entries.map(|entries| entries.0).unwrap_or_default()
 }
@@ -294,7 +302,7 @@ fn entries<T: Word>(name: &Name<'_>, value: &Spanned<DeValue<'_>>, reader: &mut 
 /// A list of 1 to [`MAX_ENTRIES`].
 struct Entries<T>(Vec<T>);
 
-impl<T: Word> Value for Entries<T> {
+impl<T: TextValue> SettingValue for Entries<T> {
     fn kind() -> String {
         Vec::<T>::kind()
     }
@@ -306,9 +314,11 @@ impl<T: Word> Value for Entries<T> {
     fn read(value: &Spanned<DeValue<'_>>, faults: &mut Faults) -> Option<Self> {
         let found = value.get_ref().as_array().map_or(1, |items| items.len());
         let wrong = match found {
-            0 => Wrong::Refused("the list is empty; leave it out, or write what it is about".to_owned()),
+            0 => {
+                MistakeKind::Refused("the list is empty; leave it out, or write what it is about".to_owned())
+            }
             1..=MAX_ENTRIES => return Vec::read(value, faults).map(Self),
-            _ => Wrong::TooMany {
+            _ => MistakeKind::TooMany {
                 found,
                 what: "entries",
                 most: MAX_ENTRIES,

@@ -3,7 +3,7 @@
 use landmarc_mail::DomainName;
 use landmarc_receiver::rule::{NamePattern, RecipientPattern};
 
-use crate::value::Word;
+use crate::value::TextValue;
 
 /// The longest name of a rule, in octets.
 pub const MAX_NAME_OCTETS: usize = 64;
@@ -50,7 +50,7 @@ text_value!(
 );
 
 fn line(text: &str, most: usize) -> Result<String, String> {
-    let line = <String as Word>::parse(text)?;
+    let line = <String as TextValue>::parse(text)?;
     match line.len() > most {
         true => Err(too_long(most)),
         false => Ok(line.trim().to_owned()),
@@ -70,14 +70,14 @@ fn without_brackets(text: &str) -> Result<(), String> {
 }
 
 /// One domain name, or all names below one: `example.com`, `*.example.com`.
-impl Word for NamePattern {
+impl TextValue for NamePattern {
     const KIND: &'static str = "domain name or pattern";
     const ALLOWED: &'static str =
         "a domain name such as \"example.com\", or \"*.example.com\" for the names below it";
 
     fn parse(text: &str) -> Result<Self, String> {
         without_brackets(text)?;
-        let name = |text: &str| <DomainName as Word>::parse(text);
+        let name = |text: &str| <DomainName as TextValue>::parse(text);
         match text.strip_prefix("*.") {
             Some(base) => name(base).map(Self::Below),
             None => name(text).map(Self::Exactly),
@@ -94,7 +94,7 @@ impl Word for NamePattern {
 
 /// One recipient, or all those of a domain: `postmaster@example.org`, `example.org`,
 /// `*.example.org`.
-impl Word for RecipientPattern {
+impl TextValue for RecipientPattern {
     const KIND: &'static str = "recipient";
     const ALLOWED: &'static str = "an address such as \"postmaster@example.org\", a domain, or \"*.example.org\" for the domains below one";
 
@@ -116,7 +116,7 @@ impl Word for RecipientPattern {
         }
         Ok(Self::Address {
             local_part: local_part.to_owned(),
-            domain: <DomainName as Word>::parse(domain)?,
+            domain: <DomainName as TextValue>::parse(domain)?,
         })
     }
 
@@ -132,7 +132,7 @@ impl Word for RecipientPattern {
 mod tests {
     use super::*;
 
-    fn why<T: Word>(text: &str) -> String {
+    fn why<T: TextValue>(text: &str) -> String {
         T::parse(text).err().unwrap_or_default()
     }
 

@@ -104,9 +104,9 @@ fn is_atext(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Word;
+    use crate::value::TextValue;
 
-    fn printed<T: Word>(text: &str) -> Result<String, String> {
+    fn printed<T: TextValue>(text: &str) -> Result<String, String> {
         T::parse(text).map(|value| value.text())
     }
 

@@ -17,7 +17,7 @@ macro_rules! choices {
             $( $(#[doc = $help:literal])+ $Variant:ident = $word:literal, )+
         }
     ) => {
-        impl $crate::value::Word for $Name {
+        impl $crate::value::TextValue for $Name {
             const KIND: &'static str = "choice";
             const ALLOWED: &'static str = "";
             const CHOICES: &'static [$crate::value::Choice] =

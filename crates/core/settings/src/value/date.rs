@@ -4,9 +4,9 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Faults, Value, not_a};
+use super::{Faults, SettingValue, not_a};
 
-impl Value for Date {
+impl SettingValue for Date {
     fn kind() -> String {
         "date".to_owned()
     }

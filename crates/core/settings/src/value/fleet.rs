@@ -88,7 +88,7 @@ fn after<'t>(text: &'t str, beginnings: &[&str]) -> Option<&'t str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Word as _;
+    use crate::value::TextValue as _;
 
     #[test]
     fn a_database_is_named_with_its_user_and_without_a_password() {

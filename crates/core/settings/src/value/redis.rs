@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use landmarc_mail::DomainName;
 
-use super::Word;
+use super::TextValue;
 
 /// The port of Redis where none is written.
 const REDIS_PORT: u16 = 6379;
@@ -39,7 +39,7 @@ fn redis_server(text: &str) -> Result<RedisServer, String> {
         .strip_prefix("unix:")
         .or_else(|| text.starts_with('/').then_some(text))
     {
-        let path = <PathBuf as Word>::parse(path)?;
+        let path = <PathBuf as TextValue>::parse(path)?;
         return Ok(RedisServer::Unix(path));
     }
     if let Ok(address) = text.parse::<SocketAddr>() {
@@ -87,7 +87,7 @@ impl FromStr for RedisServer {
 
     /// As the settings file has it, for the command line.
     fn from_str(text: &str) -> Result<Self, String> {
-        Word::parse(text)
+        TextValue::parse(text)
     }
 }
 

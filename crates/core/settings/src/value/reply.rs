@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Word;
+use super::TextValue;
 
 /// The longest reply text as written, in octets: room is left for what is filled in.
 const MAX_TEMPLATE_OCTETS: usize = 200;
@@ -72,7 +72,7 @@ impl ReplyText {
     }
 }
 
-impl Word for ReplyText {
+impl TextValue for ReplyText {
     const KIND: &'static str = "reply text";
     const ALLOWED: &'static str = "printable ASCII, at most 200 octets, with {author_domain}, {policy_domain}, {reason}, {client} or \
          {id} to be filled in";

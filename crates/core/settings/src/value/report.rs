@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use landmarc_mail::DomainName;
 
-use super::Word;
+use super::TextValue;
 
 /// A mail server that takes messages: a name or an address, and a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -134,7 +134,7 @@ impl DkimKeyFile {
     }
 }
 
-impl Word for DkimKeyFile {
+impl TextValue for DkimKeyFile {
     const KIND: &'static str = "DKIM key";
     const ALLOWED: &'static str = "a selector and a file such as \"reports1:/etc/landmarc/reports1.pem\"";
 
@@ -143,7 +143,7 @@ impl Word for DkimKeyFile {
             .split_once(':')
             .ok_or("there is no \":\" between selector and file")?;
         let selector = DomainName::parse(selector).map_err(|error| format!("its selector: {error}"))?;
-        let file = <PathBuf as Word>::parse(file).map_err(|why| format!("its file: {why}"))?;
+        let file = <PathBuf as TextValue>::parse(file).map_err(|why| format!("its file: {why}"))?;
         Ok(Self { selector, file })
     }
 
@@ -167,7 +167,7 @@ impl Delimiter {
     }
 }
 
-impl Word for Delimiter {
+impl TextValue for Delimiter {
     const KIND: &'static str = "delimiter";
     const ALLOWED: &'static str = "one of the characters + - = _ #";
 
@@ -189,7 +189,7 @@ impl Word for Delimiter {
 mod tests {
     use super::*;
 
-    fn why<T: Word>(text: &str) -> String {
+    fn why<T: TextValue>(text: &str) -> String {
         T::parse(text).err().unwrap_or_default()
     }
 

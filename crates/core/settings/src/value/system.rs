@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use super::Word;
+use super::TextValue;
 
 /// The port of a name server that is written without one (RFC 1035 §4.2).
 const DNS_PORT: u16 = 53;
@@ -27,7 +27,7 @@ impl FileMode {
     }
 }
 
-impl Word for FileMode {
+impl TextValue for FileMode {
     const KIND: &'static str = "file mode";
     const ALLOWED: &'static str = "\"0000\" to \"0777\", in octal";
 
@@ -58,7 +58,7 @@ impl fmt::Debug for FileMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NameServer(pub SocketAddr);
 
-impl Word for NameServer {
+impl TextValue for NameServer {
     const KIND: &'static str = "name server";
     const ALLOWED: &'static str =
         "an address such as \"192.0.2.53\", \"192.0.2.53:5353\", \"2001:db8::53\" or \"[2001:db8::53]:5353\"";
@@ -86,7 +86,7 @@ impl Word for NameServer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WebAddress(pub SocketAddr);
 
-impl Word for WebAddress {
+impl TextValue for WebAddress {
     const KIND: &'static str = "HTTP port";
     const ALLOWED: &'static str = "an address and port such as \"127.0.0.1:8895\" or \"[::1]:8895\"";
 

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use landmarc_mail::DomainName;
 
-use super::Word;
-use crate::Network;
+use super::TextValue;
+use crate::IpNetwork;
 
 /// One line of text that is not empty. An empty one is spelled by `Option`.
-impl Word for String {
+impl TextValue for String {
     const KIND: &'static str = "text";
     const ALLOWED: &'static str = "one line";
 
@@ -33,7 +33,7 @@ printed_value!(
 );
 
 printed_value!(
-    Network,
+    IpNetwork,
     "network",
     "an address or network such as \"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"",
     |text: &str| text
@@ -42,7 +42,7 @@ printed_value!(
 );
 
 /// A file, from the root: the service may run in any directory.
-impl Word for PathBuf {
+impl TextValue for PathBuf {
     const KIND: &'static str = "path";
     const ALLOWED: &'static str = "a path that starts with \"/\"";
 
@@ -115,7 +115,7 @@ pub(super) fn no_control_character(text: &str) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn why<T: Word>(text: &str) -> String {
+    fn why<T: TextValue>(text: &str) -> String {
         T::parse(text).err().unwrap_or_default()
     }
 

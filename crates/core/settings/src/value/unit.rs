@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Faults, Value, Word};
+use super::{Faults, SettingValue, TextValue};
 use crate::text::{quoted, quoted_short};
 
 /// The units of time, largest first, in milliseconds.
@@ -23,7 +23,7 @@ const SIZE_UNITS: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB"
 
 /// Durations are whole milliseconds; the unit must be written, because seconds and
 /// milliseconds are mistaken for each other otherwise.
-impl Word for Duration {
+impl TextValue for Duration {
     const KIND: &'static str = "duration";
     const ALLOWED: &'static str = "a whole number and its unit, such as \"500ms\" or \"5s\"";
     const UNIT: Option<&'static str> = Some("ms, s, m, h or d");
@@ -87,7 +87,7 @@ impl fmt::Display for Size {
     }
 }
 
-impl Value for Size {
+impl SettingValue for Size {
     const UNIT: Option<&'static str> = Some("octets, or KiB, MiB or GiB");
 
     fn kind() -> String {
@@ -162,7 +162,7 @@ mod tests {
             ("2d", 172_800_000, "2d"),
             ("0ms", 0, "0s"),
         ] {
-            let read = <Duration as Word>::parse(written).unwrap();
+            let read = <Duration as TextValue>::parse(written).unwrap();
             assert_eq!(read, Duration::from_millis(milliseconds), "{written}");
             assert_eq!(read.text(), printed, "{written}");
         }
@@ -184,7 +184,7 @@ mod tests {
             ("18446744073709551615d", "it is too large"),
         ] {
             assert_eq!(
-                <Duration as Word>::parse(written),
+                <Duration as TextValue>::parse(written),
                 Err(why.to_owned()),
                 "{written}"
             );

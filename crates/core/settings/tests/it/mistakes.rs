@@ -1,7 +1,7 @@
 //! Every kind of mistake: told at its line, with what is wrong and what is allowed, all at once.
 
 use landmarc_settings::{
-    MAX_FILE_OCTETS, MAX_MISTAKES, Settings, Wrong, key, read, read_checked, read_octets,
+    MAX_FILE_OCTETS, MAX_MISTAKES, MistakeKind, Settings, key, read, read_checked, read_octets,
 };
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
@@ -403,7 +403,7 @@ fn files_of_one_kind_of_trouble_are_bounded() {
         let mistakes = read(&text).unwrap_err();
         assert!(mistakes.0.len() <= MAX_MISTAKES + 1);
         for mistake in &mistakes.0 {
-            assert!(!matches!(mistake.wrong, Wrong::FileTooLong { .. }));
+            assert!(!matches!(mistake.wrong, MistakeKind::FileTooLong { .. }));
             assert!(mistake.render("f").len() < 1000, "{}", mistake.render("f").len());
         }
     }

@@ -1,7 +1,7 @@
 //! A session that notes what it is told stands in for the judge.
 
 use super::*;
-use crate::answer::Outcome;
+use crate::answer::MessageOutcome;
 use crate::findings::Findings;
 use crate::scripted::Scripted;
 
@@ -20,7 +20,7 @@ fn caller() -> Caller {
     }
 }
 
-async fn driven(scripted: &Scripted, octets: &[u8], piece: usize) -> Answer {
+async fn driven(scripted: &Scripted, octets: &[u8], piece: usize) -> MessageAnswer {
     let limits = DriveLimits::default();
     let mut drive = Drive::begin(scripted, Interface::Http, &caller(), ALL, limits).await;
     for part in octets.chunks(piece) {
@@ -56,7 +56,7 @@ async fn a_session_hears_what_a_milter_would() {
     for piece in [1, 5, 100] {
         let scripted = Scripted::default();
         let answer = driven(&scripted, octets, piece).await;
-        assert_eq!(answer.outcome(), Outcome::Accept);
+        assert_eq!(answer.outcome(), MessageOutcome::Accept);
         assert_eq!(answer.findings, Some(Findings::default()));
         assert_eq!(
             scripted.notes(),
@@ -162,7 +162,7 @@ async fn a_bug_at_any_step_is_a_tempfail() {
             ..Scripted::default()
         };
         let answer = driven(&scripted, b"A: 1\n\nbody", 100).await;
-        assert!(matches!(answer.outcome(), Outcome::TempFail(_)), "{bug}");
+        assert!(matches!(answer.outcome(), MessageOutcome::TempFail(_)), "{bug}");
         assert_eq!(answer.findings, None);
         let after = scripted
             .notes()

@@ -3,19 +3,19 @@
 use landmarc_milter::{Response, Verdict};
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Added, Answer, Outcome, Reply};
+use crate::answer::{Added, MessageAnswer, MessageOutcome, SmtpRefusal};
 
 /// What was found, with what is to be done behind it.
 ///
 /// Without findings, which only a bug of ours leads to, it is what is to be done alone.
-pub(super) fn object(answer: &Answer) -> Value {
+pub(super) fn object(answer: &MessageAnswer) -> Value {
     let mut object = match answer.findings.as_ref().map(|findings| findings.json.clone()) {
         Some(Value::Object(found)) => found,
         _ => Map::new(),
     };
     let (verdict, reply) = verdict(&answer.outcome());
     // A client may take what we refuse (reject 0 of qpsmtpd): what is forged in it must go all the same.
-    let taken = Answer {
+    let taken = MessageAnswer {
         response: Response {
             edits: answer.response.edits.clone(),
             verdict: Verdict::Accept,
@@ -35,13 +35,13 @@ pub(super) fn object(answer: &Answer) -> Value {
     Value::Object(object)
 }
 
-fn verdict(outcome: &Outcome) -> (&'static str, Option<Reply>) {
+fn verdict(outcome: &MessageOutcome) -> (&'static str, Option<SmtpRefusal>) {
     match outcome {
-        Outcome::Accept => ("accept", None),
-        Outcome::Quarantine(_) => ("quarantine", None),
-        Outcome::Reject(reply) => ("reject", Some(reply.clone())),
-        Outcome::TempFail(reply) => ("tempfail", Some(reply.clone())),
-        Outcome::Discard => ("discard", None),
+        MessageOutcome::Accept => ("accept", None),
+        MessageOutcome::Quarantine(_) => ("quarantine", None),
+        MessageOutcome::Reject(reply) => ("reject", Some(reply.clone())),
+        MessageOutcome::TempFail(reply) => ("tempfail", Some(reply.clone())),
+        MessageOutcome::Discard => ("discard", None),
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_to_do_stands_behind_what_was_found() {
-        let answer = Answer {
+        let answer = MessageAnswer {
             response: Response {
                 edits: vec![
                     Edit::DeleteHeader {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_refusal_has_its_reply_and_what_is_for_those_who_take_it() {
-        let mut answer = Answer::tempfail();
+        let mut answer = MessageAnswer::tempfail();
         answer.response.edits.push(Edit::AddHeader {
             name: "X".to_owned(),
             value: "y".to_owned(),

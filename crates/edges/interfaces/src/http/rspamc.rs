@@ -8,8 +8,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWrite
 
 use super::problem::Problem;
 use super::rspamd::{Envelope, RspamdVerdict};
-use super::{Progress, Site};
-use crate::answer::Answer;
+use super::{CheckApiService, Progress};
+use crate::answer::MessageAnswer;
 use crate::caller::Interface;
 use crate::drive::{Drive, DriveError};
 use crate::findings::Judged;
@@ -119,7 +119,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 pub(super) async fn serve<V, IO>(
     mut stream: IO,
     peer: Peer,
-    site: &Site<V>,
+    site: &CheckApiService<V>,
     progress: &Progress,
 ) -> io::Result<()>
 where
@@ -127,8 +127,8 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let text = match answer(&mut stream, peer, site, progress).await {
-        Ok(text) | Err(Refusal::Told(text)) => text,
-        Err(Refusal::Gone(error)) => return Err(error),
+        Ok(text) | Err(Refusal::Answered(text)) => text,
+        Err(Refusal::Disconnected(error)) => return Err(error),
     };
     progress.deadline.answer();
     stream.write_all(text.as_bytes()).await?;
@@ -138,21 +138,21 @@ where
 /// Why there is no verdict.
 enum Refusal {
     /// The client is told.
-    Told(String),
+    Answered(String),
     /// There is nobody to be told.
-    Gone(io::Error),
+    Disconnected(io::Error),
 }
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Self::Gone(error)
+        Self::Disconnected(error)
     }
 }
 
 async fn answer<V, IO>(
     stream: &mut IO,
     peer: Peer,
-    site: &Site<V>,
+    site: &CheckApiService<V>,
     progress: &Progress,
 ) -> Result<String, Refusal>
 where
@@ -217,7 +217,7 @@ async fn read_head(stream: &mut (impl AsyncBufRead + Unpin), peer: Peer) -> Resu
             }
         }
     }
-    Err(Refusal::Gone(io::ErrorKind::UnexpectedEof.into()))
+    Err(Refusal::Disconnected(io::ErrorKind::UnexpectedEof.into()))
 }
 
 /// Why a request is taken and not judged.
@@ -242,7 +242,7 @@ async fn push_all<S: Judged>(
         let available = stream.fill_buf().await?;
         if available.is_empty() && length.is_some() {
             // Half a message is not judged.
-            return Err(Refusal::Gone(io::ErrorKind::UnexpectedEof.into()));
+            return Err(Refusal::Disconnected(io::ErrorKind::UnexpectedEof.into()));
         }
         if available.is_empty() {
             break;
@@ -273,11 +273,11 @@ fn come_again(error: &TooMuch) -> String {
 }
 
 fn refused(code: u8, name: &str, why: &str) -> Refusal {
-    Refusal::Told(format!("RSPAMD/1.3 {code} {name}\r\nError: {why}\r\n\r\n"))
+    Refusal::Answered(format!("RSPAMD/1.3 {code} {name}\r\nError: {why}\r\n\r\n"))
 }
 
 /// The answer as Exim reads it: all after the third line is `$spam_report`.
-fn in_lines(answer: &Answer) -> String {
+fn in_lines(answer: &MessageAnswer) -> String {
     let verdict = RspamdVerdict::of(answer);
     let is_spam = if verdict.score >= threshold::REJECT {
         "True"

@@ -5,7 +5,7 @@ use landmarc_net::Peer;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
-use crate::answer::{Added, Answer, Outcome, Removed};
+use crate::answer::{Added, MessageAnswer, MessageOutcome, Removed};
 use crate::caller::Caller;
 use crate::findings::{ActionWord, Findings};
 use crate::recipients::{Quotes, Recipients};
@@ -84,7 +84,7 @@ pub(super) struct RspamdVerdict {
 }
 
 impl RspamdVerdict {
-    pub(super) fn of(answer: &Answer) -> Self {
+    pub(super) fn of(answer: &MessageAnswer) -> Self {
         // Without findings it was a bug of ours: for now, then.
         let bug = || Findings {
             unjudged: Some("internal error"),
@@ -94,8 +94,8 @@ impl RspamdVerdict {
         let findings = answer.findings.clone().unwrap_or_else(bug);
         let symbols = words::rspamd_symbols(&findings);
         let message = match answer.outcome() {
-            Outcome::Reject(reply) | Outcome::TempFail(reply) => Some(reply.in_one_line()),
-            Outcome::Accept | Outcome::Quarantine(_) | Outcome::Discard => None,
+            MessageOutcome::Reject(reply) | MessageOutcome::TempFail(reply) => Some(reply.in_one_line()),
+            MessageOutcome::Accept | MessageOutcome::Quarantine(_) | MessageOutcome::Discard => None,
         };
         Self {
             action: words::rspamd_action(findings.action),
@@ -107,7 +107,7 @@ impl RspamdVerdict {
 }
 
 /// The answer to `/checkv2`, with our own findings under `landmarc`.
-pub(super) fn object(answer: &Answer, elapsed: Duration) -> Value {
+pub(super) fn object(answer: &MessageAnswer, elapsed: Duration) -> Value {
     let result = RspamdVerdict::of(answer);
     let symbols: Map<String, Value> = result.symbols.iter().map(symbol).collect();
     let messages = match &result.message {
@@ -146,7 +146,7 @@ fn symbol(symbol: &words::Symbol) -> (String, Value) {
 
 /// What a client that edits messages is to do: a field at the place `order`, counted from the top; fields to remove by
 /// their numbers, of which 0 is all of the name, as with rspamd.
-fn milter_object(answer: &Answer) -> Value {
+fn milter_object(answer: &MessageAnswer) -> Value {
     let mut milter = Map::new();
     let mut add = Map::new();
     for (order, Added { name, value }) in answer.added().into_iter().enumerate() {

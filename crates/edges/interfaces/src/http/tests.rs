@@ -28,7 +28,7 @@ fn connect(scripted: &Scripted, secret: Option<&str>) -> Client {
         ..DriveLimits::default()
     };
     let secret = secret.map(|secret| secret.as_bytes().to_vec());
-    let site = Arc::new(Site::new(scripted.clone(), limits, secret, []));
+    let site = Arc::new(CheckApiService::new(scripted.clone(), limits, secret, []));
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(serve(ours, TCP, site, stopped, ConnectionSlot::default()));
     Client { stream, stop, served }

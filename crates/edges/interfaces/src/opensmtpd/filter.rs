@@ -11,10 +11,10 @@ use tokio::io::{AsyncBufRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::edits::{Removal, lines_of};
-use super::held::{Held, unstuffed};
-use super::line::{Event, Line, Number, Request, ReturnAddress, registration};
-use super::session::{Complete, Obstacle, Place, Ruled, Session};
-use crate::answer::{Added, Removed, Reply};
+use super::held::{BufferedMessage, unstuffed};
+use super::line::{Event, FilterLine, FilterRequest, Number, ReturnAddress, registration};
+use super::session::{Complete, Obstacle, Ruled, RulingSlot, Session};
+use crate::answer::{Added, Removed, SmtpRefusal};
 use crate::caller::Caller;
 use crate::lines::read_line;
 
@@ -50,7 +50,7 @@ pub trait Judge: Send + Sync + 'static {
     fn judge(
         &self,
         caller: &Caller,
-        message: &mut Held,
+        message: &mut BufferedMessage,
     ) -> impl Future<Output = Result<Ruling, NoRuling>> + Send;
 }
 
@@ -70,7 +70,7 @@ pub enum NoRuling {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ruling {
     /// Why it is refused, if it is; the rest then means nothing.
-    pub refusal: Option<Reply>,
+    pub refusal: Option<SmtpRefusal>,
     /// Fields to be removed.
     pub removed: Vec<Removed>,
     /// Fields to go above all others, topmost first.
@@ -91,7 +91,7 @@ pub enum Unjudged {
 
 /// What the filter goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Terms {
+pub struct OpenSmtpdOptions {
     /// What becomes of a message that cannot be judged.
     pub unjudged: Unjudged,
     /// Octets of a message; a larger one cannot be judged.
@@ -110,7 +110,7 @@ pub async fn run(
     input: impl AsyncBufRead + Unpin,
     output: impl AsyncWrite + Unpin,
     judge: Arc<impl Judge>,
-    terms: Terms,
+    terms: OpenSmtpdOptions,
 ) -> io::Result<()> {
     let (speak, spoken) = mpsc::channel(OUTPUT_PIECES);
     let filter = Filter {
@@ -140,7 +140,7 @@ async fn say(mut spoken: mpsc::Receiver<Vec<u8>>, mut output: impl AsyncWrite + 
 struct Filter<J> {
     sessions: HashMap<Number, Session>,
     judge: Arc<J>,
-    terms: Arc<Terms>,
+    terms: Arc<OpenSmtpdOptions>,
     places: Arc<Semaphore>,
     speak: mpsc::Sender<Vec<u8>>,
 }
@@ -149,7 +149,7 @@ impl<J: Judge> Filter<J> {
     async fn hear_all(mut self, mut input: impl AsyncBufRead + Unpin) -> io::Result<()> {
         let mut line = Vec::new();
         while let Some(is_whole) = read_line(&mut input, &mut line, MAX_LINE_OCTETS).await? {
-            match Line::parse(&line) {
+            match FilterLine::parse(&line) {
                 Ok(heard) => self.hear(heard, is_whole).await,
                 Err(error) => tracing::warn!("{error}"),
             }
@@ -157,20 +157,20 @@ impl<J: Judge> Filter<J> {
         Ok(())
     }
 
-    async fn hear(&mut self, line: Line<'_>, is_whole: bool) {
+    async fn hear(&mut self, line: FilterLine<'_>, is_whole: bool) {
         match line {
-            Line::Config => {}
-            Line::Ready => self.say(registration()).await,
-            Line::Report { session, event } => self.report(session, &event),
-            Line::Filter {
+            FilterLine::Config => {}
+            FilterLine::Ready => self.say(registration()).await,
+            FilterLine::Report { session, event } => self.report(session, &event),
+            FilterLine::Filter {
                 session,
                 request,
                 address,
             } => match request {
-                Request::DataLine(b".") => self.end_of_message(session, address).await,
-                Request::DataLine(text) => self.data_line(session, text, is_whole, address).await,
-                Request::Commit => self.commit(session, address).await,
-                Request::Other => self.say(address.proceed()).await,
+                FilterRequest::DataLine(b".") => self.end_of_message(session, address).await,
+                FilterRequest::DataLine(text) => self.data_line(session, text, is_whole, address).await,
+                FilterRequest::Commit => self.commit(session, address).await,
+                FilterRequest::Other => self.say(address.proceed()).await,
             },
         }
     }
@@ -220,7 +220,7 @@ impl<J: Judge> Filter<J> {
             // It is never closed.
             let _place = places.acquire().await;
             let edited = ruled(&*judge, complete, &terms, &place).await;
-            Back { speak, address }.message(edited, &place).await;
+            ReplyWriter { speak, address }.message(edited, &place).await;
         });
         session.is_judged_by(task.abort_handle());
     }
@@ -245,7 +245,7 @@ impl Unjudged {
     fn ruled(self) -> Ruled {
         match self {
             Self::Accept => Ruled::Take,
-            Self::TempFail => Ruled::Refuse(Reply {
+            Self::TempFail => Ruled::Refuse(SmtpRefusal {
                 code: 451,
                 enhanced: "4.7.1".to_owned(),
                 text: "the message could not be judged, try again later".to_owned(),
@@ -256,12 +256,17 @@ impl Unjudged {
 
 /// A message on its way back, with what is to be done to its header.
 struct Edited {
-    held: Held,
+    held: BufferedMessage,
     ruling: Ruling,
 }
 
 /// Has the message judged and notes what was ruled. What is to go back; nothing of a message that is refused.
-async fn ruled(judge: &impl Judge, complete: Complete, terms: &Terms, place: &Place) -> Option<Edited> {
+async fn ruled(
+    judge: &impl Judge,
+    complete: Complete,
+    terms: &OpenSmtpdOptions,
+    place: &RulingSlot,
+) -> Option<Edited> {
     let Complete {
         caller,
         mut held,
@@ -301,14 +306,14 @@ async fn ruled(judge: &impl Judge, complete: Complete, terms: &Terms, place: &Pl
 }
 
 /// The way back to smtpd.
-struct Back {
+struct ReplyWriter {
     speak: mpsc::Sender<Vec<u8>>,
     address: ReturnAddress,
 }
 
-impl Back {
+impl ReplyWriter {
     /// What there is of it, and the last line, after which smtpd asks what was ruled.
-    async fn message(&self, edited: Option<Edited>, place: &Place) {
+    async fn message(&self, edited: Option<Edited>, place: &RulingSlot) {
         if let Some(edited) = edited
             && let Err(error) = self.edited(edited).await
         {
@@ -352,7 +357,7 @@ impl Back {
 }
 
 /// A reply as smtpd takes it: one line of printable ASCII, not too long.
-fn one_line(reply: &Reply) -> String {
+fn one_line(reply: &SmtpRefusal) -> String {
     printable(&reply.in_one_line(), MAX_REPLY_OCTETS).into_owned()
 }
 

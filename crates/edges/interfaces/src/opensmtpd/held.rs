@@ -17,7 +17,7 @@ const PIECE_OCTETS: usize = 64 * 1024;
 
 /// The lines of a message as smtpd gave them: dots stuffed, each ended by LF.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct BufferedMessage {
     memory: Vec<u8>,
     file: Option<File>,
     /// Octets, in memory and in the file.
@@ -27,7 +27,7 @@ pub struct Held {
     stuffed: u64,
 }
 
-impl Held {
+impl BufferedMessage {
     /// Octets of the message as it is judged: dots unstuffed, lines ended by CRLF.
     #[must_use]
     pub fn message_octets(&self) -> u64 {
@@ -62,11 +62,11 @@ impl Held {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn lines(&mut self) -> io::Result<Lines<'_>> {
+    pub fn lines(&mut self) -> io::Result<BufferedLines<'_>> {
         if let Some(file) = &mut self.file {
             file.rewind()?;
         }
-        Ok(Lines {
+        Ok(BufferedLines {
             file: self.file.as_mut(),
             memory: Some(&self.memory),
             pending: Vec::new(),
@@ -76,7 +76,7 @@ impl Held {
 
 /// The lines of a message, in pieces of whole lines.
 #[derive(Debug)]
-pub struct Lines<'a> {
+pub struct BufferedLines<'a> {
     file: Option<&'a mut File>,
     /// What comes after the file.
     memory: Option<&'a [u8]>,
@@ -84,7 +84,7 @@ pub struct Lines<'a> {
     pending: Vec<u8>,
 }
 
-impl Lines<'_> {
+impl BufferedLines<'_> {
     /// The next lines, each ended by LF; nothing after the last one.
     ///
     /// # Errors
@@ -146,15 +146,15 @@ fn nameless_file(folder: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    fn held(lines: &[&[u8]]) -> Held {
-        let mut held = Held::default();
+    fn held(lines: &[&[u8]]) -> BufferedMessage {
+        let mut held = BufferedMessage::default();
         for line in lines {
             held.push(line, &std::env::temp_dir()).unwrap();
         }
         held
     }
 
-    fn all(held: &mut Held) -> Vec<u8> {
+    fn all(held: &mut BufferedMessage) -> Vec<u8> {
         let (mut all, mut lines) = (Vec::new(), held.lines().unwrap());
         while let Some(piece) = lines.next_piece().unwrap() {
             assert!(piece.ends_with(b"\n"));
@@ -172,7 +172,7 @@ mod tests {
         let judged = as_judged(&all(&mut held));
         assert_eq!(judged, b"Subject: x\r\n\r\n.a dot\r\nend\r\n");
         assert_eq!(held.message_octets(), u64::try_from(judged.len()).unwrap());
-        assert_eq!(all(&mut Held::default()), b"");
+        assert_eq!(all(&mut BufferedMessage::default()), b"");
     }
 
     /// What fits into memory, one octet more, and lines longer than a piece.
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn without_room_it_is_an_error() {
-        let mut held = Held::default();
+        let mut held = BufferedMessage::default();
         let line = vec![b'x'; MEMORY_OCTETS];
         assert!(held.push(&line, Path::new("/no/such/folder")).is_err());
     }

@@ -70,7 +70,7 @@ impl Version {
 
 /// What smtpd says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Line<'a> {
+pub enum FilterLine<'a> {
     /// Something about smtpd itself, which is of no use here.
     Config,
     /// All of that has been said: it is our turn to say what we want to hear.
@@ -87,7 +87,7 @@ pub enum Line<'a> {
         /// The SMTP session that waits for it.
         session: Number,
         /// What is asked.
-        request: Request<'a>,
+        request: FilterRequest<'a>,
         /// How the answer finds its question.
         address: ReturnAddress,
     },
@@ -127,7 +127,7 @@ pub enum Event<'a> {
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request<'a> {
+pub enum FilterRequest<'a> {
     /// What to put in place of this line of the message, its dot stuffed; `.` is its end.
     DataLine(&'a [u8]),
     /// Whether to take the message.
@@ -163,7 +163,7 @@ pub enum LineError {
     },
 }
 
-impl<'a> Line<'a> {
+impl<'a> FilterLine<'a> {
     /// Reads a line, which comes without its line end.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What we want to hear and to be asked, said once after [`Line::Ready`].
+/// What we want to hear and to be asked, said once after [`FilterLine::Ready`].
 #[must_use]
 pub fn registration() -> String {
     let reports = REPORTS
@@ -292,7 +292,7 @@ impl Flaw {
     }
 }
 
-fn report<'a>(fields: &mut Fields<'a>) -> Result<Line<'a>, Flaw> {
+fn report<'a>(fields: &mut Fields<'a>) -> Result<FilterLine<'a>, Flaw> {
     let (version, name) = fields.head()?;
     let session = fields.number("session")?;
     let event = match name {
@@ -310,7 +310,7 @@ fn report<'a>(fields: &mut Fields<'a>) -> Result<Line<'a>, Flaw> {
         b"link-disconnect" => Event::Disconnect,
         _ => Event::Nothing,
     };
-    Ok(Line::Report { session, event })
+    Ok(FilterLine::Report { session, event })
 }
 
 fn connect<'a>(fields: &mut Fields<'a>) -> Result<Event<'a>, Flaw> {
@@ -363,20 +363,20 @@ fn accepted<'a>(fields: &mut Fields<'a>, version: Version) -> Result<Option<&'a 
     Ok(Some(address).filter(|_| result == b"ok"))
 }
 
-fn filter<'a>(fields: &mut Fields<'a>) -> Result<Line<'a>, Flaw> {
+fn filter<'a>(fields: &mut Fields<'a>) -> Result<FilterLine<'a>, Flaw> {
     let (version, phase) = fields.head()?;
     let (session, token) = (fields.number("session")?, fields.number("token")?);
     let request = match phase {
-        b"data-line" => Request::DataLine(fields.rest()?),
-        b"commit" => Request::Commit,
-        _ => Request::Other,
+        b"data-line" => FilterRequest::DataLine(fields.rest()?),
+        b"commit" => FilterRequest::Commit,
+        _ => FilterRequest::Other,
     };
     let address = ReturnAddress {
         session,
         token,
         version,
     };
-    Ok(Line::Filter {
+    Ok(FilterLine::Filter {
         session,
         request,
         address,

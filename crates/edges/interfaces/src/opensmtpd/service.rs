@@ -24,13 +24,13 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::filter::{Judge, NoRuling, Ruling};
-use super::held::{Held, as_judged};
-use crate::answer::{Added, Reply};
+use super::held::{BufferedMessage, as_judged};
+use crate::answer::{Added, SmtpRefusal};
 use crate::caller::Caller;
 
 /// How long the service may take, from the connection to the answer. smtpd gives its client five minutes, and
 /// the client waits for as long.
-const PATIENCE: Duration = Duration::from_secs(240);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Octets of an answer that are read. Ours lists no more than a few fields, but a sender has a hand in what was found.
 const MAX_ANSWER_OCTETS: usize = 1024 * 1024;
@@ -40,19 +40,19 @@ const PIECES: usize = 4;
 
 /// The check API of a running service.
 #[derive(Clone)]
-pub struct CheckApi {
+pub struct CheckApiClient {
     socket: SocketAddress,
     secret: Option<Vec<u8>>,
 }
 
-impl CheckApi {
+impl CheckApiClient {
     /// `secret`: what the service wants each request to name.
     #[must_use]
     pub fn new(socket: SocketAddress, secret: Option<Vec<u8>>) -> Self {
         Self { socket, secret }
     }
 
-    async fn ask(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, AskError> {
+    async fn ask(&self, caller: &Caller, message: &mut BufferedMessage) -> Result<Ruling, AskError> {
         match &self.socket {
             SocketAddress::Unix(path) => {
                 self.ask_over(self.connected(UnixStream::connect(path).await)?, caller, message)
@@ -73,7 +73,12 @@ impl CheckApi {
         })
     }
 
-    async fn ask_over<IO>(&self, stream: IO, caller: &Caller, message: &mut Held) -> Result<Ruling, AskError>
+    async fn ask_over<IO>(
+        &self,
+        stream: IO,
+        caller: &Caller,
+        message: &mut BufferedMessage,
+    ) -> Result<Ruling, AskError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -109,9 +114,9 @@ impl CheckApi {
     }
 }
 
-impl Judge for CheckApi {
-    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, NoRuling> {
-        let asked = timeout(PATIENCE, self.ask(caller, message)).await;
+impl Judge for CheckApiClient {
+    async fn judge(&self, caller: &Caller, message: &mut BufferedMessage) -> Result<Ruling, NoRuling> {
+        let asked = timeout(ANSWER_TIMEOUT, self.ask(caller, message)).await;
         let asked = asked.unwrap_or(Err(AskError::TooSlow));
         asked.map_err(|error| {
             let mut words = error.to_string();
@@ -136,7 +141,7 @@ enum AskError {
     Unreachable { socket: String, source: io::Error },
     #[error("the check API ended the conversation")]
     Http(#[from] hyper::Error),
-    #[error("the service did not answer within {} seconds", PATIENCE.as_secs())]
+    #[error("the service did not answer within {} seconds", ANSWER_TIMEOUT.as_secs())]
     TooSlow,
     #[error("the message that was kept cannot be read back")]
     Held(#[source] io::Error),
@@ -187,7 +192,7 @@ async fn converse(
 }
 
 /// Reads the message into the pipe, for as long as somebody reads at its other end.
-async fn pump(message: &mut Held, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
+async fn pump(message: &mut BufferedMessage, pieces: mpsc::Sender<Bytes>) -> io::Result<()> {
     let mut lines = message.lines()?;
     while let Some(piece) = lines.next_piece()? {
         if pieces.send(as_judged(&piece).into()).await.is_err() {
@@ -282,7 +287,7 @@ fn ruling(body: &[u8]) -> Result<Ruling, AskError> {
     match object["verdict"].as_str() {
         Some("accept" | "quarantine") => edits(&object).map_err(|_| AskError::Answer("its edits are none")),
         Some("reject" | "tempfail") => {
-            let reply = Reply::deserialize(&object["smtp"]).ok();
+            let reply = SmtpRefusal::deserialize(&object["smtp"]).ok();
             let reply = reply.filter(|reply| (400..=599).contains(&reply.code));
             Ok(Ruling {
                 refusal: Some(reply.ok_or(AskError::Answer("its reply is none"))?),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::AbortHandle;
 
-use super::held::Held;
+use super::held::BufferedMessage;
 use super::line::Event;
-use crate::answer::Reply;
+use crate::answer::SmtpRefusal;
 use crate::caller::Caller;
 
 /// Recipients of one message that are told on. smtpd itself takes no more than a thousand, unless it is told to.
@@ -22,10 +22,10 @@ pub const MAX_WORD_OCTETS: usize = 4 * 1024;
 pub(super) struct Session {
     /// Whose client, HELO name, user and mail server are those of the session.
     caller: Caller,
-    held: Held,
+    held: BufferedMessage,
     /// Why the message cannot be judged, although it has not been tried.
     obstacle: Option<Obstacle>,
-    ruled: Option<Place>,
+    ruled: Option<RulingSlot>,
     /// The task that has the message judged.
     judging: Option<Judging>,
 }
@@ -34,14 +34,14 @@ pub(super) struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ruled {
     Take,
-    Refuse(Reply),
+    Refuse(SmtpRefusal),
 }
 
 /// Where is written what was ruled about one message.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Place(Arc<Mutex<Option<Ruled>>>);
+pub(super) struct RulingSlot(Arc<Mutex<Option<Ruled>>>);
 
-impl Place {
+impl RulingSlot {
     /// In place of what stood there.
     pub(super) fn set(&self, ruled: Ruled) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ruled);
@@ -78,7 +78,7 @@ impl Drop for Judging {
 /// A message that is complete.
 pub(super) struct Complete {
     pub(super) caller: Caller,
-    pub(super) held: Held,
+    pub(super) held: BufferedMessage,
     pub(super) obstacle: Option<Obstacle>,
 }
 
@@ -126,7 +126,7 @@ impl Session {
     /// The message will not be judged, for this reason; what is there of it is let go.
     pub(super) fn hinder(&mut self, obstacle: Obstacle) {
         self.obstacle.get_or_insert(obstacle);
-        self.held = Held::default();
+        self.held = BufferedMessage::default();
     }
 
     fn no_room(&mut self, error: &io::Error, folder: &Path) {
@@ -135,13 +135,13 @@ impl Session {
     }
 
     /// The message is complete: it is handed out, with the place for what is ruled about it.
-    pub(super) fn complete(&mut self) -> (Complete, Place) {
+    pub(super) fn complete(&mut self) -> (Complete, RulingSlot) {
         let complete = Complete {
             caller: self.caller.clone(),
             held: std::mem::take(&mut self.held),
             obstacle: self.obstacle.take(),
         };
-        let place = Place::default();
+        let place = RulingSlot::default();
         self.ruled = Some(place.clone());
         (complete, place)
     }
@@ -160,7 +160,7 @@ impl Session {
         self.caller.queue_id = None;
         self.caller.mail_from.clear();
         self.caller.rcpt_to.clear();
-        self.held = Held::default();
+        self.held = BufferedMessage::default();
         self.obstacle = None;
         self.ruled = None;
         self.judging = None;

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::answer::{Added, Answer, Outcome, Removed};
+use crate::answer::{Added, MessageAnswer, MessageOutcome, Removed};
 use crate::findings::Findings;
 use crate::incoming::{Incoming, Piece};
 use crate::words::{EximStatus, domain_policy};
@@ -21,7 +21,7 @@ pub const VALUE_LIMIT: usize = 64 * 1024;
 
 /// The line of a message, without its line end. `header` is its header section, as far as Exim gave it out.
 #[must_use]
-pub fn line(answer: &Answer, header: &[u8]) -> String {
+pub fn line(answer: &MessageAnswer, header: &[u8]) -> String {
     let mut line = Line::default();
     let nothing = Findings {
         unjudged: Some("internal error"),
@@ -104,10 +104,10 @@ fn say_findings(line: &mut Line, findings: &Findings) {
 
 /// The reply that landmarc would give, with its code in front, which is how a `message` of an ACL takes one;
 /// empty where the message goes on.
-fn reply(answer: &Answer) -> String {
+fn reply(answer: &MessageAnswer) -> String {
     match answer.outcome() {
-        Outcome::Reject(reply) | Outcome::TempFail(reply) => reply.in_one_line(),
-        Outcome::Accept | Outcome::Quarantine(_) | Outcome::Discard => String::new(),
+        MessageOutcome::Reject(reply) | MessageOutcome::TempFail(reply) => reply.in_one_line(),
+        MessageOutcome::Accept | MessageOutcome::Quarantine(_) | MessageOutcome::Discard => String::new(),
     }
 }
 

@@ -98,7 +98,7 @@ impl MessageId {
 
 /// All of a request but the body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct EximRequest {
     /// Exim's name for the message.
     pub id: Option<MessageId>,
     /// The queue it is in; mostly none, which is the common one.
@@ -119,7 +119,7 @@ pub struct Request {
     rcpt_to: Recipients,
 }
 
-impl Request {
+impl EximRequest {
     /// The envelope.
     #[must_use]
     pub fn caller(&self, peer: Peer) -> Caller {
@@ -197,9 +197,9 @@ fn queue(name: &str) -> Result<Option<String>, ()> {
 
 /// What comes next of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum RequestPart {
     /// All but the body.
-    Head(Box<Request>),
+    Head(Box<EximRequest>),
     /// A piece of the body, line ends LF.
     Body(Vec<u8>),
     /// It is whole.
@@ -208,9 +208,9 @@ pub enum Part {
 
 /// A request on its way in.
 #[derive(Debug, Default)]
-pub struct Reading {
+pub struct RequestReader {
     state: State,
-    request: Box<Request>,
+    request: Box<EximRequest>,
     /// The line under way; of body and recipients, characters that are not decoded yet.
     line: Vec<u8>,
     lines: usize,
@@ -238,19 +238,19 @@ const BODY: &[u8] = b"body ";
 /// How the recipients begin, as long as they like.
 const RECIPIENTS: &[u8] = b"rcpt_to ";
 
-impl Reading {
+impl RequestReader {
     /// The next part that is complete with these octets, which are taken off the front; nothing once they
     /// are used up. After the end, nothing more is read.
     ///
     /// # Errors
     /// What is wrong with it; there is no going on then.
-    pub fn next(&mut self, octets: &mut &[u8]) -> Result<Option<Part>, RequestError> {
+    pub fn next(&mut self, octets: &mut &[u8]) -> Result<Option<RequestPart>, RequestError> {
         loop {
             match self.state {
                 State::Ended => return Ok(None),
                 State::Whole => {
                     self.state = State::Ended;
-                    return Ok(Some(Part::End));
+                    return Ok(Some(RequestPart::End));
                 }
                 State::Body => return self.body(octets),
                 State::Recipients => {
@@ -298,7 +298,7 @@ impl Reading {
         self.state == State::Head && (self.line == BODY || self.line == RECIPIENTS)
     }
 
-    fn take_line(&mut self) -> Result<Option<Part>, RequestError> {
+    fn take_line(&mut self) -> Result<Option<RequestPart>, RequestError> {
         self.lines += 1;
         if self.begins_stream() {
             let line = std::mem::take(&mut self.line);
@@ -324,11 +324,11 @@ impl Reading {
         Ok(None)
     }
 
-    fn head(&mut self) -> Part {
-        Part::Head(std::mem::take(&mut self.request))
+    fn head(&mut self) -> RequestPart {
+        RequestPart::Head(std::mem::take(&mut self.request))
     }
 
-    fn enter_stream(&mut self, key: &[u8]) -> Option<Part> {
+    fn enter_stream(&mut self, key: &[u8]) -> Option<RequestPart> {
         if key == RECIPIENTS {
             self.state = State::Recipients;
             return None;
@@ -349,7 +349,7 @@ impl Reading {
         Ok(has_ended)
     }
 
-    fn body(&mut self, octets: &mut &[u8]) -> Result<Option<Part>, RequestError> {
+    fn body(&mut self, octets: &mut &[u8]) -> Result<Option<RequestPart>, RequestError> {
         let (decoded, has_ended) = self.decode(b"body", octets)?;
         if has_ended {
             self.state = State::AfterBody;
@@ -365,7 +365,7 @@ impl Reading {
             // Of a body that is empty, or a piece too small to be decoded, there is nothing to tell.
             return if has_ended { self.next(octets) } else { Ok(None) };
         }
-        Ok(Some(Part::Body(decoded)))
+        Ok(Some(RequestPart::Body(decoded)))
     }
 
     /// More of a value that is not kept whole, and whether its line ends with it.

@@ -16,7 +16,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat};
 
-use super::request::Request;
+use super::request::EximRequest;
 
 /// Octets of a line above the message; one of them has all recipients.
 const LINE_LIMIT: u64 = 1024 * 1024;
@@ -96,7 +96,7 @@ impl SpoolError {
 
 /// Where Exim keeps messages.
 #[derive(Clone, Debug)]
-pub struct Spool {
+pub struct EximSpool {
     directory: PathBuf,
 }
 
@@ -109,7 +109,7 @@ pub struct Spooled {
     pub octets: u64,
 }
 
-impl Spool {
+impl EximSpool {
     /// `directory` is what `exim -bP spool_directory` prints. Where it is empty, nothing is read.
     #[must_use]
     pub fn new(directory: impl Into<PathBuf>) -> Self {
@@ -122,7 +122,7 @@ impl Spool {
     ///
     /// # Errors
     /// When it cannot be read, or is not of the size that Exim says.
-    pub fn body(&self, request: &Request) -> Result<Spooled, SpoolError> {
+    pub fn body(&self, request: &EximRequest) -> Result<Spooled, SpoolError> {
         let id = request.id.as_ref().ok_or(SpoolError::NoId)?;
         let name = format!("{}-D", id.as_str());
         let queue = request.queue.as_deref();
@@ -154,7 +154,7 @@ impl Spool {
     ///
     /// # Errors
     /// When it is there and cannot be read.
-    pub fn scanned(&self, request: &Request) -> Result<Option<Spooled>, SpoolError> {
+    pub fn scanned(&self, request: &EximRequest) -> Result<Option<Spooled>, SpoolError> {
         let id = request.id.as_ref().ok_or(SpoolError::NoId)?.as_str();
         let name = format!("{id}.eml");
         let queue = request.queue.as_deref();

@@ -117,7 +117,7 @@ async fn ask(spool: &Path, question: &[u8]) -> (String, String) {
 }
 
 async fn serve(scribe: &Scribe, spool: &Path, stream: DuplexStream) {
-    let desk = Desk::new(scribe.clone(), Spool::new(spool), DriveLimits::default());
+    let desk = EximService::new(scribe.clone(), EximSpool::new(spool), DriveLimits::default());
     let (_stop, stopped) = watch::channel(false);
     desk.serve(stream, Peer::Unix, stopped, &ConnectionSlot::default())
         .await;
@@ -225,7 +225,7 @@ fn who_can_mend_it_decides_between_down_and_temperror() {
 async fn ask_as_exim(limits: DriveLimits, question: &[u8]) -> String {
     let (mut ours, theirs) = duplex(1024);
     let served = async move {
-        let desk = Desk::new(Scribe::default(), Spool::new(""), limits);
+        let desk = EximService::new(Scribe::default(), EximSpool::new(""), limits);
         let (_stop, stopped) = watch::channel(false);
         desk.serve(theirs, Peer::Unix, stopped, &ConnectionSlot::default())
             .await;
@@ -366,7 +366,7 @@ async fn who_says_nothing_is_let_go() {
 /// Who is stopped does not wait for those that say nothing.
 #[tokio::test]
 async fn the_silent_do_not_hold_up_the_end() {
-    let desk = Desk::new(Scribe::default(), Spool::new(""), DriveLimits::default());
+    let desk = EximService::new(Scribe::default(), EximSpool::new(""), DriveLimits::default());
     let (_ours, theirs) = duplex(1024);
     let (stop, stopped) = watch::channel(false);
     let served = tokio::spawn(async move {

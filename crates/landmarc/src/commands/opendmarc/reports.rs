@@ -262,7 +262,7 @@ fn overlaid(tool: &Tool, mut settings: Settings) -> Result<Settings, Failure> {
 }
 
 /// Who reports is what the service says, so that both say the same; the flags say it where it does not.
-fn fill(tool: &Tool, settings: &mut Settings, flags: landmarc_settings::keys::Report, has_server: bool) {
+fn fill(tool: &Tool, settings: &mut Settings, flags: landmarc_settings::keys::ReportTable, has_server: bool) {
     let ours = &mut settings.report;
     if ours.email.is_none() {
         ours.email = flags.email;

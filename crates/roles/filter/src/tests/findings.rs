@@ -18,7 +18,7 @@ const CLEAR: Powers = Powers {
     add_recipients: true,
 };
 
-async fn driven(filter: &Filter, caller: &Caller, message: &str) -> landmarc_interfaces::Answer {
+async fn driven(filter: &Filter, caller: &Caller, message: &str) -> landmarc_interfaces::MessageAnswer {
     let limits = DriveLimits::default();
     let mut drive = Drive::begin(filter, Interface::Http, caller, CLEAR, limits).await;
     drive.push(message.as_bytes()).await.unwrap();

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error_chain::error_chain;
 use landmarc_delivery::sign::{KeyFile, ReportSigner, SignerError};
 use landmarc_delivery::{CaError, check_ca_file};
-use landmarc_settings::keys::{Delivery, DeliveryBy, RelayTls, Report};
+use landmarc_settings::keys::{DeliveryBy, DeliveryTable, RelayTls, ReportTable};
 use landmarc_settings::{Mistake, Settings, key};
 
 /// What is wrong with the files that `[report]` names.
@@ -30,7 +30,7 @@ impl OfReports {
     }
 
     fn keys(&mut self, settings: &Settings) {
-        let Report { dkim_keys, .. } = &settings.report;
+        let ReportTable { dkim_keys, .. } = &settings.report;
         let Some(domain) = settings.report.signing_domain() else {
             return;
         };
@@ -74,7 +74,7 @@ impl OfReports {
     }
 
     fn delivery(&mut self, settings: &Settings) {
-        let Delivery {
+        let DeliveryTable {
             by,
             ca_file,
             password_file,

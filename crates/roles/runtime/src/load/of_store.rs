@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use landmarc_settings::{Mistake, Mistakes, Settings, Wrong};
+use landmarc_settings::{Mistake, MistakeKind, Mistakes, Settings};
 
 use super::{DEFAULT_FILE, LoadError, read_limited};
 use crate::visible::visible_path;
@@ -65,12 +65,12 @@ fn matters(mistake: &Mistake, settings: &Settings, need: Need) -> bool {
     let in_table = |key: &str| TABLES.contains(&key.split('.').next().unwrap_or(key));
     match &mistake.wrong {
         // Whatever the line was to say: the directory has been said.
-        Wrong::Syntax { .. } => need == Need::Retention || settings.store.directory.is_none(),
-        Wrong::UnknownKey { nearest } | Wrong::UnknownTable { nearest } => {
+        MistakeKind::Syntax { .. } => need == Need::Retention || settings.store.directory.is_none(),
+        MistakeKind::UnknownKey { nearest } | MistakeKind::UnknownTable { nearest } => {
             in_table(&mistake.key) || nearest.as_deref().is_some_and(in_table)
         }
         // What is left out may be in the table.
-        Wrong::FileTooLong { .. } | Wrong::NotUtf8 | Wrong::More { .. } => true,
+        MistakeKind::FileTooLong { .. } | MistakeKind::NotUtf8 | MistakeKind::More { .. } => true,
         _ => in_table(&mistake.key),
     }
 }

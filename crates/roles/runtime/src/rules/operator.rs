@@ -46,7 +46,10 @@ fn conditions(rule: &OperatorRule) -> RuleConditions {
         result: rule.result.clone(),
         author_domain: author_domain.clone(),
         dkim_domain: dkim_domain.clone(),
-        client: client.iter().map(landmarc_settings::Network::addresses).collect(),
+        client: client
+            .iter()
+            .map(landmarc_settings::IpNetwork::addresses)
+            .collect(),
         client_name: client_name.clone(),
         list_id: list_id.clone(),
         arc_sealer: arc_sealer.clone(),

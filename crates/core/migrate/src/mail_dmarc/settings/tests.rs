@@ -196,7 +196,7 @@ fn check(file: &[u8]) {
                 let broken = mistakes
                     .0
                     .iter()
-                    .any(|one| matches!(one.wrong, landmarc_settings::Wrong::Syntax { .. }));
+                    .any(|one| matches!(one.wrong, landmarc_settings::MistakeKind::Syntax { .. }));
                 assert!(!broken, "{}", mistakes.render("made"));
             }
         }

@@ -60,7 +60,7 @@ async fn asked(scripted: &Scripted, secret: Option<&[u8]>, request: &[u8], ends:
         message_octets: 100,
         ..DriveLimits::default()
     };
-    let site = Site::new(scripted.clone(), limits, secret.map(<[u8]>::to_vec), []);
+    let site = CheckApiService::new(scripted.clone(), limits, secret.map(<[u8]>::to_vec), []);
     let progress = Progress::new(landmarc_net::ConnectionSlot::default());
     let request = request.to_vec();
     let client = async move {
@@ -257,7 +257,7 @@ async fn ping_and_secret() {
 /// A sender who makes our field long must not make us seem down: what is done is told all the same.
 #[test]
 fn an_answer_that_exim_has_no_room_for_goes_without_the_added_fields() {
-    let of = |octets: usize| Answer {
+    let of = |octets: usize| MessageAnswer {
         response: Response {
             edits: vec![
                 landmarc_milter::Edit::DeleteHeader {

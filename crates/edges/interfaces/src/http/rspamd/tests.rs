@@ -99,7 +99,7 @@ fn failed(action: ActionWord) -> Findings {
 
 #[test]
 fn an_answer_that_marks() {
-    let answer = Answer {
+    let answer = MessageAnswer {
         response: Response {
             edits: vec![
                 delete(1),
@@ -117,7 +117,7 @@ fn an_answer_that_marks() {
 
 #[test]
 fn an_answer_that_refuses_says_what_to_say() {
-    let answer = Answer {
+    let answer = MessageAnswer {
         response: Response {
             edits: vec![delete(1)],
             verdict: Verdict::Reply {
@@ -137,7 +137,7 @@ fn an_answer_that_refuses_says_what_to_say() {
 
 #[test]
 fn after_a_bug_it_is_a_soft_reject() {
-    let object = object(&Answer::tempfail(), Duration::ZERO);
+    let object = object(&MessageAnswer::tempfail(), Duration::ZERO);
     assert_eq!(object["action"], "soft reject");
     assert_eq!(object["landmarc"], Value::Null);
     assert_eq!(object["messages"]["smtp_message"], "451 4.7.1 try again later");

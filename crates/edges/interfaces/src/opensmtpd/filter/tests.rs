@@ -21,7 +21,7 @@ struct Scripted {
 }
 
 impl Judge for Scripted {
-    async fn judge(&self, caller: &Caller, message: &mut Held) -> Result<Ruling, NoRuling> {
+    async fn judge(&self, caller: &Caller, message: &mut BufferedMessage) -> Result<Ruling, NoRuling> {
         let mut octets = Vec::new();
         let mut lines = message.lines().unwrap();
         while let Some(piece) = lines.next_piece().unwrap() {
@@ -53,7 +53,7 @@ impl Smtpd {
         });
         let (to, input) = duplex(1 << 20);
         let (output, from) = duplex(1 << 20);
-        let terms = Terms {
+        let terms = OpenSmtpdOptions {
             unjudged,
             message_octets: 100_000,
             folder: std::env::temp_dir(),
@@ -141,7 +141,7 @@ fn taken() -> Option<Ruling> {
 }
 
 fn refused(text: &str) -> Option<Ruling> {
-    let refusal = Reply {
+    let refusal = SmtpRefusal {
         code: 550,
         enhanced: "5.7.1".to_owned(),
         text: text.to_owned(),

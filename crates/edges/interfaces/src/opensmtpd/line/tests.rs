@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn event(line: &str) -> Event<'_> {
-    match Line::parse(line.as_bytes()) {
-        Ok(Line::Report { event, .. }) => event,
+    match FilterLine::parse(line.as_bytes()) {
+        Ok(FilterLine::Report { event, .. }) => event,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -149,9 +149,9 @@ fn each_version_has_its_own_order() {
 
     let address = |version: &str| {
         let line = format!("filter|{version}|1.0|smtp-in|commit|1|a2");
-        match Line::parse(line.as_bytes()) {
-            Ok(Line::Filter {
-                request: Request::Commit,
+        match FilterLine::parse(line.as_bytes()) {
+            Ok(FilterLine::Filter {
+                request: FilterRequest::Commit,
                 address,
                 ..
             }) => address,
@@ -178,9 +178,9 @@ fn each_version_has_its_own_order() {
 fn a_line_of_a_message_is_taken_whole() {
     for text in ["", ".", "..a dot", "a|b||", "Subject: x | y", "\u{fc}"] {
         let line = format!("filter|0.6|1.0|smtp-in|data-line|1|2|{text}");
-        match Line::parse(line.as_bytes()) {
-            Ok(Line::Filter {
-                request: Request::DataLine(found),
+        match FilterLine::parse(line.as_bytes()) {
+            Ok(FilterLine::Filter {
+                request: FilterRequest::DataLine(found),
                 address,
                 ..
             }) => {
@@ -217,19 +217,19 @@ fn what_smtpd_does_not_say_is_named() {
         ),
         ("filter|0.6|1.0|smtp-in|commit|1|xyz", "broken token"),
     ] {
-        let error = Line::parse(line.as_bytes()).unwrap_err().to_string();
+        let error = FilterLine::parse(line.as_bytes()).unwrap_err().to_string();
         assert!(error.contains(words), "{line}: {error}");
     }
     let long = format!("x{}", "y".repeat(1_000));
-    assert!(Line::parse(long.as_bytes()).unwrap_err().to_string().len() < 200);
+    assert!(FilterLine::parse(long.as_bytes()).unwrap_err().to_string().len() < 200);
 }
 
 #[test]
 fn what_is_said_of_smtpd_is_passed_over_until_it_is_ready() {
     for line in ["config|smtpd-version|6.8.0p2", "config|protocol|0.6", "config|"] {
-        assert_eq!(Line::parse(line.as_bytes()), Ok(Line::Config));
+        assert_eq!(FilterLine::parse(line.as_bytes()), Ok(FilterLine::Config));
     }
-    assert_eq!(Line::parse(b"config|ready"), Ok(Line::Ready));
+    assert_eq!(FilterLine::parse(b"config|ready"), Ok(FilterLine::Ready));
     let said = registration();
     assert!(
         said.starts_with("register|report|smtp-in|link-connect\n"),
@@ -244,12 +244,12 @@ fn what_is_said_of_smtpd_is_passed_over_until_it_is_ready() {
 proptest! {
     #[test]
     fn no_line_panics(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Line::parse(&line);
+        let _ = FilterLine::parse(&line);
     }
 
     #[test]
     fn no_report_panics(rest in "[a-z|.0-9-]{0,60}") {
         let line = format!("report|0.6|1.0|smtp-in|{rest}");
-        let _ = Line::parse(line.as_bytes());
+        let _ = FilterLine::parse(line.as_bytes());
     }
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::caller::Interface;
 use crate::drive::DriveLimits;
 use crate::findings::{Findings, Judged};
-use crate::http::{Site, serve};
+use crate::http::{CheckApiService, serve};
 
 /// A service that says what it was told of the client.
 #[derive(Clone)]
@@ -91,7 +91,12 @@ async fn check_api(name: &str, verdict: Verdict, secret: Option<&str>) -> (Socke
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).unwrap();
     let secret = secret.map(|secret| secret.as_bytes().to_vec());
-    let site = Arc::new(Site::new(Scripted(verdict), DriveLimits::default(), secret, []));
+    let site = Arc::new(CheckApiService::new(
+        Scripted(verdict),
+        DriveLimits::default(),
+        secret,
+        [],
+    ));
     tokio::spawn(async move {
         let (_stop, stopped) = watch::channel(false);
         while let Ok((stream, _)) = listener.accept().await {
@@ -107,8 +112,8 @@ async fn check_api(name: &str, verdict: Verdict, secret: Option<&str>) -> (Socke
     (SocketAddress::Unix(path.clone()), path)
 }
 
-fn held(lines: &[&str]) -> Held {
-    let mut held = Held::default();
+fn held(lines: &[&str]) -> BufferedMessage {
+    let mut held = BufferedMessage::default();
     for line in lines {
         held.push(line.as_bytes(), &std::env::temp_dir()).unwrap();
     }
@@ -131,7 +136,7 @@ fn caller() -> Caller {
 #[tokio::test]
 async fn the_service_hears_of_envelope_and_message_and_its_edits_come_back() {
     let (socket, path) = check_api("edits", Verdict::Accept, Some("s3cret")).await;
-    let api = CheckApi::new(socket, Some(b"s3cret".to_vec()));
+    let api = CheckApiClient::new(socket, Some(b"s3cret".to_vec()));
     let ruling = api
         .judge(&caller(), &mut held(&["A: b", "", "..x", "y"]))
         .await
@@ -159,7 +164,7 @@ async fn a_thousand_long_recipients_are_told_on() {
         rcpt_to: vec![vec![b'x'; 511]; super::super::MAX_RECIPIENTS],
         ..caller()
     };
-    let ruling = CheckApi::new(socket, None)
+    let ruling = CheckApiClient::new(socket, None)
         .judge(&caller, &mut held(&["A: b", "", "y"]))
         .await;
     assert_eq!(ruling.unwrap().refusal, None);
@@ -174,7 +179,7 @@ async fn a_large_message_streams_through_and_a_refusal_comes_back() {
         text: "no".to_owned(),
     };
     let (socket, path) = check_api("refusal", no, None).await;
-    let api = CheckApi::new(socket, None);
+    let api = CheckApiClient::new(socket, None);
     let line = "x".repeat(500);
     let ruling = api
         .judge(&caller(), &mut held(&vec![line.as_str(); 2_000]))
@@ -189,7 +194,7 @@ async fn a_large_message_streams_through_and_a_refusal_comes_back() {
 
 #[tokio::test]
 async fn without_an_answer_it_says_why() {
-    let nowhere = CheckApi::new(SocketAddress::Unix("/no/such/socket".into()), None);
+    let nowhere = CheckApiClient::new(SocketAddress::Unix("/no/such/socket".into()), None);
     let error = nowhere.judge(&caller(), &mut held(&["x"])).await.unwrap_err();
     let NoRuling::Away(error) = error else {
         panic!("{error:?}");
@@ -200,7 +205,7 @@ async fn without_an_answer_it_says_why() {
     );
 
     let (socket, path) = check_api("secret", Verdict::Accept, Some("s3cret")).await;
-    let stranger = CheckApi::new(socket, Some(b"guessed".to_vec()));
+    let stranger = CheckApiClient::new(socket, Some(b"guessed".to_vec()));
     let error = stranger.judge(&caller(), &mut held(&["x"])).await.unwrap_err();
     let NoRuling::Away(error) = error else {
         panic!("{error:?}");
@@ -210,7 +215,7 @@ async fn without_an_answer_it_says_why() {
 }
 
 /// Answers each question with these octets.
-fn answering(name: &str, answer: String) -> (CheckApi, PathBuf) {
+fn answering(name: &str, answer: String) -> (CheckApiClient, PathBuf) {
     let path = std::env::temp_dir().join(format!("landmarc-interfaces-{}-{name}.sock", std::process::id()));
     // A leftover of an earlier process with our number.
     let _ = std::fs::remove_file(&path);
@@ -224,7 +229,7 @@ fn answering(name: &str, answer: String) -> (CheckApi, PathBuf) {
         // Who has had enough hangs up.
         let _ = stream.write_all(answer.as_bytes()).await;
     });
-    (CheckApi::new(SocketAddress::Unix(path.clone()), None), path)
+    (CheckApiClient::new(SocketAddress::Unix(path.clone()), None), path)
 }
 
 /// A sender has a hand in how much there is to say, so more than is read of it is no trouble of the service.

@@ -77,8 +77,8 @@ fn failing() -> Findings {
     }
 }
 
-fn answer(findings: Option<Findings>, edits: Vec<Edit>, verdict: Verdict) -> Answer {
-    Answer {
+fn answer(findings: Option<Findings>, edits: Vec<Edit>, verdict: Verdict) -> MessageAnswer {
+    MessageAnswer {
         response: Response { edits, verdict },
         findings,
     }
@@ -119,7 +119,7 @@ fn e14_what_is_asked_stands_beside_what_is_done() {
 
 #[test]
 fn a_bug_of_ours_is_temperror() {
-    let line = line(&Answer::tempfail(), b"");
+    let line = line(&MessageAnswer::tempfail(), b"");
     assert_eq!(value(&line, "status"), "temperror");
     assert_eq!(value(&line, "error"), "internal error");
     assert_eq!(

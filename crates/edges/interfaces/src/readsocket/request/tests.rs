@@ -25,16 +25,16 @@ fn request(rest: &str) -> Vec<u8> {
 }
 
 /// All parts, with pieces of the body put together, of octets that come in pieces of this size.
-fn parts(octets: &[u8], size: usize) -> Result<(Vec<Part>, Vec<u8>), RequestError> {
-    let (mut reading, mut found, mut body) = (Reading::default(), Vec::new(), Vec::new());
+fn parts(octets: &[u8], size: usize) -> Result<(Vec<RequestPart>, Vec<u8>), RequestError> {
+    let (mut reading, mut found, mut body) = (RequestReader::default(), Vec::new(), Vec::new());
     for mut chunk in octets.chunks(size) {
         while let Some(part) = reading.next(&mut chunk)? {
             match part {
-                Part::Body(octets) => body.extend(octets),
+                RequestPart::Body(octets) => body.extend(octets),
                 part => found.push(part),
             }
         }
-        assert!(chunk.is_empty() || found.last() == Some(&Part::End));
+        assert!(chunk.is_empty() || found.last() == Some(&RequestPart::End));
     }
     Ok((found, body))
 }
@@ -43,7 +43,7 @@ fn parts(octets: &[u8], size: usize) -> Result<(Vec<Part>, Vec<u8>), RequestErro
 fn a_request_is_read_in_pieces_of_any_size() {
     let octets = request(&format!("body {}\nend\n", b64("a\r\nb\n\n")));
     let whole = parts(&octets, octets.len()).unwrap();
-    let [Part::Head(head), Part::End] = &whole.0[..] else {
+    let [RequestPart::Head(head), RequestPart::End] = &whole.0[..] else {
         panic!("{whole:?}");
     };
     assert_eq!(whole.1, b"a\r\nb\n\n");
@@ -59,7 +59,7 @@ fn a_request_is_read_in_pieces_of_any_size() {
 #[test]
 fn the_envelope_is_told_as_a_milter_would_be() {
     let (found, _) = parts(&request("end\n"), 7).unwrap();
-    let [Part::Head(head), Part::End] = &found[..] else {
+    let [RequestPart::Head(head), RequestPart::End] = &found[..] else {
         panic!("{found:?}");
     };
     assert!(!head.has_body);
@@ -82,9 +82,9 @@ fn the_envelope_is_told_as_a_milter_would_be() {
 #[test]
 fn a_client_without_an_address_is_a_program_of_this_host() {
     let client = |client: &str| {
-        let request = Request {
+        let request = EximRequest {
             client: client.to_owned(),
-            ..Request::default()
+            ..EximRequest::default()
         };
         request.caller(Peer::Unix)
     };
@@ -170,7 +170,7 @@ fn any_number_of_recipients_is_read() {
             b64("192.0.2.7")
         );
         let (found, _) = parts(octets.as_bytes(), size).unwrap();
-        let [Part::Head(head), Part::End] = &found[..] else {
+        let [RequestPart::Head(head), RequestPart::End] = &found[..] else {
             panic!("{found:?}");
         };
         let caller = head.caller(Peer::Unix);
@@ -195,15 +195,18 @@ fn any_number_of_recipients_is_read() {
 #[test]
 fn the_body_has_a_limit() {
     let of = |before: u64| {
-        let mut reading = Reading {
+        let mut reading = RequestReader {
             body_octets: before,
-            ..Reading::default()
+            ..RequestReader::default()
         };
         let mut octets = &b"landmarc exim 1\nbody YWJj\nend\n"[..];
-        assert!(matches!(reading.next(&mut octets), Ok(Some(Part::Head(_)))));
+        assert!(matches!(
+            reading.next(&mut octets),
+            Ok(Some(RequestPart::Head(_)))
+        ));
         reading.next(&mut octets)
     };
-    assert_eq!(of(BODY_LIMIT - 3), Ok(Some(Part::Body(b"abc".to_vec()))));
+    assert_eq!(of(BODY_LIMIT - 3), Ok(Some(RequestPart::Body(b"abc".to_vec()))));
     assert_eq!(of(BODY_LIMIT - 2), Err(RequestError::BodyTooLong));
 }
 
@@ -212,7 +215,7 @@ fn an_empty_body_is_a_body() {
     for rest in ["body \nend\n", "body \r\nend\r\n"] {
         let (found, body) = parts(&request(rest), 5).unwrap();
         assert!(
-            matches!(&found[..], [Part::Head(head), Part::End] if head.has_body),
+            matches!(&found[..], [RequestPart::Head(head), RequestPart::End] if head.has_body),
             "{found:?}"
         );
         assert!(body.is_empty());

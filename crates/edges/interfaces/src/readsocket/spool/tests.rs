@@ -30,11 +30,11 @@ impl Home {
         fs::write(path, octets).unwrap();
     }
 
-    fn spool(&self) -> Spool {
-        Spool::new(&self.0)
+    fn spool(&self) -> EximSpool {
+        EximSpool::new(&self.0)
     }
 
-    fn body(&self, request: &Request) -> Result<String, String> {
+    fn body(&self, request: &EximRequest) -> Result<String, String> {
         text(self.spool().body(request))
     }
 }
@@ -54,14 +54,14 @@ fn text(spooled: Result<Spooled, SpoolError>) -> Result<String, String> {
     Ok(text)
 }
 
-fn request(body_size: u64) -> Request {
-    let mut request = Request::default();
+fn request(body_size: u64) -> EximRequest {
+    let mut request = EximRequest::default();
     request.id = MessageId::parse(ID);
     request.body_size = Some(body_size);
     request
 }
 
-fn of_queue(queue: &str) -> Request {
+fn of_queue(queue: &str) -> EximRequest {
     let mut request = request(6);
     request.queue = Some(queue.to_owned());
     request
@@ -130,7 +130,7 @@ fn links_lead_nowhere() {
         format!("{ID}-D\nhello\n").as_bytes(),
     );
     symlink(home.0.join("real"), home.0.join("spool")).unwrap();
-    assert!(Spool::new(home.0.join("spool")).body(&request(6)).is_ok());
+    assert!(EximSpool::new(home.0.join("spool")).body(&request(6)).is_ok());
 }
 
 #[test]
@@ -166,15 +166,18 @@ fn only_plain_files_of_exim_are_read() {
 #[test]
 fn without_a_name_there_is_no_file() {
     let home = Home::new();
-    let nameless = Request::default();
+    let nameless = EximRequest::default();
     assert_eq!(
         home.body(&nameless),
         Err("the request names no message".to_owned())
     );
     assert!(matches!(home.spool().scanned(&nameless), Err(SpoolError::NoId)));
-    assert!(matches!(Spool::new("").body(&request(6)), Err(SpoolError::Off)));
     assert!(matches!(
-        Spool::new("/nonexistent").body(&request(6)),
+        EximSpool::new("").body(&request(6)),
+        Err(SpoolError::Off)
+    ));
+    assert!(matches!(
+        EximSpool::new("/nonexistent").body(&request(6)),
         Err(SpoolError::Missing { .. })
     ));
 }
