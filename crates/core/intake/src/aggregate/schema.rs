@@ -23,33 +23,6 @@ pub(super) struct Child {
     pub(super) repeats: bool,
 }
 
-impl Child {
-    const fn text(name: &'static str, place: &'static str) -> Self {
-        Self {
-            name,
-            place,
-            kind: None,
-            repeats: false,
-        }
-    }
-
-    const fn of(name: &'static str, kind: &'static ElementKind) -> Self {
-        Self {
-            name,
-            place: kind.place,
-            kind: Some(kind),
-            repeats: false,
-        }
-    }
-
-    const fn many(self) -> Self {
-        Self {
-            repeats: true,
-            ..self
-        }
-    }
-}
-
 /// How well a name of a document fits a name of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fit {
@@ -75,135 +48,74 @@ impl ElementKind {
     }
 }
 
+/// Declares an element that holds others: where it stands, whether the order of its children counts, and each child
+/// with what is in it, if that is more than text.
+macro_rules! element {
+    ($element:ident, $place:literal, $order:ident: $($name:literal $([$kind:ident])? $($many:ident)?),+) => {
+        static $element: ElementKind = ElementKind {
+            place: $place,
+            is_ordered: element!(@is $order),
+            children: &[$(Child {
+                name: $name,
+                place: concat!($place, "/", $name),
+                kind: element!(@kind $($kind)?),
+                repeats: element!(@is $($many)?),
+            }),+],
+        };
+    };
+    (@is) => { false };
+    (@is unordered) => { false };
+    (@is ordered) => { true };
+    (@is many) => { true };
+    (@kind) => { None };
+    (@kind $kind:ident) => { Some(&$kind) };
+}
+
 /// The root. Its children are read one at a time.
 pub(super) static FEEDBACK: ElementKind = ElementKind {
     place: "",
     is_ordered: true,
     children: &[
-        Child::text("version", "version"),
-        Child::of("report_metadata", &REPORT_METADATA),
-        Child::of("policy_published", &POLICY_PUBLISHED),
-        Child::of("record", &RECORD).many(),
+        of_root("version", None, false),
+        of_root("report_metadata", Some(&REPORT_METADATA), false),
+        of_root("policy_published", Some(&POLICY_PUBLISHED), false),
+        of_root("record", Some(&RECORD), true),
     ],
 };
 
-static REPORT_METADATA: ElementKind = ElementKind {
-    place: "report_metadata",
-    is_ordered: false,
-    children: &[
-        Child::text("org_name", "report_metadata/org_name"),
-        Child::text("email", "report_metadata/email"),
-        Child::text("extra_contact_info", "report_metadata/extra_contact_info"),
-        Child::text("report_id", "report_metadata/report_id"),
-        Child::of("date_range", &DATE_RANGE),
-        Child::text("error", "report_metadata/error").many(),
-        Child::text("generator", "report_metadata/generator"),
-    ],
-};
+const fn of_root(name: &'static str, kind: Option<&'static ElementKind>, repeats: bool) -> Child {
+    Child {
+        name,
+        place: name,
+        kind,
+        repeats,
+    }
+}
 
-static DATE_RANGE: ElementKind = ElementKind {
-    place: "report_metadata/date_range",
-    is_ordered: false,
-    children: &[
-        Child::text("begin", "report_metadata/date_range/begin"),
-        Child::text("end", "report_metadata/date_range/end"),
-    ],
-};
+element!(REPORT_METADATA, "report_metadata", unordered:
+    "org_name", "email", "extra_contact_info", "report_id", "date_range" [DATE_RANGE], "error" many, "generator");
 
-static POLICY_PUBLISHED: ElementKind = ElementKind {
-    place: "policy_published",
-    is_ordered: false,
-    children: &[
-        Child::text("domain", "policy_published/domain"),
-        Child::text("discovery_method", "policy_published/discovery_method"),
-        Child::text("p", "policy_published/p"),
-        Child::text("sp", "policy_published/sp"),
-        Child::text("np", "policy_published/np"),
-        Child::text("adkim", "policy_published/adkim"),
-        Child::text("aspf", "policy_published/aspf"),
-        Child::text("fo", "policy_published/fo"),
-        Child::text("testing", "policy_published/testing"),
-        Child::text("pct", "policy_published/pct"),
-    ],
-};
+element!(DATE_RANGE, "report_metadata/date_range", unordered: "begin", "end");
 
-static RECORD: ElementKind = ElementKind {
-    place: "record",
-    is_ordered: true,
-    children: &[
-        Child::of("row", &ROW),
-        Child::of("identifiers", &IDENTIFIERS),
-        Child::of("auth_results", &AUTH_RESULTS),
-    ],
-};
+element!(POLICY_PUBLISHED, "policy_published", unordered:
+    "domain", "discovery_method", "p", "sp", "np", "adkim", "aspf", "fo", "testing", "pct");
 
-static ROW: ElementKind = ElementKind {
-    place: "record/row",
-    is_ordered: false,
-    children: &[
-        Child::text("source_ip", "record/row/source_ip"),
-        Child::text("count", "record/row/count"),
-        Child::of("policy_evaluated", &POLICY_EVALUATED),
-    ],
-};
+element!(RECORD, "record", ordered: "row" [ROW], "identifiers" [IDENTIFIERS], "auth_results" [AUTH_RESULTS]);
 
-static POLICY_EVALUATED: ElementKind = ElementKind {
-    place: "record/row/policy_evaluated",
-    is_ordered: true,
-    children: &[
-        Child::text("disposition", "record/row/policy_evaluated/disposition"),
-        Child::text("dkim", "record/row/policy_evaluated/dkim"),
-        Child::text("spf", "record/row/policy_evaluated/spf"),
-        Child::of("reason", &REASON).many(),
-    ],
-};
+element!(ROW, "record/row", unordered: "source_ip", "count", "policy_evaluated" [POLICY_EVALUATED]);
 
-static REASON: ElementKind = ElementKind {
-    place: "record/row/policy_evaluated/reason",
-    is_ordered: false,
-    children: &[
-        Child::text("type", "record/row/policy_evaluated/reason/type"),
-        Child::text("comment", "record/row/policy_evaluated/reason/comment"),
-    ],
-};
+element!(POLICY_EVALUATED, "record/row/policy_evaluated", ordered:
+    "disposition", "dkim", "spf", "reason" [REASON] many);
 
-static IDENTIFIERS: ElementKind = ElementKind {
-    place: "record/identifiers",
-    is_ordered: false,
-    children: &[
-        Child::text("header_from", "record/identifiers/header_from"),
-        Child::text("envelope_from", "record/identifiers/envelope_from"),
-        Child::text("envelope_to", "record/identifiers/envelope_to"),
-    ],
-};
+element!(REASON, "record/row/policy_evaluated/reason", unordered: "type", "comment");
 
-static AUTH_RESULTS: ElementKind = ElementKind {
-    place: "record/auth_results",
-    is_ordered: true,
-    children: &[Child::of("dkim", &DKIM).many(), Child::of("spf", &SPF).many()],
-};
+element!(IDENTIFIERS, "record/identifiers", unordered: "header_from", "envelope_from", "envelope_to");
 
-static DKIM: ElementKind = ElementKind {
-    place: "record/auth_results/dkim",
-    is_ordered: false,
-    children: &[
-        Child::text("domain", "record/auth_results/dkim/domain"),
-        Child::text("selector", "record/auth_results/dkim/selector"),
-        Child::text("result", "record/auth_results/dkim/result"),
-        Child::text("human_result", "record/auth_results/dkim/human_result"),
-    ],
-};
+element!(AUTH_RESULTS, "record/auth_results", ordered: "dkim" [DKIM] many, "spf" [SPF] many);
 
-static SPF: ElementKind = ElementKind {
-    place: "record/auth_results/spf",
-    is_ordered: false,
-    children: &[
-        Child::text("domain", "record/auth_results/spf/domain"),
-        Child::text("scope", "record/auth_results/spf/scope"),
-        Child::text("result", "record/auth_results/spf/result"),
-        Child::text("human_result", "record/auth_results/spf/human_result"),
-    ],
-};
+element!(DKIM, "record/auth_results/dkim", unordered: "domain", "selector", "result", "human_result");
+
+element!(SPF, "record/auth_results/spf", unordered: "domain", "scope", "result", "human_result");
 
 #[cfg(test)]
 mod tests {
