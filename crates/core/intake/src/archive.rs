@@ -25,6 +25,8 @@ use self::zip::Member;
 
 /// How many packings may lie in each other: a gzip file in a zip file is seen in the field.
 pub const MAX_NESTING: usize = 2;
+/// How much of a foreign text is quoted, in characters.
+pub(crate) const MAX_QUOTE: usize = 60;
 /// How much of the contents is looked at to tell what they are. Blanks before the first
 /// `<` count.
 const SNIFFED_OCTETS: usize = 1024;
@@ -414,6 +416,6 @@ fn start_of(contents: ArchiveContents<'_>) -> Vec<u8> {
 
 fn no_xml(start: &[u8]) -> ArchiveError {
     ArchiveError::NoXml {
-        start: landmarc_report::quote::quote(start),
+        start: landmarc_mail::text::visible_octets(start, MAX_QUOTE),
     }
 }

@@ -14,7 +14,7 @@ use std::fmt;
 
 use mail_parser::{Message, MessageParser, MessagePart, MimeHeaders, PartType};
 
-use landmarc_report::quote::shown;
+use landmarc_mail::text::excerpt;
 use landmarc_report::refusal::{is_size_refusal, speaks_of_destination};
 use landmarc_report::return_path::ReturnPath;
 
@@ -183,13 +183,15 @@ fn bounce(message: &Message<'_>, recipient: Option<&str>, ours: &ReturnPath) -> 
             message_id: returned_message_id(message),
             action: told.action,
             status: told.status,
-            diagnostic: shown(&told.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
-            final_recipient: told.final_recipient.map(|name| shown(&name, MAX_NAME_CHARACTERS)),
+            diagnostic: excerpt(&told.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
+            final_recipient: told
+                .final_recipient
+                .map(|name| excerpt(&name, MAX_NAME_CHARACTERS)),
             is_standard: true,
         });
     }
     if let Some(kind) = report_type(message) {
-        return Err(NotABounce::OtherReport(shown(kind, 60)));
+        return Err(NotABounce::OtherReport(excerpt(kind, 60)));
     }
     let guess = guess::read(message)?;
     // Words alone must not silence a destination: anybody can write them.
@@ -199,10 +201,10 @@ fn bounce(message: &Message<'_>, recipient: Option<&str>, ours: &ReturnPath) -> 
         message_id: returned_message_id(message),
         action: guess.action,
         status: guess.status,
-        diagnostic: shown(&guess.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
+        diagnostic: excerpt(&guess.diagnostic, MAX_DIAGNOSTIC_CHARACTERS),
         final_recipient: guess
             .final_recipient
-            .map(|name| shown(&name, MAX_NAME_CHARACTERS)),
+            .map(|name| excerpt(&name, MAX_NAME_CHARACTERS)),
         is_standard: false,
     })
 }
@@ -261,7 +263,7 @@ fn returned_message_id(message: &Message<'_>) -> Option<String> {
             }
             _ => None,
         };
-        id.map(|id| format!("<{}>", shown(&id, MAX_NAME_CHARACTERS)))
+        id.map(|id| format!("<{}>", excerpt(&id, MAX_NAME_CHARACTERS)))
     })
 }
 

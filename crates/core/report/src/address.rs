@@ -5,9 +5,8 @@ use std::str::FromStr;
 
 pub use landmarc_dmarc::record::MAX_LOCAL_PART_OCTETS;
 use landmarc_dmarc::record::ReportAddress;
+use landmarc_mail::text::excerpt;
 use landmarc_mail::{DomainName, NameError};
-
-use crate::quote::shown;
 
 /// The longest text that is looked at: a local part in quotes, an `@`, and the longest text of a name.
 const MAX_TEXT_OCTETS: usize = MAX_LOCAL_PART_OCTETS + 4 * 253 + 8;
@@ -127,7 +126,7 @@ impl fmt::Display for Address {
 
 /// Foreign text for an error.
 fn quoted(text: &str) -> String {
-    shown(text, MAX_QUOTED_CHARACTERS)
+    excerpt(text, MAX_QUOTED_CHARACTERS)
 }
 
 #[cfg(test)]

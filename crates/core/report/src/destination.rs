@@ -17,9 +17,9 @@ use landmarc_auth::lookup::{Ledger, Lookup};
 use landmarc_dmarc::record::ReportUri;
 use landmarc_dmarc::{Suffixes, discovery};
 use landmarc_mail::DomainName;
+use landmarc_mail::text::excerpt;
 
 use crate::address::Address;
-use crate::quote::shown;
 
 pub use relation::{Relation, UriOverride, ask};
 pub use verdict::{DestinationRefusal, DestinationVerdict};
@@ -261,5 +261,5 @@ fn read(uri: &str) -> Result<Address, DestinationRefusal> {
 
 /// A URI as an operator reads it.
 fn printable(uri: &str) -> String {
-    shown(uri, MAX_SHOWN_CHARACTERS)
+    excerpt(uri, MAX_SHOWN_CHARACTERS)
 }

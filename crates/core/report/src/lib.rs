@@ -4,8 +4,6 @@
 pub mod aggregate;
 pub mod failure;
 
-pub mod quote;
-
 pub mod address;
 pub mod aggregate_mail;
 pub mod allotment;

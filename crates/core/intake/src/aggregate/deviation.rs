@@ -1,7 +1,7 @@
 //! In what a report differs from what the RFC says.
 
-use crate::archive::Remark;
-use landmarc_report::quote::quote;
+use crate::archive::{MAX_QUOTE, Remark};
+use landmarc_mail::text::excerpt;
 
 /// One thing that a report has other than RFC 9990 says, or RFC 7489 for a report of that form.
 ///
@@ -162,7 +162,7 @@ impl Notes {
             None => self.list.push(Deviation {
                 kind,
                 place: place.to_owned(),
-                quote: quote(found.as_bytes()),
+                quote: excerpt(found, MAX_QUOTE),
                 times,
                 record: self.record,
             }),

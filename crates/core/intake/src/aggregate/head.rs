@@ -3,9 +3,10 @@
 use super::deviation::{DeviationKind, Notes};
 use super::part::Element;
 use super::values::{domain, moment, number, optional, optional_word, required, text, word};
+use crate::archive::MAX_QUOTE;
 use landmarc_mail::calendar::DAY_SECONDS;
+use landmarc_mail::text::excerpt;
 use landmarc_report::aggregate::{DiscoveryMethod, Form, Metadata, Period, PolicyPublished, Text};
-use landmarc_report::quote::quote;
 
 /// The longest text of all `error` elements together, in octets.
 const MAX_ERRORS_OCTETS: usize = 8192;
@@ -29,7 +30,7 @@ pub(super) fn metadata(element: Element<'_>, notes: &mut Notes) -> MetadataRead 
     let (period, bad_period) = match moments {
         (Some(begin), Some(end)) => (period(begin, end, notes), None),
         _ => {
-            let found = |element: Option<Element<'_>>| quote(element.map_or("", Element::text).as_bytes());
+            let found = |element: Option<Element<'_>>| excerpt(element.map_or("", Element::text), MAX_QUOTE);
             (Period::default(), Some((found(begin), found(end))))
         }
     };

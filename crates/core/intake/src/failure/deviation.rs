@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use landmarc_report::quote::quote;
+use landmarc_mail::text::excerpt;
+
+use crate::archive::MAX_QUOTE;
 
 /// One thing that is not as it should be, and was read all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ impl FailureDeviation {
     pub(crate) fn new(kind: FailureDeviationKind, found: &str) -> Self {
         Self {
             kind,
-            quote: quote(found.as_bytes()),
+            quote: excerpt(found, MAX_QUOTE),
         }
     }
 

@@ -233,7 +233,7 @@ fn what_was_said_is_printable_and_cut() {
         "y".repeat(1_000)
     );
     let read = bounce(&notification(&fields));
-    assert!(read.diagnostic.starts_with("\\u{1b}]0;x\\u{7}yyy") && read.diagnostic.ends_with("y..."));
+    assert!(read.diagnostic.starts_with("\\u{1b}]0;x\\u{7}yyy") && read.diagnostic.ends_with("y[...]"));
     assert_eq!(
         read.diagnostic.matches('y').count(),
         MAX_DIAGNOSTIC_CHARACTERS - "\x1b]0;x\x07".len()
