@@ -137,8 +137,7 @@ fn lines_of_sentences(file: &SourceFile) -> Vec<usize> {
     for at in 0..tokens.len() {
         let text = |offset: usize| tokens.get(at + offset).map_or("", |token| token.text);
         let start = match (text(0), text(1), text(2)) {
-            ("assert_eq", "!", "(") => at + 3,
-            (".", "contains" | "starts_with" | "ends_with", "(") => at + 3,
+            ("assert_eq", "!", "(") | (".", "contains" | "starts_with" | "ends_with", "(") => at + 3,
             _ => continue,
         };
         let is_quoted = arguments(&tokens[start..])

@@ -8,8 +8,6 @@
 mod chain;
 mod set;
 
-use std::fmt;
-
 pub use chain::{MAX_MESSAGE_SIGNATURES, Validator};
 pub use set::MAX_SETS;
 
@@ -38,11 +36,7 @@ impl ArcStatus {
     }
 }
 
-impl fmt::Display for ArcStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(ArcStatus);
 
 /// What the ARC fields of a message came to.
 #[derive(Clone, Debug, PartialEq, Eq)]

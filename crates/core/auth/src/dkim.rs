@@ -21,8 +21,6 @@ pub mod signature;
 pub mod tags;
 mod verify;
 
-use std::fmt;
-
 use landmarc_mail::DomainName;
 
 pub use body::{BodyDigest, BodyDigests, BodyHandle, BodyHashing, MAX_BODY_HASHES, Sha256};
@@ -106,11 +104,7 @@ impl DkimResult {
     }
 }
 
-impl fmt::Display for DkimResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(DkimResult);
 
 /// What stands behind a DKIM-Signature field, whether it verifies or not: what a message that was changed
 /// on its way still shows.

@@ -1,7 +1,5 @@
 //! Alignment of an Authenticated Identifier with the Author Domain (RFC 9989 §4.4).
 
-use std::fmt;
-
 use landmarc_mail::DomainName;
 
 use crate::record::Mode;
@@ -26,11 +24,7 @@ impl Mechanism {
     }
 }
 
-impl fmt::Display for Mechanism {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(Mechanism);
 
 /// A domain that SPF or DKIM passed for (RFC 9989 §3.2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

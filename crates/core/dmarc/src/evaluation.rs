@@ -6,8 +6,6 @@ mod policy;
 mod psl;
 mod tree_walk;
 
-use std::fmt;
-
 use landmarc_auth::dkim::DkimResult;
 use landmarc_auth::lookup::Existence;
 use landmarc_auth::spf::SpfResult;
@@ -58,11 +56,7 @@ impl DmarcResult {
     }
 }
 
-impl fmt::Display for DmarcResult {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(DmarcResult);
 
 /// How the Organizational Domain was found (RFC 9990, `discovery_method`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,6 +7,13 @@
 //!
 //! Not implemented: sampling by `pct` (removed by RFC 9989; its old meaning needs a
 //! random number), report format and interval (`rf`, `ri`: historic, one value each).
+//!
+//! ```
+//! use landmarc_dmarc::{AssessmentPolicy, PolicyRecord};
+//!
+//! let record = PolicyRecord::parse(b"v=DMARC1; p=reject; rua=mailto:d@example.com").unwrap();
+//! assert_eq!(record.policy, Some(AssessmentPolicy::Reject));
+//! ```
 
 pub mod alignment;
 pub mod discovery;

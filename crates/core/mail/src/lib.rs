@@ -17,6 +17,18 @@ pub mod network;
 pub mod received_spf;
 pub mod text;
 
+/// Prints values as their word: `Display` by a method `as_str`.
+#[macro_export]
+macro_rules! display_as_str {
+    ($($name:ty),+) => { $(
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )+ };
+}
+
 pub use author::Author;
 pub use envelope::{Envelope, ReversePath};
 pub use message::{HeaderField, HeaderSection};

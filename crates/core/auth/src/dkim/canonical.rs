@@ -3,8 +3,6 @@
 //! Lines end in CRLF and in nothing else: a bare CR or LF is an octet like any other,
 //! and is hashed as it is. Repairing it first would sign two messages with one signature.
 
-use std::fmt;
-
 use memchr::memmem::Finder;
 
 /// How much change on the way a signature survives.
@@ -37,11 +35,7 @@ impl Canonicalization {
     }
 }
 
-impl fmt::Display for Canonicalization {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(Canonicalization);
 
 /// Appends the canonical form of a header field to `out`, without the final CRLF:
 /// the signature field itself is hashed without one (RFC 6376 §3.7).

@@ -3,8 +3,6 @@
 //! Domains and selectors are validated here, at the door: what is no name is not kept,
 //! so nothing behind can print it or ask DNS for it.
 
-use std::fmt;
-
 use landmarc_mail::{DomainName, NameError};
 
 use super::body::Sha256;
@@ -40,11 +38,7 @@ impl Algorithm {
     }
 }
 
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+landmarc_mail::display_as_str!(Algorithm);
 
 /// A DKIM-Signature that can be verified as far as its field goes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -182,16 +182,7 @@ impl fmt::Display for FailureOptions {
     }
 }
 
-macro_rules! display_as_str {
-    ($($name:ty),+) => { $(
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    )+ };
-}
-display_as_str!(AssessmentPolicy, Mode, Psd, PolicyTag);
+landmarc_mail::display_as_str!(AssessmentPolicy, Mode, Psd, PolicyTag);
 
 #[cfg(test)]
 mod tests {
