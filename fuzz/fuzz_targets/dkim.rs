@@ -6,7 +6,7 @@
 use landmarc_auth::dkim::Canonicalization::{self, Relaxed, Simple};
 use landmarc_auth::dkim::canonical::{BodyCanonicalizer, header_field};
 use landmarc_auth::dkim::key::KeyRecord;
-use landmarc_auth::dkim::signature::{Coverage, Described, DkimSignature, Signer};
+use landmarc_auth::dkim::signature::{Coverage, Described, DkimSignature, SignatureOrigin};
 use landmarc_auth::dkim::tags::TagList;
 use libfuzzer_sys::fuzz_target;
 
@@ -32,7 +32,7 @@ fn read_tags(octets: &[u8]) {
     };
     assert!(tags.without_signature().len() <= octets.len());
     let _ = Described::read(&tags);
-    let _ = Signer::read(&tags);
+    let _ = SignatureOrigin::read(&tags);
     let _ = Coverage::read(&tags, None);
     if let Ok(signature) = DkimSignature::read(&tags) {
         assert!(signature.identity_domain.is_at_or_below(&signature.signer.domain));

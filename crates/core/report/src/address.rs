@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "\"a\\r\\n@{}...\" is no address of the form local-part@domain",
+                "\"a\\r\\n@{}[...]\" is no address of the form local-part@domain",
                 "x".repeat(76)
             )
         );
