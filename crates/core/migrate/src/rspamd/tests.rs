@@ -220,7 +220,7 @@ fn where_reports_go_is_what_was_asked_on_that_day() {
         assert_eq!(counted.row.published.p, "reject");
         counted.row.published.rua
     };
-    assert_eq!(of_dns(&["mailto:DEntryxample.com"]), ["mailto:DEntryxample.com"]);
+    assert_eq!(of_dns(&["mailto:D@Example.com"]), ["mailto:D@Example.com"]);
     assert_eq!(of_dns(&["mailto:new@example.com"]), ["mailto:d@example.com"]);
     assert_eq!(of_dns(&[]), ["mailto:d@example.com"]);
     let several = key(
