@@ -156,16 +156,16 @@ impl Scene {
         other.answers(A_FEW);
         other.rest();
         let log = other.log();
-        let printed: Vec<_> = log
-            .iter()
-            .filter(|line| line.contains("our certificate"))
-            .collect();
-        assert_eq!(printed.len(), 1, "{}", other.complaints());
-        assert!(printed[0].contains(AWAY), "{printed:?}");
+        // Said once, and again only after something else was in the way: the collector was away twice.
+        let away: Vec<_> = log.iter().filter(|line| line.contains(AWAY)).collect();
+        let is_refused = |line: &&String| line.contains("our certificate");
+        let is_repeated = |pair: &[&String]| is_refused(&pair[0]) && is_refused(&pair[1]);
+        assert!(!away.windows(2).any(is_repeated), "{}", other.complaints());
+        let refused = away.into_iter().find(is_refused).unwrap();
         assert!(
-            printed[0].contains("remedy=")
-                && printed[0].contains("that the authority of the other side has signed"),
-            "{printed:?}"
+            refused.contains("remedy=")
+                && refused.contains("that the authority of the other side has signed"),
+            "{refused}"
         );
         other.stop();
         let written = written(other);
