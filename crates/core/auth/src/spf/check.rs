@@ -355,7 +355,7 @@ impl<'a, L: Lookup> Check<'a, L> {
             sender_domain: self.sender_domain,
             domain,
             client: self.client,
-            validated_name: validated_name.map(|name| &name.name),
+            validated_name,
             helo: self.request.helo,
             receiver: self.request.receiver,
             now: self.request.now,

@@ -44,10 +44,11 @@ impl<L: Lookup> Check<'_, L> {
         if text.uses_validated_name() && validated.is_none() {
             validated = self.name_for_explanation(term).await?;
         }
+        let values = self.values(domain, validated.as_ref());
         let expanded = text
-            .expand(&self.values(domain, validated.as_ref()), MAX_EXPLANATION_OCTETS)?
+            .expand(&values, MAX_EXPLANATION_OCTETS)?
             .ok_or(ExplanationError::TooLong)?;
-        Ok((printable(expanded)?, text.shows_local_part(domain)))
+        Ok((printable(expanded)?, text.shows_local_part(&values)))
     }
 
     /// `%{p}` here counts toward no limit: the check is over.

@@ -42,12 +42,15 @@ impl DomainSpec {
     pub fn expand(&self, values: &Values<'_>) -> Result<SpfName, Unusable> {
         let name = self.expand_name(values)?;
         // RFC 7208 §2.4, §4.3: `postmaster` stands in for a local part that is not there.
-        if values.local_part == POSTMASTER || !self.0.shows_local_part(values.domain) {
+        if values.local_part == POSTMASTER || !self.0.shows_local_part(values) {
             return Ok(SpfName::new(name, None));
         }
+        let as_printed = |name: &SpfName| SpfName::new(name.printed().clone(), None);
+        let validated_name = values.validated_name.map(as_printed);
         let printed_values = Values {
             local_part: LOCAL_PART,
-            domain: &SpfName::new(values.domain.printed().clone(), None),
+            domain: &as_printed(values.domain),
+            validated_name: validated_name.as_ref(),
             ..*values
         };
         let printed = self.expand_name(&printed_values).ok();
@@ -90,13 +93,14 @@ impl MacroString {
     }
 
     /// Whether the local part of the sender is in what results: by `%{s}` or `%{l}`, or by `%{d}`
-    /// where the domain shows it already.
+    /// or `%{p}` where that name shows it already.
     #[must_use]
-    pub fn shows_local_part(&self, domain: &SpfName) -> bool {
+    pub fn shows_local_part(&self, values: &Values<'_>) -> bool {
         self.0.iter().any(|part| match part {
             Part::Macro(macro_) => match macro_.letter {
                 Letter::Sender | Letter::LocalPart => true,
-                Letter::Domain => domain.is_redacted(),
+                Letter::Domain => values.domain.is_redacted(),
+                Letter::ValidatedName => values.validated_name.is_some_and(SpfName::is_redacted),
                 _ => false,
             },
             Part::Literal(_) | Part::Escape(_) => false,
@@ -158,7 +162,7 @@ pub struct Values<'a> {
     /// `i`, `c` and `v`: the client.
     pub client: IpAddr,
     /// `p`: the validated name of the client, if there is one.
-    pub validated_name: Option<&'a DnsName>,
+    pub validated_name: Option<&'a SpfName>,
     /// `h`: the argument of HELO or EHLO.
     pub helo: &'a [u8],
     /// `r`: our name; empty when we do not tell.
@@ -177,7 +181,10 @@ impl<'a> Values<'a> {
             Letter::SenderDomain => self.sender_domain.as_str().as_bytes().into(),
             Letter::Domain => self.domain.name.as_bytes().into(),
             Letter::Address => dotted(self.client).into_bytes().into(),
-            Letter::ValidatedName => self.validated_name.map_or(UNKNOWN, DnsName::as_bytes).into(),
+            Letter::ValidatedName => self
+                .validated_name
+                .map_or(UNKNOWN, |name| name.name.as_bytes())
+                .into(),
             Letter::AddressFamily => match self.client {
                 IpAddr::V4(_) => b"in-addr"[..].into(),
                 IpAddr::V6(_) => b"ip6"[..].into(),

@@ -2,8 +2,8 @@
 //!
 //! A record may look up names with the local part in them (RFC 7208 §7.2, `%{s}` and `%{l}`). The
 //! steps are stored and read by many, so such a name is printed as the record has it:
-//! `%{l}.x.example`. Redacted are the names that macros made, and hosts below them: where an
-//! owner's answer repeats the local part elsewhere, it stays.
+//! `%{l}.x.example`. Redacted are the names that macros made, and hosts below them, from the term
+//! on that made them: where an owner's answer repeats the local part elsewhere, or earlier, it stays.
 
 use std::fmt;
 

@@ -164,8 +164,12 @@ impl<L: Lookup> Check<'_, L> {
 
     /// The names of the client, asked for once.
     async fn reverse_names(&mut self, term: TermAt<'_>) -> Result<ReverseNames, SpfProblem> {
-        if let Some(known) = &self.reverse {
-            return Ok(known.clone());
+        if let Some(mut known) = self.reverse.clone() {
+            // A term since then may have made a name that one of these is below.
+            for name in known.names.iter_mut().chain(known.validated.iter_mut().flatten()) {
+                *name = self.redacted_names.host(name.name.clone());
+            }
+            return Ok(known);
         }
         let name = SpfName::new(DnsName::reverse(self.client), None);
         let answer = self.ask(&name, RecordType::Ptr).await;
